@@ -1,0 +1,36 @@
+/** What every command is made of: a definition for commander, and an exit code as its answer. */
+import type { Command } from 'commander';
+
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Drift, or a verdict that was asked for, was found. */
+  found: 3,
+} as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+export type Answer = ExitCode | Promise<ExitCode>;
+
+/** One file a command; `main.ts` lists them. */
+export interface CommandModule {
+  /** `run` wraps an action so that its answer becomes the exit status of the program. */
+  readonly define: (program: Command, run: Runner) => void;
+}
+
+export type Runner = <Args extends unknown[]>(
+  action: (...args: Args) => Answer,
+) => (...args: Args) => Promise<void>;
+
+/** Options of every command that reads the policy. */
+export interface PolicyOptions {
+  readonly policy: string;
+  readonly json?: boolean;
+}
+
+/** Examples under a command's help, aligned. */
+export function examples(...rows: readonly (readonly [command: string, does: string])[]): string {
+  const width = Math.max(...rows.map(([command]) => command.length));
+  const lines = rows.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`);
+  return `\nExamples:\n${lines.join('\n')}`;
+}

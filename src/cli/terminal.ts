@@ -1,0 +1,37 @@
+/** Colour and live lines, on a terminal only. `NO_COLOR` is obeyed. */
+import { createColors } from 'picocolors';
+
+export interface Terminal {
+  readonly columns: number;
+  readonly isTerminal: boolean;
+  readonly colors: ReturnType<typeof createColors>;
+}
+
+export function terminalOf(stream: NodeJS.WriteStream): Terminal {
+  const isTerminal = stream.isTTY === true;
+  const plain = process.env['NO_COLOR'] !== undefined && process.env['NO_COLOR'] !== '';
+  return {
+    columns: stream.columns ?? 100,
+    isTerminal,
+    colors: createColors(isTerminal && !plain && process.env['TERM'] !== 'dumb'),
+  };
+}
+
+/** Columns of text, each as wide as its widest cell; numbers to the right. */
+export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => visibleLength(row[column] ?? ''))),
+  );
+  return rows.map((row) => tableLine(row, widths, right)).join('\n');
+}
+
+function tableLine(row: readonly string[], widths: readonly number[], right: readonly number[]): string {
+  const cells = row.map((cell, column) => {
+    const space = ' '.repeat((widths[column] ?? 0) - visibleLength(cell));
+    return right.includes(column) ? space + cell : cell + space;
+  });
+  return cells.join('  ').trimEnd();
+}
+
+// oxlint-disable-next-line no-control-regex -- colour codes take no room on the screen
+const visibleLength = (text: string) => text.replace(/\u001b\[[0-9;]*m/g, '').length;

@@ -1,0 +1,158 @@
+/**
+ * CPU time: a ceiling, a share under contention, and a burst above the ceiling saved up while idle.
+ *
+ * The kernel's CFS bandwidth control grants `quota` microseconds in each period and throttles the
+ * group until the next one. Sources: cgroup-v2.rst "CPU Interface Files", scheduler/sched-bwc.rst.
+ *
+ * v1 refuses a child whose quota exceeds its parent's (EINVAL), v2 lets the smaller one win; a
+ * tenant above its reseller is therefore written with the reseller's value on v1.
+ */
+import { type CpuFraction, type Quantity, unlimited, type Weight } from '../units/quantity.ts';
+import { eachLine } from './flat-file.ts';
+import {
+  full,
+  missingController,
+  setting,
+  type CounterFile,
+  type Limit,
+  type LimitValues,
+  type Support,
+  type SupportContext,
+} from './limit.ts';
+
+/** The kernel's own default; longer periods make throttled tenants stutter for longer. */
+const periodMicroseconds = 100_000;
+/** CFS refuses less than 1 ms. */
+const leastQuotaMicroseconds = 1_000;
+
+const attributes = {
+  limit: {
+    kind: 'cpu',
+    fallback: unlimited,
+    unlimited: true,
+    least: 0.01,
+    summary: 'CPU time it may use; 100% is one core kept busy. Above it, it is slowed down.',
+  },
+  weight: {
+    kind: 'weight',
+    fallback: 100 as Weight,
+    unlimited: false,
+    least: 1,
+    summary: 'Its share when the cores are contended, relative to the others.',
+  },
+  burst: {
+    kind: 'cpu',
+    fallback: 0 as CpuFraction,
+    unlimited: false,
+    least: 0.01,
+    summary:
+      'CPU time it may use above its limit for a moment, out of what it left unused before; no more than the limit.',
+  },
+} as const;
+
+function quotaMicroseconds(value: Quantity): number | 'max' {
+  if (value === unlimited) return 'max';
+  return Math.max(leastQuotaMicroseconds, Math.round(value * periodMicroseconds));
+}
+
+function burstMicroseconds(values: LimitValues, quota: number | 'max'): number {
+  const burst = values['cpu.burst'];
+  if (burst === undefined || burst === unlimited || quota === 'max') return 0;
+  return Math.min(quota, Math.round(burst * periodMicroseconds));
+}
+
+function smaller(a: number | 'max', b: number | 'max'): number | 'max' {
+  if (a === 'max') return b;
+  return b === 'max' ? a : Math.min(a, b);
+}
+
+const weightOf = (values: LimitValues) => values['cpu.weight'] ?? attributes.weight.fallback;
+const limitOf = (values: LimitValues) => values['cpu.limit'] ?? attributes.limit.fallback;
+
+/** v1 shares start from 1024 where v2 weights start from 100. */
+const sharesOf = (weight: Quantity) =>
+  String(Math.max(2, Math.round((Number(weight) * 1024) / 100)));
+
+/**
+ *     usage_usec 23000        v2 only
+ *     nr_periods 33
+ *     nr_throttled 30
+ *     throttled_usec 2400000  v1: throttled_time, in nanoseconds
+ */
+const cpuStat: CounterFile = {
+  controller: 'cpu',
+  file: 'cpu.stat',
+  parse: (text, into) =>
+    eachLine(text, (key, value) => {
+      if (key === 'usage_usec') into.cpuMicroseconds = Number(value);
+      else if (key === 'nr_throttled') into.throttledPeriods = Number(value);
+      else if (key === 'throttled_usec') into.throttledMicroseconds = Number(value);
+      else if (key === 'throttled_time') into.throttledMicroseconds = Number(value) / 1000;
+    }),
+};
+
+const cpuacctUsage: CounterFile = {
+  controller: 'cpuacct',
+  file: 'cpuacct.usage',
+  parse: (text, into) => {
+    into.cpuMicroseconds = Number(text) / 1000;
+  },
+};
+
+function support(burstFile: string) {
+  return (attribute: string, context: SupportContext): Support => {
+    if (!context.controllers.has('cpu')) return missingController('cpu');
+    if (attribute !== 'burst' || context.files.has(burstFile)) return full;
+    return {
+      level: 'none',
+      reason: `this kernel has no ${burstFile}`,
+      help: 'Linux 5.14 or later has it',
+    };
+  };
+}
+
+export const cpu: Limit = {
+  name: 'cpu',
+  summary: 'CPU time.',
+  attributes,
+  cgroup2: {
+    settings(values, context) {
+      const quota = quotaMicroseconds(limitOf(values));
+      const burst = String(burstMicroseconds(values, quota));
+      return [
+        setting('cpu.burst', 'cpu', 'cpu.max.burst', burst, '0'),
+        setting(
+          'cpu.limit',
+          'cpu',
+          'cpu.max',
+          `${quota} ${periodMicroseconds}`,
+          `max ${periodMicroseconds}`,
+        ),
+        setting('cpu.weight', 'cpu', 'cpu.weight', String(weightOf(values)), '100'),
+      ].filter((each) => context.files.has(each.file));
+    },
+    counters: [cpuStat],
+    support: support('cpu.max.burst'),
+  },
+  cgroup1: {
+    settings(values, context) {
+      const above = context.above === undefined ? 'max' : quotaMicroseconds(limitOf(context.above));
+      const quota = smaller(quotaMicroseconds(limitOf(values)), above);
+      const burst = String(burstMicroseconds(values, quota));
+      return [
+        setting('cpu.burst', 'cpu', 'cpu.cfs_burst_us', burst, '0'),
+        setting(
+          'cpu.limit',
+          'cpu',
+          'cpu.cfs_quota_us',
+          quota === 'max' ? '-1' : String(quota),
+          '-1',
+        ),
+        setting('cpu.limit', 'cpu', 'cpu.cfs_period_us', String(periodMicroseconds), '100000'),
+        setting('cpu.weight', 'cpu', 'cpu.shares', sharesOf(weightOf(values)), '1024'),
+      ].filter((each) => context.files.has(each.file));
+    },
+    counters: [cpuStat, cpuacctUsage],
+    support: support('cpu.cfs_burst_us'),
+  },
+};

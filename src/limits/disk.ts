@@ -1,0 +1,46 @@
+/**
+ * Disk space and number of files, by the kernel's user quotas on the file system of the home.
+ *
+ * Not a cgroup matter: a quota belongs to a uid on one file system. Its settings are planned in
+ * `plan/quota.ts`, alike on v1 and v2. Source: quotactl(2).
+ */
+import { unlimited } from '../units/quantity.ts';
+import { full, type KernelSide, type Limit, type Support, type SupportContext } from './limit.ts';
+
+function support(_attribute: string, context: SupportContext): Support {
+  const homes = context.fileSystems.filter((each) => each.devices.length > 0);
+  const without = homes.filter((each) => !each.userQuota);
+  if (without.length === 0 && homes.length > 0) return full;
+  const places = without.map((each) => `${each.mountPoint} (${each.type})`).join(', ');
+  return {
+    level: without.length === homes.length ? 'none' : 'partial',
+    reason:
+      homes.length === 0 ? 'no file system has a block device' : `no user quotas on ${places}`,
+    help: 'enable quotas there: mount with usrquota; on ext4 first `tune2fs -O quota` while unmounted',
+  };
+}
+
+const kernel: KernelSide = { settings: () => [], counters: [], support };
+
+export const disk: Limit = {
+  name: 'disk',
+  summary: 'Disk space and files, on the file system of the home directory.',
+  attributes: {
+    space: {
+      kind: 'bytes',
+      fallback: unlimited,
+      unlimited: true,
+      least: 1024,
+      summary: 'Space its files may take. Above it, writing fails.',
+    },
+    files: {
+      kind: 'count',
+      fallback: unlimited,
+      unlimited: true,
+      least: 1,
+      summary: 'Files and directories it may own.',
+    },
+  },
+  cgroup2: kernel,
+  cgroup1: kernel,
+};

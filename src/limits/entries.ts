@@ -1,0 +1,21 @@
+/** Web entries: requests being served at once. Held where requests enter, not by a cgroup. */
+import { unlimited } from '../units/quantity.ts';
+import { notYet, type KernelSide, type Limit } from './limit.ts';
+
+const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };
+
+export const entries: Limit = {
+  name: 'entries',
+  summary: 'Concurrent web requests.',
+  attributes: {
+    limit: {
+      kind: 'count',
+      fallback: unlimited,
+      unlimited: true,
+      least: 1,
+      summary: 'Requests it may be serving at once.',
+    },
+  },
+  cgroup2: kernel,
+  cgroup1: kernel,
+};

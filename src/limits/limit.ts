@@ -1,0 +1,148 @@
+/**
+ * What a limit is: its words in the policy, and how each kind of kernel holds it.
+ *
+ * One file a limit, one row in `limits.ts`. Everything derives from these rows: the parser, the
+ * schema, `explain`, the reference page, completion, the plan, `doctor` and the readings.
+ */
+import type { Quantity, QuantityKind, QuantityTypes, Unlimited } from '../units/quantity.ts';
+
+/** The kernel's resource controllers, by their cgroup v2 names. v1 calls `io` `blkio`. */
+export type Controller = 'cpu' | 'memory' | 'io' | 'pids';
+
+export interface Attribute<Kind extends QuantityKind = QuantityKind> {
+  readonly kind: Kind;
+  /** In force where no line of the policy says anything. */
+  readonly fallback: QuantityTypes[Kind] | Unlimited;
+  readonly unlimited: boolean;
+  /** Smallest value that means something; what lies under it is an error. */
+  readonly least: number;
+  readonly summary: string;
+}
+
+/** One value in one kernel file. */
+export interface FileSetting {
+  readonly controller: Controller;
+  readonly file: string;
+  /** `MAJOR:MINOR`, in files with a line a device. */
+  readonly device?: string;
+  /** As the kernel prints it back. */
+  readonly value: string;
+  /** As it must be written; the same as `value` unless the kernel prints another form. */
+  readonly write: string;
+  /** What a new group has. */
+  readonly initial: string;
+  readonly attribute: LimitKey;
+}
+
+/** Facts of this host that decide what is written. */
+export interface SettingContext {
+  readonly pageBytes: number;
+  /** `MAJOR:MINOR` of the disks that carry tenants' files. */
+  readonly devices: readonly string[];
+  /** Names of the files that this kernel gives a group; a missing one is not written. */
+  readonly files: ReadonlySet<string>;
+  /** The values of the reseller above, where there is one. */
+  readonly above?: LimitValues;
+}
+
+export type Level = 'full' | 'partial' | 'none';
+
+/** What a limit gets on this host, and why it is not more. */
+export interface Support {
+  readonly level: Level;
+  readonly reason?: string;
+  readonly help?: string;
+}
+
+/** Facts that decide how well a limit is held. */
+export interface SupportContext extends SettingContext {
+  readonly controllers: ReadonlySet<Controller>;
+  readonly fileSystems: readonly FileSystemFacts[];
+}
+
+/** A mounted file system that holds, or may hold, tenants' files. */
+export interface FileSystemFacts {
+  readonly mountPoint: string;
+  readonly type: string;
+  /** `MAJOR:MINOR` of the disks below it, partitions resolved; none if it has no block device. */
+  readonly devices: readonly string[];
+  /** The block device as a path, where it has one. */
+  readonly source: string;
+  /** Whether user quotas are accounted and enforced there. */
+  readonly userQuota: boolean;
+}
+
+/** Counters of one group, raw, as one moment found them. */
+export interface Counters {
+  cpuMicroseconds: number;
+  throttledPeriods: number;
+  throttledMicroseconds: number;
+  memoryBytes: number;
+  /** Times that an allocation ran into the limit. */
+  memoryHits: number;
+  oomKills: number;
+  readBytes: number;
+  writeBytes: number;
+  reads: number;
+  writes: number;
+  processes: number;
+  /** Forks refused. */
+  forksRefused: number;
+}
+
+/** A kernel file that holds counters. */
+export interface CounterFile {
+  readonly controller: Controller | 'cpuacct';
+  readonly file: string;
+  /** Adds what `text` says to `into`; lines that it does not know are passed over. */
+  readonly parse: (text: string, into: Partial<Counters>) => void;
+}
+
+/** How one kind of kernel holds a limit. */
+export interface KernelSide {
+  /**
+   * The files, in the order in which lower values must be written; higher ones are written in
+   * reverse. (v1: `memory.limit_in_bytes` may never exceed `memory.memsw.limit_in_bytes`.)
+   */
+  readonly settings: (values: LimitValues, context: SettingContext) => readonly FileSetting[];
+  readonly counters: readonly CounterFile[];
+  readonly support: (attribute: string, context: SupportContext) => Support;
+}
+
+export interface Limit {
+  readonly name: string;
+  readonly summary: string;
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly cgroup2: KernelSide;
+  readonly cgroup1: KernelSide;
+}
+
+/** `LIMIT.ATTRIBUTE`, for example `memory.soft`. */
+export type LimitKey = `${string}.${string}`;
+export type LimitValues = Readonly<Partial<Record<LimitKey, Quantity>>>;
+
+export const full: Support = { level: 'full' };
+export const notYet: Support = {
+  level: 'none',
+  reason: 'this version of Bulkhead does not hold it yet',
+};
+
+export function missingController(controller: string): Support {
+  return {
+    level: 'none',
+    reason: `the ${controller} controller is not available to Bulkhead`,
+    help: `mount or enable the ${controller} cgroup controller (kernel command line: no cgroup_disable=${controller})`,
+  };
+}
+
+/** `value` is both what is written and what is read back, unless `write` says otherwise. */
+export function setting(
+  attribute: LimitKey,
+  controller: Controller,
+  file: string,
+  value: string,
+  initial: string,
+  write = value,
+): FileSetting {
+  return { attribute, controller, file, value, initial, write };
+}

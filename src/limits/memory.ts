@@ -1,0 +1,163 @@
+/**
+ * Memory: a ceiling, a softer one that slows down first, and swap.
+ *
+ * At the ceiling the kernel reclaims the group's page cache, then ends one of its processes.
+ * Sources: cgroup-v2.rst "Memory Interface Files"; cgroup-v1/memory.rst.
+ *
+ * v1 counts memory and swap together (`memory.memsw`), which may never be below the memory limit.
+ * The kernel rounds every value down to whole pages.
+ */
+import { type Bytes, type Quantity, unlimited } from '../units/quantity.ts';
+import { eachLine } from './flat-file.ts';
+import {
+  full,
+  missingController,
+  setting,
+  type CounterFile,
+  type Limit,
+  type LimitValues,
+  type Support,
+  type SupportContext,
+} from './limit.ts';
+
+const attributes = {
+  limit: {
+    kind: 'bytes',
+    fallback: unlimited,
+    unlimited: true,
+    least: 4 * 2 ** 20,
+    summary:
+      'Memory it may use, page cache included. At the limit its cache is reclaimed, then a process of it is ended.',
+  },
+  soft: {
+    kind: 'bytes',
+    fallback: unlimited,
+    unlimited: true,
+    least: 4 * 2 ** 20,
+    summary: 'Above this its processes are slowed down and its memory is reclaimed.',
+  },
+  swap: {
+    kind: 'bytes',
+    fallback: 0 as Bytes,
+    unlimited: true,
+    least: 0,
+    summary:
+      'Swap space it may use beyond its memory; none where memory is limited and this is not written.',
+  },
+} as const;
+
+const limitOf = (values: LimitValues) => values['memory.limit'] ?? attributes.limit.fallback;
+const softOf = (values: LimitValues) => values['memory.soft'] ?? attributes.soft.fallback;
+
+/** A tenant whose memory is not limited is not kept from swapping either. */
+function swapOf(values: LimitValues): Quantity {
+  if (values['memory.swap'] !== undefined) return values['memory.swap'];
+  return limitOf(values) === unlimited ? unlimited : attributes.swap.fallback;
+}
+
+const wholePages = (bytes: number, pageBytes: number) => bytes - (bytes % pageBytes);
+
+function pages2(value: Quantity, pageBytes: number): string {
+  return value === unlimited ? 'max' : String(wholePages(value, pageBytes));
+}
+
+/** v1 prints no limit as the largest whole number of pages in a signed long. */
+function noLimit1(pageBytes: number): string {
+  const page = BigInt(pageBytes);
+  return String(((2n ** 63n - 1n) / page) * page);
+}
+
+function setting1(
+  file: string,
+  key: 'limit' | 'soft' | 'swap',
+  value: Quantity,
+  pageBytes: number,
+) {
+  const none = noLimit1(pageBytes);
+  const text = value === unlimited ? none : String(wholePages(value, pageBytes));
+  return setting(`memory.${key}`, 'memory', file, text, none, value === unlimited ? '-1' : text);
+}
+
+function memoryAndSwap(values: LimitValues): Quantity {
+  const [limit, swap] = [limitOf(values), swapOf(values)];
+  return limit === unlimited || swap === unlimited ? unlimited : ((limit + swap) as Bytes);
+}
+
+const number =
+  (key: 'memoryBytes' | 'memoryHits'): CounterFile['parse'] =>
+  (text, into) => {
+    into[key] = Number(text);
+  };
+
+/** `oom_kill 1`, in both: v2 `memory.events`, v1 `memory.oom_control`. `max 41` only in v2. */
+const events: CounterFile['parse'] = (text, into) =>
+  eachLine(text, (key, value) => {
+    if (key === 'oom_kill') into.oomKills = Number(value);
+    else if (key === 'max') into.memoryHits = Number(value);
+  });
+
+function support2(attribute: string, context: SupportContext): Support {
+  if (!context.controllers.has('memory')) return missingController('memory');
+  if (attribute !== 'swap' || context.files.has('memory.swap.max')) return full;
+  return noSwapAccounting;
+}
+
+function support1(attribute: string, context: SupportContext): Support {
+  if (!context.controllers.has('memory')) return missingController('memory');
+  if (attribute === 'soft') {
+    return {
+      level: 'partial',
+      reason: 'cgroup v1 reclaims to the soft limit only when the whole host is short of memory',
+      help: 'cgroup v2 holds it always',
+    };
+  }
+  if (attribute !== 'swap' || context.files.has('memory.memsw.limit_in_bytes')) return full;
+  return noSwapAccounting;
+}
+
+const noSwapAccounting: Support = {
+  level: 'none',
+  reason: 'this kernel does not account swap by group',
+  help: 'boot with swapaccount=1',
+};
+
+export const memory: Limit = {
+  name: 'memory',
+  summary: 'Memory.',
+  attributes,
+  cgroup2: {
+    settings(values, { pageBytes, files }) {
+      return [
+        setting('memory.soft', 'memory', 'memory.high', pages2(softOf(values), pageBytes), 'max'),
+        setting('memory.limit', 'memory', 'memory.max', pages2(limitOf(values), pageBytes), 'max'),
+        setting(
+          'memory.swap',
+          'memory',
+          'memory.swap.max',
+          pages2(swapOf(values), pageBytes),
+          'max',
+        ),
+      ].filter((each) => files.has(each.file));
+    },
+    counters: [
+      { controller: 'memory', file: 'memory.current', parse: number('memoryBytes') },
+      { controller: 'memory', file: 'memory.events', parse: events },
+    ],
+    support: support2,
+  },
+  cgroup1: {
+    settings(values, { pageBytes, files }) {
+      return [
+        setting1('memory.soft_limit_in_bytes', 'soft', softOf(values), pageBytes),
+        setting1('memory.limit_in_bytes', 'limit', limitOf(values), pageBytes),
+        setting1('memory.memsw.limit_in_bytes', 'swap', memoryAndSwap(values), pageBytes),
+      ].filter((each) => files.has(each.file));
+    },
+    counters: [
+      { controller: 'memory', file: 'memory.usage_in_bytes', parse: number('memoryBytes') },
+      { controller: 'memory', file: 'memory.failcnt', parse: number('memoryHits') },
+      { controller: 'memory', file: 'memory.oom_control', parse: events },
+    ],
+    support: support1,
+  },
+};

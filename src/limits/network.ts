@@ -1,0 +1,18 @@
+/** Network bandwidth, both ways. */
+import { unlimited } from '../units/quantity.ts';
+import { notYet, type KernelSide, type Limit } from './limit.ts';
+
+const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };
+const rate = (summary: string) =>
+  ({ kind: 'bytesPerSecond', fallback: unlimited, unlimited: true, least: 1024, summary }) as const;
+
+export const network: Limit = {
+  name: 'network',
+  summary: 'Network bandwidth.',
+  attributes: {
+    send: rate('Bytes it may send in a second.'),
+    receive: rate('Bytes it may receive in a second.'),
+  },
+  cgroup2: kernel,
+  cgroup1: kernel,
+};

@@ -1,0 +1,56 @@
+/**
+ * Processes and threads alive at once; a fork above the limit fails with EAGAIN.
+ *
+ * Source: cgroup-v2.rst "PID Interface Files"; the same files in v1.
+ */
+import { type Quantity, unlimited } from '../units/quantity.ts';
+import { eachLine } from './flat-file.ts';
+import { full, missingController, setting, type KernelSide, type Limit } from './limit.ts';
+
+/** PID_MAX_LIMIT on 64-bit kernels: the kernel refuses more in `pids.max`. */
+const mostProcesses = 4_194_304;
+
+const text = (value: Quantity) =>
+  value === unlimited || value >= mostProcesses ? 'max' : String(value);
+
+const kernel: KernelSide = {
+  settings(values) {
+    const value = values['processes.limit'] ?? unlimited;
+    return [setting('processes.limit', 'pids', 'pids.max', text(value), 'max')];
+  },
+  counters: [
+    {
+      controller: 'pids',
+      file: 'pids.current',
+      parse: (text, into) => {
+        into.processes = Number(text);
+      },
+    },
+    {
+      controller: 'pids',
+      file: 'pids.events',
+      parse: (text, into) =>
+        eachLine(text, (key, value) => {
+          if (key === 'max') into.forksRefused = Number(value);
+        }),
+    },
+  ],
+  support: (_attribute, context) =>
+    context.controllers.has('pids') ? full : missingController('pids'),
+};
+
+export const processes: Limit = {
+  name: 'processes',
+  summary: 'Processes and threads.',
+  attributes: {
+    limit: {
+      kind: 'count',
+      fallback: unlimited,
+      unlimited: true,
+      least: 1,
+      summary: 'Processes and threads it may have at once. Above it, none can be started.',
+    },
+  },
+  cgroup2: kernel,
+  cgroup1: kernel,
+};

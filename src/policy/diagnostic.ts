@@ -1,0 +1,120 @@
+/** What is wrong with a policy, where, and what to do: `file:line:column: error: message`. */
+export type Severity = 'error' | 'warning' | 'note';
+
+export interface Diagnostic {
+  readonly severity: Severity;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** A place in the text, in UTF-16 code units. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Located<T> extends Span {
+  readonly value: T;
+}
+
+/** Line and column of offsets, both from 1. Built once a text, then a binary search each. */
+export class LineIndex {
+  readonly #starts: number[] = [0];
+
+  constructor(text: string) {
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
+      this.#starts.push(at + 1);
+    }
+  }
+
+  at(offset: number): { line: number; column: number } {
+    let low = 0;
+    let high = this.#starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: offset - (this.#starts[low] ?? 0) + 1 };
+  }
+}
+
+/** Gathers what is found in one file; the text is indexed only when there is something to report. */
+export class Diagnostics {
+  readonly list: Diagnostic[] = [];
+  readonly #file: string;
+  readonly #text: string;
+  #lines: LineIndex | undefined;
+
+  constructor(file: string, text: string) {
+    this.#file = file;
+    this.#text = text;
+  }
+
+  add(severity: Severity, offset: number, message: string): void {
+    this.#lines ??= new LineIndex(this.#text);
+    this.list.push({ severity, file: this.#file, ...this.#lines.at(offset), message });
+  }
+
+  error(at: Span | number, message: string): void {
+    this.add('error', typeof at === 'number' ? at : at.start, message);
+  }
+
+  warn(at: Span | number, message: string): void {
+    this.add('warning', typeof at === 'number' ? at : at.start, message);
+  }
+
+  get failed(): boolean {
+    return this.list.some((each) => each.severity === 'error');
+  }
+}
+
+export function printDiagnostic(diagnostic: Diagnostic): string {
+  const { file, line, column, severity, message } = diagnostic;
+  return `${printable(file)}:${line}:${column}: ${severity}: ${printable(message)}`;
+}
+
+/** Control characters from a hostile file or name never reach a terminal. */
+export function printable(text: string): string {
+  return text.replace(
+    // oxlint-disable-next-line no-control-regex -- these are what must not get through
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** The name among `known` that `word` was probably meant to be. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = Math.min(3, Math.ceil(word.length / 2)) + 1;
+  for (const name of known) {
+    const distance = editDistance(word.slice(0, 64), name, least);
+    if (distance < least) {
+      least = distance;
+      best = name;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string, enough: number): number {
+  if (Math.abs(a.length - b.length) >= enough) return enough;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + change));
+    }
+    row = next;
+  }
+  return row[b.length] ?? enough;
+}
+
+/** ` (did you mean "x"?)`, or nothing. */
+export function suggestion(word: string, known: Iterable<string>): string {
+  const near = nearest(word, known);
+  return near === undefined ? '' : `; did you mean "${near}"?`;
+}

@@ -1,0 +1,83 @@
+/** The policy as written: every value with its place. Nothing is inherited here yet. */
+import type { LimitKey } from '../limits/limit.ts';
+import type { Quantity } from '../units/quantity.ts';
+import type { Diagnostics, Located, Span } from './diagnostic.ts';
+import type { XmlElement } from './xml.ts';
+
+/** The limits written in one element. `span` of a value is its attribute's value. */
+export interface LimitBlock {
+  readonly values: ReadonlyMap<LimitKey, Located<Quantity>>;
+}
+
+export interface UidRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** `<tenants uids="1000-59999" except="deploy backup" package="starter"/>` */
+export interface TenantsElement extends Span {
+  readonly uids: readonly Located<UidRange>[];
+  /** User names, or uids. */
+  readonly except: readonly Located<string>[];
+  readonly package: Located<string> | undefined;
+}
+
+/** An account by name, or a uid that needs no account. */
+export type TenantName =
+  { readonly kind: 'user'; readonly user: string } | { readonly kind: 'uid'; readonly uid: number };
+
+export interface TenantElement extends Span, LimitBlock {
+  readonly name: Located<TenantName>;
+  readonly package: Located<string> | undefined;
+  readonly xml: XmlElement;
+}
+
+export interface PackageElement extends Span, LimitBlock {
+  readonly name: Located<string>;
+  readonly xml: XmlElement;
+}
+
+export interface ResellerElement extends Span, LimitBlock {
+  readonly name: Located<TenantName>;
+  readonly package: Located<string> | undefined;
+  readonly tenants: readonly TenantElement[];
+  readonly xml: XmlElement;
+}
+
+export interface DefaultsElement extends Span, LimitBlock {
+  readonly xml: XmlElement;
+}
+
+export type DriverName = 'cgroup1' | 'cgroup2' | 'systemd';
+export const driverNames: readonly DriverName[] = ['cgroup1', 'cgroup2', 'systemd'];
+
+export const standings = [
+  'contradicted',
+  'unsupported',
+  'consistent',
+  'signed',
+  'reproduced',
+] as const;
+export type Standing = (typeof standings)[number];
+
+export interface PolicyDocument {
+  readonly file: string;
+  readonly text: string;
+  readonly root: XmlElement;
+  readonly tenantRanges: readonly TenantsElement[];
+  readonly defaults: DefaultsElement | undefined;
+  readonly packages: readonly PackageElement[];
+  readonly resellers: readonly ResellerElement[];
+  /** Those outside resellers. */
+  readonly tenants: readonly TenantElement[];
+  readonly driver: Located<DriverName> | undefined;
+  readonly symlinks: { readonly follow: Located<string>; readonly by: Located<string> } | undefined;
+  readonly modules: ModulesElement | undefined;
+  /** What the file says that is wrong or odd; a document with errors must not be applied. */
+  readonly diagnostics: Diagnostics;
+}
+
+export interface ModulesElement extends Span {
+  readonly require: Located<Standing> | undefined;
+  readonly deny: readonly { readonly name: Located<string>; readonly reason: string | undefined }[];
+}

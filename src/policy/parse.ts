@@ -1,0 +1,358 @@
+/**
+ * Policy text → PolicyDocument. Reports every error of the file at once, each with its place.
+ *
+ * Two passes: the first holds each element against the vocabulary (names, attributes, required,
+ * repeated), the second reads the values of those that passed.
+ */
+import { limits } from '../limits/limits.ts';
+import type { Limit, LimitKey } from '../limits/limit.ts';
+import { quantityKinds, unlimited, type Quantity } from '../units/quantity.ts';
+import { Diagnostics, suggestion, type Located, type Span } from './diagnostic.ts';
+import type {
+  DriverName,
+  LimitBlock,
+  ModulesElement,
+  PolicyDocument,
+  ResellerElement,
+  Standing,
+  TenantElement,
+  TenantName,
+  TenantsElement,
+  UidRange,
+} from './document.ts';
+import { childNames, elements, limitNames, mayContain, type ElementSpec } from './vocabulary.ts';
+import { parseXml, type XmlElement } from './xml.ts';
+
+/** uid_t is 32 bits; the last value means "no user" to the kernel. */
+const mostUid = 2 ** 32 - 2;
+const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
+
+/** What a user's name may be: useradd's rule, and what directory services add to it. */
+export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
+
+export interface ParsedPolicy {
+  /** Absent where the text is no policy at all. */
+  readonly document: PolicyDocument | undefined;
+  readonly diagnostics: Diagnostics;
+}
+
+export function parsePolicy(file: string, text: string): ParsedPolicy {
+  const diagnostics = new Diagnostics(file, text);
+  const root = parseXml(text, diagnostics);
+  if (root === undefined) return { document: undefined, diagnostics };
+  if (root.name !== 'bulkhead') {
+    const known = root.name === 'lveconfig' ? '; this is a ve.cfg, see "bulkhead import"' : '';
+    diagnostics.error(
+      root,
+      `The root element is <${root.name}>, not <bulkhead version="1">${known}`,
+    );
+    return { document: undefined, diagnostics };
+  }
+  checkElement(root, specOf('bulkhead'), diagnostics);
+  return { document: new Reader(diagnostics).document(file, text, root), diagnostics };
+}
+
+function specOf(name: string): ElementSpec {
+  const spec = elements[name];
+  if (spec === undefined) throw new Error(`No element "${name}" in the vocabulary`);
+  return spec;
+}
+
+function checkElement(element: XmlElement, spec: ElementSpec, diagnostics: Diagnostics): void {
+  checkAttributes(element, Object.keys(spec.attributes), diagnostics);
+  for (const [name, attribute] of Object.entries(spec.attributes)) {
+    if (attribute.required && attributeOf(element, name) === undefined) {
+      diagnostics.error(
+        element,
+        `<${element.name}> needs the attribute "${name}", for example ${spec.example}`,
+      );
+    }
+  }
+  const seen = new Set<string>();
+  for (const child of element.children) {
+    if (!mayContain(spec, child.name)) {
+      const hint = suggestion(child.name, childNames(spec));
+      diagnostics.error(child, `<${child.name}> is not known inside <${element.name}>${hint}`);
+      continue;
+    }
+    const limit = limits.find((each) => each.name === child.name);
+    const repeats = limit === undefined && specOf(child.name).repeats;
+    if (!repeats && seen.has(child.name)) {
+      diagnostics.error(
+        child,
+        `<${child.name}> stands twice inside this <${element.name}>; write it once`,
+      );
+    }
+    seen.add(child.name);
+    if (limit === undefined) checkElement(child, specOf(child.name), diagnostics);
+    else checkLimit(child, limit, diagnostics);
+  }
+}
+
+function checkLimit(element: XmlElement, limit: Limit, diagnostics: Diagnostics): void {
+  const names = Object.keys(limit.attributes);
+  checkAttributes(element, names, diagnostics);
+  for (const child of element.children) {
+    diagnostics.error(
+      child,
+      `<${child.name}> is not known inside <${element.name}>, which is empty`,
+    );
+  }
+  if (element.attributes.length === 0) {
+    diagnostics.error(
+      element,
+      `<${element.name}> limits nothing; write ${names.join(', ')} as an attribute, or remove it`,
+    );
+  }
+}
+
+function checkAttributes(
+  element: XmlElement,
+  known: readonly string[],
+  diagnostics: Diagnostics,
+): void {
+  for (const attribute of element.attributes) {
+    if (known.includes(attribute.name)) continue;
+    const hint = suggestion(attribute.name, known);
+    diagnostics.error(attribute, `<${element.name}> has no attribute "${attribute.name}"${hint}`);
+  }
+}
+
+export function attributeOf(element: XmlElement, name: string): Located<string> | undefined {
+  return element.attributes.find((each) => each.name === name)?.value;
+}
+
+const childrenOf = (element: XmlElement, name: string) =>
+  element.children.filter((child) => child.name === name);
+
+/** Reads the values. What cannot be read is reported and left out. */
+class Reader {
+  readonly #diagnostics: Diagnostics;
+
+  constructor(diagnostics: Diagnostics) {
+    this.#diagnostics = diagnostics;
+  }
+
+  document(file: string, text: string, root: XmlElement): PolicyDocument {
+    const version = attributeOf(root, 'version');
+    if (version !== undefined && version.value !== '1') {
+      this.#error(
+        version,
+        `Version "${version.value}" of the language is not known; this is version "1"`,
+      );
+    }
+    const [host] = childrenOf(root, 'host');
+    const [defaults] = childrenOf(root, 'defaults');
+    const [symlinks] = childrenOf(root, 'symlinks');
+    const [modules] = childrenOf(root, 'modules');
+    return {
+      file,
+      text,
+      root,
+      tenantRanges: childrenOf(root, 'tenants').map((each) => this.#tenants(each)),
+      defaults: defaults && { ...span(defaults), ...this.#limits(defaults), xml: defaults },
+      packages: childrenOf(root, 'package').flatMap((each) => {
+        const name = this.#name(each, 'name');
+        return name === undefined
+          ? []
+          : [{ ...span(each), ...this.#limits(each), name, xml: each }];
+      }),
+      resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
+      tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
+      driver: host && this.#choice<DriverName>(host, 'driver', 'host'),
+      symlinks: symlinks && this.#symlinks(symlinks),
+      modules: modules && this.#modules(modules),
+      diagnostics: this.#diagnostics,
+    };
+  }
+
+  #error(at: Span, message: string): void {
+    this.#diagnostics.error(at, message);
+  }
+
+  #tenants(element: XmlElement): TenantsElement {
+    const uids = words(attributeOf(element, 'uids'));
+    return {
+      ...span(element),
+      uids: uids.flatMap((word) => this.#range(word)),
+      except: words(attributeOf(element, 'except')),
+      package: this.#name(element, 'package'),
+    };
+  }
+
+  #range(word: Located<string>): readonly Located<UidRange>[] {
+    const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(word.value);
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (match === null || last > mostUid) {
+      this.#error(word, `"${word.value}" is not a range of uids; write for example "1000-59999"`);
+      return [];
+    }
+    if (first > last) {
+      this.#error(word, `The range "${word.value}" is backwards; write "${last}-${first}"`);
+      return [];
+    }
+    if (first === 0) {
+      this.#error(word, `The range "${word.value}" holds uid 0, which is root and never a tenant`);
+      return [];
+    }
+    return [{ start: word.start, end: word.end, value: { first, last } }];
+  }
+
+  #reseller(element: XmlElement): readonly ResellerElement[] {
+    const name = this.#who(element);
+    const tenants = childrenOf(element, 'tenant').flatMap((each) => this.#tenant(each));
+    if (name === undefined) return [];
+    const packageName = this.#name(element, 'package');
+    return [
+      {
+        ...span(element),
+        ...this.#limits(element),
+        name,
+        package: packageName,
+        tenants,
+        xml: element,
+      },
+    ];
+  }
+
+  #tenant(element: XmlElement): readonly TenantElement[] {
+    const name = this.#who(element);
+    const limitsWritten = this.#limits(element);
+    const packageName = this.#name(element, 'package');
+    if (name === undefined) return [];
+    return [{ ...span(element), ...limitsWritten, name, package: packageName, xml: element }];
+  }
+
+  #who(element: XmlElement): Located<TenantName> | undefined {
+    const user = attributeOf(element, 'user');
+    const uid = attributeOf(element, 'uid');
+    if (user !== undefined && uid !== undefined) {
+      this.#error(uid, `<${element.name}> has both "user" and "uid"; write one of them`);
+      return undefined;
+    }
+    if (user !== undefined) return this.#user(user);
+    if (uid !== undefined) return this.#uid(uid);
+    this.#error(
+      element,
+      `<${element.name}> needs the attribute "user", for example ${specOf(element.name).example}`,
+    );
+    return undefined;
+  }
+
+  #user(user: Located<string>): Located<TenantName> | undefined {
+    if (!userPattern.test(user.value)) {
+      this.#error(user, `"${user.value}" cannot be the name of an account`);
+      return undefined;
+    }
+    return { ...span(user), value: { kind: 'user', user: user.value } };
+  }
+
+  #uid(uid: Located<string>): Located<TenantName> | undefined {
+    const number = /^\d{1,10}$/.test(uid.value) ? Number(uid.value) : NaN;
+    if (!(number <= mostUid)) {
+      this.#error(uid, `"${uid.value}" is not a uid; uids are whole numbers up to ${mostUid}`);
+      return undefined;
+    }
+    return { ...span(uid), value: { kind: 'uid', uid: number } };
+  }
+
+  #name(element: XmlElement, attribute: string): Located<string> | undefined {
+    const name = attributeOf(element, attribute);
+    if (name === undefined || namePattern.test(name.value)) return name;
+    this.#error(
+      name,
+      `"${name.value}" is not a name: letters, digits, spaces and . _ - @ +, at most 64`,
+    );
+    return undefined;
+  }
+
+  #choice<T extends string>(
+    element: XmlElement,
+    attribute: string,
+    spec: string,
+  ): Located<T> | undefined {
+    const value = attributeOf(element, attribute);
+    const kind = specOf(spec).attributes[attribute]?.kind;
+    if (value === undefined || !Array.isArray(kind)) return undefined;
+    const known = kind as readonly string[];
+    if (known.includes(value.value)) return value as Located<T>;
+    const hint = suggestion(value.value, known);
+    this.#error(value, `"${value.value}" is not one of ${known.join(', ')}${hint}`);
+    return undefined;
+  }
+
+  #symlinks(element: XmlElement): PolicyDocument['symlinks'] {
+    const follow = this.#choice<string>(element, 'follow', 'symlinks');
+    const by = attributeOf(element, 'by');
+    return follow && by && { follow, by };
+  }
+
+  #modules(element: XmlElement): ModulesElement {
+    return {
+      ...span(element),
+      require: this.#choice<Standing>(element, 'require', 'modules'),
+      deny: childrenOf(element, 'deny').flatMap((each) => {
+        const name = this.#name(each, 'name');
+        return name === undefined ? [] : [{ name, reason: attributeOf(each, 'reason')?.value }];
+      }),
+    };
+  }
+
+  #limits(element: XmlElement): LimitBlock {
+    const values = new Map<LimitKey, Located<Quantity>>();
+    for (const child of element.children) {
+      if (!limitNames.has(child.name)) continue;
+      for (const attribute of child.attributes) {
+        const key: LimitKey = `${child.name}.${attribute.name}`;
+        const value = this.#quantity(key, attribute.value);
+        if (value !== undefined) values.set(key, { ...span(attribute.value), value });
+      }
+    }
+    return { values };
+  }
+
+  #quantity(key: LimitKey, text: Located<string>): Quantity | undefined {
+    const parsed = parseLimit(key, text.value);
+    if (parsed === undefined) return undefined;
+    if (parsed.ok) return parsed.value;
+    this.#error(text, parsed.error);
+    return undefined;
+  }
+}
+
+/** Reads one value as the vocabulary wants it; `undefined` for a limit that does not exist. */
+export function parseLimit(key: LimitKey, text: string) {
+  const [name, attributeName = ''] = key.split('.');
+  const attribute = limits.find((each) => each.name === name)?.attributes[attributeName];
+  if (attribute === undefined) return undefined;
+  const kind = quantityKinds[attribute.kind];
+  const label = `${name} ${attributeName}`;
+  const bad = (error: string) => ({ ok: false as const, error });
+  if (text === unlimited) {
+    if (attribute.unlimited) return { ok: true as const, value: unlimited as Quantity };
+    return bad(`The ${label} cannot be "unlimited"; write ${kind.form}`);
+  }
+  if (/^-/.test(text)) return bad(`The ${label} "${text}" is negative; write ${kind.form}`);
+  const parsed = kind.parse(text);
+  if (!parsed.ok) return bad(`The ${label} ${parsed.error}`);
+  const zeroIsMeant = attribute.least > 0 && attribute.fallback === 0 && parsed.value === 0;
+  if (parsed.value < attribute.least && !zeroIsMeant) {
+    const hint = attribute.unlimited && parsed.value === 0 ? ', or "unlimited"' : '';
+    return bad(
+      `The ${label} "${text}" is too small; the least is "${kind.print(attribute.least)}"${hint}`,
+    );
+  }
+  return { ok: true as const, value: parsed.value as Quantity };
+}
+
+const span = ({ start, end }: Span): Span => ({ start, end });
+
+/** The words of a list separated by spaces or commas, each with its place. */
+function words(list: Located<string> | undefined): readonly Located<string>[] {
+  if (list === undefined) return [];
+  return [...list.value.matchAll(/[^\s,]+/g)].map((match) => {
+    const start = list.start + match.index;
+    return { value: match[0], start, end: start + match[0].length };
+  });
+}

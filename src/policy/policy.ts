@@ -1,0 +1,94 @@
+/** The policy as it is meant: no XML left, everything inherited, every tenant known by its uid. */
+import type { LimitKey, LimitValues } from '../limits/limit.ts';
+import type { Quantity } from '../units/quantity.ts';
+import type { Located } from './diagnostic.ts';
+import type { DriverName, LimitBlock } from './document.ts';
+
+/** One line of /etc/passwd, as far as it matters here. */
+export interface Account {
+  readonly user: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+/** Facts of the host that decide who is a tenant. */
+export interface HostFacts {
+  readonly accounts: readonly Account[];
+  /** `UID_MIN` of login.defs: accounts below belong to the system. */
+  readonly uidMin: number;
+}
+
+export type LinkKind = 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
+
+/** A place that a limit may come from. */
+export interface Link {
+  readonly kind: LinkKind;
+  readonly name: string;
+  readonly block: LimitBlock;
+}
+
+/** Nearest first. */
+export type Chain = readonly Link[];
+
+export interface Tenant {
+  readonly uid: number;
+  /** Absent for a tenant that is a uid without an account. */
+  readonly account: Account | undefined;
+  readonly reseller: number | undefined;
+  readonly package: string | undefined;
+  /** Shared by all tenants that inherit the same. */
+  readonly values: LimitValues;
+  readonly chain: Chain;
+}
+
+export interface Reseller {
+  readonly uid: number;
+  readonly account: Account | undefined;
+  readonly package: string | undefined;
+  /** What bounds the sum of its tenants. */
+  readonly values: LimitValues;
+  readonly chain: Chain;
+}
+
+export interface Policy {
+  readonly file: string;
+  /** By uid. */
+  readonly tenants: readonly Tenant[];
+  readonly resellers: readonly Reseller[];
+  readonly driver: DriverName | undefined;
+}
+
+/** How people call it: the account's name, or `uid 1001`. */
+export function nameOf(who: {
+  readonly uid: number;
+  readonly account: Account | undefined;
+}): string {
+  return who.account?.user ?? `uid ${who.uid}`;
+}
+
+export function valuesOf(chain: Chain): LimitValues {
+  const values: Partial<Record<LimitKey, Quantity>> = {};
+  for (const { block } of chain.toReversed()) {
+    for (const [key, { value }] of block.values) values[key] = value;
+  }
+  return values;
+}
+
+/** The place that gives a limit its value. */
+export function originOf(
+  chain: Chain,
+  key: LimitKey,
+): { link: Link; at: Located<Quantity> } | undefined {
+  for (const link of chain) {
+    const at = link.block.values.get(key);
+    if (at !== undefined) return { link, at };
+  }
+  return undefined;
+}
+
+/** A tenant by its account's name, or by its uid as digits. */
+export function findTenant(policy: Policy, name: string): Tenant | undefined {
+  const uid = /^\d{1,10}$/.test(name) ? Number(name) : undefined;
+  return policy.tenants.find((each) => each.account?.user === name || each.uid === uid);
+}

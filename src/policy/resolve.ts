@@ -1,0 +1,282 @@
+/**
+ * PolicyDocument + facts of the host → Policy: who is a tenant, and what each inherits.
+ *
+ * Nearest first: tenant → its package → its reseller's package → defaults. The package that a
+ * range of uids names is that of tenants that neither name one nor have a reseller that does.
+ */
+import type { LimitValues } from '../limits/limit.ts';
+import { suggestion, type Located, type Span } from './diagnostic.ts';
+import type {
+  PackageElement,
+  PolicyDocument,
+  ResellerElement,
+  TenantElement,
+  TenantName,
+} from './document.ts';
+import {
+  valuesOf,
+  type Account,
+  type Chain,
+  type HostFacts,
+  type Link,
+  type Policy,
+  type Reseller,
+  type Tenant,
+} from './policy.ts';
+import { warnAbout } from './warnings.ts';
+
+/** The account that owns nothing; by convention 65534, whatever its name. */
+const nobody = 65_534;
+
+export function resolvePolicy(document: PolicyDocument, facts: HostFacts): Policy {
+  return new Resolver(document, facts).policy();
+}
+
+interface Identity {
+  readonly uid: number;
+  readonly account: Account | undefined;
+}
+
+class Resolver {
+  readonly #document: PolicyDocument;
+  readonly #facts: HostFacts;
+  readonly #byName = new Map<string, Account>();
+  readonly #byUid = new Map<number, Account>();
+  readonly #packages = new Map<string, PackageElement>();
+  readonly #tenants = new Map<number, Tenant>();
+  readonly #listedAt = new Map<number, Span>();
+  readonly #resellers = new Map<number, Reseller>();
+  /** Tenants that inherit the same and add nothing share one set of values. */
+  readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
+  readonly #exempt = new Set<number>();
+
+  constructor(document: PolicyDocument, facts: HostFacts) {
+    this.#document = document;
+    this.#facts = facts;
+    for (const account of facts.accounts) {
+      if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
+      if (!this.#byUid.has(account.uid)) this.#byUid.set(account.uid, account);
+    }
+  }
+
+  policy(): Policy {
+    const document = this.#document;
+    this.#readPackages();
+    this.#readExceptions();
+    for (const tenant of document.tenants) this.#addTenant(tenant, undefined);
+    for (const reseller of document.resellers) this.#addReseller(reseller);
+    this.#addRanges();
+    const policy: Policy = {
+      file: document.file,
+      tenants: [...this.#tenants.values()].sort((a, b) => a.uid - b.uid),
+      resellers: [...this.#resellers.values()].sort((a, b) => a.uid - b.uid),
+      driver: document.driver?.value,
+    };
+    warnAbout(policy, document.diagnostics);
+    return policy;
+  }
+
+  #error(at: Span, message: string): void {
+    this.#document.diagnostics.error(at, message);
+  }
+
+  #readPackages(): void {
+    for (const element of this.#document.packages) {
+      if (this.#packages.has(element.name.value)) {
+        this.#error(element.name, `The package "${element.name.value}" is defined twice`);
+      } else {
+        this.#packages.set(element.name.value, element);
+      }
+    }
+  }
+
+  #packageOf(name: Located<string> | undefined): PackageElement | undefined {
+    if (name === undefined) return undefined;
+    const found = this.#packages.get(name.value);
+    if (found === undefined) {
+      const hint = suggestion(name.value, this.#packages.keys());
+      this.#error(name, `There is no package "${name.value}"${hint}`);
+    }
+    return found;
+  }
+
+  #identify(name: Located<TenantName>): Identity | undefined {
+    const who = name.value;
+    const account = who.kind === 'user' ? this.#byName.get(who.user) : this.#byUid.get(who.uid);
+    if (who.kind === 'user' && account === undefined) {
+      const hint = suggestion(who.user, this.#byName.keys());
+      this.#error(name, `There is no user "${who.user}" on this host${hint}`);
+      return undefined;
+    }
+    const uid = account?.uid ?? (who.kind === 'uid' ? who.uid : 0);
+    const problem = this.#neverTenant(uid);
+    if (problem === undefined) return { uid, account };
+    this.#error(
+      name,
+      `"${who.kind === 'user' ? who.user : who.uid}" cannot be a tenant: ${problem}`,
+    );
+    return undefined;
+  }
+
+  #neverTenant(uid: number): string | undefined {
+    if (uid === 0) return 'uid 0 is root';
+    if (uid === nobody) return `uid ${nobody} is nobody, whom many daemons share`;
+    if (uid >= this.#facts.uidMin) return undefined;
+    return `uid ${uid} belongs to the system (UID_MIN in /etc/login.defs is ${this.#facts.uidMin})`;
+  }
+
+  #addTenant(
+    element: TenantElement,
+    reseller: ResellerElement | undefined,
+    resellerUid?: number,
+  ): void {
+    const own = this.#packageOf(element.package);
+    const identity = this.#identify(element.name);
+    if (identity === undefined) return;
+    const { uid } = identity;
+    if (this.#exempt.has(uid)) {
+      this.#error(
+        element.name,
+        `The tenant ${described(identity)} is also listed in "except"; remove one of them`,
+      );
+      return;
+    }
+    const earlier = this.#listedAt.get(uid);
+    if (earlier !== undefined) {
+      this.#error(
+        element.name,
+        `The tenant ${described(identity)} is listed twice; first in line ${this.#lineOf(earlier)}`,
+      );
+      return;
+    }
+    this.#listedAt.set(uid, element.name);
+    const resellerPackage = reseller?.package && this.#packages.get(reseller.package.value);
+    const packageElement =
+      own ?? (resellerPackage === undefined ? this.#rangePackage(uid) : undefined);
+    const { chain, values } = this.#inherit(element, packageElement, resellerPackage);
+    this.#tenants.set(uid, {
+      ...identity,
+      reseller: resellerUid,
+      package: (packageElement ?? resellerPackage)?.name.value,
+      chain,
+      values,
+    });
+  }
+
+  #lineOf(at: Span): number {
+    return this.#document.text.slice(0, at.start).split('\n').length;
+  }
+
+  #addReseller(element: ResellerElement): void {
+    this.#packageOf(element.package);
+    const identity = this.#identify(element.name);
+    const uid = identity?.uid;
+    if (identity !== undefined && this.#resellers.has(identity.uid)) {
+      this.#error(element.name, `The reseller ${described(identity)} is listed twice`);
+    } else if (identity !== undefined) {
+      const chain: Chain = [{ kind: 'reseller', name: described(identity), block: element }];
+      this.#resellers.set(identity.uid, {
+        ...identity,
+        package: element.package?.value,
+        chain,
+        values: valuesOf(chain),
+      });
+    }
+    for (const tenant of element.tenants) this.#addTenant(tenant, element, uid);
+  }
+
+  #inherit(
+    tenant: TenantElement | undefined,
+    own: PackageElement | undefined,
+    reseller: PackageElement | undefined,
+  ): { chain: Chain; values: LimitValues } {
+    const alone = tenant === undefined || tenant.values.size === 0;
+    const key = `${own?.name.value}\n${reseller?.name.value}`;
+    const known = alone ? this.#shared.get(key) : undefined;
+    if (known !== undefined) return known;
+    const chain: Link[] = [];
+    if (!alone) chain.push({ kind: 'tenant', name: '', block: tenant });
+    if (own !== undefined) chain.push({ kind: 'package', name: own.name.value, block: own });
+    if (reseller !== undefined && reseller !== own) {
+      chain.push({ kind: 'reseller package', name: reseller.name.value, block: reseller });
+    }
+    const { defaults } = this.#document;
+    if (defaults !== undefined) chain.push({ kind: 'defaults', name: '', block: defaults });
+    const inherited = { chain, values: valuesOf(chain) };
+    if (alone) this.#shared.set(key, inherited);
+    return inherited;
+  }
+
+  #readExceptions(): void {
+    for (const element of this.#document.tenantRanges) {
+      this.#packageOf(element.package);
+      for (const word of element.except) {
+        const uid = /^\d+$/.test(word.value)
+          ? Number(word.value)
+          : this.#byName.get(word.value)?.uid;
+        if (uid !== undefined) {
+          this.#exempt.add(uid);
+          continue;
+        }
+        const hint = suggestion(word.value, this.#byName.keys());
+        this.#error(word, `There is no user "${word.value}" on this host to except${hint}`);
+      }
+    }
+  }
+
+  #addRanges(): void {
+    const ranges = this.#document.tenantRanges.flatMap((element) =>
+      element.uids.map((range) => ({ range, element })),
+    );
+    this.#checkRanges(ranges.map((each) => each.range));
+    for (const account of this.#facts.accounts) {
+      const { uid } = account;
+      if (this.#tenants.has(uid) || this.#exempt.has(uid) || this.#neverTenant(uid)) continue;
+      const found = ranges.find(({ range }) => contains(range.value, uid));
+      if (found === undefined) continue;
+      const packageElement = this.#rangePackage(uid);
+      this.#tenants.set(uid, {
+        uid,
+        account: this.#byUid.get(uid),
+        // A reseller's own account counts towards its sum.
+        reseller: this.#resellers.has(uid) ? uid : undefined,
+        package: packageElement?.name.value,
+        ...this.#inherit(undefined, packageElement, undefined),
+      });
+    }
+  }
+
+  #rangePackage(uid: number): PackageElement | undefined {
+    const element = this.#document.tenantRanges.find(({ uids }) =>
+      uids.some((range) => contains(range.value, uid)),
+    );
+    return element?.package && this.#packages.get(element.package.value);
+  }
+
+  #checkRanges(ranges: readonly Located<{ first: number; last: number }>[]): void {
+    const sorted = ranges.toSorted((a, b) => a.value.first - b.value.first);
+    for (const [index, range] of sorted.entries()) {
+      const { first, last } = range.value;
+      const next = sorted[index + 1];
+      if (next !== undefined && next.value.first <= last) {
+        const [one, other] = range.start < next.start ? [range, next] : [next, range];
+        this.#error(
+          other,
+          `The range overlaps with the one in line ${this.#lineOf(one)}; a uid may be in one range only`,
+        );
+      }
+      if (first < this.#facts.uidMin) {
+        this.#error(
+          range,
+          `The range "${first}-${last}" holds system users: UID_MIN in /etc/login.defs is ${this.#facts.uidMin}`,
+        );
+      }
+    }
+  }
+}
+
+const contains = (range: { first: number; last: number }, uid: number) =>
+  uid >= range.first && uid <= range.last;
+
+const described = ({ account, uid }: Identity) =>
+  account === undefined ? `uid ${uid}` : `"${account.user}" (uid ${uid})`;

@@ -1,0 +1,107 @@
+/**
+ * What is legal and probably not meant. Each is said once, at the value that causes it, however
+ * many tenants inherit that value.
+ */
+import { attributeOf } from '../limits/limits.ts';
+import type { LimitKey } from '../limits/limit.ts';
+import { printQuantity, unlimited, type Quantity } from '../units/quantity.ts';
+import type { Diagnostics } from './diagnostic.ts';
+import { nameOf, originOf, type Chain, type Policy, type Reseller, type Tenant } from './policy.ts';
+
+const littleMemory = 64 * 2 ** 20;
+/** Processes that a tenant needs beside those that serve its requests. */
+const spareProcesses = 15;
+const notHeldYet = ['entries', 'network'];
+
+export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
+  const said = new Set<string>();
+  const warn: Warn = (chain, key, message, severity = 'warning') => {
+    const at = originOf(chain, key)?.at;
+    if (at === undefined || said.has(`${at.start} ${message}`)) return;
+    said.add(`${at.start} ${message}`);
+    diagnostics.add(severity, at.start, message);
+  };
+  const resellers = new Map(policy.resellers.map((each) => [each.uid, each]));
+  const seen = new Set<Chain>();
+  for (const tenant of policy.tenants) {
+    const reseller = tenant.reseller === undefined ? undefined : resellers.get(tenant.reseller);
+    if (reseller !== undefined) warnAboveReseller(tenant, reseller, warn);
+    if (seen.has(tenant.chain)) continue;
+    seen.add(tenant.chain);
+    warnAboutValues(tenant, warn);
+  }
+  for (const reseller of policy.resellers) warnAboutValues(reseller, warn);
+}
+
+type Warn = (chain: Chain, key: LimitKey, message: string, severity?: 'warning' | 'note') => void;
+
+function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void {
+  const number = (key: LimitKey) => sizeOf(values[key]);
+  const text = (key: LimitKey) => print(key, values[key]);
+  if (number('memory.limit') < littleMemory) {
+    warn(
+      chain,
+      'memory.limit',
+      `A memory limit of ${text('memory.limit')} is little; most programs need 64MiB`,
+    );
+  }
+  if (number('memory.soft') > number('memory.limit') && values['memory.soft'] !== undefined) {
+    warn(
+      chain,
+      'memory.soft',
+      `The soft memory limit ${text('memory.soft')} is above the limit ${text('memory.limit')} and never reached`,
+    );
+  }
+  if (values['cpu.burst'] !== undefined && number('cpu.burst') > number('cpu.limit')) {
+    warn(
+      chain,
+      'cpu.burst',
+      `The burst ${text('cpu.burst')} is above the limit; the kernel grants no more than ${text('cpu.limit')}`,
+    );
+  }
+  if (
+    number('processes.limit') < number('entries.limit') + spareProcesses &&
+    values['entries.limit'] !== undefined
+  ) {
+    warn(
+      chain,
+      'processes.limit',
+      `${text('processes.limit')} processes are few for ${text('entries.limit')} entries; allow at least entries + ${spareProcesses}`,
+    );
+  }
+  for (const key of Object.keys(values) as LimitKey[]) {
+    const [limit = ''] = key.split('.');
+    if (notHeldYet.includes(limit)) {
+      warn(chain, key, `"${limit}" is read and kept, and not held yet by this version`, 'note');
+    }
+  }
+}
+
+function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void {
+  for (const key of [
+    'cpu.limit',
+    'memory.limit',
+    'io.read',
+    'io.write',
+    'processes.limit',
+  ] as const) {
+    const bound = sizeOf(reseller.values[key]);
+    if (tenant.values[key] === undefined || sizeOf(tenant.values[key]) <= bound) continue;
+    // Where an inherited "unlimited" meets a bound, the bound is simply what holds.
+    if (tenant.values[key] === unlimited) continue;
+    const own = print(key, tenant.values[key]);
+    const most = print(key, reseller.values[key]);
+    warn(
+      tenant.chain,
+      key,
+      `The ${key.replace('.', ' ')} ${own} of tenant ${nameOf(tenant)} is above the ${most} of its reseller ${nameOf(reseller)}, which wins`,
+    );
+  }
+}
+
+const sizeOf = (value: Quantity | undefined): number =>
+  value === undefined || value === unlimited ? Infinity : value;
+
+function print(key: LimitKey, value: Quantity | undefined): string {
+  return value === undefined ? unlimited : printQuantity(attributeOf(key).kind, value);
+}

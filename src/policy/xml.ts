@@ -1,0 +1,186 @@
+/**
+ * XML text → elements with exact offsets, so that an edit changes only what it is about.
+ *
+ * Bounded: size, depth and number of elements. A document type declaration is refused, which
+ * leaves no external entities and no entity bombs. Comments and layout are not kept here: they
+ * stay in the text, between the offsets.
+ */
+import { SaxesParser } from 'saxes';
+import { Diagnostics, type Located, type Span } from './diagnostic.ts';
+
+export const mostBytes = 16 * 2 ** 20;
+const mostDepth = 16;
+const mostElements = 500_000;
+
+export interface XmlAttribute extends Span {
+  readonly name: string;
+  /** `start` and `end` of the value lie inside the quotes. */
+  readonly value: Located<string>;
+}
+
+export interface XmlElement extends Span {
+  readonly name: string;
+  readonly parent: XmlElement | undefined;
+  readonly attributes: readonly XmlAttribute[];
+  readonly children: readonly XmlElement[];
+  /** After the `>` of the start tag. */
+  readonly contentStart: number;
+  /** Before the `</` of the end tag; the same as `contentStart` in `<x/>`. */
+  readonly contentEnd: number;
+  readonly selfClosing: boolean;
+}
+
+type Building<T> = { -readonly [K in keyof T]: T[K] };
+type BuildingElement = Building<Omit<XmlElement, 'attributes' | 'children'>> & {
+  attributes: XmlAttribute[];
+  children: BuildingElement[];
+};
+
+/** Bytes → text; only UTF-8 is accepted, with or without a byte order mark. */
+export function decodeXml(bytes: Uint8Array): { text: string } | { error: string } {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    return { error: 'Cannot read the file as UTF-8: it is UTF-16; save it as UTF-8' };
+  }
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { error: 'Cannot read the file as UTF-8: it holds other bytes; save it as UTF-8' };
+  }
+}
+
+/** Thrown to leave the parser at the first error: what follows one is noise. */
+class Stop extends Error {}
+
+export function parseXml(text: string, diagnostics: Diagnostics): XmlElement | undefined {
+  const builder = new Builder(text, diagnostics);
+  try {
+    builder.run();
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    return undefined;
+  }
+  return builder.root;
+}
+
+class Builder {
+  root: BuildingElement | undefined;
+  readonly #text: string;
+  readonly #diagnostics: Diagnostics;
+  readonly #parser = new SaxesParser({ position: true });
+  readonly #open: BuildingElement[] = [];
+  #count = 0;
+  /** A byte order mark is a code unit of the text, and saxes does not count it. */
+  readonly #shift: number;
+
+  constructor(text: string, diagnostics: Diagnostics) {
+    this.#text = text;
+    this.#diagnostics = diagnostics;
+    this.#shift = text.startsWith('\uFEFF') ? 1 : 0;
+  }
+
+  run(): void {
+    const parser = this.#parser;
+    parser.on('error', (error) => this.#stop(this.#position, xmlProblem(error.message)));
+    parser.on('doctype', () =>
+      this.#stop(
+        Math.max(0, this.#text.indexOf('<!DOCTYPE')),
+        'A document type declaration is not allowed: remove the line <!DOCTYPE …>',
+      ),
+    );
+    parser.on('xmldecl', ({ encoding }) => {
+      if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding)) {
+        this.#stop(
+          0,
+          `The file says that its encoding is "${encoding}"; save it as UTF-8 and say so`,
+        );
+      }
+    });
+    parser.on('text', (content) => this.#rejectText(content));
+    parser.on('cdata', () => this.#rejectText('CDATA'));
+    parser.on('opentagstart', (tag) => this.#start(tag.name));
+    parser.on('attribute', ({ name, value }) => this.#attribute(name, value));
+    parser.on('opentag', (tag) => this.#opened(tag.isSelfClosing));
+    parser.on('closetag', () => this.#closed());
+    parser.write(this.#text.slice(this.#shift));
+    parser.close();
+  }
+
+  get #position(): number {
+    return this.#parser.position + this.#shift;
+  }
+
+  #stop(offset: number, message: string): never {
+    this.#diagnostics.error(offset, message);
+    throw new Stop();
+  }
+
+  #rejectText(content: string): void {
+    if (content.trim() === '') return;
+    const at = Math.max(0, this.#text.lastIndexOf(content.trim(), this.#position));
+    this.#diagnostics.error(at, `Text is not allowed here: "${content.trim().slice(0, 40)}"`);
+  }
+
+  #start(name: string): void {
+    const parent = this.#open.at(-1);
+    const start = this.#text.lastIndexOf('<', this.#position - 1);
+    if (this.#open.length >= mostDepth) {
+      this.#stop(
+        start,
+        `Elements are nested deeper than ${mostDepth}; a policy needs three levels`,
+      );
+    }
+    if (++this.#count > mostElements) {
+      this.#stop(start, `The file has more than ${mostElements} elements`);
+    }
+    const element: BuildingElement = {
+      name,
+      parent: parent as XmlElement | undefined,
+      attributes: [],
+      children: [],
+      start,
+      end: start,
+      contentStart: start,
+      contentEnd: start,
+      selfClosing: false,
+    };
+    parent?.children.push(element);
+    this.root ??= element;
+    this.#open.push(element);
+  }
+
+  #attribute(name: string, value: string): void {
+    const end = this.#position - 1;
+    const quote = this.#text[end] ?? '"';
+    const start = this.#text.lastIndexOf(quote, end - 1) + 1;
+    const nameStart = this.#text.lastIndexOf(name, start - 1);
+    this.#open.at(-1)?.attributes.push({
+      name,
+      start: nameStart,
+      end: end + 1,
+      value: { value, start, end },
+    });
+  }
+
+  #opened(selfClosing: boolean): void {
+    const element = this.#open.at(-1);
+    if (element === undefined) return;
+    element.contentStart = this.#position;
+    element.selfClosing = selfClosing;
+  }
+
+  #closed(): void {
+    const element = this.#open.pop();
+    if (element === undefined) return;
+    element.end = this.#position;
+    element.contentEnd = element.selfClosing
+      ? element.contentStart
+      : this.#text.lastIndexOf('</', this.#position);
+  }
+}
+
+/** saxes prefixes its messages with `line:column: ` and ends them with a full stop. */
+function xmlProblem(message: string): string {
+  const plain = message.replace(/^\d+:\d+: /, '').replace(/\.$/, '');
+  return `Cannot read the file as XML: ${plain}`;
+}

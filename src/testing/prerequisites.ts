@@ -1,0 +1,126 @@
+/**
+ * What each suite needs from Debian's packages, and getting it.
+ *
+ * A developer, or a container in CI, should be able to run any suite on a bare Debian machine:
+ * root on Debian or Ubuntu has the missing packages installed, everyone else is told which
+ * they are and the suite is skipped. Kernel packages are never installed on the host.
+ */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+export type Suite = keyof typeof suites;
+export type Log = (line: string) => void;
+/** Whether a suite can run here, and if not, the reason to print when it is skipped. */
+export type Readiness = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+interface Needs {
+  /** What the packages are for; completes "installs … for …". */
+  readonly purpose: string;
+  readonly packages: readonly string[];
+}
+
+const suites = {
+  vm: {
+    purpose: 'the virtual-machine tests (build a Debian guest and run it in QEMU)',
+    packages: [
+      'qemu-system-x86', // the machine
+      'qemu-utils', // qemu-img, for throw-away overlays
+      'seabios', // its firmware, only recommended by qemu-system-x86
+      'mmdebstrap', // builds the guest's file system
+      'debian-archive-keyring',
+      'e2fsprogs', // mke2fs -d
+      'cpio', // the initrd
+      'busybox-static', // what runs in the initrd
+      'xz-utils', // modules in the kernel package are .ko.xz
+      'openssh-client',
+      'util-linux', // flock, setpriv, unshare
+      'git', // says which files the project has
+      'tar',
+    ],
+  },
+  schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
+  bench: {
+    purpose: 'the benchmarks (small C programs and jails)',
+    packages: ['gcc', 'libc6-dev', 'bubblewrap'],
+  },
+  accounts: {
+    purpose: 'the tests that create and remove accounts',
+    packages: ['passwd', 'util-linux', 'login'],
+  },
+} as const satisfies Record<string, Needs>;
+
+const run = promisify(execFile);
+const aptOptions = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
+const aptTimeoutMs = 15 * 60_000;
+
+/**
+ * Makes sure that the packages a suite needs are installed, and says in one line what it
+ * installs and why. Never throws for what the machine lacks: that is a reason to skip.
+ */
+export async function ensurePrerequisites(suite: Suite, log: Log): Promise<Readiness> {
+  const { purpose, packages }: Needs = suites[suite];
+  if (!(await isDebianFamily())) {
+    return skip(`${purpose}: this is not a Debian or Ubuntu system, whose packages they use`);
+  }
+  const missing = await notInstalled(packages);
+  if (missing.length === 0) return { ok: true };
+  const names = missing.join(' ');
+  if (process.getuid?.() !== 0) {
+    return skip(`${purpose}: missing ${names}; run as root, or first "apt-get install ${names}"`);
+  }
+  log(`Installing ${names} for ${purpose}`);
+  return install(missing, purpose);
+}
+
+const skip = (reason: string): Readiness => ({ ok: false, reason });
+
+async function isDebianFamily(): Promise<boolean> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const ids = [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(([, value = '']) =>
+    value.split(' '),
+  );
+  return ids.includes('debian') || ids.includes('ubuntu');
+}
+
+async function notInstalled(packages: readonly string[]): Promise<string[]> {
+  const query = ['-W', '-f', '${Package} ${db:Status-Status}\n', ...packages];
+  // dpkg-query fails when one of them is unknown, and still prints the others.
+  const { stdout } = await run('dpkg-query', query).catch((error: { stdout?: string }) => ({
+    stdout: error.stdout ?? '',
+  }));
+  const installed = new Set(stdout.split('\n'));
+  return packages.filter((name) => !installed.has(`${name} installed`));
+}
+
+/** Tries twice: lists may be missing or stale, and mirrors drop old versions of a package. */
+async function install(packages: readonly string[], purpose: string): Promise<Readiness> {
+  const aptGet = (...args: string[]) =>
+    run('apt-get', [...aptOptions, ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: aptTimeoutMs,
+      maxBuffer: 64 * 2 ** 20,
+    });
+  try {
+    if (!(await haveCandidates(packages))) await aptGet('update');
+    await aptGet('install', ...packages).catch(async () => {
+      await aptGet('update');
+      await aptGet('install', ...packages);
+    });
+    return { ok: true };
+  } catch (error) {
+    return skip(`${purpose}: cannot install ${packages.join(' ')}: ${lastErrorLine(error)}`);
+  }
+}
+
+async function haveCandidates(packages: readonly string[]): Promise<boolean> {
+  const { stdout } = await run('apt-cache', ['policy', ...packages]);
+  const candidates = stdout.match(/^ {2}Candidate: (?!\(none\))/gm) ?? [];
+  return candidates.length === packages.length;
+}
+
+function lastErrorLine(error: unknown): string {
+  const { stderr = '', message = '' } = error as { stderr?: string; message?: string };
+  const lines = stderr.trim().split('\n');
+  return lines.findLast((line) => line.startsWith('E:')) ?? lines.at(-1) ?? message;
+}
