@@ -25,7 +25,11 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
   return rows.map((row) => tableLine(row, widths, right)).join('\n');
 }
 
-function tableLine(row: readonly string[], widths: readonly number[], right: readonly number[]): string {
+function tableLine(
+  row: readonly string[],
+  widths: readonly number[],
+  right: readonly number[],
+): string {
   const cells = row.map((cell, column) => {
     const space = ' '.repeat((widths[column] ?? 0) - visibleLength(cell));
     return right.includes(column) ? space + cell : cell + space;
@@ -35,3 +39,16 @@ function tableLine(row: readonly string[], widths: readonly number[], right: rea
 
 // oxlint-disable-next-line no-control-regex -- colour codes take no room on the screen
 const visibleLength = (text: string) => text.replace(/\u001b\[[0-9;]*m/g, '').length;
+
+/** Bytes to three digits, for columns: `1.25GiB`. */
+export function shortBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)}${units[unit]}`;
+}

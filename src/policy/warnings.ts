@@ -91,11 +91,8 @@ function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void
     if (tenant.values[key] === unlimited) continue;
     const own = print(key, tenant.values[key]);
     const most = print(key, reseller.values[key]);
-    warn(
-      tenant.chain,
-      key,
-      `The ${key.replace('.', ' ')} ${own} of tenant ${nameOf(tenant)} is above the ${most} of its reseller ${nameOf(reseller)}, which wins`,
-    );
+    const message = `The ${key.replace('.', ' ')} ${own} is above the ${most} of reseller ${nameOf(reseller)}, which wins for its tenants`;
+    warn(tenant.chain, key, message);
   }
 }
 

@@ -1,0 +1,93 @@
+// Start-to-exit latency of `true`, started plainly and in the ways one might hold a tenant, with an idle
+// gap before each run, as on a server. Needs root, cgroups and gcc; makes a scratch instance for "nobody".
+
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+export type Row = {
+  readonly name: string;
+  readonly p50: number;
+  readonly p90: number;
+  readonly unit: 'ms';
+};
+
+const runs = 40;
+const gapMs = 60;
+const uid = execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).trim();
+const launcher = new URL('../libexec/bulkhead-exec', import.meta.url).pathname;
+const entry = new URL('../bulkhead', import.meta.url).pathname;
+const cgroup2Magic = 0x63677270;
+
+/** Measures each way in turn; ways whose program is not installed are left out. */
+export async function benchExec(): Promise<Row[]> {
+  const instance = `bulkhead-exectest-bench-${process.pid}`;
+  const isV2 = statfsSync('/sys/fs/cgroup').type === cgroup2Magic;
+  const roots = isV2 ? [`/sys/fs/cgroup/${instance}`] : v1Roots(instance);
+  const build = mkdtempSync(join(tmpdir(), 'bulkhead-bench-'));
+  try {
+    for (const root of roots) mkdirSync(`${root}/u${uid}`, { recursive: true });
+    mkdirSync(`/run/${instance}`);
+    writeFileSync(`/run/${instance}/launch`, launchText(isV2, roots));
+    const harness = join(build, 'harness');
+    const source = new URL('harness.c', import.meta.url).pathname;
+    execFileSync('gcc', ['-O2', '-o', harness, source]);
+    const rows: Row[] = [];
+    for (const [name, command] of ways(instance, roots)) rows.push(await measure(harness, name, command));
+    return rows;
+  } finally {
+    rmSync(build, { recursive: true });
+    rmSync(`/run/${instance}`, { recursive: true, force: true });
+    for (const dir of roots.flatMap((root) => [`${root}/u${uid}`, root])) {
+      if (existsSync(dir)) rmdirSync(dir);
+    }
+  }
+}
+
+function v1Roots(instance: string): string[] {
+  return ['cpu', 'cpuacct', 'memory', 'blkio', 'pids', 'freezer']
+    .map((controller) => `/sys/fs/cgroup/${controller}`)
+    .filter((hierarchy) => existsSync(`${hierarchy}/tasks`))
+    .map((hierarchy) => `${hierarchy}/${instance}`);
+}
+
+function launchText(isV2: boolean, roots: readonly string[]): string {
+  const lines = [`join ${isV2 ? 'cgroup.procs' : 'tasks'}`, ...roots.map((root) => `root ${root}`)];
+  return lines.join('\n') + '\n';
+}
+
+function ways(instance: string, roots: readonly string[]): [string, string[]][] {
+  const drop = ['setpriv', '--reuid', uid, '--regid', uid, '--clear-groups', '--no-new-privs'];
+  const files = roots.slice(0, 3).map((root) => `${root}/u${uid}/cgroup.procs`);
+  const naive = `for f in ${files.join(' ')}; do echo 0 >$f; done; exec ${drop.join(' ')} true`;
+  const list: [string, string[]][] = [
+    ['plain', ['true']],
+    ['setpriv', [...drop, 'true']],
+    [`sh, cgroup.procs x${files.length}, setpriv`, ['sh', '-c', naive]],
+    ['bulkhead-exec', [launcher, '--instance', instance, 'nobody', '--', 'true']],
+    ['bulkhead exec', [entry, '--instance', instance, 'exec', 'nobody', '--', 'true']],
+  ];
+  if (existsSync('/usr/bin/bwrap')) list.push(['bubblewrap', jail()]);
+  return list;
+}
+
+function jail(): string[] {
+  const links = ['bin', 'sbin', 'lib', 'lib64'].flatMap((dir) => ['--symlink', `usr/${dir}`, `/${dir}`]);
+  const mounts = ['--ro-bind', '/usr', '/usr', ...links, '--proc', '/proc', '--dev', '/dev'];
+  return ['bwrap', ...mounts, '--tmpfs', '/tmp', '--unshare-pid', 'true'];
+}
+
+async function measure(harness: string, name: string, command: readonly string[]): Promise<Row> {
+  const args = [String(runs), String(gapMs), ...command];
+  const { stdout } = await promisify(execFile)(harness, args);
+  const samples = stdout.trim().split('\n').map(Number);
+  samples.sort((a, b) => a - b);
+  return { name, p50: at(samples, 0.5), p90: at(samples, 0.9), unit: 'ms' };
+}
+
+/** The smallest sample that is not below `fraction` of all. */
+function at(sorted: readonly number[], fraction: number): number {
+  return sorted[Math.ceil(sorted.length * fraction) - 1] ?? NaN;
+}

@@ -1,0 +1,109 @@
+/** `bulkhead apply`: makes the host as the policy says. */
+import type { Command } from 'commander';
+import { applyPolicy, type Applied } from '../agent/life.ts';
+import { watchPolicy } from '../agent/watch.ts';
+import type { ExecuteOptions } from '../host/driver.ts';
+import { linuxHost } from '../host/host.ts';
+import type { Paths } from '../host/paths.ts';
+import type { Policy } from '../policy/policy.ts';
+import { printOperation } from '../plan/print.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from './command.ts';
+import { planMarks } from './plan.ts';
+import { policyOption } from './policy-option.ts';
+import { complain, count, pathsFor, policyOrComplain, print, printJson } from './session.ts';
+import { showProgress } from './progress.ts';
+
+interface ApplyOptions extends PolicyOptions, ExecuteOptions {
+  readonly watch?: boolean;
+  readonly verbose?: boolean;
+  readonly quiet?: boolean;
+}
+
+async function apply(options: ApplyOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (options.watch === true) {
+    return watchPolicy(options.policy, paths, () => applyFile(options, paths), print);
+  }
+  return applyFile(options, paths);
+}
+
+/** For commands that have just edited the policy. */
+export async function applyAfterEdit(
+  file: string,
+  options: { readonly instance?: Paths; readonly json?: boolean },
+): Promise<ExitCode> {
+  const { pathsOf } = await import('../host/paths.ts');
+  return applyFile({ policy: file, kill: false, force: false }, options.instance ?? pathsOf());
+}
+
+function applyFile(options: ApplyOptions, paths: Paths): ExitCode {
+  const loaded = policyOrComplain(options.policy, paths);
+  if (loaded === undefined) return exitCodes.failed;
+  const progress = showProgress('Applying');
+  const applied = applyPolicy(loaded.policy, linuxHost(paths), options, progress.update);
+  progress.done();
+  if (!applied.ok) {
+    complain(applied.error);
+    return exitCodes.failed;
+  }
+  report(applied.value, loaded.policy, options);
+  return applied.value.failures.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+function report(
+  { driver, operations, failures }: Applied,
+  policy: Policy,
+  options: ApplyOptions,
+): void {
+  if (options.json === true) {
+    printJson({
+      driver: driver.capabilities.driver,
+      operations,
+      failures: failures.map(({ message, operation }) => ({ message, operation })),
+    });
+    return;
+  }
+  for (const { message } of failures) complain(message);
+  if (options.quiet === true) return;
+  if (options.verbose === true)
+    for (const each of operations) print(printOperation(each, planMarks()));
+  const failed = failures.length === 0 ? '' : `, ${failures.length} of them failed`;
+  const changes = count(operations.length, 'change');
+  const tenants = count(policy.tenants.length, 'tenant');
+  print(
+    operations.length === 0
+      ? `Nothing to change: ${tenants} held as the policy says`
+      : `Applied ${changes}${failed}: ${tenants} held by ${driver.capabilities.driver}`,
+  );
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('apply')
+      .description('make the kernel hold what the policy says')
+      .addOption(policyOption())
+      .option('--kill', 'end the processes of tenants that the policy no longer has', false)
+      .option('--force', 'lower memory limits although processes must be ended for it', false)
+      .option('--watch', 'stay, and apply again whenever the policy or the accounts change')
+      .option('-v, --verbose', 'print every operation')
+      .option('-q, --quiet', 'print failures only')
+      .option('--json', 'print what was done as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead apply', 'apply /etc/bulkhead/policy.xml'],
+          ['bulkhead apply --watch', 'and follow the file'],
+          ['bulkhead apply -p ve.cfg', 'apply a CloudLinux configuration as it is'],
+        ),
+      )
+      .action(run(apply));
+  },
+};

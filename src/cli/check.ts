@@ -1,0 +1,58 @@
+/** `bulkhead check`: reads a policy and says everything that is wrong with it. */
+import type { Command } from 'commander';
+import { loadPolicy } from '../agent/load.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from './command.ts';
+import { policyOption } from './policy-option.ts';
+import { complain, count, pathsFor, print, printJson, showDiagnostics } from './session.ts';
+
+function check(options: PolicyOptions, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const { policy, diagnostics, problem } = loadPolicy(options.policy, paths);
+  const code = policy === undefined ? exitCodes.failed : exitCodes.done;
+  if (options.json === true) {
+    const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
+    printJson({
+      ok: policy !== undefined,
+      problem,
+      diagnostics,
+      tenants: tenants.length,
+      resellers: resellers.length,
+    });
+    return code;
+  }
+  if (problem !== undefined) complain(problem);
+  showDiagnostics(diagnostics, 'note');
+  if (policy === undefined) {
+    const errors = diagnostics.filter((each) => each.severity === 'error').length;
+    if (errors > 0) complain(`${count(errors, 'error')} in ${options.policy}`);
+  } else {
+    const sizes = `${count(policy.tenants.length, 'tenant')}, ${count(policy.resellers.length, 'reseller')}`;
+    print(`${options.policy} is correct: ${sizes}`);
+  }
+  return code;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('check')
+      .description('read a policy and report everything that is wrong with it; changes nothing')
+      .addOption(policyOption())
+      .option('--json', 'print the result as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead check', 'check the policy in force'],
+          ['bulkhead check -p new.xml', 'check another one'],
+        ),
+      )
+      .action(run(check));
+  },
+};

@@ -1,0 +1,19 @@
+/** A line that counts, on a terminal only, and only when the work takes longer than a moment. */
+const patience = 500;
+
+export function showProgress(what: string) {
+  const started = performance.now();
+  const live = process.stderr.isTTY === true;
+  let shown = 0;
+  return {
+    update(done: number, total: number): void {
+      const now = performance.now();
+      if (!live || now - started < patience || now - shown < 100) return;
+      shown = now;
+      process.stderr.write(`\r${what}: ${done} of ${total}`);
+    },
+    done(): void {
+      if (shown > 0) process.stderr.write('\r\u001b[K');
+    },
+  };
+}

@@ -1,0 +1,317 @@
+/**
+ * Tenants in a tree of control groups that Bulkhead alone owns: the drivers `cgroup1` (the same
+ * tree in each hierarchy) and `cgroup2` (one tree).
+ *
+ * Nothing outside that tree is written, but for what `room` does to make it possible on v2.
+ */
+import type { Controller, Counters } from '../limits/limit.ts';
+import { limits, noCounters } from '../limits/limits.ts';
+import type { Observed, ObservedGroup, Preparation, Stray } from '../plan/observed.ts';
+import type {
+  CreateGroup,
+  MoveProcesses,
+  Operation,
+  RemoveGroup,
+  SetQuota,
+  WriteFile,
+} from '../plan/plan.ts';
+import { parseGroupName, wantedState, type Wanted, type WantedContext } from '../plan/wanted.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Capabilities, Driver, ExecuteOptions } from './driver.ts';
+import { describeErrno } from './errno.ts';
+import type { Hierarchy } from './hierarchies.ts';
+import { lowerMemory } from './lower-memory.ts';
+import { endProcesses } from './processes.ts';
+import type { QuotaStore } from './quota-store.ts';
+import { publishLaunch } from './launch-file.ts';
+import { printValue } from '../plan/print.ts';
+
+/** What has to be done outside the tree before there can be one; nothing on v1. */
+export interface Room {
+  readonly pending: () => readonly Preparation[];
+  readonly make: (id: string) => string | undefined;
+  readonly unmake: () => string | undefined;
+}
+
+export interface CgroupDriverParts {
+  readonly version: 1 | 2;
+  readonly capabilities: Capabilities;
+  readonly hierarchies: readonly Hierarchy[];
+  readonly context: WantedContext;
+  readonly room: Room;
+  readonly quotas: QuotaStore;
+  readonly runtime: string;
+}
+
+/** Groups below a tenant's are not of our making; removing looks this deep for them. */
+const deepest = 8;
+/** Where the processes of a group are written to move or listed: whole processes, not threads. */
+const processFile = 'cgroup.procs';
+
+export class CgroupDriver implements Driver {
+  readonly capabilities: Capabilities;
+  readonly #parts: CgroupDriverParts;
+  readonly #hierarchyOf: ReadonlyMap<Controller, Hierarchy>;
+
+  constructor(parts: CgroupDriverParts) {
+    this.capabilities = parts.capabilities;
+    this.#parts = parts;
+    this.#hierarchyOf = new Map(
+      parts.hierarchies.flatMap((each) =>
+        [...each.controllers].map((controller) => [controller as Controller, each] as const),
+      ),
+    );
+  }
+
+  get #hierarchies(): readonly Hierarchy[] {
+    return this.#parts.hierarchies;
+  }
+
+  wanted(policy: Policy): Wanted {
+    return wantedState(policy, this.#parts.context);
+  }
+
+  observe(wanted: Wanted): Observed {
+    const preparations = this.#parts.room.pending();
+    const present = this.#present();
+    const groups = new Map<string, ObservedGroup>();
+    for (const group of wanted.groups) {
+      const missing = this.#hierarchies
+        .filter((each) => present.get(each.name)?.has(group.path) !== true)
+        .map((each) => each.name);
+      const files = new Map<string, string>();
+      if (missing.length < this.#hierarchies.length) {
+        for (const { file, controller } of group.settings) {
+          if (files.has(file)) continue;
+          const text = this.#files(controller).read(group.path, file);
+          if (text !== undefined) files.set(file, text);
+        }
+      }
+      groups.set(group.path, { missing, files });
+    }
+    return {
+      preparations,
+      groups,
+      strays: this.#strays(present, new Set(wanted.groups.map((each) => each.path))),
+      quotas: this.#parts.quotas.observe(wanted.quotas),
+    };
+  }
+
+  /** Paths of Bulkhead's groups, by hierarchy; `''` stands for its root group. */
+  #present(): ReadonlyMap<string, ReadonlySet<string>> {
+    return new Map(this.#hierarchies.map((each) => [each.name, presentGroups(each)]));
+  }
+
+  #strays(
+    present: ReadonlyMap<string, ReadonlySet<string>>,
+    wanted: ReadonlySet<string>,
+  ): readonly Stray[] {
+    const all = new Set([...present.values()].flatMap((paths) => [...paths]));
+    return [...all]
+      .filter((path) => !wanted.has(path))
+      .sort((a, b) => b.split('/').length - a.split('/').length || a.localeCompare(b))
+      .map((path) => ({
+        path,
+        hierarchies: [...present].filter(([, paths]) => paths.has(path)).map(([name]) => name),
+        processes: this.processes(path),
+      }));
+  }
+
+  #files(controller: Controller) {
+    const hierarchy = this.#hierarchyOf.get(controller) ?? this.#hierarchies[0];
+    if (hierarchy === undefined) throw new Error(`No hierarchy has the controller ${controller}`);
+    return hierarchy.files;
+  }
+
+  #named(names: readonly string[]): readonly Hierarchy[] {
+    return this.#hierarchies.filter((each) => names.includes(each.name));
+  }
+
+  processes(group: string): readonly number[] {
+    const all = new Set<number>();
+    for (const { files } of this.#hierarchies) {
+      for (const pid of pidsOf(files.read(group, processFile))) all.add(pid);
+    }
+    return [...all].sort((a, b) => a - b);
+  }
+
+  memoryInUse(group: string): number | undefined {
+    const file = this.#parts.version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
+    const text = this.#hierarchyOf.get('memory')?.files.read(group, file);
+    return text === undefined ? undefined : Number(text);
+  }
+
+  counters(group: string): Counters | undefined {
+    const into: Partial<Counters> = {};
+    const side = this.#parts.version === 2 ? 'cgroup2' : 'cgroup1';
+    let found = false;
+    for (const counter of limits.flatMap((limit) => limit[side].counters)) {
+      const text = this.#hierarchyOf
+        .get(counter.controller as Controller)
+        ?.files.read(group, counter.file);
+      if (text === undefined) continue;
+      found = true;
+      counter.parse(text, into);
+    }
+    return found ? { ...noCounters, ...into } : undefined;
+  }
+
+  execute(operation: Operation, options: ExecuteOptions): string | undefined {
+    switch (operation.kind) {
+      case 'prepare':
+        return this.#parts.room.make(operation.id);
+      case 'create':
+        return this.#create(operation);
+      case 'write':
+        return this.#write(operation, options);
+      case 'move':
+        return this.#move(operation);
+      case 'quota':
+        return this.#setQuota(operation);
+      case 'remove':
+        return this.#remove(operation, options);
+    }
+  }
+
+  #create({ group, label, hierarchies }: CreateGroup): string | undefined {
+    for (const { files, rootPath } of this.#named(hierarchies)) {
+      const error = files.makeGroup(group);
+      if (error !== undefined && error !== 'EEXIST') {
+        return `Cannot make the group of ${label} at ${rootPath}/${group}: ${describeErrno(error)}`;
+      }
+    }
+    return undefined;
+  }
+
+  #write(operation: WriteFile, options: ExecuteOptions): string | undefined {
+    const files = this.#files(operation.controller);
+    if (operation.attribute === 'memory.limit' && operation.direction === 'lower') {
+      return lowerMemory(operation, { files, version: this.#parts.version, driver: this }, options);
+    }
+    const error = files.write(operation.group, operation.file, operation.text);
+    if (error === undefined || error === 'ENODEV') return undefined;
+    const value = printValue(operation.file, operation.to);
+    return `Cannot set ${operation.file} of ${operation.label} to "${value}": ${describeErrno(error)}`;
+  }
+
+  #move({ from, to, label }: MoveProcesses): string | undefined {
+    const left = this.#movePids(from, to);
+    return left === 0
+      ? undefined
+      : `Cannot move all processes of ${label} from ${from} to ${to}: ${left} are left`;
+  }
+
+  /** Forks while it moves are caught by looking again. */
+  #movePids(from: string, to: string): number {
+    for (let round = 0; round < 10; round++) {
+      let left = 0;
+      for (const { files } of this.#hierarchies) {
+        for (const pid of pidsOf(files.read(from, processFile))) {
+          left++;
+          files.write(to, processFile, String(pid));
+        }
+      }
+      if (left === 0) return 0;
+    }
+    return this.processes(from).length;
+  }
+
+  #setQuota({ uid, mountPoint, label, to }: SetQuota): string | undefined {
+    const error = this.#parts.quotas.set({ uid, mountPoint }, to);
+    return error && `Cannot set the quota of ${label} on ${mountPoint}: ${describeErrno(error)}`;
+  }
+
+  #remove(
+    { group, hierarchies }: RemoveGroup,
+    { kill }: Pick<ExecuteOptions, 'kill'>,
+  ): string | undefined {
+    const left = kill
+      ? endProcesses(() => this.#processesBelow(group))
+      : this.#processesBelow(group);
+    if (left.length > 0) {
+      const shown = left.slice(0, 8).join(' ');
+      return `Cannot remove the group ${group}: ${left.length} processes are in it (${shown}); end them, or pass --kill`;
+    }
+    for (const { files, rootPath } of this.#named(hierarchies)) {
+      const error = removeTree(files, group, deepest);
+      if (error !== undefined)
+        return `Cannot remove the group ${rootPath}/${group}: ${describeErrno(error)}`;
+    }
+    return undefined;
+  }
+
+  #processesBelow(group: string): readonly number[] {
+    const all = new Set<number>();
+    for (const { files } of this.#hierarchies) {
+      for (const path of [group, ...groupsBelow(files, group, deepest)]) {
+        for (const pid of pidsOf(files.read(path, processFile))) all.add(pid);
+      }
+    }
+    return [...all];
+  }
+
+  publish(wanted: Wanted): string | undefined {
+    const { version, runtime, quotas } = this.#parts;
+    const roots = this.#hierarchies.map((each) => each.rootPath);
+    const error = publishLaunch(runtime, version === 2 ? processFile : 'tasks', roots);
+    return error ?? quotas.remember(wanted.quotas);
+  }
+
+  release({ kill }: { readonly kill: boolean }): readonly string[] {
+    const names = this.#hierarchies.map((each) => each.name);
+    const problems: string[] = [];
+    for (const quota of this.#parts.quotas.lift()) problems.push(quota);
+    const stray = this.#strays(this.#present(), new Set());
+    for (const { path } of stray) {
+      const remove: RemoveGroup = {
+        kind: 'remove',
+        group: path,
+        hierarchies: names,
+        processes: [],
+      };
+      const problem = this.#remove(remove, { kill });
+      if (problem !== undefined) problems.push(problem);
+    }
+    const unmade = problems.length === 0 ? this.#parts.room.unmake() : undefined;
+    return unmade === undefined ? problems : [...problems, unmade];
+  }
+}
+
+function presentGroups({ files }: Hierarchy): ReadonlySet<string> {
+  const found = new Set<string>();
+  if (!files.exists('')) return found;
+  found.add('');
+  for (const name of files.children('')) {
+    const parsed = parseGroupName(name);
+    if (parsed === undefined) continue;
+    found.add(name);
+    if (parsed.kind === 'tenant') continue;
+    for (const inner of files.children(name)) {
+      if (parseGroupName(inner)?.kind === 'tenant') found.add(`${name}/${inner}`);
+    }
+  }
+  return found;
+}
+
+export const pidsOf = (text: string | undefined): readonly number[] =>
+  (text ?? '')
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0);
+
+function groupsBelow(files: Hierarchy['files'], group: string, depth: number): readonly string[] {
+  if (depth === 0) return [];
+  return files.children(group).flatMap((name) => {
+    const path = group === '' ? name : `${group}/${name}`;
+    return [path, ...groupsBelow(files, path, depth - 1)];
+  });
+}
+
+function removeTree(files: Hierarchy['files'], group: string, depth: number): string | undefined {
+  const below = groupsBelow(files, group, depth).toSorted((a, b) => b.length - a.length);
+  for (const path of [...below, group]) {
+    const error = files.removeGroup(path);
+    if (error !== undefined && error !== 'ENOENT') return error;
+  }
+  return undefined;
+}

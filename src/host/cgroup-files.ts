@@ -1,0 +1,171 @@
+/**
+ * The one door to cgroup files: one object a hierarchy, everything beneath Bulkhead's own root
+ * group, never through a symbolic link. A group that vanished is the value `gone`.
+ */
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
+import { errnoOf, type ErrnoName } from './errno.ts';
+import { makeDirectoryAt, openBeneath, removeDirectoryAt } from './syscalls.ts';
+
+/** The operations that the driver needs; `testing/` has a second implementation in memory. */
+export interface CgroupFiles {
+  /** Absent where the group or the file is gone. */
+  readonly read: (group: string, file: string) => string | undefined;
+  /** The error, or nothing. */
+  readonly write: (group: string, file: string, text: string) => ErrnoName | undefined;
+  readonly makeGroup: (group: string) => ErrnoName | undefined;
+  readonly removeGroup: (group: string) => ErrnoName | undefined;
+  /** Names of the groups in a group; none where it is gone. */
+  readonly children: (group: string) => readonly string[];
+  readonly exists: (group: string) => boolean;
+  /** A descriptor for reading that stays open, or nothing where it is gone. */
+  readonly open: (group: string, file: string) => number | undefined;
+  /** Names of the files in Bulkhead's root group; nothing while there is none. */
+  readonly fileNames: () => ReadonlySet<string> | undefined;
+  /** Names of the files in the root of the hierarchy. */
+  readonly topFileNames: () => ReadonlySet<string>;
+}
+
+/** Source: statfs(2), CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC. */
+const cgroupMagic = new Set([0x27e0eb, 0x63677270]);
+/** The kernel prints no more than a page into most files; lists of processes are longer. */
+const chunkBytes = 64 * 1024;
+const mostBytes = 16 * 2 ** 20;
+
+const { O_RDONLY, O_WRONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+const O_CLOEXEC = 0o2000000;
+
+export class LinuxCgroupFiles implements CgroupFiles {
+  /** Where the hierarchy is mounted, and Bulkhead's root group in it. */
+  readonly mountPoint: string;
+  readonly rootGroup: string;
+  readonly #mount: number;
+  readonly #buffer = Buffer.allocUnsafe(chunkBytes);
+
+  /** Throws where `mountPoint` is no cgroup file system: that is a broken caller. */
+  constructor(mountPoint: string, rootGroup: string) {
+    this.mountPoint = mountPoint;
+    this.rootGroup = rootGroup;
+    if (!cgroupMagic.has(statfsSync(mountPoint).type)) {
+      throw new Error(`${mountPoint} is not a cgroup file system`);
+    }
+    this.#mount = openSync(mountPoint, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  }
+
+  #path(group: string, file?: string): string {
+    const inside = group === '' ? this.rootGroup : `${this.rootGroup}/${group}`;
+    return file === undefined ? inside : `${inside}/${file}`;
+  }
+
+  #open(path: string, flags: number): number | ErrnoName {
+    const opened = openBeneath(this.#mount, path, flags | O_CLOEXEC);
+    if ('fd' in opened) return opened.fd;
+    return opened.error === 'ENOSYS' ? this.#openBefore56(path, flags) : opened.error;
+  }
+
+  /**
+   * Without openat2 the last component still is not followed, the names above it are of our own
+   * making, and cgroup file systems hold no symbolic links.
+   */
+  #openBefore56(path: string, flags: number): number | ErrnoName {
+    if (path.split('/').includes('..')) return 'EXDEV';
+    try {
+      return openSync(`${this.mountPoint}/${path}`, flags | O_NOFOLLOW);
+    } catch (error) {
+      return errnoOf(error);
+    }
+  }
+
+  open(group: string, file: string): number | undefined {
+    const fd = this.#open(this.#path(group, file), O_RDONLY);
+    return typeof fd === 'number' ? fd : undefined;
+  }
+
+  read(group: string, file: string): string | undefined {
+    const fd = this.open(group, file);
+    if (fd === undefined) return undefined;
+    try {
+      const length = readSync(fd, this.#buffer, 0, chunkBytes, null);
+      const text = this.#buffer.toString('latin1', 0, length);
+      return length < 4096 ? text : text + this.#readRest(fd);
+    } catch {
+      return undefined;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #readRest(fd: number): string {
+    const parts: string[] = [];
+    for (let total = 0; total < mostBytes;) {
+      const length = readSync(fd, this.#buffer, 0, chunkBytes, null);
+      if (length === 0) break;
+      total += length;
+      parts.push(this.#buffer.toString('latin1', 0, length));
+    }
+    return parts.join('');
+  }
+
+  write(group: string, file: string, text: string): ErrnoName | undefined {
+    const fd = this.#open(this.#path(group, file), O_WRONLY);
+    if (typeof fd !== 'number') return fd;
+    try {
+      writeSync(fd, text);
+      return undefined;
+    } catch (error) {
+      return errnoOf(error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  makeGroup(group: string): ErrnoName | undefined {
+    return makeDirectoryAt(this.#mount, this.#path(group));
+  }
+
+  removeGroup(group: string): ErrnoName | undefined {
+    return removeDirectoryAt(this.#mount, this.#path(group));
+  }
+
+  children(group: string): readonly string[] {
+    return this.#list(this.#path(group))
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  }
+
+  #list(path: string) {
+    try {
+      return readdirSync(`${this.mountPoint}/${path}`, { withFileTypes: true });
+    } catch {
+      return [];
+    }
+  }
+
+  exists(group: string): boolean {
+    const fd = this.#open(this.#path(group), O_RDONLY | O_DIRECTORY);
+    if (typeof fd !== 'number') return false;
+    closeSync(fd);
+    return true;
+  }
+
+  fileNames(): ReadonlySet<string> | undefined {
+    const names = this.#fileNames(this.rootGroup);
+    return names.size === 0 ? undefined : names;
+  }
+
+  topFileNames(): ReadonlySet<string> {
+    return this.#fileNames('.');
+  }
+
+  #fileNames(path: string): ReadonlySet<string> {
+    const files = this.#list(path).filter((entry) => entry.isFile());
+    return new Set(files.map((entry) => entry.name));
+  }
+}

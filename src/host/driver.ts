@@ -1,0 +1,51 @@
+/**
+ * How tenants are held on one host. The one interface behind which cgroup v1, cgroup v2 and, one
+ * day, systemd stand; everything above it is alike for all.
+ */
+import type { Counters, LimitKey, Support } from '../limits/limit.ts';
+import type { DriverName } from '../policy/document.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Observed } from '../plan/observed.ts';
+import type { Operation } from '../plan/plan.ts';
+import type { Wanted } from '../plan/wanted.ts';
+
+/** What this host can hold, probed once. */
+export interface Capabilities {
+  readonly driver: DriverName;
+  /** Why this driver and no other. */
+  readonly reason: string;
+  readonly limits: ReadonlyMap<LimitKey, Support>;
+  /** `MAJOR:MINOR` of the disks that are throttled. */
+  readonly devices: readonly string[];
+  /** Things an administrator should know, with what would help. */
+  readonly remarks: readonly string[];
+}
+
+export interface ExecuteOptions {
+  /** End the processes of tenants that are removed. */
+  readonly kill: boolean;
+  /** Lower memory although processes will have to be ended for it. */
+  readonly force: boolean;
+}
+
+/** Why one operation failed: what was tried, on what, why, and what to do. */
+export interface Failure {
+  readonly operation: Operation;
+  readonly message: string;
+}
+
+export interface Driver {
+  readonly capabilities: Capabilities;
+  readonly wanted: (policy: Policy) => Wanted;
+  readonly observe: (wanted: Wanted) => Observed;
+  /** The message of the failure, or nothing. */
+  readonly execute: (operation: Operation, options: ExecuteOptions) => string | undefined;
+  /** Memory in use by a group, in bytes. */
+  readonly memoryInUse: (group: string) => number | undefined;
+  readonly processes: (group: string) => readonly number[];
+  readonly counters: (group: string) => Counters | undefined;
+  /** Writes down for the launcher where tenants live, and which quotas are set. */
+  readonly publish: (wanted: Wanted) => string | undefined;
+  /** Removes everything of this instance; processes are ended only if told so. */
+  readonly release: (options: { readonly kill: boolean }) => readonly string[];
+}

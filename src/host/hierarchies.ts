@@ -1,0 +1,89 @@
+/**
+ * The cgroup hierarchies of this host, and what they have to offer.
+ *
+ * v1 has a hierarchy a controller (or several in one, such as `cpu,cpuacct`); v2 has one for all.
+ * A hybrid host has both; what counts is where the controllers are.
+ */
+import type { Controller } from '../limits/limit.ts';
+import { LinuxCgroupFiles, type CgroupFiles } from './cgroup-files.ts';
+import { type Mount, readMounts } from './mounts.ts';
+import type { Paths } from './paths.ts';
+import { readText } from './read.ts';
+
+export type HierarchyController = Controller | 'cpuacct' | 'freezer';
+
+export interface Hierarchy {
+  /** Name for people: `cpu`, `cpu,cpuacct`, or `unified`. */
+  readonly name: string;
+  readonly controllers: ReadonlySet<HierarchyController>;
+  readonly mountPoint: string;
+  /** Bulkhead's root group as an absolute path. */
+  readonly rootPath: string;
+  readonly files: CgroupFiles;
+}
+
+/** v1 names → v2 names; the others are alike. */
+const names1: Readonly<Record<string, HierarchyController>> = {
+  cpu: 'cpu',
+  cpuacct: 'cpuacct',
+  memory: 'memory',
+  blkio: 'io',
+  pids: 'pids',
+  freezer: 'freezer',
+};
+export const wantedControllers: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
+
+/** Mounts of whole hierarchies; a container sees its own group as the root, which is as good. */
+const cgroupMounts = (mounts: readonly Mount[], type: 'cgroup' | 'cgroup2') =>
+  mounts.filter((mount) => mount.type === type && !mount.readOnly);
+
+export function findHierarchies1(paths: Paths): readonly Hierarchy[] {
+  const seen = new Set<string>();
+  return cgroupMounts(readMounts(paths), 'cgroup').flatMap((mount): Hierarchy[] => {
+    const controllers = mount.superOptions.flatMap((option) =>
+      Object.hasOwn(names1, option) ? (names1[option] ?? []) : [],
+    );
+    const name = controllers.join(',');
+    if (controllers.length === 0 || seen.has(name)) return [];
+    seen.add(name);
+    return [hierarchy(name, controllers, mount.mountPoint, paths.instance)];
+  });
+}
+
+/** The v2 mount, its controllers, and whether it is the only hierarchy. */
+export interface Unified {
+  readonly mountPoint: string;
+  readonly controllers: ReadonlySet<string>;
+}
+
+export function findUnified(paths: Paths): Unified | undefined {
+  const [mount] = cgroupMounts(readMounts(paths), 'cgroup2');
+  if (mount === undefined) return undefined;
+  const text = readText(`${mount.mountPoint}/cgroup.controllers`) ?? '';
+  return { mountPoint: mount.mountPoint, controllers: new Set(text.split(/\s+/).filter(Boolean)) };
+}
+
+export function hierarchy2(unified: Unified, rootGroup: string): Hierarchy {
+  const controllers = wantedControllers.filter((each) => unified.controllers.has(each));
+  return hierarchy('unified', controllers, unified.mountPoint, rootGroup);
+}
+
+function hierarchy(
+  name: string,
+  controllers: readonly HierarchyController[],
+  mountPoint: string,
+  rootGroup: string,
+): Hierarchy {
+  return {
+    name,
+    controllers: new Set(controllers),
+    mountPoint,
+    rootPath: `${mountPoint}/${rootGroup}`,
+    files: new LinuxCgroupFiles(mountPoint, rootGroup),
+  };
+}
+
+export function controllersOf(hierarchies: readonly Hierarchy[]): ReadonlySet<Controller> {
+  const all = new Set(hierarchies.flatMap((each) => [...each.controllers]));
+  return new Set(wantedControllers.filter((each) => all.has(each)));
+}

@@ -1,0 +1,16 @@
+/** The port to this machine, passed in and never imported: a test passes another one. */
+import type { DriverName } from '../policy/document.ts';
+import type { Result } from '../units/result.ts';
+import type { Driver } from './driver.ts';
+import type { Paths } from './paths.ts';
+import { probeDriver } from './probe.ts';
+
+export interface Host {
+  readonly paths: Paths;
+  /** The driver that holds tenants here, or why there is none; `asked` is the policy's choice. */
+  readonly probe: (asked?: DriverName) => Result<Driver>;
+}
+
+export function linuxHost(paths: Paths): Host {
+  return { paths, probe: (asked) => probeDriver(paths, asked) };
+}

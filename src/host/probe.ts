@@ -1,0 +1,174 @@
+/**
+ * Which driver this host gets, what it can hold, and why not more. Looks only; changes nothing.
+ */
+import { release } from 'node:os';
+import { attributes } from '../limits/limits.ts';
+import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
+import type { DriverName } from '../policy/document.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import { CgroupDriver, type Room } from './cgroup-driver.ts';
+import type { Driver } from './driver.ts';
+import { disksUnder, readFileSystems } from './file-systems.ts';
+import {
+  controllersOf,
+  findHierarchies1,
+  findUnified,
+  hierarchy2,
+  type Hierarchy,
+} from './hierarchies.ts';
+import { noRoom, plainRoom } from './plain-room.ts';
+import type { Paths } from './paths.ts';
+import { QuotaStore } from './quota-store.ts';
+import { pageBytes } from './syscalls.ts';
+import { runsSystemd, systemdRoom, unitOf } from './systemd-room.ts';
+
+interface Found {
+  readonly name: 'cgroup1' | 'cgroup2';
+  readonly reason: string;
+  readonly hierarchies: readonly Hierarchy[];
+  readonly room: Room;
+  readonly remarks: readonly string[];
+}
+
+/** `asked` is what the policy chooses; without it the best that is there is taken. */
+export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver> {
+  if (process.getuid?.() !== 0) {
+    return fail('Cannot look at this host: only root may read and set limits; run it as root');
+  }
+  const found = asked === undefined ? (find2(paths) ?? find1(paths)) : findAsked(paths, asked);
+  if (found === undefined) return fail(nothingFound(asked));
+  return ok(makeDriver(found, paths));
+}
+
+function findAsked(paths: Paths, asked: DriverName): Found | undefined {
+  if (asked === 'cgroup1') return find1(paths);
+  return asked === 'cgroup2' ? find2(paths) : undefined;
+}
+
+function nothingFound(asked: DriverName | undefined): string {
+  if (asked === 'systemd') {
+    return 'Cannot use the driver "systemd": this version does not have it yet; use "cgroup2"';
+  }
+  const which = asked === undefined ? 'a cgroup hierarchy' : `what the driver "${asked}" needs`;
+  return `Cannot find ${which} on this host: no writable cgroup mount with the controllers cpu, io, memory or pids; in a container, run it privileged or on the host`;
+}
+
+/** v2 counts only if it has the controllers: on hybrid hosts they are in v1. */
+function find2(paths: Paths): Found | undefined {
+  const unified = findUnified(paths);
+  if (unified === undefined) return undefined;
+  const systemd = runsSystemd();
+  const rootGroup = systemd ? unitOf(paths.instance) : paths.instance;
+  const hierarchy = hierarchy2(unified, rootGroup);
+  if (hierarchy.controllers.size === 0) return undefined;
+  const controllers = [...controllersOf([hierarchy])];
+  return {
+    name: 'cgroup2',
+    reason: systemd
+      ? 'cgroup v2 has the controllers; systemd delegates a group of its own to Bulkhead'
+      : 'cgroup v2 has the controllers, and no systemd owns the tree',
+    hierarchies: [hierarchy],
+    room: systemd
+      ? systemdRoom(paths.instance, () => hierarchy.files.exists(''))
+      : plainRoom(unified.mountPoint, controllers),
+    remarks: systemd
+      ? [
+          'A tenant\'s own systemd services ("user@UID.service") are not covered; nothing moves them yet',
+        ]
+      : [],
+  };
+}
+
+function find1(paths: Paths): Found | undefined {
+  const hierarchies = findHierarchies1(paths);
+  if (controllersOf(hierarchies).size === 0) return undefined;
+  const hybrid = findUnified(paths) !== undefined;
+  return {
+    name: 'cgroup1',
+    reason: hybrid
+      ? 'this is a hybrid host: the controllers are in cgroup v1, not in v2'
+      : 'this host has cgroup v1 only',
+    hierarchies,
+    room: noRoom,
+    remarks: ['cgroup v1 is deprecated; booting with systemd.unified_cgroup_hierarchy=1 gives v2'],
+  };
+}
+
+function makeDriver(found: Found, paths: Paths): Driver {
+  const fileSystems = readFileSystems(paths);
+  const devices = disksUnder(fileSystems);
+  const quotas = new QuotaStore(paths.state, fileSystems);
+  const version = found.name === 'cgroup2' ? 2 : 1;
+  const context: SupportContext = {
+    pageBytes: pageBytes(),
+    devices,
+    files: filesOf(found.hierarchies, version),
+    controllers: controllersOf(found.hierarchies),
+    fileSystems,
+  };
+  return new CgroupDriver({
+    version,
+    hierarchies: found.hierarchies,
+    room: found.room,
+    quotas,
+    runtime: paths.runtime,
+    context: { ...context, version, quota: quotas.context },
+    capabilities: {
+      driver: found.name,
+      reason: found.reason,
+      devices,
+      remarks: found.remarks,
+      limits: supportOf(context, found.name),
+    },
+  });
+}
+
+function supportOf(
+  context: SupportContext,
+  driver: 'cgroup1' | 'cgroup2',
+): ReadonlyMap<LimitKey, Support> {
+  return new Map(
+    [...attributes].map(([key, { limit, name }]) => [key, limit[driver].support(name, context)]),
+  );
+}
+
+/** Always there; the rest came later, with the release that brought it. */
+const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
+  1: {
+    'cpu.cfs_quota_us': 0,
+    'cpu.cfs_period_us': 0,
+    'cpu.shares': 0,
+    'cpu.cfs_burst_us': 514,
+    'memory.limit_in_bytes': 0,
+    'memory.soft_limit_in_bytes': 0,
+    'pids.max': 403,
+  },
+  2: {
+    'cpu.max': 415,
+    'cpu.weight': 415,
+    'cpu.max.burst': 514,
+    'io.max': 405,
+    'memory.max': 405,
+    'memory.high': 405,
+    'memory.swap.max': 405,
+    'pids.max': 405,
+  },
+};
+
+/**
+ * What a group of this kernel has: seen in our own group where there is one. Before that it is
+ * what the kernel's release should have, and apply looks again once it has made its root group.
+ */
+function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet<string> {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const now = major * 100 + minor;
+  const expected = Object.entries(since[version]).flatMap(([file, from]) =>
+    from <= now ? [file] : [],
+  );
+  const seen = hierarchies.map((each) => each.files.fileNames());
+  if (seen.includes(undefined)) return new Set([...expected, ...hierarchies.flatMap(topFiles)]);
+  return new Set(seen.flatMap((names) => [...(names ?? [])]));
+}
+
+/** v1 shows most files in the root of the hierarchy too. */
+const topFiles = (hierarchy: Hierarchy) => [...hierarchy.files.topFileNames()];

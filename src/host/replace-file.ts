@@ -1,0 +1,18 @@
+/** A file of our own is replaced whole: a reader sees the old text or the new one. */
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+/** Throws Node's errors; the directory belongs to root and to us. */
+export function replaceFile(path: string, text: string, mode = 0o644): void {
+  const temporary = `${path}.${process.pid}.new`;
+  rmSync(temporary, { force: true });
+  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+}

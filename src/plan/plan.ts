@@ -1,0 +1,210 @@
+/**
+ * Wanted − Observed → the operations that lead from one to the other, in an order in which each
+ * can succeed. Pure: planning twice on an unchanged host gives the same, and on a host that is as
+ * wanted gives nothing.
+ *
+ * The order: make room, make groups (parents first), raise (parents first), lower (children
+ * first), move tenants whose place changed, then remove what is no longer wanted. Raising parents
+ * before children and lowering children before parents never shows the kernel a child above its
+ * parent, which v1 refuses.
+ */
+import { magnitude, parseDeviceLines } from '../limits/flat-file.ts';
+import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
+import type { Observed, ObservedGroup, Preparation, Stray } from './observed.ts';
+import { placeKey, type QuotaLimits, type WantedQuota } from './quota.ts';
+import { isDelegation, parentOf, type Wanted, type WantedGroup } from './wanted.ts';
+
+export interface CreateGroup {
+  readonly kind: 'create';
+  readonly group: string;
+  readonly label: string;
+  readonly hierarchies: readonly string[];
+}
+
+export interface WriteFile {
+  readonly kind: 'write';
+  readonly group: string;
+  readonly label: string;
+  readonly controller: Controller;
+  readonly attribute: LimitKey;
+  readonly file: string;
+  readonly device?: string;
+  /** Absent in a group that is not there yet, and in one that lacks the file. */
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly text: string;
+  readonly direction: 'raise' | 'lower';
+}
+
+export interface MoveProcesses {
+  readonly kind: 'move';
+  readonly from: string;
+  readonly to: string;
+  readonly label: string;
+}
+
+export interface RemoveGroup {
+  readonly kind: 'remove';
+  readonly group: string;
+  readonly hierarchies: readonly string[];
+  readonly processes: readonly number[];
+}
+
+export interface SetQuota {
+  readonly kind: 'quota';
+  readonly label: string;
+  readonly uid: number;
+  readonly mountPoint: string;
+  readonly from: QuotaLimits;
+  readonly to: QuotaLimits;
+}
+
+export interface Prepare extends Preparation {
+  readonly kind: 'prepare';
+}
+
+export type Operation = Prepare | CreateGroup | WriteFile | MoveProcesses | RemoveGroup | SetQuota;
+
+export interface Plan {
+  readonly operations: readonly Operation[];
+}
+
+export function planChanges(wanted: Wanted, observed: Observed): Plan {
+  const creations: Operation[] = [];
+  const raises: WriteFile[] = [];
+  const lowers: WriteFile[] = [];
+  for (const group of wanted.groups) {
+    const found = observed.groups.get(group.path);
+    const missing = found?.missing ?? [];
+    if (missing.length > 0) {
+      creations.push({
+        kind: 'create',
+        group: group.path,
+        label: group.label,
+        hierarchies: missing,
+      });
+    }
+    const writes = writesOf(group, found);
+    creations.push(...writes.filter((each) => each.attribute === 'group.controllers'));
+    const limits = writes.filter((each) => each.attribute !== 'group.controllers');
+    raises.push(...limits.filter((each) => each.direction === 'raise').toReversed());
+    lowers.push(...limits.filter((each) => each.direction === 'lower'));
+  }
+  return {
+    operations: [
+      ...observed.preparations.map((each): Prepare => ({ kind: 'prepare', ...each })),
+      ...creations,
+      ...raises,
+      ...childrenFirst(lowers),
+      ...quotaChanges(wanted.quotas, observed),
+      ...removals(wanted, observed.strays),
+    ],
+  };
+}
+
+/** Wanted groups come parents first; a stable sort keeps the order of files in each group. */
+const depth = (path: string) => path.split('/').length;
+const childrenFirst = (writes: readonly WriteFile[]) =>
+  writes.toSorted((a, b) => depth(b.group) - depth(a.group));
+
+function writesOf(group: WantedGroup, found: ObservedGroup | undefined): readonly WriteFile[] {
+  const writes: WriteFile[] = [];
+  const devices = new Map<string, ReadonlyMap<string, string>>();
+  for (const setting of group.settings) {
+    const from =
+      setting.device === undefined
+        ? plainValue(setting, found)
+        : deviceValue(setting, found, devices);
+    if (from !== setting.value) writes.push(write(group, setting, from));
+  }
+  for (const [file, lines] of devices) writes.push(...forgottenDevices(group, file, lines));
+  return writes;
+}
+
+/** A group that is still to be made has the kernel's initial values. */
+function plainValue(setting: FileSetting, found: ObservedGroup | undefined): string | undefined {
+  const text = found?.files.get(setting.file);
+  if (text !== undefined) return text.trimEnd();
+  return found === undefined || found.missing.length > 0 ? setting.initial : undefined;
+}
+
+function deviceValue(
+  setting: FileSetting,
+  found: ObservedGroup | undefined,
+  parsed: Map<string, ReadonlyMap<string, string>>,
+): string {
+  let lines = parsed.get(setting.file);
+  if (lines === undefined) {
+    lines = parseDeviceLines(found?.files.get(setting.file) ?? '');
+    parsed.set(setting.file, lines);
+  }
+  return lines.get(setting.device ?? '') ?? setting.initial;
+}
+
+/** Disks that are limited and carry tenants' files no longer. */
+function forgottenDevices(
+  group: WantedGroup,
+  file: string,
+  lines: ReadonlyMap<string, string>,
+): readonly WriteFile[] {
+  const settings = group.settings.filter((each) => each.file === file);
+  const [model] = settings;
+  if (model === undefined) return [];
+  const wanted = new Set(settings.map((each) => each.device));
+  return [...lines]
+    .filter(
+      ([device, value]) =>
+        /^\d+:\d+$/.test(device) && !wanted.has(device) && value !== model.initial,
+    )
+    .map(([device, from]) =>
+      write(
+        group,
+        { ...model, device, value: model.initial, write: `${device} ${model.initial}` },
+        from,
+      ),
+    );
+}
+
+function write(group: WantedGroup, setting: FileSetting, from: string | undefined): WriteFile {
+  const lower = from === undefined || magnitude(setting.value) < magnitude(from);
+  return {
+    kind: 'write',
+    group: group.path,
+    label: group.label,
+    controller: setting.controller,
+    attribute: isDelegation(setting) ? 'group.controllers' : setting.attribute,
+    file: setting.file,
+    ...(setting.device === undefined ? {} : { device: setting.device }),
+    from,
+    to: setting.value,
+    text: setting.write,
+    direction: lower ? 'lower' : 'raise',
+  };
+}
+
+function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): readonly SetQuota[] {
+  const none: QuotaLimits = { spaceBytes: undefined, files: undefined };
+  return wanted.flatMap(({ uid, mountPoint, label, spaceBytes, files }) => {
+    const from = observed.quotas.get(placeKey({ uid, mountPoint })) ?? none;
+    if (from.spaceBytes === spaceBytes && from.files === files) return [];
+    return [{ kind: 'quota' as const, label, uid, mountPoint, from, to: { spaceBytes, files } }];
+  });
+}
+
+/** A tenant that changed its reseller takes its processes along; the rest is removed. */
+function removals(wanted: Wanted, strays: readonly Stray[]): readonly Operation[] {
+  const places = new Map(wanted.groups.map((each) => [lastName(each.path), each]));
+  return strays.flatMap((stray): Operation[] => {
+    const now = lastName(stray.path).startsWith('u') ? places.get(lastName(stray.path)) : undefined;
+    const remove: RemoveGroup = {
+      kind: 'remove',
+      group: stray.path,
+      hierarchies: stray.hierarchies,
+      processes: now === undefined ? stray.processes : [],
+    };
+    if (now === undefined) return [remove];
+    return [{ kind: 'move', from: stray.path, to: now.path, label: now.label }, remove];
+  });
+}
+
+const lastName = (path: string) => path.slice(parentOf(path).length).replace('/', '');

@@ -1,0 +1,75 @@
+/** A plan, for people: a line an operation, grouped by whom it concerns. */
+import { printBytes, unlimited } from '../units/quantity.ts';
+import type { Operation, Plan, WriteFile } from './plan.ts';
+import type { QuotaLimits } from './quota.ts';
+
+export interface Marks {
+  readonly add: (text: string) => string;
+  readonly change: (text: string) => string;
+  readonly remove: (text: string) => string;
+}
+
+const noMarks: Marks = { add: (text) => text, change: (text) => text, remove: (text) => text };
+
+export function printPlan(plan: Plan, marks = noMarks): string {
+  if (plan.operations.length === 0)
+    return 'Nothing to change: the kernel holds what the policy says';
+  const lines = plan.operations.map((each) => printOperation(each, marks));
+  return [...lines, '', summary(plan)].join('\n');
+}
+
+export function printOperation(operation: Operation, marks = noMarks): string {
+  switch (operation.kind) {
+    case 'prepare':
+      return marks.add(`+ ${operation.summary}`);
+    case 'create':
+      return marks.add(`+ ${operation.label}: group ${shownGroup(operation.group)}`);
+    case 'write':
+      return marks.change(`~ ${operation.label}: ${printWrite(operation)}`);
+    case 'move':
+      return marks.change(
+        `~ ${operation.label}: processes from ${operation.from} to ${operation.to}`,
+      );
+    case 'quota':
+      return marks.change(
+        `~ ${operation.label}: quota on ${operation.mountPoint} ${printQuota(operation.from)} → ${printQuota(operation.to)}`,
+      );
+    case 'remove':
+      return marks.remove(`- group ${operation.group}${printProcesses(operation.processes)}`);
+  }
+}
+
+const shownGroup = (path: string) => (path === '' ? '(the root of all tenants)' : path);
+
+function printWrite({ file, device, from, to }: WriteFile): string {
+  const where = device === undefined ? file : `${file} ${device}`;
+  return `${where} ${printValue(file, from)} → ${printValue(file, to)}`;
+}
+
+/** Bytes as people read them; everything else as the kernel prints it. */
+export function printValue(file: string, value: string | undefined): string {
+  if (value === undefined) return '(absent)';
+  if (!file.startsWith('memory.') || !/^\d+$/.test(value)) return value;
+  return Number(value) > 2 ** 62 ? unlimited : printBytes(Number(value));
+}
+
+export function printQuota({ spaceBytes, files }: QuotaLimits): string {
+  const space = spaceBytes === undefined ? unlimited : printBytes(spaceBytes);
+  return `${space}, ${files ?? unlimited} files`;
+}
+
+function printProcesses(processes: readonly number[]): string {
+  if (processes.length === 0) return '';
+  const shown = processes.slice(0, 8).join(' ');
+  const more = processes.length > 8 ? ` and ${processes.length - 8} more` : '';
+  return ` (${processes.length} processes are in it: ${shown}${more})`;
+}
+
+function summary({ operations }: Plan): string {
+  const count = (kind: Operation['kind']) => operations.filter((each) => each.kind === kind).length;
+  return [
+    `${count('create')} groups to make`,
+    `${count('write') + count('quota')} values to write`,
+    `${count('remove')} groups to remove`,
+  ].join(', ');
+}

@@ -1,0 +1,126 @@
+/**
+ * Policy + facts of the host → the groups that must exist and what must stand in their files.
+ *
+ * Paths are relative to Bulkhead's own root group. Names are uids, since a uid is what the kernel
+ * knows, and an account may be called anything: `u1001` a tenant, `r1000` a reseller.
+ */
+import { limits } from '../limits/limits.ts';
+import type { Controller, FileSetting, LimitValues, SettingContext } from '../limits/limit.ts';
+import { nameOf, type Policy } from '../policy/policy.ts';
+import { wantedQuotas, type QuotaContext, type WantedQuota } from './quota.ts';
+
+export interface WantedGroup {
+  /** `''` is Bulkhead's root group. */
+  readonly path: string;
+  readonly kind: 'root' | 'reseller' | 'tenant';
+  /** For people: `tenant alice`. */
+  readonly label: string;
+  readonly settings: readonly FileSetting[];
+}
+
+export interface Wanted {
+  /** Parents before children. */
+  readonly groups: readonly WantedGroup[];
+  readonly quotas: readonly WantedQuota[];
+}
+
+export interface WantedContext extends SettingContext {
+  readonly version: 1 | 2;
+  readonly controllers: ReadonlySet<Controller>;
+  readonly quota: QuotaContext;
+}
+
+export const tenantName = (uid: number) => `u${uid}`;
+export const resellerName = (uid: number) => `r${uid}`;
+
+/** What a name in Bulkhead's tree stands for; anything else is not ours to touch. */
+export function parseGroupName(
+  name: string,
+): { kind: 'tenant' | 'reseller'; uid: number } | undefined {
+  const match = /^([ur])(\d{1,10})$/.exec(name);
+  if (match === null) return undefined;
+  return { kind: match[1] === 'u' ? 'tenant' : 'reseller', uid: Number(match[2]) };
+}
+
+export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+export function wantedState(policy: Policy, context: WantedContext): Wanted {
+  const root: WantedGroup = {
+    path: '',
+    kind: 'root',
+    label: 'Bulkhead',
+    settings: delegation(context),
+  };
+  const settingsOf = cachedSettings(context);
+  const resellers = policy.resellers.map((each): WantedGroup => ({
+    path: resellerName(each.uid),
+    kind: 'reseller',
+    label: `reseller ${nameOf(each)}`,
+    settings: [...delegation(context), ...settingsOf(each.values, undefined)],
+  }));
+  const above = new Map(policy.resellers.map((each) => [each.uid, each.values]));
+  const tenants = policy.tenants.map((each): WantedGroup => {
+    const parent = each.reseller === undefined ? '' : `${resellerName(each.reseller)}/`;
+    return {
+      path: `${parent}${tenantName(each.uid)}`,
+      kind: 'tenant',
+      label: `tenant ${nameOf(each)}`,
+      settings: settingsOf(
+        each.values,
+        each.reseller === undefined ? undefined : above.get(each.reseller),
+      ),
+    };
+  });
+  return {
+    groups: [root, ...resellers, ...tenants],
+    quotas: wantedQuotas(policy, context.quota),
+  };
+}
+
+/** Thousands of tenants share a few sets of values; their settings are made once. */
+function cachedSettings(context: WantedContext) {
+  const known = new Map<LimitValues | undefined, Map<LimitValues, readonly FileSetting[]>>();
+  return (values: LimitValues, above: LimitValues | undefined): readonly FileSetting[] => {
+    let byValues = known.get(above);
+    if (byValues === undefined) known.set(above, (byValues = new Map()));
+    let settings = byValues.get(values);
+    if (settings === undefined)
+      byValues.set(values, (settings = settingsFor(values, above, context)));
+    return settings;
+  };
+}
+
+function settingsFor(
+  values: LimitValues,
+  above: LimitValues | undefined,
+  context: WantedContext,
+): readonly FileSetting[] {
+  const side = context.version === 2 ? 'cgroup2' : 'cgroup1';
+  const inside = above === undefined ? context : { ...context, above };
+  return limits
+    .flatMap((limit) => limit[side].settings(values, inside))
+    .filter((each) => context.controllers.has(each.controller));
+}
+
+const delegationFile = 'cgroup.subtree_control';
+/** The order in which the kernel prints them. */
+const delegated: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
+
+/** On v2 a group's controllers must be handed to its children before they have any files. */
+function delegation({ version, controllers }: WantedContext): readonly FileSetting[] {
+  if (version === 1) return [];
+  const names = delegated.filter((each) => controllers.has(each));
+  return [
+    {
+      controller: 'cpu',
+      attribute: 'group.controllers',
+      file: delegationFile,
+      value: names.join(' '),
+      write: names.map((each) => `+${each}`).join(' '),
+      initial: '',
+    },
+  ];
+}
+
+/** Must be written before the children of the group are made. */
+export const isDelegation = (setting: FileSetting) => setting.file === delegationFile;

@@ -1,0 +1,77 @@
+/** What a command line wants changed: `cpu=150%`, `memory.soft=3GiB`, `package=business`, `cpu=`. */
+import { attributes, findAttribute, limits } from '../limits/limits.ts';
+import type { LimitKey } from '../limits/limit.ts';
+import { quantityKinds } from '../units/quantity.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import { suggestion } from './diagnostic.ts';
+import { parseLimit } from './parse.ts';
+
+/** Without a value, what is written is removed. */
+export type Assignment =
+  | { readonly kind: 'limit'; readonly key: LimitKey; readonly value: string | undefined }
+  | { readonly kind: 'package'; readonly value: string | undefined };
+
+/** Words as they were typed, and the names given to `--unset`. Every error is reported. */
+export function parseAssignments(
+  words: readonly string[],
+  unset: readonly string[] = [],
+): Result<readonly Assignment[], string[]> {
+  const results = [...words.map(parseWord), ...unset.map((name) => removal(name))];
+  const errors = results.flatMap((each) => (each.ok ? [] : [each.error]));
+  const assignments = results.flatMap((each) => (each.ok ? each.value : []));
+  errors.push(...repeated(assignments));
+  if (errors.length === 0 && assignments.length === 0) {
+    errors.push('There is nothing to change; write for example "cpu=150%"');
+  }
+  return errors.length > 0 ? fail(errors) : ok(assignments);
+}
+
+function parseWord(word: string): Result<readonly Assignment[]> {
+  const at = word.indexOf('=');
+  if (at <= 0)
+    return fail(`"${word}" says no value; write for example "${word || 'cpu'}=${example(word)}"`);
+  const name = word.slice(0, at).trim();
+  const value = word.slice(at + 1).trim();
+  if (value === '') return removal(name);
+  if (name === 'package') return ok([{ kind: 'package', value }]);
+  const attribute = findAttribute(name);
+  if (attribute === undefined) return fail(unknown(name));
+  const parsed = parseLimit(attribute.key, value);
+  if (parsed !== undefined && !parsed.ok) return fail(parsed.error);
+  return ok([{ kind: 'limit', key: attribute.key, value }]);
+}
+
+function example(name: string): string {
+  if (name === 'package') return 'business';
+  const kind = findAttribute(name)?.kind ?? 'cpu';
+  return quantityKinds[kind].examples[0] ?? '';
+}
+
+/** A limit that has no value of its own, such as `io`, is removed with all its attributes. */
+function removal(name: string): Result<readonly Assignment[]> {
+  if (name === 'package') return ok([{ kind: 'package', value: undefined }]);
+  const attribute = findAttribute(name);
+  const keys = attribute === undefined ? keysOf(name) : [attribute.key];
+  if (keys.length === 0) return fail(unknown(name));
+  return ok(keys.map((key) => ({ kind: 'limit', key, value: undefined })));
+}
+
+const keysOf = (limit: string): readonly LimitKey[] =>
+  [...attributes.values()].filter((each) => each.limit.name === limit).map((each) => each.key);
+
+function unknown(name: string): string {
+  const inside = keysOf(name);
+  if (inside.length > 0) return `"${name}" has several values; write ${inside.join(', ')}`;
+  const known = [...attributes.keys(), ...limits.map((each) => each.name), 'package'];
+  return `There is no limit "${name}"${suggestion(name, known)}`;
+}
+
+function repeated(assignments: readonly Assignment[]): readonly string[] {
+  const seen = new Set<string>();
+  return assignments.flatMap((each) => {
+    const name = each.kind === 'limit' ? each.key : each.kind;
+    if (seen.has(name)) return [`"${name}" is given twice; write it once`];
+    seen.add(name);
+    return [];
+  });
+}

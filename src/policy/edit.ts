@@ -1,0 +1,295 @@
+/**
+ * Edits of a policy in its text, at the parser's offsets: comments, order and layout stay.
+ *
+ * An edit is several small ones, each on a fresh parse of the text. The outcome is held against
+ * the language: an edit that would bring in an error is refused as a whole. Errors that were there
+ * before are no obstacle, so that a command can mend them.
+ */
+import { limits } from '../limits/limits.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import type { Assignment } from './assignment.ts';
+import { Diagnostics, LineIndex, printDiagnostic, suggestion } from './diagnostic.ts';
+import type { TenantName } from './document.ts';
+import {
+  escapeAttribute,
+  insertChild,
+  layoutOf,
+  removeAttribute,
+  removeElement,
+  setAttribute,
+  unwrapElement,
+  type Place,
+} from './layout.ts';
+import { attributeOf, parsePolicy } from './parse.ts';
+import { parseXml, type XmlElement } from './xml.ts';
+
+/** The element that an edit is about. */
+export type Target =
+  | { readonly kind: 'defaults' }
+  | { readonly kind: 'package'; readonly name: string }
+  | {
+      readonly kind: 'tenant' | 'reseller';
+      readonly name: TenantName;
+      readonly alias?: TenantName;
+    };
+
+type Edited = Result<string, string[]>;
+
+/** Writes and removes limits, and the package; the element is made where there is none. */
+export function setLimits(
+  text: string,
+  target: Target,
+  assignments: readonly Assignment[],
+): Edited {
+  return edit(text, (now) => {
+    const problem = packageProblem(now, target, assignments);
+    if (problem !== undefined) return fail([problem]);
+    const removesOnly = assignments.every((each) => each.value === undefined);
+    const found = find(now, target);
+    if (!found.ok) return found;
+    if (found.value === undefined && removesOnly) return fail([absent(target)]);
+    let result = found.value === undefined ? create(now, target) : now;
+    for (const assignment of assignments) result = assign(result, target, assignment);
+    return ok(result);
+  });
+}
+
+/** Makes a tenant in a reseller; one that stands elsewhere must be removed there first. */
+export function addTenant(text: string, reseller: Target, tenant: TenantTarget): Edited {
+  return edit(text, (now) => {
+    const there = find(now, tenant);
+    if (!there.ok) return there;
+    const parent = find(now, reseller);
+    if (!parent.ok) return parent;
+    if (parent.value === undefined) return fail([absent(reseller)]);
+    if (there.value !== undefined) {
+      const where = there.value.parent === parent.value ? 'that reseller' : 'the policy';
+      return fail([
+        `${capital(describeTarget(tenant))} is in ${where} already, in line ${lineOf(now, there.value)}`,
+      ]);
+    }
+    const after = parent.value.children.at(-1);
+    const place = { parent: parent.value, after, blankLine: false };
+    return ok(insertChild(now, layoutOf(now, rootOf(now)), place, newElement(tenant)));
+  });
+}
+
+type TenantTarget = Extract<Target, { kind: 'tenant' | 'reseller' }>;
+
+/** Removes an element with all that it holds; a package that is in use stays. */
+export function removeTarget(
+  text: string,
+  target: Target,
+  options: { readonly withTenants?: boolean } = {},
+): Edited {
+  return edit(text, (now) => {
+    const found = find(now, target);
+    if (!found.ok) return found;
+    if (found.value === undefined) return fail([absent(target)]);
+    const problem = removalProblem(now, target, found.value, options.withTenants ?? false);
+    return problem === undefined ? ok(removeElement(now, found.value)) : fail([problem]);
+  });
+}
+
+function edit(text: string, change: (text: string) => Edited): Edited {
+  const before = parsePolicy('', text);
+  if (before.document === undefined) {
+    return fail(
+      before.diagnostics.list.map((each) => printDiagnostic({ ...each, file: 'policy' })),
+    );
+  }
+  const edited = change(text);
+  if (!edited.ok) return edited;
+  const errors = newErrors(before.diagnostics, parsePolicy('', edited.value).diagnostics);
+  return errors.length > 0 ? fail(errors) : edited;
+}
+
+/** Errors of the new text that the old one did not have; places move, so messages are counted. */
+export function newErrors(before: Diagnostics, after: Diagnostics): string[] {
+  const known = new Map<string, number>();
+  for (const { severity, message } of before.list) {
+    if (severity === 'error') known.set(message, (known.get(message) ?? 0) + 1);
+  }
+  return after.list.flatMap(({ severity, message }) => {
+    if (severity !== 'error') return [];
+    const left = known.get(message) ?? 0;
+    known.set(message, left - 1);
+    return left > 0 ? [] : [message];
+  });
+}
+
+/** The text is known to be well-formed: it was parsed before, and edits keep it so. */
+function rootOf(text: string): XmlElement {
+  const diagnostics = new Diagnostics('', text);
+  const root = parseXml(text, diagnostics);
+  if (root === undefined) throw new Error(`An edit broke the XML: ${diagnostics.list[0]?.message}`);
+  return root;
+}
+
+function find(text: string, target: Target): Result<XmlElement | undefined, string[]> {
+  const root = rootOf(text);
+  const found = candidates(root, target).filter((each) => isTarget(each, target));
+  if (found.length < 2) return ok(found[0]);
+  const lines = found.map((each) => lineOf(text, each)).join(' and ');
+  return fail([
+    `Cannot edit ${describeTarget(target)}: it is there ${found.length} times, in lines ${lines}; leave one of them`,
+  ]);
+}
+
+function candidates(root: XmlElement, target: Target): readonly XmlElement[] {
+  const named = (element: XmlElement) =>
+    element.children.filter((each) => each.name === target.kind);
+  if (target.kind !== 'tenant') return named(root);
+  const resellers = root.children.filter((each) => each.name === 'reseller');
+  return [...named(root), ...resellers.flatMap(named)];
+}
+
+function isTarget(element: XmlElement, target: Target): boolean {
+  if (target.kind === 'defaults') return true;
+  if (target.kind === 'package') return attributeOf(element, 'name')?.value === target.name;
+  return [target.name, target.alias].some((name) => name !== undefined && isNamed(element, name));
+}
+
+function isNamed(element: XmlElement, name: TenantName): boolean {
+  if (name.kind === 'user') return attributeOf(element, 'user')?.value === name.user;
+  const uid = attributeOf(element, 'uid')?.value;
+  return uid !== undefined && /^\d+$/.test(uid) && Number(uid) === name.uid;
+}
+
+function mustFind(text: string, target: Target): XmlElement {
+  const found = find(text, target);
+  if (!found.ok || found.value === undefined) throw new Error(`Lost ${describeTarget(target)}`);
+  return found.value;
+}
+
+/** The order in which a policy is written where nothing says otherwise. */
+const topOrder = ['host', 'tenants', 'defaults', 'package', 'reseller', 'tenant', 'symlinks'];
+
+function create(text: string, target: Target): string {
+  const root = rootOf(text);
+  const before = topOrder.slice(0, topOrder.indexOf(target.kind) + 1);
+  const after = root.children.findLast((each) => before.includes(each.name));
+  const place: Place = { parent: root, after, blankLine: hasBlankBefore(text, root, after) };
+  return insertChild(text, layoutOf(text, root), place, newElement(target));
+}
+
+/** Whether the element that the new one follows has an empty line before it. */
+function hasBlankBefore(text: string, root: XmlElement, element: XmlElement | undefined): boolean {
+  if (element === undefined) return false;
+  const index = root.children.indexOf(element);
+  const from = root.children[index - 1]?.end ?? root.contentStart;
+  return /\n[ \t]*\r?\n/.test(text.slice(from, element.start));
+}
+
+function newElement(target: Target): string {
+  if (target.kind === 'defaults') return '<defaults/>';
+  if (target.kind === 'package') return `<package name="${escapeAttribute(target.name)}"/>`;
+  const { name } = target;
+  return name.kind === 'user'
+    ? `<${target.kind} user="${escapeAttribute(name.user)}"/>`
+    : `<${target.kind} uid="${name.uid}"/>`;
+}
+
+function assign(text: string, target: Target, assignment: Assignment): string {
+  const element = mustFind(text, target);
+  if (assignment.kind === 'package') return change(text, element, 'package', assignment.value);
+  const [limitName = '', attribute = ''] = assignment.key.split('.');
+  const limit = element.children.find((each) => each.name === limitName);
+  if (limit === undefined) {
+    if (assignment.value === undefined) return text;
+    const child = `<${limitName} ${attribute}="${escapeAttribute(assignment.value)}"/>`;
+    return insertChild(
+      text,
+      layoutOf(text, rootOf(text)),
+      limitPlace(text, element, limitName),
+      child,
+    );
+  }
+  const changed = change(text, limit, attribute, assignment.value);
+  return assignment.value === undefined ? dropIfBare(changed, target, limitName) : changed;
+}
+
+function change(text: string, element: XmlElement, name: string, value: string | undefined) {
+  return value === undefined
+    ? removeAttribute(text, element, name)
+    : setAttribute(text, element, name, value);
+}
+
+/** A limit without attributes limits nothing, and goes; comments inside it stay. */
+function dropIfBare(text: string, target: Target, limitName: string): string {
+  const limit = mustFind(text, target).children.find((each) => each.name === limitName);
+  if (limit === undefined || limit.attributes.length > 0) return text;
+  const content = text.slice(limit.contentStart, limit.contentEnd);
+  return content.trim() === '' ? removeElement(text, limit) : unwrapElement(text, limit);
+}
+
+const limitOrder = limits.map((limit) => limit.name);
+
+/** Among the limits in the order of the table, and before the tenants of a reseller. */
+function limitPlace(text: string, parent: XmlElement, limitName: string): Place {
+  const present = parent.children.filter((each) => limitOrder.includes(each.name));
+  const earlier = limitOrder.slice(0, limitOrder.indexOf(limitName));
+  const after = present.findLast((each) => earlier.includes(each.name));
+  const place = (element: XmlElement | undefined) => ({ parent, after: element, blankLine: false });
+  const [first] = present;
+  if (after !== undefined || first === undefined) return place(after);
+  // As the first it would come between a comment and what the comment is about.
+  const isPlain = text.slice(parent.contentStart, first.start).trim() === '';
+  return place(isPlain ? undefined : present.at(-1));
+}
+
+function packageProblem(
+  text: string,
+  target: Target,
+  assignments: readonly Assignment[],
+): string | undefined {
+  const assignment = assignments.find((each) => each.kind === 'package');
+  if (assignment === undefined) return undefined;
+  if (target.kind === 'defaults' || target.kind === 'package') {
+    return `A package cannot be set for ${describeTarget(target)}; it is for tenants and resellers`;
+  }
+  if (assignment.value === undefined) return undefined;
+  const known = rootOf(text)
+    .children.filter((each) => each.name === 'package')
+    .map((each) => attributeOf(each, 'name')?.value ?? '');
+  if (known.includes(assignment.value)) return undefined;
+  return `There is no package "${assignment.value}"${suggestion(assignment.value, known)}`;
+}
+
+function removalProblem(
+  text: string,
+  target: Target,
+  element: XmlElement,
+  withTenants: boolean,
+): string | undefined {
+  if (target.kind === 'package') {
+    const users = usersOf(rootOf(text), target.name);
+    const [first] = users;
+    if (first === undefined) return undefined;
+    const lines = users.slice(0, 5).map((each) => lineOf(text, each));
+    const more = users.length > lines.length ? ', …' : '';
+    return `Cannot remove ${describeTarget(target)}: ${users.length} elements inherit from it (lines ${lines.join(', ')}${more})`;
+  }
+  const tenants = element.children.filter((each) => each.name === 'tenant').length;
+  if (target.kind !== 'reseller' || tenants === 0 || withTenants) return undefined;
+  return `Cannot remove ${describeTarget(target)}: it has ${tenants} tenants; pass --with-tenants to remove them too`;
+}
+
+function usersOf(root: XmlElement, name: string): readonly XmlElement[] {
+  return root.children
+    .flatMap((each) => [each, ...each.children])
+    .filter((each) => attributeOf(each, 'package')?.value === name);
+}
+
+const lineOf = (text: string, element: XmlElement) => new LineIndex(text).at(element.start).line;
+
+const absent = (target: Target) => `The policy has no element for ${describeTarget(target)}`;
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** `tenant "alice"`, `tenant uid 1001`, `package "business"`, `the defaults`. */
+export function describeTarget(target: Target): string {
+  if (target.kind === 'defaults') return 'the defaults';
+  if (target.kind === 'package') return `package "${target.name}"`;
+  const { name } = target;
+  return `${target.kind} ${name.kind === 'user' ? `"${name.user}"` : `uid ${name.uid}`}`;
+}

@@ -1,0 +1,60 @@
+/** What the host's apt knows: where it fetches from, and the packages there. */
+import { execute, succeed } from './command.ts';
+
+/** One line of sources.list(5). */
+export type AptSource = string;
+
+/**
+ * The host's own sources of Debian packages, as `deb [signed-by=…] URI SUITE COMPONENT` lines.
+ * Other vendors' repositories, and folders of this machine, are left out: the guest is Debian.
+ */
+export async function debianSources(): Promise<AptSource[]> {
+  const format = '$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)';
+  const argv = ['apt-get', 'indextargets', '--format', format, 'Created-By: Packages'];
+  const lines = (await succeed("list apt's sources", argv)).split('\n');
+  return lines.flatMap((line) => parseSource(line) ?? []);
+}
+
+function parseSource(line: string): AptSource | undefined {
+  const [origin, uri, release, component, signedBy] = line.split('|');
+  if (origin !== 'Debian' || !/^https?:/.test(uri ?? '')) return undefined;
+  const option = signedBy?.startsWith('/') === true ? `[signed-by=${signedBy}] ` : '';
+  return `deb ${option}${uri} ${release} ${component}`;
+}
+
+/** The host's options on how to fetch (proxies, clock checks), to be used for the guest too. */
+export async function aptFetchOptions(): Promise<string[]> {
+  const dump = await succeed("read apt's options", ['apt-config', 'dump']);
+  return dump
+    .split('\n')
+    .filter((line) => /^Acquire::(Check-|https?::)[^\s]* "[^"]+";$/.test(line));
+}
+
+/** Fetches the package lists; without a network those at hand will have to do. */
+export async function updateLists(): Promise<void> {
+  await execute(['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=120', 'update']);
+}
+
+export interface AptPackage {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** The package that a meta package stands for: its first dependency, in the exact version. */
+export async function behindMetaPackage(name: string): Promise<AptPackage | undefined> {
+  const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
+  const match = /^Depends: (\S+) \(= ([^)]+)\)/m.exec(stdout);
+  return match === null ? undefined : { name: match[1]!, version: match[2]! };
+}
+
+/** Downloads a package without installing it, and unpacks its files into a folder. */
+export async function unpackPackage(
+  { name, version }: AptPackage,
+  scratch: string,
+  into: string,
+): Promise<void> {
+  const download = ['apt-get', '-q', 'download', `${name}=${version}`];
+  await succeed(`download ${name} ${version}`, download, { cwd: scratch });
+  const unpack = ['sh', '-c', 'dpkg-deb -x ./*.deb "$1" && rm ./*.deb', 'sh', into];
+  await succeed(`unpack ${name} ${version}`, unpack, { cwd: scratch });
+}

@@ -1,0 +1,205 @@
+/** A running guest: a real Debian with its own kernel, in which tests may break anything. */
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  execute,
+  quote,
+  succeed,
+  TimeoutError,
+  type CommandOptions,
+  type CommandResult,
+} from './command.ts';
+import { Control } from './control.ts';
+import { makeRunFolder } from './folders.ts';
+import type { Image } from './image.ts';
+import { projectFiles, projectFolder } from './project.ts';
+import { Qemu } from './qemu.ts';
+import { dataDisk, rootDisk, savedState } from './snapshot.ts';
+
+export type { CommandResult } from './command.ts';
+
+export interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
+  /** The longest that the command may take; 120 s unless given. */
+  readonly timeoutMs?: number;
+  /** An account of the guest to run as, without PAM and so without a session; root if absent. */
+  readonly user?: string;
+}
+
+export interface Guest extends AsyncDisposable {
+  /**
+   * Runs a command in the guest's /bin/sh. It runs in the harness's own cgroup, with no session;
+   * `su - alice -c …` in it, or ssh to the guest's own port 22, is a login as tenants have it.
+   * A command that ends gives its result whatever its status; one that takes too long is killed
+   * with its process group, and the promise rejects.
+   * A background process must not keep its output open, or the command counts as running.
+   */
+  run(command: string, options?: RunOptions): Promise<CommandResult>;
+  /** As `run`, for commands that have to succeed; gives their standard output. */
+  succeed(command: string, options?: RunOptions): Promise<string>;
+  /**
+   * Copies a file of the host to that path in the guest, or the contents of a folder into that
+   * folder. Missing folders are made; everything belongs to root and can be read by all.
+   */
+  copyIn(hostPath: string, guestPath: string): Promise<void>;
+  /**
+   * Makes /opt/bulkhead the project as it is on the host: files that git tracks or does not
+   * ignore. Its node_modules, with production packages and the pinned node, is in the image.
+   */
+  copyProject(): Promise<void>;
+  /** What the guest has written to its serial console since it was started. */
+  console(): Promise<string>;
+  /** An interactive root shell on this terminal; resolves to its exit status. */
+  shell(): Promise<number>;
+}
+
+const restoreTimeoutMs = 60_000;
+const runTimeoutMs = 120_000;
+/** How much longer than a command its connection may take before the guest counts as hung. */
+const graceMs = 20_000;
+
+/** How long QEMU may take to end after its guest has. */
+const endedWithinMs = 3_000;
+
+/** Starts a fresh guest from the image's saved state; takes about a second and a half. */
+export async function startGuest(image: Image): Promise<Guest> {
+  const { folder, remove } = await makeRunFolder();
+  try {
+    const machine = {
+      image: image.folder,
+      root: await overlay(rootDisk(image.folder).file, join(folder, 'root.qcow2')),
+      data: await overlay(dataDisk(image.folder).file, join(folder, 'data.qcow2')),
+      state: savedState(image.folder),
+    };
+    const qemu = new Qemu(folder, machine);
+    const dispose = async () => {
+      await qemu[Symbol.asyncDispose]();
+      remove();
+    };
+    try {
+      return new RestoredGuest(qemu, await restore(qemu, image), dispose);
+    } catch (error) {
+      await dispose();
+      throw error;
+    }
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function overlay(base: string, file: string) {
+  const argv = ['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, file];
+  await succeed('make a throw-away disk', argv);
+  return { file, format: 'qcow2' } as const;
+}
+
+async function restore(qemu: Qemu, image: Image): Promise<Control> {
+  await qemu.connect();
+  await qemu.waitFor('query-status', ['paused'], restoreTimeoutMs);
+  await qemu.command('cont');
+  const port = await qemu.controlPort();
+  const control = await qemu.within(restoreTimeoutMs, 'answer on its control port', () =>
+    Control.open(qemu.folder, image.folder, port),
+  );
+  // The guest's clock stands where it was saved.
+  const options = { timeoutMs: restoreTimeoutMs, signal: qemu.gone };
+  await control.run(`date --set=@${(Date.now() / 1000).toFixed(3)}`, options);
+  return control;
+}
+
+class RestoredGuest implements Guest {
+  readonly #qemu: Qemu;
+  readonly #control: Control;
+  readonly #dispose: () => Promise<void>;
+
+  constructor(qemu: Qemu, control: Control, dispose: () => Promise<void>) {
+    this.#qemu = qemu;
+    this.#control = control;
+    this.#dispose = dispose;
+  }
+
+  async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
+    const { timeoutMs = runTimeoutMs, user, ...rest } = options;
+    const bounded = `exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
+    const started = performance.now();
+    const result = await this.#control
+      .run(bounded, { ...rest, timeoutMs: timeoutMs + graceMs, signal: this.#qemu.gone })
+      .catch((error: unknown) => this.#explain(command, error));
+    const isLate = result.status === 124 || result.status === 137;
+    if (!isLate || performance.now() - started < timeoutMs) return result;
+    const { stdout, stderr } = result;
+    throw new TimeoutError(lateMessage(command, timeoutMs, stdout + stderr), stdout, stderr);
+  }
+
+  async succeed(command: string, options?: RunOptions): Promise<string> {
+    const { status, stdout, stderr } = await this.run(command, options);
+    if (status === 0) return stdout;
+    const said = `${stdout}${stderr}`.trimEnd();
+    throw new Error(`"${command}" in the guest ended with status ${status}: ${said}`);
+  }
+
+  async copyIn(hostPath: string, guestPath: string): Promise<void> {
+    const target = quote(guestPath);
+    if ((await stat(hostPath)).isDirectory()) {
+      await this.#extract(['-C', hostPath, '.'], `mkdir -p ${target} && cd ${target}`);
+      return;
+    }
+    const { mode } = await stat(hostPath);
+    const permissions = ((mode & 0o777) | 0o444).toString(8);
+    const make = `mkdir -p ${quote(dirname(guestPath))} && cat >${target} && chmod ${permissions} ${target}`;
+    await this.succeed(make, { input: { file: hostPath } });
+  }
+
+  async copyProject(): Promise<void> {
+    const files = await projectFiles();
+    const clear = 'find . -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -r {} +';
+    const pack = ['-C', projectFolder, '--null', '--verbatim-files-from', '-T', '-'];
+    await this.#extract(pack, `cd /opt/bulkhead && ${clear}`, files.join('\0'));
+  }
+
+  console(): Promise<string> {
+    return this.#qemu.console();
+  }
+
+  shell(): Promise<number> {
+    return this.#control.shell();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#dispose();
+  }
+
+  /** Packs on the host and unpacks in the guest, where the shell commands `before` lead. */
+  async #extract(pack: readonly string[], before: string, input = ''): Promise<void> {
+    const archive = join(this.#qemu.folder, `copy-${++copies}.tar`);
+    const ownership = ['--owner=0', '--group=0', '--mode=u+rwX,go+rX'];
+    await succeed('pack files', ['tar', '-c', '-f', archive, ...ownership, ...pack], { input });
+    await this.succeed(`${before} && tar -x`, { input: { file: archive } });
+    await execute(['rm', '-f', archive]);
+  }
+
+  /** A failing connection is the guest's failure, so what it said last is shown. */
+  async #explain(command: string, error: unknown): Promise<never> {
+    // QEMU may take a moment longer to end than the connection to its guest.
+    await this.#qemu.waitForEnd(endedWithinMs);
+    this.#qemu.gone.throwIfAborted();
+    const { message } = error as Error;
+    throw await this.#qemu.failure(`Cannot run "${command}" in the guest: ${message}`, {
+      cause: error,
+    });
+  }
+}
+
+let copies = 0;
+
+/** setpriv instead of su: no PAM, no session, just a process of this user. */
+function asUser(user: string | undefined): string {
+  if (user === undefined) return '';
+  const name = quote(user);
+  return `setpriv --reuid=${name} --regid="$(id -g ${name})" --init-groups --reset-env `;
+}
+
+function lateMessage(command: string, timeoutMs: number, output: string): string {
+  const said = output.trim() === '' ? 'it printed nothing' : `it printed:\n${output.trimEnd()}`;
+  return `"${command}" in the guest did not end within ${timeoutMs / 1000} s; ${said}`;
+}

@@ -1,0 +1,112 @@
+/**
+ * The image that guests start from: a folder with
+ *
+ *   vmlinuz initrd       Debian's cloud kernel
+ *   root.img data.img    the guest's disks, as they were when its state was saved
+ *   state                the running machine
+ *   control-key known-hosts
+ *
+ * It is built by script from Debian's packages, once for each set of inputs.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail, ok, type Result } from '../../units/result.ts';
+import { ensurePrerequisites, type Log } from '../prerequisites.ts';
+import { debianSources, updateLists, type AptPackage, type AptSource } from './apt.ts';
+import { buildInCache, cachedImage, hashInputs, isCached } from './cache.ts';
+import { lockCache, pruneCache, useImage } from './cache.ts';
+import { succeed } from './command.ts';
+import { fetchKernel, findKernel } from './kernel.ts';
+import { makeKeys } from './keys.ts';
+import { qemuProgram } from './machine.ts';
+import { step } from './progress.ts';
+import { copyGuestPackages, guestPackages } from './project.ts';
+import { buildRootfs, guestDebianPackages, packRootfs, rootfsObstacle } from './rootfs.ts';
+import { makeSnapshot } from './snapshot.ts';
+
+/** A built image, which stays in the cache for as long as this process runs. */
+export interface Image {
+  readonly folder: string;
+}
+
+const guestFiles = join(import.meta.dirname, 'guest-files');
+
+/**
+ * Gives the image of this project's guest, building it when no earlier run has (about a
+ * minute). The error is the reason why this host cannot run virtual-machine tests: print it and
+ * skip them. A build that fails throws.
+ */
+export async function prepareImage(log: Log): Promise<Result<Image>> {
+  const obstacle = await hostObstacle(log);
+  if (obstacle !== undefined) return fail(obstacle);
+  await using _lock = await step(log, 'waiting for other runs to finish building', lockCache);
+  const inputs = await findInputs();
+  if (inputs !== undefined && isCached(inputs.key)) return ok(await use(inputs.key));
+  return buildImage(log);
+}
+
+async function hostObstacle(log: Log): Promise<string | undefined> {
+  if (process.arch !== 'x64') {
+    return `the guest is x86-64 and is not emulated on ${process.arch} hosts`;
+  }
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  if (!/^ID="?debian"?$/m.test(release)) {
+    return "the guest is made from the host's Debian release, and this is not Debian; use a Debian container";
+  }
+  const ready = await ensurePrerequisites('vm', log);
+  return ready.ok ? undefined : ready.reason;
+}
+
+interface Inputs {
+  readonly key: string;
+  readonly kernel: AptPackage;
+  readonly sources: readonly AptSource[];
+}
+
+/** What an image would be made from now, or undefined when apt's lists do not say. */
+async function findInputs(): Promise<Inputs | undefined> {
+  const [kernel, sources] = await Promise.all([findKernel(), debianSources()]);
+  if (kernel === undefined || sources.length === 0) return undefined;
+  const qemu = await succeed("ask QEMU's version", [qemuProgram, '--version']);
+  const values = [guestDebianPackages, kernel, sources, qemu, await guestPackages()];
+  return { key: await hashInputs([...values, await harnessText()], guestFiles), kernel, sources };
+}
+
+/** The harness's own code that decides what is in an image. */
+const harnessText = (): Promise<string[]> =>
+  Promise.all(
+    ['kernel.ts', 'machine.ts', 'project.ts', 'rootfs.ts', 'snapshot.ts'].map((name) =>
+      readFile(join(import.meta.dirname, name), 'utf8'),
+    ),
+  );
+
+async function use(key: string): Promise<Image> {
+  await useImage(key);
+  await pruneCache(key);
+  return { folder: cachedImage(key) };
+}
+
+async function buildImage(log: Log): Promise<Result<Image>> {
+  const obstacle = await rootfsObstacle();
+  if (obstacle !== undefined) return fail(obstacle);
+  await step(log, "fetching Debian's package lists", updateLists);
+  const inputs = await findInputs();
+  if (inputs === undefined)
+    return fail('apt has no Debian sources, or no Debian cloud kernel in them');
+  if (!isCached(inputs.key)) {
+    await buildInCache(inputs.key, (folder) => buildIn(folder, inputs, log));
+  }
+  return ok(await use(inputs.key));
+}
+
+async function buildIn(folder: string, { kernel, sources }: Inputs, log: Log): Promise<void> {
+  await step(log, `fetching ${kernel.name}`, () => fetchKernel(kernel, guestFiles, folder));
+  await makeKeys(folder);
+  await copyGuestPackages(await guestPackages(), folder);
+  await step(log, 'installing Debian into the image', () =>
+    buildRootfs({ sources, guestFiles, folder }),
+  );
+  await step(log, 'writing the disk image', () => packRootfs(folder));
+  for (const name of ['modules', 'node_modules']) await rm(join(folder, name), { recursive: true });
+  await step(log, 'booting the image and saving its state', () => makeSnapshot(folder));
+}

@@ -1,0 +1,22 @@
+/** Lines that tell a person who waits what is being done, and for how long already. */
+import { setInterval } from 'node:timers';
+import type { Log } from '../prerequisites.ts';
+
+const reminderEveryMs = 15_000;
+/** Steps quicker than this are not worth a line. */
+const mentionFromMs = 1_000;
+
+/** Runs one long step: says when it takes long, and how long it took. */
+export async function step<T>(log: Log, what: string, action: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const elapsedMs = () => performance.now() - started;
+  const elapsed = () => `${(elapsedMs() / 1000).toFixed(1)} s`;
+  const reminder = setInterval(() => log(`vm: ${what} (${elapsed()} so far)`), reminderEveryMs);
+  try {
+    const result = await action();
+    if (elapsedMs() >= mentionFromMs) log(`vm: ${what}: done in ${elapsed()}`);
+    return result;
+  } finally {
+    clearInterval(reminder);
+  }
+}

@@ -1,0 +1,66 @@
+/** The project under test: its sources, and the npm packages that it needs at run time. */
+import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { succeed } from './command.ts';
+
+export const projectFolder = resolve(import.meta.dirname, '../../..');
+
+/** Development packages that tests in the guest use; small, and without parts to build. */
+const testPackages = ['fast-check', 'pure-rand'];
+/** Parts of the node package that nothing in the guest reads. */
+const unused = /\/node-linux-[^/]+\/(include|share|CHANGELOG\.md)$/;
+
+export interface NpmPackage {
+  /** Where package-lock.json puts it: "node_modules/koffi". */
+  readonly folder: string;
+  readonly version: string;
+}
+
+interface LockFile {
+  readonly packages: Readonly<Record<string, { version: string; dev?: boolean }>>;
+}
+
+/**
+ * The packages that the guest gets, from package-lock.json: production ones, and the few that
+ * tests in the guest use. Those for other platforms are not on this host, and left out.
+ */
+export async function guestPackages(): Promise<NpmPackage[]> {
+  const text = await readFile(join(projectFolder, 'package-lock.json'), 'utf8');
+  const { packages } = JSON.parse(text) as LockFile;
+  return Object.entries(packages)
+    .filter(([folder, { dev }]) => isWanted(folder, dev === true))
+    .map(([folder, { version }]) => ({ folder, version }));
+}
+
+function isWanted(folder: string, isDevelopment: boolean): boolean {
+  const name = folder.replace(/^node_modules\//, '');
+  if (folder === '' || (isDevelopment && !testPackages.includes(name))) return false;
+  return existsSync(join(projectFolder, folder));
+}
+
+/** Copies those packages into `INTO/node_modules`, and links the pinned node as npm does. */
+export async function copyGuestPackages(packages: readonly NpmPackage[], into: string) {
+  for (const { folder } of packages) {
+    await cp(join(projectFolder, folder), join(into, folder), {
+      recursive: true,
+      filter: (path) => !unused.test(path),
+    });
+  }
+  const bin = join(into, 'node_modules/.bin');
+  await mkdir(bin, { recursive: true });
+  await symlink(`../node-linux-${process.arch}/bin/node`, join(bin, 'node'));
+}
+
+/** The project's files, relative to its folder: tracked, and new ones that are not ignored. */
+export async function projectFiles(): Promise<string[]> {
+  const list = async (...options: string[]) => {
+    // CI often checks out as another user, which git would refuse to look at.
+    const argv = ['git', '-c', `safe.directory=${projectFolder}`, 'ls-files', '-z', ...options];
+    const stdout = await succeed("list the project's files", argv, { cwd: projectFolder });
+    return stdout.split('\0').filter((file) => file !== '');
+  };
+  const deleted = new Set(await list('--deleted'));
+  const files = await list('--cached', '--others', '--exclude-standard');
+  return files.filter((file) => !deleted.has(file));
+}

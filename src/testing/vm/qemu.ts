@@ -1,0 +1,131 @@
+/** One QEMU process: its monitor, its console, its end. */
+import type { ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { atExit } from './cleanup.ts';
+import { lastLines, spawnBound } from './command.ts';
+import { runLock } from './folders.ts';
+import { lockArgv } from './lock.ts';
+import { consoleFile, qemuArgv, type Machine } from './machine.ts';
+import { Monitor } from './monitor.ts';
+
+const consoleLinesShown = 60;
+const consoleBytesMax = 4 * 2 ** 20;
+
+export class Qemu implements AsyncDisposable {
+  readonly folder: string;
+  readonly #child: ChildProcess;
+  readonly #monitor: Monitor;
+  readonly #gone = new AbortController();
+  readonly #exited: Promise<string>;
+  readonly #kill: () => void;
+  #errors = '';
+
+  constructor(folder: string, machine: Machine) {
+    this.folder = folder;
+    // The lock tells later runs that the folder is in use.
+    const argv = [...lockArgv('exclusive', runLock(folder)), ...qemuArgv(folder, machine)];
+    this.#child = spawnBound(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#kill = atExit(() => this.#child.kill('SIGKILL'));
+    const { stdin, stdout, stderr } = this.#child;
+    stderr!.setEncoding('utf8').on('data', (chunk: string) => (this.#errors += chunk));
+    this.#monitor = new Monitor(stdout!, stdin!);
+    this.#exited = new Promise((resolve) => {
+      this.#child.on('close', (status, signal) => resolve(describeEnd(status, signal)));
+      this.#child.on('error', (error) => resolve(error.message));
+    });
+    void this.#exited.then((how) => this.#reportGone(how));
+    // A test that forgets to dispose of its guest still ends; the guest then ends with it.
+    for (const handle of [this.#child, stdin, stdout, stderr] as { unref?(): void }[]) {
+      handle.unref?.();
+    }
+  }
+
+  /** Aborted when QEMU has ended by itself: a panic, a power-off, a crash. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Waits for QEMU to end by itself, but no longer than that. */
+  async waitForEnd(atMostMs: number): Promise<void> {
+    await sleep(atMostMs, undefined, { signal: this.gone }).catch(() => {});
+  }
+
+  /** Runs an action that fails when QEMU ends, or after a time; the error shows the console. */
+  async within<T>(timeoutMs: number, what: string, action: () => Promise<T>): Promise<T> {
+    this.gone.throwIfAborted();
+    const { promise: broken, reject } = Promise.withResolvers<never>();
+    const onGone = () => reject(this.gone.reason as Error);
+    this.gone.addEventListener('abort', onGone, { once: true });
+    const timer = setTimeout(async () => {
+      reject(await this.failure(`The guest did not ${what} within ${timeoutMs / 1000} s`));
+    }, timeoutMs);
+    try {
+      return await Promise.race([action(), broken]);
+    } finally {
+      clearTimeout(timer);
+      this.gone.removeEventListener('abort', onGone);
+    }
+  }
+
+  /** Completes the handshake; commands can follow. */
+  async connect(): Promise<void> {
+    await this.within(30_000, 'start', () => this.#monitor.execute('qmp_capabilities'));
+  }
+
+  /** Waits until QEMU reports one of these states, asking often: some pass quickly. */
+  async waitFor(query: string, states: readonly string[], timeoutMs: number): Promise<string> {
+    return this.within(timeoutMs, `get to ${states.join(' or ')}`, async () => {
+      for (;;) {
+        const { status } = (await this.#monitor.execute(query)) as { status?: string };
+        if (status !== undefined && states.includes(status)) return status;
+        this.gone.throwIfAborted();
+        await sleep(20);
+      }
+    });
+  }
+
+  async command(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> {
+    return this.within(30_000, command, () => this.#monitor.execute(command, args));
+  }
+
+  /** The port on 127.0.0.1 that leads to the guest's control port; the kernel chose it. */
+  async controlPort(): Promise<number> {
+    const args = { 'command-line': 'info usernet' };
+    const text = (await this.command('human-monitor-command', args)) as string;
+    const match = /TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+10\.0\.2\.15\s+2022\b/.exec(
+      text,
+    );
+    if (match === null) throw new Error(`QEMU reports no forwarded port:\n${text}`);
+    return Number(match[1]);
+  }
+
+  /** What the guest has written to its serial console so far. */
+  async console(): Promise<string> {
+    const text = await readFile(consoleFile(this.folder), 'utf8').catch(() => '');
+    return text.slice(-consoleBytesMax);
+  }
+
+  /** An error about this guest, with the end of its console. */
+  async failure(message: string, options?: ErrorOptions): Promise<Error> {
+    const tail = lastLines(await this.console(), consoleLinesShown);
+    const shown = tail === '' ? 'its console is empty' : `the end of its console:\n${tail}`;
+    return new Error(`${message}; ${shown}`, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.ref();
+    this.#kill();
+    await this.#exited;
+  }
+
+  async #reportGone(how: string): Promise<void> {
+    const reason = [how, this.#errors.trim()].filter((part) => part !== '').join(': ');
+    this.#gone.abort(await this.failure(`The guest has ended: ${reason}`));
+  }
+}
+
+function describeEnd(status: number | null, signal: string | null): string {
+  if (status === 0) return 'it panicked or powered off';
+  return signal === null ? `QEMU failed with status ${status}` : `QEMU was killed by ${signal}`;
+}

@@ -1,0 +1,74 @@
+/** The guest's file system: Debian packages, then the changes in guest-files/. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { aptFetchOptions, type AptSource } from './apt.ts';
+import { execute, quote, succeed } from './command.ts';
+import { removeTree } from './folders.ts';
+
+/** What the guest has beyond the smallest Debian. */
+export const guestDebianPackages = [
+  // A real systemd host, with logind and what it needs
+  ...['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'udev', 'kmod'],
+  ...['iproute2', 'util-linux', 'procps', 'passwd', 'login', 'ca-certificates', 'less'],
+  // Ways in for tenants
+  ...['openssh-server', 'openssh-client', 'cron'],
+  // Disk limits on each kind of file system
+  ...['quota', 'e2fsprogs', 'btrfs-progs', 'xfsprogs', 'dmsetup'],
+  // What Bulkhead or its tests run
+  ...['bubblewrap', 'strace', 'libxml2-utils', 'python3-minimal'],
+] as const;
+
+const documentation = ['doc', 'man', 'locale', 'info'];
+const imageSize = '4G';
+
+/**
+ * A namespace of mounts and processes: nothing that a build mounts or starts outlives it, so
+ * that removing a half-built tree can never reach into the host's /dev or /proc.
+ */
+const ownNamespace = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+
+/** Why this host cannot build a file system although it has the tools, or undefined. */
+export async function rootfsObstacle(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'building the image takes root';
+  const { status, stderr } = await execute([...ownNamespace, 'true']);
+  if (status === 0) return undefined;
+  return `this container may not make mount namespaces (${stderr.trim()}); give it CAP_SYS_ADMIN`;
+}
+
+export interface RootfsInputs {
+  readonly sources: readonly AptSource[];
+  readonly guestFiles: string;
+  /** The folder with what customize.sh takes; `root.img` is written here too. */
+  readonly folder: string;
+}
+
+/** Builds `rootfs/`, a tree of the guest's files, in the folder. */
+export async function buildRootfs({ sources, guestFiles, folder }: RootfsInputs): Promise<void> {
+  const customize = join(guestFiles, 'customize.sh');
+  const hook = `sh ${quote(customize)} "$1" ${quote(folder)}`;
+  const argv = [
+    ...ownNamespace,
+    ...['mmdebstrap', '--quiet', '--mode=root', '--variant=minbase', '--format=directory'],
+    `--include=${guestDebianPackages.join(',')}`,
+    '--aptopt=Acquire::Languages "none"',
+    ...(await aptFetchOptions()).map((option) => `--aptopt=${option}`),
+    '--dpkgopt=force-unsafe-io',
+    ...documentation.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
+    `--customize-hook=${hook}`,
+    // The release is that of the sources; an empty suite says so.
+    ...['', join(folder, 'rootfs'), '-'],
+  ];
+  await mkdir(join(folder, 'rootfs'));
+  await succeed("build the guest's file system", argv, { input: `${sources.join('\n')}\n` });
+}
+
+/** Packs the tree into the disk image `root.img`, and removes it. */
+export async function packRootfs(folder: string): Promise<void> {
+  const image = join(folder, 'root.img');
+  const tree = join(folder, 'rootfs');
+  await succeed('make the disk image', ['truncate', '--size', imageSize, image]);
+  const features = ['-O', 'verity', '-E', 'lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0'];
+  const argv = ['mke2fs', '-q', '-t', 'ext4', ...features, '-L', 'root', '-d', tree, image];
+  await succeed('fill the disk image', argv);
+  await removeTree(tree);
+}

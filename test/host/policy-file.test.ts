@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { lockFile } from '../../src/host/flock.ts';
+import {
+  createPolicyFile,
+  editPolicyFile,
+  readForeignFile,
+  readPolicyFile,
+  savePolicyFile,
+} from '../../src/host/policy-file.ts';
+import { fail, ok, type Result } from '../../src/units/result.ts';
+
+const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
+const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href);
+
+let folder = '';
+let file = '';
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'policy-file-'));
+  file = join(folder, 'policy.xml');
+  writeFileSync(file, '<a/>', { mode: 0o644 });
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function errorOf<T>(result: Result<T, string>): string {
+  assert.equal(result.ok, false);
+  const error = result.ok ? '' : result.error;
+  assert.ok(!error.includes('\n'), error);
+  return error;
+}
+
+function valueOf<T>(result: Result<T, string>): T {
+  if (!result.ok) assert.fail(result.error);
+  return result.value;
+}
+
+const leftovers = () => readdirSync(folder).filter((name) => name !== 'policy.xml');
+
+describe('readPolicyFile() refuses', () => {
+  test('a symbolic link', () => {
+    const link = join(folder, 'link.xml');
+    symlinkSync(file, link);
+    assert.match(
+      errorOf(readPolicyFile(link)),
+      /^Cannot read ".*link\.xml": it is a symbolic link; /,
+    );
+  });
+
+  test('a named pipe, without waiting for a writer', () => {
+    const pipe = join(folder, 'pipe.xml');
+    execFileSync('mkfifo', [pipe]);
+    assert.match(errorOf(readPolicyFile(pipe)), /it is a named pipe, not a file$/);
+  });
+
+  test('a directory and a device', () => {
+    assert.match(errorOf(readPolicyFile(folder)), /it is a directory, not a file$/);
+    assert.match(errorOf(readPolicyFile('/dev/null')), /it is a device, not a file$/);
+  });
+
+  test('what others can write', () => {
+    for (const mode of [0o664, 0o646, 0o666]) {
+      chmodSync(file, mode);
+      assert.match(errorOf(readPolicyFile(file)), /written by others.*; run: chmod go-w \//);
+    }
+  });
+
+  test('what belongs to another', { skip: asRoot }, () => {
+    chownSync(file, 1234, 0);
+    assert.match(errorOf(readPolicyFile(file)), /it belongs to uid 1234; run: chown root \//);
+  });
+
+  test('a directory that others can write, or own', { skip: asRoot }, () => {
+    chmodSync(folder, 0o777);
+    assert.match(errorOf(readPolicyFile(file)), /its directory .* others; run: chmod go-w \//);
+    chmodSync(folder, 0o755);
+    chownSync(folder, 1234, 0);
+    assert.match(errorOf(readPolicyFile(file)), /its directory .* uid 1234; run: chown root \//);
+  });
+
+  test('100 MB, before reading it', () => {
+    truncateSync(file, 100e6);
+    const before = process.memoryUsage().rss;
+    assert.match(errorOf(readPolicyFile(file)), /it has 96 MiB; the limit is 16 MiB$/);
+    assert.ok(process.memoryUsage().rss - before < 32 * 2 ** 20);
+  });
+
+  test('bytes that are no UTF-8', () => {
+    writeFileSync(file, Buffer.from([0x3c, 0xe9, 0x3e]));
+    assert.match(errorOf(readPolicyFile(file)), /it is not UTF-8: /);
+    writeFileSync(file, Buffer.from('\uFEFF<a/>', 'utf16le'));
+    assert.match(errorOf(readPolicyFile(file)), /it is UTF-16; save it as UTF-8$/);
+  });
+
+  test('what does not exist, and says what to do', () => {
+    const error = errorOf(readPolicyFile(join(folder, 'none.xml')));
+    assert.match(error, /it does not exist; bulkhead init writes a first one$/);
+    assert.match(
+      errorOf(readPolicyFile(join(folder, 'none', 'policy.xml'))),
+      /^Cannot read ".*": cannot open the directory ".*": it does not exist$/,
+    );
+  });
+
+  test('a name with control characters without sending them to the terminal', () => {
+    assert.ok(!errorOf(readPolicyFile(join(folder, '\u001b[2J'))).includes('\u001b'));
+  });
+});
+
+test('readPolicyFile() accepts a sticky directory of root', { skip: asRoot }, () => {
+  chmodSync(folder, 0o1777);
+  assert.equal(valueOf(readPolicyFile(file)).text, '<a/>');
+});
+
+test('readPolicyFile() keeps a byte order mark and line ends', () => {
+  writeFileSync(file, '\uFEFF<a>\r\n</a>\r\n');
+  assert.equal(valueOf(readPolicyFile(file)).text, '\uFEFF<a>\r\n</a>\r\n');
+});
+
+test('readForeignFile() reads what others own', { skip: asRoot }, () => {
+  chownSync(file, 1234, 1234);
+  chmodSync(file, 0o666);
+  assert.equal(valueOf(readForeignFile(file)).text, '<a/>');
+});
+
+test(
+  'editPolicyFile() keeps mode and owner, and leaves nothing beside the file',
+  { skip: asRoot },
+  () => {
+    chownSync(file, 0, 1234);
+    chmodSync(file, 0o640);
+    const done = valueOf(editPolicyFile(file, (text) => ok(`${text}<!-- ü -->`)));
+    assert.deepEqual(done, { before: '<a/>', after: '<a/><!-- ü -->' });
+    const stat = statSync(file);
+    assert.deepEqual([stat.mode & 0o7777, stat.uid, stat.gid], [0o640, 0, 1234]);
+    assert.equal(readFileSync(file, 'utf8'), '<a/><!-- ü -->');
+    assert.deepEqual(leftovers(), []);
+  },
+);
+
+test('editPolicyFile() does not touch the file when the edit fails or changes nothing', () => {
+  const before = statSync(file, { bigint: true });
+  assert.equal(errorOf(editPolicyFile(file, () => fail('no'))), 'no');
+  valueOf(editPolicyFile(file, ok));
+  const after = statSync(file, { bigint: true });
+  assert.deepEqual([after.ino, after.ctimeNs], [before.ino, before.ctimeNs]);
+  assert.deepEqual(leftovers(), []);
+});
+
+test('editPolicyFile() removes what a killed editor left, and nothing else', () => {
+  writeFileSync(join(folder, '.policy.xml.0123456789abcdef.tmp'), 'half');
+  writeFileSync(join(folder, '.policy.xml.swp'), 'of an editor');
+  valueOf(editPolicyFile(file, () => ok('<b/>')));
+  assert.deepEqual(leftovers(), ['.policy.xml.swp']);
+});
+
+test('savePolicyFile() refuses when another program changed the file meanwhile', () => {
+  const change: readonly (() => void)[] = [
+    () => writeFileSync(file, '<b/>'),
+    () => {
+      rmSync(file);
+      writeFileSync(file, '<a/>');
+    },
+    () => rmSync(file),
+  ];
+  for (const act of change) {
+    const original = valueOf(readPolicyFile(file));
+    act();
+    assert.match(
+      errorOf(savePolicyFile(original, '<c/>')),
+      /changed it meanwhile; run the command/,
+    );
+    assert.ok(!existsSync(file) || !readFileSync(file, 'utf8').includes('c'));
+    assert.deepEqual(leftovers(), []);
+  }
+});
+
+test('savePolicyFile() refuses a text that could not be read back', () => {
+  const original = valueOf(readPolicyFile(file));
+  const error = errorOf(savePolicyFile(original, ' '.repeat(17 * 2 ** 20)));
+  assert.match(error, /it has 17 MiB; the limit is 16 MiB$/);
+});
+
+test('createPolicyFile() makes the directory, and replaces only when told', () => {
+  const path = join(folder, 'etc', 'policy.xml');
+  valueOf(createPolicyFile(path, '<a/>'));
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.match(errorOf(createPolicyFile(path, '<b/>')), /exists already; pass --force/);
+  valueOf(createPolicyFile(path, '<b/>', { overwrite: true }));
+  assert.equal(readFileSync(path, 'utf8'), '<b/>');
+  rmSync(path);
+  symlinkSync(file, path);
+  assert.match(errorOf(createPolicyFile(path, '<c/>', { overwrite: true })), /symbolic link/);
+  assert.equal(readFileSync(file, 'utf8'), '<a/>');
+});
+
+describe('between processes', () => {
+  /** A process that runs `body`, and says `ready` when it has come to that call. */
+  function child(body: string): ChildProcess {
+    const program = `
+      import { editPolicyFile } from ${source('host/policy-file.ts')};
+      import { lockFile } from ${source('host/flock.ts')};
+      import { ok } from ${source('units/result.ts')};
+      import { writeSync } from 'node:fs';
+      const ready = () => writeSync(1, 'ready\\n');
+      const file = ${JSON.stringify(file)};
+      ${body}`;
+    return spawn(process.execPath, ['--input-type=module', '--eval', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  }
+
+  const ready = (process: ChildProcess) => once(process.stdout ?? process, 'data');
+  const holdForever =
+    'lockFile(file + ".held", { waitMs: 0 }); ready(); setInterval(() => {}, 1e6);';
+
+  test('editors at the same time lose no edit', async () => {
+    const add = (name: string) =>
+      child(`for (let i = 0; i < 25; i++) {
+        const done = editPolicyFile(file, (text) => ok(text + '<${name}' + i + '/>'));
+        if (!done.ok) throw new Error(done.error);
+      }`);
+    const editors = ['b', 'c', 'd'].map(add);
+    const codes = await Promise.all(editors.map((each) => once(each, 'exit')));
+    assert.deepEqual(
+      codes.map(([code]) => code),
+      [0, 0, 0],
+    );
+    assert.equal(readFileSync(file, 'utf8').match(/<[bcd]\d+\/>/g)?.length, 75);
+    assert.deepEqual(leftovers(), []);
+  });
+
+  test('the lock names its holder, and SIGKILL frees it', async () => {
+    const holder = child(holdForever);
+    await ready(holder);
+    const lock = `${file}.held`;
+    assert.equal(statSync(lock).mode & 0o777, 0o600);
+    assert.equal(
+      errorOf(lockFile(lock, { waitMs: 60 })),
+      `Cannot lock "${lock}": process ${holder.pid} holds it, waited 0.06 s; try again when it is done`,
+    );
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    using held = valueOf(lockFile(lock, { waitMs: 0 }));
+    assert.equal(readFileSync(lock, 'utf8'), `${process.pid}\n`);
+    held.release();
+    assert.ok(!existsSync(lock));
+  });
+
+  test('a waiter gets the lock when it is released', async () => {
+    const lock = `${file}.held`;
+    const held = valueOf(lockFile(lock, { waitMs: 0 }));
+    const waiter = child(
+      `ready(); const got = lockFile(file + '.held', { waitMs: 9000 }); process.exit(got.ok ? 0 : 1);`,
+    );
+    await ready(waiter);
+    setTimeout(() => held.release(), 100);
+    assert.deepEqual(await once(waiter, 'exit'), [0, null]);
+  });
+});
+
+describe('lockFile()', () => {
+  test('refuses a symbolic link and a directory', () => {
+    const link = join(folder, 'lock');
+    symlinkSync(file, link);
+    assert.match(errorOf(lockFile(link, { waitMs: 0 })), /symbolic link; remove it$/);
+    mkdirSync(join(folder, 'directory'));
+    assert.match(errorOf(lockFile(join(folder, 'directory'), { waitMs: 0 })), /^Cannot lock /);
+    assert.equal(readFileSync(file, 'utf8'), '<a/>');
+  });
+
+  test('refuses a lock file that another could hold', { skip: asRoot }, () => {
+    const lock = join(folder, 'lock');
+    writeFileSync(lock, '');
+    chownSync(lock, 1234, 0);
+    assert.match(errorOf(lockFile(lock, { waitMs: 0 })), /it belongs to uid 1234; remove it$/);
+  });
+});
