@@ -10,6 +10,7 @@ import { lockFile } from '../host/flock.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
+import { parentOf } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 
@@ -95,18 +96,43 @@ function executeAll(
   progress: Progress | undefined,
 ): readonly Failure[] {
   const failures: Failure[] = [];
-  const broken = new Set<string>();
+  const broken = new Broken();
   for (const [index, operation] of operations.entries()) {
     progress?.(index, operations.length);
-    // A group that could not be made needs one message, not one a value.
-    if (operation.kind === 'write' && broken.has(operation.group)) continue;
+    if (broken.stops(operation)) continue;
     const message = driver.execute(operation, options);
     if (message === undefined) continue;
     failures.push({ operation, message });
-    if (operation.kind === 'create') broken.add(operation.group);
+    broken.add(operation);
   }
   progress?.(operations.length, operations.length);
   return failures;
+}
+
+/** What cannot work after a failure: one cause needs one message. */
+class Broken {
+  /** Groups that are not there, or whose children get no files. */
+  readonly #groups = new Set<string>();
+  readonly #values = new Set<string>();
+
+  add(operation: Operation): void {
+    if (operation.kind === 'create') this.#groups.add(operation.group);
+    if (operation.kind !== 'write') return;
+    if (operation.attribute === 'group.controllers') this.#groups.add(operation.group);
+    this.#values.add(`${operation.group} ${operation.attribute}`);
+  }
+
+  stops(operation: Operation): boolean {
+    if (operation.kind !== 'create' && operation.kind !== 'write') return false;
+    if (this.#groups.size > 0 && this.#isBelow(operation.group)) return true;
+    if (operation.kind !== 'write' || operation.needs === undefined) return false;
+    return this.#values.has(`${operation.group} ${operation.needs}`);
+  }
+
+  #isBelow(group: string): boolean {
+    if (this.#groups.has(group)) return true;
+    return group !== '' && this.#isBelow(parentOf(group));
+  }
 }
 
 function withPublished(

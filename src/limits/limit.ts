@@ -32,6 +32,8 @@ export interface FileSetting {
   /** What a new group has. */
   readonly initial: string;
   readonly attribute: LimitKey;
+  /** Another value of the group without which the kernel will not take this one. */
+  readonly needs?: LimitKey;
 }
 
 /** Facts of this host that decide what is written. */

@@ -14,6 +14,7 @@ import {
   missingController,
   setting,
   type CounterFile,
+  type FileSetting,
   type Limit,
   type LimitValues,
   type Support,
@@ -78,16 +79,24 @@ function setting1(
   return setting(`memory.${key}`, 'memory', file, text, none, value === unlimited ? '-1' : text);
 }
 
-function memoryAndSwap(values: LimitValues): Quantity {
+/** The sum cannot be lowered below the memory limit, so it waits for that one. */
+function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
   const [limit, swap] = [limitOf(values), swapOf(values)];
-  return limit === unlimited || swap === unlimited ? unlimited : ((limit + swap) as Bytes);
+  const sum = limit === unlimited || swap === unlimited ? unlimited : ((limit + swap) as Bytes);
+  return {
+    ...setting1('memory.memsw.limit_in_bytes', 'swap', sum, pageBytes),
+    needs: 'memory.limit',
+  };
 }
 
-const number =
-  (key: 'memoryBytes' | 'memoryHits'): CounterFile['parse'] =>
-  (text, into) => {
-    into[key] = Number(text);
-  };
+const memoryInUse: CounterFile['parse'] = (text, into) => {
+  into.memoryBytes = Number(text);
+};
+
+/** v1 counts a hit at whichever of its two limits was reached first. */
+const addHits: CounterFile['parse'] = (text, into) => {
+  into.memoryHits = (into.memoryHits ?? 0) + Number(text);
+};
 
 /** `oom_kill 1`, in both: v2 `memory.events`, v1 `memory.oom_control`. `max 41` only in v2. */
 const events: CounterFile['parse'] = (text, into) =>
@@ -140,7 +149,7 @@ export const memory: Limit = {
       ].filter((each) => files.has(each.file));
     },
     counters: [
-      { controller: 'memory', file: 'memory.current', parse: number('memoryBytes') },
+      { controller: 'memory', file: 'memory.current', parse: memoryInUse },
       { controller: 'memory', file: 'memory.events', parse: events },
     ],
     support: support2,
@@ -150,12 +159,13 @@ export const memory: Limit = {
       return [
         setting1('memory.soft_limit_in_bytes', 'soft', softOf(values), pageBytes),
         setting1('memory.limit_in_bytes', 'limit', limitOf(values), pageBytes),
-        setting1('memory.memsw.limit_in_bytes', 'swap', memoryAndSwap(values), pageBytes),
+        memoryAndSwap1(values, pageBytes),
       ].filter((each) => files.has(each.file));
     },
     counters: [
-      { controller: 'memory', file: 'memory.usage_in_bytes', parse: number('memoryBytes') },
-      { controller: 'memory', file: 'memory.failcnt', parse: number('memoryHits') },
+      { controller: 'memory', file: 'memory.usage_in_bytes', parse: memoryInUse },
+      { controller: 'memory', file: 'memory.failcnt', parse: addHits },
+      { controller: 'memory', file: 'memory.memsw.failcnt', parse: addHits },
       { controller: 'memory', file: 'memory.oom_control', parse: events },
     ],
     support: support1,

@@ -34,6 +34,8 @@ export interface WriteFile {
   readonly to: string;
   readonly text: string;
   readonly direction: 'raise' | 'lower';
+  /** If the write of that value to the same group fails, this one is not tried. */
+  readonly needs?: LimitKey;
 }
 
 export interface MoveProcesses {
@@ -179,6 +181,7 @@ function write(group: WantedGroup, setting: FileSetting, from: string | undefine
     to: setting.value,
     text: setting.write,
     direction: lower ? 'lower' : 'raise',
+    ...(setting.needs === undefined ? {} : { needs: setting.needs }),
   };
 }
 

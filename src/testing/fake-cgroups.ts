@@ -1,0 +1,243 @@
+/**
+ * A cgroup hierarchy in memory, with the kernel's manners: what a new group has, how written
+ * values read back, what is refused. The conformance suite runs on it and on real kernels, so a
+ * rule that is wrong here shows.
+ */
+import type { CgroupFiles } from '../host/cgroup-files.ts';
+import type { ErrnoName } from '../host/errno.ts';
+import type { HierarchyController } from '../host/hierarchies.ts';
+
+const pageBytes = 4096;
+const noLimit1 = '9223372036854771712';
+
+interface Group {
+  readonly files: Map<string, string>;
+  readonly processes: Set<number>;
+}
+
+const initialFiles: Readonly<
+  Record<1 | 2, Partial<Record<HierarchyController, Record<string, string>>>>
+> = {
+  1: {
+    cpu: {
+      'cpu.shares': '1024',
+      'cpu.cfs_quota_us': '-1',
+      'cpu.cfs_period_us': '100000',
+      'cpu.cfs_burst_us': '0',
+      'cpu.stat': 'nr_periods 0\nnr_throttled 0\nthrottled_time 0',
+    },
+    cpuacct: { 'cpuacct.usage': '0' },
+    memory: {
+      'memory.limit_in_bytes': noLimit1,
+      'memory.soft_limit_in_bytes': noLimit1,
+      'memory.memsw.limit_in_bytes': noLimit1,
+      'memory.usage_in_bytes': '0',
+    },
+    io: {
+      'blkio.throttle.read_bps_device': '',
+      'blkio.throttle.write_bps_device': '',
+      'blkio.throttle.read_iops_device': '',
+      'blkio.throttle.write_iops_device': '',
+    },
+    pids: { 'pids.max': 'max', 'pids.current': '0', 'pids.events': 'max 0' },
+  },
+  2: {
+    cpu: { 'cpu.max': 'max 100000', 'cpu.max.burst': '0', 'cpu.weight': '100' },
+    memory: {
+      'memory.max': 'max',
+      'memory.high': 'max',
+      'memory.swap.max': 'max',
+      'memory.current': '0',
+      'memory.reclaim': '',
+    },
+    io: { 'io.max': '' },
+    pids: { 'pids.max': 'max', 'pids.current': '0', 'pids.events': 'max 0' },
+  },
+};
+
+export class FakeCgroups implements CgroupFiles {
+  readonly #version: 1 | 2;
+  readonly #controllers: readonly HierarchyController[];
+  readonly #groups = new Map<string, Group>();
+  /** Counts what changed something; a test looks at it or makes one fail. */
+  effects = 0;
+  /** Answers the error of an effect, for faults. */
+  fault: (effect: string) => ErrnoName | undefined = () => undefined;
+
+  constructor(version: 1 | 2, controllers: readonly HierarchyController[]) {
+    this.#version = version;
+    this.#controllers = controllers;
+  }
+
+  #effect(name: string): ErrnoName | undefined {
+    this.effects++;
+    return this.fault(name);
+  }
+
+  #parent(group: string): Group | undefined {
+    return this.#groups.get(group.slice(0, Math.max(0, group.lastIndexOf('/'))));
+  }
+
+  /** On v2 a group has files of the controllers that its parent hands down. */
+  #controllersFor(group: string): readonly HierarchyController[] {
+    if (this.#version === 1 || group === '') return this.#controllers;
+    const names = this.#parent(group)?.files.get('cgroup.subtree_control')?.split(' ') ?? [];
+    return this.#controllers.filter((each) => names.includes(each));
+  }
+
+  makeGroup(group: string): ErrnoName | undefined {
+    if (this.#groups.has(group)) return 'EEXIST';
+    if (group !== '' && this.#parent(group) === undefined) return 'ENOENT';
+    const fault = this.#effect(`mkdir ${group}`);
+    if (fault !== undefined) return fault;
+    const own: [string, string][] = this.#version === 2 ? [['cgroup.subtree_control', '']] : [];
+    this.#groups.set(group, {
+      files: new Map([...own, ...this.#filesFor(group)]),
+      processes: new Set(),
+    });
+    return undefined;
+  }
+
+  removeGroup(group: string): ErrnoName | undefined {
+    const found = this.#groups.get(group);
+    if (found === undefined) return 'ENOENT';
+    if (found.processes.size > 0 || this.children(group).length > 0) return 'EBUSY';
+    const fault = this.#effect(`rmdir ${group}`);
+    if (fault !== undefined) return fault;
+    this.#groups.delete(group);
+    return undefined;
+  }
+
+  children(group: string): readonly string[] {
+    const prefix = group === '' ? '' : `${group}/`;
+    return [...this.#groups.keys()]
+      .filter(
+        (path) =>
+          path !== '' && path.startsWith(prefix) && !path.slice(prefix.length).includes('/'),
+      )
+      .map((path) => path.slice(prefix.length));
+  }
+
+  exists(group: string): boolean {
+    return this.#groups.has(group);
+  }
+
+  open(): undefined {
+    return undefined;
+  }
+
+  fileNames(): ReadonlySet<string> | undefined {
+    return this.#groups.has('') ? this.topFileNames() : undefined;
+  }
+
+  topFileNames(): ReadonlySet<string> {
+    const files = initialFiles[this.#version];
+    return new Set(this.#controllers.flatMap((each) => Object.keys(files[each] ?? {})));
+  }
+
+  read(group: string, file: string): string | undefined {
+    const found = this.#groups.get(group);
+    if (found === undefined) return undefined;
+    if (file === 'cgroup.procs') return [...found.processes].map((pid) => `${pid}\n`).join('');
+    const text = found.files.get(file);
+    return text === undefined ? undefined : `${text}\n`;
+  }
+
+  write(group: string, file: string, text: string): ErrnoName | undefined {
+    const found = this.#groups.get(group);
+    if (found === undefined) return 'ENOENT';
+    if (file === 'cgroup.procs') return this.#place(found, Number(text));
+    if (!found.files.has(file)) return 'ENOENT';
+    const fault = this.#effect(`write ${group}/${file}`) ?? this.#refusal(group, found, file, text);
+    if (fault !== undefined) return fault;
+    found.files.set(file, this.#readBack(found.files.get(file) ?? '', file, text));
+    if (file === 'cgroup.subtree_control') this.#handDown(group);
+    return undefined;
+  }
+
+  /** Groups that are there already get the files of a controller that is handed down later. */
+  #handDown(group: string): void {
+    for (const name of this.children(group)) {
+      const path = group === '' ? name : `${group}/${name}`;
+      const files = this.#groups.get(path)?.files;
+      for (const [file, text] of this.#filesFor(path))
+        if (files?.has(file) === false) files.set(file, text);
+    }
+  }
+
+  #filesFor(group: string): readonly [string, string][] {
+    return this.#controllersFor(group).flatMap((each) =>
+      Object.entries(initialFiles[this.#version][each] ?? {}),
+    );
+  }
+
+  #place(group: Group, pid: number): undefined {
+    for (const each of this.#groups.values()) each.processes.delete(pid);
+    group.processes.add(pid);
+    return undefined;
+  }
+
+  #refusal(group: string, { files }: Group, file: string, text: string): ErrnoName | undefined {
+    const value = (name: string) => Number(files.get(name));
+    switch (file) {
+      case 'cpu.cfs_quota_us': {
+        const above = Number(this.#parent(group)?.files.get(file) ?? -1);
+        if (Number(text) > 0 && value('cpu.cfs_burst_us') > Number(text)) return 'EINVAL';
+        return above > 0 && Number(text) > above ? 'EINVAL' : undefined;
+      }
+      case 'cpu.cfs_burst_us':
+        return value('cpu.cfs_quota_us') > 0 && Number(text) > value('cpu.cfs_quota_us')
+          ? 'EINVAL'
+          : undefined;
+      case 'memory.limit_in_bytes': {
+        const wanted = Number(text === '-1' ? noLimit1 : text);
+        if (wanted > value('memory.memsw.limit_in_bytes')) return 'EINVAL';
+        return value('memory.usage_in_bytes') > wanted ? 'EBUSY' : undefined;
+      }
+      case 'memory.memsw.limit_in_bytes':
+        return text !== '-1' && Number(text) < value('memory.limit_in_bytes')
+          ? 'EINVAL'
+          : undefined;
+      case 'cgroup.subtree_control': {
+        const mine = this.#controllersFor(group);
+        const asked = text.split(' ').map((each) => each.slice(1));
+        return asked.every((each) => (mine as readonly string[]).includes(each))
+          ? undefined
+          : 'ENOENT';
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #readBack(before: string, file: string, text: string): string {
+    if (file === 'cgroup.subtree_control') {
+      const names = new Set([
+        ...before.split(' '),
+        ...text.split(' ').map((each) => each.slice(1)),
+      ]);
+      return ['cpu', 'io', 'memory', 'pids'].filter((each) => names.has(each)).join(' ');
+    }
+    if (file.startsWith('blkio.') || file === 'io.max') return deviceLines(before, text);
+    if (file.endsWith('_in_bytes') && text === '-1') return noLimit1;
+    if (file.startsWith('memory.') && /^\d+$/.test(text))
+      return String(Number(text) - (Number(text) % pageBytes));
+    return text;
+  }
+
+  /** For tests: a process in a group, or a value that only the kernel writes. */
+  put(group: string, file: string, text: string): void {
+    const found = this.#groups.get(group);
+    if (file === 'cgroup.procs') found?.processes.add(Number(text));
+    else found?.files.set(file, text);
+  }
+}
+
+/** A device without any limit has no line. */
+function deviceLines(before: string, text: string): string {
+  const [device = '', ...rest] = text.split(' ');
+  const others = before.split('\n').filter((line) => line !== '' && !line.startsWith(`${device} `));
+  const value = rest.join(' ');
+  const none = value === '0' || /^(\w+=max ?)+$/.test(value);
+  return [...others, ...(none ? [] : [`${device} ${value}`])].join('\n');
+}

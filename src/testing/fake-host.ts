@@ -1,0 +1,81 @@
+/** A host whose cgroups are in memory: what an apply does there costs nothing and hurts nobody. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CgroupDriver } from '../host/cgroup-driver.ts';
+import type { Host } from '../host/host.ts';
+import { controllersOf, type Hierarchy, type HierarchyController } from '../host/hierarchies.ts';
+import { pathsOf } from '../host/paths.ts';
+import { noRoom } from '../host/plain-room.ts';
+import { QuotaStore } from '../host/quota-store.ts';
+import { attributes } from '../limits/limits.ts';
+import type { SupportContext } from '../limits/limit.ts';
+import { ok } from '../units/result.ts';
+import { FakeCgroups } from './fake-cgroups.ts';
+
+export interface FakeHost extends Host {
+  /** One a hierarchy. */
+  readonly cgroups: readonly FakeCgroups[];
+}
+
+const controllers1: readonly HierarchyController[] = [
+  'cpu',
+  'cpuacct',
+  'memory',
+  'io',
+  'pids',
+  'freezer',
+];
+
+export function fakeHost(version: 1 | 2): FakeHost {
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-fake-'));
+  const paths = {
+    ...pathsOf('bulkhead'),
+    runtime: join(directory, 'run'),
+    state: join(directory, 'state'),
+  };
+  const sets =
+    version === 1 ? controllers1.map((each) => [each]) : [['cpu', 'io', 'memory', 'pids'] as const];
+  const cgroups = sets.map((each) => new FakeCgroups(version, each));
+  const hierarchies = sets.map((each, index): Hierarchy => ({
+    name: each.join(','),
+    controllers: new Set(each),
+    mountPoint: '/fake',
+    rootPath: `/fake/${each.join(',')}/bulkhead`,
+    files: cgroups[index] as FakeCgroups,
+  }));
+  return { paths, cgroups, probe: () => ok(driver(version, hierarchies, paths)) };
+}
+
+function driver(
+  version: 1 | 2,
+  hierarchies: readonly Hierarchy[],
+  paths: Host['paths'],
+): CgroupDriver {
+  const context: SupportContext = {
+    pageBytes: 4096,
+    devices: ['254:0'],
+    files: new Set(hierarchies.flatMap((each) => [...each.files.topFileNames()])),
+    controllers: controllersOf(hierarchies),
+    fileSystems: [],
+  };
+  const side = version === 2 ? 'cgroup2' : 'cgroup1';
+  const quotas = new QuotaStore(paths.state, []);
+  return new CgroupDriver({
+    version,
+    hierarchies,
+    room: noRoom,
+    quotas,
+    runtime: paths.runtime,
+    context: { ...context, version, quota: quotas.context },
+    capabilities: {
+      driver: side,
+      reason: 'it is a fake',
+      devices: context.devices,
+      remarks: [],
+      limits: new Map(
+        [...attributes].map(([key, { limit, name }]) => [key, limit[side].support(name, context)]),
+      ),
+    },
+  });
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applyPolicy, planPolicy } from '../../src/agent/life.ts';
+import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
+import { conformance, mustApply, policyOf, uids } from './suite.ts';
+
+conformance('fake v1', () => fakeHost(1));
+conformance('fake v2', () => fakeHost(2));
+
+const body = `<defaults><cpu limit="40%" burst="10%"/><memory limit="64MiB"/><processes limit="30"/></defaults>
+  <tenant uid="${uids.first}"/>
+  <reseller uid="${uids.reseller}"><cpu limit="60%"/><tenant uid="${uids.second}"/></reseller>`;
+
+const effectsOf = (host: FakeHost) => host.cgroups.reduce((sum, each) => sum + each.effects, 0);
+
+function failAt(host: FakeHost, count: number, error: string): void {
+  let left = count;
+  for (const each of host.cgroups) each.fault = () => (left-- === 0 ? error : undefined);
+}
+
+const gentle = { kill: false, force: false };
+
+for (const version of [1, 2] as const) {
+  test(`v${version}: whichever single effect fails, the rest is done, it is reported, and the next apply converges`, () => {
+    const whole = fakeHost(version);
+    mustApply(body, whole);
+    const total = effectsOf(whole);
+    assert.ok(total > 10);
+    for (let at = 0; at < total; at++) {
+      const host = fakeHost(version);
+      failAt(host, at, 'EIO');
+      const applied = applyPolicy(policyOf(body), host, gentle);
+      assert.ok(applied.ok);
+      assert.ok(applied.value.failures.length > 0, `effect ${at} failed unseen`);
+      mustApply(body, host);
+      assert.deepEqual(planPolicy(policyOf(body), applied.value.driver).operations, []);
+    }
+  });
+
+  test(`v${version}: stopped dead at any effect, the next apply converges`, () => {
+    const whole = fakeHost(version);
+    mustApply(body, whole);
+    for (let at = 0; at < effectsOf(whole); at++) {
+      const host = fakeHost(version);
+      let left = at;
+      for (const each of host.cgroups) {
+        each.fault = () => {
+          if (left-- <= 0) throw new Error('killed');
+          return undefined;
+        };
+      }
+      assert.throws(() => applyPolicy(policyOf(body), host, gentle), /killed/);
+      for (const each of host.cgroups) each.fault = () => undefined;
+      mustApply(body, host);
+      assert.deepEqual(mustApply(body, host).operations, []);
+    }
+  });
+
+  test(`v${version}: a tenant with processes is not removed, and is with --kill`, () => {
+    const host = fakeHost(version);
+    mustApply(body, host);
+    for (const each of host.cgroups) each.put(`u${uids.first}`, 'cgroup.procs', '4194305');
+    const without = body.replace(`<tenant uid="${uids.first}"/>`, '');
+    const applied = applyPolicy(policyOf(without), host, gentle);
+    assert.ok(applied.ok);
+    assert.match(
+      applied.value.failures[0]?.message ?? '',
+      /1 processes are in it \(4194305\); end them, or pass --kill/,
+    );
+  });
+
+  test(`v${version}: memory is not lowered below what is in use, and the old limit stays`, () => {
+    const host = fakeHost(version);
+    mustApply(body, host);
+    const used = version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
+    for (const each of host.cgroups) each.put(`u${uids.first}`, used, String(50 * 2 ** 20));
+    const lower = body.replace('64MiB', '32MiB');
+    const applied = applyPolicy(policyOf(lower), host, gentle);
+    assert.ok(applied.ok);
+    const [failure, ...others] = applied.value.failures;
+    assert.deepEqual(others, []);
+    assert.match(
+      failure?.message ?? '',
+      /Cannot set memory.*tenant uid 64201 to "32MiB": 50MiB are in use/,
+    );
+  });
+}

@@ -1,0 +1,266 @@
+/** The conformance suite on the kernel of this machine, and what only a real kernel can show. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyPolicy, planPolicy, releaseAll } from '../../src/agent/life.ts';
+import type { Driver } from '../../src/host/driver.ts';
+import { conformance, mustApply, policyOf, uids } from './suite.ts';
+import { hostHere } from './host-here.ts';
+
+const instance = `bulkhead-kernel-${process.pid}`;
+const here = hostHere(instance);
+const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
+const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const { first, second, third, reseller } = uids;
+
+if ('skip' in here) test('the real kernel', { skip: here.skip }, () => {});
+else suite(here.host, here.version);
+
+function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
+  conformance(`kernel v${version}`, () => host);
+
+  const driver = (): Driver => {
+    const probed = host.probe();
+    assert.ok(probed.ok);
+    return probed.value;
+  };
+  const counters = (group: string) => {
+    const found = driver().counters(group);
+    assert.ok(found, `${group} is gone`);
+    return found;
+  };
+  const inside = (uid: number, ...command: string[]): ChildProcess =>
+    spawn(launcher, ['--instance', instance, String(uid), '--', ...command], { stdio: 'ignore' });
+  const run = (uid: number, ...command: string[]) =>
+    spawnSync(launcher, ['--instance', instance, String(uid), '--', ...command], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+  const held = (title: string, body: () => Promise<void> | void) =>
+    test(`kernel v${version}: ${title}`, async () => {
+      try {
+        await body();
+      } finally {
+        assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: [] });
+      }
+    });
+  after(() => rmSync(host.paths.runtime, { recursive: true, force: true }));
+
+  held('a busy loop gets its share of a core and no more', async () => {
+    mustApply(`<tenant uid="${first}"><cpu limit="20%"/></tenant>`, host);
+    const child = inside(first, 'sh', '-c', 'while :; do :; done');
+    await sleep(500);
+    const [before, start] = [counters(`u${first}`), performance.now()];
+    await sleep(3000);
+    const [now, end] = [counters(`u${first}`), performance.now()];
+    child.kill('SIGKILL');
+    const share = (now.cpuMicroseconds - before.cpuMicroseconds) / 1000 / (end - start);
+    assert.ok(share > 0.1 && share < 0.26, `it used ${(share * 100).toFixed(1)} % of a core`);
+    assert.ok(now.throttledPeriods > before.throttledPeriods, 'it was never throttled');
+  });
+
+  held('a reseller bounds the sum of its tenants', async () => {
+    mustApply(
+      `<reseller uid="${reseller}"><cpu limit="30%"/><tenant uid="${second}"/><tenant uid="${third}"/></reseller>`,
+      host,
+    );
+    const children = [second, third].map((uid) => inside(uid, 'sh', '-c', 'while :; do :; done'));
+    await sleep(500);
+    const used = () => counters(`r${reseller}`).cpuMicroseconds;
+    const [before, start] = [used(), performance.now()];
+    await sleep(3000);
+    const share = (used() - before) / 1000 / (performance.now() - start);
+    for (const child of children) child.kill('SIGKILL');
+    assert.ok(share > 0.15 && share < 0.38, `they used ${(share * 100).toFixed(1)} % of a core`);
+  });
+
+  held('memory above the limit ends the process, and it is counted', () => {
+    mustApply(`<tenant uid="${first}"><memory limit="64MiB"/></tenant>`, host);
+    const hog = run(
+      first,
+      'sh',
+      '-c',
+      'head -c 200000000 /dev/zero | tail >/dev/null; echo survived $?',
+    );
+    assert.doesNotMatch(hog.stdout ?? '', /survived 0/);
+    const { oomKills, memoryHits } = counters(`u${first}`);
+    assert.ok(oomKills >= 1, 'no process was ended');
+    assert.ok(memoryHits >= 1, 'the limit was never hit');
+  });
+
+  held('forks above the limit are refused, and it is counted', () => {
+    mustApply(`<tenant uid="${first}"><processes limit="10"/></tenant>`, host);
+    const storm = run(first, 'sh', '-c', 'for i in $(seq 30); do sleep 2 & done; wait');
+    assert.match(storm.stderr ?? '', /fork/i);
+    assert.ok(counters(`u${first}`).forksRefused >= 1);
+  });
+
+  held('direct writes and reads go no faster than the limit', () => {
+    const { devices } = driver().capabilities;
+    if (devices.length === 0) return console.log('# no disk here can be throttled: not tested');
+    mustApply(`<tenant uid="${first}"><io read="2MiB/s" write="2MiB/s"/></tenant>`, host);
+    const directory = mkdtempSync('/var/tmp/bulkhead-io-');
+    try {
+      execFileSync('chown', [String(first), directory]);
+      execFileSync('dd', ['if=/dev/zero', `of=${directory}/r`, 'bs=1M', 'count=8', 'conv=fsync'], {
+        stdio: 'ignore',
+      });
+      execFileSync('chown', [String(first), `${directory}/r`]);
+      for (const words of [
+        [`if=/dev/zero`, `of=${directory}/w`, 'oflag=direct'],
+        [`if=${directory}/r`, 'of=/dev/null', 'iflag=direct'],
+      ]) {
+        const start = performance.now();
+        const dd = run(first, 'dd', ...words, 'bs=256k', 'count=24');
+        const seconds = (performance.now() - start) / 1000;
+        assert.equal(dd.status, 0, dd.stderr);
+        const rate = 6 / seconds;
+        assert.ok(rate < 2.6, `${words.join(' ')}: ${rate.toFixed(2)} MiB/s`);
+      }
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  held('memory in use is not taken away without --force, and is with it', async () => {
+    const body = (limit: string) => `<tenant uid="${first}"><memory limit="${limit}"/></tenant>`;
+    mustApply(body('128MiB'), host);
+    const child = inside(
+      first,
+      'sh',
+      '-c',
+      'x=$(head -c 60000000 /dev/zero | tr "\\0" x); sleep 60',
+    );
+    for (let i = 0; i < 100 && (driver().memoryInUse(`u${first}`) ?? 0) < 50e6; i++)
+      await sleep(100);
+    const refused = applyPolicy(policyOf(body('16MiB')), host, { kill: false, force: false });
+    assert.ok(refused.ok);
+    assert.match(
+      refused.value.failures[0]?.message ?? '',
+      /in use and cannot be reclaimed; raise the limit, or pass --force/,
+    );
+    assert.equal(child.exitCode ?? child.signalCode, null, 'the process was ended');
+    assert.ok(
+      planPolicy(policyOf(body('128MiB')), driver()).operations.length === 0,
+      'the old limit is not in force',
+    );
+    mustApply(body('16MiB'), host, { kill: false, force: true });
+    assert.ok((driver().memoryInUse(`u${first}`) ?? 0) <= 16 * 2 ** 20);
+    child.kill('SIGKILL');
+  });
+
+  held('page cache is reclaimed when memory is lowered', () => {
+    const body = (limit: string) => `<tenant uid="${first}"><memory limit="${limit}"/></tenant>`;
+    mustApply(body('128MiB'), host);
+    const directory = mkdtempSync('/var/tmp/bulkhead-cache-');
+    try {
+      execFileSync('chown', [String(first), directory]);
+      assert.equal(
+        run(first, 'dd', 'if=/dev/zero', `of=${directory}/f`, 'bs=1M', 'count=60', 'conv=fsync')
+          .status,
+        0,
+      );
+      mustApply(body('16MiB'), host);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  held('a removed tenant with processes is listed, kept, and ended with --kill', async () => {
+    mustApply(`<tenant uid="${first}"/><tenant uid="${second}"/>`, host);
+    const child = inside(first, 'sleep', '60');
+    for (let i = 0; i < 100 && driver().processes(`u${first}`).length === 0; i++) await sleep(20);
+    const without = policyOf(`<tenant uid="${second}"/>`);
+    const kept = applyPolicy(without, host, { kill: false, force: false });
+    assert.ok(kept.ok);
+    assert.match(
+      kept.value.failures[0]?.message ?? '',
+      new RegExp(`processes are in it \\(${child.pid}\\)`),
+    );
+    assert.equal(child.exitCode ?? child.signalCode, null);
+    const exited = once(child, 'exit');
+    mustApply(`<tenant uid="${second}"/>`, host, { kill: true, force: false });
+    assert.deepEqual(await exited, [null, 'SIGKILL']);
+  });
+
+  held('a tenant takes its processes along to another reseller', async () => {
+    mustApply(`<tenant uid="${third}"/><reseller uid="${reseller}"/>`, host);
+    const child = inside(third, 'sleep', '60');
+    for (let i = 0; i < 100 && driver().processes(`u${third}`).length === 0; i++) await sleep(20);
+    mustApply(`<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`, host);
+    assert.deepEqual(driver().processes(`r${reseller}/u${third}`), [child.pid]);
+    child.kill('SIGKILL');
+  });
+
+  held('killed at every operation, the next apply converges', () => {
+    const body = `<defaults><cpu limit="40%"/><memory limit="64MiB"/></defaults><tenant uid="${first}"/>
+      <reseller uid="${reseller}"><cpu limit="60%"/><tenant uid="${second}"/></reseller>`;
+    const total = mustApply(body, host).operations.length;
+    assert.ok(total >= 8);
+    const step = version === 2 ? 4 : 1;
+    for (let at = 0; at < total; at += step) {
+      assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: [] });
+      const script = fileURLToPath(new URL('killed-apply.ts', import.meta.url));
+      const when = at % 2 === 0 ? 'before' : 'after';
+      const killed = spawnSync(process.execPath, [script, instance, body, String(at), when], {
+        encoding: 'utf8',
+      });
+      assert.equal(killed.signal, 'SIGKILL', `operation ${at}: ${killed.stderr}`);
+      mustApply(body, host);
+      assert.deepEqual(mustApply(body, host).operations, []);
+    }
+  });
+
+  held('an account made with useradd is held, by the commands of the program', () => {
+    const user = `bhk${process.pid}`;
+    execFileSync('useradd', ['-m', '-s', '/bin/sh', user]);
+    const directory = mkdtempSync(join('/root', 'bulkhead-policy-'));
+    const file = join(directory, 'policy.xml');
+    const bulkhead = (...words: string[]) =>
+      spawnSync(program, ['--instance', instance, ...words], {
+        encoding: 'utf8',
+        timeout: 120_000,
+      });
+    try {
+      writeFileSync(
+        file,
+        `<bulkhead version="1"><tenants uids="1000-59999"/><defaults><processes limit="7"/></defaults></bulkhead>\n`,
+      );
+      const applied = bulkhead('apply', '-p', file);
+      assert.equal(applied.status, 0, applied.stderr);
+      assert.equal(bulkhead('verify', '-p', file).status, 0);
+      const storm = bulkhead(
+        'exec',
+        user,
+        '--',
+        'sh',
+        '-c',
+        'id -un; for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait',
+      );
+      assert.match(storm.stdout, new RegExp(`^${user}$`, 'm'));
+      assert.match(storm.stderr, /fork/i);
+      const explained = bulkhead('explain', user, '-p', file);
+      assert.match(explained.stdout, /processes limit\s+7\s+defaults\s+\S+:1$/m);
+      const changed = bulkhead('set', user, 'processes=30', '-p', file);
+      assert.equal(changed.status, 0, changed.stderr);
+      const calm = bulkhead(
+        'exec',
+        user,
+        '--',
+        'sh',
+        '-c',
+        'for i in 1 2 3 4 5 6 7 8 9; do sleep 0.2 & done; wait',
+      );
+      assert.equal(calm.stderr, '');
+    } finally {
+      releaseAll(host, { kill: true });
+      execFileSync('userdel', ['-rf', user], { stdio: 'ignore' });
+      rmSync(directory, { recursive: true });
+    }
+  });
+}

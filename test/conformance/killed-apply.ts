@@ -1,0 +1,44 @@
+/** Applies a policy and dies by SIGKILL just before, or just after, the given operation. */
+import { applyPolicy } from '../../src/agent/life.ts';
+import type { Driver } from '../../src/host/driver.ts';
+import { linuxHost } from '../../src/host/host.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { policyOf } from './suite.ts';
+
+const [instance = '', body = '', at = '0', when = 'before'] = process.argv.slice(2);
+const real = linuxHost(pathsOf(instance));
+let count = 0;
+
+function dying(driver: Driver): Driver {
+  return {
+    capabilities: driver.capabilities,
+    wanted: (policy) => driver.wanted(policy),
+    observe: (wanted) => driver.observe(wanted),
+    memoryInUse: (group) => driver.memoryInUse(group),
+    processes: (group) => driver.processes(group),
+    counters: (group) => driver.counters(group),
+    publish: (wanted) => driver.publish(wanted),
+    release: (options) => driver.release(options),
+    execute(operation, options) {
+      const now = count++ === Number(at);
+      if (now && when === 'before') process.kill(process.pid, 'SIGKILL');
+      const message = driver.execute(operation, options);
+      if (now) process.kill(process.pid, 'SIGKILL');
+      return message;
+    },
+  };
+}
+
+const applied = applyPolicy(
+  policyOf(body),
+  {
+    paths: real.paths,
+    probe(asked) {
+      const driver = real.probe(asked);
+      return driver.ok ? { ok: true, value: dying(driver.value) } : driver;
+    },
+  },
+  { kill: false, force: false },
+);
+// Reached only if there was no such operation.
+process.exitCode = applied.ok && applied.value.failures.length === 0 ? 0 : 1;

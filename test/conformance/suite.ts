@@ -1,0 +1,153 @@
+/**
+ * The life of a policy, as every host must live it: run on a host in memory, on this machine's
+ * kernel, and inside the virtual machine.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { applyPolicy, planPolicy, releaseAll } from '../../src/agent/life.ts';
+import type { Driver, ExecuteOptions } from '../../src/host/driver.ts';
+import type { Host } from '../../src/host/host.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { printOperation } from '../../src/plan/print.ts';
+
+/** uids that no account of an ordinary host has. */
+export const uids = { first: 64_201, second: 64_202, third: 64_203, reseller: 64_210 };
+
+export function policyOf(body: string): Policy {
+  const { document, diagnostics } = parsePolicy(
+    'test.xml',
+    `<bulkhead version="1">${body}</bulkhead>`,
+  );
+  assert.ok(document, JSON.stringify(diagnostics.list));
+  const policy = resolvePolicy(document, { accounts: [], uidMin: 1000 });
+  assert.deepEqual(
+    diagnostics.list.filter((each) => each.severity === 'error'),
+    [],
+  );
+  return policy;
+}
+
+const gentle: ExecuteOptions = { kill: false, force: false };
+
+export function mustApply(body: string, host: Host, options = gentle) {
+  const applied = applyPolicy(policyOf(body), host, options);
+  assert.ok(applied.ok, applied.ok ? '' : applied.error);
+  assert.deepEqual(
+    applied.value.failures.map((each) => each.message),
+    [],
+  );
+  return applied.value;
+}
+
+function driverOf(host: Host): Driver {
+  const driver = host.probe();
+  assert.ok(driver.ok, driver.ok ? '' : driver.error);
+  return driver.value;
+}
+
+const drift = (body: string, host: Host) =>
+  planPolicy(policyOf(body), driverOf(host)).operations.map((each) => printOperation(each));
+
+const { first, second, third, reseller } = uids;
+const everyLimit = `
+  <defaults><cpu limit="100%" weight="50"/><memory limit="96MiB" soft="80MiB" swap="32MiB"/>
+    <io read="5MiB/s" write="6MiB/s" reads="500/s" writes="600/s"/><processes limit="40"/></defaults>
+  <tenant uid="${first}"/>
+  <tenant uid="${second}"><cpu limit="30%" burst="20%"/><memory limit="unlimited" soft="unlimited" swap="unlimited"/></tenant>
+  <reseller uid="${reseller}"><cpu limit="50%"/><memory limit="200MiB"/><processes limit="60"/>
+    <tenant uid="${third}"/></reseller>`;
+
+/** `version` of the hierarchy decides a few expectations. */
+export function conformance(name: string, makeHost: () => Host): void {
+  const on = (title: string, body: (host: Host) => void) =>
+    test(`${name}: ${title}`, () => {
+      const host = makeHost();
+      try {
+        body(host);
+      } finally {
+        const released = releaseAll(host, { kill: true });
+        assert.deepEqual(released, { ok: true, value: [] });
+      }
+    });
+
+  on('apply makes groups, and the kernel reads back every value of the policy', (host) => {
+    const { operations } = mustApply(everyLimit, host);
+    assert.ok(operations.length > 20, `${operations.length} operations`);
+    assert.deepEqual(drift(everyLimit, host), []);
+  });
+
+  on('a second apply writes nothing', (host) => {
+    mustApply(everyLimit, host);
+    assert.deepEqual(mustApply(everyLimit, host).operations, []);
+  });
+
+  on('raising and lowering everything at once converges in one apply', (host) => {
+    const high = everyLimit
+      .replaceAll('96MiB', '900MiB')
+      .replaceAll('50%', '180%')
+      .replaceAll('100%', '150%');
+    for (const body of [everyLimit, high, everyLimit]) {
+      mustApply(body, host);
+      assert.deepEqual(drift(body, host), []);
+    }
+  });
+
+  on('taking a limit away puts the initial value back', (host) => {
+    mustApply(everyLimit, host);
+    const bare = `<tenant uid="${first}"/>`;
+    mustApply(bare, host);
+    assert.deepEqual(drift(bare, host), []);
+    const wanted = driverOf(host).wanted(policyOf(bare));
+    for (const setting of wanted.groups.at(-1)?.settings ?? [])
+      assert.equal(setting.value, setting.initial);
+  });
+
+  on('a tenant that left the policy loses its group', (host) => {
+    mustApply(everyLimit, host);
+    mustApply(`<tenant uid="${second}"/>`, host);
+    const left = driverOf(host).observe(driverOf(host).wanted(policyOf(''))).strays;
+    assert.deepEqual(
+      left.map((each) => each.path),
+      [`u${second}`],
+    );
+  });
+
+  on('a tenant that changes its reseller gets a group there', (host) => {
+    mustApply(`<tenant uid="${third}"/><reseller uid="${reseller}"/>`, host);
+    const moved = `<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`;
+    mustApply(moved, host);
+    assert.deepEqual(drift(moved, host), []);
+  });
+
+  on('a value that was changed behind our back is drift, and apply puts it right', (host) => {
+    mustApply(everyLimit, host);
+    const changed = everyLimit.replace('limit="40"', 'limit="41"');
+    mustApply(changed, host);
+    const found = drift(everyLimit, host);
+    // pids.max of the tenants that inherit the default.
+    assert.equal(found.filter((line) => line.includes('pids.max')).length, 3);
+    mustApply(everyLimit, host);
+    assert.deepEqual(drift(everyLimit, host), []);
+  });
+
+  on('a group removed behind our back is made again', (host) => {
+    mustApply(everyLimit, host);
+    const driver = driverOf(host);
+    const names = driver
+      .observe(driver.wanted(policyOf('')))
+      .strays.find((each) => each.path === `u${first}`);
+    assert.ok(names);
+    const remove = {
+      kind: 'remove',
+      group: names.path,
+      hierarchies: names.hierarchies,
+      processes: [],
+    } as const;
+    assert.equal(driver.execute(remove, gentle), undefined);
+    assert.ok(drift(everyLimit, host).some((line) => line.startsWith('+')));
+    mustApply(everyLimit, host);
+    assert.deepEqual(drift(everyLimit, host), []);
+  });
+}
