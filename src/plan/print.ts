@@ -62,14 +62,16 @@ function printProcesses(processes: readonly number[]): string {
   if (processes.length === 0) return '';
   const shown = processes.slice(0, 8).join(' ');
   const more = processes.length > 8 ? ` and ${processes.length - 8} more` : '';
-  return ` (${processes.length} processes are in it: ${shown}${more})`;
+  return ` (in it: process ${shown}${more})`;
 }
 
 function summary({ operations }: Plan): string {
-  const count = (kind: Operation['kind']) => operations.filter((each) => each.kind === kind).length;
+  const all = (...kinds: readonly Operation['kind'][]) =>
+    operations.filter((each) => kinds.includes(each.kind)).length;
+  const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
   return [
-    `${count('create')} groups to make`,
-    `${count('write') + count('quota')} values to write`,
-    `${count('remove')} groups to remove`,
+    `${count(all('create'), 'group')} to make`,
+    `${count(all('write', 'quota'), 'value')} to write`,
+    `${count(all('remove'), 'group')} to remove`,
   ].join(', ');
 }

@@ -1,0 +1,25 @@
+/** The gate: format, lint and layers, types, generated files, and every test that needs no kernel. */
+import { globSync } from 'node:fs';
+import { root, runSteps, tests, tool, type Step } from './steps.ts';
+
+const pure = ['units', 'policy', 'limits', 'plan', 'host', 'cli', 'docs', 'conformance'];
+/** Suites that load the machine; `npm test` runs them one by one. */
+export const kernelSuites = [
+  'test/conformance/kernel.test.ts',
+  'test/conformance/demo.test.ts',
+  'test/cli/exec.test.ts',
+  'test/cli/package.test.ts',
+];
+
+export function okSteps(): readonly Step[] {
+  const files = globSync(`test/{${pure.join(',')}}/*.test.ts`, { cwd: root });
+  return [
+    { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
+    { name: 'lint and layers', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },
+    { name: 'types', command: [tool('tsc'), '-p', 'tsconfig.json'] },
+    { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', '--check'] },
+    tests('unit tests', files.filter((file) => !kernelSuites.includes(file)).sort()),
+  ];
+}
+
+if (import.meta.main) process.exitCode = runSteps(okSteps()) ? 0 : 1;

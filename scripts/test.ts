@@ -1,0 +1,22 @@
+/**
+ * Everything: the gate, then the suites on this machine's kernel and inside the virtual machine.
+ * What they need from Debian's packages is installed first where that can be done.
+ */
+import { globSync } from 'node:fs';
+import { ensurePrerequisites, type Suite } from '../src/testing/prerequisites.ts';
+import { kernelSuites, okSteps } from './ok.ts';
+import { root, runSteps, tests } from './steps.ts';
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+for (const suite of ['schema', 'accounts', 'vm'] as const satisfies readonly Suite[]) {
+  const ready = await ensurePrerequisites(suite, say);
+  if (!ready.ok) say(`Tests of "${suite}" will be skipped: ${ready.reason}`);
+}
+const machine = globSync('test/vm/*.test.ts', { cwd: root }).sort();
+const passed = runSteps([
+  ...okSteps(),
+  tests('this kernel', kernelSuites, true),
+  tests('virtual machine', machine, true),
+]);
+process.exitCode = passed ? 0 : 1;

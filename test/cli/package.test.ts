@@ -1,0 +1,64 @@
+/** The package as users get it: packed, installed elsewhere, and run. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+test('npm pack gives a package that installs and runs', { timeout: 300_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-package-'));
+  try {
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: root });
+    const [tarball = ''] = readdirSync(directory);
+    const installed = join(directory, 'prefix');
+    mkdirSync(installed);
+    execFileSync(
+      'npm',
+      [
+        'install',
+        '--silent',
+        '--no-audit',
+        '--no-fund',
+        '--ignore-scripts',
+        '--prefix',
+        installed,
+        join(directory, tarball),
+      ],
+      {
+        cwd: installed,
+        stdio: ['ignore', 'inherit', 'inherit'],
+      },
+    );
+    const program = join(installed, 'node_modules', '.bin', 'bulkhead');
+    const run = (...words: string[]) =>
+      spawnSync(program, words, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' } });
+    assert.match(run('--version').stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.match(run('--help').stdout, /Usage: bulkhead/);
+    const packaged = join(installed, 'node_modules', 'bulkhead');
+    for (const path of [
+      'libexec/bulkhead-exec',
+      'schema/bulkhead.xsd',
+      'man/bulkhead.8',
+      'LICENSE',
+      'examples/demo.xml',
+    ]) {
+      assert.ok(existsSync(join(packaged, path)), `${path} is missing from the package`);
+    }
+    assert.ok(!existsSync(join(packaged, 'src')), 'sources are in the package');
+    const doctor = run('doctor');
+    if (process.getuid?.() === 0) assert.match(doctor.stdout + doctor.stderr, /Driver|Cannot find/);
+    assert.match(run('exec').stderr, /Usage|bulkhead/);
+    // A link in a directory of PATH, as "npm install -g" makes it.
+    symlinkSync(program, join(directory, 'bulkhead'));
+    assert.equal(
+      spawnSync(join(directory, 'bulkhead'), ['--version'], { encoding: 'utf8' }).status,
+      0,
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+
+const problems = (text: string) => parsePolicy('p.xml', text).diagnostics.list.map(printDiagnostic);
+const inside = (body: string) => problems(`<bulkhead version="1">${body}</bulkhead>`);
+
+test('parsePolicy() takes the whole language', () => {
+  assert.deepEqual(
+    problems(`<?xml version="1.0" encoding="UTF-8"?>
+<bulkhead version="1">
+  <host driver="cgroup2"/>
+  <tenants uids="1000-59999" except="deploy backup" package="starter"/>
+  <defaults><cpu limit="100%" weight="100"/><memory limit="1GiB"/>
+    <io read="10MiB/s" write="10MiB/s" reads="1000/s" writes="1000/s"/>
+    <processes limit="100"/><entries limit="20"/></defaults>
+  <package name="business"><disk space="50GiB" files="500000"/><memory soft="3GiB"/></package>
+  <package name="starter"><network send="1MB/s"/></package>
+  <reseller user="acme" package="business"><cpu limit="400%"/><tenant user="bob"/></reseller>
+  <tenant user="alice" package="business"><cpu limit="3 cores" burst="50%"/></tenant>
+  <tenant uid="5000"/>
+  <symlinks follow="owner-match" by="www-data"/>
+  <modules require="consistent"><deny name="lve" reason="claims GPL, no source"/></modules>
+</bulkhead>`),
+    [],
+  );
+});
+
+const cases: readonly (readonly [body: string, expected: RegExp])[] = [
+  [
+    '<tenat user="a"/>',
+    /1:23: error: <tenat> is not known inside <bulkhead>; did you mean "tenant"\?/,
+  ],
+  ['<tenant user="a" pakage="x"/>', /has no attribute "pakage"; did you mean "package"\?/],
+  ['<tenant/>', /needs the attribute "user"/],
+  ['<tenant user="a" uid="5"/>', /has both "user" and "uid"/],
+  ['<tenant user="a b"/>', /"a b" cannot be the name of an account/],
+  ['<tenant uid="-1"/>', /"-1" is not a uid/],
+  ['<tenant uid="4294967295"/>', /is not a uid/],
+  [
+    '<defaults><cpu limit="100"/></defaults>',
+    /The cpu limit "100" is not a share of a core; write "100%"/,
+  ],
+  ['<defaults><cpu limit="-5%"/></defaults>', /is negative/],
+  ['<defaults><cpu limit="0%"/></defaults>', /too small; the least is "1%", or "unlimited"/],
+  ['<defaults><cpu weight="unlimited"/></defaults>', /cannot be "unlimited"/],
+  ['<defaults><memory limit="99999999TiB"/></defaults>', /larger than any host/],
+  ['<defaults><memory/></defaults>', /<memory> limits nothing/],
+  ['<defaults><memory limit="1GiB"><x/></memory></defaults>', /is not known inside <memory>/],
+  ['<defaults/><defaults/>', /<defaults> stands twice/],
+  ['<tenants uids="9-5"/>', /is backwards; write "5-9"/],
+  ['<tenants uids="0-5"/>', /holds uid 0, which is root/],
+  ['<tenants uids="x"/>', /is not a range of uids/],
+  ['<tenants/>', /needs the attribute "uids"/],
+  ['<host driver="systemdd"/>', /is not one of cgroup1, cgroup2, systemd; did you mean "systemd"/],
+  ['<package/>', /needs the attribute "name"/],
+  ['words', /Text is not allowed here: "words"/],
+  ['<![CDATA[x]]>', /Text is not allowed/],
+  ['<tenant user="a">&nope;</tenant>', /undefined entity/],
+];
+
+for (const [body, expected] of cases) {
+  test(`parsePolicy() refuses ${body}`, () => assert.match(inside(body).join('\n'), expected));
+}
+
+test('parsePolicy() reports all errors of a file at once', () => {
+  assert.equal(inside('<x/><defaults><cpu limit="1"/></defaults><tenant/>').length, 3);
+});
+
+test('parsePolicy() refuses document types, entities and what is no policy', () => {
+  const bomb =
+    '<!DOCTYPE b [<!ENTITY a "x"><!ENTITY c "&a;&a;&a;">]><bulkhead version="1">&c;</bulkhead>';
+  assert.match(problems(bomb).join(), /1:1: error: A document type declaration is not allowed/);
+  const external = '<?xml version="1.0"?>\n<!DOCTYPE b SYSTEM "file:///etc/shadow"><b/>';
+  assert.match(problems(external).join(), /2:1: error: A document type declaration/);
+  assert.match(problems('').join(), /must contain a root element/);
+  assert.match(problems('<lveconfig/>').join(), /this is a ve\.cfg/);
+  assert.match(
+    problems('<bulkhead version="2"/>').join(),
+    /Version "2" of the language is not known/,
+  );
+  assert.match(
+    problems('<?xml version="1.0" encoding="latin1"?><bulkhead version="1"/>').join(),
+    /encoding is "latin1"/,
+  );
+});
+
+test('parsePolicy() stops at nesting and size that no policy has', () => {
+  assert.match(inside('<a>'.repeat(10_000)).join(), /nested deeper than 16/);
+});
+
+test('parsePolicy() places a diagnostic after multi-byte text and a byte order mark', () => {
+  const text = '\uFEFF<bulkhead version="1"><!-- é😀 -->\r\n\t<x/></bulkhead>';
+  assert.match(problems(text).join(), /^p\.xml:2:2: error: <x>/);
+});
+
+test('printDiagnostic() keeps control characters from the terminal', () => {
+  assert.match(
+    inside('<tenant user="&#x1b;[2Ja"/>'.replace('&#x1b;', '\u009b')).join(),
+    /\\u\{9b\}/,
+  );
+});
+
+test('parsePolicy() never throws, and what it accepts has a root', () => {
+  const pieces = fc.constantFrom(
+    '<',
+    '>',
+    '"',
+    "'",
+    '/',
+    '=',
+    'bulkhead',
+    'tenant',
+    ' ',
+    'version="1"',
+    '&',
+    ';',
+    '<!--',
+    '-->',
+    '\n',
+    'é',
+    '<![CDATA[',
+    '<?',
+    '?>',
+  );
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 40 }), (words) => {
+      const { document, diagnostics } = parsePolicy('x', words.join(''));
+      assert.ok(document !== undefined || diagnostics.failed);
+    }),
+    { numRuns: 2000 },
+  );
+});

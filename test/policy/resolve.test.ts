@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { findTenant, originOf, type Account } from '../../src/policy/policy.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+
+const account = (user: string, uid: number): Account => ({
+  user,
+  uid,
+  gid: uid,
+  home: `/home/${user}`,
+});
+const accounts = [
+  account('root', 0),
+  account('www-data', 33),
+  account('nobody', 65_534),
+  account('alice', 1001),
+  account('bob', 1002),
+  account('acme', 1003),
+  account('deploy', 1004),
+];
+
+function resolve(body: string) {
+  const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
+  assert.ok(document);
+  const policy = resolvePolicy(document, { accounts, uidMin: 1000 });
+  return { policy, said: document.diagnostics.list.map(printDiagnostic) };
+}
+
+test('resolvePolicy() inherits nearest first: tenant, package, reseller package, defaults', () => {
+  const { policy, said } = resolve(`
+    <tenants uids="1000-1999" except="deploy" package="starter"/>
+    <defaults><cpu limit="100%"/><memory limit="1GiB"/><processes limit="100"/></defaults>
+    <package name="starter"><processes limit="50"/></package>
+    <package name="business"><cpu limit="200%"/><memory limit="4GiB"/></package>
+    <package name="small"><cpu limit="150%"/></package>
+    <reseller user="acme" package="business"><tenant user="bob" package="small"/></reseller>
+    <tenant user="alice"><memory limit="2GiB"/></tenant>`);
+  assert.deepEqual(said, []);
+  const values = (user: string) => findTenant(policy, user)?.values;
+  assert.deepEqual(values('alice'), {
+    'cpu.limit': 1,
+    'memory.limit': 2 * 2 ** 30,
+    'processes.limit': 50,
+  });
+  assert.deepEqual(values('bob'), {
+    'cpu.limit': 1.5,
+    'memory.limit': 4 * 2 ** 30,
+    'processes.limit': 100,
+  });
+  assert.deepEqual(values('acme'), {
+    'cpu.limit': 1,
+    'memory.limit': 2 ** 30,
+    'processes.limit': 50,
+  });
+  assert.deepEqual(
+    policy.tenants.map((each) => each.uid),
+    [1001, 1002, 1003],
+  );
+  const bob = findTenant(policy, '1002');
+  assert.equal(bob && originOf(bob.chain, 'memory.limit')?.link.kind, 'reseller package');
+  assert.equal(findTenant(policy, 'acme')?.reseller, 1003);
+});
+
+const errors: readonly (readonly [body: string, expected: RegExp])[] = [
+  ['<tenant user="alcie"/>', /There is no user "alcie" on this host; did you mean "alice"\?/],
+  ['<tenant user="root"/>', /"root" cannot be a tenant: uid 0 is root/],
+  ['<tenant uid="0"/>', /"0" cannot be a tenant: uid 0 is root/],
+  [
+    '<tenant user="www-data"/>',
+    /uid 33 belongs to the system \(UID_MIN in \/etc\/login.defs is 1000\)/,
+  ],
+  ['<tenant user="nobody"/>', /is nobody/],
+  ['<tenant user="alice"/><tenant uid="1001"/>', /listed twice; first in line 1/],
+  ['<tenant user="alice"/><reseller user="acme"><tenant user="alice"/></reseller>', /listed twice/],
+  ['<tenants uids="1000-2000"/><tenants uids="1500-3000"/>', /overlaps with the one in line 1/],
+  ['<tenants uids="500-2000"/>', /holds system users/],
+  ['<tenants uids="1000-2000" except="alice"/><tenant user="alice"/>', /also listed in "except"/],
+  ['<tenants uids="1000-2000" except="nope"/>', /There is no user "nope" on this host to except/],
+  [
+    '<tenant user="alice" package="busines"/><package name="business"><cpu limit="1%"/></package>',
+    /There is no package "busines"; did you mean "business"/,
+  ],
+  [
+    '<package name="a"><cpu limit="1%"/></package><package name="a"><cpu limit="1%"/></package>',
+    /defined twice/,
+  ],
+  ['<reseller user="acme"/><reseller uid="1003"/>', /reseller "acme" \(uid 1003\) is listed twice/],
+];
+for (const [body, expected] of errors) {
+  test(`resolvePolicy() refuses ${body}`, () =>
+    assert.match(resolve(body).said.join('\n'), expected));
+}
+
+const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
+  [
+    '<tenant user="alice"><memory limit="32MiB"/></tenant>',
+    /warning: A memory limit of 32MiB is little/,
+  ],
+  [
+    '<tenant user="alice"><processes limit="30"/><entries limit="20"/></tenant>',
+    /30 processes are few for 20 entries; allow at least entries \+ 15/,
+  ],
+  [
+    '<tenant user="alice"><memory limit="1GiB" soft="2GiB"/></tenant>',
+    /soft memory limit 2GiB is above the limit 1GiB/,
+  ],
+  ['<tenant user="alice"><cpu limit="10%" burst="20%"/></tenant>', /burst 20% is above the limit/],
+  [
+    '<reseller user="acme"><cpu limit="50%"/><tenant user="bob"><cpu limit="80%"/></tenant></reseller>',
+    /80% is above the 50% of reseller acme/,
+  ],
+  [
+    '<tenant user="alice"><entries limit="20"/></tenant>',
+    /note: "entries" is read and kept, and not held yet/,
+  ],
+];
+for (const [body, expected] of warnings) {
+  test(`resolvePolicy() warns of ${body}`, () =>
+    assert.match(resolve(body).said.join('\n'), expected));
+}
+
+test('resolvePolicy() says a warning once, however many inherit it', () => {
+  const { said } = resolve(
+    '<tenants uids="1000-1999"/><defaults><memory limit="16MiB"/></defaults>',
+  );
+  assert.equal(said.length, 1);
+});
