@@ -1,4 +1,5 @@
 /** Policy file → Policy, with every diagnostic on the way. Nothing is applied from a bad one. */
+import { availableParallelism } from 'node:os';
 import { readHostFacts } from '../host/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
@@ -7,7 +8,7 @@ import type { PolicyDocument } from '../policy/document.ts';
 import { parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
-import { availableParallelism } from 'node:os';
+import { isVeCfg, parseVeCfg } from '../policy/ve-cfg.ts';
 
 export interface Loaded {
   /** Absent where the file is wrong, or could not be read. */
@@ -27,7 +28,9 @@ export function loadPolicy(file: string, paths: Paths): Loaded {
 }
 
 export function resolveText(file: string, text: string, paths: Paths): Loaded {
-  const { document, diagnostics } = parsePolicy(file, text);
+  const { document, diagnostics } = isVeCfg(text)
+    ? parseVeCfg(file, text, { cores: availableParallelism() })
+    : parsePolicy(file, text);
   if (document === undefined) return loaded(undefined, undefined, diagnostics);
   const facts = readHostFacts(paths, namedUsers(document));
   const policy = resolvePolicy(document, facts);

@@ -47,7 +47,9 @@ function applyFile(options: ApplyOptions, paths: Paths): ExitCode {
   const loaded = policyOrComplain(options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   const progress = showProgress('Applying');
-  const applied = applyPolicy(loaded.policy, linuxHost(paths), options, progress.update);
+  const applied = applyPolicy(loaded.policy, linuxHost(paths), options, (done, total) =>
+    progress.update(done, total),
+  );
   progress.done();
   if (!applied.ok) {
     complain(applied.error);

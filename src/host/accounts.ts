@@ -56,6 +56,6 @@ function getent(users: readonly string[]): readonly Account[] {
     });
     return parsePasswd(text);
   } catch (error) {
-    return parsePasswd(String((error as { stdout?: unknown }).stdout ?? ''));
+    return parsePasswd((error as { stdout?: string }).stdout ?? '');
   }
 }

@@ -4,7 +4,9 @@
  *     join tasks
  *     root /sys/fs/cgroup/cpu/bulkhead
  *     root /sys/fs/cgroup/memory/bulkhead
+ *     clear env                                   only where setpriv is too old to do it
  */
+import { execFileSync } from 'node:child_process';
 import { errnoOf, describeErrno } from './errno.ts';
 import { replaceFile } from './replace-file.ts';
 import { readText } from './read.ts';
@@ -15,12 +17,31 @@ export function publishLaunch(
   roots: readonly string[],
 ): string | undefined {
   const path = `${runtime}/launch`;
-  const text = [`join ${join}`, ...roots.map((root) => `root ${root}`), ''].join('\n');
-  if (readText(path) === text) return undefined;
+  const plain = [`join ${join}`, ...roots.map((root) => `root ${root}`), ''].join('\n');
+  const withClear = `${plain}${clearLine}`;
+  const now = readText(path);
+  if (now === plain || now === withClear) return undefined;
   try {
-    replaceFile(path, text);
+    replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
     return undefined;
   } catch (error) {
     return `Cannot write ${path}: ${describeErrno(errnoOf(error))}`;
+  }
+}
+
+/** Tells the launcher to clear the environment by itself. */
+const clearLine = 'clear env\n';
+
+/** util-linux has it since 2.33; enterprise Linux 8 is older. */
+function setprivResetsEnvironment(): boolean {
+  try {
+    const help = execFileSync('setpriv', ['--help'], {
+      encoding: 'utf8',
+      timeout: 5_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return help.includes('--reset-env');
+  } catch {
+    return true;
   }
 }

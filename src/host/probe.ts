@@ -19,6 +19,7 @@ import {
 import { noRoom, plainRoom } from './plain-room.ts';
 import type { Paths } from './paths.ts';
 import { QuotaStore } from './quota-store.ts';
+import { readText } from './read.ts';
 import { pageBytes } from './syscalls.ts';
 import { runsSystemd, systemdRoom, unitOf } from './systemd-room.ts';
 
@@ -117,10 +118,18 @@ function makeDriver(found: Found, paths: Paths): Driver {
       driver: found.name,
       reason: found.reason,
       devices,
-      remarks: found.remarks,
+      remarks: [...found.remarks, ...terminalRemark(paths)],
       limits: supportOf(context, found.name),
     },
   });
+}
+
+/** TIOCSTI lets a program type into the terminal it was started from. */
+function terminalRemark({ proc }: Paths): readonly string[] {
+  if (readText(`${proc}/sys/dev/tty/legacy_tiocsti`)?.trim() === '0') return [];
+  return [
+    'A command that root starts with "bulkhead exec" from its terminal can type into that terminal; sysctl dev.tty.legacy_tiocsti=0 (Linux 6.2 and newer) prevents it',
+  ];
 }
 
 function supportOf(

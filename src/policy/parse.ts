@@ -24,8 +24,8 @@ import { childNames, elements, limitNames, mayContain, type ElementSpec } from '
 import { parseXml, type XmlElement } from './xml.ts';
 
 /** uid_t is 32 bits; the last value means "no user" to the kernel. */
-const mostUid = 2 ** 32 - 2;
-const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
+export const mostUid = 2 ** 32 - 2;
+export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
 
 /** What a user's name may be: useradd's rule, and what directory services add to it. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
@@ -333,7 +333,7 @@ export function parseLimit(key: LimitKey, text: string) {
     if (attribute.unlimited) return { ok: true as const, value: unlimited as Quantity };
     return bad(`The ${label} cannot be "unlimited"; write ${kind.form}`);
   }
-  if (/^-/.test(text)) return bad(`The ${label} "${text}" is negative; write ${kind.form}`);
+  if (text.startsWith('-')) return bad(`The ${label} "${text}" is negative; write ${kind.form}`);
   const parsed = kind.parse(text);
   if (!parsed.ok) return bad(`The ${label} ${parsed.error}`);
   const zeroIsMeant = attribute.least > 0 && attribute.fallback === 0 && parsed.value === 0;

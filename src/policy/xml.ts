@@ -135,7 +135,7 @@ class Builder {
     }
     const element: BuildingElement = {
       name,
-      parent: parent as XmlElement | undefined,
+      parent,
       attributes: [],
       children: [],
       start,

@@ -179,35 +179,35 @@ export class FakeCgroups implements CgroupFiles {
 
   #refusal(group: string, { files }: Group, file: string, text: string): ErrnoName | undefined {
     const value = (name: string) => Number(files.get(name));
+    const written = Number(text === '-1' ? noLimit1 : text);
     switch (file) {
-      case 'cpu.cfs_quota_us': {
-        const above = Number(this.#parent(group)?.files.get(file) ?? -1);
-        if (Number(text) > 0 && value('cpu.cfs_burst_us') > Number(text)) return 'EINVAL';
-        return above > 0 && Number(text) > above ? 'EINVAL' : undefined;
-      }
+      case 'cpu.cfs_quota_us':
+        return this.#quotaRefusal(group, value('cpu.cfs_burst_us'), Number(text));
       case 'cpu.cfs_burst_us':
-        return value('cpu.cfs_quota_us') > 0 && Number(text) > value('cpu.cfs_quota_us')
+        return value('cpu.cfs_quota_us') > 0 && written > value('cpu.cfs_quota_us')
           ? 'EINVAL'
           : undefined;
-      case 'memory.limit_in_bytes': {
-        const wanted = Number(text === '-1' ? noLimit1 : text);
-        if (wanted > value('memory.memsw.limit_in_bytes')) return 'EINVAL';
-        return value('memory.usage_in_bytes') > wanted ? 'EBUSY' : undefined;
-      }
+      case 'memory.limit_in_bytes':
+        if (written > value('memory.memsw.limit_in_bytes')) return 'EINVAL';
+        return value('memory.usage_in_bytes') > written ? 'EBUSY' : undefined;
       case 'memory.memsw.limit_in_bytes':
-        return text !== '-1' && Number(text) < value('memory.limit_in_bytes')
-          ? 'EINVAL'
-          : undefined;
-      case 'cgroup.subtree_control': {
-        const mine = this.#controllersFor(group);
-        const asked = text.split(' ').map((each) => each.slice(1));
-        return asked.every((each) => (mine as readonly string[]).includes(each))
-          ? undefined
-          : 'ENOENT';
-      }
+        return written < value('memory.limit_in_bytes') ? 'EINVAL' : undefined;
+      case 'cgroup.subtree_control':
+        return this.#offers(group, text) ? undefined : 'ENOENT';
       default:
         return undefined;
     }
+  }
+
+  #quotaRefusal(group: string, burst: number, quota: number): ErrnoName | undefined {
+    if (quota < 0) return undefined;
+    const above = Number(this.#parent(group)?.files.get('cpu.cfs_quota_us') ?? -1);
+    return burst > quota || (above > 0 && quota > above) ? 'EINVAL' : undefined;
+  }
+
+  #offers(group: string, asked: string): boolean {
+    const mine: readonly string[] = this.#controllersFor(group);
+    return asked.split(' ').every((each) => mine.includes(each.slice(1)));
   }
 
   #readBack(before: string, file: string, text: string): string {

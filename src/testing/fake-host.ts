@@ -1,5 +1,5 @@
 /** A host whose cgroups are in memory: what an apply does there costs nothing and hurts nobody. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CgroupDriver } from '../host/cgroup-driver.ts';
@@ -12,6 +12,10 @@ import { attributes } from '../limits/limits.ts';
 import type { SupportContext } from '../limits/limit.ts';
 import { ok } from '../units/result.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
+
+/** One for all fake hosts of a process, gone when it ends. */
+const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fake-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
 export interface FakeHost extends Host {
   /** One a hierarchy. */
@@ -28,7 +32,7 @@ const controllers1: readonly HierarchyController[] = [
 ];
 
 export function fakeHost(version: 1 | 2): FakeHost {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-fake-'));
+  const directory = mkdtempSync(join(scratch, 'host-'));
   const paths = {
     ...pathsOf('bulkhead'),
     runtime: join(directory, 'run'),

@@ -448,7 +448,7 @@ interface Parts {
   gaps: string[];
   quotes: string[];
   spaces: string[];
-  blocks: string[][][];
+  blocks: (readonly string[])[][];
   hasDefaults: boolean;
   selfClose: boolean;
 }
@@ -517,7 +517,7 @@ class Writer {
     depth: number,
     name: string,
     attributes: string[][],
-    block: string[][],
+    block: readonly (readonly string[])[],
     more: (() => string)[] = [],
   ) {
     const children = block.map(

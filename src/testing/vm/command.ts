@@ -100,6 +100,9 @@ export function lastLines(text: string, count: number): string {
   return text.trimEnd().split('\n').slice(-count).join('\n');
 }
 
+/** The words of a command line that has no others than plain ones. */
+export const words = (text: string): string[] => text.trim().split(/\s+/);
+
 /** Quotes a word for a POSIX shell. */
 export const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 

@@ -41,9 +41,9 @@ export class Control {
     return status === 0;
   }
 
-  /** An interactive shell on this terminal; resolves to its exit status. */
+  /** An interactive shell on this terminal, in the project's folder; resolves to its exit status. */
   shell(): Promise<number> {
-    const argv = ['ssh', '-F', this.#config, '-t', 'guest'];
+    const argv = ['ssh', '-F', this.#config, '-t', 'guest', 'cd /opt/bulkhead; exec bash -l'];
     const child = spawnBound(argv, { stdio: 'inherit' });
     return new Promise((resolve, reject) => {
       child.on('error', reject);

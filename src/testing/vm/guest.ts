@@ -26,8 +26,12 @@ export interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
 }
 
 export interface Guest extends AsyncDisposable {
+  /** QEMU's process. */
+  readonly pid: number;
+  /** Its private folder on the host: console, disks, ssh's socket. */
+  readonly folder: string;
   /**
-   * Runs a command in the guest's /bin/sh. It runs in the harness's own cgroup, with no session;
+   * Runs a command by the guest's /bin/sh in the folder /. It runs in the harness's own cgroup, with no session;
    * `su - alice -c …` in it, or ssh to the guest's own port 22, is a login as tenants have it.
    * A command that ends gives its result whatever its status; one that takes too long is killed
    * with its process group, and the promise rejects.
@@ -118,9 +122,17 @@ class RestoredGuest implements Guest {
     this.#dispose = dispose;
   }
 
+  get pid(): number {
+    return this.#qemu.pid;
+  }
+
+  get folder(): string {
+    return this.#qemu.folder;
+  }
+
   async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
     const { timeoutMs = runTimeoutMs, user, ...rest } = options;
-    const bounded = `exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
+    const bounded = `cd / && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
     const started = performance.now();
     const result = await this.#control
       .run(bounded, { ...rest, timeoutMs: timeoutMs + graceMs, signal: this.#qemu.gone })
@@ -180,13 +192,14 @@ class RestoredGuest implements Guest {
 
   /** A failing connection is the guest's failure, so what it said last is shown. */
   async #explain(command: string, error: unknown): Promise<never> {
+    const what = `Cannot run "${command}" in the guest`;
+    if (error instanceof TimeoutError) {
+      throw await this.#qemu.failure(`${what}: it and the guest stopped answering`);
+    }
     // QEMU may take a moment longer to end than the connection to its guest.
     await this.#qemu.waitForEnd(endedWithinMs);
     this.#qemu.gone.throwIfAborted();
-    const { message } = error as Error;
-    throw await this.#qemu.failure(`Cannot run "${command}" in the guest: ${message}`, {
-      cause: error,
-    });
+    throw await this.#qemu.failure(`${what}: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -42,7 +42,7 @@ export async function prepareImage(log: Log): Promise<Result<Image>> {
   await using _lock = await step(log, 'waiting for other runs to finish building', lockCache);
   const inputs = await findInputs();
   if (inputs !== undefined && isCached(inputs.key)) return ok(await use(inputs.key));
-  return buildImage(log);
+  return await buildImage(log); // not just returned: the lock has to be held until it is done
 }
 
 async function hostObstacle(log: Log): Promise<string | undefined> {
@@ -99,6 +99,9 @@ async function buildImage(log: Log): Promise<Result<Image>> {
   return ok(await use(inputs.key));
 }
 
+/** Inputs of customize.sh, which no run needs. */
+const onlyForBuilding = ['modules', 'node_modules', 'guest_control_key', 'guest_control_key.pub'];
+
 async function buildIn(folder: string, { kernel, sources }: Inputs, log: Log): Promise<void> {
   await step(log, `fetching ${kernel.name}`, () => fetchKernel(kernel, guestFiles, folder));
   await makeKeys(folder);
@@ -107,6 +110,6 @@ async function buildIn(folder: string, { kernel, sources }: Inputs, log: Log): P
     buildRootfs({ sources, guestFiles, folder }),
   );
   await step(log, 'writing the disk image', () => packRootfs(folder));
-  for (const name of ['modules', 'node_modules']) await rm(join(folder, name), { recursive: true });
+  for (const name of onlyForBuilding) await rm(join(folder, name), { recursive: true });
   await step(log, 'booting the image and saving its state', () => makeSnapshot(folder));
 }

@@ -5,6 +5,7 @@
  * only be restored into the machine that it was saved from, so this file is part of the cache key.
  */
 import { join } from 'node:path';
+import { words } from './command.ts';
 
 export const qemuProgram = 'qemu-system-x86_64';
 
@@ -14,15 +15,13 @@ const controlForward = 'hostfwd=tcp:127.0.0.1:0-10.0.2.15:2022';
 const machineArgv = [
   // Without controllers that would only make udev load drivers for them; nested
   // virtualization would load KVM.
-  ...['-M', 'q35,sata=off,smbus=off,vmport=off,i8042=off', '-cpu', 'max,svm=off'],
-  ...['-accel', 'tcg,thread=multi,tb-size=512', '-smp', '2', '-m', '2G'],
-  ...['-nodefaults', '-no-user-config', '-display', 'none'],
+  ...words('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
+  ...words('-accel tcg,thread=multi,tb-size=512 -smp 2 -m 2G'),
+  ...words('-nodefaults -no-user-config -display none -qmp stdio'),
   // A kernel that panics reboots (panic= below), and so ends QEMU.
   '-no-reboot',
-  ...['-device', 'virtio-rng-pci'],
-  ...['-netdev', `user,id=net,restrict=on,${controlForward}`],
-  ...['-device', 'virtio-net-pci,netdev=net,romfile='],
-  ...['-qmp', 'stdio'],
+  ...words(`-netdev user,id=net,restrict=on,${controlForward}`),
+  ...words('-device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci'),
 ];
 /** One second between a panic and the reboot, for the console to take all of its lines. */
 const kernelArguments = 'rw console=ttyS0 panic=1 quiet loglevel=3';
@@ -46,14 +45,17 @@ export function qemuArgv(folder: string, { image, root, data, state }: Machine):
   return [
     qemuProgram,
     ...machineArgv,
-    ...['-serial', `file:${consoleFile(folder)}`],
-    ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd')],
-    ...['-append', kernelArguments],
+    ...option('-serial', `file:${consoleFile(folder)}`),
+    ...option('-kernel', join(image, 'vmlinuz')),
+    ...option('-initrd', join(image, 'initrd')),
+    ...option('-append', kernelArguments),
     ...diskArgv('root', root),
     ...diskArgv('data', data),
-    ...(state === undefined ? [] : ['-incoming', `file:${state}`]),
+    ...(state === undefined ? [] : option('-incoming', `file:${state}`)),
   ];
 }
+
+const option = (name: string, value: string): string[] => [name, value];
 
 /** A disk whose writes may be lost with the host: it is thrown away anyway. */
 function diskArgv(name: string, { file, format }: Disk): string[] {

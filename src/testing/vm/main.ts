@@ -22,9 +22,8 @@ const cannotRunHere = 77;
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = { help: { type: 'boolean' }, timeout: { type: 'string' } } as const;
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args);
   if (values.help === true) {
     process.stdout.write(help);
     return 0;
@@ -41,6 +40,16 @@ async function main(args: readonly string[]): Promise<number> {
   }
   process.stderr.write(help);
   return 2;
+}
+
+function parse(args: string[]) {
+  const options = { help: { type: 'boolean' }, timeout: { type: 'string' } } as const;
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    log((error as Error).message);
+    return { values: {}, positionals: [] };
+  }
 }
 
 /** Runs an action with a guest that has the project; without one, the image alone is built. */

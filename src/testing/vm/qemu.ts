@@ -41,6 +41,10 @@ export class Qemu implements AsyncDisposable {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Aborted when QEMU has ended by itself: a panic, a power-off, a crash. */
   get gone(): AbortSignal {
     return this.#gone.signal;

@@ -2,21 +2,21 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { aptFetchOptions, type AptSource } from './apt.ts';
-import { execute, quote, succeed } from './command.ts';
+import { execute, quote, succeed, words } from './command.ts';
 import { removeTree } from './folders.ts';
 
 /** What the guest has beyond the smallest Debian. */
 export const guestDebianPackages = [
   // A real systemd host, with logind and what it needs
-  ...['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd', 'udev', 'kmod'],
-  ...['iproute2', 'util-linux', 'procps', 'passwd', 'login', 'ca-certificates', 'less'],
+  'systemd systemd-sysv dbus libpam-systemd udev kmod',
+  'iproute2 util-linux procps passwd login ca-certificates less',
   // Ways in for tenants
-  ...['openssh-server', 'openssh-client', 'cron'],
+  'openssh-server openssh-client cron',
   // Disk limits on each kind of file system
-  ...['quota', 'e2fsprogs', 'btrfs-progs', 'xfsprogs', 'dmsetup'],
+  'quota e2fsprogs btrfs-progs xfsprogs dmsetup',
   // What Bulkhead or its tests run
-  ...['bubblewrap', 'strace', 'libxml2-utils', 'python3-minimal'],
-] as const;
+  'bubblewrap strace libxml2-utils python3-minimal',
+].flatMap(words);
 
 const documentation = ['doc', 'man', 'locale', 'info'];
 const imageSize = '4G';
@@ -25,7 +25,7 @@ const imageSize = '4G';
  * A namespace of mounts and processes: nothing that a build mounts or starts outlives it, so
  * that removing a half-built tree can never reach into the host's /dev or /proc.
  */
-const ownNamespace = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const ownNamespace = words('unshare --mount --pid --fork --kill-child --mount-proc');
 
 /** Why this host cannot build a file system although it has the tools, or undefined. */
 export async function rootfsObstacle(): Promise<string | undefined> {
@@ -48,7 +48,7 @@ export async function buildRootfs({ sources, guestFiles, folder }: RootfsInputs)
   const hook = `sh ${quote(customize)} "$1" ${quote(folder)}`;
   const argv = [
     ...ownNamespace,
-    ...['mmdebstrap', '--quiet', '--mode=root', '--variant=minbase', '--format=directory'],
+    ...words('mmdebstrap --quiet --mode=root --variant=minbase --format=directory'),
     `--include=${guestDebianPackages.join(',')}`,
     '--aptopt=Acquire::Languages "none"',
     ...(await aptFetchOptions()).map((option) => `--aptopt=${option}`),
@@ -56,7 +56,9 @@ export async function buildRootfs({ sources, guestFiles, folder }: RootfsInputs)
     ...documentation.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
     `--customize-hook=${hook}`,
     // The release is that of the sources; an empty suite says so.
-    ...['', join(folder, 'rootfs'), '-'],
+    '',
+    join(folder, 'rootfs'),
+    '-',
   ];
   await mkdir(join(folder, 'rootfs'));
   await succeed("build the guest's file system", argv, { input: `${sources.join('\n')}\n` });
@@ -67,8 +69,8 @@ export async function packRootfs(folder: string): Promise<void> {
   const image = join(folder, 'root.img');
   const tree = join(folder, 'rootfs');
   await succeed('make the disk image', ['truncate', '--size', imageSize, image]);
-  const features = ['-O', 'verity', '-E', 'lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0'];
-  const argv = ['mke2fs', '-q', '-t', 'ext4', ...features, '-L', 'root', '-d', tree, image];
+  const options = words('-O verity -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0');
+  const argv = [...words('mke2fs -q -t ext4 -L root'), ...options, '-d', tree, image];
   await succeed('fill the disk image', argv);
   await removeTree(tree);
 }

@@ -1,0 +1,97 @@
+/** PolicyDocument → policy text, for policies that were not written as one. */
+import type { LimitKey } from '../limits/limit.ts';
+import { attributeOf, attributes } from '../limits/limits.ts';
+import { printQuantity } from '../units/quantity.ts';
+import type { Located } from './diagnostic.ts';
+import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './document.ts';
+import { escapeAttribute } from './layout.ts';
+
+export interface PrintOptions {
+  /** Lines of a comment above everything. */
+  readonly header: readonly string[];
+  /** What to say behind a value, by the place that it was read from. */
+  readonly remarks: ReadonlyMap<number, string>;
+  /** Lines of a comment at the end of the policy. */
+  readonly footer: readonly string[];
+}
+
+export function printPolicy(document: PolicyDocument, options: PrintOptions): string {
+  const parts = [
+    document.tenantRanges.map(
+      ({ uids }) => `  <tenants uids="${uids.map(({ value }) => rangeText(value)).join(' ')}"/>`,
+    ),
+    document.defaults === undefined ? [] : block('defaults', '', document.defaults, options),
+    ...document.packages.map((each) =>
+      block('package', attribute('name', each.name.value), each, options),
+    ),
+    ...tenantParts(document, options),
+    comment(options.footer, '  '),
+  ];
+  const body = parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    ...comment(options.header, ''),
+    '<bulkhead version="1">',
+    body.join('\n\n'),
+    '</bulkhead>',
+    '',
+  ].join('\n');
+}
+
+/** Tenants in one line each stand together. */
+function tenantParts(document: PolicyDocument, options: PrintOptions): readonly string[][] {
+  const printed = document.tenants.map((each) => block('tenant', tenantHead(each), each, options));
+  return printed.reduce<string[][]>((parts, lines) => {
+    const last = parts.at(-1);
+    if (last !== undefined && lines.length === 1 && /\/>$/.test(last.at(-1) ?? ''))
+      last.push(...lines);
+    else parts.push([...lines]);
+    return parts;
+  }, []);
+}
+
+const tenantHead = ({ name, package: pack }: TenantElement) =>
+  who(name.value) + (pack === undefined ? '' : attribute('package', pack.value));
+
+const who = (name: TenantName) =>
+  name.kind === 'user' ? attribute('user', name.user) : attribute('uid', String(name.uid));
+
+const attribute = (name: string, value: string) => ` ${name}="${escapeAttribute(value)}"`;
+
+const rangeText = ({ first, last }: { first: number; last: number }) =>
+  first === last ? String(first) : `${first}-${last}`;
+
+function block(
+  name: string,
+  head: string,
+  { values }: LimitBlock,
+  { remarks }: PrintOptions,
+): readonly string[] {
+  if (values.size === 0) return [`  <${name}${head}/>`];
+  const keys = [...attributes.keys()].filter((key) => values.has(key));
+  const limits = new Set(keys.map((key) => attributeOf(key).limit.name));
+  const lines = [...limits].map((limit) => {
+    const own = keys.filter((key) => attributeOf(key).limit.name === limit);
+    const said = own.flatMap((key) => remarks.get(values.get(key)?.start ?? -1) ?? []);
+    const remark =
+      said.length === 0 ? '' : `  <!-- ${inComment([...new Set(said)].join('; '))} -->`;
+    return `    <${limit}${own.map((key) => valueText(key, values.get(key))).join('')}/>${remark}`;
+  });
+  return [`  <${name}${head}>`, ...lines, `  </${name}>`];
+}
+
+function valueText(key: LimitKey, value: Located<unknown> | undefined): string {
+  const { kind, name } = attributeOf(key);
+  return attribute(name, printQuantity(kind, value?.value as never));
+}
+
+function comment(lines: readonly string[], indent: string): readonly string[] {
+  if (lines.length === 0) return [];
+  const inside = lines.map((line) => `${indent}  ${inComment(line)}`.trimEnd());
+  return [`${indent}<!--`, ...inside, `${indent}-->`];
+}
+
+/** Two hyphens would end the comment. */
+// oxlint-disable-next-line no-control-regex -- XML allows no control characters
+const inComment = (text: string) =>
+  text.replace(/-(?=-|$)/g, '- ').replace(/[\u0000-\u0008\u000b-\u001f]/g, ' ');

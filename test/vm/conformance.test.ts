@@ -1,0 +1,224 @@
+/**
+ * The suites of this machine's kernel again, inside a Debian guest with its unmodified kernel,
+ * systemd and cgroup v2 alone; and what needs such a guest: quotas, logins, the delegated unit.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/conformance.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const minutes = (count: number) => count * 60_000;
+
+suite('in the virtual machine', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const bulkhead = (words: string) =>
+    guest.run(`cd /opt/bulkhead && ./bulkhead ${words}`, { timeoutMs: minutes(2) });
+  const policy = (body: string) =>
+    guest.succeed(`mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml`, {
+      input: `<bulkhead version="1">${body}</bulkhead>\n`,
+    });
+
+  before(
+    async () => {
+      guest = await startGuest(image);
+      await guest.copyProject();
+    },
+    { timeout: minutes(2) },
+  );
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('doctor finds cgroup v2 below a delegated unit, and holds every cgroup limit in full', async () => {
+    const { stdout } = await bulkhead('doctor --json');
+    const { driver, limits } = JSON.parse(stdout) as {
+      driver: string;
+      limits: Record<string, { level: string }>;
+    };
+    assert.equal(driver, 'cgroup2');
+    for (const [key, { level }] of Object.entries(limits)) {
+      if (/^(cpu|memory|io|processes)\./.test(key)) assert.equal(level, 'full', key);
+    }
+  });
+
+  for (const file of [
+    'test/conformance/kernel.test.ts',
+    'test/cli/exec.test.ts',
+    'test/conformance/demo.test.ts',
+  ]) {
+    test(`${file} passes`, { timeout: minutes(15) }, async () => {
+      const { status } = await guest.run(
+        `cd /opt/bulkhead && node --test --test-concurrency=1 ${file}`,
+        {
+          timeoutMs: minutes(14),
+          onOutput: (text) => process.stderr.write(text.replaceAll(/^/gm, 'guest: ')),
+        },
+      );
+      assert.equal(status, 0);
+    });
+  }
+
+  test(
+    'quotas hold a tenant to its disk space and files, and release lifts them',
+    { timeout: minutes(5) },
+    async () => {
+      await guest.succeed(
+        `mkfs.ext4 -q -F -O quota -E quotatype=usrquota /dev/disk/by-id/virtio-data &&
+       mount -o usrquota /dev/disk/by-id/virtio-data /home && useradd -m quinn`,
+        { timeoutMs: minutes(1) },
+      );
+      await policy('<tenant user="quinn"><disk space="2MiB" files="20"/></tenant>');
+      const applied = await bulkhead('apply');
+      assert.equal(applied.status, 0, applied.stderr);
+      assert.equal((await bulkhead('verify')).status, 0);
+      const wrote = await bulkhead(
+        `exec quinn -- sh -c 'head -c 5000000 /dev/zero > big; wc -c < big'`,
+      );
+      assert.ok(Number(wrote.stdout) <= 2 * 2 ** 20, `it wrote ${wrote.stdout}`);
+      assert.match(wrote.stderr, /quota/i);
+      const files = await bulkhead(
+        `exec quinn -- sh -c 'rm big; for i in $(seq 40); do : > f$i; done; ls | wc -l'`,
+      );
+      assert.ok(Number(files.stdout) <= 20, `it made ${files.stdout} files`);
+      await guest.succeed('setquota -u quinn 0 9999 0 0 /home');
+      const drifted = await bulkhead('verify');
+      assert.equal(drifted.status, 3);
+      assert.match(
+        drifted.stdout,
+        /quota on \/home is 9.*KiB, unlimited files, the policy says 2MiB, 20 files/,
+      );
+      await policy('<tenant user="quinn"/>');
+      assert.equal((await bulkhead('apply')).status, 0);
+      assert.match(
+        await guest.succeed('quota -u quinn --show-mntpoint -v -w -p || true'),
+        /\s0\s+0\s/,
+      );
+      const again = await bulkhead('apply');
+      assert.match(again.stdout, /Nothing to change/);
+      assert.equal((await bulkhead('release')).status, 0);
+      await guest.succeed('userdel -r quinn; umount /home');
+    },
+  );
+
+  test(
+    'the delegated unit survives a daemon-reload, and limits stay',
+    { timeout: minutes(4) },
+    async () => {
+      await policy('<tenant uid="64401"><processes limit="33"/></tenant>');
+      const applied = await bulkhead('apply');
+      assert.equal(applied.status, 0, applied.stderr);
+      await guest.succeed('systemctl daemon-reload && sleep 1');
+      await guest.succeed('systemctl set-property --runtime system.slice CPUWeight=90');
+      assert.equal(await guest.succeed('systemctl is-active bulkhead-tenants.service'), 'active\n');
+      assert.equal(
+        await guest.succeed('cat /sys/fs/cgroup/bulkhead-tenants.service/u64401/pids.max'),
+        '33\n',
+      );
+      assert.equal((await bulkhead('verify')).status, 0);
+      assert.equal((await bulkhead('release')).status, 0);
+      assert.equal(
+        await guest.succeed(
+          'ls -d /sys/fs/cgroup/bulkhead* /etc/systemd/system/bulkhead* 2>/dev/null || true',
+        ),
+        '',
+      );
+    },
+  );
+
+  test('apply --watch follows the policy and new accounts', { timeout: minutes(4) }, async () => {
+    await policy('<tenants uids="2000-2999"/><defaults><processes limit="44"/></defaults>');
+    await guest.succeed(
+      '(cd /opt/bulkhead && exec setsid ./bulkhead apply --watch </dev/null >/tmp/watch 2>&1 & echo $! > /tmp/watch.pid)',
+    );
+    const until = (what: string) =>
+      guest.succeed(
+        `for i in $(seq 300); do ${what} && exit 0; sleep 0.1; done; cat /tmp/watch >&2; exit 1`,
+        { timeoutMs: minutes(1) },
+      );
+    const group = '/sys/fs/cgroup/bulkhead-tenants.service/u2001';
+    await until('grep -q Following /tmp/watch');
+    await guest.succeed('useradd -u 2001 newcomer');
+    await until(`grep -qx 44 ${group}/pids.max 2>/dev/null`);
+    await policy('<tenants uids="2000-2999"/><defaults><processes limit="four"/></defaults>');
+    await until('grep -q "nothing was changed" /tmp/watch');
+    await guest.succeed(`grep -qx 44 ${group}/pids.max`);
+    await policy('<tenants uids="2000-2999"/><defaults><processes limit="45"/></defaults>');
+    await until(`grep -qx 45 ${group}/pids.max`);
+    await guest.succeed('pkill -TERM -f "apply --watch"; userdel newcomer');
+    assert.equal((await bulkhead('release')).status, 0);
+  });
+
+  test(
+    'limits hold without systemd too, in a tree of Bulkhead alone',
+    { timeout: minutes(3) },
+    async () => {
+      await policy('<tenant uid="64402"><processes limit="9"/><cpu limit="50%"/></tenant>');
+      const { stdout } = await guest.run(
+        `cd /opt/bulkhead && unshare --mount sh -ec '
+        mount -t tmpfs none /run/systemd
+        ./bulkhead --instance plain doctor | grep ^Driver
+        ./bulkhead --instance plain apply
+        ./bulkhead --instance plain verify
+        cat /sys/fs/cgroup/plain/u64402/pids.max /sys/fs/cgroup/plain/u64402/cpu.max
+        ./bulkhead --instance plain exec 64402 -- cat /proc/self/cgroup
+        ./bulkhead --instance plain release
+        test ! -e /sys/fs/cgroup/plain' 2>&1`,
+        { timeoutMs: minutes(2) },
+      );
+      assert.match(stdout, /no systemd owns the tree/);
+      assert.match(stdout, /^9\n50000 100000$/m);
+      assert.match(stdout, /^0::\/plain\/u64402$/m);
+      assert.match(stdout, /is gone/);
+    },
+  );
+
+  test(
+    'a partition, a stacked device and btrfs lead to the disks that are throttled',
+    { timeout: minutes(4) },
+    async () => {
+      const data = '/dev/disk/by-id/virtio-data';
+      const disks = async () =>
+        (JSON.parse((await bulkhead('doctor --json')).stdout) as { devices: string[] }).devices;
+      const numbers = (path: string) =>
+        guest.succeed(`lsblk -dno MAJ:MIN $(readlink -f ${path})`).then((text) => text.trim());
+      const [system = '', ...others] = await disks();
+      assert.deepEqual(others, []);
+      const disk = await numbers(data);
+
+      await guest.succeed(
+        `echo ',,L' | sfdisk -q ${data} && udevadm settle && mkfs.ext4 -q -F ${data}-part1 && mount ${data}-part1 /mnt`,
+      );
+      assert.notEqual(await numbers(`${data}-part1`), disk);
+      assert.deepEqual(await disks(), [system, disk].sort());
+      await guest.succeed(
+        `umount /mnt && wipefs -qaf ${data}-part1 ${data} && blockdev --rereadpt ${data}; udevadm settle`,
+      );
+
+      await guest.succeed(
+        `echo "0 $(blockdev --getsz ${data}) linear ${data} 0" | dmsetup create stacked &&
+       mkfs.ext4 -q -F /dev/mapper/stacked && mount /dev/mapper/stacked /mnt && install -d -o 64403 /mnt/own`,
+        { timeoutMs: minutes(1) },
+      );
+      const stacked = await numbers('/dev/mapper/stacked');
+      assert.deepEqual(await disks(), [system, stacked].sort());
+      await policy('<tenant uid="64403"><io write="1MiB/s"/></tenant>');
+      assert.equal((await bulkhead('apply')).status, 0);
+      const started = performance.now();
+      await guest.succeed(
+        'cd /opt/bulkhead && ./bulkhead exec 64403 -- dd if=/dev/zero of=/mnt/own/f oflag=direct bs=128k count=40',
+        { timeoutMs: minutes(1) },
+      );
+      assert.ok(performance.now() - started > 3500, '5 MiB were written faster than 1 MiB/s');
+      await guest.succeed('umount /mnt && dmsetup remove stacked');
+
+      await guest.succeed(`mkfs.btrfs -q -f ${data} && mount ${data} /mnt`);
+      assert.deepEqual(await disks(), [system, disk].sort());
+      await guest.succeed('umount /mnt');
+      assert.equal((await bulkhead('release')).status, 0);
+    },
+  );
+});

