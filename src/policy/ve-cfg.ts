@@ -18,36 +18,24 @@
  * package is known to the control panel only. Places in the document and in diagnostics are those
  * of the ve.cfg. Source: docs.cloudlinux.com, "Limits".
  */
-import type { LimitKey } from '../limits/limit.ts';
-import { printQuantity, unlimited, type CpuFraction, type Quantity } from '../units/quantity.ts';
-import { Diagnostics, type Diagnostic, type Located, type Span } from './diagnostic.ts';
+import type { Diagnostic, Located, Span } from './diagnostic.ts';
 import type {
-  LimitBlock,
   PackageElement,
   PolicyDocument,
   TenantElement,
   TenantName,
   UidRange,
 } from './document.ts';
-import {
-  attributeOf,
-  mostUid,
-  namePattern,
-  parseLimit,
-  userPattern,
-  type ParsedPolicy,
-} from './parse.ts';
+import { attributeOf, mostUid, namePattern, userPattern, type ParsedPolicy } from './parse.ts';
 import type { Account } from './policy.ts';
 import { printPolicy } from './print.ts';
+import { Findings } from './ve-cfg-findings.ts';
+import { LimitReader, span, type Block, type Machine } from './ve-cfg-limits.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
 export { exportVeCfg } from './ve-cfg-export.ts';
 
-export interface VeCfgOptions {
-  /** Of the machine that the file was written for; "25" means 25 % of all of them. */
-  readonly cores: number;
-  /** Clock of one core, for limits in MHz and GHz. */
-  readonly coreMegahertz?: number;
+export interface VeCfgOptions extends Machine {
   /** Who is a tenant without being listed; CloudLinux limits every user. */
   readonly uids?: UidRange;
   /** With these, tenants are written by name. */
@@ -60,8 +48,8 @@ const usualUids: UidRange = { first: 1000, last: 59_999 };
 
 /** A ve.cfg as a policy. */
 export function parseVeCfg(file: string, text: string, options: VeCfgOptions): ParsedPolicy {
-  const { document, diagnostics } = read(file, text, options);
-  return { document, diagnostics };
+  const findings = new Findings(file, text);
+  return { document: read(file, text, options, findings), diagnostics: findings.diagnostics };
 }
 
 /** A ve.cfg written anew as a policy, with comments on what changed. No text where it has errors. */
@@ -70,62 +58,54 @@ export function importVeCfg(
   text: string,
   options: VeCfgOptions,
 ): { readonly text: string | undefined; readonly diagnostics: readonly Diagnostic[] } {
-  const { document, diagnostics, remarks, leftOut } = read(file, text, options);
-  if (document === undefined || diagnostics.failed) {
-    return { text: undefined, diagnostics: diagnostics.list };
-  }
-  const notes = diagnostics.list.map((each) => `- line ${each.line}: ${each.message}`);
+  const findings = new Findings(file, text);
+  const { diagnostics, remarks, leftOut } = findings;
+  const document = read(file, text, options, findings);
+  const list = diagnostics.list.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  if (document === undefined || diagnostics.failed) return { text: undefined, diagnostics: list };
+  const notes = list.map((each) => `- line ${each.line}: ${each.message}`);
   const header = [
     `Made from ${file} by "bulkhead import", for a machine of ${options.cores} cores.`,
     ...(notes.length > 0 ? ['What is not the same as it was:', ...notes] : []),
   ];
   const footer = leftOut.length > 0 ? ['Not understood, and not in force:', ...leftOut] : [];
-  const policy = printPolicy(document, { header, remarks, footer });
-  return { text: policy, diagnostics: diagnostics.list };
+  return { text: printPolicy(document, { header, remarks, footer }), diagnostics: list };
 }
 
-export const isVeCfg = (text: string) => /<lveconfig[\s/>]/.test(text);
-
-interface Read extends ParsedPolicy {
-  /** By the start of the value that they are about. */
-  readonly remarks: ReadonlyMap<number, string>;
-  /** Source text of what is not understood. */
-  readonly leftOut: readonly string[];
+/** Whether the first element is that of a ve.cfg; what stands in a comment does not count. */
+export function isVeCfg(text: string): boolean {
+  let at = text.startsWith('\uFEFF') ? 1 : 0;
+  for (;;) {
+    while (/\s/.test(text[at] ?? '')) at++;
+    const close = text.startsWith('<!--', at)
+      ? '-->'
+      : text.startsWith('<?', at)
+        ? '?>'
+        : undefined;
+    if (close === undefined) return /^<lveconfig[\s/>]/.test(text.slice(at, at + 11));
+    const end = text.indexOf(close, at);
+    if (end === -1) return false;
+    at = end + close.length;
+  }
 }
 
-function read(file: string, text: string, options: VeCfgOptions): Read {
-  const diagnostics = new Diagnostics(file, text);
+function read(
+  file: string,
+  text: string,
+  options: VeCfgOptions,
+  findings: Findings,
+): PolicyDocument | undefined {
+  const { diagnostics } = findings;
   const root = parseXml(text, diagnostics);
-  const reader = new Reader(text, options, diagnostics);
-  const { remarks, leftOut } = reader;
-  if (root === undefined) return { document: undefined, diagnostics, remarks, leftOut };
+  if (root === undefined) return undefined;
   if (root.name !== 'lveconfig') {
     diagnostics.error(root, `The root element is <${root.name}>, not <lveconfig>`);
-    return { document: undefined, diagnostics, remarks, leftOut };
+    return undefined;
   }
-  const document = reader.document(file, root);
-  reader.sayGathered();
-  return { document, diagnostics, remarks, leftOut };
+  const document = new Reader(options, findings).document(file, text, root);
+  findings.sayGathered();
+  return document;
 }
-
-/** CPU as written: two limits that are inherited one by one, and of which the smaller holds. */
-interface Cpu {
-  readonly cpu: Located<Quantity> | undefined;
-  readonly ncpu: Located<Quantity> | undefined;
-}
-
-interface Block extends LimitBlock, Cpu {}
-
-/** Limits that are one number, and how they are said in the policy. */
-const plainLimits: Readonly<
-  Record<string, { attribute: string; keys: readonly LimitKey[]; say: (n: number) => string }>
-> = {
-  pmem: { attribute: 'limit', keys: ['memory.limit'], say: (pages) => `${pages * 4}KiB` },
-  io: { attribute: 'limit', keys: ['io.read', 'io.write'], say: (n) => `${n}KiB/s` },
-  iops: { attribute: 'limit', keys: ['io.reads', 'io.writes'], say: (n) => `${n}/s` },
-  nproc: { attribute: 'limit', keys: ['processes.limit'], say: String },
-  other: { attribute: 'maxentryprocs', keys: ['entries.limit'], say: String },
-};
 
 /** What CloudLinux uses where the defaults of the file say nothing. */
 const vendorDefaults: Readonly<Record<string, string>> = {
@@ -137,32 +117,27 @@ const vendorDefaults: Readonly<Record<string, string>> = {
   other: '20',
 };
 
-const together = (what: string) =>
-  `"${what}" bounds reads and writes together; here each of them is bounded by itself, so both at once may reach twice as much`;
-
 class Reader {
-  readonly remarks = new Map<number, string>();
-  readonly leftOut: string[] = [];
-  readonly #text: string;
   readonly #options: VeCfgOptions;
-  readonly #diagnostics: Diagnostics;
+  readonly #findings: Findings;
+  readonly #limits: LimitReader;
   readonly #byUid: ReadonlyMap<number, Account>;
-  /** What is said once a file, at its first place. */
-  readonly #gathered = new Map<string, { severity: 'warning' | 'note'; at: Span; count: number }>();
+  /** Of packages, as they are called here. */
+  readonly #names = new Set<string>();
 
-  constructor(text: string, options: VeCfgOptions, diagnostics: Diagnostics) {
-    this.#text = text;
+  constructor(options: VeCfgOptions, findings: Findings) {
     this.#options = options;
-    this.#diagnostics = diagnostics;
+    this.#findings = findings;
+    this.#limits = new LimitReader(options, findings);
     this.#byUid = new Map(options.accounts?.map((each) => [each.uid, each]));
   }
 
-  document(file: string, root: XmlElement): PolicyDocument {
+  document(file: string, text: string, root: XmlElement): PolicyDocument {
     const [defaultsXml, ...again] = childrenOf(root, 'defaults');
     for (const each of again)
-      this.#diagnostics.error(each, '<defaults> stands twice; write it once');
+      this.#findings.diagnostics.error(each, '<defaults> stands twice; write it once');
     this.#reportUnknown(root, ['defaults', 'package', 'lve']);
-    const defaults = defaultsXml && this.#block(defaultsXml);
+    const defaults = defaultsXml && this.#limits.block(defaultsXml);
     this.#noteMissingDefaults(defaultsXml ?? root, defaultsXml);
     const blocks = new Map<string, Block>();
     const packages = childrenOf(root, 'package').flatMap((xml) =>
@@ -170,7 +145,7 @@ class Reader {
     );
     return {
       file,
-      text: this.#text,
+      text,
       root,
       tenantRanges: [
         {
@@ -181,7 +156,7 @@ class Reader {
         },
       ],
       defaults: defaults && {
-        ...this.#merged(defaults, []),
+        ...this.#limits.merged(defaults, []),
         ...span(defaultsXml),
         xml: defaultsXml,
       },
@@ -191,49 +166,29 @@ class Reader {
       driver: undefined,
       symlinks: undefined,
       modules: undefined,
-      diagnostics: this.#diagnostics,
+      diagnostics: this.#findings.diagnostics,
     };
-  }
-
-  sayGathered(): void {
-    for (const [message, { severity, at, count }] of this.#gathered) {
-      const more = count > 1 ? ` (${count} places)` : '';
-      this.#diagnostics.add(severity, at.start, message + more);
-    }
-  }
-
-  #gather(severity: 'warning' | 'note', at: Span, message: string): void {
-    const known = this.#gathered.get(message);
-    if (known === undefined) this.#gathered.set(message, { severity, at, count: 1 });
-    else known.count++;
   }
 
   #reportUnknown(root: XmlElement, known: readonly string[]): void {
     for (const each of root.children) {
       if (known.includes(each.name)) continue;
-      if (each.name === 'system') this.#gather('note', each, '<system> has no counterpart here');
-      else this.#notUnderstood(each);
+      if (each.name === 'system')
+        this.#findings.gather('note', each, '<system> has no counterpart here');
+      else this.#findings.notUnderstood(each);
     }
-  }
-
-  #notUnderstood(element: XmlElement): void {
-    const path = element.parent?.name ?? '';
-    this.#diagnostics.warn(
-      element,
-      `<${element.name}> inside <${path}> is not understood and left out`,
-    );
-    this.leftOut.push(...this.#text.slice(element.start, element.end).split(/\r?\n/));
   }
 
   #noteMissingDefaults(at: Span, defaults: XmlElement | undefined): void {
-    for (const [name, value] of Object.entries(vendorDefaults)) {
-      if (defaults?.children.some((each) => each.name === name)) continue;
-      this.#diagnostics.add(
-        'note',
-        at.start,
-        `The defaults say nothing of "${name}", for which CloudLinux uses ${value}; here it is unlimited`,
-      );
-    }
+    const missing = Object.entries(vendorDefaults)
+      .filter(([name]) => !defaults?.children.some((each) => each.name === name))
+      .map(([name, value]) => `${name} ${value}`);
+    if (missing.length === 0) return;
+    this.#findings.diagnostics.add(
+      'note',
+      at.start,
+      `The defaults leave these out, which CloudLinux sets by itself and which are unlimited here: ${missing.join(', ')}`,
+    );
   }
 
   #package(
@@ -243,26 +198,27 @@ class Reader {
   ): readonly PackageElement[] {
     const id = attributeOf(xml, 'id');
     if (id === undefined) {
-      this.#diagnostics.error(xml, '<package> needs the attribute "id", its name');
+      this.#findings.diagnostics.error(xml, '<package> needs the attribute "id", its name');
       return [];
     }
     if (blocks.has(id.value)) {
-      this.#diagnostics.error(id, `The package "${id.value}" is defined twice`);
+      this.#findings.diagnostics.error(id, `The package "${id.value}" is defined twice`);
       return [];
     }
-    const block = this.#block(xml);
-    const name = this.#packageName(id, blocks);
+    const block = this.#limits.block(xml);
+    const name = this.#packageName(id);
     blocks.set(id.value, block);
-    return [{ ...this.#merged(block, [defaults]), ...span(xml), name, xml }];
+    return [{ ...this.#limits.merged(block, [defaults]), ...span(xml), name, xml }];
   }
 
   /** Names that the policy's language has no room for get another, which is said. */
-  #packageName(id: Located<string>, taken: ReadonlyMap<string, unknown>): Located<string> {
-    if (namePattern.test(id.value)) return id;
-    const base = packageNameFor(id.value);
+  #packageName(id: Located<string>): Located<string> {
+    const base = namePattern.test(id.value) ? id.value : packageNameFor(id.value);
     let name = base;
-    for (let number = 2; taken.has(name); number++) name = `${base.slice(0, 60)} ${number}`;
-    this.#diagnostics.warn(id, `The package "${id.value}" is called "${name}" here`);
+    for (let number = 2; this.#names.has(name); number++) name = `${base.slice(0, 60)} ${number}`;
+    this.#names.add(name);
+    if (name === id.value) return id;
+    this.#findings.diagnostics.warn(id, `The package "${id.value}" is called "${name}" here`);
     return { ...id, value: name };
   }
 
@@ -279,14 +235,17 @@ class Reader {
       if (name === undefined) return [];
       const key = nameKey(name.value);
       if (listed.has(key)) {
-        this.#diagnostics.error(name, `The lve "${attributeOf(xml, 'id')?.value}" is there twice`);
+        this.#findings.diagnostics.error(
+          name,
+          `The lve "${attributeOf(xml, 'id')?.value}" is there twice`,
+        );
         return [];
       }
       listed.add(key);
       const pack = memberships.get(key);
-      const block = this.#block(xml);
+      const block = this.#limits.block(xml);
       const above = [pack && blocks.get(packageId(pack)), defaults];
-      const merged = this.#merged(block, above);
+      const merged = this.#limits.merged(block, above);
       return [{ ...merged, ...span(xml), name, package: pack?.name, xml }];
     });
     const others = [...memberships].flatMap(([key, pack]) =>
@@ -300,7 +259,11 @@ class Reader {
     const { packageMembers } = this.#options;
     const [first] = packages;
     if (packageMembers === undefined && first !== undefined) {
-      this.#gather('note', first, 'The file does not say who has a package; say it at each tenant');
+      this.#findings.gather(
+        'note',
+        first,
+        'The file does not say who has a package; say it at each tenant',
+      );
     }
     return new Map(
       packages.flatMap((pack) =>
@@ -323,195 +286,24 @@ class Reader {
     const id = attributeOf(xml, 'id');
     const uid = /^\d{1,10}$/.test(id?.value ?? '') ? Number(id?.value) : NaN;
     if (id === undefined || !(uid <= mostUid)) {
-      this.#diagnostics.error(id ?? xml, '<lve> needs the attribute "id", a uid');
+      this.#findings.diagnostics.error(id ?? xml, '<lve> needs the attribute "id", a uid');
       return undefined;
     }
     if (uid === 0) {
-      this.#notUnderstood(xml);
+      this.#findings.notUnderstood(xml);
       return undefined;
     }
     const user = attributeOf(xml, 'user');
     const account = this.#byUid.get(uid);
     if (user !== undefined && account !== undefined && account.user !== user.value) {
-      this.#diagnostics.warn(
+      this.#findings.diagnostics.warn(
         user,
         `Uid ${uid} is "${account.user}" on this host, not "${user.value}"`,
       );
     }
     return { ...span(id), value: this.#known({ kind: 'uid', uid }) };
   }
-
-  #block(xml: XmlElement): Block {
-    const values = new Map<LimitKey, Located<Quantity>>();
-    let cpu: Located<Quantity> | undefined;
-    let ncpu: Located<Quantity> | undefined;
-    const seen = new Set<string>();
-    for (const child of xml.children) {
-      if (seen.has(child.name)) {
-        this.#diagnostics.error(child, `<${child.name}> stands twice inside this <${xml.name}>`);
-        continue;
-      }
-      seen.add(child.name);
-      if (child.name === 'cpu') cpu = this.#limitOf(child, 'limit', (text) => this.#cpu(text));
-      else if (child.name === 'ncpu')
-        ncpu = this.#limitOf(child, 'limit', (text) => this.#ncpu(text));
-      else if (child.name === 'mem' || child.name === 'vmem') this.#addressSpace(child);
-      else this.#plain(child, values);
-    }
-    return { values, cpu, ncpu };
-  }
-
-  #plain(element: XmlElement, values: Map<LimitKey, Located<Quantity>>): void {
-    const limit = Object.hasOwn(plainLimits, element.name) ? plainLimits[element.name] : undefined;
-    if (limit === undefined) return this.#notUnderstood(element);
-    for (const key of limit.keys) {
-      const value = this.#limitOf(element, limit.attribute, (text) =>
-        this.#number(key, text, limit.say),
-      );
-      if (value === undefined) return;
-      values.set(key, value);
-      if (limit.keys.length > 1 && value.value !== unlimited) {
-        this.#gather('note', value, together(element.name));
-      }
-    }
-  }
-
-  #limitOf(
-    element: XmlElement,
-    attribute: string,
-    read: (text: Located<string>) => Quantity | undefined,
-  ): Located<Quantity> | undefined {
-    for (const each of element.attributes) {
-      if (each.name === attribute) continue;
-      this.#gather(
-        'warning',
-        each,
-        `<${element.name} ${each.name}="…"> is not understood and left out`,
-      );
-    }
-    const text = attributeOf(element, attribute);
-    if (text === undefined) {
-      this.#diagnostics.error(element, `<${element.name}> needs the attribute "${attribute}"`);
-      return undefined;
-    }
-    const value = read(text);
-    return value === undefined ? undefined : { ...span(text), value };
-  }
-
-  #number(
-    key: LimitKey,
-    text: Located<string>,
-    say: (number: number) => string,
-  ): Quantity | undefined {
-    if (!/^\d{1,15}$/.test(text.value)) {
-      this.#diagnostics.error(text, `"${text.value}" is not a whole number`);
-      return undefined;
-    }
-    return this.#quantity(
-      key,
-      text,
-      Number(text.value) === 0 ? unlimited : say(Number(text.value)),
-    );
-  }
-
-  #quantity(key: LimitKey, at: Span, said: string): Quantity | undefined {
-    const parsed = parseLimit(key, said);
-    if (parsed?.ok) return parsed.value;
-    this.#diagnostics.error(at, parsed?.error ?? `There is no limit "${key}"`);
-    return undefined;
-  }
-
-  #cpu(text: Located<string>): Quantity | undefined {
-    const match = /^(\d{1,9}(?:\.\d{1,6})?)\s?(%|mhz|ghz)?$/i.exec(text.value);
-    const number = Number(match?.[1]);
-    if (match === null) {
-      this.#diagnostics.error(
-        text,
-        `"${text.value}" is not a CPU limit; write for example "25" or "100%"`,
-      );
-      return undefined;
-    }
-    if (number === 0) return unlimited;
-    const unit = match[2]?.toLowerCase();
-    if (unit === '%') return this.#quantity('cpu.limit', text, `${number}%`);
-    if (unit !== undefined) return this.#clock(text, unit === 'ghz' ? number * 1000 : number);
-    const { cores } = this.#options;
-    this.#remark(text, `${number}% of ${cores} cores`);
-    this.#gather(
-      'note',
-      text,
-      `A "cpu" without "%" is a share of the whole machine; it is converted for ${cores} cores`,
-    );
-    return this.#quantity('cpu.limit', text, percent((number / 100) * cores));
-  }
-
-  #clock(text: Located<string>, megahertz: number): Quantity | undefined {
-    const { coreMegahertz } = this.#options;
-    if (coreMegahertz === undefined) {
-      this.#diagnostics.error(
-        text,
-        `"${text.value}" is a clock rate, which says nothing without that of a core; pass --core-mhz`,
-      );
-      return undefined;
-    }
-    this.#remark(text, `${megahertz} MHz of ${coreMegahertz} MHz`);
-    this.#gather(
-      'warning',
-      text,
-      `A clock rate is converted for cores of ${coreMegahertz} MHz; the share of time stays when the clock changes`,
-    );
-    return this.#quantity('cpu.limit', text, percent(megahertz / coreMegahertz));
-  }
-
-  #ncpu(text: Located<string>): Quantity | undefined {
-    return this.#number('cpu.limit', text, (cores) => `${cores} cores`);
-  }
-
-  #addressSpace(element: XmlElement): void {
-    const limit = attributeOf(element, 'limit');
-    if (limit === undefined || Number(limit.value) === 0) return;
-    this.#gather(
-      'warning',
-      limit,
-      `"${element.name}" limits address space, which is dropped here; "pmem" is the memory limit`,
-    );
-  }
-
-  #remark(at: Span, remark: string): void {
-    this.remarks.set(at.start, remark);
-  }
-
-  /** Puts the smaller of cpu and ncpu in, each inherited by itself from what is `above`. */
-  #merged(block: Block, above: readonly (Block | undefined)[]): LimitBlock {
-    if (block.cpu === undefined && block.ncpu === undefined) return { values: block.values };
-    const chain = [block, ...above.filter((each) => each !== undefined)];
-    const cpu = chain.find((each) => each.cpu !== undefined)?.cpu;
-    const ncpu = chain.find((each) => each.ncpu !== undefined)?.ncpu;
-    const own = block.cpu ?? block.ncpu;
-    if (own === undefined) return { values: block.values };
-    const held = smaller(cpu?.value ?? unlimited, ncpu?.value ?? unlimited);
-    if (cpu !== undefined && held !== cpu.value) this.#cut(own, cpu.value, ncpu?.value, block);
-    return { values: new Map([['cpu.limit', { ...span(own), value: held }], ...block.values]) };
-  }
-
-  #cut(own: Span, cpu: Quantity, ncpu: Quantity | undefined, block: Block): void {
-    const cores = printQuantity('cpu', ncpu ?? unlimited);
-    const earlier = this.remarks.get(own.start);
-    this.#remark(own, `${earlier === undefined ? '' : `${earlier}, `}ncpu allows ${cores}`);
-    if (block.ncpu !== undefined) return;
-    this.#diagnostics.warn(
-      own,
-      `The inherited "ncpu" allows ${cores}, less than the ${printQuantity('cpu', cpu)} written here; the smaller holds`,
-    );
-  }
 }
-
-function smaller(a: Quantity, b: Quantity): Quantity {
-  if (a === unlimited) return b;
-  return b === unlimited || a <= b ? a : b;
-}
-
-const percent = (fraction: number) => printQuantity('cpu', fraction as CpuFraction);
 
 /** What is left of a package's id when all that a name may not hold is replaced. */
 function packageNameFor(id: string): string {
@@ -541,5 +333,3 @@ function member(key: string, pack: PackageElement): TenantElement {
 
 const childrenOf = (element: XmlElement, name: string) =>
   element.children.filter((child) => child.name === name);
-
-const span = ({ start, end }: Span): Span => ({ start, end });

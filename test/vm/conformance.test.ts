@@ -148,7 +148,7 @@ suite('in the virtual machine', { skip }, () => {
     await guest.succeed(`grep -qx 44 ${group}/pids.max`);
     await policy('<tenants uids="2000-2999"/><defaults><processes limit="45"/></defaults>');
     await until(`grep -qx 45 ${group}/pids.max`);
-    await guest.succeed('pkill -TERM -f "apply --watch"; userdel newcomer');
+    await guest.succeed('kill $(cat /tmp/watch.pid); userdel newcomer');
     assert.equal((await bulkhead('release')).status, 0);
   });
 

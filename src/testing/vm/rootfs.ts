@@ -13,7 +13,7 @@ export const guestDebianPackages = [
   // Ways in for tenants
   'openssh-server openssh-client cron',
   // Disk limits on each kind of file system
-  'quota e2fsprogs btrfs-progs xfsprogs dmsetup',
+  'quota e2fsprogs btrfs-progs xfsprogs dmsetup fdisk',
   // What Bulkhead or its tests run
   'bubblewrap strace libxml2-utils python3-minimal',
 ].flatMap(words);

@@ -1,0 +1,120 @@
+/**
+ * Reads the counters of many groups again and again, through descriptors that stay open.
+ *
+ * Opening a cgroup file costs several times what reading it costs, so each group keeps
+ * `descriptorsPerGroup` of them: ten on v1, six on v2. Node raises RLIMIT_NOFILE to its hard limit
+ * when it starts; `mostGroups` says how many groups fit under a limit.
+ *
+ * A group that vanished is closed and forgotten, and reads as `undefined`. One that was made anew
+ * under the same name is another group to the kernel: `track` it again.
+ */
+import { closeSync, readSync } from 'node:fs';
+import type { CounterFile, Counters } from '../limits/limit.ts';
+import { limits, noCounters } from '../limits/limits.ts';
+import type { CgroupFiles } from './cgroup-files.ts';
+import type { Hierarchy } from './hierarchies.ts';
+
+interface Source {
+  readonly files: CgroupFiles;
+  readonly counter: CounterFile;
+}
+
+interface OpenFile {
+  readonly fd: number;
+  readonly parse: CounterFile['parse'];
+  /** What it said last. */
+  text: string;
+}
+
+/** Most tenants are idle most of the time, and what has not changed is not parsed again. */
+interface TrackedGroup {
+  readonly files: readonly OpenFile[];
+  counters: Readonly<Counters>;
+}
+
+/** No file of counters of one group is longer: the kernel prints up to a page at once. */
+const bufferBytes = 4096;
+/** What the rest of the process may need. */
+const spareDescriptors = 256;
+
+export class UsageReader implements Disposable {
+  readonly #sources: readonly Source[];
+  readonly #groups = new Map<string, TrackedGroup>();
+  readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes);
+
+  constructor(hierarchies: readonly Hierarchy[], version: 1 | 2) {
+    const side = version === 2 ? 'cgroup2' : 'cgroup1';
+    this.#sources = limits
+      .flatMap((limit) => limit[side].counters)
+      .flatMap((counter) => {
+        const hierarchy = hierarchies.find((each) => each.controllers.has(counter.controller));
+        return hierarchy === undefined ? [] : [{ files: hierarchy.files, counter }];
+      });
+  }
+
+  get descriptorsPerGroup(): number {
+    return this.#sources.length;
+  }
+
+  /** As many groups as a process can track that may have `openFiles` files open. */
+  mostGroups(openFiles: number): number {
+    return Math.max(0, Math.floor((openFiles - spareDescriptors) / this.descriptorsPerGroup));
+  }
+
+  get groups(): readonly string[] {
+    return [...this.#groups.keys()];
+  }
+
+  /** Opens the files of a group, anew if it is known already; false where it has none. */
+  track(group: string): boolean {
+    this.forget(group);
+    const files = this.#sources.flatMap(({ files, counter: { file, parse } }): OpenFile[] => {
+      const fd = files.open(group, file);
+      return fd === undefined ? [] : [{ fd, parse, text: '' }];
+    });
+    if (files.length > 0) this.#groups.set(group, { files, counters: noCounters });
+    return files.length > 0;
+  }
+
+  forget(group: string): void {
+    for (const { fd } of this.#groups.get(group)?.files ?? []) closeSync(fd);
+    this.#groups.delete(group);
+  }
+
+  /** What the group has used by now; nothing where it is not tracked or gone. */
+  read(group: string): Readonly<Counters> | undefined {
+    const tracked = this.#groups.get(group);
+    if (tracked === undefined) return undefined;
+    try {
+      if (this.#refresh(tracked.files)) tracked.counters = parseAll(tracked.files);
+      return tracked.counters;
+    } catch {
+      // ENODEV: the descriptor is of a group that has been removed.
+      this.forget(group);
+      return undefined;
+    }
+  }
+
+  /** Whether any of them says something else than before. */
+  #refresh(files: readonly OpenFile[]): boolean {
+    let changed = false;
+    for (const file of files) {
+      const length = readSync(file.fd, this.#buffer, 0, bufferBytes, 0);
+      const text = this.#buffer.latin1Slice(0, length);
+      if (text === file.text) continue;
+      file.text = text;
+      changed = true;
+    }
+    return changed;
+  }
+
+  [Symbol.dispose](): void {
+    for (const group of this.groups) this.forget(group);
+  }
+}
+
+function parseAll(files: readonly OpenFile[]): Readonly<Counters> {
+  const counters = { ...noCounters };
+  for (const { parse, text } of files) parse(text, counters);
+  return counters;
+}

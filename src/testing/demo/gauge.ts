@@ -1,0 +1,170 @@
+/**
+ * How the use of a limit is measured, when it counts as held, and the words that prove it.
+ *
+ * Held needs two things: that use stayed within the limit, and that the load did press against
+ * it. A limit that was never reached proves nothing.
+ */
+import { attributeOf } from '../../limits/limits.ts';
+import type { Counters, LimitKey } from '../../limits/limit.ts';
+import { printQuantity, type Quantity } from '../../units/quantity.ts';
+import { shortBytes } from '../../cli/terminal.ts';
+import type { Peak } from './peaks.ts';
+import type { Series } from './sample.ts';
+
+/** Numbers in the unit of the limit: cores, bytes, processes, bytes or operations a second. */
+export interface Reading {
+  readonly limit: number;
+  readonly use: number;
+  /** What the verdict goes by: the mean of the whole time, or the peak. */
+  readonly measured: number;
+  /** How often the kernel counted that the limit struck. */
+  readonly struck: number;
+  /** What was possible without the limit, where that was measured. */
+  readonly alone: number | undefined;
+}
+
+/** The group's own samples, and those of the group that it shares with others. */
+export interface Sources {
+  readonly own: Series;
+  readonly shared: Series;
+  readonly peak: (peak: Peak) => number | undefined;
+}
+
+/** A value in the words of the limit. */
+type Print = (value: number) => string;
+
+export interface Gauge {
+  readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'struck'>;
+  readonly within: (reading: Reading) => boolean;
+  readonly pressed: (reading: Reading) => boolean;
+  /** How often it struck, in a few words. */
+  readonly strikes: (reading: Reading, print: Print) => string;
+  /** The measured numbers as a sentence. */
+  readonly proof: (reading: Reading, limit: string, print: Print) => string;
+}
+
+export type GaugeName = 'cpu' | 'share' | 'memory' | 'processes' | 'disk';
+
+/** Scheduling and the first moments are not exact. */
+const rateTolerance = 1.1;
+/** The kernel lets some of its own allocations pass. */
+const memoryTolerance = 1.02;
+const shareTolerance = 0.1;
+/** As many periods of 100 ms as no accident throttles. */
+const fewestPeriods = 10;
+/** A disk that is pressed gives at least this much of its limit, and has more to give. */
+const pressedRatio = 0.7;
+const spareRatio = 1.25;
+
+const percent = (value: number) => `${(value * 100).toFixed(1)}%`;
+const times = (count: number) => `${count} ${count === 1 ? 'time' : 'times'}`;
+const processCount = (count: number) => `${count} ${count === 1 ? 'process' : 'processes'}`;
+const forkCount = (count: number) => `${count} ${count === 1 ? 'fork' : 'forks'}`;
+
+const cpu: Gauge = {
+  read: ({ own }) => ({
+    use: own.recentRate('cpuMicroseconds') / 1e6,
+    measured: own.rate('cpuMicroseconds') / 1e6,
+    struck: own.growth('throttledPeriods'),
+  }),
+  within: ({ measured, limit }) => measured <= limit * rateTolerance,
+  pressed: ({ struck }) => struck >= fewestPeriods,
+  strikes: ({ struck }) => `slowed it ${times(struck)}`,
+  proof: ({ measured, struck }, limit) =>
+    `used ${percent(measured)} of a core, limit ${limit}; slowed down ${times(struck)}`,
+};
+
+/** The part of the time that two tenants had together, under a reseller that throttled both. */
+const share: Gauge = {
+  read({ own, shared }) {
+    const part = (of: (series: Series) => number) => of(own) / (of(shared) || Infinity);
+    return {
+      use: part((series) => series.recentRate('cpuMicroseconds')),
+      measured: part((series) => series.rate('cpuMicroseconds')),
+      struck: shared.growth('throttledPeriods'),
+    };
+  },
+  within: ({ measured, limit }) => Math.abs(measured - limit) <= shareTolerance,
+  pressed: ({ struck }) => struck >= fewestPeriods,
+  strikes: () => 'shared out what both got',
+  proof: ({ measured }, limit) =>
+    `got ${percent(measured)} of what both got; its weight entitles it to ${limit}`,
+};
+
+const memory: Gauge = {
+  read: ({ own, peak }) => ({
+    use: own.now('memoryBytes'),
+    measured: peak('memory') ?? own.highest('memoryBytes'),
+    struck: own.growth('oomKills'),
+  }),
+  within: ({ measured, limit }) => measured <= limit * memoryTolerance,
+  pressed: ({ struck }) => struck > 0,
+  strikes: ({ struck }) => `ended ${processCount(struck)}`,
+  proof: ({ measured, struck }, limit) =>
+    `peak ${shortBytes(measured)} of ${limit}; the kernel ended ${processCount(struck)}`,
+};
+
+const processes: Gauge = {
+  read: ({ own, peak }) => ({
+    use: own.now('processes'),
+    measured: peak('pids') ?? own.highest('processes'),
+    struck: own.growth('forksRefused'),
+  }),
+  within: ({ measured, limit }) => measured <= limit,
+  pressed: ({ struck }) => struck > 0,
+  strikes: ({ struck }) => `refused ${forkCount(struck)}`,
+  proof: ({ measured, struck }, limit) =>
+    `peak ${measured} of ${limit}; the kernel refused ${forkCount(struck)}`,
+};
+
+/** The kernel does not count how often it delays a disk, so what the disk gives alone is shown. */
+const disk = (counter: keyof Counters): Gauge => ({
+  read: ({ own }) => ({
+    use: own.recentRate(counter),
+    measured: own.rate(counter),
+    struck: 0,
+  }),
+  within: ({ measured, limit }) => measured <= limit * rateTolerance,
+  pressed: ({ measured, limit, alone }) =>
+    measured >= limit * pressedRatio && alone !== undefined && alone >= limit * spareRatio,
+  strikes: ({ alone = 0 }, print) => `held it back from ${print(alone)}`,
+  proof: ({ measured, alone = 0 }, limit, print) =>
+    `${print(measured)}, limit ${limit}; without it the disk gave ${print(alone)}`,
+});
+
+const diskCounters: Readonly<Record<string, keyof Counters>> = {
+  'io.read': 'readBytes',
+  'io.write': 'writeBytes',
+  'io.reads': 'reads',
+  'io.writes': 'writes',
+};
+
+export function gaugeOf(name: GaugeName, key: LimitKey): Gauge {
+  if (name !== 'disk') return { cpu, share, memory, processes }[name];
+  const counter = diskCounters[key];
+  if (counter === undefined) throw new Error(`"${key}" is not measured on a disk`);
+  return disk(counter);
+}
+
+/** A measured value, to about three digits. */
+export function printUse(key: LimitKey, value: number): string {
+  switch (attributeOf(key).kind) {
+    case 'cpu':
+    case 'weight':
+      return percent(value);
+    case 'bytes':
+      return shortBytes(value);
+    case 'bytesPerSecond':
+      return `${shortBytes(value)}/s`;
+    case 'perSecond':
+      return `${Math.round(value)}/s`;
+    case 'count':
+      return String(value);
+  }
+}
+
+/** A limit as the policy writes it; a weight as the share that it comes to. */
+export function printLimit(name: GaugeName, key: LimitKey, value: number): string {
+  if (name === 'share') return `${Math.round(value * 100)}%`;
+  return printQuantity(attributeOf(key).kind, value as Quantity);
+}

@@ -1,0 +1,34 @@
+/** The same demo in a virtual machine, for hosts that cannot show it themselves. */
+import { prepareImage } from '../vm/image.ts';
+import { startGuest } from '../vm/guest.ts';
+import { step } from '../vm/progress.ts';
+
+const demoMilliseconds = 120_000;
+
+/** Answers its exit status. The harness itself clears up when it is interrupted. */
+export async function demonstrateInGuest(isJson: boolean): Promise<number> {
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  log('Starting a virtual machine with its own kernel; the first time, its image is built');
+  const image = await prepareImage(log);
+  if (!image.ok) {
+    log(`Cannot run the virtual machine here: ${image.error}`);
+    return 1;
+  }
+  await using guest = await step(log, 'starting the guest', () => startGuest(image.value));
+  await step(log, 'copying the project', () => guest.copyProject());
+  const { status } = await guest.run(guestCommand(isJson), {
+    timeoutMs: demoMilliseconds,
+    onOutput: (text) => void process.stdout.write(text),
+  });
+  return status;
+}
+
+/** What the guest's end of the connection cannot know: the terminal at this end. */
+function guestCommand(isJson: boolean): string {
+  const { stdout } = process;
+  const isSmart = stdout.isTTY === true && process.env['TERM'] !== 'dumb' && !isJson;
+  const live = isSmart ? ` --live=${stdout.columns}x${stdout.rows}` : '';
+  const color = (process.env['NO_COLOR'] ?? '') === '' ? '' : 'NO_COLOR=1 ';
+  const json = isJson ? ' --json' : '';
+  return `cd /opt/bulkhead && ${color}node_modules/.bin/node src/testing/demo/main.ts${json}${live}`;
+}

@@ -1,0 +1,184 @@
+/**
+ * The loads, as programs for a POSIX shell and coreutils, and what starts and ends them.
+ *
+ * Each is started by the launcher, so that it is the tenant from its first instruction on. None
+ * outlives `longestSeconds`, even if the demo is killed.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LimitKey } from '../../limits/limit.ts';
+import { launcher, paths } from './place.ts';
+
+/** Facts that decide how much a load takes. */
+export interface LoadContext {
+  /** Of the limit that it goes against. */
+  readonly limit: number;
+  /** The core that tenants who share one run on. */
+  readonly core: number;
+  readonly scratch: ScratchFiles | undefined;
+}
+
+/** What a tenant may read and write on the disk. */
+export interface ScratchFiles {
+  readonly directory: (uid: number) => string;
+  readonly fileBytes: number;
+}
+
+export interface Load {
+  readonly uid: number;
+  readonly script: string;
+  readonly arguments: (context: LoadContext) => readonly string[];
+  /** Starts again when it has ended and at most half of the limit is in use. */
+  readonly again: boolean;
+}
+
+const longestSeconds = 20;
+/** What a disk load moves at most if nothing holds it: this many times what it should get. */
+const mostTimesLimit = 4;
+const expectedSeconds = 10;
+export const operationBytes = 4096;
+export const blockBytes = 128 * 1024;
+
+export function busyLoop(uid: number, options?: { readonly onOneCore: boolean }): Load {
+  const pin = 'taskset -cp "$1" $$ >/dev/null 2>&1; ';
+  return {
+    uid,
+    script: `${options?.onOneCore === true ? pin : ''}while :; do :; done`,
+    arguments: ({ core }) => [String(core)],
+    again: false,
+  };
+}
+
+/** tail keeps all that it reads while no line ends. It gets two and a half times the limit. */
+export const memoryHog = (uid: number): Load => ({
+  uid,
+  script: `i=0
+while [ $i -lt 40 ]; do head -c "$1" /dev/zero || break; sleep 0.05; i=$((i + 1)); done |
+  tail >/dev/null`,
+  arguments: ({ limit }) => [String(Math.min(2 ** 26, Math.ceil(limit / 16)))],
+  again: true,
+});
+
+/** Each process starts two, nine deep: 511 where nothing refuses them. */
+export const forkStorm = (uid: number): Load => ({
+  uid,
+  script: `storm() {
+  [ "$1" = 0 ] && exec sleep 1
+  storm $(($1 - 1)) &
+  storm $(($1 - 1)) &
+  wait
+}
+storm 8`,
+  arguments: () => [],
+  again: true,
+});
+
+const repeated = (command: string) => `i=0
+while [ $i -lt "$2" ]; do ${command} || exit; i=$((i + 1)); done`;
+
+const isOperations = (key: LimitKey) => key === 'io.reads' || key === 'io.writes';
+
+function disk(uid: number, key: LimitKey, command: string, file: string): Load {
+  const bytes = isOperations(key) ? operationBytes : blockBytes;
+  return {
+    uid,
+    script: repeated(command),
+    arguments({ limit, scratch }) {
+      if (scratch === undefined) throw new Error('There are no scratch files');
+      const rate = isOperations(key) ? limit * operationBytes : limit;
+      const rounds = Math.ceil((mostTimesLimit * rate * expectedSeconds) / scratch.fileBytes);
+      const path = `${scratch.directory(uid)}/${file}`;
+      return [path, String(rounds), String(bytes), String(scratch.fileBytes / bytes)];
+    },
+    again: false,
+  };
+}
+
+export const diskReader = (uid: number, key: LimitKey): Load =>
+  disk(uid, key, 'dd if="$1" of=/dev/null bs="$3" iflag=direct', 'read');
+
+export const diskWriter = (uid: number, key: LimitKey): Load =>
+  disk(uid, key, 'dd if=/dev/zero of="$1" bs="$3" count="$4" oflag=direct conv=notrunc', 'write');
+
+/** The launcher's own complaints; the others come from programs that are meant to fail. */
+const complaint = /^bulkhead: .*$/m;
+const mostErrorCharacters = 4096;
+const betweenRoundsMilliseconds = 300;
+const endMilliseconds = 2000;
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+}
+
+/** Starts loads and ends them all. */
+export class Loads {
+  readonly #running = new Set<Running>();
+  readonly #problems = new Map<Load, string>();
+  #stopped = false;
+
+  /** `mayStart` is asked before a load that comes again. */
+  start(load: Load, context: LoadContext, mayStart: () => boolean): void {
+    if (this.#stopped) return;
+    const running = this.#spawn(load, context);
+    if (load.again) void running.ended.then(() => this.#restart(load, context, mayStart));
+  }
+
+  async #restart(load: Load, context: LoadContext, mayStart: () => boolean): Promise<void> {
+    do await sleep(betweenRoundsMilliseconds, undefined, { ref: false });
+    while (!this.#stopped && !mayStart());
+    this.start(load, context, mayStart);
+  }
+
+  #spawn(load: Load, context: LoadContext): Running {
+    const bounded = ['nice', '-n', '19', 'timeout', '-s', 'KILL', String(longestSeconds)];
+    const command = [...bounded, 'sh', '-c', load.script, 'sh', ...load.arguments(context)];
+    // A group of its own: Ctrl-C is for the demo, which then ends the loads.
+    const child = spawn(
+      launcher,
+      ['--instance', paths.instance, '--chdir', '/', String(load.uid), '--', ...command],
+      { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+    );
+    let errors = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      if (errors.length < mostErrorCharacters) errors += text;
+      const found = complaint.exec(errors)?.[0];
+      if (found !== undefined) this.#problems.set(load, found.slice('bulkhead: '.length));
+    });
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const running: Running = { child, ended };
+    child.on('error', (error) => {
+      this.#problems.set(load, `Cannot start ${launcher}: ${error.message}`);
+      resolve();
+    });
+    child.on('exit', () => resolve());
+    this.#running.add(running);
+    void ended.then(() => this.#running.delete(running));
+    return running;
+  }
+
+  problemOf(loads: readonly Load[]): string | undefined {
+    return loads.map((each) => this.#problems.get(each)).find((each) => each !== undefined);
+  }
+
+  /** Ends what was started here; what it started in turn is ended with the tenants' groups. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const running = [...this.#running];
+    for (const { child } of running) killGroup(child);
+    await Promise.race([
+      Promise.all(running.map((each) => each.ended)),
+      sleep(endMilliseconds, undefined, { ref: false }),
+    ]);
+    for (const { child } of running) child.stderr?.destroy();
+  }
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}

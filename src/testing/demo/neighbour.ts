@@ -1,0 +1,78 @@
+/**
+ * A tenant that behaves well: it serves a small page twenty times a second, and the time that each
+ * takes is measured, first alone and then beside the others.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { launcher, paths } from './place.ts';
+import { neighbourUid } from './meter.ts';
+
+/** A line is a request, a line is its answer; some milliseconds of work are in between. */
+const server = `while read -r request; do
+  i=0
+  while [ $i -lt 8000 ]; do i=$((i + 1)); done
+  echo "$request"
+done`;
+const requestEveryMilliseconds = 50;
+
+export type Phase = 'alone' | 'beside';
+
+export interface Pages {
+  readonly count: number;
+  readonly medianMilliseconds: number;
+  /** 95 of 100 took no longer. */
+  readonly mostMilliseconds: number;
+}
+
+export class Neighbour implements Disposable {
+  readonly #child: ChildProcess;
+  readonly #times: Readonly<Record<Phase, number[]>> = { alone: [], beside: [] };
+  readonly #timer: NodeJS.Timeout;
+  #phase: Phase = 'alone';
+  #askedAt: number | undefined;
+  problem: string | undefined;
+
+  constructor() {
+    this.#child = spawn(
+      launcher,
+      ['--instance', paths.instance, String(neighbourUid), '--', 'sh', '-c', server],
+      { stdio: ['pipe', 'pipe', 'pipe'], detached: true },
+    );
+    this.#child.on('error', (error) => (this.problem = error.message));
+    this.#child.stdin?.on('error', () => {});
+    this.#child.stdout?.on('data', () => this.#answered());
+    this.#child.stderr?.on('data', (text: Buffer) => (this.problem = text.toString().trim()));
+    this.#timer = setInterval(() => this.#ask(), requestEveryMilliseconds);
+  }
+
+  #ask(): void {
+    if (this.#askedAt !== undefined) return;
+    this.#askedAt = performance.now();
+    this.#child.stdin?.write('page\n');
+  }
+
+  #answered(): void {
+    if (this.#askedAt === undefined) return;
+    this.#times[this.#phase].push(performance.now() - this.#askedAt);
+    this.#askedAt = undefined;
+  }
+
+  /** The others begin now. */
+  others(): void {
+    this.#phase = 'beside';
+  }
+
+  pages(phase: Phase): Pages | undefined {
+    const times = this.#times[phase].toSorted((a, b) => a - b);
+    const at = (part: number) => times[Math.floor(part * (times.length - 1))] ?? 0;
+    if (times.length === 0) return undefined;
+    return { count: times.length, medianMilliseconds: at(0.5), mostMilliseconds: at(0.95) };
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#child.stdin?.destroy();
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+    this.#child.kill('SIGKILL');
+  }
+}

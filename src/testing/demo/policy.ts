@@ -1,0 +1,75 @@
+/** The demo's policy, and the values of it that the meters are about. */
+import { readFileSync } from 'node:fs';
+import { resolveText } from '../../agent/load.ts';
+import { describeErrno, errnoOf } from '../../host/errno.ts';
+import { resellerName, tenantName } from '../../plan/wanted.ts';
+import { printDiagnostic } from '../../policy/diagnostic.ts';
+import type { Policy, Reseller, Tenant } from '../../policy/policy.ts';
+import { unlimited } from '../../units/quantity.ts';
+import { fail, ok, type Result } from '../../units/result.ts';
+import { meters, neighbourUid, sharers, type Meter } from './meter.ts';
+import { paths, policyFile, policyName } from './place.ts';
+
+/**
+ * Unlike /etc/bulkhead/policy.xml it may belong to anyone, as the program that reads it may: both
+ * are in the same clone.
+ */
+export function readDemoPolicy(): Result<Policy> {
+  let text: string;
+  try {
+    text = readFileSync(policyFile, 'utf8');
+  } catch (error) {
+    return fail(`Cannot read ${policyFile}: ${describeErrno(errnoOf(error))}`);
+  }
+  const { policy, diagnostics } = resolveText(policyName, text, paths);
+  if (policy === undefined) return fail(diagnostics.map(printDiagnostic).join('\n'));
+  const problem = missingIn(policy);
+  return problem === undefined ? ok(policy) : fail(problem);
+}
+
+function missingIn(policy: Policy): string | undefined {
+  const owner = [...policy.tenants, ...policy.resellers].find((each) => each.account !== undefined);
+  if (owner !== undefined) {
+    return `Cannot use uid ${owner.uid}: it belongs to the account "${owner.account?.user}"`;
+  }
+  const without = meters.find((meter) => valueOf(meter, policy) === undefined);
+  if (without !== undefined) {
+    return `${policyName} has no limit for the ${without.title} of uid ${without.uid}, which the demo shows`;
+  }
+  const known = new Set(policy.tenants.map((each) => each.uid));
+  const absent = [neighbourUid, ...sharers].find((uid) => !known.has(uid));
+  return absent === undefined ? undefined : `${policyName} has no tenant with the uid ${absent}`;
+}
+
+function find({ uid, isReseller }: Pick<Meter, 'uid' | 'isReseller'>, policy: Policy) {
+  const all: readonly (Tenant | Reseller)[] = isReseller ? policy.resellers : policy.tenants;
+  return all.find((each) => each.uid === uid);
+}
+
+/** The limit as a number; of a weight, the share that it comes to among the sharers. */
+function valueOf(meter: Meter, policy: Policy): number | undefined {
+  const numberOf = (uid: number) => {
+    const value = find({ ...meter, uid }, policy)?.values[meter.key];
+    return value === unlimited ? undefined : value;
+  };
+  const own = numberOf(meter.uid);
+  if (own === undefined || meter.gauge !== 'share') return own;
+  const all = sharers.reduce((sum, uid) => sum + (numberOf(uid) ?? 0), 0);
+  return own / all;
+}
+
+export function limitOf(meter: Meter, policy: Policy): number {
+  const value = valueOf(meter, policy);
+  if (value === undefined) throw new Error(`The policy lost its ${meter.key}`);
+  return value;
+}
+
+export function groupOf(meter: Meter, policy: Policy): string {
+  if (meter.isReseller) return resellerName(meter.uid);
+  const reseller = policy.tenants.find((each) => each.uid === meter.uid)?.reseller;
+  const parent = reseller === undefined ? '' : `${resellerName(reseller)}/`;
+  return `${parent}${tenantName(meter.uid)}`;
+}
+
+/** The group that a meter's tenant shares with others. */
+export const sharedGroupOf = (group: string) => group.split('/')[0] ?? group;

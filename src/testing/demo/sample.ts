@@ -1,0 +1,67 @@
+/** Counters of the tenants' groups over time: what was read, and how it changed. */
+import type { Driver } from '../../host/driver.ts';
+import type { Counters } from '../../limits/limit.ts';
+
+export interface Sample {
+  /** Milliseconds on the clock of `performance.now()`. */
+  readonly at: number;
+  readonly counters: Counters;
+}
+
+type Counter = keyof Counters;
+
+/** What is shown as use now is the mean of about this time. */
+const recentMilliseconds = 1000;
+
+/** The samples of one group, oldest first; the first was taken before its load began. */
+export class Series {
+  readonly #samples: Sample[] = [];
+
+  add(sample: Sample): void {
+    this.#samples.push(sample);
+  }
+
+  get last(): Sample | undefined {
+    return this.#samples.at(-1);
+  }
+
+  now(counter: Counter): number {
+    return this.last?.counters[counter] ?? 0;
+  }
+
+  highest(counter: Counter): number {
+    return Math.max(0, ...this.#samples.map((each) => each.counters[counter]));
+  }
+
+  growth(counter: Counter): number {
+    return this.now(counter) - (this.#samples[0]?.counters[counter] ?? 0);
+  }
+
+  /** A second, over all samples. */
+  rate(counter: Counter): number {
+    return rateBetween(this.#samples[0], this.last, counter);
+  }
+
+  recentRate(counter: Counter): number {
+    const since = (this.last?.at ?? 0) - recentMilliseconds;
+    const from = this.#samples.findLast((each) => each.at <= since) ?? this.#samples[0];
+    return rateBetween(from, this.last, counter);
+  }
+}
+
+function rateBetween(from: Sample | undefined, to: Sample | undefined, counter: Counter): number {
+  if (from === undefined || to === undefined || to.at <= from.at) return 0;
+  return ((to.counters[counter] - from.counters[counter]) * 1000) / (to.at - from.at);
+}
+
+export type Readings = ReadonlyMap<string, Series>;
+
+export const emptyReadings = (groups: Iterable<string>): Readings =>
+  new Map([...groups].map((group) => [group, new Series()]));
+
+export function takeSamples(readings: Readings, driver: Driver): void {
+  for (const [group, series] of readings) {
+    const counters = driver.counters(group);
+    if (counters !== undefined) series.add({ at: performance.now(), counters });
+  }
+}

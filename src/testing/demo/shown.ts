@@ -1,0 +1,77 @@
+/** A limit as it is shown on this host: its value, its group, and what is read of it. */
+import type { Driver } from '../../host/driver.ts';
+import type { Support } from '../../limits/limit.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { gaugeOf, printLimit, printUse, type Reading } from './gauge.ts';
+import { meters, type Meter } from './meter.ts';
+import { readPeak } from './peaks.ts';
+import { groupOf, limitOf, sharedGroupOf } from './policy.ts';
+import type { Row } from './row.ts';
+import { Series, type Readings } from './sample.ts';
+import type { Scratch } from './scratch.ts';
+import type { Result } from '../../units/result.ts';
+
+export interface Shown {
+  readonly meter: Meter;
+  readonly group: string;
+  readonly limit: number;
+  readonly support: Support;
+  /** Why there is nothing to show here; no load is started then. */
+  readonly missing: string | undefined;
+  readonly alone: number | undefined;
+}
+
+export function shownOn(
+  policy: Policy,
+  driver: Driver,
+  scratch: Result<Scratch>,
+): readonly Shown[] {
+  return meters.map((meter): Shown => {
+    const support = driver.capabilities.limits.get(meter.key) ?? { level: 'none' };
+    const unwritable = meter.gauge === 'disk' && !scratch.ok ? scratch.error : undefined;
+    return {
+      meter,
+      group: groupOf(meter, policy),
+      limit: limitOf(meter, policy),
+      support,
+      missing: support.level === 'none' ? reasonOf(support) : unwritable,
+      alone: scratch.ok ? scratch.value.speeds.get(meter.key) : undefined,
+    };
+  });
+}
+
+function reasonOf({ reason = 'this kernel does not have it', help }: Support): string {
+  return help === undefined ? reason : `${reason}; ${help}`;
+}
+
+/** All groups whose counters are needed. */
+export const groupsOf = (all: readonly Shown[]): ReadonlySet<string> =>
+  new Set(all.flatMap(({ group }) => [group, sharedGroupOf(group)]));
+
+export function readingOf({ meter, group, limit, alone }: Shown, readings: Readings): Reading {
+  const own = readings.get(group) ?? new Series();
+  const shared = readings.get(sharedGroupOf(group)) ?? own;
+  const peak = (which: Parameters<typeof readPeak>[1]) => readPeak(group, which);
+  const read = gaugeOf(meter.gauge, meter.key).read({ own, shared, peak });
+  return { ...read, limit, alone };
+}
+
+export function rowOf(shown: Shown, readings: Readings): Row {
+  const { meter, limit, missing } = shown;
+  const { uid, title, does, key, gauge: name } = meter;
+  const row = { uid, title, does, limit: printLimit(name, key, limit) };
+  if (missing !== undefined) {
+    return { ...row, use: '-', filled: undefined, struck: `not here: ${missing}`, state: 'off' };
+  }
+  const reading = readingOf(shown, readings);
+  const gauge = gaugeOf(name, key);
+  const isOver = !gauge.within({ ...reading, measured: reading.use });
+  const isStruck = reading.struck > 0 || gauge.pressed({ ...reading, measured: reading.use });
+  return {
+    ...row,
+    use: printUse(key, reading.use),
+    filled: reading.use / limit,
+    struck: isStruck ? gauge.strikes(reading, (value) => printUse(key, value)) : '',
+    state: isStruck ? 'struck' : isOver ? 'over' : 'quiet',
+  };
+}

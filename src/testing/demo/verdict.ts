@@ -1,0 +1,55 @@
+/** What the demo found out about one limit. */
+import type { LimitKey, Support } from '../../limits/limit.ts';
+import { gaugeOf, printLimit, printUse, type GaugeName, type Reading } from './gauge.ts';
+
+export type Outcome = 'held' | 'not held' | 'not supported here';
+
+export interface Verdict {
+  readonly title: string;
+  readonly key: LimitKey;
+  readonly uid: number;
+  readonly outcome: Outcome;
+  /** The measured number that proves it, or why there is none. */
+  readonly proof: string;
+  readonly support: Support;
+  readonly reading: Reading | undefined;
+}
+
+export interface Judged {
+  readonly title: string;
+  readonly key: LimitKey;
+  readonly uid: number;
+  readonly gauge: GaugeName;
+}
+
+/** `problem` is what kept the load from running as it should. */
+export function judge(
+  meter: Judged,
+  support: Support,
+  reading: Reading,
+  problem: string | undefined,
+): Verdict {
+  const { title, key, uid, gauge: name } = meter;
+  const gauge = gaugeOf(name, key);
+  const limit = printLimit(name, key, reading.limit);
+  const proof = gauge.proof(reading, limit, (value) => printUse(key, value));
+  const verdict = (outcome: Outcome, text: string): Verdict => ({
+    title,
+    key,
+    uid,
+    outcome,
+    proof: text,
+    support,
+    reading,
+  });
+  if (!gauge.within(reading)) return verdict('not held', proof);
+  if (gauge.pressed(reading)) return verdict('held', proof);
+  const why = problem ?? 'the load did not press against the limit, so nothing is proved';
+  return verdict('not held', `${proof}; ${why}`);
+}
+
+export function unsupported({ title, key, uid }: Judged, support: Support, proof: string): Verdict {
+  return { title, key, uid, outcome: 'not supported here', proof, support, reading: undefined };
+}
+
+export const isFailure = ({ outcome }: Verdict) => outcome === 'not held';
