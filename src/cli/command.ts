@@ -31,6 +31,6 @@ export interface PolicyOptions {
 /** Examples under a command's help, aligned. */
 export function examples(...rows: readonly (readonly [command: string, does: string])[]): string {
   const width = Math.max(...rows.map(([command]) => command.length));
-  const lines = rows.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`);
+  const lines = rows.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`.trimEnd());
   return `\nExamples:\n${lines.join('\n')}`;
 }

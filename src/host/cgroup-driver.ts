@@ -307,7 +307,10 @@ function groupsBelow(files: Hierarchy['files'], group: string, depth: number): r
   });
 }
 
+/** Few groups have others below them, so those are looked for only when they are in the way. */
 function removeTree(files: Hierarchy['files'], group: string, depth: number): string | undefined {
+  const error = files.removeGroup(group);
+  if (error === undefined || error === 'ENOENT') return undefined;
   const below = groupsBelow(files, group, depth).toSorted((a, b) => b.length - a.length);
   for (const path of [...below, group]) {
     const error = files.removeGroup(path);

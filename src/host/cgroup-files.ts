@@ -2,17 +2,9 @@
  * The one door to cgroup files: one object a hierarchy, everything beneath Bulkhead's own root
  * group, never through a symbolic link. A group that vanished is the value `gone`.
  */
-import {
-  closeSync,
-  constants,
-  openSync,
-  readdirSync,
-  readSync,
-  statfsSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
 import { errnoOf, type ErrnoName } from './errno.ts';
-import { makeDirectoryAt, openBeneath, removeDirectoryAt } from './syscalls.ts';
+import { makeDirectoryAt, openBeneath, readAt, removeDirectoryAt } from './syscalls.ts';
 
 /** The operations that the driver needs; `testing/` has a second implementation in memory. */
 export interface CgroupFiles {
@@ -35,7 +27,11 @@ export interface CgroupFiles {
 
 /** Source: statfs(2), CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC. */
 const cgroupMagic = new Set([0x27e0eb, 0x63677270]);
-/** The kernel prints no more than a page into most files; lists of processes are longer. */
+/**
+ * Lists of processes come in whole lines, about a page at a time; everything else comes at once.
+ * What is shorter than this is all there is.
+ */
+const shortBytes = 2048;
 const chunkBytes = 64 * 1024;
 const mostBytes = 16 * 2 ** 20;
 
@@ -91,26 +87,21 @@ export class LinuxCgroupFiles implements CgroupFiles {
   read(group: string, file: string): string | undefined {
     const fd = this.open(group, file);
     if (fd === undefined) return undefined;
-    try {
-      const length = readSync(fd, this.#buffer, 0, chunkBytes, null);
-      const text = this.#buffer.toString('latin1', 0, length);
-      return length < 4096 ? text : text + this.#readRest(fd);
-    } catch {
-      return undefined;
-    } finally {
-      closeSync(fd);
-    }
+    const text = this.#readAll(fd);
+    closeSync(fd);
+    return text;
   }
 
-  #readRest(fd: number): string {
-    const parts: string[] = [];
+  #readAll(fd: number): string | undefined {
+    let text = '';
     for (let total = 0; total < mostBytes;) {
-      const length = readSync(fd, this.#buffer, 0, chunkBytes, null);
-      if (length === 0) break;
+      const length = readAt(fd, this.#buffer, total);
+      if (length < 0) return undefined;
+      text += this.#buffer.toString('latin1', 0, length);
       total += length;
-      parts.push(this.#buffer.toString('latin1', 0, length));
+      if (length < shortBytes) break;
     }
-    return parts.join('');
+    return text;
   }
 
   write(group: string, file: string, text: string): ErrnoName | undefined {

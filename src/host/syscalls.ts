@@ -9,13 +9,12 @@ import { errnoName, type ErrnoName } from './errno.ts';
 
 const libc = koffi.load('libc.so.6');
 
-koffi.struct('open_how', { flags: 'uint64_t', mode: 'uint64_t', resolve: 'uint64_t' });
-
 const syscallOpenat2 = libc.func(
-  'long syscall(long number, int dirfd, const char *path, open_how *how, size_t size)',
+  'long syscall(long number, int dirfd, const char *path, void *how, size_t size)',
 );
 const cMkdirat = libc.func('int mkdirat(int dirfd, const char *path, uint32_t mode)');
 const cUnlinkat = libc.func('int unlinkat(int dirfd, const char *path, int flags)');
+const cPread = libc.func('long pread(int fd, void *buffer, size_t size, int64_t offset)');
 const cSysconf = libc.func('long sysconf(int name)');
 
 const sysconfPageSize = 30;
@@ -27,8 +26,12 @@ export const pageBytes = (): number => Number(cSysconf(sysconfPageSize));
 const numberOpenat2 = 437;
 const AT_REMOVEDIR = 0x200;
 const resolveFlags = { noMagiclinks: 0x02, noSymlinks: 0x04, beneath: 0x08 };
-const resolve = BigInt(resolveFlags.noMagiclinks | resolveFlags.noSymlinks | resolveFlags.beneath);
-const howBytes = 24;
+/** struct open_how { u64 flags, mode, resolve; }, filled in once: only its flags ever differ. */
+const how = new BigUint64Array([
+  0n,
+  0n,
+  BigInt(resolveFlags.noMagiclinks | resolveFlags.noSymlinks | resolveFlags.beneath),
+]);
 
 /** A descriptor, or the error. */
 export type Opened = { readonly fd: number } | { readonly error: ErrnoName };
@@ -38,8 +41,8 @@ export type Opened = { readonly fd: number } | { readonly error: ErrnoName };
  * ENOSYS before Linux 5.6. Source: openat2(2).
  */
 export function openBeneath(directory: number, path: string, flags: number): Opened {
-  const how = { flags, mode: 0, resolve };
-  const fd = Number(syscallOpenat2(numberOpenat2, directory, path, how, howBytes));
+  how[0] = BigInt(flags);
+  const fd = Number(syscallOpenat2(numberOpenat2, directory, path, how, how.byteLength));
   return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };
 }
 
@@ -50,4 +53,12 @@ export function makeDirectoryAt(directory: number, path: string): ErrnoName | un
 
 export function removeDirectoryAt(directory: number, path: string): ErrnoName | undefined {
   return cUnlinkat(directory, path, AT_REMOVEDIR) === 0 ? undefined : errnoName(koffi.errno());
+}
+
+/**
+ * The number of bytes read, or -1. For files that are read over and over: it costs less than
+ * `readSync`, and a cgroup that has vanished (ENODEV) is no exception. Source: pread(2).
+ */
+export function readAt(fd: number, buffer: Uint8Array, position: number): number {
+  return Number(cPread(fd, buffer, buffer.byteLength, position));
 }

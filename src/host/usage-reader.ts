@@ -8,11 +8,12 @@
  * A group that vanished is closed and forgotten, and reads as `undefined`. One that was made anew
  * under the same name is another group to the kernel: `track` it again.
  */
-import { closeSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { CounterFile, Counters } from '../limits/limit.ts';
 import { limits, noCounters } from '../limits/limits.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import type { Hierarchy } from './hierarchies.ts';
+import { readAt } from './syscalls.ts';
 
 interface Source {
   readonly files: CgroupFiles;
@@ -26,7 +27,7 @@ interface OpenFile {
   text: string;
 }
 
-/** Most tenants are idle most of the time, and what has not changed is not parsed again. */
+/** Most tenants are idle most of the time, and what says the same as before is not parsed again. */
 interface TrackedGroup {
   readonly files: readonly OpenFile[];
   counters: Readonly<Counters>;
@@ -85,27 +86,20 @@ export class UsageReader implements Disposable {
   read(group: string): Readonly<Counters> | undefined {
     const tracked = this.#groups.get(group);
     if (tracked === undefined) return undefined;
-    try {
-      if (this.#refresh(tracked.files)) tracked.counters = parseAll(tracked.files);
-      return tracked.counters;
-    } catch {
-      // ENODEV: the descriptor is of a group that has been removed.
-      this.forget(group);
-      return undefined;
-    }
-  }
-
-  /** Whether any of them says something else than before. */
-  #refresh(files: readonly OpenFile[]): boolean {
     let changed = false;
-    for (const file of files) {
-      const length = readSync(file.fd, this.#buffer, 0, bufferBytes, 0);
-      const text = this.#buffer.latin1Slice(0, length);
+    for (const file of tracked.files) {
+      const length = readAt(file.fd, this.#buffer, 0);
+      if (length < 0) {
+        this.forget(group);
+        return undefined;
+      }
+      const text = this.#buffer.toString('latin1', 0, length);
       if (text === file.text) continue;
       file.text = text;
       changed = true;
     }
-    return changed;
+    if (changed) tracked.counters = parseAll(tracked.files);
+    return tracked.counters;
   }
 
   [Symbol.dispose](): void {

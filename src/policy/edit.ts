@@ -8,7 +8,13 @@
 import { limits } from '../limits/limits.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import type { Assignment } from './assignment.ts';
-import { Diagnostics, LineIndex, printDiagnostic, suggestion } from './diagnostic.ts';
+import {
+  Diagnostics,
+  LineIndex,
+  printDiagnostic,
+  suggestion,
+  type Diagnostic,
+} from './diagnostic.ts';
 import type { TenantName } from './document.ts';
 import {
   escapeAttribute,
@@ -100,21 +106,30 @@ function edit(text: string, change: (text: string) => Edited): Edited {
   }
   const edited = change(text);
   if (!edited.ok) return edited;
-  const errors = newErrors(before.diagnostics, parsePolicy('', edited.value).diagnostics);
-  return errors.length > 0 ? fail(errors) : edited;
+  const errors = newErrors(before.diagnostics.list, parsePolicy('', edited.value).diagnostics.list);
+  return errors.length > 0 ? fail(errors.map((each) => each.message)) : edited;
 }
 
-/** Errors of the new text that the old one did not have; places move, so messages are counted. */
-export function newErrors(before: Diagnostics, after: Diagnostics): string[] {
+/** Errors of the new text that the old one did not have. */
+export function newErrors(
+  before: readonly Diagnostic[],
+  after: readonly Diagnostic[],
+): readonly Diagnostic[] {
+  const isError = (each: Diagnostic) => each.severity === 'error';
+  return newDiagnostics(before.filter(isError), after.filter(isError));
+}
+
+/** What is said of the new text and was not said of the old; places move, so messages are counted. */
+export function newDiagnostics(
+  before: readonly Diagnostic[],
+  after: readonly Diagnostic[],
+): readonly Diagnostic[] {
   const known = new Map<string, number>();
-  for (const { severity, message } of before.list) {
-    if (severity === 'error') known.set(message, (known.get(message) ?? 0) + 1);
-  }
-  return after.list.flatMap(({ severity, message }) => {
-    if (severity !== 'error') return [];
+  for (const { message } of before) known.set(message, (known.get(message) ?? 0) + 1);
+  return after.filter(({ message }) => {
     const left = known.get(message) ?? 0;
     known.set(message, left - 1);
-    return left > 0 ? [] : [message];
+    return left <= 0;
   });
 }
 
@@ -268,11 +283,12 @@ function removalProblem(
     if (first === undefined) return undefined;
     const lines = users.slice(0, 5).map((each) => lineOf(text, each));
     const more = users.length > lines.length ? ', …' : '';
-    return `Cannot remove ${describeTarget(target)}: ${users.length} elements inherit from it (lines ${lines.join(', ')}${more})`;
+    const where = `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}${more}`;
+    return `Cannot remove ${describeTarget(target)}: it is inherited from in ${where}`;
   }
   const tenants = element.children.filter((each) => each.name === 'tenant').length;
   if (target.kind !== 'reseller' || tenants === 0 || withTenants) return undefined;
-  return `Cannot remove ${describeTarget(target)}: it has ${tenants} tenants; pass --with-tenants to remove them too`;
+  return `Cannot remove ${describeTarget(target)}: it has ${tenants} ${tenants === 1 ? 'tenant' : 'tenants'}; pass --with-tenants to remove what the policy says of them too`;
 }
 
 function usersOf(root: XmlElement, name: string): readonly XmlElement[] {

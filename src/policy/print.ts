@@ -43,7 +43,7 @@ function tenantParts(document: PolicyDocument, options: PrintOptions): readonly 
   const printed = document.tenants.map((each) => block('tenant', tenantHead(each), each, options));
   return printed.reduce<string[][]>((parts, lines) => {
     const last = parts.at(-1);
-    if (last !== undefined && lines.length === 1 && /\/>$/.test(last.at(-1) ?? ''))
+    if (last !== undefined && lines.length === 1 && last.at(-1)?.endsWith('/>') === true)
       last.push(...lines);
     else parts.push([...lines]);
     return parts;
@@ -92,6 +92,6 @@ function comment(lines: readonly string[], indent: string): readonly string[] {
 }
 
 /** Two hyphens would end the comment. */
-// oxlint-disable-next-line no-control-regex -- XML allows no control characters
 const inComment = (text: string) =>
+  // oxlint-disable-next-line no-control-regex -- XML allows no control characters
   text.replace(/-(?=-|$)/g, '- ').replace(/[\u0000-\u0008\u000b-\u001f]/g, ' ');

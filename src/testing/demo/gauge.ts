@@ -17,8 +17,10 @@ export interface Reading {
   readonly use: number;
   /** What the verdict goes by: the mean of the whole time, or the peak. */
   readonly measured: number;
-  /** How often the kernel counted that the limit struck. */
+  /** How often the limit struck, as the kernel counted it; for a disk, seconds at the limit. */
   readonly struck: number;
+  /** Processes that the kernel ended for it. */
+  readonly ended?: number;
   /** What was possible without the limit, where that was measured. */
   readonly alone: number | undefined;
 }
@@ -28,13 +30,14 @@ export interface Sources {
   readonly own: Series;
   readonly shared: Series;
   readonly peak: (peak: Peak) => number | undefined;
+  readonly limit: number;
 }
 
 /** A value in the words of the limit. */
 type Print = (value: number) => string;
 
 export interface Gauge {
-  readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'struck'>;
+  readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'struck' | 'ended'>;
   readonly within: (reading: Reading) => boolean;
   readonly pressed: (reading: Reading) => boolean;
   /** How often it struck, in a few words. */
@@ -52,8 +55,9 @@ const memoryTolerance = 1.02;
 const shareTolerance = 0.1;
 /** As many periods of 100 ms as no accident throttles. */
 const fewestPeriods = 10;
-/** A disk that is pressed gives at least this much of its limit, and has more to give. */
-const pressedRatio = 0.7;
+/** A disk is pressed where it gives about its limit for some seconds, and has more to give. */
+const pressedRatio = 0.8;
+const fewestSeconds = 3;
 const spareRatio = 1.25;
 
 const percent = (value: number) => `${(value * 100).toFixed(1)}%`;
@@ -91,17 +95,20 @@ const share: Gauge = {
     `got ${percent(measured)} of what both got; its weight entitles it to ${limit}`,
 };
 
+/** It stops a tenant time and again to reclaim, and ends a process where nothing is left to. */
 const memory: Gauge = {
   read: ({ own, peak }) => ({
     use: own.now('memoryBytes'),
     measured: peak('memory') ?? own.highest('memoryBytes'),
-    struck: own.growth('oomKills'),
+    struck: Math.max(own.growth('memoryHits'), own.growth('oomKills')),
+    ended: own.growth('oomKills'),
   }),
   within: ({ measured, limit }) => measured <= limit * memoryTolerance,
   pressed: ({ struck }) => struck > 0,
-  strikes: ({ struck }) => `ended ${processCount(struck)}`,
-  proof: ({ measured, struck }, limit) =>
-    `peak ${shortBytes(measured)} of ${limit}; the kernel ended ${processCount(struck)}`,
+  strikes: ({ struck, ended = 0 }) =>
+    ended > 0 ? `ended ${processCount(ended)}` : `stopped it ${times(struck)}`,
+  proof: ({ measured, struck, ended = 0 }, limit) =>
+    `peak ${shortBytes(measured)} of ${limit}; stopped ${times(struck)}, ${processCount(ended)} ended`,
 };
 
 const processes: Gauge = {
@@ -119,14 +126,13 @@ const processes: Gauge = {
 
 /** The kernel does not count how often it delays a disk, so what the disk gives alone is shown. */
 const disk = (counter: keyof Counters): Gauge => ({
-  read: ({ own }) => ({
+  read: ({ own, limit }) => ({
     use: own.recentRate(counter),
     measured: own.rate(counter),
-    struck: 0,
+    struck: own.secondsAbove(counter, limit * pressedRatio),
   }),
   within: ({ measured, limit }) => measured <= limit * rateTolerance,
-  pressed: ({ measured, limit, alone }) =>
-    measured >= limit * pressedRatio && alone !== undefined && alone >= limit * spareRatio,
+  pressed: ({ struck, limit, alone = 0 }) => struck >= fewestSeconds && alone >= limit * spareRatio,
   strikes: ({ alone = 0 }, print) => `held it back from ${print(alone)}`,
   proof: ({ measured, alone = 0 }, limit, print) =>
     `${print(measured)}, limit ${limit}; without it the disk gave ${print(alone)}`,

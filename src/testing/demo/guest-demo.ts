@@ -1,7 +1,9 @@
 /** The same demo in a virtual machine, for hosts that cannot show it themselves. */
 import { prepareImage } from '../vm/image.ts';
+import { atExit } from '../vm/cleanup.ts';
 import { startGuest } from '../vm/guest.ts';
 import { step } from '../vm/progress.ts';
+import { showCursor } from './view.ts';
 
 const demoMilliseconds = 120_000;
 
@@ -16,18 +18,25 @@ export async function demonstrateInGuest(isJson: boolean): Promise<number> {
   }
   await using guest = await step(log, 'starting the guest', () => startGuest(image.value));
   await step(log, 'copying the project', () => guest.copyProject());
+  // The end that hid the cursor may not live to show it again.
+  const restore = atExit(() => {
+    if (isLive(isJson)) process.stdout.write(showCursor);
+  });
   const { status } = await guest.run(guestCommand(isJson), {
     timeoutMs: demoMilliseconds,
     onOutput: (text) => void process.stdout.write(text),
   });
+  restore();
   return status;
 }
+
+const isLive = (isJson: boolean) =>
+  process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !isJson;
 
 /** What the guest's end of the connection cannot know: the terminal at this end. */
 function guestCommand(isJson: boolean): string {
   const { stdout } = process;
-  const isSmart = stdout.isTTY === true && process.env['TERM'] !== 'dumb' && !isJson;
-  const live = isSmart ? ` --live=${stdout.columns}x${stdout.rows}` : '';
+  const live = isLive(isJson) ? ` --live=${stdout.columns}x${stdout.rows}` : '';
   const color = (process.env['NO_COLOR'] ?? '') === '' ? '' : 'NO_COLOR=1 ';
   const json = isJson ? ' --json' : '';
   return `cd /opt/bulkhead && ${color}node_modules/.bin/node src/testing/demo/main.ts${json}${live}`;

@@ -53,9 +53,9 @@ export function busyLoop(uid: number, options?: { readonly onOneCore: boolean })
 export const memoryHog = (uid: number): Load => ({
   uid,
   script: `i=0
-while [ $i -lt 40 ]; do head -c "$1" /dev/zero || break; sleep 0.05; i=$((i + 1)); done |
+while [ $i -lt 20 ]; do head -c "$1" /dev/zero || break; sleep 0.1; i=$((i + 1)); done |
   tail >/dev/null`,
-  arguments: ({ limit }) => [String(Math.min(2 ** 26, Math.ceil(limit / 16)))],
+  arguments: ({ limit }) => [String(Math.min(2 ** 27, Math.ceil(limit / 8)))],
   again: true,
 });
 

@@ -1,5 +1,6 @@
 /** The verdicts, as text for people and as JSON for programs. */
 import { count } from '../../cli/session.ts';
+import { attributes } from '../../limits/limits.ts';
 import type { Report } from './course.ts';
 import { wrap, type Screen } from './screen.ts';
 import { isFailure, type Outcome, type Verdict } from './verdict.ts';
@@ -23,6 +24,7 @@ export function printReport(report: Report, screen: Screen): void {
   }
   screen.print(verdictLine(neighbour.word, 'neighbour', neighbour.proof, width, screen));
   printGaps(verdicts, screen);
+  printAbsent(verdicts, screen);
   for (const failure of failures) screen.print(screen.colors.red(`\n${failure}`));
   screen.print(`\n${summary(verdicts, screen)}`);
 }
@@ -60,19 +62,29 @@ function neighbourVerdict({ neighbour }: Report): { readonly word: Word; readonl
 
 /** What is held only in part, each reason once with the limits that it is true of. */
 function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
+  const partial = verdicts.filter(({ support }) => support.level === 'partial');
   const titles = new Map<string, string[]>();
-  for (const { title, support } of verdicts) {
-    if (support.level !== 'partial') continue;
-    for (const part of `${support.reason ?? ''}; ${support.help ?? ''}`.split('; ')) {
-      if (part !== '') titles.set(part, [...(titles.get(part) ?? []), title]);
+  for (const { title, support } of partial) {
+    for (const reason of (support.reason ?? '').split('; ')) {
+      titles.set(reason, [...(titles.get(reason) ?? []), title]);
     }
   }
   if (titles.size === 0) return;
-  screen.print('\nHeld here in what the demo does, and not in everything:');
-  for (const [part, of] of titles) {
-    const text = `${of.join(', ')}: ${part}`;
-    screen.print(screen.colors.dim(wrap(`  ${text}`, screen.columns(), '    ')));
-  }
+  const helps = new Set(partial.flatMap(({ support }) => support.help ?? []));
+  screen.print('\nHeld in what the demo does, and on this host not in everything:');
+  for (const [reason, of] of titles) printNote(`${of.join(', ')}: ${reason}`, screen);
+  for (const help of helps) printNote(`Would help: ${help}`, screen);
+}
+
+const printNote = (text: string, screen: Screen) =>
+  screen.print(screen.colors.dim(wrap(`  ${text}`, screen.columns(), '    ')));
+
+function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
+  const shown = new Set(verdicts.map(({ key }) => key));
+  const rest = [...attributes.keys()].filter((key) => !shown.has(key));
+  const names = rest.map((key) => key.replace('.', ' ')).join(', ');
+  const text = `Not part of the demo: ${names}; "bulkhead doctor" tells what this host holds of them`;
+  screen.print(`\n${screen.colors.dim(wrap(text, screen.columns()))}`);
 }
 
 function summary(verdicts: readonly Verdict[], { colors }: Screen): string {

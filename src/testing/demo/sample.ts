@@ -42,6 +42,18 @@ export class Series {
     return rateBetween(this.#samples[0], this.last, counter);
   }
 
+  /** How many whole seconds had a rate of at least this. */
+  secondsAbove(counter: Counter, least: number): number {
+    let seconds = 0;
+    let [begin] = this.#samples;
+    for (const sample of this.#samples) {
+      if (begin === undefined || sample.at - begin.at < recentMilliseconds) continue;
+      if (rateBetween(begin, sample, counter) >= least) seconds++;
+      begin = sample;
+    }
+    return seconds;
+  }
+
   recentRate(counter: Counter): number {
     const since = (this.last?.at ?? 0) - recentMilliseconds;
     const from = this.#samples.findLast((each) => each.at <= since) ?? this.#samples[0];

@@ -42,17 +42,14 @@ export const silentScreen: Screen = {
   print: () => {},
 };
 
-/** Breaks text at blanks; all lines but the first are indented. */
+/** Breaks text at blanks, and keeps those that it begins with; all other lines are indented. */
 export function wrap(text: string, columns: number, indent = ''): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line.trim() !== '' && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = indent + word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
+  const [begin = '', ...words] = text.split(/(?<=\S) (?=\S)/);
+  const lines = [begin];
+  for (const word of words) {
+    const line = `${lines.at(-1)} ${word}`;
+    if (line.length <= columns) lines[lines.length - 1] = line;
+    else lines.push(indent + word);
   }
-  return [...lines, line].join('\n');
+  return lines.join('\n');
 }

@@ -52,8 +52,15 @@ export function readingOf({ meter, group, limit, alone }: Shown, readings: Readi
   const own = readings.get(group) ?? new Series();
   const shared = readings.get(sharedGroupOf(group)) ?? own;
   const peak = (which: Parameters<typeof readPeak>[1]) => readPeak(group, which);
-  const read = gaugeOf(meter.gauge, meter.key).read({ own, shared, peak });
+  const read = gaugeOf(meter.gauge, meter.key).read({ own, shared, peak, limit });
   return { ...read, limit, alone };
+}
+
+/** Whether going on would change no verdict. */
+export function isDecided(shown: Shown, readings: Readings): boolean {
+  const gauge = gaugeOf(shown.meter.gauge, shown.meter.key);
+  const reading = readingOf(shown, readings);
+  return shown.missing !== undefined || !gauge.within(reading) || gauge.pressed(reading);
 }
 
 export function rowOf(shown: Shown, readings: Readings): Row {
@@ -65,8 +72,8 @@ export function rowOf(shown: Shown, readings: Readings): Row {
   }
   const reading = readingOf(shown, readings);
   const gauge = gaugeOf(name, key);
-  const isOver = !gauge.within({ ...reading, measured: reading.use });
-  const isStruck = reading.struck > 0 || gauge.pressed({ ...reading, measured: reading.use });
+  const isOver = reading.use > limit && !gauge.within({ ...reading, measured: reading.use });
+  const isStruck = reading.struck > 0;
   return {
     ...row,
     use: printUse(key, reading.use),

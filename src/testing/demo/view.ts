@@ -13,7 +13,7 @@ export const viewOn = (screen: Screen): View =>
 const up = (lines: number) => `\u001b[${lines}A`;
 const clearToEnd = '\u001b[K';
 const hideCursor = '\u001b[?25l';
-const showCursor = '\u001b[?25h';
+export const showCursor = '\u001b[?25h';
 
 function liveView(screen: Screen): View {
   let drawn = 0;

@@ -1,0 +1,74 @@
+/** `bulkhead init`: a first policy for this host, with comments, from what is found on it. */
+import { availableParallelism, totalmem } from 'node:os';
+import type { Command } from 'commander';
+import { readHostFacts } from '../host/accounts.ts';
+import type { Paths } from '../host/paths.ts';
+import { createPolicyFile } from '../host/policy-file.ts';
+import { readText } from '../host/read.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from './command.ts';
+import { firstPolicy, parseAdministrators, parseUidMax } from './first-policy.ts';
+import { policyOption } from './policy-option.ts';
+import { complain, pathsFor, print } from './session.ts';
+
+interface InitOptions extends PolicyOptions {
+  readonly force?: boolean;
+  readonly stdout?: boolean;
+}
+
+function init(options: InitOptions, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const text = firstPolicy(readMachine(paths));
+  if (options.stdout === true) {
+    print(text);
+    return exitCodes.done;
+  }
+  const created = createPolicyFile(options.policy, text, { overwrite: options.force === true });
+  if (!created.ok) {
+    complain(created.error);
+    return exitCodes.failed;
+  }
+  const file = options.policy;
+  print(`Wrote ${file}; nothing is in force yet. Read it, then see what it would change:`);
+  print(
+    `  bulkhead plan${command.getOptionValueSource('policy') === 'default' ? '' : ` -p ${file}`}`,
+  );
+  return exitCodes.done;
+}
+
+function readMachine(paths: Paths) {
+  const { accounts, uidMin } = readHostFacts(paths, []);
+  return {
+    accounts,
+    uidMin,
+    uidMax: parseUidMax(readText(`${paths.etc}/login.defs`) ?? ''),
+    administrators: parseAdministrators(readText(`${paths.etc}/group`) ?? ''),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+  };
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('init')
+      .description('write a first policy for this host, with comments, from what is found on it')
+      .addOption(policyOption())
+      .option('--force', 'replace the policy that is there')
+      .option('--stdout', 'print it, and write nothing')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead init', 'write /etc/bulkhead/policy.xml'],
+          ['bulkhead init --stdout', 'look at it first'],
+        ),
+      )
+      .action(run(init));
+  },
+};

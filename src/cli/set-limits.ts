@@ -1,0 +1,57 @@
+/** `set` and `unset`, alike for tenants, packages, resellers and the defaults. */
+import type { Command } from 'commander';
+import type { Paths } from '../host/paths.ts';
+import { printable } from '../policy/diagnostic.ts';
+import { parseAssignments, type Assignment } from '../policy/assignment.ts';
+import { setLimits, type Target } from '../policy/edit.ts';
+import type { Result } from '../units/result.ts';
+import { exitCodes, type Answer } from './command.ts';
+import { collect, editPolicy, withEditOptions, type EditOptions } from './edit-policy.ts';
+import { complain } from './session.ts';
+
+export interface SetOptions extends EditOptions {
+  readonly unset?: readonly string[];
+}
+
+/** What is edited, and what it is called when that has been done. */
+export interface Edited {
+  readonly what: string;
+  readonly target: (paths: Paths) => Target;
+}
+
+export function setIn(
+  edited: Edited,
+  words: readonly string[],
+  options: SetOptions,
+  command: Command,
+): Answer {
+  return change(edited, parseAssignments(words, options.unset), options, command);
+}
+
+export function unsetIn(
+  edited: Edited,
+  names: readonly string[],
+  options: EditOptions,
+  command: Command,
+): Answer {
+  return change(edited, parseAssignments([], names), options, command);
+}
+
+function change(
+  { what, target }: Edited,
+  assignments: Result<readonly Assignment[], string[]>,
+  options: EditOptions,
+  command: Command,
+): Answer {
+  if (!assignments.ok) {
+    for (const error of assignments.error) complain(printable(error));
+    return exitCodes.usage;
+  }
+  return editPolicy(options, command, what, (text, paths) =>
+    setLimits(text, target(paths), assignments.value),
+  );
+}
+
+export function withSetOptions(command: Command): Command {
+  return withEditOptions(command).option('--unset <limit>', 'remove a limit (repeatable)', collect);
+}

@@ -1,0 +1,165 @@
+/** `npm run demo` as its users start it, on this machine's own kernel. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, test } from 'node:test';
+import { readMounts } from '../../src/host/mounts.ts';
+import { readText } from '../../src/host/read.ts';
+import { full } from '../../src/limits/limit.ts';
+import { findObstacles } from '../../src/testing/demo/obstacle.ts';
+import { lockPath, paths } from '../../src/testing/demo/place.ts';
+import { judge } from '../../src/testing/demo/verdict.ts';
+import { scratchDirectories } from '../../src/testing/demo/scratch.ts';
+import { wrap } from '../../src/testing/demo/screen.ts';
+
+const project = resolve(import.meta.dirname, '../..');
+const program = join(project, 'src/testing/demo/main.ts');
+const demoMilliseconds = 90_000;
+const obstacles = findObstacles();
+const skip = obstacles.length > 0 ? obstacles.join('; ') : false;
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function startDemo(...args: readonly string[]) {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  const ended = new Promise<Ended>((done) => {
+    child.on('close', (status) => done({ status, ...output }));
+  });
+  /** Until it has printed that. */
+  const says = async (text: RegExp) => {
+    while (!text.test(output.stdout)) {
+      assert.equal(child.exitCode, null, `It ended early:\n${output.stdout}${output.stderr}`);
+      await sleep(20);
+    }
+  };
+  return { child, ended, says };
+}
+
+/** Paths of everything that the demo could have left. */
+function traces(): readonly string[] {
+  const groups = readMounts(paths)
+    .filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
+    .flatMap(({ mountPoint }) =>
+      readdirSync(mountPoint)
+        .filter((name) => name.startsWith(paths.instance))
+        .map((name) => `${mountPoint}/${name}`),
+    );
+  const unit = `/etc/systemd/system/${paths.instance}-tenants.service`;
+  const files = [paths.runtime, paths.state, lockPath, unit].filter((path) => existsSync(path));
+  return [...groups, ...files, ...scratchDirectories(), ...processes()];
+}
+
+/** Of the demo's uids, and still running: ended ones wait for an init that may be slow. */
+function processes(): readonly string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    const status = readText(`/proc/${pid}/status`) ?? '';
+    const isRunning = /^State:\s+[^ZX]/m.test(status) && /^Uid:\s+610\d\d\s/m.test(status);
+    return isRunning ? [`process ${pid}`] : [];
+  });
+}
+
+describe('demo', { skip, timeout: 3 * demoMilliseconds }, () => {
+  test('ends with status 0 and a verdict a limit, and leaves nothing', async () => {
+    const { ended, says } = startDemo();
+    await says(/reaches its limit/);
+    const second = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+    assert.equal(second.status, 1);
+    assert.match(second.stderr, /only one may run at a time: .*process \d+ holds it/);
+
+    const { status, stdout, stderr } = await ended;
+    assert.equal(status, 0, `${stdout}${stderr}`);
+    assert.equal(stderr, '');
+    for (const title of ['cpu', 'memory', 'processes', 'io read', 'io writes', 'reseller']) {
+      assert.match(stdout, new RegExp(`^(held|not supported here) +${title} `, 'm'));
+    }
+    assert.match(stdout, /^held +\S/m);
+    assert.match(stdout, /^Everything it made is removed/m);
+    // oxlint-disable-next-line no-control-regex -- there must be none of them
+    assert.doesNotMatch(stdout, /[\u001b\r]/);
+    assert.deepEqual(traces(), []);
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    test(`${signal} in the middle leaves nothing`, async () => {
+      const { child, ended, says } = startDemo();
+      await says(/reaches its limit/);
+      child.kill(signal);
+      const { status, stderr } = await ended;
+      assert.equal(status, { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
+      assert.match(stderr, new RegExp(`Interrupted by ${signal}`));
+      assert.deepEqual(traces(), []);
+    });
+  }
+
+  test('the next run removes what a killed one left', async () => {
+    const killed = startDemo();
+    await killed.says(/reaches its limit/);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    assert.notDeepEqual(traces(), []);
+
+    const next = startDemo();
+    await next.says(/former run was killed/);
+    next.child.kill('SIGINT');
+    await next.ended;
+    assert.deepEqual(traces(), []);
+  });
+});
+
+test('demo tells a user who is not root what to do', (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root can become somebody else');
+  const argv = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+  const { status, stderr } = spawnSync('setpriv', [...argv, process.execPath, program], {
+    encoding: 'utf8',
+    cwd: '/',
+  });
+  if (/Cannot find module|EACCES|Permission denied/i.test(stderr)) {
+    return t.skip('nobody but root can read this clone');
+  }
+  assert.equal(status, 1);
+  assert.match(stderr, /must run as root/);
+  assert.match(stderr, /npm run demo -- --vm/);
+});
+
+describe('judge()', () => {
+  const cpu = { title: 'cpu', key: 'cpu.limit', uid: 61001, gauge: 'cpu' } as const;
+  const memory = { title: 'memory', key: 'memory.limit', uid: 61002, gauge: 'memory' } as const;
+  const reads = { title: 'io read', key: 'io.read', uid: 61004, gauge: 'disk' } as const;
+  const processes = { title: '', key: 'processes.limit', uid: 61003, gauge: 'processes' } as const;
+  const cases = [
+    ['held', cpu, { limit: 0.2, measured: 0.205, struck: 80 }],
+    ['not held', cpu, { limit: 0.2, measured: 0.25, struck: 80 }],
+    ['not held', cpu, { limit: 0.2, measured: 0.1, struck: 0 }],
+    ['held', memory, { limit: 2 ** 26, measured: 2 ** 26, struck: 1 }],
+    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 27, struck: 1 }],
+    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 25, struck: 0 }],
+    ['held', processes, { limit: 40, measured: 40, struck: 1 }],
+    ['not held', processes, { limit: 40, measured: 41, struck: 1 }],
+    ['held', reads, { limit: 8e6, measured: 7.9e6, struck: 9, alone: 5e8 }],
+    ['not held', reads, { limit: 8e6, measured: 9e6, struck: 9, alone: 5e8 }],
+    ['not held', reads, { limit: 8e6, measured: 1e6, struck: 0, alone: 5e8 }],
+    // A disk that is no faster than the limit proves nothing.
+    ['not held', reads, { limit: 8e6, measured: 7.9e6, struck: 9, alone: 8e6 }],
+  ] as const;
+  for (const [outcome, meter, reading] of cases) {
+    test(`${meter.key} ${outcome} at ${JSON.stringify(reading)}`, () => {
+      const whole = { alone: undefined, use: 0, ...reading };
+      assert.equal(judge(meter, full, whole, undefined).outcome, outcome);
+    });
+  }
+});
+
+test('wrap() keeps to the columns and to the blanks it begins with', () => {
+  assert.equal(wrap('  one two three', 9, '    '), '  one two\n    three');
+  assert.equal(wrap('a  b', 80), 'a  b');
+});
