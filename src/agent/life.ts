@@ -10,7 +10,7 @@ import { lockFile } from '../host/flock.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
-import { parentOf } from '../plan/wanted.ts';
+import { isInside, parentOf } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 
@@ -114,15 +114,21 @@ class Broken {
   /** Groups that are not there, or whose children get no files. */
   readonly #groups = new Set<string>();
   readonly #values = new Set<string>();
+  /** Groups that could not be removed, for whose parents it goes without saying. */
+  readonly #kept: string[] = [];
 
   add(operation: Operation): void {
     if (operation.kind === 'create') this.#groups.add(operation.group);
+    if (operation.kind === 'remove') this.#kept.push(operation.group);
     if (operation.kind !== 'write') return;
     if (operation.attribute === 'group.controllers') this.#groups.add(operation.group);
     this.#values.add(`${operation.group} ${operation.attribute}`);
   }
 
   stops(operation: Operation): boolean {
+    if (operation.kind === 'remove') {
+      return this.#kept.some((each) => isInside(each, operation.group));
+    }
     if (operation.kind !== 'create' && operation.kind !== 'write') return false;
     if (this.#groups.size > 0 && this.#isBelow(operation.group)) return true;
     if (operation.kind !== 'write' || operation.needs === undefined) return false;

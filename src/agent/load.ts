@@ -1,6 +1,6 @@
 /** Policy file → Policy, with every diagnostic on the way. Nothing is applied from a bad one. */
 import { availableParallelism } from 'node:os';
-import { readHostFacts } from '../host/accounts.ts';
+import { readHostFacts, readUidRange } from '../host/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic, Diagnostics } from '../policy/diagnostic.ts';
@@ -29,7 +29,7 @@ export function loadPolicy(file: string, paths: Paths): Loaded {
 
 export function resolveText(file: string, text: string, paths: Paths): Loaded {
   const { document, diagnostics } = isVeCfg(text)
-    ? parseVeCfg(file, text, { cores: availableParallelism() })
+    ? parseVeCfg(file, text, { cores: availableParallelism(), uids: readUidRange(paths) })
     : parsePolicy(file, text);
   if (document === undefined) return loaded(undefined, undefined, diagnostics);
   const facts = readHostFacts(paths, namedUsers(document));

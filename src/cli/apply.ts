@@ -35,12 +35,8 @@ async function apply(options: ApplyOptions, command: Command): Promise<ExitCode>
 }
 
 /** For commands that have just edited the policy. */
-export async function applyAfterEdit(
-  file: string,
-  options: { readonly instance?: Paths; readonly json?: boolean },
-): Promise<ExitCode> {
-  const { pathsOf } = await import('../host/paths.ts');
-  return applyFile({ policy: file, kill: false, force: false }, options.instance ?? pathsOf());
+export function applyAfterEdit(file: string, paths: Paths): ExitCode {
+  return applyFile({ policy: file, kill: false, force: false }, paths);
 }
 
 function applyFile(options: ApplyOptions, paths: Paths): ExitCode {

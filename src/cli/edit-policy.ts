@@ -56,7 +56,7 @@ export async function editPolicy(
     return exitCodes.done;
   }
   const { applyAfterEdit } = await import('./apply.ts');
-  return applyAfterEdit(file, { instance: paths });
+  return applyAfterEdit(file, paths);
 }
 
 function checkedEdit(file: string, text: string, paths: Paths, edit: Edit): Result<string, string> {

@@ -13,14 +13,8 @@ export interface Machine {
   readonly memoryBytes: number;
 }
 
-const usualUidMax = 60_000;
 const mostNamed = 20;
 const lineLength = 90;
-
-/** `UID_MAX    60000`, login.defs(5). */
-export function parseUidMax(loginDefs: string): number {
-  return Number(/^\s*UID_MAX\s+(\d{1,10})/m.exec(loginDefs)?.[1] ?? usualUidMax);
-}
 
 /** `sudo:x:27:alice,bob`, group(5): whoever may become root should not be held back in it. */
 export function parseAdministrators(group: string): readonly string[] {

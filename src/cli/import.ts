@@ -2,15 +2,13 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import { resolveText } from '../agent/load.ts';
-import { readHostFacts } from '../host/accounts.ts';
+import { readHostFacts, readUidRange } from '../host/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { readForeignFile } from '../host/policy-file.ts';
-import { readText } from '../host/read.ts';
 import type { TenantName, UidRange } from '../policy/document.ts';
 import { importVeCfg } from '../policy/ve-cfg.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
-import { parseUidMax } from './first-policy.ts';
 import { complain, pathsFor, showDiagnostics } from './session.ts';
 import { writeOut, type OutputOptions } from './write-out.ts';
 
@@ -28,10 +26,10 @@ function importFile(file: string, options: ImportOptions, command: Command): Exi
   if (!read.ok) return failed(read.error);
   const members = readMembers(options.members);
   if (!members.ok) return failed(members.error);
-  const { accounts, uidMin } = readHostFacts(paths, []);
+  const { accounts } = readHostFacts(paths, []);
   const { text, diagnostics } = importVeCfg(file, read.value.text, {
     cores: options.cores ?? availableParallelism(),
-    uids: options.uids ?? { first: uidMin, last: uidMax(paths) },
+    uids: options.uids ?? readUidRange(paths),
     accounts,
     ...(options.coreMhz === undefined ? {} : { coreMegahertz: options.coreMhz }),
     ...(members.value === undefined ? {} : { packageMembers: members.value }),
@@ -50,8 +48,6 @@ function sayWhatIsLeft(text: string, options: ImportOptions, paths: Paths): Exit
   if (policy !== undefined) return exitCodes.done;
   return failed('The policy does not fit this host yet; mend it before it is applied');
 }
-
-const uidMax = (paths: Paths) => parseUidMax(readText(`${paths.etc}/login.defs`) ?? '');
 
 function failed(message: string): ExitCode {
   complain(message);

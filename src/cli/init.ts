@@ -1,7 +1,7 @@
 /** `bulkhead init`: a first policy for this host, with comments, from what is found on it. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { Command } from 'commander';
-import { readHostFacts } from '../host/accounts.ts';
+import { readHostFacts, readUidRange } from '../host/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { createPolicyFile } from '../host/policy-file.ts';
 import { readText } from '../host/read.ts';
@@ -12,7 +12,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from './command.ts';
-import { firstPolicy, parseAdministrators, parseUidMax } from './first-policy.ts';
+import { firstPolicy, parseAdministrators } from './first-policy.ts';
 import { policyOption } from './policy-option.ts';
 import { complain, pathsFor, print } from './session.ts';
 
@@ -47,7 +47,7 @@ function readMachine(paths: Paths) {
   return {
     accounts,
     uidMin,
-    uidMax: parseUidMax(readText(`${paths.etc}/login.defs`) ?? ''),
+    uidMax: readUidRange(paths).last,
     administrators: parseAdministrators(readText(`${paths.etc}/group`) ?? ''),
     cores: availableParallelism(),
     memoryBytes: totalmem(),

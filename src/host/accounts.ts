@@ -8,11 +8,13 @@
  * by name, since not every service lets itself be enumerated.
  */
 import { execFileSync } from 'node:child_process';
+import type { UidRange } from '../policy/document.ts';
 import type { Account, HostFacts } from '../policy/policy.ts';
 import type { Paths } from './paths.ts';
 import { readText } from './read.ts';
 
-const usualUidMin = 1000;
+/** What `useradd` takes where the file says nothing. */
+const usualUids: UidRange = { first: 1000, last: 60_000 };
 
 export function parsePasswd(text: string): readonly Account[] {
   return text.split('\n').flatMap((line): Account[] => {
@@ -22,8 +24,15 @@ export function parsePasswd(text: string): readonly Account[] {
   });
 }
 
-export function parseUidMin(loginDefs: string): number {
-  return Number(/^\s*UID_MIN\s+(\d+)/m.exec(loginDefs)?.[1] ?? usualUidMin);
+export function parseUidRange(loginDefs: string): UidRange {
+  const value = (name: string, usual: number) =>
+    Number(new RegExp(`^\\s*${name}\\s+(\\d{1,10})`, 'm').exec(loginDefs)?.[1] ?? usual);
+  return { first: value('UID_MIN', usualUids.first), last: value('UID_MAX', usualUids.last) };
+}
+
+/** The uids of people: `UID_MIN` to `UID_MAX`. */
+export function readUidRange(paths: Paths): UidRange {
+  return parseUidRange(readText(`${paths.etc}/login.defs`) ?? '');
 }
 
 /** Facts for a policy that names these users. */
@@ -33,7 +42,7 @@ export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts
   const unknown = named.filter((user) => !known.has(user));
   return {
     accounts: unknown.length === 0 ? accounts : [...accounts, ...askDirectory(unknown)],
-    uidMin: parseUidMin(readText(`${paths.etc}/login.defs`) ?? ''),
+    uidMin: readUidRange(paths).first,
   };
 }
 

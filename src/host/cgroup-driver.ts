@@ -15,7 +15,13 @@ import type {
   SetQuota,
   WriteFile,
 } from '../plan/plan.ts';
-import { parseGroupName, wantedState, type Wanted, type WantedContext } from '../plan/wanted.ts';
+import {
+  isInside,
+  parseGroupName,
+  wantedState,
+  type Wanted,
+  type WantedContext,
+} from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions } from './driver.ts';
 import { describeErrno } from './errno.ts';
@@ -23,7 +29,7 @@ import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
 import { endProcesses } from './processes.ts';
 import type { QuotaStore } from './quota-store.ts';
-import { publishLaunch } from './launch-file.ts';
+import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { printValue } from '../plan/print.ts';
 
 /** What has to be done outside the tree before there can be one; nothing on v1. */
@@ -258,22 +264,21 @@ export class CgroupDriver implements Driver {
   }
 
   release({ kill }: { readonly kill: boolean }): readonly string[] {
-    const names = this.#hierarchies.map((each) => each.name);
-    const problems: string[] = [];
-    for (const quota of this.#parts.quotas.lift()) problems.push(quota);
-    const stray = this.#strays(this.#present(), new Set());
-    for (const { path } of stray) {
-      const remove: RemoveGroup = {
-        kind: 'remove',
-        group: path,
-        hierarchies: names,
-        processes: [],
-      };
+    const hierarchies = this.#hierarchies.map((each) => each.name);
+    const problems = [...this.#parts.quotas.lift()];
+    const kept: string[] = [];
+    for (const { path } of this.#strays(this.#present(), new Set())) {
+      if (kept.some((each) => isInside(each, path))) continue;
+      const remove: RemoveGroup = { kind: 'remove', group: path, hierarchies, processes: [] };
       const problem = this.#remove(remove, { kill });
-      if (problem !== undefined) problems.push(problem);
+      if (problem === undefined) continue;
+      kept.push(path);
+      problems.push(problem);
     }
-    const unmade = problems.length === 0 ? this.#parts.room.unmake() : undefined;
-    return unmade === undefined ? problems : [...problems, unmade];
+    if (problems.length > 0) return problems;
+    withdrawLaunch(this.#parts.runtime);
+    const unmade = this.#parts.room.unmake();
+    return unmade === undefined ? [] : [unmade];
   }
 }
 

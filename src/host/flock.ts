@@ -19,8 +19,8 @@ import {
 } from 'node:fs';
 import koffi from 'koffi';
 import { fail, ok, type Result } from '../units/result.ts';
-import { errnoOf } from './errno.ts';
-import { quoted, reasonOf } from './system-error.ts';
+import { errnoOf, quoted, reasonOf } from './errno.ts';
+import { sleepSync } from './sleep.ts';
 
 export interface FileLock extends Disposable {
   release(): void;
@@ -49,7 +49,7 @@ export function lockFile(path: string, options: LockOptions): Result<FileLock, s
     if (performance.now() >= until) {
       return fail(`${attempt.error.message}${waited(options.waitMs)}; try again when it is done`);
     }
-    sleep(pauseMs);
+    sleepSync(pauseMs);
   }
 }
 
@@ -135,7 +135,3 @@ function closing<T>(fd: number, answer: T): T {
 }
 
 const waited = (waitMs: number) => (waitMs > 0 ? `, waited ${waitMs / 1000} s` : '');
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}

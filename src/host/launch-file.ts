@@ -7,6 +7,7 @@
  *     clear env                                   only where setpriv is too old to do it
  */
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { errnoOf, describeErrno } from './errno.ts';
 import { replaceFile } from './replace-file.ts';
 import { readText } from './read.ts';
@@ -27,6 +28,11 @@ export function publishLaunch(
   } catch (error) {
     return `Cannot write ${path}: ${describeErrno(errnoOf(error))}`;
   }
+}
+
+/** Without it the launcher says that no policy is in force. */
+export function withdrawLaunch(runtime: string): void {
+  rmSync(`${runtime}/launch`, { force: true });
 }
 
 /** Tells the launcher to clear the environment by itself. */

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { fail, ok, type Result } from '../units/result.ts';
-import { quoted, reasonOf } from './system-error.ts';
+import { quoted, reasonOf } from './errno.ts';
 
 export interface PinnedDirectory extends Disposable {
   readonly fd: number;

@@ -27,7 +27,7 @@ import {
 import { basename, dirname } from 'node:path';
 import { decodeXml, mostBytes } from '../policy/xml.ts';
 import { fail, ok, type Result } from '../units/result.ts';
-import { errnoOf } from './errno.ts';
+import { errnoOf, quoted, reasonOf } from './errno.ts';
 import { lockFile } from './flock.ts';
 import {
   directoryProblem,
@@ -36,7 +36,6 @@ import {
   writableByOthers,
   type PinnedDirectory,
 } from './pinned-directory.ts';
-import { quoted, reasonOf } from './system-error.ts';
 
 export interface PolicyText {
   readonly path: string;

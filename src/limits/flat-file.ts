@@ -29,6 +29,7 @@ export function parseDeviceLines(text: string): ReadonlyMap<string, string> {
 
 /** Size of a limit as text, for telling a raise from a lowering; no limit is the largest. */
 export function magnitude(value: string): number {
-  const first = value.split(' ', 1)[0] ?? '';
+  const end = value.indexOf(' ');
+  const first = end === -1 ? value : value.slice(0, end);
   return first === 'max' || first === '-1' ? Infinity : Number(first);
 }

@@ -79,10 +79,15 @@ function setting1(
   return setting(`memory.${key}`, 'memory', file, text, none, value === unlimited ? '-1' : text);
 }
 
-/** The sum cannot be lowered below the memory limit, so it waits for that one. */
+/**
+ * The sum cannot be lowered below the memory limit, so it waits for that one. Where there is no
+ * swap it lies one page higher: the memory limit is then reached first, and the kernel counts
+ * only that (`memory.failcnt`; Linux 6.18 counts nothing at the sum).
+ */
 function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
   const [limit, swap] = [limitOf(values), swapOf(values)];
-  const sum = limit === unlimited || swap === unlimited ? unlimited : ((limit + swap) as Bytes);
+  const bounded = limit !== unlimited && swap !== unlimited;
+  const sum = bounded ? ((limit + Math.max(swap, pageBytes)) as Bytes) : unlimited;
   return {
     ...setting1('memory.memsw.limit_in_bytes', 'swap', sum, pageBytes),
     needs: 'memory.limit',
@@ -93,9 +98,8 @@ const memoryInUse: CounterFile['parse'] = (text, into) => {
   into.memoryBytes = Number(text);
 };
 
-/** v1 counts a hit at whichever of its two limits was reached first. */
-const addHits: CounterFile['parse'] = (text, into) => {
-  into.memoryHits = (into.memoryHits ?? 0) + Number(text);
+const hits: CounterFile['parse'] = (text, into) => {
+  into.memoryHits = Number(text);
 };
 
 /** `oom_kill 1`, in both: v2 `memory.events`, v1 `memory.oom_control`. `max 41` only in v2. */
@@ -164,8 +168,7 @@ export const memory: Limit = {
     },
     counters: [
       { controller: 'memory', file: 'memory.usage_in_bytes', parse: memoryInUse },
-      { controller: 'memory', file: 'memory.failcnt', parse: addHits },
-      { controller: 'memory', file: 'memory.memsw.failcnt', parse: addHits },
+      { controller: 'memory', file: 'memory.failcnt', parse: hits },
       { controller: 'memory', file: 'memory.oom_control', parse: events },
     ],
     support: support1,

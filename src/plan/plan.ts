@@ -104,10 +104,11 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
   };
 }
 
-/** Wanted groups come parents first; a stable sort keeps the order of files in each group. */
-const depth = (path: string) => path.split('/').length;
-const childrenFirst = (writes: readonly WriteFile[]) =>
-  writes.toSorted((a, b) => depth(b.group) - depth(a.group));
+/** Wanted groups come parents first, and only a reseller has groups below it. */
+function childrenFirst(writes: readonly WriteFile[]): readonly WriteFile[] {
+  const isChild = (each: WriteFile) => each.group.includes('/');
+  return [...writes.filter(isChild), ...writes.filter((each) => !isChild(each))];
+}
 
 function writesOf(group: WantedGroup, found: ObservedGroup | undefined): readonly WriteFile[] {
   const writes: WriteFile[] = [];
@@ -151,12 +152,11 @@ function forgottenDevices(
 ): readonly WriteFile[] {
   const settings = group.settings.filter((each) => each.file === file);
   const [model] = settings;
-  if (model === undefined) return [];
-  const wanted = new Set(settings.map((each) => each.device));
+  if (model === undefined || lines.size === 0) return [];
+  const isWanted = (device: string) => settings.some((each) => each.device === device);
   return [...lines]
     .filter(
-      ([device, value]) =>
-        /^\d+:\d+$/.test(device) && !wanted.has(device) && value !== model.initial,
+      ([device, value]) => !isWanted(device) && /^\d+:\d+$/.test(device) && value !== model.initial,
     )
     .map(([device, from]) =>
       write(
@@ -176,11 +176,11 @@ function write(group: WantedGroup, setting: FileSetting, from: string | undefine
     controller: setting.controller,
     attribute: isDelegation(setting) ? 'group.controllers' : setting.attribute,
     file: setting.file,
-    ...(setting.device === undefined ? {} : { device: setting.device }),
     from,
     to: setting.value,
     text: setting.write,
     direction: lower ? 'lower' : 'raise',
+    ...(setting.device === undefined ? {} : { device: setting.device }),
     ...(setting.needs === undefined ? {} : { needs: setting.needs }),
   };
 }

@@ -42,6 +42,10 @@ export function parseGroupName(
   return { kind: match[1] === 'u' ? 'tenant' : 'reseller', uid: Number(match[2]) };
 }
 
+/** Whether a group lies below another; all lie below the root. */
+export const isInside = (path: string, above: string) =>
+  above === '' ? path !== '' : path.startsWith(`${above}/`);
+
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 export function wantedState(policy: Policy, context: WantedContext): Wanted {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { firstPolicy, parseAdministrators, parseUidMax } from '../../src/cli/first-policy.ts';
+import { firstPolicy, parseAdministrators } from '../../src/cli/first-policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
@@ -231,8 +231,6 @@ describe('init', () => {
   });
 
   test('reads login.defs and group', () => {
-    assert.equal(parseUidMax('#UID_MAX 5\nUID_MAX\t\t 40000\n'), 40_000);
-    assert.equal(parseUidMax(''), 60_000);
     const group = 'root:x:0:\nsudo:x:27:bob,alice\nwheel:x:10:alice,a"b\nsudoers:x:5:eve\n';
     assert.deepEqual(parseAdministrators(group), ['alice', 'bob']);
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePasswd, parseUidMin } from '../../src/host/accounts.ts';
+import { parsePasswd, parseUidRange } from '../../src/host/accounts.ts';
 import { parseMountInfo } from '../../src/host/mounts.ts';
 import { cpu } from '../../src/limits/cpu.ts';
 import { io } from '../../src/limits/io.ts';
@@ -19,9 +19,10 @@ test('parsePasswd() reads accounts and passes over what is none', () => {
   );
 });
 
-test('parseUidMin() reads login.defs, and has the usual value without', () => {
-  assert.equal(parseUidMin('# UID_MIN 1\nUID_MIN\t\t  500\nUID_MAX 60000\n'), 500);
-  assert.equal(parseUidMin(''), 1000);
+test('parseUidRange() reads login.defs, and has the usual value without', () => {
+  const text = '# UID_MIN 1\nUID_MIN\t\t  500\n#UID_MAX 5\n UID_MAX 40000\n';
+  assert.deepEqual(parseUidRange(text), { first: 500, last: 40_000 });
+  assert.deepEqual(parseUidRange(''), { first: 1000, last: 60_000 });
 });
 
 test('parseMountInfo() reads mounts, names with spaces among them', () => {

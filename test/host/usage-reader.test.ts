@@ -1,0 +1,116 @@
+/** Kept descriptors on the real kernel: what they read, and what becomes of them. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, rmSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { releaseAll } from '../../src/agent/life.ts';
+import {
+  findHierarchies1,
+  findUnified,
+  hierarchy2,
+  type Hierarchy,
+} from '../../src/host/hierarchies.ts';
+import { runsSystemd } from '../../src/host/systemd-room.ts';
+import { UsageReader } from '../../src/host/usage-reader.ts';
+import { hostHere } from '../conformance/host-here.ts';
+
+const instance = 'bulkhead-usage-test';
+const here = hostHere(instance);
+const skip = skipReason();
+
+function skipReason(): string | false {
+  if ('skip' in here) return here.skip;
+  // There the root group is made by systemd's unit, and the conformance suite covers it.
+  return here.version === 2 && runsSystemd() ? 'systemd owns the tree here' : false;
+}
+
+function hierarchiesHere(): readonly Hierarchy[] {
+  if ('skip' in here) throw new Error(here.skip);
+  if (here.version === 1) return findHierarchies1(here.host.paths);
+  const unified = findUnified(here.host.paths);
+  if (unified === undefined) throw new Error('There is no cgroup v2 mount');
+  return [hierarchy2(unified, instance)];
+}
+
+const openFiles = () => readdirSync('/proc/self/fd').length;
+
+describe('UsageReader', { skip }, () => {
+  let hierarchies: readonly Hierarchy[] = [];
+  let reader = new UsageReader([], 1);
+
+  const make = (group: string) => {
+    for (const { files } of hierarchies) assert.equal(files.makeGroup(group), undefined);
+  };
+  const remove = (group: string) => {
+    for (const { files } of hierarchies) assert.equal(files.removeGroup(group), undefined);
+  };
+
+  before(() => {
+    if ('skip' in here) return;
+    hierarchies = hierarchiesHere();
+    releaseAll(here.host, { kill: true });
+    reader = new UsageReader(hierarchies, here.version);
+    make('');
+  });
+  after(() => {
+    reader[Symbol.dispose]();
+    if ('skip' in here) return;
+    releaseAll(here.host, { kill: true });
+    rmSync(here.host.paths.runtime, { recursive: true, force: true });
+  });
+
+  test('read() says what a group has used, each time anew', async () => {
+    make('u1');
+    assert.equal(reader.track('u1'), true);
+    assert.equal(reader.read('u1')?.processes, 0);
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const pids = hierarchies.find((each) => each.controllers.has('pids'));
+    assert.equal(pids?.files.write('u1', 'cgroup.procs', String(child.pid)), undefined);
+    assert.equal(reader.read('u1')?.processes, 1);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    assert.equal(reader.read('u1')?.processes, 0);
+  });
+
+  test('a group that vanished is forgotten, and can be tracked again when it is back', () => {
+    const before = openFiles();
+    make('u2');
+    reader.track('u2');
+    assert.equal(openFiles(), before + reader.descriptorsPerGroup);
+    remove('u2');
+    assert.equal(reader.read('u2'), undefined);
+    assert.equal(openFiles(), before);
+    assert.ok(!reader.groups.includes('u2'));
+    make('u2');
+    assert.equal(reader.read('u2'), undefined);
+    assert.equal(reader.track('u2'), true);
+    assert.equal(reader.read('u2')?.processes, 0);
+  });
+
+  test('a group that was made anew behind its back is not taken for the old one', () => {
+    make('u3');
+    reader.track('u3');
+    remove('u3');
+    make('u3');
+    assert.equal(reader.read('u3'), undefined);
+    assert.equal(reader.track('u3'), true);
+    assert.notEqual(reader.read('u3'), undefined);
+  });
+
+  test('track() twice keeps one set of descriptors, and none of a group that is not there', () => {
+    make('u4');
+    const before = openFiles();
+    reader.track('u4');
+    reader.track('u4');
+    assert.equal(openFiles(), before + reader.descriptorsPerGroup);
+    assert.equal(reader.track('u5'), false);
+    assert.equal(openFiles(), before + reader.descriptorsPerGroup);
+  });
+
+  test('mostGroups() leaves descriptors for the rest of the process', () => {
+    const most = reader.mostGroups(20_000);
+    assert.ok(most > 0 && most * reader.descriptorsPerGroup < 20_000);
+    assert.equal(reader.mostGroups(100), 0);
+  });
+});
