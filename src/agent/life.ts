@@ -10,7 +10,7 @@ import { lockFile } from '../host/flock.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
-import { isInside, parentOf } from '../plan/wanted.ts';
+import { groupSetup, isInside, parentOf } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 
@@ -121,7 +121,7 @@ class Broken {
     if (operation.kind === 'create') this.#groups.add(operation.group);
     if (operation.kind === 'remove') this.#kept.push(operation.group);
     if (operation.kind !== 'write') return;
-    if (operation.attribute === 'group.controllers') this.#groups.add(operation.group);
+    if (operation.attribute === groupSetup) this.#groups.add(operation.group);
     this.#values.add(`${operation.group} ${operation.attribute}`);
   }
 

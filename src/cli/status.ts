@@ -3,69 +3,73 @@ import type { Command } from 'commander';
 import type { Driver } from '../host/driver.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
-import { resellerName, tenantName } from '../plan/wanted.ts';
-import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
+import { resellerGroup, tenantGroup } from '../plan/wanted.ts';
+import { nameOf, type Reseller, type Tenant } from '../policy/policy.ts';
 import { printQuantity, unlimited } from '../units/quantity.ts';
 import { examples, exitCodes, type CommandModule, type PolicyOptions } from './command.ts';
 import { policyOption } from './policy-option.ts';
-import { print, printJson, withPolicy } from './session.ts';
+import { count, print, printJson, withPolicy } from './session.ts';
 import { shortBytes, table, terminalOf } from './terminal.ts';
 
 interface StatusOptions extends PolicyOptions {
   readonly all?: boolean;
 }
 
-export const groupOf = ({ uid, reseller }: Tenant) =>
-  reseller === undefined ? tenantName(uid) : `${resellerName(reseller)}/${tenantName(uid)}`;
-
 function status(options: StatusOptions, command: Command) {
   return withPolicy(command, options.policy, (policy, driver) => {
-    const rows = policy.tenants.map((tenant) => statusOf(tenant, driver));
+    const tenants = policy.tenants.map((each) => statusOf(each, tenantGroup(each), driver));
+    const resellers = policy.resellers.map((each) =>
+      statusOf(each, resellerGroup(each.uid), driver),
+    );
     if (options.json === true) {
-      printJson({ driver: driver.capabilities.driver, tenants: rows });
-      return exitCodes.done;
+      printJson({ driver: driver.capabilities.driver, tenants, resellers });
+    } else {
+      printSummary(tenants, driver);
+      printUse([...tenants, ...resellers.map(asReseller)], options.all === true);
     }
-    printStatus(policy, driver, rows, options.all === true);
     return exitCodes.done;
   });
 }
 
-function statusOf(tenant: Tenant, driver: Driver) {
-  const counters = driver.counters(groupOf(tenant));
+type Status = ReturnType<typeof statusOf>;
+
+function statusOf(who: Tenant | Reseller, group: string, driver: Driver) {
+  const counters = driver.counters(group);
   return {
-    name: nameOf(tenant),
-    uid: tenant.uid,
+    name: nameOf(who),
+    uid: who.uid,
     inForce: counters !== undefined,
-    package: tenant.package,
+    package: who.package,
     limits: {
-      cpu: limitText(tenant, 'cpu.limit'),
-      memory: limitText(tenant, 'memory.limit'),
-      processes: limitText(tenant, 'processes.limit'),
+      cpu: limitText(who, 'cpu.limit'),
+      memory: limitText(who, 'memory.limit'),
+      processes: limitText(who, 'processes.limit'),
     },
     counters,
   };
 }
 
-function limitText(tenant: Tenant, key: LimitKey): string {
-  return printQuantity(attributeOf(key).kind, tenant.values[key] ?? attributeOf(key).fallback);
+const asReseller = (status: Status): Status => ({ ...status, name: `${status.name} (all)` });
+
+function limitText({ values }: Tenant | Reseller, key: LimitKey): string {
+  return printQuantity(attributeOf(key).kind, values[key] ?? attributeOf(key).fallback);
 }
 
 const infinite = (text: string) => (text === unlimited ? '∞' : text);
 
-function printStatus(
-  policy: Policy,
-  driver: Driver,
-  rows: readonly ReturnType<typeof statusOf>[],
-  all: boolean,
-): void {
+function printSummary(tenants: readonly Status[], driver: Driver): void {
   const { colors } = terminalOf(process.stdout);
-  const held = rows.filter((each) => each.inForce).length;
-  print(`${held} of ${rows.length} tenants are held by ${driver.capabilities.driver}`);
-  if (held < rows.length)
-    print(colors.yellow('The others have no group yet; "bulkhead apply" makes them'));
+  const held = tenants.filter((each) => each.inForce).length;
+  print(`${held} of ${count(tenants.length, 'tenant')} held by ${driver.capabilities.driver}`);
+  if (held === tenants.length) return;
+  print(colors.yellow('The others have no group yet; "bulkhead apply" makes them'));
+}
+
+function printUse(rows: readonly Status[], all: boolean): void {
+  const { colors } = terminalOf(process.stdout);
   const busy = rows.filter((each) => all || (each.counters?.processes ?? 0) > 0);
   if (busy.length === 0) {
-    if (policy.tenants.length > 0) print('No tenant runs anything now; --all lists them');
+    if (rows.length > 0) print('No tenant runs anything now; --all lists them');
     return;
   }
   const cells = busy.map(({ name, limits, counters }) => [

@@ -6,6 +6,7 @@
  */
 import type { Controller } from '../limits/limit.ts';
 import { LinuxCgroupFiles, type CgroupFiles } from './cgroup-files.ts';
+import { isInside } from '../plan/wanted.ts';
 import { type Mount, readMounts } from './mounts.ts';
 import type { Paths } from './paths.ts';
 import { readText } from './read.ts';
@@ -33,13 +34,21 @@ const names1: Readonly<Record<string, HierarchyController>> = {
 };
 export const wantedControllers: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
 
-/** Mounts of whole hierarchies; a container sees its own group as the root, which is as good. */
-const cgroupMounts = (mounts: readonly Mount[], type: 'cgroup' | 'cgroup2') =>
-  mounts.filter((mount) => mount.type === type && !mount.readOnly);
+/**
+ * Hierarchies where every host has them; a container has mounts elsewhere of what is not its own.
+ * A container sees its own group as the root, which is as good.
+ */
+function cgroupMounts(paths: Paths, type: 'cgroup' | 'cgroup2'): readonly Mount[] {
+  const usual = `${paths.sys}/fs/cgroup`;
+  return readMounts(paths).filter(
+    ({ mountPoint, readOnly, ...mount }) =>
+      mount.type === type && !readOnly && (mountPoint === usual || isInside(mountPoint, usual)),
+  );
+}
 
 export function findHierarchies1(paths: Paths): readonly Hierarchy[] {
   const seen = new Set<string>();
-  return cgroupMounts(readMounts(paths), 'cgroup').flatMap((mount): Hierarchy[] => {
+  return cgroupMounts(paths, 'cgroup').flatMap((mount): Hierarchy[] => {
     const controllers = mount.superOptions.flatMap((option) =>
       Object.hasOwn(names1, option) ? (names1[option] ?? []) : [],
     );
@@ -57,7 +66,7 @@ export interface Unified {
 }
 
 export function findUnified(paths: Paths): Unified | undefined {
-  const [mount] = cgroupMounts(readMounts(paths), 'cgroup2');
+  const [mount] = cgroupMounts(paths, 'cgroup2');
   if (mount === undefined) return undefined;
   const text = readText(`${mount.mountPoint}/cgroup.controllers`) ?? '';
   return { mountPoint: mount.mountPoint, controllers: new Set(text.split(/\s+/).filter(Boolean)) };

@@ -12,7 +12,7 @@ import { magnitude, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
 import type { Observed, ObservedGroup, Preparation, Stray } from './observed.ts';
 import { placeKey, type QuotaLimits, type WantedQuota } from './quota.ts';
-import { isDelegation, parentOf, type Wanted, type WantedGroup } from './wanted.ts';
+import { groupSetup, parentOf, type Wanted, type WantedGroup } from './wanted.ts';
 
 export interface CreateGroup {
   readonly kind: 'create';
@@ -87,8 +87,8 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
       });
     }
     const writes = writesOf(group, found);
-    creations.push(...writes.filter((each) => each.attribute === 'group.controllers'));
-    const limits = writes.filter((each) => each.attribute !== 'group.controllers');
+    creations.push(...writes.filter((each) => each.attribute === groupSetup));
+    const limits = writes.filter((each) => each.attribute !== groupSetup);
     raises.push(...limits.filter((each) => each.direction === 'raise').toReversed());
     lowers.push(...limits.filter((each) => each.direction === 'lower'));
   }
@@ -174,7 +174,7 @@ function write(group: WantedGroup, setting: FileSetting, from: string | undefine
     group: group.path,
     label: group.label,
     controller: setting.controller,
-    attribute: isDelegation(setting) ? 'group.controllers' : setting.attribute,
+    attribute: setting.attribute,
     file: setting.file,
     from,
     to: setting.value,

@@ -46,10 +46,13 @@ function printWrite({ file, device, from, to }: WriteFile): string {
   return `${where} ${printValue(file, from)} → ${printValue(file, to)}`;
 }
 
+const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
+
 /** Bytes as people read them; everything else as the kernel prints it. */
 export function printValue(file: string, value: string | undefined): string {
   if (value === undefined) return '(absent)';
-  if (!file.startsWith('memory.') || !/^\d+$/.test(value)) return value;
+  if (value === '') return '(none)';
+  if (!inBytes.test(file) || !/^\d+$/.test(value)) return value;
   return Number(value) > 2 ** 62 ? unlimited : printBytes(Number(value));
 }
 

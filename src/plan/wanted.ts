@@ -5,8 +5,14 @@
  * knows, and an account may be called anything: `u1001` a tenant, `r1000` a reseller.
  */
 import { limits } from '../limits/limits.ts';
-import type { Controller, FileSetting, LimitValues, SettingContext } from '../limits/limit.ts';
-import { nameOf, type Policy } from '../policy/policy.ts';
+import {
+  setting,
+  type Controller,
+  type FileSetting,
+  type LimitValues,
+  type SettingContext,
+} from '../limits/limit.ts';
+import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
 import { wantedQuotas, type QuotaContext, type WantedQuota } from './quota.ts';
 
 export interface WantedGroup {
@@ -30,8 +36,11 @@ export interface WantedContext extends SettingContext {
   readonly quota: QuotaContext;
 }
 
-export const tenantName = (uid: number) => `u${uid}`;
-export const resellerName = (uid: number) => `r${uid}`;
+export const resellerGroup = (uid: number) => `r${uid}`;
+
+export function tenantGroup({ uid, reseller }: Pick<Tenant, 'uid' | 'reseller'>): string {
+  return reseller === undefined ? `u${uid}` : `${resellerGroup(reseller)}/u${uid}`;
+}
 
 /** What a name in Bulkhead's tree stands for; anything else is not ours to touch. */
 export function parseGroupName(
@@ -53,28 +62,25 @@ export function wantedState(policy: Policy, context: WantedContext): Wanted {
     path: '',
     kind: 'root',
     label: 'Bulkhead',
-    settings: delegation(context),
+    settings: [...addUp(context), ...handDown(context)],
   };
   const settingsOf = cachedSettings(context);
   const resellers = policy.resellers.map((each): WantedGroup => ({
-    path: resellerName(each.uid),
+    path: resellerGroup(each.uid),
     kind: 'reseller',
     label: `reseller ${nameOf(each)}`,
-    settings: [...delegation(context), ...settingsOf(each.values, undefined)],
+    settings: [...handDown(context), ...settingsOf(each.values, undefined)],
   }));
   const above = new Map(policy.resellers.map((each) => [each.uid, each.values]));
-  const tenants = policy.tenants.map((each): WantedGroup => {
-    const parent = each.reseller === undefined ? '' : `${resellerName(each.reseller)}/`;
-    return {
-      path: `${parent}${tenantName(each.uid)}`,
-      kind: 'tenant',
-      label: `tenant ${nameOf(each)}`,
-      settings: settingsOf(
-        each.values,
-        each.reseller === undefined ? undefined : above.get(each.reseller),
-      ),
-    };
-  });
+  const tenants = policy.tenants.map((each): WantedGroup => ({
+    path: tenantGroup(each),
+    kind: 'tenant',
+    label: `tenant ${nameOf(each)}`,
+    settings: settingsOf(
+      each.values,
+      each.reseller === undefined ? undefined : above.get(each.reseller),
+    ),
+  }));
   return {
     groups: [root, ...resellers, ...tenants],
     quotas: wantedQuotas(policy, context.quota),
@@ -106,25 +112,23 @@ function settingsFor(
     .filter((each) => context.controllers.has(each.controller));
 }
 
-const delegationFile = 'cgroup.subtree_control';
+/** Writes that must come before the children of a group are made. */
+export const groupSetup = 'group.setup';
+
 /** The order in which the kernel prints them. */
 const delegated: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
 
-/** On v2 a group's controllers must be handed to its children before they have any files. */
-function delegation({ version, controllers }: WantedContext): readonly FileSetting[] {
-  if (version === 1) return [];
+/** On v2 the children of a group have no files of a controller that is not handed down to them. */
+function handDown({ version, controllers }: WantedContext): readonly FileSetting[] {
   const names = delegated.filter((each) => controllers.has(each));
-  return [
-    {
-      controller: 'cpu',
-      attribute: 'group.controllers',
-      file: delegationFile,
-      value: names.join(' '),
-      write: names.map((each) => `+${each}`).join(' '),
-      initial: '',
-    },
-  ];
+  const [first] = names;
+  if (version === 1 || first === undefined) return [];
+  const text = names.map((each) => `+${each}`).join(' ');
+  return [setting(groupSetup, first, 'cgroup.subtree_control', names.join(' '), '', text)];
 }
 
-/** Must be written before the children of the group are made. */
-export const isDelegation = (setting: FileSetting) => setting.file === delegationFile;
+/** On v1 memory adds up over children, and theirs, in hierarchical mode; always since Linux 5.11. */
+function addUp({ version, files }: WantedContext): readonly FileSetting[] {
+  if (version === 2 || !files.has('memory.use_hierarchy')) return [];
+  return [setting(groupSetup, 'memory', 'memory.use_hierarchy', '1', '')];
+}

@@ -32,6 +32,7 @@ const initialFiles: Readonly<
       'memory.soft_limit_in_bytes': noLimit1,
       'memory.memsw.limit_in_bytes': noLimit1,
       'memory.usage_in_bytes': '0',
+      'memory.use_hierarchy': '0',
     },
     io: {
       'blkio.throttle.read_bps_device': '',
@@ -220,7 +221,7 @@ export class FakeCgroups implements CgroupFiles {
     }
     if (file.startsWith('blkio.') || file === 'io.max') return deviceLines(before, text);
     if (file.endsWith('_in_bytes') && text === '-1') return noLimit1;
-    if (file.startsWith('memory.') && /^\d+$/.test(text))
+    if (/^memory\.(.*_in_bytes|max|high|swap\.max)$/.test(file) && /^\d+$/.test(text))
       return String(Number(text) - (Number(text) % pageBytes));
     return text;
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolveText } from '../../agent/load.ts';
 import { describeErrno, errnoOf } from '../../host/errno.ts';
-import { resellerName, tenantName } from '../../plan/wanted.ts';
+import { resellerGroup, tenantGroup } from '../../plan/wanted.ts';
 import { printDiagnostic } from '../../policy/diagnostic.ts';
 import type { Policy, Reseller, Tenant } from '../../policy/policy.ts';
 import { unlimited } from '../../units/quantity.ts';
@@ -65,10 +65,9 @@ export function limitOf(meter: Meter, policy: Policy): number {
 }
 
 export function groupOf(meter: Meter, policy: Policy): string {
-  if (meter.isReseller) return resellerName(meter.uid);
+  if (meter.isReseller) return resellerGroup(meter.uid);
   const reseller = policy.tenants.find((each) => each.uid === meter.uid)?.reseller;
-  const parent = reseller === undefined ? '' : `${resellerName(reseller)}/`;
-  return `${parent}${tenantName(meter.uid)}`;
+  return tenantGroup({ uid: meter.uid, reseller });
 }
 
 /** The group that a meter's tenant shares with others. */
