@@ -2,7 +2,15 @@
 // gap before each run, as on a server. Needs root, cgroups and gcc; makes a scratch instance for "nobody".
 
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -35,7 +43,8 @@ export async function benchExec(): Promise<Row[]> {
     const source = new URL('harness.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-o', harness, source]);
     const rows: Row[] = [];
-    for (const [name, command] of ways(instance, roots)) rows.push(await measure(harness, name, command));
+    for (const [name, command] of ways(instance, roots))
+      rows.push(await measure(harness, name, command));
     return rows;
   } finally {
     rmSync(build, { recursive: true });
@@ -74,7 +83,11 @@ function ways(instance: string, roots: readonly string[]): [string, string[]][] 
 }
 
 function jail(): string[] {
-  const links = ['bin', 'sbin', 'lib', 'lib64'].flatMap((dir) => ['--symlink', `usr/${dir}`, `/${dir}`]);
+  const links = ['bin', 'sbin', 'lib', 'lib64'].flatMap((dir) => [
+    '--symlink',
+    `usr/${dir}`,
+    `/${dir}`,
+  ]);
   const mounts = ['--ro-bind', '/usr', '/usr', ...links, '--proc', '/proc', '--dev', '/dev'];
   return ['bwrap', ...mounts, '--tmpfs', '/tmp', '--unshare-pid', 'true'];
 }

@@ -216,6 +216,32 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     }
   });
 
+  held('a second apply waits until the first is done', async () => {
+    mustApply(`<tenant uid="${first}"/>`, host);
+    const hold = `import { lockFile } from ${JSON.stringify(new URL('../../src/host/flock.ts', import.meta.url).href)};
+      lockFile('${host.paths.runtime}/lock', { waitMs: 0 });
+      console.log('held');
+      setTimeout(() => {}, 60_000);`;
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', hold], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    assert.ok(holder.stdout);
+    await once(holder.stdout, 'data');
+    const waiting = spawn(process.execPath, [
+      fileURLToPath(new URL('killed-apply.ts', import.meta.url)),
+      instance,
+      `<tenant uid="${first}"/><tenant uid="${second}"/>`,
+      '-1',
+    ]);
+    await sleep(version === 2 ? 6000 : 1500);
+    assert.equal(waiting.exitCode, null, 'it did not wait');
+    assert.deepEqual(driver().counters(`u${second}`), undefined);
+    const exited = once(waiting, 'exit');
+    holder.kill('SIGKILL');
+    assert.deepEqual(await exited, [0, null]);
+    assert.ok(driver().counters(`u${second}`));
+  });
+
   held('an account made with useradd is held, by the commands of the program', () => {
     const user = `bhk${process.pid}`;
     execFileSync('useradd', ['-m', '-s', '/bin/sh', user]);
