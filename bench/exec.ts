@@ -95,10 +95,17 @@ function jail(): string[] {
 async function measure(harness: string, name: string, command: readonly string[]): Promise<Row> {
   const args = [String(runs), String(gapMs), ...command];
   const { stdout } = await promisify(execFile)(harness, args);
-  const samples = stdout.trim().split('\n').map(Number);
-  samples.sort((a, b) => a - b);
+  const samples = summarize(stdout);
   return { name, p50: at(samples, 0.5), p90: at(samples, 0.9), unit: 'ms' };
 }
+
+/** What the harness printed, sorted. */
+export const summarize = (printed: string): readonly number[] =>
+  printed
+    .trim()
+    .split('\n')
+    .map(Number)
+    .sort((a, b) => a - b);
 
 /** The smallest sample that is not below `fraction` of all. */
 function at(sorted: readonly number[], fraction: number): number {

@@ -2,7 +2,7 @@
  * Reads the counters of many groups again and again, through descriptors that stay open.
  *
  * Opening a cgroup file costs several times what reading it costs, so each group keeps
- * `descriptorsPerGroup` of them: ten on v1, six on v2. Node raises RLIMIT_NOFILE to its hard limit
+ * `descriptorsPerGroup` of them: nine on v1, six on v2. Node raises RLIMIT_NOFILE to its hard limit
  * when it starts; `mostGroups` says how many groups fit under a limit.
  *
  * A group that vanished is closed and forgotten, and reads as `undefined`. One that was made anew
@@ -27,9 +27,13 @@ interface OpenFile {
   text: string;
 }
 
-/** Most tenants are idle most of the time, and what says the same as before is not parsed again. */
+/**
+ * Most files say the same as before most of the time, and those are not parsed again. So no two
+ * files of a group may have a counter in common.
+ */
 interface TrackedGroup {
   readonly files: readonly OpenFile[];
+  /** Replaced, never changed: who has read it keeps it. */
   counters: Readonly<Counters>;
 }
 
@@ -86,7 +90,7 @@ export class UsageReader implements Disposable {
   read(group: string): Readonly<Counters> | undefined {
     const tracked = this.#groups.get(group);
     if (tracked === undefined) return undefined;
-    let changed = false;
+    let changed: Counters | undefined;
     for (const file of tracked.files) {
       const length = readAt(file.fd, this.#buffer, 0);
       if (length < 0) {
@@ -96,19 +100,14 @@ export class UsageReader implements Disposable {
       const text = this.#buffer.toString('latin1', 0, length);
       if (text === file.text) continue;
       file.text = text;
-      changed = true;
+      changed ??= { ...tracked.counters };
+      file.parse(text, changed);
     }
-    if (changed) tracked.counters = parseAll(tracked.files);
+    if (changed !== undefined) tracked.counters = changed;
     return tracked.counters;
   }
 
   [Symbol.dispose](): void {
     for (const group of this.groups) this.forget(group);
   }
-}
-
-function parseAll(files: readonly OpenFile[]): Readonly<Counters> {
-  const counters = { ...noCounters };
-  for (const { parse, text } of files) parse(text, counters);
-  return counters;
 }

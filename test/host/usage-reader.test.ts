@@ -13,6 +13,8 @@ import {
 } from '../../src/host/hierarchies.ts';
 import { runsSystemd } from '../../src/host/systemd-room.ts';
 import { UsageReader } from '../../src/host/usage-reader.ts';
+import type { Counters } from '../../src/limits/limit.ts';
+import { limits } from '../../src/limits/limits.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-usage-test';
@@ -71,6 +73,22 @@ describe('UsageReader', { skip }, () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     assert.equal(reader.read('u1')?.processes, 0);
+  });
+
+  test('no two files have a counter in common', () => {
+    if ('skip' in here) return;
+    make('u6');
+    const side = here.version === 2 ? 'cgroup2' : 'cgroup1';
+    const names = limits
+      .flatMap((limit) => limit[side].counters)
+      .flatMap(({ controller, file, parse }) => {
+        const { files } = hierarchies.find((each) => each.controllers.has(controller)) ?? {};
+        const into: Partial<Counters> = {};
+        parse(files?.read('u6', file) ?? '', into);
+        return Object.keys(into);
+      });
+    assert.ok(names.length > 0);
+    assert.deepEqual(names, [...new Set(names)]);
   });
 
   test('a group that vanished is forgotten, and can be tracked again when it is back', () => {

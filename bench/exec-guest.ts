@@ -1,0 +1,64 @@
+/**
+ * The same inside the virtual machine, on cgroup v2, beside `systemd-run --scope`. Its processor is
+ * emulated, so only the ratios mean something there.
+ */
+import { execFileSync } from 'node:child_process';
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
+import { prepareImage } from '../src/testing/vm/image.ts';
+import type { Bench } from './bench.ts';
+import { summarize } from './exec.ts';
+import { spreadOf, type Section } from './samples.ts';
+
+const gapMs = 60;
+const uid = 64_001;
+const policy = `<bulkhead version="1"><tenant uid="${uid}"><processes limit="50"/></tenant></bulkhead>`;
+const bulkhead = '/opt/bulkhead/bulkhead';
+const harness = '/tmp/harness';
+
+const ways: readonly (readonly [label: string, command: string])[] = [
+  ['plain', 'true'],
+  ['setpriv', `setpriv --reuid ${uid} --regid ${uid} --clear-groups --no-new-privs true`],
+  ['bulkhead-exec', `/opt/bulkhead/libexec/bulkhead-exec ${uid} -- true`],
+  ['bulkhead exec', `${bulkhead} exec ${uid} -- true`],
+  ['systemd-run --scope', `systemd-run --quiet --scope --uid=nobody true`],
+];
+
+export async function benchExecGuest({ directory, quick }: Bench): Promise<Section> {
+  const title = 'The same in the virtual machine: emulated processor, cgroup v2, systemd';
+  const section = { name: 'exec-guest', title, beside: 'plain' };
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const ready = await ensurePrerequisites('vm', say);
+  if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
+  const image = await prepareImage(say);
+  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
+  await using guest = await startGuest(image.value);
+  await prepare(guest, directory);
+  const measured: { label: string; samples: readonly number[] }[] = [];
+  for (const [label, command] of ways) {
+    const text = await guest.succeed(`${harness} ${quick ? 10 : 40} ${gapMs} ${command}`);
+    measured.push({ label, samples: summarize(text) });
+  }
+  const plain = spreadOf(measured[0]?.samples ?? []);
+  const rows = measured.map(({ label, samples }) => {
+    const ours = spreadOf(samples);
+    return {
+      label,
+      ours,
+      floor: plain,
+      ratio: { p50: ours.p50 / plain.p50, p90: ours.p90 / plain.p90 },
+    };
+  });
+  return { ...section, rows, notes: [] };
+}
+
+async function prepare(guest: Guest, directory: string): Promise<void> {
+  const source = new URL('harness.c', import.meta.url).pathname;
+  execFileSync('gcc', ['-O2', '-static', '-o', `${directory}/harness`, source]);
+  await guest.copyIn(`${directory}/harness`, harness);
+  await guest.copyProject();
+  await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
+    input: policy,
+  });
+  await guest.succeed(`${bulkhead} apply`);
+}

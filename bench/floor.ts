@@ -1,0 +1,60 @@
+/** Builds floor.c, and talks to it: a line in, a pass over its list, a line with the time out. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+export type Mode = 'make' | 'remove' | 'read' | 'usage';
+
+export function buildFloor(directory: string): string {
+  const program = `${directory}/floor`;
+  const source = new URL('floor.c', import.meta.url).pathname;
+  execFileSync('gcc', ['-O2', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return program;
+}
+
+export class Floor implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+
+  /** Lines as the head of floor.c describes them. */
+  constructor(program: string, mode: Mode, list: string, lines: readonly string[]) {
+    writeFileSync(list, lines.map((line) => `${line}\n`).join(''));
+    this.#child = spawn(program, [mode, list], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // When it has ended, its output ends too, and that is what is reported.
+    this.#child.stdin?.on('error', () => undefined);
+    const { stdout } = this.#child;
+    if (stdout === null) throw new Error('The C program has no output');
+    this.#answers = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Milliseconds of one pass. */
+  async pass(): Promise<number> {
+    this.#child.stdin?.write('\n');
+    const { value, done } = await this.#answers.next();
+    if (done === true) throw new Error('The C program ended before it answered');
+    return Number(value) / 1e6;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await ended;
+  }
+}
+
+export interface Run {
+  readonly milliseconds: number;
+  readonly peakMiB: number;
+}
+
+/** Starts a command once, from a program small enough not to count. */
+export function runOnce(program: string, command: readonly string[]): Run {
+  const answer = execFileSync(program, ['run', ...command], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [nanoseconds, kibibytes] = answer.trim().split(' ').map(Number);
+  return { milliseconds: (nanoseconds ?? NaN) / 1e6, peakMiB: (kibibytes ?? NaN) / 1024 };
+}

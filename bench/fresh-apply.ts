@@ -1,0 +1,16 @@
+/** Applies a policy once and prints how many milliseconds that took, without starting or reading it. */
+import { applyPolicy } from '../src/agent/life.ts';
+import { loadPolicy } from '../src/agent/load.ts';
+import { linuxHost } from '../src/host/host.ts';
+import { pathsOf } from '../src/host/paths.ts';
+import { milliseconds } from './samples.ts';
+import { instance } from './scratch.ts';
+
+const host = linuxHost(pathsOf(instance));
+const { policy, problem } = loadPolicy(process.argv[2] ?? '', host.paths);
+if (policy === undefined) throw new Error(problem ?? 'The policy is wrong');
+const took = milliseconds(() => {
+  const applied = applyPolicy(policy, host, { kill: false, force: false });
+  if (!applied.ok) throw new Error(applied.error);
+});
+process.stdout.write(`${took}\n`);

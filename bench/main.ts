@@ -1,0 +1,159 @@
+/**
+ * `npm run bench`: how fast Bulkhead is beside what the kernel needs anyway. Both are measured in
+ * the same run, in turn, so that the ratios mean something on a machine that does other things.
+ *
+ * Needs root and cgroups; makes and removes an instance of its own.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { lockFile } from '../src/host/flock.ts';
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { benchAgain, benchCreate } from './apply.ts';
+import type { Bench } from './bench.ts';
+import { benchExec } from './exec.ts';
+import { benchExecGuest } from './exec-guest.ts';
+import { buildFloor } from './floor.ts';
+import { describeMachine, printMachine } from './machine.ts';
+import { benchPlan } from './plan.ts';
+import type { Section } from './samples.ts';
+import { instance, Scratch } from './scratch.ts';
+import { benchStart, build } from './start.ts';
+import { printSection } from './table.ts';
+import { benchUsage } from './usage.ts';
+
+const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
+  create: benchCreate,
+  again: benchAgain,
+  usage: benchUsage,
+  exec: execSection,
+  'exec-guest': benchExecGuest,
+  start: benchStart,
+  plan: benchPlan,
+};
+
+const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]
+
+Measures Bulkhead beside C loops that do the same system calls.
+
+  --only NAME  one of ${Object.keys(benches).join(', ')}; may be repeated
+  --quick      fewer rounds: for trying out, not for quoting
+  --json       machine and figures as JSON
+`;
+
+async function execSection(): Promise<Section> {
+  const rows = await benchExec();
+  const plain = rows.find((each) => each.name === 'plain');
+  return {
+    name: 'exec',
+    title: 'exec TENANT -- true, start to exit, after 60 ms idle',
+    beside: 'plain',
+    rows: rows.map(({ name, p50, p90 }) => ({
+      label: name,
+      ours: { p50, p90 },
+      ...(plain === undefined ? {} : besides({ p50, p90 }, plain)),
+    })),
+    notes: [],
+  };
+}
+
+/** Of medians: these samples are not taken in pairs. */
+const besides = (
+  ours: { readonly p50: number; readonly p90: number },
+  plain: { readonly p50: number; readonly p90: number },
+) => ({
+  floor: { p50: plain.p50, p90: plain.p90 },
+  ratio: { p50: ours.p50 / plain.p50, p90: ours.p90 / plain.p90 },
+});
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (typeof options === 'number') return options;
+  const ready = await ensurePrerequisites('bench', say);
+  if (!ready.ok) return refuse(`Cannot run ${ready.reason}`);
+  if (process.getuid?.() !== 0) return refuse('Cannot make control groups: run it as root');
+  const lock = lockFile(`/run/${instance}.lock`, { waitMs: 0 });
+  if (!lock.ok) return refuse(lock.error);
+  const directory = mkdtempSync(`${tmpdir()}/${instance}-`);
+  const interruption = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => interruption.abort());
+  }
+  try {
+    removeInstance(directory);
+    await run(options, directory, interruption.signal);
+    return 0;
+  } catch (error) {
+    // Ctrl-C ends the programs that are being measured too; that it was one is known a turn later.
+    await nextTurn();
+    if (!interruption.signal.aborted) throw error;
+    say('Interrupted; removing what was made');
+    return 130;
+  } finally {
+    removeInstance(directory);
+    rmSync(directory, { recursive: true, force: true });
+    lock.value.release();
+  }
+}
+
+interface Options {
+  readonly names: readonly string[];
+  readonly quick: boolean;
+  readonly json: boolean;
+}
+
+/** Options, or the exit status where there is nothing to run. */
+function readOptions(): Options | number {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      process.stdout.write(help);
+      return 0;
+    }
+    const unknown = values.only?.find((name) => !Object.hasOwn(benches, name));
+    if (unknown !== undefined) throw new Error(`There is no benchmark "${unknown}"`);
+    const names = values.only ?? Object.keys(benches);
+    return { names, quick: values.quick, json: values.json };
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n${help}`);
+    return 2;
+  }
+}
+
+async function run({ names, quick, json }: Options, directory: string, signal: AbortSignal) {
+  const machine = describeMachine();
+  const bench: Bench = { directory, floor: buildFloor(directory), built: build(), quick, signal };
+  if (!json) process.stdout.write(`${printMachine(machine)}\n`);
+  const sections: Section[] = [];
+  for (const name of names) {
+    say(`Measuring: ${name}`);
+    const section = await benches[name]?.(bench);
+    signal.throwIfAborted();
+    if (section === undefined) continue;
+    sections.push(section);
+    if (!json) process.stdout.write(`\n${printSection(section)}\n`);
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ machine, quick, sections }, undefined, 2)}\n`);
+}
+
+/** What this run, or one that was killed before it, has left. */
+function removeInstance(directory: string): void {
+  new Scratch(directory, 1)[Symbol.dispose]();
+}
+
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+function refuse(message: string): number {
+  say(`bench: ${message}`);
+  return 1;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,85 @@
+/** Taking samples in turn, and what is said about them. */
+
+/** Eight of ten samples lie between p10 and p90; `p10` is absent where a source does not give it. */
+export interface Spread {
+  readonly p10?: number;
+  readonly p50: number;
+  readonly p90: number;
+}
+
+export interface Row {
+  readonly label: string;
+  /** Milliseconds. */
+  readonly ours: Spread;
+  /** The yardstick of the section, measured in the same run. */
+  readonly floor?: Spread;
+  /** Of the pairs, where samples were taken in pairs. */
+  readonly ratio?: Spread;
+  /** The ratio may be this much. */
+  readonly goal?: number;
+  readonly peakMiB?: number;
+  readonly note?: string;
+}
+
+export interface Section {
+  readonly name: string;
+  readonly title: string;
+  /** What `floor` is. */
+  readonly beside: string;
+  readonly rows: readonly Row[];
+  readonly notes: readonly string[];
+}
+
+export function spreadOf(samples: readonly number[]): Spread {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return { p10: at(sorted, 0.1), p50: at(sorted, 0.5), p90: at(sorted, 0.9) };
+}
+
+/** The smallest sample that is not below `fraction` of all. */
+const at = (sorted: readonly number[], fraction: number) =>
+  sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)] ?? NaN;
+
+/** Answers how long it took, in milliseconds. */
+export type Way = () => number | Promise<number>;
+
+/**
+ * Every way once, then every way again: A B C A B C … What else the machine does falls on all of
+ * them alike, and neighbours can be compared in pairs. One round more is run first and dropped.
+ */
+export async function inTurn(
+  rounds: number,
+  ways: readonly Way[],
+  signal: AbortSignal,
+): Promise<readonly (readonly number[])[]> {
+  const samples: number[][] = ways.map(() => []);
+  for (let round = -1; round < rounds; round++) {
+    for (const [index, way] of ways.entries()) {
+      signal.throwIfAborted();
+      const sample = await way();
+      if (round >= 0) samples[index]?.push(sample);
+    }
+  }
+  return samples;
+}
+
+export function compare(
+  label: string,
+  ours: readonly number[],
+  floor: readonly number[],
+  goal?: number,
+): Row {
+  const ratios = ours.map((sample, index) => sample / (floor[index] ?? NaN));
+  return {
+    label,
+    ours: spreadOf(ours),
+    floor: spreadOf(floor),
+    ratio: spreadOf(ratios),
+    ...(goal === undefined ? {} : { goal }),
+  };
+}
+
+export function milliseconds(work: () => void): number {
+  const begin = performance.now();
+  work();
+  return performance.now() - begin;
+}

@@ -1,0 +1,161 @@
+/** The instance that the benchmarks make and remove, the policy that they hold it to, and both as
+ * the C program sees them. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { applyPolicy, releaseAll, type Applied } from '../src/agent/life.ts';
+import { resolveText } from '../src/agent/load.ts';
+import type { Driver } from '../src/host/driver.ts';
+import {
+  findHierarchies1,
+  findUnified,
+  hierarchy2,
+  type Hierarchy,
+  type HierarchyController,
+} from '../src/host/hierarchies.ts';
+import { linuxHost, type Host } from '../src/host/host.ts';
+import { pathsOf } from '../src/host/paths.ts';
+import { runsSystemd, unitOf } from '../src/host/systemd-room.ts';
+import type { Operation } from '../src/plan/plan.ts';
+import type { Policy } from '../src/policy/policy.ts';
+
+export const instance = 'bulkhead-bench';
+/** Far above accounts; no process has these uids. */
+const firstUid = 200_000;
+const resellerTenants = 20;
+
+/**
+ * A host with a bit of everything: a quarter of the tenants in a package, a tenth with a value of
+ * their own, a fifth with resellers.
+ */
+export function policyText(tenants: number): string {
+  const resellers = Math.floor(tenants / 5 / resellerTenants);
+  const own = tenants - resellers * resellerTenants;
+  const lines = Array.from({ length: own }, (_, index) => tenantText(index));
+  for (let index = 0; index < resellers; index++) {
+    const first = own + index * resellerTenants;
+    lines.push(
+      `  <reseller uid="${firstUid + tenants + index}" package="business">`,
+      '    <cpu limit="400%"/>',
+      '    <memory limit="16GiB"/>',
+      ...Array.from({ length: resellerTenants }, (_, at) => `  ${tenantText(first + at)}`),
+      '  </reseller>',
+    );
+  }
+  return ['<bulkhead version="1">', ...head, ...lines, '</bulkhead>', ''].join('\n');
+}
+
+const head = [
+  '  <defaults>',
+  '    <cpu limit="100%" weight="100"/>',
+  '    <memory limit="1GiB"/>',
+  '    <io read="10MiB/s" write="10MiB/s" reads="1000/s" writes="1000/s"/>',
+  '    <processes limit="100"/>',
+  '  </defaults>',
+  '  <package name="business">',
+  '    <cpu limit="200%" weight="200"/>',
+  '    <memory limit="4GiB" soft="3GiB"/>',
+  '  </package>',
+];
+
+function tenantText(index: number): string {
+  const inPackage = index % 4 === 0 ? ' package="business"' : '';
+  const start = `  <tenant uid="${firstUid + index}"${inPackage}`;
+  return index % 10 === 0 ? `${start}><cpu limit="150%"/></tenant>` : `${start}/>`;
+}
+
+export class Scratch implements Disposable {
+  readonly directory: string;
+  readonly host: Host = linuxHost(pathsOf(instance));
+  readonly policyFile: string;
+  readonly policy: Policy;
+
+  constructor(directory: string, tenants: number) {
+    this.directory = directory;
+    this.policyFile = `${directory}/policy-${tenants}.xml`;
+    const text = policyText(tenants);
+    writeFileSync(this.policyFile, text);
+    const { policy, diagnostics } = resolveText(this.policyFile, text, this.host.paths);
+    if (policy === undefined) throw new Error(diagnostics[0]?.message);
+    this.policy = policy;
+  }
+
+  driver(): Driver {
+    const driver = this.host.probe();
+    if (!driver.ok) throw new Error(driver.error);
+    return driver.value;
+  }
+
+  apply(): Applied {
+    const applied = applyPolicy(this.policy, this.host, { kill: false, force: false });
+    if (!applied.ok) throw new Error(applied.error);
+    const [failure] = applied.value.failures;
+    if (failure !== undefined) throw new Error(failure.message);
+    return applied.value;
+  }
+
+  /** Removes every group and file of the instance. */
+  [Symbol.dispose](): void {
+    const { runtime, state } = this.host.paths;
+    const released = releaseAll(this.host, { kill: false });
+    for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
+    const problems = released.ok ? released.value : [released.error];
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+  }
+
+  /** The tree as the driver has it. */
+  hierarchies(): readonly Hierarchy[] {
+    const { paths } = this.host;
+    if (this.driver().capabilities.driver === 'cgroup1') return findHierarchies1(paths);
+    const unified = findUnified(paths);
+    if (unified === undefined) throw new Error('There is no cgroup v2 mount');
+    return [hierarchy2(unified, runsSystemd() ? unitOf(instance) : instance)];
+  }
+}
+
+/** Where the file of a controller is, as C opens it. */
+export function locator(hierarchies: readonly Hierarchy[]) {
+  return (controller: HierarchyController, group: string, file: string): string => {
+    const hierarchy =
+      hierarchies.find((each) => each.controllers.has(controller)) ?? hierarchies[0];
+    return `${groupPath(hierarchy, group)}/${file}`;
+  };
+}
+
+export const groupPath = (hierarchy: Hierarchy | undefined, group: string) =>
+  group === '' ? `${hierarchy?.rootPath}` : `${hierarchy?.rootPath}/${group}`;
+
+/** What an apply did, for C to do the same. */
+export function floorOperations(
+  operations: readonly Operation[],
+  hierarchies: readonly Hierarchy[],
+): readonly string[] {
+  const locate = locator(hierarchies);
+  return operations.flatMap((operation) => {
+    if (operation.kind === 'write') {
+      return [
+        `write\t${locate(operation.controller, operation.group, operation.file)}\t${operation.text}`,
+      ];
+    }
+    if (operation.kind !== 'create') return [];
+    return hierarchies
+      .filter((each) => operation.hierarchies.includes(each.name))
+      .map((each) => `make\t${groupPath(each, operation.group)}`);
+  });
+}
+
+/** What observing reads: each file of each group once, and each directory that holds groups. */
+export function floorReads(
+  driver: Driver,
+  policy: Policy,
+  hierarchies: readonly Hierarchy[],
+): readonly string[] {
+  const locate = locator(hierarchies);
+  const { groups } = driver.wanted(policy);
+  const parents = groups.filter((each) => each.kind !== 'tenant').map((each) => each.path);
+  const lists = hierarchies.flatMap((each) =>
+    parents.map((parent) => `list\t${groupPath(each, parent)}`),
+  );
+  const files = groups.flatMap(({ path, settings }) =>
+    settings.map(({ controller, file }) => `read\t${locate(controller, path, file)}`),
+  );
+  return [...lists, ...new Set(files)];
+}

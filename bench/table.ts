@@ -1,0 +1,49 @@
+/** Sections as text: a line a row, columns aligned. */
+import type { Row, Section, Spread } from './samples.ts';
+
+export function printSection(section: Section): string {
+  const { title, beside, rows, notes } = section;
+  const head = ['', 'Bulkhead', beside, beside === '' ? '' : 'ratio', 'goal', ''];
+  const lines = [head, ...rows.map(cells)];
+  const isEmpty = (column: number) => lines.slice(1).every((line) => width(line[column]) === 0);
+  const widths = head.map((_, column) =>
+    isEmpty(column) ? 0 : Math.max(...lines.map((line) => width(line[column]))),
+  );
+  const body = lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [title, ...body.map((line) => `  ${line}`), ...notes.map((note) => `  (${note})`)].join(
+    '\n',
+  );
+}
+
+const width = (cell: string | undefined) => cell?.length ?? 0;
+
+function cells({ label, ours, floor, ratio, goal, peakMiB, note }: Row): string[] {
+  return [
+    label,
+    time(ours),
+    floor === undefined ? '' : time(floor),
+    ratio === undefined ? '' : spread(ratio, 2),
+    goal === undefined
+      ? ''
+      : `≤ ${goal} ${ratio !== undefined && ratio.p50 <= goal ? 'met' : 'MISSED'}`,
+    [peakMiB === undefined ? '' : `peak ${peakMiB.toFixed(0)} MiB`, note ?? '']
+      .filter((each) => each !== '')
+      .join(', '),
+  ];
+}
+
+const time = (each: Spread) => `${spread(each, each.p50 < 10 ? 2 : 1)} ms`;
+
+/** Median, and between which values eight of ten samples lie. */
+function spread({ p10, p50, p90 }: Spread, digits: number): string {
+  const range =
+    p10 === undefined
+      ? `p90 ${p90.toFixed(digits)}`
+      : `${p10.toFixed(digits)}–${p90.toFixed(digits)}`;
+  return `${p50.toFixed(digits)} (${range})`;
+}

@@ -1,0 +1,78 @@
+/** Reading what 1,000 tenants have used, with kept descriptors, against pread of the same files in C. */
+import type { Driver } from '../src/host/driver.ts';
+import { UsageReader } from '../src/host/usage-reader.ts';
+import { limits } from '../src/limits/limits.ts';
+import type { Bench } from './bench.ts';
+import { Floor } from './floor.ts';
+import { compare, inTurn, milliseconds, type Section } from './samples.ts';
+import { locator, Scratch } from './scratch.ts';
+
+const tenants = 1_000;
+const goal = 1.2;
+
+export async function benchUsage({ directory, floor, quick, signal }: Bench): Promise<Section> {
+  using scratch = new Scratch(directory, tenants);
+  const { driver } = scratch.apply();
+  const version = versionOf(driver);
+  const hierarchies = scratch.hierarchies();
+  const groups = driver.wanted(scratch.policy).groups.flatMap(({ kind, path }) => {
+    return kind === 'tenant' ? [path] : [];
+  });
+  using reader = new UsageReader(hierarchies, version);
+  for (const group of groups) {
+    if (!reader.track(group)) throw new Error(`Cannot track the group ${group}`);
+  }
+  const locate = locator(hierarchies);
+  const counters = limits.flatMap((limit) => limit[sideOf(version)].counters);
+  const reads = groups.flatMap((group) =>
+    counters.map(({ controller, file }) => `read\t${locate(controller, group, file)}`),
+  );
+  await using c = new Floor(floor, 'usage', `${directory}/usage`, reads);
+  await using visitor = new Floor(
+    floor,
+    'make',
+    `${directory}/visits`,
+    visits(version, locate, groups),
+  );
+  const rounds = quick ? 15 : 51;
+  const read = () => milliseconds(() => readAll(reader, groups));
+  const [idle, idleC] = await inTurn(rounds, [read, () => c.pass()], signal);
+  const [, busy, busyC] = await inTurn(
+    rounds,
+    [() => visitor.pass(), read, () => c.pass()],
+    signal,
+  );
+  return {
+    name: 'usage',
+    title: `Read the usage of ${tenants} tenants, descriptors kept`,
+    beside: 'C loop',
+    rows: [
+      compare('nothing has changed since', idle ?? [], idleC ?? [], goal),
+      compare('every tenant has used CPU since', busy ?? [], busyC ?? [], goal),
+    ],
+    notes: [`${reads.length} files read, ${reader.descriptorsPerGroup} a tenant`],
+  };
+}
+
+const versionOf = (driver: Driver) => (driver.capabilities.driver === 'cgroup2' ? 2 : 1);
+
+const sideOf = (version: 1 | 2) => (version === 2 ? 'cgroup2' : 'cgroup1');
+
+/** The C program goes through every group itself, and back, which leaves each some CPU time. */
+function visits(
+  version: 1 | 2,
+  locate: ReturnType<typeof locator>,
+  groups: readonly string[],
+): readonly string[] {
+  const [controller, file] =
+    version === 2 ? (['cpu', 'cgroup.procs'] as const) : (['cpuacct', 'tasks'] as const);
+  const back = locate(controller, '', '').replace(/\/[^/]*\/$/, `/${file}`);
+  const paths = [...groups.map((group) => locate(controller, group, file)), back];
+  return paths.map((path) => `visit\t${path}`);
+}
+
+function readAll(reader: UsageReader, groups: readonly string[]): void {
+  for (const group of groups) {
+    if (reader.read(group) === undefined) throw new Error(`The group ${group} is gone`);
+  }
+}
