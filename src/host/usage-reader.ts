@@ -23,8 +23,8 @@ interface Source {
 interface OpenFile {
   readonly fd: number;
   readonly parse: CounterFile['parse'];
-  /** What it said last. */
-  text: string;
+  /** What it said last. Bytes are compared: making a string costs more than that. */
+  bytes: Uint8Array;
 }
 
 /**
@@ -39,6 +39,7 @@ interface TrackedGroup {
 
 /** No file of counters of one group is longer: the kernel prints up to a page at once. */
 const bufferBytes = 4096;
+const nothing = new Uint8Array(0);
 /** What the rest of the process may need. */
 const spareDescriptors = 256;
 
@@ -75,7 +76,7 @@ export class UsageReader implements Disposable {
     this.forget(group);
     const files = this.#sources.flatMap(({ files, counter: { file, parse } }): OpenFile[] => {
       const fd = files.open(group, file);
-      return fd === undefined ? [] : [{ fd, parse, text: '' }];
+      return fd === undefined ? [] : [{ fd, parse, bytes: nothing }];
     });
     if (files.length > 0) this.#groups.set(group, { files, counters: noCounters });
     return files.length > 0;
@@ -97,11 +98,10 @@ export class UsageReader implements Disposable {
         this.forget(group);
         return undefined;
       }
-      const text = this.#buffer.toString('latin1', 0, length);
-      if (text === file.text) continue;
-      file.text = text;
+      if (isSame(this.#buffer, length, file.bytes)) continue;
+      file.bytes = Uint8Array.from(this.#buffer.subarray(0, length));
       changed ??= { ...tracked.counters };
-      file.parse(text, changed);
+      file.parse(this.#buffer.toString('latin1', 0, length), changed);
     }
     if (changed !== undefined) tracked.counters = changed;
     return tracked.counters;
@@ -110,4 +110,10 @@ export class UsageReader implements Disposable {
   [Symbol.dispose](): void {
     for (const group of this.groups) this.forget(group);
   }
+}
+
+function isSame(buffer: Uint8Array, length: number, bytes: Uint8Array): boolean {
+  if (length !== bytes.length) return false;
+  for (let at = 0; at < length; at++) if (buffer[at] !== bytes[at]) return false;
+  return true;
 }

@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 test('npm pack gives a package that installs and runs', { timeout: 300_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-package-'));
   try {
+    execFileSync('npm', ['run', '--silent', 'build'], { cwd: root });
     execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], { cwd: root });
     const [tarball = ''] = readdirSync(directory);
     const installed = join(directory, 'prefix');
