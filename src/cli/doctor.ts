@@ -4,10 +4,13 @@ import { release } from 'node:os';
 import type { Command } from 'commander';
 import { diskName } from '../host/file-systems.ts';
 import { probeDriver } from '../host/probe.ts';
-import type { Level, Support } from '../limits/limit.ts';
+import type { Level, LimitKey, Support } from '../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
-import { table, terminalOf } from './terminal.ts';
+import { terminalOf, wrap } from './terminal.ts';
+
+/** Everything stands in one column behind the words at the left. */
+const indent = ' '.repeat(9);
 
 /** What the launcher calls; both are part of every Debian. */
 const tools = ['/usr/bin/setpriv', '/usr/bin/getent'];
@@ -38,32 +41,53 @@ function doctor(options: { readonly json?: boolean }, command: Command): ExitCod
     });
     return exitCodes.done;
   }
-  const { colors } = terminalOf(process.stdout);
-  print(`Kernel   ${release()}`);
-  print(`Driver   ${capabilities.driver}: ${capabilities.reason}`);
+  const { columns } = terminalOf(process.stdout);
+  print(wrap(`Kernel   ${release()}`, columns, indent));
+  print(wrap(`Driver   ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
   const disks = capabilities.devices.map((each) => `${diskName(each, paths)} (${each})`);
-  print(`Disks    ${disks.length === 0 ? 'none that can be throttled' : disks.join(', ')}\n`);
-  const paint = { full: colors.green, partial: colors.yellow, none: colors.red };
-  const rows = [...capabilities.limits].map(([key, support]) => [
-    key.replace('.', ' '),
-    paint[support.level](support.level),
-    explanation(support),
-  ]);
-  print(table([['LIMIT', 'HELD', 'WHY NOT MORE'].map(colors.dim), ...rows]));
+  const shown = disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
+  print(`${wrap(`Disks    ${shown}`, columns, indent)}\n`);
+  for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
     ...capabilities.remarks,
     ...missing.map(
       (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
     ),
   ];
-  if (notes.length > 0) print(`\n${notes.map((each) => `Note: ${each}`).join('\n')}`);
+  for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   return exitCodes.done;
 }
 
-function explanation({ reason, help }: Support): string {
-  if (reason === undefined) return '';
-  return help === undefined ? reason : `${reason}. Would help: ${help}`;
+interface Group {
+  readonly support: Support;
+  readonly names: readonly string[];
+}
+
+const order: readonly Level[] = ['full', 'partial', 'none'];
+
+/** Limits that are held alike, for the same reason, are said together; the best first. */
+function alike(limits: ReadonlyMap<LimitKey, Support>): readonly Group[] {
+  const groups = new Map<string, Group>();
+  for (const [key, support] of limits) {
+    const id = JSON.stringify(support);
+    const names = [...(groups.get(id)?.names ?? []), key.replace('.', ' ')];
+    groups.set(id, { support, names });
+  }
+  return [...groups.values()].toSorted(
+    (a, b) => order.indexOf(a.support.level) - order.indexOf(b.support.level),
+  );
+}
+
+function printGroup({ support, names }: Group): void {
+  const { colors, columns } = terminalOf(process.stdout);
+  const paint = { full: colors.green, partial: colors.yellow, none: colors.red };
+  const { level, reason, help } = support;
+  const head = wrap(`${level.padEnd(indent.length)}${names.join(', ')}`, columns, indent);
+  print(paint[level](level) + head.slice(level.length));
+  if (reason !== undefined) print(wrap(`${indent}because ${reason}`, columns, `${indent}  `));
+  if (help !== undefined) print(wrap(`${indent}would help: ${help}`, columns, `${indent}  `));
+  print('');
 }
 
 function summary(levels: readonly Level[]): string {

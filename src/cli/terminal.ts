@@ -52,3 +52,15 @@ export function shortBytes(bytes: number): string {
   const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return `${value.toFixed(digits)}${units[unit]}`;
 }
+
+/** Breaks text at blanks, and keeps those that it begins with; all other lines are indented. */
+export function wrap(text: string, columns: number, indent = ''): string {
+  const [begin = '', ...words] = text.split(/(?<=\S) (?=\S)/);
+  const lines = [begin];
+  for (const word of words) {
+    const line = `${lines.at(-1)} ${word}`;
+    if (line.length <= columns) lines[lines.length - 1] = line;
+    else lines.push(indent + word);
+  }
+  return lines.join('\n');
+}

@@ -56,6 +56,7 @@ export interface FileVersion {
   readonly bytes: bigint;
 }
 
+const nothingThere = 'it does not exist; bulkhead init writes a first one';
 const lockWaitMs = 10_000;
 /** Only root reads a new policy: it says which users the host has. */
 const newMode = 0o600;
@@ -130,7 +131,10 @@ function inDirectory<T>(
   use: (directory: PinnedDirectory) => Result<T, string>,
 ): Result<T, string> {
   const pinned = pinDirectory(dirname(path));
-  if (!pinned.ok) return cannot('read', path, lowerFirst(pinned.error));
+  if (!pinned.ok) {
+    const missing = lstatSync(dirname(path), { throwIfNoEntry: false }) === undefined;
+    return cannot('read', path, missing ? nothingThere : lowerFirst(pinned.error));
+  }
   using directory = pinned.value;
   return use(directory);
 }
@@ -190,7 +194,7 @@ function readIn(
 
 function openProblem(error: unknown, isPolicy: boolean): string {
   const errno = errnoOf(error);
-  if (errno === 'ENOENT' && isPolicy) return 'it does not exist; bulkhead init writes a first one';
+  if (errno === 'ENOENT' && isPolicy) return nothingThere;
   if (errno !== 'ELOOP') return reasonOf(error);
   return 'it is a symbolic link; name the file that it leads to, or put the file in its place';
 }

@@ -1,7 +1,7 @@
 /** The policy as it is meant: no XML left, everything inherited, every tenant known by its uid. */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../units/quantity.ts';
-import type { Located } from './diagnostic.ts';
+import { printable, type Located } from './diagnostic.ts';
 import type { DriverName, LimitBlock } from './document.ts';
 
 /** One line of /etc/passwd, as far as it matters here. */
@@ -64,7 +64,7 @@ export function nameOf(who: {
   readonly uid: number;
   readonly account: Account | undefined;
 }): string {
-  return who.account?.user ?? `uid ${who.uid}`;
+  return who.account === undefined ? `uid ${who.uid}` : printable(who.account.user);
 }
 
 export function valuesOf(chain: Chain): LimitValues {

@@ -12,7 +12,7 @@ import { findObstacles } from '../../src/testing/demo/obstacle.ts';
 import { lockPath, paths } from '../../src/testing/demo/place.ts';
 import { judge } from '../../src/testing/demo/verdict.ts';
 import { scratchDirectories } from '../../src/testing/demo/scratch.ts';
-import { wrap } from '../../src/testing/demo/screen.ts';
+import { wrap } from '../../src/cli/terminal.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 const program = join(project, 'src/testing/demo/main.ts');

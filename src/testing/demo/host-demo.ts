@@ -7,7 +7,8 @@ import { findObstacles } from './obstacle.ts';
 import { lockPath, paths, policyName } from './place.ts';
 import { readDemoPolicy } from './policy.ts';
 import { isHeld, printReport, reportJson } from './report.ts';
-import { screenOf, silentScreen, wrap, type Screen } from './screen.ts';
+import { wrap } from '../../cli/terminal.ts';
+import { screenOf, silentScreen, type Screen } from './screen.ts';
 import { Interrupted, stopSignal } from './stop.ts';
 import { hasTraces, removeTraces } from './traces.ts';
 

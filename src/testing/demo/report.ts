@@ -2,7 +2,8 @@
 import { count } from '../../cli/session.ts';
 import { attributes } from '../../limits/limits.ts';
 import type { Report } from './course.ts';
-import { wrap, type Screen } from './screen.ts';
+import { wrap } from '../../cli/terminal.ts';
+import type { Screen } from './screen.ts';
 import { isFailure, type Outcome, type Verdict } from './verdict.ts';
 
 type Word = Outcome | 'fine' | 'slower';

@@ -41,15 +41,3 @@ export const silentScreen: Screen = {
   colors: createColors(false),
   print: () => {},
 };
-
-/** Breaks text at blanks, and keeps those that it begins with; all other lines are indented. */
-export function wrap(text: string, columns: number, indent = ''): string {
-  const [begin = '', ...words] = text.split(/(?<=\S) (?=\S)/);
-  const lines = [begin];
-  for (const word of words) {
-    const line = `${lines.at(-1)} ${word}`;
-    if (line.length <= columns) lines[lines.length - 1] = line;
-    else lines.push(indent + word);
-  }
-  return lines.join('\n');
-}
