@@ -70,7 +70,7 @@ export function readPolicyFile(path: string): Result<PolicyText, string> {
 
 /** Any file of text, whoever owns it: for what is only looked at or converted. */
 export function readForeignFile(path: string): Result<PolicyText, string> {
-  return inDirectory(path, (directory) => readIn(directory, path, false));
+  return inDirectory(path, (directory) => readIn(directory, path, false), 'it does not exist');
 }
 
 /** Writes `text` in place of what `original` holds, if nobody changed the file since. */
@@ -129,11 +129,12 @@ function cannot(action: 'read' | 'write', path: string, why: string) {
 function inDirectory<T>(
   path: string,
   use: (directory: PinnedDirectory) => Result<T, string>,
+  missing = nothingThere,
 ): Result<T, string> {
   const pinned = pinDirectory(dirname(path));
   if (!pinned.ok) {
-    const missing = lstatSync(dirname(path), { throwIfNoEntry: false }) === undefined;
-    return cannot('read', path, missing ? nothingThere : lowerFirst(pinned.error));
+    const there = lstatSync(dirname(path), { throwIfNoEntry: false }) !== undefined;
+    return cannot('read', path, there ? lowerFirst(pinned.error) : missing);
   }
   using directory = pinned.value;
   return use(directory);

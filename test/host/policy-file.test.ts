@@ -116,7 +116,7 @@ describe('readPolicyFile() refuses', () => {
     assert.match(error, /it does not exist; bulkhead init writes a first one$/);
     assert.match(
       errorOf(readPolicyFile(join(folder, 'none', 'policy.xml'))),
-      /^Cannot read ".*": cannot open the directory ".*": it does not exist$/,
+      /^Cannot read ".*": it does not exist; bulkhead init writes a first one$/,
     );
   });
 
