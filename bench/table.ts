@@ -3,11 +3,12 @@ import type { Row, Section, Spread } from './samples.ts';
 
 export function printSection(section: Section): string {
   const { title, beside, rows, notes } = section;
-  const head = ['', 'Bulkhead', beside, beside === '' ? '' : 'ratio', 'goal', ''];
-  const lines = [head, ...rows.map(cells)];
-  const isEmpty = (column: number) => lines.slice(1).every((line) => width(line[column]) === 0);
-  const widths = head.map((_, column) =>
-    isEmpty(column) ? 0 : Math.max(...lines.map((line) => width(line[column]))),
+  const head = ['', 'Bulkhead', beside, 'ratio', 'goal', ''];
+  const table = rows.map(cells);
+  const columns = [...head.keys()].filter((column) => table.some((line) => line[column] !== ''));
+  const lines = [head, ...table].map((line) => columns.map((column) => line[column] ?? ''));
+  const widths = columns.map((_, column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );
   const body = lines.map((line) =>
     line
@@ -19,8 +20,6 @@ export function printSection(section: Section): string {
     '\n',
   );
 }
-
-const width = (cell: string | undefined) => cell?.length ?? 0;
 
 function cells({ label, ours, floor, ratio, goal, peakMiB, note }: Row): string[] {
   return [

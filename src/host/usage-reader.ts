@@ -5,6 +5,10 @@
  * `descriptorsPerGroup` of them: nine on v1, six on v2. Node raises RLIMIT_NOFILE to its hard limit
  * when it starts; `mostGroups` says how many groups fit under a limit.
  *
+ * Most files say the same as before most of the time, and those are not parsed again: bytes are
+ * compared where they are, since a string or an object a file would cost more than parsing. So no
+ * two files of a group may have a counter in common.
+ *
  * A group that vanished is closed and forgotten, and reads as `undefined`. One that was made anew
  * under the same name is another group to the kernel: `track` it again.
  */
@@ -20,28 +24,24 @@ interface Source {
   readonly counter: CounterFile;
 }
 
-interface OpenFile {
-  readonly fd: number;
-  readonly parse: CounterFile['parse'];
-  /** What it said last. Bytes are compared: making a string costs more than that. */
-  bytes: Uint8Array;
-}
-
-/**
- * Most files say the same as before most of the time, and those are not parsed again. So no two
- * files of a group may have a counter in common.
- */
 interface TrackedGroup {
-  readonly files: readonly OpenFile[];
+  /** One a source; `none` where the group has no such file. */
+  readonly descriptors: Int32Array;
+  /** What each file said last, in a slot of its own that ends with a zero byte. */
+  readonly said: Uint8Array;
   /** Replaced, never changed: who has read it keeps it. */
   counters: Readonly<Counters>;
 }
 
 /** No file of counters of one group is longer: the kernel prints up to a page at once. */
 const bufferBytes = 4096;
-const nothing = new Uint8Array(0);
+/** What is longer, as with several disks, is parsed each time. */
+const slotBytes = 128;
+/** Stands at the start of the slot then; no text starts with it. */
+const tooLong = 1;
 /** What the rest of the process may need. */
 const spareDescriptors = 256;
+const none = -1;
 
 export class UsageReader implements Disposable {
   readonly #sources: readonly Source[];
@@ -74,16 +74,18 @@ export class UsageReader implements Disposable {
   /** Opens the files of a group, anew if it is known already; false where it has none. */
   track(group: string): boolean {
     this.forget(group);
-    const files = this.#sources.flatMap(({ files, counter: { file, parse } }): OpenFile[] => {
-      const fd = files.open(group, file);
-      return fd === undefined ? [] : [{ fd, parse, bytes: nothing }];
-    });
-    if (files.length > 0) this.#groups.set(group, { files, counters: noCounters });
-    return files.length > 0;
+    const descriptors = Int32Array.from(
+      this.#sources,
+      ({ files, counter }) => files.open(group, counter.file) ?? none,
+    );
+    if (descriptors.every((fd) => fd === none)) return false;
+    const said = new Uint8Array(descriptors.length * slotBytes);
+    this.#groups.set(group, { descriptors, said, counters: noCounters });
+    return true;
   }
 
   forget(group: string): void {
-    for (const { fd } of this.#groups.get(group)?.files ?? []) closeSync(fd);
+    for (const fd of this.#groups.get(group)?.descriptors ?? []) if (fd !== none) closeSync(fd);
     this.#groups.delete(group);
   }
 
@@ -92,28 +94,37 @@ export class UsageReader implements Disposable {
     const tracked = this.#groups.get(group);
     if (tracked === undefined) return undefined;
     let changed: Counters | undefined;
-    for (const file of tracked.files) {
-      const length = readAt(file.fd, this.#buffer, 0);
+    for (let index = 0; index < this.#sources.length; index++) {
+      const fd = tracked.descriptors[index] ?? none;
+      if (fd === none) continue;
+      const length = readAt(fd, this.#buffer, 0);
       if (length < 0) {
         this.forget(group);
         return undefined;
       }
-      if (isSame(this.#buffer, length, file.bytes)) continue;
-      file.bytes = Uint8Array.from(this.#buffer.subarray(0, length));
+      if (!this.#keep(tracked.said, index * slotBytes, length)) continue;
       changed ??= { ...tracked.counters };
-      file.parse(this.#buffer.toString('latin1', 0, length), changed);
+      this.#sources[index]?.counter.parse(this.#buffer.toString('latin1', 0, length), changed);
     }
     if (changed !== undefined) tracked.counters = changed;
     return tracked.counters;
   }
 
+  /** Whether a file says something else than before, which is kept for the next time. */
+  #keep(said: Uint8Array, start: number, length: number): boolean {
+    if (length >= slotBytes) {
+      said[start] = tooLong;
+      return true;
+    }
+    let at = 0;
+    while (at < length && said[start + at] === this.#buffer[at]) at++;
+    if (at === length && said[start + length] === 0) return false;
+    for (; at < length; at++) said[start + at] = this.#buffer[at] ?? 0;
+    said[start + length] = 0;
+    return true;
+  }
+
   [Symbol.dispose](): void {
     for (const group of this.groups) this.forget(group);
   }
-}
-
-function isSame(buffer: Uint8Array, length: number, bytes: Uint8Array): boolean {
-  if (length !== bytes.length) return false;
-  for (let at = 0; at < length; at++) if (buffer[at] !== bytes[at]) return false;
-  return true;
 }
