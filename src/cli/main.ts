@@ -3,7 +3,7 @@
  * starting fast matters to scripts that call it a thousand times.
  */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import type { Command, CommanderError } from 'commander';
 import { exitCodes, type Answer, type CommandModule } from './command.ts';
 
 type Loader = () => Promise<{ readonly command: CommandModule }>;
@@ -39,6 +39,8 @@ export function version(): string {
 export async function makeProgram(
   names: readonly string[] = Object.keys(commands),
 ): Promise<Command> {
+  // Asking for the version should not wait for it.
+  const { Command } = await import('commander');
   const program = new Command('bulkhead')
     .description('Holds the tenants of one Linux host to their limits')
     .version(version())
@@ -84,10 +86,13 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync(process.argv);
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    if (!isCommanderError(error)) throw error;
     process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   }
 }
+
+const isCommanderError = (error: unknown): error is CommanderError =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 
 /** `bulkhead status | head` ends quietly. */
 function closedPipe(error: NodeJS.ErrnoException): void {
