@@ -16,6 +16,7 @@ import type {
   WriteFile,
 } from '../plan/plan.ts';
 import {
+  depthOf,
   isInside,
   parseGroupName,
   wantedState,
@@ -115,7 +116,7 @@ export class CgroupDriver implements Driver {
     const all = new Set([...present.values()].flatMap((paths) => [...paths]));
     return [...all]
       .filter((path) => !wanted.has(path))
-      .sort((a, b) => b.split('/').length - a.split('/').length || a.localeCompare(b))
+      .sort((a, b) => depthOf(b) - depthOf(a) || a.localeCompare(b))
       .map((path) => ({
         path,
         hierarchies: [...present].filter(([, paths]) => paths.has(path)).map(([name]) => name),
@@ -236,7 +237,8 @@ export class CgroupDriver implements Driver {
       : this.#processesBelow(group);
     if (left.length > 0) {
       const shown = left.slice(0, 8).join(' ');
-      return `Cannot remove the group ${group}: ${left.length} processes are in it (${shown}); end them, or pass --kill`;
+      const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
+      return `Cannot remove the group ${group}: ${many} in it (${shown}); end them, or pass --kill`;
     }
     for (const { files, rootPath } of this.#named(hierarchies)) {
       const error = removeTree(files, group, deepest);

@@ -55,6 +55,9 @@ export function parseGroupName(
 export const isInside = (path: string, above: string) =>
   above === '' ? path !== '' : path.startsWith(`${above}/`);
 
+/** How far a group lies below the root, which is 0. */
+export const depthOf = (path: string) => (path === '' ? 0 : path.split('/').length);
+
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 export function wantedState(policy: Policy, context: WantedContext): Wanted {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyPolicy, planPolicy } from '../../src/agent/life.ts';
+import { applyPolicy, planPolicy, releaseAll } from '../../src/agent/life.ts';
 import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
 import { conformance, mustApply, policyOf, uids } from './suite.ts';
 
@@ -65,8 +65,20 @@ for (const version of [1, 2] as const) {
     assert.ok(applied.ok);
     assert.match(
       applied.value.failures[0]?.message ?? '',
-      /1 processes are in it \(4194305\); end them, or pass --kill/,
+      /1 process is in it \(4194305\); end them, or pass --kill/,
     );
+  });
+
+  test(`v${version}: release names a tenant with processes once, and takes the rest away`, () => {
+    const host = fakeHost(version);
+    mustApply(body, host);
+    const busy = `r${uids.reseller}/u${uids.second}`;
+    for (const each of host.cgroups) each.put(busy, 'cgroup.procs', '4194305');
+    const released = releaseAll(host, { kill: false });
+    assert.ok(released.ok);
+    assert.equal(released.value.length, 1, released.value.join('\n'));
+    assert.match(released.value[0] ?? '', new RegExp(`group ${busy}: 1 process is in it`));
+    for (const each of host.cgroups) assert.ok(!each.exists(`u${uids.first}`));
   });
 
   test(`v${version}: memory is not lowered below what is in use, and the old limit stays`, () => {

@@ -180,7 +180,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.ok(kept.ok);
     assert.match(
       kept.value.failures[0]?.message ?? '',
-      new RegExp(`processes are in it \\(${child.pid}\\)`),
+      new RegExp(`process is in it \\(${child.pid}\\)`),
     );
     assert.equal(child.exitCode ?? child.signalCode, null);
     const exited = once(child, 'exit');
