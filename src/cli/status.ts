@@ -67,14 +67,14 @@ function printSummary(tenants: readonly Status[], driver: Driver): void {
 
 function printUse(rows: readonly Status[], all: boolean): void {
   const { colors } = terminalOf(process.stdout);
-  const busy = rows.filter((each) => all || (each.counters?.processes ?? 0) > 0);
+  const busy = rows.filter((each) => all || (each.counters?.threads ?? 0) > 0);
   if (busy.length === 0) {
     if (rows.length > 0) print('No tenant runs anything now; --all lists them');
     return;
   }
   const cells = busy.map(({ name, limits, counters }) => [
     name,
-    counters === undefined ? '-' : String(counters.processes),
+    counters === undefined ? '-' : String(counters.threads),
     infinite(limits.processes),
     counters === undefined ? '-' : shortBytes(counters.memoryBytes),
     infinite(limits.memory),

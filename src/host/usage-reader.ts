@@ -2,7 +2,7 @@
  * Reads the counters of many groups again and again, through descriptors that stay open.
  *
  * Opening a cgroup file costs several times what reading it costs, so each group keeps
- * `descriptorsPerGroup` of them: nine on v1, six on v2. Node raises RLIMIT_NOFILE to its hard limit
+ * `descriptorsPerGroup` of them: eleven. Node raises RLIMIT_NOFILE to its hard limit
  * when it starts; `mostGroups` says how many groups fit under a limit.
  *
  * Most files say the same as before most of the time, and those are not parsed again: bytes are
@@ -33,8 +33,10 @@ interface TrackedGroup {
   counters: Readonly<Counters>;
 }
 
-/** No file of counters of one group is longer: the kernel prints up to a page at once. */
-const bufferBytes = 4096;
+/** The kernel prints up to a page at once; longer files come in several. */
+const pageBytes = 4096;
+/** What of a file is read at most: some eight thousand processes. */
+const bufferBytes = 64 * 1024;
 /** What is longer, as with several disks, is parsed each time. */
 const slotBytes = 128;
 /** Stands at the start of the slot then; no text starts with it. */
@@ -52,6 +54,8 @@ export class UsageReader implements Disposable {
     const side = version === 2 ? 'cgroup2' : 'cgroup1';
     this.#sources = limits
       .flatMap((limit) => limit[side].counters)
+      // What follows another counter comes after it.
+      .sort((a, b) => Number(a.follows !== undefined) - Number(b.follows !== undefined))
       .flatMap((counter) => {
         const hierarchy = hierarchies.find((each) => each.controllers.has(counter.controller));
         return hierarchy === undefined ? [] : [{ files: hierarchy.files, counter }];
@@ -84,7 +88,7 @@ export class UsageReader implements Disposable {
     return true;
   }
 
-  forget(group: string): void {
+  forget(group: string): undefined {
     for (const fd of this.#groups.get(group)?.descriptors ?? []) if (fd !== none) closeSync(fd);
     this.#groups.delete(group);
   }
@@ -93,21 +97,40 @@ export class UsageReader implements Disposable {
   read(group: string): Readonly<Counters> | undefined {
     const tracked = this.#groups.get(group);
     if (tracked === undefined) return undefined;
+    const before = tracked.counters;
     let changed: Counters | undefined;
     for (let index = 0; index < this.#sources.length; index++) {
       const fd = tracked.descriptors[index] ?? none;
       if (fd === none) continue;
-      const length = readAt(fd, this.#buffer, 0);
+      const { counter } = this.#sources[index] as Source;
+      const { follows } = counter;
+      if (follows !== undefined && (changed?.[follows] ?? before[follows]) === before[follows])
+        continue;
+      const length = this.#read(fd);
       if (length < 0) {
-        this.forget(group);
-        return undefined;
+        if (follows === undefined) return this.forget(group);
+        // Pressure is there and cannot be read where the kernel was told not to count it.
+        closeSync(fd);
+        tracked.descriptors[index] = none;
+        continue;
       }
       if (!this.#keep(tracked.said, index * slotBytes, length)) continue;
-      changed ??= { ...tracked.counters };
-      this.#sources[index]?.counter.parse(this.#buffer.toString('latin1', 0, length), changed);
+      changed ??= { ...before };
+      counter.parse(this.#buffer.toString('latin1', 0, length), changed);
     }
     if (changed !== undefined) tracked.counters = changed;
     return tracked.counters;
+  }
+
+  /** Length of the file, which is then in the buffer; -1 where it is gone. */
+  #read(fd: number): number {
+    let total = readAt(fd, this.#buffer, 0);
+    // Lists end at a whole line, so a page may come a little short.
+    for (let last = total; last > pageBytes - 64 && total < bufferBytes;) {
+      last = readAt(fd, this.#buffer.subarray(total), total);
+      if (last > 0) total += last;
+    }
+    return total;
   }
 
   /** Whether a file says something else than before, which is kept for the next time. */

@@ -9,6 +9,7 @@
  */
 import { type CpuFraction, type Quantity, unlimited, type Weight } from '../units/quantity.ts';
 import { eachLine } from './flat-file.ts';
+import { pressureFile } from './pressure.ts';
 import {
   full,
   missingController,
@@ -115,6 +116,9 @@ export const cpu: Limit = {
   name: 'cpu',
   summary: 'CPU time.',
   attributes,
+  faults: [
+    { attribute: 'limit', severity: 'slowed', counter: 'throttledPeriods', inferred: false },
+  ],
   cgroup2: {
     settings(values, context) {
       const quota = quotaMicroseconds(limitOf(values));
@@ -131,7 +135,7 @@ export const cpu: Limit = {
         setting('cpu.weight', 'cpu', 'cpu.weight', String(weightOf(values)), '100'),
       ].filter((each) => context.files.has(each.file));
     },
-    counters: [cpuStat],
+    counters: [cpuStat, pressureFile('cpu', 'cpuPressureMicroseconds')],
     support: support('cpu.max.burst'),
   },
   cgroup1: {

@@ -41,6 +41,7 @@ export const disk: Limit = {
       summary: 'Files and directories it may own.',
     },
   },
+  faults: [],
   cgroup2: kernel,
   cgroup1: kernel,
 };

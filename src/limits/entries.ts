@@ -16,6 +16,7 @@ export const entries: Limit = {
       summary: 'Requests it may be serving at once.',
     },
   },
+  faults: [],
   cgroup2: kernel,
   cgroup1: kernel,
 };

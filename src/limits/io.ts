@@ -11,6 +11,7 @@
  */
 import { type Quantity, unlimited } from '../units/quantity.ts';
 import { eachLine } from './flat-file.ts';
+import { pressureFile } from './pressure.ts';
 import {
   full,
   missingController,
@@ -182,17 +183,31 @@ function support1(attribute: string, context: SupportContext): Support {
   };
 }
 
+const counterOf: Readonly<Record<Name, IoCounter>> = {
+  read: 'readBytes',
+  write: 'writeBytes',
+  reads: 'reads',
+  writes: 'writes',
+};
+
 export const io: Limit = {
   name: 'io',
   summary: 'Disk bandwidth and operations.',
   attributes,
+  // The kernel does not count what it delays.
+  faults: names.map((name) => ({
+    attribute: name,
+    severity: 'slowed',
+    counter: counterOf[name],
+    inferred: true,
+  })),
   cgroup2: {
     settings(values, { devices, files }) {
       if (!files.has('io.max')) return [];
       const line = line2(values);
       return devices.map((device) => deviceSetting('io.read', 'io.max', device, line, initial2));
     },
-    counters: [ioStat],
+    counters: [ioStat, pressureFile('io', 'ioPressureMicroseconds')],
     support: support2,
   },
   cgroup1: {

@@ -79,7 +79,9 @@ export interface Counters {
   cpuMicroseconds: number;
   throttledPeriods: number;
   throttledMicroseconds: number;
+  /** Page cache included. */
   memoryBytes: number;
+  cacheBytes: number;
   /** Times that an allocation ran into the limit. */
   memoryHits: number;
   oomKills: number;
@@ -88,14 +90,37 @@ export interface Counters {
   reads: number;
   writes: number;
   processes: number;
+  /** Processes and their threads, which is what the limit counts. */
+  threads: number;
   /** Forks refused. */
   forksRefused: number;
+  /** Time in which at least one thread waited for the resource; only cgroup v2 counts it. */
+  cpuPressureMicroseconds: number;
+  memoryPressureMicroseconds: number;
+  ioPressureMicroseconds: number;
+}
+
+/** What a tenant notices of a limit, from bad to worst. */
+export const severities = ['slowed', 'refused', 'ended'] as const;
+export type Severity = (typeof severities)[number];
+
+/** How it is known that a limit struck. */
+export interface FaultRule {
+  readonly attribute: string;
+  readonly severity: Severity;
+  /** Each growth by one is one fault; where `inferred`, growth at the limit's rate is one fault. */
+  readonly counter: keyof Counters;
+  readonly inferred: boolean;
+  /** Where it struck and nobody noticed: `value` is the limit in force. */
+  readonly unless?: (counters: Counters, value: number) => boolean;
 }
 
 /** A kernel file that holds counters. */
 export interface CounterFile {
   readonly controller: Controller | 'cpuacct';
   readonly file: string;
+  /** Read only when this counter has changed: the file is costly, or cannot change without it. */
+  readonly follows?: keyof Counters;
   /** Adds what `text` says to `into`; lines that it does not know are passed over. */
   readonly parse: (text: string, into: Partial<Counters>) => void;
 }
@@ -115,6 +140,7 @@ export interface Limit {
   readonly name: string;
   readonly summary: string;
   readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly faults: readonly FaultRule[];
   readonly cgroup2: KernelSide;
   readonly cgroup1: KernelSide;
 }

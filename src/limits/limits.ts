@@ -41,6 +41,7 @@ export const noCounters: Counters = {
   throttledPeriods: 0,
   throttledMicroseconds: 0,
   memoryBytes: 0,
+  cacheBytes: 0,
   memoryHits: 0,
   oomKills: 0,
   readBytes: 0,
@@ -48,5 +49,9 @@ export const noCounters: Counters = {
   reads: 0,
   writes: 0,
   processes: 0,
+  threads: 0,
   forksRefused: 0,
+  cpuPressureMicroseconds: 0,
+  memoryPressureMicroseconds: 0,
+  ioPressureMicroseconds: 0,
 };

@@ -9,11 +9,13 @@
  */
 import { type Bytes, type Quantity, unlimited } from '../units/quantity.ts';
 import { eachLine } from './flat-file.ts';
+import { pressureFile } from './pressure.ts';
 import {
   full,
   missingController,
   setting,
   type CounterFile,
+  type Counters,
   type FileSetting,
   type Limit,
   type LimitValues,
@@ -109,6 +111,35 @@ const events: CounterFile['parse'] = (text, into) =>
     else if (key === 'max') into.memoryHits = Number(value);
   });
 
+/**
+ * The page cache that the kernel can take back: files, apart from those that live in memory alone.
+ * A page of text; what a group holds changes only when its use does.
+ *
+ *     file 4096       v1: total_cache
+ *     shmem 0         v1: total_shmem
+ */
+function cacheFile(file: string, shared: string): CounterFile {
+  return {
+    controller: 'memory',
+    file: 'memory.stat',
+    follows: 'memoryBytes',
+    parse(text, into) {
+      into.cacheBytes = Math.max(0, valueAfter(text, file) - valueAfter(text, shared));
+    },
+  };
+}
+
+function valueAfter(text: string, key: string): number {
+  const start = text.startsWith(key) ? 0 : text.indexOf(`\n${key}`) + 1;
+  if (start === 0 && !text.startsWith(key)) return 0;
+  const end = text.indexOf('\n', start);
+  return Number(text.slice(start + key.length, end === -1 ? text.length : end));
+}
+
+/** A tenant that fills its memory with page cache runs into its limit all the time, unharmed. */
+const cacheWasEnough = (counters: Counters, limit: number) =>
+  counters.memoryBytes - counters.cacheBytes < 0.9 * limit;
+
 function support2(attribute: string, context: SupportContext): Support {
   if (!context.controllers.has('memory')) return missingController('memory');
   if (attribute !== 'swap' || context.files.has('memory.swap.max')) return full;
@@ -138,6 +169,16 @@ export const memory: Limit = {
   name: 'memory',
   summary: 'Memory.',
   attributes,
+  faults: [
+    {
+      attribute: 'limit',
+      severity: 'slowed',
+      counter: 'memoryHits',
+      inferred: false,
+      unless: cacheWasEnough,
+    },
+    { attribute: 'limit', severity: 'ended', counter: 'oomKills', inferred: false },
+  ],
   cgroup2: {
     settings(values, { pageBytes, files }) {
       return [
@@ -155,6 +196,8 @@ export const memory: Limit = {
     counters: [
       { controller: 'memory', file: 'memory.current', parse: memoryInUse },
       { controller: 'memory', file: 'memory.events', parse: events },
+      cacheFile('file ', 'shmem '),
+      pressureFile('memory', 'memoryPressureMicroseconds'),
     ],
     support: support2,
   },
@@ -170,6 +213,7 @@ export const memory: Limit = {
       { controller: 'memory', file: 'memory.usage_in_bytes', parse: memoryInUse },
       { controller: 'memory', file: 'memory.failcnt', parse: hits },
       { controller: 'memory', file: 'memory.oom_control', parse: events },
+      cacheFile('total_cache ', 'total_shmem '),
     ],
     support: support1,
   },

@@ -13,6 +13,7 @@ export const network: Limit = {
     send: rate('Bytes it may send in a second.'),
     receive: rate('Bytes it may receive in a second.'),
   },
+  faults: [],
   cgroup2: kernel,
   cgroup1: kernel,
 };

@@ -13,6 +13,12 @@ const mostProcesses = 4_194_304;
 const text = (value: Quantity) =>
   value === unlimited || value >= mostProcesses ? 'max' : String(value);
 
+function countLines(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++;
+  return lines;
+}
+
 const kernel: KernelSide = {
   settings(values) {
     const value = values['processes.limit'] ?? unlimited;
@@ -23,7 +29,15 @@ const kernel: KernelSide = {
       controller: 'pids',
       file: 'pids.current',
       parse: (text, into) => {
-        into.processes = Number(text);
+        into.threads = Number(text);
+      },
+    },
+    {
+      controller: 'pids',
+      file: 'cgroup.procs',
+      follows: 'threads',
+      parse: (text, into) => {
+        into.processes = countLines(text);
       },
     },
     {
@@ -51,6 +65,7 @@ export const processes: Limit = {
       summary: 'Processes and threads it may have at once. Above it, none can be started.',
     },
   },
+  faults: [{ attribute: 'limit', severity: 'refused', counter: 'forksRefused', inferred: false }],
   cgroup2: kernel,
   cgroup1: kernel,
 };

@@ -1,0 +1,25 @@
+/**
+ * Pressure: how long the threads of a group waited for a resource. Only cgroup v2 has it.
+ *
+ *     some avg10=0.00 avg60=0.00 avg300=0.00 total=12345     at least one thread waited
+ *     full avg10=0.00 avg60=0.00 avg300=0.00 total=12345     all of them did
+ *
+ * Source: Documentation/accounting/psi.rst. `total` is in microseconds.
+ */
+import type { Controller, CounterFile, Counters } from './limit.ts';
+
+export function pressureFile(controller: Controller, counter: keyof Counters): CounterFile {
+  return {
+    controller,
+    file: `${controller}.pressure`,
+    // Nothing can wait that does not run in between.
+    follows: 'cpuMicroseconds',
+    parse(text, into) {
+      const end = text.indexOf('\n');
+      const start = text.lastIndexOf('total=', end === -1 ? text.length : end);
+      if (text.startsWith('some ') && start !== -1) {
+        into[counter] = Number(text.slice(start + 6, end === -1 ? text.length : end));
+      }
+    },
+  };
+}

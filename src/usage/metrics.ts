@@ -1,0 +1,121 @@
+/**
+ * The table of what is measured. History, `usage`, `top`, the metrics page and the CSV files are
+ * made from it; a new metric is one row here and one counter.
+ */
+import type { Counters, LimitKey } from '../limits/limit.ts';
+
+export const metricKeys = [
+  'cpu',
+  'memory',
+  'cache',
+  'read',
+  'write',
+  'reads',
+  'writes',
+  'threads',
+  'processes',
+  'throttled',
+  'cpuPressure',
+  'memoryPressure',
+  'ioPressure',
+] as const;
+export type MetricKey = (typeof metricKeys)[number];
+
+export type MetricUnit = 'fraction' | 'bytes' | 'bytesPerSecond' | 'perSecond' | 'count';
+
+export interface Metric {
+  /** `fraction` of one core, or of the time, where 1 is all of it. */
+  readonly unit: MetricUnit;
+  readonly title: string;
+  readonly summary: string;
+  /** The limit that bounds it, where there is one. */
+  readonly limit?: LimitKey;
+  readonly counter: keyof Counters;
+  /**
+   * `rate`: growth of the counter in a second, times `scale`; `level`: the counter as it stands.
+   */
+  readonly kind: 'rate' | 'level';
+  readonly scale: number;
+}
+
+const microseconds = 1e-6;
+
+const rate = (unit: MetricUnit, counter: keyof Counters, scale = 1) =>
+  ({ kind: 'rate', unit, counter, scale }) as const;
+const level = (unit: MetricUnit, counter: keyof Counters) =>
+  ({ kind: 'level', unit, counter, scale: 1 }) as const;
+
+export const metrics: Readonly<Record<MetricKey, Metric>> = {
+  cpu: {
+    ...rate('fraction', 'cpuMicroseconds', microseconds),
+    title: 'CPU',
+    summary: 'CPU time used; 1 is one core kept busy.',
+    limit: 'cpu.limit',
+  },
+  memory: {
+    ...level('bytes', 'memoryBytes'),
+    title: 'memory',
+    summary: 'Memory in use, page cache included, as the limit counts it.',
+    limit: 'memory.limit',
+  },
+  cache: {
+    ...level('bytes', 'cacheBytes'),
+    title: 'cache',
+    summary: 'Page cache within the memory, most of which the kernel takes back when it is needed.',
+  },
+  read: {
+    ...rate('bytesPerSecond', 'readBytes'),
+    title: 'read',
+    summary: 'Bytes read from disks.',
+    limit: 'io.read',
+  },
+  write: {
+    ...rate('bytesPerSecond', 'writeBytes'),
+    title: 'write',
+    summary: 'Bytes written to disks.',
+    limit: 'io.write',
+  },
+  reads: {
+    ...rate('perSecond', 'reads'),
+    title: 'reads',
+    summary: 'Read operations on disks.',
+    limit: 'io.reads',
+  },
+  writes: {
+    ...rate('perSecond', 'writes'),
+    title: 'writes',
+    summary: 'Write operations on disks.',
+    limit: 'io.writes',
+  },
+  threads: {
+    ...level('count', 'threads'),
+    title: 'threads',
+    summary: 'Processes and their threads, as the limit counts them.',
+    limit: 'processes.limit',
+  },
+  processes: {
+    ...level('count', 'processes'),
+    title: 'processes',
+    summary: 'Processes.',
+  },
+  throttled: {
+    ...rate('fraction', 'throttledMicroseconds', microseconds),
+    title: 'throttled',
+    summary: 'Time that its threads stood still at the CPU limit, added up over the cores.',
+  },
+  cpuPressure: {
+    ...rate('fraction', 'cpuPressureMicroseconds', microseconds),
+    title: 'CPU pressure',
+    summary: 'Share of the time in which something of it waited for a core.',
+  },
+  memoryPressure: {
+    ...rate('fraction', 'memoryPressureMicroseconds', microseconds),
+    title: 'memory pressure',
+    summary: 'Share of the time in which something of it waited for memory.',
+  },
+  ioPressure: {
+    ...rate('fraction', 'ioPressureMicroseconds', microseconds),
+    title: 'I/O pressure',
+    summary: 'Share of the time in which something of it waited for a disk.',
+  },
+};
