@@ -35,6 +35,7 @@ const kernel: KernelSide = {
     {
       controller: 'pids',
       file: 'cgroup.procs',
+      // v1 makes this list anew for a reader only when it has been left alone for a second.
       follows: 'threads',
       parse: (text, into) => {
         into.processes = countLines(text);

@@ -2,6 +2,7 @@
 import type { LimitKey } from '../limits/limit.ts';
 import type { Quantity } from '../units/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
+import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
 
 /** The limits written in one element. `span` of a value is its attribute's value. */
@@ -71,6 +72,7 @@ export interface PolicyDocument {
   /** Those outside resellers. */
   readonly tenants: readonly TenantElement[];
   readonly driver: Located<DriverName> | undefined;
+  readonly agent: AgentSettings | undefined;
   readonly symlinks: { readonly follow: Located<string>; readonly by: Located<string> } | undefined;
   readonly modules: ModulesElement | undefined;
   /** What the file says that is wrong or odd; a document with errors must not be applied. */

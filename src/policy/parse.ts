@@ -20,6 +20,7 @@ import type {
   TenantsElement,
   UidRange,
 } from './document.ts';
+import { readAgent } from './parse-agent.ts';
 import { childNames, elements, limitNames, mayContain, type ElementSpec } from './vocabulary.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
@@ -142,6 +143,7 @@ class Reader {
       );
     }
     const [host] = childrenOf(root, 'host');
+    const [agent] = childrenOf(root, 'agent');
     const [defaults] = childrenOf(root, 'defaults');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
@@ -160,6 +162,7 @@ class Reader {
       resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
       tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
       driver: host && this.#choice<DriverName>(host, 'driver', 'host'),
+      agent: agent && readAgent(agent, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.#modules(modules),
       diagnostics: this.#diagnostics,

@@ -3,6 +3,7 @@ import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../units/quantity.ts';
 import { printable, type Located } from './diagnostic.ts';
 import type { DriverName, LimitBlock } from './document.ts';
+import type { AgentSettings } from './settings.ts';
 
 /** One line of /etc/passwd, as far as it matters here. */
 export interface Account {
@@ -57,6 +58,7 @@ export interface Policy {
   readonly tenants: readonly Tenant[];
   readonly resellers: readonly Reseller[];
   readonly driver: DriverName | undefined;
+  readonly agent: AgentSettings;
 }
 
 /** How people call it: the account's name, or `uid 1001`. */

@@ -124,6 +124,13 @@ const valueNames: Readonly<Record<Extract<ValueKind, string>, string>> = {
   ranges: 'ranges such as `1000-59999`, separated by spaces or commas',
   text: 'any text',
   version: '`1`',
+  duration: 'a number with one of `s` `min` `h` `days`',
+  space: 'a number with one of `KiB` `MiB` `GiB` `TiB`',
+  count: 'a whole number',
+  endpoint: '`HOST:PORT`',
+  path: 'the whole path of a file',
+  mail: 'a mail address; `%u` in it stands for the account',
+  url: 'a URL with `http` or `https`',
 };
 
 function elementOverview(): string {

@@ -23,6 +23,7 @@ import {
   type Reseller,
   type Tenant,
 } from './policy.ts';
+import { usualSettings } from './settings.ts';
 import { warnAbout } from './warnings.ts';
 
 /** The account that owns nothing; by convention 65534, whatever its name. */
@@ -71,6 +72,7 @@ class Resolver {
       tenants: [...this.#tenants.values()].sort((a, b) => a.uid - b.uid),
       resellers: [...this.#resellers.values()].sort((a, b) => a.uid - b.uid),
       driver: document.driver?.value,
+      agent: document.agent ?? usualSettings,
     };
     warnAbout(policy, document.diagnostics);
     return policy;

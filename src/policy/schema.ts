@@ -6,6 +6,7 @@
  */
 import { limits } from '../limits/limits.ts';
 import type { Attribute, Limit } from '../limits/limit.ts';
+import { durationPattern } from '../units/duration.ts';
 import { quantityKinds, unlimited } from '../units/quantity.ts';
 import { escapeAttribute } from './layout.ts';
 import { namePattern, userPattern } from './parse.ts';
@@ -168,6 +169,13 @@ const textPatterns: Readonly<Record<Extract<ValueKind, string>, string>> = {
   ranges: list(range),
   text: '.*',
   version: '1',
+  duration: durationPattern,
+  space: quantityKinds.bytes.pattern,
+  count: String.raw`[1-9]\d{0,8}`,
+  endpoint: String.raw`(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+):\d{1,5}`,
+  path: '/.*',
+  mail: String.raw`[A-Za-z0-9._%+\-]+(@[A-Za-z0-9.\-]+)?`,
+  url: String.raw`https?://\S+`,
 };
 
 /** Patterns of XML Schema are anchored, and know no escape for `$`. */

@@ -164,6 +164,7 @@ class Reader {
       resellers: [],
       tenants: this.#tenants(root, packages, defaults, blocks),
       driver: undefined,
+      agent: undefined,
       symlinks: undefined,
       modules: undefined,
       diagnostics: this.#findings.diagnostics,

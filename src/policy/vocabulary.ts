@@ -2,11 +2,26 @@
  * The elements of a policy and their attributes, apart from the limits, which `limits/` lists.
  * The parser, the schema, the reference page and completion are made from this table.
  */
+import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { driverNames, standings } from './document.ts';
 
 export type ValueKind =
-  'name' | 'names' | 'user' | 'uid' | 'ranges' | 'text' | 'version' | readonly string[];
+  | 'name'
+  | 'names'
+  | 'user'
+  | 'uid'
+  | 'ranges'
+  | 'text'
+  | 'version'
+  | 'duration'
+  | 'space'
+  | 'count'
+  | 'endpoint'
+  | 'path'
+  | 'mail'
+  | 'url'
+  | readonly string[];
 
 export interface ElementAttribute {
   readonly kind: ValueKind;
@@ -42,12 +57,24 @@ const whoAttributes = {
 };
 const packageAttribute = optional('name', 'The package that it inherits from.');
 
+const receiverAttributes = {
+  to: required(['administrator', 'reseller', 'tenant'], 'Whom it is for.'),
+  limits: optional('names', 'The limits that count; all where it is not written.'),
+  severity: optional(severities, 'The least that counts; "refused" where it is not written.'),
+  faults: optional('count', 'Faults before it is worth a message; 1 where it is not written.'),
+  every: optional(
+    'duration',
+    'Least time between two messages about one limit of one tenant; 12h where it is not written.',
+  ),
+};
+
 export const elements: Readonly<Record<string, ElementSpec>> = {
   bulkhead: {
     summary: 'The whole policy of this host.',
     attributes: { version: required('version', 'Version of the language: 1.') },
     children: [
       'host',
+      'agent',
       'tenants',
       'defaults',
       'package',
@@ -72,6 +99,68 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     holdsLimits: false,
     repeats: false,
     example: '<host driver="cgroup2"/>',
+  },
+  agent: {
+    summary: 'How the agent of this host works.',
+    attributes: {
+      interval: optional('duration', 'Between two looks at everybody. 5s where it is not written.'),
+      containers: optional(
+        ['leave', 'move'],
+        "What becomes of processes with a tenant's uid in a container or in another manager's group. They are left there where it is not written.",
+      ),
+      listen: optional(
+        'endpoint',
+        'Where the API and the metrics are served over TCP too: an address of this host.',
+      ),
+      token: optional('path', 'The file that holds the secret which clients over TCP must send.'),
+    },
+    children: ['history', 'alerts'],
+    holdsLimits: false,
+    repeats: false,
+    example: '<agent interval="5s" listen="127.0.0.1:9640" token="/etc/bulkhead/token"/>',
+  },
+  history: {
+    summary: 'How long what is kept.',
+    attributes: {
+      detail: optional('duration', 'Every look. 2 days where it is not written.'),
+      summary: optional('duration', 'Hours. 400 days where it is not written.'),
+      incidents: optional('duration', 'Incidents. 400 days where it is not written.'),
+      space: optional('space', 'All of it together. 2GiB where it is not written.'),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: false,
+    example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
+  },
+  alerts: {
+    summary: 'Who is told of limits that struck. Nobody is where this is not written.',
+    attributes: {
+      from: optional('mail', 'The sender of mail.'),
+      smtp: optional('endpoint', 'The mail server; sendmail where it is not written.'),
+    },
+    children: ['mail', 'webhook'],
+    holdsLimits: false,
+    repeats: false,
+    example: '<alerts from="bulkhead@example.org"><mail to="administrator"/></alerts>',
+  },
+  mail: {
+    summary: 'Mail to one kind of receiver.',
+    attributes: {
+      ...receiverAttributes,
+      address: optional('mail', 'Where to; the local account where it is not written.'),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: true,
+    example: '<mail to="tenant" limits="memory processes" severity="refused" every="12h"/>',
+  },
+  webhook: {
+    summary: 'A URL to which alerts are posted as JSON.',
+    attributes: { ...receiverAttributes, url: required('url', 'Where to.') },
+    children: [],
+    holdsLimits: false,
+    repeats: true,
+    example: '<webhook to="administrator" url="https://example.org/hook"/>',
   },
   tenants: {
     summary: 'Every account whose uid lies in a range is a tenant.',

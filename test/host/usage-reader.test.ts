@@ -65,14 +65,15 @@ describe('UsageReader', { skip }, () => {
   test('read() says what a group has used, each time anew', async () => {
     make('u1');
     assert.equal(reader.track('u1'), true);
-    assert.equal(reader.read('u1')?.processes, 0);
+    assert.equal(reader.read('u1')?.threads, 0);
     const child = spawn('sleep', ['60'], { stdio: 'ignore' });
     const pids = hierarchies.find((each) => each.controllers.has('pids'));
     assert.equal(pids?.files.write('u1', 'cgroup.procs', String(child.pid)), undefined);
+    assert.equal(reader.read('u1')?.threads, 1);
     assert.equal(reader.read('u1')?.processes, 1);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    assert.equal(reader.read('u1')?.processes, 0);
+    assert.equal(reader.read('u1')?.threads, 0);
   });
 
   test('no two files have a counter in common', () => {

@@ -12,6 +12,14 @@ test('parsePolicy() takes the whole language', () => {
     problems(`<?xml version="1.0" encoding="UTF-8"?>
 <bulkhead version="1">
   <host driver="cgroup2"/>
+  <agent interval="10s" containers="move" listen="127.0.0.1:9640" token="/etc/bulkhead/token">
+    <history detail="2 days" summary="400 days" incidents="30 days" space="1GiB"/>
+    <alerts from="bulkhead@example.org" smtp="localhost:25">
+      <mail to="administrator" address="ops@example.org" severity="slowed" every="1h" faults="5"/>
+      <mail to="tenant" limits="memory, processes io.read"/>
+      <webhook to="reseller" url="https://example.org/%u"/>
+    </alerts>
+  </agent>
   <tenants uids="1000-59999" except="deploy backup" package="starter"/>
   <defaults><cpu limit="100%" weight="100"/><memory limit="1GiB"/>
     <io read="10MiB/s" write="10MiB/s" reads="1000/s" writes="1000/s"/>
@@ -53,6 +61,29 @@ const cases: readonly (readonly [body: string, expected: RegExp])[] = [
   ['<tenants uids="9-5"/>', /is backwards; write "5-9"/],
   ['<tenants uids="0-5"/>', /holds uid 0, which is root/],
   ['<tenants uids="x"/>', /is not a range of uids/],
+  ['<agent interval="0.1s"/>', /The interval "0.1s" is out of range; it may be from "1s" to "1h"/],
+  ['<agent interval="5"/>', /"5" is not a duration; write for example "5s"/],
+  ['<agent containers="mvoe"/>', /"mvoe" is not one of leave, move; did you mean "move"/],
+  ['<agent listen="0.0.0.0:1" token="/t"/>', /"0.0.0.0" is not an address of this host alone/],
+  ['<agent listen="127.0.0.1:9640"/>', /"listen" needs the attribute "token"/],
+  ['<agent listen="localhost" token="/t"/>', /"localhost" is not HOST:PORT/],
+  ['<agent token="t"/>', /"t" is not the whole path of a file/],
+  ['<agent><history space="1MiB"/></agent>', /"1MiB" is too small; the least is "16MiB"/],
+  ['<agent><alerts><mail to="me"/></alerts></agent>', /"me" is not one of administrator/],
+  ['<agent><alerts><mail/></alerts></agent>', /<mail> needs the attribute "to"/],
+  [
+    '<agent><alerts><mail to="tenant" limits="memroy"/></alerts></agent>',
+    /There is no limit "memroy"; did you mean "memory/,
+  ],
+  ['<agent><alerts><mail to="tenant" faults="0"/></alerts></agent>', /"0" is not a whole number/],
+  [
+    '<agent><alerts><webhook to="tenant" url="file:///x"/></alerts></agent>',
+    /"file:\/\/\/x" is not a URL/,
+  ],
+  [
+    '<agent><alerts><mail to="tenant" address="a@b\u0009c"/></alerts></agent>',
+    /is not a mail address/,
+  ],
   ['<tenants/>', /needs the attribute "uids"/],
   ['<host driver="systemdd"/>', /is not one of cgroup1, cgroup2, systemd; did you mean "systemd"/],
   ['<package/>', /needs the attribute "name"/],

@@ -103,6 +103,15 @@ describe('policySchema() refuses, as the parser does,', () => {
   }
 });
 
+/** An example inside the elements that it needs around it. */
+function inPlace(block: string): string {
+  const name = /^<([a-z]+)/.exec(block)?.[1] ?? '';
+  if (limits.some((limit) => limit.name === name)) return `<defaults>${block}</defaults>`;
+  const [parent] = Object.entries(elements).find(([, spec]) => spec.children.includes(name)) ?? [];
+  if (parent === undefined || parent === 'bulkhead') return block;
+  return inPlace(`<${parent}>${block}</${parent}>`);
+}
+
 describe('policyReference()', () => {
   const page = policyReference();
 
@@ -123,17 +132,7 @@ describe('policyReference()', () => {
     const blocks = [...page.matchAll(/```xml\n([^]*?)```/g)].map((match) => match[1] ?? '');
     for (const block of blocks) {
       if (/^<\?xml-model|…/.test(block)) continue;
-      const isLimit = limits.some((limit) => block.startsWith(`<${limit.name} `));
-      const isDeny = block.startsWith('<deny');
-      const text = /<bulkhead/.test(block)
-        ? block
-        : policy(
-            isLimit
-              ? `<defaults>${block}</defaults>`
-              : isDeny
-                ? `<modules>${block}</modules>`
-                : block,
-          );
+      const text = /<bulkhead/.test(block) ? block : policy(inPlace(block));
       assert.deepEqual(parsePolicy('', text).diagnostics.list, []);
     }
     assert.ok(blocks.length > limits.length);

@@ -1,0 +1,199 @@
+/** `<agent>` → AgentSettings. What is not written is as usual; what is wrong is reported. */
+import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
+import { severities, type LimitKey } from '../limits/limit.ts';
+import { parseDuration, printDuration } from '../units/duration.ts';
+import { quantityKinds } from '../units/quantity.ts';
+import type { Result } from '../units/result.ts';
+import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
+import {
+  usualSettings,
+  type AgentSettings,
+  type AlertRule,
+  type AlertSettings,
+  type HistorySettings,
+} from './settings.ts';
+import type { XmlElement } from './xml.ts';
+
+/** `memory` is short for `memory.limit`. */
+const limitNames = [...limitAttributes.keys()].flatMap((key) => [key, key.replace(/\.limit$/, '')]);
+
+const minute = 60_000;
+const hour = 60 * minute;
+
+export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentSettings {
+  const read = new AttributeReader(element, diagnostics);
+  const [history] = children(element, 'history');
+  const [alerts] = children(element, 'alerts');
+  const listen = read.parsed('listen', parseEndpoint);
+  const tokenFile = read.parsed('token', parsePath);
+  if (listen !== undefined && tokenFile === undefined) {
+    diagnostics.error(
+      element,
+      '"listen" needs the attribute "token", a file that holds the secret, for example token="/etc/bulkhead/token"',
+    );
+  }
+  if (listen !== undefined && !isLoopback(listen.host)) {
+    read.error(
+      'listen',
+      `"${listen.host}" is not an address of this host alone; write 127.0.0.1 or [::1], and put a web server with TLS in front of it`,
+    );
+  }
+  return {
+    intervalSeconds: read.duration('interval', { least: 1000, most: hour }, 5000) / 1000,
+    containers: read.choice('containers', ['leave', 'move']) ?? 'leave',
+    listen,
+    tokenFile,
+    history: history === undefined ? usualSettings.history : readHistory(history, diagnostics),
+    alerts: alerts === undefined ? usualSettings.alerts : readAlerts(alerts, diagnostics),
+  };
+}
+
+const children = (element: XmlElement, name: string) =>
+  element.children.filter((child) => child.name === name);
+
+function readHistory(element: XmlElement, diagnostics: Diagnostics): HistorySettings {
+  const read = new AttributeReader(element, diagnostics);
+  const usual = usualSettings.history;
+  const range = { least: hour, most: 36_500 * 24 * hour };
+  return {
+    detailMilliseconds: read.duration('detail', range, usual.detailMilliseconds),
+    summaryMilliseconds: read.duration('summary', range, usual.summaryMilliseconds),
+    incidentsMilliseconds: read.duration('incidents', range, usual.incidentsMilliseconds),
+    mostBytes: read.parsed('space', parseSpace) ?? usual.mostBytes,
+  };
+}
+
+const leastSpace = 16 * 2 ** 20;
+
+function parseSpace(text: string): Result<number> {
+  const parsed = quantityKinds.bytes.parse(text);
+  if (!parsed.ok || parsed.value >= leastSpace) return parsed;
+  return { ok: false, error: `"${text}" is too small; the least is "16MiB"` };
+}
+
+function readAlerts(element: XmlElement, diagnostics: Diagnostics): AlertSettings {
+  const read = new AttributeReader(element, diagnostics);
+  return {
+    from: read.parsed('from', parseMail),
+    smtp: read.parsed('smtp', parseEndpoint),
+    rules: element.children.flatMap((child) => readRule(child, diagnostics)),
+  };
+}
+
+function readRule(element: XmlElement, diagnostics: Diagnostics): readonly AlertRule[] {
+  const by = element.name === 'webhook' ? 'webhook' : 'mail';
+  if (element.name !== by) return [];
+  const read = new AttributeReader(element, diagnostics);
+  return [
+    {
+      to: read.choice('to', ['administrator', 'reseller', 'tenant']) ?? 'administrator',
+      by,
+      address: by === 'mail' ? read.parsed('address', parseMail) : read.parsed('url', parseUrl),
+      limits: read.limits('limits'),
+      severity: read.choice('severity', severities) ?? 'refused',
+      faults: read.parsed('faults', parseCount) ?? 1,
+      everyMilliseconds: read.duration('every', { least: minute, most: 8760 * hour }, 12 * hour),
+    },
+  ];
+}
+
+/** Reads attributes of one element, and reports where the text lies what is wrong with it. */
+class AttributeReader {
+  readonly #element: XmlElement;
+  readonly #diagnostics: Diagnostics;
+
+  constructor(element: XmlElement, diagnostics: Diagnostics) {
+    this.#element = element;
+    this.#diagnostics = diagnostics;
+  }
+
+  #located(name: string): Located<string> | undefined {
+    return this.#element.attributes.find((each) => each.name === name)?.value;
+  }
+
+  text(name: string): string | undefined {
+    return this.#located(name)?.value;
+  }
+
+  error(name: string, message: string): void {
+    this.#diagnostics.error(this.#located(name) ?? this.#element, message);
+  }
+
+  parsed<T>(name: string, parse: (text: string) => Result<T>): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const parsed = parse(text);
+    if (parsed.ok) return parsed.value;
+    this.error(name, parsed.error);
+    return undefined;
+  }
+
+  choice<const T extends string>(name: string, known: readonly T[]): T | undefined {
+    const text = this.text(name);
+    const found = known.find((each) => each === text);
+    if (text !== undefined && found === undefined) {
+      this.error(name, `"${text}" is not one of ${known.join(', ')}${suggestion(text, known)}`);
+    }
+    return found;
+  }
+
+  /** Milliseconds. */
+  duration(name: string, { least, most }: { least: number; most: number }, usual: number): number {
+    const value = this.parsed(name, parseDuration);
+    if (value === undefined) return usual;
+    if (value >= least && value <= most) return value;
+    const range = `from "${printDuration(least)}" to "${printDuration(most)}"`;
+    this.error(name, `The ${name} "${this.text(name)}" is out of range; it may be ${range}`);
+    return usual;
+  }
+
+  limits(name: string): readonly LimitKey[] {
+    const words = (this.text(name) ?? '').split(/[\s,]+/).filter((word) => word !== '');
+    return words.flatMap((word) => {
+      const found = findAttribute(word);
+      if (found !== undefined) return [found.key];
+      this.error(name, `There is no limit "${word}"${suggestion(word, limitNames)}`);
+      return [];
+    });
+  }
+}
+
+function parseEndpoint(text: string): Result<{ host: string; port: number }> {
+  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535) {
+    return { ok: false, error: `"${text}" is not HOST:PORT; write for example "127.0.0.1:9640"` };
+  }
+  return { ok: true, value: { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port } };
+}
+
+const isLoopback = (host: string) =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+function parsePath(text: string): Result<string> {
+  if (/^\/[^\p{Cc}]*$/u.test(text)) return { ok: true, value: text };
+  return { ok: false, error: `"${text}" is not the whole path of a file; it must begin with "/"` };
+}
+
+/** An account of this host, or a mail address; `%u` in it stands for an account. */
+function parseMail(text: string): Result<string> {
+  if (/^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/.test(text)) return { ok: true, value: text };
+  return {
+    ok: false,
+    error: `"${text}" is not a mail address; write for example "ops@example.org" or "root"`,
+  };
+}
+
+function parseUrl(text: string): Result<string> {
+  if (/^https?:\/\/[^\s\p{Cc}]+$/u.test(text) && URL.canParse(text))
+    return { ok: true, value: text };
+  return {
+    ok: false,
+    error: `"${text}" is not a URL; write for example "https://example.org/hook"`,
+  };
+}
+
+function parseCount(text: string): Result<number> {
+  if (/^[1-9]\d{0,8}$/.test(text)) return { ok: true, value: Number(text) };
+  return { ok: false, error: `"${text}" is not a whole number from 1` };
+}

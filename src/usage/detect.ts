@@ -1,0 +1,46 @@
+/** Counters of two moments → the limits that struck in between. */
+import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit.ts';
+import { limits } from '../limits/limits.ts';
+import { unlimited } from '../units/quantity.ts';
+import type { Fault } from './fault.ts';
+import { growth, type Reading } from './measure.ts';
+
+/** A use that stands this near its limit is held by it. */
+const atLimit = 0.95;
+
+interface KeyedRule extends FaultRule {
+  readonly key: LimitKey;
+}
+
+const rules: readonly KeyedRule[] = limits.flatMap((limit) =>
+  limit.faults.map((rule) => ({ ...rule, key: `${limit.name}.${rule.attribute}` as const })),
+);
+
+export function detectFaults(
+  { member, before, now }: Reading,
+  seconds: number,
+  values: LimitValues,
+): readonly Fault[] {
+  if (before === undefined || before === now) return [];
+  const faults: Fault[] = [];
+  for (const rule of rules) {
+    const count = strikes(rule, before, now, seconds, values[rule.key]);
+    const { key: limit, severity, inferred } = rule;
+    if (count > 0) faults.push({ member, limit, severity, count, inferred });
+  }
+  return faults;
+}
+
+function strikes(
+  { counter, inferred, unless }: KeyedRule,
+  before: Readonly<Counters>,
+  now: Readonly<Counters>,
+  seconds: number,
+  value: number | typeof unlimited | undefined,
+): number {
+  const count = growth(before[counter], now[counter]);
+  if (count === 0) return 0;
+  const limit = value === undefined || value === unlimited ? undefined : value;
+  if (inferred) return limit !== undefined && count / seconds >= atLimit * limit ? 1 : 0;
+  return limit !== undefined && unless?.(now, limit) === true ? 0 : count;
+}

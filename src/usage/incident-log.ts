@@ -1,0 +1,111 @@
+/**
+ * Faults → incidents. Time here is monotonic, so that a jump of the wall clock neither splits an
+ * incident nor joins two; what is shown to people is the wall clock's.
+ */
+import type { LimitKey } from '../limits/limit.ts';
+import { severities } from '../limits/limit.ts';
+import type { Fault, Severity } from './fault.ts';
+import type { Member } from './member.ts';
+
+/** Faults less than this apart belong together. */
+export const quietMilliseconds = 300_000;
+export const mostSnapshots = 10;
+/** Two a minute. */
+const snapshotPauseMilliseconds = 30_000;
+
+export interface OpenIncident {
+  /** Given by the store; absent as long as the store could not be written. */
+  id: number | undefined;
+  readonly member: Member;
+  readonly limit: LimitKey;
+  severity: Severity;
+  inferred: boolean;
+  /** Wall clock, in milliseconds since 1970. */
+  readonly begin: number;
+  end: number;
+  faults: number;
+  snapshots: number;
+  /** Monotonic, in milliseconds. */
+  lastFault: number;
+  lastSnapshot: number;
+}
+
+export interface Moment {
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number;
+  /** Monotonic, milliseconds. */
+  readonly monotonic: number;
+}
+
+export class IncidentLog {
+  readonly #open = new Map<string, OpenIncident>();
+
+  get open(): readonly OpenIncident[] {
+    return [...this.#open.values()];
+  }
+
+  /** Takes up what was open before a restart. */
+  resume(incident: OpenIncident): void {
+    this.#open.set(keyOf(incident), incident);
+  }
+
+  /** The incidents that these faults belong to, each once. */
+  add(faults: readonly Fault[], moment: Moment): readonly OpenIncident[] {
+    const touched = new Set<OpenIncident>();
+    for (const fault of faults) touched.add(this.#addOne(fault, moment));
+    return [...touched];
+  }
+
+  #addOne(fault: Fault, { at, monotonic }: Moment): OpenIncident {
+    const key = keyOf(fault);
+    let incident = this.#open.get(key);
+    if (incident === undefined || monotonic - incident.lastFault >= quietMilliseconds) {
+      incident = begin(fault, at, monotonic);
+      this.#open.set(key, incident);
+    }
+    incident.faults += fault.count;
+    incident.severity = worse(incident.severity, fault.severity);
+    incident.inferred &&= fault.inferred;
+    incident.end = Math.max(incident.begin, at);
+    incident.lastFault = monotonic;
+    return incident;
+  }
+
+  /** Forgets those that have been quiet; they are in the store. */
+  close(monotonic: number): void {
+    for (const [key, { lastFault }] of this.#open) {
+      if (monotonic - lastFault >= quietMilliseconds) this.#open.delete(key);
+    }
+  }
+}
+
+export function wantsSnapshot(incident: OpenIncident, monotonic: number): boolean {
+  if (incident.snapshots >= mostSnapshots) return false;
+  return incident.snapshots === 0 || monotonic - incident.lastSnapshot >= snapshotPauseMilliseconds;
+}
+
+export const worse = (a: Severity, b: Severity): Severity =>
+  severities.indexOf(a) >= severities.indexOf(b) ? a : b;
+
+const keyOf = ({ member, limit }: { readonly member: Member; readonly limit: LimitKey }) =>
+  `${member} ${limit}`;
+
+function begin(
+  { member, limit, severity, inferred }: Fault,
+  at: number,
+  monotonic: number,
+): OpenIncident {
+  return {
+    id: undefined,
+    member,
+    limit,
+    severity,
+    inferred,
+    begin: at,
+    end: at,
+    faults: 0,
+    snapshots: 0,
+    lastFault: monotonic,
+    lastSnapshot: -Infinity,
+  };
+}

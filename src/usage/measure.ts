@@ -1,0 +1,38 @@
+/**
+ * Counters of two moments → what was used in between. Pure; time is given, never asked for.
+ */
+import type { Counters } from '../limits/limit.ts';
+import type { Member } from './member.ts';
+import { metricKeys, metrics, type MetricKey } from './metrics.ts';
+import { emptyColumns, type Tick } from './tick.ts';
+
+export interface Reading {
+  readonly member: Member;
+  /** At the tick before; absent where the group was not known then. */
+  readonly before: Readonly<Counters> | undefined;
+  readonly now: Readonly<Counters>;
+}
+
+/** A counter that went back belongs to a group that was made anew, and starts from nothing. */
+export const growth = (before: number, now: number): number => Math.max(0, now - before);
+
+/** The value of one metric; a rate needs a `before`, and is nothing without it. */
+export function valueOf(key: MetricKey, { before, now }: Reading, seconds: number): number {
+  const { kind, counter, scale } = metrics[key];
+  if (kind === 'level') return now[counter];
+  if (before === undefined || seconds <= 0) return 0;
+  return (growth(before[counter], now[counter]) * scale) / seconds;
+}
+
+/** The reader hands out the same object as long as nothing changes. */
+const isIdle = ({ before, now }: Reading) => now.threads === 0 && (before ?? now) === now;
+
+export function measure(readings: readonly Reading[], at: number, seconds: number): Tick {
+  const busy = readings.filter((each) => !isIdle(each));
+  const columns = emptyColumns(busy.length);
+  for (const key of metricKeys) {
+    const column = columns[key];
+    for (const [index, reading] of busy.entries()) column[index] = valueOf(key, reading, seconds);
+  }
+  return { at, seconds, members: busy.map((each) => each.member), columns };
+}
