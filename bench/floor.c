@@ -190,6 +190,9 @@ static int usage_error(void) {
 
 int main(int argc, char **argv) {
   if (argc < 3) return usage_error();
+  /* Ten thousand groups with their files kept open. */
+  struct rlimit files = {1000000, 1000000};
+  setrlimit(RLIMIT_NOFILE, &files);
   const char *mode = argv[1];
   if (strcmp(mode, "run") == 0) return run(argv + 2);
   void (*pass)(void) = perform_all;

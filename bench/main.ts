@@ -11,11 +11,14 @@ import { parseArgs } from 'node:util';
 import { lockFile } from '../src/host/flock.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { benchAgain, benchCreate } from './apply.ts';
+import { benchAgent } from './agent.ts';
 import type { Bench } from './bench.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
 import { describeMachine, printMachine } from './machine.ts';
+import { benchHistory } from './history.ts';
+import { benchPlacement } from './placement.ts';
 import { benchPlan } from './plan.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
@@ -31,6 +34,9 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   'exec-guest': benchExecGuest,
   start: benchStart,
   plan: benchPlan,
+  agent: benchAgent,
+  placement: benchPlacement,
+  history: benchHistory,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]

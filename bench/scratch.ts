@@ -19,7 +19,7 @@ import type { Policy } from '../src/policy/policy.ts';
 
 export const instance = 'bulkhead-bench';
 /** Far above accounts; no process has these uids. */
-const firstUid = 200_000;
+export const firstUid = 200_000;
 const resellerTenants = 20;
 
 /**

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { makeProgram } from '../src/cli/main.ts';
+import { makeProgram } from '../src/cli/program.ts';
 import { manualPage } from '../src/cli/manual.ts';
 import { policyReference } from '../src/policy/reference.ts';
 import { policySchema } from '../src/policy/schema.ts';

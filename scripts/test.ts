@@ -9,7 +9,13 @@ import { root, runSteps, tests } from './steps.ts';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-for (const suite of ['schema', 'accounts', 'vm'] as const satisfies readonly Suite[]) {
+for (const suite of [
+  'schema',
+  'accounts',
+  'placement',
+  'metrics',
+  'vm',
+] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, say);
   if (!ready.ok) say(`Tests of "${suite}" will be skipped: ${ready.reason}`);
 }

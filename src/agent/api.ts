@@ -7,7 +7,7 @@
  *     GET  /v1/status
  *     GET  /v1/top
  *     GET  /v1/tenants/NAME/processes
- *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…          Usage
+ *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=ended&count=100
  *     GET  /v1/incidents/ID
@@ -15,7 +15,7 @@
  *     POST /v1/alerts/test
  *     GET  /metrics
  *
- * NAME is an account or a uid. Who asks sees: root everything, a reseller itself and its tenants, a
+ * NAME is an account, a uid or a member (`u1001`, `r1000`). Who asks sees: root everything, a reseller itself and its tenants, a
  * tenant itself. An answer other than 200 is a `Problem`.
  */
 import type { LimitKey } from '../limits/limit.ts';
@@ -126,15 +126,13 @@ export interface TopAnswer {
 export interface ProcessesAnswer {
   readonly who: Who;
   readonly at: number;
-  /**
-   * `cpu` and the rates are over the last tick where the process was there; absent otherwise.
-   * `command` is absent for whom it is none of their business: a reseller.
-   */
+  /** The largest users first; zombies are left out. */
   readonly processes: readonly LiveProcess[];
   readonly processCount: number;
 }
 
 export interface LiveProcess extends Omit<ProcessEvidence, 'command'> {
+  /** Absent for whom it is none of their business: a reseller. */
   readonly command?: string;
   /** Share of a core since it started. */
   readonly cpu: number;

@@ -1,49 +1,46 @@
 /**
- * Follows the policy and the accounts of the host: applies once, then again after each change.
+ * Follows files of the host: says when one of them has changed.
  *
  * Directories are watched, not files, since editors replace a file by renaming another over it.
  * A change that the watch misses is found by the look it takes every few seconds.
  */
 import { statSync, watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Paths } from '../host/paths.ts';
 
 /** Editors and useradd write several files in a row. */
-const settleMilliseconds = 200;
+const settleMilliseconds = 100;
+/** However long they go on writing. */
+const mostSettleMilliseconds = 500;
 const lookMilliseconds = 5_000;
 
-/** Ends with status 0 at SIGINT or SIGTERM; what is in force stays in force. */
-export async function watchPolicy<Code extends number>(
-  policy: string,
-  paths: Paths,
-  apply: () => Code,
-  say: (text: string) => void,
-): Promise<Code | 0> {
-  const files = [policy, `${paths.etc}/passwd`, `${paths.etc}/login.defs`];
+export function followFiles(files: readonly string[], changed: () => void): Disposable {
   const state = () => files.map(fingerprint).join(' ');
   let known = state();
-  apply();
-  say(`Following ${policy}; Ctrl-C ends it, and the limits stay`);
   let timer: NodeJS.Timeout | undefined;
+  let firstEvent = 0;
   const look = () => {
+    timer = undefined;
     const now = state();
     if (now === known) return;
     known = now;
-    apply();
+    changed();
   };
   const soon = () => {
+    const now = performance.now();
+    if (timer === undefined) firstEvent = now;
+    else if (now - firstEvent > mostSettleMilliseconds) return;
     clearTimeout(timer);
     timer = setTimeout(look, settleMilliseconds);
   };
   const watchers = [...new Set(files.map(dirname))].flatMap((each) => watchDirectory(each, soon));
   const interval = setInterval(look, lookMilliseconds);
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-  clearInterval(interval);
-  clearTimeout(timer);
-  for (const each of watchers) each.close();
-  return 0;
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(interval);
+      clearTimeout(timer);
+      for (const each of watchers) each.close();
+    },
+  };
 }
 
 /** The look every few seconds serves where the directory cannot be watched. */

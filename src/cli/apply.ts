@@ -1,7 +1,6 @@
 /** `bulkhead apply`: makes the host as the policy says. */
 import type { Command } from 'commander';
 import { applyPolicy, type Applied } from '../agent/life.ts';
-import { watchPolicy } from '../agent/watch.ts';
 import type { ExecuteOptions } from '../host/driver.ts';
 import { linuxHost } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
@@ -20,18 +19,13 @@ import { complain, count, pathsFor, policyOrComplain, print, printJson } from '.
 import { showProgress } from './progress.ts';
 
 interface ApplyOptions extends PolicyOptions, ExecuteOptions {
-  readonly watch?: boolean;
   readonly verbose?: boolean;
   readonly quiet?: boolean;
 }
 
-async function apply(options: ApplyOptions, command: Command): Promise<ExitCode> {
+function apply(options: ApplyOptions, command: Command): ExitCode {
   const paths = pathsFor(command);
-  if (paths === undefined) return exitCodes.usage;
-  if (options.watch === true) {
-    return watchPolicy(options.policy, paths, () => applyFile(options, paths), print);
-  }
-  return applyFile(options, paths);
+  return paths === undefined ? exitCodes.usage : applyFile(options, paths);
 }
 
 /** For commands that have just edited the policy. */
@@ -90,7 +84,6 @@ export const command: CommandModule = {
       .addOption(policyOption())
       .option('--kill', 'end the processes of tenants that the policy no longer has', false)
       .option('--force', 'lower memory limits although processes must be ended for it', false)
-      .option('--watch', 'stay, and apply again whenever the policy or the accounts change')
       .option('-v, --verbose', 'print every operation')
       .option('-q, --quiet', 'print failures only')
       .option('--json', 'print what was done as JSON')
@@ -98,7 +91,6 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead apply', 'apply /etc/bulkhead/policy.xml'],
-          ['bulkhead apply --watch', 'and follow the file'],
           ['bulkhead apply -p ve.cfg', 'apply a CloudLinux configuration as it is'],
         ),
       )

@@ -7,7 +7,7 @@ import { complain, print } from './session.ts';
 const shells = ['bash', 'zsh', 'fish'] as const;
 
 async function completion(shell: string): Promise<ExitCode> {
-  const { makeProgram } = await import('./main.ts');
+  const { makeProgram } = await import('./program.ts');
   const program = await makeProgram();
   switch (shell) {
     case 'bash':

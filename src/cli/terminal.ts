@@ -1,5 +1,6 @@
 /** Colour and live lines, on a terminal only. `NO_COLOR` is obeyed. */
 import { createColors } from 'picocolors';
+import { visibleWidth } from './look/width.ts';
 
 export interface Terminal {
   readonly columns: number;
@@ -11,7 +12,8 @@ export function terminalOf(stream: NodeJS.WriteStream): Terminal {
   const isTerminal = stream.isTTY === true;
   const plain = process.env['NO_COLOR'] !== undefined && process.env['NO_COLOR'] !== '';
   return {
-    columns: stream.columns ?? 100,
+    // A serial line knows no size, and says 0.
+    columns: stream.columns || (isTerminal ? 80 : 100),
     isTerminal,
     colors: createColors(isTerminal && !plain && process.env['TERM'] !== 'dumb'),
   };
@@ -20,7 +22,7 @@ export function terminalOf(stream: NodeJS.WriteStream): Terminal {
 /** Columns of text, each as wide as its widest cell; numbers to the right. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => visibleLength(row[column] ?? ''))),
+    Math.max(...rows.map((row) => visibleWidth(row[column] ?? ''))),
   );
   return rows.map((row) => tableLine(row, widths, right)).join('\n');
 }
@@ -31,14 +33,11 @@ function tableLine(
   right: readonly number[],
 ): string {
   const cells = row.map((cell, column) => {
-    const space = ' '.repeat((widths[column] ?? 0) - visibleLength(cell));
+    const space = ' '.repeat((widths[column] ?? 0) - visibleWidth(cell));
     return right.includes(column) ? space + cell : cell + space;
   });
   return cells.join('  ').trimEnd();
 }
-
-// oxlint-disable-next-line no-control-regex -- colour codes take no room on the screen
-const visibleLength = (text: string) => text.replace(/\u001b\[[0-9;]*m/g, '').length;
 
 /** Bytes to three digits, for columns: `1.25GiB`. */
 export function shortBytes(bytes: number): string {

@@ -24,7 +24,7 @@ import {
   type WantedContext,
 } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { Capabilities, Driver, ExecuteOptions } from './driver.ts';
+import type { Capabilities, Driver, ExecuteOptions, Tree } from './driver.ts';
 import { describeErrno } from './errno.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
@@ -68,6 +68,10 @@ export class CgroupDriver implements Driver {
         [...each.controllers].map((controller) => [controller as Controller, each] as const),
       ),
     );
+  }
+
+  get tree(): Tree {
+    return this.#parts;
   }
 
   get #hierarchies(): readonly Hierarchy[] {

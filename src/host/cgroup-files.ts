@@ -4,7 +4,13 @@
  */
 import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
 import { errnoOf, type ErrnoName } from './errno.ts';
-import { makeDirectoryAt, openBeneath, readAt, removeDirectoryAt } from './syscalls.ts';
+import {
+  makeDirectoryAt,
+  openBeneath,
+  readAt,
+  removeDirectoryAt,
+  type Opened,
+} from './syscalls.ts';
 
 /** The operations that the driver needs; `testing/` has a second implementation in memory. */
 export interface CgroupFiles {
@@ -82,6 +88,12 @@ export class LinuxCgroupFiles implements CgroupFiles {
   open(group: string, file: string): number | undefined {
     const fd = this.#open(this.#path(group, file), O_RDONLY);
     return typeof fd === 'number' ? fd : undefined;
+  }
+
+  /** A descriptor for writing that stays open: for who writes to a file over and over. */
+  openForWriting(group: string, file: string): Opened {
+    const fd = this.#open(this.#path(group, file), O_WRONLY);
+    return typeof fd === 'number' ? { fd } : { error: fd };
   }
 
   read(group: string, file: string): string | undefined {

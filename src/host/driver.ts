@@ -8,6 +8,7 @@ import type { Policy } from '../policy/policy.ts';
 import type { Observed } from '../plan/observed.ts';
 import type { Operation } from '../plan/plan.ts';
 import type { Wanted } from '../plan/wanted.ts';
+import type { Hierarchy } from './hierarchies.ts';
 
 /** What this host can hold, probed once. */
 export interface Capabilities {
@@ -34,8 +35,15 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Where the groups are, for those who read or write many of them again and again. */
+export interface Tree {
+  readonly version: 1 | 2;
+  readonly hierarchies: readonly Hierarchy[];
+}
+
 export interface Driver {
   readonly capabilities: Capabilities;
+  readonly tree: Tree;
   readonly wanted: (policy: Policy) => Wanted;
   readonly observe: (wanted: Wanted) => Observed;
   /** The message of the failure, or nothing. */

@@ -16,11 +16,44 @@ const cMkdirat = libc.func('int mkdirat(int dirfd, const char *path, uint32_t mo
 const cUnlinkat = libc.func('int unlinkat(int dirfd, const char *path, int flags)');
 const cPread = libc.func('long pread(int fd, void *buffer, size_t size, int64_t offset)');
 const cSysconf = libc.func('long sysconf(int name)');
+const cWrite = libc.func('long write(int fd, const void *buffer, size_t size)');
+const cPoll = libc.func('int poll(void *fds, unsigned long count, int timeout)');
+const cFcntl = libc.func('int fcntl(int fd, int command, int argument)');
+const cSocket = libc.func('int socket(int domain, int type, int protocol)');
+const cBind = libc.func('int bind(int fd, const void *address, uint32_t length)');
+const cGetsockname = libc.func('int getsockname(int fd, void *address, void *length)');
+const cSetsockopt = libc.func(
+  'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+);
+const cSendto = libc.func(
+  'long sendto(int fd, const void *buffer, size_t size, int flags, const void *address, uint32_t length)',
+);
+const cRecvfrom = libc.func(
+  'long recvfrom(int fd, void *buffer, size_t size, int flags, void *address, void *length)',
+);
+const cSetfsuid = libc.func('int setfsuid(uint32_t uid)');
+const cSetrlimit = libc.func('int setrlimit(int resource, const void *limit)');
+const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
 
 const sysconfPageSize = 30;
+const sysconfClockTicks = 2;
+const SEEK_END = 2;
+const RLIMIT_NOFILE = 7;
 
 /** Size of a page of memory. Source: sysconf(3). */
 export const pageBytes = (): number => Number(cSysconf(sysconfPageSize));
+
+/** Parts of a second that `/proc/PID/stat` counts in. Source: sysconf(3), `_SC_CLK_TCK`. */
+export const clockTicksPerSecond = (): number => Number(cSysconf(sysconfClockTicks));
+
+/** Both limits of RLIMIT_NOFILE; root may raise the hard one up to fs.nr_open. Source: setrlimit(2). */
+export function raiseFileLimit(files: number): boolean {
+  const limit = new BigUint64Array([BigInt(files), BigInt(files)]);
+  return cSetrlimit(RLIMIT_NOFILE, limit) === 0;
+}
+
+/** Puts the position of a descriptor behind the last byte, or record. Source: lseek(2). */
+export const seekEnd = (fd: number): boolean => Number(cLseek(fd, 0, SEEK_END)) >= 0;
 
 /** The same number on every architecture that has it. */
 const numberOpenat2 = 437;
@@ -62,3 +95,76 @@ export function removeDirectoryAt(directory: number, path: string): ErrnoName | 
 export function readAt(fd: number, buffer: Uint8Array, position: number): number {
   return Number(cPread(fd, buffer, buffer.byteLength, position));
 }
+
+/** Bytes written, or the negative errno: for what is written over and over. Source: write(2). */
+export function writeBytes(fd: number, buffer: Uint8Array, size: number): number {
+  return orErrno(Number(cWrite(fd, buffer, size)));
+}
+
+/**
+ * Waits for one of `entries`, each a `struct pollfd` in two words: the descriptor; the events asked
+ * for in the lower half, and those that came in the upper one. -1 waits for ever. Answers how many
+ * are ready, or the negative errno. Source: poll(2).
+ */
+export function poll(entries: Int32Array, milliseconds: number): number {
+  return orErrno(Number(cPoll(entries, entries.length / 2, milliseconds)));
+}
+
+const F_SETFL = 4;
+
+/** Sets the status flags of an open file, such as O_NONBLOCK. Source: fcntl(2). */
+export function setFileFlags(fd: number, flags: number): ErrnoName | undefined {
+  return failed(cFcntl(fd, F_SETFL, flags));
+}
+
+export function openSocket(domain: number, type: number, protocol: number): Opened {
+  const fd = Number(cSocket(domain, type, protocol));
+  return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };
+}
+
+/** `address` is a sockaddr of the socket's domain. */
+export function bindSocket(fd: number, address: Uint8Array): ErrnoName | undefined {
+  return failed(cBind(fd, address, address.byteLength));
+}
+
+/** Fills in the address that the socket has. Source: getsockname(2). */
+export function socketAddress(fd: number, address: Uint8Array): ErrnoName | undefined {
+  return failed(cGetsockname(fd, address, Uint32Array.of(address.byteLength)));
+}
+
+export function setSocketOption(
+  fd: number,
+  level: number,
+  name: number,
+  value: number,
+): ErrnoName | undefined {
+  return failed(cSetsockopt(fd, level, name, Int32Array.of(value), 4));
+}
+
+export function sendTo(
+  fd: number,
+  message: Uint8Array,
+  address: Uint8Array,
+): ErrnoName | undefined {
+  const sent = cSendto(fd, message, message.byteLength, 0, address, address.byteLength);
+  return failed(Number(sent) < 0 ? -1 : 0);
+}
+
+const MSG_DONTWAIT = 0x40;
+const addressLength = new Uint32Array(1);
+
+/**
+ * Takes one message without waiting, and fills in who sent it. Answers its bytes, or the negative
+ * errno: EAGAIN where there is none. Source: recv(2).
+ */
+export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array): number {
+  addressLength[0] = sender.byteLength;
+  const flags = MSG_DONTWAIT;
+  return orErrno(Number(cRecvfrom(fd, buffer, buffer.byteLength, flags, sender, addressLength)));
+}
+
+/** The uid that this thread opens files with; tells no error. Source: setfsuid(2). */
+export const setFileUid = (uid: number): void => void cSetfsuid(uid);
+
+const orErrno = (answer: number) => (answer < 0 ? -koffi.errno() : answer);
+const failed = (answer: number) => (answer < 0 ? errnoName(koffi.errno()) : undefined);

@@ -71,6 +71,11 @@ export class UsageReader implements Disposable {
     return Math.max(0, Math.floor((openFiles - spareDescriptors) / this.descriptorsPerGroup));
   }
 
+  /** Files that a process must be able to open for so many groups. */
+  filesFor(groups: number): number {
+    return groups * this.descriptorsPerGroup + spareDescriptors;
+  }
+
   get groups(): readonly string[] {
     return [...this.#groups.keys()];
   }
@@ -120,6 +125,29 @@ export class UsageReader implements Disposable {
     }
     if (changed !== undefined) tracked.counters = changed;
     return tracked.counters;
+  }
+
+  /**
+   * The same without descriptors that stay open, which takes several times as long: for groups
+   * beyond `mostGroups`. Answers `before` itself where nothing has changed.
+   */
+  readOnce(group: string, before: Readonly<Counters> | undefined): Readonly<Counters> | undefined {
+    const now: Counters = { ...(before ?? noCounters) };
+    let found = false;
+    for (const { files, counter } of this.#sources) {
+      const { follows } = counter;
+      if (follows !== undefined && now[follows] === (before ?? noCounters)[follows]) continue;
+      const fd = files.open(group, counter.file);
+      if (fd === undefined) continue;
+      const length = this.#read(fd);
+      closeSync(fd);
+      if (length < 0) continue;
+      found = true;
+      counter.parse(this.#buffer.toString('latin1', 0, length), now);
+    }
+    if (!found) return undefined;
+    const keys = Object.keys(now) as (keyof Counters)[];
+    return before !== undefined && keys.every((key) => before[key] === now[key]) ? before : now;
   }
 
   /** Length of the file, which is then in the buffer; -1 where it is gone. */

@@ -40,6 +40,12 @@ const suites = {
     ],
   },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
+  metrics: {
+    purpose: 'the tests of the metrics page and the alert rules (promtool)',
+    // Nothing else brings promtool. Where systemd runs, it starts its own server, which the tests
+    // do not use; containers have none that could.
+    packages: ['prometheus'],
+  },
   bench: {
     purpose: 'the benchmarks (small C programs and jails)',
     packages: ['gcc', 'libc6-dev', 'bubblewrap'],
@@ -47,6 +53,20 @@ const suites = {
   accounts: {
     purpose: 'the tests that create and remove accounts',
     packages: ['passwd', 'util-linux', 'login'],
+  },
+  placement: {
+    purpose: 'the placement tests (cron, sshd and su start programs of tenants)',
+    packages: [
+      'cron',
+      'openssh-server',
+      'openssh-client',
+      'login', // su
+      'passwd', // useradd
+      'util-linux', // setpriv, unshare
+      'gcc', // the fork storm
+      'libc6-dev',
+      'cgroup-tools', // cgrulesengd, for the benchmark
+    ],
   },
 } as const satisfies Record<string, Needs>;
 

@@ -18,8 +18,8 @@ export const growth = (before: number, now: number): number => Math.max(0, now -
 
 /** The value of one metric; a rate needs a `before`, and is nothing without it. */
 export function valueOf(key: MetricKey, { before, now }: Reading, seconds: number): number {
-  const { kind, counter, scale } = metrics[key];
-  if (kind === 'level') return now[counter];
+  const { kind, counter, minus, scale } = metrics[key];
+  if (kind === 'level') return now[counter] - (minus === undefined ? 0 : now[minus]);
   if (before === undefined || seconds <= 0) return 0;
   return (growth(before[counter], now[counter]) * scale) / seconds;
 }

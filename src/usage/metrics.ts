@@ -8,6 +8,7 @@ export const metricKeys = [
   'cpu',
   'memory',
   'cache',
+  'anonymous',
   'read',
   'write',
   'reads',
@@ -31,6 +32,8 @@ export interface Metric {
   /** The limit that bounds it, where there is one. */
   readonly limit?: LimitKey;
   readonly counter: keyof Counters;
+  /** Taken from it, for a level. */
+  readonly minus?: keyof Counters;
   /**
    * `rate`: growth of the counter in a second, times `scale`; `level`: the counter as it stands.
    */
@@ -62,6 +65,13 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     ...level('bytes', 'cacheBytes'),
     title: 'cache',
     summary: 'Page cache within the memory, most of which the kernel takes back when it is needed.',
+  },
+  anonymous: {
+    ...level('bytes', 'memoryBytes'),
+    minus: 'cacheBytes',
+    title: 'memory without cache',
+    summary: 'Memory apart from page cache: what the kernel cannot take back without swap.',
+    limit: 'memory.limit',
   },
   read: {
     ...rate('bytesPerSecond', 'readBytes'),

@@ -12,6 +12,7 @@ let count = 0;
 function dying(driver: Driver): Driver {
   return {
     capabilities: driver.capabilities,
+    tree: driver.tree,
     wanted: (policy) => driver.wanted(policy),
     observe: (wanted) => driver.observe(wanted),
     memoryInUse: (group) => driver.memoryInUse(group),

@@ -1,0 +1,223 @@
+/**
+ * The agent as a whole: CPU of a tick beside the C loop that reads the same counters, memory, and a tick
+ * in which everybody faults. Measured as the installed package runs, where that can be built.
+ */
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StatusAnswer } from '../src/agent/api.ts';
+import { callAgent } from '../src/agent/client.ts';
+import { openFilesLimit } from '../src/host/open-files.ts';
+import { limits } from '../src/limits/limits.ts';
+import type { Bench } from './bench.ts';
+import { Floor } from './floor.ts';
+import { spreadOf, type Row, type Section } from './samples.ts';
+import { firstUid, instance, locator, Scratch } from './scratch.ts';
+import { entry } from './start.ts';
+
+const intervalSeconds = 5;
+/** Of a hundred tenants, as many do something. */
+const busyPercent = 30;
+const goalRatio = 2;
+
+export async function benchAgent(bench: Bench): Promise<Section> {
+  const load = buildLoad(bench.directory);
+  const ticks = bench.quick ? 3 : 12;
+  const rows: Row[] = [];
+  for (const tenants of [1_000, 10_000]) {
+    bench.signal.throwIfAborted();
+    rows.push(await measure(bench, load, { tenants, ticks, faulting: false }));
+  }
+  rows.push(await measure(bench, load, { tenants: 1_000, ticks, faulting: true }));
+  return {
+    name: 'agent',
+    title: `A tick of the agent, every ${intervalSeconds} s, CPU time`,
+    beside: 'C loop',
+    rows,
+    notes: [
+      `${busyPercent} of 100 tenants do something, or all of them where all fault`,
+      'memory is the resident set of the agent at the end',
+    ],
+  };
+}
+
+interface Case {
+  readonly tenants: number;
+  readonly ticks: number;
+  readonly faulting: boolean;
+}
+
+async function measure(
+  bench: Bench,
+  load: string,
+  { tenants, ticks, faulting }: Case,
+): Promise<Row> {
+  using scratch = new Scratch(bench.directory, tenants);
+  writePolicy(scratch, faulting);
+  await using agent = await startAgent(bench, scratch);
+  const busy = faulting ? tenants : Math.round((tenants * busyPercent) / 100);
+  await using _busy = await startLoad(load, busy, faulting);
+  // What starting costs is not what a tick costs.
+  await nextTicks(scratch, 2);
+  const samples: number[] = [];
+  let longest = 0;
+  for (let tick = 0; tick < ticks; tick++) {
+    bench.signal.throwIfAborted();
+    const before = cpuMilliseconds(agent.pid);
+    const status = await nextTicks(scratch, 1);
+    longest = Math.max(longest, (status.tick.tookSeconds ?? 0) * 1000);
+    samples.push(cpuMilliseconds(agent.pid) - before);
+  }
+  const floor = await floorOf(bench, scratch);
+  return rowOf({ tenants, faulting, samples, floor, longest, pid: agent.pid });
+}
+
+interface Measured {
+  readonly tenants: number;
+  readonly faulting: boolean;
+  readonly samples: readonly number[];
+  readonly floor: readonly number[];
+  readonly longest: number;
+  readonly pid: number;
+}
+
+/** The engine's own work does not fall on every tick, so the average says more than the median. */
+function rowOf({ tenants, faulting, samples, floor, longest, pid }: Measured): Row {
+  const average = samples.reduce((sum, each) => sum + each, 0) / samples.length;
+  const c = spreadOf(floor).p50;
+  const share = ((average / (intervalSeconds * 1000)) * 100).toFixed(2);
+  const [rss, placer] = [rssMiB(pid), rssMiB(childOf(pid, 'placer'))];
+  return {
+    label: faulting ? `${tenants} tenants, all fault` : `${tenants} tenants`,
+    ours: { p50: average, p90: spreadOf(samples).p90 },
+    floor: { p50: c, p90: spreadOf(floor).p90 },
+    ratio: { p50: average / c, p90: average / c },
+    ...(tenants === 1000 && !faulting ? { goal: goalRatio } : {}),
+    peakMiB: rss,
+    note: `${share} % of a core; the tick itself took at most ${longest.toFixed(0)} ms; the placer has ${placer.toFixed(0)} MiB`,
+  };
+}
+
+function writePolicy({ policyFile }: Scratch, faulting: boolean): void {
+  const text = readFileSync(policyFile, 'utf8')
+    .replace('<bulkhead version="1">', `$&\n  <agent interval="${intervalSeconds}s"/>`)
+    .replace('<processes limit="100"/>', `<processes limit="${faulting ? 1 : 100}"/>`);
+  writeFileSync(policyFile, text);
+}
+
+interface Running extends AsyncDisposable {
+  readonly pid: number;
+}
+
+async function startAgent({ built }: Bench, { policyFile, host }: Scratch): Promise<Running> {
+  const args = ['--instance', instance, 'agent', '--policy', policyFile];
+  const flags = ['--max-semi-space-size=1', '--v8-pool-size=0'];
+  const [node = '', script = ''] = built.command ?? [];
+  const command =
+    built.command === undefined ? [entry, ...args] : [node, ...flags, script, ...args];
+  const child = spawn(command[0] ?? '', command.slice(1), {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  for (let tries = 0; tries < 600; tries++) {
+    await sleep(100);
+    if ((await callAgent<StatusAnswer>(host.paths, '/v1/status')).ok) break;
+  }
+  return { pid: child.pid ?? 0, [Symbol.asyncDispose]: () => ended(child) };
+}
+
+async function startLoad(
+  program: string,
+  count: number,
+  faulting: boolean,
+): Promise<AsyncDisposable> {
+  const args = [String(firstUid), String(count), '1000', faulting ? 'fork' : 'idle'];
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      const exited = once(child, 'exit');
+      child.stdin.end();
+      await exited;
+      await gone(child.pid ?? 0);
+    },
+  };
+}
+
+/** Until the last of them is reaped, or waits for nothing else. */
+async function gone(group: number): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    await sleep(200);
+    const { stdout } = spawnSync('ps', ['-o', 'stat=', '-g', String(group)], { encoding: 'utf8' });
+    if (!/^[^Z\n]/m.test(stdout)) return;
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}
+
+async function nextTicks({ host }: Scratch, count: number): Promise<StatusAnswer> {
+  const status = async () => {
+    const answer = await callAgent<StatusAnswer>(host.paths, '/v1/status');
+    if (!answer.ok) throw new Error(answer.error);
+    return answer.value;
+  };
+  const first = (await status()).tick.ticks;
+  for (;;) {
+    await sleep(250);
+    const now = await status();
+    if (now.tick.ticks >= first + count) return now;
+  }
+}
+
+/** The counters that are read at every tick, in C. */
+async function floorOf(
+  { directory, floor, quick }: Bench,
+  scratch: Scratch,
+): Promise<readonly number[]> {
+  const driver = scratch.driver();
+  const side = driver.tree.version === 2 ? 'cgroup2' : 'cgroup1';
+  const locate = locator(scratch.hierarchies());
+  const counters = limits
+    .flatMap((limit) => limit[side].counters)
+    .filter((each) => each.follows === undefined);
+  const groups = driver.wanted(scratch.policy).groups.filter((each) => each.kind !== 'root');
+  const reads = groups.flatMap(({ path }) =>
+    counters.map(({ controller, file }) => `read\t${locate(controller, path, file)}`),
+  );
+  const mode = reads.length < openFilesLimit() - 256 ? 'usage' : 'read';
+  await using c = new Floor(floor, mode, `${directory}/agent-reads`, reads);
+  const samples: number[] = [];
+  for (let round = 0; round < (quick ? 7 : 21); round++) samples.push(await c.pass());
+  return samples;
+}
+
+function buildLoad(directory: string): string {
+  const program = `${directory}/agent-load`;
+  const source = new URL('agent-load.c', import.meta.url).pathname;
+  execFileSync('gcc', ['-O1', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return program;
+}
+
+/** Time on a core, of all threads, in milliseconds. Source: sched-stats.rst, /proc/PID/schedstat. */
+function cpuMilliseconds(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`)
+    .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'))
+    .reduce((sum, text) => sum + Number(text.split(' ')[0]) / 1e6, 0);
+}
+
+function rssMiB(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? NaN) / 1024;
+}
+
+function childOf(pid: number, word: string): number {
+  const found = execFileSync('pgrep', ['-P', String(pid), '-f', word], { encoding: 'utf8' });
+  return Number(found.trim().split('\n')[0]);
+}

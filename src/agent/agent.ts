@@ -1,0 +1,292 @@
+/**
+ * The daemon: observe → model → detect → record, once a tick; everything else only enqueues.
+ *
+ * Limits are held by the kernel whether this runs or not. What it adds: it follows the policy and the
+ * accounts, places processes, and remembers.
+ */
+import { mkdirSync } from 'node:fs';
+import type { Driver } from '../host/driver.ts';
+import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
+import { lockFile } from '../host/flock.ts';
+import type { Host } from '../host/host.ts';
+import type { Notifier } from '../host/notify.ts';
+import type { Policy } from '../policy/policy.ts';
+import { usualSettings, type AgentSettings } from '../policy/settings.ts';
+import { EventStore } from '../store/event-store.ts';
+import { History } from '../store/history.ts';
+import { MetricsStore } from '../store/metrics-store.ts';
+import { detectFaults } from '../usage/detect.ts';
+import type { Moment } from '../usage/incident-log.ts';
+import { measure } from '../usage/measure.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import { Alerting } from './alerting.ts';
+import { QueryReader, type AgentContext } from './answers/context.ts';
+import { answerTop } from './answers/top.ts';
+import { pidsOf } from './answers/processes.ts';
+import { socketOf } from './client.ts';
+import { PolicyKeeper } from './keeper.ts';
+import { Live } from './live.ts';
+import type { Log } from './log.ts';
+import { LveInfo } from './lve-info-writer.ts';
+import { Meter } from './meter.ts';
+import { ConnectorPlacement, targetsOf, type Placement } from './placement.ts';
+import { Recorder } from './recorder.ts';
+import { Roster } from './roster.ts';
+import { makeApi } from './routes.ts';
+import { ControlServer } from './server.ts';
+import { describeAgent } from './status.ts';
+import { TcpDoor } from './tcp-door.ts';
+import { Ticker } from './ticker.ts';
+import { followFiles } from './watch.ts';
+import { placerTree } from '../host/placer/tree.ts';
+
+export interface AgentOptions {
+  readonly policyFile: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly notifier: Notifier;
+  readonly version: string;
+}
+
+/** A group that vanished is made again at most this often. */
+const remakeMilliseconds = 5_000;
+
+export class Agent implements AsyncDisposable {
+  readonly #options: AgentOptions;
+  readonly #cleanup: AsyncDisposableStack;
+  readonly #keeper: PolicyKeeper;
+  readonly #live = new Live();
+  readonly #metrics: MetricsStore;
+  readonly #events: EventStore;
+  readonly #history: History;
+  readonly #evidence: EvidenceReader;
+  readonly #placement: Placement;
+  readonly #recorder: Recorder;
+  readonly #alerting: Alerting;
+  readonly #ticker: Ticker;
+  readonly #tcp: TcpDoor;
+  readonly #lveInfo: LveInfo;
+  readonly #startedAt = Date.now();
+  #roster = new Roster();
+  #settings: AgentSettings = usualSettings;
+  #driver: { readonly asked: Policy['driver']; readonly driver: Driver } | undefined;
+  #meter: Meter | undefined;
+  #lastTick: number;
+  #tookSeconds = 0;
+  #lastRemake = -Infinity;
+  #slow = 0;
+
+  /** One agent an instance. */
+  static async start(options: AgentOptions): Promise<Result<Agent>> {
+    const { paths } = options.host;
+    mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
+    const lock = lockFile(`${paths.runtime}/agent.lock`, { waitMs: 0 });
+    if (!lock.ok) return fail(`Another agent runs here: ${lock.error}`);
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.use(lock.value);
+    const agent = new Agent(options, cleanup);
+    await agent.#begin();
+    agent.#cleanup.use(cleanup.move());
+    return ok(agent);
+  }
+
+  private constructor(options: AgentOptions, cleanup: AsyncDisposableStack) {
+    const { host, log, policyFile } = options;
+    const { paths } = host;
+    this.#options = options;
+    this.#cleanup = new AsyncDisposableStack();
+    const store = `${paths.state}/history`;
+    this.#metrics = cleanup.use(new MetricsStore(store));
+    this.#events = cleanup.use(new EventStore(store));
+    this.#history = cleanup.use(
+      new History(store, { onDamage: (reason) => void this.#metrics.setAsideDamaged(reason) }),
+    );
+    this.#evidence = cleanup.use(new EvidenceReader(paths.proc));
+    this.#lastTick = performance.now();
+    this.#alerting = cleanup.use(new Alerting(this.#events, () => this.#roster, log));
+    this.#recorder = cleanup.use(this.#makeRecorder());
+    this.#placement = cleanup.use(
+      new ConnectorPlacement({
+        log: (line) => log.warn(line),
+        onMissingGroup: (groups) => this.#remake(groups),
+      }),
+    );
+    this.#keeper = new PolicyKeeper(policyFile, paths, log, (policy, roster) =>
+      this.#adopt(policy, roster),
+    );
+    const api = makeApi(() => this.#context(), log);
+    this.#tcp = cleanup.use(new TcpDoor(api, log));
+    this.#lveInfo = new LveInfo(paths, log);
+    this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
+  }
+
+  async #begin(): Promise<void> {
+    const { host, policyFile, log, notifier } = this.#options;
+    const { etc } = host.paths;
+    await this.#keeper.refresh();
+    this.#placement.start();
+    const server = new ControlServer(makeApi(() => this.#context(), log));
+    this.#cleanup.use(server);
+    await server.listenOnSocket(socketOf(host.paths));
+    const files = [policyFile, `${etc}/passwd`, `${etc}/group`, `${etc}/login.defs`];
+    this.#cleanup.use(followFiles(files, () => this.refresh()));
+    this.#ticker.start(this.#settings.intervalSeconds * 1000);
+    this.#cleanup.use(keepWatchdogQuiet(notifier));
+    notifier.notify('READY=1', `STATUS=${this.#roster.tenants} tenants`);
+    log.info(`Started with process id ${process.pid}; tenants go on when it is stopped`);
+  }
+
+  /** Looks at the policy and the accounts again. */
+  refresh(): void {
+    void this.#keeper.refresh();
+  }
+
+  #makeRecorder(): Recorder {
+    const parts = {
+      metrics: this.#metrics,
+      events: this.#events,
+      evidence: this.#evidence,
+      live: this.#live,
+      log: this.#options.log,
+      roster: () => this.#roster,
+      pids: (entry: Parameters<typeof pidsOf>[0]) =>
+        this.#driver === undefined ? [] : pidsOf(entry, this.#roster, this.#driver.driver),
+      told: (incidents: Parameters<Alerting['consider']>[0]) => this.#alerting.consider(incidents),
+    };
+    return new Recorder(parts, now());
+  }
+
+  /** A policy that has been applied. */
+  #adopt(policy: Policy, roster: Roster): void {
+    this.#roster = roster;
+    this.#live.follow(roster.entries);
+    this.#settings = policy.agent;
+    this.#ticker.setInterval(policy.agent.intervalSeconds * 1000);
+    this.#alerting.follow(policy.agent.alerts);
+    void this.#tcp.follow(policy.agent);
+    const driver = this.#probe(policy);
+    if (driver === undefined) return;
+    if (this.#meter === undefined) this.#meter = new Meter(driver.tree, roster);
+    else this.#meter.follow(roster);
+    this.#placement.setTargets({
+      tree: placerTree(this.#options.host.paths, driver.tree.version),
+      targets: targetsOf(policy),
+      containers: policy.agent.containers,
+    });
+    this.#complainOfFiles(this.#meter.slow);
+  }
+
+  #complainOfFiles(slow: number): void {
+    if (slow > 0 && slow !== this.#slow) {
+      this.#options.log.warn(
+        `${slow} tenants are measured the slow way, since this process may not open more files; raise LimitNOFILE`,
+      );
+    }
+    this.#slow = slow;
+  }
+
+  /** Once for each driver that the policy asks for: it keeps the mounts open. */
+  #probe(policy: Policy): Driver | undefined {
+    if (this.#driver !== undefined && this.#driver.asked === policy.driver) {
+      return this.#driver.driver;
+    }
+    const probed = this.#options.host.probe(policy.driver);
+    if (!probed.ok) {
+      this.#options.log.error(probed.error);
+      return undefined;
+    }
+    this.#driver = { asked: policy.driver, driver: probed.value };
+    this.#meter?.[Symbol.dispose]();
+    this.#meter = undefined;
+    return probed.value;
+  }
+
+  #tick(): void {
+    const moment = now();
+    const seconds = (moment.monotonic - this.#lastTick) / 1000;
+    this.#lastTick = moment.monotonic;
+    const { readings, missing } = this.#meter?.look() ?? { readings: [], missing: [] };
+    const tick = measure(readings, moment.at, seconds);
+    const faults = readings.flatMap((each) =>
+      detectFaults(each, seconds, this.#roster.entries.get(each.member)?.values ?? {}),
+    );
+    this.#live.update(tick, readings, faults, moment);
+    this.#recorder.record(tick, faults, moment, this.#settings.history);
+    if (missing.length > 0) this.#remake(missing);
+    this.#lveInfo.write(() => this.#everybody(), this.#roster.defaults);
+    this.#tookSeconds = (performance.now() - moment.monotonic) / 1000;
+  }
+
+  /** As root would see it. */
+  #everybody() {
+    return answerTop({
+      agent: this.#context(),
+      viewer: { kind: 'uid', uid: 0 },
+      query: new QueryReader(new URLSearchParams({ all: '1' })),
+      accept: undefined,
+    });
+  }
+
+  /** Somebody has removed a group of ours. */
+  #remake(groups: readonly string[]): void {
+    const since = performance.now() - this.#lastRemake;
+    if (since < remakeMilliseconds) return;
+    this.#lastRemake = performance.now();
+    const shown = groups.slice(0, 5).join(', ');
+    this.#options.log.warn(`Groups are missing (${groups.length}: ${shown}); making them again`);
+    this.refresh();
+  }
+
+  #context(): AgentContext {
+    return {
+      live: this.#live,
+      roster: this.#roster,
+      settings: this.#settings,
+      history: this.#history,
+      events: this.#events,
+      evidence: this.#evidence,
+      driver: this.#driver?.driver,
+      lastTick: this.#lastTick,
+      status: () => this.#status(),
+      freshStatus: async () => {
+        await this.#placement.rescan();
+        return this.#status();
+      },
+      testAlerts: async () => ({ results: await this.#alerting.test() }),
+    };
+  }
+
+  #status() {
+    return describeAgent({
+      version: this.#options.version,
+      instance: this.#options.host.paths.instance,
+      startedAt: this.#startedAt,
+      driver: this.#driver?.driver,
+      policy: this.#keeper.state,
+      roster: this.#roster,
+      placement: this.#placement.status(),
+      live: this.#live,
+      intervalSeconds: this.#settings.intervalSeconds,
+      tookSeconds: this.#tookSeconds,
+      metrics: this.#metrics,
+      problem: this.#recorder.problem,
+    });
+  }
+
+  /** Tenants go on; their limits hold. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.notifier.notify('STOPPING=1');
+    await this.#cleanup.disposeAsync();
+    this.#meter?.[Symbol.dispose]();
+    this.#options.log.info('Stopped; limits go on holding');
+  }
+}
+
+/** Says that the event loop turns, which is what hangs if anything does. */
+function keepWatchdogQuiet({ watchdogMilliseconds, notify }: Notifier): Disposable {
+  if (watchdogMilliseconds === undefined) return { [Symbol.dispose]: () => {} };
+  const timer = setInterval(() => notify('WATCHDOG=1'), watchdogMilliseconds / 3);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+const now = (): Moment => ({ at: Date.now(), monotonic: performance.now() });

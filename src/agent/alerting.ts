@@ -1,0 +1,87 @@
+/** Alerts by the rules of the policy in force; when those change, what is waiting is still sent. */
+import type { AlertSettings } from '../policy/settings.ts';
+import type { EventStore } from '../store/event-store.ts';
+import type { Incident, Snapshot } from '../usage/incident.ts';
+import type { Member } from '../usage/member.ts';
+import type { AlertsTestAnswer } from './api.ts';
+import { Alerts } from './alerts/alerts.ts';
+import type { AlertWho } from './alerts/receiver.ts';
+import type { Log } from './log.ts';
+import type { Roster } from './roster.ts';
+
+export class Alerting implements AsyncDisposable {
+  readonly #events: EventStore;
+  readonly #roster: () => Roster;
+  readonly #log: Log;
+  #written = '';
+  #alerts: Alerts | undefined;
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(events: EventStore, roster: () => Roster, log: Log) {
+    this.#events = events;
+    this.#roster = roster;
+    this.#log = log;
+  }
+
+  follow(settings: AlertSettings): void {
+    const written = JSON.stringify(settings);
+    if (written === this.#written) return;
+    this.#written = written;
+    this.#end();
+    if (settings.rules.length === 0) return;
+    this.#alerts = new Alerts({
+      settings,
+      ledger: this.#events,
+      who: (member) => this.#who(member),
+      log: (line) => this.#log.warn(line),
+    });
+  }
+
+  consider(incidents: readonly Incident[]): void {
+    this.#alerts?.consider(
+      Date.now(),
+      incidents.map((incident) => ({
+        incident,
+        evidence: () => this.#evidence(incident),
+      })),
+    );
+  }
+
+  #evidence({ id }: Incident): readonly Snapshot[] {
+    const found = this.#events.incident(id);
+    return found.ok ? (found.value?.evidence ?? []) : [];
+  }
+
+  async test(): Promise<AlertsTestAnswer['results']> {
+    return (await this.#alerts?.test()) ?? [];
+  }
+
+  #who(member: Member): AlertWho | undefined {
+    const roster = this.#roster();
+    const entry = roster.entries.get(member);
+    if (entry === undefined) return undefined;
+    const { who, account, resellerUid } = entry;
+    const reseller = resellerUid === undefined ? undefined : roster.entries.get(`r${resellerUid}`);
+    return {
+      member,
+      uid: who.uid,
+      name: who.name,
+      account,
+      reseller: reseller?.account,
+      package: who.package,
+    };
+  }
+
+  #end(): void {
+    const ending = this.#alerts?.[Symbol.asyncDispose]();
+    this.#alerts = undefined;
+    if (ending === undefined) return;
+    const ended = ending.finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+    await Promise.all(this.#ending);
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * Tells people of incidents, by the rules of the policy: by mail or to a URL.
+ *
+ * `consider` is called in the agent's tick and only enqueues. Which message was sent when is in the
+ * ledger, written after it was handed over: what a killed agent had not sent yet is sent by the
+ * next one, if the incident goes on.
+ *
+ * Without rules nothing is loaded, asked or kept.
+ */
+import { hostname } from 'node:os';
+import { printable } from '../../policy/diagnostic.ts';
+import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
+import type { Incident, Snapshot } from '../../usage/incident.ts';
+import type { Member } from '../../usage/member.ts';
+import type { AlertsTestAnswer } from '../api.ts';
+import { alertKey, type Alert, type Batch, type Deliver, type DeliveryProblem } from './alert.ts';
+import { sendMail, type MailRoute } from './mail.ts';
+import { mailText, webhookBody, type MessageContext } from './message.ts';
+import {
+  deliverWithin,
+  mostWaiting,
+  newId,
+  Outbox,
+  usualTiming,
+  type OutboxTiming,
+} from './outbox.ts';
+import {
+  appliesTo,
+  describeReceiver,
+  receiverKey,
+  receiverOf,
+  type AlertWho,
+  type Receiver,
+} from './receiver.ts';
+import { hostTimeZone } from './time-zone.ts';
+import { post } from './webhook.ts';
+
+/** Remembers over restarts when which message was sent. Milliseconds since 1970. */
+export interface AlertLedger {
+  readonly lastAlert: (key: string) => number | undefined;
+  /** What went wrong, if anything did. */
+  readonly recordAlert: (key: string, at: number) => string | undefined;
+}
+
+export interface ConsideredIncident {
+  readonly incident: Incident;
+  /** Called when the message is written: later, perhaps more than once, perhaps never. */
+  readonly evidence: () => readonly Snapshot[];
+}
+
+export interface AlertsOptions {
+  readonly settings: AlertSettings;
+  readonly ledger: AlertLedger;
+  /** Undefined for who is no member any more. */
+  readonly who: (member: Member) => AlertWho | undefined;
+  /** One line a failure. */
+  readonly log: (line: string) => void;
+  readonly sendmail?: string;
+  readonly timing?: Partial<OutboxTiming>;
+}
+
+const hour = 3_600_000;
+/** What could not be sent is not considered again for this long. */
+const pauseMilliseconds = hour;
+/** Keys kept in memory; above that the oldest are asked of the ledger again. */
+const mostKeys = 20_000;
+const mostComplaints = 1000;
+const webhookMilliseconds = 10_000;
+const testsAtOnce = 4;
+
+export class Alerts implements AsyncDisposable {
+  readonly #options: AlertsOptions;
+  readonly #timing: OutboxTiming;
+  readonly #outbox: Outbox;
+  readonly #host = domainOf(hostname());
+  /** When a key was sent last, or was enqueued. */
+  readonly #last = new Map<string, number>();
+  /** Alerts that wait, by each of their keys. */
+  readonly #waiting = new Map<string, Alert>();
+  readonly #complaints = new Set<string>();
+  #leftOut = 0;
+  #context: MessageContext | undefined;
+
+  constructor(options: AlertsOptions) {
+    this.#options = options;
+    this.#timing = { ...usualTiming, ...options.timing };
+    this.#outbox = new Outbox({
+      deliver: this.#deliver,
+      timing: this.#timing,
+      log: options.log,
+      settled: (alert, delivered) => this.#settled(alert, delivered),
+    });
+  }
+
+  /** Incidents that changed in this tick; `now` in milliseconds since 1970. Never waits. */
+  consider(now: number, changed: readonly ConsideredIncident[]): void {
+    const { rules } = this.#options.settings;
+    if (rules.length === 0) return;
+    for (const each of changed) {
+      const applying = rules.filter((rule) => appliesTo(rule, each.incident));
+      if (applying.length === 0) continue;
+      const who = this.#options.who(each.incident.member);
+      if (who === undefined) continue;
+      for (const rule of applying) this.#considerOne(now, rule, who, each);
+    }
+  }
+
+  #considerOne(now: number, rule: AlertRule, who: AlertWho, considered: ConsideredIncident): void {
+    const receiver = receiverOf(rule, who);
+    if (!receiver.ok) this.#complain(receiver.error);
+    if (!receiver.ok || receiver.value === undefined) return;
+    const { incident, evidence } = considered;
+    const key = alertKey(rule, incident, receiverKey(receiver.value));
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) {
+      // It has not been sent: what is newer is sent instead.
+      Object.assign(waiting, { incident, evidence: this.#safe(evidence) });
+    } else if (!this.#isTooSoon(key, now, rule)) {
+      this.#enqueue(now, key, rule, receiver.value, {
+        keys: [key],
+        who,
+        incident,
+        evidence: this.#safe(evidence),
+        everyMilliseconds: rule.everyMilliseconds,
+        at: now,
+      });
+    }
+  }
+
+  /** A clock that was set back must not silence anyone for long. */
+  #isTooSoon(key: string, now: number, { everyMilliseconds }: AlertRule): boolean {
+    const last = this.#last.get(key) ?? this.#options.ledger.lastAlert(key);
+    if (last === undefined) return false;
+    this.#remember(key, last);
+    return Math.abs(now - last) < everyMilliseconds;
+  }
+
+  #enqueue(now: number, key: string, rule: AlertRule, receiver: Receiver, alert: Alert): void {
+    // Another rule has asked for the same message.
+    const same = this.#outbox.find(receiver, alert);
+    if (same === undefined && !this.#outbox.add(receiver, alert)) {
+      this.#leaveOut(now, key, rule);
+      return;
+    }
+    same?.keys.push(key);
+    this.#waiting.set(key, same ?? alert);
+    this.#remember(key, now);
+  }
+
+  #leaveOut(now: number, key: string, { everyMilliseconds }: AlertRule): void {
+    this.#remember(key, mayGoAfterPause(now, everyMilliseconds));
+    if (this.#leftOut++ > 0) return;
+    setTimeout(() => this.#sayLeftOut(), this.#timing.gatherMilliseconds).unref();
+  }
+
+  /** To the administrator, by whatever way a rule of the administrator's has. */
+  #sayLeftOut(): void {
+    const count = this.#leftOut;
+    const what =
+      count === 1
+        ? 'One message about another incident was'
+        : `${count} messages about other incidents were`;
+    const text = `${what} left out, since ${mostWaiting} were waiting to be sent. All incidents are listed by "bulkhead faults".`;
+    this.#leftOut = 0;
+    this.#options.log(text);
+    const receivers = new Map<string, Receiver>();
+    for (const rule of this.#options.settings.rules) {
+      if (rule.to !== 'administrator') continue;
+      const receiver = receiverOf(rule, standIn);
+      if (receiver.ok && receiver.value !== undefined)
+        receivers.set(receiverKey(receiver.value), receiver.value);
+    }
+    for (const receiver of receivers.values()) this.#outbox.notice(receiver, text);
+  }
+
+  #settled(alert: Alert, delivered: boolean): void {
+    for (const key of alert.keys) {
+      this.#waiting.delete(key);
+      if (delivered) {
+        const problem = this.#options.ledger.recordAlert(key, alert.at);
+        if (problem !== undefined) this.#complain(problem);
+      } else this.#remember(key, mayGoAfterPause(Date.now(), alert.everyMilliseconds));
+    }
+  }
+
+  #remember(key: string, at: number): void {
+    this.#last.delete(key);
+    this.#last.set(key, at);
+    if (this.#last.size <= mostKeys) return;
+    const oldest = this.#last.keys().next();
+    if (oldest.done !== true) this.#last.delete(oldest.value);
+  }
+
+  #complain(text: string): void {
+    if (this.#complaints.has(text) || this.#complaints.size >= mostComplaints) return;
+    this.#complaints.add(text);
+    this.#options.log(text);
+  }
+
+  /** A message without evidence is better than none. */
+  #safe(evidence: () => readonly Snapshot[]): () => readonly Snapshot[] {
+    return () => {
+      try {
+        return evidence();
+      } catch (error) {
+        this.#complain(`Cannot read the evidence of an incident: ${printable(String(error))}`);
+        return [];
+      }
+    };
+  }
+
+  readonly #deliver: Deliver = (batch, signal): Promise<DeliveryProblem | undefined> => {
+    const { receiver, id } = batch;
+    const context = this.#contextNow();
+    if (receiver.by === 'webhook') {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(webhookMilliseconds)]);
+      return post(receiver.address, webhookBody(batch, context), limited);
+    }
+    const { from = `bulkhead@${this.#host}`, smtp } = this.#options.settings;
+    const route: MailRoute = { smtp, sendmail: this.#options.sendmail ?? '/usr/sbin/sendmail' };
+    const mail = { ...mailText(batch, context), from, to: receiver.address, id, host: this.#host };
+    return sendMail(mail, route, signal);
+  };
+
+  #contextNow(): MessageContext {
+    this.#context ??= { host: this.#host, timeZone: hostTimeZone() };
+    return this.#context;
+  }
+
+  /**
+   * Sends a message through each rule that says that nothing has happened. What would go to the
+   * mailbox of each tenant or reseller goes to root's.
+   */
+  async test(): Promise<AlertsTestAnswer['results']> {
+    const rules = [...this.#options.settings.rules.entries()];
+    const results: AlertsTestAnswer['results'][number][] = [];
+    const next = async () => {
+      for (let rule = rules.shift(); rule !== undefined; rule = rules.shift()) {
+        results[rule[0]] = await this.#testOne(rule[1]);
+      }
+    };
+    await Promise.all(Array.from({ length: testsAtOnce }, next));
+    return results;
+  }
+
+  async #testOne(rule: AlertRule): Promise<AlertsTestAnswer['results'][number]> {
+    const found = receiverOf(rule, { ...standIn, member: rule.to === 'reseller' ? 'r0' : 'u0' });
+    const receiver = found.ok ? found.value : undefined;
+    const way = `${rule.to} by ${rule.by}`;
+    if (receiver === undefined) {
+      return { to: way, ok: false, problem: found.ok ? 'it has no receiver' : found.error };
+    }
+    const batch: Batch = { receiver, alerts: [], notices: [], id: newId(), test: true };
+    const signal = AbortSignal.timeout(this.#timing.sendMilliseconds);
+    const problem = await deliverWithin(this.#deliver, batch, signal);
+    const to = `${way}: ${describeReceiver(receiver)}`;
+    return problem === undefined
+      ? { to, ok: true }
+      : { to, ok: false, problem: printable(problem.reason) };
+  }
+
+  /** Sends what waits, for at most five seconds. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#outbox[Symbol.asyncDispose]();
+  }
+}
+
+/** Whose mailbox stands for everybody's in a test. */
+const standIn: AlertWho = {
+  member: 'u0',
+  uid: 0,
+  name: 'root',
+  account: 'root',
+  reseller: undefined,
+  package: undefined,
+};
+
+/** When it would have to have been sent for the pause to be over in time. */
+const mayGoAfterPause = (now: number, every: number) =>
+  now - every + Math.min(every, pauseMilliseconds);
+
+/** What stands after the @ of our own addresses. */
+const domainOf = (name: string) =>
+  /^[A-Za-z0-9][A-Za-z0-9.-]{0,251}$/.test(name) ? name : 'localhost';

@@ -1,0 +1,161 @@
+/**
+ * What messages say: a mail's subject and text, and the JSON of webhooks.
+ *
+ *     Bulkhead on web1: alice was slowed down 37 times at its CPU limit
+ *
+ * Command lines may hold passwords. They stand in mail to the administrator and to the tenant
+ * itself; never in mail to a reseller, and never in what goes to a webhook, whoever it is for: that
+ * is most often another company's service.
+ */
+import { printable } from '../../policy/diagnostic.ts';
+import { printDuration } from '../../units/duration.ts';
+import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
+import { isReseller } from '../../usage/member.ts';
+import type { Alert, Batch } from './alert.ts';
+import type { Receiver } from './receiver.ts';
+
+/** Explained in full; the others get a line each. */
+const mostExplained = 20;
+const lineCharacters = 76;
+const mostSubjectCharacters = 160;
+export const mostBodyBytes = 256 * 1024;
+
+export interface MailText {
+  readonly subject: string;
+  readonly text: string;
+}
+
+export interface MessageContext {
+  readonly host: string;
+  /** Of the times in the text, such as `Europe/Berlin`. */
+  readonly timeZone: string;
+}
+
+const testText =
+  'This is a test: nothing has happened. Someone with root rights wanted to see whether messages of Bulkhead arrive here.';
+
+export function mailText(batch: Batch, context: MessageContext): MailText {
+  const { alerts, notices, receiver, test } = batch;
+  const full = alerts.slice(0, mostExplained);
+  const parts = [
+    ...(test ? [wrap(testText)] : []),
+    ...notices.map(wrap),
+    ...full.map((alert) => section(alert, receiver, context)),
+    shortList(alerts.slice(mostExplained), receiver),
+    footer(batch, context),
+  ];
+  return {
+    subject: subjectOf(batch, context),
+    text: `${parts.filter((part) => part !== '').join('\n\n')}\n`,
+  };
+}
+
+function subjectOf({ alerts, receiver, test }: Batch, { host }: MessageContext): string {
+  const [first] = alerts;
+  const name = `Bulkhead on ${host}`;
+  if (test) return `${name}: test message, nothing has happened`;
+  if (first === undefined) return `${name}: messages were left out`;
+  if (alerts.length === 1) return shortened(`${name}: ${titleOf(first, receiver)}`);
+  const names = [...new Set(alerts.map(({ who }) => printable(who.name)))];
+  return shortened(`${name}: ${alerts.length} limits were reached: ${names.join(', ')}`);
+}
+
+const shortened = (text: string) =>
+  text.length > mostSubjectCharacters ? `${text.slice(0, mostSubjectCharacters - 1)}…` : text;
+
+const titleOf = ({ incident, who }: Alert, { to }: Receiver) =>
+  incidentTitle(incident, who.name, { reader: to });
+
+function section(alert: Alert, receiver: Receiver, context: MessageContext): string {
+  const title = printable(titleOf(alert, receiver));
+  const heading = `${title}\n${'-'.repeat(Math.min(title.length, lineCharacters))}`;
+  return [heading, ...explained(alert, receiver, context).map(wrap)].join('\n\n');
+}
+
+function explained(alert: Alert, { by, to }: Receiver, { timeZone }: MessageContext): string[] {
+  const showCommands = by === 'mail' && to !== 'reseller';
+  const evidence = alert.evidence();
+  return explainIncident(alert.incident, evidence, alert.who.name, {
+    showCommands,
+    reader: to,
+    timeZone,
+  });
+}
+
+function shortList(alerts: readonly Alert[], receiver: Receiver): string {
+  if (alerts.length === 0) return '';
+  const lines = alerts.map((alert) => `- ${printable(titleOf(alert, receiver))}`);
+  return `And, in short:\n\n${lines.join('\n')}`;
+}
+
+function footer({ alerts, receiver }: Batch, { host }: MessageContext): string {
+  const every = Math.min(...alerts.map((alert) => alert.everyMilliseconds));
+  const often =
+    alerts.length === 0
+      ? ''
+      : ` About one account and limit it comes at most once in ${printDuration(every)}, however often that is reached in between.`;
+  const change =
+    receiver.to === 'administrator'
+      ? 'To change that, or to end these messages, edit "every" of the rules in <alerts> in the policy.'
+      : 'To change that, or to end these messages, ask the administrator of this server.';
+  return `-- \n${wrap(`Bulkhead on ${host} wrote this by itself.${often} ${change}`)}`;
+}
+
+/** No line is longer, apart from words that are. */
+function wrap(paragraph: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of printable(paragraph).split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > lineCharacters) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
+/** The body of a webhook, version 1; described in docs/alerts.md. */
+export function webhookBody(batch: Batch, context: MessageContext): string {
+  const bodies = [
+    () => bodyOf(batch, context, batch.alerts.length, mostExplained),
+    () => bodyOf(batch, context, batch.alerts.length, 0),
+    () => bodyOf(batch, context, 100, 0),
+  ];
+  for (const make of bodies) {
+    const body = make();
+    if (Buffer.byteLength(body) <= mostBodyBytes) return body;
+  }
+  return bodyOf(batch, context, 0, 0);
+}
+
+function bodyOf(batch: Batch, context: MessageContext, most: number, explain: number): string {
+  const { alerts, notices, receiver, test, id } = batch;
+  return JSON.stringify({
+    version: 1,
+    kind: test ? 'test' : 'alert',
+    id,
+    host: context.host,
+    subject: printable(subjectOf(batch, context)),
+    alerts: alerts
+      .slice(0, most)
+      .map((alert, index) => alertBody(alert, receiver, context, index < explain)),
+    omitted: Math.max(0, alerts.length - most),
+    notices: test ? [testText, ...notices] : notices,
+  });
+}
+
+function alertBody(alert: Alert, receiver: Receiver, context: MessageContext, explain: boolean) {
+  const { incident, who } = alert;
+  const { id, limit, value, from, severity, inferred, begin, end, faults } = incident;
+  const about = { id, limit, value, from, severity, inferred, begin, end, faults };
+  return {
+    name: printable(who.name),
+    uid: who.uid,
+    kind: isReseller(who.member) ? 'reseller' : 'tenant',
+    ...(who.reseller === undefined ? {} : { reseller: printable(who.reseller) }),
+    ...(who.package === undefined ? {} : { package: printable(who.package) }),
+    ...about,
+    title: printable(titleOf(alert, receiver)),
+    explanation: explain ? explained(alert, receiver, context) : [],
+  };
+}

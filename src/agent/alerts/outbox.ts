@@ -1,0 +1,258 @@
+/**
+ * What waits to be sent: gathered by receiver, sent a few at a time, tried again for a while.
+ *
+ * Invariants: at most `mostWaiting` alerts wait, those under way and those to be tried again
+ * included; at most `mostAtOnce` messages are under way, each for at most `sendMilliseconds`,
+ * whatever the other side does; closing takes at most `closeMilliseconds`. Time is monotonic.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { printable } from '../../policy/diagnostic.ts';
+import { printDuration } from '../../units/duration.ts';
+import type { Alert, Batch, Deliver, DeliveryProblem } from './alert.ts';
+import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
+
+export const mostWaiting = 500;
+const mostAtOnce = 4;
+
+export interface OutboxTiming {
+  /** Alerts of one receiver within this time are one message. */
+  readonly gatherMilliseconds: number;
+  /** Before the second attempt, the third, and so on; after the last one it is given up. */
+  readonly retryMilliseconds: readonly number[];
+  readonly sendMilliseconds: number;
+  readonly closeMilliseconds: number;
+}
+
+export const usualTiming: OutboxTiming = {
+  gatherMilliseconds: 30_000,
+  retryMilliseconds: [30_000, 120_000, 600_000, 1_800_000, 3_600_000],
+  sendMilliseconds: 30_000,
+  closeMilliseconds: 5_000,
+};
+
+export interface OutboxOptions {
+  readonly deliver: Deliver;
+  readonly timing: OutboxTiming;
+  readonly log: (line: string) => void;
+  /** Called once for each alert: it has been handed over, or was given up. */
+  readonly settled: (alert: Alert, delivered: boolean) => void;
+}
+
+/** A message that grows until it is sent. */
+interface Waiting {
+  readonly receiver: Receiver;
+  readonly alerts: Alert[];
+  readonly notices: string[];
+  id: string;
+  /** Attempts that failed. */
+  failed: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class Outbox implements AsyncDisposable {
+  readonly #options: OutboxOptions;
+  /** By receiver: what is gathered, or waits to be tried again. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** What may go as soon as something under way has ended. */
+  readonly #ready: Waiting[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  /** Ways that fail at present, each of which is logged once. */
+  readonly #failing = new Set<Receiver['by']>();
+  #closed = false;
+  #size = 0;
+  #lost = 0;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Alerts that have not been settled. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** What waits for this receiver about the same, and may still be added to. */
+  find(receiver: Receiver, { incident }: Pick<Alert, 'incident'>): Alert | undefined {
+    return this.#waiting
+      .get(receiverKey(receiver))
+      ?.alerts.find(
+        (each) =>
+          each.incident.member === incident.member && each.incident.limit === incident.limit,
+      );
+  }
+
+  /** False where there is no room. */
+  add(receiver: Receiver, alert: Alert): boolean {
+    if (this.#closed || this.#size >= mostWaiting) return false;
+    this.#size++;
+    this.#open(receiver).alerts.push(alert);
+    return true;
+  }
+
+  /** Says something besides; at most a few for each receiver. */
+  notice(receiver: Receiver, text: string): void {
+    if (this.#closed) return;
+    const { notices } = this.#open(receiver);
+    if (notices.length < 10) notices.push(text);
+  }
+
+  #open(receiver: Receiver): Waiting {
+    const key = receiverKey(receiver);
+    const known = this.#waiting.get(key);
+    if (known !== undefined) {
+      // What was tried before was another message.
+      if (known.failed > 0) known.id = newId();
+      return known;
+    }
+    const made: Waiting = {
+      receiver,
+      alerts: [],
+      notices: [],
+      id: newId(),
+      failed: 0,
+      timer: undefined,
+    };
+    this.#wait(made, this.#options.timing.gatherMilliseconds);
+    return made;
+  }
+
+  #wait(waiting: Waiting, milliseconds: number): void {
+    const key = receiverKey(waiting.receiver);
+    this.#waiting.set(key, waiting);
+    waiting.timer = setTimeout(() => {
+      this.#waiting.delete(key);
+      this.#ready.push(waiting);
+      this.#send();
+    }, milliseconds).unref();
+  }
+
+  #send(): void {
+    while (this.#underWay.size < mostAtOnce) {
+      const next = this.#ready.shift();
+      if (next === undefined) return;
+      const attempt = this.#attempt(next).then((problem) => {
+        this.#underWay.delete(attempt);
+        this.#settle(next, problem);
+        this.#send();
+      });
+      this.#underWay.add(attempt);
+    }
+  }
+
+  async #attempt(waiting: Waiting): Promise<DeliveryProblem | undefined> {
+    const { receiver, alerts, notices, id } = waiting;
+    const batch: Batch = { receiver, alerts, notices, id, test: false };
+    const { deliver, timing } = this.#options;
+    const timeout = AbortSignal.timeout(timing.sendMilliseconds);
+    return deliverWithin(deliver, batch, AbortSignal.any([timeout, this.#closing.signal]));
+  }
+
+  #settle(waiting: Waiting, problem: DeliveryProblem | undefined): void {
+    const { receiver, alerts } = waiting;
+    if (problem === undefined) {
+      this.#failing.delete(receiver.by);
+      this.#forget(alerts, true);
+      return;
+    }
+    const pause = this.#options.timing.retryMilliseconds[waiting.failed];
+    waiting.failed++;
+    if (this.#closed) this.#lose(alerts);
+    else if (problem.permanent || pause === undefined) this.#giveUp(waiting, problem.reason);
+    else this.#tryAgain(waiting, pause, problem.reason);
+  }
+
+  #tryAgain(waiting: Waiting, pause: number, reason: string): void {
+    const { receiver } = waiting;
+    if (!this.#failing.has(receiver.by)) {
+      this.#failing.add(receiver.by);
+      this.#options.log(
+        `${cannot(receiver, reason)}; it is tried again in ${printDuration(pause)}`,
+      );
+    }
+    const since = this.#waiting.get(receiverKey(receiver));
+    if (since !== undefined) {
+      // Gathered meanwhile: they go together.
+      clearTimeout(since.timer);
+      waiting.alerts.push(...since.alerts);
+      waiting.notices.push(...since.notices);
+      waiting.id = newId();
+    }
+    this.#wait(waiting, pause);
+  }
+
+  #giveUp({ receiver, alerts, failed }: Waiting, reason: string): void {
+    const attempts = failed === 1 ? 'one attempt' : `${failed} attempts`;
+    this.#options.log(`${cannot(receiver, reason)}; given up after ${attempts}`);
+    this.#forget(alerts, false);
+  }
+
+  #lose(alerts: readonly Alert[]): void {
+    this.#lost += alerts.length;
+    this.#forget(alerts, false);
+  }
+
+  #forget(alerts: readonly Alert[], delivered: boolean): void {
+    this.#size -= alerts.length;
+    for (const alert of alerts) this.#options.settled(alert, delivered);
+  }
+
+  /** Sends what waits, once, as far as the time allows. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const waiting of this.#waiting.values()) {
+      clearTimeout(waiting.timer);
+      this.#ready.push(waiting);
+    }
+    this.#waiting.clear();
+    this.#send();
+    const { closeMilliseconds } = this.#options.timing;
+    await this.#idle(closeMilliseconds * 0.8);
+    for (const { alerts } of this.#ready.splice(0)) this.#lose(alerts);
+    this.#closing.abort();
+    await this.#idle(closeMilliseconds * 0.2);
+    if (this.#lost === 0) return;
+    this.#options.log(
+      `${this.#lost} alerts were not sent, since Bulkhead stops and the receivers did not take them in time`,
+    );
+  }
+
+  async #idle(milliseconds: number): Promise<void> {
+    const stop = new AbortController();
+    const late = sleep(milliseconds, undefined, { signal: stop.signal }).catch(() => undefined);
+    await Promise.race([late, this.#done()]);
+    stop.abort();
+  }
+
+  async #done(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+}
+
+/** Ends with the signal even if the delivery does not; a defect in it is its failure. */
+export async function deliverWithin(
+  deliver: Deliver,
+  batch: Batch,
+  signal: AbortSignal,
+): Promise<DeliveryProblem | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<DeliveryProblem>();
+  const onAbort = () => resolve({ reason: 'it took too long', permanent: false });
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    // A delivery that heeds the signal says better where it stood.
+    const heeded = late.then((problem) => sleep(100, problem, { ref: false }));
+    return await Promise.race([deliver(batch, signal), heeded]);
+  } catch (error) {
+    return { reason: String(error), permanent: true };
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+export const newId = () => randomUUID().replaceAll('-', '');
+
+const cannot = (receiver: Receiver, reason: string) =>
+  `Cannot send an alert by ${receiver.by} to "${describeReceiver(receiver)}": ${printable(reason.slice(0, 400))}`;

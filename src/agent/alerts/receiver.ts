@@ -1,0 +1,107 @@
+/**
+ * Who gets a message by a rule, and where.
+ *
+ *     administrator, nothing written   → mailbox root
+ *     tenant, nothing written          → mailbox of the account, alice
+ *     reseller, "%u@example.org"       → acme@example.org
+ *
+ * Names of accounts are not trusted: one that could be more than a mailbox (an option of sendmail,
+ * a second address, another line) gets no mail.
+ */
+import { severities } from '../../limits/limit.ts';
+import { printable } from '../../policy/diagnostic.ts';
+import type { AlertRule } from '../../policy/settings.ts';
+import { fail, ok, type Result } from '../../units/result.ts';
+import type { Incident } from '../../usage/incident.ts';
+import { isReseller, type Member } from '../../usage/member.ts';
+
+/** A member, as far as messages need it. */
+export interface AlertWho {
+  readonly member: Member;
+  readonly uid: number;
+  /** As people see it: the account, or `uid 1001`. */
+  readonly name: string;
+  /** Its account as the host has it; absent for a uid without one. */
+  readonly account: string | undefined;
+  /** The account of a tenant's reseller. */
+  readonly reseller: string | undefined;
+  readonly package: string | undefined;
+}
+
+export interface Receiver {
+  readonly by: AlertRule['by'];
+  /** As whom it reads: decides about the words and what may be shown. */
+  readonly to: AlertRule['to'];
+  readonly address: string;
+}
+
+export const receiverKey = ({ by, to, address }: Receiver) => `${by} ${to} ${address}`;
+
+/** Without the query of a URL, in which people keep secrets. */
+export function describeReceiver({ by, address }: Receiver): string {
+  if (by === 'mail') return printable(address);
+  const url = URL.parse(address);
+  return url === null ? 'a URL that is none' : printable(`${url.origin}${cutPath(url.pathname)}`);
+}
+
+/** Chat services carry the secret in the path. */
+const cutPath = (path: string) => (path.length > 12 ? `${path.slice(0, 12)}…` : path);
+
+export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident): boolean {
+  if (rule.limits.length > 0 && !rule.limits.includes(limit)) return false;
+  if (severities.indexOf(severity) < severities.indexOf(rule.severity)) return false;
+  return faults >= rule.faults;
+}
+
+/** Nobody, where the rule has nobody for this member; an error where there is no safe address. */
+export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined> {
+  if (rule.to === 'administrator') return fill(rule, 'root', who.account);
+  const account = accountFor(rule.to, who);
+  return account === undefined ? ok(undefined) : fill(rule, account, account);
+}
+
+function accountFor(to: 'reseller' | 'tenant', who: AlertWho): string | undefined {
+  if (to === 'tenant') return isReseller(who.member) ? undefined : (who.account ?? '');
+  return isReseller(who.member) ? (who.account ?? '') : who.reseller;
+}
+
+function fill(
+  { to, by, address }: AlertRule,
+  mailbox: string,
+  account: string | undefined,
+): Result<Receiver | undefined> {
+  const written = address ?? (by === 'mail' ? mailbox : undefined);
+  if (written === undefined) return fail('Cannot post an alert: its rule has no URL');
+  if (written === '') return ok(undefined);
+  if (!written.includes('%u')) return checked({ by, to, address: written });
+  if (account === undefined || account === '') return ok(undefined);
+  const part = by === 'webhook' ? encodeURIComponent(account.toWellFormed()) : account;
+  if (by === 'mail' && !isMailbox(account)) return unsafe(account);
+  return checked({ by, to, address: written.replaceAll('%u', () => part) });
+}
+
+function checked(receiver: Receiver): Result<Receiver> {
+  const { by, address } = receiver;
+  if (by === 'mail') return isMailAddress(address) ? ok(receiver) : unsafe(address);
+  const url = URL.parse(address);
+  if (url !== null && /^https?:$/.test(url.protocol)) return ok(receiver);
+  return fail('Cannot post an alert: its URL is not one of http or https');
+}
+
+const unsafe = (address: string) =>
+  fail(
+    `Cannot mail an alert to "${printable(address.slice(0, 64))}": it is not a plain mail address; write another "address" in the rule`,
+  );
+
+const isMailbox = (text: string) => /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}$/.test(text);
+
+export function isMailAddress(text: string): boolean {
+  const at = text.lastIndexOf('@');
+  if (at === -1) return isMailbox(text);
+  const local = text.slice(0, at);
+  const domain = text.slice(at + 1);
+  return (
+    /^[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}$/.test(local) &&
+    /^[A-Za-z0-9][A-Za-z0-9.-]{0,251}$/.test(domain)
+  );
+}

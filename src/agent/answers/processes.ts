@@ -1,0 +1,31 @@
+/** `GET /v1/tenants/NAME/processes`: what runs there now. */
+import type { Driver } from '../../host/driver.ts';
+import type { Entry, Roster } from '../roster.ts';
+import type { LiveProcess, ProcessesAnswer } from '../api.ts';
+import { maySeeCommands } from '../viewer.ts';
+import { Refusal, type Question } from './context.ts';
+import { namedEntry } from './members.ts';
+
+const mostProcesses = 1000;
+
+export async function answerProcesses(question: Question, name: string): Promise<ProcessesAnswer> {
+  const { agent, viewer } = question;
+  const entry = namedEntry(question, name);
+  if (agent.driver === undefined) throw new Refusal(503, 'No policy is in force');
+  const pids = pidsOf(entry, agent.roster, agent.driver);
+  const found = await agent.evidence.read(pids, mostProcesses);
+  const showCommands = maySeeCommands(viewer, entry);
+  const processes = found.map(({ command, ...rest }): LiveProcess => ({
+    ...rest,
+    ...(showCommands ? { command } : {}),
+    cpu: rest.cpuSeconds / Math.max(0.01, rest.ageSeconds),
+  }));
+  return { who: entry.who, at: Date.now(), processes, processCount: pids.length };
+}
+
+/** The processes of a reseller are those of its tenants. */
+export function pidsOf(entry: Entry, roster: Roster, driver: Driver): readonly number[] {
+  if (entry.who.kind === 'tenant') return driver.processes(entry.group);
+  const tenants = [...roster.entries.values()].filter((each) => each.resellerUid === entry.who.uid);
+  return tenants.flatMap((each) => driver.processes(each.group));
+}

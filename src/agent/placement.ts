@@ -1,0 +1,293 @@
+/**
+ * Sees to it that the processes of tenants are in their groups, however they were started.
+ *
+ * `ConnectorPlacement` has a small process do it (`host/placer/main.ts`), which the kernel tells
+ * about each change of uid; here it is started, told who the tenants are, listened to, and started
+ * again when it dies or hangs. Whatever happens to it becomes a status or a log line, never an error.
+ */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Lines } from '../host/placer/lines.ts';
+import {
+  mostEventBytes,
+  type PlacerEvent,
+  type PlacerStatus,
+  type TargetsCommand,
+} from '../host/placer/protocol.ts';
+import { tenantGroup } from '../plan/wanted.ts';
+import { printable } from '../policy/diagnostic.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { PlacementStatus } from './api.ts';
+
+/** Who belongs where, in which tree. Get `tree` from `placerTree`. */
+export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
+
+/** What stricter ways can stand behind too, such as a step at login. */
+export interface Placement extends AsyncDisposable {
+  readonly start: () => void;
+  /** Replaces the list; everybody is looked at again. */
+  readonly setTargets: (targets: PlacementTargets) => void;
+  /** What is known now; counters may be a fraction of a second old. */
+  readonly status: () => PlacementStatus;
+  /** Looks at all processes, and answers what was found. */
+  readonly rescan: () => Promise<PlacementStatus>;
+}
+
+export interface PlacementOptions {
+  /** One line each: that the placer was started again and why, and what it printed itself. */
+  readonly log: (line: string) => void;
+  /** A group was removed behind our back; apply the policy and `setTargets` again. */
+  readonly onMissingGroup?: (groups: readonly string[]) => void;
+  /** For tests: less makes the kernel drop events. */
+  readonly receiveBytes?: number;
+  readonly pingMilliseconds?: number;
+}
+
+const usualPingMilliseconds = 10_000;
+const mostMissedPings = 3;
+const backoffMilliseconds = { first: 100, most: 10_000 };
+/** After it has lived so long, the next end of it is a first one again. */
+const steadyMilliseconds = 60_000;
+const endMilliseconds = 2_000;
+/** A host that has much else to do may need so long to start it. */
+const startMilliseconds = 30_000;
+const rescanMilliseconds = 30_000;
+const mostLogBytes = 4_096;
+/**
+ * Its heap is a few megabytes; the young half of it would be many more. One thread, since helpers of
+ * V8 would have it wait for them, and only the first thread has the priority that it asks for.
+ */
+const nodeOptions = [
+  '--max-semi-space-size=1',
+  '--max-old-space-size=256',
+  '--v8-pool-size=0',
+  '--single-threaded',
+];
+
+/** The script beside this one, as TypeScript from the sources and as JavaScript once built. */
+const script = fileURLToPath(
+  new URL(`../host/placer/main${import.meta.url.slice(-3)}`, import.meta.url),
+);
+
+export const targetsOf = (policy: Policy): PlacementTargets['targets'] =>
+  policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const);
+
+interface Waiter {
+  readonly id: number;
+  readonly done: () => void;
+}
+
+export class ConnectorPlacement implements Placement {
+  readonly #options: PlacementOptions;
+  #child: ChildProcessWithoutNullStreams | undefined;
+  #bornAt = 0;
+  #targets: PlacementTargets | undefined;
+  /** They could not be written since the pipe was full. */
+  #targetsWait = false;
+  #last: PlacerStatus | undefined;
+  /** Counters of the placers before. */
+  #before = { events: 0, placed: 0, overruns: 0 };
+  #restarts = 0;
+  #backoff = backoffMilliseconds.first;
+  #restart: NodeJS.Timeout | undefined;
+  #pings: NodeJS.Timeout | undefined;
+  #id = 0;
+  /** Pings that were sent after the last one that was answered. */
+  #missed = 0;
+  #waiters: Waiter[] = [];
+  #ended = false;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  /** Its process id, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    if (this.#child !== undefined || this.#ended) return;
+    const period = this.#options.pingMilliseconds ?? usualPingMilliseconds;
+    this.#pings ??= setInterval(() => this.#ping(), period).unref();
+    this.#spawn();
+  }
+
+  setTargets(targets: PlacementTargets): void {
+    this.#targets = targets;
+    this.#sendTargets();
+  }
+
+  status(): PlacementStatus {
+    const last = this.#last;
+    if (last === undefined) {
+      return { state: 'starting', ...this.#before, restarts: this.#restarts, outside: [] };
+    }
+    const { state, problem, filtered, outside, lookedAt } = last;
+    return {
+      state,
+      ...(problem === undefined ? {} : { problem }),
+      ...(filtered === undefined ? {} : { filtered }),
+      events: this.#before.events + last.events,
+      placed: this.#before.placed + last.placed,
+      overruns: this.#before.overruns + last.overruns,
+      restarts: this.#restarts,
+      outside,
+      ...(lookedAt === undefined ? {} : { lookedAt }),
+    };
+  }
+
+  async rescan(): Promise<PlacementStatus> {
+    const id = ++this.#id;
+    if (this.#ended) return this.status();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiters.push({ id, done: resolve });
+    this.#sendScan();
+    const timer = setTimeout(resolve, rescanMilliseconds);
+    await promise;
+    clearTimeout(timer);
+    this.#waiters = this.#waiters.filter((each) => each.id !== id);
+    return this.status();
+  }
+
+  #spawn(): void {
+    const { receiveBytes } = this.#options;
+    const more = receiveBytes === undefined ? [] : [String(receiveBytes)];
+    let child: ChildProcessWithoutNullStreams;
+    try {
+      // In a session of its own: Ctrl-C at a terminal ends us first, and it when its input ends.
+      child = spawn(process.execPath, [...nodeOptions, script, ...more], {
+        cwd: '/',
+        env: {},
+        detached: true,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      });
+    } catch (error) {
+      return this.#died(String(error));
+    }
+    if ((child.stdin as unknown) === undefined) {
+      // Too many open files: there are no pipes, and nothing follows the error.
+      child.on('error', (error) => this.#died(error.message));
+      return;
+    }
+    this.#child = child;
+    this.#bornAt = performance.now();
+    this.#missed = 0;
+    this.#listen(child);
+    this.#sendTargets();
+    this.#sendScan();
+  }
+
+  /** It reads again what it is told. */
+  #drained(): void {
+    if (this.#targetsWait) this.#sendTargets();
+    this.#sendScan();
+  }
+
+  /** One look answers all who wait for one. */
+  #sendScan(): void {
+    const waiter = this.#waiters.at(-1);
+    if (waiter !== undefined) this.#send({ kind: 'scan', id: waiter.id });
+  }
+
+  #listen(child: ChildProcessWithoutNullStreams): void {
+    const events = new Lines(mostEventBytes, (line) => this.#event(line));
+    const words = new Lines(mostLogBytes, (line) => this.#log(`placer: ${printable(line)}`));
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (!heard(events, chunk)) child.kill('SIGKILL');
+    });
+    child.stderr.on('data', (chunk: Buffer) => words.add(chunk));
+    child.stdin.on('drain', () => this.#drained());
+    // It died: `close` follows and says so.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) {
+      stream.on('error', () => undefined);
+    }
+    let problem: string | undefined;
+    child.on('error', (error) => (problem = error.message));
+    child.on('close', (code, signal) => this.#died(problem ?? signal ?? `status ${code}`));
+  }
+
+  #event(line: string): void {
+    const event = JSON.parse(line) as PlacerEvent;
+    if (event.kind === 'missing') return this.#options.onMissingGroup?.(event.groups);
+    if (this.#last?.state !== 'off' && event.problem !== undefined) this.#log(event.problem);
+    this.#last = event;
+    this.#missed = 0;
+    for (const { id, done } of this.#waiters) if (event.scanned >= id) done();
+  }
+
+  #died(why: string): void {
+    this.#child = undefined;
+    const last = this.#last;
+    for (const key of ['events', 'placed', 'overruns'] as const) {
+      this.#before[key] += last?.[key] ?? 0;
+    }
+    this.#last = undefined;
+    if (this.#ended) return;
+    this.#restarts++;
+    const steady = performance.now() - this.#bornAt > steadyMilliseconds;
+    if (steady) this.#backoff = backoffMilliseconds.first;
+    this.#log(`The placer ended (${why}); it is started again in ${this.#backoff} ms`);
+    this.#restart = setTimeout(() => this.#spawn(), this.#backoff);
+    this.#backoff = Math.min(this.#backoff * 2, backoffMilliseconds.most);
+  }
+
+  #ping(): void {
+    const child = this.#child;
+    if (child === undefined) return;
+    const starting = this.#last === undefined;
+    if (starting && performance.now() - this.#bornAt < startMilliseconds) return;
+    if (this.#missed >= mostMissedPings) {
+      this.#missed = 0;
+      this.#log(`The placer has not answered ${mostMissedPings} times; it is killed`);
+      child.kill('SIGKILL');
+      return;
+    }
+    this.#missed++;
+    this.#send({ kind: 'ping', id: ++this.#id });
+  }
+
+  #sendTargets(): void {
+    if (this.#targets === undefined) return;
+    this.#targetsWait = !this.#send({ kind: 'targets', ...this.#targets });
+  }
+
+  /** False where the pipe is full. What is said about a placer that died is lost with it. */
+  #send(command: object): boolean {
+    const stdin = this.#child?.stdin;
+    if (stdin === undefined || !stdin.writable) return true;
+    if (stdin.writableNeedDrain) return false;
+    stdin.write(`${JSON.stringify(command)}\n`);
+    return true;
+  }
+
+  #log(line: string): void {
+    this.#options.log(line);
+  }
+
+  /** Ends the placer; processes stay where they are. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
+    clearInterval(this.#pings);
+    clearTimeout(this.#restart);
+    for (const { done } of this.#waiters) done();
+    const child = this.#child;
+    if (child === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    child.once('close', () => resolve());
+    child.stdin.end();
+    const timer = setTimeout(() => child.kill('SIGKILL'), endMilliseconds);
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+/** False where it says what makes no sense; that is a defect of its, and no reason to fail here. */
+function heard(events: Lines, chunk: Buffer): boolean {
+  try {
+    return events.add(chunk);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}

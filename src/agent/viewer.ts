@@ -1,0 +1,34 @@
+/**
+ * Who asks, and what that one may see: root everything, a reseller itself and its tenants, a
+ * tenant itself. The command lines of a tenant are for root and the tenant alone.
+ */
+import type { Entry, Roster } from './roster.ts';
+
+/** `token`: over TCP, with the administrator's secret; it sees all and changes nothing. */
+export type Viewer = { readonly kind: 'uid'; readonly uid: number } | { readonly kind: 'token' };
+
+export const isAdministrator = (viewer: Viewer): boolean =>
+  viewer.kind === 'token' || viewer.uid === 0;
+
+export const mayChange = (viewer: Viewer): boolean => viewer.kind === 'uid' && viewer.uid === 0;
+
+export function maySee(viewer: Viewer, { who, resellerUid }: Entry): boolean {
+  if (isAdministrator(viewer)) return true;
+  if (viewer.kind !== 'uid') return false;
+  return who.uid === viewer.uid || resellerUid === viewer.uid;
+}
+
+export function maySeeCommands(viewer: Viewer, { who }: Entry): boolean {
+  if (viewer.kind !== 'uid') return false;
+  return viewer.uid === 0 || (who.kind === 'tenant' && who.uid === viewer.uid);
+}
+
+export function visibleEntries(viewer: Viewer, roster: Roster): readonly Entry[] {
+  const all = [...roster.entries.values()];
+  return isAdministrator(viewer) ? all : all.filter((each) => maySee(viewer, each));
+}
+
+/** Who asks, as a tenant or reseller of this host. */
+export function entryOf(viewer: Viewer, roster: Roster): Entry | undefined {
+  return viewer.kind === 'uid' ? roster.find(String(viewer.uid)) : undefined;
+}

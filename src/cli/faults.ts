@@ -1,0 +1,138 @@
+/** `bulkhead faults`: the incidents of a period, in which limits struck. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { IncidentRow, IncidentsAnswer } from '../agent/api.ts';
+import { severities, type LimitKey, type Severity } from '../limits/limit.ts';
+import { findAttribute } from '../limits/limits.ts';
+import { suggestion } from '../policy/diagnostic.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
+import { answerOrComplain, usageError, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { csvText } from './look/csv.ts';
+import { dateTime, duration, isoTime, limitKeys, shortCount, shortLimit } from './look/format.ts';
+import { parsePeriod, withPeriodOptions, type Period, type PeriodOptions } from './look/period.ts';
+import { rowsOption } from './look/whole.ts';
+import { harmless } from './look/width.ts';
+import { print } from './session.ts';
+import { table, terminalOf } from './terminal.ts';
+
+interface FaultsOptions extends PeriodOptions, JsonOption {
+  readonly limit?: LimitKey;
+  readonly severity?: Severity;
+  readonly count: number;
+  readonly csv?: boolean;
+}
+
+function faults(names: string[], options: FaultsOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const period = parsePeriod(options, Date.now());
+    if (!period.ok) return usageError(period.error);
+    const { limit, severity, count } = options;
+    const query = { ...period.value, tenant: names, limit, severity, count };
+    const answer = answerOrComplain(await ask<IncidentsAnswer>('/v1/incidents', query));
+    if (answer === undefined) return exitCodes.failed;
+    if (options.json === true) writeJson(answer);
+    else if (options.csv === true) process.stdout.write(incidentsCsv(answer.incidents));
+    else print(incidentsText(answer, period.value));
+    return exitCodes.done;
+  });
+}
+
+function incidentsText({ incidents, total }: IncidentsAnswer, { from, to }: Period): string {
+  if (incidents.length === 0) return `No limit struck from ${dateTime(from)} to ${dateTime(to)}`;
+  const { colors } = terminalOf(process.stdout);
+  const header = ['ID', 'WHEN', 'LASTED', 'WHO', 'LIMIT', 'SEVERITY', 'FAULTS', 'VALUE'];
+  const lines = table([header.map(colors.dim), ...incidents.map(incidentCells)], [0, 2, 6]);
+  const more = total - incidents.length;
+  return more > 0 ? `${lines}\n… and ${more} more; -n shows them` : lines;
+}
+
+function incidentCells(incident: IncidentRow): readonly string[] {
+  const { id, begin, end, who, limit, severity, inferred, faults, value } = incident;
+  return [
+    String(id),
+    dateTime(begin),
+    duration((end - begin) / 1000),
+    harmless(who.kind === 'reseller' ? `${who.name} (all)` : who.name),
+    harmless(shortLimit(limit)),
+    severityText(severity),
+    `${inferred ? '~' : ''}${shortCount(faults)}`,
+    harmless(value),
+  ];
+}
+
+function severityText(severity: Severity): string {
+  const { colors } = terminalOf(process.stdout);
+  const paint = { slowed: String, refused: colors.yellow, ended: colors.red };
+  return paint[severity](severity);
+}
+
+const csvHeader = [
+  'id',
+  'begin',
+  'end',
+  'name',
+  'uid',
+  'kind',
+  'reseller',
+  'package',
+  'limit',
+  'severity',
+  'inferred',
+  'faults',
+  'value',
+  'from',
+];
+
+const incidentsCsv = (incidents: readonly IncidentRow[]) =>
+  csvText([
+    csvHeader,
+    ...incidents.map((each) => [
+      each.id,
+      isoTime(each.begin),
+      isoTime(each.end),
+      each.who.name,
+      each.who.uid,
+      each.who.kind,
+      each.who.reseller,
+      each.who.package,
+      each.limit,
+      each.severity,
+      String(each.inferred),
+      each.faults,
+      each.value,
+      each.from,
+    ]),
+  ]);
+
+/** `cpu` means `cpu.limit`. */
+function parseLimit(text: string): LimitKey {
+  const attribute = findAttribute(text);
+  if (attribute !== undefined) return attribute.key;
+  throw new InvalidArgumentError(
+    `No limit has that name${suggestion(text, limitKeys().map(shortLimit))}`,
+  );
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    withPeriodOptions(
+      program
+        .command('faults [tenants...]')
+        .description('list incidents: when which limit struck whom, and how badly'),
+      '24h',
+    )
+      .addOption(new Option('--limit <limit>', 'only this limit').argParser(parseLimit))
+      .addOption(new Option('--severity <severity>', 'only these').choices(severities))
+      .addOption(rowsOption(50))
+      .addOption(new Option('--csv', 'print them as CSV').conflicts('json'))
+      .option('--json', 'print them as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead faults', 'of the last 24 hours'],
+          ['bulkhead faults alice --limit memory', ''],
+          ['bulkhead faults --severity ended --period 7d', 'where processes were killed'],
+        ),
+      )
+      .action(run(faults));
+  },
+};

@@ -1,0 +1,91 @@
+/** `bulkhead incident ID`: what happened, why, and what ran while it did. */
+import type { Command } from 'commander';
+import type { IncidentAnswer } from '../agent/api.ts';
+import { metricKeys, metrics } from '../usage/metrics.ts';
+import type { Snapshot } from '../usage/incident.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
+import { answerOrComplain, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { dateTime, duration, quantity, shortLimit } from './look/format.ts';
+import { processTable } from './look/process-table.ts';
+import { wholeNumber } from './look/whole.ts';
+import { harmless } from './look/width.ts';
+import { count, print } from './session.ts';
+import { terminalOf, wrap } from './terminal.ts';
+
+function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const answer = answerOrComplain(await ask<IncidentAnswer>(`/v1/incidents/${id}`));
+    if (answer === undefined) return exitCodes.failed;
+    if (options.json === true) writeJson(answer);
+    else print(incidentText(answer));
+    return exitCodes.done;
+  });
+}
+
+/** Everything stands in one column behind the words at the left. */
+const indent = ' '.repeat(10);
+
+function incidentText(answer: IncidentAnswer): string {
+  const { isTerminal, columns } = terminalOf(process.stdout);
+  const width = isTerminal ? columns : 100;
+  const facts = factsOf(answer).map(([word, text]) =>
+    wrap(`${word.padEnd(9)} ${harmless(text)}`, width, indent),
+  );
+  return [
+    facts.join('\n'),
+    ...answer.explanation.map((each) => wrap(harmless(each), width)),
+    ...answer.evidence.map((each) => snapshotText(each, isTerminal ? columns : undefined)),
+  ].join('\n\n');
+}
+
+function factsOf(answer: IncidentAnswer): readonly (readonly [word: string, text: string])[] {
+  const { id, who, limit, value, from, severity, inferred, faults, begin, end } = answer;
+  const lasted = duration((end - begin) / 1000);
+  const why = inferred ? ', inferred from its use, which stood at the limit' : '';
+  return [
+    ['Incident', String(id)],
+    ['Who', `${who.name}, ${who.kind}, uid ${who.uid}`],
+    ['When', `${dateTime(begin)} to ${dateTime(end)}, ${lasted}`],
+    [
+      'Limit',
+      `${shortLimit(limit)} ${value}, from ${from === '' ? 'no line of the policy' : from}`,
+    ],
+    ['Severity', `${severity}, ${count(faults, 'fault')}${why}`],
+  ];
+}
+
+function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
+  const { at, processes, processCount, killed = [] } = snapshot;
+  const { colors } = terminalOf(process.stdout);
+  const more = processCount - processes.length;
+  return [
+    colors.bold(
+      `At ${dateTime(at)}, ${processCount} ${processCount === 1 ? 'process' : 'processes'}`,
+    ),
+    wrap(usageText(snapshot), columns ?? 100),
+    ...killed.map((each) => colors.red(`Killed: ${each.pid} ${harmless(each.name)}`)),
+    ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
+    ...(more > 0 ? [`… and ${more} more, which used less`] : []),
+  ].join('\n');
+}
+
+/** What it used at that moment; nothing of what it did not. */
+function usageText({ usage }: Snapshot): string {
+  const used = metricKeys.filter((key) => usage[key] > 0);
+  const texts = used.map(
+    (key) => `${metrics[key].title} ${quantity(metrics[key].unit, usage[key])}`,
+  );
+  return texts.length === 0 ? 'It used nothing' : texts.join(', ');
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('incident')
+      .argument('<id>', 'as "bulkhead faults" lists it', wholeNumber(1, 999_999_999))
+      .description('show one incident in full: what happened, and what ran meanwhile')
+      .option('--json', 'print it as JSON')
+      .addHelpText('after', examples(['bulkhead incident 42', 'number 42 of "bulkhead faults"']))
+      .action(run(incident));
+  },
+};

@@ -1,0 +1,59 @@
+/** What the commands for looking begin and end with: a question to the agent, and JSON. */
+import type { Command } from 'commander';
+import { callAgent, type Query } from '../../agent/client.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Result } from '../../units/result.ts';
+import { exitCodes, type ExitCode } from '../command.ts';
+import { complain, pathsFor } from '../session.ts';
+import { harmless } from './width.ts';
+
+export interface JsonOption {
+  readonly json?: boolean;
+}
+
+/** Asks one question of the agent of this instance. */
+export type Ask = <Answer>(path: string, query?: Query) => Promise<Result<Answer>>;
+
+export const asker =
+  (paths: Paths): Ask =>
+  (path, query) =>
+    callAgent(paths, path, query);
+
+/** Runs `action` with what asks the agent; a wrong command line has been complained about. */
+export async function withAgent(
+  command: Command,
+  action: (ask: Ask, paths: Paths) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  return paths === undefined ? exitCodes.usage : action(asker(paths), paths);
+}
+
+/** The answer, or nothing after its problem has been shown. */
+export function answerOrComplain<Answer>(answer: Result<Answer>): Answer | undefined {
+  if (answer.ok) return answer.value;
+  complain(harmless(answer.error));
+  return undefined;
+}
+
+export function usageError(message: string): ExitCode {
+  complain(harmless(message));
+  return exitCodes.usage;
+}
+
+const tenantPath = (tenant: string) => `/v1/tenants/${encodeURIComponent(tenant)}`;
+export const processesPath = (tenant: string) => `${tenantPath(tenant)}/processes`;
+
+/**
+ * One JSON value. What a terminal would obey and JSON lets through (C1 controls, overrides of the
+ * direction of writing) is escaped, which changes no value.
+ */
+export function writeJson(value: unknown): void {
+  process.stdout.write(`${safeJson(value)}\n`);
+}
+
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value, undefined, 2).replace(
+    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,168 @@
+/**
+ * The whole terminal, for a while: alternate buffer, raw keys, no cursor.
+ *
+ * Whatever ends the program, short of SIGKILL, first gives the terminal back: a signal, an
+ * exception, a terminal that closes. Nothing but lines that changed is written, in one piece.
+ */
+import { composeWrite } from './paint.ts';
+import { decodeKeys, flushKeys, type Key } from './keys.ts';
+import type { Size } from './frame.ts';
+
+const enterCodes = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';
+const leaveCodes = '\u001b[?7h\u001b[?25h\u001b[?1049l';
+
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+/** How long the rest of a key's sequence may take. */
+const keyMilliseconds = 50;
+/** A stopped process goes on here; one that could not be stopped does so after this. */
+const stopMilliseconds = 50;
+
+export interface ScreenEvents {
+  readonly key: (key: Key) => void;
+  /** Its size has changed, or its content is unknown. */
+  readonly changed: () => void;
+  /** There is nobody to show anything to any more. */
+  readonly closed: () => void;
+}
+
+type Signal = NodeJS.Signals;
+
+export class Screen {
+  readonly #events: ScreenEvents;
+  readonly #input: NodeJS.ReadStream = process.stdin;
+  readonly #output: NodeJS.WriteStream = process.stdout;
+  readonly #handlers = new Map<Signal, () => void>();
+  #outputErrors: ReturnType<NodeJS.WriteStream['listeners']> = [];
+  #open = false;
+  #shown: readonly string[] | undefined;
+  #rest = '';
+  #restTimer: NodeJS.Timeout | undefined;
+
+  constructor(events: ScreenEvents) {
+    this.#events = events;
+  }
+
+  /** A serial line knows no size, and says 0. */
+  get size(): Size {
+    return { columns: this.#output.columns || 80, rows: this.#output.rows || 24 };
+  }
+
+  open(): void {
+    this.#outputErrors = this.#output.listeners('error');
+    this.#output.removeAllListeners('error').on('error', this.#closed);
+    this.#output.on('resize', this.#resized);
+    this.#input.setEncoding('utf8');
+    this.#input.on('data', this.#data).on('end', this.#closed).on('error', this.#closed);
+    process.on('uncaughtExceptionMonitor', this.#giveBack).on('exit', this.#giveBack);
+    for (const signal of endingSignals) this.#handle(signal, () => this.#die(signal));
+    this.#handle('SIGTSTP', () => this.suspend());
+    this.#handle('SIGCONT', () => this.#takeAgain());
+    this.#take();
+  }
+
+  /** Gives everything back; the program may go on to print. */
+  close(): void {
+    this.#giveBack();
+    clearTimeout(this.#restTimer);
+    this.#output.off('resize', this.#resized).off('error', this.#closed);
+    for (const each of this.#outputErrors) this.#output.on('error', each as () => void);
+    this.#input.off('data', this.#data).off('end', this.#closed).off('error', this.#closed);
+    this.#input.on('error', ignore).pause();
+    process.off('uncaughtExceptionMonitor', this.#giveBack).off('exit', this.#giveBack);
+    for (const [signal, handler] of this.#handlers) process.off(signal, handler);
+    this.#handlers.clear();
+  }
+
+  /** Only while the terminal keeps up: what it is too slow for is left out, not queued. */
+  draw(lines: readonly string[]): void {
+    if (!this.#open || this.#output.writableNeedDrain) return;
+    const text = composeWrite(this.#shown, lines, this.size);
+    this.#shown = lines;
+    if (text !== '') this.#output.write(text);
+  }
+
+  /** The next drawing writes every line. */
+  forget(): void {
+    this.#shown = undefined;
+  }
+
+  /** As Ctrl-Z does to any program; SIGCONT brings the screen back. */
+  suspend(): void {
+    this.#giveBack();
+    const handler = this.#handlers.get('SIGTSTP');
+    if (handler !== undefined) process.off('SIGTSTP', handler);
+    process.kill(process.pid, 'SIGTSTP');
+    // An orphaned process group is not stopped by it, and is never continued.
+    setTimeout(() => this.#takeAgain(), stopMilliseconds);
+  }
+
+  #handle(signal: Signal, handler: () => void): void {
+    this.#handlers.set(signal, handler);
+    process.on(signal, handler);
+  }
+
+  #take(): void {
+    if (this.#open) return;
+    this.#open = true;
+    this.#input.setRawMode(true).resume();
+    this.#output.write(enterCodes);
+    this.forget();
+  }
+
+  /** After a stop the shell has had the terminal, and left it in a mode of its own. */
+  #takeAgain(): void {
+    if (this.#handlers.size === 0) return;
+    const handler = this.#handlers.get('SIGTSTP');
+    if (handler !== undefined && !process.listeners('SIGTSTP').includes(handler))
+      process.on('SIGTSTP', handler);
+    if (this.#open) this.#input.setRawMode(false);
+    this.#open = false;
+    this.#take();
+    this.#events.changed();
+  }
+
+  readonly #giveBack = (): void => {
+    if (!this.#open) return;
+    this.#open = false;
+    try {
+      this.#output.write(leaveCodes);
+      this.#input.setRawMode(false);
+    } catch {
+      // The terminal is gone, and with it what there was to give back.
+    }
+  };
+
+  /** By the signal itself, so that whoever waits learns what ended the program. */
+  #die(signal: Signal): void {
+    this.close();
+    process.kill(process.pid, signal);
+  }
+
+  readonly #closed = (): void => {
+    this.close();
+    // What else goes wrong with a terminal that has gone is nobody's concern.
+    this.#output.removeAllListeners('error').on('error', ignore);
+    this.#events.closed();
+  };
+
+  readonly #resized = (): void => {
+    this.forget();
+    this.#events.changed();
+  };
+
+  readonly #data = (chunk: string | Buffer): void => {
+    clearTimeout(this.#restTimer);
+    const { keys, rest } = decodeKeys(this.#rest + String(chunk));
+    this.#rest = rest;
+    for (const key of keys) this.#events.key(key);
+    if (rest !== '') this.#restTimer = setTimeout(this.#flush, keyMilliseconds);
+  };
+
+  readonly #flush = (): void => {
+    const keys = flushKeys(this.#rest);
+    this.#rest = '';
+    for (const key of keys) this.#events.key(key);
+  };
+}
+
+function ignore(): void {}

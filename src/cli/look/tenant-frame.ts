@@ -1,0 +1,132 @@
+/** What `bulkhead top` shows of one tenant: its use, its processes, its last incidents. */
+import type { IncidentsAnswer, ProcessesAnswer, TopRow } from '../../agent/api.ts';
+import { shortBytes } from '../terminal.ts';
+import { bytesRate, countsText, dateTime, duration, percent, shortLimit } from './format.ts';
+import { composeFrame, keyLine, reverse, type Size } from './frame.ts';
+import { processTable, sortProcesses } from './process-table.ts';
+import { ownMemory } from './top-rows.ts';
+import type { Look } from './top-columns.ts';
+import type { TopState } from './top-state.ts';
+import { cutTo, harmless } from './width.ts';
+
+export const incidentsShown = 4;
+/** Title, use, faults, remark, header and keys; then the incidents and their title. */
+const frameLines = 6 + incidentsShown + 1;
+
+export const tenantHeight = ({ rows }: Size) => Math.max(1, rows - frameLines);
+
+/** What is known of whom Enter has opened; it comes bit by bit. */
+export interface TenantData {
+  readonly row?: TopRow | undefined;
+  readonly processes?: ProcessesAnswer | undefined;
+  readonly incidents?: IncidentsAnswer | undefined;
+}
+
+export function tenantFrame(
+  state: TopState,
+  data: TenantData,
+  remark: string | undefined,
+  size: Size,
+  look: Look,
+): readonly string[] {
+  const { columns } = size;
+  const lines = [titleText(state, data), ...useTexts(data)].map((each) => cutTo(each, columns));
+  const said = remark ?? processesText(state, data);
+  const [title = '', ...rest] = lines;
+  const [header = '', ...processes] = processLines(state, data, size);
+  const room = tenantHeight(size);
+  return composeFrame(
+    {
+      head: [look.colors.bold(title), ...rest, remarkLine(said, remark !== undefined, size, look)],
+      body: [
+        look.colors.dim(header),
+        ...processes,
+        ...Array.from({ length: room - processes.length }, () => ''),
+        ...incidentLines(data, size, look),
+      ],
+      foot: keyLine(tenantKeys, columns, look),
+    },
+    size,
+  );
+}
+
+const tenantKeys = [
+  ['Esc', 'back'],
+  ['q', 'quit'],
+  ['h', 'help'],
+  ['cmi', 'sort'],
+  ['j/k', 'scroll'],
+] as const;
+
+const remarkLine = (text: string, wrong: boolean, { columns }: Size, { colors }: Look) => {
+  const cut = cutTo(text, columns);
+  return wrong ? colors.yellow(reverse(cut)) : colors.dim(cut);
+};
+
+function titleText({ opened }: TopState, { row, processes }: TenantData): string {
+  const who = row ?? processes?.who;
+  const more = [
+    `uid ${opened?.uid ?? '?'}`,
+    ...(who?.package === undefined ? [] : [`package ${who.package}`]),
+    ...(who?.reseller === undefined ? [] : [`reseller ${who.reseller}`]),
+  ];
+  return harmless(`${opened?.name ?? ''}: ${more.join(', ')}`);
+}
+
+function useTexts({ row }: TenantData): readonly string[] {
+  if (row === undefined) return ['Idle in the last tick', ''];
+  const { usage, limitTexts } = row;
+  const of = (text: string | undefined) =>
+    text === undefined || text === 'unlimited' ? '' : ` of ${harmless(text)}`;
+  const use = [
+    `CPU ${percent(usage.cpu)}${of(limitTexts['cpu.limit'])}`,
+    `memory ${shortBytes(ownMemory(row))} + cache ${shortBytes(usage.cache)}${of(limitTexts['memory.limit'])}`,
+    `threads ${usage.threads}${of(limitTexts['processes.limit'])}`,
+  ];
+  const faults = countsText(row.faults);
+  const struck = row.faulted.map(shortLimit).join(' ');
+  const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}`;
+  const said = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
+  return [use.join(', '), harmless(`${io}; ${said}${struck === '' ? '' : `; now: ${struck}`}`)];
+}
+
+function processesText(
+  { processSort, processOffset }: TopState,
+  { processes }: TenantData,
+): string {
+  if (processes === undefined) return 'Asking for its processes…';
+  const { length } = processes.processes;
+  const more = processes.processCount > length ? ` of ${processes.processCount}` : '';
+  const from = processOffset === 0 ? '' : `, from number ${processOffset + 1}`;
+  return `${length}${more} processes by ${processSort}${from}`;
+}
+
+function processLines(state: TopState, { processes }: TenantData, size: Size): readonly string[] {
+  if (processes === undefined) return [];
+  const sorted = sortProcesses(processes.processes, state.processSort);
+  const shown = sorted.slice(state.processOffset, state.processOffset + tenantHeight(size));
+  return processTable(shown, size.columns)
+    .split('\n')
+    .map((line) => cutTo(line, size.columns));
+}
+
+function incidentLines(
+  { incidents }: TenantData,
+  { columns }: Size,
+  look: Look,
+): readonly string[] {
+  const rows = incidents?.incidents.slice(0, incidentsShown) ?? [];
+  const title =
+    rows.length === 0 ? 'No incidents in the last 24 hours' : 'Last incidents of 24 hours';
+  return [
+    look.colors.bold(cutTo(title, columns)),
+    ...rows.map(({ id, begin, end, limit, severity, faults, value }) =>
+      cutTo(
+        harmless(
+          `${dateTime(begin)}  ${severity} by ${shortLimit(limit)} ${value}, ${faults} faults in ${duration((end - begin) / 1000)}  #${id}`,
+        ),
+        columns,
+      ),
+    ),
+  ];
+}

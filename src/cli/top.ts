@@ -1,0 +1,97 @@
+/** `bulkhead top`: who uses what at this moment, live on a terminal. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { TopAnswer } from '../agent/api.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
+import { answerOrComplain, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { showsUnicode } from './look/graph.ts';
+import { liveTop } from './look/live-top.ts';
+import type { Look } from './look/top-columns.ts';
+import { printTop } from './look/top-once.ts';
+import { selectRows, topSorts, type Selection, type TopSort } from './look/top-rows.ts';
+import { firstState } from './look/top-state.ts';
+import { rowsOption } from './look/whole.ts';
+import { terminalOf } from './terminal.ts';
+
+interface TopOptions extends JsonOption {
+  readonly delay: number;
+  readonly sort: TopSort;
+  readonly filter: string;
+  readonly count?: number;
+  readonly once?: boolean;
+  readonly all?: boolean;
+  readonly resellers?: boolean;
+}
+
+function top(options: TopOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const all = options.all === true;
+    const answer = answerOrComplain(await ask<TopAnswer>('/v1/top', { all }));
+    if (answer === undefined) return exitCodes.failed;
+    const selection = selectionOf(options);
+    if (options.json === true) {
+      writeJson(narrowed(answer, options, selection));
+      return exitCodes.done;
+    }
+    const look: Look = { colors: terminalOf(process.stdout).colors, unicode: showsUnicode() };
+    if (options.once === true || !isLive()) {
+      const rows = selectRows(answer.rows, selection).slice(0, options.count);
+      printTop(answer, rows, options.sort, look);
+      return exitCodes.done;
+    }
+    const state = { ...firstState, ...selection, all };
+    await liveTop({ ask, first: answer, state, look, delayMilliseconds: options.delay * 1000 });
+    // A question that is still under way must not keep the shell waiting.
+    process.exit(exitCodes.done);
+  });
+}
+
+const isLive = () => process.stdout.isTTY && process.stdin.isTTY && process.env['TERM'] !== 'dumb';
+
+const selectionOf = ({ sort, filter, resellers }: TopOptions): Selection => ({
+  sort,
+  filter,
+  reverse: false,
+  kind: resellers === true ? 'reseller' : 'tenant',
+});
+
+/** The whole answer, unless less was asked for. */
+function narrowed(answer: TopAnswer, options: TopOptions, selection: Selection): TopAnswer {
+  const whole =
+    options.filter === '' && options.count === undefined && options.resellers === undefined;
+  if (whole) return answer;
+  return { ...answer, rows: selectRows(answer.rows, selection).slice(0, options.count) };
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || value < 0.2 || value > 3600)
+    throw new InvalidArgumentError('Write seconds, from 0.2 to 3600.');
+  return value;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('top')
+      .description('show who uses what now: live on a terminal, else once')
+      .addOption(
+        new Option('-d, --delay <seconds>', 'between two looks').argParser(seconds).default(1),
+      )
+      .addOption(new Option('--sort <column>', 'the order').choices(topSorts).default('cpu'))
+      .option('--filter <text>', 'only names, packages and resellers that contain it', '')
+      .addOption(rowsOption())
+      .option('-a, --all', 'idle ones too')
+      .option('--resellers', 'resellers, each the sum of its tenants')
+      .option('--once', 'print one table, and end')
+      .option('--json', 'print the last tick as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead top', 'live; h lists the keys'],
+          ['bulkhead top --sort io --filter business', 'one package, by disk traffic'],
+          ['bulkhead top --once -n 10', 'the ten that use most CPU, once'],
+        ),
+      )
+      .action(run(top));
+  },
+};

@@ -1,0 +1,30 @@
+/**
+ * Tells systemd how a service is doing: `READY=1`, `WATCHDOG=1`, `STATUS=…`, `STOPPING=1`.
+ *
+ * One datagram to the socket that $NOTIFY_SOCKET names; nothing where there is none.
+ * Source: sd_notify(3).
+ */
+import { closeSync } from 'node:fs';
+import { sendDatagram } from './sockets.ts';
+
+export interface Notifier extends Disposable {
+  readonly notify: (...lines: readonly string[]) => void;
+  /** How often `WATCHDOG=1` is expected, in milliseconds. */
+  readonly watchdogMilliseconds: number | undefined;
+}
+
+export function serviceNotifier(environment: NodeJS.ProcessEnv): Notifier {
+  const address = environment['NOTIFY_SOCKET'];
+  // Children are not to speak for us.
+  delete environment['NOTIFY_SOCKET'];
+  const microseconds = Number(environment['WATCHDOG_USEC']);
+  const forUs = [undefined, String(process.pid)].includes(environment['WATCHDOG_PID']);
+  const datagram = address === undefined ? undefined : sendDatagram(address);
+  return {
+    notify: (...lines) => datagram?.send(lines.join('\n')),
+    watchdogMilliseconds: forUs && microseconds > 0 ? microseconds / 1000 : undefined,
+    [Symbol.dispose]: () => {
+      if (datagram !== undefined) closeSync(datagram.fd);
+    },
+  };
+}

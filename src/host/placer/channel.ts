@@ -1,0 +1,73 @@
+/**
+ * The lines between the placer and its supervisor, on descriptors that never block.
+ *
+ * What waits to be written is at most one line and the latest state: a supervisor that is slow
+ * gets fewer lines, not older ones.
+ */
+import { constants, readSync, writeSync } from 'node:fs';
+import { errnoOf } from '../errno.ts';
+import { setFileFlags } from '../syscalls.ts';
+import { Lines } from './lines.ts';
+import { mostCommandBytes, type PlacerCommand, type PlacerEvent } from './protocol.ts';
+
+const input = 0;
+const output = 1;
+const chunkBytes = 64 * 1024;
+
+export class Channel {
+  readonly #chunk = Buffer.alloc(chunkBytes);
+  readonly #commands: PlacerCommand[] = [];
+  readonly #lines = new Lines(mostCommandBytes, (line) =>
+    this.#commands.push(JSON.parse(line) as PlacerCommand),
+  );
+  #unsent = Buffer.alloc(0);
+
+  constructor() {
+    for (const fd of [input, output]) setFileFlags(fd, constants.O_NONBLOCK);
+  }
+
+  /** Commands that have come; nothing at the end of the input. */
+  receive(): readonly PlacerCommand[] | undefined {
+    for (;;) {
+      const length = this.#read();
+      if (length === 0) return undefined;
+      if (length < 0) return this.#commands.splice(0);
+      if (!this.#lines.add(Buffer.from(this.#chunk.subarray(0, length)))) {
+        throw new Error('A command is too long');
+      }
+    }
+  }
+
+  /** -1 where there is nothing now. */
+  #read(): number {
+    try {
+      return readSync(input, this.#chunk);
+    } catch (error) {
+      // ECONNRESET: the supervisor died with lines of ours unread.
+      return errnoOf(error) === 'EAGAIN' ? -1 : 0;
+    }
+  }
+
+  /** Whether the line before is still on its way; `send` would not take another. */
+  get busy(): boolean {
+    return this.#unsent.length > 0;
+  }
+
+  send(event: PlacerEvent): void {
+    if (this.busy) throw new Error('The line before has not been sent yet');
+    this.#unsent = Buffer.from(`${JSON.stringify(event)}\n`);
+    this.flush();
+  }
+
+  flush(): void {
+    while (this.busy) {
+      try {
+        this.#unsent = this.#unsent.subarray(writeSync(output, this.#unsent));
+      } catch (error) {
+        // Nobody reads any more: the end of the input will say so too.
+        if (errnoOf(error) !== 'EAGAIN') this.#unsent = Buffer.alloc(0);
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The kernel's process connector: a netlink socket that says which process changed its uid.
+ *
+ * One datagram holds one event, in the byte order of the machine:
+ *
+ *     0  struct nlmsghdr   16  struct cn_msg: idx, val, …   36  u32 what   40  u32 cpu
+ *     44 u64 nanoseconds (CLOCK_MONOTONIC)   52 s32 pid   56 s32 tgid   60 u32 ruid   64 u32 euid
+ *
+ * The kernel answers nothing where it will not report (another pid or user namespace, an old
+ * kernel that knows no filter), so `start` makes two changes of its own and waits to be told.
+ *
+ * Sources: linux/cn_proc.h, linux/connector.h, netlink(7).
+ */
+import { closeSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { fail, ok, type Result } from '../../units/result.ts';
+import { describeErrno, type ErrnoName } from '../errno.ts';
+import {
+  bindSocket,
+  openSocket,
+  poll,
+  receiveFrom,
+  sendTo,
+  setFileUid,
+  setSocketOption,
+  socketAddress,
+} from '../syscalls.ts';
+
+const AF_NETLINK = 16;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_CONNECTOR = 11;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+const NLMSG_DONE = 3;
+/** Both the index and the value of the connector, and its multicast group. */
+const CN_PROC = 1;
+const PROC_CN_MCAST_LISTEN = 1;
+const events = { uid: 0x4, comm: 0x200 };
+const { ENOBUFS, EAGAIN, EINTR } = constants.errno;
+
+export const POLLIN = 1;
+export const usualReceiveBytes = 8 * 2 ** 20;
+
+const messageBytes = 68;
+const offsets = { index: 16, value: 20, what: 36, time: 44, tgid: 56, ruid: 60, euid: 64 };
+/** How long the kernel may take to report our own change; it does so within the call. */
+const probeMilliseconds = 500;
+/** Only ever the uid that our own thread opens files with, for an instant: nobody. */
+const probeUid = 65_534;
+const commName = 'bulkhead-placer';
+
+/** `microseconds` on the monotonic clock. */
+export type OnChange = (pid: number, ruid: number, euid: number, microseconds: number) => void;
+/** `more`: there may be more to receive. `lost`: the kernel had to drop events. */
+export type Received = 'empty' | 'more' | 'lost';
+
+export class Connector implements Disposable {
+  readonly fd: number;
+  /** Changes of uid that the kernel has reported. */
+  events = 0;
+  /** Messages that another process sent; it could claim anything. */
+  foreign = 0;
+  readonly #buffer = Buffer.alloc(4096);
+  readonly #sender = Buffer.alloc(12);
+  #seenComm = false;
+  #seenUid = false;
+
+  private constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** Opened and bound, but nothing is reported before `start`. */
+  static open(receiveBytes: number = usualReceiveBytes): Result<Connector> {
+    const opened = openSocket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+    if ('error' in opened) return fail(cannotListen(opened.error));
+    const { fd } = opened;
+    const option = receiveBytes < usualReceiveBytes ? SO_RCVBUF : SO_RCVBUFFORCE;
+    const error =
+      setSocketOption(fd, SOL_SOCKET, option, receiveBytes) ?? bindSocket(fd, address(0, CN_PROC));
+    if (error === undefined) return ok(new Connector(fd));
+    closeSync(fd);
+    return fail(cannotListen(error));
+  }
+
+  /** Whether only changes of uid are reported (Linux 6.6), or everything. */
+  start(): Result<{ readonly filtered: boolean }> {
+    for (const filtered of [true, false]) {
+      const error = this.#subscribe(filtered);
+      if (error !== undefined) return fail(cannotListen(error));
+      if (!this.#reports()) continue;
+      // Another program's subscription opens an old kernel's tap for all; ask for our own.
+      if (filtered && this.#seenComm) continue;
+      return ok({ filtered });
+    }
+    return fail(
+      'Cannot be told when a process changes its uid: the kernel reports nothing here; it does so only in the first pid and user namespace of the host, with CONFIG_PROC_EVENTS',
+    );
+  }
+
+  /** Who can send to this socket, netlink's port number. */
+  get port(): number {
+    const own = Buffer.alloc(12);
+    return socketAddress(this.fd, own) === undefined ? own.readUInt32LE(4) : 0;
+  }
+
+  #subscribe(filtered: boolean): ErrnoName | undefined {
+    const payload = filtered ? 8 : 4;
+    const message = Buffer.alloc(36 + payload);
+    message.writeUInt32LE(message.length, 0);
+    message.writeUInt16LE(NLMSG_DONE, 4);
+    message.writeUInt32LE(CN_PROC, offsets.index);
+    message.writeUInt32LE(CN_PROC, offsets.value);
+    message.writeUInt16LE(payload, 32);
+    message.writeUInt32LE(PROC_CN_MCAST_LISTEN, 36);
+    if (filtered) message.writeUInt32LE(events.uid, 40);
+    return sendTo(this.fd, message, address(0, 0));
+  }
+
+  /** A change of name comes first, which a filter keeps back, then a change of uid. */
+  #reports(): boolean {
+    this.#seenComm = this.#seenUid = false;
+    writeFileSync('/proc/self/comm', commName);
+    setFileUid(probeUid);
+    setFileUid(0);
+    const until = performance.now() + probeMilliseconds;
+    while (!this.#seenUid && performance.now() < until) {
+      poll(Int32Array.of(this.fd, POLLIN), probeMilliseconds);
+      this.receive(1_000, () => undefined);
+    }
+    return this.#seenUid;
+  }
+
+  /** Takes at most `most` messages; never waits. */
+  receive(most: number, each: OnChange): Received {
+    for (let count = 0; count < most; count++) {
+      const length = receiveFrom(this.fd, this.#buffer, this.#sender);
+      if (length === -ENOBUFS) return 'lost';
+      if (length === -EAGAIN) return 'empty';
+      if (length === -EINTR) continue;
+      if (length < 0) throw new Error(`Cannot receive from the process connector: ${length}`);
+      this.#message(length, each);
+    }
+    return 'more';
+  }
+
+  #message(length: number, each: OnChange): void {
+    const buffer = this.#buffer;
+    if (this.#sender.readUInt32LE(4) !== 0) {
+      this.foreign++;
+      return;
+    }
+    if (length < messageBytes || buffer.readUInt32LE(offsets.index) !== CN_PROC) return;
+    if (buffer.readUInt32LE(offsets.value) !== CN_PROC) return;
+    const what = buffer.readUInt32LE(offsets.what);
+    const pid = buffer.readInt32LE(offsets.tgid);
+    if (what === events.comm && pid === process.pid) this.#seenComm = true;
+    if (what !== events.uid) return;
+    if (pid === process.pid) {
+      this.#seenUid = true;
+      return;
+    }
+    this.events++;
+    const high = buffer.readUInt32LE(offsets.time + 4) * 2 ** 32;
+    const microseconds = (high + buffer.readUInt32LE(offsets.time)) / 1_000;
+    each(pid, buffer.readUInt32LE(offsets.ruid), buffer.readUInt32LE(offsets.euid), microseconds);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}
+
+/** struct sockaddr_nl; port 0 is the kernel. */
+export function address(port: number, groups: number): Buffer {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt16LE(AF_NETLINK, 0);
+  bytes.writeUInt32LE(port, 4);
+  bytes.writeUInt32LE(groups, 8);
+  return bytes;
+}
+
+function cannotListen(error: ErrnoName): string {
+  const hint =
+    error === 'EPERM'
+      ? '; it needs CAP_NET_ADMIN'
+      : error === 'EPROTONOSUPPORT'
+        ? '; the kernel needs CONFIG_CONNECTOR and CONFIG_PROC_EVENTS'
+        : '';
+  return `Cannot listen to the process connector: ${describeErrno(error)}${hint}`;
+}

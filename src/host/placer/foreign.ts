@@ -1,0 +1,46 @@
+/**
+ * Groups that another manager made and looks after, known by their names alone:
+ *
+ *     /docker/3f2a…             /system.slice/docker-3f2a….scope      /kubepods.slice/kubepods-burstable.slice/…
+ *     /machine.slice/…          /lxc.payload.web/…                    /user.slice/…/user@1001.service/app.slice
+ *
+ * Only paths in the hierarchies that hold tenants count, where nobody but root can make such a name;
+ * a tenant can below its own systemd user manager, so that is asked first. Namespaces would
+ * say nothing: any tenant can make some.
+ */
+import { printable } from '../../policy/diagnostic.ts';
+
+export interface Foreign {
+  readonly kind: 'container' | 'user manager';
+  readonly reason: string;
+}
+
+const userManager = /^user@\d{1,10}\.service$/;
+const containers: readonly RegExp[] = [
+  /^docker(-.*\.scope)?$/,
+  /^libpod([_-].*)?$/,
+  /^crio([-_].*)?$/,
+  /^(cri-)?containerd([-_:].*)?$/,
+  /^kubepods([-.].*)?$/,
+  /^lxc$/,
+  /^lxc\.payload([.@].*)?$/,
+  /^machine\.slice$/,
+];
+const mostPathCharacters = 160;
+
+/** `path` as /proc/PID/cgroup has it. */
+export function foreignGroup(path: string): Foreign | undefined {
+  const names = path.split('/');
+  if (names.some((name) => userManager.test(name))) {
+    return { kind: 'user manager', reason: `It belongs to a systemd user manager: ${shown(path)}` };
+  }
+  if (names.some((name) => containers.some((each) => each.test(name)))) {
+    return { kind: 'container', reason: `It is in a container's group: ${shown(path)}` };
+  }
+  return undefined;
+}
+
+function shown(path: string): string {
+  const short = path.length > mostPathCharacters ? `${path.slice(0, mostPathCharacters)}…` : path;
+  return `"${printable(short)}"`;
+}

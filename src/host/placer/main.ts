@@ -1,0 +1,39 @@
+/**
+ * The placer: a small process of its own that puts every process of a tenant into the tenant's
+ * group, as soon as the kernel says that its uid is one. Started by its supervisor, in a session of
+ * its own so that Ctrl-C at a terminal is not meant for it; it ends when its input does.
+ *
+ *     node main.ts [RECEIVE-BYTES]
+ *
+ * It is a process and not a thread or a part of the agent since it waits in poll(2), and must not
+ * wait for anything else.
+ */
+import { setPriority } from 'node:os';
+import { Connector } from './connector.ts';
+import { Loop, type Source } from './loop.ts';
+
+/**
+ * A tenant's forks must not keep it from moving the one that forks: with hundreds of them ready to
+ * run, -10 would leave it a hundredth of a core. Real-time would win against more, but then a
+ * tenant that floods it with events would take the core from everybody.
+ */
+const niceness = -20;
+
+function source(receiveBytes: number | undefined): Source {
+  const suffix = 'all processes are looked at every 2 seconds instead';
+  const opened = Connector.open(receiveBytes);
+  if (!opened.ok) return { problem: `${opened.error}; ${suffix}` };
+  const started = opened.value.start();
+  if (!started.ok) return { problem: `${started.error}; ${suffix}` };
+  return { connector: opened.value, filtered: started.value.filtered };
+}
+
+// Whoever ends it ends the supervisor too, which then closes the input: nothing is left unsaid.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+try {
+  setPriority(niceness);
+} catch {
+  // Without CAP_SYS_NICE it is as good as any other process.
+}
+const asked = process.argv[2];
+new Loop(source(asked === undefined ? undefined : Number(asked))).run();

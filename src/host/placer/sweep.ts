@@ -1,0 +1,59 @@
+/**
+ * Looks at exactly the processes that were forked since a process changed its uid: its children may
+ * have been born outside before it was moved.
+ *
+ * Pids are gone through in the order in which they were handed out, up to the one that is last when
+ * the end is reached. So a child comes after its parent, and when it is its turn, its
+ * parent has been moved: either the child is visible by now, or the kernel takes its group from the
+ * parent's new one, since moving and forking exclude each other. Parents that are gone, as
+ * in a double fork, make no difference.
+ */
+import type { PidClock } from './pid-clock.ts';
+import type { Outcome } from './placer.ts';
+
+/** With more than this many to go through, a look at all processes costs less. */
+const mostPids = 2_048;
+const atOnce = 16;
+
+export class Sweep {
+  readonly #clock: PidClock;
+  readonly #place: (pid: number) => Outcome;
+  /** The pid that was looked at last; nothing while there is nothing to do. */
+  #at: number | undefined;
+
+  constructor(clock: PidClock, place: (pid: number) => Outcome) {
+    this.#clock = clock;
+    this.#place = place;
+  }
+
+  get pending(): boolean {
+    return this.#at !== undefined;
+  }
+
+  /** Looks at those after `pid`, and again at those that it has looked at since. */
+  from(pid: number): void {
+    const last = this.#clock.last();
+    const at = this.#at ?? last;
+    if (this.#clock.distance(pid, last) > this.#clock.distance(at, last)) this.#at = pid;
+    else this.#at ??= pid;
+  }
+
+  /** Goes on for a few milliseconds; `lapped` gives up where there is too much to look at. */
+  step(milliseconds: number): 'done' | 'more' | 'lapped' {
+    const until = performance.now() + milliseconds;
+    while (this.#at !== undefined) {
+      let left = this.#clock.distance(this.#at, this.#clock.last());
+      if (left > mostPids) {
+        this.#at = undefined;
+        return 'lapped';
+      }
+      if (left === 0) this.#at = undefined;
+      for (left = Math.min(left, atOnce); left > 0; left--) {
+        this.#at = this.#clock.next(this.#at ?? 0);
+        this.#place(this.#at);
+      }
+      if (performance.now() > until) break;
+    }
+    return this.#at === undefined ? 'done' : 'more';
+  }
+}

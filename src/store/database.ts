@@ -1,0 +1,285 @@
+/**
+ * One SQLite file that looks after itself: history must never be why the agent stops.
+ *
+ * - It is opened when it is first used, and again after a failure that may have broken the connection.
+ * - It is opened again where somebody has removed or replaced it: who writes to a removed file loses
+ *   everything without noticing.
+ * - What cannot be used, because it is damaged or of a newer version, is set aside and begun anew; a
+ *   note says so.
+ * - `PRAGMA user_version` counts the migrations that were applied, each in a transaction of its own.
+ * - Failures are answered as text. What is thrown is a defect.
+ *
+ * Two programs must not write the same file; the agent's lock sees to that. Memory is bounded by the
+ * page cache of 2 MiB. The file is not mapped: a mapped file that is cut short kills who reads it.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { statSync } from 'node:fs';
+import { quoted, reasonOf } from '../host/errno.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import { ensurePrivateDirectory, ensurePrivateFile } from './private-file.ts';
+import { setAside, type Mark } from './set-aside.ts';
+import { describeSqlite, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';
+
+export type Migration = string | ((db: DatabaseSync) => void);
+
+export interface DatabaseOptions<Statements> {
+  readonly directory: string;
+  /** `metrics.db`. */
+  readonly name: string;
+  /** What it is to the reader of a message: `history`. */
+  readonly title: string;
+  /** `FULL`: what was written outlives a power failure; `NORMAL`: only a crash of the agent. */
+  readonly synchronous: 'NORMAL' | 'FULL';
+  readonly pageBytes: number;
+  /** The version of a file is how many of these were applied. Never changed, only added to. */
+  readonly migrations: readonly Migration[];
+  /** Runs at every opening, after the migrations. */
+  readonly prepare: (db: DatabaseSync) => Statements;
+}
+
+export interface Open<Statements> {
+  readonly db: DatabaseSync;
+  readonly statements: Statements;
+}
+
+/** A file larger than this is not read through when it was not closed; that would take seconds. */
+const mostCheckedBytes = 64 * 2 ** 20;
+const mostNotes = 16;
+const busyMilliseconds = 100;
+const logBytes = 8 * 2 ** 20;
+
+export class Database<Statements> implements Disposable {
+  readonly path: string;
+  readonly #options: DatabaseOptions<Statements>;
+  #open: Open<Statements> | undefined;
+  /** Of the file that is open, which somebody may have removed or replaced. */
+  #inode = 0;
+  #notes: string[] = [];
+  #transaction: { failure: unknown } | undefined;
+  #isDisposed = false;
+
+  constructor(options: DatabaseOptions<Statements>) {
+    this.#options = options;
+    this.path = `${options.directory}/${options.name}`;
+  }
+
+  /** What happened to the file that somebody should know, each told once; the last 16. */
+  takeNotes(): readonly string[] {
+    const notes = this.#notes;
+    this.#notes = [];
+    return notes;
+  }
+
+  /** Bytes on disk, the write-ahead log included; 0 where there is no file. */
+  bytes(): number {
+    return sizeOf(this.path) + sizeOf(`${this.path}-wal`);
+  }
+
+  /**
+   * Does `work`, and once more on a new file where the old one turns out to be damaged. `action`
+   * begins the message of a failure: `Cannot write`.
+   */
+  run<T>(action: string, work: (open: Open<Statements>) => T): Result<T> {
+    const first = this.#attempt(action, work);
+    if (first.ok || this.#transaction !== undefined || !isDamage(first.error.cause)) {
+      return first.ok ? first : fail(first.error.text);
+    }
+    const problem = this.setAsideDamaged(describeSqlite(first.error.cause));
+    if (problem !== undefined) return fail(problem);
+    const second = this.#attempt(action, work);
+    return second.ok ? second : fail(second.error.text);
+  }
+
+  /**
+   * All that `work` writes, or nothing. A failure of one `run` within it is the failure of all.
+   * Within another transaction it is a part of that. `work` runs twice where the file turns out to be
+   * damaged, the second time on a new one.
+   */
+  transaction<T>(action: string, work: () => T): Result<T> {
+    if (this.#transaction !== undefined) return ok(work());
+    return this.run(action, ({ db }) => {
+      const transaction: { failure: unknown } = { failure: undefined };
+      db.exec('BEGIN IMMEDIATE');
+      this.#transaction = transaction;
+      try {
+        const value = work();
+        if (transaction.failure !== undefined) throw transaction.failure;
+        db.exec('COMMIT');
+        return value;
+      } finally {
+        this.#transaction = undefined;
+        if (db.isOpen && db.isTransaction) db.exec('ROLLBACK');
+      }
+    });
+  }
+
+  /** Renames the file and begins another; answers why that could not be done. */
+  setAsideDamaged(reason: string): string | undefined {
+    this.close();
+    return this.#setAside('damaged', reason);
+  }
+
+  close(): void {
+    const open = this.#open;
+    this.#open = undefined;
+    closeQuietly(open?.db);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+    this.#isDisposed = true;
+  }
+
+  #attempt<T>(
+    action: string,
+    work: (open: Open<Statements>) => T,
+  ): Result<T, { readonly text: string; readonly cause: unknown }> {
+    // SQLite may have ended a transaction that failed; what came after would be committed alone.
+    if (this.#transaction?.failure !== undefined) {
+      return fail({
+        text: failureText(action, this.path, this.#transaction.failure),
+        cause: undefined,
+      });
+    }
+    const open = this.#ensureOpen();
+    if (!open.ok) return fail({ text: open.error, cause: undefined });
+    try {
+      return ok(work(open.value));
+    } catch (error) {
+      const text = failureText(action, this.path, error);
+      if (this.#transaction !== undefined) this.#transaction.failure = error;
+      else if (!leavesOpen(error)) this.close();
+      return fail({ text, cause: error });
+    }
+  }
+
+  #ensureOpen(): Result<Open<Statements>> {
+    if (this.#isDisposed) throw new Error(`${this.path} was used after it was closed`);
+    if (this.#open !== undefined) {
+      if (this.#transaction !== undefined || inodeOf(this.path) === this.#inode) {
+        return ok(this.#open);
+      }
+      this.close();
+    }
+    const { directory } = this.#options;
+    const place = ensurePrivateDirectory(directory);
+    if (!place.ok) return place;
+    for (let attempt = 0; ; attempt++) {
+      const file = ensurePrivateFile(this.path);
+      if (!file.ok) return file;
+      const opened = this.#tryOpen();
+      if (opened.ok) {
+        this.#open = opened.value;
+        this.#inode = inodeOf(this.path);
+        return opened;
+      }
+      const { mark, reason } = opened.error;
+      if (mark === undefined || attempt > 0) {
+        return fail(`Cannot open the ${this.#options.title} ${quoted(this.path)}: ${reason}`);
+      }
+      const problem = this.#setAside(mark, reason);
+      if (problem !== undefined) return fail(problem);
+    }
+  }
+
+  #tryOpen(): Result<Open<Statements>, { readonly mark?: Mark; readonly reason: string }> {
+    let db: DatabaseSync | undefined;
+    try {
+      const wasClosed = sizeOf(`${this.path}-wal`) === 0;
+      db = new DatabaseSync(this.path, { timeout: busyMilliseconds, allowExtension: false });
+      const newer = this.#configure(db);
+      if (newer !== undefined) {
+        closeQuietly(db);
+        return fail({
+          mark: `version-${newer}`,
+          reason: `it is of version ${newer}, newer than this program`,
+        });
+      }
+      if (!wasClosed && sizeOf(this.path) <= mostCheckedBytes) check(db);
+      return ok({ db, statements: this.#options.prepare(db) });
+    } catch (error) {
+      closeQuietly(db);
+      const reason = describeSqlite(error);
+      return fail(isDamage(error) || isForeign(error) ? { mark: 'damaged', reason } : { reason });
+    }
+  }
+
+  /** Answers the version of a file that is newer than we are, and leaves it as it is. */
+  #configure(db: DatabaseSync): number | undefined {
+    const { migrations, synchronous, pageBytes } = this.#options;
+    const version = numberOf(db, 'PRAGMA user_version');
+    if (version > migrations.length) return version;
+    // Both take effect on an empty file alone, and before it is one with a write-ahead log.
+    db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL`);
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
+    db.exec(`PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY`);
+    db.exec(`PRAGMA journal_size_limit = ${logBytes}; PRAGMA trusted_schema = OFF`);
+    for (const [index, migration] of migrations.entries()) {
+      if (index >= version) migrate(db, migration, index + 1);
+    }
+    return undefined;
+  }
+
+  #setAside(mark: Mark, reason: string): string | undefined {
+    const { directory, name, title } = this.#options;
+    try {
+      const aside = setAside(directory, name, mark, Date.now());
+      this.#note(
+        `The ${title} ${quoted(this.path)} was begun anew, since ${reason}; kept as "${aside}"`,
+      );
+      return undefined;
+    } catch (error) {
+      return `Cannot set ${quoted(this.path)} aside, though ${reason}: ${reasonOf(error)}`;
+    }
+  }
+
+  #note(text: string): void {
+    this.#notes = [...this.#notes, text].slice(-mostNotes);
+  }
+}
+
+const failureText = (action: string, path: string, error: unknown) =>
+  `${action} ${quoted(path)}: ${describeSqlite(error)}`;
+
+function migrate(db: DatabaseSync, migration: Migration, version: number): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    if (typeof migration === 'string') db.exec(migration);
+    else migration(db);
+    db.exec(`PRAGMA user_version = ${version}`);
+    db.exec('COMMIT');
+  } finally {
+    if (db.isTransaction) db.exec('ROLLBACK');
+  }
+}
+
+/** Throws what SQLite throws when it meets damage by itself. */
+function check(db: DatabaseSync): void {
+  const [row] = db.prepare('PRAGMA quick_check(1)').all();
+  const [verdict] = Object.values(row ?? {});
+  if (verdict !== 'ok')
+    throw Object.assign(new Error(String(verdict)), { errcode: 11, errstr: '' });
+}
+
+/** A table that we need is missing, or is there already: not our file, whatever its version says. */
+const isForeign = (error: unknown) => isSqliteError(error) && error.errcode === 1;
+
+/** The one number that a statement answers; 0 where it answers none. */
+export function numberOf(db: DatabaseSync, sql: string): number {
+  const [value] = Object.values(db.prepare(sql).get() ?? {});
+  return typeof value === 'number' ? value : 0;
+}
+
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+const inodeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
+
+function closeQuietly(db: DatabaseSync | undefined): void {
+  try {
+    if (db?.isOpen === true) db.close();
+  } catch (error) {
+    if (!isSqliteError(error)) throw error;
+  }
+}

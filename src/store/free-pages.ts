@@ -1,0 +1,28 @@
+/** Room in a database file: what is used, and giving back what is not. */
+import type { DatabaseSync } from 'node:sqlite';
+import { numberOf } from './database.ts';
+
+const mostPages = 64;
+/** Room that deleted rows left is kept for the next ones, up to this part of the file. */
+const mostFreeShare = 1 / 8;
+const fewPages = 64;
+
+function pagesOf(db: DatabaseSync) {
+  return {
+    all: numberOf(db, 'PRAGMA page_count'),
+    free: numberOf(db, 'PRAGMA freelist_count'),
+    bytes: numberOf(db, 'PRAGMA page_size'),
+  };
+}
+
+export function usedBytes(db: DatabaseSync): number {
+  const { all, free, bytes } = pagesOf(db);
+  return (all - free) * bytes;
+}
+
+/** Pages that nothing uses go back to the file system, 64 at a time. */
+export function giveBack(db: DatabaseSync): void {
+  const { all, free } = pagesOf(db);
+  if (free <= Math.max(fewPages, all * mostFreeShare)) return;
+  db.exec(`PRAGMA incremental_vacuum(${mostPages})`);
+}

@@ -1,0 +1,67 @@
+/**
+ * A database that cannot be used is not thrown away: it is renamed, its write-ahead log with it, so
+ * that it can be looked into. Only the last three are kept, and of those before the last no more than
+ * 1 GiB.
+ *
+ *     metrics.db.damaged-20270114T100359123Z       metrics.db.version-7
+ *     metrics.db.damaged-20270114T100359123Z-wal   metrics.db.version-7-wal
+ */
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { errnoOf } from '../host/errno.ts';
+
+const mostKept = 3;
+const mostKeptBytes = 2 ** 30;
+const companions = ['-wal', '-shm'];
+
+export type Mark = 'damaged' | `version-${number}`;
+
+/** Answers the new name; throws Node's errors. */
+export function setAside(directory: string, name: string, mark: Mark, now: number): string {
+  const suffix = mark === 'damaged' ? `damaged-${stamp(now)}` : mark;
+  const aside = `${name}.${suffix}`;
+  removeWhole(directory, aside);
+  // The log first: a log without its database is ignored, a database without its log is old.
+  for (const companion of companions) {
+    renameIfThere(`${directory}/${name}${companion}`, `${directory}/${aside}${companion}`);
+  }
+  renameIfThere(`${directory}/${name}`, `${directory}/${aside}`);
+  keepLast(directory, name, aside);
+  return aside;
+}
+
+const stamp = (now: number) => new Date(now).toISOString().replaceAll(/[-:.]/g, '');
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+function removeWhole(directory: string, name: string): void {
+  for (const companion of ['', ...companions]) {
+    rmSync(`${directory}/${name}${companion}`, { force: true });
+  }
+}
+
+function keepLast(directory: string, name: string, newest: string): void {
+  const others = asideNames(directory, name)
+    .filter((each) => each !== newest)
+    .map((each) => ({ each, stat: statSync(`${directory}/${each}`) }))
+    .toSorted((a, b) => b.stat.ctimeMs - a.stat.ctimeMs);
+  let bytes = 0;
+  for (const [index, { each, stat }] of others.entries()) {
+    bytes += stat.size;
+    if (index >= mostKept - 1 || bytes > mostKeptBytes) removeWhole(directory, each);
+  }
+}
+
+function asideNames(directory: string, name: string): readonly string[] {
+  const marks = ['.damaged-', '.version-'].map((mark) => `${name}${mark}`);
+  return readdirSync(directory).filter(
+    (each) =>
+      marks.some((mark) => each.startsWith(mark)) &&
+      !companions.some((companion) => each.endsWith(companion)),
+  );
+}

@@ -1,0 +1,22 @@
+/**
+ * Whether the wall clock can be believed. It may be wrong for a while, for example until the host has
+ * asked a time server, and what a wrong clock calls old must not be deleted.
+ */
+const enough = 360;
+const mostMilliseconds = 3_600_000;
+
+export class SteadyClock {
+  #last: number | undefined;
+  #steady = 0;
+
+  /**
+   * Told the time once a tick: true after 360 ticks in which it never went back nor an hour ahead at
+   * once, which is half an hour where a tick takes five seconds.
+   */
+  isSteady(now: number): boolean {
+    const step = now - (this.#last ?? now);
+    this.#last = now;
+    this.#steady = step >= 0 && step <= mostMilliseconds ? this.#steady + 1 : 0;
+    return this.#steady >= enough;
+  }
+}

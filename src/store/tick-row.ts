@@ -1,0 +1,105 @@
+/**
+ * One tick as a row: who was in it as numbers of the registry, and a column of codes a metric.
+ *
+ * A column in which everything is zero is absent. One with many zeros is a bitmap of who is not zero,
+ * in words of 16 bits, and their codes; any other is a code each. Which it is shows in the length. All
+ * is in this machine's byte order: the file is not made to be carried about.
+ *
+ *     members  [3, 7, 12]        2 bytes each, 4 where a number needs them
+ *     cpu      [12288, 0, 9216]  6 bytes
+ *     write    [0b010, 17408]    4 bytes
+ */
+import { encodeSamples } from './sample-code.ts';
+
+const empty = new Uint8Array(0);
+
+/** Turns the columns of a row into bytes. They lie in memory that the next row uses again. */
+export class ColumnEncoder {
+  #codes = new Uint16Array(0);
+  #row = new Uint16Array(0);
+  #end = 0;
+
+  /** A row with so many members and columns follows. */
+  begin(count: number, columns: number): void {
+    this.#end = 0;
+    if (count > this.#codes.length) this.#codes = new Uint16Array(count * 2);
+    if (count * columns > this.#row.length) this.#row = new Uint16Array(count * columns * 2);
+  }
+
+  /** `undefined` where all are zero. */
+  encode(values: Float32Array): Uint8Array | undefined {
+    const count = values.length;
+    const used = encodeSamples(values, this.#codes);
+    if (used === 0) return undefined;
+    const begin = this.#end;
+    if (wordsFor(count) + used < count) this.#pack(count);
+    else {
+      this.#row.set(this.#codes.subarray(0, count), begin);
+      this.#end += count;
+    }
+    return new Uint8Array(this.#row.buffer, begin * 2, (this.#end - begin) * 2);
+  }
+
+  #pack(count: number): void {
+    const row = this.#row;
+    const bitmap = this.#end;
+    let next = bitmap + wordsFor(count);
+    row.fill(0, bitmap, next);
+    for (let index = 0; index < count; index++) {
+      const code = this.#codes[index] ?? 0;
+      if (code === 0) continue;
+      const word = bitmap + (index >> 4);
+      row[word] = (row[word] ?? 0) | (1 << (index & 15));
+      row[next++] = code;
+    }
+    this.#end = next;
+  }
+}
+
+const wordsFor = (count: number) => (count + 15) >> 4;
+
+/** Turns bytes back into a code a member; its memory is used again. */
+export class ColumnDecoder {
+  #codes = new Uint16Array(1_024);
+
+  /** All zero for an absent column, and for one whose length cannot be right. */
+  decode(bytes: Uint8Array | null, count: number): Uint16Array {
+    const words = shorts(bytes ?? empty);
+    if (words.length === count) return words;
+    if (count > this.#codes.length) this.#codes = new Uint16Array(count * 2);
+    const codes = this.#codes.subarray(0, count);
+    codes.fill(0);
+    if (words.length > wordsFor(count) && words.length < count) unpack(words, codes);
+    return codes;
+  }
+}
+
+function unpack(words: Uint16Array, codes: Uint16Array): void {
+  const bitmap = wordsFor(codes.length);
+  let next = bitmap;
+  for (let word = 0; word < bitmap; word++) {
+    for (let bits = words[word] ?? 0; bits !== 0; bits &= bits - 1) {
+      codes[(word << 4) + 31 - Math.clz32(bits & -bits)] = words[next++] ?? 0;
+    }
+  }
+}
+
+/** Numbers of the registry as bytes. */
+export function encodeNumbers(numbers: Uint32Array, largest: number): Uint8Array {
+  const narrow = largest <= 0xffff ? Uint16Array.from(numbers) : numbers;
+  return new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength);
+}
+
+/** Empty where the length fits neither width. */
+export function decodeNumbers(bytes: Uint8Array | null, count: number): Uint16Array | Uint32Array {
+  const all = bytes ?? empty;
+  if (all.byteLength === count * 2) return shorts(all);
+  if (all.byteLength !== count * 4) return new Uint16Array(0);
+  const aligned = all.byteOffset % 4 === 0 ? all : all.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, count);
+}
+
+function shorts(bytes: Uint8Array): Uint16Array {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >> 1);
+}

@@ -1,0 +1,477 @@
+/**
+ * An incident in plain words, a paragraph an entry: what happened, what was noticed, what ran, what
+ * was ended, and what to do.
+ *
+ *     alice was slowed down 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it
+ *     reached its CPU limit of 100% (cpu.limit, written in policy.xml:12).
+ *
+ * It says only what is known, and marks what is inferred. Names and command lines come from
+ * tenants: control characters do not pass, and long ones are cut.
+ */
+import type { LimitKey, Severity } from '../limits/limit.ts';
+import { attributeOf } from '../limits/limits.ts';
+import { printable } from '../policy/diagnostic.ts';
+import { quantityKinds, type QuantityKind } from '../units/quantity.ts';
+import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
+import { isReseller, uidOf } from './member.ts';
+
+export interface ExplainOptions {
+  /** Command lines instead of names of programs: for root and the tenant alone. */
+  readonly showCommands: boolean;
+  /** Whose eyes it is for: a tenant is spoken to, and can change no limit. */
+  readonly reader?: 'administrator' | 'reseller' | 'tenant';
+  /** Of the times in it, such as `Europe/Berlin`; `UTC` where nothing is given. */
+  readonly timeZone?: string;
+}
+
+/** `name` is the account, or `uid 1001`. */
+export function explainIncident(
+  incident: Incident,
+  evidence: readonly Snapshot[],
+  name: string,
+  options: ExplainOptions,
+): string[] {
+  const who = speakerOf(incident, name, options);
+  const topic = topics[incident.limit] ?? otherTopic(incident.limit);
+  const groups = topUsers(topic.resource, evidence, options.showCommands);
+  return [
+    whatHappened(incident, who, topic, options),
+    noticed(incident, topic),
+    whatRan(groups, topic, evidence),
+    whoWasEnded(incident, evidence),
+    cacheInIt(incident, evidence),
+    whatToDo(incident, who, topic, groups, options),
+  ].filter((paragraph) => paragraph !== '');
+}
+
+/** `alice was slowed down`; for a mail's subject, too. */
+export function incidentTitle(
+  incident: Incident,
+  name: string,
+  options: Pick<ExplainOptions, 'reader'> = {},
+): string {
+  const who = speakerOf(incident, name, options);
+  const { noun } = topics[incident.limit] ?? otherTopic(incident.limit);
+  return `${who.subject} ${happened(incident, who.plural)} at ${who.possessive} ${noun} limit`;
+}
+
+interface Speaker {
+  readonly subject: string;
+  /** The same where it opens a sentence; the name of an account stays as it is. */
+  readonly opening: string;
+  readonly possessive: string;
+  readonly plural: boolean;
+  /** As the command line takes it. */
+  readonly argument: string;
+}
+
+function speakerOf(
+  { member }: Incident,
+  name: string,
+  { reader }: Pick<ExplainOptions, 'reader'>,
+): Speaker {
+  const shown = cut(name, 64);
+  // What a shell would take for something else, or the command line for a uid, is given by its uid.
+  const argument = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(name) ? name : String(uidOf(member));
+  const plural = isReseller(member);
+  const possessive = plural ? 'their' : 'its';
+  const yours = reader === 'tenant' ? `your account ${shown}` : shown;
+  const subject = plural ? `the tenants of ${shown} together` : yours;
+  const opening = subject === shown ? shown : subject.charAt(0).toUpperCase() + subject.slice(1);
+  return { subject, opening, possessive, plural, argument };
+}
+
+type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'processes' | 'other';
+
+interface Topic {
+  readonly noun: string;
+  readonly resource: Resource;
+  readonly effect: Readonly<Partial<Record<Severity, string>>>;
+  /** What besides the limit may be changed. */
+  readonly advice: string;
+}
+
+const slowDisk = {
+  slowed:
+    'Reading and writing files took longer, and with it pages and scripts that wait for files or for a database. Nothing failed.',
+};
+const disk = (noun: string, resource: 'read' | 'write', advice: string): Topic => ({
+  noun,
+  resource,
+  effect: slowDisk,
+  advice,
+});
+const lessReading =
+  'Look for backups, searches through all files and database queries without an index; what is kept in memory or in a cache is not read again.';
+const lessWriting =
+  'Look for logs that are written too often, for backups, and for a cache or sessions on disk that change with each request.';
+
+const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
+  'cpu.limit': {
+    noun: 'CPU',
+    resource: 'cpu',
+    effect: {
+      slowed:
+        'Each time its programs waited for the rest of a tenth of a second. Pages and scripts took longer; nothing failed.',
+    },
+    advice:
+      'Look first at what used most: a script that never ends, a page that could be cached, a robot that asks too often, a job that could run at night.',
+  },
+  'memory.limit': {
+    noun: 'memory',
+    resource: 'memory',
+    effect: {
+      slowed:
+        'Its programs had to wait while the kernel looked for memory to take back. Pages and scripts took longer; nothing was ended.',
+      ended:
+        'At the limit the kernel ended a program to get memory back. Visitors may have seen an error of the web server, and a job that was running is incomplete.',
+    },
+    advice:
+      'Otherwise bound how many programs run at once (pm.max_children of php-fpm, workers of the application), or how much memory each may take.',
+  },
+  'processes.limit': {
+    noun: 'process',
+    resource: 'processes',
+    effect: {
+      refused:
+        'New programs and threads could not be started: visitors may have seen an error of the web server, a shell says "Resource temporarily unavailable". What ran went on.',
+    },
+    advice:
+      'Look for jobs that pile up since each starts before the last one has ended, and for workers that never end.',
+  },
+  'io.read': disk('disk reading', 'read', lessReading),
+  'io.reads': disk('disk reading', 'read', lessReading),
+  'io.write': disk('disk writing', 'write', lessWriting),
+  'io.writes': disk('disk writing', 'write', lessWriting),
+};
+
+/** What no row above describes. */
+const otherTopic = (limit: LimitKey): Topic => ({
+  noun: limit.replace('.limit', '').replace('.', ' '),
+  resource: 'other',
+  effect: {
+    slowed: 'What it did took longer; nothing failed.',
+    refused: 'Something that it asked for was refused, which its programs see as an error.',
+    ended: 'One of its programs was ended.',
+  },
+  advice: '',
+});
+
+function whatHappened(
+  incident: Incident,
+  who: Speaker,
+  topic: Topic,
+  options: ExplainOptions,
+): string {
+  const { limit, value, from, inferred } = incident;
+  const { reader = 'administrator' } = options;
+  const place = from === '' || reader !== 'administrator' ? '' : `, written in ${cut(from, 200)}`;
+  const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topic.noun} limit of ${cut(value, 64)} (${limit}${place})`;
+  const sentence = `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, ${facts}.`;
+  return inferred ? `${sentence} ${inference}` : sentence;
+}
+
+const inference =
+  'The kernel does not count this: it is inferred from a use that stood at the limit.';
+
+/** An incident that ended a process has slowed down before, and its faults are of both kinds. */
+function happened({ limit, severity, faults }: Incident, plural: boolean): string {
+  const be = plural ? 'were' : 'was';
+  if (severity === 'slowed') return `${be} slowed down ${times(faults)}`;
+  if (severity === 'ended')
+    return limit === 'memory.limit' ? 'ran out of memory' : `had programs ended`;
+  const what = limit === 'processes.limit' ? 'a new process' : 'something';
+  return `${be} refused ${what} ${times(faults)}`;
+}
+
+const wholeNumber = (count: number) => (Number.isFinite(count) ? Math.round(count) : 0);
+
+export function times(count: number): string {
+  const whole = wholeNumber(count);
+  if (whole === 1) return 'once';
+  return whole === 2 ? 'twice' : `${whole} times`;
+}
+
+function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
+  const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
+  if (severity !== 'ended') return text;
+  return `${text} In all it ran into the limit or lost a program ${times(faults)}.`;
+}
+
+function when({ begin, end }: Incident, { timeZone = 'UTC' }: ExplainOptions): string {
+  const from = moment(begin, timeZone);
+  const to = moment(end, timeZone);
+  const zone = `(${timeZone})`;
+  if (from.day !== to.day) {
+    return `between ${from.day} ${from.time} and ${to.day} ${to.time} ${zone}`;
+  }
+  if (from.time === to.time) return `on ${from.day} at ${from.time} ${zone}`;
+  return `on ${from.day} between ${from.time} and ${to.time} ${zone}`;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function moment(at: number, timeZone: string): { day: string; time: string } {
+  if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return { day: 'an unknown day', time: '' };
+  let format = formats.get(timeZone);
+  if (format === undefined) {
+    const [dateStyle, timeStyle] = ['long', 'short'] as const;
+    format = new Intl.DateTimeFormat('en-GB', { dateStyle, timeStyle, timeZone });
+    // As many as there are zones that someone asks for; a host has one.
+    if (formats.size < 16) formats.set(timeZone, format);
+  }
+  const parts = Object.fromEntries(format.formatToParts(at).map((each) => [each.type, each.value]));
+  return {
+    day: `${parts['day']} ${parts['month']} ${parts['year']}`,
+    time: `${parts['hour']}:${parts['minute']}`,
+  };
+}
+
+/** Processes of one program, or of one command line, together. */
+interface Group {
+  readonly title: string;
+  processes: number;
+  threads: number;
+  /** Of the resource: seconds, bytes, or threads. */
+  amount: number;
+  largest: number;
+  youngestSeconds: number;
+}
+
+/** At most these are named. */
+const mostGroups = 3;
+
+/** The largest users of a resource, largest first. */
+function topUsers(
+  resource: Resource,
+  evidence: readonly Snapshot[],
+  showCommands: boolean,
+): readonly Group[] {
+  const groups = new Map<string, Group>();
+  for (const [process, amount] of amounts(resource, evidence)) {
+    const title = showCommands ? cut(process.command, 120) : cut(process.name, 32);
+    const group = groups.get(title) ?? emptyGroup(title);
+    groups.set(title, group);
+    group.processes++;
+    group.threads += process.threads;
+    group.amount += amount;
+    group.largest = Math.max(group.largest, amount);
+    group.youngestSeconds = Math.min(group.youngestSeconds, process.ageSeconds);
+  }
+  return [...groups.values()]
+    .filter((each) => each.amount > 0)
+    .sort((a, b) => b.amount - a.amount)
+    .slice(0, mostGroups);
+}
+
+const emptyGroup = (title: string): Group => ({
+  title,
+  processes: 0,
+  threads: 0,
+  amount: 0,
+  largest: 0,
+  youngestSeconds: Infinity,
+});
+
+type Amounts = readonly (readonly [ProcessEvidence, number])[];
+
+function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
+  switch (resource) {
+    case 'cpu':
+      return growth(evidence, (each) => each.cpuSeconds);
+    case 'read':
+      return growth(evidence, (each) => each.readBytes);
+    case 'write':
+      return growth(evidence, (each) => each.writeBytes);
+    case 'memory':
+      return standing(fullest(evidence, memoryOf), (each) => each.memoryBytes);
+    case 'processes':
+      return standing(fullest(evidence, threadsOf), (each) => each.threads);
+    case 'other':
+      return [];
+  }
+}
+
+type Measure = (process: ProcessEvidence) => number;
+
+const standing = (snapshot: Snapshot | undefined, measure: Measure): Amounts =>
+  (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
+
+const memoryOf = ({ usage }: Snapshot) => usage.memory - usage.cache;
+const threadsOf = ({ usage, processCount }: Snapshot) => Math.max(usage.threads, processCount);
+
+function fullest(
+  evidence: readonly Snapshot[],
+  measure: (snapshot: Snapshot) => number,
+): Snapshot | undefined {
+  return evidence.reduce<Snapshot | undefined>(
+    (most, each) => (most === undefined || measure(each) > measure(most) ? each : most),
+    undefined,
+  );
+}
+
+/**
+ * What each process used between the first and the last snapshot that show it; all that it used so
+ * far where it began in between, or where there is only one snapshot. A number is given to another
+ * process once the first has ended, which is then younger than it was.
+ */
+function growth(evidence: readonly Snapshot[], measure: Measure): Amounts {
+  const seen = new Map<number, { process: ProcessEvidence; before: number; used: number }>();
+  const first = evidence.length > 1 ? (evidence[0]?.at ?? 0) : -Infinity;
+  for (const { at, processes } of evidence) {
+    for (const process of processes) {
+      const known = seen.get(process.pid);
+      const now = measure(process);
+      if (known === undefined || process.ageSeconds < known.process.ageSeconds) {
+        const wasThere = at - process.ageSeconds * 1000 < first;
+        const used = (known?.used ?? 0) + (wasThere ? 0 : now);
+        seen.set(process.pid, { process, before: now, used });
+        continue;
+      }
+      known.used += Math.max(0, now - known.before);
+      Object.assign(known, { process, before: now });
+    }
+  }
+  return [...seen.values()].map(({ process, used }) => [process, used] as const);
+}
+
+const amountTexts: Readonly<Record<Resource, (group: Group) => string>> = {
+  cpu: ({ amount }) => `${rough(amount)} s of CPU time`,
+  memory: ({ amount }) => roughBytes(amount),
+  read: ({ amount }) => `${roughBytes(amount)} read`,
+  write: ({ amount }) => `${roughBytes(amount)} written`,
+  processes: ({ amount, processes }) =>
+    amount > processes ? `${wholeNumber(amount)} threads` : '',
+  other: () => '',
+};
+
+function whatRan(
+  groups: readonly Group[],
+  { resource }: Topic,
+  evidence: readonly Snapshot[],
+): string {
+  if (resource === 'other') return '';
+  if (evidence.length === 0) return 'What ran at the time was not recorded.';
+  if (groups.length === 0) {
+    return 'None of the processes that were seen stood out; what used most had ended before it could be looked at.';
+  }
+  const list = groups.map((group) => {
+    const facts = [amountTexts[resource](group), processCount(group.processes)];
+    return `${group.title} (${facts.filter((each) => each !== '').join(', ')})`;
+  });
+  return `${leadIn(resource, evidence)}: ${list.join('; ')}.`;
+}
+
+const processCount = (count: number) => (count === 1 ? '1 process' : `${count} processes`);
+
+function leadIn(resource: Resource, evidence: readonly Snapshot[]): string {
+  if (resource === 'memory') return 'Most memory was held by';
+  if (resource === 'processes') return 'What ran when there was most';
+  return evidence.length === 1
+    ? 'What had used most since it was started'
+    : `What used most, as far as ${evidence.length} looks at the processes show`;
+}
+
+const mostKilled = 5;
+
+function whoWasEnded({ severity }: Incident, evidence: readonly Snapshot[]): string {
+  if (severity !== 'ended') return '';
+  const known = new Map<number, KilledProcess>();
+  for (const { killed = [] } of evidence) for (const each of killed) known.set(each.pid, each);
+  if (known.size === 0) return 'Which program was ended is not known; the kernel log may say it.';
+  const all = [...known.values()];
+  const named = all
+    .slice(0, mostKilled)
+    .map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
+  const more = all.length > mostKilled ? ` and ${all.length - mostKilled} more` : '';
+  return `The kernel ended ${named.join(', ')}${more}.`;
+}
+
+function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
+  const most = fullest(evidence, ({ usage }) => usage.memory);
+  if (limit !== 'memory.limit' || most === undefined || !(most.usage.memory > 0)) return '';
+  const { memory, cache } = most.usage;
+  if (cache < memory / 10) {
+    return `Hardly any of the ${roughBytes(memory)} in use was page cache: its programs needed the memory themselves.`;
+  }
+  return `Of the ${roughBytes(memory)} in use ${roughBytes(cache)} were page cache, copies of files that the kernel takes back before it ends anything.`;
+}
+
+function whatToDo(
+  incident: Incident,
+  who: Speaker,
+  topic: Topic,
+  groups: readonly Group[],
+  { reader = 'administrator' }: ExplainOptions,
+): string {
+  const parts = [suspicion(topic.resource, groups), topic.advice, raise(incident, who, reader)];
+  return parts.filter((each) => each !== '').join(' ');
+}
+
+/** What the processes themselves hint at, and no more than a hint. */
+function suspicion(resource: Resource, groups: readonly Group[]): string {
+  const [first] = groups;
+  if (first === undefined) return '';
+  const all = groups.reduce((sum, each) => sum + each.amount, 0);
+  const most = first.amount > 0.6 * all;
+  if (resource === 'processes' && most && first.processes >= 10) {
+    const young = first.youngestSeconds < 60 ? ', and the youngest is less than a minute old' : '';
+    return `Most of them are ${first.title}${young}: check whether it starts itself again in a loop.`;
+  }
+  if (resource !== 'memory' || !most) return '';
+  if (first.largest > 0.6 * all)
+    return `One process of ${first.title} held most: look there first.`;
+  return first.processes >= 5
+    ? `${first.title} is there ${times(first.processes)}, with ${roughBytes(first.amount / first.processes)} each: fewer of them at once need less.`
+    : '';
+}
+
+function raise(
+  { limit, value, member }: Incident,
+  { argument }: Speaker,
+  reader: NonNullable<ExplainOptions['reader']>,
+): string {
+  const higher = higherValue(attributeOf(limit).kind, value);
+  if (higher === undefined) return '';
+  if (reader !== 'administrator') {
+    return `If it needs more, ask the administrator of this server for a higher limit, for example ${higher}.`;
+  }
+  const verb = isReseller(member) ? 'reseller set' : 'set';
+  const shown = higher.includes(' ') ? `"${higher}"` : higher;
+  return `If it needs more, raise the limit: bulkhead ${verb} ${argument} ${limit.replace(/\.limit$/, '')}=${shown}`;
+}
+
+/** Half as much again, rounded up to what a person would write. */
+function higherValue(kind: QuantityKind, text: string): string | undefined {
+  const parsed = quantityKinds[kind].parse(text);
+  if (!parsed.ok || parsed.value <= 0) return undefined;
+  const wanted = parsed.value * 1.5;
+  const step = stepOf(kind, wanted);
+  const higher = Math.ceil(wanted / step - 1e-9) * step;
+  return quantityKinds[kind].print(kind === 'cpu' ? Number(higher.toFixed(6)) : higher);
+}
+
+function stepOf(kind: QuantityKind, value: number): number {
+  if (kind === 'cpu') return value > 1 ? 0.1 : 0.01;
+  if (kind !== 'bytes' && kind !== 'bytesPerSecond') return value > 100 ? 10 : 1;
+  return [2 ** 30, 2 ** 28, 2 ** 20, 2 ** 10].find((step) => value >= 8 * step) ?? 1;
+}
+
+const rough = (value: number) => (value >= 10 ? String(Math.round(value)) : value.toFixed(1));
+
+function roughBytes(value: number): string {
+  for (const [unit, scale] of byteUnits)
+    if (value >= scale) return `${rough(value / scale)} ${unit}`;
+  return `${wholeNumber(value)} B`;
+}
+const byteUnits = [
+  ['TiB', 2 ** 40],
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+  ['KiB', 2 ** 10],
+] as const;
+
+function cut(text: string, most: number): string {
+  const safe = printable(text.slice(0, most));
+  return text.length > most ? `${safe}…` : safe;
+}

@@ -1,0 +1,337 @@
+/** The agent as a whole, on the kernel of this machine. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { socketOf } from '../../src/agent/client.ts';
+import type {
+  IncidentAnswer,
+  IncidentsAnswer,
+  ProcessesAnswer,
+  StatusAnswer,
+  TopAnswer,
+  UsageAnswer,
+} from '../../src/agent/api.ts';
+import { readText } from '../../src/host/read.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { RunningAgent } from './running-agent.ts';
+
+const instance = 'bulkhead-agent-test';
+const here = hostHere(instance);
+const skip = 'skip' in here ? here.skip : false;
+const [alice, bob, reseller, carol] = [880_001, 880_002, 880_003, 880_004] as const;
+
+const policy = (more = '') => `  <agent interval="1s"/>
+  <defaults><cpu limit="30%"/><memory limit="32MiB"/><processes limit="20"/></defaults>
+  <tenant uid="${alice}"/>
+  <tenant uid="${bob}"><cpu limit="150%"/></tenant>
+  <reseller uid="${reseller}"><cpu limit="100%"/><tenant uid="${carol}"/></reseller>${more}`;
+
+const shells: ChildProcess[] = [];
+
+/** A process that becomes the tenant's by itself, as cron and sshd do. */
+function runAs(uid: number, script: string): ChildProcess {
+  const args = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', 'sh', '-c', script];
+  const child = spawn('setpriv', args, { stdio: 'ignore' });
+  shells.push(child);
+  return child;
+}
+
+function end(child: ChildProcess): void {
+  child.kill('SIGKILL');
+}
+
+const groupsOf = (pid: number) =>
+  (readText(`/proc/${pid}/cgroup`) ?? '')
+    .split('\n')
+    .filter((line) => line.includes(`/${instance}`));
+
+const isPlaced = (child: ChildProcess, uid: number) => {
+  const groups = groupsOf(child.pid ?? 0);
+  return groups.length > 0 && groups.every((line) => line.endsWith(`/u${uid}`));
+};
+
+describe('the agent', { skip }, () => {
+  let agent: RunningAgent;
+
+  before(async () => {
+    if ('skip' in here) return;
+    agent = new RunningAgent(here.host);
+    agent.writePolicy(policy());
+    await agent.start();
+  });
+
+  after(async () => {
+    for (const each of shells) end(each);
+    await agent[Symbol.asyncDispose]();
+  });
+
+  const top = async (uid = 0) => (await agent.ask('/v1/top', uid)).json<TopAnswer>();
+  const incidents = async (uid = 0) =>
+    (await agent.ask('/v1/incidents', uid)).json<IncidentsAnswer>().incidents;
+
+  test('applies the policy at its start, and says so', async () => {
+    const status = await agent.status();
+    assert.equal(status.policy.state, 'in force', status.policy.problems.join('\n'));
+    assert.equal(status.tenants, 3);
+    assert.equal(status.resellers, 1);
+    assert.equal(status.history.state, 'on');
+    await agent.until(
+      'it places',
+      async () => (await agent.status()).placement.state !== 'starting',
+    );
+  });
+
+  test('places what becomes a tenant, and counts nobody outside', async () => {
+    const child = runAs(alice, 'sleep 60');
+    await agent.until('it is placed', () => isPlaced(child, alice));
+    const status = (await agent.ask('/v1/status?fresh=1')).json<StatusAnswer>();
+    assert.deepEqual(status.placement.outside, []);
+    end(child);
+  });
+
+  test('sees what is used, and a limit that strikes, with evidence', async () => {
+    const busy = runAs(alice, 'while :; do :; done # \u001b[31mred\u0007');
+    await agent.until('an incident begins', async () =>
+      (await incidents()).some(
+        (each) => each.limit === 'cpu.limit' && each.member === `u${alice}` && each.snapshots > 0,
+      ),
+    );
+    await agent.until('it stands at its limit', async () => {
+      const row = (await top()).rows.find((each) => each.member === `u${alice}`);
+      if (row === undefined) return false;
+      assert.ok((row.faults['cpu.limit'] ?? 0) > 0);
+      return row.usage.cpu > 0.2 && row.usage.cpu < 0.4;
+    });
+    const [incident] = await incidents();
+    await agent.until('its evidence is there', async () => {
+      const found = (await agent.ask(`/v1/incidents/${incident?.id}`)).json<IncidentAnswer>();
+      return found.evidence.length > 0;
+    });
+    const text = (await agent.ask(`/v1/incidents/${incident?.id}`)).text;
+    const found = JSON.parse(text) as IncidentAnswer;
+    assert.equal(found.severity, 'slowed');
+    assert.equal(found.value, '30%');
+    assert.match(found.from, /policy\.xml:3 \(defaults\)$/);
+    const [process_] = found.evidence[0]?.processes ?? [];
+    assert.match(process_?.command ?? '', /^sh -c while :; do :; done/);
+    assert.ok(!text.includes('\\u001b') && !text.includes('\\u0007'), 'a control code got through');
+    assert.ok(found.explanation.length > 0);
+    end(busy);
+  });
+
+  test('counts forks that were refused, and processes ended for want of memory', async () => {
+    const forks = runAs(
+      bob,
+      'sleep 0.5; for i in $(seq 60); do sleep 20 & done 2>/dev/null; sleep 20',
+    );
+    const memory = runAs(carol, 'sleep 0.5; head -c 90000000 /dev/zero | tail >/dev/null');
+    await agent.until('both are incidents', async () => {
+      const found = await incidents();
+      return (
+        found.some((each) => each.limit === 'processes.limit' && each.severity === 'refused') &&
+        found.some((each) => each.limit === 'memory.limit' && each.severity === 'ended')
+      );
+    });
+    end(forks);
+    end(memory);
+    // What is left of it ends by itself within seconds, or with the instance.
+  });
+
+  test('shows each only what is theirs', async () => {
+    const own = runAs(carol, 'sleep 60 # secret');
+    await agent.until('it is placed', () => isPlaced(own, carol));
+    await agent.until('a tick saw it', async () =>
+      (await top()).rows.some((each) => each.member === `u${carol}`),
+    );
+    const members = async (uid: number) => (await top(uid)).rows.map((each) => each.member).sort();
+    assert.deepEqual(await members(carol), [`u${carol}`]);
+    assert.deepEqual(await members(reseller), [`r${reseller}`, `u${carol}`]);
+    assert.equal((await agent.ask('/v1/top', 880_099)).status, 403);
+    assert.equal((await agent.ask(`/v1/tenants/${alice}/processes`, carol)).status, 404);
+    assert.equal((await agent.ask('/v1/status', carol)).status, 403);
+    assert.equal((await agent.ask('/metrics', carol)).status, 403);
+    assert.equal((await agent.ask('/v1/alerts/test', carol, 'POST')).status, 403);
+    const processes = async (uid: number) =>
+      (await agent.ask(`/v1/tenants/${carol}/processes`, uid)).json<ProcessesAnswer>().processes;
+    const commands = async (uid: number) => (await processes(uid)).map((each) => each.command);
+    assert.ok((await commands(carol)).some((each) => each?.includes('secret')));
+    assert.ok((await commands(0)).some((each) => each?.includes('secret')));
+    assert.deepEqual(
+      (await commands(reseller)).filter((each) => each !== undefined),
+      [],
+    );
+    for (const each of await incidents(reseller)) {
+      assert.ok([`u${carol}`, `r${reseller}`].includes(each.member));
+      const text = (await agent.ask(`/v1/incidents/${each.id}`, reseller)).text;
+      assert.ok(!text.includes('90000000'));
+    }
+    end(own);
+  });
+
+  test('answers from history', async () => {
+    const path = `/v1/usage?tenant=${alice}`;
+    const usage = (await agent.ask(path)).json<UsageAnswer>();
+    assert.ok(usage.measuredSeconds > 0);
+    const cpu = usage.rows[0]?.metrics.cpu;
+    assert.ok(cpu !== undefined && cpu.max > 0.1 && cpu.average > 0 && cpu.p95 <= cpu.max);
+    assert.ok((usage.rows[0]?.faults['cpu.limit'] ?? 0) > 0);
+  });
+
+  test('refuses what it cannot understand, with words', async () => {
+    const cases: readonly (readonly [string, number, RegExp])[] = [
+      ['/v1/usage?from=x', 400, /must be a whole number/],
+      ['/v1/usage?from=5&to=4', 400, /ends before it begins/],
+      ['/v1/series?tenant=1&metric=cpu', 404, /no tenant "1"/],
+      [`/v1/series?tenant=${alice}&metric=x`, 400, /must be one of cpu/],
+      ['/v1/incidents/0x1', 404, /no incident "0x1"/],
+      ['/v1/nothing', 404, /no such page/],
+      [`/v1/top?${'tenant=x&'.repeat(1900)}`, 431, /^$/],
+    ];
+    for (const [path, status, text] of cases) {
+      const reply = await agent.ask(path);
+      assert.equal(reply.status, status, path.slice(0, 60));
+      assert.match(status === 431 ? '' : reply.json<{ error: string }>().error, text);
+    }
+  });
+
+  test('keeps to the last good policy while the file is wrong', async () => {
+    writeFileSync(agent.policyFile, '<bulkhead version="1"><tenat/></bulkhead>');
+    await agent.until('it is refused', async () => {
+      const status = await agent.status();
+      return status.policy.state === 'refused' && status.tenants === 3;
+    });
+    const child = runAs(alice, 'sleep 60');
+    await agent.until('it is placed all the same', () => isPlaced(child, alice));
+    // Over a restart too.
+    assert.equal(await agent.stop(), 0);
+    assert.ok(isPlaced(child, alice));
+    await agent.start();
+    const status = await agent.status();
+    assert.equal(status.policy.state, 'refused');
+    assert.match(status.policy.problems.join('\n'), /<tenat> is not known/);
+    assert.equal(status.tenants, 3);
+    agent.writePolicy(policy(`\n  <tenant uid="880005"/>`));
+    await agent.until('the new one is in force', async () => (await agent.status()).tenants === 4);
+    assert.equal((await agent.status()).policy.state, 'in force');
+    end(child);
+  });
+
+  test('holds a new account within a second', async () => {
+    const name = 'bh-agent-test';
+    agent.writePolicy(policy('\n  <tenants uids="880100-880110"/>'));
+    await agent.until('the range is in force', async () => (await agent.status()).tenants === 3);
+    assert.equal(spawnSync('useradd', ['-M', '-u', '880100', name]).status, 0);
+    const made = performance.now();
+    try {
+      await agent.until('it is a tenant', async () => (await agent.status()).tenants === 4);
+      const seconds = (performance.now() - made) / 1000;
+      assert.ok(seconds < 10, `${seconds} s`);
+    } finally {
+      spawnSync('userdel', [name]);
+    }
+    await agent.until('it is none any more', async () => (await agent.status()).tenants === 3);
+  });
+
+  test('makes a group again that was removed behind its back', async () => {
+    if ('skip' in here) return;
+    const driver = here.host.probe();
+    assert.ok(driver.ok);
+    for (const { rootPath } of driver.value.tree.hierarchies) {
+      const children = readdirSync(`${rootPath}/u${bob}`, { withFileTypes: true });
+      assert.ok(children.every((each) => !each.isDirectory()));
+    }
+    await agent.until('it is empty and gone', () => {
+      try {
+        for (const { rootPath } of driver.value.tree.hierarchies) rmdirSync(`${rootPath}/u${bob}`);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    await agent.until('it is back', () =>
+      driver.value.tree.hierarchies.every(
+        ({ rootPath }) => statSync(`${rootPath}/u${bob}`, { throwIfNoEntry: false }) !== undefined,
+      ),
+    );
+    const child = runAs(bob, 'sleep 60');
+    await agent.until('it is placed', () => isPlaced(child, bob));
+    end(child);
+  });
+
+  test('goes on when it was killed, with what it knew', async () => {
+    const before = await incidents();
+    assert.ok(before.length > 0);
+    const child = runAs(alice, 'sleep 60');
+    await agent.until('it is placed', () => isPlaced(child, alice));
+    await agent.stop('SIGKILL');
+    assert.ok(isPlaced(child, alice));
+    await agent.start();
+    const ids = new Set((await incidents()).map((each) => each.id));
+    for (const each of before) assert.ok(ids.has(each.id));
+    end(child);
+  });
+
+  test('lets only one of it run', () => {
+    const second = spawnSync(
+      './bulkhead',
+      ['--instance', instance, 'agent', '--policy', agent.policyFile],
+      { encoding: 'utf8', timeout: 30_000 },
+    );
+    assert.equal(second.status, 1);
+    assert.match(second.stderr, /Another agent runs here/);
+  });
+
+  test('answers root while 2,000 clients hold on, and one never reads', async () => {
+    const path = socketOf(agent.host.paths);
+    const clients: Socket[] = [];
+    try {
+      for (let index = 0; index < 2000; index++) {
+        // Four of five are a tenant.
+        process.seteuid?.(index % 5 === 0 ? 0 : alice);
+        const client = connect(path);
+        client.on('error', () => {});
+        client.write('GET /v1/top?all=1 HTTP/1.1\r\nHost: x\r\n\r\n');
+        client.pause();
+        clients.push(client);
+        process.seteuid?.(0);
+      }
+      await sleep(200);
+      const ticks = (await agent.status().catch(() => undefined))?.tick.ticks ?? 0;
+      await agent.until('it ticks on and answers', async () => {
+        const reply = await agent.ask('/v1/status');
+        return reply.status === 200 && reply.json<StatusAnswer>().tick.ticks > ticks;
+      });
+    } finally {
+      for (const each of clients) each.destroy();
+    }
+    await agent.until(
+      'the tenant is answered too',
+      async () => (await agent.ask('/v1/top', alice)).status === 200,
+    );
+  });
+
+  test('goes on through a tenant that forks, dies and renames itself all the time', async () => {
+    const script = `n=0; while [ $n -lt 400 ]; do n=$((n+1)); sh -c 'exit 0' & printf 'a\\033]0;x\\nb' > /proc/self/comm; done 2>/dev/null; wait`;
+    const storms = [runAs(alice, script), runAs(alice, script)];
+    await Promise.all(storms.map((each) => once(each, 'exit')));
+    const status = (await agent.ask('/v1/status?fresh=1')).json<StatusAnswer>();
+    assert.deepEqual(
+      status.placement.outside.filter((each) => each.uid === alice),
+      [],
+    );
+    assert.equal(status.policy.state, 'in force');
+  });
+
+  test('stops cleanly, and leaves limits and processes as they are', async () => {
+    const child = runAs(alice, 'sleep 60');
+    await agent.until('it is placed', () => isPlaced(child, alice));
+    assert.equal(await agent.stop('SIGINT'), 0);
+    assert.ok(isPlaced(child, alice));
+    assert.match(agent.log, /Stopped; limits go on holding/);
+    end(child);
+  });
+});

@@ -1,0 +1,477 @@
+/** The metrics page, read by a parser of its own, by promtool, and by a Prometheus server. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StatusAnswer, Who } from '../../src/agent/api.ts';
+import {
+  contentTypes,
+  exposition,
+  formatFor,
+  type Exposed,
+  type ExposedMember,
+  type ExpositionOptions,
+  type FaultTotals,
+} from '../../src/agent/exposition.ts';
+import type { Counters } from '../../src/limits/limit.ts';
+import { attributes, noCounters } from '../../src/limits/limits.ts';
+import { resellerMember, tenantMember, type Member } from '../../src/usage/member.ts';
+
+const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
+const skip = hasPromtool ? false : 'needs promtool (Debian: prometheus)';
+const hasPrometheus = spawnSync('prometheus', ['--version']).error === undefined;
+const skipServer = hasPrometheus ? false : 'needs prometheus (Debian: prometheus)';
+
+const status: StatusAnswer = {
+  version: '0.1.0',
+  instance: 'bulkhead',
+  pid: 1,
+  startedAt: 1_763_992_800_500,
+  driver: 'cgroup2',
+  policy: { file: '/etc/p.xml', state: 'in force', since: 1_763_992_800_000, problems: ['a', 'b'] },
+  tenants: 3,
+  resellers: 1,
+  placement: {
+    state: 'starting',
+    events: 10,
+    placed: 4,
+    overruns: 1,
+    restarts: 2,
+    outside: [{ pid: 9, uid: 1001, reason: 'in a container' }],
+  },
+  tick: { intervalSeconds: 5, at: 1_763_992_900_250, tookSeconds: 0.012, ticks: 20, faults: 6 },
+  history: { state: 'off', problem: 'no space', bytes: 4096 },
+  memoryBytes: 60_000_000,
+};
+
+const whoOf = (member: Member, name: string, more: Partial<Who> = {}): Who => ({
+  member,
+  uid: Number(member.slice(1)),
+  name,
+  kind: member.startsWith('u') ? 'tenant' : 'reseller',
+  ...more,
+});
+
+const memberOf = (
+  who: Who,
+  counters: Partial<Counters> = {},
+  limits: ExposedMember['limits'] = {},
+): [Member, ExposedMember] => [
+  who.member,
+  { who, counters: { ...noCounters, ...counters }, limits },
+];
+
+const nobody: Exposed = { members: new Map(), faults: new Map(), status };
+const pageOf = (exposed: Partial<Exposed>, options?: ExpositionOptions) =>
+  [...exposition({ ...nobody, ...exposed }, options)].join('');
+
+interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+interface Family {
+  readonly type: string;
+  readonly samples: Sample[];
+}
+
+/** Reads a page, and holds it to what the format and its conventions ask for. */
+function parse(page: string, format: 'text' | 'openmetrics' = 'text'): Map<string, Family> {
+  const families = new Map<string, Family>();
+  let current: Family | undefined;
+  let [name, helped] = ['', ''];
+  const lines = page.split('\n');
+  assert.equal(lines.pop(), '', 'ends with a line end');
+  if (format === 'openmetrics') assert.equal(lines.pop(), '# EOF');
+  for (const line of lines) {
+    const help = /^# HELP (\S+) \S.*$/.exec(line);
+    const type = /^# TYPE (\S+) (counter|gauge)$/.exec(line);
+    if (help !== null) helped = help[1] ?? '';
+    else if (type !== null) {
+      name = type[1] ?? '';
+      assert.equal(helped, name, 'HELP comes before TYPE');
+      assert.ok(!families.has(name), `${name} comes once`);
+      current = { type: type[2] ?? '', samples: [] };
+      families.set(name, current);
+    } else {
+      const sample = parseSample(line);
+      const suffix = format === 'openmetrics' && current?.type === 'counter' ? '_total' : '';
+      assert.equal(sample.name, name + suffix, line);
+      current?.samples.push(sample);
+    }
+  }
+  for (const [key, { type, samples }] of families) {
+    assert.ok(samples.length > 0, `${key} has samples`);
+    if (format === 'text') assert.equal(type === 'counter', key.endsWith('_total'), key);
+    const distinct = new Set(samples.map((each) => JSON.stringify(each.labels)));
+    assert.equal(distinct.size, samples.length, `${key} has no sample twice`);
+  }
+  return families;
+}
+
+function parseSample(line: string): Sample {
+  const match = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? ([0-9.e+-]+)$/.exec(line);
+  assert.ok(match !== null, line);
+  const labels: Record<string, string> = {};
+  const inside = match[2] ?? '';
+  const pair = /([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y;
+  while (pair.lastIndex < inside.length) {
+    const [, key = '', text = ''] = pair.exec(inside) ?? assert.fail(line);
+    labels[key] = text.replace(/\\(.)/g, (_all, char: string) => (char === 'n' ? '\n' : char));
+  }
+  return { name: match[1] ?? '', labels, value: Number(match[3]) };
+}
+
+const samplesOf = (page: string, name: string) => parse(page).get(name)?.samples;
+
+const alice = whoOf(tenantMember(1001), 'alice', { reseller: 'acme', package: 'basic' });
+
+describe('exposition() has', () => {
+  const counters = {
+    cpuMicroseconds: 12_500_001,
+    throttledMicroseconds: 1,
+    memoryBytes: 300,
+    cacheBytes: 100,
+    oomKills: 2,
+    ioPressureMicroseconds: 1_500_000,
+  };
+  const page = pageOf({
+    members: new Map([
+      memberOf(alice, counters, { 'memory.limit': 1024, 'cpu.limit': 1.5, 'io.reads': 30 }),
+      memberOf(whoOf(resellerMember(1000), 'acme'), { cpuMicroseconds: 99e6 }, { 'cpu.limit': 4 }),
+    ]),
+    faults: new Map([[alice.member, { 'memory.limit': { ended: 2 } }]]),
+  });
+  const labels = { tenant: 'alice', uid: '1001', reseller: 'acme', package: 'basic' };
+
+  test('counters in base units, with all labels', () => {
+    const name = 'bulkhead_tenant_cpu_seconds_total';
+    assert.deepEqual(samplesOf(page, name), [{ name, labels, value: 12.500001 }]);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_memory_bytes')?.[0]?.value, 300);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_memory_cache_bytes')?.[0]?.value, 100);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_oom_kills_total')?.[0]?.value, 2);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_cpu_throttled_seconds_total')?.[0]?.value, 1e-6);
+  });
+
+  test('resellers apart from tenants', () => {
+    const [sample] = samplesOf(page, 'bulkhead_reseller_cpu_seconds_total') ?? [];
+    assert.deepEqual(sample?.labels, { reseller: 'acme', uid: '1000' });
+    assert.equal(sample?.value, 99);
+  });
+
+  test('limits in the units of what they bound, where there are any', () => {
+    assert.equal(samplesOf(page, 'bulkhead_tenant_limit_memory_bytes')?.[0]?.value, 1024);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_limit_cpu_cores')?.[0]?.value, 1.5);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_limit_io_reads_per_second')?.[0]?.value, 30);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_limit_processes'), undefined);
+  });
+
+  test('faults from zero for limits that are set, by limit and severity', () => {
+    const faults = samplesOf(page, 'bulkhead_tenant_faults_total') ?? [];
+    const found = faults.map(({ labels: { limit, severity }, value }) => [limit, severity, value]);
+    assert.deepEqual(found, [
+      ['cpu.limit', 'slowed', 0],
+      ['memory.limit', 'slowed', 0],
+      ['memory.limit', 'ended', 2],
+      ['io.reads', 'slowed', 0],
+    ]);
+  });
+
+  test('pressure by resource, and only where the kernel counts it', () => {
+    const name = 'bulkhead_tenant_pressure_waiting_seconds_total';
+    const found = samplesOf(page, name)?.map((each) => [each.labels['resource'], each.value]);
+    assert.deepEqual(found, [
+      ['cpu', 0],
+      ['memory', 0],
+      ['io', 1.5],
+    ]);
+    const members = new Map([memberOf(alice)]);
+    const v1 = pageOf({ members, status: { ...status, driver: 'cgroup1' } });
+    assert.equal(samplesOf(v1, name), undefined);
+  });
+
+  test('the state of the agent', () => {
+    const families = parse(page);
+    const value = (name: string) => families.get(`bulkhead_agent_${name}`)?.samples[0]?.value;
+    assert.equal(value('start_time_seconds'), 1_763_992_800.5);
+    assert.equal(value('ticks_total'), 20);
+    assert.equal(value('tick_duration_seconds'), 0.012);
+    assert.equal(value('tick_time_seconds'), 1_763_992_900.25);
+    assert.equal(value('processes_outside'), 1);
+    assert.equal(value('history_on'), 0);
+    assert.equal(value('history_oldest_seconds'), undefined);
+    assert.equal(value('policy_problems'), 2);
+    const states = families.get('bulkhead_agent_placement_state')?.samples;
+    const now = states?.filter((each) => each.value === 1).map((each) => each.labels['state']);
+    assert.deepEqual(now, ['starting']);
+    const build = families.get('bulkhead_build_info')?.samples[0]?.labels;
+    assert.deepEqual(build, { version: '0.1.0', driver: 'cgroup2', tree: 'bulkhead' });
+  });
+
+  test('nothing of tenants where there are none', () => {
+    assert.doesNotMatch(pageOf({}), /bulkhead_tenant_|bulkhead_reseller_/);
+    parse(pageOf({}));
+  });
+});
+
+test('exposition() has a family for every limit of the table', () => {
+  const limits = Object.fromEntries([...attributes.keys()].map((key, index) => [key, index + 1]));
+  const page = pageOf({ members: new Map([memberOf(alice, {}, limits)]) });
+  const names = [...parse(page).keys()].filter((each) => each.startsWith('bulkhead_tenant_limit_'));
+  assert.equal(names.length, attributes.size);
+});
+
+/** Names that would end a label, a line or a family. */
+const hostile = [
+  'a"b',
+  'a\\',
+  'a\nbulkhead_agent_ticks_total 5',
+  '"} 1\n',
+  'a\r\nb',
+  '{}',
+  'ü 🐟',
+  '',
+];
+
+const hostileMembers = new Map(
+  hostile.map((name, index) =>
+    memberOf(whoOf(tenantMember(2000 + index), name, { package: name, reseller: name })),
+  ),
+);
+
+test('exposition() lets no name break out of its label', () => {
+  for (const format of ['text', 'openmetrics'] as const) {
+    const page = pageOf({ members: hostileMembers }, { format });
+    const family = format === 'text' ? 'bulkhead_tenant_processes' : 'bulkhead_tenant_processes';
+    const samples = parse(page, format).get(family)?.samples ?? [];
+    const expected = hostile.map((name) => name.replaceAll('\r', ''));
+    assert.deepEqual(
+      samples.map((each) => each.labels['tenant']),
+      expected,
+    );
+    assert.deepEqual(
+      samples.map((each) => each.labels['package']),
+      expected,
+    );
+  }
+});
+
+describe('exposition() of many', () => {
+  const count = 50;
+  const members = new Map(
+    Array.from({ length: count }, (_, index) =>
+      memberOf(
+        whoOf(tenantMember(1000 + index), `t${index}`),
+        {
+          cpuMicroseconds: index * 1e6,
+          threads: 1,
+        },
+        { 'cpu.limit': 1 },
+      ),
+    ),
+  );
+  const faults = new Map<Member, FaultTotals>(
+    Array.from({ length: count }, (_, index) => [
+      tenantMember(1000 + index),
+      { 'cpu.limit': { slowed: 1 } },
+    ]),
+  );
+
+  test('shows the largest users, and adds up the others without losing any', () => {
+    const page = pageOf({ members, faults }, { mostTenants: 10 });
+    const cpu = samplesOf(page, 'bulkhead_tenant_cpu_seconds_total') ?? [];
+    const names = cpu.map((each) => each.labels['tenant']);
+    assert.deepEqual(names, [
+      ...Array.from({ length: 10 }, (_, index) => `t${49 - index}`),
+      'other',
+    ]);
+    assert.equal(
+      cpu.reduce((sum, each) => sum + each.value, 0),
+      (49 * 50) / 2,
+    );
+    assert.equal(samplesOf(page, 'bulkhead_tenant_threads')?.at(-1)?.value, 40);
+    const struck = samplesOf(page, 'bulkhead_tenant_faults_total')?.filter(
+      (each) => each.value > 0,
+    );
+    assert.equal(
+      struck?.reduce((sum, each) => sum + each.value, 0),
+      50,
+    );
+    assert.equal(samplesOf(page, 'bulkhead_agent_tenants_folded')?.[0]?.value, 40);
+    assert.equal(samplesOf(page, 'bulkhead_tenant_limit_cpu_cores')?.length, 10);
+  });
+
+  test('folds nobody where all have room', () => {
+    const page = pageOf({ members, faults }, { mostTenants: count });
+    assert.doesNotMatch(page, /"other"/);
+    assert.equal(samplesOf(page, 'bulkhead_agent_tenants_folded')?.[0]?.value, 0);
+  });
+
+  test('comes in pieces of a bounded size', () => {
+    const many = new Map(
+      Array.from({ length: 3000 }, (_, index) =>
+        memberOf(whoOf(tenantMember(index + 1), `t${index}`)),
+      ),
+    );
+    const sizes = [...exposition({ ...nobody, members: many })].map((each) => each.length);
+    assert.ok(sizes.length > 20);
+    assert.ok(Math.max(...sizes) < 80_000, String(Math.max(...sizes)));
+  });
+});
+
+test('formatFor() gives OpenMetrics to who prefers it', () => {
+  const prometheus =
+    'application/openmetrics-text;version=1.0.0;escaping=values;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2';
+  assert.equal(formatFor(prometheus), 'openmetrics');
+  assert.equal(formatFor('text/plain;q=0.9,application/openmetrics-text;q=0.1'), 'text');
+  for (const accept of [undefined, '', '*/*', 'text/html, */*;q=0.1', ',;q=', 'q=;;;']) {
+    assert.equal(formatFor(accept), 'text');
+  }
+});
+
+const examples = new URL('../../examples/prometheus/', import.meta.url).pathname;
+const folder = mkdtempSync(join(tmpdir(), 'exposition-'));
+after(() => rmSync(folder, { recursive: true }));
+cpSync(examples, folder, { recursive: true });
+const token = join(folder, 'token');
+writeFileSync(token, 'secret\n', { mode: 0o400 });
+
+/** The example as it stands, apart from where things are. */
+function configFor(port: number): string {
+  const text = readFileSync(join(folder, 'scrape.yml'), 'utf8')
+    .replaceAll('/etc/prometheus/bulkhead.token', token)
+    .replaceAll('127.0.0.1:9640', `127.0.0.1:${port}`)
+    .replaceAll('15s', '1s')
+    .replace('scrape_timeout: 10s', 'scrape_timeout: 1s');
+  const file = join(folder, `scrape-${port}.yml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+function promtool(args: readonly string[], input = ''): void {
+  const {
+    status: exit,
+    stderr,
+    stdout,
+  } = spawnSync('promtool', args, { input, encoding: 'utf8', cwd: folder });
+  assert.equal(exit, 0, stdout + stderr);
+}
+
+const everything: Exposed = {
+  members: new Map([
+    ...hostileMembers,
+    memberOf(
+      alice,
+      { cpuMicroseconds: 3e6 },
+      Object.fromEntries([...attributes.keys()].map((key) => [key, 1.5])),
+    ),
+    memberOf(whoOf(resellerMember(1000), 'acme'), {}, { 'cpu.limit': 4 }),
+  ]),
+  faults: new Map(),
+  status,
+};
+
+describe('promtool accepts', { skip }, () => {
+  test('the page', () => promtool(['check', 'metrics'], pageOf(everything)));
+  test('the page with folded tenants', () =>
+    promtool(['check', 'metrics'], pageOf(everything, { mostTenants: 2 })));
+  test('the example of a scrape configuration', () =>
+    promtool(['check', 'config', configFor(9640)]));
+  test('the example of alert rules', () => promtool(['check', 'rules', 'bulkhead.rules.yml']));
+  test('the tests of the alert rules', () =>
+    promtool(['test', 'rules', 'bulkhead.rules.test.yml']));
+  test('promtool refuses what is wrong', () => {
+    assert.throws(() => promtool(['check', 'metrics'], `${pageOf(everything)}a{b} 1\n`));
+  });
+});
+
+test('docs/metrics.md has every family, and no other', () => {
+  const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+  const told = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
+  const history = { ...status.history, oldest: 1000 };
+  const placement = { ...status.placement, lookedAt: 1000 };
+  const page = pageOf({ ...everything, status: { ...status, history, placement } });
+  const found = [...parse(page).keys()].filter((each) => !each.startsWith('bulkhead_reseller_'));
+  assert.deepEqual([...told].sort(), found.sort());
+});
+
+test('the alert rules ask only for families that the page has', () => {
+  const rules = readFileSync(join(examples, 'bulkhead.rules.yml'), 'utf8');
+  const names = new Set(rules.match(/\bbulkhead_[a-z_]+/g));
+  const families = parse(pageOf(everything));
+  assert.ok(names.size >= 8);
+  for (const name of names) assert.ok(families.has(name), name);
+});
+
+test(
+  'a Prometheus server reads the page by the example configuration',
+  { skip: skipServer },
+  async () => {
+    const asked = new Set<string>();
+    const server = createServer((request, response) => {
+      if (request.headers.authorization !== 'Bearer secret') return response.writeHead(401).end();
+      const format = formatFor(request.headers.accept);
+      asked.add(format);
+      response.writeHead(200, { 'content-type': contentTypes[format] });
+      for (const chunk of exposition(everything, { format })) response.write(chunk);
+      return response.end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const free = await freePort();
+    const prometheus = spawn(
+      'prometheus',
+      [
+        `--config.file=${configFor(port)}`,
+        `--storage.tsdb.path=${join(folder, 'data')}`,
+        `--web.listen-address=127.0.0.1:${free}`,
+      ],
+      { stdio: 'ignore' },
+    );
+    const ended = once(prometheus, 'exit');
+    try {
+      const query = 'bulkhead_tenant_cpu_seconds_total{tenant="alice",package="basic"}';
+      assert.equal(await firstValue(free, query), '3');
+      assert.equal(await firstValue(free, 'up'), '1');
+      assert.equal(
+        await firstValue(free, 'count(bulkhead_tenant_processes)'),
+        String(hostile.length + 1),
+      );
+      assert.deepEqual([...asked], ['openmetrics']);
+    } finally {
+      prometheus.kill('SIGKILL');
+      await ended;
+      server.closeAllConnections();
+      server.close();
+    }
+  },
+);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Waits until there is an answer; a busy machine may take long to start the server. */
+async function firstValue(port: number, query: string): Promise<string | undefined> {
+  const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`;
+  for (const end = Date.now() + 120_000; Date.now() < end; await sleep(200)) {
+    const response = await fetch(url).catch(() => undefined);
+    if (response?.ok !== true) continue;
+    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+    const value = data.result[0]?.value[1];
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}

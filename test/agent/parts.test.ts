@@ -1,0 +1,200 @@
+/** Parts of the agent by themselves. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InFlight } from '../../src/agent/in-flight.ts';
+import { Ticker } from '../../src/agent/ticker.ts';
+import { followFiles } from '../../src/agent/watch.ts';
+import { EvidenceReader } from '../../src/host/evidence/evidence-reader.ts';
+import { commandText, parseStat } from '../../src/host/evidence/process-evidence.ts';
+import { parseOomKill } from '../../src/host/kernel-log.ts';
+import { serviceNotifier } from '../../src/host/notify.ts';
+import { readSecret } from '../../src/host/secret-file.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+const until = async (holds: () => boolean) => {
+  const end = performance.now() + 20_000;
+  while (!holds()) {
+    assert.ok(performance.now() < end, 'it never came true');
+    await sleep(20);
+  }
+};
+
+describe('parseOomKill()', () => {
+  const record = (task: string, group = '/bulkhead/u1001') =>
+    `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${group},task_memcg=${group},task=${task},pid=4711,uid=1001\n SUBSYSTEM=x`;
+
+  test('reads who was ended, and by whose limit', () => {
+    assert.deepEqual(parseOomKill(record('php')), {
+      pid: 4711,
+      name: 'php',
+      group: '/bulkhead/u1001',
+    });
+  });
+
+  test('is not fooled by what a process calls itself', () => {
+    const found = parseOomKill(record('x,pid=1,uid=0'));
+    assert.equal(found?.pid, 4711);
+    assert.equal(found?.name, 'x,pid=1,uid=0');
+    assert.equal(
+      parseOomKill(record('x,oom_memcg=/a,task_memcg=/a,task=y'))?.group,
+      '/bulkhead/u1001',
+    );
+    assert.equal(
+      parseOomKill('6,1,2,-;php: oom-kill:constraint=CONSTRAINT_MEMCG,pid=1,uid=0'),
+      undefined,
+    );
+    assert.equal(parseOomKill(''), undefined);
+  });
+});
+
+describe('parseStat()', () => {
+  const facts = { proc: '/proc', clockTicks: 100, pageBytes: 4096, uptimeSeconds: 100 };
+  const rest = `S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 3 0 5000 1 25 0`;
+
+  test('reads a line of /proc/PID/stat', () => {
+    assert.deepEqual(parseStat(`42 (php-fpm) ${rest}`, facts), {
+      pid: 42,
+      name: 'php-fpm',
+      state: 'S',
+      threads: 3,
+      cpuSeconds: 2,
+      memoryBytes: 25 * 4096,
+      ageSeconds: 50,
+    });
+  });
+
+  test('is not fooled by names with brackets and control characters', () => {
+    const found = parseStat(`42 (a) R 9 \u001b[31m) ${rest}`, facts);
+    assert.equal(found?.state, 'S');
+    assert.equal(found?.name, 'a) R 9 \\u{1b}[31m');
+    assert.equal(parseStat('nothing', facts), undefined);
+  });
+});
+
+test('commandText() shows arguments on one line, and nothing raw', () => {
+  assert.equal(
+    commandText(Buffer.from('sh\0-c\0a\nb\u001b]0;x\u0007\0')),
+    'sh -c a\\u{a}b\\u{1b}]0;x\\u{7}',
+  );
+  assert.equal(commandText(Buffer.from('\0\0')), undefined);
+});
+
+describe('EvidenceReader', () => {
+  test('tells what a process has used and how it was called', async () => {
+    using reader = new EvidenceReader('/proc');
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    try {
+      await once(child, 'spawn');
+      await sleep(100);
+      const found = await reader.read([child.pid ?? 0, process.pid, 999_999_999], 10);
+      assert.deepEqual(found.map((each) => each.pid).sort(), [child.pid, process.pid].sort());
+      assert.equal(found.find((each) => each.pid === child.pid)?.command, 'sleep 60');
+      const own = found.find((each) => each.pid === process.pid);
+      assert.ok((own?.memoryBytes ?? 0) > 2 ** 20 && (own?.ageSeconds ?? 0) > 0);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  test('keeps the largest users of many', async () => {
+    using reader = new EvidenceReader('/proc');
+    assert.equal((await reader.read([1, process.pid], 1)).length, 1);
+    assert.deepEqual(await reader.read([], 10), []);
+  });
+});
+
+describe('readSecret()', () => {
+  const path = join(directory, 'token');
+  const error = () => {
+    const read = readSecret(path);
+    return read.ok ? 'none' : read.error;
+  };
+
+  test('takes a secret that root alone can read', () => {
+    writeFileSync(path, 'a-secret-of-some-length\n', { mode: 0o600 });
+    assert.deepEqual(readSecret(path), { ok: true, value: 'a-secret-of-some-length' });
+  });
+
+  test('refuses one that others can read, that is short, missing or a link', () => {
+    chmodSync(path, 0o644);
+    assert.match(error(), /others can read it; chmod 600 it/);
+    rmSync(path);
+    assert.match(error(), /does not exist; make one: /);
+    writeFileSync(path, 'short', { mode: 0o600 });
+    assert.match(error(), /shorter than 16 characters/);
+    rmSync(path);
+    symlinkSync('/etc/shadow', path);
+    assert.match(error(), /symbolic link/);
+  });
+});
+
+describe('InFlight', () => {
+  test('lets a tenant ask two things at a time, the rest in turn, and root whatever it wants', async () => {
+    const inFlight = new InFlight();
+    const viewer = { kind: 'uid', uid: 1001 } as const;
+    const turns = [await inFlight.enter(viewer), await inFlight.enter(viewer)];
+    const waiting = Array.from({ length: 16 }, () => inFlight.enter(viewer));
+    await assert.rejects(inFlight.enter(viewer), /are waiting/);
+    for (let index = 0; index < 100; index++) await inFlight.enter({ kind: 'uid', uid: 0 });
+    (await inFlight.enter({ kind: 'uid', uid: 1002 }))[Symbol.dispose]();
+    for (const turn of turns) turn[Symbol.dispose]();
+    for (const each of waiting) (await each)[Symbol.dispose]();
+    (await inFlight.enter(viewer))[Symbol.dispose]();
+  });
+});
+
+test('Ticker keeps its pace, and can be given another', async () => {
+  let ticks = 0;
+  using ticker = new Ticker(() => ticks++);
+  ticker.start(3_600_000);
+  assert.equal(ticks, 1);
+  ticker.setInterval(10);
+  await until(() => ticks > 5);
+});
+
+test('followFiles() says when a file was written, replaced, or removed', async () => {
+  const path = join(directory, 'followed');
+  let changes = 0;
+  using _follower = followFiles([path], () => changes++);
+  writeFileSync(path, 'one');
+  await until(() => changes === 1);
+  writeFileSync(path, 'two two');
+  await until(() => changes === 2);
+  writeFileSync(join(directory, 'another'), 'x');
+  rmSync(path);
+  await until(() => changes === 3);
+});
+
+test('serviceNotifier() tells the service manager, and keeps its address from children', async () => {
+  const path = join(directory, 'notify');
+  // Node.js has no datagrams on paths, so another program listens.
+  const listener = spawn(
+    'perl',
+    [
+      '-MSocket',
+      '-e',
+      `socket(S,AF_UNIX,SOCK_DGRAM,0);bind(S,sockaddr_un($ARGV[0]));$|=1;print "ready\\n";recv(S,$m,999,0);print $m`,
+      path,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let said = '';
+  listener.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await until(() => said.includes('ready'));
+  const environment = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '30000000' };
+  using notifier = serviceNotifier(environment);
+  assert.equal(notifier.watchdogMilliseconds, 30_000);
+  assert.ok(!('NOTIFY_SOCKET' in environment));
+  notifier.notify('READY=1', 'STATUS=3 tenants');
+  await until(() => said.includes('READY=1\nSTATUS=3 tenants'));
+  using none = serviceNotifier({});
+  none.notify('READY=1');
+});

@@ -1,0 +1,119 @@
+/** A real agent on this machine's kernel, in an instance of its own, and questions to it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { releaseAll } from '../../src/agent/life.ts';
+import { socketOf } from '../../src/agent/client.ts';
+import type { StatusAnswer } from '../../src/agent/api.ts';
+import type { Host } from '../../src/host/host.ts';
+
+const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
+/** Nothing is waited for longer; machines that run tests are slow at times. */
+const patienceMilliseconds = 30_000;
+
+export interface Reply {
+  readonly status: number;
+  readonly text: string;
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
+  readonly json: <T>() => T;
+}
+
+export class RunningAgent {
+  readonly host: Host;
+  readonly directory: string;
+  readonly policyFile: string;
+  #child: ChildProcess | undefined;
+  log = '';
+
+  constructor(host: Host) {
+    this.host = host;
+    mkdirSync('/root', { recursive: true });
+    this.directory = mkdtempSync(`/root/.${host.paths.instance}-`);
+    this.policyFile = `${this.directory}/policy.xml`;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  writePolicy(body: string): void {
+    writeFileSync(this.policyFile, `<bulkhead version="1">\n${body}\n</bulkhead>\n`);
+  }
+
+  async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
+    const args = ['--instance', this.host.paths.instance, 'agent', '--policy', this.policyFile];
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
+    const add = (chunk: Buffer) => (this.log += chunk.toString());
+    child.stdout.on('data', add);
+    child.stderr.on('data', add);
+    this.#child = child;
+    await this.until('it answers', async () => (await this.ask('/v1/status')).status === 200);
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await exited) as [number | null];
+    return code;
+  }
+
+  /** As the process of `uid` that the kernel sees at the other end. */
+  ask(path: string, uid = 0, method = 'GET'): Promise<Reply> {
+    return new Promise((resolve) => {
+      const failed = (error: Error) =>
+        resolve({ status: 0, text: error.message, json: () => ({}) as never });
+      process.seteuid?.(uid);
+      try {
+        const sent = request(
+          { socketPath: socketOf(this.host.paths), path, method, agent: false },
+          (response) => {
+            let text = '';
+            response.setEncoding('utf8');
+            response.on('data', (chunk: string) => (text += chunk));
+            response.on('end', () =>
+              resolve({ status: response.statusCode ?? 0, text, json: () => JSON.parse(text) }),
+            );
+            response.on('error', failed);
+          },
+        );
+        sent.on('error', failed);
+        sent.setTimeout(patienceMilliseconds, () => sent.destroy(new Error('no answer')));
+        sent.end();
+      } finally {
+        process.seteuid?.(0);
+      }
+    });
+  }
+
+  async status(): Promise<StatusAnswer> {
+    return (await this.ask('/v1/status')).json<StatusAnswer>();
+  }
+
+  /** Waits until something holds, and says what did not. */
+  async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    const end = performance.now() + patienceMilliseconds;
+    while (performance.now() < end) {
+      if (await holds()) return;
+      await sleep(50);
+    }
+    throw new Error(`Never came true: ${what}; the agent said:\n${this.log}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop('SIGKILL');
+    releaseAll(this.host, { kill: true });
+    const { runtime, state } = this.host.paths;
+    for (const path of [runtime, state, this.directory]) {
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/** The commands for looking, run as programs against made-up answers: what they ask and print. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { ProcessesAnswer, TopAnswer, UsageAnswer } from '../../src/agent/api.ts';
+import { startLookServer, whoIs, type LookServer } from './look-server.ts';
+
+const instance = 'bulkhead-look-commands';
+const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const isRoot = process.getuid?.() === 0;
+const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
+
+let server: LookServer;
+before(async () => {
+  if (isRoot) server = await startLookServer(instance);
+});
+after(async () => {
+  if (isRoot) await server.close();
+});
+
+interface Ran {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Not spawnSync: the server lives in this process, and has to answer meanwhile. */
+function bulkhead(...words: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [program, '--instance', instance, ...words], {
+    env: { ...process.env, NO_COLOR: '', LC_ALL: 'C.UTF-8' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  return new Promise((resolve) => {
+    child.once('close', (status) => {
+      assert.doesNotMatch(err, /^\s+at /m);
+      // A pipe gets no colour, and nobody's terminal gets what tenants wrote.
+      assert.doesNotMatch(
+        out,
+        // oxlint-disable-next-line no-control-regex -- these are what must not get through
+        /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/,
+      );
+      resolve({ status, out, err });
+    });
+  });
+}
+
+async function prints(...words: string[]): Promise<string> {
+  const { status, out, err } = await bulkhead(...words);
+  assert.deepEqual([status, err], [0, '']);
+  return out;
+}
+
+const linesOf = (out: string) => out.trimEnd().split('\n');
+
+test('top prints one table where there is no terminal, with every column', options, async () => {
+  const lines = linesOf(await prints('top', '-n', '5', '--sort', 'name', '--filter', 'tenant00'));
+  assert.match(
+    lines[1] ?? '',
+    /^CPU [\d.]+ of 128 cores, memory .* of 256GiB, \d+ faults a minute$/,
+  );
+  assert.match(lines[3] ?? '', /TENANT .*CACHE .*IOPS .*WAIT C\/M\/I% FAULTS STRUCK$/);
+  assert.deepEqual(
+    lines.slice(4).map((line) => line.trim().split(' ')[0]),
+    ['tenant0000', 'tenant0001', 'tenant0002', 'tenant0003', 'tenant0004'],
+  );
+});
+
+test('top --json is the whole answer, or what was asked for of it', options, async () => {
+  const whole = JSON.parse(await prints('top', '--json', '--all')) as TopAnswer;
+  assert.equal(whole.rows.length, 1001);
+  assert.ok(server.asked.includes('/v1/top?all=1'));
+  const some = JSON.parse(await prints('top', '--json', '-n', '3', '--filter', 'pro')) as TopAnswer;
+  assert.deepEqual(
+    some.rows.map((row) => row.package),
+    ['pro', 'pro', 'pro'],
+  );
+});
+
+test('ps lists processes in the order that is asked for', options, async () => {
+  const lines = linesOf(await prints('ps', '10004', '--sort', 'pid'));
+  assert.match(lines[0] ?? '', /PID +S +THREADS +CPU +MEMORY +READ +WRITE +AGE +COMMAND/);
+  assert.equal(lines.length, 42);
+  assert.match(lines[4] ?? '', /^100303 .*sh -c \\u\{1b\}\]0;owned\\u\{7\}/);
+  assert.equal(lines[41], '… and 17 more, which use less');
+  const { processes } = JSON.parse(
+    await prints('ps', 'tenant0003', '--json', '--sort', 'memory'),
+  ) as ProcessesAnswer;
+  const sizes = processes.map(({ memoryBytes }) => memoryBytes);
+  assert.deepEqual(
+    sizes,
+    sizes.toSorted((a, b) => b - a),
+  );
+});
+
+test('ps without a name is for a tenant itself, not for root', options, async () => {
+  const { status, err } = await bulkhead('ps');
+  assert.equal(status, 2);
+  assert.match(err, /Name a tenant/);
+});
+
+test('usage sorts by what is asked for, and says how much is left out', options, async () => {
+  const lines = linesOf(await prints('usage', '-n', '3', '--by', 'memory', '--period', '10m'));
+  assert.match(lines[0] ?? '', / to .*, 10m$/);
+  assert.match(lines[2] ?? '', /^TENANT +AVERAGE +P95 +MAX +LIMIT +OF LIMIT +FAULTS$/);
+  assert.equal(lines.length, 7);
+  assert.equal(lines[6], '… and 997 more; -n shows them');
+  const both = await prints('usage', '-n', '1', '--by', 'io');
+  assert.match(both, /READ AVERAGE .* WRITE AVERAGE .*FAULTS/);
+  assert.match(both, /∞/);
+  assert.match(await prints('usage', '-n', '1', '--by', 'faults'), /cpu 999, memory 2/);
+});
+
+test('usage of one tenant shows every metric with its course', options, async () => {
+  const lines = linesOf(await prints('usage', 'tenant0009'));
+  assert.match(lines[2] ?? '', /^METRIC .*OF LIMIT +COURSE$/);
+  assert.match(lines[3] ?? '', /^CPU .* 100% .*[▁-█]{20}/);
+  assert.ok(lines.some((line) => line.startsWith('I/O pressure')));
+  assert.equal(lines.at(-1), 'tenant0009: 11 faults: cpu 9, memory 2');
+});
+
+test('usage --spark asks for no more series than it shows', options, async () => {
+  const asked = () => server.asked.filter((each) => each.startsWith('/v1/series')).length;
+  const earlier = asked();
+  assert.match(await prints('usage', '-n', '7', '--spark'), /COURSE\n.*[▁-█]{20}/);
+  assert.equal(asked() - earlier, 7);
+});
+
+test(
+  'usage --csv has one header with units, and as many fields in every line',
+  options,
+  async () => {
+    const out = await prints('usage', '--csv', '--from', '2026-11-01', '--to', '2026-11-02');
+    const lines = out.split('\r\n');
+    assert.equal(lines.length, 1002);
+    assert.match(
+      lines[0] ?? '',
+      /^from,to,name,uid,.*,cpu average \(cores\),.*,memory\.limit \(bytes\)/,
+    );
+    const fields = new Set(lines.slice(0, -1).map((line) => line.split(',').length));
+    assert.equal(fields.size, 1);
+    const json = JSON.parse(
+      await prints('usage', '--json', 'tenant0003', 'tenant0004'),
+    ) as UsageAnswer;
+    assert.deepEqual(
+      new Set(json.rows.map(({ name }) => name)),
+      new Set(['tenant0003', 'tenant0004']),
+    );
+  },
+);
+
+test('faults lists incidents, and says so where there are none', options, async () => {
+  const lines = linesOf(
+    await prints('faults', '-n', '4', '--limit', 'memory', '--severity', 'ended'),
+  );
+  assert.match(lines[0] ?? '', /^ *ID +WHEN +LASTED +WHO +LIMIT +SEVERITY +FAULTS +VALUE$/);
+  assert.equal(lines.filter((line) => /1m35s .* memory +ended +~?\d+ +100%$/.test(line)).length, 4);
+  assert.match(lines.at(-1) ?? '', /^… and \d+ more/);
+  assert.match(server.asked.at(-1) ?? '', /limit=memory\.limit&severity=ended&count=4$/);
+  const none = await prints('faults', 'tenant0999');
+  assert.match(none, /^No limit struck from .* to .*\n$/);
+  const csv = await prints('faults', '--csv', '-n', '2');
+  assert.match(
+    csv,
+    /^id,begin,.*\r\n1,20.*Z,tenant0001,10002,tenant,,business,memory\.limit,ended,/,
+  );
+});
+
+test('incident tells what happened, and what ran', options, async () => {
+  const out = await prints('incident', '12');
+  assert.match(out, /^Limit +cpu 100%, from policy\.xml:12$/m);
+  assert.match(out, /^Raise the limit, or make it use less\.$/m);
+  assert.match(out, /^Killed: 4242 mysqld\\u\{1b\}\[0m$/m);
+  assert.equal(out.match(/^ +PID +S +THREADS +CPU TIME/gm)?.length, 2);
+  assert.match(out, /^… and 35 more, which used less$/m);
+  const { status, err } = await bulkhead('incident', '999');
+  assert.equal(status, 1);
+  assert.match(err, /^bulkhead: Nobody knows/);
+});
+
+test('advise shows what differs notably, all of it on demand, and commands', options, async () => {
+  const out = await prints('advise');
+  assert.match(out, /^cpu +100000% +6400% +15\.60x +2100% +3$/m);
+  assert.match(out, /^business \(333\) +memory +4GiB +1GiB +512MiB +0$/m);
+  assert.match(out, /^tenant0001 +cpu +50% +180% +120% +12$/m);
+  assert.doesNotMatch(out, /tenant0002/);
+  assert.match(await prints('advise', '--all'), /^tenant0002 /m);
+  const commands = linesOf(await prints('advise', '--commands'));
+  assert.equal(commands[0], `bulkhead --instance ${instance} package set business memory=1GiB`);
+  assert.ok(commands.includes(`bulkhead --instance ${instance} set ${whoIs(7).uid} cpu=180%`));
+});
+
+test('a wrong command line is status 2 with one clear line', options, async () => {
+  const rows: readonly (readonly [words: readonly string[], expected: RegExp])[] = [
+    [['usage', '--period', 'x'], /"x" is not a period; write for example/],
+    [['usage', '--by', 'x'], /Allowed choices are cpu/],
+    [['usage', '--csv', '--json'], /cannot be used with/],
+    [['faults', '--limit', 'cpux'], /did you mean "cpu"/],
+    [['faults', '--severity', 'bad'], /Allowed choices are slowed/],
+    [['incident', '../x'], /Write a whole number/],
+    [['top', '--delay', '0'], /Write seconds, from 0\.2/],
+    [['top', '-n', '-1'], /Write a whole number/],
+  ];
+  for (const [words, expected] of rows) {
+    const { status, err } = await bulkhead(...words);
+    assert.equal(status, 2, words.join(' '));
+    assert.match(err, expected);
+  }
+});
+
+test('every command has help with examples', options, async () => {
+  for (const name of ['top', 'ps', 'usage', 'faults', 'incident', 'advise'])
+    assert.match(await prints(name, '--help'), /Examples:\n {2}bulkhead/);
+});

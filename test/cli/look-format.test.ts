@@ -1,0 +1,282 @@
+/** Quantities, widths, periods and CSV as the commands for looking print them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { adviceCommands, isNotable, shellWord } from '../../src/cli/look/advice.ts';
+import { safeJson } from '../../src/cli/look/ask.ts';
+import { csvText } from '../../src/cli/look/csv.ts';
+import {
+  bytesRate,
+  countsText,
+  duration,
+  percent,
+  quantity,
+  shortCount,
+} from '../../src/cli/look/format.ts';
+import { bar, showsUnicode, sparkline } from '../../src/cli/look/graph.ts';
+import { parsePeriod } from '../../src/cli/look/period.ts';
+import { processTable } from '../../src/cli/look/process-table.ts';
+import {
+  clip,
+  cutTo,
+  displayWidth,
+  fitLeft,
+  fitRight,
+  harmless,
+  visibleWidth,
+} from '../../src/cli/look/width.ts';
+
+test('durations have two parts at most', () => {
+  const rows = [
+    [0, '0s'],
+    [0.44, '0.4s'],
+    [9.96, '10s'],
+    [59.6, '1m'],
+    [192, '3m12s'],
+    [7500, '2h05m'],
+    [86_399.9, '1d'],
+    [12 * 86_400 + 3 * 3600 + 59, '12d03h'],
+    [-3, '0s'],
+    [Number.NaN, '0s'],
+  ] as const;
+  for (const [seconds, text] of rows) assert.equal(duration(seconds), text, String(seconds));
+});
+
+test('percentages, counts and rates stay short', () => {
+  assert.deepEqual([0, 0.0001, 0.5, 0.9994, 1.5].map(percent), [
+    '0%',
+    '<0.1%',
+    '50.0%',
+    '99.9%',
+    '150%',
+  ]);
+  assert.deepEqual([0, 999, 999.6, 1234, 45_000, 999_700, 3.14e6].map(shortCount), [
+    '0',
+    '999',
+    '1.0k',
+    '1.2k',
+    '45k',
+    '1.0M',
+    '3.1M',
+  ]);
+  assert.deepEqual([0, 0.3, 2048].map(bytesRate), ['0', '0', '2.00KiB/s']);
+  assert.deepEqual(
+    [quantity('bytes', undefined), quantity('count', null), quantity('count', 2.5)],
+    ['-', '-', '2.5'],
+  );
+  assert.equal(
+    countsText({ 'memory.limit': 3, 'cpu.limit': 12, 'io.read': 0 }),
+    'cpu 12, memory 3',
+  );
+});
+
+test('what any text becomes is harmless, and has the width that is said', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 0, max: 40 }), (text, columns) => {
+      const safe = harmless(text);
+      assert.doesNotMatch(safe, /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
+      assert.ok(displayWidth(cutTo(safe, columns)) <= columns);
+      assert.equal(displayWidth(fitLeft(safe, columns)), columns);
+      assert.equal(displayWidth(fitRight(safe, columns)), columns);
+    }),
+  );
+});
+
+test('displayWidth() counts wide characters twice and marks not at all', () => {
+  const rows = [
+    ['abc', 3],
+    ['日本', 4],
+    ['한국', 4],
+    ['e\u0301', 1],
+    ['😀', 2],
+    ['ﾊ', 1],
+    ['Ａ', 2],
+    ['│█', 2],
+    ['ä', 1],
+  ] as const;
+  for (const [text, width] of rows) assert.equal(displayWidth(text), width, text);
+  assert.equal(visibleWidth('\u001b[31m日本\u001b[39m'), 4);
+  assert.equal(clip('\u001b[31mab\u001b[39m日本', 5), '\u001b[31mab\u001b[39m日…');
+  assert.equal(cutTo('日本語', 5), '日本…');
+  assert.equal(cutTo('日本語', 4), '日…');
+});
+
+test('harmless() shows what would act, and keeps what is written', () => {
+  assert.equal(harmless('a\u001b[2Jb'), String.raw`a\u{1b}[2Jb`);
+  assert.equal(
+    harmless('\u202eevil\u2066\u200d\u00ad'),
+    String.raw`\u{202e}evil\u{2066}\u{200d}\u{ad}`,
+  );
+  assert.equal(harmless(`e${'\u0301'.repeat(50)}`), 'e\u0301\u0301');
+  assert.equal(harmless('\ud800x'), String.raw`\u{d800}x`);
+  assert.equal(harmless('Grüße 日本 😀'), 'Grüße 日本 😀');
+});
+
+test('bars and sparklines are as wide as asked, whatever the numbers', () => {
+  for (const share of [-1, 0, 0.01, 0.5, 0.999, 1, 7, Number.NaN])
+    for (const unicode of [true, false]) assert.equal(displayWidth(bar(share, 8, unicode)), 8);
+  assert.equal(bar(0.5, 4, false), '##..');
+  assert.equal(bar(1, 3), '███');
+  assert.equal(sparkline([null, 0, 5, 10]), ' ▁▅█');
+  assert.equal(sparkline([0, 5, 10], 20), '▁▃▅');
+  assert.equal(sparkline([0, 0.5, 1], 20), '▁▅█');
+  assert.match(sparkline([1, 2, null], undefined, false), /^[ -~]{3}$/);
+  assert.equal(showsUnicode({ LC_ALL: '', LANG: 'en_US.UTF-8' }), true);
+  assert.equal(showsUnicode({ LC_ALL: 'C', LANG: 'en_US.UTF-8' }), false);
+});
+
+const now = new Date(2026, 10, 24, 18, 30, 5).getTime();
+const period = (options: { period?: string; from?: string; to?: string }) =>
+  parsePeriod({ period: '1h', ...options }, now);
+
+test('parsePeriod() knows lengths, days of the calendar, and dates of local time', () => {
+  const at = (...parts: [number, number, number, number?, number?, number?]) =>
+    new Date(...parts).getTime();
+  const rows = [
+    [{}, now - 3_600_000, now],
+    [{ period: '10m' }, now - 600_000, now],
+    [{ period: '1w' }, now - 7 * 86_400_000, now],
+    [{ period: 'today' }, at(2026, 10, 24), now],
+    [{ period: 'yesterday' }, at(2026, 10, 23), at(2026, 10, 24)],
+    [{ from: '2026-11-01' }, at(2026, 10, 1), now],
+    [
+      { from: '2026-11-01 08:30', to: '2026-11-01T09:00:30' },
+      at(2026, 10, 1, 8, 30),
+      at(2026, 10, 1, 9, 0, 30),
+    ],
+    [{ period: '2d', to: '2026-11-03' }, at(2026, 10, 3) - 2 * 86_400_000, at(2026, 10, 3)],
+  ] as const;
+  for (const [options, from, to] of rows)
+    assert.deepEqual(period(options), { ok: true, value: { from, to } }, JSON.stringify(options));
+});
+
+test('parsePeriod() refuses what is no period, and says how one is written', () => {
+  const rows = [
+    [{ period: '0m' }, /not a period; write/],
+    [{ period: '5' }, /not a period/],
+    [{ period: '999999w' }, /ten years/],
+    [{ period: 'today', to: '2026-11-03' }, /not a period/],
+    [{ from: '2026-02-30' }, /not a date; write/],
+    [{ from: '2026-11-01 25:00' }, /not a date/],
+    [{ from: '11/01/2026' }, /not a date/],
+    [{ from: '2026-11-25' }, /not before now/],
+    [{ from: '2026-11-02', to: '2026-11-01' }, /not before 2026-11-01/],
+  ] as const;
+  for (const [options, expected] of rows) {
+    const parsed = period(options);
+    assert.ok(!parsed.ok, JSON.stringify(options));
+    assert.match(parsed.error, expected);
+  }
+});
+
+test('csvText() quotes what RFC 4180 says, and writes numbers without noise', () => {
+  assert.equal(
+    csvText([['a,b', 'say "hi"', 'x\ny,', undefined, 0.1 + 0.2, 1_073_741_824]]),
+    '"a,b","say ""hi""","x\\u{a}y,",,0.3,1073741824\r\n',
+  );
+});
+
+test('safeJson() is the same value, and harmless on a terminal', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const json = safeJson({ text });
+      assert.deepEqual(JSON.parse(json), JSON.parse(JSON.stringify({ text })));
+      assert.doesNotMatch(
+        json.replaceAll('\n', ''),
+        /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u,
+      );
+    }),
+  );
+});
+
+const advice = {
+  member: 'u1001',
+  uid: 1001,
+  name: 'alice',
+  kind: 'tenant',
+  limit: 'cpu.limit',
+  current: '100%',
+  never: '180%',
+  onePercent: '120%',
+  faults: 3,
+} as const;
+
+test('isNotable() wants a limit that struck for want of more, or one of twice the need', () => {
+  assert.equal(isNotable(advice), true);
+  assert.equal(isNotable({ ...advice, never: '100%' }), false);
+  assert.equal(isNotable({ ...advice, faults: 0, never: '60%' }), false);
+  assert.equal(isNotable({ ...advice, faults: 0, never: '50%' }), true);
+  assert.equal(isNotable({ ...advice, faults: 0, current: 'unlimited', never: '50%' }), false);
+});
+
+test('adviceCommands() makes one line a subject, and leaves to a package what is the package’s', () => {
+  const memory = {
+    ...advice,
+    limit: 'memory.limit',
+    current: '1GiB',
+    never: '2GiB',
+    onePercent: '1.5GiB',
+  } as const;
+  const starter = {
+    package: 'starter',
+    tenants: 2,
+    limit: 'cpu.limit',
+    current: '100%',
+    never: '200%',
+    onePercent: '150%',
+    faults: 9,
+  } as const;
+  const ofStarter = { ...advice, name: 'bob', uid: 1002, package: 'starter' };
+  const lines = adviceCommands(
+    [advice, memory, ofStarter, { ...ofStarter, current: '50%' }],
+    [starter],
+    '1%',
+  );
+  assert.deepEqual(lines, [
+    'bulkhead package set starter cpu=150%',
+    'bulkhead set alice cpu=120% memory=1.5GiB',
+    'bulkhead set bob cpu=120%',
+  ]);
+  const [hostile] = adviceCommands(
+    [{ ...advice, name: 'a\u001b[2J' }],
+    [],
+    'never',
+    'bulkhead --instance x',
+  );
+  assert.equal(hostile, 'bulkhead --instance x set 1001 cpu=180%');
+});
+
+test('shellWord() is one word to a shell, whatever is in it', () => {
+  assert.deepEqual(['alice', 'cpu=150%', '-rf', "a'; rm b", '$(x)', ''].map(shellWord), [
+    'alice',
+    'cpu=150%',
+    "'-rf'",
+    String.raw`'a'\''; rm b'`,
+    "'$(x)'",
+    "''",
+  ]);
+});
+
+test('processTable() cuts commands at the terminal, and shows names where there are none', () => {
+  const process = {
+    pid: 7,
+    name: 'php-fpm',
+    command: `php ${'日'.repeat(200)}`,
+    state: 'R',
+    threads: 2,
+    cpuSeconds: 61,
+    memoryBytes: 2 ** 20,
+    readBytes: 0,
+    writeBytes: 2048,
+    ageSeconds: 3700,
+  };
+  for (const columns of [60, 80, 120])
+    for (const line of processTable([process], columns).split('\n'))
+      assert.ok(displayWidth(line) <= columns, line);
+  const { command: _, ...nameless } = process;
+  assert.match(
+    processTable([nameless]),
+    /^ *7 +R +2 +1m01s +1\.00MiB +0B +2\.00KiB +1h01m +\[php-fpm\]$/m,
+  );
+  assert.match(processTable([{ ...process, cpu: 0.5 }]), /PID +S +THREADS +CPU +MEMORY/);
+});

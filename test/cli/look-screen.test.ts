@@ -1,0 +1,301 @@
+/** `bulkhead top` on a real terminal: what is on the screen, and that the terminal comes back. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startLookServer, topAnswer, type LookServer } from './look-server.ts';
+import { TestTerminal, waitFor, type TerminalSize } from './look-terminal.ts';
+
+const instance = 'bulkhead-look-test';
+const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const reasons = [
+  ...(process.getuid?.() === 0 ? [] : ['only root can make a directory in /run']),
+  ...(existsSync('/usr/bin/script') ? [] : ["util-linux' script is not installed"]),
+];
+const options = { skip: reasons.length === 0 ? false : reasons.join('; ') };
+
+let server: LookServer | undefined;
+let folder = '';
+let open: TestTerminal | undefined;
+before(async () => {
+  if (reasons.length > 0) return;
+  server = await startLookServer(instance);
+  folder = mkdtempSync(join(tmpdir(), 'look-screen-'));
+});
+after(async () => {
+  await server?.close();
+  if (folder !== '') rmSync(folder, { recursive: true, force: true });
+});
+afterEach(() => {
+  if (open !== undefined && !open.ended) open.hangUp();
+});
+
+const small: TerminalSize = { columns: 80, rows: 24 };
+const large: TerminalSize = { columns: 120, rows: 40 };
+const path = (name: string) => join(folder, name);
+const read = (name: string) => readFileSync(path(name), 'utf8');
+/** All but its size. */
+const modes = (name: string) => read(name).replace(/rows \d+; columns \d+;/, '');
+const pid = () => Number(read('pid'));
+
+const top = (words = '') => `sh -c 'echo $$ > "$0"; exec "$@"' ${path('pid')} \
+  ${process.execPath} ${program} --instance ${instance} top ${words}`;
+
+/** The terminal's modes before and after are compared when it has ended. */
+function start(words = '', size = small, environment: NodeJS.ProcessEnv = {}): TestTerminal {
+  const script = `stty -a > ${path('before')}; ${top(words)}; echo "status $?"; stty -a > ${path('after')}`;
+  open = new TestTerminal(script, size, environment);
+  return open;
+}
+
+async function restored(terminal: TestTerminal, status: number): Promise<void> {
+  await terminal.end();
+  const { alternate, cursorShown, wraps, usual } = terminal.screen;
+  assert.deepEqual(
+    { alternate, cursorShown, wraps },
+    { alternate: false, cursorShown: true, wraps: true },
+  );
+  assert.match(usual, new RegExp(`status ${status}\\b`));
+  assert.equal(modes('after'), modes('before'));
+}
+
+const listed = (terminal: TestTerminal) =>
+  terminal.lines().filter((line) => /^[ >](tenant\d{4}|evil)/.test(line));
+const chosen = (terminal: TestTerminal) =>
+  terminal
+    .lines()
+    .find((line) => line.startsWith('>'))
+    ?.split(/\s+/)[0];
+
+test('top fills 80x24 and 120x40 exactly, and follows a change of size', options, async () => {
+  const terminal = start();
+  await terminal.shows(/cmipfn sort/);
+  assert.equal(listed(terminal).length, 18);
+  assert.match(
+    terminal.lines()[4] ?? '',
+    /^ TENANT +CPU +OF LIMIT +MEMORY .*READ\/S .*WRITE\/S .*FAULTS$/,
+  );
+  assert.ok(
+    terminal.lines().every((line) => line.length <= 80),
+    terminal.text(),
+  );
+  assert.doesNotMatch(terminal.text(), /CACHE/);
+  terminal.resize(large);
+  await terminal.shows(/CACHE.*IOPS.*WAIT/);
+  await waitFor(
+    () => listed(terminal).length === 34,
+    () => terminal.text(),
+  );
+  assert.ok(
+    terminal.lines().every((line) => line.length <= 120),
+    terminal.text(),
+  );
+  assert.match(terminal.lines()[39] ?? '', /quit.*help/);
+  terminal.press('q');
+  await restored(terminal, 0);
+});
+
+test('top moves, sorts, filters, opens a tenant and comes back', options, async () => {
+  const names = topAnswer(Date.now(), false).rows.flatMap(({ kind, name }) =>
+    kind === 'tenant' ? [name] : [],
+  );
+  const last = `>${names.toSorted().at(-1)}`;
+  const terminal = start('--sort name');
+  await terminal.shows(/^>evil/m);
+  assert.ok(terminal.text().includes(String.raw`evil\u{1b}`), terminal.text());
+  terminal.press('jj');
+  await waitFor(
+    () => chosen(terminal) === '>tenant0001',
+    () => terminal.text(),
+  );
+  terminal.press('\u001b[A');
+  await waitFor(
+    () => chosen(terminal) === '>tenant0000',
+    () => terminal.text(),
+  );
+  terminal.press('\u001b[6~');
+  await waitFor(
+    () => chosen(terminal) === '>tenant0018',
+    () => terminal.text(),
+  );
+  terminal.press('\u001b[F');
+  await waitFor(
+    () => chosen(terminal) === last,
+    () => terminal.text(),
+  );
+  terminal.press('n');
+  await terminal.shows(/by name, reversed/);
+  await waitFor(
+    () => chosen(terminal) === last,
+    () => terminal.text(),
+  );
+  terminal.press('/NT0003');
+  await terminal.shows(/Filter: NT0003/);
+  await waitFor(
+    () => listed(terminal).length === 1,
+    () => terminal.text(),
+  );
+  terminal.press('\r\r');
+  await terminal.shows(/^tenant0003: uid 10004, package starter/);
+  await terminal.shows(/php-fpm: pool www/);
+  await terminal.shows(/--title 日本/);
+  await terminal.shows(/Last incidents of 24 hours\n20.*by cpu 100%/);
+  assert.ok(terminal.text().includes(String.raw`\u{1b}]0;owned\u{7}`), terminal.text());
+  terminal.press('\u001b');
+  await terminal.shows(/filter "NT0003"/);
+  terminal.press('\u001b');
+  await waitFor(
+    () => listed(terminal).length === 18,
+    () => terminal.text(),
+  );
+  terminal.press('?');
+  await terminal.shows(/Any key goes back/);
+  terminal.press(' r');
+  await terminal.shows(/1 resellers/);
+  terminal.press('\r');
+  await terminal.shows(/tenants of acme/);
+  terminal.press('\u0003');
+  await restored(terminal, 0);
+});
+
+test('top shows idle tenants on demand, and a new tick of itself', options, async () => {
+  const terminal = start('--delay 0.2');
+  await terminal.shows(/\d+ tenants, \d+ idle/);
+  const clock = terminal.lines()[0];
+  terminal.press('a');
+  await terminal.shows(/^1000 tenants by cpu, idle ones too/m);
+  await waitFor(
+    () => terminal.lines()[0] !== clock,
+    () => terminal.text(),
+  );
+  terminal.press('q');
+  await restored(terminal, 0);
+});
+
+test('a redraw writes what changed, not the screen', options, async () => {
+  const terminal = start('', small, { NO_COLOR: '1' });
+  await terminal.shows(/cmipfn sort/);
+  const before = terminal.lines();
+  const { frames } = terminal.screen;
+  const drawn = frames.length;
+  terminal.press('j');
+  await waitFor(
+    () => frames.length > drawn,
+    () => terminal.text(),
+  );
+  assert.equal(terminal.lines().length, before.length);
+  terminal.press('q');
+  await restored(terminal, 0);
+});
+
+for (const [signal, status] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+  ['SIGHUP', 129],
+] as const) {
+  test(`${signal} gives the terminal back, and ends top by that signal`, options, async () => {
+    const terminal = start();
+    await terminal.shows(/cmipfn sort/);
+    process.kill(pid(), signal);
+    await restored(terminal, status);
+  });
+}
+
+test('Ctrl-Z gives the shell its terminal, and fg brings the screen back', options, async () => {
+  const script = `set -m; stty -a > ${path('before')}; ${top()}; stty -a > ${path('stopped')}; \
+    echo "stopped $?"; read -r word; fg > /dev/null; echo "status $?"; stty -a > ${path('after')}`;
+  const terminal = (open = new TestTerminal(script, small));
+  await terminal.shows(/cmipfn sort/);
+  terminal.press('\u001a');
+  await waitFor(
+    () => /stopped 0/.test(terminal.screen.usual),
+    () => terminal.screen.usual,
+  );
+  assert.deepEqual([terminal.screen.alternate, terminal.screen.cursorShown], [false, true]);
+  assert.equal(modes('stopped'), modes('before'));
+  terminal.press('go\n');
+  await waitFor(
+    () => terminal.screen.alternate,
+    () => terminal.screen.usual,
+  );
+  terminal.press('?');
+  await terminal.shows(/Any key goes back/);
+  terminal.press('\u0003');
+  await restored(terminal, 0);
+});
+
+test('Ctrl-Z where nobody could continue it draws the screen again', options, async () => {
+  const terminal = start();
+  await terminal.shows(/cmipfn sort/);
+  terminal.press('\u001a');
+  await waitFor(
+    () => !terminal.screen.alternate,
+    () => terminal.text(),
+  );
+  await waitFor(
+    () => terminal.screen.alternate,
+    () => terminal.text(),
+  );
+  terminal.press('q');
+  await restored(terminal, 0);
+});
+
+test('top ends when its terminal closes', options, async () => {
+  const terminal = start();
+  await terminal.shows(/cmipfn sort/);
+  const id = pid();
+  terminal.hangUp();
+  await waitFor(
+    () => !runs(id),
+    () => `${id} still runs`,
+  );
+});
+
+/** One that ended and that nobody has waited for yet does not run. */
+function runs(id: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${id}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+test('an agent that goes away is remarked on, and found again', options, async () => {
+  const terminal = start('--delay 0.2');
+  await terminal.shows(/cmipfn sort/);
+  await server?.close();
+  await terminal.shows(/is the last that is known, trying again\. No agent runs here/);
+  assert.equal(listed(terminal).length, 18);
+  server = await startLookServer(instance);
+  await terminal.shows(/\d+ tenants by cpu/);
+  await server.close();
+  await terminal.shows(/trying again/);
+  terminal.press('q');
+  await restored(terminal, 0);
+  server = await startLookServer(instance);
+});
+
+test('an exception gives the terminal back before it is reported', options, async () => {
+  const terminal = start('--delay 0.2');
+  await terminal.shows(/cmipfn sort/);
+  server?.instead.set('/v1/top', { ...topAnswer(Date.now(), false), rows: 'none' });
+  await restored(terminal, 1);
+  server?.instead.clear();
+  assert.match(terminal.screen.usual, /This is a defect of Bulkhead/);
+});
+
+test('top without an agent says so, and leaves the terminal alone', options, async () => {
+  await server?.close();
+  const terminal = start();
+  await restored(terminal, 1);
+  assert.match(terminal.screen.usual, /No agent runs here \(\/run\/bulkhead-look-test/);
+  server = await startLookServer(instance);
+});
+
+test('on a dumb terminal top prints one table', options, async () => {
+  const terminal = start('-n 3', small, { TERM: 'dumb' });
+  await restored(terminal, 0);
+  assert.equal(terminal.screen.usual.match(/ tenant\d{4} /g)?.length, 3);
+});

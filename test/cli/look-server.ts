@@ -1,0 +1,335 @@
+/**
+ * Answers of an agent for a made-up host of a thousand tenants, on a unix socket: what the commands
+ * for looking are tried against. Everything is generated from a seed and the time, so that two
+ * questions of one tick get one answer; names and command lines are as hostile as tenants are.
+ *
+ *     node test/cli/look-server.ts bulkhead-look-test
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type {
+  AdviseAnswer,
+  IncidentAnswer,
+  IncidentRow,
+  IncidentsAnswer,
+  LiveProcess,
+  ProcessesAnswer,
+  SeriesAnswer,
+  TopAnswer,
+  TopRow,
+  UsageAnswer,
+  Who,
+} from '../../src/agent/api.ts';
+import { socketOf } from '../../src/agent/client.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { metricKeys, metrics, type MetricKey } from '../../src/usage/metrics.ts';
+
+export const tenantCount = 1000;
+const tickSeconds = 1;
+const firstUid = 10_001;
+
+/** Of `a` and `b` always the same number from 0 to 1. */
+export function noise(a: number, b: number): number {
+  let x = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35);
+  x = Math.imul(x ^ (x >>> 15), 0x2c1b3c6d);
+  x = Math.imul(x ^ (x >>> 12), 0x297a2d39);
+  return ((x ^ (x >>> 15)) >>> 0) / 2 ** 32;
+}
+
+const packages = ['starter', 'business', 'pro'] as const;
+const limitTexts = { 'cpu.limit': '100%', 'memory.limit': '1GiB', 'processes.limit': '100' };
+const limits = { 'cpu.limit': 1, 'memory.limit': 2 ** 30, 'processes.limit': 100 };
+
+export function whoIs(index: number): Who {
+  const uid = firstUid + index;
+  return {
+    member: `u${uid}`,
+    uid,
+    name: index === 7 ? 'evil\u001b[2J\u202enoitcerid' : `tenant${String(index).padStart(4, '0')}`,
+    kind: 'tenant',
+    package: packages[index % 3] ?? 'pro',
+    ...(index % 4 === 0 ? { reseller: 'acme' } : {}),
+  };
+}
+
+const reseller: Who = { member: 'r9000', uid: 9000, name: 'acme', kind: 'reseller' };
+
+function usageOf(index: number, tick: number): Record<MetricKey, number> {
+  const busy = noise(index, 1) ** 6;
+  const now = 0.5 + noise(index, tick) / 2;
+  const memory = 4e6 + busy * 9e8;
+  const cache = memory * noise(index, 2) * 0.5;
+  return {
+    cpu: busy * now,
+    memory,
+    cache,
+    anonymous: memory - cache,
+    read: busy * now * 2e7,
+    write: busy * now * 6e6,
+    reads: busy * now * 400,
+    writes: busy * now * 150,
+    threads: 2 + Math.round(busy * 98),
+    processes: 1 + Math.round(busy * 30),
+    throttled: 0,
+    cpuPressure: busy * 0.4,
+    memoryPressure: 0,
+    ioPressure: busy * 0.1,
+  };
+}
+
+function topRow(index: number, tick: number): TopRow {
+  const usage = usageOf(index, tick);
+  const struck = usage.cpu > 0.9;
+  return {
+    ...whoIs(index),
+    usage,
+    limits,
+    limitTexts,
+    faults: usage.cpu > 0.5 ? { 'cpu.limit': Math.round(usage.cpu * 40) } : {},
+    faulted: struck ? ['cpu.limit'] : [],
+  };
+}
+
+const isIdle = (index: number) => noise(index, 3) < 0.3 && index > 20;
+const indexes = Array.from({ length: tenantCount }, (_, index) => index);
+
+export function topAnswer(at: number, all: boolean): TopAnswer {
+  const tick = Math.floor(at / 1000 / tickSeconds);
+  const tenants = indexes
+    .filter((index) => all || !isIdle(index))
+    .map((each) => topRow(each, tick));
+  const sum = tenants.filter((row) => row.reseller === 'acme');
+  const usage = Object.fromEntries(
+    metricKeys.map((key) => [key, sum.reduce((total, row) => total + row.usage[key], 0)]),
+  ) as Record<MetricKey, number>;
+  return {
+    at: tick * tickSeconds * 1000,
+    seconds: tickSeconds,
+    host: { cores: 128, memoryBytes: 256 * 2 ** 30 },
+    rows: [...tenants, { ...reseller, usage, limits: {}, limitTexts: {}, faults: {}, faulted: [] }],
+    idle: indexes.filter(isIdle).length,
+  };
+}
+
+const commands = [
+  'php-fpm: pool www',
+  'python3 /home/u/app.py --title 日本語のテスト',
+  '/usr/sbin/mysqld --datadir=/home/u/db',
+  'sh -c \u001b]0;owned\u0007\u001b[31mred\u009b2J',
+] as const;
+
+function processesOf(index: number): readonly LiveProcess[] {
+  return Array.from({ length: 40 }, (_, each) => ({
+    pid: 100_000 + index * 100 + each,
+    name: 'php-fpm',
+    command: commands[each % commands.length] ?? '',
+    state: each === 0 ? 'R' : 'S',
+    threads: 1 + (each % 3),
+    cpuSeconds: noise(index, each) * 100,
+    memoryBytes: noise(each, index) * 2e8,
+    readBytes: noise(index, each + 50) * 1e9,
+    writeBytes: noise(index, each + 90) * 1e8,
+    ageSeconds: 10 + noise(each, 5) * 90_000,
+    cpu: noise(index, each) ** 3,
+  }));
+}
+
+const faultLimits = ['cpu.limit', 'memory.limit', 'processes.limit'] as const;
+const faultSeverities = ['slowed', 'ended', 'refused'] as const;
+const hour = 3_600_000;
+
+function incidentRow(id: number, to: number): IncidentRow {
+  const who = whoIs(id % 50);
+  const end = to - id * 60_000;
+  return {
+    id,
+    member: who.member,
+    who,
+    limit: faultLimits[id % 3] ?? 'cpu.limit',
+    severity: faultSeverities[id % 3] ?? 'slowed',
+    inferred: id % 5 === 0,
+    begin: end - 95_000,
+    end,
+    faults: 1 + Math.round(noise(id, 1) * 200),
+    value: '100%',
+    from: 'policy.xml:12',
+    snapshots: 2,
+  };
+}
+
+function incidentAnswer(id: number): IncidentAnswer {
+  const row = incidentRow(id, Date.now());
+  const snapshot = (at: number) => ({
+    at,
+    processes: processesOf(id)
+      .slice(0, 5)
+      .map(({ cpu: _cpu, command = '', ...each }) => ({ ...each, command })),
+    processCount: 40,
+    usage: usageOf(id, 1),
+    killed: [{ pid: 4242, name: 'mysqld\u001b[0m' }],
+  });
+  return {
+    ...row,
+    evidence: [snapshot(row.begin), snapshot(row.end)],
+    explanation: ['It ran into its limit.', 'Raise the limit, or make it use less.'],
+  };
+}
+
+const distribution = (value: number) => ({ average: value, p95: value * 1.8, max: value * 2.5 });
+
+function usageAnswer(from: number, to: number, names: readonly string[]): UsageAnswer {
+  const chosen = named(names);
+  return {
+    from,
+    to,
+    detail: to - from > 48 * hour ? 'hours' : 'ticks',
+    measuredSeconds: (to - from) / 1000,
+    rows: chosen.map((index) => ({
+      ...whoIs(index),
+      metrics: Object.fromEntries(
+        metricKeys.map((key) => [key, distribution(usageOf(index, 1)[key])]),
+      ),
+      limits,
+      limitTexts,
+      faults: index % 9 === 0 ? { 'cpu.limit': index, 'memory.limit': 2 } : {},
+    })),
+  };
+}
+
+const named = (names: readonly string[]) =>
+  names.length === 0 ? indexes : names.flatMap((name) => indexOf(name) ?? []);
+
+function indexOf(name: string): number | undefined {
+  const index = indexes.find(
+    (each) => whoIs(each).name === name || String(whoIs(each).uid) === name,
+  );
+  return index;
+}
+
+function seriesAnswer(query: URLSearchParams): SeriesAnswer | undefined {
+  const index = indexOf(query.get('tenant') ?? '');
+  const metric = query.get('metric') as MetricKey;
+  if (index === undefined || metrics[metric] === undefined) return undefined;
+  const points = Number(query.get('points'));
+  const [from, to] = [Number(query.get('from')), Number(query.get('to'))];
+  return {
+    who: whoIs(index),
+    metric,
+    from,
+    to,
+    points: Array.from({ length: points }, (_, each) =>
+      each < 3 ? null : usageOf(index, each)[metric] * (each / points),
+    ),
+  };
+}
+
+function adviseAnswer(from: number, to: number): AdviseAnswer {
+  const advice = (index: number) => ({
+    ...whoIs(index),
+    limit: 'cpu.limit' as const,
+    current: index % 2 === 0 ? '100%' : '50%',
+    never: index % 2 === 0 ? '90%' : '180%',
+    onePercent: index % 2 === 0 ? '80%' : '120%',
+    faults: index % 2 === 0 ? 0 : 12,
+  });
+  return {
+    from,
+    to,
+    measuredSeconds: (to - from) / 1000,
+    tenants: indexes.slice(0, 10).map(advice),
+    packages: [
+      {
+        package: 'business',
+        tenants: 333,
+        limit: 'memory.limit',
+        current: '4GiB',
+        never: '1GiB',
+        onePercent: '512MiB',
+        faults: 0,
+      },
+    ],
+    host: [
+      {
+        limit: 'cpu.limit',
+        promised: '100000%',
+        unlimitedTenants: 3,
+        available: '6400%',
+        oversold: 15.6,
+        peak: '2100%',
+      },
+    ],
+  };
+}
+
+function incidentsAnswer(query: URLSearchParams): IncidentsAnswer {
+  const to = Number(query.get('to') ?? Date.now());
+  const names = query.getAll('tenant');
+  const [limit, severity] = [query.get('limit'), query.get('severity')];
+  const all = Array.from({ length: 300 }, (_, each) => incidentRow(each + 1, to)).filter(
+    ({ who, limit: of, severity: how }) =>
+      (names.length === 0 || names.includes(who.name) || names.includes(String(who.uid))) &&
+      (limit === null || limit === of) &&
+      (severity === null || severity === how),
+  );
+  return { incidents: all.slice(0, Number(query.get('count') ?? 100)), total: all.length };
+}
+
+function answer(path: string, query: URLSearchParams): unknown {
+  const [from, to] = [Number(query.get('from')), Number(query.get('to'))];
+  const processes = /^\/v1\/tenants\/(.+)\/processes$/.exec(path);
+  const incident = /^\/v1\/incidents\/(\d+)$/.exec(path);
+  if (path === '/v1/top') return topAnswer(Date.now(), query.get('all') === '1');
+  if (path === '/v1/usage') return usageAnswer(from, to, query.getAll('tenant'));
+  if (path === '/v1/series') return seriesAnswer(query);
+  if (path === '/v1/incidents') return incidentsAnswer(query);
+  if (path === '/v1/advise') return adviseAnswer(from, to);
+  if (incident !== null)
+    return Number(incident[1]) > 300 ? undefined : incidentAnswer(Number(incident[1]));
+  return processes === null ? undefined : processesAnswer(decodeURIComponent(processes[1] ?? ''));
+}
+
+function processesAnswer(name: string): ProcessesAnswer | undefined {
+  const index = indexOf(name);
+  if (index === undefined) return undefined;
+  return { who: whoIs(index), at: Date.now(), processes: processesOf(index), processCount: 57 };
+}
+
+export interface LookServer {
+  readonly asked: readonly string[];
+  /** By path: said instead of what is generated. */
+  readonly instead: Map<string, unknown>;
+  readonly close: () => Promise<void>;
+}
+
+/** Listens where the agent of `instance` would; root alone can make the directory. */
+export async function startLookServer(instance: string): Promise<LookServer> {
+  const paths = pathsOf(instance);
+  mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
+  rmSync(socketOf(paths), { force: true });
+  const asked: string[] = [];
+  const instead = new Map<string, unknown>();
+  const server: Server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    if (asked.length < 10_000) asked.push(decodeURIComponent(url.pathname + url.search));
+    const { pathname, searchParams } = url;
+    const value = instead.has(pathname) ? instead.get(pathname) : answer(pathname, searchParams);
+    response.statusCode = value === undefined ? 404 : 200;
+    response.end(JSON.stringify(value ?? { error: `Nobody knows "${url.pathname}"` }));
+  });
+  await new Promise<void>((resolve) => server.listen(socketOf(paths), resolve));
+  return {
+    asked,
+    instead,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      rmSync(paths.runtime, { recursive: true, force: true });
+    },
+  };
+}
+
+if (import.meta.main) {
+  const server = await startLookServer(process.argv[2] ?? 'bulkhead-look-test');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void server.close());
+}

@@ -1,0 +1,206 @@
+/** What keys make of `top`, and how its rows are chosen and drawn: without a terminal. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createColors } from 'picocolors';
+import type { TopRow } from '../../src/agent/api.ts';
+import { decodeKeys, flushKeys } from '../../src/cli/look/keys.ts';
+import { composeWrite } from '../../src/cli/look/paint.ts';
+import { helpFrame } from '../../src/cli/look/help-frame.ts';
+import { tenantFrame } from '../../src/cli/look/tenant-frame.ts';
+import { fitColumns } from '../../src/cli/look/top-columns.ts';
+import { listFrame, listHeight, remarkOf, sumRows } from '../../src/cli/look/top-frame.ts';
+import { selectRows, topSorts } from '../../src/cli/look/top-rows.ts';
+import { firstState, press, settle, type TopState } from '../../src/cli/look/top-state.ts';
+import { visibleWidth } from '../../src/cli/look/width.ts';
+import { topAnswer } from './look-server.ts';
+
+const answer = topAnswer(1_700_000_000_000, false);
+const size = { columns: 80, rows: 24 };
+const look = { colors: createColors(true), unicode: true };
+
+test('decodeKeys() knows keys of every kind of terminal, and swallows what it does not know', () => {
+  const { keys, rest } = decodeKeys(
+    '\u001b[A\u001bOB\u001b[5~\u001b[1~\u001bOF\r\u007fqä日\u0003\u001b[200~x\u001b[1;5C',
+  );
+  const expected = ['up', 'down', 'pageup', 'home', 'end', 'enter', 'backspace', 'q', 'ä', '日'];
+  assert.deepEqual(keys, [...expected, 'ctrl-c', 'x']);
+  assert.equal(rest, '');
+});
+
+test('decodeKeys() keeps the beginning of a sequence, and no more than that', () => {
+  for (const begun of ['\u001b', '\u001b[', '\u001bO', '\u001b[1;'])
+    assert.deepEqual(decodeKeys(`j${begun}`), { keys: ['j'], rest: begun });
+  assert.deepEqual(decodeKeys(`\u001b[${'1'.repeat(100)}`), { keys: [], rest: '' });
+  assert.deepEqual(decodeKeys('\u001b\u001b[B').keys, ['escape', 'down']);
+  assert.deepEqual([flushKeys('\u001b'), flushKeys('\u001b[')], [['escape'], []]);
+});
+
+function pressAll(state: TopState, ...keys: string[]): TopState {
+  let now = state;
+  for (const key of keys) {
+    const rows = selectRows(answer.rows, now);
+    const shown = { rows, height: listHeight(size), processes: 40 };
+    now = press(settle(now, rows, shown.height), key, shown).state;
+    now = settle(now, selectRows(answer.rows, now), shown.height);
+  }
+  return now;
+}
+
+test('the same sort key turns the order round, and < > step through the columns', () => {
+  assert.deepEqual(topSorts, ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults']);
+  assert.equal(pressAll(firstState, 'm').sort, 'memory');
+  assert.equal(pressAll(firstState, 'c').reverse, true);
+  assert.equal(pressAll(firstState, 'm', 'm', 'c').reverse, false);
+  assert.equal(pressAll(firstState, '<', '<', '<').sort, 'name');
+  assert.equal(pressAll(firstState, '>', '>', '>').sort, 'iops');
+});
+
+test('every order is an order: largest first, and the other way round', () => {
+  for (const sort of topSorts) {
+    const rows = selectRows(answer.rows, { ...firstState, sort });
+    assert.equal(rows.length, answer.rows.length - 1, 'the reseller is not among the tenants');
+    const back = selectRows(answer.rows, { ...firstState, sort, reverse: true });
+    assert.deepEqual(back.toReversed(), rows);
+  }
+  const cpu = selectRows(answer.rows, firstState).map(({ usage }) => usage.cpu);
+  assert.deepEqual(
+    cpu,
+    cpu.toSorted((a, b) => b - a),
+  );
+});
+
+test('the cursor follows whom it was put on; at the top it stays on top', () => {
+  const state = pressAll(firstState, 'j', 'j', 'j');
+  const who = selectRows(answer.rows, state)[state.cursor];
+  const sorted = pressAll(state, 'n');
+  assert.equal(selectRows(answer.rows, sorted)[sorted.cursor]?.member, who?.member);
+  assert.ok(sorted.cursor >= sorted.offset && sorted.cursor < sorted.offset + listHeight(size));
+  assert.equal(pressAll(firstState, 'j', 'k', 'n').cursor, 0);
+});
+
+test('the cursor stays in the list and on the screen', () => {
+  const end = pressAll(firstState, 'end', 'down');
+  const { length } = selectRows(answer.rows, end);
+  assert.deepEqual([end.cursor, end.offset], [length - 1, length - listHeight(size)]);
+  assert.deepEqual(pressAll(end, 'home', 'up').cursor, 0);
+  assert.deepEqual(settle({ ...end, pinned: undefined }, [], 10).cursor, 0);
+});
+
+test('a filter is typed, matches packages and resellers too, and is bounded', () => {
+  const typed = pressAll(firstState, '/', 'B', 'u', 's', 'q');
+  assert.deepEqual([typed.filter, typed.typing], ['Busq', true]);
+  const kept = pressAll(typed, 'backspace', 'enter');
+  assert.deepEqual([kept.filter, kept.typing], ['Bus', false]);
+  const packages = selectRows(answer.rows, kept).map((row) => row.package);
+  assert.ok(packages.length > 0 && packages.every((each) => each === 'business'));
+  assert.equal(pressAll(kept, 'escape').filter, '');
+  assert.equal(pressAll(typed, ...Array<string>(500).fill('x')).filter.length, 64);
+  assert.equal(pressAll(typed, 'ctrl-d', 'tab', 'up').filter, 'Busq');
+});
+
+test('Enter opens a tenant, of a reseller its tenants; Esc leads back', () => {
+  const opened = pressAll(firstState, 'j', 'enter');
+  assert.equal(opened.opened?.member, selectRows(answer.rows, firstState)[1]?.member);
+  assert.deepEqual(pressAll(opened, 'end').processOffset, 40 - listHeight(size));
+  assert.equal(pressAll(opened, 'm').processSort, 'memory');
+  assert.equal(pressAll(opened, 'escape').opened, undefined);
+  const theirs = pressAll(firstState, 'r', 'enter');
+  assert.deepEqual([theirs.kind, theirs.of], ['tenant', 'acme']);
+  assert.ok(selectRows(answer.rows, theirs).every(({ reseller }) => reseller === 'acme'));
+  assert.deepEqual(pressAll(theirs, 'escape').kind, 'reseller');
+});
+
+function widthsOf(frame: readonly string[]): number {
+  return Math.max(...frame.map(visibleWidth));
+}
+
+test('every frame has the lines of the screen, none wider than it', () => {
+  const rows = selectRows(answer.rows, firstState);
+  const opened: TopState = {
+    ...firstState,
+    opened: { member: 'u1', uid: 1, name: 'x'.repeat(300) },
+  };
+  for (let columns = 1; columns <= 200; columns += 7) {
+    for (const lines of [1, 2, 5, 6, 7, 24, 60]) {
+      const of = { columns, rows: lines };
+      for (const remark of [undefined, 'Something is wrong, '.repeat(20)]) {
+        const list = listFrame({ answer, rows, state: firstState, remark }, of, look);
+        for (const frame of [
+          list,
+          tenantFrame(opened, {}, remark, of, look),
+          helpFrame(of, look),
+        ]) {
+          assert.equal(frame.length, lines);
+          assert.ok(widthsOf(frame) <= columns, `${widthsOf(frame)} of ${columns}: ${frame[0]}`);
+        }
+      }
+    }
+  }
+});
+
+test('narrow terminals keep the important columns', () => {
+  const titles = (width: number) => fitColumns(answer.rows, width).map(({ title }) => title);
+  assert.deepEqual(titles(34), ['TENANT', 'CPU', 'MEMORY']);
+  assert.deepEqual(titles(1), ['TENANT']);
+  assert.deepEqual(titles(35), ['TENANT', 'CPU', 'MEMORY', 'FAULTS']);
+  const usual = ['TENANT', 'CPU', 'OF LIMIT', 'MEMORY', 'READ/S', 'WRITE/S', 'PROCS', 'FAULTS'];
+  assert.deepEqual(titles(80), usual);
+  assert.ok(titles(120).includes('CACHE') && titles(120).includes('IOPS'));
+  assert.ok(titles(160).includes('STRUCK'));
+});
+
+test('only rows on the screen are formatted', () => {
+  let formatted = 0;
+  const watched = answer.rows.map((row) =>
+    Object.defineProperty({ ...row }, 'faulted', {
+      get: () => {
+        formatted++;
+        return row.faulted;
+      },
+    }),
+  ) as TopRow[];
+  const rows = selectRows(watched, firstState);
+  listFrame({ answer, rows, state: firstState, remark: undefined }, size, look);
+  assert.ok(formatted > 0 && formatted < 10 * size.rows, String(formatted));
+});
+
+test('a limit that struck is marked without colour too', () => {
+  const struck = answer.rows.find(({ usage }) => usage.cpu > 0);
+  assert.ok(struck !== undefined);
+  const row: TopRow = { ...struck, faults: { 'cpu.limit': 12 }, faulted: ['cpu.limit'] };
+  const plain = { colors: createColors(false), unicode: false };
+  const draw = (each: TopRow, as: typeof look) =>
+    listFrame({ answer, rows: [each], state: firstState, remark: undefined }, size, as)[5] ?? '';
+  assert.match(draw(row, plain), /! 12/);
+  assert.doesNotMatch(draw({ ...row, faulted: [] }, plain), /!/);
+  assert.ok(draw(row, look).includes('\u001b[31m'));
+  assert.ok(!draw({ ...row, faulted: [] }, look).includes('\u001b[31m'));
+});
+
+test('sumRows() counts tenants alone, and memory without cache', () => {
+  const { tenants, memory, cpu } = sumRows(answer.rows);
+  const own = answer.rows.filter(({ kind }) => kind === 'tenant');
+  assert.equal(tenants, own.length);
+  const expected = own.reduce((sum, { usage }) => sum + usage.memory - usage.cache, 0);
+  assert.ok(Math.abs(memory / expected - 1) < 1e-9);
+  assert.ok(cpu > 0);
+});
+
+test('remarkOf() says when data is old, and why the agent does not answer', () => {
+  assert.equal(remarkOf(answer, undefined, answer.at + 4000), undefined);
+  assert.match(remarkOf(answer, undefined, answer.at + 30_000) ?? '', /30s ago/);
+  assert.match(
+    remarkOf(answer, 'No\u001b agent', answer.at) ?? '',
+    /trying again\. No\\u\{1b\} agent/,
+  );
+});
+
+test('composeWrite() writes lines that differ, and all where nothing is known', () => {
+  const before = ['one', 'two', 'three'];
+  const small = { columns: 5, rows: 3 };
+  assert.equal(composeWrite(before, before, small), '');
+  const changed = composeWrite(before, ['one', '2', 'three'], small);
+  assert.equal(changed, '\u001b[?2026h\u001b[2;1H2\u001b[0m\u001b[K\u001b[?2026l');
+  // Behind a full line the cursor stands on its last character: nothing may be erased there.
+  assert.ok(composeWrite(undefined, before, small).endsWith('three\u001b[0m\u001b[?2026l'));
+});

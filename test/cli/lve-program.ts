@@ -1,0 +1,30 @@
+/** The commands in CloudLinux's shape, as users start them. */
+import { fileURLToPath } from 'node:url';
+import { execFile } from 'node:child_process';
+
+export interface Answer {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+/** Runs it in a process of its own, since the test may be what answers it. */
+export function runLve(args: readonly string[], input = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      [main, ...args],
+      { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', TZ: 'UTC' }, timeout: 120_000 },
+      (error, out, err) => {
+        if (error !== null && typeof error.code !== 'number') reject(error);
+        else if (/^\s+at /m.test(err)) reject(new Error(err));
+        else resolve({ status: Number(error?.code ?? 0), out, err });
+      },
+    );
+    // A program that refuses its input ends before all of it is written; its answer says so.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
+  });
+}

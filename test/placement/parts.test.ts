@@ -1,0 +1,319 @@
+/** The placer's parts, each on this machine's kernel where it has one to do with. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { releaseAll } from '../../src/agent/life.ts';
+import { targetsOf } from '../../src/agent/placement.ts';
+import { address, Connector } from '../../src/host/placer/connector.ts';
+import { foreignGroup } from '../../src/host/placer/foreign.ts';
+import { Lines } from '../../src/host/placer/lines.ts';
+import { monotonicMicroseconds, PidClock } from '../../src/host/placer/pid-clock.ts';
+import { listProcesses, ProcessReader } from '../../src/host/placer/process-reader.ts';
+import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
+import { Scan } from '../../src/host/placer/scan.ts';
+import { Sweep } from '../../src/host/placer/sweep.ts';
+import { placerTree } from '../../src/host/placer/tree.ts';
+import { openSocket, sendTo } from '../../src/host/syscalls.ts';
+import { linuxHost } from '../../src/host/host.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { mustApply, policyOf } from '../conformance/suite.ts';
+
+const instance = 'bulkhead-place-parts';
+const here = hostHere(instance);
+const skip = 'skip' in here ? here.skip : false;
+const uid = 64_331;
+
+/** An event as the kernel would send it. */
+function forged(pid: number): Buffer {
+  const message = Buffer.alloc(76);
+  message.writeUInt32LE(message.length, 0);
+  message.writeUInt16LE(3, 4);
+  message.writeUInt32LE(1, 16);
+  message.writeUInt32LE(1, 20);
+  message.writeUInt16LE(40, 32);
+  message.writeUInt32LE(4, 36);
+  message.writeInt32LE(pid, 52);
+  message.writeInt32LE(pid, 56);
+  message.writeUInt32LE(uid, 60);
+  message.writeUInt32LE(uid, 64);
+  return message;
+}
+
+test('Connector believes the kernel alone', { skip }, () => {
+  const opened = Connector.open();
+  assert.ok(opened.ok, opened.ok ? '' : opened.error);
+  using connector = opened.value;
+  assert.equal(connector.start().ok, true);
+  const seen: number[] = [];
+  const drain = () => {
+    while (connector.receive(100, (pid) => seen.push(pid)) === 'more');
+  };
+  drain();
+  seen.length = 0;
+  const sender = openSocket(16, 2, 11);
+  assert.ok('fd' in sender);
+  assert.equal(sendTo(sender.fd, forged(process.pid + 1), address(connector.port, 0)), undefined);
+  drain();
+  assert.equal(connector.foreign, 1, 'the forged message did not arrive');
+  assert.ok(!seen.includes(process.pid + 1));
+  const real = spawnSync('setpriv', ['--reuid=65000', '--clear-groups', 'true']);
+  drain();
+  assert.ok(seen.includes(real.pid), "the kernel's own message was not seen");
+});
+
+test('Connector reports pid, uids and time of a change', { skip }, () => {
+  const opened = Connector.open();
+  assert.ok(opened.ok);
+  using connector = opened.value;
+  assert.deepEqual(connector.start(), { ok: true, value: { filtered: true } });
+  const begin = monotonicMicroseconds();
+  const { pid } = spawnSync('setpriv', ['--ruid=65000', '--euid=65001', '--clear-groups', 'true']);
+  const end = monotonicMicroseconds();
+  const seen: [number, number, number, number][] = [];
+  connector.receive(1_000, (...change) => seen.push(change));
+  const change = seen.findLast(([of]) => of === pid);
+  assert.ok(change !== undefined);
+  assert.deepEqual(change.slice(1, 3), [65000, 65001]);
+  assert.ok(change[3] > begin && change[3] < end, `${begin} < ${change[3]} < ${end}`);
+});
+
+test('PidClock names a pid before everybody that was forked since', { skip }, async () => {
+  const clock = new PidClock();
+  assert.equal(clock.lastBefore(monotonicMicroseconds()), undefined);
+  let before: number | undefined;
+  let pids: readonly number[] = [];
+  // A pause in which all pids could have been handed out forgets what was before, and rightly.
+  for (let attempt = 0; before === undefined && attempt < 50; attempt++) {
+    clock.sample();
+    await sleep(2);
+    const moment = monotonicMicroseconds();
+    pids = Array.from({ length: 5 }, () => spawnSync('true').pid);
+    clock.sample();
+    before = clock.lastBefore(moment);
+  }
+  assert.ok(before !== undefined);
+  const range = clock.distance(before, clock.last());
+  for (const pid of pids) {
+    const after = clock.distance(before, pid);
+    assert.ok(after > 0 && after <= range, `${pid} is not after ${before}`);
+  }
+  assert.equal(clock.distance(clock.pidMax - 1, 1), 2);
+  assert.equal(clock.next(clock.pidMax - 1), 1);
+});
+
+test('Sweep looks at those that were forked since, and at nobody else', { skip }, () => {
+  const clock = new PidClock();
+  const seen: number[] = [];
+  const sweep = new Sweep(clock, (pid) => {
+    seen.push(pid);
+    return 'other';
+  });
+  const before = clock.last();
+  const pids = Array.from({ length: 10 }, () => spawnSync('true').pid);
+  sweep.from(before);
+  while (sweep.step(10) === 'more');
+  assert.equal(sweep.pending, false);
+  for (const pid of pids) assert.ok(seen.includes(pid), `${pid} was not looked at`);
+  assert.ok(!seen.includes(before) && seen.length < 1_000, `${seen.length} were looked at`);
+  sweep.from((clock.last() + 1) % clock.pidMax);
+  assert.equal(sweep.step(10), 'lapped');
+});
+
+test('Scan makes its list again while it finds somebody new to move', { skip }, () => {
+  let left = 3;
+  let looks = 0;
+  const scan = new Scan((pid) => {
+    if (pid !== process.pid) return 'other';
+    looks++;
+    return left-- > 0 ? 'moved' : { uid: 1, reason: 'no' };
+  });
+  let outside;
+  while ((outside = scan.step(1)) === undefined);
+  // Moved in the pass before too: it is ending, and no reason to look again.
+  assert.equal(looks, 2);
+  assert.deepEqual(outside, []);
+});
+
+test('ProcessReader tells who a process is, though it may not be dumped', { skip }, async () => {
+  const child = spawn('setpriv', ['--ruid=65000', '--euid=65001', '--clear-groups', 'sleep', '30']);
+  const reader = new ProcessReader();
+  try {
+    assert.ok(child.pid !== undefined);
+    let owner = reader.owner(child.pid);
+    for (
+      const until = Date.now() + 10_000;
+      owner?.ruid === 0 && Date.now() < until;
+      await sleep(5)
+    ) {
+      owner = reader.owner(child.pid);
+    }
+    assert.deepEqual(owner, {
+      ruid: 65000,
+      euid: 65001,
+      tgid: child.pid,
+      dead: false,
+      thread: undefined,
+    });
+    assert.match(reader.groups(child.pid, undefined) ?? '', /^\d+:.*:\//m);
+    assert.ok(listProcesses().includes(child.pid));
+  } finally {
+    child.kill('SIGKILL');
+  }
+  await once(child, 'exit');
+  assert.equal(reader.owner(child.pid ?? 0), undefined);
+});
+
+test('foreignGroup() knows other managers by their names', () => {
+  const id = 'f'.repeat(64);
+  for (const path of [
+    `/docker/${id}`,
+    `/system.slice/docker-${id}.scope`,
+    `/machine.slice/libpod-${id}.scope`,
+    `/libpod_parent/libpod-${id}`,
+    `/kubepods.slice/kubepods-burstable.slice/x`,
+    `/kubepods/besteffort/pod1/${id}`,
+    `/system.slice/crio-${id}.scope`,
+    `/system.slice/cri-containerd-${id}.scope`,
+    `/lxc/web`,
+    `/lxc.payload.web/init.scope`,
+    '/machine.slice/machine-web.scope',
+  ]) {
+    assert.equal(foreignGroup(path)?.kind, 'container', path);
+  }
+  for (const path of [
+    '/user.slice/user-1001.slice/user@1001.service/app.slice',
+    '/user.slice/user-1001.slice/user@1001.service/docker/x',
+  ]) {
+    assert.equal(foreignGroup(path)?.kind, 'user manager', path);
+  }
+  for (const path of [
+    '/',
+    '/user.slice/user-1001.slice/session-3.scope',
+    '/system.slice/docker.service',
+    '/system.slice/containerd.service',
+    '/system.slice/cron.service',
+    '/dockers',
+    '/my-machine.slice',
+  ]) {
+    assert.equal(foreignGroup(path), undefined, path);
+  }
+  assert.match(foreignGroup('/docker/\u001b[31m')?.reason ?? '', /\\u\{1b\}/);
+});
+
+test('Lines come whole from any pieces, and too long ones are refused', () => {
+  const seen: string[] = [];
+  const lines = new Lines(8, (line) => seen.push(line));
+  for (const piece of ['a', 'b\nc', '\n', '\ndef']) assert.ok(lines.add(Buffer.from(piece)));
+  assert.deepEqual(seen, ['ab', 'c', '']);
+  assert.equal(lines.add(Buffer.from('0123456789')), false);
+  assert.ok(lines.add(Buffer.from('g\n')));
+  assert.equal(seen.at(-1), 'g');
+});
+
+const main = fileURLToPath(new URL('../../src/host/placer/main.ts', import.meta.url));
+
+/** A placer started by hand, and what it says. */
+class Raw implements AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly events: PlacerEvent[] = [];
+
+  constructor(program: string, ...args: string[]) {
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { stdout } = this.child;
+    assert.ok(stdout);
+    createInterface({ input: stdout }).on('line', (line) =>
+      this.events.push(JSON.parse(line) as PlacerEvent),
+    );
+  }
+
+  say(command: object): void {
+    this.child.stdin?.write(`${JSON.stringify(command)}\n`);
+  }
+
+  async status(when: (status: PlacerStatus) => boolean): Promise<PlacerStatus> {
+    for (const until = Date.now() + 15_000; Date.now() < until; await sleep(20)) {
+      const found = this.events.findLast((each) => each.kind === 'status');
+      if (found !== undefined && when(found)) return found;
+    }
+    assert.fail(`It never said so: ${JSON.stringify(this.events)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.stdin?.end();
+    await ended;
+  }
+}
+
+const host = linuxHost(pathsOf(instance));
+const body = `<tenant uid="${uid}"/>`;
+const release = () => {
+  if (!skip) assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: [] });
+};
+after(() => {
+  if (!skip) execFileSync('rm', ['-rf', host.paths.runtime, host.paths.state]);
+});
+
+test(
+  'a placer in another pid namespace says that nothing is reported, and looks itself',
+  { skip },
+  async () => {
+    mustApply(body, host);
+    const version = 'version' in here ? here.version : 1;
+    try {
+      // Inside, pids are others; the kernel takes what is written as they are there.
+      const script = 'setpriv --reuid="$1" --clear-groups sleep 20 & exec "$2" "$3"';
+      await using placer = new Raw(
+        'unshare',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        '--mount-proc',
+        'sh',
+        '-c',
+        script,
+        'sh',
+        String(uid),
+        process.execPath,
+        main,
+      );
+      placer.say({
+        kind: 'targets',
+        tree: placerTree(host.paths, version),
+        targets: targetsOf(policyOf(body)),
+        containers: 'leave',
+      });
+      const status = await placer.status((each) => each.placed === 1);
+      assert.equal(status.state, 'off');
+      assert.match(status.problem ?? '', /reports nothing here.*every 2 seconds/);
+      const driver = host.probe();
+      assert.ok(driver.ok);
+      assert.equal(driver.value.processes(`u${uid}`).length, 1);
+    } finally {
+      release();
+    }
+  },
+);
+
+test('a placer without CAP_NET_ADMIN says so', { skip }, async () => {
+  await using placer = new Raw('setpriv', '--bounding-set=-net_admin', process.execPath, main);
+  placer.say({ kind: 'ping', id: 5 });
+  const status = await placer.status((each) => each.pong === 5);
+  assert.equal(status.state, 'off');
+  assert.match(status.problem ?? '', /EPERM .*CAP_NET_ADMIN/);
+});
+
+test('a supervisor that does not read does not stop the placer', { skip }, async () => {
+  await using placer = new Raw(process.execPath, main);
+  placer.child.stdout?.pause();
+  for (let id = 1; id <= 30_000; id++) placer.say({ kind: 'ping', id });
+  await sleep(200);
+  placer.child.stdout?.resume();
+  const last = await placer.status((each) => each.pong === 30_000);
+  assert.equal(last.state, 'on');
+});

@@ -1,0 +1,467 @@
+/** Processes of tenants are put into their groups, whoever starts them and however they fork. */
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { ConnectorPlacement } from '../../src/agent/placement.ts';
+import { findUnified } from '../../src/host/hierarchies.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { mustApply } from '../conformance/suite.ts';
+import { body, buildStorm, instance, kill, read, Stage, uids } from './stage.ts';
+
+const run = promisify(execFile);
+const here = hostHere(instance);
+const ready = await ensurePrerequisites('placement', (line) => console.log(`# ${line}`));
+const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
+
+if ('skip' in here || reason !== undefined) test('placement', { skip: reason ?? true }, () => {});
+else suite(here.version);
+
+function suite(version: 1 | 2): void {
+  const { first, second, third, fourth, reseller, bomber, account } = uids;
+  const name = `bh-place-${process.pid}`;
+  let stage: Stage;
+  let storm: string;
+
+  before(() => {
+    stage = new Stage(version);
+    storm = buildStorm(stage.directory);
+    execFileSync('useradd', [
+      '-u',
+      String(account),
+      '-M',
+      '-N',
+      '-d',
+      '/',
+      '-s',
+      '/bin/sh',
+      '-p',
+      '*',
+      name,
+    ]);
+  });
+  afterEach(() => stage.quiet());
+  after(async () => {
+    await stage[Symbol.asyncDispose]();
+    execFileSync('userdel', [name], { stdio: 'ignore' });
+  });
+
+  const group = (uid: number) => `u${uid}`;
+  const placed = (pid: number, uid: number, path = group(uid)) =>
+    stage.until(`process ${pid} of uid ${uid} is in ${path}`, () => stage.isIn(pid, path));
+  const notPlaced = (pid: number) =>
+    stage
+      .groupsOf(pid)
+      ?.every((each, index) => !each.startsWith(`${stage.hierarchies[index]?.path}`));
+
+  test('a process that was there before is found by the first look', async () => {
+    await stage.rest();
+    const child = stage.sleepAs(first);
+    await stage.until('it has changed its uid', () => stage.processesOf(first).length === 1);
+    await stage.place();
+    assert.ok(stage.isIn(child.pid, group(first)));
+    assert.deepEqual(stage.placement.status().outside, []);
+  });
+
+  test('setpriv: the tenant and the tenant of a reseller', async () => {
+    await stage.place();
+    await placed(stage.sleepAs(first).pid, first);
+    await placed(stage.sleepAs(fourth).pid, fourth, `r${reseller}/u${fourth}`);
+    await stage.until('it is counted', () => stage.placement.status().placed >= 2);
+  });
+
+  test('a tenant that becomes another is moved on', async () => {
+    const child = stage.run(
+      'setpriv',
+      `--ruid=${first}`,
+      '--euid=0',
+      'sh',
+      '-pc',
+      `sleep 1; exec setpriv --reuid=${second} --clear-groups sleep 60`,
+    );
+    await placed(child.pid, first);
+    await placed(child.pid, second);
+  });
+
+  test('su', async () => {
+    stage.run('su', name, '-c', 'sleep 60; true');
+    await stage.until('su has started a shell and it is inside', () => {
+      const pids = stage.processesOf(account);
+      return pids.length === 2 && pids.every((pid) => stage.isIn(pid, group(account)));
+    });
+  });
+
+  test('cron', async () => {
+    const spool = `${stage.directory}/crontabs`;
+    const empty = `${stage.directory}/cron.d`;
+    for (const each of [spool, empty]) mkdirSync(each);
+    writeFileSync(`${empty}/crontab`, '');
+    writeFileSync(`${spool}/${name}`, '@reboot sleep 60\n', { mode: 0o600 });
+    chownSync(`${spool}/${name}`, account, 0);
+    chmodSync(empty, 0o755);
+    // The host's crontabs are not seen, nor its lock against a second cron.
+    const hide = [
+      'mount -t tmpfs none /run',
+      `mount --bind ${empty}/crontab /etc/crontab`,
+      `mount --bind ${empty} /etc/cron.d`,
+      `mount --bind ${spool} /var/spool/cron/crontabs`,
+      'exec /usr/sbin/cron -f',
+    ];
+    const cron = stage.run('unshare', '--mount', 'sh', '-c', hide.join(' && '));
+    await stage.until('the job runs inside', () => {
+      const pids = stage.processesOf(account);
+      return pids.length > 0 && pids.every((pid) => stage.isIn(pid, group(account)));
+    });
+    assert.ok(notPlaced(cron.pid), 'cron itself was moved');
+  });
+
+  test('sshd', async () => {
+    const { directory } = stage;
+    const port = await freePort();
+    for (const key of ['host', 'user'])
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${directory}/${key}`]);
+    const lines = [
+      `Port ${port}`,
+      'ListenAddress 127.0.0.1',
+      `HostKey ${directory}/host`,
+      `AuthorizedKeysFile ${directory}/user.pub`,
+      'StrictModes no',
+      'UsePAM no',
+      'PidFile none',
+    ];
+    writeFileSync(`${directory}/sshd_config`, `${lines.join('\n')}\n`);
+    chmodSync(directory, 0o711);
+    chmodSync(`${directory}/user.pub`, 0o644);
+    const made = !existsSync('/run/sshd');
+    if (made) mkdirSync('/run/sshd', { mode: 0o755 });
+    try {
+      const sshd = stage.run('/usr/sbin/sshd', '-D', '-f', `${directory}/sshd_config`);
+      const known = [
+        'StrictHostKeyChecking=no',
+        'UserKnownHostsFile=/dev/null',
+        'BatchMode=yes',
+        'LogLevel=ERROR',
+        'ConnectionAttempts=20',
+      ];
+      const options = known.flatMap((each) => ['-o', each]);
+      const command = 'sleep 0.5; cat /proc/self/cgroup';
+      const { stdout } = await run(
+        'ssh',
+        [
+          '-F',
+          'none',
+          '-p',
+          String(port),
+          '-i',
+          `${directory}/user`,
+          ...options,
+          `${name}@127.0.0.1`,
+          command,
+        ],
+        { timeout: 30_000 },
+      );
+      for (const { path } of stage.hierarchies)
+        assert.match(stdout, new RegExp(`:${path}/u${account}$`, 'm'));
+      assert.ok(notPlaced(sshd.pid), 'sshd itself was moved');
+    } finally {
+      if (made) rmdirSync('/run/sshd');
+    }
+  });
+
+  /** Runs the storm and waits until nobody is outside, with nobody's help but the events'. */
+  const stormAt = async (
+    what: string,
+    of: readonly number[],
+    ...args: readonly (string | number)[]
+  ) => {
+    await stage.place();
+    const looked = stage.placement.status().lookedAt;
+    const [code] = await once(stage.run(storm, ...args.map(String)), 'exit');
+    assert.equal(code, 0);
+    const took = await stage.until('nobody is outside', () => stage.outside(...of).length === 0);
+    const alive = of.flatMap((uid) => stage.processesOf(uid)).length;
+    const scanned = stage.placement.status().lookedAt !== looked;
+    console.log(
+      `# ${what}: ${alive} alive, all inside after at most ${took.toFixed(0)} ms${scanned ? ', with a look at all processes' : ''}`,
+    );
+    assert.ok(alive > 0, 'nobody lived to be placed');
+    await sleep(200);
+    assert.deepEqual(stage.outside(...of), [], 'somebody escaped later');
+    assert.deepEqual((await stage.placement.rescan()).outside, []);
+    return alive;
+  };
+
+  test('children that are forked right after setuid do not escape', async () => {
+    for (let round = 0; round < 5; round++) {
+      const alive = await stormAt('storm', [first, second, third], 'storm', first, 3, 60, 4);
+      assert.equal(alive, 60 * 5 - 20);
+      await stage.quiet();
+    }
+  });
+
+  test('a process that forks its successor and ends, over and over, is caught', async () => {
+    assert.equal(await stormAt('comet', [first], 'comet', first, 1_000), 1);
+  });
+
+  test('threads whose first one has ended are placed too', async () => {
+    await stage.place();
+    const { pid } = stage.run(storm, 'headless', String(second));
+    const path = () => readdirSync(`/proc/${pid}/task`).findLast((each) => each !== String(pid));
+    await stage.until('the thread that is alive is inside', () => {
+      const groups = stage.groupsOf(pid, `${pid}/task/${path()}`);
+      return (
+        groups?.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${second}`) ??
+        false
+      );
+    });
+    assert.match(read(`/proc/${pid}/status`) ?? '', /^State:\tZ/m);
+    assert.deepEqual((await stage.placement.rescan()).outside, []);
+  });
+
+  test('a fork bomb is caught, and held by the limit of processes', async () => {
+    await stormAt('bomb', [bomber], 'bomb', bomber, 1_000);
+    const pids =
+      stage.hierarchies.find((each) => each.controller === 'pids') ?? stage.hierarchies[0];
+    const file = `${pids?.mountPoint}/${pids?.rootGroup}/${group(bomber)}/pids.events`;
+    // The bomb may have met the bound of its own first; this one has none.
+    const script = 'sleep 0.5; sleep 60 & sleep 60';
+    const who = [`--reuid=${bomber}`, '--clear-groups', 'sh', '-c', script];
+    const one = stage.run('setpriv', ...who);
+    await placed(one.pid, bomber);
+    await stage.until('a fork is refused', () => /^max [1-9]/m.test(read(file) ?? ''));
+  });
+
+  test('a tree of cgroup v2', async (context) => {
+    const unified = findUnified(stage.host.paths);
+    if (unified === undefined) return context.skip('there is no cgroup v2 mount');
+    const { mountPoint } = unified;
+    const rootGroup = 'bulkhead-place-v2';
+    const path = `${mountPoint}/${rootGroup}/${group(first)}`;
+    await stage.rest();
+    mkdirSync(path, { recursive: true });
+    try {
+      await using placement = new ConnectorPlacement({ log: (line) => stage.lines.push(line) });
+      placement.start();
+      const hierarchies = [
+        { name: 'unified', controller: '', mountPoint, rootGroup, path: `/${rootGroup}` },
+      ];
+      const targets = [[first, group(first)]] as const;
+      placement.setTargets({ tree: { version: 2, hierarchies }, targets, containers: 'leave' });
+      await placement.rescan();
+      await once(stage.run(storm, 'storm', String(first), '1', '30', '4'), 'exit');
+      const inside = `0::/${rootGroup}/${group(first)}\n`;
+      await stage.until('nobody is outside', () => {
+        const pids = stage.processesOf(first);
+        return (
+          pids.length === 140 && pids.every((pid) => read(`/proc/${pid}/cgroup`)?.endsWith(inside))
+        );
+      });
+      assert.deepEqual((await placement.rescan()).outside, []);
+    } finally {
+      await stage.quiet();
+      await stage.until('the group is removed', () => removeV2(path));
+    }
+  });
+
+  test('lost events are answered by a look at all processes', async () => {
+    await stage.place({ receiveBytes: 1 });
+    const placer = stage.placement.pid;
+    assert.ok(placer !== undefined);
+    kill(placer, 'SIGSTOP');
+    const children = Array.from({ length: 30 }, () => stage.sleepAs(second));
+    await stage.until(
+      'all have changed their uid',
+      () => stage.processesOf(second).length === children.length,
+    );
+    kill(placer, 'SIGCONT');
+    await stage.until('nobody is outside', () => stage.outside(second).length === 0);
+    await stage.until('the loss is counted', () => stage.placement.status().overruns > 0);
+    assert.ok(stage.placement.status().events < children.length, 'nothing was lost');
+  });
+
+  test('a placer that was killed is started again and catches up', async () => {
+    await stage.place();
+    await placed(stage.sleepAs(first).pid, first);
+    await stage.until('it is counted', () => stage.placement.status().placed >= 1);
+    const { pid } = stage.placement;
+    assert.ok(pid !== undefined);
+    kill(pid, 'SIGTERM');
+    kill(pid);
+    const child = stage.sleepAs(second);
+    await placed(child.pid, second);
+    await stage.until('it is on again', () => stage.placement.status().state === 'on');
+    const status = await stage.placement.rescan();
+    assert.equal(status.restarts, 1);
+    assert.ok(status.placed >= 1, 'the counters were forgotten');
+    assert.notEqual(stage.placement.pid, pid);
+    assert.match(stage.lines.join('\n'), /The placer ended \(SIGKILL\)/);
+  });
+
+  test('a placer that hangs is killed and started again', async () => {
+    await stage.place({ pingMilliseconds: 200 });
+    const { pid } = stage.placement;
+    assert.ok(pid !== undefined);
+    kill(pid, 'SIGSTOP');
+    const child = stage.sleepAs(first);
+    await placed(child.pid, first);
+    assert.notEqual(stage.placement.pid, pid);
+    await stage.until('it is counted', () => stage.placement.status().restarts >= 1);
+  });
+
+  test('a placer ends with the supervisor, however that dies', async () => {
+    await stage.place();
+    const { pid } = stage.placement;
+    await stage.rest();
+    await stage.until(
+      'it has ended',
+      () => pid !== undefined && (read(`/proc/${pid}/stat`) ?? ' Z ').includes(' Z '),
+    );
+    const script = `import { ConnectorPlacement } from '${new URL('../../src/agent/placement.ts', import.meta.url).href}';
+      const placement = new ConnectorPlacement({ log: () => {} });
+      placement.start();
+      console.log(placement.pid);
+      setInterval(() => {}, 1000);`;
+    const child = execFile(process.execPath, ['--input-type=module-typescript', '-e', script]);
+    const orphan = await new Promise<number>((resolve) =>
+      child.stdout?.once('data', (text) => resolve(Number(text))),
+    );
+    await stage.until('it is at work', () => read(`/proc/${orphan}/comm`) === 'bulkhead-placer\n');
+    child.kill('SIGKILL');
+    await stage.until('it has ended too', () =>
+      (read(`/proc/${orphan}/stat`) ?? ' Z ').includes(' Z '),
+    );
+  });
+
+  test('a group that was removed is reported, and filled once it is back', async () => {
+    const missing: string[] = [];
+    await stage.place({ onMissingGroup: (groups) => missing.push(...groups) });
+    // Its descriptors are kept from here on.
+    const before = stage.sleepAs(third);
+    await placed(before.pid, third);
+    before.kill('SIGKILL');
+    await stage.until('the group is empty and removed', () => removeGroup(stage, group(third)));
+    const child = stage.sleepAs(third);
+    await stage.until('it is reported', () => missing.includes(group(third)));
+    const status = await stage.placement.rescan();
+    assert.deepEqual(status.outside, [
+      {
+        pid: child.pid,
+        uid: third,
+        reason: `Cannot move it into the group "u${third}": it does not exist`,
+      },
+    ]);
+    mustApply(body, stage.host);
+    stage.placement.setTargets(stage.targets());
+    await placed(child.pid, third);
+    assert.deepEqual((await stage.placement.rescan()).outside, []);
+  });
+
+  test('a container is left alone or moved, as told; a user manager is always left alone', async () => {
+    await stage.place();
+    await using container = stage.otherGroup(`docker/${'a'.repeat(64)}`);
+    await using manager = stage.otherGroup(
+      `user.slice/user-${second}.slice/user@${second}.service/docker`,
+    );
+    const [contained, managed] = [stage.sleepAs(first), stage.sleepAs(second)];
+    await placed(contained.pid, first);
+    await placed(managed.pid, second);
+    container.join(contained.pid);
+    manager.join(managed.pid);
+    const { outside } = await stage.placement.rescan();
+    assert.deepEqual(
+      outside.map(({ pid, uid }) => [pid, uid]).sort(),
+      [
+        [contained.pid, first],
+        [managed.pid, second],
+      ].sort(),
+    );
+    assert.match(
+      outside.find((each) => each.pid === contained.pid)?.reason ?? '',
+      /container's group: ".*\/docker\/a+"/,
+    );
+    assert.match(
+      outside.find((each) => each.pid === managed.pid)?.reason ?? '',
+      /systemd user manager/,
+    );
+    stage.placement.setTargets(stage.targets('move'));
+    await placed(contained.pid, first);
+    await stage.placement.rescan();
+    assert.ok(notPlaced(managed.pid));
+    await stage.quiet();
+  });
+
+  test('root, and uids that are no tenants, are never moved', async () => {
+    await stage.place();
+    const others = [stage.run('sleep', '60'), stage.sleepAs(65_000), stage.sleepAs(33)];
+    // A daemon that acts as a tenant for a moment, as sshd does.
+    const daemon = stage.run('setpriv', `--euid=${first}`, 'sleep', '60');
+    await stage.until('it acts as the tenant', () =>
+      /^Uid:\t0\t64301\t/m.test(read(`/proc/${daemon.pid}/status`) ?? ''),
+    );
+    const witness = stage.sleepAs(first);
+    await placed(witness.pid, first);
+    stage.placement.setTargets({
+      ...stage.targets(),
+      targets: [...stage.targets().targets, [0, group(first)]],
+    });
+    await stage.placement.rescan();
+    for (const { pid } of [...others, daemon, process])
+      assert.ok(notPlaced(pid), `${pid} was moved`);
+  });
+
+  test('a setuid program that somebody else runs counts for its owner', async () => {
+    const program = `${stage.directory}/sleep`;
+    execFileSync('cp', ['/bin/sleep', program]);
+    chownSync(program, first, first);
+    chmodSync(program, 0o4755);
+    chmodSync(stage.directory, 0o711);
+    await stage.place();
+    const child = stage.run('setpriv', '--reuid=33', '--clear-groups', program, '60');
+    await placed(child.pid, first);
+  });
+}
+
+function removeGroup(stage: Stage, group: string): boolean {
+  for (const { mountPoint, rootGroup } of stage.hierarchies) {
+    try {
+      rmdirSync(`${mountPoint}/${rootGroup}/${group}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false;
+    }
+  }
+  return true;
+}
+
+function removeV2(path: string): boolean {
+  try {
+    rmdirSync(path);
+    rmdirSync(dirname(path));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  assert.ok(address !== null && typeof address === 'object');
+  return address.port;
+}

@@ -1,0 +1,258 @@
+/**
+ * What the placement tests share: an instance with tenants on this machine's kernel, a placer at work on
+ * it, and a look at /proc that shares no code with the placer's.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { releaseAll } from '../../src/agent/life.ts';
+import {
+  ConnectorPlacement,
+  targetsOf,
+  type PlacementOptions,
+  type PlacementTargets,
+} from '../../src/agent/placement.ts';
+import type { Host } from '../../src/host/host.ts';
+import { linuxHost } from '../../src/host/host.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { placerTree } from '../../src/host/placer/tree.ts';
+import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
+import { mustApply, policyOf } from '../conformance/suite.ts';
+
+export const instance = 'bulkhead-place-test';
+/** uids that no account has; the last is for an account that the tests make. */
+export const uids = {
+  first: 64_301,
+  second: 64_302,
+  third: 64_303,
+  fourth: 64_304,
+  reseller: 64_310,
+  bomber: 64_305,
+  account: 64_320,
+};
+export const body = `
+  <defaults><processes limit="2000"/></defaults>
+  <tenant uid="${uids.first}"/><tenant uid="${uids.second}"/><tenant uid="${uids.third}"/>
+  <tenant uid="${uids.account}"/><tenant uid="${uids.bomber}"><processes limit="60"/></tenant>
+  <reseller uid="${uids.reseller}"><tenant uid="${uids.fourth}"/></reseller>`;
+
+/** Generous: the machine may be doing other things. What it really took is printed. */
+const deadlineMilliseconds = 15_000;
+
+interface Found {
+  readonly pid: number;
+  readonly uid: number;
+  /** Names of the hierarchies of the tree in which it is outside. */
+  readonly outside: readonly string[];
+}
+
+export class Stage implements AsyncDisposable {
+  readonly host: Host = linuxHost(pathsOf(instance));
+  readonly directory = mkdtempSync(`${tmpdir()}/${instance}-`);
+  readonly version: 1 | 2;
+  readonly lines: string[] = [];
+  readonly hierarchies: readonly PlacerHierarchy[];
+  readonly #children: ChildProcess[] = [];
+  #placement: ConnectorPlacement | undefined;
+
+  constructor(version: 1 | 2) {
+    this.version = version;
+    mustApply(body, this.host);
+    this.hierarchies = placerTree(this.host.paths, version).hierarchies;
+    assert.ok(this.hierarchies.length > 0);
+  }
+
+  get placement(): ConnectorPlacement {
+    assert.ok(this.#placement, 'no placer is at work');
+    return this.#placement;
+  }
+
+  targets(containers: 'leave' | 'move' = 'leave'): PlacementTargets {
+    const tree = placerTree(this.host.paths, this.version);
+    return { tree, targets: targetsOf(policyOf(body)), containers };
+  }
+
+  /** Ends the one before; comes back when the new one has looked at everything once. */
+  async place(options: Partial<PlacementOptions> = {}, containers: 'leave' | 'move' = 'leave') {
+    await this.rest();
+    const placement = new ConnectorPlacement({
+      log: (line) => this.lines.push(line),
+      ...options,
+    });
+    this.#placement = placement;
+    placement.start();
+    placement.setTargets(this.targets(containers));
+    const status = await placement.rescan();
+    assert.equal(status.state, 'on', status.problem ?? '');
+    return placement;
+  }
+
+  /** Nobody places any more. */
+  async rest(): Promise<void> {
+    await this.#placement?.[Symbol.asyncDispose]();
+    this.#placement = undefined;
+  }
+
+  run(program: string, ...args: string[]): ChildProcess & { readonly pid: number } {
+    const child = spawn(program, args, { stdio: 'ignore' });
+    this.#children.push(child);
+    assert.ok(child.pid !== undefined, `${program} does not start`);
+    return child as ChildProcess & { readonly pid: number };
+  }
+
+  /** A process of a uid that sleeps; it was root's before. */
+  sleepAs(uid: number) {
+    const who = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+    return this.run('setpriv', ...who, 'sleep', '60');
+  }
+
+  /** Group of a process in each hierarchy of the tree; nothing once it is gone. */
+  groupsOf(pid: number, path = `${pid}`): readonly string[] | undefined {
+    const text = read(`/proc/${path}/cgroup`);
+    if (text === undefined) return undefined;
+    return this.hierarchies.map(({ controller }) => {
+      const pattern =
+        this.version === 2
+          ? /^0::(.*)$/m
+          : new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm');
+      return pattern.exec(text)?.[1] ?? '';
+    });
+  }
+
+  isIn(pid: number, group: string): boolean {
+    const groups = this.groupsOf(pid);
+    return (
+      groups?.every((each, index) => each === `${this.hierarchies[index]?.path}/${group}`) ?? false
+    );
+  }
+
+  /** All living processes of a uid. */
+  processesOf(uid: number): readonly number[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => {
+        const status = read(`/proc/${pid}/status`) ?? '';
+        return new RegExp(`^Uid:\\t${uid}\\t`, 'm').test(status) && !/^State:\t[ZX]/m.test(status);
+      });
+  }
+
+  outside(...of: readonly number[]): readonly Found[] {
+    return of.flatMap((uid) =>
+      this.processesOf(uid).flatMap((pid): Found[] => {
+        const groups = this.groupsOf(pid) ?? [];
+        // On v1 a process that is about to end shows as outside; it is none that could run.
+        const group = uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`;
+        const outside = this.hierarchies.filter(
+          ({ path }, index) => groups[index] !== `${path}/${group}`,
+        );
+        return groups.length === 0 || outside.length === 0
+          ? []
+          : [{ pid, uid, outside: outside.map((each) => each.name) }];
+      }),
+    );
+  }
+
+  /** Until a condition holds; answers how long it took, in milliseconds. */
+  async until(what: string, condition: () => boolean | Promise<boolean>): Promise<number> {
+    const begin = performance.now();
+    while (!(await condition())) {
+      if (performance.now() - begin > deadlineMilliseconds) {
+        assert.fail(
+          `Not within ${deadlineMilliseconds / 1000} s: ${what}\n${this.lines.join('\n')}`,
+        );
+      }
+      await sleep(5);
+    }
+    return performance.now() - begin;
+  }
+
+  /** A group outside of the instance in each hierarchy, for what another manager would make. */
+  otherGroup(path: string): { readonly join: (pid: number) => void } & AsyncDisposable {
+    const made = this.hierarchies.map(
+      ({ mountPoint }) => `${mountPoint}/bulkhead-place-other/${path}`,
+    );
+    const until = this.until.bind(this);
+    for (const each of made) mkdirSync(each, { recursive: true });
+    return {
+      join: (pid) => {
+        for (const each of made) execFileSync('sh', ['-c', `echo ${pid} > '${each}/cgroup.procs'`]);
+      },
+      async [Symbol.asyncDispose]() {
+        for (const each of made) {
+          for (const pid of (read(`${each}/cgroup.procs`) ?? '').split('\n')) {
+            if (pid !== '') kill(Number(pid));
+          }
+        }
+        await until('the other groups are removed', () => made.every((each) => removeUp(each)));
+      },
+    };
+  }
+
+  /** Every process of the tests' uids, and what was started here. */
+  async quiet(): Promise<void> {
+    for (const child of this.#children.splice(0)) child.kill('SIGKILL');
+    await this.until('every process has ended', () => {
+      const left = Object.values(uids).flatMap((uid) => this.processesOf(uid));
+      for (const pid of left) kill(pid);
+      return left.length === 0;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.rest();
+    await this.quiet();
+    rmSync(this.directory, { recursive: true, force: true });
+    await this.until('the groups are removed', () => {
+      const released = releaseAll(this.host, { kill: true });
+      return released.ok && released.value.length === 0;
+    });
+    for (const path of [this.host.paths.runtime, this.host.paths.state])
+      rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** A scratch group and those above it, whose name is of the tests' making; false while in use. */
+function removeUp(path: string): boolean {
+  for (let at = path; at.includes('/bulkhead-place-other'); at = dirname(at)) {
+    try {
+      rmdirSync(at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EBUSY')
+        return readdirSync(at, { withFileTypes: true }).some((each) => each.isDirectory());
+      if (code !== 'ENOENT') throw error;
+    }
+  }
+  return true;
+}
+
+/** Compiles the storm. */
+export function buildStorm(directory: string): string {
+  const program = `${directory}/storm`;
+  const source = fileURLToPath(new URL('storm.c', import.meta.url));
+  execFileSync('gcc', ['-O2', '-pthread', '-o', program, source], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return program;
+}
+
+export function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already.
+  }
+}

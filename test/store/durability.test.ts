@@ -1,0 +1,455 @@
+/** What becomes of the files when the writer is killed, the disk is full, or bytes are overwritten. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, test } from 'node:test';
+import { Database } from '../../src/store/database.ts';
+import { EventStore } from '../../src/store/event-store.ts';
+import { HistoryReader } from '../../src/store/history-reader.ts';
+import { metricsMigrations } from '../../src/store/metrics-schema.ts';
+import { MetricsStore } from '../../src/store/metrics-store.ts';
+import { metricKeys } from '../../src/usage/metrics.ts';
+import { hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
+
+const isRoot = process.getuid?.() === 0;
+const rootOnly = isRoot ? false : 'only root can do this';
+
+class SmallDisk implements Disposable {
+  readonly path: string;
+
+  constructor(parent: string) {
+    this.path = `${parent}/disk`;
+    mkdirSync(this.path);
+    const options = 'size=4m,mode=0755';
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'bulkhead-store-test', this.path], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  }
+
+  /** Leaves some pages. */
+  fill(): void {
+    const fd = openSync(`${this.path}/filler`, 'w');
+    try {
+      for (;;) writeSync(fd, Buffer.alloc(4_096));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  free(): void {
+    rmSync(`${this.path}/filler`);
+  }
+
+  [Symbol.dispose](): void {
+    execFileSync('umount', ['--lazy', this.path]);
+  }
+}
+
+const query = (file: string, sql: string) => {
+  const db = new DatabaseSync(file);
+  try {
+    return db.prepare(sql).all();
+  } finally {
+    db.close();
+  }
+};
+const numberIn = (file: string, sql: string) => Number(Object.values(query(file, sql)[0] ?? {})[0]);
+
+const wide = Object.fromEntries(metricKeys.map((key, index) => [key, index + 1]));
+const busyTick = (number: number, members = 500) =>
+  tickOf(
+    start + number * 5_000,
+    Object.fromEntries(Array.from({ length: members }, (_, index) => [`u${index}`, wide])),
+  );
+
+describe('a killed writer', () => {
+  test('has lost nothing that it said was written, ten times over', async () => {
+    using place = new Place();
+    const files = ['metrics.db', 'events.db'].map((name) => `${place.directory}/${name}`);
+    const [metrics = '', events = ''] = files;
+    let ticks = 0;
+    let incidents = 0;
+    for (let round = 0; round < 10; round++) {
+      const said = await killAfter(place.directory, ticks, 40 + round * 17);
+      for (const file of files) {
+        assert.equal(query(file, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');
+      }
+      ticks = numberIn(metrics, 'SELECT max(id) FROM ticks');
+      assert.ok(ticks >= said.tick && ticks <= said.tick + 1, `${ticks} of ${said.tick}`);
+      assert.equal(numberIn(metrics, 'SELECT count(*) FROM ticks'), ticks);
+      incidents = numberIn(events, 'SELECT count(*) FROM incidents');
+      assert.ok(incidents >= said.incident, `${incidents} of ${said.incident}`);
+      assert.equal(numberIn(events, 'SELECT coalesce(sum(count), 0) FROM faults'), incidents);
+    }
+    assert.ok(ticks > 300);
+    {
+      using store = new MetricsStore(place.directory);
+      rollUpAll(store, start + (ticks + 120) * 60_000);
+      assert.deepEqual(store.takeNotes(), []);
+    }
+    const runs = query(metrics, 'SELECT first, last FROM hours ORDER BY id');
+    const firsts = runs.map((run) => run['first']);
+    assert.deepEqual(firsts, [1, ...runs.slice(0, -1).map((run) => Number(run['last']) + 1)]);
+    assert.equal(numberIn(metrics, 'SELECT sum(ticks) FROM hours'), ticks);
+  });
+});
+
+async function killAfter(directory: string, from: number, lines: number) {
+  const writer = new URL('writer.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [writer, directory, String(from)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const said = { tick: from, incident: 0 };
+  let count = 0;
+  for await (const line of createInterface(child.stdout)) {
+    const [kind, number] = line.split(' ');
+    if (kind === 'tick') said.tick = Number(number);
+    if (kind === 'incident') said.incident = Number(number);
+    if (++count === lines) child.kill('SIGKILL');
+  }
+  assert.deepEqual(await ended, [null, 'SIGKILL']);
+  return said;
+}
+
+describe('a full disk', { skip: mountProblem() }, () => {
+  test('is said, and writing goes on when there is room again', () => {
+    using place = new Place();
+    using disk = new SmallDisk(place.parent);
+    using store = new MetricsStore(`${disk.path}/history`);
+    using events = new EventStore(`${disk.path}/history`);
+    assert.equal(store.add(busyTick(1)), undefined);
+    assert.equal(events.recordAlert('before', 1), undefined);
+    disk.fill();
+    const problems: string[] = [];
+    let number = 2;
+    for (; number < 2_000 && problems.length < 20; number++) {
+      const problem = store.add(busyTick(number));
+      if (problem !== undefined) problems.push(problem);
+      store.rollUp(start + number * 5_000);
+      store.prune(start + number * 5_000, settings);
+    }
+    assert.equal(problems.length, 20);
+    assert.match(
+      problems[0] ?? '',
+      /^Cannot write the history ".*": no space is left on its file system$/,
+    );
+    let eventProblem: string | undefined;
+    for (let key = 0; key < 2_000 && eventProblem === undefined; key++) {
+      eventProblem = events.recordAlert(`key ${key} ${'x'.repeat(2_000)}`, key);
+    }
+    assert.match(eventProblem ?? '', /no space is left/);
+    disk.free();
+    assert.equal(store.add(busyTick(number)), undefined);
+    assert.equal(events.recordAlert('after', 2), undefined);
+    assert.equal(events.lastAlert('before'), 1);
+    assert.equal(events.lastAlert('after'), 2);
+    assert.deepEqual([...store.takeNotes(), ...events.takeNotes()], []);
+    using reader = new HistoryReader(`${disk.path}/history`);
+    const usage = reader.usage({ from: start, to: start + hour * 3, metrics: ['cpu'] });
+    assert.equal(value(usage).rows.size, 500);
+  });
+
+  test('writes nothing of a transaction that it breaks', () => {
+    using place = new Place();
+    using disk = new SmallDisk(place.parent);
+    using events = new EventStore(`${disk.path}/history`);
+    assert.equal(events.recordAlert('before', 1), undefined);
+    disk.fill();
+    const done = events.transaction(() => {
+      for (let key = 0; key < 4_000; key++) {
+        events.recordAlert(`${key} ${'y'.repeat(4_000)}`, key);
+        // What would fit again after the failure must not be written either.
+        events.recordAlert(`${key}`, key);
+      }
+    });
+    assert.equal(done.ok, false);
+    assert.equal(numberIn(`${disk.path}/history/events.db`, 'SELECT count(*) FROM alerts'), 1);
+    assert.equal(events.lastAlert(`0 ${'y'.repeat(4_000)}`), undefined);
+    disk.free();
+    assert.equal(events.transaction(() => events.recordAlert('after', 2)).ok, true);
+    assert.equal(events.lastAlert('after'), 2);
+  });
+});
+
+function mountProblem(): string | false {
+  if (!isRoot) return 'only root can mount';
+  using place = new Place();
+  try {
+    new SmallDisk(place.parent)[Symbol.dispose]();
+    return false;
+  } catch (error) {
+    return `cannot mount a tmpfs here: ${(error as Error).message}`;
+  }
+}
+
+describe('a damaged file', () => {
+  const filled = (place: Place) => {
+    using store = new MetricsStore(place.directory);
+    for (let number = 1; number <= 200; number++) {
+      assert.equal(store.add(busyTick(number)), undefined);
+    }
+    return `${place.directory}/metrics.db`;
+  };
+  const overwrite = (file: string, position: number, bytes: number) => {
+    const fd = openSync(file, 'r+');
+    try {
+      writeSync(fd, Buffer.alloc(bytes, 0xa5), 0, bytes, position);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const expectNew = (place: Place) => {
+    using store = new MetricsStore(place.directory);
+    assert.equal(store.add(busyTick(1_000)), undefined);
+    const notes = store.takeNotes();
+    assert.equal(notes.length, 1);
+    assert.match(
+      notes[0] ?? '',
+      /^The history ".*" was begun anew, since it is damaged.*; kept as "metrics\.db\.damaged-\d{8}T\d{9}Z"$/,
+    );
+    assert.deepEqual(store.takeNotes(), []);
+    using reader = new HistoryReader(place.directory);
+    const usage = reader.usage({ from: start, to: start + 3 * hour, metrics: ['cpu'] });
+    assert.equal(value(usage).measuredSeconds, 5);
+    assert.ok(readdirSync(place.directory).some((name) => name.includes('.damaged-')));
+  };
+
+  test('of garbage is set aside', () => {
+    using place = new Place();
+    writeFileSync(filled(place), Buffer.alloc(100_000, 'nonsense'));
+    expectNew(place);
+  });
+  test('whose head was overwritten is set aside', () => {
+    using place = new Place();
+    overwrite(filled(place), 0, 4_096);
+    expectNew(place);
+  });
+  test('whose schema was overwritten behind its head is set aside', () => {
+    using place = new Place();
+    overwrite(filled(place), 100, 3_996);
+    expectNew(place);
+  });
+  test('that was cut short is set aside', () => {
+    using place = new Place();
+    truncateSync(filled(place), 20_000);
+    expectNew(place);
+  });
+  test('that is empty is used', () => {
+    using place = new Place();
+    truncateSync(filled(place), 0);
+    using store = new MetricsStore(place.directory);
+    assert.equal(store.add(busyTick(1_000)), undefined);
+    assert.deepEqual(store.takeNotes(), []);
+  });
+  test('of some other program is set aside', () => {
+    using place = new Place();
+    mkdirSync(place.directory, { mode: 0o700 });
+    const db = new DatabaseSync(`${place.directory}/metrics.db`);
+    db.exec('CREATE TABLE ticks (other TEXT); PRAGMA user_version = 1');
+    db.close();
+    using store = new MetricsStore(place.directory);
+    assert.equal(store.add(busyTick(1)), undefined);
+    assert.equal(store.takeNotes().length, 1);
+  });
+
+  test('is noticed while it is open, by the writer or by the reader', () => {
+    using place = new Place();
+    const file = filled(place);
+    using store = new MetricsStore(place.directory);
+    using reader = new HistoryReader(place.directory);
+    assert.equal(store.add(busyTick(1_000)), undefined);
+    const size = statSync(file).size;
+    overwrite(file, 4_096, size - 4_096);
+    // What is in the page cache of a connection stays good for a while.
+    const problems: (string | undefined)[] = [];
+    let damage: string | undefined;
+    for (let number = 1_001; number < 3_000 && damage === undefined; number++) {
+      problems.push(store.add(busyTick(number)), store.rollUp(start + number * 5_000));
+      const answer = reader.usage({ from: start, to: start + 20 * hour, metrics: ['cpu'] });
+      if (!answer.ok) damage = answer.error.damage;
+      if (readdirSync(place.directory).some((name) => name.includes('.damaged-'))) break;
+    }
+    if (damage !== undefined) assert.equal(store.setAsideDamaged(damage), undefined);
+    assert.equal(store.add(busyTick(4_000)), undefined);
+    assert.equal(store.takeNotes().length, 1);
+    assert.deepEqual(
+      problems.filter((each) => each !== undefined),
+      [],
+    );
+    const usage = reader.usage({ from: start, to: start + 20 * hour, metrics: ['cpu'] });
+    assert.ok(value(usage).rows.size === 500);
+    assert.equal(query(file, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');
+  });
+
+  test('is kept three times at most', () => {
+    using place = new Place();
+    for (let round = 0; round < 5; round++) {
+      writeFileSync(filled(place), 'nonsense '.repeat(1_000));
+      using store = new MetricsStore(place.directory);
+      assert.equal(store.add(busyTick(1)), undefined);
+    }
+    const aside = readdirSync(place.directory).filter((name) => /\.damaged-[^-]*$/.test(name));
+    assert.equal(aside.length, 3);
+  });
+
+  test('that was removed or moved away is begun anew', () => {
+    using place = new Place();
+    const file = filled(place);
+    using store = new MetricsStore(place.directory);
+    assert.equal(store.add(busyTick(1_000)), undefined);
+    for (const name of readdirSync(place.directory)) {
+      renameSync(`${place.directory}/${name}`, `${place.parent}/${name}`);
+    }
+    store.add(busyTick(1_001));
+    assert.equal(store.add(busyTick(1_002)), undefined);
+    assert.ok(existsSync(file));
+    assert.equal(query(file, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');
+  });
+});
+
+describe('versions', () => {
+  test('a newer file is set aside and left as it is', () => {
+    using place = new Place();
+    {
+      using store = new MetricsStore(place.directory);
+      assert.equal(store.add(busyTick(1)), undefined);
+    }
+    query(`${place.directory}/metrics.db`, 'PRAGMA user_version = 7');
+    using store = new MetricsStore(place.directory);
+    assert.equal(store.add(busyTick(2)), undefined);
+    assert.match(
+      store.takeNotes()[0] ?? '',
+      /it is of version 7, newer than this program; kept as "metrics\.db\.version-7"/,
+    );
+    assert.equal(
+      numberIn(`${place.directory}/metrics.db.version-7`, 'SELECT count(*) FROM ticks'),
+      1,
+    );
+  });
+
+  test('an older file is brought up to date and keeps what it has', () => {
+    using place = new Place();
+    {
+      using store = new MetricsStore(place.directory);
+      assert.equal(store.add(busyTick(1)), undefined);
+    }
+    const next = 'ALTER TABLE ticks ADD COLUMN extra TEXT';
+    {
+      using store = new MetricsStore(place.directory, { migrations: [...metricsMigrations, next] });
+      assert.equal(store.add(busyTick(2)), undefined);
+      assert.deepEqual(store.takeNotes(), []);
+    }
+    const file = `${place.directory}/metrics.db`;
+    assert.equal(numberIn(file, 'PRAGMA user_version'), 2);
+    assert.equal(numberIn(file, 'SELECT count(*) FROM ticks WHERE extra IS NULL'), 2);
+  });
+
+  test('a migration that fails changes nothing', () => {
+    using place = new Place();
+    const options = {
+      directory: place.directory,
+      name: 'test.db',
+      title: 'test',
+      synchronous: 'FULL',
+      pageBytes: 4_096,
+      prepare: () => undefined,
+    } as const;
+    const first = 'CREATE TABLE one (a)';
+    {
+      using database = new Database({ ...options, migrations: [first] });
+      value(database.run('Cannot use', () => undefined));
+    }
+    const broken = () => {
+      throw Object.assign(new Error('disk I/O error'), { errcode: 10, errstr: 'disk I/O error' });
+    };
+    {
+      using database = new Database({
+        ...options,
+        migrations: [first, 'CREATE TABLE two (b)', (db) => (db.exec('DROP TABLE one'), broken())],
+      });
+      assert.equal(database.run('Cannot use', () => undefined).ok, false);
+    }
+    const file = `${place.directory}/test.db`;
+    assert.equal(numberIn(file, 'PRAGMA user_version'), 2);
+    assert.equal(
+      numberIn(file, "SELECT count(*) FROM sqlite_schema WHERE name IN ('one', 'two')"),
+      2,
+    );
+  });
+});
+
+describe('the place of the files', () => {
+  const problemOf = (directory: string) => {
+    using store = new MetricsStore(directory);
+    return store.add(busyTick(1)) ?? 'no problem';
+  };
+  const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+  test('is for its owner alone, also where it was open to others', () => {
+    using place = new Place();
+    mkdirSync(place.directory, { mode: 0o755 });
+    writeFileSync(`${place.directory}/metrics.db`, '', { mode: 0o644 });
+    using store = new MetricsStore(place.directory);
+    assert.equal(store.add(busyTick(1)), undefined);
+    assert.equal(modeOf(place.directory), 0o700);
+    for (const name of readdirSync(place.directory)) {
+      assert.equal(modeOf(`${place.directory}/${name}`), 0o600, name);
+    }
+  });
+  test('is refused where it is a symbolic link', () => {
+    using place = new Place();
+    mkdirSync(`${place.parent}/elsewhere`);
+    symlinkSync('elsewhere', place.directory);
+    assert.match(
+      problemOf(place.directory),
+      /^Cannot use the directory ".*": it is a symbolic link/,
+    );
+    assert.deepEqual(readdirSync(`${place.parent}/elsewhere`), []);
+  });
+  test('is refused where the file is a link of either kind', () => {
+    using place = new Place();
+    mkdirSync(place.directory, { mode: 0o700 });
+    const victim = `${place.parent}/victim`;
+    symlinkSync(victim, `${place.directory}/metrics.db`);
+    assert.match(problemOf(place.directory), /^Cannot open ".*": it is a symbolic link$/);
+    assert.equal(existsSync(victim), false);
+    rmSync(`${place.directory}/metrics.db`);
+    writeFileSync(victim, '');
+    linkSync(victim, `${place.directory}/metrics.db`);
+    assert.match(problemOf(place.directory), /it has a second name/);
+    assert.equal(statSync(victim).size, 0);
+  });
+  test('is refused where it belongs to somebody else', { skip: rootOnly }, () => {
+    using place = new Place();
+    mkdirSync(place.directory, { mode: 0o700 });
+    chownSync(place.directory, 65_534, 65_534);
+    assert.match(problemOf(place.directory), /it belongs to uid 65534; run: chown root/);
+    chownSync(place.directory, 0, 0);
+    writeFileSync(`${place.directory}/metrics.db`, '');
+    chownSync(`${place.directory}/metrics.db`, 65_534, 65_534);
+    chmodSync(`${place.directory}/metrics.db`, 0o666);
+    assert.match(problemOf(place.directory), /it belongs to uid 65534; run: chown root/);
+  });
+});

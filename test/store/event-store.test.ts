@@ -1,0 +1,255 @@
+/** Incidents, evidence, faults and alerts in the file. */
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { randomBytes } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { EventStore, type NewIncident } from '../../src/store/event-store.ts';
+import { mostEvidenceBytes } from '../../src/store/evidence.ts';
+import type { Fault } from '../../src/usage/fault.ts';
+import type { ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
+import type { Member } from '../../src/usage/member.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { day, hour, Place, settings, start, value } from './samples.ts';
+
+const incident = (change: Partial<NewIncident> = {}): NewIncident => ({
+  member: 'u1001',
+  limit: 'memory.limit',
+  severity: 'refused',
+  inferred: false,
+  begin: start,
+  end: start + 5_000,
+  faults: 3,
+  value: '512MiB',
+  from: 'policy.xml:12',
+  ...change,
+});
+
+const process = (pid: number, command: string): ProcessEvidence => ({
+  pid,
+  name: 'php',
+  command,
+  state: 'R',
+  threads: 1,
+  cpuSeconds: 1.5,
+  memoryBytes: 2 ** 20,
+  readBytes: 0,
+  writeBytes: 7,
+  ageSeconds: 60,
+});
+const usage = Object.fromEntries(metricKeys.map((key) => [key, 0.5])) as Record<MetricKey, number>;
+const snapshot = (at: number, processes: readonly ProcessEvidence[] = []): Snapshot => ({
+  at,
+  processes,
+  processCount: processes.length,
+  usage,
+  killed: [{ pid: 12, name: 'php' }],
+});
+const fault = (member: Member, count: number): Fault => ({
+  member,
+  limit: 'cpu.limit',
+  severity: 'slowed',
+  count,
+  inferred: false,
+});
+const everything = { from: 0, to: start + 1_000 * day, count: 1_000 };
+
+const countIn = (place: Place, sql: string) => {
+  const db = new DatabaseSync(`${place.directory}/events.db`, { readOnly: true });
+  try {
+    return Number(Object.values(db.prepare(sql).get() ?? {})[0]);
+  } finally {
+    db.close();
+  }
+};
+
+describe('EventStore', () => {
+  test('gives back an incident with its evidence', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const id = value(store.open(incident({ severity: 'slowed' })));
+    assert.equal(id, 1);
+    const first = snapshot(start, [process(1, 'php -r "while(true);" \u001b[2J')]);
+    assert.equal(store.addSnapshot(id, first), undefined);
+    assert.equal(store.addSnapshot(id, snapshot(start + 1)), undefined);
+    const change = { end: start + 60_000, faults: 9, severity: 'ended' } as const;
+    assert.equal(store.update(id, change), undefined);
+    const expected = { ...incident(change), id, snapshots: 2 };
+    assert.deepEqual(value(store.incident(id)), {
+      incident: expected,
+      evidence: [first, snapshot(start + 1)],
+    });
+    assert.deepEqual(value(store.incidents(everything)), { incidents: [expected], total: 1 });
+    assert.equal(value(store.incident(2)), undefined);
+    assert.equal(store.update(2, change), undefined);
+    assert.equal(store.addSnapshot(2, first), undefined);
+    assert.equal(countIn(place, 'SELECT count(*) FROM snapshots'), 2);
+  });
+
+  test('keeps ten snapshots of an incident', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const id = value(store.open(incident()));
+    for (let at = 0; at < 15; at++) assert.equal(store.addSnapshot(id, snapshot(at)), undefined);
+    const found = value(store.incident(id));
+    assert.equal(found?.incident.snapshots, 10);
+    assert.deepEqual(
+      found?.evidence.map(({ at }) => at),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    );
+  });
+
+  test('keeps the largest processes of evidence that would be too large', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const id = value(store.open(incident()));
+    const noise = () => randomBytes(2_048).toString('hex');
+    const processes = Array.from({ length: 50 }, (_, pid) => process(pid + 1, noise()));
+    assert.equal(store.addSnapshot(id, snapshot(start, processes)), undefined);
+    assert.ok(countIn(place, 'SELECT max(length(body)) FROM snapshots') <= mostEvidenceBytes);
+    const [kept] = value(store.incident(id))?.evidence ?? [];
+    assert.equal(kept?.processCount, 50);
+    assert.equal(kept?.processes[0]?.pid, 1);
+    assert.ok(kept.processes.length >= 12);
+  });
+
+  test('finds incidents by time, member, limit and severity, in pages', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const severities = ['slowed', 'refused', 'ended'] as const;
+    for (let number = 0; number < 30; number++) {
+      const begin = start + number * hour;
+      const member: Member = number % 2 === 0 ? 'u1' : 'u2';
+      const limit = number < 15 ? 'cpu.limit' : 'memory.limit';
+      const severity = severities[number % 3] ?? 'slowed';
+      value(store.open(incident({ begin, end: begin + 1_000, member, limit, severity })));
+    }
+    const ids = (query: object) => {
+      const found = value(store.incidents({ ...everything, ...query }));
+      return [found.total, ...found.incidents.map(({ id }) => id)];
+    };
+    assert.deepEqual(ids({ from: start + hour, to: start + 2 * hour }), [2, 3, 2]);
+    assert.deepEqual(ids({ from: start + 1_000, to: start + 1_000 }), [1, 1]);
+    assert.deepEqual(ids({ members: ['u2'], count: 2 }), [15, 30, 28]);
+    assert.deepEqual(ids({ members: ['u2'], count: 2, before: 28 }), [15, 26, 24]);
+    assert.deepEqual(ids({ members: [] }), [0]);
+    assert.deepEqual(ids({ severity: 'ended', limit: 'cpu.limit' }), [5, 15, 12, 9, 6, 3]);
+    assert.equal(ids({ severity: 'refused' })[0], 20);
+    assert.deepEqual(ids({ count: 0 }), [30]);
+    const later = value(store.openSince(start + 27 * hour + 1_000));
+    assert.deepEqual(
+      later.map(({ id }) => id),
+      [29, 30],
+    );
+  });
+
+  test('writes a tick in which 1,000 tenants fault, or nothing of it', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const members = Array.from({ length: 1_000 }, (_, index): Member => `u${index}`);
+    const write = () =>
+      store.transaction(() => {
+        store.addFaults(
+          start,
+          members.map((member) => fault(member, 2)),
+        );
+        return members.map((member) => {
+          const opened = store.open(incident({ member }));
+          if (opened.ok) store.addSnapshot(opened.value, snapshot(start));
+          return opened;
+        });
+      });
+    const opened = value(write());
+    assert.equal(opened.filter(({ ok }) => ok).length, 1_000);
+    assert.equal(value(store.incidents(everything)).total, 1_000);
+    assert.equal(countIn(place, 'SELECT count(*) FROM snapshots'), 1_000);
+    assert.throws(() =>
+      store.transaction(() => {
+        value(store.open(incident()));
+        throw new RangeError('a defect');
+      }),
+    );
+    assert.equal(value(store.incidents(everything)).total, 1_000);
+    assert.equal(store.transaction(() => store.open(incident())).ok, true);
+  });
+
+  test('counts faults by member, limit and time', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    for (let minute = 0; minute < 20; minute++) {
+      const faults = [fault('u1', 1), { ...fault('u2', 10), limit: 'io.read' } as const];
+      assert.equal(store.addFaults(start + minute * 60_000, faults), undefined);
+    }
+    const counts = (from: number, to: number, members?: readonly Member[]) =>
+      Object.fromEntries(
+        value(
+          store.faultCounts({
+            from: start + from * 60_000,
+            to: start + to * 60_000,
+            ...(members === undefined ? {} : { members }),
+          }),
+        ),
+      );
+    assert.deepEqual(counts(0, 20), { u1: { 'cpu.limit': 20 }, u2: { 'io.read': 200 } });
+    assert.deepEqual(counts(5, 9, ['u1']), { u1: { 'cpu.limit': 5 } });
+    assert.deepEqual(counts(60, 90), {});
+    assert.equal(countIn(place, 'SELECT count(*) FROM faults'), 8);
+  });
+
+  test('remembers alerts', () => {
+    using place = new Place();
+    {
+      using store = new EventStore(place.directory);
+      assert.equal(store.lastAlert('a'), undefined);
+      assert.equal(store.recordAlert('a', 5), undefined);
+      assert.equal(store.recordAlert('a', 9), undefined);
+    }
+    using store = new EventStore(place.directory);
+    assert.equal(store.lastAlert('a'), 9);
+  });
+
+  test('lets no tenant push out the events of the others', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    const quiet = value(store.open(incident({ member: 'u7' })));
+    assert.equal(store.addSnapshot(quiet, snapshot(start)), undefined);
+    value(
+      store.transaction(() => {
+        for (let number = 0; number < 2_200; number++) {
+          const id = value(store.open(incident({ member: 'u8' })));
+          store.addSnapshot(id, snapshot(number));
+        }
+      }),
+    );
+    assert.equal(value(store.incidents({ ...everything, members: ['u8'] })).total, 2_000);
+    assert.equal(value(store.incident(quiet))?.evidence.length, 1);
+    assert.equal(countIn(place, "SELECT count(*) FROM snapshots WHERE member = 'u8'"), 100);
+    const oldest = value(store.incident(210));
+    assert.deepEqual([oldest?.incident.snapshots, oldest?.evidence], [0, []]);
+  });
+
+  test('deletes by age when the clock is steady, and by size', () => {
+    using place = new Place();
+    using store = new EventStore(place.directory);
+    for (let number = 0; number < 200; number++) {
+      const at = start + number * day;
+      const id = value(store.open(incident({ begin: at, end: at })));
+      store.addSnapshot(id, snapshot(at, [process(1, randomBytes(2_000).toString('hex'))]));
+      store.addFaults(at, [fault('u1', 1)]);
+      store.recordAlert(`key ${number}`, at);
+    }
+    const counts = () =>
+      ['incidents', 'snapshots', 'faults', 'alerts'].map((table) =>
+        countIn(place, `SELECT count(*) FROM ${table}`),
+      );
+    const now = start + 500 * day;
+    assert.equal(store.prune(now, settings), undefined);
+    assert.deepEqual(counts(), [200, 100, 200, 200]);
+    for (let call = 0; call < 400; call++) assert.equal(store.prune(now, settings), undefined);
+    assert.deepEqual(counts(), [100, 100, 100, 100]);
+    const small = { ...settings, mostBytes: 2 ** 20 };
+    for (let call = 0; call < 50; call++) assert.equal(store.prune(now, small), undefined);
+    const [incidents, snapshots] = counts();
+    assert.deepEqual([incidents, snapshots], [100, 0]);
+    assert.equal(value(store.open(incident())), 201);
+  });
+});

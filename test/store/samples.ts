@@ -1,0 +1,62 @@
+/** Ticks to write, and a directory of its own for every test. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { HistorySettings } from '../../src/policy/settings.ts';
+import type { MetricsStore } from '../../src/store/metrics-store.ts';
+import type { Member } from '../../src/usage/member.ts';
+import type { MetricKey } from '../../src/usage/metrics.ts';
+import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
+
+export const hour = 3_600_000;
+export const day = 24 * hour;
+/** The beginning of an hour. */
+export const start = 500_000 * hour;
+
+export const settings: HistorySettings = {
+  detailMilliseconds: 2 * day,
+  summaryMilliseconds: 400 * day,
+  incidentsMilliseconds: 400 * day,
+  mostBytes: 2 ** 31,
+};
+
+export class Place implements Disposable {
+  readonly parent = mkdtempSync(join(tmpdir(), 'bulkhead-store-'));
+  /** Not made yet. */
+  readonly directory = join(this.parent, 'history');
+
+  [Symbol.dispose](): void {
+    rmSync(this.parent, { recursive: true, force: true });
+  }
+}
+
+export type Use = Partial<Record<MetricKey, number>>;
+
+export function tickOf(at: number, use: Readonly<Record<Member, Use>>, seconds = 5): Tick {
+  const members = Object.keys(use) as Member[];
+  const columns = emptyColumns(members.length);
+  for (const [index, member] of members.entries()) {
+    for (const [key, value] of Object.entries(use[member] ?? {})) {
+      columns[key as MetricKey][index] = value;
+    }
+  }
+  return { at, seconds, members, columns };
+}
+
+/** Calls `rollUp` until there is nothing left to do. */
+export function rollUpAll(store: MetricsStore, now: number): void {
+  for (let step = 0; step < 1_000; step++) {
+    const problem = store.rollUp(now);
+    if (problem !== undefined) throw new Error(problem);
+    if (!store.isRollingUp) return;
+  }
+  throw new Error('Rolling up does not end');
+}
+
+export function value<T>(
+  result:
+    { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown },
+): T {
+  if (!result.ok) throw new Error(JSON.stringify(result.error));
+  return result.value;
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { attributes, findAttribute } from '../../src/limits/limits.ts';
+import { severities, type LimitKey } from '../../src/limits/limit.ts';
+import { parseAssignments } from '../../src/policy/assignment.ts';
+import { quantityKinds } from '../../src/units/quantity.ts';
+import { explainIncident, incidentTitle } from '../../src/usage/explain-incident.ts';
+import type { Incident, ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
+import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+
+const begin = Date.UTC(2026, 10, 24, 14, 2, 10);
+
+const incidentOf = (changes: Partial<Incident> = {}): Incident => ({
+  id: 7,
+  member: 'u1001',
+  limit: 'cpu.limit',
+  severity: 'slowed',
+  inferred: false,
+  begin,
+  end: begin + 7 * 60_000,
+  faults: 37,
+  value: '100%',
+  from: 'policy.xml:12',
+  snapshots: 0,
+  ...changes,
+});
+
+const processOf = (changes: Partial<ProcessEvidence> = {}): ProcessEvidence => ({
+  pid: 100,
+  name: 'php-fpm',
+  command: 'php-fpm: pool www',
+  state: 'R',
+  threads: 1,
+  cpuSeconds: 10,
+  memoryBytes: 50 * 2 ** 20,
+  readBytes: 0,
+  writeBytes: 0,
+  ageSeconds: 500,
+  ...changes,
+});
+
+function snapshotOf(
+  processes: readonly ProcessEvidence[],
+  usage: Partial<Record<MetricKey, number>> = {},
+  changes: Partial<Snapshot> = {},
+): Snapshot {
+  const zeros = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
+  return {
+    at: begin,
+    processes,
+    processCount: processes.length,
+    usage: { ...zeros, ...usage },
+    ...changes,
+  };
+}
+
+const plain = { showCommands: false } as const;
+const textOf = (...args: Parameters<typeof explainIncident>) => explainIncident(...args).join('\n');
+
+describe('explainIncident() tells', () => {
+  test('who, what, how often, when, which limit and where it is written', () => {
+    const [first] = explainIncident(incidentOf(), [], 'alice', plain);
+    assert.equal(
+      first,
+      'alice was slowed down 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it reached its CPU limit of 100% (cpu.limit, written in policy.xml:12).',
+    );
+  });
+
+  test('the time of the zone that it is asked for, over midnight too', () => {
+    const late = incidentOf({ end: begin + 10 * 3_600_000 });
+    const [first] = explainIncident(late, [], 'alice', { ...plain, timeZone: 'Asia/Tokyo' });
+    assert.match(
+      first ?? '',
+      / between 24 November 2026 23:02 and 25 November 2026 09:02 \(Asia\/Tokyo\)/,
+    );
+  });
+
+  test('once and twice', () => {
+    assert.match(
+      textOf(incidentOf({ faults: 1, end: begin }), [], 'a', plain),
+      /slowed down once on 24 November 2026 at 14:02/,
+    );
+    assert.match(textOf(incidentOf({ faults: 2 }), [], 'a', plain), /slowed down twice/);
+  });
+
+  test('what is inferred, and only that', () => {
+    const disk = incidentOf({ limit: 'io.write', value: '10MiB/s', inferred: true });
+    assert.match(
+      textOf(disk, [], 'alice', plain),
+      /The kernel does not count this: it is inferred/,
+    );
+    assert.doesNotMatch(textOf(incidentOf(), [], 'alice', plain), /inferred/);
+  });
+
+  test('a tenant what concerns it, without the policy and its commands', () => {
+    const text = textOf(incidentOf(), [], 'alice', { ...plain, reader: 'tenant' });
+    assert.match(text, /^Your account alice was slowed down 37 times/);
+    assert.match(text, /ask the administrator of this server for a higher limit, for example 150%/);
+    assert.doesNotMatch(text, /policy\.xml|bulkhead set/);
+  });
+
+  test('a reseller as the sum of its tenants', () => {
+    const text = textOf(incidentOf({ member: 'r1000' }), [], 'acme', plain);
+    assert.match(text, /^The tenants of acme together were slowed down/);
+    assert.match(text, /because they reached their CPU limit/);
+    assert.match(text, /bulkhead reseller set acme cpu=150%/);
+  });
+});
+
+describe('explainIncident() names what ran:', () => {
+  test('CPU by its growth between two looks, not by what was used long before', () => {
+    const old = processOf({ pid: 1, name: 'mysqld', cpuSeconds: 9000, ageSeconds: 90_000 });
+    const busy = processOf({ pid: 2, name: 'php', cpuSeconds: 5, ageSeconds: 20 });
+    const later = begin + 30_000;
+    const evidence = [
+      snapshotOf([old, busy]),
+      snapshotOf(
+        [
+          { ...old, cpuSeconds: 9001, ageSeconds: 90_030 },
+          { ...busy, cpuSeconds: 34, ageSeconds: 50 },
+          processOf({ pid: 3, name: 'convert', cpuSeconds: 12, ageSeconds: 15 }),
+          processOf({ pid: 4, name: 'unseen', cpuSeconds: 500, ageSeconds: 4000 }),
+        ],
+        {},
+        { at: later },
+      ),
+    ];
+    const text = textOf(incidentOf(), evidence, 'alice', plain);
+    assert.match(
+      text,
+      /php \(29 s of CPU time, 1 process\); convert \(12 s of CPU time, 1 process\); mysqld \(1\.0 s/,
+    );
+    assert.doesNotMatch(text, /unseen/);
+  });
+
+  test('a number that another process got meanwhile counts for both', () => {
+    const evidence = [
+      snapshotOf([processOf({ pid: 2, name: 'php', cpuSeconds: 50, ageSeconds: 60 })]),
+      snapshotOf(
+        [processOf({ pid: 2, name: 'php', cpuSeconds: 3, ageSeconds: 4 })],
+        {},
+        { at: begin + 30_000 },
+      ),
+    ];
+    assert.match(textOf(incidentOf(), evidence, 'alice', plain), /php \(3\.0 s of CPU time/);
+  });
+
+  test('memory where it was highest, programs of one name together', () => {
+    const many = Array.from({ length: 6 }, (_, pid) => processOf({ pid }));
+    const evidence = [
+      snapshotOf([processOf({ name: 'early' })], { memory: 2 ** 20 }),
+      snapshotOf(many, { memory: 320 * 2 ** 20, cache: 2 ** 20 }),
+    ];
+    const incident = incidentOf({
+      limit: 'memory.limit',
+      severity: 'ended',
+      value: '320MiB',
+      faults: 9,
+    });
+    const text = textOf(incident, evidence, 'alice', plain);
+    assert.match(text, /alice ran out of memory on 24 November 2026/);
+    assert.match(text, /Most memory was held by: php-fpm \(300 MiB, 6 processes\)/);
+    assert.match(
+      text,
+      /php-fpm is there 6 times, with 50 MiB each: fewer of them at once need less/,
+    );
+    assert.match(text, /Hardly any of the 320 MiB in use was page cache/);
+    assert.match(text, /Which program was ended is not known/);
+    assert.match(text, /bulkhead set alice memory=480MiB/);
+  });
+
+  test('page cache, and who was ended, where that is known', () => {
+    const killed = [{ pid: 55, name: 'node' }];
+    const evidence = [
+      snapshotOf(
+        [processOf({ name: 'node', memoryBytes: 700 * 2 ** 20 })],
+        { memory: 2 ** 30, cache: 2 ** 28 },
+        { killed },
+      ),
+      snapshotOf([], { memory: 2 ** 29 }, { killed }),
+    ];
+    const incident = incidentOf({ limit: 'memory.limit', severity: 'ended', value: '1GiB' });
+    const text = textOf(incident, evidence, 'alice', plain);
+    assert.match(text, /The kernel ended node \(process 55\)\./);
+    assert.match(text, /Of the 1\.0 GiB in use 256 MiB were page cache/);
+    assert.match(text, /One process of node held most: look there first/);
+  });
+
+  test('a loop that starts itself again', () => {
+    const loop = Array.from({ length: 40 }, (_, pid) =>
+      processOf({ pid, name: 'bash', ageSeconds: 3 }),
+    );
+    const incident = incidentOf({ limit: 'processes.limit', severity: 'refused', value: '100' });
+    const text = textOf(incident, [snapshotOf(loop, { threads: 100 })], 'alice', plain);
+    assert.match(text, /alice was refused a new process 37 times/);
+    assert.match(
+      text,
+      /Most of them are bash, and the youngest is less than a minute old: check whether it starts itself again/,
+    );
+    assert.match(text, /bulkhead set alice processes=150/);
+  });
+
+  test('command lines only when they may be shown', () => {
+    const evidence = [snapshotOf([processOf({ command: 'mysql -psecret' })])];
+    assert.doesNotMatch(textOf(incidentOf(), evidence, 'alice', plain), /secret/);
+    assert.match(textOf(incidentOf(), evidence, 'alice', { showCommands: true }), /mysql -psecret/);
+  });
+
+  test('nothing, where nothing was recorded', () => {
+    assert.match(textOf(incidentOf(), [], 'alice', plain), /What ran at the time was not recorded/);
+    assert.match(
+      textOf(incidentOf(), [snapshotOf([])], 'alice', plain),
+      /None of the processes that were seen stood out/,
+    );
+  });
+});
+
+/** Would be taken for an escape sequence, a line, or a change of direction. */
+const hostile = 'x\u001b[2J\r\n\u202e\u0000y';
+// oxlint-disable-next-line no-control-regex -- these are what must not get through
+const control = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
+describe('explainIncident() for every limit and severity', () => {
+  const evidence = [
+    snapshotOf(
+      [processOf({ name: hostile, command: hostile, readBytes: 5, writeBytes: 5 })],
+      { memory: 5 },
+      {
+        killed: [{ pid: 1, name: hostile }],
+      },
+    ),
+  ];
+
+  for (const { key, kind } of attributes.values()) {
+    test(`${key} has words, keeps control characters out, and its command is one`, () => {
+      const value = quantityKinds[kind].examples[0] ?? '';
+      for (const severity of severities) {
+        const incident = incidentOf({ limit: key, severity, value, from: hostile });
+        for (const name of ['alice', hostile, '-x', '1001', 'a b', '$(id)']) {
+          for (const showCommands of [true, false]) {
+            const text = explainIncident(incident, evidence, name, { showCommands });
+            assert.ok(text.length >= 3 && text.every((each) => each.length > 20));
+            assert.doesNotMatch(text.join(''), control);
+            assertCommand(text.at(-1) ?? '', key, name, value, kind);
+            assert.doesNotMatch(incidentTitle(incident, name), control);
+          }
+        }
+      }
+    });
+  }
+});
+
+function assertCommand(
+  text: string,
+  key: LimitKey,
+  name: string,
+  value: string,
+  kind: keyof typeof quantityKinds,
+): void {
+  const match = /bulkhead set (\S+) (\S+)$/.exec(text);
+  assert.equal(match?.[1], name === 'alice' ? 'alice' : '1001');
+  const assignment = match?.[2] ?? '';
+  assert.ok(parseAssignments([assignment], undefined).ok, assignment);
+  const [limit = '', higher = ''] = assignment.split('=');
+  assert.equal(findAttribute(limit)?.key, key);
+  const [before, after] = [value, higher].map((each) => quantityKinds[kind].parse(each));
+  assert.ok(before?.ok === true && after?.ok === true && after.value > before.value, assignment);
+}
+
+test('explainIncident() proposes nothing above unlimited', () => {
+  assert.doesNotMatch(textOf(incidentOf({ value: 'unlimited' }), [], 'alice', plain), /bulkhead/);
+});
+
+test('explainIncident() bears counters that make no sense', () => {
+  const odd = incidentOf({ faults: Number.NaN, begin: Number.NaN, end: 9e15 });
+  assert.doesNotMatch(textOf(odd, [], 'alice', plain), /NaN|Invalid/);
+});

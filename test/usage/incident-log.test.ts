@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Fault } from '../../src/usage/fault.ts';
+import {
+  IncidentLog,
+  mostSnapshots,
+  quietMilliseconds,
+  wantsSnapshot,
+  worse,
+} from '../../src/usage/incident-log.ts';
+
+const fault = (more: Partial<Fault> = {}): Fault => ({
+  member: 'u1001',
+  limit: 'cpu.limit',
+  severity: 'slowed',
+  count: 1,
+  inferred: false,
+  ...more,
+});
+const moment = (seconds: number, at = 1e12 + seconds * 1000) => ({ at, monotonic: seconds * 1000 });
+
+describe('IncidentLog', () => {
+  test('joins faults that are near, of one member and limit', () => {
+    const log = new IncidentLog();
+    const [first] = log.add([fault()], moment(0));
+    const [second] = log.add([fault({ count: 4 })], moment(299));
+    assert.equal(second, first);
+    assert.equal(first?.faults, 5);
+    assert.equal(first?.end, 1e12 + 299_000);
+    const [third] = log.add([fault()], moment(299 + 300));
+    assert.notEqual(third, first);
+    const others = log.add([fault({ member: 'u1002' }), fault({ limit: 'io.read' })], moment(600));
+    assert.equal(new Set([first, third, ...others]).size, 4);
+  });
+
+  test('keeps the worst, and is inferred only while all of it is', () => {
+    const log = new IncidentLog();
+    const [incident] = log.add([fault({ inferred: true })], moment(0));
+    assert.equal(incident?.inferred, true);
+    log.add([fault({ severity: 'ended' }), fault({ severity: 'refused' })], moment(1));
+    assert.equal(incident?.severity, 'ended');
+    assert.equal(incident?.inferred, false);
+    assert.equal(worse('refused', 'slowed'), 'refused');
+  });
+
+  test('names an incident once for several faults of a tick', () => {
+    const log = new IncidentLog();
+    assert.equal(log.add([fault(), fault(), fault()], moment(0)).length, 1);
+  });
+
+  test('is not led astray by a wall clock that jumps', () => {
+    const log = new IncidentLog();
+    const [incident] = log.add([fault()], moment(0, 5e12));
+    const [after] = log.add([fault()], moment(5, 1000));
+    assert.equal(after, incident);
+    assert.equal(incident?.begin, 5e12);
+    assert.equal(incident?.end, 5e12);
+    const [later] = log.add([fault()], moment(400, 1001));
+    assert.notEqual(later, incident);
+  });
+
+  test('forgets what has been quiet, so that it stays small', () => {
+    const log = new IncidentLog();
+    for (let uid = 0; uid < 100; uid++) log.add([fault({ member: `u${uid}` })], moment(uid));
+    log.close(50_000 + quietMilliseconds);
+    assert.equal(log.open.length, 49);
+  });
+
+  test('wants evidence at once, then twice a minute, and at most ten times', () => {
+    const log = new IncidentLog();
+    const [incident] = log.add([fault()], moment(0));
+    assert.ok(incident !== undefined);
+    let taken = 0;
+    for (let seconds = 0; seconds <= 3600; seconds += 5) {
+      log.add([fault()], moment(seconds));
+      if (!wantsSnapshot(incident, seconds * 1000)) continue;
+      incident.snapshots++;
+      incident.lastSnapshot = seconds * 1000;
+      taken++;
+      if (seconds < 60) assert.ok(taken <= 2);
+    }
+    assert.equal(taken, mostSnapshots);
+  });
+});

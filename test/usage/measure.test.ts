@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { noCounters } from '../../src/limits/limits.ts';
+import type { Counters, LimitValues } from '../../src/limits/limit.ts';
+import { detectFaults } from '../../src/usage/detect.ts';
+import { measure, type Reading } from '../../src/usage/measure.ts';
+
+const counters = (some: Partial<Counters>): Counters => ({ ...noCounters, ...some });
+const reading = (before: Partial<Counters> | undefined, now: Partial<Counters>): Reading => ({
+  member: 'u1001',
+  before: before && counters(before),
+  now: counters(now),
+});
+
+describe('measure()', () => {
+  const value = (each: Reading, key: 'cpu' | 'memory' | 'anonymous' | 'read', seconds = 2) =>
+    measure([each], 0, seconds).columns[key][0];
+
+  test('makes rates of counters that grow, and takes levels as they are', () => {
+    const each = reading(
+      { cpuMicroseconds: 1e6, readBytes: 100, threads: 1 },
+      { cpuMicroseconds: 2e6, readBytes: 500, threads: 1, memoryBytes: 50, cacheBytes: 20 },
+    );
+    assert.equal(value(each, 'cpu'), 0.5);
+    assert.equal(value(each, 'read'), 200);
+    assert.equal(value(each, 'memory'), 50);
+    assert.equal(value(each, 'anonymous'), 30);
+  });
+
+  test('has no rate without a reading before, nor for a group that was made anew', () => {
+    assert.equal(value(reading(undefined, { cpuMicroseconds: 5e6, threads: 1 }), 'cpu'), 0);
+    const anew = reading({ cpuMicroseconds: 5e6 }, { cpuMicroseconds: 10, threads: 1 });
+    assert.equal(value(anew, 'cpu'), 0);
+    assert.equal(value(reading({}, { cpuMicroseconds: 5, threads: 1 }), 'cpu', 0), 0);
+  });
+
+  test('leaves out who was idle', () => {
+    const same = counters({ memoryBytes: 4096 });
+    const idle: Reading = { member: 'u1', before: same, now: same };
+    const left: Reading = { member: 'u2', before: same, now: counters({ memoryBytes: 0 }) };
+    const asleep: Reading = { member: 'u3', before: undefined, now: counters({ threads: 1 }) };
+    assert.deepEqual(measure([idle, left, asleep], 0, 1).members, ['u2', 'u3']);
+  });
+});
+
+describe('detectFaults()', () => {
+  const limits: LimitValues = {
+    'cpu.limit': 0.5 as never,
+    'memory.limit': 1000 as never,
+    'io.read': 100 as never,
+    'processes.limit': 10 as never,
+  };
+  const faults = (before: Partial<Counters>, now: Partial<Counters>, values = limits) =>
+    detectFaults(reading(before, now), 5, values).map(
+      ({ limit, severity, count, inferred }) =>
+        `${limit} ${severity} ${count}${inferred ? ' inferred' : ''}`,
+    );
+
+  test('says which limits struck, and how often', () => {
+    assert.deepEqual(
+      faults(
+        { throttledPeriods: 4, forksRefused: 0, oomKills: 2 },
+        { throttledPeriods: 7, forksRefused: 1, oomKills: 3 },
+      ),
+      ['cpu.limit slowed 3', 'memory.limit ended 1', 'processes.limit refused 1'],
+    );
+  });
+
+  test('says nothing of counters that stand, or went back', () => {
+    assert.deepEqual(faults({ oomKills: 3 }, { oomKills: 3 }), []);
+    assert.deepEqual(faults({ oomKills: 3 }, { oomKills: 1 }), []);
+    assert.deepEqual(detectFaults(reading(undefined, { oomKills: 3 }), 5, limits), []);
+  });
+
+  test('takes no fault from memory that is page cache', () => {
+    const hits = { memoryHits: 9, memoryBytes: 1000 };
+    assert.deepEqual(faults({}, { ...hits, cacheBytes: 500 }), []);
+    assert.deepEqual(faults({}, { ...hits, cacheBytes: 50 }), ['memory.limit slowed 9']);
+  });
+
+  test('infers a fault where a use stands at a limit that the kernel does not count', () => {
+    assert.deepEqual(faults({}, { readBytes: 490 }), ['io.read slowed 1 inferred']);
+    assert.deepEqual(faults({}, { readBytes: 400 }), []);
+    assert.deepEqual(faults({}, { readBytes: 490 }, { 'io.read': 'unlimited' }), []);
+    assert.deepEqual(faults({}, { readBytes: 490 }, {}), []);
+  });
+});
