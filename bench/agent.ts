@@ -113,7 +113,7 @@ interface Running extends AsyncDisposable {
 
 async function startAgent({ built }: Bench, { policyFile, host }: Scratch): Promise<Running> {
   const args = ['--instance', instance, 'agent', '--policy', policyFile];
-  const flags = ['--max-semi-space-size=1', '--v8-pool-size=0'];
+  const flags = (/agent\) flags='(.*)'/.exec(readFileSync(entry, 'utf8'))?.[1] ?? '').split(' ');
   const [node = '', script = ''] = built.command ?? [];
   const command =
     built.command === undefined ? [entry, ...args] : [node, ...flags, script, ...args];
@@ -168,7 +168,9 @@ async function nextTicks({ host }: Scratch, count: number): Promise<StatusAnswer
     if (!answer.ok) throw new Error(answer.error);
     return answer.value;
   };
-  const first = (await status()).tick.ticks;
+  const { ticks: first, at = 0 } = (await status()).tick;
+  // Every question costs the agent something too.
+  await sleep(Math.max(0, at + count * intervalSeconds * 1000 + 100 - Date.now()));
   for (;;) {
     await sleep(250);
     const now = await status();

@@ -54,7 +54,7 @@ const startMilliseconds = 30_000;
 const rescanMilliseconds = 30_000;
 const mostLogBytes = 4_096;
 /**
- * Its heap is a few megabytes; the young half of it would be many more. One thread, since helpers of
+ * Its heap is a few megabytes; the young half of it would be many more. One thread, since those of
  * V8 would have it wait for them, and only the first thread has the priority that it asks for.
  */
 const nodeOptions = [

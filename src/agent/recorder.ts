@@ -64,6 +64,7 @@ export class Recorder implements Disposable {
       const age = Math.max(0, at - each.end);
       this.#incidents.resume({
         ...each,
+        shownSeverity: each.severity,
         lastFault: monotonic - age,
         lastSnapshot: monotonic - age,
       });
@@ -150,6 +151,7 @@ export class Recorder implements Disposable {
     for (const incident of chosen) {
       incident.snapshots++;
       incident.lastSnapshot = moment.monotonic;
+      incident.shownSeverity = incident.severity;
       const work = this.#snapshot(incident, killed, moment.at).finally(() =>
         this.#gathering.delete(work),
       );

@@ -31,7 +31,7 @@ const assignments = () =>
   [...attributes.values()].map(({ key }) => `${key.replace(/\.limit$/, '')}=`);
 
 /** Commands whose first word is a tenant. */
-const ofTenant = ['explain', 'set', 'unset', 'remove', 'exec'];
+const ofTenant = ['explain', 'set', 'unset', 'remove', 'exec', 'ps', 'usage', 'faults'];
 
 function bash(program: Command): string {
   const names = program.commands.map((each) => each.name());

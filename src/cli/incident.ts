@@ -1,6 +1,6 @@
 /** `bulkhead incident ID`: what happened, why, and what ran while it did. */
 import type { Command } from 'commander';
-import type { IncidentAnswer } from '../agent/api.ts';
+import type { IncidentAnswer, Who } from '../agent/api.ts';
 import { metricKeys, metrics } from '../usage/metrics.ts';
 import type { Snapshot } from '../usage/incident.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
@@ -44,7 +44,7 @@ function factsOf(answer: IncidentAnswer): readonly (readonly [word: string, text
   const why = inferred ? ', inferred from its use, which stood at the limit' : '';
   return [
     ['Incident', String(id)],
-    ['Who', `${who.name}, ${who.kind}, uid ${who.uid}`],
+    ['Who', whoText(who)],
     ['When', `${dateTime(begin)} to ${dateTime(end)}, ${lasted}`],
     [
       'Limit',
@@ -76,6 +76,12 @@ function usageText({ usage }: Snapshot): string {
     (key) => `${metrics[key].title} ${quantity(metrics[key].unit, usage[key])}`,
   );
   return texts.length === 0 ? 'It used nothing' : texts.join(', ');
+}
+
+/** A uid without an account is called by it already. */
+function whoText({ name, kind, uid }: Who): string {
+  const number = name === `uid ${uid}` ? '' : `, uid ${uid}`;
+  return `${name}, ${kind}${number}`;
 }
 
 export const command: CommandModule = {

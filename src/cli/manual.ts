@@ -52,8 +52,12 @@ const statusTexts: Readonly<Record<number, string>> = {
 
 const files: Readonly<Record<string, string>> = {
   '/etc/bulkhead/policy.xml': 'The policy.',
-  '/run/bulkhead': 'The lock of apply, and where the launcher finds the groups of tenants.',
+  '/run/bulkhead':
+    'Locks, the socket of the agent, and where the launcher finds the groups of tenants.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
+  '/var/lib/bulkhead/policy-in-force.xml': 'The last policy that was right.',
+  '/var/lib/bulkhead/history': 'What the agent remembers.',
+  '/var/lve/info': 'For panels; written only after "bulkhead cloudlinux install".',
 };
 
 function commandEntry(command: Command, parent?: string): string {

@@ -1,34 +1,106 @@
 /** `bulkhead status`: what is in force, and what each tenant uses of it now. */
 import type { Command } from 'commander';
+import type { OutsideProcess, StatusAnswer } from '../agent/api.ts';
+import { callAgent } from '../agent/client.ts';
 import type { Driver } from '../host/driver.ts';
+import type { Paths } from '../host/paths.ts';
+import { findOutside } from '../host/placer/outside.ts';
+import { placerTree } from '../host/placer/tree.ts';
+import { printable } from '../policy/diagnostic.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
 import { resellerGroup, tenantGroup } from '../plan/wanted.ts';
-import { nameOf, type Reseller, type Tenant } from '../policy/policy.ts';
+import { nameOf, type Policy, type Reseller, type Tenant } from '../policy/policy.ts';
 import { printQuantity, unlimited } from '../units/quantity.ts';
-import { examples, exitCodes, type CommandModule, type PolicyOptions } from './command.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from './command.ts';
 import { policyOption } from './policy-option.ts';
-import { count, print, printJson, withPolicy } from './session.ts';
+import { count, pathsFor, print, printJson, withPolicy } from './session.ts';
 import { shortBytes, table, terminalOf } from './terminal.ts';
 
 interface StatusOptions extends PolicyOptions {
   readonly all?: boolean;
 }
 
-function status(options: StatusOptions, command: Command) {
-  return withPolicy(command, options.policy, (policy, driver) => {
+async function status(options: StatusOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const agent = await callAgent<StatusAnswer>(paths, '/v1/status', { fresh: true });
+  const code = withPolicy(command, options.policy, (policy, driver) => {
     const tenants = policy.tenants.map((each) => statusOf(each, tenantGroup(each), driver));
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerGroup(each.uid), driver),
     );
+    const outside = agent.ok ? agent.value.placement.outside : outsideNow(policy, driver, paths);
     if (options.json === true) {
-      printJson({ driver: driver.capabilities.driver, tenants, resellers });
+      const known = agent.ok ? { agent: agent.value } : {};
+      printJson({ driver: driver.capabilities.driver, tenants, resellers, outside, ...known });
     } else {
       printSummary(tenants, driver);
+      printAgent(agent.ok ? agent.value : undefined, outside);
       printUse([...tenants, ...resellers.map(asReseller)], options.all === true);
     }
     return exitCodes.done;
   });
+  // A policy that is wrong has been complained about; what is in force is the agent's to tell.
+  if (code !== exitCodes.done && agent.ok) showAgentAlone(agent.value, options);
+  return code;
+}
+
+function showAgentAlone(agent: StatusAnswer, { json }: StatusOptions): void {
+  const { driver, placement } = agent;
+  if (json === true) {
+    printJson({ driver, tenants: [], resellers: [], outside: placement.outside, agent });
+    return;
+  }
+  print(`${count(agent.tenants, 'tenant')} held by ${driver}, as the policy before said`);
+  printAgent(agent, placement.outside);
+}
+
+function outsideNow(policy: Policy, driver: Driver, paths: Paths): readonly OutsideProcess[] {
+  return findOutside({
+    tree: placerTree(paths, driver.tree.version),
+    targets: policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const),
+    containers: policy.agent.containers,
+  });
+}
+
+/** As many as a person reads. */
+const mostOutsideShown = 10;
+
+function printAgent(agent: StatusAnswer | undefined, outside: readonly OutsideProcess[]): void {
+  const { colors } = terminalOf(process.stdout);
+  for (const line of agentLines(agent)) print(line);
+  const many = outside.length === 1 ? '1 process' : `${outside.length} processes`;
+  const text = `${many} of tenants outside their groups`;
+  print(outside.length === 0 ? text : colors.yellow(text));
+  for (const { pid, uid, reason } of outside.slice(0, mostOutsideShown)) {
+    print(`  process ${pid} of uid ${uid}: ${printable(reason)}`);
+  }
+  const more = outside.length - mostOutsideShown;
+  if (more > 0) print(`  … and ${more} more; --json lists them`);
+}
+
+function agentLines(agent: StatusAnswer | undefined): readonly string[] {
+  if (agent === undefined) {
+    return ['The agent does not run: nothing is placed, measured or remembered; see docs/agent.md'];
+  }
+  const { policy, placement, history, tick } = agent;
+  const faults = `${tick.faults} ${tick.faults === 1 ? 'fault' : 'faults'}`;
+  const lines = [
+    `Agent ${agent.pid} since ${new Date(agent.startedAt).toISOString().slice(0, 19)}Z: ${placement.placed} processes placed, ${faults}`,
+  ];
+  if (policy.state !== 'in force') {
+    lines.push(`The policy is ${policy.state}: ${printable(policy.problems[0] ?? '')}`);
+  }
+  if (placement.state === 'off') lines.push(`Placement is slow: ${placement.problem ?? ''}`);
+  if (history.state === 'off') lines.push(`No history is kept: ${history.problem ?? ''}`);
+  return lines;
 }
 
 type Status = ReturnType<typeof statusOf>;

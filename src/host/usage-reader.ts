@@ -31,6 +31,8 @@ interface TrackedGroup {
   readonly said: Uint8Array;
   /** Replaced, never changed: who has read it keeps it. */
   counters: Readonly<Counters>;
+  /** Readings since something ran there. */
+  quiet: number;
 }
 
 /** The kernel prints up to a page at once; longer files come in several. */
@@ -41,12 +43,34 @@ const bufferBytes = 64 * 1024;
 const slotBytes = 128;
 /** Stands at the start of the slot then; no text starts with it. */
 const tooLong = 1;
+/**
+ * Where nothing runs nothing changes, but for what was written before and reaches the disk later:
+ * so many readings after the last process the other files are read too.
+ */
+const wakefulReadings = 12;
+
+/** What tells activity first, and what follows another counter after that. */
+function orderOf({ tellsActivity, follows }: CounterFile): number {
+  if (tellsActivity === true) return 0;
+  return follows === undefined ? 1 : 2;
+}
+
+function isAsleep(tracked: TrackedGroup, changed: Counters | undefined): boolean {
+  if (changed !== undefined || tracked.counters.threads > 0) {
+    tracked.quiet = 0;
+    return false;
+  }
+  return tracked.quiet++ >= wakefulReadings;
+}
+
 /** What the rest of the process may need. */
 const spareDescriptors = 256;
 const none = -1;
 
 export class UsageReader implements Disposable {
   readonly #sources: readonly Source[];
+  /** How many of them, the first, tell whether anything runs. */
+  readonly #activitySources: number;
   readonly #groups = new Map<string, TrackedGroup>();
   readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes);
 
@@ -54,12 +78,12 @@ export class UsageReader implements Disposable {
     const side = version === 2 ? 'cgroup2' : 'cgroup1';
     this.#sources = limits
       .flatMap((limit) => limit[side].counters)
-      // What follows another counter comes after it.
-      .sort((a, b) => Number(a.follows !== undefined) - Number(b.follows !== undefined))
+      .sort((a, b) => orderOf(a) - orderOf(b))
       .flatMap((counter) => {
         const hierarchy = hierarchies.find((each) => each.controllers.has(counter.controller));
         return hierarchy === undefined ? [] : [{ files: hierarchy.files, counter }];
       });
+    this.#activitySources = this.#sources.filter(({ counter }) => orderOf(counter) === 0).length;
   }
 
   get descriptorsPerGroup(): number {
@@ -89,7 +113,7 @@ export class UsageReader implements Disposable {
     );
     if (descriptors.every((fd) => fd === none)) return false;
     const said = new Uint8Array(descriptors.length * slotBytes);
-    this.#groups.set(group, { descriptors, said, counters: noCounters });
+    this.#groups.set(group, { descriptors, said, counters: noCounters, quiet: 0 });
     return true;
   }
 
@@ -105,6 +129,7 @@ export class UsageReader implements Disposable {
     const before = tracked.counters;
     let changed: Counters | undefined;
     for (let index = 0; index < this.#sources.length; index++) {
+      if (index === this.#activitySources && isAsleep(tracked, changed)) return before;
       const fd = tracked.descriptors[index] ?? none;
       if (fd === none) continue;
       const { counter } = this.#sources[index] as Source;

@@ -95,6 +95,7 @@ const cpuStat: CounterFile = {
 const cpuacctUsage: CounterFile = {
   controller: 'cpuacct',
   file: 'cpuacct.usage',
+  tellsActivity: true,
   parse: (text, into) => {
     into.cpuMicroseconds = Number(text) / 1000;
   },
@@ -135,7 +136,7 @@ export const cpu: Limit = {
         setting('cpu.weight', 'cpu', 'cpu.weight', String(weightOf(values)), '100'),
       ].filter((each) => context.files.has(each.file));
     },
-    counters: [cpuStat, pressureFile('cpu', 'cpuPressureMicroseconds')],
+    counters: [{ ...cpuStat, tellsActivity: true }, pressureFile('cpu', 'cpuPressureMicroseconds')],
     support: support('cpu.max.burst'),
   },
   cgroup1: {

@@ -121,6 +121,8 @@ export interface CounterFile {
   readonly file: string;
   /** Read only when this counter has changed: the file is costly, or cannot change without it. */
   readonly follows?: keyof Counters;
+  /** Whether it tells that something runs, or ran since the last time: the others can then wait. */
+  readonly tellsActivity?: boolean;
   /** Adds what `text` says to `into`; lines that it does not know are passed over. */
   readonly parse: (text: string, into: Partial<Counters>) => void;
 }

@@ -28,6 +28,7 @@ const kernel: KernelSide = {
     {
       controller: 'pids',
       file: 'pids.current',
+      tellsActivity: true,
       parse: (text, into) => {
         into.threads = Number(text);
       },

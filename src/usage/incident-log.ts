@@ -10,7 +10,7 @@ import type { Member } from './member.ts';
 /** Faults less than this apart belong together. */
 export const quietMilliseconds = 300_000;
 export const mostSnapshots = 10;
-/** Two a minute. */
+/** Two a minute; one more where it has become worse. */
 const snapshotPauseMilliseconds = 30_000;
 
 export interface OpenIncident {
@@ -25,6 +25,8 @@ export interface OpenIncident {
   end: number;
   faults: number;
   snapshots: number;
+  /** The worst when the last snapshot was taken. */
+  shownSeverity: Severity | undefined;
   /** Monotonic, in milliseconds. */
   lastFault: number;
   lastSnapshot: number;
@@ -81,7 +83,8 @@ export class IncidentLog {
 
 export function wantsSnapshot(incident: OpenIncident, monotonic: number): boolean {
   if (incident.snapshots >= mostSnapshots) return false;
-  return incident.snapshots === 0 || monotonic - incident.lastSnapshot >= snapshotPauseMilliseconds;
+  if (incident.severity !== incident.shownSeverity) return true;
+  return monotonic - incident.lastSnapshot >= snapshotPauseMilliseconds;
 }
 
 export const worse = (a: Severity, b: Severity): Severity =>
@@ -105,6 +108,7 @@ function begin(
     end: at,
     faults: 0,
     snapshots: 0,
+    shownSeverity: undefined,
     lastFault: monotonic,
     lastSnapshot: -Infinity,
   };

@@ -12,7 +12,7 @@ import type { Host } from '../../src/host/host.ts';
 
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 /** Nothing is waited for longer; machines that run tests are slow at times. */
-const patienceMilliseconds = 30_000;
+const patienceMilliseconds = 60_000;
 
 export interface Reply {
   readonly status: number;

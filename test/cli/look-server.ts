@@ -200,8 +200,8 @@ const named = (names: readonly string[]) =>
   names.length === 0 ? indexes : names.flatMap((name) => indexOf(name) ?? []);
 
 function indexOf(name: string): number | undefined {
-  const index = indexes.find(
-    (each) => whoIs(each).name === name || String(whoIs(each).uid) === name,
+  const index = indexes.find((each) =>
+    [whoIs(each).name, String(whoIs(each).uid), whoIs(each).member].includes(name),
   );
   return index;
 }
@@ -267,7 +267,8 @@ function incidentsAnswer(query: URLSearchParams): IncidentsAnswer {
   const [limit, severity] = [query.get('limit'), query.get('severity')];
   const all = Array.from({ length: 300 }, (_, each) => incidentRow(each + 1, to)).filter(
     ({ who, limit: of, severity: how }) =>
-      (names.length === 0 || names.includes(who.name) || names.includes(String(who.uid))) &&
+      (names.length === 0 ||
+        [who.name, String(who.uid), who.member].some((each) => names.includes(each))) &&
       (limit === null || limit === of) &&
       (severity === null || severity === how),
   );

@@ -76,9 +76,20 @@ describe('IncidentLog', () => {
       if (!wantsSnapshot(incident, seconds * 1000)) continue;
       incident.snapshots++;
       incident.lastSnapshot = seconds * 1000;
+      incident.shownSeverity = incident.severity;
       taken++;
       if (seconds < 60) assert.ok(taken <= 2);
     }
     assert.equal(taken, mostSnapshots);
+  });
+
+  test('wants evidence at once when it becomes worse', () => {
+    const log = new IncidentLog();
+    const [incident] = log.add([fault()], moment(0));
+    assert.ok(incident !== undefined);
+    Object.assign(incident, { snapshots: 1, lastSnapshot: 0, shownSeverity: 'slowed' });
+    assert.equal(wantsSnapshot(incident, 1000), false);
+    log.add([fault({ severity: 'ended' })], moment(2));
+    assert.equal(wantsSnapshot(incident, 2000), true);
   });
 });

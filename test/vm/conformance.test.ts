@@ -49,6 +49,7 @@ suite('in the virtual machine', { skip }, () => {
     'test/conformance/kernel.test.ts',
     'test/cli/exec.test.ts',
     'test/conformance/demo.test.ts',
+    'test/agent/agent.test.ts',
   ]) {
     test(`${file} passes`, { timeout: minutes(15) }, async () => {
       const { status } = await guest.run(
@@ -128,29 +129,6 @@ suite('in the virtual machine', { skip }, () => {
       );
     },
   );
-
-  test('apply --watch follows the policy and new accounts', { timeout: minutes(4) }, async () => {
-    await policy('<tenants uids="2000-2999"/><defaults><processes limit="44"/></defaults>');
-    await guest.succeed(
-      '(cd /opt/bulkhead && exec setsid ./bulkhead apply --watch </dev/null >/tmp/watch 2>&1 & echo $! > /tmp/watch.pid)',
-    );
-    const until = (what: string) =>
-      guest.succeed(
-        `for i in $(seq 300); do ${what} && exit 0; sleep 0.1; done; cat /tmp/watch >&2; exit 1`,
-        { timeoutMs: minutes(1) },
-      );
-    const group = '/sys/fs/cgroup/bulkhead-tenants.service/u2001';
-    await until('grep -q Following /tmp/watch');
-    await guest.succeed('useradd -u 2001 newcomer');
-    await until(`grep -qx 44 ${group}/pids.max 2>/dev/null`);
-    await policy('<tenants uids="2000-2999"/><defaults><processes limit="four"/></defaults>');
-    await until('grep -q "nothing was changed" /tmp/watch');
-    await guest.succeed(`grep -qx 44 ${group}/pids.max`);
-    await policy('<tenants uids="2000-2999"/><defaults><processes limit="45"/></defaults>');
-    await until(`grep -qx 45 ${group}/pids.max`);
-    await guest.succeed('kill $(cat /tmp/watch.pid); userdel newcomer');
-    assert.equal((await bulkhead('release')).status, 0);
-  });
 
   test(
     'limits hold without systemd too, in a tree of Bulkhead alone',

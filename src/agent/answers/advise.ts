@@ -136,13 +136,15 @@ async function hostOf(
       limit,
       promised: printLimit(limit, promised),
       unlimitedTenants: tenants.length - limited.length,
-      available: printLimit(limit, amount),
+      available: limit === 'memory.limit' ? gibibytes(amount) : printLimit(limit, amount),
       oversold: promised / amount,
       peak: printLimit(limit, peak.ok ? roundedPeak(limit, peak.value) : 0),
     });
   }
   return rows;
 }
+
+const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)}GiB`;
 
 const roundedPeak = (limit: LimitKey, value: number) =>
   limit === 'cpu.limit' ? Number(value.toFixed(2)) : Math.ceil(value / 2 ** 20) * 2 ** 20;

@@ -36,7 +36,7 @@ export class Loop {
   readonly #clock = new PidClock();
   readonly #missing = new Set<string>();
   readonly #missingTold = new Set<string>();
-  readonly #placer = new Placer((group) => this.#isMissing(group));
+  readonly #placer = new Placer((group) => this.#isMissing(group), { moves: true });
   readonly #place = (pid: number) => this.#placer.place(pid);
   readonly #sweep = new Sweep(this.#clock, this.#place);
   #scan: Scan | undefined;

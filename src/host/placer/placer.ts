@@ -23,6 +23,8 @@ export type Outcome =
   /** Outside, and why. */
   | { readonly uid: number; readonly reason: string };
 
+const nobodyMoves = 'nothing places it, since no agent runs';
+
 /** Each some hundred bytes. */
 const mostInsideTexts = 4_096;
 
@@ -38,9 +40,12 @@ export class Placer {
   readonly #insideTexts = new Map<string, string>();
   readonly #missing: (group: string) => void;
 
+  readonly #moves: boolean;
+
   /** `missing` is told of each group that is not there, again and again. */
-  constructor(missing: (group: string) => void) {
+  constructor(missing: (group: string) => void, { moves }: { readonly moves: boolean }) {
     this.#missing = missing;
+    this.#moves = moves;
   }
 
   use({ tree, targets, containers }: TargetsCommand): void {
@@ -80,6 +85,7 @@ export class Placer {
     }
     const foreign = this.#foreignOf(paths);
     if (foreign !== undefined) return { uid: uidOf(owner, this.#groups), reason: foreign };
+    if (!this.#moves) return { uid: uidOf(owner, this.#groups), reason: nobodyMoves };
     return this.#move(pid, owner, group, outside);
   }
 
