@@ -208,8 +208,7 @@ class Stage {
     if (resolved === undefined) throw new Error(diagnostics[0]?.message);
     const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
     if (!applied.ok) throw new Error(applied.error);
-    const version = applied.value.driver.capabilities.driver === 'cgroup1' ? 1 : 2;
-    this.tree = placerTree(this.host.paths, version);
+    this.tree = placerTree(this.host.paths, applied.value.driver.tree);
     this.targets = targetsOf(resolved);
     this.path = `${this.tree.hierarchies[0]?.path}/u${uid}`;
   }

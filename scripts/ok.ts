@@ -26,6 +26,8 @@ export const kernelSuites = [
   'test/agent/agent.test.ts',
   'test/agent/alerts.test.ts',
   'test/agent/exposition.test.ts',
+  'test/agent/soak.test.ts',
+  'test/placement/parts.test.ts',
   'test/placement/placement.test.ts',
   'test/store/durability.test.ts',
 ];

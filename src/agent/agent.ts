@@ -169,7 +169,7 @@ export class Agent implements AsyncDisposable {
     if (this.#meter === undefined) this.#meter = new Meter(driver.tree, roster);
     else this.#meter.follow(roster);
     this.#placement.setTargets({
-      tree: placerTree(this.#options.host.paths, driver.tree.version),
+      tree: placerTree(this.#options.host.paths, driver.tree),
       targets: targetsOf(policy),
       containers: policy.agent.containers,
     });
@@ -213,6 +213,7 @@ export class Agent implements AsyncDisposable {
     this.#live.update(tick, readings, faults, moment);
     this.#recorder.record(tick, faults, moment, this.#settings.history);
     if (missing.length > 0) this.#remake(missing);
+    if (this.#keeper.wantsRetry) this.refresh();
     this.#lveInfo.write(() => this.#everybody(), this.#roster.defaults);
     this.#tookSeconds = (performance.now() - moment.monotonic) / 1000;
   }

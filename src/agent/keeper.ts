@@ -22,6 +22,7 @@ import { Roster } from './roster.ts';
 export type PolicyState = StatusAnswer['policy'];
 
 const applyMilliseconds = 600_000;
+const retryMilliseconds = 60_000;
 /** As many lines of what is wrong as are kept and logged. */
 const mostProblems = 50;
 
@@ -40,6 +41,7 @@ export class PolicyKeeper {
   #good: Good | undefined;
   #running: Promise<void> | undefined;
   #again = false;
+  #tried = 0;
 
   constructor(
     file: string,
@@ -58,6 +60,11 @@ export class PolicyKeeper {
     return this.#state;
   }
 
+  /** What could not be applied, such as memory that was in use, is tried again once a minute. */
+  get wantsRetry(): boolean {
+    return this.#state.state === 'failed' && performance.now() - this.#tried > retryMilliseconds;
+  }
+
   /** Looks and applies; a call while one is under way makes it look once more. */
   refresh(): Promise<void> {
     this.#again = true;
@@ -73,6 +80,7 @@ export class PolicyKeeper {
   }
 
   async #once(): Promise<void> {
+    this.#tried = performance.now();
     const loaded = loadPolicy(this.#file, this.#paths);
     const problems = problemsOf(loaded);
     const good = goodOf(loaded) ?? this.#fallback();

@@ -64,7 +64,7 @@ function showAgentAlone(agent: StatusAnswer, { json }: StatusOptions): void {
 
 function outsideNow(policy: Policy, driver: Driver, paths: Paths): readonly OutsideProcess[] {
   return findOutside({
-    tree: placerTree(paths, driver.tree.version),
+    tree: placerTree(paths, driver.tree),
     targets: policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const),
     containers: policy.agent.containers,
   });

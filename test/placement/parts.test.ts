@@ -16,7 +16,7 @@ import { listProcesses, ProcessReader } from '../../src/host/placer/process-read
 import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
 import { Scan } from '../../src/host/placer/scan.ts';
 import { Sweep } from '../../src/host/placer/sweep.ts';
-import { placerTree } from '../../src/host/placer/tree.ts';
+import { treeOf } from './stage.ts';
 import { openSocket, sendTo } from '../../src/host/syscalls.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -264,7 +264,6 @@ test(
   { skip },
   async () => {
     mustApply(body, host);
-    const version = 'version' in here ? here.version : 1;
     try {
       // Inside, pids are others; the kernel takes what is written as they are there.
       const script = 'setpriv --reuid="$1" --clear-groups sleep 20 & exec "$2" "$3"';
@@ -284,7 +283,7 @@ test(
       );
       placer.say({
         kind: 'targets',
-        tree: placerTree(host.paths, version),
+        tree: treeOf(host),
         targets: targetsOf(policyOf(body)),
         containers: 'leave',
       });

@@ -20,7 +20,7 @@ import type { Host } from '../../src/host/host.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { placerTree } from '../../src/host/placer/tree.ts';
-import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
+import type { PlacerHierarchy, PlacerTree } from '../../src/host/placer/protocol.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 
 export const instance = 'bulkhead-place-test';
@@ -50,19 +50,28 @@ interface Found {
   readonly outside: readonly string[];
 }
 
+/** Where the driver has its groups. */
+export function treeOf(host: Host): PlacerTree {
+  const driver = host.probe();
+  assert.ok(driver.ok);
+  return placerTree(host.paths, driver.value.tree);
+}
+
 export class Stage implements AsyncDisposable {
   readonly host: Host = linuxHost(pathsOf(instance));
   readonly directory = mkdtempSync(`${tmpdir()}/${instance}-`);
   readonly version: 1 | 2;
   readonly lines: string[] = [];
   readonly hierarchies: readonly PlacerHierarchy[];
+  readonly #tree: PlacerTree;
   readonly #children: ChildProcess[] = [];
   #placement: ConnectorPlacement | undefined;
 
   constructor(version: 1 | 2) {
     this.version = version;
     mustApply(body, this.host);
-    this.hierarchies = placerTree(this.host.paths, version).hierarchies;
+    this.#tree = treeOf(this.host);
+    this.hierarchies = this.#tree.hierarchies;
     assert.ok(this.hierarchies.length > 0);
   }
 
@@ -72,8 +81,7 @@ export class Stage implements AsyncDisposable {
   }
 
   targets(containers: 'leave' | 'move' = 'leave'): PlacementTargets {
-    const tree = placerTree(this.host.paths, this.version);
-    return { tree, targets: targetsOf(policyOf(body)), containers };
+    return { tree: this.#tree, targets: targetsOf(policyOf(body)), containers };
   }
 
   /** Ends the one before; comes back when the new one has looked at everything once. */
