@@ -63,13 +63,19 @@ export function findHierarchies1(paths: Paths): readonly Hierarchy[] {
 export interface Unified {
   readonly mountPoint: string;
   readonly controllers: ReadonlySet<string>;
+  /** Mount options of the hierarchy. */
+  readonly options: readonly string[];
 }
 
 export function findUnified(paths: Paths): Unified | undefined {
   const [mount] = cgroupMounts(paths, 'cgroup2');
   if (mount === undefined) return undefined;
   const text = readText(`${mount.mountPoint}/cgroup.controllers`) ?? '';
-  return { mountPoint: mount.mountPoint, controllers: new Set(text.split(/\s+/).filter(Boolean)) };
+  return {
+    mountPoint: mount.mountPoint,
+    controllers: new Set(text.split(/\s+/).filter(Boolean)),
+    options: mount.superOptions,
+  };
 }
 
 export function hierarchy2(unified: Unified, rootGroup: string): Hierarchy {

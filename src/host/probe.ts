@@ -13,6 +13,7 @@ import {
   controllersOf,
   findHierarchies1,
   findUnified,
+  type Unified,
   hierarchy2,
   type Hierarchy,
 } from './hierarchies.ts';
@@ -74,10 +75,19 @@ function find2(paths: Paths): Found | undefined {
       : plainRoom(unified.mountPoint, controllers),
     remarks: systemd
       ? [
-          'A tenant\'s own systemd services ("user@UID.service") are not covered; nothing moves them yet',
+          'A tenant\'s systemd user manager ("user@UID.service") and what it runs are not covered; "systemctl mask user@UID.service" keeps it from starting',
+          ...slowMoves(unified),
         ]
-      : [],
+      : slowMoves(unified),
   };
+}
+
+/** Source: cgroup-v2.rst, mount option favordynmods. */
+function slowMoves({ mountPoint, options }: Unified): readonly string[] {
+  if (options.includes('favordynmods')) return [];
+  return [
+    `Moving a process into its group takes some 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0) avoids that, and makes each fork a little slower`,
+  ];
 }
 
 function find1(paths: Paths): Found | undefined {

@@ -57,7 +57,8 @@ function orderOf({ tellsActivity, follows }: CounterFile): number {
 
 function isAsleep(tracked: TrackedGroup, changed: Counters | undefined): boolean {
   if (changed !== undefined || tracked.counters.threads > 0) {
-    tracked.quiet = 0;
+    // All is new at the first reading, which does not say that something ran lately.
+    if (tracked.counters !== noCounters) tracked.quiet = 0;
     return false;
   }
   return tracked.quiet++ >= wakefulReadings;
@@ -113,7 +114,12 @@ export class UsageReader implements Disposable {
     );
     if (descriptors.every((fd) => fd === none)) return false;
     const said = new Uint8Array(descriptors.length * slotBytes);
-    this.#groups.set(group, { descriptors, said, counters: noCounters, quiet: 0 });
+    this.#groups.set(group, {
+      descriptors,
+      said,
+      counters: noCounters,
+      quiet: wakefulReadings,
+    });
     return true;
   }
 

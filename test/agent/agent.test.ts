@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { existsSync, readdirSync, rmSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { socketOf } from '../../src/agent/client.ts';
 import type {
+  AlertsTestAnswer,
   IncidentAnswer,
   IncidentsAnswer,
   ProcessesAnswer,
@@ -17,18 +19,46 @@ import type {
 } from '../../src/agent/api.ts';
 import { readText } from '../../src/host/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
-import { RunningAgent } from './running-agent.ts';
+import { program, RunningAgent } from './running-agent.ts';
 
 const instance = 'bulkhead-agent-test';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
 const [alice, bob, reseller, carol] = [880_001, 880_002, 880_003, 880_004] as const;
 
-const policy = (more = '') => `  <agent interval="1s"/>
+const webhooks: string[] = [];
+/** Takes what is posted to it. */
+const receiver = createServer((request, response) => {
+  let text = '';
+  request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  request.on('end', () => {
+    webhooks.push(text);
+    response.end();
+  });
+});
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+let tcpPort = 0;
+let tokenFile = '';
+
+const policy = (
+  more = '',
+) => `  <agent interval="1s" listen="127.0.0.1:${tcpPort}" token="${tokenFile}">
+    <alerts><webhook to="administrator" url="http://127.0.0.1:${portOf(receiver)}/" severity="refused"/></alerts>
+  </agent>
   <defaults><cpu limit="30%"/><memory limit="32MiB"/><processes limit="20"/></defaults>
   <tenant uid="${alice}"/>
   <tenant uid="${bob}"><cpu limit="150%"/></tenant>
   <reseller uid="${reseller}"><cpu limit="100%"/><tenant uid="${carol}"/></reseller>${more}`;
+
+/** One that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 const shells: ChildProcess[] = [];
 
@@ -60,12 +90,19 @@ describe('the agent', { skip }, () => {
   before(async () => {
     if ('skip' in here) return;
     agent = new RunningAgent(here.host);
+    receiver.listen(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    tcpPort = await freePort();
+    tokenFile = `${agent.directory}/token`;
+    writeFileSync(tokenFile, 'a-token-for-this-test\n', { mode: 0o600 });
     agent.writePolicy(policy());
     await agent.start();
   });
 
   after(async () => {
     for (const each of shells) end(each);
+    receiver.closeAllConnections();
+    receiver.close();
     await agent[Symbol.asyncDispose]();
   });
 
@@ -115,7 +152,7 @@ describe('the agent', { skip }, () => {
     const found = JSON.parse(text) as IncidentAnswer;
     assert.equal(found.severity, 'slowed');
     assert.equal(found.value, '30%');
-    assert.match(found.from, /policy\.xml:3 \(defaults\)$/);
+    assert.match(found.from, /policy\.xml:5 \(defaults\)$/);
     const [process_] = found.evidence[0]?.processes ?? [];
     assert.match(process_?.command ?? '', /^sh -c while :; do :; done/);
     assert.ok(!text.includes('\\u001b') && !text.includes('\\u0007'), 'a control code got through');
@@ -277,7 +314,7 @@ describe('the agent', { skip }, () => {
 
   test('lets only one of it run', () => {
     const second = spawnSync(
-      './bulkhead',
+      program,
       ['--instance', instance, 'agent', '--policy', agent.policyFile],
       { encoding: 'utf8', timeout: 30_000 },
     );
@@ -324,6 +361,70 @@ describe('the agent', { skip }, () => {
       [],
     );
     assert.equal(status.policy.state, 'in force');
+  });
+
+  test('answers over TCP who sends the token, and nobody else', async () => {
+    const url = `http://127.0.0.1:${tcpPort}`;
+    const get = (path: string, token: string, method = 'GET') =>
+      fetch(`${url}${path}`, { method, headers: { authorization: `Bearer ${token}` } });
+    const page = await get('/metrics', 'a-token-for-this-test');
+    assert.equal(page.status, 200);
+    assert.match(await page.text(), /^bulkhead_tenant_cpu_seconds_total\{.*uid="880001"/m);
+    assert.equal((await get('/v1/status', 'a-token-for-this-test')).status, 200);
+    for (const token of ['', 'a-token-for-this-tes', 'a-token-for-this-test2']) {
+      const refused = await get('/metrics', token);
+      assert.equal(refused.status, 403);
+      assert.match(await refused.text(), /Send the token/);
+    }
+    assert.equal((await get('/v1/alerts/test', 'a-token-for-this-test', 'POST')).status, 403);
+    const child = runAs(alice, 'sleep 60 # secret');
+    await agent.until('it is placed', () => isPlaced(child, alice));
+    const processes = await get(`/v1/tenants/${alice}/processes`, 'a-token-for-this-test');
+    assert.doesNotMatch(await processes.text(), /secret/);
+    end(child);
+  });
+
+  test('sends an alert, and a test of it', async () => {
+    const tested = await agent.ask('/v1/alerts/test', 0, 'POST');
+    assert.deepEqual(
+      tested.json<AlertsTestAnswer>().results.map((each) => each.ok),
+      [true],
+    );
+    await agent.until('it came', () => webhooks.some((each) => each.includes('processes.limit')));
+  });
+
+  test('writes the file for panels, where that was asked for', async () => {
+    const directory = `${agent.directory}/lve`;
+    writeFileSync(`${agent.host.paths.state}/cloudlinux`, `${directory}\n`);
+    await agent.until('it is there', () => existsSync(`${directory}/info`));
+    assert.match(readText(`${directory}/info`) ?? '', /^0,0,0,/);
+    rmSync(`${agent.host.paths.state}/cloudlinux`);
+  });
+
+  test('is what the commands that look ask', async () => {
+    const [incident] = await incidents();
+    const commands: readonly (readonly [words: string, says: RegExp])[] = [
+      [`status -p ${agent.policyFile}`, /0 processes of tenants outside/],
+      ['top --once --all', /uid 880001/],
+      [`ps ${alice}`, /PID/],
+      ['usage', /uid 880001/],
+      [`usage ${alice} --csv`, /^.*uid/],
+      ['faults', /refused/],
+      [`incident ${incident?.id}`, /Limit/],
+      ['advise --all', /OVERSOLD/],
+      ['lveinfo', /880001/],
+      ['cloudlinux-top --json', /"success"/],
+      ['alerts test', /sent/],
+    ];
+    for (const [words, says] of commands) {
+      const { status, stdout, stderr } = spawnSync(
+        program,
+        ['--instance', instance, ...words.split(' ')],
+        { encoding: 'utf8', timeout: 60_000 },
+      );
+      assert.equal(status, 0, `${words}: ${stderr}`);
+      assert.match(stdout, says, words);
+    }
   });
 
   test('stops cleanly, and leaves limits and processes as they are', async () => {

@@ -10,7 +10,7 @@ import { socketOf } from '../../src/agent/client.ts';
 import type { StatusAnswer } from '../../src/agent/api.ts';
 import type { Host } from '../../src/host/host.ts';
 
-const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
+export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 /** Nothing is waited for longer; machines that run tests are slow at times. */
 const patienceMilliseconds = 60_000;
 
