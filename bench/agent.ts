@@ -75,7 +75,8 @@ async function measure(
     await sleep((intervalSeconds * 1000) / 2);
     floor.push(await c.pass());
   }
-  return rowOf({ tenants, faulting, samples, floor, longest, pid: agent.pid });
+  const beside = faulting || tenants > 1000 ? '' : cgtop();
+  return rowOf({ tenants, faulting, samples, floor, longest, pid: agent.pid, beside });
 }
 
 interface Measured {
@@ -85,10 +86,11 @@ interface Measured {
   readonly floor: readonly number[];
   readonly longest: number;
   readonly pid: number;
+  readonly beside: string;
 }
 
 /** The engine's own work does not fall on every tick, so the average says more than the median. */
-function rowOf({ tenants, faulting, samples, floor, longest, pid }: Measured): Row {
+function rowOf({ tenants, faulting, samples, floor, longest, pid, beside }: Measured): Row {
   const average = samples.reduce((sum, each) => sum + each, 0) / samples.length;
   const c = spreadOf(floor).p50;
   const share = ((average / (intervalSeconds * 1000)) * 100).toFixed(2);
@@ -100,7 +102,7 @@ function rowOf({ tenants, faulting, samples, floor, longest, pid }: Measured): R
     ratio: { p50: average / c, p90: average / c },
     ...(tenants === 1000 && !faulting ? { goal: goalRatio } : {}),
     peakMiB: rss,
-    note: `${share} % of a core; the tick itself took at most ${longest.toFixed(0)} ms; the placer has ${placer.toFixed(0)} MiB`,
+    note: `${share} % of a core; the tick itself took at most ${longest.toFixed(0)} ms; the placer has ${placer.toFixed(0)} MiB${beside}`,
   };
 }
 
@@ -196,6 +198,19 @@ function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
   );
   const mode = reads.length < openFilesLimit() - 256 ? 'usage' : 'read';
   return new Floor(floor, mode, `${directory}/agent-reads`, reads);
+}
+
+/** What one look of systemd-cgtop costs, where it is installed: the same groups, and the rest. */
+function cgtop(): string {
+  const looks = 5;
+  const script = `systemd-cgtop --batch --iterations=${looks} --delay=1s --depth=4 >/dev/null && times`;
+  const { stdout, status } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+  const children = stdout.trim().split('\n')[1] ?? '';
+  const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (sum, [, minutes, rest]) => sum + Number(minutes) * 60 + Number(rest),
+    0,
+  );
+  return status === 0 ? `; systemd-cgtop: ${((seconds * 1000) / looks).toFixed(0)} ms a look` : '';
 }
 
 function buildLoad(directory: string): string {
