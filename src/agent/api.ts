@@ -24,8 +24,6 @@ import type { Incident, ProcessEvidence, Snapshot } from '../usage/incident.ts';
 import type { Member } from '../usage/member.ts';
 import type { MetricKey } from '../usage/metrics.ts';
 
-export const apiVersion = 1;
-
 export interface Problem {
   readonly error: string;
 }

@@ -11,8 +11,7 @@
  * limit in KiB/s; limit and number of operations a second. 0 is unlimited. Virtual memory, entries
  * and the weight are not measured here and always 0. A use is never more than its limit.
  */
-import type { LimitKey, LimitValues } from '../limits/limit.ts';
-import { unlimited } from '../units/quantity.ts';
+import type { LimitKey } from '../limits/limit.ts';
 import type { LimitNumbers, TopRow, Who } from './api.ts';
 
 /** Limits as LVE has them, where reads and writes are bounded together; 0 is unlimited. */
@@ -40,15 +39,6 @@ export function lveLimits(limits: LimitNumbers): LveLimits {
     nproc: limits['processes.limit'] ?? 0,
     ep: limits['entries.limit'] ?? 0,
   };
-}
-
-/** Limits of a policy as numbers; those that are unlimited are left out. */
-export function limitNumbers(values: LimitValues): LimitNumbers {
-  const numbers: Partial<Record<LimitKey, number>> = {};
-  for (const [key, value] of Object.entries(values) as [LimitKey, LimitValues[LimitKey]][]) {
-    if (value !== undefined && value !== unlimited) numbers[key] = value;
-  }
-  return numbers;
 }
 
 /** Whole numbers, of which no limit may become 0, which is unlimited. */

@@ -8,7 +8,7 @@ import { nameOf, originOf, type Policy, type Reseller, type Tenant } from '../po
 import { printQuantity, unlimited } from '../units/quantity.ts';
 import { resellerMember, tenantMember, type Member } from '../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from './api.ts';
-import { limitNumbers } from './lve-info.ts';
+import { limitNumbers } from './limit-numbers.ts';
 
 export interface Entry {
   readonly who: Who;

@@ -27,8 +27,3 @@ export function visibleEntries(viewer: Viewer, roster: Roster): readonly Entry[]
   const all = [...roster.entries.values()];
   return isAdministrator(viewer) ? all : all.filter((each) => maySee(viewer, each));
 }
-
-/** Who asks, as a tenant or reseller of this host. */
-export function entryOf(viewer: Viewer, roster: Roster): Entry | undefined {
-  return viewer.kind === 'uid' ? roster.find(String(viewer.uid)) : undefined;
-}

@@ -15,8 +15,7 @@ const seconds: Readonly<Record<string, number>> = {
   days: 86_400,
 };
 
-export const durationForm = 'a number with one of s min h days';
-export const durationExample = '12h';
+const durationForm = 'a number with one of s min h days';
 export const durationPattern = String.raw`\d+(\.\d+)?\s?(s|seconds?|min|minutes?|h|hours?|days?)`;
 const mostSeconds = 36_500 * 86_400;
 

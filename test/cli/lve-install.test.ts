@@ -16,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { limitNumbers, lveInfo, lveLimits } from '../../src/agent/lve-info.ts';
+import { limitNumbers } from '../../src/agent/limit-numbers.ts';
+import { lveInfo, lveLimits } from '../../src/agent/lve-info.ts';
 import {
   lveInfoDirectory,
   lveInfoMarker,

@@ -1,6 +1,6 @@
 /** The verbs of lvectl that change the policy, and those that apply it. */
 import { availableParallelism } from 'node:os';
-import { limitNumbers } from '../../agent/lve-info.ts';
+import { limitNumbers } from '../../agent/limit-numbers.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { LimitValues } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';

@@ -1,6 +1,6 @@
 /** The verbs of lvectl that print limits: those of the policy, which need no agent. */
 import { availableParallelism } from 'node:os';
-import { limitNumbers } from '../../agent/lve-info.ts';
+import { limitNumbers } from '../../agent/limit-numbers.ts';
 import type { LimitValues } from '../../limits/limit.ts';
 import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
 import type { Tenant } from '../../policy/policy.ts';
