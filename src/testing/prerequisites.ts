@@ -6,6 +6,7 @@
  * they are and the suite is skipped. Kernel packages are never installed on the host.
  */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
@@ -18,6 +19,8 @@ interface Needs {
   /** What the packages are for; completes "installs … for …". */
   readonly purpose: string;
   readonly packages: readonly string[];
+  /** Those of them that start a daemon where systemd runs, which nobody has asked for. */
+  readonly daemons?: readonly string[];
 }
 
 const suites = {
@@ -42,9 +45,9 @@ const suites = {
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',
-    // Nothing else brings promtool. Where systemd runs, it starts its own server, which the tests
-    // do not use; containers have none that could.
+    // Nothing else brings promtool.
     packages: ['prometheus'],
+    daemons: ['prometheus'],
   },
   bench: {
     purpose: 'the benchmarks (small C programs and jails)',
@@ -67,6 +70,7 @@ const suites = {
       'libc6-dev',
       'cgroup-tools', // cgrulesengd, for the benchmark
     ],
+    daemons: ['cron', 'openssh-server'],
   },
 } as const satisfies Record<string, Needs>;
 
@@ -79,7 +83,7 @@ const aptTimeoutMs = 15 * 60_000;
  * installs and why. Never throws for what the machine lacks: that is a reason to skip.
  */
 export async function ensurePrerequisites(suite: Suite, log: Log): Promise<Readiness> {
-  const { purpose, packages }: Needs = suites[suite];
+  const { purpose, packages, daemons = [] }: Needs = suites[suite];
   if (!(await isDebianFamily())) {
     return skip(`${purpose}: this is not a Debian or Ubuntu system, whose packages they use`);
   }
@@ -88,6 +92,12 @@ export async function ensurePrerequisites(suite: Suite, log: Log): Promise<Readi
   const names = missing.join(' ');
   if (process.getuid?.() !== 0) {
     return skip(`${purpose}: missing ${names}; run as root, or first "apt-get install ${names}"`);
+  }
+  const starting = daemons.filter((each) => missing.includes(each));
+  if (starting.length > 0 && existsSync('/run/systemd/system')) {
+    return skip(
+      `${purpose}: missing ${names}, of which systemd would start ${starting.join(' ')}; "apt-get install ${names}" if that is fine`,
+    );
   }
   log(`Installing ${names} for ${purpose}`);
   return install(missing, purpose);
