@@ -32,7 +32,7 @@ import { Meter } from './meter.ts';
 import { ConnectorPlacement, targetsOf, type Placement } from './placement.ts';
 import { Recorder } from './recorder.ts';
 import { Roster } from './roster.ts';
-import { makeApi } from './routes.ts';
+import { makeApi, type Api } from './routes.ts';
 import { ControlServer } from './server.ts';
 import { describeAgent } from './status.ts';
 import { TcpDoor } from './tcp-door.ts';
@@ -64,6 +64,7 @@ export class Agent implements AsyncDisposable {
   readonly #recorder: Recorder;
   readonly #alerting: Alerting;
   readonly #ticker: Ticker;
+  readonly #api: Api;
   readonly #tcp: TcpDoor;
   readonly #lveInfo: LveInfo;
   readonly #startedAt = Date.now();
@@ -82,11 +83,15 @@ export class Agent implements AsyncDisposable {
     mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
     const lock = lockFile(`${paths.runtime}/agent.lock`, { waitMs: 0 });
     if (!lock.ok) return fail(`Another agent runs here: ${lock.error}`);
-    await using cleanup = new AsyncDisposableStack();
+    const cleanup = new AsyncDisposableStack();
     cleanup.use(lock.value);
     const agent = new Agent(options, cleanup);
-    await agent.#begin();
-    agent.#cleanup.use(cleanup.move());
+    try {
+      await agent.#begin();
+    } catch (error) {
+      await cleanup.disposeAsync();
+      throw error;
+    }
     return ok(agent);
   }
 
@@ -94,7 +99,7 @@ export class Agent implements AsyncDisposable {
     const { host, log, policyFile } = options;
     const { paths } = host;
     this.#options = options;
-    this.#cleanup = new AsyncDisposableStack();
+    this.#cleanup = cleanup;
     const store = `${paths.state}/history`;
     this.#metrics = cleanup.use(new MetricsStore(store));
     this.#events = cleanup.use(new EventStore(store));
@@ -111,13 +116,14 @@ export class Agent implements AsyncDisposable {
         onMissingGroup: (groups) => this.#remake(groups),
       }),
     );
-    this.#keeper = new PolicyKeeper(policyFile, paths, log, (policy, roster) =>
-      this.#adopt(policy, roster),
-    );
-    const api = makeApi(() => this.#context(), log);
-    this.#tcp = cleanup.use(new TcpDoor(api, log));
+    this.#api = makeApi(() => this.#context(), log);
+    this.#tcp = cleanup.use(new TcpDoor(this.#api, log));
     this.#lveInfo = new LveInfo(paths, log);
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
+    // Ends first: it is who sets the others to work.
+    this.#keeper = cleanup.use(
+      new PolicyKeeper(policyFile, paths, log, (policy, roster) => this.#adopt(policy, roster)),
+    );
   }
 
   async #begin(): Promise<void> {
@@ -125,7 +131,7 @@ export class Agent implements AsyncDisposable {
     const { etc } = host.paths;
     await this.#keeper.refresh();
     this.#placement.start();
-    const server = new ControlServer(makeApi(() => this.#context(), log));
+    const server = new ControlServer(this.#api);
     this.#cleanup.use(server);
     await server.listenOnSocket(socketOf(host.paths));
     const files = [policyFile, `${etc}/passwd`, `${etc}/group`, `${etc}/login.defs`];

@@ -5,6 +5,7 @@
  * good text is kept (also over restarts), and accounts that are made meanwhile are held to it.
  */
 import { text as textOf } from 'node:stream/consumers';
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { scriptBeside, spawnScript } from '../host/child-script.ts';
 import type { Paths } from '../host/paths.ts';
@@ -32,7 +33,7 @@ interface Good {
   readonly roster: Roster;
 }
 
-export class PolicyKeeper {
+export class PolicyKeeper implements Disposable {
   readonly #file: string;
   readonly #paths: Paths;
   readonly #log: Log;
@@ -42,6 +43,8 @@ export class PolicyKeeper {
   #running: Promise<void> | undefined;
   #again = false;
   #tried = 0;
+  #child: ChildProcess | undefined;
+  #ended = false;
 
   constructor(
     file: string,
@@ -73,7 +76,7 @@ export class PolicyKeeper {
   }
 
   async #run(): Promise<void> {
-    while (this.#again) {
+    while (this.#again && !this.#ended) {
       this.#again = false;
       await this.#once();
     }
@@ -86,6 +89,7 @@ export class PolicyKeeper {
     const good = goodOf(loaded) ?? this.#fallback();
     if (good === undefined) return this.#enter(stateWithout(loaded), problems);
     const reply = await this.#apply(good.text);
+    if (this.#ended) return;
     const failures = 'error' in reply ? [reply.error] : reply.failures;
     if (!('error' in reply)) this.#keep(good, reply.changes);
     if (loaded.policy === undefined) {
@@ -147,6 +151,7 @@ export class PolicyKeeper {
   async #apply(text: string): Promise<ApplyReply> {
     const request: ApplyRequest = { instance: this.#paths.instance, file: this.#file, text };
     const child = spawnScript(scriptBeside(import.meta.url, './apply-child'));
+    this.#child = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), applyMilliseconds).unref();
     child.on('error', () => {});
     child.stdin.on('error', () => {});
@@ -156,7 +161,14 @@ export class PolicyKeeper {
       return parseReply(out, problems);
     } finally {
       clearTimeout(timer);
+      this.#child = undefined;
     }
+  }
+
+  /** An apply that is cut off is ended by the next one. */
+  [Symbol.dispose](): void {
+    this.#ended = true;
+    this.#child?.kill('SIGKILL');
   }
 }
 
