@@ -150,7 +150,9 @@ export class PolicyKeeper implements Disposable {
 
   async #apply(text: string): Promise<ApplyReply> {
     const request: ApplyRequest = { instance: this.#paths.instance, file: this.#file, text };
-    const child = spawnScript(scriptBeside(import.meta.url, './apply-child'));
+    const started = spawnScript(scriptBeside(import.meta.url, './apply-child'));
+    if (!started.ok) return { error: `Cannot apply the policy: ${started.error}` };
+    const child = started.value;
     this.#child = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), applyMilliseconds).unref();
     child.on('error', () => {});

@@ -5,8 +5,8 @@
  * about each change of uid; here it is started, told who the tenants are, listened to, and started
  * again when it dies or hangs. Whatever happens to it becomes a status or a log line, never an error.
  */
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { scriptBeside, spawnScript } from '../host/child-script.ts';
 import { Lines } from '../host/placer/lines.ts';
 import {
   mostEventBytes,
@@ -53,21 +53,8 @@ const endMilliseconds = 2_000;
 const startMilliseconds = 30_000;
 const rescanMilliseconds = 30_000;
 const mostLogBytes = 4_096;
-/**
- * Its heap is a few megabytes; the young half of it would be many more. One thread, since those of
- * V8 would have it wait for them, and only the first thread has the priority that it asks for.
- */
-const nodeOptions = [
-  '--max-semi-space-size=1',
-  '--max-old-space-size=256',
-  '--v8-pool-size=0',
-  '--single-threaded',
-];
 
-/** The script beside this one, as TypeScript from the sources and as JavaScript once built. */
-const script = fileURLToPath(
-  new URL(`../host/placer/main${import.meta.url.slice(-3)}`, import.meta.url),
-);
+const script = scriptBeside(import.meta.url, '../host/placer/main');
 
 export const targetsOf = (policy: Policy): PlacementTargets['targets'] =>
   policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const);
@@ -153,23 +140,9 @@ export class ConnectorPlacement implements Placement {
   #spawn(): void {
     const { receiveBytes } = this.#options;
     const more = receiveBytes === undefined ? [] : [String(receiveBytes)];
-    let child: ChildProcessWithoutNullStreams;
-    try {
-      // In a session of its own: Ctrl-C at a terminal ends us first, and it when its input ends.
-      child = spawn(process.execPath, [...nodeOptions, script, ...more], {
-        cwd: '/',
-        env: {},
-        detached: true,
-        stdio: ['pipe', 'pipe', 'pipe'],
-      });
-    } catch (error) {
-      return this.#died(String(error));
-    }
-    if ((child.stdin as unknown) === undefined) {
-      // Too many open files: there are no pipes, and nothing follows the error.
-      child.on('error', (error) => this.#died(error.message));
-      return;
-    }
+    const started = spawnScript(script, more);
+    if (!started.ok) return this.#died(started.error);
+    const child = started.value;
     this.#child = child;
     this.#bornAt = performance.now();
     this.#missed = 0;

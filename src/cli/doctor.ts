@@ -2,9 +2,12 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
+import type { PlacementStatus, StatusAnswer } from '../agent/api.ts';
+import { callAgent } from '../agent/client.ts';
 import { diskName } from '../host/file-systems.ts';
 import { probeDriver } from '../host/probe.ts';
 import type { Level, LimitKey, Support } from '../limits/limit.ts';
+import { printable } from '../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
 import { terminalOf, wrap } from './terminal.ts';
@@ -15,7 +18,7 @@ const indent = ' '.repeat(9);
 /** What the launcher calls; both are part of every Debian. */
 const tools = ['/usr/bin/setpriv', '/usr/bin/getent'];
 
-function doctor(options: { readonly json?: boolean }, command: Command): ExitCode {
+async function doctor(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const driver = probeDriver(paths);
@@ -25,6 +28,8 @@ function doctor(options: { readonly json?: boolean }, command: Command): ExitCod
     return exitCodes.failed;
   }
   const { capabilities } = driver.value;
+  const asked = await callAgent<StatusAnswer>(paths, '/v1/status');
+  const placement = asked.ok ? asked.value.placement : undefined;
   const missing = tools.filter(
     (each) => !existsSync(each) && !existsSync(each.replace('/usr', '')),
   );
@@ -37,6 +42,7 @@ function doctor(options: { readonly json?: boolean }, command: Command): ExitCod
       devices,
       remarks,
       missing,
+      placement: placement ?? { state: 'off', problem: noAgent },
       limits: Object.fromEntries(capabilities.limits),
     });
     return exitCodes.done;
@@ -44,6 +50,7 @@ function doctor(options: { readonly json?: boolean }, command: Command): ExitCod
   const { columns } = terminalOf(process.stdout);
   print(wrap(`Kernel   ${release()}`, columns, indent));
   print(wrap(`Driver   ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
+  print(wrap(`Placing  ${placementText(placement)}`, columns, indent));
   const disks = capabilities.devices.map((each) => `${diskName(each, paths)} (${each})`);
   const shown = disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
   print(`${wrap(`Disks    ${shown}`, columns, indent)}\n`);
@@ -57,6 +64,21 @@ function doctor(options: { readonly json?: boolean }, command: Command): ExitCod
   for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   return exitCodes.done;
+}
+
+const noAgent = 'no agent runs';
+
+/** Whether what tenants start by themselves gets into their groups. */
+function placementText(placement: PlacementStatus | undefined): string {
+  if (placement === undefined) {
+    return 'nothing: no agent runs, so limits hold only for what "bulkhead exec" starts; see docs/agent.md';
+  }
+  const { state, problem = '', filtered } = placement;
+  if (state === 'starting') return 'starting';
+  if (state === 'off') return `slowly: ${printable(problem)}`;
+  const which =
+    filtered === true ? 'changes of uid alone' : 'everything; Linux 6.6 can report less';
+  return `by the kernel's process connector, which reports ${which}`;
 }
 
 interface Group {

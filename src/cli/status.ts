@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { OutsideProcess, StatusAnswer } from '../agent/api.ts';
 import { callAgent } from '../agent/client.ts';
+import { targetsOf } from '../agent/placement.ts';
 import type { Driver } from '../host/driver.ts';
 import type { Paths } from '../host/paths.ts';
 import { findOutside } from '../host/placer/outside.ts';
@@ -65,7 +66,7 @@ function showAgentAlone(agent: StatusAnswer, { json }: StatusOptions): void {
 function outsideNow(policy: Policy, driver: Driver, paths: Paths): readonly OutsideProcess[] {
   return findOutside({
     tree: placerTree(paths, driver.tree),
-    targets: policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const),
+    targets: targetsOf(policy),
     containers: policy.agent.containers,
   });
 }

@@ -1,22 +1,43 @@
 /** A script beside the one that asks, as a process of its own: from sources and when built. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { fail, ok, type Result } from '../units/result.ts';
 
 /** `scriptBeside(import.meta.url, './evidence/main')`. */
 export function scriptBeside(from: string, name: string): string {
   return fileURLToPath(new URL(`${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from));
 }
 
-/** Small: young objects get little room, since these processes live long and do little. */
-const smallHeap = ['--max-semi-space-size=1', '--max-old-space-size=256'];
+/**
+ * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of
+ * the engine would have it wait for them, and do not have the priority that the first may ask for.
+ */
+const nodeOptions = [
+  '--max-semi-space-size=1',
+  '--max-old-space-size=256',
+  '--v8-pool-size=0',
+  '--single-threaded',
+];
 
+/**
+ * Started, or why not. In a session of its own: Ctrl-C at a terminal ends us first, and a child when
+ * its input ends. Nothing is inherited that a service manager has told its parent.
+ */
 export function spawnScript(
   script: string,
   args: readonly string[] = [],
-): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [...smallHeap, script, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // A child must not inherit what a service manager has told its parent.
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
-  });
+): Result<ChildProcessWithoutNullStreams> {
+  try {
+    const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
+      cwd: '/',
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    if ((child.stdin as unknown) !== undefined) return ok(child);
+    child.on('error', () => {});
+    return fail('this process has too many files open');
+  } catch (error) {
+    return fail(String(error));
+  }
 }

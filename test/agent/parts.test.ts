@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -13,6 +13,7 @@ import { followFiles } from '../../src/agent/watch.ts';
 import { EvidenceReader } from '../../src/host/evidence/evidence-reader.ts';
 import { commandText, parseStat } from '../../src/host/evidence/process-evidence.ts';
 import { parseOomKill } from '../../src/host/kernel-log.ts';
+import { readText } from '../../src/host/read.ts';
 import { serviceNotifier } from '../../src/host/notify.ts';
 import { readSecret } from '../../src/host/secret-file.ts';
 
@@ -87,6 +88,16 @@ test('commandText() shows arguments on one line, and nothing raw', () => {
   assert.equal(commandText(Buffer.from('\0\0')), undefined);
 });
 
+/** Children of this process that are alive and have this in their arguments. */
+function childrenThat(word: string): readonly number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const stat = readText(`/proc/${name}/stat`) ?? '';
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const isOurs = Number(parent) === process.pid && state !== 'Z';
+    return isOurs && (readText(`/proc/${name}/cmdline`) ?? '').includes(word) ? [Number(name)] : [];
+  });
+}
+
 describe('EvidenceReader', () => {
   test('tells what a process has used and how it was called', async () => {
     using reader = new EvidenceReader('/proc');
@@ -102,6 +113,18 @@ describe('EvidenceReader', () => {
     } finally {
       child.kill('SIGKILL');
     }
+  });
+
+  test('answers without arguments where reading them hangs, and reads them again later', async () => {
+    using reader = new EvidenceReader('/proc');
+    const command = async () => (await reader.read([process.pid], 1))[0]?.command ?? '';
+    assert.match(await command(), /parts\.test/);
+    const [child] = childrenThat('evidence/main');
+    assert.ok(child !== undefined);
+    process.kill(child, 'SIGSTOP');
+    assert.match(await command(), /^\[.*\]$/);
+    assert.match(await command(), /parts\.test/);
+    assert.ok(!childrenThat('evidence/main').includes(child));
   });
 
   test('keeps the largest users of many', async () => {

@@ -65,12 +65,14 @@ const remarkLine = (text: string, wrong: boolean, { columns }: Size, { colors }:
 
 function titleText({ opened }: TopState, { row, processes }: TenantData): string {
   const who = row ?? processes?.who;
+  const name = opened?.name ?? '';
+  const number = `uid ${opened?.uid ?? '?'}`;
   const more = [
-    `uid ${opened?.uid ?? '?'}`,
+    ...(name === number ? [] : [number]),
     ...(who?.package === undefined ? [] : [`package ${who.package}`]),
     ...(who?.reseller === undefined ? [] : [`reseller ${who.reseller}`]),
   ];
-  return harmless(`${opened?.name ?? ''}: ${more.join(', ')}`);
+  return harmless([name, more.join(', ')].filter((each) => each !== '').join(': '));
 }
 
 function useTexts({ row }: TenantData): readonly string[] {
@@ -98,7 +100,8 @@ function processesText(
   const { length } = processes.processes;
   const more = processes.processCount > length ? ` of ${processes.processCount}` : '';
   const from = processOffset === 0 ? '' : `, from number ${processOffset + 1}`;
-  return `${length}${more} processes by ${processSort}${from}`;
+  const noun = processes.processCount === 1 ? 'process' : 'processes';
+  return `${length}${more} ${noun} by ${processSort}${from}`;
 }
 
 function processLines(state: TopState, { processes }: TenantData, size: Size): readonly string[] {

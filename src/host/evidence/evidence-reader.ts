@@ -63,11 +63,17 @@ export class EvidenceReader implements Disposable {
     this.#current = question;
     this.#timer = setTimeout(() => this.#hung(), answerMilliseconds).unref();
     this.#child ??= this.#start();
+    if (this.#child === undefined) {
+      this.#finish([]);
+      return;
+    }
     this.#child.stdin.write(`${JSON.stringify(question.request)}\n`);
   }
 
-  #start(): ChildProcessWithoutNullStreams {
-    const child = spawnScript(scriptBeside(import.meta.url, './main'), [this.#proc]);
+  #start(): ChildProcessWithoutNullStreams | undefined {
+    const started = spawnScript(scriptBeside(import.meta.url, './main'), [this.#proc]);
+    if (!started.ok) return undefined;
+    const child = started.value;
     child.on('error', () => this.#gone(child));
     child.on('exit', () => this.#gone(child));
     child.stdin.on('error', () => {});
