@@ -99,6 +99,8 @@ export class Recorder implements Disposable {
     const { events } = this.#parts;
     const fresh = touched.filter((each) => each.id === undefined);
     const written = events.transaction(() => {
+      // It may run twice, on a new file the second time, where the first ids mean nothing.
+      for (const incident of fresh) incident.id = undefined;
       events.addFaults(at, faults);
       for (const incident of touched) this.#write(incident);
     });

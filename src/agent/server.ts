@@ -21,8 +21,8 @@ const mostConnections = 512;
 const keptForRoot = 128;
 const mostPerUid = 16;
 const requestMilliseconds = 10_000;
-/** Of silence, also while an answer is not taken. */
-const idleMilliseconds = 20_000;
+/** Of silence, also while an answer is not taken; longer than a look into history may last. */
+const idleMilliseconds = 40_000;
 const backlog = 1024;
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
