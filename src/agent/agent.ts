@@ -20,8 +20,8 @@ import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { Alerting } from './alerting.ts';
-import { QueryReader, type AgentContext } from './answers/context.ts';
-import { answerTop } from './answers/top.ts';
+import type { AgentContext } from './answers/context.ts';
+import { topRows } from './answers/top.ts';
 import { pidsOf } from './answers/processes.ts';
 import { socketOf } from './client.ts';
 import { PolicyKeeper } from './keeper.ts';
@@ -220,18 +220,12 @@ export class Agent implements AsyncDisposable {
     this.#recorder.record(tick, faults, moment, this.#settings.history);
     if (missing.length > 0) this.#remake(missing);
     if (this.#keeper.wantsRetry) this.refresh();
-    this.#lveInfo.write(() => this.#everybody(), this.#roster.defaults);
+    this.#lveInfo.write(() => this.#rows(), this.#roster.defaults);
     this.#tookSeconds = (performance.now() - moment.monotonic) / 1000;
   }
 
-  /** As root would see it. */
-  #everybody() {
-    return answerTop({
-      agent: this.#context(),
-      viewer: { kind: 'uid', uid: 0 },
-      query: new QueryReader(new URLSearchParams({ all: '1' })),
-      accept: undefined,
-    });
+  #rows() {
+    return topRows([...this.#roster.entries.values()], this.#live, this.#lastTick);
   }
 
   /** Somebody has removed a group of ours. */
@@ -248,7 +242,6 @@ export class Agent implements AsyncDisposable {
     return {
       live: this.#live,
       roster: this.#roster,
-      settings: this.#settings,
       history: this.#history,
       events: this.#events,
       evidence: this.#evidence,

@@ -1,7 +1,7 @@
 /** Writes `/var/lve/info` after a tick, where `bulkhead cloudlinux install` has asked for it. */
 import { lveInfoDirectory, writeLveInfo } from '../host/lve-info-file.ts';
 import type { Paths } from '../host/paths.ts';
-import type { LimitNumbers, TopAnswer } from './api.ts';
+import type { LimitNumbers, TopRow } from './api.ts';
 import type { Log } from './log.ts';
 import { lveInfo } from './lve-info.ts';
 
@@ -15,10 +15,10 @@ export class LveInfo {
     this.#log = log;
   }
 
-  write(top: () => TopAnswer, defaults: LimitNumbers): void {
+  write(rows: () => readonly TopRow[], defaults: LimitNumbers): void {
     const directory = lveInfoDirectory(this.#paths);
     if (directory === undefined) return;
-    const problem = writeLveInfo(directory, lveInfo(top().rows, defaults));
+    const problem = writeLveInfo(directory, lveInfo(rows(), defaults));
     if (problem !== undefined && problem !== this.#problem) this.#log.error(problem);
     this.#problem = problem;
   }

@@ -7,6 +7,7 @@ import { ensureOpenFiles } from '../host/open-files.ts';
 import type { Tree } from '../host/driver.ts';
 import { UsageReader } from '../host/usage-reader.ts';
 import type { Counters } from '../limits/limit.ts';
+import { sameCounters } from '../limits/limits.ts';
 import type { Member } from '../usage/member.ts';
 import type { Reading } from '../usage/measure.ts';
 import type { Entry, Roster } from './roster.ts';
@@ -111,8 +112,7 @@ export class Meter implements Disposable {
     const { processes, ...io } = sum;
     const now = { ...counters, processes, ...(this.#version === 1 ? io : {}) };
     const last = this.#last.get(member);
-    const keys = Object.keys(now) as (keyof Counters)[];
-    return last !== undefined && keys.every((key) => last[key] === now[key]) ? last : now;
+    return last !== undefined && sameCounters(last, now) ? last : now;
   }
 
   [Symbol.dispose](): void {

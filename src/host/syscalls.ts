@@ -19,6 +19,9 @@ const cSysconf = libc.func('long sysconf(int name)');
 const cWrite = libc.func('long write(int fd, const void *buffer, size_t size)');
 const cPoll = libc.func('int poll(void *fds, unsigned long count, int timeout)');
 const cFcntl = libc.func('int fcntl(int fd, int command, int argument)');
+const cGetsockopt = libc.func(
+  'int getsockopt(int fd, int level, int name, void *value, void *length)',
+);
 const cSocket = libc.func('int socket(int domain, int type, int protocol)');
 const cBind = libc.func('int bind(int fd, const void *address, uint32_t length)');
 const cGetsockname = libc.func('int getsockname(int fd, void *address, void *length)');
@@ -139,6 +142,18 @@ export function setSocketOption(
   value: number,
 ): ErrnoName | undefined {
   return failed(cSetsockopt(fd, level, name, Int32Array.of(value), 4));
+}
+
+/** Fills in the value of an option. Answers its bytes, or the negative errno. Source: getsockopt(2). */
+export function readSocketOption(
+  fd: number,
+  level: number,
+  name: number,
+  value: ArrayBufferView,
+): number {
+  const length = Uint32Array.of(value.byteLength);
+  const answer = orErrno(cGetsockopt(fd, level, name, value, length));
+  return answer < 0 ? answer : (length[0] ?? 0);
 }
 
 export function sendTo(

@@ -14,7 +14,7 @@
  */
 import { closeSync } from 'node:fs';
 import type { CounterFile, Counters } from '../limits/limit.ts';
-import { limits, noCounters } from '../limits/limits.ts';
+import { limits, noCounters, sameCounters } from '../limits/limits.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { readAt } from './syscalls.ts';
@@ -177,8 +177,7 @@ export class UsageReader implements Disposable {
       counter.parse(this.#buffer.toString('latin1', 0, length), now);
     }
     if (!found) return undefined;
-    const keys = Object.keys(now) as (keyof Counters)[];
-    return before !== undefined && keys.every((key) => before[key] === now[key]) ? before : now;
+    return before !== undefined && sameCounters(before, now) ? before : now;
   }
 
   /** Length of the file, which is then in the buffer; -1 where it is gone. */

@@ -55,3 +55,9 @@ export const noCounters: Counters = {
   memoryPressureMicroseconds: 0,
   ioPressureMicroseconds: 0,
 };
+
+const counterKeys = Object.keys(noCounters) as (keyof Counters)[];
+
+/** Whether both say the same. */
+export const sameCounters = (a: Readonly<Counters>, b: Readonly<Counters>): boolean =>
+  counterKeys.every((key) => a[key] === b[key]);

@@ -1,6 +1,7 @@
 /** `GET /v1/advise`: which limits would fit what was used, and how far the host is oversold. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
+import type { QuantilesQuery } from '../../store/history-query.ts';
 import { unlimited } from '../../units/quantity.ts';
 import { advised, printLimit, propose, type Seen } from '../../usage/advise.ts';
 import type { Member } from '../../usage/member.ts';
@@ -10,7 +11,7 @@ import type { FaultCounts } from '../live.ts';
 import type { Entry } from '../roster.ts';
 import { isAdministrator } from '../viewer.ts';
 import { orRefuse, type Question } from './context.ts';
-import { askedEntries } from './members.ts';
+import { askedEntries, membersOf } from './members.ts';
 
 const week = 7 * 86_400_000;
 
@@ -24,9 +25,11 @@ export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
   const { from, to } = query.period(Date.now(), week);
   const period = { from, to };
   const entries = askedEntries(question).filter((each) => each.who.kind === 'tenant');
-  const measured = await readSeen(question, period);
+  const members = membersOf(question, entries);
+  const about = members === undefined ? period : { ...period, members };
+  const measured = await readSeen(question, about);
   const usage = await agent.history.usage({ ...period, metrics: ['cpu'], members: [] });
-  const faults = orRefuse(agent.events.faultCounts(period));
+  const faults = orRefuse(agent.events.faultCounts(about));
   const tenants = measured.flatMap((each) =>
     entries.flatMap((entry) => adviceFor(entry, each, faults)),
   );
@@ -42,11 +45,11 @@ export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
 
 async function readSeen(
   { agent }: Question,
-  period: { readonly from: number; readonly to: number },
+  about: Omit<QuantilesQuery, 'metric' | 'fractions'>,
 ): Promise<readonly Measured[]> {
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
-    const found = await agent.history.quantiles({ ...period, metric, fractions: [0.99, 1] });
+    const found = await agent.history.quantiles({ ...about, metric, fractions: [0.99, 1] });
     const seen = [...orRefuse(found)].map(
       ([member, [p99 = 0, max = 0]]) => [member, { p99, max }] as const,
     );

@@ -1,7 +1,6 @@
 /** What answers are made from. */
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
-import type { AgentSettings } from '../../policy/settings.ts';
 import type { EventStore } from '../../store/event-store.ts';
 import type { History } from '../../store/history.ts';
 import type { Result } from '../../units/result.ts';
@@ -13,7 +12,6 @@ import type { Viewer } from '../viewer.ts';
 export interface AgentContext {
   readonly live: Live;
   readonly roster: Roster;
-  readonly settings: AgentSettings;
   readonly history: History;
   readonly events: EventStore;
   readonly evidence: EvidenceReader;
