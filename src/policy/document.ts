@@ -1,5 +1,6 @@
 /** The policy as written: every value with its place. Nothing is inherited here yet. */
 import type { LimitKey } from '../limits/limit.ts';
+import type { Standing } from '../modules/standing.ts';
 import type { Quantity } from '../units/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { AgentSettings } from './settings.ts';
@@ -51,15 +52,6 @@ export interface DefaultsElement extends Span, LimitBlock {
 
 export type DriverName = 'cgroup1' | 'cgroup2' | 'systemd';
 export const driverNames: readonly DriverName[] = ['cgroup1', 'cgroup2', 'systemd'];
-
-export const standings = [
-  'contradicted',
-  'unsupported',
-  'consistent',
-  'signed',
-  'reproduced',
-] as const;
-export type Standing = (typeof standings)[number];
 
 export interface PolicyDocument {
   readonly file: string;

@@ -6,6 +6,7 @@
  */
 import { limits } from '../limits/limits.ts';
 import type { Limit, LimitKey } from '../limits/limit.ts';
+import type { Standing } from '../modules/standing.ts';
 import { quantityKinds, unlimited, type Quantity } from '../units/quantity.ts';
 import { Diagnostics, suggestion, type Located, type Span } from './diagnostic.ts';
 import type {
@@ -14,7 +15,6 @@ import type {
   ModulesElement,
   PolicyDocument,
   ResellerElement,
-  Standing,
   TenantElement,
   TenantName,
   TenantsElement,

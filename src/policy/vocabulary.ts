@@ -4,7 +4,8 @@
  */
 import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
-import { driverNames, standings } from './document.ts';
+import { standings } from '../modules/standing.ts';
+import { driverNames } from './document.ts';
 
 export type ValueKind =
   | 'name'

@@ -1,0 +1,112 @@
+/**
+ * Bounded reading of bytes that somebody else wrote.
+ *
+ * Every read is checked against the end; what does not fit is a `FormatError` with the offset, which the
+ * door of each format (`readElf`, `readModule`, …) turns into a value.
+ */
+
+/** Where the bytes stopped making sense. The offset counts from the start of the file. */
+export interface FormatProblem {
+  readonly message: string;
+  readonly offset: number;
+}
+
+export class FormatError extends Error implements FormatProblem {
+  readonly offset: number;
+
+  constructor(message: string, offset: number) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+/** Text of bytes: UTF-8 where it is, otherwise a character a byte, so that no two texts become one. */
+export function textOf(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) {
+    if (byte > 0x7f) return decodeWide(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decodeWide(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  }
+}
+
+export class ByteView {
+  readonly bytes: Uint8Array;
+  readonly littleEndian: boolean;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array, littleEndian: boolean) {
+    this.bytes = bytes;
+    this.littleEndian = littleEndian;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  #check(offset: number, size: number): void {
+    if (offset < 0 || offset + size > this.bytes.length) {
+      throw new FormatError(
+        `ends after ${this.bytes.length} bytes, in the middle of a value`,
+        offset,
+      );
+    }
+  }
+
+  u8(offset: number): number {
+    this.#check(offset, 1);
+    return this.#view.getUint8(offset);
+  }
+
+  u16(offset: number): number {
+    this.#check(offset, 2);
+    return this.#view.getUint16(offset, this.littleEndian);
+  }
+
+  u32(offset: number): number {
+    this.#check(offset, 4);
+    return this.#view.getUint32(offset, this.littleEndian);
+  }
+
+  i32(offset: number): number {
+    this.#check(offset, 4);
+    return this.#view.getInt32(offset, this.littleEndian);
+  }
+
+  /** A 64-bit value as a number: what no file can reach anyway loses its last digits. */
+  u64(offset: number): number {
+    const first = this.u32(offset);
+    const second = this.u32(offset + 4);
+    return this.littleEndian ? second * 2 ** 32 + first : first * 2 ** 32 + second;
+  }
+
+  /** A 64-bit value in two's complement, exact up to 2^53. */
+  i64(offset: number): number {
+    const low = this.u32(this.littleEndian ? offset : offset + 4);
+    const high = this.i32(this.littleEndian ? offset + 4 : offset);
+    return high * 2 ** 32 + low;
+  }
+
+  slice(offset: number, size: number): Uint8Array {
+    this.#check(offset, size);
+    return this.bytes.subarray(offset, offset + size);
+  }
+
+  /** The text up to the next NUL, or to `end`. */
+  text(offset: number, end: number = this.bytes.length): string {
+    this.#check(offset, 0);
+    const nul = this.bytes.indexOf(0, offset);
+    return textOf(this.bytes.subarray(offset, nul < 0 || nul > end ? end : nul));
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * Object files in the Executable and Linkable Format: 32 and 64 bit, both byte orders.
+ *
+ * Only what a kernel module needs: the header, the section table, symbols and relocations. Nothing is
+ * trusted: each offset, size and index is checked before it is used, and the number of sections and symbols
+ * is bounded by the size of the file.
+ * Source: System V ABI, chapter 4; elf(5).
+ */
+import { fail, ok, type Result } from '../units/result.ts';
+import { ByteView, FormatError, type FormatProblem } from './bytes.ts';
+
+export const elfTypes = { relocatable: 1 } as const;
+export const machines = {
+  i386: 3,
+  ppc64: 21,
+  s390: 22,
+  arm: 40,
+  x8664: 62,
+  arm64: 183,
+  riscv: 243,
+} as const;
+export const sectionTypes = {
+  null: 0,
+  progbits: 1,
+  symtab: 2,
+  strtab: 3,
+  rela: 4,
+  nobits: 8,
+  rel: 9,
+  note: 7,
+} as const;
+export const sectionFlags = { write: 1, alloc: 2, execute: 4 } as const;
+/** Special section indices of symbols. */
+export const sectionIndexes = {
+  undefined: 0,
+  reserved: 0xff00,
+  livepatch: 0xff20,
+  absolute: 0xfff1,
+  common: 0xfff2,
+} as const;
+export const bindings = { local: 0, global: 1, weak: 2 } as const;
+export const symbolTypes = { none: 0, object: 1, function: 2, section: 3, file: 4 } as const;
+
+export interface Section {
+  readonly index: number;
+  readonly name: string;
+  readonly type: number;
+  readonly flags: number;
+  readonly address: number;
+  /** In the file, bytes; both are checked unless the section has no bytes in the file (NOBITS). */
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+  readonly info: number;
+  readonly entryBytes: number;
+  /** Where its own header stands, for messages. */
+  readonly headerOffset: number;
+}
+
+export interface ElfSymbol {
+  readonly index: number;
+  readonly name: string;
+  readonly value: number;
+  readonly size: number;
+  readonly binding: number;
+  readonly type: number;
+  readonly section: number;
+}
+
+export interface Relocation {
+  /** In the section that is changed, bytes. */
+  readonly offset: number;
+  readonly type: number;
+  readonly symbol: number;
+  /** 0 where the format keeps it in the place that is changed (SHT_REL). */
+  readonly addend: number;
+}
+
+interface Layout {
+  readonly headerBytes: number;
+  readonly sectionBytes: number;
+  readonly symbolBytes: number;
+}
+const layouts: Readonly<Record<32 | 64, Layout>> = {
+  32: { headerBytes: 52, sectionBytes: 40, symbolBytes: 16 },
+  64: { headerBytes: 64, sectionBytes: 64, symbolBytes: 24 },
+};
+
+/** An object file whose header and section table could be read. */
+export class Elf {
+  readonly view: ByteView;
+  readonly bits: 32 | 64;
+  readonly type: number;
+  readonly machine: number;
+  readonly sections: readonly Section[];
+  readonly #byName: ReadonlyMap<string, Section>;
+
+  constructor(
+    view: ByteView,
+    bits: 32 | 64,
+    type: number,
+    machine: number,
+    sections: readonly Section[],
+  ) {
+    this.view = view;
+    this.bits = bits;
+    this.type = type;
+    this.machine = machine;
+    this.sections = sections;
+    const byName = new Map<string, Section>();
+    for (const each of sections) if (!byName.has(each.name)) byName.set(each.name, each);
+    this.#byName = byName;
+  }
+
+  /** The first section of that name, as the kernel's `find_sec` takes it but for the ALLOC flag. */
+  section(name: string): Section | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Empty for a section that has no bytes in the file. Throws `FormatError`. */
+  data(section: Section): Uint8Array {
+    if (section.type === sectionTypes.nobits || section.type === sectionTypes.null)
+      return new Uint8Array();
+    return this.view.slice(section.offset, section.size);
+  }
+
+  get symbolTable(): Section | undefined {
+    return this.sections.find((each) => each.type === sectionTypes.symtab);
+  }
+
+  symbolCount(table: Section): number {
+    return Math.floor(table.size / layouts[this.bits].symbolBytes);
+  }
+
+  /** Throws `FormatError`. */
+  symbol(table: Section, index: number): ElfSymbol {
+    const { symbolBytes } = layouts[this.bits];
+    if (index >= this.symbolCount(table))
+      throw new FormatError(`has no symbol ${index}`, table.headerOffset);
+    const at = table.offset + index * symbolBytes;
+    const wide = this.bits === 64;
+    const info = this.view.u8(at + (wide ? 4 : 12));
+    return {
+      index,
+      name: this.symbolName(table, this.view.u32(at)),
+      value: wide ? this.view.u64(at + 8) : this.view.u32(at + 4),
+      size: wide ? this.view.u64(at + 16) : this.view.u32(at + 8),
+      binding: info >> 4,
+      type: info & 15,
+      section: this.view.u16(at + (wide ? 6 : 14)),
+    };
+  }
+
+  /** The section index alone: reading it costs little, and most symbols are told by it. */
+  symbolSection(table: Section, index: number): number {
+    const wide = this.bits === 64;
+    const { symbolBytes } = layouts[this.bits];
+    return this.view.u16(table.offset + index * symbolBytes + (wide ? 6 : 14));
+  }
+
+  symbolName(table: Section, offset: number): string {
+    const strings = this.sections[table.link];
+    if (strings === undefined || strings.type !== sectionTypes.strtab) {
+      throw new FormatError('has a symbol table without a table of names', table.headerOffset);
+    }
+    if (offset >= strings.size) {
+      throw new FormatError('has a symbol whose name is outside the table of names', table.offset);
+    }
+    return this.view.text(strings.offset + offset, strings.offset + strings.size);
+  }
+
+  /** Every symbol but the first, which is empty by definition. */
+  *symbols(table: Section): Generator<ElfSymbol> {
+    const count = this.symbolCount(table);
+    for (let index = 1; index < count; index++) yield this.symbol(table, index);
+  }
+
+  /** Throws `FormatError`. */
+  *relocations(section: Section): Generator<Relocation> {
+    const wide = this.bits === 64;
+    const withAddend = section.type === sectionTypes.rela;
+    const entryBytes = (wide ? 16 : 8) + (withAddend ? (wide ? 8 : 4) : 0);
+    for (
+      let at = section.offset;
+      at + entryBytes <= section.offset + section.size;
+      at += entryBytes
+    ) {
+      yield wide ? this.#wideRelocation(at, withAddend) : this.#narrowRelocation(at, withAddend);
+    }
+  }
+
+  #wideRelocation(at: number, withAddend: boolean): Relocation {
+    const { littleEndian } = this.view;
+    return {
+      offset: this.view.u64(at),
+      type: this.view.u32(at + (littleEndian ? 8 : 12)),
+      symbol: this.view.u32(at + (littleEndian ? 12 : 8)),
+      addend: withAddend ? this.view.i64(at + 16) : 0,
+    };
+  }
+
+  #narrowRelocation(at: number, withAddend: boolean): Relocation {
+    const info = this.view.u32(at + 4);
+    return {
+      offset: this.view.u32(at),
+      type: info & 0xff,
+      symbol: info >>> 8,
+      addend: withAddend ? this.view.i32(at + 8) : 0,
+    };
+  }
+}
+
+/** Reads the header and the section table; says where the bytes stop making sense. */
+export function readElf(bytes: Uint8Array): Result<Elf, FormatProblem> {
+  try {
+    return ok(parse(bytes));
+  } catch (error) {
+    if (error instanceof FormatError) return fail({ message: error.message, offset: error.offset });
+    throw error;
+  }
+}
+
+function parse(bytes: Uint8Array): Elf {
+  const magic = bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
+  if (!magic) throw new FormatError('is no ELF file', 0);
+  const [bits, order] = [bytes[4], bytes[5]];
+  if (bits !== 1 && bits !== 2) throw new FormatError('is of neither 32 nor 64 bits', 4);
+  if (order !== 1 && order !== 2) throw new FormatError('has no known byte order', 5);
+  const view = new ByteView(bytes, order === 1);
+  const width = bits === 2 ? 64 : 32;
+  return new Elf(view, width, view.u16(16), view.u16(18), readSections(view, width));
+}
+
+function readSections(view: ByteView, bits: 32 | 64): readonly Section[] {
+  const wide = bits === 64;
+  const { sectionBytes, headerBytes } = layouts[bits];
+  const table = wide ? view.u64(40) : view.u32(32);
+  const at = (offset: number) => headerBytes - 6 + offset;
+  const [entryBytes, count, names] = [view.u16(at(0)), view.u16(at(2)), view.u16(at(4))];
+  if (entryBytes !== sectionBytes)
+    throw new FormatError(`has section headers of ${entryBytes} bytes`, at(0));
+  if (count === 0 || table === 0) throw new FormatError('has no sections', at(2));
+  if (table + count * sectionBytes > view.length) {
+    throw new FormatError(`has a table of ${count} sections that ends outside the file`, table);
+  }
+  const headers = Array.from({ length: count }, (_, index) =>
+    readSection(view, wide, table + index * sectionBytes, index),
+  );
+  for (const each of headers) checkBounds(each, view);
+  const strings = headers[names];
+  if (strings === undefined || strings.type !== sectionTypes.strtab || strings.size === 0) {
+    throw new FormatError('has no table of section names', at(4));
+  }
+  return headers.map(({ nameOffset, ...section }) => {
+    if (nameOffset >= strings.size) {
+      throw new FormatError(
+        'has a section whose name is outside the table of names',
+        section.headerOffset,
+      );
+    }
+    const name = view.text(strings.offset + nameOffset, strings.offset + strings.size);
+    return { ...section, name };
+  });
+}
+
+type UnnamedSection = Omit<Section, 'name'> & { readonly nameOffset: number };
+
+function readSection(view: ByteView, wide: boolean, at: number, index: number): UnnamedSection {
+  const word = (narrowAt: number, wideAt: number) =>
+    wide ? view.u64(at + wideAt) : view.u32(at + narrowAt);
+  return {
+    index,
+    nameOffset: view.u32(at),
+    type: view.u32(at + 4),
+    flags: word(8, 8),
+    address: word(12, 16),
+    offset: word(16, 24),
+    size: word(20, 32),
+    link: view.u32(at + (wide ? 40 : 24)),
+    info: view.u32(at + (wide ? 44 : 28)),
+    entryBytes: word(36, 56),
+    headerOffset: at,
+  };
+}
+
+function checkBounds(section: UnnamedSection, view: ByteView): void {
+  if (section.type === sectionTypes.null || section.type === sectionTypes.nobits) return;
+  if (section.offset + section.size > view.length) {
+    throw new FormatError(
+      `has a section of ${section.size} bytes that ends outside the file`,
+      section.headerOffset,
+    );
+  }
+}

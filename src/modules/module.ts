@@ -1,0 +1,161 @@
+/**
+ * A kernel module as data: what it says of itself, and what the kernel's loader will look at.
+ *
+ * Plain and without bytes, so that it can be kept in a cache and passed between threads. `readModule` makes
+ * it; `loaderVerdict` and `standingOf` judge it.
+ */
+
+/** One entry of `.modinfo`; `tag` is empty for a string without `=`, which the build never writes. */
+export interface ModinfoEntry {
+  readonly tag: string;
+  readonly value: string;
+}
+
+/** What the loader meets as it walks the symbol table, in the order of the table. */
+export type SymbolToResolve =
+  | ImportedSymbol
+  /** A COMMON symbol (`-fcommon`), or one whose section index is outside the section table. */
+  | { readonly kind: 'common' | 'bad section'; readonly name: string };
+
+export interface ImportedSymbol {
+  readonly kind: 'import';
+  readonly name: string;
+  readonly weak: boolean;
+  /** From `__versions`; undefined when that has no entry for it. */
+  readonly crc: number | undefined;
+}
+
+export interface SymbolExport {
+  readonly name: string;
+  readonly gplOnly: boolean;
+  readonly namespace: string | undefined;
+  /** undefined where the exporter was built without versions. */
+  readonly crc: number | undefined;
+}
+
+/** Something in the object file that stops the loader whatever the kernel; in the loader's order. */
+export interface LoaderDefect {
+  /** Steps of `load_module()` that look at the file alone. */
+  readonly step:
+    | 'elf header'
+    | 'sections'
+    | 'modinfo'
+    | 'struct module'
+    | 'symbol table'
+    | 'write and execute'
+    | 'constructors'
+    | 'relocations';
+  readonly errno: 'ENOEXEC' | 'EINVAL';
+  /** The line in the kernel's log, or undefined where the kernel says nothing. */
+  readonly message: string | undefined;
+  /** In plain words. */
+  readonly why: string;
+}
+
+/** What stands behind the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
+export type AppendedSignature =
+  | { readonly kind: 'malformed'; readonly why: string; readonly offset: number }
+  /** A type that is not PKCS#7. */
+  | { readonly kind: 'unsupported'; readonly why: string }
+  | { readonly kind: 'pkcs7'; readonly signers: readonly Signer[] };
+
+export interface Signer {
+  /** As in the certificate, `CN=…, O=…`; empty when only the key id is given. */
+  readonly issuer: string;
+  /** Hexadecimal, lower case, without leading zeros; undefined when `keyId` names the key. */
+  readonly serial: string | undefined;
+  readonly keyId: string | undefined;
+  /** `sha256`, or the object identifier when it is not known. */
+  readonly digest: string;
+  /** `ecdsa`, `rsa`, or the object identifier. */
+  readonly algorithm: string;
+  readonly signature: Uint8Array;
+  /** DER of the signed attributes as they are hashed (SET OF); undefined when the file itself is signed. */
+  readonly signedAttributes: Uint8Array | undefined;
+}
+
+/** What was found out about the signature with the certificates at hand. */
+export interface SignatureCheck {
+  readonly outcome: 'none' | 'good' | 'unknown key' | 'unsupported' | 'bad' | 'malformed';
+  /** Subject of the certificate that verified it. */
+  readonly signer: string | undefined;
+  /** Where that certificate was found: in the kernel image, or given by the administrator. */
+  readonly trustedBy: 'kernel' | 'given' | undefined;
+}
+
+export interface KernelModule {
+  /** As the caller named it. */
+  readonly file: string;
+  /** Of the object file alone, without what is appended. */
+  readonly bytes: number;
+  readonly bits: 32 | 64;
+  readonly bigEndian: boolean;
+  readonly type: number;
+  readonly machine: number;
+  readonly modinfo: readonly ModinfoEntry[];
+  /** `name` inside `.gnu.linkonce.this_module`. */
+  readonly structName: string | undefined;
+  /** Size of `.gnu.linkonce.this_module`: `sizeof(struct module)` of its kernel. */
+  readonly structBytes: number | undefined;
+  /** Bytes of it that are neither name nor zero, before relocation: the build leaves none. */
+  readonly structExtraBytes: number;
+  readonly symbols: readonly SymbolToResolve[];
+  /** Whether there is a `__versions` section that the loader uses (ALLOC). */
+  readonly hasVersions: boolean;
+  /** The CRC of `module_layout` in it. */
+  readonly layoutCrc: number | undefined;
+  readonly exports: readonly SymbolExport[];
+  /** A non-empty `__ksymtab*` whose `__kcrctab*` is missing. */
+  readonly exportsLackCrcs: boolean;
+  readonly defects: readonly LoaderDefect[];
+  readonly signature: AppendedSignature | undefined;
+  /** GNU build id, hexadecimal. */
+  readonly buildId: string | undefined;
+  readonly observations: Observations;
+}
+
+/** Measurements that `standingOf` weighs; facts without judgement. */
+export interface Observations {
+  /** Compilers named in `.comment`, one entry an object that was linked, in order. */
+  readonly compilers: readonly string[];
+  readonly hasEhFrame: boolean;
+  /** Relocations and symbols that livepatch resolves past the export table: `OBJECT.NAME`. */
+  readonly livepatchSymbols: readonly string[];
+  /** `_binary_*` symbols: data that objcopy linked in. */
+  readonly binarySymbols: readonly string[];
+  /** Words found in read-only data that speak of ways around the export table or of a closed licence. */
+  readonly strings: readonly string[];
+  /** Undefined when it was not looked at (`deep` reading only). */
+  readonly deep: DeepObservations | undefined;
+}
+
+export interface DeepObservations {
+  readonly functions: number;
+  /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
+  readonly plainReturns: number;
+  /** Plain exports that only pass a GPL-only function on: `[export, function]`. */
+  readonly wrappers: readonly (readonly [exported: string, gplOnly: string])[];
+  /** Data objects of 16 KiB and more whose entropy is above 7 bits a byte. */
+  readonly denseObjects: readonly {
+    readonly name: string;
+    readonly bytes: number;
+    readonly bits: number;
+  }[];
+}
+
+/** The first entry with that tag, as the kernel's `get_modinfo` finds it. */
+export function modinfo(module: KernelModule, tag: string): string | undefined {
+  return module.modinfo.find((each) => each.tag === tag)?.value;
+}
+
+export function modinfoAll(module: KernelModule, tag: string): readonly string[] {
+  return module.modinfo.filter((each) => each.tag === tag).map((each) => each.value);
+}
+
+/** As modinfo has it, else as `struct module` has it: what early messages and the blacklist use. */
+export function infoName(module: KernelModule): string | undefined {
+  return modinfo(module, 'name') ?? module.structName;
+}
+
+export const importsOf = (module: KernelModule): readonly ImportedSymbol[] =>
+  module.symbols.filter((each) => each.kind === 'import');

@@ -1,0 +1,25 @@
+/** What the loader would answer, and how far a module can be believed. */
+import type { TaintLetter } from './taints.ts';
+
+/** `loaderVerdict`'s answer. A refused module may still taint the kernel. */
+export interface Verdict {
+  readonly result: 'load' | 'refuse';
+  /** Name of the errno that init_module(2) would give. */
+  readonly errno: string | undefined;
+  /** Of the module, in the order of the bits: `POE`. */
+  readonly taints: string;
+  /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted. */
+  readonly kernelTaint: number;
+  /** The lines in the kernel's log, word for word, without time and facility. */
+  readonly messages: readonly string[];
+  /** The same in plain words, for people. */
+  readonly reasons: readonly Reason[];
+  /** What could not be judged for want of a fact, and which: never guessed. */
+  readonly unknown: readonly string[];
+}
+
+export interface Reason {
+  /** A taint, or undefined for what is refused or only warned of. */
+  readonly taint: TaintLetter | undefined;
+  readonly says: string;
+}
