@@ -4,12 +4,14 @@ import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
 const folders = [
   'units',
+  'modules',
   'policy',
   'limits',
   'plan',
   'usage',
   'store',
   'host',
+  'trust',
   'agent',
   'placement',
   'cli',
@@ -30,10 +32,13 @@ export const kernelSuites = [
   'test/placement/parts.test.ts',
   'test/placement/placement.test.ts',
   'test/store/durability.test.ts',
+  'test/trust/jail.test.ts',
+  'test/trust/real-modules.test.ts',
+  'test/trust/rebuild.test.ts',
 ];
 
 export function okSteps(): readonly Step[] {
-  const files = globSync(`test/{${folders.join(',')}}/*.test.ts`, { cwd: root });
+  const files = globSync(`test/{${folders.join(',')}}/**/*.test.ts`, { cwd: root });
   return [
     { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
     { name: 'lint and layers', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },

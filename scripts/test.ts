@@ -14,6 +14,7 @@ for (const suite of [
   'accounts',
   'placement',
   'metrics',
+  'modules',
   'vm',
 ] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, say);

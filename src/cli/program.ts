@@ -36,6 +36,7 @@ export const commands: Readonly<Record<string, Loader>> = {
   cloudlinux: () => import('./cloudlinux.ts'),
   agent: () => import('./agent.ts'),
   alerts: () => import('./alerts.ts'),
+  modules: () => import('./modules.ts'),
   release: () => import('./release.ts'),
   completion: () => import('./completion.ts'),
 };

@@ -6,11 +6,13 @@ export function showProgress(what: string) {
   const live = process.stderr.isTTY === true;
   let shown = 0;
   return {
-    update(done: number, total: number): void {
+    /** `total` where it is known. */
+    update(done: number, total?: number): void {
       const now = performance.now();
       if (!live || now - started < patience || now - shown < 100) return;
       shown = now;
-      process.stderr.write(`\r${what}: ${done} of ${total}`);
+      const whole = total === undefined ? '' : ` of ${total}`;
+      process.stderr.write(`\r${what}: ${done}${whole}`);
     },
     done(): void {
       if (shown > 0) process.stderr.write('\r\u001b[K');

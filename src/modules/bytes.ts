@@ -20,35 +20,26 @@ export class FormatError extends Error implements FormatProblem {
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const latin1 = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+
 /** Text of bytes: UTF-8 where it is, otherwise a character a byte, so that no two texts become one. */
 export function textOf(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) {
-    if (byte > 0x7f) return decodeWide(bytes);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function decodeWide(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
-  }
+  const text = utf8.decode(bytes);
+  return text.includes('\ufffd') ? latin1(bytes) : text;
 }
 
 export class ByteView {
   readonly bytes: Uint8Array;
   readonly littleEndian: boolean;
-  readonly #view: DataView;
+  /** Unchecked but for the end of the file, for loops that have checked their bounds once. */
+  readonly data: DataView;
 
   constructor(bytes: Uint8Array, littleEndian: boolean) {
     this.bytes = bytes;
     this.littleEndian = littleEndian;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get length(): number {
@@ -66,22 +57,22 @@ export class ByteView {
 
   u8(offset: number): number {
     this.#check(offset, 1);
-    return this.#view.getUint8(offset);
+    return this.data.getUint8(offset);
   }
 
   u16(offset: number): number {
     this.#check(offset, 2);
-    return this.#view.getUint16(offset, this.littleEndian);
+    return this.data.getUint16(offset, this.littleEndian);
   }
 
   u32(offset: number): number {
     this.#check(offset, 4);
-    return this.#view.getUint32(offset, this.littleEndian);
+    return this.data.getUint32(offset, this.littleEndian);
   }
 
   i32(offset: number): number {
     this.#check(offset, 4);
-    return this.#view.getInt32(offset, this.littleEndian);
+    return this.data.getInt32(offset, this.littleEndian);
   }
 
   /** A 64-bit value as a number: what no file can reach anyway loses its last digits. */
@@ -106,7 +97,8 @@ export class ByteView {
   /** The text up to the next NUL, or to `end`. */
   text(offset: number, end: number = this.bytes.length): string {
     this.#check(offset, 0);
-    const nul = this.bytes.indexOf(0, offset);
-    return textOf(this.bytes.subarray(offset, nul < 0 || nul > end ? end : nul));
+    const within = this.bytes.subarray(offset, end);
+    const nul = within.indexOf(0);
+    return textOf(nul < 0 ? within : within.subarray(0, nul));
   }
 }

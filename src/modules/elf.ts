@@ -8,6 +8,7 @@
  */
 import { fail, ok, type Result } from '../units/result.ts';
 import { ByteView, FormatError, type FormatProblem } from './bytes.ts';
+import { NameReader } from './names.ts';
 
 export const elfTypes = { relocatable: 1 } as const;
 export const machines = {
@@ -29,7 +30,8 @@ export const sectionTypes = {
   rel: 9,
   note: 7,
 } as const;
-export const sectionFlags = { write: 1, alloc: 2, execute: 4 } as const;
+/** `livepatch` marks relocations that the kernel's livepatch core applies. */
+export const sectionFlags = { write: 1, alloc: 2, execute: 4, livepatch: 0x0010_0000 } as const;
 /** Special section indices of symbols. */
 export const sectionIndexes = {
   undefined: 0,
@@ -76,12 +78,13 @@ export interface Relocation {
   readonly addend: number;
 }
 
-interface Layout {
+export interface Layout {
   readonly headerBytes: number;
   readonly sectionBytes: number;
   readonly symbolBytes: number;
 }
-const layouts: Readonly<Record<32 | 64, Layout>> = {
+/** Sizes of the structures that repeat. */
+export const layouts: Readonly<Record<32 | 64, Layout>> = {
   32: { headerBytes: 52, sectionBytes: 40, symbolBytes: 16 },
   64: { headerBytes: 64, sectionBytes: 64, symbolBytes: 24 },
 };
@@ -89,24 +92,31 @@ const layouts: Readonly<Record<32 | 64, Layout>> = {
 /** An object file whose header and section table could be read. */
 export class Elf {
   readonly view: ByteView;
+  readonly names: NameReader;
   readonly bits: 32 | 64;
   readonly type: number;
   readonly machine: number;
   readonly sections: readonly Section[];
+  /** The table of the sections' own names. */
+  readonly sectionNames: Section;
   readonly #byName: ReadonlyMap<string, Section>;
 
   constructor(
     view: ByteView,
+    names: NameReader,
     bits: 32 | 64,
     type: number,
     machine: number,
     sections: readonly Section[],
+    sectionNames: Section,
   ) {
     this.view = view;
+    this.names = names;
     this.bits = bits;
     this.type = type;
     this.machine = machine;
     this.sections = sections;
+    this.sectionNames = sectionNames;
     const byName = new Map<string, Section>();
     for (const each of sections) if (!byName.has(each.name)) byName.set(each.name, each);
     this.#byName = byName;
@@ -115,6 +125,15 @@ export class Elf {
   /** The first section of that name, as the kernel's `find_sec` takes it but for the ALLOC flag. */
   section(name: string): Section | undefined {
     return this.#byName.get(name);
+  }
+
+  /** The first section of that name that will be in memory: the kernel's `find_sec`. */
+  loadedSection(name: string): Section | undefined {
+    const first = this.#byName.get(name);
+    if (first === undefined || (first.flags & sectionFlags.alloc) !== 0) return first;
+    return this.sections.find(
+      (each) => (each.flags & sectionFlags.alloc) !== 0 && each.name === name,
+    );
   }
 
   /** Empty for a section that has no bytes in the file. Throws `FormatError`. */
@@ -158,15 +177,21 @@ export class Elf {
     return this.view.u16(table.offset + index * symbolBytes + (wide ? 6 : 14));
   }
 
-  symbolName(table: Section, offset: number): string {
+  /** The table of names of a symbol table. Throws `FormatError`. */
+  symbolNames(table: Section): Section {
     const strings = this.sections[table.link];
     if (strings === undefined || strings.type !== sectionTypes.strtab) {
       throw new FormatError('has a symbol table without a table of names', table.headerOffset);
     }
+    return strings;
+  }
+
+  symbolName(table: Section, offset: number): string {
+    const strings = this.symbolNames(table);
     if (offset >= strings.size) {
       throw new FormatError('has a symbol whose name is outside the table of names', table.offset);
     }
-    return this.view.text(strings.offset + offset, strings.offset + strings.size);
+    return this.names.read(strings.offset + offset, strings.offset + strings.size);
   }
 
   /** Every symbol but the first, which is empty by definition. */
@@ -228,62 +253,121 @@ function parse(bytes: Uint8Array): Elf {
   if (order !== 1 && order !== 2) throw new FormatError('has no known byte order', 5);
   const view = new ByteView(bytes, order === 1);
   const width = bits === 2 ? 64 : 32;
-  return new Elf(view, width, view.u16(16), view.u16(18), readSections(view, width));
+  const names = new NameReader(bytes);
+  const [type, machine] = [view.u16(16), view.u16(18)];
+  const { sections, sectionNames } = readSections(view, names, width);
+  return new Elf(view, names, width, type, machine, sections, sectionNames);
 }
 
-function readSections(view: ByteView, bits: 32 | 64): readonly Section[] {
+function readSections(
+  view: ByteView,
+  names: NameReader,
+  bits: 32 | 64,
+): Pick<Elf, 'sections' | 'sectionNames'> {
   const wide = bits === 64;
   const { sectionBytes, headerBytes } = layouts[bits];
   const table = wide ? view.u64(40) : view.u32(32);
   const at = (offset: number) => headerBytes - 6 + offset;
-  const [entryBytes, count, names] = [view.u16(at(0)), view.u16(at(2)), view.u16(at(4))];
+  const [entryBytes, count, namesIndex] = [view.u16(at(0)), view.u16(at(2)), view.u16(at(4))];
   if (entryBytes !== sectionBytes)
     throw new FormatError(`has section headers of ${entryBytes} bytes`, at(0));
   if (count === 0 || table === 0) throw new FormatError('has no sections', at(2));
   if (table + count * sectionBytes > view.length) {
     throw new FormatError(`has a table of ${count} sections that ends outside the file`, table);
   }
-  const headers = Array.from({ length: count }, (_, index) =>
-    readSection(view, wide, table + index * sectionBytes, index),
-  );
-  for (const each of headers) checkBounds(each, view);
-  const strings = headers[names];
-  if (strings === undefined || strings.type !== sectionTypes.strtab || strings.size === 0) {
-    throw new FormatError('has no table of section names', at(4));
+  const strings = namesSection(view, bits, table, count, namesIndex, at(4));
+  const sections: Section[] = [];
+  for (let index = 0; index < count; index++) {
+    const headerAt = table + index * sectionBytes;
+    const name = sectionName(view, names, strings, headerAt);
+    const section = wide
+      ? wideSection(view.data, view.littleEndian, headerAt, index, name)
+      : narrowSection(view.data, view.littleEndian, headerAt, index, name);
+    checkBounds(section, view);
+    sections.push(section);
   }
-  return headers.map(({ nameOffset, ...section }) => {
-    if (nameOffset >= strings.size) {
-      throw new FormatError(
-        'has a section whose name is outside the table of names',
-        section.headerOffset,
-      );
-    }
-    const name = view.text(strings.offset + nameOffset, strings.offset + strings.size);
-    return { ...section, name };
-  });
+  return { sections, sectionNames: sections[strings.index]! };
 }
 
-type UnnamedSection = Omit<Section, 'name'> & { readonly nameOffset: number };
+function namesSection(
+  view: ByteView,
+  bits: 32 | 64,
+  table: number,
+  count: number,
+  index: number,
+  indexOffset: number,
+): Section {
+  if (index === 0 || index >= count)
+    throw new FormatError('has no table of section names', indexOffset);
+  const at = table + index * layouts[bits].sectionBytes;
+  const read = bits === 64 ? wideSection : narrowSection;
+  const strings = read(view.data, view.littleEndian, at, index, '');
+  if (strings.type !== sectionTypes.strtab || strings.size === 0)
+    throw new FormatError('has no table of section names', at);
+  checkBounds(strings, view);
+  return strings;
+}
 
-function readSection(view: ByteView, wide: boolean, at: number, index: number): UnnamedSection {
-  const word = (narrowAt: number, wideAt: number) =>
-    wide ? view.u64(at + wideAt) : view.u32(at + narrowAt);
+/** The name of an unused (NULL) section means nothing. */
+function sectionName(view: ByteView, names: NameReader, strings: Section, at: number): string {
+  if (view.u32(at + 4) === sectionTypes.null) return '';
+  const offset = view.u32(at);
+  if (offset >= strings.size) {
+    throw new FormatError('has a section whose name is outside the table of names', at);
+  }
+  return names.read(strings.offset + offset, strings.offset + strings.size);
+}
+
+function wideSection(
+  data: DataView,
+  little: boolean,
+  at: number,
+  index: number,
+  name: string,
+): Section {
+  const [high, low] = little ? [4, 0] : [0, 4];
+  const word = (offset: number) =>
+    data.getUint32(at + offset + high, little) * 2 ** 32 +
+    data.getUint32(at + offset + low, little);
   return {
     index,
-    nameOffset: view.u32(at),
-    type: view.u32(at + 4),
-    flags: word(8, 8),
-    address: word(12, 16),
-    offset: word(16, 24),
-    size: word(20, 32),
-    link: view.u32(at + (wide ? 40 : 24)),
-    info: view.u32(at + (wide ? 44 : 28)),
-    entryBytes: word(36, 56),
+    name,
+    type: data.getUint32(at + 4, little),
+    flags: word(8),
+    address: word(16),
+    offset: word(24),
+    size: word(32),
+    link: data.getUint32(at + 40, little),
+    info: data.getUint32(at + 44, little),
+    entryBytes: word(56),
     headerOffset: at,
   };
 }
 
-function checkBounds(section: UnnamedSection, view: ByteView): void {
+function narrowSection(
+  data: DataView,
+  little: boolean,
+  at: number,
+  index: number,
+  name: string,
+): Section {
+  const word = (offset: number) => data.getUint32(at + offset, little);
+  return {
+    index,
+    name,
+    type: word(4),
+    flags: word(8),
+    address: word(12),
+    offset: word(16),
+    size: word(20),
+    link: word(24),
+    info: word(28),
+    entryBytes: word(36),
+    headerOffset: at,
+  };
+}
+
+function checkBounds(section: Section, view: ByteView): void {
   if (section.type === sectionTypes.null || section.type === sectionTypes.nobits) return;
   if (section.offset + section.size > view.length) {
     throw new FormatError(

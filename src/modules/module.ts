@@ -15,7 +15,13 @@ export interface ModinfoEntry {
 export type SymbolToResolve =
   | ImportedSymbol
   /** A COMMON symbol (`-fcommon`), or one whose section index is outside the section table. */
-  | { readonly kind: 'common' | 'bad section'; readonly name: string };
+  | {
+      readonly kind: 'common' | 'bad section';
+      readonly name: string;
+      /** Its section index, and the highest that there is: the kernel's message has both. */
+      readonly section?: number;
+      readonly sectionMax?: number;
+    };
 
 export interface ImportedSymbol {
   readonly kind: 'import';
@@ -54,7 +60,13 @@ export interface LoaderDefect {
 
 /** What stands behind the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
 export type AppendedSignature =
-  | { readonly kind: 'malformed'; readonly why: string; readonly offset: number }
+  | {
+      readonly kind: 'malformed';
+      readonly why: string;
+      readonly offset: number;
+      /** The line in the kernel's log, where it says anything. */
+      readonly message?: string;
+    }
   /** A type that is not PKCS#7. */
   | { readonly kind: 'unsupported'; readonly why: string }
   | { readonly kind: 'pkcs7'; readonly signers: readonly Signer[] };
@@ -133,8 +145,8 @@ export interface DeepObservations {
   readonly functions: number;
   /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
   readonly plainReturns: number;
-  /** Plain exports that only pass a GPL-only function on: `[export, function]`. */
-  readonly wrappers: readonly (readonly [exported: string, gplOnly: string])[];
+  /** Plain exports of 64 bytes at most that only pass one imported function on: `[export, import]`. */
+  readonly wrappers: readonly (readonly [exported: string, imported: string])[];
   /** Data objects of 16 KiB and more whose entropy is above 7 bits a byte. */
   readonly denseObjects: readonly {
     readonly name: string;
@@ -151,6 +163,9 @@ export function modinfo(module: KernelModule, tag: string): string | undefined {
 export function modinfoAll(module: KernelModule, tag: string): readonly string[] {
   return module.modinfo.filter((each) => each.tag === tag).map((each) => each.value);
 }
+
+/** What the kernel calls a module that has not told its name. */
+export const missingName = '(missing .modinfo section or name field)';
 
 /** As modinfo has it, else as `struct module` has it: what early messages and the blacklist use. */
 export function infoName(module: KernelModule): string | undefined {

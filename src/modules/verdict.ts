@@ -22,4 +22,24 @@ export interface Reason {
   /** A taint, or undefined for what is refused or only warned of. */
   readonly taint: TaintLetter | undefined;
   readonly says: string;
+  /** Why the loader refuses the module; undefined for a taint and for what is only warned of. */
+  readonly refuses?: RefusalCause;
 }
+
+export const refusalCauses = [
+  'not allowed',
+  'signature',
+  'format',
+  'blacklist',
+  'layout',
+  'vermagic',
+  'livepatch',
+  'already loaded',
+  'export',
+  'symbol gone',
+  'GPL-only',
+  'proprietary',
+  'CRC',
+  'namespace',
+] as const;
+export type RefusalCause = (typeof refusalCauses)[number];

@@ -221,7 +221,8 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<symlinks follow="owner-match" by="www-data"/>',
   },
   modules: {
-    summary: 'The kernel modules that this host accepts. Read, not yet enforced.',
+    summary:
+      'The kernel modules that this host accepts. "bulkhead modules scan" holds all of them against it; nothing keeps one from being loaded yet.',
     attributes: { require: optional(standings, 'The lowest standing that is accepted.') },
     children: ['deny'],
     holdsLimits: false,

@@ -42,6 +42,21 @@ const suites = {
       'tar',
     ],
   },
+  modules: {
+    purpose: 'the tests of kernel modules (build modules, and load them in QEMU)',
+    packages: [
+      'qemu-system-x86', // the machine
+      'seabios', // its firmware, only recommended by qemu-system-x86
+      'gcc-14', // the compiler that Debian's kernel headers ask for; brings the linker
+      'libc6-dev', // the guest's static loader
+      'make',
+      'bubblewrap', // the jail in which modules are built again
+      'libelf1t64', // what the headers' objtool and modpost are linked with
+      'busybox-static', // insmod in the guest
+      'xz-utils', // modules in the kernel package are .ko.xz
+      'util-linux', // flock, setpriv
+    ],
+  },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',

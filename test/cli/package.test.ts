@@ -1,7 +1,15 @@
 /** The package as users get it: packed, installed elsewhere, and run. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -53,6 +61,19 @@ test('npm pack gives a package that installs and runs', { timeout: 300_000 }, ()
     const doctor = run('doctor');
     if (process.getuid?.() === 0) assert.match(doctor.stdout + doctor.stderr, /Driver|Cannot find/);
     assert.match(run('exec').stderr, /Usage|bulkhead/);
+    const library = `import { readModule, loaderVerdict, standings } from 'bulkhead/modules';
+      const read = readModule('x.ko', new Uint8Array(8));
+      console.log(typeof loaderVerdict, standings.length, read.ok, read.error.kind);`;
+    writeFileSync(join(installed, 'use.mjs'), library);
+    writeFileSync(join(installed, 'use.mts'), library.replace('read.error', '(read as any).error'));
+    const used = spawnSync(process.execPath, ['use.mjs'], { cwd: installed, encoding: 'utf8' });
+    assert.equal(used.stdout, 'function 5 false not elf\n', used.stderr);
+    const typed = spawnSync(
+      join(root, 'node_modules/.bin/tsc'),
+      ['--noEmit', '--strict', '--module', 'nodenext', '--types', '', 'use.mts'],
+      { cwd: installed, encoding: 'utf8' },
+    );
+    assert.doesNotMatch(typed.stdout, /bulkhead\/modules/, typed.stdout);
     // A link in a directory of PATH, as "npm install -g" makes it.
     symlinkSync(program, join(directory, 'bulkhead'));
     assert.equal(

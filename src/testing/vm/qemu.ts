@@ -21,10 +21,12 @@ export class Qemu implements AsyncDisposable {
   readonly #kill: () => void;
   #errors = '';
 
-  constructor(folder: string, machine: Machine) {
+  /** Starts the guest of an image, or QEMU by a command line of one's own with `-qmp stdio` in it. */
+  constructor(folder: string, machine: Machine | readonly string[]) {
     this.folder = folder;
+    const program = 'image' in machine ? qemuArgv(folder, machine) : machine;
     // The lock tells later runs that the folder is in use.
-    const argv = [...lockArgv('exclusive', runLock(folder)), ...qemuArgv(folder, machine)];
+    const argv = [...lockArgv('exclusive', runLock(folder)), ...program];
     this.#child = spawnBound(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#kill = atExit(() => this.#child.kill('SIGKILL'));
     const { stdin, stdout, stderr } = this.#child;

@@ -1,0 +1,102 @@
+/** `bulkhead modules explain`: one module in depth. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { infoName } from '../../modules/module.ts';
+import { nearest } from '../../policy/diagnostic.ts';
+import { reportOf } from '../../trust/module-report.ts';
+import { bareName, judgeAll, type ReadEntry } from '../../trust/survey.ts';
+import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
+import { policyOption } from '../policy-option.ts';
+import { complain, print, printJson } from '../session.ts';
+import { terminalOf } from '../terminal.ts';
+import { hostDenials } from './denials.ts';
+import { explainModule } from './explanation.ts';
+import { buildSigns, sourceFinder } from './surroundings.ts';
+import {
+  demandOrComplain,
+  kernelOrComplain,
+  keysOrComplain,
+  readInputs,
+  readTree,
+  withKernelOptions,
+  type DemandOptions,
+  type KernelOptions,
+} from './setup.ts';
+
+interface ExplainOptions extends KernelOptions, DemandOptions {
+  readonly json?: boolean;
+}
+
+async function explain(name: string, options: ExplainOptions, command: Command): Promise<ExitCode> {
+  const demand = demandOrComplain(options, command);
+  const reading = kernelOrComplain(options);
+  const keys = reading && keysOrComplain(options, reading);
+  if (demand === undefined || reading === undefined || keys === undefined) return exitCodes.failed;
+  const tree = await readTree(reading, keys, options);
+  const file = fileOf(name, tree);
+  if (file === undefined) return exitCodes.failed;
+  // In depth, which the scan of a whole tree does not go for modules that are signed.
+  const deep = { ...options, cache: false, deep: true };
+  const { entries, problems } = await readInputs([file], keys, deep);
+  for (const each of problems) complain(`${each.file}: ${each.message}`);
+  const providers = tree.filter((each) => entries.every((own) => own.sha256 !== each.sha256));
+  const surveyed = judgeAll(entries, {
+    kernel: reading.kernel,
+    buildSigns: buildSigns([...entries, ...providers], reading),
+    providers,
+    sourceOf: sourceFinder(reading),
+  });
+  const host = hostDenials(reading.kernel.settings);
+  const denied = new Map([...host, ...demand.denied]);
+  if (options.json === true) {
+    printJson(reportOf(surveyed, problems, reading.kernel, demand, host));
+  } else {
+    const terminal = terminalOf(process.stdout);
+    const around = { kernel: reading.kernel, tree };
+    const texts = surveyed.map((each) =>
+      explainModule(
+        each,
+        { ...around, denied: denied.get((infoName(each.module) ?? '').replaceAll('-', '_')) },
+        terminal,
+      ),
+    );
+    print(texts.join('\n\n'));
+  }
+  return problems.length > 0 || surveyed.length === 0 ? exitCodes.failed : exitCodes.done;
+}
+
+/** A file that is there, else the module of that name in the kernel's tree. */
+function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
+  if (/[/.]/.test(name) && existsSync(name)) return name;
+  const plain = (text: string) => text.replaceAll('-', '_');
+  const found = tree.find((each) => plain(bareName(each.file)) === plain(name));
+  if (found !== undefined) return found.file;
+  const close = nearest(
+    name,
+    tree.map((each) => bareName(each.file)),
+  );
+  const hint = close === undefined ? '' : `; did you mean "${close}"?`;
+  complain(
+    `There is no file "${name}" and no module of that name in the tree of this kernel${hint}`,
+  );
+  return undefined;
+}
+
+export function defineExplain(parent: Command, run: Runner): void {
+  const command = parent
+    .command('explain')
+    .argument('<module>', 'its name in the kernel’s tree, or a file')
+    .description('one module in depth: what it uses, who uses it, what would happen, and why')
+    .option('--json', 'print it as JSON')
+    .addOption(policyOption());
+  withKernelOptions(command)
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead modules explain zfs', 'a module of the running kernel'],
+        ['bulkhead modules explain ./driver.ko', 'a file'],
+        ['bulkhead modules explain zfs --kernel /lib/modules/6.12.1', 'in another kernel'],
+      ),
+    )
+    .action(run(explain));
+}

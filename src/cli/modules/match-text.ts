@@ -1,0 +1,89 @@
+/** What was found about source, for people. The wording stays within what is proved. */
+import type { Match } from '../../modules/source/match.ts';
+import { printable } from '../../policy/diagnostic.ts';
+import type { Rebuilt } from '../../trust/rebuild.ts';
+import { bareName } from '../../trust/survey.ts';
+import { count } from '../session.ts';
+import { table, wrap, type Terminal } from '../terminal.ts';
+import { matchOutcomes, outcomeOf, type Matched, type MatchOutcome } from './matched.ts';
+
+const meanings: Readonly<Record<MatchOutcome, string>> = {
+  reproduced: 'built again from this source it is the same, byte by byte',
+  consistent:
+    'nothing contradicts that this is its source; srcversion is only a text in the module, so this is no proof',
+  differs: 'this source is not, or not all of, what it was made from',
+  'cannot tell': 'there is too little to judge by',
+};
+
+export function matchText(matched: Matched, terminal: Terminal): string {
+  const outcome = outcomeOf(matched);
+  const lines = [...matchLines(matched.match), ...rebuildLines(matched.rebuilt)];
+  const head = `${printable(bareName(matched.entry.file))}: ${outcome}; ${meanings[outcome]}`;
+  const { columns } = terminal;
+  return [
+    wrap(head, columns, '  '),
+    ...lines.map((line) => wrap(`  ${printable(line)}`, columns, '    ')),
+  ].join('\n');
+}
+
+function matchLines({ srcversion, objects, compilers, likely, reasons, licence }: Match): string[] {
+  const { claimed, computed, method } = srcversion;
+  const how = method === undefined ? '' : ` (by ${method})`;
+  const sources = objects.filter((each) => each.source !== undefined).length;
+  return [
+    ...reasons,
+    `srcversion: the module says ${claimed ?? 'none'}, the source gives ${computed ?? 'none'}${how}`,
+    `objects: ${objects.length} by the makefile, ${sources} of them with source; ${compilers.inModule} made by a compiler in the module`,
+    ...(likely.length === 0 ? [] : [`look at: ${likely.slice(0, 10).join(', ')}`]),
+    ...licence.contradictions.map((each) => `licence: ${each}`),
+  ];
+}
+
+function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
+  if (rebuilt === undefined) return [];
+  const notes = [
+    ...rebuilt.notes,
+    ...rebuilt.compiled.slice(0, 5).map((each) => `compiled code in the source: ${each}`),
+  ];
+  if (rebuilt.outcome === 'cannot tell') {
+    return [`rebuild: cannot tell: ${rebuilt.why}`, ...rebuilt.lastLines.slice(-5), ...notes];
+  }
+  const { compared, differences, changed, furtherDifferences } = rebuilt.comparison;
+  return [
+    `rebuild: ${rebuilt.outcome}; ${compared.sections} sections, ${compared.bytes} bytes and ${compared.relocations} relocations compared`,
+    ...differences.slice(0, 8).map((each) => each.says),
+    ...(furtherDifferences > 0 ? [`… and ${furtherDifferences} differences more`] : []),
+    ...(changed.length === 0
+      ? []
+      : [`functions and data that differ: ${changed.slice(0, 10).join(', ')}`]),
+    ...notes,
+  ];
+}
+
+const mostRows = 40;
+
+/** Of many: those that differ, one by one; the rest by number. */
+export function matchTable(results: readonly Matched[], terminal: Terminal): string {
+  const by = new Map<MatchOutcome, Matched[]>();
+  for (const each of results) {
+    const outcome = outcomeOf(each);
+    by.set(outcome, [...(by.get(outcome) ?? []), each]);
+  }
+  const differing = by.get('differs') ?? [];
+  const rows = differing.slice(0, mostRows).map((each) => {
+    const reason = printable(each.match.reasons[0] ?? '');
+    return [printable(bareName(each.entry.file)), 'differs', reason.slice(0, terminal.columns)];
+  });
+  const listed = rows.length === 0 ? [] : [table([['MODULE', 'OUTCOME', 'WHY'], ...rows])];
+  const claimed = results.filter((each) => each.match.srcversion.claimed !== undefined);
+  const equal = claimed.filter((each) => each.match.outcome === 'consistent').length;
+  const numbers = matchOutcomes.flatMap((outcome) => {
+    const members = by.get(outcome);
+    return members === undefined ? [] : [`${members.length} ${outcome}`];
+  });
+  const summary = [
+    `${count(results.length, 'module')}: ${numbers.join(', ')}`,
+    `${equal} of the ${claimed.length} that state a srcversion have that of this source`,
+  ];
+  return [...listed, summary.join('\n')].join('\n\n');
+}

@@ -1,0 +1,160 @@
+/** `bulkhead modules match`: whether the source that is offered for a module is its source. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
+import { showProgress } from '../progress.ts';
+import { complain, print, printJson } from '../session.ts';
+import { terminalOf } from '../terminal.ts';
+import { openOfferedSource } from '../../trust/offered-source.ts';
+import { findKernelBuild } from '../../trust/kernel-build.ts';
+import { matchAll, openOffered } from '../../trust/match.ts';
+import { bareName, type ReadEntry } from '../../trust/survey.ts';
+import type { KernelReading } from '../../trust/kernel.ts';
+import { matchTable, matchText } from './match-text.ts';
+import { outcomeOf, type Matched } from './matched.ts';
+import { rebuildEach } from './rebuild-each.ts';
+import {
+  kernelOrComplain,
+  keysOrComplain,
+  readInputs,
+  readTree,
+  withKernelOptions,
+  type KernelOptions,
+} from './setup.ts';
+
+interface MatchOptions extends KernelOptions {
+  readonly source: string;
+  readonly headers?: string;
+  readonly generated?: string;
+  readonly rebuild?: boolean;
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
+
+async function match(names: readonly string[], options: MatchOptions): Promise<ExitCode> {
+  if (names.length === 0 && options.all !== true) {
+    complain('Name a module, or say --all for every module of the kernel’s tree');
+    return exitCodes.usage;
+  }
+  const reading = kernelOrComplain(options);
+  const keys = reading && keysOrComplain(options, reading);
+  if (reading === undefined || keys === undefined) return exitCodes.failed;
+  const entries = await entriesOf(names, reading, options, () => readTree(reading, keys, options));
+  if (entries === undefined) return exitCodes.failed;
+  const source = await openOfferedSource(options.source);
+  if (!source.ok) {
+    complain(source.error);
+    return exitCodes.failed;
+  }
+  using offered = source.value;
+  for (const note of offered.notes.slice(0, 10)) complain(note);
+  const matched = matchEach(entries, offered.path, reading, options);
+  if (matched === undefined) return exitCodes.failed;
+  const results =
+    options.rebuild === true ? await rebuildEach(matched, offered.path, reading, options) : matched;
+  show(results, options);
+  return codeOf(results);
+}
+
+/** Named ones by file or by name; all of the tree where that was asked for. */
+async function entriesOf(
+  names: readonly string[],
+  reading: KernelReading,
+  options: MatchOptions,
+  tree: () => Promise<readonly ReadEntry[]>,
+): Promise<readonly ReadEntry[] | undefined> {
+  if (options.all === true && names.length === 0) return tree();
+  const files = names.filter((name) => existsSync(name));
+  const keys = keysOrComplain(options, reading);
+  if (keys === undefined) return undefined;
+  const read = files.length === 0 ? undefined : await readInputs(files, keys, options);
+  for (const each of read?.problems ?? []) complain(`${each.file}: ${each.message}`);
+  const found = [...(read?.entries ?? [])];
+  const plain = (name: string) => name.replaceAll('-', '_');
+  for (const name of names.filter((each) => !files.includes(each))) {
+    const entry = (await tree()).find((each) => plain(bareName(each.file)) === plain(name));
+    if (entry === undefined) complain(`There is no file and no module "${name}"`);
+    else found.push(entry);
+  }
+  return found.length === 0 ? undefined : found;
+}
+
+function matchEach(
+  entries: readonly ReadEntry[],
+  source: string,
+  { kernel }: KernelReading,
+  { headers, generated }: MatchOptions,
+): readonly Matched[] | undefined {
+  const build = findKernelBuild(kernel.release, headers);
+  if (!build.ok) complain(`${build.error}; conditions in the source stay open`);
+  const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
+  if (!offered.ok) {
+    complain(offered.error);
+    return undefined;
+  }
+  const progress = showProgress('Comparing with source');
+  try {
+    const modules = entries.map((each) => each.module);
+    const matches = matchAll(modules, offered.value, (done) =>
+      progress.update(done, modules.length),
+    );
+    return entries.flatMap((entry) => {
+      const match = matches.get(entry.file);
+      return match === undefined ? [] : [{ entry, match, rebuilt: undefined }];
+    });
+  } finally {
+    progress.done();
+  }
+}
+
+function show(results: readonly Matched[], options: MatchOptions): void {
+  const terminal = terminalOf(process.stdout);
+  if (options.json === true) printJson({ version: 1, modules: results.map(jsonOf) });
+  else if (results.length > 1) print(matchTable(results, terminal));
+  else for (const each of results) print(matchText(each, terminal));
+}
+
+function jsonOf(matched: Matched) {
+  const { entry, match, rebuilt } = matched;
+  const { licence, ...rest } = match;
+  return {
+    file: entry.file,
+    name: bareName(entry.file),
+    outcome: outcomeOf(matched),
+    match: { ...rest, licence: { ...licence, spdx: Object.fromEntries(licence.spdx) } },
+    rebuild: rebuilt ?? null,
+  };
+}
+
+function codeOf(results: readonly Matched[]): ExitCode {
+  return results.some((each) => outcomeOf(each) === 'differs') ? exitCodes.found : exitCodes.done;
+}
+
+export function defineMatch(parent: Command, run: Runner): void {
+  const command = parent
+    .command('match')
+    .argument('[module...]', 'files, or names in the kernel’s tree')
+    .description('whether the source that is offered for a module is its source')
+    .requiredOption(
+      '--source <path>',
+      'a folder, a tarball, a .dsc, or a package that carries source (.deb, .src.rpm)',
+    )
+    .option('--headers <folder>', 'headers of the module’s kernel; default: those installed')
+    .option('--generated <folder>', 'a built tree, for files that the build generates')
+    .option(
+      '--rebuild',
+      'build it too, in a jail without network, and compare byte by byte: runs the makefile that is offered',
+    )
+    .option('--all', 'every module of the kernel’s tree')
+    .option('--json', 'print it as JSON');
+  withKernelOptions(command)
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead modules match jool --source jool-dkms.deb', 'a module of this kernel'],
+        ['bulkhead modules match driver.ko --source driver-1.2.tar.xz --rebuild', ''],
+        ['bulkhead modules match --all --source linux-source-6.12.deb', 'the whole kernel'],
+      ),
+    )
+    .action(run(match));
+}

@@ -1,0 +1,131 @@
+/** `bulkhead modules predict`: what a sequence of insmod would do to a kernel, without doing it. */
+import type { Command } from 'commander';
+import { fileOf, type Candidate } from '../../modules/loader/candidate.ts';
+import { newState, predict } from '../../modules/loader/loader-verdict.ts';
+import { infoName } from '../../modules/module.ts';
+import { lettersOf } from '../../modules/taints.ts';
+import type { Verdict } from '../../modules/verdict.ts';
+import { printable } from '../../policy/diagnostic.ts';
+import { loaderReport } from '../../trust/module-report.ts';
+import { candidateFrom } from '../../trust/candidate-file.ts';
+import { makeSignatureChecker, type SignatureChecker } from '../../trust/signatures.ts';
+import { bareName } from '../../trust/survey.ts';
+import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
+import { complain, print, printJson } from '../session.ts';
+import { terminalOf, wrap } from '../terminal.ts';
+import {
+  kernelOrComplain,
+  keysOrComplain,
+  withKernelOptions,
+  type KernelOptions,
+} from './setup.ts';
+
+interface PredictOptions extends KernelOptions {
+  readonly loaded?: readonly string[];
+  readonly taint: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+function predictLoads(files: readonly string[], options: PredictOptions): ExitCode {
+  const taint = Number(options.taint);
+  if (!Number.isSafeInteger(taint) || taint < 0) {
+    complain(`"${options.taint}" is no taint mask; it is a number as in /proc/sys/kernel/tainted`);
+    return exitCodes.usage;
+  }
+  const reading = kernelOrComplain(options);
+  const keys = reading && keysOrComplain(options, reading);
+  if (reading === undefined || keys === undefined) return exitCodes.failed;
+  const check = makeSignatureChecker(keys.kernel, keys.given);
+  const before = candidatesFrom(options.loaded ?? [], check);
+  const asked = candidatesFrom(files, check);
+  if (before === undefined || asked === undefined) return exitCodes.failed;
+  const state = newState(taint);
+  predict(before, reading.kernel, state);
+  const force = options.force === true ? { force: { vermagic: true, modversions: true } } : {};
+  const verdicts = predict(asked, reading.kernel, state, force);
+  const results = asked.map((candidate, index) => resultOf(candidate, verdicts[index]));
+  show(results, options.json === true);
+  return results.some(({ verdict }) => verdict.result === 'refuse')
+    ? exitCodes.found
+    : exitCodes.done;
+}
+
+/** All, or nothing after what cannot be read has been told. */
+function candidatesFrom(
+  files: readonly string[],
+  check: SignatureChecker,
+): readonly Candidate[] | undefined {
+  const read = files.map((file) => ({ file, candidate: candidateFrom(file, check) }));
+  for (const { file, candidate } of read) {
+    if (!candidate.ok) complain(`Cannot read "${printable(file)}": ${candidate.error}`);
+  }
+  const all = read.flatMap(({ candidate }) => (candidate.ok ? [candidate.value] : []));
+  return all.length === files.length ? all : undefined;
+}
+
+function resultOf(candidate: Candidate, verdict: Verdict | undefined): Result {
+  const file = fileOf(candidate);
+  if (verdict === undefined) throw new Error(`no verdict on ${file}`);
+  const name = 'module' in candidate ? infoName(candidate.module) : undefined;
+  return { file, name: name ?? bareName(file), verdict };
+}
+
+interface Result {
+  readonly file: string;
+  readonly name: string;
+  readonly verdict: Verdict;
+}
+
+function show(results: readonly Result[], json: boolean): void {
+  if (json) {
+    const modules = results.map(({ file, name, verdict }) => ({
+      file,
+      name,
+      loader: loaderReport(verdict),
+    }));
+    printJson({ version: 1, modules });
+    return;
+  }
+  const terminal = terminalOf(process.stdout);
+  const blocks = results.map((result) => inWords(result, terminal.columns));
+  const after = lettersOf(results.at(-1)?.verdict.kernelTaint ?? 0);
+  const tainted = after === '' ? 'the kernel stays untainted' : `the kernel is tainted ${after}`;
+  print([...blocks, `Afterwards ${tainted}`].join('\n\n'));
+}
+
+function inWords({ name, file, verdict }: Result, columns: number): string {
+  const taints = verdict.taints === '' ? '' : `, taints ${verdict.taints}`;
+  const outcome =
+    verdict.result === 'load' ? `loads${taints}` : `refused with ${verdict.errno}${taints}`;
+  const lines = [
+    ...verdict.reasons.map((each) => each.says),
+    ...verdict.messages.map((line) => `kernel log: ${line}`),
+    ...verdict.unknown.map((each) => `not known: ${each}`),
+  ].map((line) => wrap(`  ${printable(line)}`, columns, '    '));
+  return [`${printable(name)} (${printable(file)}): ${outcome}`, ...lines].join('\n');
+}
+
+export function definePredict(parent: Command, run: Runner): void {
+  const command = parent
+    .command('predict')
+    .argument('<file...>', 'modules, in the order in which they would be loaded')
+    .description('what insmod would answer and log, one after the other, on a clean kernel')
+    .option(
+      '--loaded <file...>',
+      'modules that are loaded before, whose verdicts are not of interest',
+    )
+    .option('--taint <mask>', 'the kernel’s taint before, as in /proc/sys/kernel/tainted', '0')
+    .option('--force', 'as modprobe --force: version and versions of symbols are not compared')
+    .option('--json', 'print the verdicts as JSON');
+  withKernelOptions(command)
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead modules predict a.ko b.ko', 'b.ko after a.ko; status 3 when one is refused'],
+        ['bulkhead modules predict a.ko --cmdline module.sig_enforce=1', ''],
+        ['bulkhead modules predict b.ko --loaded a.ko --json', ''],
+      ),
+    )
+    .action(run(predictLoads));
+}

@@ -1,0 +1,140 @@
+/** What the commands of `bulkhead modules` begin with: the kernel, the keys, what is demanded. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { loadPolicy } from '../../agent/load.ts';
+import { reasonOf } from '../../host/errno.ts';
+import { standings, type Standing } from '../../modules/standing.ts';
+import { collectInputs } from '../../trust/inputs.ts';
+import { readKernel, runningKernel, type KernelReading } from '../../trust/kernel.ts';
+import type { Demand } from '../../trust/module-report.ts';
+import { readCertificates } from '../../trust/certificate-file.ts';
+import { readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
+import { showProgress } from '../progress.ts';
+import { complain, pathsFor, showDiagnostics } from '../session.ts';
+
+export interface KernelOptions {
+  /** Folders; none is the running kernel. */
+  readonly kernel?: readonly string[];
+  readonly certificate?: readonly string[];
+  readonly cmdline?: string;
+  readonly cache: boolean;
+}
+
+export interface DemandOptions {
+  readonly policy: string;
+  readonly require?: string;
+}
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+];
+
+export function withKernelOptions(command: Command): Command {
+  return command
+    .option(
+      '--kernel <folder>',
+      'judge for the kernel in that folder: /lib/modules/VERSION, an unpacked package, headers; may be repeated',
+      collect,
+    )
+    .option('--cmdline <text>', 'judge as if the kernel had been started with this command line')
+    .option('--certificate <file>', 'a certificate that is trusted too; may be repeated', collect)
+    .option('--no-cache', 'read every file anew');
+}
+
+/** The kernel, or nothing after its problem has been told. */
+export function kernelOrComplain(options: KernelOptions): KernelReading | undefined {
+  const reading = readKernel({
+    ...runningKernel,
+    folders: options.kernel,
+    cmdline: options.cmdline,
+  });
+  if (reading.ok) {
+    for (const gap of reading.value.gaps) complain(gap);
+    return reading.value;
+  }
+  complain(reading.error);
+  return undefined;
+}
+
+export function keysOrComplain(
+  options: KernelOptions,
+  { certificates }: KernelReading,
+): Keys | undefined {
+  const given: Uint8Array[] = [];
+  for (const file of options.certificate ?? []) {
+    const read = certificatesIn(file);
+    if (typeof read === 'string') {
+      complain(`Cannot read certificate "${file}": ${read}`);
+      return undefined;
+    }
+    given.push(...read);
+  }
+  return { kernel: certificates, given };
+}
+
+function certificatesIn(file: string): readonly Uint8Array[] | string {
+  try {
+    const read = readCertificates(readFileSync(file));
+    return read.ok ? read.value : read.error;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** Reads with progress on a terminal. */
+export async function readInputs(
+  paths: readonly string[],
+  keys: Keys,
+  options: KernelOptions & { readonly deep?: boolean },
+): Promise<Reading> {
+  const progress = showProgress('Reading modules');
+  try {
+    return await readAll(collectInputs(paths), keys, {
+      cacheAs: options.cache ? paths : undefined,
+      deep: options.deep === true,
+      onRead: (done) => progress.update(done),
+    });
+  } finally {
+    progress.done();
+  }
+}
+
+/** The tree of the kernel, for the exports of its modules. Empty when it has none. */
+export async function readTree(
+  { moduleFolder }: KernelReading,
+  keys: Keys,
+  options: KernelOptions,
+): Promise<readonly ReadEntry[]> {
+  if (moduleFolder === undefined) return [];
+  return (await readInputs([moduleFolder], keys, options)).entries;
+}
+
+/** What is demanded: the policy's, where there is one, and the command line's. */
+export function demandOrComplain(options: DemandOptions, command: Command): Demand | undefined {
+  const paths = pathsFor(command);
+  if (paths === undefined) return undefined;
+  const named = command.getOptionValueSource('policy') !== 'default';
+  const { document, diagnostics, problem } = loadPolicy(options.policy, paths);
+  if (problem !== undefined && (named || existsSync(options.policy))) {
+    complain(problem);
+    return undefined;
+  }
+  if (diagnostics.some((each) => each.severity === 'error')) {
+    showDiagnostics(diagnostics, 'error');
+    complain(`${options.policy} has errors; what it demands of modules is not known`);
+    return undefined;
+  }
+  const required = options.require ?? document?.modules?.require?.value;
+  if (required !== undefined && !isStanding(required)) {
+    complain(`"${required}" is no standing; it must be one of ${standings.join(', ')}`);
+    return undefined;
+  }
+  const denied = (document?.modules?.deny ?? []).map(
+    ({ name, reason }) => [name.value.replaceAll('-', '_'), reason ?? 'by the policy'] as const,
+  );
+  return { require: required, denied: new Map(denied) };
+}
+
+const isStanding = (word: string): word is Standing =>
+  (standings as readonly string[]).includes(word);

@@ -1,0 +1,41 @@
+/** What is known beside the modules themselves. */
+import type { SourceFinding } from '../../modules/evidence/context.ts';
+import type { OfferedSource } from '../../modules/source/offered.ts';
+import { matchSource } from '../../modules/source/match.ts';
+import { findKernelBuild } from '../../trust/kernel-build.ts';
+import type { KernelReading } from '../../trust/kernel.ts';
+import { openOffered } from '../../trust/match.ts';
+import type { ReadEntry } from '../../trust/survey.ts';
+
+/** The build of a kernel signs its modules when it has a key, and any module bears its signature. */
+export function buildSigns(
+  entries: readonly ReadEntry[],
+  { kernel, certificates }: KernelReading,
+): boolean {
+  if (!kernel.config.signatures || certificates.length === 0) return false;
+  return entries.some(
+    ({ signature }) => signature.outcome === 'good' && signature.trustedBy === 'kernel',
+  );
+}
+
+/** Of modules that DKMS built here, the source is at hand, and is compared without being asked for. */
+export function sourceFinder({
+  kernel,
+}: KernelReading): (entry: ReadEntry) => SourceFinding | undefined {
+  const opened = new Map<string, OfferedSource | string>();
+  const open = (folder: string): OfferedSource | string => {
+    const build = findKernelBuild(kernel.release);
+    const offered = openOffered(folder, { build: build.ok ? build.value : undefined });
+    return offered.ok ? offered.value : offered.error;
+  };
+  return ({ module, origin }) => {
+    const folder = origin.dkms?.source;
+    if (folder === undefined) return undefined;
+    const offered = opened.get(folder) ?? open(folder);
+    opened.set(folder, offered);
+    if (typeof offered === 'string') return { outcome: 'cannot tell', says: offered };
+    const { outcome, reasons } = matchSource(module, offered);
+    const [why = ''] = reasons;
+    return { outcome, says: `Compared with its source in ${folder}: ${why}` };
+  };
+}

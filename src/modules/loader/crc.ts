@@ -1,0 +1,34 @@
+/** Versions of symbols: the CRC that a module was built for against the one that is exported. */
+import type { SymbolExport } from '../module.ts';
+import { forceLoad, type Loading } from './loading.ts';
+
+/** `no entry` and `differs` fail; `no versions` fails where the kernel does not load by force. */
+export type VersionCheck = 'agrees' | 'no versions' | 'no entry' | 'differs';
+
+/**
+ * `check_version`. `own` is the module's CRC of the symbol.
+ * Source: kernel/module/version.c; without CONFIG_MODVERSIONS nothing is compared.
+ */
+export function checkVersion(
+  loading: Loading,
+  exported: SymbolExport,
+  own: number | undefined,
+): VersionCheck {
+  if (!loading.kernel.config.modversions || exported.crc === undefined) return 'agrees';
+  const { name } = exported;
+  if (!loading.hasVersions) {
+    const says = `It has no usable versions of symbols, so that nothing shows that it fits this kernel, and the kernel is tainted F`;
+    return forceLoad(loading, name, says) ? 'agrees' : 'no versions';
+  }
+  if (own === undefined) {
+    loading.messages.push(`${loading.infoName}: no symbol version for ${name}`);
+    return 'no entry';
+  }
+  if (own === exported.crc) return 'agrees';
+  loading.messages.push(`${loading.infoName}: disagrees about version of symbol ${name}`);
+  return 'differs';
+}
+
+/** `0x0badcafe`. */
+export const crcInWords = (crc: number | undefined): string =>
+  crc === undefined ? 'none' : `0x${crc.toString(16).padStart(8, '0')}`;

@@ -1,0 +1,116 @@
+/**
+ * What the kernel's loader would decide about a module, and what that leaves behind.
+ *
+ * What is not known about the kernel is never guessed: it goes into `unknown`, and the rest is what holds
+ * without it. A module's own init function, which may fail as well, is not judged.
+ */
+import type { Kernel, LoadedModule, LoaderState } from '../kernel.ts';
+import { lettersOf } from '../taints.ts';
+import type { Verdict } from '../verdict.ts';
+import type { Candidate, LoaderOptions, UnreadableCandidate } from './candidate.ts';
+import { loadedExports } from './export-index.ts';
+import { newLoading, type Refusal, type Surroundings } from './loading.ts';
+import { decideSignature } from './signature.ts';
+import { modulesDisabledSays, stepsOf } from './steps.ts';
+
+/** A kernel with that taint mask and no modules. */
+export const newState = (taint = 0): LoaderState => ({ taint, loaded: new Map(), said: new Set() });
+
+/** As rmmod does; taints and once-messages stay. Returns whether it was loaded. */
+export const unload = (state: LoaderState, name: string): boolean => state.loaded.delete(name);
+
+/** Changes `state` as loading the module would: taints, exports, what has been said. */
+export function loaderVerdict(
+  candidate: Candidate,
+  kernel: Kernel,
+  state: LoaderState,
+  options: LoaderOptions = {},
+): Verdict {
+  const exports = loadedExports(state);
+  const around: Surroundings = {
+    state,
+    isLoaded: (name) => state.loaded.has(name),
+    findExport: (name) => exports.get(name),
+  };
+  const { verdict, loaded } = judge(candidate, kernel, around, options);
+  if (loaded !== undefined) state.loaded.set(loaded.name, loaded);
+  return verdict;
+}
+
+/** Each in turn on the same kernel, as `insmod A; insmod B` would. */
+export function predict(
+  sequence: readonly Candidate[],
+  kernel: Kernel,
+  state: LoaderState = newState(),
+  options: LoaderOptions = {},
+): readonly Verdict[] {
+  return sequence.map((each) => loaderVerdict(each, kernel, state, options));
+}
+
+export interface Judged {
+  readonly verdict: Verdict;
+  /** Undefined when it was refused. */
+  readonly loaded: LoadedModule | undefined;
+}
+
+export function judge(
+  candidate: Candidate,
+  kernel: Kernel,
+  around: Surroundings,
+  options: LoaderOptions = {},
+): Judged {
+  if (!('module' in candidate)) {
+    return { verdict: unreadable(candidate, kernel, around, options), loaded: undefined };
+  }
+  const loading = newLoading(candidate, kernel, around, options);
+  let errno: Refusal | undefined;
+  for (const step of stepsOf(loading.rules)) {
+    errno = step(loading);
+    if (errno !== undefined) break;
+  }
+  const { taint, messages, reasons, unknown, structName: name, module } = loading;
+  return {
+    verdict: {
+      result: errno === undefined ? 'load' : 'refuse',
+      errno,
+      taints: lettersOf(taint),
+      kernelTaint: around.state.taint,
+      messages,
+      reasons,
+      unknown,
+    },
+    loaded: errno === undefined ? { name, taint, exports: module.exports } : undefined,
+  };
+}
+
+const unsigned = { outcome: 'none', signer: undefined, trustedBy: undefined } as const;
+
+/** The loader looks at permission and signature before it looks at the file. */
+function unreadable(
+  { problem, signature = unsigned }: UnreadableCandidate,
+  kernel: Kernel,
+  { state }: Surroundings,
+  options: LoaderOptions,
+): Verdict {
+  const refused = (
+    errno: Refusal,
+    refuses: 'not allowed' | 'signature' | 'format',
+    says: string,
+    messages: readonly string[] = [],
+  ): Verdict => ({
+    result: 'refuse',
+    errno,
+    taints: '',
+    kernelTaint: state.taint,
+    messages,
+    reasons: [{ taint: undefined, says, refuses }],
+    unknown: [],
+  });
+  if (kernel.settings.modulesDisabled) return refused('EPERM', 'not allowed', modulesDisabledSays);
+  const decision = decideSignature(signature, undefined, kernel, options);
+  if (decision.kind === 'refused')
+    return refused(decision.errno, 'signature', decision.says, decision.messages);
+  const { kernelMessage, kernelErrno = 'ENOEXEC', message, offset } = problem;
+  const lines = kernelMessage === undefined ? [] : [kernelMessage];
+  return refused(kernelErrno, 'format', `The file ${message} (at byte ${offset})`, lines);
+}

@@ -1,0 +1,150 @@
+/**
+ * One module on its way through the loader: what the steps read, and what they leave behind.
+ */
+import type { Kernel } from '../kernel.ts';
+import { infoName, missingName, type KernelModule, type SignatureCheck } from '../module.ts';
+import { taintMask, type TaintLetter } from '../taints.ts';
+import type { Reason, RefusalCause } from '../verdict.ts';
+import type { LoaderOptions } from './candidate.ts';
+import type { FoundExport } from './export-index.ts';
+import { rulesOf, type Rules } from './rules.ts';
+
+/** The running kernel as the module meets it. */
+export interface Surroundings {
+  /** Taint mask and once-messages, which loading changes. */
+  readonly state: { taint: number; readonly said: Set<string> };
+  isLoaded(structName: string): boolean;
+  /** Among the modules that are loaded, whatever the licence. */
+  findExport(name: string): FoundExport | undefined;
+  /** Where it is known why no module exports a symbol: a sentence. */
+  whyAbsent?(name: string): string | undefined;
+}
+
+export interface Loading {
+  readonly module: KernelModule;
+  readonly signature: SignatureCheck;
+  readonly kernel: Kernel;
+  readonly rules: Rules;
+  readonly options: LoaderOptions;
+  readonly around: Surroundings;
+  /** Early messages and the blacklist use the name in `.modinfo`, everything later that in `struct module`. */
+  readonly infoName: string;
+  readonly structName: string;
+  /** Whether `__versions` is used: it is there and modversions are not overridden. */
+  readonly hasVersions: boolean;
+  /** Set by the signature step. */
+  signed: boolean;
+  /** The module's own taint mask. */
+  taint: number;
+  readonly messages: string[];
+  readonly reasons: Reason[];
+  readonly unknown: string[];
+}
+
+export function newLoading(
+  { module, signature }: { readonly module: KernelModule; readonly signature: SignatureCheck },
+  kernel: Kernel,
+  around: Surroundings,
+  options: LoaderOptions,
+): Loading {
+  const name = infoName(module);
+  return {
+    module,
+    signature,
+    kernel,
+    rules: rulesOf(kernel.release),
+    options,
+    around,
+    infoName: name ?? missingName,
+    structName: module.structName ?? name ?? missingName,
+    hasVersions: module.hasVersions && options.force?.modversions !== true,
+    signed: false,
+    taint: 0,
+    messages: [],
+    reasons: [],
+    unknown: [],
+  };
+}
+
+/** Name of the errno with which a step ends the load. */
+export type Refusal =
+  'EPERM' | 'ENOENT' | 'ENOEXEC' | 'EEXIST' | 'EINVAL' | 'EBADMSG' | 'EKEYREJECTED';
+
+/** The step's answer when it ends the load: the log line, if any, and the reason for people. */
+export function refuse(
+  loading: Loading,
+  errno: Refusal,
+  refuses: RefusalCause,
+  says: string,
+  message?: string,
+): Refusal {
+  if (message !== undefined) loading.messages.push(message);
+  loading.reasons.push({ taint: undefined, says, refuses });
+  return errno;
+}
+
+const has = (mask: number, letter: TaintLetter): boolean =>
+  Math.floor(mask / taintMask(letter)) % 2 === 1;
+
+const withTaint = (mask: number, letter: TaintLetter): number =>
+  has(mask, letter) ? mask : mask + taintMask(letter);
+
+export const kernelHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
+  has(loading.around.state.taint, letter);
+
+export const moduleHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
+  has(loading.taint, letter);
+
+/** After one of these the kernel no longer trusts its own lock checking, and has said so. */
+const lockTaints = ['P', 'F', 'R', 'M', 'B', 'D', 'A'] as const satisfies readonly TaintLetter[];
+
+/** Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are `LOCKDEP_NOW_UNRELIABLE`. */
+export function taintKernel(loading: Loading, letter: TaintLetter): void {
+  const { state } = loading.around;
+  const ends = letter === 'P' || letter === 'F';
+  if (ends && !lockTaints.some((each) => has(state.taint, each)))
+    loading.messages.push('Disabling lock debugging due to kernel taint');
+  state.taint = withTaint(state.taint, letter);
+}
+
+export function taintModule(loading: Loading, letter: TaintLetter): void {
+  loading.taint = withTaint(loading.taint, letter);
+}
+
+/** `add_taint_module`: kernel and module, with the reason for people. */
+export function addTaint(loading: Loading, letter: TaintLetter, says: string): void {
+  taintKernel(loading, letter);
+  taintModule(loading, letter);
+  loading.reasons.push({ taint: letter, says });
+}
+
+/** `pr_notice_once`: said once in the kernel's life. */
+export function sayOnce(loading: Loading, key: string, message: string): void {
+  const { said } = loading.around.state;
+  if (said.has(key)) return;
+  said.add(key);
+  loading.messages.push(message);
+}
+
+/**
+ * `try_to_force_load`: taints F and goes on, where the kernel was built for it.
+ * Source: kernel/module/main.c. Returns whether the load goes on.
+ */
+export function forceLoad(loading: Loading, message: string, says: string): boolean {
+  if (!loading.kernel.config.forceLoad) return false;
+  if (!kernelHasTaint(loading, 'F'))
+    loading.messages.push(`${loading.structName}: ${message}: kernel tainted.`);
+  taintKernel(loading, 'F');
+  if (!moduleHasTaint(loading, 'F')) loading.reasons.push({ taint: 'F', says });
+  taintModule(loading, 'F');
+  return true;
+}
+
+/** A kernel without a single export is one whose exports could not be read. */
+export const exportsKnown = (kernel: Kernel): boolean => kernel.exports.size > 0;
+
+/** `"a", "b" and 3 more`. */
+export function listInWords(names: readonly string[], most = 5): string {
+  const shown = names.slice(0, most).join(', ');
+  return names.length > most ? `${shown} and ${names.length - most} more` : shown;
+}

@@ -1,0 +1,20 @@
+/** Namespaces of exported symbols, and who may use them. */
+
+const modulePrefix = 'module:';
+
+/** Namespaces that no module may name in `import_ns`: they are granted by name. */
+export const isModuleNamespace = (namespace: string): boolean => namespace.startsWith(modulePrefix);
+
+/**
+ * Whether `module:a,b-*` names a module; only a `*` at the end of a name stands for more, and `-` is `_`.
+ * Source: kernel/module/main.c, `verify_module_namespace`.
+ */
+export function namespaceNames(namespace: string, structName: string): boolean {
+  if (!isModuleNamespace(namespace)) return false;
+  const name = structName.replaceAll('-', '_');
+  return namespace
+    .slice(modulePrefix.length)
+    .replaceAll('-', '_')
+    .split(',')
+    .some((each) => (each.endsWith('*') ? name.startsWith(each.slice(0, -1)) : name === each));
+}

@@ -1,0 +1,105 @@
+/**
+ * Facts about an object file that `standingOf` weighs, cheap enough to be looked at in every module.
+ * What they are worth was measured on all modules of a distribution's kernel: see docs/trust.md.
+ */
+import { textOf } from './bytes.ts';
+import { bindings, sectionIndexes, sectionTypes, type Elf, type Section } from './elf.ts';
+import type { Observations } from './module.ts';
+import { SymbolTable } from './symbol-table.ts';
+import { WordSearch } from './words.ts';
+
+/** More would be no object that a linker made. */
+const compilersMax = 2 ** 16;
+
+/** Throws `FormatError`. */
+export function observe(elf: Elf, symbols: SymbolTable | undefined): Observations {
+  return {
+    compilers: compilersOf(elf),
+    hasEhFrame: elf.section('.eh_frame') !== undefined,
+    ...(symbols === undefined ? { livepatchSymbols: [], binarySymbols: [] } : oddSymbols(symbols)),
+    strings: tellingStrings(elf),
+    deep: undefined,
+  };
+}
+
+/** `.comment` has a string an object; they are nearly always the same, so they are made once. */
+function compilersOf(elf: Elf): string[] {
+  const section = elf.section('.comment');
+  if (section === undefined || section.type === sectionTypes.nobits) return [];
+  const bytes = elf.data(section);
+  const compilers: string[] = [];
+  let [last, lastAt, lastLength] = ['', 0, -1];
+  for (let at = 0; at < bytes.length && compilers.length < compilersMax;) {
+    const nul = bytes.indexOf(0, at);
+    const length = (nul < 0 ? bytes.length : nul) - at;
+    if (length > 0) {
+      if (length !== lastLength || !isSame(bytes, at, lastAt, length)) {
+        last = textOf(bytes.subarray(at, at + length));
+        [lastAt, lastLength] = [at, length];
+      }
+      compilers.push(last);
+    }
+    at += length + 1;
+  }
+  return compilers;
+}
+
+function isSame(bytes: Uint8Array, one: number, other: number, length: number): boolean {
+  for (let at = 0; at < length; at++) if (bytes[one + at] !== bytes[other + at]) return false;
+  return true;
+}
+
+const encoder = new TextEncoder();
+const binaryPrefix = encoder.encode('_binary_');
+
+function oddSymbols(
+  symbols: SymbolTable,
+): Pick<Observations, 'livepatchSymbols' | 'binarySymbols'> {
+  const livepatchSymbols: string[] = [];
+  const binarySymbols: string[] = [];
+  for (let index = 1; index < symbols.count; index++) {
+    const section = symbols.section(index);
+    if (section === sectionIndexes.livepatch) {
+      livepatchSymbols.push(livepatchName(symbols.name(index)));
+    } else if (section !== sectionIndexes.undefined && symbols.binding(index) !== bindings.local) {
+      if (symbols.nameBegins(index, binaryPrefix)) binarySymbols.push(symbols.name(index));
+    }
+  }
+  return { livepatchSymbols, binarySymbols };
+}
+
+/** `.klp.sym.vmlinux.synchronize_rcu,0` is `vmlinux.synchronize_rcu`. */
+const livepatchName = (name: string): string =>
+  /^\.klp\.sym\.(.+?)(?:,\d+)?$/s.exec(name)?.[1] ?? name;
+
+const telling = new WordSearch([
+  'kallsyms_lookup_name',
+  'sys_call_table',
+  '/proc/kallsyms',
+  'confidential',
+  'trade secret',
+  'end user license',
+  'end user licence',
+  'end-user license',
+  'end-user licence',
+  'license agreement',
+  'licence agreement',
+  'license key',
+  'licence key',
+]);
+
+function tellingStrings(elf: Elf): string[] {
+  const found = new Set<string>();
+  let budget = elf.view.length;
+  for (const section of elf.sections) {
+    if (!isText(section)) continue;
+    // Sections may overlap in a hostile file: no more is read than a true one can hold.
+    budget -= section.size;
+    if (budget < 0) break;
+    telling.find(elf.view.bytes, section.offset, section.offset + section.size, found);
+  }
+  return [...found];
+}
+
+const isText = ({ name, type }: Section): boolean =>
+  type === sectionTypes.progbits && (name === '.rodata' || name.startsWith('.rodata.str'));

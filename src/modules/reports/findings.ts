@@ -1,0 +1,87 @@
+/**
+ * What deserves attention in a report, as findings of a code scanner: a module that contradicts itself,
+ * that falls short of the policy's demand, that the loader refuses or that would taint the kernel, or that is denied.
+ *
+ * A rule is one sign of evidence, one refusal or one taint; its identifier is stable.
+ */
+import type { Evidence } from '../standing.ts';
+import { taintMeanings, type TaintLetter } from '../taints.ts';
+import type { ModuleReport } from './report.ts';
+
+export type Level = 'error' | 'warning' | 'note';
+
+export interface Finding {
+  readonly rule: string;
+  readonly level: Level;
+  /** One or more sentences about this module. */
+  readonly says: string;
+}
+
+/** Taints that say more than where a module comes from. */
+const graveTaints: ReadonlySet<string> = new Set(['P', 'F', 'K']);
+
+export function* findingsOf(module: ModuleReport): Generator<Finding> {
+  yield* contradictions(module);
+  if (module.meets === false) yield shortfall(module);
+  yield* loaderFindings(module);
+  if (module.denied !== null) {
+    const says = `Module "${module.name}" is denied: ${module.denied}`;
+    yield { rule: 'denied', level: 'note', says };
+  }
+}
+
+function* contradictions({ name, standing, evidence }: ModuleReport): Generator<Finding> {
+  if (standing !== 'contradicted') return;
+  const proofs = evidence.filter(({ weight }) => weight === 'proof');
+  for (const each of proofs) yield { rule: ruleOf(each), level: 'error', says: about(name, each) };
+  if (proofs.length > 0) return;
+  yield {
+    rule: 'standing/contradicted',
+    level: 'error',
+    says: `Module "${name}" contradicts what it says of itself`,
+  };
+}
+
+const ruleOf = ({ sign }: Evidence) => `evidence/${sign}`;
+const about = (name: string, { says }: Evidence) => `Module "${name}": ${says}`;
+
+function shortfall({ name, standing, evidence }: ModuleReport): Finding {
+  const leads = evidence.filter(({ weight }) => weight === 'lead').map(({ says }) => says);
+  const says = [`Module "${name}" is ${standing}, which the policy does not accept`, ...leads];
+  return { rule: 'policy/require', level: 'error', says: says.join('; ') };
+}
+
+function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
+  if (loader.result === 'refuse') {
+    const because = [...loader.reasons, ...loader.messages].slice(0, mostReasons);
+    const says = [`The loader refuses module "${name}" (${errnoOf(loader)})`, ...because].join(
+      '; ',
+    );
+    yield { rule: `loader/${errnoOf(loader)}`, level: 'error', says };
+  }
+  for (const letter of loader.taints) {
+    const says = `Module "${name}" taints the kernel with ${letter}: ${meaningOf(letter)}`;
+    yield { rule: `taint/${letter}`, level: graveTaints.has(letter) ? 'warning' : 'note', says };
+  }
+}
+
+/** A module may have thousands of unknown symbols; the first ones tell. */
+const mostReasons = 20;
+
+const errnoOf = ({ errnoName }: ModuleReport['loader']) => errnoName ?? 'refused';
+
+const meaningOf = (letter: string): string =>
+  letter in taintMeanings
+    ? taintMeanings[letter as TaintLetter]
+    : 'a taint without a known meaning';
+
+/** What a rule is about, in one sentence. */
+export function describeRule(rule: string): string {
+  const [kind = '', what = ''] = rule.split('/');
+  if (kind === 'evidence') return `A module contradicts itself: ${what.replaceAll('-', ' ')}`;
+  if (kind === 'standing') return 'A module contradicts what it says of itself';
+  if (kind === 'policy') return 'A module falls short of what the policy requires';
+  if (kind === 'loader') return `The kernel's loader refuses a module with ${what}`;
+  if (kind === 'taint') return `A module taints the kernel with ${what}: ${meaningOf(what)}`;
+  return 'A module is denied by the policy or by modprobe.d';
+}

@@ -1,0 +1,355 @@
+/**
+ * Which objects a folder of source links into a module, and with which flags each is compiled: what Kbuild would
+ * make of the folder's `Kbuild` or `Makefile`.
+ * Source: Documentation/kbuild/makefiles.rst, modules.rst and scripts/Makefile.lib of the kernel.
+ */
+import { matchWildcard } from './make-functions.ts';
+import { Makefile, MakefileError, words } from './makefile.ts';
+import {
+  folderOf,
+  joinPath,
+  nameOf,
+  resolvePath,
+  type CachedTree,
+  type PathSpace,
+} from './tree.ts';
+
+/** Under which names a build sees the sources: absolute, as builds outside of the source do. */
+export const kernelPrefix = '/linux/';
+export const externalPrefix = '/module/';
+
+export type TreeKind = 'kernel' | 'external';
+
+export interface BuildSettings {
+  readonly kind: TreeKind;
+  /** `CONFIG_…` as in include/config/auto.conf, strings without quotes. */
+  readonly config: ReadonlyMap<string, string>;
+  /** `uname -r`; '' when it is not known. */
+  readonly release: string;
+  /** Name of the folder below arch/. */
+  readonly architecture: string;
+}
+
+/** How a module is put together. */
+export interface Recipe {
+  /** File name without `.ko`. */
+  readonly name: string;
+  /** Of the makefile, relative to the tree; '' is the tree itself. */
+  readonly folder: string;
+  /** As in the makefile, relative to the folder: `core.o`, `db/pool.o`, in the order of linking. */
+  readonly objects: readonly string[];
+  /** Files that the makefile gives the linker beside them. */
+  readonly linked: readonly string[];
+  /** Options of the compiler for one object. */
+  flags(object: string, assembler: boolean): readonly string[];
+  /** Commands whose output decides what the makefile builds; none was run. */
+  readonly decidingCommands: readonly string[];
+  /** Names of which a rule of the makefile makes a file; undefined when none does. */
+  madeOf(name: string): readonly string[] | undefined;
+  /** `CONFIG_…` that the makefile asks for and nobody has set. */
+  readonly unsetSettings: readonly string[];
+}
+
+/** Variables with options; one that ends in `_` is of a single object. */
+const assemblerFlags = 'KBUILD_CPPFLAGS cppflags-y asflags-y AFLAGS_'.split(' ');
+const compilerFlags =
+  'KBUILD_CPPFLAGS KCPPFLAGS cppflags-y KBUILD_CFLAGS ccflags-y EXTRA_CFLAGS CFLAGS_'.split(' ');
+
+const foldersMax = 20_000;
+const folderDepthMax = 24;
+const objectsMax = 5000;
+
+/** `-` and `_` are the same in the name of a module. */
+export const sameModuleName = (first: string, second: string): boolean =>
+  first.replaceAll('-', '_') === second.replaceAll('-', '_');
+
+/** The makefiles of one tree. */
+export class Kbuild {
+  readonly #tree: CachedTree;
+  readonly #space: PathSpace;
+  readonly #settings: BuildSettings;
+  readonly #makefiles = new Map<string, Makefile | undefined>();
+  readonly #lists = new Map<string, readonly string[]>();
+  readonly #problems: string[] = [];
+
+  constructor(tree: CachedTree, space: PathSpace, settings: BuildSettings) {
+    this.#tree = tree;
+    this.#space = space;
+    this.#settings = settings;
+  }
+
+  /** Makefiles that could not be evaluated, and why. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** The name by which a build knows the sources of a folder. */
+  sourceName(folder: string): string {
+    const prefix = this.#settings.kind === 'kernel' ? kernelPrefix : externalPrefix;
+    return folder === '' ? prefix.slice(0, -1) : prefix + folder;
+  }
+
+  /** The name by which a build knows the objects of a folder. */
+  objectName(folder: string): string {
+    return this.#settings.kind === 'kernel' ? folder : this.sourceName(folder);
+  }
+
+  /** By its place below `kernel/` of the modules' folder, without `.ko`: `drivers/net/dummy`. */
+  recipeAt(place: string): Recipe | undefined {
+    const name = nameOf(place);
+    let folder = folderOf(place).slice(0, -1);
+    let below = '';
+    for (;;) {
+      const found = this.#recipeIn(folder, below + name);
+      if (found !== undefined || folder === '') return found;
+      below = `${nameOf(folder)}/${below}`;
+      folder = folderOf(folder).slice(0, -1);
+    }
+  }
+
+  /** By its name, wherever in the tree; every folder that builds such a module. */
+  recipesNamed(name: string): readonly Recipe[] {
+    const found: Recipe[] = [];
+    for (const folder of this.#folders()) {
+      if (!this.#mayBuild(folder, name)) continue;
+      const recipe = this.#recipeIn(folder, name);
+      if (recipe !== undefined) found.push(recipe);
+      if (found.length >= 8) break;
+    }
+    return found;
+  }
+
+  /** In a kernel's tree with its thousands of makefiles only those are evaluated that name the module. */
+  #mayBuild(folder: string, name: string): boolean {
+    const makefile = this.#makefileName(folder);
+    if (makefile === undefined) return false;
+    if (this.#settings.kind === 'external') return true;
+    const text = this.#tree.text(makefile) ?? '';
+    return text.replaceAll('-', '_').includes(`${name.replaceAll('-', '_')}.o`);
+  }
+
+  /** Breadth first, so that the nearest comes first; hidden folders hold no source. */
+  *#folders(): Generator<string> {
+    const queue: { readonly folder: string; readonly depth: number }[] = [{ folder: '', depth: 0 }];
+    for (let at = 0; at < queue.length; at++) {
+      const { folder, depth } = queue[at]!;
+      yield folder;
+      if (depth >= folderDepthMax) continue;
+      for (const name of this.#tree.names(folder) ?? []) {
+        if (!name.endsWith('/') || name.startsWith('.') || queue.length >= foldersMax) continue;
+        queue.push({ folder: joinPath(folder, name.slice(0, -1)), depth: depth + 1 });
+      }
+    }
+  }
+
+  #makefileName(folder: string): string | undefined {
+    return ['Kbuild', 'Makefile']
+      .map((name) => joinPath(folder, name))
+      .find((path) => this.#tree.hasFile(path));
+  }
+
+  #recipeIn(folder: string, name: string): Recipe | undefined {
+    const makefile = this.#makefile(folder);
+    if (makefile === undefined) return undefined;
+    try {
+      // The module exists: where nobody set what switches it on, take it as switched on.
+      const listed = ['obj-m', 'obj-', 'obj-y']
+        .flatMap((list) => this.#list(folder, makefile, list))
+        .find((each) => each.endsWith('.o') && sameModuleName(each.slice(0, -2), name));
+      return listed === undefined ? undefined : this.#recipe(folder, makefile, listed);
+    } catch (error) {
+      this.#fail(folder, error);
+      return undefined;
+    }
+  }
+
+  #list(folder: string, makefile: Makefile, name: string): readonly string[] {
+    const key = `${folder}\n${name}`;
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
+    const list = makefile.list(name);
+    this.#lists.set(key, list);
+    return list;
+  }
+
+  #recipe(folder: string, makefile: Makefile, listed: string): Recipe {
+    const stem = listed.slice(0, -2);
+    const parts = ['-objs', '-y', '-m'].flatMap((suffix) => makefile.list(stem + suffix));
+    const composite = parts.length > 0 || makefile.get(`${stem}-`).trim() !== '';
+    const objects = composite ? [...new Set(parts)] : [listed];
+    if (objects.length > objectsMax) throw new MakefileError('lists too many objects');
+    const linker = ['ldflags-y', 'EXTRA_LDFLAGS', `LDFLAGS_${listed}`]
+      .flatMap((name) => words(makefile.get(name)))
+      .filter((word) => /^[^-].*\.(?:o|a|bin|so)$/.test(word));
+    return {
+      name: nameOf(stem),
+      folder,
+      objects,
+      linked: [...new Set(linker)],
+      flags: (object, assembler) => this.#flags(folder, makefile, object, assembler),
+      decidingCommands: makefile.decidingCommands,
+      madeOf: (name) => madeOf(makefile.rules, name),
+      unsetSettings: makefile.unsetSettings,
+    };
+  }
+
+  #flags(
+    folder: string,
+    makefile: Makefile,
+    object: string,
+    assembler: boolean,
+  ): readonly string[] {
+    const inherited = assembler ? 'subdir-asflags-y' : 'subdir-ccflags-y';
+    const own = (assembler ? assemblerFlags : compilerFlags).map((name) =>
+      name.endsWith('FLAGS_') ? name + object : name,
+    );
+    const automatic = {
+      'target-stem': object.replace(/\.o$/, ''),
+      '@': joinPath(this.objectName(folder), object),
+    };
+    try {
+      return makefile.bound(automatic, () => [
+        ...this.#chain(folder).flatMap((each) => words(this.#makefile(each)?.get(inherited) ?? '')),
+        ...own.flatMap((name) => words(makefile.get(name))),
+      ]);
+    } catch (error) {
+      this.#fail(folder, error);
+      return [];
+    }
+  }
+
+  /** The folders from the top of the build down to this one; flags and exports are handed down along it. */
+  #chain(folder: string): readonly string[] {
+    if (folder === '') return [''];
+    const parent = folderOf(folder).slice(0, -1);
+    const descends = this.#settings.kind === 'kernel' || this.#descends(parent, nameOf(folder));
+    return descends ? [...this.#chain(parent), folder] : [folder];
+  }
+
+  #descends(parent: string, child: string): boolean {
+    const makefile = this.#makefile(parent);
+    if (makefile === undefined) return false;
+    return ['obj-y', 'obj-m', 'subdir-y', 'subdir-m'].some((list) =>
+      this.#list(parent, makefile, list).some((each) => each.replace(/\/$/, '') === child),
+    );
+  }
+
+  #makefile(folder: string): Makefile | undefined {
+    if (this.#makefiles.has(folder)) return this.#makefiles.get(folder);
+    const path = this.#makefileName(folder);
+    // Marked as absent before it is read, so that no chain of folders comes back to it.
+    this.#makefiles.set(folder, undefined);
+    if (path === undefined) return undefined;
+    try {
+      const makefile = new Makefile(this.#filesFor(folder), this.#variables(folder));
+      makefile.evaluate(this.#tree.text(path) ?? '');
+      this.#makefiles.set(folder, makefile);
+    } catch (error) {
+      this.#fail(folder, error);
+    }
+    return this.#makefiles.get(folder);
+  }
+
+  #fail(folder: string, error: unknown): void {
+    if (!(error instanceof MakefileError)) throw error;
+    if (this.#problems.length < 20) {
+      this.#problems.push(`"${joinPath(folder, 'Makefile')}" ${error.message}`);
+    }
+  }
+
+  #variables(folder: string): readonly (readonly [string, string])[] {
+    const { config, release, architecture, kind } = this.#settings;
+    const [version = '', patchlevel = '', sublevel = ''] =
+      /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(release)?.slice(1) ?? [];
+    const top = this.#chain(folder)[0]!;
+    const external: readonly (readonly [string, string])[] = [
+      ['M', this.sourceName(top)],
+      ['KBUILD_EXTMOD', this.sourceName(top)],
+      ['PWD', this.sourceName(top)],
+    ];
+    return [
+      ...config,
+      ['srctree', kernelPrefix.slice(0, -1)],
+      ['srcroot', this.sourceName(kind === 'kernel' ? '' : top)],
+      ['objtree', '.'],
+      ['src', this.sourceName(folder)],
+      ['obj', this.objectName(folder)],
+      ['CURDIR', '.'],
+      ['ARCH', architecture],
+      ['SRCARCH', architecture],
+      ['BITS', config.has('CONFIG_64BIT') ? '64' : '32'],
+      ['VERSION', version],
+      ['PATCHLEVEL', patchlevel],
+      ['SUBLEVEL', sublevel || '0'],
+      // A makefile that serves both ways asks whether Kbuild reads it.
+      ['KERNELRELEASE', release || '0'],
+      ['KERNELVERSION', release.replace(/[-+].*$/, '')],
+      ['KBUILD_MODULES', '1'],
+      ['MAKE', 'make'],
+      ...(kind === 'external' ? external : []),
+      ...this.#exports(folder),
+    ];
+  }
+
+  /** What the makefiles above export; only vendors' do so for the sake of what they build. */
+  #exports(folder: string): readonly (readonly [string, string])[] {
+    if (this.#settings.kind === 'kernel') return [];
+    return this.#chain(folder)
+      .slice(0, -1)
+      .flatMap((above) => {
+        const makefile = this.#makefile(above);
+        return [...(makefile?.exported ?? [])].map((name) => [name, makefile!.get(name)] as const);
+      });
+  }
+
+  /** Relative names are looked for beside the makefile, then in the tree. */
+  #filesFor(folder: string) {
+    const spellings = (path: string): readonly string[] =>
+      path.startsWith('/')
+        ? [path]
+        : [`${this.sourceName(folder)}/${path}`, `${this.sourceName('')}/${path}`];
+    const find = (path: string) => spellings(path).find((each) => this.#space.file(each));
+    return {
+      read: (path: string) => {
+        const spelling = find(path);
+        const file = spelling === undefined ? undefined : this.#space.file(spelling);
+        return file?.tree.text(file.path);
+      },
+      exists: (path: string) =>
+        find(path) !== undefined || spellings(path).some((each) => this.#space.hasFolder(each)),
+      matching: (pattern: string) =>
+        matchWildcard(pattern, (names) => this.#tree.names(this.#treeFolder(folder, names))),
+    };
+  }
+
+  #treeFolder(folder: string, spelled: string): string {
+    const own = this.sourceName('');
+    const absolute = spelled.startsWith('/') ? spelled : `${this.sourceName(folder)}/${spelled}`;
+    const resolved = `/${resolvePath(absolute) ?? ''}`;
+    return resolved.startsWith(`${own}/`) ? resolved.slice(own.length + 1) : '';
+  }
+}
+
+/** What a rule makes a file of. A rule names it from the folder of the build, in full, or by its end alone. */
+function madeOf(
+  rules: readonly {
+    readonly targets: readonly string[];
+    readonly prerequisites: readonly string[];
+  }[],
+  name: string,
+): readonly string[] | undefined {
+  for (const { targets, prerequisites } of rules) {
+    for (const target of targets) {
+      const [before = '', after] = target.split('%', 2);
+      if (after === undefined ? target === name : fits(name, before, after)) {
+        const stem =
+          after === undefined ? '' : name.slice(before.length, name.length - after.length);
+        return prerequisites.map((each) => each.replace('%', () => stem));
+      }
+    }
+  }
+  return undefined;
+}
+
+const fits = (name: string, before: string, after: string): boolean =>
+  name.length > before.length + after.length && name.startsWith(before) && name.endsWith(after);

@@ -1,0 +1,75 @@
+/** Sequences of loads, and the modules that they need made from built ones. */
+import { applyEdits, type Edit } from './edits.ts';
+import { ObjectFile } from './object-file.ts';
+import type { Command } from './oracle.ts';
+
+export interface LoadStep {
+  readonly do: 'load' | 'copy' | 'insmod';
+  /** Name of a built module. */
+  readonly base: string;
+  readonly edits: readonly Edit[];
+  /** Of finit_module(2). */
+  readonly flags: number;
+}
+
+export type Step =
+  | LoadStep
+  | { readonly do: 'unload'; readonly name: string }
+  /** Whatever the step before has loaded, if it has. */
+  | { readonly do: 'unload last' }
+  | { readonly do: 'write'; readonly path: string; readonly text: string };
+
+/** What the last step comes to: the module's own taints, or the errno. */
+export type Expectation = { readonly loads: string } | { readonly refused: string };
+
+export interface Case {
+  readonly name: string;
+  readonly steps: readonly Step[];
+  readonly expect: Expectation;
+}
+
+/** A step with its module's file made. */
+export interface MadeStep {
+  readonly command: Command;
+  /** undefined where nothing is loaded. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+export type Bases = ReadonlyMap<string, Uint8Array>;
+
+/** Makes the modules of a sequence; their files are named `PREFIX.NUMBER`. */
+export function makeSteps(prefix: string, steps: readonly Step[], bases: Bases): MadeStep[] {
+  let last = '';
+  return steps.map((step, index) => {
+    if (step.do === 'unload last') {
+      return { command: { do: 'unload', name: last }, bytes: undefined };
+    }
+    if (step.do === 'unload' || step.do === 'write') return { command: step, bytes: undefined };
+    const base = bases.get(step.base);
+    if (base === undefined) throw new Error(`There is no module "${step.base}"`);
+    const bytes = applyEdits(base, step.edits);
+    const name = structNameOf(bytes) ?? step.base;
+    last = name;
+    const file = `${prefix}.${index}`;
+    return { command: { do: step.do, file, name, flags: step.flags }, bytes };
+  });
+}
+
+/** The files that an oracle needs for these steps. */
+export function filesOf(steps: Iterable<MadeStep>): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  for (const { command, bytes } of steps) {
+    if (bytes !== undefined && 'file' in command) files.set(command.file, bytes);
+  }
+  return files;
+}
+
+/** Where the kernel will put it below /sys/module; undefined for what it cannot read anyway. */
+function structNameOf(bytes: Uint8Array): string | undefined {
+  try {
+    const { data } = new ObjectFile(bytes).section('.gnu.linkonce.this_module');
+    return Buffer.from(data.subarray(24, 80)).toString('latin1').replace(/\0.*$/s, '');
+  } catch {
+    return undefined;
+  }
+}

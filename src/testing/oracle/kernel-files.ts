@@ -1,0 +1,118 @@
+/**
+ * Debian's cloud kernel and what modules are built with, unpacked and never installed:
+ * `$XDG_CACHE_HOME/bulkhead/kernels/RELEASE_VERSION/` has the trees of these packages together.
+ *
+ * A folder is complete, because it is made under another name and renamed last. Older ones are removed by
+ * whoever makes a new one, under the lock.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fail, ok, type Result } from '../../units/result.ts';
+import { ensurePrerequisites, type Log } from '../prerequisites.ts';
+import { unpackPackage, updateLists, type AptPackage } from '../vm/apt.ts';
+import { cacheFolder as machineCache } from '../vm/cache.ts';
+import { execute } from '../vm/command.ts';
+import { removeTree } from '../vm/folders.ts';
+import { findKernel } from '../vm/kernel.ts';
+import { takeLock } from '../vm/lock.ts';
+import { step } from '../vm/progress.ts';
+
+export interface KernelFiles {
+  /** `uname -r`. */
+  readonly release: string;
+  readonly image: string;
+  /** `/lib/modules/RELEASE` of the image package. */
+  readonly modules: string;
+  /** The folder for `make -C`. */
+  readonly headers: string;
+}
+
+const cacheFolder = join(dirname(machineCache), 'kernels');
+const unfinished = 'unfinished-';
+
+/** The error is the reason why this host has no oracle: print it and skip what needs it. */
+export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles>> {
+  if (process.arch !== 'x64') return fail(`the oracle's kernel is x86-64, not ${process.arch}`);
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  if (!/^ID="?debian"?$/m.test(release)) {
+    return fail("the oracle's kernel is that of the host's Debian release, and this is not Debian");
+  }
+  const ready = await ensurePrerequisites('modules', log);
+  if (!ready.ok) return fail(ready.reason);
+  await mkdir(cacheFolder, { recursive: true });
+  await using _lock = await takeLock('exclusive', join(cacheFolder, 'lock'));
+  const known = await findPackages();
+  if (known !== undefined && existsSync(folderOf(known.kernel))) return ok(await filesIn(known));
+  await step(log, "fetching Debian's package lists", updateLists);
+  const packages = await findPackages();
+  if (packages === undefined) return fail("apt's lists have no Debian cloud kernel with headers");
+  if (!existsSync(folderOf(packages.kernel))) {
+    await step(log, `fetching ${packages.kernel.name} and its headers`, () => fetch(packages));
+  }
+  return ok(await filesIn(packages));
+}
+
+interface Packages {
+  readonly kernel: AptPackage;
+  readonly headers: readonly AptPackage[];
+}
+
+const releaseOf = (kernel: AptPackage) => kernel.name.replace(/^linux-image-/, '');
+const folderOf = (kernel: AptPackage) =>
+  join(cacheFolder, `${releaseOf(kernel)}_${kernel.version.replaceAll(/[^\w.+~-]/g, '_')}`);
+
+async function findPackages(): Promise<Packages | undefined> {
+  const kernel = await findKernel();
+  if (kernel === undefined) return undefined;
+  const name = `linux-headers-${releaseOf(kernel)}`;
+  const { stdout } = await execute(['apt-cache', 'show', `${name}=${kernel.version}`]);
+  const depends = /^Depends: (.*)$/m.exec(stdout)?.[1] ?? '';
+  const needed = [...depends.matchAll(/linux-(?:headers|kbuild)-[\w.+~-]+/g)].map(([each]) => each);
+  if (needed.length === 0) return undefined;
+  const headers = [name, ...needed].map((each) => ({ name: each, version: kernel.version }));
+  return { kernel, headers };
+}
+
+async function fetch({ kernel, headers }: Packages): Promise<void> {
+  const folder = await mkdtemp(join(cacheFolder, unfinished));
+  try {
+    for (const each of [kernel, ...headers]) await unpackPackage(each, folder, folder);
+    await rename(folder, folderOf(kernel));
+  } finally {
+    if (existsSync(folder)) await removeTree(folder);
+  }
+  for (const name of await readdir(cacheFolder)) {
+    const other = join(cacheFolder, name);
+    if (name.startsWith(unfinished) || (name.includes('_') && other !== folderOf(kernel))) {
+      await removeTree(other);
+    }
+  }
+}
+
+async function filesIn({ kernel, headers }: Packages): Promise<KernelFiles> {
+  const folder = folderOf(kernel);
+  const release = releaseOf(kernel);
+  const sources = join(folder, 'usr/src');
+  const files = {
+    release,
+    image: join(folder, 'boot', `vmlinuz-${release}`),
+    modules: join(
+      folder,
+      (await readdir(folder)).includes('lib') ? 'lib' : 'usr/lib',
+      'modules',
+      release,
+    ),
+    headers: join(sources, headers[0]!.name),
+  };
+  await pointAtCommon(files.headers, sources);
+  return files;
+}
+
+/** The makefile of the package names the common headers where they would be installed. */
+async function pointAtCommon(headers: string, sources: string): Promise<void> {
+  const makefile = join(headers, 'Makefile');
+  const text = await readFile(makefile, 'utf8');
+  const moved = text.replace(/^include \/usr\/src(?=\/)/m, `include ${sources}`);
+  if (moved !== text) await writeFile(makefile, moved);
+}

@@ -1,0 +1,233 @@
+/**
+ * The kernel as oracle: Debian's own image in QEMU, with one process that loads modules as it is told.
+ *
+ * A machine boots once (about five seconds, emulated), is saved, and every `run` then starts from the same
+ * untainted kernel within a second. Nothing reaches the host but answers on one port.
+ */
+import { connect, type Socket } from 'node:net';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { words } from '../vm/command.ts';
+import { makeRunFolder, type RunFolder } from '../vm/folders.ts';
+import { consoleFile, qemuProgram } from '../vm/machine.ts';
+import { Qemu } from '../vm/qemu.ts';
+import { makeArchive } from './archive.ts';
+import { buildLoader } from './build.ts';
+import type { KernelFiles } from './kernel-files.ts';
+
+export type Command =
+  /** `name` is that in `struct module`, whose taint is asked for afterwards. */
+  | {
+      readonly do: 'load' | 'copy' | 'insmod';
+      readonly file: string;
+      readonly name: string;
+      /** Of finit_module(2). */
+      readonly flags?: number;
+    }
+  | { readonly do: 'unload'; readonly name: string }
+  | { readonly do: 'write'; readonly path: string; readonly text: string };
+
+/** What the kernel did. */
+export interface Outcome {
+  /** 0 or errno; for `insmod` its exit status. */
+  readonly error: number;
+  /** Letters as in /sys/module/NAME/taint; undefined when there is no such module. */
+  readonly taints: string | undefined;
+  /** /proc/sys/kernel/tainted. */
+  readonly kernelTaint: number;
+  /** New lines of the kernel's log. */
+  readonly log: readonly string[];
+}
+
+export interface OracleOptions {
+  /** What to add to the kernel's command line. */
+  readonly commandLine?: string;
+  readonly memoryMiB?: number;
+  /** How long to let the machine run before it is saved: the kernel limits how often it says some things. */
+  readonly settleMs?: number;
+}
+
+const bootTimeoutMs = 120_000;
+const saveTimeoutMs = 60_000;
+const readyMark = 'oracle-is-ready';
+const machineArgv = [
+  ...words('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
+  ...words('-accel tcg,tb-size=256 -smp 1'),
+  ...words('-nodefaults -no-user-config -display none -qmp stdio -no-reboot'),
+];
+
+/** What an emulated machine on a busy host says about its own slowness, whatever is loaded. */
+const noise =
+  /^(?:hrtimer: interrupt took|clocksource: |sched: |perf: interrupt took|rcu: |workqueue: |random: )|callbacks suppressed$/;
+
+/** A saved machine with a set of module files in it. */
+export class Oracle implements AsyncDisposable {
+  readonly #run: RunFolder;
+  readonly #argv: readonly string[];
+  readonly #numbers: ReadonlyMap<string, number>;
+
+  private constructor(run: RunFolder, argv: readonly string[], numbers: Map<string, number>) {
+    this.#run = run;
+    this.#argv = argv;
+    this.#numbers = numbers;
+  }
+
+  /** Boots the kernel with these files (name → bytes) and saves it. */
+  static async start(
+    kernel: KernelFiles,
+    files: ReadonlyMap<string, Uint8Array>,
+    options: OracleOptions = {},
+  ): Promise<Oracle> {
+    const run = await makeRunFolder();
+    try {
+      const numbers = new Map([...files.keys()].map((name, index) => [name, index]));
+      await writeFile(
+        join(run.folder, 'initrd'),
+        await makeInitrd(run.folder, [...files.values()]),
+      );
+      const oracle = new Oracle(run, argvOf(kernel, run.folder, options), numbers);
+      await oracle.#save(options.settleMs ?? 0);
+      return oracle;
+    } catch (error) {
+      run.remove();
+      throw error;
+    }
+  }
+
+  /** Runs commands from the saved state on; what they did is gone afterwards. */
+  async run(commands: readonly Command[], timeoutMs = 60_000): Promise<Outcome[]> {
+    const { folder, remove } = await makeRunFolder();
+    try {
+      const incoming = ['-incoming', `file:${this.#state}`];
+      await using qemu = new Qemu(folder, [...this.#argv, ...channels(folder), ...incoming]);
+      await qemu.connect();
+      await qemu.waitFor('query-status', ['paused'], bootTimeoutMs);
+      const socket = connect(portOf(folder));
+      await qemu.command('cont');
+      const lines = commands.map((each) => lineOf(each, this.#numbers));
+      return await qemu.within(timeoutMs, 'answer', () => converse(socket, lines));
+    } finally {
+      remove();
+    }
+  }
+
+  async #save(settleMs: number): Promise<void> {
+    const { folder, remove } = await makeRunFolder();
+    try {
+      await using qemu = new Qemu(folder, [...this.#argv, ...channels(folder)]);
+      await qemu.connect();
+      await qemu.within(bootTimeoutMs, 'boot', async () => {
+        while (!(await qemu.console()).includes(readyMark)) {
+          qemu.gone.throwIfAborted();
+          await sleep(50);
+        }
+      });
+      await sleep(settleMs);
+      await qemu.command('stop');
+      await qemu.command('migrate-set-parameters', { 'max-bandwidth': 8 * 2 ** 30 });
+      await qemu.command('migrate', { uri: `file:${this.#state}` });
+      const status = await qemu.waitFor('query-migrate', ['completed', 'failed'], saveTimeoutMs);
+      if (status !== 'completed') throw await qemu.failure("Cannot save the oracle's state");
+    } finally {
+      remove();
+    }
+  }
+
+  get #state(): string {
+    return join(this.#run.folder, 'state');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#run.remove();
+    return Promise.resolve();
+  }
+}
+
+async function makeInitrd(folder: string, files: readonly Uint8Array[]): Promise<Uint8Array> {
+  return makeArchive([
+    ...['bin', 'dev', 'proc', 'sys', 'm'].map((path) => ({ path })),
+    { path: 'init', data: await buildLoader(folder) },
+    { path: 'bin/busybox', data: new Uint8Array(await readFile('/usr/bin/busybox')) },
+    ...files.map((data, index) => ({ path: `m/${index}.ko`, data })),
+  ]);
+}
+
+function argvOf(kernel: KernelFiles, folder: string, options: OracleOptions): string[] {
+  const { commandLine = '', memoryMiB = 256 } = options;
+  return [
+    qemuProgram,
+    ...machineArgv,
+    ...option('-m', `${memoryMiB}M`),
+    ...option('-kernel', kernel.image),
+    ...option('-initrd', join(folder, 'initrd')),
+    ...option('-append', `console=ttyS0 panic=1 quiet loglevel=3 ${commandLine}`),
+  ];
+}
+
+const option = (name: string, value: string): string[] => [name, value];
+
+const portOf = (folder: string) => join(folder, 'port');
+
+/** The console, and the port for commands and answers. */
+const channels = (folder: string): string[] => [
+  ...option('-serial', `file:${consoleFile(folder)}`),
+  ...option('-device', 'virtio-serial-pci'),
+  ...option('-chardev', `socket,id=oracle,path=${portOf(folder)},server=on,wait=off`),
+  ...option('-device', 'virtserialport,chardev=oracle,name=oracle'),
+];
+
+function lineOf(command: Command, numbers: ReadonlyMap<string, number>): string {
+  switch (command.do) {
+    case 'unload':
+      return ['unload', command.name].join('\t');
+    case 'write':
+      return ['write', command.path, command.text].join('\t');
+    case 'load':
+    case 'copy':
+    case 'insmod': {
+      const number = numbers.get(command.file);
+      if (number === undefined) throw new Error(`The oracle has no file "${command.file}"`);
+      return [command.do, `/m/${number}.ko`, command.flags ?? 0, command.name].join('\t');
+    }
+  }
+}
+
+async function converse(socket: Socket, lines: readonly string[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  socket.write(`${lines.join('\n')}\n`);
+  let log: string[] = [];
+  for await (const line of createInterface({ input: socket })) {
+    if (line.startsWith('log ')) {
+      const text = unescape(line.slice(4));
+      if (!noise.test(text)) log.push(text);
+    } else {
+      outcomes.push(parseDone(line, log));
+      log = [];
+    }
+    if (outcomes.length === lines.length) break;
+  }
+  socket.destroy();
+  if (outcomes.length < lines.length) {
+    throw new Error(`The oracle stopped answering after ${outcomes.length} commands`);
+  }
+  return outcomes;
+}
+
+function parseDone(line: string, log: readonly string[]): Outcome {
+  const [word, error, taints, kernelTaint] = line.split('\t');
+  if (word !== 'done') throw new Error(`The oracle answered "${line}"`);
+  return {
+    error: Number(error),
+    taints: taints === '-' ? undefined : taints,
+    kernelTaint: Number(kernelTaint),
+    log,
+  };
+}
+
+/** /dev/kmsg writes what is not printable ASCII, and the backslash, as \xNN. */
+const unescape = (text: string) =>
+  text.replaceAll(/\\x([0-9a-f]{2})/g, (_, digits: string) =>
+    String.fromCharCode(parseInt(digits, 16)),
+  );

@@ -1,0 +1,126 @@
+/** What `loaderVerdict` says about the same sequence of steps, and where the kernel did otherwise. */
+import { constants } from 'node:os';
+import type { Kernel, LoaderState } from '../../modules/kernel.ts';
+import type { Candidate, LoaderOptions } from '../../modules/loader/candidate.ts';
+import { loaderVerdict, newState, unload } from '../../modules/loader/loader-verdict.ts';
+import { readModule } from '../../modules/read-module.ts';
+import { readSignature } from '../../modules/signature.ts';
+import { lettersOf } from '../../modules/taints.ts';
+import type { SignatureChecker } from '../../trust/signatures.ts';
+import type { MadeStep } from './cases.ts';
+import type { Command, Outcome } from './oracle.ts';
+
+/** What the prediction is made from. */
+export interface Knowledge {
+  readonly kernel: Kernel;
+  readonly checkSignature: SignatureChecker;
+}
+
+/** EKEYREJECTED and its like are not in Node's list. */
+const moreErrnos: Readonly<Record<number, string>> = { 129: 'EKEYREJECTED' };
+const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+
+export const errnoName = (error: number): string =>
+  moreErrnos[error] ?? errnoNames.get(error) ?? `errno ${error}`;
+
+export function candidateOf(
+  file: string,
+  bytes: Uint8Array,
+  { checkSignature }: Knowledge,
+): Candidate {
+  const read = readModule(file, bytes);
+  if (!read.ok) {
+    const { elfBytes, signature } = readSignature(bytes);
+    const checked = checkSignature(bytes, { bytes: elfBytes, signature });
+    return { file, problem: read.error, signature: checked };
+  }
+  return { module: read.value, signature: checkSignature(bytes, read.value) };
+}
+
+const ignoreVersions = 1;
+const ignoreVermagic = 2;
+/** At the end of a line, where no prediction can know them. */
+const addresses = /, loc [0-9a-f]+, val [0-9a-f]+$/;
+/** Names of the processes that ask in the guest. */
+const processes = { load: 'init', copy: 'init', insmod: 'busybox' } as const;
+
+function optionsOf(command: Extract<Command, { readonly file: string }>): LoaderOptions {
+  const flags = command.flags ?? 0;
+  return {
+    force: {
+      modversions: (flags & ignoreVersions) !== 0,
+      vermagic: (flags & ignoreVermagic) !== 0,
+    },
+    process: processes[command.do],
+  };
+}
+
+/**
+ * Compares a whole sequence, and gives one paragraph for each step that differs. `ownFailure` tells which
+ * modules fail in their own init function, and with what: that is not the loader's to say.
+ */
+export function compareSequence(
+  steps: readonly MadeStep[],
+  outcomes: readonly Outcome[],
+  knowledge: Knowledge,
+  ownFailure: (command: Command, outcome: Outcome) => boolean = () => false,
+): string[] {
+  const state = newState();
+  let { kernel } = knowledge;
+  return steps.flatMap(({ command, bytes }, index) => {
+    const outcome = outcomes[index]!;
+    if (command.do === 'unload') {
+      const known = unload(state, command.name);
+      return known === (outcome.error === 0)
+        ? []
+        : [`${command.name}: unloading gave ${outcome.error}`];
+    }
+    if (command.do === 'write') {
+      kernel = { ...kernel, settings: { ...kernel.settings, modulesDisabled: true } };
+      return [];
+    }
+    const candidate = candidateOf(command.file, bytes!, knowledge);
+    const verdict = loaderVerdict(candidate, kernel, state, optionsOf(command));
+    const failed = verdict.result === 'load' && ownFailure(command, outcome);
+    if (failed) unload(state, command.name);
+    const predicted = {
+      error: failed ? errnoName(outcome.error) : (verdict.errno ?? 'none'),
+      taints: taintsNow(state, command.name),
+      kernelTaint: verdict.kernelTaint,
+      log: verdict.messages,
+      unknown: verdict.unknown,
+    };
+    const observed = {
+      error: outcome.error === 0 ? 'none' : errnoName(outcome.error),
+      taints: outcome.taints,
+      kernelTaint: outcome.kernelTaint,
+      log: outcome.log.map((line) => line.replace(addresses, '')),
+      // Whatever is not known about this kernel is something that the reader should have found.
+      unknown: verdict.unknown.filter((each) => each.includes('keyring')),
+    };
+    return describeDifference(
+      `step ${index + 1} (${command.do} ${command.file})`,
+      predicted,
+      observed,
+    );
+  });
+}
+
+function taintsNow(state: LoaderState, name: string): string | undefined {
+  const loaded = state.loaded.get(name);
+  return loaded === undefined ? undefined : lettersOf(loaded.taint);
+}
+
+type Facts = Readonly<Record<'error' | 'taints' | 'kernelTaint' | 'log' | 'unknown', unknown>>;
+
+function describeDifference(what: string, predicted: Facts, observed: Facts): string[] {
+  const keys = (Object.keys(predicted) as (keyof Facts)[]).filter(
+    (key) => JSON.stringify(predicted[key]) !== JSON.stringify(observed[key]),
+  );
+  if (keys.length === 0) return [];
+  const lines = keys.map(
+    (key) =>
+      `  ${key}: predicted ${JSON.stringify(predicted[key])}, the kernel ${JSON.stringify(observed[key])}`,
+  );
+  return [`${what}:\n${lines.join('\n')}`];
+}

@@ -1,0 +1,120 @@
+/**
+ * DKMS: modules built on this host from source. Its tree has NAME/VERSION/KERNEL/ARCH/module/X.ko, the
+ * source is in /usr/src/NAME-VERSION, and what it installed is in /lib/modules/KERNEL/updates/dkms.
+ */
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { textOf } from '../modules/bytes.ts';
+import { type DkmsConf, readDkmsConf } from '../modules/packages/dkms-conf.ts';
+import { openFile } from './archive-files.ts';
+
+export interface DkmsOrigin {
+  readonly name: string;
+  readonly version: string;
+  /** Release of the kernel that it was built for. */
+  readonly kernel: string;
+  readonly architecture: string;
+  /** Where its source is, if it is there: /usr/src/NAME-VERSION. */
+  readonly source: string | undefined;
+  readonly conf: DkmsConf | undefined;
+}
+
+export interface DkmsTree {
+  /** Of a module in the tree, or of one that was installed from it. */
+  readonly originOf: (path: string) => DkmsOrigin | undefined;
+  /** Folders of the tree that hold what was built from that source. */
+  readonly builtFolders: (name: string, version: string) => readonly string[];
+}
+
+const maxConfBytes = 256 * 1024;
+const maxBuilds = 10_000;
+const plain = /^[\w.+~:-]+$/;
+
+/** `tree` is /var/lib/dkms, `sources` is /usr/src. */
+export function dkmsTree(tree: string, sources: string): DkmsTree {
+  let installed: ReadonlyMap<string, DkmsOrigin> | undefined;
+  const withSource = (place: Place): DkmsOrigin => {
+    const source = join(sources, `${place.name}-${place.version}`);
+    const conf = dkmsConfIn(source);
+    return { ...place, source: conf === undefined ? undefined : source, conf };
+  };
+  return {
+    originOf: (path) => {
+      const place = placeOf(path);
+      if (place !== undefined) return withSource(place);
+      const kernel = /\/modules\/([^/]+)\/(?:updates|extra|kernel|weak-updates)\//.exec(path)?.[1];
+      if (kernel === undefined || /\/kernel\/(?!updates\/)/.test(path)) return undefined;
+      installed ??= installedFrom(tree, withSource);
+      return installed.get(`${kernel}/${stem(path)}`);
+    },
+    builtFolders: (name, version) => {
+      if (!plain.test(name) || !plain.test(version)) return [];
+      const folder = join(tree, name, version);
+      return namesIn(folder).flatMap((kernel) =>
+        namesIn(join(folder, kernel))
+          .map((each) => join(folder, kernel, each, 'module'))
+          .filter((each) => namesIn(each).length > 0),
+      );
+    },
+  };
+}
+
+type Place = Pick<DkmsOrigin, 'name' | 'version' | 'kernel' | 'architecture'>;
+
+function placeOf(path: string): Place | undefined {
+  const found = /\/dkms\/([^/]+)\/([^/]+)\/([^/]+)\/([^/]+)\/module\/[^/]+$/.exec(path);
+  const [, name, version, kernel, architecture] = found ?? [];
+  if (name === undefined || version === undefined) return undefined;
+  if (kernel === undefined || architecture === undefined) return undefined;
+  return [name, version].every((each) => plain.test(each))
+    ? { name, version, kernel, architecture }
+    : undefined;
+}
+
+const stem = (path: string) => basename(path).replace(/\.ko(\.\w+)?$/, '');
+
+/** `KERNEL/MODULE` → where it was built. */
+function installedFrom(tree: string, withSource: (place: Place) => DkmsOrigin) {
+  const origins = new Map<string, DkmsOrigin>();
+  for (const place of placesIn(tree)) {
+    const { name, version, kernel, architecture } = place;
+    const built = namesIn(join(tree, name, version, kernel, architecture, 'module'));
+    if (built.length === 0) continue;
+    const origin = withSource(place);
+    for (const file of built) origins.set(`${kernel}/${stem(file)}`, origin);
+  }
+  return origins;
+}
+
+function* placesIn(tree: string): Generator<Place, void, void> {
+  let builds = 0;
+  for (const name of namesIn(tree)) {
+    for (const version of namesIn(join(tree, name))) {
+      for (const kernel of namesIn(join(tree, name, version))) {
+        if (++builds > maxBuilds) return;
+        const folder = join(tree, name, version, kernel);
+        for (const architecture of namesIn(folder)) yield { name, version, kernel, architecture };
+      }
+    }
+  }
+}
+
+/** Names of folders and files, no links: `source` and `kernel-…` are such. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((each) => !each.isSymbolicLink())
+      .map((each) => each.name)
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+/** undefined when the folder has no dkms.conf to read. */
+export function dkmsConfIn(folder: string): DkmsConf | undefined {
+  const opened = openFile(join(folder, 'dkms.conf'), 'refuse');
+  if (!opened.ok) return undefined;
+  using file = opened.value;
+  return readDkmsConf(textOf(file.readAt(0, Math.min(file.bytes, maxConfBytes))));
+}

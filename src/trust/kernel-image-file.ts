@@ -1,0 +1,103 @@
+/** A kernel image read from a file: what its loader knows, and the keys it trusts. */
+import { bannerRelease, imageVermagic, readImage } from '../modules/kernel/image.ts';
+import { embeddedConfig, parseConfig } from '../modules/kernel/config.ts';
+import { findCertificates } from '../modules/kernel/certificates.ts';
+import { readImageExports } from '../modules/kernel/image-exports.ts';
+import { machines, readElf } from '../modules/elf.ts';
+import type { KernelConfig } from '../modules/kernel.ts';
+import type { SymbolExport } from '../modules/module.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import { decompress } from './decompress.ts';
+import { readBounded } from './read-bounded.ts';
+import { readCertificate } from './signatures.ts';
+
+export interface ImageFile {
+  readonly path: string;
+  readonly release: string | undefined;
+  /** undefined for a bare image, which does not say. */
+  readonly machine: number | undefined;
+  readonly vermagic: string | undefined;
+  readonly config: KernelConfig | undefined;
+  /** The error says why none can be read. */
+  readonly exports: Result<readonly SymbolExport[]>;
+  /** DER. */
+  readonly certificates: readonly Uint8Array[];
+}
+
+const fileBytesMax = 512 * 1024 * 1024;
+const kernelBytesMax = 1024 * 1024 * 1024;
+
+/** The error is a clause. */
+export function readImageFile(path: string): Result<ImageFile> {
+  const bytes = readBounded(path, fileBytesMax);
+  if (!bytes.ok) return bytes;
+  const kernel = unpackedKernel(bytes.value);
+  if (!kernel.ok) return kernel;
+  const release = kernel.value.release ?? bannerRelease(kernel.value.bytes);
+  return ok({
+    path,
+    release,
+    ...tablesOf(kernel.value.bytes),
+    vermagic: release === undefined ? undefined : imageVermagic(kernel.value.bytes, release),
+    config: configIn(kernel.value.bytes),
+    certificates: certificatesIn(kernel.value.bytes),
+  });
+}
+
+interface UnpackedKernel {
+  readonly bytes: Uint8Array;
+  readonly release: string | undefined;
+}
+
+/** A zboot file inside a gzip'd one is the deepest that is made. */
+const wrappersMax = 3;
+
+function unpackedKernel(file: Uint8Array): Result<UnpackedKernel> {
+  let kernel: UnpackedKernel = { bytes: file, release: undefined };
+  for (let wrapper = 0; wrapper <= wrappersMax; wrapper++) {
+    const image = readImage(kernel.bytes);
+    if (!image.ok) return fail(`it ${image.error.message}, at offset ${image.error.offset}`);
+    if (image.value.kind !== 'compressed') return ok(kernel);
+    const { offset, size, compression } = image.value;
+    const payload = kernel.bytes.subarray(offset, offset + size);
+    const bytes = decompress(payload, compression, kernelBytesMax);
+    if (!bytes.ok) return bytes;
+    kernel = { bytes: bytes.value, release: kernel.release ?? image.value.release };
+  }
+  return fail(`it is compressed more than ${wrappersMax} times over`);
+}
+
+function tablesOf(kernel: Uint8Array): Pick<ImageFile, 'machine' | 'exports'> {
+  const elf = readElf(kernel);
+  if (!elf.ok) {
+    const exports = fail('it is a bare image, which has no table of sections to find exports by');
+    return { machine: bareMachine(kernel), exports };
+  }
+  const exports = readImageExports(elf.value);
+  return {
+    machine: elf.value.machine,
+    exports: exports.ok
+      ? exports
+      : fail(`it ${exports.error.message}, at offset ${exports.error.offset}`),
+  };
+}
+
+function bareMachine(kernel: Uint8Array): number | undefined {
+  const magic = Buffer.from(kernel.subarray(56, 60)).toString('latin1');
+  if (magic === 'ARM\x64') return machines.arm64;
+  return magic === 'RSC\x05' ? machines.riscv : undefined;
+}
+
+const configBytesMax = 16 * 1024 * 1024;
+
+function configIn(kernel: Uint8Array): KernelConfig | undefined {
+  const packed = embeddedConfig(kernel);
+  const text = packed === undefined ? undefined : decompress(packed, 'gzip', configBytesMax);
+  return text?.ok === true ? parseConfig(Buffer.from(text.value).toString('latin1')) : undefined;
+}
+
+/** Copies, so that the image need not be kept in memory. */
+const certificatesIn = (kernel: Uint8Array): readonly Uint8Array[] =>
+  findCertificates(kernel)
+    .map(({ offset, size }) => kernel.slice(offset, offset + size))
+    .filter((der) => readCertificate(der, 'kernel').ok);

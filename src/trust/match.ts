@@ -1,0 +1,77 @@
+/** Offered source compared with modules: the files behind `matchSource`. */
+import { join } from 'node:path';
+import { quoted } from '../host/errno.ts';
+import { readText } from '../host/read.ts';
+import type { KernelModule } from '../modules/module.ts';
+import { parseConfig, type BuildContext } from '../modules/source/build-context.ts';
+import { matchSource, type Match } from '../modules/source/match.ts';
+import { OfferedSource } from '../modules/source/offered.ts';
+import type { SourceTree } from '../modules/source/tree.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import type { KernelBuild } from './kernel-build.ts';
+import { sourceFolder } from './source-tree.ts';
+
+export interface MatchOptions {
+  /** Of the kernel that the modules are for; without it, conditions in the source stay open. */
+  readonly build?: KernelBuild | undefined;
+  /** A folder with files that a build generates, named as in the source. */
+  readonly generated?: string | undefined;
+}
+
+/** A folder of source, ready to be compared with any number of modules. */
+export function openOffered(folder: string, options: MatchOptions = {}): Result<OfferedSource> {
+  const tree = sourceFolder(folder);
+  if (tree?.list('') === undefined) return fail(`Cannot read the source folder ${quoted(folder)}`);
+  if (options.build === undefined) return ok(new OfferedSource(tree));
+  const generated = openGenerated(options.generated);
+  if (!generated.ok) return generated;
+  const context = contextOf(options.build, generated.value);
+  return context.ok ? ok(new OfferedSource(tree, context.value)) : context;
+}
+
+function openGenerated(folder: string | undefined): Result<SourceTree | undefined> {
+  const tree = folder === undefined ? undefined : sourceFolder(folder);
+  return folder !== undefined && tree === undefined
+    ? fail(`Cannot read the folder of generated files ${quoted(folder)}`)
+    : ok(tree);
+}
+
+/** What the comparison needs of a kernel's headers, wherever its package put their parts. */
+export function contextOf(
+  build: KernelBuild,
+  generated: SourceTree | undefined,
+): Result<BuildContext> {
+  const headers = build.mounts[0]?.from ?? build.headers;
+  const config =
+    readText(join(headers, 'include/config/auto.conf')) ?? readText(join(headers, '.config'));
+  if (config === undefined) {
+    return fail(`Cannot read the configuration of kernel ${build.release} in ${quoted(headers)}`);
+  }
+  const objectTree = sourceFolder(headers);
+  if (objectTree === undefined) return fail(`Cannot read ${quoted(headers)}`);
+  const kernelTree = build.mounts
+    .map(({ from }) => sourceFolder(from))
+    .find((tree) => tree?.list('include/linux')?.includes('kconfig.h') === true);
+  return ok({
+    release: build.release,
+    config: parseConfig(config),
+    objectTree,
+    kernelTree,
+    generated,
+  });
+}
+
+/** One after another, so that at most one module's sources are kept; keys are the modules' files. */
+export function matchAll(
+  modules: Iterable<KernelModule>,
+  offered: OfferedSource,
+  progress: (done: number) => void = () => undefined,
+): ReadonlyMap<string, Match> {
+  const matches = new Map<string, Match>();
+  for (const module of modules) {
+    matches.set(module.file, matchSource(module, offered));
+    offered.forgetContents();
+    progress(matches.size);
+  }
+  return matches;
+}

@@ -1,0 +1,122 @@
+/** A survey as the report that every output format is made from. */
+import { constants } from 'node:os';
+import type { Kernel } from '../modules/kernel.ts';
+import { machines } from '../modules/elf.ts';
+import { infoName, modinfo } from '../modules/module.ts';
+import {
+  countsOf,
+  type LoaderReport,
+  type ModuleReport,
+  type ScanProblem,
+  type ScanReport,
+} from '../modules/reports/report.ts';
+import { standings, type Standing } from '../modules/standing.ts';
+import type { Verdict } from '../modules/verdict.ts';
+import { bareName, type Surveyed } from './survey.ts';
+
+/** What the policy asks of modules. */
+export interface Demand {
+  readonly require: Standing | undefined;
+  /** Name, with underscores → why it is denied. */
+  readonly denied: ReadonlyMap<string, string>;
+}
+
+/** Name, with underscores → why the host does not load it; the policy need not mind. */
+export type HostDenials = ReadonlyMap<string, string>;
+
+export function reportOf(
+  modules: readonly Surveyed[],
+  problems: readonly ScanProblem[],
+  kernel: Kernel,
+  demand: Demand,
+  host: HostDenials,
+): ScanReport {
+  const reports = modules.map((each) => moduleReport(each, demand, host));
+  return {
+    version: 1,
+    kernel: {
+      release: kernel.release,
+      machine: machineName(kernel.machine),
+      exportsFrom: kernel.exportsFrom,
+      vermagic: kernel.vermagic ?? null,
+    },
+    modules: reports,
+    problems,
+    counts: countsOf(reports, problems),
+  };
+}
+
+function moduleReport(surveyed: Surveyed, demand: Demand, host: HostDenials): ModuleReport {
+  const { module, signature, standing } = surveyed;
+  const name = infoName(module) ?? bareName(surveyed.file);
+  const plain = name.replaceAll('-', '_');
+  const byPolicy = demand.denied.get(plain);
+  return {
+    file: surveyed.file,
+    name,
+    licence: modinfo(module, 'license') ?? null,
+    version: modinfo(module, 'version') ?? null,
+    srcversion: modinfo(module, 'srcversion') ?? null,
+    buildId: module.buildId ?? null,
+    sha256: surveyed.sha256,
+    machine: machineName(module.machine),
+    signer: signature.signer ?? null,
+    signature: signature.outcome,
+    package: packageName(surveyed),
+    loader: loaderReport(surveyed.verdict),
+    gplOnly: surveyed.gplOnly,
+    standing,
+    evidence: surveyed.evidence,
+    denied: byPolicy ?? host.get(plain) ?? null,
+    meets: meets(standing, byPolicy !== undefined, demand),
+  };
+}
+
+export function packageName({ origin }: Pick<Surveyed, 'origin'>): string | null {
+  if (origin.package !== undefined) return `${origin.package.name} ${origin.package.version}`;
+  return origin.dkms === undefined ? null : `dkms ${origin.dkms.name}/${origin.dkms.version}`;
+}
+
+export function loaderReport(verdict: Verdict): LoaderReport {
+  const { errno } = verdict;
+  return {
+    result: verdict.result,
+    errno: errno === undefined ? null : errnoNumber(errno),
+    errnoName: errno ?? null,
+    taints: verdict.taints,
+    kernelTaint: verdict.kernelTaint,
+    messages: verdict.messages,
+    reasons: verdict.reasons.map((each) => each.says),
+    unknown: verdict.unknown,
+  };
+}
+
+/** Node has no constant for those of keys. Source: include/uapi/asm-generic/errno.h. */
+const furtherErrnos: Readonly<Record<string, number>> = {
+  EKEYREJECTED: 129,
+  ENOPKG: 65,
+  ENOKEY: 126,
+};
+
+const errnoNumber = (name: string): number | null =>
+  (constants.errno as Readonly<Record<string, number>>)[name] ?? furtherErrnos[name] ?? null;
+
+function meets(standing: Standing, denied: boolean, demand: Demand): boolean | null {
+  if (demand.require === undefined && demand.denied.size === 0) return null;
+  if (denied) return false;
+  const lowest = demand.require;
+  return lowest === undefined || standings.indexOf(standing) >= standings.indexOf(lowest);
+}
+
+const machineNames = new Map<number, string>([
+  [machines.x8664, 'x86-64'],
+  [machines.arm64, 'arm64'],
+  [machines.i386, 'i386'],
+  [machines.arm, 'arm'],
+  [machines.ppc64, 'ppc64'],
+  [machines.s390, 's390'],
+  [machines.riscv, 'riscv'],
+]);
+
+export const machineName = (machine: number): string =>
+  machineNames.get(machine) ?? `ELF machine ${machine}`;

@@ -1,0 +1,87 @@
+/** What a few modules of a kernel say of it: how large its `struct module` is, and its vermagic. */
+import { readdirSync, type Dirent } from 'node:fs';
+import { join } from 'node:path';
+import { FormatError, textOf } from '../modules/bytes.ts';
+import { readElf } from '../modules/elf.ts';
+import { decompressed, OutputBuffer } from './decompress.ts';
+import { readBounded } from './read-bounded.ts';
+
+export interface ModuleFacts {
+  readonly machine: number;
+  readonly structBytes: number;
+  readonly vermagic: string | undefined;
+}
+
+export interface ModuleSample {
+  /** What all of them agree on; undefined when there is none, or when they differ. */
+  readonly facts: ModuleFacts | undefined;
+  readonly files: readonly string[];
+  readonly agree: boolean;
+}
+
+const modulesWanted = 5;
+const moduleBytesMax = 64 * 1024 * 1024;
+
+/** Of `kernel/`, where the modules of the kernel's own build are; those of others would not be proof. */
+export function sampleModules(moduleFolder: string): ModuleSample {
+  const buffer = new OutputBuffer();
+  const read: { file: string; facts: ModuleFacts }[] = [];
+  for (const file of someModules(join(moduleFolder, 'kernel'))) {
+    const facts = factsOf(file, buffer);
+    if (facts !== undefined) read.push({ file, facts });
+    if (read.length === modulesWanted) break;
+  }
+  const first = read[0]?.facts;
+  const agree = read.every(({ facts }) => JSON.stringify(facts) === JSON.stringify(first));
+  return { facts: agree ? first : undefined, files: read.map(({ file }) => file), agree };
+}
+
+const entriesMax = 5000;
+
+/** At most one of each folder, so that they are not all of one driver. */
+function* someModules(root: string): Generator<string> {
+  const left = [root];
+  let entries = 0;
+  for (let folder = left.pop(); folder !== undefined && entries < entriesMax; folder = left.pop()) {
+    const found = listed(folder);
+    entries += found.length;
+    for (const each of found) if (each.isDirectory()) left.push(join(folder, each.name));
+    const module = found.find((each) => each.isFile() && /\.ko(\.\w+)?$/.test(each.name));
+    if (module !== undefined) yield join(folder, module.name);
+  }
+}
+
+/** What cannot be listed gives no sample. Symbolic links are neither files nor folders here. */
+function listed(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+function factsOf(file: string, buffer: OutputBuffer): ModuleFacts | undefined {
+  const stored = readBounded(file, moduleBytesMax);
+  const bytes = stored.ok ? decompressed(stored.value, moduleBytesMax, buffer) : stored;
+  const elf = bytes.ok ? readElf(bytes.value) : undefined;
+  if (elf?.ok !== true) return undefined;
+  const structModule = elf.value.section('.gnu.linkonce.this_module');
+  if (structModule === undefined) return undefined;
+  const modinfo = elf.value.section('.modinfo');
+  try {
+    return {
+      machine: elf.value.machine,
+      structBytes: structModule.size,
+      vermagic: modinfo === undefined ? undefined : vermagicIn(elf.value.data(modinfo)),
+    };
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+const vermagicIn = (modinfo: Uint8Array): string | undefined =>
+  textOf(modinfo)
+    .split('\0')
+    .find((entry) => entry.startsWith('vermagic='))
+    ?.slice('vermagic='.length);

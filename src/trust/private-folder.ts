@@ -1,0 +1,29 @@
+/** A fresh folder that only we can enter, removed with what is in it: when done, at exit, on signals. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface PrivateFolder extends Disposable {
+  readonly path: string;
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Throws Node's errors. `parent` is a folder in which others cannot rename, as /tmp with its sticky bit. */
+export function privateFolder(parent: string = tmpdir()): PrivateFolder {
+  const path = mkdtempSync(join(parent, 'bulkhead-'));
+  const remove = () => rmSync(path, { recursive: true, force: true, maxRetries: 2 });
+  const onSignal = (signal: NodeJS.Signals) => {
+    dispose();
+    // Unless somebody else listens, the signal has its ordinary effect and status.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  const dispose = () => {
+    process.off('exit', remove);
+    for (const signal of signals) process.off(signal, onSignal);
+    remove();
+  };
+  process.on('exit', remove);
+  for (const signal of signals) process.on(signal, onSignal);
+  return { path, [Symbol.dispose]: dispose };
+}

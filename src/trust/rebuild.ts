@@ -1,0 +1,255 @@
+/**
+ * Builds a module from the source that is offered for it, and says whether that gives the same module.
+ *
+ * The decisive test of an offered source: with the compiler that the module names and the headers of its
+ * kernel, in a jail, and compared byte by byte. `reproduced` means that these files, built so, are this
+ * module; it does not mean that the files are fit to read.
+ */
+import { cpus } from 'node:os';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { quoted } from '../host/errno.ts';
+import { compareModules, type Comparison } from '../modules/compare.ts';
+import { readElf, type Elf } from '../modules/elf.ts';
+import type { KernelModule } from '../modules/module.ts';
+import { fail, ok, type Result } from '../units/result.ts';
+import { buildFolderOf } from './build-folder.ts';
+import { findCompiler, type Compiler } from './compiler.ts';
+import { jailTools, runInJail, type JailLimits, type JailMount, type JailResult } from './jail.ts';
+import type { KernelBuild } from './kernel-build.ts';
+import {
+  folderInTree,
+  folderOfExternal,
+  folderToBuild,
+  isKernelTree,
+  moduleFileName,
+} from './module-folder.ts';
+import { archiveOf, listSourceFiles, type SourceFiles } from './source-files.ts';
+
+export interface RebuildOptions {
+  /** Of the source, relative, where its makefile for modules is; found when it is not given. */
+  readonly folder?: string;
+  readonly limits?: Partial<JailLimits>;
+  readonly onLine?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export type Rebuilt = RebuiltFacts &
+  (
+    | { readonly outcome: 'reproduced' | 'differs'; readonly comparison: Comparison }
+    | {
+        readonly outcome: 'cannot tell';
+        /** A sentence without a full stop. */
+        readonly why: string;
+        /** Of the build's output, when it was the build that failed. */
+        readonly lastLines: readonly string[];
+      }
+  );
+
+interface RebuiltFacts {
+  /** What a reader of the outcome should know of how it came about. */
+  readonly notes: readonly string[];
+  /** Compiled code in the source; it is left out, so that nothing is built from it. */
+  readonly compiled: readonly string[];
+}
+
+export async function rebuild(
+  module: KernelModule,
+  elf: Elf,
+  source: string,
+  build: KernelBuild,
+  options: RebuildOptions = {},
+): Promise<Rebuilt> {
+  const prepared = await prepare(module, elf, source, options);
+  if (!prepared.ok) return cannotTell(prepared.error);
+  const plan = prepared.value;
+  const facts = { notes: notesOf(plan), compiled: plan.files.compiled };
+  const run = await runBuild(plan, build, options);
+  if (!run.ok) return { ...cannotTell(run.error), ...facts };
+  const built = moduleOf(run.value, facts.compiled);
+  if (!built.ok) return { ...cannotTell(built.error, run.value.lastLines), ...facts };
+  const comparison = compareModules(elf, built.value);
+  if (!comparison.ok) {
+    const { message, offset } = comparison.error;
+    return { ...cannotTell(`A module that is compared ${message} (offset ${offset})`), ...facts };
+  }
+  const outcome = comparison.value.same ? 'reproduced' : 'differs';
+  return { outcome, comparison: comparison.value, ...facts };
+}
+
+function cannotTell(why: string, lastLines: readonly string[] = []) {
+  return { outcome: 'cannot tell', why, lastLines, notes: [], compiled: [] } as const;
+}
+
+interface Plan {
+  readonly compiler: Compiler;
+  readonly files: SourceFiles;
+  /** Of the kernel's whole source, which the module's folder reaches into. */
+  readonly tree: string | undefined;
+  /** In the jail: where the folder is that is built, and what of that path the compiler shall not tell. */
+  readonly place: string;
+  readonly prefixMap: string;
+  readonly target: string;
+  /** For find(1). */
+  readonly pattern: string;
+}
+
+async function prepare(
+  module: KernelModule,
+  elf: Elf,
+  given: string,
+  options: RebuildOptions,
+): Promise<Result<Plan>> {
+  const tools = jailTools();
+  if (!tools.ok) return tools;
+  const source = realFolder(given);
+  if (source === undefined) return fail(`The source ${quoted(given)} is no folder`);
+  const compiler = await findCompiler(module.observations.compilers);
+  if (!compiler.ok) return fail(`Cannot build as the module was built: ${compiler.error}`);
+  const name = moduleFileName(module.file) ?? module.structName ?? '';
+  if (!/^[\w.+-]{1,200}$/.test(name)) return fail(`${quoted(name)} is no name of a module`);
+  const pattern = `${name.replaceAll(/[-_]/g, '[-_]')}.ko`;
+  const place = isKernelTree(source)
+    ? inTree(module, source, name, options)
+    : external(elf, source, name, options);
+  return place.ok ? ok({ compiler: compiler.value, pattern, ...place.value }) : place;
+}
+
+function realFolder(path: string): string | undefined {
+  try {
+    const real = realpathSync(path);
+    return statSync(real).isDirectory() ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+type Place = Omit<Plan, 'compiler' | 'pattern'>;
+
+function inTree(
+  module: KernelModule,
+  tree: string,
+  name: string,
+  options: RebuildOptions,
+): Result<Place> {
+  const found = options.folder === undefined ? folderInTree(tree, module.file) : ok(options.folder);
+  if (!found.ok) return fail(`Cannot find the module's source: ${found.error}`);
+  const folder = folderToBuild(tree, found.value);
+  const files = listSourceFiles(join(tree, folder));
+  if (!files.ok) return files;
+  const below = found.value.slice(folder.length).replace(/^\//, '');
+  return ok({
+    files: files.value,
+    tree,
+    place: `/source/${folder}`,
+    prefixMap: '/source/=',
+    target: below === '' ? `${name}.ko` : `${below}/${name}.ko`,
+  });
+}
+
+const externalPlace = '/build/source';
+
+function external(elf: Elf, source: string, name: string, options: RebuildOptions): Result<Place> {
+  const found = options.folder === undefined ? folderOfExternal(source, name) : ok(options.folder);
+  if (!found.ok) return fail(`Cannot find the module's source: ${found.error}`);
+  const files = listSourceFiles(source);
+  if (!files.ok) return files;
+  const builtIn = buildFolderOf(elf, files.value.files);
+  return ok({
+    files: files.value,
+    tree: undefined,
+    place: join(externalPlace, found.value),
+    prefixMap: `${externalPlace}/=${builtIn === undefined ? '' : `${builtIn}/`}`,
+    target: 'modules',
+  });
+}
+
+function notesOf({ compiler, files }: Plan): readonly string[] {
+  const notes = compiler.note === undefined ? [] : [compiler.note];
+  const { compiled } = files;
+  if (compiled.length > 0) {
+    const some = compiled.slice(0, 5).map(quoted).join(', ');
+    notes.push(`The source has compiled code, which was left out of the build: ${some}`);
+  }
+  return notes;
+}
+
+/**
+ * $1: headers, $2: folder to build, $3: pattern, the rest for make. Debug data is removed as distributions
+ * do; it is not compared. BTF data is not made for the same reason, and its maker need not be installed.
+ */
+const script = `
+set -e
+headers=$1 folder=$2 pattern=$3
+shift 3
+tar -xf - --no-same-owner --no-same-permissions --touch 2>/dev/null
+make --no-print-directory -C "$headers" M="$folder" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" </dev/null 2>&1
+module=$(find "$folder" -type f -name "$pattern" | LC_ALL=C sort | head -n 1)
+[ -n "$module" ] || { echo "The makefile builds no $pattern" >&2; exit 1; }
+strip --strip-debug -o /tmp/stripped.ko "$module"
+exec cat /tmp/stripped.ko >&3
+`;
+
+async function runBuild(
+  plan: Plan,
+  build: KernelBuild,
+  options: RebuildOptions,
+): Promise<Result<JailResult>> {
+  const { compiler, files, tree, place, prefixMap, target, pattern } = plan;
+  const make = [
+    `-j${Math.max(1, Math.min(cpus().length, 16))}`,
+    `CC=${compiler.program}`,
+    `HOSTCC=${compiler.program}`,
+    // A module may import from one that is built elsewhere; imports have no part in the comparison of code.
+    ...(tree === undefined ? ['KBUILD_MODPOST_WARN=1', 'KBUILD_EXTRA_SYMBOLS='] : []),
+    `KCFLAGS=-fmacro-prefix-map=${prefixMap}`,
+    target,
+  ];
+  const { limits, onLine, signal } = options;
+  return runInJail({
+    command: ['sh', '-c', script, 'sh', build.headers, place, pattern, ...make],
+    writable: tree === undefined ? externalPlace : place,
+    mounts: mountsOf(build, tree),
+    input: archiveOf(files),
+    ...(limits === undefined ? {} : { limits }),
+    ...(onLine === undefined ? {} : { onLine }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** The headers where their makefiles expect them, and the kernel's source around the module's folder. */
+function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMount[] {
+  const room: JailMount = { from: undefined, to: '/usr/src' };
+  if (tree === undefined) return [room, ...build.mounts];
+  return [
+    room,
+    ...build.mounts.flatMap((mount) =>
+      isMakefilesFolder(mount.from) ? completed(mount.from, mount.to, tree) : [mount],
+    ),
+    { from: tree, to: '/source' },
+  ];
+}
+
+const isMakefilesFolder = (folder: string): boolean =>
+  readdirSync(folder).includes('Makefile') && readdirSync(folder).includes('arch');
+
+/** Modules include headers of other folders by `$(srctree)`, and packages of headers lack those. */
+function completed(from: string, to: string, tree: string): readonly JailMount[] {
+  const there = readdirSync(from);
+  const missing = readdirSync(tree, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !there.includes(entry.name))
+    .map(({ name }) => ({ from: join(tree, name), to: join(to, name) }));
+  const own = there.map((name) => ({ from: join(from, name), to: join(to, name) }));
+  return [{ from: undefined, to }, ...own, ...missing];
+}
+
+/** The module that was built, or why there is none. */
+function moduleOf(run: JailResult, compiled: readonly string[]): Result<Elf> {
+  if (run.end.kind !== 'exit') return fail(`The build ${run.end.says}`);
+  if (run.end.status !== 0) {
+    const reason = compiled.length > 0 ? '; it may need the compiled code that was left out' : '';
+    return fail(`The build failed with status ${run.end.status}${reason}`);
+  }
+  const elf = readElf(run.result);
+  return elf.ok ? elf : fail(`The build gave a file that ${elf.error.message}`);
+}

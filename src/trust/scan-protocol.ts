@@ -1,0 +1,34 @@
+/** What passes between the scan and the threads that read modules for it. */
+import type { KernelModule, SignatureCheck } from '../modules/module.ts';
+import type { ScanProblem } from '../modules/reports/report.ts';
+
+/** A module as read, with its signature judged; what a cache keeps. Never has the signature's bytes. */
+export interface ReadModule {
+  readonly module: KernelModule;
+  readonly signature: SignatureCheck;
+}
+
+/** One file, as it is stored: compressed or not. */
+export interface StoredModule {
+  readonly label: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface ReadAnswer {
+  readonly label: string;
+  readonly sha256: string;
+  /** Undefined for what a cache remembers, and for what could not be read. */
+  readonly read: ReadModule | undefined;
+  readonly problem: ScanProblem | undefined;
+}
+
+/** What a thread is told at its start. */
+export interface ReaderSetup {
+  /** DER of the certificates that the kernel has built in, and of those that were given. */
+  readonly kernelCertificates: readonly Uint8Array[];
+  readonly givenCertificates: readonly Uint8Array[];
+  /** SHA-256 of stored files that need no reading. */
+  readonly known: ReadonlySet<string>;
+  /** Whether everything is looked at in depth, not only what no known key signed. */
+  readonly deep: boolean;
+}

@@ -1,0 +1,160 @@
+/**
+ * A survey: modules are read, judged by the loader's rules, and weighed. The work behind every command of
+ * `bulkhead modules`.
+ */
+import type { ScanProblem } from '../modules/reports/report.ts';
+import { basename } from 'node:path';
+import { standingOf } from '../modules/evidence/judge.ts';
+import type { PackageClaim, SourceFinding } from '../modules/evidence/context.ts';
+import type { Kernel } from '../modules/kernel.ts';
+import { exportIndex, judgeTree, type Candidate } from '../modules/loader/tree.ts';
+import { importsOf, modinfo } from '../modules/module.ts';
+import type { Judgement } from '../modules/standing.ts';
+import type { Verdict } from '../modules/verdict.ts';
+import { checkClaim } from '../modules/packages/claims.ts';
+import type { Input, InputProblem, Origin } from './inputs.ts';
+import { readStored } from './reading-pool.ts';
+import { cacheDirectory, ScanCache } from './scan-cache.ts';
+import type { ReadModule, StoredModule } from './scan-protocol.ts';
+
+export interface ReadEntry extends ReadModule {
+  readonly file: string;
+  readonly sha256: string;
+  readonly origin: Origin;
+}
+
+export interface Reading {
+  readonly entries: readonly ReadEntry[];
+  readonly problems: readonly ScanProblem[];
+}
+
+export interface Keys {
+  readonly kernel: readonly Uint8Array[];
+  readonly given: readonly Uint8Array[];
+}
+
+export interface ReadingOptions {
+  /** What tells this reading from another, for the cache; undefined for none. */
+  readonly cacheAs: readonly string[] | undefined;
+  readonly deep: boolean;
+  readonly onRead: (done: number) => void;
+}
+
+/** Reads all modules of a stream; what cannot be read is a problem, and the rest is read. */
+export async function readAll(
+  inputs: AsyncIterable<Input | InputProblem>,
+  keys: Keys,
+  options: ReadingOptions,
+): Promise<Reading> {
+  const cache = cacheOf(keys, options);
+  const remembered = cache?.read() ?? new Map<string, ReadModule>();
+  const problems: ScanProblem[] = [];
+  const origins = new Map<string, Origin>();
+  const entries: ReadEntry[] = [];
+  const used = new Map<string, ReadModule>();
+
+  async function* stored(): AsyncGenerator<StoredModule> {
+    for await (const each of inputs) {
+      if (each.kind === 'problem') {
+        problems.push({ file: each.path, offset: null, message: each.why });
+        continue;
+      }
+      const bytes = each.read();
+      if (!bytes.ok) {
+        problems.push({ file: each.label, offset: null, message: bytes.error });
+        continue;
+      }
+      origins.set(each.label, each.origin);
+      yield { label: each.label, bytes: bytes.value };
+    }
+  }
+  const setup = {
+    kernelCertificates: keys.kernel,
+    givenCertificates: keys.given,
+    known: new Set(remembered.keys()),
+    deep: options.deep,
+  };
+  await readStored(stored(), setup, (answers) => {
+    for (const { label: file, sha256, read: fresh, problem } of answers) {
+      if (problem !== undefined) problems.push(problem);
+      const read = fresh ?? remembered.get(sha256);
+      const origin = origins.get(file);
+      if (read === undefined || origin === undefined) continue;
+      used.set(sha256, read);
+      // A file that is there twice was remembered under its first name.
+      const module = read.module.file === file ? read.module : { ...read.module, file };
+      entries.push({ ...read, module, file, sha256, origin });
+    }
+    options.onRead(entries.length + problems.length);
+  });
+  if (used.size !== remembered.size || [...used.keys()].some((each) => !remembered.has(each))) {
+    cache?.write(used);
+  }
+  return {
+    entries: entries.sort((a, b) => (a.file < b.file ? -1 : 1)),
+    problems: problems.sort((a, b) => (a.file < b.file ? -1 : 1)),
+  };
+}
+
+function cacheOf(keys: Keys, { cacheAs, deep }: ReadingOptions): ScanCache | undefined {
+  const directory = cacheAs === undefined ? undefined : cacheDirectory();
+  if (directory === undefined || cacheAs === undefined) return undefined;
+  return new ScanCache(directory, [...cacheAs, String(deep)], [...keys.kernel, ...keys.given]);
+}
+
+export interface Surveyed extends ReadEntry, Judgement {
+  readonly verdict: Verdict;
+  readonly gplOnly: readonly string[];
+}
+
+/** What a module is judged beside: the kernel, and the modules whose exports it may use. */
+export interface Surroundings {
+  readonly kernel: Kernel;
+  readonly buildSigns: boolean;
+  /** Modules that are there to be loaded first, and are not judged themselves. */
+  readonly providers: readonly ReadEntry[];
+  readonly sourceOf?: (entry: ReadEntry) => SourceFinding | undefined;
+}
+
+export function judgeAll(
+  entries: readonly ReadEntry[],
+  { kernel, buildSigns, providers, sourceOf }: Surroundings,
+): readonly Surveyed[] {
+  const candidates = [...entries, ...providers].map(candidateOf);
+  const verdicts = judgeTree(candidates, kernel);
+  const isGplOnly = gplOnlyAmong(candidates, kernel);
+  return entries.map((entry) => {
+    const verdict = verdicts.get(entry.file);
+    if (verdict === undefined) throw new Error(`no verdict on ${entry.file}`);
+    const gplOnly = importsOf(entry.module).flatMap(({ name }) => (isGplOnly(name) ? [name] : []));
+    const judgement = standingOf(entry.module, {
+      fileName: bareName(entry.file),
+      signature: entry.signature,
+      verdict,
+      gplOnly,
+      buildSigns,
+      packageClaim: claimOf(entry),
+      source: sourceOf?.(entry),
+    });
+    return { ...entry, verdict, gplOnly, ...judgement };
+  });
+}
+
+function claimOf({ module, origin }: ReadEntry): PackageClaim | undefined {
+  const licence = origin.package?.licence;
+  if (licence === undefined) return undefined;
+  const { result, says } = checkClaim(modinfo(module, 'license'), licence);
+  return { outcome: result, says };
+}
+
+const candidateOf = ({ module, signature }: ReadEntry): Candidate => ({ module, signature });
+
+function gplOnlyAmong(candidates: readonly Candidate[], kernel: Kernel) {
+  const index = exportIndex(candidates);
+  return (name: string): boolean =>
+    (kernel.exports.get(name) ?? index.get(name)?.symbol)?.gplOnly === true;
+}
+
+/** `/lib/modules/…/snd-hda-intel.ko.xz` is `snd-hda-intel`. */
+export const bareName = (file: string): string =>
+  basename(file).replace(/\.ko(\.(xz|zst|gz|lz4))?$/, '');

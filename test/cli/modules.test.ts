@@ -1,0 +1,289 @@
+/** `bulkhead modules` as it is used: over a small kernel of our own, and over files that are hostile. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { ScanReport } from '../../src/modules/reports/report.ts';
+import {
+  buildModule,
+  sampleModinfo,
+  sampleVermagic,
+  type ModuleSpec,
+} from '../modules/elf-builder.ts';
+
+const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
+const root = mkdtempSync(join(tmpdir(), 'bulkhead-modules-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const release = '6.12.118';
+const kernel = join(root, 'kernel');
+const tree = join(kernel, 'lib/modules', release);
+
+function put(path: string, content: string | Uint8Array): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+  return path;
+}
+
+const line = (name: string, kind: string, by = 'vmlinux') =>
+  `0x00000001\t${name}\t${by}\t${kind}\t\n`;
+put(
+  join(kernel, `usr/src/linux-headers-${release}/Module.symvers`),
+  `0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n${line('printk', 'EXPORT_SYMBOL')}${line('rcu', 'EXPORT_SYMBOL_GPL')}`,
+);
+put(join(kernel, `usr/src/linux-headers-${release}/include/config/kernel.release`), `${release}\n`);
+put(
+  join(kernel, `boot/config-${release}`),
+  'CONFIG_MODVERSIONS=y\nCONFIG_MODULE_SIG=y\nCONFIG_MODULE_FORCE_LOAD=y\n',
+);
+
+const crc = 1;
+const module = (name: string, spec: ModuleSpec = {}) =>
+  buildModule({ name, layoutCrc: crc, imports: [{ name: 'printk', crc }], ...spec });
+const licensed = (name: string, licence: string) => ({
+  modinfo: [`license=${licence}`, ...sampleModinfo(name).slice(1)],
+});
+
+put(
+  join(tree, 'kernel/lib.ko'),
+  module('lib', { exports: [{ name: 'lib_do', gplOnly: true, crc }] }),
+);
+put(
+  join(tree, 'kernel/user.ko.gz'),
+  gzipSync(
+    module('user', {
+      imports: [
+        { name: 'lib_do', crc },
+        { name: 'rcu', crc },
+      ],
+    }),
+  ),
+);
+
+function run(...words: string[]) {
+  const { stdout, stderr, status } = spawnSync(bulkhead, ['modules', ...words], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] ?? '', HOME: root, XDG_CACHE_HOME: join(root, 'cache') },
+    maxBuffer: 64 * 2 ** 20,
+  });
+  assert.doesNotMatch(stderr, /^\s+at /m, stderr);
+  return { stdout, stderr, status };
+}
+
+const onKernel = ['--kernel', kernel, '--no-cache'];
+const scan = (...words: string[]) => run('scan', ...onKernel, ...words);
+const reportOf = (stdout: string) => JSON.parse(stdout) as ScanReport;
+
+describe('bulkhead modules scan', () => {
+  test('judges every module of a kernel', () => {
+    const { stdout, status } = scan('--json');
+    const report = reportOf(stdout);
+    assert.equal(status, 0);
+    assert.equal(report.kernel.release, release);
+    const user = report.modules.find((each) => each.name === 'user');
+    assert.ok(user !== undefined && user.file.endsWith('user.ko.gz'));
+    assert.deepEqual(user.gplOnly, ['lib_do', 'rcu']);
+    assert.equal(user.loader.result, 'load');
+    assert.equal(user.loader.errno, null);
+    assert.equal(user.loader.taints, 'E');
+    assert.equal(user.licence, 'GPL');
+    assert.equal(user.standing, 'unsupported');
+    assert.equal(user.meets, null);
+  });
+
+  test('needs the rest of the tree when one file is named', () => {
+    const [only] = reportOf(scan('--json', join(tree, 'kernel/user.ko.gz')).stdout).modules;
+    assert.equal(only?.loader.result, 'load');
+  });
+
+  test('shows a liar first, and why', () => {
+    const liar = put(
+      join(root, 'liar/liar.ko'),
+      module('liar', licensed('liar', 'GPL\0Proprietary')),
+    );
+    const { stdout, status } = scan(liar);
+    assert.equal(status, 0);
+    assert.match(stdout, /^contradicted: 1 module\n/);
+    assert.match(stdout, /liar +GPL +loads, taints E/);
+  });
+
+  test('says with its status that a demand is not met', () => {
+    const file = join(tree, 'kernel/lib.ko');
+    assert.equal(scan('--require', 'unsupported', file).status, 0);
+    assert.equal(scan('--require', 'signed', file).status, 3);
+    assert.equal(scan('--require', 'sound', file).status, 1);
+    const policy = put(
+      join(root, 'policy.xml'),
+      '<bulkhead version="1"><modules><deny name="lib" reason="old"/></modules></bulkhead>\n',
+    );
+    const denied = scan('--json', '-p', policy, file);
+    assert.equal(denied.status, 3);
+    assert.equal(reportOf(denied.stdout).modules[0]?.denied, 'old');
+  });
+
+  test('writes every format', () => {
+    const formats = {
+      csv: /^file,/,
+      sarif: /"2\.1\.0"/,
+      spdx: /SPDX-2\.3/,
+      cyclonedx: /"CycloneDX"/,
+    };
+    for (const [format, pattern] of Object.entries(formats)) {
+      const { stdout, status } = scan('--format', format);
+      assert.equal(status, 0, format);
+      assert.match(stdout, pattern);
+      if (format !== 'csv') assert.ok(JSON.parse(stdout));
+    }
+    assert.equal(scan('--format', 'yaml').status, 2);
+  });
+
+  test('reads the rest when files are broken, and says what is wrong with each', () => {
+    const folder = join(root, 'broken');
+    const good = module('good');
+    put(join(folder, 'good.ko'), good);
+    put(join(folder, 'text.ko'), 'no module at all');
+    put(join(folder, 'cut.ko'), good.subarray(0, 200));
+    put(join(folder, 'empty.ko'), '');
+    put(join(folder, 'cut.ko.gz'), gzipSync(good).subarray(0, 60));
+    const huge = Uint8Array.from(good);
+    // The size of the second section, 4 GiB: e_shoff, a header of 64 bytes, sh_size at 32.
+    const view = new DataView(huge.buffer);
+    view.setBigUint64(Number(view.getBigUint64(40, true)) + 64 + 32, 2n ** 32n, true);
+    put(join(folder, 'huge.ko'), huge);
+    put(join(folder, 'bomb.ko.gz'), gzipSync(Buffer.alloc(600 * 2 ** 20), { level: 9 }));
+    put(join(folder, 'sparse.ko'), '');
+    truncateSync(join(folder, 'sparse.ko'), 2 ** 40);
+    symlinkSync('..', join(folder, 'loop'));
+    const elf = put(join(folder, 'object.ko'), good);
+    writeFileSync(elf, buildModule({ structBytes: 0, modinfo: false }));
+    const { stdout, stderr, status } = scan('--json', folder);
+    assert.equal(status, 1);
+    const { modules, problems } = reportOf(stdout);
+    assert.deepEqual(
+      modules.map((each) => each.name),
+      ['good'],
+    );
+    const names = problems.map((each) => each.file.slice(folder.length + 1)).sort();
+    assert.deepEqual(names, [
+      'bomb.ko.gz',
+      'cut.ko',
+      'cut.ko.gz',
+      'empty.ko',
+      'huge.ko',
+      'object.ko',
+      'sparse.ko',
+      'text.ko',
+    ]);
+    for (const name of names) assert.match(stderr, new RegExp(`${name}: .+`));
+  });
+
+  test('tells a module of another architecture from one that loads', () => {
+    const other = put(join(root, 'arm/arm.ko'), module('arm', { machine: 183 }));
+    const [report] = reportOf(scan('--json', other).stdout).modules;
+    assert.equal(report?.machine, 'arm64');
+    assert.equal(report.loader.errnoName, 'ENOEXEC');
+    assert.equal(report.loader.errno, 8);
+  });
+
+  test(
+    'cannot read what it may not',
+    { skip: process.getuid?.() === 0 && 'root reads all' },
+    () => {
+      const file = put(join(root, 'closed/closed.ko'), module('closed'));
+      chmodSync(file, 0);
+      assert.match(scan(file).stderr, /closed\.ko: .*permission denied/);
+    },
+  );
+
+  test('remembers what it has read, and reads what has changed', () => {
+    const folder = join(root, 'cached');
+    for (let index = 0; index < 40; index++) {
+      put(join(folder, `m${index}.ko`), module(`m${index}`));
+    }
+    const cached = () => reportOf(run('scan', '--kernel', kernel, '--json', folder).stdout);
+    const first = cached();
+    assert.equal(first.modules.length, 40);
+    assert.deepEqual(cached(), first);
+    put(join(folder, 'm7.ko'), module('m7', licensed('m7', 'Proprietary')));
+    const changed = cached().modules.find((each) => each.name === 'm7');
+    assert.equal(changed?.licence, 'Proprietary');
+  });
+
+  test('says what is missing when there is no kernel', () => {
+    const { stderr, status } = run('scan', '--kernel', join(root, 'liar'));
+    assert.equal(status, 1);
+    assert.match(stderr, /Cannot find a kernel/);
+  });
+});
+
+describe('bulkhead modules predict', () => {
+  test('carries what one load leaves behind to the next', () => {
+    const closed = put(join(root, 'p/closed.ko'), module('closed', licensed('closed', 'MIT')));
+    const bad = put(
+      join(root, 'p/bad.ko'),
+      module('bad', { imports: [{ name: 'rcu', crc }], ...licensed('bad', 'MIT') }),
+    );
+    const { stdout, status } = run('predict', ...onKernel, '--json', closed, bad);
+    assert.equal(status, 3);
+    const { modules } = JSON.parse(stdout) as {
+      modules: { loader: ScanReport['modules'][0]['loader'] }[];
+    };
+    assert.equal(modules[0]?.loader.taints, 'PE');
+    assert.match(modules[0].loader.messages.join('\n'), /module license 'MIT' taints kernel/);
+    assert.equal(modules[1]?.loader.errnoName, 'ENOENT');
+    assert.deepEqual(modules[1].loader.messages, ['bad: Unknown symbol rcu (err -2)']);
+  });
+
+  test('follows the command line that it is given', () => {
+    const file = join(tree, 'kernel/lib.ko');
+    const { stdout } = run('predict', ...onKernel, '--cmdline', 'module_blacklist=lib', file);
+    assert.match(stdout, /refused with EPERM/);
+    assert.match(stdout, /kernel log: Module lib is blacklisted/);
+  });
+});
+
+test('bulkhead modules explain tells what a module uses, and who uses it', () => {
+  const { stdout, status } = run('explain', ...onKernel, 'lib');
+  assert.equal(status, 0);
+  assert.match(stdout, /used by user \(1\)/);
+  assert.match(run('explain', ...onKernel, 'usr').stderr, /did you mean "user"/);
+});
+
+test('bulkhead modules upgrade says what would no longer load, and why', () => {
+  const next = join(root, 'next');
+  const newer = '6.13.0';
+  put(
+    join(next, `usr/src/linux-headers-${newer}/Module.symvers`),
+    `0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n0x00000002\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n`,
+  );
+  put(join(next, `usr/src/linux-headers-${newer}/include/config/kernel.release`), `${newer}\n`);
+  put(join(next, `boot/config-${newer}`), 'CONFIG_MODVERSIONS=y\n');
+  put(
+    join(next, `lib/modules/${newer}/kernel/other.ko`),
+    module('other', {
+      modinfo: [
+        ...sampleModinfo('other').slice(0, 4),
+        `vermagic=${sampleVermagic.replace(release, newer)}`,
+      ],
+    }),
+  );
+  const { stdout, status } = run('upgrade', ...onKernel, '--to', next, '--json');
+  assert.equal(status, 3, stdout);
+  const { stops } = JSON.parse(stdout) as { stops: { file: string; why: { cause: string }[] }[] };
+  const lib = stops.find((each) => each.file.endsWith('lib.ko'));
+  assert.deepEqual(
+    lib?.why.map((each) => each.cause),
+    ['CRC'],
+  );
+});

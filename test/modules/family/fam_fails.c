@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define FAMILY_RESULT (-ENODEV)
+#include "family.h"

@@ -1,0 +1,33 @@
+/**
+ * The family: each case is a sequence of loads on a kernel that has loaded nothing yet, and what the last
+ * of them comes to. The C sources beside this file are the bases; the rest is done to the built modules.
+ *
+ * `loads` gives the module's own taints, `refused` the errno. That is only to show that a case tests what it
+ * says: the prediction is compared with all that the kernel does.
+ */
+import type { Case } from '../../../src/testing/oracle/cases.ts';
+import { elf, relocations, ways } from './files.ts';
+import { licenceTags, licences, otherLicences } from './licences.ts';
+import { signatures } from './signatures.ts';
+import { inheritance, livepatch, namespaces, symbols } from './symbols.ts';
+import { names, otherTaints } from './taints.ts';
+import { vermagics, versions } from './versions.ts';
+
+/** On a kernel that was started as Debian starts it. */
+export const cases: readonly Case[] = [
+  ...licences,
+  ...otherLicences,
+  ...licenceTags,
+  ...otherTaints,
+  ...names,
+  ...vermagics,
+  ...versions,
+  ...symbols,
+  ...inheritance,
+  ...namespaces,
+  ...livepatch,
+  ...signatures,
+  ...elf,
+  ...relocations,
+  ...ways,
+];

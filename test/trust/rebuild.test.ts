@@ -1,0 +1,156 @@
+/** Modules built here as their vendor would, and built again from what is offered as their source. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { readElf } from '../../src/modules/elf.ts';
+import { readModule } from '../../src/modules/read-module.ts';
+import { prepareKernelFiles } from '../../src/testing/oracle/kernel-files.ts';
+import { findCompiler } from '../../src/trust/compiler.ts';
+import { runInJail } from '../../src/trust/jail.ts';
+import { findKernelBuild, type KernelBuild } from '../../src/trust/kernel-build.ts';
+import { rebuild, type Rebuilt } from '../../src/trust/rebuild.ts';
+import { archiveOf } from '../../src/trust/source-files.ts';
+
+type Files = Readonly<Record<string, string | Uint8Array>>;
+
+const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
+const skip = kernel.ok ? false : kernel.error;
+const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-rebuild-'));
+
+const honest: Files = {
+  Makefile: 'obj-m := sum.o\nsum-y := main.o parts/add.o\n',
+  'main.c': `#include <linux/module.h>
+int add(int a, int b);
+static int __init sum_init(void)
+{
+	WARN_ON(add(1, 2) != 3);
+	pr_info("sum %d\\n", add(40, 2));
+	return 0;
+}
+static void __exit sum_exit(void) { }
+module_init(sum_init);
+module_exit(sum_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Adds");
+`,
+  'parts/add.c': 'int add(int a, int b);\nint add(int a, int b) { return a + b + 0; }\n',
+};
+
+function folderWith(files: Files): string {
+  const folder = mkdtempSync(join(scratch, 'source-'));
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  return folder;
+}
+
+function kernelBuild(): KernelBuild {
+  assert.ok(kernel.ok);
+  const build = findKernelBuild(kernel.value.release, kernel.value.headers);
+  assert.ok(build.ok, build.ok ? '' : build.error);
+  return build.value;
+}
+
+/** As DKMS does: in another folder than ours, whose path `WARN_ON` leaves in the module. */
+async function vendorBuild(files: Files): Promise<Uint8Array> {
+  const { headers, mounts } = kernelBuild();
+  const source = { folder: folderWith(files), files: Object.keys(files), compiled: [] };
+  const writable = '/var/lib/dkms/sum/1.0/build';
+  const script = `tar -xf - && make -C ${headers} M=${writable} CONFIG_DEBUG_INFO_BTF_MODULES= modules 2>&1 && cat sum.ko >&3`;
+  const run = await runInJail({
+    command: ['sh', '-c', script],
+    writable,
+    mounts: [{ from: undefined, to: '/usr/src' }, ...mounts],
+    input: archiveOf(source),
+  });
+  assert.ok(run.ok, run.ok ? '' : run.error);
+  assert.deepEqual(run.value.end, { kind: 'exit', status: 0 }, run.value.lastLines.join('\n'));
+  return run.value.result;
+}
+
+async function rebuilt(module: Uint8Array, files: Files): Promise<Rebuilt> {
+  const read = readModule('/var/lib/dkms/sum.ko', module);
+  const elf = readElf(module);
+  assert.ok(read.ok && elf.ok);
+  return rebuild(read.value, elf.value, folderWith(files), kernelBuild());
+}
+
+const why = (result: Rebuilt): string =>
+  result.outcome === 'cannot tell' ? [result.why, ...result.lastLines].join('\n') : result.outcome;
+
+suite('rebuild()', { skip }, () => {
+  after(() => rmSync(scratch, { recursive: true }));
+
+  test('reproduces a module from its source, wherever it was built', async () => {
+    const module = await vendorBuild(honest);
+    assert.ok(Buffer.from(module).includes('/var/lib/dkms/sum/1.0/build/main.c'));
+    const result = await rebuilt(module, honest);
+    assert.equal(result.outcome, 'reproduced', why(result));
+    assert.ok(result.outcome === 'reproduced' && result.comparison.compared.relocations > 0);
+    assert.deepEqual(result.comparison.modinfo, []);
+  });
+
+  test('names the function in which a constant was changed', async () => {
+    const add = 'int add(int a, int b);\nint add(int a, int b) { return a + b + 1; }\n';
+    const module = await vendorBuild({ ...honest, 'parts/add.c': add });
+    const result = await rebuilt(module, honest);
+    assert.equal(result.outcome, 'differs', why(result));
+    assert.ok(result.outcome === 'differs' && result.comparison.changed.includes('add'));
+  });
+
+  test('builds nothing from compiled code in the source', async () => {
+    const object = compile('int add(int a, int b) { return a + b + 7; }\n');
+    const { 'parts/add.c': _source, ...rest } = honest;
+    const blob = { 'parts/add.o_shipped': object, 'parts/.add.o.cmd': '' };
+    const module = await vendorBuild({ ...rest, ...blob });
+    const result = await rebuilt(module, { ...rest, ...blob });
+    assert.equal(result.outcome, 'cannot tell');
+    assert.deepEqual(result.compiled, ['parts/add.o_shipped']);
+    assert.match(why(result), /compiled code that was left out/);
+    const replaced = await rebuilt(module, { ...honest, ...blob });
+    assert.equal(replaced.outcome, 'differs', why(replaced));
+  });
+
+  test('tells a build that fails from a module that differs', async () => {
+    const module = await vendorBuild(honest);
+    const result = await rebuilt(module, { ...honest, 'main.c': 'no C\n' });
+    assert.equal(result.outcome, 'cannot tell');
+    assert.match(why(result), /failed with status[^]*main\.c/);
+    const without = await rebuilt(module, { README: 'none\n' });
+    assert.match(why(without), /no makefile in .* builds a kernel module/);
+  });
+});
+
+function compile(text: string): Uint8Array {
+  const folder = folderWith({ 'blob.c': text });
+  execFileSync('gcc-14', ['-O2', '-fno-pic', '-mcmodel=kernel', '-c', 'blob.c'], { cwd: folder });
+  return execFileSync('cat', ['blob.o'], { cwd: folder });
+}
+
+suite('findCompiler()', () => {
+  test('says which compiler is missing and how to install it', async () => {
+    const result = await findCompiler(['GCC: (Debian 3.3.6-1) 3.3.6']);
+    assert.ok(!result.ok);
+    assert.match(
+      result.error,
+      /GCC 3\.3\.6 \(Debian 3\.3\.6-1\) is not installed.*apt install gcc-3/,
+    );
+  });
+
+  test('does not guess when the module names none, or another than GCC', async () => {
+    assert.equal((await findCompiler([])).ok, false);
+    assert.equal((await findCompiler(['Debian clang version 19.1.7'])).ok, false);
+  });
+});
+
+suite('findKernelBuild()', () => {
+  test('says where it looked and what to install', () => {
+    const result = findKernelBuild('1.2.3-none');
+    assert.ok(!result.ok);
+    assert.match(result.error, /"\/usr\/src\/linux-headers-1\.2\.3-none".*apt install/);
+  });
+});
