@@ -65,8 +65,8 @@ const suites = {
     daemons: ['prometheus'],
   },
   bench: {
-    purpose: 'the benchmarks (small C programs and jails)',
-    packages: ['gcc', 'libc6-dev', 'bubblewrap'],
+    purpose: 'the benchmarks (small C programs, jails, the tools of kmod)',
+    packages: ['gcc', 'libc6-dev', 'bubblewrap', 'kmod', 'xz-utils'],
   },
   accounts: {
     purpose: 'the tests that create and remove accounts',
