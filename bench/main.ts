@@ -18,7 +18,7 @@ import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
 import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
-import { benchAllModules, benchModules } from './modules.ts';
+import { benchAllModules, benchModules, benchSource } from './modules.ts';
 import { benchPlacement } from './placement.ts';
 import { benchPlan } from './plan.ts';
 import type { Section } from './samples.ts';
@@ -40,6 +40,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   history: benchHistory,
   modules: benchModules,
   'all-modules': benchAllModules,
+  source: benchSource,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]

@@ -2,10 +2,11 @@
  * A whole scan of a kernel's modules, with verdicts, beside what unpacking the same files costs on all cores, and
  * beside the tools of kmod. The kernels are Debian's packages, unpacked, not installed.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { behindMetaPackage, unpackPackage, updateLists } from '../src/testing/vm/apt.ts';
+import { behindMetaPackage, newestOf, unpackPackage, updateLists } from '../src/testing/vm/apt.ts';
 import type { Bench } from './bench.ts';
 import { runOnce } from './floor.ts';
 import { compare, inTurn, spreadOf, type Row, type Section } from './samples.ts';
@@ -34,8 +35,7 @@ async function scanSection(bench: Bench, flavour: Flavour): Promise<Section> {
   const { tree, release, files } = modulesOf(kernel);
   const list = join(bench.directory, `${flavour.label}.list`);
   writeFileSync(list, files.map((file) => `${file}\n`).join(''));
-  const scan = ['modules', 'scan', '--kernel', kernel, '--json', tree];
-  const ways = waysOf(bench, scan, list, { kernel, release, count: files.length });
+  const ways = waysOf(bench, list, { kernel, tree, release, count: files.length });
   const peaks: number[][] = ways.map(() => []);
   const samples = await inTurn(
     bench.quick ? 2 : 7,
@@ -60,8 +60,56 @@ async function scanSection(bench: Bench, flavour: Flavour): Promise<Section> {
   };
 }
 
+/** Source match of every module of the full kernel, beside a digest of the same source. */
+export async function benchSource(bench: Bench): Promise<Section> {
+  const kernel = join(bench.directory, full.label);
+  if (!existsSync(kernel)) await fetchKernel(full, bench.directory, kernel);
+  const { release, files } = modulesOf(kernel);
+  const source = await fetchSource(bench.directory);
+  const program = bench.built.command ?? [entry];
+  const match = ['modules', 'match', '--all', '--json', '--source', source];
+  const places = [`--kernel=${kernel}`, `--kernel=${imageOf(kernel)}`, `--headers=${kernel}`];
+  const ways: readonly Way[] = [
+    [
+      'md5sum of its *.c and *.h',
+      ['sh', '-c', 'find "$0" -name "*.[ch]" -print0 | xargs -0 md5sum >/dev/null', source],
+    ],
+    [
+      'bulkhead modules match --all',
+      ['sh', '-c', 'exec "$0" "$@" >/dev/null', ...program, ...match, ...places],
+    ],
+  ];
+  const samples = await inTurn(
+    bench.quick ? 1 : 3,
+    ways.map(
+      ([, command]) =>
+        () =>
+          runOnce(bench.floor, command).milliseconds,
+    ),
+    bench.signal,
+  );
+  return {
+    name: 'source',
+    title: `Compare ${files.length} modules of ${release} with the kernel's source, unpacked`,
+    beside: 'md5sum',
+    rows: ways.map(([label], index) => compare(label, samples[index] ?? [], samples[0] ?? [])),
+    notes: ['the modules are remembered from the scan before; their source is read anew'],
+  };
+}
+
+async function fetchSource(scratch: string): Promise<string> {
+  const name = 'linux-source-6.12';
+  const found = await newestOf(name);
+  if (found === undefined) throw new Error(`apt knows no package ${name}`);
+  await unpackPackage(found, scratch, join(scratch, 'source'));
+  const tarball = join(scratch, 'source/usr/src', `${name}.tar.xz`);
+  execFileSync('tar', ['-C', scratch, '-xf', tarball]);
+  return join(scratch, name);
+}
+
 interface Measured {
   readonly kernel: string;
+  readonly tree: string;
   readonly release: string;
   readonly count: number;
 }
@@ -70,31 +118,30 @@ type Way = readonly [label: string, command: readonly string[], goal?: number];
 
 function waysOf(
   { built }: Bench,
-  scan: readonly string[],
   list: string,
-  { kernel, release, count }: Measured,
+  { kernel, tree, release, count }: Measured,
 ): readonly Way[] {
   const cores = availableParallelism();
   const share = Math.ceil(count / cores);
   const shell = (script: string): readonly string[] => ['sh', '-c', `${script} >/dev/null`];
   const program = built.command ?? [entry];
-  // Without the image of the kernel there is no key to verify signatures with.
-  const unverified = [
-    ...['modules', 'scan', '--kernel', `${kernel}/usr/lib/modules/${release}`],
-    ...['--kernel', `${kernel}/usr/src/linux-headers-${release}`, '--json', '--no-cache'],
-    `${kernel}/usr/lib/modules/${release}`,
-  ];
+  // The image has the keys; without it there is nothing to verify signatures by.
+  const image = `--kernel=${imageOf(kernel)}`;
   const quiet = (words: readonly string[]) => ['sh', '-c', 'exec "$0" "$@" >/dev/null', ...words];
+  const scan = (...words: readonly string[]) =>
+    quiet([...program, 'modules', 'scan', '--json', `--kernel=${kernel}`, ...words, tree]);
   return [
     [`xz -dc, ${cores} processes`, shell(`xargs -P ${cores} -n ${share} xz -dc <${list}`)],
-    ['bulkhead modules scan --no-cache', quiet([...program, ...scan, '--no-cache']), 1.3],
-    ['bulkhead modules scan, signatures not verified', quiet([...program, ...unverified])],
-    ['bulkhead modules scan, unchanged', quiet([...program, ...scan])],
+    ['bulkhead modules scan --no-cache', scan(image, '--no-cache'), 1.3],
+    ['  without the keys: no signature verified', scan('--no-cache')],
+    ['bulkhead modules scan, unchanged since', scan(image)],
     ['modinfo, one process', shell(`xargs -n 100000 /usr/sbin/modinfo <${list}`)],
     ['modinfo, a process a module', shell(`xargs -n 1 /usr/sbin/modinfo <${list}`)],
     ['depmod -n -e', shell(depmod(kernel, release))],
   ];
 }
+
+const imageOf = (kernel: string) => `${kernel}-image`;
 
 const depmod = (kernel: string, release: string) =>
   `/usr/sbin/depmod -n -a -e -E "$(find ${kernel} -name Module.symvers)" -b ${kernel}/usr ${release} 2>/dev/null`;
@@ -111,6 +158,8 @@ async function fetchKernel(
     if (found === undefined) throw new Error(`apt knows no package ${each}`);
     await unpackPackage(found, scratch, into);
   }
+  mkdirSync(imageOf(into));
+  renameSync(join(into, 'boot'), join(imageOf(into), 'boot'));
 }
 
 function modulesOf(kernel: string) {

@@ -32,9 +32,12 @@ export const kernelSuites = [
   'test/placement/parts.test.ts',
   'test/placement/placement.test.ts',
   'test/store/durability.test.ts',
+  'test/trust/evidence.test.ts',
+  'test/trust/false-alarms.test.ts',
   'test/trust/jail.test.ts',
   'test/trust/real-modules.test.ts',
   'test/trust/rebuild.test.ts',
+  'test/trust/source-match.test.ts',
 ];
 
 export function okSteps(): readonly Step[] {

@@ -9,6 +9,8 @@ import { commands, makeProgram } from './program.ts';
 
 async function main(): Promise<void> {
   process.stdout.on('error', closedPipe);
+  // Whoever has closed it does not want to know.
+  process.stderr.on('error', () => undefined);
   const words = process.argv.slice(2);
   const [first = ''] = words;
   if (first === '--version' || first === '-V') {
@@ -36,8 +38,10 @@ const isCommanderError = (error: unknown): error is CommanderError =>
 
 /** `bulkhead status | head` ends quietly. */
 function closedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitCodes.done);
+  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  // A disk is full, or a file system has failed: what was written is not whole.
+  process.stderr.write(`bulkhead: Cannot write the output: ${error.message}\n`);
+  process.exit(exitCodes.failed);
 }
 
 function crash(error: unknown): void {

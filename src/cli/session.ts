@@ -4,7 +4,8 @@ import { loadPolicy, type Loaded } from '../agent/load.ts';
 import type { Driver } from '../host/driver.ts';
 import { instancePattern, pathsOf, type Paths } from '../host/paths.ts';
 import { probeDriver } from '../host/probe.ts';
-import { printDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
+import { printableJson } from '../modules/reports/json-pieces.ts';
+import { printable, printDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import type { Policy } from '../policy/policy.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { terminalOf } from './terminal.ts';
@@ -16,8 +17,9 @@ export function pathsFor(command: Command): Paths | undefined {
   return undefined;
 }
 
+/** One line, whatever names and texts of others are in it. */
 export function complain(message: string): void {
-  process.stderr.write(`bulkhead: ${message}\n`);
+  process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
 
 export function print(text: string): void {
@@ -29,7 +31,7 @@ export const count = (number: number, noun: string) =>
   `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
 }
 
 /** As many lines as a person reads; the rest is counted. */

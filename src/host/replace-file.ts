@@ -9,7 +9,9 @@ export function replaceFile(path: string, text: string, mode = 0o644): void {
   rmSync(temporary, { force: true });
   const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
   try {
-    writeSync(fd, text);
+    const bytes = Buffer.from(text);
+    // A disk that fills up takes a part and says so with the next.
+    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

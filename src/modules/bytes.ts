@@ -21,8 +21,17 @@ export class FormatError extends Error implements FormatProblem {
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-const latin1 = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+/** So many arguments a call takes. */
+const piece = 4096;
+
+/** In pieces: an array of one text a byte would take a hundred times the memory. */
+function latin1(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += piece) {
+    text += String.fromCharCode.apply(null, Array.from(bytes.subarray(at, at + piece)));
+  }
+  return text;
+}
 
 /** Text of bytes: UTF-8 where it is, otherwise a character a byte, so that no two texts become one. */
 export function textOf(bytes: Uint8Array): string {

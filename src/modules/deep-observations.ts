@@ -1,6 +1,7 @@
 /**
  * Facts about the code and data of a module, from its symbols' sizes and its relocations. x86-64 alone.
  */
+import { FormatError } from './bytes.ts';
 import {
   elfTypes,
   machines,
@@ -39,11 +40,15 @@ interface SectionReferences {
   readonly types: Uint32Array;
 }
 
+/** Several times what the largest drivers have in one section. */
+const relocationsMax = 2 ** 22;
+
 /** The relocations of each section of code, in the order of the places they change. */
 class References {
   readonly #elf: Elf;
   readonly #known = new Map<number, SectionReferences>();
   readonly #sections = new Map<number, Section>();
+  #left = relocationsMax;
 
   constructor(elf: Elf) {
     this.#elf = elf;
@@ -61,6 +66,10 @@ class References {
   }
 
   #read(section: Section | undefined): SectionReferences {
+    this.#left -= (section?.size ?? 0) / 24;
+    if (this.#left < 0) {
+      throw new FormatError('has more relocations than any module', section?.headerOffset ?? 0);
+    }
     const all = section === undefined ? [] : [...this.#elf.relocations(section)];
     all.sort((one, other) => one.offset - other.offset);
     return {
@@ -155,7 +164,8 @@ function wrappersOf(
     const target = targets[index];
     if (gplOnly || target === undefined) return [];
     const called = onlyCall(elf, symbols, references, target);
-    return called === undefined ? [] : [[name, called] as const];
+    const passed = called === undefined ? pointedTo(elf, symbols, references, target) : [called];
+    return passed.map((each) => [name, each] as const);
   });
 }
 
@@ -195,6 +205,30 @@ function calledName(
     return undefined;
   const opcode = elf.view.bytes[section.offset + offsets[at]! - 1] ?? 0;
   return callTypes.has(types[at]!) && callBytes.has(opcode) ? symbols.name(symbol) : undefined;
+}
+
+/** R_X86_64_64: an address in data. */
+const addressType = 1;
+
+/** The symbols outside of the module that small exported data points to, and to nothing else. */
+function pointedTo(
+  elf: Elf,
+  symbols: SymbolTable,
+  references: References,
+  { section: index, value, size }: ExportTarget,
+): string[] {
+  const section = index < sectionIndexes.reserved ? elf.sections[index] : undefined;
+  if (section?.type !== sectionTypes.progbits || size > wrapperBytesMax) return [];
+  if ((section.flags & sectionFlags.execute) !== 0) return [];
+  const { offsets, symbols: named, types } = references.of(index);
+  const names: string[] = [];
+  for (let at = lowerBound(offsets, value); offsets[at]! < value + size; at++) {
+    const symbol = named[at]!;
+    if (types[at] !== addressType || names.length === wrapperReferencesMax) return [];
+    if (symbol >= symbols.count || symbols.section(symbol) !== sectionIndexes.undefined) return [];
+    names.push(symbols.name(symbol));
+  }
+  return names;
 }
 
 const denseBytesMin = 16 * 1024;

@@ -100,6 +100,8 @@ export class Elf {
   /** The table of the sections' own names. */
   readonly sectionNames: Section;
   readonly #byName: ReadonlyMap<string, Section>;
+  /** Of names whose first section is not loaded. */
+  readonly #laterLoaded = new Map<string, Section | undefined>();
 
   constructor(
     view: ByteView,
@@ -131,9 +133,12 @@ export class Elf {
   loadedSection(name: string): Section | undefined {
     const first = this.#byName.get(name);
     if (first === undefined || (first.flags & sectionFlags.alloc) !== 0) return first;
-    return this.sections.find(
+    if (this.#laterLoaded.has(name)) return this.#laterLoaded.get(name);
+    const later = this.sections.find(
       (each) => (each.flags & sectionFlags.alloc) !== 0 && each.name === name,
     );
+    this.#laterLoaded.set(name, later);
+    return later;
   }
 
   /** Empty for a section that has no bytes in the file. Throws `FormatError`. */

@@ -49,6 +49,9 @@ interface FoundExport {
   readonly target: ExportTarget | undefined;
 }
 
+/** A whole kernel has a quarter of this. */
+const exportsMax = 2 ** 17;
+
 /** Throws `FormatError`. */
 export function readExports(elf: Elf, symbols: SymbolTable | undefined): ModuleExports {
   const tables = ['', '_gpl'].flatMap((suffix) => tableOf(elf, suffix) ?? []);
@@ -77,6 +80,9 @@ function tableOf(elf: Elf, suffix: string): Table | undefined {
   const section = elf.loadedSection(`__ksymtab${suffix}`);
   if (section === undefined || section.size === 0) return undefined;
   if (section.type === sectionTypes.nobits) return undefined;
+  if (section.size > exportsMax * 24) {
+    throw new FormatError(`exports more than ${exportsMax} symbols`, section.offset);
+  }
   const flags = suffix === '' ? elf.loadedSection('__kflagstab') : undefined;
   const crcs = elf.loadedSection(`__kcrctab${suffix}`);
   return { section, crcs, flags, gplOnly: suffix === '_gpl' };
@@ -142,6 +148,9 @@ function fromRelocations(
 ): FoundExport[] {
   const section = relocationsOf(elf, table.section);
   if (section === undefined) return [];
+  if (section.size > exportsMax * 3 * 24) {
+    throw new FormatError('has more relocations of exports than any module', section.offset);
+  }
   const entryBytes = entryBytesOf(table, wordBytes);
   const words = new Map<number, Relocation>();
   for (const each of elf.relocations(section)) {

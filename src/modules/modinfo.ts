@@ -12,11 +12,15 @@ import type { ModinfoEntry } from './module.ts';
 
 /** The longest in Debian's kernel, with an alias for each of many devices, has a few thousand. */
 const entriesMax = 2 ** 16;
+const bytesMax = 16 * 2 ** 20;
 
 /** Throws `FormatError`. */
 export function readModinfo(elf: Elf): ModinfoEntry[] {
   const section = elf.section('.modinfo');
   if (section === undefined || section.type === sectionTypes.nobits) return [];
+  if (section.size > bytesMax) {
+    throw new FormatError(`has more than ${bytesMax} bytes in ".modinfo"`, section.offset);
+  }
   const entries = parseModinfo(elf.data(section));
   if (entries === undefined) {
     throw new FormatError(`has more than ${entriesMax} strings in ".modinfo"`, section.offset);

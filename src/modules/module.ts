@@ -145,7 +145,10 @@ export interface DeepObservations {
   readonly functions: number;
   /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
   readonly plainReturns: number;
-  /** Plain exports of 64 bytes at most that only pass one imported function on: `[export, import]`. */
+  /**
+   * Plain exports of 64 bytes at most that only pass imported symbols on, by calling one or by pointing to
+   * them: `[export, import]`.
+   */
   readonly wrappers: readonly (readonly [exported: string, imported: string])[];
   /** Data objects of 16 KiB and more whose entropy is above 7 bits a byte. */
   readonly denseObjects: readonly {

@@ -9,6 +9,8 @@ import { FormatError, textOf } from './bytes.ts';
 
 /** The kernel itself stops at 512 (KSYM_NAME_LEN). */
 const nameBytesMax = 4096;
+/** More text than the names of any module have, however large the file. */
+const textBytesMax = 64 * 2 ** 20;
 const sharedBytesMax = 64;
 const sharedSlots = 2 ** 16;
 const shared: string[] = Array.from({ length: sharedSlots }, () => '');
@@ -19,7 +21,7 @@ export class NameReader {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#budget = bytes.length * 4 + 2 ** 16;
+    this.#budget = Math.min(bytes.length * 4 + 2 ** 16, textBytesMax);
   }
 
   /** The text up to the next NUL, or to `end`, which must be within the file. Throws `FormatError`. */

@@ -10,6 +10,7 @@ import { WordSearch } from './words.ts';
 
 /** More would be no object that a linker made. */
 const compilersMax = 2 ** 16;
+const commentBytesMax = 4 * 2 ** 20;
 
 /** Throws `FormatError`. */
 export function observe(elf: Elf, symbols: SymbolTable | undefined): Observations {
@@ -26,7 +27,7 @@ export function observe(elf: Elf, symbols: SymbolTable | undefined): Observation
 function compilersOf(elf: Elf): string[] {
   const section = elf.section('.comment');
   if (section === undefined || section.type === sectionTypes.nobits) return [];
-  const bytes = elf.data(section);
+  const bytes = elf.data(section).subarray(0, commentBytesMax);
   const compilers: string[] = [];
   let [last, lastAt, lastLength] = ['', 0, -1];
   for (let at = 0; at < bytes.length && compilers.length < compilersMax;) {
@@ -101,5 +102,7 @@ function tellingStrings(elf: Elf): string[] {
   return [...found];
 }
 
+/** Wherever a compiler puts texts, those included that go when the module has started. */
+const textSection = /^\.(?:init\.)?(?:ro)?data(?:$|\.(?:str|rel\.ro))/;
 const isText = ({ name, type }: Section): boolean =>
-  type === sectionTypes.progbits && (name === '.rodata' || name.startsWith('.rodata.str'));
+  type === sectionTypes.progbits && textSection.test(name);

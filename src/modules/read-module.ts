@@ -120,6 +120,9 @@ function symbolsOf(elf: Elf): SymbolTable | undefined {
   return new SymbolTable(elf, table);
 }
 
+/** A kernel with all of its modules exports a quarter of this. */
+const importsMax = 2 ** 17;
+
 /** Source: `simplify_symbols()` in kernel/module/main.c. */
 function symbolsToResolve(
   elf: Elf,
@@ -140,6 +143,9 @@ function symbolsToResolve(
     } else if (section >= sectionCount && !isIgnored(section)) {
       const name = symbols.name(index);
       found.push({ kind: 'bad section', name, section, sectionMax: sectionCount - 1 });
+    }
+    if (found.length > importsMax) {
+      throw new FormatError(`has more than ${importsMax} symbols to resolve`, 0);
     }
   }
   return found;

@@ -5,6 +5,7 @@
  * before it is filled in. That a place or a symbol lies outside is checked here alone; the kernel would write
  * or read there. Source: `apply_relocations()`, arch/x86/kernel/module.c.
  */
+import { FormatError } from './bytes.ts';
 import { layouts, sectionFlags, sectionTypes, type Elf, type Section } from './elf.ts';
 import type { LoaderDefect } from './module.ts';
 
@@ -31,6 +32,8 @@ export function relocationDefect(elf: Elf, name: string): LoaderDefect | undefin
   const table = elf.symbolTable;
   if (table === undefined) return undefined;
   const symbolCount = Math.floor(table.size / layouts[elf.bits].symbolBytes);
+  // Sections may share their bytes in a hostile file: no more is read than a true one can hold.
+  let budget = elf.view.length;
   for (const section of elf.sections) {
     const target = elf.sections[section.info];
     if (target === undefined || !isRelocated(elf, target)) continue;
@@ -42,6 +45,8 @@ export function relocationDefect(elf: Elf, name: string): LoaderDefect | undefin
       );
     }
     if (section.type !== sectionTypes.rela) continue;
+    budget -= section.size;
+    if (budget < 0) throw new FormatError('has relocations that overlap', section.headerOffset);
     const bad = firstBad(elf, section, target, symbolCount);
     if (bad >= 0) return describe(elf, section, target, symbolCount, bad, name);
   }

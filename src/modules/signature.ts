@@ -128,6 +128,21 @@ function distinguishedName(der: DerReader, name: DerValue): string {
   return parts.join(', ');
 }
 
+/** Who issued a certificate and whose it is, spelled as in a signature. Throws `FormatError`. */
+export function certificateNames(certificate: Uint8Array): {
+  readonly issuer: string;
+  readonly subject: string;
+} {
+  const der = new DerReader(certificate);
+  const [signed] = der.children(expectTag(der.value(0), derTags.sequence));
+  const fields = der.children(expectTag(signed, derTags.sequence));
+  // The version comes first, unless it is the first version.
+  const [, , issuer, , subject] = fields[0]?.tag === contextTag(0) ? fields.slice(1) : fields;
+  const name = (field: DerValue | undefined) =>
+    distinguishedName(der, expectTag(field, derTags.sequence));
+  return { issuer: name(issuer), subject: name(subject) };
+}
+
 function nameOf(
   der: DerReader,
   algorithm: DerValue | undefined,

@@ -2,6 +2,9 @@
 import { FormatError } from './bytes.ts';
 import { layouts, type Elf, type Section } from './elf.ts';
 
+/** Ten times what the largest modules have; more would only fill the memory of who reads it. */
+const symbolsMax = 2 ** 20;
+
 export class SymbolTable {
   readonly count: number;
   readonly #elf: Elf;
@@ -12,10 +15,13 @@ export class SymbolTable {
   readonly #entryBytes: number;
   readonly #names: Section;
 
-  /** Throws `FormatError` when it has no table of names. */
+  /** Throws `FormatError` when it has no table of names, or is larger than any module's. */
   constructor(elf: Elf, table: Section) {
     this.#elf = elf;
     this.count = elf.symbolCount(table);
+    if (this.count > symbolsMax) {
+      throw new FormatError(`has more than ${symbolsMax} symbols`, table.headerOffset);
+    }
     this.#data = elf.view.data;
     this.#little = elf.view.littleEndian;
     this.#wide = elf.bits === 64;

@@ -6,6 +6,7 @@
  * and as many strings. Both count only when they are marked to be loaded (ALLOC).
  * Source: kernel/module/version.c.
  */
+import { FormatError } from './bytes.ts';
 import { sectionTypes, type Elf, type Section } from './elf.ts';
 
 export interface SymbolVersions {
@@ -16,6 +17,8 @@ export interface SymbolVersions {
 }
 
 const recordBytes = 64;
+/** A whole kernel exports a quarter of this. */
+const recordsMax = 2 ** 17;
 
 /** Throws `FormatError`. */
 export function readVersions(elf: Elf): SymbolVersions {
@@ -31,7 +34,11 @@ export function readVersions(elf: Elf): SymbolVersions {
 
 function contents(elf: Elf, name: string): Section | undefined {
   const section = elf.loadedSection(name);
-  return section?.type === sectionTypes.nobits ? undefined : section;
+  if (section?.type === sectionTypes.nobits) return undefined;
+  if (section !== undefined && section.size > recordsMax * recordBytes) {
+    throw new FormatError(`has more versions in "${name}" than any module`, section.offset);
+  }
+  return section;
 }
 
 /** Backwards, so that the first entry of a name is what stays. */

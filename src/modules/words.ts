@@ -9,6 +9,8 @@ export class WordSearch {
   readonly #lower: readonly Uint8Array[];
   readonly #window: number;
   readonly #shifts: Uint8Array;
+  /** By the two bytes at the end of the window, which words may be there. */
+  readonly #candidates = new Map<number, number[]>();
 
   /** Each of at least 4 ASCII letters, in lower case where case does not matter. */
   constructor(words: readonly string[]) {
@@ -22,6 +24,10 @@ export class WordSearch {
         this.#shifts[key] = Math.min(this.#shifts[key]!, this.#window - 2 - at);
       }
     }
+    this.#lower.forEach((word, index) => {
+      const key = (word[this.#window - 2]! << 8) | word[this.#window - 1]!;
+      this.#candidates.set(key, [...(this.#candidates.get(key) ?? []), index]);
+    });
   }
 
   /** Adds the words that are there. At most one comparison a word and byte. */
@@ -30,23 +36,28 @@ export class WordSearch {
     const width = this.#window;
     let at = start + width - 2;
     while (at + 1 < end) {
-      const shift = shifts[(lower[bytes[at]!]! << 8) | lower[bytes[at + 1]!]!]!;
+      const key = (lower[bytes[at]!]! << 8) | lower[bytes[at + 1]!]!;
+      const shift = shifts[key]!;
       if (shift === 0) {
-        this.#match(bytes, at + 2 - width, end, found);
+        this.#match(key, bytes, at + 2 - width, end, found);
         at++;
       } else at += shift;
     }
   }
 
-  #match(bytes: Uint8Array, start: number, end: number, found: Set<string>): void {
-    this.#lower.forEach((word, index) => {
-      if (start + word.length > end) return;
-      for (let at = 0; at < word.length; at++) {
-        if (lower[bytes[start + at]!] !== word[at]) return;
-      }
-      found.add(this.#words[index]!);
-    });
+  #match(key: number, bytes: Uint8Array, start: number, end: number, found: Set<string>): void {
+    for (const index of this.#candidates.get(key) ?? []) {
+      if (isAt(this.#lower[index]!, bytes, start, end)) found.add(this.#words[index]!);
+    }
   }
+}
+
+function isAt(word: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (start + word.length > end) return false;
+  for (let at = 0; at < word.length; at++) {
+    if (lower[bytes[start + at]!] !== word[at]) return false;
+  }
+  return true;
 }
 
 const lower = Uint8Array.from({ length: 256 }, (_, byte) =>

@@ -12,6 +12,8 @@ import { fail, ok, type Result } from '../units/result.ts';
 import { xzDecoder, type XzError } from './liblzma.ts';
 import { xzUnpackedBytes } from './xz-index.ts';
 
+const keptBytesMax = 32 * 2 ** 20;
+
 /**
  * Memory that is used again: for many files in a row, one a thread. What `decompress` answers is then
  * overwritten by the next call with the same buffer.
@@ -20,6 +22,8 @@ export class OutputBuffer {
   #bytes: Uint8Array = new Uint8Array();
 
   take(size: number): Uint8Array {
+    // What is out of the ordinary is not kept.
+    if (size > keptBytesMax) return new Uint8Array(size);
     if (this.#bytes.length < size) {
       // Half as much again, so that a row of growing files does not allocate for each.
       this.#bytes = new Uint8Array(Math.ceil(Math.max(size, this.#bytes.length * 1.5)));
@@ -137,6 +141,8 @@ export function unpackWithProgram(
   const run = spawnSync(program.command, program.arguments, {
     input: bytes,
     maxBuffer: limitBytes,
+    cwd: '/',
+    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const { code } = (run.error ?? {}) as NodeJS.ErrnoException;

@@ -33,6 +33,9 @@ const plain = /^[\w.+~:-]+$/;
 /** `tree` is /var/lib/dkms, `sources` is /usr/src. */
 export function dkmsTree(tree: string, sources: string): DkmsTree {
   let installed: ReadonlyMap<string, DkmsOrigin> | undefined;
+  const root = tree.replace(/\/var\/lib\/dkms$/, '');
+  const isInstalled = (path: string) =>
+    path.startsWith(`${root}/lib/modules/`) || path.startsWith(`${root}/usr/lib/modules/`);
   const withSource = (place: Place): DkmsOrigin => {
     const source = join(sources, `${place.name}-${place.version}`);
     const conf = dkmsConfIn(source);
@@ -41,9 +44,14 @@ export function dkmsTree(tree: string, sources: string): DkmsTree {
   return {
     originOf: (path) => {
       const place = placeOf(path);
+      // What lies elsewhere may say what it likes: this host's source and packages are not its own.
+      if (place !== undefined && !path.startsWith(`${tree}/`)) {
+        return { ...place, source: undefined, conf: undefined };
+      }
       if (place !== undefined) return withSource(place);
       const kernel = /\/modules\/([^/]+)\/(?:updates|extra|kernel|weak-updates)\//.exec(path)?.[1];
-      if (kernel === undefined || /\/kernel\/(?!updates\/)/.test(path)) return undefined;
+      if (kernel === undefined || !isInstalled(path)) return undefined;
+      if (/\/kernel\/(?!updates\/)/.test(path)) return undefined;
       installed ??= installedFrom(tree, withSource);
       return installed.get(`${kernel}/${stem(path)}`);
     },

@@ -96,7 +96,15 @@ export async function* collectInputs(paths: readonly string[], options: InputOpt
     folders: options.folders ?? walkLimits,
     fileBytes: options.fileBytes ?? archiveLimits.fileBytes,
   };
-  for (const path of paths) yield* inputsAt(path, context);
+  // A file that is named twice, or lies in a folder that is named too, is one module.
+  const given = new Set<string>();
+  for (const path of paths) {
+    for await (const each of inputsAt(path, context)) {
+      if (each.kind === 'module' && given.has(each.label)) continue;
+      if (each.kind === 'module') given.add(each.label);
+      yield each;
+    }
+  }
 }
 
 const problem = (path: string, why: string): InputProblem => ({ kind: 'problem', path, why });
@@ -178,9 +186,7 @@ async function* inputsOfFile(path: string, context: Context, links: 'follow' | '
   } else if (links === 'refuse') {
     yield problem(path, 'it is no package, whatever its name says');
   } else {
-    const { dev, ino } = statSync(path);
-    const target = realpathSync(path);
-    yield fileInput(path, context, { kind: 'file', path: target, device: dev, inode: ino });
+    yield linked(path, context);
   }
 }
 
@@ -233,6 +239,7 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
   const copyright = `usr/share/doc/${archive.package?.name ?? ''}/copyright`;
   const wants = (path: string) =>
     moduleName.test(path) || path === copyright || dkmsConf.test(path);
+  const labelOf = labelsOf(archive.path);
   let any = false;
   let sources = '';
   for await (const item of readArchive(archive, wants, context.archives)) {
@@ -248,7 +255,7 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
       const { contents } = item;
       yield {
         kind: 'module',
-        label: `${archive.path}!/${item.path}`,
+        label: labelOf(item.path),
         read: () => ok(contents),
         origin,
       };
@@ -256,6 +263,16 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
   }
   // Among the packages of a folder, those without modules are of no interest.
   if (!any && named) yield problem(archive.path, `it holds no kernel module${sources}`);
+}
+
+/** An archive can hold two files of one path: unpacking leaves the last, and both are looked at. */
+function labelsOf(archive: string): (path: string) => string {
+  const seen = new Map<string, number>();
+  return (path) => {
+    const nth = (seen.get(path) ?? 0) + 1;
+    seen.set(path, nth);
+    return `${archive}!/${path}${nth === 1 ? '' : ` (entry ${nth} of that path)`}`;
+  };
 }
 
 function statementIn(contents: Uint8Array): LicenceStatement | undefined {

@@ -14,6 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { randomInt } from 'node:crypto';
 import { printable } from '../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../units/result.ts';
+import { coverInherited } from './inherited.ts';
 
 /**
  * A file or folder of the host that can be read in the jail, at `to`, or an empty folder for other mounts
@@ -80,10 +81,11 @@ export async function runInJail(options: JailOptions): Promise<Result<JailResult
   if (!usable.ok) return usable;
   const limits = { ...defaultLimits, ...options.limits };
   const argv = jailCommand(options, limits);
+  using covering = coverInherited(4);
   const child = spawn(argv[0]!, argv.slice(1), {
     cwd: '/',
     env: { PATH: searchPath, LANG: 'C.UTF-8' },
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...covering.stdio],
   });
   return new Run(child, options, limits).ended();
 }

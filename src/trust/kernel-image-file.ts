@@ -1,4 +1,5 @@
 /** A kernel image read from a file: what its loader knows, and the keys it trusts. */
+import { createHash } from 'node:crypto';
 import { bannerRelease, imageVermagic, readImage } from '../modules/kernel/image.ts';
 import { embeddedConfig, parseConfig } from '../modules/kernel/config.ts';
 import { findCertificates } from '../modules/kernel/certificates.ts';
@@ -8,6 +9,7 @@ import type { KernelConfig } from '../modules/kernel.ts';
 import type { SymbolExport } from '../modules/module.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { decompress } from './decompress.ts';
+import { readCached, writeCached } from './own-cache.ts';
 import { readBounded } from './read-bounded.ts';
 import { readCertificate } from './signatures.ts';
 
@@ -27,11 +29,45 @@ export interface ImageFile {
 const fileBytesMax = 512 * 1024 * 1024;
 const kernelBytesMax = 1024 * 1024 * 1024;
 
-/** The error is a clause. */
-export function readImageFile(path: string): Result<ImageFile> {
+/** The error is a clause. `cache` is a directory of ours, as unpacking takes half a second. */
+export function readImageFile(path: string, cache?: string): Result<ImageFile> {
   const bytes = readBounded(path, fileBytesMax);
   if (!bytes.ok) return bytes;
-  const kernel = unpackedKernel(bytes.value);
+  const name = `${createHash('sha256').update(bytes.value).digest('hex').slice(0, 32)}.jsonl`;
+  const known = cache === undefined ? undefined : readCached(cache, name);
+  const remembered = known === undefined ? undefined : parseRemembered(known);
+  if (remembered !== undefined) return ok({ ...remembered, path });
+  const image = readImageBytes(path, bytes.value);
+  if (image.ok && cache !== undefined) writeCached(cache, name, printRemembered(image.value));
+  return image;
+}
+
+/** Another number makes every remembered image void. */
+const format = 1;
+
+function printRemembered(image: ImageFile): string {
+  const certificates = image.certificates.map((der) => Buffer.from(der).toString('base64'));
+  return JSON.stringify({ ...image, format, node: process.version, certificates });
+}
+
+function parseRemembered(text: string): Omit<ImageFile, 'path'> | undefined {
+  try {
+    const image = JSON.parse(text) as Omit<ImageFile, 'path' | 'certificates'> & {
+      readonly format: number;
+      readonly node: string;
+      readonly certificates: readonly string[];
+    };
+    if (image.format !== format || image.node !== process.version) return undefined;
+    const { release, machine, vermagic, config, exports } = image;
+    const certificates = image.certificates.map((der) => Buffer.from(der, 'base64'));
+    return { release, machine, vermagic, config, exports, certificates };
+  } catch {
+    return undefined;
+  }
+}
+
+function readImageBytes(path: string, file: Uint8Array): Result<ImageFile> {
+  const kernel = unpackedKernel(file);
   if (!kernel.ok) return kernel;
   const release = kernel.value.release ?? bannerRelease(kernel.value.bytes);
   return ok({
@@ -96,8 +132,8 @@ function configIn(kernel: Uint8Array): KernelConfig | undefined {
   return text?.ok === true ? parseConfig(Buffer.from(text.value).toString('latin1')) : undefined;
 }
 
-/** Copies, so that the image need not be kept in memory. */
+/** Copies, so that the image need not be kept in memory; what Buffer calls a slice is none. */
 const certificatesIn = (kernel: Uint8Array): readonly Uint8Array[] =>
   findCertificates(kernel)
-    .map(({ offset, size }) => kernel.slice(offset, offset + size))
+    .map(({ offset, size }) => Uint8Array.from(kernel.subarray(offset, offset + size)))
     .filter((der) => readCertificate(der, 'kernel').ok);

@@ -34,6 +34,8 @@ export interface KernelPlace {
   /** Judge as if booted with this command line; undefined for the settings of this host as they are now. */
   readonly cmdline: string | undefined;
   readonly roots: HostRoots;
+  /** A directory of ours where what was read of an image is kept. */
+  readonly cache?: string | undefined;
 }
 
 export const runningKernel: KernelPlace = {
@@ -58,13 +60,13 @@ export interface KernelReading {
 export type KernelFact =
   'exports' | 'config' | 'vermagic' | 'structBytes' | 'certificates' | 'settings';
 
-/** Fails when no kernel can be found, or none of its exports. */
+/** Fails when no kernel can be found. One whose exports cannot be has none, and a gap says what to do. */
 export function readKernel(where: KernelPlace = runningKernel): Result<KernelReading> {
   const { folders, roots } = where;
   const files = folders === undefined ? runningFiles(roots) : filesIn(folders);
   if (!files.ok) return files;
   const gaps: string[] = [];
-  const image = firstImage(files.value, gaps);
+  const image = firstImage(files.value, where.cache, gaps);
   const sample =
     files.value.moduleFolder === undefined ? undefined : sampleModules(files.value.moduleFolder);
   const exports = findExports(
@@ -73,7 +75,7 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     folders === undefined ? roots.proc : undefined,
     gaps,
   );
-  if (!exports.ok) return exports;
+  if (!exports.ok) gaps.push(exports.error);
   const config = findConfig(
     files.value,
     image,
@@ -89,17 +91,17 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     structBytes: facts.structBytes.value,
     vermagic: facts.vermagic.value,
     config: config.value,
-    exports: byName(exports.value.kernel),
-    exportsFrom: exports.value.origin,
+    exports: byName(exports.ok ? exports.value.kernel : []),
+    exportsFrom: exports.ok ? exports.value.origin : 'nowhere',
     settings: settings.value,
   };
   return ok({
     kernel,
     certificates: image?.certificates ?? [],
     moduleFolder: files.value.moduleFolder,
-    moduleExports: exports.value.modules,
+    moduleExports: exports.ok ? exports.value.modules : [],
     origins: {
-      exports: exports.value.origin,
+      exports: exports.ok ? exports.value.origin : undefined,
       config: config.origin,
       vermagic: facts.vermagic.origin,
       structBytes: facts.structBytes.origin,
@@ -125,9 +127,13 @@ function byName(exports: readonly SymbolExport[]): ReadonlyMap<string, SymbolExp
   return map;
 }
 
-function firstImage(files: KernelFiles, gaps: string[]): ImageFile | undefined {
+function firstImage(
+  files: KernelFiles,
+  cache: string | undefined,
+  gaps: string[],
+): ImageFile | undefined {
   for (const path of files.images) {
-    const image = readImageFile(path);
+    const image = readImageFile(path, cache);
     if (!image.ok) {
       gaps.push(`Cannot read the kernel image ${quoted(path)}: ${image.error}`);
     } else if (image.value.release !== files.release) {
@@ -143,7 +149,7 @@ function firstImage(files: KernelFiles, gaps: string[]): ImageFile | undefined {
 }
 
 const noImage = ({ release }: KernelFiles): string =>
-  `The keys that kernel ${quoted(release)} trusts are not known, since no image of it could be read: signatures cannot be verified; install the package "linux-image-${release}", or run this as root`;
+  `The keys that kernel ${quoted(release)} trusts are not known, since no image of it could be read: signatures cannot be verified; install the package "linux-image-${release}"`;
 
 interface FoundExports {
   readonly kernel: readonly SymbolExport[];
@@ -185,7 +191,9 @@ function findExports(
 }
 
 function noExports(release: string, reasons: readonly string[], running: boolean): string {
-  const asRoot = running ? ', or run this as root so that /proc/kallsyms can be read' : '';
+  const hinted = reasons.some((each) => each.includes('as root'));
+  const asRoot =
+    running && !hinted ? ', or run this as root so that /proc/kallsyms can be read' : '';
   const tried =
     reasons.length === 0 ? 'there is no Module.symvers and no kernel image' : reasons.join('; ');
   return `Cannot find out what kernel ${quoted(release)} exports: ${tried}; install the package "linux-headers-${release}" (Debian, Ubuntu) or "kernel-devel-${release}" (Fedora)${asRoot}`;

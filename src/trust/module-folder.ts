@@ -31,7 +31,7 @@ export function folderInTree(tree: string, file: string): Result<string> {
   const name = moduleFileName(file) ?? '';
   const named = objectPattern(name);
   for (const folder of foldersOf(tree)) {
-    if (named.test(makefileOf(join(tree, folder)) ?? '')) return ok(folder);
+    if (namesObject(makefileOf(join(tree, folder)) ?? '', named)) return ok(folder);
   }
   return fail(`no makefile in ${quoted(tree)} builds ${quoted(`${name}.ko`)}`);
 }
@@ -45,9 +45,10 @@ export function folderOfExternal(source: string, name: string): Result<string> {
   const builders: string[] = [];
   for (const folder of foldersOf(source)) {
     const makefile = makefileOf(join(source, folder)) ?? '';
-    if (!/^\s*obj-(?:m|\$)/m.test(makefile)) continue;
+    if (!/^[ \t]*obj-(?:m|\$)/m.test(makefile)) continue;
     builders.push(folder);
-    if (named.test(makefile)) return ok(builders.find((each) => isAbove(each, folder)) ?? folder);
+    if (namesObject(makefile, named))
+      return ok(builders.find((each) => isAbove(each, folder)) ?? folder);
   }
   const [topmost] = builders;
   return topmost === undefined
@@ -67,8 +68,15 @@ function placeInTree(file: string): string | undefined {
 /** Hyphens and underscores are the same in a module's name. */
 function objectPattern(name: string): RegExp {
   const pattern = name.replaceAll(/[.+]/g, '\\$&').replaceAll(/[-_]/g, '[-_]');
-  return new RegExp(String.raw`^\s*obj-\S+\s*[+:]?=(?:.*\\\n)*.*(?<![\w/-])${pattern}\.o\b`, 'm');
+  return new RegExp(String.raw`^[ \t]*obj-[^\s=]+[ \t]*[+:?]?=.*(?<![\w/-])${pattern}\.o\b`);
 }
+
+/** Line by line: over a whole file of hostile lines, such a pattern would take quadratic time. */
+const namesObject = (makefile: string, named: RegExp): boolean =>
+  makefile
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .some((line) => named.test(line));
 
 /** Kbuild goes before Makefile. */
 function makefileOf(folder: string): string | undefined {
@@ -123,7 +131,7 @@ export function folderToBuild(tree: string, folder: string): string {
   const parts = folder.split('/');
   for (let length = 1; length < parts.length; length++) {
     const above = parts.slice(0, length).join('/');
-    if (/^\s*subdir-[ac]\w*flags-/m.test(makefileOf(join(tree, above)) ?? '')) return above;
+    if (/^[ \t]*subdir-[ac]\w*flags-/m.test(makefileOf(join(tree, above)) ?? '')) return above;
   }
   return folder;
 }

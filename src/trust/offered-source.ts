@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted, reasonOf } from '../host/errno.ts';
 import { fail, ok, type Result } from '../units/result.ts';
-import { openArchive } from './archives.ts';
+import { archiveLimits, openArchive, type ArchiveLimits } from './archives.ts';
 import { privateFolder, type PrivateFolder } from './private-folder.ts';
 import { unpackSourcePackage } from './source-package.ts';
 import { unpackInto } from './unpack-into.ts';
@@ -16,6 +16,9 @@ export interface OfferedFolder extends Disposable {
   /** What is missing or was left out. */
   readonly notes: readonly string[];
 }
+
+/** The largest, that of a kernel, has 90,000 files and 1.6 GB; /tmp may be in memory. */
+const limits: ArchiveLimits = { ...archiveLimits, entries: 300_000, bytes: 6 * 1024 ** 3 };
 
 /** A source tarball in a package in a package: more is somebody's game. */
 const deepest = 3;
@@ -64,7 +67,7 @@ async function fromArchive(
   using archive = opened.value;
   const into = join(folder.path, String(depth));
   mkdirSync(into, { mode: 0o700 });
-  const unpacked = await unpackInto(archive, into);
+  const unpacked = await unpackInto(archive, into, undefined, limits);
   if (!unpacked.ok) return unpacked;
   const notes = unpacked.value.skipped.map((each) => `left out ${each.path}: ${each.why}`);
   const top = topOf(into);

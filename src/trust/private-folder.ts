@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { directoryProblem, pinDirectory } from '../host/pinned-directory.ts';
 
 export interface PrivateFolder extends Disposable {
   readonly path: string;
@@ -9,8 +10,20 @@ export interface PrivateFolder extends Disposable {
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** Where others cannot rename what is ours: TMPDIR may have been left over from somebody else's session. */
+function safeParent(): string {
+  return [tmpdir(), '/tmp', '/var/tmp'].find(isSafe) ?? '/tmp';
+}
+
+function isSafe(path: string): boolean {
+  const pinned = pinDirectory(path);
+  if (!pinned.ok) return false;
+  using directory = pinned.value;
+  return directoryProblem(directory) === undefined;
+}
+
 /** Throws Node's errors. `parent` is a folder in which others cannot rename, as /tmp with its sticky bit. */
-export function privateFolder(parent: string = tmpdir()): PrivateFolder {
+export function privateFolder(parent: string = safeParent()): PrivateFolder {
   const path = mkdtempSync(join(parent, 'bulkhead-'));
   const remove = () => rmSync(path, { recursive: true, force: true, maxRetries: 2 });
   const onSignal = (signal: NodeJS.Signals) => {

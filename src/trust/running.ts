@@ -12,12 +12,12 @@ import { opendirSync, readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { basename, join } from 'node:path';
 import { readText } from '../host/read.ts';
-import { errnoOf, describeErrno } from '../host/errno.ts';
 import { ByteView, FormatError } from '../modules/bytes.ts';
 import { readElf } from '../modules/elf.ts';
 import { readBuildId } from '../modules/notes.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { decompressed } from './decompress.ts';
+import { readBounded } from './read-bounded.ts';
 
 export interface RunningModule {
   readonly name: string;
@@ -186,13 +186,9 @@ function compare(file: string, loaded: string | undefined): ModuleOrigin {
 }
 
 function buildIdOfFile(file: string): Result<string | undefined> {
-  let stored: Uint8Array;
-  try {
-    stored = readFileSync(file);
-  } catch (error) {
-    return fail(describeErrno(errnoOf(error)));
-  }
-  const bytes = decompressed(stored, moduleBytesMax);
+  const stored = readBounded(file, moduleBytesMax);
+  if (!stored.ok) return stored;
+  const bytes = decompressed(stored.value, moduleBytesMax);
   if (!bytes.ok) return bytes;
   const elf = readElf(bytes.value);
   if (!elf.ok) return fail(`it ${elf.error.message}, at offset ${elf.error.offset}`);

@@ -11,13 +11,15 @@ export interface ReadModule {
 /** One file, as it is stored: compressed or not. */
 export interface StoredModule {
   readonly label: string;
+  /** Of the bytes, hexadecimal. */
+  readonly sha256: string;
   readonly bytes: Uint8Array;
 }
 
 export interface ReadAnswer {
   readonly label: string;
   readonly sha256: string;
-  /** Undefined for what a cache remembers, and for what could not be read. */
+  /** Undefined for what could not be read. */
   readonly read: ReadModule | undefined;
   readonly problem: ScanProblem | undefined;
 }
@@ -27,8 +29,6 @@ export interface ReaderSetup {
   /** DER of the certificates that the kernel has built in, and of those that were given. */
   readonly kernelCertificates: readonly Uint8Array[];
   readonly givenCertificates: readonly Uint8Array[];
-  /** SHA-256 of stored files that need no reading. */
-  readonly known: ReadonlySet<string>;
   /** Whether everything is looked at in depth, not only what no known key signed. */
   readonly deep: boolean;
 }

@@ -8,6 +8,7 @@
  */
 import { createHash, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../units/result.ts';
+import { certificateNames } from '../modules/signature.ts';
 import type { AppendedSignature, KernelModule, SignatureCheck, Signer } from '../modules/module.ts';
 
 /** A certificate whose key may sign modules, read once. */
@@ -30,9 +31,11 @@ export function readCertificate(
 ): Result<TrustedCertificate> {
   try {
     const certificate = new X509Certificate(der);
+    // Node writes "Red Hat, Inc." and what is not ASCII in a way of its own.
+    const { subject, issuer } = certificateNames(new Uint8Array(certificate.raw));
     return ok({
-      subject: oneLine(certificate.subject),
-      issuer: oneLine(certificate.issuer),
+      subject,
+      issuer,
       serial: withoutLeadingZeros(certificate.serialNumber),
       keyId: subjectKeyId(certificate.raw),
       key: certificate.publicKey,
@@ -43,7 +46,6 @@ export function readCertificate(
   }
 }
 
-const oneLine = (name: string | undefined): string => (name ?? '').split('\n').join(', ');
 const withoutLeadingZeros = (hex: string): string => hex.toLowerCase().replace(/^0+(?=.)/, '');
 
 /** The extension: OBJECT IDENTIFIER 2.5.29.14, then OCTET STRING { OCTET STRING { the id } }. */

@@ -3,6 +3,7 @@
  * `bulkhead modules`.
  */
 import type { ScanProblem } from '../modules/reports/report.ts';
+import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { standingOf } from '../modules/evidence/judge.ts';
 import type { PackageClaim, SourceFinding } from '../modules/evidence/context.ts';
@@ -14,7 +15,8 @@ import type { Verdict } from '../modules/verdict.ts';
 import { checkClaim } from '../modules/packages/claims.ts';
 import type { Input, InputProblem, Origin } from './inputs.ts';
 import { readStored } from './reading-pool.ts';
-import { cacheDirectory, ScanCache } from './scan-cache.ts';
+import { cacheDirectory } from './own-cache.ts';
+import { ScanCache } from './scan-cache.ts';
 import type { ReadModule, StoredModule } from './scan-protocol.ts';
 
 export interface ReadEntry extends ReadModule {
@@ -53,6 +55,16 @@ export async function readAll(
   const entries: ReadEntry[] = [];
   const used = new Map<string, ReadModule>();
 
+  function take(file: string, sha256: string, read: ReadModule): void {
+    const origin = origins.get(file);
+    if (origin === undefined) return;
+    used.set(sha256, read);
+    // A file that is there twice was remembered under its first name.
+    const module = read.module.file === file ? read.module : { ...read.module, file };
+    entries.push({ ...read, module, file, sha256, origin });
+    options.onRead(entries.length + problems.length);
+  }
+
   async function* stored(): AsyncGenerator<StoredModule> {
     for await (const each of inputs) {
       if (each.kind === 'problem') {
@@ -65,27 +77,22 @@ export async function readAll(
         continue;
       }
       origins.set(each.label, each.origin);
-      yield { label: each.label, bytes: bytes.value };
+      const sha256 = createHash('sha256').update(bytes.value).digest('hex');
+      const known = remembered.get(sha256);
+      if (known === undefined) yield { label: each.label, sha256, bytes: bytes.value };
+      else take(each.label, sha256, known);
     }
   }
   const setup = {
     kernelCertificates: keys.kernel,
     givenCertificates: keys.given,
-    known: new Set(remembered.keys()),
     deep: options.deep,
   };
   await readStored(stored(), setup, (answers) => {
-    for (const { label: file, sha256, read: fresh, problem } of answers) {
+    for (const { label, sha256, read, problem } of answers) {
       if (problem !== undefined) problems.push(problem);
-      const read = fresh ?? remembered.get(sha256);
-      const origin = origins.get(file);
-      if (read === undefined || origin === undefined) continue;
-      used.set(sha256, read);
-      // A file that is there twice was remembered under its first name.
-      const module = read.module.file === file ? read.module : { ...read.module, file };
-      entries.push({ ...read, module, file, sha256, origin });
+      if (read !== undefined) take(label, sha256, read);
     }
-    options.onRead(entries.length + problems.length);
   });
   if (used.size !== remembered.size || [...used.keys()].some((each) => !remembered.has(each))) {
     cache?.write(used);
@@ -99,7 +106,7 @@ export async function readAll(
 function cacheOf(keys: Keys, { cacheAs, deep }: ReadingOptions): ScanCache | undefined {
   const directory = cacheAs === undefined ? undefined : cacheDirectory();
   if (directory === undefined || cacheAs === undefined) return undefined;
-  return new ScanCache(directory, [...cacheAs, String(deep)], [...keys.kernel, ...keys.given]);
+  return new ScanCache(directory, [...cacheAs, String(deep)], keys);
 }
 
 export interface Surveyed extends ReadEntry, Judgement {
@@ -132,6 +139,7 @@ export function judgeAll(
       signature: entry.signature,
       verdict,
       gplOnly,
+      release: kernel.release,
       buildSigns,
       packageClaim: claimOf(entry),
       source: sourceOf?.(entry),

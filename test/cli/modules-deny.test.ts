@@ -155,8 +155,19 @@ test('deny --boot without a boot loader says so, and records nothing as installe
   const outcome = deny({ boot: true }, 'a');
   assert.deepEqual(outcome.bootLoaders, []);
   assert.match(outcome.notes.join(), /No boot loader/);
-  assert.match(denyText(outcome), /module_blacklist=a/);
+  assert.match(denyText(outcome, { boot: true }), /module_blacklist=a/);
+  assert.doesNotMatch(denyText(outcome, { boot: true }), /add --boot/);
   assert.ok(!read(conf).includes('kernel command line'));
+});
+
+test('deny --boot names what the kernel will refuse, and not what modprobe alone was told', () => {
+  withGrub();
+  deny({}, 'a');
+  assert.match(
+    denyText(deny({ boot: true }, 'b'), { boot: true }),
+    /the kernel itself refuses: module_blacklist=b$/m,
+  );
+  assert.match(read(grubCfg), /module_blacklist=b"/);
 });
 
 describe('undo', () => {

@@ -14,6 +14,8 @@ import { execute, succeed } from '../../src/testing/vm/command.ts';
 export type DebianArchitecture = 'amd64' | 'arm64';
 
 export interface DebianKernel {
+  /** The trees of its packages together. */
+  readonly folder: string;
   /** Modules, unpacked: `.ko`. */
   readonly modules: readonly string[];
   /** `Module.symvers` of the headers package. */
@@ -49,7 +51,7 @@ function kernelIn(folder: string): DebianKernel {
   const [symvers] = find('usr/src/linux-headers-*/Module.symvers');
   if (symvers === undefined) throw new Error(`No Module.symvers in ${folder}`);
   const modules = find('usr/lib/modules/*/kernel/**/*.ko').map((name) => join(folder, name));
-  return { modules, symvers: join(folder, symvers) };
+  return { folder, modules, symvers: join(folder, symvers) };
 }
 
 async function fetchInto(architecture: DebianArchitecture, folder: string): Promise<void> {

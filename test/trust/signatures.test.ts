@@ -51,6 +51,13 @@ test('checkSignature() finds the key by serial number and issuer, or by its id',
   }
 });
 
+test('checkSignature() finds the key of a maker whose name has commas and quotes', skip, () => {
+  const identity = makeIdentity('/O=Acme, Inc./CN=Keys "a" \\+ b;c', 'ec');
+  const issuer = 'O=Acme, Inc., CN=Keys "a" + b;c';
+  const checked = check([signer(identity, { issuer })], [trusted(identity)]);
+  assert.deepEqual(checked, { outcome: 'good', signer: issuer, trustedBy: 'kernel' });
+});
+
 test('checkSignature() tells a wrong signature from one by an unknown key', skip, () => {
   const [ours, other] = [makeIdentity('/CN=Ours', 'ec'), makeIdentity('/CN=Other', 'ec')];
   const bad = Buffer.from(signer(ours).signature);

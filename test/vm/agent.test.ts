@@ -3,10 +3,6 @@
  * logins, the journal, restarts, pressure, and whom the kernel ended.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type {
   IncidentAnswer,
@@ -14,7 +10,7 @@ import type {
   StatusAnswer,
   TopAnswer,
 } from '../../src/agent/api.ts';
-import { projectFolder } from '../../src/testing/vm/project.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
 
@@ -26,22 +22,6 @@ const skip = prepared.ok ? false : prepared.error;
 const minutes = (count: number) => count * 60_000;
 const limits =
   '<agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
-
-/** As the package is installed: compiled, without sources. */
-async function installBuilt(guest: Guest): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-built-'));
-  try {
-    execFileSync(
-      `${projectFolder}/node_modules/.bin/tsc`,
-      ['-p', `${projectFolder}/tsconfig.build.json`, '--outDir', directory],
-      { stdio: 'inherit' },
-    );
-    await guest.copyIn(directory, '/opt/bulkhead/dist');
-    await guest.succeed('rm -r /opt/bulkhead/src');
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
 
 suite('the agent as a service', { skip }, () => {
   const image = (prepared as { value: Image }).value;
@@ -73,7 +53,7 @@ suite('the agent as a service', { skip }, () => {
       await installBuilt(guest);
       await policy(limits);
       await guest.succeed(
-        'ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead && cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && useradd -m -u 3001 -s /bin/sh ann && useradd -m -u 3002 -s /bin/sh ben && systemctl daemon-reload',
+        'cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && useradd -m -u 3001 -s /bin/sh ann && useradd -m -u 3002 -s /bin/sh ben && systemctl daemon-reload',
       );
       await guest.succeed('systemctl start bulkhead', { timeoutMs: minutes(2) });
     },

@@ -24,6 +24,7 @@ import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/k
 import { makeRunFolder } from '../../src/testing/vm/folders.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { decompress } from '../../src/trust/decompress.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
@@ -51,6 +52,8 @@ const sequence: readonly (readonly [file: string, base: string, ...edits: Edit[]
   ['lve', 'fam_plain', ...named('lve')],
   ['damaged', 'nls_cp437', flipped(0x48)],
 ];
+/** Has the name of a module of the tree. */
+const impostor = ['impostor', 'fam_plain', ...named('dummy')] as const;
 
 interface Loaded {
   readonly result: 'load' | 'refuse';
@@ -88,17 +91,276 @@ suite('kernel modules on a Debian host', { skip }, () => {
         ]);
         guest = started;
         await guest.copyProject();
+        await installBuilt(guest);
         await guest.copyIn(join(scratch.folder, 'vendor'), vendor);
       } finally {
         scratch.remove();
       }
       assert.equal(await guest.succeed('uname -r'), `${files.release}\n`);
-      await guest.succeed('ln -s /opt/bulkhead/bulkhead /usr/bin/bulkhead && useradd -m ann');
+      await guest.succeed('useradd -m ann');
     },
     { timeout: minutes(4) },
   );
   after(() => guest[Symbol.asyncDispose]());
+
+  const loadedNow = async () =>
+    (await guest.succeed('cat /proc/modules')).trimEnd().split('\n').map(procLine);
+  /** Modules that were reported before anything but the modules was there. */
+  let bare: ScanReport;
+
+  test(
+    'without image and headers, root learns the exports from the running kernel, an ordinary user why he cannot',
+    { timeout: minutes(3) },
+    async () => {
+      const [{ report, stderr, status }, user, loaded] = await Promise.all([
+        scanned('--running'),
+        bulkhead('predict $(/usr/sbin/modinfo -n dummy)', { user: 'ann' }),
+        loadedNow(),
+      ]);
+      bare = report;
+      assert.equal(status, 0, stderr);
+      assert.equal(report.kernel.exportsFrom, '/proc/kallsyms');
+      assert.deepEqual(report.modules.map(plainName).sort(), loaded.map(({ name }) => name).sort());
+      for (const { name, loader, signature } of report.modules) {
+        assert.equal(loader.result, 'load', `${name}: ${loader.reasons.join('; ')}`);
+        assert.equal(signature, 'unknown key', name);
+        assert.match(loader.unknown.join('\n'), /holds the key/, name);
+      }
+      for (const missing of ['linux-headers', 'linux-image']) {
+        assert.ok(stderr.includes(`"${missing}-${files.release}"`), stderr);
+      }
+      assert.match(stderr, /configuration .* is assumed/);
+
+      assert.equal(user.status, 1);
+      assert.match(user.stdout, /^dummy .*: loads, as far as can be told/);
+      assert.match(user.stdout, /symbols that it\s+needs were not looked up/);
+      assert.match(user.stderr, /Cannot find out what kernel .* exports/);
+      assert.match(user.stderr, /its addresses are hidden; run this as root/);
+    },
+  );
+
+  test(
+    'the tree of the kernel is signed and loads, each module of it',
+    { timeout: minutes(4) },
+    async () => {
+      await copyPackages(guest, files);
+      const { report, stderr, status } = await scanned('');
+      assert.equal(stderr, '');
+      assert.equal(status, 0);
+      const listed = await guest.succeed(`find ${tree()}/ -name '*.ko.xz'`);
+      assert.deepEqual(
+        report.modules.map(({ file }) => `${file}\n`).sort(),
+        listed.split(/(?<=\n)/).sort(),
+      );
+      const { modules } = report.counts;
+      assert.deepEqual(report.counts, {
+        modules,
+        load: modules,
+        tainting: 0,
+        refuse: 0,
+        standings: { ...noStandings, signed: modules },
+        denied: 0,
+        unmet: 0,
+        problems: 0,
+      });
+      assert.match(report.kernel.exportsFrom, /Module\.symvers$/);
+      // What the running kernel shows of its exports is what its headers say.
+      const gplOnly = new Map(report.modules.map((each) => [each.file, each.gplOnly]));
+      for (const each of bare.modules) assert.deepEqual(each.gplOnly, gplOnly.get(each.file));
+    },
+  );
+
+  test(
+    'insmod does what was predicted: errno, taints, and the lines in the log',
+    { timeout: minutes(3) },
+    async () => {
+      const paths = sequence.map(([name]) => `${vendor}/${name}.ko`);
+      const { stdout, stderr, status } = await bulkhead(`predict ${paths.join(' ')} --json`);
+      assert.equal(stderr, '');
+      assert.equal(status, 3);
+      const predicted = (JSON.parse(stdout) as Prediction).modules;
+      assert.deepEqual(
+        predicted.map(({ file, loader }) => `${basename(file)} ${loader.errnoName ?? 'loads'}`),
+        [
+          'fam_plain.ko loads',
+          'again.ko EEXIST',
+          'closed.ko loads',
+          'heir.ko loads',
+          'thief.ko ENOENT',
+          'wrong_crc.ko EINVAL',
+          'no_export.ko ENOENT',
+          'old.ko ENOEXEC',
+          'lve.ko loads',
+          'damaged.ko EKEYREJECTED',
+        ],
+      );
+      for (const { file, name, loader } of predicted) {
+        const seen = await insmod(guest, file, name);
+        const { result, errnoName, taints, messages, kernelTaint } = loader;
+        assert.deepEqual(
+          seen,
+          {
+            errnoName,
+            taints: result === 'load' ? taints : seen.taints,
+            kernelTaint,
+            messages: messages,
+          },
+          file,
+        );
+      }
+    },
+  );
+
+  test(
+    'what is loaded is tied to its file by build id, or said to have none',
+    { timeout: minutes(3) },
+    async () => {
+      // Of a name that the tree has too, and not that module.
+      await guest.succeed(`insmod ${vendor}/impostor.ko`);
+      const [{ report, status }, loaded] = await Promise.all([scanned('--running'), loadedNow()]);
+      assert.equal(status, 1);
+      const problems = new Map(report.problems.map((each) => [each.file, each.message]));
+      for (const name of ['fam_plain', 'fam_provider', 'fam_plain_user', 'lve']) {
+        const letters = loaded.find((each) => each.name === name)?.taints;
+        assert.equal(
+          problems.get(name),
+          `is loaded (taints ${letters}), and no file of that name is in the tree of this kernel`,
+        );
+      }
+      assert.match(
+        [...problems].find(([file]) => file.endsWith('/dummy.ko.xz'))?.[1] ?? '',
+        /^is loaded \(taints OE\), but not from the file of that name: their build ids differ$/,
+      );
+      assert.equal(problems.size, 5);
+      const taints = new Map(report.modules.map((each) => [plainName(each), each.loader.taints]));
+      const tied = loaded.filter(({ name }) => !name.startsWith('fam_') && !outside.has(name));
+      assert.ok(tied.length >= 3);
+      assert.deepEqual(taints, new Map(tied.map((each) => [each.name, each.taints])));
+    },
+  );
+
+  test(
+    'an ordinary user is told what he cannot read, and shown the rest',
+    { timeout: minutes(3) },
+    async () => {
+      // As on Ubuntu, where images are for root alone.
+      await guest.succeed(
+        `mkdir /srv/drivers && cp ${vendor}/fam_plain.ko /srv/drivers && cp ${vendor}/lve.ko /srv/drivers &&
+         chmod 600 /srv/drivers/lve.ko /boot/vmlinuz-*`,
+      );
+      const { stdout, stderr, status } = await bulkhead('scan /srv/drivers', { user: 'ann' });
+      await guest.succeed('chmod 644 /boot/vmlinuz-*');
+      assert.equal(status, 1);
+      const lines = stderr.trimEnd().split('\n');
+      assert.match(lines[0] ?? '', /Cannot read the kernel image "\/boot\/vmlinuz-.*permission/i);
+      assert.match(lines[1] ?? '', /signatures cannot be verified/);
+      assert.match(lines[2] ?? '', /^bulkhead: \/srv\/drivers\/lve\.ko: .*permission denied/i);
+      assert.equal(lines.length, 3, stderr);
+      assert.match(stdout, /^fam_plain +GPL +loads, taints OE /m);
+      assert.match(stdout, /^1 module for Linux .*: 1 unsupported$/m);
+      assert.match(stdout, /^1 file could not be read$/m);
+    },
+  );
+
+  test('explain tells whom a module serves', { timeout: minutes(3) }, async () => {
+    const { stdout, stderr, status } = await bulkhead('explain af-alg');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^ {2}signature: good \(.*Build time autogenerated kernel key/m);
+    assert.match(stdout, /^Standing: signed$/m);
+    assert.match(stdout, /^ {2}The kernel stays untainted$/m);
+    const dependent = await guest.succeed(
+      `modinfo -F filename -F depends af_alg; grep -o '[^/]*\\.ko\\.xz:.*af_alg' ${tree()}/modules.dep`,
+    );
+    const users = [...dependent.matchAll(/^(\S+)\.ko\.xz:/gm)].map(([, name]) => name);
+    const said = /^ {2}used by ([^]*?)\n\n/m.exec(stdout)?.[1] ?? '';
+    assert.deepEqual(
+      [...said.matchAll(/([\w-]+) \(\d+\)/g)].map(([, name]) => name).sort(),
+      users.sort(),
+    );
+    const exported = await guest.succeed(
+      `grep -cP '\\tcrypto/af_alg\\t' /usr/src/linux-headers-${files.release}/Module.symvers`,
+    );
+    assert.match(stdout, new RegExp(`^ {2}It exports ${exported.trim()} symbols`, 'm'));
+  });
+
+  test(
+    'what is denied is not loaded by modprobe, nor for another or by an alias, until that is undone',
+    { timeout: minutes(3) },
+    async () => {
+      const tries = async () => {
+        const { stdout } = await guest.run(
+          `for name in af_alg net-pf-38 algif_hash; do
+             modprobe $name; echo $name $? $(grep -c ^af_alg /proc/modules); modprobe -rq algif_hash af_alg
+           done`,
+        );
+        return stdout;
+      };
+      assert.equal(await tries(), 'af_alg 0 1\nnet-pf-38 0 1\nalgif_hash 0 1\n');
+      const denied = await bulkhead('deny af-alg');
+      assert.equal(denied.status, 0, denied.stderr);
+      assert.match(denied.stdout, /^Wrote \/etc\/modprobe\.d\/bulkhead\.conf$/m);
+      assert.match(denied.stdout, /^ {2}module_blacklist=af_alg$/m);
+      assert.match(await tries(), /^af_alg 1 0\nnet-pf-38 \d 0\nalgif_hash 1 0\n$/);
+      await guest.succeed(`insmod $(modinfo -n af_alg) && rmmod af_alg`);
+      assert.equal((await bulkhead('deny --undo af_alg')).status, 0);
+      assert.equal(await guest.succeed('ls /etc/modprobe.d'), '');
+      assert.equal(await tries(), 'af_alg 0 1\nnet-pf-38 0 1\nalgif_hash 0 1\n');
+    },
+  );
+
+  test(
+    'what the policy demands of modules decides the status',
+    { timeout: minutes(3) },
+    async () => {
+      await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
+        input: '<bulkhead version="1"><modules require="signed"/></bulkhead>\n',
+      });
+      const [unmet, met] = await Promise.all([
+        bulkhead(`scan ${vendor}/fam_plain.ko`),
+        bulkhead('scan $(modinfo -n dummy)'),
+      ]);
+      assert.equal(unmet.status, 3, unmet.stderr);
+      assert.match(unmet.stdout, /^1 below what the policy demands$/m);
+      assert.equal(met.status, 0, met.stderr);
+    },
+  );
 });
+
+const noStandings = { contradicted: 0, unsupported: 0, consistent: 0, signed: 0, reproduced: 0 };
+/** Loaded from outside the tree, beside the family. */
+const outside = new Set(['lve', 'dummy']);
+
+const plainName = ({ name }: { readonly name: string }) => name.replaceAll('-', '_');
+
+/** `veth 45056 0 - Live 0xffffffffc0a1e000 (OE)` */
+function procLine(line: string): { readonly name: string; readonly taints: string } {
+  const [name = ''] = line.split(' ');
+  return { name, taints: /\(([A-Z]+)\)$/.exec(line)?.[1] ?? '' };
+}
+
+/** What the kernel answers, and what it says of it. */
+async function insmod(guest: Guest, file: string, name: string) {
+  const text = await guest.succeed(
+    `dmesg -C; strace -e trace=finit_module,init_module insmod ${file} 2>&1 | grep module\\(;
+     cat /sys/module/${name}/taint || echo; cat /proc/sys/kernel/tainted; dmesg -t`,
+  );
+  const [call = '', taints = '', kernelTaint, ...messages] = text.trimEnd().split('\n');
+  return {
+    errnoName: / = -1 (E\w+)/.exec(call)?.[1] ?? null,
+    taints,
+    kernelTaint: Number(kernelTaint),
+    messages: messages,
+  };
+}
+
+/** Where Debian's linux-image and linux-headers put them; of the headers, what tells about the kernel. */
+async function copyPackages(guest: Guest, { release, image, headers }: KernelFiles): Promise<void> {
+  await guest.copyIn(image, `/boot/vmlinuz-${release}`);
+  await guest.copyIn(join(dirname(image), `config-${release}`), `/boot/config-${release}`);
+  for (const path of ['Module.symvers', 'include/config/kernel.release']) {
+    await guest.copyIn(join(headers, path), `/usr/src/linux-headers-${release}/${path}`);
+  }
+}
 
 /** The modules of the sequence as files on this host. */
 async function makeVendorFolder(files: KernelFiles, scratch: string): Promise<void> {
@@ -108,7 +370,7 @@ async function makeVendorFolder(files: KernelFiles, scratch: string): Promise<vo
   assert.ok(signed.ok);
   bases.set('nls_cp437', signed.value);
   await mkdir(join(scratch, 'vendor'));
-  for (const [name, base, ...edits] of sequence) {
+  for (const [name, base, ...edits] of [...sequence, impostor]) {
     const bytes = bases.get(base);
     assert.ok(bytes, base);
     await writeFile(join(scratch, 'vendor', `${name}.ko`), applyEdits(bytes, edits));

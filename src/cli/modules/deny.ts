@@ -16,6 +16,7 @@ import {
   readDenyFile,
   type DenyFile,
 } from '../../modules/loader/deny-file.ts';
+import { printable } from '../../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../../units/result.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, print, printJson } from '../session.ts';
@@ -182,7 +183,9 @@ function outcomeOf(
     options.undo !== true &&
     (options.boot === true || names.every((each) => file.boot.includes(each)));
   const undone = options.undo === true ? names : [];
-  const wanted = [...running.filter((each) => !undone.includes(each)), ...file.names];
+  // What was denied to modprobe alone is not on the command line that the boot loader gets.
+  const asked = blocksAtBoot && loaders.length > 0 ? [...file.boot, ...names] : file.names;
+  const wanted = [...running.filter((each) => !undone.includes(each)), ...asked];
   return {
     modules: names,
     denied: options.undo !== true,
@@ -243,7 +246,7 @@ const initrdCommand = (host: BootHost) =>
   initrdPrograms.find(([program]) => existsSync(at(host, program)))?.[1];
 
 /** The text for people. */
-export function denyText(outcome: DenyOutcome): string {
+export function denyText(outcome: DenyOutcome, { boot }: DenyOptions = {}): string {
   const would = outcome.dryRun ? 'Would ' : '';
   const verb = (plain: string, past: string) => (outcome.dryRun ? plain : past);
   const files = outcome.files.map(({ path, change }) =>
@@ -259,20 +262,25 @@ export function denyText(outcome: DenyOutcome): string {
     ...nothing,
     ...files,
     ...commands,
-    ...bootLines(outcome),
+    ...bootLines(outcome, boot === true),
     ...outcome.loaded.map((each) => loadedLine(each, outcome.denied)),
     ...outcome.notes,
-  ].join('\n');
+  ]
+    .map(printable)
+    .join('\n');
 }
 
-function bootLines({ denied, kernelParameter, bootLoaders }: DenyOutcome): readonly string[] {
+function bootLines(
+  { denied, kernelParameter, bootLoaders }: DenyOutcome,
+  asked: boolean,
+): readonly string[] {
   if (!denied || kernelParameter === null) return [];
   if (bootLoaders.length > 0)
     return [`From the next boot on the kernel itself refuses: ${kernelParameter}`];
   return [
     'modprobe and udev will not load it any more; insmod still can. Only the kernel command line blocks it:',
     `  ${kernelParameter}`,
-    'To install that, add --boot',
+    ...(asked ? [] : ['To install that, add --boot']),
   ];
 }
 
@@ -315,7 +323,7 @@ function deny(words: string[], options: DenyOptions): ExitCode {
     return exitCodes.failed;
   }
   if (options.json === true) printJson(outcome.value);
-  else print(denyText(outcome.value));
+  else print(denyText(outcome.value, options));
   return exitCodes.done;
 }
 

@@ -32,7 +32,7 @@ export function explainModule(
   return sections
     .map(([title, ...lines]) => {
       const text = lines.map((line) => wrap(`  ${printable(line)}`, terminal.columns, '    '));
-      return [colors.bold(title ?? ''), ...text].join('\n');
+      return [colors.bold(printable(title ?? '')), ...text].join('\n');
     })
     .join('\n\n');
 }

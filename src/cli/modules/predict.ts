@@ -46,6 +46,8 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
   const verdicts = predict(asked, reading.kernel, state, force);
   const results = asked.map((candidate, index) => resultOf(candidate, verdicts[index]));
   show(results, options.json === true);
+  // What has been said to be unknown is no verdict to build on.
+  if (reading.kernel.exports.size === 0) return exitCodes.failed;
   return results.some(({ verdict }) => verdict.result === 'refuse')
     ? exitCodes.found
     : exitCodes.done;
@@ -97,7 +99,9 @@ function show(results: readonly Result[], json: boolean): void {
 function inWords({ name, file, verdict }: Result, columns: number): string {
   const taints = verdict.taints === '' ? '' : `, taints ${verdict.taints}`;
   const outcome =
-    verdict.result === 'load' ? `loads${taints}` : `refused with ${verdict.errno}${taints}`;
+    verdict.result === 'load'
+      ? `${verdict.unknown.length > 0 ? 'loads, as far as can be told' : 'loads'}${taints}`
+      : `refused with ${verdict.errno}${taints}`;
   const lines = [
     ...verdict.reasons.map((each) => each.says),
     ...verdict.messages.map((line) => `kernel log: ${line}`),

@@ -1,10 +1,8 @@
 /** The decisive comparison: each module built again from the source that is offered. */
-import { readFileSync } from 'node:fs';
 import { readElf } from '../../modules/elf.ts';
-import { decompressed } from '../../trust/decompress.ts';
 import { findKernelBuild } from '../../trust/kernel-build.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
-import { mostModuleBytes } from '../../trust/module-reader.ts';
+import { readAgain } from '../../trust/read-again.ts';
 import { rebuild, type Rebuilt } from '../../trust/rebuild.ts';
 import { showProgress } from '../progress.ts';
 import type { Matched } from './matched.ts';
@@ -49,7 +47,7 @@ async function rebuildOne(
 ): Promise<Rebuilt> {
   const build = findKernelBuild(release, headers);
   if (!build.ok) return cannotTell(build.error);
-  const bytes = decompressed(readFileSync(entry.file), mostModuleBytes);
+  const bytes = await readAgain(entry);
   if (!bytes.ok) return cannotTell(bytes.error);
   const elf = readElf(bytes.value);
   if (!elf.ok) return cannotTell(`${elf.error.message} (at byte ${elf.error.offset})`);

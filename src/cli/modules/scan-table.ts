@@ -25,7 +25,9 @@ export function scanTable(report: ScanReport, all: boolean, terminal: Terminal):
 function group(report: ScanReport, standing: Standing, all: boolean, terminal: Terminal): string[] {
   const members = report.modules.filter((each) => each.standing === standing);
   if (members.length === 0) return [];
-  const odd = members.filter((each) => deservesLook(each));
+  const unverified = members.filter((each) => isUnverified(each));
+  const alike = unverified.length > mostRows ? unverified : [];
+  const odd = members.filter((each) => deservesLook(each, alike.length > 0));
   const wanted = all ? members : odd;
   const rows = all ? wanted : wanted.slice(0, mostRows);
   const rest = members.length - rows.length;
@@ -39,12 +41,22 @@ function group(report: ScanReport, standing: Standing, all: boolean, terminal: T
       `… and ${count(rest, 'module')} more${odd.length > rows.length ? '; --all lists them' : ' without anything odd'}`,
     );
   }
+  if (alike.length > 0 && !all) {
+    lines.push(
+      `${alike.length} of them are signed with a key that is not known here; --all lists them`,
+    );
+  }
   return [lines.join('\n')];
 }
 
+/** Where there is no image of the kernel, its own modules are such: by the thousand, and alike. */
+const isUnverified = ({ signature, standing }: ModuleReport) =>
+  standing === 'unsupported' && signature === 'unknown key';
+
 /** A signed module that loads cleanly need not be read about. */
-function deservesLook(module: ModuleReport): boolean {
-  if (module.standing === 'contradicted' || module.standing === 'unsupported') return true;
+function deservesLook(module: ModuleReport, manyUnverified: boolean): boolean {
+  if (module.standing === 'contradicted') return true;
+  if (module.standing === 'unsupported' && !(manyUnverified && isUnverified(module))) return true;
   if (module.loader.result === 'refuse' || module.denied !== null) return true;
   return module.evidence.some((each) => each.weight === 'lead');
 }
@@ -67,10 +79,19 @@ function rowsTable(modules: readonly ModuleReport[], terminal: Terminal): string
 const short = (text: string, most: number) =>
   text.length > most ? `${text.slice(0, most - 1)}…` : text;
 
-function loaderWords({ loader }: ModuleReport): string {
+function loaderWords(module: ModuleReport): string {
+  const { loader } = module;
   if (loader.result === 'refuse') return `refused, ${loader.errnoName ?? 'no errno'}`;
-  return loader.taints === '' ? 'loads' : `loads, taints ${loader.taints}`;
+  // That the key is not known leaves the taint open, and not whether it loads.
+  const open = loader.unknown.length - (module.signature === 'unknown key' ? 1 : 0);
+  const loads = open > 0 ? 'perhaps loads' : 'loads';
+  if (taintsPerhaps(module)) return `${loads}, taints E?`;
+  return loader.taints === '' ? loads : `${loads}, taints ${loader.taints}`;
 }
+
+/** What the running kernel trusts beyond its image is not to be seen. */
+const taintsPerhaps = ({ loader, signature }: ModuleReport) =>
+  loader.result === 'load' && loader.taints === 'E' && signature === 'unknown key';
 
 const order = { proof: 0, lead: 1, note: 2, support: 3 } as const;
 
@@ -83,21 +104,32 @@ function reasonOf(module: ModuleReport): string {
   return refused ?? first?.says ?? '';
 }
 
-function summary({ counts, kernel }: ScanReport, terminal: Terminal): string {
+const taint = (modules: number) => (modules === 1 ? 'taints' : 'taint');
+
+const exportsWords = (from: string) =>
+  from === 'nowhere'
+    ? 'what the kernel exports is not known: no verdict is whole'
+    : `exports from ${from}`;
+
+function summary({ counts, kernel, modules }: ScanReport, terminal: Terminal): string {
+  const perhaps = modules.filter((each) => taintsPerhaps(each)).length;
+  const surely = counts.tainting - perhaps;
   const byStanding = standings
     .filter((each) => counts.standings[each] > 0)
     .map((each) => `${counts.standings[each]} ${each}`);
   const head = `${count(counts.modules, 'module')} for Linux ${kernel.release}: ${byStanding.join(', ') || 'none'}`;
   const loader = [
     `the loader would take ${counts.load}`,
-    counts.tainting > 0 && `${counts.tainting} of them taint the kernel`,
+    surely > 0 && `${surely} of them ${taint(surely)} the kernel`,
+    perhaps > 0 &&
+      `${perhaps} of them ${taint(perhaps)} the kernel if it does not trust the key that signed them`,
     `refuse ${counts.refuse}`,
   ].filter((each) => each !== false);
   const further = [
     counts.denied > 0 && `${counts.denied} denied`,
     counts.unmet > 0 && `${counts.unmet} below what the policy demands`,
-    counts.problems > 0 && `${count(counts.problems, 'file')} could not be read`,
+    counts.problems > 0 && `${count(counts.problems, 'problem')}, told above`,
   ].filter((each) => each !== false);
-  const lines = [head, loader.join(', '), ...further, `exports from ${kernel.exportsFrom}`];
+  const lines = [head, loader.join(', '), ...further, exportsWords(kernel.exportsFrom)];
   return lines.map((line) => wrap(printable(line), terminal.columns, '  ')).join('\n');
 }

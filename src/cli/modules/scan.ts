@@ -60,7 +60,8 @@ async function scan(
   const problems = [...inputs.problems, ...read.problems];
   const report = reportOf(surveyed, problems, reading.kernel, demand, host);
   await show(report, format, options);
-  return codeOf(report, surveyed);
+  // Without exports no verdict is whole, which has been said.
+  return reading.kernel.exports.size === 0 ? exitCodes.failed : codeOf(report, surveyed);
 }
 
 /** The whole tree where nothing is named; what is loaded where that is asked for. */
@@ -87,6 +88,8 @@ async function providersOf(
   { kernel }: KernelReading,
   tree: () => Promise<readonly ReadEntry[]>,
 ): Promise<readonly ReadEntry[]> {
+  // With exports unknown, that of the tree would decide nothing.
+  if (kernel.exports.size === 0) return [];
   const offered = new Set(entries.flatMap(({ module }) => module.exports.map((each) => each.name)));
   const needed = entries.some(({ module }) =>
     module.symbols.some(

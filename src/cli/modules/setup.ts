@@ -8,6 +8,7 @@ import { collectInputs } from '../../trust/inputs.ts';
 import { readKernel, runningKernel, type KernelReading } from '../../trust/kernel.ts';
 import type { Demand } from '../../trust/module-report.ts';
 import { readCertificates } from '../../trust/certificate-file.ts';
+import { cacheDirectory } from '../../trust/own-cache.ts';
 import { readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
 import { showProgress } from '../progress.ts';
 import { complain, pathsFor, showDiagnostics } from '../session.ts';
@@ -48,6 +49,7 @@ export function kernelOrComplain(options: KernelOptions): KernelReading | undefi
     ...runningKernel,
     folders: options.kernel,
     cmdline: options.cmdline,
+    cache: options.cache ? cacheDirectory() : undefined,
   });
   if (reading.ok) {
     for (const gap of reading.value.gaps) complain(gap);

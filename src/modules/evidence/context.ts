@@ -9,6 +9,8 @@ export interface StandingContext {
   readonly verdict: Verdict | undefined;
   /** GPL-only symbols that it imports, as far as the kernel's exports are known. */
   readonly gplOnly: readonly string[];
+  /** `uname -r` of the kernel that it is judged for. */
+  readonly release: string;
   /** Whether modules of this kernel's own build carry the signature of that build. */
   readonly buildSigns: boolean;
   /** What the package that brought it says of its licence. */
@@ -21,8 +23,8 @@ export interface PackageClaim {
   readonly says: string;
 }
 
-/** What comparing with offered source found. `none` is: it was looked for, and there is none. */
+/** What comparing with offered source found. */
 export interface SourceFinding {
-  readonly outcome: 'reproduced' | 'consistent' | 'differs' | 'cannot tell' | 'none';
+  readonly outcome: 'reproduced' | 'consistent' | 'differs' | 'cannot tell';
   readonly says: string;
 }

@@ -12,7 +12,7 @@ import { signs } from './signs.ts';
 export function standingOf(module: KernelModule, context: StandingContext): Judgement {
   const found = signs.flatMap((sign) => sign(module, context) ?? []);
   const standing = rung(found, context);
-  return { standing, evidence: [...found, ...explanation(standing, module, found)] };
+  return { standing, evidence: [...found, ...explanation(standing, module)] };
 }
 
 function rung(found: readonly Evidence[], { signature, source }: StandingContext): Standing {
@@ -23,12 +23,8 @@ function rung(found: readonly Evidence[], { signature, source }: StandingContext
 }
 
 /** `unsupported` is no reproach, and should not read like one. */
-function explanation(
-  standing: Standing,
-  module: KernelModule,
-  found: readonly Evidence[],
-): readonly Evidence[] {
-  if (standing !== 'unsupported' || found.some((each) => each.sign === 'source-none')) return [];
+function explanation(standing: Standing, module: KernelModule): readonly Evidence[] {
+  if (standing !== 'unsupported') return [];
   const says = isCompatibleLicence(modinfo(module, 'license') ?? '')
     ? 'It claims a GPL-compatible licence, and nothing here bears that out: no source was compared, no known key signed it'
     : 'It claims no GPL-compatible licence; no source was compared, no known key signed it';

@@ -17,7 +17,7 @@ export function parseKallsyms(text: string): Result<readonly SymbolExport[]> {
   const { bounds, entries } = collect(text);
   if (entries.length === 0) return fail('no entry of the export table is to be seen in it');
   if (entries.every(([address]) => /^0+$/.test(address))) {
-    return fail('its addresses are hidden; run this as root');
+    return fail('its addresses are hidden; run this as root, with kernel.kptr_restrict below 2');
   }
   const [plain, gpl] = [bounds.get('__ksymtab'), bounds.get('__ksymtab_gpl')];
   if (plain === undefined || gpl === undefined) {

@@ -5,6 +5,7 @@
  * that the package could mean by it is under terms that exclude those (GPL 3 alone, proprietary). Whatever is
  * not known, mixed, or under further terms is `cannot tell`: an unfounded accusation is the worse error.
  */
+import { isCompatibleLicence } from '../loader/licences.ts';
 import { licenceOfFile, type LicenceStatement, statedLicences } from './copyright.ts';
 
 export interface ClaimCheck {
@@ -12,16 +13,6 @@ export interface ClaimCheck {
   /** One sentence, with the words of both. */
   readonly says: string;
 }
-
-/** The claims that the kernel takes for GPL-compatible. Source: license_is_gpl_compatible(). */
-const gplClaims: readonly string[] = [
-  'GPL',
-  'GPL v2',
-  'GPL and additional rights',
-  'Dual BSD/GPL',
-  'Dual MIT/GPL',
-  'Dual MPL/GPL',
-];
 
 /**
  * `claim` is the module's first `license=`. `files` are paths of its source files inside the source package,
@@ -45,7 +36,7 @@ export function checkClaim(
     .map((each) => `"${each}"`)
     .join(', ');
   const words = `the package states ${stated}${licences.length > 4 ? ', …' : ''}`;
-  if (claim === undefined || !gplClaims.includes(claim)) {
+  if (claim === undefined || !isCompatibleLicence(claim)) {
     return cannotTell(
       `The module claims ${claim === undefined ? 'nothing' : `"${claim}"`}; ${words}`,
     );

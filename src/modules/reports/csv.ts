@@ -2,7 +2,7 @@
  * Comma-separated values: one module a row, under a row of names. Source: RFC 4180.
  *
  * Lists are joined by `; `. A text that a spreadsheet would take for a formula gets an apostrophe in front,
- * and control characters are written as `\x1b`: both come from files that somebody else made.
+ * and control characters are written as `\x1b` or `\u202e`: both come from files that somebody else made.
  */
 import type { ModuleReport, ScanReport } from './report.ts';
 
@@ -57,8 +57,11 @@ function field(raw: string): string {
 function harmless(text: string): string {
   const visible = text.replace(
     // oxlint-disable-next-line no-control-regex -- these are what must not get through
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => {
+      const code = char.charCodeAt(0).toString(16);
+      return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, '0')}`;
+    },
   );
   return /^[=+\-@]/.test(visible) ? `'${visible}` : visible;
 }

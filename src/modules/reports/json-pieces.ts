@@ -20,6 +20,19 @@ export interface OutlineObject {
   readonly [key: string]: Outline;
 }
 
+/**
+ * JSON as it may reach a terminal: `JSON.stringify` escapes only the control characters below U+0020, but
+ * those above U+007E and those that turn the direction of text steer terminals too.
+ */
+export const printableJson = (json: string): string =>
+  json.replace(
+    // oxlint-disable-next-line no-control-regex -- these are what must not get through
+    /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+const text = (value: unknown): string => printableJson(JSON.stringify(value));
+
 /** The document and a newline at its end. Only the outline is walked by recursion, never its items. */
 export function* jsonDocument(outline: Outline): Generator<string> {
   yield* pieces(outline);
@@ -30,13 +43,13 @@ function* pieces(value: Outline): Generator<string> {
   if (value instanceof Items) yield* lines(value.values);
   else if (Array.isArray(value)) yield* list(value as readonly Outline[]);
   else if (typeof value === 'object' && value !== null) yield* object(value as OutlineObject);
-  else yield JSON.stringify(value ?? null);
+  else yield text(value ?? null);
 }
 
 function* lines(values: Iterable<unknown>): Generator<string> {
   let before = '[\n';
   for (const each of values) {
-    yield before + JSON.stringify(each);
+    yield before + text(each);
     before = ',\n';
   }
   yield before === '[\n' ? '[]' : '\n]';
@@ -55,7 +68,7 @@ function* object(value: OutlineObject): Generator<string> {
   let before = '{';
   for (const [key, each] of Object.entries(value)) {
     if (each === undefined) continue;
-    yield `${before}${JSON.stringify(key)}:`;
+    yield `${before}${text(key)}:`;
     yield* pieces(each);
     before = ',';
   }

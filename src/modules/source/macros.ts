@@ -25,8 +25,12 @@ export class Work {
 }
 
 const expansionDepthMax = 100;
+/** Of one macro's expansion, and characters of one token: more would only fill the memory. */
+const expandedTokensMax = 1_000_000;
+const tokenLengthMax = 100_000;
+/** A quote behind a backslash begins no text: else each of many would be followed to the end of the line. */
 const tokenPattern =
-  /\s+|[A-Za-z_$][\w$]*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|<<|>>|&&|\|\||[=!<>]=|\.\.\.|[^\s]/g;
+  /\s+|[A-Za-z_$][\w$]*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\["']|##|<<|>>|&&|\|\||[=!<>]=|\.\.\.|[^\s]/g;
 
 /** Blanks count as one token `' '`. */
 export function tokenise(text: string): readonly string[] {
@@ -151,6 +155,9 @@ export class MacroTable {
         continue;
       }
       this.charge(replaced.tokens.length);
+      if (replaced.tokens.length > expandedTokensMax) {
+        throw new PreprocessorError('expands its macros without end');
+      }
       const name = this.#opensCall(replaced.tokens, tokens, replaced.next, hidden);
       if (name === undefined) {
         for (const each of replaced.tokens) out.push(each);
@@ -212,7 +219,7 @@ export class MacroTable {
       const following = skipBlank(body, at + 1);
       const stringified = token === '#' ? parameterIndex(macro, body[following]) : -1;
       if (stringified >= 0) {
-        out.push(`"${(args[stringified] ?? []).join('')}"`);
+        out.push(stringOf(args[stringified] ?? []));
         at = following;
         continue;
       }
@@ -236,6 +243,12 @@ export class MacroTable {
 const parameterIndex = (macro: Macro, token: string | undefined): number =>
   isName(token) ? macro.parameters!.indexOf(token) : -1;
 
+function stringOf(tokens: readonly string[]): string {
+  const length = tokens.reduce((sum, each) => sum + each.length, 0);
+  if (length > tokenLengthMax) throw new PreprocessorError('has a text without end');
+  return `"${tokens.join('')}"`;
+}
+
 function paste(tokens: readonly string[]): readonly string[] {
   if (!tokens.includes('##') && !tokens.includes(placemarker)) return tokens;
   const out: string[] = [];
@@ -249,7 +262,7 @@ function paste(tokens: readonly string[]): readonly string[] {
     const joined = [out.pop() ?? '', tokens[at] ?? '']
       .filter((each) => each !== placemarker)
       .join('');
-    if (joined.length > 100_000) throw new PreprocessorError('has a name without end');
+    if (joined.length > tokenLengthMax) throw new PreprocessorError('has a name without end');
     out.push(joined === '' ? placemarker : joined);
   }
   return out.filter((each) => each !== placemarker);

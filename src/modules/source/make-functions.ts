@@ -99,11 +99,17 @@ function call(scope: MakeScope, text: string): string {
   return scope.bound(bound, () => scope.expand(scope.raw(name)));
 }
 
+/** A turn that writes nothing takes its time too. */
+const turnWork = 200;
+
 function foreach(scope: MakeScope, text: string): string {
   const [name = '', list = '', body = ''] = scope.split(text, 3);
   const variable = scope.expand(name).trim();
   return words(scope.expand(list))
-    .map((word) => scope.bound({ [variable]: word }, () => scope.expand(body)))
+    .map((word) => {
+      scope.charge(turnWork);
+      return scope.bound({ [variable]: word }, () => scope.expand(body));
+    })
     .join(' ');
 }
 

@@ -14,12 +14,14 @@ export async function buildModules(
   kernel: KernelFiles,
   sources: string,
   scratch: string,
+  moreOptions: readonly string[] = [],
 ): Promise<Map<string, Uint8Array>> {
   const folder = join(scratch, 'modules');
   await mkdir(folder);
   await cp(sources, folder, { recursive: true });
   const options = words('-s -j2 KCFLAGS=-g0 CONFIG_DEBUG_INFO_BTF_MODULES=');
-  const argv = ['make', '-C', kernel.headers, `M=${folder}`, ...options, 'modules'];
+  const argv = ['make', '-C', kernel.headers, `M=${folder}`, ...options, ...moreOptions];
+  argv.push('modules');
   await succeed('build the family of modules', argv);
   const built = new Map<string, Uint8Array>();
   for (const file of await readdir(folder)) {

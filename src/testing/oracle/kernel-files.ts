@@ -48,7 +48,12 @@ export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles>>
   const packages = await findPackages();
   if (packages === undefined) return fail("apt's lists have no Debian cloud kernel with headers");
   if (!existsSync(folderOf(packages.kernel))) {
-    await step(log, `fetching ${packages.kernel.name} and its headers`, () => fetch(packages));
+    const what = `fetching ${packages.kernel.name} and its headers`;
+    try {
+      await step(log, what, () => fetch(packages));
+    } catch (error) {
+      return fail((error as Error).message.split('\n', 1)[0]!);
+    }
   }
   return ok(await filesIn(packages));
 }

@@ -47,13 +47,22 @@ export async function behindMetaPackage(name: string): Promise<AptPackage | unde
   return match === null ? undefined : { name: match[1]!, version: match[2]! };
 }
 
+/** A package in the version that would be installed. */
+export async function newestOf(name: string): Promise<AptPackage | undefined> {
+  const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
+  const version = /^Version: (\S+)$/m.exec(stdout)?.[1];
+  return version === undefined ? undefined : { name, version };
+}
+
 /** Downloads a package without installing it, and unpacks its files into a folder. */
 export async function unpackPackage(
   { name, version }: AptPackage,
   scratch: string,
   into: string,
 ): Promise<void> {
-  const download = ['apt-get', '-q', 'download', `${name}=${version}`];
+  // The folder is root's alone; apt's own user cannot write to it, and would say so.
+  const asRoot = ['-o', 'APT::Sandbox::User=root'];
+  const download = ['apt-get', '-q', ...asRoot, 'download', `${name}=${version}`];
   await succeed(`download ${name} ${version}`, download, { cwd: scratch });
   const unpack = ['sh', '-c', 'dpkg-deb -x ./*.deb "$1" && rm ./*.deb', 'sh', into];
   await succeed(`unpack ${name} ${version}`, unpack, { cwd: scratch });

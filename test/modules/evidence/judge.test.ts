@@ -14,6 +14,7 @@ const around = (overrides: Partial<StandingContext> = {}): StandingContext => ({
   signature: none,
   verdict: undefined,
   gplOnly: [],
+  release: '6.12.118+deb13-amd64',
   buildSigns: false,
   packageClaim: undefined,
   source: undefined,
@@ -85,6 +86,7 @@ describe('standingOf()', () => {
     ['closed-licence-words', seen({ strings: ['trade secret'] }), {}],
     ['unexported-symbols', seen({ strings: ['kallsyms_lookup_name'] }), {}],
     ['licence-missing', { tags: { license: undefined } }, {}],
+    ['intree-elsewhere', {}, { buildSigns: true, release: '6.1.0' }],
     ['file-name-differs', {}, { fileName: 'better' }],
     ['gpl-only-without-gpl', { tags: { license: 'MIT' } }, { gplOnly: ['device_register'] }],
   ];

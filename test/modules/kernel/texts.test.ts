@@ -97,7 +97,7 @@ test('parseKallsyms() tells GPL-only exports by the bounds of the tables, withou
 test('parseKallsyms() says why nothing can be learned', () => {
   assert.deepEqual(parseKallsyms(kallsyms.replaceAll(/^[0-9a-f]+/gm, '0000000000000000')), {
     ok: false,
-    error: 'its addresses are hidden; run this as root',
+    error: 'its addresses are hidden; run this as root, with kernel.kptr_restrict below 2',
   });
   assert.ok(!parseKallsyms('').ok);
   assert.ok(!parseKallsyms(kallsyms.replaceAll('ksymtab_gpl', 'other')).ok);

@@ -1,0 +1,25 @@
+/** The program in the guest as its package installs it: compiled, without sources. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Guest } from './guest.ts';
+import { projectFolder } from './project.ts';
+
+/** To be called after `copyProject`; needs the compiler, and so a clone with development packages. */
+export async function installBuilt(guest: Guest): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-built-'));
+  try {
+    execFileSync(
+      `${projectFolder}/node_modules/.bin/tsc`,
+      ['-p', `${projectFolder}/tsconfig.build.json`, '--outDir', directory],
+      { stdio: 'inherit' },
+    );
+    await guest.copyIn(directory, '/opt/bulkhead/dist');
+    await guest.succeed(
+      'rm -r /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead',
+    );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

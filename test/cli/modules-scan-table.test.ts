@@ -1,0 +1,47 @@
+/** The table of `bulkhead modules scan`: what is listed, what is counted, and what is left open. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createColors } from 'picocolors';
+import { scanTable } from '../../src/cli/modules/scan-table.ts';
+import { moduleReport, scanReport } from '../modules/reports/report-fixture.ts';
+
+const terminal = { columns: 200, isTerminal: false, colors: createColors(false) };
+const clean = { result: 'load', errno: null, errnoName: null, messages: [], reasons: [] } as const;
+const tainting = { ...clean, taints: 'E', kernelTaint: 1 << 13, unknown: ['Whether a keyring …'] };
+
+/** Signed with a key that nothing here knows: on a host without an image, each module of its kernel. */
+const unverified = (count: number) =>
+  Array.from({ length: count }, (_, index) =>
+    moduleReport(`m${index}`, {
+      standing: 'unsupported',
+      signature: 'unknown key',
+      loader: tainting,
+      evidence: [{ sign: 'signature-unknown-key', weight: 'note', says: 'It carries a signature' }],
+    }),
+  );
+const unsigned = moduleReport('odd', {
+  standing: 'unsupported',
+  signature: 'none',
+  loader: { ...tainting, unknown: [] },
+  evidence: [],
+});
+
+test('scanTable() counts what many modules have in common, and lists the one that differs', () => {
+  const text = scanTable(scanReport([...unverified(100), unsigned]), false, terminal);
+  assert.match(text, /^unsupported: 101 modules$/m);
+  assert.match(
+    text,
+    /^100 of them are signed with a key that is not known here; --all lists them$/m,
+  );
+  assert.match(text, /^odd .* loads, taints E /m);
+  assert.doesNotMatch(text, /^m\d/m);
+  assert.match(
+    text,
+    /^the loader would take 101, 1 of them taints the kernel, 100 of them taint the kernel if it does not trust the key that signed them, refuse 0$/m,
+  );
+});
+
+test('scanTable() lists what cannot be verified while it is few, and all where that is asked for', () => {
+  assert.match(scanTable(scanReport(unverified(1)), false, terminal), /^m0 .* loads, taints E\? /m);
+  assert.match(scanTable(scanReport(unverified(100)), true, terminal), /^m99 /m);
+});

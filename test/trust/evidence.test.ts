@@ -1,0 +1,162 @@
+/**
+ * Signs of evidence on real modules: built here by the kernel's own makefiles, with what the authors of such
+ * modules did, and beside each an honest one like it. See evidence/cases.ts.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { buildSigns } from '../../src/cli/modules/surroundings.ts';
+import type { SourceFinding, StandingContext } from '../../src/modules/evidence/context.ts';
+import { signs } from '../../src/modules/evidence/signs.ts';
+import { modinfo } from '../../src/modules/module.ts';
+import { checkClaim } from '../../src/modules/packages/claims.ts';
+import { matchSource } from '../../src/modules/source/match.ts';
+import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/kernel-files.ts';
+import { makeRunFolder, type RunFolder } from '../../src/testing/vm/folders.ts';
+import { collectInputs } from '../../src/trust/inputs.ts';
+import { findKernelBuild } from '../../src/trust/kernel-build.ts';
+import { hostRoots } from '../../src/trust/kernel-files.ts';
+import { readKernel } from '../../src/trust/kernel.ts';
+import { openOffered } from '../../src/trust/match.ts';
+import {
+  bareName,
+  judgeAll,
+  readAll,
+  type ReadEntry,
+  type Surveyed,
+} from '../../src/trust/survey.ts';
+import { readCertificates } from '../../src/trust/certificate-file.ts';
+import { signedBase } from '../modules/family/steps.ts';
+import { noOpenssl } from './certificates.ts';
+import { cases, type Subject } from './evidence/cases.ts';
+import { openWorkshop, type Workshop } from './evidence/workshop.ts';
+
+const prepared = await prepareKernelFiles((line) => console.log(`# ${line}`));
+const files = (prepared as { value: KernelFiles }).value;
+const skip = prepared.ok ? noOpenssl : prepared.error;
+
+suite('evidence on real modules', { skip }, () => {
+  let scratch: RunFolder;
+  let modules: ReadonlyMap<Subject, Surveyed>;
+  let seen: ReadonlySet<string>;
+
+  before(
+    async () => {
+      scratch = await makeRunFolder();
+      const workshop = await openWorkshop(files, scratch.folder);
+      const subjects = [...new Set(cases.flatMap(({ subject, honest }) => [subject, honest]))];
+      ({ modules, seen } = await survey(subjects, workshop));
+    },
+    { timeout: 180_000 },
+  );
+  after(() => scratch.remove());
+
+  for (const { name, shows, subject, honest } of cases) {
+    const [weight = '', sign = ''] = shows.split(' ');
+    test(`${name}: ${sign}`, (context) => {
+      const { standing, evidence } = modules.get(subject)!;
+      const found = evidence.find((each) => each.sign === sign);
+      assert.equal(found?.weight, weight, evidence.map((each) => each.says).join('\n'));
+      context.diagnostic(found.says);
+      const proofs = evidence.filter((each) => each.weight === 'proof');
+      assert.equal(standing === 'contradicted', proofs.length > 0);
+      // Nothing else may be held against it than what the case is about.
+      if (weight !== 'proof') assert.deepEqual(proofs, []);
+
+      const other = modules.get(honest)!;
+      assert.deepEqual(
+        other.evidence.filter((each) => each.sign === sign),
+        [],
+      );
+    });
+  }
+
+  test('every sign was seen on some module', () => {
+    assert.deepEqual(
+      signs.map((sign) => sign.name).filter((name) => !seen.has(name)),
+      [],
+    );
+  });
+
+  test('an honest module has nothing against it', () => {
+    const honest = ['ev_honest', 'ev_helper', 'ev_probe', 'ev_table', 'ev_phrases', signedBase];
+    const untouched = [...modules].filter(
+      ([{ base, edits, ...more }]) =>
+        honest.includes(base) && edits.length === 0 && Object.keys(more).length === 0,
+    );
+    assert.equal(new Set(untouched.map(([{ base }]) => base)).size, honest.length);
+    for (const [{ base }, { standing, evidence }] of untouched) {
+      const against = evidence.filter(({ weight }) => weight === 'proof' || weight === 'lead');
+      assert.deepEqual(against, [], base);
+      assert.equal(standing, base === signedBase ? 'signed' : 'unsupported', base);
+    }
+  });
+});
+
+/** All of them at once, as a scan of one folder would. */
+async function survey(subjects: readonly Subject[], workshop: Workshop) {
+  const read = readKernel({ folders: [files.modules], cmdline: '', roots: hostRoots });
+  assert.ok(read.ok, read.ok ? '' : read.error);
+  const given = readCertificates(workshop.certificate);
+  assert.ok(given.ok);
+  const keys = { kernel: read.value.certificates, given: given.value };
+  const places = new Map<string, Subject>();
+  for (const subject of subjects) places.set(await workshop.place(subject), subject);
+  const options = { cacheAs: undefined, deep: false, onRead: () => {} };
+  const { entries, problems } = await readAll(collectInputs([...places.keys()]), keys, options);
+  assert.deepEqual(problems, []);
+  const subjectOf = ({ file }: ReadEntry) => places.get(file.replace(/!.*$/, ''))!;
+  const findings = findingsOf(entries, subjectOf, workshop);
+  const surveyed = judgeAll(entries, {
+    kernel: read.value.kernel,
+    buildSigns: buildSigns(entries, read.value),
+    providers: [],
+    sourceOf: ({ file }) => findings.get(file),
+  });
+  const modules = new Map(surveyed.map((each) => [subjectOf(each), each]));
+  assert.equal(modules.size, subjects.length);
+  return { modules, seen: namesOfSigns(surveyed, read.value.kernel.release, findings) };
+}
+
+function findingsOf(
+  entries: readonly ReadEntry[],
+  subjectOf: (entry: ReadEntry) => Subject,
+  { source, changed }: Workshop,
+): ReadonlyMap<string, SourceFinding> {
+  const build = findKernelBuild(files.release, files.headers);
+  assert.ok(build.ok, build.ok ? '' : build.error);
+  const findings = new Map<string, SourceFinding>();
+  for (const entry of entries) {
+    const offered = subjectOf(entry).source;
+    if (offered === undefined) continue;
+    const folder = offered === 'own' ? source : changed;
+    const opened = openOffered(folder, { build: build.value });
+    assert.ok(opened.ok, opened.ok ? '' : opened.error);
+    const { outcome, reasons } = matchSource(entry.module, opened.value);
+    findings.set(entry.file, { outcome, says: reasons.join('; ') });
+  }
+  return findings;
+}
+
+/** Names of the functions that found anything. */
+function namesOfSigns(
+  surveyed: readonly Surveyed[],
+  release: string,
+  findings: ReadonlyMap<string, SourceFinding>,
+): ReadonlySet<string> {
+  const seen = new Set<string>();
+  for (const { module, signature, verdict, gplOnly, file, origin } of surveyed) {
+    const claim = checkClaim(modinfo(module, 'license'), origin.package?.licence);
+    const context: StandingContext = {
+      fileName: bareName(file),
+      signature,
+      verdict,
+      gplOnly,
+      release,
+      buildSigns: true,
+      packageClaim: { outcome: claim.result, says: claim.says },
+      source: findings.get(file),
+    };
+    for (const sign of signs) if (sign(module, context) !== undefined) seen.add(sign.name);
+  }
+  return seen;
+}

@@ -1,0 +1,200 @@
+/** Real modules that show a sign, and for each an honest one like it that must not. */
+import {
+  append,
+  flipped,
+  modinfo,
+  modinfoBy,
+  named,
+  resign,
+  section,
+  signature,
+  structName,
+  viaLivepatch,
+  type Edit,
+} from '../../../src/testing/oracle/edits.ts';
+import { junk, unknownSerial } from '../../modules/family/signatures.ts';
+import { codeByte, proprietary, signedBase } from '../../modules/family/steps.ts';
+
+export interface Subject {
+  /** A built module, or Debian's own signed one. */
+  readonly base: string;
+  readonly edits: readonly Edit[];
+  /** Of the file, without `.ko`; that of the base where it is not given. */
+  readonly fileName?: string;
+  /** Put into a package that states this licence. */
+  readonly packaged?: string;
+  /** Signed with a key that is given to the survey, or with one that nobody knows. */
+  readonly signed?: 'given' | 'unknown';
+  /** Compared with this source: its own, or with a file changed. */
+  readonly source?: 'own' | 'changed';
+}
+
+export interface EvidenceCase {
+  readonly name: string;
+  /** `weight sign`. */
+  readonly shows: string;
+  readonly subject: Subject;
+  readonly honest: Subject;
+}
+
+type More = Omit<Subject, 'base' | 'edits'>;
+const built = (name: string, edits: readonly Edit[] = [], more: More = {}): Subject => ({
+  base: `ev_${name}`,
+  edits,
+  ...more,
+});
+const signedOne = (edits: readonly Edit[] = [], more: More = {}): Subject => ({
+  base: signedBase,
+  edits,
+  ...more,
+});
+const make = (
+  name: string,
+  shows: string,
+  subject: Subject,
+  honest: Subject = built('honest'),
+): EvidenceCase => ({ name, shows, subject, honest });
+
+const livepatch = [
+  modinfo('livepatch', 'Y'),
+  viaLivepatch('.rela.text', '.text', 'synchronize_rcu'),
+];
+const otherRelease = (vermagic: string) => vermagic.replace(/^\S+/, '6.1.0-1-amd64');
+const afterName = 80;
+const byteSet = section('.gnu.linkonce.this_module', ({ data }) => void (data[afterName + 40] = 1));
+
+const licences: readonly EvidenceCase[] = [
+  make('a licence that is cut off by a NUL', 'proof licence-nul', built('nul')),
+  make('… and goes on with an "="', 'proof licence-nul', built('nul_equals')),
+  make('a NUL in another text', 'lead modinfo-fragment', built('fragment')),
+  make('two objects of two licences', 'proof licences-contradict', built('mixed')),
+  make(
+    'two licences that go together',
+    'lead licences-mixed',
+    built('honest', [modinfo('license', 'GPL', 'BSD')]),
+    built('honest', [modinfo('license', 'GPL', 'Dual BSD/GPL')]),
+  ),
+  make('no licence', 'lead licence-missing', built('honest', [modinfo('license')])),
+  make(
+    'a closed licence, and GPL-only symbols',
+    'lead gpl-only-without-gpl',
+    built('shim', [proprietary]),
+    built('table', [proprietary]),
+  ),
+  make('words of a closed licence', 'lead closed-licence-words', built('words'), built('phrases')),
+  make(
+    'a package under a licence that excludes the GPL 2',
+    'proof package-contradicts',
+    built('honest', [], { packaged: 'GPL-3' }),
+    built('honest', [], { packaged: 'GPL-2+' }),
+  ),
+  make(
+    'a package that says the same',
+    'support package-agrees',
+    built('honest', [], { packaged: 'GPL-2+' }),
+    built('honest', [], { packaged: 'GPL-3' }),
+  ),
+];
+
+const names: readonly EvidenceCase[] = [
+  make('another name in the structure', 'proof name-differs', built('honest', [structName('ev')])),
+  make(
+    'another name of the file',
+    'lead file-name-differs',
+    built('honest', [], { fileName: 'better' }),
+    built('honest', [], { fileName: 'ev-honest' }),
+  ),
+  make('the structure filled in', 'proof struct-module-filled', built('honest', [byteSet])),
+  make('a name that the kernel distrusts', 'proof known-case', built('honest', named('lve'))),
+  make('a loader of drivers', 'note loads-proprietary', built('honest', named('ndiswrapper'))),
+];
+
+const code: readonly EvidenceCase[] = [
+  make('an object compiled elsewhere', 'proof foreign-objects', built('blob')),
+  make('… by the compiler of the kernel', 'proof foreign-objects', built('blob_same')),
+  make('… without unwind tables', 'lead foreign-objects', built('blob_quiet'), built('keep')),
+  make('data linked in', 'lead binary-data', built('binary'), built('dense')),
+  make('data that looks encrypted', 'lead dense-data', built('dense'), built('table')),
+  make('functions that pass on', 'lead gpl-shim', built('shim'), built('helper')),
+  make('pointers that pass on', 'lead gpl-shim', built('pointers'), built('helper')),
+  make('a probe that looks symbols up', 'lead unexported-symbols', built('reach'), built('probe')),
+  make('… whose words are dropped', 'lead unexported-symbols', built('reach_init'), built('probe')),
+  make(
+    'livepatch relocations under a closed licence',
+    'proof livepatch-bypass',
+    built('shim', [proprietary, ...livepatch]),
+    built('shim', livepatch),
+  ),
+  make(
+    'livepatch relocations',
+    'lead livepatch-symbols',
+    built('shim', livepatch),
+    built('shim', [modinfo('livepatch', 'Y')]),
+  ),
+];
+
+const origins: readonly EvidenceCase[] = [
+  make(
+    'part of the kernel tree by its own words',
+    'proof intree-unsigned',
+    built('honest', [modinfo('intree', 'Y')]),
+    signedOne(),
+  ),
+  make(
+    'part of the tree, with a signature that nobody knows',
+    'proof intree-unsigned',
+    signedOne([resign(unknownSerial)]),
+    signedOne(),
+  ),
+  make(
+    'part of the tree of another kernel',
+    'lead intree-elsewhere',
+    built('honest', [modinfo('intree', 'Y'), modinfoBy('vermagic', otherRelease)]),
+    signedOne(),
+  ),
+  make('a signature of the kernel', 'support signed-by-kernel', signedOne()),
+  make(
+    'a signature with a given key',
+    'support signed-by-given',
+    built('honest', [], { signed: 'given' }),
+  ),
+  make('a byte changed after signing', 'proof signature-bad', signedOne([flipped(codeByte)])),
+  make(
+    'junk for a signature',
+    'lead signature-malformed',
+    built('honest', [append(signature(junk))]),
+    built('honest', [], { signed: 'given' }),
+  ),
+  make(
+    'a signature with a key that nobody has',
+    'note signature-unknown-key',
+    built('honest', [], { signed: 'unknown' }),
+    built('honest', [], { signed: 'given' }),
+  ),
+  make(
+    'a signature of another type',
+    'note signature-unsupported',
+    built('honest', [append(signature(junk, { type: 1 }))]),
+    built('honest', [], { signed: 'given' }),
+  ),
+  make(
+    'its own source',
+    'support source-consistent',
+    built('honest', [], { source: 'own' }),
+    built('honest', [], { source: 'changed' }),
+  ),
+  make(
+    'source with a byte changed',
+    'proof source-differs',
+    built('honest', [], { source: 'changed' }),
+    built('honest', [], { source: 'own' }),
+  ),
+  make(
+    'source, and no srcversion to compare with',
+    'note source-cannot-tell',
+    built('table', [], { source: 'own' }),
+    built('honest', [], { source: 'own' }),
+  ),
+];
+
+export const cases: readonly EvidenceCase[] = [...licences, ...names, ...code, ...origins];
