@@ -157,7 +157,8 @@ function claimOf({ module, origin }: ReadEntry): PackageClaim | undefined {
 
 const candidateOf = ({ module, signature }: ReadEntry): Candidate => ({ module, signature });
 
-function gplOnlyAmong(candidates: readonly Candidate[], kernel: Kernel) {
+/** Whether the export of a name is GPL-only: the kernel's own, or that of one of the modules. */
+export function gplOnlyAmong(candidates: readonly Candidate[], kernel: Kernel) {
   const index = exportIndex(candidates);
   return (name: string): boolean =>
     (kernel.exports.get(name) ?? index.get(name)?.symbol)?.gplOnly === true;

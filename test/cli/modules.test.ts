@@ -237,9 +237,13 @@ describe('bulkhead modules predict', () => {
     const { stdout, status } = run('predict', ...onKernel, '--json', closed, bad);
     assert.equal(status, 3);
     const { modules } = JSON.parse(stdout) as {
-      modules: { loader: ScanReport['modules'][0]['loader'] }[];
+      modules: ScanReport['modules'];
     };
     assert.equal(modules[0]?.loader.taints, 'PE');
+    assert.equal(modules[1]?.licence, 'MIT');
+    assert.deepEqual(modules[1].gplOnly, ['rcu']);
+    assert.equal(modules[1].standing, 'unsupported');
+    assert.ok(modules[1].evidence.some((each) => each.sign === 'gpl-only-without-gpl'));
     assert.match(modules[0].loader.messages.join('\n'), /module license 'MIT' taints kernel/);
     assert.equal(modules[1]?.loader.errnoName, 'ENOENT');
     assert.deepEqual(modules[1].loader.messages, ['bad: Unknown symbol rcu (err -2)']);

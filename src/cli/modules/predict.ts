@@ -2,17 +2,20 @@
 import type { Command } from 'commander';
 import { fileOf, type Candidate } from '../../modules/loader/candidate.ts';
 import { newState, predict } from '../../modules/loader/loader-verdict.ts';
-import { infoName } from '../../modules/module.ts';
+import { standingOf } from '../../modules/evidence/judge.ts';
+import { importsOf, infoName, modinfo } from '../../modules/module.ts';
 import { lettersOf } from '../../modules/taints.ts';
 import type { Verdict } from '../../modules/verdict.ts';
 import { printable } from '../../policy/diagnostic.ts';
 import { loaderReport } from '../../trust/module-report.ts';
 import { candidateFrom } from '../../trust/candidate-file.ts';
 import { makeSignatureChecker, type SignatureChecker } from '../../trust/signatures.ts';
-import { bareName } from '../../trust/survey.ts';
+import { bareName, gplOnlyAmong } from '../../trust/survey.ts';
+import type { KernelReading } from '../../trust/kernel.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, print, printJson } from '../session.ts';
 import { terminalOf, wrap } from '../terminal.ts';
+import { buildSigns } from './surroundings.ts';
 import {
   kernelOrComplain,
   keysOrComplain,
@@ -45,7 +48,15 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
   const force = options.force === true ? { force: { vermagic: true, modversions: true } } : {};
   const verdicts = predict(asked, reading.kernel, state, force);
   const results = asked.map((candidate, index) => resultOf(candidate, verdicts[index]));
-  show(results, options.json === true);
+  if (options.json === true) {
+    const judge = judgeWith([...before, ...asked], reading);
+    printJson({
+      version: 1,
+      modules: results.map((each) => ({ ...jsonOf(each), ...judge(each) })),
+    });
+  } else {
+    show(results);
+  }
   // What has been said to be unknown is no verdict to build on.
   if (reading.kernel.exports.size === 0) return exitCodes.failed;
   return results.some(({ verdict }) => verdict.result === 'refuse')
@@ -70,25 +81,53 @@ function resultOf(candidate: Candidate, verdict: Verdict | undefined): Result {
   const file = fileOf(candidate);
   if (verdict === undefined) throw new Error(`no verdict on ${file}`);
   const name = 'module' in candidate ? infoName(candidate.module) : undefined;
-  return { file, name: name ?? bareName(file), verdict };
+  return { file, name: name ?? bareName(file), verdict, candidate };
+}
+
+const jsonOf = ({ file, name, verdict, candidate }: Result) => ({
+  file,
+  name,
+  licence: 'module' in candidate ? (modinfo(candidate.module, 'license') ?? null) : null,
+  loader: loaderReport(verdict),
+});
+
+/** What is told beside the verdict; nothing of a file that is no module. */
+function judgeWith(candidates: readonly Candidate[], reading: KernelReading) {
+  const { kernel } = reading;
+  const isGplOnly = gplOnlyAmong(candidates, kernel);
+  const inTree = new Map(reading.moduleExports.map((each) => [each.name, each.gplOnly]));
+  const signs = buildSigns(
+    candidates.flatMap((each) => ('module' in each ? [each] : [])),
+    reading,
+  );
+  return ({ file, candidate, verdict }: Result) => {
+    if (!('module' in candidate)) return { gplOnly: [], standing: null, evidence: [] };
+    const { module, signature } = candidate;
+    const gplOnly = importsOf(module).flatMap(({ name }) =>
+      isGplOnly(name) || inTree.get(name) === true ? [name] : [],
+    );
+    const judged = standingOf(module, {
+      fileName: bareName(file),
+      signature,
+      verdict,
+      gplOnly,
+      release: kernel.release,
+      buildSigns: signs,
+      packageClaim: undefined,
+      source: undefined,
+    });
+    return { gplOnly, ...judged };
+  };
 }
 
 interface Result {
+  readonly candidate: Candidate;
   readonly file: string;
   readonly name: string;
   readonly verdict: Verdict;
 }
 
-function show(results: readonly Result[], json: boolean): void {
-  if (json) {
-    const modules = results.map(({ file, name, verdict }) => ({
-      file,
-      name,
-      loader: loaderReport(verdict),
-    }));
-    printJson({ version: 1, modules });
-    return;
-  }
+function show(results: readonly Result[]): void {
   const terminal = terminalOf(process.stdout);
   const blocks = results.map((result) => inWords(result, terminal.columns));
   const after = lettersOf(results.at(-1)?.verdict.kernelTaint ?? 0);

@@ -9,7 +9,7 @@ import type { ReadEntry } from '../../trust/survey.ts';
 
 /** The build of a kernel signs its modules when it has a key, and any module bears its signature. */
 export function buildSigns(
-  entries: readonly ReadEntry[],
+  entries: readonly Pick<ReadEntry, 'signature'>[],
   { kernel, certificates }: KernelReading,
 ): boolean {
   if (!kernel.config.signatures || certificates.length === 0) return false;
