@@ -1,7 +1,6 @@
 /** Texts of /etc/modprobe.d and of the kernel's command line. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseCommandLine } from '../../../src/modules/loader/command-line.ts';
 import { deniedModules, parseModprobe, underscored } from '../../../src/modules/loader/modprobe.ts';
 
 const place = (line: number) => ({ file: 'f.conf', line });
@@ -78,45 +77,6 @@ describe('deniedModules()', () => {
         ['b', place(2)],
         ['c', place(3)],
       ],
-    );
-  });
-});
-
-describe('parseCommandLine()', () => {
-  const kinds = (text: string) =>
-    parseCommandLine(text).map(({ word: _word, place: _place, ...rest }) => rest);
-
-  test('reads the four words that concern modules', () => {
-    assert.deepEqual(
-      kinds(
-        'BOOT_IMAGE=/vmlinuz ro module_blacklist=a,b-c module.sig_enforce=1 lockdown=integrity modprobe.blacklist=d,e-f\n',
-      ),
-      [
-        { kind: 'module_blacklist', modules: ['a', 'b-c'] },
-        { kind: 'sig_enforce' },
-        { kind: 'lockdown', level: 'integrity' },
-        { kind: 'modprobe.blacklist', modules: ['d', 'e_f'] },
-      ],
-    );
-  });
-
-  test('takes - for _ in names, quotes, and truth without a value', () => {
-    assert.deepEqual(
-      kinds('module-blacklist="a,b" module.sig-enforce "lockdown=confidentiality"'),
-      [
-        { kind: 'module_blacklist', modules: ['a', 'b'] },
-        { kind: 'sig_enforce' },
-        { kind: 'lockdown', level: 'confidentiality' },
-      ],
-    );
-  });
-
-  test('passes over what means nothing to the kernel', () => {
-    assert.deepEqual(
-      kinds(
-        'module.sig_enforce=0 lockdown=none x="lockdown=integrity y" xlockdown=integrity -- lockdown=integrity',
-      ),
-      [],
     );
   });
 });
