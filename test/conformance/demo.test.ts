@@ -68,7 +68,19 @@ function processes(): readonly string[] {
   });
 }
 
-describe('demo', { skip, timeout: 3 * demoMilliseconds }, () => {
+/**
+ * The demo says so when its load did not press against a limit, which a machine that is busy with something else
+ * brings about. That is no verdict on the limit: it is run again then.
+ */
+async function pressing(first: Awaited<ReturnType<typeof startDemo>['ended']>) {
+  let outcome = first;
+  for (let again = 0; again < 2 && /so nothing\s+is proved/.test(outcome.stdout); again++) {
+    outcome = await startDemo().ended;
+  }
+  return outcome;
+}
+
+describe('demo', { skip, timeout: 5 * demoMilliseconds }, () => {
   test('ends with status 0 and a verdict a limit, and leaves nothing', async () => {
     const { ended, says } = startDemo();
     await says(/reaches its limit/);
@@ -76,7 +88,7 @@ describe('demo', { skip, timeout: 3 * demoMilliseconds }, () => {
     assert.equal(second.status, 1);
     assert.match(second.stderr, /only one may run at a time: .*process \d+ holds it/);
 
-    const { status, stdout, stderr } = await ended;
+    const { status, stdout, stderr } = await pressing(await ended);
     assert.equal(status, 0, `${stdout}${stderr}`);
     assert.equal(stderr, '');
     for (const title of ['cpu', 'memory', 'processes', 'io read', 'io writes', 'reseller']) {

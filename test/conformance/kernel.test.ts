@@ -273,7 +273,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
       const explained = bulkhead('explain', user, '-p', file);
       assert.match(explained.stdout, /processes limit\s+7\s+defaults\s+\S+:1$/m);
       const changed = bulkhead('set', user, 'processes=30', '-p', file);
-      assert.equal(changed.status, 0, changed.stderr);
+      assert.equal(changed.status, 0, `${changed.signal ?? ''} ${changed.stderr}`);
       const calm = bulkhead(
         'exec',
         user,
