@@ -157,6 +157,12 @@ async function fetchKernel(
     const found = await behindMetaPackage(each);
     if (found === undefined) throw new Error(`apt knows no package ${each}`);
     await unpackPackage(found, scratch, into);
+    // What the headers of all flavours share.
+    const [, base] = /^linux-headers-(\d[^-]*)-/.exec(found.name) ?? [];
+    if (base === undefined) continue;
+    for (const name of [`linux-headers-${base}-common`, `linux-kbuild-${base}`]) {
+      await unpackPackage({ name, version: found.version }, scratch, into);
+    }
   }
   mkdirSync(imageOf(into));
   renameSync(join(into, 'boot'), join(imageOf(into), 'boot'));

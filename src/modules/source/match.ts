@@ -215,13 +215,26 @@ class Comparison {
     return [];
   }
 
+  /** Against it, unless which objects the makefile lists is not settled. */
+  #objection(says: string): void {
+    const { unsetSettings, decidingCommands } = this.#recipe;
+    const unsettled = this.#offered.context === undefined && unsetSettings.length > 0;
+    if (unsettled || decidingCommands.length > 0) {
+      const advice = 'unless the configuration of its kernel says otherwise: give its headers';
+      this.#unclear.push(`${says}, ${advice}`);
+    } else {
+      this.#against.push(says);
+    }
+  }
+
   #checkObjects(): void {
     for (const { object, source, generator } of this.#linked) {
       if (source !== undefined) continue;
       if (generator === undefined) {
         this.#likely.push(object);
-        this.#against.push(
-          `"${object}" is linked in without source: the offered tree has no "${object.replace(/\.[^.]*$/, '.c')}"`,
+        const wanted = object.replace(/\.[^.]*$/, '.c');
+        this.#objection(
+          `"${object}" is linked in without source: the offered tree has no "${wanted}"`,
         );
       } else {
         this.#unclear.push(
@@ -248,9 +261,8 @@ class Comparison {
     const added = addedObjects(modinfo(this.#module, 'vermagic') ?? '');
     const expected = added.map((each) => compiled + each);
     if (!expected.includes(compilers.length)) {
-      this.#against.push(
-        `${compilers.length} objects of the module were made by a compiler, the makefile lists ${compiled} (and ${added.join(' or ')} that every build adds)`,
-      );
+      const says = `${compilers.length} objects of the module were made by a compiler, the makefile lists ${compiled} (and ${added.join(' or ')} that every build adds)`;
+      this.#objection(says);
     }
     return { inModule: compilers.length, objects: compiled + added[0]! };
   }

@@ -53,6 +53,17 @@ test('matchSource() finds the source of a module consistent, and says that it is
   assert.match(found.reasons.join('\n'), /consistent, not proof/);
 });
 
+test('matchSource() calls nothing different while the configuration leaves the objects open', () => {
+  const conditional = {
+    ...vendor,
+    Makefile: 'obj-m := foo.o\nfoo-y := main.o\nfoo-$(CONFIG_FOO_IO) += io.o\n',
+  };
+  assert.equal(match(conditional).outcome, 'cannot tell');
+  const withIo = match(conditional, undefined, context('CONFIG_FOO_IO=y\n'));
+  assert.equal(withIo.outcome, 'consistent');
+  assert.equal(match(conditional, undefined, context('')).outcome, 'differs');
+});
+
 test('matchSource() finds a single changed byte in any file that counts', () => {
   for (const file of ['main.c', 'io.c', 'foo.h']) {
     const changed = { ...vendor, [file]: vendor[file]!.replace(/;\n$/, ' ,\n') };
