@@ -175,5 +175,8 @@ export function infoName(module: KernelModule): string | undefined {
   return modinfo(module, 'name') ?? module.structName;
 }
 
+/** Names of modules are compared with `-` as `_`, as modprobe and the kernel's own files have them. */
+export const plainName = (name: string): string => name.replaceAll('-', '_');
+
 export const importsOf = (module: KernelModule): readonly ImportedSymbol[] =>
   module.symbols.filter((each) => each.kind === 'import');

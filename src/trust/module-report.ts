@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { Kernel } from '../modules/kernel.ts';
 import { machines } from '../modules/elf.ts';
-import { infoName, modinfo } from '../modules/module.ts';
+import { infoName, modinfo, plainName } from '../modules/module.ts';
 import {
   countsOf,
   type LoaderReport,
@@ -49,7 +49,7 @@ export function reportOf(
 function moduleReport(surveyed: Surveyed, demand: Demand, host: HostDenials): ModuleReport {
   const { module, signature, standing } = surveyed;
   const name = infoName(module) ?? bareName(surveyed.file);
-  const plain = name.replaceAll('-', '_');
+  const plain = plainName(name);
   const byPolicy = demand.denied.get(plain);
   return {
     file: surveyed.file,

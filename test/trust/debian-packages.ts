@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { unpackPackage, updateLists, type AptPackage } from '../../src/testing/vm/apt.ts';
+import { newestOf, unpackPackage, updateLists, type AptPackage } from '../../src/testing/vm/apt.ts';
 import { execute, succeed } from '../../src/testing/vm/command.ts';
 import { fail, ok, type Result } from '../../src/units/result.ts';
 
@@ -61,14 +61,10 @@ async function fetchPackage(name: string): Promise<Result<string>> {
 
 /** What apt would install; its lists are fetched when they do not have it. */
 async function candidate(name: string): Promise<string | undefined> {
-  const ask = async () => {
-    const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
-    return versionPattern.exec(stdout)?.[1];
-  };
-  const known = await ask();
-  if (known !== undefined) return known;
+  const known = await newestOf(name);
+  if (known !== undefined) return known.version;
   await updateLists();
-  return ask();
+  return (await newestOf(name))?.version;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What this host already keeps from being loaded: the kernel's command line, and modprobe.d. */
 import type { LoaderSettings } from '../../modules/kernel.ts';
+import { plainName } from '../../modules/module.ts';
 import { modprobeDenials } from '../../trust/modprobe-config.ts';
 
 /** Name, with underscores → why. */
@@ -7,7 +8,7 @@ export function hostDenials(settings: LoaderSettings): ReadonlyMap<string, strin
   const denied = new Map<string, string>();
   for (const [name, place] of modprobeDenials()) denied.set(name, `to modprobe, by ${place}`);
   for (const name of settings.blacklist) {
-    denied.set(name.replaceAll('-', '_'), 'by module_blacklist= of the kernel');
+    denied.set(plainName(name), 'by module_blacklist= of the kernel');
   }
   return denied;
 }

@@ -1,21 +1,21 @@
 /** `bulkhead modules explain`: one module in depth. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { infoName } from '../../modules/module.ts';
+import { infoName, plainName } from '../../modules/module.ts';
 import { nearest } from '../../policy/diagnostic.ts';
 import { reportOf } from '../../trust/module-report.ts';
-import { bareName, judgeAll, type ReadEntry } from '../../trust/survey.ts';
+import { bareName, type ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { policyOption } from '../policy-option.ts';
 import { complain, print, printJson } from '../session.ts';
 import { terminalOf } from '../terminal.ts';
 import { hostDenials } from './denials.ts';
 import { explainModule } from './explanation.ts';
-import { buildSigns, sourceFinder } from './surroundings.ts';
+import { judgeFor } from './surroundings.ts';
 import {
   demandOrComplain,
-  kernelOrComplain,
-  keysOrComplain,
+  moduleNamed,
+  openOrComplain,
   readInputs,
   readTree,
   withKernelOptions,
@@ -29,10 +29,10 @@ interface ExplainOptions extends KernelOptions, DemandOptions {
 
 async function explain(name: string, options: ExplainOptions, command: Command): Promise<ExitCode> {
   const demand = demandOrComplain(options, command);
-  const reading = kernelOrComplain(options);
-  const keys = reading && keysOrComplain(options, reading);
-  if (demand === undefined || reading === undefined || keys === undefined) return exitCodes.failed;
-  const tree = await readTree(reading, keys, options);
+  const opened = openOrComplain(options);
+  if (demand === undefined || opened === undefined) return exitCodes.failed;
+  const { reading, keys } = opened;
+  const tree = await readTree(opened, options);
   const file = fileOf(name, tree);
   if (file === undefined) return exitCodes.failed;
   // In depth, which the scan of a whole tree does not go for modules that are signed.
@@ -40,12 +40,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   const { entries, problems } = await readInputs([file], keys, deep);
   for (const each of problems) complain(`${each.file}: ${each.message}`);
   const providers = tree.filter((each) => entries.every((own) => own.sha256 !== each.sha256));
-  const surveyed = judgeAll(entries, {
-    kernel: reading.kernel,
-    buildSigns: buildSigns([...entries, ...providers], reading),
-    providers,
-    sourceOf: sourceFinder(reading),
-  });
+  const surveyed = judgeFor(reading, entries, providers);
   const host = hostDenials(reading.kernel.settings);
   const denied = new Map([...host, ...demand.denied]);
   if (options.json === true) {
@@ -56,7 +51,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
     const texts = surveyed.map((each) =>
       explainModule(
         each,
-        { ...around, denied: denied.get((infoName(each.module) ?? '').replaceAll('-', '_')) },
+        { ...around, denied: denied.get(plainName(infoName(each.module) ?? '')) },
         terminal,
       ),
     );
@@ -68,8 +63,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
 /** A file that is there, else the module of that name in the kernel's tree. */
 function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
   if (/[/.]/.test(name) && existsSync(name)) return name;
-  const plain = (text: string) => text.replaceAll('-', '_');
-  const found = tree.find((each) => plain(bareName(each.file)) === plain(name));
+  const found = moduleNamed(tree, name);
   if (found !== undefined) return found.file;
   const close = nearest(
     name,

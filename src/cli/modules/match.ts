@@ -14,12 +14,13 @@ import { matchTable, matchText } from './match-text.ts';
 import { outcomeOf, type Matched } from './matched.ts';
 import { rebuildEach } from './rebuild-each.ts';
 import {
-  kernelOrComplain,
-  keysOrComplain,
+  moduleNamed,
+  openOrComplain,
   readInputs,
   readTree,
   withKernelOptions,
   type KernelOptions,
+  type Opened,
 } from './setup.ts';
 
 interface MatchOptions extends KernelOptions {
@@ -36,10 +37,10 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
     complain('Name a module, or say --all for every module of the kernel’s tree');
     return exitCodes.usage;
   }
-  const reading = kernelOrComplain(options);
-  const keys = reading && keysOrComplain(options, reading);
-  if (reading === undefined || keys === undefined) return exitCodes.failed;
-  const entries = await entriesOf(names, reading, options, () => readTree(reading, keys, options));
+  const opened = openOrComplain(options);
+  if (opened === undefined) return exitCodes.failed;
+  const { reading } = opened;
+  const entries = await entriesOf(names, opened, options);
   if (entries === undefined) return exitCodes.failed;
   const source = await openOfferedSource(options.source);
   if (!source.ok) {
@@ -59,20 +60,18 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
 /** Named ones by file or by name; all of the tree where that was asked for. */
 async function entriesOf(
   names: readonly string[],
-  reading: KernelReading,
+  opened: Opened,
   options: MatchOptions,
-  tree: () => Promise<readonly ReadEntry[]>,
 ): Promise<readonly ReadEntry[] | undefined> {
-  if (options.all === true && names.length === 0) return tree();
+  if (options.all === true && names.length === 0) return readTree(opened, options);
   const files = names.filter((name) => existsSync(name));
-  const keys = keysOrComplain(options, reading);
-  if (keys === undefined) return undefined;
-  const read = files.length === 0 ? undefined : await readInputs(files, keys, options);
+  const read = files.length === 0 ? undefined : await readInputs(files, opened.keys, options);
   for (const each of read?.problems ?? []) complain(`${each.file}: ${each.message}`);
   const found = [...(read?.entries ?? [])];
-  const plain = (name: string) => name.replaceAll('-', '_');
-  for (const name of names.filter((each) => !files.includes(each))) {
-    const entry = (await tree()).find((each) => plain(bareName(each.file)) === plain(name));
+  const others = names.filter((each) => !files.includes(each));
+  const tree = others.length === 0 ? [] : await readTree(opened, options);
+  for (const name of others) {
+    const entry = moduleNamed(tree, name);
     if (entry === undefined) complain(`There is no file and no module "${name}"`);
     else found.push(entry);
   }

@@ -16,12 +16,7 @@ import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, print, printJson } from '../session.ts';
 import { terminalOf, wrap } from '../terminal.ts';
 import { buildSigns } from './surroundings.ts';
-import {
-  kernelOrComplain,
-  keysOrComplain,
-  withKernelOptions,
-  type KernelOptions,
-} from './setup.ts';
+import { openOrComplain, withKernelOptions, type KernelOptions } from './setup.ts';
 
 interface PredictOptions extends KernelOptions {
   readonly loaded?: readonly string[];
@@ -36,9 +31,9 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
     complain(`"${options.taint}" is no taint mask; it is a number as in /proc/sys/kernel/tainted`);
     return exitCodes.usage;
   }
-  const reading = kernelOrComplain(options);
-  const keys = reading && keysOrComplain(options, reading);
-  if (reading === undefined || keys === undefined) return exitCodes.failed;
+  const opened = openOrComplain(options);
+  if (opened === undefined) return exitCodes.failed;
+  const { reading, keys } = opened;
   const check = makeSignatureChecker(keys.kernel, keys.given);
   const before = candidatesFrom(options.loaded ?? [], check);
   const asked = candidatesFrom(files, check);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { reportOf } from '../../trust/module-report.ts';
-import { judgeAll, type ReadEntry, type Reading, type Surveyed } from '../../trust/survey.ts';
+import { type ReadEntry, type Reading, type Surveyed } from '../../trust/survey.ts';
 import { countsOf, type Imprint, type ScanReport } from '../../modules/reports/report.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { policyOption } from '../policy-option.ts';
@@ -14,11 +14,10 @@ import { hostDenials } from './denials.ts';
 import { formatNames, writeReport, type Format } from './formats.ts';
 import { runningInputs } from './running-inputs.ts';
 import { scanTable } from './scan-table.ts';
-import { buildSigns, sourceFinder } from './surroundings.ts';
+import { judgeFor } from './surroundings.ts';
 import {
   demandOrComplain,
-  kernelOrComplain,
-  keysOrComplain,
+  openOrComplain,
   readInputs,
   readTree,
   withKernelOptions,
@@ -43,19 +42,14 @@ async function scan(
   const format = formatOf(options);
   if (format === undefined) return exitCodes.usage;
   const demand = demandOrComplain(options, command);
-  const reading = kernelOrComplain(options);
-  const keys = reading && keysOrComplain(options, reading);
-  if (demand === undefined || reading === undefined || keys === undefined) return exitCodes.failed;
+  const opened = openOrComplain(options);
+  if (demand === undefined || opened === undefined) return exitCodes.failed;
+  const { reading, keys } = opened;
   const inputs = inputsOf(paths, options, reading);
   if (inputs === undefined) return exitCodes.failed;
   const read = await readInputs(inputs.paths, keys, options);
-  const providers = await providersOf(read, reading, () => readTree(reading, keys, options));
-  const surveyed = judgeAll(read.entries, {
-    kernel: reading.kernel,
-    buildSigns: buildSigns([...read.entries, ...providers], reading),
-    providers,
-    sourceOf: sourceFinder(reading),
-  });
+  const providers = await providersOf(read, reading, () => readTree(opened, options));
+  const surveyed = judgeFor(reading, read.entries, providers);
   const host = hostDenials(reading.kernel.settings);
   const problems = [...inputs.problems, ...read.problems];
   const report = reportOf(surveyed, problems, reading.kernel, demand, host);

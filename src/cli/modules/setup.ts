@@ -3,13 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadPolicy } from '../../agent/load.ts';
 import { reasonOf } from '../../host/errno.ts';
+import { plainName } from '../../modules/module.ts';
 import { standings, type Standing } from '../../modules/standing.ts';
 import { collectInputs } from '../../trust/inputs.ts';
 import { readKernel, runningKernel, type KernelReading } from '../../trust/kernel.ts';
 import type { Demand } from '../../trust/module-report.ts';
 import { readCertificates } from '../../trust/certificate-file.ts';
 import { cacheDirectory } from '../../trust/own-cache.ts';
-import { readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
+import { bareName, readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
 import { showProgress } from '../progress.ts';
 import { complain, pathsFor, showDiagnostics } from '../session.ts';
 
@@ -43,8 +44,19 @@ export function withKernelOptions(command: Command): Command {
     .option('--no-cache', 'read every file anew');
 }
 
-/** The kernel, or nothing after its problem has been told. */
-export function kernelOrComplain(options: KernelOptions): KernelReading | undefined {
+export interface Opened {
+  readonly reading: KernelReading;
+  readonly keys: Keys;
+}
+
+/** The kernel and the keys that signatures are judged by, or nothing after a problem has been told. */
+export function openOrComplain(options: KernelOptions): Opened | undefined {
+  const reading = kernelOrComplain(options);
+  const keys = reading && keysOrComplain(options, reading);
+  return reading === undefined || keys === undefined ? undefined : { reading, keys };
+}
+
+function kernelOrComplain(options: KernelOptions): KernelReading | undefined {
   const reading = readKernel({
     ...runningKernel,
     folders: options.kernel,
@@ -59,10 +71,7 @@ export function kernelOrComplain(options: KernelOptions): KernelReading | undefi
   return undefined;
 }
 
-export function keysOrComplain(
-  options: KernelOptions,
-  { certificates }: KernelReading,
-): Keys | undefined {
+function keysOrComplain(options: KernelOptions, { certificates }: KernelReading): Keys | undefined {
   const given: Uint8Array[] = [];
   for (const file of options.certificate ?? []) {
     const read = certificatesIn(file);
@@ -104,12 +113,16 @@ export async function readInputs(
 
 /** The tree of the kernel, for the exports of its modules. Empty when it has none. */
 export async function readTree(
-  { moduleFolder }: KernelReading,
-  keys: Keys,
+  { reading: { moduleFolder }, keys }: Opened,
   options: KernelOptions,
 ): Promise<readonly ReadEntry[]> {
   if (moduleFolder === undefined) return [];
   return (await readInputs([moduleFolder], keys, options)).entries;
+}
+
+/** By the name of its file. */
+export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry | undefined {
+  return tree.find((each) => plainName(bareName(each.file)) === plainName(name));
 }
 
 /** What is demanded: the policy's, where there is one, and the command line's. */
@@ -133,7 +146,7 @@ export function demandOrComplain(options: DemandOptions, command: Command): Dema
     return undefined;
   }
   const denied = (document?.modules?.deny ?? []).map(
-    ({ name, reason }) => [name.value.replaceAll('-', '_'), reason ?? 'by the policy'] as const,
+    ({ name, reason }) => [plainName(name.value), reason ?? 'by the policy'] as const,
   );
   return { require: required, denied: new Map(denied) };
 }

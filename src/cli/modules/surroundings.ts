@@ -5,7 +5,7 @@ import { matchSource } from '../../modules/source/match.ts';
 import { findKernelBuild } from '../../trust/kernel-build.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { openOffered } from '../../trust/match.ts';
-import type { ReadEntry } from '../../trust/survey.ts';
+import { judgeAll, type ReadEntry, type Surveyed } from '../../trust/survey.ts';
 
 /** The build of a kernel signs its modules when it has a key, and any module bears its signature. */
 export function buildSigns(
@@ -18,10 +18,22 @@ export function buildSigns(
   );
 }
 
+/** Judged for a kernel, beside modules that are there to be loaded first. */
+export function judgeFor(
+  reading: KernelReading,
+  entries: readonly ReadEntry[],
+  providers: readonly ReadEntry[],
+): readonly Surveyed[] {
+  return judgeAll(entries, {
+    kernel: reading.kernel,
+    buildSigns: buildSigns([...entries, ...providers], reading),
+    providers,
+    sourceOf: sourceFinder(reading),
+  });
+}
+
 /** Of modules that DKMS built here, the source is at hand, and is compared without being asked for. */
-export function sourceFinder({
-  kernel,
-}: KernelReading): (entry: ReadEntry) => SourceFinding | undefined {
+function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFinding | undefined {
   const opened = new Map<string, OfferedSource | string>();
   const open = (folder: string): OfferedSource | string => {
     const build = findKernelBuild(kernel.release);

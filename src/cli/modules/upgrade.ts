@@ -1,20 +1,20 @@
 /** `bulkhead modules upgrade`: which of today's modules another kernel would no longer load, and why. */
 import { compare, type Comparison } from '../../modules/loader/compare-verdicts.ts';
+import { plainName } from '../../modules/module.ts';
 import { judgeTree } from '../../modules/loader/tree.ts';
 import { printable } from '../../policy/diagnostic.ts';
-import type { KernelReading } from '../../trust/kernel.ts';
 import { bareName, type ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, count, print, printJson } from '../session.ts';
 import { terminalOf, wrap } from '../terminal.ts';
 import type { Command } from 'commander';
 import {
-  kernelOrComplain,
-  keysOrComplain,
+  openOrComplain,
   readInputs,
   readTree,
   withKernelOptions,
   type KernelOptions,
+  type Opened,
 } from './setup.ts';
 
 interface UpgradeOptions extends KernelOptions {
@@ -22,8 +22,7 @@ interface UpgradeOptions extends KernelOptions {
   readonly json?: boolean;
 }
 
-interface Side {
-  readonly reading: KernelReading;
+interface Side extends Opened {
   readonly tree: readonly ReadEntry[];
 }
 
@@ -31,11 +30,9 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   const before = await sideOf(options);
   const after = before && (await sideOf({ ...options, kernel: options.to }));
   if (before === undefined || after === undefined) return exitCodes.failed;
-  const keys = keysOrComplain(options, after.reading);
-  if (keys === undefined) return exitCodes.failed;
   const asked = paths.length > 0 ? paths : filesWithoutSuccessor(before, after);
   const { entries, problems } =
-    asked.length === 0 ? nothing : await readInputs(asked, keys, options);
+    asked.length === 0 ? nothing : await readInputs(asked, after.keys, options);
   for (const each of problems) complain(`${each.file}: ${each.message}`);
   const moved = new Set(entries.map((each) => each.file));
   const found = compare(
@@ -51,15 +48,13 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
 const nothing = { entries: [], problems: [] } as const;
 
 async function sideOf(options: KernelOptions): Promise<Side | undefined> {
-  const reading = kernelOrComplain(options);
-  const keys = reading && keysOrComplain(options, reading);
-  if (reading === undefined || keys === undefined) return undefined;
-  return { reading, tree: await readTree(reading, keys, options) };
+  const opened = openOrComplain(options);
+  return opened && { ...opened, tree: await readTree(opened, options) };
 }
 
 /** Those that the other kernel does not bring itself: from DKMS, from vendors. */
 function filesWithoutSuccessor(before: Side, after: Side): readonly string[] {
-  const plain = (entry: ReadEntry) => bareName(entry.file).replaceAll('-', '_');
+  const plain = (entry: ReadEntry) => plainName(bareName(entry.file));
   const brought = new Set(after.tree.map(plain));
   return before.tree.flatMap((each) => (brought.has(plain(each)) ? [] : [each.file]));
 }

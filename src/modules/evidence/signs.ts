@@ -12,6 +12,7 @@ import {
   type DeepObservations,
   type KernelModule,
   type ModinfoEntry,
+  plainName,
 } from '../module.ts';
 import { gpl2Standing } from '../packages/claims.ts';
 import type { Evidence } from '../standing.ts';
@@ -83,7 +84,7 @@ const nameDiffers: Sign = (module) => {
 
 const fileNameDiffers: Sign = (module, { fileName }) => {
   const name = infoName(module);
-  const differs = name !== undefined && fileName.replaceAll('-', '_') !== name.replaceAll('-', '_');
+  const differs = name !== undefined && plainName(fileName) !== plainName(name);
   return when(differs, 'file-name-differs', 'lead', () => {
     return `The file is called ${quote(fileName)}, the module ${quote(name ?? '')}`;
   });
