@@ -177,8 +177,18 @@ class RestoredGuest implements Guest {
     return this.#control.shell();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tellCrashes();
     return this.#dispose();
+  }
+
+  /** Which program crashed where, as the kernel logged it: a status of 139 alone tells nothing. */
+  async #tellCrashes(): Promise<void> {
+    if (this.#qemu.gone.aborted) return;
+    const command = `dmesg | grep -A1 -E ' segfault at | traps: |general protection' || true`;
+    const said = await this.run(command, { timeoutMs: 10_000 }).catch(() => undefined);
+    if (said !== undefined && said.stdout !== '')
+      process.stderr.write(`In the guest:\n${said.stdout}`);
   }
 
   /** Packs on the host and unpacks in the guest, where the shell commands `before` lead. */
