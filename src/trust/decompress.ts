@@ -93,14 +93,21 @@ function unpackXz(
   return ok(into.subarray(0, outcome.unpackedBytes));
 }
 
+interface UnpackOptions {
+  readonly maxOutputLength: number;
+  readonly chunkSize: number;
+}
+
+/** Room for what a module unpacks to: Node's own 16 KiB at a time would be put together afterwards. */
 function unpackWithNode(
-  unpack: (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer,
+  unpack: (bytes: Uint8Array, options: UnpackOptions) => Buffer,
   bytes: Uint8Array,
   how: Compression,
   limitBytes: number,
 ): Result<Uint8Array> {
   try {
-    return ok(unpack(bytes, { maxOutputLength: Math.max(1, limitBytes) }));
+    const chunkSize = Math.min(Math.max(bytes.length * 4, 2 ** 16), 2 ** 24);
+    return ok(unpack(bytes, { maxOutputLength: Math.max(1, limitBytes), chunkSize }));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') return fail(tooLarge(limitBytes));

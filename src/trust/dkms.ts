@@ -2,8 +2,9 @@
  * DKMS: modules built on this host from source. Its tree has NAME/VERSION/KERNEL/ARCH/module/X.ko, the
  * source is in /usr/src/NAME-VERSION, and what it installed is in /lib/modules/KERNEL/updates/dkms.
  */
+import { bareName } from '../modules/module-file.ts';
 import { readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { textOf } from '../modules/bytes.ts';
 import { type DkmsConf, readDkmsConf } from '../modules/packages/dkms-conf.ts';
 import { openFile } from './archive-files.ts';
@@ -53,7 +54,7 @@ export function dkmsTree(tree: string, sources: string): DkmsTree {
       if (kernel === undefined || !isInstalled(path)) return undefined;
       if (/\/kernel\/(?!updates\/)/.test(path)) return undefined;
       installed ??= installedFrom(tree, withSource);
-      return installed.get(`${kernel}/${stem(path)}`);
+      return installed.get(`${kernel}/${bareName(path)}`);
     },
     builtFolders: (name, version) => {
       if (!plain.test(name) || !plain.test(version)) return [];
@@ -79,8 +80,6 @@ function placeOf(path: string): Place | undefined {
     : undefined;
 }
 
-const stem = (path: string) => basename(path).replace(/\.ko(\.\w+)?$/, '');
-
 /** `KERNEL/MODULE` → where it was built. */
 function installedFrom(tree: string, withSource: (place: Place) => DkmsOrigin) {
   const origins = new Map<string, DkmsOrigin>();
@@ -89,7 +88,7 @@ function installedFrom(tree: string, withSource: (place: Place) => DkmsOrigin) {
     const built = namesIn(join(tree, name, version, kernel, architecture, 'module'));
     if (built.length === 0) continue;
     const origin = withSource(place);
-    for (const file of built) origins.set(`${kernel}/${stem(file)}`, origin);
+    for (const file of built) origins.set(`${kernel}/${bareName(file)}`, origin);
   }
   return origins;
 }

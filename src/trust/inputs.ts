@@ -3,6 +3,7 @@
  * tarballs, and DKMS trees. In a deterministic order; what cannot be read is a problem among them, and the
  * rest still comes.
  */
+import { isModuleFile } from '../modules/module-file.ts';
 import { realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../host/errno.ts';
@@ -83,7 +84,6 @@ interface Context {
 
 type Inputs = AsyncGenerator<Input | InputProblem, void, void>;
 
-const moduleName = /\.ko(\.(xz|zst|gz|lz4|bz2))?$/;
 const dkmsConf = /^usr\/src\/[^/]+\/dkms\.conf$/;
 const packageName = /\.(deb|rpm)$/;
 
@@ -124,7 +124,7 @@ async function* inputsAt(path: string, context: Context): Inputs {
 
 async function* inputsInFolder(folder: string, context: Context): Inputs {
   let any = false;
-  const wants = (name: string) => moduleName.test(name) || packageName.test(name);
+  const wants = (name: string) => isModuleFile(name) || packageName.test(name);
   for (const found of walk(folder, wants, context.folders)) {
     any = true;
     if (found.kind === 'problem') yield found;
@@ -145,7 +145,7 @@ async function* builtFrom(source: string, context: Context): Inputs {
   if (conf?.name === undefined || conf.version === undefined) return;
   const folders = context.dkms.builtFolders(conf.name, conf.version);
   for (const folder of folders) {
-    for (const found of walk(folder, (name) => moduleName.test(name), context.folders)) {
+    for (const found of walk(folder, isModuleFile, context.folders)) {
       if (found.kind === 'problem') yield found;
       else if (found.kind === 'file') yield fileInput(found.path, context, found);
     }
@@ -237,8 +237,7 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
   const late: { licence: LicenceStatement | undefined } = { licence: archive.package?.licence };
   const origin = archiveOrigin(archive, late);
   const copyright = `usr/share/doc/${archive.package?.name ?? ''}/copyright`;
-  const wants = (path: string) =>
-    moduleName.test(path) || path === copyright || dkmsConf.test(path);
+  const wants = (path: string) => isModuleFile(path) || path === copyright || dkmsConf.test(path);
   const labelOf = labelsOf(archive.path);
   let any = false;
   let sources = '';

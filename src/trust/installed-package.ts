@@ -2,6 +2,7 @@
  * Which Debian package an installed file belongs to, from dpkg's lists (`info/NAME[:ARCH].list`, a path a
  * line): read once, when first asked, and only what can be a module or the source of one is kept.
  */
+import { isModuleFile } from '../modules/module-file.ts';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { textOf } from '../modules/bytes.ts';
@@ -45,7 +46,7 @@ export function installedPackages(dpkg: string, documents: string): InstalledPac
 /** /lib and /usr/lib are one folder; lists have either. */
 const unmerged = (path: string) => path.replace(/^\/usr\/lib\//, '/lib/');
 
-const kept = /\.ko(\.\w+)?$|\/dkms\.conf$/;
+const isKept = (path: string) => isModuleFile(path) || path.endsWith('/dkms.conf');
 
 function readOwners(info: string): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
@@ -55,7 +56,7 @@ function readOwners(info: string): ReadonlyMap<string, string> {
     if (bytes === undefined || !(bytes.includes('.ko') || bytes.includes('/dkms.conf'))) continue;
     const name = file.slice(0, -'.list'.length);
     for (const path of bytes.toString('utf8').split('\n')) {
-      if (kept.test(path)) owners.set(unmerged(path), name);
+      if (isKept(path)) owners.set(unmerged(path), name);
     }
   }
   return owners;

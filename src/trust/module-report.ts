@@ -12,7 +12,8 @@ import {
 } from '../modules/reports/report.ts';
 import { standings, type Standing } from '../modules/standing.ts';
 import type { Verdict } from '../modules/verdict.ts';
-import { bareName, type Surveyed } from './survey.ts';
+import { bareName } from '../modules/module-file.ts';
+import { type Surveyed } from './survey.ts';
 
 /** What the policy asks of modules. */
 export interface Demand {

@@ -1,4 +1,5 @@
 /** What a few modules of a kernel say of it: how large its `struct module` is, and its vermagic. */
+import { isModuleFile } from '../modules/module-file.ts';
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, textOf } from '../modules/bytes.ts';
@@ -46,7 +47,7 @@ function* someModules(root: string): Generator<string> {
     const found = listed(folder);
     entries += found.length;
     for (const each of found) if (each.isDirectory()) left.push(join(folder, each.name));
-    const module = found.find((each) => each.isFile() && /\.ko(\.\w+)?$/.test(each.name));
+    const module = found.find((each) => each.isFile() && isModuleFile(each.name));
     if (module !== undefined) yield join(folder, module.name);
   }
 }

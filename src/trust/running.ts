@@ -8,9 +8,11 @@
  *
  * Source: kernel/module/procfs.c, kernel/module/sysfs.c.
  */
+import { plainName } from '../modules/module.ts';
+import { bareName, isModuleFile } from '../modules/module-file.ts';
 import { opendirSync, readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { readText } from '../host/read.ts';
 import { ByteView, FormatError } from '../modules/bytes.ts';
 import { readElf } from '../modules/elf.ts';
@@ -123,7 +125,6 @@ export function buildIdOfNotes(notes: Uint8Array, littleEndian: boolean): string
   return undefined;
 }
 
-const moduleFile = /^(.+)\.ko(?:\.(?:xz|zst|gz))?$/;
 const foldersMax = 20_000;
 const depthMax = 24;
 
@@ -140,9 +141,8 @@ export function filesByName(folder: string | undefined): ReadonlyMap<string, rea
     for (const entry of entriesOf(at.path)) {
       const path = join(at.path, entry.name);
       if (entry.isDirectory()) left.push({ path, depth: at.depth + 1 });
-      const name = entry.isFile() ? moduleFile.exec(basename(path))?.[1] : undefined;
-      if (name === undefined) continue;
-      const key = name.replaceAll('-', '_');
+      if (!entry.isFile() || !isModuleFile(entry.name)) continue;
+      const key = plainName(bareName(entry.name));
       const namesakes = files.get(key);
       if (namesakes === undefined) files.set(key, [path]);
       else namesakes.push(path);

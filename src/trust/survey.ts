@@ -4,12 +4,12 @@
  */
 import type { ScanProblem } from '../modules/reports/report.ts';
 import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
 import { standingOf } from '../modules/evidence/judge.ts';
 import type { PackageClaim, SourceFinding } from '../modules/evidence/context.ts';
 import type { Kernel } from '../modules/kernel.ts';
 import { exportIndex, judgeTree, type Candidate } from '../modules/loader/tree.ts';
 import { importsOf, modinfo } from '../modules/module.ts';
+import { bareName } from '../modules/module-file.ts';
 import type { Judgement } from '../modules/standing.ts';
 import type { Verdict } from '../modules/verdict.ts';
 import { checkClaim } from '../modules/packages/claims.ts';
@@ -163,7 +163,3 @@ export function gplOnlyAmong(candidates: readonly Candidate[], kernel: Kernel) {
   return (name: string): boolean =>
     (kernel.exports.get(name) ?? index.get(name)?.symbol)?.gplOnly === true;
 }
-
-/** `/lib/modules/…/snd-hda-intel.ko.xz` is `snd-hda-intel`. */
-export const bareName = (file: string): string =>
-  basename(file).replace(/\.ko(\.(xz|zst|gz|lz4))?$/, '');

@@ -2,6 +2,7 @@
  * Signs of evidence on real modules: built here by the kernel's own makefiles, with what the authors of such
  * modules did, and beside each an honest one like it. See evidence/cases.ts.
  */
+import { bareName } from '../../src/modules/module-file.ts';
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { buildSigns } from '../../src/cli/modules/surroundings.ts';
@@ -17,13 +18,7 @@ import { findKernelBuild } from '../../src/trust/kernel-build.ts';
 import { hostRoots } from '../../src/trust/kernel-files.ts';
 import { readKernel } from '../../src/trust/kernel.ts';
 import { openOffered } from '../../src/trust/match.ts';
-import {
-  bareName,
-  judgeAll,
-  readAll,
-  type ReadEntry,
-  type Surveyed,
-} from '../../src/trust/survey.ts';
+import { judgeAll, readAll, type ReadEntry, type Surveyed } from '../../src/trust/survey.ts';
 import { readCertificates } from '../../src/trust/certificate-file.ts';
 import { signedBase } from '../modules/family/steps.ts';
 import { noOpenssl } from './certificates.ts';

@@ -15,7 +15,8 @@ import { collectInputs } from '../../src/trust/inputs.ts';
 import { findKernelBuild, type KernelBuild } from '../../src/trust/kernel-build.ts';
 import { matchAll, openOffered } from '../../src/trust/match.ts';
 import { openOfferedSource } from '../../src/trust/offered-source.ts';
-import { bareName, readAll, type ReadEntry } from '../../src/trust/survey.ts';
+import { bareName } from '../../src/modules/module-file.ts';
+import { readAll, type ReadEntry } from '../../src/trust/survey.ts';
 import { kernelSource, packageFile } from './debian-packages.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));

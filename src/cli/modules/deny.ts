@@ -4,6 +4,7 @@
  * modprobe.d keeps modprobe and udev from it, which insmod does not ask; the kernel itself refuses what
  * `module_blacklist=` on its command line names.
  */
+import { withoutSuffix } from '../../modules/module-file.ts';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -90,7 +91,7 @@ export function denyModules(
 export function moduleNames(words: readonly string[]): Result<readonly string[]> {
   const names = new Set<string>();
   for (const word of words) {
-    const name = kernelName(word.replace(/\.ko(\.(xz|zst|gz))?$/, ''));
+    const name = kernelName(withoutSuffix(word));
     if (name === undefined) {
       return fail(
         `${quoted(word.slice(0, 80))} is no name of a module; it has letters, digits, "_" and "-" ` +

@@ -2,7 +2,7 @@
 import type { Match } from '../../modules/source/match.ts';
 import { printable } from '../../policy/diagnostic.ts';
 import type { Rebuilt } from '../../trust/rebuild.ts';
-import { bareName } from '../../trust/survey.ts';
+import { bareName } from '../../modules/module-file.ts';
 import { count } from '../session.ts';
 import { table, wrap, type Terminal } from '../terminal.ts';
 import { matchOutcomes, outcomeOf, type Matched, type MatchOutcome } from './matched.ts';

@@ -10,7 +10,8 @@ import { readKernel, runningKernel, type KernelReading } from '../../trust/kerne
 import type { Demand } from '../../trust/module-report.ts';
 import { readCertificates } from '../../trust/certificate-file.ts';
 import { cacheDirectory } from '../../trust/own-cache.ts';
-import { bareName, readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
+import { bareName } from '../../modules/module-file.ts';
+import { readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
 import { showProgress } from '../progress.ts';
 import { complain, pathsFor, showDiagnostics } from '../session.ts';
 

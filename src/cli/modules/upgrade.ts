@@ -3,7 +3,8 @@ import { compare, type Comparison } from '../../modules/loader/compare-verdicts.
 import { plainName } from '../../modules/module.ts';
 import { judgeTree } from '../../modules/loader/tree.ts';
 import { printable } from '../../policy/diagnostic.ts';
-import { bareName, type ReadEntry } from '../../trust/survey.ts';
+import { bareName } from '../../modules/module-file.ts';
+import { type ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, count, print, printJson } from '../session.ts';
 import { terminalOf, wrap } from '../terminal.ts';

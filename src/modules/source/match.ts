@@ -6,6 +6,7 @@
  * module that anybody can write, it covers neither headers of other folders nor flags, and an object without source
  * adds nothing to it. Only a rebuild proves.
  */
+import { withoutSuffix } from '../module-file.ts';
 import { modinfo, modinfoAll, type KernelModule } from '../module.ts';
 import { declarationsOf, fitsKernel, spdxOf } from './licences.ts';
 import { PreprocessorError, Work } from './macros.ts';
@@ -100,7 +101,7 @@ export function placeOf(file: string): {
   readonly place: string | undefined;
   readonly name: string;
 } {
-  const bare = file.replace(/\.ko(?:\.\w+)?$/, '');
+  const bare = withoutSuffix(file);
   const inTree = /(?:^|\/)kernel\/(.+)$/.exec(bare)?.[1];
   return { place: inTree, name: nameOf(bare) };
 }
