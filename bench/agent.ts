@@ -4,7 +4,8 @@
  */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusAnswer } from '../src/agent/api.ts';
@@ -21,6 +22,8 @@ const intervalSeconds = 5;
 /** Of a hundred tenants, as many do something. */
 const busyPercent = 30;
 const goalRatio = 2;
+/** Of each of the other tools, whose cost is the average. */
+const looks = 5;
 
 export async function benchAgent(bench: Bench): Promise<Section> {
   const load = buildLoad(bench.directory);
@@ -75,7 +78,8 @@ async function measure(
     await sleep((intervalSeconds * 1000) / 2);
     floor.push(await c.pass());
   }
-  const beside = faulting || tenants > 1000 ? '' : cgtop();
+  const beside =
+    faulting || tenants > 1000 ? '' : `${cgtop()}${await processExporter(bench.directory)}`;
   return rowOf({ tenants, faulting, samples, floor, longest, pid: agent.pid, beside });
 }
 
@@ -202,7 +206,6 @@ function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
 
 /** What one look of systemd-cgtop costs, where it is installed: the same groups, and the rest. */
 function cgtop(): string {
-  const looks = 5;
   const script = `systemd-cgtop --batch --iterations=${looks} --delay=1s --depth=4 >/dev/null && times`;
   const { stdout, status } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
   const children = stdout.trim().split('\n')[1] ?? '';
@@ -211,6 +214,42 @@ function cgtop(): string {
     0,
   );
   return status === 0 ? `; systemd-cgtop: ${((seconds * 1000) / looks).toFixed(0)} ms a look` : '';
+}
+
+/** What one scrape of prometheus-process-exporter costs, where it is installed: the host's processes, by account. */
+async function processExporter(directory: string): Promise<string> {
+  const program = '/usr/bin/prometheus-process-exporter';
+  if (!existsSync(program)) return '';
+  const config = `${directory}/process-exporter.yml`;
+  writeFileSync(config, `process_names:\n  - name: '{{.Username}}'\n    cmdline: ['.+']\n`);
+  const port = await freePort();
+  const args = ['-config.path', config, '-web.listen-address', `127.0.0.1:${port}`];
+  const child = spawn(program, args, { stdio: 'ignore' });
+  try {
+    const scrape = () => fetch(`http://127.0.0.1:${port}/metrics`).then((reply) => reply.text());
+    for (let tries = 0; tries < 50; tries++) {
+      await sleep(100);
+      if ((await scrape().catch(() => '')) !== '') break;
+    }
+    const before = cpuMilliseconds(child.pid ?? 0);
+    for (let look = 0; look < looks; look++) {
+      await scrape();
+      await sleep(1000);
+    }
+    const each = (cpuMilliseconds(child.pid ?? 0) - before) / looks;
+    return `; prometheus-process-exporter: ${each.toFixed(0)} ms a scrape`;
+  } finally {
+    await ended(child);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 function buildLoad(directory: string): string {

@@ -193,7 +193,9 @@ function findExports(
 function noExports(release: string, reasons: readonly string[], running: boolean): string {
   const hinted = reasons.some((each) => each.includes('as root'));
   const asRoot =
-    running && !hinted ? ', or run this as root so that /proc/kallsyms can be read' : '';
+    running && !hinted && process.geteuid?.() !== 0
+      ? ', or run this as root so that /proc/kallsyms can be read'
+      : '';
   const tried =
     reasons.length === 0 ? 'there is no Module.symvers and no kernel image' : reasons.join('; ');
   return `Cannot find out what kernel ${quoted(release)} exports: ${tried}; install the package "linux-headers-${release}" (Debian, Ubuntu) or "kernel-devel-${release}" (Fedora)${asRoot}`;

@@ -13,7 +13,7 @@ import {
 import { standings, type Standing } from '../modules/standing.ts';
 import type { Verdict } from '../modules/verdict.ts';
 import { bareName } from '../modules/module-file.ts';
-import { type Surveyed } from './survey.ts';
+import type { Surveyed } from './survey.ts';
 
 /** What the policy asks of modules. */
 export interface Demand {

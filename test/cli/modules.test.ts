@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
@@ -291,3 +292,25 @@ test('bulkhead modules upgrade says what would no longer load, and why', () => {
     ['CRC'],
   );
 });
+
+test('bulkhead modules upgrade says when the new kernel brings everything itself', () => {
+  const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel);
+  assert.equal(status, 0);
+  assert.equal(stdout, `Linux ${release} brings every module of this kernel itself\n`);
+});
+
+test(
+  'bulkhead modules scan says in one line that a kernel has no modules',
+  { skip: existsSync('/proc/modules') ? 'this kernel has loadable modules' : false },
+  () => {
+    for (const words of [['scan'], ['scan', '--running']]) {
+      const { stdout, stderr, status } = run(...words);
+      assert.equal(status, 1);
+      assert.equal(stdout, '');
+      assert.match(
+        stderr,
+        /^bulkhead: This kernel has no loadable modules \(CONFIG_MODULES\).*\n$/,
+      );
+    }
+  },
+);

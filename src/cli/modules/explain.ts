@@ -5,7 +5,7 @@ import { infoName, plainName } from '../../modules/module.ts';
 import { nearest } from '../../policy/diagnostic.ts';
 import { reportOf } from '../../trust/module-report.ts';
 import { bareName } from '../../modules/module-file.ts';
-import { type ReadEntry } from '../../trust/survey.ts';
+import type { ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { policyOption } from '../policy-option.ts';
 import { complain, print, printJson } from '../session.ts';

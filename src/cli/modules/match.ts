@@ -9,7 +9,7 @@ import { openOfferedSource } from '../../trust/offered-source.ts';
 import { findKernelBuild } from '../../trust/kernel-build.ts';
 import { matchAll, openOffered } from '../../trust/match.ts';
 import { bareName } from '../../modules/module-file.ts';
-import { type ReadEntry } from '../../trust/survey.ts';
+import type { ReadEntry } from '../../trust/survey.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { matchTable, matchText } from './match-text.ts';
 import { outcomeOf, type Matched } from './matched.ts';

@@ -1,6 +1,9 @@
 /** `bulkhead modules scan`: every module judged, the bad first. */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
+import { hostRoots } from '../../trust/kernel-files.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { reportOf } from '../../trust/module-report.ts';
 import { type ReadEntry, type Reading, type Surveyed } from '../../trust/survey.ts';
@@ -41,6 +44,12 @@ async function scan(
 ): Promise<ExitCode> {
   const format = formatOf(options);
   if (format === undefined) return exitCodes.usage;
+  if (isAboutNothing(paths, options)) {
+    complain(
+      'This kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted; name files, folders or packages to look at, and their kernel by --kernel',
+    );
+    return exitCodes.failed;
+  }
   const demand = demandOrComplain(options, command);
   const opened = openOrComplain(options);
   if (demand === undefined || opened === undefined) return exitCodes.failed;
@@ -56,6 +65,12 @@ async function scan(
   await show(report, format, options);
   // Without exports no verdict is whole, which has been said.
   return reading.kernel.exports.size === 0 ? exitCodes.failed : codeOf(report, surveyed);
+}
+
+/** One line says it, instead of all that cannot be known of such a kernel. */
+function isAboutNothing(paths: readonly string[], { kernel, running }: ScanOptions): boolean {
+  const isAsked = kernel === undefined && (running === true || paths.length === 0);
+  return isAsked && !existsSync(join(hostRoots.proc, 'modules'));
 }
 
 /** The whole tree where nothing is named; what is loaded where that is asked for. */

@@ -4,7 +4,7 @@ import { plainName } from '../../modules/module.ts';
 import { judgeTree } from '../../modules/loader/tree.ts';
 import { printable } from '../../policy/diagnostic.ts';
 import { bareName } from '../../modules/module-file.ts';
-import { type ReadEntry } from '../../trust/survey.ts';
+import type { ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, count, print, printJson } from '../session.ts';
 import { terminalOf, wrap } from '../terminal.ts';
@@ -31,6 +31,12 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   const before = await sideOf(options);
   const after = before && (await sideOf({ ...options, kernel: options.to }));
   if (before === undefined || after === undefined) return exitCodes.failed;
+  if (paths.length === 0 && before.tree.length === 0) {
+    complain(
+      'There are no modules of this kernel to ask about; name files, or their kernel by --kernel',
+    );
+    return exitCodes.failed;
+  }
   const asked = paths.length > 0 ? paths : filesWithoutSuccessor(before, after);
   const { entries, problems } =
     asked.length === 0 ? nothing : await readInputs(asked, after.keys, options);
@@ -81,7 +87,10 @@ function show(found: Comparison, modules: number, release: string, json: boolean
     return [`${printable(file)}: would be refused with ${errno}`, ...lines].join('\n');
   });
   const starts = found.starts.map((file) => `${printable(file)}: refused today, would load`);
-  const summary = `Of ${count(modules, 'module')}, ${found.stops.length} would no longer load on Linux ${release}`;
+  const summary =
+    modules === 0
+      ? `Linux ${release} brings every module of this kernel itself`
+      : `Of ${count(modules, 'module')}, ${found.stops.length} would no longer load on Linux ${release}`;
   print([...blocks, ...starts, summary].join('\n\n'));
 }
 

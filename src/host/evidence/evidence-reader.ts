@@ -5,7 +5,7 @@
  * answer in time is killed and left to itself (the kernel may not let go of it), and the question
  * is asked again without arguments. After several of those nobody's arguments are read for a while.
  */
-import { type ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { scriptBeside, spawnScript } from '../child-script.ts';
