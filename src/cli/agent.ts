@@ -1,4 +1,5 @@
 /** `bulkhead agent`: the daemon. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { linuxHost } from '../host/host.ts';
 import type { LogFormat } from '../agent/log.ts';
@@ -30,7 +31,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   using notifier = serviceNotifier(process.env);
   const stopped = signalled(['SIGINT', 'SIGTERM']);
   const started = await Agent.start({
-    policyFile: options.policy,
+    policyFile: resolve(options.policy),
     host: linuxHost(paths),
     log: makeLog(options.log satisfies LogFormat, process.env),
     notifier,

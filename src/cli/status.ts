@@ -32,7 +32,10 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const agent = await callAgent<StatusAnswer>(paths, '/v1/status', { fresh: true });
-  const code = withPolicy(command, options.policy, (policy, driver) => {
+  // Unless one is named, the policy is that of the agent, wherever that has it from.
+  const named = command.getOptionValueSource('policy') !== 'default';
+  const file = agent.ok && !named ? agent.value.policy.file : options.policy;
+  const code = withPolicy(command, file, (policy, driver) => {
     const tenants = policy.tenants.map((each) => statusOf(each, tenantGroup(each), driver));
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerGroup(each.uid), driver),

@@ -133,6 +133,17 @@ describe('the agent', { skip }, () => {
     end(child);
   });
 
+  test('is asked by status, which takes the policy for that of the agent', async () => {
+    const args = ['--instance', instance, 'status', '--json'];
+    const { stdout } = await run(program, args);
+    const { tenants, agent: known } = JSON.parse(stdout) as {
+      tenants: readonly { uid: number }[];
+      agent: StatusAnswer;
+    };
+    assert.deepEqual(tenants.map((each) => each.uid).sort(), [alice, bob, carol].sort());
+    assert.equal(known.policy.file, agent.policyFile);
+  });
+
   test('sees what is used, and a limit that strikes, with evidence', async () => {
     const busy = runAs(alice, 'while :; do :; done # \u001b[31mred\u0007');
     await agent.until('an incident begins', async () =>
