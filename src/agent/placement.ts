@@ -15,9 +15,9 @@ import {
   type TargetsCommand,
 } from '../host/placer/protocol.ts';
 import { tenantGroup } from '../plan/wanted.ts';
-import { printable } from '../policy/diagnostic.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { PlacementStatus } from './api.ts';
+import { printable } from '../units/printable.ts';
 
 /** Who belongs where, in which tree. Get `tree` from `placerTree`. */
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { AlertsTestAnswer } from '../agent/api.ts';
 import { callAgent } from '../agent/client.ts';
-import { printable } from '../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
+import { printable } from '../units/printable.ts';
 
 async function testAlerts(options: { json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);

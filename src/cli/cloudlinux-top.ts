@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { TopAnswer } from '../agent/api.ts';
 import { callAgent } from '../agent/client.ts';
-import { printable, suggestion } from '../policy/diagnostic.ts';
+import { suggestion } from '../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import {
@@ -17,6 +17,7 @@ import {
 } from './lve/top-shape.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
 import { shortBytes, table } from './terminal.ts';
+import { printable } from '../units/printable.ts';
 
 interface TopOptions {
   readonly json?: boolean;

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { printable } from '../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import {
   installLve,
@@ -14,6 +13,7 @@ import {
   type Standing,
 } from './lve/wrappers.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
+import { printable } from '../units/printable.ts';
 
 interface LveOptions {
   readonly prefix: string;

@@ -7,10 +7,10 @@ import { callAgent } from '../agent/client.ts';
 import { diskName } from '../host/file-systems.ts';
 import { probeDriver } from '../host/probe.ts';
 import type { Level, LimitKey, Support } from '../limits/limit.ts';
-import { printable } from '../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
 import { terminalOf, wrap } from './terminal.ts';
+import { printable } from '../units/printable.ts';
 
 /** Everything stands in one column behind the words at the left. */
 const indent = ' '.repeat(9);

@@ -9,7 +9,6 @@ import { resolveText } from '../agent/load.ts';
 import { readHostFacts } from '../host/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { editPolicyFile, readPolicyFile } from '../host/policy-file.ts';
-import { printable } from '../policy/diagnostic.ts';
 import type { TenantName } from '../policy/document.ts';
 import { newDiagnostics, newErrors, type Target } from '../policy/edit.ts';
 import { isVeCfg } from '../policy/ve-cfg.ts';
@@ -19,6 +18,7 @@ import { lineDiff, type DiffLine } from './line-diff.ts';
 import { policyOption } from './policy-option.ts';
 import { complain, pathsFor, print, showDiagnostics } from './session.ts';
 import { terminalOf } from './terminal.ts';
+import { printable } from '../units/printable.ts';
 
 export interface EditOptions extends PolicyOptions {
   readonly apply: boolean;

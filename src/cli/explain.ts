@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { attributes } from '../limits/limits.ts';
 import type { KeyedAttribute } from '../limits/limits.ts';
-import { LineIndex, printable, suggestion } from '../policy/diagnostic.ts';
+import { LineIndex, suggestion } from '../policy/diagnostic.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import {
   findTenant,
@@ -23,6 +23,7 @@ import {
 import { policyOption } from './policy-option.ts';
 import { complain, pathsFor, policyOrComplain, print, printJson } from './session.ts';
 import { table, terminalOf } from './terminal.ts';
+import { printable } from '../units/printable.ts';
 
 interface Row {
   readonly limit: string;

@@ -4,7 +4,6 @@ import type { UsageAnswer, UsageRow } from '../agent/api.ts';
 import { callAgent } from '../agent/client.ts';
 import { accountOf } from '../agent/lve-info.ts';
 import type { Paths } from '../host/paths.ts';
-import { printable } from '../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import type { InfoRow } from './lve/info-columns.ts';
@@ -13,6 +12,7 @@ import { infoCsv, infoJson, infoTable } from './lve/info-print.ts';
 import { parseLength, parsePeriod, slicesOf, type Period } from './lve/period.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
 import { writeOut } from './write-out.ts';
+import { printable } from '../units/printable.ts';
 
 interface InfoOptions extends ChoiceOptions {
   readonly from?: string;

@@ -4,11 +4,11 @@ import { loadPolicy, type Loaded } from '../agent/load.ts';
 import type { Driver } from '../host/driver.ts';
 import { instancePattern, pathsOf, type Paths } from '../host/paths.ts';
 import { probeDriver } from '../host/probe.ts';
-import { printableJson } from '../modules/reports/json-pieces.ts';
-import { printable, printDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
+import { printDiagnostic, type Diagnostic } from '../policy/diagnostic.ts';
 import type { Policy } from '../policy/policy.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { terminalOf } from './terminal.ts';
+import { printable, printableJson } from '../units/printable.ts';
 
 export function pathsFor(command: Command): Paths | undefined {
   const { instance } = command.optsWithGlobals<{ instance: string }>();

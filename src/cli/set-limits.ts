@@ -1,13 +1,13 @@
 /** `set` and `unset`, alike for tenants, packages, resellers and the defaults. */
 import type { Command } from 'commander';
 import type { Paths } from '../host/paths.ts';
-import { printable } from '../policy/diagnostic.ts';
 import { parseAssignments, type Assignment } from '../policy/assignment.ts';
 import { setLimits, type Target } from '../policy/edit.ts';
 import type { Result } from '../units/result.ts';
 import { exitCodes, type Answer } from './command.ts';
 import { collect, editPolicy, withEditOptions, type EditOptions } from './edit-policy.ts';
 import { complain } from './session.ts';
+import { printable } from '../units/printable.ts';
 
 export interface SetOptions extends EditOptions {
   readonly unset?: readonly string[];

@@ -7,7 +7,6 @@ import type { Driver } from '../host/driver.ts';
 import type { Paths } from '../host/paths.ts';
 import { findOutside } from '../host/placer/outside.ts';
 import { placerTree } from '../host/placer/tree.ts';
-import { printable } from '../policy/diagnostic.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
 import { resellerGroup, tenantGroup } from '../plan/wanted.ts';
@@ -23,6 +22,7 @@ import {
 import { policyOption } from './policy-option.ts';
 import { count, pathsFor, print, printJson, withPolicy } from './session.ts';
 import { shortBytes, table, terminalOf } from './terminal.ts';
+import { printable } from '../units/printable.ts';
 
 interface StatusOptions extends PolicyOptions {
   readonly all?: boolean;

@@ -1,7 +1,7 @@
 /** Names of the errors that the kernel gives, for messages and decisions. */
 import { constants } from 'node:os';
 import { getSystemErrorMessage } from 'node:util';
-import { printable } from '../policy/diagnostic.ts';
+import { printable } from '../units/printable.ts';
 
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 

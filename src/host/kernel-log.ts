@@ -9,10 +9,10 @@
  * Documentation/ABI/testing/dev-kmsg.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { printable } from '../policy/diagnostic.ts';
 import type { KilledProcess } from '../usage/incident.ts';
 import { errnoOf } from './errno.ts';
 import { seekEnd } from './syscalls.ts';
+import { printable } from '../units/printable.ts';
 
 export interface OomKill extends KilledProcess {
   /** Path of the group whose limit struck. */

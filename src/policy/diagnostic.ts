@@ -1,4 +1,6 @@
 /** What is wrong with a policy, where, and what to do: `file:line:column: error: message`. */
+import { printable } from '../units/printable.ts';
+
 export type Severity = 'error' | 'warning' | 'note';
 
 export interface Diagnostic {
@@ -74,15 +76,6 @@ export class Diagnostics {
 export function printDiagnostic(diagnostic: Diagnostic): string {
   const { file, line, column, severity, message } = diagnostic;
   return `${printable(file)}:${line}:${column}: ${severity}: ${printable(message)}`;
-}
-
-/** Control characters from a hostile file or name never reach a terminal. */
-export function printable(text: string): string {
-  return text.replace(
-    // oxlint-disable-next-line no-control-regex -- these are what must not get through
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
-  );
 }
 
 /** The name among `known` that `word` was probably meant to be. */

@@ -1,9 +1,10 @@
 /** The policy as it is meant: no XML left, everything inherited, every tenant known by its uid. */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../units/quantity.ts';
-import { printable, type Located } from './diagnostic.ts';
+import { type Located } from './diagnostic.ts';
 import type { DriverName, LimitBlock } from './document.ts';
 import type { AgentSettings } from './settings.ts';
+import { printable } from '../units/printable.ts';
 
 /** One line of /etc/passwd, as far as it matters here. */
 export interface Account {

@@ -12,9 +12,9 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { randomInt } from 'node:crypto';
-import { printable } from '../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { coverInherited } from './inherited.ts';
+import { printable } from '../units/printable.ts';
 
 /**
  * A file or folder of the host that can be read in the jail, at `to`, or an empty folder for other mounts

@@ -10,10 +10,10 @@
  */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
-import { printable } from '../policy/diagnostic.ts';
 import { quantityKinds, type QuantityKind } from '../units/quantity.ts';
 import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
 import { isReseller, uidOf } from './member.ts';
+import { printable } from '../units/printable.ts';
 
 export interface ExplainOptions {
   /** Command lines instead of names of programs: for root and the tenant alone. */

@@ -142,6 +142,6 @@ describe('reports', () => {
     const text = written(csvReport(report));
     // oxlint-disable-next-line no-control-regex -- the subject of the test
     assert.doesNotMatch(text, /[\u007f-\u009f\u2028\u202e]/);
-    assert.match(text, /GPL\\x9b31m\\u202egnp\.exe\\x7f\\u2028/);
+    assert.match(text, /GPL\\u\{9b\}31m\\u\{202e\}gnp\.exe\\u\{7f\}\\u\{2028\}/);
   });
 });

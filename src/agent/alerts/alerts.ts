@@ -8,7 +8,6 @@
  * Without rules nothing is loaded, asked or kept.
  */
 import { hostname } from 'node:os';
-import { printable } from '../../policy/diagnostic.ts';
 import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
@@ -34,6 +33,7 @@ import {
 } from './receiver.ts';
 import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
+import { printable } from '../../units/printable.ts';
 
 /** Remembers over restarts when which message was sent. Milliseconds since 1970. */
 export interface AlertLedger {

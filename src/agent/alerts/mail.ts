@@ -8,10 +8,10 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { isIPv4 } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { printable } from '../../policy/diagnostic.ts';
 import type { AlertSettings } from '../../policy/settings.ts';
 import type { DeliveryProblem } from './alert.ts';
 import type { MailText } from './message.ts';
+import { printable } from '../../units/printable.ts';
 
 export interface MailRoute {
   readonly smtp: AlertSettings['smtp'];

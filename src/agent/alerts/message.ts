@@ -7,12 +7,12 @@
  * itself; never in mail to a reseller, and never in what goes to a webhook, whoever it is for: that
  * is most often another company's service.
  */
-import { printable } from '../../policy/diagnostic.ts';
 import { printDuration } from '../../units/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
 import { isReseller } from '../../usage/member.ts';
 import type { Alert, Batch } from './alert.ts';
 import type { Receiver } from './receiver.ts';
+import { printable } from '../../units/printable.ts';
 
 /** Explained in full; the others get a line each. */
 const mostExplained = 20;

@@ -7,10 +7,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printable } from '../../policy/diagnostic.ts';
 import { printDuration } from '../../units/duration.ts';
 import type { Alert, Batch, Deliver, DeliveryProblem } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
+import { printable } from '../../units/printable.ts';
 
 export const mostWaiting = 500;
 const mostAtOnce = 4;

@@ -9,11 +9,11 @@
  * a second address, another line) gets no mail.
  */
 import { severities } from '../../limits/limit.ts';
-import { printable } from '../../policy/diagnostic.ts';
 import type { AlertRule } from '../../policy/settings.ts';
 import { fail, ok, type Result } from '../../units/result.ts';
 import type { Incident } from '../../usage/incident.ts';
 import { isReseller, type Member } from '../../usage/member.ts';
+import { printable } from '../../units/printable.ts';
 
 /** A member, as far as messages need it. */
 export interface AlertWho {

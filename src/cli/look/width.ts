@@ -8,7 +8,7 @@
  *     harmless('a\u001b[2Jb')  → a\u{1b}[2Jb
  *     displayWidth('日本')     → 4
  */
-import { printable } from '../../policy/diagnostic.ts';
+import { printable } from '../../units/printable.ts';
 
 const plainAscii = /^[\u0020-\u007e]*$/;
 /** Format characters that `printable` lets through, halves of pairs, and what is not assigned. */

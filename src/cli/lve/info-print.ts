@@ -1,8 +1,8 @@
 /** Rows of lveinfo as a table, as CSV and as JSON. What is not measured is blank, in JSON null. */
-import { printable } from '../../policy/diagnostic.ts';
 import { table } from '../terminal.ts';
 import type { Column, InfoRow } from './info-columns.ts';
 import { shortMoment } from './period.ts';
+import { printable } from '../../units/printable.ts';
 
 type Cell = string | number | undefined;
 

@@ -4,10 +4,10 @@
  * With --json standard output gets one value and standard error nothing, since panels read both as
  * one; a failure is then `{"result": "Cannot …"}`. Unlike CloudLinux, a failure is an exit status.
  */
-import { printable } from '../../policy/diagnostic.ts';
 import { exitCodes, type ExitCode } from '../command.ts';
 import { complain, print, printJson } from '../session.ts';
 import { lveTable, type LveRow } from './rows.ts';
+import { printable } from '../../units/printable.ts';
 
 export type Outcome =
   | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }

@@ -10,7 +10,7 @@
  */
 import type { LimitNumbers } from '../../agent/api.ts';
 import { lveLimits, wholeLimit } from '../../agent/lve-info.ts';
-import { printable } from '../../policy/diagnostic.ts';
+import { printable } from '../../units/printable.ts';
 
 export interface LveRow {
   readonly ID: string;

@@ -17,7 +17,6 @@ import {
   readDenyFile,
   type DenyFile,
 } from '../../modules/loader/deny-file.ts';
-import { printable } from '../../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../../units/result.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { complain, print, printJson } from '../session.ts';
@@ -29,6 +28,7 @@ import {
   type BootLoader,
 } from './boot-loaders.ts';
 import { applyEdits, readOwnFile, revertEdits, type Edit } from './edits.ts';
+import { printable } from '../../units/printable.ts';
 
 export interface DenyOptions {
   readonly boot?: boolean;

@@ -2,13 +2,13 @@
 import type { Kernel } from '../../modules/kernel.ts';
 import { importsOf, modinfo, modinfoAll, infoName } from '../../modules/module.ts';
 import { lettersOf, taintLetters, taintMeanings } from '../../modules/taints.ts';
-import { printable } from '../../policy/diagnostic.ts';
 import { bareName } from '../../modules/module-file.ts';
 import { type ReadEntry, type Surveyed } from '../../trust/survey.ts';
 import { machineName, packageName } from '../../trust/module-report.ts';
 import { count } from '../session.ts';
 import { wrap, type Terminal } from '../terminal.ts';
 import { subsystemOf } from './subsystems.ts';
+import { printable } from '../../units/printable.ts';
 
 export interface Neighbours {
   readonly kernel: Kernel;

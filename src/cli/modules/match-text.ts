@@ -1,11 +1,11 @@
 /** What was found about source, for people. The wording stays within what is proved. */
 import type { Match } from '../../modules/source/match.ts';
-import { printable } from '../../policy/diagnostic.ts';
 import type { Rebuilt } from '../../trust/rebuild.ts';
 import { bareName } from '../../modules/module-file.ts';
 import { count } from '../session.ts';
 import { table, wrap, type Terminal } from '../terminal.ts';
 import { matchOutcomes, outcomeOf, type Matched, type MatchOutcome } from './matched.ts';
+import { printable } from '../../units/printable.ts';
 
 const meanings: Readonly<Record<MatchOutcome, string>> = {
   reproduced: 'built again from this source it is the same, byte by byte',

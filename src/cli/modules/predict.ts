@@ -6,7 +6,6 @@ import { standingOf } from '../../modules/evidence/judge.ts';
 import { importsOf, infoName, modinfo } from '../../modules/module.ts';
 import { lettersOf } from '../../modules/taints.ts';
 import type { Verdict } from '../../modules/verdict.ts';
-import { printable } from '../../policy/diagnostic.ts';
 import { loaderReport } from '../../trust/module-report.ts';
 import { candidateFrom } from '../../trust/candidate-file.ts';
 import { makeSignatureChecker, type SignatureChecker } from '../../trust/signatures.ts';
@@ -18,6 +17,7 @@ import { complain, print, printJson } from '../session.ts';
 import { terminalOf, wrap } from '../terminal.ts';
 import { buildSigns } from './surroundings.ts';
 import { openOrComplain, withKernelOptions, type KernelOptions } from './setup.ts';
+import { printable } from '../../units/printable.ts';
 
 interface PredictOptions extends KernelOptions {
   readonly loaded?: readonly string[];

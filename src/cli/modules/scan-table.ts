@@ -9,11 +9,11 @@
  *
  *     1139 modules for 6.12.118+deb13-amd64: 1138 signed, 1 contradicted
  */
-import { printable } from '../../policy/diagnostic.ts';
 import type { ModuleReport, ScanReport } from '../../modules/reports/report.ts';
 import { standings, type Standing } from '../../modules/standing.ts';
 import { count } from '../session.ts';
 import { table, wrap, type Terminal } from '../terminal.ts';
+import { printable } from '../../units/printable.ts';
 
 const mostRows = 40;
 

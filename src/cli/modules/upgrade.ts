@@ -2,7 +2,6 @@
 import { compare, type Comparison } from '../../modules/loader/compare-verdicts.ts';
 import { plainName } from '../../modules/module.ts';
 import { judgeTree } from '../../modules/loader/tree.ts';
-import { printable } from '../../policy/diagnostic.ts';
 import { bareName } from '../../modules/module-file.ts';
 import type { ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
@@ -17,6 +16,7 @@ import {
   type KernelOptions,
   type Opened,
 } from './setup.ts';
+import { printable } from '../../units/printable.ts';
 
 interface UpgradeOptions extends KernelOptions {
   readonly to: readonly string[];

@@ -9,9 +9,9 @@
  * Source: proc_pid_stat(5), proc_pid_io(5), proc_pid_cmdline(5).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { printable } from '../../policy/diagnostic.ts';
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { readText } from '../read.ts';
+import { printable } from '../../units/printable.ts';
 
 export interface ProcFacts {
   readonly proc: string;

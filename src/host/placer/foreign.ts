@@ -8,7 +8,7 @@
  * a tenant can below its own systemd user manager, so that is asked first. Namespaces would
  * say nothing: any tenant can make some.
  */
-import { printable } from '../../policy/diagnostic.ts';
+import { printable } from '../../units/printable.ts';
 
 export interface Foreign {
   readonly kind: 'container' | 'user manager';

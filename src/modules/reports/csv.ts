@@ -2,9 +2,10 @@
  * Comma-separated values: one module a row, under a row of names. Source: RFC 4180.
  *
  * Lists are joined by `; `. A text that a spreadsheet would take for a formula gets an apostrophe in front,
- * and control characters are written as `\x1b` or `\u202e`: both come from files that somebody else made.
+ * and control characters are written as `\u{1b}`: both come from files that somebody else made.
  */
 import type { ModuleReport, ScanReport } from './report.ts';
+import { printable } from '../../units/printable.ts';
 
 type Cell = string | number | boolean | null | readonly string[];
 
@@ -55,13 +56,6 @@ function field(raw: string): string {
 
 /** No line break is left in it, which RFC 4180 would allow and many readers break at. */
 function harmless(text: string): string {
-  const visible = text.replace(
-    // oxlint-disable-next-line no-control-regex -- these are what must not get through
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (char) => {
-      const code = char.charCodeAt(0).toString(16);
-      return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, '0')}`;
-    },
-  );
+  const visible = printable(text);
   return /^[=+\-@]/.test(visible) ? `'${visible}` : visible;
 }

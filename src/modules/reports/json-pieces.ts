@@ -4,6 +4,8 @@
  * An array that is wrapped by `items` may be a generator; it is written with one element a line, and an
  * element is made only when it is written.
  */
+import { printableJson } from '../../units/printable.ts';
+
 export class Items {
   readonly values: Iterable<unknown>;
 
@@ -19,17 +21,6 @@ export type Outline =
 export interface OutlineObject {
   readonly [key: string]: Outline;
 }
-
-/**
- * JSON as it may reach a terminal: `JSON.stringify` escapes only the control characters below U+0020, but
- * those above U+007E and those that turn the direction of text steer terminals too.
- */
-export const printableJson = (json: string): string =>
-  json.replace(
-    // oxlint-disable-next-line no-control-regex -- these are what must not get through
-    /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 
 const text = (value: unknown): string => printableJson(JSON.stringify(value));
 
