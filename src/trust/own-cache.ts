@@ -18,6 +18,7 @@ import { pinDirectory, writableByOthers, type PinnedDirectory } from '../host/pi
 import { replaceFile } from '../host/replace-file.ts';
 
 const mostFiles = 32;
+/** Of one, and of all together. */
 const mostBytes = 256 * 2 ** 20;
 
 /** Of root below /var/cache, of everybody else in their own. Undefined where there is no such place. */
@@ -52,13 +53,18 @@ export function writeCached(directory: string, name: string, text: string): void
   }
 }
 
+/** The youngest stay: so many, and so many bytes in all. */
 function forgetOldest(directory: PinnedDirectory): void {
   const files = readdirSync(directory.at('.'))
     .filter((name) => /^[0-9a-f]{32}\.jsonl$/.test(name))
     .map((name) => directory.at(name))
-    .map((path) => ({ path, written: lstatSync(path).mtimeMs }))
-    .sort((a, b) => b.written - a.written);
-  for (const { path } of files.slice(mostFiles)) rmSync(path, { force: true });
+    .map((path) => ({ path, stat: lstatSync(path) }))
+    .sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs);
+  let bytes = 0;
+  files.forEach(({ path, stat }, index) => {
+    bytes += stat.size;
+    if (index >= mostFiles || bytes > mostBytes) rmSync(path, { force: true });
+  });
 }
 
 /** Held open. Throws when it is not ours alone: somebody else's could lead anywhere. */

@@ -7,10 +7,11 @@
  */
 import { createHash } from 'node:crypto';
 import { readCached, writeCached } from './own-cache.ts';
+import { packModule, unpackModule } from './packed-module.ts';
 import type { ReadModule } from './scan-protocol.ts';
 
 /** Of what `readModule` and the judging of signatures give; another number empties every cache. */
-const format = 2;
+const format = 3;
 
 export type Remembered = ReadonlyMap<string, ReadModule>;
 
@@ -54,13 +55,13 @@ export class ScanCache {
     if (lines[0] !== this.#head) return new Map();
     const known = new Map<string, ReadModule>();
     for (const line of lines.slice(1)) {
-      if (line !== '') known.set(line.slice(0, 64), JSON.parse(line.slice(65)) as ReadModule);
+      if (line !== '') known.set(line.slice(0, 64), unpackModule(line.slice(65)));
     }
     return known;
   }
 
   write(modules: ReadonlyMap<string, ReadModule>): void {
-    const lines = [...modules].map(([hash, read]) => `${hash} ${JSON.stringify(read)}\n`);
+    const lines = [...modules].map(([hash, read]) => `${hash} ${packModule(read)}\n`);
     writeCached(this.#directory, this.#name, `${this.#head}\n${lines.join('')}`);
   }
 }

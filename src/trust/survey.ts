@@ -3,7 +3,7 @@
  * `bulkhead modules`.
  */
 import type { ScanProblem } from '../modules/reports/report.ts';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { standingOf } from '../modules/evidence/judge.ts';
 import type { PackageClaim, SourceFinding } from '../modules/evidence/context.ts';
 import type { Kernel } from '../modules/kernel.ts';
@@ -77,7 +77,7 @@ export async function readAll(
         continue;
       }
       origins.set(each.label, each.origin);
-      const sha256 = createHash('sha256').update(bytes.value).digest('hex');
+      const sha256 = hash('sha256', bytes.value);
       const known = remembered.get(sha256);
       if (known === undefined) yield { label: each.label, sha256, bytes: bytes.value };
       else take(each.label, sha256, known);

@@ -23,10 +23,11 @@ import { privateFolder } from '../../src/trust/private-folder.ts';
 import { readAgain } from '../../src/trust/read-again.ts';
 import { readStored } from '../../src/trust/reading-pool.ts';
 import { ScanCache } from '../../src/trust/scan-cache.ts';
-import type { ReaderSetup, ReadModule, StoredModule } from '../../src/trust/scan-protocol.ts';
+import type { ReaderSetup, StoredModule } from '../../src/trust/scan-protocol.ts';
 import { readAll, type ReadEntry } from '../../src/trust/survey.ts';
 import { buildModule } from '../modules/elf-builder.ts';
 import { tar } from '../modules/packages/builders.ts';
+import { sampleRead } from './sample-read.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-test-hostile-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -143,7 +144,7 @@ describe('the threads that read', () => {
 });
 
 describe('ScanCache', () => {
-  const remembered = new Map([['a'.repeat(64), { kept: true } as unknown as ReadModule]]);
+  const remembered = new Map([['a'.repeat(64), sampleRead()]]);
   const key = (text: string) => Buffer.from(text);
 
   test('keeps apart whose key it was, and where one ends', () => {
@@ -300,7 +301,7 @@ test(
 test('links in a cache are not followed', () => {
   const folder = join(root, 'linked-cache');
   const cache = new ScanCache(folder, ['x'], noKeys);
-  const remembered = new Map([['b'.repeat(64), { kept: true } as unknown as ReadModule]]);
+  const remembered = new Map([['b'.repeat(64), sampleRead()]]);
   cache.write(remembered);
   const [name = ''] = readdirSync(folder);
   const elsewhere = put('elsewhere', 'not mine');

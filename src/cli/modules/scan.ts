@@ -1,7 +1,7 @@
 /** `bulkhead modules scan`: every module judged, the bad first. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { hostRoots } from '../../trust/kernel-files.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
@@ -57,7 +57,9 @@ async function scan(
   const inputs = inputsOf(paths, options, reading);
   if (inputs === undefined) return exitCodes.failed;
   const read = await readInputs(inputs.paths, keys, options);
-  const providers = await providersOf(read, reading, () => readTree(opened, options));
+  const providers = isWholeTree(inputs.paths, reading)
+    ? []
+    : await providersOf(read, reading, () => readTree(opened, options));
   const surveyed = judgeFor(reading, read.entries, providers);
   const host = hostDenials(reading.kernel.settings);
   const problems = [...inputs.problems, ...read.problems];
@@ -90,6 +92,9 @@ function inputsOf(
   complain('This kernel has no folder of modules; name files, folders or packages to look at');
   return undefined;
 }
+
+const isWholeTree = (paths: readonly string[], { moduleFolder }: KernelReading): boolean =>
+  moduleFolder !== undefined && paths.some((each) => resolve(each) === resolve(moduleFolder));
 
 /** Modules of the tree that were not named, where something named needs them. */
 async function providersOf(
