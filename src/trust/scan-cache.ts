@@ -2,12 +2,13 @@
  * What was read of modules before, by the SHA-256 of the file as it is stored.
  *
  * One file a set of inputs, so it never holds more than the last scan of them: a line of head (what made it,
- * and with which keys signatures were judged), then a line a module. It is a cache: whatever is wrong with it, it
+ * and with which keys signatures were judged), a line of symbols, then a line a module. It is a cache: whatever is wrong with it, it
  * is left out and written anew. Nobody but its owner may have written it.
  */
 import { createHash } from 'node:crypto';
+import type { SymbolToResolve } from '../modules/module.ts';
 import { readCached, writeCached } from './own-cache.ts';
-import { packModule, unpackModule } from './packed-module.ts';
+import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
 import type { ReadModule } from './scan-protocol.ts';
 
 /** Of what `readModule` and the judging of signatures give; another number empties every cache. */
@@ -53,15 +54,18 @@ export class ScanCache {
   #parse(text: string): Remembered {
     const lines = text.split('\n');
     if (lines[0] !== this.#head) return new Map();
+    const symbols = JSON.parse(lines[1] ?? '') as readonly SymbolToResolve[];
     const known = new Map<string, ReadModule>();
-    for (const line of lines.slice(1)) {
-      if (line !== '') known.set(line.slice(0, 64), unpackModule(line.slice(65)));
+    for (const line of lines.slice(2)) {
+      if (line !== '') known.set(line.slice(0, 64), unpackModule(line.slice(65), symbols));
     }
     return known;
   }
 
   write(modules: ReadonlyMap<string, ReadModule>): void {
-    const lines = [...modules].map(([hash, read]) => `${hash} ${packModule(read)}\n`);
-    writeCached(this.#directory, this.#name, `${this.#head}\n${lines.join('')}`);
+    const shared = new SharedSymbols();
+    const lines = [...modules].map(([hash, read]) => `${hash} ${packModule(read, shared)}\n`);
+    const symbols = JSON.stringify(shared.list);
+    writeCached(this.#directory, this.#name, `${this.#head}\n${symbols}\n${lines.join('')}`);
   }
 }

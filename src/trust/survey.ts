@@ -133,7 +133,8 @@ export function judgeAll(
   return entries.map((entry) => {
     const verdict = verdicts.get(entry.file);
     if (verdict === undefined) throw new Error(`no verdict on ${entry.file}`);
-    const gplOnly = importsOf(entry.module).flatMap(({ name }) => (isGplOnly(name) ? [name] : []));
+    const names = importsOf(entry.module).map((each) => each.name);
+    const gplOnly = names.filter(isGplOnly);
     const judgement = standingOf(entry.module, {
       fileName: bareName(entry.file),
       signature: entry.signature,
