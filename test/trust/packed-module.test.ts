@@ -36,12 +36,10 @@ describe('packModule()', () => {
   test('unpackModule() gives back what was packed, whatever the names', () => {
     const entries = fc.array(fc.record({ tag: fc.string(), value: fc.string() }));
     const reads = fc.array(
-      fc
-        .tuple(fc.array(symbol), entries)
-        .map(([symbols, modinfo]) => ({
-          ...sample,
-          module: { ...sample.module, symbols, modinfo },
-        })),
+      fc.tuple(fc.array(symbol), entries).map(([symbols, modinfo]) => ({
+        ...sample,
+        module: { ...sample.module, symbols, modinfo },
+      })),
     );
     fc.assert(
       fc.property(reads, (list) => {
