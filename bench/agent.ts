@@ -5,10 +5,10 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusAnswer } from '../src/agent/api.ts';
+import { freePort } from '../src/testing/free-port.ts';
 import { callAgent } from '../src/agent/client.ts';
 import { openFilesLimit } from '../src/host/open-files.ts';
 import { limits } from '../src/limits/limits.ts';
@@ -241,15 +241,6 @@ async function processExporter(directory: string): Promise<string> {
   } finally {
     await ended(child);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function buildLoad(directory: string): string {

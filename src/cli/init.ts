@@ -13,7 +13,7 @@ import {
   type PolicyOptions,
 } from './command.ts';
 import { firstPolicy, parseAdministrators } from './first-policy.ts';
-import { policyOption } from './policy-option.ts';
+import { namesPolicy, policyOption } from './policy-option.ts';
 import { complain, pathsFor, print } from './session.ts';
 
 interface InitOptions extends PolicyOptions {
@@ -36,9 +36,7 @@ function init(options: InitOptions, command: Command): ExitCode {
   }
   const file = options.policy;
   print(`Wrote ${file}; nothing is in force yet. Read it, then see what it would change:`);
-  print(
-    `  bulkhead plan${command.getOptionValueSource('policy') === 'default' ? '' : ` -p ${file}`}`,
-  );
+  print(`  bulkhead plan${namesPolicy(command) ? ` -p ${file}` : ''}`);
   return exitCodes.done;
 }
 

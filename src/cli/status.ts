@@ -19,7 +19,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from './command.ts';
-import { policyOption } from './policy-option.ts';
+import { namesPolicy, policyOption } from './policy-option.ts';
 import { count, pathsFor, print, printJson, withPolicy } from './session.ts';
 import { shortBytes, table, terminalOf } from './terminal.ts';
 import { printable } from '../units/printable.ts';
@@ -33,8 +33,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
   if (paths === undefined) return exitCodes.usage;
   const agent = await callAgent<StatusAnswer>(paths, '/v1/status', { fresh: true });
   // Unless one is named, the policy is that of the agent, wherever that has it from.
-  const named = command.getOptionValueSource('policy') !== 'default';
-  const file = agent.ok && !named ? agent.value.policy.file : options.policy;
+  const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
   const code = withPolicy(command, file, (policy, driver) => {
     const tenants = policy.tenants.map((each) => statusOf(each, tenantGroup(each), driver));
     const resellers = policy.resellers.map((each) =>

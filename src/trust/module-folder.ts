@@ -3,6 +3,7 @@ import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted } from '../host/errno.ts';
 import { readText } from '../host/read.ts';
+import { bareName, isModuleFile } from '../modules/module-file.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 
 const foldersMax = 20_000;
@@ -14,8 +15,10 @@ export const isKernelTree = (folder: string): boolean =>
   ['Kbuild', 'init/main.c', 'scripts/Kbuild.include'].every((path) => isFile(join(folder, path)));
 
 /** `coretemp` of `/lib/modules/6.12/kernel/drivers/hwmon/coretemp.ko.xz`. */
-export const moduleFileName = (file: string): string | undefined =>
-  /(?:^|\/)([\w.+-]{1,200})\.ko(?:\.[a-z0-9]{1,4})?$/.exec(file)?.[1];
+export function moduleFileName(file: string): string | undefined {
+  const name = bareName(file);
+  return isModuleFile(file) && /^[\w.+-]{1,200}$/.test(name) ? name : undefined;
+}
 
 /**
  * The folder of a module in the kernel's source, relative to it: from its place below /lib/modules, where

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { socketOf } from '../../src/agent/client.ts';
+import { freePort } from '../../src/testing/free-port.ts';
 import type {
   AlertsTestAnswer,
   IncidentAnswer,
@@ -52,16 +53,6 @@ const policy = (
   <tenant uid="${alice}"/>
   <tenant uid="${bob}"><cpu limit="150%"/></tenant>
   <reseller uid="${reseller}"><cpu limit="100%"/><tenant uid="${carol}"/></reseller>${more}`;
-
-/** One that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 const shells: ChildProcess[] = [];
 

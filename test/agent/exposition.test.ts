@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusAnswer, Who } from '../../src/agent/api.ts';
+import { freePort } from '../../src/testing/free-port.ts';
 import {
   contentTypes,
   exposition,
@@ -453,15 +454,6 @@ test(
     }
   },
 );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Waits until there is an answer; a busy machine may take long to start the server. */
 async function firstValue(port: number, query: string): Promise<string | undefined> {

@@ -11,12 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ConnectorPlacement } from '../../src/agent/placement.ts';
+import { freePort } from '../../src/testing/free-port.ts';
 import { findUnified } from '../../src/host/hierarchies.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { hostHere } from '../conformance/host-here.ts';
@@ -455,13 +455,4 @@ function removeV2(path: string): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
 }

@@ -12,6 +12,7 @@ import { readCertificates } from '../../trust/certificate-file.ts';
 import { cacheDirectory } from '../../trust/own-cache.ts';
 import { bareName } from '../../modules/module-file.ts';
 import { readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
+import { namesPolicy } from '../policy-option.ts';
 import { showProgress } from '../progress.ts';
 import { complain, pathsFor, showDiagnostics } from '../session.ts';
 
@@ -130,9 +131,8 @@ export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry
 export function demandOrComplain(options: DemandOptions, command: Command): Demand | undefined {
   const paths = pathsFor(command);
   if (paths === undefined) return undefined;
-  const named = command.getOptionValueSource('policy') !== 'default';
   const { document, diagnostics, problem } = loadPolicy(options.policy, paths);
-  if (problem !== undefined && (named || existsSync(options.policy))) {
+  if (problem !== undefined && (namesPolicy(command) || existsSync(options.policy))) {
     complain(problem);
     return undefined;
   }
