@@ -293,6 +293,19 @@ test('bulkhead modules upgrade says what would no longer load, and why', () => {
   );
 });
 
+test('bulkhead modules upgrade says nothing of a kernel where the file cannot be read', () => {
+  const { stdout, stderr, status } = run(
+    'upgrade',
+    join(root, 'no.ko'),
+    ...onKernel,
+    '--to',
+    kernel,
+  );
+  assert.equal(status, 1);
+  assert.match(stderr, /no\.ko/);
+  assert.doesNotMatch(stdout, /brings every module/);
+});
+
 test('bulkhead modules upgrade says when the new kernel brings everything itself', () => {
   const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel);
   assert.equal(status, 0);

@@ -47,7 +47,10 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
     // What comes with the new kernel takes the place of what had its name.
     verdictsOf(entries, after, moved),
   );
-  show(found, entries.length, after.reading.kernel.release, options.json === true);
+  const { release } = after.reading.kernel;
+  if (asked.length === 0 && options.json !== true)
+    print(`Linux ${release} brings every module of this kernel itself`);
+  else show(found, entries.length, release, options.json === true);
   if (found.stops.length > 0) return exitCodes.found;
   return problems.length > 0 ? exitCodes.failed : exitCodes.done;
 }
@@ -87,10 +90,7 @@ function show(found: Comparison, modules: number, release: string, json: boolean
     return [`${printable(file)}: would be refused with ${errno}`, ...lines].join('\n');
   });
   const starts = found.starts.map((file) => `${printable(file)}: refused today, would load`);
-  const summary =
-    modules === 0
-      ? `Linux ${release} brings every module of this kernel itself`
-      : `Of ${count(modules, 'module')}, ${found.stops.length} would no longer load on Linux ${release}`;
+  const summary = `Of ${count(modules, 'module')}, ${found.stops.length} would no longer load on Linux ${release}`;
   print([...blocks, ...starts, summary].join('\n\n'));
 }
 
