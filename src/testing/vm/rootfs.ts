@@ -14,6 +14,10 @@ export const guestDebianPackages = [
   'openssh-server openssh-client cron',
   // Disk limits on each kind of file system
   'quota e2fsprogs btrfs-progs xfsprogs dmsetup fdisk',
+  // Disks that are made of others
+  'lvm2 mdadm cryptsetup-bin',
+  // What tenants reach the kernel by: subordinate uids, file systems of their own
+  'uidmap fuse3',
   // What Bulkhead or its tests run
   'bubblewrap strace libxml2-utils python3-minimal',
 ].flatMap(words);
