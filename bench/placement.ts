@@ -9,11 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { applyPolicy, releaseAll } from '../src/agent/life.ts';
 import { resolveText } from '../src/agent/load.ts';
-import { ConnectorPlacement, targetsOf } from '../src/agent/placement.ts';
+import {
+  ConnectorPlacement,
+  placementTargets,
+  type PlacementTargets,
+} from '../src/agent/placement.ts';
 import { linuxHost } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
-import type { PlacerTree } from '../src/host/placer/protocol.ts';
-import { placerTree } from '../src/host/placer/tree.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import type { Bench } from './bench.ts';
 import { spreadOf, type Row, type Section } from './samples.ts';
@@ -42,7 +44,7 @@ export async function benchPlacement({ directory, quick, signal }: Bench): Promi
   const program = buildProgram(directory);
   const stage = new Stage();
   try {
-    const where = [String(uid), stage.path, String(stage.tree.hierarchies.length)];
+    const where = [String(uid), stage.path, String(stage.targets.tree.hierarchies.length)];
     const seconds = quick ? secondsEach.quick : secondsEach.full;
     const load = async (pid: number, rate: number) => {
       signal.throwIfAborted();
@@ -58,7 +60,7 @@ export async function benchPlacement({ directory, quick, signal }: Bench): Promi
       for (const rate of rates) loads.push(await load(pid, rate));
       return loads;
     });
-    return section(ours.loads, theirs, ours.scan, stage.tree.hierarchies.length);
+    return section(ours.loads, theirs, ours.scan, stage.targets.tree.hierarchies.length);
   } finally {
     stage.remove();
   }
@@ -150,9 +152,10 @@ async function placing<T>(
 ): Promise<T> {
   await using placement = new ConnectorPlacement({
     log: (line) => process.stderr.write(`${line}\n`),
+    haltFile: `${stage.host.paths.runtime}/stopped.json`,
   });
   placement.start();
-  placement.setTargets({ tree: stage.tree, targets: stage.targets, containers: 'leave' });
+  placement.setTargets(stage.targets);
   const { state, problem } = await placement.rescan();
   if (state !== 'on') throw new Error(problem);
   return await work(placement);
@@ -164,7 +167,7 @@ async function withEngine(
   stage: Stage,
   work: (pid: number) => Promise<readonly Load[]>,
 ): Promise<readonly Load[] | string> {
-  if (stage.tree.version === 2) return 'cgrulesengd is measured on cgroup v1 alone';
+  if (stage.targets.tree.version === 2) return 'cgrulesengd is measured on cgroup v1 alone';
   const etc = `${directory}/etc`;
   mkdirSync(`${etc}/cgconfig.d`, { recursive: true });
   for (const name of ['group', 'nsswitch.conf', 'ld.so.cache']) {
@@ -173,7 +176,9 @@ async function withEngine(
   const accounts = readFileSync('/etc/passwd', 'utf8');
   writeFileSync(`${etc}/passwd`, `${accounts}${account}:x:${uid}:${uid}::/:/bin/sh\n`);
   writeFileSync(`${etc}/cgconfig.conf`, '');
-  const controllers = stage.tree.hierarchies.map((each) => each.name.replaceAll('io', 'blkio'));
+  const controllers = stage.targets.tree.hierarchies.map((each) =>
+    each.name.replaceAll('io', 'blkio'),
+  );
   writeFileSync(
     `${etc}/cgrules.conf`,
     `${account} ${controllers.join(',')} ${stage.path.slice(1)}\n`,
@@ -198,8 +203,7 @@ async function end(child: ChildProcess): Promise<void> {
 /** An instance with one tenant. */
 class Stage {
   readonly host = linuxHost(pathsOf(instance));
-  readonly tree: PlacerTree;
-  readonly targets: ReturnType<typeof targetsOf>;
+  readonly targets: PlacementTargets;
   /** The tenant's group as /proc/PID/cgroup shows it. */
   readonly path: string;
 
@@ -208,9 +212,8 @@ class Stage {
     if (resolved === undefined) throw new Error(diagnostics[0]?.message);
     const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
     if (!applied.ok) throw new Error(applied.error);
-    this.tree = placerTree(this.host.paths, applied.value.driver.tree);
-    this.targets = targetsOf(resolved);
-    this.path = `${this.tree.hierarchies[0]?.path}/u${uid}`;
+    this.targets = placementTargets(resolved, this.host.paths, applied.value.driver.tree);
+    this.path = `${this.targets.tree.hierarchies[0]?.path}/u${uid}`;
   }
 
   remove(): void {

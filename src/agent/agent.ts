@@ -16,8 +16,10 @@ import { EventStore } from '../store/event-store.ts';
 import { History } from '../store/history.ts';
 import { MetricsStore } from '../store/metrics-store.ts';
 import { detectFaults } from '../usage/detect.ts';
+import type { Fault } from '../usage/fault.ts';
 import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
+import { tenantMember } from '../usage/member.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { Alerting } from './alerting.ts';
 import type { AgentContext } from './answers/context.ts';
@@ -29,7 +31,7 @@ import { Live } from './live.ts';
 import type { Log } from './log.ts';
 import { LveInfo } from './lve-info-writer.ts';
 import { Meter } from './meter.ts';
-import { ConnectorPlacement, targetsOf, type Placement } from './placement.ts';
+import { ConnectorPlacement, placementTargets } from './placement.ts';
 import { Recorder } from './recorder.ts';
 import { Roster } from './roster.ts';
 import { makeApi, type Api } from './routes.ts';
@@ -38,7 +40,6 @@ import { describeAgent } from './status.ts';
 import { TcpDoor } from './tcp-door.ts';
 import { Ticker } from './ticker.ts';
 import { followFiles } from './watch.ts';
-import { placerTree } from '../host/placer/tree.ts';
 
 export interface AgentOptions {
   readonly policyFile: string;
@@ -60,7 +61,7 @@ export class Agent implements AsyncDisposable {
   readonly #events: EventStore;
   readonly #history: History;
   readonly #evidence: EvidenceReader;
-  readonly #placement: Placement;
+  readonly #placement: ConnectorPlacement;
   readonly #recorder: Recorder;
   readonly #alerting: Alerting;
   readonly #ticker: Ticker;
@@ -76,6 +77,8 @@ export class Agent implements AsyncDisposable {
   #tookSeconds = 0;
   #lastRemake = -Infinity;
   #slow = 0;
+  /** Tenants that had to be stopped since the last tick. */
+  readonly #halted: number[] = [];
 
   /** One agent an instance. */
   static async start(options: AgentOptions): Promise<Result<Agent>> {
@@ -114,6 +117,8 @@ export class Agent implements AsyncDisposable {
       new ConnectorPlacement({
         log: (line) => log.warn(line),
         onMissingGroup: (groups) => this.#remake(groups),
+        onHalted: (tenants) => this.#halted.push(...tenants),
+        haltFile: `${paths.runtime}/stopped.json`,
       }),
     );
     this.#api = makeApi(() => this.#context(), log);
@@ -134,7 +139,8 @@ export class Agent implements AsyncDisposable {
     const server = new ControlServer(this.#api);
     this.#cleanup.use(server);
     await server.listenOnSocket(socketOf(host.paths));
-    const files = [policyFile, `${etc}/passwd`, `${etc}/group`, `${etc}/login.defs`];
+    const names = ['passwd', 'group', 'login.defs', 'subuid'];
+    const files = [policyFile, ...names.map((name) => `${etc}/${name}`)];
     this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#ticker.start(this.#settings.intervalSeconds * 1000);
     this.#cleanup.use(keepWatchdogQuiet(notifier));
@@ -174,11 +180,8 @@ export class Agent implements AsyncDisposable {
     if (driver === undefined) return;
     if (this.#meter === undefined) this.#meter = new Meter(driver.tree, roster);
     else this.#meter.follow(roster);
-    this.#placement.setTargets({
-      tree: placerTree(this.#options.host.paths, driver.tree),
-      targets: targetsOf(policy),
-      containers: policy.agent.containers,
-    });
+    const { paths } = this.#options.host;
+    this.#placement.setTargets(placementTargets(policy, paths, driver.tree));
     this.#complainOfFiles(this.#meter.slow);
   }
 
@@ -213,9 +216,12 @@ export class Agent implements AsyncDisposable {
     this.#lastTick = moment.monotonic;
     const { readings, missing } = this.#meter?.look() ?? { readings: [], missing: [] };
     const tick = measure(readings, moment.at, seconds);
-    const faults = readings.flatMap((each) =>
-      detectFaults(each, seconds, this.#roster.entries.get(each.member)?.values ?? {}),
-    );
+    const faults = [
+      ...readings.flatMap((each) =>
+        detectFaults(each, seconds, this.#roster.entries.get(each.member)?.values ?? {}),
+      ),
+      ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#roster)),
+    ];
     this.#live.update(tick, readings, faults, moment);
     this.#recorder.record(tick, faults, moment, this.#settings.history);
     if (missing.length > 0) this.#remake(missing);
@@ -280,6 +286,13 @@ export class Agent implements AsyncDisposable {
     this.#meter?.[Symbol.dispose]();
     this.#options.log.info('Stopped; limits go on holding');
   }
+}
+
+/** Forking so fast that nothing can be placed is a way to pass the limit of processes. */
+function haltFault(uid: number, roster: Roster): readonly Fault[] {
+  const member = tenantMember(uid);
+  if (!roster.entries.has(member)) return [];
+  return [{ member, limit: 'processes.limit', severity: 'refused', count: 1, inferred: false }];
 }
 
 /** Says that the event loop turns, which is what hangs if anything does. */

@@ -92,6 +92,8 @@ export interface PlacementStatus {
   readonly restarts: number;
   /** Processes of tenants outside their groups at the last look at all processes. */
   readonly outside: readonly OutsideProcess[];
+  /** Why there may be others outside; empty where all processes could be looked at. */
+  readonly unknown: readonly string[];
   readonly lookedAt?: number;
 }
 

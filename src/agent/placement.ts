@@ -11,10 +11,15 @@ import { Lines } from '../host/placer/lines.ts';
 import {
   mostEventBytes,
   type PlacerEvent,
+  type PlacerHalted,
   type PlacerStatus,
   type TargetsCommand,
 } from '../host/placer/protocol.ts';
 import { tenantGroup } from '../plan/wanted.ts';
+import type { Tree } from '../host/driver.ts';
+import type { Paths } from '../host/paths.ts';
+import { placerTree } from '../host/placer/tree.ts';
+import { readSubordinateUids } from '../host/subordinate-uids.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { PlacementStatus } from './api.ts';
 import { printable } from '../units/printable.ts';
@@ -22,22 +27,15 @@ import { printable } from '../units/printable.ts';
 /** Who belongs where, in which tree. Get `tree` from `placerTree`. */
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
 
-/** What stricter ways can stand behind too, such as a step at login. */
-export interface Placement extends AsyncDisposable {
-  readonly start: () => void;
-  /** Replaces the list; everybody is looked at again. */
-  readonly setTargets: (targets: PlacementTargets) => void;
-  /** What is known now; counters may be a fraction of a second old. */
-  readonly status: () => PlacementStatus;
-  /** Looks at all processes, and answers what was found. */
-  readonly rescan: () => Promise<PlacementStatus>;
-}
-
 export interface PlacementOptions {
   /** One line each: that the placer was started again and why, and what it printed itself. */
   readonly log: (line: string) => void;
   /** A group was removed behind our back; apply the policy and `setTargets` again. */
   readonly onMissingGroup?: (groups: readonly string[]) => void;
+  /** Tenants were stopped for an instant, since they started processes faster than these can be placed. */
+  readonly onHalted?: (tenants: readonly number[]) => void;
+  /** Where it is noted who is stopped, for the next placer should this one die; in the runtime directory. */
+  readonly haltFile: string;
   /** For tests: less makes the kernel drop events. */
   readonly receiveBytes?: number;
   readonly pingMilliseconds?: number;
@@ -53,18 +51,27 @@ const endMilliseconds = 2_000;
 const startMilliseconds = 30_000;
 const rescanMilliseconds = 30_000;
 const mostLogBytes = 4_096;
+const mostNamed = 10;
 
 const script = scriptBeside(import.meta.url, '../host/placer/main');
 
-export const targetsOf = (policy: Policy): PlacementTargets['targets'] =>
-  policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const);
+export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
+  const targets = policy.tenants.map((each) => [each.uid, tenantGroup(each)] as const);
+  const tenants = new Set(targets.map(([uid]) => uid));
+  return {
+    tree: placerTree(paths, tree),
+    targets,
+    subordinate: readSubordinateUids(paths, tenants),
+    containers: policy.agent.containers,
+  };
+}
 
 interface Waiter {
   readonly id: number;
   readonly done: () => void;
 }
 
-export class ConnectorPlacement implements Placement {
+export class ConnectorPlacement implements AsyncDisposable {
   readonly #options: PlacementOptions;
   #child: ChildProcessWithoutNullStreams | undefined;
   #bornAt = 0;
@@ -100,17 +107,21 @@ export class ConnectorPlacement implements Placement {
     this.#spawn();
   }
 
+  /** Replaces the list; everybody is looked at again. */
   setTargets(targets: PlacementTargets): void {
     this.#targets = targets;
     this.#sendTargets();
   }
 
+  /** What is known now; counters may be a fraction of a second old. */
   status(): PlacementStatus {
     const last = this.#last;
+    const restarts = this.#restarts;
     if (last === undefined) {
-      return { state: 'starting', ...this.#before, restarts: this.#restarts, outside: [] };
+      const unknown = ['The processes have not been looked at yet'];
+      return { state: 'starting', ...this.#before, restarts, outside: [], unknown };
     }
-    const { state, problem, filtered, outside, lookedAt } = last;
+    const { state, problem, filtered, outside, unknown, lookedAt } = last;
     return {
       state,
       ...(problem === undefined ? {} : { problem }),
@@ -118,29 +129,36 @@ export class ConnectorPlacement implements Placement {
       events: this.#before.events + last.events,
       placed: this.#before.placed + last.placed,
       overruns: this.#before.overruns + last.overruns,
-      restarts: this.#restarts,
+      restarts,
       outside,
+      unknown: lookedAt === undefined ? ['The processes have not been looked at yet'] : unknown,
       ...(lookedAt === undefined ? {} : { lookedAt }),
     };
   }
 
+  /** Looks at all processes, and answers what was found. */
   async rescan(): Promise<PlacementStatus> {
     const id = ++this.#id;
     if (this.#ended) return this.status();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiters.push({ id, done: resolve });
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#waiters.push({ id, done: () => resolve(true) });
     this.#sendScan();
-    const timer = setTimeout(resolve, rescanMilliseconds);
-    await promise;
+    const timer = setTimeout(() => resolve(false), rescanMilliseconds);
+    const done = await promise;
     clearTimeout(timer);
     this.#waiters = this.#waiters.filter((each) => each.id !== id);
-    return this.status();
+    const status = this.status();
+    if (done) return status;
+    const seconds = rescanMilliseconds / 1000;
+    const late = `The look at all processes was not done within ${seconds} s`;
+    return { ...status, unknown: [...status.unknown, late] };
   }
 
   #spawn(): void {
     const { receiveBytes } = this.#options;
+    const { haltFile } = this.#options;
     const more = receiveBytes === undefined ? [] : [String(receiveBytes)];
-    const started = spawnScript(script, more);
+    const started = spawnScript(script, [haltFile, ...more]);
     if (!started.ok) return this.#died(started.error);
     const child = started.value;
     this.#child = child;
@@ -183,10 +201,20 @@ export class ConnectorPlacement implements Placement {
   #event(line: string): void {
     const event = JSON.parse(line) as PlacerEvent;
     if (event.kind === 'missing') return this.#options.onMissingGroup?.(event.groups);
+    if (event.kind === 'halted') return this.#halted(event);
     if (this.#last?.state !== 'off' && event.problem !== undefined) this.#log(event.problem);
     this.#last = event;
     this.#missed = 0;
     for (const { id, done } of this.#waiters) if (event.scanned >= id) done();
+  }
+
+  #halted({ tenants, moved, milliseconds, settled }: PlacerHalted): void {
+    const who = tenants.slice(0, mostNamed).join(', ');
+    const time = `${Math.ceil(milliseconds)} ms`;
+    this.#log(
+      `Processes of uid ${who} were started faster than they can be placed: all of theirs were stopped for ${time}, and ${moved} moved${settled ? '' : '; some may still be outside'}`,
+    );
+    this.#options.onHalted?.(tenants);
   }
 
   #died(why: string): void {

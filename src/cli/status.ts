@@ -1,16 +1,14 @@
 /** `bulkhead status`: what is in force, and what each tenant uses of it now. */
 import type { Command } from 'commander';
-import type { OutsideProcess, StatusAnswer } from '../agent/api.ts';
+import type { PlacementStatus, StatusAnswer } from '../agent/api.ts';
 import { callAgent } from '../agent/client.ts';
-import { targetsOf } from '../agent/placement.ts';
+import { placementTargets } from '../agent/placement.ts';
 import type { Driver } from '../host/driver.ts';
-import type { Paths } from '../host/paths.ts';
 import { findOutside } from '../host/placer/outside.ts';
-import { placerTree } from '../host/placer/tree.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
 import { resellerGroup, tenantGroup } from '../plan/wanted.ts';
-import { nameOf, type Policy, type Reseller, type Tenant } from '../policy/policy.ts';
+import { nameOf, type Reseller, type Tenant } from '../policy/policy.ts';
 import { printQuantity, unlimited } from '../units/quantity.ts';
 import {
   examples,
@@ -39,13 +37,16 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerGroup(each.uid), driver),
     );
-    const outside = agent.ok ? agent.value.placement.outside : outsideNow(policy, driver, paths);
+    const { outside, unknown } = agent.ok
+      ? agent.value.placement
+      : findOutside(placementTargets(policy, paths, driver.tree));
     if (options.json === true) {
       const known = agent.ok ? { agent: agent.value } : {};
-      printJson({ driver: driver.capabilities.driver, tenants, resellers, outside, ...known });
+      const { driver: name } = driver.capabilities;
+      printJson({ driver: name, tenants, resellers, outside, unknown, ...known });
     } else {
       printSummary(tenants, driver);
-      printAgent(agent.ok ? agent.value : undefined, outside);
+      printAgent(agent.ok ? agent.value : undefined, { outside, unknown });
       printUse([...tenants, ...resellers.map(asReseller)], options.all === true);
     }
     return exitCodes.done;
@@ -58,35 +59,39 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
 function showAgentAlone(agent: StatusAnswer, { json }: StatusOptions): void {
   const { driver, placement } = agent;
   if (json === true) {
-    printJson({ driver, tenants: [], resellers: [], outside: placement.outside, agent });
+    const { outside, unknown } = placement;
+    printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
     return;
   }
   print(`${count(agent.tenants, 'tenant')} held by ${driver}, as the policy before said`);
-  printAgent(agent, placement.outside);
-}
-
-function outsideNow(policy: Policy, driver: Driver, paths: Paths): readonly OutsideProcess[] {
-  return findOutside({
-    tree: placerTree(paths, driver.tree),
-    targets: targetsOf(policy),
-    containers: policy.agent.containers,
-  });
+  printAgent(agent, placement);
 }
 
 /** As many as a person reads. */
 const mostOutsideShown = 10;
 
-function printAgent(agent: StatusAnswer | undefined, outside: readonly OutsideProcess[]): void {
+function printAgent(
+  agent: StatusAnswer | undefined,
+  { outside, unknown }: Pick<PlacementStatus, 'outside' | 'unknown'>,
+): void {
   const { colors } = terminalOf(process.stdout);
   for (const line of agentLines(agent)) print(line);
-  const many = outside.length === 1 ? '1 process' : `${outside.length} processes`;
-  const text = `${many} of tenants outside their groups`;
-  print(outside.length === 0 ? text : colors.yellow(text));
+  const text = outsideText(outside.length, unknown.length > 0);
+  print(outside.length === 0 && unknown.length === 0 ? text : colors.yellow(text));
+  for (const reason of unknown.slice(0, mostOutsideShown)) print(`  ${printable(reason)}`);
   for (const { pid, uid, reason } of outside.slice(0, mostOutsideShown)) {
     print(`  process ${pid} of uid ${uid}: ${printable(reason)}`);
   }
   const more = outside.length - mostOutsideShown;
   if (more > 0) print(`  … and ${more} more; --json lists them`);
+}
+
+/** What could not be counted is never 0. */
+function outsideText(count: number, isUnknown: boolean): string {
+  const some = `${count === 1 ? '1 process' : `${count} processes`} of tenants outside their groups`;
+  if (!isUnknown) return some;
+  if (count === 0) return 'It is unknown whether processes of tenants are outside their groups:';
+  return `At least ${some}; whether there are more is unknown:`;
 }
 
 function agentLines(agent: StatusAnswer | undefined): readonly string[] {

@@ -68,21 +68,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
 
   #open(path: string, flags: number): number | ErrnoName {
     const opened = openBeneath(this.#mount, path, flags | O_CLOEXEC);
-    if ('fd' in opened) return opened.fd;
-    return opened.error === 'ENOSYS' ? this.#openBefore56(path, flags) : opened.error;
-  }
-
-  /**
-   * Without openat2 the last component still is not followed, the names above it are of our own
-   * making, and cgroup file systems hold no symbolic links.
-   */
-  #openBefore56(path: string, flags: number): number | ErrnoName {
-    if (path.split('/').includes('..')) return 'EXDEV';
-    try {
-      return openSync(`${this.mountPoint}/${path}`, flags | O_NOFOLLOW);
-    } catch (error) {
-      return errnoOf(error);
-    }
+    return 'fd' in opened ? opened.fd : opened.error;
   }
 
   open(group: string, file: string): number | undefined {

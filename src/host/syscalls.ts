@@ -4,6 +4,7 @@
  * Each is declared once here with its C prototype; a wrong one would crash the process, so every
  * declaration is exercised by a test on the real kernel.
  */
+import { closeSync, constants } from 'node:fs';
 import koffi from 'koffi';
 import { errnoName, type ErrnoName } from './errno.ts';
 
@@ -12,6 +13,15 @@ const libc = koffi.load('libc.so.6');
 const syscallOpenat2 = libc.func(
   'long syscall(long number, int dirfd, const char *path, void *how, size_t size)',
 );
+const syscallPidfdSendSignal = libc.func(
+  'long syscall(long number, int pidfd, int signal, void *info, uint32_t flags)',
+);
+const syscallSetresuid = libc.func(
+  'long syscall(long number, uint32_t real, uint32_t effective, uint32_t saved)',
+);
+const cOpenat = libc.func('int openat(int dirfd, const char *path, int flags, uint32_t mode)');
+const cKill = libc.func('int kill(int pid, int signal)');
+const cGetrlimit = libc.func('int getrlimit(int resource, void *limit)');
 const cMkdirat = libc.func('int mkdirat(int dirfd, const char *path, uint32_t mode)');
 const cUnlinkat = libc.func('int unlinkat(int dirfd, const char *path, int flags)');
 const cPread = libc.func('long pread(int fd, void *buffer, size_t size, int64_t offset)');
@@ -34,6 +44,7 @@ const cSendto = libc.func(
 const cRecvfrom = libc.func(
   'long recvfrom(int fd, void *buffer, size_t size, int flags, void *address, void *length)',
 );
+const cIoctl = libc.func('int ioctl(int fd, unsigned long request, void *value)');
 const cSetfsuid = libc.func('int setfsuid(uint32_t uid)');
 const cSetrlimit = libc.func('int setrlimit(int resource, const void *limit)');
 const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
@@ -55,6 +66,13 @@ export function raiseFileLimit(files: number): boolean {
   return cSetrlimit(RLIMIT_NOFILE, limit) === 0;
 }
 
+/** How many files this process may have open. Source: getrlimit(2). */
+export function fileLimit(): number {
+  const limit = new BigUint64Array(2);
+  if (cGetrlimit(RLIMIT_NOFILE, limit) !== 0) return 0;
+  return Number(limit[0]);
+}
+
 /** Puts the position of a descriptor behind the last byte, or record. Source: lseek(2). */
 export const seekEnd = (fd: number): boolean => Number(cLseek(fd, 0, SEEK_END)) >= 0;
 
@@ -72,15 +90,52 @@ const how = new BigUint64Array([
 /** A descriptor, or the error. */
 export type Opened = { readonly fd: number } | { readonly error: ErrnoName };
 
+let hasOpenat2 = true;
+
 /**
  * Opens `path` beneath `directory`, following no symbolic link and no way out.
- * ENOSYS before Linux 5.6. Source: openat2(2).
+ * Source: openat2(2); where the kernel has none (before Linux 5.6), openat(2) a name at a time.
  */
 export function openBeneath(directory: number, path: string, flags: number): Opened {
+  if (!hasOpenat2) return openByNames(directory, path, flags);
   how[0] = BigInt(flags);
   const fd = Number(syscallOpenat2(numberOpenat2, directory, path, how, how.byteLength));
-  return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };
+  if (fd >= 0) return { fd };
+  const error = errnoName(koffi.errno());
+  if (error !== 'ENOSYS') return { error };
+  hasOpenat2 = false;
+  return openByNames(directory, path, flags);
 }
+
+const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const { O_DIRECTORY, O_NOFOLLOW } = constants;
+
+function openByNames(directory: number, path: string, flags: number): Opened {
+  const names = path.split('/');
+  if (names.some((name) => name === '' || name === '..')) return { error: 'EXDEV' };
+  let at = directory;
+  for (const [index, name] of names.entries()) {
+    const isLast = index === names.length - 1;
+    const how = isLast ? flags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const fd = Number(cOpenat(at, name, how, 0));
+    const error = fd < 0 ? errnoName(koffi.errno()) : undefined;
+    if (at !== directory) closeSync(at);
+    if (error !== undefined) return { error };
+    at = fd;
+  }
+  return { fd: at };
+}
+
+/** The same number on every architecture that has it. */
+const numberPidfdSendSignal = 424;
+
+/**
+ * Signals the very process that `pidfd` stands for: a pidfd, or a directory of /proc opened for reading.
+ * ESRCH once it has been reaped; ENOSYS before Linux 5.1. Source: pidfd_send_signal(2).
+ */
+export const sendSignal = (pidfd: number, signal: number): ErrnoName | undefined =>
+  failed(Number(syscallPidfdSendSignal(numberPidfdSendSignal, pidfd, signal, null, 0)));
 
 /** mkdir beneath a directory; `path` has been checked by the caller. */
 export function makeDirectoryAt(directory: number, path: string): ErrnoName | undefined {
@@ -92,11 +147,11 @@ export function removeDirectoryAt(directory: number, path: string): ErrnoName | 
 }
 
 /**
- * The number of bytes read, or -1. For files that are read over and over: it costs less than
+ * The number of bytes read, or the negative errno. For files that are read over and over: it costs less than
  * `readSync`, and a cgroup that has vanished (ENODEV) is no exception. Source: pread(2).
  */
 export function readAt(fd: number, buffer: Uint8Array, position: number): number {
-  return Number(cPread(fd, buffer, buffer.byteLength, position));
+  return orErrno(Number(cPread(fd, buffer, buffer.byteLength, position)));
 }
 
 /** Bytes written, or the negative errno: for what is written over and over. Source: write(2). */
@@ -180,6 +235,46 @@ export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array):
 
 /** The uid that this thread opens files with; tells no error. Source: setfsuid(2). */
 export const setFileUid = (uid: number): void => void cSetfsuid(uid);
+
+const numberSetresuid = process.arch === 'x64' ? 117 : 147;
+
+/**
+ * The real, effective and saved uid of the calling thread alone, and with the effective one root's
+ * capabilities. Source: setresuid(2), whose library function would change all threads.
+ */
+export const setThreadUids = (
+  real: number,
+  effective: number,
+  saved: number,
+): ErrnoName | undefined =>
+  failed(Number(syscallSetresuid(numberSetresuid, real, effective, saved)) < 0 ? -1 : 0);
+
+/**
+ * Signals every process that the calling thread may signal, but its own. Source: kill(2), pid -1.
+ * ESRCH where there is none.
+ */
+export const signalEverybodyAllowed = (signal: number): ErrnoName | undefined =>
+  failed(cKill(-1, signal));
+
+const NS_GET_PARENT = 0xb702;
+const NS_GET_OWNER_UID = 0xb704;
+const namespaceUid = new Uint32Array(1);
+
+/** The user namespace around the one that `fd` names; EPERM where we cannot see it. Source: ioctl_nsfs(2). */
+export function namespaceParent(fd: number): Opened {
+  const parent = Number(cIoctl(fd, NS_GET_PARENT, null));
+  return parent >= 0 ? { fd: parent } : { error: errnoName(koffi.errno()) };
+}
+
+/** The uid that made the user namespace that `fd` names. Source: ioctl_nsfs(2). */
+export function namespaceOwner(
+  fd: number,
+): { readonly uid: number } | { readonly error: ErrnoName } {
+  if (Number(cIoctl(fd, NS_GET_OWNER_UID, namespaceUid)) < 0) {
+    return { error: errnoName(koffi.errno()) };
+  }
+  return { uid: namespaceUid[0] ?? 0 };
+}
 
 const orErrno = (answer: number) => (answer < 0 ? -koffi.errno() : answer);
 const failed = (answer: number) => (answer < 0 ? errnoName(koffi.errno()) : undefined);

@@ -45,6 +45,7 @@ const status: StatusAnswer = {
     overruns: 1,
     restarts: 2,
     outside: [{ pid: 9, uid: 1001, reason: 'in a container' }],
+    unknown: [],
   },
   tick: { intervalSeconds: 5, at: 1_763_992_900_250, tookSeconds: 0.012, ticks: 20, faults: 6 },
   history: { state: 'off', problem: 'no space', bytes: 4096 },

@@ -254,13 +254,17 @@ function suite(version: 1 | 2): void {
     await stage.rest();
     mkdirSync(path, { recursive: true });
     try {
-      await using placement = new ConnectorPlacement({ log: (line) => stage.lines.push(line) });
+      await using placement = new ConnectorPlacement({
+        log: (line) => stage.lines.push(line),
+        haltFile: stage.haltFile,
+      });
       placement.start();
       const hierarchies = [
         { name: 'unified', controller: '', mountPoint, rootGroup, path: `/${rootGroup}` },
       ];
       const targets = [[first, group(first)]] as const;
-      placement.setTargets({ tree: { version: 2, hierarchies }, targets, containers: 'leave' });
+      const tree = { version: 2, hierarchies } as const;
+      placement.setTargets({ tree, targets, subordinate: [], containers: 'leave' });
       await placement.rescan();
       await once(stage.run(storm, 'storm', String(first), '1', '30', '4'), 'exit');
       const inside = `0::/${rootGroup}/${group(first)}\n`;
@@ -331,7 +335,7 @@ function suite(version: 1 | 2): void {
       () => pid !== undefined && (read(`/proc/${pid}/stat`) ?? ' Z ').includes(' Z '),
     );
     const script = `import { ConnectorPlacement } from '${new URL('../../src/agent/placement.ts', import.meta.url).href}';
-      const placement = new ConnectorPlacement({ log: () => {} });
+      const placement = new ConnectorPlacement({ log: () => {}, haltFile: '${stage.haltFile}' });
       placement.start();
       console.log(placement.pid);
       setInterval(() => {}, 1000);`;

@@ -12,15 +12,14 @@ import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/agent/life.ts';
 import {
   ConnectorPlacement,
-  targetsOf,
+  placementTargets,
   type PlacementOptions,
   type PlacementTargets,
 } from '../../src/agent/placement.ts';
 import type { Host } from '../../src/host/host.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { placerTree } from '../../src/host/placer/tree.ts';
-import type { PlacerHierarchy, PlacerTree } from '../../src/host/placer/protocol.ts';
+import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 
 export const instance = 'bulkhead-place-test';
@@ -50,11 +49,11 @@ interface Found {
   readonly outside: readonly string[];
 }
 
-/** Where the driver has its groups. */
-export function treeOf(host: Host): PlacerTree {
+/** Who belongs where, as the policy of the tests and the driver have it. */
+export function targetsHere(host: Host): PlacementTargets {
   const driver = host.probe();
   assert.ok(driver.ok);
-  return placerTree(host.paths, driver.value.tree);
+  return placementTargets(policyOf(body), host.paths, driver.value.tree);
 }
 
 export class Stage implements AsyncDisposable {
@@ -63,16 +62,20 @@ export class Stage implements AsyncDisposable {
   readonly version: 1 | 2;
   readonly lines: string[] = [];
   readonly hierarchies: readonly PlacerHierarchy[];
-  readonly #tree: PlacerTree;
+  readonly #targets: PlacementTargets;
   readonly #children: ChildProcess[] = [];
   #placement: ConnectorPlacement | undefined;
 
   constructor(version: 1 | 2) {
     this.version = version;
     mustApply(body, this.host);
-    this.#tree = treeOf(this.host);
-    this.hierarchies = this.#tree.hierarchies;
+    this.#targets = targetsHere(this.host);
+    this.hierarchies = this.#targets.tree.hierarchies;
     assert.ok(this.hierarchies.length > 0);
+  }
+
+  get haltFile(): string {
+    return `${this.host.paths.runtime}/stopped.json`;
   }
 
   get placement(): ConnectorPlacement {
@@ -81,7 +84,7 @@ export class Stage implements AsyncDisposable {
   }
 
   targets(containers: 'leave' | 'move' = 'leave'): PlacementTargets {
-    return { tree: this.#tree, targets: targetsOf(policyOf(body)), containers };
+    return { ...this.#targets, containers };
   }
 
   /** Ends the one before; comes back when the new one has looked at everything once. */
@@ -89,6 +92,7 @@ export class Stage implements AsyncDisposable {
     await this.rest();
     const placement = new ConnectorPlacement({
       log: (line) => this.lines.push(line),
+      haltFile: this.haltFile,
       ...options,
     });
     this.#placement = placement;

@@ -8,11 +8,13 @@
 import { closeSync } from 'node:fs';
 import { LinuxCgroupFiles } from '../cgroup-files.ts';
 import { errnoName, type ErrnoName } from '../errno.ts';
-import { writeBytes } from '../syscalls.ts';
+import { fileLimit, writeBytes, type Opened } from '../syscalls.ts';
 import type { PlacerTree } from './protocol.ts';
 
 /** Each is a descriptor a hierarchy. */
 const mostGroups = 256;
+/** Left to everything else that this process has open. */
+const otherFiles = 64;
 const none = -1;
 const processFile = 'cgroup.procs';
 
@@ -24,6 +26,7 @@ export class GroupDoor {
   /** By group, the one used last at the end. */
   readonly #open = new Map<string, Int32Array>();
   readonly #digits = Buffer.alloc(16);
+  #groupsMax = mostGroups;
 
   /** Throws where a hierarchy is no cgroup file system. */
   use(tree: PlacerTree): void {
@@ -34,6 +37,8 @@ export class GroupDoor {
       this.#known.set(key, known);
       return known;
     });
+    const groups = Math.floor((fileLimit() - otherFiles) / Math.max(1, this.#files.length));
+    this.#groupsMax = Math.max(1, Math.min(mostGroups, groups));
   }
 
   /** Moves all threads of a process; `hierarchy` counts as in the tree. ENOENT: no such group. */
@@ -56,11 +61,23 @@ export class GroupDoor {
     const descriptors = this.#kept(group);
     const kept = descriptors[hierarchy] ?? none;
     if (kept !== none) return kept;
-    const opened = this.#files[hierarchy]?.openForWriting(group, processFile);
+    const opened = this.#opened(group, hierarchy);
     if (opened === undefined) return 'ENOENT';
     if ('error' in opened) return opened.error;
     descriptors[hierarchy] = opened.fd;
     return opened.fd;
+  }
+
+  /** Where too many files are open, those of other groups are given up first. */
+  #opened(group: string, hierarchy: number): Opened | undefined {
+    for (;;) {
+      const opened = this.#files[hierarchy]?.openForWriting(group, processFile);
+      const isFull = opened !== undefined && 'error' in opened && opened.error === 'EMFILE';
+      const [oldest] = this.#open.keys();
+      if (!isFull || oldest === undefined || oldest === group) return opened;
+      this.#forget(oldest);
+      this.#groupsMax = Math.max(1, this.#open.size);
+    }
   }
 
   #kept(group: string): Int32Array {
@@ -68,7 +85,7 @@ export class GroupDoor {
     this.#open.delete(group);
     this.#open.set(group, kept);
     const [oldest] = this.#open.keys();
-    if (this.#open.size > mostGroups && oldest !== undefined) this.#forget(oldest);
+    if (this.#open.size > this.#groupsMax && oldest !== undefined) this.#forget(oldest);
     return kept;
   }
 

@@ -4,21 +4,33 @@
  */
 import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
+import { Halt, type HaltResult } from './halt.ts';
+import { HaltRecord } from './halt-record.ts';
 import { PidClock } from './pid-clock.ts';
-import { Placer } from './placer.ts';
+import { Placer, type Outcome } from './placer.ts';
+import { ProcessReader } from './process-reader.ts';
 import {
   mostMissing,
+  mostUnknown,
   type PlacerCommand,
+  type PlacerHalted,
   type PlacerOutside,
   type PlacerStatus,
 } from './protocol.ts';
-import { Scan } from './scan.ts';
+import { outrunReason, Scan } from './scan.ts';
 import { Sweep } from './sweep.ts';
 import { poll } from '../syscalls.ts';
 
 /** Told apart from the events that come anyway, for who cannot have them. */
 export type Source =
   { readonly connector: Connector; readonly filtered: boolean } | { readonly problem: string };
+
+interface Change {
+  readonly ruid: number;
+  readonly euid: number;
+  /** Of the first of several. */
+  readonly microseconds: number;
+}
 
 const POLLOUT = 4;
 const input = 0;
@@ -28,7 +40,13 @@ const mostEventsAtOnce = 512;
 const pieceMilliseconds = 2;
 const sweepMilliseconds = 20;
 const statusMilliseconds = 200;
-const scanMilliseconds = { told: 60_000, blind: 2_000, leastBetween: 100 };
+const scanMilliseconds = { told: 60_000, blind: 2_000, unsettled: 1_000, leastBetween: 100 };
+/** Tenants that are stopped together; more have to wait for the next time. */
+const suspectsMax = 256;
+/** To find out who is forking: as many glances at as many of the latest pids. */
+const glances = { count: 40, pids: 32 };
+const haltedMax = 100;
+const outrunScansMax = 5;
 
 export class Loop {
   readonly #source: Source;
@@ -36,9 +54,27 @@ export class Loop {
   readonly #clock = new PidClock();
   readonly #missing = new Set<string>();
   readonly #missingTold = new Set<string>();
-  readonly #placer = new Placer((group) => this.#isMissing(group), { moves: true });
-  readonly #place = (pid: number) => this.#placer.place(pid);
+  readonly #placer = new Placer(
+    {
+      missing: (group) => this.#isMissing(group),
+      seen: (pid, tenant, uid) => this.#halt?.seen(pid, tenant, uid),
+      outside: (_pid, tenant) => {
+        this.#halt?.outside(tenant);
+        if (this.#suspects.size < suspectsMax) this.#suspects.add(tenant);
+      },
+    },
+    { moves: true },
+  );
+  readonly #place = (pid: number) => this.#noted(this.#placer.place(pid));
   readonly #sweep = new Sweep(this.#clock, this.#place);
+  readonly #record: HaltRecord;
+  /** Tenants of whom a process was outside since the last time that nothing was left to look at. */
+  readonly #suspects = new Set<number>();
+  #halt: Halt | undefined;
+  /** Whether somebody forked faster than could be followed. */
+  #outrun = false;
+  #outrunScans = 0;
+  readonly #halted: PlacerHalted[] = [];
   #scan: Scan | undefined;
   /** When the next scan begins; never before there are targets. */
   #scanAt = Infinity;
@@ -48,6 +84,9 @@ export class Loop {
   #scanId = 0;
   #overruns = 0;
   #outside: readonly PlacerOutside[] = [];
+  #unknown: readonly string[] = [];
+  /** What could not be established since the last look at all processes. */
+  readonly #unknownSince = new Set<string>();
   #lookedAt: number | undefined;
   #pong = 0;
   #scanned = 0;
@@ -55,8 +94,10 @@ export class Loop {
   #news = false;
   #sayAt = 0;
 
-  constructor(source: Source) {
+  constructor(source: Source, haltFile: string | undefined) {
     this.#source = source;
+    this.#record = new HaltRecord(haltFile);
+    this.#record.recover(new ProcessReader());
   }
 
   /** Comes back when the supervisor is gone. */
@@ -66,15 +107,32 @@ export class Loop {
       const ready = this.#wait(
         this.#busy ? 0 : Math.min(tick, this.#until(this.#scanAt), this.#untilNews()),
       );
-      if (ready.input && !this.#obey()) return;
+      if (ready.input && !this.#obey()) return this.#end();
       if (ready.events) this.#receive();
       this.#advance();
       this.#speak();
     }
   }
 
+  /** Whoever was stopped goes on first. */
+  #end(): void {
+    while (this.#halt !== undefined && this.#halt.step(pieceMilliseconds) === undefined);
+  }
+
   get #busy(): boolean {
-    return this.#scan !== undefined || this.#sweep.pending || this.#until(this.#scanAt) <= 0;
+    return this.#isLooking || this.#until(this.#scanAt) <= 0;
+  }
+
+  get #isLooking(): boolean {
+    const pieces = [this.#scan, this.#halt];
+    return this.#sweep.pending || this.#outrun || pieces.some((each) => each !== undefined);
+  }
+
+  #noted(outcome: Outcome): Outcome {
+    if (typeof outcome === 'string' || !('unknown' in outcome)) return outcome;
+    if (this.#unknownSince.size < mostUnknown) this.#unknownSince.add(outcome.unknown);
+    this.#scanWithin(scanMilliseconds.unsettled);
+    return outcome;
   }
 
   #until(moment: number): number {
@@ -122,18 +180,22 @@ export class Loop {
   #receive(): void {
     if (!('connector' in this.#source)) return;
     this.#news = true;
-    let earliest = Infinity;
+    // Of many changes of one process the last one counts; each is looked at once.
+    const changed = new Map<number, Change>();
     const received = this.#source.connector.receive(
       mostEventsAtOnce,
       (pid, ruid, euid, microseconds) => {
-        if (!this.#placer.concerns(ruid, euid)) return;
-        earliest = Math.min(earliest, microseconds);
-        this.#place(pid);
+        const first = changed.get(pid)?.microseconds ?? microseconds;
+        changed.set(pid, { ruid, euid, microseconds: first });
       },
     );
     if (received === 'lost') {
       this.#overruns++;
       this.#scanSoon();
+    }
+    let earliest = Infinity;
+    for (const [pid, change] of changed) {
+      if (this.#concerns(pid, change)) earliest = Math.min(earliest, change.microseconds);
     }
     if (earliest === Infinity) return;
     const from = this.#clock.lastBefore(earliest);
@@ -141,20 +203,92 @@ export class Loop {
     else this.#sweep.from(from);
   }
 
+  /** Places the process; whether those that it has forked have to be looked at too. */
+  #concerns(pid: number, { ruid, euid }: Change): boolean {
+    const tenant = this.#placer.tenantOf(ruid, euid);
+    // A uid that says nothing may be one in a user namespace of a tenant's.
+    if (tenant === undefined) return ruid !== 0 && this.#place(pid) !== 'other';
+    const outcome = this.#place(pid);
+    if (outcome === 'gone' && this.#suspects.size < suspectsMax) this.#suspects.add(tenant);
+    return true;
+  }
+
   #scanSoon(): void {
+    this.#scanWithin(0);
+  }
+
+  #scanWithin(milliseconds: number): void {
     const least = this.#scanBegan + scanMilliseconds.leastBetween;
-    this.#scanAt = Math.min(this.#scanAt, Math.max(least, performance.now()));
+    this.#scanAt = Math.min(this.#scanAt, Math.max(least, performance.now() + milliseconds));
   }
 
   #advance(): void {
-    if (this.#sweep.pending && this.#sweep.step(sweepMilliseconds) === 'lapped') this.#scanSoon();
+    if (this.#sweep.pending && this.#sweep.step(sweepMilliseconds) === 'lapped') {
+      this.#outrun = true;
+    }
+    this.#advanceHalt();
+    if (this.#halt === undefined && this.#outrun) this.#catchUp();
+    if (this.#halt === undefined) this.#advanceScan();
+    if (!this.#isLooking) this.#suspects.clear();
+  }
+
+  #advanceHalt(): void {
+    const result = this.#halt?.step(pieceMilliseconds);
+    if (result === undefined) return;
+    this.#halt = undefined;
+    this.#noteHalt(result);
+  }
+
+  #noteHalt({ tenants, moved, milliseconds, settled, problem }: HaltResult): void {
+    if (this.#halted.length < haltedMax) {
+      this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
+    }
+    if (settled) return;
+    const who = tenants.slice(0, mostUnknown).join(', ');
+    const why = problem ?? `Cannot keep up with the processes of ${who}: they are started too fast`;
+    this.#unknownSince.add(why);
+    this.#scanWithin(scanMilliseconds.unsettled);
+  }
+
+  /** Somebody forks faster than can be followed: those who were seen outside are stopped. */
+  #catchUp(): void {
+    this.#outrun = false;
+    if (this.#suspects.size === 0) this.#glance();
+    if (this.#suspects.size === 0) {
+      this.#unknownSince.add(outrunReason);
+      return this.#scanWithin(scanMilliseconds.unsettled);
+    }
+    const parts = { placer: this.#placer, clock: this.#clock, record: this.#record };
+    this.#halt = new Halt(new Set(this.#suspects), parts);
+    this.#suspects.clear();
+  }
+
+  /** Whoever forks without end has the latest pids. */
+  #glance(): void {
+    for (let count = 0; count < glances.count && this.#suspects.size === 0; count++) {
+      let pid = this.#clock.last();
+      for (let back = 0; back < glances.pids; back++) {
+        this.#place(pid);
+        pid = this.#clock.previous(pid);
+      }
+    }
+  }
+
+  #advanceScan(): void {
     if (this.#scan === undefined && this.#scanAt <= performance.now()) this.#beginScan();
-    const outside = this.#scan?.step(pieceMilliseconds);
-    if (outside === undefined) return;
+    const found = this.#scan?.step(pieceMilliseconds);
+    if (found === undefined) return;
     this.#scan = undefined;
-    this.#outside = outside;
+    this.#outside = found.outside;
+    const also = found.outrun ? [outrunReason] : [];
+    this.#unknown = [...new Set([...found.unknown, ...this.#unknownSince, ...also])];
+    this.#unknownSince.clear();
     this.#lookedAt = Date.now();
-    this.#scanned = this.#scanId;
+    this.#outrun ||= found.outrun;
+    this.#outrunScans = found.outrun ? this.#outrunScans + 1 : 0;
+    // Whoever asked for it is answered by a later one, once those who fork have been caught.
+    if (found.outrun && this.#outrunScans < outrunScansMax) this.#scanSoon();
+    else this.#scanned = this.#scanId;
     this.#tellNow();
   }
 
@@ -169,7 +303,7 @@ export class Loop {
     this.#scanBegan = performance.now();
     const { told, blind } = scanMilliseconds;
     this.#scanAt = this.#scanBegan + ('connector' in this.#source ? told : blind);
-    this.#scan = new Scan(this.#place);
+    this.#scan = new Scan(this.#clock, this.#place);
   }
 
   #isMissing(group: string): void {
@@ -181,6 +315,8 @@ export class Loop {
   #speak(): void {
     this.#channel.flush();
     if (this.#channel.busy) return;
+    const halted = this.#halted.shift();
+    if (halted !== undefined) return this.#channel.send(halted);
     if (this.#missing.size > 0) {
       const groups = [...this.#missing];
       this.#missing.clear();
@@ -205,6 +341,7 @@ export class Loop {
       placed: this.#placer.placed,
       overruns: this.#overruns,
       outside: this.#outside,
+      unknown: [...new Set([...this.#unknown, ...this.#unknownSince])].slice(0, mostUnknown),
       ...(this.#lookedAt === undefined ? {} : { lookedAt: this.#lookedAt }),
       pong: this.#pong,
       scanned: this.#scanned,

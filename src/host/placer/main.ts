@@ -3,7 +3,7 @@
  * group, as soon as the kernel says that its uid is one. Started by its supervisor, in a session of
  * its own so that Ctrl-C at a terminal is not meant for it; it ends when its input does.
  *
- *     node main.ts [RECEIVE-BYTES]
+ *     node main.ts HALT-FILE [RECEIVE-BYTES]
  *
  * It is a process and not a thread or a part of the agent since it waits in poll(2), and must not
  * wait for anything else.
@@ -35,5 +35,5 @@ try {
 } catch {
   // Without CAP_SYS_NICE it is as good as any other process.
 }
-const asked = process.argv[2];
-new Loop(source(asked === undefined ? undefined : Number(asked))).run();
+const [, , haltFile, asked] = process.argv;
+new Loop(source(asked === undefined ? undefined : Number(asked)), haltFile).run();

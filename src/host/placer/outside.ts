@@ -1,13 +1,17 @@
 /** The processes of tenants that are outside their groups now; moves none. */
+import { PidClock } from './pid-clock.ts';
 import { Placer } from './placer.ts';
-import { listProcesses } from './process-reader.ts';
-import type { PlacerOutside, TargetsCommand } from './protocol.ts';
+import type { TargetsCommand } from './protocol.ts';
+import { outrunReason, Scan, type Found } from './scan.ts';
 
-export function findOutside(targets: Omit<TargetsCommand, 'kind'>): readonly PlacerOutside[] {
-  const placer = new Placer(() => undefined, { moves: false });
+export function findOutside(targets: Omit<TargetsCommand, 'kind'>): Omit<Found, 'outrun'> {
+  const placer = new Placer({ missing: () => undefined }, { moves: false });
   placer.use({ kind: 'targets', ...targets });
-  return listProcesses().flatMap((pid): readonly PlacerOutside[] => {
-    const outcome = placer.place(pid);
-    return typeof outcome === 'string' ? [] : [{ pid, ...outcome }];
-  });
+  const scan = new Scan(new PidClock(), (pid) => placer.place(pid));
+  for (;;) {
+    const found = scan.step(Infinity);
+    if (found === undefined) continue;
+    const { outside, unknown, outrun } = found;
+    return { outside, unknown: outrun ? [...unknown, outrunReason] : unknown };
+  }
 }

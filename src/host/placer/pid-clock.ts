@@ -47,6 +47,11 @@ export class PidClock {
     this.#lapMicroseconds = (this.pidMax / mostPidsASecond) * 1e6;
   }
 
+  /** In less time not all pids can be handed out. */
+  get lapMilliseconds(): number {
+    return this.#lapMicroseconds / 1_000;
+  }
+
   /** The pid that was handed out last. */
   last(): number {
     const length = readAt(this.#fd, this.#text, 0);
@@ -92,6 +97,10 @@ export class PidClock {
 
   next(pid: number): number {
     return pid + 1 >= this.pidMax ? 1 : pid + 1;
+  }
+
+  previous(pid: number): number {
+    return pid <= 1 ? this.pidMax - 1 : pid - 1;
   }
 }
 

@@ -1,18 +1,15 @@
 /**
  * Puts one process where it belongs.
  *
- * The real uid decides. A program that a tenant runs setuid keeps it, and stays with the tenant; a
- * daemon of root that acts as a tenant for a moment by its effective uid (sshd reading a key file)
- * keeps root's, and is left alone, since it would take all that it starts later with it. The
- * effective uid counts where the real one is neither a tenant's nor root's: a tenant's setuid
- * program that a web server runs is the tenant's work.
- *
- * Root's processes and those of uids that are no tenants' are never moved, not even out.
+ * Root's processes and those of uids that are no tenants' are never moved, not even out. What cannot be
+ * read is not taken for gone: it may be alive, and outside.
  */
 import { describeErrno, type ErrnoName } from '../errno.ts';
+import { openProcess } from '../pidfd.ts';
 import { foreignGroup } from './foreign.ts';
 import { GroupDoor } from './group-door.ts';
-import { ProcessReader, type Owner } from './process-reader.ts';
+import { Ownership } from './ownership.ts';
+import { ProcessReader, type Owner, type Unread } from './process-reader.ts';
 import type { PlacerHierarchy, TargetsCommand } from './protocol.ts';
 
 export type Outcome =
@@ -21,7 +18,19 @@ export type Outcome =
   | 'inside'
   | 'moved'
   /** Outside, and why. */
-  | { readonly uid: number; readonly reason: string };
+  | { readonly uid: number; readonly reason: string }
+  /** It cannot be said where it is, and why. */
+  | { readonly unknown: string };
+
+/** Told of what goes by. */
+export interface PlacerWatch {
+  /** A group that is not there, again and again. */
+  readonly missing: (group: string) => void;
+  /** A process of a tenant, wherever it is; `uid` is its real one. */
+  readonly seen?: (pid: number, tenant: number, uid: number) => void;
+  /** A process of the tenant that was outside when it was looked at, whatever came of it then. */
+  readonly outside?: (pid: number, tenant: number) => void;
+}
 
 const nobodyMoves = 'nothing places it, since no agent runs';
 
@@ -32,49 +41,72 @@ export class Placer {
   placed = 0;
   readonly #door = new GroupDoor();
   readonly #reader = new ProcessReader();
-  #groups = new Map<number, string>();
+  readonly #watch: PlacerWatch;
+  readonly #moves: boolean;
+  #groups: ReadonlyMap<number, string> = new Map();
+  #ownership = new Ownership(new Map(), []);
   #hierarchies: readonly PlacerHierarchy[] = [];
   #unified = false;
   #containers: 'leave' | 'move' = 'leave';
   /** By group, what /proc/PID/cgroup last said of a process inside: most say the same. */
   readonly #insideTexts = new Map<string, string>();
-  readonly #missing: (group: string) => void;
 
-  readonly #moves: boolean;
-
-  /** `missing` is told of each group that is not there, again and again. */
-  constructor(missing: (group: string) => void, { moves }: { readonly moves: boolean }) {
-    this.#missing = missing;
+  constructor(watch: PlacerWatch, { moves }: { readonly moves: boolean }) {
+    this.#watch = watch;
     this.#moves = moves;
   }
 
-  use({ tree, targets, containers }: TargetsCommand): void {
+  use({ tree, targets, subordinate, containers }: TargetsCommand): void {
     this.#door.use(tree);
     this.#insideTexts.clear();
     this.#hierarchies = tree.hierarchies;
     this.#unified = tree.version === 2;
     this.#containers = containers;
     this.#groups = new Map(targets.filter(([uid]) => uid > 0));
+    this.#ownership = new Ownership(this.#groups, subordinate);
   }
 
-  /** Whether it can be a tenant's, by what an event says. */
-  concerns(ruid: number, euid: number): boolean {
-    return this.#groupOf(ruid, euid) !== undefined;
+  /** The tenant, by what an event says; nothing where its user namespace has to be asked. */
+  tenantOf(ruid: number, euid: number): number | undefined {
+    return this.#ownership.byUids({ ruid, euid });
   }
 
-  #groupOf(ruid: number, euid: number): string | undefined {
-    return this.#groups.get(ruid) ?? (ruid === 0 ? undefined : this.#groups.get(euid));
+  /** Whether a uid is the tenant's own or one of its subordinate ones. */
+  owns(tenant: number, uid: number): boolean {
+    return this.#ownership.byMaker(uid) === tenant;
   }
 
   /** Looks at a process, and moves it where that is called for. */
   place(pid: number): Outcome {
-    const owner = this.#reader.owner(pid);
-    if (owner === undefined || owner.dead) return 'gone';
-    const group = this.#groupOf(owner.ruid, owner.euid);
+    const read = this.#reader.owner(pid);
+    if (!read.ok) return unread(pid, read.error);
+    const owner = read.value;
+    if (owner.dead) return 'gone';
     // A thread goes with its process, whose number comes by too.
-    if (group === undefined || owner.tgid !== pid) return 'other';
-    const text = this.#reader.groups(pid, owner.thread);
-    if (text === undefined) return 'gone';
+    if (owner.tgid !== pid || owner.ruid === 0) return 'other';
+    const tenant = this.#tenant(pid, owner);
+    if (typeof tenant !== 'number') return tenant;
+    this.#watch.seen?.(pid, tenant, owner.ruid);
+    return this.#placeOf(tenant, pid, owner);
+  }
+
+  #tenant(pid: number, owner: Owner): number | Outcome {
+    const tenant = this.#ownership.byUids(owner);
+    if (tenant !== undefined) return tenant;
+    const maker = this.#reader.namespaceMaker(pid, owner.thread);
+    if (!maker.ok) return unread(pid, maker.error);
+    if (maker.value === undefined) return 'other';
+    return this.#ownership.byMaker(maker.value) ?? 'other';
+  }
+
+  #placeOf(tenant: number, pid: number, owner: Owner): Outcome {
+    const group = this.#groups.get(tenant) ?? '';
+    const read = this.#reader.groups(pid, owner.thread);
+    if (!read.ok) {
+      if (read.error === 'gone') this.#watch.outside?.(pid, tenant);
+      return unread(pid, read.error);
+    }
+    const text = read.value;
     if (this.#insideTexts.get(group) === text) return 'inside';
     const paths = this.#pathsOf(text);
     const outside = [...paths.keys()].filter((index) => !this.#isIn(group, paths, index));
@@ -84,9 +116,10 @@ export class Placer {
       return 'inside';
     }
     const foreign = this.#foreignOf(paths);
-    if (foreign !== undefined) return { uid: uidOf(owner, this.#groups), reason: foreign };
-    if (!this.#moves) return { uid: uidOf(owner, this.#groups), reason: nobodyMoves };
-    return this.#move(pid, owner, group, outside);
+    if (foreign !== undefined) return { uid: tenant, reason: foreign };
+    if (!this.#moves) return { uid: tenant, reason: nobodyMoves };
+    this.#watch.outside?.(pid, tenant);
+    return this.#move(pid, tenant, group, outside);
   }
 
   /** Where it is in each hierarchy of the tree. */
@@ -118,24 +151,56 @@ export class Placer {
     return undefined;
   }
 
-  #move(pid: number, owner: Owner, group: string, outside: readonly number[]): Outcome {
+  /** cgroup.procs takes a number, which must still be this process's once it was taken. */
+  #move(pid: number, tenant: number, group: string, outside: readonly number[]): Outcome {
+    const opened = openProcess(pid);
+    if (!opened.ok) return unread(pid, opened.error === 'ESRCH' ? 'gone' : opened.error);
+    using process = opened.value;
+    if (!this.#isStill(pid, tenant)) return 'gone';
     let refused: ErrnoName | undefined;
     for (const index of outside) {
       const error = this.#door.move(pid, group, index);
       if (error === 'ESRCH') return 'gone';
-      if (error === 'ENOENT') this.#missing(group);
+      if (error === 'ENOENT') this.#watch.missing(group);
       refused ??= error;
     }
-    if (refused === undefined) {
-      this.placed++;
-      return 'moved';
-    }
+    if (refused !== undefined) return this.#refused(tenant, group, refused);
+    this.placed++;
+    const strange = !process.isThere() && !this.#isStill(pid, tenant) && this.#isAlive(pid);
+    return strange ? { unknown: `Process ${pid} ended while it was moved` } : 'moved';
+  }
+
+  #isStill(pid: number, tenant: number): boolean {
+    const owner = this.#reader.owner(pid);
+    return owner.ok && !owner.value.dead && this.#tenant(pid, owner.value) === tenant;
+  }
+
+  #isAlive(pid: number): boolean {
+    const owner = this.#reader.owner(pid);
+    return !owner.ok ? owner.error !== 'gone' : !owner.value.dead;
+  }
+
+  #refused(uid: number, group: string, error: ErrnoName): Outcome {
     const why =
-      refused === 'ENOENT' ? 'it does not exist' : `the kernel says ${describeErrno(refused)}`;
-    const uid = uidOf(owner, this.#groups);
+      error === 'ENOENT' ? 'it does not exist' : `the kernel says ${describeErrno(error)}`;
     return { uid, reason: `Cannot move it into the group "${group}": ${why}` };
+  }
+
+  /** Whether a process of a tenant is stopped. */
+  stopped(pid: number): ReturnType<ProcessReader['stopped']> {
+    return this.#reader.stopped(pid);
+  }
+
+  /** Which tenant's it is, moving none. */
+  tenantOfProcess(pid: number): number | undefined {
+    const owner = this.#reader.owner(pid);
+    if (!owner.ok || owner.value.dead || owner.value.ruid === 0) return undefined;
+    const tenant = this.#tenant(pid, owner.value);
+    return typeof tenant === 'number' ? tenant : undefined;
   }
 }
 
-const uidOf = ({ ruid, euid }: Owner, groups: ReadonlyMap<number, string>) =>
-  groups.has(ruid) ? ruid : euid;
+function unread(pid: number, error: Unread): Outcome {
+  if (error === 'gone') return 'gone';
+  return { unknown: `Cannot read who process ${pid} is: ${describeErrno(error)}` };
+}

@@ -5,15 +5,21 @@
  *     State:  S (sleeping)     4:memory:/bulkhead/u1001
  *     Tgid:   4222             0::/
  *     Uid:    1001 1001 1001 1001
- *     Threads: 1
+ *     Groups: 1001 …           as many as 65,536
+ *     ShdPnd: 0000000000040000 signals that wait for the whole process
  *
  * The owner of the directory /proc/PID will not do for the uid: it is root's as long as the process
  * may not be dumped, as after setuid. A name cannot forge a line, since the kernel escapes it.
  *
+ * What is gone is told from what cannot be read: that one may well be alive.
+ *
  * Sources: proc_pid_status(5), cgroups(7).
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
+import { fail, ok, type Result } from '../../units/result.ts';
+import { errnoName, errnoOf, type ErrnoName } from '../errno.ts';
 import { openBeneath, readAt } from '../syscalls.ts';
+import { userNamespaceMaker } from '../user-namespace.ts';
 
 export interface Owner {
   readonly ruid: number;
@@ -29,56 +35,112 @@ export interface Owner {
   readonly thread: string | undefined;
 }
 
+/** `gone`: there is no such process any more. Another error: it may be alive, and cannot be read. */
+export type Unread = ErrnoName;
+
 const bufferBytes = 8 * 1024;
+/** All groups that a process can have, and the rest. */
+const statusBytesMax = 2 ** 20;
 const openFlags = 0o2000000;
+const SIGSTOP = 19n;
 const patterns = {
   state: Buffer.from('\nState:\t'),
   tgid: Buffer.from('\nTgid:\t'),
   uid: Buffer.from('\nUid:\t'),
-  threads: Buffer.from('\nThreads:\t'),
 };
 const ended = new Set(['Z'.charCodeAt(0), 'X'.charCodeAt(0)]);
+/** A thread that was chosen may end before it is read. */
+const threadTriesMax = 8;
 
 export class ProcessReader {
   readonly #proc = openSync('/proc', 'r');
   readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes);
 
-  /** Nothing where there is no such process. */
-  owner(pid: number): Owner | undefined {
-    const text = this.#read(`${pid}/status`);
-    if (text === undefined) return undefined;
+  owner(pid: number): Result<Owner, Unread> {
+    const read = this.#read(`${pid}/status`);
+    if (!read.ok) return read;
+    const text = read.value;
     const over = ended.has(text[text.indexOf(patterns.state) + patterns.state.length] ?? 0);
     const tgid = numberAfter(text, patterns.tgid);
-    if (!over) return { ...uidsIn(text), tgid, dead: false, thread: undefined };
-    const dead = numberAfter(text, patterns.threads) <= 1;
-    const thread = dead ? undefined : this.#lastThread(pid);
-    const said = thread === undefined ? text : this.#read(`${pid}/task/${thread}/status`);
-    return said === undefined ? undefined : { ...uidsIn(said), tgid, dead, thread };
+    if (!over) return ok({ ...uidsIn(text), tgid, dead: false, thread: undefined });
+    const uids = uidsIn(text);
+    return this.#headless(pid, { ...uids, tgid, dead: true, thread: undefined });
   }
 
-  /** The text of /proc/PID/cgroup; nothing where there is none. */
-  groups(pid: number, thread: string | undefined): string | undefined {
-    const path = thread === undefined ? `${pid}/cgroup` : `${pid}/task/${thread}/cgroup`;
-    return this.#read(path)?.toString('utf8');
+  /** The first thread has ended: dead where it was the last one too. */
+  #headless(pid: number, dead: Owner): Result<Owner, Unread> {
+    for (let tries = 0; tries < threadTriesMax; tries++) {
+      const thread = this.#otherThread(pid);
+      if (!thread.ok) return thread;
+      if (thread.value === undefined) return ok(dead);
+      const read = this.#read(`${pid}/task/${thread.value}/status`);
+      if (read.ok) {
+        return ok({ ...uidsIn(read.value), tgid: dead.tgid, dead: false, thread: thread.value });
+      }
+      if (read.error !== 'gone') return read;
+    }
+    return fail('EAGAIN');
   }
 
-  #lastThread(pid: number): string | undefined {
+  #otherThread(pid: number): Result<string | undefined, Unread> {
     try {
-      return readdirSync(`/proc/${pid}/task`).findLast((each) => each !== String(pid));
-    } catch {
-      return undefined;
+      return ok(readdirSync(`/proc/${pid}/task`).findLast((each) => each !== String(pid)));
+    } catch (error) {
+      return fail(goneOr(errnoOf(error)));
     }
   }
 
-  /** Good until the next one is read; nothing where there is nothing to read. */
-  #read(path: string): Buffer | undefined {
+  /** The text of /proc/PID/cgroup. */
+  groups(pid: number, thread: string | undefined): Result<string, Unread> {
+    const read = this.#read(`${inTask(pid, thread)}/cgroup`);
+    return read.ok ? ok(read.value.toString('utf8')) : read;
+  }
+
+  /** The uid that made its user namespace; nothing where that is our own. */
+  namespaceMaker(pid: number, thread: string | undefined): Result<number | undefined, Unread> {
+    const maker = userNamespaceMaker(`/proc/${inTask(pid, thread)}/ns/user`);
+    return maker.ok ? maker : fail(goneOr(maker.error));
+  }
+
+  /** Whether it is stopped, and whether a SIGSTOP came while it was already. */
+  stopped(pid: number): Result<{ readonly now: boolean; readonly again: boolean }, Unread> {
+    const read = this.#whole(`${pid}/status`);
+    if (!read.ok) return read;
+    const state = /^State:\t(\w)/m.exec(read.value)?.[1] ?? '';
+    const pending = /^ShdPnd:\t([0-9a-f]+)/m.exec(read.value)?.[1] ?? '0';
+    const again = (BigInt(`0x${pending}`) & (1n << (SIGSTOP - 1n))) !== 0n;
+    return ok({ now: state === 'T' || state === 't', again });
+  }
+
+  #whole(path: string): Result<string, Unread> {
     const opened = openBeneath(this.#proc, path, openFlags);
-    if ('error' in opened) return undefined;
+    if ('error' in opened) return fail(goneOr(opened.error));
+    let text = '';
+    let length = 0;
+    do {
+      length = readAt(opened.fd, this.#buffer, text.length);
+      if (length > 0) text += this.#buffer.toString('latin1', 0, length);
+    } while (length > 0 && text.length < statusBytesMax);
+    closeSync(opened.fd);
+    return length < 0 ? fail(goneOr(errnoName(-length))) : ok(text);
+  }
+
+  /** The beginning of a file, good until the next one is read. */
+  #read(path: string): Result<Buffer, Unread> {
+    const opened = openBeneath(this.#proc, path, openFlags);
+    if ('error' in opened) return fail(goneOr(opened.error));
     const length = readAt(opened.fd, this.#buffer, 0);
     closeSync(opened.fd);
-    return length <= 0 ? undefined : this.#buffer.subarray(0, length);
+    if (length < 0) return fail(goneOr(errnoName(-length)));
+    return length === 0 ? fail('gone') : ok(this.#buffer.subarray(0, length));
   }
 }
+
+const inTask = (pid: number, thread: string | undefined) =>
+  thread === undefined ? String(pid) : `${pid}/task/${thread}`;
+
+const goneOr = (error: ErrnoName): Unread =>
+  error === 'ENOENT' || error === 'ESRCH' ? 'gone' : error;
 
 function uidsIn(text: Buffer): { readonly ruid: number; readonly euid: number } {
   const start = text.indexOf(patterns.uid) + patterns.uid.length;

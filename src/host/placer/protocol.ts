@@ -1,14 +1,18 @@
 /**
  * What the placer and its supervisor say to each other: one JSON line a message.
  *
- *     → {"kind":"targets","tree":{"version":1,"hierarchies":[…]},"targets":[[1001,"u1001"]],"containers":"leave"}
+ *     → {"kind":"targets","tree":{"version":1,"hierarchies":[…]},"targets":[[1001,"u1001"]],
+ *        "subordinate":[[100000,165535,1001]],"containers":"leave"}
  *     → {"kind":"scan","id":7}
  *     → {"kind":"ping","id":12}
  *     ← {"kind":"status","state":"on","filtered":true,"events":3,…,"pong":12,"scanned":7}
  *     ← {"kind":"missing","groups":["u1001"]}
+ *     ← {"kind":"halted","tenants":[1001],"moved":16,"milliseconds":12,"settled":true}
  *
  * A targets line replaces the one before. The placer ends when its standard input does.
  */
+
+import type { SubordinateUids } from '../subordinate-uids.ts';
 
 /** One hierarchy, as the placer opens it and finds it in /proc/PID/cgroup. */
 export interface PlacerHierarchy {
@@ -32,6 +36,8 @@ export interface TargetsCommand {
   readonly tree: PlacerTree;
   /** uid and group below Bulkhead's root group. */
   readonly targets: readonly (readonly [uid: number, group: string])[];
+  /** Other uids of those tenants, ascending and disjoint. */
+  readonly subordinate: readonly SubordinateUids[];
   /** Processes in a container's or another manager's group; those of systemd's user managers stay. */
   readonly containers: 'leave' | 'move';
 }
@@ -59,6 +65,8 @@ export interface PlacerStatus {
   readonly foreign: number;
   /** At the last look at all processes: at most `mostOutside`. */
   readonly outside: readonly PlacerOutside[];
+  /** Why it cannot be said of everybody where they are; empty where it can: at most `mostUnknown`. */
+  readonly unknown: readonly string[];
   readonly lookedAt?: number;
   /** The ids of the last ping, and of the last asked-for look that is done. */
   readonly pong: number;
@@ -70,11 +78,22 @@ export interface PlacerMissing {
   readonly groups: readonly string[];
 }
 
-export type PlacerEvent = PlacerStatus | PlacerMissing;
+/** Tenants that started processes faster than these could be placed were stopped, and go on. */
+export interface PlacerHalted {
+  readonly kind: 'halted';
+  readonly tenants: readonly number[];
+  readonly moved: number;
+  readonly milliseconds: number;
+  /** Whether nobody was left outside. */
+  readonly settled: boolean;
+}
+
+export type PlacerEvent = PlacerStatus | PlacerMissing | PlacerHalted;
 
 export const mostOutside = 1_000;
 export const mostMissing = 1_000;
-/** Two hundred thousand tenants. */
-export const mostCommandBytes = 8 * 2 ** 20;
+export const mostUnknown = 20;
+/** Two hundred thousand tenants, each with a range of subordinate uids. */
+export const mostCommandBytes = 16 * 2 ** 20;
 /** A thousand processes outside, each with its reason. */
 export const mostEventBytes = 2 ** 20;

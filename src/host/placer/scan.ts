@@ -1,60 +1,71 @@
 /**
  * A look at all processes, in pieces, so that events need not wait for it.
  *
- * A process that was being forked while the list was made is not in it. If its parent was outside
- * and has been moved since, the child may be outside too; so the list is made again until
- * a pass finds nobody to move who was not moved in the pass before. The latter are about to end:
- * the kernel shows them outside on v1, and takes no notice of where they are put.
+ * A process that was being forked while the list was made is not in it, nor is one whose parent ended
+ * before its turn came. So those that were forked since the list was begun are looked at as well, up to
+ * the last one: only then is it known that nobody was missed.
  */
+import type { PidClock } from './pid-clock.ts';
 import type { Outcome } from './placer.ts';
 import { listProcesses } from './process-reader.ts';
-import { mostOutside, type PlacerOutside } from './protocol.ts';
+import { mostOutside, mostUnknown, type PlacerOutside } from './protocol.ts';
+import { Sweep } from './sweep.ts';
 
-/** What is still outside after this many is left to the next scan. */
-const mostPasses = 10;
 /** Looked at between two glances at the clock. */
 const atOnce = 16;
+/** A busy host forks so many while the list is gone through. */
+const newcomersMax = 65_536;
+
+export const outrunReason =
+  'Processes are started and ended faster than it can be seen whose they are';
+
+export interface Found {
+  readonly outside: readonly PlacerOutside[];
+  readonly unknown: readonly string[];
+  /** Processes were started and ended faster than they could be looked at: there may be others outside. */
+  readonly outrun: boolean;
+}
 
 export class Scan {
   readonly #place: (pid: number) => Outcome;
-  #pids: readonly number[] = listProcesses();
+  readonly #outside = new Map<number, PlacerOutside>();
+  readonly #unknown = new Map<number, string>();
+  readonly #sweep: Sweep;
+  readonly #from: number;
+  readonly #pids: readonly number[];
   #index = 0;
-  #passes = 1;
-  #moved = new Set<number>();
-  #movedBefore: ReadonlySet<number> = new Set();
-  #outside: PlacerOutside[] = [];
 
-  constructor(place: (pid: number) => Outcome) {
+  constructor(clock: PidClock, place: (pid: number) => Outcome) {
     this.#place = place;
+    this.#sweep = new Sweep(clock, (pid) => this.#look(pid), newcomersMax);
+    this.#from = clock.last();
+    this.#pids = listProcesses();
   }
 
-  /** Goes on for a few milliseconds; answers who is outside once it is through. */
-  step(milliseconds: number): readonly PlacerOutside[] | undefined {
+  /** Goes on for a few milliseconds; answers what was found once it is through. */
+  step(milliseconds: number): Found | undefined {
     const until = performance.now() + milliseconds;
-    while (performance.now() < until) {
-      if (this.#index >= this.#pids.length && !this.#again()) return this.#outside;
+    while (this.#index < this.#pids.length) {
       const end = Math.min(this.#pids.length, this.#index + atOnce);
       while (this.#index < end) this.#look(this.#pids[this.#index++] ?? 0);
+      if (this.#index === this.#pids.length) this.#sweep.from(this.#from);
+      if (performance.now() > until) return undefined;
     }
-    return undefined;
+    const swept = this.#sweep.step(until - performance.now());
+    return swept === 'more' ? undefined : this.#found(swept === 'lapped');
   }
 
   #look(pid: number): void {
     const outcome = this.#place(pid);
-    if (outcome === 'moved') this.#moved.add(pid);
-    if (typeof outcome === 'string' || this.#outside.length >= mostOutside) return;
-    this.#outside.push({ pid, ...outcome });
+    this.#outside.delete(pid);
+    this.#unknown.delete(pid);
+    if (typeof outcome === 'string') return;
+    if ('unknown' in outcome) {
+      if (this.#unknown.size < mostUnknown) this.#unknown.set(pid, outcome.unknown);
+    } else if (this.#outside.size < mostOutside) this.#outside.set(pid, { pid, ...outcome });
   }
 
-  #again(): boolean {
-    const fresh = [...this.#moved].some((pid) => !this.#movedBefore.has(pid));
-    if (!fresh || this.#passes >= mostPasses) return false;
-    this.#passes++;
-    this.#movedBefore = this.#moved;
-    this.#moved = new Set();
-    this.#outside = [];
-    this.#index = 0;
-    this.#pids = listProcesses();
-    return true;
+  #found(outrun: boolean): Found {
+    return { outside: [...this.#outside.values()], unknown: [...this.#unknown.values()], outrun };
   }
 }

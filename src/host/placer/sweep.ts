@@ -1,29 +1,31 @@
 /**
- * Looks at exactly the processes that were forked since a process changed its uid: its children may
- * have been born outside before it was moved.
+ * Looks at exactly the processes that were forked since some moment, such as that in which a process
+ * changed its uid: its children may have been born outside before it was moved.
  *
  * Pids are gone through in the order in which they were handed out, up to the one that is last when
  * the end is reached. So a child comes after its parent, and when it is its turn, its
  * parent has been moved: either the child is visible by now, or the kernel takes its group from the
  * parent's new one, since moving and forking exclude each other. Parents that are gone, as
- * in a double fork, make no difference.
+ * in a double fork, make no difference. Once the end is reached, nobody was missed.
  */
 import type { PidClock } from './pid-clock.ts';
-import type { Outcome } from './placer.ts';
 
-/** With more than this many to go through, a look at all processes costs less. */
-const mostPids = 2_048;
+/** One that is behind by more will not catch up. */
+const usualPidsMax = 2_048;
 const atOnce = 16;
 
 export class Sweep {
   readonly #clock: PidClock;
-  readonly #place: (pid: number) => Outcome;
+  readonly #place: (pid: number) => unknown;
   /** The pid that was looked at last; nothing while there is nothing to do. */
   #at: number | undefined;
+  #lookedAt = 0;
+  readonly #pidsMax: number;
 
-  constructor(clock: PidClock, place: (pid: number) => Outcome) {
+  constructor(clock: PidClock, place: (pid: number) => unknown, pidsMax: number = usualPidsMax) {
     this.#clock = clock;
     this.#place = place;
+    this.#pidsMax = pidsMax;
   }
 
   get pending(): boolean {
@@ -33,6 +35,7 @@ export class Sweep {
   /** Looks at those after `pid`, and again at those that it has looked at since. */
   from(pid: number): void {
     const last = this.#clock.last();
+    if (this.#at === undefined) this.#lookedAt = performance.now();
     const at = this.#at ?? last;
     if (this.#clock.distance(pid, last) > this.#clock.distance(at, last)) this.#at = pid;
     else this.#at ??= pid;
@@ -40,10 +43,12 @@ export class Sweep {
 
   /** Goes on for a few milliseconds; `lapped` gives up where there is too much to look at. */
   step(milliseconds: number): 'done' | 'more' | 'lapped' {
-    const until = performance.now() + milliseconds;
+    const now = performance.now();
+    // All numbers could have been handed out since, and the distance would say nothing.
+    const isBlind = now - this.#lookedAt > this.#clock.lapMilliseconds;
     while (this.#at !== undefined) {
       let left = this.#clock.distance(this.#at, this.#clock.last());
-      if (left > mostPids) {
+      if (left > Math.min(this.#pidsMax, this.#clock.pidMax / 2) || isBlind) {
         this.#at = undefined;
         return 'lapped';
       }
@@ -52,7 +57,8 @@ export class Sweep {
         this.#at = this.#clock.next(this.#at ?? 0);
         this.#place(this.#at);
       }
-      if (performance.now() > until) break;
+      this.#lookedAt = performance.now();
+      if (this.#lookedAt > now + milliseconds) break;
     }
     return this.#at === undefined ? 'done' : 'more';
   }

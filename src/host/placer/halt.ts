@@ -1,0 +1,177 @@
+/**
+ * Stops tenants that start processes faster than these can be placed, moves what they run, and lets
+ * them go on.
+ *
+ * A process that forks its successor and ends lives for less than it takes to look at it. So all
+ * processes of the tenant are stopped at once, which no fork can slip past (`uid-signal.ts`), moved one
+ * by one, and continued. One that gets itself continued, by a timer's SIGCONT, is caught in one of the
+ * rounds that follow: what was moved stays inside, and so do its children. It is over after a round in
+ * which nobody was found outside.
+ *
+ * What was stopped before is not continued: a stopped process that is stopped again keeps the second
+ * signal waiting, which the others do not have. Whom this stopped is written down before, so that they
+ * are continued even if this process dies meanwhile (`HaltRecord`).
+ */
+import { openProcess } from '../pidfd.ts';
+import { signalUid } from '../uid-signal.ts';
+import type { HaltRecord } from './halt-record.ts';
+import type { PidClock } from './pid-clock.ts';
+import type { Placer } from './placer.ts';
+import { listProcesses } from './process-reader.ts';
+
+export interface HaltResult {
+  readonly tenants: readonly number[];
+  readonly moved: number;
+  readonly milliseconds: number;
+  readonly settled: boolean;
+  readonly problem?: string;
+}
+
+const roundsMax = 64;
+const millisecondsMax = 5_000;
+const atOnce = 16;
+/** The latest pids are those of who is forking now: they come first. */
+const latestPids = 256;
+/** Subordinate uids that are stopped beside the tenants' own. */
+const uidsMax = 256;
+
+export class Halt {
+  readonly #tenants: ReadonlySet<number>;
+  readonly #placer: Placer;
+  readonly #clock: PidClock;
+  readonly #record: HaltRecord;
+  readonly #uids: Set<number>;
+  /** All processes of theirs that came by, and of these the ones that were stopped before. */
+  readonly #members = new Set<number>();
+  readonly #before = new Map<number, number>();
+  readonly #began = performance.now();
+  readonly #work: Generator<undefined, HaltResult>;
+  #round = 0;
+  #moved = 0;
+  #looked = 0;
+  /** Whether somebody was found outside in this round, or another uid to stop. */
+  #again = false;
+  #outside = false;
+  #problem: string | undefined;
+
+  constructor(
+    tenants: ReadonlySet<number>,
+    parts: { readonly placer: Placer; readonly clock: PidClock; readonly record: HaltRecord },
+  ) {
+    this.#tenants = tenants;
+    this.#uids = new Set(tenants);
+    this.#placer = parts.placer;
+    this.#clock = parts.clock;
+    this.#record = parts.record;
+    this.#work = this.#run();
+  }
+
+  /** Goes on for a few milliseconds; answers what came of it once they go on. */
+  step(milliseconds: number): HaltResult | undefined {
+    const until = performance.now() + milliseconds;
+    for (;;) {
+      const { done, value } = this.#work.next();
+      if (done === true) return value;
+      if (performance.now() > until) return undefined;
+    }
+  }
+
+  /** A process of a tenant came by; `uid` is its real one. */
+  seen(pid: number, tenant: number, uid: number): void {
+    if (!this.#tenants.has(tenant)) return;
+    if (this.#round === 1 && !this.#members.has(pid)) this.#noteBefore(pid, tenant);
+    this.#members.add(pid);
+    if (this.#uids.has(uid) || this.#uids.size >= uidsMax || !this.#placer.owns(tenant, uid))
+      return;
+    this.#uids.add(uid);
+    this.#again = true;
+  }
+
+  #noteBefore(pid: number, tenant: number): void {
+    const stopped = this.#placer.stopped(pid);
+    if (stopped.ok && stopped.value.now && stopped.value.again) this.#before.set(pid, tenant);
+  }
+
+  /** A process of a tenant was outside when it was looked at. */
+  outside(tenant: number): void {
+    if (this.#tenants.has(tenant)) this.#outside = true;
+  }
+
+  *#run(): Generator<undefined, HaltResult> {
+    let settled = false;
+    while (!settled && this.#round < roundsMax && this.#elapsed < millisecondsMax) {
+      this.#round++;
+      this.#again = false;
+      if (!this.#note() || !this.#stop()) break;
+      yield* this.#latest();
+      for (const pid of listProcesses()) yield* this.#look(pid);
+      yield* this.#latest();
+      settled = !this.#again;
+    }
+    yield* this.#release();
+    const milliseconds = this.#elapsed;
+    const problem = this.#problem === undefined ? {} : { problem: this.#problem };
+    return { tenants: [...this.#tenants], moved: this.#moved, milliseconds, settled, ...problem };
+  }
+
+  get #elapsed(): number {
+    return performance.now() - this.#began;
+  }
+
+  /** Nobody is stopped of whom nothing would remind another placer. */
+  #note(): boolean {
+    const before = this.#round === 1 ? undefined : [...this.#before.keys()];
+    const error = this.#record.write([...this.#uids], before);
+    if (error === undefined) return true;
+    this.#problem = `Cannot write down whose processes are to be stopped: ${error}`;
+    return false;
+  }
+
+  #stop(): boolean {
+    for (const uid of this.#uids) {
+      const error = signalUid(uid, 'SIGSTOP');
+      if (error === undefined || error === 'ESRCH') continue;
+      this.#problem = `Cannot stop the processes of uid ${uid}: ${error}`;
+      return false;
+    }
+    return true;
+  }
+
+  *#latest(): Generator<undefined> {
+    let pid = this.#clock.last();
+    for (let count = 0; count < latestPids; count++) {
+      yield* this.#look(pid);
+      pid = this.#clock.previous(pid);
+    }
+  }
+
+  *#look(pid: number): Generator<undefined> {
+    this.#outside = false;
+    const outcome = this.#placer.place(pid);
+    if (outcome === 'moved') this.#moved++;
+    if (this.#outside && (outcome === 'moved' || outcome === 'gone')) this.#again = true;
+    if (++this.#looked % atOnce === 0) yield;
+  }
+
+  /** Children before their parents, so that no shell takes them for stopped by somebody else. */
+  *#release(): Generator<undefined> {
+    for (const pid of [...this.#members].sort((a, b) => b - a)) {
+      if (!this.#before.has(pid)) this.#continue(pid);
+      if (++this.#looked % atOnce === 0) yield;
+    }
+    const held = new Set(this.#before.values());
+    for (const uid of this.#uids) {
+      const isHeld = [...held].some((tenant) => this.#placer.owns(tenant, uid));
+      if (!isHeld) signalUid(uid, 'SIGCONT');
+    }
+    this.#record.clear();
+  }
+
+  #continue(pid: number): void {
+    const opened = openProcess(pid);
+    if (!opened.ok) return;
+    using process = opened.value;
+    const tenant = this.#placer.tenantOfProcess(pid);
+    if (tenant !== undefined && this.#tenants.has(tenant)) process.signal('SIGCONT');
+  }
+}

@@ -1,0 +1,79 @@
+/* Fork-and-exit chains: each process forks its successor and ends, so that no process lives long
+   enough to be moved, and every child is born where its parent was.
+
+     chains UID CHAINS MS [continue] [switch]
+
+   continue: every process sets a timer that sends it SIGCONT, to outrun a SIGSTOP
+   switch: between two forks the process changes its effective uid and back, for floods of events
+
+   After MS the last process of each chain sleeps, where it must be found inside its cgroup. Must not
+   achieve: a process of UID outside its cgroup for good, or one that is outside and not reported. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <grp.h>
+
+enum { lifetime_s = 60, processes_max = 4000 };
+
+static long long now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static void ignore(int signal) { (void)signal; }
+
+/* A timer is not inherited by fork: every generation sets its own. A SIGSTOP drops a SIGCONT that
+   waits, and with it the timer, so that there are several for later. */
+static void continue_myself(void) {
+  for (long us = 500; us <= 64000; us *= 2) {
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+    const struct itimerspec when = {{0, 0}, {0, us * 1000}};
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) timer_settime(timer, 0, &when, NULL);
+  }
+}
+
+static void chain(uid_t uid, long long until, int continues, int switches) {
+  const struct rlimit limit = {processes_max, processes_max};
+  if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setgroups(0, NULL) != 0) _exit(1);
+  if (setresuid(uid, switches ? uid + 1 : uid, uid) != 0) _exit(1);
+  signal(SIGCONT, ignore);
+  alarm(lifetime_s);
+  while (now_ms() < until) {
+    if (continues) continue_myself();
+    if (switches) {
+      (void)!seteuid(uid);
+      (void)!setreuid(-1, uid);
+    }
+    if (fork() > 0) _exit(0);
+  }
+  alarm(lifetime_s);
+  for (;;) pause();
+}
+
+int main(int argc, char **argv) {
+  if (argc < 4) return 2;
+  const uid_t uid = (uid_t)atol(argv[1]);
+  const int chains = atoi(argv[2]);
+  const long ms = atol(argv[3]);
+  const long long until = now_ms() + ms;
+  int continues = 0, switches = 0;
+  for (int i = 4; i < argc; i++) {
+    continues |= strcmp(argv[i], "continue") == 0;
+    switches |= strcmp(argv[i], "switch") == 0;
+  }
+  signal(SIGCHLD, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  for (int i = 0; i < chains; i++)
+    if (fork() == 0) chain(uid, until, continues, switches);
+  while (now_ms() < until) usleep(10000);
+  usleep(100000);
+  return 0;
+}
