@@ -284,7 +284,7 @@ test(
         process.execPath,
         main,
       );
-      placer.say({ kind: 'targets', ...targetsHere(host) });
+      placer.say({ kind: 'targets', ...targetsHere(host, body) });
       const status = await placer.status((each) => each.placed === 1);
       assert.equal(status.state, 'off');
       assert.match(status.problem ?? '', /reports nothing here.*every 2 seconds/);

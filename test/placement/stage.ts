@@ -49,11 +49,11 @@ interface Found {
   readonly outside: readonly string[];
 }
 
-/** Who belongs where, as the policy of the tests and the driver have it. */
-export function targetsHere(host: Host): PlacementTargets {
+/** Who belongs where, as a policy and the driver have it. */
+export function targetsHere(host: Host, policy: string): PlacementTargets {
   const driver = host.probe();
   assert.ok(driver.ok);
-  return placementTargets(policyOf(body), host.paths, driver.value.tree);
+  return placementTargets(policyOf(policy), host.paths, driver.value.tree);
 }
 
 export class Stage implements AsyncDisposable {
@@ -69,7 +69,7 @@ export class Stage implements AsyncDisposable {
   constructor(version: 1 | 2) {
     this.version = version;
     mustApply(body, this.host);
-    this.#targets = targetsHere(this.host);
+    this.#targets = targetsHere(this.host, body);
     this.hierarchies = this.#targets.tree.hierarchies;
     assert.ok(this.hierarchies.length > 0);
   }
