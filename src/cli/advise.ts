@@ -11,11 +11,11 @@ import {
   type PackageAdvice,
   type Target,
 } from './look/advice.ts';
-import { answerOrComplain, usageError, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { answerOrComplain, usageError, withAgent, type JsonOption } from './look/ask.ts';
 import { dateTime, duration, shortCount, shortLimit } from './look/format.ts';
 import { parsePeriod, withPeriodOptions, type PeriodOptions } from './look/period.ts';
 import { harmless } from './look/width.ts';
-import { print } from './session.ts';
+import { print, printJson } from './session.ts';
 import { table, terminalOf } from './terminal.ts';
 
 interface AdviseOptions extends PeriodOptions, JsonOption {
@@ -31,7 +31,7 @@ function advise(options: AdviseOptions, command: Command): Promise<ExitCode> {
     const answer = answerOrComplain(await ask<AdviseAnswer>('/v1/advise', { ...period.value }));
     if (answer === undefined) return exitCodes.failed;
     const shown = options.all === true ? answer : notable(answer);
-    if (options.json === true) writeJson(answer);
+    if (options.json === true) printJson(answer);
     else if (options.commands === true) printCommands(shown, options.target, paths);
     else printAdvice(shown, options.all === true);
     return exitCodes.done;

@@ -14,7 +14,7 @@ import {
   type PolicyOptions,
 } from './command.ts';
 import { planMarks } from './plan.ts';
-import { policyOption } from './policy-option.ts';
+import { policyArgument, policyOption, takingFile } from './policy-option.ts';
 import { complain, count, pathsFor, policyOrComplain, print, printJson } from './session.ts';
 import { showProgress } from './progress.ts';
 
@@ -80,6 +80,7 @@ export const command: CommandModule = {
   define(program, run) {
     program
       .command('apply')
+      .argument(...policyArgument)
       .description('make the kernel hold what the policy says')
       .addOption(policyOption())
       .option('--kill', 'end the processes of tenants that the policy no longer has', false)
@@ -91,9 +92,9 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead apply', 'apply /etc/bulkhead/policy.xml'],
-          ['bulkhead apply -p ve.cfg', 'apply a CloudLinux configuration as it is'],
+          ['bulkhead apply ve.cfg', 'apply a CloudLinux configuration as it is'],
         ),
       )
-      .action(run(apply));
+      .action(run(takingFile(apply)));
   },
 };

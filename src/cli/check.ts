@@ -8,7 +8,7 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from './command.ts';
-import { policyOption } from './policy-option.ts';
+import { policyArgument, policyOption, takingFile } from './policy-option.ts';
 import { complain, count, pathsFor, print, printJson, showDiagnostics } from './session.ts';
 
 function check(options: PolicyOptions, command: Command): ExitCode {
@@ -43,6 +43,7 @@ export const command: CommandModule = {
   define(program, run) {
     program
       .command('check')
+      .argument(...policyArgument)
       .description('read a policy and report everything that is wrong with it; changes nothing')
       .addOption(policyOption())
       .option('--json', 'print the result as JSON')
@@ -50,9 +51,9 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead check', 'check the policy in force'],
-          ['bulkhead check -p new.xml', 'check another one'],
+          ['bulkhead check new.xml', 'check another one'],
         ),
       )
-      .action(run(check));
+      .action(run(takingFile(check)));
   },
 };

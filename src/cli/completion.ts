@@ -33,6 +33,9 @@ const assignments = () =>
 /** Commands whose first word is a tenant. */
 const ofTenant = ['explain', 'set', 'unset', 'remove', 'exec', 'ps', 'usage', 'faults'];
 
+/** Commands whose first word is a policy. */
+const ofPolicy = ['check', 'plan', 'apply', 'verify'];
+
 function bash(program: Command): string {
   const names = program.commands.map((each) => each.name());
   const cases = program.commands.map((each) => {
@@ -50,6 +53,10 @@ _bulkhead() {
   fi
   case \${COMP_WORDS[COMP_CWORD - 1]} in
     -p | --policy) COMPREPLY=($(compgen -f -- "$word")); return ;;
+  esac
+  case $verb in
+    ${ofPolicy.join(' | ')})
+      case $word in -*) ;; *) COMPREPLY=($(compgen -f -- "$word")); return ;; esac ;;
   esac
   case $verb in
 ${cases.join('\n')}

@@ -5,13 +5,13 @@ import { severities, type LimitKey, type Severity } from '../limits/limit.ts';
 import { findAttribute } from '../limits/limits.ts';
 import { suggestion } from '../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
-import { answerOrComplain, usageError, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { answerOrComplain, usageError, withAgent, type JsonOption } from './look/ask.ts';
 import { csvText } from './look/csv.ts';
 import { dateTime, duration, isoTime, limitKeys, shortCount, shortLimit } from './look/format.ts';
 import { parsePeriod, withPeriodOptions, type Period, type PeriodOptions } from './look/period.ts';
 import { rowsOption } from './look/whole.ts';
 import { harmless } from './look/width.ts';
-import { print } from './session.ts';
+import { print, printJson } from './session.ts';
 import { table, terminalOf } from './terminal.ts';
 
 interface FaultsOptions extends PeriodOptions, JsonOption {
@@ -29,7 +29,7 @@ function faults(names: string[], options: FaultsOptions, command: Command): Prom
     const query = { ...period.value, tenant: names, limit, severity, count };
     const answer = answerOrComplain(await ask<IncidentsAnswer>('/v1/incidents', query));
     if (answer === undefined) return exitCodes.failed;
-    if (options.json === true) writeJson(answer);
+    if (options.json === true) printJson(answer);
     else if (options.csv === true) process.stdout.write(incidentsCsv(answer.incidents));
     else print(incidentsText(answer, period.value));
     return exitCodes.done;

@@ -4,19 +4,19 @@ import type { IncidentAnswer, Who } from '../agent/api.ts';
 import { metricKeys, metrics } from '../usage/metrics.ts';
 import type { Snapshot } from '../usage/incident.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
-import { answerOrComplain, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { answerOrComplain, withAgent, type JsonOption } from './look/ask.ts';
 import { dateTime, duration, quantity, shortLimit } from './look/format.ts';
 import { processTable } from './look/process-table.ts';
 import { wholeNumber } from './look/whole.ts';
 import { harmless } from './look/width.ts';
-import { count, print } from './session.ts';
+import { count, print, printJson } from './session.ts';
 import { terminalOf, wrap } from './terminal.ts';
 
 function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {
   return withAgent(command, async (ask) => {
     const answer = answerOrComplain(await ask<IncidentAnswer>(`/v1/incidents/${id}`));
     if (answer === undefined) return exitCodes.failed;
-    if (options.json === true) writeJson(answer);
+    if (options.json === true) printJson(answer);
     else print(incidentText(answer));
     return exitCodes.done;
   });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { planPolicy } from '../agent/life.ts';
 import { printPlan, type Marks } from '../plan/print.ts';
 import { examples, exitCodes, type CommandModule, type PolicyOptions } from './command.ts';
-import { policyOption } from './policy-option.ts';
+import { policyArgument, policyOption, takingFile } from './policy-option.ts';
 import { print, printJson, withPolicy } from './session.ts';
 import { terminalOf } from './terminal.ts';
 
@@ -25,6 +25,7 @@ export const command: CommandModule = {
   define(program, run) {
     program
       .command('plan')
+      .argument(...policyArgument)
       .description('show what apply would change; changes nothing')
       .addOption(policyOption())
       .option('--json', 'print the operations as JSON')
@@ -32,9 +33,9 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead plan', 'the difference between policy and kernel'],
-          ['bulkhead plan -p new.xml', 'what another policy would change'],
+          ['bulkhead plan new.xml', 'what another policy would change'],
         ),
       )
-      .action(run(plan));
+      .action(run(takingFile(plan)));
   },
 };

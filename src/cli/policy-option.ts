@@ -1,5 +1,7 @@
 /** The option that names the policy, alike for every command. */
 import { Option, type Command } from 'commander';
+import { exitCodes, type Answer, type PolicyOptions } from './command.ts';
+import { complain } from './session.ts';
 
 export const defaultPolicy = '/etc/bulkhead/policy.xml';
 
@@ -10,3 +12,17 @@ export function policyOption(): Option {
 /** Whether the command line names a policy, be it the usual one. */
 export const namesPolicy = (command: Command): boolean =>
   command.getOptionValueSource('policy') !== 'default';
+
+/** For commands that are about a policy as a whole: `check new.xml` is `check -p new.xml`. */
+export const policyArgument = ['[file]', 'the policy; the same as --policy'] as const;
+
+export const takingFile =
+  <Options extends PolicyOptions>(action: (options: Options, command: Command) => Answer) =>
+  (file: string | undefined, options: Options, command: Command): Answer => {
+    if (file === undefined) return action(options, command);
+    if (namesPolicy(command) && options.policy !== file) {
+      complain(`Two policies are named, "${options.policy}" and "${file}"; name one`);
+      return exitCodes.usage;
+    }
+    return action({ ...options, policy: file }, command);
+  };

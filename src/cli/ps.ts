@@ -7,7 +7,6 @@ import {
   processesPath,
   usageError,
   withAgent,
-  writeJson,
   type JsonOption,
 } from './look/ask.ts';
 import {
@@ -17,7 +16,7 @@ import {
   type ProcessSort,
 } from './look/process-table.ts';
 import { harmless } from './look/width.ts';
-import { print } from './session.ts';
+import { print, printJson } from './session.ts';
 import { terminalOf } from './terminal.ts';
 
 interface PsOptions extends JsonOption {
@@ -32,7 +31,7 @@ function ps(name: string | undefined, options: PsOptions, command: Command): Pro
     const answer = answerOrComplain(await ask<ProcessesAnswer>(processesPath(tenant)));
     if (answer === undefined) return exitCodes.failed;
     const processes = sortProcesses(answer.processes, options.sort);
-    if (options.json === true) writeJson({ ...answer, processes });
+    if (options.json === true) printJson({ ...answer, processes });
     else print(processesText({ ...answer, processes }));
     return exitCodes.done;
   });

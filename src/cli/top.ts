@@ -1,8 +1,9 @@
 /** `bulkhead top`: who uses what at this moment, live on a terminal. */
+import { printJson } from './session.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { TopAnswer } from '../agent/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
-import { answerOrComplain, withAgent, writeJson, type JsonOption } from './look/ask.ts';
+import { answerOrComplain, withAgent, type JsonOption } from './look/ask.ts';
 import { showsUnicode } from './look/graph.ts';
 import { liveTop } from './look/live-top.ts';
 import type { Look } from './look/top-columns.ts';
@@ -29,7 +30,7 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
     if (answer === undefined) return exitCodes.failed;
     const selection = selectionOf(options);
     if (options.json === true) {
-      writeJson(narrowed(answer, options, selection));
+      printJson(narrowed(answer, options, selection));
       return exitCodes.done;
     }
     const look: Look = { colors: terminalOf(process.stdout).colors, unicode: showsUnicode() };

@@ -3,14 +3,7 @@ import { Option, type Command } from 'commander';
 import type { SeriesAnswer, UsageAnswer, UsageRow } from '../agent/api.ts';
 import { metricKeys, metrics, type MetricKey } from '../usage/metrics.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
-import {
-  answerOrComplain,
-  usageError,
-  withAgent,
-  writeJson,
-  type Ask,
-  type JsonOption,
-} from './look/ask.ts';
+import { answerOrComplain, usageError, withAgent, type Ask, type JsonOption } from './look/ask.ts';
 import { countsText, dateTime, duration, shortCount, sumOf } from './look/format.ts';
 import { showsUnicode, sparkline } from './look/graph.ts';
 import { parsePeriod, withPeriodOptions, type Period, type PeriodOptions } from './look/period.ts';
@@ -24,7 +17,7 @@ import {
 } from './look/usage-rows.ts';
 import { rowsOption } from './look/whole.ts';
 import { harmless } from './look/width.ts';
-import { count, print } from './session.ts';
+import { count, print, printJson } from './session.ts';
 import { table, terminalOf } from './terminal.ts';
 
 interface UsageOptions extends PeriodOptions, JsonOption {
@@ -49,7 +42,7 @@ function usage(names: string[], options: UsageOptions, command: Command): Promis
     const answer = answerOrComplain(await ask<UsageAnswer>('/v1/usage', query));
     if (answer === undefined) return exitCodes.failed;
     const sorted = { ...answer, rows: sortUsage(answer.rows, options.by) };
-    if (options.json === true) writeJson(sorted);
+    if (options.json === true) printJson(sorted);
     else if (options.csv === true) process.stdout.write(usageCsv(sorted));
     else await printUsage(sorted, names, options, ask);
     return exitCodes.done;

@@ -4,7 +4,7 @@ import { planPolicy } from '../agent/life.ts';
 import type { Operation } from '../plan/plan.ts';
 import { printQuota, printValue } from '../plan/print.ts';
 import { examples, exitCodes, type CommandModule, type PolicyOptions } from './command.ts';
-import { policyOption } from './policy-option.ts';
+import { policyArgument, policyOption, takingFile } from './policy-option.ts';
 import { count, print, printJson, withPolicy } from './session.ts';
 import { terminalOf } from './terminal.ts';
 
@@ -50,10 +50,11 @@ export const command: CommandModule = {
   define(program, run) {
     program
       .command('verify')
+      .argument(...policyArgument)
       .description('read every value back from the kernel; exit status 3 where it differs')
       .addOption(policyOption())
       .option('--json', 'print the differences as JSON')
       .addHelpText('after', examples(['bulkhead verify', 'is the policy really in force?']))
-      .action(run(verify));
+      .action(run(takingFile(verify)));
   },
 };

@@ -27,9 +27,14 @@ export function parseDeviceLines(text: string): ReadonlyMap<string, string> {
   return lines;
 }
 
-/** Size of a limit as text, for telling a raise from a lowering; no limit is the largest. */
-export function magnitude(value: string): number {
-  const end = value.indexOf(' ');
-  const first = end === -1 ? value : value.slice(0, end);
-  return first === 'max' || first === '-1' ? Infinity : Number(first);
+/** Whether some limit of a file becomes smaller: `100000 100000`, `rbps=max wbps=1024`. */
+export function lowers(from: string, to: string): boolean {
+  const [before, after] = [from.split(' '), to.split(' ')];
+  return after.some((word, index) => magnitude(word) < magnitude(before[index] ?? 'max'));
+}
+
+/** Size of one limit as text, with or without its name; no limit is the largest. */
+function magnitude(word: string): number {
+  const value = word.slice(word.indexOf('=') + 1);
+  return value === 'max' || value === '-1' ? Infinity : Number(value);
 }

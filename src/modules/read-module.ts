@@ -73,7 +73,8 @@ function inKernel(bytes: Uint8Array): Pick<ModuleProblem, 'kernelMessage' | 'ker
   return kernelMessage === undefined ? {} : { kernelMessage };
 }
 
-const isElf = (bytes: Uint8Array): boolean =>
+/** By its first four bytes alone. */
+export const isElf = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 
 function assemble(file: string, elf: Elf, signed: SignedFile, deep: boolean): KernelModule {

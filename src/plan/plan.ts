@@ -8,7 +8,7 @@
  * before children and lowering children before parents never shows the kernel a child above its
  * parent, which v1 refuses.
  */
-import { magnitude, parseDeviceLines } from '../limits/flat-file.ts';
+import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
 import type { Observed, ObservedGroup, Preparation, Stray } from './observed.ts';
 import { placeKey, type QuotaLimits, type WantedQuota } from './quota.ts';
@@ -168,7 +168,7 @@ function forgottenDevices(
 }
 
 function write(group: WantedGroup, setting: FileSetting, from: string | undefined): WriteFile {
-  const lower = from === undefined || magnitude(setting.value) < magnitude(from);
+  const lower = from === undefined || lowers(from, setting.value);
   return {
     kind: 'write',
     group: group.path,

@@ -43,6 +43,8 @@ export class LineIndex {
   }
 }
 
+const hintsMax = 100;
+
 /** Gathers what is found in one file; the text is indexed only when there is something to report. */
 export class Diagnostics {
   readonly list: Diagnostic[] = [];
@@ -68,6 +70,11 @@ export class Diagnostics {
     this.add('warning', typeof at === 'number' ? at : at.start, message);
   }
 
+  /** For the first errors: nobody reads the hints of all when there are thousands. */
+  hint(word: string, known: Iterable<string>): string {
+    return this.list.length < hintsMax ? suggestion(word, known) : '';
+  }
+
   get failed(): boolean {
     return this.list.some((each) => each.severity === 'error');
   }
@@ -78,11 +85,18 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
   return `${printable(file)}:${line}:${column}: ${severity}: ${printable(message)}`;
 }
 
-/** The name among `known` that `word` was probably meant to be. */
+/** Names that a word is compared with: a policy can have a hundred thousand. */
+const comparedMax = 2000;
+
+/** The name among the first of `known` that `word` was probably meant to be. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.min(3, Math.ceil(word.length / 2)) + 1;
+  let compared = 0;
   for (const name of known) {
+    if (Math.abs(name.length - word.length) >= least) continue;
+    compared += 1;
+    if (compared > comparedMax) break;
     const distance = editDistance(word.slice(0, 64), name, least);
     if (distance < least) {
       least = distance;
@@ -102,6 +116,8 @@ function editDistance(a: string, b: string, enough: number): number {
       next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + change));
     }
     row = next;
+    // It never becomes less again.
+    if (Math.min(...row) >= enough) return enough;
   }
   return row[b.length] ?? enough;
 }

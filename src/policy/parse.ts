@@ -8,7 +8,7 @@ import { limits } from '../limits/limits.ts';
 import type { Limit, LimitKey } from '../limits/limit.ts';
 import type { Standing } from '../modules/standing.ts';
 import { quantityKinds, unlimited, type Quantity } from '../units/quantity.ts';
-import { Diagnostics, suggestion, type Located, type Span } from './diagnostic.ts';
+import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type {
   DriverName,
   LimitBlock,
@@ -53,6 +53,24 @@ export function parsePolicy(file: string, text: string): ParsedPolicy {
   return { document: new Reader(diagnostics).document(file, text, root), diagnostics };
 }
 
+/**
+ * The <modules> of a policy alone: a mistake elsewhere is no reason not to know what is demanded of modules.
+ */
+export function parseModules(
+  file: string,
+  text: string,
+): { readonly modules: ModulesElement | undefined; readonly diagnostics: Diagnostics } {
+  const diagnostics = new Diagnostics(file, text);
+  const root = parseXml(text, diagnostics);
+  const [modules, second] = root?.name === 'bulkhead' ? childrenOf(root, 'modules') : [];
+  if (modules === undefined) return { modules, diagnostics };
+  if (second !== undefined) {
+    diagnostics.error(second, '<modules> stands twice in the policy; write it once');
+  }
+  checkElement(modules, specOf('modules'), diagnostics);
+  return { modules: new Reader(diagnostics).modules(modules), diagnostics };
+}
+
 function specOf(name: string): ElementSpec {
   const spec = elements[name];
   if (spec === undefined) throw new Error(`No element "${name}" in the vocabulary`);
@@ -72,7 +90,7 @@ function checkElement(element: XmlElement, spec: ElementSpec, diagnostics: Diagn
   const seen = new Set<string>();
   for (const child of element.children) {
     if (!mayContain(spec, child.name)) {
-      const hint = suggestion(child.name, childNames(spec));
+      const hint = diagnostics.hint(child.name, childNames(spec));
       diagnostics.error(child, `<${child.name}> is not known inside <${element.name}>${hint}`);
       continue;
     }
@@ -114,7 +132,7 @@ function checkAttributes(
 ): void {
   for (const attribute of element.attributes) {
     if (known.includes(attribute.name)) continue;
-    const hint = suggestion(attribute.name, known);
+    const hint = diagnostics.hint(attribute.name, known);
     diagnostics.error(attribute, `<${element.name}> has no attribute "${attribute.name}"${hint}`);
   }
 }
@@ -164,7 +182,7 @@ class Reader {
       driver: host && this.#choice<DriverName>(host, 'driver', 'host'),
       agent: agent && readAgent(agent, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
-      modules: modules && this.#modules(modules),
+      modules: modules && this.modules(modules),
       diagnostics: this.#diagnostics,
     };
   }
@@ -280,7 +298,7 @@ class Reader {
     if (value === undefined || !Array.isArray(kind)) return undefined;
     const known = kind as readonly string[];
     if (known.includes(value.value)) return value as Located<T>;
-    const hint = suggestion(value.value, known);
+    const hint = this.#diagnostics.hint(value.value, known);
     this.#error(value, `"${value.value}" is not one of ${known.join(', ')}${hint}`);
     return undefined;
   }
@@ -291,7 +309,7 @@ class Reader {
     return follow && by && { follow, by };
   }
 
-  #modules(element: XmlElement): ModulesElement {
+  modules(element: XmlElement): ModulesElement {
     return {
       ...span(element),
       require: this.#choice<Standing>(element, 'require', 'modules'),

@@ -5,7 +5,7 @@
  * range of uids names is that of tenants that neither name one nor have a reseller that does.
  */
 import type { LimitValues } from '../limits/limit.ts';
-import { suggestion, type Located, type Span } from './diagnostic.ts';
+import type { Located, Span } from './diagnostic.ts';
 import type {
   PackageElement,
   PolicyDocument,
@@ -96,7 +96,7 @@ class Resolver {
     if (name === undefined) return undefined;
     const found = this.#packages.get(name.value);
     if (found === undefined) {
-      const hint = suggestion(name.value, this.#packages.keys());
+      const hint = this.#document.diagnostics.hint(name.value, this.#packages.keys());
       this.#error(name, `There is no package "${name.value}"${hint}`);
     }
     return found;
@@ -106,7 +106,7 @@ class Resolver {
     const who = name.value;
     const account = who.kind === 'user' ? this.#byName.get(who.user) : this.#byUid.get(who.uid);
     if (who.kind === 'user' && account === undefined) {
-      const hint = suggestion(who.user, this.#byName.keys());
+      const hint = this.#document.diagnostics.hint(who.user, this.#byName.keys());
       this.#error(name, `There is no user "${who.user}" on this host${hint}`);
       return undefined;
     }
@@ -220,7 +220,7 @@ class Resolver {
           this.#exempt.add(uid);
           continue;
         }
-        const hint = suggestion(word.value, this.#byName.keys());
+        const hint = this.#document.diagnostics.hint(word.value, this.#byName.keys());
         this.#error(word, `There is no user "${word.value}" on this host to except${hint}`);
       }
     }

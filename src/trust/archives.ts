@@ -10,7 +10,7 @@ import { type ArMember, arMagic, readAr } from '../modules/packages/ar.ts';
 import { type ArchiveEntry, type ArchiveEvent, pathInside } from '../modules/packages/archive.ts';
 import { cpioReader } from '../modules/packages/cpio.ts';
 import { debControl, paragraphsOf } from '../modules/packages/deb.ts';
-import type { LicenceStatement } from '../modules/packages/copyright.ts';
+import { type LicenceStatement, readLicenceTag } from '../modules/packages/copyright.ts';
 import { readRpm, rpmMagic } from '../modules/packages/rpm.ts';
 import { tarReader } from '../modules/packages/tar.ts';
 import { fail, ok, type Result } from '../units/result.ts';
@@ -144,7 +144,7 @@ function openRpm(file: OpenFile): Archive {
       name: rpm.name,
       version: `${rpm.version}-${rpm.release}`,
       architecture: rpm.architecture,
-      licence: rpm.licence === undefined ? undefined : { kind: 'tag', licence: rpm.licence },
+      licence: rpm.licence === undefined ? undefined : readLicenceTag(rpm.licence),
     },
   };
 }

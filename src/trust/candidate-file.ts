@@ -4,7 +4,7 @@ import { readModule } from '../modules/read-module.ts';
 import { readSignature } from '../modules/signature.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { decompressed } from './decompress.ts';
-import { mostModuleBytes } from './module-reader.ts';
+import { mostModuleBytes } from './unpack-module.ts';
 import { readBounded } from './read-bounded.ts';
 import type { SignatureChecker } from './signatures.ts';
 

@@ -14,6 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { randomInt } from 'node:crypto';
 import { fail, ok, type Result } from '../units/result.ts';
 import { coverInherited } from './inherited.ts';
+import { type JailCgroup, makeJailCgroup } from './jail-cgroup.ts';
 import { printable } from '../units/printable.ts';
 
 /**
@@ -31,6 +32,8 @@ export interface JailLimits {
   readonly cpuSeconds: number;
   readonly addressSpaceBytes: number;
   readonly fileBytes: number;
+  /** All of them together, files in memory included; never more than half of the host's. */
+  readonly memoryBytes: number;
   readonly processes: number;
   /** All that can be written, a writable folder each. */
   readonly writableBytes: number;
@@ -43,6 +46,7 @@ export const defaultLimits: JailLimits = {
   cpuSeconds: 20 * 60,
   addressSpaceBytes: 4 * 2 ** 30,
   fileBytes: 2 ** 30,
+  memoryBytes: 4 * 2 ** 30,
   processes: 256,
   writableBytes: 2 * 2 ** 30,
   outputBytes: 64 * 2 ** 20,
@@ -70,6 +74,8 @@ export interface JailResult {
   readonly lastLines: readonly string[];
   /** What was written to descriptor 3. */
   readonly result: Uint8Array;
+  /** Why no cgroup bounded all processes together; undefined where one did. */
+  readonly unbounded: string | undefined;
 }
 
 const lastLinesMax = 40;
@@ -80,14 +86,17 @@ export async function runInJail(options: JailOptions): Promise<Result<JailResult
   const usable = jailTools();
   if (!usable.ok) return usable;
   const limits = { ...defaultLimits, ...options.limits };
-  const argv = jailCommand(options, limits);
+  const made = makeJailCgroup(limits);
+  using cgroup = made.ok ? made.value : undefined;
+  const argv = jailCommand(options, limits, cgroup);
   using covering = coverInherited(4);
   const child = spawn(argv[0]!, argv.slice(1), {
     cwd: '/',
     env: { PATH: searchPath, LANG: 'C.UTF-8' },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...covering.stdio],
   });
-  return new Run(child, options, limits).ended();
+  const result = await new Run(child, options, limits).ended();
+  return result.ok && !made.ok ? ok({ ...result.value, unbounded: made.error }) : result;
 }
 
 const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
@@ -164,7 +173,12 @@ class Run {
       return fail(`Cannot make the jail: ${refusal}; bubblewrap 0.8 or later is needed`);
     }
     const end = this.#given ?? { kind: 'exit', status: status.value };
-    return ok({ end, lastLines: this.#lines, result: Buffer.concat(this.#result) });
+    return ok({
+      end,
+      lastLines: this.#lines,
+      result: Buffer.concat(this.#result),
+      unbounded: undefined,
+    });
   }
 
   /** A command may end without reading all of its input. */
@@ -209,12 +223,17 @@ class Run {
 }
 
 /** The programs that make the jail, each replacing the one before it, and the command. */
-function jailCommand(options: JailOptions, limits: JailLimits): readonly string[] {
+function jailCommand(
+  options: JailOptions,
+  limits: JailLimits,
+  cgroup: JailCgroup | undefined,
+): readonly string[] {
   const asRoot = process.getuid?.() === 0;
   const mounts = options.mounts ?? [];
   const user = String(asRoot ? unusedUser() : process.getuid?.());
   const become = ['--reuid', user, '--regid', user, '--clear-groups'];
   return [
+    cgroup === undefined ? [] : enter(cgroup),
     asRoot ? withinReach(mounts) : [],
     // Under pressure the kernel ends the jail before anything else.
     ['choom', '-n', '1000', '--', 'nice', '-n', '10'],
@@ -227,6 +246,26 @@ function jailCommand(options: JailOptions, limits: JailLimits): readonly string[
     options.command,
   ].flat();
 }
+
+/** Zero is the process that writes. */
+const enterScript = `
+set -e
+while [ "$1" != -- ]; do
+  echo 0 >"$1"
+  shift
+done
+shift
+exec "$@"
+`;
+
+const enter = ({ doors }: JailCgroup): readonly string[] => [
+  'sh',
+  '-c',
+  enterScript,
+  'sh',
+  ...doors,
+  '--',
+];
 
 /**
  * What root names may lie where only root can go, such as /root, and bubblewrap is started as somebody

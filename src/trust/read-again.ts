@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fail, type Result } from '../units/result.ts';
 import { decompressed } from './decompress.ts';
 import { collectInputs } from './inputs.ts';
-import { mostModuleBytes } from './module-reader.ts';
+import { mostModuleBytes } from './unpack-module.ts';
 
 /** Unpacked. Fails when it is not the file any more that was judged; the error is a clause. */
 export async function readAgain(entry: {

@@ -16,6 +16,7 @@ import { fail, ok, type Result } from '../units/result.ts';
 import { buildFolderOf } from './build-folder.ts';
 import { findCompiler, type Compiler } from './compiler.ts';
 import { jailTools, runInJail, type JailLimits, type JailMount, type JailResult } from './jail.ts';
+import { boundedByProcess } from './jail-cgroup.ts';
 import type { KernelBuild } from './kernel-build.ts';
 import {
   folderInTree,
@@ -63,9 +64,10 @@ export async function rebuild(
   const prepared = await prepare(module, elf, source, options);
   if (!prepared.ok) return cannotTell(prepared.error);
   const plan = prepared.value;
-  const facts = { notes: notesOf(plan), compiled: plan.files.compiled };
+  const before = { notes: notesOf(plan), compiled: plan.files.compiled };
   const run = await runBuild(plan, build, options);
-  if (!run.ok) return { ...cannotTell(run.error), ...facts };
+  if (!run.ok) return { ...cannotTell(run.error), ...before };
+  const facts = { ...before, notes: [...before.notes, ...boundsOf(run.value)] };
   const built = moduleOf(run.value, facts.compiled);
   if (!built.ok) return { ...cannotTell(built.error, run.value.lastLines), ...facts };
   const comparison = compareModules(elf, built.value);
@@ -163,6 +165,9 @@ function external(elf: Elf, source: string, name: string, options: RebuildOption
     target: 'modules',
   });
 }
+
+const boundsOf = ({ unbounded }: JailResult): readonly string[] =>
+  unbounded === undefined ? [] : [boundedByProcess(unbounded)];
 
 function notesOf({ compiler, files }: Plan): readonly string[] {
   const notes = compiler.note === undefined ? [] : [compiler.note];

@@ -1,6 +1,7 @@
 /** What passes between the scan and the threads that read modules for it. */
 import type { KernelModule, SignatureCheck } from '../modules/module.ts';
 import type { ScanProblem } from '../modules/reports/report.ts';
+import type { SharedBudget } from './unpack-budget.ts';
 
 /** A module as read, with its signature judged; what a cache keeps. Never has the signature's bytes. */
 export interface ReadModule {
@@ -31,4 +32,6 @@ export interface ReaderSetup {
   readonly givenCertificates: readonly Uint8Array[];
   /** Whether everything is looked at in depth, not only what no known key signed. */
   readonly deep: boolean;
+  /** What they may unpack at a time, all threads together. */
+  readonly budget: SharedBudget;
 }

@@ -12,11 +12,14 @@ import { importsOf, modinfo } from '../modules/module.ts';
 import { bareName } from '../modules/module-file.ts';
 import type { Judgement } from '../modules/standing.ts';
 import type { Verdict } from '../modules/verdict.ts';
-import { checkClaim } from '../modules/packages/claims.ts';
+import { checkClaim, termsOf, type PackageTerms } from '../modules/packages/claims.ts';
+import type { LicenceStatement } from '../modules/packages/copyright.ts';
 import type { Input, InputProblem, Origin } from './inputs.ts';
 import { readStored } from './reading-pool.ts';
 import { cacheDirectory } from './own-cache.ts';
 import { ScanCache } from './scan-cache.ts';
+import { UnpackBudget } from './unpack-budget.ts';
+import { unpackedBytesMax } from './unpack-module.ts';
 import type { ReadModule, StoredModule } from './scan-protocol.ts';
 
 export interface ReadEntry extends ReadModule {
@@ -87,6 +90,7 @@ export async function readAll(
     kernelCertificates: keys.kernel,
     givenCertificates: keys.given,
     deep: options.deep,
+    budget: UnpackBudget.make(unpackedBytesMax),
   };
   await readStored(stored(), setup, (answers) => {
     for (const { label, sha256, read, problem } of answers) {
@@ -130,6 +134,7 @@ export function judgeAll(
   const candidates = [...entries, ...providers].map(candidateOf);
   const verdicts = judgeTree(candidates, kernel);
   const isGplOnly = gplOnlyAmong(candidates, kernel);
+  const claims = new PackageClaims();
   return entries.map((entry) => {
     const verdict = verdicts.get(entry.file);
     if (verdict === undefined) throw new Error(`no verdict on ${entry.file}`);
@@ -142,18 +147,25 @@ export function judgeAll(
       gplOnly,
       release: kernel.release,
       buildSigns,
-      packageClaim: claimOf(entry),
+      packageClaim: claims.of(entry),
       source: sourceOf?.(entry),
     });
     return { ...entry, verdict, gplOnly, ...judgement };
   });
 }
 
-function claimOf({ module, origin }: ReadEntry): PackageClaim | undefined {
-  const licence = origin.package?.licence;
-  if (licence === undefined) return undefined;
-  const { result, says } = checkClaim(modinfo(module, 'license'), licence);
-  return { outcome: result, says };
+/** What each package states is weighed once, not for each of its modules. */
+class PackageClaims {
+  readonly #terms = new Map<LicenceStatement, PackageTerms>();
+
+  of({ module, origin }: ReadEntry): PackageClaim | undefined {
+    const licence = origin.package?.licence;
+    if (licence === undefined) return undefined;
+    const terms = this.#terms.get(licence) ?? termsOf(licence);
+    this.#terms.set(licence, terms);
+    const { result, says } = checkClaim(modinfo(module, 'license'), terms);
+    return { outcome: result, says };
+  }
 }
 
 const candidateOf = ({ module, signature }: ReadEntry): Candidate => ({ module, signature });

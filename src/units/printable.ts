@@ -1,8 +1,11 @@
 /** Texts of others (names, files, programs) on their way to a terminal, a table or a log. */
 
-/** Controls that JSON leaves as they are, and those that turn the direction of a text or end its line. */
+/**
+ * Controls that JSON leaves as they are, and those that turn the direction of a text, end its line or take no
+ * room in it.
+ */
 // oxlint-disable-next-line no-control-regex -- these are what must not get through
-const beyondJson = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const beyondJson = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 // oxlint-disable-next-line no-control-regex -- the same, and those that JSON escapes itself
 const controls = new RegExp(`[\\u0000-\\u001f]|${beyondJson.source}`, 'g');
 

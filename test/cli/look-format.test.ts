@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { adviceCommands, isNotable, shellWord } from '../../src/cli/look/advice.ts';
-import { safeJson } from '../../src/cli/look/ask.ts';
 import { csvText } from '../../src/cli/look/csv.ts';
 import {
   bytesRate,
@@ -173,19 +172,6 @@ test('csvText() quotes what RFC 4180 says, and writes numbers without noise', ()
   assert.equal(
     csvText([['a,b', 'say "hi"', 'x\ny,', undefined, 0.1 + 0.2, 1_073_741_824]]),
     '"a,b","say ""hi""","x\\u{a}y,",,0.3,1073741824\r\n',
-  );
-});
-
-test('safeJson() is the same value, and harmless on a terminal', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
-      const json = safeJson({ text });
-      assert.deepEqual(JSON.parse(json), JSON.parse(JSON.stringify({ text })));
-      assert.doesNotMatch(
-        json.replaceAll('\n', ''),
-        /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u,
-      );
-    }),
   );
 });
 

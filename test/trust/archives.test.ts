@@ -127,7 +127,7 @@ test('readArchive() reads an rpm with its licence', async () => {
       name: 'kmod-x',
       version: '1-2',
       architecture: 'x86_64',
-      licence: { kind: 'tag', licence: 'GPLv3' },
+      licence: { kind: 'stated', licences: ['GPLv3'], more: false },
     });
   }
 });

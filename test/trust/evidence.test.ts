@@ -9,7 +9,7 @@ import { buildSigns } from '../../src/cli/modules/surroundings.ts';
 import type { SourceFinding, StandingContext } from '../../src/modules/evidence/context.ts';
 import { signs } from '../../src/modules/evidence/signs.ts';
 import { modinfo } from '../../src/modules/module.ts';
-import { checkClaim } from '../../src/modules/packages/claims.ts';
+import { checkClaim, termsOf } from '../../src/modules/packages/claims.ts';
 import { matchSource } from '../../src/modules/source/match.ts';
 import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/kernel-files.ts';
 import { makeRunFolder, type RunFolder } from '../../src/testing/vm/folders.ts';
@@ -140,7 +140,7 @@ function namesOfSigns(
 ): ReadonlySet<string> {
   const seen = new Set<string>();
   for (const { module, signature, verdict, gplOnly, file, origin } of surveyed) {
-    const claim = checkClaim(modinfo(module, 'license'), origin.package?.licence);
+    const claim = checkClaim(modinfo(module, 'license'), termsOf(origin.package?.licence));
     const context: StandingContext = {
       fileName: bareName(file),
       signature,

@@ -25,6 +25,8 @@ import { readStored } from '../../src/trust/reading-pool.ts';
 import { ScanCache } from '../../src/trust/scan-cache.ts';
 import type { ReaderSetup, StoredModule } from '../../src/trust/scan-protocol.ts';
 import { readAll, type ReadEntry } from '../../src/trust/survey.ts';
+import { UnpackBudget } from '../../src/trust/unpack-budget.ts';
+import { unpackedBytesMax } from '../../src/trust/unpack-module.ts';
 import { buildModule } from '../modules/elf-builder.ts';
 import { tar } from '../modules/packages/builders.ts';
 import { sampleRead } from './sample-read.ts';
@@ -94,6 +96,7 @@ const setup: ReaderSetup = {
   kernelCertificates: [],
   givenCertificates: [],
   deep: false,
+  budget: UnpackBudget.make(unpackedBytesMax),
 };
 
 const stored = (label: string, bytes: Uint8Array): StoredModule => ({ label, sha256: '', bytes });

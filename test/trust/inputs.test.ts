@@ -208,11 +208,7 @@ test('collectInputs() finds the package of an installed module, and its licence'
     version: '1-2',
     architecture: 'amd64',
     source: 'x-modules',
-    licence: {
-      kind: 'by files',
-      files: [{ patterns: ['*'], licence: 'GPL-3+' }],
-      whole: undefined,
-    },
+    licence: { kind: 'stated', licences: ['GPL-3+'], more: false },
   });
   assert.equal(y.origin.package, undefined);
 });
@@ -294,8 +290,12 @@ test(
     ]);
     const [deb, y, z] = found.filter((each) => each.kind === 'module');
     assert.equal(deb?.origin.package?.name, 'kmod-x');
-    assert.equal(deb?.origin.package?.licence?.kind, 'by files');
-    assert.deepEqual(y?.origin.package?.licence, { kind: 'tag', licence: 'GPLv2' });
+    assert.equal(deb?.origin.package?.licence?.kind, 'stated');
+    assert.deepEqual(y?.origin.package?.licence, {
+      kind: 'stated',
+      licences: ['GPLv2'],
+      more: false,
+    });
     assert.equal(z?.origin.package, undefined);
   },
 );

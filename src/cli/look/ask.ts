@@ -1,4 +1,4 @@
-/** What the commands for looking begin and end with: a question to the agent, and JSON. */
+/** What the commands for looking begin and end with: a question to the agent. */
 import type { Command } from 'commander';
 import { callAgent, type Query } from '../../agent/client.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -42,18 +42,3 @@ export function usageError(message: string): ExitCode {
 
 const tenantPath = (tenant: string) => `/v1/tenants/${encodeURIComponent(tenant)}`;
 export const processesPath = (tenant: string) => `${tenantPath(tenant)}/processes`;
-
-/**
- * One JSON value. What a terminal would obey and JSON lets through (C1 controls, overrides of the
- * direction of writing) is escaped, which changes no value.
- */
-export function writeJson(value: unknown): void {
-  process.stdout.write(`${safeJson(value)}\n`);
-}
-
-export function safeJson(value: unknown): string {
-  return JSON.stringify(value, undefined, 2).replace(
-    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}

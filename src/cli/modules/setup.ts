@@ -3,8 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadPolicy } from '../../agent/load.ts';
 import { reasonOf } from '../../host/errno.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readPolicyFile } from '../../host/policy-file.ts';
 import { plainName } from '../../modules/module.ts';
 import { standings, type Standing } from '../../modules/standing.ts';
+import type { ModulesElement } from '../../policy/document.ts';
+import { parseModules } from '../../policy/parse.ts';
 import { collectInputs } from '../../trust/inputs.ts';
 import { readKernel, runningKernel, type KernelReading } from '../../trust/kernel.ts';
 import type { Demand } from '../../trust/module-report.ts';
@@ -130,26 +134,42 @@ export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry
 /** What is demanded: the policy's, where there is one, and the command line's. */
 export function demandOrComplain(options: DemandOptions, command: Command): Demand | undefined {
   const paths = pathsFor(command);
-  if (paths === undefined) return undefined;
-  const { document, diagnostics, problem } = loadPolicy(options.policy, paths);
-  if (problem !== undefined && (namesPolicy(command) || existsSync(options.policy))) {
-    complain(problem);
-    return undefined;
-  }
-  if (diagnostics.some((each) => each.severity === 'error')) {
-    showDiagnostics(diagnostics, 'error');
-    complain(`${options.policy} has errors; what it demands of modules is not known`);
-    return undefined;
-  }
-  const required = options.require ?? document?.modules?.require?.value;
+  const modules = paths && modulesOf(options.policy, paths, command);
+  if (modules === undefined) return undefined;
+  const required = options.require ?? modules.require?.value;
   if (required !== undefined && !isStanding(required)) {
     complain(`"${required}" is no standing; it must be one of ${standings.join(', ')}`);
     return undefined;
   }
-  const denied = (document?.modules?.deny ?? []).map(
+  const denied = modules.deny.map(
     ({ name, reason }) => [plainName(name.value), reason ?? 'by the policy'] as const,
   );
   return { require: required, denied: new Map(denied) };
+}
+
+type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
+
+/** What the policy says of modules; nothing after its errors have been shown. */
+function modulesOf(file: string, paths: Paths, command: Command): Demanded | undefined {
+  const none: Demanded = { require: undefined, deny: [] };
+  const read = readPolicyFile(file);
+  if (!read.ok) {
+    if (!namesPolicy(command) && !existsSync(file)) return none;
+    complain(read.error);
+    return undefined;
+  }
+  const { modules, diagnostics } = parseModules(file, read.value.text);
+  if (diagnostics.failed) {
+    showDiagnostics(diagnostics.list, 'error');
+    complain(`${file} has errors; what it demands of modules is not known`);
+    return undefined;
+  }
+  if (loadPolicy(file, paths).policy === undefined) {
+    complain(
+      `${file} has errors, but not in what it demands of modules; "bulkhead check" shows them`,
+    );
+  }
+  return modules ?? none;
 }
 
 const isStanding = (word: string): word is Standing =>

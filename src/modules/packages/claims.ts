@@ -6,7 +6,7 @@
  * not known, mixed, or under further terms is `cannot tell`: an unfounded accusation is the worse error.
  */
 import { isCompatibleLicence } from '../loader/licences.ts';
-import { licenceOfFile, type LicenceStatement, statedLicences } from './copyright.ts';
+import type { LicenceStatement } from './copyright.ts';
 
 export interface ClaimCheck {
   readonly result: 'agrees' | 'contradicts' | 'cannot tell';
@@ -14,55 +14,43 @@ export interface ClaimCheck {
   readonly says: string;
 }
 
-/**
- * `claim` is the module's first `license=`. `files` are paths of its source files inside the source package,
- * where they are known: then only what is stated for those counts.
- */
-export function checkClaim(
-  claim: string | undefined,
-  statement: LicenceStatement | undefined,
-  files: readonly string[] = [],
-): ClaimCheck {
-  if (statement === undefined) return cannotTell('The package states no licence');
+/** What a package states, weighed: the same for each of its modules, of which there may be thousands. */
+export type PackageTerms =
+  { readonly stated: string; readonly gpl2: Gpl2 } | { readonly unclear: string };
+
+export function termsOf(statement: LicenceStatement | undefined): PackageTerms {
+  if (statement === undefined) return { unclear: 'The package states no licence' };
   if (statement.kind === 'plain') {
-    return cannotTell(
-      'The package states its licence as text without structure, which is not guessed at',
-    );
-  }
-  const licences = licencesFor(statement, files);
-  if (licences.length === 0) return cannotTell('The package states no licence for these files');
-  const stated = licences
-    .slice(0, 4)
-    .map((each) => `"${each}"`)
-    .join(', ');
-  const words = `the package states ${stated}${licences.length > 4 ? ', …' : ''}`;
-  if (claim === undefined || !isCompatibleLicence(claim)) {
-    return cannotTell(
-      `The module claims ${claim === undefined ? 'nothing' : `"${claim}"`}; ${words}`,
-    );
-  }
-  return compare(claim, words, licences.map(gpl2Standing));
-}
-
-const cannotTell = (says: string): ClaimCheck => ({ result: 'cannot tell', says });
-
-function licencesFor(statement: LicenceStatement, files: readonly string[]): readonly string[] {
-  if (files.length === 0) return statedLicences(statement);
-  const found = files.map((file) => licenceOfFile(statement, file));
-  return [...new Set(found.filter((each) => each !== undefined))];
-}
-
-function compare(claim: string, words: string, found: readonly Gpl2[]): ClaimCheck {
-  if (found.every((each) => each === 'allowed')) {
-    return { result: 'agrees', says: `The module claims "${claim}", and ${words}` };
-  }
-  if (found.every((each) => each === 'excluded')) {
     return {
-      result: 'contradicts',
-      says: `The module claims "${claim}", but ${words}, which does not give the terms of the GPL version 2`,
+      unclear: 'The package states its licence as text without structure, which is not guessed at',
     };
   }
-  return cannotTell(`The module claims "${claim}"; ${words}`);
+  const { licences, more } = statement;
+  const shown = licences.slice(0, 4).map((each) => `"${each}"`);
+  const stated = [...shown, ...(licences.length > 4 ? ['…'] : [])].join(', ');
+  if (more) return { unclear: `The package states more than ${licences.length} licences` };
+  return { stated: `the package states ${stated}`, gpl2: agreed(licences.map(gpl2Standing)) };
+}
+
+/** `claim` is the module's first `license=`. */
+export function checkClaim(claim: string | undefined, terms: PackageTerms): ClaimCheck {
+  if ('unclear' in terms) return { result: 'cannot tell', says: terms.unclear };
+  const { stated, gpl2 } = terms;
+  if (claim === undefined || !isCompatibleLicence(claim)) {
+    const claims = claim === undefined ? 'nothing' : `"${claim}"`;
+    return { result: 'cannot tell', says: `The module claims ${claims}; ${stated}` };
+  }
+  switch (gpl2) {
+    case 'allowed':
+      return { result: 'agrees', says: `The module claims "${claim}", and ${stated}` };
+    case 'excluded':
+      return {
+        result: 'contradicts',
+        says: `The module claims "${claim}", but ${stated}, which does not give the terms of the GPL version 2`,
+      };
+    case 'unknown':
+      return { result: 'cannot tell', says: `The module claims "${claim}"; ${stated}` };
+  }
 }
 
 /** Whether a licence lets its work be used under the GPL version 2. */
@@ -76,16 +64,20 @@ const maxExpressionCharacters = 1024;
  */
 export function gpl2Standing(expression: string): Gpl2 {
   if (expression.length > maxExpressionCharacters) return 'unknown';
-  const words = expression.trim().replace(/[\s-]+or[\s-]+(any[\s-]+)?(later|newer)\b/gi, '+');
+  const words = folded(expression).replace(/[ -]or[ -](any[ -])?(later|newer)\b/gi, '+');
   const inner = /\(([^()]*)\)/.exec(words)?.[1];
   // The innermost brackets are worked out, and a word stands for them.
-  if (inner !== undefined && (/\s(and|or)\s/i.test(words) || words === `(${inner})`)) {
+  if (inner !== undefined && (/ (and|or) /i.test(words) || words === `(${inner})`)) {
     return gpl2Standing(words.replace(/\([^()]*\)/, ` ${standIns[gpl2Standing(inner)]} `));
   }
-  const choices = words.split(/\s+or\s+|\s*\|\|?\s*/i).map(allOf);
+  const choices = words.split(/ or | ?\|\|? ?/i).map(allOf);
   if (choices.includes('allowed')) return 'allowed';
   return choices.every((each) => each === 'excluded') ? 'excluded' : 'unknown';
 }
+
+/** A pattern that looks for runs of blanks looks from each of them to the end of the run. */
+const folded = (expression: string): string =>
+  expression.replace(/[\s-]+/g, (run) => (run === '-' ? run : ' ')).trim();
 
 const standIns: Readonly<Record<Gpl2, string>> = {
   allowed: 'LicenceThatAllows',
@@ -94,10 +86,14 @@ const standIns: Readonly<Record<Gpl2, string>> = {
 };
 
 function allOf(expression: string): Gpl2 {
-  const parts = expression.split(/\s+and\s+|\s*[&,;]+\s*/i).filter((each) => each.trim() !== '');
-  const found = new Set(parts.map(ofOne));
-  const [only] = found;
-  return found.size === 1 && only !== undefined ? only : 'unknown';
+  const parts = expression.split(/ and | ?[&,;]+ ?/i).filter((each) => each.trim() !== '');
+  return agreed(parts.map(ofOne));
+}
+
+/** What all say; `unknown` where they differ, or say nothing. */
+function agreed(found: readonly Gpl2[]): Gpl2 {
+  const [first = 'unknown'] = found;
+  return found.every((each) => each === first) ? first : 'unknown';
 }
 
 /** Permissive, or with a clause that leads to the GPL 2. */

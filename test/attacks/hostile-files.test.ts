@@ -1,0 +1,139 @@
+/**
+ * Packages and modules that are small and ask for much: time by patterns that look back, memory by bombs.
+ *
+ * No time is measured: an attack that succeeds takes more than an hour, and the limit here is against that.
+ * Memory is what the kernel says the scan had at most.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { buildModule } from '../modules/elf-builder.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-files-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+function put(path: string, contents: string | Uint8Array): string {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, contents);
+  return file;
+}
+
+const release = '6.12.118';
+const headers = `kernel/usr/src/linux-headers-${release}`;
+put(`${headers}/Module.symvers`, '0x00000001\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n');
+put(`${headers}/include/config/kernel.release`, `${release}\n`);
+put(`kernel/boot/config-${release}`, 'CONFIG_MODVERSIONS=y\n');
+
+const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const peakFile = join(root, 'peak');
+/** Writes the most memory that it had when it ends. (What getrusage says counts the parent's before exec.) */
+const meter = put(
+  'meter.mjs',
+  `import { readFileSync, writeFileSync } from 'node:fs';
+   process.on('exit', () => writeFileSync(
+     ${JSON.stringify(peakFile)},
+     /^VmHWM:\\s*(\\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))[1],
+   ));`,
+);
+
+interface Scan {
+  readonly modules: readonly { readonly evidence: readonly object[] }[];
+  readonly problems: readonly { readonly file: string; readonly message: string }[];
+  readonly peakKib: number;
+}
+
+function scan(path: string): Scan {
+  const kernel = ['--kernel', join(root, 'kernel'), '--no-cache', '--json'];
+  const args = ['--import', meter, main, 'modules', 'scan', ...kernel, path];
+  const { stdout, signal } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] ?? '', HOME: root },
+    maxBuffer: 256 * 2 ** 20,
+    timeout: 300_000,
+    killSignal: 'SIGKILL',
+  });
+  assert.equal(signal, null, 'the scan came to no end');
+  const report = JSON.parse(stdout) as Omit<Scan, 'peakKib'>;
+  return { ...report, peakKib: Number(readFileSync(peakFile, 'utf8')) };
+}
+
+const noDpkg =
+  spawnSync('dpkg-deb', ['--version']).status !== 0 && 'the program "dpkg-deb" is not installed';
+
+/** `count` licences whose words are 1,000 blanks apart, and as many modules as somebody would install. */
+function packageWith(name: string, count: number): string {
+  const licences = Array.from(
+    { length: count },
+    (_, index) => `Files: f${index}\nLicense: GPL-3${' '.repeat(1000)}or GPL-${index + 4}\n`,
+  );
+  const format = 'https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/';
+  put(`${name}/usr/share/doc/evil/copyright`, `Format: ${format}\n\n${licences.join('\n')}`);
+  put(
+    `${name}/DEBIAN/control`,
+    'Package: evil\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n',
+  );
+  for (let index = 0; index < 60; index++) {
+    const module = buildModule({ name: `m${index}`, modinfo: ['license=GPL', `name=m${index}`] });
+    put(`${name}/lib/modules/${release}/m${index}.ko`, module);
+  }
+  const file = join(root, `${name}.deb`);
+  execFileSync('dpkg-deb', ['--root-owner-group', '-b', join(root, name), file]);
+  return file;
+}
+
+test('a copyright of blanks does not keep a scan busy', { skip: noDpkg }, () => {
+  for (const count of [100, 7500]) {
+    const { modules, problems } = scan(packageWith(`blanks${count}`, count));
+    assert.equal(modules.length, 60);
+    assert.deepEqual(problems, []);
+  }
+});
+
+/** So many files that threads read them. */
+function bombs(name: string, bomb: Uint8Array, suffix: string): string {
+  for (let index = 0; index < 18; index++) put(`${name}/b${index}.ko${suffix}`, bomb);
+  return join(root, name);
+}
+
+const zeros = Buffer.alloc(500 * 2 ** 20);
+const elf = Buffer.from(zeros);
+elf.write('\u007fELF', 'latin1');
+const xz = (bytes: Uint8Array) =>
+  spawnSync('xz', ['-0', '-c'], { input: bytes, maxBuffer: 2 ** 28 }).stdout;
+/** What the threads need without any bomb is some 150 MiB. */
+const fewKib = 350 * 1024;
+/** One of them at a time, with its window beside it, and nothing kept. */
+const oneKib = 1000 * 1024;
+
+for (const [suffix, pack] of [
+  ['.gz', (bytes: Uint8Array) => gzipSync(bytes, { level: 9 })],
+  ['.zst', (bytes: Uint8Array) => zstdCompressSync(bytes)],
+  ['.xz', xz],
+] as const) {
+  test(`zeros in a .ko${suffix} are not unpacked to find that they are no module`, () => {
+    const { modules, problems, peakKib } = scan(bombs(`zeros${suffix}`, pack(zeros), suffix));
+    assert.equal(modules.length, 0);
+    assert.deepEqual([...new Set(problems.map((each) => each.message))], ['is no ELF file']);
+    assert.equal(problems.length, 18);
+    assert.ok(peakKib < fewKib, `${peakKib} KiB`);
+  });
+
+  test(`threads that unpack .ko${suffix} share one budget of memory`, () => {
+    const { problems, peakKib } = scan(bombs(`elf${suffix}`, pack(elf), suffix));
+    assert.equal(problems.length, 18);
+    assert.ok(peakKib < oneKib, `${peakKib} KiB`);
+  });
+}
+
+test('a .ko.gz that says less than it holds is bounded too', () => {
+  const lying = gzipSync(elf);
+  lying.writeUInt32LE(4, lying.length - 4);
+  const { problems, peakKib } = scan(bombs('lying', lying, '.gz'));
+  assert.equal(problems.length, 18);
+  assert.ok(peakKib < oneKib, `${peakKib} KiB`);
+});

@@ -1,0 +1,41 @@
+/**
+ * Policies that are large by mistake, or by a program that writes them. No time is measured: where each mistake
+ * is compared with every name, this takes many minutes, and the limit is against that.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
+const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-policy-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+function check(name: string, lines: readonly string[]) {
+  const file = join(root, name);
+  writeFileSync(file, `<bulkhead version="1">\n${lines.join('\n')}\n</bulkhead>\n`);
+  const { stdout, signal } = spawnSync(bulkhead, ['check', '--json', file], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    timeout: 240_000,
+    killSignal: 'SIGKILL',
+  });
+  assert.equal(signal, null, `the check of ${name} came to no end`);
+  return (JSON.parse(stdout) as { diagnostics: { severity: string; message: string }[] })
+    .diagnostics;
+}
+
+const rows = (count: number, line: (n: number) => string) =>
+  Array.from({ length: count }, (_, n) => line(n));
+
+test('a hundred thousand unknown names among as many packages are read', () => {
+  const found = check('packages.xml', [
+    ...rows(100_000, (n) => `<package name="package-${n}"/>`),
+    ...rows(100_000, (n) => `<tenant uid="${100_000 + n}" package="pakkage-${n}"/>`),
+  ]).filter((each) => each.severity === 'error');
+  assert.equal(found.length, 100_000);
+  assert.match(found[0]?.message ?? '', /did you mean "package-0"/);
+  assert.doesNotMatch(found.at(-1)?.message ?? '', /did you mean/);
+});
