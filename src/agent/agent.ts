@@ -5,6 +5,7 @@
  * accounts, places processes, and remembers.
  */
 import { mkdirSync } from 'node:fs';
+import { AccountNames } from '../host/account-names.ts';
 import type { Driver } from '../host/driver.ts';
 import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
 import { lockFile } from '../host/flock.ts';
@@ -30,8 +31,10 @@ import { PolicyKeeper } from './keeper.ts';
 import { Live } from './live.ts';
 import type { Log } from './log.ts';
 import { LveInfo } from './lve-info-writer.ts';
+import { Membership } from './membership.ts';
 import { Meter } from './meter.ts';
 import { ConnectorPlacement, placementTargets } from './placement.ts';
+import { placerTree } from '../host/placer/tree.ts';
 import { Recorder } from './recorder.ts';
 import { Roster } from './roster.ts';
 import { makeApi, type Api } from './routes.ts';
@@ -61,6 +64,7 @@ export class Agent implements AsyncDisposable {
   readonly #events: EventStore;
   readonly #history: History;
   readonly #evidence: EvidenceReader;
+  readonly #membership: Membership;
   readonly #placement: ConnectorPlacement;
   readonly #recorder: Recorder;
   readonly #alerting: Alerting;
@@ -106,6 +110,7 @@ export class Agent implements AsyncDisposable {
     const store = `${paths.state}/history`;
     this.#metrics = cleanup.use(new MetricsStore(store));
     this.#events = cleanup.use(new EventStore(store));
+    this.#membership = new Membership(this.#events, new AccountNames(paths));
     this.#history = cleanup.use(
       new History(store, { onDamage: (reason) => void this.#metrics.setAsideDamaged(reason) }),
     );
@@ -127,7 +132,7 @@ export class Agent implements AsyncDisposable {
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
     // Ends first: it is who sets the others to work.
     this.#keeper = cleanup.use(
-      new PolicyKeeper(policyFile, paths, log, (policy, roster) => this.#adopt(policy, roster)),
+      new PolicyKeeper(policyFile, paths, log, (...adopted) => this.#adopt(...adopted)),
     );
   }
 
@@ -163,14 +168,25 @@ export class Agent implements AsyncDisposable {
       roster: () => this.#roster,
       pids: (entry: Parameters<typeof pidsOf>[0]) =>
         this.#driver === undefined ? [] : pidsOf(entry, this.#roster, this.#driver.driver),
+      memoryCgroup: (entry: Parameters<typeof pidsOf>[0]) => this.#memoryCgroup(entry.group),
       told: (incidents: Parameters<Alerting['consider']>[0]) => this.#alerting.consider(incidents),
     };
     return new Recorder(parts, now());
   }
 
+  /** As the kernel's log names it. */
+  #memoryCgroup(group: string): string | undefined {
+    const tree = this.#driver?.driver.tree;
+    if (tree === undefined) return undefined;
+    const index = tree.hierarchies.findIndex((each) => each.controllers.has('memory'));
+    const found = placerTree(this.#options.host.paths, tree).hierarchies[index];
+    return found && `${found.path}/${group}`;
+  }
+
   /** A policy that has been applied. */
-  #adopt(policy: Policy, roster: Roster): void {
+  #adopt(policy: Policy, roster: Roster, homes: ReadonlyMap<number, string>): void {
     this.#roster = roster;
+    this.#followHolders(roster, homes);
     this.#live.follow(roster.entries);
     this.#settings = policy.agent;
     this.#ticker.setInterval(policy.agent.intervalSeconds * 1000);
@@ -183,6 +199,14 @@ export class Agent implements AsyncDisposable {
     const { paths } = this.#options.host;
     this.#placement.setTargets(placementTargets(policy, paths, driver.tree));
     this.#complainOfFiles(this.#meter.slow);
+  }
+
+  /** Who got the uid of another one inherits nothing of what is known of it. */
+  #followHolders(roster: Roster, homes: ReadonlyMap<number, string>): void {
+    const { begun, problem } = this.#membership.follow(roster.entries, homes, Date.now());
+    this.#live.forget(begun);
+    this.#recorder.forget(begun);
+    if (problem !== undefined) this.#options.log.error(problem);
   }
 
   #complainOfFiles(slow: number): void {
@@ -248,6 +272,7 @@ export class Agent implements AsyncDisposable {
     return {
       live: this.#live,
       roster: this.#roster,
+      membership: this.#membership,
       history: this.#history,
       events: this.#events,
       evidence: this.#evidence,

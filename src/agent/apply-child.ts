@@ -3,9 +3,10 @@
  * systemd, may take a while, and the agent has to go on looking.
  *
  * In: `{"instance":"bulkhead","file":"/etc/bulkhead/policy.xml","text":"…"}`, then the end.
- * Out: `{"changes":12,"failures":["Cannot …"]}` or `{"error":"…"}`.
+ * Out: `{"changes":12,"failures":["Cannot …"],"homes":[[1001,"131073.1764"]]}` or `{"error":"…"}`.
  */
 import { text } from 'node:stream/consumers';
+import { markHomes } from '../host/homes.ts';
 import { linuxHost } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
 import { applyPolicy } from './life.ts';
@@ -18,7 +19,13 @@ export interface ApplyRequest {
 }
 
 export type ApplyReply =
-  { readonly changes: number; readonly failures: readonly string[] } | { readonly error: string };
+  | {
+      readonly changes: number;
+      readonly failures: readonly string[];
+      /** What tells home directories apart, by uid. */
+      readonly homes: readonly (readonly [uid: number, mark: string])[];
+    }
+  | { readonly error: string };
 
 function apply({ instance, file, text }: ApplyRequest): ApplyReply {
   const host = linuxHost(pathsOf(instance));
@@ -27,7 +34,12 @@ function apply({ instance, file, text }: ApplyRequest): ApplyReply {
   const applied = applyPolicy(policy, host, { kill: false, force: false });
   if (!applied.ok) return { error: applied.error };
   const { operations, failures } = applied.value;
-  return { changes: operations.length, failures: failures.map((each) => each.message) };
+  const accounts = [...policy.tenants, ...policy.resellers].flatMap(({ account }) => account ?? []);
+  return {
+    changes: operations.length,
+    failures: failures.map((each) => each.message),
+    homes: markHomes(accounts, host.paths),
+  };
 }
 
 const request = JSON.parse(await text(process.stdin)) as ApplyRequest;

@@ -27,6 +27,10 @@ const retryMilliseconds = 60_000;
 /** As many lines of what is wrong as are kept and logged. */
 const mostProblems = 50;
 
+/** Told of a policy that has been applied, and of what tells home directories apart, by uid. */
+export type Adopt = (policy: Policy, roster: Roster, homes: ReadonlyMap<number, string>) => void;
+type Applied = Exclude<ApplyReply, { readonly error: string }>;
+
 interface Good {
   readonly text: string;
   readonly policy: Policy;
@@ -37,7 +41,7 @@ export class PolicyKeeper implements Disposable {
   readonly #file: string;
   readonly #paths: Paths;
   readonly #log: Log;
-  readonly #changed: (policy: Policy, roster: Roster) => void;
+  readonly #changed: Adopt;
   #state: PolicyState;
   #good: Good | undefined;
   #running: Promise<void> | undefined;
@@ -46,12 +50,7 @@ export class PolicyKeeper implements Disposable {
   #child: ChildProcess | undefined;
   #ended = false;
 
-  constructor(
-    file: string,
-    paths: Paths,
-    log: Log,
-    changed: (policy: Policy, roster: Roster) => void,
-  ) {
+  constructor(file: string, paths: Paths, log: Log, changed: Adopt) {
     this.#file = file;
     this.#paths = paths;
     this.#log = log;
@@ -91,7 +90,7 @@ export class PolicyKeeper implements Disposable {
     const reply = await this.#apply(good.text);
     if (this.#ended) return;
     const failures = 'error' in reply ? [reply.error] : reply.failures;
-    if (!('error' in reply)) this.#keep(good, reply.changes);
+    if (!('error' in reply)) this.#keep(good, reply);
     if (loaded.policy === undefined) {
       this.#enter('refused', [...problems, ...failures]);
     } else {
@@ -110,7 +109,7 @@ export class PolicyKeeper implements Disposable {
     return `${this.#paths.state}/policy-in-force.xml`;
   }
 
-  #keep(good: Good, changes: number): void {
+  #keep(good: Good, { changes, homes }: Applied): void {
     const before = this.#good;
     this.#good = good;
     if (before?.text !== good.text) this.#writeKept(good.text);
@@ -120,7 +119,7 @@ export class PolicyKeeper implements Disposable {
         `Holding ${good.roster.tenants} tenants to ${this.#file}: ${changes} changes made`,
       );
     }
-    this.#changed(good.policy, good.roster);
+    this.#changed(good.policy, good.roster, new Map(homes));
   }
 
   #writeKept(text: string): void {

@@ -109,6 +109,15 @@ export class Live {
     return found;
   }
 
+  /** Whose uid is another one's now. */
+  forget(members: ReadonlySet<Member>): void {
+    for (const member of members) this.#totals.delete(member);
+    for (const [index, { monotonic, faults }] of this.#recent.entries()) {
+      const kept = faults.filter((each) => !members.has(each.member));
+      if (kept.length < faults.length) this.#recent[index] = { monotonic, faults: kept };
+    }
+  }
+
   /** Forgets who is no longer held. */
   follow(members: { readonly has: (member: Member) => boolean }): void {
     for (const member of this.#totals.keys()) if (!members.has(member)) this.#totals.delete(member);

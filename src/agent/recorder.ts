@@ -18,6 +18,7 @@ import {
   type OpenIncident,
 } from '../usage/incident-log.ts';
 import type { Incident, Snapshot } from '../usage/incident.ts';
+import type { Member } from '../usage/member.ts';
 import type { Tick } from '../usage/tick.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
@@ -35,6 +36,8 @@ export interface RecorderParts {
   readonly log: Log;
   readonly roster: () => Roster;
   readonly pids: (entry: Entry) => readonly number[];
+  /** Its cgroup from the top of the hierarchy that limits memory: `/bulkhead/u1001`. */
+  readonly memoryCgroup: (entry: Entry) => string | undefined;
   /** Told of the incidents that have begun or gone on in a tick. */
   readonly told: (incidents: readonly Incident[]) => void;
 }
@@ -69,6 +72,11 @@ export class Recorder implements Disposable {
         lastSnapshot: monotonic - age,
       });
     }
+  }
+
+  /** Incidents do not go on over a change of who has the uid. */
+  forget(members: ReadonlySet<Member>): void {
+    this.#incidents.forget(members);
   }
 
   record(tick: Tick, faults: readonly Fault[], moment: Moment, settings: HistorySettings): void {
@@ -125,9 +133,10 @@ export class Recorder implements Disposable {
   #described(incident: OpenIncident): Omit<Incident, 'id' | 'snapshots'> {
     const { member, limit, severity, inferred, begin, end, faults } = incident;
     const roster = this.#parts.roster();
+    const name = roster.entries.get(member)?.who.name ?? '';
     const value = roster.valueText(member, limit);
     const from = roster.originOf(member, limit);
-    return { member, limit, severity, inferred, begin, end, faults, value, from };
+    return { member, name, limit, severity, inferred, begin, end, faults, value, from };
   }
 
   #report(problem: string | undefined): void {
@@ -182,8 +191,9 @@ export class Recorder implements Disposable {
     }
   }
 
-  #killedOf({ group }: Entry, kills: readonly OomKill[]): Snapshot['killed'] {
-    const mine = kills.filter((each) => each.group.endsWith(`/${group}`));
+  #killedOf(entry: Entry, kills: readonly OomKill[]): Snapshot['killed'] {
+    const cgroup = this.#parts.memoryCgroup(entry);
+    const mine = kills.filter((each) => each.group === cgroup);
     return mine.length === 0 ? undefined : mine.map(({ pid, name }) => ({ pid, name }));
   }
 

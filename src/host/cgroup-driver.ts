@@ -19,6 +19,7 @@ import {
   depthOf,
   isInside,
   parseGroupName,
+  uidOfGroup,
   wantedState,
   type Wanted,
   type WantedContext,
@@ -28,7 +29,7 @@ import type { Capabilities, Driver, ExecuteOptions, Tree } from './driver.ts';
 import { describeErrno } from './errno.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
-import { endProcesses } from './processes.ts';
+import { describeProcesses, endProcesses, includesOthers } from './processes.ts';
 import type { QuotaStore } from './quota-store.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { printValue } from '../plan/print.ts';
@@ -236,20 +237,24 @@ export class CgroupDriver implements Driver {
     { group, hierarchies }: RemoveGroup,
     { kill }: Pick<ExecuteOptions, 'kill'>,
   ): string | undefined {
-    const left = kill
-      ? endProcesses(() => this.#processesBelow(group))
-      : this.#processesBelow(group);
-    if (left.length > 0) {
-      const shown = left.slice(0, 8).join(' ');
-      const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
-      return `Cannot remove the group ${group}: ${many} in it (${shown}); end them, or pass --kill`;
-    }
+    const list = () => this.#processesBelow(group);
+    const left = kill ? endProcesses(uidOfGroup(group), list) : list();
+    if (left.length > 0) return this.#inTheWay(group, left, kill);
     for (const { files, rootPath } of this.#named(hierarchies)) {
       const error = removeTree(files, group, deepest);
       if (error !== undefined)
         return `Cannot remove the group ${rootPath}/${group}: ${describeErrno(error)}`;
     }
     return undefined;
+  }
+
+  #inTheWay(group: string, left: readonly number[], kill: boolean): string {
+    const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
+    const own = kill ? 'they do not end; try again later' : 'end them, or pass --kill';
+    const help = includesOthers(left, uidOfGroup(group))
+      ? "--kill ends the tenant's own alone; end the others, or move them to another cgroup, and apply again"
+      : own;
+    return `Cannot remove the group ${group}: ${many} in it: ${describeProcesses(left)}; ${help}`;
   }
 
   #processesBelow(group: string): readonly number[] {
@@ -266,7 +271,7 @@ export class CgroupDriver implements Driver {
     const { version, runtime, quotas } = this.#parts;
     const roots = this.#hierarchies.map((each) => each.rootPath);
     const error = publishLaunch(runtime, version === 2 ? processFile : 'tasks', roots);
-    return error ?? quotas.remember(wanted.quotas);
+    return error ?? quotas.remember(wanted);
   }
 
   release({ kill }: { readonly kill: boolean }): readonly string[] {

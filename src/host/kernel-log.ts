@@ -1,12 +1,16 @@
 /**
  * Whom the kernel ended for want of memory, from its log.
  *
- *     3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,…,oom_memcg=/bulkhead/u1001,
- *         task_memcg=/bulkhead/u1001,task=php,pid=4711,uid=1001
+ *     3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=web,mems_allowed=0,
+ *         oom_memcg=/bulkhead/u1001,task_memcg=/bulkhead/u1001,task=php,pid=4711,uid=1001
  *
- * `task` is what the process calls itself and may hold anything, so what follows it is read from
- * the end, and what comes before it from the start. Source: mm/oom_kill.c, dump_oom_summary();
- * Documentation/ABI/testing/dev-kmsg.
+ * Three parts may be of a tenant's choosing and hold commas and equals signs: the name of a cpuset (of one
+ * that was delegated to it), what is below its own cgroup in a path, and the name of the task. No
+ * name of a cgroup holds a slash, and every path begins with one, so the first `,oom_memcg=/` is the kernel's.
+ * What is read behind it is true where it is a cgroup that only root could make, which is why it must be
+ * compared as a whole. What follows the task is read from the end.
+ *
+ * Source: mm/oom_kill.c, dump_oom_summary(); Documentation/ABI/testing/dev-kmsg.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { KilledProcess } from '../usage/incident.ts';
@@ -15,7 +19,7 @@ import { seekEnd } from './syscalls.ts';
 import { printable } from '../units/printable.ts';
 
 export interface OomKill extends KilledProcess {
-  /** Path of the group whose limit struck. */
+  /** Path of the cgroup whose limit was hit, from the top of the hierarchy: `/bulkhead/u1001`. */
   readonly group: string;
 }
 
@@ -78,7 +82,7 @@ export function parseOomKill(record: string): OomKill | undefined {
   const line = record.slice(record.indexOf(';') + 1).split('\n')[0] ?? '';
   if (!line.startsWith('oom-kill:')) return undefined;
   const end = /,pid=(\d+),uid=\d+$/.exec(line);
-  const start = /^oom-kill:constraint=[A-Z_]+,.*?,oom_memcg=([^,]*),task_memcg=([^,]*),task=/.exec(
+  const start = /^oom-kill:constraint=[A-Z_]+,.*?,oom_memcg=(\/.*?),task_memcg=\/.*?,task=/.exec(
     line,
   );
   if (end === null || start === null) return undefined;

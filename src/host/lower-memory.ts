@@ -10,7 +10,8 @@ import type { WriteFile } from '../plan/plan.ts';
 import { printValue } from '../plan/print.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import { describeErrno, type ErrnoName } from './errno.ts';
-import { largestProcess } from './largest-process.ts';
+import { endLargest } from './processes.ts';
+import { uidOfGroup } from '../plan/wanted.ts';
 import { sleepSync } from './sleep.ts';
 
 interface Target {
@@ -39,7 +40,7 @@ export function lowerMemory(
   const used = target.driver.memoryInUse(operation.group) ?? 0;
   const why =
     error === 'EBUSY'
-      ? `${printBytes(roundedMiB(used))} are in use and cannot be reclaimed; raise the limit, or pass --force to end processes`
+      ? `${printBytes(roundedMiB(used))} are in use and cannot be reclaimed; raise the limit, or pass --force to end processes of the tenant`
       : describeErrno(error);
   return `Cannot set ${operation.file} of ${operation.label} to "${value}": ${why}`;
 }
@@ -78,12 +79,11 @@ function lower1(
   target: Target,
   force: boolean,
 ): ErrnoName | undefined {
+  const uid = uidOfGroup(group);
   for (let ended = 0; ; ended++) {
     const error = target.files.write(group, file, text);
-    if (error !== 'EBUSY' || !force || ended === mostEnded) return error;
-    const pid = largestProcess(target.driver.processes(group));
-    if (pid === undefined) return error;
-    process.kill(pid, 'SIGKILL');
+    if (error !== 'EBUSY' || !force || ended === mostEnded || uid === undefined) return error;
+    if (!endLargest(uid, () => target.driver.processes(group))) return error;
     sleepSync(roundMilliseconds);
   }
 }

@@ -9,6 +9,8 @@ import type { Paths } from './paths.ts';
 import { readText } from './read.ts';
 
 export interface Mount {
+  /** As `/proc/PID/fdinfo` has it: `mnt_id`. */
+  readonly id: string;
   /** `MAJOR:MINOR`. */
   readonly device: string;
   /** What of the file system is mounted; `/` is all of it. */
@@ -28,10 +30,11 @@ export function parseMountInfo(text: string): readonly Mount[] {
   return text.split('\n').flatMap((line): Mount[] => {
     const [left, right] = line.split(' - ');
     if (left === undefined || right === undefined) return [];
-    const [, , device = '', root = '', mountPoint = '', options = ''] = left.split(' ');
+    const [id = '', , device = '', root = '', mountPoint = '', options = ''] = left.split(' ');
     const [type = '', source = '', superOptions = ''] = right.split(' ');
     return [
       {
+        id,
         device,
         root: unescape(root),
         mountPoint: unescape(mountPoint),

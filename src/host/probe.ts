@@ -107,7 +107,7 @@ function find1(paths: Paths): Found | undefined {
 
 function makeDriver(found: Found, paths: Paths): Driver {
   const fileSystems = readFileSystems(paths);
-  const devices = disksUnder(fileSystems);
+  const devices = disksUnder(fileSystems.all);
   const quotas = new QuotaStore(paths.state, fileSystems);
   const version = found.name === 'cgroup2' ? 2 : 1;
   const context: SupportContext = {
@@ -115,7 +115,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
     devices,
     files: filesOf(found.hierarchies, version),
     controllers: controllersOf(found.hierarchies),
-    fileSystems,
+    fileSystems: fileSystems.all,
   };
   return new CgroupDriver({
     version,

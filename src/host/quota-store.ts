@@ -3,7 +3,6 @@
  * `/var/lib/bulkhead/quotas`, a line each: `1001 /home`.
  */
 import { mkdirSync } from 'node:fs';
-import type { FileSystemFacts } from '../limits/limit.ts';
 import {
   placeKey,
   type QuotaContext,
@@ -12,19 +11,23 @@ import {
   type WantedQuota,
 } from '../plan/quota.ts';
 import { describeErrno, errnoOf, type ErrnoName } from './errno.ts';
+import type { FileSystems } from './file-systems.ts';
 import { readQuota, writeQuota } from './quotas.ts';
 import { readText } from './read.ts';
+import { fail, type Result } from '../units/result.ts';
+import type { Wanted } from '../plan/wanted.ts';
 import { replaceFile } from './replace-file.ts';
 
+const mostNamed = 8;
 const nothing: QuotaLimits = { spaceBytes: undefined, files: undefined };
 
 export class QuotaStore {
   readonly #file: string;
   readonly #state: string;
-  readonly #fileSystems: readonly FileSystemFacts[];
+  readonly #fileSystems: FileSystems;
   readonly context: QuotaContext;
 
-  constructor(state: string, fileSystems: readonly FileSystemFacts[]) {
+  constructor(state: string, fileSystems: FileSystems) {
     this.#state = state;
     this.#file = `${state}/quotas`;
     this.#fileSystems = fileSystems;
@@ -34,14 +37,9 @@ export class QuotaStore {
     };
   }
 
-  /** The mount with the longest path that the directory lies in. */
   #quotaMountOf(directory: string): string | undefined {
-    const holds = (mountPoint: string) =>
-      directory === mountPoint || directory.startsWith(mountPoint.replace(/\/?$/, '/'));
-    const [nearest] = this.#fileSystems
-      .filter((each) => holds(each.mountPoint))
-      .toSorted((a, b) => b.mountPoint.length - a.mountPoint.length);
-    return nearest?.userQuota === true ? nearest.mountPoint : undefined;
+    const found = this.#fileSystems.of(directory);
+    return found?.userQuota === true ? found.mountPoint : undefined;
   }
 
   #remembered(): readonly QuotaPlace[] {
@@ -51,14 +49,26 @@ export class QuotaStore {
     });
   }
 
-  #source(mountPoint: string): string {
-    return this.#fileSystems.find((each) => each.mountPoint === mountPoint)?.source ?? '';
+  /** Nothing where no file system of a disk with quotas is mounted there. */
+  #node(mountPoint: string): string | undefined {
+    const found = this.#fileSystems.all.find((each) => each.mountPoint === mountPoint);
+    return found?.userQuota === true ? found.node : undefined;
+  }
+
+  #read({ mountPoint, uid }: QuotaPlace): Result<QuotaLimits, ErrnoName> {
+    const node = this.#node(mountPoint);
+    return node === undefined ? fail('ENODEV') : readQuota(node, uid);
+  }
+
+  #write({ mountPoint, uid }: QuotaPlace, limits: QuotaLimits): ErrnoName | undefined {
+    const node = this.#node(mountPoint);
+    return node === undefined ? 'ENODEV' : writeQuota(node, uid, limits);
   }
 
   observe(wanted: readonly WantedQuota[]): ReadonlyMap<string, QuotaLimits> {
     const found = new Map<string, QuotaLimits>();
     for (const place of wanted) {
-      const limits = readQuota(place.mountPoint, this.#source(place.mountPoint), place.uid);
+      const limits = this.#read(place);
       if (limits.ok) found.set(placeKey(place), limits.value);
     }
     return found;
@@ -70,38 +80,52 @@ export class QuotaStore {
     if (limits !== nothing && !places.some((each) => placeKey(each) === placeKey(place))) {
       this.#save([...places, place]);
     }
-    return writeQuota(place.mountPoint, this.#source(place.mountPoint), place.uid, limits);
+    return this.#write(place, limits);
   }
 
-  /** Forgets what has been lifted. */
-  remember(wanted: readonly WantedQuota[]): string | undefined {
-    const kept = wanted.filter((each) => each.spaceBytes !== undefined || each.files !== undefined);
-    if (sameText(kept, this.#remembered())) return undefined;
+  /** Forgets what has been lifted, and nothing else. Answers what could not be held or lifted. */
+  remember({ quotas, quotasLeft }: Pick<Wanted, 'quotas' | 'quotasLeft'>): string | undefined {
+    const limited = quotas.filter((each) => !isNothing(each));
+    const stuck = quotas.filter((each) => isNothing(each) && !this.#isLifted(each));
+    const kept = [...limited, ...stuck, ...quotasLeft];
     try {
-      this.#save(kept);
-      return undefined;
+      if (!samePlaces(kept, this.#remembered())) this.#save(kept);
     } catch (error) {
       return `Cannot write ${this.#file}: ${describeErrno(errnoOf(error))}`;
     }
+    return this.#complaint([...stuck, ...quotasLeft]);
   }
 
-  /** Lifts everything that was set; answers what could not be. */
+  #isLifted(place: QuotaPlace): boolean {
+    const found = this.#read(place);
+    return found.ok && isNothing(found.value);
+  }
+
+  /** Of file systems that are not there now. */
+  #complaint(places: readonly QuotaPlace[]): string | undefined {
+    const gone = places.filter((each) => this.#node(each.mountPoint) === undefined);
+    if (gone.length === 0) return undefined;
+    const where = [...new Set(gone.map((each) => each.mountPoint))].join(', ');
+    const whose = gone.slice(0, mostNamed).map((each) => each.uid);
+    const more = gone.length > mostNamed ? ` and ${gone.length - mostNamed} more` : '';
+    return `Cannot find the file system with quotas that was at ${where}, where the limits of uid ${whose.join(', ')}${more} were set, so they were left as they are; mount it with quotas on, or take its lines out of ${this.#file}`;
+  }
+
+  /** Lifts everything that was set, and forgets it; answers what could not be. */
   lift(): readonly string[] {
     const places = this.#remembered();
+    const stuck: QuotaPlace[] = [];
     const problems = places.flatMap((place) => {
-      const error = writeQuota(
-        place.mountPoint,
-        this.#source(place.mountPoint),
-        place.uid,
-        nothing,
-      );
-      return error === undefined
-        ? []
-        : [
-            `Cannot lift the quota of uid ${place.uid} on ${place.mountPoint}: ${describeErrno(error)}`,
-          ];
+      const error = this.#write(place, nothing);
+      if (error === undefined) return [];
+      stuck.push(place);
+      const why =
+        error === 'ENODEV'
+          ? `no file system with quotas is mounted there now; mount it, or take its line out of ${this.#file}`
+          : describeErrno(error);
+      return [`Cannot lift the quota of uid ${place.uid} on ${place.mountPoint}: ${why}`];
     });
-    if (places.length > 0) this.#save([]);
+    if (places.length > 0) this.#save(stuck);
     return problems;
   }
 
@@ -111,7 +135,10 @@ export class QuotaStore {
   }
 }
 
-function sameText(a: readonly QuotaPlace[], b: readonly QuotaPlace[]): boolean {
+const isNothing = ({ spaceBytes, files }: QuotaLimits) =>
+  spaceBytes === undefined && files === undefined;
+
+function samePlaces(a: readonly QuotaPlace[], b: readonly QuotaPlace[]): boolean {
   const text = (places: readonly QuotaPlace[]) => places.map(placeKey).sort().join('\n');
   return text(a) === text(b);
 }

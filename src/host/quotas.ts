@@ -3,20 +3,18 @@
  *
  *     struct if_dqblk: u64 bhardlimit bsoftlimit curspace ihardlimit isoftlimit curinodes
  *                      btime itime; u32 valid           (limits of space in blocks of 1 KiB)
+ *
+ * The file system is named by its device file. quotactl_fd(2) would need its mount point open, which may be
+ * covered by a mount of a tenant's, and writable, which it is not in a sandbox such as the agent's unit.
  */
-import { closeSync, constants, openSync } from 'node:fs';
 import koffi from 'koffi';
 import type { QuotaLimits } from '../plan/quota.ts';
-import { errnoName, errnoOf, type ErrnoName } from './errno.ts';
+import { errnoName, type ErrnoName } from './errno.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 
 const libc = koffi.load('libc.so.6');
-const syscallQuotactlFd = libc.func(
-  'long syscall(long number, uint fd, uint command, uint id, void *data)',
-);
 const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
 
-const numberQuotactlFd = 443;
 const blockBytes = 1024n;
 const dqblkBytes = 72;
 const userQuota = 0;
@@ -31,44 +29,21 @@ const limitsAreValid = 1 | 4;
 /** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
 const enforced = 2;
 
-function call(
-  mountPoint: string,
-  source: string,
-  code: number,
-  uid: number,
-  data: Buffer,
-): ErrnoName | undefined {
-  let fd: number;
-  try {
-    fd = openSync(mountPoint, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch (error) {
-    return errnoOf(error);
-  }
-  try {
-    if (Number(syscallQuotactlFd(numberQuotactlFd, fd, code, uid, data)) === 0) return undefined;
-    const error = errnoName(koffi.errno());
-    // Before Linux 5.14 the device has to be named.
-    if (error !== 'ENOSYS' || !source.startsWith('/dev/')) return error;
-    return cQuotactl(code | 0, source, uid, data) === 0 ? undefined : errnoName(koffi.errno());
-  } finally {
-    closeSync(fd);
-  }
+function call(node: string, code: number, uid: number, data: Buffer): ErrnoName | undefined {
+  return cQuotactl(code | 0, node, uid, data) === 0 ? undefined : errnoName(koffi.errno());
 }
 
-/** Whether the file system at `mountPoint` enforces user quotas. */
-export function userQuotaOn(mountPoint: string, source: string): boolean {
+/** Whether the mounted file system on the device `node` enforces user quotas. */
+export function userQuotaOn(node: string): boolean {
   const data = Buffer.alloc(256);
-  const error = call(mountPoint, source, commands.state, 0, data);
-  return error === undefined && (data.readUInt16LE(2) & enforced) !== 0;
+  return (
+    call(node, commands.state, 0, data) === undefined && (data.readUInt16LE(2) & enforced) !== 0
+  );
 }
 
-export function readQuota(
-  mountPoint: string,
-  source: string,
-  uid: number,
-): Result<QuotaLimits, ErrnoName> {
+export function readQuota(node: string, uid: number): Result<QuotaLimits, ErrnoName> {
   const data = Buffer.alloc(dqblkBytes);
-  const error = call(mountPoint, source, commands.get, uid, data);
+  const error = call(node, commands.get, uid, data);
   // XFS has no record of a user who owns nothing yet.
   if (error === 'ENOENT') return ok({ spaceBytes: undefined, files: undefined });
   if (error !== undefined) return fail(error);
@@ -81,15 +56,10 @@ export function readQuota(
 }
 
 /** Sets the hard limits, and no soft ones: a limit that holds after a week is no limit. */
-export function writeQuota(
-  mountPoint: string,
-  source: string,
-  uid: number,
-  limits: QuotaLimits,
-): ErrnoName | undefined {
+export function writeQuota(node: string, uid: number, limits: QuotaLimits): ErrnoName | undefined {
   const data = Buffer.alloc(dqblkBytes);
   data.writeBigUInt64LE(BigInt(limits.spaceBytes ?? 0) / blockBytes, offsets.blockHard);
   data.writeBigUInt64LE(BigInt(limits.files ?? 0), offsets.inodeHard);
   data.writeUInt32LE(limitsAreValid, offsets.valid);
-  return call(mountPoint, source, commands.set, uid, data);
+  return call(node, commands.set, uid, data);
 }

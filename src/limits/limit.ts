@@ -68,8 +68,8 @@ export interface FileSystemFacts {
   readonly type: string;
   /** `MAJOR:MINOR` of the disks below it, partitions resolved; none if it has no block device. */
   readonly devices: readonly string[];
-  /** The block device as a path, where it has one. */
-  readonly source: string;
+  /** The device file of its disk or partition, where it has one. */
+  readonly node: string | undefined;
   /** Whether user quotas are accounted and enforced there. */
   readonly userQuota: boolean;
 }

@@ -1,11 +1,12 @@
 /**
  * Disk quotas: a user's limits on the file system of its home.
  *
- * Only what a policy limits is touched, since administrators set quotas by other means too; what
- * Bulkhead set once and no policy wants any more is lifted (`lifted`).
+ * Only what a policy limits is touched, since administrators set quotas by other means too; what Bulkhead
+ * set once is lifted where the policy says so: the tenant is gone from it, or its `<disk>` is. That a file system
+ * is not found now, or has no quotas now, is no reason: then what was set is left as it is.
  */
 import { unlimited, type Quantity } from '../units/quantity.ts';
-import { nameOf, type Policy } from '../policy/policy.ts';
+import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
 
 /** `undefined` is no limit. Quotas count blocks of 1 KiB. */
 export interface QuotaLimits {
@@ -31,39 +32,50 @@ export interface QuotaContext {
 
 const blockBytes = 1024;
 
-export function wantedQuotas(policy: Policy, context: QuotaContext): readonly WantedQuota[] {
-  const wanted = policy.tenants.flatMap((tenant): WantedQuota[] => {
-    const space = tenant.values['disk.space'];
-    const files = tenant.values['disk.files'];
-    if ((space ?? files) === undefined || tenant.account === undefined) return [];
-    const mountPoint = context.quotaMountOf(tenant.account.home);
-    if (mountPoint === undefined) return [];
-    const spaceBytes = bounded(space);
-    return [
-      {
-        uid: tenant.uid,
-        mountPoint,
-        label: `tenant ${nameOf(tenant)}`,
-        spaceBytes: spaceBytes && Math.floor(spaceBytes / blockBytes) * blockBytes,
-        files: bounded(files),
-      },
-    ];
-  });
-  return [...wanted, ...lifted(wanted, context.alreadySet)];
+export interface WantedQuotas {
+  readonly quotas: readonly WantedQuota[];
+  /** Set before on a file system that is not the home's now, of tenants that are limited still. */
+  readonly quotasLeft: readonly QuotaPlace[];
+}
+
+export function wantedQuotas(policy: Policy, context: QuotaContext): WantedQuotas {
+  const limited = policy.tenants.filter(isLimited);
+  const wanted = limited.flatMap((tenant) => wantedQuota(tenant, context));
+  const places = new Set(wanted.map(placeKey));
+  const uids = new Set(limited.map((each) => each.uid));
+  const others = context.alreadySet.filter((place) => !places.has(placeKey(place)));
+  const { left = [], lifted = [] } = Object.groupBy(others, ({ uid }) =>
+    uids.has(uid) ? 'left' : 'lifted',
+  );
+  return { quotas: [...wanted, ...lifted.map(lift)], quotasLeft: left };
+}
+
+const isLimited = ({ values }: Tenant) =>
+  (values['disk.space'] ?? values['disk.files']) !== undefined;
+
+function wantedQuota(tenant: Tenant, context: QuotaContext): readonly WantedQuota[] {
+  const { account, uid, values } = tenant;
+  const mountPoint = account && context.quotaMountOf(account.home);
+  if (mountPoint === undefined) return [];
+  const spaceBytes = bounded(values['disk.space']);
+  return [
+    {
+      uid,
+      mountPoint,
+      label: `tenant ${nameOf(tenant)}`,
+      spaceBytes: spaceBytes && Math.floor(spaceBytes / blockBytes) * blockBytes,
+      files: bounded(values['disk.files']),
+    },
+  ];
 }
 
 const bounded = (value: Quantity | undefined) => (value === unlimited ? undefined : value);
 
-function lifted(wanted: readonly WantedQuota[], set: readonly QuotaPlace[]): WantedQuota[] {
-  const kept = new Set(wanted.map(placeKey));
-  return set
-    .filter((place) => !kept.has(placeKey(place)))
-    .map((place) => ({
-      ...place,
-      label: `uid ${place.uid}`,
-      spaceBytes: undefined,
-      files: undefined,
-    }));
-}
+const lift = (place: QuotaPlace): WantedQuota => ({
+  ...place,
+  label: `uid ${place.uid}`,
+  spaceBytes: undefined,
+  files: undefined,
+});
 
 export const placeKey = ({ uid, mountPoint }: QuotaPlace) => `${uid} ${mountPoint}`;

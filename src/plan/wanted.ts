@@ -13,7 +13,7 @@ import {
   type SettingContext,
 } from '../limits/limit.ts';
 import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
-import { wantedQuotas, type QuotaContext, type WantedQuota } from './quota.ts';
+import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 
 export interface WantedGroup {
   /** `''` is Bulkhead's root group. */
@@ -24,10 +24,9 @@ export interface WantedGroup {
   readonly settings: readonly FileSetting[];
 }
 
-export interface Wanted {
+export interface Wanted extends WantedQuotas {
   /** Parents before children. */
   readonly groups: readonly WantedGroup[];
-  readonly quotas: readonly WantedQuota[];
 }
 
 export interface WantedContext extends SettingContext {
@@ -50,6 +49,10 @@ export function parseGroupName(
   if (match === null) return undefined;
   return { kind: match[1] === 'u' ? 'tenant' : 'reseller', uid: Number(match[2]) };
 }
+
+/** Whose a group is: the uid in the last part of its path; nobody's is the root. */
+export const uidOfGroup = (path: string): number | undefined =>
+  parseGroupName(path.slice(path.lastIndexOf('/') + 1))?.uid;
 
 /** Whether a group lies below another; all lie below the root. */
 export const isInside = (path: string, above: string) =>
@@ -86,7 +89,7 @@ export function wantedState(policy: Policy, context: WantedContext): Wanted {
   }));
   return {
     groups: [root, ...resellers, ...tenants],
-    quotas: wantedQuotas(policy, context.quota),
+    ...wantedQuotas(policy, context.quota),
   };
 }
 

@@ -14,6 +14,7 @@ import type { Result } from '../units/result.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { Incident, Snapshot } from '../usage/incident.ts';
 import type { Member } from '../usage/member.ts';
+import type { Tenancy } from '../usage/tenancy.ts';
 import { Database, type Migration } from './database.ts';
 import { decodeEvidence, encodeEvidence } from './evidence.ts';
 import { eventsFile, eventsMigrations, slotMilliseconds } from './events-schema.ts';
@@ -45,9 +46,20 @@ interface Statements {
   readonly evidence: StatementSync;
   readonly openSince: StatementSync;
   readonly addFaults: StatementSync;
+  readonly takeFaults: StatementSync;
+  readonly tenancies: StatementSync;
+  readonly saveTenancy: StatementSync;
+  readonly endTenancy: StatementSync;
   readonly lastAlert: StatementSync;
   readonly recordAlert: StatementSync;
   readonly prune: PruneEventsStatements;
+}
+
+export interface TenancyChanges {
+  readonly kept: ReadonlyMap<Member, Tenancy>;
+  /** Of those, who is another one than before. */
+  readonly begun: ReadonlySet<Member>;
+  readonly ended: readonly Member[];
 }
 
 export interface EventsOptions {
@@ -82,9 +94,9 @@ export class EventStore implements Disposable {
   /** Answers the id of the new incident. */
   open(incident: NewIncident): Result<number> {
     return this.#write(({ open, limitIncidents }) => {
-      const { member, limit, severity, inferred, begin, end, faults, value, from } = incident;
+      const { member, name, limit, severity, inferred, begin, end, faults, value, from } = incident;
       const numbers = [severities.indexOf(severity), inferred ? 1 : 0, begin, end, faults];
-      const { lastInsertRowid } = open.run(member, limit, ...numbers, value, from);
+      const { lastInsertRowid } = open.run(member, limit, ...numbers, value, from, name);
       limitIncidents.run(member, member);
       return Number(lastInsertRowid);
     });
@@ -186,6 +198,34 @@ export class EventStore implements Disposable {
     });
   }
 
+  /** Who each member is now. */
+  tenancies(): Result<ReadonlyMap<Member, Tenancy>> {
+    return this.#database.run(reading, ({ statements }) => {
+      const rows = statements.tenancies.all();
+      return new Map(rows.map((row) => [row['member'] as Member, tenancyOf(row)]));
+    });
+  }
+
+  /**
+   * Those that have begun or changed, and those that have ended, in one transaction. A slot of faults belongs to
+   * whoever has the uid at its end: what was counted in it before goes to the one before.
+   */
+  keepTenancies({ kept, begun, ended }: TenancyChanges): string | undefined {
+    const written = this.#database.transaction(writing, () =>
+      this.#write(({ saveTenancy, endTenancy, addFaults, takeFaults }) => {
+        for (const member of ended) endTenancy.run(member);
+        for (const [member, { name, home, since }] of kept) {
+          saveTenancy.run(member, name, home ?? null, since);
+          if (!begun.has(member)) continue;
+          for (const row of takeFaults.all(slotOf(since), member)) {
+            addFaults.run(slotOf(since) - 1, member, row['limit_key'] ?? '', row['count'] ?? 0);
+          }
+        }
+      }),
+    );
+    return written.ok ? problemOf(written.value) : written.error;
+  }
+
   /** When an alert was sent last, or `undefined`, also where that cannot be read. */
   lastAlert(key: string): number | undefined {
     const found = this.#database.run(reading, ({ statements }) => statements.lastAlert.get(key));
@@ -230,6 +270,12 @@ export class EventStore implements Disposable {
 const columns =
   '*, (SELECT count(*) FROM snapshots WHERE incident = incidents.id) AS kept_snapshots';
 
+const tenancyOf = (row: Record<string, unknown>): Tenancy => ({
+  name: String(row['name']),
+  home: typeof row['home'] === 'string' ? row['home'] : undefined,
+  since: Number(row['since']),
+});
+
 const slotOf = (at: number) => Math.floor(at / slotMilliseconds);
 
 const problemOf = (result: Result<unknown>) => (result.ok ? undefined : result.error);
@@ -238,7 +284,7 @@ function prepare(db: DatabaseSync): Statements {
   return {
     open: db.prepare(
       `INSERT INTO incidents (member, limit_key, severity, inferred, begin_at, end_at, faults, value,
-         source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         source, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     limitIncidents: db.prepare(
       `DELETE FROM incidents WHERE member = ? AND id <= (SELECT id FROM incidents WHERE member = ?
@@ -260,6 +306,12 @@ function prepare(db: DatabaseSync): Statements {
       `INSERT INTO faults VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET count = count + excluded.count`,
     ),
+    takeFaults: db.prepare(
+      'DELETE FROM faults WHERE slot >= ? AND member = ? RETURNING limit_key, count',
+    ),
+    tenancies: db.prepare('SELECT * FROM tenancies'),
+    saveTenancy: db.prepare('INSERT OR REPLACE INTO tenancies VALUES (?, ?, ?, ?)'),
+    endTenancy: db.prepare('DELETE FROM tenancies WHERE member = ?'),
     lastAlert: db.prepare('SELECT at FROM alerts WHERE key = ?'),
     recordAlert: db.prepare(
       'INSERT INTO alerts VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at',

@@ -10,6 +10,8 @@ export interface IncidentsQuery {
   readonly to: number;
   /** All where it is absent. */
   readonly members?: readonly Member[];
+  /** Of each member only those that began no earlier than this; none of others. */
+  readonly since?: ReadonlyMap<Member, number>;
   readonly limit?: LimitKey;
   /** The least that counts. */
   readonly severity?: Severity;
@@ -25,12 +27,18 @@ export interface Condition {
 }
 
 export function conditionOf(query: Omit<IncidentsQuery, 'count' | 'before'>): Condition {
-  const { from, to, members, limit, severity } = query;
+  const { from, to, members, since, limit, severity } = query;
   const parts: [sql: string, ...values: SQLInputValue[]][] = [
     ['end_at >= ? AND begin_at <= ?', from, to],
   ];
   if (members !== undefined) {
     parts.push(['member IN (SELECT value FROM json_each(?))', JSON.stringify(members)]);
+  }
+  if (since !== undefined) {
+    parts.push([
+      'begin_at >= (SELECT value FROM json_each(?) WHERE key = member)',
+      JSON.stringify(Object.fromEntries(since)),
+    ]);
   }
   if (limit !== undefined) parts.push(['limit_key = ?', limit]);
   if (severity !== undefined) parts.push(['severity >= ?', severities.indexOf(severity)]);
@@ -44,6 +52,7 @@ export function incidentOf(row: Record<string, unknown>): Incident {
   return {
     id: Number(row['id']),
     member: row['member'] as Member,
+    name: String(row['name']),
     limit: row['limit_key'] as LimitKey,
     severity: severities[Number(row['severity'])] ?? 'slowed',
     inferred: row['inferred'] === 1,

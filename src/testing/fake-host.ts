@@ -64,7 +64,7 @@ function driver(
     fileSystems: [],
   };
   const side = version === 2 ? 'cgroup2' : 'cgroup1';
-  const quotas = new QuotaStore(paths.state, []);
+  const quotas = new QuotaStore(paths.state, { all: [], of: () => undefined });
   return new CgroupDriver({
     version,
     hierarchies,

@@ -12,7 +12,8 @@ import { availableParallelism, totalmem } from 'node:os';
 import { reasonOf } from '../host/errno.ts';
 import { findHierarchies1, findUnified } from '../host/hierarchies.ts';
 import { pathsOf } from '../host/paths.ts';
-import { endProcesses } from '../host/processes.ts';
+import { openProcess } from '../host/pidfd.ts';
+import { sleepSync } from '../host/sleep.ts';
 import { readText } from '../host/read.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 
@@ -129,6 +130,9 @@ function valuesOf(bounds: JailBounds): Readonly<Record<1 | 2, Record<Controller,
   };
 }
 
+const killRounds = 100;
+const roundMilliseconds = 20;
+
 /** What a run has left that was killed. Its jail ended with it, so there is nobody to ask. */
 function removeOrphans({ mountPoint }: Place): void {
   const orphans = readdirSync(mountPoint).filter((name) => {
@@ -141,12 +145,28 @@ function removeOrphans({ mountPoint }: Place): void {
 /** Ends what is in them still. What cannot be removed now is an orphan of the next run. */
 function remove(folders: readonly string[]): void {
   for (const folder of folders) {
-    endProcesses(() => pidsIn(folder));
+    killAll(folder);
     try {
       rmdirSync(folder);
     } catch {
       // It was never made, or somebody has entered it.
     }
+  }
+}
+
+/** Again until there is nobody, since they may fork meanwhile. */
+function killAll(folder: string): void {
+  for (let round = 0; round < killRounds; round++) {
+    const pids = pidsIn(folder);
+    if (pids.length === 0) return;
+    for (const pid of pids) {
+      const opened = openProcess(pid);
+      if (!opened.ok) continue;
+      using process = opened.value;
+      // Still listed: the number is this process's, and was all along.
+      if (pidsIn(folder).includes(pid)) process.signal('SIGKILL');
+    }
+    sleepSync(roundMilliseconds);
   }
 }
 

@@ -73,6 +73,11 @@ export class IncidentLog {
     return incident;
   }
 
+  /** Whose uid is another one's now: what follows is its own. */
+  forget(members: ReadonlySet<Member>): void {
+    for (const [key, { member }] of this.#open) if (members.has(member)) this.#open.delete(key);
+  }
+
   /** Forgets those that have been quiet; they are in the store. */
   close(monotonic: number): void {
     for (const [key, { lastFault }] of this.#open) {

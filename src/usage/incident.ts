@@ -11,6 +11,8 @@ export interface Incident {
   /** Given by the store, ascending from 1. */
   readonly id: number;
   readonly member: Member;
+  /** What it was called then; empty where that was not recorded. */
+  readonly name: string;
   readonly limit: LimitKey;
   /** The worst of its faults. */
   readonly severity: Severity;

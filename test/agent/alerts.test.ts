@@ -42,6 +42,7 @@ const ruleOf = (changes: Partial<AlertRule> = {}): AlertRule => ({
 const incidentOf = (changes: Partial<Incident> = {}): Incident => ({
   id: 1,
   member: 'u1001',
+  name: 'ann',
   limit: 'cpu.limit',
   severity: 'slowed',
   inferred: false,

@@ -29,8 +29,8 @@ const until = async (holds: () => boolean) => {
 };
 
 describe('parseOomKill()', () => {
-  const record = (task: string, group = '/bulkhead/u1001') =>
-    `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${group},task_memcg=${group},task=${task},pid=4711,uid=1001\n SUBSYSTEM=x`;
+  const record = (task: string, group = '/bulkhead/u1001', cpuset = '/') =>
+    `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=${cpuset},mems_allowed=0,oom_memcg=${group},task_memcg=${group},task=${task},pid=4711,uid=1001\n SUBSYSTEM=x`;
 
   test('reads who was ended, and by whose limit', () => {
     assert.deepEqual(parseOomKill(record('php')), {
@@ -53,6 +53,28 @@ describe('parseOomKill()', () => {
       undefined,
     );
     assert.equal(parseOomKill(''), undefined);
+  });
+
+  test('is not fooled by the name of a cpuset, which has no slash', () => {
+    for (const cpuset of [
+      'x,mems_allowed=0,oom_memcg=u1002,task_memcg=u1002,task=y',
+      'x,oom_memcg=',
+      'x,oom_memcg=,task_memcg=,task=y,pid=1,uid=0',
+    ]) {
+      assert.deepEqual(parseOomKill(record('php', '/bulkhead/u1001', cpuset)), {
+        pid: 4711,
+        name: 'php',
+        group: '/bulkhead/u1001',
+      });
+    }
+  });
+
+  test('a cgroup of a tenant below its user manager is never taken for one of ours', () => {
+    const own = '/user.slice/user@1001.service/bulkhead/u1002,task_memcg=/bulkhead/u1002,task=x';
+    assert.equal(
+      parseOomKill(record('php', own))?.group,
+      '/user.slice/user@1001.service/bulkhead/u1002',
+    );
   });
 });
 

@@ -144,6 +144,7 @@ function incidentRow(id: number, to: number): IncidentRow {
   return {
     id,
     member: who.member,
+    name: who.name,
     who,
     limit: faultLimits[id % 3] ?? 'cpu.limit',
     severity: faultSeverities[id % 3] ?? 'slowed',

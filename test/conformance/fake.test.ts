@@ -65,7 +65,7 @@ for (const version of [1, 2] as const) {
     assert.ok(applied.ok);
     assert.match(
       applied.value.failures[0]?.message ?? '',
-      /1 process is in it \(4194305\); end them, or pass --kill/,
+      /1 process is in it: 4194305; end them, or pass --kill/,
     );
   });
 

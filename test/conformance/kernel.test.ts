@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test } from 'node:test';
@@ -175,12 +175,15 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     mustApply(`<tenant uid="${first}"/><tenant uid="${second}"/>`, host);
     const child = inside(first, 'sleep', '60');
     for (let i = 0; i < 100 && driver().processes(`u${first}`).length === 0; i++) await sleep(20);
+    while (readFileSync(`/proc/${child.pid}/comm`, 'utf8') !== 'sleep\n') await sleep(20);
     const without = policyOf(`<tenant uid="${second}"/>`);
     const kept = applyPolicy(without, host, { kill: false, force: false });
     assert.ok(kept.ok);
     assert.match(
       kept.value.failures[0]?.message ?? '',
-      new RegExp(`process is in it \\(${child.pid}\\)`),
+      new RegExp(
+        `process is in it: ${child.pid} \\(uid ${first}, "sleep"\\); end them, or pass --kill`,
+      ),
     );
     assert.equal(child.exitCode ?? child.signalCode, null);
     const exited = once(child, 'exit');

@@ -30,6 +30,7 @@ test('parseMountInfo() reads mounts, names with spaces among them', () => {
     String.raw`27 1 254:0 / /mnt/a\040b ro,relatime shared:1 - ext4 /dev/vda rw,usrquota` + '\n',
   );
   assert.deepEqual(mount, {
+    id: '27',
     device: '254:0',
     root: '/',
     mountPoint: '/mnt/a b',

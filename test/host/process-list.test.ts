@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pidsOf } from '../../src/host/cgroup-driver.ts';
 import { findHierarchies1, findUnified, hierarchy2 } from '../../src/host/hierarchies.ts';
-import { endProcesses } from '../../src/host/processes.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-list-test';
@@ -33,7 +33,8 @@ test('read() of a list of processes that is longer than a page is complete', { s
     await once(shell.stdout, 'data');
     assert.equal(listed().length, processes + 1);
   } finally {
-    endProcesses(listed);
+    for (const pid of listed()) process.kill(pid, 'SIGKILL');
+    while (listed().length > 0) await sleep(20);
     assert.equal(files.removeGroup(''), undefined);
   }
 });

@@ -13,6 +13,7 @@ import { day, hour, Place, settings, start, value } from './samples.ts';
 
 const incident = (change: Partial<NewIncident> = {}): NewIncident => ({
   member: 'u1001',
+  name: 'ann',
   limit: 'memory.limit',
   severity: 'refused',
   inferred: false,
@@ -251,5 +252,63 @@ describe('EventStore', () => {
     const [incidents, snapshots] = counts();
     assert.deepEqual([incidents, snapshots], [100, 0]);
     assert.equal(value(store.open(incident())), 201);
+  });
+
+  test('a file of the version before names loses nothing', () => {
+    using place = new Place();
+    const evidence = snapshot(start, [process(7, 'php -f x.php')]);
+    {
+      using old = new EventStore(place.directory);
+      value(old.open(incident()));
+      assert.equal(old.addSnapshot(1, evidence), undefined);
+      assert.equal(old.addFaults(start, [fault('u1001', 4)]), undefined);
+    }
+    const db = new DatabaseSync(`${place.directory}/events.db`);
+    db.exec(
+      'DROP TABLE tenancies; ALTER TABLE incidents DROP COLUMN name; PRAGMA user_version = 1',
+    );
+    db.close();
+    using store = new EventStore(place.directory);
+    const found = value(store.incident(1));
+    assert.deepEqual(found?.incident, { ...incident({ name: '' }), id: 1, snapshots: 1 });
+    assert.deepEqual(found?.evidence, [evidence]);
+    assert.deepEqual(value(store.faultCounts(everything)).get('u1001'), { 'cpu.limit': 4 });
+    assert.deepEqual(value(store.tenancies()), new Map());
+    assert.deepEqual(store.takeNotes(), []);
+  });
+
+  test('keeps who each member is, and shows what is younger than its beginning', () => {
+    using place = new Place();
+    const minute = 60_000;
+    const since = start + 12 * minute;
+    const tenancy = { name: 'ben', home: undefined, since };
+    {
+      using store = new EventStore(place.directory);
+      store.addFaults(start + 4 * minute, [fault('u1', 1)]);
+      store.addFaults(start + 11 * minute, [fault('u1', 2), fault('u2', 2)]);
+      for (const minutes of [4, 11, 12, 13]) {
+        value(store.open(incident({ member: 'u1', begin: start + minutes * minute, end: since })));
+      }
+      const kept = new Map([['u1', tenancy] as const]);
+      assert.equal(store.keepTenancies({ kept, begun: new Set(['u1']), ended: [] }), undefined);
+      store.addFaults(start + 13 * minute, [fault('u1', 4)]);
+    }
+    using store = new EventStore(place.directory);
+    assert.deepEqual(value(store.tenancies()), new Map([['u1', tenancy]]));
+    const counts = (from: number, member: Member) =>
+      value(store.faultCounts({ from, to: start + day })).get(member)?.['cpu.limit'];
+    // The slot of five minutes in which it began is its own; what was counted there before is still there.
+    assert.equal(counts(since, 'u1'), 4);
+    assert.equal(counts(0, 'u1'), 7);
+    assert.equal(counts(since, 'u2'), 2);
+    const seen = (map: ReadonlyMap<Member, number>) =>
+      value(store.incidents({ ...everything, since: map })).incidents.map((each) => each.id);
+    assert.deepEqual(seen(new Map([['u1', since]])), [4, 3]);
+    assert.deepEqual(seen(new Map([['u2', 0]])), []);
+    assert.equal(
+      store.keepTenancies({ kept: new Map(), begun: new Set(), ended: ['u1'] }),
+      undefined,
+    );
+    assert.deepEqual(value(store.tenancies()), new Map());
   });
 });

@@ -30,6 +30,7 @@ for (let number = Number(from) + 1; ; number++) {
   const written = events.transaction(() => {
     const opened = events.open({
       member: 'u1',
+      name: 'one',
       limit: 'cpu.limit',
       severity: 'slowed',
       inferred: false,

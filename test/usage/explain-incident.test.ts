@@ -13,6 +13,7 @@ const begin = Date.UTC(2026, 10, 24, 14, 2, 10);
 const incidentOf = (changes: Partial<Incident> = {}): Incident => ({
   id: 7,
   member: 'u1001',
+  name: 'ann',
   limit: 'cpu.limit',
   severity: 'slowed',
   inferred: false,

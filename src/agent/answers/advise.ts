@@ -1,7 +1,6 @@
 /** `GET /v1/advise`: which limits would fit what was used, and how far the host is oversold. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
-import type { QuantilesQuery } from '../../store/history-query.ts';
 import { unlimited } from '../../units/quantity.ts';
 import { advised, printLimit, propose, type Seen } from '../../usage/advise.ts';
 import type { Member } from '../../usage/member.ts';
@@ -11,7 +10,7 @@ import type { FaultCounts } from '../live.ts';
 import type { Entry } from '../roster.ts';
 import { isAdministrator } from '../viewer.ts';
 import { orRefuse, type Question } from './context.ts';
-import { askedEntries, membersOf } from './members.ts';
+import { askedEntries, visibleParts, type Part } from './members.ts';
 
 const week = 7 * 86_400_000;
 
@@ -25,11 +24,10 @@ export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
   const { from, to } = query.period(Date.now(), week);
   const period = { from, to };
   const entries = askedEntries(question).filter((each) => each.who.kind === 'tenant');
-  const members = membersOf(question, entries);
-  const about = members === undefined ? period : { ...period, members };
-  const measured = await readSeen(question, about);
+  const parts = visibleParts(question, entries, period);
+  const measured = await readSeen(question, parts);
   const usage = await agent.history.usage({ ...period, metrics: ['cpu'], members: [] });
-  const faults = orRefuse(agent.events.faultCounts(about));
+  const faults = new Map(parts.flatMap((part) => [...orRefuse(agent.events.faultCounts(part))]));
   const tenants = measured.flatMap((each) =>
     entries.flatMap((entry) => adviceFor(entry, each, faults)),
   );
@@ -43,17 +41,15 @@ export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
   };
 }
 
-async function readSeen(
-  { agent }: Question,
-  about: Omit<QuantilesQuery, 'metric' | 'fractions'>,
-): Promise<readonly Measured[]> {
+async function readSeen({ agent }: Question, parts: readonly Part[]): Promise<readonly Measured[]> {
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
-    const found = await agent.history.quantiles({ ...about, metric, fractions: [0.99, 1] });
-    const seen = [...orRefuse(found)].map(
-      ([member, [p99 = 0, max = 0]]) => [member, { p99, max }] as const,
-    );
-    all.push({ limit, seen: new Map(seen) });
+    const seen = new Map<Member, Seen>();
+    for (const part of parts) {
+      const found = await agent.history.quantiles({ ...part, metric, fractions: [0.99, 1] });
+      for (const [member, [p99 = 0, max = 0]] of orRefuse(found)) seen.set(member, { p99, max });
+    }
+    all.push({ limit, seen });
   }
   return all;
 }

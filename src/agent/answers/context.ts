@@ -5,6 +5,7 @@ import type { EventStore } from '../../store/event-store.ts';
 import type { History } from '../../store/history.ts';
 import type { Result } from '../../units/result.ts';
 import type { Live } from '../live.ts';
+import type { Membership } from '../membership.ts';
 import type { Roster } from '../roster.ts';
 import type { AlertsTestAnswer, StatusAnswer } from '../api.ts';
 import type { Viewer } from '../viewer.ts';
@@ -12,6 +13,7 @@ import type { Viewer } from '../viewer.ts';
 export interface AgentContext {
   readonly live: Live;
   readonly roster: Roster;
+  readonly membership: Membership;
   readonly history: History;
   readonly events: EventStore;
   readonly evidence: EvidenceReader;

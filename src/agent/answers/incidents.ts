@@ -3,11 +3,11 @@ import { attributes } from '../../limits/limits.ts';
 import { severities, type LimitKey } from '../../limits/limit.ts';
 import { explainIncident } from '../../usage/explain-incident.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
-import { isReseller, uidOf, type Member } from '../../usage/member.ts';
+import { isReseller, uidOf } from '../../usage/member.ts';
 import type { IncidentAnswer, IncidentRow, IncidentsAnswer, Who } from '../api.ts';
-import type { Roster } from '../roster.ts';
+import type { Entry, Roster } from '../roster.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
-import { isAdministrator, maySee, maySeeCommands, type Viewer } from '../viewer.ts';
+import { isAdministrator, maySee, maySeeCommands, seesSince, type Viewer } from '../viewer.ts';
 import { orRefuse, Refusal, type Question } from './context.ts';
 import { askedEntries, membersOf } from './members.ts';
 
@@ -18,14 +18,15 @@ const limitKeys = [...attributes.keys()];
 export function answerIncidents(question: Question): IncidentsAnswer {
   const { agent, query } = question;
   const { from, to } = query.period(Date.now(), day);
-  const members = membersOf(question, askedEntries(question));
+  const entries = askedEntries(question);
+  const members = membersOf(question, entries);
   const limit = query.choice<LimitKey>('limit', limitKeys);
   const severity = query.choice('severity', severities);
   const found = agent.events.incidents({
     from,
     to,
     count: query.whole('count', 100, mostIncidents),
-    ...(members === undefined ? {} : { members }),
+    ...(members === undefined ? {} : { members, since: beginnings(question, entries) }),
     ...(limit === undefined ? {} : { limit }),
     ...(severity === undefined ? {} : { severity }),
   });
@@ -38,7 +39,12 @@ export function answerIncident({ agent, viewer }: Question, text: string): Incid
   const id = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
   const found = Number.isNaN(id) ? undefined : orRefuse(agent.events.incident(id));
   const entry = found && agent.roster.entries.get(found.incident.member);
-  const visible = entry === undefined ? isAdministrator(viewer) : maySee(viewer, entry);
+  const visible =
+    entry === undefined
+      ? isAdministrator(viewer)
+      : maySee(viewer, entry) &&
+        found !== undefined &&
+        found.incident.begin >= seesSince(viewer, entry, agent.membership);
   if (found === undefined || !visible) {
     throw new Refusal(404, `There is no incident ${JSON.stringify(text)} that you may see`);
   }
@@ -61,17 +67,29 @@ function readerOf(viewer: Viewer, who: Who): 'administrator' | 'reseller' | 'ten
   return who.uid === viewer.uid && who.kind === 'tenant' ? 'tenant' : 'reseller';
 }
 
-/** Who it was may have been removed since. */
+const beginnings = ({ viewer, agent }: Question, entries: readonly Entry[]) =>
+  new Map(
+    entries.flatMap((entry) => {
+      const since = seesSince(viewer, entry, agent.membership);
+      return Number.isFinite(since) ? [[entry.who.member, since] as const] : [];
+    }),
+  );
+
+/** Who it was then may have been removed since, and another may have the uid. */
 function withWho(incident: Incident, roster: Roster): IncidentRow {
-  return {
-    ...incident,
-    who: roster.entries.get(incident.member)?.who ?? formerMember(incident.member),
-  };
+  const now = roster.entries.get(incident.member)?.who;
+  const isSame = now !== undefined && (incident.name === '' || incident.name === now.name);
+  return { ...incident, who: isSame ? now : formerMember(incident) };
 }
 
-function formerMember(member: Member): Who {
+function formerMember({ member, name }: Incident): Who {
   const uid = uidOf(member);
-  return { member, uid, name: `uid ${uid}`, kind: isReseller(member) ? 'reseller' : 'tenant' };
+  return {
+    member,
+    uid,
+    name: name === '' ? `uid ${uid}` : name,
+    kind: isReseller(member) ? 'reseller' : 'tenant',
+  };
 }
 
 function withoutCommands(snapshot: Snapshot): Snapshot {

@@ -1,7 +1,8 @@
 /** Names in a question → who is meant, as far as the one who asks may see them. */
 import type { Member } from '../../usage/member.ts';
 import type { Entry } from '../roster.ts';
-import { isAdministrator, maySee, visibleEntries } from '../viewer.ts';
+import { hourMilliseconds } from '../../store/metrics-schema.ts';
+import { isAdministrator, maySee, seesSince, visibleEntries } from '../viewer.ts';
 import { Refusal, type Question } from './context.ts';
 
 /** Those that were named, or all that may be seen. */
@@ -33,3 +34,47 @@ export function membersOf(
   const everybody = question.query.names('tenant').length === 0 && isAdministrator(question.viewer);
   return everybody ? undefined : entries.map((each) => each.who.member);
 }
+
+/** As many as are asked about one by one. */
+const mostPeriods = 8;
+
+export interface Part {
+  readonly from: number;
+  readonly to: number;
+  /** All where it is absent. */
+  readonly members?: readonly Member[];
+}
+
+/**
+ * A period, without what is older than the one who asks may see of each member: usually in one part. Where many
+ * have begun within it at times of their own, some see less than they might, and none sees more.
+ */
+export function visibleParts(
+  question: Question,
+  entries: readonly Entry[],
+  { from, to }: { readonly from: number; readonly to: number },
+): readonly Part[] {
+  const members = membersOf(question, entries);
+  if (members === undefined) return [{ from, to }];
+  const begins = Map.groupBy(entries, (entry) => visibleFrom(question, entry, from));
+  const latest = Math.max(...[...begins.keys()].filter((begin) => begin < to));
+  const parts = [...begins].filter(([begin]) => begin < to).sort(([a], [b]) => a - b);
+  const few = parts.slice(0, mostPeriods - 1);
+  const rest = parts.slice(mostPeriods - 1).flatMap(([, of]) => of);
+  return [...few, ...(rest.length === 0 ? [] : [[latest, rest] as const])].map(([from, of]) => ({
+    from,
+    to,
+    members: of.map((each) => each.who.member),
+  }));
+}
+
+/** From when on it may see what was counted of a member, within a period that begins at `from`. */
+export function visibleFrom({ viewer, agent }: Question, entry: Entry, from: number): number {
+  const since = seesSince(viewer, entry, agent.membership);
+  if (!Number.isFinite(since)) return Infinity;
+  // Of what is summed up by the hour, the first one may be another's as well.
+  const isSummedUp = Date.now() - since >= hourMilliseconds;
+  return Math.max(from, isSummedUp ? hourAfter(since) : since);
+}
+
+const hourAfter = (at: number) => Math.ceil(at / hourMilliseconds) * hourMilliseconds;

@@ -1,9 +1,10 @@
 /** `GET /v1/usage` and `GET /v1/series`: what was used over a period. */
+import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, type MetricKey } from '../../usage/metrics.ts';
 import type { SeriesAnswer, UsageAnswer, UsageRow } from '../api.ts';
 import { isAdministrator } from '../viewer.ts';
 import { orRefuse, Refusal, type Question } from './context.ts';
-import { askedEntries, membersOf, namedEntry } from './members.ts';
+import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
 
 const mostPoints = 1000;
 
@@ -11,11 +12,18 @@ export async function answerUsage(question: Question): Promise<UsageAnswer> {
   const { agent, query } = question;
   const { from, to } = query.period(Date.now());
   const entries = askedEntries(question);
-  const members = membersOf(question, entries);
-  const only = members === undefined ? {} : { members };
-  const found = await agent.history.usage({ from, to, metrics: askedMetrics(question), ...only });
-  const { detail, measuredSeconds, rows: byMember } = orRefuse(found);
-  const faults = orRefuse(agent.events.faultCounts({ from, to, ...only }));
+  const asked = askedMetrics(question);
+  const byMember = new Map<Member, UsageRow['metrics']>();
+  const faults = new Map<Member, UsageRow['faults']>();
+  let detail: UsageAnswer['detail'] = 'ticks';
+  let measuredSeconds = 0;
+  for (const part of visibleParts(question, entries, { from, to })) {
+    const found = orRefuse(await agent.history.usage({ ...part, metrics: asked }));
+    for (const [member, row] of found.rows) byMember.set(member, row);
+    for (const [member, row] of orRefuse(agent.events.faultCounts(part))) faults.set(member, row);
+    if (found.detail === 'hours') detail = 'hours';
+    measuredSeconds = Math.max(measuredSeconds, found.measuredSeconds);
+  }
   const rows = entries.flatMap(({ who, limits, limitTexts }): readonly UsageRow[] => {
     const measured = byMember.get(who.member);
     const struck = faults.get(who.member);
@@ -51,10 +59,16 @@ export function measuredHere({ agent }: Question): readonly MetricKey[] {
 export async function answerSeries(question: Question): Promise<SeriesAnswer> {
   const { agent, query } = question;
   const { from, to } = query.period(Date.now());
-  const { who, limits } = namedEntry(question, query.text('tenant') ?? '');
+  const entry = namedEntry(question, query.text('tenant') ?? '');
+  const { who, limits } = entry;
   const metric = query.choice('metric', metricKeys) ?? 'cpu';
   const points = Math.max(1, query.whole('points', 60, mostPoints));
-  const found = await agent.history.series({ from, to, member: who.member, metric, points });
+  const hidden = hiddenPoints(visibleFrom(question, entry, from), { from, to, points });
+  const seen = { from: from + ((to - from) / points) * hidden, to, points: points - hidden };
+  const found =
+    seen.points === 0
+      ? []
+      : orRefuse(await agent.history.series({ ...seen, member: who.member, metric }));
   const key = metrics[metric].limit;
   const limit = key === undefined ? undefined : limits[key];
   return {
@@ -62,7 +76,15 @@ export async function answerSeries(question: Question): Promise<SeriesAnswer> {
     metric,
     from,
     to,
-    points: orRefuse(found),
+    points: [...Array<null>(hidden).fill(null), ...found],
     ...(limit === undefined ? {} : { limit }),
   };
+}
+
+/** As many parts, from the first, as begin before `visible`. */
+function hiddenPoints(
+  visible: number,
+  { from, to, points }: { readonly from: number; readonly to: number; readonly points: number },
+): number {
+  return Math.min(points, Math.max(0, Math.ceil(((visible - from) / (to - from)) * points)));
 }

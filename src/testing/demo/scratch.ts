@@ -11,7 +11,7 @@ import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { realpathSync, rmSync, statfsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { readFileSystems } from '../../host/file-systems.ts';
+import { nearestMount, readFileSystems, type FileSystems } from '../../host/file-systems.ts';
 import { readMounts } from '../../host/mounts.ts';
 import type { FileSystemFacts, LimitKey } from '../../limits/limit.ts';
 import { fail, ok, type Result } from '../../units/result.ts';
@@ -70,24 +70,16 @@ function findPlace(): Result<Place> {
   return fail(`no disk has ${(2 * neededBytes) / 2 ** 20} MiB free`);
 }
 
-/** The mount with the longest path that the directory lies in, if it is on a disk. */
-function fileSystemOf(
-  directory: string,
-  fileSystems: readonly FileSystemFacts[],
-): FileSystemFacts | undefined {
+/** The file system that the directory lies in, if it is on a disk and may be written. */
+function fileSystemOf(directory: string, fileSystems: FileSystems): FileSystemFacts | undefined {
   let real: string;
   try {
     real = realpathSync(directory);
   } catch {
     return undefined;
   }
-  const holds = ({ mountPoint }: { mountPoint: string }) =>
-    real === mountPoint || real.startsWith(mountPoint.replace(/\/?$/, '/'));
-  const mount = readMounts(paths)
-    .filter(holds)
-    .reduce((a, b) => (b.mountPoint.length >= a.mountPoint.length ? b : a));
-  if (mount.readOnly) return undefined;
-  return fileSystems.find(({ source, type }) => source === mount.source && type === mount.type);
+  if (nearestMount(real, readMounts(paths))?.readOnly !== false) return undefined;
+  return fileSystems.of(real);
 }
 
 async function makeFiles(directory: string, signal: AbortSignal): Promise<void> {

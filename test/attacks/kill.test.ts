@@ -1,0 +1,152 @@
+/**
+ * What `--kill` and `--force` end, on this machine's kernel: a tenant's own processes, wherever its
+ * cgroup holds others as well. In it must stay alive: root's shell from `su`, its daemons, the command itself.
+ */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyPolicy, releaseAll } from '../../src/agent/life.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { mustApply, policyOf } from '../conformance/suite.ts';
+
+const instance = `bulkhead-kill-${process.pid}`;
+const here = hostHere(instance);
+const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
+const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const [victim, other, subordinate] = [64_221, 64_222, 64_300];
+
+if ('skip' in here) test('killing', { skip: here.skip }, () => {});
+else suite(here.host);
+
+function suite(host: Parameters<typeof releaseAll>[0]): void {
+  const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-kill-'));
+  after(() => rmSync(scratch, { recursive: true }));
+  const started: ChildProcess[] = [];
+  const driver = () => {
+    const probed = host.probe();
+    assert.ok(probed.ok);
+    return probed.value;
+  };
+  const start = (command: string, args: readonly string[]): ChildProcess => {
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    started.push(child);
+    return child;
+  };
+  const asTenant = (uid: number, script: string): ChildProcess =>
+    start(launcher, ['--instance', instance, String(uid), '--', 'sh', '-c', script]);
+  /** As root, in the tenant's cgroups, as a root shell of `su` in its session is. */
+  const asRoot = (uid: number, script: string): ChildProcess => {
+    const joins = driver().tree.hierarchies.map(
+      ({ rootPath }) => `echo $$ >${rootPath}/u${uid}/cgroup.procs`,
+    );
+    return start('sh', ['-c', `${joins.join('; ')}; ${script}`]);
+  };
+  const named = async (child: ChildProcess, name: string) => {
+    while (readFileSync(`/proc/${child.pid}/comm`, 'utf8') !== `${name}\n`) {
+      assert.ok(isAlive(child), `${name} has ended`);
+      await sleep(20);
+    }
+  };
+  const attack = (title: string, body: (context: TestContext) => Promise<void>) =>
+    test(title, async (context) => {
+      try {
+        await body(context);
+      } finally {
+        for (const child of started.splice(0)) child.kill('SIGKILL');
+        releaseAll(host, { kill: true });
+        rmSync(host.paths.runtime, { recursive: true, force: true });
+        rmSync(host.paths.state, { recursive: true, force: true });
+      }
+    });
+
+  attack('--kill ends the tenant, not root in its cgroup, and says who is left', async () => {
+    mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
+    const daemon = asRoot(victim, 'exec sleep 600');
+    const own = asTenant(victim, 'exec sleep 601');
+    await named(daemon, 'sleep');
+    await named(own, 'sleep');
+    const ended = once(own, 'exit');
+    const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), host, {
+      kill: true,
+      force: false,
+    });
+    assert.ok(applied.ok);
+    const message = applied.value.failures[0]?.message ?? '';
+    assert.ok(
+      message.includes(`1 process is in it: ${daemon.pid} (uid 0, "sleep"); --kill ends`),
+      message,
+    );
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    assert.ok(isAlive(daemon), 'the daemon of root was ended');
+    daemon.kill('SIGKILL');
+    await once(daemon, 'exit');
+    mustApply(`<tenant uid="${other}"/>`, host);
+  });
+
+  attack('--kill in a shell within the cgroup ends neither itself nor the shell', async () => {
+    mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
+    const policy = join(scratch, 'policy.xml');
+    writeFileSync(policy, `<bulkhead version="1"><tenant uid="${other}"/></bulkhead>`);
+    const admin = asRoot(
+      victim,
+      `${program} --instance ${instance} apply --kill -p ${policy}; echo "status $?" >&2`,
+    );
+    const said: Buffer[] = [];
+    admin.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
+    const end = (await once(admin, 'close')) as [number | null, string | null];
+    const text = Buffer.concat(said).toString();
+    assert.deepEqual(end, [0, null], text);
+    assert.match(text, /which this command runs in\).*--kill ends the tenant's own alone/);
+    assert.match(text, /status 1/);
+  });
+
+  attack('--kill ends what the tenant runs under a subordinate uid of its own', async () => {
+    mustApply(`<tenant uid="${victim}"/>`, host);
+    const outer = asTenant(victim, 'exec unshare --user sleep 600');
+    await named(outer, 'sleep');
+    // What newuidmap does for a user: the map is written from outside, by root.
+    writeFileSync(`/proc/${outer.pid}/uid_map`, `0 ${victim} 1\n1 ${subordinate} 10\n`);
+    writeFileSync(`/proc/${outer.pid}/gid_map`, `0 ${victim} 1\n`);
+    const enter = `--user --target ${outer.pid} --setuid 1 --setgid 0`;
+    const inner = asRoot(victim, `exec nsenter ${enter} sleep 600`);
+    await named(inner, 'sleep');
+    const status = readFileSync(`/proc/${inner.pid}/status`, 'utf8');
+    assert.ok(status.includes(`\nUid:\t${subordinate}\t`), status);
+    const ends = Promise.all([once(outer, 'exit'), once(inner, 'exit')]);
+    mustApply('', host, { kill: true, force: false });
+    assert.deepEqual(await ends, [
+      [null, 'SIGKILL'],
+      [null, 'SIGKILL'],
+    ]);
+  });
+
+  attack("--force ends the tenant's largest process, not root's larger one", async (context) => {
+    if (driver().capabilities.driver === 'cgroup2') {
+      context.skip('there the kernel chooses whom it ends');
+      return;
+    }
+    const limit = (text: string) => `<tenant uid="${victim}"><memory limit="${text}"/></tenant>`;
+    mustApply(limit('300MiB'), host);
+    const used = () => (driver().memoryInUse(`u${victim}`) ?? 0) / 2 ** 20;
+    const holds = (mebibytes: number) =>
+      `exec ${process.execPath} -e "globalThis.kept = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setInterval(() => {}, 1e6)"`;
+    const daemon = asRoot(victim, holds(90));
+    while (used() < 90) await sleep(50);
+    const own = asTenant(victim, holds(40));
+    while (used() < 130) await sleep(50);
+    const ended = once(own, 'exit');
+    const applied = applyPolicy(policyOf(limit('64MiB')), host, { kill: false, force: true });
+    assert.ok(applied.ok);
+    assert.match(applied.value.failures[0]?.message ?? '', /are in use and cannot be reclaimed/);
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    assert.ok(isAlive(daemon), 'the daemon of root was ended');
+  });
+}
+
+const isAlive = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { continued, type Tenancy } from '../../src/usage/tenancy.ts';
+
+describe('continued()', () => {
+  const known: Tenancy = { name: 'ann', home: '12.500', since: 1_000 };
+
+  test('goes on while the name and the home directory are the same', () => {
+    assert.equal(continued(known, { name: 'ann', home: '12.500' }, 2_000), known);
+  });
+
+  test('begins anew with another name, another home directory, or nobody before', () => {
+    for (const [before, now] of [
+      [known, { name: 'ben', home: '12.500' }],
+      [known, { name: 'ann', home: '12.900' }],
+      [undefined, { name: 'ann', home: '12.500' }],
+    ] as const) {
+      assert.deepEqual(continued(before, now, 2_000), { ...now, since: 2_000 });
+    }
+  });
+
+  test('goes on where the home directory cannot be told now, and remembers the one before', () => {
+    assert.equal(continued(known, { name: 'ann', home: undefined }, 2_000), known);
+  });
+
+  test('learns the home directory once it can be told', () => {
+    const before: Tenancy = { ...known, home: undefined };
+    assert.deepEqual(continued(before, { name: 'ann', home: '12.500' }, 2_000), known);
+  });
+});

@@ -1,0 +1,154 @@
+/**
+ * Disk quotas by the agent in its unit of systemd, started before there was a policy; and a tenant that
+ * mounts FUSE over its own home with the real fusermount3, to lose its quota or to make the agent wait.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, suite, test } from 'node:test';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/attacks-quota.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const minutes = (count: number) => count * 60_000;
+const disk = '/dev/disk/by-id/virtio-data';
+const held = '<agent interval="2s"/><tenant user="quinn"><disk space="2MiB" files="20"/></tenant>';
+
+suite('quotas in the sandbox of the unit', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const policy = (body: string) =>
+    guest.succeed(
+      'mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.new && mv /etc/bulkhead/policy.new /etc/bulkhead/policy.xml',
+      { input: `<bulkhead version="1">${body}</bulkhead>\n` },
+    );
+  const until = (what: string) =>
+    guest.succeed(
+      `for i in $(seq 300); do ${what} && exit 0; sleep 0.2; done; bulkhead status >&2; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
+      { timeoutMs: minutes(4) },
+    );
+  /** Limits of space, in KiB, and of files, by the kernel's word. */
+  const quota = (words: string) =>
+    `test "$(repquota -u -O csv ${disk} | awk -F, '$1 == "quinn" { print $6, $10 }')" = "${words}"`;
+  const inForce = `bulkhead status --json | grep -q '"state": *"in force"'`;
+  const bulkhead = (words: string) => guest.run(`bulkhead ${words}`, { timeoutMs: minutes(3) });
+  /** What the host can hold, and on which disks. */
+  const abilities = async () => {
+    const { devices, limits } = JSON.parse((await bulkhead('doctor --json')).stdout) as Record<
+      'devices' | 'limits',
+      unknown
+    >;
+    return { devices, limits };
+  };
+  const mountOverHome = async (options = '') => {
+    await guest.succeed(
+      `setsid runuser -u quinn -- sh -c 'cd / && exec /usr/local/bin/fuse-hang /home/quinn ${disk} ${options}' > /tmp/fuse.out 2>&1 < /dev/null & `,
+    );
+    await until('grep -q mounted /tmp/fuse.out');
+    assert.match(await guest.succeed('grep " /home/quinn " /proc/self/mountinfo'), /- fuse/);
+  };
+  const unmount = () =>
+    guest.succeed(
+      'pkill -x -KILL fuse-hang; umount -l /home/quinn; rm /tmp/fuse.out; ! grep " /home/quinn " /proc/self/mountinfo',
+    );
+
+  before(
+    async () => {
+      guest = await startGuest(image);
+      await guest.copyProject();
+      await installBuilt(guest);
+      const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-'));
+      try {
+        const server = join(scratch, 'fuse-hang');
+        const source = fileURLToPath(new URL('../attacks/fuse-hang.c', import.meta.url));
+        execFileSync('gcc', ['-static', '-O2', '-o', server, source]);
+        await guest.succeed(
+          'base64 -d > /usr/local/bin/fuse-hang; chmod 755 /usr/local/bin/fuse-hang',
+          {
+            input: readFileSync(server).toString('base64'),
+          },
+        );
+      } finally {
+        rmSync(scratch, { recursive: true });
+      }
+      await guest.succeed(
+        `modprobe fuse; echo user_allow_other > /etc/fuse.conf
+         mkfs.ext4 -q -F -O quota -E quotatype=usrquota ${disk} &&
+         mount -o usrquota ${disk} /home && useradd -m -s /bin/sh quinn &&
+         rm -f /etc/bulkhead/policy.xml &&
+         cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && systemctl daemon-reload`,
+        { timeoutMs: minutes(2) },
+      );
+      await guest.succeed('systemctl start bulkhead', { timeoutMs: minutes(3) });
+    },
+    { timeout: minutes(8) },
+  );
+  after(() => guest[Symbol.asyncDispose]());
+
+  test(
+    'the agent that was started without a policy applies its first one',
+    { timeout: minutes(6) },
+    async () => {
+      assert.equal(
+        await guest.succeed('ls /etc/systemd/system/bulkhead-tenants.service 2>/dev/null || true'),
+        '',
+      );
+      await policy(held);
+      await until(inForce);
+      await until(quota('2048 20'));
+      assert.equal(await guest.succeed('systemctl is-active bulkhead-tenants.service'), 'active\n');
+      assert.equal((await bulkhead('verify')).status, 0);
+    },
+  );
+
+  test('a FUSE mount over the own home lifts no quota', { timeout: minutes(6) }, async () => {
+    const before = await abilities();
+    await mountOverHome();
+    const applied = await bulkhead('apply');
+    assert.match(applied.stdout, /Nothing to change/, applied.stderr);
+    await guest.succeed('useradd -m -s /bin/sh passerby');
+    await until(`journalctl -u bulkhead --no-pager | grep -q . && ${inForce}`);
+    await guest.succeed(quota('2048 20'));
+    assert.deepEqual(await abilities(), before);
+    await unmount();
+  });
+
+  test('one that everybody may open makes nobody wait', { timeout: minutes(8) }, async () => {
+    await mountOverHome('allow_other');
+    await policy(held.replace('2MiB', '3MiB'));
+    await until(quota('3072 20'));
+    assert.equal((await bulkhead('plan')).status, 0);
+    await guest.succeed('systemctl restart bulkhead', { timeoutMs: minutes(3) });
+    await until(inForce);
+    assert.equal((await bulkhead('verify')).status, 0);
+    await guest.succeed(quota('3072 20'));
+    await unmount();
+  });
+
+  test(
+    'a file system that is not there now is no reason to forget its quotas',
+    { timeout: minutes(6) },
+    async () => {
+      await guest.succeed('systemctl stop bulkhead; umount /home');
+      const applied = await bulkhead('apply');
+      assert.equal(applied.status, 1);
+      assert.match(applied.stderr, /Cannot find the file system with quotas that was at \/home/);
+      await guest.succeed(`mount -o usrquota ${disk} /home`);
+      await guest.succeed(quota('3072 20'));
+      assert.equal((await bulkhead('verify')).status, 0);
+      await policy('<tenant user="quinn"/>');
+      assert.equal((await bulkhead('apply')).status, 0);
+      await guest.succeed(quota('0 0'));
+      assert.equal((await bulkhead('release')).status, 0);
+      assert.equal(await guest.succeed('cat /var/lib/bulkhead/quotas'), '');
+    },
+  );
+});
