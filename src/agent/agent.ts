@@ -9,6 +9,7 @@ import { AccountNames } from '../host/account-names.ts';
 import type { Driver } from '../host/driver.ts';
 import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
 import { lockFile } from '../host/flock.ts';
+import type { HandedSocket } from '../host/handed-sockets.ts';
 import type { Host } from '../host/host.ts';
 import type { Notifier } from '../host/notify.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -25,7 +26,7 @@ import { fail, ok, type Result } from '../units/result.ts';
 import { Alerting } from './alerting.ts';
 import type { AgentContext } from './answers/context.ts';
 import { topRows } from './answers/top.ts';
-import { pidsOf } from './answers/processes.ts';
+import { processesOf } from './answers/processes.ts';
 import { socketOf } from './client.ts';
 import { PolicyKeeper } from './keeper.ts';
 import { Live } from './live.ts';
@@ -36,7 +37,7 @@ import { Meter } from './meter.ts';
 import { ConnectorPlacement, placementTargets } from './placement.ts';
 import { placerTree } from '../host/placer/tree.ts';
 import { Recorder } from './recorder.ts';
-import { Roster } from './roster.ts';
+import { Roster, type Entry } from './roster.ts';
 import { makeApi, type Api } from './routes.ts';
 import { ControlServer } from './server.ts';
 import { describeAgent } from './status.ts';
@@ -50,6 +51,8 @@ export interface AgentOptions {
   readonly log: Log;
   readonly notifier: Notifier;
   readonly version: string;
+  /** What a service manager listens on for this agent. */
+  readonly handed?: readonly HandedSocket[];
 }
 
 /** A group that vanished is made again at most this often. */
@@ -127,7 +130,7 @@ export class Agent implements AsyncDisposable {
       }),
     );
     this.#api = makeApi(() => this.#context(), log);
-    this.#tcp = cleanup.use(new TcpDoor(this.#api, log));
+    this.#tcp = cleanup.use(new TcpDoor(this.#api, log, options.handed));
     this.#lveInfo = new LveInfo(paths, log);
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
     // Ends first: it is who sets the others to work.
@@ -166,9 +169,9 @@ export class Agent implements AsyncDisposable {
       live: this.#live,
       log: this.#options.log,
       roster: () => this.#roster,
-      pids: (entry: Parameters<typeof pidsOf>[0]) =>
-        this.#driver === undefined ? [] : pidsOf(entry, this.#roster, this.#driver.driver),
-      memoryCgroup: (entry: Parameters<typeof pidsOf>[0]) => this.#memoryCgroup(entry.group),
+      processes: (entry: Parameters<typeof processesOf>[0]) =>
+        this.#driver === undefined ? [] : processesOf(entry, this.#roster, this.#driver.driver),
+      memoryCgroup: (entry: Entry) => this.#memoryCgroup(entry.group),
       told: (incidents: Parameters<Alerting['consider']>[0]) => this.#alerting.consider(incidents),
     };
     return new Recorder(parts, now());

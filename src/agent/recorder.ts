@@ -4,7 +4,7 @@
  * Nothing here may hold up or stop the agent. A store that cannot be written is reported once, and
  * the limits go on holding; incidents that could not be written are written when it works again.
  */
-import type { EvidenceReader } from '../host/evidence/evidence-reader.ts';
+import type { EvidenceReader, ProcessSet } from '../host/evidence/evidence-reader.ts';
 import { KernelLog, type OomKill } from '../host/kernel-log.ts';
 import type { HistorySettings } from '../policy/settings.ts';
 import type { EventStore } from '../store/event-store.ts';
@@ -20,6 +20,7 @@ import {
 import type { Incident, Snapshot } from '../usage/incident.ts';
 import type { Member } from '../usage/member.ts';
 import type { Tick } from '../usage/tick.ts';
+import { countOf } from './answers/processes.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
 import type { Entry, Roster } from './roster.ts';
@@ -35,7 +36,7 @@ export interface RecorderParts {
   readonly live: Live;
   readonly log: Log;
   readonly roster: () => Roster;
-  readonly pids: (entry: Entry) => readonly number[];
+  readonly processes: (entry: Entry) => readonly ProcessSet[];
   /** Its cgroup from the top of the hierarchy that limits memory: `/bulkhead/u1001`. */
   readonly memoryCgroup: (entry: Entry) => string | undefined;
   /** Told of the incidents that have begun or gone on in a tick. */
@@ -171,17 +172,17 @@ export class Recorder implements Disposable {
   }
 
   async #snapshot(incident: OpenIncident, kills: readonly OomKill[], at: number): Promise<void> {
-    const { roster, pids, evidence, live, events, log } = this.#parts;
+    const { roster, evidence, live, events, log } = this.#parts;
     const entry = roster().entries.get(incident.member);
     if (entry === undefined) return;
-    const all = pids(entry);
+    const all = this.#parts.processes(entry);
     const usage = live.usage(incident.member);
     const processes = await evidence.read(all, mostProcesses);
     const killed = this.#killedOf(entry, kills);
     const snapshot: Snapshot = {
       at,
       processes,
-      processCount: all.length,
+      processCount: countOf(all),
       usage,
       ...(killed === undefined ? {} : { killed }),
     };

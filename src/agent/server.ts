@@ -1,136 +1,130 @@
 /**
  * The door to the agent: HTTP on a unix socket, where the kernel says who is at the other end, and
- * on a TCP address of this host for those who send the administrator's token.
+ * on TCP addresses of this host for those who send the administrator's token.
  *
- * Everything is bounded: connections in all and per uid, the time a request and an answer may take,
- * headers, bodies (none is read). A tenant that opens what it can get never keeps root out.
+ * Everything is bounded: connections (peers.ts, token-bearers.ts), one request each and its time
+ * (connection.ts), headers. No request has a body, so one that announces any is refused and its
+ * connection ended, unread.
  */
-import { timingSafeEqual, createHash } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { peerUid } from '../host/sockets.ts';
 import { errnoOf } from '../host/errno.ts';
+import type { Admission } from './admission.ts';
+import { Connection } from './connection.ts';
+import { Peers } from './peers.ts';
 import type { Api } from './routes.ts';
+import { TokenBearers } from './token-bearers.ts';
 import type { Viewer } from './viewer.ts';
 
-const mostConnections = 512;
-/** Kept for root when tenants have taken the rest. */
-const keptForRoot = 128;
-const mostPerUid = 16;
-const requestMilliseconds = 10_000;
+/** An address, or a socket that listens on one already; it is closed with the server. */
+export type Place = { readonly host: string; readonly port: number } | { readonly fd: number };
+
 /** Of silence, also while an answer is not taken; longer than a look into history may last. */
 const idleMilliseconds = 40_000;
-const backlog = 1024;
-
-type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+const mostHeaderBytes = 16 * 1024;
+const socketBacklog = 1024;
+const tcpBacklog = 128;
 
 export class ControlServer implements AsyncDisposable {
-  readonly #servers: Server[] = [];
-  readonly #api: Api;
-  readonly #connections = new Map<number, number>();
-  #open = 0;
+  readonly #cleanup = new AsyncDisposableStack();
+  readonly #connections = new WeakMap<Duplex, Connection>();
+  readonly #viewers = new WeakMap<IncomingMessage, Viewer>();
+  readonly #respond: (request: IncomingMessage, response: ServerResponse) => unknown;
 
   constructor(api: Api) {
-    this.#api = api;
+    this.#respond = getRequestListener(
+      (request, env) => {
+        const { incoming } = env as { incoming: IncomingMessage };
+        return api.fetch(request, { viewer: this.#viewers.get(incoming) });
+      },
+      { overrideGlobalObjects: false },
+    );
   }
 
   /** For everybody of this host; what they see depends on who they are. */
   async listenOnSocket(path: string): Promise<void> {
     rmSync(path, { force: true });
-    const viewers = new WeakMap<Socket, Viewer>();
-    const server = this.#server((request) => viewers.get(request.socket));
-    server.on('connection', (socket: Socket) => {
-      const uid = this.#admit(socket);
-      if (uid !== undefined) viewers.set(socket, { kind: 'uid', uid });
-    });
-    await listening(server, { path, backlog });
+    await listening(this.#server(new Peers()), { path, backlog: socketBacklog });
     chmodSync(path, 0o666);
   }
 
-  /** `token` is compared in constant time. */
-  async listenOnTcp(host: string, port: number, token: string): Promise<void> {
-    const expected = digest(`Bearer ${token}`);
-    const server = this.#server((request) => {
-      const given = digest(request.headers.authorization ?? '');
-      return timingSafeEqual(given, expected) ? { kind: 'token' } : undefined;
-    });
-    server.maxConnections = keptForRoot;
-    await listening(server, { host, port });
+  /** May be called for several places. */
+  async listenOnTcp(place: Place, token: string): Promise<void> {
+    const admission = this.#cleanup.use(new TokenBearers(token));
+    await listening(this.#server(admission), { ...place, backlog: tcpBacklog });
   }
 
-  /** The uid at the other end, once there is room for it. */
-  #admit(socket: Socket): number | undefined {
-    const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-    const uid = fd < 0 ? undefined : peerUid(fd);
-    if (uid === undefined || !this.#hasRoom(uid)) {
-      socket.destroy();
-      return undefined;
-    }
-    this.#open++;
-    this.#connections.set(uid, (this.#connections.get(uid) ?? 0) + 1);
-    socket.once('close', () => this.#leave(uid));
-    return uid;
-  }
-
-  #hasRoom(uid: number): boolean {
-    if (uid === 0) return this.#open < mostConnections;
-    if ((this.#connections.get(uid) ?? 0) >= mostPerUid) return false;
-    return this.#open < mostConnections - keptForRoot;
-  }
-
-  #leave(uid: number): void {
-    this.#open--;
-    const left = (this.#connections.get(uid) ?? 1) - 1;
-    if (left === 0) this.#connections.delete(uid);
-    else this.#connections.set(uid, left);
-  }
-
-  #server(viewerOf: (request: IncomingMessage) => Viewer | undefined): Server {
-    const listener = this.#listener(viewerOf);
-    const server = createServer(
-      { maxHeaderSize: 16 * 1024, requestTimeout: requestMilliseconds },
-      listener,
-    );
-    server.headersTimeout = requestMilliseconds;
-    server.keepAliveTimeout = 2000;
+  #server(admission: Admission): Server {
+    const server = createServer({ maxHeaderSize: mostHeaderBytes });
     server.timeout = idleMilliseconds;
     server.on('timeout', (socket: Socket) => socket.destroy());
-    server.on('clientError', refuse);
-    this.#servers.push(server);
+    server.on('connection', (socket: Socket) => {
+      if (admission.admit(socket)) this.#connections.set(socket, new Connection(socket));
+      else socket.destroy();
+    });
+    const answer = (request: IncomingMessage, response: ServerResponse) =>
+      this.#answer(request, response, admission);
+    server.on('request', answer);
+    // Without these two, Node.js would ask for the body, or answer and read it.
+    server.on('checkContinue', answer);
+    server.on('checkExpectation', answer);
+    server.on('clientError', (error, socket) => this.#refuse(error, socket));
+    this.#cleanup.defer(() => closed(server));
     return server;
   }
 
-  #listener(viewerOf: (request: IncomingMessage) => Viewer | undefined): Listener {
-    const listener = getRequestListener(
-      (request, env) => {
-        const { incoming } = env as { incoming: IncomingMessage };
-        return this.#api.fetch(request, { viewer: viewerOf(incoming) });
-      },
-      { overrideGlobalObjects: false },
-    );
-    return (request, response) => void listener(request, response);
+  #answer(request: IncomingMessage, response: ServerResponse, admission: Admission): void {
+    const { socket } = request;
+    if (this.#connections.get(socket)?.ask() !== true) {
+      socket.destroy();
+      return;
+    }
+    response.shouldKeepAlive = false;
+    if (hasBody(request)) {
+      end(socket, response, 413, 'Send no body: no request has one');
+      return;
+    }
+    const identity = admission.identify(request);
+    if (identity === 'too many') {
+      end(socket, response, 503, 'Too many are being answered; ask again later');
+      return;
+    }
+    if (identity !== 'nobody') this.#viewers.set(request, identity);
+    void this.#respond(request, response);
+  }
+
+  /** What is no HTTP, or has more head than is read. */
+  #refuse(error: Error, socket: Duplex): void {
+    const status = errnoOf(error) === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
+    if (!socket.writable || this.#connections.get(socket)?.hasAsked === true) socket.destroy();
+    else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#servers.map(closed));
+    await this.#cleanup.disposeAsync();
   }
 }
 
-/** What is no HTTP, or has more head than is read. */
-function refuse(error: Error, socket: Duplex): void {
-  const status = errnoOf(error) === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
-  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
-  else socket.destroy();
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
 
-const digest = (text: string) => createHash('sha256').update(text).digest();
+/** A short answer, and the end of the connection as soon as it is out. */
+function end(socket: Socket, response: ServerResponse, status: number, error: string): void {
+  const text = JSON.stringify({ error });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text, () => socket.destroy());
+}
 
 function listening(
   server: Server,
-  where: { path: string; backlog: number } | { host: string; port: number },
+  where: (Place | { readonly path: string }) & { readonly backlog: number },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

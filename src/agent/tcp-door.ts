@@ -1,20 +1,37 @@
-/** The API over TCP, for programs that cannot open a unix socket, such as Prometheus. */
-import type { AgentSettings } from '../policy/settings.ts';
+/**
+ * The API over TCP, for programs that cannot open a unix socket, such as Prometheus.
+ *
+ * On every loopback address or on none: where somebody else had the port of one of them, a client
+ * that tries that one first would hand over its token. What a service manager listens on already is
+ * taken from it.
+ */
+import type { HandedSocket } from '../host/handed-sockets.ts';
+import { errnoOf, reasonOf } from '../host/errno.ts';
 import { readSecret } from '../host/secret-file.ts';
-import { reasonOf } from '../host/errno.ts';
-import type { Api } from './routes.ts';
+import type { AgentSettings } from '../policy/settings.ts';
 import type { Log } from './log.ts';
-import { ControlServer } from './server.ts';
+import type { Api } from './routes.ts';
+import { ControlServer, type Place } from './server.ts';
+
+type Listen = NonNullable<AgentSettings['listen']>;
+
+/** Somebody else may have the port, and give it back. */
+const retryMilliseconds = 10_000;
+const loopbacks = ['127.0.0.1', '::1'];
 
 export class TcpDoor implements AsyncDisposable {
   readonly #api: Api;
   readonly #log: Log;
+  readonly #handed: readonly HandedSocket[];
   #open: { readonly written: string; readonly server: ControlServer } | undefined;
   #turn: Promise<void> = Promise.resolve();
+  #retry: NodeJS.Timeout | undefined;
+  #problem: string | undefined;
 
-  constructor(api: Api, log: Log) {
+  constructor(api: Api, log: Log, handed: readonly HandedSocket[] = []) {
     this.#api = api;
     this.#log = log;
+    this.#handed = handed;
   }
 
   /** Opens, moves or closes it as the settings say. */
@@ -23,24 +40,56 @@ export class TcpDoor implements AsyncDisposable {
     return this.#turn;
   }
 
-  async #follow({ listen, tokenFile }: AgentSettings): Promise<void> {
+  async #follow(settings: AgentSettings): Promise<void> {
+    const { listen, tokenFile } = settings;
+    clearTimeout(this.#retry);
     const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
     if (listen !== undefined && token?.ok === false) this.#log.error(token.error);
     const secret = token?.ok === true ? token.value : undefined;
-    const written = JSON.stringify([listen, secret]);
+    const written = JSON.stringify([listen?.host, listen?.port, secret]);
     if (this.#open?.written === written) return;
     await this.#close();
     if (listen === undefined || secret === undefined) return;
-    const server = new ControlServer(this.#api);
-    try {
-      await server.listenOnTcp(listen.host, listen.port, secret);
-      this.#open = { written, server };
-      this.#log.info(`Serving metrics and the API on ${listen.host} port ${listen.port}`);
-    } catch (error) {
-      this.#log.error(
-        `Cannot serve the API on ${listen.host} port ${listen.port}: ${reasonOf(error)}`,
-      );
+    const opened = await this.#listen(listen, secret);
+    if (typeof opened !== 'string') {
+      this.#open = { written, server: opened };
+      this.#problem = undefined;
+      return;
     }
+    if (opened !== this.#problem) this.#log.error(opened);
+    this.#problem = opened;
+    this.#retry = setTimeout(() => void this.follow(settings), retryMilliseconds).unref();
+  }
+
+  /** A server on all of the addresses, or why there is none. */
+  async #listen(listen: Listen, secret: string): Promise<ControlServer | string> {
+    const server = new ControlServer(this.#api);
+    const hosts = [...new Set([listen.host, ...loopbacks])];
+    const served: string[] = [];
+    let handed = 0;
+    for (const host of hosts) {
+      const place = this.#place(host, listen.port);
+      if ('fd' in place) handed++;
+      try {
+        await server.listenOnTcp(place, secret);
+        served.push(host);
+      } catch (error) {
+        if (host !== listen.host && isNoAddress(error)) continue;
+        await server[Symbol.asyncDispose]();
+        return `Cannot serve the API on ${host} port ${listen.port}: ${reasonOf(error)}; it is served on no address, since who has that one could collect the token`;
+      }
+    }
+    const kept = handed === served.length ? ', which the service manager keeps' : '';
+    this.#log.info(
+      `Serving metrics and the API on ${served.join(' and ')}, port ${listen.port}${kept}`,
+    );
+    return server;
+  }
+
+  #place(host: string, port: number): Place {
+    const handed = this.#handed.find((each) => each.host === host && each.port === port);
+    const fd = handed?.copy();
+    return fd === undefined ? { host, port } : { fd };
   }
 
   async #close(): Promise<void> {
@@ -50,7 +99,13 @@ export class TcpDoor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#retry);
     await this.#turn;
+    clearTimeout(this.#retry);
     await this.#close();
   }
 }
+
+/** Such as where IPv6 is off. */
+const isNoAddress = (error: unknown) =>
+  ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errnoOf(error) ?? '');

@@ -1,6 +1,7 @@
 /** `bulkhead agent`: the daemon. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { handedSockets } from '../host/handed-sockets.ts';
 import { linuxHost } from '../host/host.ts';
 import type { LogFormat } from '../agent/log.ts';
 import { serviceNotifier } from '../host/notify.ts';
@@ -28,6 +29,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   // Only this command needs what they bring.
   const { Agent } = await import('../agent/agent.ts');
   const { makeLog } = await import('../agent/log.ts');
+  const handed = handedSockets(process.env);
   using notifier = serviceNotifier(process.env);
   const stopped = signalled(['SIGINT', 'SIGTERM']);
   const started = await Agent.start({
@@ -36,6 +38,7 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
     log: makeLog(options.log satisfies LogFormat, process.env),
     notifier,
     version: version(),
+    handed,
   });
   if (!started.ok) {
     complain(started.error);

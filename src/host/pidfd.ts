@@ -40,7 +40,7 @@ export function openProcess(pid: number): Result<OpenProcess, ErrnoName> {
   const read = (file: string) => readProcessFile(at(file));
   const isThere = () => {
     const error = sendSignal(fd, 0);
-    return error === 'ENOSYS' ? read('stat').ok : error !== 'ESRCH';
+    return error === 'ENOSYS' ? read('status').ok : error !== 'ESRCH';
   };
   return ok({
     pid,
@@ -69,7 +69,7 @@ function signalByNumber(
   name: NodeJS.Signals,
   read: OpenProcess['read'],
 ): ErrnoName | undefined {
-  const still = read('stat');
+  const still = read('status');
   if (!still.ok) return still.error;
   try {
     process.kill(pid, name);

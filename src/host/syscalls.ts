@@ -175,6 +175,21 @@ export function setFileFlags(fd: number, flags: number): ErrnoName | undefined {
   return failed(cFcntl(fd, F_SETFL, flags));
 }
 
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const F_DUPFD_CLOEXEC = 1030;
+
+/** Keeps a descriptor from the programs that this process starts. Source: fcntl(2). */
+export function closeOnExec(fd: number): ErrnoName | undefined {
+  return failed(cFcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+/** Another descriptor of the same open file, which no program that is started gets. */
+export function duplicateDescriptor(fd: number): Opened {
+  const copy = Number(cFcntl(fd, F_DUPFD_CLOEXEC, 3));
+  return copy >= 0 ? { fd: copy } : { error: errnoName(koffi.errno()) };
+}
+
 export function openSocket(domain: number, type: number, protocol: number): Opened {
   const fd = Number(cSocket(domain, type, protocol));
   return fd >= 0 ? { fd } : { error: errnoName(koffi.errno()) };

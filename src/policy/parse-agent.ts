@@ -24,7 +24,7 @@ export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentS
   const read = new AttributeReader(element, diagnostics);
   const [history] = children(element, 'history');
   const [alerts] = children(element, 'alerts');
-  const listen = read.parsed('listen', parseEndpoint);
+  const listen = read.parsed('listen', parseListen);
   const tokenFile = read.parsed('token', parsePath);
   if (listen !== undefined && tokenFile === undefined) {
     diagnostics.error(
@@ -167,8 +167,12 @@ function parseEndpoint(text: string): Result<{ host: string; port: number }> {
   return { ok: true, value: { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port } };
 }
 
-const isLoopback = (host: string) =>
-  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+/** A name would be looked up, and stand for one of two addresses. */
+function parseListen(text: string): Result<{ host: string; port: number }> {
+  return parseEndpoint(text.replace(/^localhost:/, '127.0.0.1:'));
+}
+
+const isLoopback = (host: string) => host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 function parsePath(text: string): Result<string> {
   if (/^\/[^\p{Cc}]*$/u.test(text)) return { ok: true, value: text };

@@ -280,9 +280,9 @@ function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
     case 'cpu':
       return growth(evidence, (each) => each.cpuSeconds);
     case 'read':
-      return growth(evidence, (each) => each.readBytes);
+      return growth(evidence, (each) => each.readBytes ?? 0);
     case 'write':
-      return growth(evidence, (each) => each.writeBytes);
+      return growth(evidence, (each) => each.writeBytes ?? 0);
     case 'memory':
       return standing(fullest(evidence, memoryOf), (each) => each.memoryBytes);
     case 'processes':

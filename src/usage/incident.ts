@@ -40,9 +40,9 @@ export interface ProcessEvidence {
   readonly cpuSeconds: number;
   /** Resident memory in bytes. */
   readonly memoryBytes: number;
-  /** From and to disks since it started, in bytes. */
-  readonly readBytes: number;
-  readonly writeBytes: number;
+  /** From and to disks since it started, in bytes; absent where that could not be read. */
+  readonly readBytes?: number;
+  readonly writeBytes?: number;
   readonly ageSeconds: number;
 }
 

@@ -35,8 +35,8 @@ else {
     () => {
       const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-'));
       try {
-        const server = join(scratch, 'fuse-hang');
-        const source = fileURLToPath(new URL('./fuse-hang.c', import.meta.url));
+        const server = join(scratch, 'fuse-mount');
+        const source = fileURLToPath(new URL('./fuse-mount.c', import.meta.url));
         execFileSync('gcc', ['-O2', '-Wall', '-Werror', '-o', server, source]);
         const home = join(scratch, 'home');
         mkdirSync(home);

@@ -50,14 +50,14 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
   };
   const mountOverHome = async (options = '') => {
     await guest.succeed(
-      `setsid runuser -u quinn -- sh -c 'cd / && exec /usr/local/bin/fuse-hang /home/quinn ${disk} ${options}' > /tmp/fuse.out 2>&1 < /dev/null & `,
+      `setsid runuser -u quinn -- sh -c 'cd / && exec /usr/local/bin/fuse-mount /home/quinn ${disk} ${options}' > /tmp/fuse.out 2>&1 < /dev/null & `,
     );
     await until('grep -q mounted /tmp/fuse.out');
     assert.match(await guest.succeed('grep " /home/quinn " /proc/self/mountinfo'), /- fuse/);
   };
   const unmount = () =>
     guest.succeed(
-      'pkill -x -KILL fuse-hang; umount -l /home/quinn; rm /tmp/fuse.out; ! grep " /home/quinn " /proc/self/mountinfo',
+      'pkill -x -KILL fuse-mount; umount -l /home/quinn; rm /tmp/fuse.out; ! grep " /home/quinn " /proc/self/mountinfo',
     );
 
   before(
@@ -67,11 +67,11 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
       await installBuilt(guest);
       const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-'));
       try {
-        const server = join(scratch, 'fuse-hang');
-        const source = fileURLToPath(new URL('../attacks/fuse-hang.c', import.meta.url));
+        const server = join(scratch, 'fuse-mount');
+        const source = fileURLToPath(new URL('../attacks/fuse-mount.c', import.meta.url));
         execFileSync('gcc', ['-static', '-O2', '-o', server, source]);
         await guest.succeed(
-          'base64 -d > /usr/local/bin/fuse-hang; chmod 755 /usr/local/bin/fuse-hang',
+          'base64 -d > /usr/local/bin/fuse-mount; chmod 755 /usr/local/bin/fuse-mount',
           {
             input: readFileSync(server).toString('base64'),
           },

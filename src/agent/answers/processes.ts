@@ -1,5 +1,6 @@
 /** `GET /v1/tenants/NAME/processes`: what runs there now. */
 import type { Driver } from '../../host/driver.ts';
+import type { ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import type { Entry, Roster } from '../roster.ts';
 import type { LiveProcess, ProcessesAnswer } from '../api.ts';
 import { maySeeCommands } from '../viewer.ts';
@@ -12,20 +13,26 @@ export async function answerProcesses(question: Question, name: string): Promise
   const { agent, viewer } = question;
   const entry = namedEntry(question, name);
   if (agent.driver === undefined) throw new Refusal(503, 'No policy is in force');
-  const pids = pidsOf(entry, agent.roster, agent.driver);
-  const found = await agent.evidence.read(pids, mostProcesses);
+  const sets = processesOf(entry, agent.roster, agent.driver);
+  const found = await agent.evidence.read(sets, mostProcesses);
   const showCommands = maySeeCommands(viewer, entry);
   const processes = found.map(({ command, ...rest }): LiveProcess => ({
     ...rest,
     ...(showCommands ? { command } : {}),
     cpu: rest.cpuSeconds / Math.max(0.01, rest.ageSeconds),
   }));
-  return { who: entry.who, at: Date.now(), processes, processCount: pids.length };
+  return { who: entry.who, at: Date.now(), processes, processCount: countOf(sets) };
 }
 
 /** The processes of a reseller are those of its tenants. */
-export function pidsOf(entry: Entry, roster: Roster, driver: Driver): readonly number[] {
-  if (entry.who.kind === 'tenant') return driver.processes(entry.group);
-  const tenants = [...roster.entries.values()].filter((each) => each.resellerUid === entry.who.uid);
-  return tenants.flatMap((each) => driver.processes(each.group));
+export function processesOf(entry: Entry, roster: Roster, driver: Driver): readonly ProcessSet[] {
+  const all = [...roster.entries.values()];
+  const tenants =
+    entry.who.kind === 'tenant'
+      ? [entry]
+      : all.filter((each) => each.resellerUid === entry.who.uid);
+  return tenants.map(({ who, group }) => ({ member: who.member, pids: driver.processes(group) }));
 }
+
+export const countOf = (sets: readonly ProcessSet[]) =>
+  sets.reduce((sum, { pids }) => sum + pids.length, 0);

@@ -17,7 +17,7 @@ export type ProcessSort = (typeof processSorts)[number];
 const weights: Readonly<Record<ProcessSort, (process: LiveProcess) => number>> = {
   cpu: ({ cpu }) => cpu,
   memory: ({ memoryBytes }) => memoryBytes,
-  io: ({ readBytes, writeBytes }) => readBytes + writeBytes,
+  io: ({ readBytes = 0, writeBytes = 0 }) => readBytes + writeBytes,
   age: ({ ageSeconds }) => ageSeconds,
   pid: ({ pid }) => -pid,
 };
@@ -34,6 +34,8 @@ export function sortProcesses(
 /** The command, or the name where the command is nobody's business. */
 export const commandText = ({ command, name }: ShownProcess) => harmless(command ?? `[${name}]`);
 
+const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : shortBytes(bytes));
+
 interface ProcessColumn {
   readonly title: string;
   readonly text: (process: ShownProcess) => string;
@@ -47,11 +49,14 @@ const processColumns: readonly ProcessColumn[] = [
   { title: 'THREADS', text: ({ threads }) => String(threads), on: 'wide' },
   { title: 'CPU', text: cpuText },
   { title: 'MEMORY', text: ({ memoryBytes }) => shortBytes(memoryBytes) },
-  { title: 'READ', text: ({ readBytes }) => shortBytes(readBytes), on: 'wide' },
-  { title: 'WRITE', text: ({ writeBytes }) => shortBytes(writeBytes), on: 'wide' },
+  { title: 'READ', text: ({ readBytes }) => bytesText(readBytes), on: 'wide' },
+  { title: 'WRITE', text: ({ writeBytes }) => bytesText(writeBytes), on: 'wide' },
   {
     title: 'I/O',
-    text: ({ readBytes, writeBytes }) => shortBytes(readBytes + writeBytes),
+    text: ({ readBytes, writeBytes }) =>
+      bytesText(
+        readBytes === undefined || writeBytes === undefined ? undefined : readBytes + writeBytes,
+      ),
     on: 'narrow',
   },
   { title: 'AGE', text: ({ ageSeconds }) => duration(ageSeconds) },

@@ -1,35 +1,57 @@
 /**
- * Asks another process to look at processes, since looking at a hostile one may never end.
+ * Asks other processes to look at processes, since looking at a hostile one may never end.
  *
- * It is started when it is needed and ended when it has not been for a minute. One that does not
- * answer in time is killed and left to itself (the kernel may not let go of it), and the question
- * is asked again without arguments. After several of those nobody's arguments are read for a while.
+ * One is started when it is needed and ended when it has not been for a minute. One that hangs is
+ * killed (the kernel may not let go of it), and another goes on after the process at which it hung,
+ * which is passed over from then on. A tenant at whose processes several hung is left without
+ * arguments for a while; others are not, and do not wait: while one seems to hang another is started.
  */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import type { ProcessEvidence } from '../../usage/incident.ts';
-import { scriptBeside, spawnScript } from '../child-script.ts';
+import type { Member } from '../../usage/member.ts';
+import { EvidenceChild } from './evidence-child.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
+import { Hangs } from './hangs.ts';
+import type { Details } from './process-evidence.ts';
 
-const answerMilliseconds = 3000;
 const idleMilliseconds = 60_000;
-/** Hung readers that are put up with before arguments are left alone for `restMilliseconds`. */
-const mostHangs = 3;
-const restMilliseconds = 600_000;
+const mostReaders = 4;
 const mostWaiting = 200;
+/** Of readers that are lost before they have told the facts, which nothing but a defect explains. */
+const mostLosses = 3;
+const lookMilliseconds = 500;
 
-interface Question {
-  readonly request: EvidenceRequest;
-  readonly answer: (processes: readonly ProcessEvidence[]) => void;
+/** Processes of one tenant. */
+export interface ProcessSet {
+  readonly member: Member;
+  readonly pids: readonly number[];
+}
+
+interface Job {
+  readonly id: number;
+  readonly sets: readonly ProcessSet[];
+  readonly most: number;
+  readonly settle: (processes: readonly ProcessEvidence[]) => void;
+  readonly details: Map<number, Details>;
+  facts: readonly ProcessEvidence[] | undefined;
+  /** The process that is being looked at. */
+  at: number | undefined;
+  losses: number;
+}
+
+interface Reader {
+  readonly child: EvidenceChild;
+  job: Job | undefined;
+  /** Where it hung, once it did. */
+  hungAt: Member | undefined;
 }
 
 export class EvidenceReader implements Disposable {
   readonly #proc: string;
-  readonly #waiting: Question[] = [];
-  #child: ChildProcessWithoutNullStreams | undefined;
-  #current: Question | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #hangs: number[] = [];
+  readonly #waiting: Job[] = [];
+  readonly #readers = new Set<Reader>();
+  readonly #hangs = new Hangs();
+  #idle: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
   #lastId = 0;
 
   constructor(proc: string) {
@@ -37,100 +59,135 @@ export class EvidenceReader implements Disposable {
   }
 
   /** The largest of these processes, at most `most`; none where too many have asked before. */
-  read(pids: readonly number[], most: number): Promise<readonly ProcessEvidence[]> {
-    if (pids.length === 0 || this.#waiting.length >= mostWaiting) return Promise.resolve([]);
-    return new Promise((answer) => {
-      const request = { id: ++this.#lastId, pids, most, commands: this.#mayReadCommands() };
-      this.#waiting.push({ request, answer });
+  read(sets: readonly ProcessSet[], most: number): Promise<readonly ProcessEvidence[]> {
+    const isEmpty = sets.every(({ pids }) => pids.length === 0);
+    if (isEmpty || this.#waiting.length >= mostWaiting) return Promise.resolve([]);
+    return new Promise((settle) => {
+      const id = ++this.#lastId;
+      const rest = { facts: undefined, at: undefined, losses: 0 };
+      this.#waiting.push({ id, sets, most, settle, details: new Map(), ...rest });
       this.#next();
     });
   }
 
-  #mayReadCommands(): boolean {
-    const since = performance.now() - restMilliseconds;
-    this.#hangs = this.#hangs.filter((each) => each > since);
-    return this.#hangs.length < mostHangs;
-  }
-
+  /** Gives jobs to readers, and sees to it that one is there for who need not wait. */
   #next(): void {
-    if (this.#current !== undefined) return;
-    clearTimeout(this.#timer);
-    const question = this.#waiting.shift();
-    if (question === undefined) {
-      this.#timer = setTimeout(() => this.#end(), idleMilliseconds).unref();
-      return;
+    clearTimeout(this.#idle);
+    for (;;) {
+      const job = this.#waiting.find((each) => !this.#isBusyWith(each));
+      const reader = job === undefined ? undefined : this.#freeReader();
+      if (job === undefined || reader === undefined) break;
+      this.#waiting.splice(this.#waiting.indexOf(job), 1);
+      this.#give(reader, job);
     }
-    this.#current = question;
-    this.#timer = setTimeout(() => this.#hung(), answerMilliseconds).unref();
-    this.#child ??= this.#start();
-    if (this.#child === undefined) {
-      this.#finish([]);
-      return;
+    clearTimeout(this.#look);
+    if (this.#waiting.length > 0) {
+      this.#look = setTimeout(() => this.#next(), lookMilliseconds).unref();
+    } else if ([...this.#readers].every(({ job }) => job === undefined)) {
+      this.#idle = setTimeout(() => this.#end(), idleMilliseconds).unref();
     }
-    this.#child.stdin.write(`${JSON.stringify(question.request)}\n`);
   }
 
-  #start(): ChildProcessWithoutNullStreams | undefined {
-    const started = spawnScript(scriptBeside(import.meta.url, './main'), [this.#proc]);
-    if (!started.ok) return undefined;
-    const child = started.value;
-    child.on('error', () => this.#gone(child));
-    child.on('exit', () => this.#gone(child));
-    child.stdin.on('error', () => {});
-    child.stderr.resume();
-    createInterface({ input: child.stdout }).on('line', (line) => this.#answered(line));
-    return child;
+  /** A tenant that makes one reader hang does not get another meanwhile. */
+  #isBusyWith({ sets }: Job): boolean {
+    const members = new Set(sets.map(({ member }) => member));
+    return [...this.#readers].some(({ job }) =>
+      job?.sets.some(({ member }) => members.has(member)),
+    );
   }
 
-  #answered(line: string): void {
-    const reply = JSON.parse(line) as EvidenceReply;
-    if (this.#current?.request.id !== reply.id) return;
-    this.#finish(reply.processes);
+  #freeReader(): Reader | undefined {
+    const all = [...this.#readers];
+    const free = all.find(({ job }) => job === undefined);
+    if (free !== undefined) return free;
+    const mayStart = all.length < mostReaders && all.every(({ child }) => child.isSuspicious);
+    return mayStart ? this.#start() : undefined;
   }
 
-  #finish(processes: readonly ProcessEvidence[]): void {
-    const question = this.#current;
-    this.#current = undefined;
-    question?.answer(processes);
+  #start(): Reader | undefined {
+    const child = EvidenceChild.start(this.#proc, {
+      reply: (reply) => this.#receive(reader, reply),
+      lost: (how) => this.#lose(reader, how),
+      exited: () => {
+        if (reader.hungAt !== undefined) this.#hangs.release(reader.hungAt);
+      },
+    });
+    if (child === undefined) {
+      // Too many files are open; there is no evidence then.
+      for (const job of this.#waiting.splice(0)) job.settle([]);
+      return undefined;
+    }
+    const reader: Reader = { child, job: undefined, hungAt: undefined };
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  #give(reader: Reader, job: Job): void {
+    reader.job = job;
+    job.at = undefined;
+    const skip = this.#skipped(job);
+    const { id, most, facts, details } = job;
+    const left = (facts ?? []).flatMap(({ pid }) => (details.has(pid) ? [] : [pid]));
+    const request: EvidenceRequest = { id, most, details: left, skip };
+    const pids = job.sets.flatMap((each) => each.pids);
+    reader.child.ask(facts === undefined ? { ...request, pids } : request);
+  }
+
+  #skipped({ sets }: Job): readonly number[] {
+    return sets.flatMap(({ member, pids }) =>
+      pids.filter((pid) => !this.#hangs.mayRead(member, pid)),
+    );
+  }
+
+  #receive(reader: Reader, reply: EvidenceReply): void {
+    const { job } = reader;
+    if (job?.id !== reply.id) return;
+    if ('facts' in reply) job.facts = reply.facts;
+    else if ('at' in reply) job.at = reply.at;
+    else if ('pid' in reply) {
+      const { pid, id: _, ...details } = reply;
+      job.details.set(pid, details);
+    } else {
+      reader.job = undefined;
+      reader.child.rest();
+      finish(job);
+      this.#next();
+    }
+  }
+
+  #lose(reader: Reader, how: 'hung' | 'ended'): void {
+    this.#readers.delete(reader);
+    const { job } = reader;
+    reader.job = undefined;
+    if (job === undefined) return;
+    const { at } = job;
+    const member = job.sets.find(({ pids }) => at !== undefined && pids.includes(at))?.member;
+    if (how === 'hung' && at !== undefined && member !== undefined) {
+      reader.hungAt = member;
+      this.#hangs.add(member, at);
+    } else job.losses++;
+    if (job.losses >= mostLosses) finish(job);
+    else this.#waiting.push(job);
     this.#next();
   }
 
-  #hung(): void {
-    const question = this.#current;
-    this.#end();
-    this.#hangs.push(performance.now());
-    if (question === undefined) return;
-    this.#current = undefined;
-    if (question.request.commands) {
-      this.#waiting.unshift({ ...question, request: { ...question.request, commands: false } });
-      this.#next();
-    } else {
-      this.#current = question;
-      this.#finish([]);
-    }
-  }
-
-  #gone(child: ChildProcessWithoutNullStreams): void {
-    if (this.#child !== child) return;
-    this.#child = undefined;
-    if (this.#current !== undefined) this.#finish([]);
-  }
-
   #end(): void {
-    const child = this.#child;
-    this.#child = undefined;
-    if (child === undefined) return;
-    child.kill('SIGKILL');
-    child.stdin.destroy();
-    child.stdout.destroy();
-    child.stderr.destroy();
-    child.unref();
+    for (const { child } of this.#readers) child.end();
+    this.#readers.clear();
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#idle);
+    clearTimeout(this.#look);
+    const jobs = [
+      ...this.#waiting.splice(0),
+      ...[...this.#readers].flatMap(({ job }) => job ?? []),
+    ];
     this.#end();
-    for (const { answer } of this.#waiting.splice(0)) answer([]);
-    this.#current?.answer([]);
+    for (const job of jobs) finish(job);
   }
+}
+
+function finish({ facts = [], details, settle }: Job): void {
+  settle(facts.map((each) => ({ ...each, ...details.get(each.pid) })));
 }

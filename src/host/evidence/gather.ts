@@ -1,43 +1,64 @@
-/** The processes that matter most among many: those that use most CPU, and most memory. */
+/**
+ * The processes that matter most among many: those that use most CPU, and most memory.
+ *
+ * What cannot hang is read first, of all of them, and told at once. Then one process after the other
+ * is named and what may hang is read of it, so that whoever asked knows which one it hangs at.
+ *
+ *     {"id":7,"facts":[{"pid":4711,…}]}   {"id":7,"at":4711}   {"id":7,"pid":4711,"command":"php"}
+ *     {"id":7,"done":true}
+ */
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { clockTicksPerSecond, pageBytes } from '../syscalls.ts';
 import { readText } from '../read.ts';
-import { readCommand, readProcess, type ProcFacts } from './process-evidence.ts';
+import { readDetails, readProcess, type Details, type ProcFacts } from './process-evidence.ts';
 
 export interface EvidenceRequest {
   readonly id: number;
-  readonly pids: readonly number[];
+  /** Absent where the facts are known, and only details are missing. */
+  readonly pids?: readonly number[];
   /** As many are kept. */
   readonly most: number;
-  /** Reading arguments may hang; see process-evidence.ts. */
-  readonly commands: boolean;
+  /** Details of these alone, where facts are known. */
+  readonly details: readonly number[];
+  /** Processes of which no details are read. */
+  readonly skip: readonly number[];
 }
 
-export interface EvidenceReply {
-  readonly id: number;
-  readonly processes: readonly ProcessEvidence[];
-}
+export type EvidenceReply = { readonly id: number } & (
+  | { readonly facts: readonly ProcessEvidence[] }
+  | { readonly at: number }
+  | ({ readonly pid: number } & Details)
+  | { readonly done: true }
+);
 
 /** Of a tenant with more, the rest is counted and not looked at. */
 const mostLookedAt = 2000;
 
-export function gatherEvidence(
-  { id, pids, most, commands }: EvidenceRequest,
+export function* gatherEvidence(
+  { id, pids, most, details, skip }: EvidenceRequest,
   proc: string,
-): EvidenceReply {
+): Generator<EvidenceReply> {
+  let wanted = details;
+  if (pids !== undefined) {
+    const facts = largest(processesOf(pids, proc), most);
+    yield { id, facts };
+    wanted = facts.map((each) => each.pid);
+  }
+  const skipped = new Set(skip);
+  for (const pid of wanted) {
+    if (skipped.has(pid)) continue;
+    yield { id, at: pid };
+    yield { id, pid, ...readDetails(proc, pid) };
+  }
+  yield { id, done: true };
+}
+
+function processesOf(pids: readonly number[], proc: string): readonly ProcessEvidence[] {
   const facts = procFacts(proc);
-  const all = pids.slice(0, mostLookedAt).flatMap((pid): readonly ProcessEvidence[] => {
+  return pids.slice(0, mostLookedAt).flatMap((pid): readonly ProcessEvidence[] => {
     const found = readProcess(pid, facts);
     return found === undefined || found.state === 'Z' ? [] : [found];
   });
-  const kept = largest(all, most);
-  if (!commands) return { id, processes: kept };
-  return { id, processes: kept.map((each) => withCommand(each, proc)) };
-}
-
-function withCommand(found: ProcessEvidence, proc: string): ProcessEvidence {
-  const command = readCommand(proc, found.pid);
-  return command === undefined ? found : { ...found, command };
 }
 
 function procFacts(proc: string): ProcFacts {

@@ -1,13 +1,21 @@
 /**
- * Looks at processes, in a process of its own: one line of JSON in, one line out. It may hang at a
+ * Looks at processes, in a process of its own: one line of JSON in, several out. It may hang at a
  * process that wants it to; whoever asked ends it then and starts another.
  */
+import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { gatherEvidence, type EvidenceRequest } from './gather.ts';
 
 const proc = process.argv[2] ?? '/proc';
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const reply = gatherEvidence(JSON.parse(line) as EvidenceRequest, proc);
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
+  for (const reply of gatherEvidence(JSON.parse(line) as EvidenceRequest, proc)) {
+    // At once: what comes next may hang.
+    writeAll(`${JSON.stringify(reply)}\n`);
+  }
+}
+
+function writeAll(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
 }

@@ -5,7 +5,8 @@
  *     read_bytes: 4096                               /proc/PID/io
  *
  * The arguments lie in memory of the process itself: it can be made to hang whoever reads them
- * (a page that its own FUSE server supplies), so only a process that may hang asks for them.
+ * (a page that its own FUSE server supplies). Its I/O is told under a lock that execve holds, also
+ * while it closes files of such a server. So only a process that may hang asks for these two.
  * Source: proc_pid_stat(5), proc_pid_io(5), proc_pid_cmdline(5).
  */
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -24,13 +25,20 @@ export interface ProcFacts {
 export function readProcess(pid: number, facts: ProcFacts): ProcessEvidence | undefined {
   const stat = readText(`${facts.proc}/${pid}/stat`);
   const parsed = stat === undefined ? undefined : parseStat(stat, facts);
-  if (parsed === undefined) return undefined;
-  const io = readText(`${facts.proc}/${pid}/io`) ?? '';
+  return parsed === undefined ? undefined : { ...parsed, command: `[${parsed.name}]` };
+}
+
+export type Details = Partial<Pick<ProcessEvidence, 'command' | 'readBytes' | 'writeBytes'>>;
+
+/** May hang. What cannot be read is absent. */
+export function readDetails(proc: string, pid: number): Details {
+  const io = readText(`${proc}/${pid}/io`);
+  const command = readCommand(proc, pid);
   return {
-    ...parsed,
-    command: `[${parsed.name}]`,
-    readBytes: ioValue(io, 'read_bytes'),
-    writeBytes: ioValue(io, 'write_bytes'),
+    ...(command === undefined ? {} : { command }),
+    ...(io === undefined
+      ? {}
+      : { readBytes: ioValue(io, 'read_bytes'), writeBytes: ioValue(io, 'write_bytes') }),
   };
 }
 
@@ -61,7 +69,7 @@ const ioValue = (text: string, key: string) =>
 const commandBytes = 4096;
 
 /** Absent where the process has none (it is gone, or wiped them); may hang, see above. */
-export function readCommand(proc: string, pid: number): string | undefined {
+function readCommand(proc: string, pid: number): string | undefined {
   try {
     const fd = openSync(`${proc}/${pid}/cmdline`, 'r');
     try {

@@ -1,0 +1,50 @@
+/**
+ * One connection of the API: one request within a bounded time, its answer, and the end.
+ *
+ * No client gains from keeping a connection to its own host open, and a connection that ends has
+ * nothing left to send. A second request, or a body, is never read to its end.
+ */
+import type { Socket } from 'node:net';
+
+const requestMilliseconds = 10_000;
+/** From the request to the end of the answer, however much the client sends or reads meanwhile. */
+const answerMilliseconds = 120_000;
+
+export class Connection {
+  readonly #socket: Socket;
+  #timer: NodeJS.Timeout;
+  #hasAsked = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#timer = setTimeout(() => this.#late(), requestMilliseconds);
+    socket.once('close', () => clearTimeout(this.#timer));
+  }
+
+  get hasAsked(): boolean {
+    return this.#hasAsked;
+  }
+
+  /** False for a second request. */
+  ask(): boolean {
+    if (this.#hasAsked) return false;
+    this.#hasAsked = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#socket.destroy(), answerMilliseconds);
+    return true;
+  }
+
+  #late(): void {
+    afterReading(() => {
+      if (!this.#hasAsked) this.#socket.destroy();
+    });
+  }
+}
+
+/**
+ * Once everything has been read that has arrived by now. Timers go before reading: after a delay of
+ * this process, what is late may only be unread.
+ */
+export function afterReading(then: () => void): void {
+  setImmediate(() => setImmediate(then));
+}
