@@ -192,10 +192,16 @@ export interface IncidentAnswer extends IncidentRow {
 export interface Advice extends Who {
   readonly limit: LimitKey;
   readonly current: string;
-  /** The limit that would not have struck in the period, and the one in 1 % of its time. */
+  /**
+   * The limit that would never have been hit in the period, and the one that would have been for 1 %
+   * of the time; always more than a value that was hit.
+   */
   readonly never: string;
   readonly onePercent: string;
   readonly faults: number;
+  /** The highest value at which it was hit in the period, and what that means. */
+  readonly hitAt?: string;
+  readonly reason?: string;
 }
 
 export interface AdviseAnswer {

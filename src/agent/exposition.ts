@@ -118,6 +118,10 @@ const counterFamilies: Readonly<Record<keyof Counters, CounterFamily>> = {
     'Time that it stood still at its CPU limit, added up over the cores.',
   ),
   memoryBytes: gauge('memory_bytes', 'Memory in use, page cache included, as the limit counts it.'),
+  memoryPeakBytes: gauge(
+    'memory_peak_bytes',
+    'The most memory in use at once within the last tick, page cache included.',
+  ),
   cacheBytes: gauge(
     'memory_cache_bytes',
     'Page cache within the memory, most of which the kernel takes back when needed.',
@@ -130,6 +134,10 @@ const counterFamilies: Readonly<Record<keyof Counters, CounterFamily>> = {
   writes: counter('io_writes', 'Write operations on disks.'),
   processes: gauge('processes', 'Processes.'),
   threads: gauge('threads', 'Processes and their threads, as the limit counts them.'),
+  threadsPeak: gauge(
+    'threads_peak',
+    'The most processes and threads at once within the last tick.',
+  ),
   forksRefused: counter('forks_refused', 'Processes and threads that could not be started.'),
   cpuPressureMicroseconds: waiting('cpu'),
   memoryPressureMicroseconds: waiting('memory'),
@@ -154,12 +162,17 @@ function limitFamily({ key, kind, summary }: KeyedAttribute): Family {
 const limitRows = [...attributes.values()].map((each) => [each.key, limitFamily(each)] as const);
 
 /** Every limit and severity that can strike, so that a counter starts at zero and not at its first fault. */
-const faultRows: readonly (readonly [LimitKey, Severity, string])[] = limits.flatMap((limit) =>
-  limit.faults.map(({ attribute, severity }) => {
-    const key: LimitKey = `${limit.name}.${attribute}`;
-    return [key, severity, `limit="${key}",severity="${severity}"`] as const;
-  }),
-);
+const faultRows: readonly (readonly [LimitKey, Severity, string])[] = [
+  ...new Map(
+    limits.flatMap((limit) =>
+      limit.faults.map(({ attribute, severity }) => {
+        const key: LimitKey = `${limit.name}.${attribute}`;
+        const labels = `limit="${key}",severity="${severity}"`;
+        return [labels, [key, severity, labels] as const] as const;
+      }),
+    ),
+  ).values(),
+];
 const faultFamily: Family = {
   name: 'faults_total',
   type: 'counter',

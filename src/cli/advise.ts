@@ -61,15 +61,27 @@ function printAdvice(answer: AdviseAnswer, all: boolean): void {
   if (tenants.length > 0) printTable('TENANT', tenants.map(tenantCells));
   const nothing = packages.length + tenants.length === 0;
   if (nothing && !all) print('No limit is far from what was used; --all shows them all');
+  if ([...packages, ...tenants].some(({ reason }) => reason !== undefined)) print(`\n${hitNote}`);
   if (!nothing) print('\n"bulkhead advise --commands" prints the commands that would set them');
 }
 
-const limitCells = ({ limit, current, never, onePercent, faults }: Advice | PackageAdvice) => [
+const hitNote =
+  'Where a limit was hit, more is needed; how much cannot be known until it is raised';
+
+const limitCells = ({
+  limit,
+  current,
+  never,
+  onePercent,
+  faults,
+  hitAt,
+}: Advice | PackageAdvice) => [
   harmless(shortLimit(limit)),
   harmless(current),
   harmless(never),
   harmless(onePercent),
   shortCount(faults),
+  hitAt === undefined ? '' : harmless(hitAt),
 ];
 
 const tenantCells = (advice: Advice) => [
@@ -82,11 +94,11 @@ const packageCells = (advice: PackageAdvice) => [
   ...limitCells(advice),
 ];
 
-/** What would have struck never, and for one part in a hundred of the time. */
+/** What would never have been hit, and what for one part in a hundred of the time. */
 function printTable(who: string, rows: readonly (readonly string[])[]): void {
   const { colors } = terminalOf(process.stdout);
-  const header = [who, 'LIMIT', 'NOW', 'STRIKES NEVER', 'STRIKES 1 %', 'FAULTS'];
-  print(`\n${table([header.map(colors.dim), ...rows], [2, 3, 4, 5])}`);
+  const header = [who, 'LIMIT', 'NOW', 'NEVER HIT', 'HIT 1 %', 'FAULTS', 'HIT AT'];
+  print(`\n${table([header.map(colors.dim), ...rows], [2, 3, 4, 5, 6])}`);
 }
 
 function printHost({ host }: AdviseAnswer): void {
@@ -118,7 +130,10 @@ export const command: CommandModule = {
       .option('-a, --all', 'limits that fit well, too')
       .option('--commands', 'print commands that would set what is advised')
       .addOption(
-        new Option('--target <share>', 'how often the new limits may strike, for --commands')
+        new Option(
+          '--target <share>',
+          'how much of the time the new limits may be hit, for --commands',
+        )
           .choices(targets)
           .default('never'),
       )

@@ -1,7 +1,7 @@
 /** `bulkhead incident ID`: what happened, why, and what ran while it did. */
 import type { Command } from 'commander';
 import type { IncidentAnswer, Who } from '../agent/api.ts';
-import { metricKeys, metrics } from '../usage/metrics.ts';
+import { metrics, sampledKeys } from '../usage/metrics.ts';
 import type { Snapshot } from '../usage/incident.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import { answerOrComplain, withAgent, type JsonOption } from './look/ask.ts';
@@ -71,7 +71,7 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
 
 /** What it used at that moment; nothing of what it did not. */
 function usageText({ usage }: Snapshot): string {
-  const used = metricKeys.filter((key) => usage[key] > 0);
+  const used = sampledKeys.filter((key) => usage[key] > 0);
   const texts = used.map(
     (key) => `${metrics[key].title} ${quantity(metrics[key].unit, usage[key])}`,
   );

@@ -1,7 +1,7 @@
 /** `bulkhead usage`: who used how much of what over a period, beside what they may. */
 import { Option, type Command } from 'commander';
 import type { SeriesAnswer, UsageAnswer, UsageRow } from '../agent/api.ts';
-import { metricKeys, metrics, type MetricKey } from '../usage/metrics.ts';
+import { metrics, sampledKeys, type MetricKey } from '../usage/metrics.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
 import { answerOrComplain, usageError, withAgent, type Ask, type JsonOption } from './look/ask.ts';
 import { countsText, dateTime, duration, shortCount, sumOf } from './look/format.ts';
@@ -90,7 +90,7 @@ const whoText = ({ name, kind }: UsageRow) =>
 
 /** One metric a line, all of one tenant. */
 async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<string[][]> {
-  const keys = metricKeys.filter((key) => row.metrics[key] !== undefined);
+  const keys = sampledKeys.filter((key) => row.metrics[key] !== undefined);
   const courses = await eachOf(keys, (key) => courseOf(ask, row, key, period));
   const lines = keys.map((key, index) => [
     metrics[key].title,

@@ -158,6 +158,8 @@ export class CgroupDriver implements Driver {
     const side = this.#parts.version === 2 ? 'cgroup2' : 'cgroup1';
     let found = false;
     for (const counter of limits.flatMap((limit) => limit[side].counters)) {
+      // What a cgroup has ever reached is not what it uses.
+      if (counter.peak !== undefined) continue;
       const text = this.#hierarchyOf
         .get(counter.controller as Controller)
         ?.files.read(group, counter.file);

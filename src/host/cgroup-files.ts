@@ -25,6 +25,8 @@ export interface CgroupFiles {
   readonly exists: (group: string) => boolean;
   /** A descriptor for reading that stays open, or nothing where it is gone. */
   readonly open: (group: string, file: string) => number | undefined;
+  /** The same for reading and writing; root may, also where the file then refuses what is written. */
+  readonly openForBoth: (group: string, file: string) => number | undefined;
   /** Names of the files in Bulkhead's root group; nothing while there is none. */
   readonly fileNames: () => ReadonlySet<string> | undefined;
   /** Names of the files in the root of the hierarchy. */
@@ -41,7 +43,7 @@ const shortBytes = 2048;
 const chunkBytes = 64 * 1024;
 const mostBytes = 16 * 2 ** 20;
 
-const { O_RDONLY, O_WRONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_DIRECTORY, O_NOFOLLOW } = constants;
 const O_CLOEXEC = 0o2000000;
 
 export class LinuxCgroupFiles implements CgroupFiles {
@@ -73,6 +75,11 @@ export class LinuxCgroupFiles implements CgroupFiles {
 
   open(group: string, file: string): number | undefined {
     const fd = this.#open(this.#path(group, file), O_RDONLY);
+    return typeof fd === 'number' ? fd : undefined;
+  }
+
+  openForBoth(group: string, file: string): number | undefined {
+    const fd = this.#open(this.#path(group, file), O_RDWR);
     return typeof fd === 'number' ? fd : undefined;
   }
 

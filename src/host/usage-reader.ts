@@ -2,22 +2,25 @@
  * Reads the counters of many groups again and again, through descriptors that stay open.
  *
  * Opening a cgroup file costs several times what reading it costs, so each group keeps
- * `descriptorsPerGroup` of them: eleven. Node raises RLIMIT_NOFILE to its hard limit
+ * `descriptorsPerGroup` of them: thirteen. Node raises RLIMIT_NOFILE to its hard limit
  * when it starts; `mostGroups` says how many groups fit under a limit.
  *
  * Most files say the same as before most of the time, and those are not parsed again: bytes are
  * compared where they are, since a string or an object a file would cost more than parsing. So no
  * two files of a group may have a counter in common.
  *
+ * A high-water mark is begun anew right after it was read; what rises and falls again within those
+ * microseconds is not in it. A mark that cannot be begun anew counts where it has grown.
+ *
  * A group that vanished is closed and forgotten, and reads as `undefined`. One that was made anew
  * under the same name is another group to the kernel: `track` it again.
  */
 import { closeSync } from 'node:fs';
 import type { CounterFile, Counters } from '../limits/limit.ts';
-import { limits, noCounters, sameCounters } from '../limits/limits.ts';
+import { limits, noCounters, noPeaks, sameCounters } from '../limits/limits.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import type { Hierarchy } from './hierarchies.ts';
-import { readAt } from './syscalls.ts';
+import { readAt, writeBytes } from './syscalls.ts';
 
 interface Source {
   readonly files: CgroupFiles;
@@ -29,6 +32,8 @@ interface TrackedGroup {
   readonly descriptors: Int32Array;
   /** What each file said last, in a slot of its own that ends with a zero byte. */
   readonly said: Uint8Array;
+  /** Of marks that cannot be begun anew, what they said last; `resets` for those that can. */
+  readonly marks: Float64Array;
   /** Replaced, never changed: who has read it keeps it. */
   counters: Readonly<Counters>;
   /** Readings since something ran there. */
@@ -64,9 +69,34 @@ function isAsleep(tracked: TrackedGroup, changed: Counters | undefined): boolean
   return tracked.quiet++ >= wakefulReadings;
 }
 
+/** Whether the kernel begins a mark anew, which it has done then. */
+const beginAnew = (fd: number) => writeBytes(fd, anew, anew.byteLength) === anew.byteLength;
+
+/** A mark of the whole life says something of this reading only where it has grown. */
+function takeMark(
+  { descriptors, marks }: TrackedGroup,
+  index: number,
+  { peak }: CounterFile,
+  changed: Counters,
+): void {
+  if (peak === undefined) return;
+  const last = marks[index] ?? NaN;
+  if (last === resets) {
+    beginAnew(descriptors[index] ?? none);
+    return;
+  }
+  const mark = changed[peak];
+  marks[index] = mark;
+  if (!(mark > last)) changed[peak] = 0;
+}
+
 /** What the rest of the process may need. */
 const spareDescriptors = 256;
 const none = -1;
+/** Among marks, which are never negative. */
+const resets = -1;
+/** Anything that is written begins a mark anew. */
+const anew = Buffer.from('0');
 
 export class UsageReader implements Disposable {
   readonly #sources: readonly Source[];
@@ -110,17 +140,31 @@ export class UsageReader implements Disposable {
     this.forget(group);
     const descriptors = Int32Array.from(
       this.#sources,
-      ({ files, counter }) => files.open(group, counter.file) ?? none,
+      ({ files, counter: { file, peak } }) =>
+        (peak === undefined ? undefined : files.openForBoth(group, file)) ??
+        files.open(group, file) ??
+        none,
     );
     if (descriptors.every((fd) => fd === none)) return false;
     const said = new Uint8Array(descriptors.length * slotBytes);
     this.#groups.set(group, {
       descriptors,
       said,
+      marks: this.#beginMarks(descriptors),
       counters: noCounters,
       quiet: wakefulReadings,
     });
     return true;
+  }
+
+  /** Nothing is known of the time before: a mark of the whole life is compared from now on. */
+  #beginMarks(descriptors: Int32Array): Float64Array {
+    return Float64Array.from(descriptors, (fd, index) => {
+      if (fd === none || this.#sources[index]?.counter.peak === undefined) return NaN;
+      if (beginAnew(fd)) return resets;
+      const length = this.#read(fd);
+      return length < 0 ? NaN : Number(this.#buffer.toString('latin1', 0, length));
+    });
   }
 
   forget(group: string): undefined {
@@ -150,9 +194,10 @@ export class UsageReader implements Disposable {
         tracked.descriptors[index] = none;
         continue;
       }
-      if (!this.#keep(tracked.said, index * slotBytes, length)) continue;
-      changed ??= { ...before };
+      if (!this.#isNews(tracked, index, counter, length)) continue;
+      changed ??= { ...before, ...noPeaks };
       counter.parse(this.#buffer.toString('latin1', 0, length), changed);
+      takeMark(tracked, index, counter, changed);
     }
     if (changed !== undefined) tracked.counters = changed;
     return tracked.counters;
@@ -160,13 +205,14 @@ export class UsageReader implements Disposable {
 
   /**
    * The same without descriptors that stay open, which takes several times as long: for groups
-   * beyond `mostGroups`. Answers `before` itself where nothing has changed.
+   * beyond `mostGroups`. It reads no marks, which belong to a descriptor. Answers `before` itself where nothing has changed.
    */
   readOnce(group: string, before: Readonly<Counters> | undefined): Readonly<Counters> | undefined {
     const now: Counters = { ...(before ?? noCounters) };
     let found = false;
     for (const { files, counter } of this.#sources) {
-      const { follows } = counter;
+      const { follows, peak } = counter;
+      if (peak !== undefined) continue;
       if (follows !== undefined && now[follows] === (before ?? noCounters)[follows]) continue;
       const fd = files.open(group, counter.file);
       if (fd === undefined) continue;
@@ -189,6 +235,11 @@ export class UsageReader implements Disposable {
       if (last > 0) total += last;
     }
     return total;
+  }
+
+  /** A mark may say the same again, and mean another time. */
+  #isNews({ said }: TrackedGroup, index: number, { peak }: CounterFile, length: number): boolean {
+    return peak !== undefined || this.#keep(said, index * slotBytes, length);
   }
 
   /** Whether a file says something else than before, which is kept for the next time. */

@@ -81,6 +81,8 @@ export interface Counters {
   throttledMicroseconds: number;
   /** Page cache included. */
   memoryBytes: number;
+  /** The most since the reading before, as far as the kernel says it; 0 where it does not. */
+  memoryPeakBytes: number;
   cacheBytes: number;
   /** Times that an allocation ran into the limit. */
   memoryHits: number;
@@ -92,6 +94,8 @@ export interface Counters {
   processes: number;
   /** Processes and their threads, which is what the limit counts. */
   threads: number;
+  /** The most since the reading before, as far as the kernel says it; 0 where it does not. */
+  threadsPeak: number;
   /** Forks refused. */
   forksRefused: number;
   /** Time in which at least one thread waited for the resource; only cgroup v2 counts it. */
@@ -111,9 +115,17 @@ export interface FaultRule {
   /** Each growth by one is one fault; where `inferred`, growth at the limit's rate is one fault. */
   readonly counter: keyof Counters;
   readonly inferred: boolean;
+  /**
+   * Then `counter` is a level, and this its high-water mark: each one by which it stood further
+   * above the limit than at the tick before is one fault.
+   */
+  readonly peak?: PeakCounter;
   /** Where it struck and nobody noticed: `value` is the limit in force. */
   readonly unless?: (counters: Counters, value: number) => boolean;
 }
+
+/** Counters that are high-water marks. */
+export type PeakCounter = 'memoryPeakBytes' | 'threadsPeak';
 
 /** A kernel file that holds counters. */
 export interface CounterFile {
@@ -123,6 +135,12 @@ export interface CounterFile {
   readonly follows?: keyof Counters;
   /** Whether it tells that something runs, or ran since the last time: the others can then wait. */
   readonly tellsActivity?: boolean;
+  /**
+   * The file is a high-water mark, and this its only counter. Where a write begins the mark anew,
+   * each reading has one of its own; elsewhere it is that of the cgroup's whole life, and says
+   * something of the time since the reading before only when it has grown.
+   */
+  readonly peak?: PeakCounter;
   /** Adds what `text` says to `into`; lines that it does not know are passed over. */
   readonly parse: (text: string, into: Partial<Counters>) => void;
 }

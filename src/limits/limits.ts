@@ -1,5 +1,5 @@
 /** The table of limits. A new limit is one new file and one row here. */
-import type { Attribute, Counters, Limit, LimitKey } from './limit.ts';
+import type { Attribute, Counters, Limit, LimitKey, PeakCounter } from './limit.ts';
 import { cpu } from './cpu.ts';
 import { disk } from './disk.ts';
 import { entries } from './entries.ts';
@@ -41,6 +41,7 @@ export const noCounters: Counters = {
   throttledPeriods: 0,
   throttledMicroseconds: 0,
   memoryBytes: 0,
+  memoryPeakBytes: 0,
   cacheBytes: 0,
   memoryHits: 0,
   oomKills: 0,
@@ -50,10 +51,17 @@ export const noCounters: Counters = {
   writes: 0,
   processes: 0,
   threads: 0,
+  threadsPeak: 0,
   forksRefused: 0,
   cpuPressureMicroseconds: 0,
   memoryPressureMicroseconds: 0,
   ioPressureMicroseconds: 0,
+};
+
+/** What a reading begins with: marks are of the time since the one before. */
+export const noPeaks: Readonly<Pick<Counters, PeakCounter>> = {
+  memoryPeakBytes: 0,
+  threadsPeak: 0,
 };
 
 const counterKeys = Object.keys(noCounters) as (keyof Counters)[];

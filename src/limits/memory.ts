@@ -100,6 +100,22 @@ const memoryInUse: CounterFile['parse'] = (text, into) => {
   into.memoryBytes = Number(text);
 };
 
+/**
+ * The most memory in use at once, page cache included. v1 begins it anew at a write, v2 does so for
+ * the descriptor that is written to, and only since Linux 6.12. Sources: cgroup-v1/memory.rst
+ * "max_usage_in_bytes"; cgroup-v2.rst "memory.peak" (Linux 5.19).
+ */
+const peakFile = (file: string): CounterFile => ({
+  controller: 'memory',
+  file,
+  peak: 'memoryPeakBytes',
+  // Nothing is charged by what does not run.
+  follows: 'cpuMicroseconds',
+  parse: (text, into) => {
+    into.memoryPeakBytes = Number(text);
+  },
+});
+
 const hits: CounterFile['parse'] = (text, into) => {
   into.memoryHits = Number(text);
 };
@@ -197,6 +213,7 @@ export const memory: Limit = {
       { controller: 'memory', file: 'memory.current', parse: memoryInUse },
       { controller: 'memory', file: 'memory.events', parse: events },
       cacheFile('file ', 'shmem '),
+      peakFile('memory.peak'),
       pressureFile('memory', 'memoryPressureMicroseconds'),
     ],
     support: support2,
@@ -214,6 +231,7 @@ export const memory: Limit = {
       { controller: 'memory', file: 'memory.failcnt', parse: hits },
       { controller: 'memory', file: 'memory.oom_control', parse: events },
       cacheFile('total_cache ', 'total_shmem '),
+      peakFile('memory.max_usage_in_bytes'),
     ],
     support: support1,
   },

@@ -44,6 +44,16 @@ const kernel: KernelSide = {
     },
     {
       controller: 'pids',
+      // Since Linux 6.1, in v1 too. No kernel begins it anew so far: it is of the whole life.
+      file: 'pids.peak',
+      peak: 'threadsPeak',
+      follows: 'cpuMicroseconds',
+      parse: (text, into) => {
+        into.threadsPeak = Number(text);
+      },
+    },
+    {
+      controller: 'pids',
       file: 'pids.events',
       parse: (text, into) =>
         eachLine(text, (key, value) => {
@@ -67,7 +77,18 @@ export const processes: Limit = {
       summary: 'Processes and threads it may have at once. Above it, none can be started.',
     },
   },
-  faults: [{ attribute: 'limit', severity: 'refused', counter: 'forksRefused', inferred: false }],
+  faults: [
+    { attribute: 'limit', severity: 'refused', counter: 'forksRefused', inferred: false },
+    {
+      // The kernel refuses forks above `pids.max`, but no process that is moved in: what was started
+      // before it was placed can be more. As long as it is, nothing more can be started.
+      attribute: 'limit',
+      severity: 'refused',
+      counter: 'threads',
+      peak: 'threadsPeak',
+      inferred: false,
+    },
+  ],
   cgroup2: kernel,
   cgroup1: kernel,
 };

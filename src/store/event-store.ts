@@ -18,6 +18,7 @@ import type { Tenancy } from '../usage/tenancy.ts';
 import { Database, type Migration } from './database.ts';
 import { decodeEvidence, encodeEvidence } from './evidence.ts';
 import { eventsFile, eventsMigrations, slotMilliseconds } from './events-schema.ts';
+import { hitValuesIn, type HitQuery, type HitValues } from './hit-values.ts';
 import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.ts';
 import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
 import { SteadyClock } from './steady-clock.ts';
@@ -224,6 +225,11 @@ export class EventStore implements Disposable {
       }),
     );
     return written.ok ? problemOf(written.value) : written.error;
+  }
+
+  /** Which values limits had when they were hit in a period. */
+  hitValues(query: HitQuery): Result<HitValues> {
+    return this.#database.run(reading, ({ db }) => hitValuesIn(db, query));
   }
 
   /** When an alert was sent last, or `undefined`, also where that cannot be read. */

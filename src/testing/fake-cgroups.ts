@@ -127,6 +127,10 @@ export class FakeCgroups implements CgroupFiles {
     return undefined;
   }
 
+  openForBoth(): undefined {
+    return undefined;
+  }
+
   fileNames(): ReadonlySet<string> | undefined {
     return this.#groups.has('') ? this.topFileNames() : undefined;
   }

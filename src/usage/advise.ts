@@ -1,16 +1,17 @@
 /**
  * What was used → which limits would fit.
  *
- * A use that stood at its limit says only that more was wanted, not how much: half as much again is
- * proposed then. Elsewhere a tenth is added to what was seen, and the sum rounded up to a figure that
- * people would write.
+ * A limit that was hit, or a use that stood at it, says only that more was wanted, not how much: half
+ * as much again is proposed then, never as much or less. Elsewhere a tenth is added to what was seen,
+ * and the sum rounded up to a figure that people would write.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
 import { printQuantity, type Quantity, type QuantityKind } from '../units/quantity.ts';
 import type { MetricKey } from './metrics.ts';
+import { times } from './numbers.ts';
 
-/** The limits that are advised on, and the use that each bounds. */
+/** The limits that are advised on, and the use that each bounds; its peaks count, where it has any. */
 export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[] = [
   ['cpu.limit', 'cpu'],
   // Page cache fills whatever it is given, and is taken back.
@@ -28,6 +29,14 @@ export interface Seen {
   readonly max: number;
 }
 
+/** A limit that was hit in the period. */
+export interface Hit {
+  /** How often: the faults of the period. */
+  readonly count: number;
+  /** The highest value that the limit had then; absent where it was hit without one. */
+  readonly at: number | undefined;
+}
+
 export interface Proposal {
   readonly never: number;
   readonly onePercent: number;
@@ -37,14 +46,26 @@ const headroom = 1.1;
 const beyondLimit = 1.5;
 const atLimit = 0.95;
 
-export function propose(key: LimitKey, { p99, max }: Seen, limit: number | undefined): Proposal {
+export function propose(
+  key: LimitKey,
+  { p99, max }: Seen,
+  limit: number | undefined,
+  hit?: Hit,
+): Proposal {
+  const floor = (hit?.at ?? 0) * beyondLimit;
   const fit = (seen: number) => {
-    const wanted =
-      limit !== undefined && seen >= atLimit * limit ? limit * beyondLimit : seen * headroom;
-    return roundUp(key, wanted);
+    const stood = limit !== undefined && seen >= atLimit * limit ? limit * beyondLimit : 0;
+    return roundUp(key, Math.max(floor, stood, seen * headroom));
   };
   const never = fit(max);
   return { never, onePercent: Math.min(never, fit(p99)) };
+}
+
+/** Why more is proposed than was seen. */
+export function reasonOf(key: LimitKey, { count, at }: Hit): string {
+  const often = `hit ${times(count)}`;
+  if (at === undefined) return `${often} without a limit of its own, by that of another cgroup`;
+  return `${often} at ${printLimit(key, at)}: more is needed, how much cannot be known until it is raised`;
 }
 
 const least: Readonly<Partial<Record<QuantityKind, number>>> = {

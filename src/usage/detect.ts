@@ -32,15 +32,19 @@ export function detectFaults(
 }
 
 function strikes(
-  { counter, inferred, unless }: KeyedRule,
+  { counter, inferred, peak, unless }: KeyedRule,
   before: Readonly<Counters>,
   now: Readonly<Counters>,
   seconds: number,
   value: number | typeof unlimited | undefined,
 ): number {
+  const limit = value === undefined || value === unlimited ? undefined : value;
+  if (peak !== undefined) {
+    const above = (level: number) => growth(limit ?? Infinity, level);
+    return growth(above(before[counter]), above(Math.max(now[counter], now[peak])));
+  }
   const count = growth(before[counter], now[counter]);
   if (count === 0) return 0;
-  const limit = value === undefined || value === unlimited ? undefined : value;
   if (inferred) return limit !== undefined && count / seconds >= atLimit * limit ? 1 : 0;
   return limit !== undefined && unless?.(now, limit) === true ? 0 : count;
 }

@@ -14,6 +14,7 @@ import { quantityKinds, type QuantityKind } from '../units/quantity.ts';
 import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
 import { isReseller, uidOf } from './member.ts';
 import { printable } from '../units/printable.ts';
+import { rough, roughBytes, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
   /** Command lines instead of names of programs: for root and the tenant alone. */
@@ -40,6 +41,7 @@ export function explainIncident(
     whatRan(groups, topic, evidence),
     whoWasEnded(incident, evidence),
     cacheInIt(incident, evidence),
+    aboveIt(incident, evidence),
     whatToDo(incident, who, topic, groups, options),
   ].filter((paragraph) => paragraph !== '');
 }
@@ -180,16 +182,9 @@ function happened({ limit, severity, faults }: Incident, plural: boolean): strin
   if (severity === 'slowed') return `${be} slowed down ${times(faults)}`;
   if (severity === 'ended')
     return limit === 'memory.limit' ? 'ran out of memory' : `had programs ended`;
-  const what = limit === 'processes.limit' ? 'a new process' : 'something';
-  return `${be} refused ${what} ${times(faults)}`;
-}
-
-const wholeNumber = (count: number) => (Number.isFinite(count) ? Math.round(count) : 0);
-
-export function times(count: number): string {
-  const whole = wholeNumber(count);
-  if (whole === 1) return 'once';
-  return whole === 2 ? 'twice' : `${whole} times`;
+  // What was started before it was placed was not refused, and is more than it may have all the same.
+  if (limit === 'processes.limit') return `had a process too many ${times(faults)}`;
+  return `${be} refused something ${times(faults)}`;
 }
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
@@ -397,6 +392,15 @@ function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
   return `Of the ${roughBytes(memory)} in use ${roughBytes(cache)} were page cache, copies of files that the kernel takes back before it ends anything.`;
 }
 
+/** Evidence of an older version has no peaks. */
+function aboveIt({ limit, value }: Incident, evidence: readonly Snapshot[]): string {
+  if (limit !== 'processes.limit') return '';
+  const parsed = quantityKinds[attributeOf(limit).kind].parse(value);
+  const most = Math.max(0, ...evidence.map((each) => each.usage.threadsPeak || threadsOf(each)));
+  if (!parsed.ok || most <= parsed.value) return '';
+  return `There were ${most} processes and threads at once, more than the limit: what was started before it was placed under the limit is counted and not refused, and nothing more can be started until there are fewer.`;
+}
+
 function whatToDo(
   incident: Incident,
   who: Speaker,
@@ -456,20 +460,6 @@ function stepOf(kind: QuantityKind, value: number): number {
   if (kind !== 'bytes' && kind !== 'bytesPerSecond') return value > 100 ? 10 : 1;
   return [2 ** 30, 2 ** 28, 2 ** 20, 2 ** 10].find((step) => value >= 8 * step) ?? 1;
 }
-
-const rough = (value: number) => (value >= 10 ? String(Math.round(value)) : value.toFixed(1));
-
-function roughBytes(value: number): string {
-  for (const [unit, scale] of byteUnits)
-    if (value >= scale) return `${rough(value / scale)} ${unit}`;
-  return `${wholeNumber(value)} B`;
-}
-const byteUnits = [
-  ['TiB', 2 ** 40],
-  ['GiB', 2 ** 30],
-  ['MiB', 2 ** 20],
-  ['KiB', 2 ** 10],
-] as const;
 
 function cut(text: string, most: number): string {
   const safe = printable(text.slice(0, most));

@@ -17,9 +17,16 @@ export interface Reading {
 export const growth = (before: number, now: number): number => Math.max(0, now - before);
 
 /** The value of one metric; a rate needs a `before`, and is nothing without it. */
-export function valueOf(key: MetricKey, { before, now }: Reading, seconds: number): number {
-  const { kind, counter, minus, scale } = metrics[key];
-  if (kind === 'level') return now[counter] - (minus === undefined ? 0 : now[minus]);
+export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
+  const { kind, counter, minus, scale, peakOf } = metrics[key];
+  const { before, now } = reading;
+  const level = now[counter] - (minus === undefined ? 0 : now[minus]);
+  if (peakOf !== undefined) {
+    const sample = valueOf(peakOf, reading, seconds);
+    // A reading in which nothing has changed has no mark of its own.
+    return before === now ? sample : Math.max(sample, level);
+  }
+  if (kind === 'level') return level;
   if (before === undefined || seconds <= 0) return 0;
   return (growth(before[counter], now[counter]) * scale) / seconds;
 }

@@ -2,18 +2,21 @@
  * The table of what is measured. History, `usage`, `top`, the metrics page and the CSV files are
  * made from it; a new metric is one row here and one counter.
  */
-import type { Counters, LimitKey } from '../limits/limit.ts';
+import type { Counters, LimitKey, PeakCounter } from '../limits/limit.ts';
 
 export const metricKeys = [
   'cpu',
   'memory',
+  'memoryPeak',
   'cache',
   'anonymous',
+  'anonymousPeak',
   'read',
   'write',
   'reads',
   'writes',
   'threads',
+  'threadsPeak',
   'processes',
   'throttled',
   'cpuPressure',
@@ -35,6 +38,11 @@ export interface Metric {
   /** Taken from it, for a level. */
   readonly minus?: keyof Counters;
   /**
+   * The most of that metric at any moment of the tick, by the kernel's high-water mark; the sample
+   * where there is none. Its maximum stands for that of the metric, beside which it is not listed.
+   */
+  readonly peakOf?: MetricKey;
+  /**
    * `rate`: growth of the counter in a second, times `scale`; `level`: the counter as it stands.
    */
   readonly kind: 'rate' | 'level';
@@ -47,6 +55,9 @@ const rate = (unit: MetricUnit, counter: keyof Counters, scale = 1) =>
   ({ kind: 'rate', unit, counter, scale }) as const;
 const level = (unit: MetricUnit, counter: keyof Counters) =>
   ({ kind: 'level', unit, counter, scale: 1 }) as const;
+
+const peak = (unit: MetricUnit, counter: PeakCounter, of: MetricKey) =>
+  ({ ...level(unit, counter), peakOf: of }) as const;
 
 export const metrics: Readonly<Record<MetricKey, Metric>> = {
   cpu: {
@@ -61,6 +72,12 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     summary: 'Memory in use, page cache included, as the limit counts it.',
     limit: 'memory.limit',
   },
+  memoryPeak: {
+    ...peak('bytes', 'memoryPeakBytes', 'memory'),
+    title: 'memory peak',
+    summary: 'The most memory in use at once within a tick, page cache included.',
+    limit: 'memory.limit',
+  },
   cache: {
     ...level('bytes', 'cacheBytes'),
     title: 'cache',
@@ -71,6 +88,15 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     minus: 'cacheBytes',
     title: 'memory without cache',
     summary: 'Memory apart from page cache: what the kernel cannot take back without swap.',
+    limit: 'memory.limit',
+  },
+  anonymousPeak: {
+    ...peak('bytes', 'memoryPeakBytes', 'anonymous'),
+    // How much cache there was at that moment is not known. What there is afterwards is taken: the
+    // cache that was there before may have been taken back for it.
+    minus: 'cacheBytes',
+    title: 'memory peak without cache',
+    summary: 'The most memory in use at once within a tick, apart from the page cache at its end.',
     limit: 'memory.limit',
   },
   read: {
@@ -103,6 +129,12 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     summary: 'Processes and their threads, as the limit counts them.',
     limit: 'processes.limit',
   },
+  threadsPeak: {
+    ...peak('count', 'threadsPeak', 'threads'),
+    title: 'threads peak',
+    summary: 'The most processes and threads at once within a tick.',
+    limit: 'processes.limit',
+  },
   processes: {
     ...level('count', 'processes'),
     title: 'processes',
@@ -129,3 +161,16 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     summary: 'Share of the time in which something of it waited for a disk.',
   },
 };
+
+/** Those that stand for themselves. */
+export const sampledKeys: readonly MetricKey[] = metricKeys.filter(
+  (key) => metrics[key].peakOf === undefined,
+);
+
+/** The metric whose maximum is that of `key`, where the kernel keeps a high-water mark. */
+export const peakKeys: ReadonlyMap<MetricKey, MetricKey> = new Map(
+  metricKeys.flatMap((key) => {
+    const of = metrics[key].peakOf;
+    return of === undefined ? [] : [[of, key] as const];
+  }),
+);

@@ -1,6 +1,6 @@
 /** Kept descriptors on the real kernel: what they read, and what becomes of them. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
@@ -74,6 +74,47 @@ describe('UsageReader', { skip }, () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     assert.equal(reader.read('u1')?.threads, 0);
+  });
+
+  /** As a process of the group, which has ended when this returns. */
+  const runInside = (group: string, script: string) => {
+    const joins = hierarchies
+      .map(({ rootPath }) => `echo $$ > '${rootPath}/${group}/cgroup.procs'`)
+      .join(' && ');
+    const { status, stderr } = spawnSync('sh', ['-c', `${joins} && ${script}`], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+  };
+  const mebibyte = 2 ** 20;
+  const allocate = (mebibytes: number) =>
+    `'${process.execPath}' -e 'Buffer.alloc(${mebibytes} * 2 ** 20, 1)'`;
+
+  test('what came and went between two readings is in the peaks, each time anew', () => {
+    make('u7');
+    reader.track('u7');
+    reader.read('u7');
+    runInside('u7', allocate(300));
+    const large = reader.read('u7');
+    assert.ok((large?.memoryPeakBytes ?? 0) > 300 * mebibyte, JSON.stringify(large));
+    assert.ok((large?.memoryBytes ?? 0) < 250 * mebibyte, JSON.stringify(large));
+    assert.equal(large?.threads, 0);
+    assert.ok((large?.threadsPeak ?? 0) >= 2, JSON.stringify(large));
+    runInside('u7', allocate(1));
+    const small = reader.read('u7');
+    assert.ok((small?.memoryPeakBytes ?? 0) > 0, JSON.stringify(small));
+    assert.ok((small?.memoryPeakBytes ?? Infinity) < 300 * mebibyte, JSON.stringify(small));
+    // The mark of processes cannot be begun anew, and has not grown.
+    assert.ok((small?.threadsPeak ?? 0) <= (large?.threadsPeak ?? 0));
+  });
+
+  test('a mark is of what came after it was tracked', () => {
+    make('u8');
+    runInside('u8', allocate(300));
+    reader.track('u8');
+    const first = reader.read('u8');
+    assert.ok((first?.memoryPeakBytes ?? 0) < 250 * mebibyte, JSON.stringify(first));
+    assert.equal(first?.threadsPeak, 0);
   });
 
   test('no two files have a counter in common', () => {

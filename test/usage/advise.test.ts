@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { printLimit, propose } from '../../src/usage/advise.ts';
+import { advised, printLimit, propose, reasonOf } from '../../src/usage/advise.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -18,6 +18,56 @@ describe('propose()', () => {
   test('proposes half as much again where a use stood at its limit', () => {
     assert.equal(propose('cpu.limit', { p99: 0.2, max: 1 }, 1).never, 1.5);
     assert.equal(propose('processes.limit', { p99: 99, max: 100 }, 100).onePercent, 160);
+  });
+
+  test('proposes more than the value at which a limit was hit, whatever was seen', () => {
+    const memory = propose('memory.limit', { p99: 0, max: 30 * mebibyte }, 128 * mebibyte, {
+      count: 14,
+      at: 128 * mebibyte,
+    });
+    assert.equal(printLimit('memory.limit', memory.never), '192MiB');
+    assert.equal(printLimit('memory.limit', memory.onePercent), '192MiB');
+    const cpu = propose('cpu.limit', { p99: 0.05, max: 0.09 }, 0.25, { count: 3, at: 0.25 });
+    assert.equal(printLimit('cpu.limit', cpu.never), '40%');
+  });
+
+  test('proposes what was seen where a limit was hit below that and raised since', () => {
+    const hit = { count: 2, at: 128 * mebibyte };
+    const { never } = propose('memory.limit', { p99: 0, max: 900 * mebibyte }, undefined, hit);
+    assert.equal(printLimit('memory.limit', never), '1GiB');
+  });
+
+  test('never proposes at or below what was hit or seen, in any order of values', () => {
+    let seed = 1;
+    const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    for (let round = 0; round < 20_000; round++) {
+      const [key] = advised[Math.floor(random() * advised.length)] ?? (['cpu.limit'] as const);
+      const value = () => 10 ** (random() * (key === 'cpu.limit' ? 3 : 12) - 1);
+      const max = value();
+      const seen = { p99: max * random(), max };
+      const limit = random() < 0.3 ? undefined : value();
+      const hit =
+        random() < 0.3 ? undefined : { count: 1, at: random() < 0.2 ? undefined : value() };
+      const { never, onePercent } = propose(key, seen, limit, hit);
+      const about = `${key} ${JSON.stringify({ seen, limit, hit, never, onePercent })}`;
+      assert.ok(onePercent <= never, about);
+      assert.ok(never > seen.max && onePercent > seen.p99, about);
+      if (hit?.at !== undefined) assert.ok(onePercent > hit.at, about);
+      if (limit !== undefined && seen.max >= limit) assert.ok(never > limit, about);
+      const less = propose(key, seen, limit);
+      assert.ok(less.never <= never && less.onePercent <= onePercent, about);
+    }
+  });
+
+  test('reasonOf() says how often, at what, and that more is not known', () => {
+    assert.equal(
+      reasonOf('memory.limit', { count: 14, at: 128 * mebibyte }),
+      'hit 14 times at 128MiB: more is needed, how much cannot be known until it is raised',
+    );
+    assert.match(
+      reasonOf('memory.limit', { count: 1, at: undefined }),
+      /^hit once without a limit/,
+    );
   });
 
   test('proposes nothing that would mean no limit, and never more for 1 % than for never', () => {

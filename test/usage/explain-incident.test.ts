@@ -193,7 +193,7 @@ describe('explainIncident() names what ran:', () => {
     );
     const incident = incidentOf({ limit: 'processes.limit', severity: 'refused', value: '100' });
     const text = textOf(incident, [snapshotOf(loop, { threads: 100 })], 'alice', plain);
-    assert.match(text, /alice was refused a new process 37 times/);
+    assert.match(text, /alice had a process too many 37 times/);
     assert.match(
       text,
       /Most of them are bash, and the youngest is less than a minute old: check whether it starts itself again/,

@@ -34,6 +34,24 @@ describe('measure()', () => {
     assert.equal(value(reading({}, { cpuMicroseconds: 5, threads: 1 }), 'cpu', 0), 0);
   });
 
+  test('takes a mark for the peak where it is above the sample, and the sample elsewhere', () => {
+    const peaks = (before: Partial<Counters>, now: Partial<Counters>) => {
+      const { columns } = measure([reading(before, now)], 0, 2);
+      return [columns.memoryPeak[0], columns.anonymousPeak[0], columns.threadsPeak[0]];
+    };
+    const now = { threads: 2, memoryBytes: 50, cacheBytes: 20 };
+    assert.deepEqual(peaks({}, now), [50, 30, 2]);
+    assert.deepEqual(peaks({}, { ...now, memoryPeakBytes: 90, threadsPeak: 7 }), [90, 70, 7]);
+    assert.deepEqual(peaks({}, { ...now, memoryPeakBytes: 40, threadsPeak: 1 }), [50, 30, 2]);
+  });
+
+  test('a mark of an earlier reading is no peak of this one', () => {
+    const same = counters({ threads: 2, memoryBytes: 50, memoryPeakBytes: 90, threadsPeak: 7 });
+    const { columns } = measure([{ member: 'u1', before: same, now: same }], 0, 2);
+    assert.equal(columns.memoryPeak[0], 50);
+    assert.equal(columns.threadsPeak[0], 2);
+  });
+
   test('leaves out who was idle', () => {
     const same = counters({ memoryBytes: 4096 });
     const idle: Reading = { member: 'u1', before: same, now: same };
@@ -76,6 +94,17 @@ describe('detectFaults()', () => {
     const hits = { memoryHits: 9, memoryBytes: 1000 };
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 500 }), []);
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 50 }), ['memory.limit slowed 9']);
+  });
+
+  test('counts what is above its own limit of processes, once', () => {
+    assert.deepEqual(faults({}, { threads: 15 }), ['processes.limit refused 5']);
+    assert.deepEqual(faults({}, { threads: 2, threadsPeak: 15 }), ['processes.limit refused 5']);
+    assert.deepEqual(faults({ threads: 15 }, { threads: 15, oomKills: 0 }), []);
+    assert.deepEqual(faults({ threads: 15 }, { threads: 17 }), ['processes.limit refused 2']);
+    assert.deepEqual(faults({ threads: 15 }, { threads: 11 }), []);
+    assert.deepEqual(faults({}, { threads: 10, threadsPeak: 10 }), []);
+    assert.deepEqual(faults({}, { threads: 15 }, {}), []);
+    assert.deepEqual(faults({}, { threads: 15 }, { 'processes.limit': 'unlimited' }), []);
   });
 
   test('infers a fault where a use stands at a limit that the kernel does not count', () => {

@@ -1,10 +1,20 @@
 /** `GET /v1/advise`: which limits would fit what was used, and how far the host is oversold. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
-import { unlimited } from '../../units/quantity.ts';
-import { advised, printLimit, propose, type Seen } from '../../usage/advise.ts';
+import { attributeOf } from '../../limits/limits.ts';
+import type { HitValues } from '../../store/hit-values.ts';
+import { quantityKinds, unlimited } from '../../units/quantity.ts';
+import {
+  advised,
+  printLimit,
+  propose,
+  reasonOf,
+  type Hit,
+  type Proposal,
+  type Seen,
+} from '../../usage/advise.ts';
 import type { Member } from '../../usage/member.ts';
-import type { MetricKey } from '../../usage/metrics.ts';
+import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Advice, AdviseAnswer } from '../api.ts';
 import type { FaultCounts } from '../live.ts';
 import type { Entry } from '../roster.ts';
@@ -27,16 +37,19 @@ export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
   const parts = visibleParts(question, entries, period);
   const measured = await readSeen(question, parts);
   const usage = await agent.history.usage({ ...period, metrics: ['cpu'], members: [] });
-  const faults = new Map(parts.flatMap((part) => [...orRefuse(agent.events.faultCounts(part))]));
+  const hits = new Hits(
+    new Map(parts.flatMap((part) => [...orRefuse(agent.events.faultCounts(part))])),
+    new Map(parts.flatMap((part) => [...orRefuse(agent.events.hitValues(part))])),
+  );
   const tenants = measured.flatMap((each) =>
-    entries.flatMap((entry) => adviceFor(entry, each, faults)),
+    entries.flatMap((entry) => adviceFor(entry, each, hits)),
   );
   return {
     from,
     to,
     measuredSeconds: usage.ok ? usage.value.measuredSeconds : 0,
     tenants,
-    packages: isAdministrator(viewer) ? packagesOf(entries, measured, faults) : [],
+    packages: isAdministrator(viewer) ? packagesOf(entries, measured, hits) : [],
     host: isAdministrator(viewer) ? await hostOf(question, period) : [],
   };
 }
@@ -46,69 +59,120 @@ async function readSeen({ agent }: Question, parts: readonly Part[]): Promise<re
   for (const [limit, metric] of advised) {
     const seen = new Map<Member, Seen>();
     for (const part of parts) {
-      const found = await agent.history.quantiles({ ...part, metric, fractions: [0.99, 1] });
-      for (const [member, [p99 = 0, max = 0]] of orRefuse(found)) seen.set(member, { p99, max });
+      // Peaks are absent from what an older version has written; samples never are.
+      for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
+        const found = await agent.history.quantiles({ ...part, metric: key, fractions: [0.99, 1] });
+        for (const [member, [p99 = 0, max = 0]] of orRefuse(found)) {
+          const before = seen.get(member) ?? nothingSeen;
+          seen.set(member, { p99: Math.max(before.p99, p99), max: Math.max(before.max, max) });
+        }
+      }
     }
     all.push({ limit, seen });
   }
   return all;
 }
 
-type Faults = ReadonlyMap<Member, FaultCounts>;
+const nothingSeen: Seen = { p99: 0, max: 0 };
 
-function adviceFor(entry: Entry, { limit, seen }: Measured, faults: Faults): readonly Advice[] {
-  const mine = seen.get(entry.who.member);
+/** Which limits were hit in the period, how often and at which value. */
+class Hits {
+  readonly #faults: ReadonlyMap<Member, FaultCounts>;
+  readonly #values: HitValues;
+
+  constructor(faults: ReadonlyMap<Member, FaultCounts>, values: HitValues) {
+    this.#faults = faults;
+    this.#values = values;
+  }
+
+  /** The limit that it has now, where none is remembered. */
+  of({ who, limits }: Entry, limit: LimitKey): Hit | undefined {
+    const count = this.#faults.get(who.member)?.[limit] ?? 0;
+    if (count === 0) return undefined;
+    const { kind } = attributeOf(limit);
+    const known = (this.#values.get(who.member)?.[limit] ?? []).flatMap((text) => {
+      const parsed = quantityKinds[kind].parse(text);
+      return parsed.ok ? [parsed.value] : [];
+    });
+    return { count, at: known.length === 0 ? limits[limit] : Math.max(...known) };
+  }
+}
+
+interface Proposed {
+  readonly proposal: Proposal;
+  readonly hit: Hit | undefined;
+}
+
+/** Nothing where it was neither seen nor hit. */
+function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): readonly Proposed[] {
+  const hit = hits.of(entry, limit);
+  const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
   if (mine === undefined) return [];
-  const proposal = propose(limit, mine, entry.limits[limit]);
-  return [
-    {
-      ...entry.who,
-      limit,
-      current: entry.limitTexts[limit] ?? unlimited,
-      never: printLimit(limit, proposal.never),
-      onePercent: printLimit(limit, proposal.onePercent),
-      faults: faults.get(entry.who.member)?.[limit] ?? 0,
-    },
-  ];
+  return [{ proposal: propose(limit, mine, entry.limits[limit], hit), hit }];
+}
+
+/** What the advice for all of them together is: the most that any needs. */
+function together(limit: LimitKey, all: readonly Proposed[]) {
+  const most = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
+  const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
+  return {
+    never: printLimit(limit, most('never')),
+    onePercent: printLimit(limit, most('onePercent')),
+    faults: hit?.count ?? 0,
+    ...(hit === undefined ? {} : { reason: reasonOf(limit, hit) }),
+    ...(hit?.at === undefined ? {} : { hitAt: printLimit(limit, hit.at) }),
+  };
+}
+
+function worseHit(a: Hit | undefined, b: Hit | undefined): Hit | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const at = a.at === undefined || b.at === undefined ? (a.at ?? b.at) : Math.max(a.at, b.at);
+  return { count: a.count + b.count, at };
+}
+
+function adviceFor(entry: Entry, measured: Measured, hits: Hits): readonly Advice[] {
+  const { limit } = measured;
+  const current = entry.limitTexts[limit] ?? unlimited;
+  return proposedFor(entry, measured, hits).map((each) => ({
+    ...entry.who,
+    limit,
+    current,
+    ...together(limit, [each]),
+  }));
 }
 
 /** The largest of what its tenants need. */
 function packagesOf(
   entries: readonly Entry[],
   measured: readonly Measured[],
-  faults: Faults,
+  hits: Hits,
 ): AdviseAnswer['packages'] {
   const members = Map.groupBy(
     entries.filter((each) => each.who.package !== undefined),
     (each) => each.who.package ?? '',
   );
   return [...members].flatMap(([name, tenants]) =>
-    measured.flatMap((each) => packageAdvice(name, tenants, each, faults)),
+    measured.flatMap((each) => packageAdvice(name, tenants, each, hits)),
   );
 }
 
 function packageAdvice(
   name: string,
   tenants: readonly Entry[],
-  { limit, seen }: Measured,
-  faults: Faults,
+  measured: Measured,
+  hits: Hits,
 ): AdviseAnswer['packages'] {
-  const found = tenants.flatMap((each) => {
-    const mine = seen.get(each.who.member);
-    return mine === undefined ? [] : [propose(limit, mine, each.limits[limit])];
-  });
+  const { limit } = measured;
+  const found = tenants.flatMap((each) => proposedFor(each, measured, hits));
   if (found.length === 0) return [];
   const own = tenants.find((each) => !ownValue(each, limit)) ?? tenants[0];
-  const struck = tenants.map((each) => faults.get(each.who.member)?.[limit] ?? 0);
   return [
     {
       package: name,
       tenants: tenants.length,
       limit,
       current: own?.limitTexts[limit] ?? unlimited,
-      never: printLimit(limit, Math.max(...found.map((each) => each.never))),
-      onePercent: printLimit(limit, Math.max(...found.map((each) => each.onePercent))),
-      faults: struck.reduce((sum, each) => sum + each, 0),
+      ...together(limit, found),
     },
   ];
 }

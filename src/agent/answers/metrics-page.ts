@@ -10,7 +10,14 @@ export function answerMetrics({ agent, viewer, accept }: Question): Response {
   const members = new Map<Member, ExposedMember>();
   for (const [member, { who, limits }] of roster.entries) {
     const counters = live.counters(member);
-    if (counters !== undefined) members.set(member, { who, counters, limits });
+    if (counters === undefined) continue;
+    const { memoryPeak, threadsPeak } = live.usage(member);
+    // A mark may be that of an earlier reading; the tick has what was the most in it.
+    const peaks = {
+      memoryPeakBytes: Math.max(counters.memoryBytes, memoryPeak),
+      threadsPeak: Math.max(counters.threads, threadsPeak),
+    };
+    members.set(member, { who, counters: { ...counters, ...peaks }, limits });
   }
   const exposed = { members, faults: live.totals, status: agent.status() };
   const format = formatFor(accept);

@@ -1,7 +1,7 @@
 /** `GET /v1/usage` and `GET /v1/series`: what was used over a period. */
 import type { Member } from '../../usage/member.ts';
-import { metricKeys, metrics, type MetricKey } from '../../usage/metrics.ts';
-import type { SeriesAnswer, UsageAnswer, UsageRow } from '../api.ts';
+import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
+import type { Distribution, SeriesAnswer, UsageAnswer, UsageRow } from '../api.ts';
 import { isAdministrator } from '../viewer.ts';
 import { orRefuse, Refusal, type Question } from './context.ts';
 import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
@@ -18,7 +18,7 @@ export async function answerUsage(question: Question): Promise<UsageAnswer> {
   let detail: UsageAnswer['detail'] = 'ticks';
   let measuredSeconds = 0;
   for (const part of visibleParts(question, entries, { from, to })) {
-    const found = orRefuse(await agent.history.usage({ ...part, metrics: asked }));
+    const found = orRefuse(await agent.history.usage({ ...part, metrics: withPeaks(asked) }));
     for (const [member, row] of found.rows) byMember.set(member, row);
     for (const [member, row] of orRefuse(agent.events.faultCounts(part))) faults.set(member, row);
     if (found.detail === 'hours') detail = 'hours';
@@ -28,9 +28,29 @@ export async function answerUsage(question: Question): Promise<UsageAnswer> {
     const measured = byMember.get(who.member);
     const struck = faults.get(who.member);
     if (measured === undefined && struck === undefined && !isNamed(question)) return [];
-    return [{ ...who, metrics: measured ?? {}, limits, limitTexts, faults: struck ?? {} }];
+    return [
+      { ...who, metrics: withMaxima(asked, measured), limits, limitTexts, faults: struck ?? {} },
+    ];
   });
   return { from, to, detail, measuredSeconds, rows };
+}
+
+const withPeaks = (asked: readonly MetricKey[]) => [
+  ...new Set(asked.flatMap((key) => [key, peakKeys.get(key) ?? key])),
+];
+
+type Distributions = Readonly<Partial<Record<MetricKey, Distribution>>>;
+
+/** The most of a metric is the most at any moment, where the kernel told of moments. */
+function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): Distributions {
+  const pairs = asked.flatMap((key) => {
+    const of = measured[key];
+    const peak = measured[peakKeys.get(key) ?? key];
+    return of === undefined
+      ? []
+      : [[key, { ...of, max: Math.max(of.max, peak?.max ?? 0) }] as const];
+  });
+  return Object.fromEntries(pairs);
 }
 
 const isNamed = ({ query, viewer }: Question) =>
@@ -47,13 +67,14 @@ function askedMetrics(question: Question): readonly MetricKey[] {
       `There is no metric ${JSON.stringify(unknown)}; there are ${metricKeys.join(', ')}`,
     );
   }
-  return names.length === 0 ? here : here.filter((key) => names.includes(key));
+  const known = metricKeys.filter((key) => here.includes(metrics[key].peakOf ?? key));
+  return names.length === 0 ? here : known.filter((key) => names.includes(key));
 }
 
 /** Only cgroup v2 counts pressure. */
 export function measuredHere({ agent }: Question): readonly MetricKey[] {
-  if (agent.driver?.tree.version !== 1) return metricKeys;
-  return metricKeys.filter((key) => !metrics[key].counter.includes('Pressure'));
+  if (agent.driver?.tree.version !== 1) return sampledKeys;
+  return sampledKeys.filter((key) => !metrics[key].counter.includes('Pressure'));
 }
 
 export async function answerSeries(question: Question): Promise<SeriesAnswer> {

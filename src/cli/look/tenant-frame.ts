@@ -82,8 +82,8 @@ function useTexts({ row }: TenantData): readonly string[] {
     text === undefined || text === 'unlimited' ? '' : ` of ${harmless(text)}`;
   const use = [
     `CPU ${percent(usage.cpu)}${of(limitTexts['cpu.limit'])}`,
-    `memory ${shortBytes(ownMemory(row))} + cache ${shortBytes(usage.cache)}${of(limitTexts['memory.limit'])}`,
-    `threads ${usage.threads}${of(limitTexts['processes.limit'])}`,
+    `memory ${shortBytes(ownMemory(row))}${most(usage.anonymousPeak, ownMemory(row), shortBytes)} + cache ${shortBytes(usage.cache)}${of(limitTexts['memory.limit'])}`,
+    `threads ${usage.threads}${most(usage.threadsPeak, usage.threads, String)}${of(limitTexts['processes.limit'])}`,
   ];
   const faults = countsText(row.faults);
   const struck = row.faulted.map(shortLimit).join(' ');
@@ -91,6 +91,10 @@ function useTexts({ row }: TenantData): readonly string[] {
   const said = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
   return [use.join(', '), harmless(`${io}; ${said}${struck === '' ? '' : `; now: ${struck}`}`)];
 }
+
+/** What was more than the sample, within the tick. */
+const most = (peak: number, sample: number, print: (value: number) => string) =>
+  peak > sample ? ` (at most ${print(peak)})` : '';
 
 function processesText(
   { processSort, processOffset }: TopState,

@@ -110,6 +110,13 @@ export const topColumns: readonly TopColumn[] = [
     text: (row) => shortBytes(ownMemory(row)),
     paint: near(ownMemory, 'memory.limit'),
   },
+  {
+    title: 'PEAK',
+    width: 7,
+    priority: 5,
+    text: ({ usage }) => shortBytes(usage.anonymousPeak),
+    paint: near(({ usage }) => usage.anonymousPeak, 'memory.limit'),
+  },
   { title: 'CACHE', width: 7, priority: 7, text: ({ usage }) => shortBytes(usage.cache) },
   {
     title: 'READ/S',

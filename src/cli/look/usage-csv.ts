@@ -1,7 +1,7 @@
 /** `bulkhead usage --csv`: every metric, limit and fault of every tenant, a line each. */
 import type { UsageAnswer, UsageRow } from '../../agent/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
-import { metricKeys, metrics, type MetricKey, type MetricUnit } from '../../usage/metrics.ts';
+import { metrics, sampledKeys, type MetricKey, type MetricUnit } from '../../usage/metrics.ts';
 import { csvText, type CsvField } from './csv.ts';
 import { isoTime, limitKeys, sumOf } from './format.ts';
 
@@ -18,7 +18,7 @@ const unitOf = (key: MetricKey) =>
 const parts = ['average', 'p95', 'max'] as const;
 /** Limits in the units of the metrics that they bound; two metrics may share one. */
 const unitOfLimit: ReadonlyMap<LimitKey, string> = new Map(
-  metricKeys.flatMap((key) => {
+  sampledKeys.flatMap((key) => {
     const { limit } = metrics[key];
     return limit === undefined ? [] : [[limit, unitOf(key)] as const];
   }),
@@ -36,7 +36,7 @@ const header = (): readonly CsvField[] => [
   'kind',
   'reseller',
   'package',
-  ...metricKeys.flatMap((key) => parts.map((part) => `${key} ${part} (${unitOf(key)})`)),
+  ...sampledKeys.flatMap((key) => parts.map((part) => `${key} ${part} (${unitOf(key)})`)),
   ...[...unitOfLimit].map(([limit, unit]) => `${limit} (${unit})`),
   'faults',
   ...limitKeys().map((key) => `${key} faults`),
@@ -50,7 +50,7 @@ const fields = (row: UsageRow, from: number, to: number): readonly CsvField[] =>
   row.kind,
   row.reseller,
   row.package,
-  ...metricKeys.flatMap((key) => parts.map((part) => row.metrics[key]?.[part])),
+  ...sampledKeys.flatMap((key) => parts.map((part) => row.metrics[key]?.[part])),
   ...[...unitOfLimit.keys()].map((limit) => row.limits[limit]),
   sumOf(row.faults),
   ...limitKeys().map((key) => row.faults[key] ?? 0),

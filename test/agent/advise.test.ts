@@ -1,0 +1,112 @@
+/** What is advised after limits were hit, and after uses that no sample saw, on this kernel. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before, describe, test } from 'node:test';
+import type { Advice, AdviseAnswer, UsageAnswer } from '../../src/agent/api.ts';
+import { quantityKinds } from '../../src/units/quantity.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { RunningAgent } from './running-agent.ts';
+
+const here = hostHere('bulkhead-advise-test');
+const skip = 'skip' in here ? here.skip : false;
+const [killed, throttled, refused, brief] = [882_001, 882_002, 882_003, 882_004] as const;
+const mebibyte = 2 ** 20;
+
+const policy = `  <agent interval="2s"/>
+  <package name="small"><memory limit="128MiB"/><cpu limit="25%"/><processes limit="20"/></package>
+  <package name="large"><memory limit="1GiB"/><processes limit="200"/></package>
+  <tenant uid="${killed}" package="small"/>
+  <tenant uid="${throttled}" package="small"/>
+  <tenant uid="${refused}" package="small"/>
+  <tenant uid="${brief}" package="large"/>`;
+
+describe('advice', { skip }, () => {
+  let agent: RunningAgent;
+
+  before(async () => {
+    if ('skip' in here) return;
+    agent = new RunningAgent(here.host);
+    agent.writePolicy(policy);
+    await agent.start();
+    await agent.until('it places', async () => (await agent.status()).placement.state === 'on');
+    await agent.until('it has read once', async () => (await agent.status()).tick.ticks > 1);
+  });
+  after(() => agent[Symbol.asyncDispose]());
+
+  /** Inside from the first instruction, whatever the placer does, and gone when this returns. */
+  const runInside = async (uid: number, script: string) => {
+    const { hierarchies } = treeOf();
+    const joins = hierarchies.map(({ rootPath }) => `echo $$ > '${rootPath}/u${uid}/cgroup.procs'`);
+    const become = `exec setpriv --reuid ${uid} --regid ${uid} --clear-groups sh -c "$0"`;
+    const child = spawn('sh', ['-c', [...joins, become].join(' && '), script], {
+      stdio: 'ignore',
+    });
+    await once(child, 'exit');
+  };
+  const treeOf = () => {
+    if ('skip' in here) throw new Error(here.skip);
+    const driver = here.host.probe();
+    if (!driver.ok) throw new Error(driver.error);
+    return driver.value.tree;
+  };
+  const advise = async () => (await agent.ask('/v1/advise')).json<AdviseAnswer>();
+  const of = ({ tenants }: AdviseAnswer, uid: number, limit: string) =>
+    tenants.find((each) => each.uid === uid && each.limit === limit);
+  const isAbove = (
+    kind: 'bytes' | 'cpu' | 'count',
+    advice: Pick<Advice, 'never' | 'onePercent' | 'reason' | 'hitAt'> | undefined,
+    value: number,
+  ) => {
+    for (const text of [advice?.never, advice?.onePercent]) {
+      const parsed = quantityKinds[kind].parse(text ?? '');
+      assert.ok(parsed.ok && parsed.value > value, JSON.stringify(advice));
+    }
+    assert.match(advice?.reason ?? '', /^hit .* more is needed, how much cannot be known/);
+  };
+  const untilHit = async (uid: number, limit: string) => {
+    let found: AdviseAnswer | undefined;
+    await agent.until(`${limit} of ${uid} is seen to be hit`, async () => {
+      found = await advise();
+      return (of(found, uid, limit)?.faults ?? 0) > 0;
+    });
+    return found as AdviseAnswer;
+  };
+
+  test('is above a memory limit at which a process was killed, per package too', async () => {
+    await runInside(killed, `'${process.execPath}' -e 'Buffer.alloc(400 * 2 ** 20, 1)'`);
+    const answer = await untilHit(killed, 'memory.limit');
+    const advice = of(answer, killed, 'memory.limit');
+    assert.equal(advice?.hitAt, '128MiB');
+    isAbove('bytes', advice, 128 * mebibyte);
+    const ofPackage = answer.packages.find(
+      (each) => each.package === 'small' && each.limit === 'memory.limit',
+    );
+    assert.equal(ofPackage?.hitAt, '128MiB');
+    isAbove('bytes', ofPackage, 128 * mebibyte);
+  });
+
+  test('is above a CPU limit at which it was throttled', async () => {
+    await runInside(throttled, 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done');
+    isAbove('cpu', of(await untilHit(throttled, 'cpu.limit'), throttled, 'cpu.limit'), 0.25);
+  });
+
+  test('is above a limit of processes at which forks were refused', async () => {
+    await runInside(refused, 'for i in $(seq 40); do sleep 1 & done');
+    const advice = of(await untilHit(refused, 'processes.limit'), refused, 'processes.limit');
+    isAbove('count', advice, 20);
+  });
+
+  test('counts what came and went between two ticks, and usage shows it', async () => {
+    await runInside(brief, `'${process.execPath}' -e 'Buffer.alloc(300 * 2 ** 20, 1)'`);
+    await agent.until('it is in the history', async () => {
+      const parsed = quantityKinds.bytes.parse(
+        of(await advise(), brief, 'memory.limit')?.never ?? '',
+      );
+      return parsed.ok && parsed.value > 300 * mebibyte;
+    });
+    const usage = (await agent.ask(`/v1/usage?tenant=${brief}`)).json<UsageAnswer>();
+    assert.ok((usage.rows[0]?.metrics.memory?.max ?? 0) > 300 * mebibyte, JSON.stringify(usage));
+    assert.equal(usage.rows[0]?.metrics.memoryPeak, undefined);
+  });
+});
