@@ -11,6 +11,7 @@ import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
 import { lockFile } from '../host/flock.ts';
 import type { HandedSocket } from '../host/handed-sockets.ts';
 import type { Host } from '../host/host.ts';
+import { agentLock } from '../host/paths.ts';
 import type { Notifier } from '../host/notify.ts';
 import type { Policy } from '../policy/policy.ts';
 import { usualSettings, type AgentSettings } from '../policy/settings.ts';
@@ -28,6 +29,7 @@ import type { AgentContext } from './answers/context.ts';
 import { topRows } from './answers/top.ts';
 import { processesOf } from './answers/processes.ts';
 import { socketOf } from './client.ts';
+import { IoShifter } from './io-shifter.ts';
 import { PolicyKeeper } from './keeper.ts';
 import { Live } from './live.ts';
 import type { Log } from './log.ts';
@@ -55,6 +57,8 @@ export interface AgentOptions {
   readonly handed?: readonly HandedSocket[];
 }
 
+/** Another agent has it for long; who only asks whether there is one, for a moment. */
+const lockMilliseconds = 200;
 /** A group that vanished is made again at most this often. */
 const remakeMilliseconds = 5_000;
 
@@ -80,6 +84,7 @@ export class Agent implements AsyncDisposable {
   #settings: AgentSettings = usualSettings;
   #driver: { readonly asked: Policy['driver']; readonly driver: Driver } | undefined;
   #meter: Meter | undefined;
+  #shifter: IoShifter | undefined;
   #lastTick: number;
   #tookSeconds = 0;
   #lastRemake = -Infinity;
@@ -91,7 +96,7 @@ export class Agent implements AsyncDisposable {
   static async start(options: AgentOptions): Promise<Result<Agent>> {
     const { paths } = options.host;
     mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
-    const lock = lockFile(`${paths.runtime}/agent.lock`, { waitMs: 0 });
+    const lock = lockFile(agentLock(paths), { waitMs: lockMilliseconds });
     if (!lock.ok) return fail(`Another agent runs here: ${lock.error}`);
     const cleanup = new AsyncDisposableStack();
     cleanup.use(lock.value);
@@ -199,6 +204,8 @@ export class Agent implements AsyncDisposable {
     if (driver === undefined) return;
     if (this.#meter === undefined) this.#meter = new Meter(driver.tree, roster);
     else this.#meter.follow(roster);
+    this.#shifter ??= new IoShifter(driver.tree, driver.capabilities.devices);
+    this.#shifter.follow(roster);
     const { paths } = this.#options.host;
     this.#placement.setTargets(placementTargets(policy, paths, driver.tree));
     this.#complainOfFiles(this.#meter.slow);
@@ -234,6 +241,8 @@ export class Agent implements AsyncDisposable {
     this.#driver = { asked: policy.driver, driver: probed.value };
     this.#meter?.[Symbol.dispose]();
     this.#meter = undefined;
+    this.#shifter?.[Symbol.dispose]();
+    this.#shifter = undefined;
     return probed.value;
   }
 
@@ -242,6 +251,7 @@ export class Agent implements AsyncDisposable {
     const seconds = (moment.monotonic - this.#lastTick) / 1000;
     this.#lastTick = moment.monotonic;
     const { readings, missing } = this.#meter?.look() ?? { readings: [], missing: [] };
+    this.#shifter?.shift(readings, moment.monotonic, this.#settings.intervalSeconds);
     const tick = measure(readings, moment.at, seconds);
     const faults = [
       ...readings.flatMap((each) =>
@@ -312,6 +322,7 @@ export class Agent implements AsyncDisposable {
     this.#options.notifier.notify('STOPPING=1');
     await this.#cleanup.disposeAsync();
     this.#meter?.[Symbol.dispose]();
+    this.#shifter?.[Symbol.dispose]();
     this.#options.log.info('Stopped; limits go on holding');
   }
 }

@@ -25,7 +25,10 @@ export interface LveLimits {
   readonly ep: number;
 }
 
-/** The larger of reads and writes stands for both; where one is unlimited, so is the sum. */
+/**
+ * What bounds both together, where it is written. Else the larger of reads and writes stands for
+ * both; where one is unlimited, so is the sum.
+ */
 export function lveLimits(limits: LimitNumbers): LveLimits {
   const larger = (a: LimitKey, b: LimitKey) => {
     const [one, other] = [limits[a], limits[b]];
@@ -34,8 +37,8 @@ export function lveLimits(limits: LimitNumbers): LveLimits {
   return {
     speed: (limits['cpu.limit'] ?? 0) * 100,
     memoryBytes: limits['memory.limit'] ?? 0,
-    ioBytesPerSecond: larger('io.read', 'io.write'),
-    iops: larger('io.reads', 'io.writes'),
+    ioBytesPerSecond: limits['io.total'] ?? larger('io.read', 'io.write'),
+    iops: limits['io.operations'] ?? larger('io.reads', 'io.writes'),
     nproc: limits['processes.limit'] ?? 0,
     ep: limits['entries.limit'] ?? 0,
   };
@@ -73,8 +76,8 @@ const useOf = ({ usage }: TopRow): Use => ({
   cpu: usage.cpu,
   memory: usage.memory,
   threads: usage.threads,
-  io: usage.read + usage.write,
-  iops: usage.reads + usage.writes,
+  io: usage.total,
+  iops: usage.operations,
 });
 
 function infoLine(

@@ -83,7 +83,7 @@ export const command: CommandModule = {
       .option('--ncpu <cores>', 'CPU: at most so many cores')
       .option('--pmem <size>', 'memory: KB, or with K, M or G')
       .option('--io <rate>', 'KB/s, for reads and for writes each')
-      .option('--iops <number>', 'operations a second, for reads and for writes each')
+      .option('--iops <number>', 'operations a second, reads and writes together')
       .option('--nproc <number>', 'processes and their threads')
       .option('--maxEntryProcs <number>', 'entries, which are read and not held yet')
       .option('--ep <number>', 'the same')

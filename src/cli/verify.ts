@@ -16,9 +16,10 @@ function describeDrift(operation: Operation): string {
     case 'create':
       return `${operation.label} has no group in ${operation.hierarchies.join(', ')}`;
     case 'write': {
-      const { file, device, from, to } = operation;
+      const { file, device, from, to, note } = operation;
+      const what = note === undefined ? '' : ` (${note})`;
       const where = device === undefined ? file : `${file} ${device}`;
-      return `${operation.label}: ${where} is ${printValue(file, from)}, the policy says ${printValue(file, to)}`;
+      return `${operation.label}: ${where} is ${printValue(file, from)}, the policy says ${printValue(file, to)}${what}`;
     }
     case 'move':
       return `${operation.label} still has its group at ${operation.from}`;

@@ -33,6 +33,7 @@ export interface LockOptions {
   readonly shownAs?: string;
 }
 
+const lockShared = 1;
 const lockExclusive = 2;
 const lockNonBlocking = 4;
 const pauseMs = 25;
@@ -50,6 +51,21 @@ export function lockFile(path: string, options: LockOptions): Result<FileLock, s
       return fail(`${attempt.error.message}${waited(options.waitMs)}; try again when it is done`);
     }
     sleepSync(pauseMs);
+  }
+}
+
+/** Whether a process holds the lock now; whoever wants it meanwhile has to ask twice. */
+export function isLocked(path: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return false;
+  }
+  try {
+    return flock(fd, lockShared | lockNonBlocking) !== 0;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -27,3 +27,6 @@ export function pathsOf(instance = 'bulkhead'): Paths {
     state: `/var/lib/${instance}`,
   };
 }
+
+/** Held by the agent of this instance for as long as it runs. */
+export const agentLock = ({ runtime }: Paths): string => `${runtime}/agent.lock`;

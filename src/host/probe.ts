@@ -8,6 +8,7 @@ import type { DriverName } from '../policy/document.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { CgroupDriver, type Room } from './cgroup-driver.ts';
 import type { Driver } from './driver.ts';
+import { isLocked } from './flock.ts';
 import { disksUnder, readFileSystems } from './file-systems.ts';
 import {
   controllersOf,
@@ -18,7 +19,7 @@ import {
   type Hierarchy,
 } from './hierarchies.ts';
 import { noRoom, plainRoom } from './plain-room.ts';
-import type { Paths } from './paths.ts';
+import { agentLock, type Paths } from './paths.ts';
 import { QuotaStore } from './quota-store.ts';
 import { readText } from './read.ts';
 import { pageBytes } from './syscalls.ts';
@@ -116,6 +117,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
     files: filesOf(found.hierarchies, version),
     controllers: controllersOf(found.hierarchies),
     fileSystems: fileSystems.all,
+    shifted: isLocked(agentLock(paths)),
   };
   return new CgroupDriver({
     version,

@@ -1,17 +1,30 @@
 /**
- * Disk bandwidth and operations, reads and writes apart, on each disk by itself.
+ * Disk bandwidth and operations: reads and writes apart on each disk, and both together on all.
  *
  * The kernel's throttle (blk-throttle) counts at the disk, never at a partition, and delays what
- * exceeds the rate. Sources: cgroup-v2.rst "IO Interface Files"; cgroup-v1/blkio-controller.rst.
- *
- *     254:0 rbps=1048576 wbps=max riops=max wiops=max      io.max
- *     254:0 1048576                                        blkio.throttle.read_bps_device
+ * exceeds the rate. It knows no sum of reads and writes: a total is shared out among the caps that
+ * it has (`share.ts`), and the agent shifts them towards what is in use (`shift.ts`). Sources:
+ * cgroup-v2.rst "IO Interface Files"; cgroup-v1/blkio-controller.rst.
  *
  * v1 counts only what a process writes past the page cache, and does not add up a hierarchy.
  */
-import { type Quantity, unlimited } from '../units/quantity.ts';
+import { printQuantity, unlimited } from '../units/quantity.ts';
 import { eachLine } from './flat-file.ts';
+import {
+  bytesFile1,
+  hasTotal,
+  ioFiles1,
+  ioFiles2,
+  keepsLimit,
+  keepsLimits,
+  operationsFile1,
+  restingIo,
+  shareOf,
+  totals,
+  type IoName,
+} from './io-caps.ts';
 import { pressureFile } from './pressure.ts';
+import { isShared } from './share.ts';
 import {
   full,
   missingController,
@@ -19,8 +32,8 @@ import {
   type Counters,
   type FileSetting,
   type Limit,
-  type LimitKey,
   type LimitValues,
+  type SettingContext,
   type Support,
   type SupportContext,
 } from './limit.ts';
@@ -37,53 +50,94 @@ const rate = (kind: 'bytesPerSecond' | 'perSecond', summary: string) =>
 const attributes = {
   read: rate('bytesPerSecond', 'Bytes it may read from each disk in a second.'),
   write: rate('bytesPerSecond', 'Bytes it may write to each disk in a second.'),
+  total: rate(
+    'bytesPerSecond',
+    'Bytes it may read and write together, on all disks, in a second. Held by the agent.',
+  ),
   reads: rate('perSecond', 'Read operations on each disk in a second.'),
   writes: rate('perSecond', 'Write operations on each disk in a second.'),
+  operations: rate(
+    'perSecond',
+    'Read and write operations together, on all disks, in a second. Held by the agent.',
+  ),
 } as const;
 
-const names = ['read', 'write', 'reads', 'writes'] as const;
-type Name = (typeof names)[number];
+const isTotal = (attribute: string) => totals.some(({ total }) => total === attribute);
 
-const keys2: Readonly<Record<Name, string>> = {
-  read: 'rbps',
-  write: 'wbps',
-  reads: 'riops',
-  writes: 'wiops',
-};
-const files1: Readonly<Record<Name, string>> = {
-  read: 'blkio.throttle.read_bps_device',
-  write: 'blkio.throttle.write_bps_device',
-  reads: 'blkio.throttle.read_iops_device',
-  writes: 'blkio.throttle.write_iops_device',
-};
-/** The kernel keeps operations a second in 32 bits. */
-const mostOperations = 2 ** 32 - 1;
-
-const valueOf = (values: LimitValues, name: Name): Quantity => values[`io.${name}`] ?? unlimited;
-
-function rateText(name: Name, value: Quantity, none: string): string {
-  if (value === unlimited) return none;
-  const most = name === 'reads' || name === 'writes' ? mostOperations : Number.MAX_SAFE_INTEGER;
-  return value >= most && most === mostOperations ? none : String(value);
+/** What is said beside a cap that is a part of a total, and may be another part at any time. */
+function noteOf(values: LimitValues, devices: readonly string[], names: readonly IoName[]) {
+  const shared = totals.filter(
+    (each) =>
+      each.names.some((name) => names.includes(name)) &&
+      isShared(shareOf(values, each, devices.length)),
+  );
+  if (shared.length === 0) return {};
+  const texts = shared.map(
+    ({ total }) =>
+      `${total} ${printQuantity(attributes[total].kind, values[`io.${total}`] ?? unlimited)}`,
+  );
+  return { note: `its part of ${texts.join(', ')}` };
 }
 
-function line2(values: LimitValues): string {
-  return names
-    .map((name) => `${keys2[name]}=${rateText(name, valueOf(values, name), 'max')}`)
-    .join(' ');
+function settings2(
+  values: LimitValues,
+  { devices, files, shifted }: SettingContext,
+): readonly FileSetting[] {
+  if (!files.has('io.max')) return [];
+  const initial = ioFiles2.capTexts(restingIo({}, 1), [''])[0]?.value ?? '';
+  const resting = restingIo(values, devices.length);
+  const note = noteOf(values, devices, ['read', 'write', 'reads', 'writes']);
+  const accepts: Pick<FileSetting, 'accepts'> =
+    shifted === true && hasTotal(values, devices.length)
+      ? {
+          accepts(read) {
+            const caps = ioFiles2.caps(read, devices);
+            return caps !== undefined && keepsLimits(values, caps, devices.length);
+          },
+        }
+      : {};
+  return ioFiles2.capTexts(resting, devices).map(({ file, device, value }) => ({
+    attribute: 'io.read',
+    controller: 'io',
+    file,
+    device,
+    value,
+    initial,
+    write: `${device} ${value}`,
+    ...accepts,
+    ...note,
+  }));
 }
 
-function deviceSetting(
-  attribute: LimitKey,
-  file: string,
-  device: string,
-  value: string,
-  initial: string,
-): FileSetting {
-  return { attribute, controller: 'io', file, device, value, initial, write: `${device} ${value}` };
+function settings1(
+  values: LimitValues,
+  { devices, shifted }: SettingContext,
+): readonly FileSetting[] {
+  const resting = restingIo(values, devices.length);
+  return ioFiles1.capTexts(resting, devices).map(({ name, file, device, value }) => {
+    const total = totals.find(({ names }) => names.some((each) => each === name));
+    const moves =
+      total !== undefined && shifted === true && isShared(shareOf(values, total, devices.length));
+    return {
+      attribute: `io.${name}`,
+      controller: 'io',
+      file,
+      device,
+      value,
+      initial: '0',
+      write: `${device} ${value}`,
+      ...(moves
+        ? {
+            accepts(read) {
+              const caps = ioFiles1.caps(read, devices);
+              return caps !== undefined && keepsLimit(values, total, caps, devices.length);
+            },
+          }
+        : {}),
+      ...noteOf(values, devices, [name]),
+    } satisfies FileSetting;
+  });
 }
-
-const initial2 = line2({});
 
 /** `254:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`, summed over the disks. */
 const ioStat: CounterFile = {
@@ -139,10 +193,25 @@ function commonSupport(context: SupportContext): Support | undefined {
   };
 }
 
-function severalDisks(context: SupportContext): string | undefined {
+function severalDisks(attribute: string, context: SupportContext): string | undefined {
   const count = context.devices.length;
-  return count > 1 ? `each of the ${count} disks is limited by itself, not their sum` : undefined;
+  return count > 1 && !isTotal(attribute)
+    ? `each of the ${count} disks is limited by itself, not their sum`
+    : undefined;
 }
+
+/** The kernel has no cap on a sum; what the agent makes of it holds over some seconds. */
+function shifting(attribute: string, context: SupportContext): string | undefined {
+  if (!isTotal(attribute)) return undefined;
+  const lanes = 2 * context.devices.length;
+  const part = lanes === 2 ? 'half of it' : `1/${lanes} of it`;
+  const each = lanes === 2 ? 'each direction' : 'each direction of each disk';
+  return context.shifted === true
+    ? 'the kernel has no cap on a sum; the agent shifts its caps at each tick'
+    : `the kernel has no cap on a sum, and no agent runs that shifts its caps: ${each} has ${part}`;
+}
+
+const mayWrite = (attribute: string) => attribute.startsWith('write') || isTotal(attribute);
 
 function support2(attribute: string, context: SupportContext): Support {
   const common = commonSupport(context);
@@ -154,11 +223,11 @@ function support2(attribute: string, context: SupportContext): Support {
       help: 'a kernel built with CONFIG_BLK_DEV_THROTTLING has it',
     };
   }
-  const reasons = [severalDisks(context)];
+  const reasons = [shifting(attribute, context), severalDisks(attribute, context)];
   const uncharged = context.fileSystems.filter(
     (each) => each.devices.length > 0 && !chargesWriteback.has(each.type),
   );
-  if (attribute.startsWith('write') && uncharged.length > 0) {
+  if (mayWrite(attribute) && uncharged.length > 0) {
     const where = uncharged.map((each) => `${each.mountPoint} (${each.type})`).join(', ');
     reasons.push(`buffered writes to ${where} are not charged to the tenant`);
   }
@@ -169,8 +238,8 @@ function support2(attribute: string, context: SupportContext): Support {
 function support1(attribute: string, context: SupportContext): Support {
   const common = commonSupport(context);
   if (common !== undefined) return common;
-  const reasons = [severalDisks(context)];
-  if (attribute.startsWith('write')) {
+  const reasons = [shifting(attribute, context), severalDisks(attribute, context)];
+  if (mayWrite(attribute)) {
     reasons.push(
       'cgroup v1 throttles direct and synchronous writes, not those through the page cache',
     );
@@ -179,15 +248,17 @@ function support1(attribute: string, context: SupportContext): Support {
   return {
     level: 'partial',
     reason: reasons.filter((each) => each !== undefined).join('; '),
-    help: 'cgroup v2 holds all of it',
+    help: isTotal(attribute) ? 'cgroup v2 counts all writes' : 'cgroup v2 holds all of it',
   };
 }
 
-const counterOf: Readonly<Record<Name, IoCounter>> = {
-  read: 'readBytes',
-  write: 'writeBytes',
-  reads: 'reads',
-  writes: 'writes',
+const countersOf: Readonly<Record<keyof typeof attributes, readonly IoCounter[]>> = {
+  read: ['readBytes'],
+  write: ['writeBytes'],
+  total: ['readBytes', 'writeBytes'],
+  reads: ['reads'],
+  writes: ['writes'],
+  operations: ['reads', 'writes'],
 };
 
 export const io: Limit = {
@@ -195,33 +266,29 @@ export const io: Limit = {
   summary: 'Disk bandwidth and operations.',
   attributes,
   // The kernel does not count what it delays.
-  faults: names.map((name) => ({
-    attribute: name,
-    severity: 'slowed',
-    counter: counterOf[name],
-    inferred: true,
-  })),
+  faults: Object.entries(countersOf).flatMap(([attribute, [counter, plus]]) =>
+    counter === undefined
+      ? []
+      : [
+          {
+            attribute,
+            severity: 'slowed',
+            counter,
+            ...(plus === undefined ? {} : { plus }),
+            inferred: true,
+          },
+        ],
+  ),
   cgroup2: {
-    settings(values, { devices, files }) {
-      if (!files.has('io.max')) return [];
-      const line = line2(values);
-      return devices.map((device) => deviceSetting('io.read', 'io.max', device, line, initial2));
-    },
+    settings: settings2,
     counters: [ioStat, pressureFile('io', 'ioPressureMicroseconds')],
     support: support2,
   },
   cgroup1: {
-    settings(values, { devices }) {
-      return names.flatMap((name) => {
-        const value = rateText(name, valueOf(values, name), '0');
-        return devices.map((device) =>
-          deviceSetting(`io.${name}`, files1[name], device, value, '0'),
-        );
-      });
-    },
+    settings: settings1,
     counters: [
-      serviced('blkio.throttle.io_service_bytes', 'readBytes', 'writeBytes'),
-      serviced('blkio.throttle.io_serviced', 'reads', 'writes'),
+      serviced(bytesFile1, 'readBytes', 'writeBytes'),
+      serviced(operationsFile1, 'reads', 'writes'),
     ],
     support: support1,
   },

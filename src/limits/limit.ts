@@ -34,6 +34,10 @@ export interface FileSetting {
   readonly attribute: LimitKey;
   /** Another value of the group without which the kernel will not take this one. */
   readonly needs?: LimitKey;
+  /** Where the agent shifts values: whether what stands in the group's files will do as it is. */
+  readonly accepts?: (read: (file: string) => string | undefined) => boolean;
+  /** For people, where the value alone does not say what it is. */
+  readonly note?: string;
 }
 
 /** Facts of this host that decide what is written. */
@@ -45,6 +49,8 @@ export interface SettingContext {
   readonly files: ReadonlySet<string>;
   /** The values of the reseller above, where there is one. */
   readonly above?: LimitValues;
+  /** Whether an agent runs, which shifts caps within a total. */
+  readonly shifted?: boolean;
 }
 
 export type Level = 'full' | 'partial' | 'none';
@@ -114,6 +120,8 @@ export interface FaultRule {
   readonly severity: Severity;
   /** Each growth by one is one fault; where `inferred`, growth at the limit's rate is one fault. */
   readonly counter: keyof Counters;
+  /** Another counter whose growth is added, for a limit on a sum. */
+  readonly plus?: keyof Counters;
   readonly inferred: boolean;
   /**
    * Then `counter` is a level, and this its high-water mark: each one by which it stood further

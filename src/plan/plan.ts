@@ -36,6 +36,7 @@ export interface WriteFile {
   readonly direction: 'raise' | 'lower';
   /** If the write of that value to the same group fails, this one is not tried. */
   readonly needs?: LimitKey;
+  readonly note?: string;
 }
 
 export interface MoveProcesses {
@@ -118,7 +119,9 @@ function writesOf(group: WantedGroup, found: ObservedGroup | undefined): readonl
       setting.device === undefined
         ? plainValue(setting, found)
         : deviceValue(setting, found, devices);
-    if (from !== setting.value) writes.push(write(group, setting, from));
+    if (from === setting.value) continue;
+    if (setting.accepts?.((file) => found?.files.get(file)) === true) continue;
+    writes.push(write(group, setting, from));
   }
   for (const [file, lines] of devices) writes.push(...forgottenDevices(group, file, lines));
   return writes;
@@ -161,7 +164,12 @@ function forgottenDevices(
     .map(([device, from]) =>
       write(
         group,
-        { ...model, device, value: model.initial, write: `${device} ${model.initial}` },
+        {
+          ...model,
+          device,
+          value: model.initial,
+          write: `${device} ${model.initial}`,
+        },
         from,
       ),
     );
@@ -182,6 +190,9 @@ function write(group: WantedGroup, setting: FileSetting, from: string | undefine
     direction: lower ? 'lower' : 'raise',
     ...(setting.device === undefined ? {} : { device: setting.device }),
     ...(setting.needs === undefined ? {} : { needs: setting.needs }),
+    ...(setting.note === undefined || setting.value === setting.initial
+      ? {}
+      : { note: setting.note }),
   };
 }
 

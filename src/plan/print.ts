@@ -41,9 +41,10 @@ export function printOperation(operation: Operation, marks = noMarks): string {
 
 const shownGroup = (path: string) => (path === '' ? '(the root of all tenants)' : path);
 
-function printWrite({ file, device, from, to }: WriteFile): string {
+function printWrite({ file, device, from, to, note }: WriteFile): string {
   const where = device === undefined ? file : `${file} ${device}`;
-  return `${where} ${printValue(file, from)} → ${printValue(file, to)}`;
+  const what = note === undefined ? '' : ` (${note})`;
+  return `${where} ${printValue(file, from)} → ${printValue(file, to)}${what}`;
 }
 
 const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;

@@ -73,8 +73,8 @@ function different(values: LimitValues, base: readonly string[]): readonly strin
 function elementsOf(values: LimitValues): readonly string[] {
   const value = (key: LimitKey) => values[key] ?? unlimited;
   const cpu = whole(value('cpu.limit'), (fraction) => Math.round(fraction * 100));
-  const io = smaller(value('io.read'), value('io.write'));
-  const iops = smaller(value('io.reads'), value('io.writes'));
+  const io = together(values, ioPairs[0]);
+  const iops = together(values, ioPairs[1]);
   return [
     `<cpu limit="${cpu === 0 ? 0 : `${cpu}%`}"/>`,
     `<ncpu limit="${Math.ceil(cpu / 100)}"/>`,
@@ -84,6 +84,17 @@ function elementsOf(values: LimitValues): readonly string[] {
     `<nproc limit="${whole(value('processes.limit'), (number) => number)}"/>`,
     `<other maxentryprocs="${whole(value('entries.limit'), (number) => number)}"/>`,
   ];
+}
+
+const ioPairs = [
+  ['io.total', 'io.read', 'io.write'],
+  ['io.operations', 'io.reads', 'io.writes'],
+] as const;
+
+/** A total is what ve.cfg means; without one, the smaller of both directions bounds them. */
+function together(values: LimitValues, [total, read, write]: (typeof ioPairs)[number]): Quantity {
+  const value = (key: LimitKey) => values[key] ?? unlimited;
+  return value(total) === unlimited ? smaller(value(read), value(write)) : value(total);
 }
 
 /** 0 is unlimited, so that no limit may round down to it. */
@@ -112,11 +123,15 @@ function reportUnsayable(document: PolicyDocument, diagnostics: Diagnostics): vo
     reportRounding(values, report);
   }
   for (const { effective, at } of effectiveIo(document)) {
-    for (const [read, write] of [
-      ['io.read', 'io.write'],
-      ['io.reads', 'io.writes'],
-    ] as const) {
-      if ((effective[read] ?? unlimited) === (effective[write] ?? unlimited)) continue;
+    for (const [total, read, write] of ioPairs) {
+      const [both, one, other] = [total, read, write].map((key) => effective[key] ?? unlimited);
+      if (both !== unlimited && (one !== unlimited || other !== unlimited)) {
+        report(
+          at(read, write),
+          `ve.cfg bounds reads and writes only together; ${total} is written, ${read} and ${write} are left out`,
+        );
+      }
+      if (both !== unlimited || one === other) continue;
       report(
         at(read, write),
         `ve.cfg bounds reads and writes together; the smaller of ${read} and ${write} is written`,
@@ -167,6 +182,7 @@ function reportRounding(values: Values, report: Report): void {
   };
   inexact('cpu.limit', 100, 'whole percents');
   inexact('memory.limit', 1 / pageBytes, 'pages of 4096 bytes');
+  inexact('io.total', 1 / 1024, 'KiB a second');
   inexact('io.read', 1 / 1024, 'KiB a second');
   inexact('io.write', 1 / 1024, 'KiB a second');
 }

@@ -20,17 +20,14 @@ export interface Block extends LimitBlock, Cpu {}
 
 /** Limits that are one number, and how they are said in the policy. */
 const plainLimits: Readonly<
-  Record<string, { attribute: string; keys: readonly LimitKey[]; say: (n: number) => string }>
+  Record<string, { attribute: string; key: LimitKey; say: (n: number) => string }>
 > = {
-  pmem: { attribute: 'limit', keys: ['memory.limit'], say: (pages) => `${pages * 4}KiB` },
-  io: { attribute: 'limit', keys: ['io.read', 'io.write'], say: (n) => `${n}KiB/s` },
-  iops: { attribute: 'limit', keys: ['io.reads', 'io.writes'], say: (n) => `${n}/s` },
-  nproc: { attribute: 'limit', keys: ['processes.limit'], say: String },
-  other: { attribute: 'maxentryprocs', keys: ['entries.limit'], say: String },
+  pmem: { attribute: 'limit', key: 'memory.limit', say: (pages) => `${pages * 4}KiB` },
+  io: { attribute: 'limit', key: 'io.total', say: (n) => `${n}KiB/s` },
+  iops: { attribute: 'limit', key: 'io.operations', say: (n) => `${n}/s` },
+  nproc: { attribute: 'limit', key: 'processes.limit', say: String },
+  other: { attribute: 'maxentryprocs', key: 'entries.limit', say: String },
 };
-
-const together = (what: string) =>
-  `"${what}" bounds reads and writes together; here each of them is bounded by itself, so both at once may reach twice as much`;
 
 /** The machine that the file was written for. */
 export interface Machine {
@@ -74,14 +71,8 @@ export class LimitReader {
     if (limit === undefined) return this.#findings.notUnderstood(element);
     const text = this.#textOf(element, limit.attribute);
     if (text === undefined) return;
-    for (const key of limit.keys) {
-      const value = this.#number(key, text, limit.say);
-      if (value === undefined) return;
-      values.set(key, { ...span(text), value });
-    }
-    if (limit.keys.length > 1 && Number(text.value) !== 0) {
-      this.#findings.gather('note', text, together(element.name));
-    }
+    const value = this.#number(limit.key, text, limit.say);
+    if (value !== undefined) values.set(limit.key, { ...span(text), value });
   }
 
   #cpuLimit(

@@ -33,6 +33,11 @@ export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
   for (const reseller of policy.resellers) warnAboutValues(reseller, warn);
 }
 
+const ioTotals = [
+  ['io.total', 'io.read', 'io.write'],
+  ['io.operations', 'io.reads', 'io.writes'],
+] as const;
+
 type Warn = (chain: Chain, key: LimitKey, message: string, severity?: 'warning' | 'note') => void;
 
 function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void {
@@ -69,10 +74,26 @@ function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void
       `${text('processes.limit')} processes are few for ${text('entries.limit')} entries; allow at least entries + ${spareProcesses}`,
     );
   }
+  warnAboutTotals({ chain, values }, warn);
   for (const key of Object.keys(values) as LimitKey[]) {
     const [limit = ''] = key.split('.');
     if (notHeldYet.includes(limit)) {
       warn(chain, key, `"${limit}" is read and kept, and not held yet by this version`, 'note');
+    }
+  }
+}
+
+/** Reads or writes that may be more than both together. */
+function warnAboutTotals({ chain, values }: Pick<Tenant, 'chain' | 'values'>, warn: Warn): void {
+  for (const [total, ...parts] of ioTotals) {
+    for (const part of parts) {
+      if (sizeOf(values[part]) === Infinity) continue;
+      if (sizeOf(values[part]) <= sizeOf(values[total])) continue;
+      warn(
+        chain,
+        part,
+        `The ${part.replace('.', ' ')} ${print(part, values[part])} is never reached: ${total.replace('.', ' ')} allows ${print(total, values[total])} for reads and writes together`,
+      );
     }
   }
 }
@@ -83,6 +104,8 @@ function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void
     'memory.limit',
     'io.read',
     'io.write',
+    'io.total',
+    'io.operations',
     'processes.limit',
   ] as const) {
     const bound = sizeOf(reseller.values[key]);

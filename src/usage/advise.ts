@@ -18,8 +18,10 @@ export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[]
   ['memory.limit', 'anonymous'],
   ['io.read', 'read'],
   ['io.write', 'write'],
+  ['io.total', 'total'],
   ['io.reads', 'reads'],
   ['io.writes', 'writes'],
+  ['io.operations', 'operations'],
   ['processes.limit', 'threads'],
 ];
 

@@ -32,7 +32,7 @@ export function detectFaults(
 }
 
 function strikes(
-  { counter, inferred, peak, unless }: KeyedRule,
+  { counter, plus, inferred, peak, unless }: KeyedRule,
   before: Readonly<Counters>,
   now: Readonly<Counters>,
   seconds: number,
@@ -43,7 +43,8 @@ function strikes(
     const above = (level: number) => growth(limit ?? Infinity, level);
     return growth(above(before[counter]), above(Math.max(now[counter], now[peak])));
   }
-  const count = growth(before[counter], now[counter]);
+  const more = plus === undefined ? 0 : growth(before[plus], now[plus]);
+  const count = growth(before[counter], now[counter]) + more;
   if (count === 0) return 0;
   if (inferred) return limit !== undefined && count / seconds >= atLimit * limit ? 1 : 0;
   return limit !== undefined && unless?.(now, limit) === true ? 0 : count;

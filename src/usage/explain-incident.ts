@@ -83,7 +83,7 @@ function speakerOf(
   return { subject, opening, possessive, plural, argument };
 }
 
-type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'processes' | 'other';
+type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'disk' | 'processes' | 'other';
 
 interface Topic {
   readonly noun: string;
@@ -97,7 +97,7 @@ const slowDisk = {
   slowed:
     'Reading and writing files took longer, and with it pages and scripts that wait for files or for a database. Nothing failed.',
 };
-const disk = (noun: string, resource: 'read' | 'write', advice: string): Topic => ({
+const disk = (noun: string, resource: Resource, advice: string): Topic => ({
   noun,
   resource,
   effect: slowDisk,
@@ -145,6 +145,8 @@ const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'io.reads': disk('disk reading', 'read', lessReading),
   'io.write': disk('disk writing', 'write', lessWriting),
   'io.writes': disk('disk writing', 'write', lessWriting),
+  'io.total': disk('disk', 'disk', lessReading),
+  'io.operations': disk('disk', 'disk', lessReading),
 };
 
 /** What no row above describes. */
@@ -270,21 +272,19 @@ const emptyGroup = (title: string): Group => ({
 
 type Amounts = readonly (readonly [ProcessEvidence, number])[];
 
+const growing: Readonly<Partial<Record<Resource, Measure>>> = {
+  cpu: ({ cpuSeconds }) => cpuSeconds,
+  read: ({ readBytes = 0 }) => readBytes,
+  write: ({ writeBytes = 0 }) => writeBytes,
+  disk: ({ readBytes = 0, writeBytes = 0 }) => readBytes + writeBytes,
+};
+
 function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
-  switch (resource) {
-    case 'cpu':
-      return growth(evidence, (each) => each.cpuSeconds);
-    case 'read':
-      return growth(evidence, (each) => each.readBytes ?? 0);
-    case 'write':
-      return growth(evidence, (each) => each.writeBytes ?? 0);
-    case 'memory':
-      return standing(fullest(evidence, memoryOf), (each) => each.memoryBytes);
-    case 'processes':
-      return standing(fullest(evidence, threadsOf), (each) => each.threads);
-    case 'other':
-      return [];
-  }
+  const grown = growing[resource];
+  if (grown !== undefined) return growth(evidence, grown);
+  if (resource === 'memory') return standing(fullest(evidence, memoryOf), (one) => one.memoryBytes);
+  if (resource !== 'processes') return [];
+  return standing(fullest(evidence, threadsOf), (each) => each.threads);
 }
 
 type Measure = (process: ProcessEvidence) => number;
@@ -335,6 +335,7 @@ const amountTexts: Readonly<Record<Resource, (group: Group) => string>> = {
   memory: ({ amount }) => roughBytes(amount),
   read: ({ amount }) => `${roughBytes(amount)} read`,
   write: ({ amount }) => `${roughBytes(amount)} written`,
+  disk: ({ amount }) => `${roughBytes(amount)} read and written`,
   processes: ({ amount, processes }) =>
     amount > processes ? `${wholeNumber(amount)} threads` : '',
   other: () => '',

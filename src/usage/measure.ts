@@ -18,7 +18,7 @@ export const growth = (before: number, now: number): number => Math.max(0, now -
 
 /** The value of one metric; a rate needs a `before`, and is nothing without it. */
 export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
-  const { kind, counter, minus, scale, peakOf } = metrics[key];
+  const { kind, counter, plus, minus, scale, peakOf } = metrics[key];
   const { before, now } = reading;
   const level = now[counter] - (minus === undefined ? 0 : now[minus]);
   if (peakOf !== undefined) {
@@ -28,7 +28,8 @@ export function valueOf(key: MetricKey, reading: Reading, seconds: number): numb
   }
   if (kind === 'level') return level;
   if (before === undefined || seconds <= 0) return 0;
-  return (growth(before[counter], now[counter]) * scale) / seconds;
+  const more = plus === undefined ? 0 : growth(before[plus], now[plus]);
+  return ((growth(before[counter], now[counter]) + more) * scale) / seconds;
 }
 
 /** The reader hands out the same object as long as nothing changes. */

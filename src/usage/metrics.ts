@@ -13,8 +13,10 @@ export const metricKeys = [
   'anonymousPeak',
   'read',
   'write',
+  'total',
   'reads',
   'writes',
+  'operations',
   'threads',
   'threadsPeak',
   'processes',
@@ -35,6 +37,8 @@ export interface Metric {
   /** The limit that bounds it, where there is one. */
   readonly limit?: LimitKey;
   readonly counter: keyof Counters;
+  /** Added to it, for a rate. */
+  readonly plus?: keyof Counters;
   /** Taken from it, for a level. */
   readonly minus?: keyof Counters;
   /**
@@ -111,6 +115,13 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     summary: 'Bytes written to disks.',
     limit: 'io.write',
   },
+  total: {
+    ...rate('bytesPerSecond', 'readBytes'),
+    plus: 'writeBytes',
+    title: 'read and write',
+    summary: 'Bytes read from disks and written to them.',
+    limit: 'io.total',
+  },
   reads: {
     ...rate('perSecond', 'reads'),
     title: 'reads',
@@ -122,6 +133,13 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
     title: 'writes',
     summary: 'Write operations on disks.',
     limit: 'io.writes',
+  },
+  operations: {
+    ...rate('perSecond', 'reads'),
+    plus: 'writes',
+    title: 'reads and writes',
+    summary: 'Read and write operations on disks.',
+    limit: 'io.operations',
   },
   threads: {
     ...level('count', 'threads'),

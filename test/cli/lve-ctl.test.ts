@@ -188,7 +188,7 @@ test('lvectl set writes the policy in its own units, and keeps all else', async 
       `  <tenant uid="61001">
     <cpu limit="150%"/>
     <memory limit="512MiB"/>
-    <io read="2MiB/s" write="2MiB/s" reads="300/s" writes="300/s"/>
+    <io total="2MiB/s" operations="300/s" read="unlimited" write="unlimited" reads="unlimited" writes="unlimited"/>
     <processes limit="unlimited"/>
     <entries limit="30"/>
   </tenant>
@@ -238,7 +238,10 @@ test('lvectl set --save-all-parameters writes what is inherited', async () => {
   const tenant = /<tenant uid="61002"[^]*<\/tenant>/.exec(now())?.[0] ?? '';
   assert.match(tenant, /<cpu limit="20%"\/>/);
   assert.match(tenant, /<memory .*limit="2GiB"/);
-  assert.match(tenant, /<io read="1MiB\/s" write="1MiB\/s" reads="1024\/s" writes="512\/s"\/>/);
+  assert.match(
+    tenant,
+    /<io total="unlimited" operations="unlimited" read="1MiB\/s" write="1MiB\/s" reads="1024\/s" writes="512\/s"\/>/,
+  );
   assert.match(tenant, /<entries limit="20"\/>/);
 });
 
@@ -338,8 +341,8 @@ test('limitWords() converts as CloudLinux does', () => {
     [{ pmem: '1.5g' }, ['memory.limit=1536MiB']],
     [{ pmem: '512MB' }, ['memory.limit=512MiB']],
     [{ pmem: '0' }, ['memory.limit=unlimited']],
-    [{ io: '2048KB/s' }, ['io.read=2MiB/s', 'io.write=2MiB/s']],
-    [{ iops: 'unlimited' }, ['io.reads=unlimited', 'io.writes=unlimited']],
+    [{ io: '2048KB/s' }, ['io.total=2MiB/s']],
+    [{ iops: 'unlimited' }, ['io.operations=unlimited']],
     [{ ep: '7' }, ['entries.limit=7']],
   ];
   for (const [options, words] of rows) {

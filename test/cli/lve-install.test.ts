@@ -155,7 +155,14 @@ test('lveInfo() is the text of /var/lve/info', () => {
 
 test('lveInfo() writes no use above its limit, and no resellers', () => {
   const row = topRow(3);
-  const usage = { ...row.usage, cpu: 9, memory: 2 ** 40, threads: 1000, read: 1e9, reads: 1e6 };
+  const usage = {
+    ...row.usage,
+    cpu: 9,
+    memory: 2 ** 40,
+    threads: 1000,
+    total: 1e9,
+    operations: 1e6,
+  };
   const [, line = '', rest] = lveInfo(
     [
       { ...row, usage },

@@ -42,8 +42,10 @@ function usageOf(number: number): Readonly<Record<MetricKey, number>> {
     memory: number * 2 ** 20,
     read: number * 1024,
     write: number * 512,
+    total: number * 1536,
     reads: number,
     writes: number * 2,
+    operations: number * 3,
     threads: number % 100,
     processes: number % 50,
   };
@@ -77,12 +79,12 @@ const acme: TopRow = {
 
 function usageRow(number: number, scale: number): UsageRow {
   const usage = usageOf(number);
-  const measured = (['cpu', 'memory', 'read', 'write', 'reads', 'writes', 'threads'] as const).map(
-    (key) => [
-      key,
-      { average: usage[key] * scale, p95: usage[key] * scale, max: usage[key] * scale * 1.25 },
-    ],
-  );
+  const measured = (
+    ['cpu', 'memory', 'read', 'write', 'total', 'reads', 'writes', 'operations', 'threads'] as const
+  ).map((key) => [
+    key,
+    { average: usage[key] * scale, p95: usage[key] * scale, max: usage[key] * scale * 1.25 },
+  ]);
   return {
     ...whoOf(number),
     metrics: Object.fromEntries(measured) as UsageRow['metrics'],

@@ -315,7 +315,10 @@ describe('parseAssignments()', () => {
   const rows: readonly (readonly [string, RegExp])[] = [
     ['cpu', /^"cpu" says no value; write for example "cpu=150%"$/],
     ['cpus=5%', /^There is no limit "cpus"; did you mean "cpu"\?$/],
-    ['io=5MiB/s', /^"io" has several values; write io\.read, io\.write, io\.reads, io\.writes$/],
+    [
+      'io=5MiB/s',
+      /^"io" has several values; write io\.read, io\.write, io\.total, io\.reads, io\.writes, io\.operations$/,
+    ],
     ['cpu=5', /^The cpu limit "5" is not a share of a core; write "5%" or "5 cores"$/],
     ['cpu=5% cpu.limit=6%', /^"cpu\.limit" is given twice; write it once$/],
     ['=5', /says no value/],

@@ -74,7 +74,6 @@ test("importVeCfg() turns the vendor's example into a readable policy", () => {
   What is not the same as it was:
   - line 3: The defaults leave these out, which CloudLinux sets by itself and which are unlimited here: iops 1024
   - line 4: A "cpu" without "%" is a share of the whole machine; it is converted for 8 cores (2 places)
-  - line 6: "io" bounds reads and writes together; here each of them is bounded by itself, so both at once may reach twice as much
   - line 7: "mem" limits address space, which is dropped here; "pmem" is the memory limit
 -->
 <bulkhead version="1">
@@ -83,7 +82,7 @@ test("importVeCfg() turns the vendor's example into a readable policy", () => {
   <defaults>
     <cpu limit="100%"/>  <!-- 25% of 8 cores, ncpu allows 100% -->
     <memory limit="1GiB"/>
-    <io read="1MiB/s" write="1MiB/s"/>
+    <io total="1MiB/s"/>
     <processes limit="unlimited"/>
     <entries limit="200"/>
   </defaults>
@@ -117,8 +116,8 @@ describe('parseVeCfg() reads', () => {
     ],
     ['pages of 4096 bytes', '<pmem limit="262144"/>', { 'memory.limit': '1GiB' }],
     ['no memory limit', '<pmem limit="0"/>', { 'memory.limit': 'unlimited' }],
-    ['io in KiB', '<io limit="1500"/>', { 'io.read': '1500KiB/s', 'io.write': '1500KiB/s' }],
-    ['iops', '<iops limit="1024"/>', { 'io.reads': '1024/s', 'io.writes': '1024/s' }],
+    ['io in KiB', '<io limit="1500"/>', { 'io.total': '1500KiB/s' }],
+    ['iops', '<iops limit="1024"/>', { 'io.operations': '1024/s' }],
     ['processes', '<nproc limit="100"/>', { 'processes.limit': '100' }],
     ['entries', '<other maxentryprocs="20"/>', { 'entries.limit': '20' }],
     ['no address space', '<mem limit="262144"/><vmem limit="5"/>', {}],
@@ -268,11 +267,11 @@ describe('parseVeCfg() reports', () => {
   test('many places of one kind once', () => {
     const many = Array.from(
       { length: 5000 },
-      (_, id) => `<lve id="${id + 1000}"><io limit="5"/></lve>`,
+      (_, id) => `<lve id="${id + 1000}"><cpu limit="5"/></lve>`,
     );
     const found = messages(parseVeCfg('ve.cfg', lve(...many), { cores: 4 }));
-    assert.equal(found.filter((each) => each.includes('reads and writes together')).length, 1);
-    assert.match(found.join('\n'), /twice as much \(5000 places\)/);
+    assert.equal(found.filter((each) => each.includes('share of the whole machine')).length, 1);
+    assert.match(found.join('\n'), /converted for 4 cores \(5000 places\)/);
   });
 });
 
@@ -390,10 +389,7 @@ const block = fc
           bytes: fc.integer({ min: 1, max: 2 ** 30 }),
           times: fc.integer({ min: 1, max: 1e6 }),
         })
-        .map(
-          ({ bytes, times }) =>
-            `<io read="${bytes}KiB/s" write="${bytes}KiB/s" reads="${times}/s" writes="${times}/s"/>`,
-        ),
+        .map(({ bytes, times }) => `<io total="${bytes}KiB/s" operations="${times}/s"/>`),
       processes: fc.oneof(
         fc.constant('<processes limit="unlimited"/>'),
         fc.integer({ min: 1, max: 1e6 }).map((n) => `<processes limit="${n}"/>`),

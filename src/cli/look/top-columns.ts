@@ -48,6 +48,18 @@ const near =
         ? colors.yellow
         : undefined;
 
+/** The first that has something to say. */
+const either =
+  (...paints: readonly NonNullable<TopColumn['paint']>[]): NonNullable<TopColumn['paint']> =>
+  (row, look) => {
+    for (const paint of paints) {
+      const found = paint(row, look);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+const nearTotal = near(({ usage }) => usage.total, 'io.total');
+
 const cpuOf = ({ usage }: TopRow) => usage.cpu;
 const none = (look: Look) => (look.unicode ? '∞' : '-');
 
@@ -124,21 +136,28 @@ export const topColumns: readonly TopColumn[] = [
     priority: 2,
     sort: 'io',
     text: ({ usage }) => bytesRate(usage.read),
-    paint: near(({ usage }) => usage.read, 'io.read'),
+    paint: either(
+      near(({ usage }) => usage.read, 'io.read'),
+      nearTotal,
+    ),
   },
   {
     title: 'WRITE/S',
     width: 9,
     priority: 2,
     text: ({ usage }) => bytesRate(usage.write),
-    paint: near(({ usage }) => usage.write, 'io.write'),
+    paint: either(
+      near(({ usage }) => usage.write, 'io.write'),
+      nearTotal,
+    ),
   },
   {
     title: 'IOPS',
     width: 5,
     priority: 6,
     sort: 'iops',
-    text: ({ usage }) => shortCount(usage.reads + usage.writes),
+    text: ({ usage }) => shortCount(usage.operations),
+    paint: near(({ usage }) => usage.operations, 'io.operations'),
   },
   {
     title: 'PROCS',

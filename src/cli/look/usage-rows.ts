@@ -9,12 +9,12 @@ import { percent, quantity, sumOf } from './format.ts';
 export const usageSorts = ['cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
 export type UsageSort = (typeof usageSorts)[number];
 
-/** Both directions of a disk stand side by side: how a sum was distributed is not known. */
+/** Both directions of a disk stand side by side, and then their sum, which has a limit of its own. */
 export const metricsOf: Readonly<Record<UsageSort, readonly MetricKey[]>> = {
   cpu: ['cpu'],
   memory: ['memory'],
-  io: ['read', 'write'],
-  iops: ['reads', 'writes'],
+  io: ['read', 'write', 'total'],
+  iops: ['reads', 'writes', 'operations'],
   processes: ['threads'],
   faults: [],
 };

@@ -4,9 +4,8 @@
  *     aCPU  average    uCPU  percent of the limit that the average is    mCPU  maximum
  *     lCPU  limit      CPUf  faults
  *
- * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. Since
- * each has a limit of its own here, uIO is that of the two which is nearer to its limit, and mIO
- * the larger of the two maxima. A value that is not measured is absent, and never 0.
+ * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. Where
+ * each has a limit of its own too, uIO is that of them which is nearest to its limit. A value that is not measured is absent, and never 0.
  */
 import type { UsageRow } from '../../agent/api.ts';
 import { lveLimits, type LveLimits } from '../../agent/lve-info.ts';
@@ -36,6 +35,8 @@ interface Resource {
   readonly words: readonly string[];
   readonly unit: Unit;
   readonly parts: readonly Part[];
+  /** What else bounds it, each by itself. */
+  readonly alsoBy?: readonly Part[];
   readonly scale: number;
   readonly limit: (limits: LveLimits) => number | undefined;
 }
@@ -99,7 +100,8 @@ const resources: readonly Resource[] = [
     faultsName: 'IOf',
     words: ['io'],
     unit: 'bytesPerSecond',
-    parts: [part('read', 'io.read'), part('write', 'io.write')],
+    parts: [part('total', 'io.total')],
+    alsoBy: [part('read', 'io.read'), part('write', 'io.write')],
     scale: 1,
     limit: ({ ioBytesPerSecond }) => ioBytesPerSecond,
   },
@@ -108,7 +110,8 @@ const resources: readonly Resource[] = [
     faultsName: 'IOPSf',
     words: ['iops'],
     unit: 'number',
-    parts: [part('reads', 'io.reads'), part('writes', 'io.writes')],
+    parts: [part('operations', 'io.operations')],
+    alsoBy: [part('reads', 'io.reads'), part('writes', 'io.writes')],
     scale: 1,
     limit: ({ iops }) => iops,
   },
@@ -132,7 +135,7 @@ function maximum(resource: Resource, row: InfoRow): number | undefined {
 
 /** Percent of the limit; nothing where there is none. */
 function share(resource: Resource, { usage }: InfoRow, statistic: Statistic): number | undefined {
-  const shares = resource.parts.flatMap(({ metric, limit }) => {
+  const shares = [...resource.parts, ...(resource.alsoBy ?? [])].flatMap(({ metric, limit }) => {
     const value = usage.metrics[metric]?.[statistic];
     const bound = usage.limits[limit];
     return value === undefined || bound === undefined || bound <= 0 ? [] : [(value / bound) * 100];
@@ -140,9 +143,9 @@ function share(resource: Resource, { usage }: InfoRow, statistic: Statistic): nu
   return shares.length === 0 ? undefined : Math.max(...shares);
 }
 
-function faults({ parts }: Resource, { usage }: InfoRow): number | undefined {
+function faults({ parts, alsoBy = [] }: Resource, { usage }: InfoRow): number | undefined {
   if (parts.length === 0) return undefined;
-  return parts.reduce((sum, each) => sum + (usage.faults[each.limit] ?? 0), 0);
+  return [...parts, ...alsoBy].reduce((sum, each) => sum + (usage.faults[each.limit] ?? 0), 0);
 }
 
 const aliases = (name: string, words: readonly string[], ends: readonly string[]) => [

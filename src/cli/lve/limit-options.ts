@@ -5,8 +5,8 @@
  *     --cpu=25          cpu.limit=100%             of the whole machine, here of 4 cores
  *     --speed=1ghz      cpu.limit=40%              of a core, here of 2.5 GHz
  *     --pmem=512M       memory.limit=512MiB        without a suffix KB
- *     --io=1024         io.read=1MiB/s io.write=1MiB/s
- *     --iops=100        io.reads=100/s io.writes=100/s
+ *     --io=1024         io.total=1MiB/s          reads and writes together
+ *     --iops=100        io.operations=100/s
  *     --nproc=0         processes.limit=unlimited
  *
  * LVE counts in powers of 1024 whatever it calls them.
@@ -53,13 +53,16 @@ export interface Place {
 export const lveKeys: readonly LimitKey[] = [
   'cpu.limit',
   'memory.limit',
-  'io.read',
-  'io.write',
-  'io.reads',
-  'io.writes',
+  'io.total',
+  'io.operations',
   'processes.limit',
   'entries.limit',
 ];
+
+/** What lvectl has no words for. */
+const directions = ['io.read', 'io.write', 'io.reads', 'io.writes'] as const;
+
+const isLimited = ({ values }: Place, key: LimitKey) => (values[key] ?? unlimited) !== unlimited;
 
 type Words = Map<LimitKey, string>;
 
@@ -71,6 +74,9 @@ export function limitWords(
   const words: Words = new Map();
   if (options.saveAllParameters === true) {
     for (const key of lveKeys) words.set(key, inForce(key, place.values));
+    for (const key of directions.filter((each) => isLimited(place, each))) {
+      words.set(key, inForce(key, place.values));
+    }
   }
   if (options.unlimited === true) for (const key of lveKeys) words.set(key, unlimited);
   const errors = [...addressSpace(options), ...cpuWord(options, place, words)];
@@ -81,9 +87,18 @@ export function limitWords(
     if (!value.ok) errors.push(value.error);
     else for (const key of each.keys) words.set(key, value.value);
   }
+  liftDirections(options, place, words);
   if (errors.length > 0) return fail(errors);
   if (words.size === 0) return fail(['There is nothing to change; write for example --speed=100%']);
   return ok([...words].map(([key, value]) => `${key}=${value}`));
+}
+
+/** What is given bounds both directions together; what bounds each by itself would hold beside it. */
+function liftDirections({ io, iops, unlimited: all }: LimitOptions, place: Place, words: Words) {
+  for (const key of directions.filter((each) => isLimited(place, each))) {
+    const given = key === 'io.read' || key === 'io.write' ? io : iops;
+    if (given !== undefined || all === true) words.set(key, unlimited);
+  }
 }
 
 function inForce(key: LimitKey, values: LimitValues): string {
@@ -105,10 +120,10 @@ const plainOptions: readonly PlainOption[] = [
   },
   {
     names: ['io'],
-    keys: ['io.read', 'io.write'],
+    keys: ['io.total'],
     read: amount((bytes) => printQuantity('bytesPerSecond', bytes as BytesPerSecond)),
   },
-  { names: ['iops'], keys: ['io.reads', 'io.writes'], read: whole((number) => `${number}/s`) },
+  { names: ['iops'], keys: ['io.operations'], read: whole((number) => `${number}/s`) },
   { names: ['nproc'], keys: ['processes.limit'], read: whole(String) },
   { names: ['maxEntryProcs', 'ep'], keys: ['entries.limit'], read: whole(String) },
 ];

@@ -1,0 +1,232 @@
+/**
+ * What the kernel's disk throttle takes and counts: for each disk a cap and a count of bytes and of
+ * operations, reads and writes apart; and how the totals of a policy are shared out among them.
+ *
+ *     254:0 rbps=1048576 wbps=max riops=max wiops=max      io.max
+ *     254:0 rbytes=4096 wbytes=0 rios=1 wios=0 …           io.stat
+ *     254:0 1048576                                        blkio.throttle.read_bps_device
+ *     254:0 Read 4096                                      blkio.throttle.io_service_bytes
+ */
+import { unlimited } from '../units/quantity.ts';
+import { eachLine } from './flat-file.ts';
+import type { LimitValues } from './limit.ts';
+import { isShared, keepsTotal, restingCaps, type Share } from './share.ts';
+
+export const ioNames = ['read', 'write', 'reads', 'writes'] as const;
+export type IoName = (typeof ioNames)[number];
+
+/** A number for each disk, by what it is about. `Infinity` is no cap. */
+export type IoNumbers = Readonly<Record<IoName, readonly number[]>>;
+
+/** What is bounded together, and by which attribute of the policy. */
+export const totals = [
+  { total: 'total', names: ['read', 'write'], operations: ['reads', 'writes'] },
+  { total: 'operations', names: ['reads', 'writes'], operations: undefined },
+] as const;
+export type Total = (typeof totals)[number];
+
+const numberOf = (values: LimitValues, name: IoName | Total['total']): number => {
+  const value = values[`io.${name}`] ?? unlimited;
+  return value === unlimited ? Infinity : value;
+};
+
+/** The lanes of a total: reads and writes of the first disk, of the second, and so on. */
+export const lanesOf = (numbers: IoNumbers, { names }: Total): readonly number[] =>
+  numbers[names[0]].flatMap((first, disk) => [first, numbers[names[1]][disk] ?? Infinity]);
+
+export function withLanes(
+  numbers: IoNumbers,
+  { names: [first, second] }: Total,
+  lanes: readonly number[],
+): IoNumbers {
+  const every = (offset: number) => lanes.filter((_, lane) => lane % 2 === offset);
+  return { ...numbers, [first]: every(0), [second]: every(1) };
+}
+
+export function shareOf(values: LimitValues, { total, names }: Total, disks: number): Share {
+  const pair = names.map((name) => numberOf(values, name));
+  return {
+    total: numberOf(values, total),
+    most: Array.from({ length: disks }, () => pair).flat(),
+  };
+}
+
+/** Whether anything has to be shifted for these limits. */
+export const hasTotal = (values: LimitValues, disks: number): boolean =>
+  totals.some((each) => isShared(shareOf(values, each, disks)));
+
+/** The caps that stand while nobody shifts them. */
+export function restingIo(values: LimitValues, disks: number): IoNumbers {
+  const none: IoNumbers = { read: [], write: [], reads: [], writes: [] };
+  return totals.reduce(
+    (caps, each) => withLanes(caps, each, restingCaps(shareOf(values, each, disks))),
+    none,
+  );
+}
+
+/** Whether caps are what the limits say, wherever they have been shifted to. */
+export function keepsLimits(values: LimitValues, caps: IoNumbers, disks: number): boolean {
+  return totals.every((each) => keepsLimit(values, each, caps, disks));
+}
+
+export function keepsLimit(
+  values: LimitValues,
+  total: Total,
+  caps: IoNumbers,
+  disks: number,
+): boolean {
+  const share = shareOf(values, total, disks);
+  const lanes = lanesOf(caps, total);
+  if (isShared(share)) return keepsTotal(share, lanes);
+  return lanes.every((cap, lane) => cap === share.most[lane]);
+}
+
+/** The text of a file; nothing where it is gone. */
+export type ReadFile = (file: string) => string | undefined;
+
+export interface CapText {
+  readonly name: IoName;
+  readonly file: string;
+  readonly device: string;
+  readonly value: string;
+}
+
+/** How one kind of kernel writes caps and counts. */
+export interface IoFiles {
+  readonly capFiles: readonly string[];
+  readonly capTexts: (caps: IoNumbers, devices: readonly string[]) => readonly CapText[];
+  readonly caps: (read: ReadFile, devices: readonly string[]) => IoNumbers | undefined;
+  readonly counts: (read: ReadFile, devices: readonly string[]) => IoNumbers | undefined;
+}
+
+/** The kernel keeps operations a second in 32 bits. */
+const mostOperations = 2 ** 32 - 1;
+
+function capText(name: IoName, cap: number, none: string): string {
+  const most = name === 'reads' || name === 'writes' ? mostOperations : Infinity;
+  return cap >= most ? none : String(cap);
+}
+
+/** A number for each disk from the words of its line; `missing` where there is none. */
+function numbersFrom(
+  devices: readonly string[],
+  missing: number,
+  wordOf: (name: IoName, device: string) => string | undefined,
+): IoNumbers {
+  const numbers = (name: IoName) =>
+    devices.map((device) => {
+      const word = wordOf(name, device);
+      return word === undefined || word === 'max' ? missing : Number(word);
+    });
+  return {
+    read: numbers('read'),
+    write: numbers('write'),
+    reads: numbers('reads'),
+    writes: numbers('writes'),
+  };
+}
+
+const capKeys: Readonly<Record<IoName, string>> = {
+  read: 'rbps',
+  write: 'wbps',
+  reads: 'riops',
+  writes: 'wiops',
+};
+const countKeys: Readonly<Record<IoName, string>> = {
+  read: 'rbytes',
+  write: 'wbytes',
+  reads: 'rios',
+  writes: 'wios',
+};
+
+/** `254:0 rbps=5 wbps=max` → `254:0 rbps` is `5`. */
+function keyedWords(text: string): ReadonlyMap<string, string> {
+  const words = new Map<string, string>();
+  eachLine(text, (device, rest) => {
+    for (const pair of rest.split(' ')) {
+      const [key = '', value = ''] = pair.split('=');
+      words.set(`${device} ${key}`, value);
+    }
+  });
+  return words;
+}
+
+export const ioFiles2: IoFiles = {
+  capFiles: ['io.max'],
+  capTexts: (caps, devices) =>
+    devices.map((device, disk) => ({
+      name: 'read',
+      file: 'io.max',
+      device,
+      value: ioNames
+        .map((name) => `${capKeys[name]}=${capText(name, caps[name][disk] ?? Infinity, 'max')}`)
+        .join(' '),
+    })),
+  caps(read, devices) {
+    const text = read('io.max');
+    if (text === undefined) return undefined;
+    const words = keyedWords(text);
+    return numbersFrom(devices, Infinity, (name, device) =>
+      words.get(`${device} ${capKeys[name]}`),
+    );
+  },
+  counts(read, devices) {
+    const text = read('io.stat');
+    if (text === undefined) return undefined;
+    const words = keyedWords(text);
+    return numbersFrom(devices, 0, (name, device) => words.get(`${device} ${countKeys[name]}`));
+  },
+};
+
+const capFiles1: Readonly<Record<IoName, string>> = {
+  read: 'blkio.throttle.read_bps_device',
+  write: 'blkio.throttle.write_bps_device',
+  reads: 'blkio.throttle.read_iops_device',
+  writes: 'blkio.throttle.write_iops_device',
+};
+export const bytesFile1 = 'blkio.throttle.io_service_bytes';
+export const operationsFile1 = 'blkio.throttle.io_serviced';
+
+/** `254:0 Read 4096` → `254:0 Read` is `4096`. */
+function directedWords(text: string): ReadonlyMap<string, string> {
+  const words = new Map<string, string>();
+  eachLine(text, (device, rest) => {
+    const [direction = '', value = ''] = rest.split(' ');
+    words.set(`${device} ${direction}`, value);
+  });
+  return words;
+}
+
+export const ioFiles1: IoFiles = {
+  capFiles: Object.values(capFiles1),
+  capTexts: (caps, devices) =>
+    ioNames.flatMap((name) =>
+      devices.map((device, disk) => ({
+        name,
+        file: capFiles1[name],
+        device,
+        value: capText(name, caps[name][disk] ?? Infinity, '0'),
+      })),
+    ),
+  caps(read, devices) {
+    const texts = ioNames.map((name) => read(capFiles1[name]));
+    if (texts.includes(undefined)) return undefined;
+    const words = new Map<string, string>();
+    for (const [index, name] of ioNames.entries()) {
+      eachLine(texts[index] ?? '', (device, cap) => words.set(`${device} ${name}`, cap));
+    }
+    return numbersFrom(devices, Infinity, (name, device) => words.get(`${device} ${name}`));
+  },
+  counts(read, devices) {
+    const [bytes, operations] = [read(bytesFile1), read(operationsFile1)];
+    if (bytes === undefined || operations === undefined) return undefined;
+    const inBytes = directedWords(bytes);
+    const inOperations = directedWords(operations);
+    return numbersFrom(devices, 0, (name, device) => {
+      const words = name === 'read' || name === 'write' ? inBytes : inOperations;
+      return words.get(`${device} ${name.startsWith('read') ? 'Read' : 'Write'}`);
+    });
+  },
+};
+
+export const ioFilesOf = (version: 1 | 2): IoFiles => (version === 2 ? ioFiles2 : ioFiles1);
