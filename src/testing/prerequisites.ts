@@ -80,8 +80,9 @@ const suites = {
       'openssh-client',
       'login', // su
       'passwd', // useradd
+      'uidmap', // newuidmap, newgidmap: subordinate uids
       'util-linux', // setpriv, unshare
-      'gcc', // the fork storm
+      'gcc', // the programs of attackers
       'libc6-dev',
       'cgroup-tools', // cgrulesengd, for the benchmark
     ],

@@ -1,20 +1,18 @@
 /** The placer's parts, each on this machine's kernel where it has one to do with. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/agent/life.ts';
 import { address, Connector } from '../../src/host/placer/connector.ts';
 import { foreignGroup } from '../../src/host/placer/foreign.ts';
 import { Lines } from '../../src/host/placer/lines.ts';
 import { monotonicMicroseconds, PidClock } from '../../src/host/placer/pid-clock.ts';
 import { listProcesses, ProcessReader } from '../../src/host/placer/process-reader.ts';
-import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
 import { Scan } from '../../src/host/placer/scan.ts';
 import { Sweep } from '../../src/host/placer/sweep.ts';
+import { main, RawPlacer } from './raw-placer.ts';
 import { targetsHere } from './stage.ts';
 import { openSocket, sendTo } from '../../src/host/syscalls.ts';
 import { linuxHost } from '../../src/host/host.ts';
@@ -218,41 +216,6 @@ test('Lines come whole from any pieces, and too long ones are refused', () => {
   assert.equal(seen.at(-1), 'g');
 });
 
-const main = fileURLToPath(new URL('../../src/host/placer/main.ts', import.meta.url));
-
-/** A placer started by hand, and what it says. */
-class Raw implements AsyncDisposable {
-  readonly child: ChildProcess;
-  readonly events: PlacerEvent[] = [];
-
-  constructor(program: string, ...args: string[]) {
-    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    const { stdout } = this.child;
-    assert.ok(stdout);
-    createInterface({ input: stdout }).on('line', (line) =>
-      this.events.push(JSON.parse(line) as PlacerEvent),
-    );
-  }
-
-  say(command: object): void {
-    this.child.stdin?.write(`${JSON.stringify(command)}\n`);
-  }
-
-  async status(when: (status: PlacerStatus) => boolean): Promise<PlacerStatus> {
-    for (const until = Date.now() + 15_000; Date.now() < until; await sleep(20)) {
-      const found = this.events.findLast((each) => each.kind === 'status');
-      if (found !== undefined && when(found)) return found;
-    }
-    assert.fail(`It never said so: ${JSON.stringify(this.events)}`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ended = once(this.child, 'exit');
-    this.child.stdin?.end();
-    await ended;
-  }
-}
-
 const host = linuxHost(pathsOf(instance));
 const body = `<tenant uid="${uid}"/>`;
 const release = () => {
@@ -270,7 +233,7 @@ test(
     try {
       // Inside, pids are others; the kernel takes what is written as they are there.
       const script = 'setpriv --reuid="$1" --clear-groups sleep 20 & exec "$2" "$3"';
-      await using placer = new Raw(
+      await using placer = new RawPlacer(
         'unshare',
         '--pid',
         '--fork',
@@ -298,7 +261,12 @@ test(
 );
 
 test('a placer without CAP_NET_ADMIN says so', { skip }, async () => {
-  await using placer = new Raw('setpriv', '--bounding-set=-net_admin', process.execPath, main);
+  await using placer = new RawPlacer(
+    'setpriv',
+    '--bounding-set=-net_admin',
+    process.execPath,
+    main,
+  );
   placer.say({ kind: 'ping', id: 5 });
   const status = await placer.status((each) => each.pong === 5);
   assert.equal(status.state, 'off');
@@ -306,7 +274,7 @@ test('a placer without CAP_NET_ADMIN says so', { skip }, async () => {
 });
 
 test('a supervisor that does not read does not stop the placer', { skip }, async () => {
-  await using placer = new Raw(process.execPath, main);
+  await using placer = new RawPlacer(process.execPath, main);
   placer.child.stdout?.pause();
   for (let id = 1; id <= 30_000; id++) placer.say({ kind: 'ping', id });
   await sleep(200);

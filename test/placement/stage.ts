@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/agent/life.ts';
@@ -244,10 +244,13 @@ function removeUp(path: string): boolean {
 }
 
 /** Compiles the storm. */
-export function buildStorm(directory: string): string {
-  const program = `${directory}/storm`;
-  const source = fileURLToPath(new URL('storm.c', import.meta.url));
-  execFileSync('gcc', ['-O2', '-pthread', '-o', program, source], {
+export const buildStorm = (directory: string): string =>
+  buildProgram(fileURLToPath(new URL('storm.c', import.meta.url)), directory);
+
+/** Compiles a program of one file, which anybody may then run. */
+export function buildProgram(source: string, directory: string): string {
+  const program = `${directory}/${basename(source, '.c')}`;
+  execFileSync('gcc', ['-O2', '-pthread', '-static', '-o', program, source], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   return program;

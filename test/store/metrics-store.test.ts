@@ -173,7 +173,7 @@ describe('MetricsStore', () => {
     const members = Array.from({ length: 1_000 }, (_, index): Member => `u${1_000 + index}`);
     const busy = Object.fromEntries(metricKeys.map((key) => [key, 1]));
     const columns = tickOf(0, Object.fromEntries(members.map((each) => [each, busy]))).columns;
-    const mostBytes = 8 * 2 ** 20;
+    const mostBytes = 12 * 2 ** 20;
     let largest = 0;
     for (let tick = 1; tick <= 1_500; tick++) {
       const at = start + tick * 30_000;

@@ -1,0 +1,302 @@
+/** Ways out of a tenant's cgroup that were tried with a shell account; none may last, and none go unseen. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { after, afterEach, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseSubordinateUids } from '../../src/host/subordinate-uids.ts';
+import { HaltRecord } from '../../src/host/placer/halt-record.ts';
+import { Halt } from '../../src/host/placer/halt.ts';
+import { findOutside } from '../../src/host/placer/outside.ts';
+import { PidClock } from '../../src/host/placer/pid-clock.ts';
+import { Placer } from '../../src/host/placer/placer.ts';
+import { ProcessReader } from '../../src/host/placer/process-reader.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { hostHere } from '../conformance/host-here.ts';
+import { main, RawPlacer } from '../placement/raw-placer.ts';
+import { buildProgram, instance, kill, read, Stage, uids } from '../placement/stage.ts';
+
+const here = hostHere(instance);
+const ready = await ensurePrerequisites('placement', (line) => console.log(`# ${line}`));
+const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
+
+if ('skip' in here || reason !== undefined) test('placement', { skip: reason ?? true }, () => {});
+else suite(here.version);
+
+function suite(version: 1 | 2): void {
+  const { first, second, account } = uids;
+  const name = 'bh-attack';
+  /** Of the account, which newuidmap insists on: what useradd gives it where it makes no group. */
+  const gid = '100';
+  /** Of a range that no file of this machine gives to anybody. */
+  const range = { first: 1_600_000_000, count: 65_536 };
+  let stage: Stage;
+  const programs = new Map<string, string>();
+  const program = (of: string) => programs.get(of) ?? assert.fail(of);
+
+  /** Ours, or that of a run that was killed. */
+  const removeAccount = () => spawnSync('userdel', ['--force', name]);
+
+  before(() => {
+    stage = new Stage(version);
+    for (const each of ['chains', 'subordinate', 'old-kernel']) {
+      const source = fileURLToPath(new URL(`${each}.c`, import.meta.url));
+      programs.set(each, buildProgram(source, stage.directory));
+    }
+    chmodSync(stage.directory, 0o711);
+    removeAccount();
+    const useradd = [
+      '-u',
+      String(account),
+      '-g',
+      gid,
+      '-M',
+      '-N',
+      '-d',
+      '/',
+      '-s',
+      '/bin/sh',
+      '-p',
+      '*',
+    ];
+    execFileSync('useradd', [...useradd, name]);
+    const last = range.first + range.count - 1;
+    for (const option of ['--add-subuids', '--add-subgids']) {
+      execFileSync('usermod', [option, `${range.first}-${last}`, name]);
+    }
+  });
+  afterEach(async () => {
+    endAll();
+    await stage.quiet();
+  });
+  after(async () => {
+    await stage[Symbol.asyncDispose]();
+    removeAccount();
+  });
+
+  /** Processes of the attack, by the name of its program: their uids may be any. */
+  const attackers = (of: string) =>
+    execFileSync('ps', ['-e', '-o', 'pid=,stat=,uid=,comm='], { encoding: 'utf8' })
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, stat = 'Z', uid, comm]) => comm === of && !stat.startsWith('Z') && uid !== '0')
+      .map(([pid]) => Number(pid));
+  const endAll = () => {
+    for (const of of programs.keys()) for (const pid of attackers(of)) kill(pid);
+  };
+  const isInside = (pid: number, uid: number) => {
+    const groups = stage.groupsOf(pid);
+    return (
+      groups === undefined ||
+      groups.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${uid}`)
+    );
+  };
+  const allInside = (of: string, uid: number, count: number) =>
+    stage.until(`${count} are inside`, () => {
+      const pids = attackers(of);
+      return pids.length === count && pids.every((pid) => isInside(pid, uid));
+    });
+  const subordinate = () =>
+    parseSubordinateUids(readFileSync('/etc/subuid', 'utf8'), new Set([account]), [
+      { user: name, uid: account, gid: account, home: '/' },
+    ]);
+
+  test('/etc/subuid: no uid of a user namespace that newuidmap made leads outside', async () => {
+    await stage.place();
+    stage.placement.setTargets({ ...stage.targets(), subordinate: subordinate() });
+    const args = ['namespace', String(account), gid, String(range.first), '12'];
+    stage.run(program('subordinate'), ...args);
+    await allInside('subordinate', account, 24);
+    const { outside, unknown } = await stage.placement.rescan();
+    assert.deepEqual({ outside, unknown }, { outside: [], unknown: [] });
+  });
+
+  test('the maker of a user namespace is known without any file', async () => {
+    await stage.place();
+    const args = ['namespace', String(account), gid, String(range.first), '12'];
+    stage.run(program('subordinate'), ...args);
+    await allInside('subordinate', account, 24);
+  });
+
+  test('without a placer each of them is counted as outside', async () => {
+    await stage.rest();
+    const args = ['namespace', String(account), gid, String(range.first), '3'];
+    stage.run(program('subordinate'), ...args);
+    await stage.until('all have left', () => attackers('subordinate').length === 6);
+    const pids = attackers('subordinate');
+    for (const ranges of [[], subordinate()]) {
+      const { outside } = findOutside({ ...stage.targets(), subordinate: ranges });
+      const found = outside.filter(({ uid }) => uid === account).map(({ pid }) => pid);
+      assert.deepEqual(found.sort(), pids.sort());
+    }
+  });
+
+  test('a setuid file that a subordinate uid owns', async () => {
+    const copy = `${stage.directory}/setuid`;
+    execFileSync('cp', [program('subordinate'), copy]);
+    chownSync(copy, range.first + 7, range.first + 7);
+    chmodSync(copy, 0o4755);
+    programs.set('setuid', copy);
+    await stage.place();
+    stage.placement.setTargets({ ...stage.targets(), subordinate: subordinate() });
+    const who = [`--reuid=${account}`, `--regid=${account}`, '--clear-groups'];
+    stage.run('setpriv', ...who, copy, 'setuid', String(account));
+    await allInside('setuid', account, 2);
+    assert.deepEqual((await stage.placement.rescan()).outside, []);
+  });
+
+  test('4,000 groups and a first thread that has ended hide nobody', async () => {
+    await stage.place();
+    const child = stage.run(
+      program('subordinate'),
+      'groups',
+      String(account),
+      gid,
+      String(range.first),
+    );
+    await stage.until('it has so many groups', () => {
+      const status = read(`/proc/${child.pid}/status`) ?? '';
+      return status.length > 16_384 && /^State:\tZ/m.test(status);
+    });
+    const thread = () => read(`/proc/${child.pid}/task/${child.pid}/children`);
+    assert.notEqual(thread(), undefined);
+    await stage.until('its living thread is inside', () => isThreadInside(child.pid));
+    assert.deepEqual((await stage.placement.rescan()).outside, []);
+  });
+  const isThreadInside = (pid: number) => {
+    const tasks = execFileSync('ls', [`/proc/${pid}/task`], { encoding: 'utf8' }).split('\n');
+    const other = tasks.find((each) => each !== '' && each !== String(pid));
+    const groups = other === undefined ? undefined : stage.groupsOf(pid, `${pid}/task/${other}`);
+    return (
+      groups?.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${account}`) ??
+      false
+    );
+  };
+
+  for (const [what, ...args] of [
+    ['16 chains', '16', '3000'],
+    ['64 chains', '64', '2000'],
+    ['16 chains that have themselves continued', '16', '3000', 'continue'],
+    ['16 chains in a flood of changes of uid', '16', '2000', 'switch'],
+  ] as const) {
+    test(`${what} of fork and exit are caught`, async () => {
+      await stage.place();
+      const [code] = await once(stage.run(program('chains'), String(first), ...args), 'exit');
+      assert.equal(code, 0);
+      await stage.until('nobody is outside', () => stage.outside(first).length === 0);
+      const { outside, unknown } = await stage.placement.rescan();
+      assert.deepEqual({ outside, unknown }, { outside: [], unknown: [] });
+      assert.ok(stage.processesOf(first).length > 0, 'nobody lived to be placed');
+      await stage.until('nobody is left stopped', () => stopped(first).length === 0);
+      console.log(`# ${stage.lines.splice(0).join('\n# ')}`);
+    });
+  }
+
+  const stateOf = (pid: number) => /^State:\t(\w)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+  const stopped = (uid: number) => stage.processesOf(uid).filter((pid) => stateOf(pid) === 'T');
+  const stop = async (pid: number) => {
+    kill(pid, 'SIGSTOP');
+    await stage.until('it has stopped', () => stateOf(pid) === 'T');
+  };
+
+  test('a tenant that is stopped goes on, but for what it had stopped itself', async () => {
+    await stage.rest();
+    const [before, going, other] = [
+      stage.sleepAs(first),
+      stage.sleepAs(first),
+      stage.sleepAs(second),
+    ];
+    await stage.until('they are', () => stage.processesOf(first).length === 2);
+    await stop(before.pid);
+    let halt: Halt | undefined;
+    const placer = new Placer(
+      {
+        missing: () => undefined,
+        seen: (pid, tenant, uid) => halt?.seen(pid, tenant, uid),
+        outside: (_pid, tenant) => halt?.outside(tenant),
+      },
+      { moves: true },
+    );
+    placer.use({ kind: 'targets', ...stage.targets() });
+    const record = new HaltRecord(stage.haltFile);
+    halt = new Halt(new Set([first]), { placer, clock: new PidClock(), record });
+    assert.equal(halt.step(0), undefined);
+    await stage.until('it is stopped', () => stateOf(going.pid) === 'T');
+    assert.equal(stateOf(other.pid), 'S');
+    assert.deepEqual(JSON.parse(read(stage.haltFile) ?? ''), { uids: [first] });
+    const result = halt.step(Infinity);
+    assert.equal(result?.settled, true);
+    await stage.until('it goes on', () => stateOf(going.pid) === 'S');
+    assert.equal(stateOf(before.pid), 'T');
+    assert.ok(!existsSync(stage.haltFile));
+    for (const { pid } of [before, going]) assert.ok(isInside(pid, first));
+  });
+
+  test('whom a placer had stopped that was killed, the next one continues', async () => {
+    await stage.rest();
+    const [before, going] = [stage.sleepAs(first), stage.sleepAs(first)];
+    await stage.until('they are', () => stage.processesOf(first).length === 2);
+    await stop(before.pid);
+    kill(before.pid, 'SIGSTOP');
+    await stop(going.pid);
+    writeFileSync(stage.haltFile, JSON.stringify({ uids: [first] }));
+    new HaltRecord(stage.haltFile).recover(new ProcessReader());
+    await stage.until('it goes on', () => stateOf(going.pid) === 'S');
+    assert.equal(stateOf(before.pid), 'T');
+    writeFileSync(stage.haltFile, '{"uids":[');
+    await stage.place();
+    assert.ok(!existsSync(stage.haltFile));
+  });
+
+  test('a placer that is killed over and over leaves nobody stopped', async () => {
+    await stage.place();
+    const running = once(stage.run(program('chains'), String(first), '16', '4000'), 'exit');
+    let kills = 0;
+    let ended = false;
+    void running.then(() => (ended = true));
+    while (!ended) {
+      const { pid } = stage.placement;
+      await stage.until('it works', () => stage.placement.pid !== undefined);
+      if (pid !== undefined) kill(pid);
+      kills++;
+      await stage.until('another one is there', () => ended || stage.placement.pid !== pid);
+    }
+    assert.ok(kills > 0);
+    await stage.until('nobody is outside', () => stage.outside(first).length === 0);
+    await stage.until('nobody is left stopped', () => stopped(first).length === 0);
+  });
+
+  for (const [kernel, call] of [
+    ['4.18', 335],
+    ['5.14', 449],
+  ] as const) {
+    test(`on the system calls of Linux ${kernel} processes are placed`, async () => {
+      await stage.rest();
+      const node = [process.execPath, main, ''];
+      await using placer = new RawPlacer(program('old-kernel'), String(call), ...node);
+      placer.say({ kind: 'targets', ...stage.targets() });
+      const child = stage.sleepAs(first);
+      await stage.until('it is inside', () => stage.isIn(child.pid, `u${first}`));
+      const status = await placer.status((each) => each.placed >= 1);
+      assert.deepEqual(status.unknown, []);
+    });
+  }
+
+  test('a placer that may open few files says 0 only of what it has seen', async () => {
+    await stage.rest();
+    const script = 'ulimit -n 40; exec "$@"';
+    await using placer = new RawPlacer('sh', '-c', script, 'sh', process.execPath, main, '');
+    placer.say({ kind: 'targets', ...stage.targets() });
+    const many = Object.values(uids).flatMap((uid) =>
+      uid === uids.reseller ? [] : Array.from({ length: 10 }, () => [uid, stage.sleepAs(uid).pid]),
+    );
+    await stage.until('all are inside', () =>
+      many.every(([uid = 0, pid = 0]) =>
+        stage.isIn(pid, uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`),
+      ),
+    );
+    const status = await placer.status((each) => each.placed >= many.length);
+    assert.deepEqual(status.unknown, []);
+  });
+}

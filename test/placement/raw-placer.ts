@@ -1,0 +1,42 @@
+/** A placer started by hand, under any command, and what it says. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
+
+export const main = fileURLToPath(new URL('../../src/host/placer/main.ts', import.meta.url));
+
+export class RawPlacer implements AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly events: PlacerEvent[] = [];
+
+  constructor(program: string, ...args: string[]) {
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { stdout } = this.child;
+    assert.ok(stdout);
+    createInterface({ input: stdout }).on('line', (line) =>
+      this.events.push(JSON.parse(line) as PlacerEvent),
+    );
+  }
+
+  say(command: object): void {
+    this.child.stdin?.write(`${JSON.stringify(command)}\n`);
+  }
+
+  async status(when: (status: PlacerStatus) => boolean): Promise<PlacerStatus> {
+    for (const until = Date.now() + 60_000; Date.now() < until; await sleep(20)) {
+      const found = this.events.findLast((each) => each.kind === 'status');
+      if (found !== undefined && when(found)) return found;
+    }
+    assert.fail(`It never said so: ${JSON.stringify(this.events)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.stdin?.end();
+    await ended;
+  }
+}
