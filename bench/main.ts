@@ -20,6 +20,7 @@ import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
 import { benchAllModules, benchModules, benchSource } from './modules.ts';
 import { benchPlacement } from './placement.ts';
+import { benchStorms } from './storms.ts';
 import { benchPlan } from './plan.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
@@ -37,6 +38,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   plan: benchPlan,
   agent: benchAgent,
   placement: benchPlacement,
+  storms: benchStorms,
   history: benchHistory,
   modules: benchModules,
   'all-modules': benchAllModules,

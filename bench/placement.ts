@@ -2,32 +2,20 @@
  * From setuid to placed, as the process itself sees it, beside cgrulesengd on the same load; what an
  * event costs; and what a look at ten thousand processes costs.
  */
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
-import { applyPolicy, releaseAll } from '../src/agent/life.ts';
-import { resolveText } from '../src/agent/load.ts';
-import {
-  ConnectorPlacement,
-  placementTargets,
-  type PlacementTargets,
-} from '../src/agent/placement.ts';
-import { linuxHost } from '../src/host/host.ts';
-import { pathsOf } from '../src/host/paths.ts';
+import type { ConnectorPlacement } from '../src/agent/placement.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import type { Bench } from './bench.ts';
+import { cpuMicroseconds, placing, Stage, uid, withEngine } from './placement-stage.ts';
 import { spreadOf, type Row, type Section } from './samples.ts';
 
-const instance = 'bulkhead-place-bench';
-/** No account has it, and no tenant of another benchmark: two placers would fight over it. */
-const uid = 300_999;
-const account = 'bulkhead-place';
 const rates = [20, 200, 1_000];
 const secondsEach = { quick: 3, full: 10 };
 const crowdSize = 10_000;
-const policy = `<bulkhead version="1"><tenant uid="${uid}"><processes limit="unlimited"/></tenant></bulkhead>`;
 
 const run = promisify(execFile);
 
@@ -41,7 +29,7 @@ interface Load {
 export async function benchPlacement({ directory, quick, signal }: Bench): Promise<Section> {
   const ready = await ensurePrerequisites('placement', (line) => process.stderr.write(`${line}\n`));
   if (!ready.ok) throw new Error(`Cannot run ${ready.reason}`);
-  const program = buildProgram(directory);
+  const program = buildProgram(directory, 'placement.c');
   const stage = new Stage();
   try {
     const where = [String(uid), stage.path, String(stage.targets.tree.hierarchies.length)];
@@ -146,100 +134,11 @@ async function measureScan(
   return `a look at ${processes} processes, ${crowdSize} of them a tenant's: ${took.toFixed(0)} ms, CPU ${cpu.toFixed(0)} ms; once a minute that is ${((cpu / 60_000) * 100).toFixed(2)} % of a core; the placer has ${rss.toFixed(0)} MiB resident`;
 }
 
-async function placing<T>(
-  stage: Stage,
-  work: (placement: ConnectorPlacement) => Promise<T>,
-): Promise<T> {
-  await using placement = new ConnectorPlacement({
-    log: (line) => process.stderr.write(`${line}\n`),
-    haltFile: `${stage.host.paths.runtime}/stopped.json`,
-  });
-  placement.start();
-  placement.setTargets(stage.targets);
-  const { state, problem } = await placement.rescan();
-  if (state !== 'on') throw new Error(problem);
-  return await work(placement);
-}
-
-/** Answers why not where it cannot run. It sees a copy of /etc with the rule in it, and another /run. */
-async function withEngine(
-  directory: string,
-  stage: Stage,
-  work: (pid: number) => Promise<readonly Load[]>,
-): Promise<readonly Load[] | string> {
-  if (stage.targets.tree.version === 2) return 'cgrulesengd is measured on cgroup v1 alone';
-  const etc = `${directory}/etc`;
-  mkdirSync(`${etc}/cgconfig.d`, { recursive: true });
-  for (const name of ['group', 'nsswitch.conf', 'ld.so.cache']) {
-    copyFileSync(`/etc/${name}`, `${etc}/${name}`);
-  }
-  const accounts = readFileSync('/etc/passwd', 'utf8');
-  writeFileSync(`${etc}/passwd`, `${accounts}${account}:x:${uid}:${uid}::/:/bin/sh\n`);
-  writeFileSync(`${etc}/cgconfig.conf`, '');
-  const controllers = stage.targets.tree.hierarchies.map((each) =>
-    each.name.replaceAll('io', 'blkio'),
-  );
-  writeFileSync(
-    `${etc}/cgrules.conf`,
-    `${account} ${controllers.join(',')} ${stage.path.slice(1)}\n`,
-  );
-  const hidden = `mount --bind "$0" /etc && mount -t tmpfs none /run && exec cgrulesengd -n -q`;
-  const engine = spawn('unshare', ['--mount', 'sh', '-c', hidden, etc], { stdio: 'ignore' });
-  await sleep(1_000);
-  if (engine.exitCode !== null) return 'cgrulesengd does not start here';
-  try {
-    return await work(engine.pid ?? 0);
-  } finally {
-    await end(engine);
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit');
-  child.kill('SIGKILL');
-  await ended;
-}
-
-/** An instance with one tenant. */
-class Stage {
-  readonly host = linuxHost(pathsOf(instance));
-  readonly targets: PlacementTargets;
-  /** The tenant's group as /proc/PID/cgroup shows it. */
-  readonly path: string;
-
-  constructor() {
-    const { policy: resolved, diagnostics } = resolveText('bench', policy, this.host.paths);
-    if (resolved === undefined) throw new Error(diagnostics[0]?.message);
-    const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
-    if (!applied.ok) throw new Error(applied.error);
-    this.targets = placementTargets(resolved, this.host.paths, applied.value.driver.tree);
-    this.path = `${this.targets.tree.hierarchies[0]?.path}/u${uid}`;
-  }
-
-  remove(): void {
-    const released = releaseAll(this.host, { kill: true });
-    const { runtime, state } = this.host.paths;
-    for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
-    const problems = released.ok ? released.value : [released.error];
-    if (problems.length > 0) throw new Error(problems.join('\n'));
-  }
-}
-
-function buildProgram(directory: string): string {
-  const program = `${directory}/placement`;
-  const source = new URL('placement.c', import.meta.url).pathname;
+export function buildProgram(directory: string, of: string): string {
+  const source = new URL(of, import.meta.url).pathname;
+  const program = `${directory}/${basename(source, '.c')}`;
   execFileSync('gcc', ['-O2', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
   return program;
-}
-
-/** Of all threads, from the scheduler's own books: clock ticks would be too coarse. */
-function cpuMicroseconds(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const nanoseconds = threads.map((thread) => {
-    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
-    return Number(text.split(' ')[0]);
-  });
-  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1_000;
 }
 
 function residentMiB(pid: number): number {

@@ -1,15 +1,17 @@
 /* Fork-and-exit chains: each process forks its successor and ends, so that no process lives long
    enough to be moved, and every child is born where its parent was.
 
-     chains UID CHAINS MS [continue] [switch]
+     chains UID CHAINS MS [continue] [switch] [flood]
 
-   continue: every process sets a timer that sends it SIGCONT, to outrun a SIGSTOP
-   switch: between two forks the process changes its effective uid and back, for floods of events
+   continue: every process sets timers that send it SIGCONT, to outrun a SIGSTOP
+   switch: between two forks the process changes its effective uid and back, for many events
+   flood: changes of uid alone, no forks; prints how many there were
 
    After MS the last process of each chain sleeps, where it must be found inside its cgroup. Must not
    achieve: a process of UID outside its cgroup for good, or one that is outside and not reported. */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -40,19 +42,30 @@ static void continue_myself(void) {
   }
 }
 
-static void chain(uid_t uid, long long until, int continues, int switches) {
+enum { continues = 1, switches = 2, floods = 4 };
+
+static long change(uid_t uid, int times) {
+  for (int i = 0; i < times; i++)
+    if (setresuid(-1, uid + 1, -1) != 0 || setresuid(-1, uid, -1) != 0) _exit(1);
+  return times * 2L;
+}
+
+static void chain(uid_t uid, long long until, int how) {
   const struct rlimit limit = {processes_max, processes_max};
+  long changes = 0;
   if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setgroups(0, NULL) != 0) _exit(1);
-  if (setresuid(uid, switches ? uid + 1 : uid, uid) != 0) _exit(1);
+  if (setresuid(uid, uid, how & (switches | floods) ? uid + 1 : uid) != 0) _exit(1);
   signal(SIGCONT, ignore);
   alarm(lifetime_s);
   while (now_ms() < until) {
-    if (continues) continue_myself();
-    if (switches) {
-      (void)!seteuid(uid);
-      (void)!setreuid(-1, uid);
-    }
-    if (fork() > 0) _exit(0);
+    if (how & continues) continue_myself();
+    if (how & switches) change(uid, 4);
+    if (how & floods) changes += change(uid, 100);
+    else if (fork() > 0) _exit(0);
+  }
+  if (how & floods) {
+    printf("%ld\n", changes);
+    fflush(stdout);
   }
   alarm(lifetime_s);
   for (;;) pause();
@@ -64,15 +77,16 @@ int main(int argc, char **argv) {
   const int chains = atoi(argv[2]);
   const long ms = atol(argv[3]);
   const long long until = now_ms() + ms;
-  int continues = 0, switches = 0;
+  int how = 0;
   for (int i = 4; i < argc; i++) {
-    continues |= strcmp(argv[i], "continue") == 0;
-    switches |= strcmp(argv[i], "switch") == 0;
+    if (strcmp(argv[i], "continue") == 0) how |= continues;
+    if (strcmp(argv[i], "switch") == 0) how |= switches;
+    if (strcmp(argv[i], "flood") == 0) how |= floods;
   }
   signal(SIGCHLD, SIG_IGN);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int i = 0; i < chains; i++)
-    if (fork() == 0) chain(uid, until, continues, switches);
+    if (fork() == 0) chain(uid, until, how);
   while (now_ms() < until) usleep(10000);
   usleep(100000);
   return 0;

@@ -45,6 +45,7 @@ const scanMilliseconds = { told: 60_000, blind: 2_000, unsettled: 1_000, leastBe
 const suspectsMax = 256;
 /** To find out who is forking: as many glances at as many of the latest pids. */
 const glances = { count: 40, pids: 32 };
+const spareMilliseconds = { first: 1_000, max: 60_000 };
 const haltedMax = 100;
 const outrunScansMax = 5;
 
@@ -70,6 +71,10 @@ export class Loop {
   readonly #record: HaltRecord;
   /** Tenants of whom a process was outside since the last time that nothing was left to look at. */
   readonly #suspects = new Set<number>();
+  /** Those of whom a process changed its uid, and was gone before it could be looked at. */
+  readonly #lost = new Set<number>();
+  /** Tenants of whom nobody was outside when they were stopped: not for the same reason again before then. */
+  readonly #spared = new Map<number, { readonly until: number; readonly milliseconds: number }>();
   #halt: Halt | undefined;
   /** Whether somebody forked faster than could be followed. */
   #outrun = false;
@@ -209,7 +214,7 @@ export class Loop {
     // A uid that says nothing may be one in a user namespace of a tenant's.
     if (tenant === undefined) return ruid !== 0 && this.#place(pid) !== 'other';
     const outcome = this.#place(pid);
-    if (outcome === 'gone' && this.#suspects.size < suspectsMax) this.#suspects.add(tenant);
+    if (outcome === 'gone' && this.#lost.size < suspectsMax) this.#lost.add(tenant);
     return true;
   }
 
@@ -229,7 +234,9 @@ export class Loop {
     this.#advanceHalt();
     if (this.#halt === undefined && this.#outrun) this.#catchUp();
     if (this.#halt === undefined) this.#advanceScan();
-    if (!this.#isLooking) this.#suspects.clear();
+    if (this.#isLooking) return;
+    this.#suspects.clear();
+    this.#lost.clear();
   }
 
   #advanceHalt(): void {
@@ -243,6 +250,8 @@ export class Loop {
     if (this.#halted.length < haltedMax) {
       this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
     }
+    if (moved > 0) for (const tenant of tenants) this.#spared.delete(tenant);
+    else for (const tenant of tenants) this.#spare(tenant);
     if (settled) return;
     const who = tenants.slice(0, mostUnknown).join(', ');
     const why = problem ?? `Cannot keep up with the processes of ${who}: they are started too fast`;
@@ -250,17 +259,28 @@ export class Loop {
     this.#scanWithin(scanMilliseconds.unsettled);
   }
 
+  #spare(tenant: number): void {
+    const before = this.#spared.get(tenant)?.milliseconds ?? spareMilliseconds.first / 2;
+    const milliseconds = Math.min(before * 2, spareMilliseconds.max);
+    if (this.#spared.size >= suspectsMax) this.#spared.clear();
+    this.#spared.set(tenant, { until: performance.now() + milliseconds, milliseconds });
+  }
+
   /** Somebody forks faster than can be followed: those who were seen outside are stopped. */
   #catchUp(): void {
     this.#outrun = false;
     if (this.#suspects.size === 0) this.#glance();
-    if (this.#suspects.size === 0) {
+    const now = performance.now();
+    const lost = [...this.#lost].filter((each) => (this.#spared.get(each)?.until ?? 0) < now);
+    const tenants = new Set([...this.#suspects, ...lost].slice(0, suspectsMax));
+    this.#suspects.clear();
+    this.#lost.clear();
+    if (tenants.size === 0) {
       this.#unknownSince.add(outrunReason);
       return this.#scanWithin(scanMilliseconds.unsettled);
     }
     const parts = { placer: this.#placer, clock: this.#clock, record: this.#record };
-    this.#halt = new Halt(new Set(this.#suspects), parts);
-    this.#suspects.clear();
+    this.#halt = new Halt(tenants, parts);
   }
 
   /** Whoever forks without end has the latest pids. */

@@ -1,0 +1,109 @@
+/** What the benchmarks of placement share: an instance with one tenant, and who moves its processes. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyPolicy, releaseAll } from '../src/agent/life.ts';
+import { resolveText } from '../src/agent/load.ts';
+import {
+  ConnectorPlacement,
+  placementTargets,
+  type PlacementTargets,
+} from '../src/agent/placement.ts';
+import { linuxHost } from '../src/host/host.ts';
+import { pathsOf } from '../src/host/paths.ts';
+
+const instance = 'bulkhead-place-bench';
+/** No account has it, and no tenant of another benchmark: two placers would fight over it. */
+export const uid = 300_999;
+const account = 'bulkhead-place';
+const policy = `<bulkhead version="1"><tenant uid="${uid}"><processes limit="unlimited"/></tenant></bulkhead>`;
+
+export async function placing<T>(
+  stage: Stage,
+  work: (placement: ConnectorPlacement) => Promise<T>,
+): Promise<T> {
+  await using placement = new ConnectorPlacement({
+    log: (line) => process.stderr.write(`${line}\n`),
+    haltFile: `${stage.host.paths.runtime}/stopped.json`,
+  });
+  placement.start();
+  placement.setTargets(stage.targets);
+  const { state, problem } = await placement.rescan();
+  if (state !== 'on') throw new Error(problem);
+  return await work(placement);
+}
+
+/** Answers why not where it cannot run. It sees a copy of /etc with the rule in it, and another /run. */
+export async function withEngine<T>(
+  directory: string,
+  stage: Stage,
+  work: (pid: number) => Promise<T>,
+): Promise<T | string> {
+  if (stage.targets.tree.version === 2) return 'cgrulesengd is measured on cgroup v1 alone';
+  const etc = `${directory}/etc`;
+  mkdirSync(`${etc}/cgconfig.d`, { recursive: true });
+  for (const name of ['group', 'nsswitch.conf', 'ld.so.cache']) {
+    copyFileSync(`/etc/${name}`, `${etc}/${name}`);
+  }
+  const accounts = readFileSync('/etc/passwd', 'utf8');
+  writeFileSync(`${etc}/passwd`, `${accounts}${account}:x:${uid}:${uid}::/:/bin/sh\n`);
+  writeFileSync(`${etc}/cgconfig.conf`, '');
+  const controllers = stage.targets.tree.hierarchies.map((each) =>
+    each.name.replaceAll('io', 'blkio'),
+  );
+  writeFileSync(
+    `${etc}/cgrules.conf`,
+    `${account} ${controllers.join(',')} ${stage.path.slice(1)}\n`,
+  );
+  const hidden = `mount --bind "$0" /etc && mount -t tmpfs none /run && exec cgrulesengd -n -q`;
+  const engine = spawn('unshare', ['--mount', 'sh', '-c', hidden, etc], { stdio: 'ignore' });
+  await sleep(1_000);
+  if (engine.exitCode !== null) return 'cgrulesengd does not start here';
+  try {
+    return await work(engine.pid ?? 0);
+  } finally {
+    await end(engine);
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** An instance with one tenant. */
+export class Stage {
+  readonly host = linuxHost(pathsOf(instance));
+  readonly targets: PlacementTargets;
+  /** The tenant's group as /proc/PID/cgroup shows it. */
+  readonly path: string;
+
+  constructor() {
+    const { policy: resolved, diagnostics } = resolveText('bench', policy, this.host.paths);
+    if (resolved === undefined) throw new Error(diagnostics[0]?.message);
+    const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
+    if (!applied.ok) throw new Error(applied.error);
+    this.targets = placementTargets(resolved, this.host.paths, applied.value.driver.tree);
+    this.path = `${this.targets.tree.hierarchies[0]?.path}/u${uid}`;
+  }
+
+  remove(): void {
+    const released = releaseAll(this.host, { kill: true });
+    const { runtime, state } = this.host.paths;
+    for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
+    const problems = released.ok ? released.value : [released.error];
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+  }
+}
+
+/** Of all threads, from the scheduler's own books: clock ticks would be too coarse. */
+export function cpuMicroseconds(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) => {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
+    return Number(text.split(' ')[0]);
+  });
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1_000;
+}

@@ -1,0 +1,186 @@
+/**
+ * How long a tenant that resists has a process outside its cgroup, under each storm of the attacks, beside
+ * cgrulesengd; and what a flood of changes of uid costs whoever follows them.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { text } from 'node:stream/consumers';
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import type { Bench } from './bench.ts';
+import { buildProgram } from './placement.ts';
+import { cpuMicroseconds, placing, Stage, uid, withEngine } from './placement-stage.ts';
+import { spreadOf, type Row, type Section } from './samples.ts';
+
+const stormMilliseconds = 1_000;
+const floodMilliseconds = 2_000;
+/** Who is outside so long after a storm stays there. */
+const settleMilliseconds = 2_000;
+const rounds = { quick: 3, full: 20 };
+const storms = [
+  ['1 chain of fork and exit', '1'],
+  ['16 chains', '16'],
+  ['64 chains', '64'],
+  ['16 chains that continue themselves', '16', 'continue'],
+  ['16 chains that change their uid', '16', 'switch'],
+] as const;
+
+interface Outcome {
+  /** Of each round, until nobody was outside any more, in milliseconds. */
+  readonly samples: readonly number[];
+  /** Rounds after which somebody stayed outside. */
+  readonly escaped: number;
+}
+
+interface Results {
+  readonly storms: readonly Outcome[];
+  readonly flood: string;
+}
+
+export async function benchStorms({ directory, quick, signal }: Bench): Promise<Section> {
+  const ready = await ensurePrerequisites('placement', (line) => process.stderr.write(`${line}\n`));
+  if (!ready.ok) throw new Error(`Cannot run ${ready.reason}`);
+  const program = buildProgram(directory, '../test/attacks/chains.c');
+  const stage = new Stage();
+  const measure = async (pid: number): Promise<Results> => {
+    const outcomes: Outcome[] = [];
+    for (const [, ...args] of storms) {
+      outcomes.push(await storm(stage, program, args, quick ? rounds.quick : rounds.full, signal));
+    }
+    return { storms: outcomes, flood: await flood(program, pid) };
+  };
+  try {
+    const ours = await placing(stage, ({ pid = 0 }) => measure(pid));
+    const theirs = await withEngine(directory, stage, measure);
+    return section(ours, theirs);
+  } finally {
+    killAll();
+    stage.remove();
+  }
+}
+
+async function storm(
+  stage: Stage,
+  program: string,
+  [chains = '', ...how]: readonly string[],
+  count: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const samples: number[] = [];
+  let escaped = 0;
+  for (let round = 0; round < count; round++) {
+    signal.throwIfAborted();
+    const took = await timeOutside(stage, program, [chains, String(stormMilliseconds), ...how]);
+    if (took === undefined) escaped++;
+    else samples.push(took);
+    killAll();
+    while (processes().length > 0) await sleep(5);
+  }
+  return { samples, escaped };
+}
+
+/** Until the last moment in which somebody was outside; nothing where somebody stays there. */
+async function timeOutside(
+  stage: Stage,
+  program: string,
+  args: readonly string[],
+): Promise<number | undefined> {
+  const begin = performance.now();
+  spawn(program, [String(uid), ...args], { stdio: 'ignore' });
+  let last = 0;
+  for (let now = 0; now < stormMilliseconds + settleMilliseconds; now = performance.now() - begin) {
+    const isOutside = processes().some((pid) => isOutsideOf(stage, pid));
+    if (isOutside) last = performance.now() - begin;
+    await sleep(1);
+  }
+  return last > stormMilliseconds + settleMilliseconds / 2 ? undefined : last;
+}
+
+/** Of the tenant, but those that are ending: cgroup v1 shows these at the top. */
+function processes(): readonly number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 1 && isTenants(pid));
+}
+
+const exiting = 0x4;
+
+function isTenants(pid: number): boolean {
+  const status = read(`/proc/${pid}/status`);
+  if (!status.includes(`\nUid:\t${uid}\t`)) return false;
+  const stat = read(`/proc/${pid}/stat`);
+  const [state = 'Z', , , , , , flags = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state !== 'Z' && state !== 'X' && (Number(flags) & exiting) === 0;
+}
+
+function isOutsideOf({ path, targets }: Stage, pid: number): boolean {
+  const groups = read(`/proc/${pid}/cgroup`);
+  if (groups === '') return false;
+  const inside = groups.split('\n').filter((line) => line.endsWith(`:${path}`)).length;
+  return inside < targets.tree.hierarchies.length;
+}
+
+async function flood(program: string, pid: number): Promise<string> {
+  const child = spawn(program, [String(uid), '1', String(floodMilliseconds), 'flood']);
+  const before = cpuMicroseconds(pid);
+  const printed = text(child.stdout);
+  await sleep(floodMilliseconds);
+  const share = (cpuMicroseconds(pid) - before) / floodMilliseconds / 10;
+  await once(child, 'exit');
+  killAll();
+  const rate = Number(await printed) / (floodMilliseconds / 1000);
+  return `${Math.round(rate / 1000)} thousand changes of uid a second: ${share.toFixed(0)} % of a core`;
+}
+
+function killAll(): void {
+  for (const pid of processes()) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone already.
+    }
+  }
+}
+
+function section(ours: Results, theirs: Results | string): Section {
+  const beside = typeof theirs === 'string' ? undefined : theirs;
+  const notes = [
+    `a storm lasts ${stormMilliseconds} ms; exact to some 5 ms`,
+    `a flood of ${ours.flood}${beside === undefined ? '' : `; cgrulesengd, ${beside.flood}`}`,
+  ];
+  if (typeof theirs === 'string') notes.push(theirs);
+  return {
+    name: 'storms',
+    title: 'Until no process of a tenant that resists is outside',
+    beside: beside === undefined ? '' : 'cgrulesengd',
+    rows: storms.map(([label], index) => rowOf(label, ours.storms[index], beside?.storms[index])),
+    notes,
+  };
+}
+
+function rowOf(label: string, ours: Outcome | undefined, theirs: Outcome | undefined): Row {
+  if (ours === undefined) throw new Error('A storm was not measured');
+  const row = { label, ours: spreadOf(ours.samples), note: detail(ours) };
+  if (theirs === undefined) return row;
+  const note = `${row.note}; cgrulesengd: ${detail(theirs)}`;
+  return theirs.samples.length === 0
+    ? { ...row, note }
+    : { ...row, note, floor: spreadOf(theirs.samples) };
+}
+
+function detail({ samples, escaped }: Outcome): string {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1];
+  const worst = sorted.at(-1);
+  const said = p99 === undefined ? '' : `p99 ${p99.toFixed(0)} ms, worst ${worst?.toFixed(0)} ms, `;
+  return `${said}${escaped} of ${samples.length + escaped} times somebody stayed outside`;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
