@@ -423,7 +423,14 @@ const agentRows: readonly AgentRow[] = [
   agentCounter('placed', 'Processes moved to their tenant.', (s) => s.placement.placed),
   agentCounter('placement_overruns', 'Losses of reports.', (s) => s.placement.overruns),
   agentCounter('placement_restarts', 'New starts of placement.', (s) => s.placement.restarts),
-  agentGauge('processes_outside', outside, (s) => s.placement.outside.length),
+  agentGauge('processes_outside', outside, ({ placement }) =>
+    placement.outside.length === 0 && placement.unknown.length > 0
+      ? undefined
+      : placement.outside.length,
+  ),
+  agentGauge('processes_outside_unknown', 'Whether there may be more outside.', (s) =>
+    Number(s.placement.unknown.length > 0),
+  ),
   agentGauge('processes_looked_at_seconds', 'When all processes were looked at last.', (s) =>
     inSeconds(s.placement.lookedAt),
   ),

@@ -53,8 +53,11 @@ const commName = 'bulkhead-placer';
 
 /** `microseconds` on the monotonic clock. */
 export type OnChange = (pid: number, ruid: number, euid: number, microseconds: number) => void;
-/** `more`: there may be more to receive. `lost`: the kernel had to drop events. */
-export type Received = 'empty' | 'more' | 'lost';
+/**
+ * `more`: there may be more to receive. `lost`: the kernel had to drop events. `deaf`: it has not reported a
+ * change of our own, and so reports nobody's any more.
+ */
+export type Received = 'empty' | 'more' | 'lost' | 'deaf';
 
 export class Connector implements Disposable {
   readonly fd: number;
@@ -66,6 +69,7 @@ export class Connector implements Disposable {
   readonly #sender = Buffer.alloc(12);
   #seenComm = false;
   #seenUid = false;
+  #probed = false;
 
   private constructor(fd: number) {
     this.fd = fd;
@@ -120,10 +124,10 @@ export class Connector implements Disposable {
 
   /** A change of name comes first, which a filter keeps back, then a change of uid. */
   #reports(): boolean {
-    this.#seenComm = this.#seenUid = false;
+    this.#seenComm = false;
     writeFileSync('/proc/self/comm', commName);
-    setFileUid(probeUid);
-    setFileUid(0);
+    this.probe();
+    this.#probed = false;
     const until = performance.now() + probeMilliseconds;
     while (!this.#seenUid && performance.now() < until) {
       poll(Int32Array.of(this.fd, POLLIN), probeMilliseconds);
@@ -132,12 +136,29 @@ export class Connector implements Disposable {
     return this.#seenUid;
   }
 
+  /**
+   * Changes our own uid for an instant, which the kernel reports within the call: `receive` says `deaf` where
+   * it has not. Another program's mistakes with its subscription can end everybody's.
+   */
+  probe(): void {
+    this.#seenUid = false;
+    this.#probed = true;
+    setFileUid(probeUid);
+    setFileUid(0);
+  }
+
+  #ended(received: 'empty' | 'lost'): Received {
+    const isDeaf = this.#probed && !this.#seenUid && received === 'empty';
+    this.#probed = false;
+    return isDeaf ? 'deaf' : received;
+  }
+
   /** Takes at most `most` messages; never waits. */
   receive(most: number, each: OnChange): Received {
     for (let count = 0; count < most; count++) {
       const length = receiveFrom(this.fd, this.#buffer, this.#sender);
-      if (length === -ENOBUFS) return 'lost';
-      if (length === -EAGAIN) return 'empty';
+      if (length === -ENOBUFS) return this.#ended('lost');
+      if (length === -EAGAIN) return this.#ended('empty');
       if (length === -EINTR) continue;
       if (length < 0) throw new Error(`Cannot receive from the process connector: ${length}`);
       this.#message(length, each);

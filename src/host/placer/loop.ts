@@ -40,6 +40,7 @@ const mostEventsAtOnce = 512;
 const pieceMilliseconds = 2;
 const sweepMilliseconds = 20;
 const statusMilliseconds = 200;
+const probeMilliseconds = 1_000;
 const scanMilliseconds = { told: 60_000, blind: 2_000, unsettled: 1_000, leastBetween: 100 };
 /** Tenants that are stopped together; more have to wait for the next time. */
 const suspectsMax = 256;
@@ -50,7 +51,9 @@ const haltedMax = 100;
 const outrunScansMax = 5;
 
 export class Loop {
-  readonly #source: Source;
+  readonly #listen: () => Source;
+  #source: Source;
+  #probeAt = 0;
   readonly #channel = new Channel();
   readonly #clock = new PidClock();
   readonly #missing = new Set<string>();
@@ -88,6 +91,9 @@ export class Loop {
   #wantedId = 0;
   #scanId = 0;
   #overruns = 0;
+  /** Of connectors before. */
+  #eventsBefore = 0;
+  #foreignBefore = 0;
   #outside: readonly PlacerOutside[] = [];
   #unknown: readonly string[] = [];
   /** What could not be established since the last look at all processes. */
@@ -99,8 +105,10 @@ export class Loop {
   #news = false;
   #sayAt = 0;
 
-  constructor(source: Source, haltFile: string | undefined) {
-    this.#source = source;
+  /** `listen` is called again where the kernel has stopped to report. */
+  constructor(listen: () => Source, haltFile: string | undefined) {
+    this.#listen = listen;
+    this.#source = listen();
     this.#record = new HaltRecord(haltFile);
     this.#record.recover(new ProcessReader());
   }
@@ -114,6 +122,7 @@ export class Loop {
       );
       if (ready.input && !this.#obey()) return this.#end();
       if (ready.events) this.#receive();
+      this.#probe();
       this.#advance();
       this.#speak();
     }
@@ -184,7 +193,6 @@ export class Loop {
 
   #receive(): void {
     if (!('connector' in this.#source)) return;
-    this.#news = true;
     // Of many changes of one process the last one counts; each is looked at once.
     const changed = new Map<number, Change>();
     const received = this.#source.connector.receive(
@@ -194,10 +202,13 @@ export class Loop {
         changed.set(pid, { ruid, euid, microseconds: first });
       },
     );
-    if (received === 'lost') {
+    const isLost = received === 'lost' || received === 'deaf';
+    this.#news ||= isLost || changed.size > 0;
+    if (isLost) {
       this.#overruns++;
       this.#scanSoon();
     }
+    if (received === 'deaf') this.#listenAgain(this.#source.connector);
     let earliest = Infinity;
     for (const [pid, change] of changed) {
       if (this.#concerns(pid, change)) earliest = Math.min(earliest, change.microseconds);
@@ -206,6 +217,23 @@ export class Loop {
     const from = this.#clock.lastBefore(earliest);
     if (from === undefined) this.#scanSoon();
     else this.#sweep.from(from);
+  }
+
+  /** Is heard, or it is asked anew. */
+  #probe(): void {
+    const now = performance.now();
+    if (!('connector' in this.#source) || now < this.#probeAt) return;
+    this.#probeAt = now + probeMilliseconds;
+    this.#source.connector.probe();
+    this.#receive();
+  }
+
+  #listenAgain(connector: Connector): void {
+    this.#eventsBefore += connector.events;
+    this.#foreignBefore += connector.foreign;
+    connector[Symbol.dispose]();
+    this.#source = this.#listen();
+    this.#scanSoon();
   }
 
   /** Places the process; whether those that it has forked have to be looked at too. */
@@ -356,8 +384,8 @@ export class Loop {
       ...(told
         ? { state: 'on', filtered: source.filtered }
         : { state: 'off', problem: source.problem }),
-      events: told ? source.connector.events : 0,
-      foreign: told ? source.connector.foreign : 0,
+      events: this.#eventsBefore + (told ? source.connector.events : 0),
+      foreign: this.#foreignBefore + (told ? source.connector.foreign : 0),
       placed: this.#placer.placed,
       overruns: this.#overruns,
       outside: this.#outside,

@@ -36,4 +36,4 @@ try {
   // Without CAP_SYS_NICE it is as good as any other process.
 }
 const [, , haltFile, asked] = process.argv;
-new Loop(source(asked === undefined ? undefined : Number(asked)), haltFile).run();
+new Loop(() => source(asked === undefined ? undefined : Number(asked)), haltFile).run();
