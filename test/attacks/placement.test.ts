@@ -1,7 +1,15 @@
 /** Ways out of a tenant's cgroup that were tried with a shell account; none may last, and none go unseen. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,13 +20,13 @@ import { findOutside } from '../../src/host/placer/outside.ts';
 import { PidClock } from '../../src/host/placer/pid-clock.ts';
 import { Placer } from '../../src/host/placer/placer.ts';
 import { ProcessReader } from '../../src/host/placer/process-reader.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { main, RawPlacer } from '../placement/raw-placer.ts';
-import { buildProgram, instance, kill, read, Stage, uids } from '../placement/stage.ts';
+import { buildProgram, programsReady } from '../placement/programs.ts';
+import { instance, kill, read, Stage, uids } from '../placement/stage.ts';
 
 const here = hostHere(instance);
-const ready = await ensurePrerequisites('placement', (line) => console.log(`# ${line}`));
+const ready = await programsReady();
 const reason = 'skip' in here ? here.skip : ready.ok ? undefined : ready.reason;
 
 if ('skip' in here || reason !== undefined) test('placement', { skip: reason ?? true }, () => {});
@@ -133,7 +141,10 @@ function suite(version: 1 | 2): void {
   });
 
   test('a setuid file that a subordinate uid owns', async () => {
-    const copy = `${stage.directory}/setuid`;
+    // Where /tmp is a tmpfs of systemd's, setuid counts for nothing there.
+    const directory = mkdtempSync('/var/tmp/bulkhead-attack-');
+    const copy = `${directory}/setuid`;
+    chmodSync(directory, 0o711);
     execFileSync('cp', [program('subordinate'), copy]);
     chownSync(copy, range.first + 7, range.first + 7);
     chmodSync(copy, 0o4755);
@@ -143,6 +154,7 @@ function suite(version: 1 | 2): void {
     const who = [`--reuid=${account}`, `--regid=${account}`, '--clear-groups'];
     stage.run('setpriv', ...who, copy, 'setuid', String(account));
     await allInside('setuid', account, 2);
+    rmSync(directory, { recursive: true });
     assert.deepEqual((await stage.placement.rescan()).outside, []);
   });
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/agent/life.ts';
@@ -21,6 +21,7 @@ import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
+import { buildProgram } from './programs.ts';
 
 export const instance = 'bulkhead-place-test';
 /** uids that no account has; the last is for an account that the tests make. */
@@ -246,15 +247,6 @@ function removeUp(path: string): boolean {
 /** Compiles the storm. */
 export const buildStorm = (directory: string): string =>
   buildProgram(fileURLToPath(new URL('storm.c', import.meta.url)), directory);
-
-/** Compiles a program of one file, which anybody may then run. */
-export function buildProgram(source: string, directory: string): string {
-  const program = `${directory}/${basename(source, '.c')}`;
-  execFileSync('gcc', ['-O2', '-pthread', '-static', '-o', program, source], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  return program;
-}
 
 export function read(path: string): string | undefined {
   try {

@@ -1,0 +1,51 @@
+/** The attacks on placement on cgroup v2, below the unit that systemd delegates, with Debian's newuidmap. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { compile } from '../placement/programs.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/attacks-placement.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const hour = 3_600_000;
+const programs = ['chains', 'subordinate', 'old-kernel'];
+
+suite('attacks on placement in the virtual machine', { skip, timeout: hour }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+
+  before(async () => {
+    guest = await startGuest(image);
+    await guest.copyProject();
+    const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-attacks-'));
+    try {
+      for (const each of programs) {
+        const source = fileURLToPath(new URL(`../attacks/${each}.c`, import.meta.url));
+        compile(source, join(scratch, each));
+      }
+      await guest.copyIn(scratch, '/opt/programs');
+      await guest.succeed('chmod 755 /opt/programs/*');
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  });
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('test/attacks/placement.test.ts passes', async () => {
+    const { status } = await guest.run(
+      'cd /opt/bulkhead && BULKHEAD_TEST_PROGRAMS=/opt/programs node --test test/attacks/placement.test.ts',
+      {
+        timeoutMs: hour,
+        onOutput: (text) => process.stderr.write(text.replaceAll(/^/gm, 'guest: ')),
+      },
+    );
+    assert.equal(status, 0);
+  });
+});
