@@ -4,6 +4,7 @@ import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
 const folders = [
   'units',
+  'testing',
   'modules',
   'policy',
   'limits',
@@ -51,4 +52,4 @@ export function okSteps(): readonly Step[] {
   ];
 }
 
-if (import.meta.main) process.exitCode = runSteps(okSteps()) ? 0 : 1;
+if (import.meta.main) process.exitCode = (await runSteps(okSteps())) ? 0 : 1;

@@ -24,7 +24,7 @@ for (const suite of [
 const machine = globSync('test/vm/*.test.ts', { cwd: root }).sort();
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
-const passed = runSteps([
+const passed = await runSteps([
   ...okSteps(),
   tests('this kernel', kernelSuites, true),
   ...machine.map((file) => ({

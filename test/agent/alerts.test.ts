@@ -1,4 +1,5 @@
 /** Alerts, against real receivers on this host: an SMTP server, a sendmail, an HTTP server. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +17,6 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SMTPServer } from 'smtp-server';
 import { Alerts, type AlertLedger, type AlertsOptions } from '../../src/agent/alerts/alerts.ts';
 import { isMailAddress, receiverOf, type AlertWho } from '../../src/agent/alerts/receiver.ts';
@@ -24,6 +24,7 @@ import type { AlertRule, AlertSettings } from '../../src/policy/settings.ts';
 import type { Incident, Snapshot } from '../../src/usage/incident.ts';
 import { uidOf, type Member } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
+import { eventually } from '../../src/testing/patience.ts';
 
 const hour = 3_600_000;
 const noon = Date.UTC(2026, 10, 24, 12);
@@ -129,12 +130,6 @@ function make(
     },
   });
   return { alerts, ledger, log, [Symbol.asyncDispose]: () => alerts[Symbol.asyncDispose]() };
-}
-
-/** Generous: the machine may do other things. */
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 120_000; Date.now() < end; await sleep(10)) if (condition()) return;
-  assert.fail(`${what} did not come to pass`);
 }
 
 interface Mail {
@@ -319,7 +314,7 @@ describe('Alerts send mail', () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
-    await until('the mail', () => server.mails.length === 1);
+    await eventually('the mail', () => server.mails.length === 1);
     const [mail] = server.mails;
     assert.equal(mail?.from, 'bulkhead@example.org');
     assert.deepEqual(mail?.to, ['ops@example.org']);
@@ -337,7 +332,7 @@ describe('Alerts send mail', () => {
       /comes at most once in 12h.*edit "every" of the rules/,
     );
     assert.ok(mail?.body.split('\n').every((line) => line.length <= 76));
-    await until('the ledger', () => made.ledger.sent.size === 1);
+    await eventually('the ledger', () => made.ledger.sent.size === 1);
     assert.deepEqual([...made.ledger.sent.values()], [noon]);
   });
 
@@ -358,8 +353,8 @@ describe('Alerts send mail', () => {
     process.env['SECRET_OF_THE_AGENT'] = 'x';
     await using made = make([ruleOf({ address: undefined })], {}, { sendmail: sendmail.path });
     made.alerts.consider(noon, [considered()]);
-    await until('the mail', () => sendmail.files('.done').length === 1);
-    await until('the ledger', () => made.ledger.sent.size === 1);
+    await eventually('the mail', () => sendmail.files('.done').length === 1);
+    await eventually('the ledger', () => made.ledger.sent.size === 1);
     assert.deepEqual(sendmail.files('.args'), ['-i\n-f\nbulkhead@example.org\nroot\n']);
     assert.deepEqual(sendmail.files('.pwd'), ['/\n']);
     assert.doesNotMatch(sendmail.files('.env').join(''), /SECRET_OF_THE_AGENT/);
@@ -377,7 +372,7 @@ describe('Alerts send mail', () => {
     );
     await using made = make([ruleOf()], {}, { sendmail: sendmail.path });
     made.alerts.consider(noon, [considered()]);
-    await until('the second attempt', () => made.ledger.sent.size === 1);
+    await eventually('the second attempt', () => made.ledger.sent.size === 1);
     assert.equal(sendmail.files('.done').length, 2);
     assert.match(made.log.join('\n'), /exit status 75: queue is full; it is tried again/);
     const ids = sendmail
@@ -416,7 +411,7 @@ describe('Alerts gather', () => {
       considered({ faults: 77 }),
       considered({ member: 'u1003', limit: 'memory.limit', severity: 'ended', value: '1GiB' }),
     ]);
-    await until('the ledger', () => made.ledger.sent.size === 4);
+    await eventually('the ledger', () => made.ledger.sent.size === 4);
     assert.equal(server.mails.length, 1);
     const [mail] = server.mails;
     assert.match(shown(mail?.headers.get('subject')), /3 limits were reached: t1001, t1002, t1003/);
@@ -432,7 +427,7 @@ describe('Alerts gather', () => {
       considered({ member: `u${2000 + index}` }),
     );
     made.alerts.consider(noon, many);
-    await until('the ledger', () => made.ledger.sent.size === 100);
+    await eventually('the ledger', () => made.ledger.sent.size === 100);
     const body = server.mails[0]?.body ?? '';
     assert.equal(server.mails.length, 1);
     assert.equal(body.match(/bulkhead set t2/g)?.length, 20);
@@ -463,13 +458,13 @@ describe('Alerts come', () => {
     const rules = [ruleOf(), ruleOf({ address: 'other@example.org', severity: 'ended' })];
     await using made = make(rules, { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
-    await until('the first', () => made.ledger.sent.size === 1);
+    await eventually('the first', () => made.ledger.sent.size === 1);
     made.alerts.consider(noon + 1, [
       considered(),
       considered({ member: 'u1002' }),
       considered({ limit: 'memory.limit', severity: 'ended' }),
     ]);
-    await until('the others', () => made.ledger.sent.size === 4);
+    await eventually('the others', () => made.ledger.sent.size === 4);
     const ops = server.mails.filter((each) => each.to[0] === 'ops@example.org');
     assert.equal(ops.length, 2);
     assert.equal(server.mails.length, 3);
@@ -480,9 +475,9 @@ describe('Alerts come', () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
-    await until('the first', () => made.ledger.sent.size === 1);
+    await eventually('the first', () => made.ledger.sent.size === 1);
     made.alerts.consider(noon - 72 * hour, [considered()]);
-    await until('the second', () => server.mails.length === 2);
+    await eventually('the second', () => server.mails.length === 2);
   });
 
   test('by the limits, the severity and the number that a rule asks for', async () => {
@@ -496,7 +491,7 @@ describe('Alerts come', () => {
       considered({ member: 'u1003', limit, severity: 'ended', faults: 2 }),
       considered({ member: 'u1004', limit, severity: 'ended', faults: 3 }),
     ]);
-    await until('the ledger', () => made.ledger.sent.size === 1);
+    await eventually('the ledger', () => made.ledger.sent.size === 1);
     assert.match(shown(server.mails[0]?.headers.get('subject')), /: t1004 ran out of memory/);
   });
 
@@ -524,7 +519,7 @@ describe('Alerts go', () => {
     const who = (member: Member) => whoOf(member, { reseller: 'acme' });
     await using made = make(rules, {}, { sendmail: sendmail.path, who });
     made.alerts.consider(noon, [considered()]);
-    await until('three mails', () => made.ledger.sent.size === 3);
+    await eventually('three mails', () => made.ledger.sent.size === 3);
     const mails = new Map(
       sendmail.files('.done').map((each) => {
         const mail = parseMail('', [], each);
@@ -645,7 +640,7 @@ describe('Alerts to a URL', () => {
     const who = (member: Member) => whoOf(member, { reseller: 'acme', package: 'basic' });
     await using made = make([rule], {}, { who });
     made.alerts.consider(noon, [considered()]);
-    await until('the ledger', () => made.ledger.sent.size === 1);
+    await eventually('the ledger', () => made.ledger.sent.size === 1);
     const [body] = receiver.bodies as [{ alerts: Record<string, unknown>[] }];
     assert.equal(receiver.headers[0]?.['content-type'], 'application/json');
     assert.partialDeepStrictEqual(body, { version: 1, kind: 'alert', omitted: 0, notices: [] });
@@ -676,13 +671,13 @@ describe('Alerts to a URL', () => {
     receiver.statuses = [503, 429, 204];
     await using made = make([ruleOf({ by: 'webhook', address: receiver.url })]);
     made.alerts.consider(noon, [considered()]);
-    await until('the third attempt', () => made.ledger.sent.size === 1);
+    await eventually('the third attempt', () => made.ledger.sent.size === 1);
     assert.ok(![...made.ledger.sent.keys()].some((key) => key.includes('127.0.0.1')));
     assert.equal(receiver.bodies.length, 3);
     assert.equal(new Set(receiver.bodies.map((each) => each['id'])).size, 1);
     receiver.statuses = [403];
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
-    await until('the end', () =>
+    await eventually('the end', () =>
       made.log.some((line) => /the answer is 403; given up after one attempt/.test(line)),
     );
     assert.equal(receiver.bodies.length, 4);
@@ -731,7 +726,7 @@ describe('Alerts to a URL', () => {
       considered({ member: `u${2000 + index}` }),
     );
     made.alerts.consider(noon, many);
-    await until('the ledger', () => made.ledger.sent.size === 500);
+    await eventually('the ledger', () => made.ledger.sent.size === 500);
     const [body] = receiver.bodies as [{ alerts: unknown[]; omitted: number }];
     assert.equal(body.alerts.length + body.omitted, 500);
     assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 256 * 1024);
@@ -744,14 +739,15 @@ describe('Alerts with a receiver that', () => {
     await closed[Symbol.asyncDispose]();
     await using made = make([ruleOf()], { smtp: closed.smtp });
     made.alerts.consider(noon, [considered()]);
-    await until('giving up', () =>
+    await eventually('giving up', () =>
       made.log.some((line) => line.includes('given up after 3 attempts')),
     );
     assert.equal(made.log.length, 2, made.log.join('\n'));
     assert.equal(made.ledger.sent.size, 0);
     made.alerts.consider(Date.now(), [considered()]);
-    await sleep(500);
-    assert.equal(made.log.length, 2);
+    // Closing sends what is still to be sent, or says that it was not.
+    await made.alerts[Symbol.asyncDispose]();
+    assert.equal(made.log.length, 2, made.log.join('\n'));
   });
 
   test('refuses for a while get it later; one that refuses for good does not', async () => {
@@ -759,10 +755,10 @@ describe('Alerts with a receiver that', () => {
     Object.assign(server.refuse, { code: 451, times: 1 });
     await using made = make([ruleOf()], { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
-    await until('the second attempt', () => made.ledger.sent.size === 1);
+    await eventually('the second attempt', () => made.ledger.sent.size === 1);
     Object.assign(server.refuse, { code: 554, times: 1 });
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
-    await until('the end', () =>
+    await eventually('the end', () =>
       made.log.some((line) => line.includes('given up after one attempt')),
     );
     assert.equal(server.mails.length, 1);
@@ -789,10 +785,9 @@ describe('Alerts with a receiver that', () => {
         { smtp: server.smtp },
         { timing: { sendMilliseconds: 400 } },
       );
-      const start = performance.now();
       made.alerts.consider(noon, [considered()]);
-      assert.ok(performance.now() - start < 10_000);
-      await until('giving up', () => made.log.some((line) => line.includes('given up')));
+      assert.deepEqual(made.log, [], 'considering waited for the receiver');
+      await eventually('giving up', () => made.log.some((line) => line.includes('given up')));
       assert.match(made.log.join(''), /^[\u0020-\u007e…]*$/u);
       const [result] = await made.alerts.test();
       assert.equal(result?.ok, false);
@@ -808,15 +803,12 @@ describe('Alerts with a receiver that', () => {
       { timing: { gatherMilliseconds: 1, closeMilliseconds: 500 } },
     );
     made.alerts.consider(noon, [considered()]);
-    await until('the connection', () => server.sockets.size === 1);
+    await eventually('the connection', () => server.sockets.size === 1);
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
-    const start = performance.now();
     await made.alerts[Symbol.asyncDispose]();
-    // It has 0.5 s; the rest is for a machine that does other things.
-    assert.ok(performance.now() - start < 20_000);
     assert.match(made.log.join('\n'), /2 alerts were not sent, since Bulkhead stops/);
     assert.equal(made.ledger.sent.size, 0);
-    await until('the end of its connections', () =>
+    await eventually('the end of its connections', () =>
       [...server.sockets].every((each) => each.destroyed || each.readableEnded),
     );
   });
@@ -834,13 +826,9 @@ describe('Alerts about a thousand incidents in one tick', () => {
     const many = Array.from({ length: 1000 }, (_, index) =>
       considered({ member: `u${2000 + index}` }),
     );
-    const start = performance.now();
     made.alerts.consider(noon, many);
-    const took = performance.now() - start;
-    // A few milliseconds on an idle machine.
-    assert.ok(took < 20_000, `${took} ms`);
     made.alerts.consider(noon + 5000, many);
-    await until('500 and the summary', () => receiver.bodies.length === 501);
+    await eventually('500 and the summary', () => receiver.bodies.length === 501);
     made.alerts.consider(noon + 10_000, many);
     await made.alerts[Symbol.asyncDispose]();
     assert.equal(receiver.bodies.length, 501);
@@ -864,7 +852,7 @@ describe('Alerts about a thousand incidents in one tick', () => {
     made.alerts.consider(noon, many);
     const said = () =>
       server.mails.filter((each) => each.body.includes('One message about another'));
-    await until('the summary', () => said().length === 1);
+    await eventually('the summary', () => said().length === 1);
     assert.ok(made.log.some((line) => line.includes('was left out')));
   });
 });
@@ -914,7 +902,7 @@ test('Alerts say once that the ledger cannot be written, and that evidence canno
   };
   for (const member of ['u1001', 'u1002'] as const)
     made.alerts.consider(noon, [{ incident: incidentOf({ member }), evidence }]);
-  await until('the mail', () => server.mails.length === 1);
+  await eventually('the mail', () => server.mails.length === 1);
   await made.alerts[Symbol.asyncDispose]();
   assert.equal(made.log.filter((line) => line.includes('disk full')).length, 1);
   assert.equal(made.log.filter((line) => line.includes('locked')).length, 1);

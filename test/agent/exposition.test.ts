@@ -1,4 +1,5 @@
 /** The metrics page, read by a parser of its own, by promtool, and by a Prometheus server. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,9 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusAnswer, Who } from '../../src/agent/api.ts';
 import { freePort } from '../../src/testing/free-port.ts';
+import { eventually } from '../../src/testing/patience.ts';
 import {
   contentTypes,
   exposition,
@@ -350,8 +351,9 @@ function configFor(port: number): string {
   const text = readFileSync(join(folder, 'scrape.yml'), 'utf8')
     .replaceAll('/etc/prometheus/bulkhead.token', token)
     .replaceAll('127.0.0.1:9640', `127.0.0.1:${port}`)
-    .replaceAll('15s', '1s')
-    .replace('scrape_timeout: 10s', 'scrape_timeout: 1s');
+    // Scraped often, so that there is soon something; it may take as long as one may allow.
+    .replaceAll('15s', '5s')
+    .replace('scrape_timeout: 10s', 'scrape_timeout: 5s');
   const file = join(folder, `scrape-${port}.yml`);
   writeFileSync(file, text);
   return file;
@@ -456,15 +458,13 @@ test(
   },
 );
 
-/** Waits until there is an answer; a busy machine may take long to start the server. */
-async function firstValue(port: number, query: string): Promise<string | undefined> {
+/** Waits until there is an answer; the server has to start and to scrape first. */
+function firstValue(port: number, query: string): Promise<string> {
   const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`;
-  for (const end = Date.now() + 120_000; Date.now() < end; await sleep(200)) {
+  return eventually(query, async () => {
     const response = await fetch(url).catch(() => undefined);
-    if (response?.ok !== true) continue;
+    if (response?.ok !== true) return undefined;
     const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-    const value = data.result[0]?.value[1];
-    if (value !== undefined) return value;
-  }
-  return undefined;
+    return data.result[0]?.value[1];
+  });
 }

@@ -6,7 +6,6 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { InFlight } from '../../src/agent/in-flight.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
 import { followFiles } from '../../src/agent/watch.ts';
@@ -15,18 +14,11 @@ import { commandText, parseStat } from '../../src/host/evidence/process-evidence
 import { parseOomKill } from '../../src/host/kernel-log.ts';
 import { readText } from '../../src/host/read.ts';
 import { serviceNotifier } from '../../src/host/notify.ts';
+import { eventually } from '../../src/testing/patience.ts';
 import { readSecret } from '../../src/host/secret-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
-
-const until = async (holds: () => boolean) => {
-  const end = performance.now() + 20_000;
-  while (!holds()) {
-    assert.ok(performance.now() < end, 'it never came true');
-    await sleep(20);
-  }
-};
 
 describe('parseOomKill()', () => {
   const record = (task: string, group = '/bulkhead/u1001', cpuset = '/') =>
@@ -125,13 +117,15 @@ const setOf = (...pids: readonly number[]): readonly ProcessSet[] => [{ member: 
 describe('EvidenceReader', () => {
   test('tells what a process has used and how it was called', async () => {
     using reader = new EvidenceReader('/proc');
-    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
     try {
       await once(child, 'spawn');
-      await sleep(100);
+      await eventually('it runs sleep', () =>
+        (readText(`/proc/${child.pid}/cmdline`) ?? '').startsWith('sleep'),
+      );
       const found = await reader.read(setOf(child.pid ?? 0, process.pid, 999_999_999), 10);
       assert.deepEqual(found.map((each) => each.pid).sort(), [child.pid, process.pid].sort());
-      assert.equal(found.find((each) => each.pid === child.pid)?.command, 'sleep 60');
+      assert.equal(found.find((each) => each.pid === child.pid)?.command, 'sleep 3600');
       const own = found.find((each) => each.pid === process.pid);
       assert.ok((own?.memoryBytes ?? 0) > 2 ** 20 && (own?.ageSeconds ?? 0) > 0);
     } finally {
@@ -203,7 +197,7 @@ test('Ticker keeps its pace, and can be given another', async () => {
   ticker.start(3_600_000);
   assert.equal(ticks, 1);
   ticker.setInterval(10);
-  await until(() => ticks > 5);
+  await eventually('five ticks', () => ticks > 5);
 });
 
 test('followFiles() says when a file was written, replaced, or removed', async () => {
@@ -211,12 +205,12 @@ test('followFiles() says when a file was written, replaced, or removed', async (
   let changes = 0;
   using _follower = followFiles([path], () => changes++);
   writeFileSync(path, 'one');
-  await until(() => changes === 1);
+  await eventually('it is written', () => changes === 1);
   writeFileSync(path, 'two two');
-  await until(() => changes === 2);
+  await eventually('it is written again', () => changes === 2);
   writeFileSync(join(directory, 'another'), 'x');
   rmSync(path);
-  await until(() => changes === 3);
+  await eventually('it is removed', () => changes === 3);
 });
 
 test('serviceNotifier() tells the service manager, and keeps its address from children', async () => {
@@ -234,13 +228,13 @@ test('serviceNotifier() tells the service manager, and keeps its address from ch
   );
   let said = '';
   listener.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await until(() => said.includes('ready'));
+  await eventually('somebody listens', () => said.includes('ready'));
   const environment = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '30000000' };
   using notifier = serviceNotifier(environment);
   assert.equal(notifier.watchdogMilliseconds, 30_000);
   assert.ok(!('NOTIFY_SOCKET' in environment));
   notifier.notify('READY=1', 'STATUS=3 tenants');
-  await until(() => said.includes('READY=1\nSTATUS=3 tenants'));
+  await eventually('it is told', () => said.includes('READY=1\nSTATUS=3 tenants'));
   using none = serviceNotifier({});
   none.notify('READY=1');
 });

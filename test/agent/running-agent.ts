@@ -3,16 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/agent/life.ts';
 import { socketOf } from '../../src/agent/client.ts';
 import type { StatusAnswer } from '../../src/agent/api.ts';
 import type { Host } from '../../src/host/host.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
 export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
-/** Nothing is waited for longer; machines that run tests are slow at times. */
-const patienceMilliseconds = 60_000;
 
 export interface Reply {
   readonly status: number;
@@ -30,6 +28,7 @@ export class RunningAgent {
 
   constructor(host: Host) {
     this.host = host;
+    releaseAll(host, { kill: true }); // What a run that was killed has left.
     mkdirSync('/root', { recursive: true });
     this.directory = mkdtempSync(`/root/.${host.paths.instance}-`);
     this.policyFile = `${this.directory}/policy.xml`;
@@ -100,12 +99,7 @@ export class RunningAgent {
 
   /** Waits until something holds, and says what did not. */
   async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const end = performance.now() + patienceMilliseconds;
-    while (performance.now() < end) {
-      if (await holds()) return;
-      await sleep(50);
-    }
-    throw new Error(`Never came true: ${what}; the agent said:\n${this.log}`);
+    await eventually(what, holds, () => `The agent said:\n${this.log}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

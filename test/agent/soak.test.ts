@@ -18,7 +18,8 @@ import { RunningAgent } from './running-agent.ts';
 const instance = 'bulkhead-soak-test';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
-const seconds = Number(process.env['SOAK_SECONDS'] ?? 40);
+/** A round takes a quarter of a second where nothing else runs. */
+const rounds = Number(process.env['SOAK_SECONDS'] ?? 40) * 3;
 const firstUid = 881_000;
 const tenants = 50;
 
@@ -46,6 +47,7 @@ describe('the agent for a while', { skip }, () => {
     if ('skip' in here) return;
     agent = new RunningAgent(here.host);
     const { state } = here.host.paths;
+    spawnSync('umount', ['--lazy', state]); // A run that was killed may have left it.
     mkdirSync(state, { recursive: true });
     const { status } = spawnSync('mount', [
       '-t',
@@ -114,15 +116,14 @@ describe('the agent for a while', { skip }, () => {
   }
 
   async function liveFor(wanted: number): Promise<void> {
-    const end = performance.now() + wanted * 1000;
-    for (let round = 0; performance.now() < end; round++) await live(round);
+    for (let round = 0; round < wanted; round++) await live(round);
   }
 
-  test('does not grow in memory or descriptors', { timeout: (seconds + 300) * 1000 }, async () => {
+  test('does not grow in memory or descriptors', async () => {
     // The engine grows until it has seen everything once.
-    await liveFor(seconds / 2);
+    await liveFor(rounds / 2);
     const before = { memory: privateKiB(agent.pid), files: openFiles(agent.pid) };
-    await liveFor(seconds / 2);
+    await liveFor(rounds / 2);
     const { memory, files } = { memory: privateKiB(agent.pid), files: openFiles(agent.pid) };
     assert.ok(files <= before.files + 30, `${before.files} files, then ${files}`);
     assert.ok(memory <= before.memory * 1.3 + 8 * 1024, `${before.memory} KiB, then ${memory}`);
@@ -130,36 +131,29 @@ describe('the agent for a while', { skip }, () => {
     assert.equal(status.policy.state, 'in force', status.policy.problems.join('\n'));
   });
 
-  test(
-    'says that the disk is full, holds on, and writes again',
-    { timeout: 180_000 },
-    async (context) => {
-      if (!isFull) return context.skip('a small file system cannot be mounted here');
-      const file = `${agent.host.paths.state}/filler`;
-      await agent.until('the history cannot be written', async () => {
-        const { status } = spawnSync(
-          'dd',
-          ['if=/dev/zero', `of=${file}`, 'bs=64k', 'oflag=append', 'conv=notrunc'],
-          { stdio: 'ignore' },
-        );
-        trouble(1);
-        return status !== 0 && (await agent.status()).history.state === 'off';
-      });
-      assert.match((await agent.status()).history.problem ?? '', /no space|full/i);
-      const ticks = (await agent.status()).tick.ticks;
-      agent.writePolicy(policy(3));
-      await agent.until('it goes on', async () => (await agent.status()).tick.ticks > ticks + 2);
-      rmSync(file);
-      await agent.until(
-        'it writes again',
-        async () => (await agent.status()).history.state === 'on',
+  test('says that the disk is full, holds on, and writes again', async (context) => {
+    if (!isFull) return context.skip('a small file system cannot be mounted here');
+    const file = `${agent.host.paths.state}/filler`;
+    await agent.until('the history cannot be written', async () => {
+      const { status } = spawnSync(
+        'dd',
+        ['if=/dev/zero', `of=${file}`, 'bs=64k', 'oflag=append', 'conv=notrunc'],
+        { stdio: 'ignore' },
       );
-      assert.match(agent.log, /limits go on holding/);
-      assert.match(agent.log, /written again/);
-    },
-  );
+      trouble(1);
+      return status !== 0 && (await agent.status()).history.state === 'off';
+    });
+    assert.match((await agent.status()).history.problem ?? '', /no space|full/i);
+    const ticks = (await agent.status()).tick.ticks;
+    agent.writePolicy(policy(3));
+    await agent.until('it goes on', async () => (await agent.status()).tick.ticks > ticks + 2);
+    rmSync(file);
+    await agent.until('it writes again', async () => (await agent.status()).history.state === 'on');
+    assert.match(agent.log, /limits go on holding/);
+    assert.match(agent.log, /written again/);
+  });
 
-  test('sets a history of a newer version aside', { timeout: 120_000 }, async () => {
+  test('sets a history of a newer version aside', async () => {
     await agent.stop();
     const directory = `${agent.host.paths.state}/history`;
     const { DatabaseSync } = await import('node:sqlite');

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const isRoot = process.getuid?.() === 0;
@@ -24,7 +25,7 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 const bulkhead = (...words: string[]) =>
   spawnSync(program, ['--instance', 'bulkhead-bad-input', ...words], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: patienceMilliseconds,
   });
 
 function refuses(file: string, expected: RegExp): void {

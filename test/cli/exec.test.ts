@@ -1,6 +1,7 @@
 // `bulkhead exec` on the real kernel: real cgroups of an instance of its own, and a real account, both
 // removed afterwards. What matters most runs three times, with dash, busybox and bash as /bin/sh.
 
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import type { SpawnSyncReturns, StdioOptions } from 'node:child_process';
@@ -9,6 +10,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
 const entry = new URL('../../bulkhead', import.meta.url).pathname;
@@ -148,7 +150,7 @@ function launch(tenant: string, command: readonly string[], given: Options = {})
   const { prefix = [], options = [], ...rest } = given;
   const own = [launcher, '--instance', instance, ...options, tenant, '--', ...command];
   const [program, ...args] = [...prefix, ...own] as [string, ...string[]];
-  return spawnSync(program, args, { encoding: 'utf8', timeout: 20_000, ...rest });
+  return spawnSync(program, args, { encoding: 'utf8', timeout: patienceMilliseconds, ...rest });
 }
 
 /** Standard output of a shell script that the tenant runs. */

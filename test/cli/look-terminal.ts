@@ -6,17 +6,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
-
-const deadline = 120_000;
+import { eventually } from '../../src/testing/patience.ts';
 
 /** Until `condition` holds; what `describe` says is in the failure. */
 export async function waitFor(condition: () => boolean, describe: () => string): Promise<void> {
-  const end = Date.now() + deadline;
-  while (!condition()) {
-    if (Date.now() > end) assert.fail(describe());
-    await sleep(20);
-  }
+  await eventually('the screen', condition, describe);
 }
 
 const isWide = (char: string) => /[\u3041-\u9fff\uff01-\uff60]/u.test(char);

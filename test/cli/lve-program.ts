@@ -1,6 +1,7 @@
 /** The commands in CloudLinux's shape, as users start them. */
 import { fileURLToPath } from 'node:url';
 import { execFile } from 'node:child_process';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 export interface Answer {
   readonly status: number;
@@ -16,7 +17,11 @@ export function runLve(args: readonly string[], input = ''): Promise<Answer> {
     const child = execFile(
       process.execPath,
       [main, ...args],
-      { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', TZ: 'UTC' }, timeout: 120_000 },
+      {
+        encoding: 'utf8',
+        env: { ...process.env, NO_COLOR: '1', TZ: 'UTC' },
+        timeout: patienceMilliseconds,
+      },
       (error, out, err) => {
         if (error !== null && typeof error.code !== 'number') reject(error);
         else if (/^\s+at /m.test(err)) reject(new Error(err));

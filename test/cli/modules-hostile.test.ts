@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { buildModule } from '../modules/elf-builder.ts';
 import { tar } from '../modules/packages/builders.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-hostile-'));
@@ -109,7 +110,7 @@ test('bulkhead modules scan reads a fifo, a device and /proc/kcore no further th
   const paths = [fifo, '/dev/zero', '/proc/kcore'].filter((path) => existsSync(path));
   const { status, stderr } = spawnSync(bulkhead, ['modules', 'scan', ...kernel, ...paths], {
     ...options,
-    timeout: 20_000,
+    timeout: patienceMilliseconds,
   });
   assert.equal(status, 1);
   assert.equal(

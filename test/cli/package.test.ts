@@ -1,4 +1,5 @@
 /** The package as users get it: packed, installed elsewhere, and run. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -14,10 +15,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test('npm pack gives a package that installs and runs', { timeout: 300_000 }, () => {
+test('npm pack gives a package that installs and runs', { timeout: patienceMilliseconds }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-package-'));
   try {
     execFileSync('npm', ['run', '--silent', 'build'], { cwd: root });

@@ -1,4 +1,5 @@
 /** `npm run demo` as its users start it, on this machine's own kernel. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** The real kernel of this machine, or why it cannot be used. */
+import '../../src/testing/guard/here.ts';
 import { linuxHost, type Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 

@@ -28,7 +28,7 @@ test('read() of a list of processes that is longer than a page is complete', { s
   const listed = () => pidsOf(files.read('', 'cgroup.procs'));
   try {
     const script = `echo $$ >${rootPath}/cgroup.procs; i=0
-      while [ $i -lt ${processes} ]; do sleep 60 & i=$((i+1)); done; echo made; wait`;
+      while [ $i -lt ${processes} ]; do sleep 3600 & i=$((i+1)); done; echo made; wait`;
     const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
     await once(shell.stdout, 'data');
     assert.equal(listed().length, processes + 1);

@@ -11,12 +11,10 @@ import { MacroTable, parseMacro, tokenise, Work } from '../../src/modules/source
 import { Makefile, MakefileError } from '../../src/modules/source/makefile.ts';
 import { buildModule, type ModuleSpec, type SectionSpec } from './elf-builder.ts';
 import { moduleReport, scanReport, written } from './reports/report-fixture.ts';
+import { mustEnd } from '../../src/testing/patience.ts';
 
 function problemOf(bytes: Uint8Array): string {
-  const started = performance.now();
-  const result = readModule('hostile.ko', bytes, { deep: true });
-  const took = performance.now() - started;
-  assert.ok(took < 2000, `it took ${took} ms`);
+  const result = mustEnd(() => readModule('hostile.ko', bytes, { deep: true }));
   assert.ok(!result.ok, 'it was read');
   return result.error.message;
 }
@@ -110,17 +108,12 @@ test('a makefile whose loops do nothing for ever is given up', () => {
   const loops = '$(foreach i,$(l),$(foreach j,$(l),$(foreach k,$(l),)))';
   const text = `l := ${'a '.repeat(2000)}\nx := ${loops}\n`;
   const files = { read: () => undefined, exists: () => false, matching: () => [] };
-  const started = performance.now();
-  assert.throws(() => new Makefile(files, []).evaluate(text), MakefileError);
-  assert.ok(performance.now() - started < 10_000);
+  assert.throws(() => mustEnd(() => new Makefile(files, []).evaluate(text)), MakefileError);
 });
 
 test('tokenise() takes linear time for texts that never end', () => {
   for (const text of ['\\"', "\\'", '"\\\\', '\'"\\', '\\\\\\"', '\\"\\\'']) {
-    const started = performance.now();
-    tokenise(text.repeat(300_000));
-    const took = performance.now() - started;
-    assert.ok(took < 2000, `${text} took ${took} ms`);
+    mustEnd(() => tokenise(text.repeat(1_000_000)));
   }
   assert.deepEqual(tokenise(`"a\\"b" '\\'' x`), [`"a\\"b"`, ' ', `'\\''`, ' ', 'x']);
 });

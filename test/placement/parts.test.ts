@@ -19,6 +19,7 @@ import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { mustApply } from '../conformance/suite.ts';
+import { eventually } from '../../src/testing/patience.ts';
 
 const instance = 'bulkhead-place-parts';
 const here = hostHere(instance);
@@ -142,15 +143,21 @@ test(
 );
 
 test('ProcessReader tells who a process is, though it may not be dumped', { skip }, async () => {
-  const child = spawn('setpriv', ['--ruid=65000', '--euid=65001', '--clear-groups', 'sleep', '30']);
+  const child = spawn('setpriv', [
+    '--ruid=65000',
+    '--euid=65001',
+    '--clear-groups',
+    'sleep',
+    '3600',
+  ]);
   const reader = new ProcessReader();
   try {
     assert.ok(child.pid !== undefined);
-    let owner = reader.owner(child.pid);
-    while (owner.ok && owner.value.ruid === 0) {
-      await sleep(5);
-      owner = reader.owner(child.pid);
-    }
+    const { pid } = child;
+    const owner = await eventually('it has changed its uid', () => {
+      const found = reader.owner(pid);
+      return found.ok && found.value.ruid === 0 ? undefined : found;
+    });
     const value = {
       ruid: 65000,
       euid: 65001,
@@ -232,7 +239,7 @@ test(
     mustApply(body, host);
     try {
       // Inside, pids are others; the kernel takes what is written as they are there.
-      const script = 'setpriv --reuid="$1" --clear-groups sleep 20 & exec "$2" "$3"';
+      const script = 'setpriv --reuid="$1" --clear-groups sleep 3600 & exec "$2" "$3"';
       await using placer = new RawPlacer(
         'unshare',
         '--pid',

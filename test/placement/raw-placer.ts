@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../../src/testing/patience.ts';
 import type { PlacerEvent, PlacerStatus } from '../../src/host/placer/protocol.ts';
 
 export const main = fileURLToPath(new URL('../../src/host/placer/main.ts', import.meta.url));
@@ -27,11 +27,11 @@ export class RawPlacer implements AsyncDisposable {
   }
 
   async status(when: (status: PlacerStatus) => boolean): Promise<PlacerStatus> {
-    for (const until = Date.now() + 60_000; Date.now() < until; await sleep(20)) {
-      const found = this.events.findLast((each) => each.kind === 'status');
-      if (found !== undefined && when(found)) return found;
-    }
-    assert.fail(`It never said so: ${JSON.stringify(this.events)}`);
+    return eventually(
+      'it says so',
+      () => this.events.findLast((each) => each.kind === 'status' && when(each)),
+      () => JSON.stringify(this.events),
+    ) as Promise<PlacerStatus>;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

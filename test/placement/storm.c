@@ -7,7 +7,8 @@
      headless UID                         the first thread ends, another one changes the uid
      bomb UID MS                          every process forks as fast as it can
 
-   Ends once all has been forked; what is alive then waits to be killed, for half a minute. */
+   Ends once all has been forked; what is alive then waits to be killed, for an hour. Some of the last children
+   may be born a moment after that. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 /* Of all that a uid runs; the ended ones count until somebody asks for them. */
-enum { lifetime_s = 30, most_processes = 2000, most_of_bomb = 300 };
+enum { lifetime_s = 3600, most_processes = 2000, most_of_bomb = 300 };
 
 static long long now_ms(void) {
   struct timespec t;

@@ -1,4 +1,5 @@
 /** What becomes of the files when the writer is killed, the disk is full, or bytes are overwritten. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

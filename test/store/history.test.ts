@@ -9,6 +9,7 @@ import { MetricsStore } from '../../src/store/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { hour, Place, start, tickOf, value } from './samples.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const period = { from: start, to: start + hour };
@@ -103,7 +104,7 @@ describe('History', () => {
     } finally {
       await history[Symbol.asyncDispose]();
     }
-    await using patient = new History(place.directory, { mostMilliseconds: 60_000 });
+    await using patient = new History(place.directory, { mostMilliseconds: patienceMilliseconds });
     value(await patient.usage({ ...period, metrics: metricKeys }));
   });
 
@@ -153,7 +154,7 @@ describe('History', () => {
         console.log(answer.ok ? answer.value : answer.error);`;
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: patienceMilliseconds,
     });
     assert.equal(said.trim(), String((299 * 300) / 2));
   });

@@ -27,6 +27,7 @@ import { privateFolder } from '../../src/trust/private-folder.ts';
 import { unpackSourcePackage } from '../../src/trust/source-package.ts';
 import { unpackInto } from '../../src/trust/unpack-into.ts';
 import { cpio, rpm, tar } from '../modules/packages/builders.ts';
+import { eventually } from '../../src/testing/patience.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-archives-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -193,9 +194,8 @@ test('readArchive() ends its program when it is left early', skipWithout('xz'), 
     assert.equal(item.path, 'a.ko');
     break;
   }
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8');
-  assert.equal(children.trim(), '');
+  const children = `/proc/self/task/${process.pid}/children`;
+  await eventually('its program has ended', () => readFileSync(children, 'utf8').trim() === '');
 });
 
 test('openArchive() tells modules from archives, and refuses damaged packages', async () => {

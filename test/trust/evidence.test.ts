@@ -2,6 +2,7 @@
  * Signs of evidence on real modules: built here by the kernel's own makefiles, with what the authors of such
  * modules did, and beside each an honest one like it. See evidence/cases.ts.
  */
+import '../../src/testing/guard/here.ts';
 import { bareName } from '../../src/modules/module-file.ts';
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
@@ -24,6 +25,7 @@ import { signedBase } from '../modules/family/steps.ts';
 import { noOpenssl } from './certificates.ts';
 import { cases, type Subject } from './evidence/cases.ts';
 import { openWorkshop, type Workshop } from './evidence/workshop.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const prepared = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const files = (prepared as { value: KernelFiles }).value;
@@ -41,7 +43,7 @@ suite('evidence on real modules', { skip }, () => {
       const subjects = [...new Set(cases.flatMap(({ subject, honest }) => [subject, honest]))];
       ({ modules, seen } = await survey(subjects, workshop));
     },
-    { timeout: 180_000 },
+    { timeout: patienceMilliseconds },
   );
   after(() => scratch.remove());
 

@@ -2,6 +2,7 @@
  * Modules that are above suspicion: every one of Debian's cloud kernels, looked at deeply. None may be
  * contradicted, and what deserves a look must be rare enough to be looked at.
  */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { buildSigns } from '../../src/cli/modules/surroundings.ts';

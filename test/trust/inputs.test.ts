@@ -19,6 +19,7 @@ import {
   type InputProblem,
 } from '../../src/trust/inputs.ts';
 import { cpio, rpm, tar } from '../modules/packages/builders.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-inputs-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -100,7 +101,7 @@ test('collectInputs() takes a single file whatever its name, and says what is no
 
 test(
   'collectInputs() does not hang on a fifo, a socket or a device',
-  { timeout: 5000 },
+  { timeout: patienceMilliseconds },
   async () => {
     const root = tree({ 'b.ko': 'b' });
     execFileSync('mkfifo', [join(root, 'a.ko'), join(root, 'other')]);

@@ -1,4 +1,5 @@
 /** Hostile makefiles in the jail. Nothing of them may be seen outside, and nothing may be left. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import {
@@ -16,8 +17,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runInJail, type JailOptions, type JailResult } from '../../src/trust/jail.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const probe = await runInJail({ command: ['true'], writable: '/build' });
 const skip = probe.ok ? false : probe.error;
@@ -52,8 +53,11 @@ function processesWith(word: string): string[] {
 }
 
 async function nothingLeft(word: string): Promise<void> {
-  for (let tries = 0; tries < 50 && processesWith(word).length > 0; tries++) await sleep(50);
-  assert.deepEqual(processesWith(word), []);
+  await eventually(
+    'no process is left',
+    () => processesWith(word).length === 0,
+    () => processesWith(word).join('\n'),
+  );
 }
 
 suite('runInJail()', { skip }, () => {
@@ -188,12 +192,10 @@ suite('runInJail()', { skip }, () => {
   });
 
   test('ends an endless loop in time, and by the CPU limit', async () => {
-    const started = performance.now();
     const { end } = await make(["sh -c 'while :; do :; done'"], { limits: { wallSeconds: 1 } });
     assert.equal(end.kind, 'time');
-    assert.ok(performance.now() - started < 10_000);
     const limited = await make(["sh -c 'while :; do :; done'; echo after"], {
-      limits: { wallSeconds: 30, cpuSeconds: 1 },
+      limits: { wallSeconds: patienceMilliseconds / 1000, cpuSeconds: 1 },
     });
     assert.equal(limited.end.kind, 'exit');
   });
@@ -201,8 +203,10 @@ suite('runInJail()', { skip }, () => {
   test("ends with the caller's signal", async () => {
     const word = `49${String(process.pid).padStart(8, '0')}`;
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 300);
-    const { end } = await make([`sleep ${word}`], { signal: stop.signal });
+    const made = make([`sleep ${word}`], { signal: stop.signal });
+    await eventually('it runs', () => processesWith(word).length > 0);
+    stop.abort();
+    const { end } = await made;
     assert.equal(end.kind, 'aborted');
     await nothingLeft(word);
   });
@@ -213,7 +217,11 @@ suite('runInJail()', { skip }, () => {
     const result = await make(['cat /dev/zero >&3'], { limits: { resultBytes: 2 ** 20 } });
     assert.equal(result.end.kind, 'result');
     assert.ok(result.result.length <= 2 ** 20);
-    const limits = { fileBytes: 2 ** 20, writableBytes: 3 * 2 ** 20, wallSeconds: 20 };
+    const limits = {
+      fileBytes: 2 ** 20,
+      writableBytes: 3 * 2 ** 20,
+      wallSeconds: patienceMilliseconds / 1000,
+    };
     const { lastLines } = await make(
       [
         'head -c 2M /dev/zero >big 2>/dev/null; stat -c "big %s" big',

@@ -1,4 +1,5 @@
 /** Every module of Debian's cloud kernels for two architectures, against what the packages say. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';

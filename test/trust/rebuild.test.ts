@@ -1,4 +1,5 @@
 /** Modules built here as their vendor would, and built again from what is offered as their source. */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

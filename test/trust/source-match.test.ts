@@ -2,6 +2,7 @@
  * Source that is known to be the source: Debian's own for every module of its cloud kernel, and a package for
  * DKMS for the module that is built from it here. And with one byte changed, it is not.
  */
+import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,7 @@ import { openOfferedSource } from '../../src/trust/offered-source.ts';
 import { bareName } from '../../src/modules/module-file.ts';
 import { readAll, type ReadEntry } from '../../src/trust/survey.ts';
 import { kernelSource, packageFile } from './debian-packages.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const noKernel = kernel.ok ? false : kernel.error;
@@ -98,34 +100,38 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
   });
 });
 
-suite('the source in a package for DKMS', { skip: noKernel || noDkms, timeout: 120_000 }, () => {
-  test('matches what is built from it, and not with a byte changed', async () => {
-    assert.ok(dkms?.ok === true);
-    const opened = await openOfferedSource(dkms.value);
-    assert.ok(opened.ok, opened.ok ? '' : opened.error);
-    using offered = opened.value;
-    assert.deepEqual(offered.notes, []);
-    // The cloud kernel has no V4L2 to load it beside, which does not matter here.
-    const built = await buildModules(files, offered.path, scratch, ['KBUILD_MODPOST_WARN=1']);
-    const module = join(scratch, 'v4l2loopback.ko');
-    writeFileSync(module, built.get('v4l2loopback')!);
-    const [entry] = await read(module);
-    const build = kernelBuild();
-    const outcome = (folder: string) => matchFolder([entry!], folder, build).get(module)!;
+suite(
+  'the source in a package for DKMS',
+  { skip: noKernel || noDkms, timeout: patienceMilliseconds },
+  () => {
+    test('matches what is built from it, and not with a byte changed', async () => {
+      assert.ok(dkms?.ok === true);
+      const opened = await openOfferedSource(dkms.value);
+      assert.ok(opened.ok, opened.ok ? '' : opened.error);
+      using offered = opened.value;
+      assert.deepEqual(offered.notes, []);
+      // The cloud kernel has no V4L2 to load it beside, which does not matter here.
+      const built = await buildModules(files, offered.path, scratch, ['KBUILD_MODPOST_WARN=1']);
+      const module = join(scratch, 'v4l2loopback.ko');
+      writeFileSync(module, built.get('v4l2loopback')!);
+      const [entry] = await read(module);
+      const build = kernelBuild();
+      const outcome = (folder: string) => matchFolder([entry!], folder, build).get(module)!;
 
-    const same = outcome(offered.path);
-    assert.equal(same.outcome, 'consistent', same.reasons.join('\n'));
-    assert.deepEqual(
-      same.srcversion.files.filter((each) => each.endsWith('.c')),
-      ['v4l2loopback.c'],
-    );
-    for (const file of same.srcversion.files) {
-      const other = outcome(withByteChanged(offered.path, file));
-      assert.equal(other.outcome, 'differs', file);
-      assert.match(other.reasons[0]!, /srcversion of the offered source is/);
-    }
-  });
-});
+      const same = outcome(offered.path);
+      assert.equal(same.outcome, 'consistent', same.reasons.join('\n'));
+      assert.deepEqual(
+        same.srcversion.files.filter((each) => each.endsWith('.c')),
+        ['v4l2loopback.c'],
+      );
+      for (const file of same.srcversion.files) {
+        const other = outcome(withByteChanged(offered.path, file));
+        assert.equal(other.outcome, 'differs', file);
+        assert.match(other.reasons[0]!, /srcversion of the offered source is/);
+      }
+    });
+  },
+);
 
 /** A copy of the source, in which the first declaration of a file has another first letter. */
 function withByteChanged(folder: string, file: string): string {

@@ -13,13 +13,13 @@ import type {
 import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
 if (!prepared.ok) log(`Skipping test/vm/agent.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
-const minutes = (count: number) => count * 60_000;
 const limits =
   '<agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
 
@@ -32,7 +32,7 @@ suite('the agent as a service', { skip }, () => {
     });
   const json = async <T>(words: string): Promise<T> => {
     const { stdout, stderr } = await guest.run(`bulkhead ${words} --json`, {
-      timeoutMs: minutes(1),
+      timeoutMs: longPatienceMilliseconds,
     });
     assert.notEqual(stdout, '', `bulkhead ${words}: ${stderr}`);
     return JSON.parse(stdout) as T;
@@ -41,8 +41,8 @@ suite('the agent as a service', { skip }, () => {
   /** Shell that holds, or the test fails with what the service said. */
   const until = (what: string) =>
     guest.succeed(
-      `for i in $(seq 300); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
-      { timeoutMs: minutes(2) },
+      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
+      { timeoutMs: longPatienceMilliseconds },
     );
   const group = (uid: number) => `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 
@@ -55,9 +55,9 @@ suite('the agent as a service', { skip }, () => {
       await guest.succeed(
         'cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && useradd -m -u 3001 -s /bin/sh ann && useradd -m -u 3002 -s /bin/sh ben && systemctl daemon-reload',
       );
-      await guest.succeed('systemctl start bulkhead', { timeoutMs: minutes(2) });
+      await guest.succeed('systemctl start bulkhead', { timeoutMs: longPatienceMilliseconds });
     },
-    { timeout: minutes(4) },
+    { timeout: longPatienceMilliseconds },
   );
   after(() => guest[Symbol.asyncDispose]());
 
@@ -85,53 +85,61 @@ suite('the agent as a service', { skip }, () => {
     assert.doesNotMatch(text, /<6>|\d{4}-\d\d-\d\dT/);
   });
 
-  test('places logins by su and by ssh, and what they start', { timeout: minutes(4) }, async () => {
-    await guest.succeed(
-      'su ann -c "setsid sh -c \'sleep 601 & sleep 602\' >/dev/null 2>&1 </dev/null &"',
-    );
-    await until(`[ $(grep -c . ${group(3001)}/cgroup.procs) -ge 2 ]`);
-    await guest.succeed(
-      'su ben -c "mkdir -p -m 700 ~/.ssh && ssh-keygen -q -t ed25519 -N \'\' -f ~/.ssh/id && cp ~/.ssh/id.pub ~/.ssh/authorized_keys"',
-    );
-    const { status: code, stderr } = await guest.run(
-      '/usr/sbin/sshd -p 2222 && ssh -p 2222 -i /home/ben/.ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null ben@localhost "setsid sleep 603 >/dev/null 2>&1 </dev/null & sleep 1; cat /proc/self/cgroup"',
-      { timeoutMs: minutes(1) },
-    );
-    assert.equal(code, 0, stderr);
-    await until(`grep -qx $(pgrep -fx "sleep 603") ${group(3002)}/cgroup.procs`);
-    const found = await json<{ outside: readonly { uid: number; reason: string }[] }>('status');
-    // A user manager of systemd owns its group, and is reported rather than moved.
-    assert.deepEqual(
-      found.outside.filter((each) => !/user manager/.test(each.reason)),
-      [],
-    );
-  });
+  test(
+    'places logins by su and by ssh, and what they start',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await guest.succeed(
+        'su ann -c "setsid sh -c \'sleep 601 & sleep 602\' >/dev/null 2>&1 </dev/null &"',
+      );
+      await until(`[ $(grep -c . ${group(3001)}/cgroup.procs) -ge 2 ]`);
+      await guest.succeed(
+        'su ben -c "mkdir -p -m 700 ~/.ssh && ssh-keygen -q -t ed25519 -N \'\' -f ~/.ssh/id && cp ~/.ssh/id.pub ~/.ssh/authorized_keys"',
+      );
+      const { status: code, stderr } = await guest.run(
+        '/usr/sbin/sshd -p 2222 && ssh -p 2222 -i /home/ben/.ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null ben@localhost "setsid sleep 603 >/dev/null 2>&1 </dev/null & sleep 1; cat /proc/self/cgroup"',
+        { timeoutMs: longPatienceMilliseconds },
+      );
+      assert.equal(code, 0, stderr);
+      await until(`grep -qx $(pgrep -fx "sleep 603") ${group(3002)}/cgroup.procs`);
+      const found = await json<{ outside: readonly { uid: number; reason: string }[] }>('status');
+      // A user manager of systemd owns its group, and is reported rather than moved.
+      assert.deepEqual(
+        found.outside.filter((each) => !/user manager/.test(each.reason)),
+        [],
+      );
+    },
+  );
 
-  test('measures pressure, and says whom the kernel ended', { timeout: minutes(4) }, async () => {
-    await guest.succeed(
-      'su ann -c "(while :; do :; done) & (while :; do :; done) & sleep 15; kill %1 %2" >/dev/null 2>&1 &',
-    );
-    let pressure = 0;
-    for (let tries = 0; tries < 60 && pressure < 0.05; tries++) {
-      const top = await json<TopAnswer>('top --once');
-      pressure = top.rows.find((each) => each.uid === 3001)?.usage.cpuPressure ?? 0;
-    }
-    assert.ok(pressure >= 0.05, `${pressure}`);
-    await guest.succeed(
-      'su ben -c "sleep 1; head -c 600000000 /dev/zero | tail > /dev/null" || true',
-      { timeoutMs: minutes(1) },
-    );
-    let ended: IncidentsAnswer['incidents'][number] | undefined;
-    for (let tries = 0; tries < 60 && ended === undefined; tries++) {
-      const { incidents } = await json<IncidentsAnswer>('faults ben --severity ended');
-      ended = incidents.find((each) => each.snapshots > 0);
-    }
-    assert.equal(ended?.limit, 'memory.limit');
-    const incident = await json<IncidentAnswer>(`incident ${ended?.id}`);
-    const killed = incident.evidence.flatMap((each) => each.killed ?? []);
-    assert.equal(killed[0]?.name, 'tail');
-    assert.match(incident.explanation.join(' '), /tail/);
-  });
+  test(
+    'measures pressure, and says whom the kernel ended',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await guest.succeed(
+        'su ann -c "(while :; do :; done) & (while :; do :; done) & sleep 15; kill %1 %2" >/dev/null 2>&1 &',
+      );
+      let pressure = 0;
+      for (let tries = 0; tries < 6000 && pressure < 0.05; tries++) {
+        const top = await json<TopAnswer>('top --once');
+        pressure = top.rows.find((each) => each.uid === 3001)?.usage.cpuPressure ?? 0;
+      }
+      assert.ok(pressure >= 0.05, `${pressure}`);
+      await guest.succeed(
+        'su ben -c "sleep 1; head -c 600000000 /dev/zero | tail > /dev/null" || true',
+        { timeoutMs: longPatienceMilliseconds },
+      );
+      let ended: IncidentsAnswer['incidents'][number] | undefined;
+      for (let tries = 0; tries < 6000 && ended === undefined; tries++) {
+        const { incidents } = await json<IncidentsAnswer>('faults ben --severity ended');
+        ended = incidents.find((each) => each.snapshots > 0);
+      }
+      assert.equal(ended?.limit, 'memory.limit');
+      const incident = await json<IncidentAnswer>(`incident ${ended?.id}`);
+      const killed = incident.evidence.flatMap((each) => each.killed ?? []);
+      assert.equal(killed[0]?.name, 'tail');
+      assert.match(incident.explanation.join(' '), /tail/);
+    },
+  );
 
   test('a tenant sees itself', async () => {
     const { stdout } = await guest.run(
@@ -142,32 +150,40 @@ suite('the agent as a service', { skip }, () => {
     assert.doesNotMatch(stdout, /ben/);
   });
 
-  test('a restart, and a kill, leave tenants alone', { timeout: minutes(4) }, async () => {
-    const before = await guest.succeed(`cat ${group(3001)}/cgroup.procs`);
-    assert.notEqual(before, '');
-    await guest.succeed('systemctl restart bulkhead', { timeoutMs: minutes(1) });
-    assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
-    await guest.succeed('systemctl kill -s KILL --kill-whom=main bulkhead');
-    await until('systemctl is-active -q bulkhead && bulkhead status --json >/dev/null');
-    assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
-    assert.equal((await status()).policy.state, 'in force');
-    await guest.succeed('systemctl stop bulkhead', { timeoutMs: minutes(1) });
-    assert.equal(await guest.succeed(`cat ${group(3001)}/pids.max`), '60\n');
-    assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
-    assert.equal(await guest.succeed('pgrep -f "[p]lacer/main" || true'), '');
-    await guest.succeed('systemctl start bulkhead', { timeoutMs: minutes(1) });
-  });
+  test(
+    'a restart, and a kill, leave tenants alone',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const before = await guest.succeed(`cat ${group(3001)}/cgroup.procs`);
+      assert.notEqual(before, '');
+      await guest.succeed('systemctl restart bulkhead', { timeoutMs: longPatienceMilliseconds });
+      assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
+      await guest.succeed('systemctl kill -s KILL --kill-whom=main bulkhead');
+      await until('systemctl is-active -q bulkhead && bulkhead status --json >/dev/null');
+      assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
+      assert.equal((await status()).policy.state, 'in force');
+      await guest.succeed('systemctl stop bulkhead', { timeoutMs: longPatienceMilliseconds });
+      assert.equal(await guest.succeed(`cat ${group(3001)}/pids.max`), '60\n');
+      assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
+      assert.equal(await guest.succeed('pgrep -f "[p]lacer/main" || true'), '');
+      await guest.succeed('systemctl start bulkhead', { timeoutMs: longPatienceMilliseconds });
+    },
+  );
 
-  test('follows new accounts, and a policy that goes wrong', { timeout: minutes(4) }, async () => {
-    await guest.succeed('useradd -u 3003 newcomer');
-    await until(`grep -qx 60 ${group(3003)}/pids.max 2>/dev/null`);
-    await policy(limits.replace('"60"', '"sixty"'));
-    await until('journalctl -u bulkhead --no-pager | grep -q "stays in force"');
-    assert.equal((await status()).policy.state, 'refused');
-    await guest.succeed(`grep -qx 60 ${group(3003)}/pids.max`);
-    await policy(limits.replace('"60"', '"61"'));
-    await until(`grep -qx 61 ${group(3003)}/pids.max`);
-    assert.equal((await status()).policy.state, 'in force');
-    await guest.succeed('userdel newcomer');
-  });
+  test(
+    'follows new accounts, and a policy that goes wrong',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await guest.succeed('useradd -u 3003 newcomer');
+      await until(`grep -qx 60 ${group(3003)}/pids.max 2>/dev/null`);
+      await policy(limits.replace('"60"', '"sixty"'));
+      await until('journalctl -u bulkhead --no-pager | grep -q "stays in force"');
+      assert.equal((await status()).policy.state, 'refused');
+      await guest.succeed(`grep -qx 60 ${group(3003)}/pids.max`);
+      await policy(limits.replace('"60"', '"61"'));
+      await until(`grep -qx 61 ${group(3003)}/pids.max`);
+      assert.equal((await status()).policy.state, 'in force');
+      await guest.succeed('userdel newcomer');
+    },
+  );
 });

@@ -6,19 +6,18 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
 if (!prepared.ok) log(`Skipping test/vm/conformance.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
-const minutes = (count: number) => count * 60_000;
-
 suite('in the virtual machine', { skip }, () => {
   const image = (prepared as { value: Image }).value;
   let guest: Guest;
   const bulkhead = (words: string) =>
-    guest.run(`cd /opt/bulkhead && ./bulkhead ${words}`, { timeoutMs: minutes(2) });
+    guest.run(`cd /opt/bulkhead && ./bulkhead ${words}`, { timeoutMs: longPatienceMilliseconds });
   const policy = (body: string) =>
     guest.succeed(`mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml`, {
       input: `<bulkhead version="1">${body}</bulkhead>\n`,
@@ -29,7 +28,7 @@ suite('in the virtual machine', { skip }, () => {
       guest = await startGuest(image);
       await guest.copyProject();
     },
-    { timeout: minutes(2) },
+    { timeout: longPatienceMilliseconds },
   );
   after(() => guest[Symbol.asyncDispose]());
 
@@ -54,11 +53,11 @@ suite('in the virtual machine', { skip }, () => {
     'test/agent/agent.test.ts',
     'test/agent/advise.test.ts',
   ]) {
-    test(`${file} passes`, { timeout: minutes(8) }, async () => {
+    test(`${file} passes`, { timeout: longPatienceMilliseconds }, async () => {
       const { status } = await guest.run(
         `cd /opt/bulkhead && node --test --test-concurrency=1 ${file}`,
         {
-          timeoutMs: minutes(7),
+          timeoutMs: longPatienceMilliseconds,
           onOutput: (text) => process.stderr.write(text.replaceAll(/^/gm, 'guest: ')),
         },
       );
@@ -68,12 +67,12 @@ suite('in the virtual machine', { skip }, () => {
 
   test(
     'quotas hold a tenant to its disk space and files, and release lifts them',
-    { timeout: minutes(5) },
+    { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed(
         `mkfs.ext4 -q -F -O quota -E quotatype=usrquota /dev/disk/by-id/virtio-data &&
        mount -o usrquota /dev/disk/by-id/virtio-data /home && useradd -m quinn`,
-        { timeoutMs: minutes(1) },
+        { timeoutMs: longPatienceMilliseconds },
       );
       await policy('<tenant user="quinn"><disk space="2MiB" files="20"/></tenant>');
       const applied = await bulkhead('apply');
@@ -110,7 +109,7 @@ suite('in the virtual machine', { skip }, () => {
 
   test(
     'the delegated unit survives a daemon-reload, and limits stay',
-    { timeout: minutes(4) },
+    { timeout: longPatienceMilliseconds },
     async () => {
       await policy('<tenant uid="64401"><processes limit="33"/></tenant>');
       const applied = await bulkhead('apply');
@@ -135,7 +134,7 @@ suite('in the virtual machine', { skip }, () => {
 
   test(
     'limits hold without systemd too, in a tree of Bulkhead alone',
-    { timeout: minutes(3) },
+    { timeout: longPatienceMilliseconds },
     async () => {
       await policy('<tenant uid="64402"><processes limit="9"/><cpu limit="50%"/></tenant>');
       const { stdout } = await guest.run(
@@ -148,7 +147,7 @@ suite('in the virtual machine', { skip }, () => {
         ./bulkhead --instance plain exec 64402 -- cat /proc/self/cgroup
         ./bulkhead --instance plain release
         test ! -e /sys/fs/cgroup/plain' 2>&1`,
-        { timeoutMs: minutes(2) },
+        { timeoutMs: longPatienceMilliseconds },
       );
       assert.match(stdout, /no systemd owns the tree/);
       assert.match(stdout, /^9\n50000 100000$/m);
@@ -159,7 +158,7 @@ suite('in the virtual machine', { skip }, () => {
 
   test(
     'a partition, a stacked device and btrfs lead to the disks that are throttled',
-    { timeout: minutes(4) },
+    { timeout: longPatienceMilliseconds },
     async () => {
       const data = '/dev/disk/by-id/virtio-data';
       const disks = async () =>
@@ -182,7 +181,7 @@ suite('in the virtual machine', { skip }, () => {
       await guest.succeed(
         `echo "0 $(blockdev --getsz ${data}) linear ${data} 0" | dmsetup create stacked &&
        mkfs.ext4 -q -F /dev/mapper/stacked && mount /dev/mapper/stacked /mnt && install -d -o 64403 /mnt/own`,
-        { timeoutMs: minutes(1) },
+        { timeoutMs: longPatienceMilliseconds },
       );
       const stacked = await numbers('/dev/mapper/stacked');
       assert.deepEqual(await disks(), [system, stacked].sort());
@@ -191,7 +190,7 @@ suite('in the virtual machine', { skip }, () => {
       const started = performance.now();
       await guest.succeed(
         'cd /opt/bulkhead && ./bulkhead exec 64403 -- dd if=/dev/zero of=/mnt/own/f oflag=direct bs=128k count=40',
-        { timeoutMs: minutes(1) },
+        { timeoutMs: longPatienceMilliseconds },
       );
       assert.ok(performance.now() - started > 3500, '5 MiB were written faster than 1 MiB/s');
       await guest.succeed('umount /mnt && dmsetup remove stacked');

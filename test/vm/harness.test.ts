@@ -7,9 +7,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
@@ -19,7 +19,7 @@ const skip = prepared.ok ? false : prepared.error;
 suite('the virtual-machine harness', { skip }, () => {
   const image = (prepared as { value: Image }).value;
   let guest: Guest;
-  before(async () => (guest = await startGuest(image)), { timeout: 60_000 });
+  before(async () => (guest = await startGuest(image)), { timeout: longPatienceMilliseconds });
   after(() => guest[Symbol.asyncDispose]());
 
   test('a guest is a whole systemd host on cgroup v2 alone', async () => {
@@ -34,7 +34,8 @@ suite('the virtual-machine harness', { skip }, () => {
 
   test('a guest knows the time', async () => {
     const seconds = Number(await guest.succeed('date +%s'));
-    assert.ok(Math.abs(seconds - Date.now() / 1000) < 10, `its clock says ${seconds}`);
+    // It was saved on another day, perhaps; how long the question takes is open.
+    assert.ok(Math.abs(seconds - Date.now() / 1000) < 600, `its clock says ${seconds}`);
   });
 
   test('run() passes status, both outputs and input through', async () => {
@@ -116,13 +117,16 @@ suite('the virtual-machine harness', { skip }, () => {
   });
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    test(`a guest ends with a runner that gets ${signal}`, { timeout: 60_000 }, async () => {
-      const { pid, folder } = await killRunner(image, signal);
-      for (let tries = 0; isRunning(pid) && tries < 100; tries++) await sleep(50);
-      assert.equal(isRunning(pid), false, 'QEMU still runs');
-      assert.equal(existsSync(folder), signal === 'SIGKILL', 'its folder');
-      await rm(folder, { recursive: true, force: true });
-    });
+    test(
+      `a guest ends with a runner that gets ${signal}`,
+      { timeout: longPatienceMilliseconds },
+      async () => {
+        const { pid, folder } = await killRunner(image, signal);
+        await eventually('QEMU has ended', () => !isRunning(pid));
+        assert.equal(existsSync(folder), signal === 'SIGKILL', 'its folder');
+        await rm(folder, { recursive: true, force: true });
+      },
+    );
   }
 });
 

@@ -33,6 +33,7 @@ import { bootedCases } from '../modules/family/booted.ts';
 import { cases } from '../modules/family/family.ts';
 import { features, pairBase, type Feature } from '../modules/family/pairs.ts';
 import { signedBase } from '../modules/family/steps.ts';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareKernelFiles(log);
@@ -40,7 +41,6 @@ if (!prepared.ok) log(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 const sources = join(import.meta.dirname, '../modules/family');
-const minutes = (count: number) => count * 60_000;
 /** While it starts, a kernel that is locked down says so often that it goes silent for five seconds. */
 const lockdownSilenceMs = 6_000;
 const mostModuleBytes = 64 * 2 ** 20;
@@ -63,7 +63,7 @@ suite('the loader of the kernel agrees with the prediction', { skip, concurrency
       bases = await buildModules(files, sources, scratch.folder);
       bases.set(signedBase, await debianModule(`kernel/fs/nls/${signedBase}.ko.xz`));
     },
-    { timeout: minutes(3) },
+    { timeout: longPatienceMilliseconds },
   );
   after(() => scratch.remove());
 
@@ -114,7 +114,7 @@ suite('the loader of the kernel agrees with the prediction', { skip, concurrency
       (index, outcomes) => missed(list[index]!, outcomes.at(-1)!),
     );
 
-  test("for every module of Debian's kernel", { timeout: minutes(5) }, async (t) => {
+  test("for every module of Debian's kernel", { timeout: longPatienceMilliseconds }, async (t) => {
     const paths = (await readdir(files.modules, { recursive: true }))
       .filter((path) => path.endsWith('.ko.xz'))
       .sort();
@@ -133,7 +133,7 @@ suite('the loader of the kernel agrees with the prediction', { skip, concurrency
     const commands = ordered.map(
       ({ file, module }) => ({ do: 'load', file, name: module.structName ?? '' }) as const,
     );
-    const outcomes = await oracle.run(commands, minutes(4));
+    const outcomes = await oracle.run(commands, longPatienceMilliseconds);
     const compared = compareTree(ordered, outcomes, knowledgeOf(''));
     const failures = [...compared.ownFailures].map(([errno, count]) => `${errno} ${count}`);
     t.diagnostic(
@@ -143,24 +143,32 @@ suite('the loader of the kernel agrees with the prediction', { skip, concurrency
     assert.ok(compared.loaded > ordered.length * 0.8, `only ${compared.loaded} loaded`);
   });
 
-  test('for each rule', { timeout: minutes(5) }, async () => {
+  test('for each rule', { timeout: longPatienceMilliseconds }, async () => {
     assert.deepEqual(await casesDiffer(cases, ''), []);
   });
 
   for (const { commandLine, cases: list } of bootedCases) {
-    test(`for a kernel started with ${commandLine}`, { timeout: minutes(2) }, async () => {
-      assert.deepEqual(await casesDiffer(list, commandLine), []);
-    });
+    test(
+      `for a kernel started with ${commandLine}`,
+      { timeout: longPatienceMilliseconds },
+      async () => {
+        assert.deepEqual(await casesDiffer(list, commandLine), []);
+      },
+    );
   }
 
   for (const [whose, edits] of Object.entries(providers)) {
-    test(`for every two rules that meet, and ${whose}`, { timeout: minutes(5) }, async () => {
-      const sequences = features.map((first, index) => ({
-        name: first.name,
-        steps: makeSteps(`${index}`, pairSteps(edits, first, features.slice(index + 1)), bases),
-      }));
-      assert.deepEqual(await differencesOf(sequences, ''), []);
-    });
+    test(
+      `for every two rules that meet, and ${whose}`,
+      { timeout: longPatienceMilliseconds },
+      async () => {
+        const sequences = features.map((first, index) => ({
+          name: first.name,
+          steps: makeSteps(`${index}`, pairSteps(edits, first, features.slice(index + 1)), bases),
+        }));
+        assert.deepEqual(await differencesOf(sequences, ''), []);
+      },
+    );
   }
 });
 

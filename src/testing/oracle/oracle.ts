@@ -9,6 +9,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { longPatienceMilliseconds, patienceMilliseconds } from '../patience.ts';
 import { words } from '../vm/command.ts';
 import { makeRunFolder, type RunFolder } from '../vm/folders.ts';
 import { consoleFile, qemuProgram } from '../vm/machine.ts';
@@ -49,8 +50,8 @@ export interface OracleOptions {
   readonly settleMs?: number;
 }
 
-const bootTimeoutMs = 120_000;
-const saveTimeoutMs = 60_000;
+const bootTimeoutMs = patienceMilliseconds;
+const saveTimeoutMs = patienceMilliseconds;
 const readyMark = 'oracle-is-ready';
 const machineArgv = [
   ...words('-M q35,sata=off,smbus=off,vmport=off,i8042=off -cpu max,svm=off'),
@@ -58,9 +59,9 @@ const machineArgv = [
   ...words('-nodefaults -no-user-config -display none -qmp stdio -no-reboot'),
 ];
 
-/** What an emulated machine on a busy host says about its own slowness, whatever is loaded. */
+/** What other parts of the kernel say meanwhile about clocks and slowness, whatever is loaded. */
 const noise =
-  /^(?:hrtimer: interrupt took|clocksource: |sched: |perf: interrupt took|rcu: |workqueue: |random: )|callbacks suppressed$/;
+  /^(?:hrtimer: interrupt took|clocksource: |clockevents: |tsc: |timekeeping: |watchdog: |NMI |sched: |perf: interrupt took|rcu: |workqueue: |random: )|callbacks suppressed$/;
 
 /** A saved machine with a set of module files in it. */
 export class Oracle implements AsyncDisposable {
@@ -97,7 +98,10 @@ export class Oracle implements AsyncDisposable {
   }
 
   /** Runs commands from the saved state on; what they did is gone afterwards. */
-  async run(commands: readonly Command[], timeoutMs = 60_000): Promise<Outcome[]> {
+  async run(
+    commands: readonly Command[],
+    timeoutMs = longPatienceMilliseconds,
+  ): Promise<Outcome[]> {
     const { folder, remove } = await makeRunFolder();
     try {
       const incoming = ['-incoming', `file:${this.#state}`];

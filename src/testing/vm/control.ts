@@ -2,9 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute, spawnBound, type CommandOptions, type CommandResult } from './command.ts';
+import { patienceMilliseconds } from '../patience.ts';
 import { controlKey, knownHosts } from './keys.ts';
 
-const connectTimeoutMs = 60_000;
+const connectTimeoutMs = patienceMilliseconds;
 
 export class Control {
   readonly #config: string;
@@ -81,7 +82,7 @@ function sshConfig(folder: string, image: string, port: number): string {
     'StrictHostKeyChecking yes',
     'BatchMode yes',
     'LogLevel ERROR',
-    'ConnectTimeout 50',
+    `ConnectTimeout ${patienceMilliseconds / 1000}`,
     `ControlPath "${folder}/ssh"`,
     '',
   ].join('\n');

@@ -9,6 +9,8 @@ import {
   type CommandOptions,
   type CommandResult,
 } from './command.ts';
+import { guardedMark } from '../guard/argv.ts';
+import { patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
 import { makeRunFolder } from './folders.ts';
 import type { Image } from './image.ts';
@@ -19,7 +21,7 @@ import { dataDisk, rootDisk, savedState } from './snapshot.ts';
 export type { CommandResult } from './command.ts';
 
 export interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
-  /** The longest that the command may take; 120 s unless given. */
+  /** The longest that the command may take, against hanging; ten minutes unless given. */
   readonly timeoutMs?: number;
   /** An account of the guest to run as, without PAM and so without a session; root if absent. */
   readonly user?: string;
@@ -56,13 +58,13 @@ export interface Guest extends AsyncDisposable {
   shell(): Promise<number>;
 }
 
-const restoreTimeoutMs = 60_000;
-const runTimeoutMs = 120_000;
+const restoreTimeoutMs = patienceMilliseconds;
+const runTimeoutMs = patienceMilliseconds;
 /** How much longer than a command its connection may take before the guest counts as hung. */
-const graceMs = 20_000;
+const graceMs = patienceMilliseconds;
 
 /** How long QEMU may take to end after its guest has. */
-const endedWithinMs = 3_000;
+const endedWithinMs = 30_000;
 
 /** Starts a fresh guest from the image's saved state; takes about a second and a half. */
 export async function startGuest(image: Image): Promise<Guest> {
@@ -132,7 +134,8 @@ class RestoredGuest implements Guest {
 
   async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
     const { timeoutMs = runTimeoutMs, user, ...rest } = options;
-    const bounded = `cd / && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
+    // No guard is needed there: all ends with the guest.
+    const bounded = `cd / && export ${guardedMark}=yes && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
     const started = performance.now();
     const result = await this.#control
       .run(bounded, { ...rest, timeoutMs: timeoutMs + graceMs, signal: this.#qemu.gone })
@@ -186,7 +189,7 @@ class RestoredGuest implements Guest {
   async #tellCrashes(): Promise<void> {
     if (this.#qemu.gone.aborted) return;
     const command = `dmesg | grep -A1 -E ' segfault at | traps: |general protection' || true`;
-    const said = await this.run(command, { timeoutMs: 10_000 }).catch(() => undefined);
+    const said = await this.run(command).catch(() => undefined);
     if (said !== undefined && said.stdout !== '')
       process.stderr.write(`In the guest:\n${said.stdout}`);
   }

@@ -8,6 +8,7 @@
  *
  * It is built by script from Debian's packages, once for each set of inputs.
  */
+import '../guard/here.ts';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../units/result.ts';

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit } from './cleanup.ts';
+import { patienceMilliseconds } from '../patience.ts';
 import { lastLines, spawnBound } from './command.ts';
 import { runLock } from './folders.ts';
 import { lockArgv } from './lock.ts';
@@ -76,7 +77,9 @@ export class Qemu implements AsyncDisposable {
 
   /** Completes the handshake; commands can follow. */
   async connect(): Promise<void> {
-    await this.within(30_000, 'start', () => this.#monitor.execute('qmp_capabilities'));
+    await this.within(patienceMilliseconds, 'start', () =>
+      this.#monitor.execute('qmp_capabilities'),
+    );
   }
 
   /** Waits until QEMU reports one of these states, asking often: some pass quickly. */
@@ -92,7 +95,7 @@ export class Qemu implements AsyncDisposable {
   }
 
   async command(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> {
-    return this.within(30_000, command, () => this.#monitor.execute(command, args));
+    return this.within(patienceMilliseconds, command, () => this.#monitor.execute(command, args));
   }
 
   /** The port on 127.0.0.1 that leads to the guest's control port; the kernel chose it. */

@@ -7,6 +7,7 @@ import { jsonReport } from '../../../src/modules/reports/json.ts';
 import { sarifReport } from '../../../src/modules/reports/sarif.ts';
 import { spdxReport } from '../../../src/modules/reports/spdx.ts';
 import { imprint, liar, mixed, moduleReport, scanReport, written } from './report-fixture.ts';
+import { mustEnd } from '../../../src/testing/patience.ts';
 
 test('jsonReport() is the report itself', () => {
   assert.deepEqual(JSON.parse(written(jsonReport(mixed))), mixed);
@@ -62,16 +63,16 @@ test('all formats write a tree of modules of one name in linear time', () => {
       moduleReport('same', { licence: `x ${index % 5_000}`, standing: liar.standing }),
     ),
   );
-  const started = performance.now();
   let characters = 0;
-  for (const pieces of [
-    jsonReport(many),
-    csvReport(many),
-    sarifReport(many, imprint),
-    spdxReport(many, imprint),
-    cyclonedxReport(many, imprint),
-  ])
-    for (const each of pieces) characters += each.length;
+  mustEnd(() => {
+    for (const pieces of [
+      jsonReport(many),
+      csvReport(many),
+      sarifReport(many, imprint),
+      spdxReport(many, imprint),
+      cyclonedxReport(many, imprint),
+    ])
+      for (const each of pieces) characters += each.length;
+  });
   assert.ok(characters > 20_000_000, String(characters));
-  assert.ok(performance.now() - started < 10_000, 'more than 10 s');
 });

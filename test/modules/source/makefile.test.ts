@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Makefile, MakefileError } from '../../../src/modules/source/makefile.ts';
+import { mustEnd } from '../../../src/testing/patience.ts';
 
 function evaluate(
   text: string,
@@ -138,10 +139,11 @@ const hostile: Readonly<Record<string, string>> = {
 };
 
 for (const [what, text] of Object.entries(hostile)) {
-  test(`Makefile stops soon at one that ${what}`, () => {
-    const started = performance.now();
-    assert.throws(() => evaluate(text, {}, { self: 'include self\n' }), MakefileError);
-    assert.ok(performance.now() - started < 5000);
+  test(`Makefile gives up one that ${what}`, () => {
+    assert.throws(
+      () => mustEnd(() => evaluate(text, {}, { self: 'include self\n' })),
+      MakefileError,
+    );
   });
 }
 

@@ -1,0 +1,74 @@
+/**
+ * `node main.ts PROGRAM ARGUMENTS…`: runs a program, and ends all that it has started when it ends, is told to
+ * stop, or whoever started this ends, be it by SIGKILL. That is told by the end of standard input.
+ *
+ * Sessions, process groups, changes of uid and double forks lead nowhere: orphans become the guard's children.
+ * A control group or a pid namespace would do it too, but the placer's tests need those of the host.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { spawnBound } from '../vm/command.ts';
+import { descendantsOf } from './processes.ts';
+import { becomeSubreaper, reapAdopted } from './subreaper.ts';
+
+/** What was told to stop may clean up for that long; then it is killed. */
+const graceMilliseconds = 10_000;
+/** What forks faster than it is stopped is hopeless after so many looks. */
+const roundsMax = 1000;
+
+becomeSubreaper();
+const child = spawnBound(process.argv.slice(2), { stdio: ['ignore', 'inherit', 'inherit'] });
+const ended = new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve, reject) => {
+  child.on('exit', (status, signal) => resolve([status, signal]));
+  child.on('error', reject);
+});
+process.on('SIGCHLD', () => reapAdopted(child.pid ?? 0));
+
+let isStopping = false;
+function stop(signal: NodeJS.Signals): void {
+  child.kill(signal);
+  if (isStopping) return;
+  isStopping = true;
+  setTimeout(() => child.kill('SIGKILL'), graceMilliseconds).unref();
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => stop(signal));
+}
+process.stdin.on('end', () => stop('SIGTERM')).on('error', () => stop('SIGTERM'));
+process.stdin.on('close', () => stop('SIGTERM')).resume();
+// Whoever read the output may be gone.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+/** Stops first what it finds, since something that is stopped starts nothing. */
+async function endDescendants(): Promise<void> {
+  const stopped = new Set<number>();
+  for (let round = 0; round < roundsMax; round++) {
+    const left = descendantsOf(process.pid);
+    if (left.length === 0) return;
+    const fresh = left.filter(({ pid }) => !stopped.has(pid));
+    for (const { pid } of fresh) {
+      send(pid, 'SIGSTOP');
+      stopped.add(pid);
+    }
+    if (fresh.length > 0) continue;
+    for (const { pid } of left) send(pid, 'SIGKILL');
+    stopped.clear();
+    await sleep(5);
+    reapAdopted(child.pid ?? 0);
+  }
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone, or is none that may be ended.
+  }
+}
+
+const [status, signal] = await ended;
+await endDescendants();
+if (signal !== null) {
+  for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.removeAllListeners(each);
+  process.kill(process.pid, signal);
+}
+process.exit(status ?? 1);

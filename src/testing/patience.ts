@@ -1,0 +1,54 @@
+/**
+ * How tests wait: for a state, and never for a time.
+ *
+ * The limits here are against hanging alone. A machine that is a hundred times slower than usual must not reach
+ * them, so nothing may be concluded from how long something took.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Script } from 'node:vm';
+
+/** Nothing is waited for longer. */
+export const patienceMilliseconds = 10 * 60_000;
+/** For what consists of many such steps: a whole file of tests in the virtual machine. */
+export const longPatienceMilliseconds = 60 * 60_000;
+const betweenLooksMilliseconds = 20;
+
+/**
+ * Asks again until there is an answer other than nothing and `false`, and gives it. `said` is asked for what to
+ * show when it never comes.
+ */
+export async function eventually<T>(
+  what: string,
+  state: () => T | Promise<T>,
+  said: () => string | Promise<string> = () => '',
+): Promise<Exclude<T, false | undefined>> {
+  const end = performance.now() + patienceMilliseconds;
+  for (;;) {
+    const found = await state();
+    if (found !== false && found !== undefined) return found as Exclude<T, false | undefined>;
+    if (performance.now() > end) break;
+    await sleep(betweenLooksMilliseconds);
+  }
+  const more = await said();
+  throw new Error(
+    `Never came true within ${patienceMilliseconds / 60_000} minutes: ${what}${more === '' ? '' : `\n${more}`}`,
+  );
+}
+
+/**
+ * Runs a synchronous function that must come to its end, and stops it when it does not. For inputs so large that
+ * what takes more than linear time takes hours: that it is quick is not what this shows.
+ */
+export function mustEnd<T>(action: () => T): T {
+  const here = globalThis as { bulkheadMustEnd?: () => void };
+  let result: { readonly value: T } | undefined;
+  here.bulkheadMustEnd = () => {
+    result = { value: action() };
+  };
+  try {
+    new Script('bulkheadMustEnd()').runInThisContext({ timeout: patienceMilliseconds });
+  } finally {
+    delete here.bulkheadMustEnd;
+  }
+  return result!.value;
+}
