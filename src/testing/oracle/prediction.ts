@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { Kernel, LoaderState } from '../../modules/kernel.ts';
 import type { Candidate, LoaderOptions } from '../../modules/loader/candidate.ts';
 import { loaderVerdict, newState, unload } from '../../modules/loader/loader-verdict.ts';
+import { infoName } from '../../modules/module.ts';
 import { readModule } from '../../modules/read-module.ts';
 import { readSignature } from '../../modules/signature.ts';
 import { lettersOf } from '../../modules/taints.ts';
@@ -41,6 +42,11 @@ const ignoreVersions = 1;
 const ignoreVermagic = 2;
 /** At the end of a line, where no prediction can know them. */
 const addresses = /, loc [0-9a-f]+, val [0-9a-f]+$/;
+/** Lines that only the loader writes; modules write others while they start. */
+export const loaderLine =
+  /: (?:Unknown symbol|disagrees about version|no symbol version for|version magic|module (?:license|uses|using|verification|is from)|loading (?:out-of-tree|test)|exports duplicate symbol|tainting kernel)|^Loading of |^Module /;
+const otherLoaderLine =
+  /^(?:Disabling lock debugging|module: |[a-z0-9]+\/modules: )|please compile with/;
 /** Names of the processes that ask in the guest. */
 const processes = { load: 'init', copy: 'init', insmod: 'busybox' } as const;
 
@@ -94,7 +100,9 @@ export function compareSequence(
       error: outcome.error === 0 ? 'none' : errnoName(outcome.error),
       taints: outcome.taints,
       kernelTaint: outcome.kernelTaint,
-      log: outcome.log.map((line) => line.replace(addresses, '')),
+      log: outcome.log
+        .map((line) => line.replace(addresses, ''))
+        .filter((line) => isOfLoad(line, candidate, verdict.messages)),
       // Whatever is not known about this kernel is something that the reader should have found.
       unknown: verdict.unknown.filter((each) => each.includes('keyring')),
     };
@@ -104,6 +112,18 @@ export function compareSequence(
       observed,
     );
   });
+}
+
+/** What a load itself logs names its module or is known; the rest of the kernel logs whenever it likes. */
+function isOfLoad(line: string, candidate: Candidate, predicted: readonly string[]): boolean {
+  const { module } = 'module' in candidate ? candidate : {};
+  const names = module === undefined ? [] : [infoName(module), module.structName];
+  return (
+    predicted.includes(line) ||
+    names.some((name) => name !== undefined && line.startsWith(`${name}: `)) ||
+    loaderLine.test(line) ||
+    otherLoaderLine.test(line)
+  );
 }
 
 function taintsNow(state: LoaderState, name: string): string | undefined {

@@ -5,7 +5,7 @@ import type { LoaderState } from '../../modules/kernel.ts';
 import { loaderVerdict, newState, unload } from '../../modules/loader/loader-verdict.ts';
 import { lettersOf } from '../../modules/taints.ts';
 import type { Outcome } from './oracle.ts';
-import { candidateOf, errnoName, type Knowledge } from './prediction.ts';
+import { candidateOf, errnoName, loaderLine, type Knowledge } from './prediction.ts';
 
 export interface TreeModule {
   readonly file: string;
@@ -42,10 +42,6 @@ export interface TreeComparison {
   readonly ownFailures: ReadonlyMap<string, number>;
   readonly differences: readonly string[];
 }
-
-/** Lines that only the loader writes; modules write others while they start. */
-const loaderLine =
-  /: (?:Unknown symbol|disagrees about version|no symbol version for|version magic|module (?:license|uses|using|verification|is from)|loading (?:out-of-tree|test)|exports duplicate symbol|tainting kernel)|^Loading of |^Module /;
 
 /** Compares loads in this order on a kernel that has loaded nothing. */
 export function compareTree(
