@@ -192,7 +192,8 @@ export class Agent implements AsyncDisposable {
   }
 
   /** A policy that has been applied. */
-  #adopt(policy: Policy, roster: Roster, homes: ReadonlyMap<number, string>): void {
+  #adopt(policy: Policy, homes: ReadonlyMap<number, string>): void {
+    const roster = new Roster(policy);
     this.#roster = roster;
     this.#followHolders(roster, homes);
     this.#live.follow(roster.entries);

@@ -1,46 +1,93 @@
 /**
- * Applies a policy in a process of its own, since making room in a tenant's memory, or a command of
- * systemd, may take a while, and the agent has to go on looking.
+ * Reads a policy and applies it, in a process of its own: a large policy takes long to read, and so may
+ * making room in a tenant's memory, or a command of systemd, and the agent has to go on looking.
  *
- * In: `{"instance":"bulkhead","file":"/etc/bulkhead/policy.xml","text":"…"}`, then the end.
- * Out: `{"changes":12,"failures":["Cannot …"],"homes":[[1001,"131073.1764"]]}` or `{"error":"…"}`.
+ * In: an `ApplyRequest`, then the end. Out: an `ApplyAnswer`. Both as v8.serialize writes them, which is fast,
+ * and keeps maps and what tenants share.
  */
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
+import { deserialize, serialize } from 'node:v8';
 import { markHomes } from '../host/homes.ts';
-import { linuxHost } from '../host/host.ts';
+import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
+import { readText } from '../host/read.ts';
+import { printDiagnostic } from '../policy/diagnostic.ts';
+import type { Policy } from '../policy/policy.ts';
+import { fail, ok, type Result } from '../units/result.ts';
 import { applyPolicy } from './life.ts';
-import { resolveText } from './load.ts';
+import { loadPolicy, resolveText, type Loaded } from './load.ts';
 
 export interface ApplyRequest {
   readonly instance: string;
   readonly file: string;
-  readonly text: string;
+  /** The text that was applied last, if the agent knows one, and where it is kept over restarts. */
+  readonly lastText: string | undefined;
+  readonly keptPath: string;
+  /** As many lines of what is wrong as are asked for. */
+  readonly mostProblems: number;
 }
 
-export type ApplyReply =
-  | {
-      readonly changes: number;
-      readonly failures: readonly string[];
-      /** What tells home directories apart, by uid. */
-      readonly homes: readonly (readonly [uid: number, mark: string])[];
-    }
-  | { readonly error: string };
+export interface ApplyAnswer {
+  readonly file: 'good' | 'wrong' | 'absent';
+  /** What is wrong or odd in the file. */
+  readonly problems: readonly string[];
+  /** Absent where there is nothing to apply: no good file, and none that was applied before. */
+  readonly applied: Result<Applied> | undefined;
+}
 
-function apply({ instance, file, text }: ApplyRequest): ApplyReply {
-  const host = linuxHost(pathsOf(instance));
-  const { policy, diagnostics } = resolveText(file, text, host.paths);
-  if (policy === undefined) return { error: diagnostics[0]?.message ?? 'the policy is wrong' };
-  const applied = applyPolicy(policy, host, { kill: false, force: false });
-  if (!applied.ok) return { error: applied.error };
-  const { operations, failures } = applied.value;
-  const accounts = [...policy.tenants, ...policy.resellers].flatMap(({ account }) => account ?? []);
+export interface Applied {
+  /** What the file says, or in place of a wrong one what was applied last. */
+  readonly policy: Policy;
+  readonly changes: number;
+  readonly failures: readonly string[];
+  /** What tells home directories apart, by uid. */
+  readonly homes: ReadonlyMap<number, string>;
+}
+
+function answer(request: ApplyRequest): ApplyAnswer {
+  const host = linuxHost(pathsOf(request.instance));
+  const loaded = loadPolicy(request.file, host.paths);
+  const toApply = loaded.policy === undefined ? loadLast(request, host) : loaded;
   return {
-    changes: operations.length,
-    failures: failures.map((each) => each.message),
-    homes: markHomes(accounts, host.paths),
+    file: stateOf(loaded),
+    problems: problemsOf(loaded).slice(0, request.mostProblems),
+    applied: toApply && apply(toApply, request, host),
   };
 }
 
-const request = JSON.parse(await text(process.stdin)) as ApplyRequest;
-process.stdout.write(JSON.stringify(apply(request)));
+/** The last good text with the accounts of now. */
+function loadLast({ file, lastText, keptPath }: ApplyRequest, host: Host): Loaded | undefined {
+  const text = lastText ?? readText(keptPath);
+  return text === undefined ? undefined : resolveText(file, text, host.paths);
+}
+
+function apply(
+  { policy, diagnostics }: Loaded,
+  { mostProblems }: ApplyRequest,
+  host: Host,
+): Result<Applied> {
+  if (policy === undefined) return fail(diagnostics[0]?.message ?? 'the policy is wrong');
+  const applied = applyPolicy(policy, host, { kill: false, force: false });
+  if (!applied.ok) return applied;
+  const { operations, failures } = applied.value;
+  const accounts = [...policy.tenants, ...policy.resellers].flatMap(({ account }) => account ?? []);
+  return ok({
+    policy,
+    changes: operations.length,
+    failures: failures.slice(0, mostProblems).map((each) => each.message),
+    homes: new Map(markHomes(accounts, host.paths)),
+  });
+}
+
+function stateOf({ policy, document, diagnostics }: Loaded): ApplyAnswer['file'] {
+  if (policy !== undefined) return 'good';
+  return document === undefined && diagnostics.length === 0 ? 'absent' : 'wrong';
+}
+
+function problemsOf({ problem, diagnostics }: Loaded): readonly string[] {
+  const shown = diagnostics.filter((each) => each.severity !== 'note').map(printDiagnostic);
+  return problem === undefined ? shown : [problem, ...shown];
+}
+
+const request = deserialize(await buffer(process.stdin)) as ApplyRequest;
+process.stdout.write(serialize(answer(request)));

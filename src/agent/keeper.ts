@@ -4,38 +4,24 @@
  * A policy that is wrong is reported and not applied. What was in force stays in force: the last
  * good text is kept (also over restarts), and accounts that are made meanwhile are held to it.
  */
-import { text as textOf } from 'node:stream/consumers';
-import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { scriptBeside, spawnScript } from '../host/child-script.ts';
 import type { Paths } from '../host/paths.ts';
-import { readText } from '../host/read.ts';
 import { reasonOf } from '../host/errno.ts';
 import { replaceFile } from '../host/replace-file.ts';
-import { printDiagnostic } from '../policy/diagnostic.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StatusAnswer } from './api.ts';
-import type { ApplyReply, ApplyRequest } from './apply-child.ts';
-import { loadPolicy, resolveText, type Loaded } from './load.ts';
+import { Applier } from './applier.ts';
+import type { Applied, ApplyAnswer } from './apply-child.ts';
 import type { Log } from './log.ts';
-import { Roster } from './roster.ts';
 
 export type PolicyState = StatusAnswer['policy'];
 
-const applyMilliseconds = 600_000;
 const retryMilliseconds = 60_000;
 /** As many lines of what is wrong as are kept and logged. */
 const mostProblems = 50;
 
 /** Told of a policy that has been applied, and of what tells home directories apart, by uid. */
-export type Adopt = (policy: Policy, roster: Roster, homes: ReadonlyMap<number, string>) => void;
-type Applied = Exclude<ApplyReply, { readonly error: string }>;
-
-interface Good {
-  readonly text: string;
-  readonly policy: Policy;
-  readonly roster: Roster;
-}
+export type Adopt = (policy: Policy, homes: ReadonlyMap<number, string>) => void;
 
 export class PolicyKeeper implements Disposable {
   readonly #file: string;
@@ -43,11 +29,12 @@ export class PolicyKeeper implements Disposable {
   readonly #log: Log;
   readonly #changed: Adopt;
   #state: PolicyState;
-  #good: Good | undefined;
+  /** What is in force. */
+  #policy: Policy | undefined;
   #running: Promise<void> | undefined;
   #again = false;
   #tried = 0;
-  #child: ChildProcess | undefined;
+  readonly #applier = new Applier();
   #ended = false;
 
   constructor(file: string, paths: Paths, log: Log, changed: Adopt) {
@@ -83,43 +70,41 @@ export class PolicyKeeper implements Disposable {
 
   async #once(): Promise<void> {
     this.#tried = performance.now();
-    const loaded = loadPolicy(this.#file, this.#paths);
-    const problems = problemsOf(loaded);
-    const good = goodOf(loaded) ?? this.#fallback();
-    if (good === undefined) return this.#enter(stateWithout(loaded), problems);
-    const reply = await this.#apply(good.text);
+    const answered = await this.#applier.apply({
+      instance: this.#paths.instance,
+      file: this.#file,
+      lastText: this.#policy?.text,
+      keptPath: this.#keptPath(),
+      mostProblems,
+    });
     if (this.#ended) return;
-    const failures = 'error' in reply ? [reply.error] : reply.failures;
-    if (!('error' in reply)) this.#keep(good, reply);
-    if (loaded.policy === undefined) {
-      this.#enter('refused', [...problems, ...failures]);
-    } else {
-      this.#enter(failures.length > 0 ? 'failed' : 'in force', [...failures, ...problems]);
+    if (!answered.ok) return this.#enter('failed', [answered.error]);
+    const { file, problems, applied } = answered.value;
+    if (applied?.ok === true) this.#keep(applied.value);
+    const failures = failuresOf(applied);
+    if (file !== 'good') {
+      const state = file === 'absent' && applied === undefined ? 'absent' : 'refused';
+      return this.#enter(state, [...problems, ...failures]);
     }
-  }
-
-  /** The last good text with the accounts of now; the last good policy where they do not fit it. */
-  #fallback(): Good | undefined {
-    const text = this.#good?.text ?? readText(this.#keptPath());
-    if (text === undefined) return undefined;
-    return goodOf(resolveText(this.#file, text, this.#paths)) ?? this.#good;
+    this.#enter(failures.length > 0 ? 'failed' : 'in force', [...failures, ...problems]);
   }
 
   #keptPath(): string {
     return `${this.#paths.state}/policy-in-force.xml`;
   }
 
-  #keep(good: Good, { changes, homes }: Applied): void {
-    const before = this.#good;
-    this.#good = good;
-    if (before?.text !== good.text) this.#writeKept(good.text);
+  #keep({ policy, changes, homes }: Applied): void {
+    const before = this.#policy;
+    this.#policy = policy;
+    if (before?.text !== policy.text) this.#writeKept(policy.text);
     if (changes > 0 || before === undefined) {
+      const tenants = policy.tenants.length;
       this.#log.info(
-        { changes, tenants: good.roster.tenants },
-        `Holding ${good.roster.tenants} tenants to ${this.#file}: ${changes} changes made`,
+        { changes, tenants },
+        `Holding ${tenants} tenants to ${this.#file}: ${changes} changes made`,
       );
     }
-    this.#changed(good.policy, good.roster, new Map(homes));
+    this.#changed(policy, homes);
   }
 
   #writeKept(text: string): void {
@@ -147,50 +132,13 @@ export class PolicyKeeper implements Disposable {
     }
   }
 
-  async #apply(text: string): Promise<ApplyReply> {
-    const request: ApplyRequest = { instance: this.#paths.instance, file: this.#file, text };
-    const started = spawnScript(scriptBeside(import.meta.url, './apply-child'));
-    if (!started.ok) return { error: `Cannot apply the policy: ${started.error}` };
-    const child = started.value;
-    this.#child = child;
-    const timer = setTimeout(() => child.kill('SIGKILL'), applyMilliseconds).unref();
-    child.on('error', () => {});
-    child.stdin.on('error', () => {});
-    child.stdin.end(JSON.stringify(request));
-    try {
-      const [out, problems] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
-      return parseReply(out, problems);
-    } finally {
-      clearTimeout(timer);
-      this.#child = undefined;
-    }
-  }
-
-  /** An apply that is cut off is ended by the next one. */
   [Symbol.dispose](): void {
     this.#ended = true;
-    this.#child?.kill('SIGKILL');
+    this.#applier[Symbol.dispose]();
   }
 }
 
-function parseReply(out: string, problems: string): ApplyReply {
-  try {
-    return JSON.parse(out) as ApplyReply;
-  } catch {
-    const why = problems.trim().split('\n').at(-1) ?? '';
-    return { error: `Cannot apply the policy: the process that does it ended early ${why}`.trim() };
-  }
+function failuresOf(applied: ApplyAnswer['applied']): readonly string[] {
+  if (applied === undefined) return [];
+  return applied.ok ? applied.value.failures : [applied.error];
 }
-
-function goodOf({ policy, document }: Loaded): Good | undefined {
-  if (policy === undefined || document === undefined) return undefined;
-  return { text: document.text, policy, roster: new Roster(policy, document) };
-}
-
-function problemsOf({ problem, diagnostics }: Loaded): readonly string[] {
-  const shown = diagnostics.filter((each) => each.severity !== 'note').map(printDiagnostic);
-  return problem === undefined ? shown : [problem, ...shown];
-}
-
-const stateWithout = ({ document, diagnostics }: Loaded) =>
-  document === undefined && diagnostics.length === 0 ? 'absent' : 'refused';

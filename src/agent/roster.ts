@@ -3,7 +3,6 @@ import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import { attributeOf, attributes } from '../limits/limits.ts';
 import { resellerGroup, tenantGroup } from '../plan/wanted.ts';
 import { LineIndex } from '../policy/diagnostic.ts';
-import type { PolicyDocument } from '../policy/document.ts';
 import { nameOf, originOf, type Policy, type Reseller, type Tenant } from '../policy/policy.ts';
 import { printQuantity, unlimited } from '../units/quantity.ts';
 import { resellerMember, tenantMember, type Member } from '../usage/member.ts';
@@ -26,17 +25,16 @@ export class Roster {
   readonly entries: ReadonlyMap<Member, Entry>;
   readonly tenants: number;
   readonly resellers: number;
-  /** Of those for whom nothing nearer says otherwise. */
   readonly defaults: LimitNumbers;
-  readonly #document: PolicyDocument | undefined;
+  readonly #policy: Policy | undefined;
   readonly #byName = new Map<string, Entry>();
   #lines: LineIndex | undefined;
 
-  constructor(policy?: Policy, document?: PolicyDocument) {
-    this.#document = document;
+  constructor(policy?: Policy) {
+    this.#policy = policy;
     this.tenants = policy?.tenants.length ?? 0;
     this.resellers = policy?.resellers.length ?? 0;
-    this.defaults = limitNumbers(defaultsOf(document));
+    this.defaults = limitNumbers(policy?.defaults ?? {});
     this.entries = new Map(entriesOf(policy).map((each) => [each.who.member, each]));
     for (const entry of this.entries.values()) this.#addNames(entry);
   }
@@ -58,11 +56,11 @@ export class Roster {
   originOf(member: Member, key: LimitKey): string {
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
-    if (found === undefined || this.#document === undefined) return 'not written in the policy';
-    this.#lines ??= new LineIndex(this.#document.text);
+    if (found === undefined || this.#policy === undefined) return 'not written in the policy';
+    this.#lines ??= new LineIndex(this.#policy.text);
     const { line } = this.#lines.at(found.at.start);
     const { kind, name } = found.link;
-    return `${this.#document.file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
+    return `${this.#policy.file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
   }
 
   valueText(member: Member, key: LimitKey): string {
@@ -111,11 +109,6 @@ function shared<T>(make: (values: LimitValues) => T): (values: LimitValues) => T
     if (made === undefined) known.set(values, (made = make(values)));
     return made;
   };
-}
-
-function defaultsOf(document: PolicyDocument | undefined): LimitValues {
-  const written = document?.defaults?.values ?? new Map<LimitKey, never>();
-  return Object.fromEntries([...written].map(([key, { value }]) => [key, value]));
 }
 
 function limitTexts(values: LimitValues): LimitTexts {

@@ -19,6 +19,7 @@ import {
   depthOf,
   isInside,
   parseGroupName,
+  tenantOfGroup,
   uidOfGroup,
   wantedState,
   type Wanted,
@@ -29,8 +30,11 @@ import type { Capabilities, Driver, ExecuteOptions, Tree } from './driver.ts';
 import { describeErrno } from './errno.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
-import { describeProcesses, endProcesses, includesOthers } from './processes.ts';
+import { Ownership } from './ownership.ts';
+import type { Paths } from './paths.ts';
+import { describeProcesses, endProcesses, includesOthers, type CgroupOwner } from './processes.ts';
 import type { QuotaStore } from './quota-store.ts';
+import { readSubordinateUids } from './subordinate-uids.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { printValue } from '../plan/print.ts';
 
@@ -48,7 +52,7 @@ export interface CgroupDriverParts {
   readonly context: WantedContext;
   readonly room: Room;
   readonly quotas: QuotaStore;
-  readonly runtime: string;
+  readonly paths: Paths;
 }
 
 /** Groups below a tenant's are not of our making; removing looks this deep for them. */
@@ -240,8 +244,12 @@ export class CgroupDriver implements Driver {
     { kill }: Pick<ExecuteOptions, 'kill'>,
   ): string | undefined {
     const list = () => this.#processesBelow(group);
-    const left = kill ? endProcesses(uidOfGroup(group), list) : list();
-    if (left.length > 0) return this.#inTheWay(group, left, kill);
+    const left = list();
+    if (left.length > 0) {
+      const owner = this.ownerOf(group);
+      const still = kill ? endProcesses(owner, list) : left;
+      if (still.length > 0) return inTheWay(group, still, owner, kill);
+    }
     for (const { files, rootPath } of this.#named(hierarchies)) {
       const error = removeTree(files, group, deepest);
       if (error !== undefined)
@@ -250,13 +258,14 @@ export class CgroupDriver implements Driver {
     return undefined;
   }
 
-  #inTheWay(group: string, left: readonly number[], kill: boolean): string {
-    const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
-    const own = kill ? 'they do not end; try again later' : 'end them, or pass --kill';
-    const help = includesOthers(left, uidOfGroup(group))
-      ? "--kill ends the tenant's own alone; end the others, or move them to another cgroup, and apply again"
-      : own;
-    return `Cannot remove the group ${group}: ${many} in it: ${describeProcesses(left)}; ${help}`;
+  /** With all tenants of the tree in sight, as the placer has them: what is another's is not this one's. */
+  ownerOf(group: string): CgroupOwner {
+    const uid = uidOfGroup(group);
+    const groups = [...this.#present().values()].flatMap((paths) => [...paths]);
+    const uids = [uid, ...groups.map(tenantOfGroup)];
+    const tenants = new Set(uids.filter((each) => each !== undefined));
+    const subordinate = readSubordinateUids(this.#parts.paths, tenants);
+    return { uid, ownership: new Ownership(tenants, subordinate) };
   }
 
   #processesBelow(group: string): readonly number[] {
@@ -270,9 +279,9 @@ export class CgroupDriver implements Driver {
   }
 
   publish(wanted: Wanted): string | undefined {
-    const { version, runtime, quotas } = this.#parts;
+    const { version, paths, quotas } = this.#parts;
     const roots = this.#hierarchies.map((each) => each.rootPath);
-    const error = publishLaunch(runtime, version === 2 ? processFile : 'tasks', roots);
+    const error = publishLaunch(paths.runtime, version === 2 ? processFile : 'tasks', roots);
     return error ?? quotas.remember(wanted);
   }
 
@@ -289,10 +298,24 @@ export class CgroupDriver implements Driver {
       problems.push(problem);
     }
     if (problems.length > 0) return problems;
-    withdrawLaunch(this.#parts.runtime);
+    withdrawLaunch(this.#parts.paths.runtime);
     const unmade = this.#parts.room.unmake();
     return unmade === undefined ? [] : [unmade];
   }
+}
+
+function inTheWay(
+  group: string,
+  left: readonly number[],
+  owner: CgroupOwner,
+  kill: boolean,
+): string {
+  const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
+  const own = kill ? 'they do not end; try again later' : 'end them, or pass --kill';
+  const help = includesOthers(left, owner)
+    ? "--kill ends the tenant's own alone; end the others, or move them to another cgroup, and apply again"
+    : own;
+  return `Cannot remove the group ${group}: ${many} in it: ${describeProcesses(left)}; ${help}`;
 }
 
 function presentGroups({ files }: Hierarchy): ReadonlySet<string> {

@@ -31,6 +31,8 @@ export interface CgroupFiles {
   readonly fileNames: () => ReadonlySet<string> | undefined;
   /** Names of the files in the root of the hierarchy. */
   readonly topFileNames: () => ReadonlySet<string>;
+  /** A file there; absent where there is none. */
+  readonly readTop: (file: string) => string | undefined;
 }
 
 /** Source: statfs(2), CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC. */
@@ -90,8 +92,16 @@ export class LinuxCgroupFiles implements CgroupFiles {
   }
 
   read(group: string, file: string): string | undefined {
-    const fd = this.open(group, file);
-    if (fd === undefined) return undefined;
+    return this.#read(this.#path(group, file));
+  }
+
+  readTop(file: string): string | undefined {
+    return this.#read(file);
+  }
+
+  #read(path: string): string | undefined {
+    const fd = this.#open(path, O_RDONLY);
+    if (typeof fd !== 'number') return undefined;
     const text = this.#readAll(fd);
     closeSync(fd);
     return text;

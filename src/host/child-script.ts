@@ -12,9 +12,9 @@ export function scriptBeside(from: string, name: string): string {
  * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of
  * the engine would have it wait for them, and do not have the priority that the first may ask for.
  */
-const nodeOptions = [
+const nodeOptions = (heapMebibytes: number) => [
   '--max-semi-space-size=1',
-  '--max-old-space-size=256',
+  `--max-old-space-size=${heapMebibytes}`,
   '--v8-pool-size=0',
   '--single-threaded',
 ];
@@ -26,9 +26,10 @@ const nodeOptions = [
 export function spawnScript(
   script: string,
   args: readonly string[] = [],
+  heapMebibytes = 256,
 ): Result<ChildProcessWithoutNullStreams> {
   try {
-    const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
+    const child = spawn(process.execPath, [...nodeOptions(heapMebibytes), script, ...args], {
       cwd: '/',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
       detached: true,
@@ -40,4 +41,28 @@ export function spawnScript(
   } catch (error) {
     return fail(String(error));
   }
+}
+
+export interface ChildOutput {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/** All that it writes, once it has ended; who writes more than `bytesMax` in one of them is killed. */
+export async function outputOf(
+  child: ChildProcessWithoutNullStreams,
+  bytesMax: number,
+): Promise<ChildOutput> {
+  const read = async (from: AsyncIterable<Buffer>) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of from) {
+      bytes += chunk.length;
+      if (bytes <= bytesMax) chunks.push(chunk);
+      else child.kill('SIGKILL');
+    }
+    return Buffer.concat(chunks);
+  };
+  const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr)]);
+  return { stdout, stderr };
 }

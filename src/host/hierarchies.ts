@@ -98,6 +98,12 @@ function hierarchy(
   };
 }
 
+/** Of v1: whether memory of cgroups adds up. Source: cgroup-v1/memory.rst, section 6. */
+export function useHierarchyOf(hierarchies: readonly Hierarchy[]): string | undefined {
+  const memory = hierarchies.find((each) => each.controllers.has('memory'));
+  return memory?.files.readTop('memory.use_hierarchy')?.trim();
+}
+
 export function controllersOf(hierarchies: readonly Hierarchy[]): ReadonlySet<Controller> {
   const all = new Set(hierarchies.flatMap((each) => [...each.controllers]));
   return new Set(wantedControllers.filter((each) => all.has(each)));

@@ -10,8 +10,7 @@ import type { WriteFile } from '../plan/plan.ts';
 import { printValue } from '../plan/print.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
 import { describeErrno, type ErrnoName } from './errno.ts';
-import { endLargest } from './processes.ts';
-import { uidOfGroup } from '../plan/wanted.ts';
+import { endLargest, type CgroupOwner } from './processes.ts';
 import { sleepSync } from './sleep.ts';
 
 interface Target {
@@ -20,6 +19,7 @@ interface Target {
   readonly driver: {
     readonly memoryInUse: (group: string) => number | undefined;
     readonly processes: (group: string) => readonly number[];
+    readonly ownerOf: (group: string) => CgroupOwner;
   };
 }
 
@@ -79,11 +79,11 @@ function lower1(
   target: Target,
   force: boolean,
 ): ErrnoName | undefined {
-  const uid = uidOfGroup(group);
   for (let ended = 0; ; ended++) {
     const error = target.files.write(group, file, text);
-    if (error !== 'EBUSY' || !force || ended === mostEnded || uid === undefined) return error;
-    if (!endLargest(uid, () => target.driver.processes(group))) return error;
+    if (error !== 'EBUSY' || !force || ended === mostEnded) return error;
+    const { driver } = target;
+    if (!endLargest(driver.ownerOf(group), () => driver.processes(group))) return error;
     sleepSync(roundMilliseconds);
   }
 }

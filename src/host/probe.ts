@@ -16,6 +16,7 @@ import {
   findUnified,
   type Unified,
   hierarchy2,
+  useHierarchyOf,
   type Hierarchy,
 } from './hierarchies.ts';
 import { noRoom, plainRoom } from './plain-room.ts';
@@ -124,8 +125,13 @@ function makeDriver(found: Found, paths: Paths): Driver {
     hierarchies: found.hierarchies,
     room: found.room,
     quotas,
-    runtime: paths.runtime,
-    context: { ...context, version, quota: quotas.context },
+    paths,
+    context: {
+      ...context,
+      version,
+      quota: quotas.context,
+      useHierarchy: useHierarchyOf(found.hierarchies),
+    },
     capabilities: {
       driver: found.name,
       reason: found.reason,

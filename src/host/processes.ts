@@ -1,13 +1,13 @@
 /**
  * Ending the processes of a tenant, and saying which others are in its way.
  *
- * A tenant's are those that the placer would put there: by their real uid, by the effective one where the
- * real one is not root's, or by a user namespace that the tenant made. Whatever else got into its
- * cgroup, such as a root shell of `su` and the daemons started from it, is never ended, and neither is this
- * program nor what it runs below. Between a look and a signal no other process can take a number (`pidfd.ts`).
+ * A tenant's are those that the placer would put there (`ownership.ts`). Whatever else got into its cgroup, such
+ * as a root shell of `su` and the daemons started from it, is never ended, and neither is this program nor what
+ * it runs below. Between a look and a signal no other process can take a number (`pidfd.ts`).
  */
 import { printable } from '../units/printable.ts';
 import { largestProcess } from './largest-process.ts';
+import type { Ownership, Uids } from './ownership.ts';
 import { openProcess, type OpenProcess } from './pidfd.ts';
 import { sleepSync } from './sleep.ts';
 import { userNamespaceMaker } from './user-namespace.ts';
@@ -21,20 +21,26 @@ const batchProcesses = 256;
 const mostShown = 8;
 const mostAncestors = 64;
 
+/** Whose a cgroup is: nobody's is the root of all. */
+export interface CgroupOwner {
+  readonly uid: number | undefined;
+  readonly ownership: Ownership;
+}
+
 export type ListProcesses = () => readonly number[];
 
 /**
- * SIGKILL to all of the tenant `uid` that `list` names, again until it names none, since they may fork
+ * SIGKILL to all of `owner` that `list` names, again until it names none, since they may fork
  * meanwhile. Answers what is left after two seconds, or sooner where none of it is the tenant's.
  */
-export function endProcesses(uid: number | undefined, list: ListProcesses): readonly number[] {
+export function endProcesses(owner: CgroupOwner, list: ListProcesses): readonly number[] {
   const spared = ownLine();
   let settled = 0;
   for (let round = 0; round < rounds; round++) {
     const pids = list();
     let others = 0;
     for (let at = 0; at < pids.length; at += batchProcesses) {
-      others += endThese(pids.slice(at, at + batchProcesses), uid, list, spared);
+      others += endThese(pids.slice(at, at + batchProcesses), owner, list, spared);
     }
     settled = others === pids.length ? settled + 1 : 0;
     if (pids.length === 0 || settled === settledRounds) return pids;
@@ -44,11 +50,11 @@ export function endProcesses(uid: number | undefined, list: ListProcesses): read
 }
 
 /** SIGKILL to the tenant's largest process. Whether there was one. */
-export function endLargest(uid: number, list: ListProcesses): boolean {
+export function endLargest(owner: CgroupOwner, list: ListProcesses): boolean {
   const spared = ownLine();
-  const mine = list().filter((pid) => whose(pid, uid, spared) === 'tenant');
+  const mine = list().filter((pid) => whose(pid, owner, spared) === 'tenant');
   const pid = largestProcess(mine);
-  return pid !== undefined && endThese([pid], uid, list, spared) === 0;
+  return pid !== undefined && endThese([pid], owner, list, spared) === 0;
 }
 
 /**
@@ -57,7 +63,7 @@ export function endLargest(uid: number, list: ListProcesses): boolean {
  */
 function endThese(
   pids: readonly number[],
-  uid: number | undefined,
+  owner: CgroupOwner,
   list: ListProcesses,
   spared: ReadonlySet<number>,
 ): number {
@@ -68,36 +74,35 @@ function endThese(
   });
   const still = new Set(list());
   const here = opened.filter((each) => still.has(each.pid));
-  const others = here.filter((each) => ownerOf(each, uid, spared) === 'other');
+  const others = here.filter((each) => judge(each, owner, spared) === 'other');
   for (const each of here) if (!others.includes(each)) each.signal('SIGKILL');
   return others.length;
 }
 
 type Whose = 'tenant' | 'other' | 'gone';
 
-function whose(pid: number, uid: number | undefined, spared: ReadonlySet<number>): Whose {
+function whose(pid: number, owner: CgroupOwner, spared: ReadonlySet<number>): Whose {
   const found = openProcess(pid);
   if (!found.ok) return found.error === 'ESRCH' ? 'gone' : 'other';
   using process = found.value;
-  return ownerOf(process, uid, spared);
+  return judge(process, owner, spared);
 }
 
 /** What cannot be read is another's. */
-function ownerOf(
+function judge(
   process: OpenProcess,
-  uid: number | undefined,
+  { uid, ownership }: CgroupOwner,
   spared: ReadonlySet<number>,
 ): Whose {
   const status = process.read('status');
   if (!status.ok) return status.error === 'ESRCH' ? 'gone' : 'other';
   const uids = uidsIn(status.value);
-  if (spared.has(process.pid) || uids === undefined || uids.ruid === 0) return 'other';
-  if (uids.ruid === uid || uids.euid === uid) return 'tenant';
-  const maker = userNamespaceMaker(process.at('ns/user'));
-  return maker.ok && maker.value === uid ? 'tenant' : 'other';
+  if (spared.has(process.pid) || uids === undefined || uid === undefined) return 'other';
+  const tenant = ownership.tenantOf(uids, () => userNamespaceMaker(process.at('ns/user')));
+  return tenant.ok && tenant.value === uid ? 'tenant' : 'other';
 }
 
-function uidsIn(status: string): { readonly ruid: number; readonly euid: number } | undefined {
+function uidsIn(status: string): Uids | undefined {
   const match = /^Uid:\t(\d+)\t(\d+)/m.exec(status);
   return match === null ? undefined : { ruid: Number(match[1]), euid: Number(match[2]) };
 }
@@ -142,7 +147,7 @@ function describe(pid: number, spared: ReadonlySet<number>): string {
 }
 
 /** Whether some of them are not the tenant's, which nothing here ever ends. */
-export function includesOthers(pids: readonly number[], uid: number | undefined): boolean {
+export function includesOthers(pids: readonly number[], owner: CgroupOwner): boolean {
   const spared = ownLine();
-  return pids.some((pid) => whose(pid, uid, spared) === 'other');
+  return pids.some((pid) => whose(pid, owner, spared) === 'other');
 }

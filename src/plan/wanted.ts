@@ -33,6 +33,8 @@ export interface WantedContext extends SettingContext {
   readonly version: 1 | 2;
   readonly controllers: ReadonlySet<Controller>;
   readonly quota: QuotaContext;
+  /** `memory.use_hierarchy` at the top of its hierarchy; absent on v2, and where it was taken out. */
+  readonly useHierarchy: string | undefined;
 }
 
 export const resellerGroup = (uid: number) => `r${uid}`;
@@ -51,8 +53,15 @@ export function parseGroupName(
 }
 
 /** Whose a group is: the uid in the last part of its path; nobody's is the root. */
-export const uidOfGroup = (path: string): number | undefined =>
-  parseGroupName(path.slice(path.lastIndexOf('/') + 1))?.uid;
+export const uidOfGroup = (path: string): number | undefined => parseGroupPath(path)?.uid;
+
+/** Whose a group is, if it is a tenant's. */
+export function tenantOfGroup(path: string): number | undefined {
+  const parsed = parseGroupPath(path);
+  return parsed?.kind === 'tenant' ? parsed.uid : undefined;
+}
+
+const parseGroupPath = (path: string) => parseGroupName(path.slice(path.lastIndexOf('/') + 1));
 
 /** Whether a group lies below another; all lie below the root. */
 export const isInside = (path: string, above: string) =>
@@ -133,8 +142,11 @@ function handDown({ version, controllers }: WantedContext): readonly FileSetting
   return [setting(groupSetup, first, 'cgroup.subtree_control', names.join(' '), '', text)];
 }
 
-/** On v1 memory adds up over children, and theirs, in hierarchical mode; always since Linux 5.11. */
-function addUp({ version, files }: WantedContext): readonly FileSetting[] {
-  if (version === 2 || !files.has('memory.use_hierarchy')) return [];
-  return [setting(groupSetup, 'memory', 'memory.use_hierarchy', '1', '')];
+/**
+ * On v1 memory adds up over children, and theirs, in hierarchical mode; always since Linux 5.11. A new
+ * cgroup inherits the mode.
+ */
+function addUp({ useHierarchy }: WantedContext): readonly FileSetting[] {
+  if (useHierarchy === undefined) return [];
+  return [setting(groupSetup, 'memory', 'memory.use_hierarchy', '1', useHierarchy)];
 }

@@ -1,4 +1,8 @@
-/** The policy as it is meant: no XML left, everything inherited, every tenant known by its uid. */
+/**
+ * The policy as it is meant: no XML left, everything inherited, every tenant known by its uid.
+ *
+ * Plain data: the process that reads a policy hands it to the agent, which knows of it what stands here.
+ */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../units/quantity.ts';
 import { type Located } from './diagnostic.ts';
@@ -27,7 +31,8 @@ export type LinkKind = 'tenant' | 'package' | 'reseller package' | 'reseller' | 
 export interface Link {
   readonly kind: LinkKind;
   readonly name: string;
-  readonly block: LimitBlock;
+  /** What is written there. */
+  readonly written: LimitBlock['values'];
 }
 
 /** Nearest first. */
@@ -55,9 +60,13 @@ export interface Reseller {
 
 export interface Policy {
   readonly file: string;
+  /** What the places of limits are places in. */
+  readonly text: string;
   /** By uid. */
   readonly tenants: readonly Tenant[];
   readonly resellers: readonly Reseller[];
+  /** Of those for whom nothing nearer says otherwise. */
+  readonly defaults: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
 }
@@ -72,8 +81,8 @@ export function nameOf(who: {
 
 export function valuesOf(chain: Chain): LimitValues {
   const values: Partial<Record<LimitKey, Quantity>> = {};
-  for (const { block } of chain.toReversed()) {
-    for (const [key, { value }] of block.values) values[key] = value;
+  for (const { written } of chain.toReversed()) {
+    for (const [key, { value }] of written) values[key] = value;
   }
   return values;
 }
@@ -84,7 +93,7 @@ export function originOf(
   key: LimitKey,
 ): { link: Link; at: Located<Quantity> } | undefined {
   for (const link of chain) {
-    const at = link.block.values.get(key);
+    const at = link.written.get(key);
     if (at !== undefined) return { link, at };
   }
   return undefined;

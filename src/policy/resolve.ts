@@ -7,6 +7,7 @@
 import type { LimitValues } from '../limits/limit.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
+  LimitBlock,
   PackageElement,
   PolicyDocument,
   ResellerElement,
@@ -18,7 +19,7 @@ import {
   type Account,
   type Chain,
   type HostFacts,
-  type Link,
+  type LinkKind,
   type Policy,
   type Reseller,
   type Tenant,
@@ -50,10 +51,12 @@ class Resolver {
   /** Tenants that inherit the same and add nothing share one set of values. */
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
   readonly #exempt = new Set<number>();
+  readonly #defaults: Chain;
 
   constructor(document: PolicyDocument, facts: HostFacts) {
     this.#document = document;
     this.#facts = facts;
+    this.#defaults = linksTo('defaults', document.defaults);
     for (const account of facts.accounts) {
       if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
       if (!this.#byUid.has(account.uid)) this.#byUid.set(account.uid, account);
@@ -69,8 +72,10 @@ class Resolver {
     this.#addRanges();
     const policy: Policy = {
       file: document.file,
+      text: document.text,
       tenants: [...this.#tenants.values()].sort((a, b) => a.uid - b.uid),
       resellers: [...this.#resellers.values()].sort((a, b) => a.uid - b.uid),
+      defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
       agent: document.agent ?? usualSettings,
     };
@@ -176,7 +181,7 @@ class Resolver {
     if (identity !== undefined && this.#resellers.has(identity.uid)) {
       this.#error(element.name, `The reseller ${described(identity)} is listed twice`);
     } else if (identity !== undefined) {
-      const chain: Chain = [{ kind: 'reseller', name: described(identity), block: element }];
+      const chain = linksTo('reseller', element, described(identity));
       this.#resellers.set(identity.uid, {
         ...identity,
         package: element.package?.value,
@@ -196,14 +201,12 @@ class Resolver {
     const key = `${own?.name.value}\n${reseller?.name.value}`;
     const known = alone ? this.#shared.get(key) : undefined;
     if (known !== undefined) return known;
-    const chain: Link[] = [];
-    if (!alone) chain.push({ kind: 'tenant', name: '', block: tenant });
-    if (own !== undefined) chain.push({ kind: 'package', name: own.name.value, block: own });
-    if (reseller !== undefined && reseller !== own) {
-      chain.push({ kind: 'reseller package', name: reseller.name.value, block: reseller });
-    }
-    const { defaults } = this.#document;
-    if (defaults !== undefined) chain.push({ kind: 'defaults', name: '', block: defaults });
+    const chain: Chain = [
+      ...linksTo('tenant', alone ? undefined : tenant),
+      ...linksTo('package', own, own?.name.value),
+      ...linksTo('reseller package', reseller === own ? undefined : reseller, reseller?.name.value),
+      ...this.#defaults,
+    ];
     const inherited = { chain, values: valuesOf(chain) };
     if (alone) this.#shared.set(key, inherited);
     return inherited;
@@ -276,6 +279,9 @@ class Resolver {
     }
   }
 }
+
+const linksTo = (kind: LinkKind, block: LimitBlock | undefined, name = ''): Chain =>
+  block === undefined ? [] : [{ kind, name, written: block.values }];
 
 const contains = (range: { first: number; last: number }, uid: number) =>
   uid >= range.first && uid <= range.last;

@@ -32,7 +32,7 @@ const initialFiles: Readonly<
       'memory.soft_limit_in_bytes': noLimit1,
       'memory.memsw.limit_in_bytes': noLimit1,
       'memory.usage_in_bytes': '0',
-      'memory.use_hierarchy': '0',
+      'memory.use_hierarchy': '1',
     },
     io: {
       'blkio.throttle.read_bps_device': '',
@@ -56,18 +56,35 @@ const initialFiles: Readonly<
   },
 };
 
+/** A new group has these as the group above it has them. */
+const inherited: ReadonlySet<string> = new Set(['memory.use_hierarchy']);
+
+function initialOf(
+  version: 1 | 2,
+  controllers: readonly HierarchyController[],
+): Readonly<Record<string, string>> {
+  return Object.assign({}, ...controllers.map((each) => initialFiles[version][each]));
+}
+
 export class FakeCgroups implements CgroupFiles {
   readonly #version: 1 | 2;
   readonly #controllers: readonly HierarchyController[];
+  /** As they stand at the top, which has no limits. */
+  readonly #topFiles: Readonly<Record<string, string>>;
   readonly #groups = new Map<string, Group>();
   /** Counts what changed something; a test looks at it or makes one fail. */
   effects = 0;
   /** Answers the error of an effect, for faults. */
   fault: (effect: string) => ErrnoName | undefined = () => undefined;
 
-  constructor(version: 1 | 2, controllers: readonly HierarchyController[]) {
+  constructor(
+    version: 1 | 2,
+    controllers: readonly HierarchyController[],
+    topFiles: Readonly<Record<string, string>>,
+  ) {
     this.#version = version;
     this.#controllers = controllers;
+    this.#topFiles = { ...initialOf(version, controllers), ...topFiles };
   }
 
   #effect(name: string): ErrnoName | undefined {
@@ -136,8 +153,12 @@ export class FakeCgroups implements CgroupFiles {
   }
 
   topFileNames(): ReadonlySet<string> {
-    const files = initialFiles[this.#version];
-    return new Set(this.#controllers.flatMap((each) => Object.keys(files[each] ?? {})));
+    return new Set(Object.keys(initialOf(this.#version, this.#controllers)));
+  }
+
+  readTop(file: string): string | undefined {
+    const text = this.#topFiles[file];
+    return text === undefined ? undefined : `${text}\n`;
   }
 
   read(group: string, file: string): string | undefined {
@@ -171,8 +192,12 @@ export class FakeCgroups implements CgroupFiles {
   }
 
   #filesFor(group: string): readonly [string, string][] {
-    return this.#controllersFor(group).flatMap((each) =>
-      Object.entries(initialFiles[this.#version][each] ?? {}),
+    const above = group === '' ? undefined : this.#parent(group);
+    const initial = Object.entries(initialOf(this.#version, this.#controllersFor(group)));
+    return initial.map(([file, text]) =>
+      inherited.has(file)
+        ? [file, (above ? above.files.get(file) : this.#topFiles[file]) ?? text]
+        : [file, text],
     );
   }
 

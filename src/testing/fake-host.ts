@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CgroupDriver } from '../host/cgroup-driver.ts';
 import type { Host } from '../host/host.ts';
-import { controllersOf, type Hierarchy, type HierarchyController } from '../host/hierarchies.ts';
+import {
+  controllersOf,
+  useHierarchyOf,
+  type Hierarchy,
+  type HierarchyController,
+} from '../host/hierarchies.ts';
 import { pathsOf } from '../host/paths.ts';
 import { noRoom } from '../host/plain-room.ts';
 import { QuotaStore } from '../host/quota-store.ts';
@@ -31,7 +36,8 @@ const controllers1: readonly HierarchyController[] = [
   'freezer',
 ];
 
-export function fakeHost(version: 1 | 2): FakeHost {
+/** `topFiles`: what stands at the top of each hierarchy other than usual. */
+export function fakeHost(version: 1 | 2, topFiles: Record<string, string> = {}): FakeHost {
   const directory = mkdtempSync(join(scratch, 'host-'));
   const paths = {
     ...pathsOf('bulkhead'),
@@ -40,7 +46,7 @@ export function fakeHost(version: 1 | 2): FakeHost {
   };
   const sets =
     version === 1 ? controllers1.map((each) => [each]) : [['cpu', 'io', 'memory', 'pids'] as const];
-  const cgroups = sets.map((each) => new FakeCgroups(version, each));
+  const cgroups = sets.map((each) => new FakeCgroups(version, each, topFiles));
   const hierarchies = sets.map((each, index): Hierarchy => ({
     name: each.join(','),
     controllers: new Set(each),
@@ -70,8 +76,13 @@ function driver(
     hierarchies,
     room: noRoom,
     quotas,
-    runtime: paths.runtime,
-    context: { ...context, version, quota: quotas.context },
+    paths,
+    context: {
+      ...context,
+      version,
+      quota: quotas.context,
+      useHierarchy: useHierarchyOf(hierarchies),
+    },
     capabilities: {
       driver: side,
       reason: 'it is a fake',

@@ -25,6 +25,8 @@ export interface JailBounds {
 export interface JailCgroup extends Disposable {
   /** A process that writes 0 to each is inside, and what it starts. */
   readonly doors: readonly string[];
+  /** SIGKILL to all inside. */
+  readonly kill: () => void;
 }
 
 const prefix = 'bulkhead-jail-';
@@ -65,6 +67,7 @@ export function makeJailCgroup(bounds: JailBounds): Result<JailCgroup> {
   }
   return ok({
     doors: folders.map((folder) => `${folder}/cgroup.procs`),
+    kill: () => folders.forEach(killAll),
     [Symbol.dispose]: () => remove(folders),
   });
 }

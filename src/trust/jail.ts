@@ -95,7 +95,7 @@ export async function runInJail(options: JailOptions): Promise<Result<JailResult
     env: { PATH: searchPath, LANG: 'C.UTF-8' },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...covering.stdio],
   });
-  const result = await new Run(child, options, limits).ended();
+  const result = await new Run(child, options, limits, cgroup).ended();
   return result.ok && !made.ok ? ok({ ...result.value, unbounded: made.error }) : result;
 }
 
@@ -127,6 +127,7 @@ class Run {
   readonly #child: ChildProcess;
   readonly #options: JailOptions;
   readonly #limits: JailLimits;
+  readonly #cgroup: JailCgroup | undefined;
   readonly #lines: string[] = [];
   readonly #result: Uint8Array[] = [];
   #outputBytes = 0;
@@ -134,7 +135,13 @@ class Run {
   #given: JailResult['end'] | undefined;
   #unfinished = '';
 
-  constructor(child: ChildProcess, options: JailOptions, limits: JailLimits) {
+  constructor(
+    child: ChildProcess,
+    options: JailOptions,
+    limits: JailLimits,
+    cgroup: JailCgroup | undefined,
+  ) {
+    this.#cgroup = cgroup;
     this.#child = child;
     this.#options = options;
     this.#limits = limits;
@@ -190,10 +197,14 @@ class Run {
     else pipeline(this.#options.input, stdin).catch(() => stdin.destroy());
   }
 
-  /** bubblewrap's first process in the jail dies with it, and all others with that. */
+  /**
+   * bubblewrap's first process in the jail dies with it, and all others with that; but not one that has only
+   * just been made, which has not told the kernel yet that it wants to.
+   */
   #give(kind: 'time' | 'output' | 'result' | 'aborted', says: string): void {
     this.#given ??= { kind, says };
     this.#child.kill('SIGKILL');
+    this.#cgroup?.kill();
   }
 
   #keep(chunk: Uint8Array): void {

@@ -5,13 +5,22 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyPolicy, releaseAll } from '../../src/agent/life.ts';
+import { linuxHost } from '../../src/host/host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';
 
@@ -19,13 +28,14 @@ const instance = `bulkhead-kill-${process.pid}`;
 const here = hostHere(instance);
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
-const [victim, other, subordinate] = [64_221, 64_222, 64_300];
+const [victim, other, stranger, subordinate] = [64_221, 64_222, 64_223, 64_300];
 
 if ('skip' in here) test('killing', { skip: here.skip }, () => {});
 else suite(here.host);
 
 function suite(host: Parameters<typeof releaseAll>[0]): void {
-  const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-kill-'));
+  // Setuid files do nothing in /tmp where systemd mounts it.
+  const scratch = mkdtempSync('/var/tmp/bulkhead-kill-');
   after(() => rmSync(scratch, { recursive: true }));
   const started: ChildProcess[] = [];
   const driver = () => {
@@ -125,6 +135,40 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
       [null, 'SIGKILL'],
     ]);
   });
+
+  attack(
+    '--kill ends what runs under a subordinate uid of the tenant outside its namespaces',
+    async () => {
+      const etc = join(scratch, 'etc');
+      mkdirSync(etc);
+      writeFileSync(join(etc, 'passwd'), '');
+      writeFileSync(join(etc, 'subuid'), `${victim}:${subordinate}:10\n`);
+      const knowing = linuxHost({ ...host.paths, etc });
+      mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, knowing);
+      // Such a file comes from within a namespace; whoever runs it, as a web server does, acts as the subordinate uid.
+      const file = join(scratch, 'sleep');
+      copyFileSync('/bin/sleep', file);
+      chownSync(file, subordinate, subordinate);
+      chmodSync(file, 0o4755);
+      chmodSync(scratch, 0o755);
+      const server = asRoot(victim, `exec setpriv --reuid ${stranger} --clear-groups ${file} 600`);
+      const neighbour = asRoot(victim, `exec setpriv --reuid ${other} --clear-groups ${file} 600`);
+      await named(server, 'sleep');
+      await named(neighbour, 'sleep');
+      const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+      assert.ok(status.includes(`\nUid:\t${stranger}\t${subordinate}\t`), status);
+      const ended = once(server, 'exit');
+      const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), knowing, {
+        kill: true,
+        force: false,
+      });
+      assert.ok(applied.ok);
+      const message = applied.value.failures[0]?.message ?? '';
+      assert.ok(message.includes(`1 process is in it: ${neighbour.pid} (uid ${other}`), message);
+      assert.deepEqual(await ended, [null, 'SIGKILL']);
+      assert.ok(isAlive(neighbour), "another tenant's process was ended");
+    },
+  );
 
   attack("--force ends the tenant's largest process, not root's larger one", async (context) => {
     if (driver().capabilities.driver === 'cgroup2') {

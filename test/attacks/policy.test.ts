@@ -8,14 +8,22 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import pino from 'pino';
+import { PolicyKeeper } from '../../src/agent/keeper.ts';
+import { pathsOf } from '../../src/host/paths.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-policy-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-function check(name: string, lines: readonly string[]) {
+function write(name: string, lines: readonly string[]): string {
   const file = join(root, name);
   writeFileSync(file, `<bulkhead version="1">\n${lines.join('\n')}\n</bulkhead>\n`);
+  return file;
+}
+
+function check(name: string, lines: readonly string[]) {
+  const file = write(name, lines);
   const { stdout, signal } = spawnSync(bulkhead, ['check', '--json', file], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
@@ -38,4 +46,26 @@ test('a hundred thousand unknown names among as many packages are read', () => {
   assert.equal(found.length, 100_000);
   assert.match(found[0]?.message ?? '', /did you mean "package-0"/);
   assert.doesNotMatch(found.at(-1)?.message ?? '', /did you mean/);
+});
+
+test('the agent goes on while a large policy is read', async () => {
+  const file = write('large.xml', [
+    ...rows(100_000, (n) => `<tenant uid="${100_000 + n}"/>`),
+    '<tenant uid="200000" package="unknown"/>',
+  ]);
+  const paths = { ...pathsOf('bulkhead-large'), state: root };
+  const adopt = () => assert.fail('it is wrong');
+  using keeper = new PolicyKeeper(file, paths, pino({ level: 'silent' }), adopt);
+  let turns = 0;
+  const turn = () => {
+    if (keeper.state.state === 'refused') return;
+    turns += 1;
+    setImmediate(turn);
+  };
+  const refreshed = keeper.refresh();
+  turn();
+  await refreshed;
+  assert.equal(keeper.state.state, 'refused');
+  assert.match(keeper.state.problems.join(), /There is no package "unknown"/);
+  assert.ok(turns > 0, 'nothing else was done meanwhile');
 });

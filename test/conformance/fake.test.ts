@@ -5,6 +5,7 @@ import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
 import { conformance, mustApply, policyOf, uids } from './suite.ts';
 
 conformance('fake v1', () => fakeHost(1));
+conformance('fake v1 before Linux 5.11', () => fakeHost(1, { 'memory.use_hierarchy': '0' }));
 conformance('fake v2', () => fakeHost(2));
 
 const body = `<defaults><cpu limit="40%" burst="10%"/><memory limit="64MiB"/><processes limit="30"/></defaults>

@@ -78,6 +78,12 @@ export function conformance(name: string, makeHost: () => Host): void {
     assert.deepEqual(drift(everyLimit, host), []);
   });
 
+  on('the first apply does what the plan before it says, and no less', (host) => {
+    const planned = drift(everyLimit, host);
+    const { operations } = mustApply(everyLimit, host);
+    assert.deepEqual(operations.map((each) => printOperation(each)).sort(), planned.toSorted());
+  });
+
   on('a second apply writes nothing', (host) => {
     mustApply(everyLimit, host);
     assert.deepEqual(mustApply(everyLimit, host).operations, []);

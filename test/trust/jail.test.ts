@@ -211,6 +211,17 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
+  test('ends whenever the signal comes, also while the jail is being made', async () => {
+    for (let milliseconds = 0; milliseconds < 240; milliseconds += 8) {
+      const word = `48${String(process.pid).padStart(8, '0')}`;
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(), milliseconds);
+      const { end } = await make([`sleep ${word}`], { signal: stop.signal });
+      assert.equal(end.kind, 'aborted');
+      await nothingLeft(word);
+    }
+  });
+
   test('bounds output, result, files and memory', async () => {
     const output = await make(['yes'], { limits: { outputBytes: 2 ** 20 } });
     assert.equal(output.end.kind, 'output');

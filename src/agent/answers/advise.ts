@@ -178,7 +178,7 @@ function packageAdvice(
 }
 
 const ownValue = ({ source }: Entry, limit: LimitKey) =>
-  source.chain[0]?.kind === 'tenant' && source.chain[0].block.values.has(limit);
+  source.chain[0]?.kind === 'tenant' && source.chain[0].written.has(limit);
 
 /** What is promised to all together beside what the host has. */
 async function hostOf(

@@ -6,9 +6,9 @@
  */
 import { describeErrno, type ErrnoName } from '../errno.ts';
 import { openProcess } from '../pidfd.ts';
+import { Ownership } from '../ownership.ts';
 import { foreignGroup } from './foreign.ts';
 import { GroupDoor } from './group-door.ts';
-import { Ownership } from './ownership.ts';
 import { ProcessReader, type Owner, type Unread } from './process-reader.ts';
 import type { PlacerHierarchy, TargetsCommand } from './protocol.ts';
 
@@ -44,7 +44,7 @@ export class Placer {
   readonly #watch: PlacerWatch;
   readonly #moves: boolean;
   #groups: ReadonlyMap<number, string> = new Map();
-  #ownership = new Ownership(new Map(), []);
+  #ownership = new Ownership(new Set(), []);
   #hierarchies: readonly PlacerHierarchy[] = [];
   #unified = false;
   #containers: 'leave' | 'move' = 'leave';
@@ -83,7 +83,7 @@ export class Placer {
     const owner = read.value;
     if (owner.dead) return 'gone';
     // A thread goes with its process, whose number comes by too.
-    if (owner.tgid !== pid || owner.ruid === 0) return 'other';
+    if (owner.tgid !== pid) return 'other';
     const tenant = this.#tenant(pid, owner);
     if (typeof tenant !== 'number') return tenant;
     this.#watch.seen?.(pid, tenant, owner.ruid);
@@ -91,12 +91,10 @@ export class Placer {
   }
 
   #tenant(pid: number, owner: Owner): number | Outcome {
-    const tenant = this.#ownership.byUids(owner);
-    if (tenant !== undefined) return tenant;
-    const maker = this.#reader.namespaceMaker(pid, owner.thread);
-    if (!maker.ok) return unread(pid, maker.error);
-    if (maker.value === undefined) return 'other';
-    return this.#ownership.byMaker(maker.value) ?? 'other';
+    const tenant = this.#ownership.tenantOf(owner, () =>
+      this.#reader.namespaceMaker(pid, owner.thread),
+    );
+    return tenant.ok ? (tenant.value ?? 'other') : unread(pid, tenant.error);
   }
 
   #placeOf(tenant: number, pid: number, owner: Owner): Outcome {
@@ -194,7 +192,7 @@ export class Placer {
   /** Which tenant's it is, moving none. */
   tenantOfProcess(pid: number): number | undefined {
     const owner = this.#reader.owner(pid);
-    if (!owner.ok || owner.value.dead || owner.value.ruid === 0) return undefined;
+    if (!owner.ok || owner.value.dead) return undefined;
     const tenant = this.#tenant(pid, owner.value);
     return typeof tenant === 'number' ? tenant : undefined;
   }

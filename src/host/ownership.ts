@@ -10,7 +10,8 @@
  * A tenant has more uids than its own: those of /etc/subuid, and whatever a user namespace that it
  * made maps. The kernel knows who made a namespace; that is the truth where no file says more.
  */
-import type { SubordinateUids } from '../subordinate-uids.ts';
+import { ok, type Result } from '../units/result.ts';
+import type { SubordinateUids } from './subordinate-uids.ts';
 
 export interface Uids {
   readonly ruid: number;
@@ -18,25 +19,37 @@ export interface Uids {
 }
 
 export class Ownership {
-  readonly #groups: ReadonlyMap<number, string>;
+  readonly #tenants: Pick<ReadonlySet<number>, 'has'>;
   readonly #ranges: readonly SubordinateUids[];
 
-  constructor(groups: ReadonlyMap<number, string>, ranges: readonly SubordinateUids[]) {
-    this.#groups = groups;
+  constructor(tenants: Pick<ReadonlySet<number>, 'has'>, ranges: readonly SubordinateUids[]) {
+    this.#tenants = tenants;
     this.#ranges = ranges;
+  }
+
+  /** The tenant, or nothing where it is nobody's. `askMaker` says who made its user namespace. */
+  tenantOf<E>(
+    uids: Uids,
+    askMaker: () => Result<number | undefined, E>,
+  ): Result<number | undefined, E> {
+    const tenant = this.byUids(uids);
+    if (tenant !== undefined || uids.ruid === 0) return ok(tenant);
+    const maker = askMaker();
+    if (!maker.ok || maker.value === undefined) return maker;
+    return ok(this.byMaker(maker.value));
   }
 
   /** The tenant by uids alone; nothing where its user namespace has to be asked, or root's it is. */
   byUids({ ruid, euid }: Uids): number | undefined {
-    if (this.#groups.has(ruid)) return ruid;
+    if (this.#tenants.has(ruid)) return ruid;
     if (ruid === 0) return undefined;
-    if (this.#groups.has(euid)) return euid;
+    if (this.#tenants.has(euid)) return euid;
     return this.#subordinate(ruid) ?? this.#subordinate(euid);
   }
 
   /** The tenant that made a user namespace, by the uid that the kernel names. */
   byMaker(uid: number): number | undefined {
-    return this.#groups.has(uid) ? uid : this.#subordinate(uid);
+    return this.#tenants.has(uid) ? uid : this.#subordinate(uid);
   }
 
   #subordinate(uid: number): number | undefined {

@@ -1,0 +1,42 @@
+/** Whose a process is, by its uids and by who made its user namespace. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Ownership } from '../../src/host/ownership.ts';
+import { fail, ok } from '../../src/units/result.ts';
+
+const ownership = new Ownership(new Set([1001, 1002]), [
+  [100_000, 165_535, 1001],
+  [165_536, 231_071, 1002],
+]);
+
+const ownerOf = (ruid: number, euid: number, maker?: number) =>
+  ownership.tenantOf({ ruid, euid }, () => ok(maker));
+
+test('the real uid decides, and the effective one where no tenant and not root has the real one', () => {
+  assert.deepEqual(ownerOf(1001, 0), ok(1001));
+  assert.deepEqual(ownerOf(1001, 1002), ok(1001));
+  assert.deepEqual(ownerOf(33, 1002), ok(1002));
+  assert.deepEqual(ownerOf(33, 33), ok(undefined));
+});
+
+test('processes of root belong to nobody, whatever else they are, and are not asked about', () => {
+  const asked = () => assert.fail('it was asked');
+  for (const euid of [0, 1001, 100_000]) {
+    assert.deepEqual(ownership.tenantOf({ ruid: 0, euid }, asked), ok(undefined));
+  }
+});
+
+test('subordinate uids belong to their tenant, to the last one', () => {
+  assert.deepEqual(ownerOf(100_000, 33), ok(1001));
+  assert.deepEqual(ownerOf(165_535, 33), ok(1001));
+  assert.deepEqual(ownerOf(33, 165_536), ok(1002));
+  assert.deepEqual(ownerOf(231_072, 99_999), ok(undefined));
+});
+
+test('where uids do not say, who made the user namespace does', () => {
+  assert.deepEqual(ownerOf(65_534, 65_534, 1002), ok(1002));
+  assert.deepEqual(ownerOf(65_534, 65_534, 100_007), ok(1001));
+  assert.deepEqual(ownerOf(65_534, 65_534, 1000), ok(undefined));
+  const unread = ownership.tenantOf({ ruid: 33, euid: 33 }, () => fail('EMFILE'));
+  assert.deepEqual(unread, fail('EMFILE'));
+});
