@@ -315,6 +315,7 @@ export class Agent implements AsyncDisposable {
       tookSeconds: this.#tookSeconds,
       metrics: this.#metrics,
       problem: this.#recorder.problem,
+      tcp: this.#tcp.status,
     });
   }
 

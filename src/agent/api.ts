@@ -76,6 +76,15 @@ export interface StatusAnswer {
     readonly oldest?: number;
   };
   readonly memoryBytes: number;
+  /** Where the API is served over TCP too. */
+  readonly tcp?: TcpStatus;
+}
+
+export interface TcpStatus {
+  readonly port: number;
+  readonly addresses: readonly string[];
+  /** By whoever started the agent, on each address: while the agent is down nobody can take the port. */
+  readonly kept: boolean;
 }
 
 export interface PlacementStatus {
@@ -134,8 +143,8 @@ export interface ProcessesAnswer {
 export interface LiveProcess extends Omit<ProcessEvidence, 'command'> {
   /** Absent for whom it is none of their business: a reseller. */
   readonly command?: string;
-  /** Share of a core since it started. */
-  readonly cpu: number;
+  /** Share of a core since it started; absent where that could not be read. */
+  readonly cpu?: number;
 }
 
 export interface Distribution {

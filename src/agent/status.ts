@@ -1,7 +1,7 @@
 /** `GET /v1/status`: how the agent and this host are doing. */
 import type { Driver } from '../host/driver.ts';
 import type { MetricsStore } from '../store/metrics-store.ts';
-import type { PlacementStatus, StatusAnswer } from './api.ts';
+import type { PlacementStatus, StatusAnswer, TcpStatus } from './api.ts';
 import type { PolicyState } from './keeper.ts';
 import type { Live } from './live.ts';
 import type { Roster } from './roster.ts';
@@ -20,10 +20,11 @@ export interface AgentFacts {
   readonly metrics: MetricsStore;
   /** Why the history cannot be written. */
   readonly problem: string | undefined;
+  readonly tcp: TcpStatus | undefined;
 }
 
 export function describeAgent(facts: AgentFacts): StatusAnswer {
-  const { live, metrics, problem, roster } = facts;
+  const { live, metrics, problem, roster, tcp } = facts;
   const oldest = problem === undefined ? metrics.oldest() : undefined;
   return {
     version: facts.version,
@@ -48,5 +49,6 @@ export function describeAgent(facts: AgentFacts): StatusAnswer {
       ...(oldest === undefined ? {} : { oldest }),
     },
     memoryBytes: process.memoryUsage.rss(),
+    ...(tcp === undefined ? {} : { tcp }),
   };
 }

@@ -6,6 +6,7 @@
  * taken from it.
  */
 import type { HandedSocket } from '../host/handed-sockets.ts';
+import type { TcpStatus } from './api.ts';
 import { errnoOf, reasonOf } from '../host/errno.ts';
 import { readSecret } from '../host/secret-file.ts';
 import type { AgentSettings } from '../policy/settings.ts';
@@ -15,6 +16,11 @@ import { ControlServer, type Place } from './server.ts';
 
 type Listen = NonNullable<AgentSettings['listen']>;
 
+interface Served {
+  readonly server: ControlServer;
+  readonly status: TcpStatus;
+}
+
 /** Somebody else may have the port, and give it back. */
 const retryMilliseconds = 10_000;
 const loopbacks = ['127.0.0.1', '::1'];
@@ -23,7 +29,7 @@ export class TcpDoor implements AsyncDisposable {
   readonly #api: Api;
   readonly #log: Log;
   readonly #handed: readonly HandedSocket[];
-  #open: { readonly written: string; readonly server: ControlServer } | undefined;
+  #open: (Served & { readonly written: string }) | undefined;
   #turn: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #problem: string | undefined;
@@ -52,7 +58,7 @@ export class TcpDoor implements AsyncDisposable {
     if (listen === undefined || secret === undefined) return;
     const opened = await this.#listen(listen, secret);
     if (typeof opened !== 'string') {
-      this.#open = { written, server: opened };
+      this.#open = { written, ...opened };
       this.#problem = undefined;
       return;
     }
@@ -61,29 +67,34 @@ export class TcpDoor implements AsyncDisposable {
     this.#retry = setTimeout(() => void this.follow(settings), retryMilliseconds).unref();
   }
 
+  get status(): TcpStatus | undefined {
+    return this.#open?.status;
+  }
+
   /** A server on all of the addresses, or why there is none. */
-  async #listen(listen: Listen, secret: string): Promise<ControlServer | string> {
+  async #listen(listen: Listen, secret: string): Promise<Served | string> {
     const server = new ControlServer(this.#api);
     const hosts = [...new Set([listen.host, ...loopbacks])];
-    const served: string[] = [];
+    const addresses: string[] = [];
     let handed = 0;
     for (const host of hosts) {
       const place = this.#place(host, listen.port);
       if ('fd' in place) handed++;
       try {
         await server.listenOnTcp(place, secret);
-        served.push(host);
+        addresses.push(host);
       } catch (error) {
         if (host !== listen.host && isNoAddress(error)) continue;
         await server[Symbol.asyncDispose]();
         return `Cannot serve the API on ${host} port ${listen.port}: ${reasonOf(error)}; it is served on no address, since who has that one could collect the token`;
       }
     }
-    const kept = handed === served.length ? ', which the service manager keeps' : '';
+    const kept = handed === addresses.length;
+    const how = kept ? ', which the service manager keeps' : '';
     this.#log.info(
-      `Serving metrics and the API on ${served.join(' and ')}, port ${listen.port}${kept}`,
+      `Serving metrics and the API on ${addresses.join(' and ')}, port ${listen.port}${how}`,
     );
-    return server;
+    return { server, status: { port: listen.port, addresses, kept } };
   }
 
   #place(host: string, port: number): Place {

@@ -1,6 +1,10 @@
 /** `bulkhead check`: reads a policy and says everything that is wrong with it. */
 import type { Command } from 'commander';
+import type { StatusAnswer } from '../agent/api.ts';
+import { callAgent } from '../agent/client.ts';
 import { loadPolicy } from '../agent/load.ts';
+import type { Paths } from '../host/paths.ts';
+import type { AgentSettings } from '../policy/settings.ts';
 import {
   examples,
   exitCodes,
@@ -10,11 +14,13 @@ import {
 } from './command.ts';
 import { policyArgument, policyOption, takingFile } from './policy-option.ts';
 import { complain, count, pathsFor, print, printJson, showDiagnostics } from './session.ts';
+import { tokenPortRemark } from './token-port.ts';
 
-function check(options: PolicyOptions, command: Command): ExitCode {
+async function check(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const { policy, diagnostics, problem } = loadPolicy(options.policy, paths);
+  const remark = policy === undefined ? undefined : await portRemark(policy.agent, paths);
   const code = policy === undefined ? exitCodes.failed : exitCodes.done;
   if (options.json === true) {
     const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
@@ -22,6 +28,7 @@ function check(options: PolicyOptions, command: Command): ExitCode {
       ok: policy !== undefined,
       problem,
       diagnostics,
+      remarks: remark === undefined ? [] : [remark],
       tenants: tenants.length,
       resellers: resellers.length,
     });
@@ -34,9 +41,17 @@ function check(options: PolicyOptions, command: Command): ExitCode {
     if (errors > 0) complain(`${count(errors, 'error')} in ${options.policy}`);
   } else {
     const sizes = `${count(policy.tenants.length, 'tenant')}, ${count(policy.resellers.length, 'reseller')}`;
+    if (remark !== undefined) complain(`warning: ${remark}`);
     print(`${options.policy} is correct: ${sizes}`);
   }
   return code;
+}
+
+/** Who listens for nothing need not ask an agent. */
+async function portRemark(settings: AgentSettings, paths: Paths): Promise<string | undefined> {
+  if (tokenPortRemark(settings, undefined, paths.proc) === undefined) return undefined;
+  const asked = await callAgent<StatusAnswer>(paths, '/v1/status');
+  return tokenPortRemark(settings, asked.ok ? asked.value : undefined, paths.proc);
 }
 
 export const command: CommandModule = {

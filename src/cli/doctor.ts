@@ -4,12 +4,16 @@ import { release } from 'node:os';
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusAnswer } from '../agent/api.ts';
 import { callAgent } from '../agent/client.ts';
+import { loadPolicy } from '../agent/load.ts';
 import { diskName } from '../host/file-systems.ts';
+import type { Paths } from '../host/paths.ts';
 import { probeDriver } from '../host/probe.ts';
 import type { Level, LimitKey, Support } from '../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from './command.ts';
+import { defaultPolicy } from './policy-option.ts';
 import { complain, pathsFor, print, printJson } from './session.ts';
 import { terminalOf, wrap } from './terminal.ts';
+import { tokenPortRemark } from './token-port.ts';
 import { printable } from '../units/printable.ts';
 
 /** Everything stands in one column behind the words at the left. */
@@ -29,12 +33,14 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   }
   const { capabilities } = driver.value;
   const asked = await callAgent<StatusAnswer>(paths, '/v1/status');
-  const placement = asked.ok ? asked.value.placement : undefined;
+  const status = asked.ok ? asked.value : undefined;
+  const placement = status?.placement;
+  const remarks = [...capabilities.remarks, ...portRemarks(status, paths)];
   const missing = tools.filter(
     (each) => !existsSync(each) && !existsSync(each.replace('/usr', '')),
   );
   if (options.json === true) {
-    const { driver: name, reason, devices, remarks } = capabilities;
+    const { driver: name, reason, devices } = capabilities;
     printJson({
       kernel: release(),
       driver: name,
@@ -56,7 +62,7 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   print(`${wrap(`Disks    ${shown}`, columns, indent)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
-    ...capabilities.remarks,
+    ...remarks,
     ...missing.map(
       (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
     ),
@@ -64,6 +70,13 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   return exitCodes.done;
+}
+
+/** By the policy that is followed, or would be. */
+function portRemarks(status: StatusAnswer | undefined, paths: Paths): readonly string[] {
+  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
+  if (policy === undefined) return [];
+  return [tokenPortRemark(policy.agent, status, paths.proc) ?? []].flat();
 }
 
 const noAgent = 'no agent runs';

@@ -9,6 +9,7 @@ import { printable } from '../units/printable.ts';
 import { largestProcess } from './largest-process.ts';
 import type { Ownership, Uids } from './ownership.ts';
 import { openProcess, type OpenProcess } from './pidfd.ts';
+import { statusName, statusValue } from './process-status.ts';
 import { sleepSync } from './sleep.ts';
 import { userNamespaceMaker } from './user-namespace.ts';
 
@@ -103,7 +104,7 @@ function judge(
 }
 
 function uidsIn(status: string): Uids | undefined {
-  const match = /^Uid:\t(\d+)\t(\d+)/m.exec(status);
+  const match = /^(\d+)\t(\d+)\t/.exec(statusValue(status, 'Uid') ?? '');
   return match === null ? undefined : { ruid: Number(match[1]), euid: Number(match[2]) };
 }
 
@@ -123,7 +124,7 @@ function parentOf(pid: number): number {
   if (!found.ok) return 0;
   using process = found.value;
   const status = process.read('status');
-  return Number(status.ok ? (/^PPid:\t(\d+)/m.exec(status.value)?.[1] ?? 0) : 0);
+  return Number(status.ok ? (statusValue(status.value, 'PPid') ?? 0) : 0);
 }
 
 /** For people: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
@@ -140,7 +141,7 @@ function describe(pid: number, spared: ReadonlySet<number>): string {
   using process = found.value;
   const status = process.read('status');
   if (!status.ok) return String(pid);
-  const name = /^Name:\t(.*)$/m.exec(status.value)?.[1] ?? '';
+  const name = statusName(status.value) ?? '';
   const uid = uidsIn(status.value)?.ruid ?? 'unknown';
   const role = spared.has(pid) ? ', which this command runs in' : '';
   return `${pid} (uid ${uid}, "${printable(name)}"${role})`;

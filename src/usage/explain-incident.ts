@@ -11,6 +11,7 @@
 import type { LimitKey, Severity } from '../limits/limit.ts';
 import { attributeOf } from '../limits/limits.ts';
 import { quantityKinds, type QuantityKind } from '../units/quantity.ts';
+import { growth, type Amounts } from './growth.ts';
 import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
 import { isReseller, uidOf } from './member.ts';
 import { printable } from '../units/printable.ts';
@@ -253,7 +254,7 @@ function topUsers(
     group.threads += process.threads;
     group.amount += amount;
     group.largest = Math.max(group.largest, amount);
-    group.youngestSeconds = Math.min(group.youngestSeconds, process.ageSeconds);
+    group.youngestSeconds = Math.min(group.youngestSeconds, process.ageSeconds ?? Infinity);
   }
   return [...groups.values()]
     .filter((each) => each.amount > 0)
@@ -270,13 +271,14 @@ const emptyGroup = (title: string): Group => ({
   youngestSeconds: Infinity,
 });
 
-type Amounts = readonly (readonly [ProcessEvidence, number])[];
+type Measure = (process: ProcessEvidence) => number | undefined;
 
 const growing: Readonly<Partial<Record<Resource, Measure>>> = {
   cpu: ({ cpuSeconds }) => cpuSeconds,
-  read: ({ readBytes = 0 }) => readBytes,
-  write: ({ writeBytes = 0 }) => writeBytes,
-  disk: ({ readBytes = 0, writeBytes = 0 }) => readBytes + writeBytes,
+  read: ({ readBytes }) => readBytes,
+  write: ({ writeBytes }) => writeBytes,
+  disk: ({ readBytes, writeBytes }) =>
+    readBytes === undefined || writeBytes === undefined ? undefined : readBytes + writeBytes,
 };
 
 function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
@@ -287,10 +289,10 @@ function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
   return standing(fullest(evidence, threadsOf), (each) => each.threads);
 }
 
-type Measure = (process: ProcessEvidence) => number;
-
-const standing = (snapshot: Snapshot | undefined, measure: Measure): Amounts =>
-  (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
+const standing = (
+  snapshot: Snapshot | undefined,
+  measure: (process: ProcessEvidence) => number,
+): Amounts => (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
 
 const memoryOf = ({ usage }: Snapshot) => usage.memory - usage.cache;
 const threadsOf = ({ usage, processCount }: Snapshot) => Math.max(usage.threads, processCount);
@@ -303,31 +305,6 @@ function fullest(
     (most, each) => (most === undefined || measure(each) > measure(most) ? each : most),
     undefined,
   );
-}
-
-/**
- * What each process used between the first and the last snapshot that show it; all that it used so
- * far where it began in between, or where there is only one snapshot. A number is given to another
- * process once the first has ended, which is then younger than it was.
- */
-function growth(evidence: readonly Snapshot[], measure: Measure): Amounts {
-  const seen = new Map<number, { process: ProcessEvidence; before: number; used: number }>();
-  const first = evidence.length > 1 ? (evidence[0]?.at ?? 0) : -Infinity;
-  for (const { at, processes } of evidence) {
-    for (const process of processes) {
-      const known = seen.get(process.pid);
-      const now = measure(process);
-      if (known === undefined || process.ageSeconds < known.process.ageSeconds) {
-        const wasThere = at - process.ageSeconds * 1000 < first;
-        const used = (known?.used ?? 0) + (wasThere ? 0 : now);
-        seen.set(process.pid, { process, before: now, used });
-        continue;
-      }
-      known.used += Math.max(0, now - known.before);
-      Object.assign(known, { process, before: now });
-    }
-  }
-  return [...seen.values()].map(({ process, used }) => [process, used] as const);
 }
 
 const amountTexts: Readonly<Record<Resource, (group: Group) => string>> = {

@@ -36,14 +36,15 @@ export interface ProcessEvidence {
   readonly command: string;
   readonly state: string;
   readonly threads: number;
-  /** CPU time since it started, in seconds. */
-  readonly cpuSeconds: number;
+  /** CPU time since it started, in seconds; absent where that could not be read. */
+  readonly cpuSeconds?: number;
   /** Resident memory in bytes. */
   readonly memoryBytes: number;
   /** From and to disks since it started, in bytes; absent where that could not be read. */
   readonly readBytes?: number;
   readonly writeBytes?: number;
-  readonly ageSeconds: number;
+  /** Absent where that could not be read. */
+  readonly ageSeconds?: number;
 }
 
 /** A process that the kernel's out-of-memory killer ended. */

@@ -10,7 +10,7 @@ import { InFlight } from '../../src/agent/in-flight.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
 import { followFiles } from '../../src/agent/watch.ts';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
-import { commandText, parseStat } from '../../src/host/evidence/process-evidence.ts';
+import { commandText, parseStat, parseStatus } from '../../src/host/evidence/process-evidence.ts';
 import { parseOomKill } from '../../src/host/kernel-log.ts';
 import { readText } from '../../src/host/read.ts';
 import { serviceNotifier } from '../../src/host/notify.ts';
@@ -70,28 +70,29 @@ describe('parseOomKill()', () => {
   });
 });
 
-describe('parseStat()', () => {
-  const facts = { proc: '/proc', clockTicks: 100, pageBytes: 4096, uptimeSeconds: 100 };
+test('parseStat() reads times, and is not fooled by names with brackets', () => {
+  const clock = { ticksPerSecond: 100, uptimeSeconds: 100 };
   const rest = `S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 3 0 5000 1 25 0`;
+  const times = { cpuSeconds: 2, ageSeconds: 50 };
+  assert.deepEqual(parseStat(`42 (php-fpm) ${rest}`, clock), times);
+  assert.deepEqual(parseStat(`42 (a) R 9 1 1 1 1 1) ${rest}`, clock), times);
+  assert.equal(parseStat('nothing', clock), undefined);
+  assert.equal(parseStat('42 (php) S 1', clock), undefined);
+});
 
-  test('reads a line of /proc/PID/stat', () => {
-    assert.deepEqual(parseStat(`42 (php-fpm) ${rest}`, facts), {
-      pid: 42,
-      name: 'php-fpm',
-      state: 'S',
-      threads: 3,
-      cpuSeconds: 2,
-      memoryBytes: 25 * 4096,
-      ageSeconds: 50,
-    });
+test('parseStatus() reads a process, and shows nothing raw of its name', () => {
+  const text = (name: string) =>
+    `Name:\t${name}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t42\nVmRSS:\t     100 kB\nThreads:\t3\n`;
+  assert.deepEqual(parseStatus(text('php-fpm')), {
+    name: 'php-fpm',
+    command: '[php-fpm]',
+    state: 'S',
+    threads: 3,
+    memoryBytes: 100 * 1024,
   });
-
-  test('is not fooled by names with brackets and control characters', () => {
-    const found = parseStat(`42 (a) R 9 \u001b[31m) ${rest}`, facts);
-    assert.equal(found?.state, 'S');
-    assert.equal(found?.name, 'a) R 9 \\u{1b}[31m');
-    assert.equal(parseStat('nothing', facts), undefined);
-  });
+  assert.equal(parseStatus(text('a\\nState:\\\\\u001b'))?.name, 'a\\u{a}State:\\\\u{1b}');
+  assert.equal(parseStatus(text('\rState:\tZ'))?.state, 'S');
+  assert.equal(parseStatus('nothing'), undefined);
 });
 
 test('commandText() shows arguments on one line, and nothing raw', () => {
@@ -120,6 +121,7 @@ describe('EvidenceReader', () => {
     const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
     try {
       await once(child, 'spawn');
+      // It is another program until it has called execve.
       await eventually('it runs sleep', () =>
         (readText(`/proc/${child.pid}/cmdline`) ?? '').startsWith('sleep'),
       );

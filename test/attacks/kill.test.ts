@@ -75,6 +75,23 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
       }
     });
 
+  attack(
+    'a process whose name forges a line of its status, as if it were root, is ended',
+    async () => {
+      mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
+      const forger = asTenant(victim, `exec perl -e '$0 = "\\rUid:\\t0\\t0\\t"; sleep 600'`);
+      await named(forger, '\rUid:\t0\t0\t');
+      const ended = once(forger, 'exit');
+      const applied = applyPolicy(policyOf(`<tenant uid="${other}"/>`), host, {
+        kill: true,
+        force: false,
+      });
+      assert.ok(applied.ok);
+      assert.deepEqual(applied.value.failures, []);
+      await ended;
+    },
+  );
+
   attack('--kill ends the tenant, not root in its cgroup, and says who is left', async () => {
     mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
     const daemon = asRoot(victim, 'exec sleep 600');

@@ -265,4 +265,6 @@ test('processTable() cuts commands at the terminal, and shows names where there 
     /^ *7 +R +2 +1m01s +1\.00MiB +0B +2\.00KiB +1h01m +\[php-fpm\]$/m,
   );
   assert.match(processTable([{ ...process, cpu: 0.5 }]), /PID +S +THREADS +CPU +MEMORY/);
+  const { cpuSeconds: _cpu, ageSeconds: _age, readBytes: _read, ...hung } = process;
+  assert.match(processTable([hung]), /^ *7 +R +2 +\? +1\.00MiB +\? +2\.00KiB +\? +php/m);
 });

@@ -182,7 +182,7 @@ for (const version of [1, 2] as const) {
       assert.ok(applied.ok && applied.value.failures.length === 0);
       const first = applied.value.operations.map((each) => each.kind === 'write' && each.note);
       assert.ok(first.includes('its part of total 8kB/s'));
-      shifter.follow(new Roster(policy, document));
+      shifter.follow(new Roster(policy));
       tick(0, 0);
       assert.deepEqual(capsNow(), [4000, 4000]);
       tick(4000, 0);

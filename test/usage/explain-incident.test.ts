@@ -146,6 +146,19 @@ describe('explainIncident() names what ran:', () => {
     assert.match(textOf(incidentOf(), evidence, 'alice', plain), /php \(3\.0 s of CPU time/);
   });
 
+  test('what one snapshot could not read is not taken for nothing', () => {
+    const whole = processOf({ pid: 2, name: 'php', cpuSeconds: 50, ageSeconds: 60 });
+    const { cpuSeconds: _cpu, ageSeconds: _age, ...hung } = whole;
+    const evidence = [
+      snapshotOf([whole]),
+      snapshotOf([hung], {}, { at: begin + 30_000 }),
+      snapshotOf([{ ...whole, cpuSeconds: 53, ageSeconds: 120 }], {}, { at: begin + 60_000 }),
+    ];
+    assert.match(textOf(incidentOf(), evidence, 'alice', plain), /php \(3\.0 s of CPU time/);
+    const never = evidence.map((each) => ({ ...each, processes: [hung] }));
+    assert.doesNotMatch(textOf(incidentOf(), never, 'alice', plain), /of CPU time/);
+  });
+
   test('memory where it was highest, programs of one name together', () => {
     const many = Array.from({ length: 6 }, (_, pid) => processOf({ pid }));
     const evidence = [

@@ -186,4 +186,39 @@ suite('the agent as a service', { skip }, () => {
       await guest.succeed('userdel newcomer');
     },
   );
+
+  test(
+    'the socket unit keeps the port of the token, whether it runs or not',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const listen = 'listen="127.0.0.1:9640" token="/etc/bulkhead/token"';
+      await guest.succeed('umask 077; echo a-token-of-the-guest-alone > /etc/bulkhead/token');
+      await policy(limits.replace('<agent ', `<agent ${listen} `));
+      await until('journalctl -u bulkhead --no-pager | grep -q "Serving metrics"');
+      assert.equal((await status()).tcp?.kept, false);
+      assert.match(await guest.succeed('bulkhead check 2>&1'), /enable bulkhead\.socket/);
+      await guest.succeed(
+        'cp /opt/bulkhead/packaging/bulkhead.socket /etc/systemd/system/ && systemctl daemon-reload && systemctl stop bulkhead && systemctl start bulkhead.socket bulkhead',
+        { timeoutMs: longPatienceMilliseconds },
+      );
+      const addresses = ['127.0.0.1', '::1'];
+      const kept = async () => {
+        for (const address of [...addresses, '0.0.0.0', '::']) {
+          const bind = `perl -MIO::Socket::IP -e 'IO::Socket::IP->new(LocalHost => "${address}", LocalPort => 9640, Listen => 1) ? print "listens" : print $@'`;
+          assert.match(await guest.succeed(bind, { user: 'ann' }), /in use/);
+        }
+      };
+      await until('bulkhead status --json | grep -q \'"kept": true\'');
+      assert.deepEqual((await status()).tcp, { port: 9640, addresses, kept: true });
+      assert.doesNotMatch(
+        await guest.succeed('bulkhead check 2>&1; bulkhead doctor'),
+        /bulkhead\.socket/,
+      );
+      await kept();
+      await guest.succeed('systemctl stop bulkhead', { timeoutMs: longPatienceMilliseconds });
+      await kept();
+      await guest.succeed('systemctl start bulkhead', { timeoutMs: longPatienceMilliseconds });
+      await until('bulkhead status --json | grep -q \'"kept": true\'');
+    },
+  );
 });

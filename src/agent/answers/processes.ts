@@ -19,9 +19,14 @@ export async function answerProcesses(question: Question, name: string): Promise
   const processes = found.map(({ command, ...rest }): LiveProcess => ({
     ...rest,
     ...(showCommands ? { command } : {}),
-    cpu: rest.cpuSeconds / Math.max(0.01, rest.ageSeconds),
+    ...shareOf(rest),
   }));
   return { who: entry.who, at: Date.now(), processes, processCount: countOf(sets) };
+}
+
+function shareOf({ cpuSeconds, ageSeconds }: Pick<LiveProcess, 'cpuSeconds' | 'ageSeconds'>) {
+  if (cpuSeconds === undefined || ageSeconds === undefined) return {};
+  return { cpu: cpuSeconds / Math.max(0.01, ageSeconds) };
 }
 
 /** The processes of a reseller are those of its tenants. */

@@ -15,10 +15,10 @@ export const processSorts = ['cpu', 'memory', 'io', 'age', 'pid'] as const;
 export type ProcessSort = (typeof processSorts)[number];
 
 const weights: Readonly<Record<ProcessSort, (process: LiveProcess) => number>> = {
-  cpu: ({ cpu }) => cpu,
+  cpu: ({ cpu = -1 }) => cpu,
   memory: ({ memoryBytes }) => memoryBytes,
   io: ({ readBytes = 0, writeBytes = 0 }) => readBytes + writeBytes,
-  age: ({ ageSeconds }) => ageSeconds,
+  age: ({ ageSeconds = -1 }) => ageSeconds,
   pid: ({ pid }) => -pid,
 };
 
@@ -59,12 +59,15 @@ const processColumns: readonly ProcessColumn[] = [
       ),
     on: 'narrow',
   },
-  { title: 'AGE', text: ({ ageSeconds }) => duration(ageSeconds) },
+  { title: 'AGE', text: ({ ageSeconds }) => durationText(ageSeconds) },
 ];
+
+const durationText = (seconds: number | undefined) =>
+  seconds === undefined ? '?' : duration(seconds);
 
 /** A share of a core for live ones; the time it had, for those of an incident. */
 function cpuText({ cpu, cpuSeconds }: ShownProcess): string {
-  return cpu === undefined ? duration(cpuSeconds) : percent(cpu);
+  return cpu === undefined ? durationText(cpuSeconds) : percent(cpu);
 }
 
 /** Under this the command would be left with nothing. */

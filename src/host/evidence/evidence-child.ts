@@ -1,26 +1,33 @@
 /**
- * A process that looks at processes, and whether it hangs.
+ * A process that reads about processes, and whether it hangs.
  *
  * A loaded host makes it slow: then it waits for a processor (state R), or is woken now and then. It
  * hangs where it was found waiting over and over, without a single turn on a processor in between. So
- * it is told by what was seen and not by a time limit, which load alone can hit.
- * Source: proc_pid_stat(5), proc_pid_status(5).
+ * it is told by what was seen and not by a time limit, which load alone can hit. One that somebody has
+ * stopped waits for nothing: it is replaced too, but nobody is to blame.
+ * Source: proc_pid_status(5).
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { scriptBeside, spawnScript } from '../child-script.ts';
+import { statusState, statusValue } from '../process-status.ts';
 import { readText } from '../read.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
 
-const lookMilliseconds = 250;
-/** Looks at which it stood still: others are better asked elsewhere, and then it is given up. */
-const suspiciousLooks = 4;
-const mostLooks = 20;
+const sampleMilliseconds = 250;
+/** Samples at which it stood still: others are better asked elsewhere, and then it is given up. */
+const suspiciousSamples = 4;
+const mostSamples = 20;
+const switchCounters = ['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches'];
+
+/**
+ * It hung and was killed; it hung and cannot be killed; or something else ended it.
+ */
+export type Loss = 'hung' | 'stuck' | 'ended';
 
 export interface ChildEvents {
   readonly reply: (reply: EvidenceReply) => void;
-  /** It hangs, and has been killed; or it ended by itself. */
-  readonly lost: (how: 'hung' | 'ended') => void;
+  readonly lost: (how: Loss) => void;
   /** The kernel has let go of it, which may be long after it was killed. */
   readonly exited: () => void;
 }
@@ -31,6 +38,7 @@ export class EvidenceChild {
   #timer: NodeJS.Timeout | undefined;
   #seen = '';
   #still = 0;
+  #isKilled = false;
   #isOver = false;
 
   /** `undefined` where no process can be started. */
@@ -47,19 +55,19 @@ export class EvidenceChild {
     child.stdin.on('error', () => {});
     child.stderr.resume();
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (!this.#isOver) events.reply(JSON.parse(line) as EvidenceReply);
+      if (!this.#isKilled) events.reply(JSON.parse(line) as EvidenceReply);
     });
   }
 
   /** Whether it seems to hang, and is not given up yet. */
   get isSuspicious(): boolean {
-    return this.#still >= suspiciousLooks;
+    return this.#isKilled || this.#still >= suspiciousSamples;
   }
 
   ask(request: EvidenceRequest): void {
     this.#child.stdin.write(`${JSON.stringify(request)}\n`);
     this.#still = 0;
-    this.#timer ??= setInterval(() => this.#look(), lookMilliseconds).unref();
+    this.#timer ??= setInterval(() => this.#sample(), sampleMilliseconds).unref();
   }
 
   /** It has answered in full. */
@@ -69,29 +77,38 @@ export class EvidenceChild {
     this.#still = 0;
   }
 
-  #look(): void {
-    const proc = `/proc/${this.#child.pid ?? 0}`;
-    const stat = readText(`${proc}/stat`) ?? '';
-    const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-    const switches = (readText(`${proc}/status`) ?? '').match(/ctxt_switches:\t\d+/g) ?? [];
-    const seen = switches.join();
+  #sample(): void {
+    const status = readText(`/proc/${this.#child.pid ?? 0}/status`) ?? '';
+    const state = statusState(status);
+    const seen = switchCounters.map((each) => statusValue(status, each)).join();
     this.#still = state !== 'R' && seen === this.#seen ? this.#still + 1 : 0;
     this.#seen = seen;
-    if (this.#still < mostLooks) return;
-    this.end();
-    this.#events.lost('hung');
+    if (this.#still < mostSamples) return;
+    this.#still = 0;
+    if (this.#isKilled) this.#lose('stuck');
+    else if (state === 'T' || state === 't') this.#lose('ended');
+    else {
+      // Told as lost once it is clear whether that ends it.
+      this.#isKilled = true;
+      this.#child.kill('SIGKILL');
+    }
   }
 
   #gone(): void {
-    const wasOver = this.#isOver;
-    this.end();
-    if (!wasOver) this.#events.lost('ended');
+    this.#lose(this.#isKilled ? 'hung' : 'ended');
     this.#events.exited();
+  }
+
+  #lose(how: Loss): void {
+    if (this.#isOver) return;
+    this.end();
+    this.#events.lost(how);
   }
 
   /** Kills it; nothing more is told of it but that it has exited. */
   end(): void {
     this.#isOver = true;
+    this.#isKilled = true;
     this.rest();
     const child = this.#child;
     child.kill('SIGKILL');

@@ -1,24 +1,23 @@
 /**
- * Asks other processes to look at processes, since looking at a hostile one may never end.
+ * Asks other processes to read about processes, since reading about a hostile one may never end.
  *
  * One is started when it is needed and ended when it has not been for a minute. One that hangs is
- * killed (the kernel may not let go of it), and another goes on after the process at which it hung,
- * which is passed over from then on. A tenant at whose processes several hung is left without
- * arguments for a while; others are not, and do not wait: while one seems to hang another is started.
+ * killed (the kernel may not let go of it), and another begins anew, passing over the file at which it
+ * hung. Of a tenant at whose processes several hung, no more is read for a while than cannot hang. Others
+ * lose nothing, and do not wait: while one seems to hang another is started.
  */
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
-import { EvidenceChild } from './evidence-child.ts';
-import type { EvidenceReply, EvidenceRequest } from './gather.ts';
+import { EvidenceChild, type Loss } from './evidence-child.ts';
+import type { Details, EvidenceReply, HangingPath } from './gather.ts';
 import { Hangs } from './hangs.ts';
-import type { Details } from './process-evidence.ts';
 
 const idleMilliseconds = 60_000;
 const mostReaders = 4;
 const mostWaiting = 200;
-/** Of readers that are lost before they have told the facts, which nothing but a defect explains. */
+/** Of readers that were lost without hanging at a file, which nothing but a defect explains. */
 const mostLosses = 3;
-const lookMilliseconds = 500;
+const retryMilliseconds = 500;
 
 /** Processes of one tenant. */
 export interface ProcessSet {
@@ -32,30 +31,31 @@ interface Job {
   readonly most: number;
   readonly settle: (processes: readonly ProcessEvidence[]) => void;
   readonly details: Map<number, Details>;
-  facts: readonly ProcessEvidence[] | undefined;
-  /** The process that is being looked at. */
-  at: number | undefined;
+  facts: readonly ProcessEvidence[];
+  /** What is being read. */
+  at: HangingPath | undefined;
   losses: number;
 }
 
 interface Reader {
   readonly child: EvidenceChild;
   job: Job | undefined;
-  /** Where it hung, once it did. */
-  hungAt: Member | undefined;
+  /** At whose process it is stuck, once it is. */
+  stuckAt: Member | undefined;
 }
 
 export class EvidenceReader implements Disposable {
   readonly #proc: string;
   readonly #waiting: Job[] = [];
   readonly #readers = new Set<Reader>();
-  readonly #hangs = new Hangs();
+  readonly #hangs: Hangs;
   #idle: NodeJS.Timeout | undefined;
-  #look: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #lastId = 0;
 
-  constructor(proc: string) {
+  constructor(proc: string, clock: () => number = () => performance.now()) {
     this.#proc = proc;
+    this.#hangs = new Hangs(clock);
   }
 
   /** The largest of these processes, at most `most`; none where too many have asked before. */
@@ -64,7 +64,7 @@ export class EvidenceReader implements Disposable {
     if (isEmpty || this.#waiting.length >= mostWaiting) return Promise.resolve([]);
     return new Promise((settle) => {
       const id = ++this.#lastId;
-      const rest = { facts: undefined, at: undefined, losses: 0 };
+      const rest = { facts: [], at: undefined, losses: 0 };
       this.#waiting.push({ id, sets, most, settle, details: new Map(), ...rest });
       this.#next();
     });
@@ -80,9 +80,9 @@ export class EvidenceReader implements Disposable {
       this.#waiting.splice(this.#waiting.indexOf(job), 1);
       this.#give(reader, job);
     }
-    clearTimeout(this.#look);
+    clearTimeout(this.#retry);
     if (this.#waiting.length > 0) {
-      this.#look = setTimeout(() => this.#next(), lookMilliseconds).unref();
+      this.#retry = setTimeout(() => this.#next(), retryMilliseconds).unref();
     } else if ([...this.#readers].every(({ job }) => job === undefined)) {
       this.#idle = setTimeout(() => this.#end(), idleMilliseconds).unref();
     }
@@ -109,7 +109,7 @@ export class EvidenceReader implements Disposable {
       reply: (reply) => this.#receive(reader, reply),
       lost: (how) => this.#lose(reader, how),
       exited: () => {
-        if (reader.hungAt !== undefined) this.#hangs.release(reader.hungAt);
+        if (reader.stuckAt !== undefined) this.#hangs.release(reader.stuckAt);
       },
     });
     if (child === undefined) {
@@ -117,7 +117,7 @@ export class EvidenceReader implements Disposable {
       for (const job of this.#waiting.splice(0)) job.settle([]);
       return undefined;
     }
-    const reader: Reader = { child, job: undefined, hungAt: undefined };
+    const reader: Reader = { child, job: undefined, stuckAt: undefined };
     this.#readers.add(reader);
     return reader;
   }
@@ -125,18 +125,14 @@ export class EvidenceReader implements Disposable {
   #give(reader: Reader, job: Job): void {
     reader.job = job;
     job.at = undefined;
-    const skip = this.#skipped(job);
-    const { id, most, facts, details } = job;
-    const left = (facts ?? []).flatMap(({ pid }) => (details.has(pid) ? [] : [pid]));
-    const request: EvidenceRequest = { id, most, details: left, skip };
-    const pids = job.sets.flatMap((each) => each.pids);
-    reader.child.ask(facts === undefined ? { ...request, pids } : request);
-  }
-
-  #skipped({ sets }: Job): readonly number[] {
-    return sets.flatMap(({ member, pids }) =>
-      pids.filter((pid) => !this.#hangs.mayRead(member, pid)),
-    );
+    const { id, most, sets } = job;
+    reader.child.ask({
+      id,
+      most,
+      pids: sets.flatMap(({ pids }) => pids),
+      unread: sets.flatMap(({ member, pids }) => (this.#hangs.mayRead(member) ? [] : pids)),
+      skip: sets.flatMap(({ member }) => this.#hangs.paths(member)),
+    });
   }
 
   #receive(reader: Reader, reply: EvidenceReply): void {
@@ -146,7 +142,7 @@ export class EvidenceReader implements Disposable {
     else if ('at' in reply) job.at = reply.at;
     else if ('pid' in reply) {
       const { pid, id: _, ...details } = reply;
-      job.details.set(pid, details);
+      job.details.set(pid, { ...job.details.get(pid), ...details });
     } else {
       reader.job = undefined;
       reader.child.rest();
@@ -155,17 +151,22 @@ export class EvidenceReader implements Disposable {
     }
   }
 
-  #lose(reader: Reader, how: 'hung' | 'ended'): void {
+  #lose(reader: Reader, how: Loss): void {
     this.#readers.delete(reader);
     const { job } = reader;
     reader.job = undefined;
     if (job === undefined) return;
     const { at } = job;
-    const member = job.sets.find(({ pids }) => at !== undefined && pids.includes(at))?.member;
-    if (how === 'hung' && at !== undefined && member !== undefined) {
-      reader.hungAt = member;
+    const pid = Number.parseInt(at ?? '', 10);
+    const member = job.sets.find(({ pids }) => pids.includes(pid))?.member;
+    if (how === 'ended' || at === undefined || member === undefined) job.losses++;
+    else {
       this.#hangs.add(member, at);
-    } else job.losses++;
+      if (how === 'stuck') {
+        reader.stuckAt = member;
+        this.#hangs.hold(member);
+      }
+    }
     if (job.losses >= mostLosses) finish(job);
     else this.#waiting.push(job);
     this.#next();
@@ -178,7 +179,7 @@ export class EvidenceReader implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#idle);
-    clearTimeout(this.#look);
+    clearTimeout(this.#retry);
     const jobs = [
       ...this.#waiting.splice(0),
       ...[...this.#readers].flatMap(({ job }) => job ?? []),
@@ -188,6 +189,6 @@ export class EvidenceReader implements Disposable {
   }
 }
 
-function finish({ facts = [], details, settle }: Job): void {
+function finish({ facts, details, settle }: Job): void {
   settle(facts.map((each) => ({ ...each, ...details.get(each.pid) })));
 }

@@ -1,73 +1,82 @@
 /**
  * The processes that matter most among many: those that use most CPU, and most memory.
  *
- * What cannot hang is read first, of all of them, and told at once. Then one process after the other
- * is named and what may hang is read of it, so that whoever asked knows which one it hangs at.
+ * What cannot hang is read first, of all of them, and told at once. Then each file that may hang is
+ * named before it is read, so that whoever asked knows where it hangs.
  *
- *     {"id":7,"facts":[{"pid":4711,…}]}   {"id":7,"at":4711}   {"id":7,"pid":4711,"command":"php"}
- *     {"id":7,"done":true}
+ *     {"id":7,"facts":[{"pid":4711,…}]}   {"id":7,"at":"4711/stat"}   {"id":7,"facts":[…]}
+ *     {"id":7,"at":"4711/cmdline"}        {"id":7,"pid":4711,"command":"php"}   {"id":7,"done":true}
  */
 import type { ProcessEvidence } from '../../usage/incident.ts';
-import { clockTicksPerSecond, pageBytes } from '../syscalls.ts';
+import { clockTicksPerSecond } from '../syscalls.ts';
 import { readText } from '../read.ts';
-import { readDetails, readProcess, type Details, type ProcFacts } from './process-evidence.ts';
+import {
+  readCommand,
+  readFacts,
+  readTimes,
+  readTraffic,
+  type HangingFile,
+  type Traffic,
+} from './process-evidence.ts';
 
 export interface EvidenceRequest {
   readonly id: number;
-  /** Absent where the facts are known, and only details are missing. */
-  readonly pids?: readonly number[];
+  readonly pids: readonly number[];
   /** As many are kept. */
   readonly most: number;
-  /** Details of these alone, where facts are known. */
-  readonly details: readonly number[];
-  /** Processes of which no details are read. */
-  readonly skip: readonly number[];
+  /** Processes of which nothing is read that may hang. */
+  readonly unread: readonly number[];
+  /** Files below /proc that are not read. */
+  readonly skip: readonly HangingPath[];
 }
+
+/** Below /proc. */
+export type HangingPath = `${number}/${HangingFile}`;
 
 export type EvidenceReply = { readonly id: number } & (
   | { readonly facts: readonly ProcessEvidence[] }
-  | { readonly at: number }
+  | { readonly at: HangingPath }
   | ({ readonly pid: number } & Details)
   | { readonly done: true }
 );
+
+export type Details = Traffic & { readonly command?: string };
 
 /** Of a tenant with more, the rest is counted and not looked at. */
 const mostLookedAt = 2000;
 
 export function* gatherEvidence(
-  { id, pids, most, details, skip }: EvidenceRequest,
+  { id, pids, most, unread, skip }: EvidenceRequest,
   proc: string,
-): Generator<EvidenceReply> {
-  let wanted = details;
-  if (pids !== undefined) {
-    const facts = largest(processesOf(pids, proc), most);
-    yield { id, facts };
-    wanted = facts.map((each) => each.pid);
+): Generator<EvidenceReply, void> {
+  const unreadPids = new Set(unread);
+  const skipped = new Set<string>(skip);
+  /** Reads a file that may hang, unless it is to be passed over. */
+  function* read<Value>(pid: number, file: HangingFile, from: () => Value) {
+    if (unreadPids.has(pid) || skipped.has(`${pid}/${file}`)) return undefined;
+    yield { id, at: `${pid}/${file}` } as const;
+    return from();
   }
-  const skipped = new Set(skip);
-  for (const pid of wanted) {
-    if (skipped.has(pid)) continue;
-    yield { id, at: pid };
-    yield { id, pid, ...readDetails(proc, pid) };
+  const all = pids.slice(0, mostLookedAt).flatMap((pid) => readFacts(proc, pid) ?? []);
+  yield { id, facts: largest(all, most) };
+  const timed: ProcessEvidence[] = [];
+  const clock = {
+    ticksPerSecond: clockTicksPerSecond(),
+    uptimeSeconds: Number.parseFloat(readText(`${proc}/uptime`) ?? ''),
+  };
+  for (const each of all) {
+    const times = yield* read(each.pid, 'stat', () => readTimes(proc, each.pid, clock));
+    timed.push({ ...each, ...times });
+  }
+  const kept = largest(timed, most);
+  yield { id, facts: kept };
+  for (const { pid } of kept) {
+    const traffic = yield* read(pid, 'io', () => readTraffic(proc, pid));
+    if (traffic !== undefined) yield { id, pid, ...traffic };
+    const command = yield* read(pid, 'cmdline', () => readCommand(proc, pid));
+    if (command !== undefined) yield { id, pid, ...command };
   }
   yield { id, done: true };
-}
-
-function processesOf(pids: readonly number[], proc: string): readonly ProcessEvidence[] {
-  const facts = procFacts(proc);
-  return pids.slice(0, mostLookedAt).flatMap((pid): readonly ProcessEvidence[] => {
-    const found = readProcess(pid, facts);
-    return found === undefined || found.state === 'Z' ? [] : [found];
-  });
-}
-
-function procFacts(proc: string): ProcFacts {
-  return {
-    proc,
-    clockTicks: clockTicksPerSecond(),
-    pageBytes: pageBytes(),
-    uptimeSeconds: Number((readText(`${proc}/uptime`) ?? '0').split(' ')[0]),
-  };
 }
 
 /** Half of them by CPU over their life, the rest by memory; in the order of CPU, then memory. */
@@ -82,6 +91,9 @@ export function largest(all: readonly ProcessEvidence[], most: number): readonly
   return byCpu.filter((each) => kept.has(each));
 }
 
-/** Share of a core over its life; a process younger than a second has not shown yet what it is. */
+/**
+ * Share of a core over its life; a process younger than a second has not shown yet what it is. Those
+ * that do not let it be read stand last: they are kept by their memory, and displace nobody.
+ */
 const busyness = ({ cpuSeconds, ageSeconds }: ProcessEvidence) =>
-  cpuSeconds / Math.max(1, ageSeconds);
+  cpuSeconds === undefined || ageSeconds === undefined ? -1 : cpuSeconds / Math.max(1, ageSeconds);

@@ -1,43 +1,68 @@
 /**
- * At which processes of whom readers hung. Such a process is passed over for a while; a tenant with
- * several, or with a reader that the kernel has not let go of, is left without arguments.
+ * At which files of whose processes readers hung. Such a file is passed over for a while. A tenant with
+ * several, or with a reader that the kernel does not let go of, is read no further than cannot hang.
  */
 import type { Member } from '../../usage/member.ts';
+import type { HangingPath } from './gather.ts';
 
 const restMilliseconds = 600_000;
-const mostHangs = 3;
+const mostHangs = 4;
+/** Readers that cannot be killed: with so many in all, none is exposed any more. */
+const mostStuck = 16;
 
 interface Hung {
-  /** When, by process. */
-  readonly pids: Map<number, number>;
-  /** Readers that were killed and have not exited. */
-  held: number;
+  /** When, by file. */
+  readonly paths: Map<HangingPath, number>;
+  /** Readers that were killed and do not exit. */
+  stuck: number;
 }
 
 export class Hangs {
   readonly #members = new Map<Member, Hung>();
+  readonly #clock: () => number;
+  #stuck = 0;
 
-  add(member: Member, pid: number, now = performance.now()): void {
-    const hung = this.#members.get(member) ?? { pids: new Map<number, number>(), held: 0 };
-    hung.pids.set(pid, now);
-    hung.held++;
-    this.#members.set(member, hung);
+  /** `clock` in milliseconds. */
+  constructor(clock: () => number) {
+    this.#clock = clock;
   }
 
-  /** A reader that hung there has exited. */
+  add(member: Member, path: HangingPath): void {
+    this.#of(member).paths.set(path, this.#clock());
+  }
+
+  /** A reader that hung there was killed and does not exit. */
+  hold(member: Member): void {
+    this.#of(member).stuck++;
+    this.#stuck++;
+  }
+
+  /** It has exited after all. */
   release(member: Member): void {
-    const hung = this.#members.get(member);
-    if (hung !== undefined) hung.held--;
+    this.#of(member).stuck--;
+    this.#stuck--;
   }
 
-  mayRead(member: Member, pid: number, now = performance.now()): boolean {
+  /** Whether anything that may hang is to be read of this tenant's processes. */
+  mayRead(member: Member): boolean {
+    const { stuck } = this.#members.get(member) ?? { stuck: 0 };
+    return stuck === 0 && this.#stuck < mostStuck && this.paths(member).length < mostHangs;
+  }
+
+  /** The files to be passed over. */
+  paths(member: Member): readonly HangingPath[] {
     const hung = this.#members.get(member);
-    if (hung === undefined) return true;
-    for (const [each, at] of hung.pids) {
-      if (now - at > restMilliseconds) hung.pids.delete(each);
+    if (hung === undefined) return [];
+    for (const [path, at] of hung.paths) {
+      if (this.#clock() - at > restMilliseconds) hung.paths.delete(path);
     }
-    if (hung.held > 0 || hung.pids.size >= mostHangs) return false;
-    if (hung.pids.size === 0) this.#members.delete(member);
-    return !hung.pids.has(pid);
+    if (hung.paths.size === 0 && hung.stuck === 0) this.#members.delete(member);
+    return [...hung.paths.keys()];
+  }
+
+  #of(member: Member): Hung {
+    const hung = this.#members.get(member) ?? { paths: new Map<HangingPath, number>(), stuck: 0 };
+    this.#members.set(member, hung);
+    return hung;
   }
 }

@@ -1,86 +1,120 @@
 /**
- * What one process has used, from /proc.
+ * What one process is and has used, from /proc.
  *
+ *     Name:	php                                  /proc/PID/status; a line each
  *     4711 (php) S 1 4711 4711 0 -1 4194560 …        /proc/PID/stat; the name may hold anything
  *     read_bytes: 4096                               /proc/PID/io
  *
- * The arguments lie in memory of the process itself: it can be made to hang whoever reads them
- * (a page that its own FUSE server supplies). Its I/O is told under a lock that execve holds, also
- * while it closes files of such a server. So only a process that may hang asks for these two.
- * Source: proc_pid_stat(5), proc_pid_io(5), proc_pid_cmdline(5).
+ * A process can make whoever reads about it wait for ever. Its arguments lie in memory of its own, and are read
+ * under a lock that it holds while it unmaps a file of its own FUSE server; `stat` and `io` wait for a
+ * lock that execve holds, also while it closes files of such a server. `status` takes neither.
+ * Source: proc_pid_status(5), proc_pid_stat(5), proc_pid_io(5), proc_pid_cmdline(5).
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import type { ProcessEvidence } from '../../usage/incident.ts';
+import { statusName, statusState, statusValue } from '../process-status.ts';
 import { readText } from '../read.ts';
 import { printable } from '../../units/printable.ts';
 
-export interface ProcFacts {
-  readonly proc: string;
-  readonly clockTicks: number;
-  readonly pageBytes: number;
+/** Files of /proc/PID that may hang. */
+export const hangingFiles = ['stat', 'io', 'cmdline'] as const;
+export type HangingFile = (typeof hangingFiles)[number];
+
+/** `undefined` where there is no such process, or nothing of it but its exit status. */
+export function readFacts(proc: string, pid: number): ProcessEvidence | undefined {
+  const read = (directory: string) => {
+    const text = readText(`${proc}/${directory}/status`);
+    return text === undefined ? undefined : parseStatus(text);
+  };
+  const first = read(`${pid}`);
+  if (first?.state !== 'Z') return first && { pid, ...first };
+  // The first thread may end before the others.
+  const other = first.threads > 1 ? otherThread(proc, pid) : undefined;
+  const rest = other === undefined ? undefined : read(`${pid}/task/${other}`);
+  return rest && { pid, ...rest, name: first.name, command: first.command };
+}
+
+function otherThread(proc: string, pid: number): string | undefined {
+  try {
+    return readdirSync(`${proc}/${pid}/task`).findLast((each) => each !== String(pid));
+  } catch {
+    return undefined;
+  }
+}
+
+export function parseStatus(text: string): Omit<ProcessEvidence, 'pid'> | undefined {
+  const raw = statusName(text);
+  const state = statusState(text);
+  if (raw === undefined || state === undefined) return undefined;
+  const name = printable(raw);
+  return {
+    name,
+    command: `[${name}]`,
+    state,
+    threads: Number(statusValue(text, 'Threads') ?? 1),
+    // Threads of the kernel have no memory of their own.
+    memoryBytes: Number.parseInt(statusValue(text, 'VmRSS') ?? '0', 10) * 1024,
+  };
+}
+
+export interface Clock {
+  readonly ticksPerSecond: number;
   /** Since the host was started. */
   readonly uptimeSeconds: number;
 }
 
-export function readProcess(pid: number, facts: ProcFacts): ProcessEvidence | undefined {
-  const stat = readText(`${facts.proc}/${pid}/stat`);
-  const parsed = stat === undefined ? undefined : parseStat(stat, facts);
-  return parsed === undefined ? undefined : { ...parsed, command: `[${parsed.name}]` };
-}
+export type Times = Pick<ProcessEvidence, 'cpuSeconds' | 'ageSeconds'>;
 
-export type Details = Partial<Pick<ProcessEvidence, 'command' | 'readBytes' | 'writeBytes'>>;
-
-/** May hang. What cannot be read is absent. */
-export function readDetails(proc: string, pid: number): Details {
-  const io = readText(`${proc}/${pid}/io`);
-  const command = readCommand(proc, pid);
-  return {
-    ...(command === undefined ? {} : { command }),
-    ...(io === undefined
-      ? {}
-      : { readBytes: ioValue(io, 'read_bytes'), writeBytes: ioValue(io, 'write_bytes') }),
-  };
+/** May hang. */
+export function readTimes(proc: string, pid: number, clock: Clock): Times {
+  const text = readText(`${proc}/${pid}/stat`);
+  return (text === undefined ? undefined : parseStat(text, clock)) ?? {};
 }
 
 export function parseStat(
   text: string,
-  { clockTicks, pageBytes, uptimeSeconds }: ProcFacts,
-): Omit<ProcessEvidence, 'command' | 'readBytes' | 'writeBytes'> | undefined {
-  const open = text.indexOf('(');
+  { ticksPerSecond, uptimeSeconds }: Clock,
+): Times | undefined {
   const close = text.lastIndexOf(')');
-  if (open === -1 || close < open) return undefined;
+  if (close === -1) return undefined;
   // The third field of proc_pid_stat(5) is the first here.
   const fields = text.slice(close + 2).split(' ');
-  const number = (field: number) => Number(fields[field - 3] ?? 0);
-  return {
-    pid: Number(text.slice(0, open)),
-    name: printable(text.slice(open + 1, close)),
-    state: fields[0] ?? '?',
-    threads: number(20),
-    cpuSeconds: (number(14) + number(15)) / clockTicks,
-    memoryBytes: number(24) * pageBytes,
-    ageSeconds: Math.max(0, uptimeSeconds - number(22) / clockTicks),
+  const seconds = (field: number) => Number(fields[field - 3]) / ticksPerSecond;
+  const times = {
+    cpuSeconds: seconds(14) + seconds(15),
+    ageSeconds: Math.max(0, uptimeSeconds - seconds(22)),
   };
+  return Object.values(times).every(Number.isFinite) ? times : undefined;
 }
 
-const ioValue = (text: string, key: string) =>
-  Number(new RegExp(`^${key}: (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+export type Traffic = Pick<ProcessEvidence, 'readBytes' | 'writeBytes'>;
+
+/** May hang. */
+export function readTraffic(proc: string, pid: number): Traffic {
+  const text = readText(`${proc}/${pid}/io`);
+  const value = (key: string) => new RegExp(`^${key}: (\\d+)$`, 'm').exec(text ?? '')?.[1];
+  const [read, written] = [value('read_bytes'), value('write_bytes')];
+  if (read === undefined || written === undefined) return {};
+  return { readBytes: Number(read), writeBytes: Number(written) };
+}
 
 const commandBytes = 4096;
 
-/** Absent where the process has none (it is gone, or wiped them); may hang, see above. */
-function readCommand(proc: string, pid: number): string | undefined {
+/** May hang. Empty where the process has none: it is gone, or wiped them. */
+export function readCommand(proc: string, pid: number): { readonly command?: string } {
+  let command: string | undefined;
   try {
     const fd = openSync(`${proc}/${pid}/cmdline`, 'r');
     try {
       const buffer = Buffer.alloc(commandBytes);
-      return commandText(buffer.subarray(0, readSync(fd, buffer)));
+      command = commandText(buffer.subarray(0, readSync(fd, buffer)));
     } finally {
       closeSync(fd);
     }
   } catch {
-    return undefined;
+    // The process is gone.
   }
+  return command === undefined ? {} : { command };
 }
 
 export function commandText(bytes: Buffer): string | undefined {

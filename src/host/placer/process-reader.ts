@@ -9,7 +9,7 @@
  *     ShdPnd: 0000000000040000 signals that wait for the whole process
  *
  * The owner of the directory /proc/PID will not do for the uid: it is root's as long as the process
- * may not be dumped, as after setuid. A name cannot forge a line, since the kernel escapes it.
+ * may not be dumped, as after setuid. A name cannot forge a line (`process-status.ts`).
  *
  * What is gone is told from what cannot be read: that one may well be alive.
  *
@@ -18,6 +18,7 @@
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { fail, ok, type Result } from '../../units/result.ts';
 import { errnoName, errnoOf, type ErrnoName } from '../errno.ts';
+import { statusState, statusValue } from '../process-status.ts';
 import { openBeneath, readAt } from '../syscalls.ts';
 import { userNamespaceMaker } from '../user-namespace.ts';
 
@@ -106,8 +107,8 @@ export class ProcessReader {
   stopped(pid: number): Result<{ readonly now: boolean; readonly again: boolean }, Unread> {
     const read = this.#whole(`${pid}/status`);
     if (!read.ok) return read;
-    const state = /^State:\t(\w)/m.exec(read.value)?.[1] ?? '';
-    const pending = /^ShdPnd:\t([0-9a-f]+)/m.exec(read.value)?.[1] ?? '0';
+    const state = statusState(read.value);
+    const pending = statusValue(read.value, 'ShdPnd') ?? '0';
     const again = (BigInt(`0x${pending}`) & (1n << (SIGSTOP - 1n))) !== 0n;
     return ok({ now: state === 'T' || state === 't', again });
   }
