@@ -10,7 +10,7 @@ import { answerTop } from './answers/top.ts';
 import { answerSeries, answerUsage } from './answers/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from './log.ts';
-import { isAdministrator, mayChange, type Viewer } from './viewer.ts';
+import { askerOf, isAdministrator, mayChange, type Viewer } from './viewer.ts';
 
 export interface Api {
   readonly fetch: (
@@ -49,7 +49,9 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
       using _turn = await inFlight.enter(viewer);
       const query = new QueryReader(new URL(asked.req.url).searchParams);
       const accept = asked.req.header('accept');
-      return await answer({ agent: agent(), viewer, query, accept });
+      const context = agent();
+      const history = context.history.askedBy(askerOf(viewer), asked.req.raw.signal);
+      return await answer({ agent: context, viewer, history, query, accept });
     } catch (error) {
       return refused(error, log);
     }
@@ -79,10 +81,15 @@ async function answerStatus({ agent, viewer, query }: Question): Promise<StatusA
 }
 
 function refused(error: unknown, log: Log): Response {
-  if (error instanceof Refusal) return problem(error.status, error.message);
+  if (error instanceof Refusal) {
+    return problem(error.status, error.message, error.retryAfterSeconds);
+  }
   const text = error instanceof Error ? error.message : String(error);
   log.error(`Cannot answer a request, which is a defect of Bulkhead: ${text}`);
   return problem(500, 'This is a defect of Bulkhead; its log says more');
 }
 
-const problem = (status: number, error: string) => Response.json({ error }, { status });
+function problem(status: number, error: string, retryAfterSeconds?: number): Response {
+  const after = retryAfterSeconds === undefined ? {} : { 'retry-after': `${retryAfterSeconds}` };
+  return Response.json({ error }, { status, headers: after });
+}

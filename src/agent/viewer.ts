@@ -2,6 +2,7 @@
  * Who asks, and what that one may see: root everything, a reseller itself and its tenants, a
  * tenant itself. The command lines of a tenant are for root and the tenant alone.
  */
+import type { Asker } from '../store/history.ts';
 import { resellerMember, tenantMember } from '../usage/member.ts';
 import type { Membership } from './membership.ts';
 import type { Entry, Roster } from './roster.ts';
@@ -11,6 +12,10 @@ export type Viewer = { readonly kind: 'uid'; readonly uid: number } | { readonly
 
 export const isAdministrator = (viewer: Viewer): boolean =>
   viewer.kind === 'token' || viewer.uid === 0;
+
+/** Whose turn a question to the history takes. */
+export const askerOf = (viewer: Viewer): Asker =>
+  viewer.kind === 'token' || viewer.uid === 0 ? 'administrator' : viewer.uid;
 
 export const mayChange = (viewer: Viewer): boolean => viewer.kind === 'uid' && viewer.uid === 0;
 

@@ -68,5 +68,12 @@ export type QueryName = keyof Queries;
 export type QueryOf<Name extends QueryName> = Queries[Name]['query'];
 export type AnswerOf<Name extends QueryName> = Queries[Name]['answer'];
 
+/** Why there is no answer. */
+export interface HistoryFailure {
+  readonly text: string;
+  /** Where it is there for others at the moment, or for oneself as far as one's share goes. */
+  readonly retryAfterSeconds?: number;
+}
+
 export const mostPoints = 10_000;
 export const mostFractions = 16;

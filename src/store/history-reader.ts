@@ -2,7 +2,8 @@
  * Questions to the history, on a read-only connection of its own to `metrics.db`.
  *
  * They run for as long as they need, so the agent asks through `History`, which has a thread for it.
- * Memory is bounded: 8 KiB a member in groups of 2,000, one metric at a time, whatever the period.
+ * Memory is bounded: 8 KiB a member and metric, 2,000 of those at a time, whatever the period. Of few
+ * members many metrics are read in one pass.
  */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -10,7 +11,8 @@ import { quoted } from '../host/errno.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { isReseller, type Member } from '../usage/member.ts';
 import type { MetricKey } from '../usage/metrics.ts';
-import { decodeHourColumn, peakOf } from './hour-row.ts';
+import { Distributions, type Found } from './distributions.ts';
+import { peakOf } from './hour-row.ts';
 import {
   mostFractions,
   mostPoints,
@@ -28,14 +30,13 @@ import { metricsFile, quotedName } from './metrics-schema.ts';
 import { Recording } from './recording.ts';
 import { sampleValues } from './sample-code.ts';
 import { seriesOf } from './series.ts';
-import { findSource, hoursOf, ticksOf, type Source } from './source.ts';
+import { findSource, hoursOf, type Source } from './source.ts';
 import { describeSqlite, isDamage } from './sqlite-error.ts';
-import { Refinement, Tally, type Slots } from './tally.ts';
-import { ColumnDecoder, decodeNumbers } from './tick-row.ts';
+import { TickColumns, type Slots } from './tick-columns.ts';
 
 const membersAtOnce = 2_000;
-/** Of so few, what was read is kept for the second pass; of many it would not fit. */
-const fewMembers = 64;
+/** A slot is a member and metric. More of them would not fit into the processor's cache. */
+const slotsAtOnce = 256;
 const busyMilliseconds = 1_000;
 
 export interface ReadFailure {
@@ -53,7 +54,6 @@ interface Connection {
 
 export class HistoryReader implements Disposable {
   readonly #path: string;
-  readonly #decoder = new ColumnDecoder();
   readonly #recording = new Recording();
   #connection: Connection | undefined;
 
@@ -66,10 +66,10 @@ export class HistoryReader implements Disposable {
     return this.#read(query, (db) => {
       const source = findSource(db, query);
       const rows = new Map<Member, Partial<Record<MetricKey, Distribution>>>();
-      for (const group of groupsOf(membersIn(db, query.members))) {
-        for (const metric of query.metrics) {
-          const found = this.#distribution(db, source, metric, group, [0.95]);
-          for (const { member, average, max, quantiles } of found) {
+      for (const group of chunksOf(membersIn(db, query.members), membersAtOnce)) {
+        for (const metrics of chunksOf(query.metrics, columnsAtOnce(group))) {
+          const found = this.#distribution(db, source, metrics, group, [0.95]);
+          for (const { member, metric, average, max, quantiles } of found) {
             const row = rows.get(member) ?? {};
             row[metric] = { average, p95: quantiles[0] ?? 0, max };
             rows.set(member, row);
@@ -91,8 +91,8 @@ export class HistoryReader implements Disposable {
     return this.#read(query, (db) => {
       const source = findSource(db, query);
       return new Map(
-        groupsOf(membersIn(db, query.members)).flatMap((group) =>
-          this.#distribution(db, source, metric, group, fractions).map(
+        chunksOf(membersIn(db, query.members), membersAtOnce).flatMap((group) =>
+          this.#distribution(db, source, [metric], group, fractions).map(
             ({ member, quantiles }) => [member, quantiles] as const,
           ),
         ),
@@ -125,13 +125,11 @@ export class HistoryReader implements Disposable {
       const { slots } = slotsOf(
         membersIn(db, undefined).filter(({ member }) => !isReseller(member)),
       );
-      for (const [, , count, members, bytes] of ticksOf(db, source, column)) {
-        const numbers = decodeNumbers(members, count);
-        const codes = this.#decoder.decode(bytes, numbers.length);
+      for (const tick of new TickColumns([column], slots).over(db, source)) {
+        const codes = tick.codes(0);
         let total = 0;
-        for (let index = 0; index < numbers.length; index++) {
-          if ((slots[numbers[index] ?? 0] ?? -1) >= 0)
-            total += sampleValues[codes[index] ?? 0] ?? 0;
+        for (let each = 0; each < tick.present; each++) {
+          total += sampleValues[codes[each] ?? 0] ?? 0;
         }
         peak = Math.max(peak, total);
       }
@@ -152,58 +150,12 @@ export class HistoryReader implements Disposable {
   #distribution(
     db: DatabaseSync,
     source: Source,
-    metric: MetricKey,
+    metrics: readonly MetricKey[],
     group: readonly Known[],
     fractions: readonly number[],
   ): readonly Found[] {
-    const column = quotedName(metric);
-    const { slots, members } = slotsOf(group);
-    const tally = new Tally(members.length);
-    for (const [, , count, numbers, bytes] of hoursOf(db, source, column)) {
-      const hour = bytes === null ? undefined : decodeHourColumn(bytes, count);
-      if (hour !== undefined) tally.addHour(slots, decodeNumbers(numbers, count), hour);
-    }
-    const isFew = source.detail === 'ticks' && members.length <= fewMembers;
-    const recording = isFew ? this.#recording : undefined;
-    recording?.begin();
-    this.#eachTick(db, source, column, (numbers, codes, seconds) => {
-      tally.addTick(slots, numbers, codes, seconds);
-      if (recording?.isWhole === true) recording.addTick(slots, numbers, codes, seconds);
-    });
-    const total = source.measuredSeconds;
-    const places = members.flatMap((_, slot) =>
-      fractions.map((fraction) => tally.place(slot, fraction, total)),
-    );
-    const refinement = new Refinement(places, fractions.length);
-    const refined = source.detail === 'ticks' ? refinement : undefined;
-    if (refined?.isNeeded === true && recording?.isWhole === true) {
-      recording.replay((slot, code, seconds) => refined.add(slot, code, seconds));
-    } else if (refined?.isNeeded === true) {
-      this.#eachTick(db, source, column, (numbers, codes, seconds) => {
-        refined.addTick(slots, numbers, codes, seconds);
-      });
-    }
-    return members.flatMap((member, slot) => {
-      if (tally.maxima[slot] === 0) return [];
-      const quantiles = fractions.map((_, index) => {
-        const at = slot * fractions.length + index;
-        return refined?.value(at) ?? tally.middle(slot, places[at] ?? { bin: -1, left: 0 });
-      });
-      const average = (tally.sums[slot] ?? 0) / total;
-      return [{ member, average, max: tally.maximum(slot), quantiles }];
-    });
-  }
-
-  #eachTick(
-    db: DatabaseSync,
-    source: Source,
-    column: string,
-    visit: (numbers: Uint16Array | Uint32Array, codes: Uint16Array, seconds: number) => void,
-  ): void {
-    for (const [, seconds, count, members, bytes] of ticksOf(db, source, column)) {
-      const numbers = decodeNumbers(members, count);
-      visit(numbers, this.#decoder.decode(bytes, numbers.length), seconds);
-    }
+    const subject = { ...slotsOf(group), metrics };
+    return new Distributions(db, source, subject, this.#recording).find(fractions);
   }
 
   /** Everything that one question reads is of one moment. */
@@ -248,13 +200,6 @@ interface Known {
   readonly member: Member;
 }
 
-interface Found {
-  readonly member: Member;
-  readonly average: number;
-  readonly max: number;
-  readonly quantiles: readonly number[];
-}
-
 function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): readonly Known[] {
   const only = wanted === undefined ? undefined : new Set(wanted);
   return db
@@ -264,13 +209,16 @@ function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): rea
     .filter(({ member }) => only?.has(member) ?? true);
 }
 
-function groupsOf(members: readonly Known[]): readonly (readonly Known[])[] {
-  const groups: Known[][] = [];
-  for (let begin = 0; begin < members.length; begin += membersAtOnce) {
-    groups.push(members.slice(begin, begin + membersAtOnce));
+function chunksOf<T>(all: readonly T[], most: number): readonly (readonly T[])[] {
+  const chunks: T[][] = [];
+  for (let begin = 0; begin < all.length; begin += most) {
+    chunks.push(all.slice(begin, begin + most));
   }
-  return groups;
+  return chunks;
 }
+
+const columnsAtOnce = (group: readonly Known[]) =>
+  Math.max(1, Math.floor(slotsAtOnce / group.length));
 
 function slotsOf(group: readonly Known[]): {
   readonly slots: Slots;

@@ -4,7 +4,7 @@
  *
  * A sample is a slot and a code in 32 bits. At most 8 MiB; what does not fit is read again.
  */
-import type { Slots } from './tally.ts';
+import type { TickColumns } from './tick-columns.ts';
 
 const mostSamples = 2 ** 21;
 const codeBits = 16;
@@ -30,20 +30,19 @@ export class Recording {
     this.#isWhole = true;
   }
 
-  addTick(
-    slots: Slots,
-    numbers: Uint16Array | Uint32Array,
-    codes: Uint16Array,
-    seconds: number,
-  ): void {
-    for (let index = 0; index < numbers.length; index++) {
-      const code = codes[index] ?? 0;
+  /** The codes of a column; `offset`: of its slots. */
+  add({ slots, present }: TickColumns, codes: Uint16Array, offset: number): void {
+    for (let each = 0; each < present && this.#isWhole; each++) {
+      const code = codes[each] ?? 0;
       if (code === 0) continue;
-      const slot = slots[numbers[index] ?? 0] ?? -1;
-      if (slot < 0) continue;
       if (this.#length === this.#samples.length) this.#grow();
-      this.#samples[this.#length++] = (slot << codeBits) | code;
+      this.#samples[this.#length++] = ((offset + (slots[each] ?? 0)) << codeBits) | code;
     }
+  }
+
+  /** What was added since the last one is of one tick. */
+  endTick(seconds: number): void {
+    if (!this.#isWhole) return;
     this.#ends.push(this.#length);
     this.#seconds.push(seconds);
   }

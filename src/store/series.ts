@@ -4,8 +4,9 @@ import { decodeHourColumn } from './hour-row.ts';
 import type { Series, SeriesQuery } from './history-query.ts';
 import { hourMilliseconds, quotedName } from './metrics-schema.ts';
 import { sampleValues } from './sample-code.ts';
-import { hoursOf, ticksOf, type Source } from './source.ts';
-import { ColumnDecoder, decodeNumbers } from './tick-row.ts';
+import { hoursOf, type Source } from './source.ts';
+import { TickColumns } from './tick-columns.ts';
+import { decodeNumbers } from './tick-row.ts';
 
 /** `number`: of the member in the registry; absent for one that was never busy. */
 export function seriesOf(
@@ -21,11 +22,11 @@ export function seriesOf(
     const sums = bytes === null || index < 0 ? undefined : decodeHourColumn(bytes, count)?.sums;
     parts.spread(hour, hour + hourMilliseconds, seconds, sums?.[index] ?? 0);
   }
-  const decoder = new ColumnDecoder();
-  for (const [at, seconds, count, members, bytes] of ticksOf(db, source, column, true)) {
-    const index = indexOf(members, count, number);
-    const code = bytes === null || index < 0 ? 0 : (decoder.decode(bytes, count)[index] ?? 0);
-    parts.add(at, seconds, (sampleValues[code] ?? 0) * seconds);
+  const slots = new Int32Array((number ?? 0) + 1).fill(-1);
+  if (number !== undefined) slots[number] = 0;
+  for (const tick of new TickColumns([column], slots).over(db, source, true)) {
+    const code = tick.present === 0 ? 0 : (tick.codes(0)[0] ?? 0);
+    parts.add(tick.at, tick.seconds, (sampleValues[code] ?? 0) * tick.seconds);
   }
   return parts.averages();
 }

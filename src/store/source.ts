@@ -82,25 +82,33 @@ function secondsOfTicks(
   );
 }
 
-/** One tick with one column: `[at, seconds, count, members, column]`. */
+/**
+ * One tick: `[at, seconds, count, bytes, length, length…]`. The bytes are those of its members and of
+ * the columns, one behind the other; so are the lengths.
+ */
 export type TickSample = readonly [
   at: number,
   seconds: number,
   count: number,
-  members: Uint8Array | null,
-  column: Uint8Array | null,
+  bytes: Uint8Array,
+  ...lengths: number[],
 ];
 
-/** The ticks of a source, with a column that is not all zero unless `withIdle`. */
+/** The ticks of a source, without those in which all of the columns are zero unless `withIdle`. */
 export function* ticksOf(
   db: DatabaseSync,
   source: Source,
-  column: string,
-  withIdle = false,
+  columns: readonly string[],
+  withIdle: boolean,
 ): Generator<TickSample> {
+  const parts = ['members', ...columns];
+  // SQLite joins bytes as text, whatever they are, and gives them back as they were.
+  const bytes = parts.map((part) => `coalesce(${part}, x'')`).join(' || ');
+  const lengths = parts.map((part) => `coalesce(length(${part}), 0)`).join(', ');
+  const used = columns.map((column) => `${column} IS NOT NULL`).join(' OR ');
   const statement = db.prepare(
-    `SELECT at, seconds, count, members, ${column} FROM ticks
-     WHERE at > ? AND at <= ? AND id BETWEEN ? AND ? ${withIdle ? '' : `AND ${column} IS NOT NULL`}
+    `SELECT at, seconds, count, CAST(${bytes} AS BLOB), ${lengths} FROM ticks
+     WHERE at > ? AND at <= ? AND id BETWEEN ? AND ? ${withIdle ? '' : `AND (${used})`}
      ORDER BY at`,
     { returnArrays: true },
   );

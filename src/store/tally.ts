@@ -9,9 +9,7 @@
  */
 import type { HourColumn } from './hour-row.ts';
 import { binCount, binShift, binValue, codesInBin, sampleValues } from './sample-code.ts';
-
-/** Who is not asked about has slot -1. */
-export type Slots = Int32Array;
+import type { Slots, TickColumns } from './tick-columns.ts';
 
 /** In sums of seconds, what is less than this is rounding. */
 const tinySeconds = 1e-6;
@@ -29,19 +27,14 @@ export class Tally {
     this.#busy = new Float64Array(members);
   }
 
-  addTick(
-    slots: Slots,
-    numbers: Uint16Array | Uint32Array,
-    codes: Uint16Array,
-    seconds: number,
-  ): void {
+  /** The codes of a column of one tick; `offset`: of its slots. */
+  addTick({ slots, present, seconds }: TickColumns, codes: Uint16Array, offset: number): void {
     const { sums, maxima } = this;
     const cells = this.#cells;
-    for (let index = 0; index < numbers.length; index++) {
-      const code = codes[index] ?? 0;
+    for (let each = 0; each < present; each++) {
+      const code = codes[each] ?? 0;
       if (code === 0) continue;
-      const slot = slots[numbers[index] ?? 0] ?? -1;
-      if (slot < 0) continue;
+      const slot = offset + (slots[each] ?? 0);
       sums[slot] = (sums[slot] ?? 0) + (sampleValues[code] ?? 0) * seconds;
       if (code > (maxima[slot] ?? 0)) maxima[slot] = code;
       const cell = slot * binCount + (code >> binShift);
@@ -49,13 +42,20 @@ export class Tally {
     }
   }
 
-  addHour(slots: Slots, numbers: Uint16Array | Uint32Array, column: HourColumn): void {
+  /** `offset`: of the slots. */
+  addHour(
+    slots: Slots,
+    numbers: Uint16Array | Uint32Array,
+    column: HourColumn,
+    offset: number,
+  ): void {
     let next = 0;
     for (let index = 0; index < numbers.length; index++) {
       const begin = next;
       next += column.entries[index] ?? 0;
-      const slot = slots[numbers[index] ?? 0] ?? -1;
-      if (slot < 0) continue;
+      const own = slots[numbers[index] ?? 0] ?? -1;
+      if (own < 0) continue;
+      const slot = offset + own;
       this.sums[slot] = (this.sums[slot] ?? 0) + (column.sums[index] ?? 0);
       this.maxima[slot] = Math.max(this.maxima[slot] ?? 0, column.maxima[index] ?? 0);
       this.#addBins(slot, column, begin, next);
@@ -131,17 +131,10 @@ export class Refinement {
     return this.#places.some(({ bin }) => bin >= 0);
   }
 
-  addTick(
-    slots: Slots,
-    numbers: Uint16Array | Uint32Array,
-    codes: Uint16Array,
-    seconds: number,
-  ): void {
-    for (let index = 0; index < numbers.length; index++) {
-      const code = codes[index] ?? 0;
-      if (code === 0) continue;
-      const slot = slots[numbers[index] ?? 0] ?? -1;
-      if (slot >= 0) this.add(slot, code, seconds);
+  addTick({ slots, present, seconds }: TickColumns, codes: Uint16Array, offset: number): void {
+    for (let each = 0; each < present; each++) {
+      const code = codes[each] ?? 0;
+      if (code !== 0) this.add(offset + (slots[each] ?? 0), code, seconds);
     }
   }
 

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { request, type IncomingHttpHeaders } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { releaseAll } from '../../src/agent/life.ts';
 import { socketOf } from '../../src/agent/client.ts';
@@ -15,6 +15,7 @@ export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url))
 export interface Reply {
   readonly status: number;
   readonly text: string;
+  readonly headers: IncomingHttpHeaders;
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
   readonly json: <T>() => T;
 }
@@ -69,7 +70,7 @@ export class RunningAgent {
   ask(path: string, uid = 0, method = 'GET'): Promise<Reply> {
     return new Promise((resolve) => {
       const failed = (error: Error) =>
-        resolve({ status: 0, text: error.message, json: () => ({}) as never });
+        resolve({ status: 0, text: error.message, headers: {}, json: () => ({}) as never });
       process.seteuid?.(uid);
       try {
         const sent = request(
@@ -79,7 +80,12 @@ export class RunningAgent {
             response.setEncoding('utf8');
             response.on('data', (chunk: string) => (text += chunk));
             response.on('end', () =>
-              resolve({ status: response.statusCode ?? 0, text, json: () => JSON.parse(text) }),
+              resolve({
+                status: response.statusCode ?? 0,
+                text,
+                headers: response.headers,
+                json: () => JSON.parse(text),
+              }),
             );
             response.on('error', failed);
           },

@@ -13,6 +13,8 @@ import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const period = { from: start, to: start + hour };
+/** Time limits are only against hanging here. */
+const patient = { mostMilliseconds: patienceMilliseconds, patienceMilliseconds };
 
 function filled(place: Place, ticks: number): MetricsStore {
   const store = new MetricsStore(place.directory);
@@ -38,7 +40,8 @@ describe('History', () => {
   test('answers all four questions', async () => {
     using place = new Place();
     using _store = filled(place, 10);
-    await using history = new History(place.directory);
+    await using all = new History(place.directory);
+    const history = all.askedBy('administrator');
     const usage = value(await history.usage({ ...period, metrics: ['cpu'] }));
     assert.deepEqual(usage.rows.get('u7')?.cpu, { average: 7, p95: 7, max: 7 });
     const fractions = [0.5, 1];
@@ -57,9 +60,9 @@ describe('History', () => {
   test('answers a flood as far as its queue goes, while ticks go on', async () => {
     using place = new Place();
     using store = filled(place, 600);
-    await using history = new History(place.directory);
+    await using history = new History(place.directory, patient);
     const questions = Array.from({ length: 200 }, () =>
-      history.usage({ ...period, metrics: ['cpu'] }),
+      history.askedBy('administrator').usage({ ...period, metrics: ['cpu'] }),
     );
     let ticks = 0;
     const flood = Promise.all(questions);
@@ -75,20 +78,91 @@ describe('History', () => {
     const answers = await flood;
     const refused = answers.filter(({ ok }) => !ok);
     assert.equal(answers.length - refused.length, 33);
-    assert.match(JSON.stringify(refused[0]), /32 questions are waiting already; ask again later/);
+    assert.match(
+      JSON.stringify(refused[0]),
+      /32 questions .*are waiting already; ask again in 1 s/,
+    );
     assert.ok(ticks > 1);
-    value(await history.usage({ ...period, metrics: ['cpu'] }));
+    value(await history.askedBy('administrator').usage({ ...period, metrics: ['cpu'] }));
+  });
+
+  test('answers an administrator and a quiet tenant while others ask without end', async () => {
+    using place = new Place();
+    using _store = filled(place, 600);
+    await using history = new History(place.directory, patient);
+    const state = { isOver: false, answered: 0, refused: 0 };
+    const attack = async (uid: number) => {
+      while (!state.isOver) {
+        const members: readonly Member[] = [`u${uid % 300}`];
+        const query = { ...period, members, metrics: metricKeys };
+        const { ok } = await history.askedBy(uid).usage(query);
+        if (ok) state.answered++;
+        else state.refused++;
+        await pause(1);
+      }
+    };
+    const attacks = Array.from({ length: 60 }, (_, index) => attack(1_000 + (index % 20)));
+    for (let asked = 0; asked < 10; asked++) {
+      value(await history.askedBy('administrator').usage({ ...period, metrics: ['cpu'] }));
+    }
+    value(
+      await history.askedBy(2_000).series({ ...period, metric: 'cpu', member: 'u3', points: 2 }),
+    );
+    await until(() => state.answered > 0 && state.refused > 0);
+    state.isOver = true;
+    await Promise.all(attacks);
+  });
+
+  test('refuses who asks for more than its own, with a time to come back', async () => {
+    using place = new Place();
+    using _store = filled(place, 10);
+    await using history = new History(place.directory, patient);
+    const ask = () => history.askedBy(1_001).peakTotal({ ...period, metric: 'cpu' });
+    const answers = await Promise.all([ask(), ask(), ask(), ask()]);
+    assert.deepEqual(
+      answers.map(({ ok }) => ok),
+      [true, true, true, false],
+    );
+    const [, , , refused] = answers;
+    assert.ok(refused?.ok === false);
+    assert.match(
+      refused.error.text,
+      /2 questions of yours are waiting already; ask again in \d+ s/,
+    );
+    assert.ok((refused.error.retryAfterSeconds ?? 0) >= 1);
+  });
+
+  test('lets go of a question for which nobody waits, and of one that waits too long', async () => {
+    using place = new Place();
+    using _store = filled(place, 10);
+    const query = { ...period, metric: 'cpu' } as const;
+    await using history = new History(place.directory, { ...patient, patienceMilliseconds: 1 });
+    const gone = new AbortController();
+    const first = history.askedBy(1_001).peakTotal(query);
+    const second = history.askedBy(1_001, gone.signal).peakTotal(query);
+    gone.abort();
+    assert.match(JSON.stringify(await second), /nobody waits/);
+    const third = await history.askedBy(1_002, gone.signal).peakTotal(query);
+    assert.match(JSON.stringify(third), /nobody waits/);
+    // The thread takes longer than that to start.
+    const late = await history.askedBy(1_001).peakTotal(query);
+    assert.match(JSON.stringify(late), /has waited for 0.001 s, since tenants have 25 % of a core/);
+    value(await first);
   });
 
   test('ends its thread when nobody asks, and starts another', async () => {
     using place = new Place();
     using _store = filled(place, 10);
-    await using history = new History(place.directory, { idleMilliseconds: 50 });
-    assert.equal(history.isRunning, false);
-    value(await history.peakTotal({ ...period, metric: 'cpu' }));
-    await until(() => !history.isRunning);
-    value(await history.peakTotal({ ...period, metric: 'cpu' }));
-    assert.equal(history.isRunning, true);
+    for (const asker of ['administrator', 1_001] as const) {
+      await using history = new History(place.directory, { ...patient, idleMilliseconds: 50 });
+      const ask = () => history.askedBy(asker).peakTotal({ ...period, metric: 'cpu' });
+      assert.equal(history.isRunning, false);
+      value(await ask());
+      await until(() => !history.isRunning);
+      const answer = ask();
+      assert.equal(history.isRunning, true);
+      value(await answer);
+    }
   });
 
   test('gives up a question that takes too long, and answers the next', async () => {
@@ -96,26 +170,30 @@ describe('History', () => {
     using _store = filled(place, 3_000);
     const history = new History(place.directory, { mostMilliseconds: 1 });
     try {
-      const answer = await history.usage({ ...period, metrics: metricKeys });
+      const answer = await history
+        .askedBy('administrator')
+        .usage({ ...period, metrics: metricKeys });
       assert.match(
-        answer.ok ? '' : answer.error,
+        answer.ok ? '' : answer.error.text,
         /took longer than 0.001 s; ask about a shorter period/,
       );
     } finally {
       await history[Symbol.asyncDispose]();
     }
-    await using patient = new History(place.directory, { mostMilliseconds: patienceMilliseconds });
-    value(await patient.usage({ ...period, metrics: metricKeys }));
+    await using another = new History(place.directory, patient);
+    value(await another.askedBy('administrator').usage({ ...period, metrics: metricKeys }));
   });
 
   test('answers what waits with a failure when it is closed', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     const history = new History(place.directory);
-    const questions = [1, 2, 3].map(() => history.peakTotal({ ...period, metric: 'cpu' }));
+    const query = { ...period, metric: 'cpu' } as const;
+    const askers = ['administrator', 'administrator', 1_001, 1_001, 1_002] as const;
+    const questions = askers.map((asker) => history.askedBy(asker).peakTotal(query));
     await history[Symbol.asyncDispose]();
     for (const answer of await Promise.all(questions)) assert.equal(answer.ok, false);
-    assert.equal((await history.peakTotal({ ...period, metric: 'cpu' })).ok, false);
+    assert.equal((await history.askedBy('administrator').peakTotal(query)).ok, false);
   });
 
   test('tells of damage', async () => {
@@ -125,13 +203,17 @@ describe('History', () => {
     const damage: string[] = [];
     const onDamage = (reason: string) => void damage.push(reason);
     await using history = new History(place.directory, { onDamage });
-    const answer = await history.peakTotal({ ...period, metric: 'cpu' });
-    assert.match(answer.ok ? '' : answer.error, /^Cannot read the history ".*": it is damaged/);
+    const ask = () => history.askedBy('administrator').peakTotal({ ...period, metric: 'cpu' });
+    const answer = await ask();
+    assert.match(
+      answer.ok ? '' : answer.error.text,
+      /^Cannot read the history ".*": it is damaged/,
+    );
     assert.equal(damage.length, 1);
     using store = new MetricsStore(place.directory);
     assert.equal(store.setAsideDamaged(damage[0] ?? ''), undefined);
     store.add(tickOf(start + 1_000, { u1: { cpu: 2 } }));
-    assert.equal(value(await history.peakTotal({ ...period, metric: 'cpu' })), 2);
+    assert.equal(value(await ask()), 2);
   });
 
   test('keeps no process alive, and works as it is built', () => {
@@ -150,8 +232,9 @@ describe('History', () => {
     const program = `
         import { History } from '${dist}/store/history.js';
         const history = new History('${place.directory}');
-        const answer = await history.peakTotal({ from: 0, to: ${start + hour}, metric: 'cpu' });
-        console.log(answer.ok ? answer.value : answer.error);`;
+        const query = { from: 0, to: ${start + hour}, metric: 'cpu' };
+        const answer = await history.askedBy(1001).peakTotal(query);
+        console.log(answer.ok ? answer.value : answer.error.text);`;
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
       encoding: 'utf8',
       timeout: patienceMilliseconds,

@@ -173,7 +173,7 @@ describe('MetricsStore', () => {
     const members = Array.from({ length: 1_000 }, (_, index): Member => `u${1_000 + index}`);
     const busy = Object.fromEntries(metricKeys.map((key) => [key, 1]));
     const columns = tickOf(0, Object.fromEntries(members.map((each) => [each, busy]))).columns;
-    const mostBytes = 12 * 2 ** 20;
+    const mostBytes = 16 * 2 ** 20;
     let largest = 0;
     for (let tick = 1; tick <= 1_500; tick++) {
       const at = start + tick * 30_000;
@@ -265,6 +265,51 @@ describe('HistoryReader', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('finds all metrics of each member, whether dense, sparse or in wide numbers', () => {
+    using place = new Place();
+    const random = mulberry(7);
+    const members = Array.from({ length: 70 }, (_, index): Member => `u${index}`);
+    const ticks = Array.from({ length: 60 }, (_, number): Tick => {
+      const present = members.filter(() => random() < 0.7);
+      const columns = emptyColumns(present.length);
+      for (const [place, key] of metricKeys.entries()) {
+        const share = [1, 0.9, 0.3, 0.05, 0][place % 5] ?? 0;
+        for (let index = 0; index < present.length; index++) {
+          if (random() < share) columns[key][index] = Math.ceil(random() * 1_000);
+        }
+      }
+      return { at: start + (number + 1) * 1_000, seconds: 1, members: present, columns };
+    });
+    const first = new MetricsStore(place.directory);
+    assert.equal(first.add(tickOf(start - 1_000, { u0: { cpu: 1 } })), undefined);
+    first[Symbol.dispose]();
+    const db = new DatabaseSync(`${place.directory}/metrics.db`);
+    db.exec("INSERT INTO members VALUES (70000, 'u69', 0)");
+    db.close();
+    using store = new MetricsStore(place.directory);
+    for (const tick of ticks) assert.equal(store.add(tick), undefined);
+    using reader = new HistoryReader(place.directory);
+    const query = { from: start, to: start + hour, metrics: metricKeys };
+    const together = value(reader.usage(query)).rows;
+    const few = value(reader.usage({ ...query, members: members.slice(60) })).rows;
+    for (const member of members) {
+      const alone = value(reader.usage({ ...query, members: [member] })).rows.get(member);
+      assert.deepEqual(alone, together.get(member));
+      if (few.has(member)) assert.deepEqual(few.get(member), alone);
+      for (const key of metricKeys) {
+        const own = ticks.map(({ members: present, columns }) => {
+          const index = present.indexOf(member);
+          return index < 0 ? 0 : (columns[key][index] ?? 0);
+        });
+        assert.equal(alone?.[key]?.max, Math.max(...own));
+        near(alone?.[key]?.average ?? 0, own.reduce((sum, each) => sum + each, 0) / 60, 1e-6);
+        const point = { from: start, to: start + 60_000, member, metric: key, points: 60 };
+        assert.deepEqual(value(reader.series(point)), own);
+      }
+    }
+    assert.equal(few.size, 10);
   });
 
   test('finds the same quantiles where there are too many samples to keep', () => {

@@ -30,13 +30,13 @@ interface Measured {
 }
 
 export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
-  const { agent, query, viewer } = question;
+  const { agent, history, query, viewer } = question;
   const { from, to } = query.period(Date.now(), week);
   const period = { from, to };
   const entries = askedEntries(question).filter((each) => each.who.kind === 'tenant');
   const parts = visibleParts(question, entries, period);
   const measured = await readSeen(question, parts);
-  const usage = await agent.history.usage({ ...period, metrics: ['cpu'], members: [] });
+  const usage = await history.usage({ ...period, metrics: ['cpu'], members: [] });
   const hits = new Hits(
     new Map(parts.flatMap((part) => [...orRefuse(agent.events.faultCounts(part))])),
     new Map(parts.flatMap((part) => [...orRefuse(agent.events.hitValues(part))])),
@@ -54,14 +54,17 @@ export async function answerAdvise(question: Question): Promise<AdviseAnswer> {
   };
 }
 
-async function readSeen({ agent }: Question, parts: readonly Part[]): Promise<readonly Measured[]> {
+async function readSeen(
+  { history }: Question,
+  parts: readonly Part[],
+): Promise<readonly Measured[]> {
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
     const seen = new Map<Member, Seen>();
     for (const part of parts) {
       // Peaks are absent from what an older version has written; samples never are.
       for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
-        const found = await agent.history.quantiles({ ...part, metric: key, fractions: [0.99, 1] });
+        const found = await history.quantiles({ ...part, metric: key, fractions: [0.99, 1] });
         for (const [member, [p99 = 0, max = 0]] of orRefuse(found)) {
           const before = seen.get(member) ?? nothingSeen;
           seen.set(member, { p99: Math.max(before.p99, p99), max: Math.max(before.max, max) });
@@ -182,7 +185,7 @@ const ownValue = ({ source }: Entry, limit: LimitKey) =>
 
 /** What is promised to all together beside what the host has. */
 async function hostOf(
-  { agent }: Question,
+  { agent, history }: Question,
   period: { readonly from: number; readonly to: number },
 ): Promise<AdviseAnswer['host']> {
   const available: readonly (readonly [LimitKey, MetricKey, number])[] = [
@@ -194,7 +197,7 @@ async function hostOf(
   for (const [limit, metric, amount] of available) {
     const limited = tenants.flatMap((each) => each.limits[limit] ?? []);
     const promised = limited.reduce((sum, each) => sum + each, 0);
-    const peak = await agent.history.peakTotal({ ...period, metric });
+    const peak = await history.peakTotal({ ...period, metric });
     rows.push({
       limit,
       promised: printLimit(limit, promised),

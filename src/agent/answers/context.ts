@@ -2,7 +2,8 @@
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/event-store.ts';
-import type { History } from '../../store/history.ts';
+import type { HistoryFailure } from '../../store/history-query.ts';
+import type { History, HistoryView } from '../../store/history.ts';
 import type { Result } from '../../units/result.ts';
 import type { Live } from '../live.ts';
 import type { Membership } from '../membership.ts';
@@ -30,6 +31,8 @@ export interface AgentContext {
 export interface Question {
   readonly agent: AgentContext;
   readonly viewer: Viewer;
+  /** As the one who asks is answered. */
+  readonly history: HistoryView;
   readonly query: QueryReader;
   /** What the one who asks would like to get. */
   readonly accept: string | undefined;
@@ -38,17 +41,21 @@ export interface Question {
 /** An expected failure of a request. */
 export class Refusal extends Error {
   readonly status: 400 | 403 | 404 | 429 | 503;
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: Refusal['status'], message: string) {
+  constructor(status: Refusal['status'], message: string, retryAfterSeconds?: number) {
     super(message);
     this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
 /** What a store answers, or a refusal with its words. */
-export function orRefuse<T>(result: Result<T>): T {
+export function orRefuse<T>(result: Result<T, string | HistoryFailure>): T {
   if (result.ok) return result.value;
-  throw new Refusal(503, result.error);
+  const { error } = result;
+  if (typeof error === 'string') throw new Refusal(503, error);
+  throw new Refusal(503, error.text, error.retryAfterSeconds);
 }
 
 const mostNames = 2000;

@@ -9,7 +9,7 @@ import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.t
 const mostPoints = 1000;
 
 export async function answerUsage(question: Question): Promise<UsageAnswer> {
-  const { agent, query } = question;
+  const { agent, history, query } = question;
   const { from, to } = query.period(Date.now());
   const entries = askedEntries(question);
   const asked = askedMetrics(question);
@@ -18,7 +18,7 @@ export async function answerUsage(question: Question): Promise<UsageAnswer> {
   let detail: UsageAnswer['detail'] = 'ticks';
   let measuredSeconds = 0;
   for (const part of visibleParts(question, entries, { from, to })) {
-    const found = orRefuse(await agent.history.usage({ ...part, metrics: withPeaks(asked) }));
+    const found = orRefuse(await history.usage({ ...part, metrics: withPeaks(asked) }));
     for (const [member, row] of found.rows) byMember.set(member, row);
     for (const [member, row] of orRefuse(agent.events.faultCounts(part))) faults.set(member, row);
     if (found.detail === 'hours') detail = 'hours';
@@ -78,7 +78,7 @@ export function measuredHere({ agent }: Question): readonly MetricKey[] {
 }
 
 export async function answerSeries(question: Question): Promise<SeriesAnswer> {
-  const { agent, query } = question;
+  const { history, query } = question;
   const { from, to } = query.period(Date.now());
   const entry = namedEntry(question, query.text('tenant') ?? '');
   const { who, limits } = entry;
@@ -89,7 +89,7 @@ export async function answerSeries(question: Question): Promise<SeriesAnswer> {
   const found =
     seen.points === 0
       ? []
-      : orRefuse(await agent.history.series({ ...seen, member: who.member, metric }));
+      : orRefuse(await history.series({ ...seen, member: who.member, metric }));
   const key = metrics[metric].limit;
   const limit = key === undefined ? undefined : limits[key];
   return {
