@@ -64,6 +64,31 @@ test('Connector believes the kernel alone', { skip }, () => {
   assert.ok(seen.includes(real.pid), "the kernel's own message was not seen");
 });
 
+test('Connector notices that the kernel reports to it no more', { skip }, () => {
+  const opened = Connector.open();
+  assert.ok(opened.ok);
+  using connector = opened.value;
+  assert.ok(connector.start().ok);
+  const heard = () => {
+    connector.probe();
+    let received;
+    do received = connector.receive(1_000, () => undefined);
+    while (received === 'more');
+    return received;
+  };
+  assert.equal(heard(), 'empty');
+  const ignore = Buffer.alloc(40);
+  ignore.writeUInt32LE(ignore.length, 0);
+  ignore.writeUInt16LE(3, 4);
+  for (const offset of [16, 20]) ignore.writeUInt32LE(1, offset);
+  ignore.writeUInt16LE(4, 32);
+  ignore.writeUInt32LE(2, 36);
+  assert.equal(sendTo(connector.fd, ignore, address(0, 0)), undefined);
+  assert.equal(heard(), 'deaf');
+  assert.ok(connector.start().ok);
+  assert.equal(heard(), 'empty');
+});
+
 test('Connector reports pid, uids and time of a change', { skip }, () => {
   const opened = Connector.open();
   assert.ok(opened.ok);

@@ -4,11 +4,10 @@
  */
 import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
-import { Halt, type HaltResult } from './halt.ts';
-import { HaltRecord } from './halt-record.ts';
+import type { HaltResult } from './halt.ts';
+import { Halting } from './halting.ts';
 import { PidClock } from './pid-clock.ts';
 import { Placer, type Outcome } from './placer.ts';
-import { ProcessReader } from './process-reader.ts';
 import {
   mostMissing,
   mostUnknown,
@@ -42,11 +41,6 @@ const sweepMilliseconds = 20;
 const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
 const scanMilliseconds = { told: 60_000, blind: 2_000, unsettled: 1_000, leastBetween: 100 };
-/** Tenants that are stopped together; more have to wait for the next time. */
-const suspectsMax = 256;
-/** To find out who is forking: as many glances at as many of the latest pids. */
-const glances = { count: 40, pids: 32 };
-const spareMilliseconds = { first: 1_000, max: 60_000 };
 const haltedMax = 100;
 const outrunScansMax = 5;
 
@@ -61,24 +55,14 @@ export class Loop {
   readonly #placer = new Placer(
     {
       missing: (group) => this.#isMissing(group),
-      seen: (pid, tenant, uid) => this.#halt?.seen(pid, tenant, uid),
-      outside: (_pid, tenant) => {
-        this.#halt?.outside(tenant);
-        if (this.#suspects.size < suspectsMax) this.#suspects.add(tenant);
-      },
+      seen: (pid, tenant, uid) => this.#halting.seen(pid, tenant, uid),
+      outside: (_pid, tenant) => this.#halting.outside(tenant),
     },
     { moves: true },
   );
   readonly #place = (pid: number) => this.#noted(this.#placer.place(pid));
   readonly #sweep = new Sweep(this.#clock, this.#place);
-  readonly #record: HaltRecord;
-  /** Tenants of whom a process was outside since the last time that nothing was left to look at. */
-  readonly #suspects = new Set<number>();
-  /** Those of whom a process changed its uid, and was gone before it could be looked at. */
-  readonly #lost = new Set<number>();
-  /** Tenants of whom nobody was outside when they were stopped: not for the same reason again before then. */
-  readonly #spared = new Map<number, { readonly until: number; readonly milliseconds: number }>();
-  #halt: Halt | undefined;
+  readonly #halting: Halting;
   /** Whether somebody forked faster than could be followed. */
   #outrun = false;
   #outrunScans = 0;
@@ -109,8 +93,7 @@ export class Loop {
   constructor(listen: () => Source, haltFile: string | undefined) {
     this.#listen = listen;
     this.#source = listen();
-    this.#record = new HaltRecord(haltFile);
-    this.#record.recover(new ProcessReader());
+    this.#halting = new Halting(this.#clock, haltFile);
   }
 
   /** Comes back when the supervisor is gone. */
@@ -130,7 +113,7 @@ export class Loop {
 
   /** Whoever was stopped goes on first. */
   #end(): void {
-    while (this.#halt !== undefined && this.#halt.step(pieceMilliseconds) === undefined);
+    while (this.#halting.pending) this.#halting.step(pieceMilliseconds);
   }
 
   get #busy(): boolean {
@@ -138,14 +121,12 @@ export class Loop {
   }
 
   get #isLooking(): boolean {
-    const pieces = [this.#scan, this.#halt];
-    return this.#sweep.pending || this.#outrun || pieces.some((each) => each !== undefined);
+    const isScanning = this.#scan !== undefined;
+    return isScanning || this.#halting.pending || this.#sweep.pending || this.#outrun;
   }
 
   #noted(outcome: Outcome): Outcome {
-    if (typeof outcome === 'string' || !('unknown' in outcome)) return outcome;
-    if (this.#unknownSince.size < mostUnknown) this.#unknownSince.add(outcome.unknown);
-    this.#scanWithin(scanMilliseconds.unsettled);
+    if (typeof outcome !== 'string' && 'unknown' in outcome) this.#isUnknown(outcome.unknown);
     return outcome;
   }
 
@@ -241,8 +222,7 @@ export class Loop {
     const tenant = this.#placer.tenantOf(ruid, euid);
     // A uid that says nothing may be one in a user namespace of a tenant's.
     if (tenant === undefined) return ruid !== 0 && this.#place(pid) !== 'other';
-    const outcome = this.#place(pid);
-    if (outcome === 'gone' && this.#lost.size < suspectsMax) this.#lost.add(tenant);
+    if (this.#place(pid) === 'gone') this.#halting.gone(tenant);
     return true;
   }
 
@@ -259,67 +239,32 @@ export class Loop {
     if (this.#sweep.pending && this.#sweep.step(sweepMilliseconds) === 'lapped') {
       this.#outrun = true;
     }
-    this.#advanceHalt();
-    if (this.#halt === undefined && this.#outrun) this.#catchUp();
-    if (this.#halt === undefined) this.#advanceScan();
-    if (this.#isLooking) return;
-    this.#suspects.clear();
-    this.#lost.clear();
-  }
-
-  #advanceHalt(): void {
-    const result = this.#halt?.step(pieceMilliseconds);
-    if (result === undefined) return;
-    this.#halt = undefined;
-    this.#noteHalt(result);
+    const halted = this.#halting.step(pieceMilliseconds);
+    if (halted !== undefined) this.#noteHalt(halted);
+    if (!this.#halting.pending && this.#outrun) this.#catchUp();
+    if (!this.#halting.pending) this.#advanceScan();
+    if (!this.#isLooking) this.#halting.settle();
   }
 
   #noteHalt({ tenants, moved, milliseconds, settled, problem }: HaltResult): void {
     if (this.#halted.length < haltedMax) {
       this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
     }
-    if (moved > 0) for (const tenant of tenants) this.#spared.delete(tenant);
-    else for (const tenant of tenants) this.#spare(tenant);
     if (settled) return;
     const who = tenants.slice(0, mostUnknown).join(', ');
     const why = problem ?? `Cannot keep up with the processes of ${who}: they are started too fast`;
-    this.#unknownSince.add(why);
-    this.#scanWithin(scanMilliseconds.unsettled);
+    this.#isUnknown(why);
   }
 
-  #spare(tenant: number): void {
-    const before = this.#spared.get(tenant)?.milliseconds ?? spareMilliseconds.first / 2;
-    const milliseconds = Math.min(before * 2, spareMilliseconds.max);
-    if (this.#spared.size >= suspectsMax) this.#spared.clear();
-    this.#spared.set(tenant, { until: performance.now() + milliseconds, milliseconds });
-  }
-
-  /** Somebody forks faster than can be followed: those who were seen outside are stopped. */
+  /** Somebody forks faster than can be followed. */
   #catchUp(): void {
     this.#outrun = false;
-    if (this.#suspects.size === 0) this.#glance();
-    const now = performance.now();
-    const lost = [...this.#lost].filter((each) => (this.#spared.get(each)?.until ?? 0) < now);
-    const tenants = new Set([...this.#suspects, ...lost].slice(0, suspectsMax));
-    this.#suspects.clear();
-    this.#lost.clear();
-    if (tenants.size === 0) {
-      this.#unknownSince.add(outrunReason);
-      return this.#scanWithin(scanMilliseconds.unsettled);
-    }
-    const parts = { placer: this.#placer, clock: this.#clock, record: this.#record };
-    this.#halt = new Halt(tenants, parts);
+    if (!this.#halting.begin(this.#placer, this.#place)) this.#isUnknown(outrunReason);
   }
 
-  /** Whoever forks without end has the latest pids. */
-  #glance(): void {
-    for (let count = 0; count < glances.count && this.#suspects.size === 0; count++) {
-      let pid = this.#clock.last();
-      for (let back = 0; back < glances.pids; back++) {
-        this.#place(pid);
-        pid = this.#clock.previous(pid);
-      }
-    }
+  #isUnknown(why: string): void {
+    if (this.#unknownSince.size < mostUnknown) this.#unknownSince.add(why);
+    this.#scanWithin(scanMilliseconds.unsettled);
   }
 
   #advanceScan(): void {
