@@ -273,8 +273,9 @@ export class Loop {
     if (found === undefined) return;
     this.#scan = undefined;
     this.#outside = found.outside;
-    const also = found.outrun ? [outrunReason] : [];
-    this.#unknown = [...new Set([...found.unknown, ...this.#unknownSince, ...also])];
+    // One that has come to its end knows of everybody, whatever was not known before.
+    const also = found.outrun ? [...this.#unknownSince, outrunReason] : [];
+    this.#unknown = [...found.unknown, ...also];
     this.#unknownSince.clear();
     this.#lookedAt = Date.now();
     this.#outrun ||= found.outrun;
