@@ -17,7 +17,7 @@ const stormMilliseconds = 1_000;
 const floodMilliseconds = 2_000;
 /** Who is outside so long after a storm stays there. */
 const settleMilliseconds = 2_000;
-const rounds = { quick: 3, full: 20 };
+const rounds = { quick: 3, full: 10 };
 const storms = [
   ['1 chain of fork and exit', '1'],
   ['16 chains', '16'],

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { longPatienceMilliseconds, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
 
@@ -17,11 +18,10 @@ const prepared = await prepareImage(log);
 if (!prepared.ok) log(`Skipping test/vm/attacks-io.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
-const minutes = (count: number) => count * 60_000;
 const uid = 64_501;
 const total = 4 * 2 ** 20;
 const tickSeconds = 2;
-const attackSeconds = 10;
+const attackSeconds = 6;
 const disk = '/dev/vdb';
 
 interface Kind {
@@ -67,7 +67,7 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'bulkhead-io-'));
   let guest: Guest;
   const shell = (command: string) =>
-    guest.succeed(`cd /opt/bulkhead && set -e; ${command}`, { timeoutMs: minutes(2) });
+    guest.succeed(`cd /opt/bulkhead && set -e; ${command}`, { timeoutMs: patienceMilliseconds });
 
   before(
     async () => {
@@ -82,7 +82,7 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
         input: `<bulkhead version="1"><agent interval="${tickSeconds}s"/><tenant uid="${uid}"><io total="4MiB/s"/></tenant></bulkhead>\n`,
       });
     },
-    { timeout: minutes(3) },
+    { timeout: longPatienceMilliseconds },
   );
   after(async () => {
     await guest[Symbol.asyncDispose]();
@@ -92,12 +92,12 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
   const group = `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 
   for (const { name, make, unmake } of kinds) {
-    test(`holds on ${name}`, { timeout: minutes(5) }, async (context) => {
+    test(`holds on ${name}`, { timeout: longPatienceMilliseconds }, async (context) => {
       const device = (await shell(`wipefs -aq ${disk}; ${make}`)).trim().split('\n').at(-1) ?? '';
       await shell(`mkfs.ext4 -q -F ${device}; mount ${device} /srv/tenant
         head -c 67108864 /dev/zero > /srv/tenant/file; chmod 666 /srv/tenant/file; sync`);
       await shell(`nohup ./bulkhead agent > /var/log/agent.log 2>&1 & echo $! > /run/agent-test.pid
-        for i in $(seq 300); do ./bulkhead verify > /dev/null 2>&1 && exit 0; sleep 0.2; done
+        for i in $(seq 3000); do ./bulkhead verify > /dev/null 2>&1 && exit 0; sleep 0.2; done
         cat /var/log/agent.log >&2; exit 1`);
       for (const period of [0, tickSeconds * 1000]) {
         const said = await shell(`begin=$(date +%s%N)
@@ -115,7 +115,7 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
       }
       await shell('./bulkhead verify');
       await shell(`kill $(cat /run/agent-test.pid)
-        for i in $(seq 300); do test -e /run/bulkhead/agent.lock || break; sleep 0.2; done
+        for i in $(seq 3000); do test -e /run/bulkhead/agent.lock || break; sleep 0.2; done
         ./bulkhead verify; ./bulkhead release; umount /srv/tenant; ${unmake}`);
     });
   }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
 import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { longPatienceMilliseconds, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
 
@@ -18,7 +19,6 @@ const prepared = await prepareImage(log);
 if (!prepared.ok) log(`Skipping test/vm/attacks-quota.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
-const minutes = (count: number) => count * 60_000;
 const disk = '/dev/disk/by-id/virtio-data';
 const held = '<agent interval="2s"/><tenant user="quinn"><disk space="2MiB" files="20"/></tenant>';
 
@@ -32,14 +32,15 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
     );
   const until = (what: string) =>
     guest.succeed(
-      `for i in $(seq 300); do ${what} && exit 0; sleep 0.2; done; bulkhead status >&2; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
-      { timeoutMs: minutes(4) },
+      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; bulkhead status >&2; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
+      { timeoutMs: patienceMilliseconds },
     );
   /** Limits of space, in KiB, and of files, by the kernel's word. */
   const quota = (words: string) =>
     `test "$(repquota -u -O csv ${disk} | awk -F, '$1 == "quinn" { print $6, $10 }')" = "${words}"`;
   const inForce = `bulkhead status --json | grep -q '"state": *"in force"'`;
-  const bulkhead = (words: string) => guest.run(`bulkhead ${words}`, { timeoutMs: minutes(3) });
+  const bulkhead = (words: string) =>
+    guest.run(`bulkhead ${words}`, { timeoutMs: patienceMilliseconds });
   /** What the host can hold, and on which disks. */
   const abilities = async () => {
     const { devices, limits } = JSON.parse((await bulkhead('doctor --json')).stdout) as Record<
@@ -85,17 +86,17 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
          mount -o usrquota ${disk} /home && useradd -m -s /bin/sh quinn &&
          rm -f /etc/bulkhead/policy.xml &&
          cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && systemctl daemon-reload`,
-        { timeoutMs: minutes(2) },
+        { timeoutMs: patienceMilliseconds },
       );
-      await guest.succeed('systemctl start bulkhead', { timeoutMs: minutes(3) });
+      await guest.succeed('systemctl start bulkhead', { timeoutMs: patienceMilliseconds });
     },
-    { timeout: minutes(8) },
+    { timeout: longPatienceMilliseconds },
   );
   after(() => guest[Symbol.asyncDispose]());
 
   test(
     'the agent that was started without a policy applies its first one',
-    { timeout: minutes(6) },
+    { timeout: longPatienceMilliseconds },
     async () => {
       assert.equal(
         await guest.succeed('ls /etc/systemd/system/bulkhead-tenants.service 2>/dev/null || true'),
@@ -109,33 +110,41 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
     },
   );
 
-  test('a FUSE mount over the own home lifts no quota', { timeout: minutes(6) }, async () => {
-    const before = await abilities();
-    await mountOverHome();
-    const applied = await bulkhead('apply');
-    assert.match(applied.stdout, /Nothing to change/, applied.stderr);
-    await guest.succeed('useradd -m -s /bin/sh passerby');
-    await until(`journalctl -u bulkhead --no-pager | grep -q . && ${inForce}`);
-    await guest.succeed(quota('2048 20'));
-    assert.deepEqual(await abilities(), before);
-    await unmount();
-  });
+  test(
+    'a FUSE mount over the own home lifts no quota',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const before = await abilities();
+      await mountOverHome();
+      const applied = await bulkhead('apply');
+      assert.match(applied.stdout, /Nothing to change/, applied.stderr);
+      await guest.succeed('useradd -m -s /bin/sh passerby');
+      await until(`journalctl -u bulkhead --no-pager | grep -q . && ${inForce}`);
+      await guest.succeed(quota('2048 20'));
+      assert.deepEqual(await abilities(), before);
+      await unmount();
+    },
+  );
 
-  test('one that everybody may open makes nobody wait', { timeout: minutes(8) }, async () => {
-    await mountOverHome('allow_other');
-    await policy(held.replace('2MiB', '3MiB'));
-    await until(quota('3072 20'));
-    assert.equal((await bulkhead('plan')).status, 0);
-    await guest.succeed('systemctl restart bulkhead', { timeoutMs: minutes(3) });
-    await until(inForce);
-    assert.equal((await bulkhead('verify')).status, 0);
-    await guest.succeed(quota('3072 20'));
-    await unmount();
-  });
+  test(
+    'one that everybody may open makes nobody wait',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await mountOverHome('allow_other');
+      await policy(held.replace('2MiB', '3MiB'));
+      await until(quota('3072 20'));
+      assert.equal((await bulkhead('plan')).status, 0);
+      await guest.succeed('systemctl restart bulkhead', { timeoutMs: patienceMilliseconds });
+      await until(inForce);
+      assert.equal((await bulkhead('verify')).status, 0);
+      await guest.succeed(quota('3072 20'));
+      await unmount();
+    },
+  );
 
   test(
     'a file system that is not there now is no reason to forget its quotas',
-    { timeout: minutes(6) },
+    { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed('systemctl stop bulkhead; umount /home');
       const applied = await bulkhead('apply');
