@@ -226,7 +226,7 @@ function suite(version: 1 | 2): void {
       {
         missing: () => undefined,
         seen: (pid, tenant, uid) => halt?.seen(pid, tenant, uid),
-        outside: (_pid, tenant) => halt?.outside(tenant),
+        outside: (tenant) => halt?.outside(tenant),
       },
       { moves: true },
     );

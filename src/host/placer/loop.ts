@@ -56,7 +56,7 @@ export class Loop {
     {
       missing: (group) => this.#isMissing(group),
       seen: (pid, tenant, uid) => this.#halting.seen(pid, tenant, uid),
-      outside: (_pid, tenant) => this.#halting.outside(tenant),
+      outside: (tenant) => this.#halting.outside(tenant),
     },
     { moves: true },
   );

@@ -29,7 +29,7 @@ export interface PlacerWatch {
   /** A process of a tenant, wherever it is; `uid` is its real one. */
   readonly seen?: (pid: number, tenant: number, uid: number) => void;
   /** A process of the tenant that was outside when it was looked at, whatever came of it then. */
-  readonly outside?: (pid: number, tenant: number) => void;
+  readonly outside?: (tenant: number) => void;
 }
 
 const nobodyMoves = 'nothing places it, since no agent runs';
@@ -101,7 +101,7 @@ export class Placer {
     const group = this.#groups.get(tenant) ?? '';
     const read = this.#reader.groups(pid, owner.thread);
     if (!read.ok) {
-      if (read.error === 'gone') this.#watch.outside?.(pid, tenant);
+      if (read.error === 'gone') this.#watch.outside?.(tenant);
       return unread(pid, read.error);
     }
     const text = read.value;
@@ -116,7 +116,7 @@ export class Placer {
     const foreign = this.#foreignOf(paths);
     if (foreign !== undefined) return { uid: tenant, reason: foreign };
     if (!this.#moves) return { uid: tenant, reason: nobodyMoves };
-    this.#watch.outside?.(pid, tenant);
+    this.#watch.outside?.(tenant);
     return this.#move(pid, tenant, group, outside);
   }
 
@@ -154,7 +154,7 @@ export class Placer {
     const opened = openProcess(pid);
     if (!opened.ok) return unread(pid, opened.error === 'ESRCH' ? 'gone' : opened.error);
     using process = opened.value;
-    if (!this.#isStill(pid, tenant)) return 'gone';
+    if (this.tenantOfProcess(pid) !== tenant) return 'gone';
     let refused: ErrnoName | undefined;
     for (const index of outside) {
       const error = this.#door.move(pid, group, index);
@@ -164,13 +164,9 @@ export class Placer {
     }
     if (refused !== undefined) return this.#refused(tenant, group, refused);
     this.placed++;
-    const strange = !process.isThere() && !this.#isStill(pid, tenant) && this.#isAlive(pid);
+    const strange =
+      !process.isThere() && this.tenantOfProcess(pid) !== tenant && this.#isAlive(pid);
     return strange ? { unknown: `Process ${pid} ended while it was moved` } : 'moved';
-  }
-
-  #isStill(pid: number, tenant: number): boolean {
-    const owner = this.#reader.owner(pid);
-    return owner.ok && !owner.value.dead && this.#tenant(pid, owner.value) === tenant;
   }
 
   #isAlive(pid: number): boolean {
