@@ -193,6 +193,8 @@ export class Recorder implements Disposable {
   }
 
   #killedOf(entry: Entry, kills: readonly OomKill[]): Snapshot['killed'] {
+    // Most incidents have none, and the cgroup's name takes reading the mounts.
+    if (kills.length === 0) return undefined;
     const cgroup = this.#parts.memoryCgroup(entry);
     const mine = kills.filter((each) => each.group === cgroup);
     return mine.length === 0 ? undefined : mine.map(({ pid, name }) => ({ pid, name }));
