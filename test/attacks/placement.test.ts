@@ -1,17 +1,10 @@
 /** Ways out of a tenant's cgroup that were tried with a shell account; none may last, and none go unseen. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseSubordinateUids } from '../../src/host/subordinate-uids.ts';
 import { HaltRecord } from '../../src/host/placer/halt-record.ts';
@@ -19,7 +12,7 @@ import { Halt } from '../../src/host/placer/halt.ts';
 import { findOutside } from '../../src/host/placer/outside.ts';
 import { PidClock } from '../../src/host/placer/pid-clock.ts';
 import { Placer } from '../../src/host/placer/placer.ts';
-import { ProcessReader } from '../../src/host/placer/process-reader.ts';
+import { Resume } from '../../src/host/placer/resume.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { main, RawPlacer } from '../placement/raw-placer.ts';
 import { buildProgram, programsReady } from '../placement/programs.ts';
@@ -48,7 +41,7 @@ function suite(version: 1 | 2): void {
 
   before(() => {
     stage = new Stage(version);
-    for (const each of ['chains', 'subordinate', 'old-kernel']) {
+    for (const each of ['chains', 'subordinate', 'old-kernel', 'slow-fork']) {
       const source = fileURLToPath(new URL(`${each}.c`, import.meta.url));
       programs.set(each, buildProgram(source, stage.directory));
     }
@@ -219,7 +212,14 @@ function suite(version: 1 | 2): void {
       stage.sleepAs(first),
       stage.sleepAs(second),
     ];
-    await stage.until('they are', () => stage.processesOf(first).length === 2);
+    const asleep = [before, going, other];
+    await stage.until('they are', () => asleep.every(({ pid }) => stateOf(pid) === 'S'));
+    const record = new HaltRecord(stage.haltFile);
+    const resume = new Resume(record);
+    // A halt may not be long ago.
+    resume.watch([first], []);
+    await setTimeout(20);
+    resume.step(Infinity);
     await stop(before.pid);
     let halt: Halt | undefined;
     const placer = new Placer(
@@ -231,8 +231,7 @@ function suite(version: 1 | 2): void {
       { moves: true },
     );
     placer.use({ kind: 'targets', ...stage.targets() });
-    const record = new HaltRecord(stage.haltFile);
-    halt = new Halt(new Set([first]), { placer, clock: new PidClock(), record });
+    halt = new Halt(new Set([first]), { placer, clock: new PidClock(), record, resume });
     assert.equal(halt.step(0), undefined);
     await stage.until('it is stopped', () => stateOf(going.pid) === 'T');
     assert.equal(stateOf(other.pid), 'S');
@@ -241,9 +240,39 @@ function suite(version: 1 | 2): void {
     assert.equal(result?.settled, true);
     await stage.until('it goes on', () => stateOf(going.pid) === 'S');
     assert.equal(stateOf(before.pid), 'T');
-    assert.ok(!existsSync(stage.haltFile));
     for (const { pid } of [before, going]) assert.ok(isInside(pid, first));
   });
+
+  /** Stops and continues all of the tenant's processes over and over, for as long as a program of its runs. */
+  const haltWhile = async (runs: () => boolean) => {
+    const record = new HaltRecord(stage.haltFile);
+    const [resume, clock] = [new Resume(record), new PidClock()];
+    let halt: Halt | undefined;
+    const placer = new Placer(
+      { missing: () => undefined, seen: (pid, tenant, uid) => halt?.seen(pid, tenant, uid) },
+      { moves: true },
+    );
+    placer.use({ kind: 'targets', ...stage.targets() });
+    await stage.until('it ends', async () => {
+      halt = new Halt(new Set([first, second]), { placer, clock, record, resume });
+      assert.equal(halt.step(Infinity)?.problem, undefined);
+      await setTimeout(20);
+      resume.step(Infinity);
+      return !runs();
+    });
+  };
+
+  for (const [what, ...args] of [
+    ['is just being forked', String(first)],
+    ['is just being forked, of two tenants', String(first), String(second)],
+  ] as const) {
+    test(`who ${what} while everybody is stopped goes on too`, async () => {
+      await stage.rest();
+      const child = stage.run(program('slow-fork'), '20', ...args);
+      await haltWhile(() => child.exitCode === null);
+      assert.equal(child.exitCode, 0);
+    });
+  }
 
   test('whom a placer had stopped that was killed, the next one continues', async () => {
     await stage.rest();
@@ -253,12 +282,15 @@ function suite(version: 1 | 2): void {
     kill(before.pid, 'SIGSTOP');
     await stop(going.pid);
     writeFileSync(stage.haltFile, JSON.stringify({ uids: [first] }));
-    new HaltRecord(stage.haltFile).recover(new ProcessReader());
+    const resume = new Resume(new HaltRecord(stage.haltFile));
+    resume.step(Infinity);
     await stage.until('it goes on', () => stateOf(going.pid) === 'S');
-    assert.equal(stateOf(before.pid), 'T');
+    // Only while it is looked for those that were being forked.
+    await stop(going.pid);
+    resume.step(Infinity);
+    for (const { pid } of [before, going]) assert.equal(stateOf(pid), 'T');
     writeFileSync(stage.haltFile, '{"uids":[');
     await stage.place();
-    assert.ok(!existsSync(stage.haltFile));
   });
 
   test('a placer that is killed over and over leaves nobody stopped', async () => {

@@ -7,12 +7,10 @@
  */
 import { rmSync } from 'node:fs';
 import { errnoOf, type ErrnoName } from '../errno.ts';
-import { openProcess } from '../pidfd.ts';
 import { readText } from '../read.ts';
 import { replaceFile } from '../replace-file.ts';
-import { listProcesses, type ProcessReader } from './process-reader.ts';
 
-interface Stopped {
+export interface Stopped {
   readonly uids: readonly number[];
   readonly before?: readonly number[];
 }
@@ -40,31 +38,9 @@ export class HaltRecord {
     if (this.#file !== undefined) rmSync(this.#file, { force: true });
   }
 
-  /** Continues those that an earlier placer has stopped and died. */
-  recover(reader: ProcessReader): void {
-    const stopped = this.#file === undefined ? undefined : parse(readText(this.#file));
-    if (stopped !== undefined) continueStopped(stopped, reader);
-    this.clear();
-  }
-}
-
-function continueStopped({ uids, before }: Stopped, reader: ProcessReader): void {
-  const wanted = new Set(uids);
-  const spared = new Set(before);
-  for (const pid of listProcesses().reverse()) {
-    if (spared.has(pid)) continue;
-    const opened = openProcess(pid);
-    if (!opened.ok) continue;
-    using process = opened.value;
-    const owner = reader.owner(pid);
-    const stopped = reader.stopped(pid);
-    if (!owner.ok || !stopped.ok || !stopped.value.now) continue;
-    const { ruid, euid, thread } = owner.value;
-    const maker = reader.namespaceMaker(pid, thread);
-    const isTheirs = [ruid, euid, maker.ok ? (maker.value ?? 0) : 0].some((uid) => wanted.has(uid));
-    // The first SIGSTOP still waits where it was not the one that stopped the process.
-    const wasBefore = before === undefined && stopped.value.again;
-    if (isTheirs && !wasBefore) process.signal('SIGCONT');
+  /** What an earlier placer has left that died; nothing where it had continued everybody. */
+  read(): Stopped | undefined {
+    return this.#file === undefined ? undefined : parse(readText(this.#file));
   }
 }
 

@@ -10,7 +10,8 @@
  *
  * What was stopped before is not continued: a stopped process that is stopped again keeps the second
  * signal waiting, which the others do not have. Whom this stopped is written down before, so that they
- * are continued even if this process dies meanwhile (`HaltRecord`).
+ * are continued even if this process dies meanwhile (`HaltRecord`), and who was being forked then is
+ * continued later (`Resume`).
  */
 import { openProcess } from '../pidfd.ts';
 import { signalUid } from '../uid-signal.ts';
@@ -18,6 +19,7 @@ import type { HaltRecord } from './halt-record.ts';
 import type { PidClock } from './pid-clock.ts';
 import type { Placer } from './placer.ts';
 import { listProcesses } from './process-reader.ts';
+import { wasStoppedBefore, type Resume } from './resume.ts';
 
 export interface HaltResult {
   readonly tenants: readonly number[];
@@ -40,6 +42,7 @@ export class Halt {
   readonly #placer: Placer;
   readonly #clock: PidClock;
   readonly #record: HaltRecord;
+  readonly #resume: Resume;
   readonly #uids: Set<number>;
   /** All processes of theirs that came by, and of these the ones that were stopped before. */
   readonly #members = new Set<number>();
@@ -56,13 +59,19 @@ export class Halt {
 
   constructor(
     tenants: ReadonlySet<number>,
-    parts: { readonly placer: Placer; readonly clock: PidClock; readonly record: HaltRecord },
+    parts: {
+      readonly placer: Placer;
+      readonly clock: PidClock;
+      readonly record: HaltRecord;
+      readonly resume: Resume;
+    },
   ) {
     this.#tenants = tenants;
     this.#uids = new Set(tenants);
     this.#placer = parts.placer;
     this.#clock = parts.clock;
     this.#record = parts.record;
+    this.#resume = parts.resume;
     this.#work = this.#run();
   }
 
@@ -89,7 +98,8 @@ export class Halt {
 
   #noteBefore(pid: number, tenant: number): void {
     const stopped = this.#placer.stopped(pid);
-    if (stopped.ok && stopped.value.now && stopped.value.again) this.#before.set(pid, tenant);
+    if (!stopped.ok || !wasStoppedBefore(stopped.value, this.#uids)) return;
+    if (!this.#resume.isBornStopped(pid, tenant)) this.#before.set(pid, tenant);
   }
 
   /** A process of a tenant was outside when it was looked at. */
@@ -121,7 +131,8 @@ export class Halt {
   /** Nobody is stopped of whom nothing would remind another placer. */
   #note(): boolean {
     const before = this.#round === 1 ? undefined : [...this.#before.keys()];
-    const error = this.#record.write([...this.#uids], before);
+    const uids = new Set([...this.#uids, ...this.#resume.uids]);
+    const error = this.#record.write([...uids], before);
     if (error === undefined) return true;
     this.#problem = `Cannot write down whose processes are to be stopped: ${error}`;
     return false;
@@ -164,7 +175,7 @@ export class Halt {
       const isHeld = [...held].some((tenant) => this.#placer.owns(tenant, uid));
       if (!isHeld) signalUid(uid, 'SIGCONT');
     }
-    this.#record.clear();
+    this.#resume.watch(this.#uids, this.#members);
   }
 
   #continue(pid: number): void {

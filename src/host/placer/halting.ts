@@ -9,7 +9,7 @@ import { Halt, type HaltResult } from './halt.ts';
 import { HaltRecord } from './halt-record.ts';
 import type { PidClock } from './pid-clock.ts';
 import type { Placer } from './placer.ts';
-import { ProcessReader } from './process-reader.ts';
+import { Resume } from './resume.ts';
 
 /** Tenants that are stopped together; more have to wait for the next time. */
 const tenantsMax = 256;
@@ -25,6 +25,7 @@ interface Spared {
 export class Halting {
   readonly #clock: PidClock;
   readonly #record: HaltRecord;
+  readonly #resume: Resume;
   readonly #outside = new Set<number>();
   readonly #gone = new Set<number>();
   readonly #spared = new Map<number, Spared>();
@@ -34,7 +35,8 @@ export class Halting {
   constructor(clock: PidClock, file: string | undefined) {
     this.#clock = clock;
     this.#record = new HaltRecord(file);
-    this.#record.recover(new ProcessReader());
+    this.#resume = new Resume(this.#record);
+    this.#resume.step(Infinity);
   }
 
   get pending(): boolean {
@@ -69,7 +71,8 @@ export class Halting {
     const tenants = new Set([...this.#outside, ...gone].slice(0, tenantsMax));
     this.settle();
     if (tenants.size === 0) return false;
-    this.#halt = new Halt(tenants, { placer, clock: this.#clock, record: this.#record });
+    const [clock, record, resume] = [this.#clock, this.#record, this.#resume];
+    this.#halt = new Halt(tenants, { placer, clock, record, resume });
     return true;
   }
 
@@ -94,6 +97,15 @@ export class Halting {
       else this.#spare(tenant);
     }
     return result;
+  }
+
+  /** When to look again whether somebody is left stopped, on the clock of `performance.now()`. */
+  get resumeAt(): number {
+    return this.#halt === undefined ? this.#resume.at : Infinity;
+  }
+
+  resume(milliseconds: number): void {
+    if (this.#halt === undefined) this.#resume.step(milliseconds);
   }
 
   #spare(tenant: number): void {

@@ -40,6 +40,8 @@ const pieceMilliseconds = 2;
 const sweepMilliseconds = 20;
 const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
+/** For those to go on that were being forked; a later placer sees to the rest. */
+const endMilliseconds = 500;
 const scanMilliseconds = { told: 60_000, blind: 2_000, unsettled: 1_000, leastBetween: 100 };
 const haltedMax = 100;
 const outrunScansMax = 5;
@@ -101,7 +103,7 @@ export class Loop {
     for (;;) {
       const tick = this.#clock.sample();
       const ready = this.#wait(
-        this.#busy ? 0 : Math.min(tick, this.#until(this.#scanAt), this.#untilNews()),
+        this.#busy ? 0 : Math.min(tick, this.#until(this.#nextAt), this.#untilNews()),
       );
       if (ready.input && !this.#obey()) return this.#end();
       if (ready.events) this.#receive();
@@ -114,10 +116,19 @@ export class Loop {
   /** Whoever was stopped goes on first. */
   #end(): void {
     while (this.#halting.pending) this.#halting.step(pieceMilliseconds);
+    const until = performance.now() + endMilliseconds;
+    while (this.#halting.resumeAt < until) {
+      poll(new Int32Array(0), this.#until(this.#halting.resumeAt));
+      this.#halting.resume(pieceMilliseconds);
+    }
+  }
+
+  get #nextAt(): number {
+    return Math.min(this.#scanAt, this.#halting.resumeAt);
   }
 
   get #busy(): boolean {
-    return this.#isLooking || this.#until(this.#scanAt) <= 0;
+    return this.#isLooking || this.#until(this.#nextAt) <= 0;
   }
 
   get #isLooking(): boolean {
@@ -242,6 +253,7 @@ export class Loop {
     const halted = this.#halting.step(pieceMilliseconds);
     if (halted !== undefined) this.#noteHalt(halted);
     if (!this.#halting.pending && this.#outrun) this.#catchUp();
+    this.#halting.resume(pieceMilliseconds);
     if (!this.#halting.pending) this.#advanceScan();
     if (!this.#isLooking) this.#halting.settle();
   }

@@ -36,6 +36,17 @@ export interface Owner {
   readonly thread: string | undefined;
 }
 
+export interface Stopped {
+  readonly now: boolean;
+  /** It waits for something of its own will, so that it has run. */
+  readonly asleep: boolean;
+  /** A SIGSTOP came while it was stopped already. */
+  readonly again: boolean;
+  /** uids by which a signal to all of a uid reaches it. */
+  readonly real: number;
+  readonly saved: number;
+}
+
 /** `gone`: there is no such process any more. Another error: it may be alive, and cannot be read. */
 export type Unread = ErrnoName;
 
@@ -103,14 +114,15 @@ export class ProcessReader {
     return maker.ok ? maker : fail(goneOr(maker.error));
   }
 
-  /** Whether it is stopped, and whether a SIGSTOP came while it was already. */
-  stopped(pid: number): Result<{ readonly now: boolean; readonly again: boolean }, Unread> {
+  stopped(pid: number): Result<Stopped, Unread> {
     const read = this.#whole(`${pid}/status`);
     if (!read.ok) return read;
     const state = statusState(read.value);
     const pending = statusValue(read.value, 'ShdPnd') ?? '0';
     const again = (BigInt(`0x${pending}`) & (1n << (SIGSTOP - 1n))) !== 0n;
-    return ok({ now: state === 'T' || state === 't', again });
+    const [real = 0, , saved = 0] = (statusValue(read.value, 'Uid') ?? '').split('\t').map(Number);
+    const now = state === 'T' || state === 't';
+    return ok({ now, asleep: state === 'S', again, real, saved });
   }
 
   #whole(path: string): Result<string, Unread> {
