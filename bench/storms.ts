@@ -15,7 +15,7 @@ import { spreadOf, type Row, type Section } from './samples.ts';
 
 const stormMilliseconds = 1_000;
 const floodMilliseconds = 2_000;
-/** Who is outside so long after a storm stays there. */
+/** As in `chains.c`: who is outside so long after a storm stays there. */
 const settleMilliseconds = 2_000;
 const rounds = { quick: 3, full: 10 };
 const storms = [
@@ -74,52 +74,33 @@ async function storm(
     const took = await timeOutside(stage, program, [chains, String(stormMilliseconds), ...how]);
     if (took === undefined) escaped++;
     else samples.push(took);
-    killAll();
     while (processes().length > 0) await sleep(5);
   }
   return { samples, escaped };
 }
 
-/** Until the last moment in which somebody was outside; nothing where somebody stays there. */
+/**
+ * Until the last moment in which somebody ran outside, by what the processes say of themselves; nothing where
+ * somebody stays there.
+ */
 async function timeOutside(
-  stage: Stage,
+  { path, targets }: Stage,
   program: string,
   args: readonly string[],
 ): Promise<number | undefined> {
-  const begin = performance.now();
-  spawn(program, [String(uid), ...args], { stdio: 'ignore' });
-  let last = 0;
-  for (let now = 0; now < stormMilliseconds + settleMilliseconds; now = performance.now() - begin) {
-    const isOutside = processes().some((pid) => isOutsideOf(stage, pid));
-    if (isOutside) last = performance.now() - begin;
-    await sleep(1);
-  }
+  const witness = ['witness', path, String(targets.tree.hierarchies.length)];
+  const child = spawn(program, [String(uid), ...args, ...witness]);
+  const printed = text(child.stdout);
+  await once(child, 'exit');
+  killAll();
+  const last = Number(await printed) / 1_000;
   return last > stormMilliseconds + settleMilliseconds / 2 ? undefined : last;
 }
 
-/** Of the tenant, but those that are ending: cgroup v1 shows these at the top. */
 function processes(): readonly number[] {
   return readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 1 && isTenants(pid));
-}
-
-const exiting = 0x4;
-
-function isTenants(pid: number): boolean {
-  const status = read(`/proc/${pid}/status`);
-  if (!status.includes(`\nUid:\t${uid}\t`)) return false;
-  const stat = read(`/proc/${pid}/stat`);
-  const [state = 'Z', , , , , , flags = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return state !== 'Z' && state !== 'X' && (Number(flags) & exiting) === 0;
-}
-
-function isOutsideOf({ path, targets }: Stage, pid: number): boolean {
-  const groups = read(`/proc/${pid}/cgroup`);
-  if (groups === '') return false;
-  const inside = groups.split('\n').filter((line) => line.endsWith(`:${path}`)).length;
-  // Looked at again: it may have begun to end before its groups were read.
-  return inside < targets.tree.hierarchies.length && isTenants(pid);
+    .filter((pid) => pid > 1 && read(`/proc/${pid}/status`).includes(`\nUid:\t${uid}\t`));
 }
 
 async function flood(program: string, pid: number): Promise<string> {
@@ -147,7 +128,7 @@ function killAll(): void {
 function section(ours: Results, theirs: Results | string): Section {
   const beside = typeof theirs === 'string' ? undefined : theirs;
   const notes = [
-    `a storm lasts ${stormMilliseconds} ms; at most so long: a process that is being forked shows the top for an instant`,
+    `a storm lasts ${stormMilliseconds} ms, and begins outside; each process looks where it is before it forks`,
     `a flood of ${ours.flood}${beside === undefined ? '' : `; cgrulesengd, ${beside.flood}`}`,
   ];
   if (typeof theirs === 'string') notes.push(theirs);

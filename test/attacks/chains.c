@@ -1,19 +1,25 @@
 /* Fork-and-exit chains: each process forks its successor and ends, so that no process lives long
    enough to be moved, and every child is born where its parent was.
 
-     chains UID CHAINS MS [continue] [switch] [flood]
+     chains UID CHAINS MS [continue] [switch] [flood] [witness PATH COUNT]
 
    continue: every process sets timers that send it SIGCONT, to outrun a SIGSTOP
    switch: between two forks the process changes its effective uid and back, for many events
    flood: changes of uid alone, no forks; prints how many there were
+   witness: every process looks where it is before it forks: in PATH, in COUNT hierarchies, or outside;
+     prints after how many microseconds one was last outside, also among those that live on. Only
+     they can say so: others see a process that is being forked at the top, before it runs.
 
    After MS the last process of each chain sleeps, where it must be found inside its cgroup. Must not
    achieve: a process of UID outside its cgroup for good, or one that is outside and not reported. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -21,12 +27,42 @@
 #include <unistd.h>
 #include <grp.h>
 
-enum { lifetime_s = 60, processes_max = 4000 };
+enum { lifetime_s = 60, processes_max = 4000, settle_ms = 2000 };
 
-static long long now_ms(void) {
+static long long now_us(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+  return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+static long long now_ms(void) { return now_us() / 1000; }
+
+static struct {
+  const char *path;
+  int count;
+  long long begin_us;
+  _Atomic long long *last_us; /* shared by all */
+} witness;
+
+static int is_outside(void) {
+  char text[8192], line[512];
+  const int file = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+  const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (file >= 0) close(file);
+  if (length <= 0) _exit(1);
+  text[length] = 0;
+  snprintf(line, sizeof line, ":%s\n", witness.path);
+  int inside = 0;
+  for (const char *at = text; (at = strstr(at, line)) != NULL; at++) inside++;
+  return inside < witness.count;
+}
+
+static void look(void) {
+  if (witness.path == NULL || !is_outside()) return;
+  const long long now = now_us() - witness.begin_us;
+  long long last = atomic_load(witness.last_us);
+  while (last < now && !atomic_compare_exchange_weak(witness.last_us, &last, now)) {
+  }
 }
 
 static void ignore(int signal) { (void)signal; }
@@ -58,6 +94,7 @@ static void chain(uid_t uid, long long until, int how) {
   signal(SIGCONT, ignore);
   alarm(lifetime_s);
   while (now_ms() < until) {
+    look();
     if (how & continues) continue_myself();
     if (how & switches) change(uid, 4);
     if (how & floods) changes += change(uid, 100);
@@ -68,6 +105,10 @@ static void chain(uid_t uid, long long until, int how) {
     fflush(stdout);
   }
   alarm(lifetime_s);
+  while (witness.path != NULL && now_ms() < until + settle_ms) {
+    look();
+    usleep(1000);
+  }
   for (;;) pause();
 }
 
@@ -82,12 +123,24 @@ int main(int argc, char **argv) {
     if (strcmp(argv[i], "continue") == 0) how |= continues;
     if (strcmp(argv[i], "switch") == 0) how |= switches;
     if (strcmp(argv[i], "flood") == 0) how |= floods;
+    if (strcmp(argv[i], "witness") == 0 && i + 2 < argc) {
+      witness.path = argv[i + 1];
+      witness.count = atoi(argv[i + 2]);
+    }
   }
+  witness.begin_us = now_us();
+  witness.last_us = mmap(NULL, sizeof *witness.last_us, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (witness.last_us == MAP_FAILED) return 1;
   signal(SIGCHLD, SIG_IGN);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int i = 0; i < chains; i++)
     if (fork() == 0) chain(uid, until, how);
   while (now_ms() < until) usleep(10000);
   usleep(100000);
+  if (witness.path != NULL) {
+    usleep(settle_ms * 1000);
+    printf("%lld\n", atomic_load(witness.last_us));
+  }
   return 0;
 }
