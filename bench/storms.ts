@@ -105,11 +105,12 @@ function processes(): readonly number[] {
 
 async function flood(program: string, pid: number): Promise<string> {
   const child = spawn(program, [String(uid), '1', String(floodMilliseconds), 'flood']);
+  const exited = once(child, 'exit');
   const before = cpuMicroseconds(pid);
   const printed = text(child.stdout);
   await sleep(floodMilliseconds);
   const share = (cpuMicroseconds(pid) - before) / floodMilliseconds / 10;
-  await once(child, 'exit');
+  await exited;
   killAll();
   const rate = Number(await printed) / (floodMilliseconds / 1000);
   return `${Math.round(rate / 1000)} thousand changes of uid a second: ${share.toFixed(0)} % of a core`;

@@ -269,7 +269,7 @@ describe('between processes', () => {
     const lock = `${file}.held`;
     const held = valueOf(lockFile(lock, { waitMs: 0 }));
     const waiter = child(
-      `ready(); const got = lockFile(file + '.held', { waitMs: 9000 }); process.exit(got.ok ? 0 : 1);`,
+      `ready(); const got = lockFile(file + '.held', { waitMs: 600_000 }); process.exit(got.ok ? 0 : 1);`,
     );
     await ready(waiter);
     setTimeout(() => held.release(), 100);

@@ -69,12 +69,13 @@ test('UnpackBudget makes a thread wait until another has given back', async () =
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), {
     workerData: shared,
   });
+  const exited = once(worker, 'exit');
   const [first] = await once(worker, 'message');
   assert.equal(first, 'waits');
   assert.equal(new Int32Array(shared.left)[0], shared.totalUnits / 2);
   const second = once(worker, 'message');
   reserved[Symbol.dispose]();
   assert.deepEqual(await second, ['has it']);
-  await once(worker, 'exit');
+  await exited;
   assert.equal(new Int32Array(shared.left)[0], shared.totalUnits);
 });

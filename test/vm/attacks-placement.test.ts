@@ -15,7 +15,7 @@ if (!prepared.ok) log(`Skipping test/vm/attacks-placement.test.ts: ${prepared.er
 const skip = prepared.ok ? false : prepared.error;
 
 const hour = 3_600_000;
-const programs = ['chains', 'subordinate', 'old-kernel'];
+const programs = ['chains', 'subordinate', 'old-kernel', 'slow-fork'];
 
 suite('attacks on placement in the virtual machine', { skip, timeout: hour }, () => {
   const image = (prepared as { value: Image }).value;
