@@ -80,7 +80,7 @@ async function storm(
 }
 
 /**
- * Until the last moment in which somebody ran outside, by what the processes say of themselves; nothing where
+ * For how long after its change of uid a chain ran outside at most, by what its processes say of themselves; nothing where
  * somebody stays there.
  */
 async function timeOutside(
@@ -129,7 +129,7 @@ function killAll(): void {
 function section(ours: Results, theirs: Results | string): Section {
   const beside = typeof theirs === 'string' ? undefined : theirs;
   const notes = [
-    `a storm lasts ${stormMilliseconds} ms, and begins outside; each process looks where it is before it forks`,
+    `a storm lasts ${stormMilliseconds} ms, and begins outside; each process looks where it is before it forks, and counts from the change of uid of its chain`,
     `a flood of ${ours.flood}${beside === undefined ? '' : `; cgrulesengd, ${beside.flood}`}`,
   ];
   if (typeof theirs === 'string') notes.push(theirs);

@@ -7,8 +7,8 @@
    switch: between two forks the process changes its effective uid and back, for many events
    flood: changes of uid alone, no forks; prints how many there were
    witness: every process looks where it is before it forks: in PATH, in COUNT hierarchies, or outside;
-     prints after how many microseconds one was last outside, also among those that live on. Only
-     they can say so: others see a process that is being forked at the top, before it runs.
+     prints for how many microseconds after its change of uid a chain was outside at most, also those
+     that live on. Only they can say so: others see a process that is being forked at the top, before it runs.
 
    After MS the last process of each chain sleeps, where it must be found inside its cgroup. Must not
    achieve: a process of UID outside its cgroup for good, or one that is outside and not reported. */
@@ -40,7 +40,7 @@ static long long now_ms(void) { return now_us() / 1000; }
 static struct {
   const char *path;
   int count;
-  long long begin_us;
+  long long begin_us;         /* of this chain */
   _Atomic long long *last_us; /* shared by all */
 } witness;
 
@@ -91,6 +91,7 @@ static void chain(uid_t uid, long long until, int how) {
   long changes = 0;
   if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setgroups(0, NULL) != 0) _exit(1);
   if (setresuid(uid, uid, how & (switches | floods) ? uid + 1 : uid) != 0) _exit(1);
+  witness.begin_us = now_us();
   signal(SIGCONT, ignore);
   alarm(lifetime_s);
   while (now_ms() < until) {
@@ -128,7 +129,6 @@ int main(int argc, char **argv) {
       witness.count = atoi(argv[i + 2]);
     }
   }
-  witness.begin_us = now_us();
   witness.last_us = mmap(NULL, sizeof *witness.last_us, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (witness.last_us == MAP_FAILED) return 1;

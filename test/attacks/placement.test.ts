@@ -214,7 +214,8 @@ function suite(version: 1 | 2): void {
     ];
     const asleep = [before, going, other];
     await stage.until('they are', () => asleep.every(({ pid }) => stateOf(pid) === 'S'));
-    const record = new HaltRecord(stage.haltFile);
+    const file = `${stage.directory}/stopped.json`;
+    const record = new HaltRecord(file);
     const resume = new Resume(record);
     // A halt may not be long ago.
     resume.watch([first], []);
@@ -235,7 +236,7 @@ function suite(version: 1 | 2): void {
     assert.equal(halt.step(0), undefined);
     await stage.until('it is stopped', () => stateOf(going.pid) === 'T');
     assert.equal(stateOf(other.pid), 'S');
-    assert.deepEqual(JSON.parse(read(stage.haltFile) ?? ''), { uids: [first] });
+    assert.deepEqual(JSON.parse(read(file) ?? ''), { uids: [first] });
     const result = halt.step(Infinity);
     assert.equal(result?.settled, true);
     await stage.until('it goes on', () => stateOf(going.pid) === 'S');
@@ -245,7 +246,7 @@ function suite(version: 1 | 2): void {
 
   /** Stops and continues all of the tenant's processes over and over, for as long as a program of its runs. */
   const haltWhile = async (runs: () => boolean) => {
-    const record = new HaltRecord(stage.haltFile);
+    const record = new HaltRecord(`${stage.directory}/stopped.json`);
     const [resume, clock] = [new Resume(record), new PidClock()];
     let halt: Halt | undefined;
     const placer = new Placer(

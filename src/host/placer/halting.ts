@@ -13,6 +13,8 @@ import { Resume } from './resume.ts';
 
 /** Tenants that are stopped together; more have to wait for the next time. */
 const tenantsMax = 256;
+/** A tenant of whom more were outside since there was last nothing to look at is not just logging in. */
+const seenOutsideMax = 16;
 /** To find out who is forking: as many glances at as many of the latest pids. */
 const glances = { count: 40, pids: 32 };
 const spareMilliseconds = { first: 1_000, max: 60_000 };
@@ -26,7 +28,8 @@ export class Halting {
   readonly #clock: PidClock;
   readonly #record: HaltRecord;
   readonly #resume: Resume;
-  readonly #outside = new Set<number>();
+  /** How many of their processes were seen outside. */
+  readonly #outside = new Map<number, number>();
   readonly #gone = new Set<number>();
   readonly #spared = new Map<number, Spared>();
   #halt: Halt | undefined;
@@ -50,11 +53,17 @@ export class Halting {
 
   outside(tenant: number): void {
     this.#halt?.outside(tenant);
-    add(this.#outside, tenant);
+    const seen = this.#outside.get(tenant) ?? 0;
+    if (seen > 0 || this.#outside.size < tenantsMax) this.#outside.set(tenant, seen + 1);
+  }
+
+  /** Whether somebody has had more processes outside than a burst of logins would have. */
+  get isResisted(): boolean {
+    return this.#outside.values().some((seen) => seen >= seenOutsideMax);
   }
 
   gone(tenant: number): void {
-    add(this.#gone, tenant);
+    if (this.#gone.size < tenantsMax) this.#gone.add(tenant);
   }
 
   /** There is nothing left to look at: nobody who was outside has left anybody there. */
@@ -68,7 +77,7 @@ export class Halting {
     if (this.#outside.size === 0) this.#glance(place);
     const now = performance.now();
     const gone = [...this.#gone].filter((each) => (this.#spared.get(each)?.until ?? 0) < now);
-    const tenants = new Set([...this.#outside, ...gone].slice(0, tenantsMax));
+    const tenants = new Set([...this.#outside.keys(), ...gone].slice(0, tenantsMax));
     this.settle();
     if (tenants.size === 0) return false;
     const [clock, record, resume] = [this.#clock, this.#record, this.#resume];
@@ -114,8 +123,4 @@ export class Halting {
     if (this.#spared.size >= tenantsMax) this.#spared.clear();
     this.#spared.set(tenant, { until: performance.now() + milliseconds, milliseconds });
   }
-}
-
-function add(tenants: Set<number>, tenant: number): void {
-  if (tenants.size < tenantsMax) tenants.add(tenant);
 }

@@ -37,7 +37,8 @@ const output = 1;
 /** Received before anything else is done. */
 const mostEventsAtOnce = 512;
 const pieceMilliseconds = 2;
-const sweepMilliseconds = 20;
+/** What takes longer than `max` never ends, where somebody resists. */
+const sweepMilliseconds = { atOnce: 20, max: 40 };
 const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
 /** For those to go on that were being forked; a later placer sees to the rest. */
@@ -65,6 +66,7 @@ export class Loop {
   readonly #place = (pid: number) => this.#noted(this.#placer.place(pid));
   readonly #sweep = new Sweep(this.#clock, this.#place);
   readonly #halting: Halting;
+  #sweepUntil = 0;
   /** Whether somebody forked faster than could be followed. */
   #outrun = false;
   #outrunScans = 0;
@@ -207,6 +209,7 @@ export class Loop {
     }
     if (earliest === Infinity) return;
     const from = this.#clock.lastBefore(earliest);
+    if (!this.#sweep.pending) this.#sweepUntil = performance.now() + sweepMilliseconds.max;
     if (from === undefined) this.#scanSoon();
     else this.#sweep.from(from);
   }
@@ -247,15 +250,22 @@ export class Loop {
   }
 
   #advance(): void {
-    if (this.#sweep.pending && this.#sweep.step(sweepMilliseconds) === 'lapped') {
-      this.#outrun = true;
-    }
+    if (this.#sweep.pending) this.#advanceSweep();
     const halted = this.#halting.step(pieceMilliseconds);
     if (halted !== undefined) this.#noteHalt(halted);
     if (!this.#halting.pending && this.#outrun) this.#catchUp();
     this.#halting.resume(pieceMilliseconds);
     if (!this.#halting.pending) this.#advanceScan();
     if (!this.#isLooking) this.#halting.settle();
+  }
+
+  /** Who forks slowly enough to be followed, and ends each time before it can be moved, would be followed for ever. */
+  #advanceSweep(): void {
+    const result = this.#sweep.step(sweepMilliseconds.atOnce);
+    const isStuck =
+      result === 'more' && this.#halting.isResisted && this.#until(this.#sweepUntil) <= 0;
+    if (isStuck) this.#sweep.end();
+    this.#outrun ||= isStuck || result === 'lapped';
   }
 
   #noteHalt({ tenants, moved, milliseconds, settled, problem }: HaltResult): void {

@@ -41,6 +41,11 @@ export class Sweep {
     else this.#at ??= pid;
   }
 
+  /** Looks at nobody any more. */
+  end(): void {
+    this.#at = undefined;
+  }
+
   /** Goes on for a few milliseconds; `lapped` gives up where there is too much to look at. */
   step(milliseconds: number): 'done' | 'more' | 'lapped' {
     const now = performance.now();
