@@ -93,6 +93,8 @@ export interface SignatureCheck {
   readonly signer: string | undefined;
   /** Where that certificate was found: in the kernel image, or given by the administrator. */
   readonly trustedBy: 'kernel' | 'given' | undefined;
+  /** Whose certificate the signature says it is by, where that is not known; anybody can write that. */
+  readonly claimedIssuer?: string;
 }
 
 export interface KernelModule {
@@ -137,20 +139,34 @@ export interface Observations {
   readonly binarySymbols: readonly string[];
   /** Words found in read-only data that speak of ways around the export table or of a closed licence. */
   readonly strings: readonly string[];
+  /** Sections of data that hold the beginning of another ELF file. */
+  readonly embeddedElf: readonly string[];
+  /** Texts of `.modinfo` that were written as one and hold a NUL, by the size of their symbols. */
+  readonly cutTexts: readonly CutText[];
   /** Undefined when it was not looked at (`deep` reading only). */
   readonly deep: DeepObservations | undefined;
 }
 
+export interface CutText {
+  /** Up to the NUL, as the kernel reads it: `license=GPL`. */
+  readonly read: string;
+  /** What follows, up to the next NUL each. */
+  readonly rest: readonly string[];
+}
+
 export interface DeepObservations {
+  /** Without those parts that a compiler moved elsewhere (`.cold`). */
   readonly functions: number;
+  /** Functions in front of which the build left room, named `__pfx_NAME` (CONFIG_CALL_PADDING). */
+  readonly padded: number;
   /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
   readonly plainReturns: number;
   /**
-   * Plain exports of 64 bytes at most that only pass imported symbols on, by calling one or by pointing to
-   * them: `[export, import]`.
+   * Short plain exports that only pass imported symbols on, by calling one, by pointing to them, or by giving a table
+   * of pointers to them: `[export, import]`.
    */
   readonly wrappers: readonly (readonly [exported: string, imported: string])[];
-  /** Data objects of 16 KiB and more whose entropy is above 7 bits a byte. */
+  /** Data objects of 2 KiB and more whose entropy is above 7 bits a byte, if they are 16 KiB together. */
   readonly denseObjects: readonly {
     readonly name: string;
     readonly bytes: number;

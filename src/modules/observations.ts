@@ -4,6 +4,7 @@
  */
 import { textOf } from './bytes.ts';
 import { bindings, sectionIndexes, sectionTypes, type Elf, type Section } from './elf.ts';
+import { cutTextsOf } from './cut-texts.ts';
 import type { Observations } from './module.ts';
 import { SymbolTable } from './symbol-table.ts';
 import { WordSearch } from './words.ts';
@@ -19,6 +20,8 @@ export function observe(elf: Elf, symbols: SymbolTable | undefined): Observation
     hasEhFrame: elf.section('.eh_frame') !== undefined,
     ...(symbols === undefined ? { livepatchSymbols: [], binarySymbols: [] } : oddSymbols(symbols)),
     strings: tellingStrings(elf),
+    embeddedElf: elfInData(elf),
+    cutTexts: symbols === undefined ? [] : cutTextsOf(elf, symbols),
     deep: undefined,
   };
 }
@@ -87,6 +90,24 @@ const telling = new WordSearch([
   'licence agreement',
   'license key',
   'licence key',
+  'redistribution prohibited',
+  'redistribution is prohibited',
+  'redistribution is strictly',
+  'redistribution not permitted',
+  'distribution prohibited',
+  'unauthorized copying',
+  'unauthorized reproduction',
+  'unauthorized distribution',
+  'unauthorised copying',
+  'proprietary software',
+  'proprietary licen',
+  'proprietary; ',
+  'proprietary driver',
+  'not reverse engineer',
+  'not reverse-engineer',
+  'licensed, not sold',
+  'no modification permitted',
+  'all rights reserved. unauthor',
 ]);
 
 function tellingStrings(elf: Elf): string[] {
@@ -106,3 +127,37 @@ function tellingStrings(elf: Elf): string[] {
 const textSection = /^\.(?:init\.)?(?:ro)?data(?:$|\.(?:str|rel\.ro))/;
 const isText = ({ name, type }: Section): boolean =>
   type === sectionTypes.progbits && textSection.test(name);
+
+/** Beginnings of a header in one section; more are chance, or a trap for whoever looks. */
+const beginningsMax = 2 ** 16;
+
+function elfInData(elf: Elf): string[] {
+  let budget = elf.view.length;
+  return elf.sections.flatMap((section) => {
+    if (!isData(section)) return [];
+    budget -= section.size;
+    if (budget < 0) return [];
+    return holdsElf(elf.data(section)) ? [section.name] : [];
+  });
+}
+
+const isData = ({ name, type }: Section): boolean =>
+  type === sectionTypes.progbits && /^\.(?:init\.)?(?:ro)?data/.test(name);
+
+/** `\x7fELF`, a class, a byte order, and the only version. */
+function holdsElf(bytes: Uint8Array): boolean {
+  let at = bytes.indexOf(0x7f);
+  for (let tried = 0; at >= 0 && tried < beginningsMax; tried++) {
+    if (isElfHead(bytes, at)) return true;
+    at = bytes.indexOf(0x7f, at + 1);
+  }
+  return false;
+}
+
+const isElfHead = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at + 1] === 0x45 &&
+  bytes[at + 2] === 0x4c &&
+  bytes[at + 3] === 0x46 &&
+  (bytes[at + 4] === 1 || bytes[at + 4] === 2) &&
+  (bytes[at + 5] === 1 || bytes[at + 5] === 2) &&
+  bytes[at + 6] === 1;

@@ -27,6 +27,7 @@ import { readImageFile, type ImageFile } from './kernel-image-file.ts';
 import { readLoaderSettings } from './loader-settings.ts';
 import { sampleModules, type ModuleSample } from './module-sample.ts';
 import { readBounded } from './read-bounded.ts';
+import { signsModules } from './signs-modules.ts';
 
 export interface KernelPlace {
   /** Folders that together hold one kernel; undefined for the one that is running. */
@@ -49,6 +50,8 @@ export interface KernelReading {
   /** DER of what the image trusts; empty when no image could be read. */
   readonly certificates: readonly Uint8Array[];
   readonly moduleFolder: string | undefined;
+  /** Whether its build signs its modules; undefined where its tree or its keys are not at hand. */
+  readonly signsModules: boolean | undefined;
   /** What the modules of this kernel export according to Module.symvers; empty without it. */
   readonly moduleExports: readonly SymversExport[];
   /** In words, where each fact came from; undefined for what is not known. */
@@ -99,6 +102,7 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     kernel,
     certificates: image?.certificates ?? [],
     moduleFolder: files.value.moduleFolder,
+    signsModules: signsModules(sample, image, config.value),
     moduleExports: exports.ok ? exports.value.modules : [],
     origins: {
       exports: exports.ok ? exports.value.origin : undefined,

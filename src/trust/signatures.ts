@@ -136,7 +136,9 @@ function checkSigner(
   const content = signedContent(signed, signer);
   if (content === undefined) return outcomeOnly('bad');
   const candidates = certificates.filter((each) => isSigner(each, signer));
-  if (candidates.length === 0) return outcomeOnly('unknown key');
+  if (candidates.length === 0) {
+    return { ...outcomeOnly('unknown key'), claimedIssuer: signer.issuer };
+  }
   const good = candidates.find(
     ({ key }) =>
       key.asymmetricKeyType === keyType && verifies(signer.digest, content, key, signer.signature),

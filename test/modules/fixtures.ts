@@ -77,6 +77,8 @@ export function moduleFixture({
       hasEhFrame: false,
       livepatchSymbols: [],
       binarySymbols: [],
+      embeddedElf: [],
+      cutTexts: [],
       strings: [],
       deep: undefined,
     },

@@ -237,6 +237,30 @@ describe('readModule()', () => {
     assert.equal(observations.deep, undefined);
   });
 
+  test('observes an object file inside the data', () => {
+    const head = [0x7f, 0x45, 0x4c, 0x46];
+    const inSection = (name: string, bytes: readonly number[]) =>
+      read({ sections: [{ name, flags: alloc, data: Uint8Array.from(bytes) }] }).observations
+        .embeddedElf;
+    assert.deepEqual(inSection('.rodata', [0x7f, 9, ...head, 2, 1, 1, 0]), ['.rodata']);
+    assert.deepEqual(inSection('.data', [...head, 1, 2, 1]), ['.data']);
+    assert.deepEqual(inSection('.rodata', [...head, 3, 1, 1]), [], 'no class');
+    assert.deepEqual(inSection('.rodata', [...head, 2, 1]), [], 'cut off');
+    assert.deepEqual(inSection('.note.x', [...head, 2, 1, 1]), []);
+  });
+
+  test('observes texts that were written as one around a NUL', () => {
+    const modinfo = ['license=GPL', 'legal=closed', 'name=sample', 'vermagic=x'];
+    const ends = (size: number, value = 0) =>
+      read({ modinfo, symbols: [{ name: 'text', section: '.modinfo', value, size, type: 1 }] })
+        .observations.cutTexts;
+    assert.deepEqual(ends(25), [{ read: 'license=GPL', rest: ['legal=closed'] }]);
+    assert.deepEqual(ends(12), [], 'one text');
+    assert.deepEqual(ends(24), [], 'the symbol ends within a text');
+    assert.deepEqual(ends(24, 1), [], 'it begins within one');
+    assert.deepEqual(ends(9999), [], 'it ends outside of the section');
+  });
+
   test('reads the build id', () => {
     const note = Uint8Array.of(4, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 71, 78, 85, 0, 0xab, 1, 2, 0);
     const module = read({
@@ -398,10 +422,31 @@ describe('readModule() with deep', () => {
     );
     assert.deepEqual(module.observations.deep, {
       functions: 2,
+      padded: 0,
       plainReturns: 1,
       wrappers: [['my_sync', 'synchronize_rcu']],
       denseObjects: [{ name: 'table', bytes: 16_384, bits: 8 }],
     });
+  });
+
+  test('counts padded functions, without parts that were moved elsewhere', () => {
+    const at = (name: string, value: number, size: number) =>
+      ({ name, section: '.text.own', value, size, type: 2 }) as const;
+    const { deep } = read(
+      {
+        sections: [{ name: '.text.own', flags: alloc | execute, data: new Uint8Array(64) }],
+        symbols: [
+          at('__pfx_one', 0, 16),
+          at('one', 16, 4),
+          at('alias', 16, 4),
+          at('one.cold', 20, 4),
+          at('one.cold.3', 24, 4),
+          at('blob', 32, 4),
+        ],
+      },
+      true,
+    ).observations;
+    assert.deepEqual([deep?.functions, deep?.padded], [3, 2]);
   });
 
   test('says nothing of other machines', () => {

@@ -105,7 +105,8 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const findings = findingsOf(entries, subjectOf, workshop);
   const surveyed = judgeAll(entries, {
     kernel: read.value.kernel,
-    buildSigns: buildSigns(entries, read.value),
+    // Of one module the kernel's own tree must tell the same as of all.
+    buildSigns: buildSigns([], read.value),
     providers: [],
     sourceOf: ({ file }) => findings.get(file),
   });
@@ -117,7 +118,7 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
 function findingsOf(
   entries: readonly ReadEntry[],
   subjectOf: (entry: ReadEntry) => Subject,
-  { source, changed }: Workshop,
+  { source, changed, closed }: Workshop,
 ): ReadonlyMap<string, SourceFinding> {
   const build = findKernelBuild(files.release, files.headers);
   assert.ok(build.ok, build.ok ? '' : build.error);
@@ -125,11 +126,12 @@ function findingsOf(
   for (const entry of entries) {
     const offered = subjectOf(entry).source;
     if (offered === undefined) continue;
-    const folder = offered === 'own' ? source : changed;
-    const opened = openOffered(folder, { build: build.value });
+    const folders = { own: source, changed, closed };
+    const opened = openOffered(folders[offered], { build: build.value });
     assert.ok(opened.ok, opened.ok ? '' : opened.error);
-    const { outcome, reasons } = matchSource(entry.module, opened.value);
-    findings.set(entry.file, { outcome, says: reasons.join('; ') });
+    const { outcome, reasons, licence } = matchSource(entry.module, opened.value);
+    const { closedTerms } = licence;
+    findings.set(entry.file, { outcome, says: reasons.join('; '), closedTerms });
   }
   return findings;
 }

@@ -68,7 +68,11 @@ test('checkSignature() tells a wrong signature from one by an unknown key', skip
     outcome: 'bad',
     ...none,
   });
-  assert.deepEqual(outcome(signer(other)), { outcome: 'unknown key', ...none });
+  assert.deepEqual(outcome(signer(other)), {
+    outcome: 'unknown key',
+    ...none,
+    claimedIssuer: 'CN=Other',
+  });
   assert.equal(outcome(signer(ours, { serial: '77' })).outcome, 'unknown key');
   assert.equal(outcome(signer(ours, { digest: '1.2.3' })).outcome, 'unsupported');
   assert.equal(outcome(signer(ours, { algorithm: '1.2.3' })).outcome, 'unsupported');

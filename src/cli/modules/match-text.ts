@@ -36,6 +36,7 @@ function matchLines({ srcversion, objects, compilers, likely, reasons, licence }
     `objects: ${objects.length} by the makefile, ${sources} of them with source; ${compilers.inModule} made by a compiler in the module`,
     ...(likely.length === 0 ? [] : [`look at: ${likely.slice(0, 10).join(', ')}`]),
     ...licence.contradictions.map((each) => `licence: ${each}`),
+    ...licence.closedTerms.slice(0, 5).map((each) => `worth a look: ${each}`),
   ];
 }
 

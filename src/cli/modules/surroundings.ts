@@ -7,11 +7,15 @@ import type { KernelReading } from '../../trust/kernel.ts';
 import { openOffered } from '../../trust/match.ts';
 import { judgeAll, type ReadEntry, type Surveyed } from '../../trust/survey.ts';
 
-/** The build of a kernel signs its modules when it has a key, and any module bears its signature. */
+/**
+ * Whether the build of a kernel signs its modules. Its own tree tells, so that the answer does not depend on which
+ * modules are asked about; they tell only where there is no tree.
+ */
 export function buildSigns(
   entries: readonly Pick<ReadEntry, 'signature'>[],
-  { kernel, certificates }: KernelReading,
+  { kernel, certificates, signsModules }: KernelReading,
 ): boolean {
+  if (signsModules !== undefined) return signsModules;
   if (!kernel.config.signatures || certificates.length === 0) return false;
   return entries.some(
     ({ signature }) => signature.outcome === 'good' && signature.trustedBy === 'kernel',
@@ -46,8 +50,9 @@ function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFi
     const offered = opened.get(folder) ?? open(folder);
     opened.set(folder, offered);
     if (typeof offered === 'string') return { outcome: 'cannot tell', says: offered };
-    const { outcome, reasons } = matchSource(module, offered);
+    const { outcome, reasons, licence } = matchSource(module, offered);
     const [why = ''] = reasons;
-    return { outcome, says: `Compared with its source in ${folder}: ${why}` };
+    const says = `Compared with its source in ${folder}: ${why}`;
+    return { outcome, says, closedTerms: licence.closedTerms };
   };
 }

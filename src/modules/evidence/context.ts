@@ -19,7 +19,7 @@ export interface StandingContext {
 }
 
 export interface PackageClaim {
-  readonly outcome: 'agrees' | 'contradicts' | 'cannot tell';
+  readonly outcome: 'agrees' | 'contradicts' | 'doubtful' | 'cannot tell';
   readonly says: string;
 }
 
@@ -27,4 +27,6 @@ export interface PackageClaim {
 export interface SourceFinding {
   readonly outcome: 'reproduced' | 'consistent' | 'differs' | 'cannot tell';
   readonly says: string;
+  /** Where the source has words of closed terms, though the module claims the GPL: a sentence a file. */
+  readonly closedTerms?: readonly string[];
 }

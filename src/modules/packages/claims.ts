@@ -3,24 +3,36 @@
  *
  * Only what cannot be reconciled contradicts: the module claims terms of the GPL version 2, and everything
  * that the package could mean by it is under terms that exclude those (GPL 3 alone, proprietary). Whatever is
- * not known, mixed, or under further terms is `cannot tell`: an unfounded accusation is the worse error.
+ * not known, mixed, or under further terms is `cannot tell`: an unfounded accusation is the worse error. Where some
+ * of it is under terms whose very name is a closed one (`ACME-EULA`), it is `doubtful`: worth a look, since a package
+ * often states one licence for more than its modules.
  */
+import { closedTermsIn } from '../closed-terms.ts';
 import { isCompatibleLicence } from '../loader/licences.ts';
 import type { LicenceStatement } from './copyright.ts';
 
 export interface ClaimCheck {
-  readonly result: 'agrees' | 'contradicts' | 'cannot tell';
+  readonly result: 'agrees' | 'contradicts' | 'doubtful' | 'cannot tell';
   /** One sentence, with the words of both. */
   readonly says: string;
 }
 
 /** What a package states, weighed: the same for each of its modules, of which there may be thousands. */
-export type PackageTerms =
-  { readonly stated: string; readonly gpl2: Gpl2 } | { readonly unclear: string };
+export type PackageTerms = StatedTerms | { readonly unclear: string };
+
+interface StatedTerms {
+  readonly stated: string;
+  readonly gpl2: Gpl2;
+  /** Of what is stated, the words of closed terms. */
+  readonly closed: readonly string[];
+}
 
 export function termsOf(statement: LicenceStatement | undefined): PackageTerms {
   if (statement === undefined) return { unclear: 'The package states no licence' };
   if (statement.kind === 'plain') {
+    const { closedTerms: closed } = statement;
+    const shown = closed.map((each) => `"${each}"`).join(', ');
+    if (closed.length > 0) return { stated: `its package says ${shown}`, gpl2: 'unknown', closed };
     return {
       unclear: 'The package states its licence as text without structure, which is not guessed at',
     };
@@ -29,13 +41,17 @@ export function termsOf(statement: LicenceStatement | undefined): PackageTerms {
   const shown = licences.slice(0, 4).map((each) => `"${each}"`);
   const stated = [...shown, ...(licences.length > 4 ? ['…'] : [])].join(', ');
   if (more) return { unclear: `The package states more than ${licences.length} licences` };
-  return { stated: `the package states ${stated}`, gpl2: agreed(licences.map(gpl2Standing)) };
+  return {
+    stated: `the package states ${stated}`,
+    gpl2: agreed(licences.map(gpl2Standing)),
+    closed: licences.filter(namesClosedTerms),
+  };
 }
 
 /** `claim` is the module's first `license=`. */
 export function checkClaim(claim: string | undefined, terms: PackageTerms): ClaimCheck {
   if ('unclear' in terms) return { result: 'cannot tell', says: terms.unclear };
-  const { stated, gpl2 } = terms;
+  const { stated, gpl2, closed } = terms;
   if (claim === undefined || !isCompatibleLicence(claim)) {
     const claims = claim === undefined ? 'nothing' : `"${claim}"`;
     return { result: 'cannot tell', says: `The module claims ${claims}; ${stated}` };
@@ -49,9 +65,18 @@ export function checkClaim(claim: string | undefined, terms: PackageTerms): Clai
         says: `The module claims "${claim}", but ${stated}, which does not give the terms of the GPL version 2`,
       };
     case 'unknown':
-      return { result: 'cannot tell', says: `The module claims "${claim}"; ${stated}` };
+      return {
+        result: closed.length > 0 ? 'doubtful' : 'cannot tell',
+        says: `The module claims "${claim}"; ${stated}`,
+      };
   }
 }
+
+/** By its name alone; the GPL in another version, or an unknown name, is not closed. */
+const namesClosedTerms = (licence: string): boolean =>
+  /\beula\b|\bnon-?free\b|\bproprietary\b|(?<!non[- ]?)\bcommercial\b|\bclosed[- ]source\b/i.test(
+    licence,
+  ) || closedTermsIn(licence).length > 0;
 
 /** Whether a licence lets its work be used under the GPL version 2. */
 export type Gpl2 = 'allowed' | 'excluded' | 'unknown';

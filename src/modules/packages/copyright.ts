@@ -1,6 +1,6 @@
 /**
  * What a package states of its licence: Debian's machine-readable copyright file (DEP-5), or the License tag
- * of an rpm. Text without that structure is kept as `plain`, and its licence is not guessed.
+ * of an rpm. Of text without that structure (`plain`) the licence is not guessed; words of closed terms are kept.
  *
  *   Files: module/*
  *   Copyright: 2013-2018 …
@@ -8,6 +8,7 @@
  *
  * Source: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
  */
+import { closedTermsIn } from '../closed-terms.ts';
 import { paragraphsOf } from './deb.ts';
 
 export type LicenceStatement =
@@ -18,7 +19,11 @@ export type LicenceStatement =
       /** There are more than are kept here. */
       readonly more: boolean;
     }
-  | { readonly kind: 'plain' };
+  | {
+      readonly kind: 'plain';
+      /** Words that the GPL does not have, as `closedTermsIn` finds them. */
+      readonly closedTerms: readonly string[];
+    };
 
 /** The kernel's own copyright file has some 60; whoever states more has something else in mind. */
 const licencesMax = 100;
@@ -27,7 +32,7 @@ const licenceCharactersMax = 1024;
 /** Of a file `copyright`. Throws FormatError when it is longer than any such file. */
 export function readCopyright(text: string): LicenceStatement {
   const [header, ...paragraphs] = paragraphsOf(text);
-  if (!/copyright-format|dep-?5/i.test(header?.get('format') ?? '')) return { kind: 'plain' };
+  if (!/copyright-format|dep-?5/i.test(header?.get('format') ?? '')) return plain(text);
   const licences = new Set<string>();
   for (const paragraph of paragraphs) {
     const licence = shortName(paragraph.get('license'));
@@ -36,14 +41,19 @@ export function readCopyright(text: string): LicenceStatement {
   }
   const whole = shortName(header?.get('license'));
   if (whole !== undefined) licences.add(whole);
-  return licences.size === 0 ? { kind: 'plain' } : stated([...licences]);
+  return licences.size === 0 ? plain(text) : stated([...licences]);
 }
 
 /** Of an rpm's License tag. */
 export function readLicenceTag(tag: string): LicenceStatement {
   const licence = shortName(tag);
-  return licence === undefined ? { kind: 'plain' } : stated([licence]);
+  return licence === undefined ? plain('') : stated([licence]);
 }
+
+const plain = (text: string): LicenceStatement => ({
+  kind: 'plain',
+  closedTerms: closedTermsIn(text),
+});
 
 const stated = (licences: readonly string[]): LicenceStatement => ({
   kind: 'stated',

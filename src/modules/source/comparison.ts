@@ -2,6 +2,8 @@
  * One module against one folder of offered source. Each finding is a sentence: against the source, or what it
  * leaves unclear; the outcome follows from them.
  */
+import { closedTermsOf } from '../closed-terms.ts';
+import { isCompatibleLicence } from '../loader/licences.ts';
 import { modinfo, modinfoAll, type KernelModule } from '../module.ts';
 import { declarationsOf, fitsKernel, spdxOf } from './licences.ts';
 import { PreprocessorError, Work } from './macros.ts';
@@ -15,7 +17,7 @@ import {
   sameSrcversion,
   srcversionDigits,
 } from './srcversion.ts';
-import { nameOf } from './tree.ts';
+import { folderOf, nameOf } from './tree.ts';
 
 const includesMax = 2_000_000;
 const hashedBytesMax = 512 * 1024 * 1024;
@@ -338,7 +340,25 @@ export class Comparison {
       contradictions.push(says);
       this.#against.push(says);
     }
-    return { claimed, declared, spdx, contradictions };
+    return { claimed, declared, spdx, contradictions, closedTerms: this.#closedTerms(attempt) };
+  }
+
+  /** In the files that it is made of, and in the licences beside them. */
+  #closedTerms(attempt: Attempt | undefined): readonly string[] {
+    if (!isCompatibleLicence(modinfo(this.#module, 'license') ?? '')) return [];
+    const sources = this.#linked.flatMap((each) => each.source?.spelling ?? []);
+    const spellings = [...new Set([...sources, ...(attempt?.files ?? [])])];
+    const located = spellings.flatMap((each) => this.#offered.locate(each) ?? []);
+    const paths = new Set(
+      located.flatMap(({ tree, path }) => (tree === this.#offered.tree ? [path] : [])),
+    );
+    const folders = new Set(['', ...Array.from(paths, (each) => folderOf(each).slice(0, -1))]);
+    const licences = [...folders].flatMap((each) => this.#offered.licencesIn(each));
+    return [...new Set([...licences, ...paths])].flatMap((path) => {
+      const { tree } = this.#offered;
+      const terms = tree.derived('closed terms', path, (bytes) => closedTermsOf(path, bytes)) ?? [];
+      return terms.length === 0 ? [] : [`"${path}" says "${terms.join('", "')}"`];
+    });
   }
 }
 

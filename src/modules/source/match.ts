@@ -53,6 +53,8 @@ export interface LicenceFindings {
   /** SPDX expressions of the sources, with the number of files. */
   readonly spdx: ReadonlyMap<string, number>;
   readonly contradictions: readonly string[];
+  /** Words of closed terms in the sources and beside them, of a module that claims the GPL: a sentence a file. */
+  readonly closedTerms: readonly string[];
 }
 
 /** The first folder of the offered tree whose source is consistent with the module, else the likeliest. */
@@ -111,6 +113,7 @@ function unknownModule(module: KernelModule, offered: OfferedSource): Match {
       declared: [],
       spdx: new Map(),
       contradictions: [],
+      closedTerms: [],
     },
   };
 }

@@ -2,6 +2,7 @@
  * Source that somebody offers for modules, with the kernel it was to be built for, if that is at hand. One value
  * serves many modules and remembers what it has read.
  */
+import { isLicenceFile } from '../closed-terms.ts';
 import { architectureOf, predefinedMacros, type BuildContext } from './build-context.ts';
 import { textualIncludes, type IncludeBudget } from './includes.ts';
 import { parseMacro, type Macro, type Work } from './macros.ts';
@@ -85,6 +86,13 @@ export class OfferedSource {
   display(spelling: string): string {
     const prefix = this.kind === 'kernel' ? kernelPrefix : externalPrefix;
     return this.#space.file(spelling)?.path ?? spelling.replace(prefix, '');
+  }
+
+  /** Files of the offered tree that are called as licences are. */
+  licencesIn(folder: string): readonly string[] {
+    return [...(this.tree.names(folder) ?? [])]
+      .filter(isLicenceFile)
+      .map((name) => joinPath(folder, name));
   }
 
   forgetContents(): void {

@@ -35,6 +35,8 @@ const latin1 = new TextDecoder('latin1');
 
 const bytesReadMax = 4 * 1024 * 1024;
 
+const keptOfFiles: ReadonlySet<string> = new Set(['directives', 'closed terms']);
+
 /** A tree that asks the one below it only once. */
 export class CachedTree {
   readonly #tree: SourceTree;
@@ -89,12 +91,12 @@ export class CachedTree {
   }
 
   /**
-   * Forgets what files contain, not which there are: many modules share folders, few share sources. The directives
-   * of shared headers are worth keeping.
+   * Forgets what files contain, not which there are: many modules share folders, few share sources. What was found in
+   * shared headers is worth keeping.
    */
   forgetContents(): void {
     this.#bytes.clear();
-    for (const [what, made] of this.#derived) if (what !== 'directives') made.clear();
+    for (const [what, made] of this.#derived) if (!keptOfFiles.has(what)) made.clear();
   }
 }
 

@@ -60,8 +60,32 @@ test('readCopyright() keeps a hundred, and of more nothing is concluded', () => 
 });
 
 test('readCopyright() does not guess at text without structure', () => {
-  assert.deepEqual(readCopyright('It is GPL.\n\nFiles: *\nLicense: GPL-3\n'), { kind: 'plain' });
-  assert.equal(checkClaim('GPL', { kind: 'plain' }).result, 'cannot tell');
+  const plain = readCopyright('It is GPL.\n\nFiles: *\nLicense: GPL-3\n');
+  assert.deepEqual(plain, { kind: 'plain', closedTerms: [] });
+  assert.equal(checkClaim('GPL', plain).result, 'cannot tell');
+});
+
+test('checkClaim() doubts a claim whose package speaks of closed terms', () => {
+  const check = (licence: string) => checkClaim('GPL', readLicenceTag(licence));
+  for (const licence of [
+    'ACME-EULA',
+    'non-free',
+    'Redistributable, no modification permitted',
+    'GPL-2 and Proprietary',
+  ]) {
+    assert.equal(check(licence).result, 'doubtful', licence);
+  }
+  for (const licence of ['Apache-2.0', 'GPL-2-Digium', 'non-commercial', 'Freeware']) {
+    assert.equal(check(licence).result, 'cannot tell', licence);
+  }
+  const inPart = readCopyright(
+    `${format}Files: *\nLicense: GPL-2\n\nFiles: blob.o\nLicense: Proprietary\n`,
+  );
+  assert.equal(checkClaim('GPL', inPart).result, 'doubtful');
+  assert.equal(checkClaim('Proprietary', inPart).result, 'cannot tell');
+  const prose = readCopyright('It may not be redistributed.\nSee the End User\n License.\n');
+  assert.equal(checkClaim('GPL', prose).result, 'doubtful');
+  assert.match(checkClaim('GPL', prose).says, /its package says "end user license", "may not/);
 });
 
 test('gpl2Standing() allows, excludes, or does not know', () => {

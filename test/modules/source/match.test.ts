@@ -219,6 +219,24 @@ test('matchSource() compares licences beside srcversion', () => {
   );
 });
 
+test('matchSource() shows where the source speaks of closed terms', () => {
+  const closed = {
+    ...vendor,
+    'io.c': `/* SPDX-License-Identifier: MIT\n * ACME: PROPRIETARY AND\n * CONFIDENTIAL */\n${vendor['io.c']}`,
+    LICENSE: 'You may not copy, nor reverse engineer it.\n',
+    'unused.c': '/* a trade secret */\n',
+  };
+  const found = match(closed);
+  assert.deepEqual(found.licence.closedTerms, [
+    '"LICENSE" says "may not copy, nor reverse engineer"',
+    '"io.c" says "proprietary and confidential"',
+  ]);
+  assert.equal(found.outcome, 'consistent', 'words decide nothing');
+  assert.deepEqual(match(vendor).licence.closedTerms, []);
+  const open = moduleOf('foo.ko', { ...info, license: 'Proprietary' }, 2);
+  assert.deepEqual(match(closed, open).licence.closedTerms, [], 'it claims no GPL');
+});
+
 test('matchSource() cannot tell when a command decides what is built', () => {
   const files = {
     ...vendor,

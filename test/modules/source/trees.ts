@@ -54,6 +54,8 @@ export function moduleOf(
       hasEhFrame: false,
       livepatchSymbols: [],
       binarySymbols: [],
+      embeddedElf: [],
+      cutTexts: [],
       strings: [],
       deep: undefined,
     },

@@ -23,10 +23,10 @@ export interface Subject {
   readonly fileName?: string;
   /** Put into a package that states this licence. */
   readonly packaged?: string;
-  /** Signed with a key that is given to the survey, or with one that nobody knows. */
-  readonly signed?: 'given' | 'unknown';
-  /** Compared with this source: its own, or with a file changed. */
-  readonly source?: 'own' | 'changed';
+  /** Signed with a key that is given to the survey, or with one that nobody knows, by its own name or the kernel's. */
+  readonly signed?: 'given' | 'unknown' | 'imitator';
+  /** Compared with this source: its own, with a file changed, or with words of a closed licence. */
+  readonly source?: 'own' | 'changed' | 'closed';
 }
 
 export interface EvidenceCase {
@@ -63,9 +63,17 @@ const otherRelease = (vermagic: string) => vermagic.replace(/^\S+/, '6.1.0-1-amd
 const afterName = 80;
 const byteSet = section('.gnu.linkonce.this_module', ({ data }) => void (data[afterName + 40] = 1));
 
+/** As where part of a module is Rust. */
+const rustToo = section('.comment', (comment) => {
+  const more = Buffer.from('rustc version 1.85.0 (4d91de4e4 2025-02-17)\0');
+  comment.data = new Uint8Array(Buffer.concat([comment.data, more]));
+  comment.size = comment.data.length;
+});
+
 const licences: readonly EvidenceCase[] = [
   make('a licence that is cut off by a NUL', 'proof licence-nul', built('nul')),
   make('… and goes on with an "="', 'proof licence-nul', built('nul_equals')),
+  make('… and looks like another entry', 'proof licence-nul', built('nul_tag')),
   make('a NUL in another text', 'lead modinfo-fragment', built('fragment')),
   make('two objects of two licences', 'proof licences-contradict', built('mixed')),
   make(
@@ -73,6 +81,12 @@ const licences: readonly EvidenceCase[] = [
     'lead licences-mixed',
     built('honest', [modinfo('license', 'GPL', 'BSD')]),
     built('honest', [modinfo('license', 'GPL', 'Dual BSD/GPL')]),
+  ),
+  make(
+    'several licences, of which the kernel reads a closed one',
+    'note licences-mixed',
+    built('honest', [modinfo('license', 'CDDL', 'Dual BSD/GPL')]),
+    built('honest', [modinfo('license', 'CDDL')]),
   ),
   make('no licence', 'lead licence-missing', built('honest', [modinfo('license')])),
   make(
@@ -82,6 +96,24 @@ const licences: readonly EvidenceCase[] = [
     built('table', [proprietary]),
   ),
   make('words of a closed licence', 'lead closed-licence-words', built('words'), built('phrases')),
+  make(
+    '… that nobody may pass on',
+    'lead closed-licence-words',
+    built('prohibited'),
+    built('phrases'),
+  ),
+  make(
+    'words of a closed licence in its source',
+    'lead source-closed-terms',
+    built('honest', [], { source: 'closed' }),
+    built('honest', [], { source: 'own' }),
+  ),
+  make(
+    'a package under terms that are closed by their name',
+    'lead package-doubtful',
+    built('honest', [], { packaged: 'ACME-EULA' }),
+    built('honest', [], { packaged: 'ACME' }),
+  ),
   make(
     'a package under a licence that excludes the GPL 2',
     'proof package-contradicts',
@@ -106,17 +138,29 @@ const names: readonly EvidenceCase[] = [
   ),
   make('the structure filled in', 'proof struct-module-filled', built('honest', [byteSet])),
   make('a name that the kernel distrusts', 'proof known-case', built('honest', named('lve'))),
+  make('a name that is known', 'lead known-name', built('honest', named('kmodlve'))),
   make('a loader of drivers', 'note loads-proprietary', built('honest', named('ndiswrapper'))),
 ];
 
 const code: readonly EvidenceCase[] = [
-  make('an object compiled elsewhere', 'proof foreign-objects', built('blob')),
-  make('… by the compiler of the kernel', 'proof foreign-objects', built('blob_same')),
+  make('an object compiled elsewhere', 'lead foreign-objects', built('blob')),
+  make('… by the compiler of the kernel', 'lead foreign-objects', built('blob_same')),
   make('… without unwind tables', 'lead foreign-objects', built('blob_quiet'), built('keep')),
+  make('… with the kernel’s returns', 'lead foreign-objects', built('blob_padless')),
+  make(
+    '… of a module that does not claim the GPL',
+    'note foreign-objects',
+    built('blob', [proprietary]),
+    built('honest', [rustToo]),
+  ),
+  make('a program in its data', 'lead embedded-elf', built('elf'), built('dense')),
   make('data linked in', 'lead binary-data', built('binary'), built('dense')),
   make('data that looks encrypted', 'lead dense-data', built('dense'), built('table')),
+  make('… in pieces', 'lead dense-data', built('pieces'), built('table')),
   make('functions that pass on', 'lead gpl-shim', built('shim'), built('helper')),
   make('pointers that pass on', 'lead gpl-shim', built('pointers'), built('helper')),
+  make('… that write to the log, among others', 'lead gpl-shim', built('logged'), built('helper')),
+  make('a table that passes on', 'lead gpl-shim', built('getter'), built('helper')),
   make('a probe that looks symbols up', 'lead unexported-symbols', built('reach'), built('probe')),
   make('… whose words are dropped', 'lead unexported-symbols', built('reach_init'), built('probe')),
   make(
@@ -170,6 +214,12 @@ const origins: readonly EvidenceCase[] = [
     'note signature-unknown-key',
     built('honest', [], { signed: 'unknown' }),
     built('honest', [], { signed: 'given' }),
+  ),
+  make(
+    'a signature in the name of the kernel’s build',
+    'lead key-name-borrowed',
+    built('honest', [], { signed: 'imitator' }),
+    built('honest', [], { signed: 'unknown' }),
   ),
   make(
     'a signature of another type',
