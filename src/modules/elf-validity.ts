@@ -7,7 +7,7 @@
  * kernel/module/main.c.
  */
 import { ByteView } from './bytes.ts';
-import { elfTypes, sectionTypes } from './elf.ts';
+import { elfTypes, kernelEncoding, sectionTypes } from './elf.ts';
 
 const headerBytes = 64;
 const sectionBytes = 64;
@@ -23,7 +23,7 @@ interface RawSection {
 /** The line in the log, for files of 64 bits; undefined where the kernel finds nothing wrong. */
 export function elfComplaint(bytes: Uint8Array): string | undefined {
   if (bytes.length < headerBytes) return `Invalid ELF header len ${bytes.length}`;
-  const view = new ByteView(bytes, bytes[5] !== 2);
+  const view = new ByteView(bytes, kernelEncoding(bytes)?.littleEndian ?? bytes[5] !== 2);
   if (view.u32(0) !== (view.littleEndian ? 0x464c457f : 0x7f454c46)) {
     return 'Invalid ELF header magic: != \x7fELF';
   }

@@ -83,6 +83,36 @@ export interface Layout {
   readonly sectionBytes: number;
   readonly symbolBytes: number;
 }
+
+/** How wide and in which order numbers are. */
+export interface Encoding {
+  readonly bits: 32 | 64;
+  readonly littleEndian: boolean;
+}
+
+const encodings: readonly (Encoding & { readonly machine: number })[] = [
+  { machine: machines.x8664, bits: 64, littleEndian: true },
+  { machine: machines.i386, bits: 32, littleEndian: true },
+  { machine: machines.s390, bits: 64, littleEndian: false },
+  ...[true, false].flatMap((littleEndian) => [
+    { machine: machines.arm64, bits: 64 as const, littleEndian },
+    { machine: machines.ppc64, bits: 64 as const, littleEndian },
+    { machine: machines.arm, bits: 32 as const, littleEndian },
+  ]),
+];
+
+/**
+ * How a kernel of the file's machine reads it. It takes its own width and order, whatever `e_ident` says: only
+ * the machine, as it reads it, must be its own. Undefined for machines that leave it open.
+ */
+export function kernelEncoding(bytes: Uint8Array): Encoding | undefined {
+  const [first = 0, second = 0] = bytes.subarray(18, 20);
+  return encodings.find(
+    ({ machine, littleEndian }) =>
+      machine === (littleEndian ? first + second * 256 : first * 256 + second),
+  );
+}
+
 /** Sizes of the structures that repeat. */
 export const layouts: Readonly<Record<32 | 64, Layout>> = {
   32: { headerBytes: 52, sectionBytes: 40, symbolBytes: 16 },
@@ -143,8 +173,7 @@ export class Elf {
 
   /** Empty for a section that has no bytes in the file. Throws `FormatError`. */
   data(section: Section): Uint8Array {
-    if (section.type === sectionTypes.nobits || section.type === sectionTypes.null)
-      return new Uint8Array();
+    if (section.type === sectionTypes.nobits || section.index === 0) return new Uint8Array();
     return this.view.slice(section.offset, section.size);
   }
 
@@ -185,7 +214,7 @@ export class Elf {
   /** The table of names of a symbol table. Throws `FormatError`. */
   symbolNames(table: Section): Section {
     const strings = this.sections[table.link];
-    if (strings === undefined || strings.type !== sectionTypes.strtab) {
+    if (strings === undefined || strings.index === 0 || strings.type === sectionTypes.nobits) {
       throw new FormatError('has a symbol table without a table of names', table.headerOffset);
     }
     return strings;
@@ -240,28 +269,35 @@ export class Elf {
   }
 }
 
-/** Reads the header and the section table; says where the bytes stop making sense. */
-export function readElf(bytes: Uint8Array): Result<Elf, FormatProblem> {
+/**
+ * Reads the header and the section table; says where the bytes stop making sense. What the header says of width
+ * and order counts unless an encoding is given.
+ */
+export function readElf(bytes: Uint8Array, encoding?: Encoding): Result<Elf, FormatProblem> {
   try {
-    return ok(parse(bytes));
+    return ok(parse(bytes, encoding));
   } catch (error) {
     if (error instanceof FormatError) return fail({ message: error.message, offset: error.offset });
     throw error;
   }
 }
 
-function parse(bytes: Uint8Array): Elf {
+function parse(bytes: Uint8Array, encoding: Encoding | undefined): Elf {
   const magic = bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
   if (!magic) throw new FormatError('is no ELF file', 0);
-  const [bits, order] = [bytes[4], bytes[5]];
-  if (bits !== 1 && bits !== 2) throw new FormatError('is of neither 32 nor 64 bits', 4);
-  if (order !== 1 && order !== 2) throw new FormatError('has no known byte order', 5);
-  const view = new ByteView(bytes, order === 1);
-  const width = bits === 2 ? 64 : 32;
+  const { bits, littleEndian } = encoding ?? statedEncoding(bytes);
+  const view = new ByteView(bytes, littleEndian);
   const names = new NameReader(bytes);
   const [type, machine] = [view.u16(16), view.u16(18)];
-  const { sections, sectionNames } = readSections(view, names, width);
-  return new Elf(view, names, width, type, machine, sections, sectionNames);
+  const { sections, sectionNames } = readSections(view, names, bits);
+  return new Elf(view, names, bits, type, machine, sections, sectionNames);
+}
+
+/** As `e_ident` has it. Throws `FormatError`. */
+function statedEncoding([, , , , width, order]: Uint8Array): Encoding {
+  if (width !== 1 && width !== 2) throw new FormatError('is of neither 32 nor 64 bits', 4);
+  if (order !== 1 && order !== 2) throw new FormatError('has no known byte order', 5);
+  return { bits: width === 2 ? 64 : 32, littleEndian: order === 1 };
 }
 
 function readSections(
@@ -289,7 +325,7 @@ function readSections(
       ? wideSection(view.data, view.littleEndian, headerAt, index, name)
       : narrowSection(view.data, view.littleEndian, headerAt, index, name);
     checkBounds(section, view);
-    sections.push(section);
+    sections.push(section.type === sectionTypes.null ? withinFile(section, view) : section);
   }
   return { sections, sectionNames: sections[strings.index]! };
 }
@@ -313,11 +349,11 @@ function namesSection(
   return strings;
 }
 
-/** The name of an unused (NULL) section means nothing. */
+/** The kernel finds sections by name whatever their type; nothing checks the name of an unused (NULL) one. */
 function sectionName(view: ByteView, names: NameReader, strings: Section, at: number): string {
-  if (view.u32(at + 4) === sectionTypes.null) return '';
   const offset = view.u32(at);
   if (offset >= strings.size) {
+    if (view.u32(at + 4) === sectionTypes.null) return '';
     throw new FormatError('has a section whose name is outside the table of names', at);
   }
   return names.read(strings.offset + offset, strings.offset + strings.size);
@@ -370,6 +406,13 @@ function narrowSection(
     entryBytes: word(36),
     headerOffset: at,
   };
+}
+
+/** The bounds of an unused (NULL) section are not checked by the kernel, which reads what is there. */
+function withinFile(section: Section, { length }: ByteView): Section {
+  if (section.index === 0) return section;
+  const offset = Math.min(section.offset, length);
+  return { ...section, offset, size: Math.min(section.size, length - offset) };
 }
 
 function checkBounds(section: Section, view: ByteView): void {

@@ -17,7 +17,7 @@ import {
   type Relocation,
   type Section,
 } from './elf.ts';
-import type { SymbolExport } from './module.ts';
+import type { ExportTables, SymbolExport } from './module.ts';
 import { SymbolTable } from './symbol-table.ts';
 
 export interface ModuleExports {
@@ -25,6 +25,7 @@ export interface ModuleExports {
   /** Where each one points to, by index in `exports`; undefined when no relocation tells. */
   readonly targets: readonly (ExportTarget | undefined)[];
   readonly lackCrcs: boolean;
+  readonly tables: ExportTables;
 }
 
 /** A place in a section of the module. */
@@ -54,9 +55,13 @@ const exportsMax = 2 ** 17;
 
 /** Throws `FormatError`. */
 export function readExports(elf: Elf, symbols: SymbolTable | undefined): ModuleExports {
-  const tables = ['', '_gpl'].flatMap((suffix) => tableOf(elf, suffix) ?? []);
+  const present = presentTables(elf);
+  // What has flags was made for a kernel that does not look at the other table.
+  const suffixes = present.flags ? [''] : ['', '_gpl'];
+  const tables = suffixes.flatMap((suffix) => tableOf(elf, suffix) ?? []);
   const lackCrcs = tables.some((each) => each.crcs === undefined);
-  if (symbols === undefined || tables.length === 0) return { exports: [], targets: [], lackCrcs };
+  if (symbols === undefined || tables.length === 0)
+    return { exports: [], targets: [], lackCrcs, tables: present };
   const exports: SymbolExport[] = [];
   const targets: (ExportTarget | undefined)[] = [];
   let absolute: ReadonlyMap<string, number> | undefined;
@@ -73,7 +78,17 @@ export function readExports(elf: Elf, symbols: SymbolTable | undefined): ModuleE
       targets.push(each.target);
     }
   }
-  return { exports, targets, lackCrcs };
+  return { exports, targets, lackCrcs, tables: present };
+}
+
+function presentTables(elf: Elf): ExportTables {
+  const has = (name: string) => elf.loadedSection(name) !== undefined;
+  return {
+    symbols: (elf.loadedSection('__ksymtab')?.size ?? 0) > 0,
+    flags: has('__kflagstab'),
+    gplSymbols: has('__ksymtab_gpl'),
+    gplCrcs: has('__kcrctab_gpl'),
+  };
 }
 
 function tableOf(elf: Elf, suffix: string): Table | undefined {

@@ -18,7 +18,15 @@ export interface Kernel {
   readonly exports: ReadonlyMap<string, SymbolExport>;
   /** In words: `Module.symvers of /usr/src/…`. */
   readonly exportsFrom: string;
+  /** Names in /sys/module of code that is built in; undefined where nothing is known of them. */
+  readonly builtins?: Builtins | undefined;
   readonly settings: LoaderSettings;
+}
+
+export interface Builtins {
+  readonly present: ReadonlySet<string>;
+  /** Those that may be there as well, since code of that name is built in. */
+  readonly possible: ReadonlySet<string>;
 }
 
 /** The options of the build that the loader's rules depend on. */

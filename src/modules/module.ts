@@ -5,6 +5,8 @@
  * it; `loaderVerdict` and `standingOf` judge it.
  */
 
+import type { Releases } from './releases.ts';
+
 /** One entry of `.modinfo`; `tag` is empty for a string without `=`, which the build never writes. */
 export interface ModinfoEntry {
   readonly tag: string;
@@ -29,6 +31,8 @@ export interface ImportedSymbol {
   readonly weak: boolean;
   /** From `__versions`; undefined when that has no entry for it. */
   readonly crc: number | undefined;
+  /** From the extended table, in the same way. */
+  readonly extendedCrc?: number | undefined;
 }
 
 export interface SymbolExport {
@@ -39,8 +43,8 @@ export interface SymbolExport {
   readonly crc: number | undefined;
 }
 
-/** Something in the object file that stops the loader whatever the kernel; in the loader's order. */
-export interface LoaderDefect {
+/** Something in the object file that stops the loader of some kernels; in the loader's order. */
+export interface LoaderDefect extends Releases {
   /** Steps of `load_module()` that look at the file alone. */
   readonly step:
     | 'elf header'
@@ -48,10 +52,13 @@ export interface LoaderDefect {
     | 'modinfo'
     | 'struct module'
     | 'symbol table'
+    | 'extended versions'
+    | 'processor'
     | 'write and execute'
+    | 'memory'
     | 'constructors'
     | 'relocations';
-  readonly errno: 'ENOEXEC' | 'EINVAL';
+  readonly errno: 'ENOEXEC' | 'EINVAL' | 'ENOMEM';
   /** The line in the kernel's log, or undefined where the kernel says nothing. */
   readonly message: string | undefined;
   /** In plain words. */
@@ -107,10 +114,14 @@ export interface KernelModule {
   readonly type: number;
   readonly machine: number;
   readonly modinfo: readonly ModinfoEntry[];
+  /** Whether `.modinfo` is marked to be loaded (ALLOC): kernels before 6.4 do not see it otherwise. */
+  readonly modinfoLoaded?: boolean;
   /** `name` inside `.gnu.linkonce.this_module`. */
   readonly structName: string | undefined;
   /** Size of `.gnu.linkonce.this_module`: `sizeof(struct module)` of its kernel. */
   readonly structBytes: number | undefined;
+  /** Whether it is marked to be loaded (ALLOC); false as well when there is none. */
+  readonly structLoaded?: boolean;
   /** Bytes of it that are neither name nor zero, before relocation: the build leaves none. */
   readonly structExtraBytes: number;
   readonly symbols: readonly SymbolToResolve[];
@@ -118,14 +129,30 @@ export interface KernelModule {
   readonly hasVersions: boolean;
   /** The CRC of `module_layout` in it. */
   readonly layoutCrc: number | undefined;
+  /** The same in the extended table, which counts from 6.14 on; undefined when there is none. */
+  readonly extendedVersions?: { readonly layoutCrc: number | undefined } | undefined;
   readonly exports: readonly SymbolExport[];
   /** A non-empty `__ksymtab*` whose `__kcrctab*` is missing. */
   readonly exportsLackCrcs: boolean;
+  /** How they are written; without it, as kernels before 7.2 have them. */
+  readonly exportTables?: ExportTables;
+  /** Of `.data..percpu`. */
+  readonly percpuBytes?: number;
   readonly defects: readonly LoaderDefect[];
   readonly signature: AppendedSignature | undefined;
   /** GNU build id, hexadecimal. */
   readonly buildId: string | undefined;
   readonly observations: Observations;
+}
+
+/** Tables of exports that are there. */
+export interface ExportTables {
+  /** A `__ksymtab` that is not empty. */
+  readonly symbols: boolean;
+  /** `__kflagstab`: from 7.2 on it says which are GPL-only, and `__ksymtab_gpl` means nothing. */
+  readonly flags: boolean;
+  readonly gplSymbols: boolean;
+  readonly gplCrcs: boolean;
 }
 
 /** Measurements that `standingOf` weighs; facts without judgement. */
@@ -137,6 +164,8 @@ export interface Observations {
   readonly livepatchSymbols: readonly string[];
   /** `_binary_*` symbols: data that objcopy linked in. */
   readonly binarySymbols: readonly string[];
+  /** Where the kernel reads something in the file that other readers do not: a sentence each. */
+  readonly readOtherwise?: readonly string[];
   /** Words found in read-only data that speak of ways around the export table or of a closed licence. */
   readonly strings: readonly string[];
   /** Sections of data that hold the beginning of another ELF file. */

@@ -8,6 +8,7 @@
 import { FormatError } from './bytes.ts';
 import { layouts, sectionFlags, sectionTypes, type Elf, type Section } from './elf.ts';
 import type { LoaderDefect } from './module.ts';
+import { isEarlier } from './releases.ts';
 
 const entryBytes = 24;
 /** Bytes that are changed, by type: NONE, 64, PC32, PLT32, 32, 32S, PC64. */
@@ -24,13 +25,15 @@ for (const [type, size] of [
   sizes[type] = size;
 }
 
-/** These are taken out of memory, or loaded on their own, before relocations are applied. */
-const notRelocated = new Set(['.modinfo', '__versions', '.data..percpu']);
+/** These are taken out of memory before relocations are applied. */
+const takenOut = ['.modinfo', '__versions'];
+const perCpu = '.data..percpu';
 
-/** Throws `FormatError`. */
-export function relocationDefect(elf: Elf, name: string): LoaderDefect | undefined {
+/** The first that each release would stop at. Throws `FormatError`. */
+export function relocationDefects(elf: Elf, name: string): readonly LoaderDefect[] {
+  const found: LoaderDefect[] = [];
   const table = elf.symbolTable;
-  if (table === undefined) return undefined;
+  if (table === undefined) return found;
   const symbolCount = Math.floor(table.size / layouts[elf.bits].symbolBytes);
   // Sections may share their bytes in a hostile file: no more is read than a true one can hold.
   let budget = elf.view.length;
@@ -38,24 +41,48 @@ export function relocationDefect(elf: Elf, name: string): LoaderDefect | undefin
     const target = elf.sections[section.info];
     if (target === undefined || !isRelocated(elf, target)) continue;
     if ((section.flags & sectionFlags.livepatch) !== 0) continue;
-    if (section.type === sectionTypes.rel) {
-      return refuse(
-        `Its section "${section.name}" has relocations without addends`,
-        `module ${name}: REL relocation unsupported`,
-      );
-    }
-    if (section.type !== sectionTypes.rela) continue;
-    budget -= section.size;
+    if (section.type === sectionTypes.rela) budget -= section.size;
     if (budget < 0) throw new FormatError('has relocations that overlap', section.headerOffset);
-    const bad = firstBad(elf, section, target, symbolCount);
-    if (bad >= 0) return describe(elf, section, target, symbolCount, bad, name);
+    const defects = defectsIn(elf, section, target, symbolCount, name);
+    if (isUsed(elf, target, perCpu)) found.push(...defects.flatMap(sincePerCpu));
+    else if (defects.length > 0) return [...found, ...defects];
   }
-  return undefined;
+  return found;
 }
+
+/** Per-CPU data, which is loaded on its own, is relocated from 6.14 on. */
+function sincePerCpu(defect: LoaderDefect): LoaderDefect[] {
+  const from = [6, 14] as const;
+  const isOlder = defect.before !== undefined && !isEarlier(from, defect.before);
+  if (isOlder) return [];
+  const isLater = defect.from !== undefined && isEarlier(from, defect.from);
+  return [isLater ? defect : { ...defect, from }];
+}
+
+/** One, or one for each wording of it. */
+function defectsIn(
+  elf: Elf,
+  section: Section,
+  target: Section,
+  symbolCount: number,
+  name: string,
+): readonly LoaderDefect[] {
+  if (section.type === sectionTypes.rel) {
+    const why = `Its section "${section.name}" has relocations without addends`;
+    return [refuse(why, `module ${name}: REL relocation unsupported`)];
+  }
+  if (section.type !== sectionTypes.rela) return [];
+  const bad = firstBad(elf, section, target, symbolCount);
+  return bad < 0 ? [] : describe(elf, section, target, symbolCount, bad, name);
+}
+
+/** Whether it is the section of that name that the loader takes. */
+const isUsed = (elf: Elf, section: Section, name: string): boolean =>
+  section.name === name && elf.loadedSection(name) === section;
 
 function isRelocated(elf: Elf, target: Section): boolean {
   if ((target.flags & sectionFlags.alloc) === 0) return false;
-  return !(notRelocated.has(target.name) && elf.loadedSection(target.name) === target);
+  return !takenOut.some((name) => isUsed(elf, target, name));
 }
 
 const refuse = (why: string, message: string | undefined): LoaderDefect => ({
@@ -96,28 +123,42 @@ function describe(
   symbolCount: number,
   at: number,
   name: string,
-): LoaderDefect {
+): readonly LoaderDefect[] {
   const { view } = elf;
   const type = view.u32(at + 8);
   const offset = view.u64(at);
   const size = type < 64 ? sizes[type]! : -1;
   const where = `A relocation in "${section.name}", at offset ${at} of the file,`;
   if (size < 0) {
-    return refuse(
-      `${where} is of type ${type}, which the kernel does not know`,
-      `module: ${name}: Unknown rela relocation: ${type}`,
-    );
+    const why = `${where} is of type ${type}, which the kernel does not know`;
+    return [refuse(why, `module: ${name}: Unknown rela relocation: ${type}`)];
   }
   if (offset + size > target.size) {
-    return refuse(`${where} changes a place outside of "${target.name}"`, undefined);
+    return [refuse(`${where} changes a place outside of "${target.name}"`, undefined)];
   }
   if (view.u32(at + 12) >= symbolCount) {
-    return refuse(`${where} refers to a symbol that does not exist`, undefined);
+    return [refuse(`${where} refers to a symbol that does not exist`, undefined)];
   }
   // The rest of the line has addresses, which nobody can foretell.
-  const line = 'x86/modules: Invalid relocation target, existing value is nonzero for type';
-  return refuse(
-    `${where} changes bytes ${offset} of "${target.name}", which are not zero`,
-    `module: ${line} ${type}`,
-  );
+  const why = `${where} changes bytes ${offset} of "${target.name}", which are not zero`;
+  const nonzero = 'relocation target, existing value is nonzero for';
+  const index = (at - section.offset) / entryBytes;
+  return [
+    {
+      ...refuse(why, `module: x86/modules: Skipping invalid ${nonzero} type ${type}`),
+      before: [6, 3],
+    },
+    {
+      ...refuse(why, `module: x86/modules: Invalid ${nonzero} type ${type}`),
+      from: [6, 3],
+      before: [6, 19],
+    },
+    {
+      ...refuse(
+        why,
+        `module: x86/modules: Invalid ${nonzero} sec ${section.index}, idx ${index}, type ${type}`,
+      ),
+      from: [6, 19],
+    },
+  ];
 }

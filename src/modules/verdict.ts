@@ -30,6 +30,7 @@ export const refusalCauses = [
   'not allowed',
   'signature',
   'format',
+  'memory',
   'blacklist',
   'layout',
   'vermagic',

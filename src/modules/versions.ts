@@ -9,11 +9,17 @@
 import { FormatError } from './bytes.ts';
 import { sectionTypes, type Elf, type Section } from './elf.ts';
 
-export interface SymbolVersions {
+export interface VersionTable {
   /** Whether there is a table that the loader uses, be it empty. */
   readonly present: boolean;
   /** The first entry of a name, as the loader finds it. */
   readonly crcs: ReadonlyMap<string, number>;
+}
+
+export interface SymbolVersions {
+  readonly plain: VersionTable;
+  /** Where it is there and known to the kernel, the plain one is not looked at. */
+  readonly extended: VersionTable;
 }
 
 const recordBytes = 64;
@@ -23,13 +29,18 @@ const recordsMax = 2 ** 17;
 /** Throws `FormatError`. */
 export function readVersions(elf: Elf): SymbolVersions {
   const crcs = new Map<string, number>();
-  const numbers = contents(elf, '__version_ext_crcs');
-  const names = contents(elf, '__version_ext_names');
-  const extended = numbers !== undefined && names !== undefined;
-  if (extended) readExtended(elf, numbers, names, crcs);
   const table = contents(elf, '__versions');
   if (table !== undefined) readTable(elf, table, crcs);
-  return { present: table !== undefined || extended, crcs };
+  return { plain: { present: table !== undefined, crcs }, extended: readExtendedTable(elf) };
+}
+
+function readExtendedTable(elf: Elf): VersionTable {
+  const crcs = new Map<string, number>();
+  const numbers = contents(elf, '__version_ext_crcs');
+  const names = contents(elf, '__version_ext_names');
+  const present = numbers !== undefined && names !== undefined;
+  if (present) readExtended(elf, numbers, names, crcs);
+  return { present, crcs };
 }
 
 function contents(elf: Elf, name: string): Section | undefined {

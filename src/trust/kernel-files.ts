@@ -49,8 +49,12 @@ interface Places {
 
 const releasePattern = /^\d+\.\d+[\w.+~-]*$/;
 
+/** `uname -r`. */
+export const runningRelease = (roots: HostRoots): string | undefined =>
+  readText(join(roots.proc, 'sys/kernel/osrelease'))?.trim();
+
 export function runningFiles(roots: HostRoots): Result<KernelFiles> {
-  const release = readText(join(roots.proc, 'sys/kernel/osrelease'))?.trim();
+  const release = runningRelease(roots);
   if (release === undefined || !releasePattern.test(release)) {
     return fail(`Cannot tell the release of the running kernel: is ${quoted(roots.proc)} mounted?`);
   }
@@ -77,7 +81,7 @@ export function filesIn(folders: readonly string[]): Result<KernelFiles> {
   const [release, ...others] = releases;
   if (release === undefined) {
     return fail(
-      `Cannot find a kernel in ${named}: there is no lib/modules/RELEASE, no boot/vmlinuz-RELEASE and no include/config/kernel.release`,
+      `Cannot find a kernel in ${named}: there is no lib/modules/RELEASE, no boot/vmlinuz-RELEASE and no include/generated/utsrelease.h`,
     );
   }
   if (others.length > 0) {
@@ -106,19 +110,28 @@ const isModuleFolder = (folder: string): boolean =>
 
 function releasesIn(folder: string): readonly string[] {
   if (isModuleFolder(folder)) return [basename(folder)];
-  const stated = readText(join(folder, 'include/config/kernel.release'))?.trim();
+  const stated = headersRelease(folder);
   const found = [
     ...['lib/modules', 'usr/lib/modules'].flatMap((path) => namesIn(join(folder, path))),
     ...[folder, join(folder, 'boot')].flatMap((path) =>
       namesIn(path).flatMap((name) => /^(?:vmlinu[xz]|config|Image)-(.+)$/.exec(name)?.[1] ?? []),
     ),
     ...namesIn(join(folder, 'usr/src')).flatMap(
-      (name) =>
-        readText(join(folder, 'usr/src', name, 'include/config/kernel.release'))?.trim() ?? [],
+      (name) => headersRelease(join(folder, 'usr/src', name)) ?? [],
     ),
     ...(stated === undefined ? [] : [stated]),
   ];
   return found.filter((name) => releasePattern.test(name));
+}
+
+/**
+ * What modules built with these headers are for. Debian 12 has the version of the source in kernel.release, and
+ * what the kernel calls itself in utsrelease.h alone.
+ */
+function headersRelease(folder: string): string | undefined {
+  const header = readText(join(folder, 'include/generated/utsrelease.h')) ?? '';
+  const called = /^#define UTS_RELEASE "([^"]+)"/m.exec(header)?.[1];
+  return called ?? readText(join(folder, 'include/config/kernel.release'))?.trim();
 }
 
 function namesIn(folder: string): readonly string[] {
@@ -183,6 +196,6 @@ function filesOf(release: string, places: Places): KernelFiles {
 
 /** Headers of another release have another Module.symvers; those that state none are taken at their place. */
 function isOfRelease(headers: string, release: string): boolean {
-  const stated = readText(join(headers, 'include/config/kernel.release'))?.trim();
+  const stated = headersRelease(headers);
   return stated === undefined || stated === release;
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { bannerRelease, imageVermagic, readImage } from '../modules/kernel/image.ts';
 import { embeddedConfig, parseConfig } from '../modules/kernel/config.ts';
+import { readBuiltinNames } from '../modules/kernel/builtins.ts';
 import { findCertificates } from '../modules/kernel/certificates.ts';
 import { readImageExports } from '../modules/kernel/image-exports.ts';
 import { machines, readElf } from '../modules/elf.ts';
@@ -22,6 +23,8 @@ export interface ImageFile {
   readonly config: KernelConfig | undefined;
   /** The error says why none can be read. */
   readonly exports: Result<readonly SymbolExport[]>;
+  /** Names that built-in code has in /sys/module; undefined when the image does not tell. */
+  readonly builtins?: readonly string[] | undefined;
   /** DER. */
   readonly certificates: readonly Uint8Array[];
 }
@@ -43,7 +46,7 @@ export function readImageFile(path: string, cache?: string): Result<ImageFile> {
 }
 
 /** Another number makes every remembered image void. */
-const format = 1;
+const format = 2;
 
 function printRemembered(image: ImageFile): string {
   const certificates = image.certificates.map((der) => Buffer.from(der).toString('base64'));
@@ -58,9 +61,9 @@ function parseRemembered(text: string): Omit<ImageFile, 'path'> | undefined {
       readonly certificates: readonly string[];
     };
     if (image.format !== format || image.node !== process.version) return undefined;
-    const { release, machine, vermagic, config, exports } = image;
+    const { release, machine, vermagic, config, exports, builtins } = image;
     const certificates = image.certificates.map((der) => Buffer.from(der, 'base64'));
-    return { release, machine, vermagic, config, exports, certificates };
+    return { release, machine, vermagic, config, exports, builtins, certificates };
   } catch {
     return undefined;
   }
@@ -73,7 +76,7 @@ function readImageBytes(path: string, file: Uint8Array): Result<ImageFile> {
   return ok({
     path,
     release,
-    ...tablesOf(kernel.value.bytes),
+    ...tablesOf(kernel.value),
     vermagic: release === undefined ? undefined : imageVermagic(kernel.value.bytes, release),
     config: configIn(kernel.value.bytes),
     certificates: certificatesIn(kernel.value.bytes),
@@ -83,6 +86,8 @@ function readImageBytes(path: string, file: Uint8Array): Result<ImageFile> {
 interface UnpackedKernel {
   readonly bytes: Uint8Array;
   readonly release: string | undefined;
+  /** Where only the wrapper tells. */
+  readonly machine?: number;
 }
 
 /** A zboot file inside a gzip'd one is the deepest that is made. */
@@ -99,19 +104,24 @@ function unpackedKernel(file: Uint8Array): Result<UnpackedKernel> {
     const bytes = decompress(payload, compression, kernelBytesMax);
     if (!bytes.ok) return bytes;
     kernel = { bytes: bytes.value, release: kernel.release ?? image.value.release };
+    if (image.value.format === 's390') return ok({ ...kernel, machine: machines.s390 });
   }
   return fail(`it is compressed more than ${wrappersMax} times over`);
 }
 
-function tablesOf(kernel: Uint8Array): Pick<ImageFile, 'machine' | 'exports'> {
-  const elf = readElf(kernel);
+function tablesOf({
+  bytes,
+  machine,
+}: UnpackedKernel): Pick<ImageFile, 'machine' | 'exports' | 'builtins'> {
+  const elf = readElf(bytes);
   if (!elf.ok) {
     const exports = fail('it is a bare image, which has no table of sections to find exports by');
-    return { machine: bareMachine(kernel), exports };
+    return { machine: machine ?? bareMachine(bytes), exports };
   }
   const exports = readImageExports(elf.value);
   return {
     machine: elf.value.machine,
+    builtins: readBuiltinNames(elf.value),
     exports: exports.ok
       ? exports
       : fail(`it ${exports.error.message}, at offset ${exports.error.offset}`),

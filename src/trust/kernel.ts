@@ -15,6 +15,7 @@ import { parseKallsyms } from '../modules/kernel/kallsyms.ts';
 import { parseSymvers, type SymversExport } from '../modules/kernel/symvers.ts';
 import type { SymbolExport } from '../modules/module.ts';
 import { fail, ok, type Result } from '../units/result.ts';
+import { builtinNames } from './builtin-names.ts';
 import { decompressed } from './decompress.ts';
 import {
   filesIn,
@@ -79,6 +80,7 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     gaps,
   );
   if (!exports.ok) gaps.push(exports.error);
+  const known = exports.ok ? exports.value : nothingKnown;
   const config = findConfig(
     files.value,
     image,
@@ -93,9 +95,14 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     machine: facts.machine,
     structBytes: facts.structBytes.value,
     vermagic: facts.vermagic.value,
-    config: config.value,
-    exports: byName(exports.ok ? exports.value.kernel : []),
-    exportsFrom: exports.ok ? exports.value.origin : 'nowhere',
+    config: fittingVermagic(config, facts.vermagic.value),
+    exports: byName(known.kernel),
+    exportsFrom: known.origin ?? 'nowhere',
+    builtins: builtinNames({
+      moduleFolder: files.value.moduleFolder,
+      sys: folders === undefined ? roots.sys : undefined,
+      inImage: image?.builtins,
+    }),
     settings: settings.value,
   };
   return ok({
@@ -103,9 +110,9 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     certificates: image?.certificates ?? [],
     moduleFolder: files.value.moduleFolder,
     signsModules: signsModules(sample, image, config.value),
-    moduleExports: exports.ok ? exports.value.modules : [],
+    moduleExports: known.modules,
     origins: {
-      exports: exports.ok ? exports.value.origin : undefined,
+      exports: known.origin,
       config: config.origin,
       vermagic: facts.vermagic.origin,
       structBytes: facts.structBytes.origin,
@@ -114,6 +121,15 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     },
     gaps,
   });
+}
+
+/** Where the configuration is not known, the vermagic still tells of one option. */
+function fittingVermagic(
+  { value, origin }: Sourced<KernelConfig>,
+  vermagic: string | undefined,
+): KernelConfig {
+  if (origin !== undefined || vermagic === undefined) return value;
+  return { ...value, modversions: vermagic.includes(' modversions ') };
 }
 
 interface Sourced<T> {
@@ -158,8 +174,10 @@ const noImage = ({ release }: KernelFiles): string =>
 interface FoundExports {
   readonly kernel: readonly SymbolExport[];
   readonly modules: readonly SymversExport[];
-  readonly origin: string;
+  readonly origin: string | undefined;
 }
+
+const nothingKnown: FoundExports = { kernel: [], modules: [], origin: undefined };
 
 function findExports(
   files: KernelFiles,

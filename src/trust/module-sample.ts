@@ -25,17 +25,29 @@ const moduleBytesMax = 64 * 1024 * 1024;
 
 /** Of `kernel/`, where the modules of the kernel's own build are; those of others would not be proof. */
 export function sampleModules(moduleFolder: string): ModuleSample {
+  const { facts, files } = sampleBelow(join(moduleFolder, 'kernel'));
+  const agree = facts.every((each) => JSON.stringify(each) === JSON.stringify(facts[0]));
+  return { facts: agree ? facts[0] : undefined, files, agree };
+}
+
+/** A few modules of any folder, and what each says. */
+export function sampleBelow(folder: string): {
+  readonly facts: readonly ModuleFacts[];
+  readonly files: readonly string[];
+} {
   const buffer = new OutputBuffer();
   const read: { file: string; facts: ModuleFacts }[] = [];
-  for (const file of someModules(join(moduleFolder, 'kernel'))) {
+  for (const file of someModules(folder)) {
     const facts = factsOf(file, buffer);
     if (facts !== undefined) read.push({ file, facts });
     if (read.length === modulesWanted) break;
   }
-  const first = read[0]?.facts;
-  const agree = read.every(({ facts }) => JSON.stringify(facts) === JSON.stringify(first));
-  return { facts: agree ? first : undefined, files: read.map(({ file }) => file), agree };
+  return { facts: read.map(({ facts }) => facts), files: read.map(({ file }) => file) };
 }
+
+/** The first word of a vermagic. */
+export const releaseOf = (vermagic: string | undefined): string | undefined =>
+  vermagic?.split(' ', 1)[0];
 
 const entriesMax = 5000;
 

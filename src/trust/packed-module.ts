@@ -34,7 +34,7 @@ export class SharedSymbols {
 
 const keyOf = (symbol: SymbolToResolve): string =>
   symbol.kind === 'import'
-    ? `${symbol.weak ? 'weak' : 'import'} ${symbol.crc} ${symbol.name}`
+    ? `${symbol.weak ? 'weak' : 'import'} ${symbol.crc} ${symbol.extendedCrc} ${symbol.name}`
     : JSON.stringify(symbol);
 
 export function packModule(read: ReadModule, shared: SharedSymbols): string {

@@ -12,7 +12,7 @@ import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
 import type { ReadModule } from './scan-protocol.ts';
 
 /** Of what `readModule` and the judging of signatures give; another number empties every cache. */
-const format = 4;
+const format = 5;
 
 export type Remembered = ReadonlyMap<string, ReadModule>;
 

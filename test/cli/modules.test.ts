@@ -87,6 +87,22 @@ const scan = (...words: string[]) => run('scan', ...onKernel, ...words);
 const reportOf = (stdout: string) => JSON.parse(stdout) as ScanReport;
 
 describe('bulkhead modules scan', () => {
+  test('judges a tree for its own kernel where none is named, and says so', () => {
+    const { stdout, stderr } = run('scan', '--no-cache', '--json', kernel);
+    assert.match(stderr, /are for Linux 6\.12\.118, so they are judged for it/);
+    const report = JSON.parse(stdout) as ScanReport;
+    assert.equal(report.kernel.release, release);
+    assert.deepEqual(
+      report.modules.map((each) => [each.name, each.loader.result]),
+      [
+        ['lib', 'load'],
+        ['user', 'load'],
+      ],
+    );
+    const one = run('scan', '--no-cache', '--json', join(tree, 'kernel/lib.ko'));
+    assert.doesNotMatch(one.stderr, /judged for it/);
+  });
+
   test('judges every module of a kernel', () => {
     const { stdout, status } = scan('--json');
     const report = reportOf(stdout);

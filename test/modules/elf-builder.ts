@@ -372,6 +372,7 @@ export function buildModule(spec: ModuleSpec = {}): Uint8Array<ArrayBuffer> {
             data: structModule(name, structBytes, bits, spec.spoilStruct),
           },
         ]),
+    ...filled(spec.machine),
     ...(spec.sections ?? []),
   ];
   const symbols: SymbolSpec[] = [
@@ -381,6 +382,16 @@ export function buildModule(spec: ModuleSpec = {}): Uint8Array<ArrayBuffer> {
   ];
   return buildElf({ ...spec, sections, symbols });
 }
+
+/** Sections that the linker makes for the loader to fill. */
+const filled = (machine: number | undefined): SectionSpec[] =>
+  machine === machines.arm64
+    ? ['.plt', '.init.plt'].map((name) => ({
+        name,
+        flags: alloc | execute,
+        data: new Uint8Array(1),
+      }))
+    : [];
 
 function structModule(
   name: string,

@@ -37,6 +37,15 @@ const flavours = [
   { bits: 32, bigEndian: true, machine: machines.arm },
 ] as const;
 
+/** Of the section whose contents begin there; sections of 64 bits, little-endian. */
+function sectionHeaderOf(bytes: Uint8Array, start: number): number {
+  const file = Buffer.from(bytes);
+  const table = Number(file.readBigUInt64LE(40));
+  const count = file.readUInt16LE(60);
+  const headers = Array.from({ length: count }, (_, index) => table + index * 64);
+  return headers.find((at) => Number(file.readBigUInt64LE(at + 24)) === start)!;
+}
+
 describe('readModule()', () => {
   for (const flavour of flavours) {
     const { bits, bigEndian, machine } = flavour;
@@ -117,8 +126,64 @@ describe('readModule()', () => {
   test('finds the CRC of a long name in the extended table', () => {
     const name = 'n'.repeat(80);
     const module = read({ versions: 'extended', imports: [{ name, crc: 77 }] });
-    assert.equal(importsOf(module)[0]?.crc, 77);
+    assert.equal(importsOf(module)[0]?.crc, undefined);
+    assert.equal(importsOf(module)[0]?.extendedCrc, 77);
     assert.equal(module.layoutCrc, 0x1234);
+    assert.deepEqual(module.extendedVersions, { layoutCrc: 0x1234 });
+  });
+
+  test('takes width and order of the processor, whatever the header says', () => {
+    for (const [at, value] of [
+      [4, 1],
+      [4, 0],
+      [5, 2],
+      [5, 0],
+    ] as const) {
+      const bytes = buildModule({ imports: ['x'] });
+      bytes[at] = value;
+      const result = readModule('sample.ko', bytes);
+      assert.ok(result.ok, `${at} ${value}`);
+      assert.equal(result.value.bits, 64);
+      assert.deepEqual(
+        importsOf(result.value).map((each) => each.name),
+        ['x'],
+      );
+      assert.match(result.value.observations.readOtherwise?.[0] ?? '', /reads it as 64 bits/);
+    }
+    assert.deepEqual(read({}).observations.readOtherwise, []);
+  });
+
+  test('reads the last string of .modinfo to its NUL, wherever that is', () => {
+    const bytes = buildModule({ modinfo: ['name=sample', 'license=GPL'] });
+    const text = Buffer.from(bytes).indexOf('license=GPL');
+    const sizeAt = sectionHeaderOf(bytes, Buffer.from(bytes).indexOf('name=sample')) + 32;
+    const size = Buffer.from(bytes).readUInt32LE(sizeAt);
+    Buffer.from(bytes.buffer).writeUInt32LE(size - 3, sizeAt);
+    const result = readModule('sample.ko', bytes);
+    assert.ok(result.ok && text > 0);
+    assert.equal(modinfo(result.value, 'license'), 'GPL');
+    assert.deepEqual(result.value.observations.readOtherwise, [
+      'Its last string in ".modinfo" does not end where the section does: tools read "license=G", the kernel reads "license=GPL"',
+    ]);
+  });
+
+  test('reads sections of the type NULL by name', () => {
+    const bytes = buildModule({ modinfo: ['name=sample', 'license=Proprietary'] });
+    const at = sectionHeaderOf(bytes, Buffer.from(bytes).indexOf('name=sample'));
+    Buffer.from(bytes.buffer).writeUInt32LE(sectionTypes.null, at + 4);
+    const result = readModule('sample.ko', bytes);
+    assert.ok(result.ok);
+    assert.equal(modinfo(result.value, 'license'), 'Proprietary');
+    assert.match(result.value.observations.readOtherwise?.[0] ?? '', /".modinfo" is marked/);
+  });
+
+  test('takes the dot from names of PowerPC, and leaves the table of contents out', () => {
+    const module = read({
+      machine: machines.ppc64,
+      bigEndian: true,
+      imports: ['.TOC.', { name: '.kfree', crc: 5 }],
+    });
+    assert.deepEqual(module.symbols, [{ kind: 'import', name: 'kfree', weak: false, crc: 5 }]);
   });
 
   test('takes the first entry of a name in the table of versions', () => {
@@ -371,6 +436,38 @@ describe('readModule().defects', () => {
     ]);
     assert.match(String(defectsOf(relocated(full, 2, 4))[0]?.[2]), /existing value is nonzero/);
     assert.match(read(relocated(zero, 1, 9)).defects[0]?.why ?? '', /outside of ".data"/);
+  });
+
+  test('find what the loader of one processor minds', () => {
+    const s390 = buildModule({ machine: machines.s390, bigEndian: true });
+    s390[4] = 1;
+    const result = readModule('sample.ko', s390);
+    assert.ok(result.ok);
+    assert.equal(result.value.defects[0]?.message, 'Invalid architecture in ELF header: 22');
+    assert.deepEqual(defectsOf({ machine: machines.ppc64 }), [
+      ['elf header', 'ENOEXEC', 'Invalid module architecture in ELF header: 21'],
+      ['processor', 'ENOEXEC', "sample: doesn't contain .stubs."],
+    ]);
+    const large = { name: '.bss', type: sectionTypes.nobits, flags: alloc, size: 2 ** 31 };
+    assert.deepEqual(defectsOf({ sections: [large] }), [['memory', 'ENOMEM', undefined]]);
+    assert.deepEqual(defectsOf({ sections: [large], machine: machines.arm64 }), []);
+  });
+
+  test('find relocations of per-CPU data for the kernels that apply them', () => {
+    const data = new Uint8Array(16).fill(1);
+    const relocations = [{ offset: 0, type: 1, symbol: 'x' }];
+    const section = { name: '.data..percpu', flags: alloc, data, relocations };
+    const { defects } = read({ imports: ['x'], sections: [section] });
+    assert.deepEqual(
+      defects.map(({ from, before }) => [from, before]),
+      [
+        [
+          [6, 14],
+          [6, 19],
+        ],
+        [[6, 19], undefined],
+      ],
+    );
   });
 
   test('leave relocations of other machines alone', () => {

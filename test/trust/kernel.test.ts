@@ -122,6 +122,39 @@ test('readKernel() trusts Module.symvers more than the image, and numbers its ma
   });
 });
 
+test('readKernel() takes what the kernel calls itself, not the version of its source', () => {
+  const headers = {
+    [`usr/src/linux-headers-${release}/Module.symvers`]: symvers,
+    [`usr/src/linux-headers-${release}/include/config/kernel.release`]: '6.12.1\n',
+    [`usr/src/linux-headers-${release}/include/generated/utsrelease.h`]: `#define UTS_RELEASE "${release}"\n`,
+  };
+  inTree({ ...image, ...headers }, (root) => {
+    for (const folder of ['.', `usr/lib/modules/${release}`]) {
+      const read = readKernel(placeIn(root, [folder], ''));
+      assert.ok(read.ok, read.ok ? '' : read.error);
+      assert.equal(read.value.kernel.release, release);
+      assert.equal(read.value.kernel.exports.get('memcpy')?.crc, 9);
+    }
+  });
+});
+
+test('readKernel() knows names of built-in code from /sys/module and modules.builtin', () => {
+  const files = {
+    ...running,
+    'proc/kallsyms': kallsyms,
+    'sys/module/printk/parameters/time': 'Y\n',
+    'sys/module/loaded/initstate': 'live\n',
+    [`usr/lib/modules/${release}/modules.builtin`]: 'kernel/drivers/char/virtio-console.ko\n',
+  };
+  inTree(files, (root) => {
+    const read = readKernel(placeIn(root, undefined));
+    assert.ok(read.ok);
+    const { present, possible } = read.value.kernel.builtins ?? {};
+    assert.deepEqual([...(present ?? [])].sort(), ['module', 'printk']);
+    assert.deepEqual([...(possible ?? [])], ['virtio_console']);
+  });
+});
+
 test('readKernel() states what a folder of headers alone does not tell', () => {
   const files = {
     'h/Module.symvers': symvers,

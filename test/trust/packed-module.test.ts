@@ -20,6 +20,7 @@ const symbol: fc.Arbitrary<SymbolToResolve> = fc.oneof(
       name,
       weak: fc.boolean(),
       crc: fc.option(fc.nat(), { nil: undefined }),
+      extendedCrc: fc.option(fc.nat(), { nil: undefined }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('common' as const), name }) },

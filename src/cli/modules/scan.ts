@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { hostRoots } from '../../trust/kernel-files.ts';
+import { modinfo } from '../../modules/module.ts';
+import { hostRoots, runningRelease } from '../../trust/kernel-files.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { reportOf } from '../../trust/module-report.ts';
+import { releaseOf } from '../../trust/module-sample.ts';
 import { type ReadEntry, type Reading, type Surveyed } from '../../trust/survey.ts';
 import { countsOf, type Imprint, type ScanReport } from '../../modules/reports/report.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
@@ -20,7 +22,7 @@ import { scanTable } from './scan-table.ts';
 import { judgeFor } from './surroundings.ts';
 import {
   demandOrComplain,
-  openOrComplain,
+  openForInputs,
   readInputs,
   readTree,
   withKernelOptions,
@@ -51,7 +53,7 @@ async function scan(
     return exitCodes.failed;
   }
   const demand = demandOrComplain(options, command);
-  const opened = openOrComplain(options);
+  const opened = await openForInputs(paths, options);
   if (demand === undefined || opened === undefined) return exitCodes.failed;
   const { reading, keys } = opened;
   const inputs = inputsOf(paths, options, reading);
@@ -60,6 +62,7 @@ async function scan(
   const providers = isWholeTree(inputs.paths, reading)
     ? []
     : await providersOf(read, reading, () => readTree(opened, options));
+  tellOthers(read.entries, reading, options);
   const surveyed = judgeFor(reading, read.entries, providers);
   const host = hostDenials(reading.kernel.settings);
   const problems = [...inputs.problems, ...read.problems];
@@ -67,6 +70,20 @@ async function scan(
   await show(report, format, options);
   // Without exports no verdict is whole, which has been said.
   return reading.kernel.exports.size === 0 ? exitCodes.failed : codeOf(report, surveyed);
+}
+
+/** Where no kernel was named, a few of them told it. */
+function tellOthers(
+  entries: readonly ReadEntry[],
+  { kernel: { release } }: KernelReading,
+  { kernel }: ScanOptions,
+): void {
+  if (kernel !== undefined || release === runningRelease(hostRoots)) return;
+  const others = entries.filter(
+    ({ module }) => releaseOf(modinfo(module, 'vermagic')) !== release,
+  ).length;
+  if (others === 0) return;
+  complain(`Of ${entries.length} modules ${others} do not say that they are for Linux ${release}`);
 }
 
 /** One line says it, instead of all that cannot be known of such a kernel. */

@@ -10,6 +10,8 @@ import { standings, type Standing } from '../../modules/standing.ts';
 import type { ModulesElement } from '../../policy/document.ts';
 import { parseModules } from '../../policy/parse.ts';
 import { collectInputs } from '../../trust/inputs.ts';
+import { kernelOfInputs, type InputKernel } from '../../trust/input-kernel.ts';
+import { hostRoots, runningRelease } from '../../trust/kernel-files.ts';
 import { readKernel, runningKernel, type KernelReading } from '../../trust/kernel.ts';
 import type { Demand } from '../../trust/module-report.ts';
 import { readCertificates } from '../../trust/certificate-file.ts';
@@ -56,13 +58,52 @@ export interface Opened {
 }
 
 /** The kernel and the keys that signatures are judged by, or nothing after a problem has been told. */
-export function openOrComplain(options: KernelOptions): Opened | undefined {
-  const reading = kernelOrComplain(options);
+export function openOrComplain(
+  options: KernelOptions,
+  renamed: (text: string) => string = (text) => text,
+): Opened | undefined {
+  const reading = kernelOrComplain(options, renamed);
   const keys = reading && keysOrComplain(options, reading);
   return reading === undefined || keys === undefined ? undefined : { reading, keys };
 }
 
-function kernelOrComplain(options: KernelOptions): KernelReading | undefined {
+/**
+ * The same for what is to be looked at: where all of it is for one kernel that is not the running one, and none
+ * is named, it is judged for that one.
+ */
+export async function openForInputs(
+  paths: readonly string[],
+  options: KernelOptions,
+): Promise<Opened | undefined> {
+  if (options.kernel !== undefined || paths.length === 0) return openOrComplain(options);
+  using kernel = await kernelOfInputs(paths, hostRoots);
+  if (kernel === undefined || kernel.release === runningRelease(hostRoots)) {
+    return openOrComplain(options);
+  }
+  const { release, folders } = kernel;
+  if (folders === undefined) {
+    complain(
+      `These modules are for Linux ${release}, of which nothing is here, so they are judged for the running kernel; name a folder of theirs with --kernel`,
+    );
+    return openOrComplain(options);
+  }
+  complain(
+    `These modules are for Linux ${release}, so they are judged for it; --kernel names another`,
+  );
+  const opened = openOrComplain({ ...options, kernel: folders }, kernel.renamed);
+  return opened && { ...opened, reading: withoutCopies(opened.reading, kernel) };
+}
+
+/** What was taken out of packages goes with them, and the modules among it are looked at anyway. */
+const withoutCopies = (reading: KernelReading, { copies }: InputKernel): KernelReading =>
+  reading.moduleFolder?.startsWith(copies) === true
+    ? { ...reading, moduleFolder: undefined }
+    : reading;
+
+function kernelOrComplain(
+  options: KernelOptions,
+  renamed: (text: string) => string,
+): KernelReading | undefined {
   const reading = readKernel({
     ...runningKernel,
     folders: options.kernel,
@@ -70,10 +111,11 @@ function kernelOrComplain(options: KernelOptions): KernelReading | undefined {
     cache: options.cache ? cacheDirectory() : undefined,
   });
   if (reading.ok) {
-    for (const gap of reading.value.gaps) complain(gap);
-    return reading.value;
+    for (const gap of reading.value.gaps) complain(renamed(gap));
+    const { kernel } = reading.value;
+    return { ...reading.value, kernel: { ...kernel, exportsFrom: renamed(kernel.exportsFrom) } };
   }
-  complain(reading.error);
+  complain(renamed(reading.error));
   return undefined;
 }
 

@@ -62,6 +62,10 @@ export const embeddedElf: Sign = ({ observations: { embeddedElf: sections } }) =
     return `Its data holds another object or program (ELF), in ${list(sections)}`;
   });
 
+/** No build writes such a file, and only who knows the loader sees what it really says. */
+export const readOtherwise: Sign = ({ observations: { readOtherwise: found = [] } }) =>
+  when(found.length > 0, 'read-otherwise', 'proof', () => found.join('; '));
+
 export const denseObjects: Sign = ({ observations: { deep } }) =>
   when((deep?.denseObjects.length ?? 0) > 0, 'dense-data', 'lead', () => {
     return `Large data that looks compressed or encrypted: ${list(deep?.denseObjects.map((each) => each.name) ?? [])}`;

@@ -10,6 +10,7 @@ import {
   embeddedElf,
   foreignObjects,
   livepatch,
+  readOtherwise,
   shim,
   unexported,
 } from './code-signs.ts';
@@ -42,6 +43,7 @@ export const signs: readonly Sign[] = [
   mixedLicences,
   nameDiffers,
   structBytes,
+  readOtherwise,
   livepatch,
   packageClaim,
   intree,

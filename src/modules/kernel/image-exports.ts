@@ -11,8 +11,9 @@
  */
 import { fail, ok, type Result } from '../../units/result.ts';
 import { FormatError, type FormatProblem } from '../bytes.ts';
-import { sectionFlags, sectionTypes, type Elf, type Section } from '../elf.ts';
+import { sectionTypes, type Elf, type Section } from '../elf.ts';
 import type { SymbolExport } from '../module.ts';
+import { ImageMemory } from './image-memory.ts';
 
 /** More than any kernel exports: 11,248 in Debian's. */
 const exportsMax = 200_000;
@@ -50,13 +51,13 @@ function readTable(
   if (table.type !== sectionTypes.progbits) {
     throw new FormatError(`has no bytes in its table ${name}`, table.headerOffset);
   }
-  const memory = new Memory(elf, table);
+  const memory = new ImageMemory(elf, table);
   const layout = layoutOf(memory, table, elf.bits);
   const count = table.size / layout.entryBytes;
   if (count > exportsMax) throw new FormatError(`claims to export ${count} symbols`, table.offset);
   const crcs = crcReader(elf, crcName, count);
   return Array.from({ length: count }, (_, index) => ({
-    ...memory.entry(layout, table.offset + index * layout.entryBytes),
+    ...entryAt(memory, layout, table.offset + index * layout.entryBytes),
     gplOnly: gplOnly(index),
     crc: crcs?.(index),
   }));
@@ -88,12 +89,12 @@ function possibleLayouts(bits: 32 | 64): readonly EntryLayout[] {
 const entriesTried = 16;
 
 /** The layout in which the table divides evenly and its first entries have the names of symbols. */
-function layoutOf(memory: Memory, table: Section, bits: 32 | 64): EntryLayout {
+function layoutOf(memory: ImageMemory, table: Section, bits: 32 | 64): EntryLayout {
   const found = possibleLayouts(bits).find((layout) => {
     if (table.size % layout.entryBytes !== 0) return false;
     const count = Math.min(table.size / layout.entryBytes, entriesTried);
     return Array.from({ length: count }).every((_, index) =>
-      memory.hasName(layout, table.offset + index * layout.entryBytes),
+      hasName(memory, layout, table.offset + index * layout.entryBytes),
     );
   });
   if (found === undefined) {
@@ -115,93 +116,24 @@ function crcReader(elf: Elf, name: string, count: number): ((i: number) => numbe
 }
 
 const symbolName = /^[A-Za-z_.$][\w.$]*$/;
-const nameBytesMax = 512;
 
-/** Each name is looked for in all of them; a kernel has some fifty. */
-const regionsMax = 512;
+const fieldText = (memory: ImageMemory, { relative, fieldBytes }: EntryLayout, at: number) =>
+  relative ? memory.textFrom(at) : memory.textOfPointer(at, fieldBytes);
 
-interface Region {
-  readonly low: number;
-  readonly offset: number;
-  readonly size: number;
+/** Throws `FormatError` when a name is outside the file. */
+function entryAt(
+  memory: ImageMemory,
+  layout: EntryLayout,
+  at: number,
+): Pick<SymbolExport, 'name' | 'namespace'> {
+  const name = fieldText(memory, layout, at + layout.fieldBytes);
+  if (name === undefined) throw new FormatError('exports a symbol without a name', at);
+  if (!layout.hasNamespace) return { name, namespace: undefined };
+  const namespace = fieldText(memory, layout, at + 2 * layout.fieldBytes);
+  return { name, namespace: namespace === '' ? undefined : namespace };
 }
 
-/**
- * Addresses of the kernel and where their bytes are in the file.
- *
- * Only the lower 32 bits are kept: a kernel is smaller than 2 GiB, and 0xffffffff82a3f0c4 is no number that a
- * double can hold. Sections whose upper half differs (per-CPU data, linked at 0) are left out.
- */
-class Memory {
-  readonly #elf: Elf;
-  readonly #regions: readonly Region[];
-
-  constructor(elf: Elf, table: Section) {
-    this.#elf = elf;
-    const high = highWord(elf, table);
-    this.#regions = elf.sections
-      .filter(
-        (each) =>
-          each.type === sectionTypes.progbits &&
-          (each.flags & sectionFlags.alloc) !== 0 &&
-          highWord(elf, each) === high,
-      )
-      .slice(0, regionsMax)
-      .map((each) => ({ low: lowWord(elf, each), offset: each.offset, size: each.size }));
-  }
-
-  /** Throws `FormatError` when a name is outside the file. */
-  entry(layout: EntryLayout, at: number): Pick<SymbolExport, 'name' | 'namespace'> {
-    const name = this.#text(this.#target(layout, at + layout.fieldBytes));
-    if (name === undefined) throw new FormatError('exports a symbol without a name', at);
-    if (!layout.hasNamespace) return { name, namespace: undefined };
-    const namespace = this.#text(this.#target(layout, at + 2 * layout.fieldBytes));
-    return { name, namespace: namespace === '' ? undefined : namespace };
-  }
-
-  hasName(layout: EntryLayout, at: number): boolean {
-    const name = this.#text(this.#target(layout, at + layout.fieldBytes));
-    return name !== undefined && symbolName.test(name);
-  }
-
-  /** Offset in the file of what the field at `at` points to. */
-  #target(layout: EntryLayout, at: number): number | undefined {
-    const { view } = this.#elf;
-    if (layout.relative) {
-      const distance = view.i32(at);
-      const from = this.#addressOf(at);
-      return distance === 0 || from === undefined ? undefined : this.#offsetOf(from + distance);
-    }
-    const low = view.u32(layout.fieldBytes === 8 && !view.littleEndian ? at + 4 : at);
-    return low === 0 ? undefined : this.#offsetOf(low);
-  }
-
-  #addressOf(offset: number): number | undefined {
-    const region = this.#regions.find((r) => offset >= r.offset && offset < r.offset + r.size);
-    return region === undefined ? undefined : region.low + (offset - region.offset);
-  }
-
-  #offsetOf(address: number): number | undefined {
-    const low = address >>> 0;
-    const region = this.#regions.find((r) => low >= r.low && low < r.low + r.size);
-    return region === undefined ? undefined : region.offset + (low - region.low);
-  }
-
-  #text(offset: number | undefined): string | undefined {
-    return offset === undefined ? undefined : this.#elf.view.text(offset, offset + nameBytesMax);
-  }
-}
-
-/** The address field of a section header, which `Section.address` rounds. */
-const addressAt = (elf: Elf, section: Section): number =>
-  section.headerOffset + (elf.bits === 64 ? 16 : 12);
-
-function lowWord(elf: Elf, section: Section): number {
-  const second = elf.bits === 64 && !elf.view.littleEndian ? 4 : 0;
-  return elf.view.u32(addressAt(elf, section) + second);
-}
-
-function highWord(elf: Elf, section: Section): number {
-  if (elf.bits === 32) return 0;
-  return elf.view.u32(addressAt(elf, section) + (elf.view.littleEndian ? 4 : 0));
+function hasName(memory: ImageMemory, layout: EntryLayout, at: number): boolean {
+  const name = fieldText(memory, layout, at + layout.fieldBytes);
+  return name !== undefined && symbolName.test(name);
 }

@@ -4,11 +4,12 @@
  *   bzImage     x86: setup code, then a compressed vmlinux (ELF)
  *   EFI zboot   a small EFI program with a compressed Image behind its header
  *   Image       arm64 and riscv: the bare kernel, no sections
+ *   s390        a loader, then the bare kernel compressed by xz
  *   Image.gz    any of these compressed as a whole
  *   vmlinux     ELF
  *
  * Source: Documentation/arch/x86/boot.rst (protocol 2.08), Documentation/arch/arm64/booting.rst,
- * drivers/firmware/efi/libstub/zboot-header.S.
+ * drivers/firmware/efi/libstub/zboot-header.S, arch/s390/boot/head.S.
  */
 import { fail, ok, type Result } from '../../units/result.ts';
 import { ByteView, FormatError, textOf, type FormatProblem } from '../bytes.ts';
@@ -37,10 +38,10 @@ export function compressionOf(bytes: Uint8Array): Compression | undefined {
 export type KernelImage =
   /** The kernel itself: an ELF file, or bare with everything at its distance from the start. */
   | { readonly kind: 'vmlinux' | 'bare' }
-  /** `offset` and `size` in bytes; what comes out is again an image. */
+  /** `offset` and `size` in bytes; what comes out is again an image, for s390 the bare kernel without a mark. */
   | {
       readonly kind: 'compressed';
-      readonly format: 'bzImage' | 'EFI zboot' | 'compressed file';
+      readonly format: 'bzImage' | 'EFI zboot' | 's390' | 'compressed file';
       readonly compression: Compression;
       readonly offset: number;
       readonly size: number;
@@ -55,6 +56,8 @@ const setupMagic = ascii('HdrS');
 const arm64Magic = ascii('ARM\x64');
 const riscvMagic = ascii('RSC\x05');
 const bareMagicOffset = 56;
+const s390Magic = ascii('S390EP');
+const s390MagicOffset = 0x10008;
 
 /** Says what the file is, or why it is no kernel that is known here. */
 export function readImage(bytes: Uint8Array): Result<KernelImage, FormatProblem> {
@@ -74,6 +77,7 @@ function parse(bytes: Uint8Array): KernelImage {
   if ([arm64Magic, riscvMagic].some((magic) => startsWith(bytes, magic, bareMagicOffset))) {
     return { kind: 'bare' };
   }
+  if (startsWith(bytes, s390Magic, s390MagicOffset)) return s390(bytes);
   const compression = compressionOf(bytes);
   if (compression === undefined) throw new FormatError('is no kernel image of a known kind', 0);
   const [offset, size, release] = [0, bytes.length, undefined];
@@ -130,6 +134,30 @@ function zboot(view: ByteView): KernelImage {
   }
   // Unlike that of a bzImage, the size in the header leaves out the word that the build appends.
   return { kind: 'compressed', format: 'EFI zboot', compression, offset, size, release: undefined };
+}
+
+/** A whole header, with the check that the build asks for: the loader has the first six bytes as well. */
+const xzHeader = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 1, 0x69, 0x22, 0xde, 0x36);
+/** Its last two bytes. */
+const [beforeLast, last] = ascii('YZ');
+
+/** The header tells neither where the kernel is nor how long. */
+function s390(bytes: Uint8Array): KernelImage {
+  const offset = findBytes(bytes, xzHeader, s390MagicOffset);
+  let end = bytes.lastIndexOf(last!);
+  while (end > offset && bytes[end - 1] !== beforeLast) end = bytes.lastIndexOf(last!, end - 1);
+  if (offset < 0 || end <= offset) {
+    throw new FormatError('is an image for s390 that is not compressed by xz', s390MagicOffset);
+  }
+  const size = end + 1 - offset;
+  return {
+    kind: 'compressed',
+    format: 's390',
+    compression: 'xz',
+    offset,
+    size,
+    release: undefined,
+  };
 }
 
 const banner = ascii('Linux version ');

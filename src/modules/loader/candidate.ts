@@ -14,6 +14,8 @@ export interface UnreadableCandidate {
   /** `kernelMessage` is the line that the kernel would log, where it is known. */
   readonly problem: FormatProblem & {
     readonly kernelMessage?: string;
+    /** The same for kernels before 6.4, where it is another. */
+    readonly oldKernelMessage?: string;
     /** ENOEXEC unless given. */
     readonly kernelErrno?: 'EINVAL';
   };

@@ -24,6 +24,7 @@ const changes: Readonly<Record<RefusalCause, string>> = {
   'not allowed': 'Loading is switched off',
   signature: 'Its signature is not accepted any more',
   format: 'The file is not accepted any more',
+  memory: 'There is not enough memory of the kind any more',
   blacklist: 'It is blacklisted',
   layout: 'The layout of the loader changed',
   vermagic: 'The vermagic changed',

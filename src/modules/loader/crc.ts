@@ -1,21 +1,22 @@
 /** Versions of symbols: the CRC that a module was built for against the one that is exported. */
 import type { SymbolExport } from '../module.ts';
-import { forceLoad, type Loading } from './loading.ts';
+import { forceLoad, sayOnce, type Loading } from './loading.ts';
 
 /** `no entry` and `differs` fail; `no versions` fails where the kernel does not load by force. */
 export type VersionCheck = 'agrees' | 'no versions' | 'no entry' | 'differs';
 
 /**
- * `check_version`. `own` is the module's CRC of the symbol.
+ * `check_version`. `own` is the module's CRC of the symbol, `extended` that of the extended table.
  * Source: kernel/module/version.c; without CONFIG_MODVERSIONS nothing is compared.
  */
 export function checkVersion(
   loading: Loading,
   exported: SymbolExport,
-  own: number | undefined,
+  { own, extended }: { readonly own: number | undefined; readonly extended: number | undefined },
 ): VersionCheck {
   if (!loading.kernel.config.modversions || exported.crc === undefined) return 'agrees';
   const { name } = exported;
+  if (loading.extendedVersions !== undefined) return checkExtended(loading, exported, extended);
   if (!loading.hasVersions) {
     const says = `It has no usable versions of symbols, so that nothing shows that it fits this kernel, and the kernel is tainted F`;
     return forceLoad(loading, name, says) ? 'agrees' : 'no versions';
@@ -24,7 +25,24 @@ export function checkVersion(
     loading.messages.push(`${loading.infoName}: no symbol version for ${name}`);
     return 'no entry';
   }
-  if (own === exported.crc) return 'agrees';
+  return own === exported.crc ? 'agrees' : disagrees(loading, name);
+}
+
+/** A symbol that has no entry in the extended table goes with any. */
+function checkExtended(
+  loading: Loading,
+  { name, crc }: SymbolExport,
+  own: number | undefined,
+): VersionCheck {
+  if (own === undefined) {
+    const line = `${loading.infoName}: no extended symbol version for ${name}`;
+    sayOnce(loading, 'no extended version', line);
+    return 'agrees';
+  }
+  return own === crc ? 'agrees' : disagrees(loading, name);
+}
+
+function disagrees(loading: Loading, name: string): 'differs' {
   loading.messages.push(`${loading.infoName}: disagrees about version of symbol ${name}`);
   return 'differs';
 }

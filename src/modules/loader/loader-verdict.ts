@@ -10,6 +10,7 @@ import type { Verdict } from '../verdict.ts';
 import type { Candidate, LoaderOptions, UnreadableCandidate } from './candidate.ts';
 import { loadedExports } from './export-index.ts';
 import { newLoading, type Refusal, type Surroundings } from './loading.ts';
+import { rulesOf } from './rules.ts';
 import { decideSignature } from './signature.ts';
 import { modulesDisabledSays, stepsOf } from './steps.ts';
 
@@ -110,7 +111,9 @@ function unreadable(
   const decision = decideSignature(signature, undefined, kernel, options);
   if (decision.kind === 'refused')
     return refused(decision.errno, 'signature', decision.says, decision.messages);
-  const { kernelMessage, kernelErrno = 'ENOEXEC', message, offset } = problem;
-  const lines = kernelMessage === undefined ? [] : [kernelMessage];
+  const { kernelErrno = 'ENOEXEC', message, offset } = problem;
+  const { kernelMessage: newLine, oldKernelMessage: oldLine = newLine } = problem;
+  const line = rulesOf(kernel.release).checksStruct ? newLine : oldLine;
+  const lines = line === undefined ? [] : [line];
   return refused(kernelErrno, 'format', `The file ${message} (at byte ${offset})`, lines);
 }

@@ -2,7 +2,13 @@
  * One module on its way through the loader: what the steps read, and what they leave behind.
  */
 import type { Kernel } from '../kernel.ts';
-import { infoName, missingName, type KernelModule, type SignatureCheck } from '../module.ts';
+import {
+  infoName,
+  missingName,
+  type KernelModule,
+  type SignatureCheck,
+  type SymbolExport,
+} from '../module.ts';
 import { taintMask, type TaintLetter } from '../taints.ts';
 import type { Reason, RefusalCause } from '../verdict.ts';
 import type { LoaderOptions } from './candidate.ts';
@@ -32,6 +38,8 @@ export interface Loading {
   readonly structName: string;
   /** Whether `__versions` is used: it is there and modversions are not overridden. */
   readonly hasVersions: boolean;
+  /** The extended versions where they are used, as the same; `__versions` is not looked at then. */
+  readonly extendedVersions: KernelModule['extendedVersions'];
   /** Set by the signature step. */
   signed: boolean;
   /** The module's own taint mask. */
@@ -42,22 +50,30 @@ export interface Loading {
 }
 
 export function newLoading(
-  { module, signature }: { readonly module: KernelModule; readonly signature: SignatureCheck },
+  {
+    module: given,
+    signature,
+  }: { readonly module: KernelModule; readonly signature: SignatureCheck },
   kernel: Kernel,
   around: Surroundings,
   options: LoaderOptions,
 ): Loading {
+  const rules = rulesOf(kernel.release);
+  const module = seenBy(rules, given);
   const name = infoName(module);
+  const ignoresVersions = options.force?.modversions === true;
   return {
     module,
     signature,
     kernel,
-    rules: rulesOf(kernel.release),
+    rules,
     options,
     around,
     infoName: name ?? missingName,
     structName: module.structName ?? name ?? missingName,
-    hasVersions: module.hasVersions && options.force?.modversions !== true,
+    hasVersions: module.hasVersions && !ignoresVersions,
+    extendedVersions:
+      rules.extendedVersions && !ignoresVersions ? module.extendedVersions : undefined,
     signed: false,
     taint: 0,
     messages: [],
@@ -66,9 +82,26 @@ export function newLoading(
   };
 }
 
+/** The module without what the kernel does not find in it. */
+function seenBy({ checksStruct, exportFlags }: Rules, module: KernelModule): KernelModule {
+  const { exportTables, exports } = module;
+  const flags = exportTables?.flags === true;
+  return {
+    ...module,
+    modinfo: checksStruct || module.modinfoLoaded !== false ? module.modinfo : [],
+    // Without flags all are in tables that mean nothing, or it is refused.
+    exports: exportFlags === flags ? exports : exportFlags ? [] : exports.map(withoutFlag),
+  };
+}
+
+const withoutFlag = (each: SymbolExport): SymbolExport => ({ ...each, gplOnly: false });
+
 /** Name of the errno with which a step ends the load. */
 export type Refusal =
-  'EPERM' | 'ENOENT' | 'ENOEXEC' | 'EEXIST' | 'EINVAL' | 'EBADMSG' | 'EKEYREJECTED';
+  'EPERM' | 'ENOENT' | 'ENOEXEC' | 'ENOMEM' | 'EEXIST' | 'EINVAL' | 'EBADMSG' | 'EKEYREJECTED';
+
+/** One decision of the loader; the errno when it ends the load. */
+export type Step = (loading: Loading) => Refusal | undefined;
 
 /** The step's answer when it ends the load: the log line, if any, and the reason for people. */
 export function refuse(

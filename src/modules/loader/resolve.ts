@@ -160,7 +160,10 @@ function resolveImport(walk: Walk, symbol: ImportedSymbol): void {
   if (typeof found === 'string') return notFound(walk, symbol, found);
   if (found.symbol.gplOnly) walk.usesGplOnly = true;
   if (!inherits(walk, found, symbol.name)) return notFound(walk, symbol, 'proprietary', found);
-  const version = checkVersion(loading, found.symbol, symbol.crc);
+  const version = checkVersion(loading, found.symbol, {
+    own: symbol.crc,
+    extended: symbol.extendedCrc,
+  });
   if (version !== 'agrees') return refuseVersion(walk, symbol, found, version);
   if (!mayUseNamespace(walk, found)) {
     return unresolved(
@@ -250,7 +253,8 @@ function refuseVersion(
   found: FoundExport,
   version: Exclude<VersionCheck, 'agrees'>,
 ): void {
-  const crcs = `${crcInWords(found.symbol.crc)} here, ${crcInWords(symbol.crc)} in the module`;
+  const own = walk.loading.extendedVersions === undefined ? symbol.crc : symbol.extendedCrc;
+  const crcs = `${crcInWords(found.symbol.crc)} here, ${crcInWords(own)} in the module`;
   const words = version === 'differs' ? `"${symbol.name}" (${crcs})` : `"${symbol.name}"`;
   unresolved(walk, symbol.name, version, words);
 }

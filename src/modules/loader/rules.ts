@@ -5,6 +5,7 @@
  * release.
  */
 import { versionOf } from '../kernel.ts';
+import { covers, type Releases } from '../releases.ts';
 
 export interface Rules {
   /**
@@ -12,7 +13,10 @@ export interface Rules {
    * already loaded taints as well; signature and special names follow after.
    */
   readonly taintsBeforePlacing: boolean;
-  /** `.modinfo` and `.gnu.linkonce.this_module` are counted, and the size of the latter compared, from 6.4 on. */
+  /**
+   * `.modinfo` and `.gnu.linkonce.this_module` are counted, and the size of the latter compared, from 6.4 on;
+   * before, the first that is marked to be loaded (ALLOC) counts.
+   */
   readonly checksStruct: boolean;
   /** `inherit_taint`: from 5.9 on. */
   readonly inheritsProprietary: boolean;
@@ -24,6 +28,12 @@ export interface Rules {
   readonly namespaces: boolean;
   /** Namespaces `module:…` for named modules: from 6.16 on. */
   readonly moduleNamespaces: boolean;
+  /** `__version_ext_crcs` and `__version_ext_names`: from 6.14 on, and then before `__versions`. */
+  readonly extendedVersions: boolean;
+  /** `__kflagstab` in the place of `__ksymtab_gpl`: in 7.2, and not in 6.19. */
+  readonly exportFlags: boolean;
+  /** Whether a defect of the file, or anything else, is one for this release. */
+  readonly cover: (releases: Releases) => boolean;
 }
 
 /** Sources: kernel/module/main.c of the releases named (kernel/module.c until 5.18). */
@@ -39,5 +49,8 @@ export function rulesOf(release: string): Rules {
     taintsTests: from(6, 0),
     namespaces: from(5, 4),
     moduleNamespaces: from(6, 16),
+    extendedVersions: from(6, 14),
+    exportFlags: from(7, 2),
+    cover: (releases) => covers(releases, [major, minor]),
   };
 }

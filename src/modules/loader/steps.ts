@@ -3,11 +3,27 @@
  * refuses ends the load, and what earlier steps left (taints, messages) stays.
  * Source: kernel/module/main.c, `load_module`.
  */
-import { elfTypes, machines } from '../elf.ts';
-import { missingName, modinfo, modinfoAll, type LoaderDefect } from '../module.ts';
-import type { RefusalCause } from '../verdict.ts';
+import { modinfo, modinfoAll } from '../module.ts';
 import { checkVersion, crcInWords } from './crc.ts';
-import { exportsKnown, forceLoad, refuse, type Loading, type Refusal } from './loading.ts';
+import {
+  constructors,
+  header,
+  memory,
+  oldStructModule,
+  processor,
+  relocations,
+  structModule,
+  symbolTable,
+  writeAndExecute,
+} from './file-steps.ts';
+import {
+  exportsKnown,
+  forceLoad,
+  refuse,
+  taintKernel,
+  type Loading,
+  type Step,
+} from './loading.ts';
 import {
   earlyLicenceChecks,
   earlyTaintChecks,
@@ -18,8 +34,6 @@ import {
 import { forbiddenImport, resolveSymbols } from './resolve.ts';
 import type { Rules } from './rules.ts';
 import { decideSignature } from './signature.ts';
-
-export type Step = (loading: Loading) => Refusal | undefined;
 
 /** `may_init_module`; that the caller may load modules at all is assumed. */
 const allowed: Step = (loading) => {
@@ -44,86 +58,6 @@ const signature: Step = (loading) => {
   return undefined;
 };
 
-function refuseDefect(
-  loading: Loading,
-  defect: LoaderDefect | undefined,
-  cause: RefusalCause = 'format',
-): Refusal | undefined {
-  if (defect === undefined) return undefined;
-  return refuse(loading, defect.errno, cause, defect.why, defect.message);
-}
-
-const defectOf = (
-  { module }: Loading,
-  ...steps: readonly LoaderDefect['step'][]
-): LoaderDefect | undefined => module.defects.find((each) => steps.includes(each.step));
-
-/** `elf_validity_ehdr`. */
-const header: Step = (loading) => {
-  const { module, kernel } = loading;
-  if (module.type !== elfTypes.relocatable) {
-    const message = `Invalid ELF header type: ${module.type} != ${elfTypes.relocatable}`;
-    return refuse(loading, 'ENOEXEC', 'format', 'It is no relocatable object file', message);
-  }
-  if (module.machine !== kernel.machine) {
-    const says = `It was built for another processor (ELF machine ${module.machine}, this kernel is ${kernel.machine})`;
-    const message = `Invalid architecture in ELF header: ${module.machine}`;
-    return refuse(loading, 'ENOEXEC', 'format', says, message);
-  }
-  if (isOtherClass(loading)) {
-    const says = `It is a file of ${module.bits} bits and ${module.bigEndian ? 'big' : 'little'}-endian, which this kernel is not`;
-    return refuse(loading, 'ENOEXEC', 'format', says);
-  }
-  return refuseDefect(loading, defectOf(loading, 'elf header', 'sections'));
-};
-
-/** Class and byte order of the machines whose kernels have but one. */
-const classes: ReadonlyMap<number, { readonly bits: 32 | 64; readonly bigEndian: boolean }> =
-  new Map([
-    [machines.x8664, { bits: 64, bigEndian: false }],
-    [machines.i386, { bits: 32, bigEndian: false }],
-    [machines.s390, { bits: 64, bigEndian: true }],
-  ]);
-
-function isOtherClass({ module, kernel }: Loading): boolean {
-  const own = classes.get(kernel.machine);
-  return own !== undefined && (own.bits !== module.bits || own.bigEndian !== module.bigEndian);
-}
-
-/** `elf_validity_cache_index_info`, `…_mod`. */
-const structModule: Step = (loading) => {
-  const defect = refuseDefect(loading, defectOf(loading, 'modinfo', 'struct module'));
-  if (defect !== undefined) return defect;
-  const { structBytes } = loading.module;
-  const wanted = loading.kernel.structBytes;
-  if (wanted === undefined) {
-    loading.unknown.push(
-      `The size of struct module in kernel "${loading.kernel.release}" is not known, so it was not compared`,
-    );
-    return undefined;
-  }
-  if (structBytes === wanted) return undefined;
-  const name = modinfo(loading.module, 'name') ?? missingName;
-  return refuse(
-    loading,
-    'ENOEXEC',
-    'layout',
-    `Its struct module has ${structBytes ?? 0} bytes, that of this kernel ${wanted}: it was built for another kernel`,
-    `module ${name}: .gnu.linkonce.this_module section size must match the kernel's built struct module size at run time`,
-  );
-};
-
-/** Until 6.3 `setup_load_info` only wants the section to be there; the rest is not looked at. */
-const oldStructModule: Step = (loading) => {
-  if (loading.module.structBytes !== undefined) return undefined;
-  const name = modinfo(loading.module, 'name') ?? missingName;
-  const message = `${name}: No module found in object`;
-  return refuse(loading, 'ENOEXEC', 'format', 'It has no struct module', message);
-};
-
-/** `elf_validity_cache_index_sym`, `…_str`. */
-const symbolTable: Step = (loading) => refuseDefect(loading, defectOf(loading, 'symbol table'));
-
 /** `blacklisted`: an exact comparison, so `-` is not `_`. */
 const blacklist: Step = (loading) => {
   const { infoName, kernel } = loading;
@@ -143,9 +77,11 @@ const structVersion: Step = (loading) => {
     );
     return undefined;
   }
-  const check = checkVersion(loading, layout, module.layoutCrc);
+  const extended = loading.extendedVersions?.layoutCrc;
+  const check = checkVersion(loading, layout, { own: module.layoutCrc, extended });
   if (check === 'agrees') return undefined;
-  const crcs = `${crcInWords(layout.crc)} here, ${crcInWords(module.layoutCrc)} in the module`;
+  const own = loading.extendedVersions === undefined ? module.layoutCrc : extended;
+  const crcs = `${crcInWords(layout.crc)} here, ${crcInWords(own)} in the module`;
   const says =
     check === 'no versions'
       ? 'It has no usable versions (CRC), and this kernel loads nothing by force'
@@ -204,20 +140,50 @@ const alreadyThere: Step = (loading) => {
   return refuse(loading, 'EEXIST', 'already loaded', says);
 };
 
-/** `module_enforce_rwx_sections`. Source: kernel/module/strict_rwx.c. */
-const writeAndExecute: Step = (loading) =>
-  loading.kernel.config.strictModuleRwx
-    ? refuseDefect(loading, defectOf(loading, 'write and execute'))
-    : undefined;
+/** The allocator of per-CPU memory gives no more at once, and what is kept for modules may be a quarter. */
+const percpuBytesMax = 32 * 1024;
+const percpuBytesKept = 8 * 1024;
 
-/** `find_module_sections`. */
-const constructors: Step = (loading) =>
-  loading.kernel.config.constructors
-    ? refuseDefect(loading, defectOf(loading, 'constructors'))
-    : undefined;
+/** `percpu_modalloc`; the allocator warns of more than it ever gives. Source: mm/percpu.c. */
+const perCpuData: Step = (loading) => {
+  const bytes = loading.module.percpuBytes ?? 0;
+  if (bytes <= percpuBytesKept) return undefined;
+  if (bytes <= percpuBytesMax) {
+    loading.unknown.push(
+      `Whether kernel "${loading.kernel.release}" keeps enough memory for its ${bytes} bytes of per-CPU data`,
+    );
+    return undefined;
+  }
+  const says = `It wants ${bytes} bytes of per-CPU data, and the kernel gives no more than ${percpuBytesMax}`;
+  warned(loading, says);
+  const message = `${loading.structName}: Could not allocate ${bytes} bytes percpu data`;
+  return refuse(loading, 'ENOMEM', 'memory', says, message);
+};
+
+/** The kernel warns of itself (WARN), with a trace that is not foretold. */
+function warned(loading: Loading, says: string): void {
+  taintKernel(loading, 'W');
+  loading.reasons.push({ taint: 'W', says: `${says}; it warns, so the kernel is tainted W` });
+}
+
+/** `find_module_sections` and `check_export_symbol_sections`, from 7.2 on. */
+const exportFlags: Step = (loading) => {
+  const { structName, messages, rules } = loading;
+  const tables = loading.module.exportTables;
+  if (!rules.exportFlags || tables === undefined) return undefined;
+  const obsolete = [
+    ...(tables.gplSymbols ? ['__ksymtab_gpl'] : []),
+    ...(tables.gplCrcs ? ['__kcrctab_gpl'] : []),
+  ];
+  for (const each of obsolete) messages.push(`${structName}: ignoring obsolete section ${each}`);
+  if (!tables.symbols || tables.flags) return undefined;
+  const says = 'It exports symbols in the way of kernels before 7.2, without flags';
+  return refuse(loading, 'ENOEXEC', 'export', says, `${structName}: no flags for exported symbols`);
+};
 
 /** `check_export_symbol_versions`. */
 const exportVersions: Step = (loading) => {
+  if (loading.rules.exportFlags && loading.module.exportTables?.symbols === false) return undefined;
   if (!loading.kernel.config.modversions || !loading.module.exportsLackCrcs) return undefined;
   const says = 'It exports symbols without versions (CRC), so the kernel is tainted F';
   if (forceLoad(loading, 'no versions for exported symbols', says)) return undefined;
@@ -239,9 +205,6 @@ const moduleNamespaces: Step = (loading) => {
     `${loading.structName}: module tries to import module namespace: ${namespace}`,
   );
 };
-
-/** `apply_relocations`. */
-const relocations: Step = (loading) => refuseDefect(loading, defectOf(loading, 'relocations'));
 
 /** `verify_exported_symbols`: the plain table first. */
 const exportsAreUnique: Step = (loading) => {
@@ -267,6 +230,25 @@ const exportsAreUnique: Step = (loading) => {
   );
 };
 
+/** `mod_sysfs_init`: code of the kernel itself may have the name in /sys/module, and one without is none. */
+const sysfsName: Step = (loading) => {
+  const { structName, kernel } = loading;
+  if (structName === '') {
+    const says = 'It has no name in its struct module';
+    warned(loading, says);
+    return refuse(loading, 'EINVAL', 'format', says);
+  }
+  if (kernel.builtins?.present.has(structName) === true) {
+    const says = `Code that is built into the kernel is named "${structName}"`;
+    const message = `${structName}: module is already loaded`;
+    return refuse(loading, 'EINVAL', 'already loaded', says, message);
+  }
+  if (kernel.builtins?.possible.has(structName) === true) {
+    loading.unknown.push(`Whether the code named "${structName}" in the kernel is in /sys/module`);
+  }
+  return undefined;
+};
+
 /** A step that never refuses. */
 const always =
   (act: (loading: Loading) => void): Step =>
@@ -276,12 +258,13 @@ const always =
   };
 
 const placed: readonly Step[] = [
-  constructors,
+  exportFlags,
   exportVersions,
   moduleNamespaces,
   resolveSymbols,
   relocations,
   exportsAreUnique,
+  sysfsName,
 ];
 
 /** From 6.4 on. */
@@ -296,8 +279,12 @@ const steps: readonly Step[] = [
   vermagic,
   livepatch,
   alreadyThere,
+  processor,
   writeAndExecute,
+  memory,
   always(taintChecks),
+  perCpuData,
+  constructors,
   ...placed,
 ];
 
@@ -314,16 +301,15 @@ const oldSteps: readonly Step[] = [
   always(earlyTaintChecks),
   livepatch,
   always(earlyLicenceChecks),
+  processor,
   writeAndExecute,
+  memory,
   alreadyThere,
   always(unsignedCheck),
+  perCpuData,
   constructors,
   always(specialNameCheck),
-  exportVersions,
-  moduleNamespaces,
-  resolveSymbols,
-  relocations,
-  exportsAreUnique,
+  ...placed,
 ];
 
 export const stepsOf = (rules: Rules): readonly Step[] =>

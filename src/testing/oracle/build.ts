@@ -19,7 +19,8 @@ export async function buildModules(
   const folder = join(scratch, 'modules');
   await mkdir(folder);
   await cp(sources, folder, { recursive: true });
-  const options = words('-s -j2 KCFLAGS=-g0 CONFIG_DEBUG_INFO_BTF_MODULES=');
+  // Headers of other releases ask for compilers that this host need not have.
+  const options = words(`-s -j2 CC=${compiler} KCFLAGS=-g0 CONFIG_DEBUG_INFO_BTF_MODULES=`);
   const argv = ['make', '-C', kernel.headers, `M=${folder}`, ...options, ...moreOptions];
   argv.push('modules');
   await succeed('build the family of modules', argv);

@@ -1,4 +1,5 @@
 /** Sequences of loads, and the modules that they need made from built ones. */
+import type { Release } from '../../modules/releases.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import { ObjectFile } from './object-file.ts';
 import type { Command } from './oracle.ts';
@@ -26,6 +27,8 @@ export interface Case {
   readonly name: string;
   readonly steps: readonly Step[];
   readonly expect: Expectation;
+  /** Kernels before that crash. */
+  readonly from?: Release;
 }
 
 /** A step with its module's file made. */

@@ -55,6 +55,10 @@ export const modinfo = (tag: string, ...values: string[]): Edit =>
     return rest;
   });
 
+/** The only value of a tag, behind all others. */
+export const modinfoLast = (tag: string, value: string): Edit =>
+  editModinfo((entries) => [...entries.filter((each) => !hasTag(each, tag)), `${tag}=${value}`]);
+
 /** Changes the first value of a tag. */
 export const modinfoBy = (tag: string, change: (value: string) => string): Edit =>
   editModinfo((entries) =>
@@ -96,21 +100,58 @@ export const copySection = (name: string): Edit =>
     opened.sections.push({ ...original, data: original.data.slice() });
   });
 
+const plainSection = (name: string, flags: number, data: Uint8Array): EditableSection => ({
+  name,
+  type: 1,
+  flags,
+  link: 0,
+  info: 0,
+  align: 8,
+  entryBytes: 0,
+  data,
+  size: data.length,
+});
+
 export const addSection = (name: string, flags: number, data: Uint8Array): Edit =>
+  object((opened) => void opened.sections.push(plainSection(name, flags, data)));
+
+const withoutContents = 8;
+
+/** Memory that is zero and takes no bytes in the file. */
+export const addZeros = (name: string, bytes: number): Edit =>
   object((opened) => {
-    opened.sections.push({
-      name,
-      type: 1,
-      flags,
-      link: 0,
-      info: 0,
-      align: 8,
-      entryBytes: 0,
-      data,
-      size: data.length,
-    });
+    const section = plainSection(name, 3, new Uint8Array());
+    opened.sections.push({ ...section, type: withoutContents, size: bytes });
   });
 
+/** A section that its type says is not used. */
+export const unused = (name: string): Edit => section(name, (each) => void (each.type = 0));
+
+/** A second one, whose type says that it is not used. */
+export const unusedCopy = (name: string): Edit =>
+  object((opened) => {
+    const original = opened.section(name);
+    opened.sections.push({ ...original, type: 0, data: original.data.slice() });
+  });
+
+/** The section ends so many bytes earlier; what was there stays in the file behind it. */
+export const shortened = (name: string, bytes: number): Edit =>
+  section(name, (each) => void (each.size -= bytes));
+
+/** Per-CPU data that is not zero where a relocation will change it. */
+export const dirtyPerCpu = (symbol: string): Edit =>
+  object((opened) => {
+    const index = opened.sections.push(
+      plainSection('.data..percpu', 3, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)),
+    );
+    const like = opened.section('.rela.init.text');
+    const relocations = { ...like, name: '.rela.data..percpu', info: index - 1 };
+    opened.sections.push(relocations);
+    const wanted = opened.symbols.indexOf(opened.symbol(symbol));
+    opened.setRelocations(relocations, [{ offset: 0, type: 1, symbol: wanted, addend: 0 }]);
+  });
+
+const alloc = 2;
 const versionBytes = 64;
 const versionName = (data: Uint8Array, at: number) =>
   text(data.subarray(at + 8, at + versionBytes)).replace(/\0.*$/s, '');
@@ -133,6 +174,26 @@ export const withoutCrc = (symbol: string): Edit =>
       kept.push(...versions.data.subarray(at, at + versionBytes));
     }
     setData(versions, Uint8Array.from(kept));
+  });
+
+/** The versions in the extended form as well, each CRC changed as one likes; undefined leaves a symbol out. */
+export const extendVersions = (
+  change: (symbol: string, crc: number) => number | undefined = (_, crc) => crc,
+): Edit =>
+  object((opened) => {
+    const { data } = opened.section('__versions');
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const kept = Array.from({ length: data.length / versionBytes }, (_, index) => {
+      const at = index * versionBytes;
+      const name = versionName(data, at);
+      return { name, crc: change(name, view.getUint32(at, true)) };
+    }).flatMap(({ name, crc }) => (crc === undefined ? [] : [{ name, crc }]));
+    const crcs = new Uint8Array(Uint32Array.from(kept, ({ crc }) => crc).buffer);
+    const names = bytesOf(kept.map(({ name }) => `${name}\0`).join(''));
+    opened.sections.push(
+      plainSection('__version_ext_crcs', alloc, crcs),
+      plainSection('__version_ext_names', alloc, names),
+    );
   });
 
 const renameVersion = (opened: ObjectFile, from: string, to: string) => {
@@ -209,7 +270,6 @@ export const dirtyTarget = (relocations: string, target: string): Edit =>
 
 const livepatchIndex = 0xff20;
 const livepatchRelocations = 0x00100000;
-const alloc = 2;
 const noRelocation = 0;
 
 /** Reaches a symbol of the kernel past the export table, as a live patch may. */
@@ -234,6 +294,16 @@ export const viaLivepatch = (relocations: string, target: string, symbol: string
     };
     opened.setRelocations(added, moved);
     opened.sections.push(added);
+  });
+
+/** Changes the bytes of a section where they stand in the file. */
+export const inSection = (name: string, change: (bytes: Uint8Array) => void): Edit =>
+  file((bytes) => {
+    const out = bytes.slice();
+    const { data } = new ObjectFile(out).section(name);
+    const at = Buffer.from(out).indexOf(data);
+    change(out.subarray(at, at + data.length));
+    return out;
   });
 
 export const onHeader = (change: (header: DataView) => void): Edit =>

@@ -28,7 +28,7 @@ export interface KernelFiles {
   readonly headers: string;
 }
 
-const cacheFolder = join(dirname(machineCache), 'kernels');
+export const cacheFolder = join(dirname(machineCache), 'kernels');
 const unfinished = 'unfinished-';
 
 /** The error is the reason why this host has no oracle: print it and skip what needs it. */
@@ -114,10 +114,10 @@ async function filesIn({ kernel, headers }: Packages): Promise<KernelFiles> {
   return files;
 }
 
-/** The makefile of the package names the common headers where they would be installed. */
-async function pointAtCommon(headers: string, sources: string): Promise<void> {
+/** The makefile of the package names itself and the common headers where they would be installed. */
+export async function pointAtCommon(headers: string, sources: string): Promise<void> {
   const makefile = join(headers, 'Makefile');
   const text = await readFile(makefile, 'utf8');
-  const moved = text.replace(/^include \/usr\/src(?=\/)/m, `include ${sources}`);
+  const moved = text.replaceAll(/^(include |KBUILD_OUTPUT=)\/usr\/src(?=\/)/gm, `$1${sources}`);
   if (moved !== text) await writeFile(makefile, moved);
 }

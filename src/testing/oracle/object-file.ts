@@ -40,6 +40,9 @@ const relocationBytes = 24;
 const strtab = 3;
 const nobits = 8;
 
+/** A change that cannot be made, since the kernel for which the module was built has no such thing. */
+export class MissingPart extends Error {}
+
 const viewOf = (bytes: Uint8Array) =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const encode = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
@@ -66,13 +69,13 @@ export class ObjectFile {
 
   section(name: string): EditableSection {
     const found = this.sections.find((each) => each.name === name);
-    if (found === undefined) throw new Error(`The module has no section "${name}"`);
+    if (found === undefined) throw new MissingPart(`The module has no section "${name}"`);
     return found;
   }
 
   symbol(name: string): EditableSymbol {
     const found = this.symbols.find((each) => each.name === name);
-    if (found === undefined) throw new Error(`The module has no symbol "${name}"`);
+    if (found === undefined) throw new MissingPart(`The module has no symbol "${name}"`);
     return found;
   }
 

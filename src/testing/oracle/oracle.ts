@@ -5,6 +5,7 @@
  * untainted kernel within a second. Nothing reaches the host but answers on one port.
  */
 import { connect, type Socket } from 'node:net';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -82,7 +83,7 @@ export class Oracle implements AsyncDisposable {
       const numbers = new Map([...files.keys()].map((name, index) => [name, index]));
       await writeFile(
         join(run.folder, 'initrd'),
-        await makeInitrd(run.folder, [...files.values()]),
+        await makeInitrd(run.folder, await portDrivers(kernel), [...files.values()]),
       );
       const oracle = new Oracle(run, argvOf(kernel, run.folder, options), numbers);
       await oracle.#save(options.settleMs ?? 0);
@@ -145,9 +146,33 @@ export class Oracle implements AsyncDisposable {
   }
 }
 
-async function makeInitrd(folder: string, files: readonly Uint8Array[]): Promise<Uint8Array> {
+/** What the port needs where it is not built in, as in Debian 12; providers first. */
+const portDriverPaths = [
+  'virtio/virtio_ring',
+  'virtio/virtio',
+  'virtio/virtio_pci_legacy_dev',
+  'virtio/virtio_pci_modern_dev',
+  'virtio/virtio_pci',
+  'char/virtio_console',
+];
+
+async function portDrivers({ modules }: KernelFiles): Promise<Uint8Array[]> {
+  const paths = portDriverPaths.map((each) => join(modules, 'kernel/drivers', `${each}.ko`));
+  return Promise.all(
+    paths
+      .filter((path) => existsSync(path))
+      .map(async (path) => new Uint8Array(await readFile(path))),
+  );
+}
+
+async function makeInitrd(
+  folder: string,
+  drivers: readonly Uint8Array[],
+  files: readonly Uint8Array[],
+): Promise<Uint8Array> {
   return makeArchive([
-    ...['bin', 'dev', 'proc', 'sys', 'm'].map((path) => ({ path })),
+    ...['bin', 'dev', 'proc', 'sys', 'm', 'drivers'].map((path) => ({ path })),
+    ...drivers.map((data, index) => ({ path: `drivers/${index}.ko`, data })),
     { path: 'init', data: await buildLoader(folder) },
     { path: 'bin/busybox', data: new Uint8Array(await readFile('/usr/bin/busybox')) },
     ...files.map((data, index) => ({ path: `m/${index}.ko`, data })),

@@ -75,6 +75,7 @@ describe('standingOf()', () => {
     ['licence-nul', seen({ cutTexts: [{ read: 'license=GPL', rest: ['legal=closed'] }] }), {}],
     ['name-differs', { structName: 'other' }, {}],
     ['struct-module-filled', { structExtraBytes: 4 }, {}],
+    ['read-otherwise', seen({ readOtherwise: ['its header says 32 bits'] }), {}],
     [
       'livepatch-bypass',
       { tags: { license: 'Proprietary' }, ...seen({ livepatchSymbols: ['vmlinux.x'] }) },

@@ -6,12 +6,12 @@
  * says: the prediction is compared with all that the kernel does.
  */
 import type { Case } from '../../../src/testing/oracle/cases.ts';
-import { elf, relocations, ways } from './files.ts';
+import { elf, memory, readOtherwise, relocations, ways } from './files.ts';
 import { licenceTags, licences, otherLicences } from './licences.ts';
 import { signatures } from './signatures.ts';
 import { inheritance, livepatch, namespaces, symbols } from './symbols.ts';
 import { names, otherTaints } from './taints.ts';
-import { vermagics, versions } from './versions.ts';
+import { exportFlags, extendedVersions, vermagics, versions } from './versions.ts';
 
 /** On a kernel that was started as Debian starts it. */
 export const cases: readonly Case[] = [
@@ -22,12 +22,16 @@ export const cases: readonly Case[] = [
   ...names,
   ...vermagics,
   ...versions,
+  ...extendedVersions,
+  ...exportFlags,
   ...symbols,
   ...inheritance,
   ...namespaces,
   ...livepatch,
   ...signatures,
   ...elf,
+  ...readOtherwise,
+  ...memory,
   ...relocations,
   ...ways,
 ];

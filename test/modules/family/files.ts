@@ -1,14 +1,21 @@
 /** Object files that no compiler writes, and ways to load one. */
 import {
   addSection,
+  addZeros,
   copySection,
+  dirtyPerCpu,
   dirtyTarget,
   hideSection,
+  inSection,
+  modinfoLast,
   onHeader,
   relocate,
   section,
   setSectionFlags,
+  shortened,
   truncated,
+  unused,
+  unusedCopy,
 } from '../../../src/testing/oracle/edits.ts';
 import type { Case, Step } from '../../../src/testing/oracle/cases.ts';
 import { setData } from '../../../src/testing/oracle/object-file.ts';
@@ -89,11 +96,14 @@ export const elf: readonly Case[] = [
       section('.gnu.linkonce.this_module', (each) => setData(each, each.data.slice(0, 1216))),
     ]),
   ),
-  make(
-    'a structure without bytes',
-    refused('ENOEXEC'),
-    load('plain', [section('.gnu.linkonce.this_module', (each) => void (each.type = 8))]),
-  ),
+  {
+    ...make(
+      'a structure without bytes',
+      refused('ENOEXEC'),
+      load('plain', [section('.gnu.linkonce.this_module', (each) => void (each.type = 8))]),
+    ),
+    from: [6, 4],
+  },
   make('two symbol tables', refused('ENOEXEC'), load('plain', [copySection('.symtab')])),
   make(
     'no symbol table',
@@ -134,6 +144,96 @@ export const elf: readonly Case[] = [
     '.init_array alone',
     loads('OE'),
     load('plain', [addSection('.init_array', 3, new Uint8Array(0))]),
+  ),
+];
+
+const [width, order] = [4, 5];
+const stated = (at: number, value: number) => onHeader((header) => header.setUint8(at, value));
+
+/** What the kernel reads otherwise than other readers. */
+export const readOtherwise: readonly Case[] = [
+  make('a header that says 32 bits', loads('OE'), load('plain', [stated(width, 1)])),
+  make('a header without a width', loads('OE'), load('plain', [stated(width, 0)])),
+  make(
+    'a header that says big-endian',
+    loads('POE'),
+    load('plain', [proprietary, stated(order, 2)]),
+  ),
+  make('a header without an order of bytes', loads('OE'), load('plain', [stated(order, 9)])),
+  make(
+    'a licence that goes on behind .modinfo, and is one',
+    loads('OE'),
+    load('gpl', [modinfoLast('license', 'GPL'), shortened('.modinfo', 2)]),
+  ),
+  make(
+    'a licence that goes on behind .modinfo, and is none',
+    refused('ENOENT'),
+    load('gpl', [modinfoLast('license', 'GPLXX'), shortened('.modinfo', 3)]),
+  ),
+  make(
+    'a name that goes on behind .modinfo',
+    loads('POE'),
+    load('plain', [proprietary, modinfoLast('name', 'fam_plain'), shortened('.modinfo', 4)]),
+  ),
+  make(
+    'a tag that goes on behind .modinfo',
+    loads('E'),
+    load('plain', [modinfoLast('intree', 'Y'), shortened('.modinfo', 6)]),
+  ),
+  make('.modinfo of the type NULL', loads('OE'), load('gpl', [unused('.modinfo')])),
+  make(
+    '.modinfo of the type NULL, and proprietary',
+    refused('ENOENT'),
+    load('gpl', [proprietary, unused('.modinfo')]),
+  ),
+  make(
+    'a second .modinfo of the type NULL',
+    refused('ENOEXEC'),
+    load('plain', [unusedCopy('.modinfo')]),
+  ),
+  make(
+    'a second structure of the type NULL',
+    refused('ENOEXEC'),
+    load('plain', [unusedCopy('.gnu.linkonce.this_module')]),
+  ),
+  make(
+    'a structure of the type NULL',
+    loads('OE'),
+    load('plain', [unused('.gnu.linkonce.this_module')]),
+  ),
+  make('.modinfo without ALLOC', loads('OE'), load('plain', [setSectionFlags('.modinfo', 0)])),
+  make(
+    'names of symbols without a NUL before them',
+    loads('OE'),
+    load('plain', [inSection('.strtab', (bytes) => void (bytes[0] = 1))]),
+  ),
+  make(
+    'names of symbols of another type',
+    refused('ENOEXEC'),
+    load('plain', [section('.strtab', (each) => void (each.type = 1))]),
+  ),
+];
+
+export const memory: readonly Case[] = [
+  make(
+    '1 MiB of per-CPU data',
+    refused('ENOMEM'),
+    load('plain', [proprietary, addZeros('.data..percpu', 2 ** 20)]),
+  ),
+  make(
+    '4 KiB of per-CPU data',
+    loads('OE'),
+    load('plain', [addSection('.data..percpu', 3, new Uint8Array(4096))]),
+  ),
+  make(
+    '3 GiB of zeros',
+    refused('ENOMEM'),
+    load('plain', [proprietary, addZeros('.bss.large', 3 * 2 ** 30)]),
+  ),
+  make(
+    'a relocation of per-CPU data that is not zero',
+    loads('OE'),
+    load('gpl', [dirtyPerCpu('synchronize_rcu')]),
   ),
 ];
 

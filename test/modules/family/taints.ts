@@ -75,6 +75,19 @@ export const names: readonly Case[] = [
     load('plain', named('lve')),
   ),
   make('lve2 is not lve', loads('OE'), load('gpl', named('lve2'))),
+  make(
+    'the name of built-in code',
+    refused('EINVAL'),
+    load('gpl', [proprietary, named('printk')]),
+    load('gpl', named('printk')),
+  ),
+  make('the name of what has no name', refused('EINVAL'), load('plain', named('kernel'))),
+  make(
+    'the name of built-in code in modinfo alone',
+    loads('OE'),
+    load('plain', [modinfo('name', 'printk')]),
+  ),
+  make('no name at all', refused('EINVAL'), load('plain', named(''))),
   make('no name in modinfo', loads('OE'), load('plain', [modinfo('name')])),
   make('the same name twice', refused('EEXIST'), load('plain'), load('plain')),
   make(

@@ -1,5 +1,7 @@
 /** Vermagic and versions of symbols. */
 import {
+  addSection,
+  extendVersions,
   hideSection,
   modinfo,
   modinfoBy,
@@ -67,6 +69,86 @@ export const vermagics: readonly Case[] = [
       [modinfoBy('vermagic', (value) => value.replace(/^\S+/, '5.4.0-evil'))],
       ignoreVersions,
     ),
+  ),
+];
+
+const extended = '__version_ext_crcs';
+
+/** Kernels before 6.14 do not know them. */
+export const extendedVersions: readonly Case[] = [
+  make(
+    'extended versions alone',
+    loads('FOE'),
+    load('gpl', [extendVersions(), hideSection('__versions')]),
+  ),
+  make('extended versions beside others', loads('OE'), load('gpl', [extendVersions()])),
+  make(
+    'extended versions that are wrong',
+    loads('OE'),
+    load('gpl', [extendVersions((name, crc) => (name === 'synchronize_rcu' ? crc ^ 1 : crc))]),
+  ),
+  make(
+    'extended versions of another layout',
+    loads('OE'),
+    load('gpl', [extendVersions((name, crc) => (name === 'module_layout' ? crc ^ 1 : crc))]),
+  ),
+  make(
+    'extended versions without one',
+    loads('OE'),
+    load('gpl', [extendVersions((name, crc) => (name === 'synchronize_rcu' ? undefined : crc))]),
+  ),
+  make(
+    'extended versions without one, and plain ones that are wrong',
+    refused('EINVAL'),
+    load('gpl', [
+      extendVersions((name, crc) => (name === 'synchronize_rcu' ? undefined : crc)),
+      wrongCrc('synchronize_rcu'),
+    ]),
+  ),
+  make(
+    'extended versions without names',
+    loads('OE'),
+    load('gpl', [addSection(extended, 2, new Uint8Array(4))]),
+  ),
+  make(
+    'extended versions with too few names',
+    loads('OE'),
+    load('gpl', [
+      addSection(extended, 2, new Uint8Array(8)),
+      addSection('__version_ext_names', 2, new Uint8Array(1)),
+    ]),
+  ),
+  make(
+    'extended versions without names, and the flag to ignore versions',
+    loads('FOE'),
+    load('gpl', [addSection(extended, 2, new Uint8Array(4))], ignoreVersions),
+  ),
+  make(
+    'another release and extended versions alone',
+    refused('ENOEXEC'),
+    load('plain', [
+      extendVersions(),
+      hideSection('__versions'),
+      modinfoBy('vermagic', (value) => value.replace(/^\S+/, '5.4.0-evil')),
+    ]),
+  ),
+];
+
+/** Since 7.2 a table of flags says which exports are GPL-only. */
+export const exportFlags: readonly Case[] = [
+  make('exports without flags', refused('ENOEXEC'), load('provider', [hideSection('__kflagstab')])),
+  make(
+    'a table of flags and no exports',
+    loads('OE'),
+    load('plain', [addSection('__kflagstab', 2, new Uint8Array(1))]),
+  ),
+  make(
+    'empty tables of GPL-only exports',
+    loads('OE'),
+    load('plain', [
+      addSection('__ksymtab_gpl', 2, new Uint8Array(0)),
+      addSection('__kcrctab_gpl', 2, new Uint8Array(0)),
+    ]),
   ),
 ];
 

@@ -75,6 +75,24 @@ test('readImage() knows EFI zboot, bare images, compressed files and vmlinux', (
   });
 });
 
+test('readImage() finds the kernel in an image for s390 by its header of xz', () => {
+  const file = Buffer.alloc(0x10100);
+  file.write('S390EP', 0x10008, 'latin1');
+  // What unpacks it knows the first bytes too.
+  file.set(Buffer.from('fd377a585a00', 'hex'), 0x10010);
+  const packed = Buffer.from(
+    'fd377a585a0000016922de36000000001cdf44219042990d010000000000595a',
+    'hex',
+  );
+  file.set(packed, 0x10040);
+  const image = readImage(file);
+  assert.ok(image.ok && image.value.kind === 'compressed');
+  const { offset, size, format } = image.value;
+  assert.deepEqual([offset, size, format], [0x10040, packed.length, 's390']);
+  const other = readImage(file.subarray(0, 0x10040));
+  assert.ok(!other.ok && other.error.message.includes('not compressed by xz'));
+});
+
 test('compressionOf() goes by the first bytes', () => {
   assert.equal(compressionOf(gzipSync('x')), 'gzip');
   assert.equal(compressionOf(zstdCompressSync(Buffer.from('x'))), 'zstd');

@@ -16,10 +16,12 @@ import type { LoaderDefect, SignatureCheck } from '../../../src/modules/module.t
 import { taintMask } from '../../../src/modules/taints.ts';
 import type { Verdict } from '../../../src/modules/verdict.ts';
 import {
+  crcFixture,
   exportFixture,
   gplExport,
   importFixture,
   kernelFixture,
+  layoutCrcFixture,
   moduleFixture,
   signatureFixture,
   vermagicFixture,
@@ -254,7 +256,6 @@ describe('loaderVerdict() decides on the file', () => {
       errno: 'ENOEXEC',
       messages: ['Invalid architecture in ELF header: 183'],
     },
-    { when: 'another class', module: { bits: 32 }, errno: 'ENOEXEC', messages: [] },
     {
       when: 'struct module has another size',
       module: { structBytes: 1024 },
@@ -987,8 +988,77 @@ describe('loaderVerdict() follows the release', () => {
 
   test('until 6.3 the size of struct module is not compared', () => {
     assert.equal(verdictOf({ kernel: old, module: { structBytes: 900 } }).result, 'load');
-    const none = verdictOf({ kernel: old, module: { structBytes: undefined } });
+    const none = verdictOf({ kernel: old, module: { structLoaded: false } });
     assert.deepEqual(none.messages, ['good: No module found in object']);
+  });
+
+  test('defects count for the releases that mind', () => {
+    const defects = [
+      {
+        step: 'symbol table',
+        errno: 'ENOEXEC',
+        message: 'no NUL',
+        why: 'none',
+        from: [6, 13],
+        before: [7, 0],
+      },
+    ] as const;
+    const errno = (release: string) =>
+      verdictOf({ kernel: { release }, module: { defects } }).errno;
+    assert.equal(errno('6.12.118'), undefined);
+    assert.equal(errno('6.13.0'), 'ENOEXEC');
+    assert.equal(errno('6.19.0'), 'ENOEXEC');
+    assert.equal(errno('7.0.0'), undefined);
+  });
+
+  test('from 6.14 on extended versions are looked at, and nothing else', () => {
+    const module: ModuleFixture = {
+      hasVersions: false,
+      extendedVersions: { layoutCrc: layoutCrcFixture },
+      symbols: [importFixture('s', { crc: undefined, extendedCrc: crcFixture })],
+    };
+    const verdict = (release: string, changes: ModuleFixture = {}) =>
+      verdictOf({
+        kernel: { release, exports: [exportFixture('s')] },
+        module: { ...module, ...changes },
+      });
+    assert.equal(verdict('6.13.0').taints, 'F');
+    assert.equal(verdict('6.14.0').taints, '');
+    const wrong = { symbols: [importFixture('s', { extendedCrc: 1 })] };
+    assert.equal(verdict('6.14.0', wrong).errno, 'EINVAL');
+    const absent = verdict('6.14.0', { symbols: [importFixture('s', { crc: 1 })] });
+    assert.deepEqual(absent.messages, ['good: no extended symbol version for s']);
+    assert.equal(absent.result, 'load');
+  });
+
+  test('from 7.2 on exports need flags', () => {
+    const module: ModuleFixture = {
+      exports: [exportFixture('mine')],
+      exportTables: { symbols: true, flags: false, gplSymbols: true, gplCrcs: true },
+    };
+    assert.equal(verdictOf({ kernel: { release: '7.1.0' }, module }).result, 'load');
+    assert.deepEqual(verdictOf({ kernel: { release: '7.2.0' }, module }).messages, [
+      'good: ignoring obsolete section __ksymtab_gpl',
+      'good: ignoring obsolete section __kcrctab_gpl',
+      'good: no flags for exported symbols',
+    ]);
+  });
+
+  test('names of built-in code, and no name, are refused at last', () => {
+    const builtins = { present: new Set(['printk']), possible: new Set(['ext4']) };
+    const named = (name: string) => verdictOf({ kernel: { builtins }, module: { name } });
+    assert.deepEqual(named('printk').messages, ['printk: module is already loaded']);
+    assert.equal(named('printk').errno, 'EINVAL');
+    assert.match(named('ext4').unknown.join(), /"ext4" in the kernel is in \/sys\/module/);
+    assert.equal(named('other').result, 'load');
+    assert.deepEqual([named('').errno, named('').kernelTaint], ['EINVAL', 512]);
+  });
+
+  test('per-CPU data: too much is refused, more than is sure to fit is not known', () => {
+    const verdict = (percpuBytes: number) => verdictOf({ module: { percpuBytes } });
+    assert.deepEqual(verdict(8192).unknown, []);
+    assert.match(verdict(8193).unknown.join(), /8193 bytes of per-CPU data/);
+    assert.deepEqual([verdict(32_769).errno, verdict(32_769).kernelTaint], ['ENOMEM', 512]);
   });
 
   test('until 5.18 the line on inheritance has no symbol, until 5.8 there is none', () => {

@@ -144,6 +144,20 @@ static int load(const char *path, int flags)
 	return error;
 }
 
+/* Drivers of the port, in the order of their numbers, where the kernel has none built in. */
+static void load_drivers(void)
+{
+	char path[40];
+
+	for (int number = 0;; number++) {
+		snprintf(path, sizeof(path), "/drivers/%d.ko", number);
+		if (access(path, F_OK) < 0)
+			return;
+		if (load(path, 0) != 0)
+			fail("load a driver of the port");
+	}
+}
+
 static int copy(const char *path)
 {
 	struct stat info;
@@ -214,6 +228,7 @@ int main(void)
 	mount("proc", "/proc", "proc", 0, "");
 	mount("sysfs", "/sys", "sysfs", 0, "");
 	mount("securityfs", "/sys/kernel/security", "securityfs", 0, "");
+	load_drivers();
 	for (int tries = 0; (port = open(port_path, O_RDWR | O_CLOEXEC)) < 0; tries++) {
 		if (tries == 5000)
 			fail("open the port");
