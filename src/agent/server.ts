@@ -23,7 +23,7 @@ import type { Viewer } from './viewer.ts';
 export type Place = { readonly host: string; readonly port: number } | { readonly fd: number };
 
 /** Of silence, also while an answer is not taken; longer than a look into history may last. */
-const idleMilliseconds = 40_000;
+const idleMilliseconds = 60_000;
 const mostHeaderBytes = 16 * 1024;
 const socketBacklog = 1024;
 const tcpBacklog = 128;

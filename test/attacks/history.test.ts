@@ -44,7 +44,8 @@ describe('questions to the history', { skip: 'skip' in here ? here.skip : false 
       while (!state.isOver) {
         const { status, text, headers } = await agent.ask(`/v1/usage?from=1`, uid);
         statuses.get(uid)?.add(status);
-        if (status === 200) continue;
+        // On a slow machine the connection may end first.
+        if (status === 200 || status === 0) continue;
         assert.equal(status, 503, text);
         // On a slow machine one may be too long.
         const mayReturn = Number(headers['retry-after']) >= 1;
