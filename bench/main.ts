@@ -18,7 +18,7 @@ import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
 import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
-import { benchAllModules, benchModules, benchSource } from './modules.ts';
+import { benchAllModules, benchModules, benchPackage, benchSource } from './modules.ts';
 import { benchPlacement } from './placement.ts';
 import { benchStorms } from './storms.ts';
 import { benchPlan } from './plan.ts';
@@ -42,6 +42,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   history: benchHistory,
   modules: benchModules,
   'all-modules': benchAllModules,
+  package: benchPackage,
   source: benchSource,
 };
 

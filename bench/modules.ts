@@ -3,13 +3,32 @@
  * beside the tools of kmod. The kernels are Debian's packages, unpacked, not installed.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { verify } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { behindMetaPackage, newestOf, unpackPackage, updateLists } from '../src/testing/vm/apt.ts';
+import { readModule } from '../src/modules/read-module.ts';
+import {
+  behindMetaPackage,
+  downloadPackage,
+  newestOf,
+  unpackPackage,
+  updateLists,
+} from '../src/testing/vm/apt.ts';
+import { decompressed } from '../src/trust/decompress.ts';
+import { readKernel, runningKernel } from '../src/trust/kernel.ts';
+import { readCertificate, verifies } from '../src/trust/signatures.ts';
 import type { Bench } from './bench.ts';
 import { runOnce } from './floor.ts';
-import { compare, inTurn, spreadOf, type Row, type Section } from './samples.ts';
+import { compare, inTurn, milliseconds, spreadOf, type Row, type Section } from './samples.ts';
 import { entry } from './start.ts';
 
 interface Flavour {
@@ -25,6 +44,9 @@ const full: Flavour = {
   label: 'full',
   metaPackages: ['linux-image-amd64', 'linux-headers-amd64'],
 };
+
+/** Of the time of `xz -dc` of the same files: reading all of it, and what was remembered. */
+const goals = { first: 2.7, again: 0.8, package: 2 } as const;
 
 export const benchModules = (bench: Bench): Promise<Section> => scanSection(bench, cloud);
 export const benchAllModules = (bench: Bench): Promise<Section> => scanSection(bench, full);
@@ -56,9 +78,87 @@ async function scanSection(bench: Bench, flavour: Flavour): Promise<Section> {
     title: `Scan ${files.length} modules of ${release}, start to exit`,
     beside: 'xz -dc',
     rows,
-    notes: ['peaks are of the first process alone'],
+    notes: ['peaks are of the first process alone', ...verificationNotes(kernel, files)],
   };
 }
+
+const verified = 200;
+
+/** What verifying takes, apart from everything else: by the system's library as a scan does it, and by Node alone. */
+function verificationNotes(kernel: string, files: readonly string[]): readonly string[] {
+  const read = readKernel({ ...runningKernel, folders: [kernel, imageOf(kernel)], cmdline: '' });
+  if (!read.ok) throw new Error(read.error);
+  const keys = read.value.certificates.flatMap((der) => {
+    const certificate = readCertificate(der, 'kernel');
+    return certificate.ok ? [certificate.value.key] : [];
+  });
+  const signed = files.slice(0, verified).flatMap((file) => signedOf(file));
+  const ways = { 'as a scan does': verifies, 'by Node alone': verify };
+  const each = Object.entries(ways).map(([label, way]) => {
+    const good = () =>
+      signed.filter(({ digest, content, signature }) =>
+        keys.some((key) => way(digest, content, key, signature)),
+      ).length;
+    if (good() !== signed.length) throw new Error('a signature of the kernel is not good');
+    return `${(milliseconds(good) / signed.length).toFixed(2)} ms ${label}`;
+  });
+  return [`to hash and verify one signature on one core: ${each.join(', ')}`];
+}
+
+function signedOf(file: string) {
+  const bytes = decompressed(readFileSync(file), 64 * 2 ** 20);
+  if (!bytes.ok) throw new Error(`${file}: ${bytes.error}`);
+  const module = readModule(file, bytes.value);
+  if (!module.ok || module.value.signature?.kind !== 'pkcs7') return [];
+  const content = bytes.value.subarray(0, module.value.bytes);
+  return module.value.signature.signers.map(({ digest, signature }) => ({
+    digest,
+    content,
+    signature,
+  }));
+}
+
+/** A package as it is downloaded, beside unpacking all of it: the package, and the modules in it on all cores. */
+export async function benchPackage(bench: Bench): Promise<Section> {
+  await updateLists();
+  const found = await behindMetaPackage('linux-image-amd64');
+  if (found === undefined) throw new Error('apt knows no package linux-image-amd64');
+  const file = await downloadPackage(found, bench.directory);
+  const program = bench.built.command ?? [entry];
+  const scan = ['modules', 'scan', '--json', '--no-cache', `--kernel=${file}.kernel`, file];
+  execFileSync('dpkg-deb', ['-x', file, `${file}.kernel`]);
+  const ways: readonly Way[] = [
+    ['dpkg-deb -x, xz -dc of its modules', ['sh', '-c', unpackWhole, file, `${file}.unpacked`]],
+    ['dpkg-deb alone', ['sh', '-c', 'dpkg-deb --fsys-tarfile "$0" >/dev/null', file]],
+    [
+      'bulkhead modules scan PACKAGE',
+      ['sh', '-c', 'exec "$0" "$@" >/dev/null', ...program, ...scan],
+      goals.package,
+    ],
+  ];
+  const samples = await inTurn(
+    bench.quick ? 1 : 5,
+    ways.map(
+      ([, command]) =>
+        () =>
+          runOnce(bench.floor, command).milliseconds,
+    ),
+    bench.signal,
+  );
+  const mebibytes = Math.round(statSync(file).size / 2 ** 20);
+  return {
+    name: 'package',
+    title: `Scan ${found.name} ${found.version}, ${mebibytes} MiB as it is downloaded`,
+    beside: 'unpacking',
+    rows: ways.map(([label, , goal], index) =>
+      compare(label, samples[index] ?? [], samples[0] ?? [], goal),
+    ),
+    notes: ['dpkg-deb leaves the modules in the package compressed as they are'],
+  };
+}
+
+const unpackWhole = `rm -rf "$1" && dpkg-deb -x "$0" "$1" &&
+  find "$1" -name "*.ko.xz" -print0 | xargs -0 -P ${availableParallelism()} -n 256 xz -dc >/dev/null`;
 
 /** Source match of every module of the full kernel, beside a digest of the same source. */
 export async function benchSource(bench: Bench): Promise<Section> {
@@ -132,9 +232,9 @@ function waysOf(
     quiet([...program, 'modules', 'scan', '--json', `--kernel=${kernel}`, ...words, tree]);
   return [
     [`xz -dc, ${cores} processes`, shell(`xargs -P ${cores} -n ${share} xz -dc <${list}`)],
-    ['bulkhead modules scan --no-cache', scan(image, '--no-cache'), 1.3],
-    ['  without the keys: no signature verified', scan('--no-cache')],
-    ['bulkhead modules scan, unchanged since', scan(image)],
+    ['bulkhead modules scan --no-cache', scan(image, '--no-cache'), goals.first],
+    ['  without the image: no key, no signature verified', scan('--no-cache')],
+    ['bulkhead modules scan, unchanged since', scan(image), goals.again],
     ['modinfo, one process', shell(`xargs -n 100000 /usr/sbin/modinfo <${list}`)],
     ['modinfo, a process a module', shell(`xargs -n 1 /usr/sbin/modinfo <${list}`)],
     ['depmod -n -e', shell(depmod(kernel, release))],

@@ -5,8 +5,10 @@ export const exitCodes = {
   done: 0,
   failed: 1,
   usage: 2,
-  /** Drift, or a verdict that was asked for, was found. */
+  /** What was asked about was found: drift, a contradicted module, one that is refused or not accepted. */
   found: 3,
+  /** What was asked cannot be told from what is at hand. */
+  undecided: 4,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
@@ -14,8 +16,11 @@ export type Answer = ExitCode | Promise<ExitCode>;
 
 /** One file a command; `main.ts` lists them. */
 export interface CommandModule {
-  /** `run` wraps an action so that its answer becomes the exit status of the program. */
-  readonly define: (program: Command, run: Runner) => void;
+  /**
+   * `run` wraps an action so that its answer becomes the exit status of the program. `inner` is the word after the
+   * command, for those that have commands of their own and need not load all of them.
+   */
+  readonly define: (program: Command, run: Runner, inner?: string) => void | Promise<void>;
 }
 
 export type Runner = <Args extends unknown[]>(

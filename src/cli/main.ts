@@ -17,10 +17,10 @@ async function main(): Promise<void> {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  const verb =
-    first === '--instance' ? words[2] : first.startsWith('--instance=') ? words[1] : first;
+  const at = first === '--instance' ? 2 : first.startsWith('--instance=') ? 1 : 0;
+  const [verb, inner] = words.slice(at);
   const asked = verb !== undefined && Object.hasOwn(commands, verb) ? [verb] : undefined;
-  const program = await makeProgram(asked);
+  const program = await makeProgram(asked, inner);
   if (words.length === 0) {
     program.outputHelp();
     return;

@@ -47,7 +47,10 @@ const statusTexts: Readonly<Record<number, string>> = {
   [exitCodes.done]: 'Done.',
   [exitCodes.failed]: 'Failed, wholly or in part; the messages say what.',
   [exitCodes.usage]: 'The command line is wrong.',
-  [exitCodes.found]: 'verify found a difference.',
+  [exitCodes.found]:
+    'What was asked about was found: verify found a difference; modules scan and explain a contradicted module, or one that is not accepted; modules predict or upgrade one that is refused; modules match source that is not the module’s.',
+  [exitCodes.undecided]:
+    'It cannot be told: whether a module meets what is required, or whether source is its source.',
 };
 
 const files: Readonly<Record<string, string>> = {

@@ -1,15 +1,21 @@
 /** `bulkhead modules`: what each kernel module claims, uses and is worth. */
 import type { Command } from 'commander';
 import { examples, type CommandModule, type Runner } from './command.ts';
-import { defineDeny } from './modules/deny.ts';
-import { defineExplain } from './modules/explain.ts';
-import { defineMatch } from './modules/match.ts';
-import { definePredict } from './modules/predict.ts';
-import { defineScan } from './modules/scan.ts';
-import { defineUpgrade } from './modules/upgrade.ts';
+
+type Part = () => Promise<(parent: Command, run: Runner) => void>;
+
+/** In the order in which help lists them. */
+const parts: Readonly<Record<string, Part>> = {
+  scan: async () => (await import('./modules/scan.ts')).defineScan,
+  explain: async () => (await import('./modules/explain.ts')).defineExplain,
+  predict: async () => (await import('./modules/predict.ts')).definePredict,
+  match: async () => (await import('./modules/match.ts')).defineMatch,
+  upgrade: async () => (await import('./modules/upgrade.ts')).defineUpgrade,
+  deny: async () => (await import('./modules/deny.ts')).defineDeny,
+};
 
 export const command: CommandModule = {
-  define(program, run) {
+  async define(program, run, inner) {
     const parent = program
       .command('modules')
       .description('kernel modules: what they claim, use, and are worth')
@@ -21,14 +27,7 @@ export const command: CommandModule = {
           ['bulkhead modules match jool --source jool-dkms.deb', 'is this its source?'],
         ),
       );
-    const parts: readonly ((parent: Command, run: Runner) => void)[] = [
-      defineScan,
-      defineExplain,
-      definePredict,
-      defineMatch,
-      defineUpgrade,
-      defineDeny,
-    ];
-    for (const define of parts) define(parent, run);
+    const names = inner !== undefined && Object.hasOwn(parts, inner) ? [inner] : Object.keys(parts);
+    for (const name of names) (await parts[name]?.())?.(parent, run);
   },
 };

@@ -1,7 +1,7 @@
 /** The option that names the policy, alike for every command. */
 import { Option, type Command } from 'commander';
 import { exitCodes, type Answer, type PolicyOptions } from './command.ts';
-import { complain } from './session.ts';
+import { complain } from './output.ts';
 
 export const defaultPolicy = '/etc/bulkhead/policy.xml';
 

@@ -43,6 +43,7 @@ export const commands: Readonly<Record<string, Loader>> = {
 
 export async function makeProgram(
   names: readonly string[] = Object.keys(commands),
+  inner?: string,
 ): Promise<Command> {
   // Asking for the version should not wait for it.
   const { Command } = await import('commander');
@@ -59,7 +60,7 @@ export async function makeProgram(
   program.exitOverride();
   for (const name of names) {
     const module = await commands[name]?.();
-    module?.command.define(program, run);
+    await module?.command.define(program, run, inner);
   }
   for (const each of program.commands) inherit(each, program);
   return program;

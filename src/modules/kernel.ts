@@ -60,6 +60,8 @@ export interface LoaderSettings {
 export interface LoaderState {
   /** Mask as in /proc/sys/kernel/tainted. */
   taint: number;
+  /** Bits of `taint` that are there only if no keyring holds the key of a module; none unless given. */
+  openTaint?: number;
   readonly loaded: Map<string, LoadedModule>;
   /** Messages that the kernel prints once in its life and has printed. */
   readonly said: Set<string>;

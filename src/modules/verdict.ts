@@ -6,10 +6,14 @@ export interface Verdict {
   readonly result: 'load' | 'refuse';
   /** Name of the errno that init_module(2) would give. */
   readonly errno: string | undefined;
-  /** Of the module, in the order of the bits: `POE`. */
+  /** Of the module, in the order of the bits: `POE`. Those of `openTaints` are among them. */
   readonly taints: string;
+  /** Letters of `taints` that a keyring may prevent: whether it holds a module's key is not to be seen. */
+  readonly openTaints: string;
   /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted. */
   readonly kernelTaint: number;
+  /** Bits of `kernelTaint` that stand there only if no keyring holds the key of the module that set them. */
+  readonly openKernelTaint: number;
   /** The lines in the kernel's log, word for word, without time and facility. */
   readonly messages: readonly string[];
   /** The same in plain words, for people. */

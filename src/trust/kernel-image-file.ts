@@ -36,12 +36,13 @@ const kernelBytesMax = 1024 * 1024 * 1024;
 export function readImageFile(path: string, cache?: string): Result<ImageFile> {
   const bytes = readBounded(path, fileBytesMax);
   if (!bytes.ok) return bytes;
+  if (cache === undefined) return readImageBytes(path, bytes.value);
   const name = `${createHash('sha256').update(bytes.value).digest('hex').slice(0, 32)}.jsonl`;
-  const known = cache === undefined ? undefined : readCached(cache, name);
+  const known = readCached(cache, name);
   const remembered = known === undefined ? undefined : parseRemembered(known);
   if (remembered !== undefined) return ok({ ...remembered, path });
   const image = readImageBytes(path, bytes.value);
-  if (image.ok && cache !== undefined) writeCached(cache, name, printRemembered(image.value));
+  if (image.ok) writeCached(cache, name, printRemembered(image.value));
   return image;
 }
 
@@ -72,15 +73,30 @@ function parseRemembered(text: string): Omit<ImageFile, 'path'> | undefined {
 function readImageBytes(path: string, file: Uint8Array): Result<ImageFile> {
   const kernel = unpackedKernel(file);
   if (!kernel.ok) return kernel;
-  const release = kernel.value.release ?? bannerRelease(kernel.value.bytes);
+  const { bytes } = kernel.value;
+  const release = kernel.value.release ?? bannerRelease(bytes);
+  const elf = readElf(bytes);
+  const [exports, config] = [once(() => exportsIn(elf)), once(() => configIn(bytes))];
   return ok({
     path,
     release,
-    ...tablesOf(kernel.value),
-    vermagic: release === undefined ? undefined : imageVermagic(kernel.value.bytes, release),
-    config: configIn(kernel.value.bytes),
-    certificates: certificatesIn(kernel.value.bytes),
+    machine: elf.ok ? elf.value.machine : (kernel.value.machine ?? bareMachine(bytes)),
+    vermagic: release === undefined ? undefined : imageVermagic(bytes, release),
+    certificates: certificatesIn(bytes),
+    builtins: elf.ok ? readBuiltinNames(elf.value) : undefined,
+    // Found where they are asked for: Module.symvers and a configuration beside the image come first.
+    get exports() {
+      return exports();
+    },
+    get config() {
+      return config();
+    },
   });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 interface UnpackedKernel {
@@ -109,23 +125,12 @@ function unpackedKernel(file: Uint8Array): Result<UnpackedKernel> {
   return fail(`it is compressed more than ${wrappersMax} times over`);
 }
 
-function tablesOf({
-  bytes,
-  machine,
-}: UnpackedKernel): Pick<ImageFile, 'machine' | 'exports' | 'builtins'> {
-  const elf = readElf(bytes);
-  if (!elf.ok) {
-    const exports = fail('it is a bare image, which has no table of sections to find exports by');
-    return { machine: machine ?? bareMachine(bytes), exports };
-  }
+function exportsIn(elf: ReturnType<typeof readElf>): ImageFile['exports'] {
+  if (!elf.ok) return fail('it is a bare image, which has no table of sections to find exports by');
   const exports = readImageExports(elf.value);
-  return {
-    machine: elf.value.machine,
-    builtins: readBuiltinNames(elf.value),
-    exports: exports.ok
-      ? exports
-      : fail(`it ${exports.error.message}, at offset ${exports.error.offset}`),
-  };
+  return exports.ok
+    ? exports
+    : fail(`it ${exports.error.message}, at offset ${exports.error.offset}`);
 }
 
 function bareMachine(kernel: Uint8Array): number | undefined {

@@ -1,51 +1,104 @@
-/** A stored file → a module as data, its signature judged. One a thread. */
+/**
+ * A stored file → a module as data, its signature judged. One a thread.
+ *
+ * Files may come before the keys do, since those are in the kernel's image, which takes its time to unpack.
+ * Then all of a file is read but its signature, and what is left to do waits for the keys.
+ */
 import type { ScanProblem } from '../modules/reports/report.ts';
+import type { KernelModule } from '../modules/module.ts';
 import { quoted } from '../host/errno.ts';
 import { readModule, type ModuleProblem } from '../modules/read-module.ts';
 import { fail, ok, type Result } from '../units/result.ts';
-import type { ReadAnswer, ReadModule, ReaderSetup, StoredModule } from './scan-protocol.ts';
-import { makeSignatureChecker } from './signatures.ts';
+import { keptBytesMax } from './decompress.ts';
+import type { Keys, ReadAnswer, ReadModule, ReaderSetup, StoredModule } from './scan-protocol.ts';
+import { makeSignatureChecker, type SignatureChecker } from './signatures.ts';
 import { ModuleUnpacker } from './unpack-module.ts';
 
-export function makeReader(setup: ReaderSetup): (stored: StoredModule) => ReadAnswer {
-  const check = makeSignatureChecker(setup.kernelCertificates, setup.givenCertificates);
+/** What a thread keeps unpacked while there are no keys: half a second's work. What is more is read when they come. */
+const heldBytesMax = 32 * 2 ** 20;
 
-  const unpacker = new ModuleUnpacker(setup.budget);
+type Read = Result<ReadModule, ScanProblem>;
 
-  function read(label: string, stored: Uint8Array): Result<ReadModule, ScanProblem> {
-    const answer = unpacker.use(stored, (bytes) => readUnpacked(label, bytes));
+export class ModuleReader {
+  readonly #deep: boolean;
+  readonly #unpacker: ModuleUnpacker;
+  #check: SignatureChecker | undefined;
+  #heldBytes = 0;
+
+  constructor({ deep, budget }: ReaderSetup) {
+    this.#deep = deep;
+    this.#unpacker = new ModuleUnpacker(budget);
+  }
+
+  trust({ kernel, given }: Keys): void {
+    this.#check = makeSignatureChecker(kernel, given);
+  }
+
+  /** Needs the keys. */
+  read(file: StoredModule): ReadAnswer {
+    return answerOf(file, () => this.#whole(file));
+  }
+
+  /** Does what can be done without the keys. What is answered does the rest, when they are there. */
+  begin(file: StoredModule): () => ReadAnswer {
+    if (this.#heldBytes > heldBytesMax) return () => this.read(file);
+    const begun = orSay(file.label, () => this.#unpack(file, (bytes) => this.#begun(file, bytes)));
+    return () => answerOf(file, () => (begun.ok ? begun.value() : begun));
+  }
+
+  #begun(file: StoredModule, bytes: Uint8Array): Result<() => Read, ScanProblem> {
+    const shallow = readModule(file.label, bytes, { deep: this.#deep });
+    if (!shallow.ok) return fail(problemOf(shallow.error));
+    if (bytes.length > keptBytesMax) return ok(() => this.#whole(file));
+    // What it was unpacked into is used again for the next one.
+    const held = bytes.slice();
+    this.#heldBytes += held.length;
+    return ok(() => this.#judged(held, shallow.value));
+  }
+
+  #whole(file: StoredModule): Read {
+    return this.#unpack(file, (bytes) => {
+      const shallow = readModule(file.label, bytes, { deep: this.#deep });
+      return shallow.ok ? this.#judged(bytes, shallow.value) : fail(problemOf(shallow.error));
+    });
+  }
+
+  #unpack<T>(
+    { label, bytes }: StoredModule,
+    read: (bytes: Uint8Array) => Result<T, ScanProblem>,
+  ): Result<T, ScanProblem> {
+    const answer = this.#unpacker.use(bytes, read);
     return answer.ok ? answer.value : fail({ file: label, offset: null, message: answer.error });
   }
 
-  function readUnpacked(label: string, bytes: Uint8Array): Result<ReadModule, ScanProblem> {
-    const shallow = readModule(label, bytes, { deep: setup.deep });
-    if (!shallow.ok) return fail(problemOf(shallow.error));
-    const signature = check(bytes, shallow.value);
+  #judged(bytes: Uint8Array, shallow: KernelModule): Read {
+    if (this.#check === undefined) throw new Error('the keys are not there yet');
+    const signature = this.#check(bytes, shallow);
     const looked =
-      setup.deep || signature.outcome === 'good'
-        ? shallow
-        : readModule(label, bytes, { deep: true });
+      this.#deep || signature.outcome === 'good'
+        ? ok(shallow)
+        : readModule(shallow.file, bytes, { deep: true });
     if (!looked.ok) return fail(problemOf(looked.error));
     return ok({ module: { ...looked.value, signature: undefined }, signature });
   }
+}
 
-  /** One file that asks for more than there is must not end the reading of all others. */
-  function readOrSay(label: string, stored: Uint8Array): Result<ReadModule, ScanProblem> {
-    try {
-      return read(label, stored);
-    } catch (error) {
-      if (!(error instanceof RangeError))
-        throw new Error(`${quoted(label)}: ${String(error)}`, { cause: error });
-      return fail({ file: label, offset: null, message: `it cannot be read: ${error.message}` });
-    }
+function answerOf({ label, sha256 }: StoredModule, read: () => Read): ReadAnswer {
+  const answer = orSay(label, read);
+  return answer.ok
+    ? { label, sha256, read: answer.value, problem: undefined }
+    : { label, sha256, read: undefined, problem: answer.error };
+}
+
+/** One file that asks for more than there is must not end the reading of all others. */
+function orSay<T>(label: string, read: () => Result<T, ScanProblem>): Result<T, ScanProblem> {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RangeError))
+      throw new Error(`${quoted(label)}: ${String(error)}`, { cause: error });
+    return fail({ file: label, offset: null, message: `it cannot be read: ${error.message}` });
   }
-
-  return ({ label, sha256, bytes }) => {
-    const answer = readOrSay(label, bytes);
-    return answer.ok
-      ? { label, sha256, read: answer.value, problem: undefined }
-      : { label, sha256, read: undefined, problem: answer.error };
-  };
 }
 
 const problemOf = ({ file, offset, message }: ModuleProblem): ScanProblem => ({

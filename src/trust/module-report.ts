@@ -1,6 +1,5 @@
 /** A survey as the report that every output format is made from. */
 import { constants } from 'node:os';
-import type { Kernel } from '../modules/kernel.ts';
 import { machines } from '../modules/elf.ts';
 import { infoName, modinfo, plainName } from '../modules/module.ts';
 import {
@@ -13,9 +12,10 @@ import {
 import { standings, type Standing } from '../modules/standing.ts';
 import type { Verdict } from '../modules/verdict.ts';
 import { bareName } from '../modules/module-file.ts';
+import type { KernelReading } from './kernel.ts';
 import type { Surveyed } from './survey.ts';
 
-/** What the policy asks of modules. */
+/** What is asked of modules: by the policy, or by whoever asks. */
 export interface Demand {
   readonly require: Standing | undefined;
   /** Name, with underscores → why it is denied. */
@@ -28,11 +28,13 @@ export type HostDenials = ReadonlyMap<string, string>;
 export function reportOf(
   modules: readonly Surveyed[],
   problems: readonly ScanProblem[],
-  kernel: Kernel,
+  reading: Pick<KernelReading, 'kernel' | 'certificates' | 'gaps'>,
   demand: Demand,
   host: HostDenials,
 ): ScanReport {
-  const reports = modules.map((each) => moduleReport(each, demand, host));
+  const { kernel } = reading;
+  const keysKnown = reading.certificates.length > 0;
+  const reports = modules.map((each) => moduleReport(each, demand, host, keysKnown));
   return {
     version: 1,
     kernel: {
@@ -40,6 +42,7 @@ export function reportOf(
       machine: machineName(kernel.machine),
       exportsFrom: kernel.exportsFrom,
       vermagic: kernel.vermagic ?? null,
+      gaps: reading.gaps,
     },
     modules: reports,
     problems,
@@ -47,7 +50,12 @@ export function reportOf(
   };
 }
 
-function moduleReport(surveyed: Surveyed, demand: Demand, host: HostDenials): ModuleReport {
+function moduleReport(
+  surveyed: Surveyed,
+  demand: Demand,
+  host: HostDenials,
+  keysKnown: boolean,
+): ModuleReport {
   const { module, signature, standing } = surveyed;
   const name = infoName(module) ?? bareName(surveyed.file);
   const plain = plainName(name);
@@ -61,6 +69,7 @@ function moduleReport(surveyed: Surveyed, demand: Demand, host: HostDenials): Mo
     buildId: module.buildId ?? null,
     sha256: surveyed.sha256,
     machine: machineName(module.machine),
+    vermagic: modinfo(module, 'vermagic') ?? null,
     signer: signature.signer ?? null,
     signature: signature.outcome,
     package: packageName(surveyed),
@@ -69,7 +78,7 @@ function moduleReport(surveyed: Surveyed, demand: Demand, host: HostDenials): Mo
     standing,
     evidence: surveyed.evidence,
     denied: byPolicy ?? host.get(plain) ?? null,
-    meets: meets(standing, byPolicy !== undefined, demand),
+    ...answerTo(demand, surveyed, byPolicy !== undefined, keysKnown),
   };
 }
 
@@ -79,13 +88,17 @@ export function packageName({ origin }: Pick<Surveyed, 'origin'>): string | null
 }
 
 export function loaderReport(verdict: Verdict): LoaderReport {
-  const { errno } = verdict;
+  const { errno, openTaints, kernelTaint, openKernelTaint } = verdict;
   return {
     result: verdict.result,
     errno: errno === undefined ? null : errnoNumber(errno),
     errnoName: errno ?? null,
-    taints: verdict.taints,
-    kernelTaint: verdict.kernelTaint,
+    taints: Array.from(verdict.taints)
+      .filter((letter) => !openTaints.includes(letter))
+      .join(''),
+    taintsUnlessTrusted: openTaints,
+    kernelTaint: kernelTaint - openKernelTaint,
+    kernelTaintUnlessTrusted: openKernelTaint,
     messages: verdict.messages,
     reasons: verdict.reasons.map((each) => each.says),
     unknown: verdict.unknown,
@@ -102,11 +115,34 @@ const furtherErrnos: Readonly<Record<string, number>> = {
 const errnoNumber = (name: string): number | null =>
   (constants.errno as Readonly<Record<string, number>>)[name] ?? furtherErrnos[name] ?? null;
 
-function meets(standing: Standing, denied: boolean, demand: Demand): boolean | null {
-  if (demand.require === undefined && demand.denied.size === 0) return null;
-  if (denied) return false;
-  const lowest = demand.require;
-  return lowest === undefined || standings.indexOf(standing) >= standings.indexOf(lowest);
+function answerTo(
+  { require: lowest, denied: list }: Demand,
+  surveyed: Surveyed,
+  denied: boolean,
+  keysKnown: boolean,
+): Pick<ModuleReport, 'meets' | 'undecided'> {
+  if (lowest === undefined && list.size === 0) return { meets: null, undecided: null };
+  if (denied) return { meets: false, undecided: null };
+  if (lowest === undefined || isAtLeast(surveyed.standing, lowest))
+    return { meets: true, undecided: null };
+  const why = whyUndecided(surveyed, lowest, keysKnown);
+  return why === undefined ? { meets: false, undecided: null } : { meets: null, undecided: why };
+}
+
+const isAtLeast = (standing: Standing, lowest: Standing): boolean =>
+  standings.indexOf(standing) >= standings.indexOf(lowest);
+
+/** What would have shown that it stands high enough, and could not be judged; undefined where nothing would. */
+function whyUndecided(
+  { standing, signature, evidence }: Surveyed,
+  lowest: Standing,
+  keysKnown: boolean,
+): string | undefined {
+  if (standing === 'contradicted') return undefined;
+  if (isAtLeast('signed', lowest) && signature.outcome === 'unknown key' && !keysKnown)
+    return 'it is signed, and the keys that its kernel trusts are not known; name an image of the kernel by --kernel';
+  if (!isAtLeast('consistent', lowest)) return undefined;
+  return evidence.find((each) => each.sign === 'source-cannot-tell')?.says;
 }
 
 const machineNames = new Map<number, string>([

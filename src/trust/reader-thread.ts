@@ -1,10 +1,22 @@
 /** A thread that reads modules; see reading-pool.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { makeReader } from './module-reader.ts';
-import type { ReaderSetup, StoredModule } from './scan-protocol.ts';
+import { ModuleReader } from './module-reader.ts';
+import type { ReadAnswer, ReaderMessage, ReaderSetup } from './scan-protocol.ts';
 
-const read = makeReader(workerData as ReaderSetup);
-parentPort?.on('message', (batch: readonly StoredModule[]) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  parentPort?.postMessage(batch.map(read));
+const reader = new ModuleReader(workerData as ReaderSetup);
+let waiting: (readonly (() => ReadAnswer)[])[] | undefined = [];
+
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+const answer = (answers: readonly ReadAnswer[]) => parentPort?.postMessage(answers);
+
+parentPort?.on('message', (message: ReaderMessage) => {
+  if (message.kind === 'keys') {
+    reader.trust(message.keys);
+    for (const batch of waiting ?? []) answer(batch.map((finish) => finish()));
+    waiting = undefined;
+  } else if (waiting === undefined) {
+    answer(message.files.map((each) => reader.read(each)));
+  } else {
+    waiting.push(message.files.map((each) => reader.begin(each)));
+  }
 });

@@ -6,7 +6,14 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { scriptBeside } from '../host/child-script.ts';
-import type { ReadAnswer, ReaderSetup, StoredModule } from './scan-protocol.ts';
+import { ok, type Result } from '../units/result.ts';
+import type {
+  Keys,
+  ReadAnswer,
+  ReaderMessage,
+  ReaderSetup,
+  StoredModule,
+} from './scan-protocol.ts';
 
 const mostThreads = 8;
 /** Files a message: fewer leave cores idle at the end, more cost messages. Fewer than that start no thread. */
@@ -15,30 +22,72 @@ const batchBytes = 4 * 2 ** 20;
 /** Batches under way a thread, and bytes of them in all; a single larger one goes alone. */
 const queued = 2;
 const waitingBytesMax = 256 * 2 ** 20;
+/** The same while the keys are read here: as much as threads can do meanwhile. */
+const queuedAhead = 16;
+const aheadBytesMax = 64 * 2 ** 20;
 
 export type Taken = (answers: readonly ReadAnswer[]) => void;
 
-/** Reads all of them; `taken` is called as answers come. */
+/**
+ * Reads all of them; `taken` is called as answers come. `open` gives the keys, and is called once: where threads
+ * are worth it, when they have something to do, so that they unpack while the keys are read.
+ */
 export async function readStored(
   files: AsyncIterable<StoredModule>,
   setup: ReaderSetup,
+  open: () => Result<Keys>,
   taken: Taken,
-): Promise<void> {
+): Promise<Result<undefined>> {
   const batches = inBatches(files);
   const first = await batches.next();
-  if (first.done === true) return;
-  if (first.value.length < batchFiles) {
-    const { makeReader } = await import('./module-reader.ts');
-    const read = makeReader(setup);
-    taken(first.value.map(read));
-    for await (const batch of batches) taken(batch.map(read));
-    return;
+  if (first.done === true || !isFull(first.value)) {
+    return readHere(first.done === true ? [] : first.value, setup, open, taken);
   }
   await using pool = new Pool(setup, taken);
-  await pool.read(first.value);
+  pool.post(first.value);
+  const ahead = await postAhead(batches, pool);
+  const keys = open();
+  if (!keys.ok) return keys;
+  pool.trust(keys.value);
+  if (ahead !== undefined) await pool.read(ahead);
   for await (const batch of batches) await pool.read(batch);
   await pool.finish();
+  return ok(undefined);
 }
+
+async function readHere(
+  files: readonly StoredModule[],
+  setup: ReaderSetup,
+  open: () => Result<Keys>,
+  taken: Taken,
+): Promise<Result<undefined>> {
+  const keys = open();
+  if (!keys.ok || files.length === 0) return keys.ok ? ok(undefined) : keys;
+  const { ModuleReader } = await import('./module-reader.ts');
+  const reader = new ModuleReader(setup);
+  reader.trust(keys.value);
+  taken(files.map((each) => reader.read(each)));
+  return ok(undefined);
+}
+
+/** Answers the batch that there was no room for. */
+async function postAhead(
+  batches: AsyncGenerator<StoredModule[]>,
+  pool: Pool,
+): Promise<StoredModule[] | undefined> {
+  for (;;) {
+    const next = await batches.next();
+    if (next.done === true) return undefined;
+    if (!pool.hasRoomAhead(next.value)) return next.value;
+    pool.post(next.value);
+  }
+}
+
+const bytesOf = (batch: readonly StoredModule[]): number =>
+  batch.reduce((sum, each) => sum + each.bytes.length, 0);
+
+const isFull = (batch: readonly StoredModule[]): boolean =>
+  batch.length >= batchFiles || bytesOf(batch) >= batchBytes;
 
 async function* inBatches(files: AsyncIterable<StoredModule>): AsyncGenerator<StoredModule[]> {
   let batch: StoredModule[] = [];
@@ -59,6 +108,10 @@ interface Thread {
   /** Bytes of each batch that it has not answered yet, in order. */
   readonly waiting: number[];
 }
+
+const send = (worker: Worker, message: ReaderMessage, moved: readonly ArrayBuffer[] = []): void =>
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  worker.postMessage(message, moved);
 
 class Pool implements AsyncDisposable {
   readonly #threads: readonly Thread[];
@@ -90,28 +143,52 @@ class Pool implements AsyncDisposable {
   }
 
   async read(batch: readonly StoredModule[]): Promise<void> {
-    const bytes = batch.reduce((sum, each) => sum + each.bytes.length, 0);
-    const free = await this.#until(() => this.#roomFor(bytes));
-    free.waiting.push(bytes);
+    const bytes = bytesOf(batch);
+    this.#post(batch, await this.#until(() => this.#roomFor(bytes)));
+  }
+
+  /** To the least busy thread, however much waits there. */
+  post(batch: readonly StoredModule[]): void {
+    const [least] = this.#byWork();
+    if (least !== undefined) this.#post(batch, least);
+  }
+
+  hasRoomAhead(batch: readonly StoredModule[]): boolean {
+    const least = this.#byWork()[0]?.waiting.length ?? 0;
+    return least < queuedAhead && this.#waitingBytes() + bytesOf(batch) <= aheadBytesMax;
+  }
+
+  trust(keys: Keys): void {
+    for (const { worker } of this.#threads) send(worker, { kind: 'keys', keys });
+  }
+
+  #post(batch: readonly StoredModule[], thread: Thread): void {
+    thread.waiting.push(bytesOf(batch));
     // A small file may share its buffer with others: then it is copied.
-    const owned = batch.map(({ label, sha256, bytes }) => {
+    const files = batch.map(({ label, sha256, bytes }) => {
       const whole = bytes.byteLength === bytes.buffer.byteLength;
       return { label, sha256, bytes: whole ? bytes : Uint8Array.from(bytes) };
     });
-    const buffers = new Set(owned.map((each) => each.bytes.buffer as ArrayBuffer));
-    free.worker.postMessage(owned, [...buffers]);
+    const buffers = new Set(files.map((each) => each.bytes.buffer as ArrayBuffer));
+    send(thread.worker, { kind: 'files', files }, [...buffers]);
   }
 
   async finish(): Promise<void> {
     await this.#until(() => this.#threads.every((each) => each.waiting.length === 0) || undefined);
   }
 
+  #byWork(): readonly Thread[] {
+    return this.#threads.toSorted((a, b) => a.waiting.length - b.waiting.length);
+  }
+
+  #waitingBytes(): number {
+    return this.#threads.flatMap((each) => each.waiting).reduce((sum, each) => sum + each, 0);
+  }
+
   /** The least busy thread, when there is room for so many bytes more. */
   #roomFor(bytes: number): Thread | undefined {
-    const [least] = this.#threads.toSorted((a, b) => a.waiting.length - b.waiting.length);
-    const waiting = this.#threads
-      .flatMap((each) => each.waiting)
-      .reduce((sum, each) => sum + each, 0);
+    const [least] = this.#byWork();
+    const waiting = this.#waitingBytes();
     if (waiting > 0 && waiting + bytes > waitingBytesMax) return undefined;
     return least !== undefined && least.waiting.length < queued ? least : undefined;
   }

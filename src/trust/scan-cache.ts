@@ -6,20 +6,20 @@
  * is left out and written anew. Nobody but its owner may have written it.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SymbolToResolve } from '../modules/module.ts';
 import { readCached, writeCached } from './own-cache.ts';
 import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
-import type { ReadModule } from './scan-protocol.ts';
+import type { Keys, ReadModule } from './scan-protocol.ts';
 
 /** Of what `readModule` and the judging of signatures give; another number empties every cache. */
 const format = 5;
 
 export type Remembered = ReadonlyMap<string, ReadModule>;
 
-export interface CacheKeys {
-  readonly kernel: readonly Uint8Array[];
-  readonly given: readonly Uint8Array[];
-}
+const nameOf = (inputs: readonly string[]): string =>
+  `${createHash('sha256').update(inputs.join('\0')).digest('hex').slice(0, 32)}.jsonl`;
 
 export class ScanCache {
   readonly #directory: string;
@@ -27,7 +27,7 @@ export class ScanCache {
   readonly #head: string;
 
   /** `inputs` tells one scan from another; `keys` are all certificates that signatures are judged by. */
-  constructor(directory: string, inputs: readonly string[], keys: CacheKeys) {
+  constructor(directory: string, inputs: readonly string[], keys: Keys) {
     const hash = createHash('sha256');
     // Whose a key is, and where it ends, is part of what was judged.
     for (const [of, each] of [
@@ -37,9 +37,13 @@ export class ScanCache {
       hash.update(`${of} ${each.length}\n`).update(each);
     }
     this.#directory = directory;
-    const name = createHash('sha256').update(inputs.join('\0')).digest('hex').slice(0, 32);
-    this.#name = `${name}.jsonl`;
+    this.#name = nameOf(inputs);
     this.#head = JSON.stringify({ format, node: process.version, keys: hash.digest('hex') });
+  }
+
+  /** Whether there is anything to read, by whatever keys it was judged. */
+  static isKept(directory: string, inputs: readonly string[]): boolean {
+    return existsSync(join(directory, nameOf(inputs)));
   }
 
   read(): Remembered {

@@ -25,13 +25,21 @@ export interface ReadAnswer {
   readonly problem: ScanProblem | undefined;
 }
 
+/** DER of the certificates that the kernel has built in, and of those that were given. */
+export interface Keys {
+  readonly kernel: readonly Uint8Array[];
+  readonly given: readonly Uint8Array[];
+}
+
 /** What a thread is told at its start. */
 export interface ReaderSetup {
-  /** DER of the certificates that the kernel has built in, and of those that were given. */
-  readonly kernelCertificates: readonly Uint8Array[];
-  readonly givenCertificates: readonly Uint8Array[];
   /** Whether everything is looked at in depth, not only what no known key signed. */
   readonly deep: boolean;
   /** What they may unpack at a time, all threads together. */
   readonly budget: SharedBudget;
 }
+
+/** What a thread is told after that: files, answered batch by batch, and once the keys, which may come later. */
+export type ReaderMessage =
+  | { readonly kind: 'files'; readonly files: readonly StoredModule[] }
+  | { readonly kind: 'keys'; readonly keys: Keys };

@@ -8,6 +8,7 @@
  */
 import { createHash, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../units/result.ts';
+import { quickVerifier, type QuickVerifier } from './libcrypto.ts';
 import { certificateNames } from '../modules/signature.ts';
 import type { AppendedSignature, KernelModule, SignatureCheck, Signer } from '../modules/module.ts';
 
@@ -185,12 +186,24 @@ function messageDigestOf(attributes: Buffer): Buffer | undefined {
   return size === undefined ? undefined : attributes.subarray(set + 4, set + 4 + size);
 }
 
-function verifies(
+const quickVerifiers = new WeakMap<KeyObject, QuickVerifier | 'none'>();
+
+function quickVerifierOf(key: KeyObject): QuickVerifier | undefined {
+  const known = quickVerifiers.get(key);
+  if (known !== undefined) return known === 'none' ? undefined : known;
+  const made = quickVerifier(key);
+  quickVerifiers.set(key, made ?? 'none');
+  return made;
+}
+
+/** By the system's libcrypto where it says yes, else by Node. */
+export function verifies(
   digest: string,
   content: Uint8Array,
   key: KeyObject,
   signature: Uint8Array,
 ): boolean {
+  if (quickVerifierOf(key)?.(digest, content, signature) === true) return true;
   try {
     return verify(digest, content, key, signature);
   } catch {

@@ -20,7 +20,8 @@ import { cacheDirectory } from './own-cache.ts';
 import { ScanCache } from './scan-cache.ts';
 import { UnpackBudget } from './unpack-budget.ts';
 import { unpackedBytesMax } from './unpack-module.ts';
-import type { ReadModule, StoredModule } from './scan-protocol.ts';
+import type { Keys, ReadModule, StoredModule } from './scan-protocol.ts';
+import { ok, type Result } from '../units/result.ts';
 
 export interface ReadEntry extends ReadModule {
   readonly file: string;
@@ -33,10 +34,7 @@ export interface Reading {
   readonly problems: readonly ScanProblem[];
 }
 
-export interface Keys {
-  readonly kernel: readonly Uint8Array[];
-  readonly given: readonly Uint8Array[];
-}
+export type { Keys } from './scan-protocol.ts';
 
 export interface ReadingOptions {
   /** What tells this reading from another, for the cache; undefined for none. */
@@ -51,8 +49,29 @@ export async function readAll(
   keys: Keys,
   options: ReadingOptions,
 ): Promise<Reading> {
-  const cache = cacheOf(keys, options);
-  const remembered = cache?.read() ?? new Map<string, ReadModule>();
+  const reading = await readAhead(inputs, () => ok(keys), options);
+  if (!reading.ok) throw new Error(reading.error);
+  return reading.value;
+}
+
+/**
+ * The same where the keys are yet to be read: `open` is called once, when others have something to do meanwhile.
+ * Fails with it.
+ */
+export async function readAhead(
+  inputs: AsyncIterable<Input | InputProblem>,
+  open: () => Result<Keys>,
+  options: ReadingOptions,
+): Promise<Result<Reading>> {
+  let opened: Result<Keys> | undefined;
+  const openOnce = () => (opened ??= open());
+  // What is remembered was judged by keys, so those come first where there is any.
+  const early = isRemembered(options) ? openOnce() : undefined;
+  if (early?.ok === false) return early;
+  const remembered =
+    early === undefined
+      ? new Map<string, ReadModule>()
+      : (cacheOf(early.value, options)?.read() ?? new Map<string, ReadModule>());
   const problems: ScanProblem[] = [];
   const origins = new Map<string, Origin>();
   const entries: ReadEntry[] = [];
@@ -86,31 +105,39 @@ export async function readAll(
       else take(each.label, sha256, known);
     }
   }
-  const setup = {
-    kernelCertificates: keys.kernel,
-    givenCertificates: keys.given,
-    deep: options.deep,
-    budget: UnpackBudget.make(unpackedBytesMax),
-  };
-  await readStored(stored(), setup, (answers) => {
+  const setup = { deep: options.deep, budget: UnpackBudget.make(unpackedBytesMax) };
+  const done = await readStored(stored(), setup, openOnce, (answers) => {
     for (const { label, sha256, read, problem } of answers) {
       if (problem !== undefined) problems.push(problem);
       if (read !== undefined) take(label, sha256, read);
     }
   });
+  if (!done.ok) return done;
+  const keys = openOnce();
+  if (!keys.ok) return keys;
   if (used.size !== remembered.size || [...used.keys()].some((each) => !remembered.has(each))) {
-    cache?.write(used);
+    cacheOf(keys.value, options)?.write(used);
   }
-  return {
+  return ok({
     entries: entries.sort((a, b) => (a.file < b.file ? -1 : 1)),
     problems: problems.sort((a, b) => (a.file < b.file ? -1 : 1)),
-  };
+  });
 }
 
-function cacheOf(keys: Keys, { cacheAs, deep }: ReadingOptions): ScanCache | undefined {
+function cacheOf(keys: Keys, options: ReadingOptions): ScanCache | undefined {
+  const place = cachePlace(options);
+  return place && new ScanCache(place.directory, place.inputs, keys);
+}
+
+function isRemembered(options: ReadingOptions): boolean {
+  const place = cachePlace(options);
+  return place !== undefined && ScanCache.isKept(place.directory, place.inputs);
+}
+
+function cachePlace({ cacheAs, deep }: ReadingOptions) {
   const directory = cacheAs === undefined ? undefined : cacheDirectory();
   if (directory === undefined || cacheAs === undefined) return undefined;
-  return new ScanCache(directory, [...cacheAs, String(deep)], keys);
+  return { directory, inputs: [...cacheAs, String(deep)] };
 }
 
 export interface Surveyed extends ReadEntry, Judgement {

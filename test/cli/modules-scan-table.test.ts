@@ -7,7 +7,14 @@ import { moduleReport, scanReport } from '../modules/reports/report-fixture.ts';
 
 const terminal = { columns: 200, isTerminal: false, colors: createColors(false) };
 const clean = { result: 'load', errno: null, errnoName: null, messages: [], reasons: [] } as const;
-const tainting = { ...clean, taints: 'E', kernelTaint: 1 << 13, unknown: ['Whether a keyring …'] };
+const taint = 1 << 13;
+const perhaps = {
+  ...clean,
+  taints: '',
+  taintsUnlessTrusted: 'E',
+  kernelTaintUnlessTrusted: taint,
+  unknown: ['Whether a keyring …'],
+};
 
 /** Signed with a key that nothing here knows: on a host without an image, each module of its kernel. */
 const unverified = (count: number) =>
@@ -15,14 +22,14 @@ const unverified = (count: number) =>
     moduleReport(`m${index}`, {
       standing: 'unsupported',
       signature: 'unknown key',
-      loader: tainting,
+      loader: perhaps,
       evidence: [{ sign: 'signature-unknown-key', weight: 'note', says: 'It carries a signature' }],
     }),
   );
 const unsigned = moduleReport('odd', {
   standing: 'unsupported',
   signature: 'none',
-  loader: { ...tainting, unknown: [] },
+  loader: { ...clean, taints: 'E', kernelTaint: taint },
   evidence: [],
 });
 
@@ -44,4 +51,31 @@ test('scanTable() counts what many modules have in common, and lists the one tha
 test('scanTable() lists what cannot be verified while it is few, and all where that is asked for', () => {
   assert.match(scanTable(scanReport(unverified(1)), false, terminal), /^m0 .* loads, taints E\? /m);
   assert.match(scanTable(scanReport(unverified(100)), true, terminal), /^m99 /m);
+});
+
+test('scanTable() gives the reason for a standing, not what is beside it', () => {
+  const note = {
+    sign: 'signature-unknown-key',
+    weight: 'note',
+    says: 'It carries a signature',
+  } as const;
+  const ground = {
+    sign: 'source-consistent',
+    weight: 'support',
+    says: 'Its source agrees',
+  } as const;
+  const agrees = { sign: 'package-agrees', weight: 'support', says: 'Its package agrees' } as const;
+  const consistent = moduleReport('c', {
+    standing: 'consistent',
+    evidence: [note, agrees, ground],
+  });
+  assert.match(scanTable(scanReport([consistent]), true, terminal), /^c .* Its source agrees$/m);
+});
+
+test('scanTable() counts what is below a demand apart from what cannot be told', () => {
+  const below = moduleReport('below', { standing: 'unsupported', meets: false });
+  const open = moduleReport('open', { standing: 'unsupported', undecided: 'why' });
+  const text = scanTable(scanReport([below, open]), false, terminal);
+  assert.match(text, /^1 below what is required, or denied by the policy$/m);
+  assert.match(text, /^1 of which it cannot be told whether they meet what is required$/m);
 });

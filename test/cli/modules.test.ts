@@ -16,7 +16,9 @@ import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { ScanReport } from '../../src/modules/reports/report.ts';
+import { makeIdentity, noOpenssl, signDetached } from '../trust/certificates.ts';
 import {
+  appendSignature,
   buildModule,
   sampleModinfo,
   sampleVermagic,
@@ -55,6 +57,9 @@ const module = (name: string, spec: ModuleSpec = {}) =>
 const licensed = (name: string, licence: string) => ({
   modinfo: [`license=${licence}`, ...sampleModinfo(name).slice(1)],
 });
+
+const outOfTree = (name: string) =>
+  sampleModinfo(name).filter((each) => !each.startsWith('intree='));
 
 put(
   join(tree, 'kernel/lib.ko'),
@@ -130,16 +135,75 @@ describe('bulkhead modules scan', () => {
       module('liar', licensed('liar', 'GPL\0Proprietary')),
     );
     const { stdout, status } = scan(liar);
-    assert.equal(status, 0);
+    assert.equal(status, 3);
     assert.match(stdout, /^contradicted: 1 module\n/);
     assert.match(stdout, /liar +GPL +loads, taints E/);
+    assert.match(stdout, /^GPL-ONLY: how many symbols/m);
+    assert.equal(run('explain', ...onKernel, liar).status, 3);
+    assert.equal(scan('--format', 'sarif', liar).status, 3);
+    assert.equal(scan(liar, join(root, 'no-such.ko')).status, 3, 'what was found comes first');
+  });
+
+  test('leaves open what a keyring decides', { skip: noOpenssl }, () => {
+    const stranger = makeIdentity('/CN=Machine owner', 'ec');
+    const elf = module('owned', { modinfo: outOfTree('owned') });
+    const file = put(
+      join(root, 'owned/owned.ko'),
+      appendSignature(elf, signDetached(elf, stranger)),
+    );
+    const [report] = reportOf(scan('--json', file).stdout).modules;
+    assert.equal(report?.signature, 'unknown key');
+    assert.equal(report.loader.taints, 'O');
+    assert.equal(report.loader.taintsUnlessTrusted, 'E');
+    assert.equal(report.loader.kernelTaint, 1 << 12);
+    assert.equal(report.loader.kernelTaintUnlessTrusted, 1 << 13);
+    const { stdout } = scan(file);
+    assert.match(stdout, /loads, taints O, E\? /);
+    assert.match(stdout, /^E\?: it taints the kernel E unless a keyring/m);
+    const words = run('explain', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
+    assert.match(
+      words,
+      /tainted afterwards: O: .*? and unless a keyring .*: E: an unsigned module/,
+    );
+    const predicted = run('predict', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
+    assert.match(predicted, /taints O, and E unless a keyring/);
+    assert.match(predicted, /kernel log: owned: loading out-of-tree module/);
+    assert.match(
+      predicted,
+      /kernel log, unless a keyring [^:]*: owned: module verification failed/,
+    );
+  });
+
+  test('has a status of its own for what cannot be told', { skip: noOpenssl }, () => {
+    const stranger = makeIdentity('/CN=Somebody', 'ec');
+    const elf = module('some');
+    const file = put(join(root, 'some/some.ko'), appendSignature(elf, signDetached(elf, stranger)));
+    // No image, no keys: it may be signed as well as can be.
+    const { stdout, status } = scan('--require', 'signed', '--json', file);
+    assert.equal(status, 4);
+    const { modules, counts } = reportOf(stdout);
+    assert.equal(modules[0]?.meets, null);
+    assert.match(modules[0].undecided ?? '', /keys that its kernel trusts are not known/);
+    assert.equal(counts.undecided, 1);
+    assert.equal(scan('--require', 'reproduced', file).status, 3, 'no key would make it that');
+    const unsigned = join(tree, 'kernel/lib.ko');
+    assert.equal(scan('--require', 'signed', file, unsigned).status, 3, 'one that is below');
   });
 
   test('says with its status that a demand is not met', () => {
     const file = join(tree, 'kernel/lib.ko');
     assert.equal(scan('--require', 'unsupported', file).status, 0);
     assert.equal(scan('--require', 'signed', file).status, 3);
-    assert.equal(scan('--require', 'sound', file).status, 1);
+    for (const wrong of [
+      ['scan', '--require', 'sound'],
+      ['scan', '--format', 'yaml'],
+      ['explain', '--require', 'sound'],
+    ]) {
+      const { status, stderr } = run(...wrong, ...onKernel, file);
+      assert.equal(status, 2, wrong.join(' '));
+      assert.match(stderr, /Allowed choices are /);
+    }
+    assert.match(scan('--require', 'signed', file).stdout, /^1 below what is required/m);
     const policy = put(
       join(root, 'policy.xml'),
       '<bulkhead version="1"><modules><deny name="lib" reason="old"/></modules></bulkhead>\n',
@@ -162,7 +226,6 @@ describe('bulkhead modules scan', () => {
       assert.match(stdout, pattern);
       if (format !== 'csv') assert.ok(JSON.parse(stdout));
     }
-    assert.equal(scan('--format', 'yaml').status, 2);
   });
 
   test('reads the rest when files are broken, and says what is wrong with each', () => {
@@ -307,6 +370,74 @@ test('bulkhead modules upgrade says what would no longer load, and why', () => {
     lib?.why.map((each) => each.cause),
     ['CRC'],
   );
+});
+
+test('bulkhead modules upgrade lists what a rebuild would run into', () => {
+  const next = join(root, 'next-major');
+  const newer = '7.3.4';
+  const headers = join(next, `usr/src/linux-headers-${newer}`);
+  const rows = [
+    'module_layout\tvmlinux\tEXPORT_SYMBOL\t',
+    'kept\tvmlinux\tEXPORT_SYMBOL\t',
+    'closed\tvmlinux\tEXPORT_SYMBOL_GPL\t',
+    'moved\tvmlinux\tEXPORT_SYMBOL\tNEW_NS',
+    'of_module\tdrivers/other\tEXPORT_SYMBOL\t',
+  ];
+  put(join(headers, 'Module.symvers'), rows.map((each) => `0x00000002\t${each}\n`).join(''));
+  put(join(headers, 'include/config/kernel.release'), `${newer}\n`);
+  put(join(next, `boot/config-${newer}`), 'CONFIG_MODVERSIONS=y\n');
+  const names = ['kept', 'closed', 'moved', 'of_module', 'gone'];
+  const now = join(root, 'now');
+  put(
+    join(now, `usr/src/linux-headers-${release}/Module.symvers`),
+    ['module_layout', ...names].map((each) => line(each, 'EXPORT_SYMBOL')).join(''),
+  );
+  put(join(now, `usr/src/linux-headers-${release}/include/config/kernel.release`), `${release}\n`);
+  put(join(now, `boot/config-${release}`), 'CONFIG_MODVERSIONS=y\n');
+  put(join(now, `lib/modules/${release}/kernel/x.ko`), module('x', { imports: [] }));
+  const imports = [...names.map((name) => ({ name, crc })), { name: 'optional', weak: true }];
+  const closed = put(
+    join(root, 'dkms/closed.ko'),
+    module('closed', { imports, ...licensed('closed', 'Proprietary') }),
+  );
+  const open = put(join(root, 'dkms/open.ko'), module('open', { imports: imports.slice(0, 2) }));
+  const upgrade = (...words: string[]) =>
+    run('upgrade', closed, open, '--kernel', now, '--no-cache', '--to', next, ...words);
+  const { stdout, status } = upgrade('--json');
+  assert.equal(status, 3, stdout);
+  const { stops } = JSON.parse(stdout) as { stops: { file: string; rebuild: object }[] };
+  assert.deepEqual(Object.fromEntries(stops.map(({ file, rebuild }) => [file, rebuild])), {
+    [closed]: {
+      gone: ['gone'],
+      gplOnly: ['closed'],
+      namespaces: [{ symbol: 'moved', namespace: 'NEW_NS' }],
+      unknown: [],
+    },
+    [open]: { gone: [], gplOnly: [], namespaces: [], unknown: [] },
+  });
+  const text = upgrade().stdout.replaceAll(/\s+/g, ' ');
+  assert.match(text, /Built again: exported no more: gone;/);
+  assert.match(text, /Built again: GPL-only by then, which its licence does not allow: closed /);
+  assert.match(text, /\(MODULE_IMPORT_NS\): moved \(NEW_NS\)/);
+  assert.match(text, /Built again: all symbols that it imports are there for it/);
+  assert.match(
+    text,
+    /; 1 of them use symbols that are gone or closed there, also when built again/,
+  );
+
+  // The kernel's own exports alone do not tell what its modules export.
+  put(
+    join(headers, 'Module.symvers'),
+    rows
+      .slice(0, -1)
+      .map((each) => `0x00000002\t${each}\n`)
+      .join(''),
+  );
+  const less = JSON.parse(upgrade('--json').stdout) as {
+    stops: { rebuild: { gone: string[]; unknown: string[] } }[];
+  };
+  assert.deepEqual(less.stops[0]?.rebuild.gone, []);
+  assert.deepEqual(less.stops[0]?.rebuild.unknown, ['of_module', 'gone']);
 });
 
 test('bulkhead modules upgrade says nothing of a kernel where the file cannot be read', () => {

@@ -6,18 +6,67 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { buildModule, sampleModinfo } from '../modules/elf-builder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+
+const release = '6.12.118';
+
+/** A small kernel, and a module that it does not know, as docs/library.md has them. */
+function putLibraryFiles(folder: string): void {
+  const put = (path: string, content: string | Uint8Array) => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  };
+  const headers = `kernel/usr/src/linux-headers-${release}`;
+  const exported = ['module_layout', 'printk'].map(
+    (name) => `0x00000001\t${name}\tvmlinux\tEXPORT_SYMBOL\t\n`,
+  );
+  put(`${headers}/Module.symvers`, exported.join(''));
+  put(`${headers}/include/config/kernel.release`, `${release}\n`);
+  put(`kernel/boot/config-${release}`, 'CONFIG_MODVERSIONS=y\nCONFIG_MODULE_SIG=y\n');
+  const built = { layoutCrc: 1, imports: [{ name: 'printk', crc: 1 }] };
+  const own = buildModule({ ...built, name: 'own' });
+  put(`kernel/lib/modules/${release}/kernel/own.ko`, own);
+  const modinfo = sampleModinfo('driver').filter((each) => each !== 'intree=Y');
+  put('driver.ko', buildModule({ ...built, name: 'driver', modinfo }));
+}
+
+/** Every example of the documentation, run by a program that has the package installed. */
+function tryLibrary(installed: string, program: string): void {
+  putLibraryFiles(installed);
+  const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
+  const examples = [...page.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(([, code = '']) => code);
+  assert.ok(examples.length > 5);
+  const runProgram = (code: string) => {
+    writeFileSync(join(installed, 'example.mjs'), code);
+    const ran = spawnSync(process.execPath, ['example.mjs'], { cwd: installed, encoding: 'utf8' });
+    assert.equal(ran.status, 0, `${ran.stderr}\n${code}`);
+    return ran.stdout;
+  };
+  for (const code of examples) {
+    const expected = [...code.matchAll(/^\/\/=> (.*)$/gm)].map(([, line]) => `${line}\n`).join('');
+    assert.equal(runProgram(code), expected, code);
+  }
+  const words = ['modules', 'scan', '--json', '--no-cache', '--kernel', 'kernel', 'driver.ko'];
+  const env = { PATH: '/usr/bin:/bin' };
+  const command = spawnSync(program, words, { cwd: installed, encoding: 'utf8', env });
+  const report = runProgram(`import { scan } from 'bulkhead/modules';
+    const report = await scan(['driver.ko'], { kernel: ['kernel'] });
+    console.log(JSON.stringify(report.value));`);
+  assert.deepEqual(JSON.parse(report), JSON.parse(command.stdout), 'not what the command prints');
+}
 
 test('npm pack gives a package that installs and runs', { timeout: patienceMilliseconds }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-package-'));
@@ -63,6 +112,7 @@ test('npm pack gives a package that installs and runs', { timeout: patienceMilli
     const doctor = run('doctor');
     if (process.getuid?.() === 0) assert.match(doctor.stdout + doctor.stderr, /Driver|Cannot find/);
     assert.match(run('exec').stderr, /Usage|bulkhead/);
+    tryLibrary(installed, program);
     const library = `import { readModule, loaderVerdict, standings } from 'bulkhead/modules';
       const read = readModule('x.ko', new Uint8Array(8));
       console.log(typeof loaderVerdict, standings.length, read.ok, read.error.kind);`;

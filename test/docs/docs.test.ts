@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeProgram } from '../../src/cli/program.ts';
+import * as library from '../../src/trust/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -55,6 +56,12 @@ test('commands in the documentation exist, with their options', async () => {
     }
   }
   assert.ok(seen > 20);
+});
+
+test('every function of the library has an example', () => {
+  const examples = blocks(textOf('docs/library.md'), 'js').join('\n');
+  for (const name of Object.keys(library))
+    assert.match(examples, new RegExp(`\\b${name}\\b`), `docs/library.md does not use ${name}`);
 });
 
 test('npm scripts in the documentation exist', () => {

@@ -1,7 +1,7 @@
 /** Certificates and keys for tests, made by the program `openssl`. */
 import { spawnSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,6 +13,24 @@ export interface Identity {
   readonly key: KeyObject;
   readonly serial: string;
   readonly issuer: string;
+}
+
+/** A signature of the bytes as the build of a kernel makes one: PKCS#7 without attributes. */
+export function signDetached(bytes: Uint8Array, { der, key }: Identity): Uint8Array {
+  const folder = mkdtempSync(join(tmpdir(), 'bulkhead-sign-'));
+  try {
+    const [file, certificate, secret] = ['file', 'cert', 'key'].map((name) => join(folder, name));
+    writeFileSync(file!, bytes);
+    writeFileSync(certificate!, new X509Certificate(der).toString());
+    writeFileSync(secret!, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    const how = ['-sign', '-binary', '-noattr', '-nocerts', '-md', 'sha256', '-outform', 'DER'];
+    const argv = ['cms', ...how, '-signer', certificate!, '-inkey', secret!, '-in', file!];
+    const run = spawnSync('openssl', argv);
+    if (run.status !== 0) throw new Error(run.stderr.toString());
+    return new Uint8Array(run.stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 export function makeIdentity(subject: string, kind: 'ec' | 'rsa', serial = '0x00a1b2c3'): Identity {

@@ -6,7 +6,7 @@ import '../../src/testing/guard/here.ts';
 import { bareName } from '../../src/modules/module-file.ts';
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { buildSigns } from '../../src/cli/modules/surroundings.ts';
+import { buildSigns } from '../../src/trust/surroundings.ts';
 import type { SourceFinding, StandingContext } from '../../src/modules/evidence/context.ts';
 import { signs } from '../../src/modules/evidence/signs.ts';
 import { modinfo } from '../../src/modules/module.ts';

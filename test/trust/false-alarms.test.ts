@@ -5,7 +5,7 @@
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { buildSigns } from '../../src/cli/modules/surroundings.ts';
+import { buildSigns } from '../../src/trust/surroundings.ts';
 import { collectInputs } from '../../src/trust/inputs.ts';
 import { hostRoots } from '../../src/trust/kernel-files.ts';
 import { readKernel, type KernelReading } from '../../src/trust/kernel.ts';

@@ -18,18 +18,19 @@ import { after, describe, test } from 'node:test';
 import { jailTools } from '../../src/trust/jail.ts';
 import { folderInTree, folderOfExternal } from '../../src/trust/module-folder.ts';
 import { collectInputs } from '../../src/trust/inputs.ts';
-import { makeReader } from '../../src/trust/module-reader.ts';
+import { ModuleReader } from '../../src/trust/module-reader.ts';
 import { privateFolder } from '../../src/trust/private-folder.ts';
 import { readAgain } from '../../src/trust/read-again.ts';
 import { readStored } from '../../src/trust/reading-pool.ts';
 import { ScanCache } from '../../src/trust/scan-cache.ts';
-import type { ReaderSetup, StoredModule } from '../../src/trust/scan-protocol.ts';
+import type { ReadAnswer, ReaderSetup, StoredModule } from '../../src/trust/scan-protocol.ts';
 import { readAll, type ReadEntry } from '../../src/trust/survey.ts';
 import { UnpackBudget } from '../../src/trust/unpack-budget.ts';
 import { unpackedBytesMax } from '../../src/trust/unpack-module.ts';
 import { buildModule } from '../modules/elf-builder.ts';
 import { tar } from '../modules/packages/builders.ts';
 import { sampleRead } from './sample-read.ts';
+import { ok } from '../../src/units/result.ts';
 import { mustEnd, patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-test-hostile-'));
@@ -94,8 +95,6 @@ describe('a scan', () => {
 });
 
 const setup: ReaderSetup = {
-  kernelCertificates: [],
-  givenCertificates: [],
   deep: false,
   budget: UnpackBudget.make(unpackedBytesMax),
 };
@@ -109,12 +108,17 @@ describe('the threads that read', () => {
       timeout: patienceMilliseconds,
     },
     async () => {
-      const broken = { ...setup, kernelCertificates: 7 as unknown as readonly Uint8Array[] };
+      const broken = { kernel: 7 as unknown as readonly Uint8Array[], given: [] };
       async function* files(): AsyncGenerator<StoredModule> {
         for (let index = 0; index < 100; index++) yield stored(`m${index}.ko`, buildModule());
       }
       await assert.rejects(
-        readStored(files(), broken, () => {}),
+        readStored(
+          files(),
+          setup,
+          () => ok(broken),
+          () => {},
+        ),
         TypeError,
       );
     },
@@ -128,9 +132,10 @@ describe('the threads that read', () => {
       }
     }
     const problems: string[] = [];
-    await readStored(files(), setup, (answers) => {
+    const taken = (answers: readonly ReadAnswer[]) => {
       problems.push(...answers.map((each) => each.problem?.message ?? ''));
-    });
+    };
+    await readStored(files(), setup, () => ok(noKeys), taken);
     assert.equal(problems.length, sizes.length);
     assert.ok(problems.every((each) => each === 'is no ELF file'));
   });
@@ -142,8 +147,12 @@ describe('the threads that read', () => {
         throw new RangeError('Array buffer allocation failed');
       },
     });
-    const { problem } = makeReader(setup)({ label: 'greedy.ko', sha256: '', bytes });
-    assert.match(problem?.message ?? '', /cannot be read: Array buffer allocation failed/);
+    const reader = new ModuleReader(setup);
+    const greedy = { label: 'greedy.ko', sha256: '', bytes };
+    const begun = reader.begin(greedy);
+    reader.trust(noKeys);
+    for (const { problem } of [reader.read(greedy), begun()])
+      assert.match(problem?.message ?? '', /cannot be read: Array buffer allocation failed/);
   });
 });
 

@@ -5,20 +5,23 @@ import { infoName, plainName } from '../../modules/module.ts';
 import { nearest } from '../../policy/diagnostic.ts';
 import { reportOf } from '../../trust/module-report.ts';
 import { bareName } from '../../modules/module-file.ts';
+import { hostDenials } from '../../trust/denials.ts';
+import { judgeFor } from '../../trust/surroundings.ts';
 import type { ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { policyOption } from '../policy-option.ts';
-import { complain, print, printJson } from '../session.ts';
+import { complain, print, printJson } from '../output.ts';
 import { terminalOf } from '../terminal.ts';
-import { hostDenials } from './denials.ts';
 import { explainModule } from './explanation.ts';
-import { judgeFor } from './surroundings.ts';
 import {
+  codeOf,
   demandOrComplain,
   moduleNamed,
   openOrComplain,
   readInputs,
   readTree,
+  requireOption,
+  statusHelp,
   withKernelOptions,
   type DemandOptions,
   type KernelOptions,
@@ -29,9 +32,10 @@ interface ExplainOptions extends KernelOptions, DemandOptions {
 }
 
 async function explain(name: string, options: ExplainOptions, command: Command): Promise<ExitCode> {
-  const demand = demandOrComplain(options, command);
+  const demand = await demandOrComplain(options, command);
+  if (typeof demand === 'number') return demand;
   const opened = openOrComplain(options);
-  if (demand === undefined || opened === undefined) return exitCodes.failed;
+  if (opened === undefined) return exitCodes.failed;
   const { reading, keys } = opened;
   const tree = await readTree(opened, options);
   const file = fileOf(name, tree);
@@ -44,8 +48,9 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   const surveyed = judgeFor(reading, entries, providers);
   const host = hostDenials(reading.kernel.settings);
   const denied = new Map([...host, ...demand.denied]);
+  const report = reportOf(surveyed, problems, reading, demand, host);
   if (options.json === true) {
-    printJson(reportOf(surveyed, problems, reading.kernel, demand, host));
+    printJson(report);
   } else {
     const terminal = terminalOf(process.stdout);
     const around = { kernel: reading.kernel, tree };
@@ -58,7 +63,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
     );
     print(texts.join('\n\n'));
   }
-  return problems.length > 0 || surveyed.length === 0 ? exitCodes.failed : exitCodes.done;
+  return codeOf(report);
 }
 
 /** A file that is there, else the module of that name in the kernel's tree. */
@@ -82,9 +87,11 @@ export function defineExplain(parent: Command, run: Runner): void {
     .command('explain')
     .argument('<module>', 'its name in the kernel’s tree, or a file')
     .description('one module in depth: what it uses, who uses it, what would happen, and why')
+    .addOption(requireOption())
     .option('--json', 'print it as JSON')
     .addOption(policyOption());
   withKernelOptions(command)
+    .addHelpText('after', statusHelp)
     .addHelpText(
       'after',
       examples(

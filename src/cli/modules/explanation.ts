@@ -1,12 +1,13 @@
 /** One module in depth, in plain words. */
 import type { Kernel } from '../../modules/kernel.ts';
 import { importsOf, modinfo, modinfoAll, infoName } from '../../modules/module.ts';
-import { lettersOf, taintLetters, taintMeanings } from '../../modules/taints.ts';
+import { lettersOf, taintMeanings, type TaintLetter } from '../../modules/taints.ts';
 import { bareName } from '../../modules/module-file.ts';
 import { type ReadEntry, type Surveyed } from '../../trust/survey.ts';
 import { machineName, packageName } from '../../trust/module-report.ts';
-import { count } from '../session.ts';
+import { count } from '../output.ts';
 import { wrap, type Terminal } from '../terminal.ts';
+import { logLines } from './log-lines.ts';
 import { subsystemOf } from './subsystems.ts';
 import { printable } from '../../units/printable.ts';
 
@@ -62,19 +63,30 @@ function loader({ verdict }: Surveyed): Lines {
     verdict.result === 'load'
       ? 'The loader would take it'
       : `The loader would refuse it with ${verdict.errno ?? 'no error number'}`;
-  const taints = taintLetters
-    .filter((letter) => lettersOf(verdict.kernelTaint).includes(letter))
-    .map((letter) => `${letter}: ${taintMeanings[letter]}`);
+  const { kernelTaint, openKernelTaint } = verdict;
+  const meanings = (mask: number) =>
+    Array.from(lettersOf(mask), (letter) => `${letter}: ${taintMeanings[letter as TaintLetter]}`);
+  const taints = meanings(kernelTaint - openKernelTaint);
+  const open = meanings(openKernelTaint);
   return [
     'What the kernel would do',
     outcome,
     ...verdict.reasons.map((each) => each.says),
-    ...(taints.length === 0
-      ? ['The kernel stays untainted']
-      : [`The kernel is tainted afterwards: ${taints.join('; ')}`]),
-    ...verdict.messages.map((line) => `kernel log: ${line}`),
+    ...afterwards(taints, open),
+    ...logLines(verdict),
     ...verdict.unknown.map((each) => `not known: ${each}`),
   ];
+}
+
+const unlessTrusted = 'unless a keyring of it holds the key that signed the module';
+
+function afterwards(taints: Lines, open: Lines): Lines {
+  const certain = `The kernel is tainted afterwards: ${taints.join('; ')}`;
+  if (open.length === 0) return [taints.length === 0 ? 'The kernel stays untainted' : certain];
+  const perhaps = `tainted ${open.join('; ')}, ${unlessTrusted}`;
+  return taints.length === 0
+    ? [`The kernel is ${perhaps}`]
+    : [certain, `and ${unlessTrusted}: ${open.join('; ')}`];
 }
 
 function gplOnly(surveyed: Surveyed, { kernel, tree }: Neighbours): Lines {

@@ -6,6 +6,7 @@ import { standingOf } from '../../modules/evidence/judge.ts';
 import { importsOf, infoName, modinfo } from '../../modules/module.ts';
 import { lettersOf } from '../../modules/taints.ts';
 import type { Verdict } from '../../modules/verdict.ts';
+import { taintsInWords } from '../../modules/reports/report.ts';
 import { loaderReport } from '../../trust/module-report.ts';
 import { candidateFrom } from '../../trust/candidate-file.ts';
 import { makeSignatureChecker, type SignatureChecker } from '../../trust/signatures.ts';
@@ -13,9 +14,10 @@ import { bareName } from '../../modules/module-file.ts';
 import { gplOnlyAmong } from '../../trust/survey.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
-import { complain, print, printJson } from '../session.ts';
+import { complain, print, printJson } from '../output.ts';
 import { terminalOf, wrap } from '../terminal.ts';
-import { buildSigns } from './surroundings.ts';
+import { buildSigns } from '../../trust/surroundings.ts';
+import { logLines } from './log-lines.ts';
 import { openOrComplain, withKernelOptions, type KernelOptions } from './setup.ts';
 import { printable } from '../../units/printable.ts';
 
@@ -126,20 +128,25 @@ interface Result {
 function show(results: readonly Result[]): void {
   const terminal = terminalOf(process.stdout);
   const blocks = results.map((result) => inWords(result, terminal.columns));
-  const after = lettersOf(results.at(-1)?.verdict.kernelTaint ?? 0);
+  const { kernelTaint = 0, openKernelTaint = 0 } = results.at(-1)?.verdict ?? {};
+  const after = taintsInWords({
+    taints: lettersOf(kernelTaint - openKernelTaint),
+    taintsUnlessTrusted: lettersOf(openKernelTaint),
+  });
   const tainted = after === '' ? 'the kernel stays untainted' : `the kernel is tainted ${after}`;
   print([...blocks, `Afterwards ${tainted}`].join('\n\n'));
 }
 
 function inWords({ name, file, verdict }: Result, columns: number): string {
-  const taints = verdict.taints === '' ? '' : `, taints ${verdict.taints}`;
+  const words = taintsInWords(loaderReport(verdict));
+  const taints = words === '' ? '' : `, taints ${words}`;
   const outcome =
     verdict.result === 'load'
       ? `${verdict.unknown.length > 0 ? 'loads, as far as can be told' : 'loads'}${taints}`
       : `refused with ${verdict.errno}${taints}`;
   const lines = [
     ...verdict.reasons.map((each) => each.says),
-    ...verdict.messages.map((line) => `kernel log: ${line}`),
+    ...logLines(verdict),
     ...verdict.unknown.map((each) => `not known: ${each}`),
   ].map((line) => wrap(`  ${printable(line)}`, columns, '    '));
   return [`${printable(name)} (${printable(file)}): ${outcome}`, ...lines].join('\n');

@@ -2,16 +2,17 @@
  * A scan for people: what deserves a look first and one by one, the rest by number.
  *
  *     CONTRADICTED
- *     MODULE    LICENCE  LOADER           GPL-ONLY  WHY
- *     blobby    GPL      load OE                 3  Not all of it was compiled in one build: …
+ *     MODULE    LICENCE  LOADER             GPL-ONLY  WHY
+ *     blobby    GPL      loads, taints OE          3  Not all of it was compiled in one build: …
  *
  *     signed: 1138 modules
  *
+ *     GPL-ONLY: how many symbols it uses that the kernel offers to GPL modules only
  *     1139 modules for 6.12.118+deb13-amd64: 1138 signed, 1 contradicted
  */
 import type { ModuleReport, ScanReport } from '../../modules/reports/report.ts';
-import { standings, type Standing } from '../../modules/standing.ts';
-import { count } from '../session.ts';
+import { standings, type Evidence, type Standing } from '../../modules/standing.ts';
+import { count } from '../output.ts';
 import { table, wrap, type Terminal } from '../terminal.ts';
 import { printable } from '../../units/printable.ts';
 
@@ -19,7 +20,7 @@ const mostRows = 40;
 
 export function scanTable(report: ScanReport, all: boolean, terminal: Terminal): string {
   const groups = standings.flatMap((standing) => group(report, standing, all, terminal));
-  return [...groups, summary(report, terminal)].join('\n\n');
+  return [...groups, summary(report, groups.join('\n'), terminal)].join('\n\n');
 }
 
 function group(report: ScanReport, standing: Standing, all: boolean, terminal: Terminal): string[] {
@@ -58,6 +59,7 @@ function deservesLook(module: ModuleReport, manyUnverified: boolean): boolean {
   if (module.standing === 'contradicted') return true;
   if (module.standing === 'unsupported' && !(manyUnverified && isUnverified(module))) return true;
   if (module.loader.result === 'refuse' || module.denied !== null) return true;
+  if (module.undecided !== null) return true;
   return module.evidence.some((each) => each.weight === 'lead');
 }
 
@@ -83,37 +85,56 @@ function loaderWords(module: ModuleReport): string {
   const { loader } = module;
   if (loader.result === 'refuse') return `refused, ${loader.errnoName ?? 'no errno'}`;
   // That the key is not known leaves the taint open, and not whether it loads.
-  const open = loader.unknown.length - (module.signature === 'unknown key' ? 1 : 0);
-  const loads = open > 0 ? 'perhaps loads' : 'loads';
-  if (taintsPerhaps(module)) return `${loads}, taints E?`;
-  return loader.taints === '' ? loads : `${loads}, taints ${loader.taints}`;
+  const unknown = loader.unknown.length - (module.signature === 'unknown key' ? 1 : 0);
+  const loads = unknown > 0 ? 'perhaps loads' : 'loads';
+  const open = loader.taintsUnlessTrusted === '' ? '' : `${loader.taintsUnlessTrusted}?`;
+  const taints = [loader.taints, open].filter((each) => each !== '').join(', ');
+  return taints === '' ? loads : `${loads}, taints ${taints}`;
 }
 
-/** What the running kernel trusts beyond its image is not to be seen. */
-const taintsPerhaps = ({ loader, signature }: ModuleReport) =>
-  loader.result === 'load' && loader.taints === 'E' && signature === 'unknown key';
-
-const order = { proof: 0, lead: 1, note: 2, support: 3 } as const;
-
-/** The weightiest thing that was found; for what is refused, why. */
-function reasonOf(module: ModuleReport): string {
-  if (module.denied !== null) return `denied: ${module.denied}`;
-  const [first] = module.evidence.toSorted((a, b) => order[a.weight] - order[b.weight]);
-  const refused = module.loader.result === 'refuse' ? module.loader.reasons.at(-1) : undefined;
-  if (first !== undefined && order[first.weight] < order.note) return first.says;
-  return refused ?? first?.says ?? '';
+/** What speaks for a module stands before what is only noted, once that is what its standing rests on. */
+function reasonOf({ denied, standing, evidence, loader }: ModuleReport): string {
+  if (denied !== null) return `denied: ${denied}`;
+  const first = (weight: Evidence['weight']) => evidence.find((each) => each.weight === weight);
+  const weighty = first('proof') ?? first('lead');
+  if (weighty !== undefined) return weighty.says;
+  const refused = loader.result === 'refuse' ? loader.reasons.at(-1) : undefined;
+  if (refused !== undefined) return refused;
+  const rest = standing === 'unsupported' ? undefined : groundOf(standing, evidence);
+  return (rest ?? first('note') ?? first('support'))?.says ?? '';
 }
+
+const grounds: Readonly<Record<Standing, RegExp | undefined>> = {
+  contradicted: undefined,
+  unsupported: undefined,
+  consistent: /^source-consistent$/,
+  signed: /^signed-by-/,
+  reproduced: /^source-reproduced$/,
+};
+
+const groundOf = (standing: Standing, evidence: readonly Evidence[]): Evidence | undefined =>
+  evidence.find(({ sign }) => grounds[standing]?.test(sign));
 
 const taint = (modules: number) => (modules === 1 ? 'taints' : 'taint');
+
+const legends: readonly (readonly [shownBy: RegExp, text: string])[] = [
+  [
+    /^MODULE .*GPL-ONLY/m,
+    'GPL-ONLY: how many symbols it uses that the kernel offers to GPL modules only',
+  ],
+  [
+    /, taints (\w+, )?E\? /,
+    'E?: it taints the kernel E unless a keyring of the kernel holds the key that signed it',
+  ],
+];
 
 const exportsWords = (from: string) =>
   from === 'nowhere'
     ? 'what the kernel exports is not known: no verdict is whole'
     : `exports from ${from}`;
 
-function summary({ counts, kernel, modules }: ScanReport, terminal: Terminal): string {
-  const perhaps = modules.filter((each) => taintsPerhaps(each)).length;
-  const surely = counts.tainting - perhaps;
+function summary({ counts, kernel }: ScanReport, shown: string, terminal: Terminal): string {
+  const { tainting: surely, taintingUnlessTrusted: perhaps } = counts;
   const byStanding = standings
     .filter((each) => counts.standings[each] > 0)
     .map((each) => `${counts.standings[each]} ${each}`);
@@ -127,9 +148,18 @@ function summary({ counts, kernel, modules }: ScanReport, terminal: Terminal): s
   ].filter((each) => each !== false);
   const further = [
     counts.denied > 0 && `${counts.denied} denied`,
-    counts.unmet > 0 && `${counts.unmet} below what the policy demands`,
+    counts.unmet > 0 && `${counts.unmet} below what is required, or denied by the policy`,
+    counts.undecided > 0 &&
+      `${counts.undecided} of which it cannot be told whether they meet what is required`,
     counts.problems > 0 && `${count(counts.problems, 'problem')}, told above`,
   ].filter((each) => each !== false);
-  const lines = [head, loader.join(', '), ...further, exportsWords(kernel.exportsFrom)];
+  const explained = legends.flatMap(([shownBy, text]) => (shownBy.test(shown) ? [text] : []));
+  const lines = [
+    ...explained,
+    head,
+    loader.join(', '),
+    ...further,
+    exportsWords(kernel.exportsFrom),
+  ];
   return lines.map((line) => wrap(printable(line), terminal.columns, '  ')).join('\n');
 }

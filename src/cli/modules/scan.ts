@@ -1,31 +1,29 @@
 /** `bulkhead modules scan`: every module judged, the bad first. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
-import { modinfo } from '../../modules/module.ts';
-import { hostRoots, runningRelease } from '../../trust/kernel-files.ts';
-import type { KernelReading } from '../../trust/kernel.ts';
-import { reportOf } from '../../trust/module-report.ts';
+import { join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { hostRoots } from '../../trust/kernel-files.ts';
 import { releaseOf } from '../../trust/module-sample.ts';
-import { type ReadEntry, type Reading, type Surveyed } from '../../trust/survey.ts';
-import { countsOf, type Imprint, type ScanReport } from '../../modules/reports/report.ts';
+import { kernelOfPaths, pathsOr, scanFor } from '../../trust/scan.ts';
+import type { Imprint, ScanReport } from '../../modules/reports/report.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
+import { ok, type Result } from '../../units/result.ts';
 import { policyOption } from '../policy-option.ts';
-import { complain, print } from '../session.ts';
+import { complain, print } from '../output.ts';
 import { terminalOf } from '../terminal.ts';
 import { version } from '../version.ts';
-import { hostDenials } from './denials.ts';
 import { formatNames, writeReport, type Format } from './formats.ts';
-import { runningInputs } from './running-inputs.ts';
+import { runningInputs, type RunningInputs } from './running-inputs.ts';
 import { scanTable } from './scan-table.ts';
-import { judgeFor } from './surroundings.ts';
 import {
+  codeOf,
   demandOrComplain,
-  openForInputs,
-  readInputs,
-  readTree,
+  openerOrComplain,
+  requireOption,
+  statusHelp,
   withKernelOptions,
+  withReading,
   type DemandOptions,
   type KernelOptions,
 } from './setup.ts';
@@ -36,7 +34,7 @@ interface ScanOptions extends KernelOptions, DemandOptions {
   readonly deep?: boolean;
   readonly json?: boolean;
   readonly csv?: boolean;
-  readonly format?: string;
+  readonly format: Format;
 }
 
 async function scan(
@@ -44,46 +42,39 @@ async function scan(
   options: ScanOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const format = formatOf(options);
-  if (format === undefined) return exitCodes.usage;
   if (isAboutNothing(paths, options)) {
     complain(
       'This kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted; name files, folders or packages to look at, and their kernel by --kernel',
     );
     return exitCodes.failed;
   }
-  const demand = demandOrComplain(options, command);
-  const opened = await openForInputs(paths, options);
-  if (demand === undefined || opened === undefined) return exitCodes.failed;
-  const { reading, keys } = opened;
-  const inputs = inputsOf(paths, options, reading);
-  if (inputs === undefined) return exitCodes.failed;
-  const read = await readInputs(inputs.paths, keys, options);
-  const providers = isWholeTree(inputs.paths, reading)
-    ? []
-    : await providersOf(read, reading, () => readTree(opened, options));
-  tellOthers(read.entries, reading, options);
-  const surveyed = judgeFor(reading, read.entries, providers);
-  const host = hostDenials(reading.kernel.settings);
-  const problems = [...inputs.problems, ...read.problems];
-  const report = reportOf(surveyed, problems, reading.kernel, demand, host);
-  await show(report, format, options);
-  // Without exports no verdict is whole, which has been said.
-  return reading.kernel.exports.size === 0 ? exitCodes.failed : codeOf(report, surveyed);
+  const demand = await demandOrComplain(options, command);
+  if (typeof demand === 'number') return demand;
+  const open = openerOrComplain(options);
+  if (open === undefined) return exitCodes.failed;
+  const inputs = inputsOf(paths, options);
+  const { own, note } = await kernelOfPaths(paths, options.kernel);
+  using _own = own;
+  if (note !== undefined) complain(note);
+  const report = inputs.ok
+    ? await withReading(options, (choices) =>
+        scanFor(() => open(own), inputs.value.paths, demand, choices, inputs.value.problems),
+      )
+    : inputs;
+  if (!report.ok) {
+    complain(report.error);
+    return exitCodes.failed;
+  }
+  if (own !== undefined) tellOthers(report.value);
+  await show(report.value, formatOf(options), options);
+  return codeOf(report.value);
 }
 
-/** Where no kernel was named, a few of them told it. */
-function tellOthers(
-  entries: readonly ReadEntry[],
-  { kernel: { release } }: KernelReading,
-  { kernel }: ScanOptions,
-): void {
-  if (kernel !== undefined || release === runningRelease(hostRoots)) return;
-  const others = entries.filter(
-    ({ module }) => releaseOf(modinfo(module, 'vermagic')) !== release,
-  ).length;
+/** A few of them told which kernel they are for. */
+function tellOthers({ modules, kernel: { release } }: ScanReport): void {
+  const others = modules.filter((each) => releaseOf(each.vermagic ?? undefined) !== release).length;
   if (others === 0) return;
-  complain(`Of ${entries.length} modules ${others} do not say that they are for Linux ${release}`);
+  complain(`Of ${modules.length} modules ${others} do not say that they are for Linux ${release}`);
 }
 
 /** One line says it, instead of all that cannot be known of such a kernel. */
@@ -95,55 +86,16 @@ function isAboutNothing(paths: readonly string[], { kernel, running }: ScanOptio
 /** The whole tree where nothing is named; what is loaded where that is asked for. */
 function inputsOf(
   paths: readonly string[],
-  { running }: ScanOptions,
-  { moduleFolder }: KernelReading,
-): { paths: readonly string[]; problems: ScanReport['problems'] } | undefined {
-  if (running === true) {
-    const found = runningInputs(moduleFolder);
-    if (found.ok) return found.value;
-    complain(found.error);
-    return undefined;
-  }
-  if (paths.length > 0) return { paths, problems: [] };
-  if (moduleFolder !== undefined) return { paths: [moduleFolder], problems: [] };
-  complain('This kernel has no folder of modules; name files, folders or packages to look at');
-  return undefined;
+  { running, kernel }: ScanOptions,
+): Result<RunningInputs> {
+  const found = pathsOr(running === true ? [] : paths, kernel);
+  if (running === true) return runningInputs(found.ok ? found.value[0] : undefined);
+  return found.ok ? ok({ paths: found.value, problems: [] }) : found;
 }
 
-const isWholeTree = (paths: readonly string[], { moduleFolder }: KernelReading): boolean =>
-  moduleFolder !== undefined && paths.some((each) => resolve(each) === resolve(moduleFolder));
-
-/** Modules of the tree that were not named, where something named needs them. */
-async function providersOf(
-  { entries }: Reading,
-  { kernel }: KernelReading,
-  tree: () => Promise<readonly ReadEntry[]>,
-): Promise<readonly ReadEntry[]> {
-  // With exports unknown, that of the tree would decide nothing.
-  if (kernel.exports.size === 0) return [];
-  const offered = new Set(entries.flatMap(({ module }) => module.exports.map((each) => each.name)));
-  const needed = entries.some(({ module }) =>
-    module.symbols.some(
-      (each) =>
-        each.kind === 'import' &&
-        !each.weak &&
-        !kernel.exports.has(each.name) &&
-        !offered.has(each.name),
-    ),
-  );
-  if (!needed) return [];
-  const own = new Set(entries.map((each) => each.sha256));
-  return (await tree()).filter((each) => !own.has(each.sha256));
-}
-
-function formatOf(options: ScanOptions): Format | undefined {
-  if (options.json === true) return 'json';
-  if (options.csv === true) return 'csv';
-  const format = formatNames.find((each) => each === (options.format ?? 'table'));
-  if (format === undefined) {
-    complain(`"${options.format}" is no format; it must be one of ${formatNames.join(', ')}`);
-  }
-  return format;
+function formatOf({ json, csv, format }: ScanOptions): Format {
+  if (json === true) return 'json';
+  return csv === true ? 'csv' : format;
 }
 
 async function show(report: ScanReport, format: Format, options: ScanOptions): Promise<void> {
@@ -169,12 +121,6 @@ function imprint(): Imprint {
   };
 }
 
-/** What the policy demands comes first: that is what a script asks for. */
-function codeOf(report: ScanReport, surveyed: readonly Surveyed[]): ExitCode {
-  if (countsOf(report.modules, report.problems).unmet > 0) return exitCodes.found;
-  return report.problems.length > 0 || surveyed.length === 0 ? exitCodes.failed : exitCodes.done;
-}
-
 export function defineScan(parent: Command, run: Runner): void {
   const command = parent
     .command('scan')
@@ -183,12 +129,15 @@ export function defineScan(parent: Command, run: Runner): void {
     .option('--running', 'the modules that are loaded now')
     .option('--all', 'list every module, not only what deserves a look')
     .option('--deep', 'look at the code of signed modules too (slower)')
-    .option('--require <standing>', 'exit with status 3 when a module stands below it')
-    .option('--format <name>', `one of ${formatNames.join(', ')}`)
+    .addOption(requireOption())
+    .addOption(
+      new Option('--format <name>', 'how to write it').choices(formatNames).default('table'),
+    )
     .option('--json', 'the same as --format json')
     .option('--csv', 'the same as --format csv')
     .addOption(policyOption());
   withKernelOptions(command)
+    .addHelpText('after', statusHelp)
     .addHelpText(
       'after',
       examples(

@@ -1,26 +1,23 @@
 /** What the commands of `bulkhead modules` begin with: the kernel, the keys, what is demanded. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { Command } from 'commander';
-import { loadPolicy } from '../../agent/load.ts';
+import { Option, type Command } from 'commander';
 import { reasonOf } from '../../host/errno.ts';
-import type { Paths } from '../../host/paths.ts';
-import { readPolicyFile } from '../../host/policy-file.ts';
 import { plainName } from '../../modules/module.ts';
 import { standings, type Standing } from '../../modules/standing.ts';
-import type { ModulesElement } from '../../policy/document.ts';
-import { parseModules } from '../../policy/parse.ts';
-import { collectInputs } from '../../trust/inputs.ts';
-import { kernelOfInputs, type InputKernel } from '../../trust/input-kernel.ts';
-import { hostRoots, runningRelease } from '../../trust/kernel-files.ts';
-import { readKernel, runningKernel, type KernelReading } from '../../trust/kernel.ts';
+import type { ScanReport } from '../../modules/reports/report.ts';
 import type { Demand } from '../../trust/module-report.ts';
 import { readCertificates } from '../../trust/certificate-file.ts';
-import { cacheDirectory } from '../../trust/own-cache.ts';
+import { openKernel, readPaths, type Opened, type ReadingChoices } from '../../trust/scan.ts';
+import type { InputKernel } from '../../trust/input-kernel.ts';
 import { bareName } from '../../modules/module-file.ts';
-import { readAll, type Keys, type ReadEntry, type Reading } from '../../trust/survey.ts';
+import type { Keys, ReadEntry, Reading } from '../../trust/survey.ts';
+import { exitCodes, type ExitCode } from '../command.ts';
 import { namesPolicy } from '../policy-option.ts';
+import type { Result } from '../../units/result.ts';
 import { showProgress } from '../progress.ts';
-import { complain, pathsFor, showDiagnostics } from '../session.ts';
+import { complain, pathsFor } from '../output.ts';
+
+export type { Opened };
 
 export interface KernelOptions {
   /** Folders; none is the running kernel. */
@@ -32,7 +29,7 @@ export interface KernelOptions {
 
 export interface DemandOptions {
   readonly policy: string;
-  readonly require?: string;
+  readonly require?: Standing;
 }
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
@@ -52,76 +49,40 @@ export function withKernelOptions(command: Command): Command {
     .option('--no-cache', 'read every file anew');
 }
 
-export interface Opened {
-  readonly reading: KernelReading;
-  readonly keys: Keys;
-}
-
 /** The kernel and the keys that signatures are judged by, or nothing after a problem has been told. */
-export function openOrComplain(
-  options: KernelOptions,
-  renamed: (text: string) => string = (text) => text,
-): Opened | undefined {
-  const reading = kernelOrComplain(options, renamed);
-  const keys = reading && keysOrComplain(options, reading);
-  return reading === undefined || keys === undefined ? undefined : { reading, keys };
-}
-
-/**
- * The same for what is to be looked at: where all of it is for one kernel that is not the running one, and none
- * is named, it is judged for that one.
- */
-export async function openForInputs(
-  paths: readonly string[],
-  options: KernelOptions,
-): Promise<Opened | undefined> {
-  if (options.kernel !== undefined || paths.length === 0) return openOrComplain(options);
-  using kernel = await kernelOfInputs(paths, hostRoots);
-  if (kernel === undefined || kernel.release === runningRelease(hostRoots)) {
-    return openOrComplain(options);
-  }
-  const { release, folders } = kernel;
-  if (folders === undefined) {
-    complain(
-      `These modules are for Linux ${release}, of which nothing is here, so they are judged for the running kernel; name a folder of theirs with --kernel`,
-    );
-    return openOrComplain(options);
-  }
-  complain(
-    `These modules are for Linux ${release}, so they are judged for it; --kernel names another`,
-  );
-  const opened = openOrComplain({ ...options, kernel: folders }, kernel.renamed);
-  return opened && { ...opened, reading: withoutCopies(opened.reading, kernel) };
-}
-
-/** What was taken out of packages goes with them, and the modules among it are looked at anyway. */
-const withoutCopies = (reading: KernelReading, { copies }: InputKernel): KernelReading =>
-  reading.moduleFolder?.startsWith(copies) === true
-    ? { ...reading, moduleFolder: undefined }
-    : reading;
-
-function kernelOrComplain(
-  options: KernelOptions,
-  renamed: (text: string) => string,
-): KernelReading | undefined {
-  const reading = readKernel({
-    ...runningKernel,
-    folders: options.kernel,
-    cmdline: options.cmdline,
-    cache: options.cache ? cacheDirectory() : undefined,
-  });
-  if (reading.ok) {
-    for (const gap of reading.value.gaps) complain(renamed(gap));
-    const { kernel } = reading.value;
-    return { ...reading.value, kernel: { ...kernel, exportsFrom: renamed(kernel.exportsFrom) } };
-  }
-  complain(renamed(reading.error));
+export function openOrComplain(options: KernelOptions): Opened | undefined {
+  const opened = openerOrComplain(options)?.();
+  if (opened === undefined || opened.ok) return opened?.value;
+  complain(opened.error);
   return undefined;
 }
 
-function keysOrComplain(options: KernelOptions, { certificates }: KernelReading): Keys | undefined {
+/**
+ * The same for later: what is wrong with the command line is told now, and what is not known of the kernel then. It
+ * takes the kernel of what is looked at, where that is another one.
+ */
+export function openerOrComplain(
+  options: KernelOptions,
+): ((own?: InputKernel) => Result<Opened>) | undefined {
+  const certificates = certificatesOrComplain(options.certificate ?? []);
+  if (certificates === undefined) return undefined;
+  const { kernel, cmdline, cache } = options;
+  return (own) => {
+    const options = {
+      ...(kernel === undefined ? {} : { kernel }),
+      ...(cmdline === undefined ? {} : { cmdline }),
+      certificates,
+      cache,
+    };
+    const opened = openKernel(options, own);
+    for (const gap of opened.ok ? opened.value.reading.gaps : []) complain(gap);
+    return opened;
+  };
+}
+
+function certificatesOrComplain(files: readonly string[]): readonly Uint8Array[] | undefined {
   const given: Uint8Array[] = [];
-  for (const file of options.certificate ?? []) {
+  for (const file of files) {
     const read = certificatesIn(file);
     if (typeof read === 'string') {
       complain(`Cannot read certificate "${file}": ${read}`);
@@ -129,7 +90,7 @@ function keysOrComplain(options: KernelOptions, { certificates }: KernelReading)
     }
     given.push(...read);
   }
-  return { kernel: certificates, given };
+  return given;
 }
 
 function certificatesIn(file: string): readonly Uint8Array[] | string {
@@ -141,16 +102,15 @@ function certificatesIn(file: string): readonly Uint8Array[] | string {
   }
 }
 
-/** Reads with progress on a terminal. */
-export async function readInputs(
-  paths: readonly string[],
-  keys: Keys,
+/** Calls `work` with what reading is to be told: progress is shown on a terminal. */
+export async function withReading<T>(
   options: KernelOptions & { readonly deep?: boolean },
-): Promise<Reading> {
+  work: (choices: ReadingChoices) => Promise<T>,
+): Promise<T> {
   const progress = showProgress('Reading modules');
   try {
-    return await readAll(collectInputs(paths), keys, {
-      cacheAs: options.cache ? paths : undefined,
+    return await work({
+      cache: options.cache,
       deep: options.deep === true,
       onRead: (done) => progress.update(done),
     });
@@ -158,6 +118,12 @@ export async function readInputs(
     progress.done();
   }
 }
+
+export const readInputs = (
+  paths: readonly string[],
+  keys: Keys,
+  options: KernelOptions & { readonly deep?: boolean },
+): Promise<Reading> => withReading(options, (choices) => readPaths(paths, keys, choices));
 
 /** The tree of the kernel, for the exports of its modules. Empty when it has none. */
 export async function readTree(
@@ -173,46 +139,45 @@ export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry
   return tree.find((each) => plainName(bareName(each.file)) === plainName(name));
 }
 
+export const statusHelp = `
+Exit status:
+  0  every module that was asked about could be judged, and none is contradicted or below what is required
+  1  something could not be read, or what the kernel exports is not known
+  2  the command line is wrong
+  3  a module is contradicted, stands below what is required, or is denied by the policy
+  4  it cannot be told whether a module meets what is required`;
+
+export const requireOption = (): Option =>
+  new Option('--require <standing>', 'exit with status 3 when a module stands below it').choices(
+    standings,
+  );
+
 /** What is demanded: the policy's, where there is one, and the command line's. */
-export function demandOrComplain(options: DemandOptions, command: Command): Demand | undefined {
+export async function demandOrComplain(
+  options: DemandOptions,
+  command: Command,
+): Promise<Demand | ExitCode> {
   const paths = pathsFor(command);
-  const modules = paths && modulesOf(options.policy, paths, command);
-  if (modules === undefined) return undefined;
-  const required = options.require ?? modules.require?.value;
-  if (required !== undefined && !isStanding(required)) {
-    complain(`"${required}" is no standing; it must be one of ${standings.join(', ')}`);
-    return undefined;
-  }
+  if (paths === undefined) return exitCodes.usage;
+  if (!namesPolicy(command) && !existsSync(options.policy))
+    return { require: options.require, denied: new Map() };
+  const { modulesOf } = await import('./policy-demand.ts');
+  const modules = modulesOf(options.policy, paths);
+  if (modules === undefined) return exitCodes.failed;
   const denied = modules.deny.map(
     ({ name, reason }) => [plainName(name.value), reason ?? 'by the policy'] as const,
   );
-  return { require: required, denied: new Map(denied) };
+  return { require: options.require ?? modules.require?.value, denied: new Map(denied) };
 }
 
-type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
-
-/** What the policy says of modules; nothing after its errors have been shown. */
-function modulesOf(file: string, paths: Paths, command: Command): Demanded | undefined {
-  const none: Demanded = { require: undefined, deny: [] };
-  const read = readPolicyFile(file);
-  if (!read.ok) {
-    if (!namesPolicy(command) && !existsSync(file)) return none;
-    complain(read.error);
-    return undefined;
-  }
-  const { modules, diagnostics } = parseModules(file, read.value.text);
-  if (diagnostics.failed) {
-    showDiagnostics(diagnostics.list, 'error');
-    complain(`${file} has errors; what it demands of modules is not known`);
-    return undefined;
-  }
-  if (loadPolicy(file, paths).policy === undefined) {
-    complain(
-      `${file} has errors, but not in what it demands of modules; "bulkhead check" shows them`,
-    );
-  }
-  return modules ?? none;
+/**
+ * What was asked for comes first, because scripts ask for it: 3 for a module that is contradicted or not accepted,
+ * 1 where something failed, 4 where it cannot be told whether one is accepted.
+ */
+export function codeOf({ counts, kernel }: ScanReport): ExitCode {
+  if (counts.standings.contradicted > 0 || counts.unmet > 0) return exitCodes.found;
+  // Without exports no verdict is whole, which has been said.
+  if (counts.problems > 0 || counts.modules === 0 || kernel.exportsFrom === 'nowhere')
+    return exitCodes.failed;
+  return counts.undecided > 0 ? exitCodes.undecided : exitCodes.done;
 }
-
-const isStanding = (word: string): word is Standing =>
-  (standings as readonly string[]).includes(word);

@@ -1,11 +1,20 @@
-/** `bulkhead modules upgrade`: which of today's modules another kernel would no longer load, and why. */
-import { compare, type Comparison } from '../../modules/loader/compare-verdicts.ts';
-import { plainName } from '../../modules/module.ts';
+/**
+ * `bulkhead modules upgrade`: which of today's modules another kernel would no longer load, why, and what
+ * building them again would run into.
+ */
+import { compare, type Comparison, type Stopped } from '../../modules/loader/compare-verdicts.ts';
+import {
+  hasHurdles,
+  rebuildHurdles,
+  type Offered,
+  type RebuildHurdles,
+} from '../../modules/loader/rebuild-hurdles.ts';
+import { plainName, type SymbolExport } from '../../modules/module.ts';
 import { judgeTree } from '../../modules/loader/tree.ts';
 import { bareName } from '../../modules/module-file.ts';
 import type { ReadEntry } from '../../trust/survey.ts';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
-import { complain, count, print, printJson } from '../session.ts';
+import { complain, count, print, printJson } from '../output.ts';
 import { terminalOf, wrap } from '../terminal.ts';
 import type { Command } from 'commander';
 import {
@@ -31,6 +40,9 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   const before = await sideOf(options);
   const after = before && (await sideOf({ ...options, kernel: options.to }));
   if (before === undefined || after === undefined) return exitCodes.failed;
+  // Without exports nothing would seem to be missing there; why they are not known has been said.
+  if ([before, after].some(({ reading }) => reading.kernel.exports.size === 0))
+    return exitCodes.failed;
   if (paths.length === 0 && before.tree.length === 0) {
     complain(
       'There are no modules of this kernel to ask about; name files, or their kernel by --kernel',
@@ -48,9 +60,10 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
     verdictsOf(entries, after, moved),
   );
   const { release } = after.reading.kernel;
+  const rebuilt = withHurdles(found, entries, after);
   if (asked.length === 0 && options.json !== true)
     print(`Linux ${release} brings every module of this kernel itself`);
-  else show(found, entries.length, release, options.json === true);
+  else show(rebuilt, entries.length, release, options.json === true);
   if (found.stops.length > 0) return exitCodes.found;
   return problems.length > 0 ? exitCodes.failed : exitCodes.done;
 }
@@ -79,26 +92,91 @@ function verdictsOf(
   return new Map([...verdicts].filter(([file]) => moved.has(file)));
 }
 
-function show(found: Comparison, modules: number, release: string, json: boolean): void {
+interface StoppedModule extends Stopped {
+  readonly rebuild: RebuildHurdles;
+}
+
+interface Rebuilt extends Comparison {
+  readonly stops: readonly StoppedModule[];
+}
+
+function withHurdles(
+  found: Comparison,
+  entries: readonly ReadEntry[],
+  { reading, tree }: Side,
+): Rebuilt {
+  const byModules = new Map<string, SymbolExport>();
+  // Those that are asked about would be built again as well, and are there for each other.
+  for (const each of [...entries, ...tree]) {
+    for (const symbol of each.module.exports) byModules.set(symbol.name, symbol);
+  }
+  for (const symbol of reading.moduleExports) byModules.set(symbol.name, symbol);
+  const modulesKnown = tree.length > 0 || reading.moduleExports.length > 0;
+  const offered: Offered = { kernel: reading.kernel, byModules, modulesKnown };
+  const moduleOf = new Map(entries.map(({ file, module }) => [file, module]));
+  const stops = found.stops.flatMap((each) => {
+    const module = moduleOf.get(each.file);
+    return module === undefined ? [] : [{ ...each, rebuild: rebuildHurdles(module, offered) }];
+  });
+  return { ...found, stops };
+}
+
+const mostNames = 12;
+
+const listed = (names: readonly string[]): string =>
+  names.slice(0, mostNames).join(', ') +
+  (names.length > mostNames ? ` and ${names.length - mostNames} more (--json has all)` : '');
+
+/** What to look at in the source before it is built for that kernel. */
+function rebuildLines({ gone, gplOnly, namespaces, unknown }: RebuildHurdles): readonly string[] {
+  const lines: string[] = [];
+  if (gone.length > 0)
+    lines.push(
+      `exported no more: ${listed(gone)}; where its source names them it must be changed, what a header named the new headers replace`,
+    );
+  if (gplOnly.length > 0)
+    lines.push(`GPL-only by then, which its licence does not allow: ${listed(gplOnly)}`);
+  if (namespaces.length > 0) {
+    const names = namespaces.map(({ symbol, namespace }) => `${symbol} (${namespace})`);
+    lines.push(`in a namespace that it must import (MODULE_IMPORT_NS): ${listed(names)}`);
+  }
+  if (unknown.length > 0)
+    lines.push(
+      `not known, since that kernel's modules were not given: whether one of them exports ${listed(unknown)}`,
+    );
+  return lines.length > 0 ? lines : ['all symbols that it imports are there for it'];
+}
+
+function show(found: Rebuilt, modules: number, release: string, json: boolean): void {
   if (json) {
     printJson({ version: 1, kernel: release, modules, ...found });
     return;
   }
   const { columns } = terminalOf(process.stdout);
-  const blocks = found.stops.map(({ file, errno, why }) => {
-    const lines = why.map(({ says }) => wrap(`  ${printable(says)}`, columns, '    '));
+  const blocks = found.stops.map(({ file, errno, why, rebuild }) => {
+    const lines = [
+      ...why.map(({ says }) => says),
+      ...rebuildLines(rebuild).map((each) => `Built again: ${each}`),
+    ].map((each) => wrap(`  ${printable(each)}`, columns, '    '));
     return [`${printable(file)}: would be refused with ${errno}`, ...lines].join('\n');
   });
   const starts = found.starts.map((file) => `${printable(file)}: refused today, would load`);
   const summary = `Of ${count(modules, 'module')}, ${found.stops.length} would no longer load on Linux ${release}`;
-  print([...blocks, ...starts, summary].join('\n\n'));
+  const hindered = found.stops.filter(({ rebuild }) => hasHurdles(rebuild)).length;
+  const further =
+    found.stops.length === 0
+      ? ''
+      : `; ${hindered === 0 ? 'none' : hindered} of them use symbols that are gone or closed there, also when built again`;
+  print([...blocks, ...starts, wrap(summary + further, columns, '  ')].join('\n\n'));
 }
 
 export function defineUpgrade(parent: Command, run: Runner): void {
   const command = parent
     .command('upgrade')
     .argument('[path...]', 'modules; default: those of the tree that the new kernel does not bring')
-    .description('which modules would no longer load on another kernel, and why')
+    .description(
+      'which modules would no longer load on another kernel, why, and what a rebuild would run into',
+    )
     .requiredOption('--to <folder...>', 'the other kernel: /lib/modules/VERSION, unpacked packages')
     .option('--json', 'print it as JSON');
   withKernelOptions(command)

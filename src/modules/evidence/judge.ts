@@ -12,7 +12,7 @@ import { signs } from './signs.ts';
 export function standingOf(module: KernelModule, context: StandingContext): Judgement {
   const found = signs.flatMap((sign) => sign(module, context) ?? []);
   const standing = rung(found, context);
-  return { standing, evidence: [...found, ...explanation(standing, module)] };
+  return { standing, evidence: [...found, ...explanation(standing, module, found)] };
 }
 
 function rung(found: readonly Evidence[], { signature, source }: StandingContext): Standing {
@@ -23,10 +23,24 @@ function rung(found: readonly Evidence[], { signature, source }: StandingContext
 }
 
 /** `unsupported` is no reproach, and should not read like one. */
-function explanation(standing: Standing, module: KernelModule): readonly Evidence[] {
+function explanation(
+  standing: Standing,
+  module: KernelModule,
+  found: readonly Evidence[],
+): readonly Evidence[] {
   if (standing !== 'unsupported') return [];
-  const says = isCompatibleLicence(modinfo(module, 'license') ?? '')
-    ? 'It claims a GPL-compatible licence, and nothing here bears that out: no source was compared, no known key signed it'
-    : 'It claims no GPL-compatible licence; no source was compared, no known key signed it';
-  return [{ sign: 'nothing-offered', weight: 'note', says }];
+  const has = (sign: string) => found.some((each) => each.sign === sign);
+  const source = has('source-cannot-tell')
+    ? 'the comparison with its source could not tell'
+    : 'no source was compared';
+  const missing = `${source}, no known key signed it`;
+  return [{ sign: 'nothing-offered', weight: 'note', says: says(module, missing, has) }];
+}
+
+function says(module: KernelModule, missing: string, has: (sign: string) => boolean): string {
+  if (!isCompatibleLicence(modinfo(module, 'license') ?? ''))
+    return `It claims no GPL-compatible licence; ${missing}`;
+  return has('package-agrees')
+    ? `It claims a GPL-compatible licence, as its package does, and nothing else here bears that out: ${missing}`
+    : `It claims a GPL-compatible licence, and nothing here bears that out: ${missing}`;
 }

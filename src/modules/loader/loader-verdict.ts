@@ -69,13 +69,15 @@ export function judge(
     errno = step(loading);
     if (errno !== undefined) break;
   }
-  const { taint, messages, reasons, unknown, structName: name, module } = loading;
+  const { taint, openTaint, messages, reasons, unknown, structName: name, module } = loading;
   return {
     verdict: {
       result: errno === undefined ? 'load' : 'refuse',
       errno,
       taints: lettersOf(taint),
+      openTaints: lettersOf(openTaint),
       kernelTaint: around.state.taint,
+      openKernelTaint: around.state.openTaint ?? 0,
       messages,
       reasons,
       unknown,
@@ -102,7 +104,9 @@ function unreadable(
     result: 'refuse',
     errno,
     taints: '',
+    openTaints: '',
     kernelTaint: state.taint,
+    openKernelTaint: state.openTaint ?? 0,
     messages,
     reasons: [{ taint: undefined, says, refuses }],
     unknown: [],

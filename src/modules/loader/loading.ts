@@ -18,7 +18,7 @@ import { rulesOf, type Rules } from './rules.ts';
 /** The running kernel as the module meets it. */
 export interface Surroundings {
   /** Taint mask and once-messages, which loading changes. */
-  readonly state: { taint: number; readonly said: Set<string> };
+  readonly state: { taint: number; openTaint?: number; readonly said: Set<string> };
   isLoaded(structName: string): boolean;
   /** Among the modules that are loaded, whatever the licence. */
   findExport(name: string): FoundExport | undefined;
@@ -44,6 +44,8 @@ export interface Loading {
   signed: boolean;
   /** The module's own taint mask. */
   taint: number;
+  /** Bits of it that a keyring may prevent. */
+  openTaint: number;
   readonly messages: string[];
   readonly reasons: Reason[];
   readonly unknown: string[];
@@ -76,6 +78,7 @@ export function newLoading(
       rules.extendedVersions && !ignoresVersions ? module.extendedVersions : undefined,
     signed: false,
     taint: 0,
+    openTaint: 0,
     messages: [],
     reasons: [],
     unknown: [],
@@ -119,6 +122,9 @@ export function refuse(
 const has = (mask: number, letter: TaintLetter): boolean =>
   Math.floor(mask / taintMask(letter)) % 2 === 1;
 
+const withoutTaint = (mask: number, letter: TaintLetter): number =>
+  has(mask, letter) ? mask - taintMask(letter) : mask;
+
 const withTaint = (mask: number, letter: TaintLetter): number =>
   has(mask, letter) ? mask : mask + taintMask(letter);
 
@@ -138,6 +144,7 @@ export function taintKernel(loading: Loading, letter: TaintLetter): void {
   if (ends && !lockTaints.some((each) => has(state.taint, each)))
     loading.messages.push('Disabling lock debugging due to kernel taint');
   state.taint = withTaint(state.taint, letter);
+  state.openTaint = withoutTaint(state.openTaint ?? 0, letter);
 }
 
 export function taintModule(loading: Loading, letter: TaintLetter): void {
@@ -149,6 +156,15 @@ export function addTaint(loading: Loading, letter: TaintLetter, says: string): v
   taintKernel(loading, letter);
   taintModule(loading, letter);
   loading.reasons.push({ taint: letter, says });
+}
+
+/** A taint that a keyring may prevent; where the kernel has it already, that stays as certain as it was. */
+export function addOpenTaint(loading: Loading, letter: TaintLetter, says: string): void {
+  const { state } = loading.around;
+  const isCertain = has(state.taint, letter) && !has(state.openTaint ?? 0, letter);
+  addTaint(loading, letter, says);
+  loading.openTaint = withTaint(loading.openTaint, letter);
+  if (!isCertain) state.openTaint = withTaint(state.openTaint ?? 0, letter);
 }
 
 /** `pr_notice_once`: said once in the kernel's life. */

@@ -6,7 +6,14 @@
  */
 import { modinfo } from '../module.ts';
 import { isCompatibleLicence, unspecifiedLicence, whyIncompatible } from './licences.ts';
-import { addTaint, kernelHasTaint, sayOnce, taintKernel, type Loading } from './loading.ts';
+import {
+  addOpenTaint,
+  addTaint,
+  kernelHasTaint,
+  sayOnce,
+  taintKernel,
+  type Loading,
+} from './loading.ts';
 import { specialName } from './special-names.ts';
 
 export type TaintCheck = (loading: Loading) => void;
@@ -78,7 +85,13 @@ function unsigned(loading: Loading): void {
     'unsigned',
     `${loading.structName}: module verification failed: signature and/or required key missing - tainting kernel`,
   );
-  addTaint(loading, 'E', `${whyUnsigned[loading.signature.outcome]}, so the kernel is tainted E`);
+  const why = whyUnsigned[loading.signature.outcome];
+  if (loading.signature.outcome !== 'unknown key') {
+    addTaint(loading, 'E', `${why}, so the kernel is tainted E`);
+    return;
+  }
+  const says = `${why}, so the kernel is tainted E unless a keyring of it holds that key`;
+  addOpenTaint(loading, 'E', says);
 }
 
 /** For the outcomes that let a module through; the others ended the load before. */

@@ -139,13 +139,15 @@ class Tree {
     const candidate = this.#candidates[index];
     if (candidate === undefined) return;
     node.direct = this.#chain(index, node.needs);
-    let taint = 0;
+    let [taint, certain] = [0, 0];
     for (const each of node.direct) {
       const before = this.#nodes[each];
-      taint |= before?.verdict?.kernelTaint ?? 0;
+      const { kernelTaint = 0, openKernelTaint = 0 } = before?.verdict ?? {};
+      taint |= kernelTaint;
+      certain |= kernelTaint & ~openKernelTaint;
       for (const key of before?.said ?? []) node.said.add(key);
     }
-    const state = { taint, said: node.said };
+    const state = { taint, openTaint: taint & ~certain, said: node.said };
     const { verdict, loaded } = judge(candidate, this.#kernel, this.#around(index, node, state));
     node.verdict = verdict;
     node.loaded = loaded;

@@ -34,6 +34,9 @@ const columns: readonly (readonly [name: string, of: (module: ModuleReport) => C
   ['reasons', ({ loader }) => loader.reasons],
   ['unknown', ({ loader }) => loader.unknown],
   ['gplOnly', ({ gplOnly }) => gplOnly],
+  ['taintsUnlessTrusted', ({ loader }) => loader.taintsUnlessTrusted],
+  ['kernelTaintUnlessTrusted', ({ loader }) => loader.kernelTaintUnlessTrusted],
+  ['undecided', ({ undecided }) => undecided],
 ];
 
 export function* csvReport({ modules }: ScanReport): Generator<string> {

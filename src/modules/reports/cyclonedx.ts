@@ -74,6 +74,7 @@ function* properties(module: ModuleReport): Generator<{ name: string; value: str
     ['loader:result', loader.result],
     ['loader:errno', loader.errnoName],
     ['loader:taints', loader.taints === '' ? null : loader.taints],
+    ['loader:taintsUnlessTrusted', loader.taintsUnlessTrusted || null],
     ['licence', module.licence],
     ['signature', module.signature],
     ['signer', module.signer],
@@ -83,6 +84,7 @@ function* properties(module: ModuleReport): Generator<{ name: string; value: str
     ['package', module.package],
     ['denied', module.denied],
     ['meets', module.meets === null ? null : String(module.meets)],
+    ['undecided', module.undecided],
   ];
   for (const [name, value] of facts) {
     if (value !== null) yield { name: `bulkhead:${name}`, value };

@@ -1,6 +1,7 @@
 /**
- * What deserves attention in a report, as findings of a code scanner: a module that contradicts itself,
- * that falls short of the policy's demand, that the loader refuses or that would taint the kernel, or that is denied.
+ * What deserves attention in a report, as findings of a code scanner: a module that contradicts itself or
+ * shows what deserves a look, that falls short of what is demanded, that the loader refuses or that would taint
+ * the kernel, or that is denied. A proof is an error, a lead a warning.
  *
  * A rule is one sign of evidence, one refusal or one taint; its identifier is stable.
  */
@@ -17,12 +18,20 @@ export interface Finding {
   readonly says: string;
 }
 
+const gravest: readonly Level[] = ['error', 'warning', 'note'];
+
+/** One sign can be a proof on one module and a lead on another. */
+export const graver = (one: Level, other: Level | undefined): Level =>
+  gravest.find((each) => each === one || each === other) ?? one;
+
 /** Taints that say more than where a module comes from. */
 const graveTaints: ReadonlySet<string> = new Set(['P', 'F', 'K']);
 
 export function* findingsOf(module: ModuleReport): Generator<Finding> {
   yield* contradictions(module);
+  yield* leads(module);
   if (module.meets === false) yield shortfall(module);
+  if (module.undecided !== null) yield undecided(module, module.undecided);
   yield* loaderFindings(module);
   if (module.denied !== null) {
     const says = `Module "${module.name}" is denied: ${module.denied}`;
@@ -45,11 +54,27 @@ function* contradictions({ name, standing, evidence }: ModuleReport): Generator<
 const ruleOf = ({ sign }: Evidence) => `evidence/${sign}`;
 const about = (name: string, { says }: Evidence) => `Module "${name}": ${says}`;
 
-function shortfall({ name, standing, evidence }: ModuleReport): Finding {
-  const leads = evidence.filter(({ weight }) => weight === 'lead').map(({ says }) => says);
-  const says = [`Module "${name}" is ${standing}, which the policy does not accept`, ...leads];
-  return { rule: 'policy/require', level: 'error', says: says.join('; ') };
+/** None of them decides, so none is an error. */
+function* leads({ name, evidence }: ModuleReport): Generator<Finding> {
+  for (const each of evidence) {
+    if (each.weight === 'lead')
+      yield { rule: ruleOf(each), level: 'warning', says: about(name, each) };
+  }
 }
+
+function shortfall({ name, standing, denied }: ModuleReport): Finding {
+  const says =
+    denied === null
+      ? `Module "${name}" is ${standing}, which is below what is required`
+      : `Module "${name}" is denied: ${denied}`;
+  return { rule: 'policy/require', level: 'error', says };
+}
+
+const undecided = ({ name }: ModuleReport, why: string): Finding => ({
+  rule: 'policy/undecided',
+  level: 'warning',
+  says: `Whether module "${name}" meets what is required cannot be told: ${why}`,
+});
 
 function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
   if (loader.result === 'refuse') {
@@ -63,6 +88,10 @@ function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
     const says = `Module "${name}" taints the kernel with ${letter}: ${meaningOf(letter)}`;
     yield { rule: `taint/${letter}`, level: graveTaints.has(letter) ? 'warning' : 'note', says };
   }
+  for (const letter of loader.taintsUnlessTrusted) {
+    const says = `Module "${name}" taints the kernel with ${letter} unless a keyring of the kernel holds the key that signed it: ${meaningOf(letter)}`;
+    yield { rule: `taint/${letter}`, level: 'note', says };
+  }
 }
 
 /** A module may have thousands of unknown symbols; the first ones tell. */
@@ -75,12 +104,16 @@ const meaningOf = (letter: string): string =>
     ? taintMeanings[letter as TaintLetter]
     : 'a taint without a known meaning';
 
+const policyRules: Readonly<Record<string, string>> = {
+  undecided: 'Whether a module meets what is required cannot be told',
+};
+
 /** What a rule is about, in one sentence. */
 export function describeRule(rule: string): string {
   const [kind = '', what = ''] = rule.split('/');
-  if (kind === 'evidence') return `A module contradicts itself: ${what.replaceAll('-', ' ')}`;
+  if (kind === 'evidence') return `Evidence on a module: ${what.replaceAll('-', ' ')}`;
   if (kind === 'standing') return 'A module contradicts what it says of itself';
-  if (kind === 'policy') return 'A module falls short of what the policy requires';
+  if (kind === 'policy') return policyRules[what] ?? 'A module falls short of what is required';
   if (kind === 'loader') return `The kernel's loader refuses a module with ${what}`;
   if (kind === 'taint') return `A module taints the kernel with ${what}: ${meaningOf(what)}`;
   return 'A module is denied by the policy or by modprobe.d';

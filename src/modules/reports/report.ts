@@ -20,6 +20,8 @@ export interface ModuleReport {
   readonly sha256: string;
   /** `x86-64`, `arm64`, … */
   readonly machine: string;
+  /** For which kernel it says that it was built; null when it does not. */
+  readonly vermagic: string | null;
   /** Subject of the certificate that verified the signature. */
   readonly signer: string | null;
   readonly signature: SignatureCheck['outcome'];
@@ -32,8 +34,10 @@ export interface ModuleReport {
   readonly evidence: readonly Evidence[];
   /** Why the policy or modprobe.d denies it; null when nothing does. */
   readonly denied: string | null;
-  /** Whether it meets the policy's `<modules require>`; null when the policy demands nothing. */
+  /** Whether it meets what is demanded; null when nothing is, or when that cannot be told. */
   readonly meets: boolean | null;
+  /** Why it cannot be told whether it meets what is demanded; null otherwise. */
+  readonly undecided: string | null;
 }
 
 export interface LoaderReport {
@@ -41,10 +45,14 @@ export interface LoaderReport {
   /** As the system call gives it, positive: 2 for ENOENT. */
   readonly errno: number | null;
   readonly errnoName: string | null;
-  /** Letters of the module's taints, in the order of their bits. */
+  /** Letters of the module's taints that are certain, in the order of their bits. */
   readonly taints: string;
-  /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted. */
+  /** Letters that it gets as well unless a keyring of the kernel holds the key that signed it: `E`, or none. */
+  readonly taintsUnlessTrusted: string;
+  /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted: the bits that are certain. */
   readonly kernelTaint: number;
+  /** Further bits of it, which depend on what keyrings hold. */
+  readonly kernelTaintUnlessTrusted: number;
   /** Lines of the kernel's log, word for word. */
   readonly messages: readonly string[];
   readonly reasons: readonly string[];
@@ -58,6 +66,8 @@ export interface KernelReport {
   /** In words, where the exports were read from. */
   readonly exportsFrom: string;
   readonly vermagic: string | null;
+  /** What is not known of the kernel, and what to do: a sentence each. */
+  readonly gaps: readonly string[];
 }
 
 /** A file that could not be read, or is no module. */
@@ -72,13 +82,17 @@ export interface ScanCounts {
   readonly modules: number;
   /** Would load, with or without taints. */
   readonly load: number;
-  /** Would load, and taint. */
+  /** Would load, and taint for certain. */
   readonly tainting: number;
+  /** Would load, and taint only if no keyring holds the key that signed it. */
+  readonly taintingUnlessTrusted: number;
   readonly refuse: number;
   readonly standings: Readonly<Record<Standing, number>>;
   readonly denied: number;
-  /** Do not meet what the policy demands. */
+  /** Do not meet what is demanded. */
   readonly unmet: number;
+  /** Of which that cannot be told. */
+  readonly undecided: number;
   readonly problems: number;
 }
 
@@ -103,6 +117,15 @@ export interface Imprint {
   readonly root: string;
 }
 
+/** `O, and E unless a keyring holds the key of its signature`; empty where it taints nothing. */
+export function taintsInWords({
+  taints,
+  taintsUnlessTrusted: open,
+}: Pick<LoaderReport, 'taints' | 'taintsUnlessTrusted'>): string {
+  if (open === '') return taints;
+  return `${taints === '' ? '' : `${taints}, and `}${open} unless a keyring holds the key of its signature`;
+}
+
 /** Counts in one pass. */
 export function countsOf(
   modules: readonly ModuleReport[],
@@ -112,22 +135,26 @@ export function countsOf(
     Standing,
     number
   >;
-  let [tainting, refuse, denied, unmet] = [0, 0, 0, 0];
+  let [tainting, perhaps, refuse, denied, unmet, undecided] = [0, 0, 0, 0, 0, 0];
   for (const each of modules) {
     byStanding[each.standing]++;
     if (each.loader.result === 'refuse') refuse++;
     else if (each.loader.taints !== '') tainting++;
+    else if (each.loader.taintsUnlessTrusted !== '') perhaps++;
     if (each.denied !== null) denied++;
     if (each.meets === false) unmet++;
+    if (each.undecided !== null) undecided++;
   }
   return {
     modules: modules.length,
     load: modules.length - refuse,
     tainting,
+    taintingUnlessTrusted: perhaps,
     refuse,
     standings: byStanding,
     denied,
     unmet,
+    undecided,
     problems: problems.length,
   };
 }

@@ -7,7 +7,7 @@
  * notifications of the run.
  * Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0.
  */
-import { describeRule, findingsOf, type Finding, type Level } from './findings.ts';
+import { describeRule, findingsOf, graver, type Finding, type Level } from './findings.ts';
 import { folderUri, locate } from './file-uri.ts';
 import { items, jsonDocument } from './json-pieces.ts';
 import type { Imprint, ModuleReport, ScanProblem, ScanReport } from './report.ts';
@@ -52,7 +52,8 @@ export function sarifReport(report: ScanReport, imprint: Imprint): Generator<str
 function rulesOf(modules: readonly ModuleReport[]): ReadonlyMap<string, Rule> {
   const levels = new Map<string, Level>();
   for (const module of modules) {
-    for (const { rule, level } of findingsOf(module)) levels.set(rule, level);
+    for (const { rule, level } of findingsOf(module))
+      levels.set(rule, graver(level, levels.get(rule)));
   }
   const sorted = [...levels].sort(([a], [b]) => (a < b ? -1 : 1));
   return new Map(sorted.map(([rule, level], index) => [rule, { index, level }]));

@@ -9,7 +9,7 @@
  */
 import { expressionOf, ownReferences, referencesIn } from './declared-licence.ts';
 import { items, jsonDocument } from './json-pieces.ts';
-import type { Imprint, ModuleReport, ScanReport } from './report.ts';
+import { taintsInWords, type Imprint, type ModuleReport, type ScanReport } from './report.ts';
 import { identifiers } from './unique.ts';
 
 const document = 'SPDXRef-DOCUMENT';
@@ -130,10 +130,11 @@ function comments(licence: string | null): string {
 }
 
 function judgement({ standing, loader, evidence }: ModuleReport): string {
-  const taints = loader.taints === '' ? '' : `, taints ${loader.taints}`;
+  const taints = taintsInWords(loader);
+  const tainting = taints === '' ? '' : `, taints ${taints}`;
   const verdict = loader.result === 'load' ? 'loads' : `refuses (${loader.errnoName})`;
   const signs = evidence.map(({ weight, says }) => `${weight}: ${says}`);
-  return [`Standing: ${standing}`, `Loader: ${verdict}${taints}`, ...signs].join('\n');
+  return [`Standing: ${standing}`, `Loader: ${verdict}${tainting}`, ...signs].join('\n');
 }
 
 function* extractedLicences(

@@ -1,4 +1,6 @@
 /** What the host's apt knows: where it fetches from, and the packages there. */
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execute, succeed } from './command.ts';
 
 /** One line of sources.list(5). */
@@ -52,6 +54,20 @@ export async function newestOf(name: string): Promise<AptPackage | undefined> {
   const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
   const version = /^Version: (\S+)$/m.exec(stdout)?.[1];
   return version === undefined ? undefined : { name, version };
+}
+
+/** Downloads a package into an empty folder of its own below `scratch`; the file's path. */
+export async function downloadPackage(
+  { name, version }: AptPackage,
+  scratch: string,
+): Promise<string> {
+  const folder = await mkdtemp(join(scratch, 'package-'));
+  const asRoot = ['-o', 'APT::Sandbox::User=root'];
+  const download = ['apt-get', '-q', ...asRoot, 'download', `${name}=${version}`];
+  await succeed(`download ${name} ${version}`, download, { cwd: folder });
+  const [file] = await readdir(folder);
+  if (file === undefined) throw new Error(`apt left no file of ${name}`);
+  return join(folder, file);
 }
 
 /** Downloads a package without installing it, and unpacks its files into a folder. */

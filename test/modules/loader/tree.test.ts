@@ -12,6 +12,7 @@ import {
   signatureFixture,
   type ModuleFixture,
 } from '../fixtures.ts';
+import { taintMask } from '../../../src/modules/taints.ts';
 import { mustEnd } from '../../../src/testing/patience.ts';
 
 const candidate = (name: string, given: ModuleFixture = {}): Candidate => ({
@@ -63,6 +64,34 @@ describe('judgeTree()', () => {
       ]),
       { top: 'load P 1', middle: 'load P 1', bottom: 'load P 1', aside: 'load  0' },
     );
+  });
+
+  test('knows which taint of the kernel a keyring may prevent', () => {
+    const by = (outcome: 'none' | 'unknown key', ...given: Parameters<typeof link>): Candidate => ({
+      ...link(...given),
+      signature: signatureFixture(outcome),
+    });
+    const open = judgeTree(
+      [
+        by('unknown key', 'stranger', [], ['a'], { tags: { intree: undefined } }),
+        by('unknown key', 'after', ['a'], []),
+        by('none', 'unsigned', ['a'], ['b']),
+        by('unknown key', 'last', ['b'], []),
+      ],
+      kernel,
+    );
+    const words = [...open].map(([file, { taints, openTaints, openKernelTaint }]) => [
+      file,
+      taints,
+      openTaints,
+      openKernelTaint === taintMask('E'),
+    ]);
+    assert.deepEqual(words, [
+      ['stranger.ko', 'OE', 'E', true],
+      ['after.ko', 'E', 'E', true],
+      ['unsigned.ko', 'E', '', false],
+      ['last.ko', 'E', 'E', false],
+    ]);
   });
 
   test('takes a module that is refused for absent, and says which', () => {

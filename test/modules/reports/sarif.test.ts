@@ -31,7 +31,14 @@ interface Result {
 interface Log {
   readonly runs: readonly [
     {
-      readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string }[] } };
+      readonly tool: {
+        readonly driver: {
+          readonly rules: readonly {
+            readonly id: string;
+            readonly defaultConfiguration: { readonly level: string };
+          }[];
+        };
+      };
       readonly results: readonly Result[];
       readonly invocations: readonly [
         { readonly toolExecutionNotifications: readonly { readonly locations: [Location] }[] },
@@ -57,19 +64,41 @@ test('sarifReport() has no result for a module that deserves no attention', () =
   assert.deepEqual(
     rulesOf(
       moduleReport('honest', { meets: true }),
-      moduleReport('lead', {
+      moduleReport('note', {
         standing: 'unsupported',
-        evidence: [{ sign: 'dense', weight: 'lead', says: 'x' }],
+        evidence: [{ sign: 'nothing-offered', weight: 'note', says: 'x' }],
       }),
     ),
     [],
   );
 });
 
+test('sarifReport() warns of a lead, which decides nothing', () => {
+  const evidence = [{ sign: 'gpl-shim', weight: 'lead', says: 'It passes symbols on' }] as const;
+  const lead = moduleReport('lead', { standing: 'unsupported', evidence });
+  assert.deepEqual(rulesOf(lead), ['warning evidence/gpl-shim']);
+  const proof = moduleReport('proof', {
+    standing: 'contradicted',
+    evidence: [{ ...evidence[0], weight: 'proof' }],
+  });
+  const [rule] = logOf(scanReport([proof, lead])).runs[0].tool.driver.rules;
+  assert.equal(rule?.defaultConfiguration.level, 'error', 'the graver of both');
+});
+
+test('sarifReport() tells what depends on a keyring, and what cannot be told', () => {
+  const open = moduleReport('open', {
+    undecided: 'no keys',
+    loader: { taints: 'O', taintsUnlessTrusted: 'E' },
+  });
+  assert.deepEqual(rulesOf(open), ['warning policy/undecided', 'note taint/O', 'note taint/E']);
+  assert.match(resultsOf(open)[2]?.message.text ?? '', /unless a keyring/);
+});
+
 test('sarifReport() has a result for each proof, shortfall, refusal, taint and denial', () => {
   assert.deepEqual(rulesOf(liar), [
     'error evidence/licence-nul',
     'error evidence/licence-nul',
+    'warning evidence/shim',
     'error policy/require',
     'note taint/O',
     'note taint/E',

@@ -1,7 +1,7 @@
 /** What this host already keeps from being loaded: the kernel's command line, and modprobe.d. */
-import type { LoaderSettings } from '../../modules/kernel.ts';
-import { plainName } from '../../modules/module.ts';
-import { modprobeDenials } from '../../trust/modprobe-config.ts';
+import type { LoaderSettings } from '../modules/kernel.ts';
+import { plainName } from '../modules/module.ts';
+import { modprobeDenials } from './modprobe-config.ts';
 
 /** Name, with underscores → why. */
 export function hostDenials(settings: LoaderSettings): ReadonlyMap<string, string> {

@@ -1,11 +1,11 @@
 /** What is known beside the modules themselves. */
-import type { SourceFinding } from '../../modules/evidence/context.ts';
-import type { OfferedSource } from '../../modules/source/offered.ts';
-import { matchSource } from '../../modules/source/match.ts';
-import { findKernelBuild } from '../../trust/kernel-build.ts';
-import type { KernelReading } from '../../trust/kernel.ts';
-import { openOffered } from '../../trust/match.ts';
-import { judgeAll, type ReadEntry, type Surveyed } from '../../trust/survey.ts';
+import type { SourceFinding } from '../modules/evidence/context.ts';
+import type { OfferedSource } from '../modules/source/offered.ts';
+import { matchSource } from '../modules/source/match.ts';
+import { findKernelBuild } from './kernel-build.ts';
+import type { KernelReading } from './kernel.ts';
+import { openOffered } from './match.ts';
+import { judgeAll, type ReadEntry, type Surveyed } from './survey.ts';
 
 /**
  * Whether the build of a kernel signs its modules. Its own tree tells, so that the answer does not depend on which
