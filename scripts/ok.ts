@@ -35,6 +35,7 @@ export const kernelSuites = [
   'test/placement/parts.test.ts',
   'test/placement/placement.test.ts',
   'test/store/durability.test.ts',
+  'test/trust/dkms.test.ts',
   'test/trust/evidence.test.ts',
   'test/trust/false-alarms.test.ts',
   'test/trust/jail.test.ts',

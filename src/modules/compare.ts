@@ -5,6 +5,7 @@
  * and relocations by what they point at. What describes a build rather than the program is not: those
  * sections are named in `ignoredSections`, and `.modinfo` is compared apart, entry by entry.
  */
+import { printable } from '../units/printable.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { FormatError, textOf, type FormatProblem } from './bytes.ts';
 import { changedSymbols, isRelocation, NameBudget, symbolAt } from './compare-symbols.ts';
@@ -169,11 +170,21 @@ class Comparer {
   #compareBytes(a: Section, b: Section): Difference | undefined {
     const offset = firstDifference(this.#a.data(a), this.#b.data(b));
     this.bytes += Math.min(a.size, b.size);
+    const strings = offset === undefined ? '' : this.#strings(a, b, offset);
     if (a.size !== b.size) {
-      const sizes = `${a.size} and ${b.size} bytes`;
+      const sizes = `${a.size} and ${b.size} bytes${strings}`;
       return this.#locate('size', a, b, offset ?? Math.min(a.size, b.size), sizes);
     }
-    return offset === undefined ? undefined : this.#locate('bytes', a, b, offset, 'other bytes');
+    return offset === undefined
+      ? undefined
+      : this.#locate('bytes', a, b, offset, `other bytes${strings}`);
+  }
+
+  /** The two texts at the first difference; none where a section holds no text. */
+  #strings(a: Section, b: Section, offset: number): string {
+    if (!holdsStrings(a)) return '';
+    const [left, right] = [stringAt(this.#a.data(a), offset), stringAt(this.#b.data(b), offset)];
+    return `, "${left}" and "${right}"`;
   }
 
   #compareRelocations(a: Section, b: Section): Difference | undefined {
@@ -232,6 +243,21 @@ class Comparer {
 
 function difference(kind: Difference['kind'], section: string, says: string): Difference {
   return { kind, section, offset: undefined, symbol: undefined, says };
+}
+
+const stringCharactersMax = 120;
+const stringsFlag = 0x20;
+
+const holdsStrings = ({ flags, name }: Section): boolean =>
+  (flags & stringsFlag) !== 0 || name.startsWith('.rodata.str');
+
+/** The string around an offset, cut where it is long. */
+function stringAt(data: Uint8Array, offset: number): string {
+  const start = data.lastIndexOf(0, Math.max(0, offset - 1)) + 1;
+  const from = Math.max(start, offset - stringCharactersMax / 2);
+  const end = data.indexOf(0, offset);
+  const to = Math.min(end < 0 ? data.length : end, from + stringCharactersMax);
+  return printable(textOf(data.subarray(from, Math.max(from, to))));
 }
 
 /** The offset of the first byte that differs in what both have; undefined when there is none. */

@@ -50,6 +50,7 @@ const suites = {
       'gcc-14', // the compiler that Debian's kernel headers ask for; brings the linker
       'libc6-dev', // the guest's static loader
       'make',
+      'patch', // dkms.conf may name patches
       'bubblewrap', // the jail in which modules are built again
       'libelf1t64', // what the headers' objtool and modpost are linked with
       'busybox-static', // insmod in the guest

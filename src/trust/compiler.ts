@@ -13,12 +13,13 @@ const run = promisify(execFile);
 
 /** Finds it among the installed ones: same version, and best the same build of it. */
 export async function findCompiler(named: readonly string[]): Promise<Result<Compiler>> {
-  const [first] = named;
-  if (first === undefined) {
+  // The last objects are made by every build; one before them may have been linked in as it came.
+  const own = named.at(-1);
+  if (own === undefined) {
     return fail('the module does not say which compiler built it (it has no .comment section)');
   }
-  const match = /^GCC: \(([^)]{1,100})\) (\d{1,3})\.(\d{1,3}\.\d{1,3})/.exec(first);
-  if (match === null) return fail(`the module was built by "${first.slice(0, 200)}", not by GCC`);
+  const match = /^GCC: \(([^)]{1,100})\) (\d{1,3})\.(\d{1,3}\.\d{1,3})/.exec(own);
+  if (match === null) return fail(`the module was built by "${own.slice(0, 200)}", not by GCC`);
   const [, build = '', major = '', minor = ''] = match;
   const version = `${major}.${minor}`;
   const banners: string[] = [];
@@ -29,16 +30,28 @@ export async function findCompiler(named: readonly string[]): Promise<Result<Com
     banners.push(`"${program}" is "${banner}"`);
   }
   const there = banners.length === 0 ? '' : ` (${banners.join(', ')})`;
-  return fail(
-    `compiler GCC ${version} (${build}) is not installed${there}; apt install gcc-${major}`,
-  );
+  const advice = (await isPackage(`gcc-${major}`))
+    ? `apt install gcc-${major}`
+    : 'no package here has it';
+  return fail(`compiler GCC ${version} (${build}) is not installed${there}; ${advice}`);
 }
+
+/** Whether apt knows a package of that name. */
+async function isPackage(name: string): Promise<boolean> {
+  try {
+    await run('apt-cache', ['show', '--no-all-versions', name], environment);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const environment = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, timeout: 10_000 };
 
 /** `gcc-14 (Debian 14.2.0-19) 14.2.0`; undefined when the program is missing. */
 async function bannerOf(program: string): Promise<string | undefined> {
-  const options = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, timeout: 10_000 };
   try {
-    const { stdout } = await run(program, ['--version'], options);
+    const { stdout } = await run(program, ['--version'], environment);
     return stdout.split('\n')[0]?.trim();
   } catch {
     return undefined;

@@ -3,11 +3,13 @@
  * source is in /usr/src/NAME-VERSION, and what it installed is in /lib/modules/KERNEL/updates/dkms.
  */
 import { bareName } from '../modules/module-file.ts';
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { textOf } from '../modules/bytes.ts';
 import { type DkmsConf, readDkmsConf } from '../modules/packages/dkms-conf.ts';
 import { openFile } from './archive-files.ts';
+import { readBounded } from './read-bounded.ts';
 
 export interface DkmsOrigin {
   readonly name: string;
@@ -29,11 +31,12 @@ export interface DkmsTree {
 
 const maxConfBytes = 256 * 1024;
 const maxBuilds = 10_000;
+const moduleBytesMax = 512 * 2 ** 20;
 const plain = /^[\w.+~:-]+$/;
 
 /** `tree` is /var/lib/dkms, `sources` is /usr/src. */
 export function dkmsTree(tree: string, sources: string): DkmsTree {
-  let installed: ReadonlyMap<string, DkmsOrigin> | undefined;
+  let installed: ReadonlyMap<string, readonly Built[]> | undefined;
   const root = tree.replace(/\/var\/lib\/dkms$/, '');
   const isInstalled = (path: string) =>
     path.startsWith(`${root}/lib/modules/`) || path.startsWith(`${root}/usr/lib/modules/`);
@@ -53,8 +56,9 @@ export function dkmsTree(tree: string, sources: string): DkmsTree {
       const kernel = /\/modules\/([^/]+)\/(?:updates|extra|kernel|weak-updates)\//.exec(path)?.[1];
       if (kernel === undefined || !isInstalled(path)) return undefined;
       if (/\/kernel\/(?!updates\/)/.test(path)) return undefined;
-      installed ??= installedFrom(tree, withSource);
-      return installed.get(`${kernel}/${bareName(path)}`);
+      installed ??= builtIn(tree);
+      const built = builderOf(path, installed.get(`${kernel}/${bareName(path)}`) ?? []);
+      return built === undefined ? undefined : withSource(built.place);
     },
     builtFolders: (name, version) => {
       if (!plain.test(name) || !plain.test(version)) return [];
@@ -80,17 +84,37 @@ function placeOf(path: string): Place | undefined {
     : undefined;
 }
 
-/** `KERNEL/MODULE` → where it was built. */
-function installedFrom(tree: string, withSource: (place: Place) => DkmsOrigin) {
-  const origins = new Map<string, DkmsOrigin>();
+interface Built {
+  readonly place: Place;
+  readonly file: string;
+}
+
+/** `KERNEL/MODULE` → what was built under that name, by one source or by several. */
+function builtIn(tree: string): ReadonlyMap<string, readonly Built[]> {
+  const built = new Map<string, Built[]>();
   for (const place of placesIn(tree)) {
     const { name, version, kernel, architecture } = place;
-    const built = namesIn(join(tree, name, version, kernel, architecture, 'module'));
-    if (built.length === 0) continue;
-    const origin = withSource(place);
-    for (const file of built) origins.set(`${kernel}/${bareName(file)}`, origin);
+    const folder = join(tree, name, version, kernel, architecture, 'module');
+    for (const file of namesIn(folder)) {
+      const key = `${kernel}/${bareName(file)}`;
+      built.set(key, [...(built.get(key) ?? []), { place, file: join(folder, file) }]);
+    }
   }
-  return origins;
+  return built;
+}
+
+/** Of several that built a module of that name, the one whose bytes were installed. */
+function builderOf(path: string, built: readonly Built[]): Built | undefined {
+  if (built.length < 2) return built[0];
+  const installed = digestOf(path);
+  return installed === undefined
+    ? undefined
+    : built.find(({ file }) => digestOf(file)?.equals(installed) === true);
+}
+
+function digestOf(path: string): Buffer | undefined {
+  const bytes = readBounded(path, moduleBytesMax);
+  return bytes.ok ? createHash('sha256').update(bytes.value).digest() : undefined;
 }
 
 function* placesIn(tree: string): Generator<Place, void, void> {

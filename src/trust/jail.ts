@@ -21,10 +21,10 @@ import { printable } from '../units/printable.ts';
  * A file or folder of the host that can be read in the jail, at `to`, or an empty folder for other mounts
  * to stand in. A link stays a link. Later ones cover earlier ones.
  */
-export interface JailMount {
-  readonly from: string | undefined;
-  readonly to: string;
-}
+export type JailMount =
+  | { readonly from: string | undefined; readonly to: string }
+  /** A link, to a path in the jail. */
+  | { readonly link: string; readonly to: string };
 
 export interface JailLimits {
   readonly wallSeconds: number;
@@ -132,6 +132,7 @@ class Run {
   readonly #result: Uint8Array[] = [];
   #outputBytes = 0;
   #resultBytes = 0;
+  #started = false;
   #given: JailResult['end'] | undefined;
   #unfinished = '';
 
@@ -175,9 +176,11 @@ class Run {
   #finish(status: Result<number>): Result<JailResult> {
     if (!status.ok) return status;
     this.#line(this.#unfinished);
-    const refusal = this.#lines.findLast((line) => line.startsWith('bwrap: '));
-    if (this.#given === undefined && status.value !== 0 && refusal !== undefined) {
-      return fail(`Cannot make the jail: ${refusal}; bubblewrap 0.8 or later is needed`);
+    if (this.#given === undefined && !this.#started) {
+      const refusal = this.#lines.at(-1) ?? `it ended with status ${status.value}`;
+      return fail(
+        `Cannot make the jail: ${refusal}; it needs bubblewrap 0.8 or later and leave to make namespaces, which a container or chroot may not give`,
+      );
     }
     const end = this.#given ?? { kind: 'exit', status: status.value };
     return ok({
@@ -207,7 +210,9 @@ class Run {
     this.#cgroup?.kill();
   }
 
-  #keep(chunk: Uint8Array): void {
+  #keep(bytes: Uint8Array): void {
+    const chunk = this.#started ? bytes : bytes.subarray(1);
+    this.#started = true;
     this.#resultBytes += chunk.length;
     if (this.#resultBytes <= this.#limits.resultBytes) this.#result.push(chunk);
     else this.#give('result', `made more than ${this.#limits.resultBytes} bytes`);
@@ -254,9 +259,13 @@ function jailCommand(
     ['--memlock=0', '--', 'bwrap', ...namespaceArguments],
     mountArguments(options, limits, asRoot ? reach(mounts) : mounts),
     ['--clearenv', ...environmentArguments(options), '--chdir', options.writable, '--'],
+    ['sh', '-c', startScript, 'sh'],
     options.command,
   ].flat();
 }
+
+/** A byte that is not of the result says that the jail was made. */
+const startScript = `printf s >&3; exec "$@"`;
 
 /** Zero is the process that writes. */
 const enterScript = `
@@ -295,8 +304,8 @@ exec "$@"
 `;
 
 function withinReach(mounts: readonly JailMount[]): readonly string[] {
-  const pairs = reach(mounts).flatMap(({ from }, at) => {
-    const original = mounts[at]?.from;
+  const pairs = reach(mounts).flatMap((mount, at) => {
+    const [from, original] = [fromOf(mount), fromOf(mounts[at]!)];
     return from === undefined || from === original || original === undefined
       ? []
       : [from, original];
@@ -307,10 +316,14 @@ function withinReach(mounts: readonly JailMount[]): readonly string[] {
 
 /** Links are made anew and need no reaching. */
 const reach = (mounts: readonly JailMount[]): readonly JailMount[] =>
-  mounts.map(({ from, to }, at) => ({
-    from: from === undefined || linkTarget(from) !== undefined ? from : `/sys/${at}`,
-    to,
-  }));
+  mounts.map((mount, at) => {
+    const from = fromOf(mount);
+    return from === undefined || linkTarget(from) !== undefined
+      ? mount
+      : { from: `/sys/${at}`, to: mount.to };
+  });
+
+const fromOf = (mount: JailMount): string | undefined => ('link' in mount ? undefined : mount.from);
 
 const namespaceArguments: readonly string[] = [
   ['--unshare-all', '--unshare-user', '--disable-userns', '--uid', '65534', '--gid', '65534'],
@@ -358,7 +371,7 @@ function mountArguments(
     programFolders(mounts),
     etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ['--proc', '/proc', '--dev', '/dev', ...size, '--tmpfs', '/tmp'],
-    mounts.flatMap(({ from, to }) => (from === undefined ? ['--tmpfs', to] : bindOrLink(from, to))),
+    mounts.flatMap(mountArgument),
     [...size, '--tmpfs', writable, '--remount-ro', '/dev', '--remount-ro', '/'],
   ].flat();
 }
@@ -384,6 +397,11 @@ function programFolders(mounts: readonly JailMount[]): readonly string[] {
 
 const folderByEntries = (folder: string): readonly string[] =>
   readdirSync(folder).flatMap((name) => bindOrLink(`${folder}/${name}`));
+
+function mountArgument(mount: JailMount): readonly string[] {
+  if ('link' in mount) return ['--symlink', mount.link, mount.to];
+  return mount.from === undefined ? ['--tmpfs', mount.to] : bindOrLink(mount.from, mount.to);
+}
 
 const ifThere = (path: string): readonly string[] =>
   statOf(path) === undefined ? [] : bindOrLink(path);

@@ -10,7 +10,6 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { quoted } from '../host/errno.ts';
 import { readText } from '../host/read.ts';
 import { fail, ok, type Result } from '../units/result.ts';
-import type { JailMount } from './jail.ts';
 
 export interface KernelBuild {
   readonly release: string;
@@ -20,8 +19,9 @@ export interface KernelBuild {
   readonly mounts: readonly HeadersMount[];
 }
 
-export interface HeadersMount extends JailMount {
+export interface HeadersMount {
   readonly from: string;
+  readonly to: string;
 }
 
 /** A folder reaches for few others; more is somebody's game. */

@@ -2,13 +2,16 @@
 import { join } from 'node:path';
 import { quoted } from '../host/errno.ts';
 import { readText } from '../host/read.ts';
+import { definedFunctions } from '../modules/defined-functions.ts';
+import { readElf } from '../modules/elf.ts';
 import type { KernelModule } from '../modules/module.ts';
-import { parseConfig, type BuildContext } from '../modules/source/build-context.ts';
+import { parseConfig, parseUnset, type BuildContext } from '../modules/source/build-context.ts';
 import { matchSource, type Match } from '../modules/source/match.ts';
 import { OfferedSource } from '../modules/source/offered.ts';
 import type { SourceTree } from '../modules/source/tree.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import type { KernelBuild } from './kernel-build.ts';
+import { readAgain } from './read-again.ts';
 import { sourceFolder } from './source-tree.ts';
 
 export interface MatchOptions {
@@ -55,10 +58,25 @@ export function contextOf(
   return ok({
     release: build.release,
     config: parseConfig(config),
+    unset: parseUnset(readText(join(headers, '.config')) ?? ''),
     objectTree,
     kernelTree,
     generated,
   });
+}
+
+/** The functions that modules define, of those that can be read again; keys are the modules' files. */
+export async function readFunctions(
+  entries: readonly { readonly file: string; readonly sha256: string }[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const functions = new Map<string, readonly string[]>();
+  for (const entry of entries) {
+    const bytes = await readAgain(entry);
+    const elf = bytes.ok ? readElf(bytes.value) : bytes;
+    const names = elf.ok ? definedFunctions(elf.value) : [];
+    if (names.length > 0) functions.set(entry.file, names);
+  }
+  return functions;
 }
 
 /** One after another, so that at most one module's sources are kept; keys are the modules' files. */
@@ -66,10 +84,11 @@ export function matchAll(
   modules: Iterable<KernelModule>,
   offered: OfferedSource,
   progress: (done: number) => void = () => undefined,
+  functions: ReadonlyMap<string, readonly string[]> = new Map(),
 ): ReadonlyMap<string, Match> {
   const matches = new Map<string, Match>();
   for (const module of modules) {
-    matches.set(module.file, matchSource(module, offered));
+    matches.set(module.file, matchSource(module, offered, functions.get(module.file)));
     offered.forgetContents();
     progress(matches.size);
   }

@@ -69,7 +69,7 @@ async function fromArchive(
   mkdirSync(into, { mode: 0o700 });
   const unpacked = await unpackInto(archive, into, undefined, limits);
   if (!unpacked.ok) return unpacked;
-  const notes = unpacked.value.skipped.map((each) => `left out ${each.path}: ${each.why}`);
+  const notes = leftOut(unpacked.value.skipped);
   const top = topOf(into);
   const tarballs = filesIn(top).filter((name) => tarballName.test(name));
   const [tarball] = tarballs;
@@ -81,6 +81,15 @@ async function fromArchive(
   return nested.ok
     ? ok({ path: nested.value.path, notes: [...notes, ...nested.value.notes] })
     : nested;
+}
+
+/** A line a reason: a kernel has links by the dozen, of which no module is made. */
+function leftOut(skipped: readonly { readonly path: string; readonly why: string }[]): string[] {
+  return [...Map.groupBy(skipped, ({ why }) => why)].map(([why, all]) => {
+    const paths = all.slice(0, 3).map(({ path }) => path);
+    const more = all.length > paths.length ? ` and ${all.length - paths.length} more` : '';
+    return `left out ${paths.join(', ')}${more}: ${why}`;
+  });
 }
 
 /** Down to where there is more than one folder: `usr/src/NAME-VERSION` of a package, the top of a tarball. */

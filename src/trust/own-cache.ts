@@ -40,7 +40,7 @@ export function readCached(directory: string, name: string): string | undefined 
   }
 }
 
-/** Best effort: a full disk costs the next run its time, nothing else. `name` is hexadecimal digits and `.jsonl`. */
+/** Best effort: a full disk costs the next run its time, nothing else. Of names that are 32 hexadecimal digits and `.jsonl`, the oldest go. */
 export function writeCached(directory: string, name: string, text: string): void {
   if (text.length > mostBytes) return;
   try {

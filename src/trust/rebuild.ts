@@ -15,6 +15,13 @@ import type { KernelModule } from '../modules/module.ts';
 import { fail, ok, type Result } from '../units/result.ts';
 import { buildFolderOf } from './build-folder.ts';
 import { findCompiler, type Compiler } from './compiler.ts';
+import {
+  dkmsCommand,
+  dkmsPlaceOf,
+  kernelMounts,
+  sourceMounts,
+  type DkmsPlace,
+} from './dkms-build.ts';
 import { jailTools, runInJail, type JailLimits, type JailMount, type JailResult } from './jail.ts';
 import { boundedByProcess } from './jail-cgroup.ts';
 import type { KernelBuild } from './kernel-build.ts';
@@ -42,8 +49,9 @@ export type Rebuilt = RebuiltFacts &
         readonly outcome: 'cannot tell';
         /** A sentence without a full stop. */
         readonly why: string;
-        /** Of the build's output, when it was the build that failed. */
+        /** Of the build's output, when it was the build that failed: the last lines, and those that say what is wrong. */
         readonly lastLines: readonly string[];
+        readonly errors: readonly string[];
       }
   );
 
@@ -64,12 +72,26 @@ export async function rebuild(
   const prepared = await prepare(module, elf, source, options);
   if (!prepared.ok) return cannotTell(prepared.error);
   const plan = prepared.value;
-  const before = { notes: notesOf(plan), compiled: plan.files.compiled };
-  const run = await runBuild(plan, build, options);
-  if (!run.ok) return { ...cannotTell(run.error), ...before };
-  const facts = { ...before, notes: [...before.notes, ...boundsOf(run.value)] };
-  const built = moduleOf(run.value, facts.compiled);
-  if (!built.ok) return { ...cannotTell(built.error, run.value.lastLines), ...facts };
+  const built = await buildAndCompare(plan, elf, build, options);
+  if (built.outcome !== 'cannot tell' || plan.dkms === undefined) return built;
+  // What dkms.conf says was not done, so that only sameness says anything.
+  const plain = await buildAndCompare({ ...plan, dkms: undefined }, elf, build, options);
+  return plain.outcome === 'reproduced' ? plain : built;
+}
+
+async function buildAndCompare(
+  plan: Plan,
+  elf: Elf,
+  build: KernelBuild,
+  options: RebuildOptions,
+): Promise<Rebuilt> {
+  const { compiled } = plan.files;
+  const errors: string[] = [];
+  const run = await runBuild(plan, build, { ...options, onLine: errorsOf(errors, options.onLine) });
+  if (!run.ok) return { ...cannotTell(run.error), notes: notesOf(plan), compiled };
+  const facts = { notes: [...notesOf(plan), ...boundsOf(run.value)], compiled };
+  const built = moduleOf(run.value, compiled);
+  if (!built.ok) return { ...cannotTell(built.error, run.value.lastLines, errors), ...facts };
   const comparison = compareModules(elf, built.value);
   if (!comparison.ok) {
     const { message, offset } = comparison.error;
@@ -79,8 +101,23 @@ export async function rebuild(
   return { outcome, comparison: comparison.value, ...facts };
 }
 
-function cannotTell(why: string, lastLines: readonly string[] = []) {
-  return { outcome: 'cannot tell', why, lastLines, notes: [], compiled: [] } as const;
+const errorsMax = 5;
+
+/** Keeps the lines that say why a build fails: of many lines, the last do not. */
+const errorsOf =
+  (errors: string[], next: RebuildOptions['onLine']) =>
+  (line: string): void => {
+    const says = /\berror: |undefined reference|^ERROR: |: not found$/.test(line);
+    if (says && errors.length < errorsMax) errors.push(line);
+    next?.(line);
+  };
+
+export function cannotTell(
+  why: string,
+  lastLines: readonly string[] = [],
+  errors: readonly string[] = [],
+) {
+  return { outcome: 'cannot tell', why, lastLines, errors, notes: [], compiled: [] } as const;
 }
 
 interface Plan {
@@ -92,8 +129,15 @@ interface Plan {
   readonly place: string;
   readonly prefixMap: string;
   readonly target: string;
-  /** For find(1). */
-  readonly pattern: string;
+  readonly name: string;
+  /** Where the source is built as its dkms.conf says; undefined where it has none. */
+  readonly dkms: DkmsBuild | undefined;
+}
+
+interface DkmsBuild {
+  readonly place: DkmsPlace;
+  /** Where the module was built, when that was somewhere else. */
+  readonly builtIn: string | undefined;
 }
 
 async function prepare(
@@ -110,11 +154,10 @@ async function prepare(
   if (!compiler.ok) return fail(`Cannot build as the module was built: ${compiler.error}`);
   const name = moduleFileName(module.file) ?? module.structName ?? '';
   if (!/^[\w.+-]{1,200}$/.test(name)) return fail(`${quoted(name)} is no name of a module`);
-  const pattern = `${name.replaceAll(/[-_]/g, '[-_]')}.ko`;
   const place = isKernelTree(source)
     ? inTree(module, source, name, options)
     : external(elf, source, name, options);
-  return place.ok ? ok({ compiler: compiler.value, pattern, ...place.value }) : place;
+  return place.ok ? ok({ compiler: compiler.value, name, ...place.value }) : place;
 }
 
 function realFolder(path: string): string | undefined {
@@ -126,7 +169,7 @@ function realFolder(path: string): string | undefined {
   }
 }
 
-type Place = Omit<Plan, 'compiler' | 'pattern'>;
+type Place = Omit<Plan, 'compiler' | 'name'>;
 
 function inTree(
   module: KernelModule,
@@ -143,6 +186,7 @@ function inTree(
   return ok({
     files: files.value,
     tree,
+    dkms: undefined,
     place: `/source/${folder}`,
     prefixMap: '/source/=',
     target: below === '' ? `${name}.ko` : `${below}/${name}.ko`,
@@ -153,14 +197,19 @@ const externalPlace = '/build/source';
 
 function external(elf: Elf, source: string, name: string, options: RebuildOptions): Result<Place> {
   const found = options.folder === undefined ? folderOfExternal(source, name) : ok(options.folder);
-  if (!found.ok) return fail(`Cannot find the module's source: ${found.error}`);
+  const dkms = dkmsPlaceOf(source);
+  // A script that dkms.conf names may make the makefile.
+  if (!found.ok && dkms === undefined) {
+    return fail(`Cannot find the module's source: ${found.error}`);
+  }
   const files = listSourceFiles(source);
   if (!files.ok) return files;
   const builtIn = buildFolderOf(elf, files.value.files);
   return ok({
     files: files.value,
     tree: undefined,
-    place: join(externalPlace, found.value),
+    dkms: dkms && { place: dkms, builtIn: builtIn === dkms.folder ? undefined : builtIn },
+    place: found.ok ? join(externalPlace, found.value) : externalPlace,
     prefixMap: `${externalPlace}/=${builtIn === undefined ? '' : `${builtIn}/`}`,
     target: 'modules',
   });
@@ -200,21 +249,12 @@ async function runBuild(
   build: KernelBuild,
   options: RebuildOptions,
 ): Promise<Result<JailResult>> {
-  const { compiler, files, tree, place, prefixMap, target, pattern } = plan;
-  const make = [
-    `-j${Math.max(1, Math.min(cpus().length, 16))}`,
-    `CC=${compiler.program}`,
-    `HOSTCC=${compiler.program}`,
-    // A module may import from one that is built elsewhere; imports have no part in the comparison of code.
-    ...(tree === undefined ? ['KBUILD_MODPOST_WARN=1', 'KBUILD_EXTRA_SYMBOLS='] : []),
-    `KCFLAGS=-fmacro-prefix-map=${prefixMap}`,
-    target,
-  ];
+  const { files, tree, dkms } = plan;
   const { limits, onLine, signal } = options;
   return runInJail({
-    command: ['sh', '-c', script, 'sh', build.headers, place, pattern, ...make],
-    writable: tree === undefined ? externalPlace : place,
-    mounts: mountsOf(build, tree),
+    command: dkms === undefined ? plainCommand(plan, build) : commandOfDkms(plan, dkms, build),
+    writable: dkms?.place.folder ?? (tree === undefined ? externalPlace : plan.place),
+    mounts: [...mountsOf(build, tree), ...(dkms === undefined ? [] : sourceMounts(dkms.place))],
     input: archiveOf(files),
     ...(limits === undefined ? {} : { limits }),
     ...(onLine === undefined ? {} : { onLine }),
@@ -222,10 +262,41 @@ async function runBuild(
   });
 }
 
+const jobs = Math.max(1, Math.min(cpus().length, 16));
+
+function commandOfDkms(
+  { compiler, name }: Plan,
+  { place, builtIn }: DkmsBuild,
+  build: KernelBuild,
+): readonly string[] {
+  const variables = [
+    `CC=${compiler.program}`,
+    `HOSTCC=${compiler.program}`,
+    'CONFIG_DEBUG_INFO_BTF_MODULES=',
+    ...(builtIn === undefined ? [] : [`KCFLAGS=-fmacro-prefix-map=${place.folder}/=${builtIn}/`]),
+  ];
+  return dkmsCommand({ place, build, module: name, jobs, variables });
+}
+
+function plainCommand(plan: Plan, build: KernelBuild): readonly string[] {
+  const { compiler, tree, place, prefixMap, target, name } = plan;
+  const pattern = `${name.replaceAll(/[-_]/g, '[-_]')}.ko`;
+  const make = [
+    `-j${jobs}`,
+    `CC=${compiler.program}`,
+    `HOSTCC=${compiler.program}`,
+    // A module may import from one that is built elsewhere; imports have no part in the comparison of code.
+    ...(tree === undefined ? ['KBUILD_MODPOST_WARN=1', 'KBUILD_EXTRA_SYMBOLS='] : []),
+    `KCFLAGS=-fmacro-prefix-map=${prefixMap}`,
+    target,
+  ];
+  return ['sh', '-c', script, 'sh', build.headers, place, pattern, ...make];
+}
+
 /** The headers where their makefiles expect them, and the kernel's source around the module's folder. */
 function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMount[] {
   const room: JailMount = { from: undefined, to: '/usr/src' };
-  if (tree === undefined) return [room, ...build.mounts];
+  if (tree === undefined) return [room, ...build.mounts, ...kernelMounts(build)];
   return [
     room,
     ...build.mounts.flatMap((mount) =>

@@ -108,7 +108,15 @@ test('a makefile whose loops do nothing for ever is given up', () => {
   const loops = '$(foreach i,$(l),$(foreach j,$(l),$(foreach k,$(l),)))';
   const text = `l := ${'a '.repeat(2000)}\nx := ${loops}\n`;
   const files = { read: () => undefined, exists: () => false, matching: () => [] };
-  assert.throws(() => mustEnd(() => new Makefile(files, []).evaluate(text)), MakefileError);
+  const settings = {
+    isKnownUnset: () => false,
+    isKnownMissing: () => false,
+    answer: () => undefined,
+  };
+  assert.throws(
+    () => mustEnd(() => new Makefile(files, [], settings).evaluate(text)),
+    MakefileError,
+  );
 });
 
 test('tokenise() takes linear time for texts that never end', () => {

@@ -300,3 +300,21 @@ test(
     assert.equal(z?.origin.package, undefined);
   },
 );
+
+test('collectInputs() ties a module to the source that built its bytes, where several built one of that name', async () => {
+  const conf = (name: string) => `PACKAGE_NAME=${name}\nPACKAGE_VERSION=1\n`;
+  const root = tree({
+    'var/lib/dkms/dahdi/1/6.1/x86_64/module/dahdi.ko': 'of dahdi',
+    'var/lib/dkms/osmocom/1/6.1/x86_64/module/dahdi.ko': 'of osmocom',
+    'usr/src/dahdi-1/dkms.conf': conf('dahdi'),
+    'usr/src/osmocom-1/dkms.conf': conf('osmocom'),
+    'lib/modules/6.1/updates/dkms/dahdi.ko': 'of dahdi',
+  });
+  const installed = join(root, 'lib/modules/6.1/updates/dkms/dahdi.ko');
+  const origin = async () => moduleOf(await collected([installed], hostOf(root))).origin.dkms?.name;
+  assert.equal(await origin(), 'dahdi');
+  writeFileSync(installed, 'of osmocom');
+  assert.equal(await origin(), 'osmocom');
+  writeFileSync(installed, 'of nobody');
+  assert.equal(await origin(), undefined);
+});

@@ -1,7 +1,7 @@
 /** Modules built here as their vendor would, and built again from what is offered as their source. */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -44,7 +44,7 @@ function folderWith(files: Files): string {
   const folder = mkdtempSync(join(scratch, 'source-'));
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), content);
+    writeFileSync(join(folder, path), content, { mode: path.endsWith('.sh') ? 0o755 : 0o644 });
   }
   return folder;
 }
@@ -116,15 +116,64 @@ suite('rebuild()', { skip }, () => {
     assert.equal(replaced.outcome, 'differs', why(replaced));
   });
 
+  test('builds as dkms.conf says: its patches, its script, and the command for the kernel', async () => {
+    const makefile = `${honest['Makefile'] as string}ccflags-y := -DLEVEL=`;
+    const main = honest['main.c'] as string;
+    const leveled = (result: string) => main.replace('!= 3', `+ LEVEL + EXTRA != ${result}`);
+    const include = '#include "extra.h"\n';
+    const built = {
+      ...honest,
+      Makefile: `${makefile}7\n`,
+      'extra.h': '#define EXTRA 5\n',
+      'main.c': include + leveled('15'),
+    };
+    const module = await vendorBuild(built);
+    const offered = {
+      ...honest,
+      Makefile: `${makefile}$(LEVEL)\n`,
+      'main.c': include + leveled('14'),
+      'prepare.sh': '#!/bin/sh\necho "#define EXTRA $(cat extra.txt)" >extra.h\n',
+      'extra.txt': '5',
+      'patches/right.patch': patchOf(include + leveled('14'), include + leveled('15')),
+      'patches/wrong.patch': 'no patch\n',
+      'dkms.conf': `PACKAGE_NAME="sum"
+PACKAGE_VERSION="1.0"
+PRE_BUILD="prepare.sh"
+PATCH[0]="right.patch"
+PATCH[1]="wrong.patch"
+PATCH_MATCH[1]="^5\\."
+BUILT_MODULE_NAME[0]="$PACKAGE_NAME"
+DEST_MODULE_LOCATION[0]="/updates"
+MAKE[0]="make -C $kernel_source_dir M=$dkms_tree/$PACKAGE_NAME/$PACKAGE_VERSION/build LEVEL=1"
+MAKE[1]="make -C $kernel_source_dir M=$dkms_tree/sum/1.0/build LEVEL=7"
+MAKE_MATCH[1]="^6\\."
+`,
+    };
+    const same = await rebuilt(module, offered);
+    assert.equal(same.outcome, 'reproduced', why(same));
+    const other = await rebuilt(module, { ...offered, 'extra.txt': '6' });
+    assert.equal(other.outcome, 'differs', why(other));
+    const broken = await rebuilt(module, { ...offered, 'prepare.sh': '#!/bin/sh\nexit 1\n' });
+    assert.equal(broken.outcome, 'cannot tell');
+    assert.match(broken.errors.join('\n'), /PRE_BUILD of dkms\.conf failed/);
+  });
+
   test('tells a build that fails from a module that differs', async () => {
     const module = await vendorBuild(honest);
     const result = await rebuilt(module, { ...honest, 'main.c': 'no C\n' });
     assert.equal(result.outcome, 'cannot tell');
     assert.match(why(result), /failed with status[^]*main\.c/);
+    assert.match(result.errors[0]!, /main\.c:1:1: error: /);
     const without = await rebuilt(module, { README: 'none\n' });
     assert.match(why(without), /no makefile in .* builds a kernel module/);
   });
 });
+
+function patchOf(before: string, after: string): string {
+  const folder = folderWith({ 'a/main.c': before, 'b/main.c': after });
+  const { stdout } = spawnSync('diff', ['-u', 'a/main.c', 'b/main.c'], { cwd: folder });
+  return stdout.toString();
+}
 
 function compile(text: string): Uint8Array {
   const folder = folderWith({ 'blob.c': text });
@@ -138,8 +187,14 @@ suite('findCompiler()', () => {
     assert.ok(!result.ok);
     assert.match(
       result.error,
-      /GCC 3\.3\.6 \(Debian 3\.3\.6-1\) is not installed.*apt install gcc-3/,
+      /GCC 3\.3\.6 \(Debian 3\.3\.6-1\) is not installed.*no package here has it/,
     );
+  });
+
+  test('takes the compiler of the last object, which every build makes itself', async () => {
+    const result = await findCompiler(['GCC: (A) 3.3.6', 'GCC: (A) 3.3.6', 'GCC: (B) 2.95.1']);
+    assert.ok(!result.ok);
+    assert.match(result.error, /GCC 2\.95\.1 \(B\) is not installed/);
   });
 
   test('does not guess when the module names none, or another than GCC', async () => {

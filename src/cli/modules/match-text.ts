@@ -4,7 +4,13 @@ import type { Rebuilt } from '../../trust/rebuild.ts';
 import { bareName } from '../../modules/module-file.ts';
 import { count } from '../session.ts';
 import { table, wrap, type Terminal } from '../terminal.ts';
-import { matchOutcomes, outcomeOf, type Matched, type MatchOutcome } from './matched.ts';
+import {
+  matchOutcomes,
+  outcomeOf,
+  statesSrcversion,
+  type Matched,
+  type MatchOutcome,
+} from './matched.ts';
 import { printable } from '../../units/printable.ts';
 
 const meanings: Readonly<Record<MatchOutcome, string>> = {
@@ -17,7 +23,13 @@ const meanings: Readonly<Record<MatchOutcome, string>> = {
 
 export function matchText(matched: Matched, terminal: Terminal): string {
   const outcome = outcomeOf(matched);
-  const lines = [...matchLines(matched.match), ...rebuildLines(matched.rebuilt)];
+  const lines = [
+    ...matchLines(matched.match),
+    ...rebuildLines(matched.rebuilt),
+    ...(outcome === 'cannot tell' && matched.rebuilt === undefined
+      ? ['rebuild it to compare (--rebuild)']
+      : []),
+  ];
   const head = `${printable(bareName(matched.entry.file))}: ${outcome}; ${meanings[outcome]}`;
   const { columns } = terminal;
   return [
@@ -47,7 +59,8 @@ function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
     ...rebuilt.compiled.slice(0, 5).map((each) => `compiled code in the source: ${each}`),
   ];
   if (rebuilt.outcome === 'cannot tell') {
-    return [`rebuild: cannot tell: ${rebuilt.why}`, ...rebuilt.lastLines.slice(-5), ...notes];
+    const lines = rebuilt.errors.length > 0 ? rebuilt.errors : rebuilt.lastLines.slice(-5);
+    return [`rebuild: cannot tell: ${rebuilt.why}`, ...lines, ...notes];
   }
   const { compared, differences, changed, furtherDifferences } = rebuilt.comparison;
   return [
@@ -63,20 +76,20 @@ function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
 
 const mostRows = 40;
 
-/** Of many: those that differ, one by one; the rest by number. */
+/** Of many: those that differ and those that should be told and cannot, one by one; the rest by number. */
 export function matchTable(results: readonly Matched[], terminal: Terminal): string {
   const by = new Map<MatchOutcome, Matched[]>();
   for (const each of results) {
     const outcome = outcomeOf(each);
     by.set(outcome, [...(by.get(outcome) ?? []), each]);
   }
-  const differing = by.get('differs') ?? [];
-  const rows = differing.slice(0, mostRows).map((each) => {
-    const reason = printable(each.match.reasons[0] ?? '');
-    return [printable(bareName(each.entry.file)), 'differs', reason.slice(0, terminal.columns)];
+  const open = (by.get('cannot tell') ?? []).filter(statesSrcversion);
+  const rows = [...(by.get('differs') ?? []), ...open].slice(0, mostRows).map((each) => {
+    const reason = printable(each.match.reasons[0] ?? '').slice(0, terminal.columns);
+    return [printable(bareName(each.entry.file)), outcomeOf(each), reason];
   });
   const listed = rows.length === 0 ? [] : [table([['MODULE', 'OUTCOME', 'WHY'], ...rows])];
-  const claimed = results.filter((each) => each.match.srcversion.claimed !== undefined);
+  const claimed = results.filter(statesSrcversion);
   const equal = claimed.filter((each) => each.match.outcome === 'consistent').length;
   const numbers = matchOutcomes.flatMap((outcome) => {
     const members = by.get(outcome);

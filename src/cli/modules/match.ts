@@ -1,5 +1,6 @@
 /** `bulkhead modules match`: whether the source that is offered for a module is its source. */
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { examples, exitCodes, type ExitCode, type Runner } from '../command.ts';
 import { showProgress } from '../progress.ts';
@@ -7,12 +8,13 @@ import { complain, print, printJson } from '../session.ts';
 import { terminalOf } from '../terminal.ts';
 import { openOfferedSource } from '../../trust/offered-source.ts';
 import { findKernelBuild } from '../../trust/kernel-build.ts';
-import { matchAll, openOffered } from '../../trust/match.ts';
+import { keepRebuilds, rebuildsDirectory, sourceDigest } from '../../trust/kept-rebuilds.ts';
+import { matchAll, openOffered, readFunctions } from '../../trust/match.ts';
 import { bareName } from '../../modules/module-file.ts';
 import type { ReadEntry } from '../../trust/survey.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { matchTable, matchText } from './match-text.ts';
-import { outcomeOf, type Matched } from './matched.ts';
+import { outcomeOf, statesSrcversion, type Matched } from './matched.ts';
 import { rebuildEach } from './rebuild-each.ts';
 import {
   moduleNamed,
@@ -50,12 +52,38 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   }
   using offered = source.value;
   for (const note of offered.notes.slice(0, 10)) complain(note);
-  const matched = matchEach(entries, offered.path, reading, options);
+  const matched = await matchEach(entries, offered.path, reading, options);
   if (matched === undefined) return exitCodes.failed;
   const results =
-    options.rebuild === true ? await rebuildEach(matched, offered.path, reading, options) : matched;
+    options.rebuild === true
+      ? await rebuildAndKeep(matched, offered.path, reading, options)
+      : matched;
   show(results, options);
-  return codeOf(results);
+  return codeOf(results, options);
+}
+
+/** What was the same is kept for a scan, unless the source was changed meanwhile. */
+async function rebuildAndKeep(
+  matched: readonly Matched[],
+  source: string,
+  reading: KernelReading,
+  options: MatchOptions,
+): Promise<readonly Matched[]> {
+  const directory = options.cache ? rebuildsDirectory() : undefined;
+  const before = directory === undefined ? undefined : sourceDigest(source);
+  const results = await rebuildEach(matched, source, reading, options);
+  const same = results.filter(({ rebuilt }) => rebuilt?.outcome === 'reproduced');
+  if (directory === undefined || before?.ok !== true || same.length === 0) return results;
+  const digest = sourceDigest(source);
+  if (!digest.ok || digest.value !== before.value) return results;
+  const day = new Date().toISOString().slice(0, 10);
+  const offered = resolve(options.source);
+  const known = { source: digest.value, release: reading.kernel.release, offered, day };
+  keepRebuilds(
+    directory,
+    same.map(({ entry }) => ({ ...known, module: entry.sha256 })),
+  );
+  return results;
 }
 
 /** Named ones by file or by name; all of the tree where that was asked for. */
@@ -79,12 +107,12 @@ async function entriesOf(
   return found.length === 0 ? undefined : found;
 }
 
-function matchEach(
+async function matchEach(
   entries: readonly ReadEntry[],
   source: string,
   { kernel }: KernelReading,
   { headers, generated }: MatchOptions,
-): readonly Matched[] | undefined {
+): Promise<readonly Matched[] | undefined> {
   const build = findKernelBuild(kernel.release, headers);
   if (!build.ok) complain(`${build.error}; conditions in the source stay open`);
   const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
@@ -95,9 +123,10 @@ function matchEach(
   const progress = showProgress('Comparing with source');
   try {
     const modules = entries.map((each) => each.module);
-    const matches = matchAll(modules, offered.value, (done) =>
-      progress.update(done, modules.length),
-    );
+    const functions =
+      offered.value.kind === 'external' ? await readFunctions(entries) : new Map<string, never>();
+    const update = (done: number) => progress.update(done, modules.length);
+    const matches = matchAll(modules, offered.value, update, functions);
     return entries.flatMap((entry) => {
       const match = matches.get(entry.file);
       return match === undefined ? [] : [{ entry, match, rebuilt: undefined }];
@@ -126,9 +155,23 @@ function jsonOf(matched: Matched) {
   };
 }
 
-function codeOf(results: readonly Matched[]): ExitCode {
-  return results.some((each) => outcomeOf(each) === 'differs') ? exitCodes.found : exitCodes.done;
+/** Of all modules of a tree, few can be told that state no srcversion: those are not missed. */
+function codeOf(results: readonly Matched[], { all }: MatchOptions): ExitCode {
+  const refuted = results.some(
+    (each) => outcomeOf(each) === 'differs' || each.match.licence.contradictions.length > 0,
+  );
+  if (refuted) return exitCodes.found;
+  const asked = all === true ? results.filter(statesSrcversion) : results;
+  const open = asked.some((each) => outcomeOf(each) === 'cannot tell');
+  return open ? exitCodes.undecided : exitCodes.done;
 }
+
+const statuses = `
+Exit status:
+  0  consistent or reproduced, every module
+  1  something could not be read
+  3  a module differs, or its licence is not that of the source
+  4  none differs, and of some it cannot be told; with --all, of those that state a srcversion`;
 
 export function defineMatch(parent: Command, run: Runner): void {
   const command = parent
@@ -156,5 +199,6 @@ export function defineMatch(parent: Command, run: Runner): void {
         ['bulkhead modules match --all --source linux-source-6.12.deb', 'the whole kernel'],
       ),
     )
+    .addHelpText('after', statuses)
     .action(run(match));
 }

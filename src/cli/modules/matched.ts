@@ -12,6 +12,9 @@ export interface Matched {
   readonly rebuilt: Rebuilt | undefined;
 }
 
+export const statesSrcversion = ({ match }: Matched): boolean =>
+  match.srcversion.claimed !== undefined;
+
 /** Building says more than comparing texts, where it could be done. */
 export function outcomeOf({ match, rebuilt }: Matched): MatchOutcome {
   return rebuilt === undefined || rebuilt.outcome === 'cannot tell'

@@ -3,7 +3,7 @@ import { readElf } from '../../modules/elf.ts';
 import { findKernelBuild } from '../../trust/kernel-build.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { readAgain } from '../../trust/read-again.ts';
-import { rebuild, type Rebuilt } from '../../trust/rebuild.ts';
+import { cannotTell, rebuild, type Rebuilt } from '../../trust/rebuild.ts';
 import { showProgress } from '../progress.ts';
 import type { Matched } from './matched.ts';
 
@@ -53,11 +53,3 @@ async function rebuildOne(
   if (!elf.ok) return cannotTell(`${elf.error.message} (at byte ${elf.error.offset})`);
   return rebuild(entry.module, elf.value, source, build.value, { signal });
 }
-
-const cannotTell = (why: string): Rebuilt => ({
-  outcome: 'cannot tell',
-  why,
-  lastLines: [],
-  notes: [],
-  compiled: [],
-});

@@ -11,6 +11,8 @@ export interface BuildContext {
   readonly release: string;
   /** From include/config/auto.conf. */
   readonly config: ReadonlyMap<string, string>;
+  /** `# CONFIG_FOO is not set` in .config. */
+  readonly unset: ReadonlySet<string>;
   /** Holds include/generated and arch/…/include/generated. */
   readonly objectTree: SourceTree;
   /** Holds include/linux; undefined when only the generated headers are at hand. */
@@ -27,6 +29,10 @@ export function parseConfig(text: string): ReadonlyMap<string, string> {
   }
   return config;
 }
+
+/** `# CONFIG_FOO is not set` a line. */
+export const parseUnset = (text: string): ReadonlySet<string> =>
+  new Set([...text.matchAll(/^# (CONFIG_\w+) is not set$/gm)].map(([, name = '']) => name));
 
 const architectures: readonly (readonly [setting: string, folder: string, defines: string])[] = [
   ['CONFIG_X86', 'x86', '__x86_64__ __linux__'],

@@ -17,9 +17,11 @@ import {
   sameSrcversion,
   srcversionDigits,
 } from './srcversion.ts';
-import { folderOf, nameOf } from './tree.ts';
+import { folderOf, joinPath, nameOf } from './tree.ts';
 
 const includesMax = 2_000_000;
+/** One or two names may be pasted together in a way that is not understood. */
+const foreignNamesMin = 3;
 const hashedBytesMax = 512 * 1024 * 1024;
 
 /** A module as its maker's list of objects has it. */
@@ -44,12 +46,21 @@ export class Comparison {
   readonly #recipe: Recipe;
   readonly #linked: readonly Linked[];
   readonly #claimed: string | undefined;
+  readonly #functions: readonly string[];
   readonly #against: string[] = [];
   readonly #unclear: string[] = [];
   readonly #likely: string[] = [];
+  #foreignNames = false;
+  #comesCompiled = false;
 
-  constructor(module: KernelModule, offered: OfferedSource, recipe: Recipe) {
+  constructor(
+    module: KernelModule,
+    offered: OfferedSource,
+    recipe: Recipe,
+    functions: readonly string[],
+  ) {
     this.#module = module;
+    this.#functions = functions;
     this.#offered = offered;
     this.#recipe = recipe;
     this.#claimed = modinfo(module, 'srcversion');
@@ -66,12 +77,13 @@ export class Comparison {
   }
 
   match(): Match {
-    const compilers = this.#checkCompilers();
     this.#checkObjects();
+    const compilers = this.#checkCompilers();
     const attempts = this.#attempts();
     const consistent = attempts.find((each) => this.#agrees(each));
     if (consistent === undefined && this.#claimed !== undefined) this.#explain(attempts);
     const shown = consistent ?? attempts.at(-1);
+    this.#checkNames(shown);
     const licence = this.#licences(shown);
     const outcome = this.#outcome(consistent !== undefined);
     return {
@@ -93,7 +105,9 @@ export class Comparison {
 
   #outcome(agrees: boolean): Match['outcome'] {
     if (this.#against.length > 0) return 'differs';
-    if (agrees && !this.#linked.some((each) => each.source === undefined)) return 'consistent';
+    if (this.#comesCompiled) return 'cannot tell';
+    if (agrees && !this.#foreignNames && !this.#linked.some((each) => each.source === undefined))
+      return 'consistent';
     return 'cannot tell';
   }
 
@@ -104,23 +118,22 @@ export class Comparison {
       ];
     }
     if (this.#claimed === undefined) {
-      return [
-        'The module has no srcversion, which only modules with a version carry: rebuild it to compare (--rebuild)',
-      ];
+      return ['The module has no srcversion, which only modules with a version carry'];
     }
     return [];
   }
 
-  /** Against it, unless which objects the makefile lists is not settled. */
-  #objection(says: string): void {
-    const { unsetSettings, decidingCommands } = this.#recipe;
-    const unsettled = this.#offered.context === undefined && unsetSettings.length > 0;
-    if (unsettled || decidingCommands.length > 0) {
-      const advice = 'unless the configuration of its kernel says otherwise: give its headers';
-      this.#unclear.push(`${says}, ${advice}`);
-    } else {
-      this.#against.push(says);
-    }
+  /** Against it, unless it depends on what is not known. */
+  #objection(says: string, certain: boolean): void {
+    if (certain) this.#against.push(says);
+    else this.#unclear.push(`${says}, unless its build was told otherwise: ${this.#dependence()}`);
+  }
+
+  #dependence(unknowns: readonly string[] = this.#recipe.unknowns): string {
+    const some = unknowns.slice(0, 3).join(', ');
+    return this.#offered.context === undefined && /"CONFIG_/.test(some)
+      ? `what it links depends on ${some}; give its kernel's headers (--headers)`
+      : `what it links depends on ${some}, which source alone does not say`;
   }
 
   #checkObjects(): void {
@@ -129,9 +142,9 @@ export class Comparison {
       if (generator === undefined) {
         this.#likely.push(object);
         const wanted = object.replace(/\.[^.]*$/, '.c');
-        this.#objection(
-          `"${object}" is linked in without source: the offered tree has no "${wanted}"`,
-        );
+        const says = `"${object}" is linked in without source: the offered tree has no "${wanted}"`;
+        if (this.#hasCompiled(object)) this.#closed(says);
+        else this.#objection(says, this.#recipe.certain.has(object));
       } else {
         this.#unclear.push(
           `The source of "${object}" is generated (see "${generator}") and not in the offered tree`,
@@ -140,8 +153,24 @@ export class Comparison {
     }
     for (const each of this.#recipe.linked) {
       this.#likely.push(nameOf(each));
-      this.#against.push(`The makefile gives the linker "${nameOf(each)}", which has no source`);
+      this.#closed(`The makefile gives the linker "${nameOf(each)}", which has no source`);
     }
+  }
+
+  #hasCompiled(object: string): boolean {
+    const path = joinPath(this.#recipe.folder, object);
+    return ['', '_shipped', '_binary'].some((end) => this.#offered.tree.hasFile(path + end));
+  }
+
+  #claimsGpl(): boolean {
+    return isCompatibleLicence(modinfo(this.#module, 'license') ?? '');
+  }
+
+  /** Compiled code that comes with the source refutes who claims the GPL, and nobody else. */
+  #closed(says: string): void {
+    this.#comesCompiled = true;
+    if (this.#claimsGpl()) this.#against.push(says);
+    else this.#unclear.push(`${says}, nor does the module claim to be under the GPL`);
   }
 
   /** Each compiled object leaves its compiler's name, and so do those that every build adds. */
@@ -156,11 +185,47 @@ export class Comparison {
     ).length;
     const added = addedObjects(modinfo(this.#module, 'vermagic') ?? '');
     const expected = added.map((each) => compiled + each);
-    if (!expected.includes(compilers.length)) {
+    if (!expected.includes(compilers.length) && !this.#comesCompiled) {
       const says = `${compilers.length} objects of the module were made by a compiler, the makefile lists ${compiled} (and ${added.join(' or ')} that every build adds)`;
-      this.#objection(says);
+      if (this.#claimsGpl()) this.#objection(says, this.#recipe.unknowns.length === 0);
+      else this.#unclear.push(`${says}, nor does the module claim to be under the GPL`);
     }
     return { inModule: compilers.length, objects: compiled + added[0]! };
+  }
+
+  /** Functions and what they call have their names from the source; whole kernels, with files that their build generates, are left out. */
+  #checkNames(attempt: Attempt | undefined): void {
+    if (this.#offered.kind === 'kernel' || !this.#hasItsHeaders()) return;
+    if (this.#functions.length === 0) return;
+    // What begins with a line, compilers call by themselves.
+    const imports = this.#module.symbols.filter(
+      ({ kind, name }) => kind === 'import' && /^[a-z]/i.test(name),
+    );
+    const names = [...this.#functions, ...imports.map(({ name }) => name)];
+    const missing = this.#offered.namesNowhere(names) ?? [];
+    if (missing.length === 0) return;
+    const some = missing
+      .slice(0, 5)
+      .map((each) => `"${each}"`)
+      .join(', ');
+    const says = `${missing.length} of the ${names.length} names of the module's functions and imports are nowhere in the offered source or the kernel's headers: ${some}`;
+    const generated =
+      this.#comesCompiled ||
+      this.#linked.some(({ source }) => source === undefined) ||
+      attempt?.inputs.some((each) => each.missing.length > 0) === true;
+    this.#foreignNames = true;
+    if (generated)
+      this.#unclear.push(`${says}; they may be in what is generated or comes compiled`);
+    else if (missing.length < foreignNamesMin) this.#unclear.push(says);
+    else this.#against.push(says);
+  }
+
+  /** Copies of what the headers of another kernel define would be taken for strangers. */
+  #hasItsHeaders(): boolean {
+    const release = this.#offered.context?.release;
+    return (
+      release !== undefined && modinfo(this.#module, 'vermagic')?.startsWith(`${release} `) === true
+    );
   }
 
   #agrees(attempt: Attempt): boolean {
@@ -241,7 +306,7 @@ export class Comparison {
       this.#unclear.push(`The module's srcversion "${this.#claimed}" is too short to compare`);
       return;
     }
-    const open = this.#openQuestions(last);
+    const open = this.#openQuestions(attempts, last);
     if (open.length > 0) {
       this.#unclear.push('srcversion of the offered source is another one', ...open);
       return;
@@ -265,23 +330,24 @@ export class Comparison {
   }
 
   /** What the build may have had otherwise than this comparison. */
-  #openQuestions(attempt: Attempt): readonly string[] {
+  #openQuestions(attempts: readonly Attempt[], last: Attempt): readonly string[] {
     const open: string[] = [];
-    const { unsetSettings, decidingCommands } = this.#recipe;
-    if (attempt.method === 'text' && this.#offered.context === undefined) {
-      const conditional = attempt.inputs.some((each) => each.conditional);
-      if (conditional || unsetSettings.length > 0) {
-        open.push(
-          'Which files count depends on the kernel it was built for: give its headers (linux-headers) to decide',
-        );
-      }
+    const conditional = attempts.some(
+      ({ method, inputs }) => method === 'text' && inputs.some((each) => each.conditional),
+    );
+    if (last.method === 'text' && this.#offered.context === undefined && conditional) {
+      open.push(
+        'Which files count depends on the kernel it was built for: give its headers (linux-headers) to decide',
+      );
     }
-    if (attempt.method === 'text' && this.#offered.context !== undefined) {
+    if (last.method === 'text' && this.#offered.context !== undefined) {
       open.push('Which headers count could not be determined');
     }
-    if (decidingCommands.length > 0) {
+    if (this.#recipe.unknowns.length > 0) open.push(capital(this.#dependence()));
+    const options = [...new Set(last.inputs.flatMap((each) => each.unknowns))];
+    if (conditional && options.length > 0) {
       open.push(
-        `What the makefile builds depends on a command that was not run: "${decidingCommands[0]}"`,
+        `Which headers count depends on options of the compiler, and those on ${options.slice(0, 3).join(', ')}`,
       );
     }
     return open;
@@ -361,6 +427,8 @@ export class Comparison {
     });
   }
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** `NAME.mod.o`, and since Linux 6.12 `.module-common.o`; either way when the release is not known. */
 function addedObjects(vermagic: string): readonly number[] {

@@ -1,6 +1,6 @@
 /**
  * The functions of GNU make that Kbuild makefiles use. None touches a file but `wildcard`, and `shell` never runs:
- * its command is noted and its value is empty.
+ * what cannot be said without running it is noted, and its value is empty.
  * Source: GNU make manual, chapter 8.
  */
 import { joinPath, nameOf, resolvePath } from './tree.ts';
@@ -20,7 +20,6 @@ export interface MakeScope {
   matching(pattern: string): readonly string[];
   /** Gives what stands for the output. */
   noteShell(command: string): string;
-  decided(value: string): string;
   /** Accounts for work; throws when there was too much of it. */
   charge(characters: number): void;
 }
@@ -123,7 +122,7 @@ function substituteText(scope: MakeScope, text: string): string {
 
 function firstTrue(scope: MakeScope, text: string): string {
   for (const each of scope.split(text)) {
-    const value = scope.decided(scope.expand(each.trim()));
+    const value = scope.expand(each.trim());
     if (value !== '') return value;
   }
   return '';
@@ -132,7 +131,7 @@ function firstTrue(scope: MakeScope, text: string): string {
 function allTrue(scope: MakeScope, text: string): string {
   let value = '';
   for (const each of scope.split(text)) {
-    value = scope.decided(scope.expand(each.trim()));
+    value = scope.expand(each.trim());
     if (value === '') return '';
   }
   return value;
@@ -220,9 +219,7 @@ export const makeFunctions: ReadonlyMap<string, MakeFunction> = new Map<string, 
     'if',
     (scope, text) => {
       const [condition = '', then = '', otherwise = ''] = scope.split(text, 3);
-      return scope.expand(
-        scope.decided(scope.expand(condition.trim())).trim() === '' ? otherwise : then,
-      );
+      return scope.expand(scope.expand(condition.trim()).trim() === '' ? otherwise : then);
     },
   ],
   ['or', firstTrue],

@@ -6,30 +6,19 @@
  * exceeds a bound throws `MakefileError`.
  * Source: GNU make manual, chapters 3, 6 and 7.
  */
-import {
-  closing,
-  comparands,
-  findAssignment,
-  logicalLines,
-  splitArguments,
-  takeModifiers,
-  withoutComment,
-  type Operator,
-} from './make-lines.ts';
+import { closing, splitArguments, type Operator } from './make-lines.ts';
+import { MakefileError, nothing, union, unknownsMax, type Unknowns } from './make-unknowns.ts';
+import { Statements } from './make-statements.ts';
+import type { CommandAnswer } from './make-commands.ts';
 import { makeFunctions, substitute, words, type MakeScope } from './make-functions.ts';
 
-export { words } from './make-functions.ts';
+export { MakefileError, type Unknowns } from './make-unknowns.ts';
 
 const workMax = 20_000_000;
 const valueLengthMax = 1_000_000;
 const depthMax = 200;
 const includeDepthMax = 16;
 const rulesMax = 5000;
-/** Stands in values for what a command would have printed, until a decision is made on it. */
-const unknown = '\u0002';
-
-/** A makefile that asks for more than a build needs. */
-export class MakefileError extends Error {}
 
 /** How the makefile sees files; names as it writes them. */
 export interface MakeFiles {
@@ -50,27 +39,49 @@ export interface MakeRule {
   readonly prerequisites: readonly string[];
 }
 
+/** What is known besides the makefile. */
+export interface MakeSettings {
+  /** Whether a variable without a value is known to have none. */
+  isKnownUnset(name: string): boolean;
+  /** Whether a makefile that is not there is none in any build. */
+  isKnownMissing(path: string): boolean;
+  /** undefined for a command that would have to be run. */
+  answer(command: string): CommandAnswer | undefined;
+}
+
+/**
+ * What cannot be known is followed to what depends on it: a variable that nothing sets, a command that is not run, and
+ * the variables that such a condition decides on, whichever branch is taken here.
+ */
 export class Makefile implements MakeScope {
   readonly #variables = new Map<string, Variable>();
   readonly #files: MakeFiles;
   readonly #expanding = new Set<string>();
-  readonly #shells = new Set<string>();
-  readonly #settings = new Set<string>();
+  readonly #settings: MakeSettings;
+  /** Variables whose value depends on what is not known. */
+  readonly #open = new Map<string, Unknowns>();
+  /** Of such variables, the text that they have in any case. */
+  readonly #settled = new Map<string, string>();
+  /** Of which what is included or made by `eval` may be anything. */
+  readonly #everythingOpen = new Set<string>();
+  /** What was met while something was expanded. */
+  #met = new Set<string>();
+  /** What decides on the lines that are being read. */
+  #region: Unknowns = nothing;
   readonly #rules: MakeRule[] = [];
   readonly exported = new Set<string>();
-  #commandsDecide = false;
   #work = 0;
   #depth = 0;
   #includeDepth = 0;
 
-  constructor(files: MakeFiles, variables: Iterable<readonly [string, string]>) {
+  constructor(
+    files: MakeFiles,
+    variables: Iterable<readonly [string, string]>,
+    settings: MakeSettings,
+  ) {
     this.#files = files;
+    this.#settings = settings;
     for (const [name, value] of variables) this.#variables.set(name, { recursive: false, value });
-  }
-
-  /** Commands that were to be run for a value, if what is built depends on one; each was taken to print nothing. */
-  get decidingCommands(): readonly string[] {
-    return this.#commandsDecide ? [...this.#shells] : [];
   }
 
   get rules(): readonly MakeRule[] {
@@ -84,21 +95,76 @@ export class Makefile implements MakeScope {
     this.#rules.push({ targets, prerequisites: parts.slice(1).flat() });
   }
 
-  /** The value on which something is decided: without what commands would have printed. */
-  decided(value: string): string {
-    if (!value.includes(unknown)) return value;
-    this.#commandsDecide = true;
-    return value.replaceAll(unknown, '');
-  }
-
-  /** The words of a variable that decides what is built. */
+  /** The words of a variable that decides what is built; none when there is no such variable. */
   list(name: string): readonly string[] {
-    return words(this.decided(this.get(name)));
+    return this.#variables.has(name) ? words(this.get(name)) : [];
   }
 
-  /** `CONFIG_…` that were asked for and are not set. */
-  get unsetSettings(): readonly string[] {
-    return [...this.#settings];
+  /** What the value of a variable depends on that is not known. */
+  unknownsOf(name: string): Unknowns {
+    const [, met] = this.watched(() => this.list(name));
+    return union(met, this.#open.get(name), this.#everythingOpen);
+  }
+
+  /** The words that a variable has whatever is not known. */
+  certainWordsOf(name: string): readonly string[] {
+    if (this.#everythingOpen.size > 0) return [];
+    const [value, met] = this.watched(() => this.expand(this.#certainText(name) ?? ''));
+    return met.size > 0 ? [] : words(value);
+  }
+
+  #certainText(name: string): string | undefined {
+    return this.#open.has(name) ? this.#settled.get(name) : this.#variables.get(name)?.value;
+  }
+
+  /** Runs with a note of everything that is met and not known. */
+  watched<T>(run: () => T): readonly [T, Unknowns] {
+    const outer = this.#met;
+    const own = new Set<string>();
+    this.#met = own;
+    try {
+      return [run(), own];
+    } finally {
+      this.#met = outer;
+      for (const each of own) this.#meet(each);
+    }
+  }
+
+  #meet(what: string): void {
+    if (this.#met.size < unknownsMax) this.#met.add(what);
+  }
+
+  get region(): Unknowns {
+    return this.#region;
+  }
+
+  /** Runs what stands where that decides whether it is read. */
+  within<T>(region: Unknowns, run: () => T): T {
+    const outer = this.#region;
+    this.#region = region;
+    try {
+      return run();
+    } finally {
+      this.#region = outer;
+    }
+  }
+
+  /** A variable that would be set if what is not known were otherwise. */
+  leaveOpen(name: string, unknowns: Unknowns, operator?: Operator): void {
+    this.#leaveOpen(name, unknowns, operator === '+=' ? this.#certainText(name) : undefined);
+  }
+
+  #leaveOpen(name: string, unknowns: Unknowns, settled: string | undefined): void {
+    this.charge(name.length + unknowns.size);
+    if (settled === undefined) this.#settled.delete(name);
+    else this.#settled.set(name, settled);
+    this.#open.set(name, union(unknowns, this.#open.get(name)));
+  }
+
+  leaveEverythingOpen(unknowns: Unknowns): void {
+    for (const each of unknowns) {
+      if (this.#everythingOpen.size < unknownsMax) this.#everythingOpen.add(each);
+    }
   }
 
   charge(characters: number): void {
@@ -107,8 +173,9 @@ export class Makefile implements MakeScope {
   }
 
   noteShell(command: string): string {
-    if (this.#shells.size < 100) this.#shells.add(command.slice(0, 200));
-    return unknown;
+    const answer = this.#settings.answer(command);
+    if (answer?.certain !== true) this.#meet(`the command "${command.slice(0, 200)}"`);
+    return answer?.output ?? '';
   }
 
   exists(path: string): boolean {
@@ -124,13 +191,24 @@ export class Makefile implements MakeScope {
   }
 
   has(name: string): boolean {
-    return this.#variables.has(name);
+    const has = this.#variables.has(name);
+    this.#meetVariable(name, has);
+    return has;
   }
 
   raw(name: string): string {
     const variable = this.#variables.get(name);
-    if (variable === undefined && name.startsWith('CONFIG_')) this.#settings.add(name);
+    this.#meetVariable(name, variable !== undefined);
     return variable?.value ?? '';
+  }
+
+  #meetVariable(name: string, isSet: boolean): void {
+    const open = this.#open.get(name);
+    for (const each of open ?? nothing) this.#meet(each);
+    if (isSet || open !== undefined) return;
+    if (/^[\w.-]{1,100}$/.test(name) && !this.#settings.isKnownUnset(name)) {
+      this.#meet(`the variable "${name}"`);
+    }
   }
 
   get(name: string): string {
@@ -164,6 +242,14 @@ export class Makefile implements MakeScope {
   }
 
   assign(name: string, operator: Operator, text: string): void {
+    const before = operator === '+=' ? this.#certainText(name) : undefined;
+    const [, met] = this.watched(() => this.#assign(name, operator, text));
+    if (operator === ':=' || operator === '=') this.#open.delete(name);
+    const unknowns = union(met, this.#region);
+    if (unknowns.size > 0) this.#leaveOpen(name, unknowns, before);
+  }
+
+  #assign(name: string, operator: Operator, text: string): void {
     const old = this.#variables.get(name);
     switch (operator) {
       case '?=':
@@ -192,6 +278,7 @@ export class Makefile implements MakeScope {
 
   undefine(name: string): void {
     this.#variables.delete(name);
+    this.leaveOpen(name, this.#region);
   }
 
   expand(text: string): string {
@@ -260,120 +347,8 @@ export class Makefile implements MakeScope {
     this.charge(path.length + 100);
     const text = this.#files.read(path);
     if (text !== undefined) this.evaluate(text);
-  }
-}
-
-interface Condition {
-  /** Whether the lines below are read. */
-  on: boolean;
-  /** Whether one branch was taken, or none may be. */
-  done: boolean;
-}
-
-/** Reads the lines of one makefile, in order. */
-class Statements {
-  readonly #makefile: Makefile;
-  readonly #conditions: Condition[] = [];
-  #definition: { readonly name: string; readonly lines: string[]; depth: number } | undefined;
-  #inRule = false;
-
-  constructor(makefile: Makefile) {
-    this.#makefile = makefile;
-  }
-
-  run(text: string): void {
-    for (const line of logicalLines(text)) {
-      this.#makefile.charge(line.length + 1);
-      if (this.#definition === undefined) this.#line(line);
-      else this.#definitionLine(line);
+    else if (!this.#settings.isKnownMissing(path)) {
+      this.leaveEverythingOpen(new Set([`the makefile "${path}"`]));
     }
-  }
-
-  get #active(): boolean {
-    return this.#conditions.at(-1)?.on ?? true;
-  }
-
-  #line(line: string): void {
-    const trimmed = line.trimStart();
-    const conditional = /^(ifn?eq|ifn?def|else|endif)\b\s*(.*)$/s.exec(trimmed);
-    if (conditional !== null) {
-      this.#conditional(conditional[1]!, withoutComment(conditional[2]!));
-      return;
-    }
-    if (!this.#active || (line.startsWith('\t') && this.#inRule)) return;
-    const statement = withoutComment(trimmed);
-    if (statement !== '') this.#statement(statement);
-  }
-
-  #conditional(keyword: string, rest: string): void {
-    if (keyword === 'endif') this.#conditions.pop();
-    else if (keyword === 'else') this.#otherwise(rest);
-    else {
-      if (this.#conditions.length > 1000) throw new MakefileError('nests conditions without end');
-      const on = this.#active && this.#holds(keyword, rest);
-      this.#conditions.push({ on, done: on || !this.#active });
-    }
-  }
-
-  #otherwise(rest: string): void {
-    const condition = this.#conditions.at(-1);
-    if (condition === undefined) return;
-    if (condition.done) {
-      condition.on = false;
-      return;
-    }
-    const again = /^(ifn?eq|ifn?def)\b\s*(.*)$/s.exec(rest);
-    condition.on = again === null || this.#holds(again[1]!, again[2]!);
-    condition.done = condition.on;
-  }
-
-  #holds(keyword: string, rest: string): boolean {
-    if (keyword.endsWith('def')) {
-      const value = this.#makefile.decided(this.#makefile.raw(this.#makefile.expand(rest).trim()));
-      return (value !== '') === (keyword === 'ifdef');
-    }
-    const [left, right] = comparands(rest).map((each) =>
-      this.#makefile.decided(this.#makefile.expand(each)).trim(),
-    );
-    return (left === right) === (keyword === 'ifeq');
-  }
-
-  #statement(statement: string): void {
-    const include = /^(?:-include|include|sinclude)\s+(.*)$/s.exec(statement);
-    if (include !== null) {
-      for (const path of words(this.#makefile.expand(include[1]!))) this.#makefile.include(path);
-      return;
-    }
-    const [modifiers, rest] = takeModifiers(statement);
-    const definition = /^define\s+(\S+)/.exec(rest);
-    if (definition !== null) {
-      this.#definition = { name: this.#makefile.expand(definition[1]!), lines: [], depth: 0 };
-    } else if (modifiers.includes('undefine')) {
-      this.#makefile.undefine(this.#makefile.expand(rest).trim());
-    } else this.#assignmentOrRule(modifiers.includes('export'), rest);
-  }
-
-  #assignmentOrRule(exported: boolean, statement: string): void {
-    const found = findAssignment(statement);
-    if (found.kind === 'rule') {
-      this.#inRule = true;
-      this.#makefile.addRule(statement);
-    } else if (found.kind === 'assignment') {
-      const name = this.#makefile.expand(statement.slice(0, found.start)).trim();
-      this.#inRule = false;
-      if (exported) this.#makefile.exported.add(name);
-      this.#makefile.assign(name, found.operator, statement.slice(found.end).trimStart());
-    } else if (exported) {
-      for (const name of words(this.#makefile.expand(statement))) this.#makefile.exported.add(name);
-    } else if (statement.startsWith('$')) this.#makefile.expand(statement);
-  }
-
-  #definitionLine(line: string): void {
-    const definition = this.#definition!;
-    if (/^\s*define\b/.test(line)) definition.depth++;
-    if (/^\s*endef\b/.test(line) && definition.depth-- === 0) {
-      this.#makefile.assign(definition.name, '=', definition.lines.join('\n'));
-      this.#definition = undefined;
-    } else definition.lines.push(line);
   }
 }

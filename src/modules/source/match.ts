@@ -57,14 +57,22 @@ export interface LicenceFindings {
   readonly closedTerms: readonly string[];
 }
 
-/** The first folder of the offered tree whose source is consistent with the module, else the likeliest. */
-export function matchSource(module: KernelModule, offered: OfferedSource): Match {
+/**
+ * `functions` are those that the module defines (`definedFunctions`), where they are known.
+ *
+ * The first folder of the offered tree whose source is consistent with the module, else the likeliest.
+ */
+export function matchSource(
+  module: KernelModule,
+  offered: OfferedSource,
+  functions: readonly string[] = [],
+): Match {
   const recipes = recipesFor(module, offered);
   const first = recipes[0];
   if (first === undefined) return unknownModule(module, offered);
   let best: Match | undefined;
   for (const recipe of recipes) {
-    const match = new Comparison(module, offered, recipe).match();
+    const match = new Comparison(module, offered, recipe, functions).match();
     if (match.outcome === 'consistent') return match;
     best ??= match;
   }

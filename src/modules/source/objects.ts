@@ -4,7 +4,8 @@
  * Source: Documentation/kbuild/makefiles.rst, modules.rst and scripts/Makefile.lib of the kernel.
  */
 import { matchWildcard } from './make-functions.ts';
-import { Makefile, MakefileError, words } from './makefile.ts';
+import { commandAnswer } from './make-commands.ts';
+import { Makefile, MakefileError, type MakeSettings, type Unknowns } from './makefile.ts';
 import {
   folderOf,
   joinPath,
@@ -24,6 +25,8 @@ export interface BuildSettings {
   readonly kind: TreeKind;
   /** `CONFIG_…` as in include/config/auto.conf, strings without quotes. */
   readonly config: ReadonlyMap<string, string>;
+  /** `CONFIG_…` that the kernel is known to be built without. */
+  readonly unset: ReadonlySet<string>;
   /** `uname -r`; '' when it is not known. */
   readonly release: string;
   /** Name of the folder below arch/. */
@@ -40,14 +43,20 @@ export interface Recipe {
   readonly objects: readonly string[];
   /** Files that the makefile gives the linker beside them. */
   readonly linked: readonly string[];
+  /** Those that are linked whatever is not known of the build. */
+  readonly certain: ReadonlySet<string>;
+  /** What the list of objects depends on and is not known: variables that nothing sets, commands that were not run. */
+  readonly unknowns: readonly string[];
   /** Options of the compiler for one object. */
-  flags(object: string, assembler: boolean): readonly string[];
-  /** Commands whose output decides what the makefile builds; none was run. */
-  readonly decidingCommands: readonly string[];
+  flags(object: string, assembler: boolean): CompilerFlags;
   /** Names of which a rule of the makefile makes a file; undefined when none does. */
   madeOf(name: string): readonly string[] | undefined;
-  /** `CONFIG_…` that the makefile asks for and nobody has set. */
-  readonly unsetSettings: readonly string[];
+}
+
+export interface CompilerFlags {
+  readonly options: readonly string[];
+  /** What they depend on and is not known. */
+  readonly unknowns: readonly string[];
 }
 
 /** Variables with options; one that ends in `_` is of a single object. */
@@ -174,31 +183,30 @@ export class Kbuild {
 
   #recipe(folder: string, makefile: Makefile, listed: string): Recipe {
     const stem = listed.slice(0, -2);
-    const parts = ['-objs', '-y', '-m'].flatMap((suffix) => makefile.list(stem + suffix));
-    const composite = parts.length > 0 || makefile.get(`${stem}-`).trim() !== '';
+    const lists = ['-objs', '-y', '-m'].map((suffix) => stem + suffix);
+    const parts = lists.flatMap((name) => makefile.list(name));
+    const composite = parts.length > 0 || makefile.list(`${stem}-`).length > 0;
     const objects = composite ? [...new Set(parts)] : [listed];
+    const open = [...lists, `${stem}-`].map((name) => makefile.unknownsOf(name));
+    const unknowns = [...new Set(open.flatMap((each) => [...each]))];
+    const certain = composite ? lists.flatMap((name) => makefile.certainWordsOf(name)) : [listed];
     if (objects.length > objectsMax) throw new MakefileError('lists too many objects');
     const linker = ['ldflags-y', 'EXTRA_LDFLAGS', `LDFLAGS_${listed}`]
-      .flatMap((name) => words(makefile.get(name)))
-      .filter((word) => /^[^-].*\.(?:o|a|bin|so)$/.test(word));
+      .flatMap((name) => makefile.list(name))
+      .filter((word) => /^[^-].*\.(?:o|a|bin|so)(?:_\w+)?$/.test(word));
     return {
       name: nameOf(stem),
       folder,
       objects,
       linked: [...new Set(linker)],
       flags: (object, assembler) => this.#flags(folder, makefile, object, assembler),
-      decidingCommands: makefile.decidingCommands,
+      certain: new Set(composite || unknowns.length === 0 ? certain : []),
+      unknowns,
       madeOf: (name) => madeOf(makefile.rules, name),
-      unsetSettings: makefile.unsetSettings,
     };
   }
 
-  #flags(
-    folder: string,
-    makefile: Makefile,
-    object: string,
-    assembler: boolean,
-  ): readonly string[] {
+  #flags(folder: string, makefile: Makefile, object: string, assembler: boolean): CompilerFlags {
     const inherited = assembler ? 'subdir-asflags-y' : 'subdir-ccflags-y';
     const own = (assembler ? assemblerFlags : compilerFlags).map((name) =>
       name.endsWith('FLAGS_') ? name + object : name,
@@ -208,13 +216,20 @@ export class Kbuild {
       '@': joinPath(this.objectName(folder), object),
     };
     try {
-      return makefile.bound(automatic, () => [
-        ...this.#chain(folder).flatMap((each) => words(this.#makefile(each)?.get(inherited) ?? '')),
-        ...own.flatMap((name) => words(makefile.get(name))),
-      ]);
+      return makefile.bound(automatic, () => {
+        const above = this.#chain(folder).flatMap((each) => this.#makefile(each) ?? []);
+        const asked = [
+          ...above.map((each) => [each, inherited] as const),
+          ...own.map((name) => [makefile, name] as const),
+        ];
+        return {
+          options: asked.flatMap(([each, name]) => each.list(name)),
+          unknowns: [...new Set(asked.flatMap(([each, name]) => [...each.unknownsOf(name)]))],
+        };
+      });
     } catch (error) {
       this.#fail(folder, error);
-      return [];
+      return { options: [], unknowns: ['a makefile that cannot be evaluated'] };
     }
   }
 
@@ -229,7 +244,8 @@ export class Kbuild {
   #descends(parent: string, child: string): boolean {
     const makefile = this.#makefile(parent);
     if (makefile === undefined) return false;
-    return ['obj-y', 'obj-m', 'subdir-y', 'subdir-m'].some((list) =>
+    // The module exists, so what nobody set switches its folder on, as it does for the module.
+    return ['obj-y', 'obj-m', 'obj-', 'subdir-y', 'subdir-m', 'subdir-'].some((list) =>
       this.#list(parent, makefile, list).some((each) => each.replace(/\/$/, '') === child),
     );
   }
@@ -241,7 +257,14 @@ export class Kbuild {
     this.#makefiles.set(folder, undefined);
     if (path === undefined) return undefined;
     try {
-      const makefile = new Makefile(this.#filesFor(folder), this.#variables(folder));
+      const makefile = new Makefile(
+        this.#filesFor(folder),
+        this.#variables(folder),
+        this.#makeSettings(folder),
+      );
+      for (const { name, unknowns } of this.#exports(folder)) {
+        if (unknowns.size > 0) makefile.leaveOpen(name, unknowns);
+      }
       makefile.evaluate(this.#tree.text(path) ?? '');
       this.#makefiles.set(folder, makefile);
     } catch (error) {
@@ -287,18 +310,39 @@ export class Kbuild {
       ['KBUILD_MODULES', '1'],
       ['MAKE', 'make'],
       ...(kind === 'external' ? external : []),
-      ...this.#exports(folder),
+      ...this.#exports(folder).map(({ name, value }) => [name, value] as const),
     ];
   }
 
+  /** A kernel's own tree is built as its configuration says; what a vendor gives make nobody knows. */
+  #makeSettings(folder: string): MakeSettings {
+    const { kind, config, unset, release, architecture } = this.#settings;
+    const own = kind === 'kernel';
+    const surroundings = {
+      release,
+      machine: machineOf(architecture, config),
+      folder: own || runsInHeaders(release) ? '.' : this.sourceName(this.#chain(folder)[0]!),
+    };
+    return {
+      isKnownUnset: (name) =>
+        own ? config.size > 0 || !name.startsWith('CONFIG_') : unset.has(name),
+      isKnownMissing: () => own,
+      answer: (command) => commandAnswer(command, surroundings),
+    };
+  }
+
   /** What the makefiles above export; only vendors' do so for the sake of what they build. */
-  #exports(folder: string): readonly (readonly [string, string])[] {
+  #exports(folder: string): readonly Exported[] {
     if (this.#settings.kind === 'kernel') return [];
     return this.#chain(folder)
       .slice(0, -1)
       .flatMap((above) => {
         const makefile = this.#makefile(above);
-        return [...(makefile?.exported ?? [])].map((name) => [name, makefile!.get(name)] as const);
+        return [...(makefile?.exported ?? [])].map((name) => ({
+          name,
+          value: makefile!.get(name),
+          unknowns: makefile!.unknownsOf(name),
+        }));
       });
   }
 
@@ -328,6 +372,22 @@ export class Kbuild {
     const resolved = `/${resolvePath(absolute) ?? ''}`;
     return resolved.startsWith(`${own}/`) ? resolved.slice(own.length + 1) : '';
   }
+}
+
+/** A variable that a makefile hands down. */
+interface Exported {
+  readonly name: string;
+  readonly value: string;
+  readonly unknowns: Unknowns;
+}
+
+const machineOf = (architecture: string, config: ReadonlyMap<string, string>): string =>
+  ({ x86: config.has('CONFIG_64BIT') ? 'x86_64' : '', arm64: 'aarch64' })[architecture] ?? '';
+
+/** Before Linux 6.13 a build of modules runs in the folder of the headers. */
+function runsInHeaders(release: string): boolean {
+  const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  return Number(major) * 1000 + Number(minor) < 6013;
 }
 
 /** What a rule makes a file of. A rule names it from the folder of the build, in full, or by its end alone. */

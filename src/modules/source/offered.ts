@@ -8,6 +8,7 @@ import { textualIncludes, type IncludeBudget } from './includes.ts';
 import { parseMacro, type Macro, type Work } from './macros.ts';
 import { externalPrefix, kernelPrefix, Kbuild, type Recipe, type TreeKind } from './objects.ts';
 import { IncludePath, Preprocessor } from './preprocessor.ts';
+import { NameSearch, wordsBelow, type SourceWords } from './source-words.ts';
 import type { ObjectInputs } from './srcversion.ts';
 import { CachedTree, joinPath, PathSpace, type Located, type SourceTree } from './tree.ts';
 
@@ -34,6 +35,8 @@ export interface Inputs extends ObjectInputs {
   readonly missing: readonly string[];
   /** Whether conditions were left aside that may matter. */
   readonly conditional: boolean;
+  /** What the compiler's options depend on and is not known. */
+  readonly unknowns: readonly string[];
 }
 
 export class OfferedSource {
@@ -45,8 +48,11 @@ export class OfferedSource {
   readonly #paths = new Map<string, IncludePath>();
   readonly #predefined: readonly [string, Macro][];
   readonly #caches: readonly CachedTree[];
+  readonly #source: SourceTree;
+  #words: { readonly own: SourceWords | undefined; headers?: SourceWords | undefined } | undefined;
 
   constructor(tree: SourceTree, context?: BuildContext) {
+    this.#source = tree;
     this.tree = new CachedTree(tree);
     this.context = context;
     this.kind = isKernelTree(this.tree) ? 'kernel' : 'external';
@@ -57,6 +63,7 @@ export class OfferedSource {
     this.kbuild = new Kbuild(this.tree, this.#space, {
       kind: this.kind,
       config,
+      unset: context?.unset ?? new Set(),
       release: context?.release ?? '',
       architecture: architectureOf(config),
     });
@@ -93,6 +100,29 @@ export class OfferedSource {
     return [...(this.tree.names(folder) ?? [])]
       .filter(isLicenceFile)
       .map((name) => joinPath(folder, name));
+  }
+
+  /**
+   * Those names that stand nowhere in the source and the kernel's headers, not even in pieces that macros paste;
+   * undefined where that cannot be told.
+   */
+  namesNowhere(names: readonly string[]): readonly string[] | undefined {
+    this.#words ??= { own: wordsBelow(this.#source, ['']) };
+    const { own } = this.#words;
+    const missing = own && names.filter((each) => !own.has(each));
+    if (missing === undefined || missing.length === 0) return missing;
+    const headers = this.#headerWords(this.#words);
+    if (headers === undefined) return undefined;
+    const search = new NameSearch([own!, headers]);
+    return missing.filter((each) => !search.explains(each));
+  }
+
+  #headerWords(words: { headers?: SourceWords | undefined }): SourceWords | undefined {
+    const { context } = this;
+    if (context?.kernelTree === undefined) return undefined;
+    const folders = ['include', `arch/${architectureOf(context.config)}/include`];
+    words.headers ??= wordsBelow(context.kernelTree, folders, (name) => name.endsWith('.h'));
+    return words.headers;
   }
 
   forgetContents(): void {
@@ -166,12 +196,13 @@ export class OfferedSource {
       },
       budget,
     );
-    return this.#inputs(recipe, object, source, files, [], conditional);
+    return { ...this.#inputs(recipe, object, source, files), conditional };
   }
 
   /** Needs the kernel. Throws `PreprocessorError`. */
   preprocessed(recipe: Recipe, object: string, source: ObjectSource, work: Work): Inputs {
-    const flags = parseFlags(recipe.flags(object, source.assembler));
+    const { options, unknowns } = recipe.flags(object, source.assembler);
+    const flags = parseFlags(options);
     const preprocessor = new Preprocessor(
       this.#includePath(recipe, flags.folders),
       [
@@ -193,7 +224,8 @@ export class OfferedSource {
       // The build looks at each setting by itself, and drops the file of all.
       (each) => each !== 'include/generated/autoconf.h',
     );
-    return this.#inputs(recipe, object, source, opened, preprocessor.missing, false);
+    const inputs = this.#inputs(recipe, object, source, opened);
+    return { ...inputs, missing: preprocessor.missing, unknowns };
   }
 
   #included(recipe: Recipe, name: string): string {
@@ -206,15 +238,14 @@ export class OfferedSource {
     object: string,
     source: ObjectSource,
     dependencies: readonly string[],
-    missing: readonly string[],
-    conditional: boolean,
   ): Inputs {
     return {
       object: this.objectName(recipe, object),
       source: source.spelling,
       dependencies,
-      missing,
-      conditional,
+      missing: [],
+      conditional: false,
+      unknowns: [],
     };
   }
 

@@ -15,6 +15,7 @@ function evaluate(
       matching: () => [],
     },
     Object.entries(variables),
+    { isKnownUnset: () => false, isKnownMissing: () => false, answer: () => undefined },
   );
   makefile.evaluate(text);
   return makefile;
@@ -96,6 +97,8 @@ $(foreach m,bar baz,$(eval $(call module,$(m),$(m)_main.o)))
   assert.equal(makefile.get('baz-y'), 'baz_main.o');
 });
 
+const unknowns = (makefile: Makefile): readonly string[] => [...makefile.unknownsOf('obj-m')];
+
 test('Makefile follows no rule and ignores recipes', () => {
   const makefile = evaluate('all: a.o\n\tx := 1\n\techo $(shell rm -rf /)\ny := 2\n');
   assert.equal(makefile.get('x'), '');
@@ -105,11 +108,11 @@ test('Makefile follows no rule and ignores recipes', () => {
 
 test('Makefile runs no command and says when something depended on one', () => {
   const idle = evaluate('date := $(shell date)\nobj-m := a.o\n');
-  assert.deepEqual([idle.list('obj-m'), idle.decidingCommands], [['a.o'], []]);
+  assert.deepEqual([idle.list('obj-m'), unknowns(idle)], [['a.o'], []]);
   const deciding = evaluate('ifeq ($(shell uname -m),x86_64)\nobj-m := a.o\nendif\n');
-  assert.deepEqual([deciding.list('obj-m'), deciding.decidingCommands], [[], ['uname -m']]);
+  assert.deepEqual([deciding.list('obj-m'), unknowns(deciding)], [[], ['the command "uname -m"']]);
   const listed = evaluate('obj-m := $(shell ls *.o)\n');
-  assert.deepEqual([listed.list('obj-m'), listed.decidingCommands], [[], ['ls *.o']]);
+  assert.deepEqual([listed.list('obj-m'), unknowns(listed)], [[], ['the command "ls *.o"']]);
 });
 
 test('Makefile includes what there is', () => {
@@ -121,9 +124,29 @@ test('Makefile includes what there is', () => {
   assert.equal(makefile.get('v'), '1');
 });
 
-test('Makefile notes settings that nobody has set', () => {
-  const makefile = evaluate('obj-$(CONFIG_FOO) += foo.o\n');
-  assert.deepEqual([makefile.get('obj-'), makefile.unsetSettings], ['foo.o', ['CONFIG_FOO']]);
+test('Makefile knows which values depend on what nobody has set', () => {
+  const cases: readonly (readonly [text: string, unknowns: readonly string[]])[] = [
+    ['obj-m := a.o\nccflags-y += $(X)\n', []],
+    ['obj-m := $(X)\n', ['the variable "X"']],
+    ['list = $(X) a.o\nobj-m := $(list)\n', ['the variable "X"']],
+    ['ifdef X\nobj-m := a.o\nendif\n', ['the variable "X"']],
+    ['ifndef X\nelse\nobj-m := a.o\nendif\n', ['the variable "X"']],
+    ['ifeq ($(X),y)\nelse\nobj-m := a.o\nendif\n', ['the variable "X"']],
+    ['ifeq ($(X),y)\nv := 1\nendif\nobj-m := a.o\n', []],
+    ['ifeq ($(X),y)\nv := 1\nendif\nobj-m := $(v)\n', ['the variable "X"']],
+    ['ifeq ($(X),y)\nifdef SET\nobj-m := a.o\nendif\nendif\n', ['the variable "X"']],
+    ['ifdef SET\nelse ifdef X\nobj-m := a.o\nendif\n', []],
+    ['ifdef X\nelse ifdef SET\nelse\nobj-m := a.o\nendif\n', []],
+    ['ifdef X\nv := b.o\nendif\nv := a.o\nobj-m := $(v)\n', []],
+    ['obj-m := $(if $(X),a.o)\n', ['the variable "X"']],
+    ['ifdef X\ninclude more.mk\nendif\nobj-m := a.o\n', ['the variable "X"']],
+    ['ifndef X\n$(eval obj-m := a.o)\nendif\n', ['the variable "X"']],
+    ['-include more.mk\nobj-m := a.o\n', ['the makefile "more.mk"']],
+    ['X ?= a.o\nobj-m := $(X)\n', []],
+  ];
+  for (const [text, expected] of cases) {
+    assert.deepEqual(unknowns(evaluate(text, { SET: '1' })), expected, text);
+  }
 });
 
 const hostile: Readonly<Record<string, string>> = {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConfig, type BuildContext } from '../../../src/modules/source/build-context.ts';
+import {
+  parseConfig,
+  parseUnset,
+  type BuildContext,
+} from '../../../src/modules/source/build-context.ts';
 import { matchSource, placeOf } from '../../../src/modules/source/match.ts';
 import { normalise } from '../../../src/modules/source/normalise.ts';
 import { OfferedSource } from '../../../src/modules/source/offered.ts';
@@ -32,6 +36,7 @@ const info = { license: 'GPL', version: '1.0', srcversion: vendorSrcversion };
 const context = (settings: string, headers: Files = {}): BuildContext => ({
   release: '6.12.1',
   config: parseConfig(settings),
+  unset: parseUnset(settings),
   objectTree: treeOf({ 'include/generated/autoconf.h': '' }),
   kernelTree: treeOf(headers),
   generated: undefined,
@@ -61,7 +66,9 @@ test('matchSource() calls nothing different while the configuration leaves the o
   assert.equal(match(conditional).outcome, 'cannot tell');
   const withIo = match(conditional, undefined, context('CONFIG_FOO_IO=y\n'));
   assert.equal(withIo.outcome, 'consistent');
-  assert.equal(match(conditional, undefined, context('')).outcome, 'differs');
+  const without = context('# CONFIG_FOO_IO is not set\n');
+  assert.equal(match(conditional, undefined, without).outcome, 'differs');
+  assert.equal(match(conditional, undefined, context('')).outcome, 'cannot tell');
 });
 
 test('matchSource() finds a single changed byte in any file that counts', () => {
@@ -127,7 +134,7 @@ test('matchSource() counts the compilers in the module', () => {
 test('matchSource() cannot tell by a srcversion that is not there, yet checks objects', () => {
   const found = match(vendor, moduleOf('foo.ko', { license: 'GPL' }, 2));
   assert.equal(found.outcome, 'cannot tell');
-  assert.match(found.reasons.join('\n'), /--rebuild/);
+  assert.match(found.reasons.join('\n'), /has no srcversion/);
   const { 'io.c': _, ...less } = vendor;
   assert.equal(match(less, moduleOf('foo.ko', { license: 'GPL' }, 2)).outcome, 'differs');
 });
@@ -241,12 +248,12 @@ test('matchSource() cannot tell when a command decides what is built', () => {
   const files = {
     ...vendor,
     Makefile:
-      'ifeq ($(shell test -e x && echo y),y)\nX := 1\nendif\nobj-m := foo.o\nfoo-y := main.o io.o\n',
+      'obj-m := foo.o\nfoo-y := main.o io.o\nifeq ($(shell test -e x && echo y),y)\nfoo-y += x.o\nendif\n',
     'io.c': 'int changed;\n',
   };
   const found = match(files);
   assert.equal(found.outcome, 'cannot tell');
-  assert.match(found.reasons.join('\n'), /a command that was not run: "test -e x/);
+  assert.match(found.reasons.join('\n'), /depends on the command "test -e x/);
 });
 
 test('matchSource() ends at headers that include each other', () => {
@@ -284,4 +291,51 @@ test('placeOf() finds the place in the tree of modules', () => {
     name: 'ext4',
   });
   assert.deepEqual(placeOf('/tmp/a.b.ko'), { place: undefined, name: 'a.b' });
+});
+
+test('matchSource() refutes a borrowed srcversion by functions that the source does not have', () => {
+  const built = moduleOf('x/foo.ko', { ...info, vermagic: '6.12.1 SMP' }, 2);
+  const headers = {
+    'include/linux/kconfig.h': '',
+    'include/linux/x.h': '#define show(n) int n##_show(void)\nstatic inline int twice(int x);\n',
+  };
+  const files = {
+    ...vendor,
+    'main.c': `${vendor['main.c']!}int main_init(void) { return main_exit(1); }\nshow(state);\n`,
+  };
+  const srcversion = srcversionOf(
+    files['main.c'],
+    vendor['foo.h']!,
+    vendor['io.c']!,
+    vendor['foo.h']!,
+  );
+  const module = {
+    ...built,
+    modinfo: built.modinfo.map((each) =>
+      each.tag === 'srcversion' ? { ...each, value: srcversion } : each,
+    ),
+  };
+  const outcome = (functions: readonly string[], build = context('', headers)) => {
+    const offered = new OfferedSource(treeOf(files), build);
+    return matchSource(module, offered, functions);
+  };
+  assert.equal(outcome(['main_init', 'state_show', 'twice']).outcome, 'consistent');
+  const foreign = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c']);
+  assert.equal(foreign.outcome, 'differs');
+  assert.match(foreign.reasons[0]!, /^3 of the 4 names .*"secret_a", "secret_b", "secret_c"$/);
+  assert.equal(outcome(['main_init', 'secret_a']).outcome, 'cannot tell');
+  const elsewhere = { ...context('', headers), release: '6.1.0' };
+  assert.equal(outcome(['secret_a', 'secret_b', 'secret_c'], elsewhere).outcome, 'consistent');
+});
+
+test('matchSource() accuses nobody of compiled code who claims no GPL', () => {
+  const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
+  const claiming = (license: string) => moduleOf('foo.ko', { license }, 7);
+  const files = {
+    ...vendor,
+    Makefile,
+    'main.c': vendor['main.c']!.replace('"GPL"', '"Proprietary"'),
+  };
+  assert.equal(match(files, claiming('Proprietary')).outcome, 'cannot tell');
+  assert.equal(match({ ...vendor, Makefile }, claiming('GPL')).outcome, 'differs');
 });

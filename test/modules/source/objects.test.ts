@@ -14,6 +14,7 @@ function kbuild(
   return new Kbuild(tree, space, {
     kind,
     config: new Map(),
+    unset: new Set(),
     release: '6.12.1-test',
     architecture: 'x86',
     ...settings,
@@ -48,7 +49,7 @@ test('Kbuild finds a module in any folder and below another', () => {
 
 test('Kbuild takes a module as switched on when nobody has set what switches it on', () => {
   const recipe = kbuild({ Makefile: 'obj-$(CONFIG_FOO) += foo.o\n' }).recipesNamed('foo')[0]!;
-  assert.deepEqual([recipe.objects, recipe.unsetSettings], [['foo.o'], ['CONFIG_FOO']]);
+  assert.deepEqual([recipe.objects, recipe.unknowns], [['foo.o'], []]);
 });
 
 test('Kbuild uses the configuration of the kernel', () => {
@@ -71,8 +72,12 @@ test('Kbuild collects the options of an object, those from above first', () => {
       'obj-m := foo.o\nccflags-y := -DKIND=$(KIND)\nCFLAGS_foo.o = -DOF=$(notdir $@)\nasflags-y := -DASM\n',
   };
   const recipe = kbuild(files).recipesNamed('foo')[0]!;
-  assert.deepEqual(recipe.flags('foo.o', false), ['-I/module/include', '-DKIND=two', '-DOF=foo.o']);
-  assert.deepEqual(recipe.flags('foo.o', true), ['-DASM']);
+  assert.deepEqual(recipe.flags('foo.o', false).options, [
+    '-I/module/include',
+    '-DKIND=two',
+    '-DOF=foo.o',
+  ]);
+  assert.deepEqual(recipe.flags('foo.o', true).options, ['-DASM']);
 });
 
 test('Kbuild sees what is given to the linker beside the objects', () => {
@@ -96,4 +101,24 @@ test('Kbuild reports a makefile that cannot be evaluated and goes on', () => {
   const build = kbuild(files);
   assert.equal(build.recipesNamed('foo')[0]?.folder, 'b');
   assert.match(build.problems.join('\n'), /"a\/Makefile"/);
+});
+
+test('Kbuild hands exports down into folders that an unset variable switches on', () => {
+  const files = {
+    Kbuild: 'obj-$(ALL)$(CONFIG_SUB) += sub/\nWITH_IO := y\nexport WITH_IO\n',
+    'sub/Kbuild': 'obj-m += foo.o\nfoo-y := main.o\nfoo-$(WITH_IO) += io.o\n',
+  };
+  const recipe = kbuild(files).recipesNamed('foo')[0]!;
+  assert.deepEqual([recipe.objects, recipe.unknowns], [['main.o', 'io.o'], []]);
+});
+
+test('Kbuild says what the objects depend on and nobody knows, and which are linked in any case', () => {
+  const Makefile =
+    'obj-m := foo.o\nfoo-objs := main.o\nifdef WITH_DB\nfoo-objs += db.o\nelse\nfoo-objs += no-db.o\nendif\nfoo-$(WITH_IO) += io.o\nifdef X\nCFLAGS_a.o := 1\nendif\n';
+  const recipe = kbuild({ Makefile }).recipesNamed('foo')[0]!;
+  assert.deepEqual(recipe.unknowns, ['the variable "WITH_DB"', 'the variable "WITH_IO"']);
+  assert.deepEqual(recipe.objects, ['main.o', 'no-db.o']);
+  assert.deepEqual([...recipe.certain], ['main.o']);
+  assert.deepEqual(recipe.flags('a.o', false).unknowns, ['the variable "X"']);
+  assert.deepEqual(recipe.flags('b.o', false).unknowns, []);
 });

@@ -1,0 +1,69 @@
+/**
+ * Builds what a package for DKMS brings, with the dkms of Debian itself, in the jail: an oracle for what reads dkms.conf
+ * without it.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { runInJail } from '../../trust/jail.ts';
+import { fail, ok, type Result } from '../../units/result.ts';
+import type { KernelBuild } from '../../trust/kernel-build.ts';
+import { kernelMounts } from '../../trust/dkms-build.ts';
+import type { DkmsSource } from './packages.ts';
+
+const tree = '/var/lib/dkms';
+
+/** dkms asks whether it is root, and in the jail nobody is. What it built goes out as an archive. */
+const script = `
+name=$1 version=$2 release=$3 headers=$4
+mkdir /tmp/bin
+printf '#!/bin/sh\\necho 0\\n' >/tmp/bin/id
+chmod 755 /tmp/bin/id
+PATH=/tmp/bin:$PATH
+for step in add build; do
+  bash /usr/src/dkms $step -m "$name" -v "$version" -k "$release" --force --kernelsourcedir "$headers" </dev/null 2>&1 || failed=1
+  [ -z "$failed" ] || { cat ${tree}/"$name"/"$version"/build/make.log 2>/dev/null; exit 1; }
+done
+exec tar -cf - -C ${tree} --exclude=source --exclude=build --exclude='kernel-*' "$name/$version" >&3
+`;
+
+/** Leaves `NAME/VERSION/RELEASE/ARCH/module/X.ko` below `into`, as in /var/lib/dkms. */
+export async function buildByDkms(
+  source: DkmsSource,
+  build: KernelBuild,
+  program: string,
+  into: string,
+): Promise<Result<true>> {
+  const { name, version, folder } = source;
+  const place = `/usr/src/${name}-${version}`;
+  const run = await runInJail({
+    command: ['bash', '-c', script, 'sh', name, version, build.release, build.headers],
+    writable: tree,
+    mounts: [
+      { from: undefined, to: '/usr/src' },
+      ...build.mounts,
+      ...kernelMounts(build),
+      { from: program, to: '/usr/src/dkms' },
+      { from: folder, to: place },
+    ],
+    // The maker of BTF need not be installed.
+    environment: { MAKEFLAGS: ' -- CONFIG_DEBUG_INFO_BTF_MODULES=' },
+    limits: { wallSeconds: 1200, cpuSeconds: 1200 },
+  });
+  if (!run.ok) return run;
+  const { end, lastLines, result } = run.value;
+  if (end.kind !== 'exit') return fail(`dkms ${end.says}`);
+  if (end.status !== 0) return fail(reasonIn(lastLines));
+  mkdirSync(into, { recursive: true });
+  const unpacked = spawnSync('tar', ['-xf', '-', '-C', into, '--no-same-owner'], { input: result });
+  return unpacked.status === 0 ? ok(true) : fail(`tar: ${unpacked.stderr.toString()}`);
+}
+
+/** Where they are below what `buildByDkms` was given. */
+export const modulesFolder = (into: string, { name, version }: DkmsSource, release: string) =>
+  join(into, name, version, release, 'x86_64/module');
+
+function reasonIn(lines: readonly string[]): string {
+  const error = lines.find((line) => /\berror\b|Error!/i.test(line)) ?? lines.at(-1) ?? '';
+  return error.trim().slice(0, 200);
+}

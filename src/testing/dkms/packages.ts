@@ -1,0 +1,151 @@
+/**
+ * Debian's packages of DKMS source, fetched and never installed: `~/.cache/bulkhead/dkms/NAME@VERSION/` has the tree of a
+ * package. Those of this release, and of the one before it for source of another version.
+ *
+ * apt works in a folder of its own, so that contrib and non-free can be had and the host's lists stay as they are. A
+ * folder is complete, because it is made under another name and renamed last.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { dkmsConfIn } from '../../trust/dkms.ts';
+import { findKernelBuild, type KernelBuild } from '../../trust/kernel-build.ts';
+import { fail, ok, type Result } from '../../units/result.ts';
+import { debianSources } from '../vm/apt.ts';
+import { cacheFolder as machineCache } from '../vm/cache.ts';
+import { execute, succeed } from '../vm/command.ts';
+
+/** What DKMS builds, as a package has it. */
+export interface DkmsSource {
+  readonly package: string;
+  readonly packageVersion: string;
+  /** The names that dkms knows it by, and `usr/src/NAME-VERSION` of the unpacked package. */
+  readonly name: string;
+  readonly version: string;
+  readonly folder: string;
+}
+
+const cache = join(dirname(machineCache), 'dkms');
+/** Packages that are for tests of dkms itself, or help to make such packages. */
+const noDrivers = /^(?:dh-dkms|dkms.*-test-dkms|dkms-test-dkms)$/;
+
+const plain = (version: string): string => version.replaceAll(/[^\w.+~-]/g, '.');
+
+export class DkmsPackages {
+  readonly #options: readonly string[];
+
+  private constructor(options: readonly string[]) {
+    this.#options = options;
+  }
+
+  /** The error is why that cannot be done here. */
+  static async open(): Promise<Result<DkmsPackages>> {
+    const apt = join(cache, 'apt');
+    await mkdir(join(apt, 'lists/partial'), { recursive: true });
+    await mkdir(join(apt, 'cache/archives/partial'), { recursive: true });
+    await writeFile(join(apt, 'status'), '');
+    const own = await debianSources();
+    const main = own.find((each) => / [a-z]+ main$/.test(each));
+    if (main === undefined) return fail('apt of this host has no Debian release to fetch from');
+    const wider = [main, main.replace(/ [a-z]+ main$/, ' oldstable main')].flatMap((each) =>
+      ['main', 'contrib', 'non-free'].map((part) => each.replace(/main$/, part)),
+    );
+    const lines = [...new Set([...own, ...wider])].map((each) => `${each}\n`);
+    await writeFile(join(apt, 'sources.list'), lines.join(''));
+    const packages = new DkmsPackages(
+      [
+        `Dir::State=${apt}`,
+        `Dir::State::status=${apt}/status`,
+        `Dir::Cache=${apt}/cache`,
+        `Dir::Etc::SourceList=${apt}/sources.list`,
+        'Dir::Etc::SourceParts=/dev/null',
+        // The folder is root's alone; apt's own user cannot write to it.
+        'APT::Sandbox::User=root',
+      ].flatMap((each) => ['-o', each]),
+    );
+    await execute(['apt-get', '-q', ...packages.#options, 'update']);
+    return ok(packages);
+  }
+
+  /** All that bring drivers, by name. */
+  async names(): Promise<readonly string[]> {
+    const argv = ['apt-cache', ...this.#options, 'search', '--names-only', '--', '-dkms$'];
+    const lines = (await succeed('list packages for DKMS', argv)).split('\n');
+    const names = lines.map((line) => line.split(' ', 1)[0]!).filter((each) => each !== '');
+    return names.filter((each) => !noDrivers.test(each)).sort();
+  }
+
+  /** The newest first; the second, where there is one, is of the release before. */
+  async versions(name: string): Promise<readonly string[]> {
+    const { stdout } = await execute(['apt-cache', ...this.#options, 'madison', name]);
+    const versions = stdout.split('\n').map((line) => line.split('|')[1]?.trim() ?? '');
+    return [...new Set(versions.filter((each) => each !== ''))];
+  }
+
+  /** The tree of a package, fetched once. */
+  async unpack(name: string, version: string): Promise<Result<string>> {
+    const folder = join(cache, `${name}@${plain(version)}`);
+    if (existsSync(folder)) return ok(folder);
+    const unfinished = await mkdtemp(join(cache, 'unfinished-'));
+    try {
+      const argv = ['apt-get', '-q', ...this.#options, 'download', `${name}=${version}`];
+      await succeed(`download ${name} ${version}`, argv, { cwd: unfinished });
+      const unpack = 'dpkg-deb -x ./*.deb . && rm ./*.deb';
+      await succeed(`unpack ${name} ${version}`, ['sh', '-c', unpack], { cwd: unfinished });
+      await succeed('open it', ['chmod', '755', '.'], { cwd: unfinished });
+      await rename(unfinished, folder);
+      return ok(folder);
+    } catch (error) {
+      return fail((error as Error).message.split('\n', 1)[0]!);
+    } finally {
+      await rm(unfinished, { recursive: true, force: true });
+    }
+  }
+
+  /** The program of that name, which is a script. */
+  async dkms(): Promise<Result<string>> {
+    const [version = ''] = await this.versions('dkms');
+    const unpacked = await this.unpack('dkms', version);
+    return unpacked.ok ? ok(join(unpacked.value, 'usr/sbin/dkms')) : unpacked;
+  }
+
+  /** Where what was built of a package is kept. */
+  builtFolder({ package: name, packageVersion }: DkmsSource, release: string): string {
+    return join(cache, 'built', `${name}@${plain(packageVersion)}_${release}`, 'var/lib/dkms');
+  }
+
+  /** The headers of the newest kernel of this release, complete. */
+  async headers(): Promise<Result<KernelBuild>> {
+    const argv = ['apt-cache', ...this.#options, 'show', '--no-all-versions'];
+    const meta = await execute([...argv, 'linux-headers-amd64']);
+    const [, name, version] = /^Depends: (\S+) \(= ([^)]+)\)/m.exec(meta.stdout) ?? [];
+    if (name === undefined || version === undefined) return fail('apt knows no kernel headers');
+    const { stdout } = await execute([...argv.slice(0, -1), `${name}=${version}`]);
+    const depends = /^Depends: (.*)$/m.exec(stdout)?.[1] ?? '';
+    for (const [each] of depends.matchAll(/linux-(?:headers|kbuild)-[\w.+~-]+/g)) {
+      const unpacked = await this.unpack(each, version);
+      if (!unpacked.ok) return unpacked;
+    }
+    const headers = await this.unpack(name, version);
+    return headers.ok
+      ? findKernelBuild(name.replace('linux-headers-', ''), headers.value)
+      : headers;
+  }
+
+  async source(name: string, version: string): Promise<Result<DkmsSource>> {
+    const unpacked = await this.unpack(name, version);
+    return unpacked.ok ? sourceIn(unpacked.value, name, version) : unpacked;
+  }
+}
+
+function sourceIn(root: string, name: string, packageVersion: string): Result<DkmsSource> {
+  const sources = join(root, 'usr/src');
+  for (const each of existsSync(sources) ? readdirSync(sources) : []) {
+    const folder = join(sources, each);
+    const conf = dkmsConfIn(folder);
+    if (conf?.name === undefined || conf.version === undefined) continue;
+    const { name: known, version } = conf;
+    return ok({ package: name, packageVersion, name: known, version, folder });
+  }
+  return fail(`${name} ${packageVersion} has no dkms.conf that states a name and a version`);
+}

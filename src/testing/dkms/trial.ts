@@ -1,0 +1,156 @@
+/**
+ * What can be told of the modules of one package for DKMS: with its own source, with that source altered, with that of
+ * another version, and by building it again.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { definedFunctions } from '../../modules/defined-functions.ts';
+import { readElf, type Elf } from '../../modules/elf.ts';
+import { bareName } from '../../modules/module-file.ts';
+import type { KernelModule } from '../../modules/module.ts';
+import { readModule } from '../../modules/read-module.ts';
+import type { BuildContext } from '../../modules/source/build-context.ts';
+import { matchSource, type Match } from '../../modules/source/match.ts';
+import { OfferedSource } from '../../modules/source/offered.ts';
+import type { SourceTree } from '../../modules/source/tree.ts';
+import type { KernelBuild } from '../../trust/kernel-build.ts';
+import { contextOf } from '../../trust/match.ts';
+import { rebuild } from '../../trust/rebuild.ts';
+import { sourceFolder } from '../../trust/source-tree.ts';
+import { alteredTree, withLetterChanged } from './altered-tree.ts';
+import { modulesFolder } from './build.ts';
+import type { DkmsSource } from './packages.ts';
+
+export const questions = [
+  'right source',
+  'changed line',
+  'changed header',
+  'removed file',
+  'another version',
+  'rebuilt from the right source',
+] as const;
+export type Question = (typeof questions)[number];
+
+export interface TrialAnswer {
+  readonly package: string;
+  readonly module: string;
+  readonly question: Question;
+  readonly outcome: Match['outcome'] | 'reproduced';
+  readonly why: string;
+}
+
+export interface TrialOptions {
+  readonly source: DkmsSource;
+  readonly other: DkmsSource | undefined;
+  /** Where `buildByDkms` put the modules. */
+  readonly built: string;
+  readonly build: KernelBuild;
+  /** Of how many modules; all of a package take the same build. */
+  readonly rebuildsMax: number;
+}
+
+export async function tryPackage(options: TrialOptions): Promise<readonly TrialAnswer[]> {
+  const { source, built, build } = options;
+  const context = contextOf(build, undefined);
+  if (!context.ok) throw new Error(context.error);
+  const trial = new Trial(options, context.value);
+  const answers: TrialAnswer[] = [];
+  const folder = modulesFolder(built, source, build.release);
+  for (const [index, name] of globSync('*.ko', { cwd: folder }).sort().entries()) {
+    answers.push(...(await trial.module(join(folder, name), index < options.rebuildsMax)));
+  }
+  return answers;
+}
+
+class Trial {
+  readonly #options: TrialOptions;
+  readonly #context: BuildContext;
+  readonly #tree: SourceTree;
+  readonly #own: OfferedSource;
+  readonly #other: OfferedSource | undefined;
+
+  constructor(options: TrialOptions, context: BuildContext) {
+    const { source, other } = options;
+    this.#options = options;
+    this.#context = context;
+    this.#tree = sourceFolder(source.folder)!;
+    this.#own = new OfferedSource(this.#tree, context);
+    this.#other = other && new OfferedSource(sourceFolder(other.folder)!, context);
+  }
+
+  async module(file: string, rebuilds: boolean): Promise<readonly TrialAnswer[]> {
+    const bytes = readFileSync(file);
+    const [read, elf] = [readModule(file, bytes), readElf(bytes)];
+    if (!read.ok || !elf.ok) throw new Error(`Cannot read ${file}`);
+    const functions = definedFunctions(elf.value);
+    const own = matchSource(read.value, this.#own, functions);
+    const answers = [
+      this.#answer(file, 'right source', own),
+      ...this.#altered(file, read.value, own),
+    ];
+    if (this.#other !== undefined) {
+      const match = matchSource(read.value, this.#other, functions);
+      answers.push(this.#answer(file, 'another version', match));
+    }
+    if (rebuilds) answers.push(await this.#rebuilt(file, read.value, elf.value));
+    return answers;
+  }
+
+  #answer(file: string, question: Question, match: Match): TrialAnswer {
+    const { outcome, reasons } = match;
+    const { source } = this.#options;
+    const [why = ''] = reasons;
+    return { package: source.package, module: bareName(file), question, outcome, why };
+  }
+
+  /** Of the first file of each kind that counts. */
+  *#altered(
+    file: string,
+    module: KernelModule,
+    { objects, srcversion }: Match,
+  ): Generator<TrialAnswer> {
+    const sources = objects.flatMap(({ source }) => source ?? []);
+    const headers = srcversion.files.filter((each) => each.endsWith('.h'));
+    const changed = (path: string) => {
+      const bytes = this.#tree.read(path);
+      const content = bytes === undefined ? undefined : withLetterChanged(bytes);
+      return content === undefined ? undefined : alteredTree(this.#tree, path, content);
+    };
+    const trees: readonly (readonly [Question, SourceTree | undefined])[] = [
+      ['changed line', sources.map(changed).find((each) => each !== undefined)],
+      ['changed header', headers.map(changed).find((each) => each !== undefined)],
+      [
+        'removed file',
+        sources[0] === undefined ? undefined : alteredTree(this.#tree, sources[0], undefined),
+      ],
+    ];
+    for (const [question, tree] of trees) {
+      if (tree === undefined) continue;
+      const offered = new OfferedSource(tree, this.#context);
+      yield this.#answer(file, question, matchSource(module, offered));
+    }
+  }
+
+  async #rebuilt(file: string, module: KernelModule, elf: Elf): Promise<TrialAnswer> {
+    const { source, build } = this.#options;
+    const result = await rebuild(module, elf, source.folder, build);
+    const why =
+      result.outcome === 'cannot tell'
+        ? [result.why, ...result.errors].join('; ')
+        : (result.comparison.differences[0]?.says ?? '');
+    const question = 'rebuilt from the right source';
+    const { outcome } = result;
+    return { package: source.package, module: bareName(file), question, outcome, why };
+  }
+}
+
+/**
+ * Whether an answer is what an honest and able judge would say; a wrong one accuses or is deceived. Another version that
+ * is consistent has the same code: srcversion is a digest of it.
+ */
+export function verdictOn({ question, outcome }: TrialAnswer): 'right' | 'wrong' | 'cannot tell' {
+  if (outcome === 'cannot tell') return 'cannot tell';
+  const isOwn = question === 'right source' || question === 'rebuilt from the right source';
+  if (question === 'another version') return 'right';
+  return (outcome === 'differs') === isOwn ? 'wrong' : 'right';
+}
