@@ -13,8 +13,9 @@ import { Resume } from './resume.ts';
 
 /** Tenants that are stopped together; more have to wait for the next time. */
 const tenantsMax = 256;
-/** A tenant of whom more were outside since there was last nothing to look at is not just logging in. */
-const seenOutsideMax = 16;
+const bornOutsideMax = 1_024;
+/** A tenant with so many since there was last nothing to look at does not just log in. */
+const resistingMin = 16;
 /** To find out who is forking: as many glances at as many of the latest pids. */
 const glances = { count: 40, pids: 32 };
 const spareMilliseconds = { first: 1_000, max: 60_000 };
@@ -28,8 +29,9 @@ export class Halting {
   readonly #clock: PidClock;
   readonly #record: HaltRecord;
   readonly #resume: Resume;
-  /** How many of their processes were seen outside. */
-  readonly #outside = new Map<number, number>();
+  readonly #outside = new Set<number>();
+  /** Processes that were seen outside without having changed their uid: whose they are. */
+  readonly #bornOutside = new Map<number, number>();
   readonly #gone = new Set<number>();
   readonly #spared = new Map<number, Spared>();
   #halt: Halt | undefined;
@@ -51,15 +53,21 @@ export class Halting {
     this.#halt?.seen(pid, tenant, uid);
   }
 
-  outside(tenant: number): void {
+  outside(tenant: number, pid: number): void {
     this.#halt?.outside(tenant);
-    const seen = this.#outside.get(tenant) ?? 0;
-    if (seen > 0 || this.#outside.size < tenantsMax) this.#outside.set(tenant, seen + 1);
+    if (this.#outside.size < tenantsMax) this.#outside.add(tenant);
+    if (this.#bornOutside.size < bornOutsideMax) this.#bornOutside.set(pid, tenant);
   }
 
-  /** Whether somebody has had more processes outside than a burst of logins would have. */
+  /** It was outside because it has only just changed its uid. */
+  changed(pid: number): void {
+    this.#bornOutside.delete(pid);
+  }
+
+  /** Whether somebody has had more children outside than one that does not resist. */
   get isResisted(): boolean {
-    return this.#outside.values().some((seen) => seen >= seenOutsideMax);
+    const tenants = Map.groupBy(this.#bornOutside.values(), (tenant) => tenant);
+    return tenants.values().some((each) => each.length >= resistingMin);
   }
 
   gone(tenant: number): void {
@@ -69,6 +77,7 @@ export class Halting {
   /** There is nothing left to look at: nobody who was outside has left anybody there. */
   settle(): void {
     this.#outside.clear();
+    this.#bornOutside.clear();
     this.#gone.clear();
   }
 
@@ -77,7 +86,7 @@ export class Halting {
     if (this.#outside.size === 0) this.#glance(place);
     const now = performance.now();
     const gone = [...this.#gone].filter((each) => (this.#spared.get(each)?.until ?? 0) < now);
-    const tenants = new Set([...this.#outside.keys(), ...gone].slice(0, tenantsMax));
+    const tenants = new Set([...this.#outside, ...gone].slice(0, tenantsMax));
     this.settle();
     if (tenants.size === 0) return false;
     const [clock, record, resume] = [this.#clock, this.#record, this.#resume];

@@ -59,7 +59,7 @@ export class Loop {
     {
       missing: (group) => this.#isMissing(group),
       seen: (pid, tenant, uid) => this.#halting.seen(pid, tenant, uid),
-      outside: (tenant) => this.#halting.outside(tenant),
+      outside: (tenant, pid) => this.#halting.outside(tenant, pid),
     },
     { moves: true },
   );
@@ -206,6 +206,7 @@ export class Loop {
     let earliest = Infinity;
     for (const [pid, change] of changed) {
       if (this.#concerns(pid, change)) earliest = Math.min(earliest, change.microseconds);
+      this.#halting.changed(pid);
     }
     if (earliest === Infinity) return;
     const from = this.#clock.lastBefore(earliest);
@@ -262,10 +263,13 @@ export class Loop {
   /** Who forks slowly enough to be followed, and ends each time before it can be moved, would be followed for ever. */
   #advanceSweep(): void {
     const result = this.#sweep.step(sweepMilliseconds.atOnce);
-    const isStuck =
-      result === 'more' && this.#halting.isResisted && this.#until(this.#sweepUntil) <= 0;
-    if (isStuck) this.#sweep.end();
-    this.#outrun ||= isStuck || result === 'lapped';
+    this.#outrun ||= result === 'lapped';
+    if (result !== 'more' || !this.#halting.isResisted || this.#until(this.#sweepUntil) > 0) return;
+    // Whoever has changed its uid meanwhile is told of now.
+    this.#receive();
+    if (!this.#halting.isResisted) return;
+    this.#sweep.end();
+    this.#outrun = true;
   }
 
   #noteHalt({ tenants, moved, milliseconds, settled, problem }: HaltResult): void {

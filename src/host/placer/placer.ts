@@ -29,7 +29,7 @@ export interface PlacerWatch {
   /** A process of a tenant, wherever it is; `uid` is its real one. */
   readonly seen?: (pid: number, tenant: number, uid: number) => void;
   /** A process of the tenant that was outside when it was looked at, whatever came of it then. */
-  readonly outside?: (tenant: number) => void;
+  readonly outside?: (tenant: number, pid: number) => void;
 }
 
 const nobodyMoves = 'nothing places it, since no agent runs';
@@ -101,7 +101,7 @@ export class Placer {
     const group = this.#groups.get(tenant) ?? '';
     const read = this.#reader.groups(pid, owner.thread);
     if (!read.ok) {
-      if (read.error === 'gone') this.#watch.outside?.(tenant);
+      if (read.error === 'gone') this.#watch.outside?.(tenant, pid);
       return unread(pid, read.error);
     }
     const text = read.value;
@@ -116,7 +116,7 @@ export class Placer {
     const foreign = this.#foreignOf(paths);
     if (foreign !== undefined) return { uid: tenant, reason: foreign };
     if (!this.#moves) return { uid: tenant, reason: nobodyMoves };
-    this.#watch.outside?.(tenant);
+    this.#watch.outside?.(tenant, pid);
     return this.#move(pid, tenant, group, outside);
   }
 
