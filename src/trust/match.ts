@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { quoted } from '../host/errno.ts';
 import { readText } from '../host/read.ts';
 import { definedFunctions } from '../modules/defined-functions.ts';
-import { readElf } from '../modules/elf.ts';
+import { kernelEncoding, readElf } from '../modules/elf.ts';
 import type { KernelModule } from '../modules/module.ts';
 import { parseConfig, parseUnset, type BuildContext } from '../modules/source/build-context.ts';
 import { matchSource, type Match } from '../modules/source/match.ts';
@@ -72,7 +72,7 @@ export async function readFunctions(
   const functions = new Map<string, readonly string[]>();
   for (const entry of entries) {
     const bytes = await readAgain(entry);
-    const elf = bytes.ok ? readElf(bytes.value) : bytes;
+    const elf = bytes.ok ? readElf(bytes.value, kernelEncoding(bytes.value)) : bytes;
     const names = elf.ok ? definedFunctions(elf.value) : [];
     if (names.length > 0) functions.set(entry.file, names);
   }

@@ -1,5 +1,5 @@
 /** The decisive comparison: each module built again from the source that is offered. */
-import { readElf } from '../../modules/elf.ts';
+import { kernelEncoding, readElf } from '../../modules/elf.ts';
 import { findKernelBuild } from '../../trust/kernel-build.ts';
 import type { KernelReading } from '../../trust/kernel.ts';
 import { readAgain } from '../../trust/read-again.ts';
@@ -49,7 +49,7 @@ async function rebuildOne(
   if (!build.ok) return cannotTell(build.error);
   const bytes = await readAgain(entry);
   if (!bytes.ok) return cannotTell(bytes.error);
-  const elf = readElf(bytes.value);
+  const elf = readElf(bytes.value, kernelEncoding(bytes.value));
   if (!elf.ok) return cannotTell(`${elf.error.message} (at byte ${elf.error.offset})`);
   return rebuild(entry.module, elf.value, source, build.value, { signal });
 }

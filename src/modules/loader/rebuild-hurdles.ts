@@ -49,8 +49,8 @@ export function rebuildHurdles(module: KernelModule, offered: Offered): RebuildH
   return { gone, gplOnly, namespaces, unknown };
 }
 
-/** What assemblers leave behind, and the loader passes over (x86) or makes itself (POWER). */
-const isLeftover = (name: string): boolean => name === '_GLOBAL_OFFSET_TABLE_' || name === '.TOC.';
+/** What assemblers leave behind, and the loader passes over. */
+const isLeftover = (name: string): boolean => name === '_GLOBAL_OFFSET_TABLE_';
 
 function closedNamespace(
   module: KernelModule,
