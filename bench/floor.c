@@ -4,6 +4,7 @@
  *   floor remove LIST      make PATH          mkdir
  *   floor read LIST        write PATH TEXT    open, write, close
  *   floor usage LIST       read PATH          open, read, close; with "usage" pread on a kept descriptor
+ *                          mark PATH          with "usage" the same, and a write that begins a peak anew
  *                          list PATH          open, getdents, close
  *                          visit PATH         moves itself into a group and uses some CPU time there
  *   floor run COMMAND [ARGUMENT]...
@@ -30,7 +31,7 @@
 
 extern char **environ;
 
-enum kind { MAKE, WRITE, READ, LIST, VISIT };
+enum kind { MAKE, WRITE, READ, LIST, VISIT, MARK };
 
 struct operation {
   enum kind kind;
@@ -65,6 +66,7 @@ static void add(char *line) {
   else if (strcmp(word, "write") == 0) each->kind = WRITE;
   else if (strcmp(word, "read") == 0) each->kind = READ;
   else if (strcmp(word, "visit") == 0) each->kind = VISIT;
+  else if (strcmp(word, "mark") == 0) each->kind = MARK;
   else each->kind = LIST;
 }
 
@@ -127,6 +129,7 @@ static void perform(const struct operation *each) {
       write_file(each);
       return;
     case READ:
+    case MARK:
       read_file(each);
       return;
     case LIST:
@@ -151,7 +154,8 @@ static void undo_all(void) {
 
 static void open_all(void) {
   for (size_t i = 0; i < count; i++) {
-    operations[i].fd = open(operations[i].path, O_RDONLY | O_CLOEXEC);
+    const int how = operations[i].kind == MARK ? O_RDWR : O_RDONLY;
+    operations[i].fd = open(operations[i].path, how | O_CLOEXEC);
     if (operations[i].fd < 0) die("open", operations[i].path);
   }
 }
@@ -160,6 +164,8 @@ static void read_kept(void) {
   char buffer[4096];
   for (size_t i = 0; i < count; i++) {
     if (pread(operations[i].fd, buffer, sizeof buffer, 0) < 0) die("read", operations[i].path);
+    if (operations[i].kind == MARK && write(operations[i].fd, "0", 1) != 1)
+      die("write", operations[i].path);
   }
 }
 
