@@ -10,7 +10,7 @@ import { errnoOf, type ErrnoName } from '../errno.ts';
 import { readText } from '../read.ts';
 import { replaceFile } from '../replace-file.ts';
 
-export interface Stopped {
+interface Stopped {
   readonly uids: readonly number[];
   readonly before?: readonly number[];
 }

@@ -6,12 +6,12 @@
  * folder is complete, because it is made under another name and renamed last.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { dkmsConfIn } from '../../trust/dkms.ts';
 import { findKernelBuild, type KernelBuild } from '../../trust/kernel-build.ts';
 import { fail, ok, type Result } from '../../units/result.ts';
-import { debianSources } from '../vm/apt.ts';
+import { debianSources, ownApt } from '../vm/apt.ts';
 import { cacheFolder as machineCache } from '../vm/cache.ts';
 import { execute, succeed } from '../vm/command.ts';
 
@@ -41,28 +41,13 @@ export class DkmsPackages {
   /** The error is why that cannot be done here. */
   static async open(): Promise<Result<DkmsPackages>> {
     const apt = join(cache, 'apt');
-    await mkdir(join(apt, 'lists/partial'), { recursive: true });
-    await mkdir(join(apt, 'cache/archives/partial'), { recursive: true });
-    await writeFile(join(apt, 'status'), '');
     const own = await debianSources();
     const main = own.find((each) => / [a-z]+ main$/.test(each));
     if (main === undefined) return fail('apt of this host has no Debian release to fetch from');
     const wider = [main, main.replace(/ [a-z]+ main$/, ' oldstable main')].flatMap((each) =>
       ['main', 'contrib', 'non-free'].map((part) => each.replace(/main$/, part)),
     );
-    const lines = [...new Set([...own, ...wider])].map((each) => `${each}\n`);
-    await writeFile(join(apt, 'sources.list'), lines.join(''));
-    const packages = new DkmsPackages(
-      [
-        `Dir::State=${apt}`,
-        `Dir::State::status=${apt}/status`,
-        `Dir::Cache=${apt}/cache`,
-        `Dir::Etc::SourceList=${apt}/sources.list`,
-        'Dir::Etc::SourceParts=/dev/null',
-        // The folder is root's alone; apt's own user cannot write to it.
-        'APT::Sandbox::User=root',
-      ].flatMap((each) => ['-o', each]),
-    );
+    const packages = new DkmsPackages(await ownApt(apt, [...new Set([...own, ...wider])]));
     await execute(['apt-get', '-q', ...packages.#options, 'update']);
     return ok(packages);
   }

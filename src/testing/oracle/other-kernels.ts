@@ -6,11 +6,11 @@
  * without a network; a folder is complete, because it is made under another name and renamed last.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../units/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
-import { debianSources, type AptSource } from '../vm/apt.ts';
+import { debianSources, ownApt, type AptSource } from '../vm/apt.ts';
 import { execute, succeed } from '../vm/command.ts';
 import { removeTree } from '../vm/folders.ts';
 import { takeLock } from '../vm/lock.ts';
@@ -83,23 +83,6 @@ function sourcesOf(own: readonly AptSource[], suites: readonly string[]): readon
       throw new Error(`apt has no source of Debian from which "${suite}" is known`);
     return `${like[1]} ${suite} main`;
   });
-}
-
-/** Options that make apt work in a folder, with these sources alone. */
-async function ownApt(folder: string, sources: readonly AptSource[]): Promise<readonly string[]> {
-  await mkdir(join(folder, 'lists/partial'), { recursive: true });
-  await mkdir(join(folder, 'cache/archives/partial'), { recursive: true });
-  await writeFile(join(folder, 'status'), '');
-  await writeFile(join(folder, 'sources.list'), sources.map((each) => `${each}\n`).join(''));
-  return [
-    `Dir::State=${folder}`,
-    `Dir::State::status=${folder}/status`,
-    `Dir::Cache=${folder}/cache`,
-    `Dir::Etc::sourcelist=${folder}/sources.list`,
-    'Dir::Etc::sourceparts=/dev/null',
-    // The folder is root's alone; apt's own user cannot write to it.
-    'APT::Sandbox::User=root',
-  ].flatMap((each) => ['-o', each]);
 }
 
 /** All packages of a kernel that these stand for, as `NAME=VERSION`. */

@@ -1,5 +1,5 @@
 /** What the host's apt knows: where it fetches from, and the packages there. */
-import { mkdtemp, readdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute, succeed } from './command.ts';
 
@@ -82,4 +82,24 @@ export async function unpackPackage(
   await succeed(`download ${name} ${version}`, download, { cwd: scratch });
   const unpack = ['sh', '-c', 'dpkg-deb -x ./*.deb "$1" && rm ./*.deb', 'sh', into];
   await succeed(`unpack ${name} ${version}`, unpack, { cwd: scratch });
+}
+
+/** Options that make apt work in a folder, with these sources alone. */
+export async function ownApt(
+  folder: string,
+  sources: readonly AptSource[],
+): Promise<readonly string[]> {
+  await mkdir(join(folder, 'lists/partial'), { recursive: true });
+  await mkdir(join(folder, 'cache/archives/partial'), { recursive: true });
+  await writeFile(join(folder, 'status'), '');
+  await writeFile(join(folder, 'sources.list'), sources.map((each) => `${each}\n`).join(''));
+  return [
+    `Dir::State=${folder}`,
+    `Dir::State::status=${folder}/status`,
+    `Dir::Cache=${folder}/cache`,
+    `Dir::Etc::sourcelist=${folder}/sources.list`,
+    'Dir::Etc::sourceparts=/dev/null',
+    // The folder is root's alone; apt's own user cannot write to it.
+    'APT::Sandbox::User=root',
+  ].flatMap((each) => ['-o', each]);
 }
