@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StatusAnswer } from '../src/agent/api.ts';
+import type { StatusResponse } from '../src/agent/api/api.ts';
 import { freePort } from '../src/testing/free-port.ts';
-import { callAgent } from '../src/agent/client.ts';
-import { openFilesLimit } from '../src/host/open-files.ts';
+import { callAgent } from '../src/agent/api/client.ts';
+import { openFilesLimit } from '../src/sys/open-files.ts';
 import { limits } from '../src/limits/limits.ts';
 import type { Bench } from './bench.ts';
 import { Floor } from './floor.ts';
@@ -132,7 +132,7 @@ async function startAgent({ built }: Bench, { policyFile, host }: Scratch): Prom
   });
   for (let tries = 0; tries < 600; tries++) {
     await sleep(100);
-    if ((await callAgent<StatusAnswer>(host.paths, '/v1/status')).ok) break;
+    if ((await callAgent<StatusResponse>(host.paths, '/v1/status')).ok) break;
   }
   return { pid: child.pid ?? 0, [Symbol.asyncDispose]: () => ended(child) };
 }
@@ -172,9 +172,9 @@ async function ended(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-async function nextTicks({ host }: Scratch, count: number): Promise<StatusAnswer> {
+async function nextTicks({ host }: Scratch, count: number): Promise<StatusResponse> {
   const status = async () => {
-    const answer = await callAgent<StatusAnswer>(host.paths, '/v1/status');
+    const answer = await callAgent<StatusResponse>(host.paths, '/v1/status');
     if (!answer.ok) throw new Error(answer.error);
     return answer.value;
   };
@@ -196,15 +196,15 @@ function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
   const counters = limits
     .flatMap((limit) => limit[side].counters)
     .filter((each) => each.follows === undefined);
-  const groups = driver.wanted(scratch.policy).groups.filter((each) => each.kind !== 'root');
-  const reads = groups.flatMap(({ path }) =>
+  const cgroups = driver.wanted(scratch.policy).cgroups.filter((each) => each.kind !== 'root');
+  const reads = cgroups.flatMap(({ path }) =>
     counters.map(({ controller, file }) => `read\t${locate(controller, path, file)}`),
   );
   const mode = reads.length < openFilesLimit() - 256 ? 'usage' : 'read';
   return new Floor(floor, mode, `${directory}/agent-reads`, reads);
 }
 
-/** What one look of systemd-cgtop costs, where it is installed: the same groups, and the rest. */
+/** What one look of systemd-cgtop costs, where it is installed: the same cgroups, and the rest. */
 function cgtop(): string {
   const script = `systemd-cgtop --batch --iterations=${looks} --delay=1s --depth=4 >/dev/null && times`;
   const { stdout, status } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });

@@ -10,7 +10,7 @@ import { entry } from './start.ts';
 const tenants = 1_000;
 const createGoal = 1.2;
 const againGoal = 1.3;
-/** Removed groups are freed behind our back for a moment; that must not fall on who comes next. */
+/** Removed cgroups are freed behind our back for a moment; that must not fall on who comes next. */
 const settleMilliseconds = 400;
 const fresh = new URL('fresh-apply.ts', import.meta.url).pathname;
 

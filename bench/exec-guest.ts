@@ -27,10 +27,10 @@ const ways: readonly (readonly [label: string, command: string])[] = [
 export async function benchExecGuest({ directory, quick }: Bench): Promise<Section> {
   const title = 'The same in the virtual machine: emulated processor, cgroup v2, systemd';
   const section = { name: 'exec-guest', title, beside: 'plain' };
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
-  const ready = await ensurePrerequisites('vm', say);
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  const ready = await ensurePrerequisites('vm', log);
   if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
-  const image = await prepareImage(say);
+  const image = await prepareImage(log);
   if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
   await using guest = await startGuest(image.value);
   await prepare(guest, directory);

@@ -6,7 +6,7 @@
  *   floor usage LIST       read PATH          open, read, close; with "usage" pread on a kept descriptor
  *                          mark PATH          with "usage" the same, and a write that begins a peak anew
  *                          list PATH          open, getdents, close
- *                          visit PATH         moves itself into a group and uses some CPU time there
+ *                          visit PATH         moves itself into a cgroup and uses some CPU time there
  *   floor run COMMAND [ARGUMENT]...
  *
  * LIST is read before any clock starts. Then each line on standard input is one pass over all of it,
@@ -196,7 +196,7 @@ static int usage_error(void) {
 
 int main(int argc, char **argv) {
   if (argc < 3) return usage_error();
-  /* Ten thousand groups with their files kept open. */
+  /* Ten thousand cgroups with their files kept open. */
   struct rlimit files = {1000000, 1000000};
   setrlimit(RLIMIT_NOFILE, &files);
   const char *mode = argv[1];

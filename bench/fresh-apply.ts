@@ -1,6 +1,6 @@
 /** Applies a policy once and prints how many milliseconds that took, without starting or reading it. */
-import { applyPolicy } from '../src/agent/life.ts';
-import { loadPolicy } from '../src/agent/load.ts';
+import { applyPolicy } from '../src/apply/apply.ts';
+import { loadPolicy } from '../src/apply/load-policy.ts';
 import { linuxHost } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { milliseconds } from './samples.ts';

@@ -6,10 +6,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import type { UsageQuery } from '../src/store/history-query.ts';
-import { HistoryReader } from '../src/store/history-reader.ts';
-import { metricColumns } from '../src/store/metrics-schema.ts';
-import { MetricsStore } from '../src/store/metrics-store.ts';
+import type { UsageQuery } from '../src/store/history/history-query.ts';
+import { HistoryReader } from '../src/store/history/history-reader.ts';
+import { metricColumns } from '../src/store/metrics/metrics-schema.ts';
+import { MetricsStore } from '../src/store/metrics/metrics-store.ts';
 import type { Member } from '../src/usage/member.ts';
 import { metricKeys } from '../src/usage/metrics.ts';
 import { emptyColumns, type Tick } from '../src/usage/tick.ts';
@@ -91,8 +91,8 @@ function randomTick(): Tick {
   const set = (key: keyof typeof columns, of: (number: number) => number) => {
     for (const [index, number] of numbers.entries()) columns[key][index] = of(number);
   };
-  const sometimes = (share: number, most: number) => () =>
-    Math.random() < share ? Math.random() ** 4 * most : 0;
+  const sometimes = (share: number, max: number) => () =>
+    Math.random() < share ? Math.random() ** 4 * max : 0;
   const steady = (number: number) => 1e7 * (1 + (number % 50)) * (0.9 + 0.2 * Math.random());
   set('cpu', () => Math.random() ** 4);
   set('memory', steady);

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { lockFile } from '../src/host/flock.ts';
+import { lockFile } from '../src/sys/files/flock.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { benchAgain, benchCreate } from './apply.ts';
 import { benchAgent } from './agent.ts';
@@ -83,7 +83,7 @@ const besides = (
 async function main(): Promise<number> {
   const options = readOptions();
   if (typeof options === 'number') return options;
-  const ready = await ensurePrerequisites('bench', say);
+  const ready = await ensurePrerequisites('bench', log);
   if (!ready.ok) return refuse(`Cannot run ${ready.reason}`);
   if (process.getuid?.() !== 0) return refuse('Cannot make control groups: run it as root');
   const lock = lockFile(`/run/${instance}.lock`, { waitMs: 0 });
@@ -101,7 +101,7 @@ async function main(): Promise<number> {
     // Ctrl-C ends the programs that are being measured too; that it was one is known a turn later.
     await nextTurn();
     if (!interruption.signal.aborted) throw error;
-    say('Interrupted; removing what was made');
+    log('Interrupted; removing what was made');
     return 130;
   } finally {
     removeInstance(directory);
@@ -147,7 +147,7 @@ async function run({ names, quick, json }: Options, directory: string, signal: A
   if (!json) process.stdout.write(`${printMachine(machine)}\n`);
   const sections: Section[] = [];
   for (const name of names) {
-    say(`Measuring: ${name}`);
+    log(`Measuring: ${name}`);
     const section = await benches[name]?.(bench);
     signal.throwIfAborted();
     if (section === undefined) continue;
@@ -162,10 +162,10 @@ function removeInstance(directory: string): void {
   new Scratch(directory, 1)[Symbol.dispose]();
 }
 
-const say = (line: string) => void process.stderr.write(`${line}\n`);
+const log = (line: string) => void process.stderr.write(`${line}\n`);
 
 function refuse(message: string): number {
-  say(`bench: ${message}`);
+  log(`bench: ${message}`);
   return 1;
 }
 

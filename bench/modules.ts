@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { readModule } from '../src/modules/read-module.ts';
+import { readModule } from '../src/kernel-modules/core/record/read-module.ts';
 import {
   behindMetaPackage,
   downloadPackage,
@@ -23,9 +23,9 @@ import {
   unpackPackage,
   updateLists,
 } from '../src/testing/vm/apt.ts';
-import { decompressed } from '../src/trust/decompress.ts';
-import { readKernel, runningKernel } from '../src/trust/kernel.ts';
-import { readCertificate, verifies } from '../src/trust/signatures.ts';
+import { decompressed } from '../src/kernel-modules/io/inputs/decompress.ts';
+import { readKernel, runningKernel } from '../src/kernel-modules/io/kernel/read-kernel.ts';
+import { readCertificate, verifies } from '../src/kernel-modules/io/scan/signatures.ts';
 import type { Bench } from './bench.ts';
 import { runOnce } from './floor.ts';
 import { compare, inTurn, milliseconds, spreadOf, type Row, type Section } from './samples.ts';
@@ -86,7 +86,11 @@ const verified = 200;
 
 /** What verifying takes, apart from everything else: by the system's library as a scan does it, and by Node alone. */
 function verificationNotes(kernel: string, files: readonly string[]): readonly string[] {
-  const read = readKernel({ ...runningKernel, folders: [kernel, imageOf(kernel)], cmdline: '' });
+  const read = readKernel({
+    ...runningKernel,
+    directories: [kernel, imageOf(kernel)],
+    cmdline: '',
+  });
   if (!read.ok) throw new Error(read.error);
   const keys = read.value.certificates.flatMap((der) => {
     const certificate = readCertificate(der, 'kernel');

@@ -3,13 +3,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { applyPolicy, releaseAll } from '../src/agent/life.ts';
-import { resolveText } from '../src/agent/load.ts';
+import { applyPolicy, releaseAll } from '../src/apply/apply.ts';
+import { resolveText } from '../src/apply/load-policy.ts';
 import {
   ConnectorPlacement,
   placementTargets,
   type PlacementTargets,
-} from '../src/agent/placement.ts';
+} from '../src/agent/placement/placement.ts';
 import { linuxHost } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 
@@ -43,7 +43,7 @@ export async function withEngine<T>(
   if (stage.targets.tree.version === 2) return 'cgrulesengd is measured on cgroup v1 alone';
   const etc = `${directory}/etc`;
   mkdirSync(`${etc}/cgconfig.d`, { recursive: true });
-  for (const name of ['group', 'nsswitch.conf', 'ld.so.cache']) {
+  for (const name of ['cgroup', 'nsswitch.conf', 'ld.so.cache']) {
     copyFileSync(`/etc/${name}`, `${etc}/${name}`);
   }
   const accounts = readFileSync('/etc/passwd', 'utf8');
@@ -77,7 +77,7 @@ async function end(child: ChildProcess): Promise<void> {
 export class Stage {
   readonly host = linuxHost(pathsOf(instance));
   readonly targets: PlacementTargets;
-  /** The tenant's group as /proc/PID/cgroup shows it. */
+  /** The tenant's cgroup as /proc/PID/cgroup shows it. */
   readonly path: string;
 
   constructor() {

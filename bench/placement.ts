@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
-import type { ConnectorPlacement } from '../src/agent/placement.ts';
+import type { ConnectorPlacement } from '../src/agent/placement/placement.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import type { Bench } from './bench.ts';
 import { cpuMicroseconds, placing, Stage, uid, withEngine } from './placement-stage.ts';

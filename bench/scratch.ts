@@ -1,8 +1,8 @@
 /** The instance that the benchmarks make and remove, the policy that they hold it to, and both as
  * the C program sees them. */
 import { rmSync, writeFileSync } from 'node:fs';
-import { applyPolicy, releaseAll, type Applied } from '../src/agent/life.ts';
-import { resolveText } from '../src/agent/load.ts';
+import { applyPolicy, releaseAll, type Applied } from '../src/apply/apply.ts';
+import { resolveText } from '../src/apply/load-policy.ts';
 import type { Driver } from '../src/host/driver.ts';
 import {
   findHierarchies1,
@@ -10,10 +10,10 @@ import {
   hierarchy2,
   type Hierarchy,
   type HierarchyController,
-} from '../src/host/hierarchies.ts';
+} from '../src/host/cgroups/hierarchies.ts';
 import { linuxHost, type Host } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
-import { runsSystemd, unitOf } from '../src/host/systemd-room.ts';
+import { runsSystemd, unitOf } from '../src/host/cgroups/systemd-delegation.ts';
 import type { Operation } from '../src/plan/plan.ts';
 import type { Policy } from '../src/policy/policy.ts';
 
@@ -92,7 +92,7 @@ export class Scratch implements Disposable {
     return applied.value;
   }
 
-  /** Removes every group and file of the instance. */
+  /** Removes every cgroup and file of the instance. */
   [Symbol.dispose](): void {
     const { runtime, state } = this.host.paths;
     const released = releaseAll(this.host, { kill: false });
@@ -113,15 +113,15 @@ export class Scratch implements Disposable {
 
 /** Where the file of a controller is, as C opens it. */
 export function locator(hierarchies: readonly Hierarchy[]) {
-  return (controller: HierarchyController, group: string, file: string): string => {
+  return (controller: HierarchyController, cgroup: string, file: string): string => {
     const hierarchy =
       hierarchies.find((each) => each.controllers.has(controller)) ?? hierarchies[0];
-    return `${groupPath(hierarchy, group)}/${file}`;
+    return `${cgroupPath(hierarchy, cgroup)}/${file}`;
   };
 }
 
-export const groupPath = (hierarchy: Hierarchy | undefined, group: string) =>
-  group === '' ? `${hierarchy?.rootPath}` : `${hierarchy?.rootPath}/${group}`;
+export const cgroupPath = (hierarchy: Hierarchy | undefined, cgroup: string) =>
+  cgroup === '' ? `${hierarchy?.rootPath}` : `${hierarchy?.rootPath}/${cgroup}`;
 
 /** What an apply did, for C to do the same. */
 export function floorOperations(
@@ -132,29 +132,29 @@ export function floorOperations(
   return operations.flatMap((operation) => {
     if (operation.kind === 'write') {
       return [
-        `write\t${locate(operation.controller, operation.group, operation.file)}\t${operation.text}`,
+        `write\t${locate(operation.controller, operation.cgroup, operation.file)}\t${operation.text}`,
       ];
     }
     if (operation.kind !== 'create') return [];
     return hierarchies
       .filter((each) => operation.hierarchies.includes(each.name))
-      .map((each) => `make\t${groupPath(each, operation.group)}`);
+      .map((each) => `make\t${cgroupPath(each, operation.cgroup)}`);
   });
 }
 
-/** What observing reads: each file of each group once, and each directory that holds groups. */
+/** What observing reads: each file of each cgroup once, and each directory that holds cgroups. */
 export function floorReads(
   driver: Driver,
   policy: Policy,
   hierarchies: readonly Hierarchy[],
 ): readonly string[] {
   const locate = locator(hierarchies);
-  const { groups } = driver.wanted(policy);
-  const parents = groups.filter((each) => each.kind !== 'tenant').map((each) => each.path);
+  const { cgroups } = driver.wanted(policy);
+  const parents = cgroups.filter((each) => each.kind !== 'tenant').map((each) => each.path);
   const lists = hierarchies.flatMap((each) =>
-    parents.map((parent) => `list\t${groupPath(each, parent)}`),
+    parents.map((parent) => `list\t${cgroupPath(each, parent)}`),
   );
-  const files = groups.flatMap(({ path, settings }) =>
+  const files = cgroups.flatMap(({ path, settings }) =>
     settings.map(({ controller, file }) => `read\t${locate(controller, path, file)}`),
   );
   return [...lists, ...new Set(files)];

@@ -1,6 +1,6 @@
 /** Reading what 1,000 tenants have used, with kept descriptors, against pread of the same files in C. */
 import type { Driver } from '../src/host/driver.ts';
-import { UsageReader } from '../src/host/usage-reader.ts';
+import { UsageReader } from '../src/host/cgroups/usage-reader.ts';
 import type { CounterFile } from '../src/limits/limit.ts';
 import { limits } from '../src/limits/limits.ts';
 import type { Bench } from './bench.ts';
@@ -16,12 +16,12 @@ export async function benchUsage({ directory, floor, quick, signal }: Bench): Pr
   const { driver } = scratch.apply();
   const version = versionOf(driver);
   const hierarchies = scratch.hierarchies();
-  const groups = driver.wanted(scratch.policy).groups.flatMap(({ kind, path }) => {
+  const cgroups = driver.wanted(scratch.policy).cgroups.flatMap(({ kind, path }) => {
     return kind === 'tenant' ? [path] : [];
   });
   using reader = new UsageReader(hierarchies, version);
-  for (const group of groups) {
-    if (!reader.track(group)) throw new Error(`Cannot track the group ${group}`);
+  for (const cgroup of cgroups) {
+    if (!reader.track(cgroup)) throw new Error(`Cannot track the cgroup ${cgroup}`);
   }
   const locate = locator(hierarchies);
   // Those that follow others are read where these have changed, which C is told.
@@ -31,8 +31,8 @@ export async function benchUsage({ directory, floor, quick, signal }: Bench): Pr
     [undefined, 'cpuMicroseconds'].includes(each.follows),
   );
   const operations = (of: typeof counters) =>
-    groups.flatMap((group) =>
-      of.map((each) => `${wordOf(each)}\t${locate(each.controller, group, each.file)}`),
+    cgroups.flatMap((cgroup) =>
+      of.map((each) => `${wordOf(each)}\t${locate(each.controller, cgroup, each.file)}`),
     );
   const [idleFile, busyFile] = [`${directory}/usage`, `${directory}/busy-usage`];
   await using c = new Floor(floor, 'usage', idleFile, operations(idleCounters));
@@ -41,10 +41,10 @@ export async function benchUsage({ directory, floor, quick, signal }: Bench): Pr
     floor,
     'make',
     `${directory}/visits`,
-    visits(version, locate, groups),
+    visits(version, locate, cgroups),
   );
   const rounds = quick ? 15 : 51;
-  const read = () => milliseconds(() => readAll(reader, groups));
+  const read = () => milliseconds(() => readAll(reader, cgroups));
   const [idle, idleC] = await inTurn(rounds, [read, () => c.pass()], signal);
   const visit = () => visitor.pass();
   const [, busy, , busyC] = await inTurn(rounds, [visit, read, visit, () => cBusy.pass()], signal);
@@ -70,21 +70,21 @@ const versionOf = (driver: Driver) => (driver.capabilities.driver === 'cgroup2' 
 
 const sideOf = (version: 1 | 2) => (version === 2 ? 'cgroup2' : 'cgroup1');
 
-/** The C program goes through every group itself, and back, which leaves each some CPU time. */
+/** The C program goes through every cgroup itself, and back, which leaves each some CPU time. */
 function visits(
   version: 1 | 2,
   locate: ReturnType<typeof locator>,
-  groups: readonly string[],
+  cgroups: readonly string[],
 ): readonly string[] {
   const [controller, file] =
     version === 2 ? (['cpu', 'cgroup.procs'] as const) : (['cpuacct', 'tasks'] as const);
   const back = locate(controller, '', '').replace(/\/[^/]*\/$/, `/${file}`);
-  const paths = [...groups.map((group) => locate(controller, group, file)), back];
+  const paths = [...cgroups.map((cgroup) => locate(controller, cgroup, file)), back];
   return paths.map((path) => `visit\t${path}`);
 }
 
-function readAll(reader: UsageReader, groups: readonly string[]): void {
-  for (const group of groups) {
-    if (reader.read(group) === undefined) throw new Error(`The group ${group} is gone`);
+function readAll(reader: UsageReader, cgroups: readonly string[]): void {
+  for (const cgroup of cgroups) {
+    if (reader.read(cgroup) === undefined) throw new Error(`The cgroup ${cgroup} is gone`);
   }
 }

@@ -5,9 +5,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeProgram } from '../src/cli/program.ts';
-import { manualPage } from '../src/cli/manual.ts';
-import { policyReference } from '../src/policy/reference.ts';
-import { policySchema } from '../src/policy/schema.ts';
+import { manualPage } from './generated/manual.ts';
+import { policyReference } from './generated/policy-reference.ts';
+import { policySchema } from './generated/policy-schema.ts';
 import { root } from './steps.ts';
 
 interface Generated {

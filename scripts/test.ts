@@ -8,7 +8,7 @@ import { ensurePrerequisites, type Suite } from '../src/testing/prerequisites.ts
 import { kernelSuites, okSteps } from './ok.ts';
 import { root, runSteps, tests } from './steps.ts';
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const log = (line: string) => process.stdout.write(`${line}\n`);
 
 for (const suite of [
   'schema',
@@ -18,8 +18,8 @@ for (const suite of [
   'modules',
   'vm',
 ] as const satisfies readonly Suite[]) {
-  const ready = await ensurePrerequisites(suite, say);
-  if (!ready.ok) say(`Tests of "${suite}" will be skipped: ${ready.reason}`);
+  const ready = await ensurePrerequisites(suite, log);
+  if (!ready.ok) log(`Tests of "${suite}" will be skipped: ${ready.reason}`);
 }
 const machine = globSync('test/vm/*.test.ts', { cwd: root }).sort();
 const emulated =

@@ -5,45 +5,45 @@
  * accounts, places processes, and remembers.
  */
 import { mkdirSync } from 'node:fs';
-import { AccountNames } from '../host/account-names.ts';
+import { AccountNames } from '../host/accounts/account-names.ts';
 import type { Driver } from '../host/driver.ts';
 import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
-import { lockFile } from '../host/flock.ts';
-import type { HandedSocket } from '../host/handed-sockets.ts';
+import { lockFile } from '../sys/files/flock.ts';
+import type { InheritedSocket } from '../sys/sockets/inherited-sockets.ts';
 import type { Host } from '../host/host.ts';
 import { agentLock } from '../host/paths.ts';
-import type { Notifier } from '../host/notify.ts';
+import type { Notifier } from '../sys/sockets/systemd-notify.ts';
 import type { Policy } from '../policy/policy.ts';
-import { usualSettings, type AgentSettings } from '../policy/settings.ts';
-import { EventStore } from '../store/event-store.ts';
-import { History } from '../store/history.ts';
-import { MetricsStore } from '../store/metrics-store.ts';
+import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
+import { EventStore } from '../store/events/event-store.ts';
+import { History } from '../store/history/history.ts';
+import { MetricsStore } from '../store/metrics/metrics-store.ts';
 import { detectFaults } from '../usage/detect.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
 import { tenantMember } from '../usage/member.ts';
-import { fail, ok, type Result } from '../units/result.ts';
+import { fail, ok, type Result } from '../base/result.ts';
 import { Alerting } from './alerting.ts';
-import type { AgentContext } from './answers/context.ts';
-import { topRows } from './answers/top.ts';
-import { processesOf } from './answers/processes.ts';
-import { socketOf } from './client.ts';
-import { IoShifter } from './io-shifter.ts';
-import { PolicyKeeper } from './keeper.ts';
-import { Live } from './live.ts';
+import type { AgentContext } from './api/request-context.ts';
+import { topRows } from './responses/top.ts';
+import { processesOf } from './responses/processes.ts';
+import { socketOf } from './api/client.ts';
+import { IoShifter } from './sampling/io-shifter.ts';
+import { PolicyReconciler } from './reconciler.ts';
+import { LatestSample } from './sampling/latest-sample.ts';
 import type { Log } from './log.ts';
-import { LveInfo } from './lve-info-writer.ts';
-import { Membership } from './membership.ts';
-import { Meter } from './meter.ts';
-import { ConnectorPlacement, placementTargets } from './placement.ts';
-import { placerTree } from '../host/placer/tree.ts';
-import { Recorder } from './recorder.ts';
-import { Roster, type Entry } from './roster.ts';
-import { makeApi, type Api } from './routes.ts';
-import { ControlServer } from './server.ts';
-import { describeAgent } from './status.ts';
-import { TcpDoor } from './tcp-door.ts';
+import type { AgentPart } from './part.ts';
+import { Membership } from './sampling/membership.ts';
+import { Meter } from './sampling/meter.ts';
+import { ConnectorPlacement, placementTargets } from './placement/placement.ts';
+import { placerTree } from './placement/placer-hierarchies.ts';
+import { Recorder } from './sampling/recorder.ts';
+import { MemberIndex, type Entry } from './sampling/member-index.ts';
+import { makeApi, type Api } from './api/routes.ts';
+import { ControlServer } from './api/server.ts';
+import { describeAgent } from './api/status.ts';
+import { TcpListener } from './api/tcp-listener.ts';
 import { Ticker } from './ticker.ts';
 import { followFiles } from './watch.ts';
 
@@ -54,19 +54,20 @@ export interface AgentOptions {
   readonly notifier: Notifier;
   readonly version: string;
   /** What a service manager listens on for this agent. */
-  readonly handed?: readonly HandedSocket[];
+  readonly inherited?: readonly InheritedSocket[];
+  readonly parts: readonly AgentPart[];
 }
 
 /** Another agent has it for long; who only asks whether there is one, for a moment. */
 const lockMilliseconds = 200;
-/** A group that vanished is made again at most this often. */
+/** A cgroup that vanished is made again at most this often. */
 const remakeMilliseconds = 5_000;
 
 export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #cleanup: AsyncDisposableStack;
-  readonly #keeper: PolicyKeeper;
-  readonly #live = new Live();
+  readonly #reconciler: PolicyReconciler;
+  readonly #latest = new LatestSample();
   readonly #metrics: MetricsStore;
   readonly #events: EventStore;
   readonly #history: History;
@@ -77,11 +78,11 @@ export class Agent implements AsyncDisposable {
   readonly #alerting: Alerting;
   readonly #ticker: Ticker;
   readonly #api: Api;
-  readonly #tcp: TcpDoor;
-  readonly #lveInfo: LveInfo;
+  readonly #tcp: TcpListener;
+  readonly #parts: readonly AgentPart[];
   readonly #startedAt = Date.now();
-  #roster = new Roster();
-  #settings: AgentSettings = usualSettings;
+  #memberIndex = new MemberIndex();
+  #settings: AgentSettings = defaultSettings;
   #driver: { readonly asked: Policy['driver']; readonly driver: Driver } | undefined;
   #meter: Meter | undefined;
   #shifter: IoShifter | undefined;
@@ -124,46 +125,46 @@ export class Agent implements AsyncDisposable {
     );
     this.#evidence = cleanup.use(new EvidenceReader(paths.proc));
     this.#lastTick = performance.now();
-    this.#alerting = cleanup.use(new Alerting(this.#events, () => this.#roster, log));
+    this.#alerting = cleanup.use(new Alerting(this.#events, () => this.#memberIndex, log));
     this.#recorder = cleanup.use(this.#makeRecorder());
     this.#placement = cleanup.use(
       new ConnectorPlacement({
         log: (line) => log.warn(line),
-        onMissingGroup: (groups) => this.#remake(groups),
+        onMissingCgroup: (cgroups) => this.#remake(cgroups),
         onHalted: (tenants) => this.#halted.push(...tenants),
         haltFile: `${paths.runtime}/stopped.json`,
       }),
     );
     this.#api = makeApi(() => this.#context(), log);
-    this.#tcp = cleanup.use(new TcpDoor(this.#api, log, options.handed));
-    this.#lveInfo = new LveInfo(paths, log);
+    this.#tcp = cleanup.use(new TcpListener(this.#api, log, options.inherited));
+    this.#parts = options.parts;
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
     // Ends first: it is who sets the others to work.
-    this.#keeper = cleanup.use(
-      new PolicyKeeper(policyFile, paths, log, (...adopted) => this.#adopt(...adopted)),
+    this.#reconciler = cleanup.use(
+      new PolicyReconciler(policyFile, paths, log, (...adopted) => this.#adopt(...adopted)),
     );
   }
 
   async #begin(): Promise<void> {
     const { host, policyFile, log, notifier } = this.#options;
     const { etc } = host.paths;
-    await this.#keeper.refresh();
+    await this.#reconciler.refresh();
     this.#placement.start();
     const server = new ControlServer(this.#api);
     this.#cleanup.use(server);
     await server.listenOnSocket(socketOf(host.paths));
-    const names = ['passwd', 'group', 'login.defs', 'subuid'];
+    const names = ['passwd', 'cgroup', 'login.defs', 'subuid'];
     const files = [policyFile, ...names.map((name) => `${etc}/${name}`)];
     this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#ticker.start(this.#settings.intervalSeconds * 1000);
     this.#cleanup.use(keepWatchdogQuiet(notifier));
-    notifier.notify('READY=1', `STATUS=${this.#roster.tenants} tenants`);
+    notifier.notify('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
     log.info(`Started with process id ${process.pid}; tenants go on when it is stopped`);
   }
 
   /** Looks at the policy and the accounts again. */
   refresh(): void {
-    void this.#keeper.refresh();
+    void this.#reconciler.refresh();
   }
 
   #makeRecorder(): Recorder {
@@ -171,56 +172,59 @@ export class Agent implements AsyncDisposable {
       metrics: this.#metrics,
       events: this.#events,
       evidence: this.#evidence,
-      live: this.#live,
+      latest: this.#latest,
       log: this.#options.log,
-      roster: () => this.#roster,
+      memberIndex: () => this.#memberIndex,
       processes: (entry: Parameters<typeof processesOf>[0]) =>
-        this.#driver === undefined ? [] : processesOf(entry, this.#roster, this.#driver.driver),
-      memoryCgroup: (entry: Entry) => this.#memoryCgroup(entry.group),
-      told: (incidents: Parameters<Alerting['consider']>[0]) => this.#alerting.consider(incidents),
+        this.#driver === undefined
+          ? []
+          : processesOf(entry, this.#memberIndex, this.#driver.driver),
+      memoryCgroup: (entry: Entry) => this.#memoryCgroup(entry.cgroup),
+      onIncidents: (incidents: Parameters<Alerting['consider']>[0]) =>
+        this.#alerting.consider(incidents),
     };
     return new Recorder(parts, now());
   }
 
   /** As the kernel's log names it. */
-  #memoryCgroup(group: string): string | undefined {
+  #memoryCgroup(cgroup: string): string | undefined {
     const tree = this.#driver?.driver.tree;
     if (tree === undefined) return undefined;
     const index = tree.hierarchies.findIndex((each) => each.controllers.has('memory'));
     const found = placerTree(this.#options.host.paths, tree).hierarchies[index];
-    return found && `${found.path}/${group}`;
+    return found && `${found.path}/${cgroup}`;
   }
 
   /** A policy that has been applied. */
   #adopt(policy: Policy, homes: ReadonlyMap<number, string>): void {
-    const roster = new Roster(policy);
-    this.#roster = roster;
-    this.#followHolders(roster, homes);
-    this.#live.follow(roster.entries);
+    const memberIndex = new MemberIndex(policy);
+    this.#memberIndex = memberIndex;
+    this.#followHolders(memberIndex, homes);
+    this.#latest.follow(memberIndex.entries);
     this.#settings = policy.agent;
     this.#ticker.setInterval(policy.agent.intervalSeconds * 1000);
     this.#alerting.follow(policy.agent.alerts);
     void this.#tcp.follow(policy.agent);
     const driver = this.#probe(policy);
     if (driver === undefined) return;
-    if (this.#meter === undefined) this.#meter = new Meter(driver.tree, roster);
-    else this.#meter.follow(roster);
+    if (this.#meter === undefined) this.#meter = new Meter(driver.tree, memberIndex);
+    else this.#meter.follow(memberIndex);
     this.#shifter ??= new IoShifter(driver.tree, driver.capabilities.devices);
-    this.#shifter.follow(roster);
+    this.#shifter.follow(memberIndex);
     const { paths } = this.#options.host;
     this.#placement.setTargets(placementTargets(policy, paths, driver.tree));
-    this.#complainOfFiles(this.#meter.slow);
+    this.#printFileErrors(this.#meter.slow);
   }
 
   /** Who got the uid of another one inherits nothing of what is known of it. */
-  #followHolders(roster: Roster, homes: ReadonlyMap<number, string>): void {
-    const { begun, problem } = this.#membership.follow(roster.entries, homes, Date.now());
-    this.#live.forget(begun);
+  #followHolders(memberIndex: MemberIndex, homes: ReadonlyMap<number, string>): void {
+    const { begun, problem } = this.#membership.follow(memberIndex.entries, homes, Date.now());
+    this.#latest.forget(begun);
     this.#recorder.forget(begun);
     if (problem !== undefined) this.#options.log.error(problem);
   }
 
-  #complainOfFiles(slow: number): void {
+  #printFileErrors(slow: number): void {
     if (slow > 0 && slow !== this.#slow) {
       this.#options.log.warn(
         `${slow} tenants are measured the slow way, since this process may not open more files; raise LimitNOFILE`,
@@ -251,41 +255,41 @@ export class Agent implements AsyncDisposable {
     const moment = now();
     const seconds = (moment.monotonic - this.#lastTick) / 1000;
     this.#lastTick = moment.monotonic;
-    const { readings, missing } = this.#meter?.look() ?? { readings: [], missing: [] };
+    const { readings, missing } = this.#meter?.sample() ?? { readings: [], missing: [] };
     this.#shifter?.shift(readings, moment.monotonic, this.#settings.intervalSeconds);
     const tick = measure(readings, moment.at, seconds);
     const faults = [
       ...readings.flatMap((each) =>
-        detectFaults(each, seconds, this.#roster.entries.get(each.member)?.values ?? {}),
+        detectFaults(each, seconds, this.#memberIndex.entries.get(each.member)?.values ?? {}),
       ),
-      ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#roster)),
+      ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#memberIndex)),
     ];
-    this.#live.update(tick, readings, faults, moment);
+    this.#latest.update(tick, readings, faults, moment);
     this.#recorder.record(tick, faults, moment, this.#settings.history);
     if (missing.length > 0) this.#remake(missing);
-    if (this.#keeper.wantsRetry) this.refresh();
-    this.#lveInfo.write(() => this.#rows(), this.#roster.defaults);
+    if (this.#reconciler.wantsRetry) this.refresh();
+    for (const part of this.#parts) part.afterTick(() => this.#rows(), this.#memberIndex.defaults);
     this.#tookSeconds = (performance.now() - moment.monotonic) / 1000;
   }
 
   #rows() {
-    return topRows([...this.#roster.entries.values()], this.#live, this.#lastTick);
+    return topRows([...this.#memberIndex.entries.values()], this.#latest, this.#lastTick);
   }
 
-  /** Somebody has removed a group of ours. */
-  #remake(groups: readonly string[]): void {
+  /** Somebody has removed a cgroup of ours. */
+  #remake(cgroups: readonly string[]): void {
     const since = performance.now() - this.#lastRemake;
     if (since < remakeMilliseconds) return;
     this.#lastRemake = performance.now();
-    const shown = groups.slice(0, 5).join(', ');
-    this.#options.log.warn(`Groups are missing (${groups.length}: ${shown}); making them again`);
+    const shown = cgroups.slice(0, 5).join(', ');
+    this.#options.log.warn(`Cgroups are missing (${cgroups.length}: ${shown}); making them again`);
     this.refresh();
   }
 
   #context(): AgentContext {
     return {
-      live: this.#live,
-      roster: this.#roster,
+      latest: this.#latest,
+      memberIndex: this.#memberIndex,
       membership: this.#membership,
       history: this.#history,
       events: this.#events,
@@ -307,10 +311,10 @@ export class Agent implements AsyncDisposable {
       instance: this.#options.host.paths.instance,
       startedAt: this.#startedAt,
       driver: this.#driver?.driver,
-      policy: this.#keeper.state,
-      roster: this.#roster,
+      policy: this.#reconciler.state,
+      memberIndex: this.#memberIndex,
       placement: this.#placement.status(),
-      live: this.#live,
+      latest: this.#latest,
       intervalSeconds: this.#settings.intervalSeconds,
       tookSeconds: this.#tookSeconds,
       metrics: this.#metrics,
@@ -330,9 +334,9 @@ export class Agent implements AsyncDisposable {
 }
 
 /** Forking so fast that nothing can be placed is a way to pass the limit of processes. */
-function haltFault(uid: number, roster: Roster): readonly Fault[] {
+function haltFault(uid: number, memberIndex: MemberIndex): readonly Fault[] {
   const member = tenantMember(uid);
-  if (!roster.entries.has(member)) return [];
+  if (!memberIndex.entries.has(member)) return [];
   return [{ member, limit: 'processes.limit', severity: 'refused', count: 1, inferred: false }];
 }
 

@@ -1,25 +1,25 @@
 /** Alerts by the rules of the policy in force; when those change, what is waiting is still sent. */
 import type { AlertSettings } from '../policy/settings.ts';
-import type { EventStore } from '../store/event-store.ts';
+import type { EventStore } from '../store/events/event-store.ts';
 import type { Incident, Snapshot } from '../usage/incident.ts';
 import type { Member } from '../usage/member.ts';
-import type { AlertsTestAnswer } from './api.ts';
+import type { AlertsTestResponse } from './api/api.ts';
 import { Alerts } from './alerts/alerts.ts';
 import type { AlertWho } from './alerts/receiver.ts';
 import type { Log } from './log.ts';
-import type { Roster } from './roster.ts';
+import type { MemberIndex } from './sampling/member-index.ts';
 
 export class Alerting implements AsyncDisposable {
   readonly #events: EventStore;
-  readonly #roster: () => Roster;
+  readonly #memberIndex: () => MemberIndex;
   readonly #log: Log;
   #written = '';
   #alerts: Alerts | undefined;
   readonly #ending = new Set<Promise<void>>();
 
-  constructor(events: EventStore, roster: () => Roster, log: Log) {
+  constructor(events: EventStore, memberIndex: () => MemberIndex, log: Log) {
     this.#events = events;
-    this.#roster = roster;
+    this.#memberIndex = memberIndex;
     this.#log = log;
   }
 
@@ -52,16 +52,17 @@ export class Alerting implements AsyncDisposable {
     return found.ok ? (found.value?.evidence ?? []) : [];
   }
 
-  async test(): Promise<AlertsTestAnswer['results']> {
+  async test(): Promise<AlertsTestResponse['results']> {
     return (await this.#alerts?.test()) ?? [];
   }
 
   #who(member: Member): AlertWho | undefined {
-    const roster = this.#roster();
-    const entry = roster.entries.get(member);
+    const memberIndex = this.#memberIndex();
+    const entry = memberIndex.entries.get(member);
     if (entry === undefined) return undefined;
     const { who, account, resellerUid } = entry;
-    const reseller = resellerUid === undefined ? undefined : roster.entries.get(`r${resellerUid}`);
+    const reseller =
+      resellerUid === undefined ? undefined : memberIndex.entries.get(`r${resellerUid}`);
     return {
       member,
       uid: who.uid,

@@ -10,15 +10,15 @@ import { dirname } from 'node:path';
 /** Editors and useradd write several files in a row. */
 const settleMilliseconds = 100;
 /** However long they go on writing. */
-const mostSettleMilliseconds = 500;
-const lookMilliseconds = 5_000;
+const settleMillisecondsMax = 500;
+const pollMilliseconds = 5_000;
 
 export function followFiles(files: readonly string[], changed: () => void): Disposable {
   const state = () => files.map(fingerprint).join(' ');
   let known = state();
   let timer: NodeJS.Timeout | undefined;
   let firstEvent = 0;
-  const look = () => {
+  const poll = () => {
     timer = undefined;
     const now = state();
     if (now === known) return;
@@ -28,12 +28,12 @@ export function followFiles(files: readonly string[], changed: () => void): Disp
   const soon = () => {
     const now = performance.now();
     if (timer === undefined) firstEvent = now;
-    else if (now - firstEvent > mostSettleMilliseconds) return;
+    else if (now - firstEvent > settleMillisecondsMax) return;
     clearTimeout(timer);
-    timer = setTimeout(look, settleMilliseconds);
+    timer = setTimeout(poll, settleMilliseconds);
   };
   const watchers = [...new Set(files.map(dirname))].flatMap((each) => watchDirectory(each, soon));
-  const interval = setInterval(look, lookMilliseconds);
+  const interval = setInterval(poll, pollMilliseconds);
   return {
     [Symbol.dispose]: () => {
       clearInterval(interval);

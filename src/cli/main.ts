@@ -4,7 +4,7 @@
  */
 import type { CommanderError } from 'commander';
 import { version } from './version.ts';
-import { exitCodes } from './command.ts';
+import { exitCodes } from './shared/command.ts';
 import { commands, makeProgram } from './program.ts';
 
 async function main(): Promise<void> {

@@ -1,44 +1,39 @@
 /** All commands. Each is one file; only the one that is asked for is loaded. */
 import type { Command } from 'commander';
-import type { Answer, CommandModule } from './command.ts';
+import type { CommandResult, CommandModule } from './shared/command.ts';
+import { capabilities } from '../capabilities.ts';
 import { version } from './version.ts';
 
 type Loader = () => Promise<{ readonly command: CommandModule }>;
 
 /** In the order in which help lists them. */
 export const commands: Readonly<Record<string, Loader>> = {
-  init: () => import('./init.ts'),
-  doctor: () => import('./doctor.ts'),
-  check: () => import('./check.ts'),
-  plan: () => import('./plan.ts'),
-  apply: () => import('./apply.ts'),
-  verify: () => import('./verify.ts'),
-  status: () => import('./status.ts'),
-  top: () => import('./top.ts'),
-  ps: () => import('./ps.ts'),
-  usage: () => import('./usage.ts'),
-  faults: () => import('./faults.ts'),
-  incident: () => import('./incident.ts'),
-  advise: () => import('./advise.ts'),
-  explain: () => import('./explain.ts'),
-  set: () => import('./set.ts'),
-  unset: () => import('./unset.ts'),
-  remove: () => import('./remove.ts'),
-  package: () => import('./package.ts'),
-  defaults: () => import('./defaults.ts'),
-  reseller: () => import('./reseller.ts'),
-  exec: () => import('./exec.ts'),
-  import: () => import('./import.ts'),
-  export: () => import('./export.ts'),
-  lvectl: () => import('./lvectl.ts'),
-  lveinfo: () => import('./lveinfo.ts'),
-  'cloudlinux-top': () => import('./cloudlinux-top.ts'),
-  cloudlinux: () => import('./cloudlinux.ts'),
-  agent: () => import('./agent.ts'),
-  alerts: () => import('./alerts.ts'),
-  modules: () => import('./modules.ts'),
-  release: () => import('./release.ts'),
-  completion: () => import('./completion.ts'),
+  init: () => import('./commands/policy/init.ts'),
+  doctor: () => import('./commands/doctor.ts'),
+  check: () => import('./commands/policy/check.ts'),
+  plan: () => import('./commands/policy/plan.ts'),
+  apply: () => import('./commands/policy/apply.ts'),
+  verify: () => import('./commands/policy/verify.ts'),
+  status: () => import('./commands/usage/status.ts'),
+  top: () => import('./commands/usage/top.ts'),
+  ps: () => import('./commands/usage/ps.ts'),
+  usage: () => import('./commands/usage/usage.ts'),
+  faults: () => import('./commands/usage/faults.ts'),
+  incident: () => import('./commands/usage/incident.ts'),
+  advise: () => import('./commands/usage/advise.ts'),
+  explain: () => import('./commands/policy/explain.ts'),
+  set: () => import('./commands/policy/set.ts'),
+  unset: () => import('./commands/policy/unset.ts'),
+  remove: () => import('./commands/policy/remove.ts'),
+  package: () => import('./commands/policy/package.ts'),
+  defaults: () => import('./commands/policy/defaults.ts'),
+  reseller: () => import('./commands/policy/reseller.ts'),
+  exec: () => import('./commands/exec.ts'),
+  agent: () => import('./commands/agent.ts'),
+  alerts: () => import('./commands/usage/alerts.ts'),
+  release: () => import('./commands/policy/release.ts'),
+  completion: () => import('./commands/completion.ts'),
+  ...Object.assign({}, ...capabilities.map((each) => each.commands)),
 };
 
 export async function makeProgram(
@@ -50,7 +45,7 @@ export async function makeProgram(
   const program = new Command('bulkhead')
     .description('Holds the tenants of one Linux host to their limits')
     .version(version())
-    .option('--instance <name>', 'a tree of groups apart from the usual one', 'bulkhead')
+    .option('--instance <name>', 'a tree of cgroups apart from the usual one', 'bulkhead')
     .showSuggestionAfterError()
     .showHelpAfterError('(bulkhead --help shows what there is)')
     .addHelpText(
@@ -73,7 +68,7 @@ function inherit(command: Command, from: Command): void {
 }
 
 /** The answer of an action becomes the exit status; what it throws is a defect and says so. */
-function run<Args extends unknown[]>(action: (...args: Args) => Answer) {
+function run<Args extends unknown[]>(action: (...args: Args) => CommandResult) {
   return async (...args: Args): Promise<void> => {
     process.exitCode = await action(...args);
   };

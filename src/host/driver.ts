@@ -8,7 +8,7 @@ import type { Policy } from '../policy/policy.ts';
 import type { Observed } from '../plan/observed.ts';
 import type { Operation } from '../plan/plan.ts';
 import type { Wanted } from '../plan/wanted.ts';
-import type { Hierarchy } from './hierarchies.ts';
+import type { Hierarchy } from './cgroups/hierarchies.ts';
 
 /** What this host can hold, probed once. */
 export interface Capabilities {
@@ -35,7 +35,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** Where the groups are, for those who read or write many of them again and again. */
+/** Where the cgroups are, for those who read or write many of them again and again. */
 export interface Tree {
   readonly version: 1 | 2;
   readonly hierarchies: readonly Hierarchy[];
@@ -48,10 +48,10 @@ export interface Driver {
   readonly observe: (wanted: Wanted) => Observed;
   /** The message of the failure, or nothing. */
   readonly execute: (operation: Operation, options: ExecuteOptions) => string | undefined;
-  /** Memory in use by a group, in bytes. */
-  readonly memoryInUse: (group: string) => number | undefined;
-  readonly processes: (group: string) => readonly number[];
-  readonly counters: (group: string) => Counters | undefined;
+  /** Memory in use by a cgroup, in bytes. */
+  readonly memoryInUse: (cgroup: string) => number | undefined;
+  readonly processes: (cgroup: string) => readonly number[];
+  readonly counters: (cgroup: string) => Counters | undefined;
   /** Writes down for the launcher where tenants live, and which quotas are set. */
   readonly publish: (wanted: Wanted) => string | undefined;
   /** Removes everything of this instance; processes are ended only if told so. */

@@ -1,6 +1,6 @@
 /** The port to this machine, passed in and never imported: a test passes another one. */
 import type { DriverName } from '../policy/document.ts';
-import type { Result } from '../units/result.ts';
+import type { Result } from '../base/result.ts';
 import type { Driver } from './driver.ts';
 import type { Paths } from './paths.ts';
 import { probeDriver } from './probe.ts';

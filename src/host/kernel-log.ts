@@ -14,19 +14,19 @@
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { KilledProcess } from '../usage/incident.ts';
-import { errnoOf } from './errno.ts';
-import { seekEnd } from './syscalls.ts';
-import { printable } from '../units/printable.ts';
+import { errnoOf } from '../sys/errno.ts';
+import { seekEnd } from '../sys/syscalls.ts';
+import { printable } from '../base/printable.ts';
 
 export interface OomKill extends KilledProcess {
   /** Path of the cgroup whose limit was hit, from the top of the hierarchy: `/bulkhead/u1001`. */
-  readonly group: string;
+  readonly cgroup: string;
 }
 
 /** A record is at most this long. */
 const recordBytes = 8192;
 /** The log of a busy host is longer than what one look should read. */
-const mostRecords = 5000;
+const recordsMax = 5000;
 
 export class KernelLog implements Disposable {
   readonly #fd: number | undefined;
@@ -44,7 +44,7 @@ export class KernelLog implements Disposable {
   /** What was logged since the last time. */
   oomKills(): readonly OomKill[] {
     const kills: OomKill[] = [];
-    for (let record = 0; record < mostRecords; record++) {
+    for (let record = 0; record < recordsMax; record++) {
       const text = this.#next();
       if (text === undefined) break;
       const kill = parseOomKill(text);
@@ -87,5 +87,5 @@ export function parseOomKill(record: string): OomKill | undefined {
   );
   if (end === null || start === null) return undefined;
   const name = printable(line.slice(start[0].length, end.index));
-  return { pid: Number(end[1]), name, group: start[1] ?? '' };
+  return { pid: Number(end[1]), name, cgroup: start[1] ?? '' };
 }

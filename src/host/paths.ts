@@ -3,7 +3,7 @@
  * that a second instance (the demo, a test) keeps apart from the first.
  */
 export interface Paths {
-  /** Name of Bulkhead's root group, of its runtime and of its state directory. */
+  /** Name of Bulkhead's root cgroup, of its runtime and of its state directory. */
   readonly instance: string;
   readonly proc: string;
   readonly sys: string;

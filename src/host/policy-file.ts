@@ -25,17 +25,17 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { decodeXml, mostBytes } from '../policy/xml.ts';
-import { fail, ok, type Result } from '../units/result.ts';
-import { errnoOf, quoted, reasonOf } from './errno.ts';
-import { lockFile } from './flock.ts';
+import { decodeXml, bytesMax } from '../policy/xml.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { errnoOf, quoted, reasonOf } from '../sys/errno.ts';
+import { lockFile } from '../sys/files/flock.ts';
 import {
   directoryProblem,
   isTrusted,
   pinDirectory,
   writableByOthers,
   type PinnedDirectory,
-} from './pinned-directory.ts';
+} from '../sys/files/pinned-directory.ts';
 
 export interface PolicyText {
   readonly path: string;
@@ -181,8 +181,8 @@ function readIn(
       kindProblem(stat) ??
       (trusted ? (trustProblem(stat, path) ?? directoryProblem(directory)) : undefined);
     if (problem !== undefined) return cannot('read', path, problem);
-    const bytes = readAtMost(fd, mostBytes + 1);
-    if (bytes.length > mostBytes) return cannot('read', path, sizeProblem(bytes.length));
+    const bytes = readAtMost(fd, bytesMax + 1);
+    if (bytes.length > bytesMax) return cannot('read', path, sizeProblem(bytes.length));
     const decoded = decodeXml(bytes);
     if ('error' in decoded) return cannot('read', path, utf8Problem(decoded.error));
     return ok({ path, text: decoded.text, ...ownershipOf(stat), version: versionOf(stat) });
@@ -202,7 +202,7 @@ function openProblem(error: unknown, isPolicy: boolean): string {
 
 function kindProblem(stat: BigIntStats): string | undefined {
   if (!stat.isFile()) return `it is ${kindOf(stat)}, not a file`;
-  return stat.size > mostBytes ? sizeProblem(Number(stat.size)) : undefined;
+  return stat.size > bytesMax ? sizeProblem(Number(stat.size)) : undefined;
 }
 
 function kindOf(stat: BigIntStats): string {
@@ -212,7 +212,7 @@ function kindOf(stat: BigIntStats): string {
 }
 
 const sizeProblem = (bytes: number) =>
-  `it has ${Math.ceil(bytes / 2 ** 20)} MiB; the limit is ${mostBytes / 2 ** 20} MiB`;
+  `it has ${Math.ceil(bytes / 2 ** 20)} MiB; the limit is ${bytesMax / 2 ** 20} MiB`;
 
 /** The decoder says what it cannot do; here that is the reason of another failure. */
 const utf8Problem = (error: string) =>
@@ -226,11 +226,11 @@ function trustProblem(stat: BigIntStats, path: string): string | undefined {
 }
 
 /** The size that fstat gave may have grown since. */
-function readAtMost(fd: number, most: number): Buffer {
+function readAtMost(fd: number, max: number): Buffer {
   const chunks: Buffer[] = [];
   let length = 0;
-  while (length < most) {
-    const chunk = Buffer.allocUnsafe(Math.min(64 * 1024, most - length));
+  while (length < max) {
+    const chunk = Buffer.allocUnsafe(Math.min(64 * 1024, max - length));
     const got = readSync(fd, chunk, 0, chunk.length, null);
     if (got === 0) break;
     chunks.push(chunk.subarray(0, got));
@@ -285,7 +285,7 @@ function write(
   mayReplace = () => true,
 ): Result<void, string> {
   const bytes = Buffer.byteLength(text);
-  if (bytes > mostBytes) return cannot('write', path, sizeProblem(bytes));
+  if (bytes > bytesMax) return cannot('write', path, sizeProblem(bytes));
   const temporary = directory.at(temporaryName(path));
   try {
     writeDurably(temporary, text, ownership);

@@ -5,11 +5,11 @@ import { release } from 'node:os';
 import { attributes } from '../limits/limits.ts';
 import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
-import { fail, ok, type Result } from '../units/result.ts';
-import { CgroupDriver, type Room } from './cgroup-driver.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { CgroupDriver, type Delegation } from './cgroups/cgroup-driver.ts';
 import type { Driver } from './driver.ts';
-import { isLocked } from './flock.ts';
-import { disksUnder, readFileSystems } from './file-systems.ts';
+import { isLocked } from '../sys/files/flock.ts';
+import { disksUnder, readFileSystems } from './disks/file-systems.ts';
 import {
   controllersOf,
   findHierarchies1,
@@ -18,19 +18,19 @@ import {
   hierarchy2,
   useHierarchyOf,
   type Hierarchy,
-} from './hierarchies.ts';
-import { noRoom, plainRoom } from './plain-room.ts';
+} from './cgroups/hierarchies.ts';
+import { noRoom, enableControllers } from './cgroups/enable-controllers.ts';
 import { agentLock, type Paths } from './paths.ts';
-import { QuotaStore } from './quota-store.ts';
-import { readText } from './read.ts';
-import { pageBytes } from './syscalls.ts';
-import { runsSystemd, systemdRoom, unitOf } from './systemd-room.ts';
+import { QuotaStore } from './disks/quota-store.ts';
+import { readText } from '../sys/files/read.ts';
+import { pageBytes } from '../sys/syscalls.ts';
+import { runsSystemd, delegateFromSystemd, unitOf } from './cgroups/systemd-delegation.ts';
 
 interface Found {
   readonly name: 'cgroup1' | 'cgroup2';
   readonly reason: string;
   readonly hierarchies: readonly Hierarchy[];
-  readonly room: Room;
+  readonly delegation: Delegation;
   readonly remarks: readonly string[];
 }
 
@@ -62,19 +62,19 @@ function find2(paths: Paths): Found | undefined {
   const unified = findUnified(paths);
   if (unified === undefined) return undefined;
   const systemd = runsSystemd();
-  const rootGroup = systemd ? unitOf(paths.instance) : paths.instance;
-  const hierarchy = hierarchy2(unified, rootGroup);
+  const rootCgroup = systemd ? unitOf(paths.instance) : paths.instance;
+  const hierarchy = hierarchy2(unified, rootCgroup);
   if (hierarchy.controllers.size === 0) return undefined;
   const controllers = [...controllersOf([hierarchy])];
   return {
     name: 'cgroup2',
     reason: systemd
-      ? 'cgroup v2 has the controllers; systemd delegates a group of its own to Bulkhead'
+      ? 'cgroup v2 has the controllers; systemd delegates a cgroup of its own to Bulkhead'
       : 'cgroup v2 has the controllers, and no systemd owns the tree',
     hierarchies: [hierarchy],
-    room: systemd
-      ? systemdRoom(paths.instance, () => hierarchy.files.exists(''))
-      : plainRoom(unified.mountPoint, controllers),
+    delegation: systemd
+      ? delegateFromSystemd(paths.instance, () => hierarchy.files.exists(''))
+      : enableControllers(unified.mountPoint, controllers),
     remarks: systemd
       ? [
           'A tenant\'s systemd user manager ("user@UID.service") and what it runs are not covered; "systemctl mask user@UID.service" keeps it from starting',
@@ -88,7 +88,7 @@ function find2(paths: Paths): Found | undefined {
 function slowMoves({ mountPoint, options }: Unified): readonly string[] {
   if (options.includes('favordynmods')) return [];
   return [
-    `Moving a process into its group takes some 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0) avoids that, and makes each fork a little slower`,
+    `Moving a process into its cgroup takes some 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0) avoids that, and makes each fork a little slower`,
   ];
 }
 
@@ -102,7 +102,7 @@ function find1(paths: Paths): Found | undefined {
       ? 'this is a hybrid host: the controllers are in cgroup v1, not in v2'
       : 'this host has cgroup v1 only',
     hierarchies,
-    room: noRoom,
+    delegation: noRoom,
     remarks: ['cgroup v1 is deprecated; booting with systemd.unified_cgroup_hierarchy=1 gives v2'],
   };
 }
@@ -123,7 +123,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
   return new CgroupDriver({
     version,
     hierarchies: found.hierarchies,
-    room: found.room,
+    delegation: found.delegation,
     quotas,
     paths,
     context: {
@@ -183,8 +183,8 @@ const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
 };
 
 /**
- * What a group of this kernel has: seen in our own group where there is one. Before that it is
- * what the kernel's release should have, and apply looks again once it has made its root group.
+ * What a cgroup of this kernel has: seen in our own cgroup where there is one. Before that it is
+ * what the kernel's release should have, and apply looks again once it has made its root cgroup.
  */
 function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet<string> {
   const [major = 0, minor = 0] = release().split('.').map(Number);

@@ -2,12 +2,12 @@
  * CPU time: a ceiling, a share under contention, and a burst above the ceiling saved up while idle.
  *
  * The kernel's CFS bandwidth control grants `quota` microseconds in each period and throttles the
- * group until the next one. Sources: cgroup-v2.rst "CPU Interface Files", scheduler/sched-bwc.rst.
+ * cgroup until the next one. Sources: cgroup-v2.rst "CPU Interface Files", scheduler/sched-bwc.rst.
  *
  * v1 refuses a child whose quota exceeds its parent's (EINVAL), v2 lets the smaller one win; a
  * tenant above its reseller is therefore written with the reseller's value on v1.
  */
-import { type CpuFraction, type Quantity, unlimited, type Weight } from '../units/quantity.ts';
+import { type CpuFraction, type Quantity, unlimited, type Weight } from '../base/quantity.ts';
 import { eachLine } from './flat-file.ts';
 import { pressureFile } from './pressure.ts';
 import {
@@ -24,28 +24,28 @@ import {
 /** The kernel's own default; longer periods make throttled tenants stutter for longer. */
 const periodMicroseconds = 100_000;
 /** CFS refuses less than 1 ms. */
-const leastQuotaMicroseconds = 1_000;
+const quotaMicrosecondsMin = 1_000;
 
 const attributes = {
   limit: {
     kind: 'cpu',
     fallback: unlimited,
     unlimited: true,
-    least: 0.01,
+    min: 0.01,
     summary: 'CPU time it may use; 100% is one core kept busy. Above it, it is slowed down.',
   },
   weight: {
     kind: 'weight',
     fallback: 100 as Weight,
     unlimited: false,
-    least: 1,
+    min: 1,
     summary: 'Its share when the cores are contended, relative to the others.',
   },
   burst: {
     kind: 'cpu',
     fallback: 0 as CpuFraction,
     unlimited: false,
-    least: 0.01,
+    min: 0.01,
     summary:
       'CPU time it may use above its limit for a moment, out of what it left unused before; no more than the limit.',
   },
@@ -53,7 +53,7 @@ const attributes = {
 
 function quotaMicroseconds(value: Quantity): number | 'max' {
   if (value === unlimited) return 'max';
-  return Math.max(leastQuotaMicroseconds, Math.round(value * periodMicroseconds));
+  return Math.max(quotaMicrosecondsMin, Math.round(value * periodMicroseconds));
 }
 
 function burstMicroseconds(values: LimitValues, quota: number | 'max'): number {
@@ -95,7 +95,7 @@ const cpuStat: CounterFile = {
 const cpuacctUsage: CounterFile = {
   controller: 'cpuacct',
   file: 'cpuacct.usage',
-  tellsActivity: true,
+  indicatesActivity: true,
   parse: (text, into) => {
     into.cpuMicroseconds = Number(text) / 1000;
   },
@@ -118,7 +118,7 @@ export const cpu: Limit = {
   summary: 'CPU time.',
   attributes,
   faults: [
-    { attribute: 'limit', severity: 'slowed', counter: 'throttledPeriods', inferred: false },
+    { attribute: 'limit', severity: 'throttled', counter: 'throttledPeriods', inferred: false },
   ],
   cgroup2: {
     settings(values, context) {
@@ -136,13 +136,19 @@ export const cpu: Limit = {
         setting('cpu.weight', 'cpu', 'cpu.weight', String(weightOf(values)), '100'),
       ].filter((each) => context.files.has(each.file));
     },
-    counters: [{ ...cpuStat, tellsActivity: true }, pressureFile('cpu', 'cpuPressureMicroseconds')],
+    counters: [
+      { ...cpuStat, indicatesActivity: true },
+      pressureFile('cpu', 'cpuPressureMicroseconds'),
+    ],
     support: support('cpu.max.burst'),
   },
   cgroup1: {
     settings(values, context) {
-      const above = context.above === undefined ? 'max' : quotaMicroseconds(limitOf(context.above));
-      const quota = smaller(quotaMicroseconds(limitOf(values)), above);
+      const parentQuota =
+        context.parentLimits === undefined
+          ? 'max'
+          : quotaMicroseconds(limitOf(context.parentLimits));
+      const quota = smaller(quotaMicroseconds(limitOf(values)), parentQuota);
       const burst = String(burstMicroseconds(values, quota));
       return [
         setting('cpu.burst', 'cpu', 'cpu.cfs_burst_us', burst, '0'),

@@ -4,7 +4,7 @@
  * Not a cgroup matter: a quota belongs to a uid on one file system. Its settings are planned in
  * `plan/quota.ts`, alike on v1 and v2. Source: quotactl(2).
  */
-import { unlimited } from '../units/quantity.ts';
+import { unlimited } from '../base/quantity.ts';
 import { full, type KernelSide, type Limit, type Support, type SupportContext } from './limit.ts';
 
 function support(_attribute: string, context: SupportContext): Support {
@@ -30,14 +30,14 @@ export const disk: Limit = {
       kind: 'bytes',
       fallback: unlimited,
       unlimited: true,
-      least: 1024,
+      min: 1024,
       summary: 'Space its files may take. Above it, writing fails.',
     },
     files: {
       kind: 'count',
       fallback: unlimited,
       unlimited: true,
-      least: 1,
+      min: 1,
       summary: 'Files and directories it may own.',
     },
   },

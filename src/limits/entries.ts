@@ -1,5 +1,5 @@
 /** Web entries: requests being served at once. Held where requests enter, not by a cgroup. */
-import { unlimited } from '../units/quantity.ts';
+import { unlimited } from '../base/quantity.ts';
 import { notYet, type KernelSide, type Limit } from './limit.ts';
 
 const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };
@@ -12,7 +12,7 @@ export const entries: Limit = {
       kind: 'count',
       fallback: unlimited,
       unlimited: true,
-      least: 1,
+      min: 1,
       summary: 'Requests it may be serving at once.',
     },
   },

@@ -7,7 +7,7 @@
  *     254:0 1048576                                        blkio.throttle.read_bps_device
  *     254:0 Read 4096                                      blkio.throttle.io_service_bytes
  */
-import { unlimited } from '../units/quantity.ts';
+import { unlimited } from '../base/quantity.ts';
 import { eachLine } from './flat-file.ts';
 import type { LimitValues } from './limit.ts';
 import { isShared, keepsTotal, restingCaps, type Share } from './share.ts';
@@ -47,7 +47,7 @@ export function shareOf(values: LimitValues, { total, names }: Total, disks: num
   const pair = names.map((name) => numberOf(values, name));
   return {
     total: numberOf(values, total),
-    most: Array.from({ length: disks }, () => pair).flat(),
+    max: Array.from({ length: disks }, () => pair).flat(),
   };
 }
 
@@ -78,7 +78,7 @@ export function keepsLimit(
   const share = shareOf(values, total, disks);
   const lanes = lanesOf(caps, total);
   if (isShared(share)) return keepsTotal(share, lanes);
-  return lanes.every((cap, lane) => cap === share.most[lane]);
+  return lanes.every((cap, lane) => cap === share.max[lane]);
 }
 
 /** The text of a file; nothing where it is gone. */
@@ -100,11 +100,11 @@ export interface IoFiles {
 }
 
 /** The kernel keeps operations a second in 32 bits. */
-const mostOperations = 2 ** 32 - 1;
+const operationsMax = 2 ** 32 - 1;
 
 function capText(name: IoName, cap: number, none: string): string {
-  const most = name === 'reads' || name === 'writes' ? mostOperations : Infinity;
-  return cap >= most ? none : String(cap);
+  const max = name === 'reads' || name === 'writes' ? operationsMax : Infinity;
+  return cap >= max ? none : String(cap);
 }
 
 /** A number for each disk from the words of its line; `missing` where there is none. */

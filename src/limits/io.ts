@@ -8,7 +8,7 @@
  *
  * v1 counts only what a process writes past the page cache, and does not add up a hierarchy.
  */
-import { printQuantity, unlimited } from '../units/quantity.ts';
+import { printQuantity, unlimited } from '../base/quantity.ts';
 import { eachLine } from './flat-file.ts';
 import {
   bytesFile1,
@@ -43,7 +43,7 @@ const rate = (kind: 'bytesPerSecond' | 'perSecond', summary: string) =>
     kind,
     fallback: unlimited,
     unlimited: true,
-    least: kind === 'perSecond' ? 1 : 1024,
+    min: kind === 'perSecond' ? 1 : 1024,
     summary,
   }) as const;
 
@@ -181,7 +181,7 @@ function serviced(file: string, read: keyof Counters, write: keyof Counters): Co
   };
 }
 
-/** File systems whose writeback the kernel charges to the group that dirtied the pages. */
+/** File systems whose writeback the kernel charges to the cgroup that dirtied the pages. */
 const chargesWriteback = new Set(['ext2', 'ext4', 'btrfs', 'f2fs', 'xfs']);
 
 function commonSupport(context: SupportContext): Support | undefined {
@@ -272,7 +272,7 @@ export const io: Limit = {
       : [
           {
             attribute,
-            severity: 'slowed',
+            severity: 'throttled',
             counter,
             ...(plus === undefined ? {} : { plus }),
             inferred: true,

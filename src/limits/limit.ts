@@ -4,7 +4,7 @@
  * One file a limit, one row in `limits.ts`. Everything derives from these rows: the parser, the
  * schema, `explain`, the reference page, completion, the plan, `doctor` and the readings.
  */
-import type { Quantity, QuantityKind, QuantityTypes, Unlimited } from '../units/quantity.ts';
+import type { Quantity, QuantityKind, QuantityTypes, Unlimited } from '../base/quantity.ts';
 
 /** The kernel's resource controllers, by their cgroup v2 names. v1 calls `io` `blkio`. */
 export type Controller = 'cpu' | 'memory' | 'io' | 'pids';
@@ -15,7 +15,7 @@ export interface Attribute<Kind extends QuantityKind = QuantityKind> {
   readonly fallback: QuantityTypes[Kind] | Unlimited;
   readonly unlimited: boolean;
   /** Smallest value that means something; what lies under it is an error. */
-  readonly least: number;
+  readonly min: number;
   readonly summary: string;
 }
 
@@ -29,12 +29,12 @@ export interface FileSetting {
   readonly value: string;
   /** As it must be written; the same as `value` unless the kernel prints another form. */
   readonly write: string;
-  /** What a new group has. */
+  /** What a new cgroup has. */
   readonly initial: string;
   readonly attribute: LimitKey;
-  /** Another value of the group without which the kernel will not take this one. */
+  /** Another value of the cgroup without which the kernel will not take this one. */
   readonly needs?: LimitKey;
-  /** Where the agent shifts values: whether what stands in the group's files will do as it is. */
+  /** Where the agent shifts values: whether what stands in the cgroup's files will do as it is. */
   readonly accepts?: (read: (file: string) => string | undefined) => boolean;
   /** For people, where the value alone does not say what it is. */
   readonly note?: string;
@@ -45,10 +45,10 @@ export interface SettingContext {
   readonly pageBytes: number;
   /** `MAJOR:MINOR` of the disks that carry tenants' files. */
   readonly devices: readonly string[];
-  /** Names of the files that this kernel gives a group; a missing one is not written. */
+  /** Names of the files that this kernel gives a cgroup; a missing one is not written. */
   readonly files: ReadonlySet<string>;
   /** The values of the reseller above, where there is one. */
-  readonly above?: LimitValues;
+  readonly parentLimits?: LimitValues;
   /** Whether an agent runs, which shifts caps within a total. */
   readonly shifted?: boolean;
 }
@@ -80,7 +80,7 @@ export interface FileSystemFacts {
   readonly userQuota: boolean;
 }
 
-/** Counters of one group, raw, as one moment found them. */
+/** Counters of one cgroup, raw, as one moment found them. */
 export interface Counters {
   cpuMicroseconds: number;
   throttledPeriods: number;
@@ -111,10 +111,10 @@ export interface Counters {
 }
 
 /** What a tenant notices of a limit, from bad to worst. */
-export const severities = ['slowed', 'refused', 'ended'] as const;
+export const severities = ['throttled', 'refused', 'killed'] as const;
 export type Severity = (typeof severities)[number];
 
-/** How it is known that a limit struck. */
+/** How it is known that a limit was hit. */
 export interface FaultRule {
   readonly attribute: string;
   readonly severity: Severity;
@@ -128,7 +128,7 @@ export interface FaultRule {
    * above the limit than at the tick before is one fault.
    */
   readonly peak?: PeakCounter;
-  /** Where it struck and nobody noticed: `value` is the limit in force. */
+  /** Where it was hit and nobody noticed: `value` is the limit in force. */
   readonly unless?: (counters: Counters, value: number) => boolean;
 }
 
@@ -142,7 +142,7 @@ export interface CounterFile {
   /** Read only when this counter has changed: the file is costly, or cannot change without it. */
   readonly follows?: keyof Counters;
   /** Whether it tells that something runs, or ran since the last time: the others can then wait. */
-  readonly tellsActivity?: boolean;
+  readonly indicatesActivity?: boolean;
   /**
    * The file is a high-water mark, and this its only counter. Where a write begins the mark anew,
    * each reading has one of its own; elsewhere it is that of the cgroup's whole life, and says

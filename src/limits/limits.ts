@@ -25,7 +25,7 @@ export const attributes: ReadonlyMap<LimitKey, KeyedAttribute> = new Map(
   ),
 );
 
-export function attributeOf(key: LimitKey): KeyedAttribute {
+export function limitAttribute(key: LimitKey): KeyedAttribute {
   const attribute = attributes.get(key);
   if (attribute === undefined) throw new Error(`No limit "${key}" in the table`);
   return attribute;

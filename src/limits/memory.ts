@@ -1,13 +1,13 @@
 /**
  * Memory: a ceiling, a softer one that slows down first, and swap.
  *
- * At the ceiling the kernel reclaims the group's page cache, then ends one of its processes.
+ * At the ceiling the kernel reclaims the cgroup's page cache, then ends one of its processes.
  * Sources: cgroup-v2.rst "Memory Interface Files"; cgroup-v1/memory.rst.
  *
  * v1 counts memory and swap together (`memory.memsw`), which may never be below the memory limit.
  * The kernel rounds every value down to whole pages.
  */
-import { type Bytes, type Quantity, unlimited } from '../units/quantity.ts';
+import { type Bytes, type Quantity, unlimited } from '../base/quantity.ts';
 import { eachLine } from './flat-file.ts';
 import { pressureFile } from './pressure.ts';
 import {
@@ -28,7 +28,7 @@ const attributes = {
     kind: 'bytes',
     fallback: unlimited,
     unlimited: true,
-    least: 4 * 2 ** 20,
+    min: 4 * 2 ** 20,
     summary:
       'Memory it may use, page cache included. At the limit its cache is reclaimed, then a process of it is ended.',
   },
@@ -36,14 +36,14 @@ const attributes = {
     kind: 'bytes',
     fallback: unlimited,
     unlimited: true,
-    least: 4 * 2 ** 20,
+    min: 4 * 2 ** 20,
     summary: 'Above this its processes are slowed down and its memory is reclaimed.',
   },
   swap: {
     kind: 'bytes',
     fallback: 0 as Bytes,
     unlimited: true,
-    least: 0,
+    min: 0,
     summary:
       'Swap space it may use beyond its memory; none where memory is limited and this is not written.',
   },
@@ -129,7 +129,7 @@ const events: CounterFile['parse'] = (text, into) =>
 
 /**
  * The page cache that the kernel can take back: files, apart from those that live in memory alone.
- * A page of text; what a group holds changes only when its use does.
+ * A page of text; what a cgroup holds changes only when its use does.
  *
  *     file 4096       v1: total_cache
  *     shmem 0         v1: total_shmem
@@ -177,7 +177,7 @@ function support1(attribute: string, context: SupportContext): Support {
 
 const noSwapAccounting: Support = {
   level: 'none',
-  reason: 'this kernel does not account swap by group',
+  reason: 'this kernel does not account swap by cgroup',
   help: 'boot with swapaccount=1',
 };
 
@@ -188,12 +188,12 @@ export const memory: Limit = {
   faults: [
     {
       attribute: 'limit',
-      severity: 'slowed',
+      severity: 'throttled',
       counter: 'memoryHits',
       inferred: false,
       unless: cacheWasEnough,
     },
-    { attribute: 'limit', severity: 'ended', counter: 'oomKills', inferred: false },
+    { attribute: 'limit', severity: 'killed', counter: 'oomKills', inferred: false },
   ],
   cgroup2: {
     settings(values, { pageBytes, files }) {

@@ -1,10 +1,10 @@
 /** Network bandwidth, both ways. */
-import { unlimited } from '../units/quantity.ts';
+import { unlimited } from '../base/quantity.ts';
 import { notYet, type KernelSide, type Limit } from './limit.ts';
 
 const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };
 const rate = (summary: string) =>
-  ({ kind: 'bytesPerSecond', fallback: unlimited, unlimited: true, least: 1024, summary }) as const;
+  ({ kind: 'bytesPerSecond', fallback: unlimited, unlimited: true, min: 1024, summary }) as const;
 
 export const network: Limit = {
   name: 'network',

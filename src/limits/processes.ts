@@ -3,15 +3,15 @@
  *
  * Source: cgroup-v2.rst "PID Interface Files"; the same files in v1.
  */
-import { type Quantity, unlimited } from '../units/quantity.ts';
+import { type Quantity, unlimited } from '../base/quantity.ts';
 import { eachLine } from './flat-file.ts';
 import { full, missingController, setting, type KernelSide, type Limit } from './limit.ts';
 
 /** PID_MAX_LIMIT on 64-bit kernels: the kernel refuses more in `pids.max`. */
-const mostProcesses = 4_194_304;
+const processesMax = 4_194_304;
 
 const text = (value: Quantity) =>
-  value === unlimited || value >= mostProcesses ? 'max' : String(value);
+  value === unlimited || value >= processesMax ? 'max' : String(value);
 
 function countLines(text: string): number {
   let lines = 0;
@@ -28,7 +28,7 @@ const kernel: KernelSide = {
     {
       controller: 'pids',
       file: 'pids.current',
-      tellsActivity: true,
+      indicatesActivity: true,
       parse: (text, into) => {
         into.threads = Number(text);
       },
@@ -73,7 +73,7 @@ export const processes: Limit = {
       kind: 'count',
       fallback: unlimited,
       unlimited: true,
-      least: 1,
+      min: 1,
       summary: 'Processes and threads it may have at once. Above it, none can be started.',
     },
   },

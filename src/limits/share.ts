@@ -10,7 +10,7 @@ export interface Share {
   /** A second. */
   readonly total: number;
   /** What each lane may have at most; `Infinity` where nothing but the total bounds it. */
-  readonly most: readonly number[];
+  readonly max: readonly number[];
 }
 
 /** The part of a total that lanes which are not in use may pass beside it. */
@@ -22,13 +22,12 @@ export const sum = (values: readonly number[]): number =>
   values.reduce((all, each) => all + each, 0);
 
 /** Lanes that cannot reach the total anyway need no sharing. */
-export const isShared = ({ total, most }: Share): boolean =>
-  total !== Infinity && sum(most) > total;
+export const isShared = ({ total, max }: Share): boolean => total !== Infinity && sum(max) > total;
 
 /** The least cap of a lane; the kernel takes no cap of 0. */
-export function floorOf({ total, most }: Share, lane: number): number {
-  const part = Math.floor((total * floorPart) / Math.max(1, most.length - 1));
-  return Math.min(most[lane] ?? Infinity, Math.max(1, part));
+export function floorOf({ total, max }: Share, lane: number): number {
+  const part = Math.floor((total * floorPart) / Math.max(1, max.length - 1));
+  return Math.min(max[lane] ?? Infinity, Math.max(1, part));
 }
 
 /** Divides an amount so that nobody gets more than it wants, and the least served most. */
@@ -47,8 +46,8 @@ export function divide(amount: number, wants: readonly number[]): readonly numbe
 
 /** What stands while nobody shifts: the total is never exceeded, and no lane is preferred. */
 export function restingCaps(share: Share): readonly number[] {
-  if (!isShared(share)) return share.most;
-  return wholeCaps(share, divide(share.total, share.most));
+  if (!isShared(share)) return share.max;
+  return wholeCaps(share, divide(share.total, share.max));
 }
 
 /** As the kernel takes them. */
@@ -57,14 +56,14 @@ export const wholeCaps = (share: Share, caps: readonly number[]): readonly numbe
 
 /** Whether caps are such as shifting makes them: what was found in the kernel needs no correction. */
 export function keepsTotal(share: Share, caps: readonly number[]): boolean {
-  const { total, most } = share;
+  const { total, max } = share;
   const isInRange = (cap: number, lane: number) =>
-    cap >= floorOf(share, lane) && cap <= (most[lane] ?? Infinity);
-  if (caps.length !== most.length || !caps.every(isInRange)) return false;
+    cap >= floorOf(share, lane) && cap <= (max[lane] ?? Infinity);
+  if (caps.length !== max.length || !caps.every(isInRange)) return false;
   const all = sum(caps);
   const rounding = caps.length;
   return (
     all <= total * (1 + floorPart) + rounding &&
-    all >= Math.min(total, sum(most)) * (1 - repaidPart) - rounding
+    all >= Math.min(total, sum(max)) * (1 - repaidPart) - rounding
   );
 }

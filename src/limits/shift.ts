@@ -57,8 +57,8 @@ export function shiftCaps(
   { seconds, interval }: TickLength,
   debtBefore: number,
 ): Shifted {
-  const { total, most } = share;
-  if (!isShared(share)) return { caps: most, debt: 0 };
+  const { total, max } = share;
+  if (!isShared(share)) return { caps: max, debt: 0 };
   const passed = lanes.map(({ cap, used, grain }) =>
     Math.min(used, cap * (seconds + sliceSeconds) + grain),
   );
@@ -70,22 +70,22 @@ export function shiftCaps(
   const indebted = debt > total * interval * smallDebt;
   if (!indebted && !lanes.some(isFull)) return { caps: lanes.map(({ cap }) => cap), debt };
   const wants = lanes.map((lane, index) => {
-    const bound = most[index] ?? Infinity;
+    const bound = max[index] ?? Infinity;
     if (isFull(lane)) return bound;
     return Math.min(bound, ((passed[index] ?? 0) / seconds) * headroom);
   });
-  return { caps: wholeCaps(share, spread(total - debt / interval, wants, most)), debt };
+  return { caps: wholeCaps(share, spread(total - debt / interval, wants, max)), debt };
 }
 
 /** What nobody wants goes to those who are in use, then to all: all caps together are the budget. */
 function spread(
   budget: number,
   wants: readonly number[],
-  most: readonly number[],
+  max: readonly number[],
 ): readonly number[] {
   const wanted = divide(budget, wants);
   const roomIn = (given: readonly number[], isMeant: (lane: number) => boolean) =>
-    given.map((each, lane) => (isMeant(lane) ? (most[lane] ?? Infinity) - each : 0));
+    given.map((each, lane) => (isMeant(lane) ? (max[lane] ?? Infinity) - each : 0));
   const add = (given: readonly number[], room: readonly number[]) => {
     const more = divide(Math.max(0, budget - sum(given)), room);
     return given.map((each, lane) => each + (more[lane] ?? 0));
@@ -100,7 +100,7 @@ function spread(
   );
 }
 
-const clamp = (value: number, most: number) => Math.min(most, Math.max(0, value));
+const clamp = (value: number, max: number) => Math.min(max, Math.max(0, value));
 
 /** Whether caps differ by so much that writing them is worth it. */
 export function isWorthWriting(
@@ -108,6 +108,6 @@ export function isWorthWriting(
   before: readonly number[],
   after: readonly number[],
 ): boolean {
-  const least = Math.max(1, Math.min(...share.most.map((_, lane) => floorOf(share, lane))) / 2);
-  return after.some((cap, lane) => Math.abs(cap - (before[lane] ?? 0)) >= least);
+  const min = Math.max(1, Math.min(...share.max.map((_, lane) => floorOf(share, lane))) / 2);
+  return after.some((cap, lane) => Math.abs(cap - (before[lane] ?? 0)) >= min);
 }

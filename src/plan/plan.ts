@@ -3,38 +3,38 @@
  * can succeed. Pure: planning twice on an unchanged host gives the same, and on a host that is as
  * wanted gives nothing.
  *
- * The order: make room, make groups (parents first), raise (parents first), lower (children
+ * The order: make room, make cgroups (parents first), raise (parents first), lower (children
  * first), move tenants whose place changed, then remove what is no longer wanted. Raising parents
  * before children and lowering children before parents never shows the kernel a child above its
  * parent, which v1 refuses.
  */
 import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
-import type { Observed, ObservedGroup, Preparation, Stray } from './observed.ts';
+import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from './observed.ts';
 import { placeKey, type QuotaLimits, type WantedQuota } from './quota.ts';
-import { groupSetup, parentOf, type Wanted, type WantedGroup } from './wanted.ts';
+import { cgroupSetup, parentOf, type Wanted, type WantedCgroup } from './wanted.ts';
 
-export interface CreateGroup {
+export interface CreateCgroup {
   readonly kind: 'create';
-  readonly group: string;
+  readonly cgroup: string;
   readonly label: string;
   readonly hierarchies: readonly string[];
 }
 
 export interface WriteFile {
   readonly kind: 'write';
-  readonly group: string;
+  readonly cgroup: string;
   readonly label: string;
   readonly controller: Controller;
   readonly attribute: LimitKey;
   readonly file: string;
   readonly device?: string;
-  /** Absent in a group that is not there yet, and in one that lacks the file. */
+  /** Absent in a cgroup that is not there yet, and in one that lacks the file. */
   readonly from: string | undefined;
   readonly to: string;
   readonly text: string;
   readonly direction: 'raise' | 'lower';
-  /** If the write of that value to the same group fails, this one is not tried. */
+  /** If the write of that value to the same cgroup fails, this one is not tried. */
   readonly needs?: LimitKey;
   readonly note?: string;
 }
@@ -46,9 +46,9 @@ export interface MoveProcesses {
   readonly label: string;
 }
 
-export interface RemoveGroup {
+export interface RemoveCgroup {
   readonly kind: 'remove';
-  readonly group: string;
+  readonly cgroup: string;
   readonly hierarchies: readonly string[];
   readonly processes: readonly number[];
 }
@@ -66,7 +66,8 @@ export interface Prepare extends Preparation {
   readonly kind: 'prepare';
 }
 
-export type Operation = Prepare | CreateGroup | WriteFile | MoveProcesses | RemoveGroup | SetQuota;
+export type Operation =
+  Prepare | CreateCgroup | WriteFile | MoveProcesses | RemoveCgroup | SetQuota;
 
 export interface Plan {
   readonly operations: readonly Operation[];
@@ -76,20 +77,20 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
   const creations: Operation[] = [];
   const raises: WriteFile[] = [];
   const lowers: WriteFile[] = [];
-  for (const group of wanted.groups) {
-    const found = observed.groups.get(group.path);
+  for (const cgroup of wanted.cgroups) {
+    const found = observed.cgroups.get(cgroup.path);
     const missing = found?.missing ?? [];
     if (missing.length > 0) {
       creations.push({
         kind: 'create',
-        group: group.path,
-        label: group.label,
+        cgroup: cgroup.path,
+        label: cgroup.label,
         hierarchies: missing,
       });
     }
-    const writes = writesOf(group, found);
-    creations.push(...writes.filter((each) => each.attribute === groupSetup));
-    const limits = writes.filter((each) => each.attribute !== groupSetup);
+    const writes = writesOf(cgroup, found);
+    creations.push(...writes.filter((each) => each.attribute === cgroupSetup));
+    const limits = writes.filter((each) => each.attribute !== cgroupSetup);
     raises.push(...limits.filter((each) => each.direction === 'raise').toReversed());
     lowers.push(...limits.filter((each) => each.direction === 'lower'));
   }
@@ -100,35 +101,35 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
       ...raises,
       ...childrenFirst(lowers),
       ...quotaChanges(wanted.quotas, observed),
-      ...removals(wanted, observed.strays),
+      ...removals(wanted, observed.orphans),
     ],
   };
 }
 
-/** Wanted groups come parents first, and only a reseller has groups below it. */
+/** Wanted cgroups come parents first, and only a reseller has cgroups below it. */
 function childrenFirst(writes: readonly WriteFile[]): readonly WriteFile[] {
-  const isChild = (each: WriteFile) => each.group.includes('/');
+  const isChild = (each: WriteFile) => each.cgroup.includes('/');
   return [...writes.filter(isChild), ...writes.filter((each) => !isChild(each))];
 }
 
-function writesOf(group: WantedGroup, found: ObservedGroup | undefined): readonly WriteFile[] {
+function writesOf(cgroup: WantedCgroup, found: ObservedCgroup | undefined): readonly WriteFile[] {
   const writes: WriteFile[] = [];
   const devices = new Map<string, ReadonlyMap<string, string>>();
-  for (const setting of group.settings) {
+  for (const setting of cgroup.settings) {
     const from =
       setting.device === undefined
         ? plainValue(setting, found)
         : deviceValue(setting, found, devices);
     if (from === setting.value) continue;
     if (setting.accepts?.((file) => found?.files.get(file)) === true) continue;
-    writes.push(write(group, setting, from));
+    writes.push(write(cgroup, setting, from));
   }
-  for (const [file, lines] of devices) writes.push(...forgottenDevices(group, file, lines));
+  for (const [file, lines] of devices) writes.push(...forgottenDevices(cgroup, file, lines));
   return writes;
 }
 
-/** A group that is still to be made has the kernel's initial values. */
-function plainValue(setting: FileSetting, found: ObservedGroup | undefined): string | undefined {
+/** A cgroup that is still to be made has the kernel's initial values. */
+function plainValue(setting: FileSetting, found: ObservedCgroup | undefined): string | undefined {
   const text = found?.files.get(setting.file);
   if (text !== undefined) return text.trimEnd();
   return found === undefined || found.missing.length > 0 ? setting.initial : undefined;
@@ -136,7 +137,7 @@ function plainValue(setting: FileSetting, found: ObservedGroup | undefined): str
 
 function deviceValue(
   setting: FileSetting,
-  found: ObservedGroup | undefined,
+  found: ObservedCgroup | undefined,
   parsed: Map<string, ReadonlyMap<string, string>>,
 ): string {
   let lines = parsed.get(setting.file);
@@ -149,11 +150,11 @@ function deviceValue(
 
 /** Disks that are limited and carry tenants' files no longer. */
 function forgottenDevices(
-  group: WantedGroup,
+  cgroup: WantedCgroup,
   file: string,
   lines: ReadonlyMap<string, string>,
 ): readonly WriteFile[] {
-  const settings = group.settings.filter((each) => each.file === file);
+  const settings = cgroup.settings.filter((each) => each.file === file);
   const [model] = settings;
   if (model === undefined || lines.size === 0) return [];
   const isWanted = (device: string) => settings.some((each) => each.device === device);
@@ -163,7 +164,7 @@ function forgottenDevices(
     )
     .map(([device, from]) =>
       write(
-        group,
+        cgroup,
         {
           ...model,
           device,
@@ -175,12 +176,12 @@ function forgottenDevices(
     );
 }
 
-function write(group: WantedGroup, setting: FileSetting, from: string | undefined): WriteFile {
+function write(cgroup: WantedCgroup, setting: FileSetting, from: string | undefined): WriteFile {
   const lower = from === undefined || lowers(from, setting.value);
   return {
     kind: 'write',
-    group: group.path,
-    label: group.label,
+    cgroup: cgroup.path,
+    label: cgroup.label,
     controller: setting.controller,
     attribute: setting.attribute,
     file: setting.file,
@@ -206,18 +207,20 @@ function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): reado
 }
 
 /** A tenant that changed its reseller takes its processes along; the rest is removed. */
-function removals(wanted: Wanted, strays: readonly Stray[]): readonly Operation[] {
-  const places = new Map(wanted.groups.map((each) => [lastName(each.path), each]));
-  return strays.flatMap((stray): Operation[] => {
-    const now = lastName(stray.path).startsWith('u') ? places.get(lastName(stray.path)) : undefined;
-    const remove: RemoveGroup = {
+function removals(wanted: Wanted, orphans: readonly OrphanCgroup[]): readonly Operation[] {
+  const places = new Map(wanted.cgroups.map((each) => [lastName(each.path), each]));
+  return orphans.flatMap((orphan): Operation[] => {
+    const now = lastName(orphan.path).startsWith('u')
+      ? places.get(lastName(orphan.path))
+      : undefined;
+    const remove: RemoveCgroup = {
       kind: 'remove',
-      group: stray.path,
-      hierarchies: stray.hierarchies,
-      processes: now === undefined ? stray.processes : [],
+      cgroup: orphan.path,
+      hierarchies: orphan.hierarchies,
+      processes: now === undefined ? orphan.processes : [],
     };
     if (now === undefined) return [remove];
-    return [{ kind: 'move', from: stray.path, to: now.path, label: now.label }, remove];
+    return [{ kind: 'move', from: orphan.path, to: now.path, label: now.label }, remove];
   });
 }
 

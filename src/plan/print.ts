@@ -1,5 +1,5 @@
 /** A plan, for people: a line an operation, grouped by whom it concerns. */
-import { printBytes, unlimited } from '../units/quantity.ts';
+import { printBytes, unlimited } from '../base/quantity.ts';
 import type { Operation, Plan, WriteFile } from './plan.ts';
 import type { QuotaLimits } from './quota.ts';
 
@@ -23,7 +23,7 @@ export function printOperation(operation: Operation, marks = noMarks): string {
     case 'prepare':
       return marks.add(`+ ${operation.summary}`);
     case 'create':
-      return marks.add(`+ ${operation.label}: group ${shownGroup(operation.group)}`);
+      return marks.add(`+ ${operation.label}: cgroup ${shownCgroup(operation.cgroup)}`);
     case 'write':
       return marks.change(`~ ${operation.label}: ${printWrite(operation)}`);
     case 'move':
@@ -35,11 +35,11 @@ export function printOperation(operation: Operation, marks = noMarks): string {
         `~ ${operation.label}: quota on ${operation.mountPoint} ${printQuota(operation.from)} → ${printQuota(operation.to)}`,
       );
     case 'remove':
-      return marks.remove(`- group ${operation.group}${printProcesses(operation.processes)}`);
+      return marks.remove(`- cgroup ${operation.cgroup}${printProcesses(operation.processes)}`);
   }
 }
 
-const shownGroup = (path: string) => (path === '' ? '(the root of all tenants)' : path);
+const shownCgroup = (path: string) => (path === '' ? '(the root of all tenants)' : path);
 
 function printWrite({ file, device, from, to, note }: WriteFile): string {
   const where = device === undefined ? file : `${file} ${device}`;
@@ -74,8 +74,8 @@ function summary({ operations }: Plan): string {
     operations.filter((each) => kinds.includes(each.kind)).length;
   const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
   return [
-    `${count(all('create'), 'group')} to make`,
+    `${count(all('create'), 'cgroup')} to make`,
     `${count(all('write', 'quota'), 'value')} to write`,
-    `${count(all('remove'), 'group')} to remove`,
+    `${count(all('remove'), 'cgroup')} to remove`,
   ].join(', ');
 }

@@ -5,7 +5,7 @@
  * set once is lifted where the policy says so: the tenant is gone from it, or its `<disk>` is. That a file system
  * is not found now, or has no quotas now, is no reason: then what was set is left as it is.
  */
-import { unlimited, type Quantity } from '../units/quantity.ts';
+import { unlimited, type Quantity } from '../base/quantity.ts';
 import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
 
 /** `undefined` is no limit. Quotas count blocks of 1 KiB. */

@@ -1,8 +1,8 @@
 /** What a command line wants changed: `cpu=150%`, `memory.soft=3GiB`, `package=business`, `cpu=`. */
 import { attributes, findAttribute, limits } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
-import { quantityKinds } from '../units/quantity.ts';
-import { fail, ok, type Result } from '../units/result.ts';
+import { quantityKinds } from '../base/quantity.ts';
+import { fail, ok, type Result } from '../base/result.ts';
 import { suggestion } from './diagnostic.ts';
 import { parseLimit } from './parse.ts';
 

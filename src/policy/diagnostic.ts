@@ -1,10 +1,10 @@
 /** What is wrong with a policy, where, and what to do: `file:line:column: error: message`. */
-import { printable } from '../units/printable.ts';
+import { printable } from '../base/printable.ts';
 
-export type Severity = 'error' | 'warning' | 'note';
+export type DiagnosticSeverity = 'error' | 'warning' | 'note';
 
 export interface Diagnostic {
-  readonly severity: Severity;
+  readonly severity: DiagnosticSeverity;
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -57,7 +57,7 @@ export class Diagnostics {
     this.#text = text;
   }
 
-  add(severity: Severity, offset: number, message: string): void {
+  add(severity: DiagnosticSeverity, offset: number, message: string): void {
     this.#lines ??= new LineIndex(this.#text);
     this.list.push({ severity, file: this.#file, ...this.#lines.at(offset), message });
   }
@@ -91,15 +91,15 @@ const comparedMax = 2000;
 /** The name among the first of `known` that `word` was probably meant to be. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.min(3, Math.ceil(word.length / 2)) + 1;
+  let min = Math.min(3, Math.ceil(word.length / 2)) + 1;
   let compared = 0;
   for (const name of known) {
-    if (Math.abs(name.length - word.length) >= least) continue;
+    if (Math.abs(name.length - word.length) >= min) continue;
     compared += 1;
     if (compared > comparedMax) break;
-    const distance = editDistance(word.slice(0, 64), name, least);
-    if (distance < least) {
-      least = distance;
+    const distance = editDistance(word.slice(0, 64), name, min);
+    if (distance < min) {
+      min = distance;
       best = name;
     }
   }

@@ -1,7 +1,7 @@
 /** The policy as written: every value with its place. Nothing is inherited here yet. */
 import type { LimitKey } from '../limits/limit.ts';
-import type { Standing } from '../modules/standing.ts';
-import type { Quantity } from '../units/quantity.ts';
+import type { TrustLevel } from './trust-level.ts';
+import type { Quantity } from '../base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
@@ -72,6 +72,6 @@ export interface PolicyDocument {
 }
 
 export interface ModulesElement extends Span {
-  readonly require: Located<Standing> | undefined;
+  readonly require: Located<TrustLevel> | undefined;
   readonly deny: readonly { readonly name: Located<string>; readonly reason: string | undefined }[];
 }

@@ -6,7 +6,7 @@
  * before are no obstacle, so that a command can mend them.
  */
 import { limits } from '../limits/limits.ts';
-import { fail, ok, type Result } from '../units/result.ts';
+import { fail, ok, type Result } from '../base/result.ts';
 import type { Assignment } from './assignment.ts';
 import {
   Diagnostics,
@@ -24,9 +24,9 @@ import {
   removeElement,
   setAttribute,
   unwrapElement,
-  type Place,
-} from './layout.ts';
-import { attributeOf, parsePolicy } from './parse.ts';
+  type InsertPoint,
+} from './xml-edit.ts';
+import { xmlAttribute, parsePolicy } from './parse.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
 /** The element that an edit is about. */
@@ -161,13 +161,13 @@ function candidates(root: XmlElement, target: Target): readonly XmlElement[] {
 
 function isTarget(element: XmlElement, target: Target): boolean {
   if (target.kind === 'defaults') return true;
-  if (target.kind === 'package') return attributeOf(element, 'name')?.value === target.name;
+  if (target.kind === 'package') return xmlAttribute(element, 'name')?.value === target.name;
   return [target.name, target.alias].some((name) => name !== undefined && isNamed(element, name));
 }
 
 function isNamed(element: XmlElement, name: TenantName): boolean {
-  if (name.kind === 'user') return attributeOf(element, 'user')?.value === name.user;
-  const uid = attributeOf(element, 'uid')?.value;
+  if (name.kind === 'user') return xmlAttribute(element, 'user')?.value === name.user;
+  const uid = xmlAttribute(element, 'uid')?.value;
   return uid !== undefined && /^\d+$/.test(uid) && Number(uid) === name.uid;
 }
 
@@ -184,7 +184,7 @@ function create(text: string, target: Target): string {
   const root = rootOf(text);
   const before = topOrder.slice(0, topOrder.indexOf(target.kind) + 1);
   const after = root.children.findLast((each) => before.includes(each.name));
-  const place: Place = { parent: root, after, blankLine: hasBlankBefore(text, root, after) };
+  const place: InsertPoint = { parent: root, after, blankLine: hasBlankBefore(text, root, after) };
   return insertChild(text, layoutOf(text, root), place, newElement(target));
 }
 
@@ -241,7 +241,7 @@ function dropIfBare(text: string, target: Target, limitName: string): string {
 const limitOrder = limits.map((limit) => limit.name);
 
 /** Among the limits in the order of the table, and before the tenants of a reseller. */
-function limitPlace(text: string, parent: XmlElement, limitName: string): Place {
+function limitPlace(text: string, parent: XmlElement, limitName: string): InsertPoint {
   const present = parent.children.filter((each) => limitOrder.includes(each.name));
   const earlier = limitOrder.slice(0, limitOrder.indexOf(limitName));
   const after = present.findLast((each) => earlier.includes(each.name));
@@ -266,7 +266,7 @@ function packageProblem(
   if (assignment.value === undefined) return undefined;
   const known = rootOf(text)
     .children.filter((each) => each.name === 'package')
-    .map((each) => attributeOf(each, 'name')?.value ?? '');
+    .map((each) => xmlAttribute(each, 'name')?.value ?? '');
   if (known.includes(assignment.value)) return undefined;
   return `There is no package "${assignment.value}"${suggestion(assignment.value, known)}`;
 }
@@ -294,7 +294,7 @@ function removalProblem(
 function usersOf(root: XmlElement, name: string): readonly XmlElement[] {
   return root.children
     .flatMap((each) => [each, ...each.children])
-    .filter((each) => attributeOf(each, 'package')?.value === name);
+    .filter((each) => xmlAttribute(each, 'package')?.value === name);
 }
 
 const lineOf = (text: string, element: XmlElement) => new LineIndex(text).at(element.start).line;

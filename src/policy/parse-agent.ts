@@ -1,12 +1,12 @@
 /** `<agent>` → AgentSettings. What is not written is as usual; what is wrong is reported. */
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
-import { parseDuration, printDuration } from '../units/duration.ts';
-import { quantityKinds } from '../units/quantity.ts';
-import type { Result } from '../units/result.ts';
+import { parseDuration, printDuration } from '../base/duration.ts';
+import { quantityKinds } from '../base/quantity.ts';
+import type { Result } from '../base/result.ts';
 import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
-  usualSettings,
+  defaultSettings,
   type AgentSettings,
   type AlertRule,
   type AlertSettings,
@@ -39,12 +39,12 @@ export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentS
     );
   }
   return {
-    intervalSeconds: read.duration('interval', { least: 1000, most: hour }, 5000) / 1000,
+    intervalSeconds: read.duration('interval', { min: 1000, max: hour }, 5000) / 1000,
     containers: read.choice('containers', ['leave', 'move']) ?? 'leave',
     listen,
     tokenFile,
-    history: history === undefined ? usualSettings.history : readHistory(history, diagnostics),
-    alerts: alerts === undefined ? usualSettings.alerts : readAlerts(alerts, diagnostics),
+    history: history === undefined ? defaultSettings.history : readHistory(history, diagnostics),
+    alerts: alerts === undefined ? defaultSettings.alerts : readAlerts(alerts, diagnostics),
   };
 }
 
@@ -53,21 +53,21 @@ const children = (element: XmlElement, name: string) =>
 
 function readHistory(element: XmlElement, diagnostics: Diagnostics): HistorySettings {
   const read = new AttributeReader(element, diagnostics);
-  const usual = usualSettings.history;
-  const range = { least: hour, most: 36_500 * 24 * hour };
+  const fallback = defaultSettings.history;
+  const range = { min: hour, max: 36_500 * 24 * hour };
   return {
-    detailMilliseconds: read.duration('detail', range, usual.detailMilliseconds),
-    summaryMilliseconds: read.duration('summary', range, usual.summaryMilliseconds),
-    incidentsMilliseconds: read.duration('incidents', range, usual.incidentsMilliseconds),
-    mostBytes: read.parsed('space', parseSpace) ?? usual.mostBytes,
+    detailMilliseconds: read.duration('detail', range, fallback.detailMilliseconds),
+    summaryMilliseconds: read.duration('summary', range, fallback.summaryMilliseconds),
+    incidentsMilliseconds: read.duration('incidents', range, fallback.incidentsMilliseconds),
+    bytesMax: read.parsed('space', parseSpace) ?? fallback.bytesMax,
   };
 }
 
-const leastSpace = 16 * 2 ** 20;
+const spaceMin = 16 * 2 ** 20;
 
 function parseSpace(text: string): Result<number> {
   const parsed = quantityKinds.bytes.parse(text);
-  if (!parsed.ok || parsed.value >= leastSpace) return parsed;
+  if (!parsed.ok || parsed.value >= spaceMin) return parsed;
   return { ok: false, error: `"${text}" is too small; the least is "16MiB"` };
 }
 
@@ -92,7 +92,7 @@ function readRule(element: XmlElement, diagnostics: Diagnostics): readonly Alert
       limits: read.limits('limits'),
       severity: read.choice('severity', severities) ?? 'refused',
       faults: read.parsed('faults', parseCount) ?? 1,
-      everyMilliseconds: read.duration('every', { least: minute, most: 8760 * hour }, 12 * hour),
+      everyMilliseconds: read.duration('every', { min: minute, max: 8760 * hour }, 12 * hour),
     },
   ];
 }
@@ -138,13 +138,13 @@ class AttributeReader {
   }
 
   /** Milliseconds. */
-  duration(name: string, { least, most }: { least: number; most: number }, usual: number): number {
+  duration(name: string, { min, max }: { min: number; max: number }, fallback: number): number {
     const value = this.parsed(name, parseDuration);
-    if (value === undefined) return usual;
-    if (value >= least && value <= most) return value;
-    const range = `from "${printDuration(least)}" to "${printDuration(most)}"`;
+    if (value === undefined) return fallback;
+    if (value >= min && value <= max) return value;
+    const range = `from "${printDuration(min)}" to "${printDuration(max)}"`;
     this.error(name, `The ${name} "${this.text(name)}" is out of range; it may be ${range}`);
-    return usual;
+    return fallback;
   }
 
   limits(name: string): readonly LimitKey[] {

@@ -6,8 +6,8 @@
  */
 import { limits } from '../limits/limits.ts';
 import type { Limit, LimitKey } from '../limits/limit.ts';
-import type { Standing } from '../modules/standing.ts';
-import { quantityKinds, unlimited, type Quantity } from '../units/quantity.ts';
+import type { TrustLevel } from './trust-level.ts';
+import { quantityKinds, unlimited, type Quantity } from '../base/quantity.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type {
   DriverName,
@@ -25,7 +25,7 @@ import { childNames, elements, limitNames, mayContain, type ElementSpec } from '
 import { parseXml, type XmlElement } from './xml.ts';
 
 /** uid_t is 32 bits; the last value means "no user" to the kernel. */
-export const mostUid = 2 ** 32 - 2;
+export const uidMax = 2 ** 32 - 2;
 export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
 
 /** What a user's name may be: useradd's rule, and what directory services add to it. */
@@ -80,7 +80,7 @@ function specOf(name: string): ElementSpec {
 function checkElement(element: XmlElement, spec: ElementSpec, diagnostics: Diagnostics): void {
   checkAttributes(element, Object.keys(spec.attributes), diagnostics);
   for (const [name, attribute] of Object.entries(spec.attributes)) {
-    if (attribute.required && attributeOf(element, name) === undefined) {
+    if (attribute.required && xmlAttribute(element, name) === undefined) {
       diagnostics.error(
         element,
         `<${element.name}> needs the attribute "${name}", for example ${spec.example}`,
@@ -137,7 +137,7 @@ function checkAttributes(
   }
 }
 
-export function attributeOf(element: XmlElement, name: string): Located<string> | undefined {
+export function xmlAttribute(element: XmlElement, name: string): Located<string> | undefined {
   return element.attributes.find((each) => each.name === name)?.value;
 }
 
@@ -153,7 +153,7 @@ class Reader {
   }
 
   document(file: string, text: string, root: XmlElement): PolicyDocument {
-    const version = attributeOf(root, 'version');
+    const version = xmlAttribute(root, 'version');
     if (version !== undefined && version.value !== '1') {
       this.#error(
         version,
@@ -192,11 +192,11 @@ class Reader {
   }
 
   #tenants(element: XmlElement): TenantsElement {
-    const uids = words(attributeOf(element, 'uids'));
+    const uids = words(xmlAttribute(element, 'uids'));
     return {
       ...span(element),
       uids: uids.flatMap((word) => this.#range(word)),
-      except: words(attributeOf(element, 'except')),
+      except: words(xmlAttribute(element, 'except')),
       package: this.#name(element, 'package'),
     };
   }
@@ -205,7 +205,7 @@ class Reader {
     const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(word.value);
     const first = Number(match?.[1]);
     const last = Number(match?.[2] ?? match?.[1]);
-    if (match === null || last > mostUid) {
+    if (match === null || last > uidMax) {
       this.#error(word, `"${word.value}" is not a range of uids; write for example "1000-59999"`);
       return [];
     }
@@ -246,8 +246,8 @@ class Reader {
   }
 
   #who(element: XmlElement): Located<TenantName> | undefined {
-    const user = attributeOf(element, 'user');
-    const uid = attributeOf(element, 'uid');
+    const user = xmlAttribute(element, 'user');
+    const uid = xmlAttribute(element, 'uid');
     if (user !== undefined && uid !== undefined) {
       this.#error(uid, `<${element.name}> has both "user" and "uid"; write one of them`);
       return undefined;
@@ -271,15 +271,15 @@ class Reader {
 
   #uid(uid: Located<string>): Located<TenantName> | undefined {
     const number = /^\d{1,10}$/.test(uid.value) ? Number(uid.value) : NaN;
-    if (!(number <= mostUid)) {
-      this.#error(uid, `"${uid.value}" is not a uid; uids are whole numbers up to ${mostUid}`);
+    if (!(number <= uidMax)) {
+      this.#error(uid, `"${uid.value}" is not a uid; uids are whole numbers up to ${uidMax}`);
       return undefined;
     }
     return { ...span(uid), value: { kind: 'uid', uid: number } };
   }
 
   #name(element: XmlElement, attribute: string): Located<string> | undefined {
-    const name = attributeOf(element, attribute);
+    const name = xmlAttribute(element, attribute);
     if (name === undefined || namePattern.test(name.value)) return name;
     this.#error(
       name,
@@ -293,7 +293,7 @@ class Reader {
     attribute: string,
     spec: string,
   ): Located<T> | undefined {
-    const value = attributeOf(element, attribute);
+    const value = xmlAttribute(element, attribute);
     const kind = specOf(spec).attributes[attribute]?.kind;
     if (value === undefined || !Array.isArray(kind)) return undefined;
     const known = kind as readonly string[];
@@ -305,17 +305,17 @@ class Reader {
 
   #symlinks(element: XmlElement): PolicyDocument['symlinks'] {
     const follow = this.#choice<string>(element, 'follow', 'symlinks');
-    const by = attributeOf(element, 'by');
+    const by = xmlAttribute(element, 'by');
     return follow && by && { follow, by };
   }
 
   modules(element: XmlElement): ModulesElement {
     return {
       ...span(element),
-      require: this.#choice<Standing>(element, 'require', 'modules'),
+      require: this.#choice<TrustLevel>(element, 'require', 'modules'),
       deny: childrenOf(element, 'deny').flatMap((each) => {
         const name = this.#name(each, 'name');
-        return name === undefined ? [] : [{ name, reason: attributeOf(each, 'reason')?.value }];
+        return name === undefined ? [] : [{ name, reason: xmlAttribute(each, 'reason')?.value }];
       }),
     };
   }
@@ -357,11 +357,11 @@ export function parseLimit(key: LimitKey, text: string) {
   if (text.startsWith('-')) return bad(`The ${label} "${text}" is negative; write ${kind.form}`);
   const parsed = kind.parse(text);
   if (!parsed.ok) return bad(`The ${label} ${parsed.error}`);
-  const zeroIsMeant = attribute.least > 0 && attribute.fallback === 0 && parsed.value === 0;
-  if (parsed.value < attribute.least && !zeroIsMeant) {
+  const zeroIsMeant = attribute.min > 0 && attribute.fallback === 0 && parsed.value === 0;
+  if (parsed.value < attribute.min && !zeroIsMeant) {
     const hint = attribute.unlimited && parsed.value === 0 ? ', or "unlimited"' : '';
     return bad(
-      `The ${label} "${text}" is too small; the least is "${kind.print(attribute.least)}"${hint}`,
+      `The ${label} "${text}" is too small; the least is "${kind.print(attribute.min)}"${hint}`,
     );
   }
   return { ok: true as const, value: parsed.value as Quantity };

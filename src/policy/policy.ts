@@ -4,11 +4,11 @@
  * Plain data: the process that reads a policy hands it to the agent, which knows of it what stands here.
  */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
-import type { Quantity } from '../units/quantity.ts';
+import type { Quantity } from '../base/quantity.ts';
 import { type Located } from './diagnostic.ts';
 import type { DriverName, LimitBlock } from './document.ts';
 import type { AgentSettings } from './settings.ts';
-import { printable } from '../units/printable.ts';
+import { printable } from '../base/printable.ts';
 
 /** One line of /etc/passwd, as far as it matters here. */
 export interface Account {

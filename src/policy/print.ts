@@ -1,10 +1,10 @@
 /** PolicyDocument → policy text, for policies that were not written as one. */
 import type { LimitKey } from '../limits/limit.ts';
-import { attributeOf, attributes } from '../limits/limits.ts';
-import { printQuantity } from '../units/quantity.ts';
+import { limitAttribute, attributes } from '../limits/limits.ts';
+import { printQuantity } from '../base/quantity.ts';
 import type { Located } from './diagnostic.ts';
 import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './document.ts';
-import { escapeAttribute } from './layout.ts';
+import { escapeAttribute } from './xml-edit.ts';
 
 export interface PrintOptions {
   /** Lines of a comment above everything. */
@@ -69,9 +69,9 @@ function block(
 ): readonly string[] {
   if (values.size === 0) return [`  <${name}${head}/>`];
   const keys = [...attributes.keys()].filter((key) => values.has(key));
-  const limits = new Set(keys.map((key) => attributeOf(key).limit.name));
+  const limits = new Set(keys.map((key) => limitAttribute(key).limit.name));
   const lines = [...limits].map((limit) => {
-    const own = keys.filter((key) => attributeOf(key).limit.name === limit);
+    const own = keys.filter((key) => limitAttribute(key).limit.name === limit);
     const said = own.flatMap((key) => remarks.get(values.get(key)?.start ?? -1) ?? []);
     const remark =
       said.length === 0 ? '' : `  <!-- ${inComment([...new Set(said)].join('; '))} -->`;
@@ -81,7 +81,7 @@ function block(
 }
 
 function valueText(key: LimitKey, value: Located<unknown> | undefined): string {
-  const { kind, name } = attributeOf(key);
+  const { kind, name } = limitAttribute(key);
   return attribute(name, printQuantity(kind, value?.value as never));
 }
 

@@ -24,7 +24,7 @@ import {
   type Reseller,
   type Tenant,
 } from './policy.ts';
-import { usualSettings } from './settings.ts';
+import { defaultSettings } from './settings.ts';
 import { warnAbout } from './warnings.ts';
 
 /** The account that owns nothing; by convention 65534, whatever its name. */
@@ -77,7 +77,7 @@ class Resolver {
       resellers: [...this.#resellers.values()].sort((a, b) => a.uid - b.uid),
       defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
-      agent: document.agent ?? usualSettings,
+      agent: document.agent ?? defaultSettings,
     };
     warnAbout(policy, document.diagnostics);
     return policy;

@@ -4,7 +4,7 @@ import type { LimitKey, Severity } from '../limits/limit.ts';
 export interface AgentSettings {
   /** Between two looks at everybody. */
   readonly intervalSeconds: number;
-  /** Processes of tenants' uids in a container, or in another manager's group. */
+  /** Processes of tenants' uids in a container, or in another manager's cgroup. */
   readonly containers: 'leave' | 'move';
   /** Where the API is served over TCP too; only on this host, and only with a token. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
@@ -19,7 +19,7 @@ export interface HistorySettings {
   readonly detailMilliseconds: number;
   readonly summaryMilliseconds: number;
   readonly incidentsMilliseconds: number;
-  readonly mostBytes: number;
+  readonly bytesMax: number;
 }
 
 export interface AlertSettings {
@@ -52,7 +52,7 @@ export interface AlertRule {
 const hour = 3_600_000;
 const day = 24 * hour;
 
-export const usualSettings: AgentSettings = {
+export const defaultSettings: AgentSettings = {
   intervalSeconds: 5,
   containers: 'leave',
   listen: undefined,
@@ -61,7 +61,7 @@ export const usualSettings: AgentSettings = {
     detailMilliseconds: 2 * day,
     summaryMilliseconds: 400 * day,
     incidentsMilliseconds: 400 * day,
-    mostBytes: 2 * 2 ** 30,
+    bytesMax: 2 * 2 ** 30,
   },
   alerts: { from: undefined, smtp: undefined, rules: [] },
 };

@@ -4,7 +4,7 @@
  */
 import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
-import { standings } from '../modules/standing.ts';
+import { trustLevels } from './trust-level.ts';
 import { driverNames } from './document.ts';
 
 export type ValueKind =
@@ -107,7 +107,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       interval: optional('duration', 'Between two looks at everybody. 5s where it is not written.'),
       containers: optional(
         ['leave', 'move'],
-        "What becomes of processes with a tenant's uid in a container or in another manager's group. They are left there where it is not written.",
+        "What becomes of processes with a tenant's uid in a container or in another manager's cgroup. They are left there where it is not written.",
       ),
       listen: optional(
         'endpoint',
@@ -134,7 +134,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
   },
   alerts: {
-    summary: 'Who is told of limits that struck. Nobody is where this is not written.',
+    summary: 'Who is told of limits that were hit. Nobody is where this is not written.',
     attributes: {
       from: optional('mail', 'The sender of mail.'),
       smtp: optional('endpoint', 'The mail server; sendmail where it is not written.'),
@@ -223,7 +223,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   modules: {
     summary:
       'The kernel modules that this host accepts. "bulkhead modules scan" holds all of them against it; nothing keeps one from being loaded yet.',
-    attributes: { require: optional(standings, 'The lowest standing that is accepted.') },
+    attributes: { require: optional(trustLevels, 'The lowest trust level that is accepted.') },
     children: ['deny'],
     holdsLimits: false,
     repeats: false,

@@ -2,9 +2,9 @@
  * What is legal and probably not meant. Each is said once, at the value that causes it, however
  * many tenants inherit that value.
  */
-import { attributeOf } from '../limits/limits.ts';
+import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
-import { printQuantity, unlimited, type Quantity } from '../units/quantity.ts';
+import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
 import type { Diagnostics } from './diagnostic.ts';
 import { nameOf, originOf, type Chain, type Policy, type Reseller, type Tenant } from './policy.ts';
 
@@ -113,8 +113,8 @@ function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void
     // Where an inherited "unlimited" meets a bound, the bound is simply what holds.
     if (tenant.values[key] === unlimited) continue;
     const own = print(key, tenant.values[key]);
-    const most = print(key, reseller.values[key]);
-    const message = `The ${key.replace('.', ' ')} ${own} is above the ${most} of reseller ${nameOf(reseller)}, which wins for its tenants`;
+    const max = print(key, reseller.values[key]);
+    const message = `The ${key.replace('.', ' ')} ${own} is above the ${max} of reseller ${nameOf(reseller)}, which wins for its tenants`;
     warn(tenant.chain, key, message);
   }
 }
@@ -123,5 +123,5 @@ const sizeOf = (value: Quantity | undefined): number =>
   value === undefined || value === unlimited ? Infinity : value;
 
 function print(key: LimitKey, value: Quantity | undefined): string {
-  return value === undefined ? unlimited : printQuantity(attributeOf(key).kind, value);
+  return value === undefined ? unlimited : printQuantity(limitAttribute(key).kind, value);
 }

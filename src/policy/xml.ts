@@ -8,9 +8,9 @@
 import { SaxesParser } from 'saxes';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 
-export const mostBytes = 16 * 2 ** 20;
-const mostDepth = 16;
-const mostElements = 500_000;
+export const bytesMax = 16 * 2 ** 20;
+const depthMax = 16;
+const elementsMax = 500_000;
 
 export interface XmlAttribute extends Span {
   readonly name: string;
@@ -124,14 +124,11 @@ class Builder {
   #start(name: string): void {
     const parent = this.#open.at(-1);
     const start = this.#text.lastIndexOf('<', this.#position - 1);
-    if (this.#open.length >= mostDepth) {
-      this.#stop(
-        start,
-        `Elements are nested deeper than ${mostDepth}; a policy needs three levels`,
-      );
+    if (this.#open.length >= depthMax) {
+      this.#stop(start, `Elements are nested deeper than ${depthMax}; a policy needs three levels`);
     }
-    if (++this.#count > mostElements) {
-      this.#stop(start, `The file has more than ${mostElements} elements`);
+    if (++this.#count > elementsMax) {
+      this.#stop(start, `The file has more than ${elementsMax} elements`);
     }
     const element: BuildingElement = {
       name,

@@ -14,9 +14,9 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { statSync } from 'node:fs';
-import { quoted, reasonOf } from '../host/errno.ts';
-import { fail, ok, type Result } from '../units/result.ts';
-import { ensurePrivateDirectory, ensurePrivateFile } from './private-file.ts';
+import { quoted, reasonOf } from '../sys/errno.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { ensurePrivateDirectory, ensurePrivateFile } from '../sys/files/private-file.ts';
 import { setAside, type Mark } from './set-aside.ts';
 import { describeSqlite, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';
 
@@ -43,8 +43,8 @@ export interface Open<Statements> {
 }
 
 /** A file larger than this is not read through when it was not closed; that would take seconds. */
-const mostCheckedBytes = 64 * 2 ** 20;
-const mostNotes = 16;
+const checkedBytesMax = 64 * 2 ** 20;
+const notesMax = 16;
 const busyMilliseconds = 100;
 const logBytes = 8 * 2 ** 20;
 
@@ -195,7 +195,7 @@ export class Database<Statements> implements Disposable {
           reason: `it is of version ${newer}, newer than this program`,
         });
       }
-      if (!wasClosed && sizeOf(this.path) <= mostCheckedBytes) check(db);
+      if (!wasClosed && sizeOf(this.path) <= checkedBytesMax) check(db);
       return ok({ db, statements: this.#options.prepare(db) });
     } catch (error) {
       closeQuietly(db);
@@ -234,7 +234,7 @@ export class Database<Statements> implements Disposable {
   }
 
   #note(text: string): void {
-    this.#notes = [...this.#notes, text].slice(-mostNotes);
+    this.#notes = [...this.#notes, text].slice(-notesMax);
   }
 }
 

@@ -2,9 +2,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { numberOf } from './database.ts';
 
-const mostPages = 64;
+const pagesMax = 64;
 /** Room that deleted rows left is kept for the next ones, up to this part of the file. */
-const mostFreeShare = 1 / 8;
+const freeShareMax = 1 / 8;
 const fewPages = 64;
 
 function pagesOf(db: DatabaseSync) {
@@ -23,6 +23,6 @@ export function usedBytes(db: DatabaseSync): number {
 /** Pages that nothing uses go back to the file system, 64 at a time. */
 export function giveBack(db: DatabaseSync): void {
   const { all, free } = pagesOf(db);
-  if (free <= Math.max(fewPages, all * mostFreeShare)) return;
-  db.exec(`PRAGMA incremental_vacuum(${mostPages})`);
+  if (free <= Math.max(fewPages, all * freeShareMax)) return;
+  db.exec(`PRAGMA incremental_vacuum(${pagesMax})`);
 }

@@ -7,10 +7,10 @@
  *     metrics.db.damaged-20270114T100359123Z-wal   metrics.db.version-7-wal
  */
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { errnoOf } from '../host/errno.ts';
+import { errnoOf } from '../sys/errno.ts';
 
-const mostKept = 3;
-const mostKeptBytes = 2 ** 30;
+const keptMax = 3;
+const keptBytesMax = 2 ** 30;
 const companions = ['-wal', '-shm'];
 
 export type Mark = 'damaged' | `version-${number}`;
@@ -53,7 +53,7 @@ function keepLast(directory: string, name: string, newest: string): void {
   let bytes = 0;
   for (const [index, { each, stat }] of others.entries()) {
     bytes += stat.size;
-    if (index >= mostKept - 1 || bytes > mostKeptBytes) removeWhole(directory, each);
+    if (index >= keptMax - 1 || bytes > keptBytesMax) removeWhole(directory, each);
   }
 }
 

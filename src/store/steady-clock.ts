@@ -3,7 +3,7 @@
  * asked a time server, and what a wrong clock calls old must not be deleted.
  */
 const enough = 360;
-const mostMilliseconds = 3_600_000;
+const millisecondsMax = 3_600_000;
 
 export class SteadyClock {
   #last: number | undefined;
@@ -16,7 +16,7 @@ export class SteadyClock {
   isSteady(now: number): boolean {
     const step = now - (this.#last ?? now);
     this.#last = now;
-    this.#steady = step >= 0 && step <= mostMilliseconds ? this.#steady + 1 : 0;
+    this.#steady = step >= 0 && step <= millisecondsMax ? this.#steady + 1 : 0;
     return this.#steady >= enough;
   }
 }

@@ -1,16 +1,16 @@
 /**
- * A cgroup hierarchy in memory, with the kernel's manners: what a new group has, how written
+ * A cgroup hierarchy in memory, with the kernel's manners: what a new cgroup has, how written
  * values read back, what is refused. The conformance suite runs on it and on real kernels, so a
  * rule that is wrong here shows.
  */
-import type { CgroupFiles } from '../host/cgroup-files.ts';
-import type { ErrnoName } from '../host/errno.ts';
-import type { HierarchyController } from '../host/hierarchies.ts';
+import type { CgroupFiles } from '../host/cgroups/cgroup-files.ts';
+import type { ErrnoName } from '../sys/errno.ts';
+import type { HierarchyController } from '../host/cgroups/hierarchies.ts';
 
 const pageBytes = 4096;
 const noLimit1 = '9223372036854771712';
 
-interface Group {
+interface Cgroup {
   readonly files: Map<string, string>;
   readonly processes: Set<number>;
 }
@@ -56,7 +56,7 @@ const initialFiles: Readonly<
   },
 };
 
-/** A new group has these as the group above it has them. */
+/** A new cgroup has these as the cgroup above it has them. */
 const inherited: ReadonlySet<string> = new Set(['memory.use_hierarchy']);
 
 function initialOf(
@@ -71,7 +71,7 @@ export class FakeCgroups implements CgroupFiles {
   readonly #controllers: readonly HierarchyController[];
   /** As they stand at the top, which has no limits. */
   readonly #topFiles: Readonly<Record<string, string>>;
-  readonly #groups = new Map<string, Group>();
+  readonly #cgroups = new Map<string, Cgroup>();
   /** Counts what changed something; a test looks at it or makes one fail. */
   effects = 0;
   /** Answers the error of an effect, for faults. */
@@ -92,43 +92,43 @@ export class FakeCgroups implements CgroupFiles {
     return this.fault(name);
   }
 
-  #parent(group: string): Group | undefined {
-    return this.#groups.get(group.slice(0, Math.max(0, group.lastIndexOf('/'))));
+  #parent(cgroup: string): Cgroup | undefined {
+    return this.#cgroups.get(cgroup.slice(0, Math.max(0, cgroup.lastIndexOf('/'))));
   }
 
-  /** On v2 a group has files of the controllers that its parent hands down. */
-  #controllersFor(group: string): readonly HierarchyController[] {
-    if (this.#version === 1 || group === '') return this.#controllers;
-    const names = this.#parent(group)?.files.get('cgroup.subtree_control')?.split(' ') ?? [];
+  /** On v2 a cgroup has files of the controllers that its parent hands down. */
+  #controllersFor(cgroup: string): readonly HierarchyController[] {
+    if (this.#version === 1 || cgroup === '') return this.#controllers;
+    const names = this.#parent(cgroup)?.files.get('cgroup.subtree_control')?.split(' ') ?? [];
     return this.#controllers.filter((each) => names.includes(each));
   }
 
-  makeGroup(group: string): ErrnoName | undefined {
-    if (this.#groups.has(group)) return 'EEXIST';
-    if (group !== '' && this.#parent(group) === undefined) return 'ENOENT';
-    const fault = this.#effect(`mkdir ${group}`);
+  makeCgroup(cgroup: string): ErrnoName | undefined {
+    if (this.#cgroups.has(cgroup)) return 'EEXIST';
+    if (cgroup !== '' && this.#parent(cgroup) === undefined) return 'ENOENT';
+    const fault = this.#effect(`mkdir ${cgroup}`);
     if (fault !== undefined) return fault;
     const own: [string, string][] = this.#version === 2 ? [['cgroup.subtree_control', '']] : [];
-    this.#groups.set(group, {
-      files: new Map([...own, ...this.#filesFor(group)]),
+    this.#cgroups.set(cgroup, {
+      files: new Map([...own, ...this.#filesFor(cgroup)]),
       processes: new Set(),
     });
     return undefined;
   }
 
-  removeGroup(group: string): ErrnoName | undefined {
-    const found = this.#groups.get(group);
+  removeCgroup(cgroup: string): ErrnoName | undefined {
+    const found = this.#cgroups.get(cgroup);
     if (found === undefined) return 'ENOENT';
-    if (found.processes.size > 0 || this.children(group).length > 0) return 'EBUSY';
-    const fault = this.#effect(`rmdir ${group}`);
+    if (found.processes.size > 0 || this.children(cgroup).length > 0) return 'EBUSY';
+    const fault = this.#effect(`rmdir ${cgroup}`);
     if (fault !== undefined) return fault;
-    this.#groups.delete(group);
+    this.#cgroups.delete(cgroup);
     return undefined;
   }
 
-  children(group: string): readonly string[] {
-    const prefix = group === '' ? '' : `${group}/`;
-    return [...this.#groups.keys()]
+  children(cgroup: string): readonly string[] {
+    const prefix = cgroup === '' ? '' : `${cgroup}/`;
+    return [...this.#cgroups.keys()]
       .filter(
         (path) =>
           path !== '' && path.startsWith(prefix) && !path.slice(prefix.length).includes('/'),
@@ -136,8 +136,8 @@ export class FakeCgroups implements CgroupFiles {
       .map((path) => path.slice(prefix.length));
   }
 
-  exists(group: string): boolean {
-    return this.#groups.has(group);
+  exists(cgroup: string): boolean {
+    return this.#cgroups.has(cgroup);
   }
 
   open(): undefined {
@@ -149,7 +149,7 @@ export class FakeCgroups implements CgroupFiles {
   }
 
   fileNames(): ReadonlySet<string> | undefined {
-    return this.#groups.has('') ? this.topFileNames() : undefined;
+    return this.#cgroups.has('') ? this.topFileNames() : undefined;
   }
 
   topFileNames(): ReadonlySet<string> {
@@ -161,58 +161,59 @@ export class FakeCgroups implements CgroupFiles {
     return text === undefined ? undefined : `${text}\n`;
   }
 
-  read(group: string, file: string): string | undefined {
-    const found = this.#groups.get(group);
+  read(cgroup: string, file: string): string | undefined {
+    const found = this.#cgroups.get(cgroup);
     if (found === undefined) return undefined;
     if (file === 'cgroup.procs') return [...found.processes].map((pid) => `${pid}\n`).join('');
     const text = found.files.get(file);
     return text === undefined ? undefined : `${text}\n`;
   }
 
-  write(group: string, file: string, text: string): ErrnoName | undefined {
-    const found = this.#groups.get(group);
+  write(cgroup: string, file: string, text: string): ErrnoName | undefined {
+    const found = this.#cgroups.get(cgroup);
     if (found === undefined) return 'ENOENT';
     if (file === 'cgroup.procs') return this.#place(found, Number(text));
     if (!found.files.has(file)) return 'ENOENT';
-    const fault = this.#effect(`write ${group}/${file}`) ?? this.#refusal(group, found, file, text);
+    const fault =
+      this.#effect(`write ${cgroup}/${file}`) ?? this.#refusal(cgroup, found, file, text);
     if (fault !== undefined) return fault;
     found.files.set(file, this.#readBack(found.files.get(file) ?? '', file, text));
-    if (file === 'cgroup.subtree_control') this.#handDown(group);
+    if (file === 'cgroup.subtree_control') this.#subtreeControl(cgroup);
     return undefined;
   }
 
-  /** Groups that are there already get the files of a controller that is handed down later. */
-  #handDown(group: string): void {
-    for (const name of this.children(group)) {
-      const path = group === '' ? name : `${group}/${name}`;
-      const files = this.#groups.get(path)?.files;
+  /** Cgroups that are there already get the files of a controller that is handed down later. */
+  #subtreeControl(cgroup: string): void {
+    for (const name of this.children(cgroup)) {
+      const path = cgroup === '' ? name : `${cgroup}/${name}`;
+      const files = this.#cgroups.get(path)?.files;
       for (const [file, text] of this.#filesFor(path))
         if (files?.has(file) === false) files.set(file, text);
     }
   }
 
-  #filesFor(group: string): readonly [string, string][] {
-    const above = group === '' ? undefined : this.#parent(group);
-    const initial = Object.entries(initialOf(this.#version, this.#controllersFor(group)));
+  #filesFor(cgroup: string): readonly [string, string][] {
+    const parent = cgroup === '' ? undefined : this.#parent(cgroup);
+    const initial = Object.entries(initialOf(this.#version, this.#controllersFor(cgroup)));
     return initial.map(([file, text]) =>
       inherited.has(file)
-        ? [file, (above ? above.files.get(file) : this.#topFiles[file]) ?? text]
+        ? [file, (parent ? parent.files.get(file) : this.#topFiles[file]) ?? text]
         : [file, text],
     );
   }
 
-  #place(group: Group, pid: number): undefined {
-    for (const each of this.#groups.values()) each.processes.delete(pid);
-    group.processes.add(pid);
+  #place(cgroup: Cgroup, pid: number): undefined {
+    for (const each of this.#cgroups.values()) each.processes.delete(pid);
+    cgroup.processes.add(pid);
     return undefined;
   }
 
-  #refusal(group: string, { files }: Group, file: string, text: string): ErrnoName | undefined {
+  #refusal(cgroup: string, { files }: Cgroup, file: string, text: string): ErrnoName | undefined {
     const value = (name: string) => Number(files.get(name));
     const written = Number(text === '-1' ? noLimit1 : text);
     switch (file) {
       case 'cpu.cfs_quota_us':
-        return this.#quotaRefusal(group, value('cpu.cfs_burst_us'), Number(text));
+        return this.#quotaRefusal(cgroup, value('cpu.cfs_burst_us'), Number(text));
       case 'cpu.cfs_burst_us':
         return value('cpu.cfs_quota_us') > 0 && written > value('cpu.cfs_quota_us')
           ? 'EINVAL'
@@ -223,20 +224,20 @@ export class FakeCgroups implements CgroupFiles {
       case 'memory.memsw.limit_in_bytes':
         return written < value('memory.limit_in_bytes') ? 'EINVAL' : undefined;
       case 'cgroup.subtree_control':
-        return this.#offers(group, text) ? undefined : 'ENOENT';
+        return this.#offers(cgroup, text) ? undefined : 'ENOENT';
       default:
         return undefined;
     }
   }
 
-  #quotaRefusal(group: string, burst: number, quota: number): ErrnoName | undefined {
+  #quotaRefusal(cgroup: string, burst: number, quota: number): ErrnoName | undefined {
     if (quota < 0) return undefined;
-    const above = Number(this.#parent(group)?.files.get('cpu.cfs_quota_us') ?? -1);
-    return burst > quota || (above > 0 && quota > above) ? 'EINVAL' : undefined;
+    const parentQuota = Number(this.#parent(cgroup)?.files.get('cpu.cfs_quota_us') ?? -1);
+    return burst > quota || (parentQuota > 0 && quota > parentQuota) ? 'EINVAL' : undefined;
   }
 
-  #offers(group: string, asked: string): boolean {
-    const mine: readonly string[] = this.#controllersFor(group);
+  #offers(cgroup: string, asked: string): boolean {
+    const mine: readonly string[] = this.#controllersFor(cgroup);
     return asked.split(' ').every((each) => mine.includes(each.slice(1)));
   }
 
@@ -255,9 +256,9 @@ export class FakeCgroups implements CgroupFiles {
     return text;
   }
 
-  /** For tests: a process in a group, or a value that only the kernel writes. */
-  put(group: string, file: string, text: string): void {
-    const found = this.#groups.get(group);
+  /** For tests: a process in a cgroup, or a value that only the kernel writes. */
+  put(cgroup: string, file: string, text: string): void {
+    const found = this.#cgroups.get(cgroup);
     if (file === 'cgroup.procs') found?.processes.add(Number(text));
     else found?.files.set(file, text);
   }

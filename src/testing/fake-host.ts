@@ -2,20 +2,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CgroupDriver } from '../host/cgroup-driver.ts';
+import { CgroupDriver } from '../host/cgroups/cgroup-driver.ts';
 import type { Host } from '../host/host.ts';
 import {
   controllersOf,
   useHierarchyOf,
   type Hierarchy,
   type HierarchyController,
-} from '../host/hierarchies.ts';
+} from '../host/cgroups/hierarchies.ts';
 import { pathsOf } from '../host/paths.ts';
-import { noRoom } from '../host/plain-room.ts';
-import { QuotaStore } from '../host/quota-store.ts';
+import { noRoom } from '../host/cgroups/enable-controllers.ts';
+import { QuotaStore } from '../host/disks/quota-store.ts';
 import { attributes } from '../limits/limits.ts';
 import type { SupportContext } from '../limits/limit.ts';
-import { ok } from '../units/result.ts';
+import { ok } from '../base/result.ts';
 import { FakeCgroups } from './fake-cgroups.ts';
 
 /** One for all fake hosts of a process, gone when it ends. */
@@ -74,7 +74,7 @@ function driver(
   return new CgroupDriver({
     version,
     hierarchies,
-    room: noRoom,
+    delegation: noRoom,
     quotas,
     paths,
     context: {

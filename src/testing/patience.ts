@@ -11,7 +11,7 @@ import { Script } from 'node:vm';
 export const patienceMilliseconds = 10 * 60_000;
 /** For what consists of many such steps: a whole file of tests in the virtual machine. */
 export const longPatienceMilliseconds = 60 * 60_000;
-const betweenLooksMilliseconds = 20;
+const pollMilliseconds = 20;
 
 /**
  * Asks again until there is an answer other than nothing and `false`, and gives it. `said` is asked for what to
@@ -27,7 +27,7 @@ export async function eventually<T>(
     const found = await state();
     if (found !== false && found !== undefined) return found as Exclude<T, false | undefined>;
     if (performance.now() > end) break;
-    await sleep(betweenLooksMilliseconds);
+    await sleep(pollMilliseconds);
   }
   const more = await said();
   throw new Error(

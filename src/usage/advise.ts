@@ -6,8 +6,8 @@
  * and the sum rounded up to a figure that people would write.
  */
 import type { LimitKey } from '../limits/limit.ts';
-import { attributeOf } from '../limits/limits.ts';
-import { printQuantity, type Quantity, type QuantityKind } from '../units/quantity.ts';
+import { limitAttribute } from '../limits/limits.ts';
+import { printQuantity, type Quantity, type QuantityKind } from '../base/quantity.ts';
 import type { MetricKey } from './metrics.ts';
 import { times } from './numbers.ts';
 
@@ -70,7 +70,7 @@ export function reasonOf(key: LimitKey, { count, at }: Hit): string {
   return `${often} at ${printLimit(key, at)}: more is needed, how much cannot be known until it is raised`;
 }
 
-const least: Readonly<Partial<Record<QuantityKind, number>>> = {
+const min: Readonly<Partial<Record<QuantityKind, number>>> = {
   cpu: 0.1,
   bytes: 64 * 2 ** 20,
   bytesPerSecond: 2 ** 20,
@@ -80,7 +80,7 @@ const least: Readonly<Partial<Record<QuantityKind, number>>> = {
 
 /** To two digits: tenths of a core, 64 MiB, 1 MiB/s, hundreds, tens. */
 function roundUp(key: LimitKey, value: number): number {
-  const step = least[attributeOf(key).kind] ?? 1;
+  const step = min[limitAttribute(key).kind] ?? 1;
   const coarse = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, value / step))) - 1);
   const whole = Math.ceil(Math.max(value, step) / (step * coarse) - 1e-9) * coarse;
   // Tenths of a core are no whole numbers of binary fractions.
@@ -88,4 +88,4 @@ function roundUp(key: LimitKey, value: number): number {
 }
 
 export const printLimit = (key: LimitKey, value: number): string =>
-  printQuantity(attributeOf(key).kind, value as Quantity);
+  printQuantity(limitAttribute(key).kind, value as Quantity);

@@ -1,7 +1,7 @@
-/** Counters of two moments → the limits that struck in between. */
+/** Counters of two moments → the limits that were hit in between. */
 import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
-import { unlimited } from '../units/quantity.ts';
+import { unlimited } from '../base/quantity.ts';
 import type { Fault } from './fault.ts';
 import { growth, type Reading } from './measure.ts';
 
@@ -24,14 +24,14 @@ export function detectFaults(
   if (before === undefined || before === now) return [];
   const faults: Fault[] = [];
   for (const rule of rules) {
-    const count = strikes(rule, before, now, seconds, values[rule.key]);
+    const count = hits(rule, before, now, seconds, values[rule.key]);
     const { key: limit, severity, inferred } = rule;
     if (count > 0) faults.push({ member, limit, severity, count, inferred });
   }
   return faults;
 }
 
-function strikes(
+function hits(
   { counter, plus, inferred, peak, unless }: KeyedRule,
   before: Readonly<Counters>,
   now: Readonly<Counters>,

@@ -9,12 +9,12 @@
  * tenants: control characters do not pass, and long ones are cut.
  */
 import type { LimitKey, Severity } from '../limits/limit.ts';
-import { attributeOf } from '../limits/limits.ts';
-import { quantityKinds, type QuantityKind } from '../units/quantity.ts';
+import { limitAttribute } from '../limits/limits.ts';
+import { quantityKinds, type QuantityKind } from '../base/quantity.ts';
 import { growth, type Amounts } from './growth.ts';
 import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
 import { isReseller, uidOf } from './member.ts';
-import { printable } from '../units/printable.ts';
+import { printable } from '../base/printable.ts';
 import { rough, roughBytes, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
@@ -40,7 +40,7 @@ export function explainIncident(
     whatHappened(incident, who, topic, options),
     noticed(incident, topic),
     whatRan(groups, topic, evidence),
-    whoWasEnded(incident, evidence),
+    whoWasKilled(incident, evidence),
     cacheInIt(incident, evidence),
     aboveIt(incident, evidence),
     whatToDo(incident, who, topic, groups, options),
@@ -95,7 +95,7 @@ interface Topic {
 }
 
 const slowDisk = {
-  slowed:
+  throttled:
     'Reading and writing files took longer, and with it pages and scripts that wait for files or for a database. Nothing failed.',
 };
 const disk = (noun: string, resource: Resource, advice: string): Topic => ({
@@ -114,7 +114,7 @@ const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     noun: 'CPU',
     resource: 'cpu',
     effect: {
-      slowed:
+      throttled:
         'Each time its programs waited for the rest of a tenth of a second. Pages and scripts took longer; nothing failed.',
     },
     advice:
@@ -124,9 +124,9 @@ const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     noun: 'memory',
     resource: 'memory',
     effect: {
-      slowed:
+      throttled:
         'Its programs had to wait while the kernel looked for memory to take back. Pages and scripts took longer; nothing was ended.',
-      ended:
+      killed:
         'At the limit the kernel ended a program to get memory back. Visitors may have seen an error of the web server, and a job that was running is incomplete.',
     },
     advice:
@@ -155,9 +155,9 @@ const otherTopic = (limit: LimitKey): Topic => ({
   noun: limit.replace('.limit', '').replace('.', ' '),
   resource: 'other',
   effect: {
-    slowed: 'What it did took longer; nothing failed.',
+    throttled: 'What it did took longer; nothing failed.',
     refused: 'Something that it asked for was refused, which its programs see as an error.',
-    ended: 'One of its programs was ended.',
+    killed: 'One of its programs was ended.',
   },
   advice: '',
 });
@@ -182,8 +182,8 @@ const inference =
 /** An incident that ended a process has slowed down before, and its faults are of both kinds. */
 function happened({ limit, severity, faults }: Incident, plural: boolean): string {
   const be = plural ? 'were' : 'was';
-  if (severity === 'slowed') return `${be} slowed down ${times(faults)}`;
-  if (severity === 'ended')
+  if (severity === 'throttled') return `${be} slowed down ${times(faults)}`;
+  if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had programs ended`;
   // What was started before it was placed was not refused, and is more than it may have all the same.
   if (limit === 'processes.limit') return `had a process too many ${times(faults)}`;
@@ -192,7 +192,7 @@ function happened({ limit, severity, faults }: Incident, plural: boolean): strin
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
-  if (severity !== 'ended') return text;
+  if (severity !== 'killed') return text;
   return `${text} In all it ran into the limit or lost a program ${times(faults)}.`;
 }
 
@@ -237,7 +237,7 @@ interface Group {
 }
 
 /** At most these are named. */
-const mostGroups = 3;
+const groupsMax = 3;
 
 /** The largest users of a resource, largest first. */
 function topUsers(
@@ -259,7 +259,7 @@ function topUsers(
   return [...groups.values()]
     .filter((each) => each.amount > 0)
     .sort((a, b) => b.amount - a.amount)
-    .slice(0, mostGroups);
+    .slice(0, groupsMax);
 }
 
 const emptyGroup = (title: string): Group => ({
@@ -284,12 +284,12 @@ const growing: Readonly<Partial<Record<Resource, Measure>>> = {
 function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
   const grown = growing[resource];
   if (grown !== undefined) return growth(evidence, grown);
-  if (resource === 'memory') return standing(fullest(evidence, memoryOf), (one) => one.memoryBytes);
+  if (resource === 'memory') return holdings(fullest(evidence, memoryOf), (one) => one.memoryBytes);
   if (resource !== 'processes') return [];
-  return standing(fullest(evidence, threadsOf), (each) => each.threads);
+  return holdings(fullest(evidence, threadsOf), (each) => each.threads);
 }
 
-const standing = (
+const holdings = (
   snapshot: Snapshot | undefined,
   measure: (process: ProcessEvidence) => number,
 ): Amounts => (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
@@ -302,7 +302,7 @@ function fullest(
   measure: (snapshot: Snapshot) => number,
 ): Snapshot | undefined {
   return evidence.reduce<Snapshot | undefined>(
-    (most, each) => (most === undefined || measure(each) > measure(most) ? each : most),
+    (max, each) => (max === undefined || measure(each) > measure(max) ? each : max),
     undefined,
   );
 }
@@ -345,25 +345,23 @@ function leadIn(resource: Resource, evidence: readonly Snapshot[]): string {
     : `What used most, as far as ${evidence.length} looks at the processes show`;
 }
 
-const mostKilled = 5;
+const killedMax = 5;
 
-function whoWasEnded({ severity }: Incident, evidence: readonly Snapshot[]): string {
-  if (severity !== 'ended') return '';
+function whoWasKilled({ severity }: Incident, evidence: readonly Snapshot[]): string {
+  if (severity !== 'killed') return '';
   const known = new Map<number, KilledProcess>();
   for (const { killed = [] } of evidence) for (const each of killed) known.set(each.pid, each);
   if (known.size === 0) return 'Which program was ended is not known; the kernel log may say it.';
   const all = [...known.values()];
-  const named = all
-    .slice(0, mostKilled)
-    .map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
-  const more = all.length > mostKilled ? ` and ${all.length - mostKilled} more` : '';
+  const named = all.slice(0, killedMax).map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
+  const more = all.length > killedMax ? ` and ${all.length - killedMax} more` : '';
   return `The kernel ended ${named.join(', ')}${more}.`;
 }
 
 function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
-  const most = fullest(evidence, ({ usage }) => usage.memory);
-  if (limit !== 'memory.limit' || most === undefined || !(most.usage.memory > 0)) return '';
-  const { memory, cache } = most.usage;
+  const max = fullest(evidence, ({ usage }) => usage.memory);
+  if (limit !== 'memory.limit' || max === undefined || !(max.usage.memory > 0)) return '';
+  const { memory, cache } = max.usage;
   if (cache < memory / 10) {
     return `Hardly any of the ${roughBytes(memory)} in use was page cache: its programs needed the memory themselves.`;
   }
@@ -373,10 +371,10 @@ function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
 /** Evidence of an older version has no peaks. */
 function aboveIt({ limit, value }: Incident, evidence: readonly Snapshot[]): string {
   if (limit !== 'processes.limit') return '';
-  const parsed = quantityKinds[attributeOf(limit).kind].parse(value);
-  const most = Math.max(0, ...evidence.map((each) => each.usage.threadsPeak || threadsOf(each)));
-  if (!parsed.ok || most <= parsed.value) return '';
-  return `There were ${most} processes and threads at once, more than the limit: what was started before it was placed under the limit is counted and not refused, and nothing more can be started until there are fewer.`;
+  const parsed = quantityKinds[limitAttribute(limit).kind].parse(value);
+  const max = Math.max(0, ...evidence.map((each) => each.usage.threadsPeak || threadsOf(each)));
+  if (!parsed.ok || max <= parsed.value) return '';
+  return `There were ${max} processes and threads at once, more than the limit: what was started before it was placed under the limit is counted and not refused, and nothing more can be started until there are fewer.`;
 }
 
 function whatToDo(
@@ -395,12 +393,12 @@ function suspicion(resource: Resource, groups: readonly Group[]): string {
   const [first] = groups;
   if (first === undefined) return '';
   const all = groups.reduce((sum, each) => sum + each.amount, 0);
-  const most = first.amount > 0.6 * all;
-  if (resource === 'processes' && most && first.processes >= 10) {
+  const max = first.amount > 0.6 * all;
+  if (resource === 'processes' && max && first.processes >= 10) {
     const young = first.youngestSeconds < 60 ? ', and the youngest is less than a minute old' : '';
     return `Most of them are ${first.title}${young}: check whether it starts itself again in a loop.`;
   }
-  if (resource !== 'memory' || !most) return '';
+  if (resource !== 'memory' || !max) return '';
   if (first.largest > 0.6 * all)
     return `One process of ${first.title} held most: look there first.`;
   return first.processes >= 5
@@ -413,7 +411,7 @@ function raise(
   { argument }: Speaker,
   reader: NonNullable<ExplainOptions['reader']>,
 ): string {
-  const higher = higherValue(attributeOf(limit).kind, value);
+  const higher = higherValue(limitAttribute(limit).kind, value);
   if (higher === undefined) return '';
   if (reader !== 'administrator') {
     return `If it needs more, ask the administrator of this server for a higher limit, for example ${higher}.`;
@@ -439,7 +437,7 @@ function stepOf(kind: QuantityKind, value: number): number {
   return [2 ** 30, 2 ** 28, 2 ** 20, 2 ** 10].find((step) => value >= 8 * step) ?? 1;
 }
 
-function cut(text: string, most: number): string {
-  const safe = printable(text.slice(0, most));
-  return text.length > most ? `${safe}…` : safe;
+function cut(text: string, max: number): string {
+  const safe = printable(text.slice(0, max));
+  return text.length > max ? `${safe}…` : safe;
 }

@@ -1,5 +1,5 @@
 /**
- * A fault is a limit that struck: who, which, how often in one tick.
+ * A fault is a limit that was hit: who, which, how often in one tick.
  *
  * Kernel counters say so where there are any; where there are none it is inferred from a use that
  * stood at its limit, and says so.

@@ -9,7 +9,7 @@ import type { Member } from './member.ts';
 
 /** Faults less than this apart belong together. */
 export const quietMilliseconds = 300_000;
-export const mostSnapshots = 10;
+export const snapshotsMax = 10;
 /** Two a minute; one more where it has become worse. */
 const snapshotPauseMilliseconds = 30_000;
 
@@ -87,7 +87,7 @@ export class IncidentLog {
 }
 
 export function wantsSnapshot(incident: OpenIncident, monotonic: number): boolean {
-  if (incident.snapshots >= mostSnapshots) return false;
+  if (incident.snapshots >= snapshotsMax) return false;
   if (incident.severity !== incident.shownSeverity) return true;
   return monotonic - incident.lastSnapshot >= snapshotPauseMilliseconds;
 }

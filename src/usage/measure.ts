@@ -8,12 +8,12 @@ import { emptyColumns, type Tick } from './tick.ts';
 
 export interface Reading {
   readonly member: Member;
-  /** At the tick before; absent where the group was not known then. */
+  /** At the tick before; absent where the cgroup was not known then. */
   readonly before: Readonly<Counters> | undefined;
   readonly now: Readonly<Counters>;
 }
 
-/** A counter that went back belongs to a group that was made anew, and starts from nothing. */
+/** A counter that went back belongs to a cgroup that was made anew, and starts from nothing. */
 export const growth = (before: number, now: number): number => Math.max(0, now - before);
 
 /** The value of one metric; a rate needs a `before`, and is nothing without it. */

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import type { Advice, AdviseAnswer, UsageAnswer } from '../../src/agent/api.ts';
-import { quantityKinds } from '../../src/units/quantity.ts';
+import type { Advice, AdviseResponse, UsageResponse } from '../../src/agent/api/api.ts';
+import { quantityKinds } from '../../src/base/quantity.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { RunningAgent } from './running-agent.ts';
 
@@ -50,8 +50,8 @@ describe('advice', { skip }, () => {
     if (!driver.ok) throw new Error(driver.error);
     return driver.value.tree;
   };
-  const advise = async () => (await agent.ask('/v1/advise')).json<AdviseAnswer>();
-  const of = ({ tenants }: AdviseAnswer, uid: number, limit: string) =>
+  const advise = async () => (await agent.ask('/v1/advise')).json<AdviseResponse>();
+  const of = ({ tenants }: AdviseResponse, uid: number, limit: string) =>
     tenants.find((each) => each.uid === uid && each.limit === limit);
   const isAbove = (
     kind: 'bytes' | 'cpu' | 'count',
@@ -65,12 +65,12 @@ describe('advice', { skip }, () => {
     assert.match(advice?.reason ?? '', /^hit .* more is needed, how much cannot be known/);
   };
   const untilHit = async (uid: number, limit: string) => {
-    let found: AdviseAnswer | undefined;
+    let found: AdviseResponse | undefined;
     await agent.until(`${limit} of ${uid} is seen to be hit`, async () => {
       found = await advise();
       return (of(found, uid, limit)?.faults ?? 0) > 0;
     });
-    return found as AdviseAnswer;
+    return found as AdviseResponse;
   };
 
   test('is above a memory limit at which a process was killed, per package too', async () => {
@@ -99,10 +99,10 @@ describe('advice', { skip }, () => {
 
   test('counts what came and went between two ticks, and usage shows it', async () => {
     await runInside(brief, `'${process.execPath}' -e 'Buffer.alloc(300 * 2 ** 20, 1)'`);
-    let usage: UsageAnswer | undefined;
+    let usage: UsageResponse | undefined;
     // A tick may have come in between, which has less.
     await agent.until('it is in the history', async () => {
-      usage = (await agent.ask(`/v1/usage?tenant=${brief}`)).json<UsageAnswer>();
+      usage = (await agent.ask(`/v1/usage?tenant=${brief}`)).json<UsageResponse>();
       return (usage.rows[0]?.metrics.memory?.max ?? 0) > 300 * mebibyte;
     });
     const never = of(await advise(), brief, 'memory.limit')?.never ?? '';

@@ -7,19 +7,19 @@ import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { socketOf } from '../../src/agent/client.ts';
+import { socketOf } from '../../src/agent/api/client.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import type {
-  AlertsTestAnswer,
-  IncidentAnswer,
-  IncidentsAnswer,
-  ProcessesAnswer,
-  StatusAnswer,
-  TopAnswer,
-  UsageAnswer,
-} from '../../src/agent/api.ts';
-import { readText } from '../../src/host/read.ts';
+  AlertsTestResponse,
+  IncidentResponse,
+  IncidentsResponse,
+  ProcessesResponse,
+  StatusResponse,
+  TopResponse,
+  UsageResponse,
+} from '../../src/agent/api/api.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { program, RunningAgent } from './running-agent.ts';
 
@@ -70,14 +70,14 @@ function end(child: ChildProcess): void {
   child.kill('SIGKILL');
 }
 
-const groupsOf = (pid: number) =>
+const cgroupsOf = (pid: number) =>
   (readText(`/proc/${pid}/cgroup`) ?? '')
     .split('\n')
     .filter((line) => line.includes(`/${instance}`));
 
 const isPlaced = (child: ChildProcess, uid: number) => {
-  const groups = groupsOf(child.pid ?? 0);
-  return groups.length > 0 && groups.every((line) => line.endsWith(`/u${uid}`));
+  const cgroups = cgroupsOf(child.pid ?? 0);
+  return cgroups.length > 0 && cgroups.every((line) => line.endsWith(`/u${uid}`));
 };
 
 describe('the agent', { skip }, () => {
@@ -102,9 +102,9 @@ describe('the agent', { skip }, () => {
     await agent[Symbol.asyncDispose]();
   });
 
-  const top = async (uid = 0) => (await agent.ask('/v1/top', uid)).json<TopAnswer>();
+  const top = async (uid = 0) => (await agent.ask('/v1/top', uid)).json<TopResponse>();
   const incidents = async (uid = 0) =>
-    (await agent.ask('/v1/incidents', uid)).json<IncidentsAnswer>().incidents;
+    (await agent.ask('/v1/incidents', uid)).json<IncidentsResponse>().incidents;
 
   test('applies the policy at its start, and says so', async () => {
     const status = await agent.status();
@@ -121,7 +121,7 @@ describe('the agent', { skip }, () => {
   test('places what becomes a tenant, and counts nobody outside', async () => {
     const child = runAs(alice, 'sleep 3600');
     await agent.until('it is placed', () => isPlaced(child, alice));
-    const status = (await agent.ask('/v1/status?fresh=1')).json<StatusAnswer>();
+    const status = (await agent.ask('/v1/status?fresh=1')).json<StatusResponse>();
     assert.deepEqual(status.placement.outside, []);
     end(child);
   });
@@ -131,7 +131,7 @@ describe('the agent', { skip }, () => {
     const { stdout } = await run(program, args);
     const { tenants, agent: known } = JSON.parse(stdout) as {
       tenants: readonly { uid: number }[];
-      agent: StatusAnswer;
+      agent: StatusResponse;
     };
     assert.deepEqual(tenants.map((each) => each.uid).sort(), [alice, bob, carol].sort());
     assert.equal(known.policy.file, agent.policyFile);
@@ -152,12 +152,12 @@ describe('the agent', { skip }, () => {
     });
     const [incident] = await incidents();
     await agent.until('its evidence is there', async () => {
-      const found = (await agent.ask(`/v1/incidents/${incident?.id}`)).json<IncidentAnswer>();
+      const found = (await agent.ask(`/v1/incidents/${incident?.id}`)).json<IncidentResponse>();
       return found.evidence.length > 0;
     });
     const text = (await agent.ask(`/v1/incidents/${incident?.id}`)).text;
-    const found = JSON.parse(text) as IncidentAnswer;
-    assert.equal(found.severity, 'slowed');
+    const found = JSON.parse(text) as IncidentResponse;
+    assert.equal(found.severity, 'throttled');
     assert.equal(found.value, '30%');
     assert.match(found.from, /policy\.xml:5 \(defaults\)$/);
     const [process_] = found.evidence[0]?.processes ?? [];
@@ -174,11 +174,11 @@ describe('the agent', { skip }, () => {
       const found = await incidents();
       return (
         found.some((each) => each.limit === 'processes.limit' && each.severity === 'refused') &&
-        found.some((each) => each.limit === 'memory.limit' && each.severity === 'ended')
+        found.some((each) => each.limit === 'memory.limit' && each.severity === 'killed')
       );
     });
     end(memory);
-    // All of them: a group is to be removed below.
+    // All of them: a cgroup is to be removed below.
     await once(runAs(bob, 'kill -9 -1'), 'exit');
     // What is left of it ends with the instance.
   });
@@ -198,7 +198,7 @@ describe('the agent', { skip }, () => {
     assert.equal((await agent.ask('/metrics', carol)).status, 403);
     assert.equal((await agent.ask('/v1/alerts/test', carol, 'POST')).status, 403);
     const processes = async (uid: number) =>
-      (await agent.ask(`/v1/tenants/${carol}/processes`, uid)).json<ProcessesAnswer>().processes;
+      (await agent.ask(`/v1/tenants/${carol}/processes`, uid)).json<ProcessesResponse>().processes;
     const commands = async (uid: number) => (await processes(uid)).map((each) => each.command);
     assert.ok((await commands(carol)).some((each) => each?.includes('secret')));
     assert.ok((await commands(0)).some((each) => each?.includes('secret')));
@@ -216,7 +216,7 @@ describe('the agent', { skip }, () => {
 
   test('answers from history', async () => {
     const path = `/v1/usage?tenant=${alice}`;
-    const usage = (await agent.ask(path)).json<UsageAnswer>();
+    const usage = (await agent.ask(path)).json<UsageResponse>();
     assert.ok(usage.measuredSeconds > 0);
     const cpu = usage.rows[0]?.metrics.cpu;
     assert.ok(cpu !== undefined && cpu.max > 0.1 && cpu.average > 0 && cpu.p95 <= cpu.max);
@@ -276,7 +276,7 @@ describe('the agent', { skip }, () => {
     await agent.until('it is none any more', async () => (await agent.status()).tenants === 3);
   });
 
-  test('makes a group again that was removed behind its back', async () => {
+  test('makes a cgroup again that was removed behind its back', async () => {
     if ('skip' in here) return;
     const driver = here.host.probe();
     assert.ok(driver.ok);
@@ -342,7 +342,7 @@ describe('the agent', { skip }, () => {
       const ticks = (await agent.status().catch(() => undefined))?.tick.ticks ?? 0;
       await agent.until('it ticks on and answers', async () => {
         const reply = await agent.ask('/v1/status');
-        return reply.status === 200 && reply.json<StatusAnswer>().tick.ticks > ticks;
+        return reply.status === 200 && reply.json<StatusResponse>().tick.ticks > ticks;
       });
     } finally {
       for (const each of clients) each.destroy();
@@ -357,7 +357,7 @@ describe('the agent', { skip }, () => {
     const script = `n=0; while [ $n -lt 400 ]; do n=$((n+1)); sh -c 'exit 0' & printf 'a\\033]0;x\\nb' > /proc/self/comm; done 2>/dev/null; wait`;
     const storms = [runAs(alice, script), runAs(alice, script)];
     await Promise.all(storms.map((each) => once(each, 'exit')));
-    const status = (await agent.ask('/v1/status?fresh=1')).json<StatusAnswer>();
+    const status = (await agent.ask('/v1/status?fresh=1')).json<StatusResponse>();
     assert.deepEqual(
       status.placement.outside.filter((each) => each.uid === alice),
       [],
@@ -389,7 +389,7 @@ describe('the agent', { skip }, () => {
   test('sends an alert, and a test of it', async () => {
     const tested = await agent.ask('/v1/alerts/test', 0, 'POST');
     assert.deepEqual(
-      tested.json<AlertsTestAnswer>().results.map((each) => each.ok),
+      tested.json<AlertsTestResponse>().results.map((each) => each.ok),
       [true],
     );
     await agent.until('it came', () => webhooks.some((each) => each.includes('processes.limit')));

@@ -34,7 +34,7 @@ const ruleOf = (changes: Partial<AlertRule> = {}): AlertRule => ({
   by: 'mail',
   address: 'ops@example.org',
   limits: [],
-  severity: 'slowed',
+  severity: 'throttled',
   faults: 1,
   everyMilliseconds: 12 * hour,
   ...changes,
@@ -45,7 +45,7 @@ const incidentOf = (changes: Partial<Incident> = {}): Incident => ({
   member: 'u1001',
   name: 'ann',
   limit: 'cpu.limit',
-  severity: 'slowed',
+  severity: 'throttled',
   inferred: false,
   begin: noon - 60_000,
   end: noon,
@@ -289,12 +289,12 @@ async function rawServer(onConnection: (socket: Socket) => void) {
   return { smtp: { host: '127.0.0.1', port }, sockets, [Symbol.asyncDispose]: dispose };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'alerts-'));
-after(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'alerts-'));
+after(() => rmSync(directory, { recursive: true }));
 
 /** A sendmail that keeps what it is given: arguments a line each, the environment, the message. */
 function recordingSendmail(name: string, ending = 'exit 0') {
-  const place = join(folder, name);
+  const place = join(directory, name);
   mkdirSync(place);
   const path = join(place, 'sendmail');
   writeFileSync(
@@ -365,7 +365,7 @@ describe('Alerts send mail', () => {
   });
 
   test('again when sendmail fails, and not again when it has taken it', async () => {
-    const marker = join(folder, 'failed-once');
+    const marker = join(directory, 'failed-once');
     const sendmail = recordingSendmail(
       'fails',
       `[ -e ${marker} ] || { : >${marker}; echo "queue is full" >&2; exit 75; }`,
@@ -382,7 +382,7 @@ describe('Alerts send mail', () => {
   });
 
   test('to nobody where sendmail is missing, and say so', async () => {
-    await using made = make([ruleOf()], {}, { sendmail: join(folder, 'none') });
+    await using made = make([ruleOf()], {}, { sendmail: join(directory, 'none') });
     const [result] = await made.alerts.test();
     assert.equal(result?.ok, false);
     assert.match(result?.problem ?? '', /does not exist; install a mail server/);
@@ -404,12 +404,12 @@ describe('Alerts send mail', () => {
 describe('Alerts gather', () => {
   test('what one receiver is to be told, into one mail', async () => {
     await using server = await mailServer();
-    const rules = [ruleOf(), ruleOf({ limits: ['memory.limit'], severity: 'ended' })];
+    const rules = [ruleOf(), ruleOf({ limits: ['memory.limit'], severity: 'killed' })];
     await using made = make(rules, { smtp: server.smtp });
     made.alerts.consider(noon, [considered(), considered({ member: 'u1002' })]);
     made.alerts.consider(noon + 1, [
       considered({ faults: 77 }),
-      considered({ member: 'u1003', limit: 'memory.limit', severity: 'ended', value: '1GiB' }),
+      considered({ member: 'u1003', limit: 'memory.limit', severity: 'killed', value: '1GiB' }),
     ]);
     await eventually('the ledger', () => made.ledger.sent.size === 4);
     assert.equal(server.mails.length, 1);
@@ -455,14 +455,14 @@ describe('Alerts come', () => {
 
   test('for each member, limit and receiver by itself', async () => {
     await using server = await mailServer();
-    const rules = [ruleOf(), ruleOf({ address: 'other@example.org', severity: 'ended' })];
+    const rules = [ruleOf(), ruleOf({ address: 'other@example.org', severity: 'killed' })];
     await using made = make(rules, { smtp: server.smtp });
     made.alerts.consider(noon, [considered()]);
     await eventually('the first', () => made.ledger.sent.size === 1);
     made.alerts.consider(noon + 1, [
       considered(),
       considered({ member: 'u1002' }),
-      considered({ limit: 'memory.limit', severity: 'ended' }),
+      considered({ limit: 'memory.limit', severity: 'killed' }),
     ]);
     await eventually('the others', () => made.ledger.sent.size === 4);
     const ops = server.mails.filter((each) => each.to[0] === 'ops@example.org');
@@ -486,10 +486,10 @@ describe('Alerts come', () => {
     await using made = make(rules, { smtp: server.smtp });
     const limit = 'memory.limit';
     made.alerts.consider(noon, [
-      considered({ severity: 'ended', faults: 9 }),
+      considered({ severity: 'killed', faults: 9 }),
       considered({ member: 'u1002', limit, faults: 9 }),
-      considered({ member: 'u1003', limit, severity: 'ended', faults: 2 }),
-      considered({ member: 'u1004', limit, severity: 'ended', faults: 3 }),
+      considered({ member: 'u1003', limit, severity: 'killed', faults: 2 }),
+      considered({ member: 'u1004', limit, severity: 'killed', faults: 3 }),
     ]);
     await eventually('the ledger', () => made.ledger.sent.size === 1);
     assert.match(shown(server.mails[0]?.headers.get('subject')), /: t1004 ran out of memory/);
@@ -654,7 +654,7 @@ describe('Alerts to a URL', () => {
         package: 'basic',
         limit: 'cpu.limit',
         value: '100%',
-        severity: 'slowed',
+        severity: 'throttled',
         inferred: false,
         begin: noon - 60_000,
         end: noon,

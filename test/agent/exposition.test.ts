@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import type { StatusAnswer, Who } from '../../src/agent/api.ts';
+import type { StatusResponse, Who } from '../../src/agent/api/api.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import {
@@ -20,7 +20,7 @@ import {
   type ExposedMember,
   type ExpositionOptions,
   type FaultTotals,
-} from '../../src/agent/exposition.ts';
+} from '../../src/agent/metrics/exposition.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 import { attributes, noCounters } from '../../src/limits/limits.ts';
 import { resellerMember, tenantMember, type Member } from '../../src/usage/member.ts';
@@ -30,7 +30,7 @@ const skip = hasPromtool ? false : 'needs promtool (Debian: prometheus)';
 const hasPrometheus = spawnSync('prometheus', ['--version']).error === undefined;
 const skipServer = hasPrometheus ? false : 'needs prometheus (Debian: prometheus)';
 
-const status: StatusAnswer = {
+const status: StatusResponse = {
   version: '0.1.0',
   instance: 'bulkhead',
   pid: 1,
@@ -150,7 +150,7 @@ describe('exposition() has', () => {
       memberOf(alice, counters, { 'memory.limit': 1024, 'cpu.limit': 1.5, 'io.reads': 30 }),
       memberOf(whoOf(resellerMember(1000), 'acme'), { cpuMicroseconds: 99e6 }, { 'cpu.limit': 4 }),
     ]),
-    faults: new Map([[alice.member, { 'memory.limit': { ended: 2 } }]]),
+    faults: new Map([[alice.member, { 'memory.limit': { killed: 2 } }]]),
   });
   const labels = { tenant: 'alice', uid: '1001', reseller: 'acme', package: 'basic' };
 
@@ -180,10 +180,10 @@ describe('exposition() has', () => {
     const faults = samplesOf(page, 'bulkhead_tenant_faults_total') ?? [];
     const found = faults.map(({ labels: { limit, severity }, value }) => [limit, severity, value]);
     assert.deepEqual(found, [
-      ['cpu.limit', 'slowed', 0],
-      ['memory.limit', 'slowed', 0],
-      ['memory.limit', 'ended', 2],
-      ['io.reads', 'slowed', 0],
+      ['cpu.limit', 'throttled', 0],
+      ['memory.limit', 'throttled', 0],
+      ['memory.limit', 'killed', 2],
+      ['io.reads', 'throttled', 0],
     ]);
   });
 
@@ -283,12 +283,12 @@ describe('exposition() of many', () => {
   const faults = new Map<Member, FaultTotals>(
     Array.from({ length: count }, (_, index) => [
       tenantMember(1000 + index),
-      { 'cpu.limit': { slowed: 1 } },
+      { 'cpu.limit': { throttled: 1 } },
     ]),
   );
 
   test('shows the largest users, and adds up the others without losing any', () => {
-    const page = pageOf({ members, faults }, { mostTenants: 10 });
+    const page = pageOf({ members, faults }, { tenantsMax: 10 });
     const cpu = samplesOf(page, 'bulkhead_tenant_cpu_seconds_total') ?? [];
     const names = cpu.map((each) => each.labels['tenant']);
     assert.deepEqual(names, [
@@ -300,11 +300,9 @@ describe('exposition() of many', () => {
       (49 * 50) / 2,
     );
     assert.equal(samplesOf(page, 'bulkhead_tenant_threads')?.at(-1)?.value, 40);
-    const struck = samplesOf(page, 'bulkhead_tenant_faults_total')?.filter(
-      (each) => each.value > 0,
-    );
+    const hits = samplesOf(page, 'bulkhead_tenant_faults_total')?.filter((each) => each.value > 0);
     assert.equal(
-      struck?.reduce((sum, each) => sum + each.value, 0),
+      hits?.reduce((sum, each) => sum + each.value, 0),
       50,
     );
     assert.equal(samplesOf(page, 'bulkhead_agent_tenants_folded')?.[0]?.value, 40);
@@ -312,7 +310,7 @@ describe('exposition() of many', () => {
   });
 
   test('folds nobody where all have room', () => {
-    const page = pageOf({ members, faults }, { mostTenants: count });
+    const page = pageOf({ members, faults }, { tenantsMax: count });
     assert.doesNotMatch(page, /"other"/);
     assert.equal(samplesOf(page, 'bulkhead_agent_tenants_folded')?.[0]?.value, 0);
   });
@@ -340,21 +338,21 @@ test('formatFor() gives OpenMetrics to who prefers it', () => {
 });
 
 const examples = new URL('../../examples/prometheus/', import.meta.url).pathname;
-const folder = mkdtempSync(join(tmpdir(), 'exposition-'));
-after(() => rmSync(folder, { recursive: true }));
-cpSync(examples, folder, { recursive: true });
-const token = join(folder, 'token');
+const directory = mkdtempSync(join(tmpdir(), 'exposition-'));
+after(() => rmSync(directory, { recursive: true }));
+cpSync(examples, directory, { recursive: true });
+const token = join(directory, 'token');
 writeFileSync(token, 'secret\n', { mode: 0o400 });
 
 /** The example as it stands, apart from where things are. */
 function configFor(port: number): string {
-  const text = readFileSync(join(folder, 'scrape.yml'), 'utf8')
+  const text = readFileSync(join(directory, 'scrape.yml'), 'utf8')
     .replaceAll('/etc/prometheus/bulkhead.token', token)
     .replaceAll('127.0.0.1:9640', `127.0.0.1:${port}`)
     // Scraped often, so that there is soon something; it may take as long as one may allow.
     .replaceAll('15s', '5s')
     .replace('scrape_timeout: 10s', 'scrape_timeout: 5s');
-  const file = join(folder, `scrape-${port}.yml`);
+  const file = join(directory, `scrape-${port}.yml`);
   writeFileSync(file, text);
   return file;
 }
@@ -364,7 +362,7 @@ function promtool(args: readonly string[], input = ''): void {
     status: exit,
     stderr,
     stdout,
-  } = spawnSync('promtool', args, { input, encoding: 'utf8', cwd: folder });
+  } = spawnSync('promtool', args, { input, encoding: 'utf8', cwd: directory });
   assert.equal(exit, 0, stdout + stderr);
 }
 
@@ -385,7 +383,7 @@ const everything: Exposed = {
 describe('promtool accepts', { skip }, () => {
   test('the page', () => promtool(['check', 'metrics'], pageOf(everything)));
   test('the page with folded tenants', () =>
-    promtool(['check', 'metrics'], pageOf(everything, { mostTenants: 2 })));
+    promtool(['check', 'metrics'], pageOf(everything, { tenantsMax: 2 })));
   test('the example of a scrape configuration', () =>
     promtool(['check', 'config', configFor(9640)]));
   test('the example of alert rules', () => promtool(['check', 'rules', 'bulkhead.rules.yml']));
@@ -398,12 +396,12 @@ describe('promtool accepts', { skip }, () => {
 
 test('docs/metrics.md has every family, and no other', () => {
   const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-  const told = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
+  const onIncidents = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
   const history = { ...status.history, oldest: 1000 };
-  const placement = { ...status.placement, lookedAt: 1000 };
+  const placement = { ...status.placement, scannedAt: 1000 };
   const page = pageOf({ ...everything, status: { ...status, history, placement } });
   const found = [...parse(page).keys()].filter((each) => !each.startsWith('bulkhead_reseller_'));
-  assert.deepEqual([...told].sort(), found.sort());
+  assert.deepEqual([...onIncidents].sort(), found.sort());
 });
 
 test('the alert rules ask only for families that the page has', () => {
@@ -434,7 +432,7 @@ test(
       'prometheus',
       [
         `--config.file=${configFor(port)}`,
-        `--storage.tsdb.path=${join(folder, 'data')}`,
+        `--storage.tsdb.path=${join(directory, 'data')}`,
         `--web.listen-address=127.0.0.1:${free}`,
       ],
       { stdio: 'ignore' },

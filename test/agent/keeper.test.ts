@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { deserialize, serialize } from 'node:v8';
 import pino from 'pino';
-import { PolicyKeeper } from '../../src/agent/keeper.ts';
-import { Roster } from '../../src/agent/roster.ts';
-import { outputOf, spawnScript } from '../../src/host/child-script.ts';
+import { PolicyReconciler } from '../../src/agent/reconciler.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
+import { outputOf, spawnScript } from '../../src/sys/processes/child-script.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { tenantMember } from '../../src/usage/member.ts';
@@ -21,7 +21,10 @@ const unknownUser = (user: string) =>
   `<bulkhead version="1">\n  <tenant user="${user}"/>\n</bulkhead>\n`;
 
 describe('PolicyKeeper', () => {
-  const keeperOf = (name: string, texts: { readonly file?: string; readonly kept?: string }) => {
+  const reconcilerOf = (
+    name: string,
+    texts: { readonly file?: string; readonly kept?: string },
+  ) => {
     const state = join(directory, name);
     const file = join(state, 'policy.xml');
     mkdirSync(state);
@@ -29,40 +32,43 @@ describe('PolicyKeeper', () => {
     if (texts.kept !== undefined) writeFileSync(join(state, 'policy-in-force.xml'), texts.kept);
     const adopt = () => assert.fail('nothing can be applied');
     const paths = { ...pathsOf('bulkhead-keeper'), state };
-    return { file, keeper: new PolicyKeeper(file, paths, pino({ level: 'silent' }), adopt) };
+    return {
+      file,
+      reconciler: new PolicyReconciler(file, paths, pino({ level: 'silent' }), adopt),
+    };
   };
 
   test('tells a file that is not there', async () => {
-    const { keeper } = keeperOf('absent', {});
-    await keeper.refresh();
-    assert.equal(keeper.state.state, 'absent');
-    assert.match(keeper.state.problems.join('\n'), /policy\.xml.*it does not exist/);
+    const { reconciler } = reconcilerOf('absent', {});
+    await reconciler.refresh();
+    assert.equal(reconciler.state.state, 'absent');
+    assert.match(reconciler.state.problems.join('\n'), /policy\.xml.*it does not exist/);
   });
 
   test('refuses a wrong file with all that is wrong in it', async () => {
-    const { file, keeper } = keeperOf('wrong', { file: unknownUser('nobody-here') });
-    await keeper.refresh();
-    assert.equal(keeper.state.state, 'refused');
-    assert.deepEqual(keeper.state.problems, [
+    const { file, reconciler } = reconcilerOf('wrong', { file: unknownUser('nobody-here') });
+    await reconciler.refresh();
+    assert.equal(reconciler.state.state, 'refused');
+    assert.deepEqual(reconciler.state.problems, [
       `${file}:2:17: error: There is no user "nobody-here" on this host`,
     ]);
   });
 
   test('says why the policy that was in force does not fit this host any more', async () => {
-    const { keeper } = keeperOf('kept', { file: '<bulk', kept: unknownUser('gone-since') });
-    await keeper.refresh();
-    assert.equal(keeper.state.state, 'refused');
-    assert.equal(keeper.state.problems.at(-1), 'There is no user "gone-since" on this host');
-    assert.match(keeper.state.problems[0] ?? '', /policy\.xml:1:/);
+    const { reconciler } = reconcilerOf('kept', { file: '<bulk', kept: unknownUser('gone-since') });
+    await reconciler.refresh();
+    assert.equal(reconciler.state.state, 'refused');
+    assert.equal(reconciler.state.problems.at(-1), 'There is no user "gone-since" on this host');
+    assert.match(reconciler.state.problems[0] ?? '', /policy\.xml:1:/);
   });
 
   test('ends what it has started when it is disposed of', async () => {
-    const { keeper } = keeperOf('ended', { file: unknownUser('nobody-here') });
-    const { state } = keeper.state;
-    const refreshed = keeper.refresh();
-    keeper[Symbol.dispose]();
+    const { reconciler } = reconcilerOf('ended', { file: unknownUser('nobody-here') });
+    const { state } = reconciler.state;
+    const refreshed = reconciler.refresh();
+    reconciler[Symbol.dispose]();
     await refreshed;
-    assert.equal(keeper.state.state, state);
+    assert.equal(reconciler.state.state, state);
   });
 });
 
@@ -75,13 +81,13 @@ test('a policy that another process has read is the same, and still says where a
   const received = deserialize(serialize(policy)) as Policy;
   assert.deepEqual(received, policy);
   assert.equal(received.tenants[0]?.values, received.tenants[1]?.values, 'they share no values');
-  const roster = new Roster(received);
+  const memberIndex = new MemberIndex(received);
   const originOf = (uid: number, key: 'memory.limit' | 'cpu.limit' | 'processes.limit') =>
-    roster.originOf(tenantMember(uid), key);
+    memberIndex.originOf(tenantMember(uid), key);
   assert.equal(originOf(64_201, 'memory.limit'), 'test.xml:2 (defaults)');
   assert.equal(originOf(64_201, 'cpu.limit'), 'test.xml:3 (package small)');
   assert.equal(originOf(64_203, 'processes.limit'), 'test.xml:5 (tenant)');
-  assert.equal(roster.defaults['memory.limit'], 2 ** 30);
+  assert.equal(memberIndex.defaults['memory.limit'], 2 ** 30);
 });
 
 test('outputOf() ends a process that writes without end, and keeps no more than it may', async () => {

@@ -6,29 +6,29 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { InFlight } from '../../src/agent/in-flight.ts';
+import { InFlight } from '../../src/agent/api/in-flight.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
 import { followFiles } from '../../src/agent/watch.ts';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
 import { commandText, parseStat, parseStatus } from '../../src/host/evidence/process-evidence.ts';
 import { parseOomKill } from '../../src/host/kernel-log.ts';
-import { readText } from '../../src/host/read.ts';
-import { serviceNotifier } from '../../src/host/notify.ts';
+import { readText } from '../../src/sys/files/read.ts';
+import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
 import { eventually } from '../../src/testing/patience.ts';
-import { readSecret } from '../../src/host/secret-file.ts';
+import { readSecret } from '../../src/sys/files/secret-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('parseOomKill()', () => {
-  const record = (task: string, group = '/bulkhead/u1001', cpuset = '/') =>
-    `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=${cpuset},mems_allowed=0,oom_memcg=${group},task_memcg=${group},task=${task},pid=4711,uid=1001\n SUBSYSTEM=x`;
+  const record = (task: string, cgroup = '/bulkhead/u1001', cpuset = '/') =>
+    `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=${cpuset},mems_allowed=0,oom_memcg=${cgroup},task_memcg=${cgroup},task=${task},pid=4711,uid=1001\n SUBSYSTEM=x`;
 
   test('reads who was ended, and by whose limit', () => {
     assert.deepEqual(parseOomKill(record('php')), {
       pid: 4711,
       name: 'php',
-      group: '/bulkhead/u1001',
+      cgroup: '/bulkhead/u1001',
     });
   });
 
@@ -37,7 +37,7 @@ describe('parseOomKill()', () => {
     assert.equal(found?.pid, 4711);
     assert.equal(found?.name, 'x,pid=1,uid=0');
     assert.equal(
-      parseOomKill(record('x,oom_memcg=/a,task_memcg=/a,task=y'))?.group,
+      parseOomKill(record('x,oom_memcg=/a,task_memcg=/a,task=y'))?.cgroup,
       '/bulkhead/u1001',
     );
     assert.equal(
@@ -56,7 +56,7 @@ describe('parseOomKill()', () => {
       assert.deepEqual(parseOomKill(record('php', '/bulkhead/u1001', cpuset)), {
         pid: 4711,
         name: 'php',
-        group: '/bulkhead/u1001',
+        cgroup: '/bulkhead/u1001',
       });
     }
   });
@@ -64,7 +64,7 @@ describe('parseOomKill()', () => {
   test('a cgroup of a tenant below its user manager is never taken for one of ours', () => {
     const own = '/user.slice/user@1001.service/bulkhead/u1002,task_memcg=/bulkhead/u1002,task=x';
     assert.equal(
-      parseOomKill(record('php', own))?.group,
+      parseOomKill(record('php', own))?.cgroup,
       '/user.slice/user@1001.service/bulkhead/u1002',
     );
   });
@@ -181,15 +181,15 @@ describe('readSecret()', () => {
 describe('InFlight', () => {
   test('lets a tenant ask two things at a time, the rest in turn, and root whatever it wants', async () => {
     const inFlight = new InFlight();
-    const viewer = { kind: 'uid', uid: 1001 } as const;
-    const turns = [await inFlight.enter(viewer), await inFlight.enter(viewer)];
-    const waiting = Array.from({ length: 16 }, () => inFlight.enter(viewer));
-    await assert.rejects(inFlight.enter(viewer), /are waiting/);
+    const caller = { kind: 'uid', uid: 1001 } as const;
+    const turns = [await inFlight.enter(caller), await inFlight.enter(caller)];
+    const waiting = Array.from({ length: 16 }, () => inFlight.enter(caller));
+    await assert.rejects(inFlight.enter(caller), /are waiting/);
     for (let index = 0; index < 100; index++) await inFlight.enter({ kind: 'uid', uid: 0 });
     (await inFlight.enter({ kind: 'uid', uid: 1002 }))[Symbol.dispose]();
     for (const turn of turns) turn[Symbol.dispose]();
     for (const each of waiting) (await each)[Symbol.dispose]();
-    (await inFlight.enter(viewer))[Symbol.dispose]();
+    (await inFlight.enter(caller))[Symbol.dispose]();
   });
 });
 

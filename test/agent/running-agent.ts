@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { releaseAll } from '../../src/agent/life.ts';
-import { socketOf } from '../../src/agent/client.ts';
-import type { StatusAnswer } from '../../src/agent/api.ts';
+import { releaseAll } from '../../src/apply/apply.ts';
+import { socketOf } from '../../src/agent/api/client.ts';
+import type { StatusResponse } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
@@ -99,8 +99,8 @@ export class RunningAgent {
     });
   }
 
-  async status(): Promise<StatusAnswer> {
-    return (await this.ask('/v1/status')).json<StatusAnswer>();
+  async status(): Promise<StatusResponse> {
+    return (await this.ask('/v1/status')).json<StatusResponse>();
   }
 
   /** Waits until something holds, and says what did not. */

@@ -5,15 +5,15 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { ControlServer } from '../../src/agent/server.ts';
+import { ControlServer } from '../../src/agent/api/server.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-server-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 const token = 'a-token-for-this-test';
 const api = {
-  fetch: (_: Request, { viewer }: { readonly viewer: unknown }) =>
-    Response.json({ viewer }, { status: viewer === undefined ? 403 : 200 }),
+  fetch: (_: Request, { caller }: { readonly caller: unknown }) =>
+    Response.json({ caller }, { status: caller === undefined ? 403 : 200 }),
 };
 
 /** What comes back until the other end closes, while `head` and then `more` for ever are sent. */
@@ -57,7 +57,7 @@ describe('ControlServer', () => {
       }
       assert.match(
         await talk(to, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'),
-        /viewer|403/,
+        /caller|403/,
       );
     }
   });

@@ -1,7 +1,7 @@
 /**
  * The agent under everything at once for a while: nothing of it grows. `SOAK_SECONDS` makes it longer.
  *
- * Tenants fork, die, fault and rename themselves; accounts' limits change; groups vanish; clients come,
+ * Tenants fork, die, fault and rename themselves; accounts' limits change; cgroups vanish; clients come,
  * ask and break off; the disk of the history fills up and is emptied.
  */
 import assert from 'node:assert/strict';
@@ -10,8 +10,8 @@ import { mkdirSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:f
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { socketOf } from '../../src/agent/client.ts';
-import { readText } from '../../src/host/read.ts';
+import { socketOf } from '../../src/agent/api/client.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { RunningAgent } from './running-agent.ts';
 
@@ -90,7 +90,7 @@ describe('the agent for a while', { skip }, () => {
     client.write('GET /v1/top?all=1 HTTP/1.1\r\nHost: x\r\n\r\n', () => client.destroy());
   }
 
-  async function live(round: number): Promise<void> {
+  async function latest(round: number): Promise<void> {
     for (let index = 0; index < 6; index++) trouble(round * 6 + index);
     for (let index = 0; index < 5; index++) breakOff();
     for (const path of ['/v1/top?all=1', '/v1/usage', '/v1/incidents?count=1000', '/metrics']) {
@@ -98,12 +98,12 @@ describe('the agent for a while', { skip }, () => {
     }
     await agent.ask(`/v1/tenants/${firstUid + (round % tenants)}/processes`);
     if (round % 5 === 0) agent.writePolicy(policy(round));
-    if (round % 7 === 0) removeGroup(firstUid + tenants - 1);
+    if (round % 7 === 0) removeCgroup(firstUid + tenants - 1);
     await sleep(250);
   }
 
   /** Where nothing runs in it; otherwise it stays. */
-  function removeGroup(uid: number): void {
+  function removeCgroup(uid: number): void {
     const driver = agent.host.probe();
     if (!driver.ok) return;
     for (const { rootPath } of driver.value.tree.hierarchies) {
@@ -116,7 +116,7 @@ describe('the agent for a while', { skip }, () => {
   }
 
   async function liveFor(wanted: number): Promise<void> {
-    for (let round = 0; round < wanted; round++) await live(round);
+    for (let round = 0; round < wanted; round++) await latest(round);
   }
 
   test('does not grow in memory or descriptors', async () => {

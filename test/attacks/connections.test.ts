@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { socketOf } from '../../src/agent/client.ts';
+import { socketOf } from '../../src/agent/api/client.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';

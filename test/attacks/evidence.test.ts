@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { after, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
-import { statusValue } from '../../src/host/process-status.ts';
-import { readText } from '../../src/host/read.ts';
+import { statusValue } from '../../src/sys/processes/process-status.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import type { ProcessEvidence } from '../../src/usage/incident.ts';
 
 const [attacker, other] = [64_241, 64_242];

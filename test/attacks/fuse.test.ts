@@ -13,10 +13,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { readFileSystems } from '../../src/host/file-systems.ts';
-import { markHomes } from '../../src/host/homes.ts';
+import { readFileSystems } from '../../src/host/disks/file-systems.ts';
+import { markHomes } from '../../src/host/accounts/homes.ts';
 import { linuxHost } from '../../src/host/host.ts';
-import { readMounts } from '../../src/host/mounts.ts';
+import { readMounts } from '../../src/sys/files/mounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
 const paths = pathsOf('bulkhead-fuse-test');

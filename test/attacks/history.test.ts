@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { EventStore } from '../../src/store/event-store.ts';
-import { MetricsStore } from '../../src/store/metrics-store.ts';
+import { EventStore } from '../../src/store/events/event-store.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { tenantMember } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { emptyColumns } from '../../src/usage/tick.ts';

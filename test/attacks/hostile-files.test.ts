@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { buildModule } from '../modules/elf-builder.ts';
+import { buildModule } from '../kernel-modules/core/elf-builder.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-attack-files-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -65,14 +65,14 @@ function scan(path: string): Scan {
 const noDpkg =
   spawnSync('dpkg-deb', ['--version']).status !== 0 && 'the program "dpkg-deb" is not installed';
 
-/** `count` licences whose words are 1,000 blanks apart, and as many modules as somebody would install. */
+/** `count` licenses whose words are 1,000 blanks apart, and as many modules as somebody would install. */
 function packageWith(name: string, count: number): string {
-  const licences = Array.from(
+  const licenses = Array.from(
     { length: count },
     (_, index) => `Files: f${index}\nLicense: GPL-3${' '.repeat(1000)}or GPL-${index + 4}\n`,
   );
   const format = 'https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/';
-  put(`${name}/usr/share/doc/evil/copyright`, `Format: ${format}\n\n${licences.join('\n')}`);
+  put(`${name}/usr/share/doc/evil/copyright`, `Format: ${format}\n\n${licenses.join('\n')}`);
   put(
     `${name}/DEBIAN/control`,
     'Package: evil\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n',

@@ -58,7 +58,7 @@ suite('A total of reads and writes', { skip }, () => {
     const files = driver.tree.hierarchies.find(({ controllers }) => controllers.has('io'))?.files;
     const read = (name: string) => files?.read(`u${uid}`, name);
     const found = ioFilesOf(version).caps(read, driver.capabilities.devices);
-    assert.ok(found !== undefined, 'the group has no caps');
+    assert.ok(found !== undefined, 'the cgroup has no caps');
     return found;
   };
   const run = (...args: (string | number)[]) => {
@@ -69,7 +69,7 @@ suite('A total of reads and writes', { skip }, () => {
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
     return { child, done: once(child, 'close').then(() => said) };
   };
-  const most = (numbers: readonly number[]) => Math.max(...numbers);
+  const max = (numbers: readonly number[]) => Math.max(...numbers);
   const verify = () =>
     spawnSync(program, ['--instance', instance, 'verify', '--policy', agent.policyFile], {
       encoding: 'utf8',
@@ -106,7 +106,7 @@ suite('A total of reads and writes', { skip }, () => {
       const { child, done } = run('sh', '-c', words);
       await agent.until(
         `${direction} has the total`,
-        () => most(caps()[direction]) >= 0.9 * total && most(caps()[other]) <= total / 8,
+        () => max(caps()[direction]) >= 0.9 * total && max(caps()[other]) <= total / 8,
       );
       const verified = verify();
       assert.equal(verified.status, 0, verified.stdout);

@@ -5,8 +5,8 @@ import { globSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jailTools, runInJail } from '../../src/trust/jail.ts';
-import { makeJailCgroup } from '../../src/trust/jail-cgroup.ts';
+import { jailTools, runInJail } from '../../src/kernel-modules/io/rebuild/jail.ts';
+import { makeJailCgroup } from '../../src/kernel-modules/io/rebuild/jail-cgroup.ts';
 
 const bounds = { memoryBytes: 256 * 2 ** 20, processes: 64 };
 const tools = jailTools();
@@ -49,7 +49,7 @@ test('files in memory count too', { skip }, async () => {
 });
 
 test('what a killed run leaves behind, the next one removes', { skip }, async () => {
-  const jail = new URL('../../src/trust/jail.ts', import.meta.url).href;
+  const jail = new URL('../../src/kernel-modules/io/rebuild/jail.ts', import.meta.url).href;
   const program = `
     const { runInJail } = await import(${JSON.stringify(jail)});
     await runInJail({ command: ['sh', '-c', 'echo ready; sleep 600'], writable: '/w',
@@ -79,16 +79,16 @@ test('what a killed run leaves behind, the next one removes', { skip }, async ()
 });
 
 test('a cgroup of a run that goes on, and what has another name, stay', { skip }, () => {
-  const [folder] = new Set(cgroupFolders());
-  assert.ok(folder !== undefined);
-  const foreign = `${folder}/bulkhead-jailer-${process.pid}`;
+  const [directory] = new Set(cgroupDirectories());
+  assert.ok(directory !== undefined);
+  const foreign = `${directory}/bulkhead-jailer-${process.pid}`;
   mkdirSync(foreign);
   const first = makeJailCgroup(bounds);
   const second = makeJailCgroup(bounds);
   try {
     assert.ok(first.ok && second.ok);
     second.value[Symbol.dispose]();
-    assert.equal(ours().length, first.value.doors.length);
+    assert.equal(ours().length, first.value.procsFiles.length);
     assert.ok(globSync(foreign).length === 1);
   } finally {
     if (first.ok) first.value[Symbol.dispose]();
@@ -98,9 +98,9 @@ test('a cgroup of a run that goes on, and what has another name, stay', { skip }
 });
 
 /** Where makeJailCgroup() makes them. */
-function cgroupFolders(): readonly string[] {
+function cgroupDirectories(): readonly string[] {
   const made = makeJailCgroup(bounds);
   if (!made.ok) return [];
   using cgroup = made.value;
-  return cgroup.doors.map((door) => door.split('/').slice(0, -2).join('/'));
+  return cgroup.procsFiles.map((door) => door.split('/').slice(0, -2).join('/'));
 }

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { applyPolicy, releaseAll } from '../../src/agent/life.ts';
+import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';

@@ -6,11 +6,11 @@ import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseSubordinateUids } from '../../src/host/subordinate-uids.ts';
+import { parseSubordinateUids } from '../../src/host/accounts/subordinate-uids.ts';
 import { HaltRecord } from '../../src/host/placer/halt-record.ts';
 import { Halt } from '../../src/host/placer/halt.ts';
-import { findOutside } from '../../src/host/placer/outside.ts';
-import { PidClock } from '../../src/host/placer/pid-clock.ts';
+import { findOutside } from '../../src/agent/placement/outside.ts';
+import { PidHistory } from '../../src/host/placer/pid-history.ts';
 import { Placer } from '../../src/host/placer/placer.ts';
 import { Resume } from '../../src/host/placer/resume.ts';
 import { hostHere } from '../conformance/host-here.ts';
@@ -87,10 +87,10 @@ function suite(version: 1 | 2): void {
     for (const of of programs.keys()) for (const pid of attackers(of)) kill(pid);
   };
   const isInside = (pid: number, uid: number) => {
-    const groups = stage.groupsOf(pid);
+    const cgroups = stage.cgroupsOf(pid);
     return (
-      groups === undefined ||
-      groups.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${uid}`)
+      cgroups === undefined ||
+      cgroups.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${uid}`)
     );
   };
   const allInside = (of: string, uid: number, count: number) =>
@@ -172,9 +172,9 @@ function suite(version: 1 | 2): void {
   const isThreadInside = (pid: number) => {
     const tasks = execFileSync('ls', [`/proc/${pid}/task`], { encoding: 'utf8' }).split('\n');
     const other = tasks.find((each) => each !== '' && each !== String(pid));
-    const groups = other === undefined ? undefined : stage.groupsOf(pid, `${pid}/task/${other}`);
+    const cgroups = other === undefined ? undefined : stage.cgroupsOf(pid, `${pid}/task/${other}`);
     return (
-      groups?.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${account}`) ??
+      cgroups?.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${account}`) ??
       false
     );
   };
@@ -232,7 +232,7 @@ function suite(version: 1 | 2): void {
       { moves: true },
     );
     placer.use({ kind: 'targets', ...stage.targets() });
-    halt = new Halt(new Set([first]), { placer, clock: new PidClock(), record, resume });
+    halt = new Halt(new Set([first]), { placer, clock: new PidHistory(), record, resume });
     assert.equal(halt.step(0), undefined);
     await stage.until('it is stopped', () => stateOf(going.pid) === 'T');
     assert.equal(stateOf(other.pid), 'S');
@@ -247,7 +247,7 @@ function suite(version: 1 | 2): void {
   /** Stops and continues all of the tenant's processes over and over, for as long as a program of its runs. */
   const haltWhile = async (runs: () => boolean) => {
     const record = new HaltRecord(`${stage.directory}/stopped.json`);
-    const [resume, clock] = [new Resume(record), new PidClock()];
+    const [resume, clock] = [new Resume(record), new PidHistory()];
     let halt: Halt | undefined;
     const placer = new Placer(
       { missing: () => undefined, seen: (pid, tenant, uid) => halt?.seen(pid, tenant, uid) },

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import pino from 'pino';
-import { PolicyKeeper } from '../../src/agent/keeper.ts';
+import { PolicyReconciler } from '../../src/agent/reconciler.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
@@ -55,17 +55,17 @@ test('the agent goes on while a large policy is read', async () => {
   ]);
   const paths = { ...pathsOf('bulkhead-large'), state: root };
   const adopt = () => assert.fail('it is wrong');
-  using keeper = new PolicyKeeper(file, paths, pino({ level: 'silent' }), adopt);
+  using reconciler = new PolicyReconciler(file, paths, pino({ level: 'silent' }), adopt);
   let turns = 0;
   const turn = () => {
-    if (keeper.state.state === 'refused') return;
+    if (reconciler.state.state === 'refused') return;
     turns += 1;
     setImmediate(turn);
   };
-  const refreshed = keeper.refresh();
+  const refreshed = reconciler.refresh();
   turn();
   await refreshed;
-  assert.equal(keeper.state.state, 'refused');
-  assert.match(keeper.state.problems.join(), /There is no package "unknown"/);
+  assert.equal(reconciler.state.state, 'refused');
+  assert.match(reconciler.state.problems.join(), /There is no package "unknown"/);
   assert.ok(turns > 0, 'nothing else was done meanwhile');
 });

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
-import type { IncidentAnswer, IncidentsAnswer, TopAnswer } from '../../src/agent/api.ts';
+import type { IncidentResponse, IncidentsResponse, TopResponse } from '../../src/agent/api/api.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
@@ -41,18 +41,18 @@ describe('processes started before they are placed', { skip }, () => {
       // A kernel or a placer that was faster has refused the rest, which is counted likewise.
       assert.ok(Number(line.toString()) > limit, line.toString());
       await agent.until('it is a fault', async () => {
-        const { incidents } = (await agent.ask('/v1/incidents')).json<IncidentsAnswer>();
+        const { incidents } = (await agent.ask('/v1/incidents')).json<IncidentsResponse>();
         return incidents.some((each) => each.limit === 'processes.limit');
       });
-      const { incidents } = (await agent.ask('/v1/incidents')).json<IncidentsAnswer>();
+      const { incidents } = (await agent.ask('/v1/incidents')).json<IncidentsResponse>();
       const [incident] = incidents;
       assert.equal(incident?.severity, 'refused');
       assert.ok((incident?.faults ?? 0) > 0);
       await agent.until('it is explained', async () => {
         const reply = await agent.ask(`/v1/incidents/${incident?.id}`);
-        return reply.json<IncidentAnswer>().explanation.some((each) => each.includes('at once'));
+        return reply.json<IncidentResponse>().explanation.some((each) => each.includes('at once'));
       });
-      const top = (await agent.ask('/v1/top')).json<TopAnswer>();
+      const top = (await agent.ask('/v1/top')).json<TopResponse>();
       const row = top.rows.find((each) => each.uid === uid);
       assert.ok((row?.usage.threadsPeak ?? 0) > limit, JSON.stringify(row));
     } finally {

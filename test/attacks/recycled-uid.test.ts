@@ -10,11 +10,11 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 import type {
-  IncidentAnswer,
-  IncidentsAnswer,
-  SeriesAnswer,
-  UsageAnswer,
-} from '../../src/agent/api.ts';
+  IncidentResponse,
+  IncidentsResponse,
+  SeriesResponse,
+  UsageResponse,
+} from '../../src/agent/api/api.ts';
 import { RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
@@ -45,7 +45,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
       `<agent interval="1s"/><tenant user="${name}"><processes limit="6"/></tenant>`,
     );
   const list = async (asking: number) =>
-    (await agent.ask('/v1/incidents', asking)).json<IncidentsAnswer>().incidents ?? [];
+    (await agent.ask('/v1/incidents', asking)).json<IncidentsResponse>().incidents ?? [];
   const incident = async (id: number, asking: number) => agent.ask(`/v1/incidents/${id}`, asking);
 
   /** What a member runs, with a secret in its arguments, until its limit was hit and evidence is there. */
@@ -86,14 +86,14 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
     for (const path of ['/v1/usage', '/v1/advise', `/v1/series?tenant=u${uid}`, '/v1/top?all=1']) {
       assert.ok(!(await agent.ask(path, uid)).text.includes(first), path);
     }
-    const usage = (await agent.ask('/v1/usage', uid)).json<UsageAnswer>();
+    const usage = (await agent.ask('/v1/usage', uid)).json<UsageResponse>();
     assert.deepEqual(
       (usage.rows ?? []).flatMap((each) => Object.keys(each.faults)),
       [],
     );
     const series = await agent.ask(`/v1/series?tenant=u${uid}&metric=threads&points=60`, uid);
     if (series.status === 200) {
-      const { points } = series.json<SeriesAnswer>();
+      const { points } = series.json<SeriesResponse>();
       assert.deepEqual(
         points.filter((each) => (each ?? 0) > 1),
         [],
@@ -102,7 +102,7 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
   };
 
   const mustBeKnownToRoot = async (id: number, name: string) => {
-    const answer = (await incident(id, 0)).json<IncidentAnswer>();
+    const answer = (await incident(id, 0)).json<IncidentResponse>();
     assert.equal(answer.who.name, name);
     assert.ok((await list(0)).some((each) => each.id === id && each.who.name === name));
   };

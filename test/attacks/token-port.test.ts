@@ -13,8 +13,8 @@ import { createInterface, type Interface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Host } from '../../src/host/host.ts';
-import { statusValue } from '../../src/host/process-status.ts';
-import { readText } from '../../src/host/read.ts';
+import { statusValue } from '../../src/sys/processes/process-status.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import { program, RunningAgent } from '../agent/running-agent.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
@@ -210,14 +210,14 @@ function assertNotInherited(agent: number): void {
       return [];
     }
   };
-  const handed = loopbacks.map((_, index) => readlinkSync(`/proc/${agent}/fd/${3 + index}`));
-  for (const each of handed) assert.match(each, /^socket:/);
+  const inherited = loopbacks.map((_, index) => readlinkSync(`/proc/${agent}/fd/${3 + index}`));
+  for (const each of inherited) assert.match(each, /^socket:/);
   const children = readdirSync('/proc').filter(
     (pid) => statusValue(readText(`/proc/${pid}/status`) ?? '', 'PPid') === String(agent),
   );
   assert.ok(children.length > 0);
   for (const child of children) {
-    for (const each of descriptors(child)) assert.ok(!handed.includes(each));
+    for (const each of descriptors(child)) assert.ok(!inherited.includes(each));
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { firstPolicy, parseAdministrators } from '../../src/cli/first-policy.ts';
+import { firstPolicy, parseAdministrators } from '../../src/cli/commands/policy/first-policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
@@ -24,15 +24,15 @@ const text = `<bulkhead version="1">
 </bulkhead>
 `;
 
-let folder = '';
+let directory = '';
 let file = '';
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'edit-commands-'));
-  file = join(folder, 'policy.xml');
+  directory = mkdtempSync(join(tmpdir(), 'edit-commands-'));
+  file = join(directory, 'policy.xml');
   writeFileSync(file, text, { mode: 0o644 });
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 interface Answer {
   readonly status: number | null;
@@ -83,7 +83,7 @@ test('set writes limits and the package of a tenant, and keeps all else', () => 
   );
   edit('set', '61001', 'package=', '--unset', 'cpu', '--unset', 'memory.soft');
   assert.equal(now(), text);
-  assert.deepEqual(readdirSync(folder), ['policy.xml']);
+  assert.deepEqual(readdirSync(directory), ['policy.xml']);
 });
 
 test('unset, remove and --dry-run', () => {
@@ -134,7 +134,7 @@ test('set applies, and a policy with another error is not applied', () => {
 test('set refuses a ve.cfg, and a file that others can write', () => {
   writeFileSync(file, '<lveconfig/>');
   assert.match(edit('set', '61001', 'cpu=5%').err, /it is a ve\.cfg; see "bulkhead import"$/m);
-  const other = join(folder, 'other.xml');
+  const other = join(directory, 'other.xml');
   writeFileSync(other, text, { mode: 0o666, flush: true });
   spawnSync('chmod', ['666', other]);
   const answer = bulkhead('set', '61001', 'cpu=5%', '-p', other, '--no-apply');
@@ -189,7 +189,7 @@ test('a noun without its verb is a wrong command line', () => {
 
 describe('init', () => {
   test('writes a policy for root alone, and replaces none unasked', () => {
-    const path = join(folder, 'etc', 'policy.xml');
+    const path = join(directory, 'etc', 'policy.xml');
     const first = bulkhead('init', '-p', path);
     assert.deepEqual([first.status, first.err], [0, '']);
     assert.equal(statSync(path).mode & 0o777, 0o600);
@@ -245,9 +245,9 @@ describe('import and export', () => {
 `;
 
   test('a ve.cfg becomes a policy, and that a ve.cfg again', () => {
-    const source = join(folder, 've.cfg');
-    const members = join(folder, 'members');
-    const target = join(folder, 'new.xml');
+    const source = join(directory, 've.cfg');
+    const members = join(directory, 'members');
+    const target = join(directory, 'new.xml');
     writeFileSync(source, cfg);
     writeFileSync(members, '# who has what\n61002 Gold\n\n');
     const args = ['import', source, '--cores', '8', '--members', members, '--uids', '2000-3000'];
@@ -272,7 +272,7 @@ describe('import and export', () => {
   });
 
   test('a ve.cfg with an error becomes nothing', () => {
-    const source = join(folder, 've.cfg');
+    const source = join(directory, 've.cfg');
     writeFileSync(source, '<lveconfig><lve id="61001"><cpu limit="2ghz"/></lve></lveconfig>');
     const { status, out, err } = bulkhead('import', source);
     assert.deepEqual([status, out], [1, '']);
@@ -283,7 +283,7 @@ describe('import and export', () => {
   });
 
   test('a tenant that this host cannot have is told', () => {
-    const source = join(folder, 've.cfg');
+    const source = join(directory, 've.cfg');
     writeFileSync(source, '<lveconfig><lve id="5"><nproc limit="9"/></lve></lveconfig>');
     const { status, err } = bulkhead('import', source);
     assert.equal(status, 1);

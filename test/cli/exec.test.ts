@@ -336,7 +336,7 @@ describe('bulkhead exec', { skip }, () => {
       '--clear-groups',
       '/bin/sh',
     ];
-    // As a script for sh, since the folders above the launcher may be closed to others.
+    // As a script for sh, since the directories above the launcher may be closed to others.
     const text = fs.readFileSync(launcher, 'utf8');
     const args = [
       ...prefix.slice(1),

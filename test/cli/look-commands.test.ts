@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ProcessesAnswer, TopAnswer, UsageAnswer } from '../../src/agent/api.ts';
+import type { ProcessesResponse, TopResponse, UsageResponse } from '../../src/agent/api/api.ts';
 import { startLookServer, whoIs, type LookServer } from './look-server.ts';
 
 const instance = 'bulkhead-look-commands';
@@ -70,10 +70,12 @@ test('top prints one table where there is no terminal, with every column', optio
 });
 
 test('top --json is the whole answer, or what was asked for of it', options, async () => {
-  const whole = JSON.parse(await prints('top', '--json', '--all')) as TopAnswer;
+  const whole = JSON.parse(await prints('top', '--json', '--all')) as TopResponse;
   assert.equal(whole.rows.length, 1001);
   assert.ok(server.asked.includes('/v1/top?all=1'));
-  const some = JSON.parse(await prints('top', '--json', '-n', '3', '--filter', 'pro')) as TopAnswer;
+  const some = JSON.parse(
+    await prints('top', '--json', '-n', '3', '--filter', 'pro'),
+  ) as TopResponse;
   assert.deepEqual(
     some.rows.map((row) => row.package),
     ['pro', 'pro', 'pro'],
@@ -88,7 +90,7 @@ test('ps lists processes in the order that is asked for', options, async () => {
   assert.equal(lines[41], '… and 17 more, which use less');
   const { processes } = JSON.parse(
     await prints('ps', 'tenant0003', '--json', '--sort', 'memory'),
-  ) as ProcessesAnswer;
+  ) as ProcessesResponse;
   const sizes = processes.map(({ memoryBytes }) => memoryBytes);
   assert.deepEqual(
     sizes,
@@ -144,7 +146,7 @@ test(
     assert.equal(fields.size, 1);
     const json = JSON.parse(
       await prints('usage', '--json', 'tenant0003', 'tenant0004'),
-    ) as UsageAnswer;
+    ) as UsageResponse;
     assert.deepEqual(
       new Set(json.rows.map(({ name }) => name)),
       new Set(['tenant0003', 'tenant0004']),
@@ -154,18 +156,21 @@ test(
 
 test('faults lists incidents, and says so where there are none', options, async () => {
   const lines = linesOf(
-    await prints('faults', '-n', '4', '--limit', 'memory', '--severity', 'ended'),
+    await prints('faults', '-n', '4', '--limit', 'memory', '--severity', 'killed'),
   );
   assert.match(lines[0] ?? '', /^ *ID +WHEN +LASTED +WHO +LIMIT +SEVERITY +FAULTS +VALUE$/);
-  assert.equal(lines.filter((line) => /1m35s .* memory +ended +~?\d+ +100%$/.test(line)).length, 4);
+  assert.equal(
+    lines.filter((line) => /1m35s .* memory +killed +~?\d+ +100%$/.test(line)).length,
+    4,
+  );
   assert.match(lines.at(-1) ?? '', /^… and \d+ more/);
-  assert.match(server.asked.at(-1) ?? '', /limit=memory\.limit&severity=ended&count=4$/);
+  assert.match(server.asked.at(-1) ?? '', /limit=memory\.limit&severity=killed&count=4$/);
   const none = await prints('faults', 'tenant0999');
-  assert.match(none, /^No limit struck from .* to .*\n$/);
+  assert.match(none, /^No limit was hit from .* to .*\n$/);
   const csv = await prints('faults', '--csv', '-n', '2');
   assert.match(
     csv,
-    /^id,begin,.*\r\n1,20.*Z,tenant0001,10002,tenant,,business,memory\.limit,ended,/,
+    /^id,begin,.*\r\n1,20.*Z,tenant0001,10002,tenant,,business,memory\.limit,killed,/,
   );
 });
 
@@ -199,7 +204,7 @@ test('a wrong command line is status 2 with one clear line', options, async () =
     [['usage', '--by', 'x'], /Allowed choices are cpu/],
     [['usage', '--csv', '--json'], /cannot be used with/],
     [['faults', '--limit', 'cpux'], /did you mean "cpu"/],
-    [['faults', '--severity', 'bad'], /Allowed choices are slowed/],
+    [['faults', '--severity', 'bad'], /Allowed choices are throttled/],
     [['incident', '../x'], /Write a whole number/],
     [['top', '--delay', '0'], /Write seconds, from 0\.2/],
     [['top', '-n', '-1'], /Write a whole number/],

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { adviceCommands, isNotable, shellWord } from '../../src/cli/look/advice.ts';
-import { csvText } from '../../src/cli/look/csv.ts';
+import { adviceCommands, isNotable, shellWord } from '../../src/cli/commands/usage/advice.ts';
+import { csvText } from '../../src/cli/shared/csv.ts';
 import {
   bytesRate,
   countsText,
@@ -11,10 +11,10 @@ import {
   percent,
   quantity,
   shortCount,
-} from '../../src/cli/look/format.ts';
-import { bar, showsUnicode, sparkline } from '../../src/cli/look/graph.ts';
-import { parsePeriod } from '../../src/cli/look/period.ts';
-import { processTable } from '../../src/cli/look/process-table.ts';
+} from '../../src/cli/shared/format.ts';
+import { bar, showsUnicode, sparkline } from '../../src/cli/shared/graph.ts';
+import { parsePeriod } from '../../src/cli/shared/period.ts';
+import { processTable } from '../../src/cli/shared/process-table.ts';
 import {
   clip,
   cutTo,
@@ -23,7 +23,7 @@ import {
   fitRight,
   harmless,
   visibleWidth,
-} from '../../src/cli/look/width.ts';
+} from '../../src/cli/shared/width.ts';
 
 test('durations have two parts at most', () => {
   const rows = [
@@ -187,7 +187,7 @@ const advice = {
   faults: 3,
 } as const;
 
-test('isNotable() wants a limit that struck for want of more, or one of twice the need', () => {
+test('isNotable() wants a limit that was hit for want of more, or one of twice the need', () => {
   assert.equal(isNotable(advice), true);
   assert.equal(isNotable({ ...advice, never: '100%' }), false);
   assert.equal(isNotable({ ...advice, faults: 0, never: '60%' }), false);

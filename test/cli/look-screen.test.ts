@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startLookServer, topAnswer, type LookServer } from './look-server.ts';
+import { startLookServer, topResponse, type LookServer } from './look-server.ts';
 import { TestTerminal, waitFor, type TerminalSize } from './look-terminal.ts';
 
 const instance = 'bulkhead-look-test';
@@ -18,16 +18,16 @@ const reasons = [
 const options = { skip: reasons.length === 0 ? false : reasons.join('; ') };
 
 let server: LookServer | undefined;
-let folder = '';
+let directory = '';
 let open: TestTerminal | undefined;
 before(async () => {
   if (reasons.length > 0) return;
   server = await startLookServer(instance);
-  folder = mkdtempSync(join(tmpdir(), 'look-screen-'));
+  directory = mkdtempSync(join(tmpdir(), 'look-screen-'));
 });
 after(async () => {
   await server?.close();
-  if (folder !== '') rmSync(folder, { recursive: true, force: true });
+  if (directory !== '') rmSync(directory, { recursive: true, force: true });
 });
 afterEach(() => {
   if (open !== undefined && !open.ended) open.hangUp();
@@ -35,7 +35,7 @@ afterEach(() => {
 
 const small: TerminalSize = { columns: 80, rows: 24 };
 const large: TerminalSize = { columns: 120, rows: 40 };
-const path = (name: string) => join(folder, name);
+const path = (name: string) => join(directory, name);
 const read = (name: string) => readFileSync(path(name), 'utf8');
 /** All but its size. */
 const modes = (name: string) => read(name).replace(/rows \d+; columns \d+;/, '');
@@ -99,7 +99,7 @@ test('top fills 80x24 and 120x40 exactly, and follows a change of size', options
 });
 
 test('top moves, sorts, filters, opens a tenant and comes back', options, async () => {
-  const names = topAnswer(Date.now(), false).rows.flatMap(({ kind, name }) =>
+  const names = topResponse(Date.now(), false).rows.flatMap(({ kind, name }) =>
     kind === 'tenant' ? [name] : [],
   );
   const last = `>${names.toSorted().at(-1)}`;
@@ -281,7 +281,7 @@ test('an agent that goes away is remarked on, and found again', options, async (
 test('an exception gives the terminal back before it is reported', options, async () => {
   const terminal = start('--delay 0.2');
   await terminal.shows(/cmipfn sort/);
-  server?.instead.set('/v1/top', { ...topAnswer(Date.now(), false), rows: 'none' });
+  server?.instead.set('/v1/top', { ...topResponse(Date.now(), false), rows: 'none' });
   await restored(terminal, 1);
   server?.instead.clear();
   assert.match(terminal.screen.usual, /This is a defect of Bulkhead/);

@@ -8,19 +8,19 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type {
-  AdviseAnswer,
-  IncidentAnswer,
+  AdviseResponse,
+  IncidentResponse,
   IncidentRow,
-  IncidentsAnswer,
+  IncidentsResponse,
   LiveProcess,
-  ProcessesAnswer,
-  SeriesAnswer,
-  TopAnswer,
+  ProcessesResponse,
+  SeriesResponse,
+  TopResponse,
   TopRow,
-  UsageAnswer,
+  UsageResponse,
   Who,
-} from '../../src/agent/api.ts';
-import { socketOf } from '../../src/agent/client.ts';
+} from '../../src/agent/api/api.ts';
+import { socketOf } from '../../src/agent/api/client.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { metricKeys, metrics, type MetricKey } from '../../src/usage/metrics.ts';
 
@@ -84,21 +84,21 @@ function usageOf(index: number, tick: number): Record<MetricKey, number> {
 
 function topRow(index: number, tick: number): TopRow {
   const usage = usageOf(index, tick);
-  const struck = usage.cpu > 0.9;
+  const hits = usage.cpu > 0.9;
   return {
     ...whoIs(index),
     usage,
     limits,
     limitTexts,
     faults: usage.cpu > 0.5 ? { 'cpu.limit': Math.round(usage.cpu * 40) } : {},
-    faulted: struck ? ['cpu.limit'] : [],
+    faulted: hits ? ['cpu.limit'] : [],
   };
 }
 
 const isIdle = (index: number) => noise(index, 3) < 0.3 && index > 20;
 const indexes = Array.from({ length: tenantCount }, (_, index) => index);
 
-export function topAnswer(at: number, all: boolean): TopAnswer {
+export function topResponse(at: number, all: boolean): TopResponse {
   const tick = Math.floor(at / 1000 / tickSeconds);
   const tenants = indexes
     .filter((index) => all || !isIdle(index))
@@ -140,7 +140,7 @@ function processesOf(index: number): readonly LiveProcess[] {
 }
 
 const faultLimits = ['cpu.limit', 'memory.limit', 'processes.limit'] as const;
-const faultSeverities = ['slowed', 'ended', 'refused'] as const;
+const faultSeverities = ['throttled', 'killed', 'refused'] as const;
 const hour = 3_600_000;
 
 function incidentRow(id: number, to: number): IncidentRow {
@@ -152,7 +152,7 @@ function incidentRow(id: number, to: number): IncidentRow {
     name: who.name,
     who,
     limit: faultLimits[id % 3] ?? 'cpu.limit',
-    severity: faultSeverities[id % 3] ?? 'slowed',
+    severity: faultSeverities[id % 3] ?? 'throttled',
     inferred: id % 5 === 0,
     begin: end - 95_000,
     end,
@@ -163,7 +163,7 @@ function incidentRow(id: number, to: number): IncidentRow {
   };
 }
 
-function incidentAnswer(id: number): IncidentAnswer {
+function incidentResponse(id: number): IncidentResponse {
   const row = incidentRow(id, Date.now());
   const snapshot = (at: number) => ({
     at,
@@ -183,7 +183,7 @@ function incidentAnswer(id: number): IncidentAnswer {
 
 const distribution = (value: number) => ({ average: value, p95: value * 1.8, max: value * 2.5 });
 
-function usageAnswer(from: number, to: number, names: readonly string[]): UsageAnswer {
+function usageResponse(from: number, to: number, names: readonly string[]): UsageResponse {
   const chosen = named(names);
   return {
     from,
@@ -212,7 +212,7 @@ function indexOf(name: string): number | undefined {
   return index;
 }
 
-function seriesAnswer(query: URLSearchParams): SeriesAnswer | undefined {
+function seriesResponse(query: URLSearchParams): SeriesResponse | undefined {
   const index = indexOf(query.get('tenant') ?? '');
   const metric = query.get('metric') as MetricKey;
   if (index === undefined || metrics[metric] === undefined) return undefined;
@@ -229,7 +229,7 @@ function seriesAnswer(query: URLSearchParams): SeriesAnswer | undefined {
   };
 }
 
-function adviseAnswer(from: number, to: number): AdviseAnswer {
+function adviseResponse(from: number, to: number): AdviseResponse {
   const advice = (index: number) => ({
     ...whoIs(index),
     limit: 'cpu.limit' as const,
@@ -257,17 +257,17 @@ function adviseAnswer(from: number, to: number): AdviseAnswer {
     host: [
       {
         limit: 'cpu.limit',
-        promised: '100000%',
+        committed: '100000%',
         unlimitedTenants: 3,
         available: '6400%',
-        oversold: 15.6,
+        overcommit: 15.6,
         peak: '2100%',
       },
     ],
   };
 }
 
-function incidentsAnswer(query: URLSearchParams): IncidentsAnswer {
+function incidentsResponse(query: URLSearchParams): IncidentsResponse {
   const to = Number(query.get('to') ?? Date.now());
   const names = query.getAll('tenant');
   const [limit, severity] = [query.get('limit'), query.get('severity')];
@@ -285,17 +285,17 @@ function answer(path: string, query: URLSearchParams): unknown {
   const [from, to] = [Number(query.get('from')), Number(query.get('to'))];
   const processes = /^\/v1\/tenants\/(.+)\/processes$/.exec(path);
   const incident = /^\/v1\/incidents\/(\d+)$/.exec(path);
-  if (path === '/v1/top') return topAnswer(Date.now(), query.get('all') === '1');
-  if (path === '/v1/usage') return usageAnswer(from, to, query.getAll('tenant'));
-  if (path === '/v1/series') return seriesAnswer(query);
-  if (path === '/v1/incidents') return incidentsAnswer(query);
-  if (path === '/v1/advise') return adviseAnswer(from, to);
+  if (path === '/v1/top') return topResponse(Date.now(), query.get('all') === '1');
+  if (path === '/v1/usage') return usageResponse(from, to, query.getAll('tenant'));
+  if (path === '/v1/series') return seriesResponse(query);
+  if (path === '/v1/incidents') return incidentsResponse(query);
+  if (path === '/v1/advise') return adviseResponse(from, to);
   if (incident !== null)
-    return Number(incident[1]) > 300 ? undefined : incidentAnswer(Number(incident[1]));
-  return processes === null ? undefined : processesAnswer(decodeURIComponent(processes[1] ?? ''));
+    return Number(incident[1]) > 300 ? undefined : incidentResponse(Number(incident[1]));
+  return processes === null ? undefined : processesResponse(decodeURIComponent(processes[1] ?? ''));
 }
 
-function processesAnswer(name: string): ProcessesAnswer | undefined {
+function processesResponse(name: string): ProcessesResponse | undefined {
   const index = indexOf(name);
   if (index === undefined) return undefined;
   return { who: whoIs(index), at: Date.now(), processes: processesOf(index), processCount: 57 };

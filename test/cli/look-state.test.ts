@@ -2,21 +2,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createColors } from 'picocolors';
-import type { TopRow } from '../../src/agent/api.ts';
-import { decodeKeys, flushKeys } from '../../src/cli/look/keys.ts';
-import { composeWrite } from '../../src/cli/look/paint.ts';
-import { helpFrame } from '../../src/cli/look/help-frame.ts';
-import { tenantFrame } from '../../src/cli/look/tenant-frame.ts';
-import { fitColumns } from '../../src/cli/look/top-columns.ts';
-import { listFrame, listHeight, remarkOf, sumRows } from '../../src/cli/look/top-frame.ts';
-import { selectRows, topSorts } from '../../src/cli/look/top-rows.ts';
-import { firstState, press, settle, type TopState } from '../../src/cli/look/top-state.ts';
-import { visibleWidth } from '../../src/cli/look/width.ts';
-import { topAnswer } from './look-server.ts';
+import type { TopRow } from '../../src/agent/api/api.ts';
+import { decodeKeys, flushKeys } from '../../src/cli/tui/keys.ts';
+import { composeWrite } from '../../src/cli/tui/paint.ts';
+import { helpFrame } from '../../src/cli/tui/help-frame.ts';
+import { tenantFrame } from '../../src/cli/tui/tenant-frame.ts';
+import { fitColumns } from '../../src/cli/tui/top-columns.ts';
+import { listFrame, listHeight, remarkOf, sumRows } from '../../src/cli/tui/top-frame.ts';
+import { selectRows, topSorts } from '../../src/cli/tui/top-rows.ts';
+import { firstState, press, settle, type TopState } from '../../src/cli/tui/top-state.ts';
+import { visibleWidth } from '../../src/cli/shared/width.ts';
+import { topResponse } from './look-server.ts';
 
-const answer = topAnswer(1_700_000_000_000, false);
+const answer = topResponse(1_700_000_000_000, false);
 const size = { columns: 80, rows: 24 };
-const look = { colors: createColors(true), unicode: true };
+const style = { colors: createColors(true), unicode: true };
 
 test('decodeKeys() knows keys of every kind of terminal, and swallows what it does not know', () => {
   const { keys, rest } = decodeKeys(
@@ -124,11 +124,11 @@ test('every frame has the lines of the screen, none wider than it', () => {
     for (const lines of [1, 2, 5, 6, 7, 24, 60]) {
       const of = { columns, rows: lines };
       for (const remark of [undefined, 'Something is wrong, '.repeat(20)]) {
-        const list = listFrame({ answer, rows, state: firstState, remark }, of, look);
+        const list = listFrame({ answer, rows, state: firstState, remark }, of, style);
         for (const frame of [
           list,
-          tenantFrame(opened, {}, remark, of, look),
-          helpFrame(of, look),
+          tenantFrame(opened, {}, remark, of, style),
+          helpFrame(of, style),
         ]) {
           assert.equal(frame.length, lines);
           assert.ok(widthsOf(frame) <= columns, `${widthsOf(frame)} of ${columns}: ${frame[0]}`);
@@ -160,21 +160,21 @@ test('only rows on the screen are formatted', () => {
     }),
   ) as TopRow[];
   const rows = selectRows(watched, firstState);
-  listFrame({ answer, rows, state: firstState, remark: undefined }, size, look);
+  listFrame({ answer, rows, state: firstState, remark: undefined }, size, style);
   assert.ok(formatted > 0 && formatted < 10 * size.rows, String(formatted));
 });
 
-test('a limit that struck is marked without colour too', () => {
-  const struck = answer.rows.find(({ usage }) => usage.cpu > 0);
-  assert.ok(struck !== undefined);
-  const row: TopRow = { ...struck, faults: { 'cpu.limit': 12 }, faulted: ['cpu.limit'] };
+test('a limit that was hit is marked without colour too', () => {
+  const hits = answer.rows.find(({ usage }) => usage.cpu > 0);
+  assert.ok(hits !== undefined);
+  const row: TopRow = { ...hits, faults: { 'cpu.limit': 12 }, faulted: ['cpu.limit'] };
   const plain = { colors: createColors(false), unicode: false };
-  const draw = (each: TopRow, as: typeof look) =>
+  const draw = (each: TopRow, as: typeof style) =>
     listFrame({ answer, rows: [each], state: firstState, remark: undefined }, size, as)[5] ?? '';
   assert.match(draw(row, plain), /! 12/);
   assert.doesNotMatch(draw({ ...row, faulted: [] }, plain), /!/);
-  assert.ok(draw(row, look).includes('\u001b[31m'));
-  assert.ok(!draw({ ...row, faulted: [] }, look).includes('\u001b[31m'));
+  assert.ok(draw(row, style).includes('\u001b[31m'));
+  assert.ok(!draw({ ...row, faulted: [] }, style).includes('\u001b[31m'));
 });
 
 test('sumRows() counts tenants alone, and memory without cache', () => {

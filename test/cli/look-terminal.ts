@@ -55,8 +55,8 @@ export class ScreenModel {
       );
       return 0;
     }
-    const [whole, question, numbers = '', verb = ''] = match;
-    if (question === '?') this.#mode(numbers, verb === 'h');
+    const [whole, request, numbers = '', verb = ''] = match;
+    if (request === '?') this.#mode(numbers, verb === 'h');
     else this.#control(verb, numbers, whole);
     return whole.length;
   }

@@ -17,17 +17,17 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
-import { buildModule, sampleModinfo } from '../modules/elf-builder.ts';
+import { buildModule, sampleModinfo } from '../kernel-modules/core/elf-builder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const release = '6.12.118';
 
 /** A small kernel, and a module that it does not know, as docs/library.md has them. */
-function putLibraryFiles(folder: string): void {
+function putLibraryFiles(directory: string): void {
   const put = (path: string, content: string | Uint8Array) => {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), content);
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), content);
   };
   const headers = `kernel/usr/src/linux-headers-${release}`;
   const exported = ['module_layout', 'printk'].map(

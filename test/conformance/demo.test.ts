@@ -6,14 +6,14 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
-import { readMounts } from '../../src/host/mounts.ts';
-import { readText } from '../../src/host/read.ts';
+import { readMounts } from '../../src/sys/files/mounts.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import { full } from '../../src/limits/limit.ts';
 import { findObstacles } from '../../src/testing/demo/obstacle.ts';
 import { lockPath, paths } from '../../src/testing/demo/place.ts';
 import { judge } from '../../src/testing/demo/verdict.ts';
 import { scratchDirectories } from '../../src/testing/demo/scratch.ts';
-import { wrap } from '../../src/cli/terminal.ts';
+import { wrap } from '../../src/cli/shared/terminal.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 const program = join(project, 'src/testing/demo/main.ts');
@@ -47,7 +47,7 @@ function startDemo(...args: readonly string[]) {
 
 /** Paths of everything that the demo could have left. */
 function traces(): readonly string[] {
-  const groups = readMounts(paths)
+  const cgroups = readMounts(paths)
     .filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
     .flatMap(({ mountPoint }) =>
       readdirSync(mountPoint)
@@ -56,7 +56,7 @@ function traces(): readonly string[] {
     );
   const unit = `/etc/systemd/system/${paths.instance}-tenants.service`;
   const files = [paths.runtime, paths.state, lockPath, unit].filter((path) => existsSync(path));
-  return [...groups, ...files, ...scratchDirectories(), ...processes()];
+  return [...cgroups, ...files, ...scratchDirectories(), ...processes()];
 }
 
 /** Of the demo's uids, and still running: ended ones wait for an init that may be slow. */
@@ -150,19 +150,19 @@ describe('judge()', () => {
   const reads = { title: 'io read', key: 'io.read', uid: 61004, gauge: 'disk' } as const;
   const processes = { title: '', key: 'processes.limit', uid: 61003, gauge: 'processes' } as const;
   const cases = [
-    ['held', cpu, { limit: 0.2, measured: 0.205, struck: 80 }],
-    ['not held', cpu, { limit: 0.2, measured: 0.25, struck: 80 }],
-    ['not held', cpu, { limit: 0.2, measured: 0.1, struck: 0 }],
-    ['held', memory, { limit: 2 ** 26, measured: 2 ** 26, struck: 1 }],
-    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 27, struck: 1 }],
-    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 25, struck: 0 }],
-    ['held', processes, { limit: 40, measured: 40, struck: 1 }],
-    ['not held', processes, { limit: 40, measured: 41, struck: 1 }],
-    ['held', reads, { limit: 8e6, measured: 7.9e6, struck: 9, alone: 5e8 }],
-    ['not held', reads, { limit: 8e6, measured: 9e6, struck: 9, alone: 5e8 }],
-    ['not held', reads, { limit: 8e6, measured: 1e6, struck: 0, alone: 5e8 }],
+    ['held', cpu, { limit: 0.2, measured: 0.205, hits: 80 }],
+    ['not held', cpu, { limit: 0.2, measured: 0.25, hits: 80 }],
+    ['not held', cpu, { limit: 0.2, measured: 0.1, hits: 0 }],
+    ['held', memory, { limit: 2 ** 26, measured: 2 ** 26, hits: 1 }],
+    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 27, hits: 1 }],
+    ['not held', memory, { limit: 2 ** 26, measured: 2 ** 25, hits: 0 }],
+    ['held', processes, { limit: 40, measured: 40, hits: 1 }],
+    ['not held', processes, { limit: 40, measured: 41, hits: 1 }],
+    ['held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
+    ['not held', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
+    ['not held', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
     // A disk that is no faster than the limit proves nothing.
-    ['not held', reads, { limit: 8e6, measured: 7.9e6, struck: 9, alone: 8e6 }],
+    ['not held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
   ] as const;
   for (const [outcome, meter, reading] of cases) {
     test(`${meter.key} ${outcome} at ${JSON.stringify(reading)}`, () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyPolicy, planPolicy, releaseAll } from '../../src/agent/life.ts';
+import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
 import { conformance, mustApply, policyOf, uids } from './suite.ts';
 
@@ -78,7 +78,7 @@ for (const version of [1, 2] as const) {
     const released = releaseAll(host, { kill: false });
     assert.ok(released.ok);
     assert.equal(released.value.length, 1, released.value.join('\n'));
-    assert.match(released.value[0] ?? '', new RegExp(`group ${busy}: 1 process is in it`));
+    assert.match(released.value[0] ?? '', new RegExp(`cgroup ${busy}: 1 process is in it`));
     for (const each of host.cgroups) assert.ok(!each.exists(`u${uids.first}`));
   });
 

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, test } from 'node:test';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
-import { applyPolicy, planPolicy, releaseAll } from '../../src/agent/life.ts';
+import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { conformance, mustApply, policyOf, uids } from './suite.ts';
 import { hostHere } from './host-here.ts';
@@ -38,9 +38,9 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.ok(probed.ok);
     return probed.value;
   };
-  const counters = (group: string) => {
-    const found = driver().counters(group);
-    assert.ok(found, `${group} is gone`);
+  const counters = (cgroup: string) => {
+    const found = driver().counters(cgroup);
+    assert.ok(found, `${cgroup} is gone`);
     return found;
   };
   const inside = (uid: number, ...command: string[]): ChildProcess =>
@@ -59,13 +59,13 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
       }
     });
   /** Of a core, over as many periods in which the kernel took the processor away; how soon they come is open. */
-  const shareWhileThrottled = async (group: string) => {
+  const shareWhileThrottled = async (cgroup: string) => {
     const throttledAfter = (periods: number) =>
-      eventually(`${group} is throttled`, () => counters(group).throttledPeriods > periods);
+      eventually(`${cgroup} is throttled`, () => counters(cgroup).throttledPeriods > periods);
     await throttledAfter(0);
-    const [before, start] = [counters(group), performance.now()];
+    const [before, start] = [counters(cgroup), performance.now()];
     await throttledAfter(before.throttledPeriods + 20);
-    const [now, end] = [counters(group), performance.now()];
+    const [now, end] = [counters(cgroup), performance.now()];
     return (now.cpuMicroseconds - before.cpuMicroseconds) / 1000 / (end - start);
   };
   after(() => rmSync(host.paths.runtime, { recursive: true, force: true }));
@@ -238,7 +238,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
 
   held('a second apply waits until the first is done', async () => {
     mustApply(`<tenant uid="${first}"/>`, host);
-    const hold = `import { lockFile } from ${JSON.stringify(new URL('../../src/host/flock.ts', import.meta.url).href)};
+    const hold = `import { lockFile } from ${JSON.stringify(new URL('../../src/sys/files/flock.ts', import.meta.url).href)};
       lockFile('${host.paths.runtime}/lock', { waitMs: 0 });
       console.log('held');
       setInterval(() => {}, 60_000);`;

@@ -1,5 +1,5 @@
 /** Applies a policy and dies by SIGKILL just before, or just after, the given operation. */
-import { applyPolicy } from '../../src/agent/life.ts';
+import { applyPolicy } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -15,9 +15,9 @@ function dying(driver: Driver): Driver {
     tree: driver.tree,
     wanted: (policy) => driver.wanted(policy),
     observe: (wanted) => driver.observe(wanted),
-    memoryInUse: (group) => driver.memoryInUse(group),
-    processes: (group) => driver.processes(group),
-    counters: (group) => driver.counters(group),
+    memoryInUse: (cgroup) => driver.memoryInUse(cgroup),
+    processes: (cgroup) => driver.processes(cgroup),
+    counters: (cgroup) => driver.counters(cgroup),
     publish: (wanted) => driver.publish(wanted),
     release: (options) => driver.release(options),
     execute(operation, options) {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyPolicy, planPolicy, releaseAll } from '../../src/agent/life.ts';
+import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver, ExecuteOptions } from '../../src/host/driver.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
@@ -72,7 +72,7 @@ export function conformance(name: string, makeHost: () => Host): void {
       }
     });
 
-  on('apply makes groups, and the kernel reads back every value of the policy', (host) => {
+  on('apply makes cgroups, and the kernel reads back every value of the policy', (host) => {
     const { operations } = mustApply(everyLimit, host);
     assert.ok(operations.length > 20, `${operations.length} operations`);
     assert.deepEqual(drift(everyLimit, host), []);
@@ -106,21 +106,21 @@ export function conformance(name: string, makeHost: () => Host): void {
     mustApply(bare, host);
     assert.deepEqual(drift(bare, host), []);
     const wanted = driverOf(host).wanted(policyOf(bare));
-    for (const setting of wanted.groups.at(-1)?.settings ?? [])
+    for (const setting of wanted.cgroups.at(-1)?.settings ?? [])
       assert.equal(setting.value, setting.initial);
   });
 
-  on('a tenant that left the policy loses its group', (host) => {
+  on('a tenant that left the policy loses its cgroup', (host) => {
     mustApply(everyLimit, host);
     mustApply(`<tenant uid="${second}"/>`, host);
-    const left = driverOf(host).observe(driverOf(host).wanted(policyOf(''))).strays;
+    const left = driverOf(host).observe(driverOf(host).wanted(policyOf(''))).orphans;
     assert.deepEqual(
       left.map((each) => each.path),
       [`u${second}`],
     );
   });
 
-  on('a tenant that changes its reseller gets a group there', (host) => {
+  on('a tenant that changes its reseller gets a cgroup there', (host) => {
     mustApply(`<tenant uid="${third}"/><reseller uid="${reseller}"/>`, host);
     const moved = `<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`;
     mustApply(moved, host);
@@ -138,16 +138,16 @@ export function conformance(name: string, makeHost: () => Host): void {
     assert.deepEqual(drift(everyLimit, host), []);
   });
 
-  on('a group removed behind our back is made again', (host) => {
+  on('a cgroup removed behind our back is made again', (host) => {
     mustApply(everyLimit, host);
     const driver = driverOf(host);
     const names = driver
       .observe(driver.wanted(policyOf('')))
-      .strays.find((each) => each.path === `u${first}`);
+      .orphans.find((each) => each.path === `u${first}`);
     assert.ok(names);
     const remove = {
       kind: 'remove',
-      group: names.path,
+      cgroup: names.path,
       hierarchies: names.hierarchies,
       processes: [],
     } as const;

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeProgram } from '../../src/cli/program.ts';
-import * as library from '../../src/trust/library.ts';
+import * as library from '../../src/kernel-modules/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { LinuxCgroupFiles } from '../../src/host/cgroup-files.ts';
-import { openBeneath, pageBytes } from '../../src/host/syscalls.ts';
+import { LinuxCgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
+import { openBeneath, pageBytes } from '../../src/sys/syscalls.ts';
 
 test('openBeneath() follows no symbolic link and no way up', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-open-'));

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { disksUnder, readFileSystems } from '../../src/host/file-systems.ts';
+import { disksUnder, readFileSystems } from '../../src/host/disks/file-systems.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
 /** A disk of one partition, with numbers that no device file of this machine has. */

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { AccountNames } from '../../src/host/account-names.ts';
-import { markHomes } from '../../src/host/homes.ts';
+import { AccountNames } from '../../src/host/accounts/account-names.ts';
+import { markHomes } from '../../src/host/accounts/homes.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
 const paths = pathsOf();

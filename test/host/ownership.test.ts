@@ -1,8 +1,8 @@
 /** Whose a process is, by its uids and by who made its user namespace. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Ownership } from '../../src/host/ownership.ts';
-import { fail, ok } from '../../src/units/result.ts';
+import { Ownership } from '../../src/host/accounts/ownership.ts';
+import { fail, ok } from '../../src/base/result.ts';
 
 const ownership = new Ownership(new Set([1001, 1002]), [
   [100_000, 165_535, 1001],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePasswd, parseUidRange } from '../../src/host/accounts.ts';
-import { parseMountInfo } from '../../src/host/mounts.ts';
+import { parsePasswd, parseUidRange } from '../../src/host/accounts/accounts.ts';
+import { parseMountInfo } from '../../src/sys/files/mounts.ts';
 import { cpu } from '../../src/limits/cpu.ts';
 import { io } from '../../src/limits/io.ts';
 import { memory } from '../../src/limits/memory.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { openProcess, type OpenProcess } from '../../src/host/pidfd.ts';
+import { openProcess, type OpenProcess } from '../../src/sys/processes/pidfd.ts';
 
 if (process.argv[2] === 'recycle') await recycle();
 else {

@@ -19,7 +19,7 @@ import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { lockFile } from '../../src/host/flock.ts';
+import { lockFile } from '../../src/sys/files/flock.ts';
 import {
   createPolicyFile,
   editPolicyFile,
@@ -27,20 +27,20 @@ import {
   readPolicyFile,
   savePolicyFile,
 } from '../../src/host/policy-file.ts';
-import { fail, ok, type Result } from '../../src/units/result.ts';
+import { fail, ok, type Result } from '../../src/base/result.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
 const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href);
 
-let folder = '';
+let directory = '';
 let file = '';
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'policy-file-'));
-  file = join(folder, 'policy.xml');
+  directory = mkdtempSync(join(tmpdir(), 'policy-file-'));
+  file = join(directory, 'policy.xml');
   writeFileSync(file, '<a/>', { mode: 0o644 });
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function errorOf<T>(result: Result<T, string>): string {
   assert.equal(result.ok, false);
@@ -54,11 +54,11 @@ function valueOf<T>(result: Result<T, string>): T {
   return result.value;
 }
 
-const leftovers = () => readdirSync(folder).filter((name) => name !== 'policy.xml');
+const leftovers = () => readdirSync(directory).filter((name) => name !== 'policy.xml');
 
 describe('readPolicyFile() refuses', () => {
   test('a symbolic link', () => {
-    const link = join(folder, 'link.xml');
+    const link = join(directory, 'link.xml');
     symlinkSync(file, link);
     assert.match(
       errorOf(readPolicyFile(link)),
@@ -67,13 +67,13 @@ describe('readPolicyFile() refuses', () => {
   });
 
   test('a named pipe, without waiting for a writer', () => {
-    const pipe = join(folder, 'pipe.xml');
+    const pipe = join(directory, 'pipe.xml');
     execFileSync('mkfifo', [pipe]);
     assert.match(errorOf(readPolicyFile(pipe)), /it is a named pipe, not a file$/);
   });
 
   test('a directory and a device', () => {
-    assert.match(errorOf(readPolicyFile(folder)), /it is a directory, not a file$/);
+    assert.match(errorOf(readPolicyFile(directory)), /it is a directory, not a file$/);
     assert.match(errorOf(readPolicyFile('/dev/null')), /it is a device, not a file$/);
   });
 
@@ -90,10 +90,10 @@ describe('readPolicyFile() refuses', () => {
   });
 
   test('a directory that others can write, or own', { skip: asRoot }, () => {
-    chmodSync(folder, 0o777);
+    chmodSync(directory, 0o777);
     assert.match(errorOf(readPolicyFile(file)), /its directory .* others; run: chmod go-w \//);
-    chmodSync(folder, 0o755);
-    chownSync(folder, 1234, 0);
+    chmodSync(directory, 0o755);
+    chownSync(directory, 1234, 0);
     assert.match(errorOf(readPolicyFile(file)), /its directory .* uid 1234; run: chown root \//);
   });
 
@@ -112,21 +112,21 @@ describe('readPolicyFile() refuses', () => {
   });
 
   test('what does not exist, and says what to do', () => {
-    const error = errorOf(readPolicyFile(join(folder, 'none.xml')));
+    const error = errorOf(readPolicyFile(join(directory, 'none.xml')));
     assert.match(error, /it does not exist; bulkhead init writes a first one$/);
     assert.match(
-      errorOf(readPolicyFile(join(folder, 'none', 'policy.xml'))),
+      errorOf(readPolicyFile(join(directory, 'none', 'policy.xml'))),
       /^Cannot read ".*": it does not exist; bulkhead init writes a first one$/,
     );
   });
 
   test('a name with control characters without sending them to the terminal', () => {
-    assert.ok(!errorOf(readPolicyFile(join(folder, '\u001b[2J'))).includes('\u001b'));
+    assert.ok(!errorOf(readPolicyFile(join(directory, '\u001b[2J'))).includes('\u001b'));
   });
 });
 
 test('readPolicyFile() accepts a sticky directory of root', { skip: asRoot }, () => {
-  chmodSync(folder, 0o1777);
+  chmodSync(directory, 0o1777);
   assert.equal(valueOf(readPolicyFile(file)).text, '<a/>');
 });
 
@@ -166,8 +166,8 @@ test('editPolicyFile() does not touch the file when the edit fails or changes no
 });
 
 test('editPolicyFile() removes what a killed editor left, and nothing else', () => {
-  writeFileSync(join(folder, '.policy.xml.0123456789abcdef.tmp'), 'half');
-  writeFileSync(join(folder, '.policy.xml.swp'), 'of an editor');
+  writeFileSync(join(directory, '.policy.xml.0123456789abcdef.tmp'), 'half');
+  writeFileSync(join(directory, '.policy.xml.swp'), 'of an editor');
   valueOf(editPolicyFile(file, () => ok('<b/>')));
   assert.deepEqual(leftovers(), ['.policy.xml.swp']);
 });
@@ -200,7 +200,7 @@ test('savePolicyFile() refuses a text that could not be read back', () => {
 });
 
 test('createPolicyFile() makes the directory, and replaces only when told', () => {
-  const path = join(folder, 'etc', 'policy.xml');
+  const path = join(directory, 'etc', 'policy.xml');
   valueOf(createPolicyFile(path, '<a/>'));
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.match(errorOf(createPolicyFile(path, '<b/>')), /exists already; pass --force/);
@@ -217,8 +217,8 @@ describe('between processes', () => {
   function child(body: string): ChildProcess {
     const program = `
       import { editPolicyFile } from ${source('host/policy-file.ts')};
-      import { lockFile } from ${source('host/flock.ts')};
-      import { ok } from ${source('units/result.ts')};
+      import { lockFile } from ${source('sys/files/flock.ts')};
+      import { ok } from ${source('base/result.ts')};
       import { writeSync } from 'node:fs';
       const ready = () => writeSync(1, 'ready\\n');
       const file = ${JSON.stringify(file)};
@@ -279,16 +279,16 @@ describe('between processes', () => {
 
 describe('lockFile()', () => {
   test('refuses a symbolic link and a directory', () => {
-    const link = join(folder, 'lock');
+    const link = join(directory, 'lock');
     symlinkSync(file, link);
     assert.match(errorOf(lockFile(link, { waitMs: 0 })), /symbolic link; remove it$/);
-    mkdirSync(join(folder, 'directory'));
-    assert.match(errorOf(lockFile(join(folder, 'directory'), { waitMs: 0 })), /^Cannot lock /);
+    mkdirSync(join(directory, 'directory'));
+    assert.match(errorOf(lockFile(join(directory, 'directory'), { waitMs: 0 })), /^Cannot lock /);
     assert.equal(readFileSync(file, 'utf8'), '<a/>');
   });
 
   test('refuses a lock file that another could hold', { skip: asRoot }, () => {
-    const lock = join(folder, 'lock');
+    const lock = join(directory, 'lock');
     writeFileSync(lock, '');
     chownSync(lock, 1234, 0);
     assert.match(errorOf(lockFile(lock, { waitMs: 0 })), /it belongs to uid 1234; remove it$/);

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pidsOf } from '../../src/host/cgroup-driver.ts';
-import { findHierarchies1, findUnified, hierarchy2 } from '../../src/host/hierarchies.ts';
+import { pidsOf } from '../../src/host/cgroups/cgroup-driver.ts';
+import { findHierarchies1, findUnified, hierarchy2 } from '../../src/host/cgroups/hierarchies.ts';
 import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-list-test';
@@ -24,7 +24,7 @@ test('read() of a list of processes that is longer than a page is complete', { s
       : hierarchy2(unified, instance);
   assert.ok(hierarchy !== undefined);
   const { files, rootPath } = hierarchy;
-  assert.equal(files.makeGroup(''), undefined);
+  assert.equal(files.makeCgroup(''), undefined);
   const listed = () => pidsOf(files.read('', 'cgroup.procs'));
   try {
     const script = `echo $$ >${rootPath}/cgroup.procs; i=0
@@ -35,6 +35,6 @@ test('read() of a list of processes that is longer than a page is complete', { s
   } finally {
     for (const pid of listed()) process.kill(pid, 'SIGKILL');
     while (listed().length > 0) await sleep(20);
-    assert.equal(files.removeGroup(''), undefined);
+    assert.equal(files.removeCgroup(''), undefined);
   }
 });

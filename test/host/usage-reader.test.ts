@@ -4,15 +4,15 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { releaseAll } from '../../src/agent/life.ts';
+import { releaseAll } from '../../src/apply/apply.ts';
 import {
   findHierarchies1,
   findUnified,
   hierarchy2,
   type Hierarchy,
-} from '../../src/host/hierarchies.ts';
-import { runsSystemd } from '../../src/host/systemd-room.ts';
-import { UsageReader } from '../../src/host/usage-reader.ts';
+} from '../../src/host/cgroups/hierarchies.ts';
+import { runsSystemd } from '../../src/host/cgroups/systemd-delegation.ts';
+import { UsageReader } from '../../src/host/cgroups/usage-reader.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 import { limits } from '../../src/limits/limits.ts';
 import { hostHere } from '../conformance/host-here.ts';
@@ -23,7 +23,7 @@ const skip = skipReason();
 
 function skipReason(): string | false {
   if ('skip' in here) return here.skip;
-  // There the root group is made by systemd's unit, and the conformance suite covers it.
+  // There the root cgroup is made by systemd's unit, and the conformance suite covers it.
   return here.version === 2 && runsSystemd() ? 'systemd owns the tree here' : false;
 }
 
@@ -41,11 +41,11 @@ describe('UsageReader', { skip }, () => {
   let hierarchies: readonly Hierarchy[] = [];
   let reader = new UsageReader([], 1);
 
-  const make = (group: string) => {
-    for (const { files } of hierarchies) assert.equal(files.makeGroup(group), undefined);
+  const make = (cgroup: string) => {
+    for (const { files } of hierarchies) assert.equal(files.makeCgroup(cgroup), undefined);
   };
-  const remove = (group: string) => {
-    for (const { files } of hierarchies) assert.equal(files.removeGroup(group), undefined);
+  const remove = (cgroup: string) => {
+    for (const { files } of hierarchies) assert.equal(files.removeCgroup(cgroup), undefined);
   };
 
   before(() => {
@@ -62,7 +62,7 @@ describe('UsageReader', { skip }, () => {
     rmSync(here.host.paths.runtime, { recursive: true, force: true });
   });
 
-  test('read() says what a group has used, each time anew', async () => {
+  test('read() says what a cgroup has used, each time anew', async () => {
     make('u1');
     assert.equal(reader.track('u1'), true);
     assert.equal(reader.read('u1')?.threads, 0);
@@ -76,10 +76,10 @@ describe('UsageReader', { skip }, () => {
     assert.equal(reader.read('u1')?.threads, 0);
   });
 
-  /** As a process of the group, which has ended when this returns. */
-  const runInside = (group: string, script: string) => {
+  /** As a process of the cgroup, which has ended when this returns. */
+  const runInside = (cgroup: string, script: string) => {
     const joins = hierarchies
-      .map(({ rootPath }) => `echo $$ > '${rootPath}/${group}/cgroup.procs'`)
+      .map(({ rootPath }) => `echo $$ > '${rootPath}/${cgroup}/cgroup.procs'`)
       .join(' && ');
     const { status, stderr } = spawnSync('sh', ['-c', `${joins} && ${script}`], {
       encoding: 'utf8',
@@ -133,22 +133,22 @@ describe('UsageReader', { skip }, () => {
     assert.deepEqual(names, [...new Set(names)]);
   });
 
-  test('a group that vanished is forgotten, and can be tracked again when it is back', () => {
+  test('a cgroup that vanished is forgotten, and can be tracked again when it is back', () => {
     const before = openFiles();
     make('u2');
     reader.track('u2');
-    assert.equal(openFiles(), before + reader.descriptorsPerGroup);
+    assert.equal(openFiles(), before + reader.descriptorsPerCgroup);
     remove('u2');
     assert.equal(reader.read('u2'), undefined);
     assert.equal(openFiles(), before);
-    assert.ok(!reader.groups.includes('u2'));
+    assert.ok(!reader.cgroups.includes('u2'));
     make('u2');
     assert.equal(reader.read('u2'), undefined);
     assert.equal(reader.track('u2'), true);
     assert.equal(reader.read('u2')?.processes, 0);
   });
 
-  test('a group that was made anew behind its back is not taken for the old one', () => {
+  test('a cgroup that was made anew behind its back is not taken for the old one', () => {
     make('u3');
     reader.track('u3');
     remove('u3');
@@ -158,19 +158,19 @@ describe('UsageReader', { skip }, () => {
     assert.notEqual(reader.read('u3'), undefined);
   });
 
-  test('track() twice keeps one set of descriptors, and none of a group that is not there', () => {
+  test('track() twice keeps one set of descriptors, and none of a cgroup that is not there', () => {
     make('u4');
     const before = openFiles();
     reader.track('u4');
     reader.track('u4');
-    assert.equal(openFiles(), before + reader.descriptorsPerGroup);
+    assert.equal(openFiles(), before + reader.descriptorsPerCgroup);
     assert.equal(reader.track('u5'), false);
-    assert.equal(openFiles(), before + reader.descriptorsPerGroup);
+    assert.equal(openFiles(), before + reader.descriptorsPerCgroup);
   });
 
-  test('mostGroups() leaves descriptors for the rest of the process', () => {
-    const most = reader.mostGroups(20_000);
-    assert.ok(most > 0 && most * reader.descriptorsPerGroup < 20_000);
-    assert.equal(reader.mostGroups(100), 0);
+  test('cgroupsMax() leaves descriptors for the rest of the process', () => {
+    const max = reader.cgroupsMax(20_000);
+    assert.ok(max > 0 && max * reader.descriptorsPerCgroup < 20_000);
+    assert.equal(reader.cgroupsMax(100), 0);
   });
 });

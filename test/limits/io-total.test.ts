@@ -1,9 +1,9 @@
 /** How a total of reads and writes reaches the kernel's files, and what of them is right. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { IoShifter } from '../../src/agent/io-shifter.ts';
-import { planPolicy } from '../../src/agent/life.ts';
-import { Roster } from '../../src/agent/roster.ts';
+import { IoShifter } from '../../src/agent/sampling/io-shifter.ts';
+import { planPolicy } from '../../src/apply/apply.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { io } from '../../src/limits/io.ts';
 import { ioFiles1, ioFiles2, restingIo } from '../../src/limits/io-caps.ts';
 import { noCounters } from '../../src/limits/limits.ts';
@@ -11,9 +11,9 @@ import type { LimitValues, SettingContext } from '../../src/limits/limit.ts';
 import { printPlan } from '../../src/plan/print.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
-import { applyPolicy } from '../../src/agent/life.ts';
+import { applyPolicy } from '../../src/apply/apply.ts';
 import { fakeHost } from '../../src/testing/fake-host.ts';
-import type { Quantity } from '../../src/units/quantity.ts';
+import type { Quantity } from '../../src/base/quantity.ts';
 
 const values = (some: Readonly<Record<string, number>>): LimitValues =>
   Object.fromEntries(
@@ -182,7 +182,7 @@ for (const version of [1, 2] as const) {
       assert.ok(applied.ok && applied.value.failures.length === 0);
       const first = applied.value.operations.map((each) => each.kind === 'write' && each.note);
       assert.ok(first.includes('its part of total 8kB/s'));
-      shifter.follow(new Roster(policy));
+      shifter.follow(new MemberIndex(policy));
       tick(0, 0);
       assert.deepEqual(capsNow(), [4000, 4000]);
       tick(4000, 0);

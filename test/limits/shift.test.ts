@@ -13,7 +13,7 @@ import {
 } from '../../src/limits/share.ts';
 import { isWorthWriting, shiftCaps } from '../../src/limits/shift.ts';
 
-const lone: Share = { total: 10_000_000, most: [Infinity, Infinity] };
+const lone: Share = { total: 10_000_000, max: [Infinity, Infinity] };
 
 /** Lanes that take what they want of their caps, tick after tick, as the agent drives them. */
 class Stage {
@@ -63,8 +63,8 @@ const shares = fc
     bounded: fc.boolean(),
   })
   .map(({ total, disks, bound, bounded }): Share => {
-    const most = bounded ? bound.map((part) => Math.round(part * total)) : [Infinity, Infinity];
-    return { total, most: Array.from({ length: disks }, () => most).flat() };
+    const max = bounded ? bound.map((part) => Math.round(part * total)) : [Infinity, Infinity];
+    return { total, max: Array.from({ length: disks }, () => max).flat() };
   })
   .filter(isShared);
 const part = fc.oneof(fc.constant(0), fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true }));
@@ -83,7 +83,7 @@ suite('A total over several lanes', () => {
         const stage = new Stage(share, interval);
         for (const { demand, late } of ticks) {
           stage.tick(demand, interval * late);
-          const bound = share.total * (stage.seconds + stage.longest / 2) + share.most.length;
+          const bound = share.total * (stage.seconds + stage.longest / 2) + share.max.length;
           assert.ok(stage.passed <= bound, `${stage.passed} of ${bound}`);
         }
       }),
@@ -97,9 +97,9 @@ suite('A total over several lanes', () => {
         const stage = new Stage(share, 5);
         for (const { demand } of ticks) {
           stage.tick(demand);
-          assert.ok(sum(stage.caps) <= share.total * (1 + floorPart) + share.most.length);
+          assert.ok(sum(stage.caps) <= share.total * (1 + floorPart) + share.max.length);
           for (const [lane, cap] of stage.caps.entries()) {
-            assert.ok(cap >= floorOf(share, lane) && cap <= (share.most[lane] ?? 0));
+            assert.ok(cap >= floorOf(share, lane) && cap <= (share.max[lane] ?? 0));
           }
           assert.ok(keepsTotal(share, stage.caps), stage.caps.join(' '));
         }
@@ -154,9 +154,9 @@ suite('A total over several lanes', () => {
   });
 
   test('lanes that have bounds of their own keep them, and what cannot reach the total is not shared', () => {
-    assert.ok(!isShared({ total: 100, most: [40, 60] }));
-    assert.deepEqual(restingCaps({ total: 100, most: [40, 60] }), [40, 60]);
-    assert.deepEqual(restingCaps({ total: 100, most: [20, Infinity] }), [20, 80]);
+    assert.ok(!isShared({ total: 100, max: [40, 60] }));
+    assert.deepEqual(restingCaps({ total: 100, max: [40, 60] }), [40, 60]);
+    assert.deepEqual(restingCaps({ total: 100, max: [20, Infinity] }), [20, 80]);
     assert.ok(repaidPart < 1);
   });
 });

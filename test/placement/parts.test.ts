@@ -4,17 +4,17 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { releaseAll } from '../../src/agent/life.ts';
+import { releaseAll } from '../../src/apply/apply.ts';
 import { address, Connector } from '../../src/host/placer/connector.ts';
-import { foreignGroup } from '../../src/host/placer/foreign.ts';
-import { Lines } from '../../src/host/placer/lines.ts';
-import { monotonicMicroseconds, PidClock } from '../../src/host/placer/pid-clock.ts';
+import { foreignCgroup } from '../../src/host/placer/foreign.ts';
+import { Lines } from '../../src/sys/lines.ts';
+import { monotonicMicroseconds, PidHistory } from '../../src/host/placer/pid-history.ts';
 import { listProcesses, ProcessReader } from '../../src/host/placer/process-reader.ts';
 import { Scan } from '../../src/host/placer/scan.ts';
 import { Sweep } from '../../src/host/placer/sweep.ts';
 import { main, RawPlacer } from './raw-placer.ts';
 import { targetsHere } from './stage.ts';
-import { openSocket, sendTo } from '../../src/host/syscalls.ts';
+import { openSocket, sendTo } from '../../src/sys/syscalls.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { hostHere } from '../conformance/host-here.ts';
@@ -106,7 +106,7 @@ test('Connector reports pid, uids and time of a change', { skip }, () => {
 });
 
 test('PidClock names a pid before everybody that was forked since', { skip }, async () => {
-  const clock = new PidClock();
+  const clock = new PidHistory();
   assert.equal(clock.lastBefore(monotonicMicroseconds()), undefined);
   let before: number | undefined;
   let pids: readonly number[] = [];
@@ -130,7 +130,7 @@ test('PidClock names a pid before everybody that was forked since', { skip }, as
 });
 
 test('Sweep looks at those that were forked since, and at nobody else', { skip }, () => {
-  const clock = new PidClock();
+  const clock = new PidHistory();
   const seen: number[] = [];
   const sweep = new Sweep(clock, (pid) => {
     seen.push(pid);
@@ -153,7 +153,7 @@ test(
   () => {
     const seen: number[] = [];
     let child: number | undefined;
-    const scan = new Scan(new PidClock(), (pid) => {
+    const scan = new Scan(new PidHistory(), (pid) => {
       child ??= spawnSync('true').pid;
       seen.push(pid);
       if (pid === child) return { uid: 1, reason: 'no' };
@@ -191,8 +191,8 @@ test('ProcessReader tells who a process is, though it may not be dumped', { skip
       thread: undefined,
     };
     assert.deepEqual(owner, { ok: true, value });
-    const groups = reader.groups(child.pid, undefined);
-    assert.match(groups.ok ? groups.value : '', /^\d+:.*:\//m);
+    const cgroups = reader.cgroups(child.pid, undefined);
+    assert.match(cgroups.ok ? cgroups.value : '', /^\d+:.*:\//m);
     assert.ok(listProcesses().includes(child.pid));
   } finally {
     child.kill('SIGKILL');
@@ -201,7 +201,7 @@ test('ProcessReader tells who a process is, though it may not be dumped', { skip
   assert.deepEqual(reader.owner(child.pid ?? 0), { ok: false, error: 'gone' });
 });
 
-test('foreignGroup() knows other managers by their names', () => {
+test('foreignCgroup() knows other managers by their names', () => {
   const id = 'f'.repeat(64);
   for (const path of [
     `/docker/${id}`,
@@ -216,13 +216,13 @@ test('foreignGroup() knows other managers by their names', () => {
     `/lxc.payload.web/init.scope`,
     '/machine.slice/machine-web.scope',
   ]) {
-    assert.equal(foreignGroup(path)?.kind, 'container', path);
+    assert.equal(foreignCgroup(path)?.kind, 'container', path);
   }
   for (const path of [
     '/user.slice/user-1001.slice/user@1001.service/app.slice',
     '/user.slice/user-1001.slice/user@1001.service/docker/x',
   ]) {
-    assert.equal(foreignGroup(path)?.kind, 'user manager', path);
+    assert.equal(foreignCgroup(path)?.kind, 'user manager', path);
   }
   for (const path of [
     '/',
@@ -233,9 +233,9 @@ test('foreignGroup() knows other managers by their names', () => {
     '/dockers',
     '/my-machine.slice',
   ]) {
-    assert.equal(foreignGroup(path), undefined, path);
+    assert.equal(foreignCgroup(path), undefined, path);
   }
-  assert.match(foreignGroup('/docker/\u001b[31m')?.reason ?? '', /\\u\{1b\}/);
+  assert.match(foreignCgroup('/docker/\u001b[31m')?.reason ?? '', /\\u\{1b\}/);
 });
 
 test('Lines come whole from any pieces, and too long ones are refused', () => {

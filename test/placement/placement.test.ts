@@ -1,4 +1,4 @@
-/** Processes of tenants are put into their groups, whoever starts them and however they fork. */
+/** Processes of tenants are put into their cgroups, whoever starts them and however they fork. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -15,10 +15,10 @@ import { dirname } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ConnectorPlacement } from '../../src/agent/placement.ts';
+import { ConnectorPlacement } from '../../src/agent/placement/placement.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
 import { freePort } from '../../src/testing/free-port.ts';
-import { findUnified } from '../../src/host/hierarchies.ts';
+import { findUnified } from '../../src/host/cgroups/hierarchies.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { mustApply } from '../conformance/suite.ts';
@@ -62,12 +62,12 @@ function suite(version: 1 | 2): void {
     removeAccount(name);
   });
 
-  const group = (uid: number) => `u${uid}`;
-  const placed = (pid: number, uid: number, path = group(uid)) =>
+  const cgroup = (uid: number) => `u${uid}`;
+  const placed = (pid: number, uid: number, path = cgroup(uid)) =>
     stage.until(`process ${pid} of uid ${uid} is in ${path}`, () => stage.isIn(pid, path));
   const notPlaced = (pid: number) =>
     stage
-      .groupsOf(pid)
+      .cgroupsOf(pid)
       ?.every((each, index) => !each.startsWith(`${stage.hierarchies[index]?.path}`));
 
   test('a process that was there before is found by the first look', async () => {
@@ -75,7 +75,7 @@ function suite(version: 1 | 2): void {
     const child = stage.sleepAs(first);
     await stage.until('it has changed its uid', () => stage.processesOf(first).length === 1);
     await stage.place();
-    assert.ok(stage.isIn(child.pid, group(first)));
+    assert.ok(stage.isIn(child.pid, cgroup(first)));
     assert.deepEqual(stage.placement.status().outside, []);
   });
 
@@ -105,7 +105,7 @@ function suite(version: 1 | 2): void {
     stage.run('su', name, '-c', 'sleep 3600; true');
     await stage.until('su has started a shell and it is inside', () => {
       const pids = stage.processesOf(account);
-      return pids.length === 2 && pids.every((pid) => stage.isIn(pid, group(account)));
+      return pids.length === 2 && pids.every((pid) => stage.isIn(pid, cgroup(account)));
     });
   });
 
@@ -128,7 +128,7 @@ function suite(version: 1 | 2): void {
     const cron = stage.run('unshare', '--mount', 'sh', '-c', hide.join(' && '));
     await stage.until('the job runs inside', () => {
       const pids = stage.processesOf(account);
-      return pids.length > 0 && pids.every((pid) => stage.isIn(pid, group(account)));
+      return pids.length > 0 && pids.every((pid) => stage.isIn(pid, cgroup(account)));
     });
     assert.ok(notPlaced(cron.pid), 'cron itself was moved');
   });
@@ -195,7 +195,7 @@ function suite(version: 1 | 2): void {
     ...args: readonly (string | number)[]
   ) => {
     await stage.place();
-    const looked = stage.placement.status().lookedAt;
+    const looked = stage.placement.status().scannedAt;
     const [code] = await once(stage.run(storm, ...args.map(String)), 'exit');
     assert.equal(code, 0);
     const living = () => of.flatMap((uid) => stage.processesOf(uid)).length;
@@ -204,7 +204,7 @@ function suite(version: 1 | 2): void {
     }
     const took = await stage.until('nobody is outside', () => stage.outside(...of).length === 0);
     const alive = living();
-    const scanned = stage.placement.status().lookedAt !== looked;
+    const scanned = stage.placement.status().scannedAt !== looked;
     console.log(
       `# ${what}: ${alive} alive, all inside after at most ${took.toFixed(0)} ms${scanned ? ', with a look at all processes' : ''}`,
     );
@@ -230,9 +230,9 @@ function suite(version: 1 | 2): void {
     const { pid } = stage.run(storm, 'headless', String(second));
     const path = () => readdirSync(`/proc/${pid}/task`).findLast((each) => each !== String(pid));
     await stage.until('the thread that is alive is inside', () => {
-      const groups = stage.groupsOf(pid, `${pid}/task/${path()}`);
+      const cgroups = stage.cgroupsOf(pid, `${pid}/task/${path()}`);
       return (
-        groups?.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${second}`) ??
+        cgroups?.every((each, index) => each === `${stage.hierarchies[index]?.path}/u${second}`) ??
         false
       );
     });
@@ -244,7 +244,7 @@ function suite(version: 1 | 2): void {
     await stormAt('bomb', [bomber], undefined, 'bomb', bomber, 1_000);
     const pids =
       stage.hierarchies.find((each) => each.controller === 'pids') ?? stage.hierarchies[0];
-    const file = `${pids?.mountPoint}/${pids?.rootGroup}/${group(bomber)}/pids.events`;
+    const file = `${pids?.mountPoint}/${pids?.rootCgroup}/${cgroup(bomber)}/pids.events`;
     // The bomb may have met the bound of its own first; this one has none.
     const script = 'sleep 0.5; sleep 3600 & sleep 3600';
     const who = [`--reuid=${bomber}`, '--clear-groups', 'sh', '-c', script];
@@ -257,8 +257,8 @@ function suite(version: 1 | 2): void {
     const unified = findUnified(stage.host.paths);
     if (unified === undefined) return context.skip('there is no cgroup v2 mount');
     const { mountPoint } = unified;
-    const rootGroup = 'bulkhead-place-v2';
-    const path = `${mountPoint}/${rootGroup}/${group(first)}`;
+    const rootCgroup = 'bulkhead-place-v2';
+    const path = `${mountPoint}/${rootCgroup}/${cgroup(first)}`;
     await stage.rest();
     mkdirSync(path, { recursive: true });
     try {
@@ -268,14 +268,14 @@ function suite(version: 1 | 2): void {
       });
       placement.start();
       const hierarchies = [
-        { name: 'unified', controller: '', mountPoint, rootGroup, path: `/${rootGroup}` },
+        { name: 'unified', controller: '', mountPoint, rootCgroup, path: `/${rootCgroup}` },
       ];
-      const targets = [[first, group(first)]] as const;
+      const targets = [[first, cgroup(first)]] as const;
       const tree = { version: 2, hierarchies } as const;
       placement.setTargets({ tree, targets, subordinate: [], containers: 'leave' });
       await placement.rescan();
       await once(stage.run(storm, 'storm', String(first), '1', '30', '4'), 'exit');
-      const inside = `0::/${rootGroup}/${group(first)}\n`;
+      const inside = `0::/${rootCgroup}/${cgroup(first)}\n`;
       await stage.until('nobody is outside', () => {
         const pids = stage.processesOf(first);
         return (
@@ -285,7 +285,7 @@ function suite(version: 1 | 2): void {
       assert.deepEqual((await placement.rescan()).outside, []);
     } finally {
       await stage.quiet();
-      await stage.until('the group is removed', () => removeV2(path));
+      await stage.until('the cgroup is removed', () => removeV2(path));
     }
   });
 
@@ -342,7 +342,7 @@ function suite(version: 1 | 2): void {
       'it has ended',
       () => pid !== undefined && (read(`/proc/${pid}/stat`) ?? ' Z ').includes(' Z '),
     );
-    const script = `import { ConnectorPlacement } from '${new URL('../../src/agent/placement.ts', import.meta.url).href}';
+    const script = `import { ConnectorPlacement } from '${new URL('../../src/agent/placement/placement.ts', import.meta.url).href}';
       const placement = new ConnectorPlacement({ log: () => {}, haltFile: '${stage.haltFile}' });
       placement.start();
       console.log(placement.pid);
@@ -358,22 +358,22 @@ function suite(version: 1 | 2): void {
     );
   });
 
-  test('a group that was removed is reported, and filled once it is back', async () => {
+  test('a cgroup that was removed is reported, and filled once it is back', async () => {
     const missing: string[] = [];
-    await stage.place({ onMissingGroup: (groups) => missing.push(...groups) });
+    await stage.place({ onMissingCgroup: (cgroups) => missing.push(...cgroups) });
     // Its descriptors are kept from here on.
     const before = stage.sleepAs(third);
     await placed(before.pid, third);
     before.kill('SIGKILL');
-    await stage.until('the group is empty and removed', () => removeGroup(stage, group(third)));
+    await stage.until('the cgroup is empty and removed', () => removeCgroup(stage, cgroup(third)));
     const child = stage.sleepAs(third);
-    await stage.until('it is reported', () => missing.includes(group(third)));
+    await stage.until('it is reported', () => missing.includes(cgroup(third)));
     const status = await stage.placement.rescan();
     assert.deepEqual(status.outside, [
       {
         pid: child.pid,
         uid: third,
-        reason: `Cannot move it into the group "u${third}": it does not exist`,
+        reason: `Cannot move it into the cgroup "u${third}": it does not exist`,
       },
     ]);
     mustApply(body, stage.host);
@@ -384,8 +384,8 @@ function suite(version: 1 | 2): void {
 
   test('a container is left alone or moved, as told; a user manager is always left alone', async () => {
     await stage.place();
-    await using container = stage.otherGroup(`docker/${'a'.repeat(64)}`);
-    await using manager = stage.otherGroup(
+    await using container = stage.otherCgroup(`docker/${'a'.repeat(64)}`);
+    await using manager = stage.otherCgroup(
       `user.slice/user-${second}.slice/user@${second}.service/docker`,
     );
     const [contained, managed] = [stage.sleepAs(first), stage.sleepAs(second)];
@@ -403,7 +403,7 @@ function suite(version: 1 | 2): void {
     );
     assert.match(
       outside.find((each) => each.pid === contained.pid)?.reason ?? '',
-      /container's group: ".*\/docker\/a+"/,
+      /container's cgroup: ".*\/docker\/a+"/,
     );
     assert.match(
       outside.find((each) => each.pid === managed.pid)?.reason ?? '',
@@ -428,7 +428,7 @@ function suite(version: 1 | 2): void {
     await placed(witness.pid, first);
     stage.placement.setTargets({
       ...stage.targets(),
-      targets: [...stage.targets().targets, [0, group(first)]],
+      targets: [...stage.targets().targets, [0, cgroup(first)]],
     });
     await stage.placement.rescan();
     for (const { pid } of [...others, daemon, process])
@@ -451,10 +451,10 @@ function removeAccount(name: string): void {
   spawnSync('userdel', [name], { stdio: 'ignore' });
 }
 
-function removeGroup(stage: Stage, group: string): boolean {
-  for (const { mountPoint, rootGroup } of stage.hierarchies) {
+function removeCgroup(stage: Stage, cgroup: string): boolean {
+  for (const { mountPoint, rootCgroup } of stage.hierarchies) {
     try {
-      rmdirSync(`${mountPoint}/${rootGroup}/${group}`);
+      rmdirSync(`${mountPoint}/${rootCgroup}/${cgroup}`);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false;
     }

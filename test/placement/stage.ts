@@ -8,13 +8,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } 
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { releaseAll } from '../../src/agent/life.ts';
+import { releaseAll } from '../../src/apply/apply.ts';
 import {
   ConnectorPlacement,
   placementTargets,
   type PlacementOptions,
   type PlacementTargets,
-} from '../../src/agent/placement.ts';
+} from '../../src/agent/placement/placement.ts';
 import type { Host } from '../../src/host/host.ts';
 import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -120,8 +120,8 @@ export class Stage implements AsyncDisposable {
     return this.run('setpriv', ...who, 'sleep', '3600');
   }
 
-  /** Group of a process in each hierarchy of the tree; nothing once it is gone. */
-  groupsOf(pid: number, path = `${pid}`): readonly string[] | undefined {
+  /** Cgroup of a process in each hierarchy of the tree; nothing once it is gone. */
+  cgroupsOf(pid: number, path = `${pid}`): readonly string[] | undefined {
     const text = read(`/proc/${path}/cgroup`);
     if (text === undefined) return undefined;
     return this.hierarchies.map(({ controller }) => {
@@ -133,10 +133,11 @@ export class Stage implements AsyncDisposable {
     });
   }
 
-  isIn(pid: number, group: string): boolean {
-    const groups = this.groupsOf(pid);
+  isIn(pid: number, cgroup: string): boolean {
+    const cgroups = this.cgroupsOf(pid);
     return (
-      groups?.every((each, index) => each === `${this.hierarchies[index]?.path}/${group}`) ?? false
+      cgroups?.every((each, index) => each === `${this.hierarchies[index]?.path}/${cgroup}`) ??
+      false
     );
   }
 
@@ -154,13 +155,13 @@ export class Stage implements AsyncDisposable {
   outside(...of: readonly number[]): readonly Found[] {
     return of.flatMap((uid) =>
       this.processesOf(uid).flatMap((pid): Found[] => {
-        const groups = this.groupsOf(pid) ?? [];
+        const cgroups = this.cgroupsOf(pid) ?? [];
         // On v1 a process that is about to end shows as outside; it is none that could run.
-        const group = uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`;
+        const cgroup = uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`;
         const outside = this.hierarchies.filter(
-          ({ path }, index) => groups[index] !== `${path}/${group}`,
+          ({ path }, index) => cgroups[index] !== `${path}/${cgroup}`,
         );
-        return groups.length === 0 || outside.length === 0
+        return cgroups.length === 0 || outside.length === 0
           ? []
           : [{ pid, uid, outside: outside.map((each) => each.name) }];
       }),
@@ -174,8 +175,8 @@ export class Stage implements AsyncDisposable {
     return performance.now() - begin;
   }
 
-  /** A group outside of the instance in each hierarchy, for what another manager would make. */
-  otherGroup(path: string): { readonly join: (pid: number) => void } & AsyncDisposable {
+  /** A cgroup outside of the instance in each hierarchy, for what another manager would make. */
+  otherCgroup(path: string): { readonly join: (pid: number) => void } & AsyncDisposable {
     const made = this.hierarchies.map(
       ({ mountPoint }) => `${mountPoint}/bulkhead-place-other/${path}`,
     );
@@ -191,7 +192,7 @@ export class Stage implements AsyncDisposable {
             if (pid !== '') kill(Number(pid));
           }
         }
-        await until('the other groups are removed', () => made.every((each) => removeUp(each)));
+        await until('the other cgroups are removed', () => made.every((each) => removeUp(each)));
       },
     };
   }
@@ -210,7 +211,7 @@ export class Stage implements AsyncDisposable {
     await this.rest();
     await this.quiet();
     rmSync(this.directory, { recursive: true, force: true });
-    await this.until('the groups are removed', () => {
+    await this.until('the cgroups are removed', () => {
       const released = releaseAll(this.host, { kill: true });
       return released.ok && released.value.length === 0;
     });
@@ -219,7 +220,7 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** A scratch group and those above it, whose name is of the tests' making; false while in use. */
+/** A scratch cgroup and those above it, whose name is of the tests' making; false while in use. */
 function removeUp(path: string): boolean {
   for (let at = path; at.includes('/bulkhead-place-other'); at = dirname(at)) {
     try {

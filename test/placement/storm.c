@@ -1,4 +1,4 @@
-/* Tenants that fork as soon as they can: each way in which a child may be born outside its group.
+/* Tenants that fork as soon as they can: each way in which a child may be born outside its cgroup.
 
      storm UID TENANTS PARENTS CHILDREN   parents change their uid and fork at once; every other child
                                           is forked twice with the middle process ending, and every

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { planPolicy } from '../../src/agent/life.ts';
+import { planPolicy } from '../../src/apply/apply.ts';
 import { printPlan } from '../../src/plan/print.ts';
 import { fakeHost } from '../../src/testing/fake-host.ts';
 import { mustApply, policyOf } from '../conformance/suite.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { parseAssignments } from '../../src/policy/assignment.ts';
 import type { LimitBlock, TenantElement, TenantName } from '../../src/policy/document.ts';
 import { addTenant, removeTarget, setLimits, type Target } from '../../src/policy/edit.ts';
-import { attributeOf, parsePolicy } from '../../src/policy/parse.ts';
+import { xmlAttribute, parsePolicy } from '../../src/policy/parse.ts';
 import type { XmlElement } from '../../src/policy/xml.ts';
 
 const tenant = (user: string): Target & { kind: 'tenant' | 'reseller' } => ({
@@ -587,10 +587,10 @@ function elementOf(text: string, target: Target): XmlElement | undefined {
   return all.find((each) => {
     if (each.name !== target.kind) return false;
     if (target.kind === 'defaults') return true;
-    if (target.kind === 'package') return attributeOf(each, 'name')?.value === target.name;
+    if (target.kind === 'package') return xmlAttribute(each, 'name')?.value === target.name;
     return target.name.kind === 'user'
-      ? attributeOf(each, 'user')?.value === target.name.user
-      : attributeOf(each, 'uid')?.value === String(target.name.uid);
+      ? xmlAttribute(each, 'user')?.value === target.name.user
+      : xmlAttribute(each, 'uid')?.value === String(target.name.uid);
   });
 }
 
@@ -642,7 +642,7 @@ test('setting limits changes what was asked for, and not a byte elsewhere', () =
         const [key = '', value] = word.split('=');
         const [limit, attribute = 'limit'] = key.split('.');
         const element = edited?.children.find((each) => each.name === limit);
-        assert.equal(element && attributeOf(element, attribute)?.value, value);
+        assert.equal(element && xmlAttribute(element, attribute)?.value, value);
       }
       assert.equal(set(after, target, words.join(' ')), after);
       if (!text.replaceAll('\r\n', '').includes('\n')) {
@@ -662,7 +662,7 @@ test('setting and unsetting a limit leaves the meaning as it was', () => {
       const fresh = keys.filter((key) => {
         const [limit, attribute = 'limit'] = key.split('.');
         const element = existing?.children.find((each) => each.name === limit);
-        return element === undefined || attributeOf(element, attribute) === undefined;
+        return element === undefined || xmlAttribute(element, attribute) === undefined;
       });
       fc.pre(existing !== undefined && fresh.length > 0);
       const changed = set(text, target, fresh.map((key) => words[keys.indexOf(key)]).join(' '));
@@ -679,7 +679,7 @@ test('a value is replaced between its quotes, and nothing else is', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, (text, target) => {
       const limit = elementOf(text, target)?.children.find((each) => each.name === 'processes');
-      const at = limit && attributeOf(limit, 'limit');
+      const at = limit && xmlAttribute(limit, 'limit');
       fc.pre(at !== undefined);
       const after = set(text, target, 'processes=4242');
       assert.equal(after, `${text.slice(0, at.start)}4242${text.slice(at.end)}`);

@@ -15,7 +15,7 @@ test('parsePolicy() takes the whole language', () => {
   <agent interval="10s" containers="move" listen="127.0.0.1:9640" token="/etc/bulkhead/token">
     <history detail="2 days" summary="400 days" incidents="30 days" space="1GiB"/>
     <alerts from="bulkhead@example.org" smtp="localhost:25">
-      <mail to="administrator" address="ops@example.org" severity="slowed" every="1h" faults="5"/>
+      <mail to="administrator" address="ops@example.org" severity="throttled" every="1h" faults="5"/>
       <mail to="tenant" limits="memory, processes io.read"/>
       <webhook to="reseller" url="https://example.org/%u"/>
     </alerts>

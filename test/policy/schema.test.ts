@@ -5,17 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { attributes, limits } from '../../src/limits/limits.ts';
-import { quantityKinds } from '../../src/units/quantity.ts';
+import { quantityKinds } from '../../src/base/quantity.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
-import { examplePolicy, policyReference, reached } from '../../src/policy/reference.ts';
+import {
+  examplePolicy,
+  policyReference,
+  reached,
+} from '../../scripts/generated/policy-reference.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
-import { policySchema } from '../../src/policy/schema.ts';
+import { policySchema } from '../../scripts/generated/policy-schema.ts';
 import { elements } from '../../src/policy/vocabulary.ts';
 import { outdated } from '../../scripts/generate.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'schema-'));
-after(() => rmSync(folder, { recursive: true }));
-const schema = join(folder, 'bulkhead.xsd');
+const directory = mkdtempSync(join(tmpdir(), 'schema-'));
+after(() => rmSync(directory, { recursive: true }));
+const schema = join(directory, 'bulkhead.xsd');
 writeFileSync(schema, policySchema());
 
 const xmllint = spawnSync('xmllint', ['--version']).error === undefined;
@@ -88,7 +92,7 @@ const wrong: readonly (readonly [string, string])[] = [
   ['a bad name', policy('<package name="a/b"/>')],
   ['a bad user', policy('<tenant user="a b"/>')],
   ['an unknown driver', policy('<host driver="docker"/>')],
-  ['an unknown standing', policy('<modules require="good"/>')],
+  ['an unknown trust level', policy('<modules require="good"/>')],
   ['symlinks without users', policy('<symlinks follow="owner-match"/>')],
 ];
 

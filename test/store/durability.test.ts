@@ -24,10 +24,10 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { Database } from '../../src/store/database.ts';
-import { EventStore } from '../../src/store/event-store.ts';
-import { HistoryReader } from '../../src/store/history-reader.ts';
-import { metricsMigrations } from '../../src/store/metrics-schema.ts';
-import { MetricsStore } from '../../src/store/metrics-store.ts';
+import { EventStore } from '../../src/store/events/event-store.ts';
+import { HistoryReader } from '../../src/store/history/history-reader.ts';
+import { metricsMigrations } from '../../src/store/metrics/metrics-schema.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
 

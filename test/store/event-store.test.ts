@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { EventStore, type NewIncident } from '../../src/store/event-store.ts';
-import { mostEvidenceBytes } from '../../src/store/evidence.ts';
+import { EventStore, type NewIncident } from '../../src/store/events/event-store.ts';
+import { evidenceBytesMax } from '../../src/store/events/snapshot-bytes.ts';
 import type { Fault } from '../../src/usage/fault.ts';
 import type { ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
 import type { Member } from '../../src/usage/member.ts';
@@ -48,7 +48,7 @@ const snapshot = (at: number, processes: readonly ProcessEvidence[] = []): Snaps
 const fault = (member: Member, count: number): Fault => ({
   member,
   limit: 'cpu.limit',
-  severity: 'slowed',
+  severity: 'throttled',
   count,
   inferred: false,
 });
@@ -67,12 +67,12 @@ describe('EventStore', () => {
   test('gives back an incident with its evidence', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
-    const id = value(store.open(incident({ severity: 'slowed' })));
+    const id = value(store.open(incident({ severity: 'throttled' })));
     assert.equal(id, 1);
     const first = snapshot(start, [process(1, 'php -r "while(true);" \u001b[2J')]);
     assert.equal(store.addSnapshot(id, first), undefined);
     assert.equal(store.addSnapshot(id, snapshot(start + 1)), undefined);
-    const change = { end: start + 60_000, faults: 9, severity: 'ended' } as const;
+    const change = { end: start + 60_000, faults: 9, severity: 'killed' } as const;
     assert.equal(store.update(id, change), undefined);
     const expected = { ...incident(change), id, snapshots: 2 };
     assert.deepEqual(value(store.incident(id)), {
@@ -106,7 +106,7 @@ describe('EventStore', () => {
     const noise = () => randomBytes(2_048).toString('hex');
     const processes = Array.from({ length: 50 }, (_, pid) => process(pid + 1, noise()));
     assert.equal(store.addSnapshot(id, snapshot(start, processes)), undefined);
-    assert.ok(countIn(place, 'SELECT max(length(body)) FROM snapshots') <= mostEvidenceBytes);
+    assert.ok(countIn(place, 'SELECT max(length(body)) FROM snapshots') <= evidenceBytesMax);
     const [kept] = value(store.incident(id))?.evidence ?? [];
     assert.equal(kept?.processCount, 50);
     assert.equal(kept?.processes[0]?.pid, 1);
@@ -116,12 +116,12 @@ describe('EventStore', () => {
   test('finds incidents by time, member, limit and severity, in pages', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
-    const severities = ['slowed', 'refused', 'ended'] as const;
+    const severities = ['throttled', 'refused', 'killed'] as const;
     for (let number = 0; number < 30; number++) {
       const begin = start + number * hour;
       const member: Member = number % 2 === 0 ? 'u1' : 'u2';
       const limit = number < 15 ? 'cpu.limit' : 'memory.limit';
-      const severity = severities[number % 3] ?? 'slowed';
+      const severity = severities[number % 3] ?? 'throttled';
       value(store.open(incident({ begin, end: begin + 1_000, member, limit, severity })));
     }
     const ids = (query: object) => {
@@ -133,7 +133,7 @@ describe('EventStore', () => {
     assert.deepEqual(ids({ members: ['u2'], count: 2 }), [15, 30, 28]);
     assert.deepEqual(ids({ members: ['u2'], count: 2, before: 28 }), [15, 26, 24]);
     assert.deepEqual(ids({ members: [] }), [0]);
-    assert.deepEqual(ids({ severity: 'ended', limit: 'cpu.limit' }), [5, 15, 12, 9, 6, 3]);
+    assert.deepEqual(ids({ severity: 'killed', limit: 'cpu.limit' }), [5, 15, 12, 9, 6, 3]);
     assert.equal(ids({ severity: 'refused' })[0], 20);
     assert.deepEqual(ids({ count: 0 }), [30]);
     const later = value(store.openSince(start + 27 * hour + 1_000));
@@ -247,7 +247,7 @@ describe('EventStore', () => {
     assert.deepEqual(counts(), [200, 100, 200, 200]);
     for (let call = 0; call < 400; call++) assert.equal(store.prune(now, settings), undefined);
     assert.deepEqual(counts(), [100, 100, 100, 100]);
-    const small = { ...settings, mostBytes: 2 ** 20 };
+    const small = { ...settings, bytesMax: 2 ** 20 };
     for (let call = 0; call < 50; call++) assert.equal(store.prune(now, small), undefined);
     const [incidents, snapshots] = counts();
     assert.deepEqual([incidents, snapshots], [100, 0]);

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FairQueue } from '../../src/store/fair-queue.ts';
+import { FairQueue } from '../../src/store/history/fair-queue.ts';
 import { WorkBudget } from '../../src/store/work-budget.ts';
 
-const wide = { mostEach: 1_000, mostInAll: 10_000 };
+const wide = { eachMax: 1_000, totalMax: 10_000 };
 
 describe('FairQueue', () => {
   test('gives turns in equal parts of the work, whoever asks how often', () => {
@@ -54,7 +54,7 @@ describe('FairQueue', () => {
   });
 
   test('makes room where all is full by what the greediest has asked for last', () => {
-    const queue = new FairQueue<string>({ mostEach: 3, mostInAll: 4 });
+    const queue = new FairQueue<string>({ eachMax: 3, totalMax: 4 });
     for (const item of ['a', 'b', 'c']) assert.equal(queue.add(1, item).kind, 'added');
     assert.equal(queue.add(1, 'd').kind, 'refused');
     assert.equal(queue.add(2, 'e').kind, 'added');
@@ -73,7 +73,7 @@ describe('FairQueue', () => {
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove'), at: fc.nat(99) }) },
     );
     const property = fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
-      const queue = new FairQueue<number>({ mostEach: 3, mostInAll: 8 });
+      const queue = new FairQueue<number>({ eachMax: 3, totalMax: 8 });
       const model: { who: number; item: number }[] = [];
       const forget = (item: number) => {
         const index = model.findIndex((each) => each.item === item);

@@ -4,8 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, test } from 'node:test';
-import { History } from '../../src/store/history.ts';
-import { MetricsStore } from '../../src/store/metrics-store.ts';
+import { History } from '../../src/store/history/history.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { hour, Place, start, tickOf, value } from './samples.ts';
@@ -14,7 +14,7 @@ import { patienceMilliseconds } from '../../src/testing/patience.ts';
 const root = new URL('../..', import.meta.url).pathname;
 const period = { from: start, to: start + hour };
 /** Time limits are only against hanging here. */
-const patient = { mostMilliseconds: patienceMilliseconds, patienceMilliseconds };
+const patient = { millisecondsMax: patienceMilliseconds, patienceMilliseconds };
 
 function filled(place: Place, ticks: number): MetricsStore {
   const store = new MetricsStore(place.directory);
@@ -168,7 +168,7 @@ describe('History', () => {
   test('gives up a question that takes too long, and answers the next', async () => {
     using place = new Place();
     using _store = filled(place, 3_000);
-    const history = new History(place.directory, { mostMilliseconds: 1 });
+    const history = new History(place.directory, { millisecondsMax: 1 });
     try {
       const answer = await history
         .askedBy('administrator')
@@ -230,7 +230,7 @@ describe('History', () => {
     ]);
     writeFileSync(`${dist}/package.json`, '{ "type": "module" }');
     const program = `
-        import { History } from '${dist}/store/history.js';
+        import { History } from '${dist}/store/history/history.js';
         const history = new History('${place.directory}');
         const query = { from: 0, to: ${start + hour}, metric: 'cpu' };
         const answer = await history.askedBy(1001).peakTotal(query);

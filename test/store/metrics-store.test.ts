@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Distribution } from '../../src/store/history-query.ts';
-import { HistoryReader } from '../../src/store/history-reader.ts';
-import { MetricsStore } from '../../src/store/metrics-store.ts';
-import { encodeSample, sampleValues } from '../../src/store/sample-code.ts';
+import type { Distribution } from '../../src/store/history/history-query.ts';
+import { HistoryReader } from '../../src/store/history/history-reader.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
+import { encodeSample, sampleValues } from '../../src/store/metrics/sample-code.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
 import { day, hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
 
 const near = (actual: number, expected: number, share = 0.001) => {
-  const most = Math.abs(expected) * share + 1e-9;
-  assert.ok(Math.abs(actual - expected) <= most, `${actual} is not ${expected} within ${share}`);
+  const max = Math.abs(expected) * share + 1e-9;
+  assert.ok(Math.abs(actual - expected) <= max, `${actual} is not ${expected} within ${share}`);
 };
 
 const rows = (directory: string, sql: string) => {
@@ -173,20 +173,20 @@ describe('MetricsStore', () => {
     const members = Array.from({ length: 1_000 }, (_, index): Member => `u${1_000 + index}`);
     const busy = Object.fromEntries(metricKeys.map((key) => [key, 1]));
     const columns = tickOf(0, Object.fromEntries(members.map((each) => [each, busy]))).columns;
-    const mostBytes = 10 * 2 ** 20;
+    const bytesMax = 10 * 2 ** 20;
     let largest = 0;
     for (let tick = 1; tick <= 1_500; tick++) {
       const at = start + tick * 30_000;
       assert.equal(store.add({ at, seconds: 30, members, columns }), undefined);
       assert.equal(store.rollUp(at), undefined);
-      assert.equal(store.prune(at, { ...settings, mostBytes }), undefined);
+      assert.equal(store.prune(at, { ...settings, bytesMax }), undefined);
       largest = Math.max(largest, store.bytes());
     }
     // The file may hold an eighth of free pages, and has a write-ahead log beside it.
-    assert.ok(largest < mostBytes * 1.2 + 16 * 2 ** 20, `${largest} bytes`);
+    assert.ok(largest < bytesMax * 1.2 + 16 * 2 ** 20, `${largest} bytes`);
     const kept = Number(rows(place.directory, 'SELECT count(*) AS n FROM ticks')[0]?.['n']);
     assert.ok(kept > 100 && kept < 720, `${kept} ticks are kept`);
-    const small = { ...settings, mostBytes: 2 ** 20 };
+    const small = { ...settings, bytesMax: 2 ** 20 };
     for (let call = 0; call < 400; call++) store.prune(start + 2 * day, small);
     assert.ok(store.bytes() < 12 * 2 ** 20, `${store.bytes()} bytes`);
     assert.equal(rows(place.directory, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');

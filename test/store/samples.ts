@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HistorySettings } from '../../src/policy/settings.ts';
-import type { MetricsStore } from '../../src/store/metrics-store.ts';
+import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
 import type { MetricKey } from '../../src/usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../src/usage/tick.ts';
@@ -17,7 +17,7 @@ export const settings: HistorySettings = {
   detailMilliseconds: 2 * day,
   summaryMilliseconds: 400 * day,
   incidentsMilliseconds: 400 * day,
-  mostBytes: 2 ** 31,
+  bytesMax: 2 ** 31,
 };
 
 export class Place implements Disposable {

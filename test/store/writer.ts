@@ -3,8 +3,8 @@
  * `tick ID-of-last`, `incident ID`. Run by the test of kills.
  */
 import { writeSync } from 'node:fs';
-import { EventStore } from '../../src/store/event-store.ts';
-import { MetricsStore } from '../../src/store/metrics-store.ts';
+import { EventStore } from '../../src/store/events/event-store.ts';
+import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { settings, start, tickOf } from './samples.ts';
 
 const [directory = '', from = '0'] = process.argv.slice(2);
@@ -32,7 +32,7 @@ for (let number = Number(from) + 1; ; number++) {
       member: 'u1',
       name: 'one',
       limit: 'cpu.limit',
-      severity: 'slowed',
+      severity: 'throttled',
       inferred: false,
       begin: at,
       end: at,
@@ -41,7 +41,7 @@ for (let number = Number(from) + 1; ; number++) {
       from: 'policy.xml:1',
     });
     events.addFaults(at, [
-      { member: 'u1', limit: 'cpu.limit', severity: 'slowed', count: 1, inferred: false },
+      { member: 'u1', limit: 'cpu.limit', severity: 'throttled', count: 1, inferred: false },
     ]);
     return opened;
   });

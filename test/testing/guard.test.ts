@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { guarded } from '../../src/testing/guard/argv.ts';
-import { processes } from '../../src/testing/guard/processes.ts';
+import { processes } from '../../src/testing/guard/process-tree.ts';
 import { eventually } from '../../src/testing/patience.ts';
 
 const seconds = 1_000_000 + process.pid;

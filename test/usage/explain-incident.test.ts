@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { attributes, findAttribute } from '../../src/limits/limits.ts';
 import { severities, type LimitKey } from '../../src/limits/limit.ts';
 import { parseAssignments } from '../../src/policy/assignment.ts';
-import { quantityKinds } from '../../src/units/quantity.ts';
+import { quantityKinds } from '../../src/base/quantity.ts';
 import { explainIncident, incidentTitle } from '../../src/usage/explain-incident.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
@@ -15,7 +15,7 @@ const incidentOf = (changes: Partial<Incident> = {}): Incident => ({
   member: 'u1001',
   name: 'ann',
   limit: 'cpu.limit',
-  severity: 'slowed',
+  severity: 'throttled',
   inferred: false,
   begin,
   end: begin + 7 * 60_000,
@@ -167,7 +167,7 @@ describe('explainIncident() names what ran:', () => {
     ];
     const incident = incidentOf({
       limit: 'memory.limit',
-      severity: 'ended',
+      severity: 'killed',
       value: '320MiB',
       faults: 9,
     });
@@ -193,7 +193,7 @@ describe('explainIncident() names what ran:', () => {
       ),
       snapshotOf([], { memory: 2 ** 29 }, { killed }),
     ];
-    const incident = incidentOf({ limit: 'memory.limit', severity: 'ended', value: '1GiB' });
+    const incident = incidentOf({ limit: 'memory.limit', severity: 'killed', value: '1GiB' });
     const text = textOf(incident, evidence, 'alice', plain);
     assert.match(text, /The kernel ended node \(process 55\)\./);
     assert.match(text, /Of the 1\.0 GiB in use 256 MiB were page cache/);

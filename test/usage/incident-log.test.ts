@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Fault } from '../../src/usage/fault.ts';
 import {
   IncidentLog,
-  mostSnapshots,
+  snapshotsMax,
   quietMilliseconds,
   wantsSnapshot,
   worse,
@@ -12,7 +12,7 @@ import {
 const fault = (more: Partial<Fault> = {}): Fault => ({
   member: 'u1001',
   limit: 'cpu.limit',
-  severity: 'slowed',
+  severity: 'throttled',
   count: 1,
   inferred: false,
   ...more,
@@ -37,10 +37,10 @@ describe('IncidentLog', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault({ inferred: true })], moment(0));
     assert.equal(incident?.inferred, true);
-    log.add([fault({ severity: 'ended' }), fault({ severity: 'refused' })], moment(1));
-    assert.equal(incident?.severity, 'ended');
+    log.add([fault({ severity: 'killed' }), fault({ severity: 'refused' })], moment(1));
+    assert.equal(incident?.severity, 'killed');
     assert.equal(incident?.inferred, false);
-    assert.equal(worse('refused', 'slowed'), 'refused');
+    assert.equal(worse('refused', 'throttled'), 'refused');
   });
 
   test('names an incident once for several faults of a tick', () => {
@@ -80,16 +80,16 @@ describe('IncidentLog', () => {
       taken++;
       if (seconds < 60) assert.ok(taken <= 2);
     }
-    assert.equal(taken, mostSnapshots);
+    assert.equal(taken, snapshotsMax);
   });
 
   test('wants evidence at once when it becomes worse', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault()], moment(0));
     assert.ok(incident !== undefined);
-    Object.assign(incident, { snapshots: 1, lastSnapshot: 0, shownSeverity: 'slowed' });
+    Object.assign(incident, { snapshots: 1, lastSnapshot: 0, shownSeverity: 'throttled' });
     assert.equal(wantsSnapshot(incident, 1000), false);
-    log.add([fault({ severity: 'ended' })], moment(2));
+    log.add([fault({ severity: 'killed' })], moment(2));
     assert.equal(wantsSnapshot(incident, 2000), true);
   });
 });

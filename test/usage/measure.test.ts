@@ -27,7 +27,7 @@ describe('measure()', () => {
     assert.equal(value(each, 'anonymous'), 30);
   });
 
-  test('has no rate without a reading before, nor for a group that was made anew', () => {
+  test('has no rate without a reading before, nor for a cgroup that was made anew', () => {
     assert.equal(value(reading(undefined, { cpuMicroseconds: 5e6, threads: 1 }), 'cpu'), 0);
     const anew = reading({ cpuMicroseconds: 5e6 }, { cpuMicroseconds: 10, threads: 1 });
     assert.equal(value(anew, 'cpu'), 0);
@@ -74,13 +74,13 @@ describe('detectFaults()', () => {
         `${limit} ${severity} ${count}${inferred ? ' inferred' : ''}`,
     );
 
-  test('says which limits struck, and how often', () => {
+  test('says which limits were hit, and how often', () => {
     assert.deepEqual(
       faults(
         { throttledPeriods: 4, forksRefused: 0, oomKills: 2 },
         { throttledPeriods: 7, forksRefused: 1, oomKills: 3 },
       ),
-      ['cpu.limit slowed 3', 'memory.limit ended 1', 'processes.limit refused 1'],
+      ['cpu.limit throttled 3', 'memory.limit killed 1', 'processes.limit refused 1'],
     );
   });
 
@@ -93,7 +93,7 @@ describe('detectFaults()', () => {
   test('takes no fault from memory that is page cache', () => {
     const hits = { memoryHits: 9, memoryBytes: 1000 };
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 500 }), []);
-    assert.deepEqual(faults({}, { ...hits, cacheBytes: 50 }), ['memory.limit slowed 9']);
+    assert.deepEqual(faults({}, { ...hits, cacheBytes: 50 }), ['memory.limit throttled 9']);
   });
 
   test('counts what is above its own limit of processes, once', () => {
@@ -108,7 +108,7 @@ describe('detectFaults()', () => {
   });
 
   test('infers a fault where a use stands at a limit that the kernel does not count', () => {
-    assert.deepEqual(faults({}, { readBytes: 490 }), ['io.read slowed 1 inferred']);
+    assert.deepEqual(faults({}, { readBytes: 490 }), ['io.read throttled 1 inferred']);
     assert.deepEqual(faults({}, { readBytes: 400 }), []);
     assert.deepEqual(faults({}, { readBytes: 490 }, { 'io.read': 'unlimited' }), []);
     assert.deepEqual(faults({}, { readBytes: 490 }, {}), []);

@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type {
-  IncidentAnswer,
-  IncidentsAnswer,
-  StatusAnswer,
-  TopAnswer,
-} from '../../src/agent/api.ts';
+  IncidentResponse,
+  IncidentsResponse,
+  StatusResponse,
+  TopResponse,
+} from '../../src/agent/api/api.ts';
 import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
@@ -37,14 +37,14 @@ suite('the agent as a service', { skip }, () => {
     assert.notEqual(stdout, '', `bulkhead ${words}: ${stderr}`);
     return JSON.parse(stdout) as T;
   };
-  const status = async () => (await json<{ agent: StatusAnswer }>('status')).agent;
+  const status = async () => (await json<{ agent: StatusResponse }>('status')).agent;
   /** Shell that holds, or the test fails with what the service said. */
   const until = (what: string) =>
     guest.succeed(
       `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -n 30 --no-pager >&2; exit 1`,
       { timeoutMs: longPatienceMilliseconds },
     );
-  const group = (uid: number) => `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
+  const cgroup = (uid: number) => `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 
   before(
     async () => {
@@ -68,7 +68,7 @@ suite('the agent as a service', { skip }, () => {
     assert.equal(tenants, 2);
     assert.equal(history.state, 'on');
     assert.equal(placement.state, 'on', placement.problem ?? '');
-    assert.equal(await guest.succeed(`cat ${group(3001)}/pids.max`), '60\n');
+    assert.equal(await guest.succeed(`cat ${cgroup(3001)}/pids.max`), '60\n');
     assert.match(
       await guest.succeed('grep CapBnd /proc/$(systemctl show -P MainPID bulkhead)/status'),
       /^CapBnd:\t0000/,
@@ -92,7 +92,7 @@ suite('the agent as a service', { skip }, () => {
       await guest.succeed(
         'su ann -c "setsid sh -c \'sleep 601 & sleep 602\' >/dev/null 2>&1 </dev/null &"',
       );
-      await until(`[ $(grep -c . ${group(3001)}/cgroup.procs) -ge 2 ]`);
+      await until(`[ $(grep -c . ${cgroup(3001)}/cgroup.procs) -ge 2 ]`);
       await guest.succeed(
         'su ben -c "mkdir -p -m 700 ~/.ssh && ssh-keygen -q -t ed25519 -N \'\' -f ~/.ssh/id && cp ~/.ssh/id.pub ~/.ssh/authorized_keys"',
       );
@@ -101,9 +101,9 @@ suite('the agent as a service', { skip }, () => {
         { timeoutMs: longPatienceMilliseconds },
       );
       assert.equal(code, 0, stderr);
-      await until(`grep -qx $(pgrep -fx "sleep 603") ${group(3002)}/cgroup.procs`);
+      await until(`grep -qx $(pgrep -fx "sleep 603") ${cgroup(3002)}/cgroup.procs`);
       const found = await json<{ outside: readonly { uid: number; reason: string }[] }>('status');
-      // A user manager of systemd owns its group, and is reported rather than moved.
+      // A user manager of systemd owns its cgroup, and is reported rather than moved.
       assert.deepEqual(
         found.outside.filter((each) => !/user manager/.test(each.reason)),
         [],
@@ -120,7 +120,7 @@ suite('the agent as a service', { skip }, () => {
       );
       let pressure = 0;
       for (let tries = 0; tries < 6000 && pressure < 0.05; tries++) {
-        const top = await json<TopAnswer>('top --once');
+        const top = await json<TopResponse>('top --once');
         pressure = top.rows.find((each) => each.uid === 3001)?.usage.cpuPressure ?? 0;
       }
       assert.ok(pressure >= 0.05, `${pressure}`);
@@ -128,13 +128,13 @@ suite('the agent as a service', { skip }, () => {
         'su ben -c "sleep 1; head -c 600000000 /dev/zero | tail > /dev/null" || true',
         { timeoutMs: longPatienceMilliseconds },
       );
-      let ended: IncidentsAnswer['incidents'][number] | undefined;
+      let ended: IncidentsResponse['incidents'][number] | undefined;
       for (let tries = 0; tries < 6000 && ended === undefined; tries++) {
-        const { incidents } = await json<IncidentsAnswer>('faults ben --severity ended');
+        const { incidents } = await json<IncidentsResponse>('faults ben --severity ended');
         ended = incidents.find((each) => each.snapshots > 0);
       }
       assert.equal(ended?.limit, 'memory.limit');
-      const incident = await json<IncidentAnswer>(`incident ${ended?.id}`);
+      const incident = await json<IncidentResponse>(`incident ${ended?.id}`);
       const killed = incident.evidence.flatMap((each) => each.killed ?? []);
       assert.equal(killed[0]?.name, 'tail');
       assert.match(incident.explanation.join(' '), /tail/);
@@ -154,17 +154,17 @@ suite('the agent as a service', { skip }, () => {
     'a restart, and a kill, leave tenants alone',
     { timeout: longPatienceMilliseconds },
     async () => {
-      const before = await guest.succeed(`cat ${group(3001)}/cgroup.procs`);
+      const before = await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`);
       assert.notEqual(before, '');
       await guest.succeed('systemctl restart bulkhead', { timeoutMs: longPatienceMilliseconds });
-      assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
+      assert.equal(await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`), before);
       await guest.succeed('systemctl kill -s KILL --kill-whom=main bulkhead');
       await until('systemctl is-active -q bulkhead && bulkhead status --json >/dev/null');
-      assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
+      assert.equal(await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`), before);
       assert.equal((await status()).policy.state, 'in force');
       await guest.succeed('systemctl stop bulkhead', { timeoutMs: longPatienceMilliseconds });
-      assert.equal(await guest.succeed(`cat ${group(3001)}/pids.max`), '60\n');
-      assert.equal(await guest.succeed(`cat ${group(3001)}/cgroup.procs`), before);
+      assert.equal(await guest.succeed(`cat ${cgroup(3001)}/pids.max`), '60\n');
+      assert.equal(await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`), before);
       assert.equal(await guest.succeed('pgrep -f "[p]lacer/main" || true'), '');
       await guest.succeed('systemctl start bulkhead', { timeoutMs: longPatienceMilliseconds });
     },
@@ -175,13 +175,13 @@ suite('the agent as a service', { skip }, () => {
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed('useradd -u 3003 newcomer');
-      await until(`grep -qx 60 ${group(3003)}/pids.max 2>/dev/null`);
+      await until(`grep -qx 60 ${cgroup(3003)}/pids.max 2>/dev/null`);
       await policy(limits.replace('"60"', '"sixty"'));
       await until('journalctl -u bulkhead --no-pager | grep -q "stays in force"');
       assert.equal((await status()).policy.state, 'refused');
-      await guest.succeed(`grep -qx 60 ${group(3003)}/pids.max`);
+      await guest.succeed(`grep -qx 60 ${cgroup(3003)}/pids.max`);
       await policy(limits.replace('"60"', '"61"'));
-      await until(`grep -qx 61 ${group(3003)}/pids.max`);
+      await until(`grep -qx 61 ${cgroup(3003)}/pids.max`);
       assert.equal((await status()).policy.state, 'in force');
       await guest.succeed('userdel newcomer');
     },

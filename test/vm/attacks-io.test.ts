@@ -64,14 +64,14 @@ const kinds: readonly Kind[] = [
 
 suite('a total of reads and writes in the virtual machine', { skip }, () => {
   const image = (prepared as { value: Image }).value;
-  const folder = mkdtempSync(join(tmpdir(), 'bulkhead-io-'));
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-io-'));
   let guest: Guest;
   const shell = (command: string) =>
     guest.succeed(`cd /opt/bulkhead && set -e; ${command}`, { timeoutMs: patienceMilliseconds });
 
   before(
     async () => {
-      const attack = join(folder, 'io-alternate');
+      const attack = join(directory, 'io-alternate');
       const source = fileURLToPath(new URL('../attacks/io-alternate.c', import.meta.url));
       execFileSync('gcc', ['-static', '-O2', '-o', attack, source]);
       guest = await startGuest(image);
@@ -86,10 +86,10 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
   );
   after(async () => {
     await guest[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   });
 
-  const group = `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
+  const cgroup = `/sys/fs/cgroup/bulkhead-tenants.service/u${uid}`;
 
   for (const { name, make, unmake } of kinds) {
     test(`holds on ${name}`, { timeout: longPatienceMilliseconds }, async (context) => {
@@ -102,7 +102,7 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
       for (const period of [0, tickSeconds * 1000]) {
         const said = await shell(`begin=$(date +%s%N)
           ./bulkhead exec ${uid} -- /opt/io-alternate /srv/tenant/file ${attackSeconds} ${period} 65536
-          end=$(date +%s%N); echo $(((end - begin) / 1000000)); cat ${group}/io.max`);
+          end=$(date +%s%N); echo $(((end - begin) / 1000000)); cat ${cgroup}/io.max`);
         const [read = 0, written = 0, milliseconds = 0] = said.split(/\s+/).map(Number);
         const share = (100 * (read + written)) / (total * attackSeconds);
         context.diagnostic(

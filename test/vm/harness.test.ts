@@ -85,17 +85,17 @@ suite('the virtual-machine harness', { skip }, () => {
     await guest.succeed(load);
   });
 
-  test('copyIn() copies files and folders', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'bulkhead-copy-'));
+  test('copyIn() copies files and directories', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'bulkhead-copy-'));
     try {
-      await writeFile(join(folder, "it's a file"), 'content', { mode: 0o700 });
-      await guest.copyIn(folder, '/srv/a/folder');
-      await guest.copyIn(join(folder, "it's a file"), '/srv/b/file');
-      const listing = await guest.succeed('cd /srv && stat -c "%A %U %n" a/folder/* b/file');
-      assert.equal(listing, "-rwxr-xr-x root a/folder/it's a file\n-rwxr--r-- root b/file\n");
+      await writeFile(join(directory, "it's a file"), 'content', { mode: 0o700 });
+      await guest.copyIn(directory, '/srv/a/directory');
+      await guest.copyIn(join(directory, "it's a file"), '/srv/b/file');
+      const listing = await guest.succeed('cd /srv && stat -c "%A %U %n" a/directory/* b/file');
+      assert.equal(listing, "-rwxr-xr-x root a/directory/it's a file\n-rwxr--r-- root b/file\n");
       assert.equal(await guest.succeed('cat /srv/b/file'), 'content');
     } finally {
-      await rm(folder, { recursive: true });
+      await rm(directory, { recursive: true });
     }
   });
 
@@ -121,10 +121,10 @@ suite('the virtual-machine harness', { skip }, () => {
       `a guest ends with a runner that gets ${signal}`,
       { timeout: longPatienceMilliseconds },
       async () => {
-        const { pid, folder } = await killRunner(image, signal);
+        const { pid, directory } = await killRunner(image, signal);
         await eventually('QEMU has ended', () => !isRunning(pid));
-        assert.equal(existsSync(folder), signal === 'SIGKILL', 'its folder');
-        await rm(folder, { recursive: true, force: true });
+        assert.equal(existsSync(directory), signal === 'SIGKILL', 'its directory');
+        await rm(directory, { recursive: true, force: true });
       },
     );
   }
@@ -144,12 +144,12 @@ async function killRunner(image: Image, signal: NodeJS.Signals) {
   const script = `
     import { startGuest } from '${import.meta.resolve('../../src/testing/vm/guest.ts')}';
     const guest = await startGuest(${JSON.stringify(image)});
-    console.log(JSON.stringify({ pid: guest.pid, folder: guest.folder }));
+    console.log(JSON.stringify({ pid: guest.pid, directory: guest.directory }));
     setInterval(() => {}, 1000);`;
   const args = ['--input-type=module', '--eval', script];
   const runner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [text] = (await once(runner.stdout, 'data')) as [Buffer];
-  const left = JSON.parse(text.toString()) as { pid: number; folder: string };
+  const left = JSON.parse(text.toString()) as { pid: number; directory: string };
   runner.kill(signal);
   await once(runner, 'exit');
   return left;

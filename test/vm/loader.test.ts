@@ -11,9 +11,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { versionOf } from '../../src/modules/kernel.ts';
-import { readModule } from '../../src/modules/read-module.ts';
-import { isEarlier } from '../../src/modules/releases.ts';
+import { versionOf } from '../../src/kernel-modules/core/kernel/kernel.ts';
+import { readModule } from '../../src/kernel-modules/core/record/read-module.ts';
+import { isEarlier } from '../../src/kernel-modules/core/kernel/releases.ts';
 import { buildModules } from '../../src/testing/oracle/build.ts';
 import {
   filesOf,
@@ -26,18 +26,18 @@ import { modinfo, type Edit } from '../../src/testing/oracle/edits.ts';
 import { MissingPart } from '../../src/testing/oracle/object-file.ts';
 import { otherKernels, prepareOtherKernel } from '../../src/testing/oracle/other-kernels.ts';
 import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/kernel-files.ts';
-import { Oracle, type Command, type Outcome } from '../../src/testing/oracle/oracle.ts';
+import { Oracle, type Command, type LoadOutcome } from '../../src/testing/oracle/oracle.ts';
 import { compareSequence, errnoName, type Knowledge } from '../../src/testing/oracle/prediction.ts';
-import { compareTree, inLoadOrder } from '../../src/testing/oracle/tree.ts';
-import { makeRunFolder, type RunFolder } from '../../src/testing/vm/folders.ts';
-import { decompress } from '../../src/trust/decompress.ts';
-import { hostRoots } from '../../src/trust/kernel-files.ts';
-import { readKernel } from '../../src/trust/kernel.ts';
-import { makeSignatureChecker } from '../../src/trust/signatures.ts';
-import { bootedCases } from '../modules/family/booted.ts';
-import { cases } from '../modules/family/family.ts';
-import { features, pairBase, type Feature } from '../modules/family/pairs.ts';
-import { signedBase } from '../modules/family/steps.ts';
+import { compareTree, inLoadOrder } from '../../src/testing/oracle/all-modules.ts';
+import { makeRunDirectory, type RunDirectory } from '../../src/testing/vm/directories.ts';
+import { decompress } from '../../src/kernel-modules/io/inputs/decompress.ts';
+import { hostRoots } from '../../src/kernel-modules/io/kernel/kernel-files.ts';
+import { readKernel } from '../../src/kernel-modules/io/kernel/read-kernel.ts';
+import { makeSignatureChecker } from '../../src/kernel-modules/io/scan/signatures.ts';
+import { bootedCases } from '../kernel-modules/core/family/booted.ts';
+import { cases } from '../kernel-modules/core/family/family.ts';
+import { features, pairBase, type Feature } from '../kernel-modules/core/family/pairs.ts';
+import { signedBase } from '../kernel-modules/core/family/steps.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
@@ -45,10 +45,10 @@ const prepared = await prepareKernelFiles(log);
 if (!prepared.ok) log(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
-const sources = join(import.meta.dirname, '../modules/family');
+const sources = join(import.meta.dirname, '../kernel-modules/core/family');
 /** While it starts, a kernel that is locked down says so often that it goes silent for five seconds. */
 const lockdownSilenceMs = 6_000;
-const mostModuleBytes = 64 * 2 ** 20;
+const moduleBytesMax = 64 * 2 ** 20;
 
 /** Of what the module uses a symbol. */
 const providers: Readonly<Record<string, readonly Edit[]>> = {
@@ -62,8 +62,8 @@ interface Subject {
   readonly bases: ReadonlyMap<string, Uint8Array>;
 }
 
-async function subjectOf(files: KernelFiles, scratch: RunFolder): Promise<Subject> {
-  const bases = await buildModules(files, sources, scratch.folder);
+async function subjectOf(files: KernelFiles, scratch: RunDirectory): Promise<Subject> {
+  const bases = await buildModules(files, sources, scratch.directory);
   bases.set(signedBase, await debianModule(files, `kernel/fs/nls/${signedBase}.ko`));
   return { files, bases };
 }
@@ -72,21 +72,21 @@ async function subjectOf(files: KernelFiles, scratch: RunFolder): Promise<Subjec
 async function debianModule({ modules }: KernelFiles, path: string): Promise<Uint8Array> {
   const packed = join(modules, `${path}.xz`);
   if (!existsSync(packed)) return new Uint8Array(await readFile(join(modules, path)));
-  const bytes = decompress(new Uint8Array(await readFile(packed)), 'xz', mostModuleBytes);
+  const bytes = decompress(new Uint8Array(await readFile(packed)), 'xz', moduleBytesMax);
   assert.ok(bytes.ok, path);
   return bytes.value;
 }
 
 function knowledgeOf({ modules, image }: KernelFiles, cmdline: string): Knowledge {
-  const folders = [modules, dirname(image)];
-  const reading = readKernel({ folders, cmdline, roots: hostRoots });
+  const directories = [modules, dirname(image)];
+  const reading = readKernel({ directories, cmdline, roots: hostRoots });
   assert.ok(reading.ok, reading.ok ? '' : reading.error);
   assert.deepEqual(reading.value.gaps, []);
   const { kernel, certificates } = reading.value;
   return { kernel, checkSignature: makeSignatureChecker(certificates, []) };
 }
 
-const failsItself = (command: Command, { error }: Outcome) =>
+const failsItself = (command: Command, { error }: LoadOutcome) =>
   'name' in command && command.name === 'fam_fails' && errnoName(error) === 'ENODEV';
 
 interface Sequence {
@@ -99,7 +99,7 @@ async function differencesOf(
   { files }: Subject,
   sequences: readonly Sequence[],
   commandLine: string,
-  check: (index: number, outcomes: readonly Outcome[]) => readonly string[] = () => [],
+  check: (index: number, outcomes: readonly LoadOutcome[]) => readonly string[] = () => [],
 ): Promise<string[]> {
   const knowledge = knowledgeOf(files, commandLine);
   const needed = filesOf(sequences.flatMap(({ steps }) => steps));
@@ -133,12 +133,12 @@ const casesDiffer = (subject: Subject, list: readonly Case[], commandLine: strin
 // The long one is one machine that loads; beside it there is room for the others.
 suite('the loader of the kernel agrees with the prediction', { skip, concurrency: 2 }, () => {
   const files = (prepared as { value: KernelFiles }).value;
-  let scratch: RunFolder;
+  let scratch: RunDirectory;
   let subject: Subject;
 
   before(
     async () => {
-      scratch = await makeRunFolder();
+      scratch = await makeRunDirectory();
       subject = await subjectOf(files, scratch);
     },
     { timeout: longPatienceMilliseconds },
@@ -216,7 +216,7 @@ suite("the loaders of Debian's other kernels agree with the prediction", () => {
         log(`Skipping the kernel of ${other.name}: ${files.error}`);
         return t.skip(files.error);
       }
-      const scratch = await makeRunFolder();
+      const scratch = await makeRunDirectory();
       try {
         const subject = await subjectOf(files.value, scratch);
         const sequences = possible(subject, cases);
@@ -275,7 +275,7 @@ const unloading = (steps: readonly MadeStep[]): MadeStep[] =>
     .map((name) => ({ command: { do: 'unload', name }, bytes: undefined }));
 
 /** A case has to come to what it is about. */
-function missed({ expect }: Pick<Case, 'expect'>, { error, taints }: Outcome): string[] {
+function missed({ expect }: Pick<Case, 'expect'>, { error, taints }: LoadOutcome): string[] {
   const came = error === 0 ? { loads: taints } : { refused: errnoName(error) };
   return JSON.stringify(came) === JSON.stringify(expect)
     ? []

@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { ScanReport } from '../../src/modules/reports/report.ts';
+import type { ScanReport } from '../../src/kernel-modules/core/reports/report.ts';
 import { buildModules } from '../../src/testing/oracle/build.ts';
 import {
   applyEdits,
@@ -21,11 +21,11 @@ import {
   type Edit,
 } from '../../src/testing/oracle/edits.ts';
 import { prepareKernelFiles, type KernelFiles } from '../../src/testing/oracle/kernel-files.ts';
-import { makeRunFolder } from '../../src/testing/vm/folders.ts';
+import { makeRunDirectory } from '../../src/testing/vm/directories.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
 import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { decompress } from '../../src/trust/decompress.ts';
+import { decompress } from '../../src/kernel-modules/io/inputs/decompress.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
@@ -34,10 +34,10 @@ const kernel = image.ok ? await prepareKernelFiles(log) : image;
 const skip = kernel.ok ? false : kernel.error;
 if (!kernel.ok) log(`Skipping test/vm/modules.test.ts: ${kernel.error}`);
 
-const family = join(import.meta.dirname, '../modules/family');
+const family = join(import.meta.dirname, '../kernel-modules/core/family');
 /** In the guest: as a vendor's installer leaves modules about, outside the tree. */
 const vendor = '/root/vendor';
-const mostModuleBytes = 64 * 2 ** 20;
+const moduleBytesMax = 64 * 2 ** 20;
 
 /** In the order in which they are loaded; the file is named for what is wrong with it. */
 const sequence: readonly (readonly [file: string, base: string, ...edits: Edit[]])[] = [
@@ -83,16 +83,16 @@ suite('kernel modules on a Debian host', { skip }, () => {
 
   before(
     async () => {
-      const scratch = await makeRunFolder();
+      const scratch = await makeRunDirectory();
       try {
         const [started] = await Promise.all([
           startGuest((image as { value: Image }).value),
-          makeVendorFolder(files, scratch.folder),
+          makeVendorDirectory(files, scratch.directory),
         ]);
         guest = started;
         await guest.copyProject();
         await installBuilt(guest);
-        await guest.copyIn(join(scratch.folder, 'vendor'), vendor);
+        await guest.copyIn(join(scratch.directory, 'vendor'), vendor);
       } finally {
         scratch.remove();
       }
@@ -159,7 +159,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
         tainting: 0,
         taintingUnlessTrusted: 0,
         refuse: 0,
-        standings: { ...noStandings, signed: modules },
+        trustLevels: { ...noTrustLevels, signed: modules },
         denied: 0,
         unmet: 0,
         undecided: 0,
@@ -274,9 +274,9 @@ suite('kernel modules on a Debian host', { skip }, () => {
       `modinfo -F filename -F depends af_alg; grep -o '[^/]*\\.ko\\.xz:.*af_alg' ${tree()}/modules.dep`,
     );
     const users = [...dependent.matchAll(/^(\S+)\.ko\.xz:/gm)].map(([, name]) => name);
-    const said = /^ {2}used by ([^]*?)\n\n/m.exec(stdout)?.[1] ?? '';
+    const logged = /^ {2}used by ([^]*?)\n\n/m.exec(stdout)?.[1] ?? '';
     assert.deepEqual(
-      [...said.matchAll(/([\w-]+) \(\d+\)/g)].map(([, name]) => name).sort(),
+      [...logged.matchAll(/([\w-]+) \(\d+\)/g)].map(([, name]) => name).sort(),
       users.sort(),
     );
     const exported = await guest.succeed(
@@ -329,7 +329,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
   );
 });
 
-const noStandings = { contradicted: 0, unsupported: 0, consistent: 0, signed: 0, reproduced: 0 };
+const noTrustLevels = { contradicted: 0, unsupported: 0, consistent: 0, signed: 0, reproduced: 0 };
 /** Loaded from outside the tree, beside the family. */
 const outside = new Set(['lve', 'dummy']);
 
@@ -366,10 +366,10 @@ async function copyPackages(guest: Guest, { release, image, headers }: KernelFil
 }
 
 /** The modules of the sequence as files on this host. */
-async function makeVendorFolder(files: KernelFiles, scratch: string): Promise<void> {
+async function makeVendorDirectory(files: KernelFiles, scratch: string): Promise<void> {
   const bases = await buildModules(files, family, scratch);
   const stored = await readFile(join(files.modules, 'kernel/fs/nls/nls_cp437.ko.xz'));
-  const signed = decompress(new Uint8Array(stored), 'xz', mostModuleBytes);
+  const signed = decompress(new Uint8Array(stored), 'xz', moduleBytesMax);
   assert.ok(signed.ok);
   bases.set('nls_cp437', signed.value);
   await mkdir(join(scratch, 'vendor'));

@@ -11,16 +11,16 @@ import { hostname } from 'node:os';
 import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
-import type { AlertsTestAnswer } from '../api.ts';
+import type { AlertsTestResponse } from '../api/api.ts';
 import { alertKey, type Alert, type Batch, type Deliver, type DeliveryProblem } from './alert.ts';
 import { sendMail, type MailRoute } from './mail.ts';
 import { mailText, webhookBody, type MessageContext } from './message.ts';
 import {
   deliverWithin,
-  mostWaiting,
+  waitingMax,
   newId,
   Outbox,
-  usualTiming,
+  defaultTiming,
   type OutboxTiming,
 } from './outbox.ts';
 import {
@@ -33,7 +33,7 @@ import {
 } from './receiver.ts';
 import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
-import { printable } from '../../units/printable.ts';
+import { printable } from '../../base/printable.ts';
 
 /** Remembers over restarts when which message was sent. Milliseconds since 1970. */
 export interface AlertLedger {
@@ -63,8 +63,8 @@ const hour = 3_600_000;
 /** What could not be sent is not considered again for this long. */
 const pauseMilliseconds = hour;
 /** Keys kept in memory; above that the oldest are asked of the ledger again. */
-const mostKeys = 20_000;
-const mostComplaints = 1000;
+const keysMax = 20_000;
+const messagesMax = 1000;
 const webhookMilliseconds = 10_000;
 const testsAtOnce = 4;
 
@@ -83,7 +83,7 @@ export class Alerts implements AsyncDisposable {
 
   constructor(options: AlertsOptions) {
     this.#options = options;
-    this.#timing = { ...usualTiming, ...options.timing };
+    this.#timing = { ...defaultTiming, ...options.timing };
     this.#outbox = new Outbox({
       deliver: this.#deliver,
       timing: this.#timing,
@@ -107,7 +107,7 @@ export class Alerts implements AsyncDisposable {
 
   #considerOne(now: number, rule: AlertRule, who: AlertWho, considered: ConsideredIncident): void {
     const receiver = receiverOf(rule, who);
-    if (!receiver.ok) this.#complain(receiver.error);
+    if (!receiver.ok) this.#printError(receiver.error);
     if (!receiver.ok || receiver.value === undefined) return;
     const { incident, evidence } = considered;
     const key = alertKey(rule, incident, receiverKey(receiver.value));
@@ -150,23 +150,23 @@ export class Alerts implements AsyncDisposable {
   #leaveOut(now: number, key: string, { everyMilliseconds }: AlertRule): void {
     this.#remember(key, mayGoAfterPause(now, everyMilliseconds));
     if (this.#leftOut++ > 0) return;
-    setTimeout(() => this.#sayLeftOut(), this.#timing.gatherMilliseconds).unref();
+    setTimeout(() => this.#reportOmitted(), this.#timing.gatherMilliseconds).unref();
   }
 
   /** To the administrator, by whatever way a rule of the administrator's has. */
-  #sayLeftOut(): void {
+  #reportOmitted(): void {
     const count = this.#leftOut;
     const what =
       count === 1
         ? 'One message about another incident was'
         : `${count} messages about other incidents were`;
-    const text = `${what} left out, since ${mostWaiting} were waiting to be sent. All incidents are listed by "bulkhead faults".`;
+    const text = `${what} left out, since ${waitingMax} were waiting to be sent. All incidents are listed by "bulkhead faults".`;
     this.#leftOut = 0;
     this.#options.log(text);
     const receivers = new Map<string, Receiver>();
     for (const rule of this.#options.settings.rules) {
       if (rule.to !== 'administrator') continue;
-      const receiver = receiverOf(rule, standIn);
+      const receiver = receiverOf(rule, placeholder);
       if (receiver.ok && receiver.value !== undefined)
         receivers.set(receiverKey(receiver.value), receiver.value);
     }
@@ -178,7 +178,7 @@ export class Alerts implements AsyncDisposable {
       this.#waiting.delete(key);
       if (delivered) {
         const problem = this.#options.ledger.recordAlert(key, alert.at);
-        if (problem !== undefined) this.#complain(problem);
+        if (problem !== undefined) this.#printError(problem);
       } else this.#remember(key, mayGoAfterPause(Date.now(), alert.everyMilliseconds));
     }
   }
@@ -186,13 +186,13 @@ export class Alerts implements AsyncDisposable {
   #remember(key: string, at: number): void {
     this.#last.delete(key);
     this.#last.set(key, at);
-    if (this.#last.size <= mostKeys) return;
+    if (this.#last.size <= keysMax) return;
     const oldest = this.#last.keys().next();
     if (oldest.done !== true) this.#last.delete(oldest.value);
   }
 
-  #complain(text: string): void {
-    if (this.#complaints.has(text) || this.#complaints.size >= mostComplaints) return;
+  #printError(text: string): void {
+    if (this.#complaints.has(text) || this.#complaints.size >= messagesMax) return;
     this.#complaints.add(text);
     this.#options.log(text);
   }
@@ -203,7 +203,7 @@ export class Alerts implements AsyncDisposable {
       try {
         return evidence();
       } catch (error) {
-        this.#complain(`Cannot read the evidence of an incident: ${printable(String(error))}`);
+        this.#printError(`Cannot read the evidence of an incident: ${printable(String(error))}`);
         return [];
       }
     };
@@ -231,9 +231,9 @@ export class Alerts implements AsyncDisposable {
    * Sends a message through each rule that says that nothing has happened. What would go to the
    * mailbox of each tenant or reseller goes to root's.
    */
-  async test(): Promise<AlertsTestAnswer['results']> {
+  async test(): Promise<AlertsTestResponse['results']> {
     const rules = [...this.#options.settings.rules.entries()];
-    const results: AlertsTestAnswer['results'][number][] = [];
+    const results: AlertsTestResponse['results'][number][] = [];
     const next = async () => {
       for (let rule = rules.shift(); rule !== undefined; rule = rules.shift()) {
         results[rule[0]] = await this.#testOne(rule[1]);
@@ -243,8 +243,11 @@ export class Alerts implements AsyncDisposable {
     return results;
   }
 
-  async #testOne(rule: AlertRule): Promise<AlertsTestAnswer['results'][number]> {
-    const found = receiverOf(rule, { ...standIn, member: rule.to === 'reseller' ? 'r0' : 'u0' });
+  async #testOne(rule: AlertRule): Promise<AlertsTestResponse['results'][number]> {
+    const found = receiverOf(rule, {
+      ...placeholder,
+      member: rule.to === 'reseller' ? 'r0' : 'u0',
+    });
     const receiver = found.ok ? found.value : undefined;
     const way = `${rule.to} by ${rule.by}`;
     if (receiver === undefined) {
@@ -266,7 +269,7 @@ export class Alerts implements AsyncDisposable {
 }
 
 /** Whose mailbox stands for everybody's in a test. */
-const standIn: AlertWho = {
+const placeholder: AlertWho = {
   member: 'u0',
   uid: 0,
   name: 'root',

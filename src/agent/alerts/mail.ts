@@ -11,7 +11,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { AlertSettings } from '../../policy/settings.ts';
 import type { DeliveryProblem } from './alert.ts';
 import type { MailText } from './message.ts';
-import { printable } from '../../units/printable.ts';
+import { printable } from '../../base/printable.ts';
 
 export interface MailRoute {
   readonly smtp: AlertSettings['smtp'];
@@ -99,7 +99,7 @@ const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 /** What sendmail says on standard error, at most. */
-const mostErrorBytes = 1024;
+const errorBytesMax = 1024;
 
 type Sendmail = ChildProcessByStdio<Writable, null, Readable>;
 
@@ -151,7 +151,7 @@ function firstBytes(stream: Readable): () => string {
   stream.setEncoding('utf8');
   stream.on('error', () => undefined);
   stream.on('data', (chunk: string) => {
-    if (text.length < mostErrorBytes) text += chunk.slice(0, mostErrorBytes - text.length);
+    if (text.length < errorBytesMax) text += chunk.slice(0, errorBytesMax - text.length);
   });
   return () => text.trim().split('\n')[0] ?? '';
 }

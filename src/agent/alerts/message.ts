@@ -7,18 +7,18 @@
  * itself; never in mail to a reseller, and never in what goes to a webhook, whoever it is for: that
  * is most often another company's service.
  */
-import { printDuration } from '../../units/duration.ts';
+import { printDuration } from '../../base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
 import { isReseller } from '../../usage/member.ts';
 import type { Alert, Batch } from './alert.ts';
 import type { Receiver } from './receiver.ts';
-import { printable } from '../../units/printable.ts';
+import { printable } from '../../base/printable.ts';
 
 /** Explained in full; the others get a line each. */
-const mostExplained = 20;
+const explainedMax = 20;
 const lineCharacters = 76;
-const mostSubjectCharacters = 160;
-export const mostBodyBytes = 256 * 1024;
+const subjectCharactersMax = 160;
+export const bodyBytesMax = 256 * 1024;
 
 export interface MailText {
   readonly subject: string;
@@ -36,12 +36,12 @@ const testText =
 
 export function mailText(batch: Batch, context: MessageContext): MailText {
   const { alerts, notices, receiver, test } = batch;
-  const full = alerts.slice(0, mostExplained);
+  const full = alerts.slice(0, explainedMax);
   const parts = [
     ...(test ? [wrap(testText)] : []),
     ...notices.map(wrap),
     ...full.map((alert) => section(alert, receiver, context)),
-    shortList(alerts.slice(mostExplained), receiver),
+    shortList(alerts.slice(explainedMax), receiver),
     footer(batch, context),
   ];
   return {
@@ -61,7 +61,7 @@ function subjectOf({ alerts, receiver, test }: Batch, { host }: MessageContext):
 }
 
 const shortened = (text: string) =>
-  text.length > mostSubjectCharacters ? `${text.slice(0, mostSubjectCharacters - 1)}…` : text;
+  text.length > subjectCharactersMax ? `${text.slice(0, subjectCharactersMax - 1)}…` : text;
 
 const titleOf = ({ incident, who }: Alert, { to }: Receiver) =>
   incidentTitle(incident, who.name, { reader: to });
@@ -117,18 +117,18 @@ function wrap(paragraph: string): string {
 /** The body of a webhook, version 1; described in docs/alerts.md. */
 export function webhookBody(batch: Batch, context: MessageContext): string {
   const bodies = [
-    () => bodyOf(batch, context, batch.alerts.length, mostExplained),
+    () => bodyOf(batch, context, batch.alerts.length, explainedMax),
     () => bodyOf(batch, context, batch.alerts.length, 0),
     () => bodyOf(batch, context, 100, 0),
   ];
   for (const make of bodies) {
     const body = make();
-    if (Buffer.byteLength(body) <= mostBodyBytes) return body;
+    if (Buffer.byteLength(body) <= bodyBytesMax) return body;
   }
   return bodyOf(batch, context, 0, 0);
 }
 
-function bodyOf(batch: Batch, context: MessageContext, most: number, explain: number): string {
+function bodyOf(batch: Batch, context: MessageContext, max: number, explain: number): string {
   const { alerts, notices, receiver, test, id } = batch;
   return JSON.stringify({
     version: 1,
@@ -137,9 +137,9 @@ function bodyOf(batch: Batch, context: MessageContext, most: number, explain: nu
     host: context.host,
     subject: printable(subjectOf(batch, context)),
     alerts: alerts
-      .slice(0, most)
+      .slice(0, max)
       .map((alert, index) => alertBody(alert, receiver, context, index < explain)),
-    omitted: Math.max(0, alerts.length - most),
+    omitted: Math.max(0, alerts.length - max),
     notices: test ? [testText, ...notices] : notices,
   });
 }

@@ -1,19 +1,19 @@
 /**
  * What waits to be sent: gathered by receiver, sent a few at a time, tried again for a while.
  *
- * Invariants: at most `mostWaiting` alerts wait, those under way and those to be tried again
- * included; at most `mostAtOnce` messages are under way, each for at most `sendMilliseconds`,
+ * Invariants: at most `waitingMax` alerts wait, those under way and those to be tried again
+ * included; at most `concurrentMax` messages are under way, each for at most `sendMilliseconds`,
  * whatever the other side does; closing takes at most `closeMilliseconds`. Time is monotonic.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { printDuration } from '../../units/duration.ts';
+import { printDuration } from '../../base/duration.ts';
 import type { Alert, Batch, Deliver, DeliveryProblem } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
-import { printable } from '../../units/printable.ts';
+import { printable } from '../../base/printable.ts';
 
-export const mostWaiting = 500;
-const mostAtOnce = 4;
+export const waitingMax = 500;
+const concurrentMax = 4;
 
 export interface OutboxTiming {
   /** Alerts of one receiver within this time are one message. */
@@ -24,7 +24,7 @@ export interface OutboxTiming {
   readonly closeMilliseconds: number;
 }
 
-export const usualTiming: OutboxTiming = {
+export const defaultTiming: OutboxTiming = {
   gatherMilliseconds: 30_000,
   retryMilliseconds: [30_000, 120_000, 600_000, 1_800_000, 3_600_000],
   sendMilliseconds: 30_000,
@@ -85,7 +85,7 @@ export class Outbox implements AsyncDisposable {
 
   /** False where there is no room. */
   add(receiver: Receiver, alert: Alert): boolean {
-    if (this.#closed || this.#size >= mostWaiting) return false;
+    if (this.#closed || this.#size >= waitingMax) return false;
     this.#size++;
     this.#open(receiver).alerts.push(alert);
     return true;
@@ -129,7 +129,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   #send(): void {
-    while (this.#underWay.size < mostAtOnce) {
+    while (this.#underWay.size < concurrentMax) {
       const next = this.#ready.shift();
       if (next === undefined) return;
       const attempt = this.#attempt(next).then((problem) => {

@@ -10,10 +10,10 @@
  */
 import { severities } from '../../limits/limit.ts';
 import type { AlertRule } from '../../policy/settings.ts';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import type { Incident } from '../../usage/incident.ts';
 import { isReseller, type Member } from '../../usage/member.ts';
-import { printable } from '../../units/printable.ts';
+import { printable } from '../../base/printable.ts';
 
 /** A member, as far as messages need it. */
 export interface AlertWho {

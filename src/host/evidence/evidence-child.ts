@@ -9,15 +9,15 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { scriptBeside, spawnScript } from '../child-script.ts';
-import { statusState, statusValue } from '../process-status.ts';
-import { readText } from '../read.ts';
+import { scriptBeside, spawnScript } from '../../sys/processes/child-script.ts';
+import { statusState, statusValue } from '../../sys/processes/process-status.ts';
+import { readText } from '../../sys/files/read.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
 
 const sampleMilliseconds = 250;
 /** Samples at which it stood still: others are better asked elsewhere, and then it is given up. */
 const suspiciousSamples = 4;
-const mostSamples = 20;
+const samplesMax = 20;
 const switchCounters = ['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches'];
 
 /**
@@ -83,7 +83,7 @@ export class EvidenceChild {
     const seen = switchCounters.map((each) => statusValue(status, each)).join();
     this.#still = state !== 'R' && seen === this.#seen ? this.#still + 1 : 0;
     this.#seen = seen;
-    if (this.#still < mostSamples) return;
+    if (this.#still < samplesMax) return;
     this.#still = 0;
     if (this.#isKilled) this.#lose('stuck');
     else if (state === 'T' || state === 't') this.#lose('ended');

@@ -13,10 +13,10 @@ import type { Details, EvidenceReply, HangingPath } from './gather.ts';
 import { Hangs } from './hangs.ts';
 
 const idleMilliseconds = 60_000;
-const mostReaders = 4;
-const mostWaiting = 200;
+const readersMax = 4;
+const waitingMax = 200;
 /** Of readers that were lost without hanging at a file, which nothing but a defect explains. */
-const mostLosses = 3;
+const lossesMax = 3;
 const retryMilliseconds = 500;
 
 /** Processes of one tenant. */
@@ -28,7 +28,7 @@ export interface ProcessSet {
 interface Job {
   readonly id: number;
   readonly sets: readonly ProcessSet[];
-  readonly most: number;
+  readonly max: number;
   readonly settle: (processes: readonly ProcessEvidence[]) => void;
   readonly details: Map<number, Details>;
   facts: readonly ProcessEvidence[];
@@ -59,13 +59,13 @@ export class EvidenceReader implements Disposable {
   }
 
   /** The largest of these processes, at most `most`; none where too many have asked before. */
-  read(sets: readonly ProcessSet[], most: number): Promise<readonly ProcessEvidence[]> {
+  read(sets: readonly ProcessSet[], max: number): Promise<readonly ProcessEvidence[]> {
     const isEmpty = sets.every(({ pids }) => pids.length === 0);
-    if (isEmpty || this.#waiting.length >= mostWaiting) return Promise.resolve([]);
+    if (isEmpty || this.#waiting.length >= waitingMax) return Promise.resolve([]);
     return new Promise((settle) => {
       const id = ++this.#lastId;
       const rest = { facts: [], at: undefined, losses: 0 };
-      this.#waiting.push({ id, sets, most, settle, details: new Map(), ...rest });
+      this.#waiting.push({ id, sets, max, settle, details: new Map(), ...rest });
       this.#next();
     });
   }
@@ -100,7 +100,7 @@ export class EvidenceReader implements Disposable {
     const all = [...this.#readers];
     const free = all.find(({ job }) => job === undefined);
     if (free !== undefined) return free;
-    const mayStart = all.length < mostReaders && all.every(({ child }) => child.isSuspicious);
+    const mayStart = all.length < readersMax && all.every(({ child }) => child.isSuspicious);
     return mayStart ? this.#start() : undefined;
   }
 
@@ -125,10 +125,10 @@ export class EvidenceReader implements Disposable {
   #give(reader: Reader, job: Job): void {
     reader.job = job;
     job.at = undefined;
-    const { id, most, sets } = job;
+    const { id, max, sets } = job;
     reader.child.ask({
       id,
-      most,
+      max,
       pids: sets.flatMap(({ pids }) => pids),
       unread: sets.flatMap(({ member, pids }) => (this.#hangs.mayRead(member) ? [] : pids)),
       skip: sets.flatMap(({ member }) => this.#hangs.paths(member)),
@@ -167,7 +167,7 @@ export class EvidenceReader implements Disposable {
         this.#hangs.hold(member);
       }
     }
-    if (job.losses >= mostLosses) finish(job);
+    if (job.losses >= lossesMax) finish(job);
     else this.#waiting.push(job);
     this.#next();
   }

@@ -8,8 +8,8 @@
  *     {"id":7,"at":"4711/cmdline"}        {"id":7,"pid":4711,"command":"php"}   {"id":7,"done":true}
  */
 import type { ProcessEvidence } from '../../usage/incident.ts';
-import { clockTicksPerSecond } from '../syscalls.ts';
-import { readText } from '../read.ts';
+import { clockTicksPerSecond } from '../../sys/syscalls.ts';
+import { readText } from '../../sys/files/read.ts';
 import {
   readCommand,
   readFacts,
@@ -23,7 +23,7 @@ export interface EvidenceRequest {
   readonly id: number;
   readonly pids: readonly number[];
   /** As many are kept. */
-  readonly most: number;
+  readonly max: number;
   /** Processes of which nothing is read that may hang. */
   readonly unread: readonly number[];
   /** Files below /proc that are not read. */
@@ -43,10 +43,10 @@ export type EvidenceReply = { readonly id: number } & (
 export type Details = Traffic & { readonly command?: string };
 
 /** Of a tenant with more, the rest is counted and not looked at. */
-const mostLookedAt = 2000;
+const readMax = 2000;
 
 export function* gatherEvidence(
-  { id, pids, most, unread, skip }: EvidenceRequest,
+  { id, pids, max, unread, skip }: EvidenceRequest,
   proc: string,
 ): Generator<EvidenceReply, void> {
   const unreadPids = new Set(unread);
@@ -57,8 +57,8 @@ export function* gatherEvidence(
     yield { id, at: `${pid}/${file}` } as const;
     return from();
   }
-  const all = pids.slice(0, mostLookedAt).flatMap((pid) => readFacts(proc, pid) ?? []);
-  yield { id, facts: largest(all, most) };
+  const all = pids.slice(0, readMax).flatMap((pid) => readFacts(proc, pid) ?? []);
+  yield { id, facts: largest(all, max) };
   const timed: ProcessEvidence[] = [];
   const clock = {
     ticksPerSecond: clockTicksPerSecond(),
@@ -68,7 +68,7 @@ export function* gatherEvidence(
     const times = yield* read(each.pid, 'stat', () => readTimes(proc, each.pid, clock));
     timed.push({ ...each, ...times });
   }
-  const kept = largest(timed, most);
+  const kept = largest(timed, max);
   yield { id, facts: kept };
   for (const { pid } of kept) {
     const traffic = yield* read(pid, 'io', () => readTraffic(proc, pid));
@@ -80,12 +80,12 @@ export function* gatherEvidence(
 }
 
 /** Half of them by CPU over their life, the rest by memory; in the order of CPU, then memory. */
-export function largest(all: readonly ProcessEvidence[], most: number): readonly ProcessEvidence[] {
+export function largest(all: readonly ProcessEvidence[], max: number): readonly ProcessEvidence[] {
   const byCpu = all.toSorted((a, b) => busyness(b) - busyness(a) || b.memoryBytes - a.memoryBytes);
-  if (all.length <= most) return byCpu;
-  const kept = new Set(byCpu.slice(0, Math.ceil(most / 2)));
+  if (all.length <= max) return byCpu;
+  const kept = new Set(byCpu.slice(0, Math.ceil(max / 2)));
   for (const each of all.toSorted((a, b) => b.memoryBytes - a.memoryBytes)) {
-    if (kept.size >= most) break;
+    if (kept.size >= max) break;
     kept.add(each);
   }
   return byCpu.filter((each) => kept.has(each));

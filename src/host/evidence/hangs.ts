@@ -6,9 +6,9 @@ import type { Member } from '../../usage/member.ts';
 import type { HangingPath } from './gather.ts';
 
 const restMilliseconds = 600_000;
-const mostHangs = 4;
+const hangsMax = 4;
 /** Readers that cannot be killed: with so many in all, none is exposed any more. */
-const mostStuck = 16;
+const stuckMax = 16;
 
 interface Hung {
   /** When, by file. */
@@ -46,7 +46,7 @@ export class Hangs {
   /** Whether anything that may hang is to be read of this tenant's processes. */
   mayRead(member: Member): boolean {
     const { stuck } = this.#members.get(member) ?? { stuck: 0 };
-    return stuck === 0 && this.#stuck < mostStuck && this.paths(member).length < mostHangs;
+    return stuck === 0 && this.#stuck < stuckMax && this.paths(member).length < hangsMax;
   }
 
   /** The files to be passed over. */

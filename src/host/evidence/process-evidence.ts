@@ -12,9 +12,9 @@
  */
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import type { ProcessEvidence } from '../../usage/incident.ts';
-import { statusName, statusState, statusValue } from '../process-status.ts';
-import { readText } from '../read.ts';
-import { printable } from '../../units/printable.ts';
+import { statusName, statusState, statusValue } from '../../sys/processes/process-status.ts';
+import { readText } from '../../sys/files/read.ts';
+import { printable } from '../../base/printable.ts';
 
 /** Files of /proc/PID that may hang. */
 export const hangingFiles = ['stat', 'io', 'cmdline'] as const;

@@ -5,10 +5,10 @@
  * gets fewer lines, not older ones.
  */
 import { constants, readSync, writeSync } from 'node:fs';
-import { errnoOf } from '../errno.ts';
-import { setFileFlags } from '../syscalls.ts';
-import { Lines } from './lines.ts';
-import { mostCommandBytes, type PlacerCommand, type PlacerEvent } from './protocol.ts';
+import { errnoOf } from '../../sys/errno.ts';
+import { setFileFlags } from '../../sys/syscalls.ts';
+import { Lines } from '../../sys/lines.ts';
+import { commandBytesMax, type PlacerCommand, type PlacerEvent } from './protocol.ts';
 
 const input = 0;
 const output = 1;
@@ -17,7 +17,7 @@ const chunkBytes = 64 * 1024;
 export class Channel {
   readonly #chunk = Buffer.alloc(chunkBytes);
   readonly #commands: PlacerCommand[] = [];
-  readonly #lines = new Lines(mostCommandBytes, (line) =>
+  readonly #lines = new Lines(commandBytesMax, (line) =>
     this.#commands.push(JSON.parse(line) as PlacerCommand),
   );
   #unsent = Buffer.alloc(0);

@@ -13,8 +13,8 @@
  */
 import { closeSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { fail, ok, type Result } from '../../units/result.ts';
-import { describeErrno, type ErrnoName } from '../errno.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
 import {
   bindSocket,
   openSocket,
@@ -24,7 +24,7 @@ import {
   setFileUid,
   setSocketOption,
   socketAddress,
-} from '../syscalls.ts';
+} from '../../sys/syscalls.ts';
 
 const AF_NETLINK = 16;
 const SOCK_DGRAM = 2;
@@ -41,7 +41,7 @@ const events = { uid: 0x4, comm: 0x200 };
 const { ENOBUFS, EAGAIN, EINTR } = constants.errno;
 
 export const POLLIN = 1;
-export const usualReceiveBytes = 8 * 2 ** 20;
+export const defaultReceiveBytes = 8 * 2 ** 20;
 
 const messageBytes = 68;
 const offsets = { index: 16, value: 20, what: 36, time: 44, tgid: 56, ruid: 60, euid: 64 };
@@ -76,11 +76,11 @@ export class Connector implements Disposable {
   }
 
   /** Opened and bound, but nothing is reported before `start`. */
-  static open(receiveBytes: number = usualReceiveBytes): Result<Connector> {
+  static open(receiveBytes: number = defaultReceiveBytes): Result<Connector> {
     const opened = openSocket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
     if ('error' in opened) return fail(cannotListen(opened.error));
     const { fd } = opened;
-    const option = receiveBytes < usualReceiveBytes ? SO_RCVBUF : SO_RCVBUFFORCE;
+    const option = receiveBytes < defaultReceiveBytes ? SO_RCVBUF : SO_RCVBUFFORCE;
     const error =
       setSocketOption(fd, SOL_SOCKET, option, receiveBytes) ?? bindSocket(fd, address(0, CN_PROC));
     if (error === undefined) return ok(new Connector(fd));
@@ -154,8 +154,8 @@ export class Connector implements Disposable {
   }
 
   /** Takes at most `most` messages; never waits. */
-  receive(most: number, each: OnChange): Received {
-    for (let count = 0; count < most; count++) {
+  receive(max: number, each: OnChange): Received {
+    for (let count = 0; count < max; count++) {
       const length = receiveFrom(this.fd, this.#buffer, this.#sender);
       if (length === -ENOBUFS) return this.#ended('lost');
       if (length === -EAGAIN) return this.#ended('empty');

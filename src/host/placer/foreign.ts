@@ -1,5 +1,5 @@
 /**
- * Groups that another manager made and looks after, known by their names alone:
+ * Cgroups that another manager made and looks after, known by their names alone:
  *
  *     /docker/3f2a…             /system.slice/docker-3f2a….scope      /kubepods.slice/kubepods-burstable.slice/…
  *     /machine.slice/…          /lxc.payload.web/…                    /user.slice/…/user@1001.service/app.slice
@@ -8,7 +8,7 @@
  * a tenant can below its own systemd user manager, so that is asked first. Namespaces would
  * say nothing: any tenant can make some.
  */
-import { printable } from '../../units/printable.ts';
+import { printable } from '../../base/printable.ts';
 
 export interface Foreign {
   readonly kind: 'container' | 'user manager';
@@ -26,21 +26,21 @@ const containers: readonly RegExp[] = [
   /^lxc\.payload([.@].*)?$/,
   /^machine\.slice$/,
 ];
-const mostPathCharacters = 160;
+const pathCharactersMax = 160;
 
 /** `path` as /proc/PID/cgroup has it. */
-export function foreignGroup(path: string): Foreign | undefined {
+export function foreignCgroup(path: string): Foreign | undefined {
   const names = path.split('/');
   if (names.some((name) => userManager.test(name))) {
     return { kind: 'user manager', reason: `It belongs to a systemd user manager: ${shown(path)}` };
   }
   if (names.some((name) => containers.some((each) => each.test(name)))) {
-    return { kind: 'container', reason: `It is in a container's group: ${shown(path)}` };
+    return { kind: 'container', reason: `It is in a container's cgroup: ${shown(path)}` };
   }
   return undefined;
 }
 
 function shown(path: string): string {
-  const short = path.length > mostPathCharacters ? `${path.slice(0, mostPathCharacters)}…` : path;
+  const short = path.length > pathCharactersMax ? `${path.slice(0, pathCharactersMax)}…` : path;
   return `"${printable(short)}"`;
 }

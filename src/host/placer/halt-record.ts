@@ -6,9 +6,9 @@
  * `before` names processes that were stopped already; it is absent until that is known.
  */
 import { rmSync } from 'node:fs';
-import { errnoOf, type ErrnoName } from '../errno.ts';
-import { readText } from '../read.ts';
-import { replaceFile } from '../replace-file.ts';
+import { errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import { readText } from '../../sys/files/read.ts';
+import { replaceFile } from '../../sys/files/replace-file.ts';
 
 interface Stopped {
   readonly uids: readonly number[];

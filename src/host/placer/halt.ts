@@ -13,10 +13,10 @@
  * are continued even if this process dies meanwhile (`HaltRecord`), and who was being forked then is
  * continued later (`Resume`).
  */
-import { openProcess } from '../pidfd.ts';
-import { signalUid } from '../uid-signal.ts';
+import { openProcess } from '../../sys/processes/pidfd.ts';
+import { signalUid } from '../../sys/processes/uid-signal.ts';
 import type { HaltRecord } from './halt-record.ts';
-import type { PidClock } from './pid-clock.ts';
+import type { PidHistory } from './pid-history.ts';
 import type { Placer } from './placer.ts';
 import { listProcesses } from './process-reader.ts';
 import { wasStoppedBefore, type Resume } from './resume.ts';
@@ -40,7 +40,7 @@ const uidsMax = 256;
 export class Halt {
   readonly #tenants: ReadonlySet<number>;
   readonly #placer: Placer;
-  readonly #clock: PidClock;
+  readonly #clock: PidHistory;
   readonly #record: HaltRecord;
   readonly #resume: Resume;
   readonly #uids: Set<number>;
@@ -51,7 +51,7 @@ export class Halt {
   readonly #work: Generator<undefined, HaltResult>;
   #round = 0;
   #moved = 0;
-  #looked = 0;
+  #visited = 0;
   /** Whether somebody was found outside in this round, or another uid to stop. */
   #again = false;
   #outside = false;
@@ -61,7 +61,7 @@ export class Halt {
     tenants: ReadonlySet<number>,
     parts: {
       readonly placer: Placer;
-      readonly clock: PidClock;
+      readonly clock: PidHistory;
       readonly record: HaltRecord;
       readonly resume: Resume;
     },
@@ -114,7 +114,7 @@ export class Halt {
       this.#again = false;
       if (!this.#note() || !this.#stop()) break;
       yield* this.#latest();
-      for (const pid of listProcesses()) yield* this.#look(pid);
+      for (const pid of listProcesses()) yield* this.#visit(pid);
       yield* this.#latest();
       settled = !this.#again;
     }
@@ -151,24 +151,24 @@ export class Halt {
   *#latest(): Generator<undefined> {
     let pid = this.#clock.last();
     for (let count = 0; count < latestPids; count++) {
-      yield* this.#look(pid);
+      yield* this.#visit(pid);
       pid = this.#clock.previous(pid);
     }
   }
 
-  *#look(pid: number): Generator<undefined> {
+  *#visit(pid: number): Generator<undefined> {
     this.#outside = false;
     const outcome = this.#placer.place(pid);
     if (outcome === 'moved') this.#moved++;
     if (this.#outside && (outcome === 'moved' || outcome === 'gone')) this.#again = true;
-    if (++this.#looked % atOnce === 0) yield;
+    if (++this.#visited % atOnce === 0) yield;
   }
 
   /** Children before their parents, so that no shell takes them for stopped by somebody else. */
   *#release(): Generator<undefined> {
     for (const pid of [...this.#members].sort((a, b) => b - a)) {
       if (!this.#before.has(pid)) this.#continue(pid);
-      if (++this.#looked % atOnce === 0) yield;
+      if (++this.#visited % atOnce === 0) yield;
     }
     const held = new Set(this.#before.values());
     for (const uid of this.#uids) {

@@ -7,7 +7,7 @@
  */
 import { Halt, type HaltResult } from './halt.ts';
 import { HaltRecord } from './halt-record.ts';
-import type { PidClock } from './pid-clock.ts';
+import type { PidHistory } from './pid-history.ts';
 import type { Placer } from './placer.ts';
 import { Resume } from './resume.ts';
 
@@ -26,7 +26,7 @@ interface Spared {
 }
 
 export class Halting {
-  readonly #clock: PidClock;
+  readonly #clock: PidHistory;
   readonly #record: HaltRecord;
   readonly #resume: Resume;
   readonly #outside = new Set<number>();
@@ -37,7 +37,7 @@ export class Halting {
   #halt: Halt | undefined;
 
   /** Continues whom an earlier placer stopped and did not come to continue. */
-  constructor(clock: PidClock, file: string | undefined) {
+  constructor(clock: PidHistory, file: string | undefined) {
     this.#clock = clock;
     this.#record = new HaltRecord(file);
     this.#resume = new Resume(this.#record);

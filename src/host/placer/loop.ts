@@ -6,11 +6,11 @@ import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
 import type { HaltResult } from './halt.ts';
 import { Halting } from './halting.ts';
-import { PidClock } from './pid-clock.ts';
-import { Placer, type Outcome } from './placer.ts';
+import { PidHistory } from './pid-history.ts';
+import { Placer, type PlacementResult } from './placer.ts';
 import {
-  mostMissing,
-  mostUnknown,
+  missingMax,
+  unknownMax,
   type PlacerCommand,
   type PlacerHalted,
   type PlacerOutside,
@@ -18,10 +18,10 @@ import {
 } from './protocol.ts';
 import { outrunReason, Scan } from './scan.ts';
 import { Sweep } from './sweep.ts';
-import { poll } from '../syscalls.ts';
+import { poll } from '../../sys/syscalls.ts';
 
 /** Told apart from the events that come anyway, for who cannot have them. */
-export type Source =
+export type EventSource =
   { readonly connector: Connector; readonly filtered: boolean } | { readonly problem: string };
 
 interface Change {
@@ -35,7 +35,7 @@ const POLLOUT = 4;
 const input = 0;
 const output = 1;
 /** Received before anything else is done. */
-const mostEventsAtOnce = 512;
+const eventsAtOnceMax = 512;
 const pieceMilliseconds = 2;
 /** What takes longer than `max` never ends, where somebody resists. */
 const sweepMilliseconds = { atOnce: 20, max: 40 };
@@ -43,21 +43,21 @@ const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
 /** For those to go on that were being forked; a later placer sees to the rest. */
 const endMilliseconds = 500;
-const scanMilliseconds = { told: 60_000, blind: 2_000, unsettled: 1_000, leastBetween: 100 };
+const scanMilliseconds = { withEvents: 60_000, polling: 2_000, unsettled: 1_000, betweenMin: 100 };
 const haltedMax = 100;
 const outrunScansMax = 5;
 
 export class Loop {
-  readonly #listen: () => Source;
-  #source: Source;
+  readonly #listen: () => EventSource;
+  #source: EventSource;
   #probeAt = 0;
   readonly #channel = new Channel();
-  readonly #clock = new PidClock();
+  readonly #clock = new PidHistory();
   readonly #missing = new Set<string>();
-  readonly #missingTold = new Set<string>();
+  readonly #missingReported = new Set<string>();
   readonly #placer = new Placer(
     {
-      missing: (group) => this.#isMissing(group),
+      missing: (cgroup) => this.#isMissing(cgroup),
       seen: (pid, tenant, uid) => this.#halting.seen(pid, tenant, uid),
       outside: (tenant, pid) => this.#halting.outside(tenant, pid),
     },
@@ -86,15 +86,15 @@ export class Loop {
   #unknown: readonly string[] = [];
   /** What could not be established since the last look at all processes. */
   readonly #unknownSince = new Set<string>();
-  #lookedAt: number | undefined;
+  #scannedAt: number | undefined;
   #pong = 0;
   #scanned = 0;
   /** Whether there is something to say that has not been said, and since when it may be. */
   #news = false;
-  #sayAt = 0;
+  #reportAt = 0;
 
   /** `listen` is called again where the kernel has stopped to report. */
-  constructor(listen: () => Source, haltFile: string | undefined) {
+  constructor(listen: () => EventSource, haltFile: string | undefined) {
     this.#listen = listen;
     this.#source = listen();
     this.#halting = new Halting(this.#clock, haltFile);
@@ -130,15 +130,15 @@ export class Loop {
   }
 
   get #busy(): boolean {
-    return this.#isLooking || this.#until(this.#nextAt) <= 0;
+    return this.#isScanning || this.#until(this.#nextAt) <= 0;
   }
 
-  get #isLooking(): boolean {
+  get #isScanning(): boolean {
     const isScanning = this.#scan !== undefined;
     return isScanning || this.#halting.pending || this.#sweep.pending || this.#outrun;
   }
 
-  #noted(outcome: Outcome): Outcome {
+  #noted(outcome: PlacementResult): PlacementResult {
     if (typeof outcome !== 'string' && 'unknown' in outcome) this.#isUnknown(outcome.unknown);
     return outcome;
   }
@@ -148,7 +148,7 @@ export class Loop {
   }
 
   #untilNews(): number {
-    return this.#news && !this.#channel.busy ? this.#until(this.#sayAt) : Infinity;
+    return this.#news && !this.#channel.busy ? this.#until(this.#reportAt) : Infinity;
   }
 
   #wait(milliseconds: number): { readonly input: boolean; readonly events: boolean } {
@@ -170,7 +170,7 @@ export class Loop {
     switch (command.kind) {
       case 'ping':
         this.#pong = command.id;
-        this.#tellNow();
+        this.#reportNow();
         break;
       case 'scan':
         this.#wantedId = command.id;
@@ -178,7 +178,7 @@ export class Loop {
         break;
       case 'targets':
         this.#placer.use(command);
-        this.#missingTold.clear();
+        this.#missingReported.clear();
         // Who was looked at by the old list has to be looked at again.
         this.#scan = undefined;
         this.#scanAt = -Infinity;
@@ -190,7 +190,7 @@ export class Loop {
     // Of many changes of one process the last one counts; each is looked at once.
     const changed = new Map<number, Change>();
     const received = this.#source.connector.receive(
-      mostEventsAtOnce,
+      eventsAtOnceMax,
       (pid, ruid, euid, microseconds) => {
         const first = changed.get(pid)?.microseconds ?? microseconds;
         changed.set(pid, { ruid, euid, microseconds: first });
@@ -246,8 +246,8 @@ export class Loop {
   }
 
   #scanWithin(milliseconds: number): void {
-    const least = this.#scanBegan + scanMilliseconds.leastBetween;
-    this.#scanAt = Math.min(this.#scanAt, Math.max(least, performance.now() + milliseconds));
+    const min = this.#scanBegan + scanMilliseconds.betweenMin;
+    this.#scanAt = Math.min(this.#scanAt, Math.max(min, performance.now() + milliseconds));
   }
 
   #advance(): void {
@@ -257,7 +257,7 @@ export class Loop {
     if (!this.#halting.pending && this.#outrun) this.#catchUp();
     this.#halting.resume(pieceMilliseconds);
     if (!this.#halting.pending) this.#advanceScan();
-    if (!this.#isLooking) this.#halting.settle();
+    if (!this.#isScanning) this.#halting.settle();
   }
 
   /** Who forks slowly enough to be followed, and ends each time before it can be moved, would be followed for ever. */
@@ -277,7 +277,7 @@ export class Loop {
       this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
     }
     if (settled) return;
-    const who = tenants.slice(0, mostUnknown).join(', ');
+    const who = tenants.slice(0, unknownMax).join(', ');
     const why = problem ?? `Cannot keep up with the processes of ${who}: they are started too fast`;
     this.#isUnknown(why);
   }
@@ -289,7 +289,7 @@ export class Loop {
   }
 
   #isUnknown(why: string): void {
-    if (this.#unknownSince.size < mostUnknown) this.#unknownSince.add(why);
+    if (this.#unknownSince.size < unknownMax) this.#unknownSince.add(why);
     this.#scanWithin(scanMilliseconds.unsettled);
   }
 
@@ -303,33 +303,33 @@ export class Loop {
     const also = found.outrun ? [...this.#unknownSince, outrunReason] : [];
     this.#unknown = [...found.unknown, ...also];
     this.#unknownSince.clear();
-    this.#lookedAt = Date.now();
+    this.#scannedAt = Date.now();
     this.#outrun ||= found.outrun;
     this.#outrunScans = found.outrun ? this.#outrunScans + 1 : 0;
     // Whoever asked for it is answered by a later one, once those who fork have been caught.
     if (found.outrun && this.#outrunScans < outrunScansMax) this.#scanSoon();
     else this.#scanned = this.#scanId;
-    this.#tellNow();
+    this.#reportNow();
   }
 
-  #tellNow(): void {
+  #reportNow(): void {
     this.#news = true;
-    this.#sayAt = 0;
+    this.#reportAt = 0;
   }
 
   #beginScan(): void {
     this.#clock.readPidMax();
     this.#scanId = this.#wantedId;
     this.#scanBegan = performance.now();
-    const { told, blind } = scanMilliseconds;
-    this.#scanAt = this.#scanBegan + ('connector' in this.#source ? told : blind);
+    const { withEvents, polling } = scanMilliseconds;
+    this.#scanAt = this.#scanBegan + ('connector' in this.#source ? withEvents : polling);
     this.#scan = new Scan(this.#clock, this.#place);
   }
 
-  #isMissing(group: string): void {
-    if (this.#missingTold.has(group) || this.#missingTold.size >= mostMissing) return;
-    this.#missingTold.add(group);
-    this.#missing.add(group);
+  #isMissing(cgroup: string): void {
+    if (this.#missingReported.has(cgroup) || this.#missingReported.size >= missingMax) return;
+    this.#missingReported.add(cgroup);
+    this.#missing.add(cgroup);
   }
 
   #speak(): void {
@@ -338,31 +338,31 @@ export class Loop {
     const halted = this.#halted.shift();
     if (halted !== undefined) return this.#channel.send(halted);
     if (this.#missing.size > 0) {
-      const groups = [...this.#missing];
+      const cgroups = [...this.#missing];
       this.#missing.clear();
-      return this.#channel.send({ kind: 'missing', groups });
+      return this.#channel.send({ kind: 'missing', cgroups });
     }
-    if (!this.#news || performance.now() < this.#sayAt) return;
+    if (!this.#news || performance.now() < this.#reportAt) return;
     this.#news = false;
-    this.#sayAt = performance.now() + statusMilliseconds;
+    this.#reportAt = performance.now() + statusMilliseconds;
     this.#channel.send(this.#status());
   }
 
   #status(): PlacerStatus {
     const source = this.#source;
-    const told = 'connector' in source;
+    const withEvents = 'connector' in source;
     return {
       kind: 'status',
-      ...(told
+      ...(withEvents
         ? { state: 'on', filtered: source.filtered }
         : { state: 'off', problem: source.problem }),
-      events: this.#eventsBefore + (told ? source.connector.events : 0),
-      foreign: this.#foreignBefore + (told ? source.connector.foreign : 0),
+      events: this.#eventsBefore + (withEvents ? source.connector.events : 0),
+      foreign: this.#foreignBefore + (withEvents ? source.connector.foreign : 0),
       placed: this.#placer.placed,
       overruns: this.#overruns,
       outside: this.#outside,
-      unknown: [...new Set([...this.#unknown, ...this.#unknownSince])].slice(0, mostUnknown),
-      ...(this.#lookedAt === undefined ? {} : { lookedAt: this.#lookedAt }),
+      unknown: [...new Set([...this.#unknown, ...this.#unknownSince])].slice(0, unknownMax),
+      ...(this.#scannedAt === undefined ? {} : { scannedAt: this.#scannedAt }),
       pong: this.#pong,
       scanned: this.#scanned,
     };

@@ -1,6 +1,6 @@
 /**
  * The placer: a small process of its own that puts every process of a tenant into the tenant's
- * group, as soon as the kernel says that its uid is one. Started by its supervisor, in a session of
+ * cgroup, as soon as the kernel says that its uid is one. Started by its supervisor, in a session of
  * its own so that Ctrl-C at a terminal is not meant for it; it ends when its input does.
  *
  *     node main.ts HALT-FILE [RECEIVE-BYTES]
@@ -10,7 +10,7 @@
  */
 import { setPriority } from 'node:os';
 import { Connector } from './connector.ts';
-import { Loop, type Source } from './loop.ts';
+import { Loop, type EventSource } from './loop.ts';
 
 /**
  * A tenant's forks must not keep it from moving the one that forks: with hundreds of them ready to
@@ -19,7 +19,7 @@ import { Loop, type Source } from './loop.ts';
  */
 const niceness = -20;
 
-function source(receiveBytes: number | undefined): Source {
+function source(receiveBytes: number | undefined): EventSource {
   const suffix = 'all processes are looked at every 2 seconds instead';
   const opened = Connector.open(receiveBytes);
   if (!opened.ok) return { problem: `${opened.error}; ${suffix}` };

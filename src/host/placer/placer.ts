@@ -4,15 +4,15 @@
  * Root's processes and those of uids that are no tenants' are never moved, not even out. What cannot be
  * read is not taken for gone: it may be alive, and outside.
  */
-import { describeErrno, type ErrnoName } from '../errno.ts';
-import { openProcess } from '../pidfd.ts';
-import { Ownership } from '../ownership.ts';
-import { foreignGroup } from './foreign.ts';
-import { GroupDoor } from './group-door.ts';
+import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
+import { openProcess } from '../../sys/processes/pidfd.ts';
+import { Ownership } from '../accounts/ownership.ts';
+import { foreignCgroup } from './foreign.ts';
+import { CgroupProcsFiles } from './cgroup-procs-files.ts';
 import { ProcessReader, type Owner, type Unread } from './process-reader.ts';
 import type { PlacerHierarchy, TargetsCommand } from './protocol.ts';
 
-export type Outcome =
+export type PlacementResult =
   | 'gone'
   | 'other'
   | 'inside'
@@ -24,8 +24,8 @@ export type Outcome =
 
 /** Told of what goes by. */
 export interface PlacerWatch {
-  /** A group that is not there, again and again. */
-  readonly missing: (group: string) => void;
+  /** A cgroup that is not there, again and again. */
+  readonly missing: (cgroup: string) => void;
   /** A process of a tenant, wherever it is; `uid` is its real one. */
   readonly seen?: (pid: number, tenant: number, uid: number) => void;
   /** A process of the tenant that was outside when it was looked at, whatever came of it then. */
@@ -35,20 +35,20 @@ export interface PlacerWatch {
 const nobodyMoves = 'nothing places it, since no agent runs';
 
 /** Each some hundred bytes. */
-const mostInsideTexts = 4_096;
+const insideTextsMax = 4_096;
 
 export class Placer {
   placed = 0;
-  readonly #door = new GroupDoor();
+  readonly #procsFiles = new CgroupProcsFiles();
   readonly #reader = new ProcessReader();
   readonly #watch: PlacerWatch;
   readonly #moves: boolean;
-  #groups: ReadonlyMap<number, string> = new Map();
+  #cgroups: ReadonlyMap<number, string> = new Map();
   #ownership = new Ownership(new Set(), []);
   #hierarchies: readonly PlacerHierarchy[] = [];
   #unified = false;
   #containers: 'leave' | 'move' = 'leave';
-  /** By group, what /proc/PID/cgroup last said of a process inside: most say the same. */
+  /** By cgroup, what /proc/PID/cgroup last said of a process inside: most say the same. */
   readonly #insideTexts = new Map<string, string>();
 
   constructor(watch: PlacerWatch, { moves }: { readonly moves: boolean }) {
@@ -57,13 +57,13 @@ export class Placer {
   }
 
   use({ tree, targets, subordinate, containers }: TargetsCommand): void {
-    this.#door.use(tree);
+    this.#procsFiles.use(tree);
     this.#insideTexts.clear();
     this.#hierarchies = tree.hierarchies;
     this.#unified = tree.version === 2;
     this.#containers = containers;
-    this.#groups = new Map(targets.filter(([uid]) => uid > 0));
-    this.#ownership = new Ownership(this.#groups, subordinate);
+    this.#cgroups = new Map(targets.filter(([uid]) => uid > 0));
+    this.#ownership = new Ownership(this.#cgroups, subordinate);
   }
 
   /** The tenant, by what an event says; nothing where its user namespace has to be asked. */
@@ -77,7 +77,7 @@ export class Placer {
   }
 
   /** Looks at a process, and moves it where that is called for. */
-  place(pid: number): Outcome {
+  place(pid: number): PlacementResult {
     const read = this.#reader.owner(pid);
     if (!read.ok) return unread(pid, read.error);
     const owner = read.value;
@@ -90,34 +90,34 @@ export class Placer {
     return this.#placeOf(tenant, pid, owner);
   }
 
-  #tenant(pid: number, owner: Owner): number | Outcome {
+  #tenant(pid: number, owner: Owner): number | PlacementResult {
     const tenant = this.#ownership.tenantOf(owner, () =>
       this.#reader.namespaceMaker(pid, owner.thread),
     );
     return tenant.ok ? (tenant.value ?? 'other') : unread(pid, tenant.error);
   }
 
-  #placeOf(tenant: number, pid: number, owner: Owner): Outcome {
-    const group = this.#groups.get(tenant) ?? '';
-    const read = this.#reader.groups(pid, owner.thread);
+  #placeOf(tenant: number, pid: number, owner: Owner): PlacementResult {
+    const cgroup = this.#cgroups.get(tenant) ?? '';
+    const read = this.#reader.cgroups(pid, owner.thread);
     if (!read.ok) {
       if (read.error === 'gone') this.#watch.outside?.(tenant, pid);
       return unread(pid, read.error);
     }
     const text = read.value;
-    if (this.#insideTexts.get(group) === text) return 'inside';
+    if (this.#insideTexts.get(cgroup) === text) return 'inside';
     const paths = this.#pathsOf(text);
-    const outside = [...paths.keys()].filter((index) => !this.#isIn(group, paths, index));
+    const outside = [...paths.keys()].filter((index) => !this.#isIn(cgroup, paths, index));
     if (outside.length === 0) {
-      if (this.#insideTexts.size >= mostInsideTexts) this.#insideTexts.clear();
-      this.#insideTexts.set(group, text);
+      if (this.#insideTexts.size >= insideTextsMax) this.#insideTexts.clear();
+      this.#insideTexts.set(cgroup, text);
       return 'inside';
     }
     const foreign = this.#foreignOf(paths);
     if (foreign !== undefined) return { uid: tenant, reason: foreign };
     if (!this.#moves) return { uid: tenant, reason: nobodyMoves };
     this.#watch.outside?.(tenant, pid);
-    return this.#move(pid, tenant, group, outside);
+    return this.#move(pid, tenant, cgroup, outside);
   }
 
   /** Where it is in each hierarchy of the tree. */
@@ -132,17 +132,17 @@ export class Placer {
     });
   }
 
-  #isIn(group: string, paths: readonly string[], index: number): boolean {
-    const wanted = `${this.#hierarchies[index]?.path}/${group}`;
+  #isIn(cgroup: string, paths: readonly string[], index: number): boolean {
+    const wanted = `${this.#hierarchies[index]?.path}/${cgroup}`;
     const path = paths[index] ?? '';
     return path === wanted || path.startsWith(`${wanted}/`);
   }
 
-  /** Why it is to stay in another manager's group, if it is in one. */
+  /** Why it is to stay in another manager's cgroup, if it is in one. */
   #foreignOf(paths: readonly string[]): string | undefined {
     for (const [index, path] of paths.entries()) {
       if (path.startsWith(`${this.#hierarchies[index]?.path}/`)) continue;
-      const foreign = foreignGroup(path);
+      const foreign = foreignCgroup(path);
       if (foreign === undefined) continue;
       if (foreign.kind === 'user manager' || this.#containers === 'leave') return foreign.reason;
     }
@@ -150,19 +150,19 @@ export class Placer {
   }
 
   /** cgroup.procs takes a number, which must still be this process's once it was taken. */
-  #move(pid: number, tenant: number, group: string, outside: readonly number[]): Outcome {
+  #move(pid: number, tenant: number, cgroup: string, outside: readonly number[]): PlacementResult {
     const opened = openProcess(pid);
     if (!opened.ok) return unread(pid, opened.error === 'ESRCH' ? 'gone' : opened.error);
     using process = opened.value;
     if (this.tenantOfProcess(pid) !== tenant) return 'gone';
     let refused: ErrnoName | undefined;
     for (const index of outside) {
-      const error = this.#door.move(pid, group, index);
+      const error = this.#procsFiles.move(pid, cgroup, index);
       if (error === 'ESRCH') return 'gone';
-      if (error === 'ENOENT') this.#watch.missing(group);
+      if (error === 'ENOENT') this.#watch.missing(cgroup);
       refused ??= error;
     }
-    if (refused !== undefined) return this.#refused(tenant, group, refused);
+    if (refused !== undefined) return this.#refused(tenant, cgroup, refused);
     this.placed++;
     const strange =
       !process.isThere() && this.tenantOfProcess(pid) !== tenant && this.#isAlive(pid);
@@ -174,10 +174,10 @@ export class Placer {
     return !owner.ok ? owner.error !== 'gone' : !owner.value.dead;
   }
 
-  #refused(uid: number, group: string, error: ErrnoName): Outcome {
+  #refused(uid: number, cgroup: string, error: ErrnoName): PlacementResult {
     const why =
       error === 'ENOENT' ? 'it does not exist' : `the kernel says ${describeErrno(error)}`;
-    return { uid, reason: `Cannot move it into the group "${group}": ${why}` };
+    return { uid, reason: `Cannot move it into the cgroup "${cgroup}": ${why}` };
   }
 
   /** Whether a process of a tenant is stopped. */
@@ -194,7 +194,7 @@ export class Placer {
   }
 }
 
-function unread(pid: number, error: Unread): Outcome {
+function unread(pid: number, error: Unread): PlacementResult {
   if (error === 'gone') return 'gone';
   return { unknown: `Cannot read who process ${pid} is: ${describeErrno(error)}` };
 }

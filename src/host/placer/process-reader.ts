@@ -1,5 +1,5 @@
 /**
- * Who a process is and which groups it is in.
+ * Who a process is and which cgroups it is in.
  *
  *     Name:   php-fpm          8:pids:/bulkhead/u1001
  *     State:  S (sleeping)     4:memory:/bulkhead/u1001
@@ -16,11 +16,11 @@
  * Sources: proc_pid_status(5), cgroups(7).
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
-import { fail, ok, type Result } from '../../units/result.ts';
-import { errnoName, errnoOf, type ErrnoName } from '../errno.ts';
-import { statusState, statusValue } from '../process-status.ts';
-import { openBeneath, readAt } from '../syscalls.ts';
-import { userNamespaceMaker } from '../user-namespace.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { errnoName, errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import { statusState, statusValue } from '../../sys/processes/process-status.ts';
+import { openBeneath, readAt } from '../../sys/syscalls.ts';
+import { userNamespaceMaker } from '../../sys/processes/user-namespace.ts';
 
 export interface Owner {
   readonly ruid: number;
@@ -31,7 +31,7 @@ export interface Owner {
   readonly dead: boolean;
   /**
    * One that is alive where the first thread has ended and others have not: what /proc says of the
-   * first one's groups is empty then, and its uids are those that it had.
+   * first one's cgroups is empty then, and its uids are those that it had.
    */
   readonly thread: string | undefined;
 }
@@ -103,7 +103,7 @@ export class ProcessReader {
   }
 
   /** The text of /proc/PID/cgroup. */
-  groups(pid: number, thread: string | undefined): Result<string, Unread> {
+  cgroups(pid: number, thread: string | undefined): Result<string, Unread> {
     const read = this.#read(`${inTask(pid, thread)}/cgroup`);
     return read.ok ? ok(read.value.toString('utf8')) : read;
   }

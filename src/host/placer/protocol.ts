@@ -6,13 +6,13 @@
  *     → {"kind":"scan","id":7}
  *     → {"kind":"ping","id":12}
  *     ← {"kind":"status","state":"on","filtered":true,"events":3,…,"pong":12,"scanned":7}
- *     ← {"kind":"missing","groups":["u1001"]}
+ *     ← {"kind":"missing","cgroups":["u1001"]}
  *     ← {"kind":"halted","tenants":[1001],"moved":16,"milliseconds":12,"settled":true}
  *
  * A targets line replaces the one before. The placer ends when its standard input does.
  */
 
-import type { SubordinateUids } from '../subordinate-uids.ts';
+import type { SubordinateUids } from '../accounts/subordinate-uids.ts';
 
 /** One hierarchy, as the placer opens it and finds it in /proc/PID/cgroup. */
 export interface PlacerHierarchy {
@@ -20,8 +20,8 @@ export interface PlacerHierarchy {
   /** A controller of the hierarchy as the kernel names it (`blkio`); empty on v2. */
   readonly controller: string;
   readonly mountPoint: string;
-  /** Bulkhead's root group below the mount point: `bulkhead`. */
-  readonly rootGroup: string;
+  /** Bulkhead's root cgroup below the mount point: `bulkhead`. */
+  readonly rootCgroup: string;
   /** The same as /proc/PID/cgroup has it: `/bulkhead`. */
   readonly path: string;
 }
@@ -34,11 +34,11 @@ export interface PlacerTree {
 export interface TargetsCommand {
   readonly kind: 'targets';
   readonly tree: PlacerTree;
-  /** uid and group below Bulkhead's root group. */
-  readonly targets: readonly (readonly [uid: number, group: string])[];
+  /** uid and cgroup below Bulkhead's root cgroup. */
+  readonly targets: readonly (readonly [uid: number, cgroup: string])[];
   /** Other uids of those tenants, ascending and disjoint. */
   readonly subordinate: readonly SubordinateUids[];
-  /** Processes in a container's or another manager's group; those of systemd's user managers stay. */
+  /** Processes in a container's or another manager's cgroup; those of systemd's user managers stay. */
   readonly containers: 'leave' | 'move';
 }
 
@@ -63,11 +63,11 @@ export interface PlacerStatus {
   readonly overruns: number;
   /** Messages that did not come from the kernel, and were ignored. */
   readonly foreign: number;
-  /** At the last look at all processes: at most `mostOutside`. */
+  /** At the last look at all processes: at most `outsideMax`. */
   readonly outside: readonly PlacerOutside[];
-  /** Why it cannot be said of everybody where they are; empty where it can: at most `mostUnknown`. */
+  /** Why it cannot be said of everybody where they are; empty where it can: at most `unknownMax`. */
   readonly unknown: readonly string[];
-  readonly lookedAt?: number;
+  readonly scannedAt?: number;
   /** The ids of the last ping, and of the last asked-for look that is done. */
   readonly pong: number;
   readonly scanned: number;
@@ -75,7 +75,7 @@ export interface PlacerStatus {
 
 export interface PlacerMissing {
   readonly kind: 'missing';
-  readonly groups: readonly string[];
+  readonly cgroups: readonly string[];
 }
 
 /** Tenants that started processes faster than these could be placed were stopped, and go on. */
@@ -90,10 +90,10 @@ export interface PlacerHalted {
 
 export type PlacerEvent = PlacerStatus | PlacerMissing | PlacerHalted;
 
-export const mostOutside = 1_000;
-export const mostMissing = 1_000;
-export const mostUnknown = 20;
+export const outsideMax = 1_000;
+export const missingMax = 1_000;
+export const unknownMax = 20;
 /** Two hundred thousand tenants, each with a range of subordinate uids. */
-export const mostCommandBytes = 16 * 2 ** 20;
+export const commandBytesMax = 16 * 2 ** 20;
 /** A thousand processes outside, each with its reason. */
-export const mostEventBytes = 2 ** 20;
+export const eventBytesMax = 2 ** 20;

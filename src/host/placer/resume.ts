@@ -9,7 +9,7 @@
  *
  * Continued are stopped ones that were not there during the halt: what is stopped and was continued once was stopped by somebody else.
  */
-import { openProcess } from '../pidfd.ts';
+import { openProcess } from '../../sys/processes/pidfd.ts';
 import type { HaltRecord } from './halt-record.ts';
 import { listProcesses, ProcessReader, type Stopped } from './process-reader.ts';
 
@@ -69,7 +69,7 @@ export class Resume {
   step(milliseconds: number): void {
     const begin = performance.now();
     if (begin < this.at) return;
-    this.#pass ??= this.#look();
+    this.#pass ??= this.#visit();
     while (performance.now() <= begin + milliseconds) {
       if (this.#pass.next().done !== true) continue;
       this.#pass = undefined;
@@ -88,12 +88,12 @@ export class Resume {
   }
 
   /** Children before their parents, so that no shell takes them for stopped by somebody else. */
-  *#look(): Generator<undefined> {
-    let looked = 0;
+  *#visit(): Generator<undefined> {
+    let visited = 0;
     const isFirst = this.#isBeforeUnknown;
     for (const pid of listProcesses().reverse()) {
       if (!this.#known.has(pid)) this.#continue(pid, isFirst);
-      if (++looked % atOnce === 0) yield;
+      if (++visited % atOnce === 0) yield;
     }
     this.#isBeforeUnknown = false;
   }

@@ -5,10 +5,10 @@
  * before its turn came. So those that were forked since the list was begun are looked at as well, up to
  * the last one: only then is it known that nobody was missed.
  */
-import type { PidClock } from './pid-clock.ts';
-import type { Outcome } from './placer.ts';
+import type { PidHistory } from './pid-history.ts';
+import type { PlacementResult } from './placer.ts';
 import { listProcesses } from './process-reader.ts';
-import { mostOutside, mostUnknown, type PlacerOutside } from './protocol.ts';
+import { outsideMax, unknownMax, type PlacerOutside } from './protocol.ts';
 import { Sweep } from './sweep.ts';
 
 /** Looked at between two glances at the clock. */
@@ -19,7 +19,7 @@ const newcomersMax = 65_536;
 export const outrunReason =
   'Processes are started and ended faster than it can be seen whose they are';
 
-export interface Found {
+export interface ScanResult {
   readonly outside: readonly PlacerOutside[];
   readonly unknown: readonly string[];
   /** Processes were started and ended faster than they could be looked at: there may be others outside. */
@@ -27,7 +27,7 @@ export interface Found {
 }
 
 export class Scan {
-  readonly #place: (pid: number) => Outcome;
+  readonly #place: (pid: number) => PlacementResult;
   readonly #outside = new Map<number, PlacerOutside>();
   readonly #unknown = new Map<number, string>();
   readonly #sweep: Sweep;
@@ -35,19 +35,19 @@ export class Scan {
   readonly #pids: readonly number[];
   #index = 0;
 
-  constructor(clock: PidClock, place: (pid: number) => Outcome) {
+  constructor(clock: PidHistory, place: (pid: number) => PlacementResult) {
     this.#place = place;
-    this.#sweep = new Sweep(clock, (pid) => this.#look(pid), newcomersMax);
+    this.#sweep = new Sweep(clock, (pid) => this.#visit(pid), newcomersMax);
     this.#from = clock.last();
     this.#pids = listProcesses();
   }
 
   /** Goes on for a few milliseconds; answers what was found once it is through. */
-  step(milliseconds: number): Found | undefined {
+  step(milliseconds: number): ScanResult | undefined {
     const until = performance.now() + milliseconds;
     while (this.#index < this.#pids.length) {
       const end = Math.min(this.#pids.length, this.#index + atOnce);
-      while (this.#index < end) this.#look(this.#pids[this.#index++] ?? 0);
+      while (this.#index < end) this.#visit(this.#pids[this.#index++] ?? 0);
       if (this.#index === this.#pids.length) this.#sweep.from(this.#from);
       if (performance.now() > until) return undefined;
     }
@@ -55,17 +55,17 @@ export class Scan {
     return swept === 'more' ? undefined : this.#found(swept === 'lapped');
   }
 
-  #look(pid: number): void {
+  #visit(pid: number): void {
     const outcome = this.#place(pid);
     this.#outside.delete(pid);
     this.#unknown.delete(pid);
     if (typeof outcome === 'string') return;
     if ('unknown' in outcome) {
-      if (this.#unknown.size < mostUnknown) this.#unknown.set(pid, outcome.unknown);
-    } else if (this.#outside.size < mostOutside) this.#outside.set(pid, { pid, ...outcome });
+      if (this.#unknown.size < unknownMax) this.#unknown.set(pid, outcome.unknown);
+    } else if (this.#outside.size < outsideMax) this.#outside.set(pid, { pid, ...outcome });
   }
 
-  #found(outrun: boolean): Found {
+  #found(outrun: boolean): ScanResult {
     return { outside: [...this.#outside.values()], unknown: [...this.#unknown.values()], outrun };
   }
 }

@@ -4,25 +4,29 @@
  *
  * Pids are gone through in the order in which they were handed out, up to the one that is last when
  * the end is reached. So a child comes after its parent, and when it is its turn, its
- * parent has been moved: either the child is visible by now, or the kernel takes its group from the
+ * parent has been moved: either the child is visible by now, or the kernel takes its cgroup from the
  * parent's new one, since moving and forking exclude each other. Parents that are gone, as
  * in a double fork, make no difference. Once the end is reached, nobody was missed.
  */
-import type { PidClock } from './pid-clock.ts';
+import type { PidHistory } from './pid-history.ts';
 
 /** One that is behind by more will not catch up. */
-const usualPidsMax = 2_048;
+const defaultPidsMax = 2_048;
 const atOnce = 16;
 
 export class Sweep {
-  readonly #clock: PidClock;
+  readonly #clock: PidHistory;
   readonly #place: (pid: number) => unknown;
   /** The pid that was looked at last; nothing while there is nothing to do. */
   #at: number | undefined;
-  #lookedAt = 0;
+  #scannedAt = 0;
   readonly #pidsMax: number;
 
-  constructor(clock: PidClock, place: (pid: number) => unknown, pidsMax: number = usualPidsMax) {
+  constructor(
+    clock: PidHistory,
+    place: (pid: number) => unknown,
+    pidsMax: number = defaultPidsMax,
+  ) {
     this.#clock = clock;
     this.#place = place;
     this.#pidsMax = pidsMax;
@@ -35,7 +39,7 @@ export class Sweep {
   /** Looks at those after `pid`, and again at those that it has looked at since. */
   from(pid: number): void {
     const last = this.#clock.last();
-    if (this.#at === undefined) this.#lookedAt = performance.now();
+    if (this.#at === undefined) this.#scannedAt = performance.now();
     const at = this.#at ?? last;
     if (this.#clock.distance(pid, last) > this.#clock.distance(at, last)) this.#at = pid;
     else this.#at ??= pid;
@@ -50,7 +54,7 @@ export class Sweep {
   step(milliseconds: number): 'done' | 'more' | 'lapped' {
     const now = performance.now();
     // All numbers could have been handed out since, and the distance would say nothing.
-    const isBlind = now - this.#lookedAt > this.#clock.lapMilliseconds;
+    const isBlind = now - this.#scannedAt > this.#clock.lapMilliseconds;
     while (this.#at !== undefined) {
       let left = this.#clock.distance(this.#at, this.#clock.last());
       if (left > Math.min(this.#pidsMax, this.#clock.pidMax / 2) || isBlind) {
@@ -62,8 +66,8 @@ export class Sweep {
         this.#at = this.#clock.next(this.#at ?? 0);
         this.#place(this.#at);
       }
-      this.#lookedAt = performance.now();
-      if (this.#lookedAt > now + milliseconds) break;
+      this.#scannedAt = performance.now();
+      if (this.#scannedAt > now + milliseconds) break;
     }
     return this.#at === undefined ? 'done' : 'more';
   }

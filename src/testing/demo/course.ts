@@ -5,29 +5,29 @@
  */
 import { release } from 'node:os';
 import { setInterval, setTimeout as sleep } from 'node:timers/promises';
-import { applyPolicy, type Applied } from '../../agent/life.ts';
+import { applyPolicy, type Applied } from '../../apply/apply.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { Host } from '../../host/host.ts';
-import { readText } from '../../host/read.ts';
+import { readText } from '../../sys/files/read.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { Loads } from './load.ts';
 import { neighbourUid } from './meter.ts';
 import { Neighbour, type Pages } from './neighbour.ts';
 import { paths } from './place.ts';
-import type { Row } from './row.ts';
+import type { Row } from './screen/row.ts';
 import { emptyReadings, takeSamples, type Readings } from './sample.ts';
 import { makeScratch, type Scratch } from './scratch.ts';
-import { wrap } from '../../cli/terminal.ts';
-import type { Screen } from './screen.ts';
-import { groupsOf, isDecided, readingOf, rowOf, shownOn, type Shown } from './shown.ts';
+import { wrap } from '../../cli/shared/terminal.ts';
+import type { Screen } from './screen/screen.ts';
+import { cgroupsOf, isDecided, readingOf, rowOf, shownOn, type Shown } from './shown.ts';
 import { judge, unsupported, type Verdict } from './verdict.ts';
-import { viewOn } from './view.ts';
+import { viewOn } from './screen/view.ts';
 
 const aloneMilliseconds = 2000;
 const loadMilliseconds = 10_000;
-/** On a slow host it goes on until every limit has struck, and for no longer than this. */
-const mostLoadMilliseconds = 18_000;
+/** On a slow host it goes on until every limit has been hit, and for no longer than this. */
+const loadMillisecondsMax = 18_000;
 const tickMilliseconds = 250;
 
 export interface Report {
@@ -76,7 +76,7 @@ export async function demonstrate(
   });
 }
 
-/** Without its groups there is nothing to show; of single limits that fail the verdict tells. */
+/** Without its cgroups there is nothing to show; of single limits that fail the verdict tells. */
 function apply(policy: Policy, host: Host): Result<Applied, readonly string[]> {
   const applied = applyPolicy(policy, host, { kill: true, force: true });
   if (!applied.ok) return fail([applied.error]);
@@ -97,7 +97,7 @@ async function load(
   stage: Stage,
 ): Promise<{ readonly verdicts: readonly Verdict[] }> {
   const { driver, neighbour, signal } = stage;
-  const readings = emptyReadings(groupsOf(shown));
+  const readings = emptyReadings(cgroupsOf(shown));
   takeSamples(readings, driver);
   neighbour.others();
   const loads = new Loads();
@@ -140,10 +140,10 @@ async function watch(shown: readonly Shown[], readings: Readings, stage: Stage):
     const isLate = elapsed >= loadMilliseconds;
     const isWaiting = isLate && !shown.every((each) => isDecided(each, readings));
     const footer = isWaiting
-      ? `${seconds(elapsed)}, until every limit has struck`
+      ? `${seconds(elapsed)}, until every limit has been hit`
       : seconds(elapsed);
     view.show(rows, elapsed / 1000, screen.colors.dim(footer));
-    if ((isLate && !isWaiting) || elapsed >= mostLoadMilliseconds) return;
+    if ((isLate && !isWaiting) || elapsed >= loadMillisecondsMax) return;
   }
 }
 
@@ -159,7 +159,7 @@ function neighbourRow(neighbour: Neighbour): Row {
     use: time(neighbour.pages('beside')),
     limit: '',
     filled: undefined,
-    struck: `a page; alone ${time(neighbour.pages('alone'))}`,
+    hits: `a page; alone ${time(neighbour.pages('alone'))}`,
     state: 'quiet',
   };
 }

@@ -4,10 +4,10 @@
  * Held needs two things: that use stayed within the limit, and that the load did press against
  * it. A limit that was never reached proves nothing.
  */
-import { attributeOf } from '../../limits/limits.ts';
+import { limitAttribute } from '../../limits/limits.ts';
 import type { Counters, LimitKey } from '../../limits/limit.ts';
-import { printQuantity, type Quantity } from '../../units/quantity.ts';
-import { shortBytes } from '../../cli/terminal.ts';
+import { printQuantity, type Quantity } from '../../base/quantity.ts';
+import { shortBytes } from '../../cli/shared/terminal.ts';
 import type { Peak } from './peaks.ts';
 import type { Series } from './sample.ts';
 
@@ -17,15 +17,15 @@ export interface Reading {
   readonly use: number;
   /** What the verdict goes by: the mean of the whole time, or the peak. */
   readonly measured: number;
-  /** How often the limit struck, as the kernel counted it; for a disk, seconds at the limit. */
-  readonly struck: number;
+  /** How often the limit was hit, as the kernel counted it; for a disk, seconds at the limit. */
+  readonly hits: number;
   /** Processes that the kernel ended for it. */
-  readonly ended?: number;
+  readonly killed?: number;
   /** What was possible without the limit, where that was measured. */
   readonly alone: number | undefined;
 }
 
-/** The group's own samples, and those of the group that it shares with others. */
+/** The cgroup's own samples, and those of the cgroup that it shares with others. */
 export interface Sources {
   readonly own: Series;
   readonly shared: Series;
@@ -37,11 +37,11 @@ export interface Sources {
 type Print = (value: number) => string;
 
 export interface Gauge {
-  readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'struck' | 'ended'>;
+  readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'hits' | 'killed'>;
   readonly within: (reading: Reading) => boolean;
   readonly pressed: (reading: Reading) => boolean;
-  /** How often it struck, in a few words. */
-  readonly strikes: (reading: Reading, print: Print) => string;
+  /** How often it was hit, in a few words. */
+  readonly hits: (reading: Reading, print: Print) => string;
   /** The measured numbers as a sentence. */
   readonly proof: (reading: Reading, limit: string, print: Print) => string;
 }
@@ -69,13 +69,13 @@ const cpu: Gauge = {
   read: ({ own }) => ({
     use: own.recentRate('cpuMicroseconds') / 1e6,
     measured: own.rate('cpuMicroseconds') / 1e6,
-    struck: own.growth('throttledPeriods'),
+    hits: own.growth('throttledPeriods'),
   }),
   within: ({ measured, limit }) => measured <= limit * rateTolerance,
-  pressed: ({ struck }) => struck >= fewestPeriods,
-  strikes: ({ struck }) => `slowed it ${times(struck)}`,
-  proof: ({ measured, struck }, limit) =>
-    `used ${percent(measured)} of a core, limit ${limit}; slowed down ${times(struck)}`,
+  pressed: ({ hits }) => hits >= fewestPeriods,
+  hits: ({ hits }) => `slowed it ${times(hits)}`,
+  proof: ({ measured, hits }, limit) =>
+    `used ${percent(measured)} of a core, limit ${limit}; slowed down ${times(hits)}`,
 };
 
 /** The part of the time that two tenants had together, under a reseller that throttled both. */
@@ -85,12 +85,12 @@ const share: Gauge = {
     return {
       use: part((series) => series.recentRate('cpuMicroseconds')),
       measured: part((series) => series.rate('cpuMicroseconds')),
-      struck: shared.growth('throttledPeriods'),
+      hits: shared.growth('throttledPeriods'),
     };
   },
   within: ({ measured, limit }) => Math.abs(measured - limit) <= shareTolerance,
-  pressed: ({ struck }) => struck >= fewestPeriods,
-  strikes: () => 'shared out what both got',
+  pressed: ({ hits }) => hits >= fewestPeriods,
+  hits: () => 'shared out what both got',
   proof: ({ measured }, limit) =>
     `got ${percent(measured)} of what both got; its weight entitles it to ${limit}`,
 };
@@ -100,28 +100,28 @@ const memory: Gauge = {
   read: ({ own, peak }) => ({
     use: own.now('memoryBytes'),
     measured: peak('memory') ?? own.highest('memoryBytes'),
-    struck: Math.max(own.growth('memoryHits'), own.growth('oomKills')),
-    ended: own.growth('oomKills'),
+    hits: Math.max(own.growth('memoryHits'), own.growth('oomKills')),
+    killed: own.growth('oomKills'),
   }),
   within: ({ measured, limit }) => measured <= limit * memoryTolerance,
-  pressed: ({ struck }) => struck > 0,
-  strikes: ({ struck, ended = 0 }) =>
-    ended > 0 ? `ended ${processCount(ended)}` : `stopped it ${times(struck)}`,
-  proof: ({ measured, struck, ended = 0 }, limit) =>
-    `peak ${shortBytes(measured)} of ${limit}; stopped ${times(struck)}, ${processCount(ended)} ended`,
+  pressed: ({ hits }) => hits > 0,
+  hits: ({ hits, killed = 0 }) =>
+    killed > 0 ? `ended ${processCount(killed)}` : `stopped it ${times(hits)}`,
+  proof: ({ measured, hits, killed = 0 }, limit) =>
+    `peak ${shortBytes(measured)} of ${limit}; stopped ${times(hits)}, ${processCount(killed)} ended`,
 };
 
 const processes: Gauge = {
   read: ({ own, peak }) => ({
     use: own.now('processes'),
     measured: peak('pids') ?? own.highest('processes'),
-    struck: own.growth('forksRefused'),
+    hits: own.growth('forksRefused'),
   }),
   within: ({ measured, limit }) => measured <= limit,
-  pressed: ({ struck }) => struck > 0,
-  strikes: ({ struck }) => `refused ${forkCount(struck)}`,
-  proof: ({ measured, struck }, limit) =>
-    `peak ${measured} of ${limit}; the kernel refused ${forkCount(struck)}`,
+  pressed: ({ hits }) => hits > 0,
+  hits: ({ hits }) => `refused ${forkCount(hits)}`,
+  proof: ({ measured, hits }, limit) =>
+    `peak ${measured} of ${limit}; the kernel refused ${forkCount(hits)}`,
 };
 
 /** The kernel does not count how often it delays a disk, so what the disk gives alone is shown. */
@@ -129,11 +129,11 @@ const disk = (counter: keyof Counters): Gauge => ({
   read: ({ own, limit }) => ({
     use: own.recentRate(counter),
     measured: own.rate(counter),
-    struck: own.secondsAbove(counter, limit * pressedRatio),
+    hits: own.secondsAbove(counter, limit * pressedRatio),
   }),
   within: ({ measured, limit }) => measured <= limit * rateTolerance,
-  pressed: ({ struck, limit, alone = 0 }) => struck >= fewestSeconds && alone >= limit * spareRatio,
-  strikes: ({ alone = 0 }, print) => `held it back from ${print(alone)}`,
+  pressed: ({ hits, limit, alone = 0 }) => hits >= fewestSeconds && alone >= limit * spareRatio,
+  hits: ({ alone = 0 }, print) => `held it back from ${print(alone)}`,
   proof: ({ measured, alone = 0 }, limit, print) =>
     `${print(measured)}, limit ${limit}; without it the disk gave ${print(alone)}`,
 });
@@ -154,7 +154,7 @@ export function gaugeOf(name: GaugeName, key: LimitKey): Gauge {
 
 /** A measured value, to about three digits. */
 export function printUse(key: LimitKey, value: number): string {
-  switch (attributeOf(key).kind) {
+  switch (limitAttribute(key).kind) {
     case 'cpu':
     case 'weight':
       return percent(value);
@@ -172,5 +172,5 @@ export function printUse(key: LimitKey, value: number): string {
 /** A limit as the policy writes it; a weight as the share that it comes to. */
 export function printLimit(name: GaugeName, key: LimitKey, value: number): string {
   if (name === 'share') return `${Math.round(value * 100)}%`;
-  return printQuantity(attributeOf(key).kind, value as Quantity);
+  return printQuantity(limitAttribute(key).kind, value as Quantity);
 }

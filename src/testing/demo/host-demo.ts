@@ -1,21 +1,21 @@
 /** The demo on this host, from looking whether it can run to removing what it made. */
-import { lockFile } from '../../host/flock.ts';
+import { lockFile } from '../../sys/files/flock.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { demonstrate, type Report } from './course.ts';
 import { findObstacles } from './obstacle.ts';
 import { lockPath, paths, policyName } from './place.ts';
 import { readDemoPolicy } from './policy.ts';
-import { isHeld, printReport, reportJson } from './report.ts';
-import { wrap } from '../../cli/terminal.ts';
-import { screenOf, silentScreen, type Screen } from './screen.ts';
+import { isHeld, printReport, reportJson } from './screen/report.ts';
+import { wrap } from '../../cli/shared/terminal.ts';
+import { screenOf, silentScreen, type Screen } from './screen/screen.ts';
 import { Interrupted, stopSignal } from './stop.ts';
 import { hasTraces, removeTraces } from './traces.ts';
 
 const host = linuxHost(paths);
 const introductionColumns = 100;
 
-const complain = (text: string) => void process.stderr.write(`${text}\n`);
+const printError = (text: string) => void process.stderr.write(`${text}\n`);
 
 /** Answers the exit status. `live` is the size of the terminal at the other end, if there is one. */
 export async function demonstrateHere(isJson: boolean, live: string | undefined): Promise<number> {
@@ -23,12 +23,12 @@ export async function demonstrateHere(isJson: boolean, live: string | undefined)
   if (obstacles.length > 0) return refuse(obstacles);
   const policy = readDemoPolicy();
   if (!policy.ok) {
-    complain(policy.error);
+    printError(policy.error);
     return 1;
   }
   const lock = lockFile(lockPath, { waitMs: 0 });
   if (!lock.ok) {
-    complain(`The demo cannot start, since only one may run at a time: ${lock.error}`);
+    printError(`The demo cannot start, since only one may run at a time: ${lock.error}`);
     return 1;
   }
   const signal = stopSignal();
@@ -55,7 +55,7 @@ async function runAndRemove(
     report = await run(policy, screen, signal);
   } finally {
     problems = removeTraces(host);
-    for (const problem of problems) complain(problem);
+    for (const problem of problems) printError(problem);
   }
   const isRemoved = problems.length === 0;
   const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
@@ -79,7 +79,7 @@ async function run(
     return result.ok ? result.value : undefined;
   } catch (error) {
     if (!(signal.reason instanceof Interrupted)) throw error;
-    complain(`\n${signal.reason.message}; removing what the demo made`);
+    printError(`\n${signal.reason.message}; removing what the demo made`);
     return undefined;
   }
 }
@@ -93,8 +93,8 @@ function introduce(screen: Screen, tenants: number): void {
 }
 
 function refuse(obstacles: readonly string[]): number {
-  complain('The demo cannot run on this host:');
-  for (const each of obstacles) complain(wrap(`  ${each}`, 80, '    '));
-  complain('In a virtual machine with a kernel of its own it can: npm run demo -- --vm');
+  printError('The demo cannot run on this host:');
+  for (const each of obstacles) printError(wrap(`  ${each}`, 80, '    '));
+  printError('In a virtual machine with a kernel of its own it can: npm run demo -- --vm');
   return 1;
 }

@@ -34,7 +34,7 @@ export interface Load {
 
 const longestSeconds = 20;
 /** What a disk load moves at most if nothing holds it: this many times what it should get. */
-const mostTimesLimit = 4;
+const limitFactorMax = 4;
 const expectedSeconds = 10;
 export const operationBytes = 4096;
 export const blockBytes = 128 * 1024;
@@ -86,7 +86,7 @@ function disk(uid: number, key: LimitKey, command: string, file: string): Load {
     arguments({ limit, scratch }) {
       if (scratch === undefined) throw new Error('There are no scratch files');
       const rate = isOperations(key) ? limit * operationBytes : limit;
-      const rounds = Math.ceil((mostTimesLimit * rate * expectedSeconds) / scratch.fileBytes);
+      const rounds = Math.ceil((limitFactorMax * rate * expectedSeconds) / scratch.fileBytes);
       const path = `${scratch.directory(uid)}/${file}`;
       return [path, String(rounds), String(bytes), String(scratch.fileBytes / bytes)];
     },
@@ -102,7 +102,7 @@ export const diskWriter = (uid: number, key: LimitKey): Load =>
 
 /** The launcher's own complaints; the others come from programs that are meant to fail. */
 const complaint = /^bulkhead: .*$/m;
-const mostErrorCharacters = 4096;
+const errorCharactersMax = 4096;
 const betweenRoundsMilliseconds = 300;
 const endMilliseconds = 2000;
 
@@ -141,7 +141,7 @@ export class Loads {
     );
     let errors = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      if (errors.length < mostErrorCharacters) errors += text;
+      if (errors.length < errorCharactersMax) errors += text;
       const found = complaint.exec(errors)?.[0];
       if (found !== undefined) this.#problems.set(load, found.slice('bulkhead: '.length));
     });
@@ -161,7 +161,7 @@ export class Loads {
     return loads.map((each) => this.#problems.get(each)).find((each) => each !== undefined);
   }
 
-  /** Ends what was started here; what it started in turn is ended with the tenants' groups. */
+  /** Ends what was started here; what it started in turn is ended with the tenants' cgroups. */
   async stop(): Promise<void> {
     this.#stopped = true;
     const running = [...this.#running];

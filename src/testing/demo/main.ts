@@ -24,14 +24,14 @@ const options = {
   live: { type: 'string' },
 } as const;
 
-const complain = (text: string) => void process.stderr.write(`${text}\n`);
+const printError = (text: string) => void process.stderr.write(`${text}\n`);
 
 async function main(args: readonly string[]): Promise<number> {
   let values;
   try {
     ({ values } = parseArgs({ args: [...args], options }));
   } catch (error) {
-    complain(`${(error as Error).message}\n\n${help}`);
+    printError(`${(error as Error).message}\n\n${help}`);
     return 2;
   }
   if (values.help) {
@@ -48,7 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
 /** Whatever was made is gone by then: only the cause is left to tell. */
 function crash(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  complain(`This is a defect of the demo: ${text}`);
+  printError(`This is a defect of the demo: ${text}`);
   process.exitCode = 1;
 }
 

@@ -22,7 +22,7 @@ export interface Pages {
   readonly count: number;
   readonly medianMilliseconds: number;
   /** 95 of 100 took no longer. */
-  readonly mostMilliseconds: number;
+  readonly millisecondsMax: number;
 }
 
 export class Neighbour implements Disposable {
@@ -72,7 +72,7 @@ export class Neighbour implements Disposable {
     const times = this.#times[phase].toSorted((a, b) => a - b);
     const at = (part: number) => times[Math.floor(part * (times.length - 1))] ?? 0;
     if (times.length === 0) return undefined;
-    return { count: times.length, medianMilliseconds: at(0.5), mostMilliseconds: at(0.95) };
+    return { count: times.length, medianMilliseconds: at(0.5), millisecondsMax: at(0.95) };
   }
 
   [Symbol.dispose](): void {

@@ -1,10 +1,14 @@
 /** What this host lacks for the demo, in words that say what to do. */
 import { existsSync } from 'node:fs';
-import { findHierarchies1, findUnified, wantedControllers } from '../../host/hierarchies.ts';
-import { readMounts } from '../../host/mounts.ts';
+import {
+  findHierarchies1,
+  findUnified,
+  wantedControllers,
+} from '../../host/cgroups/hierarchies.ts';
+import { readMounts } from '../../sys/files/mounts.ts';
 import { paths } from './place.ts';
 
-const folders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+const directories = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 const programs: Readonly<Record<string, string>> = {
   setpriv: 'util-linux',
   getent: 'libc-bin (glibc-common on Red Hat)',
@@ -29,13 +33,13 @@ function controllersMissing(): readonly string[] {
   const mounts = readMounts(paths).filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
   if (mounts.length === 0) {
     return [
-      'No control groups are mounted here; run it on the host itself, or in a container that is ' +
+      'No cgroups are mounted here; run it on the host itself, or in a container that is ' +
         'privileged and has /sys/fs/cgroup',
     ];
   }
   if (mounts.every(({ readOnly }) => readOnly)) {
     return [
-      'The control groups are mounted read-only, as they are in ordinary containers; run it on ' +
+      'The cgroups are mounted read-only, as they are in ordinary containers; run it on ' +
         'the host itself, or in a privileged container',
     ];
   }
@@ -45,13 +49,13 @@ function controllersMissing(): readonly string[] {
   }
   const names = wantedControllers.join(', ');
   return [
-    `The control groups that are mounted here have none of the controllers ${names}; run it on ` +
+    `The cgroups that are mounted here have none of the controllers ${names}; run it on ` +
       'the host itself',
   ];
 }
 
 function programsMissing(): readonly string[] {
   return Object.entries(programs)
-    .filter(([name]) => !folders.some((folder) => existsSync(`${folder}/${name}`)))
+    .filter(([name]) => !directories.some((directory) => existsSync(`${directory}/${name}`)))
     .map(([name, from]) => `The program ${name} is missing; install ${from}`);
 }

@@ -3,7 +3,7 @@
  *
  * `memory.peak` came to v2 with Linux 5.19 and `pids.peak` with 6.1; v1 always had its own.
  */
-import { readText } from '../../host/read.ts';
+import { readText } from '../../sys/files/read.ts';
 import { paths } from './place.ts';
 
 export type Peak = 'memory' | 'pids';
@@ -13,10 +13,10 @@ const files: Readonly<Record<Peak, readonly string[]>> = {
   pids: ['pids.peak'],
 };
 
-export function readPeak(group: string, peak: Peak): number | undefined {
+export function readPeak(cgroup: string, peak: Peak): number | undefined {
   for (const root of launchRoots()) {
     for (const file of files[peak]) {
-      const text = readText(`${root}/${group}/${file}`);
+      const text = readText(`${root}/${cgroup}/${file}`);
       if (text !== undefined) return Number(text);
     }
   }

@@ -1,12 +1,12 @@
 /** The demo's policy, and the values of it that the meters are about. */
 import { readFileSync } from 'node:fs';
-import { resolveText } from '../../agent/load.ts';
-import { describeErrno, errnoOf } from '../../host/errno.ts';
-import { resellerGroup, tenantGroup } from '../../plan/wanted.ts';
+import { resolveText } from '../../apply/load-policy.ts';
+import { describeErrno, errnoOf } from '../../sys/errno.ts';
+import { resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import { printDiagnostic } from '../../policy/diagnostic.ts';
 import type { Policy, Reseller, Tenant } from '../../policy/policy.ts';
-import { unlimited } from '../../units/quantity.ts';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { unlimited } from '../../base/quantity.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { meters, neighbourUid, sharers, type Meter } from './meter.ts';
 import { paths, policyFile, policyName } from './place.ts';
 
@@ -64,11 +64,11 @@ export function limitOf(meter: Meter, policy: Policy): number {
   return value;
 }
 
-export function groupOf(meter: Meter, policy: Policy): string {
-  if (meter.isReseller) return resellerGroup(meter.uid);
+export function cgroupOf(meter: Meter, policy: Policy): string {
+  if (meter.isReseller) return resellerCgroup(meter.uid);
   const reseller = policy.tenants.find((each) => each.uid === meter.uid)?.reseller;
-  return tenantGroup({ uid: meter.uid, reseller });
+  return tenantCgroup({ uid: meter.uid, reseller });
 }
 
-/** The group that a meter's tenant shares with others. */
-export const sharedGroupOf = (group: string) => group.split('/')[0] ?? group;
+/** The cgroup that a meter's tenant shares with others. */
+export const sharedCgroupOf = (cgroup: string) => cgroup.split('/')[0] ?? cgroup;

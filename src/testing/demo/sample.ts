@@ -1,4 +1,4 @@
-/** Counters of the tenants' groups over time: what was read, and how it changed. */
+/** Counters of the tenants' cgroups over time: what was read, and how it changed. */
 import type { Driver } from '../../host/driver.ts';
 import type { Counters } from '../../limits/limit.ts';
 
@@ -13,7 +13,7 @@ type Counter = keyof Counters;
 /** What is shown as use now is the mean of about this time. */
 const recentMilliseconds = 1000;
 
-/** The samples of one group, oldest first; the first was taken before its load began. */
+/** The samples of one cgroup, oldest first; the first was taken before its load began. */
 export class Series {
   readonly #samples: Sample[] = [];
 
@@ -43,12 +43,12 @@ export class Series {
   }
 
   /** How many whole seconds had a rate of at least this. */
-  secondsAbove(counter: Counter, least: number): number {
+  secondsAbove(counter: Counter, min: number): number {
     let seconds = 0;
     let [begin] = this.#samples;
     for (const sample of this.#samples) {
       if (begin === undefined || sample.at - begin.at < recentMilliseconds) continue;
-      if (rateBetween(begin, sample, counter) >= least) seconds++;
+      if (rateBetween(begin, sample, counter) >= min) seconds++;
       begin = sample;
     }
     return seconds;
@@ -68,12 +68,12 @@ function rateBetween(from: Sample | undefined, to: Sample | undefined, counter: 
 
 export type Readings = ReadonlyMap<string, Series>;
 
-export const emptyReadings = (groups: Iterable<string>): Readings =>
-  new Map([...groups].map((group) => [group, new Series()]));
+export const emptyReadings = (cgroups: Iterable<string>): Readings =>
+  new Map([...cgroups].map((cgroup) => [cgroup, new Series()]));
 
 export function takeSamples(readings: Readings, driver: Driver): void {
-  for (const [group, series] of readings) {
-    const counters = driver.counters(group);
+  for (const [cgroup, series] of readings) {
+    const counters = driver.counters(cgroup);
     if (counters !== undefined) series.add({ at: performance.now(), counters });
   }
 }

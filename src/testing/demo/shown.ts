@@ -1,19 +1,19 @@
-/** A limit as it is shown on this host: its value, its group, and what is read of it. */
+/** A limit as it is shown on this host: its value, its cgroup, and what is read of it. */
 import type { Driver } from '../../host/driver.ts';
 import type { Support } from '../../limits/limit.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { gaugeOf, printLimit, printUse, type Reading } from './gauge.ts';
 import { meters, type Meter } from './meter.ts';
 import { readPeak } from './peaks.ts';
-import { groupOf, limitOf, sharedGroupOf } from './policy.ts';
-import type { Row } from './row.ts';
+import { cgroupOf, limitOf, sharedCgroupOf } from './policy.ts';
+import type { Row } from './screen/row.ts';
 import { Series, type Readings } from './sample.ts';
 import type { Scratch } from './scratch.ts';
-import type { Result } from '../../units/result.ts';
+import type { Result } from '../../base/result.ts';
 
 export interface Shown {
   readonly meter: Meter;
-  readonly group: string;
+  readonly cgroup: string;
   readonly limit: number;
   readonly support: Support;
   /** Why there is nothing to show here; no load is started then. */
@@ -31,7 +31,7 @@ export function shownOn(
     const unwritable = meter.gauge === 'disk' && !scratch.ok ? scratch.error : undefined;
     return {
       meter,
-      group: groupOf(meter, policy),
+      cgroup: cgroupOf(meter, policy),
       limit: limitOf(meter, policy),
       support,
       missing: support.level === 'none' ? reasonOf(support) : unwritable,
@@ -44,14 +44,14 @@ function reasonOf({ reason = 'this kernel does not have it', help }: Support): s
   return help === undefined ? reason : `${reason}; ${help}`;
 }
 
-/** All groups whose counters are needed. */
-export const groupsOf = (all: readonly Shown[]): ReadonlySet<string> =>
-  new Set(all.flatMap(({ group }) => [group, sharedGroupOf(group)]));
+/** All cgroups whose counters are needed. */
+export const cgroupsOf = (all: readonly Shown[]): ReadonlySet<string> =>
+  new Set(all.flatMap(({ cgroup }) => [cgroup, sharedCgroupOf(cgroup)]));
 
-export function readingOf({ meter, group, limit, alone }: Shown, readings: Readings): Reading {
-  const own = readings.get(group) ?? new Series();
-  const shared = readings.get(sharedGroupOf(group)) ?? own;
-  const peak = (which: Parameters<typeof readPeak>[1]) => readPeak(group, which);
+export function readingOf({ meter, cgroup, limit, alone }: Shown, readings: Readings): Reading {
+  const own = readings.get(cgroup) ?? new Series();
+  const shared = readings.get(sharedCgroupOf(cgroup)) ?? own;
+  const peak = (which: Parameters<typeof readPeak>[1]) => readPeak(cgroup, which);
   const read = gaugeOf(meter.gauge, meter.key).read({ own, shared, peak, limit });
   return { ...read, limit, alone };
 }
@@ -68,17 +68,17 @@ export function rowOf(shown: Shown, readings: Readings): Row {
   const { uid, title, does, key, gauge: name } = meter;
   const row = { uid, title, does, limit: printLimit(name, key, limit) };
   if (missing !== undefined) {
-    return { ...row, use: '-', filled: undefined, struck: `not here: ${missing}`, state: 'off' };
+    return { ...row, use: '-', filled: undefined, hits: `not here: ${missing}`, state: 'off' };
   }
   const reading = readingOf(shown, readings);
   const gauge = gaugeOf(name, key);
   const isOver = reading.use > limit && !gauge.within({ ...reading, measured: reading.use });
-  const isStruck = reading.struck > 0;
+  const isHit = reading.hits > 0;
   return {
     ...row,
     use: printUse(key, reading.use),
     filled: reading.use / limit,
-    struck: isStruck ? gauge.strikes(reading, (value) => printUse(key, value)) : '',
-    state: isStruck ? 'struck' : isOver ? 'over' : 'quiet',
+    hits: isHit ? gauge.hits(reading, (value) => printUse(key, value)) : '',
+    state: isHit ? 'hit' : isOver ? 'over' : 'quiet',
   };
 }

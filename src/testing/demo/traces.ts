@@ -1,6 +1,6 @@
 /** What a run of the demo leaves on the host while it lasts, and taking it all away. */
 import { existsSync, rmSync } from 'node:fs';
-import { releaseAll } from '../../agent/life.ts';
+import { releaseAll } from '../../apply/apply.ts';
 import type { Host } from '../../host/host.ts';
 import { paths } from './place.ts';
 import { removeScratch, scratchDirectories } from './scratch.ts';
@@ -9,7 +9,7 @@ import { removeScratch, scratchDirectories } from './scratch.ts';
 export const hasTraces = () =>
   [paths.runtime, paths.state].some((path) => existsSync(path)) || scratchDirectories().length > 0;
 
-/** Removes groups with all that runs in them, then files. Answers what could not be removed. */
+/** Removes cgroups with all that runs in them, then files. Answers what could not be removed. */
 export function removeTraces(host: Host): readonly string[] {
   const released = releaseAll(host, { kill: true });
   const problems = released.ok ? released.value : [released.error];

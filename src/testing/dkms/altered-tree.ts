@@ -1,5 +1,9 @@
 /** Source with one file changed or taken away, of which no copy is made. */
-import { nameOf, folderOf, type SourceTree } from '../../modules/source/tree.ts';
+import {
+  nameOf,
+  directoryOf,
+  type SourceTree,
+} from '../../kernel-modules/core/source/source-tree.ts';
 
 /** `content` is undefined for a file that is taken away. */
 export const alteredTree = (
@@ -7,9 +11,9 @@ export const alteredTree = (
   path: string,
   content: Uint8Array | undefined,
 ): SourceTree => ({
-  list: (folder) => {
-    const names = tree.list(folder);
-    const gone = content === undefined && folder === folderOf(path).replace(/\/$/, '');
+  list: (directory) => {
+    const names = tree.list(directory);
+    const gone = content === undefined && directory === directoryOf(path).replace(/\/$/, '');
     return gone ? names?.filter((each) => each !== nameOf(path)) : names;
   },
   read: (each) => (each === path ? content : tree.read(each)),

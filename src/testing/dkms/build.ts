@@ -5,10 +5,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { runInJail } from '../../trust/jail.ts';
-import { fail, ok, type Result } from '../../units/result.ts';
-import type { KernelBuild } from '../../trust/kernel-build.ts';
-import { kernelMounts } from '../../trust/dkms-build.ts';
+import { runInJail } from '../../kernel-modules/io/rebuild/jail.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
+import { kernelMounts } from '../../kernel-modules/io/rebuild/dkms-build.ts';
 import type { DkmsSource } from './packages.ts';
 
 const tree = '/var/lib/dkms';
@@ -34,7 +34,7 @@ export async function buildByDkms(
   program: string,
   into: string,
 ): Promise<Result<true>> {
-  const { name, version, folder } = source;
+  const { name, version, directory } = source;
   const place = `/usr/src/${name}-${version}`;
   const run = await runInJail({
     command: ['bash', '-c', script, 'sh', name, version, build.release, build.headers],
@@ -44,7 +44,7 @@ export async function buildByDkms(
       ...build.mounts,
       ...kernelMounts(build),
       { from: program, to: '/usr/src/dkms' },
-      { from: folder, to: place },
+      { from: directory, to: place },
     ],
     // The maker of BTF need not be installed.
     environment: { MAKEFLAGS: ' -- CONFIG_DEBUG_INFO_BTF_MODULES=' },
@@ -52,7 +52,7 @@ export async function buildByDkms(
   });
   if (!run.ok) return run;
   const { end, lastLines, result } = run.value;
-  if (end.kind !== 'exit') return fail(`dkms ${end.says}`);
+  if (end.kind !== 'exit') return fail(`dkms ${end.message}`);
   if (end.status !== 0) return fail(reasonIn(lastLines));
   mkdirSync(into, { recursive: true });
   const unpacked = spawnSync('tar', ['-xf', '-', '-C', into, '--no-same-owner'], { input: result });
@@ -60,7 +60,7 @@ export async function buildByDkms(
 }
 
 /** Where they are below what `buildByDkms` was given. */
-export const modulesFolder = (into: string, { name, version }: DkmsSource, release: string) =>
+export const modulesDirectory = (into: string, { name, version }: DkmsSource, release: string) =>
   join(into, name, version, release, 'x86_64/module');
 
 function reasonIn(lines: readonly string[]): string {

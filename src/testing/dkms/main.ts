@@ -5,45 +5,45 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ScanReport } from '../../modules/reports/report.ts';
+import type { ScanReport } from '../../kernel-modules/core/reports/report.ts';
 import { ensurePrerequisites } from '../prerequisites.ts';
 import { buildByDkms } from './build.ts';
 import { DkmsPackages } from './packages.ts';
-import { questions, tryPackage, verdictOn, type TrialAnswer } from './trial.ts';
+import { questions, tryPackage, verdictOn, type TrialResponse } from './trial.ts';
 
-const say = (line: string) => process.stdout.write(`${line}\n`);
+const log = (line: string) => process.stdout.write(`${line}\n`);
 
 function need<T>(
   result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string },
 ): T {
   if (result.ok) return result.value;
-  say(`Cannot run the trial: ${result.error}`);
+  log(`Cannot run the trial: ${result.error}`);
   process.exit(1);
 }
 
-const ready = await ensurePrerequisites('modules', say);
+const ready = await ensurePrerequisites('modules', log);
 if (!ready.ok) need({ ok: false, error: ready.reason });
 const rebuilds = !process.argv.includes('--no-rebuild');
 const named = process.argv.slice(2).filter((each) => !each.startsWith('-'));
 const packages = need(await DkmsPackages.open());
 const build = need(await packages.headers());
 const dkms = need(await packages.dkms());
-const answers: TrialAnswer[] = [];
+const answers: TrialResponse[] = [];
 const roots: string[] = [];
 
 for (const name of named.length > 0 ? named : await packages.names()) {
   const [version = '', older] = await packages.versions(name);
   const source = await packages.source(name, version);
   if (!source.ok) {
-    say(`${name}: left out: ${source.error}`);
+    log(`${name}: left out: ${source.error}`);
     continue;
   }
-  const built = packages.builtFolder(source.value, build.release);
+  const built = packages.builtDirectory(source.value, build.release);
   const made = existsSync(built)
     ? { ok: true as const }
     : await buildByDkms(source.value, build, dkms, built);
   if (!made.ok) {
-    say(`${name}: does not build: ${made.error}`);
+    log(`${name}: does not build: ${made.error}`);
     rmSync(built, { recursive: true, force: true });
     continue;
   }
@@ -60,25 +60,25 @@ for (const name of named.length > 0 ? named : await packages.names()) {
   for (const each of found) {
     const hasNone = each.why.includes('has no srcversion');
     if (verdictOn(each) !== 'right' && !hasNone)
-      say(`${name}: ${each.module}: ${each.question}: ${each.outcome}: ${each.why}`);
+      log(`${name}: ${each.module}: ${each.question}: ${each.outcome}: ${each.why}`);
   }
-  say(`${name} ${version}: ${new Set(found.map((each) => each.module)).size} modules`);
+  log(`${name} ${version}: ${new Set(found.map((each) => each.module)).size} modules`);
 }
 
-say('');
-say(`| ${'offered'.padEnd(30)} | right | wrong | cannot tell |`);
-say(`| ${'-'.repeat(30)} | ----: | ----: | ----------: |`);
+log('');
+log(`| ${'offered'.padEnd(30)} | right | wrong | cannot tell |`);
+log(`| ${'-'.repeat(30)} | ----: | ----: | ----------: |`);
 for (const question of questions) {
   const asked = answers.filter((each) => each.question === question);
   const count = (verdict: string, width: number) =>
     String(asked.filter((each) => verdictOn(each) === verdict).length).padStart(width);
   const counts = [count('right', 5), count('wrong', 5), count('cannot tell', 11)];
-  say(`| ${[question.padEnd(30), ...counts].join(' | ')} |`);
+  log(`| ${[question.padEnd(30), ...counts].join(' | ')} |`);
 }
 scan(roots);
 
 /** What `scan --deep` says of all that was built. */
-function scan(folders: readonly string[]): void {
+function scan(directories: readonly string[]): void {
   const program = join(import.meta.dirname, '../../../bulkhead');
   const headers = build.mounts[0]!.from;
   const argv = [
@@ -89,18 +89,18 @@ function scan(folders: readonly string[]): void {
     '--no-cache',
     '--kernel',
     headers,
-    ...folders,
+    ...directories,
   ];
   const run = spawnSync(program, argv, { encoding: 'utf8', maxBuffer: 2 ** 28 });
   if (!run.stdout.startsWith('{')) {
-    say(`Cannot scan what was built: ${run.stderr.trim()}`);
+    log(`Cannot scan what was built: ${run.stderr.trim()}`);
     return;
   }
   const { modules } = JSON.parse(run.stdout) as ScanReport;
-  const contradicted = modules.filter((each) => each.standing === 'contradicted');
-  say(`\n${modules.length} modules scanned, ${contradicted.length} contradicted`);
+  const contradicted = modules.filter((each) => each.trustLevel === 'contradicted');
+  log(`\n${modules.length} modules scanned, ${contradicted.length} contradicted`);
   for (const { name, evidence } of contradicted) {
     const proofs = evidence.filter((each) => each.weight === 'proof');
-    say(`  ${name}: ${proofs.map((each) => each.says).join('; ')}`);
+    log(`  ${name}: ${proofs.map((each) => each.message).join('; ')}`);
   }
 }

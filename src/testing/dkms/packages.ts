@@ -2,17 +2,17 @@
  * Debian's packages of DKMS source, fetched and never installed: `~/.cache/bulkhead/dkms/NAME@VERSION/` has the tree of a
  * package. Those of this release, and of the one before it for source of another version.
  *
- * apt works in a folder of its own, so that contrib and non-free can be had and the host's lists stay as they are. A
- * folder is complete, because it is made under another name and renamed last.
+ * apt works in a directory of its own, so that contrib and non-free can be had and the host's lists stay as they are. A
+ * directory is complete, because it is made under another name and renamed last.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { dkmsConfIn } from '../../trust/dkms.ts';
-import { findKernelBuild, type KernelBuild } from '../../trust/kernel-build.ts';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { dkmsConfIn } from '../../kernel-modules/io/source/dkms.ts';
+import { findKernelBuild, type KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { debianSources, ownApt } from '../vm/apt.ts';
-import { cacheFolder as machineCache } from '../vm/cache.ts';
+import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute, succeed } from '../vm/command.ts';
 
 /** What DKMS builds, as a package has it. */
@@ -22,7 +22,7 @@ export interface DkmsSource {
   /** The names that dkms knows it by, and `usr/src/NAME-VERSION` of the unpacked package. */
   readonly name: string;
   readonly version: string;
-  readonly folder: string;
+  readonly directory: string;
 }
 
 const cache = join(dirname(machineCache), 'dkms');
@@ -69,8 +69,8 @@ export class DkmsPackages {
 
   /** The tree of a package, fetched once. */
   async unpack(name: string, version: string): Promise<Result<string>> {
-    const folder = join(cache, `${name}@${plain(version)}`);
-    if (existsSync(folder)) return ok(folder);
+    const directory = join(cache, `${name}@${plain(version)}`);
+    if (existsSync(directory)) return ok(directory);
     const unfinished = await mkdtemp(join(cache, 'unfinished-'));
     try {
       const argv = ['apt-get', '-q', ...this.#options, 'download', `${name}=${version}`];
@@ -78,8 +78,8 @@ export class DkmsPackages {
       const unpack = 'dpkg-deb -x ./*.deb . && rm ./*.deb';
       await succeed(`unpack ${name} ${version}`, ['sh', '-c', unpack], { cwd: unfinished });
       await succeed('open it', ['chmod', '755', '.'], { cwd: unfinished });
-      await rename(unfinished, folder);
-      return ok(folder);
+      await rename(unfinished, directory);
+      return ok(directory);
     } catch (error) {
       return fail((error as Error).message.split('\n', 1)[0]!);
     } finally {
@@ -95,7 +95,7 @@ export class DkmsPackages {
   }
 
   /** Where what was built of a package is kept. */
-  builtFolder({ package: name, packageVersion }: DkmsSource, release: string): string {
+  builtDirectory({ package: name, packageVersion }: DkmsSource, release: string): string {
     return join(cache, 'built', `${name}@${plain(packageVersion)}_${release}`, 'var/lib/dkms');
   }
 
@@ -126,11 +126,11 @@ export class DkmsPackages {
 function sourceIn(root: string, name: string, packageVersion: string): Result<DkmsSource> {
   const sources = join(root, 'usr/src');
   for (const each of existsSync(sources) ? readdirSync(sources) : []) {
-    const folder = join(sources, each);
-    const conf = dkmsConfIn(folder);
+    const directory = join(sources, each);
+    const conf = dkmsConfIn(directory);
     if (conf?.name === undefined || conf.version === undefined) continue;
     const { name: known, version } = conf;
-    return ok({ package: name, packageVersion, name: known, version, folder });
+    return ok({ package: name, packageVersion, name: known, version, directory });
   }
   return fail(`${name} ${packageVersion} has no dkms.conf that states a name and a version`);
 }

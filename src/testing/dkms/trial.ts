@@ -4,21 +4,21 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { definedFunctions } from '../../modules/defined-functions.ts';
-import { readElf, type Elf } from '../../modules/elf.ts';
-import { bareName } from '../../modules/module-file.ts';
-import type { KernelModule } from '../../modules/module.ts';
-import { readModule } from '../../modules/read-module.ts';
-import type { BuildContext } from '../../modules/source/build-context.ts';
-import { matchSource, type Match } from '../../modules/source/match.ts';
-import { OfferedSource } from '../../modules/source/offered.ts';
-import type { SourceTree } from '../../modules/source/tree.ts';
-import type { KernelBuild } from '../../trust/kernel-build.ts';
-import { contextOf } from '../../trust/match.ts';
-import { rebuild } from '../../trust/rebuild.ts';
-import { sourceFolder } from '../../trust/source-tree.ts';
+import { definedFunctions } from '../../kernel-modules/core/record/defined-functions.ts';
+import { readElf, type Elf } from '../../kernel-modules/core/elf/elf.ts';
+import { bareName } from '../../kernel-modules/core/record/module-file.ts';
+import type { KernelModule } from '../../kernel-modules/core/record/module.ts';
+import { readModule } from '../../kernel-modules/core/record/read-module.ts';
+import type { BuildContext } from '../../kernel-modules/core/source/build-context.ts';
+import { matchSource, type Match } from '../../kernel-modules/core/source/match.ts';
+import { OfferedSource } from '../../kernel-modules/core/source/offered.ts';
+import type { SourceTree } from '../../kernel-modules/core/source/source-tree.ts';
+import type { KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
+import { contextOf } from '../../kernel-modules/io/source/match-files.ts';
+import { rebuild } from '../../kernel-modules/io/rebuild/rebuild.ts';
+import { sourceDirectory } from '../../kernel-modules/io/source/source-directory.ts';
 import { alteredTree, withLetterChanged } from './altered-tree.ts';
-import { modulesFolder } from './build.ts';
+import { modulesDirectory } from './build.ts';
 import type { DkmsSource } from './packages.ts';
 
 export const questions = [
@@ -31,7 +31,7 @@ export const questions = [
 ] as const;
 export type Question = (typeof questions)[number];
 
-export interface TrialAnswer {
+export interface TrialResponse {
   readonly package: string;
   readonly module: string;
   readonly question: Question;
@@ -49,15 +49,15 @@ export interface TrialOptions {
   readonly rebuildsMax: number;
 }
 
-export async function tryPackage(options: TrialOptions): Promise<readonly TrialAnswer[]> {
+export async function tryPackage(options: TrialOptions): Promise<readonly TrialResponse[]> {
   const { source, built, build } = options;
   const context = contextOf(build, undefined);
   if (!context.ok) throw new Error(context.error);
   const trial = new Trial(options, context.value);
-  const answers: TrialAnswer[] = [];
-  const folder = modulesFolder(built, source, build.release);
-  for (const [index, name] of globSync('*.ko', { cwd: folder }).sort().entries()) {
-    answers.push(...(await trial.module(join(folder, name), index < options.rebuildsMax)));
+  const answers: TrialResponse[] = [];
+  const directory = modulesDirectory(built, source, build.release);
+  for (const [index, name] of globSync('*.ko', { cwd: directory }).sort().entries()) {
+    answers.push(...(await trial.module(join(directory, name), index < options.rebuildsMax)));
   }
   return answers;
 }
@@ -73,12 +73,12 @@ class Trial {
     const { source, other } = options;
     this.#options = options;
     this.#context = context;
-    this.#tree = sourceFolder(source.folder)!;
+    this.#tree = sourceDirectory(source.directory)!;
     this.#own = new OfferedSource(this.#tree, context);
-    this.#other = other && new OfferedSource(sourceFolder(other.folder)!, context);
+    this.#other = other && new OfferedSource(sourceDirectory(other.directory)!, context);
   }
 
-  async module(file: string, rebuilds: boolean): Promise<readonly TrialAnswer[]> {
+  async module(file: string, rebuilds: boolean): Promise<readonly TrialResponse[]> {
     const bytes = readFileSync(file);
     const [read, elf] = [readModule(file, bytes), readElf(bytes)];
     if (!read.ok || !elf.ok) throw new Error(`Cannot read ${file}`);
@@ -96,7 +96,7 @@ class Trial {
     return answers;
   }
 
-  #answer(file: string, question: Question, match: Match): TrialAnswer {
+  #answer(file: string, question: Question, match: Match): TrialResponse {
     const { outcome, reasons } = match;
     const { source } = this.#options;
     const [why = ''] = reasons;
@@ -108,7 +108,7 @@ class Trial {
     file: string,
     module: KernelModule,
     { objects, srcversion }: Match,
-  ): Generator<TrialAnswer> {
+  ): Generator<TrialResponse> {
     const sources = objects.flatMap(({ source }) => source ?? []);
     const headers = srcversion.files.filter((each) => each.endsWith('.h'));
     const changed = (path: string) => {
@@ -131,13 +131,13 @@ class Trial {
     }
   }
 
-  async #rebuilt(file: string, module: KernelModule, elf: Elf): Promise<TrialAnswer> {
+  async #rebuilt(file: string, module: KernelModule, elf: Elf): Promise<TrialResponse> {
     const { source, build } = this.#options;
-    const result = await rebuild(module, elf, source.folder, build);
+    const result = await rebuild(module, elf, source.directory, build);
     const why =
       result.outcome === 'cannot tell'
         ? [result.why, ...result.errors].join('; ')
-        : (result.comparison.differences[0]?.says ?? '');
+        : (result.comparison.differences[0]?.message ?? '');
     const question = 'rebuilt from the right source';
     const { outcome } = result;
     return { package: source.package, module: bareName(file), question, outcome, why };
@@ -148,7 +148,7 @@ class Trial {
  * Whether an answer is what an honest and able judge would say; a wrong one accuses or is deceived. Another version that
  * is consistent has the same code: srcversion is a digest of it.
  */
-export function verdictOn({ question, outcome }: TrialAnswer): 'right' | 'wrong' | 'cannot tell' {
+export function verdictOn({ question, outcome }: TrialResponse): 'right' | 'wrong' | 'cannot tell' {
   if (outcome === 'cannot tell') return 'cannot tell';
   const isOwn = question === 'right source' || question === 'rebuilt from the right source';
   if (question === 'another version') return 'right';

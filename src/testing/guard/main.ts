@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnBound } from '../vm/command.ts';
-import { descendantsOf } from './processes.ts';
+import { descendantsOf } from './process-tree.ts';
 import { becomeSubreaper, reapAdopted } from './subreaper.ts';
 
 /** What was told to stop may clean up for that long; then it is killed. */

@@ -1,17 +1,17 @@
 /** The archive that a kernel unpacks as its first root: cpio in the "newc" format, initramfs docs. */
 export interface ArchiveFile {
   readonly path: string;
-  /** undefined for a folder. */
+  /** undefined for a directory. */
   readonly data?: Uint8Array;
 }
 
-const folderMode = 0o040755;
+const directoryMode = 0o040755;
 const fileMode = 0o100755;
 const end = 'TRAILER!!!';
 
 export function makeArchive(files: readonly ArchiveFile[]): Uint8Array {
   const parts = files.flatMap(({ path, data }, index) =>
-    entry(path, data === undefined ? folderMode : fileMode, data ?? new Uint8Array(), index + 1),
+    entry(path, data === undefined ? directoryMode : fileMode, data ?? new Uint8Array(), index + 1),
   );
   return new Uint8Array(Buffer.concat([...parts, ...entry(end, 0, new Uint8Array(), 0)]));
 }

@@ -7,7 +7,7 @@ import type { KernelFiles } from './kernel-files.ts';
 const compiler = 'gcc-14';
 
 /**
- * Builds the modules of a folder in a copy of it, all in one run of make. Gives name → file.
+ * Builds the modules of a directory in a copy of it, all in one run of make. Gives name → file.
  * Debugging information and BTF are left out: they triple the time and the loader ignores them.
  */
 export async function buildModules(
@@ -16,18 +16,18 @@ export async function buildModules(
   scratch: string,
   moreOptions: readonly string[] = [],
 ): Promise<Map<string, Uint8Array>> {
-  const folder = join(scratch, 'modules');
-  await mkdir(folder);
-  await cp(sources, folder, { recursive: true });
+  const directory = join(scratch, 'modules');
+  await mkdir(directory);
+  await cp(sources, directory, { recursive: true });
   // Headers of other releases ask for compilers that this host need not have.
   const options = words(`-s -j2 CC=${compiler} KCFLAGS=-g0 CONFIG_DEBUG_INFO_BTF_MODULES=`);
-  const argv = ['make', '-C', kernel.headers, `M=${folder}`, ...options, ...moreOptions];
+  const argv = ['make', '-C', kernel.headers, `M=${directory}`, ...options, ...moreOptions];
   argv.push('modules');
   await succeed('build the family of modules', argv);
   const built = new Map<string, Uint8Array>();
-  for (const file of await readdir(folder)) {
+  for (const file of await readdir(directory)) {
     if (!file.endsWith('.ko')) continue;
-    built.set(basename(file, '.ko'), new Uint8Array(await readFile(join(folder, file))));
+    built.set(basename(file, '.ko'), new Uint8Array(await readFile(join(directory, file))));
   }
   return built;
 }

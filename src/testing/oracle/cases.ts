@@ -1,5 +1,5 @@
 /** Sequences of loads, and the modules that they need made from built ones. */
-import type { Release } from '../../modules/releases.ts';
+import type { Release } from '../../kernel-modules/core/kernel/releases.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import { ObjectFile } from './object-file.ts';
 import type { Command } from './oracle.ts';

@@ -2,19 +2,19 @@
  * Debian's cloud kernel and what modules are built with, unpacked and never installed:
  * `$XDG_CACHE_HOME/bulkhead/kernels/RELEASE_VERSION/` has the trees of these packages together.
  *
- * A folder is complete, because it is made under another name and renamed last. Older ones are removed by
+ * A directory is complete, because it is made under another name and renamed last. Older ones are removed by
  * whoever makes a new one, under the lock.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
 import { unpackPackage, updateLists, type AptPackage } from '../vm/apt.ts';
-import { cacheFolder as machineCache } from '../vm/cache.ts';
+import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute } from '../vm/command.ts';
-import { removeTree } from '../vm/folders.ts';
-import { findKernel } from '../vm/kernel.ts';
+import { removeTree } from '../vm/directories.ts';
+import { findKernel } from '../vm/guest-kernel.ts';
 import { takeLock } from '../vm/lock.ts';
 import { step } from '../vm/progress.ts';
 
@@ -24,11 +24,11 @@ export interface KernelFiles {
   readonly image: string;
   /** `/lib/modules/RELEASE` of the image package. */
   readonly modules: string;
-  /** The folder for `make -C`. */
+  /** The directory for `make -C`. */
   readonly headers: string;
 }
 
-export const cacheFolder = join(dirname(machineCache), 'kernels');
+export const cacheDirectory = join(dirname(machineCache), 'kernels');
 const unfinished = 'unfinished-';
 
 /** The error is the reason why this host has no oracle: print it and skip what needs it. */
@@ -40,14 +40,14 @@ export async function prepareKernelFiles(log: Log): Promise<Result<KernelFiles>>
   }
   const ready = await ensurePrerequisites('modules', log);
   if (!ready.ok) return fail(ready.reason);
-  await mkdir(cacheFolder, { recursive: true });
-  await using _lock = await takeLock('exclusive', join(cacheFolder, 'lock'));
+  await mkdir(cacheDirectory, { recursive: true });
+  await using _lock = await takeLock('exclusive', join(cacheDirectory, 'lock'));
   const known = await findPackages();
-  if (known !== undefined && existsSync(folderOf(known.kernel))) return ok(await filesIn(known));
+  if (known !== undefined && existsSync(directoryOf(known.kernel))) return ok(await filesIn(known));
   await step(log, "fetching Debian's package lists", updateLists);
   const packages = await findPackages();
   if (packages === undefined) return fail("apt's lists have no Debian cloud kernel with headers");
-  if (!existsSync(folderOf(packages.kernel))) {
+  if (!existsSync(directoryOf(packages.kernel))) {
     const what = `fetching ${packages.kernel.name} and its headers`;
     try {
       await step(log, what, () => fetch(packages));
@@ -64,8 +64,8 @@ interface Packages {
 }
 
 const releaseOf = (kernel: AptPackage) => kernel.name.replace(/^linux-image-/, '');
-const folderOf = (kernel: AptPackage) =>
-  join(cacheFolder, `${releaseOf(kernel)}_${kernel.version.replaceAll(/[^\w.+~-]/g, '_')}`);
+const directoryOf = (kernel: AptPackage) =>
+  join(cacheDirectory, `${releaseOf(kernel)}_${kernel.version.replaceAll(/[^\w.+~-]/g, '_')}`);
 
 async function findPackages(): Promise<Packages | undefined> {
   const kernel = await findKernel();
@@ -80,31 +80,31 @@ async function findPackages(): Promise<Packages | undefined> {
 }
 
 async function fetch({ kernel, headers }: Packages): Promise<void> {
-  const folder = await mkdtemp(join(cacheFolder, unfinished));
+  const directory = await mkdtemp(join(cacheDirectory, unfinished));
   try {
-    for (const each of [kernel, ...headers]) await unpackPackage(each, folder, folder);
-    await rename(folder, folderOf(kernel));
+    for (const each of [kernel, ...headers]) await unpackPackage(each, directory, directory);
+    await rename(directory, directoryOf(kernel));
   } finally {
-    if (existsSync(folder)) await removeTree(folder);
+    if (existsSync(directory)) await removeTree(directory);
   }
-  for (const name of await readdir(cacheFolder)) {
-    const other = join(cacheFolder, name);
-    if (name.startsWith(unfinished) || (name.includes('_') && other !== folderOf(kernel))) {
+  for (const name of await readdir(cacheDirectory)) {
+    const other = join(cacheDirectory, name);
+    if (name.startsWith(unfinished) || (name.includes('_') && other !== directoryOf(kernel))) {
       await removeTree(other);
     }
   }
 }
 
 async function filesIn({ kernel, headers }: Packages): Promise<KernelFiles> {
-  const folder = folderOf(kernel);
+  const directory = directoryOf(kernel);
   const release = releaseOf(kernel);
-  const sources = join(folder, 'usr/src');
+  const sources = join(directory, 'usr/src');
   const files = {
     release,
-    image: join(folder, 'boot', `vmlinuz-${release}`),
+    image: join(directory, 'boot', `vmlinuz-${release}`),
     modules: join(
-      folder,
-      (await readdir(folder)).includes('lib') ? 'lib' : 'usr/lib',
+      directory,
+      (await readdir(directory)).includes('lib') ? 'lib' : 'usr/lib',
       'modules',
       release,
     ),

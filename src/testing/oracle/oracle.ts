@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../patience.ts';
 import { words } from '../vm/command.ts';
-import { makeRunFolder, type RunFolder } from '../vm/folders.ts';
+import { makeRunDirectory, type RunDirectory } from '../vm/directories.ts';
 import { consoleFile, qemuProgram } from '../vm/machine.ts';
 import { Qemu } from '../vm/qemu.ts';
 import { makeArchive } from './archive.ts';
@@ -32,7 +32,7 @@ export type Command =
   | { readonly do: 'write'; readonly path: string; readonly text: string };
 
 /** What the kernel did. */
-export interface Outcome {
+export interface LoadOutcome {
   /** 0 or errno; for `insmod` its exit status. */
   readonly error: number;
   /** Letters as in /sys/module/NAME/taint; undefined when there is no such module. */
@@ -62,11 +62,11 @@ const machineArgv = [
 
 /** A saved machine with a set of module files in it. */
 export class Oracle implements AsyncDisposable {
-  readonly #run: RunFolder;
+  readonly #run: RunDirectory;
   readonly #argv: readonly string[];
   readonly #numbers: ReadonlyMap<string, number>;
 
-  private constructor(run: RunFolder, argv: readonly string[], numbers: Map<string, number>) {
+  private constructor(run: RunDirectory, argv: readonly string[], numbers: Map<string, number>) {
     this.#run = run;
     this.#argv = argv;
     this.#numbers = numbers;
@@ -78,14 +78,14 @@ export class Oracle implements AsyncDisposable {
     files: ReadonlyMap<string, Uint8Array>,
     options: OracleOptions = {},
   ): Promise<Oracle> {
-    const run = await makeRunFolder();
+    const run = await makeRunDirectory();
     try {
       const numbers = new Map([...files.keys()].map((name, index) => [name, index]));
       await writeFile(
-        join(run.folder, 'initrd'),
-        await makeInitrd(run.folder, await portDrivers(kernel), [...files.values()]),
+        join(run.directory, 'initrd'),
+        await makeInitrd(run.directory, await portDrivers(kernel), [...files.values()]),
       );
-      const oracle = new Oracle(run, argvOf(kernel, run.folder, options), numbers);
+      const oracle = new Oracle(run, argvOf(kernel, run.directory, options), numbers);
       await oracle.#save(options.settleMs ?? 0);
       return oracle;
     } catch (error) {
@@ -98,14 +98,14 @@ export class Oracle implements AsyncDisposable {
   async run(
     commands: readonly Command[],
     timeoutMs = longPatienceMilliseconds,
-  ): Promise<Outcome[]> {
-    const { folder, remove } = await makeRunFolder();
+  ): Promise<LoadOutcome[]> {
+    const { directory, remove } = await makeRunDirectory();
     try {
       const incoming = ['-incoming', `file:${this.#state}`];
-      await using qemu = new Qemu(folder, [...this.#argv, ...channels(folder), ...incoming]);
+      await using qemu = new Qemu(directory, [...this.#argv, ...channels(directory), ...incoming]);
       await qemu.connect();
       await qemu.waitFor('query-status', ['paused'], bootTimeoutMs);
-      const socket = connect(portOf(folder));
+      const socket = connect(portOf(directory));
       await qemu.command('cont');
       const lines = commands.map((each) => lineOf(each, this.#numbers));
       return await qemu.within(timeoutMs, 'answer', () => converse(socket, lines));
@@ -115,9 +115,9 @@ export class Oracle implements AsyncDisposable {
   }
 
   async #save(settleMs: number): Promise<void> {
-    const { folder, remove } = await makeRunFolder();
+    const { directory, remove } = await makeRunDirectory();
     try {
-      await using qemu = new Qemu(folder, [...this.#argv, ...channels(folder)]);
+      await using qemu = new Qemu(directory, [...this.#argv, ...channels(directory)]);
       await qemu.connect();
       await qemu.within(bootTimeoutMs, 'boot', async () => {
         while (!(await qemu.console()).includes(readyMark)) {
@@ -137,7 +137,7 @@ export class Oracle implements AsyncDisposable {
   }
 
   get #state(): string {
-    return join(this.#run.folder, 'state');
+    return join(this.#run.directory, 'state');
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -166,40 +166,40 @@ async function portDrivers({ modules }: KernelFiles): Promise<Uint8Array[]> {
 }
 
 async function makeInitrd(
-  folder: string,
+  directory: string,
   drivers: readonly Uint8Array[],
   files: readonly Uint8Array[],
 ): Promise<Uint8Array> {
   return makeArchive([
     ...['bin', 'dev', 'proc', 'sys', 'm', 'drivers'].map((path) => ({ path })),
     ...drivers.map((data, index) => ({ path: `drivers/${index}.ko`, data })),
-    { path: 'init', data: await buildLoader(folder) },
+    { path: 'init', data: await buildLoader(directory) },
     { path: 'bin/busybox', data: new Uint8Array(await readFile('/usr/bin/busybox')) },
     ...files.map((data, index) => ({ path: `m/${index}.ko`, data })),
   ]);
 }
 
-function argvOf(kernel: KernelFiles, folder: string, options: OracleOptions): string[] {
+function argvOf(kernel: KernelFiles, directory: string, options: OracleOptions): string[] {
   const { commandLine = '', memoryMiB = 256 } = options;
   return [
     qemuProgram,
     ...machineArgv,
     ...option('-m', `${memoryMiB}M`),
     ...option('-kernel', kernel.image),
-    ...option('-initrd', join(folder, 'initrd')),
+    ...option('-initrd', join(directory, 'initrd')),
     ...option('-append', `console=ttyS0 panic=1 quiet loglevel=3 ${commandLine}`),
   ];
 }
 
 const option = (name: string, value: string): string[] => [name, value];
 
-const portOf = (folder: string) => join(folder, 'port');
+const portOf = (directory: string) => join(directory, 'port');
 
 /** The console, and the port for commands and answers. */
-const channels = (folder: string): string[] => [
-  ...option('-serial', `file:${consoleFile(folder)}`),
+const channels = (directory: string): string[] => [
+  ...option('-serial', `file:${consoleFile(directory)}`),
   ...option('-device', 'virtio-serial-pci'),
-  ...option('-chardev', `socket,id=oracle,path=${portOf(folder)},server=on,wait=off`),
+  ...option('-chardev', `socket,id=oracle,path=${portOf(directory)},server=on,wait=off`),
   ...option('-device', 'virtserialport,chardev=oracle,name=oracle'),
 ];
 
@@ -219,8 +219,8 @@ function lineOf(command: Command, numbers: ReadonlyMap<string, number>): string 
   }
 }
 
-async function converse(socket: Socket, lines: readonly string[]): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+async function converse(socket: Socket, lines: readonly string[]): Promise<LoadOutcome[]> {
+  const outcomes: LoadOutcome[] = [];
   socket.write(`${lines.join('\n')}\n`);
   let log: string[] = [];
   for await (const line of createInterface({ input: socket })) {
@@ -239,7 +239,7 @@ async function converse(socket: Socket, lines: readonly string[]): Promise<Outco
   return outcomes;
 }
 
-function parseDone(line: string, log: readonly string[]): Outcome {
+function parseDone(line: string, log: readonly string[]): LoadOutcome {
   const [word, error, taints, kernelTaint] = line.split('\t');
   if (word !== 'done') throw new Error(`The oracle answered "${line}"`);
   return {

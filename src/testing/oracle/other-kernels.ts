@@ -2,24 +2,24 @@
  * Kernels of other releases of Debian than the host's, unpacked and never installed:
  * `$XDG_CACHE_HOME/bulkhead/kernels/SUITE/` has the trees of the packages together.
  *
- * apt works in a folder of its own, so that the host's lists stay as they are. What is in the cache is used
- * without a network; a folder is complete, because it is made under another name and renamed last.
+ * apt works in a directory of its own, so that the host's lists stay as they are. What is in the cache is used
+ * without a network; a directory is complete, because it is made under another name and renamed last.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
 import { debianSources, ownApt, type AptSource } from '../vm/apt.ts';
 import { execute, succeed } from '../vm/command.ts';
-import { removeTree } from '../vm/folders.ts';
+import { removeTree } from '../vm/directories.ts';
 import { takeLock } from '../vm/lock.ts';
 import { step } from '../vm/progress.ts';
-import { cacheFolder, pointAtCommon, type KernelFiles } from './kernel-files.ts';
+import { cacheDirectory, pointAtCommon, type KernelFiles } from './kernel-files.ts';
 
 export interface OtherKernel {
   readonly name: string;
-  /** In the archive of the host's Debian; the first names the folder. */
+  /** In the archive of the host's Debian; the first names the directory. */
   readonly suites: readonly [string, ...string[]];
 }
 
@@ -41,23 +41,23 @@ export async function prepareOtherKernel(
   if (process.arch !== 'x64') return fail(`the oracle's kernel is x86-64, not ${process.arch}`);
   const ready = await ensurePrerequisites('modules', log);
   if (!ready.ok) return fail(ready.reason);
-  await mkdir(cacheFolder, { recursive: true });
-  const folder = join(cacheFolder, other.suites[0]);
-  await using _lock = await takeLock('exclusive', `${folder}.lock`);
+  await mkdir(cacheDirectory, { recursive: true });
+  const directory = join(cacheDirectory, other.suites[0]);
+  await using _lock = await takeLock('exclusive', `${directory}.lock`);
   try {
-    if (!existsSync(folder)) {
-      await step(log, `fetching the kernel of ${other.name}`, () => fetch(other, folder));
+    if (!existsSync(directory)) {
+      await step(log, `fetching the kernel of ${other.name}`, () => fetch(other, directory));
     }
-    return ok(await filesIn(folder));
+    return ok(await filesIn(directory));
   } catch (error) {
     return fail((error as Error).message.split('\n', 1)[0]!);
   }
 }
 
 async function fetch({ suites }: OtherKernel, into: string): Promise<void> {
-  const folder = await mkdtemp(join(cacheFolder, 'unfinished-'));
+  const directory = await mkdtemp(join(cacheDirectory, 'unfinished-'));
   try {
-    const apt = join(folder, 'apt');
+    const apt = join(directory, 'apt');
     const options = await ownApt(apt, sourcesOf(await debianSources(), suites));
     const list = ['apt-get', '-q', ...options, '--error-on=any', 'update'];
     await succeed(`list the packages of ${suites.join(', ')}`, list);
@@ -65,10 +65,10 @@ async function fetch({ suites }: OtherKernel, into: string): Promise<void> {
     const download = ['apt-get', '-q', ...options, 'download', ...packages];
     await succeed('download the kernel and its headers', download, { cwd: apt });
     const unpack = 'for deb in apt/*.deb; do dpkg-deb -x "$deb" . || exit 1; done; rm -r apt';
-    await succeed('unpack the packages', ['sh', '-c', unpack], { cwd: folder });
-    await rename(folder, into);
+    await succeed('unpack the packages', ['sh', '-c', unpack], { cwd: directory });
+    await rename(directory, into);
   } finally {
-    if (existsSync(folder)) await removeTree(folder);
+    if (existsSync(directory)) await removeTree(directory);
   }
 }
 
@@ -104,14 +104,17 @@ async function piecesOf(
   return [...found].map(([name, version]) => `${name}=${version}`);
 }
 
-async function filesIn(folder: string): Promise<KernelFiles> {
-  const lib = join(folder, existsSync(join(folder, 'lib')) ? 'lib/modules' : 'usr/lib/modules');
+async function filesIn(directory: string): Promise<KernelFiles> {
+  const lib = join(
+    directory,
+    existsSync(join(directory, 'lib')) ? 'lib/modules' : 'usr/lib/modules',
+  );
   const [release] = await readdir(lib);
   if (release === undefined) throw new Error(`"${lib}" holds no kernel`);
   const modules = join(lib, release);
-  const own = join(folder, 'boot', `vmlinuz-${release}`);
-  const headers = join(folder, 'usr/src', `linux-headers-${release}`);
-  await pointAtCommon(headers, join(folder, 'usr/src'));
+  const own = join(directory, 'boot', `vmlinuz-${release}`);
+  const headers = join(directory, 'usr/src', `linux-headers-${release}`);
+  await pointAtCommon(headers, join(directory, 'usr/src'));
   return {
     release,
     image: existsSync(own) ? own : join(modules, 'vmlinuz'),

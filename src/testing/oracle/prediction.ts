@@ -1,15 +1,19 @@
 /** What `loaderVerdict` says about the same sequence of steps, and where the kernel did otherwise. */
 import { constants } from 'node:os';
-import type { Kernel, LoaderState } from '../../modules/kernel.ts';
-import type { Candidate, LoaderOptions } from '../../modules/loader/candidate.ts';
-import { loaderVerdict, newState, unload } from '../../modules/loader/loader-verdict.ts';
-import { infoName } from '../../modules/module.ts';
-import { readModule } from '../../modules/read-module.ts';
-import { readSignature } from '../../modules/signature.ts';
-import { lettersOf } from '../../modules/taints.ts';
-import type { SignatureChecker } from '../../trust/signatures.ts';
+import type { Kernel, LoaderState } from '../../kernel-modules/core/kernel/kernel.ts';
+import type { Candidate, LoaderOptions } from '../../kernel-modules/core/loader/candidate.ts';
+import {
+  loaderVerdict,
+  newState,
+  unload,
+} from '../../kernel-modules/core/loader/loader-verdict.ts';
+import { infoName } from '../../kernel-modules/core/record/module.ts';
+import { readModule } from '../../kernel-modules/core/record/read-module.ts';
+import { readSignature } from '../../kernel-modules/core/record/signature.ts';
+import { lettersOf } from '../../kernel-modules/core/kernel/taints.ts';
+import type { SignatureChecker } from '../../kernel-modules/io/scan/signatures.ts';
 import type { MadeStep } from './cases.ts';
-import type { Command, Outcome } from './oracle.ts';
+import type { Command, LoadOutcome } from './oracle.ts';
 
 /** What the prediction is made from. */
 export interface Knowledge {
@@ -67,9 +71,9 @@ function optionsOf(command: Extract<Command, { readonly file: string }>): Loader
  */
 export function compareSequence(
   steps: readonly MadeStep[],
-  outcomes: readonly Outcome[],
+  outcomes: readonly LoadOutcome[],
   knowledge: Knowledge,
-  ownFailure: (command: Command, outcome: Outcome) => boolean = () => false,
+  ownFailure: (command: Command, outcome: LoadOutcome) => boolean = () => false,
 ): string[] {
   const state = newState();
   let { kernel } = knowledge;

@@ -8,7 +8,7 @@ export type AptSource = string;
 
 /**
  * The host's own sources of Debian packages, as `deb [signed-by=…] URI SUITE COMPONENT` lines.
- * Other vendors' repositories, and folders of this machine, are left out: the guest is Debian.
+ * Other vendors' repositories, and directories of this machine, are left out: the guest is Debian.
  */
 export async function debianSources(): Promise<AptSource[]> {
   const format = '$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)';
@@ -56,27 +56,27 @@ export async function newestOf(name: string): Promise<AptPackage | undefined> {
   return version === undefined ? undefined : { name, version };
 }
 
-/** Downloads a package into an empty folder of its own below `scratch`; the file's path. */
+/** Downloads a package into an empty directory of its own below `scratch`; the file's path. */
 export async function downloadPackage(
   { name, version }: AptPackage,
   scratch: string,
 ): Promise<string> {
-  const folder = await mkdtemp(join(scratch, 'package-'));
+  const directory = await mkdtemp(join(scratch, 'package-'));
   const asRoot = ['-o', 'APT::Sandbox::User=root'];
   const download = ['apt-get', '-q', ...asRoot, 'download', `${name}=${version}`];
-  await succeed(`download ${name} ${version}`, download, { cwd: folder });
-  const [file] = await readdir(folder);
+  await succeed(`download ${name} ${version}`, download, { cwd: directory });
+  const [file] = await readdir(directory);
   if (file === undefined) throw new Error(`apt left no file of ${name}`);
-  return join(folder, file);
+  return join(directory, file);
 }
 
-/** Downloads a package without installing it, and unpacks its files into a folder. */
+/** Downloads a package without installing it, and unpacks its files into a directory. */
 export async function unpackPackage(
   { name, version }: AptPackage,
   scratch: string,
   into: string,
 ): Promise<void> {
-  // The folder is root's alone; apt's own user cannot write to it, and would say so.
+  // The directory is root's alone; apt's own user cannot write to it, and would say so.
   const asRoot = ['-o', 'APT::Sandbox::User=root'];
   const download = ['apt-get', '-q', ...asRoot, 'download', `${name}=${version}`];
   await succeed(`download ${name} ${version}`, download, { cwd: scratch });
@@ -84,22 +84,22 @@ export async function unpackPackage(
   await succeed(`unpack ${name} ${version}`, unpack, { cwd: scratch });
 }
 
-/** Options that make apt work in a folder, with these sources alone. */
+/** Options that make apt work in a directory, with these sources alone. */
 export async function ownApt(
-  folder: string,
+  directory: string,
   sources: readonly AptSource[],
 ): Promise<readonly string[]> {
-  await mkdir(join(folder, 'lists/partial'), { recursive: true });
-  await mkdir(join(folder, 'cache/archives/partial'), { recursive: true });
-  await writeFile(join(folder, 'status'), '');
-  await writeFile(join(folder, 'sources.list'), sources.map((each) => `${each}\n`).join(''));
+  await mkdir(join(directory, 'lists/partial'), { recursive: true });
+  await mkdir(join(directory, 'cache/archives/partial'), { recursive: true });
+  await writeFile(join(directory, 'status'), '');
+  await writeFile(join(directory, 'sources.list'), sources.map((each) => `${each}\n`).join(''));
   return [
-    `Dir::State=${folder}`,
-    `Dir::State::status=${folder}/status`,
-    `Dir::Cache=${folder}/cache`,
-    `Dir::Etc::sourcelist=${folder}/sources.list`,
+    `Dir::State=${directory}`,
+    `Dir::State::status=${directory}/status`,
+    `Dir::Cache=${directory}/cache`,
+    `Dir::Etc::sourcelist=${directory}/sources.list`,
     'Dir::Etc::sourceparts=/dev/null',
-    // The folder is root's alone; apt's own user cannot write to it.
+    // The directory is root's alone; apt's own user cannot write to it.
     'APT::Sandbox::User=root',
   ].flatMap((each) => ['-o', each]);
 }

@@ -1,7 +1,7 @@
 /**
  * Where built images are kept: `$XDG_CACHE_HOME/bulkhead/vm/KEY/`.
  *
- * The key is a hash of what an image is made from. A folder KEY is complete, because it is made
+ * The key is a hash of what an image is made from. A directory KEY is complete, because it is made
  * under another name and renamed last. Building and pruning hold the lock `lock`; whoever uses
  * an image holds `KEY/lock` shared, so that nobody prunes it meanwhile.
  */
@@ -10,10 +10,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { removeTree } from './folders.ts';
+import { removeTree } from './directories.ts';
 import { isUnlocked, takeLock, type Lock } from './lock.ts';
 
-export const cacheFolder = join(
+export const cacheDirectory = join(
   process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'),
   'bulkhead/vm',
 );
@@ -21,11 +21,11 @@ const unfinished = 'unfinished-';
 
 /** Takes the lock under which images are built and pruned. */
 export async function lockCache(): Promise<Lock> {
-  await mkdir(cacheFolder, { recursive: true });
-  return takeLock('exclusive', join(cacheFolder, 'lock'));
+  await mkdir(cacheDirectory, { recursive: true });
+  return takeLock('exclusive', join(cacheDirectory, 'lock'));
 }
 
-export const cachedImage = (key: string): string => join(cacheFolder, key);
+export const cachedImage = (key: string): string => join(cacheDirectory, key);
 export const isCached = (key: string): boolean => existsSync(cachedImage(key));
 
 /** Keeps an image from being pruned for as long as this process runs. */
@@ -35,38 +35,38 @@ export const useImage = (key: string): Promise<Lock> =>
 /** Builds the image of a key; a build that is killed half-way leaves nothing that is used. */
 export async function buildInCache(
   key: string,
-  build: (folder: string) => Promise<void>,
+  build: (directory: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(cacheFolder, unfinished));
+  const directory = await mkdtemp(join(cacheDirectory, unfinished));
   try {
-    await build(folder);
-    await rename(folder, cachedImage(key));
+    await build(directory);
+    await rename(directory, cachedImage(key));
   } finally {
-    if (existsSync(folder)) await removeTree(folder);
+    if (existsSync(directory)) await removeTree(directory);
   }
 }
 
 /** Removes unfinished builds, and images of other keys that nobody is using. */
 export async function pruneCache(key: string): Promise<void> {
-  for (const { name } of await foldersIn(cacheFolder)) {
-    const folder = join(cacheFolder, name);
-    const isDead = name.startsWith(unfinished) || (await isUnlocked(join(folder, 'lock')));
-    if (name !== key && isDead) await removeTree(folder);
+  for (const { name } of await directoriesIn(cacheDirectory)) {
+    const directory = join(cacheDirectory, name);
+    const isDead = name.startsWith(unfinished) || (await isUnlocked(join(directory, 'lock')));
+    if (name !== key && isDead) await removeTree(directory);
   }
 }
 
-async function foldersIn(folder: string) {
-  const entries = await readdir(folder, { withFileTypes: true });
+async function directoriesIn(directory: string) {
+  const entries = await readdir(directory, { withFileTypes: true });
   return entries.filter((entry) => entry.isDirectory());
 }
 
-/** A key from the inputs: each a value, or a folder of which every file counts. */
-export async function hashInputs(values: unknown, folder: string): Promise<string> {
+/** A key from the inputs: each a value, or a directory of which every file counts. */
+export async function hashInputs(values: unknown, directory: string): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(values));
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true });
   const files = entries.filter((entry) => entry.isFile());
   for (const path of files.map((file) => join(file.parentPath, file.name)).sort()) {
-    hash.update(`\0${path.slice(folder.length)}\0`).update(await readFile(path));
+    hash.update(`\0${path.slice(directory.length)}\0`).update(await readFile(path));
   }
   return hash.digest('hex').slice(0, 20);
 }

@@ -18,10 +18,10 @@ export class Control {
    * Connects to the guest of an image through a port of this host. The connection is kept by
    * an ssh process in the background, which ends with the guest.
    */
-  static async open(folder: string, image: string, port: number): Promise<Control> {
-    const config = join(folder, 'ssh-config');
-    await writeFile(config, sshConfig(folder, image, port));
-    await connect(config, join(folder, 'ssh-errors'));
+  static async open(directory: string, image: string, port: number): Promise<Control> {
+    const config = join(directory, 'ssh-config');
+    await writeFile(config, sshConfig(directory, image, port));
+    await connect(config, join(directory, 'ssh-errors'));
     return new Control(config);
   }
 
@@ -42,7 +42,7 @@ export class Control {
     return status === 0;
   }
 
-  /** An interactive shell on this terminal, in the project's folder; resolves to its exit status. */
+  /** An interactive shell on this terminal, in the project's directory; resolves to its exit status. */
   shell(): Promise<number> {
     const argv = ['ssh', '-F', this.#config, '-t', 'guest', 'cd /opt/bulkhead; exec bash -l'];
     const child = spawnBound(argv, { stdio: 'inherit' });
@@ -68,7 +68,7 @@ async function connect(config: string, errors: string): Promise<void> {
   throw new Error(`Cannot connect to the guest's control port: ssh ended with ${status}: ${said}`);
 }
 
-function sshConfig(folder: string, image: string, port: number): string {
+function sshConfig(directory: string, image: string, port: number): string {
   return [
     'Host guest',
     'HostName 127.0.0.1',
@@ -83,7 +83,7 @@ function sshConfig(folder: string, image: string, port: number): string {
     'BatchMode yes',
     'LogLevel ERROR',
     `ConnectTimeout ${patienceMilliseconds / 1000}`,
-    `ControlPath "${folder}/ssh"`,
+    `ControlPath "${directory}/ssh"`,
     '',
   ].join('\n');
 }

@@ -12,9 +12,9 @@ import {
 import { guardedMark } from '../guard/argv.ts';
 import { patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
-import { makeRunFolder } from './folders.ts';
+import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
-import { projectFiles, projectFolder } from './project.ts';
+import { projectFiles, projectDirectory } from './project.ts';
 import { Qemu } from './qemu.ts';
 import { dataDisk, rootDisk, savedState } from './snapshot.ts';
 
@@ -30,10 +30,10 @@ export interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
 export interface Guest extends AsyncDisposable {
   /** QEMU's process. */
   readonly pid: number;
-  /** Its private folder on the host: console, disks, ssh's socket. */
-  readonly folder: string;
+  /** Its private directory on the host: console, disks, ssh's socket. */
+  readonly directory: string;
   /**
-   * Runs a command by the guest's /bin/sh in the folder /. It runs in the harness's own cgroup, with no session;
+   * Runs a command by the guest's /bin/sh in the directory /. It runs in the harness's own cgroup, with no session;
    * `su - alice -c …` in it, or ssh to the guest's own port 22, is a login as tenants have it.
    * A command that ends gives its result whatever its status; one that takes too long is killed
    * with its process group, and the promise rejects.
@@ -43,8 +43,8 @@ export interface Guest extends AsyncDisposable {
   /** As `run`, for commands that have to succeed; gives their standard output. */
   succeed(command: string, options?: RunOptions): Promise<string>;
   /**
-   * Copies a file of the host to that path in the guest, or the contents of a folder into that
-   * folder. Missing folders are made; everything belongs to root and can be read by all.
+   * Copies a file of the host to that path in the guest, or the contents of a directory into that
+   * directory. Missing directories are made; everything belongs to root and can be read by all.
    */
   copyIn(hostPath: string, guestPath: string): Promise<void>;
   /**
@@ -68,15 +68,15 @@ const endedWithinMs = 30_000;
 
 /** Starts a fresh guest from the image's saved state; takes about a second and a half. */
 export async function startGuest(image: Image): Promise<Guest> {
-  const { folder, remove } = await makeRunFolder();
+  const { directory, remove } = await makeRunDirectory();
   try {
     const machine = {
-      image: image.folder,
-      root: await overlay(rootDisk(image.folder).file, join(folder, 'root.qcow2')),
-      data: await overlay(dataDisk(image.folder).file, join(folder, 'data.qcow2')),
-      state: savedState(image.folder),
+      image: image.directory,
+      root: await overlay(rootDisk(image.directory).file, join(directory, 'root.qcow2')),
+      data: await overlay(dataDisk(image.directory).file, join(directory, 'data.qcow2')),
+      state: savedState(image.directory),
     };
-    const qemu = new Qemu(folder, machine);
+    const qemu = new Qemu(directory, machine);
     const dispose = async () => {
       await qemu[Symbol.asyncDispose]();
       remove();
@@ -105,7 +105,7 @@ async function restore(qemu: Qemu, image: Image): Promise<Control> {
   await qemu.command('cont');
   const port = await qemu.controlPort();
   const control = await qemu.within(restoreTimeoutMs, 'answer on its control port', () =>
-    Control.open(qemu.folder, image.folder, port),
+    Control.open(qemu.directory, image.directory, port),
   );
   // The guest's clock stands where it was saved.
   const options = { timeoutMs: restoreTimeoutMs, signal: qemu.gone };
@@ -128,8 +128,8 @@ class RestoredGuest implements Guest {
     return this.#qemu.pid;
   }
 
-  get folder(): string {
-    return this.#qemu.folder;
+  get directory(): string {
+    return this.#qemu.directory;
   }
 
   async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
@@ -168,7 +168,7 @@ class RestoredGuest implements Guest {
   async copyProject(): Promise<void> {
     const files = await projectFiles();
     const clear = 'find . -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -r {} +';
-    const pack = ['-C', projectFolder, '--null', '--verbatim-files-from', '-T', '-'];
+    const pack = ['-C', projectDirectory, '--null', '--verbatim-files-from', '-T', '-'];
     await this.#extract(pack, `cd /opt/bulkhead && ${clear}`, files.join('\0'));
   }
 
@@ -181,12 +181,12 @@ class RestoredGuest implements Guest {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tellCrashes();
+    await this.#reportCrashes();
     return this.#dispose();
   }
 
   /** Which program crashed where, as the kernel logged it: a status of 139 alone tells nothing. */
-  async #tellCrashes(): Promise<void> {
+  async #reportCrashes(): Promise<void> {
     if (this.#qemu.gone.aborted) return;
     const command = `dmesg | grep -A1 -E ' segfault at | traps: |general protection' || true`;
     const said = await this.run(command).catch(() => undefined);
@@ -196,7 +196,7 @@ class RestoredGuest implements Guest {
 
   /** Packs on the host and unpacks in the guest, where the shell commands `before` lead. */
   async #extract(pack: readonly string[], before: string, input = ''): Promise<void> {
-    const archive = join(this.#qemu.folder, `copy-${++copies}.tar`);
+    const archive = join(this.#qemu.directory, `copy-${++copies}.tar`);
     const ownership = ['--owner=0', '--group=0', '--mode=u+rwX,go+rX'];
     await succeed('pack files', ['tar', '-c', '-f', archive, ...ownership, ...pack], { input });
     await this.succeed(`${before} && tar -x`, { input: { file: archive } });

@@ -1,5 +1,5 @@
 /**
- * The image that guests start from: a folder with
+ * The image that guests start from: a directory with
  *
  *   vmlinuz initrd       Debian's cloud kernel
  *   root.img data.img    the guest's disks, as they were when its state was saved
@@ -11,13 +11,13 @@
 import '../guard/here.ts';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail, ok, type Result } from '../../units/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
 import { debianSources, updateLists, type AptPackage, type AptSource } from './apt.ts';
 import { buildInCache, cachedImage, hashInputs, isCached } from './cache.ts';
 import { lockCache, pruneCache, useImage } from './cache.ts';
 import { succeed } from './command.ts';
-import { fetchKernel, findKernel } from './kernel.ts';
+import { fetchKernel, findKernel } from './guest-kernel.ts';
 import { makeKeys } from './keys.ts';
 import { qemuProgram } from './machine.ts';
 import { step } from './progress.ts';
@@ -27,7 +27,7 @@ import { makeSnapshot } from './snapshot.ts';
 
 /** A built image, which stays in the cache for as long as this process runs. */
 export interface Image {
-  readonly folder: string;
+  readonly directory: string;
 }
 
 const guestFiles = join(import.meta.dirname, 'guest-files');
@@ -84,7 +84,7 @@ const harnessText = (): Promise<string[]> =>
 async function use(key: string): Promise<Image> {
   await useImage(key);
   await pruneCache(key);
-  return { folder: cachedImage(key) };
+  return { directory: cachedImage(key) };
 }
 
 async function buildImage(log: Log): Promise<Result<Image>> {
@@ -95,7 +95,7 @@ async function buildImage(log: Log): Promise<Result<Image>> {
   if (inputs === undefined)
     return fail('apt has no Debian sources, or no Debian cloud kernel in them');
   if (!isCached(inputs.key)) {
-    await buildInCache(inputs.key, (folder) => buildIn(folder, inputs, log));
+    await buildInCache(inputs.key, (directory) => buildIn(directory, inputs, log));
   }
   return ok(await use(inputs.key));
 }
@@ -103,14 +103,14 @@ async function buildImage(log: Log): Promise<Result<Image>> {
 /** Inputs of customize.sh, which no run needs. */
 const onlyForBuilding = ['modules', 'node_modules', 'guest_control_key', 'guest_control_key.pub'];
 
-async function buildIn(folder: string, { kernel, sources }: Inputs, log: Log): Promise<void> {
-  await step(log, `fetching ${kernel.name}`, () => fetchKernel(kernel, guestFiles, folder));
-  await makeKeys(folder);
-  await copyGuestPackages(await guestPackages(), folder);
+async function buildIn(directory: string, { kernel, sources }: Inputs, log: Log): Promise<void> {
+  await step(log, `fetching ${kernel.name}`, () => fetchKernel(kernel, guestFiles, directory));
+  await makeKeys(directory);
+  await copyGuestPackages(await guestPackages(), directory);
   await step(log, 'installing Debian into the image', () =>
-    buildRootfs({ sources, guestFiles, folder }),
+    buildRootfs({ sources, guestFiles, directory }),
   );
-  await step(log, 'writing the disk image', () => packRootfs(folder));
-  for (const name of onlyForBuilding) await rm(join(folder, name), { recursive: true });
-  await step(log, 'booting the image and saving its state', () => makeSnapshot(folder));
+  await step(log, 'writing the disk image', () => packRootfs(directory));
+  for (const name of onlyForBuilding) await rm(join(directory, name), { recursive: true });
+  await step(log, 'booting the image and saving its state', () => makeSnapshot(directory));
 }

@@ -4,15 +4,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Guest } from './guest.ts';
-import { projectFolder } from './project.ts';
+import { projectDirectory } from './project.ts';
 
 /** To be called after `copyProject`; needs the compiler, and so a clone with development packages. */
 export async function installBuilt(guest: Guest): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-built-'));
   try {
     execFileSync(
-      `${projectFolder}/node_modules/.bin/tsc`,
-      ['-p', `${projectFolder}/tsconfig.build.json`, '--outDir', directory],
+      `${projectDirectory}/node_modules/.bin/tsc`,
+      ['-p', `${projectDirectory}/tsconfig.build.json`, '--outDir', directory],
       { stdio: 'inherit' },
     );
     await guest.copyIn(directory, '/opt/bulkhead/dist');

@@ -27,7 +27,7 @@ const machineArgv = [
 const kernelArguments = 'rw console=ttyS0 panic=1 quiet loglevel=3';
 
 export interface Machine {
-  /** The folder with `vmlinuz` and `initrd`. */
+  /** The directory with `vmlinuz` and `initrd`. */
   readonly image: string;
   readonly root: Disk;
   readonly data: Disk;
@@ -39,13 +39,13 @@ export interface Disk {
   readonly format: 'raw' | 'qcow2';
 }
 
-export const consoleFile = (folder: string): string => join(folder, 'console.log');
+export const consoleFile = (directory: string): string => join(directory, 'console.log');
 
-export function qemuArgv(folder: string, { image, root, data, state }: Machine): string[] {
+export function qemuArgv(directory: string, { image, root, data, state }: Machine): string[] {
   return [
     qemuProgram,
     ...machineArgv,
-    ...option('-serial', `file:${consoleFile(folder)}`),
+    ...option('-serial', `file:${consoleFile(directory)}`),
     ...option('-kernel', join(image, 'vmlinuz')),
     ...option('-initrd', join(image, 'initrd')),
     ...option('-append', kernelArguments),

@@ -60,7 +60,7 @@ async function withGuest(action: ((guest: Guest) => Promise<number>) | undefined
     return cannotRunHere;
   }
   if (action === undefined) {
-    log(`The image is in ${image.value.folder}`);
+    log(`The image is in ${image.value.directory}`);
     return 0;
   }
   await using guest = await step(log, 'starting the guest', () => startGuest(image.value));

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { succeed } from './command.ts';
 
-export const projectFolder = resolve(import.meta.dirname, '../../..');
+export const projectDirectory = resolve(import.meta.dirname, '../../..');
 
 /** Development packages that tests in the guest use; small, and without parts to build. */
 const testPackages = ['fast-check', 'pure-rand'];
@@ -13,7 +13,7 @@ const unused = /\/node-linux-[^/]+\/(include|share|CHANGELOG\.md)$/;
 
 export interface NpmPackage {
   /** Where package-lock.json puts it: "node_modules/koffi". */
-  readonly folder: string;
+  readonly directory: string;
   readonly version: string;
 }
 
@@ -26,23 +26,23 @@ interface LockFile {
  * tests in the guest use. Those for other platforms are not on this host, and left out.
  */
 export async function guestPackages(): Promise<NpmPackage[]> {
-  const text = await readFile(join(projectFolder, 'package-lock.json'), 'utf8');
+  const text = await readFile(join(projectDirectory, 'package-lock.json'), 'utf8');
   const { packages } = JSON.parse(text) as LockFile;
   return Object.entries(packages)
-    .filter(([folder, { dev }]) => isWanted(folder, dev === true))
-    .map(([folder, { version }]) => ({ folder, version }));
+    .filter(([directory, { dev }]) => isWanted(directory, dev === true))
+    .map(([directory, { version }]) => ({ directory, version }));
 }
 
-function isWanted(folder: string, isDevelopment: boolean): boolean {
-  const name = folder.replace(/^node_modules\//, '');
-  if (folder === '' || (isDevelopment && !testPackages.includes(name))) return false;
-  return existsSync(join(projectFolder, folder));
+function isWanted(directory: string, isDevelopment: boolean): boolean {
+  const name = directory.replace(/^node_modules\//, '');
+  if (directory === '' || (isDevelopment && !testPackages.includes(name))) return false;
+  return existsSync(join(projectDirectory, directory));
 }
 
 /** Copies those packages into `INTO/node_modules`, and links the pinned node as npm does. */
 export async function copyGuestPackages(packages: readonly NpmPackage[], into: string) {
-  for (const { folder } of packages) {
-    await cp(join(projectFolder, folder), join(into, folder), {
+  for (const { directory } of packages) {
+    await cp(join(projectDirectory, directory), join(into, directory), {
       recursive: true,
       filter: (path) => !unused.test(path),
     });
@@ -52,12 +52,12 @@ export async function copyGuestPackages(packages: readonly NpmPackage[], into: s
   await symlink(`../node-linux-${process.arch}/bin/node`, join(bin, 'node'));
 }
 
-/** The project's files, relative to its folder: tracked, and new ones that are not ignored. */
+/** The project's files, relative to its directory: tracked, and new ones that are not ignored. */
 export async function projectFiles(): Promise<string[]> {
   const list = async (...options: string[]) => {
     // CI often checks out as another user, which git would refuse to look at.
-    const argv = ['git', '-c', `safe.directory=${projectFolder}`, 'ls-files', '-z', ...options];
-    const stdout = await succeed("list the project's files", argv, { cwd: projectFolder });
+    const argv = ['git', '-c', `safe.directory=${projectDirectory}`, 'ls-files', '-z', ...options];
+    const stdout = await succeed("list the project's files", argv, { cwd: projectDirectory });
     return stdout.split('\0').filter((file) => file !== '');
   };
   const deleted = new Set(await list('--deleted'));

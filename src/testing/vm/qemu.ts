@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit } from './cleanup.ts';
 import { patienceMilliseconds } from '../patience.ts';
 import { lastLines, spawnBound } from './command.ts';
-import { runLock } from './folders.ts';
+import { runLock } from './directories.ts';
 import { lockArgv } from './lock.ts';
 import { consoleFile, qemuArgv, type Machine } from './machine.ts';
 import { Monitor } from './monitor.ts';
@@ -14,7 +14,7 @@ const consoleLinesShown = 60;
 const consoleBytesMax = 4 * 2 ** 20;
 
 export class Qemu implements AsyncDisposable {
-  readonly folder: string;
+  readonly directory: string;
   readonly #child: ChildProcess;
   readonly #monitor: Monitor;
   readonly #gone = new AbortController();
@@ -23,11 +23,11 @@ export class Qemu implements AsyncDisposable {
   #errors = '';
 
   /** Starts the guest of an image, or QEMU by a command line of one's own with `-qmp stdio` in it. */
-  constructor(folder: string, machine: Machine | readonly string[]) {
-    this.folder = folder;
-    const program = 'image' in machine ? qemuArgv(folder, machine) : machine;
-    // The lock tells later runs that the folder is in use.
-    const argv = [...lockArgv('exclusive', runLock(folder)), ...program];
+  constructor(directory: string, machine: Machine | readonly string[]) {
+    this.directory = directory;
+    const program = 'image' in machine ? qemuArgv(directory, machine) : machine;
+    // The lock tells later runs that the directory is in use.
+    const argv = [...lockArgv('exclusive', runLock(directory)), ...program];
     this.#child = spawnBound(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#kill = atExit(() => this.#child.kill('SIGKILL'));
     const { stdin, stdout, stderr } = this.#child;
@@ -111,7 +111,7 @@ export class Qemu implements AsyncDisposable {
 
   /** What the guest has written to its serial console so far. */
   async console(): Promise<string> {
-    const text = await readFile(consoleFile(this.folder), 'utf8').catch(() => '');
+    const text = await readFile(consoleFile(this.directory), 'utf8').catch(() => '');
     return text.slice(-consoleBytesMax);
   }
 

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { aptFetchOptions, type AptSource } from './apt.ts';
 import { execute, quote, succeed, words } from './command.ts';
-import { removeTree } from './folders.ts';
+import { removeTree } from './directories.ts';
 
 /** What the guest has beyond the smallest Debian. */
 export const guestDebianPackages = [
@@ -42,14 +42,14 @@ export async function rootfsObstacle(): Promise<string | undefined> {
 export interface RootfsInputs {
   readonly sources: readonly AptSource[];
   readonly guestFiles: string;
-  /** The folder with what customize.sh takes; `root.img` is written here too. */
-  readonly folder: string;
+  /** The directory with what customize.sh takes; `root.img` is written here too. */
+  readonly directory: string;
 }
 
-/** Builds `rootfs/`, a tree of the guest's files, in the folder. */
-export async function buildRootfs({ sources, guestFiles, folder }: RootfsInputs): Promise<void> {
+/** Builds `rootfs/`, a tree of the guest's files, in the directory. */
+export async function buildRootfs({ sources, guestFiles, directory }: RootfsInputs): Promise<void> {
   const customize = join(guestFiles, 'customize.sh');
-  const hook = `sh ${quote(customize)} "$1" ${quote(folder)}`;
+  const hook = `sh ${quote(customize)} "$1" ${quote(directory)}`;
   const argv = [
     ...ownNamespace,
     ...words('mmdebstrap --quiet --mode=root --variant=minbase --format=directory'),
@@ -61,17 +61,17 @@ export async function buildRootfs({ sources, guestFiles, folder }: RootfsInputs)
     `--customize-hook=${hook}`,
     // The release is that of the sources; an empty suite says so.
     '',
-    join(folder, 'rootfs'),
+    join(directory, 'rootfs'),
     '-',
   ];
-  await mkdir(join(folder, 'rootfs'));
+  await mkdir(join(directory, 'rootfs'));
   await succeed("build the guest's file system", argv, { input: `${sources.join('\n')}\n` });
 }
 
 /** Packs the tree into the disk image `root.img`, and removes it. */
-export async function packRootfs(folder: string): Promise<void> {
-  const image = join(folder, 'root.img');
-  const tree = join(folder, 'rootfs');
+export async function packRootfs(directory: string): Promise<void> {
+  const image = join(directory, 'root.img');
+  const tree = join(directory, 'rootfs');
   await succeed('make the disk image', ['truncate', '--size', imageSize, image]);
   const options = words('-O verity -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0');
   const argv = [...words('mke2fs -q -t ext4 -L root'), ...options, '-d', tree, image];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { succeed } from './command.ts';
 import { Control } from './control.ts';
-import { makeRunFolder } from './folders.ts';
+import { makeRunDirectory } from './directories.ts';
 import type { Disk } from './machine.ts';
 import { Qemu } from './qemu.ts';
 
@@ -16,13 +16,13 @@ export const rootDisk = (image: string): Disk => ({ file: join(image, 'root.img'
 export const dataDisk = (image: string): Disk => ({ file: join(image, 'data.img'), format: 'raw' });
 export const savedState = (image: string): string => join(image, 'state');
 
-/** Boots the image in a folder and writes `data.img` and `state` beside its `root.img`. */
+/** Boots the image in a directory and writes `data.img` and `state` beside its `root.img`. */
 export async function makeSnapshot(image: string): Promise<void> {
   const data = dataDisk(image);
   await succeed('make the data disk', ['truncate', '--size', dataDiskSize, data.file]);
-  const { folder, remove } = await makeRunFolder();
+  const { directory, remove } = await makeRunDirectory();
   try {
-    await using qemu = new Qemu(folder, { image, root: rootDisk(image), data });
+    await using qemu = new Qemu(directory, { image, root: rootDisk(image), data });
     await qemu.connect();
     await waitUntilReady(qemu);
     await settle(qemu, image);
@@ -43,7 +43,7 @@ async function waitUntilReady(qemu: Qemu): Promise<void> {
 
 /** Brings the guest to a state worth keeping: all units up, nothing dirty, memory empty. */
 async function settle(qemu: Qemu, image: string): Promise<void> {
-  const control = await Control.open(qemu.folder, image, await qemu.controlPort());
+  const control = await Control.open(qemu.directory, image, await qemu.controlPort());
   const command =
     'systemctl is-system-running --wait || { systemctl --failed --no-legend; exit 1; }; ' +
     'sync; echo 3 >/proc/sys/vm/drop_caches';

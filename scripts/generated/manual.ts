@@ -1,0 +1,79 @@
+/** The manual page, made from the commands themselves, so that it says what they do. */
+import type { Command, Option } from 'commander';
+import { exitCodes } from '../../src/cli/shared/command.ts';
+
+/** Roff takes a dot at the start of a line, and backslashes, for its own. */
+const escape = (text: string) =>
+  text
+    .replaceAll('\\', String.raw`\e`)
+    .replaceAll('-', String.raw`\-`)
+    .replaceAll(/^([.'])/gm, String.raw`\&$1`);
+
+export function manualPage(program: Command): string {
+  return [
+    `.TH BULKHEAD 8 "" "bulkhead ${program.version() ?? ''}" "System administration"`,
+    '.SH NAME',
+    `bulkhead \\- ${escape(lowerFirst(program.description()))}`,
+    '.SH SYNOPSIS',
+    String.raw`.B bulkhead`,
+    String.raw`.RI [\-\-instance " NAME" ]`,
+    '.I COMMAND',
+    '.RI [ OPTIONS ]',
+    '.SH DESCRIPTION',
+    escape(
+      'The administrator writes one policy; every tenant in it is held by the kernel to its CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
+    ),
+    '.SH COMMANDS',
+    ...program.commands.flatMap((each) => [
+      commandEntry(each),
+      ...each.commands.map((sub) => commandEntry(sub, each.name())),
+    ]),
+    '.SH EXIT STATUS',
+    ...Object.entries(statusTexts).map(([code, text]) => `.TP\n.B ${code}\n${escape(text)}`),
+    '.SH FILES',
+    ...Object.entries(files).map(([path, text]) => `.TP\n.I ${escape(path)}\n${escape(text)}`),
+    '.SH ENVIRONMENT',
+    '.TP\n.B NO_COLOR\nNo colour, even on a terminal.',
+    '.TP\n.B BULKHEAD_DEBUG\nWhere set, a defect is shown with its stack.',
+    '.SH SEE ALSO',
+    '.BR cgroups (7),\n.BR setpriv (1),\n.BR quotactl (2)',
+    '',
+  ].join('\n');
+}
+
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
+
+const statusTexts: Readonly<Record<number, string>> = {
+  [exitCodes.done]: 'Done.',
+  [exitCodes.failed]: 'Failed, wholly or in part; the messages say what.',
+  [exitCodes.usage]: 'The command line is wrong.',
+  [exitCodes.found]:
+    'What was asked about was found: verify found a difference; modules scan and explain a contradicted module, or one that is not accepted; modules predict or upgrade one that is refused; modules match source that is not the module’s.',
+  [exitCodes.undecided]:
+    'It cannot be told: whether a module meets what is required, or whether source is its source.',
+};
+
+const files: Readonly<Record<string, string>> = {
+  '/etc/bulkhead/policy.xml': 'The policy.',
+  '/run/bulkhead':
+    'Locks, the socket of the agent, and where the launcher finds the groups of tenants.',
+  '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
+  '/var/lib/bulkhead/policy-in-force.xml': 'The last policy that was right.',
+  '/var/lib/bulkhead/history': 'What the agent remembers.',
+  '/var/lve/info': 'For panels; written only after "bulkhead cloudlinux install".',
+};
+
+function commandEntry(command: Command, parent?: string): string {
+  const words = [...(parent === undefined ? [] : [parent]), command.name(), command.usage()];
+  return [
+    '.TP',
+    `.B ${escape(words.join(' '))}`,
+    escape(command.description()),
+    ...command.options.map(optionEntry),
+  ].join('\n');
+}
+
+function optionEntry(option: Option): string {
+  const usual = typeof option.defaultValue === 'string' ? ` (default: ${option.defaultValue})` : '';
+  return `.RS\n.TP\n.B ${escape(option.flags)}\n${escape(option.description + usual)}\n.RE`;
+}

@@ -1,0 +1,184 @@
+/**
+ * The policy's language as an XML Schema, for editors that complete and check while one types.
+ *
+ * XML Schema 1.0 says less than the parser: children in any order, of which some may stand only
+ * once, cannot be said where others repeat beside them. The parser has the last word.
+ */
+import { limits } from '../../src/limits/limits.ts';
+import type { Attribute, Limit } from '../../src/limits/limit.ts';
+import { durationPattern } from '../../src/base/duration.ts';
+import { quantityKinds, unlimited } from '../../src/base/quantity.ts';
+import { escapeAttribute } from '../../src/policy/xml-edit.ts';
+import { namePattern, userPattern } from '../../src/policy/parse.ts';
+import {
+  elements,
+  limitNames,
+  type ElementAttribute,
+  type ElementSpec,
+  type ValueKind,
+} from '../../src/policy/vocabulary.ts';
+
+export function policySchema(): string {
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    '<!-- Made from the vocabulary and the table of limits; change those and run "npm run generate". -->',
+    '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">',
+    ...indented(rootElement()),
+    ...Object.entries(elements).flatMap(([name, spec]) => indented(elementType(name, spec))),
+    ...limits.flatMap((limit) => indented(limitType(limit))),
+    ...valueTypes().flatMap(indented),
+    '</xs:schema>',
+    '',
+  ].join('\n');
+}
+
+type Lines = readonly string[];
+
+const indented = (lines: Lines): Lines => lines.map((line) => `  ${line}`);
+
+/** An element that holds others, or stands alone where it holds none. */
+function tag(
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+  inside: Lines = [],
+): Lines {
+  const head = Object.entries(attributes).map(
+    ([key, value]) => ` ${key}="${escapeAttribute(value)}"`,
+  );
+  const start = `<xs:${name}${head.join('')}`;
+  if (inside.length === 0) return [`${start}/>`];
+  return [`${start}>`, ...indented(inside), `</xs:${name}>`];
+}
+
+function documentation(text: string): Lines {
+  const escaped = text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+  return tag('annotation', {}, [`<xs:documentation>${escaped}</xs:documentation>`]);
+}
+
+function rootElement(): Lines {
+  const { summary } = elements['bulkhead'] as ElementSpec;
+  return tag('element', { name: 'bulkhead', type: 'bulkhead' }, [
+    ...documentation(summary),
+    // One of the two, and no two alike: a field of a key must be there exactly once.
+    ...identity('key', 'tenant', './/tenant', '@user | @uid'),
+    ...identity('key', 'reseller', 'reseller', '@user | @uid'),
+    ...identity('key', 'package', 'package', '@name'),
+    ...tag('keyref', { name: 'packageInUse', refer: 'package' }, [
+      ...tag('selector', { xpath: 'tenants | reseller | .//tenant' }),
+      ...tag('field', { xpath: '@package' }),
+    ]),
+  ]);
+}
+
+const identity = (kind: string, name: string, selector: string, field: string): Lines =>
+  tag(kind, { name }, [...tag('selector', { xpath: selector }), ...tag('field', { xpath: field })]);
+
+function elementType(name: string, spec: ElementSpec): Lines {
+  return tag('complexType', { name }, [
+    ...documentation(spec.summary),
+    ...contentOf(spec),
+    ...Object.entries(spec.attributes).flatMap(([key, attribute]) =>
+      attributeLines(key, attribute),
+    ),
+  ]);
+}
+
+function contentOf(spec: ElementSpec): Lines {
+  const inside = spec.holdsLimits ? [...limitNames, ...spec.children] : spec.children;
+  if (inside.length === 0) return [];
+  const repeats = spec.children.some((child) => elements[child]?.repeats);
+  if (!repeats)
+    return tag(
+      'all',
+      {},
+      inside.flatMap((child) => childElement(child, '0')),
+    );
+  const choice = inside.flatMap((child) => childElement(child));
+  return tag('choice', { minOccurs: '0', maxOccurs: 'unbounded' }, choice);
+}
+
+function childElement(name: string, minOccurs?: string): Lines {
+  const limit = limits.find((each) => each.name === name);
+  const type = limit === undefined ? name : `${name}-limit`;
+  return tag(
+    'element',
+    { name, type, ...(minOccurs === undefined ? {} : { minOccurs }) },
+    documentation(limit?.summary ?? elements[name]?.summary ?? ''),
+  );
+}
+
+function attributeLines(name: string, { kind, required, summary }: ElementAttribute): Lines {
+  const use: Readonly<Record<string, string>> = required ? { use: 'required' } : {};
+  if (typeof kind === 'string') {
+    return tag('attribute', { name, type: `${kind}-text`, ...use }, documentation(summary));
+  }
+  return tag('attribute', { name, ...use }, [...documentation(summary), ...choiceType(kind)]);
+}
+
+function choiceType(values: readonly string[]): Lines {
+  const choices = values.flatMap((value) => tag('enumeration', { value }));
+  return tag('simpleType', {}, tag('restriction', { base: 'xs:string' }, choices));
+}
+
+function limitType({ name, summary, attributes }: Limit): Lines {
+  const inside = Object.entries(attributes).flatMap(([key, attribute]) =>
+    tag(
+      'attribute',
+      { name: key, type: quantityType(attribute) },
+      documentation(attribute.summary),
+    ),
+  );
+  return tag('complexType', { name: `${name}-limit` }, [...documentation(summary), ...inside]);
+}
+
+const quantityType = (attribute: Attribute) =>
+  attribute.unlimited ? `${attribute.kind}-or-${unlimited}` : attribute.kind;
+
+function valueTypes(): readonly Lines[] {
+  const quantities = Object.entries(quantityKinds).flatMap(([name, { pattern, form }]) => [
+    patternType(name, pattern, form),
+    patternType(`${name}-or-${unlimited}`, `${unlimited}|${pattern}`, `${form}, or ${unlimited}`),
+  ]);
+  const texts = Object.entries(textPatterns).map(([name, pattern]) =>
+    patternType(`${name}-text`, pattern),
+  );
+  return [...quantities, ...texts];
+}
+
+function patternType(name: string, pattern: string, form?: string): Lines {
+  // `\d` of XML Schema takes the digits of every script.
+  const value = pattern.replaceAll(String.raw`\d`, '[0-9]');
+  const restriction = tag('restriction', { base: 'xs:string' }, tag('pattern', { value }));
+  return tag('simpleType', { name }, [
+    ...(form === undefined
+      ? []
+      : documentation(`${form.charAt(0).toUpperCase()}${form.slice(1)}.`)),
+    ...restriction,
+  ]);
+}
+
+const word = String.raw`[^\s,]+`;
+const range = String.raw`\d{1,10}(-\d{1,10})?`;
+const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
+
+const textPatterns: Readonly<Record<Extract<ValueKind, string>, string>> = {
+  name: schemaPattern(namePattern),
+  names: list(word),
+  user: schemaPattern(userPattern),
+  uid: String.raw`\d{1,10}`,
+  ranges: list(range),
+  text: '.*',
+  version: '1',
+  duration: durationPattern,
+  space: quantityKinds.bytes.pattern,
+  count: String.raw`[1-9]\d{0,8}`,
+  endpoint: String.raw`(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+):\d{1,5}`,
+  path: '/.*',
+  mail: String.raw`[A-Za-z0-9._%+\-]+(@[A-Za-z0-9.\-]+)?`,
+  url: String.raw`https?://\S+`,
+};
+
+/** Patterns of XML Schema are anchored, and know no escape for `$`. */
+function schemaPattern({ source }: RegExp): string {
+  return source.replace(/^\^|\$$/g, '').replaceAll(String.raw`\$`, '$');
+}

@@ -1,0 +1,122 @@
+/**
+ * What may use what: the table of ARCHITECTURE.md, held to every import of src/. Also that no directory
+ * has grown beyond what a reader takes in at a glance.
+ *
+ *     node scripts/layers.ts
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { root } from './steps.ts';
+
+interface Layer {
+  /** Layers and capabilities' parts below it, beside itself. */
+  readonly uses: readonly string[];
+  /** Packages; `node:` is all of Node's own. */
+  readonly packages: readonly string[];
+}
+
+const pure = ['base', 'limits', 'policy', 'plan', 'usage'];
+const system = ['node:', 'koffi'];
+const engine = [...pure, 'sys', 'host', 'store', 'apply', 'agent', 'cli'];
+
+const layers: Readonly<Record<string, Layer>> = {
+  base: { uses: [], packages: [] },
+  limits: { uses: ['base'], packages: [] },
+  policy: { uses: ['base', 'limits'], packages: ['saxes'] },
+  plan: { uses: ['base', 'limits', 'policy'], packages: [] },
+  usage: { uses: ['base', 'limits', 'policy'], packages: [] },
+  sys: { uses: ['base'], packages: system },
+  host: { uses: [...pure, 'sys'], packages: system },
+  store: { uses: [...pure, 'sys'], packages: ['node:'] },
+  apply: { uses: [...pure, 'sys', 'host', 'capabilities.ts'], packages: ['node:'] },
+  agent: {
+    uses: [...pure, 'sys', 'host', 'store', 'apply'],
+    packages: ['node:', 'hono', '@hono/node-server', 'pino', 'nodemailer'],
+  },
+  cli: {
+    uses: [...pure, 'sys', 'host', 'apply', 'agent', 'capabilities.ts'],
+    packages: ['node:', 'commander', 'picocolors'],
+  },
+  'kernel-modules/library.ts': {
+    uses: [...pure, 'kernel-modules/core', 'kernel-modules/io'],
+    packages: [],
+  },
+  ...capability('kernel-modules'),
+  ...capability('cloudlinux'),
+  'capability.ts': { uses: engine, packages: [] },
+  'capabilities.ts': {
+    uses: [
+      'capability.ts',
+      'kernel-modules/commands',
+      'cloudlinux/core',
+      'cloudlinux/io',
+      'cloudlinux/commands',
+    ],
+    packages: [],
+  },
+};
+
+/** A capability uses the engine, its own parts, and no other capability. */
+function capability(name: string): Record<string, Layer> {
+  const [core, io, commands] = ['core', 'io', 'commands'].map((part) => `${name}/${part}`) as [
+    string,
+    string,
+    string,
+  ];
+  return {
+    // Of the rest of the engine only types, which cost nothing and do nothing.
+    [core]: { uses: [...pure, 'type apply', 'type agent'], packages: [] },
+    [io]: { uses: [...pure, 'sys', 'host', 'type agent', core], packages: system },
+    [commands]: { uses: [...engine, core, io], packages: ['node:', 'commander'] },
+  };
+}
+
+const filesMax = 20;
+
+function layerOf(path: string): string {
+  const [first = '', second = ''] = path.split('/');
+  return layers[first] === undefined ? `${first}${second === '' ? '' : `/${second}`}` : first;
+}
+
+const imports =
+  /^(?:import|export)(?<type> type)?\b[^'"();=]*?from '(?<from>[^']+)'|\bimport\('(?<lazy>[^']+)'\)|^import '(?<effect>[^']+)'/gm;
+
+function problemsOf(file: string): readonly string[] {
+  const name = layerOf(file);
+  const layer = layers[name];
+  if (layer === undefined) return [`src/${file}: no layer of scripts/layers.ts has this directory`];
+  return [...readFileSync(join(root, 'src', file), 'utf8').matchAll(imports)].flatMap(
+    ({ groups }) => {
+      const { type, from, lazy, effect } = groups ?? {};
+      const path = from ?? lazy ?? effect ?? '';
+      if (!path.startsWith('.')) {
+        const allowed = layer.packages.some((each) =>
+          each.endsWith(':') ? path.startsWith(each) : path === each || path.startsWith(`${each}/`),
+        );
+        return allowed || type !== undefined ? [] : [`src/${file}: ${name} must not use "${path}"`];
+      }
+      const used = layerOf(relative('.', join(dirname(file), path)));
+      const allowed =
+        used === name ||
+        layer.uses.includes(used) ||
+        (type !== undefined && layer.uses.includes(`type ${used}`));
+      return allowed ? [] : [`src/${file}: ${name} must not use ${used} (${path})`];
+    },
+  );
+}
+
+function crowded(files: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  return [...counts].flatMap(([directory, count]) =>
+    count > filesMax
+      ? [`src/${directory}: ${count} files side by side; ${filesMax} are the most`]
+      : [],
+  );
+}
+
+const files = globSync('**/*.ts', { cwd: join(root, 'src') });
+const product = files.filter((file) => !file.startsWith('testing/')).sort();
+const problems = [...product.flatMap(problemsOf), ...crowded(files)];
+for (const problem of problems) process.stderr.write(`${problem}\n`);
+process.exitCode = problems.length === 0 ? 0 : 1;

@@ -1,0 +1,48 @@
+/**
+ * Who asks, and what that one may see: root everything, a reseller itself and its tenants, a
+ * tenant itself. The command lines of a tenant are for root and the tenant alone.
+ */
+import type { Asker } from '../../store/history/history.ts';
+import { resellerMember, tenantMember } from '../../usage/member.ts';
+import type { Membership } from '../sampling/membership.ts';
+import type { Entry, MemberIndex } from '../sampling/member-index.ts';
+
+/** `token`: over TCP, with the administrator's secret; it sees all and changes nothing. */
+export type Caller = { readonly kind: 'uid'; readonly uid: number } | { readonly kind: 'token' };
+
+export const isAdministrator = (caller: Caller): boolean =>
+  caller.kind === 'token' || caller.uid === 0;
+
+/** Whose turn a question to the history takes. */
+export const askerOf = (caller: Caller): Asker =>
+  caller.kind === 'token' || caller.uid === 0 ? 'administrator' : caller.uid;
+
+export const mayChange = (caller: Caller): boolean => caller.kind === 'uid' && caller.uid === 0;
+
+export function maySee(caller: Caller, { who, resellerUid }: Entry): boolean {
+  if (isAdministrator(caller)) return true;
+  if (caller.kind !== 'uid') return false;
+  return who.uid === caller.uid || resellerUid === caller.uid;
+}
+
+export function maySeeCommands(caller: Caller, { who }: Entry): boolean {
+  if (caller.kind !== 'uid') return false;
+  return caller.uid === 0 || (who.kind === 'tenant' && who.uid === caller.uid);
+}
+
+/**
+ * From when on it may see what is kept of a member: an administrator everything, others nothing that is
+ * older than the member's own beginning, or than their own.
+ */
+export function seesSince(caller: Caller, { who }: Entry, membership: Membership): number {
+  if (caller.kind !== 'uid' || caller.uid === 0) return 0;
+  const own = [tenantMember(caller.uid), resellerMember(caller.uid)]
+    .map((each) => membership.beginningOf(each))
+    .filter(Number.isFinite);
+  return Math.max(membership.beginningOf(who.member), ...own);
+}
+
+export function visibleEntries(caller: Caller, memberIndex: MemberIndex): readonly Entry[] {
+  const all = [...memberIndex.entries.values()];
+  return isAdministrator(caller) ? all : all.filter((each) => maySee(caller, each));
+}

@@ -1,0 +1,75 @@
+/** Asks the agent: one request over its socket, one JSON answer. */
+import { request } from 'node:http';
+import type { Paths } from '../../host/paths.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { Problem } from './api.ts';
+
+export const socketOf = ({ runtime }: Paths) => `${runtime}/control.sock`;
+
+const answerMilliseconds = 60_000;
+const bytesMax = 256 * 2 ** 20;
+
+export type Query = Readonly<
+  Record<string, string | number | boolean | readonly string[] | undefined>
+>;
+
+/** `callAgent<TopAnswer>(paths, '/v1/top', { all: 1 })`. */
+export async function callAgent<Handler>(
+  paths: Paths,
+  path: string,
+  query: Query = {},
+  method: 'GET' | 'POST' = 'GET',
+): Promise<Result<Handler>> {
+  const reply = await ask(socketOf(paths), `${path}${queryText(query)}`, method);
+  if (!reply.ok) return reply;
+  try {
+    const value: unknown = JSON.parse(reply.value.text);
+    return reply.value.status === 200 ? ok(value as Handler) : fail((value as Problem).error);
+  } catch {
+    return fail(`Cannot understand the answer of the agent: status ${reply.value.status}`);
+  }
+}
+
+function queryText(query: Query): string {
+  const pairs = Object.entries(query).flatMap(([key, value]) => {
+    if (value === undefined || value === false) return [];
+    const values = Array.isArray(value) ? value : [value === true ? 1 : value];
+    return values.map((each) => `${encodeURIComponent(key)}=${encodeURIComponent(String(each))}`);
+  });
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+}
+
+function ask(socketPath: string, path: string, method: string): Promise<Result<Reply>> {
+  return new Promise((resolve) => {
+    const sent = request({ socketPath, path, method, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length > bytesMax) sent.destroy(new Error('its answer is too long'));
+      });
+      response.on('end', () =>
+        resolve(
+          ok({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+        ),
+      );
+      response.on('error', (error) => resolve(fail(problemOf(socketPath, error))));
+    });
+    sent.setTimeout(answerMilliseconds, () => sent.destroy(new Error('it does not answer')));
+    sent.on('error', (error) => resolve(fail(problemOf(socketPath, error))));
+    sent.end();
+  });
+}
+
+function problemOf(socketPath: string, error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
+    return `No agent runs here (${socketPath}); start it with "bulkhead agent" or "systemctl start bulkhead"`;
+  }
+  return `Cannot ask the agent at ${socketPath}: ${error.message}`;
+}

@@ -1,0 +1,49 @@
+/**
+ * How many questions of one uid are being answered: a tenant that asks much waits for itself, and
+ * nobody waits for it.
+ */
+import { HttpError } from './request-context.ts';
+import type { Caller } from './caller.ts';
+
+const perTenantMax = 2;
+const waitingMax = 16;
+
+interface Turns {
+  running: number;
+  readonly waiting: (() => void)[];
+}
+
+const free: Disposable = { [Symbol.dispose]: () => {} };
+
+export class InFlight {
+  readonly #turns = new Map<number, Turns>();
+
+  /** Waits for a turn, which ends when it is disposed of. */
+  async enter(caller: Caller): Promise<Disposable> {
+    if (caller.kind === 'token' || caller.uid === 0) return free;
+    const { uid } = caller;
+    let turns = this.#turns.get(uid);
+    if (turns === undefined) this.#turns.set(uid, (turns = { running: 0, waiting: [] }));
+    const mine = turns;
+    if (mine.waiting.length >= waitingMax) {
+      throw new HttpError(
+        429,
+        `${waitingMax} of your questions are waiting; ask again after those`,
+      );
+    }
+    if (mine.running < perTenantMax) mine.running++;
+    else await new Promise<void>((resolve) => mine.waiting.push(resolve));
+    return { [Symbol.dispose]: () => this.#leave(uid, mine) };
+  }
+
+  /** The turn is handed on. */
+  #leave(uid: number, turns: Turns): void {
+    const next = turns.waiting.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    turns.running--;
+    if (turns.running === 0) this.#turns.delete(uid);
+  }
+}

@@ -1,0 +1,54 @@
+/** `GET /v1/status`: how the agent and this host are doing. */
+import type { Driver } from '../../host/driver.ts';
+import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
+import type { PlacementStatus, StatusResponse, TcpStatus } from './api.ts';
+import type { PolicyState } from '../reconciler.ts';
+import type { LatestSample } from '../sampling/latest-sample.ts';
+import type { MemberIndex } from '../sampling/member-index.ts';
+
+export interface AgentFacts {
+  readonly version: string;
+  readonly instance: string;
+  readonly startedAt: number;
+  readonly driver: Driver | undefined;
+  readonly policy: PolicyState;
+  readonly memberIndex: MemberIndex;
+  readonly placement: PlacementStatus;
+  readonly latest: LatestSample;
+  readonly intervalSeconds: number;
+  readonly tookSeconds: number;
+  readonly metrics: MetricsStore;
+  /** Why the history cannot be written. */
+  readonly problem: string | undefined;
+  readonly tcp: TcpStatus | undefined;
+}
+
+export function describeAgent(facts: AgentFacts): StatusResponse {
+  const { latest, metrics, problem, memberIndex, tcp } = facts;
+  const oldest = problem === undefined ? metrics.oldest() : undefined;
+  return {
+    version: facts.version,
+    instance: facts.instance,
+    pid: process.pid,
+    startedAt: facts.startedAt,
+    driver: facts.driver?.capabilities.driver ?? 'none',
+    policy: facts.policy,
+    tenants: memberIndex.tenants,
+    resellers: memberIndex.resellers,
+    placement: facts.placement,
+    tick: {
+      intervalSeconds: facts.intervalSeconds,
+      ticks: latest.ticks,
+      faults: latest.faults,
+      ...(latest.ticks === 0 ? {} : { at: latest.tick.at, tookSeconds: facts.tookSeconds }),
+    },
+    history: {
+      state: problem === undefined ? 'on' : 'off',
+      bytes: metrics.bytes(),
+      ...(problem === undefined ? {} : { problem }),
+      ...(oldest === undefined ? {} : { oldest }),
+    },
+    memoryBytes: process.memoryUsage.rss(),
+    ...(tcp === undefined ? {} : { tcp }),
+  };
+}

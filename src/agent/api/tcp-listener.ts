@@ -1,0 +1,122 @@
+/**
+ * The API over TCP, for programs that cannot open a unix socket, such as Prometheus.
+ *
+ * On every loopback address or on none: where somebody else had the port of one of them, a client
+ * that tries that one first would hand over its token. What a service manager listens on already is
+ * taken from it.
+ */
+import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
+import type { TcpStatus } from './api.ts';
+import { errnoOf, reasonOf } from '../../sys/errno.ts';
+import { readSecret } from '../../sys/files/secret-file.ts';
+import type { AgentSettings } from '../../policy/settings.ts';
+import type { Log } from '../log.ts';
+import type { Api } from './routes.ts';
+import { ControlServer, type ListenTarget } from './server.ts';
+
+type Listen = NonNullable<AgentSettings['listen']>;
+
+interface Served {
+  readonly server: ControlServer;
+  readonly status: TcpStatus;
+}
+
+/** Somebody else may have the port, and give it back. */
+const retryMilliseconds = 10_000;
+const loopbacks = ['127.0.0.1', '::1'];
+
+export class TcpListener implements AsyncDisposable {
+  readonly #api: Api;
+  readonly #log: Log;
+  readonly #inherited: readonly InheritedSocket[];
+  #open: (Served & { readonly written: string }) | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #retry: NodeJS.Timeout | undefined;
+  #problem: string | undefined;
+
+  constructor(api: Api, log: Log, inherited: readonly InheritedSocket[] = []) {
+    this.#api = api;
+    this.#log = log;
+    this.#inherited = inherited;
+  }
+
+  /** Opens, moves or closes it as the settings say. */
+  follow(settings: AgentSettings): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#follow(settings));
+    return this.#turn;
+  }
+
+  async #follow(settings: AgentSettings): Promise<void> {
+    const { listen, tokenFile } = settings;
+    clearTimeout(this.#retry);
+    const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
+    if (listen !== undefined && token?.ok === false) this.#log.error(token.error);
+    const secret = token?.ok === true ? token.value : undefined;
+    const written = JSON.stringify([listen?.host, listen?.port, secret]);
+    if (this.#open?.written === written) return;
+    await this.#close();
+    if (listen === undefined || secret === undefined) return;
+    const opened = await this.#listen(listen, secret);
+    if (typeof opened !== 'string') {
+      this.#open = { written, ...opened };
+      this.#problem = undefined;
+      return;
+    }
+    if (opened !== this.#problem) this.#log.error(opened);
+    this.#problem = opened;
+    this.#retry = setTimeout(() => void this.follow(settings), retryMilliseconds).unref();
+  }
+
+  get status(): TcpStatus | undefined {
+    return this.#open?.status;
+  }
+
+  /** A server on all of the addresses, or why there is none. */
+  async #listen(listen: Listen, secret: string): Promise<Served | string> {
+    const server = new ControlServer(this.#api);
+    const hosts = [...new Set([listen.host, ...loopbacks])];
+    const addresses: string[] = [];
+    let inherited = 0;
+    for (const host of hosts) {
+      const place = this.#place(host, listen.port);
+      if ('fd' in place) inherited++;
+      try {
+        await server.listenOnTcp(place, secret);
+        addresses.push(host);
+      } catch (error) {
+        if (host !== listen.host && isNoAddress(error)) continue;
+        await server[Symbol.asyncDispose]();
+        return `Cannot serve the API on ${host} port ${listen.port}: ${reasonOf(error)}; it is served on no address, since who has that one could collect the token`;
+      }
+    }
+    const kept = inherited === addresses.length;
+    const how = kept ? ', which the service manager keeps' : '';
+    this.#log.info(
+      `Serving metrics and the API on ${addresses.join(' and ')}, port ${listen.port}${how}`,
+    );
+    return { server, status: { port: listen.port, addresses, kept } };
+  }
+
+  #place(host: string, port: number): ListenTarget {
+    const inherited = this.#inherited.find((each) => each.host === host && each.port === port);
+    const fd = inherited?.copy();
+    return fd === undefined ? { host, port } : { fd };
+  }
+
+  async #close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.server[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#retry);
+    await this.#turn;
+    clearTimeout(this.#retry);
+    await this.#close();
+  }
+}
+
+/** Such as where IPv6 is off. */
+const isNoAddress = (error: unknown) =>
+  ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errnoOf(error) ?? '');

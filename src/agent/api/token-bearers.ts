@@ -1,0 +1,96 @@
+/**
+ * Who connects over TCP: strangers, until they have sent the token.
+ *
+ * Any account of the host can connect, and nothing tells one from another. So strangers take no room
+ * from those who have shown the token, and little from each other: when there are many, the oldest is
+ * dropped for the newest, and each after a second. One that sends its request at once has been read
+ * by then, since nobody is dropped before what has arrived was read.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Admission, Identity } from './admission.ts';
+import { afterReading } from './connection.ts';
+
+const bearersMax = 64;
+const strangersMax = 128;
+/** Of those that came within one turn of the event loop, before any of them was read. */
+const newStrangersMax = 1024;
+/** Above so many strangers each has a second. */
+const crowd = 16;
+const crowdMilliseconds = 1000;
+
+export class TokenBearers implements Admission, Disposable {
+  readonly #expected: Buffer;
+  /** Since when, the oldest first. */
+  readonly #strangers = new Map<Socket, number>();
+  readonly #bearers = new Set<Socket>();
+  #timer: NodeJS.Timeout | undefined;
+  #isTrimming = false;
+
+  /** `token` is compared in constant time. */
+  constructor(token: string) {
+    this.#expected = digest(`Bearer ${token}`);
+  }
+
+  admit(socket: Socket): boolean {
+    if (this.#strangers.size >= newStrangersMax) this.#dropOldest();
+    this.#strangers.set(socket, performance.now());
+    socket.once('close', () => {
+      this.#strangers.delete(socket);
+      this.#bearers.delete(socket);
+    });
+    this.#trim();
+    if (this.#strangers.size > crowd) this.#watch();
+    return true;
+  }
+
+  identify({ socket, headers }: IncomingMessage): Identity {
+    const given = digest(headers.authorization ?? '');
+    if (!timingSafeEqual(given, this.#expected)) return 'nobody';
+    if (this.#bearers.size >= bearersMax) return 'too many';
+    this.#strangers.delete(socket);
+    this.#bearers.add(socket);
+    return { kind: 'token' };
+  }
+
+  #trim(): void {
+    if (this.#isTrimming || this.#strangers.size <= strangersMax) return;
+    this.#isTrimming = true;
+    afterReading(() => {
+      this.#isTrimming = false;
+      while (this.#strangers.size > strangersMax) this.#dropOldest();
+    });
+  }
+
+  #dropOldest(): void {
+    const [oldest] = this.#strangers.keys();
+    if (oldest !== undefined) this.#drop(oldest);
+  }
+
+  #drop(socket: Socket): void {
+    this.#strangers.delete(socket);
+    socket.destroy();
+  }
+
+  #watch(): void {
+    this.#timer ??= setTimeout(() => afterReading(() => this.#dropSlow()), crowdMilliseconds);
+  }
+
+  #dropSlow(): void {
+    this.#timer = undefined;
+    if (this.#strangers.size <= crowd) return;
+    const late = performance.now() - crowdMilliseconds;
+    for (const [socket, since] of this.#strangers) {
+      if (since > late) break;
+      this.#drop(socket);
+    }
+    if (this.#strangers.size > crowd) this.#watch();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest();

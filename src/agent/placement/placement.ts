@@ -1,0 +1,294 @@
+/**
+ * Sees to it that the processes of tenants are in their cgroups, however they were started.
+ *
+ * `ConnectorPlacement` has a small process do it (`host/placer/main.ts`), which the kernel tells
+ * about each change of uid; here it is started, told who the tenants are, listened to, and started
+ * again when it dies or hangs. Whatever happens to it becomes a status or a log line, never an error.
+ */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { scriptBeside, spawnScript } from '../../sys/processes/child-script.ts';
+import { Lines } from '../../sys/lines.ts';
+import {
+  eventBytesMax,
+  type PlacerEvent,
+  type PlacerHalted,
+  type PlacerStatus,
+  type TargetsCommand,
+} from '../../host/placer/protocol.ts';
+import { tenantCgroup } from '../../plan/wanted.ts';
+import type { Tree } from '../../host/driver.ts';
+import type { Paths } from '../../host/paths.ts';
+import { placerTree } from './placer-hierarchies.ts';
+import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
+import type { Policy } from '../../policy/policy.ts';
+import type { PlacementStatus } from '../api/api.ts';
+import { printable } from '../../base/printable.ts';
+
+/** Who belongs where, in which tree. Get `tree` from `placerTree`. */
+export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
+
+export interface PlacementOptions {
+  /** One line each: that the placer was started again and why, and what it printed itself. */
+  readonly log: (line: string) => void;
+  /** A cgroup was removed behind our back; apply the policy and `setTargets` again. */
+  readonly onMissingCgroup?: (cgroups: readonly string[]) => void;
+  /** Tenants were stopped for an instant, since they started processes faster than these can be placed. */
+  readonly onHalted?: (tenants: readonly number[]) => void;
+  /** Where it is noted who is stopped, for the next placer should this one die; in the runtime directory. */
+  readonly haltFile: string;
+  /** For tests: less makes the kernel drop events. */
+  readonly receiveBytes?: number;
+  readonly pingMilliseconds?: number;
+}
+
+const defaultPingMilliseconds = 10_000;
+const missedPingsMax = 3;
+const backoffMilliseconds = { first: 100, max: 10_000 };
+/** After it has lived so long, the next end of it is a first one again. */
+const steadyMilliseconds = 60_000;
+const endMilliseconds = 2_000;
+/** A host that has much else to do may need so long to start it. */
+const startMilliseconds = 30_000;
+const rescanMilliseconds = 30_000;
+const logBytesMax = 4_096;
+const namedMax = 10;
+
+const script = scriptBeside(import.meta.url, '../../host/placer/main');
+
+export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
+  const targets = policy.tenants.map((each) => [each.uid, tenantCgroup(each)] as const);
+  const tenants = new Set(targets.map(([uid]) => uid));
+  return {
+    tree: placerTree(paths, tree),
+    targets,
+    subordinate: readSubordinateUids(paths, tenants),
+    containers: policy.agent.containers,
+  };
+}
+
+interface Waiter {
+  readonly id: number;
+  readonly done: () => void;
+}
+
+export class ConnectorPlacement implements AsyncDisposable {
+  readonly #options: PlacementOptions;
+  #child: ChildProcessWithoutNullStreams | undefined;
+  #bornAt = 0;
+  #targets: PlacementTargets | undefined;
+  /** They could not be written since the pipe was full. */
+  #targetsWait = false;
+  #last: PlacerStatus | undefined;
+  /** Counters of the placers before. */
+  #before = { events: 0, placed: 0, overruns: 0 };
+  #restarts = 0;
+  #backoff = backoffMilliseconds.first;
+  #restart: NodeJS.Timeout | undefined;
+  #pings: NodeJS.Timeout | undefined;
+  #id = 0;
+  /** Pings that were sent after the last one that was answered. */
+  #missed = 0;
+  #waiters: Waiter[] = [];
+  #ended = false;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  /** Its process id, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    if (this.#child !== undefined || this.#ended) return;
+    const period = this.#options.pingMilliseconds ?? defaultPingMilliseconds;
+    this.#pings ??= setInterval(() => this.#ping(), period).unref();
+    this.#spawn();
+  }
+
+  /** Replaces the list; everybody is looked at again. */
+  setTargets(targets: PlacementTargets): void {
+    this.#targets = targets;
+    this.#sendTargets();
+  }
+
+  /** What is known now; counters may be a fraction of a second old. */
+  status(): PlacementStatus {
+    const last = this.#last;
+    const restarts = this.#restarts;
+    if (last === undefined) {
+      const unknown = ['The processes have not been looked at yet'];
+      return { state: 'starting', ...this.#before, restarts, outside: [], unknown };
+    }
+    const { state, problem, filtered, outside, unknown, scannedAt } = last;
+    return {
+      state,
+      ...(problem === undefined ? {} : { problem }),
+      ...(filtered === undefined ? {} : { filtered }),
+      events: this.#before.events + last.events,
+      placed: this.#before.placed + last.placed,
+      overruns: this.#before.overruns + last.overruns,
+      restarts,
+      outside,
+      unknown: scannedAt === undefined ? ['The processes have not been looked at yet'] : unknown,
+      ...(scannedAt === undefined ? {} : { scannedAt }),
+    };
+  }
+
+  /** Looks at all processes, and answers what was found. */
+  async rescan(): Promise<PlacementStatus> {
+    const id = ++this.#id;
+    if (this.#ended) return this.status();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#waiters.push({ id, done: () => resolve(true) });
+    this.#sendScan();
+    const timer = setTimeout(() => resolve(false), rescanMilliseconds);
+    const done = await promise;
+    clearTimeout(timer);
+    this.#waiters = this.#waiters.filter((each) => each.id !== id);
+    const status = this.status();
+    if (done) return status;
+    const seconds = rescanMilliseconds / 1000;
+    const late = `The look at all processes was not done within ${seconds} s`;
+    return { ...status, unknown: [...status.unknown, late] };
+  }
+
+  #spawn(): void {
+    const { receiveBytes } = this.#options;
+    const { haltFile } = this.#options;
+    const more = receiveBytes === undefined ? [] : [String(receiveBytes)];
+    const started = spawnScript(script, [haltFile, ...more]);
+    if (!started.ok) return this.#died(started.error);
+    const child = started.value;
+    this.#child = child;
+    this.#bornAt = performance.now();
+    this.#missed = 0;
+    this.#listen(child);
+    this.#sendTargets();
+    this.#sendScan();
+  }
+
+  /** It reads again what it is told. */
+  #drained(): void {
+    if (this.#targetsWait) this.#sendTargets();
+    this.#sendScan();
+  }
+
+  /** One look answers all who wait for one. */
+  #sendScan(): void {
+    const waiter = this.#waiters.at(-1);
+    if (waiter !== undefined) this.#send({ kind: 'scan', id: waiter.id });
+  }
+
+  #listen(child: ChildProcessWithoutNullStreams): void {
+    const events = new Lines(eventBytesMax, (line) => this.#event(line));
+    const words = new Lines(logBytesMax, (line) => this.#log(`placer: ${printable(line)}`));
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (!heard(events, chunk)) child.kill('SIGKILL');
+    });
+    child.stderr.on('data', (chunk: Buffer) => words.add(chunk));
+    child.stdin.on('drain', () => this.#drained());
+    // It died: `close` follows and says so.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) {
+      stream.on('error', () => undefined);
+    }
+    let problem: string | undefined;
+    child.on('error', (error) => (problem = error.message));
+    child.on('close', (code, signal) => this.#died(problem ?? signal ?? `status ${code}`));
+  }
+
+  #event(line: string): void {
+    const event = JSON.parse(line) as PlacerEvent;
+    if (event.kind === 'missing') return this.#options.onMissingCgroup?.(event.cgroups);
+    if (event.kind === 'halted') return this.#halted(event);
+    if (this.#last?.state !== 'off' && event.problem !== undefined) this.#log(event.problem);
+    this.#last = event;
+    this.#missed = 0;
+    for (const { id, done } of this.#waiters) if (event.scanned >= id) done();
+  }
+
+  #halted({ tenants, moved, milliseconds, settled }: PlacerHalted): void {
+    const who = tenants.slice(0, namedMax).join(', ');
+    const time = `${Math.ceil(milliseconds)} ms`;
+    this.#log(
+      `Processes of uid ${who} were started faster than they can be placed: all of theirs were stopped for ${time}, and ${moved} moved${settled ? '' : '; some may still be outside'}`,
+    );
+    this.#options.onHalted?.(tenants);
+  }
+
+  #died(why: string): void {
+    this.#child = undefined;
+    const last = this.#last;
+    for (const key of ['events', 'placed', 'overruns'] as const) {
+      this.#before[key] += last?.[key] ?? 0;
+    }
+    this.#last = undefined;
+    if (this.#ended) return;
+    this.#restarts++;
+    const steady = performance.now() - this.#bornAt > steadyMilliseconds;
+    if (steady) this.#backoff = backoffMilliseconds.first;
+    this.#log(`The placer ended (${why}); it is started again in ${this.#backoff} ms`);
+    this.#restart = setTimeout(() => this.#spawn(), this.#backoff);
+    this.#backoff = Math.min(this.#backoff * 2, backoffMilliseconds.max);
+  }
+
+  #ping(): void {
+    const child = this.#child;
+    if (child === undefined) return;
+    const starting = this.#last === undefined;
+    if (starting && performance.now() - this.#bornAt < startMilliseconds) return;
+    if (this.#missed >= missedPingsMax) {
+      this.#missed = 0;
+      this.#log(`The placer has not answered ${missedPingsMax} times; it is killed`);
+      child.kill('SIGKILL');
+      return;
+    }
+    this.#missed++;
+    this.#send({ kind: 'ping', id: ++this.#id });
+  }
+
+  #sendTargets(): void {
+    if (this.#targets === undefined) return;
+    this.#targetsWait = !this.#send({ kind: 'targets', ...this.#targets });
+  }
+
+  /** False where the pipe is full. What is said about a placer that died is lost with it. */
+  #send(command: object): boolean {
+    const stdin = this.#child?.stdin;
+    if (stdin === undefined || !stdin.writable) return true;
+    if (stdin.writableNeedDrain) return false;
+    stdin.write(`${JSON.stringify(command)}\n`);
+    return true;
+  }
+
+  #log(line: string): void {
+    this.#options.log(line);
+  }
+
+  /** Ends the placer; processes stay where they are. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
+    clearInterval(this.#pings);
+    clearTimeout(this.#restart);
+    for (const { done } of this.#waiters) done();
+    const child = this.#child;
+    if (child === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    child.once('close', () => resolve());
+    child.stdin.end();
+    const timer = setTimeout(() => child.kill('SIGKILL'), endMilliseconds);
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+/** False where it says what makes no sense; that is a defect of its, and no reason to fail here. */
+function heard(events: Lines, chunk: Buffer): boolean {
+  try {
+    return events.add(chunk);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}

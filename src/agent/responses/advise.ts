@@ -1,0 +1,218 @@
+/** `GET /v1/advise`: which limits would fit what was used, and how far the host is oversold. */
+import { availableParallelism, totalmem } from 'node:os';
+import type { LimitKey } from '../../limits/limit.ts';
+import { limitAttribute } from '../../limits/limits.ts';
+import type { HitValues } from '../../store/events/hit-values.ts';
+import { quantityKinds, unlimited } from '../../base/quantity.ts';
+import {
+  advised,
+  printLimit,
+  propose,
+  reasonOf,
+  type Hit,
+  type Proposal,
+  type Seen,
+} from '../../usage/advise.ts';
+import type { Member } from '../../usage/member.ts';
+import { peakKeys, type MetricKey } from '../../usage/metrics.ts';
+import type { Advice, AdviseResponse } from '../api/api.ts';
+import type { FaultCounts } from '../sampling/latest-sample.ts';
+import type { Entry } from '../sampling/member-index.ts';
+import { isAdministrator } from '../api/caller.ts';
+import { orThrow, type RequestContext } from '../api/request-context.ts';
+import { askedEntries, visibleParts, type Part } from './members.ts';
+
+const week = 7 * 86_400_000;
+
+interface Measured {
+  readonly limit: LimitKey;
+  readonly seen: ReadonlyMap<Member, Seen>;
+}
+
+export async function answerAdvise(request: RequestContext): Promise<AdviseResponse> {
+  const { agent, history, query, caller } = request;
+  const { from, to } = query.period(Date.now(), week);
+  const period = { from, to };
+  const entries = askedEntries(request).filter((each) => each.who.kind === 'tenant');
+  const parts = visibleParts(request, entries, period);
+  const measured = await readSeen(request, parts);
+  const usage = await history.usage({ ...period, metrics: ['cpu'], members: [] });
+  const hits = new Hits(
+    new Map(parts.flatMap((part) => [...orThrow(agent.events.faultCounts(part))])),
+    new Map(parts.flatMap((part) => [...orThrow(agent.events.hitValues(part))])),
+  );
+  const tenants = measured.flatMap((each) =>
+    entries.flatMap((entry) => adviceFor(entry, each, hits)),
+  );
+  return {
+    from,
+    to,
+    measuredSeconds: usage.ok ? usage.value.measuredSeconds : 0,
+    tenants,
+    packages: isAdministrator(caller) ? packagesOf(entries, measured, hits) : [],
+    host: isAdministrator(caller) ? await hostOf(request, period) : [],
+  };
+}
+
+async function readSeen(
+  { history }: RequestContext,
+  parts: readonly Part[],
+): Promise<readonly Measured[]> {
+  const all: Measured[] = [];
+  for (const [limit, metric] of advised) {
+    const seen = new Map<Member, Seen>();
+    for (const part of parts) {
+      // Peaks are absent from what an older version has written; samples never are.
+      for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
+        const found = await history.quantiles({ ...part, metric: key, fractions: [0.99, 1] });
+        for (const [member, [p99 = 0, max = 0]] of orThrow(found)) {
+          const before = seen.get(member) ?? nothingSeen;
+          seen.set(member, { p99: Math.max(before.p99, p99), max: Math.max(before.max, max) });
+        }
+      }
+    }
+    all.push({ limit, seen });
+  }
+  return all;
+}
+
+const nothingSeen: Seen = { p99: 0, max: 0 };
+
+/** Which limits were hit in the period, how often and at which value. */
+class Hits {
+  readonly #faults: ReadonlyMap<Member, FaultCounts>;
+  readonly #values: HitValues;
+
+  constructor(faults: ReadonlyMap<Member, FaultCounts>, values: HitValues) {
+    this.#faults = faults;
+    this.#values = values;
+  }
+
+  /** The limit that it has now, where none is remembered. */
+  of({ who, limits }: Entry, limit: LimitKey): Hit | undefined {
+    const count = this.#faults.get(who.member)?.[limit] ?? 0;
+    if (count === 0) return undefined;
+    const { kind } = limitAttribute(limit);
+    const known = (this.#values.get(who.member)?.[limit] ?? []).flatMap((text) => {
+      const parsed = quantityKinds[kind].parse(text);
+      return parsed.ok ? [parsed.value] : [];
+    });
+    return { count, at: known.length === 0 ? limits[limit] : Math.max(...known) };
+  }
+}
+
+interface Proposed {
+  readonly proposal: Proposal;
+  readonly hit: Hit | undefined;
+}
+
+/** Nothing where it was neither seen nor hit. */
+function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): readonly Proposed[] {
+  const hit = hits.of(entry, limit);
+  const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
+  if (mine === undefined) return [];
+  return [{ proposal: propose(limit, mine, entry.limits[limit], hit), hit }];
+}
+
+/** What the advice for all of them together is: the most that any needs. */
+function together(limit: LimitKey, all: readonly Proposed[]) {
+  const max = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
+  const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
+  return {
+    never: printLimit(limit, max('never')),
+    onePercent: printLimit(limit, max('onePercent')),
+    faults: hit?.count ?? 0,
+    ...(hit === undefined ? {} : { reason: reasonOf(limit, hit) }),
+    ...(hit?.at === undefined ? {} : { hitAt: printLimit(limit, hit.at) }),
+  };
+}
+
+function worseHit(a: Hit | undefined, b: Hit | undefined): Hit | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const at = a.at === undefined || b.at === undefined ? (a.at ?? b.at) : Math.max(a.at, b.at);
+  return { count: a.count + b.count, at };
+}
+
+function adviceFor(entry: Entry, measured: Measured, hits: Hits): readonly Advice[] {
+  const { limit } = measured;
+  const current = entry.limitTexts[limit] ?? unlimited;
+  return proposedFor(entry, measured, hits).map((each) => ({
+    ...entry.who,
+    limit,
+    current,
+    ...together(limit, [each]),
+  }));
+}
+
+/** The largest of what its tenants need. */
+function packagesOf(
+  entries: readonly Entry[],
+  measured: readonly Measured[],
+  hits: Hits,
+): AdviseResponse['packages'] {
+  const members = Map.groupBy(
+    entries.filter((each) => each.who.package !== undefined),
+    (each) => each.who.package ?? '',
+  );
+  return [...members].flatMap(([name, tenants]) =>
+    measured.flatMap((each) => packageAdvice(name, tenants, each, hits)),
+  );
+}
+
+function packageAdvice(
+  name: string,
+  tenants: readonly Entry[],
+  measured: Measured,
+  hits: Hits,
+): AdviseResponse['packages'] {
+  const { limit } = measured;
+  const found = tenants.flatMap((each) => proposedFor(each, measured, hits));
+  if (found.length === 0) return [];
+  const own = tenants.find((each) => !ownValue(each, limit)) ?? tenants[0];
+  return [
+    {
+      package: name,
+      tenants: tenants.length,
+      limit,
+      current: own?.limitTexts[limit] ?? unlimited,
+      ...together(limit, found),
+    },
+  ];
+}
+
+const ownValue = ({ source }: Entry, limit: LimitKey) =>
+  source.chain[0]?.kind === 'tenant' && source.chain[0].written.has(limit);
+
+/** What is promised to all together beside what the host has. */
+async function hostOf(
+  { agent, history }: RequestContext,
+  period: { readonly from: number; readonly to: number },
+): Promise<AdviseResponse['host']> {
+  const available: readonly (readonly [LimitKey, MetricKey, number])[] = [
+    ['cpu.limit', 'cpu', availableParallelism()],
+    ['memory.limit', 'anonymous', totalmem()],
+  ];
+  const tenants = [...agent.memberIndex.entries.values()].filter(
+    (each) => each.who.kind === 'tenant',
+  );
+  const rows: AdviseResponse['host'][number][] = [];
+  for (const [limit, metric, amount] of available) {
+    const limited = tenants.flatMap((each) => each.limits[limit] ?? []);
+    const committed = limited.reduce((sum, each) => sum + each, 0);
+    const peak = await history.peakTotal({ ...period, metric });
+    rows.push({
+      limit,
+      committed: printLimit(limit, committed),
+      unlimitedTenants: tenants.length - limited.length,
+      available: limit === 'memory.limit' ? gibibytes(amount) : printLimit(limit, amount),
+      overcommit: committed / amount,
+      peak: printLimit(limit, peak.ok ? roundedPeak(limit, peak.value) : 0),
+    });
+  }
+  return rows;
+}
+
+const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)}GiB`;
+
+const roundedPeak = (limit: LimitKey, value: number) =>
+  limit === 'cpu.limit' ? Number(value.toFixed(2)) : Math.ceil(value / 2 ** 20) * 2 ** 20;

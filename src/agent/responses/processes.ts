@@ -1,0 +1,50 @@
+/** `GET /v1/tenants/NAME/processes`: what runs there now. */
+import type { Driver } from '../../host/driver.ts';
+import type { ProcessSet } from '../../host/evidence/evidence-reader.ts';
+import type { Entry, MemberIndex } from '../sampling/member-index.ts';
+import type { LiveProcess, ProcessesResponse } from '../api/api.ts';
+import { maySeeCommands } from '../api/caller.ts';
+import { HttpError, type RequestContext } from '../api/request-context.ts';
+import { namedEntry } from './members.ts';
+
+const processesMax = 1000;
+
+export async function answerProcesses(
+  request: RequestContext,
+  name: string,
+): Promise<ProcessesResponse> {
+  const { agent, caller } = request;
+  const entry = namedEntry(request, name);
+  if (agent.driver === undefined) throw new HttpError(503, 'No policy is in force');
+  const sets = processesOf(entry, agent.memberIndex, agent.driver);
+  const found = await agent.evidence.read(sets, processesMax);
+  const showCommands = maySeeCommands(caller, entry);
+  const processes = found.map(({ command, ...rest }): LiveProcess => ({
+    ...rest,
+    ...(showCommands ? { command } : {}),
+    ...shareOf(rest),
+  }));
+  return { who: entry.who, at: Date.now(), processes, processCount: countOf(sets) };
+}
+
+function shareOf({ cpuSeconds, ageSeconds }: Pick<LiveProcess, 'cpuSeconds' | 'ageSeconds'>) {
+  if (cpuSeconds === undefined || ageSeconds === undefined) return {};
+  return { cpu: cpuSeconds / Math.max(0.01, ageSeconds) };
+}
+
+/** The processes of a reseller are those of its tenants. */
+export function processesOf(
+  entry: Entry,
+  memberIndex: MemberIndex,
+  driver: Driver,
+): readonly ProcessSet[] {
+  const all = [...memberIndex.entries.values()];
+  const tenants =
+    entry.who.kind === 'tenant'
+      ? [entry]
+      : all.filter((each) => each.resellerUid === entry.who.uid);
+  return tenants.map(({ who, cgroup }) => ({ member: who.member, pids: driver.processes(cgroup) }));
+}
+
+export const countOf = (sets: readonly ProcessSet[]) =>
+  sets.reduce((sum, { pids }) => sum + pids.length, 0);

@@ -1,0 +1,40 @@
+/** `GET /v1/top`: what everybody used in the last tick. */
+import { availableParallelism, totalmem } from 'node:os';
+import type { TopResponse, TopRow } from '../api/api.ts';
+import type { LatestSample } from '../sampling/latest-sample.ts';
+import type { Entry } from '../sampling/member-index.ts';
+import type { RequestContext } from '../api/request-context.ts';
+import { askedEntries } from './members.ts';
+
+export function answerTop(request: RequestContext): TopResponse {
+  const { latest, lastTick } = request.agent;
+  const entries = askedEntries(request);
+  const all = request.query.flag('all') || request.query.names('tenant').length > 0;
+  const shown = all ? entries : entries.filter((each) => !latest.isIdle(each.who.member));
+  const rows = topRows(shown, latest, lastTick);
+  return {
+    at: latest.tick.at,
+    seconds: latest.tick.seconds,
+    host: { cores: availableParallelism(), memoryBytes: totalmem() },
+    rows,
+    idle: entries.length - rows.length,
+  };
+}
+
+/** `lastTick` is its monotonic time. */
+export function topRows(
+  entries: readonly Entry[],
+  latest: LatestSample,
+  lastTick: number,
+): readonly TopRow[] {
+  const recent = latest.recentFaults();
+  const now = latest.faultedNow(lastTick);
+  return entries.map(({ who, limits, limitTexts }) => ({
+    ...who,
+    usage: latest.usage(who.member),
+    limits,
+    limitTexts,
+    faults: recent.get(who.member) ?? {},
+    faulted: now.get(who.member) ?? [],
+  }));
+}

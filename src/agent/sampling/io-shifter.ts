@@ -1,0 +1,185 @@
+/**
+ * Holds what the policy bounds together: reads and writes, on all disks. The kernel caps each by
+ * itself, so after each tick caps move towards what was in use (`limits/shift.ts`).
+ *
+ * The kernel's files are the record: caps are read before they are moved, so that what another
+ * process wrote, or a cgroup that was made anew, is noticed. Where the agent ends, equal caps are
+ * left behind, which never let through more than the total.
+ */
+import type { Tree } from '../../host/driver.ts';
+import type { CgroupFiles } from '../../host/cgroups/cgroup-files.ts';
+import type { LimitValues } from '../../limits/limit.ts';
+import {
+  hasTotal,
+  ioFilesOf,
+  keepsLimits,
+  lanesOf,
+  restingIo,
+  shareOf,
+  totals,
+  withLanes,
+  type IoFiles,
+  type IoNumbers,
+  type Total,
+} from '../../limits/io-caps.ts';
+import { isShared, sum } from '../../limits/share.ts';
+import { isWorthWriting, shiftCaps, type TickLength } from '../../limits/shift.ts';
+import type { Reading } from '../../usage/measure.ts';
+import type { Member } from '../../usage/member.ts';
+import type { MemberIndex } from './member-index.ts';
+
+/** Members whose caps are read and written in one tick; the others have their turn at the next. */
+const perTickMax = 2000;
+
+interface Held {
+  readonly cgroup: string;
+  readonly values: LimitValues;
+  /** Counts at the last look; absent before the first. */
+  counts: IoNumbers | undefined;
+  /** When that was, by the monotonic clock, in milliseconds. */
+  at: number;
+  /** Whether equal caps stand there. */
+  resting: boolean;
+  /** What was passed above each total and is still to be made up for. */
+  readonly debts: Partial<Record<Total['total'], number>>;
+}
+
+export class IoShifter implements Disposable {
+  readonly #files: CgroupFiles | undefined;
+  readonly #io: IoFiles;
+  readonly #version: 1 | 2;
+  readonly #devices: readonly string[];
+  #held = new Map<Member, Held>();
+  /** Writes since it began: for those who want to know what it costs. */
+  writes = 0;
+
+  constructor({ hierarchies, version }: Tree, devices: readonly string[]) {
+    this.#files = hierarchies.find(({ controllers }) => controllers.has('io'))?.files;
+    this.#io = ioFilesOf(version);
+    this.#version = version;
+    this.#devices = devices;
+  }
+
+  /** Whose limits are as they were keeps its caps; all others begin with equal ones. */
+  follow(memberIndex: MemberIndex): void {
+    const held = new Map<Member, Held>();
+    for (const [member, { cgroup, values, who }] of memberIndex.entries) {
+      if (!hasTotal(values, this.#devices.length)) continue;
+      // cgroup v1 does not add up what the tenants of a reseller do.
+      if (who.kind === 'reseller' && this.#version === 1) continue;
+      const known = this.#held.get(member);
+      const same = known?.cgroup === cgroup && sameTotals(known.values, values);
+      held.set(
+        member,
+        same ? known : { cgroup, values, counts: undefined, at: 0, resting: true, debts: {} },
+      );
+    }
+    this.#held = held;
+  }
+
+  /** `monotonic` in milliseconds; `interval` in seconds. */
+  shift(readings: readonly Reading[], monotonic: number, interval: number): void {
+    if (this.#held.size === 0) return;
+    let left = perTickMax;
+    for (const { member, before, now } of readings) {
+      const held = this.#held.get(member);
+      if (held === undefined) continue;
+      const isNew = held.counts === undefined;
+      if (!isNew && held.resting && before !== undefined && sameIo(before, now)) {
+        held.at = monotonic;
+        continue;
+      }
+      if (left-- <= 0) continue;
+      this.#adjust(held, { seconds: (monotonic - held.at) / 1000, interval });
+      held.at = monotonic;
+    }
+  }
+
+  #adjust(held: Held, length: TickLength): void {
+    const read = (file: string) => this.#files?.read(held.cgroup, file);
+    const before = held.counts;
+    const counts = this.#io.counts(read, this.#devices);
+    const caps = this.#io.caps(read, this.#devices);
+    held.counts = counts;
+    if (counts === undefined || caps === undefined) return;
+    const resting = restingIo(held.values, this.#devices.length);
+    const isOurs = before !== undefined && keepsLimits(held.values, caps, this.#devices.length);
+    const next =
+      isOurs && before !== undefined ? this.#next(held, caps, before, counts, length) : resting;
+    this.#write(held, caps, next);
+    held.resting = sameCaps(next, resting);
+  }
+
+  #next(
+    held: Held,
+    caps: IoNumbers,
+    before: IoNumbers,
+    counts: IoNumbers,
+    length: TickLength,
+  ): IoNumbers {
+    let next = caps;
+    for (const each of totals) {
+      const share = shareOf(held.values, each, this.#devices.length);
+      if (!isShared(share)) continue;
+      const now = lanesOf(caps, each);
+      const used = grown(before, counts, each);
+      const operations = grown(before, counts, totals[1]);
+      const lanes = now.map((cap, lane) => ({
+        cap,
+        used: used[lane] ?? 0,
+        grain: (used[lane] ?? 0) / Math.max(1, operations[lane] ?? 0),
+      }));
+      const shifted = shiftCaps(share, lanes, length, held.debts[each.total] ?? 0);
+      held.debts[each.total] = shifted.debt;
+      const isIdle = sum(used) === 0;
+      if (isIdle || isWorthWriting(share, now, shifted.caps)) {
+        next = withLanes(next, each, shifted.caps);
+      }
+    }
+    return next;
+  }
+
+  /** What is lowered comes first, so that both together are never more. */
+  #write(held: Held, before: IoNumbers, after: IoNumbers): void {
+    const old = this.#io.capTexts(before, this.#devices).map(({ value }) => value);
+    const texts = this.#io.capTexts(after, this.#devices);
+    const rise = ({ name, device }: (typeof texts)[number]) => {
+      const disk = this.#devices.indexOf(device);
+      return (after[name][disk] ?? 0) - (before[name][disk] ?? 0);
+    };
+    const changed = texts.filter(({ value }, index) => value !== old[index]);
+    for (const text of changed.toSorted((a, b) => rise(a) - rise(b))) {
+      this.writes++;
+      this.#files?.write(held.cgroup, text.file, `${text.device} ${text.value}`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const held of this.#held.values()) {
+      if (held.resting) continue;
+      const caps = this.#io.caps((file) => this.#files?.read(held.cgroup, file), this.#devices);
+      if (caps !== undefined) this.#write(held, caps, restingIo(held.values, this.#devices.length));
+    }
+    this.#held.clear();
+  }
+}
+
+/** A cgroup that was made anew counts from nothing. */
+function grown(before: IoNumbers, now: IoNumbers, total: Total): readonly number[] {
+  const old = lanesOf(before, total);
+  return lanesOf(now, total).map((count, lane) => Math.max(0, count - (old[lane] ?? 0)));
+}
+
+const counted = ['readBytes', 'writeBytes', 'reads', 'writes'] as const;
+const sameIo = (a: Reading['now'], b: Reading['now']) =>
+  a === b || counted.every((key) => a[key] === b[key]);
+
+const limiting = ['read', 'write', 'total', 'reads', 'writes', 'operations'] as const;
+const sameTotals = (a: LimitValues, b: LimitValues) =>
+  limiting.every((name) => a[`io.${name}`] === b[`io.${name}`]);
+
+const sameCaps = (a: IoNumbers, b: IoNumbers) =>
+  totals.every((each) => {
+    const other = lanesOf(b, each);
+    return lanesOf(a, each).every((cap, lane) => cap === other[lane]);
+  });

@@ -1,0 +1,125 @@
+/** What the last tick saw, and the faults of the last minutes: what `top` and the metrics show. */
+import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
+import type { Fault } from '../../usage/fault.ts';
+import type { Moment } from '../../usage/incident-log.ts';
+import type { Reading } from '../../usage/measure.ts';
+import type { Member } from '../../usage/member.ts';
+import { metricKeys, type MetricKey } from '../../usage/metrics.ts';
+import { emptyColumns, type Tick } from '../../usage/tick.ts';
+import type { FaultTotals } from '../metrics/exposition.ts';
+
+/** Faults younger than this are shown beside a tenant. */
+const recentMilliseconds = 300_000;
+
+interface FaultedTick {
+  readonly monotonic: number;
+  readonly faults: readonly Fault[];
+}
+
+export type FaultCounts = Readonly<Partial<Record<LimitKey, number>>>;
+
+const noTick: Tick = { at: 0, seconds: 0, members: [], columns: emptyColumns(0) };
+const noUsage = Object.fromEntries(metricKeys.map((key) => [key, 0])) as Record<MetricKey, number>;
+
+export class LatestSample {
+  #tick: Tick = noTick;
+  #rowOf: ReadonlyMap<Member, number> = new Map();
+  #counters: ReadonlyMap<Member, Readonly<Counters>> = new Map();
+  readonly #recent: FaultedTick[] = [];
+  /** Since the agent started. */
+  readonly #totals = new Map<
+    Member,
+    Partial<Record<LimitKey, Partial<Record<Severity, number>>>>
+  >();
+  ticks = 0;
+  faults = 0;
+
+  get tick(): Tick {
+    return this.#tick;
+  }
+
+  update(
+    tick: Tick,
+    readings: readonly Reading[],
+    faults: readonly Fault[],
+    { monotonic }: Moment,
+  ) {
+    this.#tick = tick;
+    this.#rowOf = new Map(tick.members.map((member, row) => [member, row]));
+    this.#counters = new Map(readings.map((each) => [each.member, each.now]));
+    while ((this.#recent[0]?.monotonic ?? Infinity) < monotonic - recentMilliseconds) {
+      this.#recent.shift();
+    }
+    if (faults.length > 0) this.#recent.push({ monotonic, faults });
+    for (const fault of faults) this.#count(fault);
+    this.ticks++;
+  }
+
+  #count({ member, limit, severity, count }: Fault): void {
+    this.faults += count;
+    let totals = this.#totals.get(member);
+    if (totals === undefined) this.#totals.set(member, (totals = {}));
+    const ofLimit = (totals[limit] ??= {});
+    ofLimit[severity] = (ofLimit[severity] ?? 0) + count;
+  }
+
+  counters(member: Member): Readonly<Counters> | undefined {
+    return this.#counters.get(member);
+  }
+
+  /** Faults since the agent started. */
+  get totals(): ReadonlyMap<Member, FaultTotals> {
+    return this.#totals;
+  }
+
+  isIdle(member: Member): boolean {
+    return !this.#rowOf.has(member);
+  }
+
+  usage(member: Member): Readonly<Record<MetricKey, number>> {
+    const row = this.#rowOf.get(member);
+    if (row === undefined) return noUsage;
+    const pairs = metricKeys.map((key) => [key, this.#tick.columns[key][row] ?? 0] as const);
+    return Object.fromEntries(pairs) as Record<MetricKey, number>;
+  }
+
+  /** Of the last five minutes. */
+  recentFaults(): ReadonlyMap<Member, FaultCounts> {
+    const counts = new Map<Member, Partial<Record<LimitKey, number>>>();
+    for (const { faults } of this.#recent) {
+      for (const { member, limit, count } of faults) {
+        let mine = counts.get(member);
+        if (mine === undefined) counts.set(member, (mine = {}));
+        mine[limit] = (mine[limit] ?? 0) + count;
+      }
+    }
+    return counts;
+  }
+
+  /** Limits that struck in the last tick. */
+  faultedNow(monotonicOfTick: number): ReadonlyMap<Member, readonly LimitKey[]> {
+    const found = new Map<Member, LimitKey[]>();
+    const last = this.#recent.at(-1);
+    if (last === undefined || last.monotonic !== monotonicOfTick) return found;
+    for (const { member, limit } of last.faults) {
+      const mine = found.get(member);
+      if (mine === undefined) found.set(member, [limit]);
+      else if (!mine.includes(limit)) mine.push(limit);
+    }
+    return found;
+  }
+
+  /** Whose uid is another one's now. */
+  forget(members: ReadonlySet<Member>): void {
+    for (const member of members) this.#totals.delete(member);
+    for (const [index, { monotonic, faults }] of this.#recent.entries()) {
+      const kept = faults.filter((each) => !members.has(each.member));
+      if (kept.length < faults.length) this.#recent[index] = { monotonic, faults: kept };
+    }
+  }
+
+  /** Forgets who is no longer held. */
+  follow(members: { readonly has: (member: Member) => boolean }): void {
+    for (const member of this.#totals.keys()) if (!members.has(member)) this.#totals.delete(member);
+  }
+}

@@ -1,0 +1,120 @@
+/** Who is held now, and to what: made from the policy once, looked up at every tick. */
+import type { LimitKey, LimitValues } from '../../limits/limit.ts';
+import { limitAttribute, attributes } from '../../limits/limits.ts';
+import { resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
+import { LineIndex } from '../../policy/diagnostic.ts';
+import { nameOf, originOf, type Policy, type Reseller, type Tenant } from '../../policy/policy.ts';
+import { printQuantity, unlimited } from '../../base/quantity.ts';
+import { resellerMember, tenantMember, type Member } from '../../usage/member.ts';
+import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
+import { limitNumbers } from './limit-numbers.ts';
+
+export interface Entry {
+  readonly who: Who;
+  readonly cgroup: string;
+  readonly values: LimitValues;
+  readonly limits: LimitNumbers;
+  readonly limitTexts: LimitTexts;
+  /** The account by which mail reaches it, where it has one. */
+  readonly account: string | undefined;
+  readonly resellerUid: number | undefined;
+  readonly source: Tenant | Reseller;
+}
+
+export class MemberIndex {
+  readonly entries: ReadonlyMap<Member, Entry>;
+  readonly tenants: number;
+  readonly resellers: number;
+  readonly defaults: LimitNumbers;
+  readonly #policy: Policy | undefined;
+  readonly #byName = new Map<string, Entry>();
+  #lines: LineIndex | undefined;
+
+  constructor(policy?: Policy) {
+    this.#policy = policy;
+    this.tenants = policy?.tenants.length ?? 0;
+    this.resellers = policy?.resellers.length ?? 0;
+    this.defaults = limitNumbers(policy?.defaults ?? {});
+    this.entries = new Map(entriesOf(policy).map((each) => [each.who.member, each]));
+    for (const entry of this.entries.values()) this.#addNames(entry);
+  }
+
+  /** An account is found by its name and by its uid; a tenant before the reseller of that name. */
+  #addNames(entry: Entry): void {
+    for (const name of [entry.account, String(entry.who.uid)]) {
+      if (name !== undefined && (entry.who.kind === 'tenant' || !this.#byName.has(name))) {
+        this.#byName.set(name, entry);
+      }
+    }
+  }
+
+  find(name: string): Entry | undefined {
+    return this.#byName.get(name) ?? this.entries.get(name as Member);
+  }
+
+  /** Which line of the policy gives a member this limit: `/etc/bulkhead/policy.xml:12`. */
+  originOf(member: Member, key: LimitKey): string {
+    const entry = this.entries.get(member);
+    const found = entry && originOf(entry.source.chain, key);
+    if (found === undefined || this.#policy === undefined) return 'not written in the policy';
+    this.#lines ??= new LineIndex(this.#policy.text);
+    const { line } = this.#lines.at(found.at.start);
+    const { kind, name } = found.link;
+    return `${this.#policy.file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
+  }
+
+  valueText(member: Member, key: LimitKey): string {
+    return this.entries.get(member)?.limitTexts[key] ?? unlimited;
+  }
+}
+
+function entriesOf(policy: Policy | undefined): readonly Entry[] {
+  if (policy === undefined) return [];
+  const textsOf = shared(limitTexts);
+  const numbersOf = shared(limitNumbers);
+  const resellerNames = new Map(policy.resellers.map((each) => [each.uid, nameOf(each)]));
+  const entry = (source: Tenant | Reseller, cgroup: string, kind: Who['kind']): Entry => {
+    const { uid, account, values } = source;
+    const resellerUid = 'reseller' in source ? source.reseller : undefined;
+    const reseller = resellerUid === undefined ? undefined : resellerNames.get(resellerUid);
+    return {
+      who: {
+        member: kind === 'tenant' ? tenantMember(uid) : resellerMember(uid),
+        uid,
+        name: nameOf(source),
+        kind,
+        ...(reseller === undefined ? {} : { reseller }),
+        ...(source.package === undefined ? {} : { package: source.package }),
+      },
+      cgroup,
+      values,
+      limits: numbersOf(values),
+      limitTexts: textsOf(values),
+      account: account?.user,
+      resellerUid,
+      source,
+    };
+  };
+  return [
+    ...policy.resellers.map((each) => entry(each, resellerCgroup(each.uid), 'reseller')),
+    ...policy.tenants.map((each) => entry(each, tenantCgroup(each), 'tenant')),
+  ];
+}
+
+/** Thousands of tenants share a few sets of values. */
+function shared<T>(make: (values: LimitValues) => T): (values: LimitValues) => T {
+  const known = new Map<LimitValues, T>();
+  return (values) => {
+    let made = known.get(values);
+    if (made === undefined) known.set(values, (made = make(values)));
+    return made;
+  };
+}
+
+function limitTexts(values: LimitValues): LimitTexts {
+  const pairs = [...attributes.keys()].map((key) => {
+    const { kind, fallback } = limitAttribute(key);
+    return [key, printQuantity(kind, values[key] ?? fallback)] as const;
+  });
+  return Object.fromEntries(pairs);
+}

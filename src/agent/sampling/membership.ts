@@ -1,0 +1,74 @@
+/**
+ * Since when each member is who it is now: decided at every policy that is adopted, and kept in the store, so
+ * that an account which was replaced while no agent ran is noticed too. Who is not in the policy any more has
+ * ended, and begins anew when it returns.
+ */
+import type { AccountNames } from '../../host/accounts/account-names.ts';
+import type { EventStore } from '../../store/events/event-store.ts';
+import { printable } from '../../base/printable.ts';
+import { uidOf, type Member } from '../../usage/member.ts';
+import { continued, type Tenancy } from '../../usage/tenancy.ts';
+import type { Entry } from './member-index.ts';
+
+export interface Followed {
+  /** Who is another one than before, or was never seen. */
+  readonly begun: ReadonlySet<Member>;
+  readonly problem: string | undefined;
+}
+
+export class Membership {
+  readonly #events: EventStore;
+  readonly #accounts: AccountNames;
+  #known: ReadonlyMap<Member, Tenancy> | undefined;
+
+  constructor(events: EventStore, accounts: AccountNames) {
+    this.#events = events;
+    this.#accounts = accounts;
+  }
+
+  /** `homes` by uid. What cannot be read from the store counts as never seen. */
+  follow(
+    entries: ReadonlyMap<Member, Entry>,
+    homes: ReadonlyMap<number, string>,
+    at: number,
+  ): Followed {
+    const known = this.#known ?? this.#read();
+    const now = new Map<Member, Tenancy>();
+    const kept = new Map<Member, Tenancy>();
+    const begun = new Set<Member>();
+    for (const [member, { who }] of entries) {
+      const before = known.get(member);
+      const holder = { name: who.name, home: homes.get(who.uid) };
+      const tenancy = continued(before, holder, at);
+      now.set(member, tenancy);
+      if (tenancy !== before) kept.set(member, tenancy);
+      if (tenancy.since !== before?.since) begun.add(member);
+    }
+    const ended = [...known.keys()].filter((member) => !now.has(member));
+    this.#known = now;
+    const isSame = kept.size === 0 && ended.length === 0;
+    const problem = isSame ? undefined : this.#events.keepTenancies({ kept, begun, ended });
+    return { begun, problem };
+  }
+
+  #read(): ReadonlyMap<Member, Tenancy> {
+    const found = this.#events.tenancies();
+    return found.ok ? found.value : new Map();
+  }
+
+  /**
+   * Of who is no member there is none; nor of whom the file of accounts now calls otherwise, until a policy has
+   * been adopted with it.
+   */
+  beginningOf(member: Member): number {
+    const known = this.#known?.get(member);
+    if (known === undefined || this.#isRenamed(uidOf(member), known.name)) return Infinity;
+    return known.since;
+  }
+
+  /** Accounts of a directory service are not in the file. */
+  #isRenamed(uid: number, name: string): boolean {
+    const names = this.#accounts.namesOf(uid);
+    return names.length > 0 && !names.some((each) => printable(each) === name);
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * Writes down what the ticks saw: metrics, faults, incidents and their evidence.
+ *
+ * Nothing here may hold up or stop the agent. A store that cannot be written is reported once, and
+ * the limits go on holding; incidents that could not be written are written when it works again.
+ */
+import type { EvidenceReader, ProcessSet } from '../../host/evidence/evidence-reader.ts';
+import { KernelLog, type OomKill } from '../../host/kernel-log.ts';
+import type { HistorySettings } from '../../policy/settings.ts';
+import type { EventStore } from '../../store/events/event-store.ts';
+import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
+import type { Fault } from '../../usage/fault.ts';
+import {
+  IncidentLog,
+  quietMilliseconds,
+  wantsSnapshot,
+  type Moment,
+  type OpenIncident,
+} from '../../usage/incident-log.ts';
+import type { Incident, Snapshot } from '../../usage/incident.ts';
+import type { Member } from '../../usage/member.ts';
+import type { Tick } from '../../usage/tick.ts';
+import { countOf } from '../responses/processes.ts';
+import type { LatestSample } from './latest-sample.ts';
+import type { Log } from '../log.ts';
+import type { Entry, MemberIndex } from './member-index.ts';
+
+/** So that a tick in which everybody faults is no longer than another; the rest has its turn later. */
+const snapshotsPerTickMax = 20;
+const processesMax = 50;
+
+export interface RecorderParts {
+  readonly metrics: MetricsStore;
+  readonly events: EventStore;
+  readonly evidence: EvidenceReader;
+  readonly latest: LatestSample;
+  readonly log: Log;
+  readonly memberIndex: () => MemberIndex;
+  readonly processes: (entry: Entry) => readonly ProcessSet[];
+  /** Its cgroup from the top of the hierarchy that limits memory: `/bulkhead/u1001`. */
+  readonly memoryCgroup: (entry: Entry) => string | undefined;
+  /** Told of the incidents that have begun or gone on in a tick. */
+  readonly onIncidents: (incidents: readonly Incident[]) => void;
+}
+
+export class Recorder implements Disposable {
+  readonly #parts: RecorderParts;
+  readonly #incidents = new IncidentLog();
+  readonly #kernelLog = new KernelLog();
+  /** Evidence that is being gathered. */
+  readonly #gathering = new Set<Promise<void>>();
+  #problem: string | undefined;
+
+  constructor(parts: RecorderParts, moment: Moment) {
+    this.#parts = parts;
+    this.#resume(moment);
+  }
+
+  /** Why nothing can be written down now. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  #resume({ at, monotonic }: Moment): void {
+    const open = this.#parts.events.openSince(at - quietMilliseconds);
+    for (const each of open.ok ? open.value : []) {
+      // A wall clock that was put back must not keep an incident open for long.
+      const age = Math.max(0, at - each.end);
+      this.#incidents.resume({
+        ...each,
+        shownSeverity: each.severity,
+        lastFault: monotonic - age,
+        lastSnapshot: monotonic - age,
+      });
+    }
+  }
+
+  /** Incidents do not go on over a change of who has the uid. */
+  forget(members: ReadonlySet<Member>): void {
+    this.#incidents.forget(members);
+  }
+
+  record(tick: Tick, faults: readonly Fault[], moment: Moment, settings: HistorySettings): void {
+    const { metrics, events } = this.#parts;
+    const problems = [metrics.add(tick), metrics.rollUp(moment.at)];
+    const touched = this.#incidents.add(faults, moment);
+    const unwritten = new Set([...touched, ...this.#unwritten()]);
+    if (unwritten.size > 0) problems.push(this.#recordFaults(faults, [...unwritten], moment.at));
+    problems.push(metrics.prune(moment.at, settings), events.prune(moment.at, settings));
+    this.#report(problems.find((each) => each !== undefined));
+    this.#incidents.close(moment.monotonic);
+    this.#gatherEvidence(touched, faults, moment);
+    if (touched.length > 0) this.#tell(touched);
+    for (const note of [...metrics.takeNotes(), ...events.takeNotes()]) this.#parts.log.warn(note);
+  }
+
+  /** Those of the time in which the store did not work. */
+  #unwritten(): readonly OpenIncident[] {
+    if (this.#problem === undefined) return [];
+    return this.#incidents.open.filter((each) => each.id === undefined);
+  }
+
+  #recordFaults(
+    faults: readonly Fault[],
+    touched: readonly OpenIncident[],
+    at: number,
+  ): string | undefined {
+    const { events } = this.#parts;
+    const fresh = touched.filter((each) => each.id === undefined);
+    const written = events.transaction(() => {
+      // It may run twice, on a new file the second time, where the first ids mean nothing.
+      for (const incident of fresh) incident.id = undefined;
+      events.addFaults(at, faults);
+      for (const incident of touched) this.#write(incident);
+    });
+    if (written.ok) return undefined;
+    // What was given to those that are new is gone with the rest.
+    for (const incident of fresh) incident.id = undefined;
+    return written.error;
+  }
+
+  /** A failure fails the transaction around it. */
+  #write(incident: OpenIncident): void {
+    const { events } = this.#parts;
+    const { end, faults, severity } = incident;
+    if (incident.id !== undefined) {
+      events.update(incident.id, { end, faults, severity });
+      return;
+    }
+    const opened = events.open(this.#described(incident));
+    if (opened.ok) incident.id = opened.value;
+  }
+
+  #described(incident: OpenIncident): Omit<Incident, 'id' | 'snapshots'> {
+    const { member, limit, severity, inferred, begin, end, faults } = incident;
+    const memberIndex = this.#parts.memberIndex();
+    const name = memberIndex.entries.get(member)?.who.name ?? '';
+    const value = memberIndex.valueText(member, limit);
+    const from = memberIndex.originOf(member, limit);
+    return { member, name, limit, severity, inferred, begin, end, faults, value, from };
+  }
+
+  #report(problem: string | undefined): void {
+    if (problem === this.#problem) return;
+    if (problem === undefined) this.#parts.log.info('The history is written again');
+    else this.#parts.log.error(`${problem}; limits go on holding`);
+    this.#problem = problem;
+  }
+
+  #gatherEvidence(
+    touched: readonly OpenIncident[],
+    faults: readonly Fault[],
+    moment: Moment,
+  ): void {
+    const killed = faults.some((each) => each.severity === 'killed')
+      ? this.#kernelLog.oomKills()
+      : [];
+    const room = Math.max(0, snapshotsPerTickMax - this.#gathering.size);
+    const chosen = touched
+      .filter((each) => wantsSnapshot(each, moment.monotonic))
+      .toSorted((a, b) => a.snapshots - b.snapshots)
+      .slice(0, room);
+    for (const incident of chosen) {
+      incident.snapshots++;
+      incident.lastSnapshot = moment.monotonic;
+      incident.shownSeverity = incident.severity;
+      const work = this.#snapshot(incident, killed, moment.at).finally(() =>
+        this.#gathering.delete(work),
+      );
+      this.#gathering.add(work);
+    }
+  }
+
+  async #snapshot(incident: OpenIncident, kills: readonly OomKill[], at: number): Promise<void> {
+    const { memberIndex, evidence, latest, events, log } = this.#parts;
+    const entry = memberIndex().entries.get(incident.member);
+    if (entry === undefined) return;
+    const all = this.#parts.processes(entry);
+    const usage = latest.usage(incident.member);
+    const processes = await evidence.read(all, processesMax);
+    const killed = this.#killedOf(entry, kills);
+    const snapshot: Snapshot = {
+      at,
+      processes,
+      processCount: countOf(all),
+      usage,
+      ...(killed === undefined ? {} : { killed }),
+    };
+    if (incident.id !== undefined) {
+      const problem = events.addSnapshot(incident.id, snapshot);
+      if (problem !== undefined) log.debug(problem);
+    }
+  }
+
+  #killedOf(entry: Entry, kills: readonly OomKill[]): Snapshot['killed'] {
+    // Most incidents have none, and the cgroup's name takes reading the mounts.
+    if (kills.length === 0) return undefined;
+    const cgroup = this.#parts.memoryCgroup(entry);
+    const mine = kills.filter((each) => each.cgroup === cgroup);
+    return mine.length === 0 ? undefined : mine.map(({ pid, name }) => ({ pid, name }));
+  }
+
+  #tell(touched: readonly OpenIncident[]): void {
+    const incidents = touched.flatMap((each): readonly Incident[] =>
+      each.id === undefined
+        ? []
+        : [{ ...this.#described(each), id: each.id, snapshots: each.snapshots }],
+    );
+    this.#parts.onIncidents(incidents);
+  }
+
+  [Symbol.dispose](): void {
+    this.#kernelLog[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Reads a policy and applies it, in a process of its own: a large policy takes long to read, and so may
+ * making room in a tenant's memory, or a command of systemd, and the agent has to go on looking.
+ *
+ * In: an `ApplyRequest`, then the end. Out: an `ApplyAnswer`. Both as v8.serialize writes them, which is fast,
+ * and keeps maps and what tenants share.
+ */
+import { buffer } from 'node:stream/consumers';
+import { deserialize, serialize } from 'node:v8';
+import { markHomes } from '../host/accounts/homes.ts';
+import { linuxHost, type Host } from '../host/host.ts';
+import { pathsOf } from '../host/paths.ts';
+import { readText } from '../sys/files/read.ts';
+import { printDiagnostic } from '../policy/diagnostic.ts';
+import type { Policy } from '../policy/policy.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { applyPolicy } from './apply.ts';
+import { loadPolicy, resolveText, type Loaded } from './load-policy.ts';
+
+export interface ApplyRequest {
+  readonly instance: string;
+  readonly file: string;
+  /** The text that was applied last, if the agent knows one, and where it is kept over restarts. */
+  readonly lastText: string | undefined;
+  readonly keptPath: string;
+  /** As many lines of what is wrong as are asked for. */
+  readonly problemsMax: number;
+}
+
+export interface ApplyResponse {
+  readonly file: 'good' | 'wrong' | 'absent';
+  /** What is wrong or odd in the file. */
+  readonly problems: readonly string[];
+  /** Absent where there is nothing to apply: no good file, and none that was applied before. */
+  readonly applied: Result<Applied> | undefined;
+}
+
+export interface Applied {
+  /** What the file says, or in place of a wrong one what was applied last. */
+  readonly policy: Policy;
+  readonly changes: number;
+  readonly failures: readonly string[];
+  /** What tells home directories apart, by uid. */
+  readonly homes: ReadonlyMap<number, string>;
+}
+
+function answer(request: ApplyRequest): ApplyResponse {
+  const host = linuxHost(pathsOf(request.instance));
+  const loaded = loadPolicy(request.file, host.paths);
+  const toApply = loaded.policy === undefined ? loadLast(request, host) : loaded;
+  return {
+    file: stateOf(loaded),
+    problems: problemsOf(loaded).slice(0, request.problemsMax),
+    applied: toApply && apply(toApply, request, host),
+  };
+}
+
+/** The last good text with the accounts of now. */
+function loadLast({ file, lastText, keptPath }: ApplyRequest, host: Host): Loaded | undefined {
+  const text = lastText ?? readText(keptPath);
+  return text === undefined ? undefined : resolveText(file, text, host.paths);
+}
+
+function apply(
+  { policy, diagnostics }: Loaded,
+  { problemsMax }: ApplyRequest,
+  host: Host,
+): Result<Applied> {
+  if (policy === undefined) return fail(diagnostics[0]?.message ?? 'the policy is wrong');
+  const applied = applyPolicy(policy, host, { kill: false, force: false });
+  if (!applied.ok) return applied;
+  const { operations, failures } = applied.value;
+  const accounts = [...policy.tenants, ...policy.resellers].flatMap(({ account }) => account ?? []);
+  return ok({
+    policy,
+    changes: operations.length,
+    failures: failures.slice(0, problemsMax).map((each) => each.message),
+    homes: new Map(markHomes(accounts, host.paths)),
+  });
+}
+
+function stateOf({ policy, document, diagnostics }: Loaded): ApplyResponse['file'] {
+  if (policy !== undefined) return 'good';
+  return document === undefined && diagnostics.length === 0 ? 'absent' : 'wrong';
+}
+
+function problemsOf({ problem, diagnostics }: Loaded): readonly string[] {
+  const shown = diagnostics.filter((each) => each.severity !== 'note').map(printDiagnostic);
+  return problem === undefined ? shown : [problem, ...shown];
+}
+
+const request = deserialize(await buffer(process.stdin)) as ApplyRequest;
+process.stdout.write(serialize(answer(request)));

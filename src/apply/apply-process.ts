@@ -1,0 +1,52 @@
+/** Has a policy read and applied by another process, which is killed when it hangs or says too much. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { deserialize, serialize } from 'node:v8';
+import {
+  outputOf,
+  scriptBeside,
+  spawnScript,
+  type ChildOutput,
+} from '../sys/processes/child-script.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
+
+const milliseconds = 600_000;
+/** What the largest policy that is read makes takes less than half of it. */
+const heapMebibytes = 2048;
+/** A hundred thousand tenants take 12 MB. */
+const answerBytesMax = 2 ** 28;
+
+export class Applier implements Disposable {
+  #child: ChildProcessWithoutNullStreams | undefined;
+
+  async apply(request: ApplyRequest): Promise<Result<ApplyResponse>> {
+    const started = spawnScript(scriptBeside(import.meta.url, './apply-child'), [], heapMebibytes);
+    if (!started.ok) return fail(`Cannot apply the policy: ${started.error}`);
+    const child = started.value;
+    this.#child = child;
+    const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds).unref();
+    child.on('error', () => {});
+    child.stdin.on('error', () => {});
+    child.stdin.end(serialize(request));
+    try {
+      return decode(await outputOf(child, answerBytesMax));
+    } finally {
+      clearTimeout(timer);
+      this.#child = undefined;
+    }
+  }
+
+  /** An apply that is cut off is ended by the next one. */
+  [Symbol.dispose](): void {
+    this.#child?.kill('SIGKILL');
+  }
+}
+
+function decode({ stdout, stderr }: ChildOutput): Result<ApplyResponse> {
+  try {
+    return ok(deserialize(stdout) as ApplyResponse);
+  } catch {
+    const why = stderr.toString().trim().split('\n').at(-1) ?? '';
+    return fail(`Cannot apply the policy: the process that does it ended early ${why}`.trim());
+  }
+}

@@ -1,0 +1,46 @@
+/** How long something lasts, as the policy writes it: a number and a unit. */
+import { fail, ok, type Result } from './result.ts';
+
+const seconds: Readonly<Record<string, number>> = {
+  s: 1,
+  second: 1,
+  seconds: 1,
+  min: 60,
+  minute: 60,
+  minutes: 60,
+  h: 3600,
+  hour: 3600,
+  hours: 3600,
+  day: 86_400,
+  days: 86_400,
+};
+
+const durationForm = 'a number with one of s min h days';
+export const durationPattern = String.raw`\d+(\.\d+)?\s?(s|seconds?|min|minutes?|h|hours?|days?)`;
+const secondsMax = 36_500 * 86_400;
+
+/** Milliseconds. */
+export function parseDuration(text: string): Result<number> {
+  const match = /^(\d+(?:\.\d+)?)\s?([a-z]*)$/.exec(text);
+  const scale =
+    match !== null && Object.hasOwn(seconds, match[2] ?? '') ? seconds[match[2] ?? ''] : undefined;
+  if (match === null || scale === undefined) {
+    const hint = /^\d+$/.test(text)
+      ? `write for example "${text}s" or "${text} days"`
+      : `write ${durationForm}`;
+    return fail(`"${text}" is not a duration; ${hint}`);
+  }
+  const value = Number(match[1]) * scale;
+  if (value > secondsMax) return fail(`"${text}" is longer than a hundred years`);
+  return ok(Math.round(value * 1000));
+}
+
+/** The largest unit that is exact: `12h`, `2 days`. */
+export function printDuration(milliseconds: number): string {
+  const value = milliseconds / 1000;
+  if (value > 0 && value % 86_400 === 0)
+    return `${value / 86_400} ${value === 86_400 ? 'day' : 'days'}`;
+  if (value > 0 && value % 3600 === 0) return `${value / 3600}h`;
+  if (value > 0 && value % 60 === 0) return `${value / 60}min`;
+  return `${value}s`;
+}

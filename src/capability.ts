@@ -1,0 +1,21 @@
+/**
+ * What a capability adds to the engine. Everything is loaded when it is first needed: a command
+ * must start as fast as if the other capabilities were not there.
+ */
+import type { AgentPart } from './agent/part.ts';
+import type { Log } from './agent/log.ts';
+import type { PolicyFormat } from './apply/policy-format.ts';
+import type { CommandModule } from './cli/shared/command.ts';
+import type { Paths } from './host/paths.ts';
+
+type Lazy<T> = () => Promise<T>;
+
+export interface Capability {
+  readonly name: string;
+  /** By the word on the command line. */
+  readonly commands: Readonly<Record<string, Lazy<{ readonly command: CommandModule }>>>;
+  /** Another format in which a policy may be written. */
+  readonly policyFormat?: Lazy<PolicyFormat>;
+  /** What the agent does for it. */
+  readonly agentPart?: Lazy<(paths: Paths, log: Log) => AgentPart>;
+}

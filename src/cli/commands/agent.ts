@@ -1,0 +1,80 @@
+/** `bulkhead agent`: the daemon. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { inheritedSockets } from '../../sys/sockets/inherited-sockets.ts';
+import { linuxHost } from '../../host/host.ts';
+import type { LogFormat } from '../../agent/log.ts';
+import { serviceNotifier } from '../../sys/sockets/systemd-notify.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
+import { policyOption } from '../shared/policy-option.ts';
+import { printError, pathsFor } from '../shared/session.ts';
+import { capabilities } from '../../capabilities.ts';
+import { version } from '../version.ts';
+
+interface AgentCommandOptions {
+  readonly policy: string;
+  readonly log: string;
+}
+
+async function runAgent(options: AgentCommandOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (options.log !== 'human' && options.log !== 'json') {
+    printError(`"${options.log}" is no format of the log; write human or json`);
+    return exitCodes.usage;
+  }
+  if (process.getuid?.() !== 0) {
+    printError('Cannot run the agent: only root may set limits and move processes; run it as root');
+    return exitCodes.failed;
+  }
+  // Only this command needs what they bring.
+  const { Agent } = await import('../../agent/agent.ts');
+  const { makeLog } = await import('../../agent/log.ts');
+  const log = makeLog(options.log satisfies LogFormat, process.env);
+  const makers = await Promise.all(capabilities.flatMap(({ agentPart }) => agentPart?.() ?? []));
+  const inherited = inheritedSockets(process.env);
+  using notifier = serviceNotifier(process.env);
+  const stopped = signalled(['SIGINT', 'SIGTERM']);
+  const started = await Agent.start({
+    policyFile: resolve(options.policy),
+    host: linuxHost(paths),
+    log,
+    notifier,
+    version: version(),
+    inherited,
+    parts: makers.map((make) => make(paths, log)),
+  });
+  if (!started.ok) {
+    printError(started.error);
+    return exitCodes.failed;
+  }
+  await using agent = started.value;
+  process.on('SIGHUP', () => agent.refresh());
+  await stopped;
+  return exitCodes.done;
+}
+
+function signalled(names: readonly NodeJS.Signals[]): Promise<void> {
+  return new Promise((resolve) => {
+    for (const name of names) process.once(name, () => resolve());
+  });
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('agent')
+      .description('follow the policy, place processes, measure and remember: the daemon')
+      .addOption(policyOption())
+      .option('--log <format>', 'human or json', 'human')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead agent', 'in the foreground; Ctrl-C ends it, and limits stay'],
+          ['bulkhead agent --log json', 'a JSON object a line'],
+          ['systemctl start bulkhead', 'as a service; see docs/agent.md'],
+        ),
+      )
+      .action(run(runAgent));
+  },
+};

@@ -1,0 +1,147 @@
+/** `bulkhead doctor`: what this host can hold, what it cannot, why, and what would help. */
+import { existsSync } from 'node:fs';
+import { release } from 'node:os';
+import type { Command } from 'commander';
+import type { PlacementStatus, StatusResponse } from '../../agent/api/api.ts';
+import { callAgent } from '../../agent/api/client.ts';
+import { loadPolicy } from '../../apply/load-policy.ts';
+import { diskName } from '../../host/disks/file-systems.ts';
+import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
+import type { Level, LimitKey, Support } from '../../limits/limit.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
+import { defaultPolicy } from '../shared/policy-option.ts';
+import { printError, pathsFor, print, printJson } from '../shared/session.ts';
+import { terminalOf, wrap } from '../shared/terminal.ts';
+import { tokenPortRemark } from '../shared/token-port.ts';
+import { printable } from '../../base/printable.ts';
+
+/** Everything stands in one column behind the words at the left. */
+const indent = ' '.repeat(9);
+
+/** What the launcher calls; both are part of every Debian. */
+const tools = ['/usr/bin/setpriv', '/usr/bin/getent'];
+
+async function doctor(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const driver = probeDriver(paths);
+  if (!driver.ok) {
+    if (options.json === true) printJson({ kernel: release(), problem: driver.error });
+    else printError(driver.error);
+    return exitCodes.failed;
+  }
+  const { capabilities } = driver.value;
+  const asked = await callAgent<StatusResponse>(paths, '/v1/status');
+  const status = asked.ok ? asked.value : undefined;
+  const placement = status?.placement;
+  const remarks = [...capabilities.remarks, ...portRemarks(status, paths)];
+  const missing = tools.filter(
+    (each) => !existsSync(each) && !existsSync(each.replace('/usr', '')),
+  );
+  if (options.json === true) {
+    const { driver: name, reason, devices } = capabilities;
+    printJson({
+      kernel: release(),
+      driver: name,
+      reason,
+      devices,
+      remarks,
+      missing,
+      placement: placement ?? { state: 'off', problem: noAgent },
+      limits: Object.fromEntries(capabilities.limits),
+    });
+    return exitCodes.done;
+  }
+  const { columns } = terminalOf(process.stdout);
+  print(wrap(`Kernel   ${release()}`, columns, indent));
+  print(wrap(`Driver   ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
+  print(wrap(`Placing  ${placementText(placement)}`, columns, indent));
+  const disks = capabilities.devices.map((each) => `${diskName(each, paths)} (${each})`);
+  const shown = disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
+  print(`${wrap(`Disks    ${shown}`, columns, indent)}\n`);
+  for (const group of alike(capabilities.limits)) printGroup(group);
+  const notes = [
+    ...remarks,
+    ...missing.map(
+      (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
+    ),
+  ];
+  for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
+  print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
+  return exitCodes.done;
+}
+
+/** By the policy that is followed, or would be. */
+function portRemarks(status: StatusResponse | undefined, paths: Paths): readonly string[] {
+  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
+  if (policy === undefined) return [];
+  return [tokenPortRemark(policy.agent, status, paths.proc) ?? []].flat();
+}
+
+const noAgent = 'no agent runs';
+
+/** Whether what tenants start by themselves gets into their cgroups. */
+function placementText(placement: PlacementStatus | undefined): string {
+  if (placement === undefined) {
+    return 'nothing: no agent runs, so limits hold only for what "bulkhead exec" starts; see docs/agent.md';
+  }
+  const { state, problem = '', filtered } = placement;
+  if (state === 'starting') return 'starting';
+  if (state === 'off') return `slowly: ${printable(problem)}`;
+  const which =
+    filtered === true ? 'changes of uid alone' : 'everything; Linux 6.6 can report less';
+  return `by the kernel's process connector, which reports ${which}`;
+}
+
+interface Group {
+  readonly support: Support;
+  readonly names: readonly string[];
+}
+
+const order: readonly Level[] = ['full', 'partial', 'none'];
+
+/** Limits that are held alike, for the same reason, are said together; the best first. */
+function alike(limits: ReadonlyMap<LimitKey, Support>): readonly Group[] {
+  const groups = new Map<string, Group>();
+  for (const [key, support] of limits) {
+    const id = JSON.stringify(support);
+    const names = [...(groups.get(id)?.names ?? []), key.replace('.', ' ')];
+    groups.set(id, { support, names });
+  }
+  return [...groups.values()].toSorted(
+    (a, b) => order.indexOf(a.support.level) - order.indexOf(b.support.level),
+  );
+}
+
+function printGroup({ support, names }: Group): void {
+  const { colors, columns } = terminalOf(process.stdout);
+  const paint = { full: colors.green, partial: colors.yellow, none: colors.red };
+  const { level, reason, help } = support;
+  const head = wrap(`${level.padEnd(indent.length)}${names.join(', ')}`, columns, indent);
+  print(paint[level](level) + head.slice(level.length));
+  if (reason !== undefined) print(wrap(`${indent}because ${reason}`, columns, `${indent}  `));
+  if (help !== undefined) print(wrap(`${indent}would help: ${help}`, columns, `${indent}  `));
+  print('');
+}
+
+function summary(levels: readonly Level[]): string {
+  const count = (level: Level) => levels.filter((each) => each === level).length;
+  return `${count('full')} limits are held in full, ${count('partial')} in part, ${count('none')} not at all`;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('doctor')
+      .description(
+        'show what this host can hold, what it cannot, and what would help; changes nothing',
+      )
+      .option('--json', 'print it as JSON')
+      .addHelpText(
+        'after',
+        examples(['bulkhead doctor', ''], ['bulkhead doctor --json', 'for a program']),
+      )
+      .action(run(doctor));
+  },
+};

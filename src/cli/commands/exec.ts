@@ -1,0 +1,37 @@
+/**
+ * `bulkhead exec TENANT -- CMD`: the program's entry hands it to the launcher before Node starts.
+ * This is for help, for completion, and for those who start the command line by hand.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
+import { pathsFor } from '../shared/session.ts';
+
+const launcher = fileURLToPath(new URL('../../../libexec/bulkhead-exec', import.meta.url));
+
+function exec(words: readonly string[], _options: unknown, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  // Since Node 22.15; it does not come back.
+  process.execve?.(launcher, [launcher, '--instance', paths.instance, ...words], process.env);
+  return exitCodes.failed;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('exec <words...>')
+      .usage('[--chdir DIR] [--keep-env NAME]... TENANT -- CMD [ARG...]')
+      .description('run a command as a tenant, inside its limits')
+      .allowUnknownOption()
+      .helpOption(false)
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead exec alice -- id', 'as alice, inside her limits'],
+          ['bulkhead exec alice -- bash -l', 'a shell'],
+        ),
+      )
+      .action(run(exec));
+  },
+};

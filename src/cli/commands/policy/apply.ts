@@ -1,0 +1,107 @@
+/** `bulkhead apply`: makes the host as the policy says. */
+import type { Command } from 'commander';
+import { applyPolicy, type Applied } from '../../../apply/apply.ts';
+import type { ExecuteOptions } from '../../../host/driver.ts';
+import { linuxHost } from '../../../host/host.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { printOperation } from '../../../plan/print.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../shared/command.ts';
+import { planMarks } from './plan.ts';
+import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
+import {
+  printError,
+  count,
+  pathsFor,
+  loadPolicyOrReport,
+  print,
+  printJson,
+} from '../../shared/session.ts';
+import { showProgress } from '../../shared/progress.ts';
+
+interface ApplyOptions extends PolicyOptions, ExecuteOptions {
+  readonly verbose?: boolean;
+  readonly quiet?: boolean;
+}
+
+function apply(options: ApplyOptions, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  return paths === undefined ? exitCodes.usage : applyFile(options, paths);
+}
+
+/** For commands that have just edited the policy. */
+export function applyAfterEdit(file: string, paths: Paths): ExitCode {
+  return applyFile({ policy: file, kill: false, force: false }, paths);
+}
+
+function applyFile(options: ApplyOptions, paths: Paths): ExitCode {
+  const loaded = loadPolicyOrReport(options.policy, paths);
+  if (loaded === undefined) return exitCodes.failed;
+  const progress = showProgress('Applying');
+  const applied = applyPolicy(loaded.policy, linuxHost(paths), options, (done, total) =>
+    progress.update(done, total),
+  );
+  progress.done();
+  if (!applied.ok) {
+    printError(applied.error);
+    return exitCodes.failed;
+  }
+  report(applied.value, loaded.policy, options);
+  return applied.value.failures.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+function report(
+  { driver, operations, failures }: Applied,
+  policy: Policy,
+  options: ApplyOptions,
+): void {
+  if (options.json === true) {
+    printJson({
+      driver: driver.capabilities.driver,
+      operations,
+      failures: failures.map(({ message, operation }) => ({ message, operation })),
+    });
+    return;
+  }
+  for (const { message } of failures) printError(message);
+  if (options.quiet === true) return;
+  if (options.verbose === true)
+    for (const each of operations) print(printOperation(each, planMarks()));
+  const failed = failures.length === 0 ? '' : `, ${failures.length} of them failed`;
+  const changes = count(operations.length, 'change');
+  const tenants = count(policy.tenants.length, 'tenant');
+  print(
+    operations.length === 0
+      ? `Nothing to change: ${tenants} held as the policy says`
+      : `Applied ${changes}${failed}: ${tenants} held by ${driver.capabilities.driver}`,
+  );
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('apply')
+      .argument(...policyArgument)
+      .description('make the kernel hold what the policy says')
+      .addOption(policyOption())
+      .option('--kill', 'end the processes of tenants that the policy no longer has', false)
+      .option('--force', 'lower memory limits although processes must be ended for it', false)
+      .option('-v, --verbose', 'print every operation')
+      .option('-q, --quiet', 'print failures only')
+      .option('--json', 'print what was done as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead apply', 'apply /etc/bulkhead/policy.xml'],
+          ['bulkhead apply ve.cfg', 'apply a CloudLinux configuration as it is'],
+        ),
+      )
+      .action(run(takingFile(apply)));
+  },
+};

@@ -1,0 +1,81 @@
+/** `bulkhead check`: reads a policy and says everything that is wrong with it. */
+import type { Command } from 'commander';
+import type { StatusResponse } from '../../../agent/api/api.ts';
+import { callAgent } from '../../../agent/api/client.ts';
+import { loadPolicy } from '../../../apply/load-policy.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { AgentSettings } from '../../../policy/settings.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../shared/command.ts';
+import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
+import {
+  printError,
+  count,
+  pathsFor,
+  print,
+  printJson,
+  showDiagnostics,
+} from '../../shared/session.ts';
+import { tokenPortRemark } from '../../shared/token-port.ts';
+
+async function check(options: PolicyOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const { policy, diagnostics, problem } = loadPolicy(options.policy, paths);
+  const remark = policy === undefined ? undefined : await portRemark(policy.agent, paths);
+  const code = policy === undefined ? exitCodes.failed : exitCodes.done;
+  if (options.json === true) {
+    const { tenants, resellers } = policy ?? { tenants: [], resellers: [] };
+    printJson({
+      ok: policy !== undefined,
+      problem,
+      diagnostics,
+      remarks: remark === undefined ? [] : [remark],
+      tenants: tenants.length,
+      resellers: resellers.length,
+    });
+    return code;
+  }
+  if (problem !== undefined) printError(problem);
+  showDiagnostics(diagnostics, 'note');
+  if (policy === undefined) {
+    const errors = diagnostics.filter((each) => each.severity === 'error').length;
+    if (errors > 0) printError(`${count(errors, 'error')} in ${options.policy}`);
+  } else {
+    const sizes = `${count(policy.tenants.length, 'tenant')}, ${count(policy.resellers.length, 'reseller')}`;
+    if (remark !== undefined) printError(`warning: ${remark}`);
+    print(`${options.policy} is correct: ${sizes}`);
+  }
+  return code;
+}
+
+/** Who listens for nothing need not ask an agent. */
+async function portRemark(settings: AgentSettings, paths: Paths): Promise<string | undefined> {
+  if (tokenPortRemark(settings, undefined, paths.proc) === undefined) return undefined;
+  const asked = await callAgent<StatusResponse>(paths, '/v1/status');
+  return tokenPortRemark(settings, asked.ok ? asked.value : undefined, paths.proc);
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('check')
+      .argument(...policyArgument)
+      .description('read a policy and report everything that is wrong with it; changes nothing')
+      .addOption(policyOption())
+      .option('--json', 'print the result as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead check', 'check the policy in force'],
+          ['bulkhead check new.xml', 'check another one'],
+        ),
+      )
+      .action(run(takingFile(check)));
+  },
+};

@@ -1,0 +1,28 @@
+/** `bulkhead defaults`: the limits of every tenant for which nothing nearer says otherwise. */
+import type { Command } from 'commander';
+import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
+import { withEditOptions, type EditOptions } from '../../shared/edit-policy.ts';
+import { setIn, unsetIn, withSetOptions, type Edited, type SetOptions } from './set-limits.ts';
+
+const defaults: Edited = { what: 'the defaults', target: () => ({ kind: 'defaults' }) };
+
+const set = (words: string[], options: SetOptions, command: Command): CommandResult =>
+  setIn(defaults, words, options, command);
+
+const unset = (names: string[], options: EditOptions, command: Command): CommandResult =>
+  unsetIn(defaults, names, options, command);
+
+export const command: CommandModule = {
+  define(program, run) {
+    const noun = program
+      .command('defaults')
+      .description('edit the limits of every tenant for which nothing nearer says otherwise')
+      .addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']));
+    withSetOptions(noun.command('set [limits...]').description('write limits'))
+      .addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']))
+      .action(run(set));
+    withEditOptions(noun.command('unset <limits...>').description('remove limits'))
+      .addHelpText('after', examples(['bulkhead defaults unset io', 'all that io says']))
+      .action(run(unset));
+  },
+};

@@ -1,0 +1,119 @@
+/** The text of a first policy, from facts of the host. Limits are suggestions, and said to be. */
+import { userPattern } from '../../../policy/parse.ts';
+import type { Account } from '../../../policy/policy.ts';
+import { printQuantity, type Bytes } from '../../../base/quantity.ts';
+
+export interface Machine {
+  readonly accounts: readonly Account[];
+  readonly uidMin: number;
+  readonly uidMax: number;
+  /** Users who may become root. */
+  readonly administrators: readonly string[];
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+const namedMax = 20;
+const lineLength = 90;
+
+/** `sudo:x:27:alice,bob`, group(5): whoever may become root should not be held back in it. */
+export function parseAdministrators(group: string): readonly string[] {
+  const lines = group.matchAll(/^(?:sudo|wheel|admin):[^:\n]*:\d*:([^:\n]*)$/gm);
+  const names = [...lines].flatMap((match) => (match[1] ?? '').split(','));
+  return [...new Set(names)].filter((name) => userPattern.test(name)).sort();
+}
+
+export function firstPolicy(machine: Machine): string {
+  const { cores, memoryBytes, uidMin, uidMax } = machine;
+  const inRange = machine.accounts.filter(({ uid }) => uid >= uidMin && uid <= uidMax);
+  const except = machine.administrators.filter((name) => inRange.some(({ user }) => user === name));
+  const tenants = inRange.map(({ user }) => user).filter((user) => !except.includes(user));
+  const someone = tenants.find((user) => !user.includes('--')) ?? 'alice';
+  const gib = (memoryBytes / 2 ** 30).toFixed(1);
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<!--
+  Who the tenants of this host are, and what each of them may use.
+
+  Made by "bulkhead init" for a host with ${cores} ${cores === 1 ? 'core' : 'cores'} and ${gib} GiB of memory. The limits are suggestions;
+  change them as you like. "bulkhead check" says whether the file is right, "bulkhead plan" what
+  it would change, and "bulkhead apply" puts it in force. "bulkhead explain NAME" tells what holds
+  for a tenant, and which line says so.
+-->
+<bulkhead version="1">
+
+  <!--
+    Every account with such a uid is a tenant (from /etc/login.defs), those to come included.
+${indent([
+  ...named('On this host now', tenants),
+  ...(except.length > 0 ? named('Not among them, since they may become root', except) : []),
+])}
+  -->
+  <tenants uids="${uidMin}-${uidMax}"${except.length > 0 ? ` except="${except.join(' ')}"` : ''}/>
+
+  <!-- What holds for a tenant of which no other line says anything. -->
+  <defaults>
+    <cpu limit="${cpuLimit(cores)}"/>             <!-- 100% is one core; this host has ${cores * 100}% -->
+    <memory limit="${memoryLimit(memoryBytes)}"/>
+    <io read="20MiB/s" write="20MiB/s" reads="1000/s" writes="1000/s"/>
+    <processes limit="100"/>        <!-- threads count too -->
+  </defaults>
+
+  <!--
+    What else a policy may say. "bulkhead package set", "bulkhead set" and "bulkhead reseller set"
+    write such lines.
+
+    A package is a set of limits with a name; what it does not say comes from the defaults:
+
+      <package name="business">
+        <cpu limit="${packageCpu(cores)}"/>
+        <memory limit="${packageMemory(memoryBytes)}"/>
+        <disk space="50GiB" files="500000"/>
+      </package>
+
+    A tenant of which something differs:
+
+      <tenant user="${someone}" package="business">
+        <cpu limit="50%"/>
+      </tenant>
+
+    A reseller bounds the sum of its tenants:
+
+      <reseller user="acme" package="business">
+        <cpu limit="${packageCpu(cores)}"/>
+        <tenant user="bob"/>
+      </reseller>
+  -->
+</bulkhead>
+`;
+}
+
+/** A core, but never the whole machine: somebody has to be able to log in. */
+const cpuLimit = (cores: number) => (cores === 1 ? '50%' : '100%');
+const packageCpu = (cores: number) => (cores === 1 ? '80%' : `${Math.max(150, cores * 25)}%`);
+
+const memoryLimit = (bytes: number) => powerOfTwo(bytes / 8, 2 ** 26, 2 ** 30);
+const packageMemory = (bytes: number) => powerOfTwo(bytes / 4, 2 ** 27, 2 ** 32);
+
+/** The largest power of two that is no more than `bytes`, within bounds. */
+function powerOfTwo(bytes: number, min: number, max: number): string {
+  const power = 2 ** Math.floor(Math.log2(bytes));
+  return printQuantity('bytes', Math.min(max, Math.max(min, power)) as Bytes);
+}
+
+/** Names in lines that are short enough to read; two hyphens would end the comment. */
+function named(label: string, names: readonly string[]): readonly string[] {
+  const shown = names.filter((name) => userPattern.test(name)).slice(0, namedMax);
+  const more = names.length - shown.length;
+  const all = [...shown, ...(more > 0 ? [`and ${more} more`] : [])];
+  if (all.length === 0) return [`${label}: nobody.`];
+  const lines = [`${label}:`];
+  for (const [index, name] of all.entries()) {
+    const word = `${name.replaceAll('--', '- -')}${index === all.length - 1 ? '.' : ','}`;
+    const last = lines.at(-1) ?? '';
+    if (last.length + word.length < lineLength) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`  ${word}`);
+  }
+  return lines;
+}
+
+const indent = (lines: readonly string[]) => lines.map((line) => `    ${line}`).join('\n');

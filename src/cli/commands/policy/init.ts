@@ -1,0 +1,72 @@
+/** `bulkhead init`: a first policy for this host, with comments, from what is found on it. */
+import { availableParallelism, totalmem } from 'node:os';
+import type { Command } from 'commander';
+import { readHostFacts, readUidRange } from '../../../host/accounts/accounts.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { createPolicyFile } from '../../../host/policy-file.ts';
+import { readText } from '../../../sys/files/read.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../shared/command.ts';
+import { firstPolicy, parseAdministrators } from './first-policy.ts';
+import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
+import { printError, pathsFor, print } from '../../shared/session.ts';
+
+interface InitOptions extends PolicyOptions {
+  readonly force?: boolean;
+  readonly stdout?: boolean;
+}
+
+function init(options: InitOptions, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const text = firstPolicy(readMachine(paths));
+  if (options.stdout === true) {
+    print(text);
+    return exitCodes.done;
+  }
+  const created = createPolicyFile(options.policy, text, { overwrite: options.force === true });
+  if (!created.ok) {
+    printError(created.error);
+    return exitCodes.failed;
+  }
+  const file = options.policy;
+  print(`Wrote ${file}; nothing is in force yet. Read it, then see what it would change:`);
+  print(`  bulkhead plan${namesPolicy(command) ? ` -p ${file}` : ''}`);
+  return exitCodes.done;
+}
+
+function readMachine(paths: Paths) {
+  const { accounts, uidMin } = readHostFacts(paths, []);
+  return {
+    accounts,
+    uidMin,
+    uidMax: readUidRange(paths).last,
+    administrators: parseAdministrators(readText(`${paths.etc}/group`) ?? ''),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+  };
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('init')
+      .description('write a first policy for this host, with comments, from what is found on it')
+      .addOption(policyOption())
+      .option('--force', 'replace the policy that is there')
+      .option('--stdout', 'print it, and write nothing')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead init', 'write /etc/bulkhead/policy.xml'],
+          ['bulkhead init --stdout', 'look at it first'],
+        ),
+      )
+      .action(run(init));
+  },
+};

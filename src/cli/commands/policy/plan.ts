@@ -1,0 +1,46 @@
+/** `bulkhead plan`: what apply would do. */
+import type { Command } from 'commander';
+import { planPolicy } from '../../../apply/apply.ts';
+import { printPlan, type Marks } from '../../../plan/print.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type PolicyOptions,
+} from '../../shared/command.ts';
+import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
+import { print, printJson, withPolicy } from '../../shared/session.ts';
+import { terminalOf } from '../../shared/terminal.ts';
+
+export function planMarks(): Marks {
+  const { colors } = terminalOf(process.stdout);
+  return { add: colors.green, change: colors.yellow, remove: colors.red };
+}
+
+function plan(options: PolicyOptions, command: Command) {
+  return withPolicy(command, options.policy, (policy, driver) => {
+    const planned = planPolicy(policy, driver);
+    if (options.json === true) printJson({ driver: driver.capabilities.driver, ...planned });
+    else print(printPlan(planned, planMarks()));
+    return exitCodes.done;
+  });
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('plan')
+      .argument(...policyArgument)
+      .description('show what apply would change; changes nothing')
+      .addOption(policyOption())
+      .option('--json', 'print the operations as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead plan', 'the difference between policy and kernel'],
+          ['bulkhead plan new.xml', 'what another policy would change'],
+        ),
+      )
+      .action(run(takingFile(plan)));
+  },
+};

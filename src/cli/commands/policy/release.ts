@@ -1,0 +1,31 @@
+/** `bulkhead release`: takes every limit away and leaves the host as it was. */
+import type { Command } from 'commander';
+import { releaseAll } from '../../../apply/apply.ts';
+import { linuxHost } from '../../../host/host.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import { printError, pathsFor, print } from '../../shared/session.ts';
+
+function release(options: { readonly kill: boolean }, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const released = releaseAll(linuxHost(paths), options);
+  if (!released.ok) {
+    printError(released.error);
+    return exitCodes.failed;
+  }
+  for (const problem of released.value) printError(problem);
+  if (released.value.length > 0) return exitCodes.failed;
+  print('Every limit and every cgroup of Bulkhead is gone; "bulkhead apply" puts them back');
+  return exitCodes.done;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('release')
+      .description('take every limit away: remove all cgroups and quotas that Bulkhead set')
+      .option('--kill', 'end the processes that are still in them', false)
+      .addHelpText('after', examples(['bulkhead release --kill', 'before the package is removed']))
+      .action(run(release));
+  },
+};

@@ -1,0 +1,69 @@
+/** `bulkhead reseller`: groups of tenants whose sum is bounded. */
+import type { Command } from 'commander';
+import { addTenant, removeTarget } from '../../../policy/edit.ts';
+import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
+import { editPolicy, resellerNamed, targetOf, withEditOptions } from '../../shared/edit-policy.ts';
+import type { EditOptions } from '../../shared/edit-policy.ts';
+import { setIn, unsetIn, withSetOptions, type SetOptions } from './set-limits.ts';
+
+interface RemoveOptions extends EditOptions {
+  readonly withTenants?: boolean;
+}
+
+const set = (name: string, words: string[], options: SetOptions, command: Command): CommandResult =>
+  setIn(resellerNamed(name), words, options, command);
+
+const unset = (
+  name: string,
+  names: string[],
+  options: EditOptions,
+  command: Command,
+): CommandResult => unsetIn(resellerNamed(name), names, options, command);
+
+function remove(name: string, options: RemoveOptions, command: Command): CommandResult {
+  const { what, target } = resellerNamed(name);
+  const withTenants = options.withTenants === true;
+  return editPolicy(options, command, what, (text, paths) =>
+    removeTarget(text, target(paths), { withTenants }),
+  );
+}
+
+function add(name: string, tenant: string, options: EditOptions, command: Command): CommandResult {
+  const { what, target } = resellerNamed(name);
+  return editPolicy(options, command, what, (text, paths) =>
+    addTenant(text, target(paths), targetOf('tenant', tenant, paths)),
+  );
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    const noun = program
+      .command('reseller')
+      .description('edit resellers, which bound the sum of their tenants')
+      .addHelpText('after', examples(['bulkhead reseller set acme cpu=400% package=business', '']));
+    withSetOptions(
+      noun
+        .command('set <reseller> [limits...]')
+        .description('write what bounds the sum of its tenants, or the package they inherit'),
+    )
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead reseller set acme cpu="4 cores" memory=16GiB', ''],
+          ['bulkhead reseller set acme package=business', 'its tenants inherit it'],
+        ),
+      )
+      .action(run(set));
+    withEditOptions(
+      noun.command('unset <reseller> <limits...>').description('remove limits of a reseller'),
+    ).action(run(unset));
+    withEditOptions(noun.command('remove <reseller>').description('remove a reseller'))
+      .option('--with-tenants', 'and what the policy says of its tenants')
+      .action(run(remove));
+    withEditOptions(
+      noun.command('add-tenant <reseller> <tenant>').description('put a tenant into a reseller'),
+    )
+      .addHelpText('after', examples(['bulkhead reseller add-tenant acme bob', '']))
+      .action(run(add));
+  },
+};

@@ -1,0 +1,62 @@
+/** `set` and `unset`, alike for tenants, packages, resellers and the defaults. */
+import type { Command } from 'commander';
+import type { Paths } from '../../../host/paths.ts';
+import { parseAssignments, type Assignment } from '../../../policy/assignment.ts';
+import { setLimits, type Target } from '../../../policy/edit.ts';
+import type { Result } from '../../../base/result.ts';
+import { exitCodes, type CommandResult } from '../../shared/command.ts';
+import {
+  collect,
+  editPolicy,
+  withEditOptions,
+  type EditOptions,
+} from '../../shared/edit-policy.ts';
+import { printError } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
+
+export interface SetOptions extends EditOptions {
+  readonly unset?: readonly string[];
+}
+
+/** What is edited, and what it is called when that has been done. */
+export interface Edited {
+  readonly what: string;
+  readonly target: (paths: Paths) => Target;
+}
+
+export function setIn(
+  edited: Edited,
+  words: readonly string[],
+  options: SetOptions,
+  command: Command,
+): CommandResult {
+  return change(edited, parseAssignments(words, options.unset), options, command);
+}
+
+export function unsetIn(
+  edited: Edited,
+  names: readonly string[],
+  options: EditOptions,
+  command: Command,
+): CommandResult {
+  return change(edited, parseAssignments([], names), options, command);
+}
+
+function change(
+  { what, target }: Edited,
+  assignments: Result<readonly Assignment[], string[]>,
+  options: EditOptions,
+  command: Command,
+): CommandResult {
+  if (!assignments.ok) {
+    for (const error of assignments.error) printError(printable(error));
+    return exitCodes.usage;
+  }
+  return editPolicy(options, command, what, (text, paths) =>
+    setLimits(text, target(paths), assignments.value),
+  );
+}
+
+export function withSetOptions(command: Command): Command {
+  return withEditOptions(command).option('--unset <limit>', 'remove a limit (repeatable)', collect);
+}

@@ -1,0 +1,29 @@
+/** `bulkhead set TENANT cpu=150%`: edits the tenant in the policy, then applies it. */
+import type { Command } from 'commander';
+import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
+import { tenantNamed } from '../../shared/edit-policy.ts';
+import { setIn, withSetOptions, type SetOptions } from './set-limits.ts';
+
+function set(name: string, words: string[], options: SetOptions, command: Command): CommandResult {
+  return setIn(tenantNamed(name), words, options, command);
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    withSetOptions(
+      program
+        .command('set <tenant> [limits...]')
+        .description('write limits of a tenant, or its package, into the policy, and apply it'),
+    )
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead set alice cpu=150% memory=2GiB', 'cpu means cpu.limit'],
+          ['bulkhead set alice memory.soft=1GiB io.read=20MiB/s', ''],
+          ['bulkhead set alice package=business --unset cpu', 'its own CPU limit goes'],
+          ['bulkhead set 1001 processes=200 --dry-run', 'by uid; only show the change'],
+        ),
+      )
+      .action(run(set));
+  },
+};

@@ -1,0 +1,33 @@
+/** `bulkhead unset TENANT cpu`: what the tenant inherits holds again. */
+import type { Command } from 'commander';
+import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
+import { tenantNamed, withEditOptions, type EditOptions } from '../../shared/edit-policy.ts';
+import { unsetIn } from './set-limits.ts';
+
+function unset(
+  name: string,
+  names: string[],
+  options: EditOptions,
+  command: Command,
+): CommandResult {
+  return unsetIn(tenantNamed(name), names, options, command);
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    withEditOptions(
+      program
+        .command('unset <tenant> <limits...>')
+        .description('remove limits of a tenant from the policy, so that it inherits them'),
+    )
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead unset alice cpu memory.soft', ''],
+          ['bulkhead unset alice io', 'all that io says'],
+          ['bulkhead unset alice package', ''],
+        ),
+      )
+      .action(run(unset));
+  },
+};

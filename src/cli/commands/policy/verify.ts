@@ -1,0 +1,66 @@
+/** `bulkhead verify`: reads every value back from the kernel and reports what has drifted. */
+import type { Command } from 'commander';
+import { planPolicy } from '../../../apply/apply.ts';
+import type { Operation } from '../../../plan/plan.ts';
+import { printQuota, printValue } from '../../../plan/print.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type PolicyOptions,
+} from '../../shared/command.ts';
+import { policyArgument, policyOption, takingFile } from '../../shared/policy-option.ts';
+import { count, print, printJson, withPolicy } from '../../shared/session.ts';
+import { terminalOf } from '../../shared/terminal.ts';
+
+/** The same operation, said as what is wrong rather than as what will be done. */
+function describeDrift(operation: Operation): string {
+  switch (operation.kind) {
+    case 'prepare':
+      return `missing: ${operation.summary}`;
+    case 'create':
+      return `${operation.label} has no cgroup in ${operation.hierarchies.join(', ')}`;
+    case 'write': {
+      const { file, device, from, to, note } = operation;
+      const what = note === undefined ? '' : ` (${note})`;
+      const where = device === undefined ? file : `${file} ${device}`;
+      return `${operation.label}: ${where} is ${printValue(file, from)}, the policy says ${printValue(file, to)}${what}`;
+    }
+    case 'move':
+      return `${operation.label} still has its cgroup at ${operation.from}`;
+    case 'quota':
+      return `${operation.label}: the quota on ${operation.mountPoint} is ${printQuota(operation.from)}, the policy says ${printQuota(operation.to)}`;
+    case 'remove':
+      return `cgroup ${operation.cgroup} belongs to no tenant of the policy`;
+  }
+}
+
+function verify(options: PolicyOptions, command: Command) {
+  return withPolicy(command, options.policy, (policy, driver) => {
+    const { operations } = planPolicy(policy, driver);
+    if (options.json === true) printJson({ drift: operations });
+    else if (operations.length === 0) {
+      print(
+        `The kernel holds what ${options.policy} says for ${count(policy.tenants.length, 'tenant')}`,
+      );
+    } else {
+      const { colors } = terminalOf(process.stdout);
+      print(operations.map((each) => colors.yellow(describeDrift(each))).join('\n'));
+      print(`\n${count(operations.length, 'difference')}; "bulkhead apply" puts them right`);
+    }
+    return operations.length === 0 ? exitCodes.done : exitCodes.found;
+  });
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('verify')
+      .argument(...policyArgument)
+      .description('read every value back from the kernel; exit status 3 where it differs')
+      .addOption(policyOption())
+      .option('--json', 'print the differences as JSON')
+      .addHelpText('after', examples(['bulkhead verify', 'is the policy really in force?']))
+      .action(run(takingFile(verify)));
+  },
+};

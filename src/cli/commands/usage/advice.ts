@@ -1,0 +1,90 @@
+/** Which advice is worth acting on, and the commands that would do so. Pure. */
+import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
+import type { LimitKey } from '../../../limits/limit.ts';
+import { attributes } from '../../../limits/limits.ts';
+import { quantityKinds } from '../../../base/quantity.ts';
+import { shortLimit } from '../../shared/format.ts';
+import { harmless } from '../../shared/width.ts';
+
+export type PackageAdvice = AdviseResponse['packages'][number];
+type AnyAdvice = Pick<Advice, 'limit' | 'current' | 'never' | 'onePercent' | 'faults'>;
+
+/** A limit as a number; nothing for `unlimited`, and for what cannot be read. */
+function numberOf(limit: LimitKey, text: string): number | undefined {
+  const kind = attributes.get(limit)?.kind;
+  const parsed = kind === undefined ? undefined : quantityKinds[kind].parse(text);
+  return parsed?.ok === true ? parsed.value : undefined;
+}
+
+/** Twice as much as was ever needed is notable. */
+const roomy = 2;
+
+/** It was hit and another value would have helped, or there is far more than was ever used. */
+export function isNotable({ limit, current, never, faults }: AnyAdvice): boolean {
+  const [now, enough] = [numberOf(limit, current), numberOf(limit, never)];
+  if (faults > 0) return never !== current;
+  return now !== undefined && enough !== undefined && now >= roomy * enough;
+}
+
+export const targets = ['never', '1%'] as const;
+export type Target = (typeof targets)[number];
+
+const valueFor = (advice: AnyAdvice, target: Target) =>
+  target === 'never' ? advice.never : advice.onePercent;
+
+/**
+ * Packages first. A tenant of a package gets a line of its own only where its limit is not the
+ * package's, since the package's line moves it along.
+ */
+export function adviceCommands(
+  tenants: readonly Advice[],
+  packages: readonly PackageAdvice[],
+  target: Target,
+  program = 'bulkhead',
+): readonly string[] {
+  const ofPackage = new Map(
+    packages.map((each) => [`${each.package} ${each.limit}`, each.current]),
+  );
+  const own = tenants.filter(
+    (each) => ofPackage.get(`${each.package ?? ''} ${each.limit}`) !== each.current,
+  );
+  return [
+    ...commandLines(
+      packages,
+      (each) => `${program} package set ${shellWord(each.package)}`,
+      target,
+    ),
+    ...commandLines(own, (each) => `${program} ${tenantVerb(each)}`, target),
+  ];
+}
+
+/** By uid where the name is none, or could not be printed as it is. */
+const tenantVerb = ({ kind, uid, name }: Advice) => {
+  const byUid = /^uid \d+$/.test(name) || harmless(name) !== name;
+  const word = byUid ? String(uid) : shellWord(name);
+  return kind === 'reseller' ? `reseller set ${word}` : `set ${word}`;
+};
+
+/** One line for all limits of the same subject, which the beginning of the line names. */
+function commandLines<Each extends AnyAdvice>(
+  advice: readonly Each[],
+  begin: (each: Each) => string,
+  target: Target,
+): readonly string[] {
+  const lines = new Map<string, string[]>();
+  for (const each of advice) {
+    const value = valueFor(each, target);
+    if (value === each.current) continue;
+    const words = lines.get(begin(each)) ?? [];
+    words.push(shellWord(`${shortLimit(each.limit)}=${value}`));
+    lines.set(begin(each), words);
+  }
+  return [...lines].map(([start, words]) => `${start} ${words.join(' ')}`);
+}
+
+/** As a shell takes it for one word; names are not trusted to be harmless. */
+export function shellWord(text: string): string {
+  return /^[\w%+,./:=@][\w%+,./:=@-]*$/.test(text)
+    ? text
+    : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,151 @@
+/** `bulkhead advise`: limits that would have fitted what was used, and what the host has sold. */
+import { Option, type Command } from 'commander';
+import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import {
+  adviceCommands,
+  isNotable,
+  shellWord,
+  targets,
+  type PackageAdvice,
+  type Target,
+} from './advice.ts';
+import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
+import { dateTime, duration, shortCount, shortLimit } from '../../shared/format.ts';
+import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared/period.ts';
+import { harmless } from '../../shared/width.ts';
+import { print, printJson } from '../../shared/session.ts';
+import { table, terminalOf } from '../../shared/terminal.ts';
+
+interface AdviseOptions extends PeriodOptions, JsonOption {
+  readonly all?: boolean;
+  readonly commands?: boolean;
+  readonly target: Target;
+}
+
+function advise(options: AdviseOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask, paths) => {
+    const period = parsePeriod(options, Date.now());
+    if (!period.ok) return usageError(period.error);
+    const answer = responseOrReport(await ask<AdviseResponse>('/v1/advise', { ...period.value }));
+    if (answer === undefined) return exitCodes.failed;
+    const shown = options.all === true ? answer : notable(answer);
+    if (options.json === true) printJson(answer);
+    else if (options.commands === true) printCommands(shown, options.target, paths);
+    else printAdvice(shown, options.all === true);
+    return exitCodes.done;
+  });
+}
+
+const notable = (answer: AdviseResponse): AdviseResponse => ({
+  ...answer,
+  tenants: answer.tenants.filter(isNotable),
+  packages: answer.packages.filter(isNotable),
+});
+
+function printCommands({ tenants, packages }: AdviseResponse, target: Target, paths: Paths): void {
+  const usual = paths.instance === 'bulkhead';
+  const program = usual ? 'bulkhead' : `bulkhead --instance ${shellWord(paths.instance)}`;
+  const lines = adviceCommands(tenants, packages, target, program);
+  if (lines.length > 0) print(lines.map(harmless).join('\n'));
+}
+
+function printAdvice(answer: AdviseResponse, all: boolean): void {
+  const { from, to, measuredSeconds, tenants, packages } = answer;
+  print(
+    `${dateTime(from)} to ${dateTime(to)}, of which ${duration(measuredSeconds)} were measured\n\n`,
+  );
+  printHost(answer);
+  if (packages.length > 0) printTable('PACKAGE', packages.map(packageCells));
+  if (tenants.length > 0) printTable('TENANT', tenants.map(tenantCells));
+  const nothing = packages.length + tenants.length === 0;
+  if (nothing && !all) print('No limit is far from what was used; --all shows them all');
+  if ([...packages, ...tenants].some(({ reason }) => reason !== undefined)) print(`\n${hitNote}`);
+  if (!nothing) print('\n"bulkhead advise --commands" prints the commands that would set them');
+}
+
+const hitNote =
+  'Where a limit was hit, more is needed; how much cannot be known until it is raised';
+
+const limitCells = ({
+  limit,
+  current,
+  never,
+  onePercent,
+  faults,
+  hitAt,
+}: Advice | PackageAdvice) => [
+  harmless(shortLimit(limit)),
+  harmless(current),
+  harmless(never),
+  harmless(onePercent),
+  shortCount(faults),
+  hitAt === undefined ? '' : harmless(hitAt),
+];
+
+const tenantCells = (advice: Advice) => [
+  harmless(advice.kind === 'reseller' ? `${advice.name} (all)` : advice.name),
+  ...limitCells(advice),
+];
+
+const packageCells = (advice: PackageAdvice) => [
+  harmless(`${advice.package} (${advice.tenants})`),
+  ...limitCells(advice),
+];
+
+/** What would never have been hit, and what for one part in a hundred of the time. */
+function printTable(who: string, rows: readonly (readonly string[])[]): void {
+  const { colors } = terminalOf(process.stdout);
+  const header = [who, 'LIMIT', 'NOW', 'NEVER HIT', 'HIT 1 %', 'FAULTS', 'HIT AT'];
+  print(`\n${table([header.map(colors.dim), ...rows], [2, 3, 4, 5, 6])}`);
+}
+
+function printHost({ host }: AdviseResponse): void {
+  if (host.length === 0) return;
+  const { colors } = terminalOf(process.stdout);
+  const header = ['HOST', 'PROMISED', 'THERE IS', 'OVERSOLD', 'PEAK', 'UNLIMITED TENANTS'];
+  const rows = host.map((each) => {
+    const times = `${each.overcommit.toFixed(2)}x`;
+    return [
+      harmless(shortLimit(each.limit)),
+      harmless(each.committed),
+      harmless(each.available),
+      each.overcommit > 1 ? colors.yellow(times) : times,
+      harmless(each.peak),
+      String(each.unlimitedTenants),
+    ];
+  });
+  print(table([header.map(colors.dim), ...rows], [1, 2, 3, 4, 5]));
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    withPeriodOptions(
+      program
+        .command('advise')
+        .description('compare limits with what was used, and what was promised with what there is'),
+      '7d',
+    )
+      .option('-a, --all', 'limits that fit well, too')
+      .option('--commands', 'print commands that would set what is advised')
+      .addOption(
+        new Option(
+          '--target <share>',
+          'how much of the time the new limits may be hit, for --commands',
+        )
+          .choices(targets)
+          .default('never'),
+      )
+      .option('--json', 'print all of it as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead advise', 'from the last 7 days'],
+          ['bulkhead advise --period 4w --all', ''],
+          ['bulkhead advise --commands --target 1% > limits.sh', 'to read before it is run'],
+        ),
+      )
+      .action(run(advise));
+  },
+};

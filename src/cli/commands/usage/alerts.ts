@@ -1,0 +1,51 @@
+/** `bulkhead alerts test`: a test message by each rule of the policy. */
+import type { Command } from 'commander';
+import type { AlertsTestResponse } from '../../../agent/api/api.ts';
+import { callAgent } from '../../../agent/api/client.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import { printError, pathsFor, print, printJson } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
+
+async function testAlerts(options: { json?: boolean }, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const answer = await callAgent<AlertsTestResponse>(paths, '/v1/alerts/test', {}, 'POST');
+  if (!answer.ok) {
+    printError(answer.error);
+    return exitCodes.failed;
+  }
+  const { results } = answer.value;
+  if (options.json === true) printJson(answer.value);
+  else if (results.length === 0) {
+    print('The policy has no <alerts>, so nobody is told of anything; see docs/alerts.md');
+  }
+  if (options.json !== true) {
+    for (const { to, ok, problem } of results) {
+      print(
+        `${ok ? 'sent' : 'FAILED'}  ${printable(to)}${problem === undefined ? '' : `: ${printable(problem)}`}`,
+      );
+    }
+  }
+  return results.every((each) => each.ok) ? exitCodes.done : exitCodes.failed;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    const alerts = program
+      .command('alerts')
+      .description('messages about limits that were hit')
+      .addHelpText(
+        'after',
+        examples(['bulkhead alerts test', 'to everybody who is told of limits']),
+      );
+    alerts
+      .command('test')
+      .description('send a test message by each rule of the policy, and say what became of it')
+      .option('--json', 'print it as JSON')
+      .addHelpText(
+        'after',
+        examples(['bulkhead alerts test', 'to everybody who is told of limits']),
+      )
+      .action(run(testAlerts));
+  },
+};

@@ -1,0 +1,150 @@
+/** `bulkhead faults`: the incidents of a period, in which limits were hit. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
+import { severities, type LimitKey, type Severity } from '../../../limits/limit.ts';
+import { findAttribute } from '../../../limits/limits.ts';
+import { suggestion } from '../../../policy/diagnostic.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
+import { csvText } from '../../shared/csv.ts';
+import {
+  dateTime,
+  duration,
+  isoTime,
+  limitKeys,
+  shortCount,
+  shortLimit,
+} from '../../shared/format.ts';
+import {
+  parsePeriod,
+  withPeriodOptions,
+  type Period,
+  type PeriodOptions,
+} from '../../shared/period.ts';
+import { rowsOption } from '../../shared/whole.ts';
+import { harmless } from '../../shared/width.ts';
+import { print, printJson } from '../../shared/session.ts';
+import { table, terminalOf } from '../../shared/terminal.ts';
+
+interface FaultsOptions extends PeriodOptions, JsonOption {
+  readonly limit?: LimitKey;
+  readonly severity?: Severity;
+  readonly count: number;
+  readonly csv?: boolean;
+}
+
+function faults(names: string[], options: FaultsOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const period = parsePeriod(options, Date.now());
+    if (!period.ok) return usageError(period.error);
+    const { limit, severity, count } = options;
+    const query = { ...period.value, tenant: names, limit, severity, count };
+    const answer = responseOrReport(await ask<IncidentsResponse>('/v1/incidents', query));
+    if (answer === undefined) return exitCodes.failed;
+    if (options.json === true) printJson(answer);
+    else if (options.csv === true) process.stdout.write(incidentsCsv(answer.incidents));
+    else print(incidentsText(answer, period.value));
+    return exitCodes.done;
+  });
+}
+
+function incidentsText({ incidents, total }: IncidentsResponse, { from, to }: Period): string {
+  if (incidents.length === 0) return `No limit was hit from ${dateTime(from)} to ${dateTime(to)}`;
+  const { colors } = terminalOf(process.stdout);
+  const header = ['ID', 'WHEN', 'LASTED', 'WHO', 'LIMIT', 'SEVERITY', 'FAULTS', 'VALUE'];
+  const lines = table([header.map(colors.dim), ...incidents.map(incidentCells)], [0, 2, 6]);
+  const more = total - incidents.length;
+  return more > 0 ? `${lines}\n… and ${more} more; -n shows them` : lines;
+}
+
+function incidentCells(incident: IncidentRow): readonly string[] {
+  const { id, begin, end, who, limit, severity, inferred, faults, value } = incident;
+  return [
+    String(id),
+    dateTime(begin),
+    duration((end - begin) / 1000),
+    harmless(who.kind === 'reseller' ? `${who.name} (all)` : who.name),
+    harmless(shortLimit(limit)),
+    severityText(severity),
+    `${inferred ? '~' : ''}${shortCount(faults)}`,
+    harmless(value),
+  ];
+}
+
+function severityText(severity: Severity): string {
+  const { colors } = terminalOf(process.stdout);
+  const paint = { throttled: String, refused: colors.yellow, killed: colors.red };
+  return paint[severity](severity);
+}
+
+const csvHeader = [
+  'id',
+  'begin',
+  'end',
+  'name',
+  'uid',
+  'kind',
+  'reseller',
+  'package',
+  'limit',
+  'severity',
+  'inferred',
+  'faults',
+  'value',
+  'from',
+];
+
+const incidentsCsv = (incidents: readonly IncidentRow[]) =>
+  csvText([
+    csvHeader,
+    ...incidents.map((each) => [
+      each.id,
+      isoTime(each.begin),
+      isoTime(each.end),
+      each.who.name,
+      each.who.uid,
+      each.who.kind,
+      each.who.reseller,
+      each.who.package,
+      each.limit,
+      each.severity,
+      String(each.inferred),
+      each.faults,
+      each.value,
+      each.from,
+    ]),
+  ]);
+
+/** `cpu` means `cpu.limit`. */
+function parseLimit(text: string): LimitKey {
+  const attribute = findAttribute(text);
+  if (attribute !== undefined) return attribute.key;
+  throw new InvalidArgumentError(
+    `No limit has that name${suggestion(text, limitKeys().map(shortLimit))}`,
+  );
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    withPeriodOptions(
+      program
+        .command('faults [tenants...]')
+        .description('list incidents: which limit was hit, when, by whom, and how badly'),
+      '24h',
+    )
+      .addOption(new Option('--limit <limit>', 'only this limit').argParser(parseLimit))
+      .addOption(new Option('--severity <severity>', 'only these').choices(severities))
+      .addOption(rowsOption(50))
+      .addOption(new Option('--csv', 'print them as CSV').conflicts('json'))
+      .option('--json', 'print them as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead faults', 'of the last 24 hours'],
+          ['bulkhead faults alice --limit memory', ''],
+          ['bulkhead faults --severity ended --period 7d', 'where processes were killed'],
+        ),
+      )
+      .action(run(faults));
+  },
+};

@@ -1,0 +1,97 @@
+/** `bulkhead incident ID`: what happened, why, and what ran while it did. */
+import type { Command } from 'commander';
+import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
+import { metrics, sampledKeys } from '../../../usage/metrics.ts';
+import type { Snapshot } from '../../../usage/incident.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.ts';
+import { dateTime, duration, quantity, shortLimit } from '../../shared/format.ts';
+import { processTable } from '../../shared/process-table.ts';
+import { wholeNumber } from '../../shared/whole.ts';
+import { harmless } from '../../shared/width.ts';
+import { count, print, printJson } from '../../shared/session.ts';
+import { terminalOf, wrap } from '../../shared/terminal.ts';
+
+function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const answer = responseOrReport(await ask<IncidentResponse>(`/v1/incidents/${id}`));
+    if (answer === undefined) return exitCodes.failed;
+    if (options.json === true) printJson(answer);
+    else print(incidentText(answer));
+    return exitCodes.done;
+  });
+}
+
+/** Everything stands in one column behind the words at the left. */
+const indent = ' '.repeat(10);
+
+function incidentText(answer: IncidentResponse): string {
+  const { isTerminal, columns } = terminalOf(process.stdout);
+  const width = isTerminal ? columns : 100;
+  const facts = factsOf(answer).map(([word, text]) =>
+    wrap(`${word.padEnd(9)} ${harmless(text)}`, width, indent),
+  );
+  return [
+    facts.join('\n'),
+    ...answer.explanation.map((each) => wrap(harmless(each), width)),
+    ...answer.evidence.map((each) => snapshotText(each, isTerminal ? columns : undefined)),
+  ].join('\n\n');
+}
+
+function factsOf(answer: IncidentResponse): readonly (readonly [word: string, text: string])[] {
+  const { id, who, limit, value, from, severity, inferred, faults, begin, end } = answer;
+  const lasted = duration((end - begin) / 1000);
+  const why = inferred ? ', inferred from its use, which stood at the limit' : '';
+  return [
+    ['Incident', String(id)],
+    ['Who', whoText(who)],
+    ['When', `${dateTime(begin)} to ${dateTime(end)}, ${lasted}`],
+    [
+      'Limit',
+      `${shortLimit(limit)} ${value}, from ${from === '' ? 'no line of the policy' : from}`,
+    ],
+    ['Severity', `${severity}, ${count(faults, 'fault')}${why}`],
+  ];
+}
+
+function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
+  const { at, processes, processCount, killed = [] } = snapshot;
+  const { colors } = terminalOf(process.stdout);
+  const more = processCount - processes.length;
+  return [
+    colors.bold(
+      `At ${dateTime(at)}, ${processCount} ${processCount === 1 ? 'process' : 'processes'}`,
+    ),
+    wrap(usageText(snapshot), columns ?? 100),
+    ...killed.map((each) => colors.red(`Killed: ${each.pid} ${harmless(each.name)}`)),
+    ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
+    ...(more > 0 ? [`… and ${more} more, which used less`] : []),
+  ].join('\n');
+}
+
+/** What it used at that moment; nothing of what it did not. */
+function usageText({ usage }: Snapshot): string {
+  const used = sampledKeys.filter((key) => usage[key] > 0);
+  const texts = used.map(
+    (key) => `${metrics[key].title} ${quantity(metrics[key].unit, usage[key])}`,
+  );
+  return texts.length === 0 ? 'It used nothing' : texts.join(', ');
+}
+
+/** A uid without an account is called by it already. */
+function whoText({ name, kind, uid }: Who): string {
+  const number = name === `uid ${uid}` ? '' : `, uid ${uid}`;
+  return `${name}, ${kind}${number}`;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('incident')
+      .argument('<id>', 'as "bulkhead faults" lists it', wholeNumber(1, 999_999_999))
+      .description('show one incident in full: what happened, and what ran meanwhile')
+      .option('--json', 'print it as JSON')
+      .addHelpText('after', examples(['bulkhead incident 42', 'number 42 of "bulkhead faults"']))
+      .action(run(incident));
+  },
+};

@@ -1,0 +1,68 @@
+/** `bulkhead ps TENANT`: what a tenant runs now, the largest users first. */
+import { Option, type Command } from 'commander';
+import type { ProcessesResponse } from '../../../agent/api/api.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import {
+  responseOrReport,
+  processesPath,
+  usageError,
+  withAgent,
+  type JsonOption,
+} from '../../shared/ask.ts';
+import {
+  processSorts,
+  processTable,
+  sortProcesses,
+  type ProcessSort,
+} from '../../shared/process-table.ts';
+import { harmless } from '../../shared/width.ts';
+import { print, printJson } from '../../shared/session.ts';
+import { terminalOf } from '../../shared/terminal.ts';
+
+interface PsOptions extends JsonOption {
+  readonly sort: ProcessSort;
+}
+
+function ps(name: string | undefined, options: PsOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const tenant = name ?? ownUid();
+    if (tenant === undefined)
+      return usageError('Name a tenant whose processes to list, for example: bulkhead ps alice');
+    const answer = responseOrReport(await ask<ProcessesResponse>(processesPath(tenant)));
+    if (answer === undefined) return exitCodes.failed;
+    const processes = sortProcesses(answer.processes, options.sort);
+    if (options.json === true) printJson({ ...answer, processes });
+    else print(processesText({ ...answer, processes }));
+    return exitCodes.done;
+  });
+}
+
+/** Root is no tenant. */
+const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getuid?.()));
+
+function processesText({ who, processes, processCount }: ProcessesResponse): string {
+  const { isTerminal, columns } = terminalOf(process.stdout);
+  if (processes.length === 0) return `${harmless(who.name)} runs nothing now`;
+  const more = processCount - processes.length;
+  const rest = more > 0 ? `\n… and ${more} more, which use less` : '';
+  return processTable(processes, isTerminal ? columns : undefined) + rest;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('ps [tenant]')
+      .description('list the processes of a tenant; without a name, your own')
+      .addOption(
+        new Option('--sort <column>', 'largest first; pids ascending')
+          .choices(processSorts)
+          .default('cpu'),
+      )
+      .option('--json', 'print them as JSON')
+      .addHelpText(
+        'after',
+        examples(['bulkhead ps alice', ''], ['bulkhead ps 1001 --sort memory', 'by uid']),
+      )
+      .action(run(ps));
+  },
+};

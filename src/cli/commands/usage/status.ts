@@ -1,0 +1,197 @@
+/** `bulkhead status`: what is in force, and what each tenant uses of it now. */
+import type { Command } from 'commander';
+import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts';
+import { callAgent } from '../../../agent/api/client.ts';
+import { placementTargets } from '../../../agent/placement/placement.ts';
+import type { Driver } from '../../../host/driver.ts';
+import { findOutside } from '../../../agent/placement/outside.ts';
+import type { LimitKey } from '../../../limits/limit.ts';
+import { limitAttribute } from '../../../limits/limits.ts';
+import { resellerCgroup, tenantCgroup } from '../../../plan/wanted.ts';
+import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
+import { printQuantity, unlimited } from '../../../base/quantity.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../shared/command.ts';
+import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
+import { count, pathsFor, print, printJson, withPolicy } from '../../shared/session.ts';
+import { shortBytes, table, terminalOf } from '../../shared/terminal.ts';
+import { printable } from '../../../base/printable.ts';
+
+interface StatusOptions extends PolicyOptions {
+  readonly all?: boolean;
+}
+
+async function status(options: StatusOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const agent = await callAgent<StatusResponse>(paths, '/v1/status', { fresh: true });
+  // Unless one is named, the policy is that of the agent, wherever that has it from.
+  const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
+  const code = withPolicy(command, file, (policy, driver) => {
+    const tenants = policy.tenants.map((each) => statusOf(each, tenantCgroup(each), driver));
+    const resellers = policy.resellers.map((each) =>
+      statusOf(each, resellerCgroup(each.uid), driver),
+    );
+    const { outside, unknown } = agent.ok
+      ? agent.value.placement
+      : findOutside(placementTargets(policy, paths, driver.tree));
+    if (options.json === true) {
+      const known = agent.ok ? { agent: agent.value } : {};
+      const { driver: name } = driver.capabilities;
+      printJson({ driver: name, tenants, resellers, outside, unknown, ...known });
+    } else {
+      printSummary(tenants, driver);
+      printAgent(agent.ok ? agent.value : undefined, { outside, unknown });
+      printUse([...tenants, ...resellers.map(asReseller)], options.all === true);
+    }
+    return exitCodes.done;
+  });
+  // A policy that is wrong has been complained about; what is in force is the agent's to tell.
+  if (code !== exitCodes.done && agent.ok) showAgentAlone(agent.value, options);
+  return code;
+}
+
+function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): void {
+  const { driver, placement } = agent;
+  if (json === true) {
+    const { outside, unknown } = placement;
+    printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
+    return;
+  }
+  print(`${count(agent.tenants, 'tenant')} held by ${driver}, as the policy before said`);
+  printAgent(agent, placement);
+}
+
+/** As many as a person reads. */
+const outsideShownMax = 10;
+
+function printAgent(
+  agent: StatusResponse | undefined,
+  { outside, unknown }: Pick<PlacementStatus, 'outside' | 'unknown'>,
+): void {
+  const { colors } = terminalOf(process.stdout);
+  for (const line of agentLines(agent)) print(line);
+  const text = outsideText(outside.length, unknown.length > 0);
+  print(outside.length === 0 && unknown.length === 0 ? text : colors.yellow(text));
+  for (const reason of unknown.slice(0, outsideShownMax)) print(`  ${printable(reason)}`);
+  for (const { pid, uid, reason } of outside.slice(0, outsideShownMax)) {
+    print(`  process ${pid} of uid ${uid}: ${printable(reason)}`);
+  }
+  const more = outside.length - outsideShownMax;
+  if (more > 0) print(`  … and ${more} more; --json lists them`);
+}
+
+/** What could not be counted is never 0. */
+function outsideText(count: number, isUnknown: boolean): string {
+  const some = `${count === 1 ? '1 process' : `${count} processes`} of tenants outside their cgroups`;
+  if (!isUnknown) return some;
+  if (count === 0) return 'It is unknown whether processes of tenants are outside their cgroups:';
+  return `At least ${some}; whether there are more is unknown:`;
+}
+
+function agentLines(agent: StatusResponse | undefined): readonly string[] {
+  if (agent === undefined) {
+    return ['The agent does not run: nothing is placed, measured or remembered; see docs/agent.md'];
+  }
+  const { policy, placement, history, tick } = agent;
+  const faults = `${tick.faults} ${tick.faults === 1 ? 'fault' : 'faults'}`;
+  const lines = [
+    `Agent ${agent.pid} since ${new Date(agent.startedAt).toISOString().slice(0, 19)}Z: ${placement.placed} processes placed, ${faults}`,
+  ];
+  if (policy.state !== 'in force') {
+    lines.push(`The policy is ${policy.state}: ${printable(policy.problems[0] ?? '')}`);
+  }
+  if (placement.state === 'off') lines.push(`Placement is slow: ${placement.problem ?? ''}`);
+  if (history.state === 'off') lines.push(`No history is kept: ${history.problem ?? ''}`);
+  return lines;
+}
+
+type Status = ReturnType<typeof statusOf>;
+
+function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver) {
+  const counters = driver.counters(cgroup);
+  return {
+    name: nameOf(who),
+    uid: who.uid,
+    inForce: counters !== undefined,
+    package: who.package,
+    limits: {
+      cpu: limitText(who, 'cpu.limit'),
+      memory: limitText(who, 'memory.limit'),
+      processes: limitText(who, 'processes.limit'),
+    },
+    counters,
+  };
+}
+
+const asReseller = (status: Status): Status => ({ ...status, name: `${status.name} (all)` });
+
+function limitText({ values }: Tenant | Reseller, key: LimitKey): string {
+  return printQuantity(limitAttribute(key).kind, values[key] ?? limitAttribute(key).fallback);
+}
+
+const infinite = (text: string) => (text === unlimited ? '∞' : text);
+
+function printSummary(tenants: readonly Status[], driver: Driver): void {
+  const { colors } = terminalOf(process.stdout);
+  const held = tenants.filter((each) => each.inForce).length;
+  print(`${held} of ${count(tenants.length, 'tenant')} held by ${driver.capabilities.driver}`);
+  if (held === tenants.length) return;
+  print(colors.yellow('The others have no cgroup yet; "bulkhead apply" makes them'));
+}
+
+function printUse(rows: readonly Status[], all: boolean): void {
+  const { colors } = terminalOf(process.stdout);
+  const busy = rows.filter((each) => all || (each.counters?.threads ?? 0) > 0);
+  if (busy.length === 0) {
+    if (rows.length > 0) print('No tenant runs anything now; --all lists them');
+    return;
+  }
+  const cells = busy.map(({ name, limits, counters }) => [
+    name,
+    counters === undefined ? '-' : String(counters.threads),
+    infinite(limits.processes),
+    counters === undefined ? '-' : shortBytes(counters.memoryBytes),
+    infinite(limits.memory),
+    infinite(limits.cpu),
+    String(counters?.throttledPeriods ?? '-'),
+    String(counters?.oomKills ?? '-'),
+    String(counters?.forksRefused ?? '-'),
+  ]);
+  const header = [
+    'TENANT',
+    'PROCS',
+    'OF',
+    'MEMORY',
+    'OF',
+    'CPU LIMIT',
+    'THROTTLED',
+    'OOM KILLS',
+    'FORKS REFUSED',
+  ];
+  print(`\n${table([header.map(colors.dim), ...cells], [1, 2, 3, 4, 5, 6, 7, 8])}`);
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('status')
+      .description('show what is in force, and what tenants use now')
+      .addOption(policyOption())
+      .option('-a, --all', 'tenants that run nothing too')
+      .option('--json', 'print it as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead status', 'tenants with processes'],
+          ['bulkhead status --all', 'every tenant'],
+        ),
+      )
+      .action(run(status));
+  },
+};

@@ -1,0 +1,98 @@
+/** `bulkhead top`: who uses what at this moment, live on a terminal. */
+import { printJson } from '../../shared/session.ts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { TopResponse } from '../../../agent/api/api.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.ts';
+import { showsUnicode } from '../../shared/graph.ts';
+import { liveTop } from '../../tui/live-top.ts';
+import type { Style } from '../../tui/top-columns.ts';
+import { printTop } from '../../tui/top-once.ts';
+import { selectRows, topSorts, type Selection, type TopSort } from '../../tui/top-rows.ts';
+import { firstState } from '../../tui/top-state.ts';
+import { rowsOption } from '../../shared/whole.ts';
+import { terminalOf } from '../../shared/terminal.ts';
+
+interface TopOptions extends JsonOption {
+  readonly delay: number;
+  readonly sort: TopSort;
+  readonly filter: string;
+  readonly count?: number;
+  readonly once?: boolean;
+  readonly all?: boolean;
+  readonly resellers?: boolean;
+}
+
+function top(options: TopOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const all = options.all === true;
+    const answer = responseOrReport(await ask<TopResponse>('/v1/top', { all }));
+    if (answer === undefined) return exitCodes.failed;
+    const selection = selectionOf(options);
+    if (options.json === true) {
+      printJson(narrowed(answer, options, selection));
+      return exitCodes.done;
+    }
+    const style: Style = { colors: terminalOf(process.stdout).colors, unicode: showsUnicode() };
+    if (options.once === true || !isLive()) {
+      const rows = selectRows(answer.rows, selection).slice(0, options.count);
+      printTop(answer, rows, options.sort, style);
+      return exitCodes.done;
+    }
+    const state = { ...firstState, ...selection, all };
+    await liveTop({ ask, first: answer, state, style, delayMilliseconds: options.delay * 1000 });
+    // A question that is still under way must not keep the shell waiting.
+    process.exit(exitCodes.done);
+  });
+}
+
+const isLive = () => process.stdout.isTTY && process.stdin.isTTY && process.env['TERM'] !== 'dumb';
+
+const selectionOf = ({ sort, filter, resellers }: TopOptions): Selection => ({
+  sort,
+  filter,
+  reverse: false,
+  kind: resellers === true ? 'reseller' : 'tenant',
+});
+
+/** The whole answer, unless less was asked for. */
+function narrowed(answer: TopResponse, options: TopOptions, selection: Selection): TopResponse {
+  const whole =
+    options.filter === '' && options.count === undefined && options.resellers === undefined;
+  if (whole) return answer;
+  return { ...answer, rows: selectRows(answer.rows, selection).slice(0, options.count) };
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || value < 0.2 || value > 3600)
+    throw new InvalidArgumentError('Write seconds, from 0.2 to 3600.');
+  return value;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('top')
+      .description('show who uses what now: live on a terminal, else once')
+      .addOption(
+        new Option('-d, --delay <seconds>', 'between two looks').argParser(seconds).default(1),
+      )
+      .addOption(new Option('--sort <column>', 'the order').choices(topSorts).default('cpu'))
+      .option('--filter <text>', 'only names, packages and resellers that contain it', '')
+      .addOption(rowsOption())
+      .option('-a, --all', 'idle ones too')
+      .option('--resellers', 'resellers, each the sum of its tenants')
+      .option('--once', 'print one table, and end')
+      .option('--json', 'print the last tick as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead top', 'live; h lists the keys'],
+          ['bulkhead top --sort io --filter business', 'one package, by disk traffic'],
+          ['bulkhead top --once -n 10', 'the ten that use most CPU, once'],
+        ),
+      )
+      .action(run(top));
+  },
+};

@@ -1,0 +1,46 @@
+/**
+ * Use over a period, by one resource: which metrics it is made of, and in which order it puts
+ * tenants. Pure.
+ */
+import type { Distribution, UsageRow } from '../../../agent/api/api.ts';
+import { metrics, type MetricKey } from '../../../usage/metrics.ts';
+import { percent, quantity, sumOf } from '../../shared/format.ts';
+
+export const usageSorts = ['cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
+export type UsageSort = (typeof usageSorts)[number];
+
+/** Both directions of a disk stand side by side, and then their sum, which has a limit of its own. */
+export const metricsOf: Readonly<Record<UsageSort, readonly MetricKey[]>> = {
+  cpu: ['cpu'],
+  memory: ['memory'],
+  io: ['read', 'write', 'total'],
+  iops: ['reads', 'writes', 'operations'],
+  processes: ['threads'],
+  faults: [],
+};
+
+function weigh(row: UsageRow, by: UsageSort): number {
+  if (by === 'faults') return sumOf(row.faults);
+  return metricsOf[by].reduce((sum, key) => sum + (row.metrics[key]?.average ?? 0), 0);
+}
+
+/** Largest average first, names ascending. */
+export function sortUsage(rows: readonly UsageRow[], by: UsageSort): readonly UsageRow[] {
+  return rows.toSorted((a, b) => weigh(b, by) - weigh(a, by) || (a.name < b.name ? -1 : 1));
+}
+
+/** Of one metric: `average`, `p95`, `max`, the limit, and the average as a share of it. */
+export function metricCells({ metrics: measured, limits }: UsageRow, key: MetricKey): string[] {
+  const { unit, limit: limitKey } = metrics[key];
+  const distribution: Partial<Distribution> = measured[key] ?? {};
+  const { average, p95, max } = distribution;
+  const limit = limitKey === undefined ? undefined : limits[limitKey];
+  const share = limit === undefined || average === undefined ? undefined : average / limit;
+  return [
+    quantity(unit, average),
+    quantity(unit, p95),
+    quantity(unit, max),
+    limitKey !== undefined && limit === undefined ? '∞' : quantity(unit, limit),
+    share === undefined || !Number.isFinite(share) ? '-' : percent(share),
+  ];
+}

@@ -1,0 +1,198 @@
+/** `bulkhead usage`: who used how much of what over a period, beside what they may. */
+import { Option, type Command } from 'commander';
+import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/api.ts';
+import { metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
+import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import {
+  responseOrReport,
+  usageError,
+  withAgent,
+  type Ask,
+  type JsonOption,
+} from '../../shared/ask.ts';
+import { countsText, dateTime, duration, shortCount, sumOf } from '../../shared/format.ts';
+import { showsUnicode, sparkline } from '../../shared/graph.ts';
+import {
+  parsePeriod,
+  withPeriodOptions,
+  type Period,
+  type PeriodOptions,
+} from '../../shared/period.ts';
+import { usageCsv } from './usage-csv.ts';
+import { metricCells, metricsOf, sortUsage, usageSorts, type UsageSort } from './usage-rows.ts';
+import { rowsOption } from '../../shared/whole.ts';
+import { harmless } from '../../shared/width.ts';
+import { count, print, printJson } from '../../shared/session.ts';
+import { table, terminalOf } from '../../shared/terminal.ts';
+
+interface UsageOptions extends PeriodOptions, JsonOption {
+  readonly by: UsageSort;
+  readonly count: number;
+  readonly csv?: boolean;
+  readonly spark?: boolean;
+}
+
+const sparkPoints = 30;
+/** Questions under way at one time. */
+const questionsMax = 8;
+
+function usage(names: string[], options: UsageOptions, command: Command): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const period = parsePeriod(options, Date.now());
+    if (!period.ok) return usageError(period.error);
+    const alone = names.length === 1 || process.getuid?.() !== 0;
+    const all = alone || options.json === true || options.csv === true;
+    const metric = all ? [] : options.by === 'faults' ? ['cpu'] : metricsOf[options.by];
+    const query = { ...period.value, tenant: names, metric };
+    const answer = responseOrReport(await ask<UsageResponse>('/v1/usage', query));
+    if (answer === undefined) return exitCodes.failed;
+    const sorted = { ...answer, rows: sortUsage(answer.rows, options.by) };
+    if (options.json === true) printJson(sorted);
+    else if (options.csv === true) process.stdout.write(usageCsv(sorted));
+    else await printUsage(sorted, names, options, ask);
+    return exitCodes.done;
+  });
+}
+
+async function printUsage(
+  answer: UsageResponse,
+  names: readonly string[],
+  options: UsageOptions,
+  ask: Ask,
+): Promise<void> {
+  const [first] = answer.rows;
+  if (first === undefined) {
+    print(`Nothing was measured from ${dateTime(answer.from)} to ${dateTime(answer.to)}`);
+    return;
+  }
+  print(`${periodText(answer)}\n\n`);
+  const alone = answer.rows.length === 1 && (names.length === 1 || process.getuid?.() !== 0);
+  const rows = alone
+    ? await metricTable(first, answer, ask)
+    : await tenantTable(answer, options, ask);
+  const { colors } = terminalOf(process.stdout);
+  const [header = [], ...cells] = rows;
+  print(table([header.map(colors.dim), ...cells], numbersOf(header)));
+  if (alone) print(`\n${faultsLine(first)}`);
+  const more = alone ? 0 : answer.rows.length - options.count;
+  if (more > 0) print(`… and ${more} more; -n shows them`);
+}
+
+const wordColumns = ['TENANT', 'METRIC', 'WHICH', 'COURSE'];
+const numbersOf = (header: readonly string[]) =>
+  header.flatMap((title, column) => (wordColumns.includes(title) ? [] : [column]));
+
+function periodText({ from, to, measuredSeconds, detail }: UsageResponse): string {
+  const whole = (to - from) / 1000;
+  const part =
+    measuredSeconds < whole * 0.95 ? `, of which ${duration(measuredSeconds)} were measured` : '';
+  const exact = detail === 'ticks' ? '' : '; quantiles are to within 7 %';
+  return `${dateTime(from)} to ${dateTime(to)}, ${duration(whole)}${part}${exact}`;
+}
+
+const whoText = ({ name, kind }: UsageRow) =>
+  harmless(kind === 'reseller' ? `${name} (all)` : name);
+
+/** One metric a line, all of one tenant. */
+async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<string[][]> {
+  const keys = sampledKeys.filter((key) => row.metrics[key] !== undefined);
+  const courses = await eachOf(keys, (key) => courseOf(ask, row, key, period));
+  const lines = keys.map((key, index) => [
+    metrics[key].title,
+    ...metricCells(row, key),
+    courses[index] ?? '',
+  ]);
+  return [['METRIC', 'AVERAGE', 'P95', 'MAX', 'LIMIT', 'OF LIMIT', 'COURSE'], ...lines];
+}
+
+function faultsLine(row: UsageRow): string {
+  const sum = sumOf(row.faults);
+  if (sum === 0) return `${whoText(row)}: no faults`;
+  return `${whoText(row)}: ${count(sum, 'fault')}: ${harmless(countsText(row.faults))}`;
+}
+
+async function tenantTable(
+  answer: UsageResponse,
+  { by, count: max, spark }: UsageOptions,
+  ask: Ask,
+): Promise<string[][]> {
+  const rows = answer.rows.slice(0, max);
+  const keys = metricsOf[by];
+  const [course] = spark === true ? (by === 'faults' ? ['cpu' as const] : keys) : [];
+  const courses =
+    course === undefined ? [] : await eachOf(rows, (row) => courseOf(ask, row, course, answer));
+  const lines = rows.map((row, index) => [
+    whoText(row),
+    ...keys.flatMap((key) => metricCells(row, key)),
+    shortCount(sumOf(row.faults)),
+    ...(by === 'faults' ? [harmless(countsText(row.faults))] : []),
+    ...(course === undefined ? [] : [courses[index] ?? '']),
+  ]);
+  return [tenantHeader(by, course), ...lines];
+}
+
+/** Two metrics share the words, so each is named. */
+function tenantHeader(by: UsageSort, course: MetricKey | undefined): string[] {
+  const keys = metricsOf[by];
+  const titles = keys.flatMap((key) => {
+    const name = keys.length > 1 ? `${metrics[key].title.toUpperCase()} ` : '';
+    return [`${name}AVERAGE`, 'P95', 'MAX', 'LIMIT', 'OF LIMIT'];
+  });
+  const which = by === 'faults' ? ['WHICH'] : [];
+  return ['TENANT', ...titles, 'FAULTS', ...which, ...(course === undefined ? [] : ['COURSE'])];
+}
+
+/** Blank where the agent has none: the table is worth having without. */
+async function courseOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }: Period) {
+  const tenant = row.member;
+  const series = await ask<SeriesResponse>('/v1/series', {
+    from,
+    to,
+    tenant,
+    metric,
+    points: sparkPoints,
+  });
+  return series.ok ? sparkline(series.value.points, series.value.limit, showsUnicode()) : '';
+}
+
+/** In order, a few at a time. */
+async function eachOf<Item, CommandResult>(
+  items: readonly Item[],
+  action: (item: Item) => Promise<CommandResult>,
+): Promise<readonly CommandResult[]> {
+  const answers: CommandResult[] = [];
+  for (let at = 0; at < items.length; at += questionsMax) {
+    answers.push(...(await Promise.all(items.slice(at, at + questionsMax).map(action))));
+  }
+  return answers;
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    withPeriodOptions(
+      program
+        .command('usage [tenants...]')
+        .description('show what tenants used over a period; of one tenant, all that is measured'),
+      '1h',
+    )
+      .addOption(
+        new Option('--by <resource>', 'what to show and to sort by')
+          .choices(usageSorts)
+          .default('cpu'),
+      )
+      .addOption(rowsOption(20))
+      .option('--spark', 'with its course over the period')
+      .addOption(new Option('--csv', 'print every metric as CSV').conflicts('json'))
+      .option('--json', 'print every metric as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead usage', 'by CPU, in the last hour'],
+          ['bulkhead usage --by io --period yesterday', ''],
+          ['bulkhead usage alice --period 7d', 'all that is measured of one tenant'],
+          ["bulkhead usage --from 2026-11-01 --to '2026-11-01 12:00' --csv", ''],
+        ),
+      )
+      .action(run(usage));
+  },
+};

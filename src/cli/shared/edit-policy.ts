@@ -1,0 +1,164 @@
+/**
+ * What the commands that edit the policy have in common: read, edit, check, write, apply.
+ *
+ * Checked as a whole before it is written, users of the host included: an edit never leaves a
+ * file that cannot be applied for a reason that was not there before.
+ */
+import type { Command } from 'commander';
+import { foreignFormat, resolveText } from '../../apply/load-policy.ts';
+import { readHostFacts } from '../../host/accounts/accounts.ts';
+import type { Paths } from '../../host/paths.ts';
+import { editPolicyFile, readPolicyFile } from '../../host/policy-file.ts';
+import type { TenantName } from '../../policy/document.ts';
+import { newDiagnostics, newErrors, type Target } from '../../policy/edit.ts';
+import { fail, type Result } from '../../base/result.ts';
+import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
+import { lineDiff, type DiffLine } from './line-diff.ts';
+import { policyOption } from './policy-option.ts';
+import { printError, pathsFor, print, showDiagnostics } from './session.ts';
+import { terminalOf } from './terminal.ts';
+import { printable } from '../../base/printable.ts';
+
+export interface EditOptions extends PolicyOptions {
+  readonly apply: boolean;
+  readonly dryRun?: boolean;
+}
+
+export function withEditOptions(command: Command): Command {
+  return command
+    .addOption(policyOption())
+    .option('--no-apply', 'write the policy, and leave the kernel as it is')
+    .option('--dry-run', 'print what would change in the file, and change nothing');
+}
+
+export type PolicyEdit = (text: string, paths: Paths) => Result<string, readonly string[]>;
+
+/** `what` is said when it is done, for example `tenant "alice"`. */
+export async function editPolicy(
+  options: EditOptions,
+  command: Command,
+  what: string,
+  edit: PolicyEdit,
+): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const file = options.policy;
+  const checked = (text: string) => checkedEdit(file, text, paths, edit);
+  if (options.dryRun === true) return showEdit(file, paths, checked);
+  const edited = editPolicyFile(file, checked);
+  if (!edited.ok) return printErrors(edited.error);
+  const { before, after } = edited.value;
+  if (before === after) print(`Nothing to change in ${file}: it says so already`);
+  else print(`Changed ${what} in ${file}`);
+  if (!options.apply) {
+    showNews(file, before, after, paths);
+    return exitCodes.done;
+  }
+  const { applyAfterEdit } = await import('../commands/policy/apply.ts');
+  return applyAfterEdit(file, paths);
+}
+
+function checkedEdit(
+  file: string,
+  text: string,
+  paths: Paths,
+  edit: PolicyEdit,
+): Result<string, string> {
+  const foreign = foreignFormat(text);
+  if (foreign !== undefined) {
+    return fail(`Cannot edit "${printable(file)}": it is a ${foreign.name}; ${foreign.editHint}`);
+  }
+  const edited = edit(text, paths);
+  if (!edited.ok) return fail(edited.error.join('\n'));
+  if (edited.value === text) return edited;
+  const after = resolveText(file, edited.value, paths);
+  if (after.policy !== undefined) return edited;
+  const before = resolveText(file, text, paths);
+  const errors = newErrors(before.diagnostics, after.diagnostics);
+  return errors.length === 0 ? edited : fail(errors.map((each) => each.message).join('\n'));
+}
+
+function printErrors(errors: string): ExitCode {
+  for (const error of errors.split('\n')) printError(printable(error));
+  return exitCodes.failed;
+}
+
+function showEdit(
+  file: string,
+  paths: Paths,
+  edit: (text: string) => Result<string, string>,
+): ExitCode {
+  const original = readPolicyFile(file);
+  if (!original.ok) return printErrors(original.error);
+  const { text } = original.value;
+  const edited = edit(text);
+  if (!edited.ok) return printErrors(edited.error);
+  if (edited.value === text) print(`Nothing to change in ${file}: it says so already`);
+  else printDiff(file, text, edited.value);
+  showNews(file, text, edited.value, paths);
+  return exitCodes.done;
+}
+
+/** Warnings that the edit brought about. */
+function showNews(file: string, before: string, after: string, paths: Paths): void {
+  const [old, now] = [before, after].map((each) => resolveText(file, each, paths).diagnostics);
+  showDiagnostics(newDiagnostics(old ?? [], now ?? []));
+}
+
+function printDiff(file: string, before: string, after: string): void {
+  const { colors } = terminalOf(process.stdout);
+  const paint: Readonly<Record<DiffLine['sign'], (text: string) => string>> = {
+    ' ': (text) => text,
+    '-': colors.red,
+    '+': colors.green,
+  };
+  for (const { line, lines } of lineDiff(before, after)) {
+    print(colors.dim(`${file}:${line}`));
+    // A tab is layout; other control characters must not reach the terminal.
+    for (const { sign, text } of lines) {
+      print(paint[sign](sign + text.split('\t').map(printable).join('\t')));
+    }
+  }
+}
+
+/** A tenant or reseller as it is called on the command line; the policy may know it by its uid. */
+export function targetOf(
+  kind: 'tenant' | 'reseller',
+  name: string,
+  paths: Paths,
+): Extract<Target, { kind: 'tenant' | 'reseller' }> {
+  const { accounts } = readHostFacts(paths, isUid(name) ? [] : [name]);
+  if (isUid(name)) {
+    const uid = Number(name);
+    const user = accounts.find((each) => each.uid === uid)?.user;
+    return withAlias(kind, { kind: 'uid', uid }, user && { kind: 'user', user });
+  }
+  const uid = accounts.find((each) => each.user === name)?.uid;
+  const alias: TenantName | undefined = uid === undefined ? undefined : { kind: 'uid', uid };
+  return withAlias(kind, { kind: 'user', user: name }, alias);
+}
+
+const isUid = (name: string) => /^\d{1,10}$/.test(name);
+
+function withAlias(
+  kind: 'tenant' | 'reseller',
+  name: TenantName,
+  alias: TenantName | '' | undefined,
+): Extract<Target, { kind: 'tenant' | 'reseller' }> {
+  return alias === undefined || alias === '' ? { kind, name } : { kind, name, alias };
+}
+
+/** An option that may be given several times. */
+export const collect = (value: string, earlier: readonly string[] = []): readonly string[] => [
+  ...earlier,
+  value,
+];
+
+/** A tenant of the command line, as `set` and its like want it. */
+export const tenantNamed = (name: string) => named('tenant', name);
+export const resellerNamed = (name: string) => named('reseller', name);
+
+const named = (kind: 'tenant' | 'reseller', name: string) => ({
+  what: `${kind} "${printable(name)}"`,
+  target: (paths: Paths) => targetOf(kind, name, paths),
+});

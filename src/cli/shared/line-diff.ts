@@ -1,0 +1,93 @@
+/** The difference of two texts by lines, as people know it from `diff -u`. */
+
+export interface DiffLine {
+  readonly sign: ' ' | '-' | '+';
+  readonly text: string;
+}
+
+export interface Hunk {
+  /** Of its first line in the old text, from 1. */
+  readonly line: number;
+  readonly lines: readonly DiffLine[];
+}
+
+const contextLines = 2;
+/** Above this, what lies between the first and the last difference is shown as replaced. */
+const cellsMax = 4_000_000;
+
+export function lineDiff(before: string, after: string): readonly Hunk[] {
+  const [old, now] = [before, after].map((text) => text.split(/\r?\n/)) as [string[], string[]];
+  let start = 0;
+  while (start < old.length && start < now.length && old[start] === now[start]) start++;
+  let end = 0;
+  const max = Math.min(old.length, now.length) - start;
+  while (end < max && old.at(-1 - end) === now.at(-1 - end)) end++;
+  const middle = compare(old.slice(start, old.length - end), now.slice(start, now.length - end));
+  const same = (text: string): DiffLine => ({ sign: ' ', text });
+  return hunks([
+    ...old.slice(0, start).map(same),
+    ...middle,
+    ...old.slice(old.length - end).map(same),
+  ]);
+}
+
+/** The longest common subsequence stays; the rest goes or comes. */
+function compare(old: readonly string[], now: readonly string[]): readonly DiffLine[] {
+  if (old.length * now.length > cellsMax) return [...marked('-', old), ...marked('+', now)];
+  const lengths = commonLengths(old, now);
+  const lines: DiffLine[] = [];
+  let [i, j] = [0, 0];
+  while (i < old.length && j < now.length) {
+    if (old[i] === now[j]) {
+      lines.push({ sign: ' ', text: old[i] ?? '' });
+      i++;
+      j++;
+    } else if ((lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0)) {
+      lines.push({ sign: '-', text: old[i++] ?? '' });
+    } else {
+      lines.push({ sign: '+', text: now[j++] ?? '' });
+    }
+  }
+  return [...lines, ...marked('-', old.slice(i)), ...marked('+', now.slice(j))];
+}
+
+const marked = (sign: '-' | '+', lines: readonly string[]): readonly DiffLine[] =>
+  lines.map((text) => ({ sign, text }));
+
+/** `[i][j]`: how many lines the tails from `i` and from `j` have in common. */
+function commonLengths(old: readonly string[], now: readonly string[]): readonly Uint32Array[] {
+  const rows = Array.from({ length: old.length + 1 }, () => new Uint32Array(now.length + 1));
+  for (let i = old.length - 1; i >= 0; i--) {
+    const [row, below] = [rows[i], rows[i + 1]];
+    if (row === undefined || below === undefined) continue;
+    for (let j = now.length - 1; j >= 0; j--) {
+      row[j] =
+        old[i] === now[j] ? (below[j + 1] ?? 0) + 1 : Math.max(below[j] ?? 0, row[j + 1] ?? 0);
+    }
+  }
+  return rows;
+}
+
+function hunks(lines: readonly DiffLine[]): readonly Hunk[] {
+  const found: Hunk[] = [];
+  let from = 0;
+  while (from < lines.length) {
+    const first = lines.findIndex((each, index) => index >= from && each.sign !== ' ');
+    if (first === -1) break;
+    const last = lastOfHunk(lines, first);
+    const start = Math.max(0, first - contextLines);
+    const line = lines.slice(0, start).filter((each) => each.sign !== '+').length + 1;
+    found.push({ line, lines: lines.slice(start, last + 1 + contextLines) });
+    from = last + 1;
+  }
+  return found;
+}
+
+/** Differences whose contexts touch are one hunk. */
+function lastOfHunk(lines: readonly DiffLine[], first: number): number {
+  let last = first;
+  for (let at = first; at < lines.length && at <= last + 2 * contextLines; at++) {
+    if (lines[at]?.sign !== ' ') last = at;
+  }
+  return last;
+}

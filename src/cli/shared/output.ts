@@ -1,0 +1,47 @@
+/** What commands say, and the paths of the instance: light, for those that must start fast. */
+import type { Command } from 'commander';
+import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
+import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
+import { printable, printableJson } from '../../base/printable.ts';
+import { terminalOf } from './terminal.ts';
+
+export function pathsFor(command: Command): Paths | undefined {
+  const { instance } = command.optsWithGlobals<{ instance: string }>();
+  if (instancePattern.test(instance)) return pathsOf(instance);
+  printError(`"${instance}" cannot name an instance; use small letters, digits and "-"`);
+  return undefined;
+}
+
+/** One line, whatever names and texts of others are in it. */
+export function printError(message: string): void {
+  process.stderr.write(`bulkhead: ${printable(message)}\n`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+/** `1 tenant`, `2 tenants`. */
+export const count = (number: number, noun: string) =>
+  `${number} ${noun}${number === 1 ? '' : 's'}`;
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
+}
+
+/** As many lines as a person reads; the rest is counted. */
+const diagnosticsMax = 200;
+
+export function showDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  minimum: Diagnostic['severity'] = 'warning',
+): void {
+  const { colors } = terminalOf(process.stderr);
+  const paint = { error: colors.red, warning: colors.yellow, note: colors.dim };
+  const shown = diagnostics.filter((each) => minimum === 'note' || each.severity !== 'note');
+  for (const each of shown.slice(0, diagnosticsMax)) {
+    process.stderr.write(`${paint[each.severity](printDiagnostic(each))}\n`);
+  }
+  const more = shown.length - diagnosticsMax;
+  if (more > 0) process.stderr.write(`… and ${more} more\n`);
+}

@@ -1,0 +1,86 @@
+/**
+ * Periods of the command line, as milliseconds since 1970.
+ *
+ *     --period 10m | 4h | 2d | 1w | today | yesterday
+ *     --from '2026-11-24 08:00' --to 2026-11-25
+ *
+ * Dates are local time; a date alone is its midnight.
+ */
+import type { Command } from 'commander';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+export interface Period {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface PeriodOptions {
+  readonly period: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+const unitMilliseconds: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
+/** More than any history is kept. */
+const millisecondsMax = 10 * 366 * 86_400_000;
+
+export function withPeriodOptions(command: Command, usual: string): Command {
+  return command
+    .option('--period <period>', '10m, 4h, 2d, 1w, today or yesterday', usual)
+    .option('--from <date>', 'begin at YYYY-MM-DD[ HH:MM[:SS]], local time, instead')
+    .option('--to <date>', 'end there; now where it is left out');
+}
+
+/** `--from` and `--to` win over `--period`; `--to` alone ends the period there. */
+export function parsePeriod(options: PeriodOptions, now: number): Result<Period> {
+  const { period, from, to } = options;
+  const end = to === undefined ? ok(now) : parseDate(to);
+  if (!end.ok) return end;
+  if (from === undefined) return periodBefore(period, end.value, to === undefined);
+  const begin = parseDate(from);
+  if (!begin.ok) return begin;
+  if (begin.value >= end.value) return fail(`"${from}" is not before ${to ?? 'now'}`);
+  return within({ from: begin.value, to: end.value });
+}
+
+function periodBefore(text: string, end: number, endsNow: boolean): Result<Period> {
+  if (endsNow && text === 'today') return ok({ from: midnight(end, 0), to: end });
+  if (endsNow && text === 'yesterday') return ok({ from: midnight(end, -1), to: midnight(end, 0) });
+  const match = /^(\d{1,6})([smhdw])$/.exec(text);
+  const milliseconds = Number(match?.[1]) * (unitMilliseconds[match?.[2] ?? ''] ?? 0);
+  if (match === null || milliseconds === 0)
+    return fail(`"${text}" is not a period; write for example 10m, 4h, 2d, today or yesterday`);
+  return within({ from: end - milliseconds, to: end });
+}
+
+function within(period: Period): Result<Period> {
+  return period.to - period.from > millisecondsMax
+    ? fail('The period is longer than any history; ten years are the most')
+    : ok(period);
+}
+
+/** Of the day `days` after that of `at`; the calendar, not 24 hours, since clocks are changed. */
+function midnight(at: number, days: number): number {
+  const date = new Date(at);
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days).getTime();
+}
+
+const datePattern = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?$/;
+
+function parseDate(text: string): Result<number> {
+  const match = datePattern.exec(text.trim());
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =
+    match?.slice(1).map((each) => Number(each ?? 0)) ?? [];
+  const date = new Date(year, month - 1, day, hour, minute, second);
+  // The calendar takes the 31st of February for the 3rd of March; nobody means that.
+  const meant = date.getMonth() === month - 1 && date.getDate() === day;
+  if (match === null || !meant || hour > 23 || minute > 59 || second > 59)
+    return fail(`"${text}" is not a date; write for example 2026-11-24 or "2026-11-24 08:30"`);
+  return ok(date.getTime());
+}

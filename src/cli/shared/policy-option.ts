@@ -1,0 +1,28 @@
+/** The option that names the policy, alike for every command. */
+import { Option, type Command } from 'commander';
+import { exitCodes, type CommandResult, type PolicyOptions } from './command.ts';
+import { printError } from './output.ts';
+
+export const defaultPolicy = '/etc/bulkhead/policy.xml';
+
+export function policyOption(): Option {
+  return new Option('-p, --policy <file>', 'the policy to read').default(defaultPolicy);
+}
+
+/** Whether the command line names a policy, be it the usual one. */
+export const namesPolicy = (command: Command): boolean =>
+  command.getOptionValueSource('policy') !== 'default';
+
+/** For commands that are about a policy as a whole: `check new.xml` is `check -p new.xml`. */
+export const policyArgument = ['[file]', 'the policy; the same as --policy'] as const;
+
+export const takingFile =
+  <Options extends PolicyOptions>(action: (options: Options, command: Command) => CommandResult) =>
+  (file: string | undefined, options: Options, command: Command): CommandResult => {
+    if (file === undefined) return action(options, command);
+    if (namesPolicy(command) && options.policy !== file) {
+      printError(`Two policies are named, "${options.policy}" and "${file}"; name one`);
+      return exitCodes.usage;
+    }
+    return action({ ...options, policy: file }, command);
+  };

@@ -1,0 +1,98 @@
+/** Processes as a table: what runs now, or what ran when a limit was hit. */
+import type { LiveProcess } from '../../agent/api/api.ts';
+import type { ProcessEvidence } from '../../usage/incident.ts';
+import { shortBytes, table } from './terminal.ts';
+import { duration, percent } from './format.ts';
+import { cutTo, displayWidth, harmless } from './width.ts';
+
+/** `cpu` is there for live ones only. */
+export type ShownProcess = Omit<ProcessEvidence, 'command'> & {
+  readonly command?: string;
+  readonly cpu?: number;
+};
+
+export const processSorts = ['cpu', 'memory', 'io', 'age', 'pid'] as const;
+export type ProcessSort = (typeof processSorts)[number];
+
+const weights: Readonly<Record<ProcessSort, (process: LiveProcess) => number>> = {
+  cpu: ({ cpu = -1 }) => cpu,
+  memory: ({ memoryBytes }) => memoryBytes,
+  io: ({ readBytes = 0, writeBytes = 0 }) => readBytes + writeBytes,
+  age: ({ ageSeconds = -1 }) => ageSeconds,
+  pid: ({ pid }) => -pid,
+};
+
+/** Largest first; pids ascending, which also breaks ties. */
+export function sortProcesses(
+  processes: readonly LiveProcess[],
+  by: ProcessSort,
+): readonly LiveProcess[] {
+  const weigh = weights[by];
+  return processes.toSorted((a, b) => weigh(b) - weigh(a) || a.pid - b.pid);
+}
+
+/** The command, or the name where the command is nobody's business. */
+export const commandText = ({ command, name }: ShownProcess) => harmless(command ?? `[${name}]`);
+
+const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : shortBytes(bytes));
+
+interface ProcessColumn {
+  readonly title: string;
+  readonly text: (process: ShownProcess) => string;
+  /** Where there is room, or only where there is none. */
+  readonly on?: 'wide' | 'narrow';
+}
+
+const processColumns: readonly ProcessColumn[] = [
+  { title: 'PID', text: ({ pid }) => String(pid) },
+  { title: 'S', text: ({ state }) => harmless(state) },
+  { title: 'THREADS', text: ({ threads }) => String(threads), on: 'wide' },
+  { title: 'CPU', text: cpuText },
+  { title: 'MEMORY', text: ({ memoryBytes }) => shortBytes(memoryBytes) },
+  { title: 'READ', text: ({ readBytes }) => bytesText(readBytes), on: 'wide' },
+  { title: 'WRITE', text: ({ writeBytes }) => bytesText(writeBytes), on: 'wide' },
+  {
+    title: 'I/O',
+    text: ({ readBytes, writeBytes }) =>
+      bytesText(
+        readBytes === undefined || writeBytes === undefined ? undefined : readBytes + writeBytes,
+      ),
+    on: 'narrow',
+  },
+  { title: 'AGE', text: ({ ageSeconds }) => durationText(ageSeconds) },
+];
+
+const durationText = (seconds: number | undefined) =>
+  seconds === undefined ? '?' : duration(seconds);
+
+/** A share of a core for live ones; the time it had, for those of an incident. */
+function cpuText({ cpu, cpuSeconds }: ShownProcess): string {
+  return cpu === undefined ? durationText(cpuSeconds) : percent(cpu);
+}
+
+/** Under this the command would be left with nothing. */
+const wideColumns = 100;
+
+/** `columns`: where lines are cut; absent, nothing is. */
+export function processTable(processes: readonly ShownProcess[], columns?: number): string {
+  const size = columns === undefined || columns >= wideColumns ? 'wide' : 'narrow';
+  const live = processes.some(({ cpu }) => cpu !== undefined);
+  const chosen = processColumns.filter(({ on }) => on === undefined || on === size);
+  const rows = [
+    chosen.map(({ title }) => (title === 'CPU' && !live ? 'CPU TIME' : title)),
+    ...processes.map((each) => chosen.map(({ text }) => text(each))),
+  ];
+  const commands = ['COMMAND', ...processes.map(commandText)];
+  const room = columns === undefined ? Infinity : Math.max(8, columns - widthOf(rows));
+  return table(
+    rows.map((row, index) => [...row, cutTo(commands[index] ?? '', room)]),
+    chosen.flatMap(({ title }, index) => (title === 'S' ? [] : [index])),
+  );
+}
+
+/** Of the columns and the two blanks behind each. */
+const widthOf = (rows: readonly (readonly string[])[]) =>
+  (rows[0] ?? []).reduce(
+    (sum, _, column) => sum + 2 + Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))),
+    0,
+  );

@@ -1,0 +1,48 @@
+/** What commands begin with: the paths of the instance, the policy, the driver. What they say is in output.ts. */
+import type { Command } from 'commander';
+import { loadPolicy, type Loaded } from '../../apply/load-policy.ts';
+import type { Driver } from '../../host/driver.ts';
+import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { exitCodes, type ExitCode } from './command.ts';
+import { printError, count, pathsFor, print, printJson, showDiagnostics } from './output.ts';
+
+export { printError, count, pathsFor, print, printJson, showDiagnostics };
+
+/** The policy, or nothing after its errors have been shown. */
+export function loadPolicyOrReport(
+  file: string,
+  paths: Paths,
+): (Loaded & { policy: Policy }) | undefined {
+  const loaded = loadPolicy(file, paths);
+  if (loaded.problem !== undefined) printError(loaded.problem);
+  showDiagnostics(loaded.diagnostics);
+  if (loaded.policy !== undefined) return { ...loaded, policy: loaded.policy };
+  const errors = loaded.diagnostics.filter((each) => each.severity === 'error').length;
+  if (errors > 0)
+    printError(`${errors} ${errors === 1 ? 'error' : 'errors'} in ${file}; nothing was changed`);
+  return undefined;
+}
+
+export function driverOrReport(paths: Paths, policy?: Policy): Driver | undefined {
+  const driver = probeDriver(paths, policy?.driver);
+  if (driver.ok) return driver.value;
+  printError(driver.error);
+  return undefined;
+}
+
+/** For actions that need all three; any that is missing has been complained about. */
+export function withPolicy(
+  command: Command,
+  file: string,
+  action: (policy: Policy, driver: Driver, paths: Paths) => ExitCode,
+): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const loaded = loadPolicyOrReport(file, paths);
+  if (loaded === undefined) return exitCodes.failed;
+  const driver = driverOrReport(paths, loaded.policy);
+  if (driver === undefined) return exitCodes.failed;
+  return action(loaded.policy, driver, paths);
+}

@@ -1,0 +1,65 @@
+/** Colour and live lines, on a terminal only. `NO_COLOR` is obeyed. */
+import { createColors } from 'picocolors';
+import { visibleWidth } from './width.ts';
+
+export interface Terminal {
+  readonly columns: number;
+  readonly isTerminal: boolean;
+  readonly colors: ReturnType<typeof createColors>;
+}
+
+export function terminalOf(stream: NodeJS.WriteStream): Terminal {
+  const isTerminal = stream.isTTY === true;
+  const plain = process.env['NO_COLOR'] !== undefined && process.env['NO_COLOR'] !== '';
+  return {
+    // A serial line knows no size, and says 0.
+    columns: stream.columns || (isTerminal ? 80 : 100),
+    isTerminal,
+    colors: createColors(isTerminal && !plain && process.env['TERM'] !== 'dumb'),
+  };
+}
+
+/** Columns of text, each as wide as its widest cell; numbers to the right. */
+export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => visibleWidth(row[column] ?? ''))),
+  );
+  return rows.map((row) => tableLine(row, widths, right)).join('\n');
+}
+
+function tableLine(
+  row: readonly string[],
+  widths: readonly number[],
+  right: readonly number[],
+): string {
+  const cells = row.map((cell, column) => {
+    const space = ' '.repeat((widths[column] ?? 0) - visibleWidth(cell));
+    return right.includes(column) ? space + cell : cell + space;
+  });
+  return cells.join('  ').trimEnd();
+}
+
+/** Bytes to three digits, for columns: `1.25GiB`. */
+export function shortBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)}${units[unit]}`;
+}
+
+/** Breaks text at blanks, and keeps those that it begins with; all other lines are indented. */
+export function wrap(text: string, columns: number, indent = ''): string {
+  const [begin = '', ...words] = text.split(/(?<=\S) (?=\S)/);
+  const lines = [begin];
+  for (const word of words) {
+    const line = `${lines.at(-1)} ${word}`;
+    if (line.length <= columns) lines[lines.length - 1] = line;
+    else lines.push(indent + word);
+  }
+  return lines.join('\n');
+}

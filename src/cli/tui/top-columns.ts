@@ -1,0 +1,246 @@
+/**
+ * The columns of `top`, the most important of which a narrow terminal keeps.
+ *
+ *      TENANT            CPU    OF LIMIT  MEMORY    READ/S   WRITE/S      PROCS FAULTS
+ *     >alice           98.2% ████▉  100%  312MiB         0 1.25MiB/s  12/40/100   ! 12
+ */
+import type { TopRow } from '../../agent/api/api.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+import { shortBytes, type Terminal } from '../shared/terminal.ts';
+import { bytesRate, percent, shortCount, shortLimit, sumOf } from '../shared/format.ts';
+import { bar } from '../shared/graph.ts';
+import { ownMemory, type TopSort } from './top-rows.ts';
+import { fitLeft, fitRight, harmless } from '../shared/width.ts';
+
+export interface Style {
+  readonly colors: Terminal['colors'];
+  readonly unicode: boolean;
+}
+
+type Paint = (text: string) => string;
+
+export interface TopColumn {
+  readonly title: string;
+  readonly width: number;
+  readonly left?: boolean;
+  /** Columns with high numbers are the first to go. */
+  readonly priority: number;
+  /** What sorts by it. */
+  readonly sort?: TopSort;
+  readonly text: (row: TopRow, style: Style) => string;
+  readonly paint?: (row: TopRow, style: Style) => Paint | undefined;
+  /** Shown only where it says something of one row at least. */
+  readonly when?: (row: TopRow) => boolean;
+}
+
+const nearLimit = 0.9;
+
+const shareOf = (row: TopRow, value: number, key: LimitKey) =>
+  value / (row.limits[key] ?? Infinity);
+
+/** Colour of a use beside its limit; none while it is far away. */
+const near =
+  (value: (row: TopRow) => number, key: LimitKey): NonNullable<TopColumn['paint']> =>
+  (row, { colors }) =>
+    row.faulted.includes(key)
+      ? colors.red
+      : shareOf(row, value(row), key) >= nearLimit
+        ? colors.yellow
+        : undefined;
+
+/** The first that has something to say. */
+const either =
+  (...paints: readonly NonNullable<TopColumn['paint']>[]): NonNullable<TopColumn['paint']> =>
+  (row, style) => {
+    for (const paint of paints) {
+      const found = paint(row, style);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+const nearTotal = near(({ usage }) => usage.total, 'io.total');
+
+const cpuOf = ({ usage }: TopRow) => usage.cpu;
+const none = (style: Style) => (style.unicode ? '∞' : '-');
+
+const barWidth = 5;
+
+function limitBar(row: TopRow, style: Style): string {
+  const limit = row.limits['cpu.limit'];
+  if (limit === undefined) return fitRight(none(style), barWidth + 6);
+  return `${bar(row.usage.cpu / limit, barWidth, style.unicode)} ${fitRight(wholePercent(limit), 5)}`;
+}
+
+const wholePercent = (share: number) => `${Math.round(share * 100)}%`;
+
+function processesText({ usage, limits }: TopRow, style: Style): string {
+  const limit = limits['processes.limit'];
+  const of = limit === undefined ? none(style) : shortCount(limit);
+  return `${shortCount(usage.processes)}/${shortCount(usage.threads)}/${of}`;
+}
+
+const pressures = ({ usage }: TopRow) => [
+  usage.cpuPressure,
+  usage.memoryPressure,
+  usage.ioPressure,
+];
+
+const faultsText = (row: TopRow) => {
+  const sum = sumOf(row.faults);
+  return sum === 0 ? '' : `${row.faulted.length > 0 ? '! ' : ''}${shortCount(sum)}`;
+};
+
+export const topColumns: readonly TopColumn[] = [
+  {
+    title: 'TENANT',
+    width: 12,
+    left: true,
+    priority: 0,
+    sort: 'name',
+    text: ({ name }) => harmless(name),
+  },
+  {
+    title: 'CPU',
+    width: 6,
+    priority: 0,
+    sort: 'cpu',
+    text: ({ usage }) => percent(usage.cpu),
+    paint: near(cpuOf, 'cpu.limit'),
+  },
+  {
+    title: 'OF LIMIT',
+    width: barWidth + 6,
+    priority: 4,
+    text: limitBar,
+    paint: near(cpuOf, 'cpu.limit'),
+  },
+  {
+    title: 'MEMORY',
+    width: 7,
+    priority: 0,
+    sort: 'memory',
+    text: (row) => shortBytes(ownMemory(row)),
+    paint: near(ownMemory, 'memory.limit'),
+  },
+  {
+    title: 'PEAK',
+    width: 7,
+    priority: 5,
+    text: ({ usage }) => shortBytes(usage.anonymousPeak),
+    paint: near(({ usage }) => usage.anonymousPeak, 'memory.limit'),
+  },
+  { title: 'CACHE', width: 7, priority: 7, text: ({ usage }) => shortBytes(usage.cache) },
+  {
+    title: 'READ/S',
+    width: 9,
+    priority: 2,
+    sort: 'io',
+    text: ({ usage }) => bytesRate(usage.read),
+    paint: either(
+      near(({ usage }) => usage.read, 'io.read'),
+      nearTotal,
+    ),
+  },
+  {
+    title: 'WRITE/S',
+    width: 9,
+    priority: 2,
+    text: ({ usage }) => bytesRate(usage.write),
+    paint: either(
+      near(({ usage }) => usage.write, 'io.write'),
+      nearTotal,
+    ),
+  },
+  {
+    title: 'IOPS',
+    width: 5,
+    priority: 6,
+    sort: 'iops',
+    text: ({ usage }) => shortCount(usage.operations),
+    paint: near(({ usage }) => usage.operations, 'io.operations'),
+  },
+  {
+    title: 'PROCS',
+    width: 10,
+    priority: 3,
+    sort: 'processes',
+    text: processesText,
+    paint: near(({ usage }) => usage.threads, 'processes.limit'),
+  },
+  {
+    title: 'WAIT C/M/I%',
+    width: 11,
+    priority: 8,
+    text: (row) =>
+      pressures(row)
+        .map((each) => String(Math.round(each * 100)))
+        .join('/'),
+    when: (row) => pressures(row).some((each) => each > 0),
+  },
+  {
+    title: 'FAULTS',
+    width: 6,
+    priority: 1,
+    sort: 'faults',
+    text: faultsText,
+    paint: (row, { colors }) =>
+      row.faulted.length > 0 ? (text) => colors.bold(colors.red(text)) : undefined,
+  },
+  {
+    title: 'STRUCK',
+    width: 16,
+    left: true,
+    priority: 9,
+    text: ({ faulted }) => faulted.map(shortLimit).map(harmless).join(' '),
+    paint: (_, { colors }) => colors.red,
+  },
+];
+
+const widthOf = (columns: readonly TopColumn[]) =>
+  columns.reduce((sum, each) => sum + each.width + 1, 0);
+
+/** Names get what is left over, up to this. */
+const widestName = 32;
+
+/** Those that fit into `width` columns, one before each; the name takes what is left. */
+export function fitColumns(rows: readonly TopRow[], width: number): readonly TopColumn[] {
+  let kept = topColumns.filter(({ when }) => when === undefined || rows.some(when));
+  while (widthOf(kept) > width && kept.length > 1) {
+    const min = Math.max(...kept.map(({ priority }) => priority));
+    // What is most important goes one by one, from the right.
+    kept = min > 0 ? kept.filter(({ priority }) => priority < min) : kept.slice(0, -1);
+  }
+  const left = width - widthOf(kept);
+  return kept.map((each) =>
+    each.sort === 'name'
+      ? { ...each, width: Math.max(1, Math.min(widestName, each.width + left)) }
+      : each,
+  );
+}
+
+const fit = ({ left, width }: TopColumn, text: string) =>
+  left === true ? fitLeft(text, width) : fitRight(text, width);
+
+/** The sorted column is marked, since its order is what one sees. */
+export function headerLine(columns: readonly TopColumn[], sort: TopSort, style: Style): string {
+  const cells = columns.map((each) =>
+    each.sort === sort
+      ? style.colors.bold(style.colors.underline(fit(each, each.title)))
+      : style.colors.dim(fit(each, each.title)),
+  );
+  return ` ${cells.join(' ')}`;
+}
+
+/** `mark` stands before it: the row that keys act on. */
+export function rowLine(
+  row: TopRow,
+  columns: readonly TopColumn[],
+  style: Style,
+  mark = ' ',
+): string {
+  const cells = columns.map((each) => {
+    const text = fit(each, each.text(row, style));
+    return each.paint?.(row, style)?.(text) ?? text;
+  });
+  return mark + cells.join(' ');
+}

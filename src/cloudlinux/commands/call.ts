@@ -1,0 +1,27 @@
+/** What a verb of lvectl is given, and what one is. */
+import type { Paths } from '../../host/paths.ts';
+import type { LimitOptions } from './limit-options.ts';
+import type { Reply } from './reply.ts';
+
+export interface LvectlOptions extends LimitOptions {
+  readonly policy: string;
+  readonly apply: boolean;
+  readonly json?: boolean;
+}
+
+export interface Call {
+  /** What follows the verb. */
+  readonly words: readonly string[];
+  readonly options: LvectlOptions;
+  readonly paths: Paths;
+  readonly version: string;
+}
+
+export interface Verb {
+  /** Words that follow it, for the help. */
+  readonly words: string;
+  readonly does: string;
+  readonly run: (call: Call) => Reply | Promise<Reply>;
+}
+
+export type Verbs = Readonly<Record<string, Verb>>;

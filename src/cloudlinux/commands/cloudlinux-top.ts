@@ -1,0 +1,159 @@
+/** `bulkhead cloudlinux-top`: what tenants use now, in the shape of CloudLinux's command. */
+import type { Command } from 'commander';
+import type { TopResponse } from '../../agent/api/api.ts';
+import { callAgent } from '../../agent/api/client.ts';
+import { suggestion } from '../../policy/diagnostic.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import {
+  notKnown,
+  topFieldNames,
+  topOf,
+  type Section,
+  type Top,
+  type TopChoice,
+  type TopField,
+  type TopUser,
+} from './top-shape.ts';
+import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { shortBytes, table } from '../../cli/shared/terminal.ts';
+import { printable } from '../../base/printable.ts';
+
+interface TopOptions {
+  readonly json?: boolean;
+  readonly username?: string;
+  readonly forReseller?: string;
+  readonly domain?: string;
+  readonly max: string;
+  readonly orderBy: string;
+  readonly show?: readonly string[];
+  readonly hideMysql?: boolean;
+}
+
+async function top(options: TopOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const choice = choiceOf(options);
+  if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
+  // Idle tenants too: a panel shows the limits of everybody.
+  const answer = await callAgent<TopResponse>(paths, '/v1/top', { all: true });
+  if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
+  const shaped = topOf(answer.value, choice.value);
+  if (options.json === true) printJson(shaped);
+  else print(tableOf(shaped));
+  return exitCodes.done;
+}
+
+/** CloudLinux's own command fails in this shape too, though with a status of 0. */
+function refuse(error: string, { json }: TopOptions, code: ExitCode): ExitCode {
+  const result = printable(error);
+  if (json === true) printJson({ result, timestamp: Date.now() / 1000 });
+  else printError(result);
+  return code;
+}
+
+function choiceOf(options: TopOptions): Result<TopChoice> {
+  if (options.domain !== undefined) {
+    return fail('Cannot choose by domain: Bulkhead knows users and not their domains; use -u');
+  }
+  const max = /^\d{1,7}$/.test(options.max) ? Number(options.max) : undefined;
+  if (max === undefined) return fail(`"${options.max}" is no number for --max`);
+  const orderBy = fieldNamed(options.orderBy);
+  if (!orderBy.ok) return orderBy;
+  const show: TopField[] = [];
+  for (const word of (options.show ?? []).flatMap((each) => each.split(','))) {
+    if (word === 'all' || word === '') continue;
+    const field = fieldNamed(word);
+    if (!field.ok) return field;
+    show.push(field.value);
+  }
+  const { username, forReseller: reseller } = options;
+  return ok({
+    username,
+    reseller,
+    max: max === 0 ? Infinity : max,
+    orderBy: orderBy.value,
+    show,
+  });
+}
+
+function fieldNamed(word: string): Result<TopField> {
+  if (word.startsWith('mysql')) {
+    return fail(`Cannot use "${word}": Bulkhead does not measure databases`);
+  }
+  const found = topFieldNames.find((each) => each === word);
+  if (found !== undefined) return ok(found);
+  return fail(`There is no field "${word}"${suggestion(word, topFieldNames)}`);
+}
+
+type Value = readonly [name: keyof Section, title: string, text: (section: Section) => string];
+
+const percent = (value: number | undefined) => `${Math.round(value ?? 0)}%`;
+const perSecond = (value: number | undefined) => `${shortBytes(value ?? 0)}/s`;
+
+const values: readonly Value[] = [
+  ['cpu', 'CPU', ({ cpu }) => percent(cpu?.all)],
+  ['mem', 'PMEM', ({ mem }) => shortBytes(mem ?? 0)],
+  ['io', 'IO', ({ io }) => perSecond(io?.all)],
+  ['iops', 'IOPS', ({ iops }) => String(Math.round(iops ?? 0))],
+  ['pno', 'NPROC', ({ pno }) => String(pno ?? 0)],
+];
+
+/** A value and its limit side by side; entries have no value, and stay out. */
+function tableOf({ users, resellers }: Top): string {
+  const rows = [
+    ...users.map((each) => ({ ...each, name: nameOf(each) })),
+    ...resellers.map((each) => ({ ...each, name: `${each.name} (all)` })),
+  ];
+  const [first] = rows;
+  if (first === undefined) return 'There is no tenant to show';
+  const columns = values.filter(([name]) => first.usage[name] !== undefined);
+  const header = ['USER', ...columns.flatMap(([, title]) => [title, 'OF'])];
+  const cells = rows.map(({ name, usage, limit }) => [
+    printable(name),
+    ...columns.flatMap(([field, , text]) => [
+      text(usage),
+      isNone(limit[field]) ? '-' : text(limit),
+    ]),
+  ]);
+  return table(
+    [header, ...cells],
+    header.map((_, index) => index).filter((index) => index > 0),
+  );
+}
+
+/** The uid where there is no account. */
+const nameOf = ({ id, username }: TopUser) => (username === notKnown ? String(id) : username);
+
+const isNone = (limit: Section[keyof Section]) =>
+  (typeof limit === 'number' ? limit : (limit?.all ?? 0)) === 0;
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('cloudlinux-top')
+      .description("show what tenants use now, in the shape of CloudLinux's cloudlinux-top")
+      .option('-j, --json', 'print it as JSON')
+      .option('-u, --username <part>', 'users whose name has this in it')
+      .option('-r, --for-reseller <name>', 'one reseller and its users')
+      .option('-d, --domain <name>', 'not known here: fails')
+      .option('-m, --max <number>', 'users to show; 0 is all', '25')
+      .option('-o, --order-by <field>', `one of ${topFieldNames.join(', ')}`, 'cpu')
+      .option('--show <fields...>', 'only these, and not all')
+      .option('--hide-mysql', 'taken for granted: databases are not measured')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead cloudlinux-top --json', ''],
+          ['bulkhead cloudlinux-top --order-by io --max=100', ''],
+          ['bulkhead cloudlinux-top --json --show=cpu,io', ''],
+        ),
+      )
+      .action(run(top));
+  },
+};

@@ -1,0 +1,117 @@
+/** `bulkhead cloudlinux`: puts CloudLinux's commands on this host, for panels that call them. */
+import type { Command } from 'commander';
+import { isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import {
+  installLve,
+  lveStatus,
+  uninstallLve,
+  wrapped,
+  type LveStatus,
+  type Setting,
+  type WrapperState,
+} from '../io/wrappers.ts';
+import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { printable } from '../../base/printable.ts';
+
+interface LveOptions {
+  readonly prefix: string;
+  readonly json?: boolean;
+}
+
+/** The launcher beside `src` or `dist`. */
+const program = fileURLToPath(new URL('../../../bulkhead', import.meta.url));
+
+function settingOf({ prefix }: LveOptions, command: Command): Setting | undefined {
+  const paths = pathsFor(command);
+  if (paths === undefined) return undefined;
+  if (prefix === '' || isAbsolute(prefix)) {
+    return { paths, prefix: resolve('/', prefix).replace(/\/$/, ''), program };
+  }
+  printError(`"${printable(prefix)}" is no directory for --prefix; write its path from the root`);
+  return undefined;
+}
+
+function install(options: LveOptions, command: Command): ExitCode {
+  const setting = settingOf(options, command);
+  if (setting === undefined) return exitCodes.usage;
+  const problems = installLve(setting);
+  if (problems.length > 0) return refuse(problems);
+  print(
+    `Installed ${wrapped.join(', ')} in ${setting.prefix}/usr/sbin; the agent writes ${setting.prefix}/var/lve/info`,
+  );
+  return exitCodes.done;
+}
+
+function uninstall(options: LveOptions, command: Command): ExitCode {
+  const setting = settingOf(options, command);
+  if (setting === undefined) return exitCodes.usage;
+  const problems = uninstallLve(setting);
+  if (problems.length > 0) return refuse(problems);
+  print("CloudLinux's commands and /var/lve/info are gone, as far as they were Bulkhead's");
+  return exitCodes.done;
+}
+
+function refuse(problems: readonly string[]): ExitCode {
+  for (const problem of problems) printError(problem);
+  return exitCodes.failed;
+}
+
+function status(options: LveOptions, command: Command): ExitCode {
+  const setting = settingOf(options, command);
+  if (setting === undefined) return exitCodes.usage;
+  const found = lveStatus(setting);
+  if (options.json === true) printJson(found);
+  else print(statusText(found));
+  return exitCodes.done;
+}
+
+const words: Readonly<Record<WrapperState, string>> = {
+  absent: 'not there',
+  ours: 'calls Bulkhead',
+  foreign: "there, and not Bulkhead's",
+};
+
+function statusText({ cloudLinux, commands, infoDirectory, infoWritten }: LveStatus): string {
+  const lines = commands.map(({ path, is }) => `${printable(path)}: ${words[is]}`);
+  const info =
+    infoDirectory === undefined
+      ? 'The agent writes no /var/lve/info'
+      : `${printable(infoDirectory)}/info: ${infoWritten ? 'written by the agent' : 'to be written by the agent, and not there yet'}`;
+  const here =
+    cloudLinux === undefined ? [] : [`CloudLinux is on this host: ${printable(cloudLinux)} exists`];
+  return [...lines, info, ...here].join('\n');
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    const noun = program
+      .command('cloudlinux')
+      .description("put CloudLinux's lvectl, lveinfo and cloudlinux-top on this host")
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead cloudlinux install', ''],
+          ['bulkhead cloudlinux status --json', ''],
+          ['bulkhead cloudlinux uninstall', ''],
+        ),
+      );
+    const verb = (name: string, does: string) =>
+      noun
+        .command(name)
+        .description(does)
+        .option('--prefix <directory>', 'stands before every path', '')
+        .addHelpText('after', examples([`bulkhead cloudlinux ${name}`, '']));
+    verb('install', 'make the commands in /usr/sbin, and have /var/lve/info written').action(
+      run(install),
+    );
+    verb('uninstall', 'remove exactly what install made').action(run(uninstall));
+    verb('status', 'say what is there').option('--json', 'print it as JSON').action(run(status));
+  },
+};

@@ -1,0 +1,233 @@
+/** The verbs of lvectl that change the policy, and those that apply it. */
+import { availableParallelism } from 'node:os';
+import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { LimitValues } from '../../limits/limit.ts';
+import { attributes } from '../../limits/limits.ts';
+import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
+import { describeTarget, removeTarget, setLimits, type Target } from '../../policy/edit.ts';
+import { findTenant, type Policy, type Reseller } from '../../policy/policy.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { targetOf } from '../../cli/shared/edit-policy.ts';
+import type { Call, Verb, Verbs } from './call.ts';
+import { readCoreMegahertz } from '../io/core-clock.ts';
+import { limitWords, type OptionTarget } from './limit-options.ts';
+import { failed, misused, type Reply } from './reply.ts';
+import {
+  applyFile,
+  changePolicy,
+  readPolicy,
+  type PolicyEdit,
+  type ReadPolicy,
+} from './lve-policy.ts';
+import { defaultId, valuesIn } from './reading-verbs.ts';
+
+export const editingVerbs: Verbs = {
+  set: setting('ID|default', 'set limits of a tenant, by uid, or the defaults', tenantOrDefaults),
+  'set-user': setting('NAME', 'set limits of a tenant, by account', tenant),
+  'package-set': setting('NAME', 'set limits of a package, new or not', packageNamed),
+  'set-reseller': setting('NAME', 'set what bounds the sum of a reseller', reseller),
+  delete: clearing('ID', 'take the limits of a tenant away, so that it inherits', tenant, clear),
+  'delete-user': clearing('NAME', 'the same by account', tenant, clear),
+  'package-delete': clearing(
+    'NAME',
+    'take a package away, or its limits while tenants have it',
+    packageNamed,
+    removeOrClear,
+  ),
+  'remove-reseller': clearing(
+    'NAME',
+    'take a reseller away, or its limits while it has tenants',
+    reseller,
+    removeOrClear,
+  ),
+  apply: { words: 'ID|all', does: 'make the kernel hold what the policy says', run: apply },
+  'apply-many': {
+    words: '',
+    does: 'the same for the uids on standard input',
+    run: applyMany,
+  },
+};
+
+type Naming = (name: string, call: Call) => Target;
+
+function tenant(name: string, { paths }: Call): Target {
+  return targetOf('tenant', name, paths);
+}
+
+function tenantOrDefaults(name: string, call: Call): Target {
+  return name === defaultId ? { kind: 'defaults' } : tenant(name, call);
+}
+
+function packageNamed(name: string): Target {
+  return { kind: 'package', name };
+}
+
+function reseller(name: string, { paths }: Call): Target {
+  return targetOf('reseller', name, paths);
+}
+
+function setting(words: string, does: string, naming: Naming): Verb {
+  return editing(`${words} LIMITS`, does, naming, (target, { options, paths }) => (text, now) => {
+    const chosen = limitWords(options, placeOf(target, now, paths));
+    if (!chosen.ok) return chosen;
+    const assignments = parseAssignments(chosen.value);
+    return assignments.ok ? setLimits(text, target, assignments.value) : assignments;
+  });
+}
+
+function clearing(
+  words: string,
+  does: string,
+  naming: Naming,
+  edit: (text: string, target: Target, now: ReadPolicy | undefined) => Result<string, string[]>,
+): Verb {
+  return editing(words, does, naming, (target) => (text, now) => edit(text, target, now));
+}
+
+function editing(
+  words: string,
+  does: string,
+  naming: Naming,
+  editOf: (target: Target, call: Call) => PolicyEdit,
+): Verb {
+  const run = (call: Call): Reply => {
+    const [name, more] = call.words;
+    if (name === undefined || more !== undefined) {
+      return misused(`Write one ${words.split(' ')[0]}; "bulkhead lvectl help" lists the commands`);
+    }
+    const target = naming(name, call);
+    return changeAndApply(call, target, editOf(target, call));
+  };
+  return { words, does, run };
+}
+
+function changeAndApply({ options, paths }: Call, target: Target, edit: PolicyEdit): Reply {
+  const { policy: file } = options;
+  const edited = changePolicy(file, paths, edit);
+  if (!edited.ok) return failed(edited.error);
+  const problems = options.apply ? applyFile(file, paths) : [];
+  if (problems.length > 0) return failed(problems);
+  const { changed, warnings } = edited.value;
+  const message = changed
+    ? `Changed ${describeTarget(target)} in ${file}`
+    : `Nothing to change in ${file}: it says so already`;
+  return { kind: 'done', message, warnings };
+}
+
+function placeOf(target: Target, now: ReadPolicy | undefined, paths: Paths): OptionTarget {
+  const values = now === undefined ? {} : valuesOf(target, now);
+  return {
+    cores: availableParallelism(),
+    coreMegahertz: readCoreMegahertz(paths),
+    values,
+    numbers: limitNumbers(values),
+  };
+}
+
+/** The limits that hold for it now; one that is new has those of the defaults. */
+function valuesOf(target: Target, { policy, document }: ReadPolicy): LimitValues {
+  const defaults = valuesIn(document.defaults);
+  switch (target.kind) {
+    case 'defaults':
+      return defaults;
+    case 'package': {
+      const found = document.packages.find((each) => each.name.value === target.name);
+      return { ...defaults, ...valuesIn(found) };
+    }
+    case 'tenant':
+      return findTenant(policy, nameIn(target))?.values ?? defaults;
+    case 'reseller':
+      return resellerIn(policy, target)?.values ?? {};
+  }
+}
+
+type Named = Extract<Target, { kind: 'tenant' | 'reseller' }>;
+
+const nameIn = ({ name }: Named) => (name.kind === 'user' ? name.user : String(name.uid));
+
+const resellerIn = (policy: Policy, target: Named): Reseller | undefined =>
+  policy.resellers.find((each) => [each.account?.user, String(each.uid)].includes(nameIn(target)));
+
+const nothingWritten: readonly Assignment[] = [...attributes.keys()].map((key) => ({
+  kind: 'limit',
+  key,
+  value: undefined,
+}));
+
+/** A tenant stays one: only what is written for it alone goes. */
+function clear(
+  text: string,
+  target: Target,
+  now: ReadPolicy | undefined,
+): Result<string, string[]> {
+  if (now !== undefined && target.kind === 'tenant') {
+    const found = findTenant(now.policy, nameIn(target));
+    if (found !== undefined && found.chain[0]?.kind !== 'tenant') return ok(text);
+  }
+  return setLimits(text, target, nothingWritten);
+}
+
+/** What is still inherited from, or has tenants, stays there without limits. */
+function removeOrClear(
+  text: string,
+  target: Target,
+  now: ReadPolicy | undefined,
+): Result<string, string[]> {
+  const removed = removeTarget(text, target);
+  if (removed.ok || now === undefined || !isUsed(target, now)) return removed;
+  return setLimits(text, target, nothingWritten);
+}
+
+function isUsed(target: Target, { policy, document }: ReadPolicy): boolean {
+  if (target.kind === 'package') {
+    return document.packages.some((each) => each.name.value === target.name);
+  }
+  return target.kind === 'reseller' && resellerIn(policy, target) !== undefined;
+}
+
+function apply(call: Call): Reply {
+  const [name, more] = call.words;
+  if (name === undefined || more !== undefined) {
+    return misused('Write the uid of a tenant, or "all", after apply');
+  }
+  return applyAll(call, name === 'all' ? [] : [name]);
+}
+
+/** The policy is applied as a whole: a tenant by itself would have no cgroup to stand in. */
+function applyAll({ options, paths }: Call, names: readonly string[]): Reply {
+  const read = readPolicy(options.policy, paths);
+  if (!read.ok) return failed(read.error);
+  const { policy } = read.value;
+  const unknown = names.filter((each) => findTenant(policy, each) === undefined);
+  const problems = [
+    ...unknown.map((each) => `Cannot apply "${each}": the policy has no such tenant`),
+    ...applyFile(options.policy, paths),
+  ];
+  if (problems.length > 0) return failed(problems);
+  return { kind: 'done', message: `Applied ${options.policy}`, warnings: [] };
+}
+
+async function applyMany(call: Call): Promise<Reply> {
+  const words = await wordsOfInput();
+  if (words !== undefined) return applyAll(call, words);
+  return failed([`Cannot read uids from standard input: it is longer than ${inputBytesMax} bytes`]);
+}
+
+/** More uids than a host has. */
+const inputBytesMax = 2 ** 20;
+
+/** Nothing where there is too much. */
+async function wordsOfInput(): Promise<readonly string[] | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > inputBytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .split(/\s+/)
+    .filter((word) => word !== '');
+}

@@ -1,0 +1,45 @@
+/** `bulkhead export ve.cfg`: the policy in the form of CloudLinux. */
+import { Argument, type Command } from 'commander';
+import { exportVeCfg } from '../core/ve-cfg.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { pathsFor, loadPolicyOrReport, showDiagnostics } from '../../cli/shared/session.ts';
+import { writeOut, type OutputOptions } from '../../cli/shared/write-out.ts';
+
+interface ExportOptions extends PolicyOptions, OutputOptions {}
+
+function exportPolicy(_form: string, options: ExportOptions, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const loaded = loadPolicyOrReport(options.policy, paths);
+  if (loaded?.document === undefined) return exitCodes.failed;
+  const { text, diagnostics } = exportVeCfg(loaded.document, loaded.policy);
+  showDiagnostics(diagnostics);
+  return writeOut(text, options);
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('export')
+      .addArgument(new Argument('[form]', 'what to write').choices(['ve.cfg']).default('ve.cfg'))
+      .description('write the policy as a CloudLinux ve.cfg, and warn about what that cannot say')
+      .addOption(policyOption())
+      .option('-o, --output <file>', 'write it there, not to standard output')
+      .option('--force', 'replace the file that is there')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead export', 'print it'],
+          ['bulkhead export ve.cfg -o /etc/container/ve.cfg', ''],
+        ),
+      )
+      .action(run(exportPolicy));
+  },
+};

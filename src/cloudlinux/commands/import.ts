@@ -1,0 +1,129 @@
+/** `bulkhead import`: a CloudLinux ve.cfg as a policy. */
+import { availableParallelism } from 'node:os';
+import { InvalidArgumentError, type Command } from 'commander';
+import { resolveText } from '../../apply/load-policy.ts';
+import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readForeignFile } from '../../host/policy-file.ts';
+import type { TenantName, UidRange } from '../../policy/document.ts';
+import { importVeCfg } from '../core/ve-cfg.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { printError, pathsFor, showDiagnostics } from '../../cli/shared/session.ts';
+import { writeOut, type OutputOptions } from '../../cli/shared/write-out.ts';
+
+interface ImportOptions extends OutputOptions {
+  readonly cores?: number;
+  readonly coreMhz?: number;
+  readonly uids?: UidRange;
+  readonly members?: string;
+}
+
+function importFile(file: string, options: ImportOptions, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const read = readForeignFile(file);
+  if (!read.ok) return failed(read.error);
+  const members = readMembers(options.members);
+  if (!members.ok) return failed(members.error);
+  const { accounts } = readHostFacts(paths, []);
+  const { text, diagnostics } = importVeCfg(file, read.value.text, {
+    cores: options.cores ?? availableParallelism(),
+    uids: options.uids ?? readUidRange(paths),
+    accounts,
+    ...(options.coreMhz === undefined ? {} : { coreMegahertz: options.coreMhz }),
+    ...(members.value === undefined ? {} : { packageMembers: members.value }),
+  });
+  showDiagnostics(diagnostics, 'note');
+  if (text === undefined) return failed(`Nothing is written, since ${file} has errors`);
+  const written = writeOut(text, options);
+  if (written !== exitCodes.done) return written;
+  return reportRemaining(text, options, paths);
+}
+
+/** What this host has against the new policy, so that nobody has to find out by applying it. */
+function reportRemaining(text: string, options: ImportOptions, paths: Paths): ExitCode {
+  const { diagnostics, policy } = resolveText(options.output ?? 'policy.xml', text, paths);
+  showDiagnostics(diagnostics.filter((each) => each.severity === 'error'));
+  if (policy !== undefined) return exitCodes.done;
+  return failed('The policy does not fit this host yet; mend it before it is applied');
+}
+
+function failed(message: string): ExitCode {
+  printError(message);
+  return exitCodes.failed;
+}
+
+/** `alice Gold package`, a line a user: the ve.cfg does not say who has which package. */
+function readMembers(
+  file: string | undefined,
+): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, string> {
+  if (file === undefined) return ok(undefined);
+  const read = readForeignFile(file);
+  if (!read.ok) return read;
+  const members = new Map<string, TenantName[]>();
+  const seen = new Set<string>();
+  for (const [index, line] of read.value.text.split(/\r?\n/).entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const [, user = '', pack = ''] = /^\s*(\S+)\s+(.*\S)\s*$/.exec(line) ?? [];
+    const where = `${file}:${index + 1}`;
+    if (user === '') return fail(`${where}: This is not a user and a package: "${line.trim()}"`);
+    if (seen.has(user)) return fail(`${where}: The user "${user}" is there twice`);
+    seen.add(user);
+    const name: TenantName = /^\d{1,10}$/.test(user)
+      ? { kind: 'uid', uid: Number(user) }
+      : { kind: 'user', user };
+    members.set(pack, [...(members.get(pack) ?? []), name]);
+  }
+  return ok(members);
+}
+
+function positive(text: string): number {
+  const number = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (number > 0) return number;
+  throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+function uidRange(text: string): UidRange {
+  const [, first, last] = /^(\d{1,10})-(\d{1,10})$/.exec(text) ?? [];
+  if (first !== undefined && last !== undefined && Number(first) <= Number(last)) {
+    return { first: Number(first), last: Number(last) };
+  }
+  throw new InvalidArgumentError('Write for example 1000-59999.');
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('import')
+      .argument('[file]', 'the file to read', '/etc/container/ve.cfg')
+      .description('turn a CloudLinux ve.cfg into a policy, with comments on what changes')
+      .option('-o, --output <file>', 'write it there, not to standard output')
+      .option('--force', 'replace the file that is there')
+      .option(
+        '--cores <number>',
+        'of the machine that it was written for (default: as here)',
+        positive,
+      )
+      .option('--core-mhz <number>', 'clock of its cores, for limits in MHz and GHz', positive)
+      .option(
+        '--uids <range>',
+        'who is a tenant without being listed (default: from login.defs)',
+        uidRange,
+      )
+      .option('--members <file>', 'who has which package: lines of USER PACKAGE')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead import', 'print /etc/container/ve.cfg as a policy'],
+          ['bulkhead import ve.cfg --cores 16 -o policy.xml', 'of another machine'],
+        ),
+      )
+      .action(run(importFile));
+  },
+};

@@ -1,0 +1,128 @@
+/** What the options of lveinfo ask for: columns, order, and which rows. */
+import { suggestion } from '../../policy/diagnostic.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import {
+  allColumns,
+  briefColumns,
+  faultCriteria,
+  periodColumns,
+  usageCriteria,
+  type Column,
+  type Criterion,
+  type InfoRow,
+} from './info-columns.ts';
+
+export interface ChoiceOptions {
+  readonly orderBy?: string;
+  readonly byUsage?: readonly string[];
+  readonly percentage: string;
+  readonly byFault?: readonly string[];
+  readonly threshold: string;
+  readonly limit: string;
+  readonly showAll?: boolean;
+  readonly showColumns?: readonly string[];
+  readonly timeUnit?: string;
+}
+
+export interface InfoChoice {
+  readonly columns: readonly Column[];
+  readonly choose: (rows: readonly InfoRow[]) => readonly InfoRow[];
+}
+
+interface Filter {
+  readonly criteria: readonly Criterion[];
+  readonly min: number;
+}
+
+export function infoChoice(options: ChoiceOptions): Result<InfoChoice> {
+  const columns = columnsOf(options);
+  const order = options.orderBy === undefined ? ok(undefined) : named(options.orderBy, allColumns);
+  const usage = filterOf(options.byUsage, usageCriteria, options.percentage, '--percentage');
+  const fault = filterOf(options.byFault, faultCriteria, options.threshold, '--threshold');
+  const max = numberOf(options.limit, '--limit');
+  for (const each of [columns, order, usage, fault, max]) if (!each.ok) return each;
+  if (!columns.ok || !order.ok || !usage.ok || !fault.ok || !max.ok) return fail('');
+  const filters = [usage.value, fault.value].filter((each) => each !== undefined);
+  return ok({
+    columns: columns.value,
+    choose: (rows) => {
+      const kept = rows.filter((row) => filters.every((filter) => passes(row, filter)));
+      const sorted = order.value === undefined ? kept : sortedBy(order.value, kept);
+      return max.value === 0 ? sorted : sorted.slice(0, max.value);
+    },
+  });
+}
+
+function columnsOf({ showAll, showColumns, timeUnit }: ChoiceOptions): Result<readonly Column[]> {
+  if (showAll === true) return ok(allColumns);
+  const words = (showColumns ?? []).flatMap((each) => each.split(/[, ]/)).filter(Boolean);
+  if (words.some((word) => word.toLowerCase() === 'all')) return ok(allColumns);
+  if (words.length === 0) {
+    return ok(timeUnit === undefined ? briefColumns : [...periodColumns, ...briefColumns]);
+  }
+  const columns: Column[] = [];
+  for (const word of words) {
+    const found = named(word, allColumns, (column) => [column.name.toLowerCase()]);
+    if (!found.ok) return found;
+    columns.push(found.value);
+  }
+  return ok(columns);
+}
+
+interface Named {
+  readonly name: string;
+  readonly aliases: readonly string[];
+}
+
+/** Upper and lower case are alike. */
+function named<T extends Named>(
+  word: string,
+  known: readonly T[],
+  namesOf: (each: T) => readonly string[] = (each) => each.aliases,
+): Result<T> {
+  const found = known.find((each) => namesOf(each).includes(word.toLowerCase()));
+  if (found !== undefined) return ok(found);
+  if (/dbgov|mysql/i.test(word)) {
+    return fail(`Cannot use "${word}": Bulkhead does not measure databases`);
+  }
+  return fail(
+    `There is no column "${word}"${suggestion(word.toLowerCase(), known.flatMap(namesOf))}`,
+  );
+}
+
+function filterOf(
+  words: readonly string[] | undefined,
+  known: readonly Criterion[],
+  min: string,
+  option: string,
+): Result<Filter | undefined> {
+  if (words === undefined) return ok(undefined);
+  const number = numberOf(min, option);
+  if (!number.ok) return number;
+  const criteria: Criterion[] = [];
+  for (const word of words.flatMap((each) => each.split(',')).filter(Boolean)) {
+    const found = named(word, known);
+    if (!found.ok) return found;
+    criteria.push(found.value);
+  }
+  return ok({ criteria, min: number.value });
+}
+
+function numberOf(text: string, option: string): Result<number> {
+  if (/^\d{1,9}$/.test(text)) return ok(Number(text));
+  return fail(`"${text}" is no number for ${option}; write for example ${option}=10`);
+}
+
+const passes = (row: InfoRow, { criteria, min }: Filter) =>
+  criteria.some((each) => (each.value(row) ?? -1) >= min);
+
+/** The largest first, and text by the alphabet; what is not measured comes last. */
+function sortedBy(column: Column, rows: readonly InfoRow[]): readonly InfoRow[] {
+  return rows.toSorted((a, b) => {
+    const [one, other] = [column.value(a), column.value(b)];
+    if (typeof one === 'string' || typeof other === 'string') {
+      return String(one).localeCompare(String(other), 'en', { numeric: true });
+    }
+    return (other ?? -Infinity) - (one ?? -Infinity) || 0;
+  });
+}

@@ -1,0 +1,231 @@
+/**
+ * Limits as lvectl takes them, in the words of the policy.
+ *
+ *     --speed=150%      cpu.limit=150%             of one core
+ *     --cpu=25          cpu.limit=100%             of the whole machine, here of 4 cores
+ *     --speed=1ghz      cpu.limit=40%              of a core, here of 2.5 GHz
+ *     --pmem=512M       memory.limit=512MiB        without a suffix KB
+ *     --io=1024         io.total=1MiB/s          reads and writes together
+ *     --iops=100        io.operations=100/s
+ *     --nproc=0         processes.limit=unlimited
+ *
+ * LVE counts in powers of 1024 whatever it calls them.
+ */
+import type { LimitNumbers } from '../../agent/api/api.ts';
+import type { LimitKey, LimitValues } from '../../limits/limit.ts';
+import { limitAttribute } from '../../limits/limits.ts';
+import {
+  printQuantity,
+  unlimited,
+  type Bytes,
+  type BytesPerSecond,
+  type CpuFraction,
+} from '../../base/quantity.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+export interface LimitOptions {
+  readonly cpu?: string;
+  readonly speed?: string;
+  readonly ncpu?: string;
+  readonly io?: string;
+  readonly iops?: string;
+  readonly nproc?: string;
+  readonly pmem?: string;
+  readonly vmem?: string;
+  readonly mem?: string;
+  readonly maxEntryProcs?: string;
+  readonly ep?: string;
+  readonly unlimited?: boolean;
+  readonly saveAllParameters?: boolean;
+}
+
+/** What the words depend on. */
+export interface OptionTarget {
+  readonly cores: number;
+  /** Absent where the kernel does not say. */
+  readonly coreMegahertz: number | undefined;
+  /** Limits in force for the target, inherited ones included. */
+  readonly values: LimitValues;
+  readonly numbers: LimitNumbers;
+}
+
+/** The limits of an LVE, as far as there are such here. */
+export const lveKeys: readonly LimitKey[] = [
+  'cpu.limit',
+  'memory.limit',
+  'io.total',
+  'io.operations',
+  'processes.limit',
+  'entries.limit',
+];
+
+/** What lvectl has no words for. */
+const directions = ['io.read', 'io.write', 'io.reads', 'io.writes'] as const;
+
+const isLimited = ({ values }: OptionTarget, key: LimitKey) =>
+  (values[key] ?? unlimited) !== unlimited;
+
+type Words = Map<LimitKey, string>;
+
+/** Words for `set`: `cpu.limit=150%`. Every error is reported. */
+export function limitWords(
+  options: LimitOptions,
+  place: OptionTarget,
+): Result<readonly string[], readonly string[]> {
+  const words: Words = new Map();
+  if (options.saveAllParameters === true) {
+    for (const key of lveKeys) words.set(key, inForce(key, place.values));
+    for (const key of directions.filter((each) => isLimited(place, each))) {
+      words.set(key, inForce(key, place.values));
+    }
+  }
+  if (options.unlimited === true) for (const key of lveKeys) words.set(key, unlimited);
+  const errors = [...addressSpace(options), ...cpuWord(options, place, words)];
+  for (const each of plainOptions) {
+    const text = each.names.map((name) => options[name]).find((given) => given !== undefined);
+    if (text === undefined) continue;
+    const value = each.read(text, `--${each.names[0]}`);
+    if (!value.ok) errors.push(value.error);
+    else for (const key of each.keys) words.set(key, value.value);
+  }
+  liftDirections(options, place, words);
+  if (errors.length > 0) return fail(errors);
+  if (words.size === 0) return fail(['There is nothing to change; write for example --speed=100%']);
+  return ok([...words].map(([key, value]) => `${key}=${value}`));
+}
+
+/** What is given bounds both directions together; what bounds each by itself would hold beside it. */
+function liftDirections(
+  { io, iops, unlimited: all }: LimitOptions,
+  place: OptionTarget,
+  words: Words,
+) {
+  for (const key of directions.filter((each) => isLimited(place, each))) {
+    const given = key === 'io.read' || key === 'io.write' ? io : iops;
+    if (given !== undefined || all === true) words.set(key, unlimited);
+  }
+}
+
+function inForce(key: LimitKey, values: LimitValues): string {
+  const attribute = limitAttribute(key);
+  return printQuantity(attribute.kind, values[key] ?? attribute.fallback);
+}
+
+interface PlainOption {
+  readonly names: readonly ('pmem' | 'io' | 'iops' | 'nproc' | 'maxEntryProcs' | 'ep')[];
+  readonly keys: readonly LimitKey[];
+  readonly read: (text: string, option: string) => Result<string>;
+}
+
+const plainOptions: readonly PlainOption[] = [
+  {
+    names: ['pmem'],
+    keys: ['memory.limit'],
+    read: amount((bytes) => printQuantity('bytes', bytes as Bytes)),
+  },
+  {
+    names: ['io'],
+    keys: ['io.total'],
+    read: amount((bytes) => printQuantity('bytesPerSecond', bytes as BytesPerSecond)),
+  },
+  { names: ['iops'], keys: ['io.operations'], read: whole((number) => `${number}/s`) },
+  { names: ['nproc'], keys: ['processes.limit'], read: whole(String) },
+  { names: ['maxEntryProcs', 'ep'], keys: ['entries.limit'], read: whole(String) },
+];
+
+const scales: Readonly<Record<string, number>> = {
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
+};
+
+/** Bytes of `512M`, `1.5G`, `2048KB/s`, or `1024`, which is KB; `undefined` for anything else. */
+function bytesOf(text: string): number | undefined {
+  const match = /^(\d{1,12}(?:\.\d{1,6})?)\s?([kmgt]?)(?:i?b)?(?:\/s)?$/i.exec(text);
+  if (match === null) return undefined;
+  return Math.round(Number(match[1]) * (scales[match[2]?.toLowerCase() ?? ''] ?? 1024));
+}
+
+function amount(say: (bytes: number) => string) {
+  return (text: string, option: string): Result<string> => {
+    const bytes = isUnlimited(text) ? 0 : bytesOf(text);
+    if (bytes === undefined) {
+      return fail(`"${text}" is no size for ${option}; write for example ${option}=512M`);
+    }
+    return ok(bytes === 0 ? unlimited : say(bytes));
+  };
+}
+
+function whole(say: (number: number) => string) {
+  return (text: string, option: string): Result<string> => {
+    if (isUnlimited(text)) return ok(unlimited);
+    if (!/^\d{1,12}$/.test(text)) {
+      return fail(`"${text}" is no whole number for ${option}; write for example ${option}=100`);
+    }
+    return ok(Number(text) === 0 ? unlimited : say(Number(text)));
+  };
+}
+
+const isUnlimited = (text: string) => text === unlimited;
+
+/** A limit of 0 is none, so that what `list` prints can be given back. */
+function addressSpace(options: LimitOptions): string[] {
+  return (['vmem', 'mem'] as const).flatMap((name) => {
+    const text = options[name];
+    if (text === undefined || isUnlimited(text) || bytesOf(text) === 0) return [];
+    return [
+      `Cannot set --${name} to "${text}": the kernel has no limit for the address space of a tenant; use --pmem, or --${name}=0`,
+    ];
+  });
+}
+
+/** Puts the smaller of the share and the cores in; answers what is wrong. */
+function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words: Words): string[] {
+  if (cpu !== undefined && speed !== undefined) {
+    return ['Give --speed or --cpu, and not both: they are the same limit'];
+  }
+  const share =
+    speed !== undefined
+      ? shareOf(speed, '--speed', 1, place)
+      : cpu !== undefined
+        ? shareOf(cpu, '--cpu', place.cores, place)
+        : ok(undefined);
+  const cores = ncpu === undefined ? ok(undefined) : coresOf(ncpu);
+  const errors = [share, cores].flatMap((each) => (each.ok ? [] : [each.error]));
+  if (!share.ok || !cores.ok) return errors;
+  if (share.value === undefined && cores.value === undefined) return [];
+  // By itself the number of cores leaves the share as it is, and so can only lower the limit.
+  const bound = share.value ?? place.numbers['cpu.limit'] ?? 0;
+  const held = smallerOf(bound, cores.value ?? 0);
+  words.set('cpu.limit', held === 0 ? unlimited : printQuantity('cpu', held as CpuFraction));
+  return [];
+}
+
+/** 0 is unlimited. */
+const smallerOf = (a: number, b: number) => (a === 0 ? b : b === 0 ? a : Math.min(a, b));
+
+/** Cores kept busy; a bare number is percent of `cores`. */
+function shareOf(text: string, option: string, cores: number, place: OptionTarget): Result<number> {
+  if (isUnlimited(text)) return ok(0);
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)\s?(%|mhz|ghz)?$/i.exec(text);
+  if (match === null) {
+    return fail(`"${text}" is no share of a core for ${option}; write for example --speed=100%`);
+  }
+  const number = Number(match[1]);
+  const unit = match[2]?.toLowerCase();
+  if (unit === undefined) return ok((number / 100) * cores);
+  if (unit === '%') return ok(number / 100);
+  if (place.coreMegahertz === undefined) {
+    return fail(
+      `Cannot turn "${text}" into a share of a core: the kernel does not say how fast a core is; write a percentage`,
+    );
+  }
+  return ok((unit === 'ghz' ? number * 1000 : number) / place.coreMegahertz);
+}
+
+function coresOf(text: string): Result<number> {
+  if (isUnlimited(text)) return ok(0);
+  if (/^\d{1,6}$/.test(text)) return ok(Number(text));
+  return fail(`"${text}" is no number of cores for --ncpu; write for example --ncpu=2`);
+}

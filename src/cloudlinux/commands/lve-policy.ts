@@ -1,0 +1,77 @@
+/**
+ * The policy for commands in CloudLinux's shape: read without a word where it is good, and edited
+ * through the same functions as `bulkhead set` and its like.
+ */
+import { applyPolicy } from '../../apply/apply.ts';
+import { foreignFormat, loadPolicy, resolveText } from '../../apply/load-policy.ts';
+import { linuxHost } from '../../host/host.ts';
+import type { Paths } from '../../host/paths.ts';
+import { editPolicyFile } from '../../host/policy-file.ts';
+import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
+import type { PolicyDocument } from '../../policy/document.ts';
+import { newDiagnostics, newErrors } from '../../policy/edit.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+export interface ReadPolicy {
+  readonly policy: Policy;
+  readonly document: PolicyDocument;
+}
+
+type Errors = readonly string[];
+
+export function readPolicy(file: string, paths: Paths): Result<ReadPolicy, Errors> {
+  const { policy, document, diagnostics, problem } = loadPolicy(file, paths);
+  if (policy !== undefined && document !== undefined) return ok({ policy, document });
+  return fail(problem === undefined ? errorsOf(diagnostics) : [problem]);
+}
+
+const errorsOf = (diagnostics: readonly Diagnostic[]) =>
+  diagnostics.filter((each) => each.severity === 'error').map(printDiagnostic);
+
+/** `now` is the policy before the edit, or nothing where it cannot be applied as it is. */
+export type PolicyEdit = (text: string, now: ReadPolicy | undefined) => Result<string, Errors>;
+
+export interface Changed {
+  readonly changed: boolean;
+  /** What is suspicious now and was not before. */
+  readonly warnings: readonly string[];
+}
+
+/** Writes the policy; an edit that would keep it from being applied is refused as a whole. */
+export function changePolicy(
+  file: string,
+  paths: Paths,
+  edit: PolicyEdit,
+): Result<Changed, Errors> {
+  let warnings: readonly string[] = [];
+  const edited = editPolicyFile(file, (text) => {
+    const foreign = foreignFormat(text);
+    if (foreign !== undefined) {
+      return fail(`Cannot edit "${file}": it is a ${foreign.name}; ${foreign.editHint}`);
+    }
+    const before = resolveText(file, text, paths);
+    const { policy, document } = before;
+    const now = policy === undefined || document === undefined ? undefined : { policy, document };
+    const result = edit(text, now);
+    if (!result.ok) return fail(result.error.join('\n'));
+    const after = resolveText(file, result.value, paths).diagnostics;
+    const errors = newErrors(before.diagnostics, after);
+    if (errors.length > 0) return fail(errors.map((each) => each.message).join('\n'));
+    warnings = newDiagnostics(before.diagnostics, after)
+      .filter((each) => each.severity === 'warning')
+      .map(printDiagnostic);
+    return result;
+  });
+  if (!edited.ok) return fail(edited.error.split('\n'));
+  return ok({ changed: edited.value.before !== edited.value.after, warnings });
+}
+
+/** The errors of applying it, of which there are none where all is as the policy says. */
+export function applyFile(file: string, paths: Paths): Errors {
+  const read = readPolicy(file, paths);
+  if (!read.ok) return read.error;
+  const applied = applyPolicy(read.value.policy, linuxHost(paths), { kill: false, force: false });
+  if (!applied.ok) return [applied.error];
+  return applied.value.failures.map((each) => each.message);
+}

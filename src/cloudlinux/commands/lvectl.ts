@@ -1,0 +1,106 @@
+/**
+ * `bulkhead lvectl`: CloudLinux's command on this policy, for panels and scripts that call it.
+ *
+ * One verb is one row of a table. What has no meaning here says so and fails; nothing is pretended.
+ */
+import type { Command } from 'commander';
+import { suggestion } from '../../policy/diagnostic.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import type { LvectlOptions, Verbs } from './call.ts';
+import { editingVerbs } from './editing-verbs.ts';
+import { failed, misused, printReply, type Reply } from './reply.ts';
+import { readingVerbs } from './reading-verbs.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { pathsFor } from '../../cli/shared/session.ts';
+
+const verbs: Verbs = { ...readingVerbs, ...editingVerbs };
+
+/** Verbs of CloudLinux that are not here, and what to do about it. */
+const without: Readonly<Record<string, string>> = {
+  destroy: 'limits are held as long as the policy says; see "bulkhead remove"',
+  'destroy-many': 'limits are held as long as the policy says; see "bulkhead remove"',
+  start: 'there is no module to start; see "bulkhead apply"',
+  limit: 'a single process is not moved; see "bulkhead exec"',
+  release: 'a process does not leave the limits of its tenant',
+  freeze: 'tenants are not frozen',
+  unfreeze: 'tenants are not frozen',
+  'set-reseller-default':
+    'tenants of a reseller inherit its package; see "bulkhead package set" and "bulkhead reseller set"',
+  'set-binary': 'limits follow the user and not the program; see "bulkhead exec"',
+  'del-binary': 'limits follow the user and not the program; see "bulkhead exec"',
+  'list-binaries': 'limits follow the user and not the program; see "bulkhead exec"',
+  'load-binaries': 'limits follow the user and not the program; see "bulkhead exec"',
+  'reload-binaries': 'limits follow the user and not the program; see "bulkhead exec"',
+};
+
+async function lvectl(
+  word: string | undefined,
+  words: readonly string[],
+  options: LvectlOptions & { readonly v?: boolean },
+  command: Command,
+): Promise<ExitCode> {
+  const name = options.v === true ? 'version' : word;
+  if (name === undefined || name === 'help') {
+    command.outputHelp({ error: name === undefined });
+    return name === undefined ? exitCodes.usage : exitCodes.done;
+  }
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const version = command.parent?.version() ?? '';
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  const outcome = await (verb?.run({ words, options, paths, version }) ?? unknown(name));
+  return printReply(outcome, options.json === true);
+}
+
+function unknown(name: string): Reply {
+  const why = Object.hasOwn(without, name) ? without[name] : undefined;
+  if (why !== undefined) return failed([`Cannot do "lvectl ${name}": ${why}`]);
+  return misused(`There is no "lvectl ${name}"${suggestion(name, Object.keys(verbs))}`);
+}
+
+function helpAfter(): string {
+  const rows = Object.entries(verbs).map(([name, { words, does }]) => [`${name} ${words}`, does]);
+  const width = Math.max(...rows.map(([words = '']) => words.length));
+  const lines = rows.map(([words = '', does]) => `  ${words.padEnd(width)}  ${does}`);
+  return `\nCommands:\n${lines.join('\n')}\n${exampleText}\n`;
+}
+
+const exampleText = examples(
+  ['bulkhead lvectl list --json', ''],
+  ['bulkhead lvectl set 1001 --speed=150% --pmem=512M', 'writes the policy, and applies it'],
+  ['bulkhead lvectl set default --io=2048', 'reads and writes 2048 KB/s each'],
+  ['bulkhead lvectl package-set gold --speed=200%', ''],
+);
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('lvectl [command] [words...]')
+      .description("read and set limits in the words of CloudLinux's lvectl")
+      .addOption(policyOption())
+      .option('--speed <share>', 'CPU: percent of one core, or a clock rate such as 2ghz')
+      .option('--cpu <percent>', 'CPU: percent of the whole machine')
+      .option('--ncpu <cores>', 'CPU: at most so many cores')
+      .option('--pmem <size>', 'memory: KB, or with K, M or G')
+      .option('--io <rate>', 'KB/s, for reads and for writes each')
+      .option('--iops <number>', 'operations a second, reads and writes together')
+      .option('--nproc <number>', 'processes and their threads')
+      .option('--maxEntryProcs <number>', 'entries, which are read and not held yet')
+      .option('--ep <number>', 'the same')
+      .option('--vmem <size>', 'address space: only 0, since the kernel has no such limit')
+      .option('--mem <size>', 'the same')
+      .option('--unlimited', 'no limit, other than those given')
+      .option('--save', 'taken for granted')
+      .option('--save-all-parameters', 'write limits that are inherited too')
+      .option('--no-apply', 'write the policy, and leave the kernel as it is')
+      .option('--json', 'print it as JSON')
+      .option('-v', 'the same as version')
+      .addHelpText('after', helpAfter)
+      .action(run(lvectl));
+  },
+};

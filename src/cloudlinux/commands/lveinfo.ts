@@ -1,0 +1,137 @@
+/** `bulkhead lveinfo`: what tenants used in a period, in the shape of CloudLinux's command. */
+import type { Command } from 'commander';
+import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
+import { callAgent } from '../../agent/api/client.ts';
+import { accountOf } from '../core/lve-info.ts';
+import type { Paths } from '../../host/paths.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import type { InfoRow } from './info-columns.ts';
+import { infoChoice, type ChoiceOptions } from './info-choice.ts';
+import { infoCsv, infoJson, infoTable } from './info-print.ts';
+import { parseLength, parsePeriod, slicesOf, type LvePeriod } from './lve-period.ts';
+import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { writeOut } from '../../cli/shared/write-out.ts';
+import { printable } from '../../base/printable.ts';
+
+interface InfoOptions extends ChoiceOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly period?: string;
+  readonly user?: string;
+  readonly id?: string;
+  readonly displayUsername?: boolean;
+  readonly blankValue: string;
+  /** `true` where no path follows. */
+  readonly csv?: string | boolean;
+  readonly json?: boolean;
+}
+
+/** Each is one question to the agent. */
+const slicesMax = 500;
+
+async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const choice = infoChoice(options);
+  if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
+  const periods = periodsOf(options);
+  if (!periods.ok) return refuse(periods.error, options, exitCodes.usage);
+  const rows = await readRows(paths, periods.value, options);
+  if (!rows.ok) return refuse(rows.error, options, exitCodes.failed);
+  const { columns, choose } = choice.value;
+  const shown = choose(rows.value);
+  if (options.json === true) printJson(infoJson(columns, shown));
+  else if (options.csv !== undefined && options.csv !== false) {
+    const text = `${infoCsv(columns, shown, options.blankValue)}\n`;
+    const { csv } = options;
+    return writeOut(text, csv === true || csv === '-' ? {} : { output: csv, force: true });
+  } else print(infoTable(columns, shown, options.blankValue));
+  return exitCodes.done;
+}
+
+function refuse(error: string, { json }: InfoOptions, code: ExitCode): ExitCode {
+  const message = printable(error);
+  if (json === true) printJson({ success: 0, message, data: [] });
+  else printError(message);
+  return code;
+}
+
+function periodsOf(options: InfoOptions): Result<readonly LvePeriod[]> {
+  const period = parsePeriod(options, Date.now());
+  if (!period.ok) return period;
+  if (options.timeUnit === undefined) return ok([period.value]);
+  if (tenantOf(options) === undefined) {
+    return fail('Cannot split the period for everybody at once: give --user or --id too');
+  }
+  const length = parseLength(options.timeUnit);
+  if (!length.ok) return length;
+  if ((period.value.to - period.value.from) / length.value > slicesMax) {
+    return fail(`Cannot split the period in more than ${slicesMax} parts: make --time-unit longer`);
+  }
+  return ok(slicesOf(period.value, length.value));
+}
+
+const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
+
+/** Tenants by uid, and one of them by time. */
+async function readRows(
+  paths: Paths,
+  periods: readonly LvePeriod[],
+  options: InfoOptions,
+): Promise<Result<readonly InfoRow[]>> {
+  const named = options.displayUsername === true || options.user !== undefined;
+  const idOf = (row: UsageRow) => (named ? accountOf(row) : undefined) ?? String(row.uid);
+  const rows: InfoRow[] = [];
+  for (const period of periods) {
+    const query = { from: period.from, to: period.to, tenant: tenantOf(options) };
+    const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query);
+    if (!answer.ok) return answer;
+    const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
+    for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {
+      rows.push({ id: idOf(usage), period, usage });
+    }
+  }
+  return ok(rows);
+}
+
+export const command: CommandModule = {
+  define(program, run) {
+    program
+      .command('lveinfo')
+      .description("show what tenants used in a period, in the shape of CloudLinux's lveinfo")
+      .option('-f, --from <moment>', 'begin, such as "2026-01-31 18:30" (ten minutes ago)')
+      .option('-t, --to <moment>', 'end (now)')
+      .option('--period <length>', 'up to now: 5m, 4h, 2d, today; or yesterday')
+      .option('-u, --user <name>', 'one tenant, by account')
+      .option('--id <uid>', 'one tenant, by uid')
+      .option('-d, --display-username', 'accounts in place of uids')
+      .option('-o, --order-by <column>', 'the largest first, for example cpu or any_faults')
+      .option('-b, --by-usage <columns...>', 'tenants that used most of one of these limits')
+      .option('-p, --percentage <percent>', 'how much "most" is, for --by-usage', '90')
+      .option('--by-fault <columns...>', 'tenants at which one of these limits were hit')
+      .option('-r, --threshold <faults>', 'how often at least, for --by-fault', '1')
+      .option('-l, --limit <rows>', 'rows to show; 0 is all', '10')
+      .option('-c, --csv [file]', 'as CSV')
+      .option('-j, --json', 'as JSON')
+      .option('--show-all', 'every column')
+      .option('--show-columns <columns...>', 'only these, for example id aCPU CPUf')
+      .option('--time-unit <length>', 'of one tenant, a row for each such part of the period')
+      .option('--blank-value <text>', 'what stands for a value that is not measured', '-')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead lveinfo --period=1d -o any_faults', ''],
+          ['bulkhead lveinfo --by-fault any --period=today -d --json', ''],
+          ['bulkhead lveinfo --user alice --period=24h --time-unit=1h', ''],
+          ['bulkhead lveinfo --show-columns id,aCPU,lCPU,CPUf --csv', ''],
+        ),
+      )
+      .action(run(info));
+  },
+};

@@ -1,0 +1,109 @@
+/** The verbs of lvectl that print limits: those of the policy, which need no agent. */
+import { availableParallelism } from 'node:os';
+import { limitNumbers } from '../../agent/sampling/limit-numbers.ts';
+import type { LimitValues } from '../../limits/limit.ts';
+import type { LimitBlock, PolicyDocument } from '../../policy/document.ts';
+import type { Tenant } from '../../policy/policy.ts';
+import type { Call, Verbs } from './call.ts';
+import { failed, type Reply } from './reply.ts';
+import { readPolicy, type ReadPolicy } from './lve-policy.ts';
+import { lveRow, type LveRow } from './rows.ts';
+
+export const defaultId = 'default';
+/** What `package-list` calls the limits of those who have no package. */
+const defaultPackage = 'VE_DEFAULT';
+
+/** Outputs have the fields of this version of LVE: operations a second came with it. */
+const lveVersion = '8';
+
+export const readingVerbs: Verbs = {
+  list: { words: '[ID]', does: 'limits of every tenant, by uid', run: listBy(uidOf) },
+  'list-user': { words: '[NAME]', does: 'the same by account', run: listBy(accountOf) },
+  limits: { words: '[ID]', does: 'the same as list', run: listBy(uidOf) },
+  paneluserslimits: {
+    words: '',
+    does: 'limits of the tenants that have an account',
+    run: (call) => rows(call, (read, row) => tenantRows(withAccount(read), uidOf, row)),
+  },
+  'list-reseller': {
+    words: '',
+    does: 'what bounds the sum of each reseller',
+    run: (call) =>
+      rows(call, ({ policy, document }, row) => [
+        row(defaultId, defaultsOf(document)),
+        ...policy.resellers.map((each) => row(uidOf(each), each.values)),
+      ]),
+  },
+  'package-list': {
+    words: '',
+    does: 'limits of every package',
+    run: (call) =>
+      rows(call, ({ document }, row) => [
+        row(defaultPackage, defaultsOf(document)),
+        ...document.packages.map((each) =>
+          row(each.name.value, { ...defaultsOf(document), ...valuesIn(each) }),
+        ),
+      ]),
+  },
+  version: {
+    words: '',
+    does: 'the version of Bulkhead',
+    run: ({ version }) => ({ kind: 'text', text: `bulkhead ${version}` }),
+  },
+  'lve-version': {
+    words: '',
+    does: 'the version of LVE whose shape the outputs have; there is no LVE in the kernel',
+    run: () => ({ kind: 'text', text: lveVersion }),
+  },
+};
+
+export function valuesIn(block: LimitBlock | undefined): LimitValues {
+  return Object.fromEntries([...(block?.values ?? [])].map(([key, { value }]) => [key, value]));
+}
+
+const defaultsOf = (document: PolicyDocument) => valuesIn(document.defaults);
+
+type Who = Pick<Tenant, 'uid' | 'account'>;
+type IdOf = (who: Who) => string;
+type ToRow = (id: string, values: LimitValues) => LveRow;
+
+function uidOf({ uid }: Who): string {
+  return String(uid);
+}
+
+function accountOf({ uid, account }: Who): string {
+  return account?.user ?? String(uid);
+}
+
+function rows(
+  { options, paths }: Call,
+  list: (read: ReadPolicy, row: ToRow) => readonly LveRow[],
+): Reply {
+  const read = readPolicy(options.policy, paths);
+  if (!read.ok) return failed(read.error);
+  const cores = availableParallelism();
+  const row: ToRow = (id, values) => lveRow(id, limitNumbers(values), cores);
+  return { kind: 'rows', rows: list(read.value, row) };
+}
+
+const withAccount = ({ policy, document }: ReadPolicy): ReadPolicy => ({
+  document,
+  policy: { ...policy, tenants: policy.tenants.filter((each) => each.account !== undefined) },
+});
+
+const tenantRows = ({ policy, document }: ReadPolicy, idOf: IdOf, row: ToRow) => [
+  row(defaultId, defaultsOf(document)),
+  ...policy.tenants.map((each) => row(idOf(each), each.values)),
+];
+
+/** All, or the one that is named; an unknown one is a failure, and not an empty list. */
+function listBy(idOf: IdOf) {
+  return (call: Call): Reply => {
+    const [asked] = call.words;
+    const outcome = rows(call, (read, row) => tenantRows(read, idOf, row));
+    if (asked === undefined || outcome.kind !== 'rows') return outcome;
+    const found = outcome.rows.filter((each) => each.ID === asked);
+    if (found.length > 0) return { kind: 'rows', rows: found };
+    return failed([`Cannot list "${asked}": the policy has no such tenant`]);
+  };
+}

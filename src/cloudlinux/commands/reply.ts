@@ -1,0 +1,58 @@
+/**
+ * What a command in CloudLinux's shape answers, and how that is printed.
+ *
+ * With --json standard output gets one value and standard error nothing, since panels read both as
+ * one; a failure is then `{"result": "Cannot …"}`. Unlike CloudLinux, a failure is an exit status.
+ */
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { printError, print, printJson } from '../../cli/shared/session.ts';
+import { lveTable, type LveRow } from './rows.ts';
+import { printable } from '../../base/printable.ts';
+
+export type Reply =
+  | { readonly kind: 'rows'; readonly rows: readonly LveRow[] }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'done'; readonly message: string; readonly warnings: readonly string[] }
+  | { readonly kind: 'failed' | 'usage'; readonly errors: readonly string[] };
+
+export const failed = (errors: readonly string[]): Reply => ({ kind: 'failed', errors });
+export const misused = (error: string): Reply => ({ kind: 'usage', errors: [error] });
+
+export function printReply(outcome: Reply, json: boolean): ExitCode {
+  switch (outcome.kind) {
+    case 'rows':
+      if (json) printJson({ data: outcome.rows });
+      else print(lveTable(outcome.rows));
+      return exitCodes.done;
+    case 'text':
+      if (json) printJson({ data: outcome.text });
+      else print(outcome.text);
+      return exitCodes.done;
+    case 'done':
+      printDone(outcome, json);
+      return exitCodes.done;
+    case 'failed':
+    case 'usage':
+      printErrors(outcome.errors, json);
+      return outcome.kind === 'usage' ? exitCodes.usage : exitCodes.failed;
+  }
+}
+
+function printDone({ message, warnings }: Reply & { kind: 'done' }, json: boolean): void {
+  const shown = warnings.map(printable);
+  if (json) {
+    printJson({ result: 'success', ...(shown.length > 0 && { warnings: shown }) });
+    return;
+  }
+  for (const warning of shown) printError(warning);
+  print(message);
+}
+
+/** As many lines as a person reads. */
+const errorsMax = 100;
+
+function printErrors(errors: readonly string[], json: boolean): void {
+  const shown = errors.slice(0, errorsMax).map(printable);
+  if (json) printJson({ result: shown.join('; ') });
+  else for (const error of shown) printError(error);
+}

@@ -1,0 +1,148 @@
+/**
+ * The agent's look at everybody in the shape of cloudlinux-top:
+ *
+ *     {"result": "success", "timestamp": 1758700000.5, "mySqlGov": "error", "mySqlGovMode": "none",
+ *      "users": [{"id": 1001, "username": "alice", "domain": "N/A", "reseller": "N/A",
+ *                 "limit": {…}, "usage": {"cpu": {"all": 50}, "ep": 0, "io": {"all": 0},
+ *                 "iops": 0, "mem": 258048, "pno": 1}}],
+ *      "resellers": [{"id": 1000, "name": "acme", "limit": {…}, "usage": {…}}]}
+ *
+ * cpu is percent of one core, io bytes/s, mem bytes, pno processes and their threads, as their
+ * limit counts them. A limit of 0 is none. Entries are not counted here: their use is always 0.
+ */
+import type { LimitNumbers, TopResponse, TopRow } from '../../agent/api/api.ts';
+import { accountOf, lveLimits } from '../core/lve-info.ts';
+
+export interface Section {
+  readonly cpu?: { readonly all: number };
+  readonly ep?: number;
+  readonly io?: { readonly all: number };
+  readonly iops?: number;
+  readonly mem?: number;
+  readonly pno?: number;
+}
+
+export interface TopUser {
+  readonly id: number;
+  readonly username: string;
+  readonly domain: string;
+  readonly reseller: string;
+  readonly limit: Section;
+  readonly usage: Section;
+}
+
+export interface TopReseller {
+  readonly id: number;
+  readonly name: string;
+  readonly limit: Section;
+  readonly usage: Section;
+}
+
+export interface Top {
+  readonly result: 'success';
+  readonly timestamp: number;
+  readonly mySqlGov: 'error';
+  readonly mySqlGovMode: 'none';
+  readonly users: readonly TopUser[];
+  readonly resellers: readonly TopReseller[];
+}
+
+/** What may be ordered by and shown, and the name of the field. */
+export const topFields = {
+  cpu: 'cpu',
+  io: 'io',
+  iops: 'iops',
+  ep: 'ep',
+  nproc: 'pno',
+  pmem: 'mem',
+} as const;
+export type TopField = keyof typeof topFields;
+export const topFieldNames = Object.keys(topFields) as readonly TopField[];
+
+export interface TopChoice {
+  /** A part of the account's name. */
+  readonly username?: string | undefined;
+  readonly reseller?: string | undefined;
+  readonly max: number;
+  readonly orderBy: TopField;
+  readonly show: readonly TopField[];
+}
+
+/** What CloudLinux says where there is no name. */
+export const notKnown = 'N/A';
+
+export function topOf({ at, rows }: TopResponse, choice: TopChoice): Top {
+  const users = rows
+    .filter((row) => row.kind === 'tenant' && isAsked(row, choice))
+    .toSorted((a, b) => use(b, choice.orderBy) - use(a, choice.orderBy) || a.uid - b.uid)
+    .slice(0, choice.max);
+  const resellers = rows.filter(
+    (row) =>
+      row.kind === 'reseller' && (choice.reseller === undefined || row.name === choice.reseller),
+  );
+  return {
+    result: 'success',
+    timestamp: at / 1000,
+    mySqlGov: 'error',
+    mySqlGovMode: 'none',
+    users: users.map((row) => ({
+      id: row.uid,
+      username: accountOf(row) ?? notKnown,
+      domain: notKnown,
+      reseller: row.reseller ?? notKnown,
+      ...sections(row, choice.show),
+    })),
+    resellers: resellers.map((row) => ({
+      id: row.uid,
+      name: row.name,
+      ...sections(row, choice.show),
+    })),
+  };
+}
+
+function isAsked(row: TopRow, { username, reseller }: TopChoice): boolean {
+  if (username !== undefined && !(accountOf(row) ?? '').includes(username)) return false;
+  return reseller === undefined || row.reseller === reseller;
+}
+
+const sections = (row: TopRow, show: readonly TopField[]) => ({
+  limit: shown(limitSection(row.limits), show),
+  usage: shown(usageSection(row), show),
+});
+
+function usageSection({ usage }: TopRow): Required<Section> {
+  return {
+    cpu: { all: rounded(usage.cpu * 100) },
+    ep: 0,
+    io: { all: Math.round(usage.read + usage.write) },
+    iops: rounded(usage.reads + usage.writes),
+    mem: Math.round(usage.memory),
+    pno: Math.round(usage.threads),
+  };
+}
+
+function limitSection(numbers: LimitNumbers): Required<Section> {
+  const limits = lveLimits(numbers);
+  return {
+    cpu: { all: rounded(limits.speed) },
+    ep: limits.ep,
+    io: { all: limits.ioBytesPerSecond },
+    iops: limits.iops,
+    mem: limits.memoryBytes,
+    pno: limits.nproc,
+  };
+}
+
+const rounded = (value: number) => Math.round(value * 100) / 100;
+
+/** All fields where nothing was chosen. */
+function shown(section: Required<Section>, show: readonly TopField[]): Section {
+  if (show.length === 0) return section;
+  const names: readonly string[] = show.map((each) => topFields[each]);
+  return Object.fromEntries(Object.entries(section).filter(([name]) => names.includes(name)));
+}
+
+function use(row: TopRow, field: TopField): number {
+  const value = usageSection(row)[topFields[field]];
+  return typeof value === 'number' ? value : value.all;
+}

@@ -1,0 +1,70 @@
+/**
+ * Accounts of the host.
+ *
+ *     alice:x:1001:1001:Alice:/home/alice:/bin/bash        /etc/passwd, passwd(5)
+ *     UID_MIN    1000                                      /etc/login.defs, login.defs(5)
+ *
+ * Accounts of a directory service are not in the file; those that a policy names are asked for
+ * by name, since not every service lets itself be enumerated.
+ */
+import { execFileSync } from 'node:child_process';
+import type { UidRange } from '../../policy/document.ts';
+import type { Account, HostFacts } from '../../policy/policy.ts';
+import type { Paths } from '../paths.ts';
+import { readText } from '../../sys/files/read.ts';
+
+/** What `useradd` takes where the file says nothing. */
+const defaultUids: UidRange = { first: 1000, last: 60_000 };
+
+export function parsePasswd(text: string): readonly Account[] {
+  return text.split('\n').flatMap((line): Account[] => {
+    const [user = '', , uid = '', gid = '', , home = ''] = line.split(':');
+    if (user === '' || !/^\d+$/.test(uid) || !/^\d+$/.test(gid)) return [];
+    return [{ user, uid: Number(uid), gid: Number(gid), home }];
+  });
+}
+
+export function parseUidRange(loginDefs: string): UidRange {
+  const value = (name: string, usual: number) =>
+    Number(new RegExp(`^\\s*${name}\\s+(\\d{1,10})`, 'm').exec(loginDefs)?.[1] ?? usual);
+  return { first: value('UID_MIN', defaultUids.first), last: value('UID_MAX', defaultUids.last) };
+}
+
+/** The uids of people: `UID_MIN` to `UID_MAX`. */
+export function readUidRange(paths: Paths): UidRange {
+  return parseUidRange(readText(`${paths.etc}/login.defs`) ?? '');
+}
+
+/** Facts for a policy that names these users. */
+export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts {
+  const accounts = parsePasswd(readText(`${paths.etc}/passwd`) ?? '');
+  const known = new Set(accounts.map((account) => account.user));
+  const unknown = named.filter((user) => !known.has(user));
+  return {
+    accounts: unknown.length === 0 ? accounts : [...accounts, ...askDirectory(unknown)],
+    uidMin: readUidRange(paths).first,
+  };
+}
+
+/** As many names as fit a command line at once; a service that is down is like an unknown name. */
+function askDirectory(users: readonly string[]): readonly Account[] {
+  const found: Account[] = [];
+  for (let at = 0; at < users.length; at += 500) {
+    found.push(...getent(users.slice(at, at + 500)));
+  }
+  return found;
+}
+
+function getent(users: readonly string[]): readonly Account[] {
+  try {
+    // Status 2 says that one of the names is unknown; the others are printed all the same.
+    const text = execFileSync('getent', ['passwd', '--', ...users], {
+      encoding: 'utf8',
+      timeout: 10_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return parsePasswd(text);
+  } catch (error) {
+    return parsePasswd((error as { stdout?: string }).stdout ?? '');
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What tells a home directory from any other that is or was at its place: its inode and when it was made. The
+ * inode alone would not do, since file systems soon give a number again.
+ *
+ * Only what is on a disk is looked at: a directory of a FUSE mount, which may be a tenant's own, could let
+ * whoever asks wait for ever, and so could one of a server. The descriptor is opened without asking the file
+ * system (O_PATH), and which mount it is on is the kernel's word. Called in a process that may be killed.
+ */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import type { Account } from '../../policy/policy.ts';
+import { nearestMount, servedByProgram } from '../disks/file-systems.ts';
+import { readMounts } from '../../sys/files/mounts.ts';
+import type { Paths } from '../paths.ts';
+import { readText } from '../../sys/files/read.ts';
+
+const O_PATH = 0o10000000;
+const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** By uid; without those that cannot be told. */
+export function markHomes(
+  accounts: readonly Account[],
+  paths: Paths,
+): readonly (readonly [uid: number, mark: string])[] {
+  const mounts = readMounts(paths);
+  const served = mounts.filter(({ type }) => servedByProgram.test(type));
+  const onDisk = new Set(
+    mounts
+      .filter(
+        ({ device, type }) =>
+          (!device.startsWith('0:') || type === 'btrfs') && !servedByProgram.test(type),
+      )
+      .map((each) => each.id),
+  );
+  return accounts.flatMap(({ uid, home }) => {
+    if (nearestMount(home, served) !== undefined) return [];
+    const mark = markOf(home, onDisk, paths);
+    return mark === undefined ? [] : [[uid, mark] as const];
+  });
+}
+
+function markOf(home: string, onDisk: ReadonlySet<string>, { proc }: Paths): string | undefined {
+  let fd: number;
+  try {
+    fd = openSync(home, flags);
+  } catch {
+    return undefined;
+  }
+  try {
+    const mount = /^mnt_id:\s*(\d+)$/m.exec(readText(`${proc}/self/fdinfo/${fd}`) ?? '')?.[1];
+    if (mount === undefined || !onDisk.has(mount)) return undefined;
+    const { ino, birthtimeNs } = fstatSync(fd, { bigint: true });
+    return `${ino}.${birthtimeNs}`;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}

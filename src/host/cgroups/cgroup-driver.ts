@@ -1,0 +1,366 @@
+/**
+ * Tenants in a tree of cgroups that Bulkhead alone owns: the drivers `cgroup1` (the same
+ * tree in each hierarchy) and `cgroup2` (one tree).
+ *
+ * Nothing outside that tree is written, but for what `room` does to make it possible on v2.
+ */
+import type { Controller, Counters } from '../../limits/limit.ts';
+import { limits, noCounters } from '../../limits/limits.ts';
+import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from '../../plan/observed.ts';
+import type {
+  CreateCgroup,
+  MoveProcesses,
+  Operation,
+  RemoveCgroup,
+  SetQuota,
+  WriteFile,
+} from '../../plan/plan.ts';
+import {
+  depthOf,
+  isInside,
+  parseCgroupName,
+  tenantOfCgroup,
+  uidOfCgroup,
+  wantedState,
+  type Wanted,
+  type WantedContext,
+} from '../../plan/wanted.ts';
+import type { Policy } from '../../policy/policy.ts';
+import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
+import { describeErrno } from '../../sys/errno.ts';
+import type { Hierarchy } from './hierarchies.ts';
+import { lowerMemory } from './lower-memory.ts';
+import { Ownership } from '../accounts/ownership.ts';
+import type { Paths } from '../paths.ts';
+import {
+  describeProcesses,
+  killProcesses,
+  includesOthers,
+  type CgroupOwner,
+} from '../kill-processes.ts';
+import type { QuotaStore } from '../disks/quota-store.ts';
+import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
+import { publishLaunch, withdrawLaunch } from './launch-file.ts';
+import { printValue } from '../../plan/print.ts';
+
+/** What has to be done outside the tree before there can be one; nothing on v1. */
+export interface Delegation {
+  readonly pending: () => readonly Preparation[];
+  readonly make: (id: string) => string | undefined;
+  readonly unmake: () => string | undefined;
+}
+
+export interface CgroupDriverParts {
+  readonly version: 1 | 2;
+  readonly capabilities: Capabilities;
+  readonly hierarchies: readonly Hierarchy[];
+  readonly context: WantedContext;
+  readonly delegation: Delegation;
+  readonly quotas: QuotaStore;
+  readonly paths: Paths;
+}
+
+/** Cgroups below a tenant's are not of our making; removing looks this deep for them. */
+const deepest = 8;
+/** Where the processes of a cgroup are written to move or listed: whole processes, not threads. */
+const processFile = 'cgroup.procs';
+
+export class CgroupDriver implements Driver {
+  readonly capabilities: Capabilities;
+  readonly #parts: CgroupDriverParts;
+  readonly #hierarchyOf: ReadonlyMap<Controller, Hierarchy>;
+
+  constructor(parts: CgroupDriverParts) {
+    this.capabilities = parts.capabilities;
+    this.#parts = parts;
+    this.#hierarchyOf = new Map(
+      parts.hierarchies.flatMap((each) =>
+        [...each.controllers].map((controller) => [controller as Controller, each] as const),
+      ),
+    );
+  }
+
+  get tree(): Tree {
+    return this.#parts;
+  }
+
+  get #hierarchies(): readonly Hierarchy[] {
+    return this.#parts.hierarchies;
+  }
+
+  wanted(policy: Policy): Wanted {
+    return wantedState(policy, this.#parts.context);
+  }
+
+  observe(wanted: Wanted): Observed {
+    const preparations = this.#parts.delegation.pending();
+    const present = this.#present();
+    const cgroups = new Map<string, ObservedCgroup>();
+    for (const cgroup of wanted.cgroups) {
+      const missing = this.#hierarchies
+        .filter((each) => present.get(each.name)?.has(cgroup.path) !== true)
+        .map((each) => each.name);
+      const files = new Map<string, string>();
+      if (missing.length < this.#hierarchies.length) {
+        for (const { file, controller } of cgroup.settings) {
+          if (files.has(file)) continue;
+          const text = this.#files(controller).read(cgroup.path, file);
+          if (text !== undefined) files.set(file, text);
+        }
+      }
+      cgroups.set(cgroup.path, { missing, files });
+    }
+    return {
+      preparations,
+      cgroups,
+      orphans: this.#orphans(present, new Set(wanted.cgroups.map((each) => each.path))),
+      quotas: this.#parts.quotas.observe(wanted.quotas),
+    };
+  }
+
+  /** Paths of Bulkhead's cgroups, by hierarchy; `''` stands for its root cgroup. */
+  #present(): ReadonlyMap<string, ReadonlySet<string>> {
+    return new Map(this.#hierarchies.map((each) => [each.name, presentCgroups(each)]));
+  }
+
+  #orphans(
+    present: ReadonlyMap<string, ReadonlySet<string>>,
+    wanted: ReadonlySet<string>,
+  ): readonly OrphanCgroup[] {
+    const all = new Set([...present.values()].flatMap((paths) => [...paths]));
+    return [...all]
+      .filter((path) => !wanted.has(path))
+      .sort((a, b) => depthOf(b) - depthOf(a) || a.localeCompare(b))
+      .map((path) => ({
+        path,
+        hierarchies: [...present].filter(([, paths]) => paths.has(path)).map(([name]) => name),
+        processes: this.processes(path),
+      }));
+  }
+
+  #files(controller: Controller) {
+    const hierarchy = this.#hierarchyOf.get(controller) ?? this.#hierarchies[0];
+    if (hierarchy === undefined) throw new Error(`No hierarchy has the controller ${controller}`);
+    return hierarchy.files;
+  }
+
+  #named(names: readonly string[]): readonly Hierarchy[] {
+    return this.#hierarchies.filter((each) => names.includes(each.name));
+  }
+
+  processes(cgroup: string): readonly number[] {
+    const all = new Set<number>();
+    for (const { files } of this.#hierarchies) {
+      for (const pid of pidsOf(files.read(cgroup, processFile))) all.add(pid);
+    }
+    return [...all].sort((a, b) => a - b);
+  }
+
+  memoryInUse(cgroup: string): number | undefined {
+    const file = this.#parts.version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
+    const text = this.#hierarchyOf.get('memory')?.files.read(cgroup, file);
+    return text === undefined ? undefined : Number(text);
+  }
+
+  counters(cgroup: string): Counters | undefined {
+    const into: Partial<Counters> = {};
+    const side = this.#parts.version === 2 ? 'cgroup2' : 'cgroup1';
+    let found = false;
+    for (const counter of limits.flatMap((limit) => limit[side].counters)) {
+      // What a cgroup has ever reached is not what it uses.
+      if (counter.peak !== undefined) continue;
+      const text = this.#hierarchyOf
+        .get(counter.controller as Controller)
+        ?.files.read(cgroup, counter.file);
+      if (text === undefined) continue;
+      found = true;
+      counter.parse(text, into);
+    }
+    return found ? { ...noCounters, ...into } : undefined;
+  }
+
+  execute(operation: Operation, options: ExecuteOptions): string | undefined {
+    switch (operation.kind) {
+      case 'prepare':
+        return this.#parts.delegation.make(operation.id);
+      case 'create':
+        return this.#create(operation);
+      case 'write':
+        return this.#write(operation, options);
+      case 'move':
+        return this.#move(operation);
+      case 'quota':
+        return this.#setQuota(operation);
+      case 'remove':
+        return this.#remove(operation, options);
+    }
+  }
+
+  #create({ cgroup, label, hierarchies }: CreateCgroup): string | undefined {
+    for (const { files, rootPath } of this.#named(hierarchies)) {
+      const error = files.makeCgroup(cgroup);
+      if (error !== undefined && error !== 'EEXIST') {
+        return `Cannot make the cgroup of ${label} at ${rootPath}/${cgroup}: ${describeErrno(error)}`;
+      }
+    }
+    return undefined;
+  }
+
+  #write(operation: WriteFile, options: ExecuteOptions): string | undefined {
+    const files = this.#files(operation.controller);
+    if (operation.attribute === 'memory.limit' && operation.direction === 'lower') {
+      return lowerMemory(operation, { files, version: this.#parts.version, driver: this }, options);
+    }
+    const error = files.write(operation.cgroup, operation.file, operation.text);
+    if (error === undefined || error === 'ENODEV') return undefined;
+    const value = printValue(operation.file, operation.to);
+    return `Cannot set ${operation.file} of ${operation.label} to "${value}": ${describeErrno(error)}`;
+  }
+
+  #move({ from, to, label }: MoveProcesses): string | undefined {
+    const left = this.#movePids(from, to);
+    return left === 0
+      ? undefined
+      : `Cannot move all processes of ${label} from ${from} to ${to}: ${left} are left`;
+  }
+
+  /** Forks while it moves are caught by looking again. */
+  #movePids(from: string, to: string): number {
+    for (let round = 0; round < 10; round++) {
+      let left = 0;
+      for (const { files } of this.#hierarchies) {
+        for (const pid of pidsOf(files.read(from, processFile))) {
+          left++;
+          files.write(to, processFile, String(pid));
+        }
+      }
+      if (left === 0) return 0;
+    }
+    return this.processes(from).length;
+  }
+
+  #setQuota({ uid, mountPoint, label, to }: SetQuota): string | undefined {
+    const error = this.#parts.quotas.set({ uid, mountPoint }, to);
+    return error && `Cannot set the quota of ${label} on ${mountPoint}: ${describeErrno(error)}`;
+  }
+
+  #remove(
+    { cgroup, hierarchies }: RemoveCgroup,
+    { kill }: Pick<ExecuteOptions, 'kill'>,
+  ): string | undefined {
+    const list = () => this.#processesBelow(cgroup);
+    const left = list();
+    if (left.length > 0) {
+      const owner = this.ownerOf(cgroup);
+      const still = kill ? killProcesses(owner, list) : left;
+      if (still.length > 0) return inTheWay(cgroup, still, owner, kill);
+    }
+    for (const { files, rootPath } of this.#named(hierarchies)) {
+      const error = removeTree(files, cgroup, deepest);
+      if (error !== undefined)
+        return `Cannot remove the cgroup ${rootPath}/${cgroup}: ${describeErrno(error)}`;
+    }
+    return undefined;
+  }
+
+  /** With all tenants of the tree in sight, as the placer has them: what is another's is not this one's. */
+  ownerOf(cgroup: string): CgroupOwner {
+    const uid = uidOfCgroup(cgroup);
+    const cgroups = [...this.#present().values()].flatMap((paths) => [...paths]);
+    const uids = [uid, ...cgroups.map(tenantOfCgroup)];
+    const tenants = new Set(uids.filter((each) => each !== undefined));
+    const subordinate = readSubordinateUids(this.#parts.paths, tenants);
+    return { uid, ownership: new Ownership(tenants, subordinate) };
+  }
+
+  #processesBelow(cgroup: string): readonly number[] {
+    const all = new Set<number>();
+    for (const { files } of this.#hierarchies) {
+      for (const path of [cgroup, ...cgroupsBelow(files, cgroup, deepest)]) {
+        for (const pid of pidsOf(files.read(path, processFile))) all.add(pid);
+      }
+    }
+    return [...all];
+  }
+
+  publish(wanted: Wanted): string | undefined {
+    const { version, paths, quotas } = this.#parts;
+    const roots = this.#hierarchies.map((each) => each.rootPath);
+    const error = publishLaunch(paths.runtime, version === 2 ? processFile : 'tasks', roots);
+    return error ?? quotas.remember(wanted);
+  }
+
+  release({ kill }: { readonly kill: boolean }): readonly string[] {
+    const hierarchies = this.#hierarchies.map((each) => each.name);
+    const problems = [...this.#parts.quotas.lift()];
+    const kept: string[] = [];
+    for (const { path } of this.#orphans(this.#present(), new Set())) {
+      if (kept.some((each) => isInside(each, path))) continue;
+      const remove: RemoveCgroup = { kind: 'remove', cgroup: path, hierarchies, processes: [] };
+      const problem = this.#remove(remove, { kill });
+      if (problem === undefined) continue;
+      kept.push(path);
+      problems.push(problem);
+    }
+    if (problems.length > 0) return problems;
+    withdrawLaunch(this.#parts.paths.runtime);
+    const unmade = this.#parts.delegation.unmake();
+    return unmade === undefined ? [] : [unmade];
+  }
+}
+
+function inTheWay(
+  cgroup: string,
+  left: readonly number[],
+  owner: CgroupOwner,
+  kill: boolean,
+): string {
+  const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
+  const own = kill ? 'they do not end; try again later' : 'end them, or pass --kill';
+  const help = includesOthers(left, owner)
+    ? "--kill ends the tenant's own alone; end the others, or move them to another cgroup, and apply again"
+    : own;
+  return `Cannot remove the cgroup ${cgroup}: ${many} in it: ${describeProcesses(left)}; ${help}`;
+}
+
+function presentCgroups({ files }: Hierarchy): ReadonlySet<string> {
+  const found = new Set<string>();
+  if (!files.exists('')) return found;
+  found.add('');
+  for (const name of files.children('')) {
+    const parsed = parseCgroupName(name);
+    if (parsed === undefined) continue;
+    found.add(name);
+    if (parsed.kind === 'tenant') continue;
+    for (const inner of files.children(name)) {
+      if (parseCgroupName(inner)?.kind === 'tenant') found.add(`${name}/${inner}`);
+    }
+  }
+  return found;
+}
+
+export const pidsOf = (text: string | undefined): readonly number[] =>
+  (text ?? '')
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0);
+
+function cgroupsBelow(files: Hierarchy['files'], cgroup: string, depth: number): readonly string[] {
+  if (depth === 0) return [];
+  return files.children(cgroup).flatMap((name) => {
+    const path = cgroup === '' ? name : `${cgroup}/${name}`;
+    return [path, ...cgroupsBelow(files, path, depth - 1)];
+  });
+}
+
+/** Few cgroups have others below them, so those are looked for only when they are in the way. */
+function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): string | undefined {
+  const error = files.removeCgroup(cgroup);
+  if (error === undefined || error === 'ENOENT') return undefined;
+  const below = cgroupsBelow(files, cgroup, depth).toSorted((a, b) => b.length - a.length);
+  for (const path of [...below, cgroup]) {
+    const error = files.removeCgroup(path);
+    if (error !== undefined && error !== 'ENOENT') return error;
+  }
+  return undefined;
+}

@@ -1,0 +1,177 @@
+/**
+ * The one door to cgroup files: one object a hierarchy, everything beneath Bulkhead's own root
+ * cgroup, never through a symbolic link. A cgroup that vanished is the value `gone`.
+ */
+import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
+import { errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import {
+  makeDirectoryAt,
+  openBeneath,
+  readAt,
+  removeDirectoryAt,
+  type Opened,
+} from '../../sys/syscalls.ts';
+
+/** The operations that the driver needs; `testing/` has a second implementation in memory. */
+export interface CgroupFiles {
+  /** Absent where the cgroup or the file is gone. */
+  readonly read: (cgroup: string, file: string) => string | undefined;
+  /** The error, or nothing. */
+  readonly write: (cgroup: string, file: string, text: string) => ErrnoName | undefined;
+  readonly makeCgroup: (cgroup: string) => ErrnoName | undefined;
+  readonly removeCgroup: (cgroup: string) => ErrnoName | undefined;
+  /** Names of the cgroups in a cgroup; none where it is gone. */
+  readonly children: (cgroup: string) => readonly string[];
+  readonly exists: (cgroup: string) => boolean;
+  /** A descriptor for reading that stays open, or nothing where it is gone. */
+  readonly open: (cgroup: string, file: string) => number | undefined;
+  /** The same for reading and writing; root may, also where the file then refuses what is written. */
+  readonly openForBoth: (cgroup: string, file: string) => number | undefined;
+  /** Names of the files in Bulkhead's root cgroup; nothing while there is none. */
+  readonly fileNames: () => ReadonlySet<string> | undefined;
+  /** Names of the files in the root of the hierarchy. */
+  readonly topFileNames: () => ReadonlySet<string>;
+  /** A file there; absent where there is none. */
+  readonly readTop: (file: string) => string | undefined;
+}
+
+/** Source: statfs(2), CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC. */
+const cgroupMagic = new Set([0x27e0eb, 0x63677270]);
+/**
+ * Lists of processes come in whole lines, about a page at a time; everything else comes at once.
+ * What is shorter than this is all there is.
+ */
+const shortBytes = 2048;
+const chunkBytes = 64 * 1024;
+const bytesMax = 16 * 2 ** 20;
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_DIRECTORY, O_NOFOLLOW } = constants;
+const O_CLOEXEC = 0o2000000;
+
+export class LinuxCgroupFiles implements CgroupFiles {
+  /** Where the hierarchy is mounted, and Bulkhead's root cgroup in it. */
+  readonly mountPoint: string;
+  readonly rootCgroup: string;
+  readonly #mount: number;
+  readonly #buffer = Buffer.allocUnsafe(chunkBytes);
+
+  /** Throws where `mountPoint` is no cgroup file system: that is a broken caller. */
+  constructor(mountPoint: string, rootCgroup: string) {
+    this.mountPoint = mountPoint;
+    this.rootCgroup = rootCgroup;
+    if (!cgroupMagic.has(statfsSync(mountPoint).type)) {
+      throw new Error(`${mountPoint} is not a cgroup file system`);
+    }
+    this.#mount = openSync(mountPoint, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  }
+
+  #path(cgroup: string, file?: string): string {
+    const inside = cgroup === '' ? this.rootCgroup : `${this.rootCgroup}/${cgroup}`;
+    return file === undefined ? inside : `${inside}/${file}`;
+  }
+
+  #open(path: string, flags: number): number | ErrnoName {
+    const opened = openBeneath(this.#mount, path, flags | O_CLOEXEC);
+    return 'fd' in opened ? opened.fd : opened.error;
+  }
+
+  open(cgroup: string, file: string): number | undefined {
+    const fd = this.#open(this.#path(cgroup, file), O_RDONLY);
+    return typeof fd === 'number' ? fd : undefined;
+  }
+
+  openForBoth(cgroup: string, file: string): number | undefined {
+    const fd = this.#open(this.#path(cgroup, file), O_RDWR);
+    return typeof fd === 'number' ? fd : undefined;
+  }
+
+  /** A descriptor for writing that stays open: for who writes to a file over and over. */
+  openForWriting(cgroup: string, file: string): Opened {
+    const fd = this.#open(this.#path(cgroup, file), O_WRONLY);
+    return typeof fd === 'number' ? { fd } : { error: fd };
+  }
+
+  read(cgroup: string, file: string): string | undefined {
+    return this.#read(this.#path(cgroup, file));
+  }
+
+  readTop(file: string): string | undefined {
+    return this.#read(file);
+  }
+
+  #read(path: string): string | undefined {
+    const fd = this.#open(path, O_RDONLY);
+    if (typeof fd !== 'number') return undefined;
+    const text = this.#readAll(fd);
+    closeSync(fd);
+    return text;
+  }
+
+  #readAll(fd: number): string | undefined {
+    let text = '';
+    for (let total = 0; total < bytesMax;) {
+      const length = readAt(fd, this.#buffer, total);
+      if (length < 0) return undefined;
+      text += this.#buffer.toString('latin1', 0, length);
+      total += length;
+      if (length < shortBytes) break;
+    }
+    return text;
+  }
+
+  write(cgroup: string, file: string, text: string): ErrnoName | undefined {
+    const fd = this.#open(this.#path(cgroup, file), O_WRONLY);
+    if (typeof fd !== 'number') return fd;
+    try {
+      writeSync(fd, text);
+      return undefined;
+    } catch (error) {
+      return errnoOf(error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  makeCgroup(cgroup: string): ErrnoName | undefined {
+    return makeDirectoryAt(this.#mount, this.#path(cgroup));
+  }
+
+  removeCgroup(cgroup: string): ErrnoName | undefined {
+    return removeDirectoryAt(this.#mount, this.#path(cgroup));
+  }
+
+  children(cgroup: string): readonly string[] {
+    return this.#list(this.#path(cgroup))
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  }
+
+  #list(path: string) {
+    try {
+      return readdirSync(`${this.mountPoint}/${path}`, { withFileTypes: true });
+    } catch {
+      return [];
+    }
+  }
+
+  exists(cgroup: string): boolean {
+    const fd = this.#open(this.#path(cgroup), O_RDONLY | O_DIRECTORY);
+    if (typeof fd !== 'number') return false;
+    closeSync(fd);
+    return true;
+  }
+
+  fileNames(): ReadonlySet<string> | undefined {
+    const names = this.#fileNames(this.rootCgroup);
+    return names.size === 0 ? undefined : names;
+  }
+
+  topFileNames(): ReadonlySet<string> {
+    return this.#fileNames('.');
+  }
+
+  #fileNames(path: string): ReadonlySet<string> {
+    const files = this.#list(path).filter((entry) => entry.isFile());
+    return new Set(files.map((entry) => entry.name));
+  }
+}

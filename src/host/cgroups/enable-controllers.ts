@@ -1,0 +1,52 @@
+/**
+ * Room for the v2 tree where no systemd runs: the controllers have to be handed down from the top.
+ * This adds controllers to the top's `cgroup.subtree_control` and never takes one away.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Controller } from '../../limits/limit.ts';
+import type { Delegation } from './cgroup-driver.ts';
+import { describeErrno, errnoOf } from '../../sys/errno.ts';
+
+export function enableControllers(
+  mountPoint: string,
+  controllers: readonly Controller[],
+): Delegation {
+  const file = `${mountPoint}/cgroup.subtree_control`;
+  const missing = () => {
+    const enabled = new Set(readFileSync(file, 'utf8').split(/\s+/));
+    return controllers.filter((each) => !enabled.has(each));
+  };
+  return {
+    pending() {
+      const names = missing();
+      if (names.length === 0) return [];
+      return [
+        {
+          id: 'controllers',
+          summary: `controllers ${names.join(' ')} for cgroups below ${mountPoint}`,
+        },
+      ];
+    },
+    make() {
+      try {
+        writeFileSync(
+          file,
+          missing()
+            .map((each) => `+${each}`)
+            .join(' '),
+        );
+        return undefined;
+      } catch (error) {
+        return `Cannot enable controllers in ${file}: ${describeErrno(errnoOf(error))}`;
+      }
+    },
+    unmake: () => undefined,
+  };
+}
+
+/** v1 needs none. */
+export const noRoom: Delegation = {
+  pending: () => [],
+  make: () => undefined,
+  unmake: () => undefined,
+};

@@ -1,0 +1,110 @@
+/**
+ * The cgroup hierarchies of this host, and what they have to offer.
+ *
+ * v1 has a hierarchy a controller (or several in one, such as `cpu,cpuacct`); v2 has one for all.
+ * A hybrid host has both; what counts is where the controllers are.
+ */
+import type { Controller } from '../../limits/limit.ts';
+import { LinuxCgroupFiles, type CgroupFiles } from './cgroup-files.ts';
+import { isInside } from '../../plan/wanted.ts';
+import { type Mount, readMounts } from '../../sys/files/mounts.ts';
+import type { Paths } from '../paths.ts';
+import { readText } from '../../sys/files/read.ts';
+
+export type HierarchyController = Controller | 'cpuacct' | 'freezer';
+
+export interface Hierarchy {
+  /** Name for people: `cpu`, `cpu,cpuacct`, or `unified`. */
+  readonly name: string;
+  readonly controllers: ReadonlySet<HierarchyController>;
+  readonly mountPoint: string;
+  /** Bulkhead's root cgroup as an absolute path. */
+  readonly rootPath: string;
+  readonly files: CgroupFiles;
+}
+
+/** v1 names → v2 names; the others are alike. */
+const names1: Readonly<Record<string, HierarchyController>> = {
+  cpu: 'cpu',
+  cpuacct: 'cpuacct',
+  memory: 'memory',
+  blkio: 'io',
+  pids: 'pids',
+  freezer: 'freezer',
+};
+export const wantedControllers: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
+
+/**
+ * Hierarchies where every host has them; a container has mounts elsewhere of what is not its own.
+ * A container sees its own cgroup as the root, which is as good.
+ */
+function cgroupMounts(paths: Paths, type: 'cgroup' | 'cgroup2'): readonly Mount[] {
+  const usual = `${paths.sys}/fs/cgroup`;
+  return readMounts(paths).filter(
+    ({ mountPoint, readOnly, ...mount }) =>
+      mount.type === type && !readOnly && (mountPoint === usual || isInside(mountPoint, usual)),
+  );
+}
+
+export function findHierarchies1(paths: Paths): readonly Hierarchy[] {
+  const seen = new Set<string>();
+  return cgroupMounts(paths, 'cgroup').flatMap((mount): Hierarchy[] => {
+    const controllers = mount.superOptions.flatMap((option) =>
+      Object.hasOwn(names1, option) ? (names1[option] ?? []) : [],
+    );
+    const name = controllers.join(',');
+    if (controllers.length === 0 || seen.has(name)) return [];
+    seen.add(name);
+    return [hierarchy(name, controllers, mount.mountPoint, paths.instance)];
+  });
+}
+
+/** The v2 mount, its controllers, and whether it is the only hierarchy. */
+export interface Unified {
+  readonly mountPoint: string;
+  readonly controllers: ReadonlySet<string>;
+  /** Mount options of the hierarchy. */
+  readonly options: readonly string[];
+}
+
+export function findUnified(paths: Paths): Unified | undefined {
+  const [mount] = cgroupMounts(paths, 'cgroup2');
+  if (mount === undefined) return undefined;
+  const text = readText(`${mount.mountPoint}/cgroup.controllers`) ?? '';
+  return {
+    mountPoint: mount.mountPoint,
+    controllers: new Set(text.split(/\s+/).filter(Boolean)),
+    options: mount.superOptions,
+  };
+}
+
+export function hierarchy2(unified: Unified, rootCgroup: string): Hierarchy {
+  const controllers = wantedControllers.filter((each) => unified.controllers.has(each));
+  return hierarchy('unified', controllers, unified.mountPoint, rootCgroup);
+}
+
+function hierarchy(
+  name: string,
+  controllers: readonly HierarchyController[],
+  mountPoint: string,
+  rootCgroup: string,
+): Hierarchy {
+  return {
+    name,
+    controllers: new Set(controllers),
+    mountPoint,
+    rootPath: `${mountPoint}/${rootCgroup}`,
+    files: new LinuxCgroupFiles(mountPoint, rootCgroup),
+  };
+}
+
+/** Of v1: whether memory of cgroups adds up. Source: cgroup-v1/memory.rst, section 6. */
+export function useHierarchyOf(hierarchies: readonly Hierarchy[]): string | undefined {
+  const memory = hierarchies.find((each) => each.controllers.has('memory'));
+  return memory?.files.readTop('memory.use_hierarchy')?.trim();
+}
+
+export function controllersOf(hierarchies: readonly Hierarchy[]): ReadonlySet<Controller> {
+  const all = new Set(hierarchies.flatMap((each) => [...each.controllers]));
+  return new Set(wantedControllers.filter((each) => all.has(each)));
+}

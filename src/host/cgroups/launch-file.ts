@@ -1,0 +1,53 @@
+/**
+ * What the launcher reads to find a tenant's cgroups: `/run/bulkhead/launch`.
+ *
+ *     join tasks
+ *     root /sys/fs/cgroup/cpu/bulkhead
+ *     root /sys/fs/cgroup/memory/bulkhead
+ *     clear env                                   only where setpriv is too old to do it
+ */
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { errnoOf, describeErrno } from '../../sys/errno.ts';
+import { replaceFile } from '../../sys/files/replace-file.ts';
+import { readText } from '../../sys/files/read.ts';
+
+export function publishLaunch(
+  runtime: string,
+  join: 'tasks' | 'cgroup.procs',
+  roots: readonly string[],
+): string | undefined {
+  const path = `${runtime}/launch`;
+  const plain = [`join ${join}`, ...roots.map((root) => `root ${root}`), ''].join('\n');
+  const withClear = `${plain}${clearLine}`;
+  const now = readText(path);
+  if (now === plain || now === withClear) return undefined;
+  try {
+    replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
+    return undefined;
+  } catch (error) {
+    return `Cannot write ${path}: ${describeErrno(errnoOf(error))}`;
+  }
+}
+
+/** Without it the launcher says that no policy is in force. */
+export function withdrawLaunch(runtime: string): void {
+  rmSync(`${runtime}/launch`, { force: true });
+}
+
+/** Tells the launcher to clear the environment by itself. */
+const clearLine = 'clear env\n';
+
+/** util-linux has it since 2.33; enterprise Linux 8 is older. */
+function setprivResetsEnvironment(): boolean {
+  try {
+    const help = execFileSync('setpriv', ['--help'], {
+      encoding: 'utf8',
+      timeout: 5_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return help.includes('--reset-env');
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Lowering a tenant's memory below what it uses, without ending its processes.
+ *
+ * v2 ends processes when `memory.max` goes below what cannot be reclaimed, so `memory.high` goes
+ * first and the kernel reclaims. v1 reclaims by itself and refuses with EBUSY. Where it is not
+ * enough the old limit stays; `--force` goes on all the same.
+ */
+import { printBytes } from '../../base/quantity.ts';
+import type { WriteFile } from '../../plan/plan.ts';
+import { printValue } from '../../plan/print.ts';
+import type { CgroupFiles } from './cgroup-files.ts';
+import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
+import { killLargest, type CgroupOwner } from '../kill-processes.ts';
+import { sleepSync } from '../../sys/sleep.ts';
+
+interface Target {
+  readonly files: CgroupFiles;
+  readonly version: 1 | 2;
+  readonly driver: {
+    readonly memoryInUse: (cgroup: string) => number | undefined;
+    readonly processes: (cgroup: string) => readonly number[];
+    readonly ownerOf: (cgroup: string) => CgroupOwner;
+  };
+}
+
+const reclaimRounds = 40;
+const roundMilliseconds = 50;
+/** As many processes as `--force` ends before it gives up. */
+const killedMax = 64;
+
+export function lowerMemory(
+  operation: WriteFile,
+  target: Target,
+  { force }: { readonly force: boolean },
+): string | undefined {
+  const error =
+    target.version === 2 ? lower2(operation, target, force) : lower1(operation, target, force);
+  if (error === undefined || error === 'ENODEV') return undefined;
+  const value = printValue(operation.file, operation.to);
+  const used = target.driver.memoryInUse(operation.cgroup) ?? 0;
+  const why =
+    error === 'EBUSY'
+      ? `${printBytes(roundedMiB(used))} are in use and cannot be reclaimed; raise the limit, or pass --force to end processes of the tenant`
+      : describeErrno(error);
+  return `Cannot set ${operation.file} of ${operation.label} to "${value}": ${why}`;
+}
+
+const roundedMiB = (bytes: number) => Math.ceil(bytes / 2 ** 20) * 2 ** 20;
+
+function lower2(operation: WriteFile, target: Target, force: boolean): ErrnoName | undefined {
+  const { cgroup, file, text } = operation;
+  const { files, driver } = target;
+  const max = Number(text);
+  if ((driver.memoryInUse(cgroup) ?? 0) > max && !force && !reclaim(target, cgroup, max))
+    return 'EBUSY';
+  return files.write(cgroup, file, text);
+}
+
+/** The soft limit does the work; it is put back whatever comes of it. */
+function reclaim({ files, driver }: Target, cgroup: string, max: number): boolean {
+  const before = files.read(cgroup, 'memory.high')?.trim() ?? 'max';
+  files.write(cgroup, 'memory.high', String(max));
+  try {
+    for (let round = 0; round < reclaimRounds; round++) {
+      const used = driver.memoryInUse(cgroup) ?? 0;
+      if (used <= max) return true;
+      files.write(cgroup, 'memory.reclaim', String(used - max));
+      if ((driver.memoryInUse(cgroup) ?? 0) <= max) return true;
+      sleepSync(roundMilliseconds);
+    }
+    return false;
+  } finally {
+    files.write(cgroup, 'memory.high', before);
+  }
+}
+
+function lower1(
+  { cgroup, file, text }: WriteFile,
+  target: Target,
+  force: boolean,
+): ErrnoName | undefined {
+  for (let ended = 0; ; ended++) {
+    const error = target.files.write(cgroup, file, text);
+    if (error !== 'EBUSY' || !force || ended === killedMax) return error;
+    const { driver } = target;
+    if (!killLargest(driver.ownerOf(cgroup), () => driver.processes(cgroup))) return error;
+    sleepSync(roundMilliseconds);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The file systems that may hold tenants' files, and the disks below them.
+ *
+ * A file system is what the kernel says it is: the device number of its superblock is a disk's. What a mount
+ * calls its source proves nothing, since any user may mount a FUSE file system over a directory of its
+ * own (`fusermount3`) and call it `/dev/sda1`. Those are passed over as if they were not there. No mount
+ * point is ever opened: who serves a FUSE mount can let whoever opens it wait for ever.
+ *
+ * The kernel throttles a disk, never a partition; a device-mapper or md device is a disk of its
+ * own to it, and what is throttled there is not limited a second time below.
+ */
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { FileSystemFacts } from '../../limits/limit.ts';
+import { type Mount, readMounts } from '../../sys/files/mounts.ts';
+import type { Paths } from '../paths.ts';
+import { userQuotaOn } from './quotas.ts';
+import { readText } from '../../sys/files/read.ts';
+
+/** Never written by tenants: images, and what boots the machine. */
+const imageTypes = new Set(['squashfs', 'iso9660', 'erofs', 'udf', 'cramfs']);
+const bootMounts = /^\/(boot|efi)(\/|$)/;
+/** `fuse`, `fuse.sshfs`, `fuseblk`: served by a program, which may be a tenant's. */
+export const servedByProgram = /^fuse/;
+
+export interface FileSystems {
+  readonly all: readonly FileSystemFacts[];
+  /** The one that a directory lies in; nothing where it is on no disk. */
+  readonly of: (directory: string) => FileSystemFacts | undefined;
+}
+
+export function readFileSystems(paths: Paths): FileSystems {
+  const mounts = readMounts(paths).filter((each) => !servedByProgram.test(each.type));
+  const found = new Map<string, FileSystemFacts>();
+  for (const mount of mounts) {
+    if (found.has(mount.device) || !mayHoldFiles(mount)) continue;
+    const devices = disksOf(mount, paths);
+    if (devices.length === 0) continue;
+    const { mountPoint, type, device } = mount;
+    const node = mount.device.startsWith('0:') ? undefined : deviceNode(device, paths);
+    const userQuota = node !== undefined && userQuotaOn(node);
+    found.set(device, { mountPoint, type, devices, node, userQuota });
+  }
+  return {
+    all: [...found.values()],
+    of: (directory) => found.get(nearestMount(directory, mounts)?.device ?? ''),
+  };
+}
+
+const mayHoldFiles = ({ type, mountPoint }: Mount) =>
+  !imageTypes.has(type) && !bootMounts.test(mountPoint);
+
+/** The mount with the longest path that the directory lies in; of several at one place the last. */
+export function nearestMount(directory: string, mounts: readonly Mount[]): Mount | undefined {
+  let nearest: Mount | undefined;
+  for (const mount of mounts) {
+    if (!isWithin(directory, mount.mountPoint)) continue;
+    if (mount.mountPoint.length >= (nearest?.mountPoint.length ?? 0)) nearest = mount;
+  }
+  return nearest;
+}
+
+const isWithin = (directory: string, mountPoint: string) =>
+  directory === mountPoint || directory.startsWith(mountPoint.replace(/\/?$/, '/'));
+
+/** `MAJOR:MINOR` of each disk, once. */
+export function disksUnder(fileSystems: readonly FileSystemFacts[]): readonly string[] {
+  return [...new Set(fileSystems.flatMap((each) => each.devices))].sort();
+}
+
+function disksOf(mount: Mount, paths: Paths): readonly string[] {
+  const devices = mount.device.startsWith('0:') ? membersOf(mount, paths) : [mount.device];
+  return [...new Set(devices.flatMap((each) => wholeDisk(each, paths) ?? []))];
+}
+
+/**
+ * btrfs shows a device number of its own, and as its source the name of one of its devices; what is
+ * believed is the list in sysfs that this one is in. Others with such a number have no disk that we know.
+ */
+function membersOf({ type, source }: Mount, paths: Paths): readonly string[] {
+  const device = type === 'btrfs' ? blockDeviceAt(source) : undefined;
+  if (device === undefined) return [];
+  return btrfsMembers(paths).find((members) => members.includes(device)) ?? [];
+}
+
+function btrfsMembers(paths: Paths): readonly (readonly string[])[] {
+  const root = `${paths.sys}/fs/btrfs`;
+  return list(root).map((uuid) =>
+    list(`${root}/${uuid}/devices`).flatMap((name) => {
+      const device = readText(`${root}/${uuid}/devices/${name}/dev`)?.trim();
+      return device === undefined ? [] : [device];
+    }),
+  );
+}
+
+function list(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+/** The device file in /dev that the kernel names for a number, if that is what is there. */
+function deviceNode(device: string, paths: Paths): string | undefined {
+  const text = readText(`${paths.sys}/dev/block/${device}/uevent`) ?? '';
+  const node = `/dev/${/^DEVNAME=(.+)$/m.exec(text)?.[1] ?? ''}`;
+  return blockDeviceAt(node) === device ? node : undefined;
+}
+
+/** `MAJOR:MINOR` of a device file. Source: sys/sysmacros.h, as glibc has it. */
+function blockDeviceAt(path: string): string | undefined {
+  if (!path.startsWith('/dev/')) return undefined;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isBlockDevice()) return undefined;
+  return `${Math.floor(stat.rdev / 256) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;
+}
+
+/** A partition's directory in sysfs lies inside its disk's. */
+function wholeDisk(device: string, paths: Paths): string | undefined {
+  const link = `${paths.sys}/dev/block/${device}`;
+  if (!existsSync(link)) return undefined;
+  const directory = realpathSync(link);
+  if (!existsSync(`${directory}/partition`)) return device;
+  return readText(`${dirname(directory)}/dev`)?.trim();
+}
+
+/** Name of a disk, for people: `vda`. */
+export function diskName(device: string, paths: Paths): string {
+  try {
+    return basename(realpathSync(`${paths.sys}/dev/block/${device}`));
+  } catch {
+    return device;
+  }
+}

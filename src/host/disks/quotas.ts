@@ -1,0 +1,65 @@
+/**
+ * User quotas, by the kernel's own call. Source: quotactl(2), linux/quota.h, linux/dqblk_xfs.h.
+ *
+ *     struct if_dqblk: u64 bhardlimit bsoftlimit curspace ihardlimit isoftlimit curinodes
+ *                      btime itime; u32 valid           (limits of space in blocks of 1 KiB)
+ *
+ * The file system is named by its device file. quotactl_fd(2) would need its mount point open, which may be
+ * covered by a mount of a tenant's, and writable, which it is not in a sandbox such as the agent's unit.
+ */
+import koffi from 'koffi';
+import type { QuotaLimits } from '../../plan/quota.ts';
+import { errnoName, type ErrnoName } from '../../sys/errno.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+const libc = koffi.load('libc.so.6');
+const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
+
+const blockBytes = 1024n;
+const dqblkBytes = 72;
+const userQuota = 0;
+const command = (code: number) => ((code << 8) | userQuota) >>> 0;
+const commands = {
+  get: command(0x800007),
+  set: command(0x800008),
+  state: command((0x58 << 8) + 5),
+};
+const offsets = { blockHard: 0, blockSoft: 8, inodeHard: 24, inodeSoft: 32, valid: 64 };
+const limitsAreValid = 1 | 4;
+/** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
+const enforced = 2;
+
+function call(node: string, code: number, uid: number, data: Buffer): ErrnoName | undefined {
+  return cQuotactl(code | 0, node, uid, data) === 0 ? undefined : errnoName(koffi.errno());
+}
+
+/** Whether the mounted file system on the device `node` enforces user quotas. */
+export function userQuotaOn(node: string): boolean {
+  const data = Buffer.alloc(256);
+  return (
+    call(node, commands.state, 0, data) === undefined && (data.readUInt16LE(2) & enforced) !== 0
+  );
+}
+
+export function readQuota(node: string, uid: number): Result<QuotaLimits, ErrnoName> {
+  const data = Buffer.alloc(dqblkBytes);
+  const error = call(node, commands.get, uid, data);
+  // XFS has no record of a user who owns nothing yet.
+  if (error === 'ENOENT') return ok({ spaceBytes: undefined, files: undefined });
+  if (error !== undefined) return fail(error);
+  const space = data.readBigUInt64LE(offsets.blockHard) * blockBytes;
+  const files = data.readBigUInt64LE(offsets.inodeHard);
+  return ok({
+    spaceBytes: space === 0n ? undefined : Number(space),
+    files: files === 0n ? undefined : Number(files),
+  });
+}
+
+/** Sets the hard limits, and no soft ones: a limit that holds after a week is no limit. */
+export function writeQuota(node: string, uid: number, limits: QuotaLimits): ErrnoName | undefined {
+  const data = Buffer.alloc(dqblkBytes);
+  data.writeBigUInt64LE(BigInt(limits.spaceBytes ?? 0) / blockBytes, offsets.blockHard);
+  data.writeBigUInt64LE(BigInt(limits.files ?? 0), offsets.inodeHard);
+  data.writeUInt32LE(limitsAreValid, offsets.valid);
+  return call(node, commands.set, uid, data);
+}

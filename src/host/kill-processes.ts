@@ -1,0 +1,154 @@
+/**
+ * Ending the processes of a tenant, and saying which others are in its way.
+ *
+ * A tenant's are those that the placer would put there (`ownership.ts`). Whatever else got into its cgroup, such
+ * as a root shell of `su` and the daemons started from it, is never ended, and neither is this program nor what
+ * it runs below. Between a look and a signal no other process can take a number (`pidfd.ts`).
+ */
+import { printable } from '../base/printable.ts';
+import { largestProcess } from '../sys/processes/largest-process.ts';
+import type { Ownership, Uids } from './accounts/ownership.ts';
+import { openProcess, type OpenProcess } from '../sys/processes/pidfd.ts';
+import { statusName, statusValue } from '../sys/processes/process-status.ts';
+import { sleepSync } from '../sys/sleep.ts';
+import { userNamespaceMaker } from '../sys/processes/user-namespace.ts';
+
+const rounds = 100;
+const roundMilliseconds = 20;
+/** What `bulkhead exec` starts is root's for a moment, and the tenant's then. */
+const settledRounds = 10;
+/** As many descriptors at a time. */
+const batchProcesses = 256;
+const shownMax = 8;
+const ancestorsMax = 64;
+
+/** Whose a cgroup is: nobody's is the root of all. */
+export interface CgroupOwner {
+  readonly uid: number | undefined;
+  readonly ownership: Ownership;
+}
+
+export type ListProcesses = () => readonly number[];
+
+/**
+ * SIGKILL to all of `owner` that `list` names, again until it names none, since they may fork
+ * meanwhile. Answers what is left after two seconds, or sooner where none of it is the tenant's.
+ */
+export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly number[] {
+  const spared = ownLine();
+  let settled = 0;
+  for (let round = 0; round < rounds; round++) {
+    const pids = list();
+    let others = 0;
+    for (let at = 0; at < pids.length; at += batchProcesses) {
+      others += endThese(pids.slice(at, at + batchProcesses), owner, list, spared);
+    }
+    settled = others === pids.length ? settled + 1 : 0;
+    if (pids.length === 0 || settled === settledRounds) return pids;
+    sleepSync(roundMilliseconds);
+  }
+  return list();
+}
+
+/** SIGKILL to the tenant's largest process. Whether there was one. */
+export function killLargest(owner: CgroupOwner, list: ListProcesses): boolean {
+  const spared = ownLine();
+  const mine = list().filter((pid) => whose(pid, owner, spared) === 'tenant');
+  const pid = largestProcess(mine);
+  return pid !== undefined && endThese([pid], owner, list, spared) === 0;
+}
+
+/**
+ * Ends those that are the tenant's; answers how many are others'. Only one that is still listed after it was
+ * opened gets a signal: then it is in the cgroup, or it is gone, and the signal reaches nobody.
+ */
+function endThese(
+  pids: readonly number[],
+  owner: CgroupOwner,
+  list: ListProcesses,
+  spared: ReadonlySet<number>,
+): number {
+  using stack = new DisposableStack();
+  const opened = pids.flatMap((pid) => {
+    const found = openProcess(pid);
+    return found.ok ? [stack.use(found.value)] : [];
+  });
+  const still = new Set(list());
+  const here = opened.filter((each) => still.has(each.pid));
+  const others = here.filter((each) => judge(each, owner, spared) === 'other');
+  for (const each of here) if (!others.includes(each)) each.signal('SIGKILL');
+  return others.length;
+}
+
+type Whose = 'tenant' | 'other' | 'gone';
+
+function whose(pid: number, owner: CgroupOwner, spared: ReadonlySet<number>): Whose {
+  const found = openProcess(pid);
+  if (!found.ok) return found.error === 'ESRCH' ? 'gone' : 'other';
+  using process = found.value;
+  return judge(process, owner, spared);
+}
+
+/** What cannot be read is another's. */
+function judge(
+  process: OpenProcess,
+  { uid, ownership }: CgroupOwner,
+  spared: ReadonlySet<number>,
+): Whose {
+  const status = process.read('status');
+  if (!status.ok) return status.error === 'ESRCH' ? 'gone' : 'other';
+  const uids = uidsIn(status.value);
+  if (spared.has(process.pid) || uids === undefined || uid === undefined) return 'other';
+  const tenant = ownership.tenantOf(uids, () => userNamespaceMaker(process.at('ns/user')));
+  return tenant.ok && tenant.value === uid ? 'tenant' : 'other';
+}
+
+function uidsIn(status: string): Uids | undefined {
+  const match = /^(\d+)\t(\d+)\t/.exec(statusValue(status, 'Uid') ?? '');
+  return match === null ? undefined : { ruid: Number(match[1]), euid: Number(match[2]) };
+}
+
+/** This process and those that it runs below. */
+function ownLine(): ReadonlySet<number> {
+  const line = new Set([process.pid]);
+  let parent = process.ppid;
+  while (parent > 0 && line.size < ancestorsMax) {
+    line.add(parent);
+    parent = parentOf(parent);
+  }
+  return line;
+}
+
+function parentOf(pid: number): number {
+  const found = openProcess(pid);
+  if (!found.ok) return 0;
+  using process = found.value;
+  const status = process.read('status');
+  return Number(status.ok ? (statusValue(status.value, 'PPid') ?? 0) : 0);
+}
+
+/** For people: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
+export function describeProcesses(pids: readonly number[]): string {
+  const spared = ownLine();
+  const shown = pids.slice(0, shownMax).map((pid) => describe(pid, spared));
+  const more = pids.length > shownMax ? [`${pids.length - shownMax} more`] : [];
+  return [...shown, ...more].join(', ');
+}
+
+function describe(pid: number, spared: ReadonlySet<number>): string {
+  const found = openProcess(pid);
+  if (!found.ok) return String(pid);
+  using process = found.value;
+  const status = process.read('status');
+  if (!status.ok) return String(pid);
+  const name = statusName(status.value) ?? '';
+  const uid = uidsIn(status.value)?.ruid ?? 'unknown';
+  const role = spared.has(pid) ? ', which this command runs in' : '';
+  return `${pid} (uid ${uid}, "${printable(name)}"${role})`;
+}
+
+/** Whether some of them are not the tenant's, which nothing here ever ends. */
+export function includesOthers(pids: readonly number[], owner: CgroupOwner): boolean {
+  const spared = ownLine();
+  return pids.some((pid) => whose(pid, owner, spared) === 'other');
+}

@@ -1,0 +1,96 @@
+/**
+ * Moves processes into tenants' cgroups through descriptors of `cgroup.procs` that stay open:
+ * opening costs several times what writing does. The ones used last are kept.
+ *
+ * A cgroup that was removed and made again is another one to the kernel: the old descriptor says
+ * ENODEV, and is opened anew once.
+ */
+import { closeSync } from 'node:fs';
+import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
+import { errnoName, type ErrnoName } from '../../sys/errno.ts';
+import { fileLimit, writeBytes, type Opened } from '../../sys/syscalls.ts';
+import type { PlacerTree } from './protocol.ts';
+
+/** Each is a descriptor a hierarchy. */
+const cgroupsMax = 256;
+/** Left to everything else that this process has open. */
+const otherFiles = 64;
+const none = -1;
+const processFile = 'cgroup.procs';
+
+export class CgroupProcsFiles {
+  /** One a hierarchy, in the order of the tree. */
+  #files: readonly LinuxCgroupFiles[] = [];
+  /** Every hierarchy that was ever named: each holds a descriptor of its mount. */
+  readonly #known = new Map<string, LinuxCgroupFiles>();
+  /** By cgroup, the one used last at the end. */
+  readonly #open = new Map<string, Int32Array>();
+  readonly #digits = Buffer.alloc(16);
+  #cgroupsMax = cgroupsMax;
+
+  /** Throws where a hierarchy is no cgroup file system. */
+  use(tree: PlacerTree): void {
+    for (const cgroup of this.#open.keys()) this.#forget(cgroup);
+    this.#files = tree.hierarchies.map(({ mountPoint, rootCgroup }) => {
+      const key = `${mountPoint}\0${rootCgroup}`;
+      const known = this.#known.get(key) ?? new LinuxCgroupFiles(mountPoint, rootCgroup);
+      this.#known.set(key, known);
+      return known;
+    });
+    const cgroups = Math.floor((fileLimit() - otherFiles) / Math.max(1, this.#files.length));
+    this.#cgroupsMax = Math.max(1, Math.min(cgroupsMax, cgroups));
+  }
+
+  /** Moves all threads of a process; `hierarchy` counts as in the tree. ENOENT: no such cgroup. */
+  move(pid: number, cgroup: string, hierarchy: number): ErrnoName | undefined {
+    const error = this.#write(pid, cgroup, hierarchy);
+    if (error !== 'ENODEV') return error;
+    this.#forget(cgroup);
+    const again = this.#write(pid, cgroup, hierarchy);
+    return again === 'ENODEV' ? 'ENOENT' : again;
+  }
+
+  #write(pid: number, cgroup: string, hierarchy: number): ErrnoName | undefined {
+    const fd = this.#descriptor(cgroup, hierarchy);
+    if (typeof fd !== 'number') return fd;
+    const answer = writeBytes(fd, this.#digits, this.#digits.write(String(pid), 'latin1'));
+    return answer < 0 ? errnoName(-answer) : undefined;
+  }
+
+  #descriptor(cgroup: string, hierarchy: number): number | ErrnoName {
+    const descriptors = this.#kept(cgroup);
+    const kept = descriptors[hierarchy] ?? none;
+    if (kept !== none) return kept;
+    const opened = this.#opened(cgroup, hierarchy);
+    if (opened === undefined) return 'ENOENT';
+    if ('error' in opened) return opened.error;
+    descriptors[hierarchy] = opened.fd;
+    return opened.fd;
+  }
+
+  /** Where too many files are open, those of other cgroups are given up first. */
+  #opened(cgroup: string, hierarchy: number): Opened | undefined {
+    for (;;) {
+      const opened = this.#files[hierarchy]?.openForWriting(cgroup, processFile);
+      const isFull = opened !== undefined && 'error' in opened && opened.error === 'EMFILE';
+      const [oldest] = this.#open.keys();
+      if (!isFull || oldest === undefined || oldest === cgroup) return opened;
+      this.#forget(oldest);
+      this.#cgroupsMax = Math.max(1, this.#open.size);
+    }
+  }
+
+  #kept(cgroup: string): Int32Array {
+    const kept = this.#open.get(cgroup) ?? new Int32Array(this.#files.length).fill(none);
+    this.#open.delete(cgroup);
+    this.#open.set(cgroup, kept);
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > this.#cgroupsMax && oldest !== undefined) this.#forget(oldest);
+    return kept;
+  }
+
+  #forget(cgroup: string): void {
+    for (const fd of this.#open.get(cgroup) ?? []) if (fd !== none) closeSync(fd);
+    this.#open.delete(cgroup);
+  }
+}

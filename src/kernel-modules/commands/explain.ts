@@ -1,0 +1,104 @@
+/** `bulkhead modules explain`: one module in depth. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { infoName, plainName } from '../core/record/module.ts';
+import { nearest } from '../../policy/diagnostic.ts';
+import { reportOf } from '../io/scan/module-report.ts';
+import { bareName } from '../core/record/module-file.ts';
+import { hostDenials } from '../io/kernel/denials.ts';
+import { judgeFor } from '../io/scan/surroundings.ts';
+import type { ReadEntry } from '../io/scan/survey.ts';
+import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { printError, print, printJson } from '../../cli/shared/output.ts';
+import { terminalOf } from '../../cli/shared/terminal.ts';
+import { explainModule } from './explanation.ts';
+import {
+  codeOf,
+  demandOrReport,
+  moduleNamed,
+  openOrReport,
+  readInputs,
+  readTree,
+  requireOption,
+  statusHelp,
+  withKernelOptions,
+  type DemandOptions,
+  type KernelOptions,
+} from './setup.ts';
+
+interface ExplainOptions extends KernelOptions, DemandOptions {
+  readonly json?: boolean;
+}
+
+async function explain(name: string, options: ExplainOptions, command: Command): Promise<ExitCode> {
+  const demand = await demandOrReport(options, command);
+  if (typeof demand === 'number') return demand;
+  const opened = openOrReport(options);
+  if (opened === undefined) return exitCodes.failed;
+  const { reading, keys } = opened;
+  const tree = await readTree(opened, options);
+  const file = fileOf(name, tree);
+  if (file === undefined) return exitCodes.failed;
+  // In depth, which the scan of a whole tree does not go for modules that are signed.
+  const deep = { ...options, cache: false, deep: true };
+  const { entries, problems } = await readInputs([file], keys, deep);
+  for (const each of problems) printError(`${each.file}: ${each.message}`);
+  const providers = tree.filter((each) => entries.every((own) => own.sha256 !== each.sha256));
+  const surveyed = judgeFor(reading, entries, providers);
+  const host = hostDenials(reading.kernel.settings);
+  const denied = new Map([...host, ...demand.denied]);
+  const report = reportOf(surveyed, problems, reading, demand, host);
+  if (options.json === true) {
+    printJson(report);
+  } else {
+    const terminal = terminalOf(process.stdout);
+    const context = { kernel: reading.kernel, tree };
+    const texts = surveyed.map((each) =>
+      explainModule(
+        each,
+        { ...context, denied: denied.get(plainName(infoName(each.module) ?? '')) },
+        terminal,
+      ),
+    );
+    print(texts.join('\n\n'));
+  }
+  return codeOf(report);
+}
+
+/** A file that is there, else the module of that name in the kernel's tree. */
+function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
+  if (/[/.]/.test(name) && existsSync(name)) return name;
+  const found = moduleNamed(tree, name);
+  if (found !== undefined) return found.file;
+  const close = nearest(
+    name,
+    tree.map((each) => bareName(each.file)),
+  );
+  const hint = close === undefined ? '' : `; did you mean "${close}"?`;
+  printError(
+    `There is no file "${name}" and no module of that name in the tree of this kernel${hint}`,
+  );
+  return undefined;
+}
+
+export function defineExplain(parent: Command, run: Runner): void {
+  const command = parent
+    .command('explain')
+    .argument('<module>', 'its name in the kernel’s tree, or a file')
+    .description('one module in depth: what it uses, who uses it, what would happen, and why')
+    .addOption(requireOption())
+    .option('--json', 'print it as JSON')
+    .addOption(policyOption());
+  withKernelOptions(command)
+    .addHelpText('after', statusHelp)
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead modules explain zfs', 'a module of the running kernel'],
+        ['bulkhead modules explain ./driver.ko', 'a file'],
+        ['bulkhead modules explain zfs --kernel /lib/modules/6.12.1', 'in another kernel'],
+      ),
+    )
+    .action(run(explain));
+}

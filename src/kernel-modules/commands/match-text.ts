@@ -1,0 +1,103 @@
+/** What was found about source, for people. The wording stays within what is proved. */
+import type { Match } from '../core/source/match.ts';
+import type { Rebuilt } from '../io/rebuild/rebuild.ts';
+import { bareName } from '../core/record/module-file.ts';
+import { count } from '../../cli/shared/session.ts';
+import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
+import {
+  matchOutcomes,
+  outcomeOf,
+  statesSrcversion,
+  type Matched,
+  type MatchOutcome,
+} from './matched.ts';
+import { printable } from '../../base/printable.ts';
+
+const meanings: Readonly<Record<MatchOutcome, string>> = {
+  reproduced: 'built again from this source it is the same, byte by byte',
+  consistent:
+    'nothing contradicts that this is its source; srcversion is only a text in the module, so this is no proof',
+  differs: 'this source is not, or not all of, what it was made from',
+  'cannot tell': 'there is too little to judge by',
+};
+
+export function matchText(matched: Matched, terminal: Terminal): string {
+  const outcome = outcomeOf(matched);
+  const lines = [
+    ...matchLines(matched.match),
+    ...rebuildLines(matched.rebuilt),
+    ...(outcome === 'cannot tell' && matched.rebuilt === undefined
+      ? ['rebuild it to compare (--rebuild)']
+      : []),
+  ];
+  const head = `${printable(bareName(matched.entry.file))}: ${outcome}; ${meanings[outcome]}`;
+  const { columns } = terminal;
+  return [
+    wrap(head, columns, '  '),
+    ...lines.map((line) => wrap(`  ${printable(line)}`, columns, '    ')),
+  ].join('\n');
+}
+
+function matchLines({ srcversion, objects, compilers, likely, reasons, license }: Match): string[] {
+  const { claimed, computed, method } = srcversion;
+  const how = method === undefined ? '' : ` (by ${method})`;
+  const sources = objects.filter((each) => each.source !== undefined).length;
+  return [
+    ...reasons,
+    `srcversion: the module says ${claimed ?? 'none'}, the source gives ${computed ?? 'none'}${how}`,
+    `objects: ${objects.length} by the makefile, ${sources} of them with source; ${compilers.inModule} made by a compiler in the module`,
+    ...(likely.length === 0 ? [] : [`look at: ${likely.slice(0, 10).join(', ')}`]),
+    ...license.contradictions.map((each) => `license: ${each}`),
+    ...license.closedTerms.slice(0, 5).map((each) => `worth a look: ${each}`),
+  ];
+}
+
+function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
+  if (rebuilt === undefined) return [];
+  const notes = [
+    ...rebuilt.notes,
+    ...rebuilt.compiled.slice(0, 5).map((each) => `compiled code in the source: ${each}`),
+  ];
+  if (rebuilt.outcome === 'cannot tell') {
+    const lines = rebuilt.errors.length > 0 ? rebuilt.errors : rebuilt.lastLines.slice(-5);
+    return [`rebuild: cannot tell: ${rebuilt.why}`, ...lines, ...notes];
+  }
+  const { compared, differences, changed, furtherDifferences } = rebuilt.comparison;
+  return [
+    `rebuild: ${rebuilt.outcome}; ${compared.sections} sections, ${compared.bytes} bytes and ${compared.relocations} relocations compared`,
+    ...differences.slice(0, 8).map((each) => each.message),
+    ...(furtherDifferences > 0 ? [`… and ${furtherDifferences} differences more`] : []),
+    ...(changed.length === 0
+      ? []
+      : [`functions and data that differ: ${changed.slice(0, 10).join(', ')}`]),
+    ...notes,
+  ];
+}
+
+const rowsMax = 40;
+
+/** Of many: those that differ and those that should be told and cannot, one by one; the rest by number. */
+export function matchTable(results: readonly Matched[], terminal: Terminal): string {
+  const by = new Map<MatchOutcome, Matched[]>();
+  for (const each of results) {
+    const outcome = outcomeOf(each);
+    by.set(outcome, [...(by.get(outcome) ?? []), each]);
+  }
+  const open = (by.get('cannot tell') ?? []).filter(statesSrcversion);
+  const rows = [...(by.get('differs') ?? []), ...open].slice(0, rowsMax).map((each) => {
+    const reason = printable(each.match.reasons[0] ?? '').slice(0, terminal.columns);
+    return [printable(bareName(each.entry.file)), outcomeOf(each), reason];
+  });
+  const listed = rows.length === 0 ? [] : [table([['MODULE', 'OUTCOME', 'WHY'], ...rows])];
+  const claimed = results.filter(statesSrcversion);
+  const equal = claimed.filter((each) => each.match.outcome === 'consistent').length;
+  const numbers = matchOutcomes.flatMap((outcome) => {
+    const members = by.get(outcome);
+    return members === undefined ? [] : [`${members.length} ${outcome}`];
+  });
+  const summary = [
+    `${count(results.length, 'module')}: ${numbers.join(', ')}`,
+    `${equal} of the ${claimed.length} that state a srcversion have that of this source`,
+  ];
+  return [...listed, summary.join('\n')].join('\n\n');
+}

@@ -1,0 +1,204 @@
+/** `bulkhead modules match`: whether the source that is offered for a module is its source. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import { showProgress } from '../../cli/shared/progress.ts';
+import { printError, print, printJson } from '../../cli/shared/session.ts';
+import { terminalOf } from '../../cli/shared/terminal.ts';
+import { openOfferedSource } from '../io/source/offered-source.ts';
+import { findKernelBuild } from '../io/kernel/kernel-build.ts';
+import { keepRebuilds, rebuildsDirectory, sourceDigest } from '../io/rebuild/kept-rebuilds.ts';
+import { matchAll, openOffered, readFunctions } from '../io/source/match-files.ts';
+import { bareName } from '../core/record/module-file.ts';
+import type { ReadEntry } from '../io/scan/survey.ts';
+import type { KernelReading } from '../io/kernel/read-kernel.ts';
+import { matchTable, matchText } from './match-text.ts';
+import { outcomeOf, statesSrcversion, type Matched } from './matched.ts';
+import { rebuildEach } from './rebuild-each.ts';
+import {
+  moduleNamed,
+  openOrReport,
+  readInputs,
+  readTree,
+  withKernelOptions,
+  type KernelOptions,
+  type Opened,
+} from './setup.ts';
+
+interface MatchOptions extends KernelOptions {
+  readonly source: string;
+  readonly headers?: string;
+  readonly generated?: string;
+  readonly rebuild?: boolean;
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
+
+async function match(names: readonly string[], options: MatchOptions): Promise<ExitCode> {
+  if (names.length === 0 && options.all !== true) {
+    printError('Name a module, or say --all for every module of the kernel’s tree');
+    return exitCodes.usage;
+  }
+  const opened = openOrReport(options);
+  if (opened === undefined) return exitCodes.failed;
+  const { reading } = opened;
+  const entries = await entriesOf(names, opened, options);
+  if (entries === undefined) return exitCodes.failed;
+  const source = await openOfferedSource(options.source);
+  if (!source.ok) {
+    printError(source.error);
+    return exitCodes.failed;
+  }
+  using offered = source.value;
+  for (const note of offered.notes.slice(0, 10)) printError(note);
+  const matched = await matchEach(entries, offered.path, reading, options);
+  if (matched === undefined) return exitCodes.failed;
+  const results =
+    options.rebuild === true
+      ? await rebuildAndKeep(matched, offered.path, reading, options)
+      : matched;
+  show(results, options);
+  return codeOf(results, options);
+}
+
+/** What was the same is kept for a scan, unless the source was changed meanwhile. */
+async function rebuildAndKeep(
+  matched: readonly Matched[],
+  source: string,
+  reading: KernelReading,
+  options: MatchOptions,
+): Promise<readonly Matched[]> {
+  const directory = options.cache ? rebuildsDirectory() : undefined;
+  const before = directory === undefined ? undefined : sourceDigest(source);
+  const results = await rebuildEach(matched, source, reading, options);
+  const same = results.filter(({ rebuilt }) => rebuilt?.outcome === 'reproduced');
+  if (directory === undefined || before?.ok !== true || same.length === 0) return results;
+  const digest = sourceDigest(source);
+  if (!digest.ok || digest.value !== before.value) return results;
+  const day = new Date().toISOString().slice(0, 10);
+  const offered = resolve(options.source);
+  const known = { source: digest.value, release: reading.kernel.release, offered, day };
+  keepRebuilds(
+    directory,
+    same.map(({ entry }) => ({ ...known, module: entry.sha256 })),
+  );
+  return results;
+}
+
+/** Named ones by file or by name; all of the tree where that was asked for. */
+async function entriesOf(
+  names: readonly string[],
+  opened: Opened,
+  options: MatchOptions,
+): Promise<readonly ReadEntry[] | undefined> {
+  if (options.all === true && names.length === 0) return readTree(opened, options);
+  const files = names.filter((name) => existsSync(name));
+  const read = files.length === 0 ? undefined : await readInputs(files, opened.keys, options);
+  for (const each of read?.problems ?? []) printError(`${each.file}: ${each.message}`);
+  const found = [...(read?.entries ?? [])];
+  const others = names.filter((each) => !files.includes(each));
+  const tree = others.length === 0 ? [] : await readTree(opened, options);
+  for (const name of others) {
+    const entry = moduleNamed(tree, name);
+    if (entry === undefined) printError(`There is no file and no module "${name}"`);
+    else found.push(entry);
+  }
+  return found.length === 0 ? undefined : found;
+}
+
+async function matchEach(
+  entries: readonly ReadEntry[],
+  source: string,
+  { kernel }: KernelReading,
+  { headers, generated }: MatchOptions,
+): Promise<readonly Matched[] | undefined> {
+  const build = findKernelBuild(kernel.release, headers);
+  if (!build.ok) printError(`${build.error}; conditions in the source stay open`);
+  const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
+  if (!offered.ok) {
+    printError(offered.error);
+    return undefined;
+  }
+  const progress = showProgress('Comparing with source');
+  try {
+    const modules = entries.map((each) => each.module);
+    const functions =
+      offered.value.kind === 'external' ? await readFunctions(entries) : new Map<string, never>();
+    const update = (done: number) => progress.update(done, modules.length);
+    const matches = matchAll(modules, offered.value, update, functions);
+    return entries.flatMap((entry) => {
+      const match = matches.get(entry.file);
+      return match === undefined ? [] : [{ entry, match, rebuilt: undefined }];
+    });
+  } finally {
+    progress.done();
+  }
+}
+
+function show(results: readonly Matched[], options: MatchOptions): void {
+  const terminal = terminalOf(process.stdout);
+  if (options.json === true) printJson({ version: 1, modules: results.map(jsonOf) });
+  else if (results.length > 1) print(matchTable(results, terminal));
+  else for (const each of results) print(matchText(each, terminal));
+}
+
+function jsonOf(matched: Matched) {
+  const { entry, match, rebuilt } = matched;
+  const { license, ...rest } = match;
+  return {
+    file: entry.file,
+    name: bareName(entry.file),
+    outcome: outcomeOf(matched),
+    match: { ...rest, license: { ...license, spdx: Object.fromEntries(license.spdx) } },
+    rebuild: rebuilt ?? null,
+  };
+}
+
+/** Of all modules of a tree, few can be told that state no srcversion: those are not missed. */
+function codeOf(results: readonly Matched[], { all }: MatchOptions): ExitCode {
+  const refuted = results.some(
+    (each) => outcomeOf(each) === 'differs' || each.match.license.contradictions.length > 0,
+  );
+  if (refuted) return exitCodes.found;
+  const asked = all === true ? results.filter(statesSrcversion) : results;
+  const open = asked.some((each) => outcomeOf(each) === 'cannot tell');
+  return open ? exitCodes.undecided : exitCodes.done;
+}
+
+const statuses = `
+Exit status:
+  0  consistent or reproduced, every module
+  1  something could not be read
+  3  a module differs, or its license is not that of the source
+  4  none differs, and of some it cannot be told; with --all, of those that state a srcversion`;
+
+export function defineMatch(parent: Command, run: Runner): void {
+  const command = parent
+    .command('match')
+    .argument('[module...]', 'files, or names in the kernel’s tree')
+    .description('whether the source that is offered for a module is its source')
+    .requiredOption(
+      '--source <path>',
+      'a directory, a tarball, a .dsc, or a package that carries source (.deb, .src.rpm)',
+    )
+    .option('--headers <directory>', 'headers of the module’s kernel; default: those installed')
+    .option('--generated <directory>', 'a built tree, for files that the build generates')
+    .option(
+      '--rebuild',
+      'build it too, in a jail without network, and compare byte by byte: runs the makefile that is offered',
+    )
+    .option('--all', 'every module of the kernel’s tree')
+    .option('--json', 'print it as JSON');
+  withKernelOptions(command)
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead modules match jool --source jool-dkms.deb', 'a module of this kernel'],
+        ['bulkhead modules match driver.ko --source driver-1.2.tar.xz --rebuild', ''],
+        ['bulkhead modules match --all --source linux-source-6.12.deb', 'the whole kernel'],
+      ),
+    )
+    .addHelpText('after', statuses)
+    .action(run(match));
+}

@@ -1,0 +1,30 @@
+/** What the policy demands of modules; a file of its own, as reading policies takes longer to load than scanning. */
+import { loadPolicy } from '../../apply/load-policy.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readPolicyFile } from '../../host/policy-file.ts';
+import type { ModulesElement } from '../../policy/document.ts';
+import { parseModules } from '../../policy/parse.ts';
+import { printError, showDiagnostics } from '../../cli/shared/output.ts';
+
+type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
+
+/** What the policy says of modules; nothing after its errors have been shown. */
+export function modulesOf(file: string, paths: Paths): Demanded | undefined {
+  const read = readPolicyFile(file);
+  if (!read.ok) {
+    printError(read.error);
+    return undefined;
+  }
+  const { modules, diagnostics } = parseModules(file, read.value.text);
+  if (diagnostics.failed) {
+    showDiagnostics(diagnostics.list, 'error');
+    printError(`${file} has errors; what it demands of modules is not known`);
+    return undefined;
+  }
+  if (loadPolicy(file, paths).policy === undefined) {
+    printError(
+      `${file} has errors, but not in what it demands of modules; "bulkhead check" shows them`,
+    );
+  }
+  return modules ?? { require: undefined, deny: [] };
+}

@@ -1,0 +1,55 @@
+/** The decisive comparison: each module built again from the source that is offered. */
+import { kernelEncoding, readElf } from '../core/elf/elf.ts';
+import { findKernelBuild } from '../io/kernel/kernel-build.ts';
+import type { KernelReading } from '../io/kernel/read-kernel.ts';
+import { readAgain } from '../io/inputs/read-again.ts';
+import { cannotTell, rebuild, type Rebuilt } from '../io/rebuild/rebuild.ts';
+import { showProgress } from '../../cli/shared/progress.ts';
+import type { Matched } from './matched.ts';
+
+export async function rebuildEach(
+  matched: readonly Matched[],
+  source: string,
+  { kernel }: KernelReading,
+  options: { readonly headers?: string },
+): Promise<readonly Matched[]> {
+  const interruption = new AbortController();
+  const stop = () => interruption.abort();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, stop);
+  const progress = showProgress('Building');
+  const results: Matched[] = [];
+  try {
+    for (const [index, each] of matched.entries()) {
+      progress.update(index, matched.length);
+      const rebuilt = await rebuildOne(
+        each,
+        source,
+        kernel.release,
+        options.headers,
+        interruption.signal,
+      );
+      results.push({ ...each, rebuilt });
+      if (interruption.signal.aborted) break;
+    }
+    return results;
+  } finally {
+    progress.done();
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop);
+  }
+}
+
+async function rebuildOne(
+  { entry }: Matched,
+  source: string,
+  release: string,
+  headers: string | undefined,
+  signal: AbortSignal,
+): Promise<Rebuilt> {
+  const build = findKernelBuild(release, headers);
+  if (!build.ok) return cannotTell(build.error);
+  const bytes = await readAgain(entry);
+  if (!bytes.ok) return cannotTell(bytes.error);
+  const elf = readElf(bytes.value, kernelEncoding(bytes.value));
+  if (!elf.ok) return cannotTell(`${elf.error.message} (at byte ${elf.error.offset})`);
+  return rebuild(entry.module, elf.value, source, build.value, { signal });
+}

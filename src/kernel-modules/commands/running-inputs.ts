@@ -1,0 +1,37 @@
+/** The modules that are loaded now, each by its file; one without is a problem of the scan. */
+import type { ScanReport } from '../core/reports/report.ts';
+import { hostRoots } from '../io/kernel/kernel-files.ts';
+import { readRunningModules, type RunningModule } from '../io/kernel/running.ts';
+import { ok, type Result } from '../../base/result.ts';
+
+export interface RunningInputs {
+  readonly paths: readonly string[];
+  readonly problems: ScanReport['problems'];
+}
+
+export function runningInputs(moduleDirectory: string | undefined): Result<RunningInputs> {
+  const running = readRunningModules({ ...hostRoots, moduleDirectory });
+  if (!running.ok) return running;
+  const problems = running.value.flatMap((each) => problemOf(each) ?? []);
+  return ok({ paths: running.value.flatMap((each) => fileOf(each) ?? []), problems });
+}
+
+const fileOf = ({ origin }: RunningModule): string | undefined =>
+  origin.kind === 'same build' || origin.kind === 'same name' ? origin.file : undefined;
+
+function problemOf({ name, origin, taints }: RunningModule) {
+  const loaded = `is loaded${taints === '' ? '' : ` (taints ${taints})`}`;
+  const reason = {
+    'same build': undefined,
+    'same name': undefined,
+    'other build': 'but not from the file of that name: their build ids differ',
+    unreadable: `but its file cannot be read: ${'why' in origin ? origin.why : ''}`,
+    'no file': 'and no file of that name is in the tree of this kernel',
+  }[origin.kind];
+  if (reason === undefined) return undefined;
+  return {
+    file: 'file' in origin ? origin.file : name,
+    offset: null,
+    message: `${loaded}, ${reason}`,
+  };
+}

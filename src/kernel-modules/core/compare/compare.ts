@@ -1,0 +1,332 @@
+/**
+ * Whether two kernel modules are the same program: one that was shipped and one that was built again.
+ *
+ * What the processor and the loader will see is compared: sections by name, their bytes, flags and sizes,
+ * and relocations by what they point at. What describes a build rather than the program is not: those
+ * sections are named in `ignoredSections`, and `.modinfo` is compared apart, entry by entry.
+ */
+import { printable } from '../../../base/printable.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { FormatError, textOf, type FormatProblem } from '../elf/bytes.ts';
+import { changedSymbols, isRelocation, NameBudget, symbolAt } from './compare-symbols.ts';
+import { sectionTypes, type Elf, type Relocation, type Section } from '../elf/elf.ts';
+
+/** Not compared, in words for people. */
+export const ignoredSections = [
+  '.modinfo (compared apart)',
+  '__versions',
+  '.symtab, .strtab, .shstrtab',
+  '.comment',
+  '.BTF, .BTF_ids',
+  '.debug*',
+  '.note.gnu.build-id',
+] as const;
+const ignored =
+  /^(?:\.rela?)?(?:\.modinfo|__versions|\.symtab|\.strtab|\.shstrtab|\.comment|\.BTF.*|\.debug.*|\.note\.gnu\.build-id)$/;
+/** Entries of `.modinfo` that say who built a module and against which kernel, not what it is. */
+const buildTags = ['intree', 'vermagic', 'srcversion', 'build_salt'] as const;
+
+export interface Comparison {
+  readonly same: boolean;
+  readonly compared: {
+    readonly sections: number;
+    readonly bytes: number;
+    readonly relocations: number;
+  };
+  /** At most `differencesMax`, in the order of the first module's sections. */
+  readonly differences: readonly Difference[];
+  readonly furtherDifferences: number;
+  /** Functions and data objects that are not the same, at most `changedSymbolsMax`. */
+  readonly changed: readonly string[];
+  /** Says nothing about `same`. */
+  readonly modinfo: readonly ModinfoDifference[];
+  readonly ignored: readonly string[];
+}
+
+export interface Difference {
+  readonly kind: 'only in the first' | 'only in the second' | 'kind' | 'size' | 'bytes' | 'target';
+  readonly section: string;
+  /** Of the first difference, in the section that is loaded; undefined where there is no such place. */
+  readonly offset: number | undefined;
+  /** The function or object that the offset lies in, in the first module, else in the second. */
+  readonly symbol: string | undefined;
+  readonly message: string;
+}
+
+export interface ModinfoDifference {
+  readonly entry: string;
+  readonly onlyIn: 'the first' | 'the second';
+}
+
+export const differencesMax = 50;
+const modinfoDifferencesMax = 50;
+
+/** Compares two modules; fails with the place where one of them makes no sense. */
+export function compareModules(a: Elf, b: Elf): Result<Comparison, FormatProblem> {
+  try {
+    checkOverlap(a);
+    checkOverlap(b);
+    return ok(compare(a, b));
+  } catch (error) {
+    if (error instanceof FormatError) return fail({ message: error.message, offset: error.offset });
+    throw error;
+  }
+}
+
+/** Sections that overlap would make the comparison quadratic; no build lays them out so. */
+function checkOverlap(elf: Elf): void {
+  let bytes = 0;
+  for (const section of elf.sections) {
+    if (section.type === sectionTypes.null || section.type === sectionTypes.nobits) continue;
+    bytes += section.size;
+    if (bytes > elf.view.length) {
+      throw new FormatError('has sections that overlap', section.headerOffset);
+    }
+  }
+}
+
+function compare(a: Elf, b: Elf): Comparison {
+  const pairs = pairSections(a, b);
+  const comparer = new Comparer(a, b);
+  const differences = pairs.flatMap((pair) => comparer.compare(pair) ?? []);
+  const header = compareHeaders(a, b);
+  if (header !== undefined) differences.unshift(header);
+  return {
+    same: differences.length === 0,
+    compared: { sections: pairs.length, bytes: comparer.bytes, relocations: comparer.relocations },
+    differences: differences.slice(0, differencesMax),
+    furtherDifferences: Math.max(0, differences.length - differencesMax),
+    changed: differences.length === 0 ? [] : changedSymbols(a, b),
+    modinfo: compareModinfo(a, b),
+    ignored: ignoredSections,
+  };
+}
+
+function compareHeaders(a: Elf, b: Elf): Difference | undefined {
+  const same =
+    a.bits === b.bits &&
+    a.type === b.type &&
+    a.machine === b.machine &&
+    a.view.littleEndian === b.view.littleEndian;
+  if (same) return undefined;
+  return difference('kind', 'ELF header', 'The two are for different machines');
+}
+
+interface Pair {
+  readonly name: string;
+  readonly a: Section | undefined;
+  readonly b: Section | undefined;
+}
+
+/** Sections of one name are paired in their order: nothing hides behind a second `.text`. */
+function pairSections(a: Elf, b: Elf): readonly Pair[] {
+  const ofB = Map.groupBy(comparedSections(b), ({ name }) => name);
+  const taken = new Map<string, number>();
+  const pairs = comparedSections(a).map((section): Pair => {
+    const at = taken.get(section.name) ?? 0;
+    taken.set(section.name, at + 1);
+    return { name: section.name, a: section, b: ofB.get(section.name)?.[at] };
+  });
+  for (const [name, sections] of ofB) {
+    for (const each of sections.slice(taken.get(name) ?? 0)) {
+      pairs.push({ name, a: undefined, b: each });
+    }
+  }
+  return pairs;
+}
+
+const comparedSections = (elf: Elf): Section[] =>
+  elf.sections.filter(({ type, name }) => type !== sectionTypes.null && !ignored.test(name));
+
+class Comparer {
+  readonly #a: Elf;
+  readonly #b: Elf;
+  readonly #targetsOfA: Targets;
+  readonly #targetsOfB: Targets;
+  bytes = 0;
+  relocations = 0;
+  #located = 0;
+
+  constructor(a: Elf, b: Elf) {
+    this.#a = a;
+    this.#b = b;
+    this.#targetsOfA = new Targets(a);
+    this.#targetsOfB = new Targets(b);
+  }
+
+  compare({ name, a, b }: Pair): Difference | undefined {
+    if (b === undefined) {
+      return difference('only in the first', name, `Section ${name} is missing in the second`);
+    }
+    if (a === undefined) {
+      return difference('only in the second', name, `Section ${name} is missing in the first`);
+    }
+    if (a.type !== b.type || a.flags !== b.flags || a.entryBytes !== b.entryBytes) {
+      return difference('kind', name, `Section ${name} has another type or other flags`);
+    }
+    return isRelocation(a) ? this.#compareRelocations(a, b) : this.#compareBytes(a, b);
+  }
+
+  #compareBytes(a: Section, b: Section): Difference | undefined {
+    const offset = firstDifference(this.#a.data(a), this.#b.data(b));
+    this.bytes += Math.min(a.size, b.size);
+    const strings = offset === undefined ? '' : this.#strings(a, b, offset);
+    if (a.size !== b.size) {
+      const sizes = `${a.size} and ${b.size} bytes${strings}`;
+      return this.#locate('size', a, b, offset ?? Math.min(a.size, b.size), sizes);
+    }
+    return offset === undefined
+      ? undefined
+      : this.#locate('bytes', a, b, offset, `other bytes${strings}`);
+  }
+
+  /** The two texts at the first difference; none where a section holds no text. */
+  #strings(a: Section, b: Section, offset: number): string {
+    if (!holdsStrings(a)) return '';
+    const [left, right] = [stringAt(this.#a.data(a), offset), stringAt(this.#b.data(b), offset)];
+    return `, "${left}" and "${right}"`;
+  }
+
+  #compareRelocations(a: Section, b: Section): Difference | undefined {
+    const [changedA, changedB] = [this.#a.sections[a.info], this.#b.sections[b.info]];
+    if (changedA?.name !== changedB?.name) {
+      return difference('kind', a.name, `Section ${a.name} changes another section`);
+    }
+    const ofB = this.#b.relocations(b);
+    for (const left of this.#a.relocations(a)) {
+      const next = ofB.next();
+      const right = next.done === true ? undefined : next.value;
+      this.relocations++;
+      if (right === undefined || !this.#sameRelocation(left, right)) {
+        const text = this.#describeTargets(left, right);
+        return this.#locate('target', changedA ?? a, changedB ?? b, left.offset, text, a.name);
+      }
+    }
+    const more = ofB.next();
+    if (more.done === true) return undefined;
+    const text = this.#describeTargets(undefined, more.value);
+    return this.#locate('target', changedA ?? a, changedB ?? b, more.value.offset, text, a.name);
+  }
+
+  #sameRelocation(a: Relocation, b: Relocation): boolean {
+    return (
+      a.offset === b.offset &&
+      a.type === b.type &&
+      a.addend === b.addend &&
+      this.#targetsOfA.of(a.symbol) === this.#targetsOfB.of(b.symbol)
+    );
+  }
+
+  #describeTargets(a: Relocation | undefined, b: Relocation | undefined): string {
+    const left = a === undefined ? 'nothing' : this.#targetsOfA.describe(a);
+    const right = b === undefined ? 'nothing' : this.#targetsOfB.describe(b);
+    return `${left} in the first, ${right} in the second`;
+  }
+
+  #locate(
+    kind: Difference['kind'],
+    a: Section,
+    b: Section,
+    offset: number,
+    text: string,
+    section = a.name,
+  ): Difference {
+    const listed = ++this.#located <= differencesMax;
+    const symbol = listed
+      ? (symbolAt(this.#a, a, offset) ?? symbolAt(this.#b, b, offset))
+      : undefined;
+    const where = symbol === undefined ? '' : ` (in ${symbol})`;
+    const message = `Section ${section} differs at offset ${offset}${where}: ${text}`;
+    return { kind, section, offset, symbol, message };
+  }
+}
+
+function difference(kind: Difference['kind'], section: string, message: string): Difference {
+  return { kind, section, offset: undefined, symbol: undefined, message };
+}
+
+const stringCharactersMax = 120;
+const stringsFlag = 0x20;
+
+const holdsStrings = ({ flags, name }: Section): boolean =>
+  (flags & stringsFlag) !== 0 || name.startsWith('.rodata.str');
+
+/** The string around an offset, cut where it is long. */
+function stringAt(data: Uint8Array, offset: number): string {
+  const start = data.lastIndexOf(0, Math.max(0, offset - 1)) + 1;
+  const from = Math.max(start, offset - stringCharactersMax / 2);
+  const end = data.indexOf(0, offset);
+  const to = Math.min(end < 0 ? data.length : end, from + stringCharactersMax);
+  return printable(textOf(data.subarray(from, Math.max(from, to))));
+}
+
+/** The offset of the first byte that differs in what both have; undefined when there is none. */
+function firstDifference(a: Uint8Array, b: Uint8Array): number | undefined {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) if (a[at] !== b[at]) return at;
+  return undefined;
+}
+
+/** What relocations point at, as text that is equal for the same thing in two files. */
+class Targets {
+  readonly #elf: Elf;
+  readonly #table: Section | undefined;
+  readonly #cache = new Map<number, string>();
+  readonly #budget: NameBudget;
+
+  constructor(elf: Elf) {
+    this.#elf = elf;
+    this.#table = elf.symbolTable;
+    this.#budget = new NameBudget(this.#table?.offset ?? 0);
+  }
+
+  /** A symbol of another module by its name, one of this module by its place and its name. */
+  of(index: number): string {
+    const known = this.#cache.get(index);
+    if (known !== undefined) return known;
+    const target = this.#read(index);
+    this.#budget.spend(target);
+    this.#cache.set(index, target);
+    return target;
+  }
+
+  #read(index: number): string {
+    if (index === 0) return '*nothing*';
+    if (this.#table === undefined) throw new FormatError('has relocations but no symbols', 0);
+    const symbol = this.#elf.symbol(this.#table, index);
+    const section = this.#elf.sections[symbol.section];
+    if (symbol.section === 0) return `${symbol.name}/${symbol.binding}`;
+    return `${symbol.name}@${section?.name ?? `index ${symbol.section}`}+${symbol.value}`;
+  }
+
+  describe({ type, symbol, addend }: Relocation): string {
+    const check = addend < 0 ? '-' : '+';
+    const target = this.of(symbol)
+      .replace(/\/\d+$/, '')
+      .slice(0, 200);
+    return `${target} ${check} ${Math.abs(addend)} (type ${type})`;
+  }
+}
+
+function compareModinfo(a: Elf, b: Elf): readonly ModinfoDifference[] {
+  const [ofA, ofB] = [modinfoEntries(a), modinfoEntries(b)];
+  const only = (
+    these: ReadonlySet<string>,
+    others: ReadonlySet<string>,
+    onlyIn: ModinfoDifference['onlyIn'],
+  ): ModinfoDifference[] =>
+    [...these].filter((entry) => !others.has(entry)).map((entry) => ({ entry, onlyIn }));
+  return [...only(ofA, ofB, 'the first'), ...only(ofB, ofA, 'the second')].slice(
+    0,
+    modinfoDifferencesMax,
+  );
+}
+
+function modinfoEntries(elf: Elf): ReadonlySet<string> {
+  const section = elf.section('.modinfo');
+  if (section === undefined) return new Set();
+  const entries = textOf(elf.data(section)).split('\0');
+  return new Set(entries.filter((entry) => entry !== '' && !isBuildTag(entry)));
+}
+
+const isBuildTag = (entry: string): boolean => buildTags.some((tag) => entry.startsWith(`${tag}=`));

@@ -1,0 +1,20 @@
+/** A sign: one function that looks for one thing, and the words they share. */
+import { isCompatibleLicense } from '../loader/licenses.ts';
+import { modinfo, type KernelModule } from '../record/module.ts';
+import type { Evidence } from '../../../policy/trust-level.ts';
+import type { TrustContext } from './evidence-context.ts';
+
+export type Weight = Evidence['weight'];
+export type Check = (module: KernelModule, context: TrustContext) => Evidence | undefined;
+
+export const quote = (text: string) => JSON.stringify(text);
+
+export const list = (names: readonly string[], max = 5) =>
+  names.slice(0, max).join(', ') + (names.length > max ? ` and ${names.length - max} more` : '');
+
+export const when = (found: boolean, check: string, weight: Weight, message: () => string) =>
+  found ? { check, weight, message: message() } : undefined;
+
+/** By the license that the kernel reads, which is the first. */
+export const claimsGpl = (module: KernelModule) =>
+  isCompatibleLicense(modinfo(module, 'license') ?? '');

@@ -1,0 +1,43 @@
+/**
+ * Words of terms that the GPL does not have, in prose: the head of a source file, a LICENSE, a package's copyright.
+ *
+ * Words alone prove nothing, for a text may quote them or deny them; they say where to read. Each is one that hardly
+ * any file of the kernel's own source has in its head.
+ */
+import { textOf } from '../elf/bytes.ts';
+
+const phrases: readonly RegExp[] = [
+  /\bproprietary (?:and|&) confidential\b/,
+  /\bconfidential (?:and|&) proprietary\b/,
+  /\b(?:confidential|proprietary) (?:information|property|material|source code|software|rights) of\b/,
+  /\btrade secrets?\b/,
+  // The MPL, too, speaks of such agreements.
+  /\bend[- ]user licen[cs]e\b(?! agreements)/,
+  /\beula\b/,
+  /\b(?:distribution|redistribution|reproduction|copying|modification|disclosure)\b[^.;]{0,60}?\b(?:prohibited|forbidden|not permitted)\b/,
+  /\bno modifications? (?:is |are )?(?:permitted|allowed)\b/,
+  /\b(?:may|must|shall) not be (?:redistributed|disclosed|reproduced|copied or)\b/,
+  /\b(?:may|must|shall|agrees?) not\b[^.;]{0,80}?\breverse[- ]engineer/,
+  /\blicensed,? (?:and )?not sold\b/,
+];
+
+/** The phrases that are there, as they are written but for runs of blanks and the marks of comments. */
+export function closedTermsIn(text: string): readonly string[] {
+  const prose = text.replace(/[\s*#/]+/g, ' ').toLowerCase();
+  return phrases.flatMap((each) => each.exec(prose)?.[0] ?? []);
+}
+
+/** Where a source file says whose it is. */
+const headBytesMax = 4096;
+/** The GPL in version 3 has 35,149. */
+const licenseBytesMax = 64 * 1024;
+
+/** Of one file of a source that is offered: all of a license's text, the head of any other. */
+export function closedTermsOf(path: string, file: Uint8Array): readonly string[] {
+  const bytesMax = isLicenseFile(path) ? licenseBytesMax : headBytesMax;
+  return closedTermsIn(textOf(file.subarray(0, bytesMax)));
+}
+
+/** `COPYING`, `LICENSE.txt`, `docs/EULA`: by the name alone. */
+export const isLicenseFile = (path: string): boolean =>
+  /(?:^|\/)(?:copying|copyright|licen[cs]e|eula)(?:[-._][^/]*)?$/i.test(path);

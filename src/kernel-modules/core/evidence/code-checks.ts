@@ -1,0 +1,119 @@
+/** What the code and data of a module show, beside what it says of itself. */
+import { machines } from '../elf/elf.ts';
+import { importsOf, type DeepObservations, type KernelModule } from '../record/module.ts';
+import { claimsGpl, list, quote, when, type Check } from './check.ts';
+
+/** By chance a few functions of a large module end in the byte of a return: one in eight, measured. */
+const returnsPlainly = (module: KernelModule, { functions, plainReturns }: DeepObservations) =>
+  plainReturns >= 3 &&
+  plainReturns > functions / 4 &&
+  // Without a mitigation that needs the thunk, no function of the kernel returns by it.
+  importsOf(module).some(({ name }) => name === '__x86_return_thunk');
+
+/**
+ * A build with call padding leaves room in front of each function that it compiles, and objtool names it. Assembly
+ * may have none: up to half of the functions of the kernel's own ciphers.
+ */
+const lacksPadding = ({ functions, padded }: DeepObservations) =>
+  padded > 0 && functions - padded >= 3 && functions - padded > functions / 2;
+
+/** A kernel has code of two languages at most, and each of them one compiler. */
+function compilersThatDiffer(compilers: readonly string[]): string | undefined {
+  const distinct = [...new Set(compilers)];
+  const rust = distinct.filter((each) => each.startsWith('rustc '));
+  const differ = rust.length > 1 || distinct.length - rust.length > 1;
+  return differ ? `compilers differ (${list(distinct)})` : undefined;
+}
+
+/**
+ * Objects that came ready-made show by their compiler and its options. However many such signs agree, they refute no
+ * license: the maker of an open module may well compile part of it apart, as NVIDIA does, and hand-written assembly
+ * shows some of them too.
+ */
+export const foreignObjects: Check = (module) => {
+  const { compilers, hasEhFrame, deep } = module.observations;
+  const ofFunctions = (count: number, which: string) =>
+    `${count} of ${deep?.functions ?? 0} functions ${which}`;
+  const checks = [
+    compilersThatDiffer(compilers),
+    hasEhFrame && module.machine === machines.x8664
+      ? 'it has .eh_frame, which kernel builds switch off'
+      : undefined,
+    deep && returnsPlainly(module, deep)
+      ? ofFunctions(deep.plainReturns, "return without the kernel's thunk")
+      : undefined,
+    deep && lacksPadding(deep)
+      ? ofFunctions(deep.functions - deep.padded, 'lack the padding that this build gives')
+      : undefined,
+  ].filter((each) => each !== undefined);
+  const weight = claimsGpl(module) ? 'lead' : 'note';
+  return when(checks.length > 0, 'foreign-objects', weight, () => {
+    return `Not all of it was compiled in one build: ${checks.join('; ')}`;
+  });
+};
+
+export const binaryObjects: Check = ({ observations: { binarySymbols } }) =>
+  when(binarySymbols.length > 0, 'binary-data', 'lead', () => {
+    return `Data was linked in with objcopy: ${list(binarySymbols)}`;
+  });
+
+export const embeddedElf: Check = ({ observations: { embeddedElf: sections } }) =>
+  when(sections.length > 0, 'embedded-elf', 'lead', () => {
+    return `Its data holds another object or program (ELF), in ${list(sections)}`;
+  });
+
+/** No build writes such a file, and only who knows the loader sees what it really says. */
+export const readOtherwise: Check = ({ observations: { readOtherwise: found = [] } }) =>
+  when(found.length > 0, 'read-otherwise', 'proof', () => found.join('; '));
+
+export const denseObjects: Check = ({ observations: { deep } }) =>
+  when((deep?.denseObjects.length ?? 0) > 0, 'dense-data', 'lead', () => {
+    return `Large data that looks compressed or encrypted: ${list(deep?.denseObjects.map((each) => each.name) ?? [])}`;
+  });
+
+/** Single wrappers are everyday; a fifth of what exports anything in Debian's kernel has one. */
+const isShim = (passing: number, plain: number): boolean =>
+  passing >= plain / 2 || (passing >= 2 && passing >= plain / 4);
+
+export const shim: Check = (module, { gplOnly }) => {
+  const wrappers = (module.observations.deep?.wrappers ?? []).filter(([, to]) =>
+    gplOnly.includes(to),
+  );
+  const plain = module.exports.filter((each) => !each.gplOnly).length;
+  const passing = new Set(wrappers.map(([exported]) => exported)).size;
+  return when(passing > 0 && isShim(passing, plain), 'gpl-shim', 'lead', () => {
+    const pairs = wrappers.map(([exported, gplOnly]) => `${exported} → ${gplOnly}`);
+    return `${passing} of its ${plain} exports only pass GPL-only symbols on, to modules that could not use them: ${list(pairs)}`;
+  });
+};
+
+const lookups = new Set([
+  'kallsyms_lookup_name',
+  'kallsyms_on_each_symbol',
+  'register_kprobe',
+  'register_kretprobe',
+]);
+
+export const unexported: Check = (module) => {
+  const imported = importsOf(module).flatMap(({ name }) => (lookups.has(name) ? [name] : []));
+  const named = module.observations.strings.filter((each) => /kallsyms|sys_call_table/.test(each));
+  const all = [...imported, ...named.map(quote)];
+  return when(
+    named.length > 0 || all.includes('kallsyms_lookup_name'),
+    'unexported-symbols',
+    'lead',
+    () => {
+      return `It can reach symbols that are not exported: it uses ${list(all)}`;
+    },
+  );
+};
+
+/** A live patch of the distribution is signed; whoever else binds symbols so goes around the export table. */
+export const livepatch: Check = (module, { signature }) => {
+  const symbols = module.observations.livepatchSymbols;
+  if (symbols.length === 0) return undefined;
+  const message = `It binds symbols by livepatch relocations, past the export table and every license check: ${list(symbols)}`;
+  if (!claimsGpl(module)) return { check: 'livepatch-bypass', weight: 'proof', message };
+  const weight = signature.outcome === 'good' ? 'note' : 'lead';
+  return { check: 'livepatch-symbols', weight, message };
+};

@@ -1,0 +1,111 @@
+/** What a module says of its license, and what speaks against it. */
+import { isCompatibleLicense } from '../loader/licenses.ts';
+import {
+  modinfo,
+  modinfoAll,
+  type CutText,
+  type KernelModule,
+  type ModinfoEntry,
+} from '../record/module.ts';
+import { gpl2Terms } from '../packages/claims.ts';
+import { claimsGpl, list, quote, when, type Check } from './check.ts';
+
+/** A build writes words for tags: anything else is the rest of a text that a NUL cut off. */
+const isFragment = (entry: ModinfoEntry | undefined): entry is ModinfoEntry =>
+  entry !== undefined && !/^[\w.:-]+$/.test(entry.tag);
+const wholeText = ({ tag, value }: ModinfoEntry) => (tag === '' ? value : `${tag}=${value}`);
+
+/** What tools show: whoever wrote several of these as one text has hidden nothing. */
+const shownTags =
+  /^(?:alias|author|depends|description|file|firmware|import_ns|intree|license|name|parm|parmtype|softdep|srcversion|vermagic|version|weakdep)=/;
+const hiddenIn = ({ rest }: CutText) => rest.filter((each) => !shownTags.test(each));
+
+const licenseTag = 'license=';
+
+/** What stands behind the NUL in the license that the kernel reads. */
+function hiddenRest({ modinfo: entries, observations }: KernelModule): string | undefined {
+  const read = entries.findIndex((each) => each.tag === 'license');
+  const follower = entries[read + 1];
+  if (read >= 0 && isFragment(follower)) return wholeText(follower);
+  const claimed = `${licenseTag}${entries[read]?.value}`;
+  return observations.cutTexts.flatMap((each) => (each.read === claimed ? hiddenIn(each) : []))[0];
+}
+
+export const licenseNul: Check = (module) => {
+  const rest = hiddenRest(module);
+  const weight = claimsGpl(module) ? 'proof' : 'lead';
+  return when(rest !== undefined, 'license-nul', weight, () => {
+    const read = quote(modinfo(module, 'license') ?? '');
+    return `Its license is cut off by a NUL: the kernel reads ${read}, what follows is ${quote(rest ?? '')}`;
+  });
+};
+
+export const modinfoFragment: Check = (module) => {
+  const { modinfo: entries, observations } = module;
+  const license = hiddenRest(module);
+  const odd = entries.filter(isFragment).map(wholeText);
+  const all = new Set([...odd, ...observations.cutTexts.flatMap(hiddenIn)]);
+  if (license !== undefined) all.delete(license);
+  return when(all.size > 0, 'modinfo-fragment', 'lead', () => {
+    return `.modinfo has text that no build writes: ${list([...all].map(quote))}`;
+  });
+};
+
+/**
+ * Only what the kernel reads is a claim: whoever states CDDL first, and beside it the GPL of a part, claims nothing
+ * falsely. Objects under "BSD" and "GPL" go together, whatever the kernel makes of the word "BSD" alone.
+ */
+export const mixedLicenses: Check = (module) => {
+  const licenses = modinfoAll(module, 'license');
+  const others = licenses.filter((each) => !isCompatibleLicense(each));
+  if (others.length === 0 || others.length === licenses.length) return undefined;
+  const all = list(licenses.map(quote));
+  if (!claimsGpl(module)) {
+    const message = `It states several licenses: ${all}; the kernel reads the first, which it does not take for the GPL`;
+    return { check: 'licenses-mixed', weight: 'note', message };
+  }
+  if (others.some((each) => gpl2Terms(each) === 'excluded')) {
+    const message = `It states licenses that contradict each other: ${all}; the kernel reads the first`;
+    return { check: 'licenses-contradict', weight: 'proof', message };
+  }
+  const message = `It states licenses of which the kernel takes some for the GPL and some not: ${all}; it reads the first`;
+  return { check: 'licenses-mixed', weight: 'lead', message };
+};
+
+export const licenseMissing: Check = (module) =>
+  when(modinfo(module, 'license') === undefined, 'license-missing', 'lead', () => {
+    return 'It states no license, which no build lets pass';
+  });
+
+export const packageClaim: Check = (_, { packageClaim: claim }) => {
+  switch (claim?.outcome) {
+    case 'agrees':
+      return { check: 'package-agrees', weight: 'support', message: claim.message };
+    case 'contradicts':
+      return { check: 'package-contradicts', weight: 'proof', message: claim.message };
+    case 'doubtful':
+      return { check: 'package-doubtful', weight: 'lead', message: claim.message };
+    case 'cannot tell':
+    case undefined:
+      return undefined;
+  }
+};
+
+export const closedWords: Check = ({ observations: { strings } }) => {
+  const words = strings.filter((each) => !/kallsyms|sys_call_table/.test(each));
+  return when(words.length > 0, 'closed-license-words', 'lead', () => {
+    return `Its data has words of a closed license: ${list(words.map(quote))}`;
+  });
+};
+
+export const gplOnlyWithoutGpl: Check = (module, { gplOnly }) =>
+  when(gplOnly.length > 0 && !claimsGpl(module), 'gpl-only-without-gpl', 'lead', () => {
+    return `It is not under the GPL by its own words, and asks for GPL-only symbols: ${list(gplOnly)}`;
+  });
+
+export const sourceTerms: Check = (_, { source }) => {
+  const { closedTerms = [] } = source ?? {};
+  return when(closedTerms.length > 0, 'source-closed-terms', 'lead', () => {
+    return `Its source has words of a closed license: ${list(closedTerms)}`;
+  });
+};

@@ -1,0 +1,76 @@
+/**
+ * Module.symvers: what a kernel and its modules export, as the build wrote it down. Tabs between the columns:
+ *
+ *   0x2a1b3c4d  ext4_fs  fs/ext4/ext4  EXPORT_SYMBOL_GPL  NAMESPACE
+ *
+ * The last may be empty or, before Linux 5.4, missing; in 5.4 and 5.5 it stands before the provider.
+ * Source: Documentation/kbuild/modules.rst, scripts/mod/modpost.c.
+ */
+import type { SymbolExport } from '../record/module.ts';
+
+export interface SymversExport extends SymbolExport {
+  /** `vmlinux`, or the path of the module in the build without `.ko`. */
+  readonly provider: string;
+}
+
+export interface SymversProblem {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly message: string;
+}
+
+export interface Symvers {
+  readonly exports: readonly SymversExport[];
+  /** Lines that were left out; no more than the first 100. */
+  readonly problems: readonly SymversProblem[];
+}
+
+const problemsMax = 100;
+
+export function parseSymvers(text: string): Symvers {
+  const exports: SymversExport[] = [];
+  const problems: SymversProblem[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line === '') continue;
+    const parsed = parseLine(line);
+    if (typeof parsed !== 'string') exports.push(parsed);
+    else if (problems.length < problemsMax) problems.push({ line: index + 1, message: parsed });
+  }
+  return { exports: withoutEmptyCrcs(exports), problems };
+}
+
+const kinds: Readonly<Record<string, boolean>> = {
+  EXPORT_SYMBOL: false,
+  EXPORT_SYMBOL_GPL: true,
+  /** Until Linux 5.11: GPL-only in the future, and not yet. */
+  EXPORT_SYMBOL_GPL_FUTURE: false,
+  EXPORT_UNUSED_SYMBOL: false,
+  EXPORT_UNUSED_SYMBOL_GPL: true,
+};
+
+function parseLine(line: string): SymversExport | string {
+  const columns = line.split('\t');
+  if (columns.length < 4 || columns.length > 5) {
+    return `has ${columns.length} columns where 4 or 5 are expected`;
+  }
+  const [crc = '', name = '', third = '', fourth = '', fifth = ''] = columns;
+  if (!/^0x[0-9a-f]{1,8}$/i.test(crc)) return `has "${crc}" where a CRC is expected`;
+  if (name === '') return 'names no symbol';
+  const early = fifth.startsWith('EXPORT_');
+  const [provider, kind, namespace] = early ? [fourth, fifth, third] : [third, fourth, fifth];
+  const gplOnly = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  if (gplOnly === undefined) return `has "${kind}" where the kind of export is expected`;
+  return {
+    name,
+    gplOnly,
+    namespace: namespace === '' ? undefined : namespace,
+    crc: Number.parseInt(crc, 16),
+    provider,
+  };
+}
+
+/** A build without MODVERSIONS writes a CRC of 0 for all. */
+function withoutEmptyCrcs(exports: readonly SymversExport[]): readonly SymversExport[] {
+  if (exports.some((each) => each.crc !== 0)) return exports;
+  return exports.map((each) => ({ ...each, crc: undefined }));
+}

@@ -1,0 +1,34 @@
+/** What is offered to the loader: a module that could be read, or a file that could not. */
+import type { FormatProblem } from '../elf/bytes.ts';
+import type { KernelModule, SignatureCheck } from '../record/module.ts';
+
+export type Candidate = ReadableCandidate | UnreadableCandidate;
+
+export interface ReadableCandidate {
+  readonly module: KernelModule;
+  readonly signature: SignatureCheck;
+}
+
+export interface UnreadableCandidate {
+  readonly file: string;
+  /** `kernelMessage` is the line that the kernel would log, where it is known. */
+  readonly problem: FormatProblem & {
+    readonly kernelMessage?: string;
+    /** The same for kernels before 6.4, where it is another. */
+    readonly oldKernelMessage?: string;
+    /** ENOEXEC unless given. */
+    readonly kernelErrno?: 'EINVAL';
+  };
+  /** The signature is looked at before the file is, so it decides the errno where it is bad. */
+  readonly signature?: SignatureCheck;
+}
+
+export interface LoaderOptions {
+  /** Flags of finit_module(2): MODULE_INIT_IGNORE_VERMAGIC and MODULE_INIT_IGNORE_MODVERSIONS. */
+  readonly force?: { readonly vermagic?: boolean; readonly modversions?: boolean };
+  /** The process that asks: the message of lockdown names it. */
+  readonly process?: string;
+}
+
+export const fileOf = (candidate: Candidate): string =>
+  'module' in candidate ? candidate.module.file : candidate.file;

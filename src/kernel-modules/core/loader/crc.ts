@@ -1,0 +1,52 @@
+/** Versions of symbols: the CRC that a module was built for against the one that is exported. */
+import type { SymbolExport } from '../record/module.ts';
+import { forceLoad, logOnce, type Loading } from './loading.ts';
+
+/** `no entry` and `differs` fail; `no versions` fails where the kernel does not load by force. */
+export type VersionCheck = 'agrees' | 'no versions' | 'no entry' | 'differs';
+
+/**
+ * `check_version`. `own` is the module's CRC of the symbol, `extended` that of the extended table.
+ * Source: kernel/module/version.c; without CONFIG_MODVERSIONS nothing is compared.
+ */
+export function checkVersion(
+  loading: Loading,
+  exported: SymbolExport,
+  { own, extended }: { readonly own: number | undefined; readonly extended: number | undefined },
+): VersionCheck {
+  if (!loading.kernel.config.modversions || exported.crc === undefined) return 'agrees';
+  const { name } = exported;
+  if (loading.extendedVersions !== undefined) return checkExtended(loading, exported, extended);
+  if (!loading.hasVersions) {
+    const reason = `It has no usable versions of symbols, so that nothing shows that it fits this kernel, and the kernel is tainted F`;
+    return forceLoad(loading, name, reason) ? 'agrees' : 'no versions';
+  }
+  if (own === undefined) {
+    loading.messages.push(`${loading.infoName}: no symbol version for ${name}`);
+    return 'no entry';
+  }
+  return own === exported.crc ? 'agrees' : disagrees(loading, name);
+}
+
+/** A symbol that has no entry in the extended table goes with any. */
+function checkExtended(
+  loading: Loading,
+  { name, crc }: SymbolExport,
+  own: number | undefined,
+): VersionCheck {
+  if (own === undefined) {
+    const line = `${loading.infoName}: no extended symbol version for ${name}`;
+    logOnce(loading, 'no extended version', line);
+    return 'agrees';
+  }
+  return own === crc ? 'agrees' : disagrees(loading, name);
+}
+
+function disagrees(loading: Loading, name: string): 'differs' {
+  loading.messages.push(`${loading.infoName}: disagrees about version of symbol ${name}`);
+  return 'differs';
+}
+
+/** `0x0badcafe`. */
+export const crcInWords = (crc: number | undefined): string =>
+  crc === undefined ? 'none' : `0x${crc.toString(16).padStart(8, '0')}`;

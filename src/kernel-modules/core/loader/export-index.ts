@@ -1,0 +1,48 @@
+/**
+ * Which loaded module exports a symbol.
+ *
+ * The kernel looks through its own tables and then through each module's; since no name can be exported
+ * twice (`verify_exported_symbols`), one index answers the same. It follows the state lazily: a module is
+ * read once however often it is asked for.
+ */
+import type { LoadedModule, LoaderState } from '../kernel/kernel.ts';
+import type { SymbolExport } from '../record/module.ts';
+
+export interface FoundExport {
+  readonly symbol: SymbolExport;
+  /** Undefined for what the kernel itself exports. */
+  readonly owner: LoadedModule | undefined;
+}
+
+interface ExportIndex {
+  readonly known: Set<LoadedModule>;
+  readonly byName: Map<string, FoundExport>;
+}
+
+const indexes = new WeakMap<LoaderState, ExportIndex>();
+
+/** Exports of the loaded modules by name, as they are now. */
+export function loadedExports(state: LoaderState): ReadonlyMap<string, FoundExport> {
+  let index = indexes.get(state);
+  if (index === undefined || isStale(index, state)) {
+    index = { known: new Set(), byName: new Map() };
+    indexes.set(state, index);
+  }
+  for (const each of state.loaded.values()) if (!index.known.has(each)) add(index, each);
+  return index.byName;
+}
+
+function isStale(index: ExportIndex, state: LoaderState): boolean {
+  for (const each of index.known) if (state.loaded.get(each.name) !== each) return true;
+  return false;
+}
+
+function add(index: ExportIndex, owner: LoadedModule): void {
+  index.known.add(owner);
+  for (const symbol of owner.exports) {
+    const found = index.byName.get(symbol.name);
+    // Within one module the plain table is searched first.
+    if (found === undefined || (found.owner === owner && found.symbol.gplOnly && !symbol.gplOnly))
+      index.byName.set(symbol.name, { symbol, owner });
+  }
+}

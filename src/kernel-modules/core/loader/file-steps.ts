@@ -1,0 +1,105 @@
+/**
+ * Steps that look at the file: most of them at what `loaderDefects` found in it, as far as the kernel minds.
+ * Source: kernel/module/main.c, kernel/module/strict_rwx.c.
+ */
+import { elfTypes } from '../elf/elf.ts';
+import { missingName, modinfo, type LoaderDefect } from '../record/module.ts';
+import type { RefusalCause } from './verdict.ts';
+import { refuse, type Loading, type Refusal, type Step } from './loading.ts';
+
+function refuseDefect(
+  loading: Loading,
+  defect: LoaderDefect | undefined,
+  cause: RefusalCause = 'format',
+): Refusal | undefined {
+  if (defect === undefined) return undefined;
+  return refuse(loading, defect.errno, cause, defect.why, defect.message);
+}
+
+const defectOf = (
+  { module, rules }: Loading,
+  ...steps: readonly LoaderDefect['step'][]
+): LoaderDefect | undefined =>
+  module.defects.find((each) => steps.includes(each.step) && rules.cover(each));
+
+/** `elf_validity_ehdr`. */
+export const header: Step = (loading) => {
+  const { module, kernel } = loading;
+  if (module.type !== elfTypes.relocatable) {
+    const message = `Invalid ELF header type: ${module.type} != ${elfTypes.relocatable}`;
+    return refuse(loading, 'ENOEXEC', 'format', 'It is no relocatable object file', message);
+  }
+  if (module.machine !== kernel.machine) {
+    const reason = `It was built for another processor (ELF machine ${module.machine}, this kernel is ${kernel.machine})`;
+    const message = `Invalid architecture in ELF header: ${module.machine}`;
+    return refuse(loading, 'ENOEXEC', 'format', reason, message);
+  }
+  return refuseDefect(loading, defectOf(loading, 'elf header', 'sections'));
+};
+
+/** `elf_validity_cache_index_info`, `…_mod`. */
+export const structModule: Step = (loading) => {
+  const defect = refuseDefect(loading, defectOf(loading, 'modinfo', 'struct module'));
+  if (defect !== undefined) return defect;
+  const { structBytes } = loading.module;
+  const wanted = loading.kernel.structBytes;
+  if (wanted === undefined) {
+    loading.unknown.push(
+      `The size of struct module in kernel "${loading.kernel.release}" is not known, so it was not compared`,
+    );
+    return undefined;
+  }
+  if (structBytes === wanted) return undefined;
+  const name = modinfo(loading.module, 'name') ?? missingName;
+  return refuse(
+    loading,
+    'ENOEXEC',
+    'layout',
+    `Its struct module has ${structBytes ?? 0} bytes, that of this kernel ${wanted}: it was built for another kernel`,
+    `module ${name}: .gnu.linkonce.this_module section size must match the kernel's built struct module size at run time`,
+  );
+};
+
+/** Until 6.3 `setup_load_info` only wants the section to be loaded; the rest is not looked at. */
+export const oldStructModule: Step = (loading) => {
+  if (loading.module.structLoaded !== false) return undefined;
+  const name = modinfo(loading.module, 'name') ?? missingName;
+  const message = `${name}: No module found in object`;
+  return refuse(
+    loading,
+    'ENOEXEC',
+    'format',
+    'It has no struct module that is loaded (ALLOC)',
+    message,
+  );
+};
+
+/** `elf_validity_cache_index_sym`, `…_str`, `…_versions`, `elf_validity_cache_strtab`. */
+export const symbolTable: Step = (loading) => {
+  const looksAtVersions = loading.options.force?.modversions !== true;
+  const versions = looksAtVersions ? (['extended versions'] as const) : [];
+  return refuseDefect(loading, defectOf(loading, 'symbol table', ...versions));
+};
+
+/** `module_enforce_rwx_sections`. Source: kernel/module/strict_rwx.c. */
+export const writeAndExecute: Step = (loading) =>
+  loading.kernel.config.strictModuleRwx
+    ? refuseDefect(loading, defectOf(loading, 'write and execute'))
+    : undefined;
+
+/** `module_frob_arch_sections`. */
+export const processor: Step = (loading) => refuseDefect(loading, defectOf(loading, 'processor'));
+
+/** `move_module`. */
+export const memory: Step = (loading) =>
+  refuseDefect(loading, defectOf(loading, 'memory'), 'memory');
+
+/** `find_module_sections`. */
+export const constructors: Step = (loading) =>
+  loading.kernel.config.constructors
+    ? refuseDefect(loading, defectOf(loading, 'constructors'))
+    : undefined;
+
+/** `apply_relocations`. */
+export const relocations: Step = (loading) =>
+  refuseDefect(loading, defectOf(loading, 'relocations'));

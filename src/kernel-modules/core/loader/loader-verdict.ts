@@ -1,0 +1,128 @@
+/**
+ * What the kernel's loader would decide about a module, and what that leaves behind.
+ *
+ * What is not known about the kernel is never guessed: it goes into `unknown`, and the rest is what holds
+ * without it. A module's own init function, which may fail as well, is not judged.
+ */
+import type { Kernel, LoadedModule, LoaderState } from '../kernel/kernel.ts';
+import { lettersOf } from '../kernel/taints.ts';
+import type { Verdict } from './verdict.ts';
+import type { Candidate, LoaderOptions, UnreadableCandidate } from './candidate.ts';
+import { loadedExports } from './export-index.ts';
+import { newLoading, type Refusal, type LoadContext } from './loading.ts';
+import { rulesOf } from './rules.ts';
+import { decideSignature } from './signature-steps.ts';
+import { modulesDisabledReason, stepsOf } from './steps.ts';
+
+/** A kernel with that taint mask and no modules. */
+export const newState = (taint = 0): LoaderState => ({
+  taint,
+  loaded: new Map(),
+  logged: new Set(),
+});
+
+/** As rmmod does; taints and once-messages stay. Returns whether it was loaded. */
+export const unload = (state: LoaderState, name: string): boolean => state.loaded.delete(name);
+
+/** Changes `state` as loading the module would: taints, exports, what has been said. */
+export function loaderVerdict(
+  candidate: Candidate,
+  kernel: Kernel,
+  state: LoaderState,
+  options: LoaderOptions = {},
+): Verdict {
+  const exports = loadedExports(state);
+  const context: LoadContext = {
+    state,
+    isLoaded: (name) => state.loaded.has(name),
+    findExport: (name) => exports.get(name),
+  };
+  const { verdict, loaded } = judge(candidate, kernel, context, options);
+  if (loaded !== undefined) state.loaded.set(loaded.name, loaded);
+  return verdict;
+}
+
+/** Each in turn on the same kernel, as `insmod A; insmod B` would. */
+export function predict(
+  sequence: readonly Candidate[],
+  kernel: Kernel,
+  state: LoaderState = newState(),
+  options: LoaderOptions = {},
+): readonly Verdict[] {
+  return sequence.map((each) => loaderVerdict(each, kernel, state, options));
+}
+
+export interface Judged {
+  readonly verdict: Verdict;
+  /** Undefined when it was refused. */
+  readonly loaded: LoadedModule | undefined;
+}
+
+export function judge(
+  candidate: Candidate,
+  kernel: Kernel,
+  context: LoadContext,
+  options: LoaderOptions = {},
+): Judged {
+  if (!('module' in candidate)) {
+    return { verdict: unreadable(candidate, kernel, context, options), loaded: undefined };
+  }
+  const loading = newLoading(candidate, kernel, context, options);
+  let errno: Refusal | undefined;
+  for (const step of stepsOf(loading.rules)) {
+    errno = step(loading);
+    if (errno !== undefined) break;
+  }
+  const { taint, openTaint, messages, reasons, unknown, structName: name, module } = loading;
+  return {
+    verdict: {
+      result: errno === undefined ? 'load' : 'refuse',
+      errno,
+      taints: lettersOf(taint),
+      openTaints: lettersOf(openTaint),
+      kernelTaint: context.state.taint,
+      openKernelTaint: context.state.openTaint ?? 0,
+      messages,
+      reasons,
+      unknown,
+    },
+    loaded: errno === undefined ? { name, taint, exports: module.exports } : undefined,
+  };
+}
+
+const unsigned = { outcome: 'none', signer: undefined, trustedBy: undefined } as const;
+
+/** The loader looks at permission and signature before it looks at the file. */
+function unreadable(
+  { problem, signature = unsigned }: UnreadableCandidate,
+  kernel: Kernel,
+  { state }: LoadContext,
+  options: LoaderOptions,
+): Verdict {
+  const refused = (
+    errno: Refusal,
+    refuses: 'not allowed' | 'signature' | 'format',
+    reason: string,
+    messages: readonly string[] = [],
+  ): Verdict => ({
+    result: 'refuse',
+    errno,
+    taints: '',
+    openTaints: '',
+    kernelTaint: state.taint,
+    openKernelTaint: state.openTaint ?? 0,
+    messages,
+    reasons: [{ taint: undefined, reason, refuses }],
+    unknown: [],
+  });
+  if (kernel.settings.modulesDisabled)
+    return refused('EPERM', 'not allowed', modulesDisabledReason);
+  const decision = decideSignature(signature, undefined, kernel, options);
+  if (decision.kind === 'refused')
+    return refused(decision.errno, 'signature', decision.reason, decision.messages);
+  const { kernelErrno = 'ENOEXEC', message, offset } = problem;
+  const { kernelMessage: newLine, oldKernelMessage: oldLine = newLine } = problem;
+  const line = rulesOf(kernel.release).checksStruct ? newLine : oldLine;
+  const lines = line === undefined ? [] : [line];
+  return refused(kernelErrno, 'format', `The file ${message} (at byte ${offset})`, lines);
+}

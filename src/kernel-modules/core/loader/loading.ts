@@ -1,0 +1,199 @@
+/**
+ * One module on its way through the loader: what the steps read, and what they leave behind.
+ */
+import type { Kernel } from '../kernel/kernel.ts';
+import {
+  infoName,
+  missingName,
+  type KernelModule,
+  type SignatureCheck,
+  type SymbolExport,
+} from '../record/module.ts';
+import { taintMask, type TaintLetter } from '../kernel/taints.ts';
+import type { Reason, RefusalCause } from './verdict.ts';
+import type { LoaderOptions } from './candidate.ts';
+import type { FoundExport } from './export-index.ts';
+import { rulesOf, type Rules } from './rules.ts';
+
+/** The running kernel as the module meets it. */
+export interface LoadContext {
+  /** Taint mask and once-messages, which loading changes. */
+  readonly state: { taint: number; openTaint?: number; readonly logged: Set<string> };
+  isLoaded(structName: string): boolean;
+  /** Among the modules that are loaded, whatever the license. */
+  findExport(name: string): FoundExport | undefined;
+  /** Where it is known why no module exports a symbol: a sentence. */
+  whyAbsent?(name: string): string | undefined;
+}
+
+export interface Loading {
+  readonly module: KernelModule;
+  readonly signature: SignatureCheck;
+  readonly kernel: Kernel;
+  readonly rules: Rules;
+  readonly options: LoaderOptions;
+  readonly context: LoadContext;
+  /** Early messages and the blacklist use the name in `.modinfo`, everything later that in `struct module`. */
+  readonly infoName: string;
+  readonly structName: string;
+  /** Whether `__versions` is used: it is there and modversions are not overridden. */
+  readonly hasVersions: boolean;
+  /** The extended versions where they are used, as the same; `__versions` is not looked at then. */
+  readonly extendedVersions: KernelModule['extendedVersions'];
+  /** Set by the signature step. */
+  signed: boolean;
+  /** The module's own taint mask. */
+  taint: number;
+  /** Bits of it that a keyring may prevent. */
+  openTaint: number;
+  readonly messages: string[];
+  readonly reasons: Reason[];
+  readonly unknown: string[];
+}
+
+export function newLoading(
+  {
+    module: given,
+    signature,
+  }: { readonly module: KernelModule; readonly signature: SignatureCheck },
+  kernel: Kernel,
+  context: LoadContext,
+  options: LoaderOptions,
+): Loading {
+  const rules = rulesOf(kernel.release);
+  const module = seenBy(rules, given);
+  const name = infoName(module);
+  const ignoresVersions = options.force?.modversions === true;
+  return {
+    module,
+    signature,
+    kernel,
+    rules,
+    options,
+    context,
+    infoName: name ?? missingName,
+    structName: module.structName ?? name ?? missingName,
+    hasVersions: module.hasVersions && !ignoresVersions,
+    extendedVersions:
+      rules.extendedVersions && !ignoresVersions ? module.extendedVersions : undefined,
+    signed: false,
+    taint: 0,
+    openTaint: 0,
+    messages: [],
+    reasons: [],
+    unknown: [],
+  };
+}
+
+/** The module without what the kernel does not find in it. */
+function seenBy({ checksStruct, exportFlags }: Rules, module: KernelModule): KernelModule {
+  const { exportTables, exports } = module;
+  const flags = exportTables?.flags === true;
+  return {
+    ...module,
+    modinfo: checksStruct || module.modinfoLoaded !== false ? module.modinfo : [],
+    // Without flags all are in tables that mean nothing, or it is refused.
+    exports: exportFlags === flags ? exports : exportFlags ? [] : exports.map(withoutFlag),
+  };
+}
+
+const withoutFlag = (each: SymbolExport): SymbolExport => ({ ...each, gplOnly: false });
+
+/** Name of the errno with which a step ends the load. */
+export type Refusal =
+  'EPERM' | 'ENOENT' | 'ENOEXEC' | 'ENOMEM' | 'EEXIST' | 'EINVAL' | 'EBADMSG' | 'EKEYREJECTED';
+
+/** One decision of the loader; the errno when it ends the load. */
+export type Step = (loading: Loading) => Refusal | undefined;
+
+/** The step's answer when it ends the load: the log line, if any, and the reason for people. */
+export function refuse(
+  loading: Loading,
+  errno: Refusal,
+  refuses: RefusalCause,
+  reason: string,
+  message?: string,
+): Refusal {
+  if (message !== undefined) loading.messages.push(message);
+  loading.reasons.push({ taint: undefined, reason, refuses });
+  return errno;
+}
+
+const has = (mask: number, letter: TaintLetter): boolean =>
+  Math.floor(mask / taintMask(letter)) % 2 === 1;
+
+const withoutTaint = (mask: number, letter: TaintLetter): number =>
+  has(mask, letter) ? mask - taintMask(letter) : mask;
+
+const withTaint = (mask: number, letter: TaintLetter): number =>
+  has(mask, letter) ? mask : mask + taintMask(letter);
+
+export const kernelHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
+  has(loading.context.state.taint, letter);
+
+export const moduleHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
+  has(loading.taint, letter);
+
+/** After one of these the kernel no longer trusts its own lock checking, and has said so. */
+const lockTaints = ['P', 'F', 'R', 'M', 'B', 'D', 'A'] as const satisfies readonly TaintLetter[];
+
+/** Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are `LOCKDEP_NOW_UNRELIABLE`. */
+export function taintKernel(loading: Loading, letter: TaintLetter): void {
+  const { state } = loading.context;
+  const ends = letter === 'P' || letter === 'F';
+  if (ends && !lockTaints.some((each) => has(state.taint, each)))
+    loading.messages.push('Disabling lock debugging due to kernel taint');
+  state.taint = withTaint(state.taint, letter);
+  state.openTaint = withoutTaint(state.openTaint ?? 0, letter);
+}
+
+export function taintModule(loading: Loading, letter: TaintLetter): void {
+  loading.taint = withTaint(loading.taint, letter);
+}
+
+/** `add_taint_module`: kernel and module, with the reason for people. */
+export function addTaint(loading: Loading, letter: TaintLetter, reason: string): void {
+  taintKernel(loading, letter);
+  taintModule(loading, letter);
+  loading.reasons.push({ taint: letter, reason });
+}
+
+/** A taint that a keyring may prevent; where the kernel has it already, that stays as certain as it was. */
+export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: string): void {
+  const { state } = loading.context;
+  const isCertain = has(state.taint, letter) && !has(state.openTaint ?? 0, letter);
+  addTaint(loading, letter, reason);
+  loading.openTaint = withTaint(loading.openTaint, letter);
+  if (!isCertain) state.openTaint = withTaint(state.openTaint ?? 0, letter);
+}
+
+/** `pr_notice_once`: said once in the kernel's life. */
+export function logOnce(loading: Loading, key: string, message: string): void {
+  const { logged } = loading.context.state;
+  if (logged.has(key)) return;
+  logged.add(key);
+  loading.messages.push(message);
+}
+
+/**
+ * `try_to_force_load`: taints F and goes on, where the kernel was built for it.
+ * Source: kernel/module/main.c. Returns whether the load goes on.
+ */
+export function forceLoad(loading: Loading, message: string, reason: string): boolean {
+  if (!loading.kernel.config.forceLoad) return false;
+  if (!kernelHasTaint(loading, 'F'))
+    loading.messages.push(`${loading.structName}: ${message}: kernel tainted.`);
+  taintKernel(loading, 'F');
+  if (!moduleHasTaint(loading, 'F')) loading.reasons.push({ taint: 'F', reason });
+  taintModule(loading, 'F');
+  return true;
+}
+
+/** A kernel without a single export is one whose exports could not be read. */
+export const exportsKnown = (kernel: Kernel): boolean => kernel.exports.size > 0;
+
+/** `"a", "b" and 3 more`. */
+export function listInWords(names: readonly string[], max = 5): string {
+  const shown = names.slice(0, max).join(', ');
+  return names.length > max ? `${shown} and ${names.length - max} more` : shown;
+}

@@ -1,0 +1,150 @@
+/**
+ * What a module makes of the kernel by being loaded, in the kernel's order.
+ *
+ * Each entry of `taintChecks` looks at one property. Taints stay, even where a later step refuses the module.
+ * Source: kernel/module/main.c, `module_augment_kernel_taints`.
+ */
+import { modinfo } from '../record/module.ts';
+import { isCompatibleLicense, unspecifiedLicense, whyIncompatible } from './licenses.ts';
+import {
+  addOpenTaint,
+  addTaint,
+  kernelHasTaint,
+  logOnce,
+  taintKernel,
+  type Loading,
+} from './loading.ts';
+import { specialName } from './special-names.ts';
+
+export type TaintCheck = (loading: Loading) => void;
+
+function outOfTree(loading: Loading): void {
+  if (modinfo(loading.module, 'intree') !== undefined) return;
+  if (!kernelHasTaint(loading, 'O'))
+    loading.messages.push(`${loading.structName}: loading out-of-tree module taints kernel.`);
+  addTaint(loading, 'O', 'It does not come from the kernel tree, so the kernel is tainted O');
+}
+
+/** Warns, and neither taints nor refuses. Source: arch/x86/kernel/cpu/bugs.c, `retpoline_module_ok`. */
+function retpoline(loading: Loading): void {
+  const { config, settings } = loading.kernel;
+  if (!config.retpoline || !settings.spectreV2Mitigated) return;
+  if (modinfo(loading.module, 'retpoline') !== undefined) return;
+  loading.messages.push(
+    'Spectre V2 : System may be vulnerable to spectre v2',
+    `${loading.structName}: loading module not compiled with retpoline compiler.`,
+  );
+  loading.reasons.push({
+    taint: undefined,
+    reason:
+      'It was not built with retpolines, so this host may be open to Spectre v2 while it is loaded',
+  });
+}
+
+function staging(loading: Loading): void {
+  if (modinfo(loading.module, 'staging') === undefined) return;
+  loading.messages.push(
+    `${loading.structName}: module is from the staging directory, the quality is unknown, you have been warned.`,
+  );
+  addTaint(loading, 'C', 'It is a staging driver, so the kernel is tainted C');
+}
+
+function livepatch(loading: Loading): void {
+  if (modinfo(loading.module, 'livepatch') === undefined) return;
+  logOnce(loading, 'livepatch', `${loading.structName}: tainting kernel with TAINT_LIVEPATCH`);
+  addTaint(
+    loading,
+    'K',
+    'It is marked as a live patch, so the kernel is tainted K, and its livepatch relocations reach any symbol whatever its license',
+  );
+}
+
+function license(loading: Loading): void {
+  const given = modinfo(loading.module, 'license');
+  const counts = given ?? unspecifiedLicense;
+  if (isCompatibleLicense(counts)) return;
+  if (!kernelHasTaint(loading, 'P'))
+    loading.messages.push(`${loading.structName}: module license '${counts}' taints kernel.`);
+  addTaint(
+    loading,
+    'P',
+    `${whyIncompatible(given)}, so the kernel is tainted P and GPL-only symbols are hidden from it`,
+  );
+}
+
+function test(loading: Loading): void {
+  if (!loading.rules.taintsTests || modinfo(loading.module, 'test') === undefined) return;
+  if (!kernelHasTaint(loading, 'N'))
+    loading.messages.push(`${loading.structName}: loading test module taints kernel.`);
+  addTaint(loading, 'N', 'It is marked as an in-kernel test, so the kernel is tainted N');
+}
+
+function unsigned(loading: Loading): void {
+  if (!loading.kernel.config.signatures || loading.signed) return;
+  logOnce(
+    loading,
+    'unsigned',
+    `${loading.structName}: module verification failed: signature and/or required key missing - tainting kernel`,
+  );
+  const why = whyUnsigned[loading.signature.outcome];
+  if (loading.signature.outcome !== 'unknown key') {
+    addTaint(loading, 'E', `${why}, so the kernel is tainted E`);
+    return;
+  }
+  const reason = `${why}, so the kernel is tainted E unless a keyring of it holds that key`;
+  addOpenTaint(loading, 'E', reason);
+}
+
+/** For the outcomes that let a module through; the others ended the load before. */
+const whyUnsigned = {
+  none: 'It is not signed',
+  'unknown key': 'It is signed with a key that this kernel is not known to trust',
+  unsupported: 'Its signature is of a kind that the kernel does not check',
+  good: 'It was loaded by force, so its signature was not looked at',
+  bad: 'It was loaded by force, so its signature was not looked at',
+  malformed: 'It was loaded by force, so its signature was not looked at',
+} as const;
+
+function special(loading: Loading): void {
+  const found = specialName(loading.structName);
+  if (found === undefined) return;
+  if (found.taintsModule) return addTaint(loading, 'P', found.why);
+  taintKernel(loading, 'P');
+  loading.reasons.push({ taint: 'P', reason: found.why });
+}
+
+/** Tells that a kernel which was not proprietary is so after `checks`. */
+function announcing(...checks: readonly TaintCheck[]): TaintCheck {
+  return (loading) => {
+    const before = kernelHasTaint(loading, 'P');
+    for (const check of checks) check(loading);
+    if (!before && kernelHasTaint(loading, 'P'))
+      loading.messages.push(`${loading.structName}: module license taints kernel.`);
+  };
+}
+
+/** From 6.4 on: all at once, after the module got its place in the list. */
+export const taintChecks: TaintCheck = announcing(
+  outOfTree,
+  retpoline,
+  staging,
+  livepatch,
+  license,
+  test,
+  unsigned,
+  special,
+);
+
+/** Until 6.3 `check_modinfo` taints, before and after it looks at the livepatch tag. */
+export function earlyTaintChecks(loading: Loading): void {
+  for (const check of [outOfTree, retpoline, staging]) check(loading);
+}
+export function earlyLicenseChecks(loading: Loading): void {
+  for (const check of [livepatch, license, test]) check(loading);
+}
+
+/** Until 6.3, when the module has its place in the list. */
+export const unsignedCheck: TaintCheck = unsigned;
+
+/** Until 6.3 `check_module_license_and_versions`: only special names are announced. */
+export const specialNameCheck: TaintCheck = announcing(special);

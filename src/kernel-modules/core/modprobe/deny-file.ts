@@ -1,0 +1,60 @@
+/**
+ * /etc/modprobe.d/bulkhead.conf, which keeps modprobe and udev from loading modules. Source: modprobe.d(5).
+ *
+ *     # >>> bulkhead modules deny (lines outside this block are kept)
+ *     blacklist pcspkr
+ *     install pcspkr /bin/false
+ *     # on the kernel command line: pcspkr
+ *     # <<< bulkhead modules deny
+ *
+ * `blacklist` is for aliases, `install` for the name itself and for dependencies. The last comment notes
+ * which names Bulkhead has put on the kernel's command line, so that undoing takes away those alone.
+ */
+import { fail, ok, type Result } from '../../../base/result.ts';
+
+export interface DenyFile {
+  readonly before: string;
+  /** In the kernel's form, with underscores; in the order in which they were denied. */
+  readonly names: readonly string[];
+  /** Those of them that Bulkhead has put on the kernel's command line. */
+  readonly boot: readonly string[];
+  readonly after: string;
+}
+
+const begin = '# >>> bulkhead modules deny (lines outside this block are kept)\n';
+const end = '# <<< bulkhead modules deny\n';
+const bootNote = '# on the kernel command line: ';
+
+/** A module's name as the kernel compares it, or undefined for what cannot be one (55 bytes at most). */
+export const kernelName = (name: string): string | undefined =>
+  /^[A-Za-z0-9_-]{1,55}$/.test(name) ? name.replaceAll('-', '_') : undefined;
+
+/** The block goes to the beginning of a file that has none. */
+export function readDenyFile(text: string): Result<DenyFile> {
+  const at = text.indexOf(begin);
+  if (at < 0) return ok({ before: '', names: [], boot: [], after: text });
+  const stop = text.indexOf(end, at);
+  if (stop < 0) return fail(`has a block without the line "${end.trimEnd()}" at its end`);
+  if (text.includes(begin, at + begin.length)) return fail('has two blocks of denied modules');
+  const lines = text.slice(at + begin.length, stop).split('\n');
+  return ok({
+    before: text.slice(0, at),
+    names: namesOf(lines, 'blacklist ', '\n'),
+    boot: namesOf(lines, bootNote, ' '),
+    after: text.slice(stop + end.length),
+  });
+}
+
+function namesOf(lines: readonly string[], key: string, separator: string): readonly string[] {
+  const values = lines.filter((each) => each.startsWith(key)).map((each) => each.slice(key.length));
+  const names = values.flatMap((each) => each.split(separator)).map(kernelName);
+  return [...new Set(names.filter((each) => each !== undefined))];
+}
+
+/** Empty when nothing is denied and there are no other lines. */
+export function printDenyFile({ before, names, boot, after }: DenyFile): string {
+  if (names.length === 0) return before + after;
+  const lines = names.map((name) => `blacklist ${name}\ninstall ${name} /bin/false\n`);
+  const note = boot.length === 0 ? '' : `${bootNote}${boot.join(' ')}\n`;
+  return `${before}${begin}${lines.join('')}${note}${end}${after}`;
+}

@@ -1,0 +1,134 @@
+/**
+ * What modprobe was told: files in /etc/modprobe.d.
+ *
+ *     # a comment takes the whole line
+ *     blacklist pcspkr
+ *     install floppy /bin/false
+ *     alias net-pf-9 x25
+ *     options snd-hda-intel \
+ *         power_save=1
+ *
+ * Names of modules are compared with `-` as `_`, so they are given with `_`. Source: modprobe.d(5).
+ */
+
+export interface FileLine {
+  readonly file: string;
+  /** Of the first line, from 1. */
+  readonly line: number;
+}
+
+export type ModprobeSetting = { readonly place: FileLine } & (
+  | { readonly kind: 'blacklist'; readonly module: string }
+  | { readonly kind: 'install' | 'remove'; readonly module: string; readonly command: string }
+  | { readonly kind: 'alias'; readonly pattern: string; readonly module: string }
+  | { readonly kind: 'options'; readonly module: string; readonly options: string }
+  /** Modules that are loaded along, as it stands in the file. */
+  | {
+      readonly kind: 'softdep' | 'weakdep';
+      readonly module: string;
+      readonly dependencies: string;
+    }
+);
+
+export interface ModprobeProblem {
+  readonly place: FileLine;
+  readonly message: string;
+}
+
+export interface ModprobeConfig {
+  readonly settings: readonly ModprobeSetting[];
+  /** Lines that modprobe would ignore. */
+  readonly problems: readonly ModprobeProblem[];
+}
+
+/** Lines beyond this are not read, and said to be so. */
+const linesMax = 100_000;
+
+export function parseModprobe(file: string, text: string): ModprobeConfig {
+  const settings: ModprobeSetting[] = [];
+  const problems: ModprobeProblem[] = [];
+  for (const { line, words } of logicalLines(text)) {
+    const place = { file, line };
+    if (line > linesMax) {
+      problems.push({ place, message: `has more than ${linesMax} lines; the rest was not read` });
+      break;
+    }
+    const setting = parseLine(words, place);
+    if (setting === undefined) continue;
+    if (typeof setting === 'string') problems.push({ place, message: setting });
+    else settings.push(setting);
+  }
+  return { settings, problems };
+}
+
+/** A backslash takes the end of the line away, and otherwise itself. */
+function* logicalLines(text: string): Generator<{ readonly line: number; readonly words: string }> {
+  let parts: string[] = [];
+  let start = 1;
+  let line = 0;
+  for (const raw of text.split('\n')) {
+    line++;
+    if (parts.length === 0) start = line;
+    const continues = /(?:^|[^\\])(?:\\\\)*\\$/.test(raw);
+    parts.push((continues ? raw.slice(0, -1) : raw).replaceAll(/\\(.)/g, '$1'));
+    if (continues) continue;
+    yield { line: start, words: parts.join('') };
+    parts = [];
+  }
+  if (parts.length > 0) yield { line: start, words: parts.join('') };
+}
+
+/** The setting, undefined for a blank line or a comment, or what is wrong. */
+function parseLine(text: string, place: FileLine): ModprobeSetting | string | undefined {
+  if (text.trim() === '' || text.startsWith('#')) return undefined;
+  const [kind = '', first, rest] = splitWords(text);
+  if (!isKind(kind)) return `"${kind}" is no word of modprobe.d`;
+  if (first === undefined) return `"${kind}" names no module`;
+  const module = underscored(first);
+  if (kind === 'blacklist') return { kind, module, place };
+  if (rest === undefined) return `"${kind} ${first}" says nothing about it`;
+  switch (kind) {
+    case 'alias': {
+      const [target = ''] = rest.split(/[\t ]/, 1);
+      return { kind, pattern: underscored(first), module: underscored(target), place };
+    }
+    case 'options':
+      return { kind, module, options: rest, place };
+    case 'install':
+    case 'remove':
+      return { kind, module, command: rest, place };
+    case 'softdep':
+    case 'weakdep':
+      return { kind, module, dependencies: rest, place };
+  }
+}
+
+const kinds = ['blacklist', 'install', 'remove', 'alias', 'options', 'softdep', 'weakdep'] as const;
+const isKind = (word: string): word is (typeof kinds)[number] =>
+  kinds.some((each) => each === word);
+
+/** Two words, and the rest as it stands. */
+function splitWords(text: string): readonly (string | undefined)[] {
+  const words = /^[\t ]*([^\t ]+)(?:[\t ]+([^\t ]+)(?:[\t ]+(.*\S))?)?/s.exec(text);
+  return words === null ? [] : words.slice(1);
+}
+
+/** `snd-hda-intel` is `snd_hda_intel`; what stands in brackets is a pattern and stays. */
+export const underscored = (name: string): string =>
+  name.replaceAll(/\[[^\]]*\]?|-/g, (match) => (match === '-' ? '_' : match));
+
+/** Commands that do nothing, so that `install NAME COMMAND` keeps a module out. */
+const doesNothing = /^(?:\/usr)?\/bin\/(?:false|true)\b|^(?:\/usr)?\/sbin\/nologin\b/;
+
+/**
+ * Modules that modprobe never loads, whoever asks, and where that is written. `blacklist` alone does not
+ * count: it only stops what goes by an alias.
+ */
+export function deniedModules(settings: readonly ModprobeSetting[]): ReadonlyMap<string, FileLine> {
+  const denied = new Map<string, FileLine>();
+  for (const each of settings) {
+    if (each.kind === 'install' && doesNothing.test(each.command) && !denied.has(each.module))
+      denied.set(each.module, each.place);
+  }
+  return denied;
+}

@@ -1,0 +1,157 @@
+/**
+ * Does the license that a package states contradict the one that its module claims?
+ *
+ * Only what cannot be reconciled contradicts: the module claims terms of the GPL version 2, and everything
+ * that the package could mean by it is under terms that exclude those (GPL 3 alone, proprietary). Whatever is
+ * not known, mixed, or under further terms is `cannot tell`: an unfounded accusation is the worse error. Where some
+ * of it is under terms whose very name is a closed one (`ACME-EULA`), it is `doubtful`: worth a look, since a package
+ * often states one license for more than its modules.
+ */
+import { closedTermsIn } from '../evidence/closed-terms.ts';
+import { isCompatibleLicense } from '../loader/licenses.ts';
+import type { LicenseStatement } from './copyright.ts';
+
+export interface ClaimCheck {
+  readonly result: 'agrees' | 'contradicts' | 'doubtful' | 'cannot tell';
+  /** One sentence, with the words of both. */
+  readonly message: string;
+}
+
+/** What a package states, weighed: the same for each of its modules, of which there may be thousands. */
+export type PackageTerms = StatedTerms | { readonly unclear: string };
+
+interface StatedTerms {
+  readonly stated: string;
+  readonly gpl2: Gpl2;
+  /** Of what is stated, the words of closed terms. */
+  readonly closed: readonly string[];
+}
+
+export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
+  if (statement === undefined) return { unclear: 'The package states no license' };
+  if (statement.kind === 'plain') {
+    const { closedTerms: closed } = statement;
+    const shown = closed.map((each) => `"${each}"`).join(', ');
+    if (closed.length > 0) return { stated: `its package says ${shown}`, gpl2: 'unknown', closed };
+    return {
+      unclear: 'The package states its license as text without structure, which is not guessed at',
+    };
+  }
+  const { licenses, more } = statement;
+  const shown = licenses.slice(0, 4).map((each) => `"${each}"`);
+  const stated = [...shown, ...(licenses.length > 4 ? ['…'] : [])].join(', ');
+  if (more) return { unclear: `The package states more than ${licenses.length} licenses` };
+  return {
+    stated: `the package states ${stated}`,
+    gpl2: agreed(licenses.map(gpl2Terms)),
+    closed: licenses.filter(namesClosedTerms),
+  };
+}
+
+/** `claim` is the module's first `license=`. */
+export function checkClaim(claim: string | undefined, terms: PackageTerms): ClaimCheck {
+  if ('unclear' in terms) return { result: 'cannot tell', message: terms.unclear };
+  const { stated, gpl2, closed } = terms;
+  if (claim === undefined || !isCompatibleLicense(claim)) {
+    const claims = claim === undefined ? 'nothing' : `"${claim}"`;
+    return { result: 'cannot tell', message: `The module claims ${claims}; ${stated}` };
+  }
+  switch (gpl2) {
+    case 'allowed':
+      return { result: 'agrees', message: `The module claims "${claim}", and ${stated}` };
+    case 'excluded':
+      return {
+        result: 'contradicts',
+        message: `The module claims "${claim}", but ${stated}, which does not give the terms of the GPL version 2`,
+      };
+    case 'unknown':
+      return {
+        result: closed.length > 0 ? 'doubtful' : 'cannot tell',
+        message: `The module claims "${claim}"; ${stated}`,
+      };
+  }
+}
+
+/** By its name alone; the GPL in another version, or an unknown name, is not closed. */
+const namesClosedTerms = (license: string): boolean =>
+  /\beula\b|\bnon-?free\b|\bproprietary\b|(?<!non[- ]?)\bcommercial\b|\bclosed[- ]source\b/i.test(
+    license,
+  ) || closedTermsIn(license).length > 0;
+
+/** Whether a license lets its work be used under the GPL version 2. */
+export type Gpl2 = 'allowed' | 'excluded' | 'unknown';
+
+const maxExpressionCharacters = 1024;
+
+/**
+ * Of an expression as Debian, SPDX or rpm write them: `GPL-2 or GPL-3`, `(GPL-2.0-only OR MIT) AND BSD`.
+ * One `or` that allows is enough; joined by `and`, all must say the same.
+ */
+export function gpl2Terms(expression: string): Gpl2 {
+  if (expression.length > maxExpressionCharacters) return 'unknown';
+  const words = folded(expression).replace(/[ -]or[ -](any[ -])?(later|newer)\b/gi, '+');
+  const inner = /\(([^()]*)\)/.exec(words)?.[1];
+  // The innermost brackets are worked out, and a word stands for them.
+  if (inner !== undefined && (/ (and|or) /i.test(words) || words === `(${inner})`)) {
+    return gpl2Terms(words.replace(/\([^()]*\)/, ` ${placeholders[gpl2Terms(inner)]} `));
+  }
+  const choices = words.split(/ or | ?\|\|? ?/i).map(allOf);
+  if (choices.includes('allowed')) return 'allowed';
+  return choices.every((each) => each === 'excluded') ? 'excluded' : 'unknown';
+}
+
+/** A pattern that looks for runs of blanks looks from each of them to the end of the run. */
+const folded = (expression: string): string =>
+  expression.replace(/[\s-]+/g, (run) => (run === '-' ? run : ' ')).trim();
+
+const placeholders: Readonly<Record<Gpl2, string>> = {
+  allowed: 'LicenseThatAllows',
+  excluded: 'LicenseThatExcludes',
+  unknown: 'LicenseUnknown',
+};
+
+function allOf(expression: string): Gpl2 {
+  const parts = expression.split(/ and | ?[&,;]+ ?/i).filter((each) => each.trim() !== '');
+  return agreed(parts.map(ofOne));
+}
+
+/** What all say; `unknown` where they differ, or say nothing. */
+function agreed(found: readonly Gpl2[]): Gpl2 {
+  const [first = 'unknown'] = found;
+  return found.every((each) => each === first) ? first : 'unknown';
+}
+
+/** Permissive, or with a clause that leads to the GPL 2. */
+const allowing: readonly RegExp[] = [
+  /^licensethatallows$/,
+  // GPL alone means any version.
+  /^gpl$/,
+  /^gpl ?v?[12](\.0)?(\+|-only| only)?$/,
+  /^lgpl$/,
+  /^lgpl ?v?2(\.[01])?(\+|-only| only)?$/,
+  /^(expat|x11|mit|mit\/x11|isc|zlib|0bsd|wtfpl|cc0(-1\.0)?|unlicense|public[- ]domain)$/,
+  /^bsd(-[23]-clause)?$/,
+  /^mpl-?2\.0$/,
+  /^dual (bsd|mit|mpl)\/gpl$/,
+];
+
+/** The GPL 2 and these cannot be met at once. */
+const excluding: readonly RegExp[] = [
+  /^licensethatexcludes$/,
+  /^[al]?gpl ?v?3(\.0)?(\+|-only| only)?$/,
+  /^cddl(-?1\.[01])?$/,
+  // Words that say by themselves that nobody may use it under the GPL.
+  /^(?:(?!non)[\w.]+ ){0,3}(proprietary|commercial|closed[- ]source|eula)( licen[cs]e| software)?$/,
+];
+
+function ofOne(license: string): Gpl2 {
+  const [name = '', exception] = license
+    .trim()
+    .toLowerCase()
+    .split(/\s(?:with|w\/)\s/);
+  const plain = name.replace(/^gnu /, '').replace(/^([al]?gpl)[- ]v?(?=\d)/, '$1');
+  if (allowing.some((each) => each.test(plain))) return 'allowed';
+  if (!excluding.some((each) => each.test(plain))) return 'unknown';
+  // An exception gives more than the license alone, perhaps just this.
+  return exception === undefined ? 'excluded' : 'unknown';
+}

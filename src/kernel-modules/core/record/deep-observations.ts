@@ -1,0 +1,148 @@
+/**
+ * Facts about the code and data of a module, from its symbols' sizes and its relocations. x86-64 alone.
+ */
+import {
+  elfTypes,
+  machines,
+  sectionTypes,
+  symbolTypes,
+  type Elf,
+  type Section,
+} from '../elf/elf.ts';
+import type { ExportTarget } from './exports.ts';
+import type { DeepObservations, SymbolExport } from './module.ts';
+import { passedOnBy } from './passing-exports.ts';
+import { codeSection, lowerBound, placeKey, References } from '../elf/references.ts';
+import type { SymbolTable } from '../elf/symbol-table.ts';
+
+/** Undefined on other machines. Throws `FormatError`. */
+export function observeDeeply(
+  elf: Elf,
+  symbols: SymbolTable,
+  exports: readonly SymbolExport[],
+  targets: readonly (ExportTarget | undefined)[],
+): DeepObservations | undefined {
+  if (elf.machine !== machines.x8664 || elf.bits !== 64 || elf.type !== elfTypes.relocatable)
+    return undefined;
+  const references = new References(elf);
+  return {
+    ...countFunctions(elf, symbols, references),
+    wrappers: passedOnBy(exports, targets, { elf, symbols, references }),
+    denseObjects: denseObjectsOf(elf, symbols),
+  };
+}
+
+const ret = 0xc3;
+const int3 = 0xcc;
+const paddingPrefix = new TextEncoder().encode('__pfx_');
+/** A speculation trap or two after the return. */
+const trapBytesMax = 4;
+
+function countFunctions(
+  elf: Elf,
+  symbols: SymbolTable,
+  references: References,
+): Pick<DeepObservations, 'functions' | 'padded' | 'plainReturns'> {
+  const paddings = paddingEnds(elf, symbols);
+  let [functions, padded, plainReturns] = [0, 0, 0];
+  for (let index = 1; index < symbols.count; index++) {
+    const section = functionSection(elf, symbols, index);
+    if (section === undefined || symbols.nameBegins(index, paddingPrefix)) continue;
+    const [value, size] = [symbols.value(index), symbols.size(index)];
+    if (paddings.has(placeKey(section.index, value))) padded++;
+    else if (isMovedPart(symbols.name(index))) continue;
+    functions++;
+    if (endsInReturn(elf, section, value, size, references)) plainReturns++;
+  }
+  return { functions, padded, plainReturns };
+}
+
+/** What a compiler moved out of a function has neither padding nor a return of its own. */
+const isMovedPart = (name: string): boolean => /\.cold(?:\.\d+)?$/.test(name);
+
+/** Where paddings end, which is where their functions begin. */
+function paddingEnds(elf: Elf, symbols: SymbolTable): ReadonlySet<number> {
+  const ends = new Set<number>();
+  for (let index = 1; index < symbols.count; index++) {
+    const section = functionSection(elf, symbols, index);
+    if (section === undefined || !symbols.nameBegins(index, paddingPrefix)) continue;
+    ends.add(placeKey(section.index, symbols.value(index) + symbols.size(index)));
+  }
+  return ends;
+}
+
+/** Of a symbol that is a function, and lies inside its section. */
+function functionSection(elf: Elf, symbols: SymbolTable, index: number): Section | undefined {
+  if (symbols.type(index) !== symbolTypes.function) return undefined;
+  const section = codeSection(elf, symbols.section(index));
+  const [value, size] = [symbols.value(index), symbols.size(index)];
+  if (section === undefined || size === 0 || value + size > section.size) return undefined;
+  return section;
+}
+
+function endsInReturn(
+  elf: Elf,
+  section: Section,
+  value: number,
+  size: number,
+  references: References,
+): boolean {
+  const { bytes } = elf.view;
+  let last = value + size - 1;
+  const first = Math.max(value, last - trapBytesMax);
+  while (last > first && bytes[section.offset + last] === int3) last--;
+  if (bytes[section.offset + last] !== ret) return false;
+  // The byte may be the end of an address that is still to be filled in.
+  const { offsets } = references.of(section.index);
+  const at = lowerBound(offsets, last - 3);
+  return !(at < offsets.length && offsets[at]! <= last);
+}
+
+/** Less says little: of few bytes even noise does not have all values. */
+const densePieceBytesMin = 2 * 1024;
+/** Of all pieces together. */
+const denseBytesMin = 16 * 1024;
+const denseBitsMin = 7;
+
+function denseObjectsOf(elf: Elf, symbols: SymbolTable): DeepObservations['denseObjects'] {
+  const dense: DeepObservations['denseObjects'][number][] = [];
+  for (const { name, bytes } of largeObjects(elf, symbols)) {
+    const bits = entropyBits(bytes);
+    if (bits > denseBitsMin) dense.push({ name, bytes: bytes.length, bits });
+  }
+  const total = dense.reduce((sum, { bytes }) => sum + bytes, 0);
+  return total >= denseBytesMin ? dense : [];
+}
+
+function* largeObjects(
+  elf: Elf,
+  symbols: SymbolTable,
+): Generator<{ readonly name: string; readonly bytes: Uint8Array }> {
+  const seen = new Set<number>();
+  // Objects may overlap in a hostile file: no more is read than a true one can hold.
+  let budget = elf.view.length;
+  for (let index = 1; index < symbols.count; index++) {
+    if (symbols.type(index) !== symbolTypes.object) continue;
+    const [value, size] = [symbols.value(index), symbols.size(index)];
+    if (size < densePieceBytesMin) continue;
+    const section = elf.sections[symbols.section(index)];
+    if (section?.type !== sectionTypes.progbits || value + size > section.size) continue;
+    const key = placeKey(section.index, value);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    budget -= size;
+    if (budget < 0) return;
+    yield { name: symbols.name(index), bytes: elf.view.slice(section.offset + value, size) };
+  }
+}
+
+/** Bits a byte, by how often each value occurs. */
+export function entropyBits(bytes: Uint8Array): number {
+  const counts = new Uint32Array(256);
+  for (const byte of bytes) counts[byte]!++;
+  let bits = 0;
+  for (const count of counts) {
+    if (count > 0) bits -= (count / bytes.length) * Math.log2(count / bytes.length);
+  }
+  return bits;
+}

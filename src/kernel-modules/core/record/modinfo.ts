@@ -1,0 +1,91 @@
+/**
+ * The section `.modinfo`: what a module says of itself.
+ *
+ *     license=GPL\0author=Jane Doe\0\0\0name=sample\0
+ *
+ * Strings are separated by one or more NULs; the kernel takes the first one of a tag and no other. The type of
+ * the section means nothing to it, and only where a string begins is held to its bounds: one without a NUL
+ * goes on behind the section, as far as the file does.
+ * Source: `get_next_modinfo()` in kernel/module/main.c.
+ */
+import { FormatError, textOf } from '../elf/bytes.ts';
+import { sectionFlags, type Elf, type Section } from '../elf/elf.ts';
+import type { ModinfoEntry } from './module.ts';
+
+/** The longest in Debian's kernel, with an alias for each of many devices, has a few thousand. */
+const entriesMax = 2 ** 16;
+const bytesMax = 16 * 2 ** 20;
+
+export interface Modinfo {
+  readonly entries: readonly ModinfoEntry[];
+  /** Before 6.4 the kernel looks only for what is marked to be loaded (ALLOC). */
+  readonly loaded: boolean;
+  /** What stands in the section of a last string that goes on behind it. */
+  readonly cutOff: string | undefined;
+}
+
+/** `file` is all of it, with what is appended. Throws `FormatError`. */
+export function readModinfo(elf: Elf, file: Uint8Array): Modinfo {
+  const section = elf.section('.modinfo');
+  if (section === undefined) return { entries: [], loaded: true, cutOff: undefined };
+  const end = section.offset + section.size;
+  const stringsEnd = endOfStrings(file, section);
+  if (stringsEnd - section.offset > bytesMax) {
+    throw new FormatError(`has more than ${bytesMax} bytes in ".modinfo"`, section.offset);
+  }
+  const entries = parseModinfo(file.subarray(section.offset, stringsEnd));
+  if (entries === undefined) {
+    throw new FormatError(`has more than ${entriesMax} strings in ".modinfo"`, section.offset);
+  }
+  const loaded = (section.flags & sectionFlags.alloc) !== 0;
+  if (stringsEnd <= end) return { entries, loaded, cutOff: undefined };
+  const last = file.lastIndexOf(0, end - 1) + 1;
+  return { entries, loaded, cutOff: textOf(file.subarray(Math.max(last, section.offset), end)) };
+}
+
+/** The last string goes to its NUL, wherever that is. */
+function endOfStrings(file: Uint8Array, { offset, size }: Section): number {
+  const end = offset + size;
+  if (size > 0 && file[end - 1] === 0) return end;
+  const nul = file.indexOf(0, end);
+  return nul < 0 ? file.length : nul;
+}
+
+/** Undefined when there are more entries than any module has. */
+export function parseModinfo(bytes: Uint8Array): ModinfoEntry[] | undefined {
+  if (isAscii(bytes)) return parseText(textOf(bytes));
+  const entries: ModinfoEntry[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const nul = bytes.indexOf(0, at);
+    const end = nul < 0 ? bytes.length : nul;
+    // Each on its own: one that is not UTF-8 must not change how the others read.
+    if (end > at) entries.push(parseEntry(textOf(bytes.subarray(at, end))));
+    if (entries.length > entriesMax) return undefined;
+    at = end + 1;
+  }
+  return entries;
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at]! > 0x7f) return false;
+  return true;
+}
+
+function parseText(text: string): ModinfoEntry[] | undefined {
+  const entries: ModinfoEntry[] = [];
+  for (let at = 0; at < text.length;) {
+    const nul = text.indexOf('\0', at);
+    const end = nul < 0 ? text.length : nul;
+    if (end > at) entries.push(parseEntry(text.slice(at, end)));
+    if (entries.length > entriesMax) return undefined;
+    at = end + 1;
+  }
+  return entries;
+}
+
+function parseEntry(text: string): ModinfoEntry {
+  const equals = text.indexOf('=');
+  return equals < 0
+    ? { tag: '', value: text }
+    : { tag: text.slice(0, equals), value: text.slice(equals + 1) };
+}

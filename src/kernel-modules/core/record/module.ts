@@ -1,0 +1,227 @@
+/**
+ * A kernel module as data: what it says of itself, and what the kernel's loader will look at.
+ *
+ * Plain and without bytes, so that it can be kept in a cache and passed between threads. `readModule` makes
+ * it; `loaderVerdict` and `trustLevelOf` judge it.
+ */
+
+import type { Releases } from '../kernel/releases.ts';
+
+/** One entry of `.modinfo`; `tag` is empty for a string without `=`, which the build never writes. */
+export interface ModinfoEntry {
+  readonly tag: string;
+  readonly value: string;
+}
+
+/** What the loader meets as it walks the symbol table, in the order of the table. */
+export type SymbolToResolve =
+  | ImportedSymbol
+  /** A COMMON symbol (`-fcommon`), or one whose section index is outside the section table. */
+  | {
+      readonly kind: 'common' | 'bad section';
+      readonly name: string;
+      /** Its section index, and the highest that there is: the kernel's message has both. */
+      readonly section?: number;
+      readonly sectionMax?: number;
+    };
+
+export interface ImportedSymbol {
+  readonly kind: 'import';
+  readonly name: string;
+  readonly weak: boolean;
+  /** From `__versions`; undefined when that has no entry for it. */
+  readonly crc: number | undefined;
+  /** From the extended table, in the same way. */
+  readonly extendedCrc?: number | undefined;
+}
+
+export interface SymbolExport {
+  readonly name: string;
+  readonly gplOnly: boolean;
+  readonly namespace: string | undefined;
+  /** undefined where the exporter was built without versions. */
+  readonly crc: number | undefined;
+}
+
+/** Something in the object file that stops the loader of some kernels; in the loader's order. */
+export interface LoaderDefect extends Releases {
+  /** Steps of `load_module()` that look at the file alone. */
+  readonly step:
+    | 'elf header'
+    | 'sections'
+    | 'modinfo'
+    | 'struct module'
+    | 'symbol table'
+    | 'extended versions'
+    | 'processor'
+    | 'write and execute'
+    | 'memory'
+    | 'constructors'
+    | 'relocations';
+  readonly errno: 'ENOEXEC' | 'EINVAL' | 'ENOMEM';
+  /** The line in the kernel's log, or undefined where the kernel says nothing. */
+  readonly message: string | undefined;
+  /** In plain words. */
+  readonly why: string;
+}
+
+/** What stands behind the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
+export type AppendedSignature =
+  | {
+      readonly kind: 'malformed';
+      readonly why: string;
+      readonly offset: number;
+      /** The line in the kernel's log, where it says anything. */
+      readonly message?: string;
+    }
+  /** A type that is not PKCS#7. */
+  | { readonly kind: 'unsupported'; readonly why: string }
+  | { readonly kind: 'pkcs7'; readonly signers: readonly Signer[] };
+
+export interface Signer {
+  /** As in the certificate, `CN=…, O=…`; empty when only the key id is given. */
+  readonly issuer: string;
+  /** Hexadecimal, lower case, without leading zeros; undefined when `keyId` names the key. */
+  readonly serial: string | undefined;
+  readonly keyId: string | undefined;
+  /** `sha256`, or the object identifier when it is not known. */
+  readonly digest: string;
+  /** `ecdsa`, `rsa`, or the object identifier. */
+  readonly algorithm: string;
+  readonly signature: Uint8Array;
+  /** DER of the signed attributes as they are hashed (SET OF); undefined when the file itself is signed. */
+  readonly signedAttributes: Uint8Array | undefined;
+}
+
+/** What was found out about the signature with the certificates at hand. */
+export interface SignatureCheck {
+  readonly outcome: 'none' | 'good' | 'unknown key' | 'unsupported' | 'bad' | 'malformed';
+  /** Subject of the certificate that verified it. */
+  readonly signer: string | undefined;
+  /** Where that certificate was found: in the kernel image, or given by the administrator. */
+  readonly trustedBy: 'kernel' | 'given' | undefined;
+  /** Whose certificate the signature says it is by, where that is not known; anybody can write that. */
+  readonly claimedIssuer?: string;
+}
+
+export interface KernelModule {
+  /** As the caller named it. */
+  readonly file: string;
+  /** Of the object file alone, without what is appended. */
+  readonly bytes: number;
+  readonly bits: 32 | 64;
+  readonly bigEndian: boolean;
+  readonly type: number;
+  readonly machine: number;
+  readonly modinfo: readonly ModinfoEntry[];
+  /** Whether `.modinfo` is marked to be loaded (ALLOC): kernels before 6.4 do not see it otherwise. */
+  readonly modinfoLoaded?: boolean;
+  /** `name` inside `.gnu.linkonce.this_module`. */
+  readonly structName: string | undefined;
+  /** Size of `.gnu.linkonce.this_module`: `sizeof(struct module)` of its kernel. */
+  readonly structBytes: number | undefined;
+  /** Whether it is marked to be loaded (ALLOC); false as well when there is none. */
+  readonly structLoaded?: boolean;
+  /** Bytes of it that are neither name nor zero, before relocation: the build leaves none. */
+  readonly structExtraBytes: number;
+  readonly symbols: readonly SymbolToResolve[];
+  /** Whether there is a `__versions` section that the loader uses (ALLOC). */
+  readonly hasVersions: boolean;
+  /** The CRC of `module_layout` in it. */
+  readonly layoutCrc: number | undefined;
+  /** The same in the extended table, which counts from 6.14 on; undefined when there is none. */
+  readonly extendedVersions?: { readonly layoutCrc: number | undefined } | undefined;
+  readonly exports: readonly SymbolExport[];
+  /** A non-empty `__ksymtab*` whose `__kcrctab*` is missing. */
+  readonly exportsLackCrcs: boolean;
+  /** How they are written; without it, as kernels before 7.2 have them. */
+  readonly exportTables?: ExportTables;
+  /** Of `.data..percpu`. */
+  readonly percpuBytes?: number;
+  readonly defects: readonly LoaderDefect[];
+  readonly signature: AppendedSignature | undefined;
+  /** GNU build id, hexadecimal. */
+  readonly buildId: string | undefined;
+  readonly observations: Observations;
+}
+
+/** Tables of exports that are there. */
+export interface ExportTables {
+  /** A `__ksymtab` that is not empty. */
+  readonly symbols: boolean;
+  /** `__kflagstab`: from 7.2 on it says which are GPL-only, and `__ksymtab_gpl` means nothing. */
+  readonly flags: boolean;
+  readonly gplSymbols: boolean;
+  readonly gplCrcs: boolean;
+}
+
+/** Measurements that `trustLevelOf` weighs; facts without judgement. */
+export interface Observations {
+  /** Compilers named in `.comment`, one entry an object that was linked, in order. */
+  readonly compilers: readonly string[];
+  readonly hasEhFrame: boolean;
+  /** Relocations and symbols that livepatch resolves past the export table: `OBJECT.NAME`. */
+  readonly livepatchSymbols: readonly string[];
+  /** `_binary_*` symbols: data that objcopy linked in. */
+  readonly binarySymbols: readonly string[];
+  /** Where the kernel reads something in the file that other readers do not: a sentence each. */
+  readonly readOtherwise?: readonly string[];
+  /** Words found in read-only data that speak of ways around the export table or of a closed license. */
+  readonly strings: readonly string[];
+  /** Sections of data that hold the beginning of another ELF file. */
+  readonly embeddedElf: readonly string[];
+  /** Texts of `.modinfo` that were written as one and hold a NUL, by the size of their symbols. */
+  readonly cutTexts: readonly CutText[];
+  /** Undefined when it was not looked at (`deep` reading only). */
+  readonly deep: DeepObservations | undefined;
+}
+
+export interface CutText {
+  /** Up to the NUL, as the kernel reads it: `license=GPL`. */
+  readonly read: string;
+  /** What follows, up to the next NUL each. */
+  readonly rest: readonly string[];
+}
+
+export interface DeepObservations {
+  /** Without those parts that a compiler moved elsewhere (`.cold`). */
+  readonly functions: number;
+  /** Functions in front of which the build left room, named `__pfx_NAME` (CONFIG_CALL_PADDING). */
+  readonly padded: number;
+  /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
+  readonly plainReturns: number;
+  /**
+   * Short plain exports that only pass imported symbols on, by calling one, by pointing to them, or by giving a table
+   * of pointers to them: `[export, import]`.
+   */
+  readonly wrappers: readonly (readonly [exported: string, imported: string])[];
+  /** Data objects of 2 KiB and more whose entropy is above 7 bits a byte, if they are 16 KiB together. */
+  readonly denseObjects: readonly {
+    readonly name: string;
+    readonly bytes: number;
+    readonly bits: number;
+  }[];
+}
+
+/** The first entry with that tag, as the kernel's `get_modinfo` finds it. */
+export function modinfo(module: KernelModule, tag: string): string | undefined {
+  return module.modinfo.find((each) => each.tag === tag)?.value;
+}
+
+export function modinfoAll(module: KernelModule, tag: string): readonly string[] {
+  return module.modinfo.filter((each) => each.tag === tag).map((each) => each.value);
+}
+
+/** What the kernel calls a module that has not told its name. */
+export const missingName = '(missing .modinfo section or name field)';
+
+/** As modinfo has it, else as `struct module` has it: what early messages and the blacklist use. */
+export function infoName(module: KernelModule): string | undefined {
+  return modinfo(module, 'name') ?? module.structName;
+}
+
+/** Names of modules are compared with `-` as `_`, as modprobe and the kernel's own files have them. */
+export const plainName = (name: string): string => name.replaceAll('-', '_');
+
+export const importsOf = (module: KernelModule): readonly ImportedSymbol[] =>
+  module.symbols.filter((each) => each.kind === 'import');

@@ -1,0 +1,46 @@
+/**
+ * What MODULE_LICENSE() declares, as an SPDX expression that claims no more than the tag does.
+ *
+ * By the kernel's rules the tag tells free modules from others and "does not express any distinction" between
+ * version 2 only and "or later", nor which BSD license or which version of the MPL is meant. So the part
+ * that is certain gets its SPDX identifier (version 2 of the GPL is granted in either reading), and the part that
+ * is open gets a reference of our own with a text that says so.
+ * Source: Documentation/process/license-rules.rst, "MODULE_LICENSE".
+ */
+const gpl = 'GPL-2.0-only';
+const bsd = 'LicenseRef-BSD-unspecified';
+const mpl = 'LicenseRef-MPL-unspecified';
+const gplAndMore = 'LicenseRef-GPL-and-additional-rights';
+
+const expressions = new Map([
+  ['GPL', gpl],
+  ['GPL v2', gpl],
+  ['GPL and additional rights', gplAndMore],
+  ['Dual BSD/GPL', `${bsd} OR ${gpl}`],
+  ['Dual MIT/GPL', `MIT OR ${gpl}`],
+  ['Dual MPL/GPL', `${mpl} OR ${gpl}`],
+]);
+
+/** The texts behind the references above. */
+export const ownReferences: ReadonlyMap<string, string> = new Map([
+  [
+    bsd,
+    'MODULE_LICENSE("Dual BSD/GPL"): one of the BSD licenses, which of them is told by the source alone.',
+  ],
+  [
+    mpl,
+    'MODULE_LICENSE("Dual MPL/GPL"): the Mozilla Public License, which version is told by the source alone.',
+  ],
+  [
+    gplAndMore,
+    'MODULE_LICENSE("GPL and additional rights"): version 2 of the GNU General Public License and further ' +
+      'rights, historically those of the MIT license; which is told by the source alone.',
+  ],
+]);
+
+/** undefined for a text that the kernel's rules give no meaning, "Proprietary" among them. */
+export const expressionOf = (license: string): string | undefined => expressions.get(license);
+
+/** Which of our references an expression uses. */
+export const referencesIn = (expression: string): readonly string[] =>
+  [...ownReferences.keys()].filter((each) => expression.split(' ').includes(each));

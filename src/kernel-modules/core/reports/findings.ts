@@ -1,0 +1,121 @@
+/**
+ * What deserves attention in a report, as findings of a code scanner: a module that contradicts itself or
+ * shows what deserves a look, that falls short of what is demanded, that the loader refuses or that would taint
+ * the kernel, or that is denied. A proof is an error, a lead a warning.
+ *
+ * A rule is one sign of evidence, one refusal or one taint; its identifier is stable.
+ */
+import type { Evidence } from '../../../policy/trust-level.ts';
+import { taintMeanings, type TaintLetter } from '../kernel/taints.ts';
+import type { ModuleReport } from './report.ts';
+
+export type Level = 'error' | 'warning' | 'note';
+
+export interface Finding {
+  readonly rule: string;
+  readonly level: Level;
+  /** One or more sentences about this module. */
+  readonly message: string;
+}
+
+const gravest: readonly Level[] = ['error', 'warning', 'note'];
+
+/** One sign can be a proof on one module and a lead on another. */
+export const graver = (one: Level, other: Level | undefined): Level =>
+  gravest.find((each) => each === one || each === other) ?? one;
+
+/** Taints that say more than where a module comes from. */
+const graveTaints: ReadonlySet<string> = new Set(['P', 'F', 'K']);
+
+export function* findingsOf(module: ModuleReport): Generator<Finding> {
+  yield* contradictions(module);
+  yield* leads(module);
+  if (module.meets === false) yield shortfall(module);
+  if (module.undecided !== null) yield undecided(module, module.undecided);
+  yield* loaderFindings(module);
+  if (module.denied !== null) {
+    const message = `Module "${module.name}" is denied: ${module.denied}`;
+    yield { rule: 'denied', level: 'note', message };
+  }
+}
+
+function* contradictions({ name, trustLevel, evidence }: ModuleReport): Generator<Finding> {
+  if (trustLevel !== 'contradicted') return;
+  const proofs = evidence.filter(({ weight }) => weight === 'proof');
+  for (const each of proofs)
+    yield { rule: ruleOf(each), level: 'error', message: about(name, each) };
+  if (proofs.length > 0) return;
+  yield {
+    rule: 'trust/contradicted',
+    level: 'error',
+    message: `Module "${name}" contradicts what it says of itself`,
+  };
+}
+
+const ruleOf = ({ check }: Evidence) => `evidence/${check}`;
+const about = (name: string, { message }: Evidence) => `Module "${name}": ${message}`;
+
+/** None of them decides, so none is an error. */
+function* leads({ name, evidence }: ModuleReport): Generator<Finding> {
+  for (const each of evidence) {
+    if (each.weight === 'lead')
+      yield { rule: ruleOf(each), level: 'warning', message: about(name, each) };
+  }
+}
+
+function shortfall({ name, trustLevel, denied }: ModuleReport): Finding {
+  const message =
+    denied === null
+      ? `Module "${name}" is ${trustLevel}, which is below what is required`
+      : `Module "${name}" is denied: ${denied}`;
+  return { rule: 'policy/require', level: 'error', message };
+}
+
+const undecided = ({ name }: ModuleReport, why: string): Finding => ({
+  rule: 'policy/undecided',
+  level: 'warning',
+  message: `Whether module "${name}" meets what is required cannot be told: ${why}`,
+});
+
+function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
+  if (loader.result === 'refuse') {
+    const because = [...loader.reasons, ...loader.messages].slice(0, reasonsMax);
+    const message = [`The loader refuses module "${name}" (${errnoOf(loader)})`, ...because].join(
+      '; ',
+    );
+    yield { rule: `loader/${errnoOf(loader)}`, level: 'error', message };
+  }
+  for (const letter of loader.taints) {
+    const message = `Module "${name}" taints the kernel with ${letter}: ${meaningOf(letter)}`;
+    yield { rule: `taint/${letter}`, level: graveTaints.has(letter) ? 'warning' : 'note', message };
+  }
+  for (const letter of loader.taintsUnlessTrusted) {
+    const message = `Module "${name}" taints the kernel with ${letter} unless a keyring of the kernel holds the key that signed it: ${meaningOf(letter)}`;
+    yield { rule: `taint/${letter}`, level: 'note', message };
+  }
+}
+
+/** A module may have thousands of unknown symbols; the first ones tell. */
+const reasonsMax = 20;
+
+const errnoOf = ({ errnoName }: ModuleReport['loader']) => errnoName ?? 'refused';
+
+const meaningOf = (letter: string): string =>
+  letter in taintMeanings
+    ? taintMeanings[letter as TaintLetter]
+    : 'a taint without a known meaning';
+
+const policyRules: Readonly<Record<string, string>> = {
+  undecided: 'Whether a module meets what is required cannot be told',
+};
+
+/** What a rule is about, in one sentence. */
+export function describeRule(rule: string): string {
+  const [kind = '', what = ''] = rule.split('/');
+  if (kind === 'evidence') return `Evidence on a module: ${what.replaceAll('-', ' ')}`;
+  if (kind === 'trustLevel') return 'A module contradicts what it says of itself';
+  if (kind === 'policy') return policyRules[what] ?? 'A module falls short of what is required';
+  if (kind === 'loader') return `The kernel's loader refuses a module with ${what}`;
+  if (kind === 'taint') return `A module taints the kernel with ${what}: ${meaningOf(what)}`;
+  return 'A module is denied by the policy or by modprobe.d';
+}

@@ -1,0 +1,67 @@
+/**
+ * JSON in pieces, so that a document about thousands of modules is never in memory as a whole.
+ *
+ * An array that is wrapped by `items` may be a generator; it is written with one element a line, and an
+ * element is made only when it is written.
+ */
+import { printableJson } from '../../../base/printable.ts';
+
+export class Items {
+  readonly values: Iterable<unknown>;
+
+  constructor(values: Iterable<unknown>) {
+    this.values = values;
+  }
+}
+
+export const items = (values: Iterable<unknown>): Items => new Items(values);
+
+export type Outline =
+  Items | string | number | boolean | null | undefined | readonly Outline[] | OutlineObject;
+export interface OutlineObject {
+  readonly [key: string]: Outline;
+}
+
+const text = (value: unknown): string => printableJson(JSON.stringify(value));
+
+/** The document and a newline at its end. Only the outline is walked by recursion, never its items. */
+export function* jsonDocument(outline: Outline): Generator<string> {
+  yield* pieces(outline);
+  yield '\n';
+}
+
+function* pieces(value: Outline): Generator<string> {
+  if (value instanceof Items) yield* lines(value.values);
+  else if (Array.isArray(value)) yield* list(value as readonly Outline[]);
+  else if (typeof value === 'object' && value !== null) yield* object(value as OutlineObject);
+  else yield text(value ?? null);
+}
+
+function* lines(values: Iterable<unknown>): Generator<string> {
+  let before = '[\n';
+  for (const each of values) {
+    yield before + text(each);
+    before = ',\n';
+  }
+  yield before === '[\n' ? '[]' : '\n]';
+}
+
+function* list(values: readonly Outline[]): Generator<string> {
+  yield '[';
+  for (const [index, each] of values.entries()) {
+    if (index > 0) yield ',';
+    yield* pieces(each);
+  }
+  yield ']';
+}
+
+function* object(value: OutlineObject): Generator<string> {
+  let before = '{';
+  for (const [key, each] of Object.entries(value)) {
+    if (each === undefined) continue;
+    yield `${before}${text(key)}:`;
+    yield* pieces(each);
+    before = ',';
+  }
+  yield before === '{' ? '{}' : '}';
+}

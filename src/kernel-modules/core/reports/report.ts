@@ -1,0 +1,160 @@
+/**
+ * What a scan found, for programs: the contract of `--json`, and what every other format is made from.
+ *
+ * Fields are never removed or renamed within one `version`; what is not known is null, not absent.
+ */
+import type { SignatureCheck } from '../record/module.ts';
+import { trustLevels, type Evidence, type TrustLevel } from '../../../policy/trust-level.ts';
+
+export interface ModuleReport {
+  /** As the caller named it; inside an archive `PACKAGE.deb!/PATH`. */
+  readonly file: string;
+  readonly name: string;
+  /** As claimed, up to a NUL, which is how the kernel reads it; what follows is in the evidence. */
+  readonly license: string | null;
+  readonly version: string | null;
+  readonly srcversion: string | null;
+  /** GNU build id, hexadecimal. */
+  readonly buildId: string | null;
+  /** Of the file as stored, compressed or not; hexadecimal. */
+  readonly sha256: string;
+  /** `x86-64`, `arm64`, … */
+  readonly machine: string;
+  /** For which kernel it says that it was built; null when it does not. */
+  readonly vermagic: string | null;
+  /** Subject of the certificate that verified the signature. */
+  readonly signer: string | null;
+  readonly signature: SignatureCheck['outcome'];
+  /** `linux-image-6.12.118+deb13-amd64 6.12.118-1` where known. */
+  readonly package: string | null;
+  readonly loader: LoaderReport;
+  /** GPL-only symbols that it imports. */
+  readonly gplOnly: readonly string[];
+  readonly trustLevel: TrustLevel;
+  readonly evidence: readonly Evidence[];
+  /** Why the policy or modprobe.d denies it; null when nothing does. */
+  readonly denied: string | null;
+  /** Whether it meets what is demanded; null when nothing is, or when that cannot be told. */
+  readonly meets: boolean | null;
+  /** Why it cannot be told whether it meets what is demanded; null otherwise. */
+  readonly undecided: string | null;
+}
+
+export interface LoaderReport {
+  readonly result: 'load' | 'refuse';
+  /** As the system call gives it, positive: 2 for ENOENT. */
+  readonly errno: number | null;
+  readonly errnoName: string | null;
+  /** Letters of the module's taints that are certain, in the order of their bits. */
+  readonly taints: string;
+  /** Letters that it gets as well unless a keyring of the kernel holds the key that signed it: `E`, or none. */
+  readonly taintsUnlessTrusted: string;
+  /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted: the bits that are certain. */
+  readonly kernelTaint: number;
+  /** Further bits of it, which depend on what keyrings hold. */
+  readonly kernelTaintUnlessTrusted: number;
+  /** Lines of the kernel's log, word for word. */
+  readonly messages: readonly string[];
+  readonly reasons: readonly string[];
+  /** What could not be judged for want of a fact. */
+  readonly unknown: readonly string[];
+}
+
+export interface KernelReport {
+  readonly release: string;
+  readonly machine: string;
+  /** In words, where the exports were read from. */
+  readonly exportsFrom: string;
+  readonly vermagic: string | null;
+  /** What is not known of the kernel, and what to do: a sentence each. */
+  readonly gaps: readonly string[];
+}
+
+/** A file that could not be read, or is no module. */
+export interface ScanProblem {
+  readonly file: string;
+  /** Bytes from the start of the file where it stops making sense. */
+  readonly offset: number | null;
+  readonly message: string;
+}
+
+export interface ScanCounts {
+  readonly modules: number;
+  /** Would load, with or without taints. */
+  readonly load: number;
+  /** Would load, and taint for certain. */
+  readonly tainting: number;
+  /** Would load, and taint only if no keyring holds the key that signed it. */
+  readonly taintingUnlessTrusted: number;
+  readonly refuse: number;
+  readonly trustLevels: Readonly<Record<TrustLevel, number>>;
+  readonly denied: number;
+  /** Do not meet what is demanded. */
+  readonly unmet: number;
+  /** Of which that cannot be told. */
+  readonly undecided: number;
+  readonly problems: number;
+}
+
+export interface ScanReport {
+  readonly version: 1;
+  readonly kernel: KernelReport;
+  readonly modules: readonly ModuleReport[];
+  readonly problems: readonly ScanProblem[];
+  readonly counts: ScanCounts;
+}
+
+/** What a document says of its own making; pure code has no clock and no chance. */
+export interface Imprint {
+  /** `2026-11-24T22:05:00Z`, UTC. */
+  readonly createdIso: string;
+  readonly toolVersion: string;
+  /** A URI of this document alone, for SPDX. */
+  readonly documentNamespace: string;
+  /** A random UUID without prefix, for CycloneDX. */
+  readonly serial: string;
+  /** Absolute directory that file names are written relative to where they are below it, for SARIF. */
+  readonly root: string;
+}
+
+/** `O, and E unless a keyring holds the key of its signature`; empty where it taints nothing. */
+export function taintsInWords({
+  taints,
+  taintsUnlessTrusted: open,
+}: Pick<LoaderReport, 'taints' | 'taintsUnlessTrusted'>): string {
+  if (open === '') return taints;
+  return `${taints === '' ? '' : `${taints}, and `}${open} unless a keyring holds the key of its signature`;
+}
+
+/** Counts in one pass. */
+export function countsOf(
+  modules: readonly ModuleReport[],
+  problems: readonly ScanProblem[],
+): ScanCounts {
+  const byTrustLevel = Object.fromEntries(trustLevels.map((each) => [each, 0])) as Record<
+    TrustLevel,
+    number
+  >;
+  let [tainting, perhaps, refuse, denied, unmet, undecided] = [0, 0, 0, 0, 0, 0];
+  for (const each of modules) {
+    byTrustLevel[each.trustLevel]++;
+    if (each.loader.result === 'refuse') refuse++;
+    else if (each.loader.taints !== '') tainting++;
+    else if (each.loader.taintsUnlessTrusted !== '') perhaps++;
+    if (each.denied !== null) denied++;
+    if (each.meets === false) unmet++;
+    if (each.undecided !== null) undecided++;
+  }
+  return {
+    modules: modules.length,
+    load: modules.length - refuse,
+    tainting,
+    taintingUnlessTrusted: perhaps,
+    refuse,
+    trustLevels: byTrustLevel,
+    denied,
+    unmet,
+    undecided,
+    problems: problems.length,
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * What a module that is built again for another kernel would run into there, as far as its imports tell.
+ *
+ * A module names what it uses; what a build for another kernel would use instead, only that build shows: a
+ * header may put another name in the place of one that is gone. So this is what to look at, and no verdict.
+ */
+import type { Kernel } from '../kernel/kernel.ts';
+import {
+  importsOf,
+  modinfo,
+  modinfoAll,
+  type KernelModule,
+  type SymbolExport,
+} from '../record/module.ts';
+import { isCompatibleLicense } from '../loader/licenses.ts';
+import { namespaceNames } from '../loader/namespaces.ts';
+import { rulesOf } from '../loader/rules.ts';
+
+export interface RebuildHurdles {
+  /** Nothing exports them any more. */
+  readonly gone: readonly string[];
+  /** For modules under a GPL-compatible license only, which this one is not. */
+  readonly gplOnly: readonly string[];
+  /** In a namespace that the module does not import. */
+  readonly namespaces: readonly { readonly symbol: string; readonly namespace: string }[];
+  /** Not exported by the kernel itself; what its modules export is not known. */
+  readonly unknown: readonly string[];
+}
+
+/** What can be used on a kernel: its own exports, and those of its modules. */
+export interface Offered {
+  readonly kernel: Kernel;
+  /** Exports of modules, by name. */
+  readonly byModules: ReadonlyMap<string, SymbolExport>;
+  /** Whether those are all that the modules of that kernel export. */
+  readonly modulesKnown: boolean;
+}
+
+export function rebuildHurdles(module: KernelModule, offered: Offered): RebuildHurdles {
+  const missing: string[] = [];
+  const gplOnly: string[] = [];
+  const namespaces: { symbol: string; namespace: string }[] = [];
+  const mayUseGpl = isCompatibleLicense(modinfo(module, 'license') ?? '');
+  for (const { name, weak } of importsOf(module)) {
+    const found = offered.kernel.exports.get(name) ?? offered.byModules.get(name);
+    if (found === undefined) {
+      if (!weak && !isLeftover(name)) missing.push(name);
+      continue;
+    }
+    if (found.gplOnly && !mayUseGpl) gplOnly.push(name);
+    const namespace = closedNamespace(module, found, offered.kernel);
+    if (namespace !== undefined) namespaces.push({ symbol: name, namespace });
+  }
+  const [gone, unknown] = offered.modulesKnown ? [missing, []] : [[], missing];
+  return { gone, gplOnly, namespaces, unknown };
+}
+
+/** What assemblers leave behind, and the loader passes over. */
+const isLeftover = (name: string): boolean => name === '_GLOBAL_OFFSET_TABLE_';
+
+function closedNamespace(
+  module: KernelModule,
+  { namespace }: SymbolExport,
+  { release, config }: Kernel,
+): string | undefined {
+  const rules = rulesOf(release);
+  if (namespace === undefined || namespace === '' || !rules.namespaces) return undefined;
+  if (config.allowMissingNamespaces) return undefined;
+  if (modinfoAll(module, 'import_ns').includes(namespace)) return undefined;
+  const isNamed = rules.moduleNamespaces && namespaceNames(namespace, module.structName ?? '');
+  return isNamed ? undefined : namespace;
+}
+
+export const hasHurdles = ({ gone, gplOnly, namespaces }: RebuildHurdles): boolean =>
+  gone.length + gplOnly.length + namespaces.length > 0;

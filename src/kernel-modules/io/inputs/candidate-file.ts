@@ -1,0 +1,27 @@
+/** A file as it would be offered to the loader, also one that is no module at all. */
+import type { Candidate } from '../../core/loader/candidate.ts';
+import { readModule } from '../../core/record/read-module.ts';
+import { readSignature } from '../../core/record/signature.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { decompressed } from './decompress.ts';
+import { moduleBytesMax } from './unpack-module.ts';
+import { readBounded } from '../../../sys/files/read-bounded.ts';
+import type { SignatureChecker } from '../scan/signatures.ts';
+
+/** Fails when the file cannot be read or unpacked; the error is a clause. */
+export function candidateFrom(file: string, check: SignatureChecker): Result<Candidate> {
+  const stored = readBounded(file, moduleBytesMax);
+  if (!stored.ok) return stored;
+  const unpacked = decompressed(stored.value, moduleBytesMax);
+  if (!unpacked.ok) return fail(unpacked.error);
+  const bytes = unpacked.value;
+  const read = readModule(file, bytes);
+  if (read.ok) return ok({ module: read.value, signature: check(bytes, read.value) });
+  // The loader looks at the signature first, whatever it is of.
+  const { elfBytes, signature } = readSignature(bytes);
+  return ok({
+    file,
+    problem: read.error,
+    signature: check(bytes, { bytes: elfBytes, signature }),
+  });
+}

@@ -1,0 +1,260 @@
+/**
+ * Unpacking in this process, bounded: what would become larger than the caller allows is an error that says so.
+ *
+ * xz by the system's liblzma, zstd and gzip by Node. Without liblzma, and for what only old kernels are
+ * packed with, by the program of that name.
+ */
+import { spawnSync } from 'node:child_process';
+import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { reasonOf } from '../../../sys/errno.ts';
+import { compressionOf, type Compression } from '../../core/kernel/image.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { xzDecoder, type XzError } from './liblzma.ts';
+import { xzUnpackedBytes } from './xz-index.ts';
+import { zstdFrame } from './zstd-frame.ts';
+
+/** Nearly all modules are smaller than this. */
+export const keptBytesMax = 8 * 2 ** 20;
+
+/**
+ * Memory that is used again: for many files in a row, one a thread. What `decompress` answers is then
+ * overwritten by the next call with the same buffer.
+ */
+export class OutputBuffer {
+  #bytes: Uint8Array = new Uint8Array();
+
+  take(size: number): Uint8Array {
+    // What is out of the ordinary is not kept.
+    if (size > keptBytesMax) return new Uint8Array(size);
+    if (this.#bytes.length < size) {
+      // Half as much again, so that a row of growing files does not allocate for each.
+      const grown = Math.ceil(this.#bytes.length * 1.5);
+      this.#bytes = new Uint8Array(Math.min(Math.max(size, grown), keptBytesMax));
+    }
+    return this.#bytes.subarray(0, size);
+  }
+}
+
+/** `limitBytes` is of the output. The error is a clause: `it is damaged`, without the name of the file. */
+export function decompress(
+  bytes: Uint8Array,
+  how: Compression,
+  limitBytes: number,
+  buffer?: OutputBuffer,
+): Result<Uint8Array> {
+  return withinLimit(decompressUpTo(bytes, how, limitBytes, buffer), limitBytes);
+}
+
+function withinLimit(
+  unpacked: Result<Uint8Array | 'too large'>,
+  limitBytes: number,
+): Result<Uint8Array> {
+  if (!unpacked.ok) return unpacked;
+  return unpacked.value === 'too large' ? fail(tooLarge(limitBytes)) : ok(unpacked.value);
+}
+
+/** For whoever has more room to offer. */
+export function decompressUpTo(
+  bytes: Uint8Array,
+  how: Compression,
+  limitBytes: number,
+  buffer?: OutputBuffer,
+): Result<Uint8Array | 'too large'> {
+  switch (how) {
+    case 'xz':
+      return unpackXz(bytes, limitBytes, buffer);
+    case 'zstd':
+      return unpackWithNode(zstdDecompressSync, bytes, how, limitBytes);
+    case 'gzip':
+      return unpackWithNode(gunzipSync, bytes, how, limitBytes);
+    case 'lz4':
+    case 'lzma':
+    case 'bzip2':
+    case 'lzo':
+      return throughProgram(bytes, how, limitBytes);
+  }
+}
+
+/**
+ * What a file says it unpacks to; undefined where it does not say. Only the index of xz can be relied on: of
+ * gzip and zstd it is the word of one part, and there may be others.
+ */
+export function statedBytes(bytes: Uint8Array, how: Compression): Result<number | undefined> {
+  if (how === 'xz') return xzUnpackedBytes(bytes);
+  if (how === 'zstd') return ok(zstdFrame(bytes)?.contentBytes);
+  return ok(how === 'gzip' && bytes.length >= gzipBytesMin ? gzipSize(bytes) : undefined);
+}
+
+/** Header and trailer; the last four bytes are the size, modulo 2^32. */
+const gzipBytesMin = 18;
+const gzipSize = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);
+
+/** Enough for the name and the tables in front of the first byte; unpacks to 4 MiB at most. */
+const gzipStartBytes = 4096;
+const startBytes = 64;
+
+/** The first bytes, without unpacking the rest; none where the beginning cannot be unpacked. */
+export function firstBytes(bytes: Uint8Array, how: Compression): Uint8Array {
+  try {
+    return startOf(bytes, how).subarray(0, startBytes);
+  } catch (error) {
+    if (isUnpackError(error)) return new Uint8Array();
+    throw error;
+  }
+}
+
+function startOf(bytes: Uint8Array, how: Compression): Uint8Array {
+  if (how === 'gzip') {
+    const finishFlush = constants.Z_SYNC_FLUSH;
+    return gunzipSync(bytes.subarray(0, gzipStartBytes), { finishFlush });
+  }
+  if (how === 'zstd') {
+    const finishFlush = constants.ZSTD_e_flush;
+    const end = zstdFrame(bytes)?.firstBlockEnd ?? 0;
+    return zstdDecompressSync(bytes.subarray(0, end), { finishFlush });
+  }
+  const decode = how === 'xz' ? xzDecoder() : undefined;
+  if (decode === undefined) return runProgram(bytes, how, startBytes).stdout;
+  const start = new Uint8Array(startBytes);
+  decode(bytes, start);
+  return start;
+}
+
+/** Bytes that are not compressed, told by their first ones, are answered as they are. */
+export function decompressed(
+  bytes: Uint8Array,
+  limitBytes: number,
+  buffer?: OutputBuffer,
+): Result<Uint8Array> {
+  const how = compressionOf(bytes);
+  if (how !== undefined) return decompress(bytes, how, limitBytes, buffer);
+  return bytes.length > limitBytes ? fail(tooLarge(limitBytes)) : ok(bytes);
+}
+
+const tooLarge = (limitBytes: number): string =>
+  `it would unpack to more than ${limitBytes} bytes, which is the limit`;
+
+const xzErrors: Readonly<Record<XzError, string>> = {
+  full: 'it unpacks to more than its index says',
+  memory: 'unpacking it would take more than 256 MiB of memory',
+  corrupt: 'its xz stream is damaged',
+  unsupported: 'its xz stream uses a filter or a check that liblzma does not know',
+  'cut off': 'its xz stream is cut off',
+  failed: 'liblzma could not unpack it',
+};
+
+function unpackXz(
+  bytes: Uint8Array,
+  limitBytes: number,
+  buffer?: OutputBuffer,
+): Result<Uint8Array | 'too large'> {
+  const size = xzUnpackedBytes(bytes);
+  if (!size.ok) return size;
+  if (size.value > limitBytes) return ok('too large');
+  const decode = xzDecoder();
+  if (decode === undefined) return throughProgram(bytes, 'xz', limitBytes);
+  const into = buffer === undefined ? new Uint8Array(size.value) : buffer.take(size.value);
+  const outcome = decode(bytes, into);
+  if ('error' in outcome) return fail(xzErrors[outcome.error]);
+  return ok(into.subarray(0, outcome.unpackedBytes));
+}
+
+interface UnpackOptions {
+  readonly maxOutputLength: number;
+  readonly chunkSize: number;
+}
+
+/**
+ * In one piece: Node's own 16 KiB at a time would be put together afterwards, which takes twice the memory. One
+ * byte more than is needed, or a second piece is made.
+ */
+function chunkSizeFor(bytes: Uint8Array, how: 'zstd' | 'gzip', limitBytes: number): number {
+  const stated = how === 'gzip' ? gzipSize(bytes) : zstdFrame(bytes)?.contentBytes;
+  // Kernels, which do not say, unpack to five times as much; what is not written to takes no memory.
+  const expected = stated === undefined || stated > limitBytes ? bytes.length * 6 : stated + 1;
+  return Math.max(Math.min(expected, limitBytes + 1), 2 ** 16);
+}
+
+function unpackWithNode(
+  unpack: (bytes: Uint8Array, options: UnpackOptions) => Buffer,
+  bytes: Uint8Array,
+  how: 'zstd' | 'gzip',
+  limitBytes: number,
+): Result<Uint8Array | 'too large'> {
+  if (how === 'gzip' && bytes.length < gzipBytesMin) return fail('its gzip stream is cut off');
+  try {
+    const chunkSize = chunkSizeFor(bytes, how, limitBytes);
+    return ok(unpack(bytes, { maxOutputLength: Math.max(1, limitBytes), chunkSize }));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') return ok('too large');
+    if (code === 'Z_BUF_ERROR') return fail(`its ${how} stream is cut off`);
+    if (isUnpackError(error)) return fail(`its ${how} stream is damaged`);
+    throw error;
+  }
+}
+
+function isUnpackError(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code !== undefined && /^ZSTD_|^Z_/.test(code);
+}
+
+interface Program {
+  readonly command: string;
+  readonly arguments: readonly string[];
+  /** Debian's package, for the hint. */
+  readonly package: string;
+}
+
+const programs = {
+  xz: { command: 'xz', arguments: ['-dc', '--memlimit=256MiB'], package: 'xz-utils' },
+  lzma: {
+    command: 'xz',
+    arguments: ['--format=lzma', '-dc', '--memlimit=256MiB'],
+    package: 'xz-utils',
+  },
+  lz4: { command: 'lz4', arguments: ['-dc'], package: 'lz4' },
+  bzip2: { command: 'bzip2', arguments: ['-dc'], package: 'bzip2' },
+  lzo: { command: 'lzop', arguments: ['-dc'], package: 'lzop' },
+} as const satisfies Partial<Record<Compression, Program>>;
+
+function runProgram(bytes: Uint8Array, how: keyof typeof programs, limitBytes: number) {
+  const program = programs[how];
+  return spawnSync(program.command, program.arguments, {
+    input: bytes,
+    maxBuffer: limitBytes,
+    cwd: '/',
+    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+/** Exported for a test: what is used where liblzma is missing. */
+export const unpackWithProgram = (
+  bytes: Uint8Array,
+  how: keyof typeof programs,
+  limitBytes: number,
+): Result<Uint8Array> => withinLimit(throughProgram(bytes, how, limitBytes), limitBytes);
+
+function throughProgram(
+  bytes: Uint8Array,
+  how: keyof typeof programs,
+  limitBytes: number,
+): Result<Uint8Array | 'too large'> {
+  const program = programs[how];
+  const run = runProgram(bytes, how, limitBytes);
+  const { code } = (run.error ?? {}) as NodeJS.ErrnoException;
+  if (code === 'ENOENT') {
+    const library = how === 'xz' ? 'liblzma (package "liblzma5") or ' : '';
+    return fail(
+      `it is compressed with ${how}; install ${library}"${program.command}" (package "${program.package}") to read it`,
+    );
+  }
+  if (code === 'ENOBUFS') return ok('too large');
+  // The program stopped before it had read all; its status says why.
+  if (run.error !== undefined && code !== 'EPIPE') return fail(reasonOf(run.error));
+  return run.status === 0 ? ok(run.stdout) : fail(`its ${how} stream is damaged`);
+}
+
+export { compressionOf };

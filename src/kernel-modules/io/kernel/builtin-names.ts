@@ -1,0 +1,48 @@
+/**
+ * Names that belong to code inside a kernel: what /sys/module has without a loaded module, where the kernel runs,
+ * else what its image tells; and the list of built-in modules beside the others.
+ *
+ *   modules.builtin    kernel/drivers/char/virtio_console.ko
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { readText } from '../../../sys/files/read.ts';
+import type { Builtins } from '../../core/kernel/kernel.ts';
+import { bareName } from '../../core/record/module-file.ts';
+import { plainName } from '../../core/record/module.ts';
+
+export interface BuiltinPlaces {
+  readonly moduleDirectory: string | undefined;
+  /** `/sys` of the kernel, where it is the one that runs. */
+  readonly sys: string | undefined;
+  readonly inImage: readonly string[] | undefined;
+}
+
+/** Undefined where nothing is known. */
+export function builtinNames({
+  moduleDirectory,
+  sys,
+  inImage,
+}: BuiltinPlaces): Builtins | undefined {
+  const present = [...(inImage ?? []), ...(sys === undefined ? [] : withoutModule(sys))];
+  const possible =
+    moduleDirectory === undefined ? [] : listed(join(moduleDirectory, 'modules.builtin'));
+  if (present.length === 0 && possible.length === 0) return undefined;
+  return { present: new Set(present), possible: new Set(possible) };
+}
+
+/** Only what was loaded has a state. */
+function withoutModule(sys: string): readonly string[] {
+  const directory = join(sys, 'module');
+  try {
+    return readdirSync(directory).filter((name) => !existsSync(join(directory, name, 'initstate')));
+  } catch {
+    return [];
+  }
+}
+
+const listed = (path: string): readonly string[] =>
+  (readText(path) ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => plainName(bareName(line)));

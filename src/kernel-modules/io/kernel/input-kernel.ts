@@ -1,0 +1,154 @@
+/**
+ * Which kernel the modules are for that somebody wants looked at, where all of them are for one: a package or an
+ * unpacked tree of another kernel is judged for that kernel, not for the one that happens to run.
+ *
+ * Only a few modules of each input are looked at, so the answer is held to what is read afterwards.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isModuleFile } from '../../core/record/module-file.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { type Archive, openArchive, readArchive } from '../inputs/archives.ts';
+import { filesIn, type HostRoots } from './kernel-files.ts';
+import { releaseOf, sampleBelow } from './module-sample.ts';
+
+export interface InputKernel extends Disposable {
+  readonly release: string;
+  /** As for `readKernel`; undefined when nothing of that kernel is here. */
+  readonly directories: readonly string[] | undefined;
+  /** Where what was taken out of packages is, until this is disposed of. */
+  readonly copies: string;
+  /** A text in which files that were taken out of packages are called by where they come from. */
+  readonly renamed: (text: string) => string;
+}
+
+interface Named {
+  readonly release: string;
+  readonly directory: string | undefined;
+}
+
+/** Undefined when they are for several, or do not say. */
+export async function kernelOfInputs(
+  paths: readonly string[],
+  roots: HostRoots,
+): Promise<InputKernel | undefined> {
+  const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-kernel-'));
+  const remove = () => rmSync(scratch, { recursive: true, force: true });
+  const taken = new Map<string, string>();
+  const named: Named[] = [];
+  for (const path of paths) {
+    const found = await namedBy(path, scratch, taken);
+    if (found === undefined) break;
+    named.push(found);
+  }
+  const [first] = named;
+  if (
+    first === undefined ||
+    named.length < paths.length ||
+    named.some(({ release }) => release !== first.release)
+  ) {
+    remove();
+    return undefined;
+  }
+  return {
+    release: first.release,
+    directories: directoriesOf(first.release, named, roots),
+    copies: scratch,
+    renamed: (text) =>
+      [...taken].reduce((now, [copy, origin]) => now.replaceAll(copy, origin), text),
+    [Symbol.dispose]: remove,
+  };
+}
+
+/** What the inputs bring, else what the host has of that release. */
+function directoriesOf(
+  release: string,
+  named: readonly Named[],
+  roots: HostRoots,
+): readonly string[] | undefined {
+  const own = [...new Set(named.flatMap(({ directory }) => directory ?? []))];
+  const onHost = [join(roots.modules, release), join(roots.sources, `linux-headers-${release}`)];
+  return [own, onHost.filter((each) => existsSync(each))].find((directories) => {
+    const files = directories.length === 0 ? undefined : filesIn(directories);
+    return files?.ok === true && files.value.images.length + files.value.symvers.length > 0;
+  });
+}
+
+async function namedBy(
+  path: string,
+  scratch: string,
+  taken: Map<string, string>,
+): Promise<Named | undefined> {
+  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  if (isDirectory === undefined) return undefined;
+  if (isDirectory) return namedByDirectory(resolve(path));
+  const found = await takeKernel(path, scratch, taken);
+  return found.ok ? found.value : undefined;
+}
+
+function namedByDirectory(directory: string): Named | undefined {
+  const tree = filesIn([directory]);
+  const root = tree.ok ? tree.value.moduleDirectory : undefined;
+  const { facts, files } = sampleBelow(root === undefined ? directory : join(root, 'kernel'));
+  const releases = new Set(facts.map(({ vermagic }) => releaseOf(vermagic)));
+  const [release] = releases;
+  if (files.length === 0 || releases.size > 1 || release === undefined) return undefined;
+  return { release, directory: treeAround(directory, release) };
+}
+
+/** `/lib/modules/RELEASE` for a directory below it. */
+function treeAround(directory: string, release: string): string {
+  for (let each = directory; dirname(each) !== each; each = dirname(each)) {
+    if (basename(each) === release && basename(dirname(each)) === 'modules') return each;
+  }
+  return directory;
+}
+
+const kernelFile =
+  /^(?:boot\/(?:vmlinu[xz]|Image|config)-([^/]+)|(?:usr\/)?lib\/modules\/([^/]+)\/(?:vmlinuz|config|modules\.builtin))$/;
+const image = /(?:^|\/)(?:vmlinu[xz]|Image)(?:-[^/]+)?$/;
+const moduleIn = /^(?:usr\/)?lib\/modules\/([^/]+)\/kernel\//;
+/** Enough to tell how large `struct module` is. */
+const modulesWanted = 3;
+
+/** Puts what of an archive makes a kernel into the directory, and stops as soon as there is enough. */
+async function takeKernel(
+  path: string,
+  scratch: string,
+  taken: Map<string, string>,
+): Promise<Result<Named>> {
+  const opened = await openArchive(path);
+  if (!opened.ok) return opened;
+  if (opened.value === 'not an archive') return fail('it is no archive');
+  using archive = opened.value;
+  const releases = new Set<string>();
+  const has = { image: false, modules: 0 };
+  const wants = (name: string) =>
+    kernelFile.test(name) ||
+    (has.modules < modulesWanted && moduleIn.test(name) && isModuleFile(name));
+  for await (const item of readArchive(archive, wants)) {
+    if (item.kind === 'problem') continue;
+    const { path: name, contents } = item;
+    const [, inBoot, inTree] = kernelFile.exec(name) ?? [];
+    releases.add(inBoot ?? inTree ?? moduleIn.exec(name)?.[1] ?? '');
+    if (image.test(name)) has.image = true;
+    if (moduleIn.test(name)) has.modules += 1;
+    const to = join(scratch, name);
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, contents);
+    taken.set(to, `${path}!/${name}`);
+    if (isEnough(archive, has)) break;
+  }
+  const [release] = releases;
+  if (release === undefined || releases.size > 1) return fail('it is of no one kernel');
+  return ok({ release, directory: scratch });
+}
+
+/** In a .deb an image stands before the modules, in an .rpm behind them. */
+const isEnough = (
+  archive: Archive,
+  { image: hasImage, modules }: { readonly image: boolean; readonly modules: number },
+): boolean =>
+  modules >= modulesWanted &&
+  (hasImage || !(archive.kind === 'rpm' && archive.package?.name.startsWith('kernel') === true));

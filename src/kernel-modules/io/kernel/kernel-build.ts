@@ -1,0 +1,127 @@
+/**
+ * What modules of a kernel are built against: its headers, and what their makefiles reach for.
+ *
+ * Debian spreads them: /usr/src/linux-headers-REL includes the makefile of …-common and has links into
+ * /usr/lib/linux-kbuild-VERSION. All of them may be unpacked somewhere instead of installed; `mounts` says
+ * where each is and where it is expected.
+ */
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { quoted } from '../../../sys/errno.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+
+export interface KernelBuild {
+  readonly release: string;
+  /** Where makefiles expect the headers: what `make -C` is given. */
+  readonly headers: string;
+  /** The headers first. */
+  readonly mounts: readonly HeadersMount[];
+}
+
+export interface HeadersMount {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A directory reaches for few others; more is somebody's game. */
+const mountsMax = 8;
+const siblingsMax = 200;
+
+/**
+ * The headers of a kernel: `given` (a headers directory, or the root of an unpacked package), else those that
+ * are installed.
+ */
+export function findKernelBuild(release: string, given?: string): Result<KernelBuild> {
+  const tried =
+    given === undefined ? installedDirectories(release) : givenDirectories(given, release);
+  const from = tried.find(isHeadersDirectory);
+  if (from === undefined) {
+    const where = tried.slice(0, 4).map(quoted).join(', ');
+    const advice = `install them (apt install linux-headers-${release}) or name them with --headers`;
+    return fail(`Cannot find the headers of kernel ${release}: none in ${where}; ${advice}`);
+  }
+  return collectMounts(release, from);
+}
+
+const installedDirectories = (release: string): readonly string[] => {
+  const build = `/lib/modules/${release}/build`;
+  return [`/usr/src/linux-headers-${release}`, `/usr/src/kernels/${release}`, linked(build)];
+};
+
+function givenDirectories(given: string, release: string): readonly string[] {
+  const directory = resolve(given);
+  const inPackage = [`usr/src/linux-headers-${release}`, `usr/src/kernels/${release}`];
+  return [directory, ...inPackage.map((path) => join(directory, path))];
+}
+
+const linked = (path: string): string => {
+  const target = linkTarget(path);
+  return target === undefined ? path : resolve(dirname(path), target);
+};
+
+const isHeadersDirectory = (path: string): boolean =>
+  statOf(join(path, 'Makefile'))?.isFile() === true &&
+  statOf(join(path, 'include/config'))?.isDirectory() === true;
+
+const statOf = (path: string) => {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+};
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function collectMounts(release: string, from: string): Result<KernelBuild> {
+  const root = rootOf(from);
+  const headers = root === undefined ? `/usr/src/${basename(from)}` : from.slice(root.length);
+  const roots = [...new Set([root ?? '', ...besides(root), ''])];
+  const mounts: HeadersMount[] = [{ from, to: headers }];
+  for (let at = 0; at < mounts.length && at < mountsMax; at++) {
+    for (const directory of reachedFrom(mounts[at]!)) {
+      if (mounts.some(({ to }) => to === directory)) continue;
+      const there = roots.map((each) => `${each}${directory}`).find((each) => statOf(each));
+      if (there === undefined) {
+        const advice = `unpack or install the package that has it (${basename(directory)})`;
+        return fail(`Cannot use the headers ${quoted(from)}: "${directory}" is missing; ${advice}`);
+      }
+      mounts.push({ from: there, to: directory });
+    }
+  }
+  return ok({ release, headers, mounts });
+}
+
+/** `/root/of/package` of `/root/of/package/usr/src/linux-headers-…`; empty for what is installed. */
+function rootOf(directory: string): string | undefined {
+  return /^(.*)\/usr\/src\/(?:kernels\/)?[^/]+$/.exec(directory)?.[1];
+}
+
+/** Other packages that were unpacked next to this one. */
+function besides(root: string | undefined): readonly string[] {
+  if (root === undefined || root === '') return [];
+  const parent = dirname(root);
+  const names = readdirSync(parent).filter((name) => name.startsWith('linux-'));
+  return names.slice(0, siblingsMax).map((name) => join(parent, name));
+}
+
+/** Directories below some /usr/src and /usr/lib that a directory's makefile includes or its links lead to. */
+function reachedFrom({ from, to }: HeadersMount): readonly string[] {
+  const makefile = readText(join(from, 'Makefile')) ?? '';
+  const included = [...makefile.matchAll(/^include[ \t]+(\/\S+)/gm)].map(([, path = '']) => path);
+  const links = readdirSync(from).flatMap((name) => {
+    const target = linkTarget(join(from, name));
+    return target === undefined ? [] : [resolve(to, target)];
+  });
+  const directories = [...included, ...links].map(
+    (path) => /^(?:\/.*)?\/usr\/(?:src|lib)\/[\w.+~-]+(?=\/|$)/.exec(path)?.[0],
+  );
+  return [...new Set(directories.filter((each) => each !== undefined))];
+}

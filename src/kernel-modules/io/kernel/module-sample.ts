@@ -1,0 +1,104 @@
+/** What a few modules of a kernel say of it: how large its `struct module` is, and its vermagic. */
+import { isModuleFile } from '../../core/record/module-file.ts';
+import { readdirSync, type Dirent } from 'node:fs';
+import { join } from 'node:path';
+import { FormatError, textOf } from '../../core/elf/bytes.ts';
+import { readElf } from '../../core/elf/elf.ts';
+import { decompressed, OutputBuffer } from '../inputs/decompress.ts';
+import { readBounded } from '../../../sys/files/read-bounded.ts';
+
+export interface ModuleFacts {
+  readonly machine: number;
+  readonly structBytes: number;
+  readonly vermagic: string | undefined;
+}
+
+export interface ModuleSample {
+  /** What all of them agree on; undefined when there is none, or when they differ. */
+  readonly facts: ModuleFacts | undefined;
+  readonly files: readonly string[];
+  readonly agree: boolean;
+}
+
+const modulesWanted = 5;
+const moduleBytesMax = 64 * 1024 * 1024;
+
+/** Of `kernel/`, where the modules of the kernel's own build are; those of others would not be proof. */
+export function sampleModules(moduleDirectory: string): ModuleSample {
+  const { facts, files } = sampleBelow(join(moduleDirectory, 'kernel'));
+  const agree = facts.every((each) => JSON.stringify(each) === JSON.stringify(facts[0]));
+  return { facts: agree ? facts[0] : undefined, files, agree };
+}
+
+/** A few modules of any directory, and what each says. */
+export function sampleBelow(directory: string): {
+  readonly facts: readonly ModuleFacts[];
+  readonly files: readonly string[];
+} {
+  const buffer = new OutputBuffer();
+  const read: { file: string; facts: ModuleFacts }[] = [];
+  for (const file of someModules(directory)) {
+    const facts = factsOf(file, buffer);
+    if (facts !== undefined) read.push({ file, facts });
+    if (read.length === modulesWanted) break;
+  }
+  return { facts: read.map(({ facts }) => facts), files: read.map(({ file }) => file) };
+}
+
+/** The first word of a vermagic. */
+export const releaseOf = (vermagic: string | undefined): string | undefined =>
+  vermagic?.split(' ', 1)[0];
+
+const entriesMax = 5000;
+
+/** At most one of each directory, so that they are not all of one driver. */
+function* someModules(root: string): Generator<string> {
+  const left = [root];
+  let entries = 0;
+  for (
+    let directory = left.pop();
+    directory !== undefined && entries < entriesMax;
+    directory = left.pop()
+  ) {
+    const found = listed(directory);
+    entries += found.length;
+    for (const each of found) if (each.isDirectory()) left.push(join(directory, each.name));
+    const module = found.find((each) => each.isFile() && isModuleFile(each.name));
+    if (module !== undefined) yield join(directory, module.name);
+  }
+}
+
+/** What cannot be listed gives no sample. Symbolic links are neither files nor directories here. */
+function listed(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+function factsOf(file: string, buffer: OutputBuffer): ModuleFacts | undefined {
+  const stored = readBounded(file, moduleBytesMax);
+  const bytes = stored.ok ? decompressed(stored.value, moduleBytesMax, buffer) : stored;
+  const elf = bytes.ok ? readElf(bytes.value) : undefined;
+  if (elf?.ok !== true) return undefined;
+  const structModule = elf.value.section('.gnu.linkonce.this_module');
+  if (structModule === undefined) return undefined;
+  const modinfo = elf.value.section('.modinfo');
+  try {
+    return {
+      machine: elf.value.machine,
+      structBytes: structModule.size,
+      vermagic: modinfo === undefined ? undefined : vermagicIn(elf.value.data(modinfo)),
+    };
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+const vermagicIn = (modinfo: Uint8Array): string | undefined =>
+  textOf(modinfo)
+    .split('\0')
+    .find((entry) => entry.startsWith('vermagic='))
+    ?.slice('vermagic='.length);

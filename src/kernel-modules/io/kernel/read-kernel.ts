@@ -1,0 +1,365 @@
+/**
+ * A kernel as its module loader sees itself, put together from what is there, with the origin of each fact.
+ *
+ * Exports come, in order of trust, from Module.symvers, the image, or /proc/kallsyms of the running
+ * kernel. What cannot be found out is stated as a gap and never guessed silently.
+ */
+import { arch } from 'node:os';
+import { basename, join } from 'node:path';
+import { quoted } from '../../../sys/errno.ts';
+import { machines } from '../../core/elf/elf.ts';
+import type { Kernel, KernelConfig, LoaderSettings } from '../../core/kernel/kernel.ts';
+import { parseCmdline } from '../../core/kernel/cmdline.ts';
+import { assumedConfig, configuredMachine, parseConfig } from '../../core/kernel/config.ts';
+import { parseKallsyms } from '../../core/kernel/kallsyms.ts';
+import { parseSymvers, type SymversExport } from '../../core/kernel/symvers.ts';
+import type { SymbolExport } from '../../core/record/module.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { builtinNames } from './builtin-names.ts';
+import { decompressed } from '../inputs/decompress.ts';
+import {
+  filesIn,
+  hostRoots,
+  runningFiles,
+  type HostRoots,
+  type KernelFiles,
+} from './kernel-files.ts';
+import { readImageFile, type ImageFile } from './kernel-image-file.ts';
+import { readLoaderSettings } from './loader-settings.ts';
+import { sampleModules, type ModuleSample } from './module-sample.ts';
+import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { signsModules } from './signs-modules.ts';
+
+export interface KernelPlace {
+  /** Directories that together hold one kernel; undefined for the one that is running. */
+  readonly directories: readonly string[] | undefined;
+  /** Judge as if booted with this command line; undefined for the settings of this host as they are now. */
+  readonly cmdline: string | undefined;
+  readonly roots: HostRoots;
+  /** A directory of ours where what was read of an image is kept. */
+  readonly cache?: string | undefined;
+}
+
+export const runningKernel: KernelPlace = {
+  directories: undefined,
+  cmdline: undefined,
+  roots: hostRoots,
+};
+
+export interface KernelReading {
+  readonly kernel: Kernel;
+  /** DER of what the image trusts; empty when no image could be read. */
+  readonly certificates: readonly Uint8Array[];
+  readonly moduleDirectory: string | undefined;
+  /** Whether its build signs its modules; undefined where its tree or its keys are not at hand. */
+  readonly signsModules: boolean | undefined;
+  /** What the modules of this kernel export according to Module.symvers; empty without it. */
+  readonly moduleExports: readonly SymversExport[];
+  /** In words, where each fact came from; undefined for what is not known. */
+  readonly origins: Readonly<Record<KernelFact, string | undefined>>;
+  /** What is not known or was left out, why, and what to do: a sentence each. */
+  readonly gaps: readonly string[];
+}
+
+export type KernelFact =
+  'exports' | 'config' | 'vermagic' | 'structBytes' | 'certificates' | 'settings';
+
+/** Fails when no kernel can be found. One whose exports cannot be has none, and a gap says what to do. */
+export function readKernel(where: KernelPlace = runningKernel): Result<KernelReading> {
+  const { directories, roots } = where;
+  const files = directories === undefined ? runningFiles(roots) : filesIn(directories);
+  if (!files.ok) return files;
+  const gaps: string[] = [];
+  const image = firstImage(files.value, where.cache, gaps);
+  const sample =
+    files.value.moduleDirectory === undefined
+      ? undefined
+      : sampleModules(files.value.moduleDirectory);
+  const exports = findExports(
+    files.value,
+    image,
+    directories === undefined ? roots.proc : undefined,
+    gaps,
+  );
+  if (!exports.ok) gaps.push(exports.error);
+  const known = exports.ok ? exports.value : nothingKnown;
+  const config = findConfig(
+    files.value,
+    image,
+    directories === undefined ? roots.proc : undefined,
+    gaps,
+  );
+  const facts = moduleFacts(files.value, sample, image, config.machine, gaps);
+  const settings = settingsFor(where);
+  if (image === undefined) gaps.push(noImage(files.value));
+  const kernel: Kernel = {
+    release: files.value.release,
+    machine: facts.machine,
+    structBytes: facts.structBytes.value,
+    vermagic: facts.vermagic.value,
+    config: fittingVermagic(config, facts.vermagic.value),
+    exports: byName(known.kernel),
+    exportsFrom: known.origin ?? 'nowhere',
+    builtins: builtinNames({
+      moduleDirectory: files.value.moduleDirectory,
+      sys: directories === undefined ? roots.sys : undefined,
+      inImage: image?.builtins,
+    }),
+    settings: settings.value,
+  };
+  return ok({
+    kernel,
+    certificates: image?.certificates ?? [],
+    moduleDirectory: files.value.moduleDirectory,
+    signsModules: signsModules(sample, image, config.value),
+    moduleExports: known.modules,
+    origins: {
+      exports: known.origin,
+      config: config.origin,
+      vermagic: facts.vermagic.origin,
+      structBytes: facts.structBytes.origin,
+      certificates: image?.path,
+      settings: settings.origin,
+    },
+    gaps,
+  });
+}
+
+/** Where the configuration is not known, the vermagic still tells of one option. */
+function fittingVermagic(
+  { value, origin }: Sourced<KernelConfig>,
+  vermagic: string | undefined,
+): KernelConfig {
+  if (origin !== undefined || vermagic === undefined) return value;
+  return { ...value, modversions: vermagic.includes(' modversions ') };
+}
+
+interface Sourced<T> {
+  readonly value: T;
+  readonly origin: string | undefined;
+}
+
+/** Of two exports of one name the loader finds the one that is not GPL-only first. */
+function byName(exports: readonly SymbolExport[]): ReadonlyMap<string, SymbolExport> {
+  const map = new Map<string, SymbolExport>();
+  for (const each of exports) {
+    const known = map.get(each.name);
+    if (known === undefined || (known.gplOnly && !each.gplOnly)) map.set(each.name, each);
+  }
+  return map;
+}
+
+function firstImage(
+  files: KernelFiles,
+  cache: string | undefined,
+  gaps: string[],
+): ImageFile | undefined {
+  for (const path of files.images) {
+    const image = readImageFile(path, cache);
+    if (!image.ok) {
+      gaps.push(`Cannot read the kernel image ${quoted(path)}: ${image.error}`);
+    } else if (image.value.release !== files.release) {
+      const { release } = image.value;
+      const why =
+        release === undefined ? 'it names no release' : `it is of release ${quoted(release)}`;
+      gaps.push(`Left out the kernel image ${quoted(path)}: ${why}, not ${quoted(files.release)}`);
+    } else {
+      return image.value;
+    }
+  }
+  return undefined;
+}
+
+const noImage = ({ release }: KernelFiles): string =>
+  `The keys that kernel ${quoted(release)} trusts are not known, since no image of it could be read: signatures cannot be verified; install the package "linux-image-${release}"`;
+
+interface FoundExports {
+  readonly kernel: readonly SymbolExport[];
+  readonly modules: readonly SymversExport[];
+  readonly origin: string | undefined;
+}
+
+const nothingKnown: FoundExports = { kernel: [], modules: [], origin: undefined };
+
+function findExports(
+  files: KernelFiles,
+  image: ImageFile | undefined,
+  proc: string | undefined,
+  gaps: string[],
+): Result<FoundExports> {
+  const reasons: string[] = [];
+  for (const path of files.symvers) {
+    const found = exportsOfSymvers(path, gaps);
+    if (found.ok) return found;
+    reasons.push(`${quoted(path)}: ${found.error}`);
+  }
+  if (image?.exports.ok === true && image.exports.value.length > 0) {
+    return ok({ kernel: image.exports.value, modules: [], origin: image.path });
+  }
+  if (image !== undefined) {
+    const why = image.exports.ok ? 'it exports nothing (CONFIG_MODULES)' : image.exports.error;
+    reasons.push(`${quoted(image.path)}: ${why}`);
+  }
+  if (proc !== undefined) {
+    const path = join(proc, 'kallsyms');
+    const found = exportsOfKallsyms(path);
+    if (found.ok) {
+      gaps.push(
+        `${quoted(path)} shows neither CRCs nor namespaces of exports: versions of symbols cannot be compared; install the package "linux-headers-${files.release}"`,
+      );
+      return ok({ kernel: found.value, modules: [], origin: path });
+    }
+    reasons.push(`${quoted(path)}: ${found.error}`);
+  }
+  return fail(noExports(files.release, [...reasons, ...gaps], proc !== undefined));
+}
+
+function noExports(release: string, reasons: readonly string[], running: boolean): string {
+  const hinted = reasons.some((each) => each.includes('as root'));
+  const asRoot =
+    running && !hinted && process.geteuid?.() !== 0
+      ? ', or run this as root so that /proc/kallsyms can be read'
+      : '';
+  const tried =
+    reasons.length === 0 ? 'there is no Module.symvers and no kernel image' : reasons.join('; ');
+  return `Cannot find out what kernel ${quoted(release)} exports: ${tried}; install the package "linux-headers-${release}" (Debian, Ubuntu) or "kernel-devel-${release}" (Fedora)${asRoot}`;
+}
+
+const symversBytesMax = 64 * 1024 * 1024;
+const problemsShown = 5;
+
+function exportsOfSymvers(path: string, gaps: string[]): Result<FoundExports> {
+  const text = readTextBounded(path, symversBytesMax);
+  if (!text.ok) return text;
+  const { exports, problems } = parseSymvers(text.value);
+  const kernel = exports.filter((each) => each.provider === 'vmlinux');
+  if (kernel.length === 0) return fail('it names no export of the kernel itself');
+  for (const { line, message } of problems.slice(0, problemsShown)) {
+    gaps.push(`Left out line ${line} of ${quoted(path)}: it ${message}`);
+  }
+  if (problems.length > problemsShown) {
+    gaps.push(`Left out ${problems.length - problemsShown} more lines of ${quoted(path)}`);
+  }
+  const modules = exports.filter((each) => each.provider !== 'vmlinux');
+  return ok({ kernel, modules, origin: path });
+}
+
+const kallsymsBytesMax = 128 * 1024 * 1024;
+
+function exportsOfKallsyms(path: string): Result<readonly SymbolExport[]> {
+  const text = readTextBounded(path, kallsymsBytesMax);
+  return text.ok ? parseKallsyms(text.value) : text;
+}
+
+function readTextBounded(path: string, bytesMax: number): Result<string> {
+  const stored = readBounded(path, bytesMax);
+  if (!stored.ok) return stored;
+  const bytes = decompressed(stored.value, bytesMax);
+  return bytes.ok ? ok(Buffer.from(bytes.value).toString('latin1')) : bytes;
+}
+
+const hostMachines: Readonly<Record<string, number>> = {
+  x64: machines.x8664,
+  ia32: machines.i386,
+  arm64: machines.arm64,
+  arm: machines.arm,
+  ppc64: machines.ppc64,
+  s390x: machines.s390,
+  riscv64: machines.riscv,
+};
+
+interface BuildFacts {
+  readonly machine: number;
+  readonly structBytes: Sourced<number | undefined>;
+  readonly vermagic: Sourced<string | undefined>;
+}
+
+function moduleFacts(
+  files: KernelFiles,
+  sample: ModuleSample | undefined,
+  image: ImageFile | undefined,
+  configured: number | undefined,
+  gaps: string[],
+): BuildFacts {
+  const usable = usableSample(files, sample, gaps);
+  const origin = usable?.origin;
+  const machine = usable?.machine ?? image?.machine ?? configured;
+  if (machine === undefined) {
+    gaps.push(
+      `The architecture of kernel ${quoted(files.release)} is not known: that of this host is assumed`,
+    );
+  }
+  const vermagic =
+    image?.vermagic === undefined
+      ? { value: usable?.vermagic, origin }
+      : { value: image.vermagic, origin: image.path };
+  if (vermagic.value === undefined) {
+    gaps.push(
+      `The vermagic of kernel ${quoted(files.release)} is not known: there is neither an image of it nor a module`,
+    );
+  }
+  return {
+    machine: machine ?? hostMachines[arch()] ?? machines.x8664,
+    structBytes: { value: usable?.structBytes, origin },
+    vermagic,
+  };
+}
+
+/** Facts of modules that agree with each other and are of this release. */
+function usableSample(files: KernelFiles, sample: ModuleSample | undefined, gaps: string[]) {
+  const unknown = `so the size of its struct module is not known`;
+  if (sample === undefined || sample.files.length === 0) {
+    gaps.push(`No module of kernel ${quoted(files.release)} was found, ${unknown}`);
+    return undefined;
+  }
+  const names = sample.files.map((file) => basename(file)).join(', ');
+  if (sample.facts === undefined) {
+    gaps.push(
+      `The modules of kernel ${quoted(files.release)} do not agree with each other (${names}), ${unknown}`,
+    );
+    return undefined;
+  }
+  const { vermagic } = sample.facts;
+  if (vermagic !== undefined && !vermagic.startsWith(`${files.release} `)) {
+    gaps.push(
+      `The modules in ${quoted(files.moduleDirectory ?? '')} were built for another kernel (${quoted(vermagic)}), ${unknown}`,
+    );
+    return undefined;
+  }
+  const origin = `${sample.files.length} modules in ${files.moduleDirectory ?? ''} (${names})`;
+  return { ...sample.facts, origin };
+}
+
+const configBytesMax = 16 * 1024 * 1024;
+
+function findConfig(
+  files: KernelFiles,
+  image: ImageFile | undefined,
+  proc: string | undefined,
+  gaps: string[],
+): Sourced<KernelConfig> & { readonly machine: number | undefined } {
+  const paths = proc === undefined ? files.configs : [...files.configs, join(proc, 'config.gz')];
+  for (const path of paths) {
+    const text = readTextBounded(path, configBytesMax);
+    const value = text.ok ? parseConfig(text.value) : undefined;
+    if (!text.ok || value === undefined) continue;
+    return { value, origin: path, machine: configuredMachine(text.value) };
+  }
+  if (image?.config !== undefined) {
+    return { value: image.config, origin: image.path, machine: image.machine };
+  }
+  gaps.push(
+    `The configuration of kernel ${quoted(files.release)} is not known (no config-${files.release}): that of a Debian kernel is assumed`,
+  );
+  return { value: assumedConfig, origin: undefined, machine: undefined };
+}
+
+function settingsFor({ cmdline, roots }: KernelPlace): Sourced<LoaderSettings> {
+  if (cmdline === undefined) {
+    return { value: readLoaderSettings(roots), origin: 'this host as it is set now' };
+  }
+  return {
+    value: { ...parseCmdline(cmdline), modulesDisabled: false },
+    origin: `the command line ${quoted(cmdline)}`,
+  };
+}

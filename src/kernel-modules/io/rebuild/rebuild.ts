@@ -1,0 +1,340 @@
+/**
+ * Builds a module from the source that is offered for it, and says whether that gives the same module.
+ *
+ * The decisive test of an offered source: with the compiler that the module names and the headers of its
+ * kernel, in a jail, and compared byte by byte. `reproduced` means that these files, built so, are this
+ * module; it does not mean that the files are fit to read.
+ */
+import { cpus } from 'node:os';
+import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { quoted } from '../../../sys/errno.ts';
+import { compareModules, type Comparison } from '../../core/compare/compare.ts';
+import { readElf, type Elf } from '../../core/elf/elf.ts';
+import type { KernelModule } from '../../core/record/module.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { buildDirectoryOf } from '../source/build-directory.ts';
+import { findCompiler, type Compiler } from './compiler.ts';
+import {
+  dkmsCommand,
+  dkmsPlaceOf,
+  kernelMounts,
+  sourceMounts,
+  type DkmsPlace,
+} from './dkms-build.ts';
+import { jailTools, runInJail, type JailLimits, type JailMount, type JailResult } from './jail.ts';
+import { boundedByProcess } from './jail-cgroup.ts';
+import type { KernelBuild } from '../kernel/kernel-build.ts';
+import {
+  directoryInTree,
+  directoryOfExternal,
+  directoryToBuild,
+  isKernelTree,
+  moduleFileName,
+} from '../source/module-directory.ts';
+import { archiveOf, listSourceFiles, type SourceFiles } from '../source/source-files.ts';
+
+export interface RebuildOptions {
+  /** Of the source, relative, where its makefile for modules is; found when it is not given. */
+  readonly directory?: string;
+  readonly limits?: Partial<JailLimits>;
+  readonly onLine?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export type Rebuilt = RebuiltFacts &
+  (
+    | { readonly outcome: 'reproduced' | 'differs'; readonly comparison: Comparison }
+    | {
+        readonly outcome: 'cannot tell';
+        /** A sentence without a full stop. */
+        readonly why: string;
+        /** Of the build's output, when it was the build that failed: the last lines, and those that say what is wrong. */
+        readonly lastLines: readonly string[];
+        readonly errors: readonly string[];
+      }
+  );
+
+interface RebuiltFacts {
+  /** What a reader of the outcome should know of how it came about. */
+  readonly notes: readonly string[];
+  /** Compiled code in the source; it is left out, so that nothing is built from it. */
+  readonly compiled: readonly string[];
+}
+
+export async function rebuild(
+  module: KernelModule,
+  elf: Elf,
+  source: string,
+  build: KernelBuild,
+  options: RebuildOptions = {},
+): Promise<Rebuilt> {
+  const prepared = await prepare(module, elf, source, options);
+  if (!prepared.ok) return cannotTell(prepared.error);
+  const plan = prepared.value;
+  const built = await buildAndCompare(plan, elf, build, options);
+  if (built.outcome !== 'cannot tell' || plan.dkms === undefined) return built;
+  // What dkms.conf says was not done, so that only sameness says anything.
+  const plain = await buildAndCompare({ ...plan, dkms: undefined }, elf, build, options);
+  return plain.outcome === 'reproduced' ? plain : built;
+}
+
+async function buildAndCompare(
+  plan: BuildPlan,
+  elf: Elf,
+  build: KernelBuild,
+  options: RebuildOptions,
+): Promise<Rebuilt> {
+  const { compiled } = plan.files;
+  const errors: string[] = [];
+  const run = await runBuild(plan, build, { ...options, onLine: errorsOf(errors, options.onLine) });
+  if (!run.ok) return { ...cannotTell(run.error), notes: notesOf(plan), compiled };
+  const facts = { notes: [...notesOf(plan), ...boundsOf(run.value)], compiled };
+  const built = moduleOf(run.value, compiled);
+  if (!built.ok) return { ...cannotTell(built.error, run.value.lastLines, errors), ...facts };
+  const comparison = compareModules(elf, built.value);
+  if (!comparison.ok) {
+    const { message, offset } = comparison.error;
+    return { ...cannotTell(`A module that is compared ${message} (offset ${offset})`), ...facts };
+  }
+  const outcome = comparison.value.same ? 'reproduced' : 'differs';
+  return { outcome, comparison: comparison.value, ...facts };
+}
+
+const errorsMax = 5;
+
+/** Keeps the lines that say why a build fails: of many lines, the last do not. */
+const errorsOf =
+  (errors: string[], next: RebuildOptions['onLine']) =>
+  (line: string): void => {
+    const message = /\berror: |undefined reference|^ERROR: |: not found$/.test(line);
+    if (message && errors.length < errorsMax) errors.push(line);
+    next?.(line);
+  };
+
+export function cannotTell(
+  why: string,
+  lastLines: readonly string[] = [],
+  errors: readonly string[] = [],
+) {
+  return { outcome: 'cannot tell', why, lastLines, errors, notes: [], compiled: [] } as const;
+}
+
+interface BuildPlan {
+  readonly compiler: Compiler;
+  readonly files: SourceFiles;
+  /** Of the kernel's whole source, which the module's directory reaches into. */
+  readonly tree: string | undefined;
+  /** In the jail: where the directory is that is built, and what of that path the compiler shall not tell. */
+  readonly place: string;
+  readonly prefixMap: string;
+  readonly target: string;
+  readonly name: string;
+  /** Where the source is built as its dkms.conf says; undefined where it has none. */
+  readonly dkms: DkmsBuild | undefined;
+}
+
+interface DkmsBuild {
+  readonly place: DkmsPlace;
+  /** Where the module was built, when that was somewhere else. */
+  readonly builtIn: string | undefined;
+}
+
+async function prepare(
+  module: KernelModule,
+  elf: Elf,
+  given: string,
+  options: RebuildOptions,
+): Promise<Result<BuildPlan>> {
+  const tools = jailTools();
+  if (!tools.ok) return tools;
+  const source = realDirectory(given);
+  if (source === undefined) return fail(`The source ${quoted(given)} is no directory`);
+  const compiler = await findCompiler(module.observations.compilers);
+  if (!compiler.ok) return fail(`Cannot build as the module was built: ${compiler.error}`);
+  const name = moduleFileName(module.file) ?? module.structName ?? '';
+  if (!/^[\w.+-]{1,200}$/.test(name)) return fail(`${quoted(name)} is no name of a module`);
+  const place = isKernelTree(source)
+    ? inTree(module, source, name, options)
+    : external(elf, source, name, options);
+  return place.ok ? ok({ compiler: compiler.value, name, ...place.value }) : place;
+}
+
+function realDirectory(path: string): string | undefined {
+  try {
+    const real = realpathSync(path);
+    return statSync(real).isDirectory() ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+type BuildPlace = Omit<BuildPlan, 'compiler' | 'name'>;
+
+function inTree(
+  module: KernelModule,
+  tree: string,
+  name: string,
+  options: RebuildOptions,
+): Result<BuildPlace> {
+  const found =
+    options.directory === undefined ? directoryInTree(tree, module.file) : ok(options.directory);
+  if (!found.ok) return fail(`Cannot find the module's source: ${found.error}`);
+  const directory = directoryToBuild(tree, found.value);
+  const files = listSourceFiles(join(tree, directory));
+  if (!files.ok) return files;
+  const below = found.value.slice(directory.length).replace(/^\//, '');
+  return ok({
+    files: files.value,
+    tree,
+    dkms: undefined,
+    place: `/source/${directory}`,
+    prefixMap: '/source/=',
+    target: below === '' ? `${name}.ko` : `${below}/${name}.ko`,
+  });
+}
+
+const externalPlace = '/build/source';
+
+function external(
+  elf: Elf,
+  source: string,
+  name: string,
+  options: RebuildOptions,
+): Result<BuildPlace> {
+  const found =
+    options.directory === undefined ? directoryOfExternal(source, name) : ok(options.directory);
+  const dkms = dkmsPlaceOf(source);
+  // A script that dkms.conf names may make the makefile.
+  if (!found.ok && dkms === undefined) {
+    return fail(`Cannot find the module's source: ${found.error}`);
+  }
+  const files = listSourceFiles(source);
+  if (!files.ok) return files;
+  const builtIn = buildDirectoryOf(elf, files.value.files);
+  return ok({
+    files: files.value,
+    tree: undefined,
+    dkms: dkms && { place: dkms, builtIn: builtIn === dkms.directory ? undefined : builtIn },
+    place: found.ok ? join(externalPlace, found.value) : externalPlace,
+    prefixMap: `${externalPlace}/=${builtIn === undefined ? '' : `${builtIn}/`}`,
+    target: 'modules',
+  });
+}
+
+const boundsOf = ({ unbounded }: JailResult): readonly string[] =>
+  unbounded === undefined ? [] : [boundedByProcess(unbounded)];
+
+function notesOf({ compiler, files }: BuildPlan): readonly string[] {
+  const notes = compiler.note === undefined ? [] : [compiler.note];
+  const { compiled } = files;
+  if (compiled.length > 0) {
+    const some = compiled.slice(0, 5).map(quoted).join(', ');
+    notes.push(`The source has compiled code, which was left out of the build: ${some}`);
+  }
+  return notes;
+}
+
+/**
+ * $1: headers, $2: directory to build, $3: pattern, the rest for make. Debug data is removed as distributions
+ * do; it is not compared. BTF data is not made for the same reason, and its maker need not be installed.
+ */
+const script = `
+set -e
+headers=$1 directory=$2 pattern=$3
+shift 3
+tar -xf - --no-same-owner --no-same-permissions --touch 2>/dev/null
+make --no-print-directory -C "$headers" M="$directory" CONFIG_DEBUG_INFO_BTF_MODULES= "$@" </dev/null 2>&1
+module=$(find "$directory" -type f -name "$pattern" | LC_ALL=C sort | head -n 1)
+[ -n "$module" ] || { echo "The makefile builds no $pattern" >&2; exit 1; }
+strip --strip-debug -o /tmp/stripped.ko "$module"
+exec cat /tmp/stripped.ko >&3
+`;
+
+async function runBuild(
+  plan: BuildPlan,
+  build: KernelBuild,
+  options: RebuildOptions,
+): Promise<Result<JailResult>> {
+  const { files, tree, dkms } = plan;
+  const { limits, onLine, signal } = options;
+  return runInJail({
+    command: dkms === undefined ? plainCommand(plan, build) : commandOfDkms(plan, dkms, build),
+    writable: dkms?.place.directory ?? (tree === undefined ? externalPlace : plan.place),
+    mounts: [...mountsOf(build, tree), ...(dkms === undefined ? [] : sourceMounts(dkms.place))],
+    input: archiveOf(files),
+    ...(limits === undefined ? {} : { limits }),
+    ...(onLine === undefined ? {} : { onLine }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+const jobs = Math.max(1, Math.min(cpus().length, 16));
+
+function commandOfDkms(
+  { compiler, name }: BuildPlan,
+  { place, builtIn }: DkmsBuild,
+  build: KernelBuild,
+): readonly string[] {
+  const variables = [
+    `CC=${compiler.program}`,
+    `HOSTCC=${compiler.program}`,
+    'CONFIG_DEBUG_INFO_BTF_MODULES=',
+    ...(builtIn === undefined
+      ? []
+      : [`KCFLAGS=-fmacro-prefix-map=${place.directory}/=${builtIn}/`]),
+  ];
+  return dkmsCommand({ place, build, module: name, jobs, variables });
+}
+
+function plainCommand(plan: BuildPlan, build: KernelBuild): readonly string[] {
+  const { compiler, tree, place, prefixMap, target, name } = plan;
+  const pattern = `${name.replaceAll(/[-_]/g, '[-_]')}.ko`;
+  const make = [
+    `-j${jobs}`,
+    `CC=${compiler.program}`,
+    `HOSTCC=${compiler.program}`,
+    // A module may import from one that is built elsewhere; imports have no part in the comparison of code.
+    ...(tree === undefined ? ['KBUILD_MODPOST_WARN=1', 'KBUILD_EXTRA_SYMBOLS='] : []),
+    `KCFLAGS=-fmacro-prefix-map=${prefixMap}`,
+    target,
+  ];
+  return ['sh', '-c', script, 'sh', build.headers, place, pattern, ...make];
+}
+
+/** The headers where their makefiles expect them, and the kernel's source around the module's directory. */
+function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMount[] {
+  const room: JailMount = { from: undefined, to: '/usr/src' };
+  if (tree === undefined) return [room, ...build.mounts, ...kernelMounts(build)];
+  return [
+    room,
+    ...build.mounts.flatMap((mount) =>
+      isMakefilesDirectory(mount.from) ? completed(mount.from, mount.to, tree) : [mount],
+    ),
+    { from: tree, to: '/source' },
+  ];
+}
+
+const isMakefilesDirectory = (directory: string): boolean =>
+  readdirSync(directory).includes('Makefile') && readdirSync(directory).includes('arch');
+
+/** Modules include headers of other directories by `$(srctree)`, and packages of headers lack those. */
+function completed(from: string, to: string, tree: string): readonly JailMount[] {
+  const there = readdirSync(from);
+  const missing = readdirSync(tree, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !there.includes(entry.name))
+    .map(({ name }) => ({ from: join(tree, name), to: join(to, name) }));
+  const own = there.map((name) => ({ from: join(from, name), to: join(to, name) }));
+  return [{ from: undefined, to }, ...own, ...missing];
+}
+
+/** The module that was built, or why there is none. */
+function moduleOf(run: JailResult, compiled: readonly string[]): Result<Elf> {
+  if (run.end.kind !== 'exit') return fail(`The build ${run.end.message}`);
+  if (run.end.status !== 0) {
+    const reason = compiled.length > 0 ? '; it may need the compiled code that was left out' : '';
+    return fail(`The build failed with status ${run.end.status}${reason}`);
+  }
+  const elf = readElf(run.result);
+  return elf.ok ? elf : fail(`The build gave a file that ${elf.error.message}`);
+}

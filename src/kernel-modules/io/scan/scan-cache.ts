@@ -1,0 +1,75 @@
+/**
+ * What was read of modules before, by the SHA-256 of the file as it is stored.
+ *
+ * One file a set of inputs, so it never holds more than the last scan of them: a line of head (what made it,
+ * and with which keys signatures were judged), a line of symbols, then a line a module. It is a cache: whatever is wrong with it, it
+ * is left out and written anew. Nobody but its owner may have written it.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SymbolToResolve } from '../../core/record/module.ts';
+import { readCached, writeCached } from './own-cache.ts';
+import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
+import type { Keys, ReadModule } from './scan-protocol.ts';
+
+/** Of what `readModule` and the judging of signatures give; another number empties every cache. */
+const format = 5;
+
+export type Remembered = ReadonlyMap<string, ReadModule>;
+
+const nameOf = (inputs: readonly string[]): string =>
+  `${createHash('sha256').update(inputs.join('\0')).digest('hex').slice(0, 32)}.jsonl`;
+
+export class ScanCache {
+  readonly #directory: string;
+  readonly #name: string;
+  readonly #head: string;
+
+  /** `inputs` tells one scan from another; `keys` are all certificates that signatures are judged by. */
+  constructor(directory: string, inputs: readonly string[], keys: Keys) {
+    const hash = createHash('sha256');
+    // Whose a key is, and where it ends, is part of what was judged.
+    for (const [of, each] of [
+      ...keys.kernel.map((key) => ['kernel', key] as const),
+      ...keys.given.map((key) => ['given', key] as const),
+    ]) {
+      hash.update(`${of} ${each.length}\n`).update(each);
+    }
+    this.#directory = directory;
+    this.#name = nameOf(inputs);
+    this.#head = JSON.stringify({ format, node: process.version, keys: hash.digest('hex') });
+  }
+
+  /** Whether there is anything to read, by whatever keys it was judged. */
+  static isKept(directory: string, inputs: readonly string[]): boolean {
+    return existsSync(join(directory, nameOf(inputs)));
+  }
+
+  read(): Remembered {
+    const text = readCached(this.#directory, this.#name);
+    try {
+      return text === undefined ? new Map() : this.#parse(text);
+    } catch {
+      return new Map();
+    }
+  }
+
+  #parse(text: string): Remembered {
+    const lines = text.split('\n');
+    if (lines[0] !== this.#head) return new Map();
+    const symbols = JSON.parse(lines[1] ?? '') as readonly SymbolToResolve[];
+    const known = new Map<string, ReadModule>();
+    for (const line of lines.slice(2)) {
+      if (line !== '') known.set(line.slice(0, 64), unpackModule(line.slice(65), symbols));
+    }
+    return known;
+  }
+
+  write(modules: ReadonlyMap<string, ReadModule>): void {
+    const shared = new SharedSymbols();
+    const lines = [...modules].map(([hash, read]) => `${hash} ${packModule(read, shared)}\n`);
+    const symbols = JSON.stringify(shared.list);
+    writeCached(this.#directory, this.#name, `${this.#head}\n${symbols}\n${lines.join('')}`);
+  }
+}

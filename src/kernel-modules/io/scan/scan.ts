@@ -1,0 +1,211 @@
+/**
+ * A whole scan, as `bulkhead modules scan` does it: the kernel, what is to be looked at, the modules beside it
+ * that are needed, and the report. The command and the library both call this, so they say the same.
+ */
+import { resolve } from 'node:path';
+import { readCertificates } from '../kernel/certificate-file.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import type { ScanProblem, ScanReport } from '../../core/reports/report.ts';
+import type { TrustLevel } from '../../../policy/trust-level.ts';
+import { plainName } from '../../core/record/module.ts';
+import { hostDenials } from '../kernel/denials.ts';
+import { collectInputs } from '../inputs/inputs.ts';
+import { kernelOfInputs, type InputKernel } from '../kernel/input-kernel.ts';
+import { filesIn, hostRoots, runningFiles, runningRelease } from '../kernel/kernel-files.ts';
+import { readKernel, runningKernel, type KernelReading } from '../kernel/read-kernel.ts';
+import { reportOf, type Demand } from './module-report.ts';
+import { cacheDirectory } from './own-cache.ts';
+import { judgeFor } from './surroundings.ts';
+import {
+  readAhead,
+  readAll,
+  type Keys,
+  type ReadEntry,
+  type Reading,
+  type ReadingOptions,
+} from './survey.ts';
+
+export interface ScanOptions {
+  /** Directories that together hold the kernel that is judged for; the running one unless given. */
+  readonly kernel?: readonly string[];
+  /** Judge as if the kernel had been started with this command line; unless given, this host as it is now. */
+  readonly cmdline?: string;
+  /** Certificates that are trusted beside those of the kernel, DER or PEM. */
+  readonly certificates?: readonly Uint8Array[];
+  /** Look at the code of signed modules too. */
+  readonly deep?: boolean;
+  /** Keep what is read, and use what was kept, as the command does. Nothing is kept unless asked for. */
+  readonly cache?: boolean;
+  /** The lowest trust level that is accepted. */
+  readonly require?: TrustLevel;
+  /** Modules that are not accepted: name → why. */
+  readonly deny?: ReadonlyMap<string, string>;
+}
+
+/**
+ * Judges modules for a kernel: files, directories, packages; none is the kernel's own tree. It answers the report
+ * that `bulkhead modules scan --json` prints. Fails when no such kernel can be found; files that cannot be
+ * read are `problems` of the report, and what is not known of the kernel is in `kernel.gaps`.
+ */
+export async function scan(
+  paths: readonly string[] = [],
+  options: ScanOptions = {},
+): Promise<Result<ScanReport>> {
+  const asked = pathsOr(paths, options.kernel);
+  if (!asked.ok) return asked;
+  const demand: Demand = {
+    require: options.require,
+    denied: new Map([...(options.deny ?? [])].map(([name, why]) => [plainName(name), why])),
+  };
+  const { own } = await kernelOfPaths(paths, options.kernel);
+  using _own = own;
+  return scanFor(() => openKernel(options, own), asked.value, demand, options);
+}
+
+/**
+ * The kernel that everything is for that is to be looked at, where none is named and it is not the running one;
+ * and what to tell of that.
+ */
+export async function kernelOfPaths(
+  paths: readonly string[],
+  kernel: readonly string[] | undefined,
+): Promise<{ readonly own?: InputKernel; readonly note?: string }> {
+  if (kernel !== undefined || paths.length === 0) return {};
+  const own = await kernelOfInputs(paths, hostRoots);
+  if (own === undefined) return {};
+  const { release, directories } = own;
+  const isRunning = release === runningRelease(hostRoots);
+  if (!isRunning && directories !== undefined) {
+    const note = `These modules are for Linux ${release}, so they are judged for it; --kernel names another`;
+    return { own, note };
+  }
+  own[Symbol.dispose]();
+  if (isRunning) return {};
+  const note = `These modules are for Linux ${release}, of which nothing is here, so they are judged for the running kernel; name a directory of theirs with --kernel`;
+  return { note };
+}
+
+/** The directory of the kernel's own modules where nothing is named. */
+export function pathsOr(
+  paths: readonly string[],
+  kernel: readonly string[] | undefined,
+): Result<readonly string[]> {
+  if (paths.length > 0) return ok(paths);
+  const files = kernel === undefined ? runningFiles(hostRoots) : filesIn(kernel);
+  if (!files.ok) return files;
+  const { moduleDirectory } = files.value;
+  return moduleDirectory === undefined ? fail(noDirectory) : ok([moduleDirectory]);
+}
+
+const noDirectory =
+  'This kernel has no directory of modules; name files, directories or packages to look at';
+
+export interface Opened {
+  readonly reading: KernelReading;
+  readonly keys: Keys;
+}
+
+/** The kernel, and the keys that signatures are judged by; `own` where it is that of what is looked at. */
+export function openKernel(options: ScanOptions, own?: InputKernel): Result<Opened> {
+  const given: Uint8Array[] = [];
+  for (const each of options.certificates ?? []) {
+    const read = readCertificates(each);
+    if (!read.ok) return fail(`Cannot read a certificate that was given: ${read.error}`);
+    given.push(...read.value);
+  }
+  const reading = readKernel({
+    ...runningKernel,
+    directories: own?.directories ?? options.kernel,
+    cmdline: options.cmdline,
+    cache: options.cache === true ? cacheDirectory() : undefined,
+  });
+  if (!reading.ok) return fail(own?.renamed(reading.error) ?? reading.error);
+  const found = own === undefined ? reading.value : readOutOf(reading.value, own);
+  return ok({ reading: found, keys: { kernel: found.certificates, given } });
+}
+
+/**
+ * Files that were taken out of packages are called by where they come from. They go with the package, and the
+ * modules among them are looked at anyway.
+ */
+function readOutOf(reading: KernelReading, { copies, renamed }: InputKernel): KernelReading {
+  const { kernel, gaps, moduleDirectory } = reading;
+  return {
+    ...reading,
+    gaps: gaps.map(renamed),
+    kernel: { ...kernel, exportsFrom: renamed(kernel.exportsFrom) },
+    moduleDirectory: moduleDirectory?.startsWith(copies) === true ? undefined : moduleDirectory,
+  };
+}
+
+export interface ReadingChoices {
+  readonly deep?: boolean;
+  readonly cache?: boolean;
+  readonly onRead?: (done: number) => void;
+}
+
+const optionsOf = (
+  paths: readonly string[],
+  { deep = false, cache = false, onRead = () => {} }: ReadingChoices,
+): ReadingOptions => ({ cacheAs: cache ? paths : undefined, deep, onRead });
+
+export const readPaths = (
+  paths: readonly string[],
+  keys: Keys,
+  choices: ReadingChoices,
+): Promise<Reading> => readAll(collectInputs(paths), keys, optionsOf(paths, choices));
+
+/**
+ * `open` is called once, while threads unpack what is to be judged: the kernel's image takes its time. `problems`
+ * are those of finding the paths; they come before those of reading them.
+ */
+export async function scanFor(
+  open: () => Result<Opened>,
+  paths: readonly string[],
+  demand: Demand,
+  choices: ReadingChoices,
+  problems: readonly ScanProblem[] = [],
+): Promise<Result<ScanReport>> {
+  let opened: Result<Opened> | undefined;
+  const keys = () => {
+    opened = open();
+    return opened.ok ? ok(opened.value.keys) : opened;
+  };
+  const read = await readAhead(collectInputs(paths), keys, optionsOf(paths, choices));
+  if (!read.ok) return read;
+  if (opened?.ok !== true) throw new Error('modules were read without a kernel');
+  const { reading } = opened.value;
+  const providers = isWholeTree(paths, reading)
+    ? []
+    : await providersOf(read.value, opened.value, choices);
+  const surveyed = judgeFor(reading, read.value.entries, providers);
+  const host = hostDenials(reading.kernel.settings);
+  return ok(reportOf(surveyed, [...problems, ...read.value.problems], reading, demand, host));
+}
+
+const isWholeTree = (paths: readonly string[], { moduleDirectory }: KernelReading): boolean =>
+  moduleDirectory !== undefined && paths.some((each) => resolve(each) === resolve(moduleDirectory));
+
+/** Modules of the tree that were not named, where something named needs them. */
+async function providersOf(
+  { entries }: Reading,
+  { reading: { kernel, moduleDirectory }, keys }: Opened,
+  choices: ReadingChoices,
+): Promise<readonly ReadEntry[]> {
+  // With exports unknown, that of the tree would decide nothing.
+  if (kernel.exports.size === 0 || moduleDirectory === undefined) return [];
+  const offered = new Set(entries.flatMap(({ module }) => module.exports.map((each) => each.name)));
+  const needed = entries.some(({ module }) =>
+    module.symbols.some(
+      (each) =>
+        each.kind === 'import' &&
+        !each.weak &&
+        !kernel.exports.has(each.name) &&
+        !offered.has(each.name),
+    ),
+  );
+  if (!needed) return [];
+  const own = new Set(entries.map((each) => each.sha256));
+  const tree = await readPaths([moduleDirectory], keys, choices);
+  return tree.entries.filter((each) => !own.has(each.sha256));
+}

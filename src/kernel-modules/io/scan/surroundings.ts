@@ -1,0 +1,92 @@
+/** What is known beside the modules themselves. */
+import type { SourceFinding } from '../../core/evidence/evidence-context.ts';
+import type { OfferedSource } from '../../core/source/offered.ts';
+import { matchSource } from '../../core/source/match.ts';
+import { findKernelBuild } from '../kernel/kernel-build.ts';
+import type { KernelReading } from '../kernel/read-kernel.ts';
+import { openOffered } from '../source/match-files.ts';
+import { judgeAll, type ReadEntry, type Surveyed } from './survey.ts';
+import { readRebuilds, rebuildsDirectory, sourceDigest } from '../rebuild/kept-rebuilds.ts';
+
+/**
+ * Whether the build of a kernel signs its modules. Its own tree tells, so that the answer does not depend on which
+ * modules are asked about; they tell only where there is no tree.
+ */
+export function buildChecks(
+  entries: readonly Pick<ReadEntry, 'signature'>[],
+  { kernel, certificates, signsModules }: KernelReading,
+): boolean {
+  if (signsModules !== undefined) return signsModules;
+  if (!kernel.config.signatures || certificates.length === 0) return false;
+  return entries.some(
+    ({ signature }) => signature.outcome === 'good' && signature.trustedBy === 'kernel',
+  );
+}
+
+/** Judged for a kernel, beside modules that are there to be loaded first. */
+export function judgeFor(
+  reading: KernelReading,
+  entries: readonly ReadEntry[],
+  providers: readonly ReadEntry[],
+): readonly Surveyed[] {
+  return judgeAll(entries, {
+    kernel: reading.kernel,
+    buildChecks: buildChecks([...entries, ...providers], reading),
+    providers,
+    sourceOf: sourceFinder(reading),
+  });
+}
+
+/** What `match --rebuild` found and root kept, as long as source that is at hand is still that source. */
+function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | undefined {
+  const directory = rebuildsDirectory();
+  const kept = Map.groupBy(
+    directory === undefined ? [] : readRebuilds(directory),
+    ({ module }) => module,
+  );
+  const digests = new Map<string, string | undefined>();
+  const digestOf = (directory: string): string | undefined => {
+    if (!digests.has(directory)) {
+      const digest = sourceDigest(directory);
+      digests.set(directory, digest.ok ? digest.value : undefined);
+    }
+    return digests.get(directory);
+  };
+  return ({ sha256, origin }) => {
+    const directory = origin.dkms?.source;
+    const found = kept
+      .get(sha256)
+      ?.find(
+        (each) =>
+          each.release === release &&
+          (directory === undefined || each.source === digestOf(directory)),
+      );
+    if (found === undefined) return undefined;
+    const message = `Built again on ${found.day} from the source offered as "${found.offered}", it was the same byte by byte`;
+    return { outcome: 'reproduced', message };
+  };
+}
+
+/** Of modules that DKMS built here, the source is at hand, and is compared without being asked for. */
+function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFinding | undefined {
+  const opened = new Map<string, OfferedSource | string>();
+  const rebuilt = rebuiltFinder(kernel.release);
+  const open = (directory: string): OfferedSource | string => {
+    const build = findKernelBuild(kernel.release);
+    const offered = openOffered(directory, { build: build.ok ? build.value : undefined });
+    return offered.ok ? offered.value : offered.error;
+  };
+  return (entry) => {
+    const { module, origin } = entry;
+    const directory = origin.dkms?.source;
+    const again = rebuilt(entry);
+    if (again !== undefined || directory === undefined) return again;
+    const offered = opened.get(directory) ?? open(directory);
+    opened.set(directory, offered);
+    if (typeof offered === 'string') return { outcome: 'cannot tell', message: offered };
+    const { outcome, reasons, license } = matchSource(module, offered);
+    const [why = ''] = reasons;
+    const message = `Compared with its source in ${directory}: ${why}`;
+    return { outcome, message, closedTerms: license.closedTerms };
+  };
+}

@@ -1,0 +1,327 @@
+/**
+ * Incidents, their evidence, faults by time and sent alerts: `events.db`, written by the agent alone.
+ *
+ * What was answered as written outlives a power failure. That costs a flush of the disk a
+ * transaction, so what belongs to one tick is written in one: `transaction`.
+ *
+ * No tenant can push out the others' events: of one member 2,000 incidents and 100 snapshots are
+ * kept at most, the latest.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { severities, type LimitKey } from '../../limits/limit.ts';
+import type { HistorySettings } from '../../policy/settings.ts';
+import type { Result } from '../../base/result.ts';
+import type { Fault } from '../../usage/fault.ts';
+import type { Incident, Snapshot } from '../../usage/incident.ts';
+import type { Member } from '../../usage/member.ts';
+import type { Tenancy } from '../../usage/tenancy.ts';
+import { Database, type Migration } from '../database.ts';
+import { decodeEvidence, encodeEvidence } from './snapshot-bytes.ts';
+import { eventsFile, eventsMigrations, slotMilliseconds } from './events-schema.ts';
+import { hitValuesIn, type HitQuery, type HitValues } from './hit-values.ts';
+import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.ts';
+import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
+import { SteadyClock } from '../steady-clock.ts';
+
+/** What events may take of the bytes for all of the history. */
+const share = 0.1;
+const pageBytes = 4_096;
+const countMax = 1_000;
+const snapshotsMax = 10;
+const snapshotsPerMemberMax = 100;
+const incidentsPerMemberMax = 2_000;
+const writing = 'Cannot write the events';
+const reading = 'Cannot read the events';
+
+export type NewIncident = Omit<Incident, 'id' | 'snapshots'>;
+export type IncidentChange = Pick<Incident, 'end' | 'faults' | 'severity'>;
+
+interface Statements {
+  readonly open: StatementSync;
+  readonly limitIncidents: StatementSync;
+  readonly update: StatementSync;
+  readonly take: StatementSync;
+  readonly snapshot: StatementSync;
+  readonly limitSnapshots: StatementSync;
+  readonly incident: StatementSync;
+  readonly evidence: StatementSync;
+  readonly openSince: StatementSync;
+  readonly addFaults: StatementSync;
+  readonly takeFaults: StatementSync;
+  readonly tenancies: StatementSync;
+  readonly saveTenancy: StatementSync;
+  readonly endTenancy: StatementSync;
+  readonly lastAlert: StatementSync;
+  readonly recordAlert: StatementSync;
+  readonly prune: PruneEventsStatements;
+}
+
+export interface TenancyChanges {
+  readonly kept: ReadonlyMap<Member, Tenancy>;
+  /** Of those, who is another one than before. */
+  readonly begun: ReadonlySet<Member>;
+  readonly ended: readonly Member[];
+}
+
+export interface EventsOptions {
+  readonly migrations?: readonly Migration[];
+}
+
+export class EventStore implements Disposable {
+  readonly #database: Database<Statements>;
+  readonly #clock = new SteadyClock();
+
+  /** The directory is made where it is missing, with 0700. The file is opened by the first call. */
+  constructor(directory: string, { migrations = eventsMigrations }: EventsOptions = {}) {
+    this.#database = new Database<Statements>({
+      directory,
+      name: eventsFile,
+      title: 'record of events',
+      synchronous: 'FULL',
+      pageBytes,
+      migrations,
+      prepare,
+    });
+  }
+
+  /**
+   * All that `work` writes, or nothing of it: a failure within is the failure of all. It runs twice
+   * where the file turns out to be damaged, the second time on a new one.
+   */
+  transaction<T>(work: () => T): Result<T> {
+    return this.#database.transaction(writing, work);
+  }
+
+  /** Answers the id of the new incident. */
+  open(incident: NewIncident): Result<number> {
+    return this.#write(({ open, limitIncidents }) => {
+      const { member, name, limit, severity, inferred, begin, end, faults, value, from } = incident;
+      const numbers = [severities.indexOf(severity), inferred ? 1 : 0, begin, end, faults];
+      const { lastInsertRowid } = open.run(member, limit, ...numbers, value, from, name);
+      limitIncidents.run(member, member);
+      return Number(lastInsertRowid);
+    });
+  }
+
+  /** An incident that was deleted meanwhile is no failure. */
+  update(id: number, { end, faults, severity }: IncidentChange): string | undefined {
+    return problemOf(
+      this.#write(({ update }) => update.run(end, faults, severities.indexOf(severity), id)),
+    );
+  }
+
+  /** Evidence of an incident; more than ten of one are not kept. */
+  addSnapshot(id: number, snapshot: Snapshot): string | undefined {
+    const written = this.#database.transaction(writing, () =>
+      this.#write(({ take, snapshot: insert, limitSnapshots }) => {
+        const member = take.get(id, snapshotsMax)?.['member'];
+        if (typeof member !== 'string') return;
+        insert.run(id, member, snapshot.at, encodeEvidence(snapshot));
+        limitSnapshots.run(member, member);
+      }),
+    );
+    return written.ok ? problemOf(written.value) : written.error;
+  }
+
+  /** The latest first; `total` is how many there are without `count` and `before`. */
+  incidents(
+    query: IncidentsQuery,
+  ): Result<{ readonly incidents: readonly Incident[]; readonly total: number }> {
+    const { sql, values } = conditionOf(query);
+    const count = Math.min(Math.max(query.count, 0), countMax);
+    const before = query.before ?? Number.MAX_SAFE_INTEGER;
+    return this.#database.run(reading, ({ db }) => {
+      const page = `SELECT ${columns} FROM incidents WHERE ${sql} AND id < ? ORDER BY id DESC LIMIT ?`;
+      const total = db.prepare(`SELECT count(*) AS total FROM incidents WHERE ${sql}`);
+      return {
+        incidents: db
+          .prepare(page)
+          .all(...values, before, count)
+          .map(incidentOf),
+        total: Number(total.get(...values)?.['total'] ?? 0),
+      };
+    });
+  }
+
+  incident(
+    id: number,
+  ): Result<{ readonly incident: Incident; readonly evidence: readonly Snapshot[] } | undefined> {
+    return this.#database.run(reading, ({ statements }) => {
+      const row = statements.incident.get(id);
+      if (row === undefined) return undefined;
+      const evidence = statements.evidence
+        .all(id)
+        .flatMap(({ body }) => (body instanceof Uint8Array ? (decodeEvidence(body) ?? []) : []));
+      return { incident: incidentOf(row), evidence };
+    });
+  }
+
+  /** Those whose last fault is later than `time`: after a restart they are continued. */
+  openSince(time: number): Result<readonly Incident[]> {
+    return this.#database.run(reading, ({ statements }) =>
+      statements.openSince.all(time).map(incidentOf),
+    );
+  }
+
+  /** Counts the faults of one tick, in one transaction. */
+  addFaults(at: number, faults: readonly Fault[]): string | undefined {
+    const slot = slotOf(at);
+    const written = this.#database.transaction(writing, () =>
+      this.#write(({ addFaults }) => {
+        for (const { member, limit, count } of faults) addFaults.run(slot, member, limit, count);
+      }),
+    );
+    return written.ok ? problemOf(written.value) : written.error;
+  }
+
+  /** Faults in the slots of five minutes that end after `from` and begin by `to`. */
+  faultCounts(query: {
+    readonly from: number;
+    readonly to: number;
+    readonly members?: readonly Member[];
+  }): Result<ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, number>>>>> {
+    const { from, to, members } = query;
+    const only = members === undefined ? '' : 'AND member IN (SELECT value FROM json_each(?))';
+    const values: SQLInputValue[] = members === undefined ? [] : [JSON.stringify(members)];
+    return this.#database.run(reading, ({ db }) => {
+      const statement = db.prepare(
+        `SELECT member, limit_key, sum(count) AS count FROM faults
+         WHERE slot > ? AND slot <= ? ${only} GROUP BY member, limit_key`,
+      );
+      const counts = new Map<Member, Partial<Record<LimitKey, number>>>();
+      for (const row of statement.iterate(slotOf(from) - 1, slotOf(to), ...values)) {
+        const member = row['member'] as Member;
+        const of = counts.get(member) ?? {};
+        of[row['limit_key'] as LimitKey] = Number(row['count']);
+        counts.set(member, of);
+      }
+      return counts;
+    });
+  }
+
+  /** Who each member is now. */
+  tenancies(): Result<ReadonlyMap<Member, Tenancy>> {
+    return this.#database.run(reading, ({ statements }) => {
+      const rows = statements.tenancies.all();
+      return new Map(rows.map((row) => [row['member'] as Member, tenancyOf(row)]));
+    });
+  }
+
+  /**
+   * Those that have begun or changed, and those that have ended, in one transaction. A slot of faults belongs to
+   * whoever has the uid at its end: what was counted in it before goes to the one before.
+   */
+  keepTenancies({ kept, begun, ended }: TenancyChanges): string | undefined {
+    const written = this.#database.transaction(writing, () =>
+      this.#write(({ saveTenancy, endTenancy, addFaults, takeFaults }) => {
+        for (const member of ended) endTenancy.run(member);
+        for (const [member, { name, home, since }] of kept) {
+          saveTenancy.run(member, name, home ?? null, since);
+          if (!begun.has(member)) continue;
+          for (const row of takeFaults.all(slotOf(since), member)) {
+            addFaults.run(slotOf(since) - 1, member, row['limit_key'] ?? '', row['count'] ?? 0);
+          }
+        }
+      }),
+    );
+    return written.ok ? problemOf(written.value) : written.error;
+  }
+
+  /** Which values limits had when they were hit in a period. */
+  hitValues(query: HitQuery): Result<HitValues> {
+    return this.#database.run(reading, ({ db }) => hitValuesIn(db, query));
+  }
+
+  /** When an alert was sent last, or `undefined`, also where that cannot be read. */
+  lastAlert(key: string): number | undefined {
+    const found = this.#database.run(reading, ({ statements }) => statements.lastAlert.get(key));
+    const at = found.ok ? found.value?.['at'] : undefined;
+    return typeof at === 'number' ? at : undefined;
+  }
+
+  recordAlert(key: string, at: number): string | undefined {
+    return problemOf(this.#write(({ recordAlert }) => recordAlert.run(key, at)));
+  }
+
+  /** Deletes a part of what is too old or too much. */
+  prune(now: number, settings: HistorySettings): string | undefined {
+    const isSteady = this.#clock.isSteady(now);
+    const done = this.#database.transaction('Cannot shorten the events', () =>
+      this.#write(({ prune }) => {
+        pruneEvents(prune, now, isSteady, settings, settings.bytesMax * share);
+      }),
+    );
+    return done.ok ? problemOf(done.value) : done.error;
+  }
+
+  bytes(): number {
+    return this.#database.bytes();
+  }
+
+  /** What happened to the file, each told once. */
+  takeNotes(): readonly string[] {
+    return this.#database.takeNotes();
+  }
+
+  [Symbol.dispose](): void {
+    this.#database[Symbol.dispose]();
+  }
+
+  #write<T>(work: (statements: Statements) => T): Result<T> {
+    return this.#database.run(writing, ({ statements }) => work(statements));
+  }
+}
+
+/** Evidence may have been deleted before its incident. */
+const columns =
+  '*, (SELECT count(*) FROM snapshots WHERE incident = incidents.id) AS kept_snapshots';
+
+const tenancyOf = (row: Record<string, unknown>): Tenancy => ({
+  name: String(row['name']),
+  home: typeof row['home'] === 'string' ? row['home'] : undefined,
+  since: Number(row['since']),
+});
+
+const slotOf = (at: number) => Math.floor(at / slotMilliseconds);
+
+const problemOf = (result: Result<unknown>) => (result.ok ? undefined : result.error);
+
+function prepare(db: DatabaseSync): Statements {
+  return {
+    open: db.prepare(
+      `INSERT INTO incidents (member, limit_key, severity, inferred, begin_at, end_at, faults, value,
+         source, name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    limitIncidents: db.prepare(
+      `DELETE FROM incidents WHERE member = ? AND id <= (SELECT id FROM incidents WHERE member = ?
+         ORDER BY id DESC LIMIT 1 OFFSET ${incidentsPerMemberMax})`,
+    ),
+    update: db.prepare('UPDATE incidents SET end_at = ?, faults = ?, severity = ? WHERE id = ?'),
+    take: db.prepare(
+      'UPDATE incidents SET snapshots = snapshots + 1 WHERE id = ? AND snapshots < ? RETURNING member',
+    ),
+    snapshot: db.prepare('INSERT INTO snapshots (incident, member, at, body) VALUES (?, ?, ?, ?)'),
+    limitSnapshots: db.prepare(
+      `DELETE FROM snapshots WHERE member = ? AND id <= (SELECT id FROM snapshots WHERE member = ?
+         ORDER BY id DESC LIMIT 1 OFFSET ${snapshotsPerMemberMax})`,
+    ),
+    incident: db.prepare(`SELECT ${columns} FROM incidents WHERE id = ?`),
+    evidence: db.prepare('SELECT body FROM snapshots WHERE incident = ? ORDER BY id'),
+    openSince: db.prepare(`SELECT ${columns} FROM incidents WHERE end_at > ? ORDER BY id`),
+    addFaults: db.prepare(
+      `INSERT INTO faults VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET count = count + excluded.count`,
+    ),
+    takeFaults: db.prepare(
+      'DELETE FROM faults WHERE slot >= ? AND member = ? RETURNING limit_key, count',
+    ),
+    tenancies: db.prepare('SELECT * FROM tenancies'),
+    saveTenancy: db.prepare('INSERT OR REPLACE INTO tenancies VALUES (?, ?, ?, ?)'),
+    endTenancy: db.prepare('DELETE FROM tenancies WHERE member = ?'),
+    lastAlert: db.prepare('SELECT at FROM alerts WHERE key = ?'),
+    recordAlert: db.prepare(
+      'INSERT INTO alerts VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at',
+    ),
+    prune: preparePruneEvents(db),
+  };
+}

@@ -1,0 +1,66 @@
+/** Which incidents are asked for, as SQL. */
+import type { SQLInputValue } from 'node:sqlite';
+import { severities, type LimitKey, type Severity } from '../../limits/limit.ts';
+import type { Incident } from '../../usage/incident.ts';
+import type { Member } from '../../usage/member.ts';
+
+export interface IncidentsQuery {
+  /** Those that were going on at some time from `from` to `to`. */
+  readonly from: number;
+  readonly to: number;
+  /** All where it is absent. */
+  readonly members?: readonly Member[];
+  /** Of each member only those that began no earlier than this; none of others. */
+  readonly since?: ReadonlyMap<Member, number>;
+  readonly limit?: LimitKey;
+  /** The least that counts. */
+  readonly severity?: Severity;
+  /** At most so many, the latest first; up to 1,000. */
+  readonly count: number;
+  /** Only ids below this: the last id of the page before. */
+  readonly before?: number;
+}
+
+export interface Condition {
+  readonly sql: string;
+  readonly values: readonly SQLInputValue[];
+}
+
+export function conditionOf(query: Omit<IncidentsQuery, 'count' | 'before'>): Condition {
+  const { from, to, members, since, limit, severity } = query;
+  const parts: [sql: string, ...values: SQLInputValue[]][] = [
+    ['end_at >= ? AND begin_at <= ?', from, to],
+  ];
+  if (members !== undefined) {
+    parts.push(['member IN (SELECT value FROM json_each(?))', JSON.stringify(members)]);
+  }
+  if (since !== undefined) {
+    parts.push([
+      'begin_at >= (SELECT value FROM json_each(?) WHERE key = member)',
+      JSON.stringify(Object.fromEntries(since)),
+    ]);
+  }
+  if (limit !== undefined) parts.push(['limit_key = ?', limit]);
+  if (severity !== undefined) parts.push(['severity >= ?', severities.indexOf(severity)]);
+  return {
+    sql: parts.map(([sql]) => sql).join(' AND '),
+    values: parts.flatMap(([, ...values]) => values),
+  };
+}
+
+export function incidentOf(row: Record<string, unknown>): Incident {
+  return {
+    id: Number(row['id']),
+    member: row['member'] as Member,
+    name: String(row['name']),
+    limit: row['limit_key'] as LimitKey,
+    severity: severities[Number(row['severity'])] ?? 'throttled',
+    inferred: row['inferred'] === 1,
+    begin: Number(row['begin_at']),
+    end: Number(row['end_at']),
+    faults: Number(row['faults']),
+    value: String(row['value']),
+    from: String(row['source']),
+    snapshots: Number(row['kept_snapshots']),
+  };
+}

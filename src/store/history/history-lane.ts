@@ -1,0 +1,153 @@
+/**
+ * A queue of questions to the history with a thread of its own, and for the work of that thread, where
+ * it is bounded, a budget. A question waits a bounded time, and no longer than the one who asked.
+ */
+import { fail, type Result } from '../../base/result.ts';
+import { FairQueue, type QueueBounds } from './fair-queue.ts';
+import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
+import { HistoryThread, type ThreadOptions } from './history-thread.ts';
+import { WorkBudget, type Share } from '../work-budget.ts';
+
+export interface LaneOptions extends ThreadOptions, QueueBounds {
+  readonly patienceMilliseconds: number;
+  /** All the time there is where it is absent. */
+  readonly share?: Share;
+}
+
+export interface Asking<Name extends QueryName = QueryName> {
+  /** Whose turn it takes. */
+  readonly who: number;
+  readonly name: Name;
+  readonly query: QueryOf<Name>;
+  /** When the request was made that it is part of: monotonic. Patience counts from there. */
+  readonly since: number;
+  /** Aborted where nobody waits for the answer any more. */
+  readonly signal: AbortSignal | undefined;
+}
+
+type Answer = Result<AnswerOf<QueryName>, HistoryFailure>;
+
+interface Waiting {
+  readonly asking: Asking;
+  readonly settle: (answer: Answer) => void;
+  readonly timer: NodeJS.Timeout;
+  readonly leave: () => void;
+}
+
+const closed = 'Cannot ask the history: it is closed';
+
+export class HistoryLane implements AsyncDisposable {
+  readonly #options: LaneOptions;
+  readonly #queue: FairQueue<Waiting>;
+  readonly #thread: HistoryThread;
+  readonly #budget: WorkBudget | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#queue = new FairQueue(options);
+    this.#thread = new HistoryThread(options);
+    this.#budget = options.share && new WorkBudget(options.share);
+  }
+
+  /** Whether its thread runs now. */
+  get isRunning(): boolean {
+    return this.#thread.isRunning;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  ask(asking: Asking): Promise<Answer> {
+    if (this.#isClosed) return Promise.resolve(fail({ text: closed }));
+    if (asking.signal?.aborted === true) return Promise.resolve(fail(gone));
+    return new Promise((settle) => {
+      const leave = () => this.#drop(waiting, gone);
+      const late = () => this.#drop(waiting, this.#busy(this.#lateWords()));
+      const patience = asking.since + this.#options.patienceMilliseconds - performance.now();
+      const timer = setTimeout(late, Math.max(0, patience));
+      const waiting: Waiting = { asking, settle, timer, leave };
+      asking.signal?.addEventListener('abort', leave, { once: true });
+      const added = this.#queue.add(asking.who, waiting);
+      if (added.kind === 'refused') this.#settle(waiting, fail(this.#busy(this.#tooManyWords())));
+      if (added.kind === 'displaced') {
+        this.#settle(added.item, fail(this.#busy('others have fewer questions waiting')));
+      }
+      this.#next();
+    });
+  }
+
+  /** Ends the thread; what waits is answered with a failure. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const each of this.#queue.removeAll()) this.#settle(each, fail({ text: closed }));
+    await this.#thread[Symbol.asyncDispose]();
+  }
+
+  #next(): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed || this.#thread.isBusy || this.#queue.length === 0) return;
+    const wait = this.#budget?.wait(performance.now()) ?? 0;
+    if (wait > 0) {
+      this.#timer = setTimeout(() => this.#next(), Math.ceil(wait));
+      return;
+    }
+    const taken = this.#queue.take();
+    if (taken !== undefined) void this.#work(taken.item);
+  }
+
+  async #work(waiting: Waiting): Promise<void> {
+    const { asking } = waiting;
+    this.#release(waiting);
+    const begin = performance.now();
+    const answer = await this.#thread.ask(asking.name, asking.query);
+    const end = performance.now();
+    this.#queue.charge(asking.who, end - begin);
+    this.#budget?.spend(end - begin, end);
+    waiting.settle(answer.ok ? answer : fail({ text: answer.error }));
+    this.#next();
+  }
+
+  #drop(waiting: Waiting, failure: HistoryFailure): void {
+    this.#queue.remove(waiting.asking.who, waiting);
+    this.#settle(waiting, fail(failure));
+    this.#next();
+  }
+
+  #settle(waiting: Waiting, answer: Answer): void {
+    this.#release(waiting);
+    waiting.settle(answer);
+  }
+
+  /** It waits no longer. */
+  #release({ asking, timer, leave }: Waiting): void {
+    clearTimeout(timer);
+    asking.signal?.removeEventListener('abort', leave);
+  }
+
+  #busy(why: string): HistoryFailure {
+    const wait = this.#budget?.wait(performance.now()) ?? 0;
+    const retryAfterSeconds = Math.max(1, Math.ceil(wait / 1_000));
+    const text = `Cannot ask the history: ${why}; ask again in ${retryAfterSeconds} s`;
+    return { text, retryAfterSeconds };
+  }
+
+  #tooManyWords(): string {
+    const { eachMax, totalMax } = this.#options;
+    return this.#queue.length >= totalMax
+      ? `${totalMax} questions are waiting already`
+      : `${eachMax} questions of yours are waiting already`;
+  }
+
+  #lateWords(): string {
+    const { share, patienceMilliseconds } = this.#options;
+    const waited = `the question has waited for ${patienceMilliseconds / 1_000} s`;
+    if (share === undefined) return waited;
+    return `${waited}, since tenants have ${share.share * 100} % of a core for theirs together`;
+  }
+}
+
+const gone: HistoryFailure = { text: 'Cannot ask the history: nobody waits for the answer' };

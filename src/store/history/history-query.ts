@@ -1,0 +1,79 @@
+/**
+ * What can be asked of the history, and what is answered. All of it can be sent between threads.
+ *
+ * A period is (`from`, `to`] in milliseconds since 1970: a tick belongs to it that ended in it. Time
+ * in which a member was idle counts as zero.
+ */
+import type { Member } from '../../usage/member.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+
+export interface Period {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Distribution {
+  readonly average: number;
+  /** In 95 % of the time it used no more than this. */
+  readonly p95: number;
+  readonly max: number;
+}
+
+/** `ticks`: single looks, exact to 0.1 %; `hours`: quantiles within 6.3 %, where ticks are gone. */
+export type Detail = 'ticks' | 'hours';
+
+export interface UsageQuery extends Period {
+  /** All where it is absent. */
+  readonly members?: readonly Member[];
+  readonly metrics: readonly MetricKey[];
+}
+
+export interface UsageHistory {
+  readonly detail: Detail;
+  /** How much of the period was measured; more than its length where the clock went back. */
+  readonly measuredSeconds: number;
+  /** Who used anything at all, with the metrics that were asked for. */
+  readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, Distribution>>>>;
+}
+
+export interface QuantilesQuery extends Period {
+  readonly metric: MetricKey;
+  readonly members?: readonly Member[];
+  /** 0.95: the least value that it did not exceed in 95 % of the time. At most 16. */
+  readonly fractions: readonly number[];
+}
+/** In the order of the fractions. */
+export type Quantiles = ReadonlyMap<Member, readonly number[]>;
+
+export interface SeriesQuery extends Period {
+  readonly member: Member;
+  readonly metric: MetricKey;
+  /** How many equal parts, 1 to 10,000. */
+  readonly points: number;
+}
+/** Averages of the parts; null where nothing was measured. */
+export type Series = readonly (number | null)[];
+
+export interface PeakQuery extends Period {
+  readonly metric: MetricKey;
+}
+
+export interface Queries {
+  readonly usage: { readonly query: UsageQuery; readonly answer: UsageHistory };
+  readonly quantiles: { readonly query: QuantilesQuery; readonly answer: Quantiles };
+  readonly series: { readonly query: SeriesQuery; readonly answer: Series };
+  readonly peakTotal: { readonly query: PeakQuery; readonly answer: number };
+}
+export type QueryName = keyof Queries;
+export type QueryOf<Name extends QueryName> = Queries[Name]['query'];
+export type AnswerOf<Name extends QueryName> = Queries[Name]['answer'];
+
+/** Why there is no answer. */
+export interface HistoryFailure {
+  readonly text: string;
+  /** Where it is there for others at the moment, or for oneself as far as one's share goes. */
+  readonly retryAfterSeconds?: number;
+}
+
+export const pointsMax = 10_000;
+export const fractionsMax = 16;

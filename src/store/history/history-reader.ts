@@ -1,0 +1,238 @@
+/**
+ * Questions to the history, on a read-only connection of its own to `metrics.db`.
+ *
+ * They run for as long as they need, so the agent asks through `History`, which has a thread for it.
+ * Memory is bounded: 8 KiB a member and metric, 2,000 of those at a time, whatever the period. Of few
+ * members many metrics are read in one pass.
+ */
+import { statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { quoted } from '../../sys/errno.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { isReseller, type Member } from '../../usage/member.ts';
+import type { MetricKey } from '../../usage/metrics.ts';
+import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
+import { peakOf } from '../metrics/hour-row.ts';
+import {
+  fractionsMax,
+  pointsMax,
+  type Distribution,
+  type PeakQuery,
+  type Period,
+  type Quantiles,
+  type QuantilesQuery,
+  type Series,
+  type SeriesQuery,
+  type UsageHistory,
+  type UsageQuery,
+} from './history-query.ts';
+import { metricsFile, quotedName } from '../metrics/metrics-schema.ts';
+import { Recording } from '../metrics/recording.ts';
+import { sampleValues } from '../metrics/sample-code.ts';
+import { seriesOf } from '../metrics/series.ts';
+import { findSource, hoursOf, type RowSource } from '../metrics/source.ts';
+import { describeSqlite, isDamage } from '../sqlite-error.ts';
+import { TickColumns, type Slots } from '../metrics/tick-columns.ts';
+
+const membersAtOnce = 2_000;
+/** A slot is a member and metric. More of them would not fit into the processor's cache. */
+const slotsAtOnce = 256;
+const busyMilliseconds = 1_000;
+
+export interface ReadFailure {
+  readonly text: string;
+  /** What is wrong with the file, where it should be set aside. */
+  readonly damage?: string;
+}
+export type Read<T> = Result<T, ReadFailure>;
+
+interface Connection {
+  readonly db: DatabaseSync;
+  /** The file that it reads may have been set aside, and another begun. */
+  readonly inode: number;
+}
+
+export class HistoryReader implements Disposable {
+  readonly #path: string;
+  readonly #recording = new Recording();
+  #connection: Connection | undefined;
+
+  constructor(directory: string) {
+    this.#path = `${directory}/${metricsFile}`;
+  }
+
+  /** How the use of each is distributed over the period. */
+  usage(query: UsageQuery): Read<UsageHistory> {
+    return this.#read(query, (db) => {
+      const source = findSource(db, query);
+      const rows = new Map<Member, Partial<Record<MetricKey, Distribution>>>();
+      for (const group of chunksOf(membersIn(db, query.members), membersAtOnce)) {
+        for (const metrics of chunksOf(query.metrics, columnsAtOnce(group))) {
+          const found = this.#distribution(db, source, metrics, group, [0.95]);
+          for (const { member, metric, average, max, quantiles } of found) {
+            const row = rows.get(member) ?? {};
+            row[metric] = { average, p95: quantiles[0] ?? 0, max };
+            rows.set(member, row);
+          }
+        }
+      }
+      for (const row of rows.values()) fillIn(row, query.metrics);
+      return { detail: source.detail, measuredSeconds: source.measuredSeconds, rows };
+    });
+  }
+
+  quantiles(query: QuantilesQuery): Read<Quantiles> {
+    const { metric, fractions } = query;
+    if (fractions.length > fractionsMax) {
+      return fail({
+        text: `Cannot answer ${fractions.length} quantiles at once: ask for at most ${fractionsMax}`,
+      });
+    }
+    return this.#read(query, (db) => {
+      const source = findSource(db, query);
+      return new Map(
+        chunksOf(membersIn(db, query.members), membersAtOnce).flatMap((group) =>
+          this.#distribution(db, source, [metric], group, fractions).map(
+            ({ member, quantiles }) => [member, quantiles] as const,
+          ),
+        ),
+      );
+    });
+  }
+
+  series(query: SeriesQuery): Read<Series> {
+    const { points } = query;
+    if (!Number.isInteger(points) || points < 1 || points > pointsMax) {
+      return fail({
+        text: `Cannot divide a period into ${points} parts: ask for 1 to ${pointsMax}`,
+      });
+    }
+    return this.#read(query, (db) => {
+      const [known] = membersIn(db, [query.member]);
+      return seriesOf(db, findSource(db, query), query, known?.number);
+    });
+  }
+
+  /** The most that all tenants used together in one tick. */
+  peakTotal(query: PeakQuery): Read<number> {
+    return this.#read(query, (db) => {
+      const column = quotedName(query.metric);
+      const source = findSource(db, query);
+      let peak = 0;
+      for (const [, , , , bytes] of hoursOf(db, source, column)) {
+        if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
+      }
+      const { slots } = slotsOf(
+        membersIn(db, undefined).filter(({ member }) => !isReseller(member)),
+      );
+      for (const tick of new TickColumns([column], slots).over(db, source)) {
+        const codes = tick.codes(0);
+        let total = 0;
+        for (let each = 0; each < tick.present; each++) {
+          total += sampleValues[codes[each] ?? 0] ?? 0;
+        }
+        peak = Math.max(peak, total);
+      }
+      return peak;
+    });
+  }
+
+  close(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.db.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #distribution(
+    db: DatabaseSync,
+    source: RowSource,
+    metrics: readonly MetricKey[],
+    group: readonly Known[],
+    fractions: readonly number[],
+  ): readonly MemberDistribution[] {
+    const subject = { ...slotsOf(group), metrics };
+    return new Distributions(db, source, subject, this.#recording).find(fractions);
+  }
+
+  /** Everything that one question reads is of one moment. */
+  #read<T>({ from, to }: Period, work: (db: DatabaseSync) => T): Read<T> {
+    if (!(from < to)) {
+      return fail({
+        text: `Cannot read the history from ${from} to ${to}: that is no time at all`,
+      });
+    }
+    try {
+      const db = this.#connect();
+      if (db === undefined)
+        return fail({ text: `There is no history yet in ${quoted(this.#path)}` });
+      db.exec('BEGIN');
+      try {
+        return ok(work(db));
+      } finally {
+        if (db.isTransaction) db.exec('ROLLBACK');
+      }
+    } catch (error) {
+      const reason = describeSqlite(error);
+      this.close();
+      const text = `Cannot read the history ${quoted(this.#path)}: ${reason}`;
+      return fail(isDamage(error) ? { text, damage: reason } : { text });
+    }
+  }
+
+  #connect(): DatabaseSync | undefined {
+    const inode = statSync(this.#path, { throwIfNoEntry: false })?.ino;
+    if (this.#connection !== undefined && this.#connection.inode !== inode) this.close();
+    if (inode === undefined) return undefined;
+    if (this.#connection !== undefined) return this.#connection.db;
+    const db = new DatabaseSync(this.#path, { readOnly: true, timeout: busyMilliseconds });
+    db.exec('PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF');
+    this.#connection = { db, inode };
+    return db;
+  }
+}
+
+interface Known {
+  readonly number: number;
+  readonly member: Member;
+}
+
+function membersIn(db: DatabaseSync, wanted: readonly Member[] | undefined): readonly Known[] {
+  const only = wanted === undefined ? undefined : new Set(wanted);
+  return db
+    .prepare('SELECT number, member FROM members')
+    .all()
+    .map((row) => ({ number: Number(row['number']), member: row['member'] as Member }))
+    .filter(({ member }) => only?.has(member) ?? true);
+}
+
+function chunksOf<T>(all: readonly T[], max: number): readonly (readonly T[])[] {
+  const chunks: T[][] = [];
+  for (let begin = 0; begin < all.length; begin += max) {
+    chunks.push(all.slice(begin, begin + max));
+  }
+  return chunks;
+}
+
+const columnsAtOnce = (group: readonly Known[]) =>
+  Math.max(1, Math.floor(slotsAtOnce / group.length));
+
+function slotsOf(group: readonly Known[]): {
+  readonly slots: Slots;
+  readonly members: readonly Member[];
+} {
+  const max = group.reduce((max, { number }) => Math.max(max, number), 0);
+  const slots = new Int32Array(max + 1).fill(-1);
+  for (const [slot, { number }] of group.entries()) slots[number] = slot;
+  return { slots, members: group.map(({ member }) => member) };
+}
+
+function fillIn(
+  row: Partial<Record<MetricKey, Distribution>>,
+  metrics: readonly MetricKey[],
+): void {
+  for (const metric of metrics) row[metric] ??= { average: 0, p95: 0, max: 0 };
+}

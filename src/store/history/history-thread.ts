@@ -1,0 +1,135 @@
+/**
+ * A thread that answers one question at a time. It is started by the first and ended when nobody has
+ * asked for a while, which gives its memory back. A question that takes too long is ended together
+ * with the thread; the next one gets another.
+ */
+import { Worker } from 'node:worker_threads';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
+import type { HistoryRequest, Reply } from './history-worker.ts';
+
+export interface ThreadOptions {
+  readonly directory: string;
+  /** Unasked, until it ends. */
+  readonly idleMilliseconds: number;
+  /** For one question. */
+  readonly millisecondsMax: number;
+  /** The reader met damage: the file should be set aside. */
+  readonly onDamage: (reason: string) => void;
+}
+
+type Answer = Result<AnswerOf<QueryName>>;
+
+interface Running {
+  readonly worker: Worker;
+  current: Current | undefined;
+  idle: NodeJS.Timeout | undefined;
+}
+
+interface Current {
+  readonly id: number;
+  readonly timer: NodeJS.Timeout;
+  readonly settle: (answer: Answer) => void;
+}
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const script = new URL(`./history-worker.${extension}`, import.meta.url);
+/** A small young generation lets go of the bytes of rows soon, and they are most of the memory. */
+const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 };
+
+export class HistoryThread implements AsyncDisposable {
+  readonly #options: ThreadOptions;
+  #running: Running | undefined;
+  #lastId = 0;
+
+  constructor(options: ThreadOptions) {
+    this.#options = options;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  get isBusy(): boolean {
+    return this.#running?.current !== undefined;
+  }
+
+  /** Not while it is busy. */
+  ask(name: QueryName, query: QueryOf<QueryName>): Promise<Answer> {
+    const running = (this.#running ??= this.#start());
+    clearTimeout(running.idle);
+    running.worker.ref();
+    const id = ++this.#lastId;
+    return new Promise((settle) => {
+      const timer = setTimeout(() => this.#timeOut(running), this.#options.millisecondsMax);
+      running.current = { id, timer, settle };
+      const request: HistoryRequest = { id, name, query };
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      running.worker.postMessage(request);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#end(running, 'The history was closed before the question was answered');
+    await running.worker.terminate();
+  }
+
+  #start(): Running {
+    const worker = new Worker(script, {
+      workerData: { directory: this.#options.directory },
+      resourceLimits,
+      execArgv: [],
+      name: 'history',
+    });
+    const running: Running = { worker, current: undefined, idle: undefined };
+    worker.on('message', (reply: Reply) => this.#receive(running, reply));
+    worker.on('error', (error) => this.#lose(running, messageOf(error)));
+    worker.on('exit', () => this.#lose(running, 'its thread ended'));
+    return running;
+  }
+
+  #receive(running: Running, { id, answer }: Reply): void {
+    const { current } = running;
+    if (current?.id !== id) return;
+    running.current = undefined;
+    clearTimeout(current.timer);
+    this.#rest(running);
+    current.settle(answer.ok ? ok(answer.value) : fail(answer.error.text));
+    if (!answer.ok && answer.error.damage !== undefined) {
+      this.#options.onDamage(answer.error.damage);
+    }
+  }
+
+  #timeOut(running: Running): void {
+    const seconds = this.#options.millisecondsMax / 1_000;
+    this.#lose(running, `it took longer than ${seconds} s; ask about a shorter period`);
+  }
+
+  #lose(running: Running, reason: string): void {
+    if (this.#running !== running) return;
+    this.#end(running, `Cannot answer the question to the history: ${reason}`);
+  }
+
+  #end(running: Running, failure: string): void {
+    this.#running = undefined;
+    clearTimeout(running.idle);
+    const { current } = running;
+    running.current = undefined;
+    clearTimeout(current?.timer);
+    void running.worker.terminate();
+    current?.settle(fail(failure));
+  }
+
+  /** Nothing to do: the thread keeps no process alive, and ends after a while. */
+  #rest(running: Running): void {
+    running.worker.unref();
+    running.idle = setTimeout(() => {
+      if (this.#running === running && running.current === undefined) this.#end(running, '');
+    }, this.#options.idleMilliseconds);
+    running.idle.unref();
+  }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

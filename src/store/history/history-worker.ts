@@ -1,0 +1,35 @@
+/** The thread in which `History` has its questions answered: a question in, an answer out. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Queries, QueryName, QueryOf } from './history-query.ts';
+import { HistoryReader, type Read } from './history-reader.ts';
+
+export interface HistoryRequest<Name extends QueryName = QueryName> {
+  readonly id: number;
+  readonly name: Name;
+  readonly query: QueryOf<Name>;
+}
+
+export interface Reply {
+  readonly id: number;
+  readonly answer: Read<Queries[QueryName]['answer']>;
+}
+
+function answer(reader: HistoryReader, { name, query }: HistoryRequest): Reply['answer'] {
+  const handlers: { readonly [Name in QueryName]: () => Reply['answer'] } = {
+    usage: () => reader.usage(query as QueryOf<'usage'>),
+    quantiles: () => reader.quantiles(query as QueryOf<'quantiles'>),
+    series: () => reader.series(query as QueryOf<'series'>),
+    peakTotal: () => reader.peakTotal(query as QueryOf<'peakTotal'>),
+  };
+  return handlers[name]();
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const { directory } = workerData as { readonly directory: string };
+  const reader = new HistoryReader(directory);
+  port.on('message', (request: HistoryRequest) => {
+    const reply: Reply = { id: request.id, answer: answer(reader, request) };
+    port.postMessage(reply);
+  });
+}

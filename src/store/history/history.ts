@@ -1,0 +1,81 @@
+/**
+ * Questions to the history, answered in threads of their own, so that none delays a tick.
+ *
+ * Administrators and tenants have a thread each: what tenants ask never delays an administrator.
+ * Of tenants one is answered at a time, whoever has been given the least work is next, and all of them
+ * together get a share of one core. A question of theirs is short enough that the next tenant gets its
+ * turn before its patience ends, even after the longest one, whose time has to be saved up again.
+ */
+import type { Result } from '../../base/result.ts';
+import { HistoryLane, type LaneOptions } from './history-lane.ts';
+import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
+
+export interface HistoryOptions extends Partial<
+  Pick<LaneOptions, 'idleMilliseconds' | 'patienceMilliseconds' | 'onDamage'>
+> {
+  /** For one question of anybody's. */
+  readonly millisecondsMax?: number;
+}
+
+/** A tenant or reseller by its uid. */
+export type Asker = 'administrator' | number;
+
+type Answered<Name extends QueryName> = Promise<Result<AnswerOf<Name>, HistoryFailure>>;
+
+/** The history as one asks it. */
+export interface HistoryView {
+  readonly usage: (query: QueryOf<'usage'>) => Answered<'usage'>;
+  readonly quantiles: (query: QueryOf<'quantiles'>) => Answered<'quantiles'>;
+  readonly series: (query: QueryOf<'series'>) => Answered<'series'>;
+  readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
+}
+
+/** A tenant's waiting and answer are together shorter than the silence that ends its connection. */
+const usual = { idleMilliseconds: 30_000, patienceMilliseconds: 30_000 };
+const forAdministrators = { eachMax: 32, totalMax: 32, millisecondsMax: 30_000 };
+const forTenants = {
+  eachMax: 2,
+  totalMax: 64,
+  millisecondsMax: 6_000,
+  share: { share: 0.25, burst: 10_000 },
+};
+const administrators = 0;
+
+export class History implements AsyncDisposable {
+  readonly #administrators: HistoryLane;
+  readonly #tenants: HistoryLane;
+
+  constructor(directory: string, options: HistoryOptions = {}) {
+    const all = { directory, onDamage: () => undefined, ...usual };
+    this.#administrators = new HistoryLane({ ...all, ...forAdministrators, ...options });
+    this.#tenants = new HistoryLane({ ...all, ...forTenants, ...options });
+  }
+
+  /** For one request. `signal`: aborted where nobody waits for answers any more. */
+  askedBy(asker: Asker, signal?: AbortSignal): HistoryView {
+    const lane = asker === 'administrator' ? this.#administrators : this.#tenants;
+    const who = asker === 'administrator' ? administrators : asker;
+    const since = performance.now();
+    const ask = <Name extends QueryName>(name: Name, query: QueryOf<Name>) =>
+      // What a question of that name is answered with.
+      lane.ask({ who, name, query, since, signal }) as Answered<Name>;
+    return {
+      usage: (query) => ask('usage', query),
+      quantiles: (query) => ask('quantiles', query),
+      series: (query) => ask('series', query),
+      peakTotal: (query) => ask('peakTotal', query),
+    };
+  }
+
+  /** Whether a thread of its runs now. */
+  get isRunning(): boolean {
+    return this.#administrators.isRunning || this.#tenants.isRunning;
+  }
+
+  /** Ends its threads; what waits is answered with a failure. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(
+      [this.#administrators, this.#tenants].map((lane) => lane[Symbol.asyncDispose]()),
+    );
+  }
+}

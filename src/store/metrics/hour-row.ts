@@ -1,0 +1,149 @@
+/**
+ * One metric of a run of ticks, summed up: a column of an `hours` row.
+ *
+ * A member has the sum over its time (for averages), its maximum, and how many seconds it spent in
+ * each bin of a histogram, as far as it was not zero; the rest of the run's seconds it was idle. Bins
+ * are an eighth of an octave, so a quantile is within 6.3 %.
+ *
+ *     peak     float         the most that all tenants used together in one tick; not compressed
+ *     sums     double × n    value times seconds      ┐
+ *     maxima   code × n                               │
+ *     entries  16 bits × n   used bins of each        │ deflated
+ *     bins     16 bits × m   how far above the last   │
+ *     seconds  code × m                               ┘
+ */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { binCount, binShift, encodeSample, sampleValues } from './sample-code.ts';
+
+export interface HourColumn {
+  readonly peak: number;
+  readonly sums: Float64Array;
+  readonly maxima: Uint16Array;
+  readonly entries: Uint16Array;
+  /** Each less the one before it of the same member; the first as it is. */
+  readonly bins: Uint16Array;
+  readonly seconds: Uint16Array;
+}
+
+const peakBytes = 4;
+const bytesPerMember = 8 + 2 + 2;
+const bytesPerEntry = 2 + 2;
+/** Much more than any hour has: 100,000 members with all bins would be too many for one row. */
+const bytesMax = 64 * 2 ** 20;
+const level = 6;
+
+export function encodeHourColumn(column: HourColumn): Uint8Array {
+  const { peak, sums, maxima, entries, bins, seconds } = column;
+  const parts = [sums, maxima, entries, bins, seconds].map(
+    (part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength),
+  );
+  const head = new Uint8Array(new Float32Array([peak]).buffer);
+  return Buffer.concat([head, deflateRawSync(Buffer.concat(parts), { level })]);
+}
+
+export function peakOf(bytes: Uint8Array): number {
+  if (bytes.byteLength < peakBytes) return 0;
+  return new Float32Array(bytes.slice(0, peakBytes).buffer)[0] ?? 0;
+}
+
+/** `undefined` where the bytes are not what was written. */
+export function decodeHourColumn(bytes: Uint8Array, count: number): HourColumn | undefined {
+  const raw = inflate(bytes.subarray(peakBytes));
+  const rest = (raw?.byteLength ?? 0) - count * bytesPerMember;
+  if (raw === undefined || rest < 0 || rest % bytesPerEntry !== 0) return undefined;
+  const used = rest / bytesPerEntry;
+  const { buffer } = raw;
+  const maximaAt = count * 8;
+  const entriesAt = maximaAt + count * 2;
+  const binsAt = entriesAt + count * 2;
+  return {
+    peak: peakOf(bytes),
+    sums: new Float64Array(buffer, 0, count),
+    maxima: new Uint16Array(buffer, maximaAt, count),
+    entries: new Uint16Array(buffer, entriesAt, count),
+    bins: new Uint16Array(buffer, binsAt, used),
+    seconds: new Uint16Array(buffer, binsAt + used * 2, used),
+  };
+}
+
+function inflate(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    // A copy of its own: what zlib answers may lie anywhere in a larger buffer.
+    return new Uint8Array(inflateRawSync(bytes, { maxOutputLength: bytesMax }));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** Adds up one metric of a run of ticks; `slots` are members, numbered from 0. */
+export class HourTally {
+  readonly #sums: Float64Array;
+  readonly #maxima: Uint16Array;
+  readonly #isTenant: Uint8Array;
+  /** A histogram of each member, one after the other. */
+  readonly #cells: Float32Array;
+  #peak = 0;
+
+  constructor(isTenant: Uint8Array) {
+    this.#isTenant = isTenant;
+    this.#sums = new Float64Array(isTenant.length);
+    this.#maxima = new Uint16Array(isTenant.length);
+    this.#cells = new Float32Array(isTenant.length * binCount);
+  }
+
+  /** `slots[i]` has `codes[i]` for so many seconds. */
+  add(slots: Uint32Array, codes: Uint16Array, seconds: number): void {
+    let total = 0;
+    for (let index = 0; index < codes.length; index++) {
+      const code = codes[index] ?? 0;
+      if (code === 0) continue;
+      const slot = slots[index] ?? 0;
+      const value = sampleValues[code] ?? 0;
+      if (this.#isTenant[slot] === 1) total += value;
+      this.#sums[slot] = (this.#sums[slot] ?? 0) + value * seconds;
+      if (code > (this.#maxima[slot] ?? 0)) this.#maxima[slot] = code;
+      const cell = slot * binCount + (code >> binShift);
+      this.#cells[cell] = (this.#cells[cell] ?? 0) + seconds;
+    }
+    if (total > this.#peak) this.#peak = total;
+  }
+
+  /** What was added since the last call; `undefined` where all of it was zero. */
+  take(): HourColumn | undefined {
+    const entries = new Uint16Array(this.#sums.length);
+    const bins: number[] = [];
+    const seconds: number[] = [];
+    for (let slot = 0; slot < entries.length; slot++) {
+      if (this.#maxima[slot] === 0) continue;
+      const begin = slot * binCount;
+      let last = 0;
+      const max = (this.#maxima[slot] ?? 0) >> binShift;
+      for (let bin = 0; bin <= max; bin++) {
+        const spent = this.#cells[begin + bin] ?? 0;
+        if (spent === 0) continue;
+        bins.push(bin - last);
+        last = bin;
+        seconds.push(encodeSample(spent));
+        entries[slot] = (entries[slot] ?? 0) + 1;
+      }
+    }
+    const column = {
+      peak: this.#peak,
+      sums: this.#sums.slice(),
+      maxima: this.#maxima.slice(),
+      entries,
+      bins: Uint16Array.from(bins),
+      seconds: Uint16Array.from(seconds),
+    };
+    this.#clear();
+    return bins.length === 0 ? undefined : column;
+  }
+
+  #clear(): void {
+    this.#sums.fill(0);
+    this.#maxima.fill(0);
+    this.#cells.fill(0);
+    this.#peak = 0;
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * What everybody used, tick by tick and hour by hour: `metrics.db`, written by the agent alone.
+ *
+ * A tick is one row with a column a metric, so writing it costs its bytes and little more. Nothing
+ * here throws for a full disk, a bad one or a damaged file: the problem is answered, and the next call
+ * tries again. `rollUp` and `prune` are called every tick and do a bounded piece of what there is to do.
+ *
+ * Not compressed: deflating a tick costs several times what writing it does, and the reader would
+ * have to inflate 17,280 of them for a day.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { HistorySettings } from '../../policy/settings.ts';
+import { metricKeys } from '../../usage/metrics.ts';
+import type { Tick } from '../../usage/tick.ts';
+import { Database, type Migration, type Open } from '../database.ts';
+import {
+  addMetricColumns,
+  hourOf,
+  metricColumns,
+  metricsFile,
+  metricsMigrations,
+} from './metrics-schema.ts';
+import { preparePrune, pruneMetrics, type PruneStatements } from './prune-metrics.ts';
+import { Registry } from '../registry.ts';
+import { findRun, prepareRollUp, RollUp, watermarkOf, type RollUpStatements } from './roll-up.ts';
+import { SteadyClock } from '../steady-clock.ts';
+import { ColumnEncoder, encodeNumbers } from './tick-row.ts';
+
+/** What metrics may take of the bytes for all of the history; the rest is for events. */
+const share = 0.9;
+/** A row fills one or two, and what overflows is read only as far as the column that is asked for. */
+const pageBytes = 4_096;
+const writing = 'Cannot write the history';
+
+interface Statements {
+  readonly registry: Registry;
+  readonly insert: StatementSync;
+  readonly oldest: StatementSync;
+  readonly rollUp: RollUpStatements;
+  readonly prune: PruneStatements;
+}
+
+export interface MetricsOptions {
+  readonly migrations?: readonly Migration[];
+}
+
+export class MetricsStore implements Disposable {
+  readonly #database: Database<Statements>;
+  readonly #encoder = new ColumnEncoder();
+  readonly #clock = new SteadyClock();
+  #nextId = 0;
+  #lastHour = 0;
+  /** An hour may be waiting to be summed up. */
+  #mayRollUp = true;
+  #rollUp: RollUp | undefined;
+
+  /** The directory is made where it is missing, with 0700. The file is opened by the first call. */
+  constructor(directory: string, { migrations = metricsMigrations }: MetricsOptions = {}) {
+    this.#database = new Database<Statements>({
+      directory,
+      name: metricsFile,
+      title: 'history',
+      synchronous: 'NORMAL',
+      pageBytes,
+      migrations,
+      prepare: (db) => this.#prepare(db),
+    });
+  }
+
+  /** Writes one tick. Answers why it was not written. */
+  add(tick: Tick): string | undefined {
+    const written = this.#database.run(writing, (open) => this.#insert(open, tick));
+    if (!written.ok) return written.error;
+    const hour = hourOf(tick.at);
+    if (hour !== this.#lastHour) this.#mayRollUp = true;
+    this.#lastHour = hour;
+    return undefined;
+  }
+
+  /** Whether hours may be waiting to be summed up. */
+  get isRollingUp(): boolean {
+    return this.#mayRollUp;
+  }
+
+  /**
+   * Sums up a part of the next hour that is over; an hour takes about as many calls as there are
+   * metrics. Answers why it could not.
+   */
+  rollUp(now: number): string | undefined {
+    if (hourOf(now) !== this.#lastHour) this.#mayRollUp = true;
+    if (!this.#mayRollUp) return undefined;
+    const done = this.#database.run('Cannot sum up the history', ({ statements }) => {
+      this.#step(statements, now);
+    });
+    if (done.ok) return undefined;
+    this.#rollUp = undefined;
+    return done.error;
+  }
+
+  /** Deletes a part of what is too old or too much. Answers why it could not. */
+  prune(now: number, settings: HistorySettings): string | undefined {
+    const isSteady = this.#clock.isSteady(now);
+    const done = this.#database.transaction('Cannot shorten the history', () => {
+      this.#database.run('Cannot shorten the history', ({ statements }) => {
+        const { prune, registry } = statements;
+        pruneMetrics(prune, registry, now, isSteady, settings, settings.bytesMax * share);
+      });
+    });
+    return done.ok ? undefined : done.error;
+  }
+
+  bytes(): number {
+    return this.#database.bytes();
+  }
+
+  /** When the oldest that is kept was measured: milliseconds since 1970. */
+  oldest(): number | undefined {
+    const found = this.#database.run('Cannot read the history', ({ statements }) => {
+      return statements.oldest.get()?.['oldest'];
+    });
+    return found.ok && typeof found.value === 'number' ? found.value : undefined;
+  }
+
+  /** For a reader that met damage: what is there is set aside. Answers why that failed. */
+  setAsideDamaged(reason: string): string | undefined {
+    return this.#database.setAsideDamaged(reason);
+  }
+
+  /** What happened to the file, each told once. */
+  takeNotes(): readonly string[] {
+    return this.#database.takeNotes();
+  }
+
+  [Symbol.dispose](): void {
+    this.#database[Symbol.dispose]();
+  }
+
+  #prepare(db: DatabaseSync): Statements {
+    addMetricColumns(db);
+    const names = ['id', 'at', 'seconds', 'count', 'members', ...metricColumns];
+    const places = names.map(() => '?').join(', ');
+    const statements = {
+      registry: new Registry(db),
+      insert: db.prepare(`INSERT INTO ticks (${names.join(', ')}) VALUES (${places})`),
+      oldest: db.prepare(
+        `SELECT min(at) AS oldest FROM
+           (SELECT min(at) AS at FROM ticks UNION ALL SELECT min(hour) FROM hours)`,
+      ),
+      rollUp: prepareRollUp(db),
+      prune: preparePrune(db),
+    };
+    const last = db.prepare('SELECT max(id) AS id FROM ticks').get()?.['id'];
+    this.#nextId = Math.max(Number(last ?? 0), watermarkOf(statements.rollUp)) + 1;
+    this.#mayRollUp = true;
+    this.#rollUp = undefined;
+    return statements;
+  }
+
+  #insert({ db, statements }: Open<Statements>, tick: Tick): void {
+    const { registry } = statements;
+    if (!registry.hasNew(tick.members)) {
+      this.#insertRow(statements, tick);
+      return;
+    }
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#insertRow(statements, tick);
+      db.exec('COMMIT');
+    } catch (error) {
+      // The registry in memory knows numbers that the file does not.
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  #insertRow({ registry, insert }: Statements, { at, seconds, members, columns }: Tick): void {
+    const numbers = registry.numbersOf(members, at);
+    const row: SQLInputValue[] = [this.#nextId, Math.round(at), seconds, members.length];
+    row.push(members.length === 0 ? null : encodeNumbers(numbers, registry.largest));
+    this.#encoder.begin(members.length, metricKeys.length);
+    for (const key of metricKeys) {
+      const bytes = this.#encoder.encode(columns[key]);
+      row.push(bytes === undefined ? null : bytes);
+    }
+    insert.run(...row);
+    this.#nextId++;
+  }
+
+  #step({ rollUp, registry }: Statements, now: number): void {
+    if (this.#rollUp === undefined) {
+      const run = findRun(rollUp, now);
+      if (run === undefined) {
+        this.#mayRollUp = false;
+        return;
+      }
+      this.#rollUp = new RollUp(rollUp, run, (number) => registry.memberOf(number));
+    }
+    if (this.#rollUp.step()) this.#rollUp = undefined;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Which rows answer for a period: ticks where they are kept and the period is at most 48 h, otherwise
+ * hours, and ticks for what is not summed up, or only in part, in the period.
+ *
+ * An hour of which a part lies outside the period counts where its ticks are gone and its middle is
+ * inside; where its ticks are there, those inside are taken instead.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import type { Detail, Period } from '../history/history-query.ts';
+import { hourMilliseconds } from './metrics-schema.ts';
+
+/** Ids from `first` to `last`. */
+export interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface RowSource extends Period {
+  readonly detail: Detail;
+  readonly tickRanges: readonly Range[];
+  readonly hourIds: readonly number[];
+  readonly measuredSeconds: number;
+}
+
+const tickPeriodMax = 48 * hourMilliseconds;
+
+interface Hour extends Range {
+  readonly id: number;
+  readonly hour: number;
+  readonly seconds: number;
+}
+
+export function findSource(db: DatabaseSync, { from, to }: Period): RowSource {
+  const kept = Number(db.prepare('SELECT min(id) AS id FROM ticks').get()?.['id'] ?? Infinity);
+  const hours = hoursIn(db, from, to);
+  const hasAll = hours.every(({ first }) => first >= kept);
+  if (hasAll && to - from <= tickPeriodMax) {
+    const tickRanges = [{ first: 0, last: Number.MAX_SAFE_INTEGER }];
+    const measuredSeconds = secondsOfTicks(db, from, to, tickRanges);
+    return { detail: 'ticks', from, to, tickRanges, hourIds: [], measuredSeconds };
+  }
+  const last = Number(db.prepare('SELECT max(last) AS last FROM hours').get()?.['last'] ?? 0);
+  const within = ({ hour }: Hour) => hour >= from && hour + hourMilliseconds <= to;
+  const middle = ({ hour }: Hour) => hour + hourMilliseconds / 2;
+  const whole = hours.filter((each) =>
+    each.first >= kept ? within(each) : middle(each) > from && middle(each) <= to,
+  );
+  const parts = hours.filter((each) => each.first >= kept && !within(each));
+  const tickRanges = [...parts, { first: last + 1, last: Number.MAX_SAFE_INTEGER }];
+  const measuredSeconds =
+    whole.reduce((sum, { seconds }) => sum + seconds, 0) + secondsOfTicks(db, from, to, tickRanges);
+  const hourIds = whole.map(({ id }) => id);
+  return { detail: 'hours', from, to, tickRanges, hourIds, measuredSeconds };
+}
+
+function hoursIn(db: DatabaseSync, from: number, to: number): readonly Hour[] {
+  const statement = db.prepare(
+    'SELECT id, hour, first, last, seconds FROM hours WHERE hour > ? AND hour < ? ORDER BY hour, id',
+  );
+  return statement.all(from - hourMilliseconds, to).map((row) => ({
+    id: Number(row['id']),
+    hour: Number(row['hour']),
+    first: Number(row['first']),
+    last: Number(row['last']),
+    seconds: Number(row['seconds']),
+  }));
+}
+
+function secondsOfTicks(
+  db: DatabaseSync,
+  from: number,
+  to: number,
+  ranges: readonly Range[],
+): number {
+  const statement = db.prepare(
+    `SELECT coalesce(sum(seconds), 0) AS seconds FROM ticks
+     WHERE at > ? AND at <= ? AND id BETWEEN ? AND ?`,
+  );
+  return ranges.reduce(
+    (sum, { first, last }) => sum + Number(statement.get(from, to, first, last)?.['seconds'] ?? 0),
+    0,
+  );
+}
+
+/**
+ * One tick: `[at, seconds, count, bytes, length, length…]`. The bytes are those of its members and of
+ * the columns, one behind the other; so are the lengths.
+ */
+export type TickSample = readonly [
+  at: number,
+  seconds: number,
+  count: number,
+  bytes: Uint8Array,
+  ...lengths: number[],
+];
+
+/** The ticks of a source, without those in which all of the columns are zero unless `withIdle`. */
+export function* ticksOf(
+  db: DatabaseSync,
+  source: RowSource,
+  columns: readonly string[],
+  withIdle: boolean,
+): Generator<TickSample> {
+  const parts = ['members', ...columns];
+  // SQLite joins bytes as text, whatever they are, and gives them back as they were.
+  const bytes = parts.map((part) => `coalesce(${part}, x'')`).join(' || ');
+  const lengths = parts.map((part) => `coalesce(length(${part}), 0)`).join(', ');
+  const used = columns.map((column) => `${column} IS NOT NULL`).join(' OR ');
+  const statement = db.prepare(
+    `SELECT at, seconds, count, CAST(${bytes} AS BLOB), ${lengths} FROM ticks
+     WHERE at > ? AND at <= ? AND id BETWEEN ? AND ? ${withIdle ? '' : `AND (${used})`}
+     ORDER BY at`,
+    { returnArrays: true },
+  );
+  for (const { first, last } of source.tickRanges) {
+    for (const row of statement.iterate(source.from, source.to, first, last)) {
+      yield row as unknown as TickSample;
+    }
+  }
+}
+
+export type HourSample = readonly [
+  hour: number,
+  seconds: number,
+  count: number,
+  members: Uint8Array | null,
+  column: Uint8Array | null,
+];
+
+export function* hoursOf(
+  db: DatabaseSync,
+  source: RowSource,
+  column: string,
+): Generator<HourSample> {
+  const statement = db.prepare(
+    `SELECT hour, seconds, count, members, ${column} FROM hours WHERE id = ?`,
+    { returnArrays: true },
+  );
+  for (const id of source.hourIds) {
+    const row = statement.get(id);
+    if (row !== undefined) yield row as unknown as HourSample;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Several columns of ticks in one pass, and of them only what certain members used. The format is that
+ * of tick-row.ts.
+ *
+ * What SQLite hands over costs by the number of values rather than by their bytes, so all columns come
+ * as one value, one behind the other, with their lengths beside it.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { ticksOf, type RowSource, type TickSample } from './source.ts';
+
+/** Which slot a member has, by its number in the registry; -1 for who is not asked about. */
+export type Slots = Int32Array;
+
+const none = new Uint16Array(0);
+
+export class TickColumns {
+  readonly #columns: readonly string[];
+  readonly #slotOf: Slots;
+  readonly #begins: Int32Array;
+  readonly #lengths: Int32Array;
+  #words: Uint16Array = none;
+  #count = 0;
+  #at = 0;
+  #seconds = 0;
+  #present = 0;
+  #indexes = new Int32Array(16);
+  #slots = new Int32Array(16);
+  #codes = new Uint16Array(16);
+
+  constructor(columns: readonly string[], slotOf: Slots) {
+    this.#columns = columns;
+    this.#slotOf = slotOf;
+    this.#begins = new Int32Array(columns.length);
+    this.#lengths = new Int32Array(columns.length);
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  /** How many of those who are asked about are in this tick. */
+  get present(): number {
+    return this.#present;
+  }
+
+  /** Of those who are present, in the order of their codes. It is used again for the next tick. */
+  get slots(): Int32Array {
+    return this.#slots;
+  }
+
+  /** Itself for each tick; for one in which all columns are zero only `withIdle`. */
+  *over(db: DatabaseSync, source: RowSource, withIdle = false): Generator<this> {
+    for (const sample of ticksOf(db, source, this.#columns, withIdle)) {
+      this.#read(sample);
+      yield this;
+    }
+  }
+
+  /** Of a column, for those who are present. It is used again for the next column. */
+  codes(column: number): Uint16Array {
+    const length = this.#lengths[column] ?? 0;
+    const begin = this.#begins[column] ?? 0;
+    if (length === this.#count) this.#pick(begin);
+    else if (length > wordsFor(this.#count) && length < this.#count) this.#unpack(begin);
+    else this.#codes.fill(0, 0, this.#present);
+    return this.#codes;
+  }
+
+  #read([at, seconds, count, bytes, ...lengths]: TickSample): void {
+    this.#at = at;
+    this.#seconds = seconds;
+    this.#count = count;
+    const all = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    this.#words = new Uint16Array(all.buffer, all.byteOffset, all.byteLength >> 1);
+    let begin = lengths[0] ?? 0;
+    for (let column = 0; column < this.#columns.length; column++) {
+      const length = lengths[column + 1] ?? 0;
+      // What lies between two words was not written so.
+      const isWhole = begin % 2 === 0 && length % 2 === 0;
+      this.#begins[column] = begin >> 1;
+      this.#lengths[column] = isWhole ? length >> 1 : 0;
+      begin += length;
+    }
+    this.#find(numbersIn(all, lengths[0] ?? 0, count));
+  }
+
+  #find(numbers: Uint16Array | Uint32Array): void {
+    if (numbers.length > this.#indexes.length) this.#grow(numbers.length * 2);
+    const slotOf = this.#slotOf;
+    let present = 0;
+    for (let index = 0; index < numbers.length; index++) {
+      const slot = slotOf[numbers[index] ?? 0] ?? -1;
+      if (slot < 0) continue;
+      this.#indexes[present] = index;
+      this.#slots[present++] = slot;
+    }
+    this.#present = present;
+  }
+
+  #grow(length: number): void {
+    this.#indexes = new Int32Array(length);
+    this.#slots = new Int32Array(length);
+    this.#codes = new Uint16Array(length);
+  }
+
+  #pick(begin: number): void {
+    const words = this.#words;
+    for (let each = 0; each < this.#present; each++) {
+      this.#codes[each] = words[begin + (this.#indexes[each] ?? 0)] ?? 0;
+    }
+  }
+
+  /** Counts the bits before each one, which say how many codes are before its own. */
+  #unpack(begin: number): void {
+    const words = this.#words;
+    let word = 0;
+    let next = begin + wordsFor(this.#count);
+    for (let each = 0; each < this.#present; each++) {
+      const index = this.#indexes[each] ?? 0;
+      for (; word < index >> 4; word++) next += bitsIn(words[begin + word] ?? 0);
+      const bits = words[begin + word] ?? 0;
+      const bit = 1 << (index & 15);
+      const isUsed = (bits & bit) !== 0;
+      this.#codes[each] = isUsed ? (words[next + bitsIn(bits & (bit - 1))] ?? 0) : 0;
+    }
+  }
+}
+
+const wordsFor = (count: number) => (count + 15) >> 4;
+
+function numbersIn(all: Uint8Array, length: number, count: number): Uint16Array | Uint32Array {
+  if (length === count * 2) return new Uint16Array(all.buffer, all.byteOffset, count);
+  if (length === count * 4) return new Uint32Array(all.buffer, all.byteOffset, count);
+  return none;
+}
+
+/** Of 16. */
+function bitsIn(word: number): number {
+  const pairs = word - ((word >> 1) & 0x5555);
+  const fours = (pairs & 0x3333) + ((pairs >> 2) & 0x3333);
+  const eights = (fours + (fours >> 4)) & 0x0f0f;
+  return (eights + (eights >> 8)) & 0x1f;
+}

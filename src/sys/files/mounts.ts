@@ -1,0 +1,51 @@
+/**
+ * Mounts of this process.
+ *
+ *     32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
+ *
+ * Source: proc_pid_mountinfo(5).
+ */
+import { readText } from './read.ts';
+
+export interface Mount {
+  /** As `/proc/PID/fdinfo` has it: `mnt_id`. */
+  readonly id: string;
+  /** `MAJOR:MINOR`. */
+  readonly device: string;
+  /** What of the file system is mounted; `/` is all of it. */
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly type: string;
+  readonly source: string;
+  readonly readOnly: boolean;
+  readonly superOptions: readonly string[];
+}
+
+/** Spaces and the like are written as `\040`. */
+const unescape = (text: string) =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+
+export function parseMountInfo(text: string): readonly Mount[] {
+  return text.split('\n').flatMap((line): Mount[] => {
+    const [left, right] = line.split(' - ');
+    if (left === undefined || right === undefined) return [];
+    const [id = '', , device = '', root = '', mountPoint = '', options = ''] = left.split(' ');
+    const [type = '', source = '', superOptions = ''] = right.split(' ');
+    return [
+      {
+        id,
+        device,
+        root: unescape(root),
+        mountPoint: unescape(mountPoint),
+        type,
+        source: unescape(source),
+        readOnly: options.split(',').includes('ro'),
+        superOptions: superOptions.split(','),
+      },
+    ];
+  });
+}
+
+export function readMounts({ proc }: { readonly proc: string }): readonly Mount[] {
+  return parseMountInfo(readText(`${proc}/self/mountinfo`) ?? '');
+}

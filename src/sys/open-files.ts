@@ -1,0 +1,14 @@
+/** How many files this process may have open. */
+import { readText } from './files/read.ts';
+import { raiseFileLimit } from './syscalls.ts';
+
+/** `Max open files   1024   524288   files`. Source: proc_pid_limits(5). */
+export function openFilesLimit(text = readText('/proc/self/limits') ?? ''): number {
+  return Number(/^Max open files\s+(\d+)/m.exec(text)?.[1] ?? 1024);
+}
+
+/** Raises the limit to `wanted` where it is lower and may be raised. Answers what it is then. */
+export function ensureOpenFiles(wanted: number): number {
+  if (openFilesLimit() < wanted) raiseFileLimit(wanted);
+  return openFilesLimit();
+}

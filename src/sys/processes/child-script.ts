@@ -1,0 +1,68 @@
+/** A script beside the one that asks, as a process of its own: from sources and when built. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+/** `scriptBeside(import.meta.url, '../../host/evidence/main')`. */
+export function scriptBeside(from: string, name: string): string {
+  return fileURLToPath(new URL(`${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from));
+}
+
+/**
+ * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of
+ * the engine would have it wait for them, and do not have the priority that the first may ask for.
+ */
+const nodeOptions = (heapMebibytes: number) => [
+  '--max-semi-space-size=1',
+  `--max-old-space-size=${heapMebibytes}`,
+  '--v8-pool-size=0',
+  '--single-threaded',
+];
+
+/**
+ * Started, or why not. In a session of its own: Ctrl-C at a terminal ends us first, and a child when
+ * its input ends. Nothing is inherited that a service manager has told its parent.
+ */
+export function spawnScript(
+  script: string,
+  args: readonly string[] = [],
+  heapMebibytes = 256,
+): Result<ChildProcessWithoutNullStreams> {
+  try {
+    const child = spawn(process.execPath, [...nodeOptions(heapMebibytes), script, ...args], {
+      cwd: '/',
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    if ((child.stdin as unknown) !== undefined) return ok(child);
+    child.on('error', () => {});
+    return fail('this process has too many files open');
+  } catch (error) {
+    return fail(String(error));
+  }
+}
+
+export interface ChildOutput {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/** All that it writes, once it has ended; who writes more than `bytesMax` in one of them is killed. */
+export async function outputOf(
+  child: ChildProcessWithoutNullStreams,
+  bytesMax: number,
+): Promise<ChildOutput> {
+  const read = async (from: AsyncIterable<Buffer>) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of from) {
+      bytes += chunk.length;
+      if (bytes <= bytesMax) chunks.push(chunk);
+      else child.kill('SIGKILL');
+    }
+    return Buffer.concat(chunks);
+  };
+  const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr)]);
+  return { stdout, stderr };
+}

@@ -1,0 +1,83 @@
+/**
+ * One process that stays the same one: its number can be another's by the time that it is used.
+ *
+ * The descriptor is of its directory in /proc, which the kernel ties to the process as it does a pidfd:
+ * what is read through it and signalled through it is that process, or nobody (ESRCH) once it is reaped.
+ * pidfd_open(2) would add nothing, and is younger (Linux 5.3) than signalling a directory (5.1).
+ *
+ * Before 5.1 signals go by number, right after a look whether it still is that process's: reading
+ * through the descriptor fails where it is not. What is left of the race is the time between two system calls.
+ */
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { constants as system } from 'node:os';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { errnoOf, type ErrnoName } from '../errno.ts';
+import { sendSignal } from '../syscalls.ts';
+
+export interface OpenProcess extends Disposable {
+  readonly pid: number;
+  /** Of /proc/PID; an event on it never comes. */
+  readonly fd: number;
+  /** A path to a file of /proc/PID that is this process's or nobody's. */
+  readonly at: (file: string) => string;
+  /** The text of a file of /proc/PID, such as `status`; ESRCH where the process is gone. */
+  readonly read: (file: string) => Result<string, ErrnoName>;
+  /** Whether it has not been reaped, so that its number is still its own. */
+  readonly isThere: () => boolean;
+  /** The error, or nothing; ESRCH where the process is gone. */
+  readonly signal: (name: NodeJS.Signals) => ErrnoName | undefined;
+}
+
+/** ESRCH where there is no such process. */
+export function openProcess(pid: number): Result<OpenProcess, ErrnoName> {
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    return fail(goneOr(errnoOf(error)));
+  }
+  const at = (file: string) => `/proc/self/fd/${fd}/${file}`;
+  const read = (file: string) => readProcessFile(at(file));
+  const isThere = () => {
+    const error = sendSignal(fd, 0);
+    return error === 'ENOSYS' ? read('status').ok : error !== 'ESRCH';
+  };
+  return ok({
+    pid,
+    fd,
+    at,
+    read,
+    isThere,
+    signal(name) {
+      const error = sendSignal(fd, system.signals[name]);
+      return error === 'ENOSYS' ? signalByNumber(pid, name, read) : error;
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  });
+}
+
+function readProcessFile(path: string): Result<string, ErrnoName> {
+  try {
+    return ok(readFileSync(path, 'latin1'));
+  } catch (error) {
+    return fail(goneOr(errnoOf(error)));
+  }
+}
+
+function signalByNumber(
+  pid: number,
+  name: NodeJS.Signals,
+  read: OpenProcess['read'],
+): ErrnoName | undefined {
+  const still = read('status');
+  if (!still.ok) return still.error;
+  try {
+    process.kill(pid, name);
+    return undefined;
+  } catch (error) {
+    return errnoOf(error);
+  }
+}
+
+/** The directory of a process that is gone is empty, so its files do not exist. */
+const goneOr = (error: ErrnoName): ErrnoName => (error === 'ENOENT' ? 'ESRCH' : error);

@@ -1,0 +1,43 @@
+/**
+ * A signal to every process of a uid at once, in no time in which it could fork.
+ *
+ * kill(2) with pid -1 goes through all processes under the lock that a fork needs as well, so none slips
+ * through, which no list of numbers can promise. Whom it reaches, the credentials of the sender decide:
+ * processes whose real or saved uid is the sender's real or effective one, and those in user namespaces
+ * that the effective one made. So, for the time of that one call, this thread is
+ *
+ *     real uid       nobody's, for root's would reach all of root's processes
+ *     effective uid  the tenant's, which takes every capability away
+ *     saved uid      root's, so that the tenant cannot signal us, and the way back is open
+ *
+ * That is read back from the kernel before anything is sent. Source: kill(2), credentials(7).
+ */
+import assert from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { errnoOf, type ErrnoName } from '../errno.ts';
+import { setThreadUids, signalEverybodyAllowed } from '../syscalls.ts';
+
+/** No account can have it: useradd and user namespaces stay far below. */
+const nobodys = 2 ** 32 - 3;
+
+/** The error, or nothing; ESRCH where the uid runs nothing. Never root's or nobody's own. */
+export function signalUid(uid: number, signal: 'SIGSTOP' | 'SIGCONT'): ErrnoName | undefined {
+  assert(Number.isInteger(uid) && uid > 0 && uid < nobodys, `Cannot signal uid ${uid}`);
+  const refused = setThreadUids(nobodys, uid, 0);
+  if (refused !== undefined) return refused;
+  try {
+    return isOnly(uid) ? signalEverybodyAllowed(constants.signals[signal]) : 'EPERM';
+  } catch (error) {
+    return errnoOf(error);
+  } finally {
+    const stuck = setThreadUids(0, 0, 0);
+    if (stuck !== undefined) process.abort();
+  }
+}
+
+/** Whether this thread may signal those of that uid and nobody else. */
+function isOnly(uid: number): boolean {
+  const status = readFileSync('/proc/thread-self/status', 'latin1');
+  return status.includes(`\nUid:\t${nobodys}\t${uid}\t0\t`) && /^CapEff:\t0+$/m.test(status);
+}

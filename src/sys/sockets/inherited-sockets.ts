@@ -1,0 +1,63 @@
+/**
+ * The sockets that a service manager listens on for us, so that nobody takes their ports while this
+ * process is down: `$LISTEN_FDS` descriptors from 3, where `$LISTEN_PID` is ours.
+ *
+ * They stay open for as long as this process lives; whoever listens takes a copy.
+ * Source: sd_listen_fds(3).
+ */
+import { closeOnExec, duplicateDescriptor, readSocketOption, socketAddress } from '../syscalls.ts';
+
+export interface InheritedSocket {
+  readonly host: string;
+  readonly port: number;
+  /** A descriptor of one's own; absent where none can be had. */
+  readonly copy: () => number | undefined;
+}
+
+const first = 3;
+const socketsMax = 64;
+const variables = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID'];
+
+export function inheritedSockets(environment: NodeJS.ProcessEnv): readonly InheritedSocket[] {
+  const isOurs = environment['LISTEN_PID'] === String(process.pid);
+  const count = isOurs ? Number(environment['LISTEN_FDS']) : 0;
+  // Children are not to take them for theirs.
+  for (const name of variables) delete environment[name];
+  if (!Number.isInteger(count) || count < 1 || count > socketsMax) return [];
+  return Array.from({ length: count }, (_, index) => first + index).flatMap((fd) => {
+    void closeOnExec(fd);
+    const address = listensOn(fd);
+    return address === undefined ? [] : [{ ...address, copy: () => copyOf(fd) }];
+  });
+}
+
+function copyOf(fd: number): number | undefined {
+  const copy = duplicateDescriptor(fd);
+  return 'fd' in copy ? copy.fd : undefined;
+}
+
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SO_ACCEPTCONN = 30;
+const SOCK_STREAM = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/** The address of a listening TCP socket; nothing for any other descriptor. */
+function listensOn(fd: number): { readonly host: string; readonly port: number } | undefined {
+  if (option(fd, SO_ACCEPTCONN) !== 1 || option(fd, SO_TYPE) !== SOCK_STREAM) return undefined;
+  const address = Buffer.alloc(28);
+  if (socketAddress(fd, address) !== undefined) return undefined;
+  const port = address.readUInt16BE(2);
+  const family = address.readUInt16LE(0);
+  if (family === AF_INET) return { host: address.subarray(4, 8).join('.'), port };
+  if (family !== AF_INET6) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(8 + 2 * index));
+  const text = groups.map((group) => group.toString(16)).join(':');
+  return { host: new URL(`http://[${text}]`).hostname.slice(1, -1), port };
+}
+
+function option(fd: number, name: number): number | undefined {
+  const value = new Int32Array(1);
+  return readSocketOption(fd, SOL_SOCKET, name, value) === value.byteLength ? value[0] : undefined;
+}

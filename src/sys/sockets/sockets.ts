@@ -1,0 +1,35 @@
+/** What Node's sockets cannot do: datagrams to a path, and who is at the other end. */
+import { openSocket, readSocketOption, sendTo } from '../syscalls.ts';
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+/** Whoever reads may be slow, and is not waited for. */
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** sun_path, with its ending zero. Source: unix(7). */
+const pathBytesMax = 107;
+
+/** A socket for datagrams to `address`: a path, or `@NAME` in the abstract namespace. */
+export function sendDatagram(
+  address: string,
+): { readonly fd: number; readonly send: (text: string) => void } | undefined {
+  const path = Buffer.from(address.replace(/^@/, '\0'));
+  if (path.length > pathBytesMax) return undefined;
+  const opened = openSocket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if ('error' in opened) return undefined;
+  const { fd } = opened;
+  const target = Buffer.alloc(2 + path.length + (path[0] === 0 ? 0 : 1));
+  target.writeUInt16LE(AF_UNIX, 0);
+  path.copy(target, 2);
+  return { fd, send: (text) => void sendTo(fd, Buffer.from(text), target) };
+}
+
+/** The uid of the process at the other end of a connected unix socket. Source: unix(7). */
+export function peerUid(fd: number): number | undefined {
+  /** struct ucred: pid, uid, gid. */
+  const credentials = new Uint32Array(3);
+  const length = readSocketOption(fd, SOL_SOCKET, SO_PEERCRED, credentials);
+  return length === credentials.byteLength ? credentials[1] : undefined;
+}

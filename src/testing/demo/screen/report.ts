@@ -1,0 +1,111 @@
+/** The verdicts, as text for people and as JSON for programs. */
+import { count } from '../../../cli/shared/session.ts';
+import { attributes } from '../../../limits/limits.ts';
+import type { Report } from '../course.ts';
+import { wrap } from '../../../cli/shared/terminal.ts';
+import type { Screen } from './screen.ts';
+import { isFailure, type Outcome, type Verdict } from '../verdict.ts';
+
+type Word = Outcome | 'fine' | 'slower';
+
+const titleWidth = 10;
+/** A median that is longer by no more than this is what any busy machine does. */
+const undisturbedRatio = 1.5;
+
+export const isHeld = ({ verdicts, failures }: Report) =>
+  !verdicts.some(isFailure) && failures.length === 0;
+
+export function printReport(report: Report, screen: Screen): void {
+  const { verdicts, failures } = report;
+  const neighbour = neighbourVerdict(report);
+  const width = Math.max(neighbour.word.length, ...verdicts.map(({ outcome }) => outcome.length));
+  screen.print('');
+  for (const { outcome, title, proof } of verdicts) {
+    screen.print(verdictLine(outcome, title, proof, width, screen));
+  }
+  screen.print(verdictLine(neighbour.word, 'neighbour', neighbour.proof, width, screen));
+  printGaps(verdicts, screen);
+  printAbsent(verdicts, screen);
+  for (const failure of failures) screen.print(screen.colors.red(`\n${failure}`));
+  screen.print(`\n${summary(verdicts, screen)}`);
+}
+
+function verdictLine(
+  word: Word,
+  title: string,
+  proof: string,
+  width: number,
+  screen: Screen,
+): string {
+  const { green, red, yellow } = screen.colors;
+  const paint = {
+    held: green,
+    fine: green,
+    slower: yellow,
+    'not held': red,
+    'not supported here': yellow,
+  }[word];
+  const begin = `${word.padEnd(width)}  ${title.padEnd(titleWidth)}  `;
+  const text = wrap(begin + proof, screen.columns(), ' '.repeat(begin.length));
+  return paint(text.slice(0, word.length)) + text.slice(word.length);
+}
+
+/** No limit is proved or refuted by it: it depends on everything else that this host does. */
+function neighbourVerdict({ neighbour }: Report): { readonly word: Word; readonly proof: string } {
+  const { alone, beside } = neighbour;
+  if (alone === undefined || beside === undefined) {
+    return { word: 'slower', proof: 'it served no page, so nothing is known of it' };
+  }
+  const [now, before] = [beside.medianMilliseconds, alone.medianMilliseconds];
+  const times = `a page took ${now.toFixed(1)} ms beside the others, ${before.toFixed(1)} ms alone`;
+  return { word: now <= before * undisturbedRatio ? 'fine' : 'slower', proof: times };
+}
+
+/** What is held only in part, each reason once with the limits that it is true of. */
+function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
+  const partial = verdicts.filter(({ support }) => support.level === 'partial');
+  const titles = new Map<string, string[]>();
+  for (const { title, support } of partial) {
+    for (const reason of (support.reason ?? '').split('; ')) {
+      titles.set(reason, [...(titles.get(reason) ?? []), title]);
+    }
+  }
+  if (titles.size === 0) return;
+  const helps = new Set(partial.flatMap(({ support }) => support.help ?? []));
+  screen.print('\nHeld in what the demo does, and on this host not in everything:');
+  for (const [reason, of] of titles) printNote(`${of.join(', ')}: ${reason}`, screen);
+  for (const help of helps) printNote(`Would help: ${help}`, screen);
+}
+
+const printNote = (text: string, screen: Screen) =>
+  screen.print(screen.colors.dim(wrap(`  ${text}`, screen.columns(), '    ')));
+
+function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
+  const shown = new Set(verdicts.map(({ key }) => key));
+  const rest = [...attributes.keys()].filter((key) => !shown.has(key));
+  const names = rest.map((key) => key.replace('.', ' ')).join(', ');
+  const text = `Not part of the demo: ${names}; "bulkhead doctor" tells what this host holds of them`;
+  screen.print(`\n${screen.colors.dim(wrap(text, screen.columns()))}`);
+}
+
+function summary(verdicts: readonly Verdict[], { colors }: Screen): string {
+  const number = (outcome: Outcome) => verdicts.filter((each) => each.outcome === outcome).length;
+  const [held, failed, absent] = [number('held'), number('not held'), number('not supported here')];
+  const rest = absent === 0 ? '' : `; ${absent} cannot be shown here`;
+  if (failed > 0) return colors.red(`${count(failed, 'limit')} not held, ${held} held${rest}`);
+  if (held === 0) return colors.yellow('No limit can be shown here');
+  return colors.green(`The kernel held ${held === 1 ? '1 limit' : `all ${held} limits`}${rest}`);
+}
+
+/** What `--json` prints. `removed` says whether nothing was left behind. */
+export function reportJson(report: Report, removed: boolean, seconds: number): string {
+  const verdicts = report.verdicts.map(({ reading, support, ...verdict }) => ({
+    ...verdict,
+    ...(reading === undefined
+      ? {}
+      : { limit: reading.limit, measured: reading.measured, hits: reading.hits }),
+    support,
+  }));
+  const held = isHeld(report);
+  return JSON.stringify({ held, ...report, verdicts, removed, seconds }, undefined, 2);
+}

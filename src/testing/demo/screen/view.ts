@@ -1,0 +1,54 @@
+/** Shows rows as they change: in place on a terminal, and elsewhere a line for what happens. */
+import { headerLine, rowLine, type Row } from './row.ts';
+import type { Screen } from './screen.ts';
+
+export interface View extends Disposable {
+  /** `seconds` since the loads began. */
+  readonly show: (rows: readonly Row[], seconds: number, footer: string) => void;
+}
+
+export const viewOn = (screen: Screen): View =>
+  screen.isLive ? liveView(screen) : logView(screen);
+
+const up = (lines: number) => `\u001b[${lines}A`;
+const clearToEnd = '\u001b[K';
+const hideCursor = '\u001b[?25l';
+export const showCursor = '\u001b[?25h';
+
+function liveView(screen: Screen): View {
+  let drawn = 0;
+  return {
+    show(rows, _seconds, footer) {
+      const lines = [headerLine(screen), ...rows.map((row) => rowLine(row, screen)), footer];
+      const begin = drawn === 0 ? hideCursor : up(drawn);
+      screen.print(`${begin}${lines.map((line) => `\r${line}${clearToEnd}`).join('\n')}`);
+      drawn = lines.length;
+    },
+    // Without a line end of its own: the cursor only reappears where it is.
+    [Symbol.dispose]() {
+      if (drawn > 0) process.stdout.write(showCursor);
+    },
+  };
+}
+
+/** The first time that each limit strikes, and a sign of life. */
+function logView(screen: Screen): View {
+  const said = new Set<string>();
+  return {
+    show(rows, seconds) {
+      for (const row of rows) {
+        const event = `${row.uid} ${row.title} ${row.state}`;
+        if ((row.state !== 'hit' && row.state !== 'over') || said.has(event)) continue;
+        said.add(event);
+        const at = `${seconds.toFixed(1).padStart(5)} s  uid ${row.uid}  ${row.title.padEnd(10)}`;
+        screen.print(`${at}  ${eventOf(row)}`);
+      }
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+const eventOf = ({ state, use, limit, hits }: Row) =>
+  state === 'over'
+    ? `is above its limit of ${limit}: ${use}`
+    : `reaches its limit of ${limit}: the kernel ${hits}`;

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
+
+test('printProblem() says what was tried, on what, why it failed and what to do', () => {
+  const problem = {
+    action: 'read',
+    object: '/etc/bulkhead/policy.xml',
+    reason: 'it does not exist',
+  };
+  assert.equal(printProblem(problem), 'Cannot read "/etc/bulkhead/policy.xml": it does not exist');
+  assert.equal(
+    printProblem({ action: 'inspect this host', reason: 'not permitted', hint: 'run as root' }),
+    'Cannot inspect this host: not permitted; run as root',
+  );
+});
+
+test('printProblem() lets no control character of an object through', () => {
+  const text = printProblem({ action: 'open', object: 'a\u001b[31m"', reason: 'it is a fifo' });
+  assert.equal(text, 'Cannot open "a\\u{1b}[31m"": it is a fifo');
+});

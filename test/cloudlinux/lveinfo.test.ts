@@ -1,0 +1,324 @@
+/** `cloudlinux-top` and `lveinfo` against a socket that answers as the agent does. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import {
+  parseLength,
+  parsePeriod,
+  shortMoment,
+  slicesOf,
+} from '../../src/cloudlinux/commands/lve-period.ts';
+import { runLve } from './lve-program.ts';
+import { instance, startLveServer, type LveServer } from './lve-server.ts';
+
+const tenants = 300;
+const isRoot = process.getuid?.() === 0;
+const options = { skip: isRoot ? false : 'the socket lies in /run, where only root can make it' };
+
+let server: LveServer;
+before(async () => {
+  if (isRoot) server = await startLveServer(tenants);
+});
+after(() => server?.[Symbol.asyncDispose]());
+
+const run = (...args: string[]) => runLve(['--instance', instance, ...args]);
+
+async function json<T>(...args: string[]): Promise<T> {
+  const { status, out, err } = await run(...args);
+  assert.deepEqual([status, err], [0, '']);
+  return JSON.parse(out) as T;
+}
+
+interface Section {
+  readonly cpu?: { readonly all: number };
+  readonly io?: { readonly all: number };
+  readonly [field: string]: unknown;
+}
+interface Top {
+  readonly result: string;
+  readonly timestamp: number;
+  readonly users: readonly {
+    readonly id: number;
+    readonly username: string;
+    readonly reseller: string;
+    readonly limit: Section;
+    readonly usage: Section;
+  }[];
+  readonly resellers: readonly { readonly id: number; readonly name: string }[];
+}
+
+test('cloudlinux-top --json has the shape of CloudLinux', options, async () => {
+  const top = await json<Top>('cloudlinux-top', '--json', '-u', 'user7', '--max=0');
+  assert.deepEqual([top.result, top.timestamp], ['success', 1_758_700_000.5]);
+  // The name is a part: user7, user70 to user79.
+  assert.equal(top.users.length, 11);
+  const seven = top.users.find((each) => each.id === 1007);
+  assert.deepEqual(seven, {
+    id: 1007,
+    username: 'user7',
+    domain: 'N/A',
+    reseller: 'acme',
+    limit: {
+      cpu: { all: 200 },
+      ep: 20,
+      io: { all: 4 * 2 ** 20 },
+      iops: 1000,
+      mem: 2 ** 30,
+      pno: 100,
+    },
+    usage: { cpu: { all: 140 }, ep: 0, io: { all: 7 * 1536 }, iops: 21, mem: 7 * 2 ** 20, pno: 7 },
+  });
+  assert.deepEqual(
+    top.resellers.map((each) => [each.id, each.name]),
+    [[900, 'acme']],
+  );
+  assert.ok(server.asked.some((url) => url.pathname === '/v1/top' && url.search === '?all=1'));
+});
+
+test('cloudlinux-top orders, cuts off, chooses and shows', options, async () => {
+  const byMemory = await json<Top>('cloudlinux-top', '-j', '-o', 'pmem', '-m', '3');
+  assert.deepEqual(
+    byMemory.users.map((each) => each.username),
+    ['user300', 'user299', 'user298'],
+  );
+  assert.equal((await json<Top>('cloudlinux-top', '-j')).users.length, 25);
+  const ofReseller = await json<Top>('cloudlinux-top', '-j', '-r', 'acme', '--max=0');
+  assert.equal(ofReseller.users.length, 150);
+  assert.ok(ofReseller.users.every((each) => each.reseller === 'acme'));
+  const some = await json<Top>('cloudlinux-top', '-j', '--show=cpu,io', '-m', '1');
+  assert.deepEqual(Object.keys(some.users[0]?.usage ?? {}), ['cpu', 'io']);
+  const unlimited = await json<Top>('cloudlinux-top', '-j', '-u', 'user2', '--max=0');
+  assert.deepEqual(unlimited.users.find((each) => each.id === 1002)?.limit.cpu, { all: 0 });
+  const all = await json<Top>('cloudlinux-top', '-j', '--max=0');
+  assert.equal(all.users.length, tenants);
+  assert.equal(all.users.find((each) => each.id === 1004)?.username, 'N/A');
+});
+
+test('cloudlinux-top prints a table', options, async () => {
+  const { status, out } = await run('cloudlinux-top', '-o', 'io', '-m', '2', '-r', 'acme');
+  assert.equal(status, 0);
+  const [header, first, second, third, rest] = out.split('\n');
+  assert.match(header ?? '', /^USER +CPU +OF +PMEM +OF +IO +OF +IOPS +OF +NPROC +OF$/);
+  assert.match(first ?? '', /^user299 +180% +200% +299MiB +1\.00GiB +449KiB\/s +4\.00MiB\/s/);
+  assert.match(second ?? '', /^user297 /);
+  assert.match(third ?? '', /^acme \(all\) +20% +400%/);
+  assert.equal(rest, '');
+});
+
+test('cloudlinux-top fails with a status, and in JSON in its own shape', options, async () => {
+  const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
+    [2, /Cannot choose by domain/, '-d', 'example.com'],
+    [2, /There is no field "cpus"; did you mean "cpu"\?/, '-o', 'cpus'],
+    [2, /Bulkhead does not measure databases/, '-o', 'mysql_cpu'],
+    [2, /"many" is no number for --max/, '-m', 'many'],
+  ];
+  for (const [code, message, ...args] of rows) {
+    const plain = await run('cloudlinux-top', ...args);
+    assert.deepEqual([plain.status, plain.out], [code, '']);
+    assert.match(plain.err, message);
+    const shaped = await run('cloudlinux-top', '--json', ...args);
+    assert.deepEqual([shaped.status, shaped.err], [code, '']);
+    assert.match((JSON.parse(shaped.out) as Top).result, message);
+  }
+  const alone = await runLve(['--instance', 'bulkhead-lve-none', 'cloudlinux-top', '--json']);
+  assert.equal(alone.status, 1);
+  assert.match((JSON.parse(alone.out) as Top).result, /^No agent runs here/);
+});
+
+interface Info {
+  readonly success: number;
+  readonly message?: string;
+  readonly data: readonly Readonly<Record<string, string | number | null>>[];
+}
+
+test('lveinfo --json computes average, share of the limit, limit and faults', options, async () => {
+  const { success, data } = await json<Info>('lveinfo', '--json', '--id', '1003', '--show-all');
+  assert.equal(success, 1);
+  const [row] = data;
+  const { From: _from, To: _to, ...values } = row ?? {};
+  assert.deepEqual(values, {
+    ID: '1003',
+    aCPU: 30,
+    uCPU: 15,
+    mCPU: 37.5,
+    lCPU: 200,
+    CPUf: 7,
+    aEP: null,
+    uEP: null,
+    mEP: null,
+    lEP: 20,
+    EPf: null,
+    aVMem: null,
+    uVMem: null,
+    mVMem: null,
+    lVMem: 0,
+    VMemF: null,
+    aPMem: 1.5 * 2 ** 20,
+    uPMem: 0.15,
+    mPMem: 1.875 * 2 ** 20,
+    lPMem: 2 ** 30,
+    PMemF: 1,
+    aNproc: 1.5,
+    uNproc: 1.5,
+    mNproc: 1.88,
+    lNproc: 100,
+    NprocF: 0,
+    // Reads 1536 of 4 MiB/s, writes 768 of 1 MiB/s: the writes are nearer to their limit.
+    aIO: 2304,
+    uIO: 0.07,
+    mIO: 2880,
+    lIO: 4 * 2 ** 20,
+    IOf: 3,
+    aIOPS: 4.5,
+    uIOPS: 0.6,
+    mIOPS: 5.63,
+    lIOPS: 1000,
+    IOPSf: 0,
+    anyF: 11,
+  });
+});
+
+test('lveinfo orders, filters and cuts off', options, async () => {
+  const ids = async (...args: string[]) =>
+    (await json<Info>('lveinfo', '-j', ...args)).data.map((each) => each['ID']);
+  assert.equal((await ids()).length, 10);
+  assert.equal((await ids('-l', '0')).length, tenants);
+  assert.deepEqual(await ids('-o', 'pmem', '-l', '2', '-d'), ['user300', 'user299']);
+  assert.deepEqual(await ids('-o', 'any_faults', '--limit=1'), ['1003']);
+  assert.deepEqual((await ids('-d', '-l', '5')).slice(2), ['user3', '1004', 'user5']);
+  assert.deepEqual(await ids('--by-fault', 'any'), ['1003']);
+  assert.deepEqual(await ids('--by-fault', 'CPUf', '-r', '8'), []);
+  assert.deepEqual(await ids('--by-fault', 'cpu,mem'), ['1003']);
+  // 9 tenths of 2 cores in half of the period is 45 %.
+  const busy = await ids('-b', 'cpu', '-p', '45', '-l', '0');
+  assert.equal(busy.length, tenants / 10);
+  assert.deepEqual(busy.slice(0, 2), ['1009', '1019']);
+  assert.deepEqual(await ids('-b', 'cpu'), []);
+});
+
+test('lveinfo --show-columns, CSV and table', options, async () => {
+  const csv = await run(
+    'lveinfo',
+    '--user=user3',
+    '--show-columns',
+    'id,acpu,aPMem',
+    'aEP',
+    '--csv',
+  );
+  assert.equal(csv.out, 'ID,aCPU,aPMem,aEP\nuser3,30,1572864,-\n');
+  const table = await run('lveinfo', '--id=1003', '--show-columns', 'id', 'aPMem', 'lPMem', 'EPf');
+  assert.equal(table.out, 'ID    aPMem  lPMem  EPf\n1003   1.5M   1.0G    -\n');
+  const brief = await run('lveinfo', '--id=1003');
+  assert.equal(
+    brief.out.split('\n')[0]?.split(/ +/).join(' '),
+    'ID aCPU uCPU lCPU CPUf aPMem uPMem lPMem PMemF aNproc uNproc lNproc NprocF aIO uIO lIO IOf aIOPS uIOPS lIOPS IOPSf anyF',
+  );
+});
+
+test('lveinfo --csv FILE writes a file, and follows no symbolic link', options, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'lveinfo-'));
+  try {
+    const path = join(directory, 'usage.csv');
+    const args = ['lveinfo', '--id=1003', '--show-columns', 'id', 'anyF', '-c'];
+    for (const _again of [1, 2]) assert.equal((await run(...args, path)).status, 0);
+    assert.equal(readFileSync(path, 'utf8'), 'ID,anyF\n1003,11\n');
+    const victim = join(directory, 'victim');
+    writeFileSync(victim, 'kept');
+    symlinkSync(victim, join(directory, 'link.csv'));
+    assert.equal((await run(...args, join(directory, 'link.csv'))).status, 1);
+    assert.equal(readFileSync(victim, 'utf8'), 'kept');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('lveinfo asks for the period, in parts if wanted', options, async () => {
+  server.asked.length = 0;
+  const args = ['--from', '2026-01-31 18:30', '--to', '26-01-31 20:00', '--time-unit=1h'];
+  const { data } = await json<Info>('lveinfo', '-j', '-u', 'user3', ...args);
+  const asked = server.asked.map((url) => [
+    url.pathname,
+    new Date(Number(url.searchParams.get('from'))).toISOString(),
+    new Date(Number(url.searchParams.get('to'))).toISOString(),
+    url.searchParams.get('tenant'),
+  ]);
+  assert.deepEqual(asked, [
+    ['/v1/usage', '2026-01-31T18:30:00.000Z', '2026-01-31T19:30:00.000Z', 'user3'],
+    ['/v1/usage', '2026-01-31T19:30:00.000Z', '2026-01-31T20:00:00.000Z', 'user3'],
+  ]);
+  assert.deepEqual(
+    data.map((each) => [each['From'], each['To'], each['ID']]),
+    [
+      ['01-31 18:30', '01-31 19:30', 'user3'],
+      ['01-31 19:30', '01-31 20:00', 'user3'],
+    ],
+  );
+});
+
+test('lveinfo fails with a status', options, async () => {
+  const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
+    [2, /"soon" is no period/, '--period', 'soon'],
+    [2, /"2026-02-30" is no date/, '-f', '2026-02-30'],
+    [2, /The period ends before it begins/, '-f', '2026-02-02', '-t', '2026-02-01'],
+    [2, /There is no column "cpux"; did you mean/, '-o', 'cpux'],
+    [2, /There is no column "x"/, '--show-columns', 'x'],
+    [2, /"-1" is no number for --limit/, '--limit=-1'],
+    [2, /Cannot split the period for everybody/, '--time-unit=1h'],
+    [2, /in more than 500 parts/, '--id=1003', '--period=2d', '--time-unit=1m'],
+    [1, /There is no tenant "nobody-here"/, '-u', 'nobody-here'],
+  ];
+  for (const [code, message, ...args] of rows) {
+    const plain = await run('lveinfo', ...args);
+    assert.deepEqual([plain.status, plain.out], [code, ''], plain.err);
+    assert.match(plain.err, message);
+    const shaped = await run('lveinfo', '--json', ...args);
+    assert.deepEqual([shaped.status, shaped.err], [code, '']);
+    const { success, message: said = '', data } = JSON.parse(shaped.out) as Info;
+    assert.deepEqual([success, data], [0, []]);
+    assert.match(said, message);
+  }
+});
+
+test('parsePeriod() and its parts', () => {
+  const now = new Date(2026, 2, 15, 18, 30).getTime();
+  const minutes = (count: number) => count * 60_000;
+  const lengths: readonly (readonly [text: string, minutes: number])[] = [
+    ['5m', 5],
+    ['4h', 240],
+    ['2d', 2880],
+    ['1h30m', 90],
+    ['1d12h', 2160],
+    ['10', 10],
+    ['3M', 3],
+  ];
+  for (const [text, length] of lengths) {
+    assert.deepEqual(parseLength(text), { ok: true, value: minutes(length) }, text);
+    assert.deepEqual(parsePeriod({ period: text }, now), {
+      ok: true,
+      value: { from: now - minutes(length), to: now },
+    });
+  }
+  for (const text of ['', '0m', 'm', '5x', '-5m', '9999999d', '5m!', '1 h']) {
+    assert.equal(parseLength(text).ok, false, text);
+  }
+  assert.deepEqual(parsePeriod({ period: 'today', from: '2020-01-01' }, now), {
+    ok: true,
+    value: { from: new Date(2026, 2, 15).getTime(), to: now },
+  });
+  assert.deepEqual(parsePeriod({ period: 'yesterday' }, now), {
+    ok: true,
+    value: { from: new Date(2026, 2, 14).getTime(), to: new Date(2026, 2, 15).getTime() },
+  });
+  assert.deepEqual(parsePeriod({}, now), { ok: true, value: { from: now - minutes(10), to: now } });
+  for (const text of ['2026-13-01', '2026-01-01 24:00', '2026-01-01 1:60', '1-1-1', 'x', '']) {
+    assert.equal(parsePeriod({ from: text }, now).ok, false, text);
+  }
+  assert.equal(shortMoment(now), '03-15 18:30');
+  assert.deepEqual(slicesOf({ from: 0, to: 25 }, 10), [
+    { from: 0, to: 10 },
+    { from: 10, to: 20 },
+    { from: 20, to: 25 },
+  ]);
+});

@@ -1,0 +1,450 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { attributes } from '../../src/limits/limits.ts';
+import type { LimitKey, LimitValues } from '../../src/limits/limit.ts';
+import { printDiagnostic } from '../../src/policy/diagnostic.ts';
+import { parsePolicy, type ParsedPolicy } from '../../src/policy/parse.ts';
+import type { Account, Policy } from '../../src/policy/policy.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import {
+  exportVeCfg,
+  importVeCfg,
+  veCfg,
+  parseVeCfg,
+  type VeCfgOptions,
+} from '../../src/cloudlinux/core/ve-cfg.ts';
+import { printQuantity, unlimited } from '../../src/base/quantity.ts';
+
+/** The example of the vendor's documentation, complete. */
+const vendor = `<?xml version="1.0" ?>
+<lveconfig>
+ <defaults>
+   <cpu limit="25"/>
+   <ncpu limit="1"/>
+   <io limit="1024"/>
+   <mem limit="262144"/>
+   <other maxentryprocs="200"/>
+   <pmem limit="262144"/>
+   <nproc limit="0"/>
+ </defaults>
+ <lve id="532">
+   <cpu limit="30"/>
+   <ncpu limit="5"/>
+ </lve>
+</lveconfig>
+`;
+
+const facts = (accounts: readonly Account[] = []) => ({ accounts, uidMin: 500 });
+const account = (user: string, uid: number): Account => ({ user, uid, gid: uid, home: '/' });
+const wide = { uids: { first: 500, last: 59_999 } };
+
+const lve = (...inside: string[]) => `<lveconfig>${inside.join('\n')}</lveconfig>`;
+const messages = ({ diagnostics }: ParsedPolicy) => diagnostics.list.map(printDiagnostic);
+
+function resolved({ document, diagnostics }: ParsedPolicy, accounts: readonly Account[]): Policy {
+  assert.ok(document !== undefined);
+  const policy = resolvePolicy(document, facts(accounts));
+  assert.deepEqual(
+    diagnostics.list.filter((each) => each.severity === 'error'),
+    [],
+  );
+  return policy;
+}
+
+const said = (values: LimitValues) =>
+  Object.fromEntries(
+    [...attributes]
+      .filter(([key]) => values[key] !== undefined)
+      .map(([key, { kind }]) => [key, printQuantity(kind, values[key] ?? unlimited)]),
+  );
+
+const valuesOf = (text: string, options: Partial<VeCfgOptions> = {}, uid = 1001) => {
+  const parsed = parseVeCfg('ve.cfg', text, { cores: 4, ...wide, ...options });
+  return said(resolved(parsed, []).tenants.find((each) => each.uid === uid)?.values ?? {});
+};
+
+test("importVeCfg() turns the vendor's example into a readable policy", () => {
+  const imported = importVeCfg('/etc/container/ve.cfg', vendor, { cores: 8 });
+  assert.equal(
+    imported.text,
+    `<?xml version="1.0" encoding="UTF-8"?>
+<!--
+  Made from /etc/container/ve.cfg by "bulkhead import", for a machine of 8 cores.
+  What is not the same as it was:
+  - line 3: The defaults leave these out, which CloudLinux sets by itself and which are unlimited here: iops 1024
+  - line 4: A "cpu" without "%" is a share of the whole machine; it is converted for 8 cores (2 places)
+  - line 7: "mem" limits address space, which is dropped here; "pmem" is the memory limit
+-->
+<bulkhead version="1">
+  <tenants uids="1000-59999"/>
+
+  <defaults>
+    <cpu limit="100%"/>  <!-- 25% of 8 cores, ncpu allows 100% -->
+    <memory limit="1GiB"/>
+    <io total="1MiB/s"/>
+    <processes limit="unlimited"/>
+    <entries limit="200"/>
+  </defaults>
+
+  <tenant uid="532">
+    <cpu limit="240%"/>  <!-- 30% of 8 cores -->
+  </tenant>
+</bulkhead>
+`,
+  );
+});
+
+test('parseVeCfg() gives the places of the ve.cfg', () => {
+  const { document } = parseVeCfg('ve.cfg', vendor, { cores: 8 });
+  const at = document?.tenants[0]?.values.get('cpu.limit');
+  assert.equal(at && vendor.slice(at.start, at.end), '30');
+  assert.equal(document?.text, vendor);
+});
+
+describe('parseVeCfg() reads', () => {
+  const rows: readonly (readonly [string, string, Record<string, string>])[] = [
+    ['cpu of the whole machine', '<cpu limit="30"/>', { 'cpu.limit': '120%' }],
+    ['cpu of one core', '<cpu limit="30%"/>', { 'cpu.limit': '30%' }],
+    ['cpu without a limit', '<cpu limit="0"/>', { 'cpu.limit': 'unlimited' }],
+    ['the smaller of cpu and ncpu', '<cpu limit="90"/><ncpu limit="2"/>', { 'cpu.limit': '200%' }],
+    ['ncpu alone', '<ncpu limit="2"/>', { 'cpu.limit': '200%' }],
+    [
+      'an ncpu of nothing as unlimited',
+      '<cpu limit="30%"/><ncpu limit="0"/>',
+      { 'cpu.limit': '30%' },
+    ],
+    ['pages of 4096 bytes', '<pmem limit="262144"/>', { 'memory.limit': '1GiB' }],
+    ['no memory limit', '<pmem limit="0"/>', { 'memory.limit': 'unlimited' }],
+    ['io in KiB', '<io limit="1500"/>', { 'io.total': '1500KiB/s' }],
+    ['iops', '<iops limit="1024"/>', { 'io.operations': '1024/s' }],
+    ['processes', '<nproc limit="100"/>', { 'processes.limit': '100' }],
+    ['entries', '<other maxentryprocs="20"/>', { 'entries.limit': '20' }],
+    ['no address space', '<mem limit="262144"/><vmem limit="5"/>', {}],
+  ];
+  for (const [name, inside, expected] of rows) {
+    test(name, () => {
+      assert.deepEqual(valuesOf(lve(`<lve id="1001">${inside}</lve>`)), expected);
+    });
+  }
+
+  test('clock rates, where that of a core is known', () => {
+    const options = { coreMegahertz: 2000 };
+    assert.deepEqual(valuesOf(lve('<lve id="1001"><cpu limit="3ghz"/></lve>'), options), {
+      'cpu.limit': '150%',
+    });
+    assert.deepEqual(valuesOf(lve('<lve id="1001"><cpu limit="500MHz"/></lve>'), options), {
+      'cpu.limit': '25%',
+    });
+  });
+
+  test('cpu and ncpu, inherited one by one', () => {
+    const text = lve(
+      '<defaults><cpu limit="100%"/><ncpu limit="1"/></defaults>',
+      '<package id="p"><ncpu limit="3"/><cpu limit="250%"/></package>',
+      '<lve id="1001"><cpu limit="400%"/></lve>',
+    );
+    assert.deepEqual(valuesOf(text), { 'cpu.limit': '100%' });
+    const packageMembers = new Map([['p', [{ kind: 'uid', uid: 1001 } as const]]]);
+    assert.deepEqual(valuesOf(text, { packageMembers }), { 'cpu.limit': '300%' });
+    assert.match(
+      messages(parseVeCfg('ve.cfg', text, { cores: 4 })).join('\n'),
+      /ve\.cfg:3:28: warning: The inherited "ncpu" allows 100%, less than the 400% written here/,
+    );
+  });
+
+  test('members of packages, those without an lve too, by name where it is known', () => {
+    const text = lve('<package id="p"><nproc limit="7"/></package>', '<lve id="1001"/>');
+    const accounts = [account('alice', 1001), account('bob', 1002)];
+    const packageMembers = new Map([
+      ['p', [{ kind: 'user', user: 'alice' } as const, { kind: 'uid', uid: 1002 } as const]],
+    ]);
+    const parsed = parseVeCfg('ve.cfg', text, { cores: 1, accounts, packageMembers });
+    const policy = resolved(parsed, accounts);
+    assert.deepEqual(
+      policy.tenants.map((each) => [each.account?.user, each.package, said(each.values)]),
+      [
+        ['alice', 'p', { 'processes.limit': '7' }],
+        ['bob', 'p', { 'processes.limit': '7' }],
+      ],
+    );
+    const imported = importVeCfg('ve.cfg', text, { cores: 1, accounts, packageMembers });
+    assert.ok(imported.text?.includes('<tenant user="alice" package="p"/>'));
+  });
+});
+
+describe('parseVeCfg() reports', () => {
+  const rows: readonly (readonly [string, string, RegExp])[] = [
+    [
+      'a clock rate',
+      '<lve id="1001"><cpu limit="2ghz"/></lve>',
+      /1:39: error: "2ghz" is a clock rate, .*; pass --core-mhz to /,
+    ],
+    [
+      'no number',
+      '<lve id="1001"><io limit="-1"/></lve>',
+      /1:38: error: "-1" is not a whole number$/m,
+    ],
+    ['no cpu', '<lve id="1001"><cpu limit="lots"/></lve>', /error: "lots" is not a CPU limit; /],
+    [
+      'too little',
+      '<lve id="1001"><pmem limit="1"/></lve>',
+      /error: The memory limit "4KiB" is too small/,
+    ],
+    ['no limit', '<lve id="1001"><nproc/></lve>', /error: <nproc> needs the attribute "limit"$/m],
+    ['no id', '<lve/>', /error: <lve> needs the attribute "id", a uid$/m],
+    ['a bad id', '<lve id="99999999999"/>', /error: <lve> needs the attribute "id", a uid$/m],
+    [
+      'an lve twice',
+      '<lve id="1001"/><lve id="01001"/>',
+      /error: The lve "01001" is there twice$/m,
+    ],
+    [
+      'a limit twice',
+      '<lve id="1001"><io limit="5"/><io limit="6"/></lve>',
+      /error: <io> stands twice inside this <lve>$/m,
+    ],
+    ['defaults twice', '<defaults/><defaults/>', /error: <defaults> stands twice/],
+    [
+      'a package twice',
+      '<package id="p"/><package id="p"/>',
+      /error: The package "p" is defined twice$/m,
+    ],
+    [
+      'a reseller',
+      '<reseller id="7"/>',
+      /1:12: warning: <reseller> inside <lveconfig> is not understood and left out$/m,
+    ],
+    [
+      'an unknown limit',
+      '<lve id="1001"><cpuw limit="1"/></lve>',
+      /warning: <cpuw> inside <lve> is not understood/,
+    ],
+    [
+      'an unknown attribute',
+      '<lve id="1001"><other maxentryprocs="1" x="2"/></lve>',
+      /warning: <other x="…"> is not understood/,
+    ],
+    [
+      'address space',
+      '<lve id="1001"><vmem limit="1"/></lve>',
+      /warning: "vmem" limits address space, which is dropped/,
+    ],
+    [
+      'whose packages are unknown',
+      '<package id="p"/>',
+      /note: The file does not say who has a package/,
+    ],
+    [
+      'a package that must be renamed',
+      '<package id="A/B"/>',
+      /warning: The package "A\/B" is called "A_B" here$/m,
+    ],
+    [
+      'what it does not say',
+      '<defaults/>',
+      /note: The defaults leave these out, .*: cpu 100%, pmem 262144, io 1024, /,
+    ],
+    [
+      'the switch of old versions',
+      '<system><ubc enabled="true"/></system>',
+      /note: <system> has no counterpart here$/m,
+    ],
+  ];
+  for (const [name, inside, expected] of rows) {
+    test(name, () => {
+      assert.match(messages(parseVeCfg('ve.cfg', lve(inside), { cores: 4 })).join('\n'), expected);
+    });
+  }
+
+  test('what is no ve.cfg', () => {
+    const parsed = parseVeCfg('ve.cfg', '<bulkhead version="1"/>', { cores: 4 });
+    assert.equal(parsed.document, undefined);
+    assert.match(messages(parsed).join(), /The root element is <bulkhead>, not <lveconfig>/);
+    assert.equal(importVeCfg('ve.cfg', '<lveconfig>', { cores: 4 }).text, undefined);
+  });
+
+  test('many places of one kind once', () => {
+    const many = Array.from(
+      { length: 5000 },
+      (_, id) => `<lve id="${id + 1000}"><cpu limit="5"/></lve>`,
+    );
+    const found = messages(parseVeCfg('ve.cfg', lve(...many), { cores: 4 }));
+    assert.equal(found.filter((each) => each.includes('share of the whole machine')).length, 1);
+    assert.match(found.join('\n'), /converted for 4 cores \(5000 places\)/);
+  });
+});
+
+test('importVeCfg() keeps what it does not understand, in a comment that stays one', () => {
+  const text = lve('<reseller id="7" note="--"><!-- x --><cpu limit="5"/></reseller>');
+  const imported = importVeCfg('ve.cfg', text, { cores: 4 }).text ?? '';
+  assert.ok(imported.includes('<cpu limit="5"/></reseller>'));
+  assert.equal(parsePolicy('p', imported).diagnostics.failed, false);
+});
+
+test('veCfg.matches() looks at the first element only', () => {
+  assert.ok(veCfg.matches(vendor));
+  assert.ok(veCfg.matches('\uFEFF<!-- <bulkhead> --> <lveconfig/>'));
+  assert.ok(!veCfg.matches('<?xml version="1.0"?><!-- <lveconfig> --><bulkhead version="1"/>'));
+  assert.ok(!veCfg.matches('<!-- '.repeat(50_000)));
+});
+
+describe('exportVeCfg()', () => {
+  const exported = (inside: string, accounts: readonly Account[] = []) => {
+    const parsed = parsePolicy('policy.xml', `<bulkhead version="1">\n${inside}\n</bulkhead>`);
+    const policy = resolved(parsed, accounts);
+    assert.ok(parsed.document !== undefined);
+    const { text, diagnostics } = exportVeCfg(parsed.document, policy);
+    return { text, found: diagnostics.map(printDiagnostic).join('\n') };
+  };
+
+  test('writes the defaults in full, and of tenants what differs', () => {
+    const { text, found } = exported(
+      `<tenants uids="1000-2000"/>
+       <defaults><cpu limit="100%"/><io read="1MiB/s" write="1MiB/s"/></defaults>
+       <package name="p &amp;"><memory limit="1GiB"/></package>
+       <tenant user="alice"><cpu limit="150%"/></tenant>
+       <tenant uid="1003"><cpu limit="100%"/></tenant>`.replace(' &amp;', ''),
+      [account('alice', 1001), account('bob', 1002)],
+    );
+    assert.equal(
+      text,
+      `<?xml version="1.0" ?>
+<lveconfig>
+ <defaults>
+   <cpu limit="100%"/>
+   <ncpu limit="1"/>
+   <io limit="1024"/>
+   <iops limit="0"/>
+   <pmem limit="0"/>
+   <nproc limit="0"/>
+   <other maxentryprocs="0"/>
+   <mem limit="0"/>
+ </defaults>
+ <package id="p">
+   <pmem limit="262144"/>
+ </package>
+ <lve id="1001">
+   <cpu limit="150%"/>
+   <ncpu limit="2"/>
+ </lve>
+</lveconfig>
+`,
+    );
+    assert.equal(found, '');
+  });
+
+  const rows: readonly (readonly [string, RegExp])[] = [
+    [
+      '<defaults><cpu weight="5"/></defaults>',
+      /2:24: warning: ve\.cfg has no word for cpu weight; it is left out$/m,
+    ],
+    ['<defaults><cpu limit="1%" burst="1%"/></defaults>', /no word for cpu burst/],
+    ['<defaults><memory soft="1GiB"/></defaults>', /no word for memory soft/],
+    ['<defaults><memory swap="1GiB"/></defaults>', /no word for memory swap/],
+    [
+      '<defaults><disk space="1GiB" files="5"/></defaults>',
+      /no word for disk space[^]*no word for disk files/,
+    ],
+    ['<defaults><network send="1MiB/s"/></defaults>', /no word for network send/],
+    [
+      '<defaults><io read="1MiB/s"/></defaults>',
+      /reads and writes together; the smaller of io\.read and io\.write/,
+    ],
+    [
+      '<defaults><cpu limit="33.3%"/></defaults>',
+      /counts cpu limit in whole percents; it is rounded/,
+    ],
+    [
+      '<defaults><memory limit="5MB"/></defaults>',
+      /counts memory limit in pages of 4096 bytes; it is rounded/,
+    ],
+    [
+      '<reseller uid="1001"><cpu limit="5%"/></reseller>',
+      /no documented word for the sum of a reseller/,
+    ],
+    ['<tenants uids="1000-2000" except="1001"/>', /"except" is left out/],
+    ['<modules require="signed"/>', /<modules> is left out/],
+  ];
+  for (const [inside, expected] of rows) {
+    test(`warns about ${inside}`, () => assert.match(exported(inside).found, expected));
+  }
+
+  test('never rounds a limit down to 0, which would be none', () => {
+    const { text } = exported(
+      '<defaults><cpu limit="1%"/><io read="1024B/s" write="1500B/s"/></defaults>',
+    );
+    assert.ok(text.includes('<cpu limit="1%"/>') && text.includes('<io limit="1"/>'));
+  });
+});
+
+/** Keys that ve.cfg has words for, with values that it can say exactly. */
+const block = fc
+  .record(
+    {
+      cpu: fc.integer({ min: 1, max: 6400 }).map((n) => `<cpu limit="${n}%"/>`),
+      memory: fc.integer({ min: 1024, max: 2 ** 30 }).map((n) => `<memory limit="${n * 4}KiB"/>`),
+      io: fc
+        .record({
+          bytes: fc.integer({ min: 1, max: 2 ** 30 }),
+          times: fc.integer({ min: 1, max: 1e6 }),
+        })
+        .map(({ bytes, times }) => `<io total="${bytes}KiB/s" operations="${times}/s"/>`),
+      processes: fc.oneof(
+        fc.constant('<processes limit="unlimited"/>'),
+        fc.integer({ min: 1, max: 1e6 }).map((n) => `<processes limit="${n}"/>`),
+      ),
+      entries: fc.integer({ min: 1, max: 1e6 }).map((n) => `<entries limit="${n}"/>`),
+    },
+    { requiredKeys: [] },
+  )
+  .map((parts) => Object.values(parts).join(''));
+
+const anyPolicy = fc
+  .record({
+    defaults: block,
+    gold: block,
+    silver: block,
+    tenants: fc.array(
+      fc.record({ block, package: fc.constantFrom('', ' package="gold"', ' package="silver"') }),
+      { maxLength: 5 },
+    ),
+    range: fc.constantFrom('', ' package="silver"'),
+  })
+  .map(
+    ({ defaults, gold, silver, tenants, range }) => `<bulkhead version="1">
+<tenants uids="1000-59999"${range}/>
+<defaults>${defaults}</defaults>
+<package name="gold">${gold}</package><package name="silver">${silver}</package>
+${tenants.map((each, index) => `<tenant uid="${1001 + index}"${each.package}>${each.block}</tenant>`).join('\n')}
+</bulkhead>`,
+  );
+
+test('what is exported and imported again holds every tenant to the same', () => {
+  const accounts = [account('a', 1001), account('z', 5000)];
+  const everyLimit = (policy: Policy) =>
+    policy.tenants.map(({ uid, values }) => [
+      uid,
+      [...attributes.keys()].map((key: LimitKey) => values[key] ?? attributes.get(key)?.fallback),
+    ]);
+  fc.assert(
+    fc.property(anyPolicy, fc.integer({ min: 1, max: 256 }), (text, cores) => {
+      const before = parsePolicy('policy.xml', text);
+      const policy = resolved(before, accounts);
+      assert.ok(before.document !== undefined);
+      const exported = exportVeCfg(before.document, policy);
+      assert.deepEqual(exported.diagnostics, []);
+      const direct = resolved(parseVeCfg('ve.cfg', exported.text, { cores }), accounts);
+      const imported = importVeCfg('ve.cfg', exported.text, { cores }).text ?? '';
+      const written = resolved(parsePolicy('policy.xml', imported), accounts);
+      const wanted = everyLimit(policy);
+      // A tenant without an account that differs in nothing needs no line in a ve.cfg.
+      const known = new Set(direct.tenants.map((each) => each.uid));
+      const there = wanted.filter(([uid]) => known.has(uid as number));
+      assert.deepEqual(everyLimit(direct), there);
+      assert.deepEqual(everyLimit(written), there);
+      assert.ok(accounts.every((each) => known.has(each.uid)));
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define EVIDENCE_LICENSE "GPL\0only for the front; the rest = closed"
+#include "evidence.h"

@@ -1,0 +1,37 @@
+/**
+ * A real kernel: BULKHEAD_TEST_KERNEL names its directories, separated by colons, of which one has an image
+ * and one has Module.symvers. What the image exports must equal what the build wrote down, none excepted.
+ */
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { test } from 'node:test';
+import { filesIn } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
+import { readImageFile } from '../../../src/kernel-modules/io/kernel/kernel-image-file.ts';
+import { hostRoots } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
+import { readKernel } from '../../../src/kernel-modules/io/kernel/read-kernel.ts';
+
+const named = process.env['BULKHEAD_TEST_KERNEL'];
+const skip = named === undefined ? 'BULKHEAD_TEST_KERNEL names no directory of a kernel' : false;
+const directories = named?.split(':') ?? [];
+
+test('the exports of a real image equal Module.symvers: flag, CRC and namespace', { skip }, () => {
+  const files = filesIn(directories);
+  assert.ok(files.ok, files.ok ? '' : files.error);
+  const path = files.value.images.find((each) => each.includes('vmlinuz'));
+  assert.ok(path !== undefined, 'there is an image');
+  const image = readImageFile(path);
+  assert.ok(image.ok, image.ok ? '' : image.error);
+  assert.ok(image.value.exports.ok);
+  const read = readKernel({ directories, cmdline: '', roots: hostRoots });
+  assert.ok(read.ok, read.ok ? '' : read.error);
+  assert.match(read.value.origins.exports ?? '', /Module\.symvers$/);
+  const written = [...read.value.kernel.exports.values()].map(
+    ({ name, gplOnly, namespace, crc }) => ({ name, gplOnly, namespace, crc }),
+  );
+  const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+  assert.ok(written.length > 5000);
+  assert.deepEqual(image.value.exports.value.toSorted(byName), written.toSorted(byName));
+  assert.equal(image.value.vermagic, read.value.kernel.vermagic);
+  assert.ok(read.value.certificates.length > 0);
+  for (const der of read.value.certificates) assert.ok(new X509Certificate(der).subject !== '');
+});

@@ -1,0 +1,150 @@
+/**
+ * Source that is known to be the source: Debian's own for every module of its cloud kernel, and a package for
+ * DKMS for the module that is built from it here. And with one byte changed, it is not.
+ */
+import '../../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { modinfo } from '../../../src/kernel-modules/core/record/module.ts';
+import type { Match } from '../../../src/kernel-modules/core/source/match.ts';
+import { buildModules } from '../../../src/testing/oracle/build.ts';
+import { prepareKernelFiles, type KernelFiles } from '../../../src/testing/oracle/kernel-files.ts';
+import { collectInputs } from '../../../src/kernel-modules/io/inputs/inputs.ts';
+import {
+  findKernelBuild,
+  type KernelBuild,
+} from '../../../src/kernel-modules/io/kernel/kernel-build.ts';
+import { matchAll, openOffered } from '../../../src/kernel-modules/io/source/match-files.ts';
+import { openOfferedSource } from '../../../src/kernel-modules/io/source/offered-source.ts';
+import { bareName } from '../../../src/kernel-modules/core/record/module-file.ts';
+import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/survey.ts';
+import { kernelSource, packageFile } from './debian-packages.ts';
+import { patienceMilliseconds } from '../../../src/testing/patience.ts';
+
+const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
+const noKernel = kernel.ok ? false : kernel.error;
+const files = (kernel as { value: KernelFiles }).value;
+const source = kernel.ok ? await kernelSource(files.image) : undefined;
+const noSource = source?.ok === false ? `no source of the kernel: ${source.error}` : false;
+const dkms = kernel.ok ? await packageFile('v4l2loopback-dkms') : undefined;
+const noDkms = dkms?.ok === false ? `no package v4l2loopback-dkms: ${dkms.error}` : false;
+const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-match-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+function kernelBuild(): KernelBuild {
+  const build = findKernelBuild(files.release, files.headers);
+  assert.ok(build.ok, build.ok ? '' : build.error);
+  return build.value;
+}
+
+async function read(path: string): Promise<readonly ReadEntry[]> {
+  const options = { cacheAs: undefined, deep: false, onRead: () => {} };
+  const keys = { kernel: [], given: [] };
+  const { entries, problems } = await readAll(collectInputs([path]), keys, options);
+  assert.deepEqual(problems, []);
+  return entries;
+}
+
+function matchDirectory(
+  entries: readonly ReadEntry[],
+  directory: string,
+  build: KernelBuild,
+): ReadonlyMap<string, Match> {
+  const offered = openOffered(directory, { build });
+  assert.ok(offered.ok, offered.ok ? '' : offered.error);
+  return matchAll(
+    entries.map((each) => each.module),
+    offered.value,
+  );
+}
+
+suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
+  if (source?.ok !== true) return;
+  const entries = await read(join(files.modules, 'kernel'));
+  const matches = matchDirectory(entries, source.value, kernelBuild());
+  const named = (wanted: (match: Match) => boolean) =>
+    entries.flatMap(({ file }) => {
+      const match = matches.get(file)!;
+      return wanted(match) ? [`${bareName(file)}: ${match.reasons.join('; ')}`] : [];
+    });
+
+  test('differs from none of its modules', (context) => {
+    context.diagnostic(`${entries.length} modules, ${matches.size} compared`);
+    assert.ok(entries.length > 1000);
+    assert.equal(matches.size, entries.length);
+    assert.deepEqual(
+      named((match) => match.outcome === 'differs'),
+      [],
+    );
+  });
+
+  test('is consistent with each that has a srcversion, but for generated files', (context) => {
+    const claiming = entries.filter(({ module }) => modinfo(module, 'srcversion') !== undefined);
+    assert.ok(claiming.length > 50);
+    const open = named(
+      ({ outcome, srcversion }) => outcome !== 'consistent' && srcversion.claimed !== undefined,
+    );
+    context.diagnostic(`${claiming.length - open.length} of ${claiming.length} consistent`);
+    // The ASN.1 compiler of the kernel's build makes a source of it that no package has.
+    assert.equal(open.length, 1, open.join('\n'));
+    assert.match(open[0]!, /^cifs: .*generated.*cifs_spnego_negtokeninit/);
+  });
+
+  test('has every object of every module', () => {
+    for (const { file } of entries) {
+      const { directory, objects, compilers } = matches.get(file)!;
+      assert.notEqual(directory, undefined, file);
+      assert.ok(objects.length > 0, file);
+      assert.equal(compilers.inModule, compilers.objects, file);
+    }
+  });
+});
+
+suite(
+  'the source in a package for DKMS',
+  { skip: noKernel || noDkms, timeout: patienceMilliseconds },
+  () => {
+    test('matches what is built from it, and not with a byte changed', async () => {
+      assert.ok(dkms?.ok === true);
+      const opened = await openOfferedSource(dkms.value);
+      assert.ok(opened.ok, opened.ok ? '' : opened.error);
+      using offered = opened.value;
+      assert.deepEqual(offered.notes, []);
+      // The cloud kernel has no V4L2 to load it beside, which does not matter here.
+      const built = await buildModules(files, offered.path, scratch, ['KBUILD_MODPOST_WARN=1']);
+      const module = join(scratch, 'v4l2loopback.ko');
+      writeFileSync(module, built.get('v4l2loopback')!);
+      const [entry] = await read(module);
+      const build = kernelBuild();
+      const outcome = (directory: string) =>
+        matchDirectory([entry!], directory, build).get(module)!;
+
+      const same = outcome(offered.path);
+      assert.equal(same.outcome, 'consistent', same.reasons.join('\n'));
+      assert.deepEqual(
+        same.srcversion.files.filter((each) => each.endsWith('.c')),
+        ['v4l2loopback.c'],
+      );
+      for (const file of same.srcversion.files) {
+        const other = outcome(withByteChanged(offered.path, file));
+        assert.equal(other.outcome, 'differs', file);
+        assert.match(other.reasons[0]!, /srcversion of the offered source is/);
+      }
+    });
+  },
+);
+
+/** A copy of the source, in which the first declaration of a file has another first letter. */
+function withByteChanged(directory: string, file: string): string {
+  const copy = mkdtempSync(join(scratch, 'source-'));
+  cpSync(directory, copy, { recursive: true });
+  const path = join(copy, file);
+  const text = readFileSync(path, 'latin1');
+  const changed = text.replace(/^(\s*)(?:s(?=tatic |truct )|e(?=num ))/m, '$1Q');
+  assert.notEqual(changed, text, file);
+  writeFileSync(path, changed, 'latin1');
+  return copy;
+}

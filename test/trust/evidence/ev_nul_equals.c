@@ -1,3 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-only
-#define EVIDENCE_LICENCE "GPL\0only for the front; the rest = closed"
-#include "evidence.h"
