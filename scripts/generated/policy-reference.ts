@@ -1,13 +1,9 @@
 /** The reference page of the policy's language, made from its tables: `docs/policy.md`. */
 import { limits } from '../../src/limits/limits.ts';
 import type { Attribute, Limit } from '../../src/limits/limit.ts';
+import { valueKinds } from '../../src/policy/value-kinds.ts';
 import { printQuantity, quantityKinds, type QuantityKind } from '../../src/base/quantity.ts';
-import {
-  elements,
-  type ElementAttribute,
-  type ElementSpec,
-  type ValueKind,
-} from '../../src/policy/vocabulary.ts';
+import { elements, type ElementAttribute, type ElementSpec } from '../../src/policy/vocabulary.ts';
 
 /** A whole policy; the schema, the parser and the page share it. */
 export const examplePolicy = `<?xml version="1.0" encoding="UTF-8"?>
@@ -121,23 +117,6 @@ const quantityNames: Readonly<Record<QuantityKind, string>> = {
   count: 'number',
 };
 
-const valueNames: Readonly<Record<Extract<ValueKind, string>, string>> = {
-  name: 'a name: letters, digits, spaces and `. _ - @ +`, at most 64',
-  names: 'names, separated by spaces or commas',
-  user: 'the name of an account',
-  uid: 'a uid',
-  ranges: 'ranges such as `1000-59999`, separated by spaces or commas',
-  text: 'any text',
-  version: '`1`',
-  duration: 'a number with one of `s` `min` `h` `days`',
-  space: 'a number with one of `KiB` `MiB` `GiB` `TiB`',
-  count: 'a whole number',
-  endpoint: '`HOST:PORT`',
-  path: 'the whole path of a file',
-  mail: 'a mail address; `%u` in it stands for the account',
-  url: 'a URL with `http` or `https`',
-};
-
 function elementOverview(): string {
   const rows = Object.entries(elements).map(([name, spec]) => [
     `[\`<${name}>\`](#${name})`,
@@ -170,7 +149,7 @@ function elementSection(name: string, spec: ElementSpec): string {
 }
 
 function valueText({ kind }: ElementAttribute): string {
-  return typeof kind === 'string' ? valueNames[kind] : kind.map(code).join(', ');
+  return typeof kind === 'string' ? valueKinds[kind].form : kind.map(code).join(', ');
 }
 
 const elementNotes: Readonly<Record<string, string>> = {

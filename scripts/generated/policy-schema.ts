@@ -6,16 +6,14 @@
  */
 import { limits } from '../../src/limits/limits.ts';
 import type { Attribute, Limit } from '../../src/limits/limit.ts';
-import { durationPattern } from '../../src/base/duration.ts';
 import { quantityKinds, unlimited } from '../../src/base/quantity.ts';
 import { escapeAttribute } from '../../src/policy/xml-edit.ts';
-import { namePattern, userPattern } from '../../src/policy/parse.ts';
+import { valueKinds } from '../../src/policy/value-kinds.ts';
 import {
   elements,
   limitNames,
   type ElementAttribute,
   type ElementSpec,
-  type ValueKind,
 } from '../../src/policy/vocabulary.ts';
 
 export function policySchema(): string {
@@ -139,7 +137,7 @@ function valueTypes(): readonly Lines[] {
     patternType(name, pattern, form),
     patternType(`${name}-or-${unlimited}`, `${unlimited}|${pattern}`, `${form}, or ${unlimited}`),
   ]);
-  const texts = Object.entries(textPatterns).map(([name, pattern]) =>
+  const texts = Object.entries(valueKinds).map(([name, { pattern }]) =>
     patternType(`${name}-text`, pattern),
   );
   return [...quantities, ...texts];
@@ -155,30 +153,4 @@ function patternType(name: string, pattern: string, form?: string): Lines {
       : documentation(`${form.charAt(0).toUpperCase()}${form.slice(1)}.`)),
     ...restriction,
   ]);
-}
-
-const word = String.raw`[^\s,]+`;
-const range = String.raw`\d{1,10}(-\d{1,10})?`;
-const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
-
-const textPatterns: Readonly<Record<Extract<ValueKind, string>, string>> = {
-  name: schemaPattern(namePattern),
-  names: list(word),
-  user: schemaPattern(userPattern),
-  uid: String.raw`\d{1,10}`,
-  ranges: list(range),
-  text: '.*',
-  version: '1',
-  duration: durationPattern,
-  space: quantityKinds.bytes.pattern,
-  count: String.raw`[1-9]\d{0,8}`,
-  endpoint: String.raw`(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+):\d{1,5}`,
-  path: '/.*',
-  mail: String.raw`[A-Za-z0-9._%+\-]+(@[A-Za-z0-9.\-]+)?`,
-  url: String.raw`https?://\S+`,
-};
-
-/** Patterns of XML Schema are anchored, and know no escape for `$`. */
-function schemaPattern({ source }: RegExp): string {
-  return source.replace(/^\^|\$$/g, '').replaceAll(String.raw`\$`, '$');
 }

@@ -1,8 +1,7 @@
 /** `<agent>` → AgentSettings. What is not written is as usual; what is wrong is reported. */
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
-import { parseDuration, printDuration } from '../base/duration.ts';
-import { quantityKinds } from '../base/quantity.ts';
+import { printDuration } from '../base/duration.ts';
 import type { Result } from '../base/result.ts';
 import { suggestion, type Diagnostics, type Located } from './diagnostic.ts';
 import {
@@ -12,6 +11,7 @@ import {
   type AlertSettings,
   type HistorySettings,
 } from './settings.ts';
+import { valueKinds, type Endpoint } from './value-kinds.ts';
 import type { XmlElement } from './xml.ts';
 
 /** `memory` is short for `memory.limit`. */
@@ -25,7 +25,7 @@ export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentS
   const [history] = children(element, 'history');
   const [alerts] = children(element, 'alerts');
   const listen = read.parsed('listen', parseListen);
-  const tokenFile = read.parsed('token', parsePath);
+  const tokenFile = read.parsed('token', valueKinds.path.parse);
   if (listen !== undefined && tokenFile === undefined) {
     diagnostics.error(
       element,
@@ -59,23 +59,15 @@ function readHistory(element: XmlElement, diagnostics: Diagnostics): HistorySett
     detailMilliseconds: read.duration('detail', range, fallback.detailMilliseconds),
     summaryMilliseconds: read.duration('summary', range, fallback.summaryMilliseconds),
     incidentsMilliseconds: read.duration('incidents', range, fallback.incidentsMilliseconds),
-    bytesMax: read.parsed('space', parseSpace) ?? fallback.bytesMax,
+    bytesMax: read.parsed('space', valueKinds.space.parse) ?? fallback.bytesMax,
   };
-}
-
-const spaceMin = 16 * 2 ** 20;
-
-function parseSpace(text: string): Result<number> {
-  const parsed = quantityKinds.bytes.parse(text);
-  if (!parsed.ok || parsed.value >= spaceMin) return parsed;
-  return { ok: false, error: `"${text}" is too small; the least is "16MiB"` };
 }
 
 function readAlerts(element: XmlElement, diagnostics: Diagnostics): AlertSettings {
   const read = new AttributeReader(element, diagnostics);
   return {
-    from: read.parsed('from', parseMail),
-    smtp: read.parsed('smtp', parseEndpoint),
+    from: read.parsed('from', valueKinds.mail.parse),
+    smtp: read.parsed('smtp', valueKinds.endpoint.parse),
     rules: element.children.flatMap((child) => readRule(child, diagnostics)),
   };
 }
@@ -88,10 +80,13 @@ function readRule(element: XmlElement, diagnostics: Diagnostics): readonly Alert
     {
       to: read.choice('to', ['administrator', 'reseller', 'tenant']) ?? 'administrator',
       by,
-      address: by === 'mail' ? read.parsed('address', parseMail) : read.parsed('url', parseUrl),
+      address:
+        by === 'mail'
+          ? read.parsed('address', valueKinds.mail.parse)
+          : read.parsed('url', valueKinds.url.parse),
       limits: read.limits('limits'),
       severity: read.choice('severity', severities) ?? 'refused',
-      faults: read.parsed('faults', parseCount) ?? 1,
+      faults: read.parsed('faults', valueKinds.count.parse) ?? 1,
       everyMilliseconds: read.duration('every', { min: minute, max: 8760 * hour }, 12 * hour),
     },
   ];
@@ -139,7 +134,7 @@ class AttributeReader {
 
   /** Milliseconds. */
   duration(name: string, { min, max }: { min: number; max: number }, fallback: number): number {
-    const value = this.parsed(name, parseDuration);
+    const value = this.parsed(name, valueKinds.duration.parse);
     if (value === undefined) return fallback;
     if (value >= min && value <= max) return value;
     const range = `from "${printDuration(min)}" to "${printDuration(max)}"`;
@@ -158,46 +153,9 @@ class AttributeReader {
   }
 }
 
-function parseEndpoint(text: string): Result<{ host: string; port: number }> {
-  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535) {
-    return { ok: false, error: `"${text}" is not HOST:PORT; write for example "127.0.0.1:9640"` };
-  }
-  return { ok: true, value: { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port } };
-}
-
 /** A name would be looked up, and stand for one of two addresses. */
-function parseListen(text: string): Result<{ host: string; port: number }> {
-  return parseEndpoint(text.replace(/^localhost:/, '127.0.0.1:'));
+function parseListen(text: string): Result<Endpoint> {
+  return valueKinds.endpoint.parse(text.replace(/^localhost:/, '127.0.0.1:'));
 }
 
 const isLoopback = (host: string) => host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-
-function parsePath(text: string): Result<string> {
-  if (/^\/[^\p{Cc}]*$/u.test(text)) return { ok: true, value: text };
-  return { ok: false, error: `"${text}" is not the whole path of a file; it must begin with "/"` };
-}
-
-/** An account of this host, or a mail address; `%u` in it stands for an account. */
-function parseMail(text: string): Result<string> {
-  if (/^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/.test(text)) return { ok: true, value: text };
-  return {
-    ok: false,
-    error: `"${text}" is not a mail address; write for example "ops@example.org" or "root"`,
-  };
-}
-
-function parseUrl(text: string): Result<string> {
-  if (/^https?:\/\/[^\s\p{Cc}]+$/u.test(text) && URL.canParse(text))
-    return { ok: true, value: text };
-  return {
-    ok: false,
-    error: `"${text}" is not a URL; write for example "https://example.org/hook"`,
-  };
-}
-
-function parseCount(text: string): Result<number> {
-  if (/^[1-9]\d{0,8}$/.test(text)) return { ok: true, value: Number(text) };
-  return { ok: false, error: `"${text}" is not a whole number from 1` };
-}

@@ -22,14 +22,8 @@ import type {
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
 import { childNames, elements, limitNames, mayContain, type ElementSpec } from './vocabulary.ts';
+import { parseRange, valueKinds, type ValueKindName, type ValueOf } from './value-kinds.ts';
 import { parseXml, type XmlElement } from './xml.ts';
-
-/** uid_t is 32 bits; the last value means "no user" to the kernel. */
-export const uidMax = 2 ** 32 - 2;
-export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
-
-/** What a user's name may be: useradd's rule, and what directory services add to it. */
-export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
 export interface ParsedPolicy {
   /** Absent where the text is no policy at all. */
@@ -153,13 +147,7 @@ class Reader {
   }
 
   document(file: string, text: string, root: XmlElement): PolicyDocument {
-    const version = xmlAttribute(root, 'version');
-    if (version !== undefined && version.value !== '1') {
-      this.#error(
-        version,
-        `Version "${version.value}" of the language is not known; this is version "1"`,
-      );
-    }
+    this.#value(root, 'version', 'version');
     const [host] = childrenOf(root, 'host');
     const [agent] = childrenOf(root, 'agent');
     const [defaults] = childrenOf(root, 'defaults');
@@ -202,22 +190,10 @@ class Reader {
   }
 
   #range(word: Located<string>): readonly Located<UidRange>[] {
-    const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(word.value);
-    const first = Number(match?.[1]);
-    const last = Number(match?.[2] ?? match?.[1]);
-    if (match === null || last > uidMax) {
-      this.#error(word, `"${word.value}" is not a range of uids; write for example "1000-59999"`);
-      return [];
-    }
-    if (first > last) {
-      this.#error(word, `The range "${word.value}" is backwards; write "${last}-${first}"`);
-      return [];
-    }
-    if (first === 0) {
-      this.#error(word, `The range "${word.value}" holds uid 0, which is root and never a tenant`);
-      return [];
-    }
-    return [{ start: word.start, end: word.end, value: { first, last } }];
+    const parsed = parseRange(word.value);
+    if (parsed.ok) return [{ start: word.start, end: word.end, value: parsed.value }];
+    this.#error(word, parsed.error);
+    return [];
   }
 
   #reseller(element: XmlElement): readonly ResellerElement[] {
@@ -252,8 +228,14 @@ class Reader {
       this.#error(uid, `<${element.name}> has both "user" and "uid"; write one of them`);
       return undefined;
     }
-    if (user !== undefined) return this.#user(user);
-    if (uid !== undefined) return this.#uid(uid);
+    if (user !== undefined) {
+      const read = this.#value(element, 'user', 'user');
+      return read && { ...read, value: { kind: 'user', user: read.value } };
+    }
+    if (uid !== undefined) {
+      const read = this.#value(element, 'uid', 'uid');
+      return read && { ...read, value: { kind: 'uid', uid: read.value } };
+    }
     this.#error(
       element,
       `<${element.name}> needs the attribute "user", for example ${specOf(element.name).example}`,
@@ -261,30 +243,20 @@ class Reader {
     return undefined;
   }
 
-  #user(user: Located<string>): Located<TenantName> | undefined {
-    if (!userPattern.test(user.value)) {
-      this.#error(user, `"${user.value}" cannot be the name of an account`);
-      return undefined;
-    }
-    return { ...span(user), value: { kind: 'user', user: user.value } };
-  }
-
-  #uid(uid: Located<string>): Located<TenantName> | undefined {
-    const number = /^\d{1,10}$/.test(uid.value) ? Number(uid.value) : NaN;
-    if (!(number <= uidMax)) {
-      this.#error(uid, `"${uid.value}" is not a uid; uids are whole numbers up to ${uidMax}`);
-      return undefined;
-    }
-    return { ...span(uid), value: { kind: 'uid', uid: number } };
-  }
-
   #name(element: XmlElement, attribute: string): Located<string> | undefined {
-    const name = xmlAttribute(element, attribute);
-    if (name === undefined || namePattern.test(name.value)) return name;
-    this.#error(
-      name,
-      `"${name.value}" is not a name: letters, digits, spaces and . _ - @ +, at most 64`,
-    );
+    return this.#value(element, attribute, 'name');
+  }
+
+  #value<Name extends ValueKindName>(
+    element: XmlElement,
+    attribute: string,
+    kind: Name,
+  ): Located<ValueOf<Name>> | undefined {
+    const written = xmlAttribute(element, attribute);
+    if (written === undefined) return undefined;
+    const parsed = valueKinds[kind].parse(written.value);
+    if (parsed.ok) return { ...span(written), value: parsed.value as ValueOf<Name> };
+    this.#error(written, parsed.error);
     return undefined;
   }
 

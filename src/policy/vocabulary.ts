@@ -5,24 +5,11 @@
 import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { trustLevels } from './trust-level.ts';
+import type { ValueKindName } from './value-kinds.ts';
 import { driverNames } from './document.ts';
 
-export type ValueKind =
-  | 'name'
-  | 'names'
-  | 'user'
-  | 'uid'
-  | 'ranges'
-  | 'text'
-  | 'version'
-  | 'duration'
-  | 'space'
-  | 'count'
-  | 'endpoint'
-  | 'path'
-  | 'mail'
-  | 'url'
-  | readonly string[];
+/** A kind of `value-kinds.ts`, or the words that are allowed. */
+export type ValueKind = ValueKindName | readonly string[];
 
 export interface ElementAttribute {
   readonly kind: ValueKind;

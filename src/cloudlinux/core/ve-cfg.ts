@@ -26,15 +26,10 @@ import type {
   TenantName,
   UidRange,
 } from '../../policy/document.ts';
-import {
-  xmlAttribute,
-  uidMax,
-  namePattern,
-  userPattern,
-  type ParsedPolicy,
-} from '../../policy/parse.ts';
+import { xmlAttribute, type ParsedPolicy } from '../../policy/parse.ts';
 import type { PolicyFormat } from '../../apply/policy-format.ts';
 import type { Account } from '../../policy/policy.ts';
+import { namePattern, uidMax, userPattern } from '../../policy/value-kinds.ts';
 import { printPolicy } from '../../policy/print.ts';
 import { Findings } from './ve-cfg-findings.ts';
 import { LimitReader, span, type Block, type Machine } from './ve-cfg-limits.ts';

@@ -1,5 +1,5 @@
 /** The text of a first policy, from facts of the host. Limits are suggestions, and said to be. */
-import { userPattern } from '../../../policy/parse.ts';
+import { userPattern } from '../../../policy/value-kinds.ts';
 import type { Account } from '../../../policy/policy.ts';
 import { printQuantity, type Bytes } from '../../../base/quantity.ts';
 

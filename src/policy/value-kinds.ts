@@ -1,0 +1,201 @@
+/**
+ * The kinds of values that attributes of elements have, apart from the quantities of limits (`base/quantity.ts`).
+ * A new kind is one entry here: the parser, the schema and the reference page read it.
+ */
+import { durationPattern, parseDuration, printDuration } from '../base/duration.ts';
+import { quantityKinds } from '../base/quantity.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import type { UidRange } from './document.ts';
+
+export interface ValueKindSpec<T> {
+  /** How the reference page describes it. */
+  readonly form: string;
+  /** XML Schema's: anchored, and without `^`, `$` and Unicode classes of JavaScript's own. */
+  readonly pattern: string;
+  /** Errors are half a sentence, which the diagnostic shows at the value. */
+  readonly parse: (text: string) => Result<T>;
+  readonly print: (value: T) => string;
+}
+
+/** uid_t is 32 bits; the last value means "no user" to the kernel. */
+export const uidMax = 2 ** 32 - 2;
+export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
+
+/** What a user's name may be: useradd's rule, and what directory services add to it. */
+export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
+
+/** An account of this host, or a mail address; `%u` in it stands for an account. */
+const mailPattern = /^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/;
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+const text = (kind: Omit<ValueKindSpec<string>, 'print'>): ValueKindSpec<string> => ({
+  ...kind,
+  print: (value) => value,
+});
+const matching = (pattern: RegExp, error: (text: string) => string) => (value: string) =>
+  pattern.test(value) ? ok(value) : fail(error(value));
+
+const word = String.raw`[^\s,]+`;
+const range = String.raw`\d{1,10}(-\d{1,10})?`;
+const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
+
+export const valueKinds = {
+  name: text({
+    form: 'a name: letters, digits, spaces and `. _ - @ +`, at most 64',
+    pattern: schemaPattern(namePattern),
+    parse: matching(
+      namePattern,
+      (value) => `"${value}" is not a name: letters, digits, spaces and . _ - @ +, at most 64`,
+    ),
+  }),
+  names: {
+    form: 'names, separated by spaces or commas',
+    pattern: list(word),
+    parse: (value: string) => ok(wordsOf(value)),
+    print: (names: readonly string[]) => names.join(' '),
+  },
+  user: text({
+    form: 'the name of an account',
+    pattern: schemaPattern(userPattern),
+    parse: matching(userPattern, (value) => `"${value}" cannot be the name of an account`),
+  }),
+  uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, print: String },
+  ranges: {
+    form: 'ranges such as `1000-59999`, separated by spaces or commas',
+    pattern: list(range),
+    parse: parseRanges,
+    print: (ranges: readonly UidRange[]) => ranges.map(printRange).join(' '),
+  },
+  text: text({ form: 'any text', pattern: '.*', parse: ok }),
+  version: text({
+    form: '`1`',
+    pattern: '1',
+    parse: matching(
+      /^1$/,
+      (value) => `Version "${value}" of the language is not known; this is version "1"`,
+    ),
+  }),
+  duration: {
+    form: 'a number with one of `s` `min` `h` `days`',
+    pattern: durationPattern,
+    parse: parseDuration,
+    print: printDuration,
+  },
+  space: {
+    form: 'a number with one of `KiB` `MiB` `GiB` `TiB`',
+    pattern: quantityKinds.bytes.pattern,
+    parse: parseSpace,
+    print: quantityKinds.bytes.print,
+  },
+  count: {
+    form: 'a whole number',
+    pattern: String.raw`[1-9]\d{0,8}`,
+    parse: (value: string) =>
+      /^[1-9]\d{0,8}$/.test(value)
+        ? ok(Number(value))
+        : fail(`"${value}" is not a whole number from 1`),
+    print: String,
+  },
+  endpoint: {
+    form: '`HOST:PORT`',
+    pattern: String.raw`(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+):\d{1,5}`,
+    parse: parseEndpoint,
+    print: ({ host, port }: Endpoint) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
+  },
+  path: text({
+    form: 'the whole path of a file',
+    pattern: '/.*',
+    parse: matching(
+      /^\/[^\p{Cc}]*$/u,
+      (value) => `"${value}" is not the whole path of a file; it must begin with "/"`,
+    ),
+  }),
+  mail: text({
+    form: 'a mail address; `%u` in it stands for the account',
+    pattern: String.raw`[A-Za-z0-9._%+\-]+(@[A-Za-z0-9.\-]+)?`,
+    parse: matching(
+      mailPattern,
+      (value) => `"${value}" is not a mail address; write for example "ops@example.org" or "root"`,
+    ),
+  }),
+  url: text({
+    form: 'a URL with `http` or `https`',
+    pattern: String.raw`https?://\S+`,
+    parse: (value) =>
+      /^https?:\/\/[^\s\p{Cc}]+$/u.test(value) && URL.canParse(value)
+        ? ok(value)
+        : fail(`"${value}" is not a URL; write for example "https://example.org/hook"`),
+  }),
+} as const;
+
+export type ValueKindName = keyof typeof valueKinds;
+/** What a value of the kind is once it is read. */
+export type ValueOf<Name extends ValueKindName> =
+  ReturnType<(typeof valueKinds)[Name]['parse']> extends infer R
+    ? R extends { readonly ok: true; readonly value: infer T }
+      ? T
+      : never
+    : never;
+
+const spaceMin = 16 * 2 ** 20;
+
+function parseSpace(value: string): Result<number> {
+  const parsed = quantityKinds.bytes.parse(value);
+  if (!parsed.ok || parsed.value >= spaceMin) return parsed;
+  return fail(`"${value}" is too small; the least is "16MiB"`);
+}
+
+function parseUid(value: string): Result<number> {
+  const number = /^\d{1,10}$/.test(value) ? Number(value) : NaN;
+  if (number <= uidMax) return ok(number);
+  return fail(`"${value}" is not a uid; uids are whole numbers up to ${uidMax}`);
+}
+
+function parseEndpoint(value: string): Result<Endpoint> {
+  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(value);
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535) {
+    return fail(`"${value}" is not HOST:PORT; write for example "127.0.0.1:9640"`);
+  }
+  return ok({ host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port });
+}
+
+const wordsOf = (value: string): readonly string[] =>
+  value.split(/[\s,]+/).filter((each) => each !== '');
+
+function parseRanges(value: string): Result<readonly UidRange[]> {
+  const ranges: UidRange[] = [];
+  for (const each of wordsOf(value)) {
+    const parsed = parseRange(each);
+    if (!parsed.ok) return parsed;
+    ranges.push(parsed.value);
+  }
+  return ok(ranges);
+}
+
+/** One of the ranges of an attribute, which are reported one by one. */
+export function parseRange(value: string): Result<UidRange> {
+  const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(value);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? match?.[1]);
+  if (match === null || last > uidMax) {
+    return fail(`"${value}" is not a range of uids; write for example "1000-59999"`);
+  }
+  if (first > last) return fail(`The range "${value}" is backwards; write "${last}-${first}"`);
+  if (first === 0) {
+    return fail(`The range "${value}" holds uid 0, which is root and never a tenant`);
+  }
+  return ok({ first, last });
+}
+
+const printRange = ({ first, last }: UidRange) =>
+  first === last ? `${first}` : `${first}-${last}`;
+
+/** XML Schema's patterns are anchored, and know no escape for `$`. */
+function schemaPattern({ source }: RegExp): string {
+  return source.replace(/^\^|\$$/g, '').replaceAll(String.raw`\$`, '$');
+}

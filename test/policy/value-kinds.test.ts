@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { valueKinds, type ValueKindName } from '../../src/policy/value-kinds.ts';
+
+/** A good text of each kind as it is printed, and one that is none. */
+const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string | undefined]>> = {
+  name: ['Gold plan', '-gold'],
+  names: ['cpu memory', undefined],
+  user: ['alice', '1alice'],
+  uid: ['1001', '4294967295'],
+  ranges: ['1000-59999 70000', '59999-1000'],
+  text: ['claims GPL', undefined],
+  version: ['1', '2'],
+  duration: ['12h', '12'],
+  space: ['2GiB', '1MiB'],
+  count: ['3', '0'],
+  endpoint: ['[::1]:9640', '127.0.0.1:65536'],
+  path: ['/etc/bulkhead/token', 'token'],
+  mail: ['%u@example.org', 'ops@'],
+  url: ['https://example.org/hook', 'ftp://example.org'],
+};
+
+for (const [name, [good, bad]] of Object.entries(rows)) {
+  const { parse, pattern, print } = valueKinds[name as ValueKindName];
+
+  test(`valueKinds.${name} prints what it has read, and its pattern matches that`, () => {
+    const read = parse(good);
+    assert.ok(read.ok);
+    assert.equal((print as (value: unknown) => string)(read.value), good);
+    // In a pattern of XML Schema a dollar is a dollar.
+    assert.match(good, new RegExp(`^(?:${pattern.replaceAll('$', String.raw`\$`)})$`, 'u'));
+  });
+
+  test(`valueKinds.${name} names the text that it refuses`, { skip: bad === undefined }, () => {
+    const read = parse(bad ?? '');
+    assert.ok(!read.ok && read.error.includes(bad ?? ''), JSON.stringify(read));
+  });
+}
