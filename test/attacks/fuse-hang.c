@@ -173,7 +173,7 @@ int main(int count, char **words) {
   enter_namespaces();
   int fuse = open(count > 2 ? words[2] : "/dev/fuse", O_RDWR | O_CLOEXEC);
   if (fuse < 0) die("/dev/fuse");
-  snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,cgroup_id=0", fuse);
+  snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
   if (mount("x", place, "fuse", MS_NOSUID | MS_NODEV, options) < 0) die("mount");
   pid_t server = fork();
   if (server == 0) {

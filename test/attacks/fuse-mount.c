@@ -31,7 +31,7 @@ static int mount_directly(const char *place, const char *name, int everybody) {
     int fd = open("/dev/fuse", O_RDWR);
     if (fd < 0) fail("/dev/fuse");
     char options[256];
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,cgroup_id=%u%s", fd, uid, uid,
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", fd, uid, uid,
              everybody ? ",allow_other" : "");
     if (mount(name, place, "fuse", MS_NOSUID | MS_NODEV, options) != 0) fail("mount");
     return fd;

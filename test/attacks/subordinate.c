@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { lifetime_s = 60, cgroups = 4000 };
+enum { lifetime_s = 60, groups = 4000 };
 
 static void stay(void) {
   alarm(lifetime_s);
@@ -81,10 +81,10 @@ static void *second(void *unused) {
 }
 
 static void headless(uid_t uid, gid_t gid, unsigned long first) {
-  static gid_t many[cgroups];
+  static gid_t many[groups];
   become(uid, gid);
   map("newgidmap", gid, first);
-  for (int i = 0; i < cgroups; i++) many[i] = (gid_t)(1 + i);
+  for (int i = 0; i < groups; i++) many[i] = (gid_t)(1 + i);
   if (setgroups(groups, many) != 0) {
     perror("setgroups");
     _exit(1);
@@ -106,7 +106,7 @@ int main(int argc, char **argv) {
   if (argc < 5) return 2;
   const gid_t gid = (gid_t)atol(argv[3]);
   const unsigned long first = strtoul(argv[4], NULL, 10);
-  if (strcmp(argv[1], "cgroups") == 0) headless(uid, gid, first);
+  if (strcmp(argv[1], "groups") == 0) headless(uid, gid, first);
   const int count = argc > 5 ? atoi(argv[5]) : 1;
   signal(SIGCHLD, SIG_IGN);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
