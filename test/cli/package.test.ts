@@ -113,9 +113,9 @@ test('npm pack gives a package that installs and runs', { timeout: patienceMilli
     if (process.getuid?.() === 0) assert.match(doctor.stdout + doctor.stderr, /Driver|Cannot find/);
     assert.match(run('exec').stderr, /Usage|bulkhead/);
     tryLibrary(installed, program);
-    const library = `import { readModule, loaderVerdict, standings } from 'bulkhead/modules';
+    const library = `import { readModule, loaderVerdict, trustLevels } from 'bulkhead/modules';
       const read = readModule('x.ko', new Uint8Array(8));
-      console.log(typeof loaderVerdict, standings.length, read.ok, read.error.kind);`;
+      console.log(typeof loaderVerdict, trustLevels.length, read.ok, read.error.kind);`;
     writeFileSync(join(installed, 'use.mjs'), library);
     writeFileSync(join(installed, 'use.mts'), library.replace('read.error', '(read as any).error'));
     const used = spawnSync(process.execPath, ['use.mjs'], { cwd: installed, encoding: 'utf8' });
