@@ -8,6 +8,7 @@
  * tenant above its reseller is therefore written with the reseller's value on v1.
  */
 import { type CpuFraction, type Quantity, unlimited, type Weight } from '../base/quantity.ts';
+import { setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { pressureFile } from './pressure.ts';
 import {
@@ -85,10 +86,10 @@ const cpuStat: CounterFile = {
   file: 'cpu.stat',
   parse: (text, into) =>
     eachLine(text, (key, value) => {
-      if (key === 'usage_usec') into.cpuMicroseconds = Number(value);
-      else if (key === 'nr_throttled') into.throttledPeriods = Number(value);
-      else if (key === 'throttled_usec') into.throttledMicroseconds = Number(value);
-      else if (key === 'throttled_time') into.throttledMicroseconds = Number(value) / 1000;
+      if (key === 'usage_usec') setCount(value, 'cpuMicroseconds', into);
+      else if (key === 'nr_throttled') setCount(value, 'throttledPeriods', into);
+      else if (key === 'throttled_usec') setCount(value, 'throttledMicroseconds', into);
+      else if (key === 'throttled_time') setCount(value, 'throttledMicroseconds', into, 1000);
     }),
 };
 
@@ -96,9 +97,7 @@ const cpuacctUsage: CounterFile = {
   controller: 'cpuacct',
   file: 'cpuacct.usage',
   indicatesActivity: true,
-  parse: (text, into) => {
-    into.cpuMicroseconds = Number(text) / 1000;
-  },
+  parse: (text, into) => setCount(text, 'cpuMicroseconds', into, 1000),
 };
 
 function support(burstFile: string) {

@@ -28,9 +28,17 @@ export function parseDeviceLines(text: string): ReadonlyMap<string, string> {
 }
 
 /** Whether some limit of a file becomes smaller: `100000 100000`, `rbps=max wbps=1024`. */
-export function lowers(from: string, to: string): boolean {
-  const [before, after] = [from.split(' '), to.split(' ')];
-  return after.some((word, index) => magnitude(word) < magnitude(before[index] ?? 'max'));
+export function lowers(file: string, from: string, to: string): boolean {
+  const [before, after] = [magnitudes(file, from), magnitudes(file, to)];
+  return after.some((each, index) => each < (before[index] ?? Infinity));
+}
+
+function magnitudes(file: string, text: string): readonly number[] {
+  const each = text.split(' ').map(magnitude);
+  // A quota and its period are one limit.
+  if (file === 'cpu.max') return [(each[0] ?? Infinity) / (each[1] ?? 1)];
+  // In these files 0 is no limit.
+  return file.startsWith('blkio.throttle.') ? each.map((cap) => cap || Infinity) : each;
 }
 
 /** Size of one limit as text, with or without its name; no limit is the largest. */

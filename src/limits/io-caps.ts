@@ -8,6 +8,7 @@
  *     254:0 Read 4096                                      blkio.throttle.io_service_bytes
  */
 import { unlimited } from '../base/quantity.ts';
+import { parseCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import type { LimitValues } from './limit.ts';
 import { isShared, keepsTotal, restingCaps, type Share } from './share.ts';
@@ -107,17 +108,14 @@ function capText(name: IoName, cap: number, none: string): string {
   return cap >= max ? none : String(cap);
 }
 
-/** A number for each disk from the words of its line; `missing` where there is none. */
+/** A number for each disk from the words of its line; `missing` where there is none, as for `max`. */
 function numbersFrom(
   devices: readonly string[],
   missing: number,
   wordOf: (name: IoName, device: string) => string | undefined,
 ): IoNumbers {
   const numbers = (name: IoName) =>
-    devices.map((device) => {
-      const word = wordOf(name, device);
-      return word === undefined || word === 'max' ? missing : Number(word);
-    });
+    devices.map((device) => parseCount(wordOf(name, device) ?? '') ?? missing);
   return {
     read: numbers('read'),
     write: numbers('write'),
@@ -139,13 +137,18 @@ const countKeys: Readonly<Record<IoName, string>> = {
   writes: 'wios',
 };
 
-/** `254:0 rbps=5 wbps=max` → `254:0 rbps` is `5`. */
+/**
+ * `254:0 rbps=5 wbps=max` → `254:0 rbps` is `5`. Linux 5.15 and 5.16 end no line of a disk that has no
+ * counts, so that the next disk follows on the same one: `7:0 254:0 rbytes=5`.
+ */
 function keyedWords(text: string): ReadonlyMap<string, string> {
   const words = new Map<string, string>();
-  eachLine(text, (device, rest) => {
-    for (const pair of rest.split(' ')) {
-      const [key = '', value = ''] = pair.split('=');
-      words.set(`${device} ${key}`, value);
+  eachLine(text, (first, rest) => {
+    let device = first;
+    for (const word of rest.split(' ')) {
+      const [key = '', value] = word.split('=');
+      if (value === undefined) device = key;
+      else words.set(`${device} ${key}`, value);
     }
   });
   return words;

@@ -9,6 +9,7 @@
  * v1 counts only what a process writes past the page cache, and does not add up a hierarchy.
  */
 import { printQuantity, unlimited } from '../base/quantity.ts';
+import { parseCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import {
   bytesFile1,
@@ -139,6 +140,16 @@ function settings1(
   });
 }
 
+/** In place of what is not a number: the sum becomes the same, and is left out. */
+const notCounted = NaN;
+
+function setSums(sums: Partial<Record<IoCounter, number>>, into: Partial<Counters>): void {
+  for (const counter of ioCounters) {
+    const sum = sums[counter];
+    if (sum !== undefined && !Number.isNaN(sum)) into[counter] = sum;
+  }
+}
+
 /** `254:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`, summed over the disks. */
 const ioStat: CounterFile = {
   controller: 'io',
@@ -147,16 +158,17 @@ const ioStat: CounterFile = {
     const sums = { readBytes: 0, writeBytes: 0, reads: 0, writes: 0 };
     eachLine(text, (_device, rest) => {
       for (const pair of rest.split(' ')) {
-        const [key = '', value] = pair.split('=');
+        const [key = '', value = ''] = pair.split('=');
         const counter = statKeys[key];
-        if (counter !== undefined) sums[counter] += Number(value);
+        if (counter !== undefined) sums[counter] += parseCount(value) ?? notCounted;
       }
     });
-    Object.assign(into, sums);
+    setSums(sums, into);
   },
 };
 
-type IoCounter = 'readBytes' | 'writeBytes' | 'reads' | 'writes';
+const ioCounters = ['readBytes', 'writeBytes', 'reads', 'writes'] as const;
+type IoCounter = (typeof ioCounters)[number];
 const statKeys: Readonly<Record<string, IoCounter>> = {
   rbytes: 'readBytes',
   wbytes: 'writeBytes',
@@ -165,18 +177,17 @@ const statKeys: Readonly<Record<string, IoCounter>> = {
 };
 
 /** `254:0 Read 4096` and `254:0 Write 0`, a line each, then a `Total` without a disk. */
-function serviced(file: string, read: keyof Counters, write: keyof Counters): CounterFile {
+function serviced(file: string, read: IoCounter, write: IoCounter): CounterFile {
   return {
     controller: 'io',
     file,
     parse(text, into) {
-      into[read] = 0;
-      into[write] = 0;
+      const sums = { read: 0, write: 0 };
       eachLine(text, (_device, rest) => {
-        if (rest.startsWith('Read ')) into[read] = (into[read] ?? 0) + Number(rest.slice(5));
-        else if (rest.startsWith('Write '))
-          into[write] = (into[write] ?? 0) + Number(rest.slice(6));
+        if (rest.startsWith('Read ')) sums.read += parseCount(rest.slice(5)) ?? notCounted;
+        else if (rest.startsWith('Write ')) sums.write += parseCount(rest.slice(6)) ?? notCounted;
       });
+      setSums({ [read]: sums.read, [write]: sums.write }, into);
     },
   };
 }

@@ -8,6 +8,7 @@
  * The kernel rounds every value down to whole pages.
  */
 import { type Bytes, type Quantity, unlimited } from '../base/quantity.ts';
+import { parseCount, setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { pressureFile } from './pressure.ts';
 import {
@@ -96,9 +97,7 @@ function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
   };
 }
 
-const memoryInUse: CounterFile['parse'] = (text, into) => {
-  into.memoryBytes = Number(text);
-};
+const memoryInUse: CounterFile['parse'] = (text, into) => setCount(text, 'memoryBytes', into);
 
 /**
  * The most memory in use at once, page cache included. v1 begins it anew at a write, v2 does so for
@@ -111,20 +110,16 @@ const peakFile = (file: string): CounterFile => ({
   peak: 'memoryPeakBytes',
   // Nothing is charged by what does not run.
   follows: 'cpuMicroseconds',
-  parse: (text, into) => {
-    into.memoryPeakBytes = Number(text);
-  },
+  parse: (text, into) => setCount(text, 'memoryPeakBytes', into),
 });
 
-const hits: CounterFile['parse'] = (text, into) => {
-  into.memoryHits = Number(text);
-};
+const hits: CounterFile['parse'] = (text, into) => setCount(text, 'memoryHits', into);
 
 /** `oom_kill 1`, in both: v2 `memory.events`, v1 `memory.oom_control`. `max 41` only in v2. */
 const events: CounterFile['parse'] = (text, into) =>
   eachLine(text, (key, value) => {
-    if (key === 'oom_kill') into.oomKills = Number(value);
-    else if (key === 'max') into.memoryHits = Number(value);
+    if (key === 'oom_kill') setCount(value, 'oomKills', into);
+    else if (key === 'max') setCount(value, 'memoryHits', into);
   });
 
 /**
@@ -140,16 +135,20 @@ function cacheFile(file: string, shared: string): CounterFile {
     file: 'memory.stat',
     follows: 'memoryBytes',
     parse(text, into) {
-      into.cacheBytes = Math.max(0, valueAfter(text, file) - valueAfter(text, shared));
+      const all = parseCount(valueAfter(text, file) ?? '');
+      // Linux before 4.12 does not tell those apart.
+      const inMemory = parseCount(valueAfter(text, shared) ?? '0');
+      if (all !== undefined && inMemory !== undefined)
+        into.cacheBytes = Math.max(0, all - inMemory);
     },
   };
 }
 
-function valueAfter(text: string, key: string): number {
+function valueAfter(text: string, key: string): string | undefined {
   const start = text.startsWith(key) ? 0 : text.indexOf(`\n${key}`) + 1;
-  if (start === 0 && !text.startsWith(key)) return 0;
+  if (start === 0 && !text.startsWith(key)) return undefined;
   const end = text.indexOf('\n', start);
-  return Number(text.slice(start + key.length, end === -1 ? text.length : end));
+  return text.slice(start + key.length, end === -1 ? text.length : end);
 }
 
 /** A tenant that fills its memory with page cache runs into its limit all the time, unharmed. */

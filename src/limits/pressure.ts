@@ -6,6 +6,7 @@
  *
  * Source: Documentation/accounting/psi.rst. `total` is in microseconds.
  */
+import { setCount } from './count.ts';
 import type { Controller, CounterFile, Counters } from './limit.ts';
 
 export function pressureFile(controller: Controller, counter: keyof Counters): CounterFile {
@@ -18,7 +19,7 @@ export function pressureFile(controller: Controller, counter: keyof Counters): C
       const end = text.indexOf('\n');
       const start = text.lastIndexOf('total=', end === -1 ? text.length : end);
       if (text.startsWith('some ') && start !== -1) {
-        into[counter] = Number(text.slice(start + 6, end === -1 ? text.length : end));
+        setCount(text.slice(start + 6, end === -1 ? text.length : end), counter, into);
       }
     },
   };

@@ -4,6 +4,7 @@
  * Source: cgroup-v2.rst "PID Interface Files"; the same files in v1.
  */
 import { type Quantity, unlimited } from '../base/quantity.ts';
+import { setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { full, missingController, setting, type KernelSide, type Limit } from './limit.ts';
 
@@ -29,9 +30,7 @@ const kernel: KernelSide = {
       controller: 'pids',
       file: 'pids.current',
       indicatesActivity: true,
-      parse: (text, into) => {
-        into.threads = Number(text);
-      },
+      parse: (text, into) => setCount(text, 'threads', into),
     },
     {
       controller: 'pids',
@@ -48,16 +47,14 @@ const kernel: KernelSide = {
       file: 'pids.peak',
       peak: 'threadsPeak',
       follows: 'cpuMicroseconds',
-      parse: (text, into) => {
-        into.threadsPeak = Number(text);
-      },
+      parse: (text, into) => setCount(text, 'threadsPeak', into),
     },
     {
       controller: 'pids',
       file: 'pids.events',
       parse: (text, into) =>
         eachLine(text, (key, value) => {
-          if (key === 'max') into.forksRefused = Number(value);
+          if (key === 'max') setCount(value, 'forksRefused', into);
         }),
     },
   ],

@@ -3,10 +3,10 @@
  * can succeed. Pure: planning twice on an unchanged host gives the same, and on a host that is as
  * wanted gives nothing.
  *
- * The order: make room, make cgroups (parents first), raise (parents first), lower (children
- * first), move tenants whose place changed, then remove what is no longer wanted. Raising parents
+ * The order: make room, make cgroups (parents first), raise (parents first), lower tenants, move
+ * tenants whose place changed, remove what is no longer wanted, lower resellers. Raising parents
  * before children and lowering children before parents never shows the kernel a child above its
- * parent, which v1 refuses.
+ * parent, which v1 refuses; what is removed still counts as a child until then.
  */
 import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
@@ -76,7 +76,8 @@ export interface Plan {
 export function planChanges(wanted: Wanted, observed: Observed): Plan {
   const creations: Operation[] = [];
   const raises: WriteFile[] = [];
-  const lowers: WriteFile[] = [];
+  const tenantLowers: WriteFile[] = [];
+  const resellerLowers: WriteFile[] = [];
   for (const cgroup of wanted.cgroups) {
     const found = observed.cgroups.get(cgroup.path);
     const missing = found?.missing ?? [];
@@ -92,6 +93,7 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
     creations.push(...writes.filter((each) => each.attribute === cgroupSetup));
     const limits = writes.filter((each) => each.attribute !== cgroupSetup);
     raises.push(...limits.filter((each) => each.direction === 'raise').toReversed());
+    const lowers = cgroup.kind === 'tenant' ? tenantLowers : resellerLowers;
     lowers.push(...limits.filter((each) => each.direction === 'lower'));
   }
   return {
@@ -99,17 +101,12 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
       ...observed.preparations.map((each): Prepare => ({ kind: 'prepare', ...each })),
       ...creations,
       ...raises,
-      ...childrenFirst(lowers),
+      ...tenantLowers,
       ...quotaChanges(wanted.quotas, observed),
       ...removals(wanted, observed.orphans),
+      ...resellerLowers,
     ],
   };
-}
-
-/** Wanted cgroups come parents first, and only a reseller has cgroups below it. */
-function childrenFirst(writes: readonly WriteFile[]): readonly WriteFile[] {
-  const isChild = (each: WriteFile) => each.cgroup.includes('/');
-  return [...writes.filter(isChild), ...writes.filter((each) => !isChild(each))];
 }
 
 function writesOf(cgroup: WantedCgroup, found: ObservedCgroup | undefined): readonly WriteFile[] {
@@ -177,7 +174,7 @@ function forgottenDevices(
 }
 
 function write(cgroup: WantedCgroup, setting: FileSetting, from: string | undefined): WriteFile {
-  const lower = from === undefined || lowers(from, setting.value);
+  const lower = from === undefined || lowers(setting.file, from, setting.value);
   return {
     kind: 'write',
     cgroup: cgroup.path,

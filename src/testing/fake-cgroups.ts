@@ -232,8 +232,13 @@ export class FakeCgroups implements CgroupFiles {
 
   #quotaRefusal(cgroup: string, burst: number, quota: number): ErrnoName | undefined {
     if (quota < 0) return undefined;
-    const parentQuota = Number(this.#parent(cgroup)?.files.get('cpu.cfs_quota_us') ?? -1);
-    return burst > quota || (parentQuota > 0 && quota > parentQuota) ? 'EINVAL' : undefined;
+    const quotaOf = (each: Cgroup | undefined) => Number(each?.files.get('cpu.cfs_quota_us') ?? -1);
+    const parent = quotaOf(this.#parent(cgroup));
+    const below = this.children(cgroup).map((name) =>
+      quotaOf(this.#cgroups.get(`${cgroup}/${name}`)),
+    );
+    const isBounded = (parent <= 0 || quota <= parent) && below.every((each) => each <= quota);
+    return burst > quota || !isBounded ? 'EINVAL' : undefined;
   }
 
   #offers(cgroup: string, asked: string): boolean {

@@ -68,7 +68,7 @@ const texts: readonly (readonly [name: string, content: string | Buffer, expecte
   ],
 ];
 for (const [name, content, expected] of texts) {
-  test(`a policy that is ${name} is refused`, () => refuses(file(name, content), expected));
+  test(`check refuses a policy that is ${name}`, () => refuses(file(name, content), expected));
 }
 
 test('a policy of 100 MB is refused before it is read', () => {

@@ -86,7 +86,7 @@ test('set writes limits and the package of a tenant, and keeps all else', () => 
   assert.deepEqual(readdirSync(directory), ['policy.xml']);
 });
 
-test('unset, remove and --dry-run', () => {
+test('unset and remove change the policy, and nothing when --dry-run is passed', () => {
   edit('set', '61001', 'io.read=1MiB/s', 'io.write=1MiB/s');
   const dry = bulkhead('unset', '61001', 'io', '-p', file, '--dry-run');
   assert.match(dry.out, /^-    <io read="1MiB\/s" write="1MiB\/s"\/>$/m);
@@ -118,12 +118,12 @@ test('set refuses what would leave a policy that cannot be applied', () => {
   }
 });
 
-test('set says what is suspicious about the outcome', () => {
+test('set prints warnings when the outcome is suspicious', () => {
   edit('set', '61001', 'package=business');
   assert.match(edit('set', '61001', 'memory.soft=5GiB').err, /warning: The soft memory limit 5GiB/);
 });
 
-test('set applies, and a policy with another error is not applied', () => {
+test('set applies the policy, and not when it has another error', () => {
   writeFileSync(file, text.replace('limit="4GiB"', 'limit="4G"'));
   const { status, err } = bulkhead('set', '61001', 'cpu=5%', '-p', file);
   assert.equal(status, 1);
@@ -141,7 +141,7 @@ test('set refuses a ve.cfg, and a file that others can write', () => {
   assert.match(answer.err, /written by others than its owner; run: chmod go-w/);
 });
 
-test('package set, unset, remove and list', () => {
+test('package set, unset, remove and list edit and print packages', () => {
   assert.equal(edit('package', 'set', 'gold', 'cpu=200%').status, 0);
   assert.match(now(), / {2}<package name="gold">\n {4}<cpu limit="200%"\/>\n {2}<\/package>\n/);
   edit('set', '61001', 'package=gold');
@@ -162,14 +162,14 @@ test('package set, unset, remove and list', () => {
   assert.equal(now(), text);
 });
 
-test('defaults set and unset', () => {
+test('defaults set and unset edit the defaults', () => {
   edit('defaults', 'set', 'processes=50');
   assert.match(now(), /<!-- a core -->\n {4}<processes limit="50"\/>\n/);
   edit('defaults', 'unset', 'processes');
   assert.equal(now(), text);
 });
 
-test('reseller set, add-tenant, unset and remove', () => {
+test('reseller set, add-tenant, unset and remove edit resellers', () => {
   edit('reseller', 'set', '61010', 'cpu=4 cores', 'package=business');
   edit('reseller', 'add-tenant', '61010', '61011');
   assert.match(
@@ -183,12 +183,12 @@ test('reseller set, add-tenant, unset and remove', () => {
   assert.equal(now(), text);
 });
 
-test('a noun without its verb is a wrong command line', () => {
+test('package, defaults and reseller are usage errors when the verb is missing', () => {
   for (const noun of ['package', 'defaults', 'reseller']) assert.equal(bulkhead(noun).status, 2);
 });
 
-describe('init', () => {
-  test('writes a policy for root alone, and replaces none unasked', () => {
+describe('init of a first policy', () => {
+  test('init writes a policy for root alone, and replaces one only when told', () => {
     const path = join(directory, 'etc', 'policy.xml');
     const first = bulkhead('init', '-p', path);
     assert.deepEqual([first.status, first.err], [0, '']);
@@ -210,7 +210,7 @@ describe('init', () => {
     memoryBytes: 15.6 * 2 ** 30,
   };
 
-  test('names the accounts it found, and leaves administrators out', () => {
+  test('init names the accounts it found, and leaves administrators out', () => {
     const policy = firstPolicy(machine);
     const { document, diagnostics } = parsePolicy('policy.xml', policy);
     assert.ok(document !== undefined);
@@ -223,14 +223,14 @@ describe('init', () => {
     assert.match(policy, /<memory limit="1GiB"\/>/);
   });
 
-  test('suits small machines, and those without accounts', () => {
+  test('init writes fitting limits when the host is small or has no accounts', () => {
     const policy = firstPolicy({ ...machine, accounts: [], cores: 1, memoryBytes: 2 ** 29 });
     assert.equal(parsePolicy('policy.xml', policy).diagnostics.failed, false);
     assert.match(policy, /On this host now: nobody\./);
     assert.match(policy, /<cpu limit="50%"\/>[^]*<memory limit="64MiB"\/>/);
   });
 
-  test('reads login.defs and group', () => {
+  test('init reads login.defs and group', () => {
     const group = 'root:x:0:\nsudo:x:27:bob,alice\nwheel:x:10:alice,a"b\nsudoers:x:5:eve\n';
     assert.deepEqual(parseAdministrators(group), ['alice', 'bob']);
   });
@@ -244,7 +244,7 @@ describe('import and export', () => {
 </lveconfig>
 `;
 
-  test('a ve.cfg becomes a policy, and that a ve.cfg again', () => {
+  test('import writes a policy, and export a ve.cfg again', () => {
     const source = join(directory, 've.cfg');
     const members = join(directory, 'members');
     const target = join(directory, 'new.xml');
@@ -271,7 +271,7 @@ describe('import and export', () => {
     assert.match(exported.out, /<lve id="61002">\n {3}<pmem limit="524288"\/>\n <\/lve>/);
   });
 
-  test('a ve.cfg with an error becomes nothing', () => {
+  test('import writes nothing when the ve.cfg has an error', () => {
     const source = join(directory, 've.cfg');
     writeFileSync(source, '<lveconfig><lve id="61001"><cpu limit="2ghz"/></lve></lveconfig>');
     const { status, out, err } = bulkhead('import', source);
@@ -282,7 +282,7 @@ describe('import and export', () => {
     assert.equal(bulkhead('export', 'yaml').status, 2);
   });
 
-  test('a tenant that this host cannot have is told', () => {
+  test('import reports a tenant that this host cannot have', () => {
     const source = join(directory, 've.cfg');
     writeFileSync(source, '<lveconfig><lve id="5"><nproc limit="9"/></lve></lveconfig>');
     const { status, err } = bulkhead('import', source);

@@ -260,7 +260,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('says 1 and why when the name is no tenant', () => {
+  test('exits with 1 and the reason when the name is not a tenant', () => {
     assertRefused(
       launch('nobody', ['id']),
       /^bulkhead: "nobody" is not a tenant: uid \d+ has no cgroup .*see bulkhead status$/m,
@@ -311,7 +311,7 @@ describe('bulkhead exec', { skip }, () => {
     }
   });
 
-  test('says 2 for wrong usage', () => {
+  test('exits with 2 when the usage is wrong', () => {
     const run = (...args: string[]) => spawnSync(launcher, args, { encoding: 'utf8' });
     assertRefused(run(), /TENANT is missing/, 2);
     assertRefused(run(account), /there must be --/, 2);
@@ -427,7 +427,7 @@ describe('bulkhead exec', { skip }, () => {
     assert.equal(signal, 'SIGTERM');
   });
 
-  test('keeps the terminal', (t) => {
+  test('keeps the terminal when it has one', (t) => {
     if (!fs.existsSync('/usr/bin/script')) return t.skip('script(1) is not installed');
     const command = `${launcher} --instance ${instance} ${account} -- sh -c 'test -t 0 && test -t 1 && tty && echo ok >/dev/tty'`;
     const result = spawnSync('script', ['-qec', command, '/dev/null'], {

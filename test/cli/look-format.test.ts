@@ -25,7 +25,7 @@ import {
   visibleWidth,
 } from '../../src/cli/shared/width.ts';
 
-test('durations have two parts at most', () => {
+test('duration() prints two parts at most', () => {
   const rows = [
     [0, '0s'],
     [0.44, '0.4s'],
@@ -41,7 +41,7 @@ test('durations have two parts at most', () => {
   for (const [seconds, text] of rows) assert.equal(duration(seconds), text, String(seconds));
 });
 
-test('percentages, counts and rates stay short', () => {
+test('percent(), shortCount() and rates print few characters when numbers are large', () => {
   assert.deepEqual([0, 0.0001, 0.5, 0.9994, 1.5].map(percent), [
     '0%',
     '<0.1%',
@@ -69,7 +69,7 @@ test('percentages, counts and rates stay short', () => {
   );
 });
 
-test('what any text becomes is harmless, and has the width that is said', () => {
+test('harmless(), clip() and fit print no control character, and the width that they promise', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 0, max: 40 }), (text, columns) => {
       const safe = harmless(text);
@@ -111,7 +111,7 @@ test('harmless() shows what would act, and keeps what is written', () => {
   assert.equal(harmless('Grüße 日本 😀'), 'Grüße 日本 😀');
 });
 
-test('bars and sparklines are as wide as asked, whatever the numbers', () => {
+test('bar() and sparkline() are as wide as asked when numbers are out of range', () => {
   for (const share of [-1, 0, 0.01, 0.5, 0.999, 1, 7, Number.NaN])
     for (const unicode of [true, false]) assert.equal(displayWidth(bar(share, 8, unicode)), 8);
   assert.equal(bar(0.5, 4, false), '##..');
@@ -187,7 +187,7 @@ const advice = {
   faults: 3,
 } as const;
 
-test('isNotable() wants a limit that was hit for want of more, or one of twice the need', () => {
+test('isNotable() is true when a limit was hit for lack of more, or is twice the need', () => {
   assert.equal(isNotable(advice), true);
   assert.equal(isNotable({ ...advice, never: '100%' }), false);
   assert.equal(isNotable({ ...advice, faults: 0, never: '60%' }), false);

@@ -175,7 +175,7 @@ test('top shows idle tenants on demand, and a new tick of itself', options, asyn
   await restored(terminal, 0);
 });
 
-test('a redraw writes what changed, not the screen', options, async () => {
+test('top writes what changed, not the screen, when it redraws', options, async () => {
   const terminal = start('', small, { NO_COLOR: '1' });
   await terminal.shows(/cmipfn sort/);
   const before = terminal.lines();
@@ -196,7 +196,7 @@ for (const [signal, status] of [
   ['SIGINT', 130],
   ['SIGHUP', 129],
 ] as const) {
-  test(`${signal} gives the terminal back, and ends top by that signal`, options, async () => {
+  test(`top restores the terminal and dies when it gets ${signal}`, options, async () => {
     const terminal = start();
     await terminal.shows(/cmipfn sort/);
     process.kill(pid(), signal);
@@ -204,7 +204,7 @@ for (const [signal, status] of [
   });
 }
 
-test('Ctrl-Z gives the shell its terminal, and fg brings the screen back', options, async () => {
+test('top restores the terminal at Ctrl-Z, and the screen at fg', options, async () => {
   const script = `set -m; stty -a > ${path('before')}; ${top()}; stty -a > ${path('stopped')}; \
     echo "stopped $?"; read -r word; fg > /dev/null; echo "status $?"; stty -a > ${path('after')}`;
   const terminal = (open = new TestTerminal(script, small));
@@ -227,7 +227,7 @@ test('Ctrl-Z gives the shell its terminal, and fg brings the screen back', optio
   await restored(terminal, 0);
 });
 
-test('Ctrl-Z where nobody could continue it draws the screen again', options, async () => {
+test('top redraws at Ctrl-Z when nobody could continue it', options, async () => {
   const terminal = start();
   await terminal.shows(/cmipfn sort/);
   terminal.press('\u001a');
@@ -263,7 +263,7 @@ function runs(id: number): boolean {
   }
 }
 
-test('an agent that goes away is remarked on, and found again', options, async () => {
+test('top says that the agent does not answer until it does', options, async () => {
   const terminal = start('--delay 0.2');
   await terminal.shows(/cmipfn sort/);
   await server?.close();
@@ -278,7 +278,7 @@ test('an agent that goes away is remarked on, and found again', options, async (
   server = await startLookServer(instance);
 });
 
-test('an exception gives the terminal back before it is reported', options, async () => {
+test('top restores the terminal when it throws, before it reports', options, async () => {
   const terminal = start('--delay 0.2');
   await terminal.shows(/cmipfn sort/);
   server?.instead.set('/v1/top', { ...topResponse(Date.now(), false), rows: 'none' });
@@ -295,7 +295,7 @@ test('top without an agent says so, and leaves the terminal alone', options, asy
   server = await startLookServer(instance);
 });
 
-test('on a dumb terminal top prints one table', options, async () => {
+test('top prints one table when the terminal is dumb', options, async () => {
   const terminal = start('-n 3', small, { TERM: 'dumb' });
   await restored(terminal, 0);
   assert.equal(terminal.screen.usual.match(/ tenant\d{4} /g)?.length, 3);

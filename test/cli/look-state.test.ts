@@ -46,7 +46,7 @@ function pressAll(state: TopState, ...keys: string[]): TopState {
   return now;
 }
 
-test('the same sort key turns the order round, and < > step through the columns', () => {
+test('press() reverses the order when the sort key is the same, and steps through columns by < and >', () => {
   assert.deepEqual(topSorts, ['name', 'cpu', 'memory', 'io', 'iops', 'processes', 'faults']);
   assert.equal(pressAll(firstState, 'm').sort, 'memory');
   assert.equal(pressAll(firstState, 'c').reverse, true);
@@ -55,7 +55,7 @@ test('the same sort key turns the order round, and < > step through the columns'
   assert.equal(pressAll(firstState, '>', '>', '>').sort, 'iops');
 });
 
-test('every order is an order: largest first, and the other way round', () => {
+test('selectRows() sorts largest first, and the other way round when reverse is set', () => {
   for (const sort of topSorts) {
     const rows = selectRows(answer.rows, { ...firstState, sort });
     assert.equal(rows.length, answer.rows.length - 1, 'the reseller is not among the tenants');
@@ -69,7 +69,7 @@ test('every order is an order: largest first, and the other way round', () => {
   );
 });
 
-test('the cursor follows whom it was put on; at the top it stays on top', () => {
+test('settle() keeps the cursor on its row when rows move, and at the top when it was there', () => {
   const state = pressAll(firstState, 'j', 'j', 'j');
   const who = selectRows(answer.rows, state)[state.cursor];
   const sorted = pressAll(state, 'n');
@@ -78,7 +78,7 @@ test('the cursor follows whom it was put on; at the top it stays on top', () => 
   assert.equal(pressAll(firstState, 'j', 'k', 'n').cursor, 0);
 });
 
-test('the cursor stays in the list and on the screen', () => {
+test('settle() keeps the cursor in the list and on the screen', () => {
   const end = pressAll(firstState, 'end', 'down');
   const { length } = selectRows(answer.rows, end);
   assert.deepEqual([end.cursor, end.offset], [length - 1, length - listHeight(size)]);
@@ -86,7 +86,7 @@ test('the cursor stays in the list and on the screen', () => {
   assert.deepEqual(settle({ ...end, pinned: undefined }, [], 10).cursor, 0);
 });
 
-test('a filter is typed, matches packages and resellers too, and is bounded', () => {
+test('press() takes a filter of bounded length when it is typed, for packages and resellers too', () => {
   const typed = pressAll(firstState, '/', 'B', 'u', 's', 'q');
   assert.deepEqual([typed.filter, typed.typing], ['Busq', true]);
   const kept = pressAll(typed, 'backspace', 'enter');
@@ -98,7 +98,7 @@ test('a filter is typed, matches packages and resellers too, and is bounded', ()
   assert.equal(pressAll(typed, 'ctrl-d', 'tab', 'up').filter, 'Busq');
 });
 
-test('Enter opens a tenant, of a reseller its tenants; Esc leads back', () => {
+test("press() opens a tenant, or a reseller's tenants, when the key is Enter, and goes back by Esc", () => {
   const opened = pressAll(firstState, 'j', 'enter');
   assert.equal(opened.opened?.member, selectRows(answer.rows, firstState)[1]?.member);
   assert.deepEqual(pressAll(opened, 'end').processOffset, 40 - listHeight(size));
@@ -114,7 +114,7 @@ function widthsOf(frame: readonly string[]): number {
   return Math.max(...frame.map(visibleWidth));
 }
 
-test('every frame has the lines of the screen, none wider than it', () => {
+test('listFrame(), tenantFrame() and helpFrame() fill the screen exactly when it is of any size', () => {
   const rows = selectRows(answer.rows, firstState);
   const opened: TopState = {
     ...firstState,
@@ -138,7 +138,7 @@ test('every frame has the lines of the screen, none wider than it', () => {
   }
 });
 
-test('narrow terminals keep the important columns', () => {
+test('fitColumns() keeps the important columns when the terminal is narrow', () => {
   const titles = (width: number) => fitColumns(answer.rows, width).map(({ title }) => title);
   assert.deepEqual(titles(34), ['TENANT', 'CPU', 'MEMORY']);
   assert.deepEqual(titles(1), ['TENANT']);
@@ -149,7 +149,7 @@ test('narrow terminals keep the important columns', () => {
   assert.ok(titles(160).includes('STRUCK'));
 });
 
-test('only rows on the screen are formatted', () => {
+test('listFrame() formats only the rows on the screen', () => {
   let formatted = 0;
   const watched = answer.rows.map((row) =>
     Object.defineProperty({ ...row }, 'faulted', {
@@ -164,7 +164,7 @@ test('only rows on the screen are formatted', () => {
   assert.ok(formatted > 0 && formatted < 10 * size.rows, String(formatted));
 });
 
-test('a limit that was hit is marked without colour too', () => {
+test('listFrame() marks a limit that was hit when there is no color too', () => {
   const hits = answer.rows.find(({ usage }) => usage.cpu > 0);
   assert.ok(hits !== undefined);
   const row: TopRow = { ...hits, faults: { 'cpu.limit': 12 }, faulted: ['cpu.limit'] };

@@ -202,7 +202,7 @@ test('lvectl set writes the policy in its own units, and keeps all else', async 
   );
 });
 
-test('what lvectl lists can be given back to it', async () => {
+test('lvectl set takes what lvectl list prints', async () => {
   const [row] = await listed('list', '61002');
   const back = await edit(
     'set',
@@ -220,7 +220,7 @@ test('what lvectl lists can be given back to it', async () => {
   assert.deepEqual({ ...again, ID: '' }, { ...row, ID: '' });
 });
 
-test('lvectl set default, package-set, set-reseller', async () => {
+test('lvectl set default, package-set and set-reseller write the policy', async () => {
   await edit('set', 'default', '--speed=50%');
   assert.match(now(), /<cpu limit="50%"\/> {2}<!-- a core -->/);
   await edit('package-set', 'silver', '--pmem=1G', '--unlimited');
@@ -297,7 +297,7 @@ test('lvectl refuses what has no meaning, and changes nothing', async () => {
   assert.match((JSON.parse(json.out) as { result: string }).result, /^Cannot set --vmem/);
 });
 
-test('lvectl with a policy that is wrong lists nothing', async () => {
+test('lvectl list prints nothing when the policy is wrong', async () => {
   writeFileSync(file, text.replace('limit="2GiB"', 'limit="2G"'));
   refused(await lvectl('list'), 1, /12:20: error: .*unknown unit "G"/);
   const json = await lvectl('list', '--json');
@@ -305,7 +305,7 @@ test('lvectl with a policy that is wrong lists nothing', async () => {
   assert.match((JSON.parse(json.out) as { result: string }).result, /unknown unit "G"/);
 });
 
-test('lvectl help, version and lve-version', async () => {
+test("lvectl help, version and lve-version print what CloudLinux's do", async () => {
   assert.match((await lvectl('version')).out, /^bulkhead \d+\.\d+\.\d+\n$/);
   assert.equal((await lvectl('-v')).out, (await lvectl('version')).out);
   assert.equal((await lvectl('lve-version')).out, '8\n');
@@ -430,6 +430,6 @@ test(
   },
 );
 
-test('the policy of these tests is one', () => {
+test('parsePolicy() takes the policy of these tests', () => {
   assert.deepEqual(parsePolicy('policy.xml', text).diagnostics.list, []);
 });

@@ -77,7 +77,7 @@ test('cloudlinux-top --json has the shape of CloudLinux', options, async () => {
   assert.ok(server.asked.some((url) => url.pathname === '/v1/top' && url.search === '?all=1'));
 });
 
-test('cloudlinux-top orders, cuts off, chooses and shows', options, async () => {
+test('cloudlinux-top sorts, limits and filters rows', options, async () => {
   const byMemory = await json<Top>('cloudlinux-top', '-j', '-o', 'pmem', '-m', '3');
   assert.deepEqual(
     byMemory.users.map((each) => each.username),
@@ -96,7 +96,7 @@ test('cloudlinux-top orders, cuts off, chooses and shows', options, async () => 
   assert.equal(all.users.find((each) => each.id === 1004)?.username, 'N/A');
 });
 
-test('cloudlinux-top prints a table', options, async () => {
+test('cloudlinux-top prints a table when --json is not passed', options, async () => {
   const { status, out } = await run('cloudlinux-top', '-o', 'io', '-m', '2', '-r', 'acme');
   assert.equal(status, 0);
   const [header, first, second, third, rest] = out.split('\n');
@@ -180,7 +180,7 @@ test('lveinfo --json computes average, share of the limit, limit and faults', op
   });
 });
 
-test('lveinfo orders, filters and cuts off', options, async () => {
+test('lveinfo sorts, filters and limits rows', options, async () => {
   const ids = async (...args: string[]) =>
     (await json<Info>('lveinfo', '-j', ...args)).data.map((each) => each['ID']);
   assert.equal((await ids()).length, 10);
@@ -198,7 +198,7 @@ test('lveinfo orders, filters and cuts off', options, async () => {
   assert.deepEqual(await ids('-b', 'cpu'), []);
 });
 
-test('lveinfo --show-columns, CSV and table', options, async () => {
+test('lveinfo prints chosen columns as CSV and as a table', options, async () => {
   const csv = await run(
     'lveinfo',
     '--user=user3',
@@ -257,7 +257,7 @@ test('lveinfo asks for the period, in parts if wanted', options, async () => {
   );
 });
 
-test('lveinfo fails with a status', options, async () => {
+test('lveinfo exits with a status and a message when it fails', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [2, /"soon" is no period/, '--period', 'soon'],
     [2, /"2026-02-30" is no date/, '-f', '2026-02-30'],
@@ -281,7 +281,7 @@ test('lveinfo fails with a status', options, async () => {
   }
 });
 
-test('parsePeriod() and its parts', () => {
+test("parsePeriod() reads CloudLinux's periods and their parts", () => {
   const now = new Date(2026, 2, 15, 18, 30).getTime();
   const minutes = (count: number) => count * 60_000;
   const lengths: readonly (readonly [text: string, minutes: number])[] = [

@@ -102,7 +102,7 @@ test('parseVeCfg() gives the places of the ve.cfg', () => {
   assert.equal(document?.text, vendor);
 });
 
-describe('parseVeCfg() reads', () => {
+describe('parseVeCfg() of what it knows', () => {
   const rows: readonly (readonly [string, string, Record<string, string>])[] = [
     ['cpu of the whole machine', '<cpu limit="30"/>', { 'cpu.limit': '120%' }],
     ['cpu of one core', '<cpu limit="30%"/>', { 'cpu.limit': '30%' }],
@@ -123,12 +123,12 @@ describe('parseVeCfg() reads', () => {
     ['no address space', '<mem limit="262144"/><vmem limit="5"/>', {}],
   ];
   for (const [name, inside, expected] of rows) {
-    test(name, () => {
+    test(`parseVeCfg() reads ${name}`, () => {
       assert.deepEqual(valuesOf(lve(`<lve id="1001">${inside}</lve>`)), expected);
     });
   }
 
-  test('clock rates, where that of a core is known', () => {
+  test('parseVeCfg() reads clock rates when that of a core is known', () => {
     const options = { coreMegahertz: 2000 };
     assert.deepEqual(valuesOf(lve('<lve id="1001"><cpu limit="3ghz"/></lve>'), options), {
       'cpu.limit': '150%',
@@ -138,7 +138,7 @@ describe('parseVeCfg() reads', () => {
     });
   });
 
-  test('cpu and ncpu, inherited one by one', () => {
+  test('parseVeCfg() inherits cpu and ncpu one by one when a package has both', () => {
     const text = lve(
       '<defaults><cpu limit="100%"/><ncpu limit="1"/></defaults>',
       '<package id="p"><ncpu limit="3"/><cpu limit="250%"/></package>',
@@ -153,7 +153,7 @@ describe('parseVeCfg() reads', () => {
     );
   });
 
-  test('members of packages, those without an lve too, by name where it is known', () => {
+  test('parseVeCfg() reads members of packages, by name when it is known', () => {
     const text = lve('<package id="p"><nproc limit="7"/></package>', '<lve id="1001"/>');
     const accounts = [account('alice', 1001), account('bob', 1002)];
     const packageMembers = new Map([
@@ -173,7 +173,7 @@ describe('parseVeCfg() reads', () => {
   });
 });
 
-describe('parseVeCfg() reports', () => {
+describe('parseVeCfg() of what it cannot keep', () => {
   const rows: readonly (readonly [string, string, RegExp])[] = [
     [
       'a clock rate',
@@ -252,19 +252,19 @@ describe('parseVeCfg() reports', () => {
     ],
   ];
   for (const [name, inside, expected] of rows) {
-    test(name, () => {
+    test(`parseVeCfg() reports ${name}`, () => {
       assert.match(messages(parseVeCfg('ve.cfg', lve(inside), { cores: 4 })).join('\n'), expected);
     });
   }
 
-  test('what is no ve.cfg', () => {
+  test('parseVeCfg() reports the root element when the file is not a ve.cfg', () => {
     const parsed = parseVeCfg('ve.cfg', '<bulkhead version="1"/>', { cores: 4 });
     assert.equal(parsed.document, undefined);
     assert.match(messages(parsed).join(), /The root element is <bulkhead>, not <lveconfig>/);
     assert.equal(importVeCfg('ve.cfg', '<lveconfig>', { cores: 4 }).text, undefined);
   });
 
-  test('many places of one kind once', () => {
+  test('parseVeCfg() reports a finding once when it has many places', () => {
     const many = Array.from(
       { length: 5000 },
       (_, id) => `<lve id="${id + 1000}"><cpu limit="5"/></lve>`,
@@ -298,7 +298,7 @@ describe('exportVeCfg()', () => {
     return { text, found: diagnostics.map(printDiagnostic).join('\n') };
   };
 
-  test('writes the defaults in full, and of tenants what differs', () => {
+  test('exportVeCfg() writes the defaults in full, and of tenants what differs', () => {
     const { text, found } = exported(
       `<tenants uids="1000-2000"/>
        <defaults><cpu limit="100%"/><io read="1MiB/s" write="1MiB/s"/></defaults>
@@ -367,10 +367,11 @@ describe('exportVeCfg()', () => {
     ['<modules require="signed"/>', /<modules> is left out/],
   ];
   for (const [inside, expected] of rows) {
-    test(`warns about ${inside}`, () => assert.match(exported(inside).found, expected));
+    test(`exportVeCfg() warns when the policy has ${inside}`, () =>
+      assert.match(exported(inside).found, expected));
   }
 
-  test('never rounds a limit down to 0, which would be none', () => {
+  test('exportVeCfg() never rounds a limit down to 0, which would be none', () => {
     const { text } = exported(
       '<defaults><cpu limit="1%"/><io read="1024B/s" write="1500B/s"/></defaults>',
     );
@@ -420,7 +421,7 @@ ${tenants.map((each, index) => `<tenant uid="${1001 + index}"${each.package}>${e
 </bulkhead>`,
   );
 
-test('what is exported and imported again holds every tenant to the same', () => {
+test('importVeCfg() gives every tenant the same limits when it reads what exportVeCfg() wrote', () => {
   const accounts = [account('a', 1001), account('z', 5000)];
   const everyLimit = (policy: Policy) =>
     policy.tenants.map(({ uid, values }) => [

@@ -100,6 +100,14 @@ export function conformance(name: string, makeHost: () => Host): void {
     }
   });
 
+  on('removing a tenant and lowering its reseller at once converges in one apply', (host) => {
+    const body = (limit: string, inside: string) =>
+      `<reseller uid="${reseller}"><cpu limit="${limit}"/>${inside}</reseller>`;
+    mustApply(body('400%', `<tenant uid="${third}"><cpu limit="300%"/></tenant>`), host);
+    mustApply(body('200%', ''), host);
+    assert.deepEqual(drift(body('200%', ''), host), []);
+  });
+
   on('taking a limit away puts the initial value back', (host) => {
     mustApply(everyLimit, host);
     const bare = `<tenant uid="${first}"/>`;

@@ -19,7 +19,7 @@ const paths = pathsOf();
 const account = (home: string) => ({ user: 'ann', uid: 1001, gid: 1001, home });
 const mark = (home: string) => markHomes([account(home)], paths)[0]?.[1];
 
-test('markHomes() tells a directory from another one at its place', (context: TestContext) => {
+test('markHomes() gives another mark when another directory is at the path', (context: TestContext) => {
   const scratch = mkdtempSync('/var/tmp/bulkhead-homes-');
   try {
     const home = join(scratch, 'ann');
@@ -45,11 +45,11 @@ test('markHomes() tells a directory from another one at its place', (context: Te
   }
 });
 
-test('markHomes() tells nothing of what is on no disk', () => {
+test('markHomes() gives no mark when the directory is not on a disk', () => {
   assert.deepEqual(markHomes([account('/proc'), account('/sys'), account('')], paths), []);
 });
 
-test('AccountNames reads the file again once it has changed', () => {
+test('AccountNames reads the file again when it has changed', () => {
   const etc = mkdtempSync('/tmp/bulkhead-names-');
   try {
     const names = new AccountNames({ etc });

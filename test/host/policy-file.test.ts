@@ -56,8 +56,8 @@ function valueOf<T>(result: Result<T, string>): T {
 
 const leftovers = () => readdirSync(directory).filter((name) => name !== 'policy.xml');
 
-describe('readPolicyFile() refuses', () => {
-  test('a symbolic link', () => {
+describe('readPolicyFile() of what is unsafe', () => {
+  test('readPolicyFile() refuses a symbolic link', () => {
     const link = join(directory, 'link.xml');
     symlinkSync(file, link);
     assert.match(
@@ -66,30 +66,30 @@ describe('readPolicyFile() refuses', () => {
     );
   });
 
-  test('a named pipe, without waiting for a writer', () => {
+  test('readPolicyFile() refuses a named pipe without waiting for a writer', () => {
     const pipe = join(directory, 'pipe.xml');
     execFileSync('mkfifo', [pipe]);
     assert.match(errorOf(readPolicyFile(pipe)), /it is a named pipe, not a file$/);
   });
 
-  test('a directory and a device', () => {
+  test('readPolicyFile() refuses a directory and a device', () => {
     assert.match(errorOf(readPolicyFile(directory)), /it is a directory, not a file$/);
     assert.match(errorOf(readPolicyFile('/dev/null')), /it is a device, not a file$/);
   });
 
-  test('what others can write', () => {
+  test('readPolicyFile() refuses a file when others can write it', () => {
     for (const mode of [0o664, 0o646, 0o666]) {
       chmodSync(file, mode);
       assert.match(errorOf(readPolicyFile(file)), /written by others.*; run: chmod go-w \//);
     }
   });
 
-  test('what belongs to another', { skip: asRoot }, () => {
+  test('readPolicyFile() refuses a file when another user owns it', { skip: asRoot }, () => {
     chownSync(file, 1234, 0);
     assert.match(errorOf(readPolicyFile(file)), /it belongs to uid 1234; run: chown root \//);
   });
 
-  test('a directory that others can write, or own', { skip: asRoot }, () => {
+  test('readPolicyFile() refuses a directory that others can write', { skip: asRoot }, () => {
     chmodSync(directory, 0o777);
     assert.match(errorOf(readPolicyFile(file)), /its directory .* others; run: chmod go-w \//);
     chmodSync(directory, 0o755);
@@ -97,21 +97,21 @@ describe('readPolicyFile() refuses', () => {
     assert.match(errorOf(readPolicyFile(file)), /its directory .* uid 1234; run: chown root \//);
   });
 
-  test('100 MB, before reading it', () => {
+  test('readPolicyFile() refuses 100 MB before reading it', () => {
     truncateSync(file, 100e6);
     const before = process.memoryUsage().rss;
     assert.match(errorOf(readPolicyFile(file)), /it has 96 MiB; the limit is 16 MiB$/);
     assert.ok(process.memoryUsage().rss - before < 32 * 2 ** 20);
   });
 
-  test('bytes that are no UTF-8', () => {
+  test('readPolicyFile() refuses bytes that are not UTF-8', () => {
     writeFileSync(file, Buffer.from([0x3c, 0xe9, 0x3e]));
     assert.match(errorOf(readPolicyFile(file)), /it is not UTF-8: /);
     writeFileSync(file, Buffer.from('\uFEFF<a/>', 'utf16le'));
     assert.match(errorOf(readPolicyFile(file)), /it is UTF-16; save it as UTF-8$/);
   });
 
-  test('what does not exist, and says what to do', () => {
+  test('readPolicyFile() says what to do when the file does not exist', () => {
     const error = errorOf(readPolicyFile(join(directory, 'none.xml')));
     assert.match(error, /it does not exist; bulkhead init writes a first one$/);
     assert.match(
@@ -120,7 +120,7 @@ describe('readPolicyFile() refuses', () => {
     );
   });
 
-  test('a name with control characters without sending them to the terminal', () => {
+  test('readPolicyFile() escapes control characters when it refuses a name', () => {
     assert.ok(!errorOf(readPolicyFile(join(directory, '\u001b[2J'))).includes('\u001b'));
   });
 });
@@ -212,7 +212,7 @@ test('createPolicyFile() makes the directory, and replaces only when told', () =
   assert.equal(readFileSync(file, 'utf8'), '<a/>');
 });
 
-describe('between processes', () => {
+describe('locks between processes', () => {
   /** A process that runs `body`, and says `ready` when it has come to that call. */
   function child(body: string): ChildProcess {
     const program = `
@@ -232,7 +232,7 @@ describe('between processes', () => {
   const holdForever =
     'lockFile(file + ".held", { waitMs: 0 }); ready(); setInterval(() => {}, 1e6);';
 
-  test('editors at the same time lose no edit', async () => {
+  test('editPolicyFile() loses no edit when several edit at once', async () => {
     const add = (name: string) =>
       child(`for (let i = 0; i < 25; i++) {
         const done = editPolicyFile(file, (text) => ok(text + '<${name}' + i + '/>'));
@@ -248,7 +248,7 @@ describe('between processes', () => {
     assert.deepEqual(leftovers(), []);
   });
 
-  test('the lock names its holder, and SIGKILL frees it', async () => {
+  test('lockFile() names the holder until it is killed', async () => {
     const holder = child(holdForever);
     await ready(holder);
     const lock = `${file}.held`;
@@ -265,7 +265,7 @@ describe('between processes', () => {
     assert.ok(!existsSync(lock));
   });
 
-  test('a waiter gets the lock when it is released', async () => {
+  test('lockFile() returns to a waiter when the lock is released', async () => {
     const lock = `${file}.held`;
     const held = valueOf(lockFile(lock, { waitMs: 0 }));
     const waiter = child(
@@ -278,7 +278,7 @@ describe('between processes', () => {
 });
 
 describe('lockFile()', () => {
-  test('refuses a symbolic link and a directory', () => {
+  test('lockFile() refuses a symbolic link and a directory', () => {
     const link = join(directory, 'lock');
     symlinkSync(file, link);
     assert.match(errorOf(lockFile(link, { waitMs: 0 })), /symbolic link; remove it$/);
@@ -287,7 +287,7 @@ describe('lockFile()', () => {
     assert.equal(readFileSync(file, 'utf8'), '<a/>');
   });
 
-  test('refuses a lock file that another could hold', { skip: asRoot }, () => {
+  test('lockFile() refuses a lock file that another user could hold', { skip: asRoot }, () => {
     const lock = join(directory, 'lock');
     writeFileSync(lock, '');
     chownSync(lock, 1234, 0);

@@ -90,7 +90,7 @@ describe('UsageReader', { skip }, () => {
   const allocate = (mebibytes: number) =>
     `'${process.execPath}' -e 'Buffer.alloc(${mebibytes} * 2 ** 20, 1)'`;
 
-  test('what came and went between two readings is in the peaks, each time anew', () => {
+  test('read() has in its peaks what came and went since the reading before', () => {
     make('u7');
     reader.track('u7');
     reader.read('u7');
@@ -108,7 +108,7 @@ describe('UsageReader', { skip }, () => {
     assert.ok((small?.threadsPeak ?? 0) <= (large?.threadsPeak ?? 0));
   });
 
-  test('a mark is of what came after it was tracked', () => {
+  test('read() leaves out of its peaks what was before track()', () => {
     make('u8');
     runInside('u8', allocate(300));
     reader.track('u8');
@@ -117,7 +117,7 @@ describe('UsageReader', { skip }, () => {
     assert.equal(first?.threadsPeak, 0);
   });
 
-  test('no two files have a counter in common', () => {
+  test('parse() of no two files sets the same counter', () => {
     if ('skip' in here) return;
     make('u6');
     const side = here.version === 2 ? 'cgroup2' : 'cgroup1';
@@ -133,7 +133,7 @@ describe('UsageReader', { skip }, () => {
     assert.deepEqual(names, [...new Set(names)]);
   });
 
-  test('a cgroup that vanished is forgotten, and can be tracked again when it is back', () => {
+  test('read() forgets a cgroup when it is gone, until track() is called again', () => {
     const before = openFiles();
     make('u2');
     reader.track('u2');
@@ -148,7 +148,7 @@ describe('UsageReader', { skip }, () => {
     assert.equal(reader.read('u2')?.processes, 0);
   });
 
-  test('a cgroup that was made anew behind its back is not taken for the old one', () => {
+  test('read() gives nothing when a cgroup was made anew since track()', () => {
     make('u3');
     reader.track('u3');
     remove('u3');

@@ -34,7 +34,7 @@ function errorsOf(edited: ReturnType<typeof setLimits>): string {
 const lines = (...each: string[]) => each.join('\n') + '\n';
 const policy = (...inside: string[]) => lines('<bulkhead version="1">', ...inside, '</bulkhead>');
 
-describe('setLimits() writes', () => {
+describe('setLimits() of a value', () => {
   const rows: readonly (readonly [string, Target, string, string, string])[] = [
     [
       'a value in place, whatever its quotes',
@@ -198,7 +198,7 @@ describe('setLimits() writes', () => {
     ],
   ];
   for (const [name, target, words, before, after] of rows) {
-    test(name, () => {
+    test(`setLimits() writes ${name}`, () => {
       assert.equal(set(before, target, words), after);
       const crlf = (text: string) => text.replaceAll('\n', '\r\n');
       if (before.includes('\n')) assert.equal(set(crlf(before), target, words), crlf(after));
@@ -208,8 +208,8 @@ describe('setLimits() writes', () => {
   }
 });
 
-describe('setLimits() removes', () => {
-  test('a value, and the limit when it holds no other', () => {
+describe('setLimits() without a value', () => {
+  test('setLimits() removes a value, and the limit when it has no other', () => {
     const before = policy(
       '  <tenant user="a">',
       '    <cpu limit="5%" weight="3"/>',
@@ -228,7 +228,7 @@ describe('setLimits() removes', () => {
     );
   });
 
-  test('no comment', () => {
+  test('setLimits() keeps comments when it removes what they are about', () => {
     const before = policy(
       '  <tenant user="a">',
       '    <cpu limit="5%"/>  <!-- slow -->',
@@ -241,18 +241,18 @@ describe('setLimits() removes', () => {
     );
   });
 
-  test('all values of a limit that has no value of its own', () => {
+  test('setLimits() removes all values when the limit has no value of its own', () => {
     const before = policy('<tenant user="a"><io read="1MiB/s" writes="1/s"/></tenant>');
     assert.equal(set(before, tenant('a'), 'io='), policy('<tenant user="a"/>'));
   });
 
-  test('nothing that is not there', () => {
+  test('setLimits() changes nothing when there is nothing to remove', () => {
     const before = policy('<tenant user="a"/>');
     assert.equal(set(before, tenant('a'), 'cpu= package='), before);
   });
 });
 
-describe('setLimits() refuses', () => {
+describe('setLimits() of what cannot be', () => {
   const rows: readonly (readonly [string, Target, string, string, RegExp])[] = [
     [
       'an unknown package',
@@ -291,13 +291,13 @@ describe('setLimits() refuses', () => {
     ],
   ];
   for (const [name, target, words, inside, message] of rows) {
-    test(name, () => {
+    test(`setLimits() refuses ${name}`, () => {
       const edited = setLimits(policy(inside), target, assignments(words));
       assert.match(errorsOf(edited), message);
     });
   }
 
-  test('a file that is no policy', () => {
+  test('setLimits() refuses a file that is not a policy', () => {
     const edited = setLimits('<bulkhead version="1">', defaults, assignments('cpu=5%'));
     assert.match(errorsOf(edited), /^policy:1:\d+: error: Cannot read the file as XML/);
   });
@@ -325,13 +325,13 @@ describe('parseAssignments()', () => {
     ['', /^There is nothing to change; /],
   ];
   for (const [words, message] of rows) {
-    test(`refuses "${words}"`, () => {
+    test(`parseAssignments() refuses "${words}"`, () => {
       const parsed = parseAssignments(words.split(' ').filter((word) => word !== ''));
       assert.match(parsed.ok ? '' : parsed.error.join('\n'), message);
     });
   }
 
-  test('reports every error at once', () => {
+  test('parseAssignments() reports every error at once', () => {
     const parsed = parseAssignments(['cpu=x', 'memory=y'], ['z']);
     assert.equal(parsed.ok ? 0 : parsed.error.length, 3);
   });
@@ -343,7 +343,7 @@ describe('removeTarget()', () => {
     return edited.ok ? edited.value : assert.fail(edited.error.join('\n'));
   };
 
-  test('takes the line, and one of two empty lines', () => {
+  test('removeTarget() removes the line, and one of two empty lines', () => {
     const text = policy(
       '  <tenant user="a"/>',
       '',
@@ -359,7 +359,7 @@ describe('removeTarget()', () => {
     assert.equal(remove(remove(text, tenant('b')), tenant('c')), policy('  <tenant user="a"/>'));
   });
 
-  test('keeps a package that is in use, and a reseller that has tenants', () => {
+  test('removeTarget() refuses a package that is in use, and a reseller that has tenants', () => {
     const text = policy(
       '  <package name="p"/>',
       '  <reseller user="r" package="p">',
@@ -631,7 +631,7 @@ function assertInserted(before: string, after: string): void {
   assert.ok(after.endsWith(before.slice(same)) && after.length >= before.length);
 }
 
-test('setting limits changes what was asked for, and not a byte elsewhere', () => {
+test('setLimits() changes what was asked for, and not a byte elsewhere', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, anyWords, (text, target, words) => {
       const after = set(text, target, words.join(' '));
@@ -653,7 +653,7 @@ test('setting limits changes what was asked for, and not a byte elsewhere', () =
   );
 });
 
-test('setting and unsetting a limit leaves the meaning as it was', () => {
+test('setLimits() leaves the meaning as it was when it sets and removes a limit', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, anyWords, (text, target, words) => {
       const before = meaning(text);
@@ -675,7 +675,7 @@ test('setting and unsetting a limit leaves the meaning as it was', () => {
   );
 });
 
-test('a value is replaced between its quotes, and nothing else is', () => {
+test('setLimits() replaces nothing but the text between the quotes when there is a value', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, (text, target) => {
       const limit = elementOf(text, target)?.children.find((each) => each.name === 'processes');
@@ -687,7 +687,7 @@ test('a value is replaced between its quotes, and nothing else is', () => {
   );
 });
 
-test('removing an element keeps every other one, and every comment outside it', () => {
+test('removeTarget() keeps every other element, and every comment outside it', () => {
   fc.assert(
     fc.property(anyPolicy, anyTarget, (text, target) => {
       const element = elementOf(text, target);

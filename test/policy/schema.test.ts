@@ -37,14 +37,16 @@ function problems(text: string): string {
 const root = new URL('../../', import.meta.url).pathname;
 const policy = (inside: string) => `<bulkhead version="1">${inside}</bulkhead>`;
 
-describe('policySchema() accepts', { skip }, () => {
-  test('the example of the reference', () => assert.equal(problems(examplePolicy), ''));
+describe('policySchema() of what is right', { skip }, () => {
+  test('policySchema() accepts the example of the reference', () =>
+    assert.equal(problems(examplePolicy), ''));
 
   for (const file of globSync('examples/*.xml', { cwd: root })) {
-    test(file, () => assert.equal(problems(readFileSync(`${root}${file}`, 'utf8')), ''));
+    test(`policySchema() accepts ${file}`, () =>
+      assert.equal(problems(readFileSync(`${root}${file}`, 'utf8')), ''));
   }
 
-  test('every limit, with every example of its kind, and unlimited', () => {
+  test('policySchema() accepts every limit with every example of its kind, and unlimited', () => {
     for (const { limit, name, kind, unlimited } of attributes.values()) {
       const values = [...quantityKinds[kind].examples, ...(unlimited ? ['unlimited'] : [])];
       for (const value of values) {
@@ -55,7 +57,7 @@ describe('policySchema() accepts', { skip }, () => {
     }
   });
 
-  test('children in any order', () => {
+  test('policySchema() accepts children in any order', () => {
     const text = policy(
       '<tenant uid="5"><memory limit="1GiB"/><cpu limit="5%"/></tenant><package name="p"/><defaults/>',
     );
@@ -96,9 +98,9 @@ const wrong: readonly (readonly [string, string])[] = [
   ['symlinks without users', policy('<symlinks follow="owner-match"/>')],
 ];
 
-describe('policySchema() refuses, as the parser does,', () => {
+describe('policySchema() of what is wrong', () => {
   for (const [name, text] of wrong) {
-    test(name, { skip }, () => {
+    test(`policySchema() refuses ${name}`, { skip }, () => {
       assert.notEqual(problems(text), '');
       const { document, diagnostics } = parsePolicy('', text);
       if (document !== undefined) resolvePolicy(document, { accounts: [], uidMin: 1000 });
@@ -119,7 +121,7 @@ function inPlace(block: string): string {
 describe('policyReference()', () => {
   const page = policyReference();
 
-  test('has every element, every limit and every attribute', () => {
+  test('policyReference() has every element, every limit and every attribute', () => {
     for (const [name, spec] of Object.entries(elements)) {
       assert.ok(page.includes(`\n### ${name}\n`), name);
       for (const key of Object.keys(spec.attributes)) assert.ok(page.includes(`| \`${key}\``), key);
@@ -132,7 +134,7 @@ describe('policyReference()', () => {
     }
   });
 
-  test('has examples that the parser takes', () => {
+  test('policyReference() has examples that the parser takes', () => {
     const blocks = [...page.matchAll(/```xml\n([^]*?)```/g)].map((match) => match[1] ?? '');
     for (const block of blocks) {
       if (/^<\?xml-model|…/.test(block)) continue;
@@ -142,9 +144,10 @@ describe('policyReference()', () => {
     assert.ok(blocks.length > limits.length);
   });
 
-  test('has no line that ends in white space, and no empty part', () => {
+  test('policyReference() has no line that ends in white space, and no empty part', () => {
     assert.ok(!/[ \t]$/m.test(page) && !/\n{3}/.test(page));
   });
 });
 
-test('the generated files are up to date', async () => assert.deepEqual(await outdated(), []));
+test('outdated() is empty when the generated files are up to date', async () =>
+  assert.deepEqual(await outdated(), []));

@@ -84,8 +84,8 @@ const busyTick = (number: number, members = 500) =>
     Object.fromEntries(Array.from({ length: members }, (_, index) => [`u${index}`, wide])),
   );
 
-describe('a killed writer', () => {
-  test('has lost nothing that it said was written, ten times over', async () => {
+describe('stores after SIGKILL', () => {
+  test('add() keeps all that it reported when it is killed', async () => {
     using place = new Place();
     const files = ['metrics.db', 'events.db'].map((name) => `${place.directory}/${name}`);
     const [metrics = '', events = ''] = files;
@@ -134,8 +134,8 @@ async function killAfter(directory: string, from: number, lines: number) {
   return said;
 }
 
-describe('a full disk', { skip: mountProblem() }, () => {
-  test('is said, and writing goes on when there is room again', () => {
+describe('stores on a full disk', { skip: mountProblem() }, () => {
+  test('add() reports a full disk, and goes on when there is space again', () => {
     using place = new Place();
     using disk = new SmallDisk(place.parent);
     using store = new MetricsStore(`${disk.path}/history`);
@@ -172,7 +172,7 @@ describe('a full disk', { skip: mountProblem() }, () => {
     assert.equal(value(usage).rows.size, 500);
   });
 
-  test('writes nothing of a transaction that it breaks', () => {
+  test('transaction() writes nothing when the disk becomes full in it', () => {
     using place = new Place();
     using disk = new SmallDisk(place.parent);
     using events = new EventStore(`${disk.path}/history`);
@@ -205,7 +205,7 @@ function mountProblem(): string | false {
   }
 }
 
-describe('a damaged file', () => {
+describe('stores with a damaged file', () => {
   const filled = (place: Place) => {
     using store = new MetricsStore(place.directory);
     for (let number = 1; number <= 200; number++) {
@@ -237,34 +237,34 @@ describe('a damaged file', () => {
     assert.ok(readdirSync(place.directory).some((name) => name.includes('.damaged-')));
   };
 
-  test('of garbage is set aside', () => {
+  test('MetricsStore sets a file aside when it is garbage', () => {
     using place = new Place();
     writeFileSync(filled(place), Buffer.alloc(100_000, 'nonsense'));
     expectNew(place);
   });
-  test('whose head was overwritten is set aside', () => {
+  test('MetricsStore sets a file aside when its header was overwritten', () => {
     using place = new Place();
     overwrite(filled(place), 0, 4_096);
     expectNew(place);
   });
-  test('whose schema was overwritten behind its head is set aside', () => {
+  test('MetricsStore sets a file aside when its schema was overwritten', () => {
     using place = new Place();
     overwrite(filled(place), 100, 3_996);
     expectNew(place);
   });
-  test('that was cut short is set aside', () => {
+  test('MetricsStore sets a file aside when it was truncated', () => {
     using place = new Place();
     truncateSync(filled(place), 20_000);
     expectNew(place);
   });
-  test('that is empty is used', () => {
+  test('MetricsStore uses a file when it is empty', () => {
     using place = new Place();
     truncateSync(filled(place), 0);
     using store = new MetricsStore(place.directory);
     assert.equal(store.add(busyTick(1_000)), undefined);
     assert.deepEqual(store.takeNotes(), []);
   });
-  test('of some other program is set aside', () => {
+  test("MetricsStore sets a file aside when it is another program's", () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o700 });
     const db = new DatabaseSync(`${place.directory}/metrics.db`);
@@ -275,7 +275,7 @@ describe('a damaged file', () => {
     assert.equal(store.takeNotes().length, 1);
   });
 
-  test('is noticed while it is open, by the writer or by the reader', () => {
+  test('MetricsStore and HistoryReader notice damage when the file is open', () => {
     using place = new Place();
     const file = filled(place);
     using store = new MetricsStore(place.directory);
@@ -304,7 +304,7 @@ describe('a damaged file', () => {
     assert.equal(query(file, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');
   });
 
-  test('is kept three times at most', () => {
+  test('MetricsStore keeps three damaged files at most', () => {
     using place = new Place();
     for (let round = 0; round < 5; round++) {
       writeFileSync(filled(place), 'nonsense '.repeat(1_000));
@@ -315,7 +315,7 @@ describe('a damaged file', () => {
     assert.equal(aside.length, 3);
   });
 
-  test('that was removed or moved away is begun anew', () => {
+  test('add() starts a new file when its own was removed or moved', () => {
     using place = new Place();
     const file = filled(place);
     using store = new MetricsStore(place.directory);
@@ -330,8 +330,8 @@ describe('a damaged file', () => {
   });
 });
 
-describe('versions', () => {
-  test('a newer file is set aside and left as it is', () => {
+describe('stores of another version', () => {
+  test('MetricsStore sets a file aside unchanged when it is of a newer version', () => {
     using place = new Place();
     {
       using store = new MetricsStore(place.directory);
@@ -350,7 +350,7 @@ describe('versions', () => {
     );
   });
 
-  test('an older file is brought up to date and keeps what it has', () => {
+  test('MetricsStore migrates a file, with its rows, when it is of an older version', () => {
     using place = new Place();
     {
       using store = new MetricsStore(place.directory);
@@ -367,7 +367,7 @@ describe('versions', () => {
     assert.equal(numberIn(file, 'SELECT count(*) FROM ticks WHERE extra IS NULL'), 2);
   });
 
-  test('a migration that fails changes nothing', () => {
+  test('Database changes nothing when a migration fails', () => {
     using place = new Place();
     const options = {
       directory: place.directory,
@@ -401,14 +401,14 @@ describe('versions', () => {
   });
 });
 
-describe('the place of the files', () => {
+describe('the directory of stores', () => {
   const problemOf = (directory: string) => {
     using store = new MetricsStore(directory);
     return store.add(busyTick(1)) ?? 'no problem';
   };
   const modeOf = (path: string) => statSync(path).mode & 0o777;
 
-  test('is for its owner alone, also where it was open to others', () => {
+  test('MetricsStore makes directory and files private when others could read them', () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o755 });
     writeFileSync(`${place.directory}/metrics.db`, '', { mode: 0o644 });
@@ -419,7 +419,7 @@ describe('the place of the files', () => {
       assert.equal(modeOf(`${place.directory}/${name}`), 0o600, name);
     }
   });
-  test('is refused where it is a symbolic link', () => {
+  test('MetricsStore refuses a directory when it is a symbolic link', () => {
     using place = new Place();
     mkdirSync(`${place.parent}/elsewhere`);
     symlinkSync('elsewhere', place.directory);
@@ -429,7 +429,7 @@ describe('the place of the files', () => {
     );
     assert.deepEqual(readdirSync(`${place.parent}/elsewhere`), []);
   });
-  test('is refused where the file is a link of either kind', () => {
+  test('MetricsStore refuses a file when it is a symbolic or hard link', () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o700 });
     const victim = `${place.parent}/victim`;
@@ -442,7 +442,7 @@ describe('the place of the files', () => {
     assert.match(problemOf(place.directory), /it has a second name/);
     assert.equal(statSync(victim).size, 0);
   });
-  test('is refused where it belongs to somebody else', { skip: rootOnly }, () => {
+  test('MetricsStore refuses a file when another user owns it', { skip: rootOnly }, () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o700 });
     chownSync(place.directory, 65_534, 65_534);

@@ -64,7 +64,7 @@ const countIn = (place: Place, sql: string) => {
 };
 
 describe('EventStore', () => {
-  test('gives back an incident with its evidence', () => {
+  test('returns an incident with its evidence', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const id = value(store.open(incident({ severity: 'throttled' })));
@@ -196,7 +196,7 @@ describe('EventStore', () => {
     assert.equal(countIn(place, 'SELECT count(*) FROM faults'), 8);
   });
 
-  test('remembers alerts', () => {
+  test('remembers when an alert was recorded', () => {
     using place = new Place();
     {
       using store = new EventStore(place.directory);
@@ -254,7 +254,7 @@ describe('EventStore', () => {
     assert.equal(value(store.open(incident())), 201);
   });
 
-  test('a file of the version before names loses nothing', () => {
+  test('keeps every row when it migrates a file without names', () => {
     using place = new Place();
     const evidence = snapshot(start, [process(7, 'php -f x.php')]);
     {

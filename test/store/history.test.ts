@@ -37,7 +37,7 @@ async function until(isSo: () => boolean): Promise<void> {
 }
 
 describe('History', () => {
-  test('answers all four questions', async () => {
+  test('answers each of its four queries', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     await using all = new History(place.directory);
@@ -132,7 +132,7 @@ describe('History', () => {
     assert.ok((refused.error.retryAfterSeconds ?? 0) >= 1);
   });
 
-  test('lets go of a question for which nobody waits, and of one that waits too long', async () => {
+  test('drops a query when nobody waits for it, or when it has waited too long', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     const query = { ...period, metric: 'cpu' } as const;
@@ -165,7 +165,7 @@ describe('History', () => {
     }
   });
 
-  test('gives up a question that takes too long, and answers the next', async () => {
+  test('gives up a query when it takes too long, and answers the next', async () => {
     using place = new Place();
     using _store = filled(place, 3_000);
     const history = new History(place.directory, { millisecondsMax: 1 });
@@ -184,7 +184,7 @@ describe('History', () => {
     value(await another.askedBy('administrator').usage({ ...period, metrics: metricKeys }));
   });
 
-  test('answers what waits with a failure when it is closed', async () => {
+  test('fails the queries that wait when it is closed', async () => {
     using place = new Place();
     using _store = filled(place, 10);
     const history = new History(place.directory);
@@ -196,7 +196,7 @@ describe('History', () => {
     assert.equal((await history.askedBy('administrator').peakTotal(query)).ok, false);
   });
 
-  test('tells of damage', async () => {
+  test('reports damage, and answers again when the file was set aside', async () => {
     using place = new Place();
     filled(place, 10)[Symbol.dispose]();
     writeFileSync(`${place.directory}/metrics.db`, 'nonsense '.repeat(1_000));
@@ -216,7 +216,7 @@ describe('History', () => {
     assert.equal(value(await ask()), 2);
   });
 
-  test('keeps no process alive, and works as it is built', () => {
+  test('keeps no process alive when it runs from dist/', () => {
     using place = new Place();
     filled(place, 10)[Symbol.dispose]();
     const dist = `${place.parent}/dist`;

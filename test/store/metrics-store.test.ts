@@ -47,7 +47,7 @@ describe('encodeSample()', () => {
 });
 
 describe('MetricsStore', () => {
-  test('gives back every metric of every member', () => {
+  test('returns every metric of every member', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
@@ -167,7 +167,7 @@ describe('MetricsStore', () => {
     assert.equal(row?.['id'], 1_001, 'no id is given twice');
   });
 
-  test('stays within its bytes, and gives room back', () => {
+  test('stays within its bytes, and returns free space', () => {
     using place = new Place();
     using store = new MetricsStore(place.directory);
     const members = Array.from({ length: 1_000 }, (_, index): Member => `u${1_000 + index}`);
@@ -396,7 +396,7 @@ describe('HistoryReader', () => {
     }
   });
 
-  test('says so where there is no history yet', () => {
+  test('reports that there is no history yet when the directory is empty', () => {
     using place = new Place();
     using reader = new HistoryReader(place.directory);
     const answer = reader.peakTotal({ from: 0, to: 1, metric: 'cpu' });

@@ -15,7 +15,7 @@ describe('propose()', () => {
     assert.equal(printLimit('memory.limit', memory.onePercent), '128MiB');
   });
 
-  test('proposes half as much again where a use stood at its limit', () => {
+  test('proposes half as much again when use was at its limit', () => {
     assert.equal(propose('cpu.limit', { p99: 0.2, max: 1 }, 1).never, 1.5);
     assert.equal(propose('processes.limit', { p99: 99, max: 100 }, 100).onePercent, 160);
   });

@@ -58,8 +58,8 @@ function snapshotOf(
 const plain = { showCommands: false } as const;
 const textOf = (...args: Parameters<typeof explainIncident>) => explainIncident(...args).join('\n');
 
-describe('explainIncident() tells', () => {
-  test('who, what, how often, when, which limit and where it is written', () => {
+describe('explainIncident()', () => {
+  test('explainIncident() gives tenant, number, time, limit and place in the policy when nothing was recorded', () => {
     const [first] = explainIncident(incidentOf(), [], 'alice', plain);
     assert.equal(
       first,
@@ -67,7 +67,7 @@ describe('explainIncident() tells', () => {
     );
   });
 
-  test('the time of the zone that it is asked for, over midnight too', () => {
+  test('explainIncident() gives local time and both dates when a time zone is passed', () => {
     const late = incidentOf({ end: begin + 10 * 3_600_000 });
     const [first] = explainIncident(late, [], 'alice', { ...plain, timeZone: 'Asia/Tokyo' });
     assert.match(
@@ -76,7 +76,7 @@ describe('explainIncident() tells', () => {
     );
   });
 
-  test('once and twice', () => {
+  test('explainIncident() writes "once" and "twice" when there are 1 or 2 faults', () => {
     assert.match(
       textOf(incidentOf({ faults: 1, end: begin }), [], 'a', plain),
       /slowed down once on 24 November 2026 at 14:02/,
@@ -84,7 +84,7 @@ describe('explainIncident() tells', () => {
     assert.match(textOf(incidentOf({ faults: 2 }), [], 'a', plain), /slowed down twice/);
   });
 
-  test('what is inferred, and only that', () => {
+  test('explainIncident() says that a fault is inferred when the kernel does not count it', () => {
     const disk = incidentOf({ limit: 'io.write', value: '10MiB/s', inferred: true });
     assert.match(
       textOf(disk, [], 'alice', plain),
@@ -93,14 +93,14 @@ describe('explainIncident() tells', () => {
     assert.doesNotMatch(textOf(incidentOf(), [], 'alice', plain), /inferred/);
   });
 
-  test('a tenant what concerns it, without the policy and its commands', () => {
+  test('explainIncident() leaves out the policy and its commands when a tenant reads it', () => {
     const text = textOf(incidentOf(), [], 'alice', { ...plain, reader: 'tenant' });
     assert.match(text, /^Your account alice was slowed down 37 times/);
     assert.match(text, /ask the administrator of this server for a higher limit, for example 150%/);
     assert.doesNotMatch(text, /policy\.xml|bulkhead set/);
   });
 
-  test('a reseller as the sum of its tenants', () => {
+  test('explainIncident() speaks of all tenants together when a reseller has the limit', () => {
     const text = textOf(incidentOf({ member: 'r1000' }), [], 'acme', plain);
     assert.match(text, /^The tenants of acme together were slowed down/);
     assert.match(text, /because they reached their CPU limit/);
@@ -108,8 +108,8 @@ describe('explainIncident() tells', () => {
   });
 });
 
-describe('explainIncident() names what ran:', () => {
-  test('CPU by its growth between two looks, not by what was used long before', () => {
+describe('explainIncident() on what ran', () => {
+  test('explainIncident() ranks processes by CPU time since the snapshot before when there are two', () => {
     const old = processOf({ pid: 1, name: 'mysqld', cpuSeconds: 9000, ageSeconds: 90_000 });
     const busy = processOf({ pid: 2, name: 'php', cpuSeconds: 5, ageSeconds: 20 });
     const later = begin + 30_000;
@@ -134,7 +134,7 @@ describe('explainIncident() names what ran:', () => {
     assert.doesNotMatch(text, /unseen/);
   });
 
-  test('a number that another process got meanwhile counts for both', () => {
+  test('explainIncident() counts both processes when a PID is used again', () => {
     const evidence = [
       snapshotOf([processOf({ pid: 2, name: 'php', cpuSeconds: 50, ageSeconds: 60 })]),
       snapshotOf(
@@ -146,7 +146,7 @@ describe('explainIncident() names what ran:', () => {
     assert.match(textOf(incidentOf(), evidence, 'alice', plain), /php \(3\.0 s of CPU time/);
   });
 
-  test('what one snapshot could not read is not taken for nothing', () => {
+  test('explainIncident() compares the snapshots around when one could not read a process', () => {
     const whole = processOf({ pid: 2, name: 'php', cpuSeconds: 50, ageSeconds: 60 });
     const { cpuSeconds: _cpu, ageSeconds: _age, ...hung } = whole;
     const evidence = [
@@ -159,7 +159,7 @@ describe('explainIncident() names what ran:', () => {
     assert.doesNotMatch(textOf(incidentOf(), never, 'alice', plain), /of CPU time/);
   });
 
-  test('memory where it was highest, programs of one name together', () => {
+  test('explainIncident() adds up memory by program when it was highest', () => {
     const many = Array.from({ length: 6 }, (_, pid) => processOf({ pid }));
     const evidence = [
       snapshotOf([processOf({ name: 'early' })], { memory: 2 ** 20 }),
@@ -183,7 +183,7 @@ describe('explainIncident() names what ran:', () => {
     assert.match(text, /bulkhead set alice memory=480MiB/);
   });
 
-  test('page cache, and who was ended, where that is known', () => {
+  test('explainIncident() gives page cache and the killed process when they are known', () => {
     const killed = [{ pid: 55, name: 'node' }];
     const evidence = [
       snapshotOf(
@@ -200,7 +200,7 @@ describe('explainIncident() names what ran:', () => {
     assert.match(text, /One process of node held most: look there first/);
   });
 
-  test('a loop that starts itself again', () => {
+  test('explainIncident() suspects a loop when young processes of one name fill the limit', () => {
     const loop = Array.from({ length: 40 }, (_, pid) =>
       processOf({ pid, name: 'bash', ageSeconds: 3 }),
     );
@@ -214,13 +214,13 @@ describe('explainIncident() names what ran:', () => {
     assert.match(text, /bulkhead set alice processes=150/);
   });
 
-  test('command lines only when they may be shown', () => {
+  test('explainIncident() prints command lines only when showCommands is set', () => {
     const evidence = [snapshotOf([processOf({ command: 'mysql -psecret' })])];
     assert.doesNotMatch(textOf(incidentOf(), evidence, 'alice', plain), /secret/);
     assert.match(textOf(incidentOf(), evidence, 'alice', { showCommands: true }), /mysql -psecret/);
   });
 
-  test('nothing, where nothing was recorded', () => {
+  test('explainIncident() says that nothing was recorded when there is no snapshot', () => {
     assert.match(textOf(incidentOf(), [], 'alice', plain), /What ran at the time was not recorded/);
     assert.match(
       textOf(incidentOf(), [snapshotOf([])], 'alice', plain),
@@ -246,7 +246,7 @@ describe('explainIncident() for every limit and severity', () => {
   ];
 
   for (const { key, kind } of attributes.values()) {
-    test(`${key} has words, keeps control characters out, and its command is one`, () => {
+    test(`explainIncident() prints no control character and a valid command when ${key} is hit`, () => {
       const value = quantityKinds[kind].examples[0] ?? '';
       for (const severity of severities) {
         const incident = incidentOf({ limit: key, severity, value, from: hostile });
@@ -281,11 +281,11 @@ function assertCommand(
   assert.ok(before?.ok === true && after?.ok === true && after.value > before.value, assignment);
 }
 
-test('explainIncident() proposes nothing above unlimited', () => {
+test('explainIncident() proposes no value when there is no limit', () => {
   assert.doesNotMatch(textOf(incidentOf({ value: 'unlimited' }), [], 'alice', plain), /bulkhead/);
 });
 
-test('explainIncident() bears counters that make no sense', () => {
+test('explainIncident() prints no NaN when counters and times make no sense', () => {
   const odd = incidentOf({ faults: Number.NaN, begin: Number.NaN, end: 9e15 });
   assert.doesNotMatch(textOf(odd, [], 'alice', plain), /NaN|Invalid/);
 });

@@ -20,7 +20,7 @@ const fault = (more: Partial<Fault> = {}): Fault => ({
 const moment = (seconds: number, at = 1e12 + seconds * 1000) => ({ at, monotonic: seconds * 1000 });
 
 describe('IncidentLog', () => {
-  test('joins faults that are near, of one member and limit', () => {
+  test('add() joins faults of one member and limit when they are near in time', () => {
     const log = new IncidentLog();
     const [first] = log.add([fault()], moment(0));
     const [second] = log.add([fault({ count: 4 })], moment(299));
@@ -33,7 +33,7 @@ describe('IncidentLog', () => {
     assert.equal(new Set([first, third, ...others]).size, 4);
   });
 
-  test('keeps the worst, and is inferred only while all of it is', () => {
+  test('add() keeps the worst severity, and inferred only when all faults are', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault({ inferred: true })], moment(0));
     assert.equal(incident?.inferred, true);
@@ -43,12 +43,12 @@ describe('IncidentLog', () => {
     assert.equal(worse('refused', 'throttled'), 'refused');
   });
 
-  test('names an incident once for several faults of a tick', () => {
+  test('add() returns an incident once when a tick has several faults of it', () => {
     const log = new IncidentLog();
     assert.equal(log.add([fault(), fault(), fault()], moment(0)).length, 1);
   });
 
-  test('is not led astray by a wall clock that jumps', () => {
+  test('add() goes by the monotonic clock when the wall clock jumps', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault()], moment(0, 5e12));
     const [after] = log.add([fault()], moment(5, 1000));
@@ -59,14 +59,14 @@ describe('IncidentLog', () => {
     assert.notEqual(later, incident);
   });
 
-  test('forgets what has been quiet, so that it stays small', () => {
+  test('close() forgets incidents when they have been quiet', () => {
     const log = new IncidentLog();
     for (let uid = 0; uid < 100; uid++) log.add([fault({ member: `u${uid}` })], moment(uid));
     log.close(50_000 + quietMilliseconds);
     assert.equal(log.open.length, 49);
   });
 
-  test('wants evidence at once, then twice a minute, and at most ten times', () => {
+  test('wantsSnapshot() is true at once, then twice a minute, ten times at most', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault()], moment(0));
     assert.ok(incident !== undefined);
@@ -83,7 +83,7 @@ describe('IncidentLog', () => {
     assert.equal(taken, snapshotsMax);
   });
 
-  test('wants evidence at once when it becomes worse', () => {
+  test('wantsSnapshot() is true at once when the severity becomes worse', () => {
     const log = new IncidentLog();
     const [incident] = log.add([fault()], moment(0));
     assert.ok(incident !== undefined);

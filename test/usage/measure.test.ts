@@ -34,7 +34,7 @@ describe('measure()', () => {
     assert.equal(value(reading({}, { cpuMicroseconds: 5, threads: 1 }), 'cpu', 0), 0);
   });
 
-  test('takes a mark for the peak where it is above the sample, and the sample elsewhere', () => {
+  test('takes a mark for the peak when it is above the sample, otherwise the sample', () => {
     const peaks = (before: Partial<Counters>, now: Partial<Counters>) => {
       const { columns } = measure([reading(before, now)], 0, 2);
       return [columns.memoryPeak[0], columns.anonymousPeak[0], columns.threadsPeak[0]];
@@ -45,7 +45,7 @@ describe('measure()', () => {
     assert.deepEqual(peaks({}, { ...now, memoryPeakBytes: 40, threadsPeak: 1 }), [50, 30, 2]);
   });
 
-  test('a mark of an earlier reading is no peak of this one', () => {
+  test('takes the sample for the peak when the reading is the one before', () => {
     const same = counters({ threads: 2, memoryBytes: 50, memoryPeakBytes: 90, threadsPeak: 7 });
     const { columns } = measure([{ member: 'u1', before: same, now: same }], 0, 2);
     assert.equal(columns.memoryPeak[0], 50);
@@ -74,7 +74,7 @@ describe('detectFaults()', () => {
         `${limit} ${severity} ${count}${inferred ? ' inferred' : ''}`,
     );
 
-  test('says which limits were hit, and how often', () => {
+  test('gives each limit that was hit, and how often, when its counter grows', () => {
     assert.deepEqual(
       faults(
         { throttledPeriods: 4, forksRefused: 0, oomKills: 2 },
@@ -84,19 +84,19 @@ describe('detectFaults()', () => {
     );
   });
 
-  test('says nothing of counters that stand, or went back', () => {
+  test('gives nothing when counters stay or fall', () => {
     assert.deepEqual(faults({ oomKills: 3 }, { oomKills: 3 }), []);
     assert.deepEqual(faults({ oomKills: 3 }, { oomKills: 1 }), []);
     assert.deepEqual(detectFaults(reading(undefined, { oomKills: 3 }), 5, limits), []);
   });
 
-  test('takes no fault from memory that is page cache', () => {
+  test('gives no fault when the memory in use is page cache', () => {
     const hits = { memoryHits: 9, memoryBytes: 1000 };
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 500 }), []);
     assert.deepEqual(faults({}, { ...hits, cacheBytes: 50 }), ['memory.limit throttled 9']);
   });
 
-  test('counts what is above its own limit of processes, once', () => {
+  test('counts processes above their limit once when they were moved in', () => {
     assert.deepEqual(faults({}, { threads: 15 }), ['processes.limit refused 5']);
     assert.deepEqual(faults({}, { threads: 2, threadsPeak: 15 }), ['processes.limit refused 5']);
     assert.deepEqual(faults({ threads: 15 }, { threads: 15, oomKills: 0 }), []);
@@ -107,7 +107,7 @@ describe('detectFaults()', () => {
     assert.deepEqual(faults({}, { threads: 15 }, { 'processes.limit': 'unlimited' }), []);
   });
 
-  test('infers a fault where a use stands at a limit that the kernel does not count', () => {
+  test('infers a fault when use is at a limit that the kernel does not count', () => {
     assert.deepEqual(faults({}, { readBytes: 490 }), ['io.read throttled 1 inferred']);
     assert.deepEqual(faults({}, { readBytes: 400 }), []);
     assert.deepEqual(faults({}, { readBytes: 490 }, { 'io.read': 'unlimited' }), []);

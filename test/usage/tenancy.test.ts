@@ -19,11 +19,11 @@ describe('continued()', () => {
     }
   });
 
-  test('goes on where the home directory cannot be told now, and remembers the one before', () => {
+  test('goes on with the home directory before when it is not known now', () => {
     assert.equal(continued(known, { name: 'ann', home: undefined }, 2_000), known);
   });
 
-  test('learns the home directory once it can be told', () => {
+  test('takes over the home directory when it becomes known', () => {
     const before: Tenancy = { ...known, home: undefined };
     assert.deepEqual(continued(before, { name: 'ann', home: '12.500' }, 2_000), known);
   });

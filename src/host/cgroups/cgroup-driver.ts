@@ -18,6 +18,7 @@ import type {
 import {
   depthOf,
   isInside,
+  parentOf,
   parseCgroupName,
   tenantOfCgroup,
   uidOfCgroup,
@@ -256,11 +257,21 @@ export class CgroupDriver implements Driver {
       if (still.length > 0) return inTheWay(cgroup, still, owner, kill);
     }
     for (const { files, rootPath } of this.#named(hierarchies)) {
+      this.#liftQuota(files, cgroup);
       const error = removeTree(files, cgroup, deepest);
       if (error !== undefined)
         return `Cannot remove the cgroup ${rootPath}/${cgroup}: ${describeErrno(error)}`;
     }
     return undefined;
+  }
+
+  /**
+   * v1 refuses a parent less than the quota of its child, even of one that was removed, until that is
+   * freed some time later. A failure here shows when the parent is written.
+   */
+  #liftQuota(files: Hierarchy['files'], cgroup: string): void {
+    if (this.#parts.version === 1 && parentOf(cgroup) !== '')
+      files.write(cgroup, 'cpu.cfs_quota_us', '-1');
   }
 
   /** With all tenants of the tree in sight, as the placer has them: what is another's is not this one's. */

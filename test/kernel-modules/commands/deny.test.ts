@@ -173,7 +173,7 @@ test('deny --boot names what the kernel will refuse, and not what modprobe alone
   assert.match(read(grubCfg), /module_blacklist=b"/);
 });
 
-describe('undo', () => {
+describe('modules deny --undo', () => {
   test('undo leaves no trace of a file that was not there', () => {
     const before = tree();
     deny({}, 'a', 'b');
@@ -210,7 +210,7 @@ describe('undo', () => {
   });
 });
 
-describe('GRUB', () => {
+describe('modules deny with GRUB', () => {
   test('deny --boot gives GRUB a file of its own', () => {
     withGrub();
     const outcome = deny({ boot: true }, 'a');
@@ -235,7 +235,7 @@ describe('GRUB', () => {
     );
   });
 
-  test('a shell reads the file of GRUB as it is meant', () => {
+  test('deny --boot writes a file of GRUB that a shell reads as it is meant', () => {
     withGrub();
     deny({ boot: true }, 'a', 'b');
     const script = 'GRUB_CMDLINE_LINUX="ro"; . "$1"; printf %s "$GRUB_CMDLINE_LINUX"';
@@ -255,7 +255,7 @@ describe('GRUB', () => {
   });
 });
 
-describe('systemd-boot', () => {
+describe('modules deny with systemd-boot', () => {
   test('deny --boot edits the options and installs every kernel that has an image', () => {
     withSystemdBoot('root=/dev/sda1 ro\n');
     const before = tree();
@@ -302,7 +302,7 @@ describe('systemd-boot', () => {
   });
 });
 
-describe('grubby', () => {
+describe('modules deny with grubby', () => {
   const withGrubby = (args: string) => {
     write('usr/sbin/grubby', '');
     withGrub();
@@ -341,7 +341,7 @@ describe('grubby', () => {
   });
 });
 
-describe('hostile hosts and words', () => {
+describe('modules deny on hostile hosts and words', () => {
   test('moduleNames() takes names and files, and nothing that means more elsewhere', () => {
     const names = moduleNames(['snd-pcsp', 'snd_pcsp', 'lve.ko.xz']);
     assert.deepEqual(names, ok(['snd_pcsp', 'lve']));

@@ -48,7 +48,7 @@ const file = put(`evil/m${steering.replaceAll('/', '')}.ko`, module);
 put(`evil/text${steering}.ko`, 'no module');
 const source = dirname(put(`source/Makefile`, `obj-m += x.o\n$(error ${steering})\n`));
 
-describe('no text of a module or a name reaches the terminal as it is', () => {
+describe('bulkhead modules with hostile text', () => {
   const commands: Readonly<Record<string, readonly string[]>> = {
     scan: ['scan', '--all', dirname(file)],
     'scan --json': ['scan', '--json', dirname(file)],
@@ -63,7 +63,7 @@ describe('no text of a module or a name reaches the terminal as it is', () => {
     'a certificate that is not there': ['scan', '--certificate', steering, file],
   };
   for (const [label, [verb = '', ...words]] of Object.entries(commands)) {
-    test(label, () => {
+    test(`bulkhead modules ${label} escapes control characters of a module or name`, () => {
       const { stdout, stderr } = run(verb, ...kernel, ...words);
       const all = stdout + stderr;
       assert.match(all, /all is well/, 'the text was not shown at all');

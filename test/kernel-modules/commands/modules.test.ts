@@ -129,7 +129,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(only?.loader.result, 'load');
   });
 
-  test('shows a liar first, and why', () => {
+  test('prints first the module that lies, and why', () => {
     const liar = put(
       join(root, 'liar/liar.ko'),
       module('liar', licensed('liar', 'GPL\0Proprietary')),
@@ -277,7 +277,7 @@ describe('bulkhead modules scan', () => {
   });
 
   test(
-    'cannot read what it may not',
+    'reports what it may not read',
     { skip: process.getuid?.() === 0 && 'root reads all' },
     () => {
       const file = put(join(root, 'closed/closed.ko'), module('closed'));

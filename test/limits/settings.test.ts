@@ -1,0 +1,367 @@
+/**
+ * What is written for each limit: attribute × cgroup version × set, unlimited, absent and below a
+ * reseller that has less → the lines `FILE TEXT`.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { limits } from '../../src/limits/limits.ts';
+import { resellerCgroup, tenantCgroup } from '../../src/plan/wanted.ts';
+import { contextOf, isRefused, sideOf, versions, wantedOf, type Version } from './wanted-of.ts';
+
+type Lines = readonly string[];
+interface States {
+  readonly set: Lines;
+  /** `refused`: the policy may not say so. */
+  readonly unlimited: Lines | 'refused';
+  readonly absent: Lines;
+  readonly below: Lines;
+}
+interface Row {
+  /** The value that is set. */
+  readonly value: string;
+  /** Other attributes of the same limit, in all states. */
+  readonly beside?: string;
+  /** What the reseller has. */
+  readonly parentLimits: string;
+  readonly v1: States;
+  readonly v2: States;
+}
+
+const reseller = { uid: 1000, user: 'reseller' };
+const tenant = { uid: 1001, user: 'tenant' };
+
+const alike = (states: States) => ({ v1: states, v2: states });
+/** Limits that no kernel file and no quota holds yet. */
+const nothing = alike({ set: [], unlimited: [], absent: [], below: [] });
+const quota = (set: string, none: string) =>
+  alike({ set: [set], unlimited: [none], absent: [], below: [set] });
+
+const caps2 = (rbps: string, wbps: string, riops: string, wiops: string): Lines => [
+  `io.max 8:0 rbps=${rbps} wbps=${wbps} riops=${riops} wiops=${wiops}`,
+];
+const noCaps2 = caps2('max', 'max', 'max', 'max');
+const states = (set: Lines, none: Lines): States => ({
+  set,
+  unlimited: none,
+  absent: none,
+  below: set,
+});
+const throttle = (value: string, ...files: Lines) =>
+  files.map((file) => `blkio.throttle.${file} 8:0 ${value}`);
+const throttled = (value: string, ...files: Lines) =>
+  states(throttle(value, ...files), throttle('0', ...files));
+
+const noLimit1 = '-1';
+const rows: Readonly<Record<string, Row>> = {
+  'cpu.limit': {
+    value: '150%',
+    parentLimits: 'limit="100%"',
+    v1: {
+      set: ['cpu.cfs_quota_us 150000', 'cpu.cfs_period_us 100000'],
+      unlimited: ['cpu.cfs_quota_us -1', 'cpu.cfs_period_us 100000'],
+      absent: ['cpu.cfs_quota_us -1', 'cpu.cfs_period_us 100000'],
+      below: ['cpu.cfs_quota_us 100000', 'cpu.cfs_period_us 100000'],
+    },
+    v2: states(['cpu.max 150000 100000'], ['cpu.max max 100000']),
+  },
+  'cpu.weight': {
+    value: '300',
+    parentLimits: 'weight="200"',
+    v1: {
+      set: ['cpu.shares 3072'],
+      unlimited: 'refused',
+      absent: ['cpu.shares 1024'],
+      below: ['cpu.shares 3072'],
+    },
+    v2: {
+      set: ['cpu.weight 300'],
+      unlimited: 'refused',
+      absent: ['cpu.weight 100'],
+      below: ['cpu.weight 300'],
+    },
+  },
+  'cpu.burst': {
+    value: '50%',
+    beside: 'limit="100%"',
+    parentLimits: 'limit="30%"',
+    v1: {
+      set: ['cpu.cfs_burst_us 50000'],
+      unlimited: 'refused',
+      absent: ['cpu.cfs_burst_us 0'],
+      below: ['cpu.cfs_burst_us 30000'],
+    },
+    v2: {
+      set: ['cpu.max.burst 50000'],
+      unlimited: 'refused',
+      absent: ['cpu.max.burst 0'],
+      below: ['cpu.max.burst 50000'],
+    },
+  },
+  'memory.limit': {
+    value: '1GiB',
+    parentLimits: 'limit="512MiB"',
+    v1: states(
+      ['memory.limit_in_bytes 1073741824', 'memory.memsw.limit_in_bytes 1073745920'],
+      [`memory.limit_in_bytes ${noLimit1}`, `memory.memsw.limit_in_bytes ${noLimit1}`],
+    ),
+    v2: states(
+      ['memory.max 1073741824', 'memory.swap.max 0'],
+      ['memory.max max', 'memory.swap.max max'],
+    ),
+  },
+  'memory.soft': {
+    value: '64MiB',
+    parentLimits: 'soft="32MiB"',
+    v1: states(['memory.soft_limit_in_bytes 67108864'], [`memory.soft_limit_in_bytes ${noLimit1}`]),
+    v2: states(['memory.high 67108864'], ['memory.high max']),
+  },
+  'memory.swap': {
+    value: '64MiB',
+    beside: 'limit="64MiB"',
+    parentLimits: 'limit="32MiB" swap="32MiB"',
+    v1: {
+      set: ['memory.memsw.limit_in_bytes 134217728'],
+      unlimited: [`memory.memsw.limit_in_bytes ${noLimit1}`],
+      absent: ['memory.memsw.limit_in_bytes 67112960'],
+      below: ['memory.memsw.limit_in_bytes 134217728'],
+    },
+    v2: {
+      set: ['memory.swap.max 67108864'],
+      unlimited: ['memory.swap.max max'],
+      absent: ['memory.swap.max 0'],
+      below: ['memory.swap.max 67108864'],
+    },
+  },
+  'io.read': {
+    value: '1MiB/s',
+    parentLimits: 'read="1KiB/s"',
+    v1: throttled('1048576', 'read_bps_device'),
+    v2: states(caps2('1048576', 'max', 'max', 'max'), noCaps2),
+  },
+  'io.write': {
+    value: '1MiB/s',
+    parentLimits: 'write="1KiB/s"',
+    v1: throttled('1048576', 'write_bps_device'),
+    v2: states(caps2('max', '1048576', 'max', 'max'), noCaps2),
+  },
+  'io.total': {
+    value: '1MiB/s',
+    parentLimits: 'total="2KiB/s"',
+    v1: throttled('524288', 'read_bps_device', 'write_bps_device'),
+    v2: states(caps2('524288', '524288', 'max', 'max'), noCaps2),
+  },
+  'io.reads': {
+    value: '500/s',
+    parentLimits: 'reads="1/s"',
+    v1: throttled('500', 'read_iops_device'),
+    v2: states(caps2('max', 'max', '500', 'max'), noCaps2),
+  },
+  'io.writes': {
+    value: '500/s',
+    parentLimits: 'writes="1/s"',
+    v1: throttled('500', 'write_iops_device'),
+    v2: states(caps2('max', 'max', 'max', '500'), noCaps2),
+  },
+  'io.operations': {
+    value: '500/s',
+    parentLimits: 'operations="2/s"',
+    v1: throttled('250', 'read_iops_device', 'write_iops_device'),
+    v2: states(caps2('max', 'max', '250', '250'), noCaps2),
+  },
+  'processes.limit': {
+    value: '100',
+    parentLimits: 'limit="50"',
+    ...alike(states(['pids.max 100'], ['pids.max max'])),
+  },
+  'entries.limit': { value: '20', parentLimits: 'limit="10"', ...nothing },
+  'disk.space': {
+    value: '1GiB',
+    parentLimits: 'space="1MiB"',
+    ...quota('quota /home 1073741824 bytes, any files', 'quota /home any bytes, any files'),
+  },
+  'disk.files': {
+    value: '1000',
+    parentLimits: 'files="10"',
+    ...quota('quota /home any bytes, 1000 files', 'quota /home any bytes, any files'),
+  },
+  'network.send': { value: '1MiB/s', parentLimits: 'send="1KiB/s"', ...nothing },
+  'network.receive': { value: '1MiB/s', parentLimits: 'receive="1KiB/s"', ...nothing },
+};
+
+/** The lines of one of the two, only those for files that the row names. */
+function linesOf(
+  version: Version,
+  body: string,
+  cgroup: string,
+  files: ReadonlySet<string>,
+): Lines {
+  const wanted = wantedOf(body, contextOf(version));
+  const settings = wanted.cgroups.find((each) => each.path === cgroup)?.settings ?? [];
+  const quotas = cgroup.endsWith(`u${tenant.uid}`) ? wanted.quotas : [];
+  return [
+    ...settings.filter(({ file }) => files.has(file)).map(({ file, write }) => `${file} ${write}`),
+    ...quotas.map(
+      ({ mountPoint, spaceBytes = 'any', files = 'any' }) =>
+        `quota ${mountPoint} ${spaceBytes} bytes, ${files} files`,
+    ),
+  ];
+}
+
+const fileOf = (line: string) => line.slice(0, line.indexOf(' '));
+const tenantElement = (inside: string) => `<tenant user="${tenant.user}">${inside}</tenant>`;
+const resellerElement = (inside: string) =>
+  `<reseller user="${reseller.user}">${inside}</reseller>`;
+
+for (const version of versions) {
+  for (const [key, row] of Object.entries(rows)) {
+    const [limit = '', attribute = ''] = key.split('.');
+    const expected = row[`v${version}`];
+    const files = new Set(expected.set.map(fileOf));
+    const element = (...attributes: readonly (string | undefined)[]) =>
+      `<${limit} ${attributes.filter((each) => each !== undefined).join(' ')}/>`;
+    const set = element(row.beside, `${attribute}="${row.value}"`);
+    const unlimited = element(row.beside, `${attribute}="unlimited"`);
+    const absent = row.beside === undefined ? '' : element(row.beside);
+    const ofTenant = (inside: string) =>
+      linesOf(
+        version,
+        tenantElement(inside),
+        tenantCgroup({ ...tenant, reseller: undefined }),
+        files,
+      );
+
+    test(`wantedState() writes ${key} on cgroup v${version} when it is set`, () => {
+      assert.deepEqual(ofTenant(set), expected.set);
+    });
+
+    test(`wantedState() writes ${key} on cgroup v${version} when it is unlimited`, () => {
+      if (expected.unlimited === 'refused') assert.ok(isRefused(tenantElement(unlimited)));
+      else assert.deepEqual(ofTenant(unlimited), expected.unlimited);
+    });
+
+    test(`wantedState() writes ${key} on cgroup v${version} when it is absent`, () => {
+      assert.deepEqual(ofTenant(absent), expected.absent);
+    });
+
+    test(`wantedState() writes ${key} on cgroup v${version} when its reseller has less`, () => {
+      const body = resellerElement(element(row.parentLimits) + tenantElement(set));
+      const cgroup = tenantCgroup({ uid: tenant.uid, reseller: reseller.uid });
+      assert.deepEqual(linesOf(version, body, cgroup, files), expected.below);
+    });
+
+    test(`wantedState() writes ${key} on cgroup v${version} when a reseller has it`, () => {
+      const lines = linesOf(version, resellerElement(set), resellerCgroup(reseller.uid), files);
+      // The kernel has quotas of users, and none of all users of a reseller.
+      assert.deepEqual(lines, limit === 'disk' ? [] : expected.set);
+    });
+  }
+
+  test(`wantedState() writes no file on cgroup v${version} that the table does not name`, () => {
+    for (const limit of limits) {
+      const named = Object.entries(rows)
+        .filter(([key]) => key.startsWith(`${limit.name}.`))
+        .flatMap(([, row]) => row[`v${version}`].set.map(fileOf));
+      const written = limit[sideOf(version)].settings({}, contextOf(version));
+      for (const { file } of written) assert.ok(named.includes(file), `${limit.name} ${file}`);
+    }
+  });
+}
+
+test('limits has no attribute that the table does not name', () => {
+  const keys = limits.flatMap(({ name, attributes }) =>
+    Object.keys(attributes).map((attribute) => `${name}.${attribute}`),
+  );
+  assert.deepEqual(Object.keys(rows).toSorted(), keys.toSorted());
+});
+
+/** What two attributes, or an attribute and the host, make of each other. */
+const together: readonly (readonly [
+  when: string,
+  version: Version,
+  element: string,
+  lines: readonly string[],
+])[] = [
+  ['burst is above limit', 2, '<cpu limit="50%" burst="80%"/>', ['cpu.max.burst 50000']],
+  ['burst is above limit', 1, '<cpu limit="50%" burst="80%"/>', ['cpu.cfs_burst_us 50000']],
+  ['burst has no limit', 2, '<cpu burst="80%"/>', ['cpu.max.burst 0']],
+  ['burst has no limit', 1, '<cpu burst="80%"/>', ['cpu.cfs_burst_us 0']],
+  ['limit is the minimum', 2, '<cpu limit="1%"/>', ['cpu.max 1000 100000']],
+  ['limit is the minimum', 1, '<cpu limit="1%"/>', ['cpu.cfs_quota_us 1000']],
+  ['weight is the minimum', 1, '<cpu weight="1"/>', ['cpu.shares 10']],
+  ['limit is not a whole page', 2, '<memory limit="5000kB"/>', ['memory.max 4997120']],
+  ['limit is not a whole page', 1, '<memory limit="5000kB"/>', ['memory.limit_in_bytes 4997120']],
+  ['swap is 0', 2, '<memory limit="8MiB" swap="0B"/>', ['memory.swap.max 0']],
+  ['swap is 0', 1, '<memory limit="8MiB" swap="0B"/>', ['memory.memsw.limit_in_bytes 8392704']],
+  ['swap has no limit', 2, '<memory swap="8MiB"/>', ['memory.swap.max 8388608']],
+  ['swap has no limit', 1, '<memory swap="8MiB"/>', ['memory.memsw.limit_in_bytes -1']],
+  ['limit is PID_MAX_LIMIT', 2, '<processes limit="4194304"/>', ['pids.max max']],
+  ['limit is just below', 2, '<processes limit="4194303"/>', ['pids.max 4194303']],
+  ['reads exceed 32 bits', 2, '<io reads="4294967295/s"/>', [...noCaps2]],
+  [
+    'reads exceed 32 bits',
+    1,
+    '<io reads="4294967295/s"/>',
+    ['blkio.throttle.read_iops_device 8:0 0'],
+  ],
+  [
+    'read is below total',
+    2,
+    '<io total="3MiB/s" read="1MiB/s"/>',
+    [...caps2('1048576', '2097152', 'max', 'max')],
+  ],
+];
+
+for (const [when, version, element, lines] of together) {
+  test(`wantedState() writes "${lines.join()}" on cgroup v${version} when ${when}`, () => {
+    const cgroup = tenantCgroup({ ...tenant, reseller: undefined });
+    const files = new Set(lines.map(fileOf));
+    assert.deepEqual(linesOf(version, tenantElement(element), cgroup, files), lines);
+  });
+}
+
+test('wantedState() gives an unlimited tenant its reseller’s quota when it is on cgroup v1', () => {
+  const cgroup = tenantCgroup({ uid: tenant.uid, reseller: reseller.uid });
+  for (const inside of ['', '<cpu limit="unlimited"/>']) {
+    const body = resellerElement(`<cpu limit="30%"/>${tenantElement(inside)}`);
+    const lines = linesOf(1, body, cgroup, new Set(['cpu.cfs_quota_us']));
+    assert.deepEqual(lines, ['cpu.cfs_quota_us 30000']);
+  }
+});
+
+for (const version of versions) {
+  const all = wantedOf(tenantElement(''), contextOf(version)).cgroups.at(-1)?.settings ?? [];
+  const settingsWith = (some: Parameters<typeof contextOf>[1]) =>
+    wantedOf(tenantElement(''), contextOf(version, some)).cgroups.at(-1)?.settings ?? [];
+
+  for (const file of contextOf(version).files) {
+    test(`wantedState() leaves out ${file} on cgroup v${version} when the kernel lacks it`, () => {
+      const files = new Set(contextOf(version).files);
+      files.delete(file);
+      assert.ok(all.some((each) => each.file === file));
+      assert.deepEqual(
+        settingsWith({ files }),
+        all.filter((each) => each.file !== file),
+      );
+    });
+  }
+
+  test(`wantedState() has a line for each disk on cgroup v${version} when there are two`, () => {
+    const devices = ['8:0', '259:1'];
+    const written = settingsWith({ devices }).filter(({ controller }) => controller === 'io');
+    assert.deepEqual(new Set(written.map(({ device }) => device)), new Set(devices));
+    assert.deepEqual(
+      settingsWith({ devices: [] }),
+      all.filter(({ controller }) => controller !== 'io'),
+    );
+  });
+
+  for (const missing of contextOf(version).controllers) {
+    test(`wantedState() leaves out ${missing} on cgroup v${version} when it is not mounted`, () => {
+      const controllers = new Set(contextOf(version).controllers);
+      controllers.delete(missing);
+      const { cgroups } = wantedOf(tenantElement(''), { ...contextOf(version), controllers });
+      const isLeft = (each: { readonly controller: string }) => each.controller !== missing;
+      assert.deepEqual(cgroups.at(-1)?.settings, all.filter(isLeft));
+    });
+  }
+}

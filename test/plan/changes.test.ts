@@ -1,0 +1,212 @@
+/**
+ * Any policy → any other, with what somebody else wrote in between: each operation succeeds where
+ * the one before left the host, nothing is above what bounds it, and nothing is left to do.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Driver } from '../../src/host/driver.ts';
+import { planChanges, type Operation } from '../../src/plan/plan.ts';
+import { parentOf, type Wanted } from '../../src/plan/wanted.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
+import { versions, type Version } from '../limits/wanted-of.ts';
+import { policies } from './policies.ts';
+
+const numRuns = 300;
+const options = { kill: false, force: false };
+
+/** Files whose value in a reseller bounds that of its tenants. */
+const boundFiles: Readonly<Record<Version, readonly string[]>> = {
+  1: [
+    'cpu.cfs_quota_us',
+    'memory.limit_in_bytes',
+    'memory.soft_limit_in_bytes',
+    'memory.memsw.limit_in_bytes',
+    'blkio.throttle.read_bps_device',
+    'blkio.throttle.write_bps_device',
+    'blkio.throttle.read_iops_device',
+    'blkio.throttle.write_iops_device',
+    'pids.max',
+  ],
+  2: ['cpu.max', 'memory.max', 'memory.high', 'memory.swap.max', 'pids.max'],
+};
+
+/** What somebody else may write. */
+const foreignTexts: Readonly<Record<Version, Readonly<Record<string, readonly string[]>>>> = {
+  1: {
+    'cpu.cfs_quota_us': ['-1', '5000', '90000', '700000'],
+    'cpu.cfs_burst_us': ['0', '3000'],
+    'cpu.shares': ['2', '5000'],
+    'memory.limit_in_bytes': ['-1', '8388608', '1073741824'],
+    'memory.memsw.limit_in_bytes': ['-1', '8388608', '4294967296'],
+    'blkio.throttle.read_bps_device': ['254:0 0', '254:0 4096', '9:9 4096'],
+    'pids.max': ['max', '0', '77'],
+  },
+  2: {
+    'cpu.max': ['max 100000', '5000 100000', '400000 50000'],
+    'cpu.max.burst': ['0', '3000'],
+    'cpu.weight': ['1', '10000'],
+    'memory.max': ['max', '0', '1073741824'],
+    'memory.swap.max': ['max', '0', '8388608'],
+    'io.max': ['254:0 rbps=4096 wbps=max riops=max wiops=max', '9:9 rbps=4096 wbps=4096'],
+    'pids.max': ['max', '0', '77'],
+  },
+};
+
+const meddlingOn = (version: Version) =>
+  fc.array(
+    fc.record({
+      cgroup: fc.constantFrom('r2000', 'r2001', 'u1001', 'u1002', 'r2000/u1001', 'r2001/u1001'),
+      write: fc.constantFrom(
+        ...Object.entries(foreignTexts[version]).flatMap(([file, texts]) =>
+          texts.map((text) => ({ file, text })),
+        ),
+      ),
+    }),
+    { maxLength: 6 },
+  );
+
+const textOf = ({ cgroups }: FakeHost, cgroup: string, file: string) =>
+  cgroups.map((each) => each.read(cgroup, file)).find((text) => text !== undefined);
+
+/** The number of a file of one limit; what has none allows everything. */
+function allowed(file: string, text: string): number {
+  if (file.startsWith('blkio.')) return Number(/^254:0 (\d+)/m.exec(text)?.[1] ?? Infinity);
+  const number = text.split(' ')[0]?.trim();
+  return number === 'max' || number === '-1' ? Infinity : Number(number);
+}
+
+type Allowances = ReadonlyMap<string, number>;
+function allowances(host: FakeHost, version: Version, wanted: Wanted): Allowances {
+  const pairs = wanted.cgroups.flatMap(({ path }) =>
+    boundFiles[version].map((file) => [path, file, textOf(host, path, file)] as const),
+  );
+  return new Map(
+    pairs.flatMap(([path, file, text]) =>
+      text === undefined ? [] : [[`${path} ${file}`, allowed(file, text)] as const],
+    ),
+  );
+}
+
+/** Values of tenants that are not above their reseller's. */
+function bounded(values: Allowances): ReadonlySet<string> {
+  const isBounded = ([key, value]: readonly [string, number]) => {
+    const [path = '', file = ''] = key.split(' ');
+    return path.includes('/') && value <= (values.get(`${parentOf(path)} ${file}`) ?? NaN);
+  };
+  return new Set([...values].filter(isBounded).map(([key]) => key));
+}
+
+function execute(driver: Driver, operations: readonly Operation[], after: () => void = () => {}) {
+  for (const operation of operations) {
+    assert.equal(driver.execute(operation, options), undefined, JSON.stringify(operation));
+    after();
+  }
+}
+
+function hostWith(version: Version, policy: Policy) {
+  const host = fakeHost(version);
+  const probed = host.probe();
+  assert.ok(probed.ok);
+  const driver = probed.value;
+  const changes = (to: Policy) => planChanges(driver.wanted(to), driver.observe(driver.wanted(to)));
+  execute(driver, changes(policy).operations);
+  return { host, driver, changes };
+}
+
+function meddle({ cgroups }: FakeHost, cgroup: string, file: string, text: string): void {
+  const place = cgroups.find((each) => each.read(cgroup, file) !== undefined);
+  // What the kernel refuses, nobody can write.
+  place?.write(cgroup, file, text);
+}
+
+const pathsOf = (operation: Operation): readonly string[] => {
+  switch (operation.kind) {
+    case 'create':
+    case 'write':
+    case 'remove':
+      return [operation.cgroup];
+    case 'move':
+      return [operation.from, operation.to];
+    case 'prepare':
+    case 'quota':
+      return [];
+  }
+};
+
+const indexOf = (operations: readonly Operation[], kind: 'create' | 'remove', cgroup: string) =>
+  operations.findIndex((each) => each.kind === kind && each.cgroup === cgroup);
+
+/** A parent that is not in the plan is there already, or stays. */
+function assertTreeOrder(operations: readonly Operation[]): void {
+  for (const [at, operation] of operations.entries()) {
+    if (operation.kind === 'create' && operation.cgroup !== '') {
+      assert.ok(indexOf(operations, 'create', parentOf(operation.cgroup)) < at);
+    }
+    if (operation.kind === 'remove') {
+      const parent = indexOf(operations, 'remove', parentOf(operation.cgroup));
+      assert.ok(parent === -1 || parent > at);
+    }
+  }
+}
+
+for (const version of versions) {
+  test(`planChanges() is empty when cgroup v${version} is as its plan leads to`, () => {
+    fc.assert(
+      fc.property(policies, policies, meddlingOn(version), (first, second, meddling) => {
+        const { host, driver, changes } = hostWith(version, first);
+        assert.deepEqual(changes(first).operations, []);
+        for (const { cgroup, write } of meddling) meddle(host, cgroup, write.file, write.text);
+        execute(driver, changes(second).operations);
+        assert.deepEqual(changes(second).operations, []);
+      }),
+      { numRuns },
+    );
+  });
+
+  test(`planChanges() keeps tenants within their reseller when it changes cgroup v${version}`, () => {
+    fc.assert(
+      fc.property(policies, policies, meddlingOn(version), (first, second, meddling) => {
+        const target = hostWith(version, second);
+        const wanted = target.driver.wanted(second);
+        const bothEnds = bounded(allowances(target.host, version, wanted));
+        const { host, driver, changes } = hostWith(version, first);
+        for (const { cgroup, write } of meddling) meddle(host, cgroup, write.file, write.text);
+        const atStart = bounded(allowances(host, version, wanted));
+        const always = [...bothEnds].filter((key) => atStart.has(key));
+        execute(driver, changes(second).operations, () => {
+          const now = bounded(allowances(host, version, wanted));
+          for (const key of always) assert.ok(now.has(key), key);
+        });
+      }),
+      { numRuns },
+    );
+  });
+
+  test(`planChanges() makes parents first and removes children first on cgroup v${version}`, () => {
+    fc.assert(
+      fc.property(policies, policies, (first, second) => {
+        const { changes } = hostWith(version, first);
+        assertTreeOrder(changes(second).operations);
+        assertTreeOrder(changes(first).operations);
+      }),
+      { numRuns },
+    );
+  });
+
+  test(`planChanges() names only cgroups that are wanted or observed on v${version}`, () => {
+    fc.assert(
+      fc.property(policies, policies, meddlingOn(version), (first, second, meddling) => {
+        const { host, driver, changes } = hostWith(version, first);
+        for (const { cgroup, write } of meddling) meddle(host, cgroup, write.file, write.text);
+        const wanted = driver.wanted(second);
+        const { orphans } = driver.observe(wanted);
+        const known = new Set([...wanted.cgroups, ...orphans].map(({ path }) => path));
+        for (const path of changes(second).operations.flatMap(pathsOf))
+          assert.ok(known.has(path), path);
+      }),
+      { numRuns },
+    );
+  });
+}
