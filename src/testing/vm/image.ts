@@ -76,7 +76,7 @@ async function findInputs(): Promise<Inputs | undefined> {
 /** The harness's own code that decides what is in an image. */
 const harnessText = (): Promise<string[]> =>
   Promise.all(
-    ['kernel.ts', 'machine.ts', 'project.ts', 'rootfs.ts', 'snapshot.ts'].map((name) =>
+    ['guest-kernel.ts', 'machine.ts', 'project.ts', 'rootfs.ts', 'snapshot.ts'].map((name) =>
       readFile(join(import.meta.dirname, name), 'utf8'),
     ),
   );
