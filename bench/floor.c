@@ -12,8 +12,8 @@
  * LIST is read before any clock starts. Then each line on standard input is one pass over all of it,
  * and the answer is a line with the nanoseconds that the pass took. "remove" undoes "make" from the
  * last line to the first. "run" starts a command once, its output thrown away, and answers with
- * nanoseconds from start to exit and its peak memory in KiB: Linux counts the memory of the process
- * that starts another towards its peak, so a large one cannot measure it. */
+ * nanoseconds from start to exit, its peak memory in KiB and its CPU time in microseconds. Linux counts
+ * the memory of the process that starts another towards its peak, so a large one cannot measure it. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -185,7 +185,9 @@ static int run(char **command) {
     fprintf(stderr, "floor: %s ended with status %d\n", command[0], status);
     return 1;
   }
-  printf("%lld %ld\n", end - begin, usage.ru_maxrss);
+  const long long microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL +
+                                 usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  printf("%lld %ld %lld\n", end - begin, usage.ru_maxrss, microseconds);
   return 0;
 }
 

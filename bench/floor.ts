@@ -46,6 +46,8 @@ export class Floor implements AsyncDisposable {
 
 export interface Run {
   readonly milliseconds: number;
+  /** User and system, of the command and what it has waited for. */
+  readonly cpuMilliseconds: number;
   readonly peakMiB: number;
 }
 
@@ -55,6 +57,13 @@ export function runOnce(program: string, command: readonly string[]): Run {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [nanoseconds, kibibytes] = answer.trim().split(' ').map(Number);
-  return { milliseconds: (nanoseconds ?? NaN) / 1e6, peakMiB: (kibibytes ?? NaN) / 1024 };
+  const [nanoseconds = NaN, kibibytes = NaN, cpuMicroseconds = NaN] = answer
+    .trim()
+    .split(' ')
+    .map(Number);
+  return {
+    milliseconds: nanoseconds / 1e6,
+    cpuMilliseconds: cpuMicroseconds / 1e3,
+    peakMiB: kibibytes / 1024,
+  };
 }

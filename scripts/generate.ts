@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { makeProgram } from '../src/cli/program.ts';
+import { makeWholeProgram } from '../src/cli/program.ts';
 import { manualPage } from './generated/manual.ts';
 import { policyReference } from './generated/policy-reference.ts';
 import { policySchema } from './generated/policy-schema.ts';
@@ -18,7 +18,7 @@ interface Generated {
 export const generated: readonly Generated[] = [
   { path: 'schema/bulkhead.xsd', make: policySchema },
   { path: 'docs/policy.md', make: policyReference },
-  { path: 'man/bulkhead.8', make: async () => manualPage(await makeProgram()) },
+  { path: 'man/bulkhead.8', make: async () => manualPage(await makeWholeProgram()) },
 ];
 
 /** Paths of the files that differ from what they are made from. */

@@ -3,18 +3,48 @@ import type { Capability } from './capability.ts';
 
 const kernelModules: Capability = {
   name: 'kernel-modules',
-  commands: { modules: () => import('./kernel-modules/commands/modules.ts') },
+  commands: {
+    modules: {
+      usage: '',
+      summary: 'kernel modules: what they claim, use, and are worth',
+      load: () => import('./kernel-modules/commands/modules.ts'),
+    },
+  },
 };
 
 const cloudLinux: Capability = {
   name: 'cloudlinux',
   commands: {
-    import: () => import('./cloudlinux/commands/import.ts'),
-    export: () => import('./cloudlinux/commands/export.ts'),
-    lvectl: () => import('./cloudlinux/commands/lvectl.ts'),
-    lveinfo: () => import('./cloudlinux/commands/lveinfo.ts'),
-    'cloudlinux-top': () => import('./cloudlinux/commands/cloudlinux-top.ts'),
-    cloudlinux: () => import('./cloudlinux/commands/cloudlinux.ts'),
+    import: {
+      usage: '[options] [file]',
+      summary: 'turn a CloudLinux ve.cfg into a policy, with comments on what changes',
+      load: () => import('./cloudlinux/commands/import.ts'),
+    },
+    export: {
+      usage: '[options] [form]',
+      summary: 'write the policy as a CloudLinux ve.cfg, and warn about what that cannot say',
+      load: () => import('./cloudlinux/commands/export.ts'),
+    },
+    lvectl: {
+      usage: '[options] [command] [words...]',
+      summary: "read and set limits in the words of CloudLinux's lvectl",
+      load: () => import('./cloudlinux/commands/lvectl.ts'),
+    },
+    lveinfo: {
+      usage: '[options]',
+      summary: "show what tenants used in a period, in the shape of CloudLinux's lveinfo",
+      load: () => import('./cloudlinux/commands/lveinfo.ts'),
+    },
+    'cloudlinux-top': {
+      usage: '[options]',
+      summary: "show what tenants use now, in the shape of CloudLinux's cloudlinux-top",
+      load: () => import('./cloudlinux/commands/cloudlinux-top.ts'),
+    },
+    cloudlinux: {
+      usage: '',
+      summary: "put CloudLinux's lvectl, lveinfo and cloudlinux-top on this host",
+      load: () => import('./cloudlinux/commands/cloudlinux.ts'),
+    },
   },
   policyFormat: async () => (await import('./cloudlinux/core/ve-cfg.ts')).veCfg,
   agentPart: async () => (await import('./cloudlinux/io/lve-info-writer.ts')).lveInfoWriter,

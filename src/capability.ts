@@ -5,7 +5,7 @@
 import type { AgentPart } from './agent/part.ts';
 import type { Log } from './agent/log.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
-import type { CommandModule } from './cli/shared/command.ts';
+import type { CommandTable } from './cli/shared/command-table.ts';
 import type { Paths } from './host/paths.ts';
 
 type Lazy<T> = () => Promise<T>;
@@ -13,7 +13,7 @@ type Lazy<T> = () => Promise<T>;
 export interface Capability {
   readonly name: string;
   /** By the word on the command line. */
-  readonly commands: Readonly<Record<string, Lazy<{ readonly command: CommandModule }>>>;
+  readonly commands: CommandTable;
   /** Another format in which a policy may be written. */
   readonly policyFormat?: Lazy<PolicyFormat>;
   /** What the agent does for it. */

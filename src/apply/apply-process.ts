@@ -1,12 +1,8 @@
 /** Has a policy read and applied by another process, which is killed when it hangs or says too much. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { deserialize, serialize } from 'node:v8';
-import {
-  outputOf,
-  scriptBeside,
-  spawnScript,
-  type ChildOutput,
-} from '../sys/processes/child-script.ts';
+import { outputOf, spawnScript, type ChildOutput } from '../sys/processes/child-script.ts';
+import { scriptFile } from '../sys/package-files.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
 
@@ -20,7 +16,7 @@ export class Applier implements Disposable {
   #child: ChildProcessWithoutNullStreams | undefined;
 
   async apply(request: ApplyRequest): Promise<Result<ApplyResponse>> {
-    const started = spawnScript(scriptBeside(import.meta.url, './apply-child'), [], heapMebibytes);
+    const started = spawnScript(scriptFile('apply/apply-child'), [], heapMebibytes);
     if (!started.ok) return fail(`Cannot apply the policy: ${started.error}`);
     const child = started.value;
     this.#child = child;

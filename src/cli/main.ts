@@ -5,7 +5,6 @@
 import type { CommanderError } from 'commander';
 import { version } from './version.ts';
 import { exitCodes } from './shared/command.ts';
-import { commands, makeProgram } from './program.ts';
 
 async function main(): Promise<void> {
   process.stdout.on('error', closedPipe);
@@ -17,10 +16,9 @@ async function main(): Promise<void> {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  const at = first === '--instance' ? 2 : first.startsWith('--instance=') ? 1 : 0;
-  const [verb, inner] = words.slice(at);
-  const asked = verb !== undefined && Object.hasOwn(commands, verb) ? [verb] : undefined;
-  const program = await makeProgram(asked, inner);
+  // Asking for the version does not wait for it.
+  const { makeProgram, makeWholeProgram } = await import('./program.ts');
+  const program = asksAboutCommand(words) ? await makeWholeProgram() : makeProgram();
   if (words.length === 0) {
     program.outputHelp();
     return;
@@ -32,6 +30,10 @@ async function main(): Promise<void> {
     process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   }
 }
+
+/** For "help NAME" commander prints what it knows of the command, and loads nothing. */
+const asksAboutCommand = (words: readonly string[]): boolean =>
+  words.includes('help') && words.at(-1) !== 'help';
 
 const isCommanderError = (error: unknown): error is CommanderError =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');

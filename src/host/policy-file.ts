@@ -6,7 +6,6 @@
  * the old text or the new one, whatever happens meanwhile. What another editor changed since it
  * was read is never overwritten.
  */
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -315,7 +314,9 @@ function writeDurably(path: string, text: string, { mode, uid, gid }: Ownership)
   }
 }
 
-const temporaryName = (path: string) => `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`;
+/** With the global `crypto`: importing node:crypto takes milliseconds, also where a policy is only read. */
+const randomHex = () => crypto.getRandomValues(Buffer.alloc(8)).toString('hex');
+const temporaryName = (path: string) => `.${basename(path)}.${randomHex()}.tmp`;
 
 /** Temporary files of an editor that was killed; nobody else can be writing under the lock. */
 function removeLeftovers(directory: PinnedDirectory, path: string): void {

@@ -24,11 +24,14 @@ export class RunningAgent {
   readonly host: Host;
   readonly directory: string;
   readonly policyFile: string;
+  readonly #entry: string;
   #child: ChildProcess | undefined;
   log = '';
 
-  constructor(host: Host) {
+  /** `entry` starts it: of this tree, or of one that is installed. */
+  constructor(host: Host, entry = program) {
     this.host = host;
+    this.#entry = entry;
     releaseAll(host, { kill: true }); // What a run that was killed has left.
     mkdirSync('/root', { recursive: true });
     this.directory = mkdtempSync(`/root/.${host.paths.instance}-`);
@@ -45,7 +48,7 @@ export class RunningAgent {
 
   async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
     const args = ['--instance', this.host.paths.instance, 'agent', '--policy', this.policyFile];
-    const child = spawn(program, args, {
+    const child = spawn(this.#entry, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     });

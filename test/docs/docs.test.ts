@@ -4,7 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { makeProgram } from '../../src/cli/program.ts';
+import { makeWholeProgram } from '../../src/cli/program.ts';
 import * as library from '../../src/kernel-modules/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 
@@ -37,7 +37,7 @@ test('examples are policies', () => {
 });
 
 test('commands in the documentation exist, with their options', async () => {
-  const program = await makeProgram();
+  const program = await makeWholeProgram();
   let seen = 0;
   for (const page of pages) {
     for (const line of blocks(textOf(page), 'console').join('\n').split('\n')) {

@@ -1,6 +1,6 @@
 /** The thread that answers: how many questions it takes, and what becomes of those it cannot answer. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, test } from 'node:test';
@@ -216,21 +216,11 @@ describe('History', () => {
     assert.equal(value(await ask()), 2);
   });
 
-  test('keeps no process alive when it runs from dist/', () => {
+  test('keeps no process alive', () => {
     using place = new Place();
     filled(place, 10)[Symbol.dispose]();
-    const dist = `${place.parent}/dist`;
-    // It is emitted also where something else does not compile, which is not tested here.
-    spawnSync(process.execPath, [
-      `${root}/node_modules/typescript/bin/tsc`,
-      '-p',
-      `${root}/tsconfig.build.json`,
-      '--outDir',
-      dist,
-    ]);
-    writeFileSync(`${dist}/package.json`, '{ "type": "module" }');
     const program = `
-        import { History } from '${dist}/store/history/history.js';
+        import { History } from '${root}/src/store/history/history.ts';
         const history = new History('${place.directory}');
         const query = { from: 0, to: ${start + hour}, metric: 'cpu' };
         const answer = await history.askedBy(1001).peakTotal(query);

@@ -158,8 +158,11 @@ suite('the agent as a service', { skip }, () => {
       assert.notEqual(before, '');
       await guest.succeed('systemctl restart bulkhead', { timeoutMs: longPatienceMilliseconds });
       assert.equal(await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`), before);
+      const mainPid = 'systemctl show -P MainPID bulkhead';
+      const killed = (await guest.succeed(mainPid)).trim();
       await guest.succeed('systemctl kill -s KILL --kill-whom=main bulkhead');
-      await until('systemctl is-active -q bulkhead && bulkhead status --json >/dev/null');
+      // systemd may not have noticed yet, and takes the service for active.
+      await until(`test "$(${mainPid})" != ${killed} && systemctl is-active -q bulkhead`);
       assert.equal(await guest.succeed(`cat ${cgroup(3001)}/cgroup.procs`), before);
       assert.equal((await status()).policy.state, 'in force');
       await guest.succeed('systemctl stop bulkhead', { timeoutMs: longPatienceMilliseconds });

@@ -6,7 +6,8 @@
  * again when it dies or hangs. Whatever happens to it becomes a status or a log line, never an error.
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { scriptBeside, spawnScript } from '../../sys/processes/child-script.ts';
+import { scriptFile } from '../../sys/package-files.ts';
+import { spawnScript } from '../../sys/processes/child-script.ts';
 import { Lines } from '../../sys/lines.ts';
 import {
   eventBytesMax,
@@ -53,7 +54,7 @@ const rescanMilliseconds = 30_000;
 const logBytesMax = 4_096;
 const namedMax = 10;
 
-const script = scriptBeside(import.meta.url, '../../host/placer/main');
+const script = scriptFile('host/placer/main');
 
 export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
   const targets = policy.tenants.map((each) => [each.uid, tenantCgroup(each)] as const);

@@ -61,10 +61,8 @@ function signalled(names: readonly NodeJS.Signals[]): Promise<void> {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('agent')
-      .description('follow the policy, place processes, measure and remember: the daemon')
+  define(command, run) {
+    command
       .addOption(policyOption())
       .option('--log <format>', 'human or json', 'human')
       .addHelpText(

@@ -7,8 +7,8 @@ import { printError, print } from '../shared/session.ts';
 const shells = ['bash', 'zsh', 'fish'] as const;
 
 async function completion(shell: string): Promise<ExitCode> {
-  const { makeProgram } = await import('../program.ts');
-  const program = await makeProgram();
+  const { makeWholeProgram } = await import('../program.ts');
+  const program = await makeWholeProgram();
   switch (shell) {
     case 'bash':
       print(bash(program));
@@ -94,10 +94,8 @@ function fish(program: Command): string {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('completion <shell>')
-      .description('print a completion script for bash, zsh or fish')
+  define(command, run) {
+    command
       .addHelpText(
         'after',
         examples(

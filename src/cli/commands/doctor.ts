@@ -131,12 +131,8 @@ function summary(levels: readonly Level[]): string {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('doctor')
-      .description(
-        'show what this host can hold, what it cannot, and what would help; changes nothing',
-      )
+  define(command, run) {
+    command
       .option('--json', 'print it as JSON')
       .addHelpText(
         'after',

@@ -2,12 +2,12 @@
  * `bulkhead exec TENANT -- CMD`: the program's entry hands it to the launcher before Node starts.
  * This is for help, for completion, and for those who start the command line by hand.
  */
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { packageFile } from '../../sys/package-files.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { pathsFor } from '../shared/session.ts';
 
-const launcher = fileURLToPath(new URL('../../../libexec/bulkhead-exec', import.meta.url));
+const launcher = packageFile('libexec/bulkhead-exec');
 
 function exec(words: readonly string[], _options: unknown, command: Command): ExitCode {
   const paths = pathsFor(command);
@@ -18,13 +18,10 @@ function exec(words: readonly string[], _options: unknown, command: Command): Ex
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('exec <words...>')
+  define(command, run) {
+    command
       .usage('[--chdir DIR] [--keep-env NAME]... TENANT -- CMD [ARG...]')
-      .description('run a command as a tenant, inside its limits')
       .allowUnknownOption()
-      .helpOption(false)
       .addHelpText(
         'after',
         examples(

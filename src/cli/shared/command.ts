@@ -1,5 +1,5 @@
 /** What every command is made of: a definition for commander, and an exit code as its answer. */
-import type { Command } from 'commander';
+import type { Argument, Command } from 'commander';
 
 export const exitCodes = {
   done: 0,
@@ -14,13 +14,10 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 export type CommandResult = ExitCode | Promise<ExitCode>;
 
-/** One file a command; `main.ts` lists them. */
+/** One file a command. A table names it, with its arguments and its summary. */
 export interface CommandModule {
-  /**
-   * `run` wraps an action so that its answer becomes the exit status of the program. `inner` is the word after the
-   * command, for those that have commands of their own and need not load all of them.
-   */
-  readonly define: (program: Command, run: Runner, inner?: string) => void | Promise<void>;
+  /** `run` wraps an action so that its answer becomes the exit status of the program. */
+  readonly define: (command: Command, run: Runner) => void;
 }
 
 export type Runner = <Args extends unknown[]>(
@@ -31,6 +28,14 @@ export type Runner = <Args extends unknown[]>(
 export interface PolicyOptions {
   readonly policy: string;
   readonly json?: boolean;
+}
+
+/** Describes the first argument of a command, and returns it so that a default or a parser can follow. */
+export function describeArgument(command: Command, description: string): Argument {
+  const [argument] = command.registeredArguments;
+  if (argument === undefined) throw new Error(`"${command.name()}" takes no argument`);
+  argument.description = description;
+  return argument;
 }
 
 /** Examples under a command's help, aligned. */

@@ -14,7 +14,7 @@ export const namesPolicy = (command: Command): boolean =>
   command.getOptionValueSource('policy') !== 'default';
 
 /** For commands that are about a policy as a whole: `check new.xml` is `check -p new.xml`. */
-export const policyArgument = ['[file]', 'the policy; the same as --policy'] as const;
+export const policyArgument = 'the policy; the same as --policy';
 
 export const takingFile =
   <Options extends PolicyOptions>(action: (options: Options, command: Command) => CommandResult) =>

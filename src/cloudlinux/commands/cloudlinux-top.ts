@@ -134,10 +134,8 @@ const isNone = (limit: Section[keyof Section]) =>
   (typeof limit === 'number' ? limit : (limit?.all ?? 0)) === 0;
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('cloudlinux-top')
-      .description("show what tenants use now, in the shape of CloudLinux's cloudlinux-top")
+  define(command, run) {
+    command
       .option('-j, --json', 'print it as JSON')
       .option('-u, --username <part>', 'users whose name has this in it')
       .option('-r, --for-reseller <name>', 'one reseller and its users')

@@ -1,7 +1,7 @@
 /** `bulkhead cloudlinux`: puts CloudLinux's commands on this host, for panels that call them. */
 import type { Command } from 'commander';
 import { isAbsolute, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../sys/package-files.ts';
 import {
   examples,
   exitCodes,
@@ -25,8 +25,7 @@ interface LveOptions {
   readonly json?: boolean;
 }
 
-/** The launcher beside `src` or `dist`. */
-const program = fileURLToPath(new URL('../../../bulkhead', import.meta.url));
+const program = packageFile('bulkhead');
 
 function settingOf({ prefix }: LveOptions, command: Command): Setting | undefined {
   const paths = pathsFor(command);
@@ -90,18 +89,15 @@ function statusText({ cloudLinux, commands, infoDirectory, infoWritten }: LveSta
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    const noun = program
-      .command('cloudlinux')
-      .description("put CloudLinux's lvectl, lveinfo and cloudlinux-top on this host")
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead cloudlinux install', ''],
-          ['bulkhead cloudlinux status --json', ''],
-          ['bulkhead cloudlinux uninstall', ''],
-        ),
-      );
+  define(noun, run) {
+    noun.addHelpText(
+      'after',
+      examples(
+        ['bulkhead cloudlinux install', ''],
+        ['bulkhead cloudlinux status --json', ''],
+        ['bulkhead cloudlinux uninstall', ''],
+      ),
+    );
     const verb = (name: string, does: string) =>
       noun
         .command(name)

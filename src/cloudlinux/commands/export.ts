@@ -1,7 +1,8 @@
 /** `bulkhead export ve.cfg`: the policy in the form of CloudLinux. */
-import { Argument, type Command } from 'commander';
+import type { Command } from 'commander';
 import { exportVeCfg } from '../core/ve-cfg.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -25,11 +26,9 @@ function exportPolicy(_form: string, options: ExportOptions, command: Command): 
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('export')
-      .addArgument(new Argument('[form]', 'what to write').choices(['ve.cfg']).default('ve.cfg'))
-      .description('write the policy as a CloudLinux ve.cfg, and warn about what that cannot say')
+  define(command, run) {
+    describeArgument(command, 'what to write').choices(['ve.cfg']).default('ve.cfg');
+    command
       .addOption(policyOption())
       .option('-o, --output <file>', 'write it there, not to standard output')
       .option('--force', 'replace the file that is there')

@@ -9,6 +9,7 @@ import type { TenantName, UidRange } from '../../policy/document.ts';
 import { importVeCfg } from '../core/ve-cfg.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -98,11 +99,9 @@ function uidRange(text: string): UidRange {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('import')
-      .argument('[file]', 'the file to read', '/etc/container/ve.cfg')
-      .description('turn a CloudLinux ve.cfg into a policy, with comments on what changes')
+  define(command, run) {
+    describeArgument(command, 'the file to read').default('/etc/container/ve.cfg');
+    command
       .option('-o, --output <file>', 'write it there, not to standard output')
       .option('--force', 'replace the file that is there')
       .option(

@@ -78,10 +78,8 @@ const exampleText = examples(
 );
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('lvectl [command] [words...]')
-      .description("read and set limits in the words of CloudLinux's lvectl")
+  define(command, run) {
+    command
       .addOption(policyOption())
       .option('--speed <share>', 'CPU: percent of one core, or a clock rate such as 2ghz')
       .option('--cpu <percent>', 'CPU: percent of the whole machine')

@@ -101,10 +101,8 @@ async function readRows(
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('lveinfo')
-      .description("show what tenants used in a period, in the shape of CloudLinux's lveinfo")
+  define(command, run) {
+    command
       .option('-f, --from <moment>', 'begin, such as "2026-01-31 18:30" (ten minutes ago)')
       .option('-t, --to <moment>', 'end (now)')
       .option('--period <length>', 'up to now: 5m, 4h, 2d, today; or yesterday')

@@ -9,7 +9,8 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { scriptBeside, spawnScript } from '../../sys/processes/child-script.ts';
+import { scriptFile } from '../../sys/package-files.ts';
+import { spawnScript } from '../../sys/processes/child-script.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { readText } from '../../sys/files/read.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
@@ -43,7 +44,7 @@ export class EvidenceChild {
 
   /** `undefined` where no process can be started. */
   static start(proc: string, events: ChildEvents): EvidenceChild | undefined {
-    const started = spawnScript(scriptBeside(import.meta.url, './main'), [proc]);
+    const started = spawnScript(scriptFile('host/evidence/main'), [proc]);
     return started.ok ? new EvidenceChild(started.value, events) : undefined;
   }
 

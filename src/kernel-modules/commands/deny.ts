@@ -18,7 +18,13 @@ import {
   type DenyFile,
 } from '../core/modprobe/deny-file.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../cli/shared/command.ts';
 import { printError, print, printJson } from '../../cli/shared/session.ts';
 import {
   blacklistedIn,
@@ -328,10 +334,8 @@ function deny(words: string[], options: DenyOptions): ExitCode {
   return exitCodes.done;
 }
 
-export function defineDeny(parent: Command, run: Runner): void {
-  parent
-    .command('deny <names...>')
-    .description('keep modules from being loaded, through modprobe.d and the kernel command line')
+function define(command: Command, run: Runner): void {
+  command
     .option('--boot', 'also put them on the kernel command line, which insmod cannot pass')
     .option('--undo', 'allow them again, and take back what was installed for them')
     .option('--dry-run', 'say what would be done, and change nothing')
@@ -346,3 +350,5 @@ export function defineDeny(parent: Command, run: Runner): void {
     )
     .action(run(deny));
 }
+
+export const command: CommandModule = { define };

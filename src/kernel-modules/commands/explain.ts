@@ -8,7 +8,14 @@ import { bareName } from '../core/record/module-file.ts';
 import { hostDenials } from '../io/kernel/denials.ts';
 import { judgeFor } from '../io/scan/surroundings.ts';
 import type { ReadEntry } from '../io/scan/survey.ts';
-import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { printError, print, printJson } from '../../cli/shared/output.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
@@ -82,14 +89,9 @@ function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
   return undefined;
 }
 
-export function defineExplain(parent: Command, run: Runner): void {
-  const command = parent
-    .command('explain')
-    .argument('<module>', 'its name in the kernel’s tree, or a file')
-    .description('one module in depth: what it uses, who uses it, what would happen, and why')
-    .addOption(requireOption())
-    .option('--json', 'print it as JSON')
-    .addOption(policyOption());
+function define(command: Command, run: Runner): void {
+  describeArgument(command, 'its name in the kernel’s tree, or a file');
+  command.addOption(requireOption()).option('--json', 'print it as JSON').addOption(policyOption());
   withKernelOptions(command)
     .addHelpText('after', statusHelp)
     .addHelpText(
@@ -102,3 +104,5 @@ export function defineExplain(parent: Command, run: Runner): void {
     )
     .action(run(explain));
 }
+
+export const command: CommandModule = { define };

@@ -2,7 +2,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../cli/shared/command.ts';
 import { showProgress } from '../../cli/shared/progress.ts';
 import { printError, print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
@@ -173,11 +180,9 @@ Exit status:
   3  a module differs, or its license is not that of the source
   4  none differs, and of some it cannot be told; with --all, of those that state a srcversion`;
 
-export function defineMatch(parent: Command, run: Runner): void {
-  const command = parent
-    .command('match')
-    .argument('[module...]', 'files, or names in the kernel’s tree')
-    .description('whether the source that is offered for a module is its source')
+function define(command: Command, run: Runner): void {
+  describeArgument(command, 'files, or names in the kernel’s tree');
+  command
     .requiredOption(
       '--source <path>',
       'a directory, a tarball, a .dsc, or a package that carries source (.deb, .src.rpm)',
@@ -202,3 +207,5 @@ export function defineMatch(parent: Command, run: Runner): void {
     .addHelpText('after', statuses)
     .action(run(match));
 }
+
+export const command: CommandModule = { define };

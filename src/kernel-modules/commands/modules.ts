@@ -1,33 +1,51 @@
 /** `bulkhead modules`: what each kernel module claims, uses and is worth. */
-import type { Command } from 'commander';
-import { examples, type CommandModule, type Runner } from '../../cli/shared/command.ts';
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
-type Part = () => Promise<(parent: Command, run: Runner) => void>;
-
-/** In the order in which help lists them. */
-const parts: Readonly<Record<string, Part>> = {
-  scan: async () => (await import('./scan.ts')).defineScan,
-  explain: async () => (await import('./explain.ts')).defineExplain,
-  predict: async () => (await import('./predict.ts')).definePredict,
-  match: async () => (await import('./match.ts')).defineMatch,
-  upgrade: async () => (await import('./upgrade.ts')).defineUpgrade,
-  deny: async () => (await import('./deny.ts')).defineDeny,
+const parts: CommandTable = {
+  scan: {
+    usage: '[options] [path...]',
+    summary: 'what each module claims, what the loader would do, how far it can be believed',
+    load: () => import('./scan.ts'),
+  },
+  explain: {
+    usage: '[options] <module>',
+    summary: 'one module in depth: what it uses, who uses it, what would happen, and why',
+    load: () => import('./explain.ts'),
+  },
+  predict: {
+    usage: '[options] <file...>',
+    summary: 'what insmod would answer and log, one after the other, on a clean kernel',
+    load: () => import('./predict.ts'),
+  },
+  match: {
+    usage: '[options] [module...]',
+    summary: 'whether the source that is offered for a module is its source',
+    load: () => import('./match.ts'),
+  },
+  upgrade: {
+    usage: '[options] [path...]',
+    summary:
+      'which modules would no longer load on another kernel, why, and what a rebuild would run into',
+    load: () => import('./upgrade.ts'),
+  },
+  deny: {
+    usage: '[options] <names...>',
+    summary: 'keep modules from being loaded, through modprobe.d and the kernel command line',
+    load: () => import('./deny.ts'),
+  },
 };
 
 export const command: CommandModule = {
-  async define(program, run, inner) {
-    const parent = program
-      .command('modules')
-      .description('kernel modules: what they claim, use, and are worth')
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead modules scan', 'all modules of the running kernel, the bad first'],
-          ['bulkhead modules explain zfs', 'one of them in depth'],
-          ['bulkhead modules match jool --source jool-dkms.deb', 'is this its source?'],
-        ),
-      );
-    const names = inner !== undefined && Object.hasOwn(parts, inner) ? [inner] : Object.keys(parts);
-    for (const name of names) (await parts[name]?.())?.(parent, run);
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead modules scan', 'all modules of the running kernel, the bad first'],
+        ['bulkhead modules explain zfs', 'one of them in depth'],
+        ['bulkhead modules match jool --source jool-dkms.deb', 'is this its source?'],
+      ),
+    );
+    addCommands(parent, parts);
   },
 };

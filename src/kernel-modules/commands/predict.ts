@@ -13,7 +13,14 @@ import { makeSignatureChecker, type SignatureChecker } from '../io/scan/signatur
 import { bareName } from '../core/record/module-file.ts';
 import { gplOnlyAmong } from '../io/scan/survey.ts';
 import type { KernelReading } from '../io/kernel/read-kernel.ts';
-import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../cli/shared/command.ts';
 import { printError, print, printJson } from '../../cli/shared/output.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { buildChecks } from '../io/scan/surroundings.ts';
@@ -154,11 +161,9 @@ function inWords({ name, file, verdict }: Result, columns: number): string {
   return [`${printable(name)} (${printable(file)}): ${outcome}`, ...lines].join('\n');
 }
 
-export function definePredict(parent: Command, run: Runner): void {
-  const command = parent
-    .command('predict')
-    .argument('<file...>', 'modules, in the order in which they would be loaded')
-    .description('what insmod would answer and log, one after the other, on a clean kernel')
+function define(command: Command, run: Runner): void {
+  describeArgument(command, 'modules, in the order in which they would be loaded');
+  command
     .option(
       '--loaded <file...>',
       'modules that are loaded before, whose verdicts are not of interest',
@@ -177,3 +182,5 @@ export function definePredict(parent: Command, run: Runner): void {
     )
     .action(run(predictLoads));
 }
+
+export const command: CommandModule = { define };

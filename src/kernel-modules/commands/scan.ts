@@ -7,7 +7,14 @@ import { hostRoots } from '../io/kernel/kernel-files.ts';
 import { releaseOf } from '../io/kernel/module-sample.ts';
 import { kernelOfPaths, pathsOr, scanFor } from '../io/scan/scan.ts';
 import type { Imprint, ScanReport } from '../core/reports/report.ts';
-import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../cli/shared/command.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { printError, print } from '../../cli/shared/output.ts';
@@ -123,14 +130,12 @@ function imprint(): Imprint {
   };
 }
 
-export function defineScan(parent: Command, run: Runner): void {
-  const command = parent
-    .command('scan')
-    .argument(
-      '[path...]',
-      'modules, directories, .deb and .rpm packages; default: the kernel’s tree',
-    )
-    .description('what each module claims, what the loader would do, how far it can be believed')
+function define(command: Command, run: Runner): void {
+  describeArgument(
+    command,
+    'modules, directories, .deb and .rpm packages; default: the kernel’s tree',
+  );
+  command
     .option('--running', 'the modules that are loaded now')
     .option('--all', 'list every module, not only what deserves a look')
     .option('--deep', 'look at the code of signed modules too (slower)')
@@ -156,3 +161,5 @@ export function defineScan(parent: Command, run: Runner): void {
     )
     .action(run(scan));
 }
+
+export const command: CommandModule = { define };

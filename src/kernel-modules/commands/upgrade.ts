@@ -13,7 +13,14 @@ import { plainName, type SymbolExport } from '../core/record/module.ts';
 import { judgeTree } from '../core/loader/dependency-order.ts';
 import { bareName } from '../core/record/module-file.ts';
 import type { ReadEntry } from '../io/scan/survey.ts';
-import { examples, exitCodes, type ExitCode, type Runner } from '../../cli/shared/command.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../cli/shared/command.ts';
 import { printError, count, print, printJson } from '../../cli/shared/output.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import type { Command } from 'commander';
@@ -170,13 +177,12 @@ function show(found: Rebuilt, modules: number, release: string, json: boolean): 
   print([...blocks, ...starts, wrap(summary + further, columns, '  ')].join('\n\n'));
 }
 
-export function defineUpgrade(parent: Command, run: Runner): void {
-  const command = parent
-    .command('upgrade')
-    .argument('[path...]', 'modules; default: those of the tree that the new kernel does not bring')
-    .description(
-      'which modules would no longer load on another kernel, why, and what a rebuild would run into',
-    )
+function define(command: Command, run: Runner): void {
+  describeArgument(
+    command,
+    'modules; default: those of the tree that the new kernel does not bring',
+  );
+  command
     .requiredOption(
       '--to <directory...>',
       'the other kernel: /lib/modules/VERSION, unpacked packages',
@@ -192,3 +198,5 @@ export function defineUpgrade(parent: Command, run: Runner): void {
     )
     .action(run(upgrade));
 }
+
+export const command: CommandModule = { define };

@@ -4,6 +4,7 @@
  * with the thread; the next one gets another.
  */
 import { Worker } from 'node:worker_threads';
+import { scriptFile } from '../../sys/package-files.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
 import type { HistoryRequest, Reply } from './history-worker.ts';
@@ -32,8 +33,7 @@ interface Current {
   readonly settle: (answer: Answer) => void;
 }
 
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const script = new URL(`./history-worker.${extension}`, import.meta.url);
+const script = scriptFile('store/history/history-worker');
 /** A small young generation lets go of the bytes of rows soon, and they are most of the memory. */
 const resourceLimits = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 };
 

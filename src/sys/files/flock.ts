@@ -17,7 +17,8 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import koffi from 'koffi';
+import { createRequire } from 'node:module';
+import type koffi from 'koffi';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { errnoOf, quoted, reasonOf } from '../errno.ts';
 import { sleepSync } from '../sleep.ts';
@@ -38,8 +39,21 @@ const lockExclusive = 2;
 const lockNonBlocking = 4;
 const pauseMs = 25;
 
-/** Symbols of the running program, which has the C library whatever its file is called. */
-const flock = koffi.load(null).func('int flock(int fd, int operation)');
+interface Ffi {
+  readonly koffi: typeof koffi;
+  readonly flock: (fd: number, operation: number) => number;
+}
+
+/** Loaded by the first lock: that takes longer than to read a policy, for which nothing is locked. */
+let loadedFfi: Ffi | undefined;
+
+function ffi(): Ffi {
+  if (loadedFfi !== undefined) return loadedFfi;
+  const library = createRequire(import.meta.url)('koffi') as typeof koffi;
+  // Symbols of the running program, which has the C library whatever its file is called.
+  const flock = library.load(null).func('int flock(int fd, int operation)');
+  return (loadedFfi = { koffi: library, flock });
+}
 
 export function lockFile(path: string, options: LockOptions): Result<FileLock, string> {
   const until = performance.now() + options.waitMs;
@@ -63,7 +77,7 @@ export function isLocked(path: string): boolean {
     return false;
   }
   try {
-    return flock(fd, lockShared | lockNonBlocking) !== 0;
+    return ffi().flock(fd, lockShared | lockNonBlocking) !== 0;
   } finally {
     closeSync(fd);
   }
@@ -88,6 +102,7 @@ function tryLock(path: string, shown: string): Result<FileLock, Refusal> {
   try {
     const problem = problemOf(fd);
     if (problem !== undefined) return closing(fd, refuse(problem));
+    const { koffi, flock } = ffi();
     if (flock(fd, lockExclusive | lockNonBlocking) !== 0) {
       const errno = koffi.errno();
       if (errno === koffi.os.errno['EINTR']) return closing(fd, refuse('interrupted', true));

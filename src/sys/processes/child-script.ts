@@ -1,12 +1,6 @@
-/** A script beside the one that asks, as a process of its own: from sources and when built. */
+/** A script as a process of its own. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { fail, ok, type Result } from '../../base/result.ts';
-
-/** `scriptBeside(import.meta.url, '../../host/evidence/main')`. */
-export function scriptBeside(from: string, name: string): string {
-  return fileURLToPath(new URL(`${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from));
-}
 
 /**
  * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of

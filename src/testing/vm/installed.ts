@@ -1,4 +1,4 @@
-/** The program in the guest as its package installs it: compiled, without sources. */
+/** The program in the guest as its package installs it: built, without sources. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,11 +10,9 @@ import { projectDirectory } from './project.ts';
 export async function installBuilt(guest: Guest): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-built-'));
   try {
-    execFileSync(
-      `${projectDirectory}/node_modules/.bin/tsc`,
-      ['-p', `${projectDirectory}/tsconfig.build.json`, '--outDir', directory],
-      { stdio: 'inherit' },
-    );
+    execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, directory], {
+      stdio: 'inherit',
+    });
     await guest.copyIn(directory, '/opt/bulkhead/dist');
     await guest.succeed(
       'rm -r /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead',

@@ -21,7 +21,7 @@ import {
   type BootHost,
 } from '../../../src/kernel-modules/commands/boot-loaders.ts';
 import {
-  defineDeny,
+  command,
   denyModules,
   denyText,
   moduleNames,
@@ -380,13 +380,11 @@ test('thisHost runs programs, and says why one failed', () => {
   assert.match(missing.ok ? '' : missing.error, /^Cannot run "bulkhead-no-such-program": ENOENT/);
 });
 
-test('defineDeny() defines the command with its options', () => {
-  const parent = new Command('modules');
-  defineDeny(parent, (action) => async (...args) => {
+test('command.define() gives the command its options', () => {
+  const deny = new Command('deny');
+  command.define(deny, (action) => async (...args) => {
     await action(...args);
   });
-  const [command] = parent.commands;
-  assert.equal(command?.name(), 'deny');
   for (const option of ['--boot', '--undo', '--dry-run', '--json'])
-    assert.ok(command?.helpInformation().includes(option), option);
+    assert.ok(deny.helpInformation().includes(option), option);
 });

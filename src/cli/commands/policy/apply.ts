@@ -7,6 +7,7 @@ import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { printOperation } from '../../../plan/print.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -84,11 +85,9 @@ function report(
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('apply')
-      .argument(...policyArgument)
-      .description('make the kernel hold what the policy says')
+  define(command, run) {
+    describeArgument(command, policyArgument);
+    command
       .addOption(policyOption())
       .option('--kill', 'end the processes of tenants that the policy no longer has', false)
       .option('--force', 'lower memory limits although processes must be ended for it', false)

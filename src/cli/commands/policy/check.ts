@@ -1,11 +1,11 @@
 /** `bulkhead check`: reads a policy and says everything that is wrong with it. */
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../../agent/api/api.ts';
-import { callAgent } from '../../../agent/api/client.ts';
 import { loadPolicy } from '../../../apply/load-policy.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { AgentSettings } from '../../../policy/settings.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -20,7 +20,7 @@ import {
   print,
   printJson,
   showDiagnostics,
-} from '../../shared/session.ts';
+} from '../../shared/output.ts';
 import { tokenPortRemark } from '../../shared/token-port.ts';
 
 async function check(options: PolicyOptions, command: Command): Promise<ExitCode> {
@@ -57,16 +57,15 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
 /** Who listens for nothing need not ask an agent. */
 async function portRemark(settings: AgentSettings, paths: Paths): Promise<string | undefined> {
   if (tokenPortRemark(settings, undefined, paths.proc) === undefined) return undefined;
+  const { callAgent } = await import('../../../agent/api/client.ts');
   const asked = await callAgent<StatusResponse>(paths, '/v1/status');
   return tokenPortRemark(settings, asked.ok ? asked.value : undefined, paths.proc);
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('check')
-      .argument(...policyArgument)
-      .description('read a policy and report everything that is wrong with it; changes nothing')
+  define(command, run) {
+    describeArgument(command, policyArgument);
+    command
       .addOption(policyOption())
       .option('--json', 'print the result as JSON')
       .addHelpText(

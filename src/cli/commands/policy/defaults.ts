@@ -13,11 +13,8 @@ const unset = (names: string[], options: EditOptions, command: Command): Command
   unsetIn(defaults, names, options, command);
 
 export const command: CommandModule = {
-  define(program, run) {
-    const noun = program
-      .command('defaults')
-      .description('edit the limits of every tenant for which nothing nearer says otherwise')
-      .addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']));
+  define(noun, run) {
+    noun.addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']));
     withSetOptions(noun.command('set [limits...]').description('write limits'))
       .addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']))
       .action(run(set));

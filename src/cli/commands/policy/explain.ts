@@ -133,10 +133,8 @@ function printExplanation(
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('explain <tenant>')
-      .description('show for each limit of a tenant its value, and the line that gave it')
+  define(command, run) {
+    command
       .addOption(policyOption())
       .option('--json', 'print it as JSON')
       .addHelpText(

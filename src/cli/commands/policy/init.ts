@@ -53,10 +53,8 @@ function readMachine(paths: Paths) {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('init')
-      .description('write a first policy for this host, with comments, from what is found on it')
+  define(command, run) {
+    command
       .addOption(policyOption())
       .option('--force', 'replace the policy that is there')
       .option('--stdout', 'print it, and write nothing')

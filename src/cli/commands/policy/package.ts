@@ -79,17 +79,14 @@ const inWords = (limits: Readonly<Record<LimitKey, string>>) =>
     .join(' ');
 
 export const command: CommandModule = {
-  define(program, run) {
-    const noun = program
-      .command('package')
-      .description('edit packages, which are named sets of limits')
-      .addHelpText(
-        'after',
-        examples(
-          ['bulkhead package set business cpu=200% memory=4GiB', ''],
-          ['bulkhead package list', ''],
-        ),
-      );
+  define(noun, run) {
+    noun.addHelpText(
+      'after',
+      examples(
+        ['bulkhead package set business cpu=200% memory=4GiB', ''],
+        ['bulkhead package list', ''],
+      ),
+    );
     withSetOptions(
       noun.command('set <name> [limits...]').description('write limits of a package, new or not'),
     )

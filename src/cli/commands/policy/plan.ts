@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import { printPlan, type Marks } from '../../../plan/print.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -27,11 +28,9 @@ function plan(options: PolicyOptions, command: Command) {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('plan')
-      .argument(...policyArgument)
-      .description('show what apply would change; changes nothing')
+  define(command, run) {
+    describeArgument(command, policyArgument);
+    command
       .addOption(policyOption())
       .option('--json', 'print the operations as JSON')
       .addHelpText(

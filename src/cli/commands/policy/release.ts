@@ -20,10 +20,8 @@ function release(options: { readonly kill: boolean }, command: Command): ExitCod
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('release')
-      .description('take every limit away: remove all cgroups and quotas that Bulkhead set')
+  define(command, run) {
+    command
       .option('--kill', 'end the processes that are still in them', false)
       .addHelpText('after', examples(['bulkhead release --kill', 'before the package is removed']))
       .action(run(release));

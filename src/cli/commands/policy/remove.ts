@@ -15,14 +15,8 @@ function remove(name: string, options: EditOptions, command: Command): CommandRe
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    withEditOptions(
-      program
-        .command('remove <tenant>')
-        .description(
-          'remove what the policy says of a tenant; in a range of uids it stays a tenant',
-        ),
-    )
+  define(command, run) {
+    withEditOptions(command)
       .addHelpText('after', examples(['bulkhead remove alice', '']))
       .action(run(remove));
   },

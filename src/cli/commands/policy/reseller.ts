@@ -36,11 +36,11 @@ function add(name: string, tenant: string, options: EditOptions, command: Comman
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    const noun = program
-      .command('reseller')
-      .description('edit resellers, which bound the sum of their tenants')
-      .addHelpText('after', examples(['bulkhead reseller set acme cpu=400% package=business', '']));
+  define(noun, run) {
+    noun.addHelpText(
+      'after',
+      examples(['bulkhead reseller set acme cpu=400% package=business', '']),
+    );
     withSetOptions(
       noun
         .command('set <reseller> [limits...]')

@@ -9,12 +9,8 @@ function set(name: string, words: string[], options: SetOptions, command: Comman
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    withSetOptions(
-      program
-        .command('set <tenant> [limits...]')
-        .description('write limits of a tenant, or its package, into the policy, and apply it'),
-    )
+  define(command, run) {
+    withSetOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -14,12 +14,8 @@ function unset(
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    withEditOptions(
-      program
-        .command('unset <tenant> <limits...>')
-        .description('remove limits of a tenant from the policy, so that it inherits them'),
-    )
+  define(command, run) {
+    withEditOptions(command)
       .addHelpText(
         'after',
         examples(

@@ -4,6 +4,7 @@ import { planPolicy } from '../../../apply/apply.ts';
 import type { Operation } from '../../../plan/plan.ts';
 import { printQuota, printValue } from '../../../plan/print.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
@@ -53,11 +54,9 @@ function verify(options: PolicyOptions, command: Command) {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('verify')
-      .argument(...policyArgument)
-      .description('read every value back from the kernel; exit status 3 where it differs')
+  define(command, run) {
+    describeArgument(command, policyArgument);
+    command
       .addOption(policyOption())
       .option('--json', 'print the differences as JSON')
       .addHelpText('after', examples(['bulkhead verify', 'is the policy really in force?']))

@@ -120,13 +120,8 @@ function printHost({ host }: AdviseResponse): void {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    withPeriodOptions(
-      program
-        .command('advise')
-        .description('compare limits with what was used, and what was promised with what there is'),
-      '7d',
-    )
+  define(command, run) {
+    withPeriodOptions(command, '7d')
       .option('-a, --all', 'limits that fit well, too')
       .option('--commands', 'print commands that would set what is advised')
       .addOption(

@@ -30,14 +30,11 @@ async function testAlerts(options: { json?: boolean }, command: Command): Promis
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    const alerts = program
-      .command('alerts')
-      .description('messages about limits that were hit')
-      .addHelpText(
-        'after',
-        examples(['bulkhead alerts test', 'to everybody who is told of limits']),
-      );
+  define(alerts, run) {
+    alerts.addHelpText(
+      'after',
+      examples(['bulkhead alerts test', 'to everybody who is told of limits']),
+    );
     alerts
       .command('test')
       .description('send a test message by each rule of the policy, and say what became of it')

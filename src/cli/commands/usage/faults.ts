@@ -125,13 +125,8 @@ function parseLimit(text: string): LimitKey {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    withPeriodOptions(
-      program
-        .command('faults [tenants...]')
-        .description('list incidents: which limit was hit, when, by whom, and how badly'),
-      '24h',
-    )
+  define(command, run) {
+    withPeriodOptions(command, '24h')
       .addOption(new Option('--limit <limit>', 'only this limit').argParser(parseLimit))
       .addOption(new Option('--severity <severity>', 'only these').choices(severities))
       .addOption(rowsOption(50))

@@ -3,7 +3,13 @@ import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys } from '../../../usage/metrics.ts';
 import type { Snapshot } from '../../../usage/incident.ts';
-import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../shared/command.ts';
 import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.ts';
 import { dateTime, duration, quantity, shortLimit } from '../../shared/format.ts';
 import { processTable } from '../../shared/process-table.ts';
@@ -85,11 +91,11 @@ function whoText({ name, kind, uid }: Who): string {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('incident')
-      .argument('<id>', 'as "bulkhead faults" lists it', wholeNumber(1, 999_999_999))
-      .description('show one incident in full: what happened, and what ran meanwhile')
+  define(command, run) {
+    describeArgument(command, 'as "bulkhead faults" lists it').argParser(
+      wholeNumber(1, 999_999_999),
+    );
+    command
       .option('--json', 'print it as JSON')
       .addHelpText('after', examples(['bulkhead incident 42', 'number 42 of "bulkhead faults"']))
       .action(run(incident));

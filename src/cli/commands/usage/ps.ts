@@ -49,10 +49,8 @@ function processesText({ who, processes, processCount }: ProcessesResponse): str
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('ps [tenant]')
-      .description('list the processes of a tenant; without a name, your own')
+  define(command, run) {
+    command
       .addOption(
         new Option('--sort <column>', 'largest first; pids ascending')
           .choices(processSorts)

@@ -178,10 +178,8 @@ function printUse(rows: readonly Status[], all: boolean): void {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('status')
-      .description('show what is in force, and what tenants use now')
+  define(command, run) {
+    command
       .addOption(policyOption())
       .option('-a, --all', 'tenants that run nothing too')
       .option('--json', 'print it as JSON')

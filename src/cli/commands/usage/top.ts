@@ -71,10 +71,8 @@ function seconds(text: string): number {
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    program
-      .command('top')
-      .description('show who uses what now: live on a terminal, else once')
+  define(command, run) {
+    command
       .addOption(
         new Option('-d, --delay <seconds>', 'between two looks').argParser(seconds).default(1),
       )

@@ -168,13 +168,8 @@ async function eachOf<Item, CommandResult>(
 }
 
 export const command: CommandModule = {
-  define(program, run) {
-    withPeriodOptions(
-      program
-        .command('usage [tenants...]')
-        .description('show what tenants used over a period; of one tenant, all that is measured'),
-      '1h',
-    )
+  define(command, run) {
+    withPeriodOptions(command, '1h')
       .addOption(
         new Option('--by <resource>', 'what to show and to sort by')
           .choices(usageSorts)

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { scriptBeside } from '../../../sys/processes/child-script.ts';
+import { scriptFile } from '../../../sys/package-files.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type {
   Keys,
@@ -119,7 +119,7 @@ class Pool implements AsyncDisposable {
   #wake: () => void = () => {};
 
   constructor(setup: ReaderSetup, taken: Taken) {
-    const script = scriptBeside(import.meta.url, './reader-thread');
+    const script = scriptFile('kernel-modules/io/scan/reader-thread');
     const count = Math.min(availableParallelism(), threadsMax);
     this.#threads = Array.from({ length: count }, () => {
       const thread: Thread = { worker: new Worker(script, { workerData: setup }), waiting: [] };

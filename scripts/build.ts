@@ -1,0 +1,47 @@
+/**
+ * Makes what the package installs in dist/: `npm run build`. `node scripts/build.ts DIRECTORY` makes it there.
+ *
+ * A file for each program, and what they share in chunks, so that a command reads few files and only
+ * what it needs. Packages stay outside: npm installs them, under their own licenses.
+ */
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { build } from 'esbuild';
+import { root, tool } from './steps.ts';
+
+/** What is started by its path or imported by it. */
+const entries = [
+  'cli/main',
+  'kernel-modules/library',
+  // Processes and threads of their own.
+  'apply/apply-child',
+  'host/evidence/main',
+  'host/placer/main',
+  'kernel-modules/io/scan/reader-thread',
+  'store/history/history-worker',
+];
+
+async function buildPackage(directory: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: entries.map((each) => `src/${each}.ts`),
+    outbase: 'src',
+    outdir: directory,
+    // As deep as src/sys/package-files.ts, which says why.
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node26',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  const types = ['-p', `${root}tsconfig.build.json`, '--outDir', directory];
+  execFileSync(tool('tsc'), types, { stdio: 'inherit' });
+}
+
+const [, , elsewhere] = process.argv;
+if (elsewhere === undefined) rmSync(`${root}dist`, { recursive: true, force: true });
+await buildPackage(resolve(elsewhere ?? `${root}dist`));

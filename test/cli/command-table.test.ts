@@ -1,0 +1,103 @@
+/** What help lists comes from a table, and a command is loaded when it is asked for. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { loadCommands } from '../../src/cli/shared/command-table.ts';
+import { makeProgram, makeWholeProgram } from '../../src/cli/program.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const sources = new URL('../../src/', import.meta.url).href;
+
+const run = (words: readonly string[], flags: readonly string[] = []) =>
+  spawnSync(process.execPath, [...flags, main, ...words], { encoding: 'utf8' });
+
+/** Files of src/, and packages, that a command line has loaded. */
+function loadedBy(words: readonly string[]): readonly string[] {
+  const hook = `import { registerHooks } from 'node:module';
+    import { writeSync } from 'node:fs';
+    registerHooks({ load(url, context, next) { writeSync(2, 'loaded ' + url + '\\n'); return next(url, context); } });`;
+  const { stderr } = run(words, ['--import', `data:text/javascript,${encodeURIComponent(hook)}`]);
+  const urls = [...stderr.matchAll(/^loaded (.*)$/gm)].map(([, url = '']) => url);
+  return urls.map((url) => (url.startsWith(sources) ? url.slice(sources.length) : url));
+}
+
+test('help lists a command the same before and after it is loaded', async () => {
+  const program = makeProgram();
+  const listed = program.helpInformation();
+  await loadCommands(program);
+  assert.equal(program.helpInformation(), listed);
+  const kernelModules = (whole: typeof program) =>
+    whole.commands.find((each) => each.name() === 'modules');
+  const printed = run(['modules', '--help']).stdout;
+  assert.ok(printed.startsWith(kernelModules(program)?.helpInformation() ?? '-'), printed);
+});
+
+test('every command has a summary and something to do', async () => {
+  const program = await makeWholeProgram();
+  for (const command of [program, ...program.commands].flatMap((each) => each.commands)) {
+    assert.notEqual(command.description(), '', command.name());
+    const options = command.options.length + command.commands.length;
+    assert.ok(options > 0 || command.registeredArguments.length > 0, command.name());
+  }
+});
+
+test('help finds the command that it is asked about, wherever the words are', () => {
+  for (const [words, same] of [
+    [
+      ['set', '--help'],
+      ['help', 'set'],
+    ],
+    [
+      ['set', '--help'],
+      ['--instance', 'other', 'set', '-h'],
+    ],
+    [
+      ['modules', 'scan', '--help'],
+      ['modules', 'help', 'scan'],
+    ],
+    [
+      ['modules', '--help'],
+      ['help', 'modules'],
+    ],
+    [['--help'], ['help']],
+    [['--help'], []],
+    [['--help'], ['--help', 'set']],
+  ] as const) {
+    const expected = run(words);
+    const got = run(same);
+    assert.match(expected.stdout, /^Usage: bulkhead/);
+    assert.equal(got.stdout, expected.stdout, same.join(' '));
+    assert.equal(got.status, 0);
+  }
+});
+
+test('a command that does not exist is suggested one that does', () => {
+  const { status, stderr } = run(['chekc']);
+  assert.equal(status, 2);
+  assert.match(stderr, /unknown command 'chekc'\n\(Did you mean check\?\)/);
+});
+
+test('help loads no command', () => {
+  const loaded = loadedBy(['--help']);
+  assert.ok(loaded.includes('cli/program.ts'), loaded.join('\n'));
+  const ours = loaded.filter((each) => each.endsWith('.ts'));
+  assert.deepEqual(ours.toSorted(), [
+    'capabilities.ts',
+    'cli/main.ts',
+    'cli/program.ts',
+    'cli/shared/command-table.ts',
+    'cli/shared/command.ts',
+    'cli/version.ts',
+    'sys/package-files.ts',
+  ]);
+});
+
+test('check loads what reads a policy, and neither drivers, FFI nor what asks an agent', () => {
+  const loaded = loadedBy(['check', '--policy', '/nonexistent/policy.xml']);
+  assert.ok(loaded.includes('policy/parse.ts'), loaded.join('\n'));
+  for (const heavy of ['host/probe.ts', 'agent/api/client.ts', 'node:http', 'node:crypto']) {
+    assert.ok(!loaded.includes(heavy), heavy);
+  }
+  assert.ok(!loaded.some((each) => each.includes('koffi')));
+});
