@@ -12,15 +12,20 @@ import { spreadOf, type Section } from './samples.ts';
 
 const gapMs = 60;
 const uid = 64_001;
-const policy = `<bulkhead version="1"><tenant uid="${uid}"><processes limit="50"/></tenant></bulkhead>`;
+const user = 'bench';
+const policy = `<bulkhead version="1"><tenant user="${user}"><processes limit="50"/></tenant></bulkhead>`;
 const bulkhead = '/opt/bulkhead/bulkhead';
 const harness = '/tmp/harness';
 
+const drop = `setpriv --reuid ${uid} --regid ${uid} --clear-groups --no-new-privs true`;
+const root = `$(sed -n 's/^root //p' /run/bulkhead/launch)`;
+
 const ways: readonly (readonly [label: string, command: string])[] = [
   ['plain', 'true'],
-  ['setpriv', `setpriv --reuid ${uid} --regid ${uid} --clear-groups --no-new-privs true`],
-  ['bulkhead-exec', `/opt/bulkhead/libexec/bulkhead-exec ${uid} -- true`],
-  ['bulkhead exec', `${bulkhead} exec ${uid} -- true`],
+  ['setpriv', drop],
+  ['sh, cgroup.procs, setpriv', `sh -c "echo 0 >${root}/u${uid}/cgroup.procs; exec ${drop}"`],
+  ['bulkhead-exec', `/opt/bulkhead/libexec/bulkhead-exec ${user} -- true`],
+  ['bulkhead exec', `${bulkhead} exec ${user} -- true`],
   ['systemd-run --scope', `systemd-run --quiet --scope --uid=nobody true`],
 ];
 
@@ -60,5 +65,5 @@ async function prepare(guest: Guest, directory: string): Promise<void> {
   await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
     input: policy,
   });
-  await guest.succeed(`${bulkhead} apply`);
+  await guest.succeed(`useradd --uid ${uid} ${user} && ${bulkhead} apply`);
 }

@@ -14,6 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
+import { pathsOf } from '../src/host/paths.ts';
 
 export type Row = {
   readonly name: string;
@@ -39,6 +41,7 @@ export async function benchExec(): Promise<Row[]> {
     for (const root of roots) mkdirSync(`${root}/u${uid}`, { recursive: true });
     mkdirSync(`/run/${instance}`);
     writeFileSync(`/run/${instance}/launch`, launchText(isV2, roots));
+    publishAccounts(pathsOf(instance), new Set([Number(uid)]));
     const harness = join(build, 'harness');
     const source = new URL('harness.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-o', harness, source]);

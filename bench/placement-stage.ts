@@ -43,7 +43,7 @@ export async function withEngine<T>(
   if (stage.targets.tree.version === 2) return 'cgrulesengd is measured on cgroup v1 alone';
   const etc = `${directory}/etc`;
   mkdirSync(`${etc}/cgconfig.d`, { recursive: true });
-  for (const name of ['cgroup', 'nsswitch.conf', 'ld.so.cache']) {
+  for (const name of ['group', 'nsswitch.conf', 'ld.so.cache']) {
     copyFileSync(`/etc/${name}`, `${etc}/${name}`);
   }
   const accounts = readFileSync('/etc/passwd', 'utf8');

@@ -56,7 +56,7 @@ const statusTexts: Readonly<Record<number, string>> = {
 const files: Readonly<Record<string, string>> = {
   '/etc/bulkhead/policy.xml': 'The policy.',
   '/run/bulkhead':
-    'Locks, the socket of the agent, and where the launcher finds the groups of tenants.',
+    'Locks, the socket of the agent, and what the launcher reads of tenants: their groups and accounts.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
   '/var/lib/bulkhead/policy-in-force.xml': 'The last policy that was right.',
   '/var/lib/bulkhead/history': 'What the agent remembers.',

@@ -153,7 +153,7 @@ export class Agent implements AsyncDisposable {
     const server = new ControlServer(this.#api);
     this.#cleanup.use(server);
     await server.listenOnSocket(socketOf(host.paths));
-    const names = ['passwd', 'cgroup', 'login.defs', 'subuid'];
+    const names = ['passwd', 'group', 'nsswitch.conf', 'login.defs', 'subuid'];
     const files = [policyFile, ...names.map((name) => `${etc}/${name}`)];
     this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#ticker.start(this.#settings.intervalSeconds * 1000);

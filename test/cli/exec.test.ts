@@ -9,7 +9,9 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
+import { pathsOf } from '../../src/host/paths.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
@@ -174,6 +176,25 @@ function shellPrefix(shell: string): string[] {
   return ['unshare', '--mount', target, '-c', script, 'sh', fs.realpathSync(shell), target];
 }
 
+/** How a file of /etc may come to be another one. */
+const replacements: Readonly<Record<string, (path: string, text: string) => void>> = {
+  'written over': (path, text) => fs.writeFileSync(path, text),
+  'replaced by a newer file': (path, text) => {
+    fs.writeFileSync(`${path}.new`, text);
+    fs.renameSync(`${path}.new`, path);
+  },
+  'replaced by an older file': (path, text) => {
+    fs.writeFileSync(`${path}.new`, text);
+    fs.utimesSync(`${path}.new`, 1_000_000_000, 1_000_000_000);
+    fs.renameSync(`${path}.new`, path);
+  },
+  'replaced by a file of the same mtime': (path, text) => {
+    fs.writeFileSync(`${path}.new`, text);
+    execFileSync('touch', ['-r', path, `${path}.new`]);
+    fs.renameSync(`${path}.new`, path);
+  },
+};
+
 // --- Tests ------------------------------------------------------------------------------------------
 
 describe('bulkhead exec', { skip }, () => {
@@ -182,6 +203,7 @@ describe('bulkhead exec', { skip }, () => {
     fs.mkdirSync(`/run/${instance}`);
     fs.writeFileSync(`/run/${instance}/launch`, launchText(tree));
     makeTenant(`u${uid}`);
+    assert.equal(publishAccounts(pathsOf(instance), new Set([uid])), undefined);
   });
 
   after(() => {
@@ -196,6 +218,13 @@ describe('bulkhead exec', { skip }, () => {
       core(missing ? [] : shellPrefix(shell)),
     );
   }
+
+  describe('with what apply wrote of accounts', copiedAccounts);
+
+  describe('without what apply writes of accounts', () => {
+    before(withdraw);
+    core([]);
+  });
 
   test('moves itself into a cgroup of a reseller', () => {
     removeTenant(`u${uid}`);
@@ -258,6 +287,37 @@ describe('bulkhead exec', { skip }, () => {
       const result = spawnSync(program, args, { encoding: 'utf8' });
       assert.equal(result.stdout, `${uid}\n`, result.stderr);
     }
+  });
+
+  test('keeps variables of any name through the entry', () => {
+    const names = ['path', 'self', 'dir', 'verb', 'flags', 'instance', 'main'];
+    const kept = Object.fromEntries(names.map((name) => [name, `the ${name}`]));
+    const options = names.flatMap((name) => ['--keep-env', name]);
+    for (const env of [kept, {}]) {
+      const args = ['exec', '--instance', instance, ...options, account, '--', 'env'];
+      const result = spawnSync(entry, args, { encoding: 'utf8', env });
+      assert.equal(result.status, 0, result.stderr);
+      const given = result.stdout.split('\n').filter((line) => names.includes(line.split('=')[0]!));
+      assert.deepEqual(
+        given.sort(),
+        Object.keys(env)
+          .map((name) => `${name}=the ${name}`)
+          .sort(),
+      );
+    }
+  });
+
+  test('needs no process to find itself where npm installs it for all', () => {
+    const bin = join(scratch, 'global', 'bin');
+    const packages = join(scratch, 'global', 'lib', 'node_modules');
+    for (const directory of [bin, packages]) fs.mkdirSync(directory, { recursive: true });
+    fs.symlinkSync(join(entry, '..'), join(packages, 'bulkhead'));
+    fs.symlinkSync('../lib/node_modules/bulkhead/bulkhead', join(bin, 'bulkhead'));
+    const script = 'mount --bind /usr/bin/false /usr/bin/readlink && exec "$@"';
+    const args = ['--mount', 'sh', '-c', script, 'sh', join(bin, 'bulkhead'), 'exec'];
+    const rest = ['--instance', instance, account, '--', 'id', '-u'];
+    const result = spawnSync('unshare', [...args, ...rest], { encoding: 'utf8' });
+    assert.equal(result.stdout, `${uid}\n`, result.stderr);
   });
 
   test('exits with 1 and the reason when the name is not a tenant', () => {
@@ -414,7 +474,12 @@ describe('bulkhead exec', { skip }, () => {
 
   test('closes the descriptors that were left open', () => {
     const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
-    assert.equal(output('ls /proc/$$/fd | grep -c "^[3-9]$" || true', { stdio }), '0');
+    // In a pipeline the shell itself would have a descriptor open.
+    const open = output('ls /proc/$$/fd; true', { stdio }).split('\n');
+    assert.deepEqual(
+      open.filter((fd) => /^[3-9]$/.test(fd)),
+      [],
+    );
   });
 
   test('passes a signal on, since the command is the launcher', async () => {
@@ -587,6 +652,220 @@ function core(prefix: readonly string[]): void {
     assert.ok(complaints.length <= (prefix.length === 0 ? 1 : 4), result.stderr);
   });
 }
+
+// --- What apply wrote of accounts -------------------------------------------------------------------
+
+const fixture = join(scratch, 'etc');
+const fixtureFiles = ['passwd', 'group', 'nsswitch.conf'];
+
+/** Copies of this machine's files, which a launcher then sees in place of them. */
+function makeFixture(): void {
+  fs.rmSync(fixture, { recursive: true, force: true });
+  fs.mkdirSync(fixture);
+  for (const name of fixtureFiles) fs.copyFileSync(`/etc/${name}`, join(fixture, name));
+  fs.writeFileSync(join(fixture, 'nsswitch.conf'), 'passwd: files\ngroup: files\n');
+}
+
+function record(): void {
+  assert.equal(publishAccounts({ ...pathsOf(instance), etc: fixture }, new Set([uid])), undefined);
+}
+
+function withdraw(): void {
+  withdrawAccounts(`/run/${instance}`);
+}
+
+const copyOf = (name: string) => `/run/${instance}/accounts/${name}`;
+
+/** In front of the launcher: the files of the fixture in a mount namespace, with a getent that works or none. */
+function inFixture(getent: 'getent' | 'no getent', inner: readonly string[] = []): string[] {
+  const mounts = fixtureFiles.map((name) => `mount --bind "$1/${name}" /etc/${name}`);
+  if (getent === 'no getent') mounts.push('mount --bind /usr/bin/false /usr/bin/getent');
+  const script = `${mounts.join(' && ')} && shift && exec "$@"`;
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh', fixture, ...inner];
+}
+
+const everything =
+  'id -u; id -g; id -G; pwd; printf "%s\\n" "$HOME" "$SHELL"; echo "$USER $LOGNAME"';
+
+function copiedAccounts(): void {
+  beforeEach(() => {
+    withdraw();
+    makeFixture();
+    record();
+  });
+  after(withdraw);
+
+  const run = (getent: 'getent' | 'no getent', tenant = account) =>
+    launch(tenant, ['sh', '-c', everything], { prefix: inFixture(getent) });
+  const lines = (result: Result) => {
+    assert.equal(result.status, 0, result.stderr);
+    return result.stdout.split('\n');
+  };
+  const assertAsksGetent = () => assertRefused(run('no getent'), /Cannot look up the account/);
+
+  for (const shell of ['/usr/bin/dash', '/bin/bash']) {
+    const skip = !fs.existsSync(shell) && `${shell} is not installed`;
+    test(`needs no getent, by name and by uid, with ${shell} as /bin/sh`, { skip }, () => {
+      withdraw();
+      const expected = run('getent').stdout;
+      record();
+      for (const tenant of [account, String(uid)]) {
+        const prefix = inFixture('no getent', shellPrefix(shell));
+        const result = launch(tenant, ['sh', '-c', everything], { prefix });
+        assert.equal(result.stdout, expected, result.stderr);
+      }
+    });
+  }
+
+  for (const how of Object.keys(replacements)) {
+    const skip =
+      how.endsWith('same mtime') && !showsInode() && 'the kernel does not show inodes in fdinfo';
+    test(`asks getent again once passwd is ${how}`, { skip }, () => {
+      change('passwd', how, setField(6, '/bin/other'));
+      assertAsksGetent();
+      assert.equal(lines(run('getent'))[5], '/bin/other');
+    });
+
+    test(`asks getent again once nsswitch.conf is ${how}`, { skip }, () => {
+      change('nsswitch.conf', how, (text) => text.replace('passwd: files', 'passwd: f1les'));
+      assertAsksGetent();
+    });
+  }
+
+  test('takes a new home and primary group from getent', () => {
+    change('passwd', 'replaced by a newer file', setField(5, '/usr'));
+    assert.deepEqual(lines(run('getent')).slice(3, 5), ['/usr', '/usr']);
+    record();
+    const other = execFileSync('getent', ['group', group], { encoding: 'utf8' }).split(':')[2];
+    change('passwd', 'written over', setField(3, String(other)));
+    assert.equal(lines(run('getent'))[1], other);
+  });
+
+  test('does not run an account that was removed', () => {
+    const without = editAccount(() => undefined);
+    change('passwd', 'replaced by a newer file', without);
+    assertRefused(run('getent'), /there is no such account/);
+    assert.equal(lines(run('getent', String(uid)))[6], `${uid} ${uid}`);
+  });
+
+  test('does not run an account that has another uid now', () => {
+    change('passwd', 'replaced by a newer file', setField(2, String(uidWithoutAccount)));
+    assertRefused(run('getent'), new RegExp(`uid ${uidWithoutAccount} has no cgroup`));
+  });
+
+  test('knows a uid by the account that has it now', () => {
+    change('passwd', 'replaced by a file of the same mtime', setField(0, 'someoneelse'));
+    assertRefused(run('getent'), /there is no such account/);
+    assert.equal(lines(run('getent', String(uid)))[6], 'someoneelse someoneelse');
+  });
+
+  test('does without a supplementary group from the moment the account is not in it', () => {
+    const groups = () => lines(run('no getent'))[2]?.split(' ').length;
+    assert.equal(groups(), 2);
+    change('group', 'written over', (text) => text.replace(`:${account}\n`, ':\n'));
+    assert.equal(groups(), 1);
+  });
+
+  const copy = () => fs.readFileSync(copyOf(account), 'utf8');
+  const rewrite = (name: string, text: string) => {
+    const { mtime } = fs.statSync(copyOf('.passwd'));
+    fs.writeFileSync(copyOf(name), text);
+    if (name.startsWith('.')) fs.utimesSync(copyOf(name), mtime, mtime);
+  };
+  const damages: Readonly<Record<string, () => void>> = {
+    'the line is missing': () => fs.rmSync(copyOf(account)),
+    'the line is empty': () => rewrite(account, ''),
+    'the line has no newline': () => rewrite(account, copy().trimEnd()),
+    'the line is cut off': () => rewrite(account, copy().slice(0, -9)),
+    'the line lacks fields': () => rewrite(account, `${account}::${uid}:0\n`),
+    'the line is about somebody else': () => rewrite(account, copy().replace(account, 'other')),
+    'the line is a directory': () => {
+      fs.rmSync(copyOf(account));
+      fs.mkdirSync(copyOf(account));
+    },
+    'the line is a link to nowhere': () => {
+      fs.rmSync(copyOf(account));
+      fs.symlinkSync('nowhere', copyOf(account));
+    },
+    'the record of passwd is missing': () => fs.rmSync(copyOf('.passwd')),
+    'the record of passwd is empty': () => rewrite('.passwd', ''),
+    'the record of nsswitch.conf is missing': () => fs.rmSync(copyOf('.nsswitch.conf')),
+    'the record of another passwd': () => fs.utimesSync(copyOf('.passwd'), 1, 1),
+    'the shell sees no difference of a nanosecond': () =>
+      execFileSync('touch', ['-r', copyOf('.passwd'), copyOf('.later')]),
+    'all is missing': withdraw,
+  };
+  for (const [damage, make] of Object.entries(damages)) {
+    test(`asks getent where ${damage}`, () => {
+      const expected = run('getent').stdout;
+      make();
+      assertAsksGetent();
+      assert.equal(run('getent').stdout, expected);
+    });
+  }
+
+  test('takes every field for text', () => {
+    const marker = join(scratch, 'field-marker');
+    const odd = `$(touch ${marker})\`touch ${marker}\`'; touch ${marker}; "\\n* \\`;
+    change('passwd', 'written over', setField(4, odd));
+    change('passwd', 'written over', setField(5, `/nonexistent/${odd}`));
+    change('passwd', 'written over', setField(6, `${odd}x`));
+    withdraw();
+    const expected = run('getent');
+    record();
+    const result = run('no getent');
+    assert.equal(result.stdout, expected.stdout, result.stderr);
+    assert.deepEqual(lines(result).slice(3, 6), ['/', `/nonexistent/${odd}`, `${odd}x`]);
+    assert.ok(!fs.existsSync(marker));
+  });
+
+  test('does not take the name of another file there for an account', () => {
+    for (const name of ['.lines', '.passwd', '.later', '.', '..'])
+      assertRefused(launch(name, ['id'], { prefix: inFixture('getent') }), /no such account/);
+  });
+
+  test('follows usermod and gpasswd on this machine', () => {
+    const shown = () => lines(launch(account, ['sh', '-c', everything]));
+    assert.equal(publishAccounts(pathsOf(instance), new Set([uid])), undefined);
+    assert.equal(shown()[5], '/bin/sh');
+    const edit = (...command: [string, ...string[]]) =>
+      withRetry(() => execFileSync(command[0], command.slice(1), { stdio: 'pipe' }));
+    edit('usermod', '--shell', '/bin/bash', account);
+    edit('gpasswd', '--delete', account, group);
+    try {
+      assert.equal(shown()[5], '/bin/bash');
+      assert.equal(shown()[2], String(gid));
+    } finally {
+      edit('usermod', '--shell', '/bin/sh', '--append', '--groups', group, account);
+    }
+  });
+}
+
+function showsInode(): boolean {
+  return /^ino:/m.test(fs.readFileSync('/proc/self/fdinfo/0', 'utf8'));
+}
+
+function change(name: string, how: string, edit: (text: string) => string): void {
+  const path = join(fixture, name);
+  const before = fs.readFileSync(path, 'utf8');
+  const text = edit(before);
+  assert.notEqual(text, before);
+  replacements[how]?.(path, text);
+}
+
+/** Edits the fields of the account's line; \`undefined\` takes it out. */
+const editAccount =
+  (edit: (fields: string[]) => string[] | undefined) =>
+  (text: string): string =>
+    text
+      .split('\n')
+      .flatMap((line) =>
+        line.startsWith(`${account}:`) ? (edit(line.split(':'))?.join(':') ?? []) : line,
+      )
+      .join('\n');
+
+const setField = (index: number, value: string) =>
+  editAccount((fields) => fields.with(index, value));
 
 // --- Helpers ----------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ import {
 } from '../kill-processes.ts';
 import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
+import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { printValue } from '../../plan/print.ts';
 
@@ -298,7 +299,8 @@ export class CgroupDriver implements Driver {
     const { version, paths, quotas } = this.#parts;
     const roots = this.#hierarchies.map((each) => each.rootPath);
     const error = publishLaunch(paths.runtime, version === 2 ? processFile : 'tasks', roots);
-    return error ?? quotas.remember(wanted);
+    const tenants = new Set(wanted.cgroups.flatMap(({ path }) => tenantOfCgroup(path) ?? []));
+    return error ?? quotas.remember(wanted) ?? publishAccounts(paths, tenants);
   }
 
   release({ kill }: { readonly kill: boolean }): readonly string[] {
@@ -315,6 +317,7 @@ export class CgroupDriver implements Driver {
     }
     if (problems.length > 0) return problems;
     withdrawLaunch(this.#parts.paths.runtime);
+    withdrawAccounts(this.#parts.paths.runtime);
     const unmade = this.#parts.delegation.unmake();
     return unmade === undefined ? [] : [unmade];
   }
