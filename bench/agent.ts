@@ -72,7 +72,7 @@ async function measure(
     bench.signal.throwIfAborted();
     const before = cpuMilliseconds(agent.pid);
     const status = await nextTicks(scratch, 1);
-    longest = Math.max(longest, (status.tick.tookSeconds ?? 0) * 1000);
+    longest = Math.max(longest, (status.tick.durationSeconds ?? 0) * 1000);
     samples.push(cpuMilliseconds(agent.pid) - before);
     // Between two ticks, when the caches hold something else, as they do for the agent.
     await sleep((intervalSeconds * 1000) / 2);
@@ -178,9 +178,9 @@ async function nextTicks({ host }: Scratch, count: number): Promise<StatusRespon
     if (!answer.ok) throw new Error(answer.error);
     return answer.value;
   };
-  const { ticks: first, at = 0 } = (await status()).tick;
+  const { ticks: first, endedAt = 0 } = (await status()).tick;
   // Every question costs the agent something too.
-  await sleep(Math.max(0, at + count * intervalSeconds * 1000 + 100 - Date.now()));
+  await sleep(Math.max(0, endedAt + count * intervalSeconds * 1000 + 100 - Date.now()));
   for (;;) {
     await sleep(250);
     const now = await status();

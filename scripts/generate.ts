@@ -1,6 +1,6 @@
 /**
- * Writes the files that are made from tables: `npm run generate`. With `--check` it writes nothing,
- * and fails where one is out of date.
+ * Writes the files that are generated from tables: `npm run generate`. With `--check` it writes
+ * nothing and fails if one is out of date.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -21,7 +21,7 @@ export const generated: readonly Generated[] = [
   { path: 'man/bulkhead.8', make: async () => manualPage(await makeWholeProgram()) },
 ];
 
-/** Paths of the files that differ from what they are made from. */
+/** Paths of the files that differ from what would be generated. */
 export async function outdated(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { path, make } of generated) {

@@ -25,7 +25,7 @@ export const kernelSuites = [
   'test/conformance/demo.test.ts',
   'test/cli/exec.test.ts',
   'test/cli/package.test.ts',
-  'test/cli/look-screen.test.ts',
+  'test/cli/top-screen.test.ts',
   'test/agent/advise.test.ts',
   'test/agent/agent.test.ts',
   'test/agent/alerts.test.ts',

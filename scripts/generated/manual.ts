@@ -1,8 +1,8 @@
-/** The manual page, made from the commands themselves, so that it says what they do. */
+/** The manual page, generated from the commands themselves, so that it matches them. */
 import type { Command, Option } from 'commander';
 import { exitCodes } from '../../src/cli/shared/command.ts';
 
-/** Roff takes a dot at the start of a line, and backslashes, for its own. */
+/** Roff interprets a dot at the start of a line, and backslashes. */
 const escape = (text: string) =>
   text
     .replaceAll('\\', String.raw`\e`)
@@ -21,7 +21,7 @@ export function manualPage(program: Command): string {
     '.RI [ OPTIONS ]',
     '.SH DESCRIPTION',
     escape(
-      'The administrator writes one policy; every tenant in it is held by the kernel to its CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
+      'The administrator writes one policy; the kernel holds every tenant in it to its limits on CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
     ),
     '.SH COMMANDS',
     ...program.commands.flatMap((each) => [
@@ -33,8 +33,8 @@ export function manualPage(program: Command): string {
     '.SH FILES',
     ...Object.entries(files).map(([path, text]) => `.TP\n.I ${escape(path)}\n${escape(text)}`),
     '.SH ENVIRONMENT',
-    '.TP\n.B NO_COLOR\nNo colour, even on a terminal.',
-    '.TP\n.B BULKHEAD_DEBUG\nWhere set, a defect is shown with its stack.',
+    '.TP\n.B NO_COLOR\nIf set, no colours are used, even on a terminal.',
+    '.TP\n.B BULKHEAD_DEBUG\nIf set, a defect is reported with its stack trace.',
     '.SH SEE ALSO',
     '.BR cgroups (7),\n.BR setpriv (1),\n.BR quotactl (2)',
     '',
@@ -45,12 +45,12 @@ const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1
 
 const statusTexts: Readonly<Record<number, string>> = {
   [exitCodes.done]: 'Done.',
-  [exitCodes.failed]: 'Failed, wholly or in part; the messages say what.',
+  [exitCodes.failed]: 'Failed, completely or in part; the messages show what.',
   [exitCodes.usage]: 'The command line is wrong.',
   [exitCodes.found]:
-    'What was asked about was found: verify found a difference; modules scan and explain a contradicted module, or one that is not accepted; modules predict or upgrade one that is refused; modules match source that is not the module’s.',
+    'The check found something: verify found a difference; modules scan and explain a contradicted module, or one that is not accepted; modules predict or upgrade one that is refused; modules match source that is not the module’s.',
   [exitCodes.undecided]:
-    'It cannot be told: whether a module meets what is required, or whether source is its source.',
+    'Undecided: it is unknown whether a module meets the requirement, or whether source is its source.',
 };
 
 const files: Readonly<Record<string, string>> = {
@@ -58,9 +58,9 @@ const files: Readonly<Record<string, string>> = {
   '/run/bulkhead':
     'Locks, the socket of the agent, and what the launcher reads of tenants: their groups and accounts.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
-  '/var/lib/bulkhead/policy-in-force.xml': 'The last policy that was right.',
-  '/var/lib/bulkhead/history': 'What the agent remembers.',
-  '/var/lve/info': 'For panels; written only after "bulkhead cloudlinux install".',
+  '/var/lib/bulkhead/policy-in-force.xml': 'The last policy without errors.',
+  '/var/lib/bulkhead/history': 'The history of the agent.',
+  '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux install".',
 };
 
 function commandEntry(command: Command, parent?: string): string {
@@ -74,6 +74,7 @@ function commandEntry(command: Command, parent?: string): string {
 }
 
 function optionEntry(option: Option): string {
-  const usual = typeof option.defaultValue === 'string' ? ` (default: ${option.defaultValue})` : '';
-  return `.RS\n.TP\n.B ${escape(option.flags)}\n${escape(option.description + usual)}\n.RE`;
+  const defaultText =
+    typeof option.defaultValue === 'string' ? ` (default: ${option.defaultValue})` : '';
+  return `.RS\n.TP\n.B ${escape(option.flags)}\n${escape(option.description + defaultText)}\n.RE`;
 }

@@ -1,8 +1,8 @@
 /**
- * The policy's language as an XML Schema, for editors that complete and check while one types.
+ * The policy language as an XML Schema, for completion and validation in editors.
  *
- * XML Schema 1.0 says less than the parser: children in any order, of which some may stand only
- * once, cannot be said where others repeat beside them. The parser has the last word.
+ * XML Schema 1.0 is weaker than the parser: it cannot express children in any order of which some may
+ * occur only once and others repeat. The parser has the last word.
  */
 import { limits } from '../../src/limits/limits.ts';
 import type { Attribute, Limit } from '../../src/limits/limit.ts';
@@ -19,7 +19,7 @@ import {
 export function policySchema(): string {
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    '<!-- Made from the vocabulary and the table of limits; change those and run "npm run generate". -->',
+    '<!-- Generated from the vocabulary and the table of limits; change those and run "npm run generate". -->',
     '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">',
     ...indented(rootElement()),
     ...Object.entries(elements).flatMap(([name, spec]) => indented(elementType(name, spec))),
@@ -34,7 +34,7 @@ type Lines = readonly string[];
 
 const indented = (lines: Lines): Lines => lines.map((line) => `  ${line}`);
 
-/** An element that holds others, or stands alone where it holds none. */
+/** An element with children, or an empty one. */
 function tag(
   name: string,
   attributes: Readonly<Record<string, string>>,
@@ -57,7 +57,7 @@ function rootElement(): Lines {
   const { summary } = elements['bulkhead'] as ElementSpec;
   return tag('element', { name: 'bulkhead', type: 'bulkhead' }, [
     ...documentation(summary),
-    // One of the two, and no two alike: a field of a key must be there exactly once.
+    // One of the two, and unique: a field of a key must occur exactly once.
     ...identity('key', 'tenant', './/tenant', '@user | @uid'),
     ...identity('key', 'reseller', 'reseller', '@user | @uid'),
     ...identity('key', 'package', 'package', '@name'),
@@ -144,7 +144,7 @@ function valueTypes(): readonly Lines[] {
 }
 
 function patternType(name: string, pattern: string, form?: string): Lines {
-  // `\d` of XML Schema takes the digits of every script.
+  // `\d` of XML Schema matches the digits of every script.
   const value = pattern.replaceAll(String.raw`\d`, '[0-9]');
   const restriction = tag('restriction', { base: 'xs:string' }, tag('pattern', { value }));
   return tag('simpleType', { name }, [

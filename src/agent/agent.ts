@@ -1,8 +1,8 @@
 /**
  * The daemon: observe → model → detect → record, once a tick; everything else only enqueues.
  *
- * Limits are held by the kernel whether this runs or not. What it adds: it follows the policy and the
- * accounts, places processes, and remembers.
+ * The kernel enforces limits whether this runs or not. What it adds: it follows the policy and the
+ * accounts, moves processes into their cgroups, and keeps history.
  */
 import { mkdirSync } from 'node:fs';
 import { AccountNames } from '../host/accounts/account-names.ts';
@@ -53,14 +53,14 @@ export interface AgentOptions {
   readonly log: Log;
   readonly notifier: Notifier;
   readonly version: string;
-  /** What a service manager listens on for this agent. */
+  /** The sockets on which a service manager listens for this agent. */
   readonly inherited?: readonly InheritedSocket[];
   readonly parts: readonly AgentPart[];
 }
 
-/** Another agent has it for long; who only asks whether there is one, for a moment. */
+/** Another agent holds it for long; a check whether there is one, only for a moment. */
 const lockMilliseconds = 200;
-/** A cgroup that vanished is made again at most this often. */
+/** A cgroup that vanished is created again at most this often. */
 const remakeMilliseconds = 5_000;
 
 export class Agent implements AsyncDisposable {
@@ -87,18 +87,18 @@ export class Agent implements AsyncDisposable {
   #meter: Meter | undefined;
   #shifter: IoShifter | undefined;
   #lastTick: number;
-  #tookSeconds = 0;
+  #tickDurationSeconds = 0;
   #lastRemake = -Infinity;
   #slow = 0;
-  /** Tenants that had to be stopped since the last tick. */
+  /** Tenants that had to be stopped since the last tick because they forked too fast. */
   readonly #halted: number[] = [];
 
-  /** One agent an instance. */
+  /** One agent per instance. */
   static async start(options: AgentOptions): Promise<Result<Agent>> {
     const { paths } = options.host;
     mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
     const lock = lockFile(agentLock(paths), { waitMs: lockMilliseconds });
-    if (!lock.ok) return fail(`Another agent runs here: ${lock.error}`);
+    if (!lock.ok) return fail(`Another agent is running: ${lock.error}`);
     const cleanup = new AsyncDisposableStack();
     cleanup.use(lock.value);
     const agent = new Agent(options, cleanup);
@@ -139,7 +139,7 @@ export class Agent implements AsyncDisposable {
     this.#tcp = cleanup.use(new TcpListener(this.#api, log, options.inherited));
     this.#parts = options.parts;
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
-    // Ends first: it is who sets the others to work.
+    // Stopped first: it drives the others.
     this.#reconciler = cleanup.use(
       new PolicyReconciler(policyFile, paths, log, (...adopted) => this.#adopt(...adopted)),
     );
@@ -159,10 +159,10 @@ export class Agent implements AsyncDisposable {
     this.#ticker.start(this.#settings.intervalSeconds * 1000);
     this.#cleanup.use(keepWatchdogQuiet(notifier));
     notifier.notify('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
-    log.info(`Started with process id ${process.pid}; tenants go on when it is stopped`);
+    log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);
   }
 
-  /** Looks at the policy and the accounts again. */
+  /** Reads the policy and the accounts again. */
   refresh(): void {
     void this.#reconciler.refresh();
   }
@@ -186,7 +186,7 @@ export class Agent implements AsyncDisposable {
     return new Recorder(parts, now());
   }
 
-  /** As the kernel's log names it. */
+  /** As the kernel log names it. */
   #memoryCgroup(cgroup: string): string | undefined {
     const tree = this.#driver?.driver.tree;
     if (tree === undefined) return undefined;
@@ -216,7 +216,7 @@ export class Agent implements AsyncDisposable {
     this.#printFileErrors(this.#meter.slow);
   }
 
-  /** Who got the uid of another one inherits nothing of what is known of it. */
+  /** A new holder of a uid inherits nothing that is known of the previous one. */
   #followHolders(memberIndex: MemberIndex, homes: ReadonlyMap<number, string>): void {
     const { begun, problem } = this.#membership.follow(memberIndex.entries, homes, Date.now());
     this.#latest.forget(begun);
@@ -227,13 +227,13 @@ export class Agent implements AsyncDisposable {
   #printFileErrors(slow: number): void {
     if (slow > 0 && slow !== this.#slow) {
       this.#options.log.warn(
-        `${slow} tenants are measured the slow way, since this process may not open more files; raise LimitNOFILE`,
+        `${slow} tenants are measured by a slower method, since this process may not open more files; raise LimitNOFILE`,
       );
     }
     this.#slow = slow;
   }
 
-  /** Once for each driver that the policy asks for: it keeps the mounts open. */
+  /** Once for each driver that the policy selects: it keeps the mounts open. */
   #probe(policy: Policy): Driver | undefined {
     if (this.#driver !== undefined && this.#driver.asked === policy.driver) {
       return this.#driver.driver;
@@ -269,20 +269,22 @@ export class Agent implements AsyncDisposable {
     if (missing.length > 0) this.#remake(missing);
     if (this.#reconciler.wantsRetry) this.refresh();
     for (const part of this.#parts) part.afterTick(() => this.#rows(), this.#memberIndex.defaults);
-    this.#tookSeconds = (performance.now() - moment.monotonic) / 1000;
+    this.#tickDurationSeconds = (performance.now() - moment.monotonic) / 1000;
   }
 
   #rows() {
     return topRows([...this.#memberIndex.entries.values()], this.#latest, this.#lastTick);
   }
 
-  /** Somebody has removed a cgroup of ours. */
+  /** Another program removed a cgroup of ours. */
   #remake(cgroups: readonly string[]): void {
     const since = performance.now() - this.#lastRemake;
     if (since < remakeMilliseconds) return;
     this.#lastRemake = performance.now();
     const shown = cgroups.slice(0, 5).join(', ');
-    this.#options.log.warn(`Cgroups are missing (${cgroups.length}: ${shown}); making them again`);
+    this.#options.log.warn(
+      `Cgroups are missing (${cgroups.length}: ${shown}); creating them again`,
+    );
     this.refresh();
   }
 
@@ -316,31 +318,31 @@ export class Agent implements AsyncDisposable {
       placement: this.#placement.status(),
       latest: this.#latest,
       intervalSeconds: this.#settings.intervalSeconds,
-      tookSeconds: this.#tookSeconds,
+      tickDurationSeconds: this.#tickDurationSeconds,
       metrics: this.#metrics,
       problem: this.#recorder.problem,
       tcp: this.#tcp.status,
     });
   }
 
-  /** Tenants go on; their limits hold. */
+  /** Tenants continue; their limits stay in force. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.notifier.notify('STOPPING=1');
     await this.#cleanup.disposeAsync();
     this.#meter?.[Symbol.dispose]();
     this.#shifter?.[Symbol.dispose]();
-    this.#options.log.info('Stopped; limits go on holding');
+    this.#options.log.info('Stopped; limits stay in force');
   }
 }
 
-/** Forking so fast that nothing can be placed is a way to pass the limit of processes. */
+/** Forking too fast to be placed would be a way around the processes limit. */
 function haltFault(uid: number, memberIndex: MemberIndex): readonly Fault[] {
   const member = tenantMember(uid);
   if (!memberIndex.entries.has(member)) return [];
   return [{ member, limit: 'processes.limit', severity: 'refused', count: 1, inferred: false }];
 }
 
-/** Says that the event loop turns, which is what hangs if anything does. */
+/** Reports that the event loop is running. */
 function keepWatchdogQuiet({ watchdogMilliseconds, notify }: Notifier): Disposable {
   if (watchdogMilliseconds === undefined) return { [Symbol.dispose]: () => {} };
   const timer = setInterval(() => notify('WATCHDOG=1'), watchdogMilliseconds / 3);

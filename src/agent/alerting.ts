@@ -1,4 +1,4 @@
-/** Alerts by the rules of the policy in force; when those change, what is waiting is still sent. */
+/** Alerts by the rules of the policy in force; if they change, waiting messages are still sent. */
 import type { AlertSettings } from '../policy/settings.ts';
 import type { EventStore } from '../store/events/event-store.ts';
 import type { Incident, Snapshot } from '../usage/incident.ts';

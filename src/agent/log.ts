@@ -1,5 +1,5 @@
 /**
- * What the agent says: lines for people, or a JSON object a line (`--log json`).
+ * The log of the agent: lines for people, or one JSON object per line (`--log json`).
  *
  * Under a service manager each line begins with its priority, as `<4>`. Source: sd-daemon(3).
  */
@@ -41,7 +41,7 @@ function humanLines(write: (line: string) => void, journal: boolean): Destinatio
   return {
     write(json) {
       const { level, time, msg = '' } = JSON.parse(json) as Entry;
-      // The journal knows the time by itself.
+      // The journal adds the time itself.
       const head = journal
         ? `<${priorityOf(level)}>`
         : `${new Date(time).toISOString()} ${wordOf(level)}`;

@@ -1,7 +1,7 @@
-/** What a capability has the agent do. */
+/** What a capability adds to the agent. */
 import type { LimitNumbers, TopRow } from './api/api.ts';
 
 export interface AgentPart {
-  /** After each tick; `rows` computes what everybody used in it. It must not throw, and not take long. */
+  /** Called after each tick; `rows` computes what each member used. Must not throw, nor take long. */
   readonly afterTick: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

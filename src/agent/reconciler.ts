@@ -1,8 +1,8 @@
 /**
- * Keeps the host as the policy says: at start, and after each change of the policy or of the accounts.
+ * Keeps the host in line with the policy: at start, and after each change of the policy or of the accounts.
  *
- * A policy that is wrong is reported and not applied. What was in force stays in force: the last
- * good text is kept (also over restarts), and accounts that are made meanwhile are held to it.
+ * A policy with errors is reported and not applied. The previous one stays in force: the last good
+ * text is kept (across restarts, too), and applies to accounts created meanwhile.
  */
 import { mkdirSync } from 'node:fs';
 import type { Paths } from '../host/paths.ts';
@@ -17,10 +17,10 @@ import type { Log } from './log.ts';
 export type PolicyState = StatusResponse['policy'];
 
 const retryMilliseconds = 60_000;
-/** As many lines of what is wrong as are kept and logged. */
+/** The maximum number of errors that are kept and logged. */
 const problemsMax = 50;
 
-/** Told of a policy that has been applied, and of what tells home directories apart, by uid. */
+/** Called with a policy that has been applied, and with the identity of home directories, by uid. */
 export type Adopt = (policy: Policy, homes: ReadonlyMap<number, string>) => void;
 
 export class PolicyReconciler implements Disposable {
@@ -29,7 +29,7 @@ export class PolicyReconciler implements Disposable {
   readonly #log: Log;
   readonly #changed: Adopt;
   #state: PolicyState;
-  /** What is in force. */
+  /** The policy in force. */
   #policy: Policy | undefined;
   #running: Promise<void> | undefined;
   #again = false;
@@ -42,19 +42,19 @@ export class PolicyReconciler implements Disposable {
     this.#paths = paths;
     this.#log = log;
     this.#changed = changed;
-    this.#state = { file, state: 'absent', since: Date.now(), problems: [] };
+    this.#state = { file, state: 'absent', stateChangedAt: Date.now(), problems: [] };
   }
 
   get state(): PolicyState {
     return this.#state;
   }
 
-  /** What could not be applied, such as memory that was in use, is tried again once a minute. */
+  /** What could not be applied, such as a lower limit of memory in use, is retried once a minute. */
   get wantsRetry(): boolean {
     return this.#state.state === 'failed' && performance.now() - this.#tried > retryMilliseconds;
   }
 
-  /** Looks and applies; a call while one is under way makes it look once more. */
+  /** Reads and applies; a call during a run causes another run. */
   refresh(): Promise<void> {
     this.#again = true;
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
@@ -101,7 +101,7 @@ export class PolicyReconciler implements Disposable {
       const tenants = policy.tenants.length;
       this.#log.info(
         { changes, tenants },
-        `Holding ${tenants} tenants to ${this.#file}: ${changes} changes made`,
+        `Applied ${this.#file} to ${tenants} tenants: ${changes} changes`,
       );
     }
     this.#changed(policy, homes);
@@ -121,11 +121,11 @@ export class PolicyReconciler implements Disposable {
     const same =
       this.#state.state === state && this.#state.problems.join('\n') === problems.join('\n');
     if (same) return;
-    this.#state = { file: this.#file, state, since: Date.now(), problems };
+    this.#state = { file: this.#file, state, stateChangedAt: Date.now(), problems };
     const level = state === 'in force' ? 'warn' : 'error';
     for (const problem of problems) this.#log[level](problem);
     if (state === 'refused') {
-      this.#log.error(`The policy ${this.#file} is wrong; what was in force stays in force`);
+      this.#log.error(`The policy ${this.#file} has errors; the previous one stays in force`);
     }
     if (state === 'absent') {
       this.#log.warn(`There is no policy ${this.#file}; "bulkhead init" writes a first one`);

@@ -1,4 +1,4 @@
-/** Calls at an even pace, by a clock that does not jump. A call that is late is not made up for. */
+/** Calls a function at a steady pace, by a monotonic clock. A call that is late is not made up for. */
 export class Ticker implements Disposable {
   readonly #tick: () => void;
   #interval = 5000;
@@ -15,7 +15,7 @@ export class Ticker implements Disposable {
     this.#run();
   }
 
-  /** From the next tick on; sooner where the new pace is faster. */
+  /** From the next tick on; sooner if the new pace is faster. */
   setInterval(intervalMilliseconds: number): void {
     if (intervalMilliseconds === this.#interval) return;
     this.#interval = intervalMilliseconds;

@@ -1,15 +1,15 @@
 /**
- * Follows files of the host: says when one of them has changed.
+ * Watches files of the host and reports changes.
  *
  * Directories are watched, not files, since editors replace a file by renaming another over it.
- * A change that the watch misses is found by the look it takes every few seconds.
+ * A change that the watch misses is found by polling every few seconds.
  */
 import { statSync, watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Editors and useradd write several files in a row. */
+/** Editors and useradd write several files in succession. */
 const settleMilliseconds = 100;
-/** However long they go on writing. */
+/** The maximum delay, however long they keep writing. */
 const settleMillisecondsMax = 500;
 const pollMilliseconds = 5_000;
 
@@ -43,7 +43,7 @@ export function followFiles(files: readonly string[], changed: () => void): Disp
   };
 }
 
-/** The look every few seconds serves where the directory cannot be watched. */
+/** Polling every few seconds suffices if the directory cannot be watched. */
 function watchDirectory(directory: string, changed: () => void): readonly FSWatcher[] {
   try {
     const watcher = watch(directory, changed);

@@ -1,6 +1,6 @@
 /**
- * Reads a policy and applies it, in a process of its own: a large policy takes long to read, and so may
- * making room in a tenant's memory, or a command of systemd, and the agent has to go on looking.
+ * Reads a policy and applies it, in a process of its own: reading a large policy, reclaiming a tenant's
+ * memory, or a systemd command may take long, and the agent must keep ticking.
  *
  * In: an `ApplyRequest`, then the end. Out: an `ApplyAnswer`. Both as v8.serialize writes them, which is fast,
  * and keeps maps and what tenants share.
@@ -23,24 +23,24 @@ export interface ApplyRequest {
   /** The text that was applied last, if the agent knows one, and where it is kept over restarts. */
   readonly lastText: string | undefined;
   readonly keptPath: string;
-  /** As many lines of what is wrong as are asked for. */
+  /** The maximum number of errors to return. */
   readonly problemsMax: number;
 }
 
 export interface ApplyResponse {
   readonly file: 'good' | 'wrong' | 'absent';
-  /** What is wrong or odd in the file. */
+  /** Errors and warnings of the file. */
   readonly problems: readonly string[];
-  /** Absent where there is nothing to apply: no good file, and none that was applied before. */
+  /** Absent if there is nothing to apply: no valid file, and none that was applied before. */
   readonly applied: Result<Applied> | undefined;
 }
 
 export interface Applied {
-  /** What the file says, or in place of a wrong one what was applied last. */
+  /** The policy of the file, or the one applied last if the file has errors. */
   readonly policy: Policy;
   readonly changes: number;
   readonly failures: readonly string[];
-  /** What tells home directories apart, by uid. */
+  /** The identity of home directories, by uid. */
   readonly homes: ReadonlyMap<number, string>;
 }
 
@@ -55,7 +55,7 @@ function answer(request: ApplyRequest): ApplyResponse {
   };
 }
 
-/** The last good text with the accounts of now. */
+/** The last valid text with the current accounts. */
 function loadLast({ file, lastText, keptPath }: ApplyRequest, host: Host): Loaded | undefined {
   const text = lastText ?? readText(keptPath);
   return text === undefined ? undefined : resolveText(file, text, host.paths);
@@ -66,7 +66,7 @@ function apply(
   { problemsMax }: ApplyRequest,
   host: Host,
 ): Result<Applied> {
-  if (policy === undefined) return fail(diagnostics[0]?.message ?? 'the policy is wrong');
+  if (policy === undefined) return fail(diagnostics[0]?.message ?? 'the policy has errors');
   const applied = applyPolicy(policy, host, { kill: false, force: false });
   if (!applied.ok) return applied;
   const { operations, failures } = applied.value;

@@ -1,4 +1,4 @@
-/** Has a policy read and applied by another process, which is killed when it hangs or says too much. */
+/** Has a policy read and applied by another process, which is killed if it hangs or prints too much. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { deserialize, serialize } from 'node:v8';
 import { outputOf, spawnScript, type ChildOutput } from '../sys/processes/child-script.ts';
@@ -7,7 +7,7 @@ import { fail, ok, type Result } from '../base/result.ts';
 import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
 
 const milliseconds = 600_000;
-/** What the largest policy that is read makes takes less than half of it. */
+/** The result of the largest policy takes less than half of it. */
 const heapMebibytes = 2048;
 /** A hundred thousand tenants take 12 MB. */
 const answerBytesMax = 2 ** 28;
@@ -32,7 +32,7 @@ export class Applier implements Disposable {
     }
   }
 
-  /** An apply that is cut off is ended by the next one. */
+  /** An interrupted apply is completed by the next one. */
   [Symbol.dispose](): void {
     this.#child?.kill('SIGKILL');
   }

@@ -1,7 +1,8 @@
 /**
- * The life of a policy on this host: plan it, apply it, read it back, take it all away.
+ * Plans a policy, applies it, reads it back, and removes everything again.
  *
- * These functions are the one door to the kernel: the command line calls them in process.
+ * These functions are the only entry point that changes the kernel; the command line calls them in
+ * process.
  */
 import { mkdirSync } from 'node:fs';
 import { describeErrno, errnoOf } from '../sys/errno.ts';
@@ -20,9 +21,9 @@ export interface Applied {
   readonly failures: readonly Failure[];
 }
 
-/** How long one apply waits for another to end. */
+/** How long one apply waits for another to finish. */
 const lockMilliseconds = 60_000;
-/** Making room changes what the host can do, so it is looked at again; twice is a bug. */
+/** Setting up the tree changes what the host can do, so it is probed again; more than one repetition is a bug. */
 const roundsMax = 3;
 
 export type Progress = (done: number, total: number) => void;
@@ -33,8 +34,8 @@ export function planPolicy(policy: Policy, driver: Driver): Plan {
 }
 
 /**
- * Makes the host as the policy says. What fails is reported and the rest goes on; applying again
- * does what is left. Only one apply runs at a time on an instance.
+ * Applies the policy to the host. Failures are reported and the rest is applied; applying again does
+ * what is left. Only one apply runs at a time on an instance.
  */
 export function applyPolicy(
   policy: Policy,
@@ -82,10 +83,10 @@ function applyLocked(
     const published = driver.value.publish(driver.value.wanted(policy));
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
-  throw new Error('Making room for tenants never came to an end');
+  throw new Error('Setting up the root cgroup did not converge');
 }
 
-/** What has to be there before the host shows what it can do. */
+/** Required before the host can be probed completely. */
 const isDelegation = (operation: Operation) =>
   operation.kind === 'prepare' || (operation.kind === 'create' && operation.cgroup === '');
 
@@ -109,12 +110,12 @@ function executeAll(
   return failures;
 }
 
-/** What cannot work after a failure: one cause needs one message. */
+/** Operations that cannot work after a failure: one cause needs one message. */
 class FailedDependencies {
-  /** Cgroups that are not there, or whose children get no files. */
+  /** Cgroups that do not exist, or whose children get no files. */
   readonly #cgroups = new Set<string>();
   readonly #values = new Set<string>();
-  /** Cgroups that could not be removed, for whose parents it goes without saying. */
+  /** Cgroups that could not be removed, so that their parents cannot be either. */
   readonly #kept: string[] = [];
 
   add(operation: Operation): void {
@@ -154,7 +155,7 @@ function withPublished(
   return [...failures, { operation, message: problem }];
 }
 
-/** Takes away every cgroup and quota of this instance. */
+/** Removes every cgroup and quota of this instance. */
 export function releaseAll(
   host: Host,
   options: { readonly kill: boolean },

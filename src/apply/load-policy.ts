@@ -1,4 +1,4 @@
-/** Policy file → Policy, with every diagnostic on the way. Nothing is applied from a bad one. */
+/** Policy file → Policy, with all diagnostics. A file with errors is not applied. */
 import { availableParallelism } from 'node:os';
 import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
 import type { Paths } from '../host/paths.ts';
@@ -20,12 +20,12 @@ export const foreignFormat = (text: string): PolicyFormat | undefined =>
   formats.find((each) => each.matches(text));
 
 export interface Loaded {
-  /** Absent where the file is wrong, or could not be read. */
+  /** Absent if the file has errors, or could not be read. */
   readonly policy: Policy | undefined;
   readonly document: PolicyDocument | undefined;
   /** In the order of the file. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Why the file could not be read at all. */
+  /** Why the file could not be read. */
   readonly problem: string | undefined;
 }
 

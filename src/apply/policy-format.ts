@@ -1,9 +1,9 @@
-/** Another format in which a policy may be written, beside Bulkhead's own XML. */
+/** Another policy format besides Bulkhead's own XML. */
 import type { UidRange } from '../policy/document.ts';
 import type { ParsedPolicy } from '../policy/parse.ts';
 
 export interface PolicyFormat {
-  /** As messages call it. */
+  /** Its name in messages. */
   readonly name: string;
   /** What to do instead of editing such a file. */
   readonly editHint: string;
@@ -11,9 +11,9 @@ export interface PolicyFormat {
   readonly parse: (file: string, text: string, machine: FormatMachine) => ParsedPolicy;
 }
 
-/** Facts of the host that formats without units need. */
+/** Facts of the host needed by formats without units. */
 export interface FormatMachine {
   readonly cores: number;
-  /** Who is a tenant without being listed. */
+  /** The uids that are tenants without being listed. */
   readonly uids?: UidRange;
 }

@@ -1,6 +1,6 @@
 /**
- * The command line. Each command is one file; only the one that is asked for is loaded, since
- * starting fast matters to scripts that call it a thousand times.
+ * The command line. Each command is one file; only the requested one is loaded, since start-up time
+ * matters to scripts that call it a thousand times.
  */
 import type { CommanderError } from 'commander';
 import { version } from './version.ts';
@@ -8,7 +8,7 @@ import { exitCodes } from './shared/command.ts';
 
 async function main(): Promise<void> {
   process.stdout.on('error', closedPipe);
-  // Whoever has closed it does not want to know.
+  // The reader has closed the pipe on purpose.
   process.stderr.on('error', () => undefined);
   const words = process.argv.slice(2);
   const [first = ''] = words;
@@ -38,10 +38,10 @@ const asksAboutCommand = (words: readonly string[]): boolean =>
 const isCommanderError = (error: unknown): error is CommanderError =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 
-/** `bulkhead status | head` ends quietly. */
+/** `bulkhead status | head` exits quietly. */
 function closedPipe(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(exitCodes.done);
-  // A disk is full, or a file system has failed: what was written is not whole.
+  // A disk is full, or a file system has failed: the output is incomplete.
   process.stderr.write(`bulkhead: Cannot write the output: ${error.message}\n`);
   process.exit(exitCodes.failed);
 }
@@ -53,7 +53,7 @@ function crash(error: unknown): void {
     process.stderr.write(`${error.stack ?? ''}\n`);
   } else {
     process.stderr.write(
-      'Run it again with BULKHEAD_DEBUG=1 for the details, and please report them\n',
+      'Run it again with BULKHEAD_DEBUG=1 for details, and please report them\n',
     );
   }
   process.exitCode = exitCodes.failed;

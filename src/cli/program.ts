@@ -1,4 +1,4 @@
-/** All commands. Each is one file; only the one that is asked for is loaded. */
+/** All commands. Each is one file; only the requested one is loaded. */
 import { Command } from 'commander';
 import { capabilities } from '../capabilities.ts';
 import { addCommands, listedAs, loadCommands, type CommandTable } from './shared/command-table.ts';
@@ -7,17 +7,18 @@ import { version } from './version.ts';
 const commands: CommandTable = {
   init: {
     usage: '[options]',
-    summary: 'write a first policy for this host, with comments, from what is found on it',
+    summary: 'write a first policy for this host, with comments',
     load: () => import('./commands/policy/init.ts'),
   },
   doctor: {
     usage: '[options]',
-    summary: 'show what this host can hold, what it cannot, and what would help; changes nothing',
+    summary:
+      'show which limits this host can enforce, which it cannot, and what would help; changes nothing',
     load: () => import('./commands/doctor.ts'),
   },
   check: {
     usage: '[options] [file]',
-    summary: 'read a policy and report everything that is wrong with it; changes nothing',
+    summary: 'check a policy and report every mistake in it; changes nothing',
     load: () => import('./commands/policy/check.ts'),
   },
   plan: {
@@ -27,82 +28,83 @@ const commands: CommandTable = {
   },
   apply: {
     usage: '[options] [file]',
-    summary: 'make the kernel hold what the policy says',
+    summary: 'apply the policy',
     load: () => import('./commands/policy/apply.ts'),
   },
   verify: {
     usage: '[options] [file]',
-    summary: 'read every value back from the kernel; exit status 3 where it differs',
+    summary: 'read every value back from the kernel; exits with 3 if any differs',
     load: () => import('./commands/policy/verify.ts'),
   },
   status: {
     usage: '[options]',
-    summary: 'show what is in force, and what tenants use now',
+    summary: 'show what is in force, and what each tenant uses now',
     load: () => import('./commands/usage/status.ts'),
   },
   top: {
     usage: '[options]',
-    summary: 'show who uses what now: live on a terminal, else once',
+    summary: 'show what each tenant uses now: live on a terminal, otherwise once',
     load: () => import('./commands/usage/top.ts'),
   },
   ps: {
     usage: '[options] [tenant]',
-    summary: 'list the processes of a tenant; without a name, your own',
+    summary: 'list the processes of a tenant; your own if no name is given',
     load: () => import('./commands/usage/ps.ts'),
   },
   usage: {
     usage: '[options] [tenants...]',
-    summary: 'show what tenants used over a period; of one tenant, all that is measured',
+    summary: 'show what tenants used over a period; for a single tenant, every metric',
     load: () => import('./commands/usage/usage.ts'),
   },
   faults: {
     usage: '[options] [tenants...]',
-    summary: 'list incidents: which limit was hit, when, by whom, and how badly',
+    summary: 'list incidents: which limit was hit, when, by whom, and how severely',
     load: () => import('./commands/usage/faults.ts'),
   },
   incident: {
     usage: '[options] <id>',
-    summary: 'show one incident in full: what happened, and what ran meanwhile',
+    summary: 'show an incident in full: what happened, and what was running',
     load: () => import('./commands/usage/incident.ts'),
   },
   advise: {
     usage: '[options]',
-    summary: 'compare limits with what was used, and what was promised with what there is',
+    summary: 'compare limits with past usage, and the sum of all limits with what the host has',
     load: () => import('./commands/usage/advise.ts'),
   },
   explain: {
     usage: '[options] <tenant>',
-    summary: 'show for each limit of a tenant its value, and the line that gave it',
+    summary: 'show each limit of a tenant, its value, and the line that set it',
     load: () => import('./commands/policy/explain.ts'),
   },
   set: {
     usage: '[options] <tenant> [limits...]',
-    summary: 'write limits of a tenant, or its package, into the policy, and apply it',
+    summary: 'set limits of a tenant, or its package, in the policy and apply it',
     load: () => import('./commands/policy/set.ts'),
   },
   unset: {
     usage: '[options] <tenant> <limits...>',
-    summary: 'remove limits of a tenant from the policy, so that it inherits them',
+    summary: 'remove limits of a tenant from the policy, so that it inherits them again',
     load: () => import('./commands/policy/unset.ts'),
   },
   remove: {
     usage: '[options] <tenant>',
-    summary: 'remove what the policy says of a tenant; in a range of uids it stays a tenant',
+    summary:
+      'remove the element of a tenant from the policy; in a range of uids it remains a tenant',
     load: () => import('./commands/policy/remove.ts'),
   },
   package: {
     usage: '',
-    summary: 'edit packages, which are named sets of limits',
+    summary: 'edit packages: named sets of limits',
     load: () => import('./commands/policy/package.ts'),
   },
   defaults: {
     usage: '',
-    summary: 'edit the limits of every tenant for which nothing nearer says otherwise',
+    summary: 'edit the default limits, for tenants that have no more specific ones',
     load: () => import('./commands/policy/defaults.ts'),
   },
   reseller: {
     usage: '',
-    summary: 'edit resellers, which bound the sum of their tenants',
+    summary: 'edit resellers, which limit the sum of their tenants',
     load: () => import('./commands/policy/reseller.ts'),
   },
   exec: {
@@ -112,17 +114,18 @@ const commands: CommandTable = {
   },
   agent: {
     usage: '[options]',
-    summary: 'follow the policy, place processes, measure and remember: the daemon',
+    summary:
+      'run the daemon: apply the policy, move processes into their cgroups, measure, keep history',
     load: () => import('./commands/agent.ts'),
   },
   alerts: {
     usage: '',
-    summary: 'messages about limits that were hit',
+    summary: 'alerts about limits that were hit',
     load: () => import('./commands/usage/alerts.ts'),
   },
   release: {
     usage: '[options]',
-    summary: 'take every limit away: remove all cgroups and quotas that Bulkhead set',
+    summary: 'remove all limits: every cgroup and quota that Bulkhead set',
     load: () => import('./commands/policy/release.ts'),
   },
   completion: {
@@ -135,11 +138,11 @@ const commands: CommandTable = {
 
 export function makeProgram(): Command {
   const program = new Command('bulkhead')
-    .description('Holds the tenants of one Linux host to their limits')
+    .description('Enforces resource limits for the tenants of a shared Linux host')
     .version(version())
-    .option('--instance <name>', 'a tree of cgroups apart from the usual one', 'bulkhead')
+    .option('--instance <name>', 'use a separate cgroup tree of this name', 'bulkhead')
     .showSuggestionAfterError()
-    .showHelpAfterError('(bulkhead --help shows what there is)')
+    .showHelpAfterError('(see bulkhead --help)')
     .configureHelp({ subcommandTerm: listedAs })
     .addHelpText(
       'after',

@@ -1,4 +1,4 @@
-/** The version of the package. */
+/** The version of this package. */
 import { readFileSync } from 'node:fs';
 import { packageFile } from '../sys/package-files.ts';
 

@@ -1,6 +1,6 @@
 /**
- * How tenants are held on one host. The one interface behind which cgroup v1, cgroup v2 and, one
- * day, systemd stand; everything above it is alike for all.
+ * How limits are enforced on one host: the interface implemented for cgroup v1, cgroup v2 and, one
+ * day, systemd; everything above it is the same for all.
  */
 import type { Counters, LimitKey, Support } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
@@ -10,22 +10,22 @@ import type { Operation } from '../plan/plan.ts';
 import type { Wanted } from '../plan/wanted.ts';
 import type { Hierarchy } from './cgroups/hierarchies.ts';
 
-/** What this host can hold, probed once. */
+/** What this host can enforce, probed once. */
 export interface Capabilities {
   readonly driver: DriverName;
-  /** Why this driver and no other. */
+  /** Why this driver was chosen. */
   readonly reason: string;
   readonly limits: ReadonlyMap<LimitKey, Support>;
   /** `MAJOR:MINOR` of the disks that are throttled. */
   readonly devices: readonly string[];
-  /** Things an administrator should know, with what would help. */
+  /** Remarks for the administrator, with remedies. */
   readonly remarks: readonly string[];
 }
 
 export interface ExecuteOptions {
-  /** End the processes of tenants that are removed. */
+  /** Kill the processes of tenants that are removed. */
   readonly kill: boolean;
-  /** Lower memory although processes will have to be ended for it. */
+  /** Lower memory even if processes must be killed for it. */
   readonly force: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** Where the cgroups are, for those who read or write many of them again and again. */
+/** The hierarchies, for code that reads or writes many cgroups repeatedly. */
 export interface Tree {
   readonly version: 1 | 2;
   readonly hierarchies: readonly Hierarchy[];
@@ -52,8 +52,8 @@ export interface Driver {
   readonly memoryInUse: (cgroup: string) => number | undefined;
   readonly processes: (cgroup: string) => readonly number[];
   readonly counters: (cgroup: string) => Counters | undefined;
-  /** Writes down for the launcher where tenants live, and which quotas are set. */
+  /** Records the location of the cgroups for the launcher, and which quotas are set. */
   readonly publish: (wanted: Wanted) => string | undefined;
-  /** Removes everything of this instance; processes are ended only if told so. */
+  /** Removes everything of this instance; processes are killed only if asked to. */
   readonly release: (options: { readonly kill: boolean }) => readonly string[];
 }

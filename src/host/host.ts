@@ -7,7 +7,7 @@ import { probeDriver } from './probe.ts';
 
 export interface Host {
   readonly paths: Paths;
-  /** The driver that holds tenants here, or why there is none; `asked` is the policy's choice. */
+  /** The driver for this host, or why there is none; `asked` is the policy's choice. */
   readonly probe: (asked?: DriverName) => Result<Driver>;
 }
 

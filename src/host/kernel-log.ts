@@ -1,14 +1,14 @@
 /**
- * Whom the kernel ended for want of memory, from its log.
+ * OOM kills, from the kernel log.
  *
  *     3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=web,mems_allowed=0,
  *         oom_memcg=/bulkhead/u1001,task_memcg=/bulkhead/u1001,task=php,pid=4711,uid=1001
  *
- * Three parts may be of a tenant's choosing and hold commas and equals signs: the name of a cpuset (of one
- * that was delegated to it), what is below its own cgroup in a path, and the name of the task. No
- * name of a cgroup holds a slash, and every path begins with one, so the first `,oom_memcg=/` is the kernel's.
- * What is read behind it is true where it is a cgroup that only root could make, which is why it must be
- * compared as a whole. What follows the task is read from the end.
+ * A tenant may choose three parts, which may contain commas and equals signs: the name of a cpuset (of one
+ * that was delegated to it), the path below its own cgroup, and the name of the task. A cgroup name
+ * cannot contain a slash, and every path begins with one, so the first `,oom_memcg=/` is the kernel's. The
+ * path after it can be trusted if it is that of a cgroup that only root can create, so it must be compared
+ * as a whole. The fields after the task are parsed from the end.
  *
  * Source: mm/oom_kill.c, dump_oom_summary(); Documentation/ABI/testing/dev-kmsg.
  */
@@ -19,20 +19,20 @@ import { seekEnd } from '../sys/syscalls.ts';
 import { printable } from '../base/printable.ts';
 
 export interface OomKill extends KilledProcess {
-  /** Path of the cgroup whose limit was hit, from the top of the hierarchy: `/bulkhead/u1001`. */
+  /** Path of the cgroup whose limit was hit, from the root of the hierarchy: `/bulkhead/u1001`. */
   readonly cgroup: string;
 }
 
 /** A record is at most this long. */
 const recordBytes = 8192;
-/** The log of a busy host is longer than what one look should read. */
+/** The maximum number of records read at once; the log of a busy host is longer. */
 const recordsMax = 5000;
 
 export class KernelLog implements Disposable {
   readonly #fd: number | undefined;
   readonly #buffer = Buffer.alloc(recordBytes);
 
-  /** Begins at the end of the log: what happened before is not ours to tell. */
+  /** Starts at the end of the log: earlier events are not reported. */
   constructor(path = '/dev/kmsg') {
     this.#fd = openLog(path);
   }
@@ -58,7 +58,7 @@ export class KernelLog implements Disposable {
     try {
       return this.#buffer.toString('utf8', 0, readSync(this.#fd, this.#buffer));
     } catch (error) {
-      // EPIPE: records were overwritten before they were read; the next one is there.
+      // EPIPE: records were overwritten before they were read; the next one is available.
       return errnoOf(error) === 'EPIPE' ? '' : undefined;
     }
   }

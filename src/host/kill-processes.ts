@@ -1,9 +1,9 @@
 /**
- * Ending the processes of a tenant, and saying which others are in its way.
+ * Kills the processes of a tenant, and lists others in its cgroup.
  *
- * A tenant's are those that the placer would put there (`ownership.ts`). Whatever else got into its cgroup, such
- * as a root shell of `su` and the daemons started from it, is never ended, and neither is this program nor what
- * it runs below. Between a look and a signal no other process can take a number (`pidfd.ts`).
+ * A tenant's processes are those that the placer would move there (`ownership.ts`). Others in its cgroup, such
+ * as a root shell of `su` and the daemons started from it, are never killed, and neither are this program and its
+ * parents. A pid cannot be reused between inspection and signal (`pidfd.ts`).
  */
 import { printable } from '../base/printable.ts';
 import { largestProcess } from '../sys/processes/largest-process.ts';
@@ -15,14 +15,14 @@ import { userNamespaceMaker } from '../sys/processes/user-namespace.ts';
 
 const rounds = 100;
 const roundMilliseconds = 20;
-/** What `bulkhead exec` starts is root's for a moment, and the tenant's then. */
+/** A process started by `bulkhead exec` is root's for a moment, then the tenant's. */
 const settledRounds = 10;
-/** As many descriptors at a time. */
+/** The maximum number of descriptors at a time. */
 const batchProcesses = 256;
 const shownMax = 8;
 const ancestorsMax = 64;
 
-/** Whose a cgroup is: nobody's is the root of all. */
+/** The owner of a cgroup; the root cgroup has none. */
 export interface CgroupOwner {
   readonly uid: number | undefined;
   readonly ownership: Ownership;
@@ -31,8 +31,8 @@ export interface CgroupOwner {
 export type ListProcesses = () => readonly number[];
 
 /**
- * SIGKILL to all of `owner` that `list` names, again until it names none, since they may fork
- * meanwhile. Answers what is left after two seconds, or sooner where none of it is the tenant's.
+ * Sends SIGKILL to all processes of `owner` in `list`, repeatedly until there are none, since they may
+ * fork meanwhile. Returns what is left after two seconds, or sooner if none of it is the tenant's.
  */
 export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly number[] {
   const spared = ownLine();
@@ -50,7 +50,7 @@ export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly
   return list();
 }
 
-/** SIGKILL to the tenant's largest process. Whether there was one. */
+/** Sends SIGKILL to the tenant's largest process. Returns whether there was one. */
 export function killLargest(owner: CgroupOwner, list: ListProcesses): boolean {
   const spared = ownLine();
   const mine = list().filter((pid) => whose(pid, owner, spared) === 'tenant');
@@ -59,8 +59,8 @@ export function killLargest(owner: CgroupOwner, list: ListProcesses): boolean {
 }
 
 /**
- * Ends those that are the tenant's; answers how many are others'. Only one that is still listed after it was
- * opened gets a signal: then it is in the cgroup, or it is gone, and the signal reaches nobody.
+ * Kills the tenant's processes; returns how many are others'. Only a process that is still listed after it was
+ * opened gets a signal: then it is in the cgroup, or it is gone and the signal reaches nobody.
  */
 function endThese(
   pids: readonly number[],
@@ -89,7 +89,7 @@ function whose(pid: number, owner: CgroupOwner, spared: ReadonlySet<number>): Wh
   return judge(process, owner, spared);
 }
 
-/** What cannot be read is another's. */
+/** A process that cannot be read counts as another's. */
 function judge(
   process: OpenProcess,
   { uid, ownership }: CgroupOwner,
@@ -108,7 +108,7 @@ function uidsIn(status: string): Uids | undefined {
   return match === null ? undefined : { ruid: Number(match[1]), euid: Number(match[2]) };
 }
 
-/** This process and those that it runs below. */
+/** This process and its parents. */
 function ownLine(): ReadonlySet<number> {
   const line = new Set([process.pid]);
   let parent = process.ppid;
@@ -127,7 +127,7 @@ function parentOf(pid: number): number {
   return Number(status.ok ? (statusValue(status.value, 'PPid') ?? 0) : 0);
 }
 
-/** For people: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
+/** For display: `4711 (uid 0, "bash"), 4712 (uid 0, "sleep")`. */
 export function describeProcesses(pids: readonly number[]): string {
   const spared = ownLine();
   const shown = pids.slice(0, shownMax).map((pid) => describe(pid, spared));
@@ -147,7 +147,7 @@ function describe(pid: number, spared: ReadonlySet<number>): string {
   return `${pid} (uid ${uid}, "${printable(name)}"${role})`;
 }
 
-/** Whether some of them are not the tenant's, which nothing here ever ends. */
+/** Whether some of them are not the tenant's, which are never killed. */
 export function includesOthers(pids: readonly number[], owner: CgroupOwner): boolean {
   const spared = ownLine();
   return pids.some((pid) => whose(pid, owner, spared) === 'other');

@@ -1,6 +1,6 @@
 /**
- * Where things are on this host: values, so that a test can point them at a fixture tree, and so
- * that a second instance (the demo, a test) keeps apart from the first.
+ * Paths on this host, as values, so that a test can point them at a fixture tree, and so that a second
+ * instance (the demo, a test) is separate from the first.
  */
 export interface Paths {
   /** Name of Bulkhead's root cgroup, of its runtime and of its state directory. */
@@ -8,16 +8,17 @@ export interface Paths {
   readonly proc: string;
   readonly sys: string;
   readonly etc: string;
-  /** Gone after a reboot: the lock, and what the launcher reads. */
+  /** Does not survive a reboot: the lock, and the file for the launcher. */
   readonly runtime: string;
-  /** Kept over a reboot: which quotas were set. */
+  /** Survives a reboot: the record of quotas, and history. */
   readonly state: string;
 }
 
 export const instancePattern = /^[a-z][a-z0-9-]{0,40}$/;
 
 export function pathsOf(instance = 'bulkhead'): Paths {
-  if (!instancePattern.test(instance)) throw new Error(`"${instance}" is no name of an instance`);
+  if (!instancePattern.test(instance))
+    throw new Error(`"${instance}" is not a valid instance name`);
   return {
     instance,
     proc: '/proc',
@@ -28,5 +29,5 @@ export function pathsOf(instance = 'bulkhead'): Paths {
   };
 }
 
-/** Held by the agent of this instance for as long as it runs. */
+/** Held by the agent of this instance while it runs. */
 export const agentLock = ({ runtime }: Paths): string => `${runtime}/agent.lock`;

@@ -1,5 +1,5 @@
 /**
- * Which driver this host gets, what it can hold, and why not more. Looks only; changes nothing.
+ * Which driver this host gets, what it can enforce, and why not more. Changes nothing.
  */
 import { release } from 'node:os';
 import { attributes } from '../limits/limits.ts';
@@ -34,7 +34,7 @@ interface Found {
   readonly remarks: readonly string[];
 }
 
-/** `asked` is what the policy chooses; without it the best that is there is taken. */
+/** `asked` is the policy's choice; without it the best available driver is chosen. */
 export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver> {
   if (process.getuid?.() !== 0) {
     return fail('Cannot look at this host: only root may read and set limits; run it as root');
@@ -69,7 +69,7 @@ function find2(paths: Paths): Found | undefined {
   return {
     name: 'cgroup2',
     reason: systemd
-      ? 'cgroup v2 has the controllers; systemd delegates a cgroup of its own to Bulkhead'
+      ? 'cgroup v2 has the controllers; systemd delegates a cgroup to Bulkhead'
       : 'cgroup v2 has the controllers, and no systemd owns the tree',
     hierarchies: [hierarchy],
     delegation: systemd
@@ -77,7 +77,7 @@ function find2(paths: Paths): Found | undefined {
       : enableControllers(unified.mountPoint, controllers),
     remarks: systemd
       ? [
-          'A tenant\'s systemd user manager ("user@UID.service") and what it runs are not covered; "systemctl mask user@UID.service" keeps it from starting',
+          'A tenant\'s systemd user manager ("user@UID.service") and what it runs are not limited; "systemctl mask user@UID.service" keeps it from starting',
           ...slowMoves(unified),
         ]
       : slowMoves(unified),
@@ -88,7 +88,7 @@ function find2(paths: Paths): Found | undefined {
 function slowMoves({ mountPoint, options }: Unified): readonly string[] {
   if (options.includes('favordynmods')) return [];
   return [
-    `Moving a process into its cgroup takes some 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0) avoids that, and makes each fork a little slower`,
+    `Moving a process into its cgroup takes about 10 ms after a pause; "mount -o remount,favordynmods ${mountPoint}" (Linux 6.0) avoids that, but makes each fork slightly slower`,
   ];
 }
 
@@ -142,11 +142,11 @@ function makeDriver(found: Found, paths: Paths): Driver {
   });
 }
 
-/** TIOCSTI lets a program type into the terminal it was started from. */
+/** TIOCSTI lets a program inject input into its controlling terminal. */
 function terminalRemark({ proc }: Paths): readonly string[] {
   if (readText(`${proc}/sys/dev/tty/legacy_tiocsti`)?.trim() === '0') return [];
   return [
-    'A command that root starts with "bulkhead exec" from its terminal can type into that terminal; sysctl dev.tty.legacy_tiocsti=0 (Linux 6.2 and newer) prevents it',
+    'A command that root starts with "bulkhead exec" on a terminal can inject input into that terminal; sysctl dev.tty.legacy_tiocsti=0 (Linux 6.2 and newer) prevents it',
   ];
 }
 
@@ -159,7 +159,7 @@ function supportOf(
   );
 }
 
-/** Always there; the rest came later, with the release that brought it. */
+/** Kernel files, with the release that introduced them; 0: always present. */
 const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
   1: {
     'cpu.cfs_quota_us': 0,
@@ -183,8 +183,8 @@ const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {
 };
 
 /**
- * What a cgroup of this kernel has: seen in our own cgroup where there is one. Before that it is
- * what the kernel's release should have, and apply looks again once it has made its root cgroup.
+ * The files that a cgroup has on this kernel: those of our own cgroup, if it exists. Before that, those
+ * that the kernel's release should have; apply probes again once it has created its root cgroup.
  */
 function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet<string> {
   const [major = 0, minor = 0] = release().split('.').map(Number);
@@ -197,5 +197,5 @@ function filesOf(hierarchies: readonly Hierarchy[], version: 1 | 2): ReadonlySet
   return new Set(seen.flatMap((names) => [...(names ?? [])]));
 }
 
-/** v1 shows most files in the root of the hierarchy too. */
+/** v1 shows most files in the root of the hierarchy, too. */
 const topFiles = (hierarchy: Hierarchy) => [...hierarchy.files.topFileNames()];

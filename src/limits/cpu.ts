@@ -1,11 +1,11 @@
 /**
- * CPU time: a ceiling, a share under contention, and a burst above the ceiling saved up while idle.
+ * CPU time: a limit, a share under contention, and a burst above the limit, saved up while idle.
  *
  * The kernel's CFS bandwidth control grants `quota` microseconds in each period and throttles the
  * cgroup until the next one. Sources: cgroup-v2.rst "CPU Interface Files", scheduler/sched-bwc.rst.
  *
- * v1 refuses a child whose quota exceeds its parent's (EINVAL), v2 lets the smaller one win; a
- * tenant above its reseller is therefore written with the reseller's value on v1.
+ * v1 refuses a child whose quota exceeds its parent's (EINVAL), on v2 the smaller one wins; so a
+ * tenant above its reseller gets the reseller's value on v1.
  */
 import { type CpuFraction, type Quantity, unlimited, type Weight } from '../base/quantity.ts';
 import { setCount } from './count.ts';
@@ -22,7 +22,7 @@ import {
   type SupportContext,
 } from './limit.ts';
 
-/** The kernel's own default; longer periods make throttled tenants stutter for longer. */
+/** The kernel's own default; with longer periods, throttled tenants stall for longer. */
 const periodMicroseconds = 100_000;
 /** CFS refuses less than 1 ms. */
 const quotaMicrosecondsMin = 1_000;
@@ -33,14 +33,14 @@ const attributes = {
     fallback: unlimited,
     unlimited: true,
     min: 0.01,
-    summary: 'CPU time it may use; 100% is one core kept busy. Above it, it is slowed down.',
+    summary: 'The maximum CPU time; 100% is one core kept busy. Above it, processes are throttled.',
   },
   weight: {
     kind: 'weight',
     fallback: 100 as Weight,
     unlimited: false,
     min: 1,
-    summary: 'Its share when the cores are contended, relative to the others.',
+    summary: 'The share of CPU under contention, relative to other tenants.',
   },
   burst: {
     kind: 'cpu',
@@ -48,7 +48,7 @@ const attributes = {
     unlimited: false,
     min: 0.01,
     summary:
-      'CPU time it may use above its limit for a moment, out of what it left unused before; no more than the limit.',
+      'CPU time above the limit that may be used in a short burst, saved up while below the limit; no more than the limit.',
   },
 } as const;
 
@@ -107,7 +107,7 @@ function support(burstFile: string) {
     return {
       level: 'none',
       reason: `this kernel has no ${burstFile}`,
-      help: 'Linux 5.14 or later has it',
+      help: 'use Linux 5.14 or later',
     };
   };
 }

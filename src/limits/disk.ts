@@ -1,8 +1,8 @@
 /**
  * Disk space and number of files, by the kernel's user quotas on the file system of the home.
  *
- * Not a cgroup matter: a quota belongs to a uid on one file system. Its settings are planned in
- * `plan/quota.ts`, alike on v1 and v2. Source: quotactl(2).
+ * Not a matter of cgroups: a quota belongs to a uid on one file system. Its settings are planned in
+ * `plan/quota.ts`, the same for v1 and v2. Source: quotactl(2).
  */
 import { unlimited } from '../base/quantity.ts';
 import { full, type KernelSide, type Limit, type Support, type SupportContext } from './limit.ts';
@@ -31,14 +31,14 @@ export const disk: Limit = {
       fallback: unlimited,
       unlimited: true,
       min: 1024,
-      summary: 'Space its files may take. Above it, writing fails.',
+      summary: 'The maximum space used by its files. Above it, writing fails.',
     },
     files: {
       kind: 'count',
       fallback: unlimited,
       unlimited: true,
       min: 1,
-      summary: 'Files and directories it may own.',
+      summary: 'The maximum number of files and directories it owns.',
     },
   },
   faults: [],

@@ -1,4 +1,4 @@
-/** Web entries: requests being served at once. Held where requests enter, not by a cgroup. */
+/** Web entries: requests served concurrently. To be enforced where requests enter, not by a cgroup. */
 import { unlimited } from '../base/quantity.ts';
 import { notYet, type KernelSide, type Limit } from './limit.ts';
 
@@ -13,7 +13,7 @@ export const entries: Limit = {
       fallback: unlimited,
       unlimited: true,
       min: 1,
-      summary: 'Requests it may be serving at once.',
+      summary: 'The maximum number of requests served concurrently.',
     },
   },
   faults: [],

@@ -2,8 +2,8 @@
  * The three shapes of text in cgroup files.
  *
  *     1234                          one value
- *     usage_usec 1200               a key and a value a line ("flat keyed")
- *     254:0 rbps=1048576 wbps=max   a device and its values a line ("nested keyed")
+ *     usage_usec 1200               a key and a value per line ("flat keyed")
+ *     254:0 rbps=1048576 wbps=max   a device and its values per line ("nested keyed")
  *
  * Source: Documentation/admin-guide/cgroup-v2.rst, "Interface Files".
  */
@@ -41,7 +41,7 @@ function magnitudes(file: string, text: string): readonly number[] {
   return file.startsWith('blkio.throttle.') ? each.map((cap) => cap || Infinity) : each;
 }
 
-/** Size of one limit as text, with or without its name; no limit is the largest. */
+/** The magnitude of one limit in text form, with or without its name; no limit is the largest. */
 function magnitude(word: string): number {
   const value = word.slice(word.indexOf('=') + 1);
   return value === 'max' || value === '-1' ? Infinity : Number(value);

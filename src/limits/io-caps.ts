@@ -1,6 +1,6 @@
 /**
- * What the kernel's disk throttle takes and counts: for each disk a cap and a count of bytes and of
- * operations, reads and writes apart; and how the totals of a policy are shared out among them.
+ * The caps and counts of the kernel's disk throttle: bytes and operations, reads and writes separately,
+ * on each disk; and how the totals of a policy are distributed over the caps.
  *
  *     254:0 rbps=1048576 wbps=max riops=max wiops=max      io.max
  *     254:0 rbytes=4096 wbytes=0 rios=1 wios=0 …           io.stat
@@ -16,10 +16,10 @@ import { isShared, keepsTotal, restingCaps, type Share } from './share.ts';
 export const ioNames = ['read', 'write', 'reads', 'writes'] as const;
 export type IoName = (typeof ioNames)[number];
 
-/** A number for each disk, by what it is about. `Infinity` is no cap. */
+/** Numbers per disk, by direction and unit. `Infinity`: no cap. */
 export type IoNumbers = Readonly<Record<IoName, readonly number[]>>;
 
-/** What is bounded together, and by which attribute of the policy. */
+/** Which caps a total covers, and the attribute of the policy that sets it. */
 export const totals = [
   { total: 'total', names: ['read', 'write'], operations: ['reads', 'writes'] },
   { total: 'operations', names: ['reads', 'writes'], operations: undefined },
@@ -52,11 +52,11 @@ export function shareOf(values: LimitValues, { total, names }: Total, disks: num
   };
 }
 
-/** Whether anything has to be shifted for these limits. */
+/** Whether these limits have a total. */
 export const hasTotal = (values: LimitValues, disks: number): boolean =>
   totals.some((each) => isShared(shareOf(values, each, disks)));
 
-/** The caps that stand while nobody shifts them. */
+/** The caps while no agent shifts them. */
 export function restingIo(values: LimitValues, disks: number): IoNumbers {
   const none: IoNumbers = { read: [], write: [], reads: [], writes: [] };
   return totals.reduce(
@@ -65,7 +65,7 @@ export function restingIo(values: LimitValues, disks: number): IoNumbers {
   );
 }
 
-/** Whether caps are what the limits say, wherever they have been shifted to. */
+/** Whether caps comply with the limits, wherever they have been shifted. */
 export function keepsLimits(values: LimitValues, caps: IoNumbers, disks: number): boolean {
   return totals.every((each) => keepsLimit(values, each, caps, disks));
 }
@@ -82,7 +82,7 @@ export function keepsLimit(
   return lanes.every((cap, lane) => cap === share.max[lane]);
 }
 
-/** The text of a file; nothing where it is gone. */
+/** The text of a file; undefined if it is gone. */
 export type ReadFile = (file: string) => string | undefined;
 
 export interface CapText {
@@ -92,7 +92,7 @@ export interface CapText {
   readonly value: string;
 }
 
-/** How one kind of kernel writes caps and counts. */
+/** How one version of cgroups represents caps and counts. */
 export interface IoFiles {
   readonly capFiles: readonly string[];
   readonly capTexts: (caps: IoNumbers, devices: readonly string[]) => readonly CapText[];
@@ -100,7 +100,7 @@ export interface IoFiles {
   readonly counts: (read: ReadFile, devices: readonly string[]) => IoNumbers | undefined;
 }
 
-/** The kernel keeps operations a second in 32 bits. */
+/** The kernel stores operations per second in 32 bits. */
 const operationsMax = 2 ** 32 - 1;
 
 function capText(name: IoName, cap: number, none: string): string {

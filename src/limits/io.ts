@@ -1,12 +1,12 @@
 /**
- * Disk bandwidth and operations: reads and writes apart on each disk, and both together on all.
+ * Disk bandwidth and operations: reads and writes separately on each disk, and together on all disks.
  *
- * The kernel's throttle (blk-throttle) counts at the disk, never at a partition, and delays what
- * exceeds the rate. It knows no sum of reads and writes: a total is shared out among the caps that
- * it has (`share.ts`), and the agent shifts them towards what is in use (`shift.ts`). Sources:
+ * The kernel's throttle (blk-throttle) counts per disk, never per partition, and delays what exceeds
+ * the rate. It has no sum of reads and writes: a total is distributed over the caps that it has
+ * (`share.ts`), and the agent shifts them towards those in use (`shift.ts`). Sources:
  * cgroup-v2.rst "IO Interface Files"; cgroup-v1/blkio-controller.rst.
  *
- * v1 counts only what a process writes past the page cache, and does not add up a hierarchy.
+ * v1 counts only writes that bypass the page cache, and does not sum a hierarchy.
  */
 import { printQuantity, unlimited } from '../base/quantity.ts';
 import { parseCount } from './count.ts';
@@ -49,23 +49,23 @@ const rate = (kind: 'bytesPerSecond' | 'perSecond', summary: string) =>
   }) as const;
 
 const attributes = {
-  read: rate('bytesPerSecond', 'Bytes it may read from each disk in a second.'),
-  write: rate('bytesPerSecond', 'Bytes it may write to each disk in a second.'),
+  read: rate('bytesPerSecond', 'The maximum number of bytes read from each disk per second.'),
+  write: rate('bytesPerSecond', 'The maximum number of bytes written to each disk per second.'),
   total: rate(
     'bytesPerSecond',
-    'Bytes it may read and write together, on all disks, in a second. Held by the agent.',
+    'The maximum number of bytes read and written per second, on all disks together. Enforced by the agent.',
   ),
-  reads: rate('perSecond', 'Read operations on each disk in a second.'),
-  writes: rate('perSecond', 'Write operations on each disk in a second.'),
+  reads: rate('perSecond', 'The maximum number of read operations per second on each disk.'),
+  writes: rate('perSecond', 'The maximum number of write operations per second on each disk.'),
   operations: rate(
     'perSecond',
-    'Read and write operations together, on all disks, in a second. Held by the agent.',
+    'The maximum number of read and write operations per second, on all disks together. Enforced by the agent.',
   ),
 } as const;
 
 const isTotal = (attribute: string) => totals.some(({ total }) => total === attribute);
 
-/** What is said beside a cap that is a part of a total, and may be another part at any time. */
+/** The note on a cap that is its current share of a total. */
 function noteOf(values: LimitValues, devices: readonly string[], names: readonly IoName[]) {
   const shared = totals.filter(
     (each) =>
@@ -77,7 +77,7 @@ function noteOf(values: LimitValues, devices: readonly string[], names: readonly
     ({ total }) =>
       `${total} ${printQuantity(attributes[total].kind, values[`io.${total}`] ?? unlimited)}`,
   );
-  return { note: `its part of ${texts.join(', ')}` };
+  return { note: `its share of ${texts.join(', ')}` };
 }
 
 function settings2(
@@ -207,19 +207,19 @@ function commonSupport(context: SupportContext): Support | undefined {
 function severalDisks(attribute: string, context: SupportContext): string | undefined {
   const count = context.devices.length;
   return count > 1 && !isTotal(attribute)
-    ? `each of the ${count} disks is limited by itself, not their sum`
+    ? `each of the ${count} disks is limited separately, not their sum`
     : undefined;
 }
 
-/** The kernel has no cap on a sum; what the agent makes of it holds over some seconds. */
+/** The kernel has no cap on a sum; what the agent enforces holds over some seconds. */
 function shifting(attribute: string, context: SupportContext): string | undefined {
   if (!isTotal(attribute)) return undefined;
   const lanes = 2 * context.devices.length;
   const part = lanes === 2 ? 'half of it' : `1/${lanes} of it`;
   const each = lanes === 2 ? 'each direction' : 'each direction of each disk';
   return context.shifted === true
-    ? 'the kernel has no cap on a sum; the agent shifts its caps at each tick'
-    : `the kernel has no cap on a sum, and no agent runs that shifts its caps: ${each} has ${part}`;
+    ? 'the kernel has no cap on a sum; the agent adjusts its caps at each tick'
+    : `the kernel has no cap on a sum, and no agent is running to adjust its caps: ${each} has ${part}`;
 }
 
 const mayWrite = (attribute: string) => attribute.startsWith('write') || isTotal(attribute);
@@ -231,7 +231,7 @@ function support2(attribute: string, context: SupportContext): Support {
     return {
       level: 'none',
       reason: 'this kernel has no io.max',
-      help: 'a kernel built with CONFIG_BLK_DEV_THROTTLING has it',
+      help: 'use a kernel built with CONFIG_BLK_DEV_THROTTLING',
     };
   }
   const reasons = [shifting(attribute, context), severalDisks(attribute, context)];
@@ -255,11 +255,11 @@ function support1(attribute: string, context: SupportContext): Support {
       'cgroup v1 throttles direct and synchronous writes, not those through the page cache',
     );
   }
-  reasons.push('a reseller does not bound the sum of its tenants on cgroup v1');
+  reasons.push('a reseller does not limit the sum of its tenants on cgroup v1');
   return {
     level: 'partial',
     reason: reasons.filter((each) => each !== undefined).join('; '),
-    help: isTotal(attribute) ? 'cgroup v2 counts all writes' : 'cgroup v2 holds all of it',
+    help: isTotal(attribute) ? 'cgroup v2 counts all writes' : 'cgroup v2 enforces it fully',
   };
 }
 
@@ -276,7 +276,7 @@ export const io: Limit = {
   name: 'io',
   summary: 'Disk bandwidth and operations.',
   attributes,
-  // The kernel does not count what it delays.
+  // The kernel does not count delays.
   faults: Object.entries(countersOf).flatMap(([attribute, [counter, plus]]) =>
     counter === undefined
       ? []

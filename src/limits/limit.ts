@@ -1,8 +1,8 @@
 /**
- * What a limit is: its words in the policy, and how each kind of kernel holds it.
+ * What a limit is: its attributes in the policy, and how each version of cgroups enforces it.
  *
- * One file a limit, one row in `limits.ts`. Everything derives from these rows: the parser, the
- * schema, `explain`, the reference page, completion, the plan, `doctor` and the readings.
+ * One file per limit, one row in `limits.ts`. Everything is derived from these rows: the parser, the
+ * schema, `explain`, the reference page, completion, the plan, `doctor` and the samples.
  */
 import type { Quantity, QuantityKind, QuantityTypes, Unlimited } from '../base/quantity.ts';
 
@@ -11,10 +11,10 @@ export type Controller = 'cpu' | 'memory' | 'io' | 'pids';
 
 export interface Attribute<Kind extends QuantityKind = QuantityKind> {
   readonly kind: Kind;
-  /** In force where no line of the policy says anything. */
+  /** In force if no line of the policy sets it. */
   readonly fallback: QuantityTypes[Kind] | Unlimited;
   readonly unlimited: boolean;
-  /** Smallest value that means something; what lies under it is an error. */
+  /** The smallest meaningful value; anything below it is an error. */
   readonly min: number;
   readonly summary: string;
 }
@@ -23,74 +23,74 @@ export interface Attribute<Kind extends QuantityKind = QuantityKind> {
 export interface FileSetting {
   readonly controller: Controller;
   readonly file: string;
-  /** `MAJOR:MINOR`, in files with a line a device. */
+  /** `MAJOR:MINOR`, in files with one line per device. */
   readonly device?: string;
   /** As the kernel prints it back. */
   readonly value: string;
-  /** As it must be written; the same as `value` unless the kernel prints another form. */
+  /** As it must be written; the same as `value` unless the kernel prints a different form. */
   readonly write: string;
   /** What a new cgroup has. */
   readonly initial: string;
   readonly attribute: LimitKey;
-  /** Another value of the cgroup without which the kernel will not take this one. */
+  /** Another value of the cgroup without which the kernel will not accept this one. */
   readonly needs?: LimitKey;
-  /** Where the agent shifts values: whether what stands in the cgroup's files will do as it is. */
+  /** For values that the agent shifts: whether the current contents of the cgroup's files comply. */
   readonly accepts?: (read: (file: string) => string | undefined) => boolean;
-  /** For people, where the value alone does not say what it is. */
+  /** A remark for people, if the value alone is not self-explanatory. */
   readonly note?: string;
 }
 
-/** Facts of this host that decide what is written. */
+/** Facts of this host that determine what is written. */
 export interface SettingContext {
   readonly pageBytes: number;
   /** `MAJOR:MINOR` of the disks that carry tenants' files. */
   readonly devices: readonly string[];
-  /** Names of the files that this kernel gives a cgroup; a missing one is not written. */
+  /** Names of the files that a cgroup has on this kernel; a missing one is not written. */
   readonly files: ReadonlySet<string>;
-  /** The values of the reseller above, where there is one. */
+  /** The values of the reseller, if there is one. */
   readonly parentLimits?: LimitValues;
-  /** Whether an agent runs, which shifts caps within a total. */
+  /** Whether an agent is running, which shifts caps within a total. */
   readonly shifted?: boolean;
 }
 
 export type Level = 'full' | 'partial' | 'none';
 
-/** What a limit gets on this host, and why it is not more. */
+/** How well a limit is enforced on this host, and why not better. */
 export interface Support {
   readonly level: Level;
   readonly reason?: string;
   readonly help?: string;
 }
 
-/** Facts that decide how well a limit is held. */
+/** Facts that determine how well a limit is enforced. */
 export interface SupportContext extends SettingContext {
   readonly controllers: ReadonlySet<Controller>;
   readonly fileSystems: readonly FileSystemFacts[];
 }
 
-/** A mounted file system that holds, or may hold, tenants' files. */
+/** A mounted file system that contains, or may contain, tenants' files. */
 export interface FileSystemFacts {
   readonly mountPoint: string;
   readonly type: string;
   /** `MAJOR:MINOR` of the disks below it, partitions resolved; none if it has no block device. */
   readonly devices: readonly string[];
-  /** The device file of its disk or partition, where it has one. */
+  /** The device file of its disk or partition, if it has one. */
   readonly node: string | undefined;
   /** Whether user quotas are accounted and enforced there. */
   readonly userQuota: boolean;
 }
 
-/** Counters of one cgroup, raw, as one moment found them. */
+/** Raw counters of one cgroup at one moment. */
 export interface Counters {
   cpuMicroseconds: number;
   throttledPeriods: number;
   throttledMicroseconds: number;
-  /** Page cache included. */
+  /** Including page cache. */
   memoryBytes: number;
-  /** The most since the reading before, as far as the kernel says it; 0 where it does not. */
+  /** The peak since the previous sample, if the kernel provides it; otherwise 0. */
   memoryPeakBytes: number;
   cacheBytes: number;
-  /** Times that an allocation ran into the limit. */
+  /** The number of allocations that hit the limit. */
   memoryHits: number;
   oomKills: number;
   readBytes: number;
@@ -98,62 +98,62 @@ export interface Counters {
   reads: number;
   writes: number;
   processes: number;
-  /** Processes and their threads, which is what the limit counts. */
+  /** Processes and threads, which is what the limit counts. */
   threads: number;
-  /** The most since the reading before, as far as the kernel says it; 0 where it does not. */
+  /** The peak since the previous sample, if the kernel provides it; otherwise 0. */
   threadsPeak: number;
   /** Forks refused. */
   forksRefused: number;
-  /** Time in which at least one thread waited for the resource; only cgroup v2 counts it. */
+  /** Time during which at least one thread waited for the resource; only on cgroup v2. */
   cpuPressureMicroseconds: number;
   memoryPressureMicroseconds: number;
   ioPressureMicroseconds: number;
 }
 
-/** What a tenant notices of a limit, from bad to worst. */
+/** How a hit limit affects a tenant, from bad to worst. */
 export const severities = ['throttled', 'refused', 'killed'] as const;
 export type Severity = (typeof severities)[number];
 
-/** How it is known that a limit was hit. */
+/** How to detect that a limit was hit. */
 export interface FaultRule {
   readonly attribute: string;
   readonly severity: Severity;
-  /** Each growth by one is one fault; where `inferred`, growth at the limit's rate is one fault. */
+  /** Each increment is one fault; if `inferred`, growth at the limit's rate is one fault. */
   readonly counter: keyof Counters;
-  /** Another counter whose growth is added, for a limit on a sum. */
+  /** A second counter whose growth is added, for a limit on a sum. */
   readonly plus?: keyof Counters;
   readonly inferred: boolean;
   /**
-   * Then `counter` is a level, and this its high-water mark: each one by which it stood further
-   * above the limit than at the tick before is one fault.
+   * If set, `counter` is a level and this is its high-water mark: each increment of the excess over the
+   * limit since the previous tick is one fault.
    */
   readonly peak?: PeakCounter;
-  /** Where it was hit and nobody noticed: `value` is the limit in force. */
+  /** Whether a hit had no effect; `value` is the limit in force. */
   readonly unless?: (counters: Counters, value: number) => boolean;
 }
 
 /** Counters that are high-water marks. */
 export type PeakCounter = 'memoryPeakBytes' | 'threadsPeak';
 
-/** A kernel file that holds counters. */
+/** A kernel file with counters. */
 export interface CounterFile {
   readonly controller: Controller | 'cpuacct';
   readonly file: string;
-  /** Read only when this counter has changed: the file is costly, or cannot change without it. */
+  /** Read only if this counter has changed: the file is expensive to read, or cannot change without it. */
   readonly follows?: keyof Counters;
-  /** Whether it tells that something runs, or ran since the last time: the others can then wait. */
+  /** Whether it shows that something is running, or ran since the last sample; otherwise the others need not be read. */
   readonly indicatesActivity?: boolean;
   /**
-   * The file is a high-water mark, and this its only counter. Where a write begins the mark anew,
-   * each reading has one of its own; elsewhere it is that of the cgroup's whole life, and says
-   * something of the time since the reading before only when it has grown.
+   * The file is a high-water mark, and this is its only counter. If a write resets the mark, each
+   * sample has its own; otherwise it covers the lifetime of the cgroup, and applies to the time since
+   * the previous sample only if it has grown.
    */
   readonly peak?: PeakCounter;
-  /** Adds what `text` says to `into`; lines that it does not know are passed over. */
+  /** Adds the counters in `text` to `into`; unknown lines are skipped. */
   readonly parse: (text: string, into: Partial<Counters>) => void;
 }
 
-/** How one kind of kernel holds a limit. */
+/** How one version of cgroups enforces a limit. */
 export interface KernelSide {
   /**
    * The files, in the order in which lower values must be written; higher ones are written in
@@ -180,7 +180,7 @@ export type LimitValues = Readonly<Partial<Record<LimitKey, Quantity>>>;
 export const full: Support = { level: 'full' };
 export const notYet: Support = {
   level: 'none',
-  reason: 'this version of Bulkhead does not hold it yet',
+  reason: 'this version of Bulkhead does not enforce it yet',
 };
 
 export function missingController(controller: string): Support {
@@ -191,7 +191,7 @@ export function missingController(controller: string): Support {
   };
 }
 
-/** `value` is both what is written and what is read back, unless `write` says otherwise. */
+/** `value` is both what is written and what is read back, unless `write` is given. */
 export function setting(
   attribute: LimitKey,
   controller: Controller,

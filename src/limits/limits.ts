@@ -31,7 +31,7 @@ export function limitAttribute(key: LimitKey): KeyedAttribute {
   return attribute;
 }
 
-/** `cpu` means `cpu.limit`, where the limit has an attribute of that name. */
+/** `cpu` means `cpu.limit`, if the limit has an attribute of that name. */
 export function findAttribute(name: string): KeyedAttribute | undefined {
   return attributes.get(name as LimitKey) ?? attributes.get(`${name}.limit`);
 }
@@ -58,7 +58,7 @@ export const noCounters: Counters = {
   ioPressureMicroseconds: 0,
 };
 
-/** What a reading begins with: marks are of the time since the one before. */
+/** Peaks at the start of a sample: they cover the time since the previous one. */
 export const noPeaks: Readonly<Pick<Counters, PeakCounter>> = {
   memoryPeakBytes: 0,
   threadsPeak: 0,
@@ -66,6 +66,6 @@ export const noPeaks: Readonly<Pick<Counters, PeakCounter>> = {
 
 const counterKeys = Object.keys(noCounters) as (keyof Counters)[];
 
-/** Whether both say the same. */
+/** Whether both are equal. */
 export const sameCounters = (a: Readonly<Counters>, b: Readonly<Counters>): boolean =>
   counterKeys.every((key) => a[key] === b[key]);

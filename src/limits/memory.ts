@@ -1,7 +1,7 @@
 /**
- * Memory: a ceiling, a softer one that slows down first, and swap.
+ * Memory: a hard limit, a soft limit that throttles first, and swap.
  *
- * At the ceiling the kernel reclaims the cgroup's page cache, then ends one of its processes.
+ * At the hard limit the kernel reclaims the cgroup's page cache, then kills one of its processes.
  * Sources: cgroup-v2.rst "Memory Interface Files"; cgroup-v1/memory.rst.
  *
  * v1 counts memory and swap together (`memory.memsw`), which may never be below the memory limit.
@@ -31,29 +31,28 @@ const attributes = {
     unlimited: true,
     min: 4 * 2 ** 20,
     summary:
-      'Memory it may use, page cache included. At the limit its cache is reclaimed, then a process of it is ended.',
+      'The maximum memory, including page cache. At the limit page cache is reclaimed, then a process is killed.',
   },
   soft: {
     kind: 'bytes',
     fallback: unlimited,
     unlimited: true,
     min: 4 * 2 ** 20,
-    summary: 'Above this its processes are slowed down and its memory is reclaimed.',
+    summary: 'Above this, processes are throttled and memory is reclaimed.',
   },
   swap: {
     kind: 'bytes',
     fallback: 0 as Bytes,
     unlimited: true,
     min: 0,
-    summary:
-      'Swap space it may use beyond its memory; none where memory is limited and this is not written.',
+    summary: 'The maximum swap space, in addition to memory; default: none if memory is limited.',
   },
 } as const;
 
 const limitOf = (values: LimitValues) => values['memory.limit'] ?? attributes.limit.fallback;
 const softOf = (values: LimitValues) => values['memory.soft'] ?? attributes.soft.fallback;
 
-/** A tenant whose memory is not limited is not kept from swapping either. */
+/** A tenant without a memory limit may swap, too. */
 function swapOf(values: LimitValues): Quantity {
   if (values['memory.swap'] !== undefined) return values['memory.swap'];
   return limitOf(values) === unlimited ? unlimited : attributes.swap.fallback;
@@ -100,15 +99,15 @@ function memoryAndSwap1(values: LimitValues, pageBytes: number): FileSetting {
 const memoryInUse: CounterFile['parse'] = (text, into) => setCount(text, 'memoryBytes', into);
 
 /**
- * The most memory in use at once, page cache included. v1 begins it anew at a write, v2 does so for
- * the descriptor that is written to, and only since Linux 6.12. Sources: cgroup-v1/memory.rst
+ * Peak memory in use, including page cache. On v1 a write resets it, on v2 a write resets it for the
+ * descriptor that is written to, and only since Linux 6.12. Sources: cgroup-v1/memory.rst
  * "max_usage_in_bytes"; cgroup-v2.rst "memory.peak" (Linux 5.19).
  */
 const peakFile = (file: string): CounterFile => ({
   controller: 'memory',
   file,
   peak: 'memoryPeakBytes',
-  // Nothing is charged by what does not run.
+  // Without activity nothing is charged.
   follows: 'cpuMicroseconds',
   parse: (text, into) => setCount(text, 'memoryPeakBytes', into),
 });
@@ -123,8 +122,8 @@ const events: CounterFile['parse'] = (text, into) =>
   });
 
 /**
- * The page cache that the kernel can take back: files, apart from those that live in memory alone.
- * A page of text; what a cgroup holds changes only when its use does.
+ * The page cache that the kernel can reclaim: files, except those that exist only in memory. A page
+ * of text; it changes only when the cgroup's usage does.
  *
  *     file 4096       v1: total_cache
  *     shmem 0         v1: total_shmem
@@ -151,7 +150,7 @@ function valueAfter(text: string, key: string): string | undefined {
   return text.slice(start + key.length, end === -1 ? text.length : end);
 }
 
-/** A tenant that fills its memory with page cache runs into its limit all the time, unharmed. */
+/** A tenant that fills its memory with page cache hits its limit all the time, without harm. */
 const cacheWasEnough = (counters: Counters, limit: number) =>
   counters.memoryBytes - counters.cacheBytes < 0.9 * limit;
 
@@ -166,8 +165,8 @@ function support1(attribute: string, context: SupportContext): Support {
   if (attribute === 'soft') {
     return {
       level: 'partial',
-      reason: 'cgroup v1 reclaims to the soft limit only when the whole host is short of memory',
-      help: 'cgroup v2 holds it always',
+      reason: 'cgroup v1 reclaims down to the soft limit only if the whole host is short of memory',
+      help: 'cgroup v2 always enforces it',
     };
   }
   if (attribute !== 'swap' || context.files.has('memory.memsw.limit_in_bytes')) return full;

@@ -10,8 +10,8 @@ export const network: Limit = {
   name: 'network',
   summary: 'Network bandwidth.',
   attributes: {
-    send: rate('Bytes it may send in a second.'),
-    receive: rate('Bytes it may receive in a second.'),
+    send: rate('The maximum number of bytes sent per second.'),
+    receive: rate('The maximum number of bytes received per second.'),
   },
   faults: [],
   cgroup2: kernel,

@@ -13,7 +13,7 @@ export function pressureFile(controller: Controller, counter: keyof Counters): C
   return {
     controller,
     file: `${controller}.pressure`,
-    // Nothing can wait that does not run in between.
+    // Without activity in between, nothing can have waited.
     follows: 'cpuMicroseconds',
     parse(text, into) {
       const end = text.indexOf('\n');

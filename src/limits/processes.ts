@@ -1,5 +1,5 @@
 /**
- * Processes and threads alive at once; a fork above the limit fails with EAGAIN.
+ * Processes and threads that exist at once; a fork above the limit fails with EAGAIN.
  *
  * Source: cgroup-v2.rst "PID Interface Files"; the same files in v1.
  */
@@ -8,7 +8,7 @@ import { setCount } from './count.ts';
 import { eachLine } from './flat-file.ts';
 import { full, missingController, setting, type KernelSide, type Limit } from './limit.ts';
 
-/** PID_MAX_LIMIT on 64-bit kernels: the kernel refuses more in `pids.max`. */
+/** PID_MAX_LIMIT on 64-bit kernels: the kernel refuses larger values in `pids.max`. */
 const processesMax = 4_194_304;
 
 const text = (value: Quantity) =>
@@ -35,7 +35,7 @@ const kernel: KernelSide = {
     {
       controller: 'pids',
       file: 'cgroup.procs',
-      // v1 makes this list anew for a reader only when it has been left alone for a second.
+      // v1 rebuilds this list for a reader only if it has not been read for a second.
       follows: 'threads',
       parse: (text, into) => {
         into.processes = countLines(text);
@@ -43,7 +43,7 @@ const kernel: KernelSide = {
     },
     {
       controller: 'pids',
-      // Since Linux 6.1, in v1 too. No kernel begins it anew so far: it is of the whole life.
+      // Since Linux 6.1, in v1 too. No kernel can reset it so far: it covers the lifetime of the cgroup.
       file: 'pids.peak',
       peak: 'threadsPeak',
       follows: 'cpuMicroseconds',
@@ -71,14 +71,15 @@ export const processes: Limit = {
       fallback: unlimited,
       unlimited: true,
       min: 1,
-      summary: 'Processes and threads it may have at once. Above it, none can be started.',
+      summary:
+        'The maximum number of processes and threads at once. At the limit, none can be started.',
     },
   },
   faults: [
     { attribute: 'limit', severity: 'refused', counter: 'forksRefused', inferred: false },
     {
-      // The kernel refuses forks above `pids.max`, but no process that is moved in: what was started
-      // before it was placed can be more. As long as it is, nothing more can be started.
+      // The kernel refuses forks above `pids.max`, but not processes that are moved in: those started
+      // before they were placed can exceed it. While they do, nothing more can be started.
       attribute: 'limit',
       severity: 'refused',
       counter: 'threads',

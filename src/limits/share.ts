@@ -1,36 +1,36 @@
 /**
  * A total over several lanes, each of which has a cap of its own in the kernel.
  *
- * The kernel bounds each direction of each disk by itself and knows no sum. A total is therefore
- * held by caps that add up to it: equal ones while nothing shifts them (`restingCaps`), and others
- * where somebody moves them towards the lanes in use (`shift.ts`). A lane that is not in use keeps
- * a floor, by which it shows that it is wanted again; all floors together are an eighth of the total.
+ * The kernel limits each direction of each disk separately and has no sum. A total is therefore
+ * enforced by caps that add up to it: equal ones while no agent is running (`restingCaps`), otherwise
+ * shifted towards the lanes in use (`shift.ts`). An idle lane keeps a floor, so that new demand on it
+ * shows; all floors together are an eighth of the total.
  */
 export interface Share {
-  /** A second. */
+  /** Per second. */
   readonly total: number;
-  /** What each lane may have at most; `Infinity` where nothing but the total bounds it. */
+  /** The maximum for each lane; `Infinity` if only the total limits it. */
   readonly max: readonly number[];
 }
 
-/** The part of a total that lanes which are not in use may pass beside it. */
+/** The part of a total that idle lanes may pass in addition. */
 export const floorPart = 1 / 8;
-/** The most by which caps are lowered to make up for what was passed above the total. */
+/** The maximum by which caps are lowered to compensate for what exceeded the total. */
 export const repaidPart = 1 / 4;
 
 export const sum = (values: readonly number[]): number =>
   values.reduce((all, each) => all + each, 0);
 
-/** Lanes that cannot reach the total anyway need no sharing. */
+/** Lanes that cannot reach the total together need no sharing. */
 export const isShared = ({ total, max }: Share): boolean => total !== Infinity && sum(max) > total;
 
-/** The least cap of a lane; the kernel takes no cap of 0. */
+/** The minimum cap of a lane; the kernel does not accept 0. */
 export function floorOf({ total, max }: Share, lane: number): number {
   const part = Math.floor((total * floorPart) / Math.max(1, max.length - 1));
   return Math.min(max[lane] ?? Infinity, Math.max(1, part));
 }
 
-/** Divides an amount so that nobody gets more than it wants, and the least served most. */
+/** Max-min fair division of an amount. */
 export function divide(amount: number, wants: readonly number[]): readonly number[] {
   const given = wants.map(() => 0);
   const wantOf = (lane: number) => wants[lane] ?? 0;
@@ -44,17 +44,17 @@ export function divide(amount: number, wants: readonly number[]): readonly numbe
   return given;
 }
 
-/** What stands while nobody shifts: the total is never exceeded, and no lane is preferred. */
+/** The caps while no agent shifts them: the total is never exceeded, and no lane is preferred. */
 export function restingCaps(share: Share): readonly number[] {
   if (!isShared(share)) return share.max;
   return wholeCaps(share, divide(share.total, share.max));
 }
 
-/** As the kernel takes them. */
+/** Whole numbers, as the kernel requires. */
 export const wholeCaps = (share: Share, caps: readonly number[]): readonly number[] =>
   caps.map((cap, lane) => Math.max(floorOf(share, lane), Math.floor(cap)));
 
-/** Whether caps are such as shifting makes them: what was found in the kernel needs no correction. */
+/** Whether caps could result from shifting, so that those in the kernel need no correction. */
 export function keepsTotal(share: Share, caps: readonly number[]): boolean {
   const { total, max } = share;
   const isInRange = (cap: number, lane: number) =>

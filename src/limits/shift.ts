@@ -1,15 +1,15 @@
 /**
- * How the caps of a total move: what the lanes used in one tick → their caps for the next.
+ * How the caps of a total are shifted: the usage of the lanes in one tick → their caps for the next.
  *
- * - A lane that filled its cap wants more; any other wants what it used and a quarter on top. The
- *   total is divided among these wishes, and whoever wants more gets what is left in equal parts. So
- *   one lane alone has the whole total after one tick, and two that are both full have half each.
- * - What was passed above the total is a debt, and is taken off the total of the next tick. Debts
- *   are never negative: nothing is saved up by using less.
- * - A lane that is not in use keeps its floor. Nobody in use: equal caps, as without an agent.
+ * - A lane that filled its cap demands more; any other demands what it used plus a quarter. The total
+ *   is divided among these demands, and lanes that demand more get the rest in equal parts. So one
+ *   lane alone has the whole total after one tick, and two that are both full have half each.
+ * - What exceeded the total is a debt, and is deducted from the total of the next tick. Debts are
+ *   never negative: using less saves nothing up.
+ * - An idle lane keeps its floor. If all are idle, caps are equal, as without an agent.
  *
- * Whoever alternates between lanes gains nothing: at each moment all caps together are no more than
- * the total and an eighth, and what was gained by that eighth is paid back. Pure.
+ * Alternating between lanes gains nothing: at each moment all caps together are at most the total plus
+ * an eighth, and what was gained by that eighth is paid back. Pure.
  */
 import {
   divide,
@@ -23,18 +23,18 @@ import {
 } from './share.ts';
 
 export interface LaneUse {
-  /** In force during the tick. */
+  /** The caps in force during the tick. */
   readonly cap: number;
-  /** Counted during the tick; some kernels count what still waits for its turn. */
+  /** Counted during the tick; some kernels include requests that are still queued. */
   readonly used: number;
-  /** Size of one operation: a lane that is this near its cap has filled it. */
+  /** The size of one operation: a lane this near its cap has filled it. */
   readonly grain: number;
 }
 
 export interface TickLength {
-  /** How long the tick was. */
+  /** The length of the tick. */
   readonly seconds: number;
-  /** How long the next one should be. */
+  /** The planned length of the next one. */
   readonly interval: number;
 }
 
@@ -43,12 +43,12 @@ export interface Shifted {
   readonly debt: number;
 }
 
-/** A use that stands this near its cap is held by it. */
+/** Usage this near the cap is held back by it. */
 const filled = 0.9;
 const headroom = 1.25;
 /** The kernel grants a slice of time in advance when a cap is changed. Source: blk-throttle.c. */
 const sliceSeconds = 0.1;
-/** A debt that is a smaller part of the total than this does not yet change anything. */
+/** A debt below this part of the total is ignored. */
 const smallDebt = 1 / 32;
 
 export function shiftCaps(
@@ -77,7 +77,7 @@ export function shiftCaps(
   return { caps: wholeCaps(share, spread(total - debt / interval, wants, max)), debt };
 }
 
-/** What nobody wants goes to those who are in use, then to all: all caps together are the budget. */
+/** The rest goes to the lanes in use, otherwise to all: the caps add up to the budget. */
 function spread(
   budget: number,
   wants: readonly number[],
@@ -102,7 +102,7 @@ function spread(
 
 const clamp = (value: number, max: number) => Math.min(max, Math.max(0, value));
 
-/** Whether caps differ by so much that writing them is worth it. */
+/** Whether caps differ enough to be worth writing. */
 export function isWorthWriting(
   share: Share,
   before: readonly number[],

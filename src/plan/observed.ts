@@ -1,4 +1,4 @@
-/** What the kernel holds now, as far as it concerns a Wanted. */
+/** The current state of the kernel, as far as a Wanted is concerned. */
 import type { QuotaLimits } from './quota.ts';
 
 export interface ObservedCgroup {
@@ -8,7 +8,7 @@ export interface ObservedCgroup {
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** A cgroup of ours that no tenant and no reseller of the policy has. */
+/** A cgroup of ours that belongs to no tenant or reseller of the policy. */
 export interface OrphanCgroup {
   readonly path: string;
   readonly hierarchies: readonly string[];
@@ -21,13 +21,13 @@ export interface Observed {
   readonly orphans: readonly OrphanCgroup[];
   /** By `placeKey`. */
   readonly quotas: ReadonlyMap<string, QuotaLimits>;
-  /** What is still to do before there can be any cgroup; nothing once it has been done. */
+  /** Steps that are required before any cgroup can be created; empty once they are done. */
   readonly preparations: readonly Preparation[];
 }
 
-/** A step that makes room for Bulkhead's tree. `id` is the driver's own word for it. */
+/** A step that sets up Bulkhead's tree. `id` is internal to the driver. */
 export interface Preparation {
   readonly id: string;
-  /** For people: what will be done. */
+  /** For display: what will be done. */
   readonly summary: string;
 }

@@ -1,9 +1,9 @@
 /**
  * Wanted − Observed → the operations that lead from one to the other, in an order in which each
- * can succeed. Pure: planning twice on an unchanged host gives the same, and on a host that is as
- * wanted gives nothing.
+ * can succeed. Pure: planning twice on an unchanged host gives the same plan, and an empty one on a
+ * host that is as wanted.
  *
- * The order: make room, make cgroups (parents first), raise (parents first), lower tenants, move
+ * The order: set up the tree, create cgroups (parents first), raise (parents first), lower tenants, move
  * tenants whose place changed, remove what is no longer wanted, lower resellers. Raising parents
  * before children and lowering children before parents never shows the kernel a child above its
  * parent, which v1 refuses; what is removed still counts as a child until then.
@@ -29,12 +29,12 @@ export interface WriteFile {
   readonly attribute: LimitKey;
   readonly file: string;
   readonly device?: string;
-  /** Absent in a cgroup that is not there yet, and in one that lacks the file. */
+  /** Absent if the cgroup does not exist yet, or lacks the file. */
   readonly from: string | undefined;
   readonly to: string;
   readonly text: string;
   readonly direction: 'raise' | 'lower';
-  /** If the write of that value to the same cgroup fails, this one is not tried. */
+  /** If writing that value to the same cgroup fails, this one is skipped. */
   readonly needs?: LimitKey;
   readonly note?: string;
 }
@@ -125,7 +125,7 @@ function writesOf(cgroup: WantedCgroup, found: ObservedCgroup | undefined): read
   return writes;
 }
 
-/** A cgroup that is still to be made has the kernel's initial values. */
+/** A cgroup that is still to be created will have the kernel's initial values. */
 function plainValue(setting: FileSetting, found: ObservedCgroup | undefined): string | undefined {
   const text = found?.files.get(setting.file);
   if (text !== undefined) return text.trimEnd();
@@ -145,7 +145,7 @@ function deviceValue(
   return lines.get(setting.device ?? '') ?? setting.initial;
 }
 
-/** Disks that are limited and carry tenants' files no longer. */
+/** Disks that still have limits but no longer carry tenants' files. */
 function forgottenDevices(
   cgroup: WantedCgroup,
   file: string,
@@ -203,7 +203,7 @@ function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): reado
   });
 }
 
-/** A tenant that changed its reseller takes its processes along; the rest is removed. */
+/** The processes of a tenant with a new reseller are moved along; other cgroups are removed. */
 function removals(wanted: Wanted, orphans: readonly OrphanCgroup[]): readonly Operation[] {
   const places = new Map(wanted.cgroups.map((each) => [lastName(each.path), each]));
   return orphans.flatMap((orphan): Operation[] => {

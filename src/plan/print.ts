@@ -1,4 +1,4 @@
-/** A plan, for people: a line an operation, grouped by whom it concerns. */
+/** A plan for people: one line per operation, grouped by tenant. */
 import { printBytes, unlimited } from '../base/quantity.ts';
 import type { Operation, Plan, WriteFile } from './plan.ts';
 import type { QuotaLimits } from './quota.ts';
@@ -12,8 +12,7 @@ export interface Marks {
 const noMarks: Marks = { add: (text) => text, change: (text) => text, remove: (text) => text };
 
 export function printPlan(plan: Plan, marks = noMarks): string {
-  if (plan.operations.length === 0)
-    return 'Nothing to change: the kernel holds what the policy says';
+  if (plan.operations.length === 0) return 'Nothing to change: the kernel matches the policy';
   const lines = plan.operations.map((each) => printOperation(each, marks));
   return [...lines, '', summary(plan)].join('\n');
 }
@@ -49,7 +48,7 @@ function printWrite({ file, device, from, to, note }: WriteFile): string {
 
 const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
 
-/** Bytes as people read them; everything else as the kernel prints it. */
+/** Bytes with a unit; everything else as the kernel prints it. */
 export function printValue(file: string, value: string | undefined): string {
   if (value === undefined) return '(absent)';
   if (value === '') return '(none)';
@@ -66,7 +65,7 @@ function printProcesses(processes: readonly number[]): string {
   if (processes.length === 0) return '';
   const shown = processes.slice(0, 8).join(' ');
   const more = processes.length > 8 ? ` and ${processes.length - 8} more` : '';
-  return ` (in it: process ${shown}${more})`;
+  return ` (contains process ${shown}${more})`;
 }
 
 function summary({ operations }: Plan): string {
@@ -74,7 +73,7 @@ function summary({ operations }: Plan): string {
     operations.filter((each) => kinds.includes(each.kind)).length;
   const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
   return [
-    `${count(all('create'), 'cgroup')} to make`,
+    `${count(all('create'), 'cgroup')} to create`,
     `${count(all('write', 'quota'), 'value')} to write`,
     `${count(all('remove'), 'cgroup')} to remove`,
   ].join(', ');

@@ -1,14 +1,14 @@
 /**
  * Disk quotas: a user's limits on the file system of its home.
  *
- * Only what a policy limits is touched, since administrators set quotas by other means too; what Bulkhead
- * set once is lifted where the policy says so: the tenant is gone from it, or its `<disk>` is. That a file system
- * is not found now, or has no quotas now, is no reason: then what was set is left as it is.
+ * Only quotas that the policy sets are touched, since administrators set quotas by other means, too. A quota set
+ * by Bulkhead is removed only if the tenant, or its `<disk>`, is removed from the policy. If a file system is not
+ * found now, or has no quotas now, the quota is left as it is.
  */
 import { unlimited, type Quantity } from '../base/quantity.ts';
 import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
 
-/** `undefined` is no limit. Quotas count blocks of 1 KiB. */
+/** `undefined`: no limit. Quotas count blocks of 1 KiB. */
 export interface QuotaLimits {
   readonly spaceBytes: number | undefined;
   readonly files: number | undefined;
@@ -34,7 +34,7 @@ const blockBytes = 1024;
 
 export interface WantedQuotas {
   readonly quotas: readonly WantedQuota[];
-  /** Set before on a file system that is not the home's now, of tenants that are limited still. */
+  /** Set earlier on a file system that is not that of the home now, for tenants that still have limits. */
   readonly quotasLeft: readonly QuotaPlace[];
 }
 

@@ -1,8 +1,8 @@
 /**
- * Policy + facts of the host → the cgroups that must exist and what must stand in their files.
+ * Policy + facts of the host → the cgroups that must exist and the values that their files must contain.
  *
- * Paths are relative to Bulkhead's own root cgroup. Names are uids, since a uid is what the kernel
- * knows, and an account may be called anything: `u1001` a tenant, `r1000` a reseller.
+ * Paths are relative to Bulkhead's own root cgroup. Names are uids, since the kernel identifies
+ * accounts by uid, and account names are arbitrary: `u1001` a tenant, `r1000` a reseller.
  */
 import { limits } from '../limits/limits.ts';
 import {
@@ -19,7 +19,7 @@ export interface WantedCgroup {
   /** `''` is Bulkhead's root cgroup. */
   readonly path: string;
   readonly kind: 'root' | 'reseller' | 'tenant';
-  /** For people: `tenant alice`. */
+  /** For display: `tenant alice`. */
   readonly label: string;
   readonly settings: readonly FileSetting[];
 }
@@ -33,7 +33,7 @@ export interface WantedContext extends SettingContext {
   readonly version: 1 | 2;
   readonly controllers: ReadonlySet<Controller>;
   readonly quota: QuotaContext;
-  /** `memory.use_hierarchy` at the top of its hierarchy; absent on v2, and where it was taken out. */
+  /** `memory.use_hierarchy` at the root of its hierarchy; absent on v2, and on kernels that removed it. */
   readonly useHierarchy: string | undefined;
 }
 
@@ -43,7 +43,7 @@ export function tenantCgroup({ uid, reseller }: Pick<Tenant, 'uid' | 'reseller'>
   return reseller === undefined ? `u${uid}` : `${resellerCgroup(reseller)}/u${uid}`;
 }
 
-/** What a name in Bulkhead's tree stands for; anything else is not ours to touch. */
+/** The meaning of a name in Bulkhead's tree; anything else must not be touched. */
 export function parseCgroupName(
   name: string,
 ): { kind: 'tenant' | 'reseller'; uid: number } | undefined {
@@ -52,10 +52,10 @@ export function parseCgroupName(
   return { kind: match[1] === 'u' ? 'tenant' : 'reseller', uid: Number(match[2]) };
 }
 
-/** Whose a cgroup is: the uid in the last part of its path; nobody's is the root. */
+/** The owner of a cgroup: the uid in the last part of its path; the root has none. */
 export const uidOfCgroup = (path: string): number | undefined => parseCgroupPath(path)?.uid;
 
-/** Whose a cgroup is, if it is a tenant's. */
+/** The tenant that owns a cgroup, if any. */
 export function tenantOfCgroup(path: string): number | undefined {
   const parsed = parseCgroupPath(path);
   return parsed?.kind === 'tenant' ? parsed.uid : undefined;
@@ -63,11 +63,11 @@ export function tenantOfCgroup(path: string): number | undefined {
 
 const parseCgroupPath = (path: string) => parseCgroupName(path.slice(path.lastIndexOf('/') + 1));
 
-/** Whether a cgroup lies below another; all lie below the root. */
+/** Whether a cgroup is below another; all are below the root. */
 export const isInside = (path: string, parent: string) =>
   parent === '' ? path !== '' : path.startsWith(`${parent}/`);
 
-/** How far a cgroup lies below the root, which is 0. */
+/** The depth of a cgroup; that of the root is 0. */
 export const depthOf = (path: string) => (path === '' ? 0 : path.split('/').length);
 
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
@@ -102,7 +102,7 @@ export function wantedState(policy: Policy, context: WantedContext): Wanted {
   };
 }
 
-/** Thousands of tenants share a few sets of values; their settings are made once. */
+/** Thousands of tenants share a few sets of values; their settings are computed once. */
 function cachedSettings(context: WantedContext) {
   const known = new Map<LimitValues | undefined, Map<LimitValues, readonly FileSetting[]>>();
   return (values: LimitValues, parentLimits: LimitValues | undefined): readonly FileSetting[] => {
@@ -127,13 +127,13 @@ function settingsFor(
     .filter((each) => context.controllers.has(each.controller));
 }
 
-/** Writes that must come before the children of a cgroup are made. */
+/** Writes that must come before the children of a cgroup are created. */
 export const cgroupSetup = 'cgroup.setup';
 
 /** The order in which the kernel prints them. */
 const delegated: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
 
-/** On v2 the children of a cgroup have no files of a controller that is not handed down to them. */
+/** On v2 the children of a cgroup have files only of controllers enabled in its subtree_control. */
 function subtreeControl({ version, controllers }: WantedContext): readonly FileSetting[] {
   const names = delegated.filter((each) => controllers.has(each));
   const [first] = names;
@@ -143,7 +143,7 @@ function subtreeControl({ version, controllers }: WantedContext): readonly FileS
 }
 
 /**
- * On v1 memory adds up over children, and theirs, in hierarchical mode; always since Linux 5.11. A new
+ * On v1 memory includes that of descendants only in hierarchical mode; always since Linux 5.11. A new
  * cgroup inherits the mode.
  */
 function useHierarchy({ useHierarchy }: WantedContext): readonly FileSetting[] {

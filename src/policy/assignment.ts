@@ -1,4 +1,4 @@
-/** What a command line wants changed: `cpu=150%`, `memory.soft=3GiB`, `package=business`, `cpu=`. */
+/** Changes given on a command line: `cpu=150%`, `memory.soft=3GiB`, `package=business`, `cpu=`. */
 import { attributes, findAttribute, limits } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { quantityKinds } from '../base/quantity.ts';
@@ -6,12 +6,12 @@ import { fail, ok, type Result } from '../base/result.ts';
 import { suggestion } from './diagnostic.ts';
 import { parseLimit } from './parse.ts';
 
-/** Without a value, what is written is removed. */
+/** Without a value, the attribute is removed. */
 export type Assignment =
   | { readonly kind: 'limit'; readonly key: LimitKey; readonly value: string | undefined }
   | { readonly kind: 'package'; readonly value: string | undefined };
 
-/** Words as they were typed, and the names given to `--unset`. Every error is reported. */
+/** Parses words as typed, and the names given to `--unset`. Every error is reported. */
 export function parseAssignments(
   words: readonly string[],
   unset: readonly string[] = [],
@@ -21,7 +21,7 @@ export function parseAssignments(
   const assignments = results.flatMap((each) => (each.ok ? each.value : []));
   errors.push(...repeated(assignments));
   if (errors.length === 0 && assignments.length === 0) {
-    errors.push('There is nothing to change; write for example "cpu=150%"');
+    errors.push('There is nothing to change; add for example "cpu=150%"');
   }
   return errors.length > 0 ? fail(errors) : ok(assignments);
 }
@@ -29,7 +29,7 @@ export function parseAssignments(
 function parseWord(word: string): Result<readonly Assignment[]> {
   const at = word.indexOf('=');
   if (at <= 0)
-    return fail(`"${word}" says no value; write for example "${word || 'cpu'}=${example(word)}"`);
+    return fail(`"${word}" has no value; write for example "${word || 'cpu'}=${example(word)}"`);
   const name = word.slice(0, at).trim();
   const value = word.slice(at + 1).trim();
   if (value === '') return removal(name);
@@ -47,7 +47,7 @@ function example(name: string): string {
   return quantityKinds[kind].examples[0] ?? '';
 }
 
-/** A limit that has no value of its own, such as `io`, is removed with all its attributes. */
+/** A limit without a value of its own, such as `io`, is removed with all its attributes. */
 function removal(name: string): Result<readonly Assignment[]> {
   if (name === 'package') return ok([{ kind: 'package', value: undefined }]);
   const attribute = findAttribute(name);

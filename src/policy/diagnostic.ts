@@ -1,4 +1,4 @@
-/** What is wrong with a policy, where, and what to do: `file:line:column: error: message`. */
+/** A mistake in a policy, with its position and a remedy: `file:line:column: error: message`. */
 import { printable } from '../base/printable.ts';
 
 export type DiagnosticSeverity = 'error' | 'warning' | 'note';
@@ -21,7 +21,7 @@ export interface Located<T> extends Span {
   readonly value: T;
 }
 
-/** Line and column of offsets, both from 1. Built once a text, then a binary search each. */
+/** Line and column of offsets, both from 1. Built once per text, then a binary search each. */
 export class LineIndex {
   readonly #starts: number[] = [0];
 
@@ -45,7 +45,7 @@ export class LineIndex {
 
 const hintsMax = 100;
 
-/** Gathers what is found in one file; the text is indexed only when there is something to report. */
+/** Collects the diagnostics of one file; the text is indexed only if there are any. */
 export class Diagnostics {
   readonly list: Diagnostic[] = [];
   readonly #file: string;
@@ -70,7 +70,7 @@ export class Diagnostics {
     this.add('warning', typeof at === 'number' ? at : at.start, message);
   }
 
-  /** For the first errors: nobody reads the hints of all when there are thousands. */
+  /** Hints are given for the first errors only: nobody reads thousands of them. */
   hint(word: string, known: Iterable<string>): string {
     return this.list.length < hintsMax ? suggestion(word, known) : '';
   }
@@ -85,10 +85,10 @@ export function printDiagnostic(diagnostic: Diagnostic): string {
   return `${printable(file)}:${line}:${column}: ${severity}: ${printable(message)}`;
 }
 
-/** Names that a word is compared with: a policy can have a hundred thousand. */
+/** The maximum number of names compared: a policy can have a hundred thousand. */
 const comparedMax = 2000;
 
-/** The name among the first of `known` that `word` was probably meant to be. */
+/** The name among the first of `known` that was probably meant by `word`. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let min = Math.min(3, Math.ceil(word.length / 2)) + 1;
@@ -116,13 +116,13 @@ function editDistance(a: string, b: string, enough: number): number {
       next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + change));
     }
     row = next;
-    // It never becomes less again.
+    // It never decreases again.
     if (Math.min(...row) >= enough) return enough;
   }
   return row[b.length] ?? enough;
 }
 
-/** ` (did you mean "x"?)`, or nothing. */
+/** `; did you mean "x"?`, or nothing. */
 export function suggestion(word: string, known: Iterable<string>): string {
   const near = nearest(word, known);
   return near === undefined ? '' : `; did you mean "${near}"?`;

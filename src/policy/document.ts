@@ -1,4 +1,4 @@
-/** The policy as written: every value with its place. Nothing is inherited here yet. */
+/** The policy as written: every value with its position. Nothing is inherited here yet. */
 import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from './trust-level.ts';
 import type { Quantity } from '../base/quantity.ts';
@@ -61,13 +61,13 @@ export interface PolicyDocument {
   readonly defaults: DefaultsElement | undefined;
   readonly packages: readonly PackageElement[];
   readonly resellers: readonly ResellerElement[];
-  /** Those outside resellers. */
+  /** Tenants outside resellers. */
   readonly tenants: readonly TenantElement[];
   readonly driver: Located<DriverName> | undefined;
   readonly agent: AgentSettings | undefined;
   readonly symlinks: { readonly follow: Located<string>; readonly by: Located<string> } | undefined;
   readonly modules: ModulesElement | undefined;
-  /** What the file says that is wrong or odd; a document with errors must not be applied. */
+  /** Errors and warnings; a document with errors must not be applied. */
   readonly diagnostics: Diagnostics;
 }
 

@@ -1,9 +1,9 @@
 /**
  * Edits of a policy in its text, at the parser's offsets: comments, order and layout stay.
  *
- * An edit is several small ones, each on a fresh parse of the text. The outcome is held against
- * the language: an edit that would bring in an error is refused as a whole. Errors that were there
- * before are no obstacle, so that a command can mend them.
+ * An edit consists of several small ones, each on a fresh parse of the text. The result is validated:
+ * an edit that would introduce an error is refused as a whole. Existing errors do not matter, so that
+ * a command can fix them.
  */
 import { limits } from '../limits/limits.ts';
 import { fail, ok, type Result } from '../base/result.ts';
@@ -29,7 +29,7 @@ import {
 import { xmlAttribute, parsePolicy } from './parse.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
-/** The element that an edit is about. */
+/** The element to edit. */
 export type Target =
   | { readonly kind: 'defaults' }
   | { readonly kind: 'package'; readonly name: string }
@@ -41,7 +41,7 @@ export type Target =
 
 type Edited = Result<string, string[]>;
 
-/** Writes and removes limits, and the package; the element is made where there is none. */
+/** Sets and removes limits, and the package; the element is created if there is none. */
 export function setLimits(
   text: string,
   target: Target,
@@ -60,7 +60,7 @@ export function setLimits(
   });
 }
 
-/** Makes a tenant in a reseller; one that stands elsewhere must be removed there first. */
+/** Adds a tenant to a reseller; one that is elsewhere must be removed there first. */
 export function addTenant(text: string, reseller: Target, tenant: TenantTarget): Edited {
   return edit(text, (now) => {
     const there = find(now, tenant);
@@ -71,7 +71,7 @@ export function addTenant(text: string, reseller: Target, tenant: TenantTarget):
     if (there.value !== undefined) {
       const where = there.value.parent === parent.value ? 'that reseller' : 'the policy';
       return fail([
-        `${capital(describeTarget(tenant))} is in ${where} already, in line ${lineOf(now, there.value)}`,
+        `${capital(describeTarget(tenant))} is already in ${where}, in line ${lineOf(now, there.value)}`,
       ]);
     }
     const after = parent.value.children.at(-1);
@@ -82,7 +82,7 @@ export function addTenant(text: string, reseller: Target, tenant: TenantTarget):
 
 type TenantTarget = Extract<Target, { kind: 'tenant' | 'reseller' }>;
 
-/** Removes an element with all that it holds; a package that is in use stays. */
+/** Removes an element with its content; a package that is in use is refused. */
 export function removeTarget(
   text: string,
   target: Target,
@@ -119,7 +119,7 @@ export function newErrors(
   return newDiagnostics(before.filter(isError), after.filter(isError));
 }
 
-/** What is said of the new text and was not said of the old; places move, so messages are counted. */
+/** Diagnostics of the new text that the old one did not have; positions move, so messages are counted. */
 export function newDiagnostics(
   before: readonly Diagnostic[],
   after: readonly Diagnostic[],
@@ -133,7 +133,7 @@ export function newDiagnostics(
   });
 }
 
-/** The text is known to be well-formed: it was parsed before, and edits keep it so. */
+/** The text is well-formed: it was parsed before, and edits keep it so. */
 function rootOf(text: string): XmlElement {
   const diagnostics = new Diagnostics('', text);
   const root = parseXml(text, diagnostics);
@@ -177,7 +177,7 @@ function mustFind(text: string, target: Target): XmlElement {
   return found.value;
 }
 
-/** The order in which a policy is written where nothing says otherwise. */
+/** The default order of elements. */
 const topOrder = ['host', 'tenants', 'defaults', 'package', 'reseller', 'tenant', 'symlinks'];
 
 function create(text: string, target: Target): string {
@@ -230,7 +230,7 @@ function change(text: string, element: XmlElement, name: string, value: string |
     : setAttribute(text, element, name, value);
 }
 
-/** A limit without attributes limits nothing, and goes; comments inside it stay. */
+/** A limit without attributes is removed; comments inside it stay. */
 function dropIfBare(text: string, target: Target, limitName: string): string {
   const limit = mustFind(text, target).children.find((each) => each.name === limitName);
   if (limit === undefined || limit.attributes.length > 0) return text;
@@ -248,7 +248,7 @@ function limitPlace(text: string, parent: XmlElement, limitName: string): Insert
   const place = (element: XmlElement | undefined) => ({ parent, after: element, blankLine: false });
   const [first] = present;
   if (after !== undefined || first === undefined) return place(after);
-  // As the first it would come between a comment and what the comment is about.
+  // As the first child it would come between a comment and the element it describes.
   const isPlain = text.slice(parent.contentStart, first.start).trim() === '';
   return place(isPlain ? undefined : present.at(-1));
 }
@@ -288,7 +288,7 @@ function removalProblem(
   }
   const tenants = element.children.filter((each) => each.name === 'tenant').length;
   if (target.kind !== 'reseller' || tenants === 0 || withTenants) return undefined;
-  return `Cannot remove ${describeTarget(target)}: it has ${tenants} ${tenants === 1 ? 'tenant' : 'tenants'}; pass --with-tenants to remove what the policy says of them too`;
+  return `Cannot remove ${describeTarget(target)}: it has ${tenants} ${tenants === 1 ? 'tenant' : 'tenants'}; pass --with-tenants to remove their elements, too`;
 }
 
 function usersOf(root: XmlElement, name: string): readonly XmlElement[] {

@@ -1,4 +1,4 @@
-/** `<agent>` → AgentSettings. What is not written is as usual; what is wrong is reported. */
+/** `<agent>` → AgentSettings, with defaults filled in and every mistake reported. */
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
 import { printDuration } from '../base/duration.ts';
@@ -29,13 +29,13 @@ export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentS
   if (listen !== undefined && tokenFile === undefined) {
     diagnostics.error(
       element,
-      '"listen" needs the attribute "token", a file that holds the secret, for example token="/etc/bulkhead/token"',
+      '"listen" needs the attribute "token", a file with the secret, for example token="/etc/bulkhead/token"',
     );
   }
   if (listen !== undefined && !isLoopback(listen.host)) {
     read.error(
       'listen',
-      `"${listen.host}" is not an address of this host alone; write 127.0.0.1 or [::1], and put a web server with TLS in front of it`,
+      `"${listen.host}" is not a loopback address; write 127.0.0.1 or [::1], and put a web server with TLS in front of it`,
     );
   }
   return {
@@ -92,7 +92,7 @@ function readRule(element: XmlElement, diagnostics: Diagnostics): readonly Alert
   ];
 }
 
-/** Reads attributes of one element, and reports where the text lies what is wrong with it. */
+/** Reads attributes of one element, and reports mistakes with their position. */
 class AttributeReader {
   readonly #element: XmlElement;
   readonly #diagnostics: Diagnostics;
@@ -153,7 +153,7 @@ class AttributeReader {
   }
 }
 
-/** A name would be looked up, and stand for one of two addresses. */
+/** A name would be resolved, possibly to either of two addresses. */
 function parseListen(text: string): Result<Endpoint> {
   return valueKinds.endpoint.parse(text.replace(/^localhost:/, '127.0.0.1:'));
 }

@@ -1,8 +1,8 @@
 /**
- * Policy text → PolicyDocument. Reports every error of the file at once, each with its place.
+ * Policy text → PolicyDocument. Reports every error of the file at once, each with its position.
  *
- * Two passes: the first holds each element against the vocabulary (names, attributes, required,
- * repeated), the second reads the values of those that passed.
+ * Two passes: the first checks each element against the vocabulary (names, attributes, required,
+ * repeated), the second parses the values of those that passed.
  */
 import { limits } from '../limits/limits.ts';
 import type { Limit, LimitKey } from '../limits/limit.ts';
@@ -26,7 +26,7 @@ import { parseRange, valueKinds, type ValueKindName, type ValueOf } from './valu
 import { parseXml, type XmlElement } from './xml.ts';
 
 export interface ParsedPolicy {
-  /** Absent where the text is no policy at all. */
+  /** Absent if the text is not a policy at all. */
   readonly document: PolicyDocument | undefined;
   readonly diagnostics: Diagnostics;
 }
@@ -48,7 +48,7 @@ export function parsePolicy(file: string, text: string): ParsedPolicy {
 }
 
 /**
- * The <modules> of a policy alone: a mistake elsewhere is no reason not to know what is demanded of modules.
+ * Only the <modules> of a policy: a mistake elsewhere must not hide what is required of modules.
  */
 export function parseModules(
   file: string,
@@ -59,7 +59,7 @@ export function parseModules(
   const [modules, second] = root?.name === 'bulkhead' ? childrenOf(root, 'modules') : [];
   if (modules === undefined) return { modules, diagnostics };
   if (second !== undefined) {
-    diagnostics.error(second, '<modules> stands twice in the policy; write it once');
+    diagnostics.error(second, '<modules> occurs twice in the policy; write it once');
   }
   checkElement(modules, specOf('modules'), diagnostics);
   return { modules: new Reader(diagnostics).modules(modules), diagnostics };
@@ -93,7 +93,7 @@ function checkElement(element: XmlElement, spec: ElementSpec, diagnostics: Diagn
     if (!repeats && seen.has(child.name)) {
       diagnostics.error(
         child,
-        `<${child.name}> stands twice inside this <${element.name}>; write it once`,
+        `<${child.name}> occurs twice inside this <${element.name}>; write it once`,
       );
     }
     seen.add(child.name);
@@ -138,7 +138,7 @@ export function xmlAttribute(element: XmlElement, name: string): Located<string>
 const childrenOf = (element: XmlElement, name: string) =>
   element.children.filter((child) => child.name === name);
 
-/** Reads the values. What cannot be read is reported and left out. */
+/** Parses the values. Invalid ones are reported and left out. */
 class Reader {
   readonly #diagnostics: Diagnostics;
 
@@ -314,7 +314,7 @@ class Reader {
   }
 }
 
-/** Reads one value as the vocabulary wants it; `undefined` for a limit that does not exist. */
+/** Parses one value according to the vocabulary; `undefined` for a limit that does not exist. */
 export function parseLimit(key: LimitKey, text: string) {
   const [name, attributeName = ''] = key.split('.');
   const attribute = limits.find((each) => each.name === name)?.attributes[attributeName];
@@ -333,7 +333,7 @@ export function parseLimit(key: LimitKey, text: string) {
   if (parsed.value < attribute.min && !zeroIsMeant) {
     const hint = attribute.unlimited && parsed.value === 0 ? ', or "unlimited"' : '';
     return bad(
-      `The ${label} "${text}" is too small; the least is "${kind.print(attribute.min)}"${hint}`,
+      `The ${label} "${text}" is too small; the minimum is "${kind.print(attribute.min)}"${hint}`,
     );
   }
   return { ok: true as const, value: parsed.value as Quantity };
@@ -341,7 +341,7 @@ export function parseLimit(key: LimitKey, text: string) {
 
 const span = ({ start, end }: Span): Span => ({ start, end });
 
-/** The words of a list separated by spaces or commas, each with its place. */
+/** The words of a list separated by spaces or commas, each with its position. */
 function words(list: Located<string> | undefined): readonly Located<string>[] {
   if (list === undefined) return [];
   return [...list.value.matchAll(/[^\s,]+/g)].map((match) => {

@@ -1,7 +1,7 @@
 /**
- * The policy as it is meant: no XML left, everything inherited, every tenant known by its uid.
+ * The resolved policy: no XML left, everything inherited, every tenant identified by its uid.
  *
- * Plain data: the process that reads a policy hands it to the agent, which knows of it what stands here.
+ * Plain data: the process that reads a policy sends it to the agent.
  */
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../base/quantity.ts';
@@ -10,7 +10,7 @@ import type { DriverName, LimitBlock } from './document.ts';
 import type { AgentSettings } from './settings.ts';
 import { printable } from '../base/printable.ts';
 
-/** One line of /etc/passwd, as far as it matters here. */
+/** The relevant fields of one line of /etc/passwd. */
 export interface Account {
   readonly user: string;
   readonly uid: number;
@@ -18,7 +18,7 @@ export interface Account {
   readonly home: string;
 }
 
-/** Facts of the host that decide who is a tenant. */
+/** Facts of the host that determine who is a tenant. */
 export interface HostFacts {
   readonly accounts: readonly Account[];
   /** `UID_MIN` of login.defs: accounts below belong to the system. */
@@ -27,11 +27,11 @@ export interface HostFacts {
 
 export type LinkKind = 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
 
-/** A place that a limit may come from. */
+/** An element from which a limit may be inherited. */
 export interface Link {
   readonly kind: LinkKind;
   readonly name: string;
-  /** What is written there. */
+  /** The attributes written there. */
   readonly written: LimitBlock['values'];
 }
 
@@ -53,25 +53,25 @@ export interface Reseller {
   readonly uid: number;
   readonly account: Account | undefined;
   readonly package: string | undefined;
-  /** What bounds the sum of its tenants. */
+  /** The limits on the sum of its tenants. */
   readonly values: LimitValues;
   readonly chain: Chain;
 }
 
 export interface Policy {
   readonly file: string;
-  /** What the places of limits are places in. */
+  /** The text to which the positions of limits refer. */
   readonly text: string;
   /** By uid. */
   readonly tenants: readonly Tenant[];
   readonly resellers: readonly Reseller[];
-  /** Of those for whom nothing nearer says otherwise. */
+  /** For tenants that have no more specific ones. */
   readonly defaults: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
 }
 
-/** How people call it: the account's name, or `uid 1001`. */
+/** For display: the account's name, or `uid 1001`. */
 export function nameOf(who: {
   readonly uid: number;
   readonly account: Account | undefined;
@@ -87,7 +87,7 @@ export function valuesOf(chain: Chain): LimitValues {
   return values;
 }
 
-/** The place that gives a limit its value. */
+/** The element that sets a limit. */
 export function originOf(
   chain: Chain,
   key: LimitKey,

@@ -7,9 +7,9 @@ import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './do
 import { escapeAttribute } from './xml-edit.ts';
 
 export interface PrintOptions {
-  /** Lines of a comment above everything. */
+  /** Lines of a comment at the top of the file. */
   readonly header: readonly string[];
-  /** What to say behind a value, by the place that it was read from. */
+  /** Comments after values, by the position from which they were read. */
   readonly remarks: ReadonlyMap<number, string>;
   /** Lines of a comment at the end of the policy. */
   readonly footer: readonly string[];
@@ -38,7 +38,7 @@ export function printPolicy(document: PolicyDocument, options: PrintOptions): st
   ].join('\n');
 }
 
-/** Tenants in one line each stand together. */
+/** Consecutive one-line tenants have no empty lines between them. */
 function tenantParts(document: PolicyDocument, options: PrintOptions): readonly string[][] {
   const printed = document.tenants.map((each) => block('tenant', tenantHead(each), each, options));
   return printed.reduce<string[][]>((parts, lines) => {

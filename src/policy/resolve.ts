@@ -1,8 +1,8 @@
 /**
  * PolicyDocument + facts of the host → Policy: who is a tenant, and what each inherits.
  *
- * Nearest first: tenant → its package → its reseller's package → defaults. The package that a
- * range of uids names is that of tenants that neither name one nor have a reseller that does.
+ * Most specific first: tenant → its package → its reseller's package → defaults. The package of a
+ * range of uids applies to tenants that neither name one nor have a reseller that does.
  */
 import type { LimitValues } from '../limits/limit.ts';
 import type { Located, Span } from './diagnostic.ts';
@@ -48,7 +48,7 @@ class Resolver {
   readonly #tenants = new Map<number, Tenant>();
   readonly #listedAt = new Map<number, Span>();
   readonly #resellers = new Map<number, Reseller>();
-  /** Tenants that inherit the same and add nothing share one set of values. */
+  /** Tenants that inherit the same and set nothing themselves share one set of values. */
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
   readonly #exempt = new Set<number>();
   readonly #defaults: Chain;
@@ -127,7 +127,7 @@ class Resolver {
 
   #neverTenant(uid: number): string | undefined {
     if (uid === 0) return 'uid 0 is root';
-    if (uid === nobody) return `uid ${nobody} is nobody, whom many daemons share`;
+    if (uid === nobody) return `uid ${nobody} is nobody, shared by many daemons`;
     if (uid >= this.#facts.uidMin) return undefined;
     return `uid ${uid} belongs to the system (UID_MIN in /etc/login.defs is ${this.#facts.uidMin})`;
   }
@@ -273,7 +273,7 @@ class Resolver {
       if (first < this.#facts.uidMin) {
         this.#error(
           range,
-          `The range "${first}-${last}" holds system users: UID_MIN in /etc/login.defs is ${this.#facts.uidMin}`,
+          `The range "${first}-${last}" includes system users: UID_MIN in /etc/login.defs is ${this.#facts.uidMin}`,
         );
       }
     }

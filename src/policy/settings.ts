@@ -1,12 +1,12 @@
-/** How the agent of this host works: `<agent>` of the policy, everything filled in. */
+/** Settings of the agent: `<agent>` of the policy, with defaults filled in. */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 
 export interface AgentSettings {
-  /** Between two looks at everybody. */
+  /** Time between two ticks. */
   readonly intervalSeconds: number;
   /** Processes of tenants' uids in a container, or in another manager's cgroup. */
   readonly containers: 'leave' | 'move';
-  /** Where the API is served over TCP too; only on this host, and only with a token. */
+  /** The TCP address of the API; only loopback, and only with a token. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   /** A file that only root can read. */
   readonly tokenFile: string | undefined;
@@ -14,7 +14,7 @@ export interface AgentSettings {
   readonly alerts: AlertSettings;
 }
 
-/** How long what is kept. Milliseconds, and bytes for all of it. */
+/** How long history is kept, in milliseconds, and its maximum size in bytes. */
 export interface HistorySettings {
   readonly detailMilliseconds: number;
   readonly summaryMilliseconds: number;
@@ -23,9 +23,9 @@ export interface HistorySettings {
 }
 
 export interface AlertSettings {
-  /** Sender of mail; `bulkhead@HOST` where nothing is written. */
+  /** Sender of mail; default: `bulkhead@HOST`. */
   readonly from: string | undefined;
-  /** `HOST:PORT` of a mail server; mail goes through sendmail where nothing is written. */
+  /** `HOST:PORT` of a mail server; default: sendmail. */
   readonly smtp: { readonly host: string; readonly port: number } | undefined;
   /** Empty: no alerts. */
   readonly rules: readonly AlertRule[];
@@ -34,18 +34,18 @@ export interface AlertSettings {
 export interface AlertRule {
   readonly to: 'administrator' | 'reseller' | 'tenant';
   /**
-   * Where to: a mail address, or a URL that is posted to. `%u` stands for the account of the
-   * reseller or tenant, whose local mailbox it is where nothing is written.
+   * A mail address, or a URL to post to. `%u` is replaced by the account of the reseller or tenant,
+   * whose local mailbox is the default.
    */
   readonly by: 'mail' | 'webhook';
   readonly address: string | undefined;
   /** Empty: all. */
   readonly limits: readonly LimitKey[];
-  /** The least that counts. */
+  /** The minimum severity. */
   readonly severity: Severity;
-  /** Faults of one member and limit before it is worth a message. */
+  /** Faults in an incident before an alert is sent. */
   readonly faults: number;
-  /** Least time between two messages about one member and limit to one receiver. */
+  /** Minimum time between two messages about one member and limit to one receiver. */
   readonly everyMilliseconds: number;
 }
 

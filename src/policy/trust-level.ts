@@ -1,4 +1,4 @@
-/** How far what a module says of itself is borne out, worst first. Documented in docs/trust.md. */
+/** How far the claims of a module are supported by evidence, worst first. Documented in docs/trust.md. */
 export const trustLevels = [
   'contradicted',
   'unsupported',

@@ -21,10 +21,10 @@ export interface ValueKindSpec<T> {
 export const uidMax = 2 ** 32 - 2;
 export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
 
-/** What a user's name may be: useradd's rule, and what directory services add to it. */
+/** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
-/** An account of this host, or a mail address; `%u` in it stands for an account. */
+/** An account of this host, or a mail address; `%u` is replaced by an account. */
 const mailPattern = /^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/;
 
 export interface Endpoint {
@@ -107,15 +107,15 @@ export const valueKinds = {
     print: ({ host, port }: Endpoint) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
   },
   path: text({
-    form: 'the whole path of a file',
+    form: 'an absolute path',
     pattern: '/.*',
     parse: matching(
       /^\/[^\p{Cc}]*$/u,
-      (value) => `"${value}" is not the whole path of a file; it must begin with "/"`,
+      (value) => `"${value}" is not an absolute path; it must begin with "/"`,
     ),
   }),
   mail: text({
-    form: 'a mail address; `%u` in it stands for the account',
+    form: 'a mail address; `%u` is replaced by the account',
     pattern: String.raw`[A-Za-z0-9._%+\-]+(@[A-Za-z0-9.\-]+)?`,
     parse: matching(
       mailPattern,
@@ -146,7 +146,7 @@ const spaceMin = 16 * 2 ** 20;
 function parseSpace(value: string): Result<number> {
   const parsed = quantityKinds.bytes.parse(value);
   if (!parsed.ok || parsed.value >= spaceMin) return parsed;
-  return fail(`"${value}" is too small; the least is "16MiB"`);
+  return fail(`"${value}" is too small; the minimum is "16MiB"`);
 }
 
 function parseUid(value: string): Result<number> {
@@ -187,7 +187,7 @@ export function parseRange(value: string): Result<UidRange> {
   }
   if (first > last) return fail(`The range "${value}" is backwards; write "${last}-${first}"`);
   if (first === 0) {
-    return fail(`The range "${value}" holds uid 0, which is root and never a tenant`);
+    return fail(`The range "${value}" includes uid 0, which is root and never a tenant`);
   }
   return ok({ first, last });
 }

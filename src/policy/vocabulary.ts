@@ -1,6 +1,6 @@
 /**
- * The elements of a policy and their attributes, apart from the limits, which `limits/` lists.
- * The parser, the schema, the reference page and completion are made from this table.
+ * The elements of a policy and their attributes, except the limits, which `limits/` lists.
+ * The parser, the schema, the reference page and completion are generated from this table.
  */
 import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
@@ -20,10 +20,10 @@ export interface ElementAttribute {
 export interface ElementSpec {
   readonly summary: string;
   readonly attributes: Readonly<Record<string, ElementAttribute>>;
-  /** Child elements, apart from limits. */
+  /** Child elements other than limits. */
   readonly children: readonly string[];
   readonly holdsLimits: boolean;
-  /** Whether the element may stand more than once under its parent. */
+  /** Whether the element may occur more than once in its parent. */
   readonly repeats: boolean;
   readonly example: string;
 }
@@ -40,26 +40,29 @@ const optional = (kind: ValueKind, summary: string): ElementAttribute => ({
 });
 
 const whoAttributes = {
-  user: optional('user', 'Name of the account. Either this or uid.'),
-  uid: optional('uid', 'A uid, which needs no account. Either this or user.'),
+  user: optional('user', 'The name of the account. Either this or uid is required.'),
+  uid: optional('uid', 'A uid, which need not have an account. Either this or user is required.'),
 };
-const packageAttribute = optional('name', 'The package that it inherits from.');
+const packageAttribute = optional('name', 'The package from which it inherits.');
 
 const receiverAttributes = {
-  to: required(['administrator', 'reseller', 'tenant'], 'Whom it is for.'),
-  limits: optional('names', 'The limits that count; all where it is not written.'),
-  severity: optional(severities, 'The least that counts; "refused" where it is not written.'),
-  faults: optional('count', 'Faults before it is worth a message; 1 where it is not written.'),
+  to: required(['administrator', 'reseller', 'tenant'], 'The kind of receiver.'),
+  limits: optional('names', 'The limits to alert on; default: all.'),
+  severity: optional(severities, 'The minimum severity; default: "refused".'),
+  faults: optional(
+    'count',
+    'The number of faults in an incident before an alert is sent; default: 1.',
+  ),
   every: optional(
     'duration',
-    'Least time between two messages about one limit of one tenant; 12h where it is not written.',
+    'The minimum time between two alerts about one limit of one tenant; default: 12h.',
   ),
 };
 
 export const elements: Readonly<Record<string, ElementSpec>> = {
   bulkhead: {
-    summary: 'The whole policy of this host.',
-    attributes: { version: required('version', 'Version of the language: 1.') },
+    summary: 'The policy of this host.',
+    attributes: { version: required('version', 'The version of the policy language: 1.') },
     children: [
       'host',
       'agent',
@@ -76,11 +79,11 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<bulkhead version="1"> … </bulkhead>',
   },
   host: {
-    summary: 'Choices about this host as a whole.',
+    summary: 'Settings of the host as a whole.',
     attributes: {
       driver: optional(
         driverNames,
-        'How tenants are held; chosen by probing where it is not written.',
+        'The driver that enforces limits; default: chosen by probing the host.',
       ),
     },
     children: [],
@@ -89,18 +92,21 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<host driver="cgroup2"/>',
   },
   agent: {
-    summary: 'How the agent of this host works.',
+    summary: 'Settings of the agent.',
     attributes: {
-      interval: optional('duration', 'Between two looks at everybody. 5s where it is not written.'),
+      interval: optional(
+        'duration',
+        'The time between two ticks, in which all tenants are sampled; default: 5s.',
+      ),
       containers: optional(
         ['leave', 'move'],
-        "What becomes of processes with a tenant's uid in a container or in another manager's cgroup. They are left there where it is not written.",
+        "Whether processes with a tenant's uid in a container, or in a cgroup of another manager, are left there or moved; default: leave.",
       ),
       listen: optional(
         'endpoint',
-        'Where the API and the metrics are served over TCP too: an address of this host.',
+        'A loopback address and port on which the API and the metrics are also served over TCP.',
       ),
-      token: optional('path', 'The file that holds the secret which clients over TCP must send.'),
+      token: optional('path', 'The file with the secret that TCP clients must send.'),
     },
     children: ['history', 'alerts'],
     holdsLimits: false,
@@ -108,12 +114,12 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<agent interval="5s" listen="127.0.0.1:9640" token="/etc/bulkhead/token"/>',
   },
   history: {
-    summary: 'How long what is kept.',
+    summary: 'How long history is kept.',
     attributes: {
-      detail: optional('duration', 'Every look. 2 days where it is not written.'),
-      summary: optional('duration', 'Hours. 400 days where it is not written.'),
-      incidents: optional('duration', 'Incidents. 400 days where it is not written.'),
-      space: optional('space', 'All of it together. 2GiB where it is not written.'),
+      detail: optional('duration', 'How long every tick is kept; default: 2 days.'),
+      summary: optional('duration', 'How long hourly summaries are kept; default: 400 days.'),
+      incidents: optional('duration', 'How long incidents are kept; default: 400 days.'),
+      space: optional('space', 'The maximum disk space for all of it; default: 2GiB.'),
     },
     children: [],
     holdsLimits: false,
@@ -121,10 +127,10 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<history detail="2 days" summary="400 days" space="2GiB"/>',
   },
   alerts: {
-    summary: 'Who is told of limits that were hit. Nobody is where this is not written.',
+    summary: 'Who is alerted when limits are hit. No alerts are sent if this element is absent.',
     attributes: {
-      from: optional('mail', 'The sender of mail.'),
-      smtp: optional('endpoint', 'The mail server; sendmail where it is not written.'),
+      from: optional('mail', 'The sender address of mail.'),
+      smtp: optional('endpoint', 'The mail server; default: the local sendmail.'),
     },
     children: ['mail', 'webhook'],
     holdsLimits: false,
@@ -132,10 +138,10 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<alerts from="bulkhead@example.org"><mail to="administrator"/></alerts>',
   },
   mail: {
-    summary: 'Mail to one kind of receiver.',
+    summary: 'Sends mail to one kind of receiver.',
     attributes: {
       ...receiverAttributes,
-      address: optional('mail', 'Where to; the local account where it is not written.'),
+      address: optional('mail', 'The mail address; default: the local account.'),
     },
     children: [],
     holdsLimits: false,
@@ -143,18 +149,18 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<mail to="tenant" limits="memory processes" severity="refused" every="12h"/>',
   },
   webhook: {
-    summary: 'A URL to which alerts are posted as JSON.',
-    attributes: { ...receiverAttributes, url: required('url', 'Where to.') },
+    summary: 'Posts alerts as JSON to a URL.',
+    attributes: { ...receiverAttributes, url: required('url', 'The URL.') },
     children: [],
     holdsLimits: false,
     repeats: true,
     example: '<webhook to="administrator" url="https://example.org/hook"/>',
   },
   tenants: {
-    summary: 'Every account whose uid lies in a range is a tenant.',
+    summary: 'Makes every account with a uid in these ranges a tenant.',
     attributes: {
       uids: required('ranges', 'Ranges of uids, for example "1000-59999".'),
-      except: optional('names', 'Accounts in the ranges that are no tenants, by name or uid.'),
+      except: optional('names', 'Accounts in the ranges that are not tenants, by name or uid.'),
       package: packageAttribute,
     },
     children: [],
@@ -163,7 +169,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<tenants uids="1000-59999" except="deploy backup" package="starter"/>',
   },
   defaults: {
-    summary: 'Limits of every tenant for which nothing nearer says otherwise.',
+    summary: 'Limits for tenants that have no more specific ones.',
     attributes: {},
     children: [],
     holdsLimits: true,
@@ -172,7 +178,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   package: {
     summary: 'A named set of limits.',
-    attributes: { name: required('name', 'Its name, unique in the policy.') },
+    attributes: { name: required('name', 'The name, unique in the policy.') },
     children: [],
     holdsLimits: true,
     repeats: true,
@@ -180,7 +186,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   reseller: {
     summary:
-      'A group of tenants whose sum is bounded by the limits written here. Its package is what its tenants inherit.',
+      'A group of tenants. Its limits apply to their sum; its package is inherited by its tenants.',
     attributes: { ...whoAttributes, package: packageAttribute },
     children: ['tenant'],
     holdsLimits: true,
@@ -189,7 +195,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       '<reseller user="acme" package="business"><cpu limit="400%"/><tenant user="bob"/></reseller>',
   },
   tenant: {
-    summary: 'One tenant, and what differs for it.',
+    summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
     children: [],
     holdsLimits: true,
@@ -197,10 +203,10 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
   },
   symlinks: {
-    summary: 'What symbolic links the web server may follow. Read, not yet enforced.',
+    summary: 'Which symbolic links the web server may follow. Parsed, but not enforced yet.',
     attributes: {
-      follow: required(['owner-match'], 'Only links whose owner owns what they lead to.'),
-      by: required('names', 'Users for whom it holds.'),
+      follow: required(['owner-match'], 'Follow only links whose owner also owns the target.'),
+      by: required('names', 'The users to which it applies.'),
     },
     children: [],
     holdsLimits: false,
@@ -209,7 +215,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   modules: {
     summary:
-      'The kernel modules that this host accepts. "bulkhead modules scan" holds all of them against it; nothing keeps one from being loaded yet.',
+      'The kernel modules that this host accepts. "bulkhead modules scan" checks all modules against it; loading is not prevented yet.',
     attributes: { require: optional(trustLevels, 'The lowest trust level that is accepted.') },
     children: ['deny'],
     holdsLimits: false,
@@ -219,8 +225,8 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   deny: {
     summary: 'A module that is never accepted.',
     attributes: {
-      name: required('name', 'Its name.'),
-      reason: optional('text', 'Why, for those who read it later.'),
+      name: required('name', 'The name of the module.'),
+      reason: optional('text', 'The reason, for whoever reads the policy later.'),
     },
     children: [],
     holdsLimits: false,
@@ -231,7 +237,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
 
 export const limitNames: ReadonlySet<string> = new Set(limits.map((limit) => limit.name));
 
-/** Whether an element of this name may stand under that one. */
+/** Whether an element of this name may be a child of that one. */
 export function mayContain(parent: ElementSpec, child: string): boolean {
   return parent.children.includes(child) || (parent.holdsLimits && limitNames.has(child));
 }

@@ -1,6 +1,6 @@
 /**
- * What is legal and probably not meant. Each is said once, at the value that causes it, however
- * many tenants inherit that value.
+ * Valid but probably unintended values. Each is reported once, at the value that causes it, however
+ * many tenants inherit it.
  */
 import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
@@ -9,7 +9,7 @@ import type { Diagnostics } from './diagnostic.ts';
 import { nameOf, originOf, type Chain, type Policy, type Reseller, type Tenant } from './policy.ts';
 
 const littleMemory = 64 * 2 ** 20;
-/** Processes that a tenant needs beside those that serve its requests. */
+/** Processes that a tenant needs besides those that serve its requests. */
 const spareProcesses = 15;
 const notHeldYet = ['entries', 'network'];
 
@@ -47,14 +47,14 @@ function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void
     warn(
       chain,
       'memory.limit',
-      `A memory limit of ${text('memory.limit')} is little; most programs need 64MiB`,
+      `A memory limit of ${text('memory.limit')} is very low; most programs need 64MiB`,
     );
   }
   if (number('memory.soft') > number('memory.limit') && values['memory.soft'] !== undefined) {
     warn(
       chain,
       'memory.soft',
-      `The soft memory limit ${text('memory.soft')} is above the limit ${text('memory.limit')} and never reached`,
+      `The soft memory limit ${text('memory.soft')} is above the limit ${text('memory.limit')} and is never reached`,
     );
   }
   if (values['cpu.burst'] !== undefined && number('cpu.burst') > number('cpu.limit')) {
@@ -78,12 +78,12 @@ function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void
   for (const key of Object.keys(values) as LimitKey[]) {
     const [limit = ''] = key.split('.');
     if (notHeldYet.includes(limit)) {
-      warn(chain, key, `"${limit}" is read and kept, and not held yet by this version`, 'note');
+      warn(chain, key, `"${limit}" is not enforced yet by this version`, 'note');
     }
   }
 }
 
-/** Reads or writes that may be more than both together. */
+/** Limits on reads or writes that are above the one on both together. */
 function warnAboutTotals({ chain, values }: Pick<Tenant, 'chain' | 'values'>, warn: Warn): void {
   for (const [total, ...parts] of ioTotals) {
     for (const part of parts) {
@@ -110,11 +110,11 @@ function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void
   ] as const) {
     const bound = sizeOf(reseller.values[key]);
     if (tenant.values[key] === undefined || sizeOf(tenant.values[key]) <= bound) continue;
-    // Where an inherited "unlimited" meets a bound, the bound is simply what holds.
+    // With an inherited "unlimited", the reseller's limit simply applies.
     if (tenant.values[key] === unlimited) continue;
     const own = print(key, tenant.values[key]);
     const max = print(key, reseller.values[key]);
-    const message = `The ${key.replace('.', ' ')} ${own} is above the ${max} of reseller ${nameOf(reseller)}, which wins for its tenants`;
+    const message = `The ${key.replace('.', ' ')} ${own} is above the ${max} of reseller ${nameOf(reseller)}, which takes precedence`;
     warn(tenant.chain, key, message);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Edits of XML text that keep its layout: indentation, line ends, comments, quotes.
  *
- * Each takes the text and an element of it, and gives the new text; offsets of the old one do not
- * hold in it. Outside the place that the edit is about, every character stays.
+ * Each takes the text and an element of it, and returns the new text; offsets of the old one are not
+ * valid in it. Outside the edited place, every character stays.
  */
 import type { XmlElement } from './xml.ts';
 
@@ -13,7 +13,7 @@ export interface Layout {
 }
 
 const defaultStep = '  ';
-/** Elements looked at; the first ones of a file show how it is indented. */
+/** Elements inspected; the first ones of a file show how it is indented. */
 const samplesMax = 500;
 
 export function layoutOf(text: string, root: XmlElement): Layout {
@@ -21,7 +21,7 @@ export function layoutOf(text: string, root: XmlElement): Layout {
   return { lineEnd: text[newline - 1] === '\r' ? '\r\n' : '\n', step: stepOf(text, root) };
 }
 
-/** The commonest difference between the indentation of an element and that of its parent. */
+/** The most common difference between the indentation of an element and that of its parent. */
 function stepOf(text: string, root: XmlElement): string {
   const counts = new Map<string, number>();
   const sample = root.children.slice(0, samplesMax);
@@ -37,7 +37,7 @@ function stepOf(text: string, root: XmlElement): string {
   return commonest?.[0] ?? defaultStep;
 }
 
-/** The white space before an element, if nothing else stands before it in its line. */
+/** The white space before an element, if nothing else is before it in its line. */
 export function indentOf(text: string, element: XmlElement): string | undefined {
   const before = text.slice(lineStart(text, element.start), element.start);
   const indent = before.startsWith('\uFEFF') ? before.slice(1) : before;
@@ -59,7 +59,7 @@ export function setAttribute(
   return splice(text, at, at, `${attributeGap(text, element)}${name}="${escapeAttribute(value)}"`);
 }
 
-/** What to put before one more attribute: a new line where the last one has its own. */
+/** The separator before a new attribute: a new line if the last one has its own. */
 function attributeGap(text: string, element: XmlElement): string {
   const last = element.attributes.at(-1);
   if (last === undefined) return ' ';
@@ -133,7 +133,7 @@ function siblingIndent(
   return undefined;
 }
 
-/** The space between siblings that stand in one line. */
+/** The space between siblings on one line. */
 function inlineGap(text: string, parent: XmlElement): string {
   const [first] = parent.children;
   const gap = first === undefined ? '' : text.slice(parent.contentStart, first.start);
@@ -181,7 +181,7 @@ function doubledBlank(text: string, start: number, next: number): number {
   return ends ? previous : start;
 }
 
-/** Replaces an element by what stands inside it. */
+/** Replaces an element by its content. */
 export function unwrapElement(text: string, element: XmlElement): string {
   const content = text.slice(element.contentStart, element.contentEnd).trim();
   return splice(text, element.start, element.end, content);

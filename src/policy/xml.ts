@@ -1,9 +1,9 @@
 /**
- * XML text → elements with exact offsets, so that an edit changes only what it is about.
+ * XML text → elements with exact offsets, so that an edit changes nothing else.
  *
- * Bounded: size, depth and number of elements. A document type declaration is refused, which
- * leaves no external entities and no entity bombs. Comments and layout are not kept here: they
- * stay in the text, between the offsets.
+ * Bounded: size, depth and number of elements. A document type declaration is refused, which rules
+ * out external entities and entity bombs. Comments and layout are not kept here: they remain in the
+ * text, between the offsets.
  */
 import { SaxesParser } from 'saxes';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
@@ -14,7 +14,7 @@ const elementsMax = 500_000;
 
 export interface XmlAttribute extends Span {
   readonly name: string;
-  /** `start` and `end` of the value lie inside the quotes. */
+  /** `start` and `end` of the value are inside the quotes. */
   readonly value: Located<string>;
 }
 
@@ -49,7 +49,7 @@ export function decodeXml(bytes: Uint8Array): { text: string } | { error: string
   }
 }
 
-/** Thrown to leave the parser at the first error: what follows one is noise. */
+/** Thrown to leave the parser at the first error: further ones would be noise. */
 class Stop extends Error {}
 
 export function parseXml(text: string, diagnostics: Diagnostics): XmlElement | undefined {
@@ -92,7 +92,7 @@ class Builder {
       if (encoding !== undefined && !/^(utf-?8|us-ascii)$/i.test(encoding)) {
         this.#stop(
           0,
-          `The file says that its encoding is "${encoding}"; save it as UTF-8 and say so`,
+          `The file declares the encoding "${encoding}"; save it as UTF-8 and declare that`,
         );
       }
     });

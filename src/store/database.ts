@@ -1,16 +1,15 @@
 /**
- * One SQLite file that looks after itself: history must never be why the agent stops.
+ * A self-maintaining SQLite file: history must never be the reason why the agent stops.
  *
- * - It is opened when it is first used, and again after a failure that may have broken the connection.
- * - It is opened again where somebody has removed or replaced it: who writes to a removed file loses
- *   everything without noticing.
- * - What cannot be used, because it is damaged or of a newer version, is set aside and begun anew; a
- *   note says so.
+ * - It is opened on first use, and again after a failure that may have broken the connection.
+ * - It is opened again if another program has removed or replaced it: writes to a removed file would
+ *   be lost unnoticed.
+ * - A file that is damaged or of a newer version is renamed and replaced by a new one, which is noted.
  * - `PRAGMA user_version` counts the migrations that were applied, each in a transaction of its own.
- * - Failures are answered as text. What is thrown is a defect.
+ * - Failures are returned as text. An exception is a defect.
  *
- * Two programs must not write the same file; the agent's lock sees to that. Memory is bounded by the
- * page cache of 2 MiB. The file is not mapped: a mapped file that is cut short kills who reads it.
+ * Two programs must not write the same file, which the agent's lock prevents. Memory is bounded by the
+ * page cache of 2 MiB. The file is not mapped: truncating a mapped file kills its readers.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { statSync } from 'node:fs';
@@ -26,12 +25,12 @@ export interface DatabaseOptions<Statements> {
   readonly directory: string;
   /** `metrics.db`. */
   readonly name: string;
-  /** What it is to the reader of a message: `history`. */
+  /** Its name in messages: `history`. */
   readonly title: string;
-  /** `FULL`: what was written outlives a power failure; `NORMAL`: only a crash of the agent. */
+  /** `FULL`: committed data survives a power failure; `NORMAL`: only a crash of the agent. */
   readonly synchronous: 'NORMAL' | 'FULL';
   readonly pageBytes: number;
-  /** The version of a file is how many of these were applied. Never changed, only added to. */
+  /** The version of a file is the number of these that were applied. Never changed, only extended. */
   readonly migrations: readonly Migration[];
   /** Runs at every opening, after the migrations. */
   readonly prepare: (db: DatabaseSync) => Statements;
@@ -42,7 +41,7 @@ export interface Open<Statements> {
   readonly statements: Statements;
 }
 
-/** A file larger than this is not read through when it was not closed; that would take seconds. */
+/** A larger file is not checked if it was not closed properly; that would take seconds. */
 const checkedBytesMax = 64 * 2 ** 20;
 const notesMax = 16;
 const busyMilliseconds = 100;
@@ -52,7 +51,7 @@ export class Database<Statements> implements Disposable {
   readonly path: string;
   readonly #options: DatabaseOptions<Statements>;
   #open: Open<Statements> | undefined;
-  /** Of the file that is open, which somebody may have removed or replaced. */
+  /** The identity of the open file, which another program may have removed or replaced. */
   #inode = 0;
   #notes: string[] = [];
   #transaction: { failure: unknown } | undefined;
@@ -63,21 +62,21 @@ export class Database<Statements> implements Disposable {
     this.path = `${options.directory}/${options.name}`;
   }
 
-  /** What happened to the file that somebody should know, each told once; the last 16. */
+  /** Events about the file that should be logged, each returned once; the last 16. */
   takeNotes(): readonly string[] {
     const notes = this.#notes;
     this.#notes = [];
     return notes;
   }
 
-  /** Bytes on disk, the write-ahead log included; 0 where there is no file. */
+  /** Bytes on disk, including the write-ahead log; 0 if there is no file. */
   bytes(): number {
     return sizeOf(this.path) + sizeOf(`${this.path}-wal`);
   }
 
   /**
-   * Does `work`, and once more on a new file where the old one turns out to be damaged. `action`
-   * begins the message of a failure: `Cannot write`.
+   * Does `work`, and once more on a new file if the old one turns out to be damaged. `action`
+   * starts the message of a failure: `Cannot write`.
    */
   run<T>(action: string, work: (open: Open<Statements>) => T): Result<T> {
     const first = this.#attempt(action, work);
@@ -92,7 +91,7 @@ export class Database<Statements> implements Disposable {
 
   /**
    * All that `work` writes, or nothing. A failure of one `run` within it is the failure of all.
-   * Within another transaction it is a part of that. `work` runs twice where the file turns out to be
+   * Within another transaction it is a part of that. `work` runs twice if the file turns out to be
    * damaged, the second time on a new one.
    */
   transaction<T>(action: string, work: () => T): Result<T> {
@@ -113,7 +112,7 @@ export class Database<Statements> implements Disposable {
     });
   }
 
-  /** Renames the file and begins another; answers why that could not be done. */
+  /** Renames the file and starts a new one; returns the error, if any. */
   setAsideDamaged(reason: string): string | undefined {
     this.close();
     return this.#setAside('damaged', reason);
@@ -204,12 +203,12 @@ export class Database<Statements> implements Disposable {
     }
   }
 
-  /** Answers the version of a file that is newer than we are, and leaves it as it is. */
+  /** Returns the version of a file that is newer than this program, and leaves it as it is. */
   #configure(db: DatabaseSync): number | undefined {
     const { migrations, synchronous, pageBytes } = this.#options;
     const version = numberOf(db, 'PRAGMA user_version');
     if (version > migrations.length) return version;
-    // Both take effect on an empty file alone, and before it is one with a write-ahead log.
+    // Both take effect only on an empty file, before it has a write-ahead log.
     db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL`);
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
     db.exec(`PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY`);
@@ -225,7 +224,7 @@ export class Database<Statements> implements Disposable {
     try {
       const aside = setAside(directory, name, mark, Date.now());
       this.#note(
-        `The ${title} ${quoted(this.path)} was begun anew, since ${reason}; kept as "${aside}"`,
+        `The ${title} ${quoted(this.path)} was replaced by a new one, since ${reason}; kept as "${aside}"`,
       );
       return undefined;
     } catch (error) {
@@ -253,7 +252,7 @@ function migrate(db: DatabaseSync, migration: Migration, version: number): void 
   }
 }
 
-/** Throws what SQLite throws when it meets damage by itself. */
+/** Throws the same error as SQLite does when it finds damage itself. */
 function check(db: DatabaseSync): void {
   const [row] = db.prepare('PRAGMA quick_check(1)').all();
   const [verdict] = Object.values(row ?? {});
@@ -261,10 +260,10 @@ function check(db: DatabaseSync): void {
     throw Object.assign(new Error(String(verdict)), { errcode: 11, errstr: '' });
 }
 
-/** A table that we need is missing, or is there already: not our file, whatever its version says. */
+/** A table that we need is missing or exists already: not our file, regardless of its version. */
 const isForeign = (error: unknown) => isSqliteError(error) && error.errcode === 1;
 
-/** The one number that a statement answers; 0 where it answers none. */
+/** The single number returned by a statement; 0 if it returns none. */
 export function numberOf(db: DatabaseSync, sql: string): number {
   const [value] = Object.values(db.prepare(sql).get() ?? {});
   return typeof value === 'number' ? value : 0;

@@ -1,9 +1,9 @@
-/** Room in a database file: what is used, and giving back what is not. */
+/** Space in a database file: how much is used, and releasing the rest. */
 import type { DatabaseSync } from 'node:sqlite';
 import { numberOf } from './database.ts';
 
 const pagesMax = 64;
-/** Room that deleted rows left is kept for the next ones, up to this part of the file. */
+/** Space of deleted rows is kept for new ones, up to this part of the file. */
 const freeShareMax = 1 / 8;
 const fewPages = 64;
 
@@ -20,7 +20,7 @@ export function usedBytes(db: DatabaseSync): number {
   return (all - free) * bytes;
 }
 
-/** Pages that nothing uses go back to the file system, 64 at a time. */
+/** Returns unused pages to the file system, 64 at a time. */
 export function giveBack(db: DatabaseSync): void {
   const { all, free } = pagesOf(db);
   if (free <= Math.max(fewPages, all * freeShareMax)) return;

@@ -34,12 +34,12 @@ export class Registry {
     return this.#members.get(number);
   }
 
-  /** Whether there is somebody in it who was never seen before. */
+  /** Whether it contains a member without a number. */
   hasNew(members: readonly Member[]): boolean {
     return members.some((member) => !this.#numbers.has(member));
   }
 
-  /** Gives a number to who has none. It is forgotten again where the transaction fails: `reset`. */
+  /** Assigns numbers to new members. They are dropped again if the transaction fails: `reset`. */
   numbersOf(members: readonly Member[], now: number): Uint32Array {
     if (members === this.#lastMembers) return this.#lastNumbers;
     const numbers = new Uint32Array(members.length);
@@ -51,7 +51,7 @@ export class Registry {
     return numbers;
   }
 
-  /** Forgets up to `count` members that nothing kept speaks of: not seen since `time`. */
+  /** Deletes up to `count` members that no kept row refers to: not seen since `time`. */
   forget(time: number, count: number): number {
     const rows = this.#forget.all(time, count);
     for (const { number, member } of rows) {

@@ -1,6 +1,6 @@
 /**
- * A database that cannot be used is not thrown away: it is renamed, its write-ahead log with it, so
- * that it can be looked into. Only the last three are kept, and of those before the last no more than
+ * A database that cannot be used is not deleted: it is renamed, together with its write-ahead log, so
+ * that it can be examined. Only the last three are kept, and of those before the last no more than
  * 1 GiB.
  *
  *     metrics.db.damaged-20270114T100359123Z       metrics.db.version-7
@@ -15,12 +15,12 @@ const companions = ['-wal', '-shm'];
 
 export type Mark = 'damaged' | `version-${number}`;
 
-/** Answers the new name; throws Node's errors. */
+/** Returns the new name; throws Node's errors. */
 export function setAside(directory: string, name: string, mark: Mark, now: number): string {
   const suffix = mark === 'damaged' ? `damaged-${stamp(now)}` : mark;
   const aside = `${name}.${suffix}`;
   removeWhole(directory, aside);
-  // The log first: a log without its database is ignored, a database without its log is old.
+  // The log first: a log without its database is ignored, a database without its log is outdated.
   for (const companion of companions) {
     renameIfThere(`${directory}/${name}${companion}`, `${directory}/${aside}${companion}`);
   }

@@ -1,13 +1,13 @@
 /**
- * A share of the time of one core: work may begin while there is any left of what has been saved up.
- * What one piece of work took beyond it must be waited for by the next one.
+ * A share of the time of one core: work may start while any of the saved-up time is left. If one piece
+ * of work took longer, the next one must wait for that time.
  *
- * In any time `t` at most `burst + share × t` is worked, and one piece more.
+ * In any time `t` the work is at most `burst + share × t`, plus one piece.
  */
 export interface Share {
   /** 0.25: a quarter of the time. */
   readonly share: number;
-  /** What can be saved up, in milliseconds of work. */
+  /** The maximum saved up, in milliseconds of work. */
   readonly burst: number;
 }
 
@@ -23,10 +23,10 @@ export class WorkBudget {
     this.#left = burst;
   }
 
-  /** How long it is until work may begin, in milliseconds; 0 for now. `now` is monotonic. */
+  /** Time until work may start, in milliseconds; 0: now. `now` is monotonic. */
   wait(now: number): number {
     this.#advance(now);
-    // What rounding leaves of a debt is none.
+    // A debt that is only a rounding error does not count.
     return this.#left > -1e-6 ? 0 : -this.#left / this.#share;
   }
 

@@ -1,9 +1,9 @@
 /**
- * What was used → which limits would fit.
+ * Past usage → the limits that would fit.
  *
- * A limit that was hit, or a use that stood at it, says only that more was wanted, not how much: half
- * as much again is proposed then, never as much or less. Elsewhere a tenth is added to what was seen,
- * and the sum rounded up to a figure that people would write.
+ * A limit that was hit, or usage at the limit, shows only that more was wanted, not how much: one and
+ * a half times the limit is proposed then, never the limit or less. Otherwise a tenth is added to the
+ * usage, and the sum is rounded up to a value that people would write.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
@@ -11,10 +11,10 @@ import { printQuantity, type Quantity, type QuantityKind } from '../base/quantit
 import type { MetricKey } from './metrics.ts';
 import { times } from './numbers.ts';
 
-/** The limits that are advised on, and the use that each bounds; its peaks count, where it has any. */
+/** The limits with advice, and the metric that each limits; its peaks count, if it has any. */
 export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[] = [
   ['cpu.limit', 'cpu'],
-  // Page cache fills whatever it is given, and is taken back.
+  // Page cache fills whatever is available, and is reclaimed.
   ['memory.limit', 'anonymous'],
   ['io.read', 'read'],
   ['io.write', 'write'],
@@ -26,16 +26,16 @@ export const advised: readonly (readonly [limit: LimitKey, metric: MetricKey])[]
 ];
 
 export interface Seen {
-  /** The least that all but 1 % of the time did not exceed, and the most. */
+  /** The 99th percentile over time, and the maximum. */
   readonly p99: number;
   readonly max: number;
 }
 
 /** A limit that was hit in the period. */
 export interface Hit {
-  /** How often: the faults of the period. */
+  /** The number of faults in the period. */
   readonly count: number;
-  /** The highest value that the limit had then; absent where it was hit without one. */
+  /** The highest value of the limit at the time; absent if the member had no limit of its own. */
   readonly at: number | undefined;
 }
 
@@ -63,11 +63,12 @@ export function propose(
   return { never, onePercent: Math.min(never, fit(p99)) };
 }
 
-/** Why more is proposed than was seen. */
+/** Why more is proposed than was used. */
 export function reasonOf(key: LimitKey, { count, at }: Hit): string {
   const often = `hit ${times(count)}`;
-  if (at === undefined) return `${often} without a limit of its own, by that of another cgroup`;
-  return `${often} at ${printLimit(key, at)}: more is needed, how much cannot be known until it is raised`;
+  if (at === undefined)
+    return `${often} without a limit of its own: that of another cgroup applied`;
+  return `${often} at ${printLimit(key, at)}: more is needed; how much is unknown until it is raised`;
 }
 
 const min: Readonly<Partial<Record<QuantityKind, number>>> = {
@@ -78,12 +79,12 @@ const min: Readonly<Partial<Record<QuantityKind, number>>> = {
   count: 20,
 };
 
-/** To two digits: tenths of a core, 64 MiB, 1 MiB/s, hundreds, tens. */
+/** To two digits, in steps of tenths of a core, 64 MiB, 1 MiB/s, hundreds, tens. */
 function roundUp(key: LimitKey, value: number): number {
   const step = min[limitAttribute(key).kind] ?? 1;
   const coarse = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, value / step))) - 1);
   const whole = Math.ceil(Math.max(value, step) / (step * coarse) - 1e-9) * coarse;
-  // Tenths of a core are no whole numbers of binary fractions.
+  // Tenths are not exact in binary.
   return Number((whole * step).toFixed(3));
 }
 

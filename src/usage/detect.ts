@@ -1,11 +1,11 @@
-/** Counters of two moments → the limits that were hit in between. */
+/** Two samples of counters → the limits that were hit in between. */
 import type { Counters, FaultRule, LimitKey, LimitValues } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { unlimited } from '../base/quantity.ts';
 import type { Fault } from './fault.ts';
 import { growth, type Reading } from './measure.ts';
 
-/** A use that stands this near its limit is held by it. */
+/** Usage this near the limit is held back by it. */
 const atLimit = 0.95;
 
 interface KeyedRule extends FaultRule {

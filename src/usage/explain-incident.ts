@@ -1,12 +1,12 @@
 /**
- * An incident in plain words, a paragraph an entry: what happened, what was noticed, what ran, what
- * was ended, and what to do.
+ * An incident in plain English, one paragraph per entry: what happened, what was noticed, what was
+ * running, what was killed, and what to do.
  *
- *     alice was slowed down 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it
- *     reached its CPU limit of 100% (cpu.limit, written in policy.xml:12).
+ *     alice was throttled 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it
+ *     reached its CPU limit of 100% (cpu.limit, set in policy.xml:12).
  *
- * It says only what is known, and marks what is inferred. Names and command lines come from
- * tenants: control characters do not pass, and long ones are cut.
+ * It states only what is known, and marks what is inferred. Names and command lines come from
+ * tenants: control characters are escaped, and long ones are cut.
  */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
@@ -18,11 +18,11 @@ import { printable } from '../base/printable.ts';
 import { rough, roughBytes, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
-  /** Command lines instead of names of programs: for root and the tenant alone. */
+  /** Command lines instead of program names: only for root and the tenant. */
   readonly showCommands: boolean;
-  /** Whose eyes it is for: a tenant is spoken to, and can change no limit. */
+  /** Who reads it. Only an administrator can change limits. */
   readonly reader?: 'administrator' | 'reseller' | 'tenant';
-  /** Of the times in it, such as `Europe/Berlin`; `UTC` where nothing is given. */
+  /** The time zone of the times in it, such as `Europe/Berlin`; default: `UTC`. */
   readonly timeZone?: string;
 }
 
@@ -47,7 +47,7 @@ export function explainIncident(
   ].filter((paragraph) => paragraph !== '');
 }
 
-/** `alice was slowed down`; for a mail's subject, too. */
+/** `alice was throttled 3 times at its CPU limit`; also the subject of a mail. */
 export function incidentTitle(
   incident: Incident,
   name: string,
@@ -60,7 +60,7 @@ export function incidentTitle(
 
 interface Speaker {
   readonly subject: string;
-  /** The same where it opens a sentence; the name of an account stays as it is. */
+  /** The same at the start of a sentence; the name of an account is not capitalized. */
   readonly opening: string;
   readonly possessive: string;
   readonly plural: boolean;
@@ -74,7 +74,7 @@ function speakerOf(
   { reader }: Pick<ExplainOptions, 'reader'>,
 ): Speaker {
   const shown = cut(name, 64);
-  // What a shell would take for something else, or the command line for a uid, is given by its uid.
+  // A name that a shell would interpret, or that looks like a uid, is replaced by the uid.
   const argument = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(name) ? name : String(uidOf(member));
   const plural = isReseller(member);
   const possessive = plural ? 'their' : 'its';
@@ -90,13 +90,13 @@ interface Topic {
   readonly noun: string;
   readonly resource: Resource;
   readonly effect: Readonly<Partial<Record<Severity, string>>>;
-  /** What besides the limit may be changed. */
+  /** What to try before raising the limit. */
   readonly advice: string;
 }
 
 const slowDisk = {
   throttled:
-    'Reading and writing files took longer, and with it pages and scripts that wait for files or for a database. Nothing failed.',
+    'Reading and writing files took longer, and so did pages and scripts that wait for files or a database. Nothing failed.',
 };
 const disk = (noun: string, resource: Resource, advice: string): Topic => ({
   noun,
@@ -105,9 +105,9 @@ const disk = (noun: string, resource: Resource, advice: string): Topic => ({
   advice,
 });
 const lessReading =
-  'Look for backups, searches through all files and database queries without an index; what is kept in memory or in a cache is not read again.';
+  'Look for backups, scripts that search all files, and database queries without an index; data that is cached in memory need not be read again.';
 const lessWriting =
-  'Look for logs that are written too often, for backups, and for a cache or sessions on disk that change with each request.';
+  'Look for verbose logs, backups, and caches or sessions on disk that are rewritten with each request.';
 
 const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'cpu.limit': {
@@ -115,32 +115,32 @@ const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     resource: 'cpu',
     effect: {
       throttled:
-        'Each time its programs waited for the rest of a tenth of a second. Pages and scripts took longer; nothing failed.',
+        'Each time, its programs waited for the rest of a tenth of a second. Pages and scripts took longer; nothing failed.',
     },
     advice:
-      'Look first at what used most: a script that never ends, a page that could be cached, a robot that asks too often, a job that could run at night.',
+      'Look first at what used the most: a script stuck in a loop, a page that could be cached, a crawler that sends too many requests, a job that could run at night.',
   },
   'memory.limit': {
     noun: 'memory',
     resource: 'memory',
     effect: {
       throttled:
-        'Its programs had to wait while the kernel looked for memory to take back. Pages and scripts took longer; nothing was ended.',
+        'Its programs had to wait while the kernel reclaimed memory. Pages and scripts took longer; nothing was killed.',
       killed:
-        'At the limit the kernel ended a program to get memory back. Visitors may have seen an error of the web server, and a job that was running is incomplete.',
+        'At the limit the kernel killed a process to free memory. Visitors may have seen an error from the web server, and a job that was running may be incomplete.',
     },
     advice:
-      'Otherwise bound how many programs run at once (pm.max_children of php-fpm, workers of the application), or how much memory each may take.',
+      'Otherwise limit how many processes run at once (pm.max_children of php-fpm, the workers of the application), or how much memory each may use.',
   },
   'processes.limit': {
     noun: 'process',
     resource: 'processes',
     effect: {
       refused:
-        'New programs and threads could not be started: visitors may have seen an error of the web server, a shell says "Resource temporarily unavailable". What ran went on.',
+        'New processes and threads could not be started: visitors may have seen an error from the web server, and shells print "Resource temporarily unavailable". Processes that were running continued.',
     },
     advice:
-      'Look for jobs that pile up since each starts before the last one has ended, and for workers that never end.',
+      'Look for jobs that pile up because each starts before the previous one has finished, and for workers that never exit.',
   },
   'io.read': disk('disk reading', 'read', lessReading),
   'io.reads': disk('disk reading', 'read', lessReading),
@@ -150,14 +150,14 @@ const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
   'io.operations': disk('disk', 'disk', lessReading),
 };
 
-/** What no row above describes. */
+/** For limits without a row above. */
 const otherTopic = (limit: LimitKey): Topic => ({
   noun: limit.replace('.limit', '').replace('.', ' '),
   resource: 'other',
   effect: {
-    throttled: 'What it did took longer; nothing failed.',
-    refused: 'Something that it asked for was refused, which its programs see as an error.',
-    killed: 'One of its programs was ended.',
+    throttled: 'Its programs took longer; nothing failed.',
+    refused: 'A request to the kernel was refused, which its programs see as an error.',
+    killed: 'One of its processes was killed.',
   },
   advice: '',
 });
@@ -170,30 +170,29 @@ function whatHappened(
 ): string {
   const { limit, value, from, inferred } = incident;
   const { reader = 'administrator' } = options;
-  const place = from === '' || reader !== 'administrator' ? '' : `, written in ${cut(from, 200)}`;
+  const place = from === '' || reader !== 'administrator' ? '' : `, set in ${cut(from, 200)}`;
   const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topic.noun} limit of ${cut(value, 64)} (${limit}${place})`;
   const sentence = `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, ${facts}.`;
   return inferred ? `${sentence} ${inference}` : sentence;
 }
 
-const inference =
-  'The kernel does not count this: it is inferred from a use that stood at the limit.';
+const inference = 'The kernel does not count this: it is inferred from usage at the limit.';
 
-/** An incident that ended a process has slowed down before, and its faults are of both kinds. */
+/** An incident in which a process was killed has been throttled before; its faults are of both kinds. */
 function happened({ limit, severity, faults }: Incident, plural: boolean): string {
   const be = plural ? 'were' : 'was';
-  if (severity === 'throttled') return `${be} slowed down ${times(faults)}`;
+  if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
   if (severity === 'killed')
-    return limit === 'memory.limit' ? 'ran out of memory' : `had programs ended`;
-  // What was started before it was placed was not refused, and is more than it may have all the same.
-  if (limit === 'processes.limit') return `had a process too many ${times(faults)}`;
-  return `${be} refused something ${times(faults)}`;
+    return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
+  // A process that was started before it was placed was not refused, but exceeds the limit.
+  if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
+  return `${be} refused a request ${times(faults)}`;
 }
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
   if (severity !== 'killed') return text;
-  return `${text} In all it ran into the limit or lost a program ${times(faults)}.`;
+  return `${text} In total, it hit the limit or had a process killed ${times(faults)}.`;
 }
 
 function when({ begin, end }: Incident, { timeZone = 'UTC' }: ExplainOptions): string {
@@ -215,7 +214,7 @@ function moment(at: number, timeZone: string): { day: string; time: string } {
   if (format === undefined) {
     const [dateStyle, timeStyle] = ['long', 'short'] as const;
     format = new Intl.DateTimeFormat('en-GB', { dateStyle, timeStyle, timeZone });
-    // As many as there are zones that someone asks for; a host has one.
+    // One per zone that is asked for; a host has one.
     if (formats.size < 16) formats.set(timeZone, format);
   }
   const parts = Object.fromEntries(format.formatToParts(at).map((each) => [each.type, each.value]));
@@ -225,21 +224,21 @@ function moment(at: number, timeZone: string): { day: string; time: string } {
   };
 }
 
-/** Processes of one program, or of one command line, together. */
+/** All processes of one program, or of one command line. */
 interface Group {
   readonly title: string;
   processes: number;
   threads: number;
-  /** Of the resource: seconds, bytes, or threads. */
+  /** Of the resource, in seconds, bytes, or threads. */
   amount: number;
   largest: number;
   youngestSeconds: number;
 }
 
-/** At most these are named. */
+/** The maximum number named. */
 const groupsMax = 3;
 
-/** The largest users of a resource, largest first. */
+/** The heaviest users of a resource, heaviest first. */
 function topUsers(
   resource: Resource,
   evidence: readonly Snapshot[],
@@ -324,9 +323,9 @@ function whatRan(
   evidence: readonly Snapshot[],
 ): string {
   if (resource === 'other') return '';
-  if (evidence.length === 0) return 'What ran at the time was not recorded.';
+  if (evidence.length === 0) return 'The processes running at the time were not recorded.';
   if (groups.length === 0) {
-    return 'None of the processes that were seen stood out; what used most had ended before it could be looked at.';
+    return 'None of the recorded processes stands out; those that used the most had exited before they could be inspected.';
   }
   const list = groups.map((group) => {
     const facts = [amountTexts[resource](group), processCount(group.processes)];
@@ -338,11 +337,11 @@ function whatRan(
 const processCount = (count: number) => (count === 1 ? '1 process' : `${count} processes`);
 
 function leadIn(resource: Resource, evidence: readonly Snapshot[]): string {
-  if (resource === 'memory') return 'Most memory was held by';
-  if (resource === 'processes') return 'What ran when there was most';
+  if (resource === 'memory') return 'Most memory was used by';
+  if (resource === 'processes') return 'Running at the peak';
   return evidence.length === 1
-    ? 'What had used most since it was started'
-    : `What used most, as far as ${evidence.length} looks at the processes show`;
+    ? 'The heaviest users since they were started'
+    : `The heaviest users, according to ${evidence.length} snapshots`;
 }
 
 const killedMax = 5;
@@ -351,11 +350,12 @@ function whoWasKilled({ severity }: Incident, evidence: readonly Snapshot[]): st
   if (severity !== 'killed') return '';
   const known = new Map<number, KilledProcess>();
   for (const { killed = [] } of evidence) for (const each of killed) known.set(each.pid, each);
-  if (known.size === 0) return 'Which program was ended is not known; the kernel log may say it.';
+  if (known.size === 0)
+    return 'It is unknown which process was killed; the kernel log may have it.';
   const all = [...known.values()];
   const named = all.slice(0, killedMax).map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
   const more = all.length > killedMax ? ` and ${all.length - killedMax} more` : '';
-  return `The kernel ended ${named.join(', ')}${more}.`;
+  return `The kernel killed ${named.join(', ')}${more}.`;
 }
 
 function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
@@ -363,18 +363,18 @@ function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
   if (limit !== 'memory.limit' || max === undefined || !(max.usage.memory > 0)) return '';
   const { memory, cache } = max.usage;
   if (cache < memory / 10) {
-    return `Hardly any of the ${roughBytes(memory)} in use was page cache: its programs needed the memory themselves.`;
+    return `Hardly any of the ${roughBytes(memory)} in use was page cache: the programs themselves needed the memory.`;
   }
-  return `Of the ${roughBytes(memory)} in use ${roughBytes(cache)} were page cache, copies of files that the kernel takes back before it ends anything.`;
+  return `Of the ${roughBytes(memory)} in use, ${roughBytes(cache)} was page cache, which the kernel reclaims before it kills anything.`;
 }
 
-/** Evidence of an older version has no peaks. */
+/** Evidence recorded by an older version has no peaks. */
 function aboveIt({ limit, value }: Incident, evidence: readonly Snapshot[]): string {
   if (limit !== 'processes.limit') return '';
   const parsed = quantityKinds[limitAttribute(limit).kind].parse(value);
   const max = Math.max(0, ...evidence.map((each) => each.usage.threadsPeak || threadsOf(each)));
   if (!parsed.ok || max <= parsed.value) return '';
-  return `There were ${max} processes and threads at once, more than the limit: what was started before it was placed under the limit is counted and not refused, and nothing more can be started until there are fewer.`;
+  return `There were ${max} processes and threads at once, more than the limit: processes started before they were moved into the cgroup count but were not refused, and no more can be started until there are fewer.`;
 }
 
 function whatToDo(
@@ -388,7 +388,7 @@ function whatToDo(
   return parts.filter((each) => each !== '').join(' ');
 }
 
-/** What the processes themselves hint at, and no more than a hint. */
+/** A hint from the processes themselves. */
 function suspicion(resource: Resource, groups: readonly Group[]): string {
   const [first] = groups;
   if (first === undefined) return '';
@@ -396,13 +396,13 @@ function suspicion(resource: Resource, groups: readonly Group[]): string {
   const max = first.amount > 0.6 * all;
   if (resource === 'processes' && max && first.processes >= 10) {
     const young = first.youngestSeconds < 60 ? ', and the youngest is less than a minute old' : '';
-    return `Most of them are ${first.title}${young}: check whether it starts itself again in a loop.`;
+    return `Most of them are ${first.title}${young}: check whether it restarts itself in a loop.`;
   }
   if (resource !== 'memory' || !max) return '';
   if (first.largest > 0.6 * all)
-    return `One process of ${first.title} held most: look there first.`;
+    return `A single process of ${first.title} used most of it: look there first.`;
   return first.processes >= 5
-    ? `${first.title} is there ${times(first.processes)}, with ${roughBytes(first.amount / first.processes)} each: fewer of them at once need less.`
+    ? `There are ${first.processes} processes of ${first.title}, with ${roughBytes(first.amount / first.processes)} each: running fewer at once would need less.`
     : '';
 }
 
@@ -421,7 +421,7 @@ function raise(
   return `If it needs more, raise the limit: bulkhead ${verb} ${argument} ${limit.replace(/\.limit$/, '')}=${shown}`;
 }
 
-/** Half as much again, rounded up to what a person would write. */
+/** One and a half times the limit, rounded up to a value that a person would write. */
 function higherValue(kind: QuantityKind, text: string): string | undefined {
   const parsed = quantityKinds[kind].parse(text);
   if (!parsed.ok || parsed.value <= 0) return undefined;

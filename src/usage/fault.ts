@@ -1,8 +1,8 @@
 /**
- * A fault is a limit that was hit: who, which, how often in one tick.
+ * A fault is a hit of a limit: by whom, which limit, how often in one tick.
  *
- * Kernel counters say so where there are any; where there are none it is inferred from a use that
- * stood at its limit, and says so.
+ * Kernel counters show it if there are any; otherwise it is inferred from usage at the limit, and
+ * marked as inferred.
  */
 import type { LimitKey, Severity } from '../limits/limit.ts';
 import type { Member } from './member.ts';

@@ -1,13 +1,12 @@
-/** What processes used over the time of an incident, from its snapshots. */
+/** What processes used during an incident, from its snapshots. */
 import type { ProcessEvidence, Snapshot } from './incident.ts';
 
 export type Amounts = readonly (readonly [ProcessEvidence, number])[];
 
 /**
- * What each process used between the first and the last snapshot that show it; all that it used so
- * far where it began in between, or where there is only one snapshot. A number is given to another
- * process once the first has ended, which is then younger than it was. What a snapshot could not
- * measure is left out of it.
+ * What each process used between the first and the last snapshot that show it; all of its usage if it
+ * started in between, or if there is only one snapshot. A pid may be reused after its process has
+ * exited; the new process is then younger. Values that a snapshot could not read are left out.
  */
 export function growth(
   evidence: readonly Snapshot[],

@@ -1,6 +1,6 @@
 /**
- * Faults → incidents. Time here is monotonic, so that a jump of the wall clock neither splits an
- * incident nor joins two; what is shown to people is the wall clock's.
+ * Faults → incidents. Time is monotonic, so that a jump of the wall clock neither splits an incident
+ * nor joins two; the times shown to people are those of the wall clock.
  */
 import type { LimitKey } from '../limits/limit.ts';
 import { severities } from '../limits/limit.ts';
@@ -10,11 +10,11 @@ import type { Member } from './member.ts';
 /** Faults less than this apart belong together. */
 export const quietMilliseconds = 300_000;
 export const snapshotsMax = 10;
-/** Two a minute; one more where it has become worse. */
+/** Two per minute, and one more if the severity has increased. */
 const snapshotPauseMilliseconds = 30_000;
 
 export interface OpenIncident {
-  /** Given by the store; absent as long as the store could not be written. */
+  /** Assigned by the store; absent while the store cannot be written. */
   id: number | undefined;
   readonly member: Member;
   readonly limit: LimitKey;
@@ -46,12 +46,12 @@ export class IncidentLog {
     return [...this.#open.values()];
   }
 
-  /** Takes up what was open before a restart. */
+  /** Resumes incidents that were open before a restart. */
   resume(incident: OpenIncident): void {
     this.#open.set(keyOf(incident), incident);
   }
 
-  /** The incidents that these faults belong to, each once. */
+  /** The incidents to which these faults belong, each once. */
   add(faults: readonly Fault[], moment: Moment): readonly OpenIncident[] {
     const touched = new Set<OpenIncident>();
     for (const fault of faults) touched.add(this.#addOne(fault, moment));
@@ -73,12 +73,12 @@ export class IncidentLog {
     return incident;
   }
 
-  /** Whose uid is another one's now: what follows is its own. */
+  /** For members with a new holder: later faults start new incidents. */
   forget(members: ReadonlySet<Member>): void {
     for (const [key, { member }] of this.#open) if (members.has(member)) this.#open.delete(key);
   }
 
-  /** Forgets those that have been quiet; they are in the store. */
+  /** Drops incidents without recent faults; they are in the store. */
   close(monotonic: number): void {
     for (const [key, { lastFault }] of this.#open) {
       if (monotonic - lastFault >= quietMilliseconds) this.#open.delete(key);

@@ -1,5 +1,5 @@
 /**
- * Counters of two moments → what was used in between. Pure; time is given, never asked for.
+ * Two samples of counters → the usage in between. Pure; time is an argument.
  */
 import type { Counters } from '../limits/limit.ts';
 import type { Member } from './member.ts';
@@ -8,22 +8,22 @@ import { emptyColumns, type Tick } from './tick.ts';
 
 export interface Reading {
   readonly member: Member;
-  /** At the tick before; absent where the cgroup was not known then. */
+  /** At the previous tick; absent if the cgroup was not known then. */
   readonly before: Readonly<Counters> | undefined;
   readonly now: Readonly<Counters>;
 }
 
-/** A counter that went back belongs to a cgroup that was made anew, and starts from nothing. */
+/** A counter that went back belongs to a cgroup that was created again, and starts from zero. */
 export const growth = (before: number, now: number): number => Math.max(0, now - before);
 
-/** The value of one metric; a rate needs a `before`, and is nothing without it. */
+/** The value of one metric; a rate needs a `before`, and is zero without it. */
 export function valueOf(key: MetricKey, reading: Reading, seconds: number): number {
   const { kind, counter, plus, minus, scale, peakOf } = metrics[key];
   const { before, now } = reading;
   const level = now[counter] - (minus === undefined ? 0 : now[minus]);
   if (peakOf !== undefined) {
     const sample = valueOf(peakOf, reading, seconds);
-    // A reading in which nothing has changed has no mark of its own.
+    // An unchanged reading has no high-water mark of its own.
     return before === now ? sample : Math.max(sample, level);
   }
   if (kind === 'level') return level;
@@ -32,7 +32,7 @@ export function valueOf(key: MetricKey, reading: Reading, seconds: number): numb
   return ((growth(before[counter], now[counter]) + more) * scale) / seconds;
 }
 
-/** The reader hands out the same object as long as nothing changes. */
+/** The reader returns the same object while nothing changes. */
 const isIdle = ({ before, now }: Reading) => now.threads === 0 && (before ?? now) === now;
 
 export function measure(readings: readonly Reading[], at: number, seconds: number): Tick {

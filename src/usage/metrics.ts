@@ -1,6 +1,6 @@
 /**
- * The table of what is measured. History, `usage`, `top`, the metrics page and the CSV files are
- * made from it; a new metric is one row here and one counter.
+ * The table of metrics. History, `usage`, `top`, the metrics page and the CSV files are derived from
+ * it; a new metric is one row here and one counter.
  */
 import type { Counters, LimitKey, PeakCounter } from '../limits/limit.ts';
 
@@ -34,20 +34,20 @@ export interface Metric {
   readonly unit: MetricUnit;
   readonly title: string;
   readonly summary: string;
-  /** The limit that bounds it, where there is one. */
+  /** The limit on it, if there is one. */
   readonly limit?: LimitKey;
   readonly counter: keyof Counters;
   /** Added to it, for a rate. */
   readonly plus?: keyof Counters;
-  /** Taken from it, for a level. */
+  /** Subtracted from it, for a level. */
   readonly minus?: keyof Counters;
   /**
-   * The most of that metric at any moment of the tick, by the kernel's high-water mark; the sample
-   * where there is none. Its maximum stands for that of the metric, beside which it is not listed.
+   * The peak of that metric within the tick, by the kernel's high-water mark; the sample if there is
+   * none. Its maximum is shown as that of the metric; it is not listed separately.
    */
   readonly peakOf?: MetricKey;
   /**
-   * `rate`: growth of the counter in a second, times `scale`; `level`: the counter as it stands.
+   * `rate`: growth of the counter per second, times `scale`; `level`: the current value of the counter.
    */
   readonly kind: 'rate' | 'level';
   readonly scale: number;
@@ -73,34 +73,35 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
   memory: {
     ...level('bytes', 'memoryBytes'),
     title: 'memory',
-    summary: 'Memory in use, page cache included, as the limit counts it.',
+    summary: 'Memory in use, including page cache, as the limit counts it.',
     limit: 'memory.limit',
   },
   memoryPeak: {
     ...peak('bytes', 'memoryPeakBytes', 'memory'),
     title: 'memory peak',
-    summary: 'The most memory in use at once within a tick, page cache included.',
+    summary: 'Peak memory in use within a tick, including page cache.',
     limit: 'memory.limit',
   },
   cache: {
     ...level('bytes', 'cacheBytes'),
     title: 'cache',
-    summary: 'Page cache within the memory, most of which the kernel takes back when it is needed.',
+    summary:
+      'Page cache included in the memory in use; the kernel reclaims most of it when needed.',
   },
   anonymous: {
     ...level('bytes', 'memoryBytes'),
     minus: 'cacheBytes',
     title: 'memory without cache',
-    summary: 'Memory apart from page cache: what the kernel cannot take back without swap.',
+    summary: 'Memory without page cache: what the kernel cannot reclaim without swap.',
     limit: 'memory.limit',
   },
   anonymousPeak: {
     ...peak('bytes', 'memoryPeakBytes', 'anonymous'),
-    // How much cache there was at that moment is not known. What there is afterwards is taken: the
-    // cache that was there before may have been taken back for it.
+    // The page cache at the time of the peak is unknown. The cache at the end is subtracted: that at
+    // the beginning may have been reclaimed for the peak.
     minus: 'cacheBytes',
     title: 'memory peak without cache',
-    summary: 'The most memory in use at once within a tick, apart from the page cache at its end.',
+    summary: 'Peak memory in use within a tick, without the page cache at its end.',
     limit: 'memory.limit',
   },
   read: {
@@ -144,13 +145,13 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
   threads: {
     ...level('count', 'threads'),
     title: 'threads',
-    summary: 'Processes and their threads, as the limit counts them.',
+    summary: 'Processes and threads, as the limit counts them.',
     limit: 'processes.limit',
   },
   threadsPeak: {
     ...peak('count', 'threadsPeak', 'threads'),
     title: 'threads peak',
-    summary: 'The most processes and threads at once within a tick.',
+    summary: 'Peak number of processes and threads within a tick.',
     limit: 'processes.limit',
   },
   processes: {
@@ -161,31 +162,31 @@ export const metrics: Readonly<Record<MetricKey, Metric>> = {
   throttled: {
     ...rate('fraction', 'throttledMicroseconds', microseconds),
     title: 'throttled',
-    summary: 'Time that its threads stood still at the CPU limit, added up over the cores.',
+    summary: 'Time for which its threads were throttled at the CPU limit, summed over all cores.',
   },
   cpuPressure: {
     ...rate('fraction', 'cpuPressureMicroseconds', microseconds),
     title: 'CPU pressure',
-    summary: 'Share of the time in which something of it waited for a core.',
+    summary: 'Share of the time during which at least one thread waited for a core.',
   },
   memoryPressure: {
     ...rate('fraction', 'memoryPressureMicroseconds', microseconds),
     title: 'memory pressure',
-    summary: 'Share of the time in which something of it waited for memory.',
+    summary: 'Share of the time during which at least one thread waited for memory.',
   },
   ioPressure: {
     ...rate('fraction', 'ioPressureMicroseconds', microseconds),
     title: 'I/O pressure',
-    summary: 'Share of the time in which something of it waited for a disk.',
+    summary: 'Share of the time during which at least one thread waited for a disk.',
   },
 };
 
-/** Those that stand for themselves. */
+/** Metrics that are not peaks of another one. */
 export const sampledKeys: readonly MetricKey[] = metricKeys.filter(
   (key) => metrics[key].peakOf === undefined,
 );
 
-/** The metric whose maximum is that of `key`, where the kernel keeps a high-water mark. */
+/** The peak metric of each metric that has one. */
 export const peakKeys: ReadonlyMap<MetricKey, MetricKey> = new Map(
   metricKeys.flatMap((key) => {
     const of = metrics[key].peakOf;

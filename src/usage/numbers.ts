@@ -1,4 +1,4 @@
-/** Numbers as a sentence has them: `twice`, `37 times`, `1.5 GiB`. */
+/** Numbers for sentences: `twice`, `37 times`, `1.5 GiB`. */
 
 export const wholeNumber = (count: number) => (Number.isFinite(count) ? Math.round(count) : 0);
 

@@ -1,23 +1,23 @@
 /**
- * Who has a uid, and since when. A uid is given again once its account is removed (the highest one to the very
- * next account), so what is kept under a uid may be somebody else's: only what is younger than the beginning
+ * Who holds a uid, and since when. A uid is reused once its account is removed (the highest one for the very
+ * next account), so data kept for a uid may be of a previous holder: only what is younger than the beginning
  * is shown to its holder.
  */
 export interface Tenancy {
-  /** What the account is called, or `uid 1001` where there is none. */
+  /** The name of the account, or `uid 1001` if there is none. */
   readonly name: string;
-  /** What tells its home directory from any other at the same place; absent where it could not be told. */
+  /** Identifies its home directory among all that were ever at its path; absent if unknown. */
   readonly home: string | undefined;
   /** Milliseconds since 1970. */
   readonly since: number;
 }
 
-/** As it is found now; without what could not be found out. */
+/** The current holder; unknown parts are absent. */
 export type Holder = Omit<Tenancy, 'since'>;
 
 /**
- * The same holder, or another who begins now. Another name is another holder, and so is another home
- * directory: an account that was removed and made again under its old name.
+ * The same holder, or a new one who begins now. Another name means another holder, and so does another
+ * home directory: an account that was removed and created again under its old name.
  */
 export function continued(known: Tenancy | undefined, now: Holder, at: number): Tenancy {
   const isAnother =

@@ -1,8 +1,8 @@
 /**
- * One look at everybody, in columns: `columns.cpu[3]` is the CPU of `members[3]`.
+ * One sample of all members, in columns: `columns.cpu[3]` is the CPU of `members[3]`.
  *
- * Only who was not idle is in it. A tenant is idle that had no process and used nothing; what page
- * cache it has left behind is not counted as its use.
+ * Idle members are left out. A tenant is idle if it had no process and used nothing; page cache that
+ * it left behind does not count as usage.
  */
 import type { Member } from './member.ts';
 import { metricKeys, type MetricKey } from './metrics.ts';
@@ -12,7 +12,7 @@ export type Columns = Readonly<Record<MetricKey, Float32Array>>;
 export interface Tick {
   /** When it ended: milliseconds since 1970, by the wall clock, which may jump. */
   readonly at: number;
-  /** How long it was, by a clock that does not jump. */
+  /** Its length, by a monotonic clock. */
   readonly seconds: number;
   readonly members: readonly Member[];
   readonly columns: Columns;

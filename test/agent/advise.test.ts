@@ -55,10 +55,10 @@ describe('advice', { skip }, () => {
     tenants.find((each) => each.uid === uid && each.limit === limit);
   const isAbove = (
     kind: 'bytes' | 'cpu' | 'count',
-    advice: Pick<Advice, 'never' | 'onePercent' | 'reason' | 'hitAt'> | undefined,
+    advice: Pick<Advice, 'neverHit' | 'onePercentHit' | 'reason' | 'hitValue'> | undefined,
     value: number,
   ) => {
-    for (const text of [advice?.never, advice?.onePercent]) {
+    for (const text of [advice?.neverHit, advice?.onePercentHit]) {
       const parsed = quantityKinds[kind].parse(text ?? '');
       assert.ok(parsed.ok && parsed.value > value, JSON.stringify(advice));
     }
@@ -77,12 +77,12 @@ describe('advice', { skip }, () => {
     await runInside(killed, `'${process.execPath}' -e 'Buffer.alloc(400 * 2 ** 20, 1)'`);
     const answer = await untilHit(killed, 'memory.limit');
     const advice = of(answer, killed, 'memory.limit');
-    assert.equal(advice?.hitAt, '128MiB');
+    assert.equal(advice?.hitValue, '128MiB');
     isAbove('bytes', advice, 128 * mebibyte);
     const ofPackage = answer.packages.find(
       (each) => each.package === 'small' && each.limit === 'memory.limit',
     );
-    assert.equal(ofPackage?.hitAt, '128MiB');
+    assert.equal(ofPackage?.hitValue, '128MiB');
     isAbove('bytes', ofPackage, 128 * mebibyte);
   });
 
@@ -105,7 +105,7 @@ describe('advice', { skip }, () => {
       usage = (await agent.ask(`/v1/usage?tenant=${brief}`)).json<UsageResponse>();
       return (usage.rows[0]?.metrics.memory?.max ?? 0) > 300 * mebibyte;
     });
-    const never = of(await advise(), brief, 'memory.limit')?.never ?? '';
+    const never = of(await advise(), brief, 'memory.limit')?.neverHit ?? '';
     const parsed = quantityKinds.bytes.parse(never);
     assert.ok(parsed.ok && parsed.value > 300 * mebibyte, never);
     assert.equal(usage?.rows[0]?.metrics.memoryPeak, undefined);

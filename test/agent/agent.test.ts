@@ -226,11 +226,11 @@ describe('the agent', { skip }, () => {
   test('refuses what it cannot understand, with words', async () => {
     const cases: readonly (readonly [string, number, RegExp])[] = [
       ['/v1/usage?from=x', 400, /must be a whole number/],
-      ['/v1/usage?from=5&to=4', 400, /ends before it begins/],
+      ['/v1/usage?from=5&to=4', 400, /"from" must be before "to"/],
       ['/v1/series?tenant=1&metric=cpu', 404, /no tenant "1"/],
       [`/v1/series?tenant=${alice}&metric=x`, 400, /must be one of cpu/],
       ['/v1/incidents/0x1', 404, /no incident "0x1"/],
-      ['/v1/nothing', 404, /no such page/],
+      ['/v1/nothing', 404, /no such resource/],
       [`/v1/top?${'tenant=x&'.repeat(1900)}`, 431, /^$/],
     ];
     for (const [path, status, text] of cases) {
@@ -322,7 +322,7 @@ describe('the agent', { skip }, () => {
       { encoding: 'utf8', timeout: patienceMilliseconds },
     );
     assert.equal(second.status, 1);
-    assert.match(second.stderr, /Another agent runs here/);
+    assert.match(second.stderr, /Another agent is running/);
   });
 
   test('answers root while 2,000 clients hold on, and one never reads', async () => {
@@ -403,9 +403,9 @@ describe('the agent', { skip }, () => {
     rmSync(`${agent.host.paths.state}/cloudlinux`);
   });
 
-  test('is what the commands that look ask', async () => {
+  test('serves the monitoring commands', async () => {
     const [incident] = await incidents();
-    const commands: readonly (readonly [words: string, says: RegExp])[] = [
+    const commands: readonly (readonly [words: string, expected: RegExp])[] = [
       [`status -p ${agent.policyFile}`, /0 processes of tenants outside/],
       ['top --once --all', /uid 880001/],
       [`ps ${alice}`, /PID/],
@@ -413,15 +413,15 @@ describe('the agent', { skip }, () => {
       [`usage ${alice} --csv`, /^.*uid/],
       ['faults', /refused/],
       [`incident ${incident?.id}`, /Limit/],
-      ['advise --all', /OVERSOLD/],
+      ['advise --all', /OVERCOMMIT/],
       ['lveinfo', /880001/],
       ['cloudlinux-top --json', /"success"/],
       ['alerts test', /sent/],
     ];
-    for (const [words, says] of commands) {
+    for (const [words, expected] of commands) {
       // This process has to answer meanwhile, as the receiver of alerts.
       const { stdout } = await run(program, ['--instance', instance, ...words.split(' ')]);
-      assert.match(stdout, says, words);
+      assert.match(stdout, expected, words);
     }
   });
 
@@ -430,7 +430,7 @@ describe('the agent', { skip }, () => {
     await agent.until('it is placed', () => isPlaced(child, alice));
     assert.equal(await agent.stop('SIGINT'), 0);
     assert.ok(isPlaced(child, alice));
-    assert.match(agent.log, /Stopped; limits go on holding/);
+    assert.match(agent.log, /Stopped; limits stay in force/);
     end(child);
   });
 });

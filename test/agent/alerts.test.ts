@@ -320,7 +320,7 @@ describe('Alerts send mail', () => {
     assert.deepEqual(mail?.to, ['ops@example.org']);
     assert.match(
       shown(mail?.headers.get('subject')),
-      /^Bulkhead on \S+: t1001 was slowed down 5 times at its CPU limit$/,
+      /^Bulkhead on \S+: t1001 was throttled 5 times at its CPU limit$/,
     );
     assert.equal(mail?.headers.get('auto-submitted'), 'auto-generated');
     assert.match(mail?.headers.get('content-type') ?? '', /^text\/plain; charset=utf-8/);
@@ -329,7 +329,7 @@ describe('Alerts send mail', () => {
     assert.match(mail?.body ?? '', /bulkhead set t1001 cpu=150%/);
     assert.match(
       mail?.body.replace(/\s+/g, ' ') ?? '',
-      /comes at most once in 12h.*edit "every" of the rules/,
+      /sent at most once every 12h.*edit the rules in <alerts>/,
     );
     assert.ok(mail?.body.split('\n').every((line) => line.length <= 76));
     await eventually('the ledger', () => made.ledger.sent.size === 1);
@@ -374,7 +374,7 @@ describe('Alerts send mail', () => {
     made.alerts.consider(noon, [considered()]);
     await eventually('the second attempt', () => made.ledger.sent.size === 1);
     assert.equal(sendmail.files('.done').length, 2);
-    assert.match(made.log.join('\n'), /exit status 75: queue is full; it is tried again/);
+    assert.match(made.log.join('\n'), /exit status 75: queue is full; retrying in/);
     const ids = sendmail
       .files('.done')
       .map((each) => parseMail('', [], each).headers.get('message-id'));
@@ -416,7 +416,7 @@ describe('Alerts gather', () => {
     const [mail] = server.mails;
     assert.match(shown(mail?.headers.get('subject')), /3 limits were reached: t1001, t1002, t1003/);
     // The newest of what waits, and two rules that ask for the same get it once.
-    assert.match(mail?.body ?? '', /t1001 was slowed down 77 times/);
+    assert.match(mail?.body ?? '', /t1001 was throttled 77 times/);
     assert.equal(mail?.body.match(/^t1003 ran out of memory at its memory limit$/gm)?.length, 1);
   });
 
@@ -431,7 +431,7 @@ describe('Alerts gather', () => {
     const body = server.mails[0]?.body ?? '';
     assert.equal(server.mails.length, 1);
     assert.equal(body.match(/bulkhead set t2/g)?.length, 20);
-    assert.equal(body.match(/^- t2\d\d\d was slowed down/gm)?.length, 80);
+    assert.equal(body.match(/^- t2\d\d\d was throttled/gm)?.length, 80);
     assert.ok((server.mails[0]?.headers.get('subject')?.length ?? 0) < 500);
   });
 });
@@ -528,7 +528,7 @@ describe('Alerts go', () => {
     );
     assert.deepEqual([...mails.keys()].sort(), ['acme', 'root', 't1001']);
     assert.match(mails.get('root') ?? '', /bulkhead set t1001/);
-    assert.match(mails.get('t1001') ?? '', /Your account t1001 was slowed down/);
+    assert.match(mails.get('t1001') ?? '', /Your account t1001 was throttled/);
     assert.match(mails.get('acme') ?? '', /ask the administrator of this server/);
     // Command lines are for the first two alone.
     assert.ok(mails.get('root')?.includes(secret) && mails.get('t1001')?.includes(secret));
@@ -678,7 +678,7 @@ describe('Alerts to a URL', () => {
     receiver.statuses = [403];
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
     await eventually('the end', () =>
-      made.log.some((line) => /the answer is 403; given up after one attempt/.test(line)),
+      made.log.some((line) => /the response is 403; given up after one attempt/.test(line)),
     );
     assert.equal(receiver.bodies.length, 4);
   });
@@ -707,7 +707,7 @@ describe('Alerts to a URL', () => {
     await using made = make(rules, {}, { timing: { sendMilliseconds: 5000 } });
     const results = await made.alerts.test();
     assert.equal(results[0]?.ok, true);
-    assert.match(results[1]?.problem ?? '', /no answer came in time|took too long/);
+    assert.match(results[1]?.problem ?? '', /no response in time|took too long/);
     server.closeAllConnections();
     server.close();
     await once(server, 'close');
@@ -806,7 +806,7 @@ describe('Alerts with a receiver that', () => {
     await eventually('the connection', () => server.sockets.size === 1);
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
     await made.alerts[Symbol.asyncDispose]();
-    assert.match(made.log.join('\n'), /2 alerts were not sent, since Bulkhead stops/);
+    assert.match(made.log.join('\n'), /2 alerts were not sent: Bulkhead is stopping/);
     assert.equal(made.ledger.sent.size, 0);
     await eventually('the end of its connections', () =>
       [...server.sockets].every((each) => each.destroyed || each.readableEnded),
@@ -838,22 +838,21 @@ describe('Alerts about a thousand incidents in one tick', () => {
     assert.partialDeepStrictEqual(summaries[0], { alerts: [] });
     assert.match(
       String(summaries[0]?.['notices']),
-      /500 messages about other incidents were left out/,
+      /500 alerts about other incidents were dropped/,
     );
     assert.equal(new Set(receiver.paths).size, 501);
   });
 
-  test('say in mail, too, what was left out', async () => {
+  test('report in mail, too, what was dropped', async () => {
     await using server = await mailServer();
     await using made = make([ruleOf()], { smtp: server.smtp });
     const many = Array.from({ length: 501 }, (_, index) =>
       considered({ member: `u${2000 + index}` }),
     );
     made.alerts.consider(noon, many);
-    const said = () =>
-      server.mails.filter((each) => each.body.includes('One message about another'));
+    const said = () => server.mails.filter((each) => each.body.includes('One alert about another'));
     await eventually('the summary', () => said().length === 1);
-    assert.ok(made.log.some((line) => line.includes('was left out')));
+    assert.ok(made.log.some((line) => line.includes('was dropped')));
   });
 });
 
@@ -875,15 +874,15 @@ describe('Alerts.test()', () => {
       [true, true, true, false],
     );
     assert.equal(results[0]?.to, 'administrator by mail: ops@example.org');
-    assert.equal(results[3]?.problem, 'the answer is 500');
+    assert.equal(results[3]?.problem, 'the response is 500');
     assert.doesNotMatch(JSON.stringify(results), /token|secret/);
     assert.equal(server.mails.length, 3);
     const to = server.mails.map((each) => each.to[0]).sort();
     const expected = ['ops@example.org', `root@${hostname()}`, 'root@example.org'];
     assert.deepEqual(to, expected.sort());
     for (const { headers, body } of server.mails) {
-      assert.match(shown(headers.get('subject')), /test message, nothing has happened/);
-      assert.match(body, /This is a test: nothing has happened/);
+      assert.match(shown(headers.get('subject')), /test message, nothing happened/);
+      assert.match(body, /This is a test: nothing happened/);
     }
     assert.equal(receiver.bodies[0]?.['kind'], 'test');
     assert.equal(made.ledger.sent.size, 0);
@@ -906,7 +905,7 @@ test('Alerts say once that the ledger cannot be written, and that evidence canno
   await made.alerts[Symbol.asyncDispose]();
   assert.equal(made.log.filter((line) => line.includes('disk full')).length, 1);
   assert.equal(made.log.filter((line) => line.includes('locked')).length, 1);
-  assert.match(server.mails[0]?.body ?? '', /What ran at the time was not recorded/);
+  assert.match(server.mails[0]?.body ?? '', /The processes running at the time were not recorded/);
 });
 
 test('hostTimeZone() is one that Intl knows, whatever TZ says', () => {

@@ -12,10 +12,9 @@ import { after, describe, test } from 'node:test';
 import type { StatusResponse, Who } from '../../src/agent/api/api.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { eventually } from '../../src/testing/patience.ts';
+import { contentTypes, formatFor } from '../../src/agent/metrics/content-type.ts';
 import {
-  contentTypes,
   exposition,
-  formatFor,
   type Exposed,
   type ExposedMember,
   type ExpositionOptions,
@@ -36,19 +35,30 @@ const status: StatusResponse = {
   pid: 1,
   startedAt: 1_763_992_800_500,
   driver: 'cgroup2',
-  policy: { file: '/etc/p.xml', state: 'in force', since: 1_763_992_800_000, problems: ['a', 'b'] },
+  policy: {
+    file: '/etc/p.xml',
+    state: 'in force',
+    stateChangedAt: 1_763_992_800_000,
+    problems: ['a', 'b'],
+  },
   tenants: 3,
   resellers: 1,
   placement: {
     state: 'starting',
     events: 10,
-    placed: 4,
+    migrated: 4,
     overruns: 1,
     restarts: 2,
     outside: [{ pid: 9, uid: 1001, reason: 'in a container' }],
     unknown: [],
   },
-  tick: { intervalSeconds: 5, at: 1_763_992_900_250, tookSeconds: 0.012, ticks: 20, faults: 6 },
+  tick: {
+    intervalSeconds: 5,
+    endedAt: 1_763_992_900_250,
+    durationSeconds: 0.012,
+    ticks: 20,
+    faults: 6,
+  },
   history: { state: 'off', problem: 'no space', bytes: 4096 },
   memoryBytes: 60_000_000,
 };
@@ -205,11 +215,11 @@ describe('exposition() has', () => {
     const value = (name: string) => families.get(`bulkhead_agent_${name}`)?.samples[0]?.value;
     assert.equal(value('start_time_seconds'), 1_763_992_800.5);
     assert.equal(value('ticks_total'), 20);
-    assert.equal(value('tick_duration_seconds'), 0.012);
-    assert.equal(value('tick_time_seconds'), 1_763_992_900.25);
+    assert.equal(value('last_tick_duration_seconds'), 0.012);
+    assert.equal(value('last_tick_timestamp_seconds'), 1_763_992_900.25);
     assert.equal(value('processes_outside'), 1);
-    assert.equal(value('history_on'), 0);
-    assert.equal(value('history_oldest_seconds'), undefined);
+    assert.equal(value('history_enabled'), 0);
+    assert.equal(value('history_oldest_timestamp_seconds'), undefined);
     assert.equal(value('policy_problems'), 2);
     const states = families.get('bulkhead_agent_placement_state')?.samples;
     const now = states?.filter((each) => each.value === 1).map((each) => each.labels['state']);
@@ -287,7 +297,7 @@ describe('exposition() of many', () => {
     ]),
   );
 
-  test('shows the largest users, and adds up the others without losing any', () => {
+  test('shows the heaviest users, and aggregates the others without losing any', () => {
     const page = pageOf({ members, faults }, { tenantsMax: 10 });
     const cpu = samplesOf(page, 'bulkhead_tenant_cpu_seconds_total') ?? [];
     const names = cpu.map((each) => each.labels['tenant']);
@@ -305,14 +315,14 @@ describe('exposition() of many', () => {
       hits?.reduce((sum, each) => sum + each.value, 0),
       50,
     );
-    assert.equal(samplesOf(page, 'bulkhead_agent_tenants_folded')?.[0]?.value, 40);
+    assert.equal(samplesOf(page, 'bulkhead_agent_tenants_aggregated')?.[0]?.value, 40);
     assert.equal(samplesOf(page, 'bulkhead_tenant_limit_cpu_cores')?.length, 10);
   });
 
-  test('folds nobody where all have room', () => {
+  test('aggregates nothing if all members fit', () => {
     const page = pageOf({ members, faults }, { tenantsMax: count });
     assert.doesNotMatch(page, /"other"/);
-    assert.equal(samplesOf(page, 'bulkhead_agent_tenants_folded')?.[0]?.value, 0);
+    assert.equal(samplesOf(page, 'bulkhead_agent_tenants_aggregated')?.[0]?.value, 0);
   });
 
   test('comes in pieces of a bounded size', () => {
@@ -327,7 +337,7 @@ describe('exposition() of many', () => {
   });
 });
 
-test('formatFor() gives OpenMetrics to who prefers it', () => {
+test('formatFor() returns OpenMetrics for clients that prefer it', () => {
   const prometheus =
     'application/openmetrics-text;version=1.0.0;escaping=values;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.2';
   assert.equal(formatFor(prometheus), 'openmetrics');
@@ -382,7 +392,7 @@ const everything: Exposed = {
 
 describe('promtool accepts', { skip }, () => {
   test('the page', () => promtool(['check', 'metrics'], pageOf(everything)));
-  test('the page with folded tenants', () =>
+  test('the page with aggregated tenants', () =>
     promtool(['check', 'metrics'], pageOf(everything, { tenantsMax: 2 })));
   test('the example of a scrape configuration', () =>
     promtool(['check', 'config', configFor(9640)]));
@@ -397,7 +407,7 @@ describe('promtool accepts', { skip }, () => {
 test('docs/metrics.md has every family, and no other', () => {
   const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const onIncidents = new Set(text.match(/\bbulkhead_[a-z]+_[a-z_]+\b/g));
-  const history = { ...status.history, oldest: 1000 };
+  const history = { ...status.history, oldestAt: 1000 };
   const placement = { ...status.placement, scannedAt: 1000 };
   const page = pageOf({ ...everything, status: { ...status, history, placement } });
   const found = [...parse(page).keys()].filter((each) => !each.startsWith('bulkhead_reseller_'));

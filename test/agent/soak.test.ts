@@ -149,7 +149,7 @@ describe('the agent for a while', { skip }, () => {
     await agent.until('it goes on', async () => (await agent.status()).tick.ticks > ticks + 2);
     rmSync(file);
     await agent.until('it writes again', async () => (await agent.status()).history.state === 'on');
-    assert.match(agent.log, /limits go on holding/);
+    assert.match(agent.log, /limits stay in force/);
     assert.match(agent.log, /written again/);
   });
 

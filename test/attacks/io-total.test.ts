@@ -124,7 +124,7 @@ suite('A total of reads and writes', { skip }, () => {
     await done;
     const killed = verify();
     assert.equal(killed.status, 3, killed.stdout);
-    assert.match(killed.stdout, /its part of total 8MiB\/s/);
+    assert.match(killed.stdout, /its share of total 8MiB\/s/);
     await agent.start();
     await agent.until('caps are equal again', () => new Set(lanes(caps())).size === 1);
     await agent.stop();

@@ -321,7 +321,7 @@ function suite(version: 1 | 2): void {
       placer.say({ kind: 'targets', ...stage.targets() });
       const child = stage.sleepAs(first);
       await stage.until('it is inside', () => stage.isIn(child.pid, `u${first}`));
-      const status = await placer.status((each) => each.placed >= 1);
+      const status = await placer.status((each) => each.migrated >= 1);
       assert.deepEqual(status.unknown, []);
     });
   }
@@ -339,7 +339,7 @@ function suite(version: 1 | 2): void {
         stage.isIn(pid, uid === uids.fourth ? `r${uids.reseller}/u${uid}` : `u${uid}`),
       ),
     );
-    const status = await placer.status((each) => each.placed >= many.length);
+    const status = await placer.status((each) => each.migrated >= many.length);
     assert.deepEqual(status.unknown, []);
   });
 }

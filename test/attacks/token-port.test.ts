@@ -160,7 +160,7 @@ function suite(host: Host): void {
       const pid = await service.command('start', /^started \d+$/);
       await agent.until('it answers', async () => (await agent.ask('/v1/status')).status === 200);
       await agent.until('it is served', async () => (await agent.status()).tcp !== undefined);
-      assert.equal((await agent.status()).tcp?.kept, true, agent.log);
+      assert.equal((await agent.status()).tcp?.socketActivated, true, agent.log);
       for (const each of loopbacks) assert.equal(await get(each, port), 200);
       await refused(port);
       assertNotInherited(pid);
@@ -169,7 +169,7 @@ function suite(host: Host): void {
       assert.equal((await agent.ask('/v1/status')).status, 0);
       await refused(port);
     }
-    assert.match(agent.log, /, which the service manager keeps/);
+    assert.match(agent.log, /, held by the service manager/);
   });
 
   async function startManager(context: TestContext, agent: RunningAgent, port: number) {

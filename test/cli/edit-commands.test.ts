@@ -79,7 +79,7 @@ test('set writes limits and the package of a tenant, and keeps all else', () => 
   );
   assert.match(
     edit('set', '61001', 'cpu=150%').out,
-    /^Nothing to change in .*: it says so already\n/,
+    /^Nothing to change in .*: it is set already\n/,
   );
   edit('set', '61001', 'package=', '--unset', 'cpu', '--unset', 'memory.soft');
   assert.equal(now(), text);
@@ -176,7 +176,7 @@ test('reseller set, add-tenant, unset and remove edit resellers', () => {
     now(),
     /<reseller uid="61010" package="business">\n {4}<cpu limit="4 cores"\/>\n {4}<tenant uid="61011"\/>\n/,
   );
-  assert.match(edit('reseller', 'add-tenant', '61010', '61001').err, /in the policy already/);
+  assert.match(edit('reseller', 'add-tenant', '61010', '61001').err, /already in the policy/);
   edit('reseller', 'unset', '61010', 'cpu');
   assert.match(edit('reseller', 'remove', '61010').err, /it has 1 tenant; pass --with-tenants/);
   edit('reseller', 'remove', '61010', '--with-tenants');
@@ -226,7 +226,7 @@ describe('init of a first policy', () => {
   test('init writes fitting limits when the host is small or has no accounts', () => {
     const policy = firstPolicy({ ...machine, accounts: [], cores: 1, memoryBytes: 2 ** 29 });
     assert.equal(parsePolicy('policy.xml', policy).diagnostics.failed, false);
-    assert.match(policy, /On this host now: nobody\./);
+    assert.match(policy, /On this host now: none\./);
     assert.match(policy, /<cpu limit="50%"\/>[^]*<memory limit="64MiB"\/>/);
   });
 

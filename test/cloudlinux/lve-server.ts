@@ -65,7 +65,7 @@ export const topRow = (number: number): TopRow => ({
   limits: limitsOf(number),
   limitTexts: {},
   faults: number === 3 ? { 'memory.limit': 4, 'processes.limit': 5 } : {},
-  faulted: [],
+  limitsHit: [],
 });
 
 const acme: TopRow = {
@@ -133,7 +133,7 @@ function answerTo(
   if (url.pathname === '/v1/top') {
     return {
       at: 1_758_700_000_500,
-      seconds: 5,
+      durationSeconds: 5,
       host,
       rows: [acme, ...numbers.map(topRow)],
       idle: 0,

@@ -124,7 +124,7 @@ test('cloudlinux-top fails with a status, and in JSON in its own shape', options
   }
   const alone = await runLve(['--instance', 'bulkhead-lve-none', 'cloudlinux-top', '--json']);
   assert.equal(alone.status, 1);
-  assert.match((JSON.parse(alone.out) as Top).result, /^No agent runs here/);
+  assert.match((JSON.parse(alone.out) as Top).result, /^No agent is running/);
 });
 
 interface Info {

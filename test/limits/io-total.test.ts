@@ -181,7 +181,7 @@ for (const version of [1, 2] as const) {
       const applied = applyPolicy(policy, host, { kill: false, force: false });
       assert.ok(applied.ok && applied.value.failures.length === 0);
       const first = applied.value.operations.map((each) => each.kind === 'write' && each.note);
-      assert.ok(first.includes('its part of total 8kB/s'));
+      assert.ok(first.includes('its share of total 8kB/s'));
       shifter.follow(new MemberIndex(policy));
       tick(0, 0);
       assert.deepEqual(capsNow(), [4000, 4000]);

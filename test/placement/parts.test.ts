@@ -280,7 +280,7 @@ test(
         main,
       );
       placer.say({ kind: 'targets', ...targetsHere(host, body) });
-      const status = await placer.status((each) => each.placed === 1);
+      const status = await placer.status((each) => each.migrated === 1);
       assert.equal(status.state, 'off');
       assert.match(status.problem ?? '', /reports nothing here.*every 2 seconds/);
       const driver = host.probe();

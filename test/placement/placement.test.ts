@@ -83,7 +83,7 @@ function suite(version: 1 | 2): void {
     await stage.place();
     await placed(stage.sleepAs(first).pid, first);
     await placed(stage.sleepAs(fourth).pid, fourth, `r${reseller}/u${fourth}`);
-    await stage.until('it is counted', () => stage.placement.status().placed >= 2);
+    await stage.until('it is counted', () => stage.placement.status().migrated >= 2);
   });
 
   test('a tenant that becomes another is moved on', async () => {
@@ -308,7 +308,7 @@ function suite(version: 1 | 2): void {
   test('a placer that was killed is started again and catches up', async () => {
     await stage.place();
     await placed(stage.sleepAs(first).pid, first);
-    await stage.until('it is counted', () => stage.placement.status().placed >= 1);
+    await stage.until('it is counted', () => stage.placement.status().migrated >= 1);
     const { pid } = stage.placement;
     assert.ok(pid !== undefined);
     kill(pid, 'SIGTERM');
@@ -318,7 +318,7 @@ function suite(version: 1 | 2): void {
     await stage.until('it is on again', () => stage.placement.status().state === 'on');
     const status = await stage.placement.rescan();
     assert.equal(status.restarts, 1);
-    assert.ok(status.placed >= 1, 'the counters were forgotten');
+    assert.ok(status.migrated >= 1, 'the counters were forgotten');
     assert.notEqual(stage.placement.pid, pid);
     assert.match(stage.lines.join('\n'), /The placer ended \(SIGKILL\)/);
   });

@@ -313,7 +313,7 @@ test('setLimits() finds a tenant by its uid, and by its other name', () => {
 
 describe('parseAssignments()', () => {
   const rows: readonly (readonly [string, RegExp])[] = [
-    ['cpu', /^"cpu" says no value; write for example "cpu=150%"$/],
+    ['cpu', /^"cpu" has no value; write for example "cpu=150%"$/],
     ['cpus=5%', /^There is no limit "cpus"; did you mean "cpu"\?$/],
     [
       'io=5MiB/s',
@@ -321,7 +321,7 @@ describe('parseAssignments()', () => {
     ],
     ['cpu=5', /^The cpu limit "5" is not a share of a core; write "5%" or "5 cores"$/],
     ['cpu=5% cpu.limit=6%', /^"cpu\.limit" is given twice; write it once$/],
-    ['=5', /says no value/],
+    ['=5', /has no value/],
     ['', /^There is nothing to change; /],
   ];
   for (const [words, message] of rows) {
@@ -394,7 +394,7 @@ test('addTenant() puts a tenant after those of its reseller', () => {
   );
   assert.match(
     errorsOf(addTenant(text, reseller('r'), tenant('b'))),
-    /^Tenant "b" is in the policy already, in line 3$/,
+    /^Tenant "b" is already in the policy, in line 3$/,
   );
   assert.match(
     errorsOf(addTenant(text, reseller('x'), tenant('c'))),

@@ -52,23 +52,23 @@ const cases: readonly (readonly [body: string, expected: RegExp])[] = [
     /The cpu limit "100" is not a share of a core; write "100%"/,
   ],
   ['<defaults><cpu limit="-5%"/></defaults>', /is negative/],
-  ['<defaults><cpu limit="0%"/></defaults>', /too small; the least is "1%", or "unlimited"/],
+  ['<defaults><cpu limit="0%"/></defaults>', /too small; the minimum is "1%", or "unlimited"/],
   ['<defaults><cpu weight="unlimited"/></defaults>', /cannot be "unlimited"/],
   ['<defaults><memory limit="99999999TiB"/></defaults>', /larger than any host/],
   ['<defaults><memory/></defaults>', /<memory> limits nothing/],
   ['<defaults><memory limit="1GiB"><x/></memory></defaults>', /is not known inside <memory>/],
-  ['<defaults/><defaults/>', /<defaults> stands twice/],
+  ['<defaults/><defaults/>', /<defaults> occurs twice/],
   ['<tenants uids="9-5"/>', /is backwards; write "5-9"/],
-  ['<tenants uids="0-5"/>', /holds uid 0, which is root/],
+  ['<tenants uids="0-5"/>', /includes uid 0, which is root/],
   ['<tenants uids="x"/>', /is not a range of uids/],
   ['<agent interval="0.1s"/>', /The interval "0.1s" is out of range; it may be from "1s" to "1h"/],
   ['<agent interval="5"/>', /"5" is not a duration; write for example "5s"/],
   ['<agent containers="mvoe"/>', /"mvoe" is not one of leave, move; did you mean "move"/],
-  ['<agent listen="0.0.0.0:1" token="/t"/>', /"0.0.0.0" is not an address of this host alone/],
+  ['<agent listen="0.0.0.0:1" token="/t"/>', /"0.0.0.0" is not a loopback address/],
   ['<agent listen="127.0.0.1:9640"/>', /"listen" needs the attribute "token"/],
   ['<agent listen="localhost" token="/t"/>', /"localhost" is not HOST:PORT/],
-  ['<agent token="t"/>', /"t" is not the whole path of a file/],
-  ['<agent><history space="1MiB"/></agent>', /"1MiB" is too small; the least is "16MiB"/],
+  ['<agent token="t"/>', /"t" is not an absolute path/],
+  ['<agent><history space="1MiB"/></agent>', /"1MiB" is too small; the minimum is "16MiB"/],
   ['<agent><alerts><mail to="me"/></alerts></agent>', /"me" is not one of administrator/],
   ['<agent><alerts><mail/></alerts></agent>', /<mail> needs the attribute "to"/],
   [
@@ -114,7 +114,7 @@ test('parsePolicy() refuses document types, entities and what is no policy', () 
   );
   assert.match(
     problems('<?xml version="1.0" encoding="latin1"?><bulkhead version="1"/>').join(),
-    /encoding is "latin1"/,
+    /declares the encoding "latin1"/,
   );
 });
 

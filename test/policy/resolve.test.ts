@@ -75,7 +75,7 @@ const errors: readonly (readonly [body: string, expected: RegExp])[] = [
   ['<tenant user="alice"/><tenant uid="1001"/>', /listed twice; first in line 1/],
   ['<tenant user="alice"/><reseller user="acme"><tenant user="alice"/></reseller>', /listed twice/],
   ['<tenants uids="1000-2000"/><tenants uids="1500-3000"/>', /overlaps with the one in line 1/],
-  ['<tenants uids="500-2000"/>', /holds system users/],
+  ['<tenants uids="500-2000"/>', /includes system users/],
   ['<tenants uids="1000-2000" except="alice"/><tenant user="alice"/>', /also listed in "except"/],
   ['<tenants uids="1000-2000" except="nope"/>', /There is no user "nope" on this host to except/],
   [
@@ -96,7 +96,7 @@ for (const [body, expected] of errors) {
 const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
   [
     '<tenant user="alice"><memory limit="32MiB"/></tenant>',
-    /warning: A memory limit of 32MiB is little/,
+    /warning: A memory limit of 32MiB is very low/,
   ],
   [
     '<tenant user="alice"><processes limit="30"/><entries limit="20"/></tenant>',
@@ -113,7 +113,7 @@ const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
   ],
   [
     '<tenant user="alice"><entries limit="20"/></tenant>',
-    /note: "entries" is read and kept, and not held yet/,
+    /note: "entries" is not enforced yet by this version/,
   ],
 ];
 for (const [body, expected] of warnings) {

@@ -228,7 +228,7 @@ describe('stores with a damaged file', () => {
     assert.equal(notes.length, 1);
     assert.match(
       notes[0] ?? '',
-      /^The history ".*" was begun anew, since it is damaged.*; kept as "metrics\.db\.damaged-\d{8}T\d{9}Z"$/,
+      /^The history ".*" was replaced by a new one, since it is damaged.*; kept as "metrics\.db\.damaged-\d{8}T\d{9}Z"$/,
     );
     assert.deepEqual(store.takeNotes(), []);
     using reader = new HistoryReader(place.directory);

@@ -78,10 +78,7 @@ describe('History', () => {
     const answers = await flood;
     const refused = answers.filter(({ ok }) => !ok);
     assert.equal(answers.length - refused.length, 33);
-    assert.match(
-      JSON.stringify(refused[0]),
-      /32 questions .*are waiting already; ask again in 1 s/,
-    );
+    assert.match(JSON.stringify(refused[0]), /32 .*queries are waiting already; ask again in 1 s/);
     assert.ok(ticks > 1);
     value(await history.askedBy('administrator').usage({ ...period, metrics: ['cpu'] }));
   });
@@ -125,10 +122,7 @@ describe('History', () => {
     );
     const [, , , refused] = answers;
     assert.ok(refused?.ok === false);
-    assert.match(
-      refused.error.text,
-      /2 questions of yours are waiting already; ask again in \d+ s/,
-    );
+    assert.match(refused.error.text, /2 of your queries are waiting already; ask again in \d+ s/);
     assert.ok((refused.error.retryAfterSeconds ?? 0) >= 1);
   });
 
@@ -146,7 +140,10 @@ describe('History', () => {
     assert.match(JSON.stringify(third), /nobody waits/);
     // The thread takes longer than that to start.
     const late = await history.askedBy(1_001).peakTotal(query);
-    assert.match(JSON.stringify(late), /has waited for 0.001 s, since tenants have 25 % of a core/);
+    assert.match(
+      JSON.stringify(late),
+      /the query waited for 0\.001 s, since tenants share 25 % of a core/,
+    );
     value(await first);
   });
 

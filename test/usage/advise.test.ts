@@ -59,10 +59,10 @@ describe('propose()', () => {
     }
   });
 
-  test('reasonOf() says how often, at what, and that more is not known', () => {
+  test('reasonOf() gives the number of hits, the value, and what is unknown', () => {
     assert.equal(
       reasonOf('memory.limit', { count: 14, at: 128 * mebibyte }),
-      'hit 14 times at 128MiB: more is needed, how much cannot be known until it is raised',
+      'hit 14 times at 128MiB: more is needed; how much is unknown until it is raised',
     );
     assert.match(
       reasonOf('memory.limit', { count: 1, at: undefined }),

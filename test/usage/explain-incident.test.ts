@@ -63,7 +63,7 @@ describe('explainIncident()', () => {
     const [first] = explainIncident(incidentOf(), [], 'alice', plain);
     assert.equal(
       first,
-      'alice was slowed down 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it reached its CPU limit of 100% (cpu.limit, written in policy.xml:12).',
+      'alice was throttled 37 times on 24 November 2026 between 14:02 and 14:09 (UTC), because it reached its CPU limit of 100% (cpu.limit, set in policy.xml:12).',
     );
   });
 
@@ -79,9 +79,9 @@ describe('explainIncident()', () => {
   test('explainIncident() writes "once" and "twice" when there are 1 or 2 faults', () => {
     assert.match(
       textOf(incidentOf({ faults: 1, end: begin }), [], 'a', plain),
-      /slowed down once on 24 November 2026 at 14:02/,
+      /throttled once on 24 November 2026 at 14:02/,
     );
-    assert.match(textOf(incidentOf({ faults: 2 }), [], 'a', plain), /slowed down twice/);
+    assert.match(textOf(incidentOf({ faults: 2 }), [], 'a', plain), /throttled twice/);
   });
 
   test('explainIncident() says that a fault is inferred when the kernel does not count it', () => {
@@ -95,14 +95,14 @@ describe('explainIncident()', () => {
 
   test('explainIncident() leaves out the policy and its commands when a tenant reads it', () => {
     const text = textOf(incidentOf(), [], 'alice', { ...plain, reader: 'tenant' });
-    assert.match(text, /^Your account alice was slowed down 37 times/);
+    assert.match(text, /^Your account alice was throttled 37 times/);
     assert.match(text, /ask the administrator of this server for a higher limit, for example 150%/);
     assert.doesNotMatch(text, /policy\.xml|bulkhead set/);
   });
 
   test('explainIncident() speaks of all tenants together when a reseller has the limit', () => {
     const text = textOf(incidentOf({ member: 'r1000' }), [], 'acme', plain);
-    assert.match(text, /^The tenants of acme together were slowed down/);
+    assert.match(text, /^The tenants of acme together were throttled/);
     assert.match(text, /because they reached their CPU limit/);
     assert.match(text, /bulkhead reseller set acme cpu=150%/);
   });
@@ -173,13 +173,13 @@ describe('explainIncident() on what ran', () => {
     });
     const text = textOf(incident, evidence, 'alice', plain);
     assert.match(text, /alice ran out of memory on 24 November 2026/);
-    assert.match(text, /Most memory was held by: php-fpm \(300 MiB, 6 processes\)/);
+    assert.match(text, /Most memory was used by: php-fpm \(300 MiB, 6 processes\)/);
     assert.match(
       text,
-      /php-fpm is there 6 times, with 50 MiB each: fewer of them at once need less/,
+      /There are 6 processes of php-fpm, with 50 MiB each: running fewer at once would need less/,
     );
     assert.match(text, /Hardly any of the 320 MiB in use was page cache/);
-    assert.match(text, /Which program was ended is not known/);
+    assert.match(text, /It is unknown which process was killed/);
     assert.match(text, /bulkhead set alice memory=480MiB/);
   });
 
@@ -195,9 +195,9 @@ describe('explainIncident() on what ran', () => {
     ];
     const incident = incidentOf({ limit: 'memory.limit', severity: 'killed', value: '1GiB' });
     const text = textOf(incident, evidence, 'alice', plain);
-    assert.match(text, /The kernel ended node \(process 55\)\./);
-    assert.match(text, /Of the 1\.0 GiB in use 256 MiB were page cache/);
-    assert.match(text, /One process of node held most: look there first/);
+    assert.match(text, /The kernel killed node \(process 55\)\./);
+    assert.match(text, /Of the 1\.0 GiB in use, 256 MiB was page cache/);
+    assert.match(text, /A single process of node used most of it: look there first/);
   });
 
   test('explainIncident() suspects a loop when young processes of one name fill the limit', () => {
@@ -206,10 +206,10 @@ describe('explainIncident() on what ran', () => {
     );
     const incident = incidentOf({ limit: 'processes.limit', severity: 'refused', value: '100' });
     const text = textOf(incident, [snapshotOf(loop, { threads: 100 })], 'alice', plain);
-    assert.match(text, /alice had a process too many 37 times/);
+    assert.match(text, /alice had too many processes 37 times/);
     assert.match(
       text,
-      /Most of them are bash, and the youngest is less than a minute old: check whether it starts itself again/,
+      /Most of them are bash, and the youngest is less than a minute old: check whether it restarts itself/,
     );
     assert.match(text, /bulkhead set alice processes=150/);
   });
@@ -221,10 +221,13 @@ describe('explainIncident() on what ran', () => {
   });
 
   test('explainIncident() says that nothing was recorded when there is no snapshot', () => {
-    assert.match(textOf(incidentOf(), [], 'alice', plain), /What ran at the time was not recorded/);
+    assert.match(
+      textOf(incidentOf(), [], 'alice', plain),
+      /The processes running at the time were not recorded/,
+    );
     assert.match(
       textOf(incidentOf(), [snapshotOf([])], 'alice', plain),
-      /None of the processes that were seen stood out/,
+      /None of the recorded processes stands out/,
     );
   });
 });

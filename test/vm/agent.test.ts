@@ -81,7 +81,7 @@ suite('the agent as a service', { skip }, () => {
 
   test('speaks to the journal in lines with a priority', async () => {
     const text = await guest.succeed('journalctl -u bulkhead -o short --no-pager');
-    assert.match(text, /Holding 2 tenants to \/etc\/bulkhead\/policy\.xml/);
+    assert.match(text, /Applied \/etc\/bulkhead\/policy\.xml to 2 tenants/);
     assert.doesNotMatch(text, /<6>|\d{4}-\d\d-\d\dT/);
   });
 
@@ -198,7 +198,7 @@ suite('the agent as a service', { skip }, () => {
       await guest.succeed('umask 077; echo a-token-of-the-guest-alone > /etc/bulkhead/token');
       await policy(limits.replace('<agent ', `<agent ${listen} `));
       await until('journalctl -u bulkhead --no-pager | grep -q "Serving metrics"');
-      assert.equal((await status()).tcp?.kept, false);
+      assert.equal((await status()).tcp?.socketActivated, false);
       assert.match(await guest.succeed('bulkhead check 2>&1'), /enable bulkhead\.socket/);
       await guest.succeed(
         'cp /opt/bulkhead/packaging/bulkhead.socket /etc/systemd/system/ && systemctl daemon-reload && systemctl stop bulkhead && systemctl start bulkhead.socket bulkhead',
@@ -212,7 +212,7 @@ suite('the agent as a service', { skip }, () => {
         }
       };
       await until('bulkhead status --json | grep -q \'"kept": true\'');
-      assert.deepEqual((await status()).tcp, { port: 9640, addresses, kept: true });
+      assert.deepEqual((await status()).tcp, { port: 9640, addresses, socketActivated: true });
       assert.doesNotMatch(
         await guest.succeed('bulkhead check 2>&1; bulkhead doctor'),
         /bulkhead\.socket/,

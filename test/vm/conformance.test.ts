@@ -92,7 +92,7 @@ suite('in the virtual machine', { skip }, () => {
       assert.equal(drifted.status, 3);
       assert.match(
         drifted.stdout,
-        /quota on \/home is 9.*KiB, unlimited files, the policy says 2MiB, 20 files/,
+        /quota on \/home is 9.*KiB, unlimited files, the policy requires 2MiB, 20 files/,
       );
       await policy('<tenant user="quinn"/>');
       assert.equal((await bulkhead('apply')).status, 0);
@@ -152,7 +152,7 @@ suite('in the virtual machine', { skip }, () => {
       assert.match(stdout, /no systemd owns the tree/);
       assert.match(stdout, /^9\n50000 100000$/m);
       assert.match(stdout, /^0::\/plain\/u64402$/m);
-      assert.match(stdout, /is gone/);
+      assert.match(stdout, /are removed/);
     },
   );
 

@@ -1,47 +1,47 @@
-/** One incident that one receiver is told of; several rules may have asked for it. */
+/** One incident for one receiver; several rules may have asked for it. */
 import { hash } from 'node:crypto';
 import type { AlertRule } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { AlertWho, Receiver } from './receiver.ts';
 
 export interface Alert {
-  /** What keeps each of the rules from sending it again soon. */
+  /** The keys by which each rule remembers when it was sent last. */
   readonly keys: string[];
   readonly who: AlertWho;
-  /** The newest that is known of it; replaced while the message waits. */
+  /** The latest state of it; replaced while the message waits. */
   incident: Incident;
-  /** Read when the message is written: what waits holds no snapshots. */
+  /** Read when the message is written: a waiting message holds no snapshots. */
   evidence: () => readonly Snapshot[];
   readonly everyMilliseconds: number;
   /** When it was considered last: milliseconds since 1970. */
   at: number;
 }
 
-/** What is sent at once. */
+/** The alerts sent together. */
 export interface Batch {
   readonly receiver: Receiver;
   readonly alerts: readonly Alert[];
-  /** What is said besides, a paragraph each. */
+  /** Further remarks, one paragraph each. */
   readonly notices: readonly string[];
-  /** The same for each attempt, so that whoever gets it twice can tell. */
+  /** The same for each attempt, so that a receiver can detect duplicates. */
   readonly id: string;
-  /** Nothing has happened; someone tries whether messages arrive. */
+  /** Nothing happened; someone is testing whether messages arrive. */
   readonly test: boolean;
 }
 
-/** Why it did not arrive; `permanent` where the same would happen again. */
+/** Why it did not arrive; `permanent` if a retry would fail again. */
 export interface DeliveryProblem {
   readonly reason: string;
   readonly permanent: boolean;
 }
 
-/** Undefined once it has been handed over. Never throws. */
+/** Undefined once it has been delivered. Never throws. */
 export type Deliver = (batch: Batch, signal: AbortSignal) => Promise<DeliveryProblem | undefined>;
 
 /**
- * By rule, member, limit and receiver. Of a rule those parts count that say what it is about, so
- * that a policy with another `every` does not send everything again. Of the receiver there is only
- * a digest: keys are kept on disk, and URLs hold secrets.
+ * By rule, member, limit and receiver. Only those parts of a rule count that define what it is about,
+ * so that a policy with another `every` does not send everything again. The receiver is hashed: keys
+ * are kept on disk, and URLs hold secrets.
  */
 export function alertKey(rule: AlertRule, incident: Incident, receiver: string): string {
   const about = `${rule.limits.join(',')} ${rule.severity} ${receiver}`;

@@ -1,11 +1,11 @@
 /**
- * Tells people of incidents, by the rules of the policy: by mail or to a URL.
+ * Alerts people to incidents, by the rules of the policy: by mail or to a URL.
  *
- * `consider` is called in the agent's tick and only enqueues. Which message was sent when is in the
- * ledger, written after it was handed over: what a killed agent had not sent yet is sent by the
- * next one, if the incident goes on.
+ * `consider` is called in the agent's tick and only enqueues. The ledger records when each message
+ * was sent, after its delivery: what a killed agent had not sent yet is sent by the next one, if the
+ * incident continues.
  *
- * Without rules nothing is loaded, asked or kept.
+ * Without rules nothing is loaded, queried or kept.
  */
 import { hostname } from 'node:os';
 import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
@@ -35,10 +35,10 @@ import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
 import { printable } from '../../base/printable.ts';
 
-/** Remembers over restarts when which message was sent. Milliseconds since 1970. */
+/** Records across restarts when each message was sent. Milliseconds since 1970. */
 export interface AlertLedger {
   readonly lastAlert: (key: string) => number | undefined;
-  /** What went wrong, if anything did. */
+  /** The error, if any. */
   readonly recordAlert: (key: string, at: number) => string | undefined;
 }
 
@@ -51,18 +51,18 @@ export interface ConsideredIncident {
 export interface AlertsOptions {
   readonly settings: AlertSettings;
   readonly ledger: AlertLedger;
-  /** Undefined for who is no member any more. */
+  /** Undefined for a former member. */
   readonly who: (member: Member) => AlertWho | undefined;
-  /** One line a failure. */
+  /** One line per failure. */
   readonly log: (line: string) => void;
   readonly sendmail?: string;
   readonly timing?: Partial<OutboxTiming>;
 }
 
 const hour = 3_600_000;
-/** What could not be sent is not considered again for this long. */
+/** An alert that could not be sent is not considered again for this long. */
 const pauseMilliseconds = hour;
-/** Keys kept in memory; above that the oldest are asked of the ledger again. */
+/** Keys kept in memory; beyond that the oldest are read from the ledger again. */
 const keysMax = 20_000;
 const messagesMax = 1000;
 const webhookMilliseconds = 10_000;
@@ -73,9 +73,9 @@ export class Alerts implements AsyncDisposable {
   readonly #timing: OutboxTiming;
   readonly #outbox: Outbox;
   readonly #host = domainOf(hostname());
-  /** When a key was sent last, or was enqueued. */
+  /** When a key was last sent or enqueued. */
   readonly #last = new Map<string, number>();
-  /** Alerts that wait, by each of their keys. */
+  /** Waiting alerts, by each of their keys. */
   readonly #waiting = new Map<string, Alert>();
   readonly #complaints = new Set<string>();
   #leftOut = 0;
@@ -113,7 +113,7 @@ export class Alerts implements AsyncDisposable {
     const key = alertKey(rule, incident, receiverKey(receiver.value));
     const waiting = this.#waiting.get(key);
     if (waiting !== undefined) {
-      // It has not been sent: what is newer is sent instead.
+      // It has not been sent yet: the newer state is sent instead.
       Object.assign(waiting, { incident, evidence: this.#safe(evidence) });
     } else if (!this.#isTooSoon(key, now, rule)) {
       this.#enqueue(now, key, rule, receiver.value, {
@@ -127,7 +127,7 @@ export class Alerts implements AsyncDisposable {
     }
   }
 
-  /** A clock that was set back must not silence anyone for long. */
+  /** A clock that was set back must not suppress alerts for long. */
   #isTooSoon(key: string, now: number, { everyMilliseconds }: AlertRule): boolean {
     const last = this.#last.get(key) ?? this.#options.ledger.lastAlert(key);
     if (last === undefined) return false;
@@ -136,7 +136,7 @@ export class Alerts implements AsyncDisposable {
   }
 
   #enqueue(now: number, key: string, rule: AlertRule, receiver: Receiver, alert: Alert): void {
-    // Another rule has asked for the same message.
+    // Another rule asked for the same message.
     const same = this.#outbox.find(receiver, alert);
     if (same === undefined && !this.#outbox.add(receiver, alert)) {
       this.#leaveOut(now, key, rule);
@@ -153,14 +153,14 @@ export class Alerts implements AsyncDisposable {
     setTimeout(() => this.#reportOmitted(), this.#timing.gatherMilliseconds).unref();
   }
 
-  /** To the administrator, by whatever way a rule of the administrator's has. */
+  /** To the administrator, through any rule for the administrator. */
   #reportOmitted(): void {
     const count = this.#leftOut;
     const what =
       count === 1
-        ? 'One message about another incident was'
-        : `${count} messages about other incidents were`;
-    const text = `${what} left out, since ${waitingMax} were waiting to be sent. All incidents are listed by "bulkhead faults".`;
+        ? 'One alert about another incident was'
+        : `${count} alerts about other incidents were`;
+    const text = `${what} dropped, because ${waitingMax} were already waiting to be sent. "bulkhead faults" lists all incidents.`;
     this.#leftOut = 0;
     this.#options.log(text);
     const receivers = new Map<string, Receiver>();
@@ -197,7 +197,7 @@ export class Alerts implements AsyncDisposable {
     this.#options.log(text);
   }
 
-  /** A message without evidence is better than none. */
+  /** A message without evidence is better than no message. */
   #safe(evidence: () => readonly Snapshot[]): () => readonly Snapshot[] {
     return () => {
       try {
@@ -228,8 +228,8 @@ export class Alerts implements AsyncDisposable {
   }
 
   /**
-   * Sends a message through each rule that says that nothing has happened. What would go to the
-   * mailbox of each tenant or reseller goes to root's.
+   * Sends a test message through each rule. Rules for the mailbox of each tenant or reseller send to
+   * root's instead.
    */
   async test(): Promise<AlertsTestResponse['results']> {
     const rules = [...this.#options.settings.rules.entries()];
@@ -262,13 +262,13 @@ export class Alerts implements AsyncDisposable {
       : { to, ok: false, problem: printable(problem.reason) };
   }
 
-  /** Sends what waits, for at most five seconds. */
+  /** Sends waiting messages, for at most five seconds. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#outbox[Symbol.asyncDispose]();
   }
 }
 
-/** Whose mailbox stands for everybody's in a test. */
+/** The mailbox used for all local ones in a test. */
 const placeholder: AlertWho = {
   member: 'u0',
   uid: 0,
@@ -278,10 +278,10 @@ const placeholder: AlertWho = {
   package: undefined,
 };
 
-/** When it would have to have been sent for the pause to be over in time. */
+/** A time of sending for which the pause is over in time. */
 const mayGoAfterPause = (now: number, every: number) =>
   now - every + Math.min(every, pauseMilliseconds);
 
-/** What stands after the @ of our own addresses. */
+/** The domain of our own addresses. */
 const domainOf = (name: string) =>
   /^[A-Za-z0-9][A-Za-z0-9.-]{0,251}$/.test(name) ? name : 'localhost';

@@ -1,9 +1,9 @@
 /**
  * Sends one mail, through the sendmail program of this host or a mail server.
  *
- * The message is made by nodemailer, which encodes headers and bodies; it is loaded with the first
- * mail. sendmail is started by its absolute path, without a shell, with nothing of our environment,
- * and is ended when it takes too long. Addresses have been checked by `isMailAddress`.
+ * nodemailer builds the message and encodes headers and bodies; it is loaded with the first mail.
+ * sendmail is started by its absolute path, without a shell and without our environment, and is
+ * killed if it takes too long. Addresses have been checked by `isMailAddress`.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { isIPv4 } from 'node:net';
@@ -15,7 +15,7 @@ import { printable } from '../../base/printable.ts';
 
 export interface MailRoute {
   readonly smtp: AlertSettings['smtp'];
-  /** Absolute path of sendmail, used where there is no mail server. */
+  /** Absolute path of sendmail, used if no mail server is set. */
   readonly sendmail: string;
 }
 
@@ -76,7 +76,7 @@ async function sendSmtp(
     host,
     port,
     secure: port === 465,
-    // To this host itself there is nothing to hide from, and its certificate is often self-made.
+    // On loopback there is nobody to hide from, and the certificate is often self-signed.
     ignoreTLS: isLoopback(host),
     // As mail servers do among each other: encrypted where possible. Whoever can forge a
     // certificate here can also leave out STARTTLS.
@@ -98,7 +98,7 @@ async function sendSmtp(
 const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
-/** What sendmail says on standard error, at most. */
+/** The maximum read from sendmail's standard error. */
 const errorBytesMax = 1024;
 
 type Sendmail = ChildProcessByStdio<Writable, null, Readable>;
@@ -117,10 +117,10 @@ function runSendmail(
     cwd: '/',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
     signal,
-    // A gentler end would let it send the half that it has read.
+    // SIGTERM would let it send the half that it has read.
     killSignal: 'SIGKILL',
   });
-  const said = firstBytes(child.stderr);
+  const output = firstBytes(child.stderr);
   child.on('error', (error: NodeJS.ErrnoException) => {
     problem(signal.aborted ? 'it took too long' : startProblem(error));
   });
@@ -128,9 +128,9 @@ function runSendmail(
   child.on('exit', (code, killedBy) => {
     child.stderr.destroy();
     if (code === 0) resolve(undefined);
-    else problem(exitText(code, killedBy, said()));
+    else problem(exitText(code, killedBy, output()));
   });
-  // Its exit status says more than the broken pipe.
+  // Its exit status is more helpful than the broken pipe.
   child.stdin.on('error', () => undefined);
   child.stdin.end(message);
   return promise;
@@ -138,12 +138,12 @@ function runSendmail(
 
 const startProblem = ({ code, message }: NodeJS.ErrnoException) =>
   code === 'ENOENT'
-    ? 'it does not exist; install a mail server such as postfix, or write smtp="HOST:PORT" in <alerts>'
+    ? 'it does not exist; install a mail server such as postfix, or set smtp="HOST:PORT" in <alerts>'
     : (code ?? message);
 
-function exitText(code: number | null, signal: string | null, said: string): string {
-  const how = code === null ? `ended by ${signal}` : `exit status ${code}`;
-  return said === '' ? how : `${how}: ${said}`;
+function exitText(code: number | null, signal: string | null, output: string): string {
+  const how = code === null ? `killed by ${signal}` : `exit status ${code}`;
+  return output === '' ? how : `${how}: ${output}`;
 }
 
 function firstBytes(stream: Readable): () => string {
@@ -156,7 +156,7 @@ function firstBytes(stream: Readable): () => string {
   return () => text.trim().split('\n')[0] ?? '';
 }
 
-/** A mail server that says 5xx says so again. */
+/** A mail server that answers 5xx would do so again. */
 function problemOf(error: unknown, signal: AbortSignal): DeliveryProblem {
   if (signal.aborted) return { reason: 'the mail server did not answer in time', permanent: false };
   const { message, responseCode } = error as Error & { readonly responseCode?: unknown };

@@ -1,11 +1,11 @@
 /**
- * What messages say: a mail's subject and text, and the JSON of webhooks.
+ * The text of messages: subject and body of mail, and the JSON of webhooks.
  *
- *     Bulkhead on web1: alice was slowed down 37 times at its CPU limit
+ *     Bulkhead on web1: alice was throttled 37 times at its CPU limit
  *
- * Command lines may hold passwords. They stand in mail to the administrator and to the tenant
- * itself; never in mail to a reseller, and never in what goes to a webhook, whoever it is for: that
- * is most often another company's service.
+ * Command lines may contain passwords. They are included in mail to the administrator and to the
+ * tenant itself; never in mail to a reseller, and never in a webhook, whoever it is for: that is
+ * usually another company's service.
  */
 import { printDuration } from '../../base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
@@ -14,7 +14,7 @@ import type { Alert, Batch } from './alert.ts';
 import type { Receiver } from './receiver.ts';
 import { printable } from '../../base/printable.ts';
 
-/** Explained in full; the others get a line each. */
+/** How many are explained in full; the others get a line each. */
 const explainedMax = 20;
 const lineCharacters = 76;
 const subjectCharactersMax = 160;
@@ -27,12 +27,12 @@ export interface MailText {
 
 export interface MessageContext {
   readonly host: string;
-  /** Of the times in the text, such as `Europe/Berlin`. */
+  /** The time zone of the times in the text, such as `Europe/Berlin`. */
   readonly timeZone: string;
 }
 
 const testText =
-  'This is a test: nothing has happened. Someone with root rights wanted to see whether messages of Bulkhead arrive here.';
+  'This is a test: nothing happened. Someone with root access wanted to check whether alerts from Bulkhead arrive here.';
 
 export function mailText(batch: Batch, context: MessageContext): MailText {
   const { alerts, notices, receiver, test } = batch;
@@ -53,8 +53,8 @@ export function mailText(batch: Batch, context: MessageContext): MailText {
 function subjectOf({ alerts, receiver, test }: Batch, { host }: MessageContext): string {
   const [first] = alerts;
   const name = `Bulkhead on ${host}`;
-  if (test) return `${name}: test message, nothing has happened`;
-  if (first === undefined) return `${name}: messages were left out`;
+  if (test) return `${name}: test message, nothing happened`;
+  if (first === undefined) return `${name}: alerts were dropped`;
   if (alerts.length === 1) return shortened(`${name}: ${titleOf(first, receiver)}`);
   const names = [...new Set(alerts.map(({ who }) => printable(who.name)))];
   return shortened(`${name}: ${alerts.length} limits were reached: ${names.join(', ')}`);
@@ -85,7 +85,7 @@ function explained(alert: Alert, { by, to }: Receiver, { timeZone }: MessageCont
 function shortList(alerts: readonly Alert[], receiver: Receiver): string {
   if (alerts.length === 0) return '';
   const lines = alerts.map((alert) => `- ${printable(titleOf(alert, receiver))}`);
-  return `And, in short:\n\n${lines.join('\n')}`;
+  return `Other incidents:\n\n${lines.join('\n')}`;
 }
 
 function footer({ alerts, receiver }: Batch, { host }: MessageContext): string {
@@ -93,15 +93,15 @@ function footer({ alerts, receiver }: Batch, { host }: MessageContext): string {
   const often =
     alerts.length === 0
       ? ''
-      : ` About one account and limit it comes at most once in ${printDuration(every)}, however often that is reached in between.`;
+      : ` It is sent at most once every ${printDuration(every)} per account and limit, however often the limit is reached.`;
   const change =
     receiver.to === 'administrator'
-      ? 'To change that, or to end these messages, edit "every" of the rules in <alerts> in the policy.'
-      : 'To change that, or to end these messages, ask the administrator of this server.';
-  return `-- \n${wrap(`Bulkhead on ${host} wrote this by itself.${often} ${change}`)}`;
+      ? 'To change that, or to stop these messages, edit the rules in <alerts> in the policy.'
+      : 'To change that, or to stop these messages, ask the administrator of this server.';
+  return `-- \n${wrap(`This message was sent automatically by Bulkhead on ${host}.${often} ${change}`)}`;
 }
 
-/** No line is longer, apart from words that are. */
+/** Wraps lines, except where a single word is longer. */
 function wrap(paragraph: string): string {
   const lines: string[] = [];
   let line = '';

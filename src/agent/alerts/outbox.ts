@@ -1,9 +1,9 @@
 /**
- * What waits to be sent: gathered by receiver, sent a few at a time, tried again for a while.
+ * Messages waiting to be sent: batched by receiver, sent a few at a time, retried for a while.
  *
- * Invariants: at most `waitingMax` alerts wait, those under way and those to be tried again
- * included; at most `concurrentMax` messages are under way, each for at most `sendMilliseconds`,
- * whatever the other side does; closing takes at most `closeMilliseconds`. Time is monotonic.
+ * Invariants: at most `waitingMax` alerts wait, including those being sent and those to be retried;
+ * at most `concurrentMax` messages are being sent, each for at most `sendMilliseconds`, whatever the
+ * other side does; closing takes at most `closeMilliseconds`. Time is monotonic.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,9 +16,9 @@ export const waitingMax = 500;
 const concurrentMax = 4;
 
 export interface OutboxTiming {
-  /** Alerts of one receiver within this time are one message. */
+  /** Alerts for one receiver within this time are sent as one message. */
   readonly gatherMilliseconds: number;
-  /** Before the second attempt, the third, and so on; after the last one it is given up. */
+  /** Pauses before the second attempt, the third, and so on; after the last one it gives up. */
   readonly retryMilliseconds: readonly number[];
   readonly sendMilliseconds: number;
   readonly closeMilliseconds: number;
@@ -35,30 +35,30 @@ export interface OutboxOptions {
   readonly deliver: Deliver;
   readonly timing: OutboxTiming;
   readonly log: (line: string) => void;
-  /** Called once for each alert: it has been handed over, or was given up. */
+  /** Called once for each alert: it was delivered or given up. */
   readonly settled: (alert: Alert, delivered: boolean) => void;
 }
 
-/** A message that grows until it is sent. */
+/** A message that collects alerts until it is sent. */
 interface Waiting {
   readonly receiver: Receiver;
   readonly alerts: Alert[];
   readonly notices: string[];
   id: string;
-  /** Attempts that failed. */
+  /** The number of failed attempts. */
   failed: number;
   timer: NodeJS.Timeout | undefined;
 }
 
 export class Outbox implements AsyncDisposable {
   readonly #options: OutboxOptions;
-  /** By receiver: what is gathered, or waits to be tried again. */
+  /** By receiver: messages being collected, or waiting for a retry. */
   readonly #waiting = new Map<string, Waiting>();
-  /** What may go as soon as something under way has ended. */
+  /** Messages to send as soon as another one is done. */
   readonly #ready: Waiting[] = [];
   readonly #underWay = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  /** Ways that fail at present, each of which is logged once. */
+  /** Receivers that fail at present, each of which is logged once. */
   readonly #failing = new Set<Receiver['by']>();
   #closed = false;
   #size = 0;
@@ -68,12 +68,12 @@ export class Outbox implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Alerts that have not been settled. */
+  /** Alerts that are neither delivered nor given up. */
   get size(): number {
     return this.#size;
   }
 
-  /** What waits for this receiver about the same, and may still be added to. */
+  /** The message for this receiver that can still take alerts. */
   find(receiver: Receiver, { incident }: Pick<Alert, 'incident'>): Alert | undefined {
     return this.#waiting
       .get(receiverKey(receiver))
@@ -83,7 +83,7 @@ export class Outbox implements AsyncDisposable {
       );
   }
 
-  /** False where there is no room. */
+  /** False if the queue is full. */
   add(receiver: Receiver, alert: Alert): boolean {
     if (this.#closed || this.#size >= waitingMax) return false;
     this.#size++;
@@ -91,7 +91,7 @@ export class Outbox implements AsyncDisposable {
     return true;
   }
 
-  /** Says something besides; at most a few for each receiver. */
+  /** Adds a remark; at most a few per receiver. */
   notice(receiver: Receiver, text: string): void {
     if (this.#closed) return;
     const { notices } = this.#open(receiver);
@@ -102,7 +102,7 @@ export class Outbox implements AsyncDisposable {
     const key = receiverKey(receiver);
     const known = this.#waiting.get(key);
     if (known !== undefined) {
-      // What was tried before was another message.
+      // The earlier attempts were for another message.
       if (known.failed > 0) known.id = newId();
       return known;
     }
@@ -167,13 +167,11 @@ export class Outbox implements AsyncDisposable {
     const { receiver } = waiting;
     if (!this.#failing.has(receiver.by)) {
       this.#failing.add(receiver.by);
-      this.#options.log(
-        `${cannot(receiver, reason)}; it is tried again in ${printDuration(pause)}`,
-      );
+      this.#options.log(`${cannot(receiver, reason)}; retrying in ${printDuration(pause)}`);
     }
     const since = this.#waiting.get(receiverKey(receiver));
     if (since !== undefined) {
-      // Gathered meanwhile: they go together.
+      // Collected meanwhile: they are sent together.
       clearTimeout(since.timer);
       waiting.alerts.push(...since.alerts);
       waiting.notices.push(...since.notices);
@@ -198,7 +196,7 @@ export class Outbox implements AsyncDisposable {
     for (const alert of alerts) this.#options.settled(alert, delivered);
   }
 
-  /** Sends what waits, once, as far as the time allows. */
+  /** Sends waiting messages once, as far as the time allows. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -215,7 +213,7 @@ export class Outbox implements AsyncDisposable {
     await this.#idle(closeMilliseconds * 0.2);
     if (this.#lost === 0) return;
     this.#options.log(
-      `${this.#lost} alerts were not sent, since Bulkhead stops and the receivers did not take them in time`,
+      `${this.#lost} alerts were not sent: Bulkhead is stopping and the receivers did not accept them in time`,
     );
   }
 
@@ -231,7 +229,7 @@ export class Outbox implements AsyncDisposable {
   }
 }
 
-/** Ends with the signal even if the delivery does not; a defect in it is its failure. */
+/** Ends with the signal even if the delivery does not; an exception counts as a failure. */
 export async function deliverWithin(
   deliver: Deliver,
   batch: Batch,
@@ -242,7 +240,7 @@ export async function deliverWithin(
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    // A delivery that heeds the signal says better where it stood.
+    // A delivery that obeys the signal gives a better reason.
     const heeded = late.then((problem) => sleep(100, problem, { ref: false }));
     return await Promise.race([deliver(batch, signal), heeded]);
   } catch (error) {

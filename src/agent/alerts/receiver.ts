@@ -1,12 +1,12 @@
 /**
- * Who gets a message by a rule, and where.
+ * Who receives the message of a rule, and where.
  *
- *     administrator, nothing written   → mailbox root
- *     tenant, nothing written          → mailbox of the account, alice
+ *     administrator, no address        → mailbox root
+ *     tenant, no address               → mailbox of the account, alice
  *     reseller, "%u@example.org"       → acme@example.org
  *
- * Names of accounts are not trusted: one that could be more than a mailbox (an option of sendmail,
- * a second address, another line) gets no mail.
+ * Account names are not trusted: one that could be more than a mailbox (an option of sendmail, a
+ * second address, another line) gets no mail.
  */
 import { severities } from '../../limits/limit.ts';
 import type { AlertRule } from '../../policy/settings.ts';
@@ -15,13 +15,13 @@ import type { Incident } from '../../usage/incident.ts';
 import { isReseller, type Member } from '../../usage/member.ts';
 import { printable } from '../../base/printable.ts';
 
-/** A member, as far as messages need it. */
+/** What messages need of a member. */
 export interface AlertWho {
   readonly member: Member;
   readonly uid: number;
-  /** As people see it: the account, or `uid 1001`. */
+  /** For display: the account, or `uid 1001`. */
   readonly name: string;
-  /** Its account as the host has it; absent for a uid without one. */
+  /** The account name on this host; absent for a uid without one. */
   readonly account: string | undefined;
   /** The account of a tenant's reseller. */
   readonly reseller: string | undefined;
@@ -30,21 +30,21 @@ export interface AlertWho {
 
 export interface Receiver {
   readonly by: AlertRule['by'];
-  /** As whom it reads: decides about the words and what may be shown. */
+  /** The role of the reader, which decides the wording and what may be shown. */
   readonly to: AlertRule['to'];
   readonly address: string;
 }
 
 export const receiverKey = ({ by, to, address }: Receiver) => `${by} ${to} ${address}`;
 
-/** Without the query of a URL, in which people keep secrets. */
+/** Without the query of a URL, which may contain secrets. */
 export function describeReceiver({ by, address }: Receiver): string {
   if (by === 'mail') return printable(address);
   const url = URL.parse(address);
-  return url === null ? 'a URL that is none' : printable(`${url.origin}${cutPath(url.pathname)}`);
+  return url === null ? 'an invalid URL' : printable(`${url.origin}${cutPath(url.pathname)}`);
 }
 
-/** Chat services carry the secret in the path. */
+/** Chat services have the secret in the path. */
 const cutPath = (path: string) => (path.length > 12 ? `${path.slice(0, 12)}…` : path);
 
 export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident): boolean {
@@ -53,7 +53,7 @@ export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident
   return faults >= rule.faults;
 }
 
-/** Nobody, where the rule has nobody for this member; an error where there is no safe address. */
+/** Undefined if the rule has no receiver for this member; an error if there is no safe address. */
 export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined> {
   if (rule.to === 'administrator') return fill(rule, 'root', who.account);
   const account = accountFor(rule.to, who);

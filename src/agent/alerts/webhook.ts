@@ -1,10 +1,10 @@
 /**
- * Posts JSON to a URL. Redirects are not followed: a message about tenants goes where the policy
- * says and nowhere else. What is answered is not read.
+ * Posts JSON to a URL. Redirects are not followed: a message about tenants goes only to the URL in
+ * the policy. The body of the response is not read.
  */
 import type { DeliveryProblem } from './alert.ts';
 
-/** What the other side may ask for again: too early, too much, or its own trouble. */
+/** Statuses after which a retry may succeed: too early, too many requests, or a server error. */
 const temporary = (status: number) => status >= 500 || [408, 425, 429].includes(status);
 
 export async function post(
@@ -20,7 +20,7 @@ export async function post(
       redirect: 'manual',
       signal,
     });
-    // Not awaited: the status is all that counts, and the other side may never end its answer.
+    // Not awaited: only the status counts, and the other side may never finish its response.
     response.body?.cancel().catch(() => undefined);
     return problemOf(response.status);
   } catch (error) {
@@ -33,15 +33,15 @@ function problemOf(status: number): DeliveryProblem | undefined {
   const redirect = status >= 300 && status < 400;
   return {
     reason: redirect
-      ? `the answer is a redirect (${status}), which is not followed; write the URL that it leads to`
-      : `the answer is ${status}`,
+      ? `the response is a redirect (${status}), which is not followed; use the URL that it points to`
+      : `the response is ${status}`,
     permanent: !temporary(status),
   };
 }
 
 function reasonOf(error: unknown): string {
   const { name, message, cause } = error as Error & { readonly cause?: unknown };
-  if (name === 'TimeoutError' || name === 'AbortError') return 'no answer came in time';
+  if (name === 'TimeoutError' || name === 'AbortError') return 'no response in time';
   const inner = cause as NodeJS.ErrnoException | undefined;
   return inner?.code ?? inner?.message ?? message;
 }

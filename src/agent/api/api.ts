@@ -1,8 +1,8 @@
 /**
- * What the control API says: JSON over HTTP on `/run/bulkhead/control.sock`, version 1.
+ * The control API: JSON over HTTP on `/run/bulkhead/control.sock`, version 1.
  *
  * Fields may be added; none is renamed or removed within version 1. Times are milliseconds since
- * 1970, `…Seconds` seconds, memory bytes, rates a second, CPU in cores (1 is one core kept busy).
+ * 1970, `…Seconds` seconds, memory bytes, rates per second, CPU in cores (1 is one core kept busy).
  *
  *     GET  /v1/status
  *     GET  /v1/top
@@ -15,8 +15,8 @@
  *     POST /v1/alerts/test
  *     GET  /metrics
  *
- * NAME is an account, a uid or a member (`u1001`, `r1000`). Who asks sees: root everything, a reseller itself and its tenants, a
- * tenant itself. An answer other than 200 is a `Problem`.
+ * NAME is an account, a uid or a member (`u1001`, `r1000`). Root sees everything, a reseller itself and its tenants, a
+ * tenant itself. A response with a status other than 200 is a `Problem`.
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Severity } from '../../usage/fault.ts';
@@ -28,9 +28,9 @@ export interface Problem {
   readonly error: string;
 }
 
-/** Limits as the policy writes them, `unlimited` included. */
+/** Limits as written in the policy, including `unlimited`. */
 export type LimitTexts = Readonly<Partial<Record<LimitKey, string>>>;
-/** The same as numbers in the units of the metrics; what is not limited is absent. */
+/** The same as numbers in the units of the metrics; unlimited ones are absent. */
 export type LimitNumbers = Readonly<Partial<Record<LimitKey, number>>>;
 
 export interface Who {
@@ -52,9 +52,9 @@ export interface StatusResponse {
   readonly driver: string;
   readonly policy: {
     readonly file: string;
-    /** `refused`: the file is wrong, and the one before is in force. */
+    /** `refused`: the file has errors, and the previous policy is in force. */
     readonly state: 'in force' | 'refused' | 'failed' | 'absent';
-    readonly since: number;
+    readonly stateChangedAt: number;
     readonly problems: readonly string[];
   };
   readonly tenants: number;
@@ -62,46 +62,46 @@ export interface StatusResponse {
   readonly placement: PlacementStatus;
   readonly tick: {
     readonly intervalSeconds: number;
-    /** When the last one ended, and how long it took. */
-    readonly at?: number;
-    readonly tookSeconds?: number;
+    /** When the last one ended, and how long it took; absent before the first. */
+    readonly endedAt?: number;
+    readonly durationSeconds?: number;
     readonly ticks: number;
     readonly faults: number;
   };
   readonly history: {
-    /** `off`: none is kept now, for the reason that `problem` gives. */
+    /** `off`: none is being kept, for the reason in `problem`. */
     readonly state: 'on' | 'off';
     readonly problem?: string;
     readonly bytes: number;
-    readonly oldest?: number;
+    readonly oldestAt?: number;
   };
   readonly memoryBytes: number;
-  /** Where the API is served over TCP too. */
+  /** The TCP listener of the API, if it has one. */
   readonly tcp?: TcpStatus;
 }
 
 export interface TcpStatus {
   readonly port: number;
   readonly addresses: readonly string[];
-  /** By whoever started the agent, on each address: while the agent is down nobody can take the port. */
-  readonly kept: boolean;
+  /** Whether the service manager listens on each address, so that nobody can take the port while the agent is down. */
+  readonly socketActivated: boolean;
 }
 
 export interface PlacementStatus {
-  /** `off`: the kernel reports no change of uid here; `problem` says why. */
+  /** `off`: the kernel reports no changes of uid here, for the reason in `problem`; processes are polled. */
   readonly state: 'on' | 'starting' | 'off';
   readonly problem?: string;
-  /** Whether the kernel reports only changes of uid (Linux 6.6), or everything. */
+  /** Whether the kernel reports only changes of uid (Linux 6.6), or all process events. */
   readonly filtered?: boolean;
-  /** Since the agent started. */
+  /** Counters since the agent started. */
   readonly events: number;
-  readonly placed: number;
-  /** Events that the kernel dropped, each answered by a look at all processes. */
+  readonly migrated: number;
+  /** How often the kernel dropped events, after each of which all processes are scanned. */
   readonly overruns: number;
   readonly restarts: number;
-  /** Processes of tenants outside their cgroups at the last look at all processes. */
+  /** Processes of tenants outside their cgroups at the last full scan. */
   readonly outside: readonly OutsideProcess[];
-  /** Why there may be others outside; empty where all processes could be looked at. */
+  /** Why there may be more outside; empty if all processes could be inspected. */
   readonly unknown: readonly string[];
   readonly scannedAt?: number;
 }
@@ -118,16 +118,17 @@ export interface TopRow extends Who {
   readonly limitTexts: LimitTexts;
   /** In the last five minutes, by limit. */
   readonly faults: Readonly<Partial<Record<LimitKey, number>>>;
-  /** Whether a limit was hit in the last tick. */
-  readonly faulted: readonly LimitKey[];
+  /** Limits that were hit in the last tick. */
+  readonly limitsHit: readonly LimitKey[];
 }
 
 export interface TopResponse {
+  /** When the last tick ended, and how long it was. */
   readonly at: number;
-  readonly seconds: number;
+  readonly durationSeconds: number;
   /** Cores and memory of the host. */
   readonly host: { readonly cores: number; readonly memoryBytes: number };
-  /** Idle ones are left out unless `?all=1`. */
+  /** Without idle tenants, unless `?all=1`. */
   readonly rows: readonly TopRow[];
   readonly idle: number;
 }
@@ -135,15 +136,15 @@ export interface TopResponse {
 export interface ProcessesResponse {
   readonly who: Who;
   readonly at: number;
-  /** The largest users first; zombies are left out. */
+  /** The heaviest users first, without zombies. */
   readonly processes: readonly LiveProcess[];
   readonly processCount: number;
 }
 
 export interface LiveProcess extends Omit<ProcessEvidence, 'command'> {
-  /** Absent for whom it is none of their business: a reseller. */
+  /** Absent if the caller may not see it: a reseller. */
   readonly command?: string;
-  /** Share of a core since it started; absent where that could not be read. */
+  /** Share of a core since it started; absent if that could not be read. */
   readonly cpu?: number;
 }
 
@@ -154,7 +155,7 @@ export interface Distribution {
 }
 
 export interface UsageRow extends Who {
-  /** Of metrics that are measured here; the time in which it was idle counts as zero. */
+  /** The metrics that this host can measure; idle time counts as zero. */
   readonly metrics: Readonly<Partial<Record<MetricKey, Distribution>>>;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
@@ -164,9 +165,9 @@ export interface UsageRow extends Who {
 export interface UsageResponse {
   readonly from: number;
   readonly to: number;
-  /** How exact: single ticks, or hours with quantiles to within 7 %. */
+  /** Resolution: single ticks, or hours with quantiles within 7 %. */
   readonly detail: 'ticks' | 'hours';
-  /** How much of the period was measured, in seconds. */
+  /** How much of the period was measured. */
   readonly measuredSeconds: number;
   readonly rows: readonly UsageRow[];
 }
@@ -176,7 +177,7 @@ export interface SeriesResponse {
   readonly metric: MetricKey;
   readonly from: number;
   readonly to: number;
-  /** Averages of equal parts of the period; null where nothing was measured. */
+  /** Averages of equal parts of the period; null if nothing was measured. */
   readonly points: readonly (number | null)[];
   readonly limit?: number;
 }
@@ -187,14 +188,14 @@ export interface IncidentRow extends Incident {
 
 export interface IncidentsResponse {
   readonly incidents: readonly IncidentRow[];
-  /** How many there are in all. */
+  /** The total number, beyond `count`. */
   readonly total: number;
 }
 
 export interface IncidentResponse extends IncidentRow {
-  /** Commands are left out for a reseller. */
+  /** Without command lines for a reseller. */
   readonly evidence: readonly Snapshot[];
-  /** What happened and what to do, in plain words; one paragraph an entry. */
+  /** What happened and what to do, in plain English; one paragraph per entry. */
   readonly explanation: readonly string[];
 }
 
@@ -202,14 +203,14 @@ export interface Advice extends Who {
   readonly limit: LimitKey;
   readonly current: string;
   /**
-   * The limit that would never have been hit in the period, and the one that would have been for 1 %
-   * of the time; always more than a value that was hit.
+   * The limit that would never have been hit in the period, and the one that would have been hit for
+   * 1 % of the time; always higher than a value that was hit.
    */
-  readonly never: string;
-  readonly onePercent: string;
+  readonly neverHit: string;
+  readonly onePercentHit: string;
   readonly faults: number;
-  /** The highest value at which it was hit in the period, and what that means. */
-  readonly hitAt?: string;
+  /** The highest value at which it was hit in the period, and why more is proposed. */
+  readonly hitValue?: string;
   readonly reason?: string;
 }
 
@@ -218,20 +219,20 @@ export interface AdviseResponse {
   readonly to: number;
   readonly measuredSeconds: number;
   readonly tenants: readonly Advice[];
-  /** The same over all tenants of a package. */
+  /** The same for all tenants of a package together. */
   readonly packages: readonly (Omit<Advice, keyof Who> & {
     readonly package: string;
     readonly tenants: number;
   })[];
-  /** What was promised to all together beside what there is. */
+  /** The sum of all limits, compared with what the host has. */
   readonly host: readonly {
     readonly limit: LimitKey;
     readonly committed: string;
     readonly unlimitedTenants: number;
     readonly available: string;
-    /** Promised divided by available. */
+    /** Committed divided by available. */
     readonly overcommit: number;
-    /** The most that was used at once, of what is available. */
+    /** The maximum used at once by all tenants together. */
     readonly peak: string;
   }[];
 }

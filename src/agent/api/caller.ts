@@ -1,19 +1,19 @@
 /**
- * Who asks, and what that one may see: root everything, a reseller itself and its tenants, a
- * tenant itself. The command lines of a tenant are for root and the tenant alone.
+ * The caller of the API, and what it may see: root everything, a reseller itself and its tenants, a
+ * tenant itself. Only root and the tenant itself see command lines.
  */
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 
-/** `token`: over TCP, with the administrator's secret; it sees all and changes nothing. */
+/** `token`: over TCP, with the administrator's secret; sees everything and can change nothing. */
 export type Caller = { readonly kind: 'uid'; readonly uid: number } | { readonly kind: 'token' };
 
 export const isAdministrator = (caller: Caller): boolean =>
   caller.kind === 'token' || caller.uid === 0;
 
-/** Whose turn a question to the history takes. */
+/** On whose account a query of the history is charged. */
 export const askerOf = (caller: Caller): Asker =>
   caller.kind === 'token' || caller.uid === 0 ? 'administrator' : caller.uid;
 
@@ -31,8 +31,8 @@ export function maySeeCommands(caller: Caller, { who }: Entry): boolean {
 }
 
 /**
- * From when on it may see what is kept of a member: an administrator everything, others nothing that is
- * older than the member's own beginning, or than their own.
+ * The time since when a caller may see a member's history: an administrator everything, others nothing
+ * that is older than the current holder of the member's uid, or of their own.
  */
 export function seesSince(caller: Caller, { who }: Entry, membership: Membership): number {
   if (caller.kind !== 'uid' || caller.uid === 0) return 0;

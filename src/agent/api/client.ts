@@ -1,4 +1,4 @@
-/** Asks the agent: one request over its socket, one JSON answer. */
+/** A client of the agent: one request over its socket, one JSON response. */
 import { request } from 'node:http';
 import type { Paths } from '../../host/paths.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -52,7 +52,7 @@ function ask(socketPath: string, path: string, method: string): Promise<Result<R
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         length += chunk.length;
-        if (length > bytesMax) sent.destroy(new Error('its answer is too long'));
+        if (length > bytesMax) sent.destroy(new Error('its response is too long'));
       });
       response.on('end', () =>
         resolve(
@@ -61,7 +61,7 @@ function ask(socketPath: string, path: string, method: string): Promise<Result<R
       );
       response.on('error', (error) => resolve(fail(problemOf(socketPath, error))));
     });
-    sent.setTimeout(answerMilliseconds, () => sent.destroy(new Error('it does not answer')));
+    sent.setTimeout(answerMilliseconds, () => sent.destroy(new Error('it does not respond')));
     sent.on('error', (error) => resolve(fail(problemOf(socketPath, error))));
     sent.end();
   });
@@ -69,7 +69,7 @@ function ask(socketPath: string, path: string, method: string): Promise<Result<R
 
 function problemOf(socketPath: string, error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
-    return `No agent runs here (${socketPath}); start it with "bulkhead agent" or "systemctl start bulkhead"`;
+    return `No agent is running (${socketPath}); start it with "bulkhead agent" or "systemctl start bulkhead"`;
   }
   return `Cannot ask the agent at ${socketPath}: ${error.message}`;
 }

@@ -1,13 +1,13 @@
 /**
- * One connection of the API: one request within a bounded time, its answer, and the end.
+ * One connection of the API: one request within a bounded time, its response, then it is closed.
  *
- * No client gains from keeping a connection to its own host open, and a connection that ends has
- * nothing left to send. A second request, or a body, is never read to its end.
+ * Keep-alive gains nothing on the local host, and a closed connection has nothing left to send. A
+ * second request, or a body, is never read to its end.
  */
 import type { Socket } from 'node:net';
 
 const requestMilliseconds = 10_000;
-/** From the request to the end of the answer, however much the client sends or reads meanwhile. */
+/** From the request to the end of the response, however much the client sends or reads meanwhile. */
 const answerMilliseconds = 120_000;
 
 export class Connection {
@@ -42,8 +42,8 @@ export class Connection {
 }
 
 /**
- * Once everything has been read that has arrived by now. Timers go before reading: after a delay of
- * this process, what is late may only be unread.
+ * After everything that has arrived by now has been read. Timers run before reads: after a delay of
+ * this process, a request that seems late may only be unread.
  */
 export function afterReading(then: () => void): void {
   setImmediate(() => setImmediate(then));

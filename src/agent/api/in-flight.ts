@@ -1,6 +1,6 @@
 /**
- * How many questions of one uid are being answered: a tenant that asks much waits for itself, and
- * nobody waits for it.
+ * Bounds the requests of each uid in progress: a tenant that sends many waits for its own, and nobody
+ * else does.
  */
 import { HttpError } from './request-context.ts';
 import type { Caller } from './caller.ts';
@@ -18,7 +18,7 @@ const free: Disposable = { [Symbol.dispose]: () => {} };
 export class InFlight {
   readonly #turns = new Map<number, Turns>();
 
-  /** Waits for a turn, which ends when it is disposed of. */
+  /** Waits for a slot, which is released when it is disposed. */
   async enter(caller: Caller): Promise<Disposable> {
     if (caller.kind === 'token' || caller.uid === 0) return free;
     const { uid } = caller;
@@ -26,17 +26,14 @@ export class InFlight {
     if (turns === undefined) this.#turns.set(uid, (turns = { running: 0, waiting: [] }));
     const mine = turns;
     if (mine.waiting.length >= waitingMax) {
-      throw new HttpError(
-        429,
-        `${waitingMax} of your questions are waiting; ask again after those`,
-      );
+      throw new HttpError(429, `${waitingMax} of your requests are waiting already; retry later`);
     }
     if (mine.running < perTenantMax) mine.running++;
     else await new Promise<void>((resolve) => mine.waiting.push(resolve));
     return { [Symbol.dispose]: () => this.#leave(uid, mine) };
   }
 
-  /** The turn is handed on. */
+  /** Passes the slot on. */
   #leave(uid: number, turns: Turns): void {
     const next = turns.waiting.shift();
     if (next !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * Who is at the other end of the unix socket, as the kernel says. Each uid has so many connections,
- * and some are kept for root: a tenant that opens what it can get never keeps root out.
+ * Identifies the peer of a unix socket by SO_PEERCRED. Connections are limited per uid and some are
+ * reserved for root: a tenant that opens as many as it can never locks root out.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';

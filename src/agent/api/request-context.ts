@@ -1,4 +1,4 @@
-/** What answers are made from. */
+/** What responses are made from. */
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
@@ -18,10 +18,10 @@ export interface AgentContext {
   readonly history: History;
   readonly events: EventStore;
   readonly evidence: EvidenceReader;
-  /** Absent while there is no policy, or no driver. */
+  /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
   readonly status: () => StatusResponse;
-  /** Looks at all processes first, so that what is outside is as of now. */
+  /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;
   readonly testAlerts: () => Promise<AlertsTestResponse>;
   /** Monotonic time of the last tick. */
@@ -31,10 +31,10 @@ export interface AgentContext {
 export interface RequestContext {
   readonly agent: AgentContext;
   readonly caller: Caller;
-  /** As the one who asks is answered. */
+  /** Who sent the request. */
   readonly history: HistoryView;
   readonly query: QueryReader;
-  /** What the one who asks would like to get. */
+  /** The parameters of the request. */
   readonly accept: string | undefined;
 }
 
@@ -50,7 +50,7 @@ export class HttpError extends Error {
   }
 }
 
-/** What a store answers, or a refusal with its words. */
+/** The value, or an HTTP error with the message. */
 export function orThrow<T>(result: Result<T, string | HistoryFailure>): T {
   if (result.ok) return result.value;
   const { error } = result;
@@ -60,7 +60,7 @@ export function orThrow<T>(result: Result<T, string | HistoryFailure>): T {
 
 const namesMax = 2000;
 
-/** Reads the query of a URL; what cannot be is refused with words. */
+/** Reads the query of a URL; throws an HTTP error for invalid values. */
 export class QueryReader {
   readonly #query: URLSearchParams;
 
@@ -82,9 +82,9 @@ export class QueryReader {
     return all;
   }
 
-  whole(name: string, usual: number, max: number): number {
+  whole(name: string, defaultValue: number, max: number): number {
     const text = this.text(name);
-    if (text === undefined) return usual;
+    if (text === undefined) return defaultValue;
     if (!/^\d{1,15}$/.test(text)) {
       throw new HttpError(400, `"${name}" must be a whole number, not ${JSON.stringify(text)}`);
     }
@@ -101,11 +101,11 @@ export class QueryReader {
     return found;
   }
 
-  /** Milliseconds since 1970; the last hour where nothing is said. */
+  /** Milliseconds since 1970; default: the last hour. */
   period(now: number, defaultLength = 3_600_000): { readonly from: number; readonly to: number } {
     const to = this.whole('to', now, Number.MAX_SAFE_INTEGER);
     const from = this.whole('from', to - defaultLength, Number.MAX_SAFE_INTEGER);
-    if (from >= to) throw new HttpError(400, 'The period ends before it begins');
+    if (from >= to) throw new HttpError(400, '"from" must be before "to"');
     return { from, to };
   }
 }

@@ -1,4 +1,4 @@
-/** Which question is answered by what. The list stands in api.ts; docs/api.md tells it to users. */
+/** The routes of the API, listed in api.ts and documented in docs/api.md. */
 import { Hono, type Context } from 'hono';
 import type { StatusResponse } from './api.ts';
 import { answerAdvise } from '../responses/advise.ts';
@@ -75,11 +75,11 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
       return Response.json(await agent.testAlerts());
     }),
   );
-  app.notFound(() => problem(404, 'There is no such page; see docs/api.md'));
+  app.notFound(() => problem(404, 'There is no such resource; see docs/api.md'));
   return { fetch: (request, env) => app.fetch(request, env) };
 }
 
-/** Only the administrator is told about the host; the others whether all is well. */
+/** The state of the host is only for administrators. */
 async function answerStatus({ agent, caller, query }: RequestContext): Promise<StatusResponse> {
   if (!isAdministrator(caller)) throw new HttpError(403, 'Only root may see the state of the host');
   return query.flag('fresh') ? agent.freshStatus() : agent.status();
@@ -91,7 +91,7 @@ function refused(error: unknown, log: Log): Response {
   }
   const text = error instanceof Error ? error.message : String(error);
   log.error(`Cannot answer a request, which is a defect of Bulkhead: ${text}`);
-  return problem(500, 'This is a defect of Bulkhead; its log says more');
+  return problem(500, 'This is a defect of Bulkhead; see its log');
 }
 
 function problem(status: number, error: string, retryAfterSeconds?: number): Response {

@@ -1,10 +1,10 @@
 /**
- * The door to the agent: HTTP on a unix socket, where the kernel says who is at the other end, and
- * on TCP addresses of this host for those who send the administrator's token.
+ * The server of the API: HTTP on a unix socket, where the kernel identifies the peer, and on TCP
+ * addresses of this host for clients that send the administrator's token.
  *
  * Everything is bounded: connections (peers.ts, token-bearers.ts), one request each and its time
- * (connection.ts), headers. No request has a body, so one that announces any is refused and its
- * connection ended, unread.
+ * (connection.ts), headers. No request has a body, so one that announces a body is refused and its
+ * connection closed without reading it.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -19,11 +19,11 @@ import type { Api } from './routes.ts';
 import { TokenBearers } from './token-bearers.ts';
 import type { Caller } from './caller.ts';
 
-/** An address, or a socket that listens on one already; it is closed with the server. */
+/** An address, or a socket that is already listening; it is closed with the server. */
 export type ListenTarget =
   { readonly host: string; readonly port: number } | { readonly fd: number };
 
-/** Of silence, also while an answer is not taken; longer than a look into history may last. */
+/** Idle timeout, also while a response is not read; longer than a query of the history may take. */
 const idleMilliseconds = 60_000;
 const headerBytesMax = 16 * 1024;
 const socketBacklog = 1024;
@@ -45,14 +45,14 @@ export class ControlServer implements AsyncDisposable {
     );
   }
 
-  /** For everybody of this host; what they see depends on who they are. */
+  /** Every account may connect; what it sees depends on its uid. */
   async listenOnSocket(path: string): Promise<void> {
     rmSync(path, { force: true });
     await listening(this.#server(new Peers()), { path, backlog: socketBacklog });
     chmodSync(path, 0o666);
   }
 
-  /** May be called for several places. */
+  /** May be called for several addresses. */
   async listenOnTcp(place: ListenTarget, token: string): Promise<void> {
     const admission = this.#cleanup.use(new TokenBearers(token));
     await listening(this.#server(admission), { ...place, backlog: tcpBacklog });
@@ -69,7 +69,7 @@ export class ControlServer implements AsyncDisposable {
     const answer = (request: IncomingMessage, response: ServerResponse) =>
       this.#answer(request, response, admission);
     server.on('request', answer);
-    // Without these two, Node.js would ask for the body, or answer and read it.
+    // Without these two handlers Node.js would ask for the body, or respond and read it.
     server.on('checkContinue', answer);
     server.on('checkExpectation', answer);
     server.on('clientError', (error, socket) => this.#refuse(error, socket));
@@ -85,19 +85,19 @@ export class ControlServer implements AsyncDisposable {
     }
     response.shouldKeepAlive = false;
     if (hasBody(request)) {
-      end(socket, response, 413, 'Send no body: no request has one');
+      end(socket, response, 413, 'No request takes a body');
       return;
     }
     const identity = admission.identify(request);
     if (identity === 'too many') {
-      end(socket, response, 503, 'Too many are being answered; ask again later');
+      end(socket, response, 503, 'Too many requests are in progress; retry later');
       return;
     }
     if (identity !== 'nobody') this.#callers.set(request, identity);
     void this.#respond(request, response);
   }
 
-  /** What is no HTTP, or has more head than is read. */
+  /** The input is not HTTP, or its header is too large. */
   #refuse(error: Error, socket: Duplex): void {
     const status = errnoOf(error) === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
     if (!socket.writable || this.#connections.get(socket)?.hasAsked === true) socket.destroy();
@@ -113,7 +113,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
 
-/** A short answer, and the end of the connection as soon as it is out. */
+/** Sends a short response and closes the connection once it is written. */
 function end(socket: Socket, response: ServerResponse, status: number, error: string): void {
   const text = JSON.stringify({ error });
   response.writeHead(status, {
@@ -131,7 +131,7 @@ function listening(
     server.once('error', reject);
     server.listen(where, () => {
       server.off('error', reject);
-      // Such as too many open files: connections wait until there are some again.
+      // Such as too many open files: connections wait until descriptors are free again.
       server.on('error', () => {});
       resolve();
     });

@@ -16,7 +16,7 @@ export interface AgentFacts {
   readonly placement: PlacementStatus;
   readonly latest: LatestSample;
   readonly intervalSeconds: number;
-  readonly tookSeconds: number;
+  readonly tickDurationSeconds: number;
   readonly metrics: MetricsStore;
   /** Why the history cannot be written. */
   readonly problem: string | undefined;
@@ -25,7 +25,7 @@ export interface AgentFacts {
 
 export function describeAgent(facts: AgentFacts): StatusResponse {
   const { latest, metrics, problem, memberIndex, tcp } = facts;
-  const oldest = problem === undefined ? metrics.oldest() : undefined;
+  const oldestAt = problem === undefined ? metrics.oldest() : undefined;
   return {
     version: facts.version,
     instance: facts.instance,
@@ -40,13 +40,15 @@ export function describeAgent(facts: AgentFacts): StatusResponse {
       intervalSeconds: facts.intervalSeconds,
       ticks: latest.ticks,
       faults: latest.faults,
-      ...(latest.ticks === 0 ? {} : { at: latest.tick.at, tookSeconds: facts.tookSeconds }),
+      ...(latest.ticks === 0
+        ? {}
+        : { endedAt: latest.tick.at, durationSeconds: facts.tickDurationSeconds }),
     },
     history: {
       state: problem === undefined ? 'on' : 'off',
       bytes: metrics.bytes(),
       ...(problem === undefined ? {} : { problem }),
-      ...(oldest === undefined ? {} : { oldest }),
+      ...(oldestAt === undefined ? {} : { oldestAt }),
     },
     memoryBytes: process.memoryUsage.rss(),
     ...(tcp === undefined ? {} : { tcp }),

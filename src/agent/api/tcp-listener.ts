@@ -1,9 +1,9 @@
 /**
  * The API over TCP, for programs that cannot open a unix socket, such as Prometheus.
  *
- * On every loopback address or on none: where somebody else had the port of one of them, a client
- * that tries that one first would hand over its token. What a service manager listens on already is
- * taken from it.
+ * On every loopback address or on none: if another process had the port on one of them, a client
+ * that tries that address first would give it the token. Sockets on which a service manager already
+ * listens are inherited.
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import type { TcpStatus } from './api.ts';
@@ -21,7 +21,7 @@ interface Served {
   readonly status: TcpStatus;
 }
 
-/** Somebody else may have the port, and give it back. */
+/** Another process may have the port, and release it. */
 const retryMilliseconds = 10_000;
 const loopbacks = ['127.0.0.1', '::1'];
 
@@ -40,7 +40,7 @@ export class TcpListener implements AsyncDisposable {
     this.#inherited = inherited;
   }
 
-  /** Opens, moves or closes it as the settings say. */
+  /** Opens, moves or closes it according to the settings. */
   follow(settings: AgentSettings): Promise<void> {
     this.#turn = this.#turn.then(() => this.#follow(settings));
     return this.#turn;
@@ -71,7 +71,7 @@ export class TcpListener implements AsyncDisposable {
     return this.#open?.status;
   }
 
-  /** A server on all of the addresses, or why there is none. */
+  /** A server on all of the addresses, or the reason for none. */
   async #listen(listen: Listen, secret: string): Promise<Served | string> {
     const server = new ControlServer(this.#api);
     const hosts = [...new Set([listen.host, ...loopbacks])];
@@ -89,12 +89,12 @@ export class TcpListener implements AsyncDisposable {
         return `Cannot serve the API on ${host} port ${listen.port}: ${reasonOf(error)}; it is served on no address, since who has that one could collect the token`;
       }
     }
-    const kept = inherited === addresses.length;
-    const how = kept ? ', which the service manager keeps' : '';
+    const socketActivated = inherited === addresses.length;
+    const how = socketActivated ? ', held by the service manager' : '';
     this.#log.info(
       `Serving metrics and the API on ${addresses.join(' and ')}, port ${listen.port}${how}`,
     );
-    return { server, status: { port: listen.port, addresses, kept } };
+    return { server, status: { port: listen.port, addresses, socketActivated } };
   }
 
   #place(host: string, port: number): ListenTarget {
@@ -117,6 +117,6 @@ export class TcpListener implements AsyncDisposable {
   }
 }
 
-/** Such as where IPv6 is off. */
+/** For example, IPv6 is disabled. */
 const isNoAddress = (error: unknown) =>
   ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errnoOf(error) ?? '');

@@ -1,10 +1,10 @@
 /**
- * Who connects over TCP: strangers, until they have sent the token.
+ * Clients over TCP: strangers until they have sent the token.
  *
- * Any account of the host can connect, and nothing tells one from another. So strangers take no room
- * from those who have shown the token, and little from each other: when there are many, the oldest is
- * dropped for the newest, and each after a second. One that sends its request at once has been read
- * by then, since nobody is dropped before what has arrived was read.
+ * Any account of the host can connect, and nothing distinguishes one from another. So strangers take
+ * no slots from clients with the token, and few from each other: if there are many, the oldest is
+ * dropped for the newest, and each after a second. A client that sends its request at once has been
+ * read by then, since nobody is dropped before its data has been read.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -14,15 +14,15 @@ import { afterReading } from './connection.ts';
 
 const bearersMax = 64;
 const strangersMax = 128;
-/** Of those that came within one turn of the event loop, before any of them was read. */
+/** Those that connect within one turn of the event loop, before any of them is read. */
 const newStrangersMax = 1024;
-/** Above so many strangers each has a second. */
+/** With more strangers than this, each has one second. */
 const crowd = 16;
 const crowdMilliseconds = 1000;
 
 export class TokenBearers implements Admission, Disposable {
   readonly #expected: Buffer;
-  /** Since when, the oldest first. */
+  /** When each connected, the oldest first. */
   readonly #strangers = new Map<Socket, number>();
   readonly #bearers = new Set<Socket>();
   #timer: NodeJS.Timeout | undefined;

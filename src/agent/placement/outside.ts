@@ -1,4 +1,4 @@
-/** The processes of tenants that are outside their cgroups now; moves none. */
+/** The processes of tenants that are outside their cgroups now; moves nothing. */
 import { PidHistory } from '../../host/placer/pid-history.ts';
 import { Placer } from '../../host/placer/placer.ts';
 import type { TargetsCommand } from '../../host/placer/protocol.ts';

@@ -1,9 +1,9 @@
 /**
- * Sees to it that the processes of tenants are in their cgroups, however they were started.
+ * Ensures that the processes of tenants are in their cgroups, however they were started.
  *
- * `ConnectorPlacement` has a small process do it (`host/placer/main.ts`), which the kernel tells
- * about each change of uid; here it is started, told who the tenants are, listened to, and started
- * again when it dies or hangs. Whatever happens to it becomes a status or a log line, never an error.
+ * `ConnectorPlacement` has a small process do it (`host/placer/main.ts`), to which the kernel reports
+ * each change of uid; here it is started, given the list of tenants, listened to, and restarted if it
+ * dies or hangs. Its failures become a status or a log line, never an error.
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { scriptFile } from '../../sys/package-files.ts';
@@ -25,19 +25,19 @@ import type { Policy } from '../../policy/policy.ts';
 import type { PlacementStatus } from '../api/api.ts';
 import { printable } from '../../base/printable.ts';
 
-/** Who belongs where, in which tree. Get `tree` from `placerTree`. */
+/** The targets, and the tree they are in. Get `tree` from `placerTree`. */
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
 
 export interface PlacementOptions {
-  /** One line each: that the placer was started again and why, and what it printed itself. */
+  /** One line each: restarts of the placer with the reason, and what it printed. */
   readonly log: (line: string) => void;
-  /** A cgroup was removed behind our back; apply the policy and `setTargets` again. */
+  /** A cgroup was removed by another program; apply the policy and call `setTargets` again. */
   readonly onMissingCgroup?: (cgroups: readonly string[]) => void;
-  /** Tenants were stopped for an instant, since they started processes faster than these can be placed. */
+  /** Tenants were stopped for a moment, since they started processes faster than these can be placed. */
   readonly onHalted?: (tenants: readonly number[]) => void;
-  /** Where it is noted who is stopped, for the next placer should this one die; in the runtime directory. */
+  /** The record of stopped tenants, for the next placer if this one dies; in the runtime directory. */
   readonly haltFile: string;
-  /** For tests: less makes the kernel drop events. */
+  /** For tests: a smaller buffer makes the kernel drop events. */
   readonly receiveBytes?: number;
   readonly pingMilliseconds?: number;
 }
@@ -45,10 +45,10 @@ export interface PlacementOptions {
 const defaultPingMilliseconds = 10_000;
 const missedPingsMax = 3;
 const backoffMilliseconds = { first: 100, max: 10_000 };
-/** After it has lived so long, the next end of it is a first one again. */
+/** After it has run this long, its next exit counts as the first again. */
 const steadyMilliseconds = 60_000;
 const endMilliseconds = 2_000;
-/** A host that has much else to do may need so long to start it. */
+/** A busy host may need this long to start it. */
 const startMilliseconds = 30_000;
 const rescanMilliseconds = 30_000;
 const logBytesMax = 4_096;
@@ -77,17 +77,17 @@ export class ConnectorPlacement implements AsyncDisposable {
   #child: ChildProcessWithoutNullStreams | undefined;
   #bornAt = 0;
   #targets: PlacementTargets | undefined;
-  /** They could not be written since the pipe was full. */
+  /** They could not be written because the pipe was full. */
   #targetsWait = false;
   #last: PlacerStatus | undefined;
-  /** Counters of the placers before. */
-  #before = { events: 0, placed: 0, overruns: 0 };
+  /** Counters of earlier placers. */
+  #before = { events: 0, migrated: 0, overruns: 0 };
   #restarts = 0;
   #backoff = backoffMilliseconds.first;
   #restart: NodeJS.Timeout | undefined;
   #pings: NodeJS.Timeout | undefined;
   #id = 0;
-  /** Pings that were sent after the last one that was answered. */
+  /** Pings sent since the last one that was answered. */
   #missed = 0;
   #waiters: Waiter[] = [];
   #ended = false;
@@ -96,7 +96,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Its process id, while there is one. */
+  /** Its process id, while it runs. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -108,18 +108,18 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#spawn();
   }
 
-  /** Replaces the list; everybody is looked at again. */
+  /** Replaces the targets; all processes are scanned again. */
   setTargets(targets: PlacementTargets): void {
     this.#targets = targets;
     this.#sendTargets();
   }
 
-  /** What is known now; counters may be a fraction of a second old. */
+  /** The current state; counters may be a fraction of a second old. */
   status(): PlacementStatus {
     const last = this.#last;
     const restarts = this.#restarts;
     if (last === undefined) {
-      const unknown = ['The processes have not been looked at yet'];
+      const unknown = ['The processes have not been scanned yet'];
       return { state: 'starting', ...this.#before, restarts, outside: [], unknown };
     }
     const { state, problem, filtered, outside, unknown, scannedAt } = last;
@@ -128,16 +128,16 @@ export class ConnectorPlacement implements AsyncDisposable {
       ...(problem === undefined ? {} : { problem }),
       ...(filtered === undefined ? {} : { filtered }),
       events: this.#before.events + last.events,
-      placed: this.#before.placed + last.placed,
+      migrated: this.#before.migrated + last.migrated,
       overruns: this.#before.overruns + last.overruns,
       restarts,
       outside,
-      unknown: scannedAt === undefined ? ['The processes have not been looked at yet'] : unknown,
+      unknown: scannedAt === undefined ? ['The processes have not been scanned yet'] : unknown,
       ...(scannedAt === undefined ? {} : { scannedAt }),
     };
   }
 
-  /** Looks at all processes, and answers what was found. */
+  /** Scans all processes and returns the result. */
   async rescan(): Promise<PlacementStatus> {
     const id = ++this.#id;
     if (this.#ended) return this.status();
@@ -151,7 +151,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     const status = this.status();
     if (done) return status;
     const seconds = rescanMilliseconds / 1000;
-    const late = `The look at all processes was not done within ${seconds} s`;
+    const late = `The scan of all processes did not finish within ${seconds} s`;
     return { ...status, unknown: [...status.unknown, late] };
   }
 
@@ -170,13 +170,13 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#sendScan();
   }
 
-  /** It reads again what it is told. */
+  /** The pipe has room again. */
   #drained(): void {
     if (this.#targetsWait) this.#sendTargets();
     this.#sendScan();
   }
 
-  /** One look answers all who wait for one. */
+  /** One scan serves all who wait for one. */
   #sendScan(): void {
     const waiter = this.#waiters.at(-1);
     if (waiter !== undefined) this.#send({ kind: 'scan', id: waiter.id });
@@ -190,7 +190,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     });
     child.stderr.on('data', (chunk: Buffer) => words.add(chunk));
     child.stdin.on('drain', () => this.#drained());
-    // It died: `close` follows and says so.
+    // It died: `close` follows and handles that.
     for (const stream of [child.stdin, child.stdout, child.stderr]) {
       stream.on('error', () => undefined);
     }
@@ -213,7 +213,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     const who = tenants.slice(0, namedMax).join(', ');
     const time = `${Math.ceil(milliseconds)} ms`;
     this.#log(
-      `Processes of uid ${who} were started faster than they can be placed: all of theirs were stopped for ${time}, and ${moved} moved${settled ? '' : '; some may still be outside'}`,
+      `Processes of uid ${who} were started faster than they can be moved: all of them were stopped for ${time}, and ${moved} moved${settled ? '' : '; some may still be outside'}`,
     );
     this.#options.onHalted?.(tenants);
   }
@@ -221,7 +221,7 @@ export class ConnectorPlacement implements AsyncDisposable {
   #died(why: string): void {
     this.#child = undefined;
     const last = this.#last;
-    for (const key of ['events', 'placed', 'overruns'] as const) {
+    for (const key of ['events', 'migrated', 'overruns'] as const) {
       this.#before[key] += last?.[key] ?? 0;
     }
     this.#last = undefined;
@@ -229,7 +229,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#restarts++;
     const steady = performance.now() - this.#bornAt > steadyMilliseconds;
     if (steady) this.#backoff = backoffMilliseconds.first;
-    this.#log(`The placer ended (${why}); it is started again in ${this.#backoff} ms`);
+    this.#log(`The placer exited (${why}); restarting it in ${this.#backoff} ms`);
     this.#restart = setTimeout(() => this.#spawn(), this.#backoff);
     this.#backoff = Math.min(this.#backoff * 2, backoffMilliseconds.max);
   }
@@ -241,7 +241,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     if (starting && performance.now() - this.#bornAt < startMilliseconds) return;
     if (this.#missed >= missedPingsMax) {
       this.#missed = 0;
-      this.#log(`The placer has not answered ${missedPingsMax} times; it is killed`);
+      this.#log(`The placer did not answer ${missedPingsMax} pings; killing it`);
       child.kill('SIGKILL');
       return;
     }
@@ -254,7 +254,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#targetsWait = !this.#send({ kind: 'targets', ...this.#targets });
   }
 
-  /** False where the pipe is full. What is said about a placer that died is lost with it. */
+  /** False if the pipe is full. Commands to a placer that died are lost. */
   #send(command: object): boolean {
     const stdin = this.#child?.stdin;
     if (stdin === undefined || !stdin.writable) return true;
@@ -267,7 +267,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     this.#options.log(line);
   }
 
-  /** Ends the placer; processes stay where they are. */
+  /** Stops the placer; processes stay where they are. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     clearInterval(this.#pings);
@@ -284,7 +284,7 @@ export class ConnectorPlacement implements AsyncDisposable {
   }
 }
 
-/** False where it says what makes no sense; that is a defect of its, and no reason to fail here. */
+/** False if a line is invalid: a defect of the placer, which must not make the agent fail. */
 function heard(events: Lines, chunk: Buffer): boolean {
   try {
     return events.add(chunk);

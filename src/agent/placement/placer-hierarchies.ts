@@ -1,4 +1,4 @@
-/** The hierarchies of an instance as the placer needs them. Not used by the placer itself. */
+/** The hierarchies of an instance in the form that the placer needs. Not used by the placer itself. */
 import type { Tree } from '../../host/driver.ts';
 import type { Hierarchy } from '../../host/cgroups/hierarchies.ts';
 import { readMounts, type Mount } from '../../sys/files/mounts.ts';
@@ -26,7 +26,7 @@ function placerHierarchy(
     controller: version === 2 ? '' : first === 'io' ? 'blkio' : first,
     mountPoint,
     rootCgroup,
-    // Of a container that sees the host's paths, only a part is mounted.
+    // In a container that sees the host's paths, only a part of the hierarchy is mounted.
     path: `${root === '/' ? '' : root}/${rootCgroup}`,
   };
 }

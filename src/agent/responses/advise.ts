@@ -1,4 +1,4 @@
-/** `GET /v1/advise`: which limits would fit what was used, and how far the host is oversold. */
+/** `GET /v1/advise`: which limits would fit past usage, and how far the host is overcommitted. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { LimitKey } from '../../limits/limit.ts';
 import { limitAttribute } from '../../limits/limits.ts';
@@ -62,7 +62,7 @@ async function readSeen(
   for (const [limit, metric] of advised) {
     const seen = new Map<Member, Seen>();
     for (const part of parts) {
-      // Peaks are absent from what an older version has written; samples never are.
+      // History written by an older version has no peaks, but always samples.
       for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
         const found = await history.quantiles({ ...part, metric: key, fractions: [0.99, 1] });
         for (const [member, [p99 = 0, max = 0]] of orThrow(found)) {
@@ -88,7 +88,7 @@ class Hits {
     this.#values = values;
   }
 
-  /** The limit that it has now, where none is remembered. */
+  /** The current limit, if none was recorded. */
   of({ who, limits }: Entry, limit: LimitKey): Hit | undefined {
     const count = this.#faults.get(who.member)?.[limit] ?? 0;
     if (count === 0) return undefined;
@@ -106,7 +106,7 @@ interface Proposed {
   readonly hit: Hit | undefined;
 }
 
-/** Nothing where it was neither seen nor hit. */
+/** Empty if it was neither used nor hit. */
 function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): readonly Proposed[] {
   const hit = hits.of(entry, limit);
   const mine = seen.get(entry.who.member) ?? (hit === undefined ? undefined : nothingSeen);
@@ -114,16 +114,16 @@ function proposedFor(entry: Entry, { limit, seen }: Measured, hits: Hits): reado
   return [{ proposal: propose(limit, mine, entry.limits[limit], hit), hit }];
 }
 
-/** What the advice for all of them together is: the most that any needs. */
+/** The advice for all of them together: the maximum that any of them needs. */
 function together(limit: LimitKey, all: readonly Proposed[]) {
   const max = (part: keyof Proposal) => Math.max(...all.map(({ proposal }) => proposal[part]));
   const hit = all.map((each) => each.hit).reduce(worseHit, undefined);
   return {
-    never: printLimit(limit, max('never')),
-    onePercent: printLimit(limit, max('onePercent')),
+    neverHit: printLimit(limit, max('never')),
+    onePercentHit: printLimit(limit, max('onePercent')),
     faults: hit?.count ?? 0,
     ...(hit === undefined ? {} : { reason: reasonOf(limit, hit) }),
-    ...(hit?.at === undefined ? {} : { hitAt: printLimit(limit, hit.at) }),
+    ...(hit?.at === undefined ? {} : { hitValue: printLimit(limit, hit.at) }),
   };
 }
 
@@ -144,7 +144,7 @@ function adviceFor(entry: Entry, measured: Measured, hits: Hits): readonly Advic
   }));
 }
 
-/** The largest of what its tenants need. */
+/** Advice for packages: the maximum that any of its tenants needs. */
 function packagesOf(
   entries: readonly Entry[],
   measured: readonly Measured[],
@@ -183,7 +183,7 @@ function packageAdvice(
 const ownValue = ({ source }: Entry, limit: LimitKey) =>
   source.chain[0]?.kind === 'tenant' && source.chain[0].written.has(limit);
 
-/** What is promised to all together beside what the host has. */
+/** The sum of all limits, compared with what the host has. */
 async function hostOf(
   { agent, history }: RequestContext,
   period: { readonly from: number; readonly to: number },

@@ -75,7 +75,7 @@ const beginnings = ({ caller, agent }: RequestContext, entries: readonly Entry[]
     }),
   );
 
-/** Who it was then may have been removed since, and another may have the uid. */
+/** The account of that time may have been removed since, and another may have the uid. */
 function withWho(incident: Incident, memberIndex: MemberIndex): IncidentRow {
   const now = memberIndex.entries.get(incident.member)?.who;
   const isSame = now !== undefined && (incident.name === '' || incident.name === now.name);

@@ -1,26 +1,23 @@
-/** Names in a question → who is meant, as far as the one who asks may see them. */
+/** Names in a request → the members they refer to, if the caller may see them. */
 import type { Member } from '../../usage/member.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
 import { isAdministrator, maySee, seesSince, visibleEntries } from '../api/caller.ts';
 import { HttpError, type RequestContext } from '../api/request-context.ts';
 
-/** Those that were named, or all that may be seen. */
+/** The named members, or all that the caller may see. */
 export function askedEntries(request: RequestContext): readonly Entry[] {
   const { agent, caller, query } = request;
   const names = query.names('tenant');
   if (names.length > 0) return names.map((name) => namedEntry(request, name));
   const entries = visibleEntries(caller, agent.memberIndex);
   if (entries.length === 0 && !isAdministrator(caller)) {
-    throw new HttpError(
-      403,
-      'You are no tenant of this host, and there is nothing of yours to see',
-    );
+    throw new HttpError(403, 'You are not a tenant of this host');
   }
   return entries;
 }
 
-/** Whether somebody exists is not told to those who may not see them. */
+/** Whether a member exists is not revealed to callers who may not see it. */
 export function namedEntry({ agent, caller }: RequestContext, name: string): Entry {
   const entry = agent.memberIndex.find(name);
   if (entry === undefined || !maySee(caller, entry)) {
@@ -29,7 +26,7 @@ export function namedEntry({ agent, caller }: RequestContext, name: string): Ent
   return entry;
 }
 
-/** For stores: all members, without naming them one by one where everybody is meant. */
+/** For stores: the members, or undefined for all of them. */
 export function membersOf(
   request: RequestContext,
   entries: readonly Entry[],
@@ -38,19 +35,19 @@ export function membersOf(
   return everybody ? undefined : entries.map((each) => each.who.member);
 }
 
-/** As many as are asked about one by one. */
+/** The maximum number that is queried one by one. */
 const periodsMax = 8;
 
 export interface Part {
   readonly from: number;
   readonly to: number;
-  /** All where it is absent. */
+  /** Absent: all. */
   readonly members?: readonly Member[];
 }
 
 /**
- * A period, without what is older than the one who asks may see of each member: usually in one part. Where many
- * have begun within it at times of their own, some see less than they might, and none sees more.
+ * A period, without the time before the caller may see each member: usually in one part. If many members
+ * begin within it at different times, some see less than they could, and none sees more.
  */
 export function visibleParts(
   request: RequestContext,
@@ -71,11 +68,11 @@ export function visibleParts(
   }));
 }
 
-/** From when on it may see what was counted of a member, within a period that begins at `from`. */
+/** The time since when the caller may see a member's counts, in a period that begins at `from`. */
 export function visibleFrom({ caller, agent }: RequestContext, entry: Entry, from: number): number {
   const since = seesSince(caller, entry, agent.membership);
   if (!Number.isFinite(since)) return Infinity;
-  // Of what is summed up by the hour, the first one may be another's as well.
+  // The first hour of a roll-up may include the previous holder's usage.
   const isSummedUp = Date.now() - since >= hourMilliseconds;
   return Math.max(from, isSummedUp ? hourAfter(since) : since);
 }

@@ -1,5 +1,6 @@
 /** `GET /metrics`: the page that Prometheus reads, for the administrator. */
-import { contentTypes, exposition, formatFor, type ExposedMember } from '../metrics/exposition.ts';
+import { contentTypes, formatFor } from '../metrics/content-type.ts';
+import { exposition, type ExposedMember } from '../metrics/exposition.ts';
 import type { Member } from '../../usage/member.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { HttpError, type RequestContext } from '../api/request-context.ts';
@@ -13,7 +14,7 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): Respon
     const counters = latest.counters(member);
     if (counters === undefined) continue;
     const { memoryPeak, threadsPeak } = latest.usage(member);
-    // A mark may be that of an earlier reading; the tick has what was the most in it.
+    // A high-water mark may be older; the tick has the maximum within it.
     const peaks = {
       memoryPeakBytes: Math.max(counters.memoryBytes, memoryPeak),
       threadsPeak: Math.max(counters.threads, threadsPeak),

@@ -1,4 +1,4 @@
-/** `GET /v1/tenants/NAME/processes`: what runs there now. */
+/** `GET /v1/tenants/NAME/processes`: the processes running now. */
 import type { Driver } from '../../host/driver.ts';
 import type { ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';

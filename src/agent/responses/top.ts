@@ -1,4 +1,4 @@
-/** `GET /v1/top`: what everybody used in the last tick. */
+/** `GET /v1/top`: what each member used in the last tick. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
@@ -14,7 +14,7 @@ export function answerTop(request: RequestContext): TopResponse {
   const rows = topRows(shown, latest, lastTick);
   return {
     at: latest.tick.at,
-    seconds: latest.tick.seconds,
+    durationSeconds: latest.tick.seconds,
     host: { cores: availableParallelism(), memoryBytes: totalmem() },
     rows,
     idle: entries.length - rows.length,
@@ -28,13 +28,13 @@ export function topRows(
   lastTick: number,
 ): readonly TopRow[] {
   const recent = latest.recentFaults();
-  const now = latest.faultedNow(lastTick);
+  const now = latest.limitsHitIn(lastTick);
   return entries.map(({ who, limits, limitTexts }) => ({
     ...who,
     usage: latest.usage(who.member),
     limits,
     limitTexts,
     faults: recent.get(who.member) ?? {},
-    faulted: now.get(who.member) ?? [],
+    limitsHit: now.get(who.member) ?? [],
   }));
 }

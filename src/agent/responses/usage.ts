@@ -41,7 +41,7 @@ const withPeaks = (asked: readonly MetricKey[]) => [
 
 type Distributions = Readonly<Partial<Record<MetricKey, Distribution>>>;
 
-/** The most of a metric is the most at any moment, where the kernel told of moments. */
+/** The maximum of a metric includes the kernel's high-water marks, if there are any. */
 function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): Distributions {
   const pairs = asked.flatMap((key) => {
     const of = measured[key];
@@ -56,7 +56,7 @@ function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): 
 const isNamed = ({ query, caller }: RequestContext) =>
   query.names('tenant').length > 0 || !isAdministrator(caller);
 
-/** Those that were named, or all that are measured here. */
+/** The named metrics, or all that this host can measure. */
 function askedMetrics(request: RequestContext): readonly MetricKey[] {
   const names = request.query.names('metric');
   const here = measuredHere(request);
@@ -100,7 +100,7 @@ export async function answerSeries(request: RequestContext): Promise<SeriesRespo
   };
 }
 
-/** As many parts, from the first, as begin before `visible`. */
+/** The number of parts, from the first, that begin before `visible`. */
 function hiddenPoints(
   visible: number,
   { from, to, points }: { readonly from: number; readonly to: number; readonly points: number },

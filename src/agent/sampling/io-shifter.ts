@@ -1,10 +1,10 @@
 /**
- * Holds what the policy bounds together: reads and writes, on all disks. The kernel caps each by
- * itself, so after each tick caps move towards what was in use (`limits/shift.ts`).
+ * Enforces the policy's totals of reads and writes over all disks. The kernel caps each direction of
+ * each disk by itself, so after each tick the caps move towards those in use (`limits/shift.ts`).
  *
- * The kernel's files are the record: caps are read before they are moved, so that what another
- * process wrote, or a cgroup that was made anew, is noticed. Where the agent ends, equal caps are
- * left behind, which never let through more than the total.
+ * The kernel's files are the source of truth: caps are read before they are moved, so that writes of
+ * another process, or a cgroup that was created again, are noticed. On exit the agent leaves equal
+ * caps behind, which never allow more than the total.
  */
 import type { Tree } from '../../host/driver.ts';
 import type { CgroupFiles } from '../../host/cgroups/cgroup-files.ts';
@@ -28,19 +28,19 @@ import type { Reading } from '../../usage/measure.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MemberIndex } from './member-index.ts';
 
-/** Members whose caps are read and written in one tick; the others have their turn at the next. */
+/** The maximum number of members whose caps are adjusted in one tick; the rest follow in the next. */
 const perTickMax = 2000;
 
 interface Held {
   readonly cgroup: string;
   readonly values: LimitValues;
-  /** Counts at the last look; absent before the first. */
+  /** Counts at the last sample; absent before the first. */
   counts: IoNumbers | undefined;
-  /** When that was, by the monotonic clock, in milliseconds. */
+  /** When that was: monotonic, in milliseconds. */
   at: number;
-  /** Whether equal caps stand there. */
+  /** Whether the caps are equal. */
   resting: boolean;
-  /** What was passed above each total and is still to be made up for. */
+  /** What exceeded each total and still has to be compensated. */
   readonly debts: Partial<Record<Total['total'], number>>;
 }
 
@@ -50,7 +50,7 @@ export class IoShifter implements Disposable {
   readonly #version: 1 | 2;
   readonly #devices: readonly string[];
   #held = new Map<Member, Held>();
-  /** Writes since it began: for those who want to know what it costs. */
+  /** Writes since it started, for benchmarks. */
   writes = 0;
 
   constructor({ hierarchies, version }: Tree, devices: readonly string[]) {
@@ -60,12 +60,12 @@ export class IoShifter implements Disposable {
     this.#devices = devices;
   }
 
-  /** Whose limits are as they were keeps its caps; all others begin with equal ones. */
+  /** Members with unchanged limits keep their caps; all others start with equal ones. */
   follow(memberIndex: MemberIndex): void {
     const held = new Map<Member, Held>();
     for (const [member, { cgroup, values, who }] of memberIndex.entries) {
       if (!hasTotal(values, this.#devices.length)) continue;
-      // cgroup v1 does not add up what the tenants of a reseller do.
+      // cgroup v1 does not sum the I/O of a reseller's tenants.
       if (who.kind === 'reseller' && this.#version === 1) continue;
       const known = this.#held.get(member);
       const same = known?.cgroup === cgroup && sameTotals(known.values, values);
@@ -139,7 +139,7 @@ export class IoShifter implements Disposable {
     return next;
   }
 
-  /** What is lowered comes first, so that both together are never more. */
+  /** Lowered caps are written first, so that the sum never exceeds the total. */
   #write(held: Held, before: IoNumbers, after: IoNumbers): void {
     const old = this.#io.capTexts(before, this.#devices).map(({ value }) => value);
     const texts = this.#io.capTexts(after, this.#devices);
@@ -164,7 +164,7 @@ export class IoShifter implements Disposable {
   }
 }
 
-/** A cgroup that was made anew counts from nothing. */
+/** A cgroup that was created again counts from zero. */
 function grown(before: IoNumbers, now: IoNumbers, total: Total): readonly number[] {
   const old = lanesOf(before, total);
   return lanesOf(now, total).map((count, lane) => Math.max(0, count - (old[lane] ?? 0)));

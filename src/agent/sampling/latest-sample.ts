@@ -1,4 +1,4 @@
-/** What the last tick saw, and the faults of the last minutes: what `top` and the metrics show. */
+/** The latest tick, and the faults of the last minutes: the data of `top` and of the metrics. */
 import type { Counters, LimitKey, Severity } from '../../limits/limit.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Moment } from '../../usage/incident-log.ts';
@@ -8,7 +8,7 @@ import { metricKeys, type MetricKey } from '../../usage/metrics.ts';
 import { emptyColumns, type Tick } from '../../usage/tick.ts';
 import type { FaultTotals } from '../metrics/exposition.ts';
 
-/** Faults younger than this are shown beside a tenant. */
+/** Faults younger than this are shown with a tenant. */
 const recentMilliseconds = 300_000;
 
 interface FaultedTick {
@@ -83,7 +83,7 @@ export class LatestSample {
     return Object.fromEntries(pairs) as Record<MetricKey, number>;
   }
 
-  /** Of the last five minutes. */
+  /** Faults of the last five minutes. */
   recentFaults(): ReadonlyMap<Member, FaultCounts> {
     const counts = new Map<Member, Partial<Record<LimitKey, number>>>();
     for (const { faults } of this.#recent) {
@@ -96,8 +96,8 @@ export class LatestSample {
     return counts;
   }
 
-  /** Limits that struck in the last tick. */
-  faultedNow(monotonicOfTick: number): ReadonlyMap<Member, readonly LimitKey[]> {
+  /** Limits that were hit in the last tick. */
+  limitsHitIn(monotonicOfTick: number): ReadonlyMap<Member, readonly LimitKey[]> {
     const found = new Map<Member, LimitKey[]>();
     const last = this.#recent.at(-1);
     if (last === undefined || last.monotonic !== monotonicOfTick) return found;
@@ -109,7 +109,7 @@ export class LatestSample {
     return found;
   }
 
-  /** Whose uid is another one's now. */
+  /** Removes members whose uid has a new holder. */
   forget(members: ReadonlySet<Member>): void {
     for (const member of members) this.#totals.delete(member);
     for (const [index, { monotonic, faults }] of this.#recent.entries()) {
@@ -118,7 +118,7 @@ export class LatestSample {
     }
   }
 
-  /** Forgets who is no longer held. */
+  /** Removes former members. */
   follow(members: { readonly has: (member: Member) => boolean }): void {
     for (const member of this.#totals.keys()) if (!members.has(member)) this.#totals.delete(member);
   }

@@ -1,9 +1,9 @@
-/** Limits as numbers in the units of what is measured. */
+/** Limits as numbers in the units of the metrics. */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { unlimited } from '../../base/quantity.ts';
 import type { LimitNumbers } from '../api/api.ts';
 
-/** Limits of a policy as numbers; those that are unlimited are left out. */
+/** Limits of a policy as numbers, without unlimited ones. */
 export function limitNumbers(values: LimitValues): LimitNumbers {
   const numbers: Partial<Record<LimitKey, number>> = {};
   for (const [key, value] of Object.entries(values) as [LimitKey, LimitValues[LimitKey]][]) {

@@ -1,4 +1,4 @@
-/** Who is held now, and to what: made from the policy once, looked up at every tick. */
+/** The current members and their limits: built once from the policy, looked up at every tick. */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute, attributes } from '../../limits/limits.ts';
 import { resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
@@ -15,7 +15,7 @@ export interface Entry {
   readonly values: LimitValues;
   readonly limits: LimitNumbers;
   readonly limitTexts: LimitTexts;
-  /** The account by which mail reaches it, where it has one. */
+  /** The account for mail, if it has one. */
   readonly account: string | undefined;
   readonly resellerUid: number | undefined;
   readonly source: Tenant | Reseller;
@@ -39,7 +39,7 @@ export class MemberIndex {
     for (const entry of this.entries.values()) this.#addNames(entry);
   }
 
-  /** An account is found by its name and by its uid; a tenant before the reseller of that name. */
+  /** Finds an account by name or uid; a tenant before the reseller of the same name. */
   #addNames(entry: Entry): void {
     for (const name of [entry.account, String(entry.who.uid)]) {
       if (name !== undefined && (entry.who.kind === 'tenant' || !this.#byName.has(name))) {
@@ -52,11 +52,11 @@ export class MemberIndex {
     return this.#byName.get(name) ?? this.entries.get(name as Member);
   }
 
-  /** Which line of the policy gives a member this limit: `/etc/bulkhead/policy.xml:12`. */
+  /** The line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
   originOf(member: Member, key: LimitKey): string {
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
-    if (found === undefined || this.#policy === undefined) return 'not written in the policy';
+    if (found === undefined || this.#policy === undefined) return 'not set in the policy';
     this.#lines ??= new LineIndex(this.#policy.text);
     const { line } = this.#lines.at(found.at.start);
     const { kind, name } = found.link;
@@ -101,7 +101,7 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
   ];
 }
 
-/** Thousands of tenants share a few sets of values. */
+/** Thousands of tenants share a few sets of values, so each set is converted once. */
 function shared<T>(make: (values: LimitValues) => T): (values: LimitValues) => T {
   const known = new Map<LimitValues, T>();
   return (values) => {

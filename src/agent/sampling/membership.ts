@@ -1,7 +1,7 @@
 /**
- * Since when each member is who it is now: decided at every policy that is adopted, and kept in the store, so
- * that an account which was replaced while no agent ran is noticed too. Who is not in the policy any more has
- * ended, and begins anew when it returns.
+ * Since when each member has its current holder: determined whenever a policy is adopted, and kept in the
+ * store, so that an account replaced while no agent was running is noticed, too. A member that leaves the
+ * policy ends, and starts over when it returns.
  */
 import type { AccountNames } from '../../host/accounts/account-names.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
@@ -11,7 +11,7 @@ import { continued, type Tenancy } from '../../usage/tenancy.ts';
 import type { Entry } from './member-index.ts';
 
 export interface Followed {
-  /** Who is another one than before, or was never seen. */
+  /** Members with a new holder, or never seen before. */
   readonly begun: ReadonlySet<Member>;
   readonly problem: string | undefined;
 }
@@ -26,7 +26,7 @@ export class Membership {
     this.#accounts = accounts;
   }
 
-  /** `homes` by uid. What cannot be read from the store counts as never seen. */
+  /** `homes` by uid. If the store cannot be read, members count as never seen. */
   follow(
     entries: ReadonlyMap<Member, Entry>,
     homes: ReadonlyMap<number, string>,
@@ -57,8 +57,8 @@ export class Membership {
   }
 
   /**
-   * Of who is no member there is none; nor of whom the file of accounts now calls otherwise, until a policy has
-   * been adopted with it.
+   * Infinity for a former member, and for one whose account has a different name by now, until a policy has been
+   * adopted with it.
    */
   beginningOf(member: Member): number {
     const known = this.#known?.get(member);

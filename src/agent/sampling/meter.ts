@@ -1,7 +1,7 @@
 /**
- * Reads the counters of everybody, once a tick, through descriptors that stay open.
+ * Reads the counters of all members, once per tick, through descriptors that stay open.
  *
- * A cgroup that is not there is looked for again at every tick, and named to whoever can make it.
+ * A missing cgroup is looked up again at every tick, and reported so that it can be created.
  */
 import { ensureOpenFiles } from '../../sys/open-files.ts';
 import type { Tree } from '../../host/driver.ts';
@@ -14,7 +14,7 @@ import type { Entry, MemberIndex } from './member-index.ts';
 
 export interface MeterSample {
   readonly readings: readonly Reading[];
-  /** Cgroups that should be there and are not. */
+  /** Cgroups that should exist and do not. */
   readonly missing: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export class Meter implements Disposable {
   #max = 0;
   readonly #last = new Map<Member, Readonly<Counters>>();
   readonly #slow = new Map<Member, Readonly<Counters>>();
-  /** In the order in which they are read: tenants of a reseller before it. */
+  /** In reading order: the tenants of a reseller before the reseller. */
   #order: readonly Entry[] = [];
 
   constructor({ hierarchies, version }: Tree, memberIndex: MemberIndex) {
@@ -33,7 +33,7 @@ export class Meter implements Disposable {
     this.follow(memberIndex);
   }
 
-  /** How many are measured the slow way, for want of file descriptors. */
+  /** How many are measured by the slower method, because file descriptors ran out. */
   get slow(): number {
     return Math.max(0, this.#order.length - this.#max);
   }
@@ -77,7 +77,7 @@ export class Meter implements Disposable {
     return this.#reader.track(cgroup) ? this.#reader.read(cgroup) : undefined;
   }
 
-  /** What was read before is kept apart from `#last`, in which sums have been put. */
+  /** Earlier readings, apart from `#last`, which contains sums. */
   #readSlowly(cgroup: string, member: Member): Readonly<Counters> | undefined {
     const counters = this.#reader.readOnce(cgroup, this.#slow.get(member));
     if (counters === undefined) this.#slow.delete(member);
@@ -92,8 +92,8 @@ export class Meter implements Disposable {
   }
 
   /**
-   * The kernel lists the processes of a cgroup without those in the cgroups below it, and v1 does
-   * not add up either what the tenants of a reseller read and write.
+   * The kernel lists the processes of a cgroup without those of its descendants, and v1 does not sum
+   * the I/O of a reseller's tenants either.
    */
   #addedUp(
     { who, resellerUid }: Entry,
@@ -108,7 +108,7 @@ export class Meter implements Disposable {
     return counters;
   }
 
-  /** The same object as before where nothing has changed, which says that it is idle. */
+  /** The same object as before if nothing has changed, which marks an idle member. */
   #withSum(member: Member, counters: Readonly<Counters>, sum: Sums): Readonly<Counters> {
     const { processes, ...io } = sum;
     const now = { ...counters, processes, ...(this.#version === 1 ? io : {}) };

@@ -1,8 +1,8 @@
 /**
- * Writes down what the ticks saw: metrics, faults, incidents and their evidence.
+ * Records ticks: metrics, faults, incidents and their evidence.
  *
- * Nothing here may hold up or stop the agent. A store that cannot be written is reported once, and
- * the limits go on holding; incidents that could not be written are written when it works again.
+ * Nothing here may delay or stop the agent. A store that cannot be written is reported once, and the
+ * limits stay in force; incidents that could not be written are written once it works again.
  */
 import type { EvidenceReader, ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import { KernelLog, type OomKill } from '../../host/kernel-log.ts';
@@ -25,7 +25,7 @@ import type { LatestSample } from './latest-sample.ts';
 import type { Log } from '../log.ts';
 import type { Entry, MemberIndex } from './member-index.ts';
 
-/** So that a tick in which everybody faults is no longer than another; the rest has its turn later. */
+/** Bounds the length of a tick in which every member has faults; the rest follow later. */
 const snapshotsPerTickMax = 20;
 const processesMax = 50;
 
@@ -37,9 +37,9 @@ export interface RecorderParts {
   readonly log: Log;
   readonly memberIndex: () => MemberIndex;
   readonly processes: (entry: Entry) => readonly ProcessSet[];
-  /** Its cgroup from the top of the hierarchy that limits memory: `/bulkhead/u1001`. */
+  /** Its cgroup from the root of the hierarchy that limits memory: `/bulkhead/u1001`. */
   readonly memoryCgroup: (entry: Entry) => string | undefined;
-  /** Told of the incidents that have begun or gone on in a tick. */
+  /** Called with the incidents that began or continued in a tick. */
   readonly onIncidents: (incidents: readonly Incident[]) => void;
 }
 
@@ -47,7 +47,7 @@ export class Recorder implements Disposable {
   readonly #parts: RecorderParts;
   readonly #incidents = new IncidentLog();
   readonly #kernelLog = new KernelLog();
-  /** Evidence that is being gathered. */
+  /** Evidence being collected. */
   readonly #gathering = new Set<Promise<void>>();
   #problem: string | undefined;
 
@@ -56,7 +56,7 @@ export class Recorder implements Disposable {
     this.#resume(moment);
   }
 
-  /** Why nothing can be written down now. */
+  /** Why nothing can be recorded now. */
   get problem(): string | undefined {
     return this.#problem;
   }
@@ -64,7 +64,7 @@ export class Recorder implements Disposable {
   #resume({ at, monotonic }: Moment): void {
     const open = this.#parts.events.openSince(at - quietMilliseconds);
     for (const each of open.ok ? open.value : []) {
-      // A wall clock that was put back must not keep an incident open for long.
+      // A wall clock that was set back must not keep an incident open for long.
       const age = Math.max(0, at - each.end);
       this.#incidents.resume({
         ...each,
@@ -75,7 +75,7 @@ export class Recorder implements Disposable {
     }
   }
 
-  /** Incidents do not go on over a change of who has the uid. */
+  /** Incidents do not continue for a new holder of the uid. */
   forget(members: ReadonlySet<Member>): void {
     this.#incidents.forget(members);
   }
@@ -90,11 +90,11 @@ export class Recorder implements Disposable {
     this.#report(problems.find((each) => each !== undefined));
     this.#incidents.close(moment.monotonic);
     this.#gatherEvidence(touched, faults, moment);
-    if (touched.length > 0) this.#tell(touched);
+    if (touched.length > 0) this.#publish(touched);
     for (const note of [...metrics.takeNotes(), ...events.takeNotes()]) this.#parts.log.warn(note);
   }
 
-  /** Those of the time in which the store did not work. */
+  /** Incidents from the time during which the store did not work. */
   #unwritten(): readonly OpenIncident[] {
     if (this.#problem === undefined) return [];
     return this.#incidents.open.filter((each) => each.id === undefined);
@@ -108,18 +108,18 @@ export class Recorder implements Disposable {
     const { events } = this.#parts;
     const fresh = touched.filter((each) => each.id === undefined);
     const written = events.transaction(() => {
-      // It may run twice, on a new file the second time, where the first ids mean nothing.
+      // It may run twice, the second time on a new file, in which the first ids mean nothing.
       for (const incident of fresh) incident.id = undefined;
       events.addFaults(at, faults);
       for (const incident of touched) this.#write(incident);
     });
     if (written.ok) return undefined;
-    // What was given to those that are new is gone with the rest.
+    // The ids given to new incidents are lost with the transaction.
     for (const incident of fresh) incident.id = undefined;
     return written.error;
   }
 
-  /** A failure fails the transaction around it. */
+  /** A failure aborts the enclosing transaction. */
   #write(incident: OpenIncident): void {
     const { events } = this.#parts;
     const { end, faults, severity } = incident;
@@ -142,8 +142,8 @@ export class Recorder implements Disposable {
 
   #report(problem: string | undefined): void {
     if (problem === this.#problem) return;
-    if (problem === undefined) this.#parts.log.info('The history is written again');
-    else this.#parts.log.error(`${problem}; limits go on holding`);
+    if (problem === undefined) this.#parts.log.info('History is being written again');
+    else this.#parts.log.error(`${problem}; limits stay in force`);
     this.#problem = problem;
   }
 
@@ -193,14 +193,14 @@ export class Recorder implements Disposable {
   }
 
   #killedOf(entry: Entry, kills: readonly OomKill[]): Snapshot['killed'] {
-    // Most incidents have none, and the cgroup's name takes reading the mounts.
+    // Most incidents have none, and finding the cgroup's name requires reading the mounts.
     if (kills.length === 0) return undefined;
     const cgroup = this.#parts.memoryCgroup(entry);
     const mine = kills.filter((each) => each.cgroup === cgroup);
     return mine.length === 0 ? undefined : mine.map(({ pid, name }) => ({ pid, name }));
   }
 
-  #tell(touched: readonly OpenIncident[]): void {
+  #publish(touched: readonly OpenIncident[]): void {
     const incidents = touched.flatMap((each): readonly Incident[] =>
       each.id === undefined
         ? []

@@ -20,14 +20,14 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (options.log !== 'human' && options.log !== 'json') {
-    printError(`"${options.log}" is no format of the log; write human or json`);
+    printError(`"${options.log}" is not a log format; use human or json`);
     return exitCodes.usage;
   }
   if (process.getuid?.() !== 0) {
     printError('Cannot run the agent: only root may set limits and move processes; run it as root');
     return exitCodes.failed;
   }
-  // Only this command needs what they bring.
+  // Only this command needs these modules.
   const { Agent } = await import('../../agent/agent.ts');
   const { makeLog } = await import('../../agent/log.ts');
   const log = makeLog(options.log satisfies LogFormat, process.env);
@@ -64,12 +64,12 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
-      .option('--log <format>', 'human or json', 'human')
+      .option('--log <format>', 'log format: human or json', 'human')
       .addHelpText(
         'after',
         examples(
-          ['bulkhead agent', 'in the foreground; Ctrl-C ends it, and limits stay'],
-          ['bulkhead agent --log json', 'a JSON object a line'],
+          ['bulkhead agent', 'in the foreground; Ctrl-C stops it, limits stay in force'],
+          ['bulkhead agent --log json', 'log one JSON object per line'],
           ['systemctl start bulkhead', 'as a service; see docs/agent.md'],
         ),
       )

@@ -1,4 +1,4 @@
-/** `bulkhead doctor`: what this host can hold, what it cannot, why, and what would help. */
+/** `bulkhead doctor`: which limits this host can enforce, which it cannot, why, and what would help. */
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
@@ -16,10 +16,10 @@ import { terminalOf, wrap } from '../shared/terminal.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
 
-/** Everything stands in one column behind the words at the left. */
-const indent = ' '.repeat(9);
+/** The column in which all text starts, to the right of the labels. */
+const indent = ' '.repeat(11);
 
-/** What the launcher calls; both are part of every Debian. */
+/** What the launcher runs; both are in every Debian installation. */
 const tools = ['/usr/bin/setpriv', '/usr/bin/getent'];
 
 async function doctor(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
@@ -54,12 +54,12 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
     return exitCodes.done;
   }
   const { columns } = terminalOf(process.stdout);
-  print(wrap(`Kernel   ${release()}`, columns, indent));
-  print(wrap(`Driver   ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
-  print(wrap(`Placing  ${placementText(placement)}`, columns, indent));
+  print(wrap(`Kernel     ${release()}`, columns, indent));
+  print(wrap(`Driver     ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
+  print(wrap(`Placement  ${placementText(placement)}`, columns, indent));
   const disks = capabilities.devices.map((each) => `${diskName(each, paths)} (${each})`);
   const shown = disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
-  print(`${wrap(`Disks    ${shown}`, columns, indent)}\n`);
+  print(`${wrap(`Disks      ${shown}`, columns, indent)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
     ...remarks,
@@ -72,25 +72,25 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   return exitCodes.done;
 }
 
-/** By the policy that is followed, or would be. */
+/** For the policy that the agent follows, or would follow. */
 function portRemarks(status: StatusResponse | undefined, paths: Paths): readonly string[] {
   const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
   if (policy === undefined) return [];
   return [tokenPortRemark(policy.agent, status, paths.proc) ?? []].flat();
 }
 
-const noAgent = 'no agent runs';
+const noAgent = 'no agent is running';
 
-/** Whether what tenants start by themselves gets into their cgroups. */
+/** Whether processes that tenants start themselves are moved into their cgroups. */
 function placementText(placement: PlacementStatus | undefined): string {
   if (placement === undefined) {
-    return 'nothing: no agent runs, so limits hold only for what "bulkhead exec" starts; see docs/agent.md';
+    return 'off: no agent is running, so limits apply only to what "bulkhead exec" starts; see docs/agent.md';
   }
   const { state, problem = '', filtered } = placement;
   if (state === 'starting') return 'starting';
-  if (state === 'off') return `slowly: ${printable(problem)}`;
+  if (state === 'off') return `polling: ${printable(problem)}`;
   const which =
-    filtered === true ? 'changes of uid alone' : 'everything; Linux 6.6 can report less';
+    filtered === true ? 'changes of uid only' : 'all process events; Linux 6.6 can filter them';
   return `by the kernel's process connector, which reports ${which}`;
 }
 
@@ -101,7 +101,7 @@ interface Group {
 
 const order: readonly Level[] = ['full', 'partial', 'none'];
 
-/** Limits that are held alike, for the same reason, are said together; the best first. */
+/** Limits with the same support for the same reason are printed together; the best first. */
 function alike(limits: ReadonlyMap<LimitKey, Support>): readonly Group[] {
   const groups = new Map<string, Group>();
   for (const [key, support] of limits) {
@@ -121,22 +121,22 @@ function printGroup({ support, names }: Group): void {
   const head = wrap(`${level.padEnd(indent.length)}${names.join(', ')}`, columns, indent);
   print(paint[level](level) + head.slice(level.length));
   if (reason !== undefined) print(wrap(`${indent}because ${reason}`, columns, `${indent}  `));
-  if (help !== undefined) print(wrap(`${indent}would help: ${help}`, columns, `${indent}  `));
+  if (help !== undefined) print(wrap(`${indent}to improve: ${help}`, columns, `${indent}  `));
   print('');
 }
 
 function summary(levels: readonly Level[]): string {
   const count = (level: Level) => levels.filter((each) => each === level).length;
-  return `${count('full')} limits are held in full, ${count('partial')} in part, ${count('none')} not at all`;
+  return `${count('full')} limits fully enforced, ${count('partial')} partially, ${count('none')} not at all`;
 }
 
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--json', 'print it as JSON')
+      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
-        examples(['bulkhead doctor', ''], ['bulkhead doctor --json', 'for a program']),
+        examples(['bulkhead doctor', ''], ['bulkhead doctor --json', 'for scripts']),
       )
       .action(run(doctor));
   },

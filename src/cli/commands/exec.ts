@@ -1,6 +1,6 @@
 /**
- * `bulkhead exec TENANT -- CMD`: the program's entry hands it to the launcher before Node starts.
- * This is for help, for completion, and for those who start the command line by hand.
+ * `bulkhead exec TENANT -- CMD`: the entry script runs the launcher before Node starts. This file serves
+ * help and completion, and runs the launcher for callers that start the Node program directly.
  */
 import type { Command } from 'commander';
 import { packageFile } from '../../sys/package-files.ts';

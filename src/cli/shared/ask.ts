@@ -1,4 +1,4 @@
-/** What the commands for looking begin and end with: a question to the agent. */
+/** What the commands that ask the agent have in common: the request, and its failure. */
 import type { Command } from 'commander';
 import { callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -11,7 +11,7 @@ export interface JsonOption {
   readonly json?: boolean;
 }
 
-/** Asks one question of the agent of this instance. */
+/** Sends one request to the agent of this instance. */
 export type Ask = <CommandResult>(path: string, query?: Query) => Promise<Result<CommandResult>>;
 
 export const asker =
@@ -19,7 +19,7 @@ export const asker =
   (path, query) =>
     callAgent(paths, path, query);
 
-/** Runs `action` with what asks the agent; a wrong command line has been complained about. */
+/** Runs `action` with a client of the agent, unless the command line is wrong, which is printed. */
 export async function withAgent(
   command: Command,
   action: (ask: Ask, paths: Paths) => Promise<ExitCode>,
@@ -28,7 +28,7 @@ export async function withAgent(
   return paths === undefined ? exitCodes.usage : action(asker(paths), paths);
 }
 
-/** The answer, or nothing after its problem has been shown. */
+/** The response, or undefined after its problem has been printed. */
 export function responseOrReport<CommandResult>(
   answer: Result<CommandResult>,
 ): CommandResult | undefined {

@@ -1,22 +1,22 @@
-/** What every command is made of: a definition for commander, and an exit code as its answer. */
+/** What every command consists of: a definition for commander, and an exit code as its result. */
 import type { Argument, Command } from 'commander';
 
 export const exitCodes = {
   done: 0,
   failed: 1,
   usage: 2,
-  /** What was asked about was found: drift, a contradicted module, one that is refused or not accepted. */
+  /** The check found something: drift, a contradicted module, one that is refused or not accepted. */
   found: 3,
-  /** What was asked cannot be told from what is at hand. */
+  /** The check could not be decided from what is available. */
   undecided: 4,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 export type CommandResult = ExitCode | Promise<ExitCode>;
 
-/** One file a command. A table names it, with its arguments and its summary. */
+/** One file per command; a table lists it with its arguments and its summary. */
 export interface CommandModule {
-  /** `run` wraps an action so that its answer becomes the exit status of the program. */
+  /** `run` wraps an action so that its result becomes the exit status of the program. */
   readonly define: (command: Command, run: Runner) => void;
 }
 

@@ -1,4 +1,4 @@
-/** Comma-separated values as RFC 4180 has them: CRLF, and quotes where a field needs them. */
+/** Comma-separated values as in RFC 4180: CRLF, and quotes if a field needs them. */
 import { harmless } from './width.ts';
 
 export type CsvField = string | number | undefined;
@@ -13,6 +13,6 @@ function csvField(field: CsvField): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Six digits are more than is measured; a double's noise is not written. */
+/** Six digits are more than is measured; rounding noise of doubles is not written. */
 const numberText = (value: number) =>
   Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));

@@ -1,8 +1,8 @@
 /**
  * What the commands that edit the policy have in common: read, edit, check, write, apply.
  *
- * Checked as a whole before it is written, users of the host included: an edit never leaves a
- * file that cannot be applied for a reason that was not there before.
+ * The result is checked as a whole before it is written, against the users of the host too: an edit
+ * never introduces a new reason why the file cannot be applied.
  */
 import type { Command } from 'commander';
 import { foreignFormat, resolveText } from '../../apply/load-policy.ts';
@@ -27,13 +27,13 @@ export interface EditOptions extends PolicyOptions {
 export function withEditOptions(command: Command): Command {
   return command
     .addOption(policyOption())
-    .option('--no-apply', 'write the policy, and leave the kernel as it is')
-    .option('--dry-run', 'print what would change in the file, and change nothing');
+    .option('--no-apply', 'write the policy without applying it')
+    .option('--dry-run', 'print what would change in the file; changes nothing');
 }
 
 export type PolicyEdit = (text: string, paths: Paths) => Result<string, readonly string[]>;
 
-/** `what` is said when it is done, for example `tenant "alice"`. */
+/** `what` is named in the message when it is done, for example `tenant "alice"`. */
 export async function editPolicy(
   options: EditOptions,
   command: Command,
@@ -48,7 +48,7 @@ export async function editPolicy(
   const edited = editPolicyFile(file, checked);
   if (!edited.ok) return printErrors(edited.error);
   const { before, after } = edited.value;
-  if (before === after) print(`Nothing to change in ${file}: it says so already`);
+  if (before === after) print(`Nothing to change in ${file}: it is set already`);
   else print(`Changed ${what} in ${file}`);
   if (!options.apply) {
     showNews(file, before, after, paths);
@@ -93,13 +93,13 @@ function showEdit(
   const { text } = original.value;
   const edited = edit(text);
   if (!edited.ok) return printErrors(edited.error);
-  if (edited.value === text) print(`Nothing to change in ${file}: it says so already`);
+  if (edited.value === text) print(`Nothing to change in ${file}: it is set already`);
   else printDiff(file, text, edited.value);
   showNews(file, text, edited.value, paths);
   return exitCodes.done;
 }
 
-/** Warnings that the edit brought about. */
+/** Warnings that the edit caused. */
 function showNews(file: string, before: string, after: string, paths: Paths): void {
   const [old, now] = [before, after].map((each) => resolveText(file, each, paths).diagnostics);
   showDiagnostics(newDiagnostics(old ?? [], now ?? []));
@@ -121,7 +121,7 @@ function printDiff(file: string, before: string, after: string): void {
   }
 }
 
-/** A tenant or reseller as it is called on the command line; the policy may know it by its uid. */
+/** A tenant or reseller as named on the command line; the policy may have it by uid. */
 export function targetOf(
   kind: 'tenant' | 'reseller',
   name: string,
@@ -154,7 +154,7 @@ export const collect = (value: string, earlier: readonly string[] = []): readonl
   value,
 ];
 
-/** A tenant of the command line, as `set` and its like want it. */
+/** A tenant named on the command line, for `set`, `unset` and `remove`. */
 export const tenantNamed = (name: string) => named('tenant', name);
 export const resellerNamed = (name: string) => named('reseller', name);
 

@@ -1,6 +1,5 @@
 /**
- * Quantities as people read them in columns: short, at most three or four digits, always with
- * their unit.
+ * Quantities for tables: short, at most three or four digits, always with their unit.
  *
  *     150%   1.25GiB   20.4MiB/s   1.2k/s   3m12s   2026-11-24 18:30:05
  */
@@ -28,7 +27,7 @@ export function shortCount(count: number): string {
 
 const rate = (perSecond: number) => (perSecond < 0.05 ? '0' : `${smallCount(perSecond)}/s`);
 
-/** Averages of small numbers need their decimals. */
+/** Averages of small numbers need decimals. */
 const smallCount = (value: number) =>
   value < 9.95 && !Number.isInteger(value) ? value.toFixed(1) : shortCount(value);
 
@@ -40,7 +39,7 @@ const printers: Readonly<Record<MetricUnit, (value: number) => string>> = {
   count: smallCount,
 };
 
-/** What was not measured, for which JSON has null, is a dash. */
+/** A value that was not measured, null in JSON, is a dash. */
 export function quantity(unit: MetricUnit, value: number | null | undefined): string {
   return value === undefined || value === null || !Number.isFinite(value)
     ? '-'
@@ -82,7 +81,7 @@ export function dateTime(at: number): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(at)}`;
 }
 
-/** `2026-11-24T17:30:05.000Z`, for machines. A time that no calendar has is empty. */
+/** `2026-11-24T17:30:05.000Z`, for machines. Empty if the time is out of range. */
 export function isoTime(at: number): string {
   return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : '';
 }

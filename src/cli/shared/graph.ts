@@ -1,11 +1,11 @@
-/** Bars and sparklines of one line, in block characters or, where the locale lacks them, in ASCII. */
+/** Bars and sparklines of one line, in block characters or, if the locale lacks them, in ASCII. */
 
 /** Levels from nothing to full. */
 const blocks = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ascii = ['_', '.', ':', '-', '=', '+', '*', '#'];
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/** Whether the terminal can be expected to show more than ASCII, by the usual order of variables. */
+/** Whether the terminal can be expected to show more than ASCII, by the standard order of variables. */
 export function showsUnicode(environment: NodeJS.ProcessEnv = process.env): boolean {
   const locale = [environment['LC_ALL'], environment['LC_CTYPE'], environment['LANG']].find(
     (each) => each !== undefined && each !== '',
@@ -14,8 +14,8 @@ export function showsUnicode(environment: NodeJS.ProcessEnv = process.env): bool
 }
 
 /**
- * One character a point, scaled to the largest of them or to `limit`, whichever is more useful:
- * the limit, unless all stay below a quarter of it. Blank where nothing was measured.
+ * One character per point, scaled to `limit`, or to the largest point if all are below a quarter of
+ * the limit. Blank if nothing was measured.
  */
 export function sparkline(
   points: readonly (number | null)[],

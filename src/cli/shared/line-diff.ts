@@ -1,4 +1,4 @@
-/** The difference of two texts by lines, as people know it from `diff -u`. */
+/** The difference of two texts by lines, like `diff -u`. */
 
 export interface DiffLine {
   readonly sign: ' ' | '-' | '+';

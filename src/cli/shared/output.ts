@@ -1,4 +1,4 @@
-/** What commands say, and the paths of the instance: light, for those that must start fast. */
+/** Output of commands, and the paths of the instance: few imports, for commands that must start fast. */
 import type { Command } from 'commander';
 import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
 import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
@@ -8,11 +8,11 @@ import { terminalOf } from './terminal.ts';
 export function pathsFor(command: Command): Paths | undefined {
   const { instance } = command.optsWithGlobals<{ instance: string }>();
   if (instancePattern.test(instance)) return pathsOf(instance);
-  printError(`"${instance}" cannot name an instance; use small letters, digits and "-"`);
+  printError(`"${instance}" is not a valid instance name; use lower case letters, digits and "-"`);
   return undefined;
 }
 
-/** One line, whatever names and texts of others are in it. */
+/** Prints one line, whatever untrusted text is in it. */
 export function printError(message: string): void {
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
@@ -29,7 +29,7 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
 }
 
-/** As many lines as a person reads; the rest is counted. */
+/** As many lines as a person would read; the rest is counted. */
 const diagnosticsMax = 200;
 
 export function showDiagnostics(

@@ -27,14 +27,14 @@ const unitMilliseconds: Readonly<Record<string, number>> = {
   d: 86_400_000,
   w: 7 * 86_400_000,
 };
-/** More than any history is kept. */
+/** Longer than any history is kept. */
 const millisecondsMax = 10 * 366 * 86_400_000;
 
-export function withPeriodOptions(command: Command, usual: string): Command {
+export function withPeriodOptions(command: Command, defaultPeriod: string): Command {
   return command
-    .option('--period <period>', '10m, 4h, 2d, 1w, today or yesterday', usual)
-    .option('--from <date>', 'begin at YYYY-MM-DD[ HH:MM[:SS]], local time, instead')
-    .option('--to <date>', 'end there; now where it is left out');
+    .option('--period <period>', '10m, 4h, 2d, 1w, today or yesterday', defaultPeriod)
+    .option('--from <date>', 'start at YYYY-MM-DD[ HH:MM[:SS]], local time, instead')
+    .option('--to <date>', 'end at this date; default: now');
 }
 
 /** `--from` and `--to` win over `--period`; `--to` alone ends the period there. */
@@ -55,13 +55,13 @@ function periodBefore(text: string, end: number, endsNow: boolean): Result<Perio
   const match = /^(\d{1,6})([smhdw])$/.exec(text);
   const milliseconds = Number(match?.[1]) * (unitMilliseconds[match?.[2] ?? ''] ?? 0);
   if (match === null || milliseconds === 0)
-    return fail(`"${text}" is not a period; write for example 10m, 4h, 2d, today or yesterday`);
+    return fail(`"${text}" is not a period; use for example 10m, 4h, 2d, today or yesterday`);
   return within({ from: end - milliseconds, to: end });
 }
 
 function within(period: Period): Result<Period> {
   return period.to - period.from > millisecondsMax
-    ? fail('The period is longer than any history; ten years are the most')
+    ? fail('The period is too long; the maximum is ten years')
     : ok(period);
 }
 
@@ -78,9 +78,9 @@ function parseDate(text: string): Result<number> {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =
     match?.slice(1).map((each) => Number(each ?? 0)) ?? [];
   const date = new Date(year, month - 1, day, hour, minute, second);
-  // The calendar takes the 31st of February for the 3rd of March; nobody means that.
+  // Date takes the 31st of February for the 3rd of March.
   const meant = date.getMonth() === month - 1 && date.getDate() === day;
   if (match === null || !meant || hour > 23 || minute > 59 || second > 59)
-    return fail(`"${text}" is not a date; write for example 2026-11-24 or "2026-11-24 08:30"`);
+    return fail(`"${text}" is not a date; use for example 2026-11-24 or "2026-11-24 08:30"`);
   return ok(date.getTime());
 }

@@ -1,4 +1,4 @@
-/** The option that names the policy, alike for every command. */
+/** The option that names the policy, the same for every command. */
 import { Option, type Command } from 'commander';
 import { exitCodes, type CommandResult, type PolicyOptions } from './command.ts';
 import { printError } from './output.ts';
@@ -6,15 +6,15 @@ import { printError } from './output.ts';
 export const defaultPolicy = '/etc/bulkhead/policy.xml';
 
 export function policyOption(): Option {
-  return new Option('-p, --policy <file>', 'the policy to read').default(defaultPolicy);
+  return new Option('-p, --policy <file>', 'policy file').default(defaultPolicy);
 }
 
-/** Whether the command line names a policy, be it the usual one. */
+/** Whether the command line names a policy, even the default one. */
 export const namesPolicy = (command: Command): boolean =>
   command.getOptionValueSource('policy') !== 'default';
 
-/** For commands that are about a policy as a whole: `check new.xml` is `check -p new.xml`. */
-export const policyArgument = 'the policy; the same as --policy';
+/** For commands about a whole policy: `check new.xml` is `check -p new.xml`. */
+export const policyArgument = 'policy file; same as --policy';
 
 export const takingFile =
   <Options extends PolicyOptions>(action: (options: Options, command: Command) => CommandResult) =>

@@ -1,11 +1,11 @@
-/** Processes as a table: what runs now, or what ran when a limit was hit. */
+/** Processes as a table: those running now, or when a limit was hit. */
 import type { LiveProcess } from '../../agent/api/api.ts';
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import { shortBytes, table } from './terminal.ts';
 import { duration, percent } from './format.ts';
 import { cutTo, displayWidth, harmless } from './width.ts';
 
-/** `cpu` is there for live ones only. */
+/** `cpu` is present only for running ones. */
 export type ShownProcess = Omit<ProcessEvidence, 'command'> & {
   readonly command?: string;
   readonly cpu?: number;
@@ -31,7 +31,7 @@ export function sortProcesses(
   return processes.toSorted((a, b) => weigh(b) - weigh(a) || a.pid - b.pid);
 }
 
-/** The command, or the name where the command is nobody's business. */
+/** The command, or the name if the caller may not see the command. */
 export const commandText = ({ command, name }: ShownProcess) => harmless(command ?? `[${name}]`);
 
 const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : shortBytes(bytes));
@@ -39,7 +39,7 @@ const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : sh
 interface ProcessColumn {
   readonly title: string;
   readonly text: (process: ShownProcess) => string;
-  /** Where there is room, or only where there is none. */
+  /** Shown only on wide, or only on narrow terminals. */
   readonly on?: 'wide' | 'narrow';
 }
 
@@ -65,12 +65,12 @@ const processColumns: readonly ProcessColumn[] = [
 const durationText = (seconds: number | undefined) =>
   seconds === undefined ? '?' : duration(seconds);
 
-/** A share of a core for live ones; the time it had, for those of an incident. */
+/** A share of a core for running processes; CPU time for those of an incident. */
 function cpuText({ cpu, cpuSeconds }: ShownProcess): string {
   return cpu === undefined ? durationText(cpuSeconds) : percent(cpu);
 }
 
-/** Under this the command would be left with nothing. */
+/** In less than this there would be no room for the command. */
 const wideColumns = 100;
 
 /** `columns`: where lines are cut; absent, nothing is. */

@@ -1,4 +1,4 @@
-/** A line that counts, on a terminal only, and only when the work takes longer than a moment. */
+/** A progress line, on a terminal only, and only if the work takes longer than a moment. */
 const patience = 500;
 
 export function showProgress(what: string) {

@@ -1,4 +1,4 @@
-/** What commands begin with: the paths of the instance, the policy, the driver. What they say is in output.ts. */
+/** What commands start with: the paths of the instance, the policy, the driver. Output is in output.ts. */
 import type { Command } from 'commander';
 import { loadPolicy, type Loaded } from '../../apply/load-policy.ts';
 import type { Driver } from '../../host/driver.ts';
@@ -10,7 +10,7 @@ import { printError, count, pathsFor, print, printJson, showDiagnostics } from '
 
 export { printError, count, pathsFor, print, printJson, showDiagnostics };
 
-/** The policy, or nothing after its errors have been shown. */
+/** The policy, or undefined after its errors have been printed. */
 export function loadPolicyOrReport(
   file: string,
   paths: Paths,
@@ -32,7 +32,7 @@ export function driverOrReport(paths: Paths, policy?: Policy): Driver | undefine
   return undefined;
 }
 
-/** For actions that need all three; any that is missing has been complained about. */
+/** For actions that need all three; if one is missing, the reason is printed. */
 export function withPolicy(
   command: Command,
   file: string,

@@ -12,14 +12,14 @@ export function terminalOf(stream: NodeJS.WriteStream): Terminal {
   const isTerminal = stream.isTTY === true;
   const plain = process.env['NO_COLOR'] !== undefined && process.env['NO_COLOR'] !== '';
   return {
-    // A serial line knows no size, and says 0.
+    // A serial line has no size and reports 0.
     columns: stream.columns || (isTerminal ? 80 : 100),
     isTerminal,
     colors: createColors(isTerminal && !plain && process.env['TERM'] !== 'dumb'),
   };
 }
 
-/** Columns of text, each as wide as its widest cell; numbers to the right. */
+/** Columns of text, each as wide as its widest cell; numbers right-aligned. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => visibleWidth(row[column] ?? ''))),
@@ -52,7 +52,7 @@ export function shortBytes(bytes: number): string {
   return `${value.toFixed(digits)}${units[unit]}`;
 }
 
-/** Breaks text at blanks, and keeps those that it begins with; all other lines are indented. */
+/** Wraps text at spaces and keeps leading ones; all further lines are indented. */
 export function wrap(text: string, columns: number, indent = ''): string {
   const [begin = '', ...words] = text.split(/(?<=\S) (?=\S)/);
   const lines = [begin];

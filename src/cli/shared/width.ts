@@ -1,9 +1,9 @@
 /**
- * How many columns of a terminal a text takes, and how to cut it there.
+ * How many columns of a terminal a text takes, and how to cut it to fit.
  *
- * Names and command lines come from tenants, who would like to move the cursor or to hide what they
- * run: `harmless` leaves nothing that does either. What terminals disagree on is escaped too, so
- * that the widths hold: format characters, joiners, and piles of combining marks.
+ * Names and command lines come from tenants, who may try to move the cursor or hide what they run:
+ * `harmless` escapes whatever could. What terminals disagree on is escaped too, so that widths are
+ * right: format characters, joiners, and stacked combining marks.
  *
  *     harmless('a\u001b[2Jb')  → a\u{1b}[2Jb
  *     displayWidth('日本')     → 4
@@ -11,13 +11,13 @@
 import { printable } from '../../base/printable.ts';
 
 const plainAscii = /^[\u0020-\u007e]*$/;
-/** Format characters that `printable` lets through, halves of pairs, and what is not assigned. */
+/** Format characters that `printable` lets through, lone surrogates, and unassigned code points. */
 const doubtful = /[\p{Cf}\p{Cs}\p{Co}\p{Cn}]/gu;
-/** A variation selector changes the width of what stands before it on some terminals only. */
+/** A variation selector changes the width of the character before it on some terminals only. */
 const selectors = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
 const manyMarks = /(\p{M}{2})\p{M}+/gu;
 
-/** Safe to write to a terminal, and of a known width. */
+/** Safe to print on a terminal, and of a known width. */
 export function harmless(text: string): string {
   if (plainAscii.test(text)) return text;
   return printable(text)
@@ -28,7 +28,7 @@ export function harmless(text: string): string {
 
 /** Marks that do not advance, and the vowels and finals of Korean syllables. */
 const zeroWide = /[\p{Mn}\p{Me}\u1160-\u11ff\ud7b0-\ud7ff]/u;
-/** East Asian Width W and F of Unicode Standard Annex 11; emoji that are shown as such are W. */
+/** East Asian Width W and F of Unicode Standard Annex 11; emoji with emoji presentation are W. */
 const doubleWide =
   /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u3247\u3250-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
 
@@ -46,15 +46,15 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-// oxlint-disable-next-line no-control-regex -- colour codes take no room on the screen
+// oxlint-disable-next-line no-control-regex -- colour codes have no width
 const colourCodes = /\u001b\[[0-9;]*m/g;
 // oxlint-disable-next-line no-control-regex -- the same, as the odd parts of what it splits
 const colourSplit = /(\u001b\[[0-9;]*m)/;
 
-/** Colour codes take no room. */
+/** Ignores colour codes, which have no width. */
 export const visibleWidth = (text: string) => displayWidth(text.replace(colourCodes, ''));
 
-/** At most `columns` wide; what was cut ends in `…`. */
+/** At most `columns` wide; a text that was cut ends in `…`. */
 export function cutTo(text: string, columns: number): string {
   if (columns <= 0) return '';
   if (displayWidth(text) <= columns) return text;
@@ -79,7 +79,7 @@ export function fitRight(text: string, columns: number): string {
   return ' '.repeat(columns - displayWidth(cut)) + cut;
 }
 
-/** Cuts a text with colour codes, all of which it keeps. */
+/** Cuts a text with colour codes and keeps all of them. */
 export function clip(text: string, columns: number): string {
   if (visibleWidth(text) <= columns) return text;
   let room = columns;

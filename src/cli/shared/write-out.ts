@@ -1,4 +1,4 @@
-/** Text that a command makes: to standard output, or to a file that is not replaced unasked. */
+/** Writes a command's text to standard output, or to a file that is not replaced unless asked to. */
 import { createPolicyFile } from '../../host/policy-file.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printError, print } from './session.ts';

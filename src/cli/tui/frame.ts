@@ -1,4 +1,4 @@
-/** One picture of the screen: exactly its number of lines, none wider than it is. Pure. */
+/** One frame of the screen: exactly its number of lines, none wider than the screen. Pure. */
 import { clip, fitLeft } from '../shared/width.ts';
 import type { Style } from './top-columns.ts';
 
@@ -7,14 +7,14 @@ export interface Size {
   readonly rows: number;
 }
 
-/** What `head`, `body` and `foot` have to share. */
+/** The size that `head`, `body` and `foot` share. */
 export interface FrameParts {
   readonly head: readonly string[];
   readonly body: readonly string[];
   readonly foot: string;
 }
 
-/** What is too long is cut at the end; the foot is the last line, whatever else there is. */
+/** A body that is too long is cut at the end; the foot is always the last line. */
 export function composeFrame(
   { head, body, foot }: FrameParts,
   { rows, columns }: Size,
@@ -25,7 +25,7 @@ export function composeFrame(
   return [...lines, ...blank, foot].slice(-rows).map((line) => clip(line, columns));
 }
 
-/** `keys` are pairs: `q`, `quit`. As many as fit. */
+/** `keys` are pairs, such as `q` and `quit`; as many as fit. */
 export function keyLine(
   keys: readonly (readonly [key: string, does: string])[],
   columns: number,
@@ -41,11 +41,11 @@ export function keyLine(
   return shown.join(' ');
 }
 
-/** Text at the left and at the right of one line; the left gives way. */
+/** Left-aligned and right-aligned text in one line; the left one is cut. */
 export function bothSides(left: string, right: string, columns: number): readonly [string, string] {
   const room = Math.max(0, columns - right.length - 1);
   return [fitLeft(left, room), right.slice(0, Math.max(0, columns - 1))];
 }
 
-/** Reverse video is no colour: it stays where colour is off. */
+/** Reverse video is not a colour: it is used without colours, too. */
 export const reverse = (text: string) => `\u001b[7m${text}\u001b[27m`;

@@ -9,21 +9,21 @@ const lines = [
   'Esc         back; clears the filter',
   '/           filter by name, package or reseller',
   'c m i p f n sort by CPU, memory, I/O, processes, faults, name',
-  '            the same key again turns the order round',
-  '< >         sort by the column at the left or right',
-  'r           resellers, or tenants',
-  'a           idle ones too',
-  'Ctrl-L      draw the screen afresh',
+  '            the same key again reverses the order',
+  '< >         sort by the next column to the left or right',
+  'r           toggle resellers and tenants',
+  'a           include idle tenants',
+  'Ctrl-L      redraw the screen',
   'q Ctrl-C    quit',
   '',
-  'CPU is in percent of one core. MEMORY is without page cache, which is',
-  'in CACHE. PROCS is processes/threads/limit. WAIT is the share of the time',
-  'that something waited for CPU, memory or I/O. FAULTS are of 5 minutes;',
-  'with "!" a limit was hit in the last tick.',
+  'CPU is in percent of one core. MEMORY excludes page cache, which is shown',
+  'as CACHE. PROCS is processes/threads/limit. WAIT is the share of the time',
+  'in which something waited for CPU, memory or I/O. FAULTS are those of the',
+  'last 5 minutes; "!" means that a limit was hit in the last tick.',
 ];
 
 export function helpFrame(size: Size, { colors }: Style): readonly string[] {
-  const [foot, title] = ['Any key goes back', 'Keys of bulkhead top'];
+  const [foot, title] = ['Press any key to go back', 'Keys of bulkhead top'];
   const { columns } = size;
   return composeFrame(
     {

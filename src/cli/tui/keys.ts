@@ -1,6 +1,6 @@
 /**
- * Keys from the bytes of a terminal in raw mode. A key is its character, or a name for what has
- * none; sequences that are not known are swallowed whole.
+ * Keys from the bytes of a terminal in raw mode. A key is its character, or a name if it has none;
+ * unknown sequences are dropped as a whole.
  *
  *     \u001b[A → up    \u001b[5~ → pageup    \r → enter    \u0003 → ctrl-c    \u001b → escape
  */
@@ -19,7 +19,7 @@ const controls: Readonly<Record<string, Key>> = {
   '\u007f': 'backspace',
 };
 
-/** What follows ESC [ or ESC O. Terminals differ on Home and End; all of these are in use. */
+/** What follows ESC [ or ESC O. Terminals differ in Home and End; all of these are in use. */
 const sequences: Readonly<Record<string, Key>> = {
   A: 'up',
   B: 'down',
@@ -35,20 +35,20 @@ const sequences: Readonly<Record<string, Key>> = {
   '6~': 'pagedown',
 };
 
-/** A longer one is no key: it is thrown away. */
+/** A longer sequence is not a key: it is dropped. */
 const longestSequence = 32;
 // oxlint-disable-next-line no-control-regex -- what a terminal sends for a key
 const sequence = /^\u001b(?:\[([0-9;:<=>?]*[ -/]*[@-~])|O([@-~]))/;
-// oxlint-disable-next-line no-control-regex -- the beginning of one, the rest of which is yet to come
+// oxlint-disable-next-line no-control-regex -- an incomplete sequence, the rest of which is still to come
 const begun = /^\u001b(?:\[[0-9;:<=>? -/]*|O)?$/;
 
 export interface Decoded {
   readonly keys: readonly Key[];
-  /** The beginning of a sequence; `flushKeys` makes a key of it when nothing follows. */
+  /** An incomplete sequence; `flushKeys` turns it into a key if nothing follows. */
   readonly rest: string;
 }
 
-/** `text` begins with what was left over before. */
+/** `text` starts with the rest of the previous input. */
 export function decodeKeys(text: string): Decoded {
   const keys: Key[] = [];
   let left = text;
@@ -77,8 +77,8 @@ function charKey(char: string): Key | undefined {
   return Object.hasOwn(controls, char) ? controls[char] : undefined;
 }
 
-/** Nothing came after it in time: a lone Escape was the key. */
+/** Nothing followed in time: the key was Escape alone. */
 export const flushKeys = (rest: string): readonly Key[] => (rest === '\u001b' ? ['escape'] : []);
 
-/** Whether a key is a character that can be typed into a text. */
+/** Whether a key is a character that can be typed. */
 export const isText = (key: Key) => /^[^\p{C}\u2028\u2029]$/u.test(key);

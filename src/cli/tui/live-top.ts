@@ -1,8 +1,8 @@
 /**
- * `bulkhead top` while it lives: asks, draws, obeys keys.
+ * Interactive `bulkhead top`: asks the agent, draws, handles keys.
  *
- * One question is under way at a time. A tick is asked for once it can have ended, not at every
- * drawing; while the agent is away, what was known stays on the screen beside a remark.
+ * One request is in progress at a time. A tick is requested once it can have ended, not at every
+ * redraw; while the agent does not respond, the last data stays on the screen with a remark.
  */
 import type { Member } from '../../usage/member.ts';
 import type { IncidentsResponse, ProcessesResponse, TopResponse } from '../../agent/api/api.ts';
@@ -39,11 +39,11 @@ class LiveTop {
   #answer: TopResponse;
   #state: TopState;
   #tenant: TenantData & { readonly member?: Member } = {};
-  /** Whether idle ones are in the answer. */
+  /** Whether the response includes idle tenants. */
   #answeredAll: boolean;
   #problem: string | undefined;
   #asking = false;
-  /** Something was chosen while a question was under way. */
+  /** Something was chosen while a request was in progress. */
   #askAgain = false;
 
   constructor(options: LiveTopOptions) {
@@ -73,7 +73,7 @@ class LiveTop {
     }
   }
 
-  /** What is thrown ends `run`, which gives the terminal back before anybody reports it. */
+  /** What is thrown ends `run`, which restores the terminal before it is reported. */
   #guarded(action: () => void): void {
     try {
       action();
@@ -91,11 +91,11 @@ class LiveTop {
     return this.#state.opened !== undefined || this.#isTickDue();
   }
 
-  /** A clock that was put back makes the last tick one of the future: ask rather than wait. */
+  /** If the clock was set back, the last tick is in the future: ask rather than wait. */
   #isTickDue(): boolean {
     const age = Date.now() - this.#answer.at;
     const known = this.#problem === undefined && this.#answeredAll === this.#state.all;
-    return !known || age < 0 || age >= this.#answer.seconds * 1000;
+    return !known || age < 0 || age >= this.#answer.durationSeconds * 1000;
   }
 
   async #refresh(): Promise<void> {
@@ -174,7 +174,7 @@ class LiveTop {
     void this.#refresh();
   }
 
-  /** What is known of who is opened; what was asked of another one is not. */
+  /** The data of the opened tenant; that of another one is not. */
   #opened(): TenantData {
     const { opened } = this.#state;
     const known = this.#tenant.member === opened?.member ? this.#tenant : {};

@@ -1,12 +1,12 @@
-/** The bytes that make one picture of another on a terminal. Pure. */
+/** The bytes that turn one frame into another on a terminal. Pure. */
 import type { Size } from './frame.ts';
 import { visibleWidth } from '../shared/width.ts';
 
-/** Terminals that know it show what lies between at once; all others pass over it. */
+/** Synchronized output: terminals that know it show what is between at once; others ignore it. */
 const beginTogether = '\u001b[?2026h';
 const endTogether = '\u001b[?2026l';
 
-/** Every line where nothing is known of what is shown; else those that differ. Empty: none do. */
+/** Every line if it is unknown what is shown, otherwise those that differ. Empty if none does. */
 export function composeWrite(
   shown: readonly string[] | undefined,
   lines: readonly string[],
@@ -21,7 +21,7 @@ export function composeWrite(
 }
 
 /**
- * The rest of the line is erased behind the text; behind a full line the cursor stands on its last
+ * The rest of the line is erased after the text; after a full line the cursor is on its last
  * character, which must stay.
  */
 function lineCodes(line: string, index: number, columns: number): string {

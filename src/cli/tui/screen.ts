@@ -1,8 +1,8 @@
 /**
  * The whole terminal, for a while: alternate buffer, raw keys, no cursor.
  *
- * Whatever ends the program, short of SIGKILL, first gives the terminal back: a signal, an
- * exception, a terminal that closes. Nothing but lines that changed is written, in one piece.
+ * Whatever ends the program, except SIGKILL, restores the terminal first: a signal, an exception, a
+ * terminal that closes. Only lines that changed are written, in one piece.
  */
 import { composeWrite } from './paint.ts';
 import { decodeKeys, flushKeys, type Key } from './keys.ts';
@@ -12,16 +12,16 @@ const enterCodes = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';
 const leaveCodes = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
-/** How long the rest of a key's sequence may take. */
+/** How long the rest of a key sequence may take. */
 const keyMilliseconds = 50;
-/** A stopped process goes on here; one that could not be stopped does so after this. */
+/** A stopped process continues here; one that could not be stopped does so after this time. */
 const stopMilliseconds = 50;
 
 export interface ScreenEvents {
   readonly key: (key: Key) => void;
-  /** Its size has changed, or its content is unknown. */
+  /** The size has changed, or the content is unknown. */
   readonly changed: () => void;
-  /** There is nobody to show anything to any more. */
+  /** The terminal is gone. */
   readonly closed: () => void;
 }
 
@@ -42,7 +42,7 @@ export class Screen {
     this.#events = events;
   }
 
-  /** A serial line knows no size, and says 0. */
+  /** A serial line has no size and reports 0. */
   get size(): Size {
     return { columns: this.#output.columns || 80, rows: this.#output.rows || 24 };
   }
@@ -60,7 +60,7 @@ export class Screen {
     this.#take();
   }
 
-  /** Gives everything back; the program may go on to print. */
+  /** Restores the terminal; the program may go on to print. */
   close(): void {
     this.#giveBack();
     clearTimeout(this.#restTimer);
@@ -73,7 +73,7 @@ export class Screen {
     this.#handlers.clear();
   }
 
-  /** Only while the terminal keeps up: what it is too slow for is left out, not queued. */
+  /** Only while the terminal keeps up: frames that it is too slow for are dropped, not queued. */
   draw(lines: readonly string[]): void {
     if (!this.#open || this.#output.writableNeedDrain) return;
     const text = composeWrite(this.#shown, lines, this.size);
@@ -81,7 +81,7 @@ export class Screen {
     if (text !== '') this.#output.write(text);
   }
 
-  /** The next drawing writes every line. */
+  /** The next frame writes every line. */
   forget(): void {
     this.#shown = undefined;
   }
@@ -92,7 +92,7 @@ export class Screen {
     const handler = this.#handlers.get('SIGTSTP');
     if (handler !== undefined) process.off('SIGTSTP', handler);
     process.kill(process.pid, 'SIGTSTP');
-    // An orphaned process group is not stopped by it, and is never continued.
+    // An orphaned process group is not stopped by the signal, and never continued.
     setTimeout(() => this.#takeAgain(), stopMilliseconds);
   }
 
@@ -109,7 +109,7 @@ export class Screen {
     this.forget();
   }
 
-  /** After a stop the shell has had the terminal, and left it in a mode of its own. */
+  /** After a stop the shell had the terminal and left it in its own mode. */
   #takeAgain(): void {
     if (this.#handlers.size === 0) return;
     const handler = this.#handlers.get('SIGTSTP');
@@ -128,11 +128,11 @@ export class Screen {
       this.#output.write(leaveCodes);
       this.#input.setRawMode(false);
     } catch {
-      // The terminal is gone, and with it what there was to give back.
+      // The terminal is gone, so there is nothing to restore.
     }
   };
 
-  /** By the signal itself, so that whoever waits learns what ended the program. */
+  /** By the signal itself, so that the parent process sees what ended the program. */
   #die(signal: Signal): void {
     this.close();
     process.kill(process.pid, signal);
@@ -140,7 +140,7 @@ export class Screen {
 
   readonly #closed = (): void => {
     this.close();
-    // What else goes wrong with a terminal that has gone is nobody's concern.
+    // Further errors of a terminal that is gone do not matter.
     this.#output.removeAllListeners('error').on('error', ignore);
     this.#events.closed();
   };

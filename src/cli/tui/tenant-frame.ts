@@ -1,4 +1,4 @@
-/** What `bulkhead top` shows of one tenant: its use, its processes, its last incidents. */
+/** What `bulkhead top` shows of one tenant: its usage, its processes, its last incidents. */
 import type { IncidentsResponse, ProcessesResponse, TopRow } from '../../agent/api/api.ts';
 import { shortBytes } from '../shared/terminal.ts';
 import {
@@ -17,12 +17,12 @@ import type { TopState } from './top-state.ts';
 import { cutTo, harmless } from '../shared/width.ts';
 
 export const incidentsShown = 4;
-/** Title, use, faults, remark, header and keys; then the incidents and their title. */
+/** Title, usage, faults, remark, header and keys; then the incidents and their title. */
 const frameLines = 6 + incidentsShown + 1;
 
 export const tenantHeight = ({ rows }: Size) => Math.max(1, rows - frameLines);
 
-/** What is known of whom Enter has opened; it comes bit by bit. */
+/** The data of the tenant opened by Enter; it arrives in parts. */
 export interface TenantData {
   readonly row?: TopRow | undefined;
   readonly processes?: ProcessesResponse | undefined;
@@ -97,21 +97,21 @@ function useTexts({ row }: TenantData): readonly string[] {
     `threads ${usage.threads}${max(usage.threadsPeak, usage.threads, String)}${of(limitTexts['processes.limit'])}`,
   ];
   const faults = countsText(row.faults);
-  const hits = row.faulted.map(shortLimit).join(' ');
+  const hits = row.limitsHit.map(shortLimit).join(' ');
   const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}`;
-  const said = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
-  return [use.join(', '), harmless(`${io}; ${said}${hits === '' ? '' : `; now: ${hits}`}`)];
+  const recent = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
+  return [use.join(', '), harmless(`${io}; ${recent}${hits === '' ? '' : `; now: ${hits}`}`)];
 }
 
-/** What was more than the sample, within the tick. */
+/** The peak within the tick, if it is above the sample. */
 const max = (peak: number, sample: number, print: (value: number) => string) =>
-  peak > sample ? ` (at most ${print(peak)})` : '';
+  peak > sample ? ` (peak ${print(peak)})` : '';
 
 function processesText(
   { processSort, processOffset }: TopState,
   { processes }: TenantData,
 ): string {
-  if (processes === undefined) return 'Asking for its processes…';
+  if (processes === undefined) return 'Loading processes…';
   const { length } = processes.processes;
   const more = processes.processCount > length ? ` of ${processes.processCount}` : '';
   const from = processOffset === 0 ? '' : `, from number ${processOffset + 1}`;
@@ -135,7 +135,9 @@ function incidentLines(
 ): readonly string[] {
   const rows = incidents?.incidents.slice(0, incidentsShown) ?? [];
   const title =
-    rows.length === 0 ? 'No incidents in the last 24 hours' : 'Last incidents of 24 hours';
+    rows.length === 0
+      ? 'No incidents in the last 24 hours'
+      : 'Latest incidents of the last 24 hours';
   return [
     style.colors.bold(cutTo(title, columns)),
     ...rows.map(({ id, begin, end, limit, severity, faults, value }) =>

@@ -1,5 +1,5 @@
 /**
- * The columns of `top`, the most important of which a narrow terminal keeps.
+ * The columns of `top`. A narrow terminal shows the most important ones.
  *
  *      TENANT            CPU    OF LIMIT  MEMORY    READ/S   WRITE/S      PROCS FAULTS
  *     >alice           98.2% ████▉  100%  312MiB         0 1.25MiB/s  12/40/100   ! 12
@@ -23,13 +23,13 @@ export interface TopColumn {
   readonly title: string;
   readonly width: number;
   readonly left?: boolean;
-  /** Columns with high numbers are the first to go. */
+  /** Columns with high numbers are dropped first. */
   readonly priority: number;
-  /** What sorts by it. */
+  /** The sort order that uses it. */
   readonly sort?: TopSort;
   readonly text: (row: TopRow, style: Style) => string;
   readonly paint?: (row: TopRow, style: Style) => Paint | undefined;
-  /** Shown only where it says something of one row at least. */
+  /** Shown only if at least one row has something in it. */
   readonly when?: (row: TopRow) => boolean;
 }
 
@@ -38,17 +38,17 @@ const nearLimit = 0.9;
 const shareOf = (row: TopRow, value: number, key: LimitKey) =>
   value / (row.limits[key] ?? Infinity);
 
-/** Colour of a use beside its limit; none while it is far away. */
+/** Colour of usage near its limit; none far below it. */
 const near =
   (value: (row: TopRow) => number, key: LimitKey): NonNullable<TopColumn['paint']> =>
   (row, { colors }) =>
-    row.faulted.includes(key)
+    row.limitsHit.includes(key)
       ? colors.red
       : shareOf(row, value(row), key) >= nearLimit
         ? colors.yellow
         : undefined;
 
-/** The first that has something to say. */
+/** The first colour that applies. */
 const either =
   (...paints: readonly NonNullable<TopColumn['paint']>[]): NonNullable<TopColumn['paint']> =>
   (row, style) => {
@@ -87,7 +87,7 @@ const pressures = ({ usage }: TopRow) => [
 
 const faultsText = (row: TopRow) => {
   const sum = sumOf(row.faults);
-  return sum === 0 ? '' : `${row.faulted.length > 0 ? '! ' : ''}${shortCount(sum)}`;
+  return sum === 0 ? '' : `${row.limitsHit.length > 0 ? '! ' : ''}${shortCount(sum)}`;
 };
 
 export const topColumns: readonly TopColumn[] = [
@@ -184,14 +184,14 @@ export const topColumns: readonly TopColumn[] = [
     sort: 'faults',
     text: faultsText,
     paint: (row, { colors }) =>
-      row.faulted.length > 0 ? (text) => colors.bold(colors.red(text)) : undefined,
+      row.limitsHit.length > 0 ? (text) => colors.bold(colors.red(text)) : undefined,
   },
   {
-    title: 'STRUCK',
+    title: 'HIT NOW',
     width: 16,
     left: true,
     priority: 9,
-    text: ({ faulted }) => faulted.map(shortLimit).map(harmless).join(' '),
+    text: ({ limitsHit }) => limitsHit.map(shortLimit).map(harmless).join(' '),
     paint: (_, { colors }) => colors.red,
   },
 ];
@@ -199,15 +199,15 @@ export const topColumns: readonly TopColumn[] = [
 const widthOf = (columns: readonly TopColumn[]) =>
   columns.reduce((sum, each) => sum + each.width + 1, 0);
 
-/** Names get what is left over, up to this. */
+/** Names get the remaining width, up to this. */
 const widestName = 32;
 
-/** Those that fit into `width` columns, one before each; the name takes what is left. */
+/** The columns that fit into `width`, each after a space; the name takes the remaining width. */
 export function fitColumns(rows: readonly TopRow[], width: number): readonly TopColumn[] {
   let kept = topColumns.filter(({ when }) => when === undefined || rows.some(when));
   while (widthOf(kept) > width && kept.length > 1) {
     const min = Math.max(...kept.map(({ priority }) => priority));
-    // What is most important goes one by one, from the right.
+    // The most important columns are dropped one by one, from the right.
     kept = min > 0 ? kept.filter(({ priority }) => priority < min) : kept.slice(0, -1);
   }
   const left = width - widthOf(kept);
@@ -221,7 +221,7 @@ export function fitColumns(rows: readonly TopRow[], width: number): readonly Top
 const fit = ({ left, width }: TopColumn, text: string) =>
   left === true ? fitLeft(text, width) : fitRight(text, width);
 
-/** The sorted column is marked, since its order is what one sees. */
+/** The column that determines the order is marked. */
 export function headerLine(columns: readonly TopColumn[], sort: TopSort, style: Style): string {
   const cells = columns.map((each) =>
     each.sort === sort
@@ -231,7 +231,7 @@ export function headerLine(columns: readonly TopColumn[], sort: TopSort, style: 
   return ` ${cells.join(' ')}`;
 }
 
-/** `mark` stands before it: the row that keys act on. */
+/** `mark` is printed before the row that keys act on. */
 export function rowLine(
   row: TopRow,
   columns: readonly TopColumn[],

@@ -1,6 +1,6 @@
 /**
- * The list of `bulkhead top` as lines: what the host gives, then who takes it. Only the rows that
- * are on the screen are formatted.
+ * The list of `bulkhead top` as lines: the host, then its tenants. Only the rows that are on the
+ * screen are formatted.
  */
 import type { TopResponse, TopRow } from '../../agent/api/api.ts';
 import { shortBytes } from '../shared/terminal.ts';
@@ -17,17 +17,17 @@ const frameLines = 6;
 
 export const listHeight = ({ rows }: Size) => Math.max(1, rows - frameLines);
 
-/** What is wrong with what is shown: it is old, or the agent is gone. */
+/** Why the data is not current: it is old, or the agent does not respond. */
 export function remarkOf(
   answer: TopResponse,
   problem: string | undefined,
   now: number,
 ): string | undefined {
   const age = (now - answer.at) / 1000;
-  const old = age > 3 * answer.seconds + 2;
+  const old = age > 3 * answer.durationSeconds + 2;
   if (problem !== undefined)
-    return `${clock(answer.at)} is the last that is known, trying again. ${harmless(problem)}`;
-  return old ? `The last tick was ${duration(age)} ago: the agent is late` : undefined;
+    return `Last update at ${clock(answer.at)}, retrying. ${harmless(problem)}`;
+  return old ? `The last tick was ${duration(age)} ago: the agent is behind schedule` : undefined;
 }
 
 interface Sums {
@@ -37,7 +37,7 @@ interface Sums {
   readonly tenants: number;
 }
 
-/** Of tenants alone: a reseller is the sum of its tenants. */
+/** Sums over tenants only: a reseller is the sum of its tenants. */
 export function sumRows(rows: readonly TopRow[]): Sums {
   let [cpu, memory, faults, tenants] = [0, 0, 0, 0];
   for (const row of rows) {
@@ -59,14 +59,14 @@ function gauge(name: string, use: string, share: number, style: Style): string {
   return `${fitLeft(name, 8)}${drawn} ${fitRight(percent(share), 6)}  ${use}`;
 }
 
-/** Time of the tick, and the host in two lines. */
+/** The time of the tick, and the host in two lines. */
 function hostLines(
-  { host, rows, idle, at, seconds }: TopResponse,
+  { host, rows, idle, at, durationSeconds }: TopResponse,
   { columns }: Size,
   style: Style,
 ) {
   const sums = sumRows(rows);
-  const tick = `${clock(at)}, tick of ${duration(seconds)}`;
+  const tick = `${clock(at)}, tick of ${duration(durationSeconds)}`;
   const faults = `${shortCount(sums.faultsPerMinute)} faults a minute`;
   const tenants = `${sums.tenants} tenants, ${idle} idle`;
   const [left, right] = bothSides(`bulkhead top  ${tenants}, ${faults}`, tick, columns);
@@ -86,7 +86,7 @@ function viewText(state: TopState, length: number): string {
   const what = state.of === undefined ? `${state.kind}s` : `tenants of ${harmless(state.of)}`;
   const order = `by ${state.sort}${state.reverse ? ', reversed' : ''}`;
   const filter = state.filter === '' ? '' : `, filter "${harmless(state.filter)}"`;
-  return `${length} ${what} ${order}${filter}${state.all ? ', idle ones too' : ''}`;
+  return `${length} ${what} ${order}${filter}${state.all ? ', including idle' : ''}`;
 }
 
 const listKeys = [
@@ -101,7 +101,7 @@ const listKeys = [
 
 export interface ListFrame {
   readonly answer: TopResponse;
-  /** Selected and sorted. */
+  /** Filtered and sorted. */
   readonly rows: readonly TopRow[];
   readonly state: TopState;
   readonly remark: string | undefined;
@@ -129,7 +129,7 @@ export function listFrame(
         return chosen ? reverse(line) : line;
       }),
       foot: state.typing
-        ? cutTo(`Filter: ${harmless(state.filter)}_  Enter keeps it, Esc clears it`, columns)
+        ? cutTo(`Filter: ${harmless(state.filter)}_  Enter applies it, Esc clears it`, columns)
         : keyLine(listKeys, columns, style),
     },
     size,

@@ -1,4 +1,4 @@
-/** `bulkhead top --once`: one plain table, for a pipe, a file or a mail. */
+/** `bulkhead top --once`: a plain table, for a pipe, a file or a mail. */
 import type { TopResponse, TopRow } from '../../agent/api/api.ts';
 import { count, print } from '../shared/session.ts';
 import { shortBytes, terminalOf } from '../shared/terminal.ts';
@@ -7,7 +7,7 @@ import { fitColumns, headerLine, rowLine, type Style } from './top-columns.ts';
 import { sumRows } from './top-frame.ts';
 import type { TopSort } from './top-rows.ts';
 
-/** Wide enough for every column, where no terminal says otherwise. */
+/** Wide enough for every column, if there is no terminal. */
 const defaultColumns = 160;
 
 export function printTop(
@@ -28,9 +28,9 @@ export function printTop(
 
 function summary(answer: TopResponse): string {
   const { cpu, memory, faultsPerMinute, tenants } = sumRows(answer.rows);
-  const { host, at, seconds, idle } = answer;
+  const { host, at, durationSeconds, idle } = answer;
   return [
-    `${dateTime(at)}, tick of ${duration(seconds)}: ${count(tenants, 'tenant')}, ${idle} idle`,
+    `${dateTime(at)}, tick of ${duration(durationSeconds)}: ${count(tenants, 'tenant')}, ${idle} idle`,
     `CPU ${cpu.toFixed(2)} of ${host.cores} cores, memory ${shortBytes(memory)} of ${shortBytes(host.memoryBytes)}, ${shortCount(faultsPerMinute)} faults a minute`,
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-/** Which rows of a tick `top` shows, and in which order: pure. */
+/** Which rows of a tick `top` shows, and in which order. Pure. */
 import type { TopRow } from '../../agent/api/api.ts';
 import { sumOf } from '../shared/format.ts';
 
@@ -9,14 +9,14 @@ export type TopSort = (typeof topSorts)[number];
 export interface Selection {
   readonly sort: TopSort;
   readonly reverse: boolean;
-  /** Part of the name, the package or the reseller; capitals do not matter. */
+  /** Part of the name, the package or the reseller; case does not matter. */
   readonly filter: string;
   readonly kind: TopRow['kind'];
   /** Only tenants of this reseller. */
   readonly of?: string | undefined;
 }
 
-/** Without page cache: what the tenant's processes hold themselves. */
+/** Without page cache: what the tenant's processes use themselves. */
 export const ownMemory = ({ usage }: TopRow) => usage.anonymous;
 
 const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number>> = {
@@ -28,7 +28,7 @@ const weights: Readonly<Record<Exclude<TopSort, 'name'>, (row: TopRow) => number
   faults: ({ faults }) => sumOf(faults),
 };
 
-/** Localised comparison is twenty times as slow, and 1,000 rows are sorted at every redraw. */
+/** Locale-aware comparison is twenty times slower, and 1,000 rows are sorted at every redraw. */
 const byName = (a: TopRow, b: TopRow) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 function comparison(sort: TopSort): (a: TopRow, b: TopRow) => number {
@@ -42,7 +42,7 @@ export function matches(row: TopRow, filter: string): boolean {
   return [row.name, row.package, row.reseller].some((each) => each?.toLowerCase().includes(part));
 }
 
-/** Largest first, names ascending; `reverse` turns either round. */
+/** Largest first, names ascending; `reverse` reverses both. */
 export function selectRows(rows: readonly TopRow[], selection: Selection): readonly TopRow[] {
   const { sort, reverse, filter, kind, of } = selection;
   const shown = rows.filter(

@@ -1,6 +1,6 @@
 /**
- * What `top` shows, and what keys make of it: pure. The cursor stays on whom it was put on while
- * the order changes around it; at the first row it stays on top.
+ * What `top` shows, and how keys change it. Pure. The cursor stays on its tenant while the order
+ * changes around it; on the first row it stays on top.
  */
 import type { TopRow } from '../../agent/api/api.ts';
 import type { Member } from '../../usage/member.ts';
@@ -9,12 +9,12 @@ import type { ProcessSort } from '../shared/process-table.ts';
 import { topSorts, type Selection, type TopSort } from './top-rows.ts';
 
 export interface TopState extends Selection {
-  /** Whom Enter has opened. */
+  /** The tenant opened by Enter. */
   readonly opened?: Pick<TopRow, 'member' | 'uid' | 'name'> | undefined;
   readonly help: boolean;
-  /** Whether keys go into the filter. */
+  /** Whether keys are typed into the filter. */
   readonly typing: boolean;
-  /** Idle ones too. */
+  /** Whether idle tenants are included. */
   readonly all: boolean;
   readonly cursor: number;
   /** First row on the screen. */
@@ -39,15 +39,15 @@ export const firstState: TopState = {
   processSort: 'cpu',
 };
 
-/** What is on the screen while a key is pressed. */
+/** What is on the screen when a key is pressed. */
 export interface Shown {
   readonly rows: readonly TopRow[];
-  /** Rows that fit. */
+  /** The number of rows that fit. */
   readonly height: number;
   readonly processes: number;
 }
 
-/** `ask`: what is shown now needs an answer that is not there yet. */
+/** `ask`: the new view needs data that is not loaded yet. */
 export type Effect = 'quit' | 'suspend' | 'repaint' | 'ask';
 
 export interface Pressed {
@@ -132,7 +132,7 @@ function neighbour(sort: TopSort, step: number): TopSort {
   return topSorts[Math.max(0, Math.min(topSorts.length - 1, next))] ?? sort;
 }
 
-/** A reseller has tenants rather than processes. */
+/** A reseller opens as its tenants rather than its processes. */
 function open(state: TopState, row: TopRow | undefined): Pressed {
   if (row === undefined) return { state };
   if (row.kind === 'reseller')
@@ -141,13 +141,13 @@ function open(state: TopState, row: TopRow | undefined): Pressed {
   return { state: { ...state, opened: { member, uid, name }, processOffset: 0 }, effect: 'ask' };
 }
 
-/** The filter goes first, then back from a reseller's tenants to the resellers. */
+/** Clears the filter first, then goes back from a reseller's tenants to the resellers. */
 function back(state: TopState): TopState {
   if (state.filter !== '') return { ...state, ...toTop, filter: '' };
   return state.of === undefined ? state : { ...state, ...toTop, of: undefined, kind: 'reseller' };
 }
 
-/** Where a key moves to in a list, or nothing where it is not for moving. */
+/** Where a key moves to in a list; undefined if it is not a movement key. */
 function moved(key: Key, from: number, height: number, length: number): number | undefined {
   const page = Math.max(1, height - 1);
   const steps: Readonly<Record<Key, number>> = {
@@ -184,7 +184,7 @@ function pressInTenant(state: TopState, key: Key, { height, processes }: Shown):
   return { state: { ...state, processOffset: Math.min(to, Math.max(0, processes - height)) } };
 }
 
-/** After the rows or the screen have changed: the cursor on its row, and the row on the screen. */
+/** After the rows or the screen have changed, puts the cursor on its row and the row on the screen. */
 export function settle(state: TopState, rows: readonly TopRow[], height: number): TopState {
   const found =
     state.pinned === undefined ? -1 : rows.findIndex(({ member }) => member === state.pinned);

@@ -1,4 +1,4 @@
-/** What the accounts of a uid are called now: /etc/passwd, read again when it has changed. */
+/** The current account names of a uid: /etc/passwd, read again when it has changed. */
 import { statSync } from 'node:fs';
 import { parsePasswd } from './accounts.ts';
 import type { Paths } from '../paths.ts';
@@ -13,7 +13,7 @@ export class AccountNames {
     this.#file = `${etc}/passwd`;
   }
 
-  /** None where the file has none, as for an account of a directory service. */
+  /** None if the file has none, as for an account of a directory service. */
   namesOf(uid: number): readonly string[] {
     const stamp = stampOf(this.#file);
     if (stamp !== this.#stamp) {

@@ -4,8 +4,8 @@
  *     alice:x:1001:1001:Alice:/home/alice:/bin/bash        /etc/passwd, passwd(5)
  *     UID_MIN    1000                                      /etc/login.defs, login.defs(5)
  *
- * Accounts of a directory service are not in the file; those that a policy names are asked for
- * by name, since not every service lets itself be enumerated.
+ * Accounts of a directory service are not in the file; those that a policy names are looked up by
+ * name, since not every service supports enumeration.
  */
 import { execFileSync } from 'node:child_process';
 import type { UidRange } from '../../policy/document.ts';
@@ -13,7 +13,7 @@ import type { Account, HostFacts } from '../../policy/policy.ts';
 import type { Paths } from '../paths.ts';
 import { readText } from '../../sys/files/read.ts';
 
-/** What `useradd` takes where the file says nothing. */
+/** The defaults of `useradd` if the file does not set them. */
 const defaultUids: UidRange = { first: 1000, last: 60_000 };
 
 export function parsePasswd(text: string): readonly Account[] {
@@ -25,8 +25,8 @@ export function parsePasswd(text: string): readonly Account[] {
 }
 
 export function parseUidRange(loginDefs: string): UidRange {
-  const value = (name: string, usual: number) =>
-    Number(new RegExp(`^\\s*${name}\\s+(\\d{1,10})`, 'm').exec(loginDefs)?.[1] ?? usual);
+  const value = (name: string, defaultValue: number) =>
+    Number(new RegExp(`^\\s*${name}\\s+(\\d{1,10})`, 'm').exec(loginDefs)?.[1] ?? defaultValue);
   return { first: value('UID_MIN', defaultUids.first), last: value('UID_MAX', defaultUids.last) };
 }
 
@@ -46,7 +46,7 @@ export function readHostFacts(paths: Paths, named: readonly string[]): HostFacts
   };
 }
 
-/** As many names as fit a command line at once; a service that is down is like an unknown name. */
+/** Looks up as many names at once as fit a command line; if the service is down, names are unknown. */
 function askDirectory(users: readonly string[]): readonly Account[] {
   const found: Account[] = [];
   for (let at = 0; at < users.length; at += 500) {
@@ -57,7 +57,7 @@ function askDirectory(users: readonly string[]): readonly Account[] {
 
 function getent(users: readonly string[]): readonly Account[] {
   try {
-    // Status 2 says that one of the names is unknown; the others are printed all the same.
+    // Status 2 means that one of the names is unknown; the others are printed anyway.
     const text = execFileSync('getent', ['passwd', '--', ...users], {
       encoding: 'utf8',
       timeout: 10_000,

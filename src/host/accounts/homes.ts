@@ -1,10 +1,10 @@
 /**
- * What tells a home directory from any other that is or was at its place: its inode and when it was made. The
- * inode alone would not do, since file systems soon give a number again.
+ * Identifies a home directory among all that are or were at its path, by its inode and creation time. The
+ * inode alone would not suffice, since file systems soon reuse its number.
  *
- * Only what is on a disk is looked at: a directory of a FUSE mount, which may be a tenant's own, could let
- * whoever asks wait for ever, and so could one of a server. The descriptor is opened without asking the file
- * system (O_PATH), and which mount it is on is the kernel's word. Called in a process that may be killed.
+ * Only directories on a disk are inspected: one on a FUSE mount, which may be a tenant's own, could make the
+ * caller hang forever, and so could one on a network file system. The descriptor is opened without involving the
+ * file system (O_PATH), and the kernel tells which mount it is on. Called in a process that may be killed.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { Account } from '../../policy/policy.ts';
@@ -16,7 +16,7 @@ import { readText } from '../../sys/files/read.ts';
 const O_PATH = 0o10000000;
 const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** By uid; without those that cannot be told. */
+/** By uid; without unknown ones. */
 export function markHomes(
   accounts: readonly Account[],
   paths: Paths,

@@ -1,14 +1,14 @@
 /**
- * Whose a process is.
+ * Which tenant a process belongs to.
  *
- * The real uid decides. A program that a tenant runs setuid keeps it, and stays with the tenant; a
- * daemon of root that acts as a tenant for a moment by its effective uid (sshd reading a key file)
- * keeps root's, and is left alone, since it would take all that it starts later with it. The
- * effective uid counts where the real one is neither a tenant's nor root's: a tenant's setuid
- * program that a web server runs is the tenant's work.
+ * The real uid decides. A setuid program run by a tenant keeps it, and stays with the tenant; a root
+ * daemon that acts as a tenant for a moment by its effective uid (sshd reading a key file) keeps
+ * root's, and is left alone, since otherwise everything that it starts later would be moved, too. The
+ * effective uid counts if the real one is neither a tenant's nor root's: a tenant's setuid program
+ * that a web server runs belongs to the tenant.
  *
- * A tenant has more uids than its own: those of /etc/subuid, and whatever a user namespace that it
- * made maps. The kernel knows who made a namespace; that is the truth where no file says more.
+ * A tenant has more uids than its own: those of /etc/subuid, and all that are mapped in a user
+ * namespace that it created. The kernel knows the creator of a namespace, which decides if no file does.
  */
 import { ok, type Result } from '../../base/result.ts';
 import type { SubordinateUids } from './subordinate-uids.ts';
@@ -27,7 +27,7 @@ export class Ownership {
     this.#ranges = ranges;
   }
 
-  /** The tenant, or nothing where it is nobody's. `askMaker` says who made its user namespace. */
+  /** The tenant, if any. `askMaker` returns the creator of its user namespace. */
   tenantOf<E>(
     uids: Uids,
     askMaker: () => Result<number | undefined, E>,
@@ -39,7 +39,7 @@ export class Ownership {
     return ok(this.byMaker(maker.value));
   }
 
-  /** The tenant by uids alone; nothing where its user namespace has to be asked, or root's it is. */
+  /** The tenant by uids alone; undefined if its user namespace must be checked, or if it is root's. */
   byUids({ ruid, euid }: Uids): number | undefined {
     if (this.#tenants.has(ruid)) return ruid;
     if (ruid === 0) return undefined;
@@ -47,7 +47,7 @@ export class Ownership {
     return this.#subordinate(ruid) ?? this.#subordinate(euid);
   }
 
-  /** The tenant that made a user namespace, by the uid that the kernel names. */
+  /** The tenant that created a user namespace, by the uid from the kernel. */
   byMaker(uid: number): number | undefined {
     return this.#tenants.has(uid) ? uid : this.#subordinate(uid);
   }

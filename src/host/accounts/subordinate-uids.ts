@@ -1,20 +1,20 @@
 /**
- * The uids that tenants may use beside their own: in user namespaces of their making, and, by a setuid
- * file that such a uid owns, outside of them.
+ * The uids that tenants may use besides their own: in user namespaces that they created, and, through
+ * a setuid file owned by such a uid, outside of them.
  *
  *     alice:100000:65536        /etc/subuid, subuid(5): account or uid, first, how many
  *
- * A uid that an account has is that account's, whatever this file says.
+ * A uid with an account belongs to that account, regardless of this file.
  */
 import type { Account } from '../../policy/policy.ts';
 import { parsePasswd } from './accounts.ts';
 import type { Paths } from '../paths.ts';
 import { readText } from '../../sys/files/read.ts';
 
-/** From `first` up to and with `last`. */
+/** From `first` to `last`, inclusive. */
 export type SubordinateUids = readonly [first: number, last: number, tenant: number];
 
-/** More is no real file; the user namespaces of the rest still tell whose they are. */
+/** No real file has more; the rest is still identified by user namespaces. */
 export const subordinateRangesMax = 200_000;
 const uidMax = 2 ** 32 - 2;
 
@@ -26,7 +26,7 @@ export function readSubordinateUids(
   return parseSubordinateUids(readText(`${paths.etc}/subuid`) ?? '', tenants, accounts);
 }
 
-/** Those of `tenants`, in the order of uids and disjoint: of ranges that overlap, the first counts. */
+/** Ranges of `tenants`, sorted by uid and disjoint: of overlapping ranges, the first counts. */
 export function parseSubordinateUids(
   text: string,
   tenants: ReadonlySet<number>,

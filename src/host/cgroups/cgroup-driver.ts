@@ -2,7 +2,7 @@
  * Tenants in a tree of cgroups that Bulkhead alone owns: the drivers `cgroup1` (the same
  * tree in each hierarchy) and `cgroup2` (one tree).
  *
- * Nothing outside that tree is written, but for what `room` does to make it possible on v2.
+ * Nothing outside that tree is written, except by the delegation that makes it possible on v2.
  */
 import type { Controller, Counters } from '../../limits/limit.ts';
 import { limits, noCounters } from '../../limits/limits.ts';
@@ -45,7 +45,7 @@ import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { printValue } from '../../plan/print.ts';
 
-/** What has to be done outside the tree before there can be one; nothing on v1. */
+/** Steps outside the tree that are required before it can be created; none on v1. */
 export interface Delegation {
   readonly pending: () => readonly Preparation[];
   readonly make: (id: string) => string | undefined;
@@ -62,9 +62,9 @@ export interface CgroupDriverParts {
   readonly paths: Paths;
 }
 
-/** Cgroups below a tenant's are not of our making; removing looks this deep for them. */
+/** Cgroups below a tenant's are not ours; removal searches for them down to this depth. */
 const deepest = 8;
-/** Where the processes of a cgroup are written to move or listed: whole processes, not threads. */
+/** The file to which processes are written to move them, and which lists them: whole processes, not threads. */
 const processFile = 'cgroup.procs';
 
 export class CgroupDriver implements Driver {
@@ -120,7 +120,7 @@ export class CgroupDriver implements Driver {
     };
   }
 
-  /** Paths of Bulkhead's cgroups, by hierarchy; `''` stands for its root cgroup. */
+  /** Paths of Bulkhead's cgroups, by hierarchy; `''` is its root cgroup. */
   #present(): ReadonlyMap<string, ReadonlySet<string>> {
     return new Map(this.#hierarchies.map((each) => [each.name, presentCgroups(each)]));
   }
@@ -169,7 +169,7 @@ export class CgroupDriver implements Driver {
     const side = this.#parts.version === 2 ? 'cgroup2' : 'cgroup1';
     let found = false;
     for (const counter of limits.flatMap((limit) => limit[side].counters)) {
-      // What a cgroup has ever reached is not what it uses.
+      // A high-water mark is not the current usage.
       if (counter.peak !== undefined) continue;
       const text = this.#hierarchyOf
         .get(counter.controller as Controller)
@@ -226,7 +226,7 @@ export class CgroupDriver implements Driver {
       : `Cannot move all processes of ${label} from ${from} to ${to}: ${left} are left`;
   }
 
-  /** Forks while it moves are caught by looking again. */
+  /** Processes forked meanwhile are caught by listing again. */
   #movePids(from: string, to: string): number {
     for (let round = 0; round < 10; round++) {
       let left = 0;
@@ -367,7 +367,7 @@ function cgroupsBelow(files: Hierarchy['files'], cgroup: string, depth: number):
   });
 }
 
-/** Few cgroups have others below them, so those are looked for only when they are in the way. */
+/** Few cgroups have others below them, so those are searched only if removal fails. */
 function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): string | undefined {
   const error = files.removeCgroup(cgroup);
   if (error === undefined || error === 'ENOENT') return undefined;

@@ -1,6 +1,6 @@
 /**
- * The one door to cgroup files: one object a hierarchy, everything beneath Bulkhead's own root
- * cgroup, never through a symbolic link. A cgroup that vanished is the value `gone`.
+ * The only code that accesses cgroup files: one object per hierarchy, everything beneath Bulkhead's own
+ * root cgroup, never through a symbolic link. A cgroup that vanished is the value `gone`.
  */
 import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
 import { errnoOf, type ErrnoName } from '../../sys/errno.ts';
@@ -14,32 +14,32 @@ import {
 
 /** The operations that the driver needs; `testing/` has a second implementation in memory. */
 export interface CgroupFiles {
-  /** Absent where the cgroup or the file is gone. */
+  /** Absent if the cgroup or the file is gone. */
   readonly read: (cgroup: string, file: string) => string | undefined;
-  /** The error, or nothing. */
+  /** The error, if any. */
   readonly write: (cgroup: string, file: string, text: string) => ErrnoName | undefined;
   readonly makeCgroup: (cgroup: string) => ErrnoName | undefined;
   readonly removeCgroup: (cgroup: string) => ErrnoName | undefined;
-  /** Names of the cgroups in a cgroup; none where it is gone. */
+  /** Names of the cgroups in a cgroup; none if it is gone. */
   readonly children: (cgroup: string) => readonly string[];
   readonly exists: (cgroup: string) => boolean;
-  /** A descriptor for reading that stays open, or nothing where it is gone. */
+  /** A descriptor for reading that stays open, or undefined if the file is gone. */
   readonly open: (cgroup: string, file: string) => number | undefined;
-  /** The same for reading and writing; root may, also where the file then refuses what is written. */
+  /** The same for reading and writing; root may open it even if the file refuses writes. */
   readonly openForBoth: (cgroup: string, file: string) => number | undefined;
-  /** Names of the files in Bulkhead's root cgroup; nothing while there is none. */
+  /** Names of the files in Bulkhead's root cgroup; undefined while it does not exist. */
   readonly fileNames: () => ReadonlySet<string> | undefined;
   /** Names of the files in the root of the hierarchy. */
   readonly topFileNames: () => ReadonlySet<string>;
-  /** A file there; absent where there is none. */
+  /** A file there; absent if there is none. */
   readonly readTop: (file: string) => string | undefined;
 }
 
 /** Source: statfs(2), CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC. */
 const cgroupMagic = new Set([0x27e0eb, 0x63677270]);
 /**
- * Lists of processes come in whole lines, about a page at a time; everything else comes at once.
- * What is shorter than this is all there is.
+ * Lists of processes are returned in whole lines, about a page at a time; everything else at once. A
+ * result shorter than this is complete.
  */
 const shortBytes = 2048;
 const chunkBytes = 64 * 1024;
@@ -55,7 +55,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
   readonly #mount: number;
   readonly #buffer = Buffer.allocUnsafe(chunkBytes);
 
-  /** Throws where `mountPoint` is no cgroup file system: that is a broken caller. */
+  /** Throws if `mountPoint` is not a cgroup file system: the caller is broken. */
   constructor(mountPoint: string, rootCgroup: string) {
     this.mountPoint = mountPoint;
     this.rootCgroup = rootCgroup;
@@ -85,7 +85,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return typeof fd === 'number' ? fd : undefined;
   }
 
-  /** A descriptor for writing that stays open: for who writes to a file over and over. */
+  /** A descriptor for writing that stays open, for repeated writes. */
   openForWriting(cgroup: string, file: string): Opened {
     const fd = this.#open(this.#path(cgroup, file), O_WRONLY);
     return typeof fd === 'number' ? { fd } : { error: fd };

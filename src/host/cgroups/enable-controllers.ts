@@ -1,6 +1,6 @@
 /**
- * Room for the v2 tree where no systemd runs: the controllers have to be handed down from the top.
- * This adds controllers to the top's `cgroup.subtree_control` and never takes one away.
+ * Sets up the v2 tree without systemd: the controllers have to be enabled in the root cgroup's
+ * `cgroup.subtree_control`. This only adds controllers and never removes one.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Controller } from '../../limits/limit.ts';
@@ -44,7 +44,7 @@ export function enableControllers(
   };
 }
 
-/** v1 needs none. */
+/** v1 needs no set-up. */
 export const noRoom: Delegation = {
   pending: () => [],
   make: () => undefined,

@@ -1,7 +1,7 @@
 /**
  * The cgroup hierarchies of this host, and what they have to offer.
  *
- * v1 has a hierarchy a controller (or several in one, such as `cpu,cpuacct`); v2 has one for all.
+ * v1 has one hierarchy per controller (or several in one, such as `cpu,cpuacct`); v2 has one for all.
  * A hybrid host has both; what counts is where the controllers are.
  */
 import type { Controller } from '../../limits/limit.ts';
@@ -14,7 +14,7 @@ import { readText } from '../../sys/files/read.ts';
 export type HierarchyController = Controller | 'cpuacct' | 'freezer';
 
 export interface Hierarchy {
-  /** Name for people: `cpu`, `cpu,cpuacct`, or `unified`. */
+  /** Name for display: `cpu`, `cpu,cpuacct`, or `unified`. */
   readonly name: string;
   readonly controllers: ReadonlySet<HierarchyController>;
   readonly mountPoint: string;
@@ -23,7 +23,7 @@ export interface Hierarchy {
   readonly files: CgroupFiles;
 }
 
-/** v1 names → v2 names; the others are alike. */
+/** v1 names → v2 names; the others are the same. */
 const names1: Readonly<Record<string, HierarchyController>> = {
   cpu: 'cpu',
   cpuacct: 'cpuacct',
@@ -35,14 +35,16 @@ const names1: Readonly<Record<string, HierarchyController>> = {
 export const wantedControllers: readonly Controller[] = ['cpu', 'io', 'memory', 'pids'];
 
 /**
- * Hierarchies where every host has them; a container has mounts elsewhere of what is not its own.
- * A container sees its own cgroup as the root, which is as good.
+ * Hierarchies at their standard mount points; a container may have others of the host mounted elsewhere.
+ * A container sees its own cgroup as the root, which is fine.
  */
 function cgroupMounts(paths: Paths, type: 'cgroup' | 'cgroup2'): readonly Mount[] {
-  const usual = `${paths.sys}/fs/cgroup`;
+  const standardRoot = `${paths.sys}/fs/cgroup`;
   return readMounts(paths).filter(
     ({ mountPoint, readOnly, ...mount }) =>
-      mount.type === type && !readOnly && (mountPoint === usual || isInside(mountPoint, usual)),
+      mount.type === type &&
+      !readOnly &&
+      (mountPoint === standardRoot || isInside(mountPoint, standardRoot)),
   );
 }
 
@@ -98,7 +100,7 @@ function hierarchy(
   };
 }
 
-/** Of v1: whether memory of cgroups adds up. Source: cgroup-v1/memory.rst, section 6. */
+/** v1: whether memory includes that of descendants. Source: cgroup-v1/memory.rst, section 6. */
 export function useHierarchyOf(hierarchies: readonly Hierarchy[]): string | undefined {
   const memory = hierarchies.find((each) => each.controllers.has('memory'));
   return memory?.files.readTop('memory.use_hierarchy')?.trim();

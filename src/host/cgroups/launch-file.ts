@@ -4,7 +4,7 @@
  *     join tasks
  *     root /sys/fs/cgroup/cpu/bulkhead
  *     root /sys/fs/cgroup/memory/bulkhead
- *     clear env                                   only where setpriv is too old to do it
+ *     clear env                                   only if setpriv is too old to do it
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -30,7 +30,7 @@ export function publishLaunch(
   }
 }
 
-/** Without it the launcher says that no policy is in force. */
+/** Without it the launcher reports that no policy is in force. */
 export function withdrawLaunch(runtime: string): void {
   rmSync(`${runtime}/launch`, { force: true });
 }

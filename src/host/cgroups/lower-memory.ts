@@ -1,9 +1,9 @@
 /**
- * Lowering a tenant's memory below what it uses, without ending its processes.
+ * Lowers a tenant's memory limit below its usage, without killing its processes.
  *
- * v2 ends processes when `memory.max` goes below what cannot be reclaimed, so `memory.high` goes
- * first and the kernel reclaims. v1 reclaims by itself and refuses with EBUSY. Where it is not
- * enough the old limit stays; `--force` goes on all the same.
+ * v2 kills processes if `memory.max` is set below what cannot be reclaimed, so `memory.high` is set
+ * first and the kernel reclaims. v1 reclaims by itself and refuses with EBUSY. If that is not enough,
+ * the old limit stays; `--force` continues anyway.
  */
 import { printBytes } from '../../base/quantity.ts';
 import type { WriteFile } from '../../plan/plan.ts';
@@ -25,7 +25,7 @@ interface Target {
 
 const reclaimRounds = 40;
 const roundMilliseconds = 50;
-/** As many processes as `--force` ends before it gives up. */
+/** How many processes `--force` kills before it gives up. */
 const killedMax = 64;
 
 export function lowerMemory(
@@ -56,7 +56,7 @@ function lower2(operation: WriteFile, target: Target, force: boolean): ErrnoName
   return files.write(cgroup, file, text);
 }
 
-/** The soft limit does the work; it is put back whatever comes of it. */
+/** The soft limit does the work; it is restored in any case. */
 function reclaim({ files, driver }: Target, cgroup: string, max: number): boolean {
   const before = files.read(cgroup, 'memory.high')?.trim() ?? 'max';
   files.write(cgroup, 'memory.high', String(max));

@@ -1,9 +1,9 @@
 /**
- * Room for the v2 tree on a host where systemd owns the tree: a unit with `Delegate=`, below which
+ * Sets up the v2 tree on a host where systemd owns the tree: a unit with `Delegate=`, below which
  * systemd writes nothing. Source: systemd's CGROUP_DELEGATION document.
  *
  * The unit has no process of its own and stays active, so that nothing that happens to Bulkhead's
- * agent touches tenants; stopping it leaves their processes alone.
+ * agent affects tenants; stopping it leaves their processes alone.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';

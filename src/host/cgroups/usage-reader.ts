@@ -1,18 +1,18 @@
 /**
- * Reads the counters of many cgroups again and again, through descriptors that stay open.
+ * Reads the counters of many cgroups repeatedly, through descriptors that stay open.
  *
  * Opening a cgroup file costs several times what reading it costs, so each cgroup keeps
  * `descriptorsPerCgroup` of them: thirteen. Node raises RLIMIT_NOFILE to its hard limit
- * when it starts; `cgroupsMax` says how many cgroups fit under a limit.
+ * when it starts; `cgroupsMax` returns how many cgroups fit under a limit.
  *
- * Most files say the same as before most of the time, and those are not parsed again: bytes are
- * compared where they are, since a string or an object a file would cost more than parsing. So no
- * two files of a cgroup may have a counter in common.
+ * Most files are unchanged most of the time, and those are not parsed again: bytes are compared in
+ * place, since a string or an object per file would cost more than parsing. So no two files of a
+ * cgroup may have a counter in common.
  *
- * A high-water mark is begun anew right after it was read; what rises and falls again within those
- * microseconds is not in it. A mark that cannot be begun anew counts where it has grown.
+ * A high-water mark is reset right after it was read; a peak within those microseconds is missed. A
+ * mark that cannot be reset counts if it has grown.
  *
- * A cgroup that vanished is closed and forgotten, and reads as `undefined`. One that was made anew
+ * A cgroup that vanished is closed and dropped, and reads as `undefined`. One that was created again
  * under the same name is another cgroup to the kernel: `track` it again.
  */
 import { closeSync } from 'node:fs';
@@ -28,33 +28,33 @@ interface Source {
 }
 
 interface TrackedCgroup {
-  /** One a source; `none` where the cgroup has no such file. */
+  /** One per source; `none` if the cgroup has no such file. */
   readonly descriptors: Int32Array;
-  /** What each file said last, in a slot of its own that ends with a zero byte. */
+  /** The last content of each file, in a slot of its own that ends with a zero byte. */
   readonly said: Uint8Array;
-  /** Of marks that cannot be begun anew, what they said last; `resets` for those that can. */
+  /** The last values of marks that cannot be reset; `resets` for those that can. */
   readonly marks: Float64Array;
-  /** Replaced, never changed: who has read it keeps it. */
+  /** Replaced, never modified, since readers keep it. */
   counters: Readonly<Counters>;
-  /** Readings since something ran there. */
+  /** Readings since something was running there. */
   quiet: number;
 }
 
-/** The kernel prints up to a page at once; longer files come in several. */
+/** The kernel returns up to a page at once; longer files take several reads. */
 const pageBytes = 4096;
-/** What of a file is read at most: some eight thousand processes. */
+/** The maximum read of a file: some eight thousand processes. */
 const bufferBytes = 64 * 1024;
-/** What is longer, as with several disks, is parsed each time. */
+/** Longer contents, as with several disks, are parsed each time. */
 const slotBytes = 128;
-/** Stands at the start of the slot then; no text starts with it. */
+/** Marks such a slot at its start; no text starts with it. */
 const tooLong = 1;
 /**
- * Where nothing runs nothing changes, but for what was written before and reaches the disk later:
- * so many readings after the last process the other files are read too.
+ * Without processes nothing changes, except that earlier writes reach the disk later: so the other
+ * files are still read for this many readings after the last process.
  */
 const wakefulReadings = 12;
 
-/** What tells activity first, and what follows another counter after that. */
+/** Files that show activity first, then those that depend on another counter. */
 function orderOf({ indicatesActivity, follows }: CounterFile): number {
   if (indicatesActivity === true) return 0;
   return follows === undefined ? 1 : 2;
@@ -62,17 +62,18 @@ function orderOf({ indicatesActivity, follows }: CounterFile): number {
 
 function isAsleep(tracked: TrackedCgroup, changed: Counters | undefined): boolean {
   if (changed !== undefined || tracked.counters.threads > 0) {
-    // All is new at the first reading, which does not say that something ran lately.
+    // At the first reading everything is new, which does not mean that something ran recently.
     if (tracked.counters !== noCounters) tracked.quiet = 0;
     return false;
   }
   return tracked.quiet++ >= wakefulReadings;
 }
 
-/** Whether the kernel begins a mark anew, which it has done then. */
-const beginAnew = (fd: number) => writeBytes(fd, anew, anew.byteLength) === anew.byteLength;
+/** Whether the kernel can reset a mark; if so, it has been reset. */
+const resetMark = (fd: number) =>
+  writeBytes(fd, resetText, resetText.byteLength) === resetText.byteLength;
 
-/** A mark of the whole life says something of this reading only where it has grown. */
+/** A mark that is never reset applies to this reading only if it has grown. */
 function takeMark(
   { descriptors, marks }: TrackedCgroup,
   index: number,
@@ -82,7 +83,7 @@ function takeMark(
   if (peak === undefined) return;
   const last = marks[index] ?? NaN;
   if (last === resets) {
-    beginAnew(descriptors[index] ?? none);
+    resetMark(descriptors[index] ?? none);
     return;
   }
   const mark = changed[peak];
@@ -90,17 +91,17 @@ function takeMark(
   if (!(mark > last)) changed[peak] = 0;
 }
 
-/** What the rest of the process may need. */
+/** Descriptors reserved for the rest of the process. */
 const spareDescriptors = 256;
 const none = -1;
 /** Among marks, which are never negative. */
 const resets = -1;
-/** Anything that is written begins a mark anew. */
-const anew = Buffer.from('0');
+/** Writing anything resets a mark. */
+const resetText = Buffer.from('0');
 
 export class UsageReader implements Disposable {
   readonly #sources: readonly Source[];
-  /** How many of them, the first, tell whether anything runs. */
+  /** How many of them, from the first, show whether anything is running. */
   readonly #activitySources: number;
   readonly #cgroups = new Map<string, TrackedCgroup>();
   readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes);
@@ -121,12 +122,12 @@ export class UsageReader implements Disposable {
     return this.#sources.length;
   }
 
-  /** As many cgroups as a process can track that may have `openFiles` files open. */
+  /** How many cgroups a process can track that may have `openFiles` files open. */
   cgroupsMax(openFiles: number): number {
     return Math.max(0, Math.floor((openFiles - spareDescriptors) / this.descriptorsPerCgroup));
   }
 
-  /** Files that a process must be able to open for so many groups. */
+  /** How many files a process must be able to open for this many cgroups. */
   filesFor(cgroups: number): number {
     return cgroups * this.descriptorsPerCgroup + spareDescriptors;
   }
@@ -135,7 +136,7 @@ export class UsageReader implements Disposable {
     return [...this.#cgroups.keys()];
   }
 
-  /** Opens the files of a cgroup, anew if it is known already; false where it has none. */
+  /** Opens the files of a cgroup, again if it is known already; false if it has none. */
   track(cgroup: string): boolean {
     this.forget(cgroup);
     const descriptors = Int32Array.from(
@@ -157,11 +158,11 @@ export class UsageReader implements Disposable {
     return true;
   }
 
-  /** Nothing is known of the time before: a mark of the whole life is compared from now on. */
+  /** The time before is unknown: a mark that is never reset is compared from now on. */
   #beginMarks(descriptors: Int32Array): Float64Array {
     return Float64Array.from(descriptors, (fd, index) => {
       if (fd === none || this.#sources[index]?.counter.peak === undefined) return NaN;
-      if (beginAnew(fd)) return resets;
+      if (resetMark(fd)) return resets;
       const length = this.#read(fd);
       return length < 0 ? NaN : Number(this.#buffer.toString('latin1', 0, length));
     });
@@ -172,7 +173,7 @@ export class UsageReader implements Disposable {
     this.#cgroups.delete(cgroup);
   }
 
-  /** What the cgroup has used by now; nothing where it is not tracked or gone. */
+  /** The current counters of the cgroup; undefined if it is not tracked or gone. */
   read(cgroup: string): Readonly<Counters> | undefined {
     const tracked = this.#cgroups.get(cgroup);
     if (tracked === undefined) return undefined;
@@ -189,7 +190,7 @@ export class UsageReader implements Disposable {
       const length = this.#read(fd);
       if (length < 0) {
         if (follows === undefined) return this.forget(cgroup);
-        // Pressure is there and cannot be read where the kernel was told not to count it.
+        // Pressure files exist but cannot be read if the kernel was booted with psi=0.
         closeSync(fd);
         tracked.descriptors[index] = none;
         continue;
@@ -205,7 +206,7 @@ export class UsageReader implements Disposable {
 
   /**
    * The same without descriptors that stay open, which takes several times as long: for cgroups
-   * beyond `cgroupsMax`. It reads no marks, which belong to a descriptor. Answers `before` itself where nothing has changed.
+   * beyond `cgroupsMax`. It reads no marks, which belong to a descriptor. Returns `before` itself if nothing has changed.
    */
   readOnce(cgroup: string, before: Readonly<Counters> | undefined): Readonly<Counters> | undefined {
     const now: Counters = { ...(before ?? noCounters) };
@@ -226,10 +227,10 @@ export class UsageReader implements Disposable {
     return before !== undefined && sameCounters(before, now) ? before : now;
   }
 
-  /** Length of the file, which is then in the buffer; -1 where it is gone. */
+  /** Length of the file, which is then in the buffer; -1 if it is gone. */
   #read(fd: number): number {
     let total = readAt(fd, this.#buffer, 0);
-    // Lists end at a whole line, so a page may come a little short.
+    // Lists end at a whole line, so a page may be slightly shorter.
     for (let last = total; last > pageBytes - 64 && total < bufferBytes;) {
       last = readAt(fd, this.#buffer.subarray(total), total);
       if (last > 0) total += last;
@@ -237,12 +238,12 @@ export class UsageReader implements Disposable {
     return total;
   }
 
-  /** A mark may say the same again, and mean another time. */
+  /** A mark with the same value may be a new one. */
   #isNews({ said }: TrackedCgroup, index: number, { peak }: CounterFile, length: number): boolean {
     return peak !== undefined || this.#keep(said, index * slotBytes, length);
   }
 
-  /** Whether a file says something else than before, which is kept for the next time. */
+  /** Whether a file has changed; the new content is kept for the next time. */
   #keep(said: Uint8Array, start: number, length: number): boolean {
     if (length >= slotBytes) {
       said[start] = tooLong;

@@ -1,13 +1,13 @@
 /**
- * The file systems that may hold tenants' files, and the disks below them.
+ * The file systems that may contain tenants' files, and the disks below them.
  *
- * A file system is what the kernel says it is: the device number of its superblock is a disk's. What a mount
- * calls its source proves nothing, since any user may mount a FUSE file system over a directory of its
- * own (`fusermount3`) and call it `/dev/sda1`. Those are passed over as if they were not there. No mount
- * point is ever opened: who serves a FUSE mount can let whoever opens it wait for ever.
+ * A file system is identified by the kernel: the device number of its superblock is that of a disk. The
+ * source of a mount proves nothing, since any user may mount a FUSE file system over a directory of its
+ * own (`fusermount3`) and call it `/dev/sda1`. Those are ignored. No mount point is ever opened: the
+ * server of a FUSE mount can make the caller hang forever.
  *
- * The kernel throttles a disk, never a partition; a device-mapper or md device is a disk of its
- * own to it, and what is throttled there is not limited a second time below.
+ * The kernel throttles disks, never partitions; to it a device-mapper or md device is a disk of its
+ * own, and I/O throttled there is not limited again below.
  */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -17,7 +17,7 @@ import type { Paths } from '../paths.ts';
 import { userQuotaOn } from './quotas.ts';
 import { readText } from '../../sys/files/read.ts';
 
-/** Never written by tenants: images, and what boots the machine. */
+/** Never written by tenants: images and boot file systems. */
 const imageTypes = new Set(['squashfs', 'iso9660', 'erofs', 'udf', 'cramfs']);
 const bootMounts = /^\/(boot|efi)(\/|$)/;
 /** `fuse`, `fuse.sshfs`, `fuseblk`: served by a program, which may be a tenant's. */
@@ -25,7 +25,7 @@ export const servedByProgram = /^fuse/;
 
 export interface FileSystems {
   readonly all: readonly FileSystemFacts[];
-  /** The one that a directory lies in; nothing where it is on no disk. */
+  /** The file system of a directory; undefined if it is not on a disk. */
   readonly of: (directory: string) => FileSystemFacts | undefined;
 }
 
@@ -50,7 +50,7 @@ export function readFileSystems(paths: Paths): FileSystems {
 const mayHoldFiles = ({ type, mountPoint }: Mount) =>
   !imageTypes.has(type) && !bootMounts.test(mountPoint);
 
-/** The mount with the longest path that the directory lies in; of several at one place the last. */
+/** The mount with the longest path above the directory; of several at one path the last. */
 export function nearestMount(directory: string, mounts: readonly Mount[]): Mount | undefined {
   let nearest: Mount | undefined;
   for (const mount of mounts) {
@@ -74,8 +74,8 @@ function disksOf(mount: Mount, paths: Paths): readonly string[] {
 }
 
 /**
- * btrfs shows a device number of its own, and as its source the name of one of its devices; what is
- * believed is the list in sysfs that this one is in. Others with such a number have no disk that we know.
+ * btrfs has a device number of its own, and as its source the name of one of its devices; trusted is only
+ * the list in sysfs that contains this device. Other file systems with such a number have no known disk.
  */
 function membersOf({ type, source }: Mount, paths: Paths): readonly string[] {
   const device = type === 'btrfs' ? blockDeviceAt(source) : undefined;
@@ -101,7 +101,7 @@ function list(path: string): readonly string[] {
   }
 }
 
-/** The device file in /dev that the kernel names for a number, if that is what is there. */
+/** The device file in /dev with the kernel's name for a number, if it is really that device. */
 function deviceNode(device: string, paths: Paths): string | undefined {
   const text = readText(`${paths.sys}/dev/block/${device}/uevent`) ?? '';
   const node = `/dev/${/^DEVNAME=(.+)$/m.exec(text)?.[1] ?? ''}`;
@@ -116,7 +116,7 @@ function blockDeviceAt(path: string): string | undefined {
   return `${Math.floor(stat.rdev / 256) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;
 }
 
-/** A partition's directory in sysfs lies inside its disk's. */
+/** The directory of a partition in sysfs is inside that of its disk. */
 function wholeDisk(device: string, paths: Paths): string | undefined {
   const link = `${paths.sys}/dev/block/${device}`;
   if (!existsSync(link)) return undefined;
@@ -125,7 +125,7 @@ function wholeDisk(device: string, paths: Paths): string | undefined {
   return readText(`${dirname(directory)}/dev`)?.trim();
 }
 
-/** Name of a disk, for people: `vda`. */
+/** Name of a disk for display: `vda`. */
 export function diskName(device: string, paths: Paths): string {
   try {
     return basename(realpathSync(`${paths.sys}/dev/block/${device}`));

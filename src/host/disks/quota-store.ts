@@ -1,6 +1,6 @@
 /**
- * Quotas that Bulkhead set, remembered over a reboot so that they can be lifted again:
- * `/var/lib/bulkhead/quotas`, a line each: `1001 /home`.
+ * Quotas that Bulkhead set, recorded across reboots so that they can be removed again:
+ * `/var/lib/bulkhead/quotas`, one per line: `1001 /home`.
  */
 import { mkdirSync } from 'node:fs';
 import {
@@ -49,7 +49,7 @@ export class QuotaStore {
     });
   }
 
-  /** Nothing where no file system of a disk with quotas is mounted there. */
+  /** Undefined if no disk file system with quotas is mounted there. */
   #node(mountPoint: string): string | undefined {
     const found = this.#fileSystems.all.find((each) => each.mountPoint === mountPoint);
     return found?.userQuota === true ? found.node : undefined;
@@ -74,7 +74,7 @@ export class QuotaStore {
     return found;
   }
 
-  /** Remembers first: what was set and forgotten could never be lifted. */
+  /** Records first: a quota that was set and not recorded could never be removed. */
   set(place: QuotaPlace, limits: QuotaLimits): ErrnoName | undefined {
     const places = this.#remembered();
     if (limits !== nothing && !places.some((each) => placeKey(each) === placeKey(place))) {
@@ -83,7 +83,7 @@ export class QuotaStore {
     return this.#write(place, limits);
   }
 
-  /** Forgets what has been lifted, and nothing else. Answers what could not be held or lifted. */
+  /** Drops the records of removed quotas only. Returns the failures. */
   remember({ quotas, quotasLeft }: Pick<Wanted, 'quotas' | 'quotasLeft'>): string | undefined {
     const limited = quotas.filter((each) => !isNothing(each));
     const stuck = quotas.filter((each) => isNothing(each) && !this.#isLifted(each));
@@ -101,7 +101,7 @@ export class QuotaStore {
     return found.ok && isNothing(found.value);
   }
 
-  /** Of file systems that are not there now. */
+  /** For file systems that are not mounted now. */
   #complaint(places: readonly QuotaPlace[]): string | undefined {
     const gone = places.filter((each) => this.#node(each.mountPoint) === undefined);
     if (gone.length === 0) return undefined;
@@ -111,7 +111,7 @@ export class QuotaStore {
     return `Cannot find the file system with quotas that was at ${where}, where the limits of uid ${whose.join(', ')}${more} were set, so they were left as they are; mount it with quotas on, or take its lines out of ${this.#file}`;
   }
 
-  /** Lifts everything that was set, and forgets it; answers what could not be. */
+  /** Removes every quota that was set, and its record; returns the failures. */
   lift(): readonly string[] {
     const places = this.#remembered();
     const stuck: QuotaPlace[] = [];

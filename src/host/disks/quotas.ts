@@ -5,7 +5,7 @@
  *                      btime itime; u32 valid           (limits of space in blocks of 1 KiB)
  *
  * The file system is named by its device file. quotactl_fd(2) would need its mount point open, which may be
- * covered by a mount of a tenant's, and writable, which it is not in a sandbox such as the agent's unit.
+ * covered by a tenant's mount, and writable, which it is not in a sandbox such as the agent's unit.
  */
 import koffi from 'koffi';
 import type { QuotaLimits } from '../../plan/quota.ts';
@@ -55,7 +55,7 @@ export function readQuota(node: string, uid: number): Result<QuotaLimits, ErrnoN
   });
 }
 
-/** Sets the hard limits, and no soft ones: a limit that holds after a week is no limit. */
+/** Sets the hard limits, and no soft ones: a limit that is enforced after a week is not a limit. */
 export function writeQuota(node: string, uid: number, limits: QuotaLimits): ErrnoName | undefined {
   const data = Buffer.alloc(dqblkBytes);
   data.writeBigUInt64LE(BigInt(limits.spaceBytes ?? 0) / blockBytes, offsets.blockHard);

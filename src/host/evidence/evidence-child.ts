@@ -1,10 +1,10 @@
 /**
- * A process that reads about processes, and whether it hangs.
+ * A process that reads data about processes (a reader), and detection of its hanging.
  *
- * A loaded host makes it slow: then it waits for a processor (state R), or is woken now and then. It
- * hangs where it was found waiting over and over, without a single turn on a processor in between. So
- * it is told by what was seen and not by a time limit, which load alone can hit. One that somebody has
- * stopped waits for nothing: it is replaced too, but nobody is to blame.
+ * A loaded host makes it slow: then it waits for a processor (state R), or wakes up now and then. It
+ * hangs if it was found waiting over and over, without being scheduled in between. So hanging is
+ * detected from samples and not by a time limit, which load alone could exceed. A reader that was
+ * stopped by a signal is replaced, too, but no tenant is blamed.
  * Source: proc_pid_status(5).
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
@@ -16,7 +16,7 @@ import { readText } from '../../sys/files/read.ts';
 import type { EvidenceReply, EvidenceRequest } from './gather.ts';
 
 const sampleMilliseconds = 250;
-/** Samples at which it stood still: others are better asked elsewhere, and then it is given up. */
+/** Samples without progress, after which other requests go elsewhere, and after which it is given up. */
 const suspiciousSamples = 4;
 const samplesMax = 20;
 const switchCounters = ['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches'];
@@ -29,7 +29,7 @@ export type Loss = 'hung' | 'stuck' | 'ended';
 export interface ChildEvents {
   readonly reply: (reply: EvidenceReply) => void;
   readonly lost: (how: Loss) => void;
-  /** The kernel has let go of it, which may be long after it was killed. */
+  /** It has exited, which may be long after it was killed. */
   readonly exited: () => void;
 }
 
@@ -42,7 +42,7 @@ export class EvidenceChild {
   #isKilled = false;
   #isOver = false;
 
-  /** `undefined` where no process can be started. */
+  /** `undefined` if no process can be started. */
   static start(proc: string, events: ChildEvents): EvidenceChild | undefined {
     const started = spawnScript(scriptFile('host/evidence/main'), [proc]);
     return started.ok ? new EvidenceChild(started.value, events) : undefined;
@@ -60,7 +60,7 @@ export class EvidenceChild {
     });
   }
 
-  /** Whether it seems to hang, and is not given up yet. */
+  /** Whether it seems to hang, but is not given up yet. */
   get isSuspicious(): boolean {
     return this.#isKilled || this.#still >= suspiciousSamples;
   }
@@ -89,7 +89,7 @@ export class EvidenceChild {
     if (this.#isKilled) this.#lose('stuck');
     else if (state === 'T' || state === 't') this.#lose('ended');
     else {
-      // Told as lost once it is clear whether that ends it.
+      // Reported as lost once it is known whether that ended it.
       this.#isKilled = true;
       this.#child.kill('SIGKILL');
     }
@@ -106,7 +106,7 @@ export class EvidenceChild {
     this.#events.lost(how);
   }
 
-  /** Kills it; nothing more is told of it but that it has exited. */
+  /** Kills it; nothing more is reported except its exit. */
   end(): void {
     this.#isOver = true;
     this.#isKilled = true;

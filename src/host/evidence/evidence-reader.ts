@@ -1,10 +1,10 @@
 /**
- * Asks other processes to read about processes, since reading about a hostile one may never end.
+ * Has other processes (readers) read data about processes, since reading that of a hostile one may hang.
  *
- * One is started when it is needed and ended when it has not been for a minute. One that hangs is
- * killed (the kernel may not let go of it), and another begins anew, passing over the file at which it
- * hung. Of a tenant at whose processes several hung, no more is read for a while than cannot hang. Others
- * lose nothing, and do not wait: while one seems to hang another is started.
+ * A reader is started on demand and stopped after a minute without requests. One that hangs is killed
+ * (which may fail), and another one starts over, skipping the file on which it hung. Of a tenant whose
+ * processes made several hang, only data that cannot hang is read for a while. Other tenants lose
+ * nothing, and do not wait: while one reader seems to hang, another is started.
  */
 import type { ProcessEvidence } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
@@ -15,7 +15,7 @@ import { Hangs } from './hangs.ts';
 const idleMilliseconds = 60_000;
 const readersMax = 4;
 const waitingMax = 200;
-/** Of readers that were lost without hanging at a file, which nothing but a defect explains. */
+/** Readers that died without hanging on a file, which only a defect explains. */
 const lossesMax = 3;
 const retryMilliseconds = 500;
 
@@ -40,7 +40,7 @@ interface Job {
 interface Reader {
   readonly child: EvidenceChild;
   job: Job | undefined;
-  /** At whose process it is stuck, once it is. */
+  /** The tenant on whose process it hangs, once it does. */
   stuckAt: Member | undefined;
 }
 
@@ -58,7 +58,7 @@ export class EvidenceReader implements Disposable {
     this.#hangs = new Hangs(clock);
   }
 
-  /** The largest of these processes, at most `most`; none where too many have asked before. */
+  /** The heaviest of these processes, at most `most`; none if too many requests are waiting. */
   read(sets: readonly ProcessSet[], max: number): Promise<readonly ProcessEvidence[]> {
     const isEmpty = sets.every(({ pids }) => pids.length === 0);
     if (isEmpty || this.#waiting.length >= waitingMax) return Promise.resolve([]);
@@ -70,7 +70,7 @@ export class EvidenceReader implements Disposable {
     });
   }
 
-  /** Gives jobs to readers, and sees to it that one is there for who need not wait. */
+  /** Assigns jobs to readers, and starts another one for jobs that need not wait. */
   #next(): void {
     clearTimeout(this.#idle);
     for (;;) {
@@ -88,7 +88,7 @@ export class EvidenceReader implements Disposable {
     }
   }
 
-  /** A tenant that makes one reader hang does not get another meanwhile. */
+  /** A tenant that makes a reader hang does not get another one meanwhile. */
   #isBusyWith({ sets }: Job): boolean {
     const members = new Set(sets.map(({ member }) => member));
     return [...this.#readers].some(({ job }) =>
@@ -113,7 +113,7 @@ export class EvidenceReader implements Disposable {
       },
     });
     if (child === undefined) {
-      // Too many files are open; there is no evidence then.
+      // Too many files are open; no evidence is collected then.
       for (const job of this.#waiting.splice(0)) job.settle([]);
       return undefined;
     }

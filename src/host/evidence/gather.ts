@@ -1,8 +1,8 @@
 /**
  * The processes that matter most among many: those that use most CPU, and most memory.
  *
- * What cannot hang is read first, of all of them, and told at once. Then each file that may hang is
- * named before it is read, so that whoever asked knows where it hangs.
+ * Data that cannot hang is read first, of all of them, and reported at once. Then each file that may
+ * hang is named before it is read, so that the supervisor knows where the reader hangs.
  *
  *     {"id":7,"facts":[{"pid":4711,…}]}   {"id":7,"at":"4711/stat"}   {"id":7,"facts":[…]}
  *     {"id":7,"at":"4711/cmdline"}        {"id":7,"pid":4711,"command":"php"}   {"id":7,"done":true}
@@ -22,7 +22,7 @@ import {
 export interface EvidenceRequest {
   readonly id: number;
   readonly pids: readonly number[];
-  /** As many are kept. */
+  /** The maximum number kept. */
   readonly max: number;
   /** Processes of which nothing is read that may hang. */
   readonly unread: readonly number[];
@@ -42,7 +42,7 @@ export type EvidenceReply = { readonly id: number } & (
 
 export type Details = Traffic & { readonly command?: string };
 
-/** Of a tenant with more, the rest is counted and not looked at. */
+/** Of a tenant with more, the rest is counted but not inspected. */
 const readMax = 2000;
 
 export function* gatherEvidence(
@@ -51,7 +51,7 @@ export function* gatherEvidence(
 ): Generator<EvidenceReply, void> {
   const unreadPids = new Set(unread);
   const skipped = new Set<string>(skip);
-  /** Reads a file that may hang, unless it is to be passed over. */
+  /** Reads a file that may hang, unless it is to be skipped. */
   function* read<Value>(pid: number, file: HangingFile, from: () => Value) {
     if (unreadPids.has(pid) || skipped.has(`${pid}/${file}`)) return undefined;
     yield { id, at: `${pid}/${file}` } as const;
@@ -92,8 +92,8 @@ export function largest(all: readonly ProcessEvidence[], max: number): readonly 
 }
 
 /**
- * Share of a core over its life; a process younger than a second has not shown yet what it is. Those
- * that do not let it be read stand last: they are kept by their memory, and displace nobody.
+ * Share of a core over its lifetime, which says little for a process younger than a second. Processes
+ * without this value come last: they are kept for their memory, and displace nobody.
  */
 const busyness = ({ cpuSeconds, ageSeconds }: ProcessEvidence) =>
   cpuSeconds === undefined || ageSeconds === undefined ? -1 : cpuSeconds / Math.max(1, ageSeconds);

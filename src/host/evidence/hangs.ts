@@ -1,13 +1,13 @@
 /**
- * At which files of whose processes readers hung. Such a file is passed over for a while. A tenant with
- * several, or with a reader that the kernel does not let go of, is read no further than cannot hang.
+ * Files on which readers hung, and the tenants of their processes. Such a file is skipped for a while. Of a
+ * tenant with several, or with a reader that cannot be killed, only data that cannot hang is read.
  */
 import type { Member } from '../../usage/member.ts';
 import type { HangingPath } from './gather.ts';
 
 const restMilliseconds = 600_000;
 const hangsMax = 4;
-/** Readers that cannot be killed: with so many in all, none is exposed any more. */
+/** Readers that cannot be killed: with this many in total, no further one is put at risk. */
 const stuckMax = 16;
 
 interface Hung {
@@ -49,7 +49,7 @@ export class Hangs {
     return stuck === 0 && this.#stuck < stuckMax && this.paths(member).length < hangsMax;
   }
 
-  /** The files to be passed over. */
+  /** The files to skip. */
   paths(member: Member): readonly HangingPath[] {
     const hung = this.#members.get(member);
     if (hung === undefined) return [];

@@ -1,6 +1,6 @@
 /**
- * Looks at processes, in a process of its own: one line of JSON in, several out. It may hang at a
- * process that wants it to; whoever asked ends it then and starts another.
+ * Inspects processes, in a process of its own: one line of JSON in, several out. A hostile process may
+ * make it hang; the supervisor then kills it and starts another.
  */
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';

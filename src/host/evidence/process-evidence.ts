@@ -5,7 +5,7 @@
  *     4711 (php) S 1 4711 4711 0 -1 4194560 …        /proc/PID/stat; the name may hold anything
  *     read_bytes: 4096                               /proc/PID/io
  *
- * A process can make whoever reads about it wait for ever. Its arguments lie in memory of its own, and are read
+ * A process can make its reader hang forever. Its arguments are in its own memory, and are read
  * under a lock that it holds while it unmaps a file of its own FUSE server; `stat` and `io` wait for a
  * lock that execve holds, also while it closes files of such a server. `status` takes neither.
  * Source: proc_pid_status(5), proc_pid_stat(5), proc_pid_io(5), proc_pid_cmdline(5).
@@ -20,7 +20,7 @@ import { printable } from '../../base/printable.ts';
 export const hangingFiles = ['stat', 'io', 'cmdline'] as const;
 export type HangingFile = (typeof hangingFiles)[number];
 
-/** `undefined` where there is no such process, or nothing of it but its exit status. */
+/** `undefined` if there is no such process, or nothing left of it but its exit status. */
 export function readFacts(proc: string, pid: number): ProcessEvidence | undefined {
   const read = (directory: string) => {
     const text = readText(`${proc}/${directory}/status`);
@@ -28,7 +28,7 @@ export function readFacts(proc: string, pid: number): ProcessEvidence | undefine
   };
   const first = read(`${pid}`);
   if (first?.state !== 'Z') return first && { pid, ...first };
-  // The first thread may end before the others.
+  // The first thread may exit before the others.
   const other = first.threads > 1 ? otherThread(proc, pid) : undefined;
   const rest = other === undefined ? undefined : read(`${pid}/task/${other}`);
   return rest && { pid, ...rest, name: first.name, command: first.command };
@@ -59,7 +59,7 @@ export function parseStatus(text: string): Omit<ProcessEvidence, 'pid'> | undefi
 
 export interface Clock {
   readonly ticksPerSecond: number;
-  /** Since the host was started. */
+  /** Since boot. */
   readonly uptimeSeconds: number;
 }
 
@@ -100,7 +100,7 @@ export function readTraffic(proc: string, pid: number): Traffic {
 
 const commandBytes = 4096;
 
-/** May hang. Empty where the process has none: it is gone, or wiped them. */
+/** May hang. Empty if the process has none: it is gone, or erased them. */
 export function readCommand(proc: string, pid: number): { readonly command?: string } {
   let command: string | undefined;
   try {

@@ -2,8 +2,8 @@
  * Moves processes into tenants' cgroups through descriptors of `cgroup.procs` that stay open:
  * opening costs several times what writing does. The ones used last are kept.
  *
- * A cgroup that was removed and made again is another one to the kernel: the old descriptor says
- * ENODEV, and is opened anew once.
+ * A cgroup that was removed and created again is another one to the kernel: the old descriptor fails
+ * with ENODEV, and the file is opened again once.
  */
 import { closeSync } from 'node:fs';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
@@ -11,24 +11,24 @@ import { errnoName, type ErrnoName } from '../../sys/errno.ts';
 import { fileLimit, writeBytes, type Opened } from '../../sys/syscalls.ts';
 import type { PlacerTree } from './protocol.ts';
 
-/** Each is a descriptor a hierarchy. */
+/** Each needs a descriptor per hierarchy. */
 const cgroupsMax = 256;
-/** Left to everything else that this process has open. */
+/** Descriptors reserved for everything else in this process. */
 const otherFiles = 64;
 const none = -1;
 const processFile = 'cgroup.procs';
 
 export class CgroupProcsFiles {
-  /** One a hierarchy, in the order of the tree. */
+  /** One per hierarchy, in the order of the tree. */
   #files: readonly LinuxCgroupFiles[] = [];
-  /** Every hierarchy that was ever named: each holds a descriptor of its mount. */
+  /** Every hierarchy that was ever used: each holds a descriptor of its mount. */
   readonly #known = new Map<string, LinuxCgroupFiles>();
-  /** By cgroup, the one used last at the end. */
+  /** By cgroup, the most recently used last. */
   readonly #open = new Map<string, Int32Array>();
   readonly #digits = Buffer.alloc(16);
   #cgroupsMax = cgroupsMax;
 
-  /** Throws where a hierarchy is no cgroup file system. */
+  /** Throws if a hierarchy is not a cgroup file system. */
   use(tree: PlacerTree): void {
     for (const cgroup of this.#open.keys()) this.#forget(cgroup);
     this.#files = tree.hierarchies.map(({ mountPoint, rootCgroup }) => {
@@ -68,7 +68,7 @@ export class CgroupProcsFiles {
     return opened.fd;
   }
 
-  /** Where too many files are open, those of other cgroups are given up first. */
+  /** If too many files are open, those of other cgroups are closed first. */
   #opened(cgroup: string, hierarchy: number): Opened | undefined {
     for (;;) {
       const opened = this.#files[hierarchy]?.openForWriting(cgroup, processFile);

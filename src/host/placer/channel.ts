@@ -1,8 +1,8 @@
 /**
  * The lines between the placer and its supervisor, on descriptors that never block.
  *
- * What waits to be written is at most one line and the latest state: a supervisor that is slow
- * gets fewer lines, not older ones.
+ * At most one line and the latest state are waiting to be written: a slow supervisor gets fewer lines,
+ * not older ones.
  */
 import { constants, readSync, writeSync } from 'node:fs';
 import { errnoOf } from '../../sys/errno.ts';
@@ -26,7 +26,7 @@ export class Channel {
     for (const fd of [input, output]) setFileFlags(fd, constants.O_NONBLOCK);
   }
 
-  /** Commands that have come; nothing at the end of the input. */
+  /** Commands received; undefined at the end of the input. */
   receive(): readonly PlacerCommand[] | undefined {
     for (;;) {
       const length = this.#read();
@@ -38,7 +38,7 @@ export class Channel {
     }
   }
 
-  /** -1 where there is nothing now. */
+  /** -1 if there is no input now. */
   #read(): number {
     try {
       return readSync(input, this.#chunk);
@@ -48,13 +48,13 @@ export class Channel {
     }
   }
 
-  /** Whether the line before is still on its way; `send` would not take another. */
+  /** Whether the previous line is still being written; `send` would not accept another. */
   get busy(): boolean {
     return this.#unsent.length > 0;
   }
 
   send(event: PlacerEvent): void {
-    if (this.busy) throw new Error('The line before has not been sent yet');
+    if (this.busy) throw new Error('The previous line has not been sent yet');
     this.#unsent = Buffer.from(`${JSON.stringify(event)}\n`);
     this.flush();
   }
@@ -64,7 +64,7 @@ export class Channel {
       try {
         this.#unsent = this.#unsent.subarray(writeSync(output, this.#unsent));
       } catch (error) {
-        // Nobody reads any more: the end of the input will say so too.
+        // Nobody reads any more: the input ends, too.
         if (errnoOf(error) !== 'EAGAIN') this.#unsent = Buffer.alloc(0);
         return;
       }

@@ -1,13 +1,13 @@
 /**
- * The kernel's process connector: a netlink socket that says which process changed its uid.
+ * The kernel's process connector: a netlink socket that reports which process changed its uid.
  *
- * One datagram holds one event, in the byte order of the machine:
+ * One datagram contains one event, in the byte order of the machine:
  *
  *     0  struct nlmsghdr   16  struct cn_msg: idx, val, …   36  u32 what   40  u32 cpu
  *     44 u64 nanoseconds (CLOCK_MONOTONIC)   52 s32 pid   56 s32 tgid   60 u32 ruid   64 u32 euid
  *
- * The kernel answers nothing where it will not report (another pid or user namespace, an old
- * kernel that knows no filter), so `start` makes two changes of its own and waits to be told.
+ * The kernel does not respond if it will not report (another pid or user namespace, an old kernel
+ * without filters), so `start` makes two changes of its own and waits for their events.
  *
  * Sources: linux/cn_proc.h, linux/connector.h, netlink(7).
  */
@@ -45,17 +45,17 @@ export const defaultReceiveBytes = 8 * 2 ** 20;
 
 const messageBytes = 68;
 const offsets = { index: 16, value: 20, what: 36, time: 44, tgid: 56, ruid: 60, euid: 64 };
-/** How long the kernel may take to report our own change; it does so within the call. */
+/** How long the kernel may take to report our own change, which it does within the call. */
 const probeMilliseconds = 500;
-/** Only ever the uid that our own thread opens files with, for an instant: nobody. */
+/** Used only as our own thread's fsuid, for a moment: nobody. */
 const probeUid = 65_534;
 const commName = 'bulkhead-placer';
 
 /** `microseconds` on the monotonic clock. */
 export type OnChange = (pid: number, ruid: number, euid: number, microseconds: number) => void;
 /**
- * `more`: there may be more to receive. `lost`: the kernel had to drop events. `deaf`: it has not reported a
- * change of our own, and so reports nobody's any more.
+ * `more`: there may be more to receive. `lost`: the kernel had to drop events. `deaf`: it did not report a
+ * change of our own, so it no longer reports any.
  */
 export type Received = 'empty' | 'more' | 'lost' | 'deaf';
 
@@ -63,7 +63,7 @@ export class Connector implements Disposable {
   readonly fd: number;
   /** Changes of uid that the kernel has reported. */
   events = 0;
-  /** Messages that another process sent; it could claim anything. */
+  /** Messages sent by another process, which could contain anything. */
   foreign = 0;
   readonly #buffer = Buffer.alloc(4096);
   readonly #sender = Buffer.alloc(12);
@@ -88,13 +88,13 @@ export class Connector implements Disposable {
     return fail(cannotListen(error));
   }
 
-  /** Whether only changes of uid are reported (Linux 6.6), or everything. */
+  /** Whether only changes of uid are reported (Linux 6.6), or all process events. */
   start(): Result<{ readonly filtered: boolean }> {
     for (const filtered of [true, false]) {
       const error = this.#subscribe(filtered);
       if (error !== undefined) return fail(cannotListen(error));
       if (!this.#reports()) continue;
-      // Another program's subscription opens an old kernel's tap for all; ask for our own.
+      // On an old kernel, another program's subscription enables events for all; subscribe ourselves.
       if (filtered && this.#seenComm) continue;
       return ok({ filtered });
     }
@@ -122,7 +122,7 @@ export class Connector implements Disposable {
     return sendTo(this.fd, message, address(0, 0));
   }
 
-  /** A change of name comes first, which a filter keeps back, then a change of uid. */
+  /** First a change of name, which a filter suppresses, then a change of uid. */
   #reports(): boolean {
     this.#seenComm = false;
     writeFileSync('/proc/self/comm', commName);
@@ -137,8 +137,8 @@ export class Connector implements Disposable {
   }
 
   /**
-   * Changes our own uid for an instant, which the kernel reports within the call: `receive` says `deaf` where
-   * it has not. Another program's mistakes with its subscription can end everybody's.
+   * Changes our own fsuid for a moment, which the kernel reports within the call: `receive` returns `deaf` if
+   * it did not. A wrong unsubscription by another program can disable events for all.
    */
   probe(): void {
     this.#seenUid = false;

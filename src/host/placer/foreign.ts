@@ -1,12 +1,12 @@
 /**
- * Cgroups that another manager made and looks after, known by their names alone:
+ * Cgroups created and managed by another program, recognized by their names alone:
  *
  *     /docker/3f2a…             /system.slice/docker-3f2a….scope      /kubepods.slice/kubepods-burstable.slice/…
  *     /machine.slice/…          /lxc.payload.web/…                    /user.slice/…/user@1001.service/app.slice
  *
- * Only paths in the hierarchies that hold tenants count, where nobody but root can make such a name;
- * a tenant can below its own systemd user manager, so that is asked first. Namespaces would
- * say nothing: any tenant can make some.
+ * Only paths in the hierarchies with tenants count, in which only root can create such a name; a tenant
+ * can below its own systemd user manager, so that is checked first. Namespaces would prove nothing: any
+ * tenant can create some.
  */
 import { printable } from '../../base/printable.ts';
 
@@ -28,7 +28,7 @@ const containers: readonly RegExp[] = [
 ];
 const pathCharactersMax = 160;
 
-/** `path` as /proc/PID/cgroup has it. */
+/** `path` as in /proc/PID/cgroup. */
 export function foreignCgroup(path: string): Foreign | undefined {
   const names = path.split('/');
   if (names.some((name) => userManager.test(name))) {

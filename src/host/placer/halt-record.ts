@@ -1,9 +1,9 @@
 /**
- * Whom a placer has stopped, in a file, for the one that follows it should it die before they go on:
+ * The tenants that a placer has stopped, in a file, for the next placer if this one dies before it continues them:
  *
  *     {"uids":[1001,100000],"before":[4711]}
  *
- * `before` names processes that were stopped already; it is absent until that is known.
+ * `before` lists processes that were stopped already; it is absent until they are known.
  */
 import { rmSync } from 'node:fs';
 import { errnoOf, type ErrnoName } from '../../sys/errno.ts';
@@ -18,7 +18,7 @@ interface Stopped {
 export class HaltRecord {
   readonly #file: string | undefined;
 
-  /** Without a file nothing is remembered. */
+  /** Without a file nothing is recorded. */
   constructor(file: string | undefined) {
     this.#file = file;
   }
@@ -38,7 +38,7 @@ export class HaltRecord {
     if (this.#file !== undefined) rmSync(this.#file, { force: true });
   }
 
-  /** What an earlier placer has left that died; nothing where it had continued everybody. */
+  /** The record of an earlier placer that died; undefined if it had continued all processes. */
   read(): Stopped | undefined {
     return this.#file === undefined ? undefined : parse(readText(this.#file));
   }
@@ -49,7 +49,7 @@ function parse(text: string | undefined): Stopped | undefined {
   try {
     return JSON.parse(text) as Stopped;
   } catch {
-    // It died while it wrote, before it stopped anybody.
+    // It died while writing, before it stopped anything.
     return undefined;
   }
 }

@@ -1,17 +1,17 @@
 /**
- * Stops tenants that start processes faster than these can be placed, moves what they run, and lets
- * them go on.
+ * Stops tenants that start processes faster than these can be placed, moves their processes, and
+ * continues them.
  *
- * A process that forks its successor and ends lives for less than it takes to look at it. So all
- * processes of the tenant are stopped at once, which no fork can slip past (`uid-signal.ts`), moved one
- * by one, and continued. One that gets itself continued, by a timer's SIGCONT, is caught in one of the
- * rounds that follow: what was moved stays inside, and so do its children. It is over after a round in
- * which nobody was found outside.
+ * A process that forks its successor and exits lives for less time than it takes to inspect it. So all
+ * processes of the tenant are stopped at once, which no fork can escape (`uid-signal.ts`), moved one by
+ * one, and continued. One that gets continued by a timer's SIGCONT is caught in one of the following
+ * rounds: processes that were moved stay inside, and so do their children. It is over after a round in
+ * which no process was found outside.
  *
- * What was stopped before is not continued: a stopped process that is stopped again keeps the second
- * signal waiting, which the others do not have. Whom this stopped is written down before, so that they
- * are continued even if this process dies meanwhile (`HaltRecord`), and who was being forked then is
- * continued later (`Resume`).
+ * Processes that were stopped before are not continued: if a stopped process is stopped again, the
+ * second signal stays pending, which the others do not have. The tenants are recorded first, so that
+ * they are continued even if this process dies meanwhile (`HaltRecord`), and processes that were just
+ * being forked are continued later (`Resume`).
  */
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { signalUid } from '../../sys/processes/uid-signal.ts';
@@ -32,9 +32,9 @@ export interface HaltResult {
 const roundsMax = 64;
 const millisecondsMax = 5_000;
 const atOnce = 16;
-/** The latest pids are those of who is forking now: they come first. */
+/** The latest pids belong to those that are forking now: they are visited first. */
 const latestPids = 256;
-/** Subordinate uids that are stopped beside the tenants' own. */
+/** Subordinate uids that are stopped in addition to the tenants' own. */
 const uidsMax = 256;
 
 export class Halt {
@@ -44,7 +44,7 @@ export class Halt {
   readonly #record: HaltRecord;
   readonly #resume: Resume;
   readonly #uids: Set<number>;
-  /** All processes of theirs that came by, and of these the ones that were stopped before. */
+  /** All of their processes that were visited, and those of them that were stopped before. */
   readonly #members = new Set<number>();
   readonly #before = new Map<number, number>();
   readonly #began = performance.now();
@@ -52,7 +52,7 @@ export class Halt {
   #round = 0;
   #moved = 0;
   #visited = 0;
-  /** Whether somebody was found outside in this round, or another uid to stop. */
+  /** Whether a process was found outside in this round, or another uid to stop. */
   #again = false;
   #outside = false;
   #problem: string | undefined;
@@ -75,7 +75,7 @@ export class Halt {
     this.#work = this.#run();
   }
 
-  /** Goes on for a few milliseconds; answers what came of it once they go on. */
+  /** Continues for a few milliseconds; returns the result once the tenants have been continued. */
   step(milliseconds: number): HaltResult | undefined {
     const until = performance.now() + milliseconds;
     for (;;) {
@@ -85,7 +85,7 @@ export class Halt {
     }
   }
 
-  /** A process of a tenant came by; `uid` is its real one. */
+  /** A process of a tenant was visited; `uid` is its real one. */
   seen(pid: number, tenant: number, uid: number): void {
     if (!this.#tenants.has(tenant)) return;
     if (this.#round === 1 && !this.#members.has(pid)) this.#noteBefore(pid, tenant);
@@ -102,7 +102,7 @@ export class Halt {
     if (!this.#resume.isBornStopped(pid, tenant)) this.#before.set(pid, tenant);
   }
 
-  /** A process of a tenant was outside when it was looked at. */
+  /** A process of a tenant was outside when it was inspected. */
   outside(tenant: number): void {
     if (this.#tenants.has(tenant)) this.#outside = true;
   }
@@ -128,7 +128,7 @@ export class Halt {
     return performance.now() - this.#began;
   }
 
-  /** Nobody is stopped of whom nothing would remind another placer. */
+  /** No tenant is stopped without a record for the next placer. */
   #note(): boolean {
     const before = this.#round === 1 ? undefined : [...this.#before.keys()];
     const uids = new Set([...this.#uids, ...this.#resume.uids]);
@@ -164,7 +164,7 @@ export class Halt {
     if (++this.#visited % atOnce === 0) yield;
   }
 
-  /** Children before their parents, so that no shell takes them for stopped by somebody else. */
+  /** Children before their parents, so that no shell sees a stopped child. */
   *#release(): Generator<undefined> {
     for (const pid of [...this.#members].sort((a, b) => b - a)) {
       if (!this.#before.has(pid)) this.#continue(pid);

@@ -1,9 +1,9 @@
 /**
- * Whom to stop when processes are started faster than they can be followed, and when to stop nobody.
+ * Which tenants to stop when processes are started too fast to be followed, and when to stop none.
  *
- * Stopped are the tenants of whom a process was seen outside since there was last nothing to look at, and those
- * of whom one changed its uid and was gone before it could be looked at. Of the latter it is not known where it
- * was: a tenant of whom then nobody was outside is spared for a while, and longer each time.
+ * Stopped are tenants with a process seen outside since the queue was last empty, and those with a process that
+ * changed its uid and was gone before it could be inspected. It is unknown where the latter was: if the tenant then
+ * had no process outside, it is spared for a while, and longer each time.
  */
 import { Halt, type HaltResult } from './halt.ts';
 import { HaltRecord } from './halt-record.ts';
@@ -11,12 +11,12 @@ import type { PidHistory } from './pid-history.ts';
 import type { Placer } from './placer.ts';
 import { Resume } from './resume.ts';
 
-/** Tenants that are stopped together; more have to wait for the next time. */
+/** The maximum number of tenants stopped together; others wait for the next time. */
 const tenantsMax = 256;
 const bornOutsideMax = 1_024;
-/** A tenant with so many since there was last nothing to look at does not just log in. */
+/** A tenant with this many since the queue was last empty is not just logging in. */
 const resistingMin = 16;
-/** To find out who is forking: as many glances at as many of the latest pids. */
+/** To find out which tenants are forking: how often, and how many of the latest pids, are sampled. */
 const glances = { count: 40, pids: 32 };
 const spareMilliseconds = { first: 1_000, max: 60_000 };
 
@@ -30,13 +30,13 @@ export class Halting {
   readonly #record: HaltRecord;
   readonly #resume: Resume;
   readonly #outside = new Set<number>();
-  /** Processes that were seen outside without having changed their uid: whose they are. */
+  /** The tenants of processes seen outside without having changed their uid. */
   readonly #bornOutside = new Map<number, number>();
   readonly #gone = new Set<number>();
   readonly #spared = new Map<number, Spared>();
   #halt: Halt | undefined;
 
-  /** Continues whom an earlier placer stopped and did not come to continue. */
+  /** Continues processes that an earlier placer stopped and did not continue. */
   constructor(clock: PidHistory, file: string | undefined) {
     this.#clock = clock;
     this.#record = new HaltRecord(file);
@@ -48,7 +48,7 @@ export class Halting {
     return this.#halt !== undefined;
   }
 
-  /** A process of a tenant came by; `uid` is its real one. */
+  /** A process of a tenant was visited; `uid` is its real one. */
   seen(pid: number, tenant: number, uid: number): void {
     this.#halt?.seen(pid, tenant, uid);
   }
@@ -64,7 +64,7 @@ export class Halting {
     this.#bornOutside.delete(pid);
   }
 
-  /** Whether somebody has had more children outside than one that does not resist. */
+  /** Whether a tenant has had more children outside than a cooperative one would. */
   get isResisted(): boolean {
     const tenants = Map.groupBy(this.#bornOutside.values(), (tenant) => tenant);
     return tenants.values().some((each) => each.length >= resistingMin);
@@ -74,14 +74,14 @@ export class Halting {
     if (this.#gone.size < tenantsMax) this.#gone.add(tenant);
   }
 
-  /** There is nothing left to look at: nobody who was outside has left anybody there. */
+  /** The queue is empty: no process is left outside. */
   settle(): void {
     this.#outside.clear();
     this.#bornOutside.clear();
     this.#gone.clear();
   }
 
-  /** False where it is not known who it is. */
+  /** False if the tenant is unknown. */
   begin(placer: Placer, place: (pid: number) => unknown): boolean {
     if (this.#outside.size === 0) this.#glance(place);
     const now = performance.now();
@@ -94,7 +94,7 @@ export class Halting {
     return true;
   }
 
-  /** Whoever forks without end has the latest pids. */
+  /** A process that forks without end has the latest pids. */
   #glance(place: (pid: number) => unknown): void {
     for (let count = 0; count < glances.count && this.#outside.size === 0; count++) {
       let pid = this.#clock.last();
@@ -105,7 +105,7 @@ export class Halting {
     }
   }
 
-  /** Goes on for a few milliseconds; answers what came of it once they go on. */
+  /** Continues for a few milliseconds; returns the result once the tenants have been continued. */
   step(milliseconds: number): HaltResult | undefined {
     const result = this.#halt?.step(milliseconds);
     if (result === undefined) return undefined;
@@ -117,7 +117,7 @@ export class Halting {
     return result;
   }
 
-  /** When to look again whether somebody is left stopped, on the clock of `performance.now()`. */
+  /** When to check again for processes left stopped, on the clock of `performance.now()`. */
   get resumeAt(): number {
     return this.#halt === undefined ? this.#resume.at : Infinity;
   }

@@ -1,6 +1,6 @@
 /**
- * The placer's one loop: wait for the kernel or the supervisor, place, and between that look at all
- * processes a piece at a time.
+ * The placer's main loop: waits for the kernel or the supervisor, moves processes, and scans all
+ * processes in between, a piece at a time.
  */
 import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
@@ -20,28 +20,28 @@ import { outrunReason, Scan } from './scan.ts';
 import { Sweep } from './sweep.ts';
 import { poll } from '../../sys/syscalls.ts';
 
-/** Told apart from the events that come anyway, for who cannot have them. */
+/** Distinguishes periodic wake-ups from kernel events, for hosts without the latter. */
 export type EventSource =
   { readonly connector: Connector; readonly filtered: boolean } | { readonly problem: string };
 
 interface Change {
   readonly ruid: number;
   readonly euid: number;
-  /** Of the first of several. */
+  /** That of the first of several. */
   readonly microseconds: number;
 }
 
 const POLLOUT = 4;
 const input = 0;
 const output = 1;
-/** Received before anything else is done. */
+/** The maximum received before anything else is done. */
 const eventsAtOnceMax = 512;
 const pieceMilliseconds = 2;
-/** What takes longer than `max` never ends, where somebody resists. */
+/** Work that takes longer than `max` may never end, if a tenant resists. */
 const sweepMilliseconds = { atOnce: 20, max: 40 };
 const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
-/** For those to go on that were being forked; a later placer sees to the rest. */
+/** Time for processes that were being forked to continue; a later placer handles the rest. */
 const endMilliseconds = 500;
 const scanMilliseconds = { withEvents: 60_000, polling: 2_000, unsettled: 1_000, betweenMin: 100 };
 const haltedMax = 100;
@@ -67,7 +67,7 @@ export class Loop {
   readonly #sweep = new Sweep(this.#clock, this.#place);
   readonly #halting: Halting;
   #sweepUntil = 0;
-  /** Whether somebody forked faster than could be followed. */
+  /** Whether a tenant forked too fast to be followed. */
   #outrun = false;
   #outrunScans = 0;
   readonly #halted: PlacerHalted[] = [];
@@ -75,32 +75,32 @@ export class Loop {
   /** When the next scan begins; never before there are targets. */
   #scanAt = Infinity;
   #scanBegan = 0;
-  /** Asked for while none was running that began later. */
+  /** Requested scans that need one that starts later. */
   #wantedId = 0;
   #scanId = 0;
   #overruns = 0;
-  /** Of connectors before. */
+  /** Counters of earlier connectors. */
   #eventsBefore = 0;
   #foreignBefore = 0;
   #outside: readonly PlacerOutside[] = [];
   #unknown: readonly string[] = [];
-  /** What could not be established since the last look at all processes. */
+  /** What could not be determined since the last full scan. */
   readonly #unknownSince = new Set<string>();
   #scannedAt: number | undefined;
   #pong = 0;
   #scanned = 0;
-  /** Whether there is something to say that has not been said, and since when it may be. */
+  /** Whether there is an unsent change of state, and when it may be sent. */
   #news = false;
   #reportAt = 0;
 
-  /** `listen` is called again where the kernel has stopped to report. */
+  /** `listen` is called again if the kernel has stopped reporting. */
   constructor(listen: () => EventSource, haltFile: string | undefined) {
     this.#listen = listen;
     this.#source = listen();
     this.#halting = new Halting(this.#clock, haltFile);
   }
 
-  /** Comes back when the supervisor is gone. */
+  /** Returns when the supervisor is gone. */
   run(): void {
     for (;;) {
       const tick = this.#clock.sample();
@@ -115,7 +115,7 @@ export class Loop {
     }
   }
 
-  /** Whoever was stopped goes on first. */
+  /** Stopped tenants are continued first. */
   #end(): void {
     while (this.#halting.pending) this.#halting.step(pieceMilliseconds);
     const until = performance.now() + endMilliseconds;
@@ -179,7 +179,7 @@ export class Loop {
       case 'targets':
         this.#placer.use(command);
         this.#missingReported.clear();
-        // Who was looked at by the old list has to be looked at again.
+        // Processes inspected with the old list have to be inspected again.
         this.#scan = undefined;
         this.#scanAt = -Infinity;
     }
@@ -187,7 +187,7 @@ export class Loop {
 
   #receive(): void {
     if (!('connector' in this.#source)) return;
-    // Of many changes of one process the last one counts; each is looked at once.
+    // Of several changes of one process only the last one counts; each process is inspected once.
     const changed = new Map<number, Change>();
     const received = this.#source.connector.receive(
       eventsAtOnceMax,
@@ -215,7 +215,7 @@ export class Loop {
     else this.#sweep.from(from);
   }
 
-  /** Is heard, or it is asked anew. */
+  /** Checks that the kernel still reports, or subscribes again. */
   #probe(): void {
     const now = performance.now();
     if (!('connector' in this.#source) || now < this.#probeAt) return;
@@ -232,10 +232,10 @@ export class Loop {
     this.#scanSoon();
   }
 
-  /** Places the process; whether those that it has forked have to be looked at too. */
+  /** Places the process; returns whether its children must be inspected, too. */
   #concerns(pid: number, { ruid, euid }: Change): boolean {
     const tenant = this.#placer.tenantOf(ruid, euid);
-    // A uid that says nothing may be one in a user namespace of a tenant's.
+    // An unknown uid may be in a tenant's user namespace.
     if (tenant === undefined) return ruid !== 0 && this.#place(pid) !== 'other';
     if (this.#place(pid) === 'gone') this.#halting.gone(tenant);
     return true;
@@ -260,12 +260,12 @@ export class Loop {
     if (!this.#isScanning) this.#halting.settle();
   }
 
-  /** Who forks slowly enough to be followed, and ends each time before it can be moved, would be followed for ever. */
+  /** A chain that forks slowly enough to be followed, and whose processes exit before they can be moved, would be followed forever. */
   #advanceSweep(): void {
     const result = this.#sweep.step(sweepMilliseconds.atOnce);
     this.#outrun ||= result === 'lapped';
     if (result !== 'more' || !this.#halting.isResisted || this.#until(this.#sweepUntil) > 0) return;
-    // Whoever has changed its uid meanwhile is told of now.
+    // Changes of uid in the meantime are reported now.
     this.#receive();
     if (!this.#halting.isResisted) return;
     this.#sweep.end();
@@ -282,7 +282,7 @@ export class Loop {
     this.#isUnknown(why);
   }
 
-  /** Somebody forks faster than can be followed. */
+  /** A tenant forks too fast to be followed. */
   #catchUp(): void {
     this.#outrun = false;
     if (!this.#halting.begin(this.#placer, this.#place)) this.#isUnknown(outrunReason);
@@ -299,14 +299,14 @@ export class Loop {
     if (found === undefined) return;
     this.#scan = undefined;
     this.#outside = found.outside;
-    // One that has come to its end knows of everybody, whatever was not known before.
+    // A complete scan knows all processes, whatever was unknown before.
     const also = found.outrun ? [...this.#unknownSince, outrunReason] : [];
     this.#unknown = [...found.unknown, ...also];
     this.#unknownSince.clear();
     this.#scannedAt = Date.now();
     this.#outrun ||= found.outrun;
     this.#outrunScans = found.outrun ? this.#outrunScans + 1 : 0;
-    // Whoever asked for it is answered by a later one, once those who fork have been caught.
+    // Requests for it are served by a later scan, once the forking tenants have been caught.
     if (found.outrun && this.#outrunScans < outrunScansMax) this.#scanSoon();
     else this.#scanned = this.#scanId;
     this.#reportNow();
@@ -358,7 +358,7 @@ export class Loop {
         : { state: 'off', problem: source.problem }),
       events: this.#eventsBefore + (withEvents ? source.connector.events : 0),
       foreign: this.#foreignBefore + (withEvents ? source.connector.foreign : 0),
-      placed: this.#placer.placed,
+      migrated: this.#placer.migrated,
       overruns: this.#overruns,
       outside: this.#outside,
       unknown: [...new Set([...this.#unknown, ...this.#unknownSince])].slice(0, unknownMax),

@@ -1,11 +1,11 @@
 /**
- * The placer: a small process of its own that puts every process of a tenant into the tenant's
- * cgroup, as soon as the kernel says that its uid is one. Started by its supervisor, in a session of
- * its own so that Ctrl-C at a terminal is not meant for it; it ends when its input does.
+ * The placer: a small process of its own that moves every process of a tenant into the tenant's
+ * cgroup as soon as the kernel reports its uid. Started by its supervisor, in a session of its own so
+ * that Ctrl-C at a terminal does not reach it; it exits when its input ends.
  *
  *     node main.ts HALT-FILE [RECEIVE-BYTES]
  *
- * It is a process and not a thread or a part of the agent since it waits in poll(2), and must not
+ * It is a process and not a thread or a part of the agent, since it waits in poll(2) and must not
  * wait for anything else.
  */
 import { setPriority } from 'node:os';
@@ -20,7 +20,7 @@ import { Loop, type EventSource } from './loop.ts';
 const niceness = -20;
 
 function source(receiveBytes: number | undefined): EventSource {
-  const suffix = 'all processes are looked at every 2 seconds instead';
+  const suffix = 'all processes are scanned every 2 seconds instead';
   const opened = Connector.open(receiveBytes);
   if (!opened.ok) return { problem: `${opened.error}; ${suffix}` };
   const started = opened.value.start();
@@ -28,12 +28,12 @@ function source(receiveBytes: number | undefined): EventSource {
   return { connector: opened.value, filtered: started.value.filtered };
 }
 
-// Whoever ends it ends the supervisor too, which then closes the input: nothing is left unsaid.
+// A signal to stop reaches the supervisor, too, which then closes the input, so that nothing is lost.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 try {
   setPriority(niceness);
 } catch {
-  // Without CAP_SYS_NICE it is as good as any other process.
+  // Without CAP_SYS_NICE it runs at normal priority.
 }
 const [, , haltFile, asked] = process.argv;
 new Loop(() => source(asked === undefined ? undefined : Number(asked)), haltFile).run();

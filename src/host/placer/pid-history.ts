@@ -1,15 +1,15 @@
 /**
- * Which pids have been handed out since when.
+ * Which pids have been assigned since when.
  *
- * The kernel hands pids out in turn, from a low number up to pid_max and around. So whoever was
- * forked after a moment has a pid after the one that was last then, which is the last field of
+ * The kernel assigns pids in order, from a low number up to pid_max and around. So a process forked
+ * after a given time has a pid after the one that was last then, which is the last field of
  * /proc/loadavg:
  *
  *     0.00 0.03 0.00 1/90 4222
  *
- * Samples of it, with the time at which each was known, answer where to begin to look for the
- * children of a process that changed its uid at a given time. A sample may be no more than a
- * lap old: a gap in which all pids could have been handed out forgets those before it.
+ * Samples of it, with their times, tell where to start searching for the children of a process that
+ * changed its uid at a given time. A sample may be no more than a lap old: after a gap in which all
+ * pids could have been assigned, those before it are dropped.
  *
  * Sources: proc_loadavg(5), proc_sys_kernel(5), idr_alloc_cyclic() in the kernel's alloc_pid().
  */
@@ -17,11 +17,11 @@ import { openSync } from 'node:fs';
 import { readText } from '../../sys/files/read.ts';
 import { readAt } from '../../sys/syscalls.ts';
 
-/** More than two cores can fork; one that is faster is found by the next look at all processes. */
+/** More than two cores can fork; beyond that, processes are found by the next full scan. */
 const pidsPerSecondMax = 100_000;
 const samplesMax = 4_096;
 const betweenMicrosecondsMin = 100;
-/** Between two samples this many pids are aimed at, since all of them have to be looked at. */
+/** The target number of pids between two samples, since all of them have to be inspected. */
 const pidsATick = 64;
 const tickMillisecondsMin = 5;
 const tickMillisecondsMax = 250;
@@ -41,18 +41,18 @@ export class PidHistory {
     this.readPidMax();
   }
 
-  /** It can be changed while we run. */
+  /** It can change at run time. */
   readPidMax(): void {
     this.pidMax = Number(readText('/proc/sys/kernel/pid_max')) || 32_768;
     this.#lapMicroseconds = (this.pidMax / pidsPerSecondMax) * 1e6;
   }
 
-  /** In less time not all pids can be handed out. */
+  /** In less time not all pids can be assigned. */
   get lapMilliseconds(): number {
     return this.#lapMicroseconds / 1_000;
   }
 
-  /** The pid that was handed out last. */
+  /** The pid that was assigned last. */
   last(): number {
     const length = readAt(this.#fd, this.#text, 0);
     let at = length - 1;
@@ -78,7 +78,7 @@ export class PidHistory {
     return Math.ceil(Math.max(tickMillisecondsMin, advance === 0 ? max : Math.min(max, tick)));
   }
 
-  /** The pid that was last at some moment before the given one; nothing where none is known. */
+  /** The pid that was last at some time before the given one; undefined if unknown. */
   lastBefore(microseconds: number): number | undefined {
     let low = this.#first;
     let high = this.#count;
@@ -90,7 +90,7 @@ export class PidHistory {
     return low === this.#first ? undefined : this.#pids[(low - 1) % samplesMax];
   }
 
-  /** How many pids are after `from`, up to and with `to`. */
+  /** The number of pids after `from`, up to and including `to`. */
   distance(from: number, to: number): number {
     return (to - from + this.pidMax) % this.pidMax;
   }

@@ -1,8 +1,8 @@
 /**
- * Puts one process where it belongs.
+ * Moves one process into its cgroup.
  *
- * Root's processes and those of uids that are no tenants' are never moved, not even out. What cannot be
- * read is not taken for gone: it may be alive, and outside.
+ * Processes of root and of uids that are not tenants are never moved, not even out. A process that
+ * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
 import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
@@ -19,26 +19,26 @@ export type PlacementResult =
   | 'moved'
   /** Outside, and why. */
   | { readonly uid: number; readonly reason: string }
-  /** It cannot be said where it is, and why. */
+  /** It is unknown where it is, and why. */
   | { readonly unknown: string };
 
-/** Told of what goes by. */
+/** Called for each process that is visited. */
 export interface PlacerWatch {
-  /** A cgroup that is not there, again and again. */
+  /** A cgroup is missing; may be called repeatedly. */
   readonly missing: (cgroup: string) => void;
   /** A process of a tenant, wherever it is; `uid` is its real one. */
   readonly seen?: (pid: number, tenant: number, uid: number) => void;
-  /** A process of the tenant that was outside when it was looked at, whatever came of it then. */
+  /** A process of the tenant was outside when it was inspected, whether or not it was moved then. */
   readonly outside?: (tenant: number, pid: number) => void;
 }
 
-const nobodyMoves = 'nothing places it, since no agent runs';
+const nobodyMoves = 'it is not moved, since no agent is running';
 
-/** Each some hundred bytes. */
+/** Each takes some hundred bytes. */
 const insideTextsMax = 4_096;
 
 export class Placer {
-  placed = 0;
+  migrated = 0;
   readonly #procsFiles = new CgroupProcsFiles();
   readonly #reader = new ProcessReader();
   readonly #watch: PlacerWatch;
@@ -48,7 +48,7 @@ export class Placer {
   #hierarchies: readonly PlacerHierarchy[] = [];
   #unified = false;
   #containers: 'leave' | 'move' = 'leave';
-  /** By cgroup, what /proc/PID/cgroup last said of a process inside: most say the same. */
+  /** By cgroup, the last /proc/PID/cgroup of a process inside: most are the same. */
   readonly #insideTexts = new Map<string, string>();
 
   constructor(watch: PlacerWatch, { moves }: { readonly moves: boolean }) {
@@ -66,7 +66,7 @@ export class Placer {
     this.#ownership = new Ownership(this.#cgroups, subordinate);
   }
 
-  /** The tenant, by what an event says; nothing where its user namespace has to be asked. */
+  /** The tenant according to an event; undefined if its user namespace must be checked. */
   tenantOf(ruid: number, euid: number): number | undefined {
     return this.#ownership.byUids({ ruid, euid });
   }
@@ -76,13 +76,13 @@ export class Placer {
     return this.#ownership.byMaker(uid) === tenant;
   }
 
-  /** Looks at a process, and moves it where that is called for. */
+  /** Inspects a process, and moves it if needed. */
   place(pid: number): PlacementResult {
     const read = this.#reader.owner(pid);
     if (!read.ok) return unread(pid, read.error);
     const owner = read.value;
     if (owner.dead) return 'gone';
-    // A thread goes with its process, whose number comes by too.
+    // A thread moves with its process, whose pid is visited, too.
     if (owner.tgid !== pid) return 'other';
     const tenant = this.#tenant(pid, owner);
     if (typeof tenant !== 'number') return tenant;
@@ -138,7 +138,7 @@ export class Placer {
     return path === wanted || path.startsWith(`${wanted}/`);
   }
 
-  /** Why it is to stay in another manager's cgroup, if it is in one. */
+  /** Why it stays in another manager's cgroup, if it is in one. */
   #foreignOf(paths: readonly string[]): string | undefined {
     for (const [index, path] of paths.entries()) {
       if (path.startsWith(`${this.#hierarchies[index]?.path}/`)) continue;
@@ -149,7 +149,7 @@ export class Placer {
     return undefined;
   }
 
-  /** cgroup.procs takes a number, which must still be this process's once it was taken. */
+  /** cgroup.procs takes a pid, which must still be this process's after the write. */
   #move(pid: number, tenant: number, cgroup: string, outside: readonly number[]): PlacementResult {
     const opened = openProcess(pid);
     if (!opened.ok) return unread(pid, opened.error === 'ESRCH' ? 'gone' : opened.error);
@@ -163,10 +163,10 @@ export class Placer {
       refused ??= error;
     }
     if (refused !== undefined) return this.#refused(tenant, cgroup, refused);
-    this.placed++;
+    this.migrated++;
     const strange =
       !process.isThere() && this.tenantOfProcess(pid) !== tenant && this.#isAlive(pid);
-    return strange ? { unknown: `Process ${pid} ended while it was moved` } : 'moved';
+    return strange ? { unknown: `Process ${pid} exited while it was being moved` } : 'moved';
   }
 
   #isAlive(pid: number): boolean {
@@ -185,7 +185,7 @@ export class Placer {
     return this.#reader.stopped(pid);
   }
 
-  /** Which tenant's it is, moving none. */
+  /** The tenant of a process; moves nothing. */
   tenantOfProcess(pid: number): number | undefined {
     const owner = this.#reader.owner(pid);
     if (!owner.ok || owner.value.dead) return undefined;

@@ -8,10 +8,10 @@
  *     Groups: 1001 …           as many as 65,536
  *     ShdPnd: 0000000000040000 signals that wait for the whole process
  *
- * The owner of the directory /proc/PID will not do for the uid: it is root's as long as the process
- * may not be dumped, as after setuid. A name cannot forge a line (`process-status.ts`).
+ * The owner of the directory /proc/PID is not its uid: it is root while the process is not dumpable,
+ * as after setuid. A name cannot forge a line (`process-status.ts`).
  *
- * What is gone is told from what cannot be read: that one may well be alive.
+ * A process that is gone is distinguished from one that cannot be read, which may be alive.
  *
  * Sources: proc_pid_status(5), cgroups(7).
  */
@@ -25,22 +25,22 @@ import { userNamespaceMaker } from '../../sys/processes/user-namespace.ts';
 export interface Owner {
   readonly ruid: number;
   readonly euid: number;
-  /** Another number than the pid's where that one names a thread. */
+  /** Differs from the pid if that is the id of a thread. */
   readonly tgid: number;
-  /** Ended, but for a parent that has not asked yet. */
+  /** A zombie, which its parent has not reaped yet. */
   readonly dead: boolean;
   /**
-   * One that is alive where the first thread has ended and others have not: what /proc says of the
-   * first one's cgroups is empty then, and its uids are those that it had.
+   * A live thread, if the first thread has exited and others have not: the cgroups of the first one in
+   * /proc are empty then, and its uids are those that it had.
    */
   readonly thread: string | undefined;
 }
 
 export interface Stopped {
   readonly now: boolean;
-  /** It waits for something of its own will, so that it has run. */
+  /** It is in an interruptible sleep, so it has run. */
   readonly asleep: boolean;
-  /** A SIGSTOP came while it was stopped already. */
+  /** A SIGSTOP arrived while it was stopped already. */
   readonly again: boolean;
   /** uids by which a signal to all of a uid reaches it. */
   readonly real: number;
@@ -51,7 +51,7 @@ export interface Stopped {
 export type Unread = ErrnoName;
 
 const bufferBytes = 8 * 1024;
-/** All groups that a process can have, and the rest. */
+/** Large enough for the maximum number of groups, and the rest. */
 const statusBytesMax = 2 ** 20;
 const openFlags = 0o2000000;
 const SIGSTOP = 19n;
@@ -61,7 +61,7 @@ const patterns = {
   uid: Buffer.from('\nUid:\t'),
 };
 const ended = new Set(['Z'.charCodeAt(0), 'X'.charCodeAt(0)]);
-/** A thread that was chosen may end before it is read. */
+/** A thread that was chosen may exit before it is read. */
 const threadTriesMax = 8;
 
 export class ProcessReader {
@@ -79,7 +79,7 @@ export class ProcessReader {
     return this.#headless(pid, { ...uids, tgid, dead: true, thread: undefined });
   }
 
-  /** The first thread has ended: dead where it was the last one too. */
+  /** The first thread has exited: the process is dead if it was also the last one. */
   #headless(pid: number, dead: Owner): Result<Owner, Unread> {
     for (let tries = 0; tries < threadTriesMax; tries++) {
       const thread = this.#otherThread(pid);
@@ -108,7 +108,7 @@ export class ProcessReader {
     return read.ok ? ok(read.value.toString('utf8')) : read;
   }
 
-  /** The uid that made its user namespace; nothing where that is our own. */
+  /** The uid that created its user namespace; undefined if that is our own. */
   namespaceMaker(pid: number, thread: string | undefined): Result<number | undefined, Unread> {
     const maker = userNamespaceMaker(`/proc/${inTask(pid, thread)}/ns/user`);
     return maker.ok ? maker : fail(goneOr(maker.error));
@@ -138,7 +138,7 @@ export class ProcessReader {
     return length < 0 ? fail(goneOr(errnoName(-length))) : ok(text);
   }
 
-  /** The beginning of a file, good until the next one is read. */
+  /** The beginning of a file, valid until the next one is read. */
   #read(path: string): Result<Buffer, Unread> {
     const opened = openBeneath(this.#proc, path, openFlags);
     if ('error' in opened) return fail(goneOr(opened.error));

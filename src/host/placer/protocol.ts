@@ -1,5 +1,5 @@
 /**
- * What the placer and its supervisor say to each other: one JSON line a message.
+ * The protocol between the placer and its supervisor: one JSON line per message.
  *
  *     → {"kind":"targets","tree":{"version":1,"hierarchies":[…]},"targets":[[1001,"u1001"]],
  *        "subordinate":[[100000,165535,1001]],"containers":"leave"}
@@ -9,7 +9,7 @@
  *     ← {"kind":"missing","cgroups":["u1001"]}
  *     ← {"kind":"halted","tenants":[1001],"moved":16,"milliseconds":12,"settled":true}
  *
- * A targets line replaces the one before. The placer ends when its standard input does.
+ * A targets line replaces the previous one. The placer exits when its standard input ends.
  */
 
 import type { SubordinateUids } from '../accounts/subordinate-uids.ts';
@@ -22,7 +22,7 @@ export interface PlacerHierarchy {
   readonly mountPoint: string;
   /** Bulkhead's root cgroup below the mount point: `bulkhead`. */
   readonly rootCgroup: string;
-  /** The same as /proc/PID/cgroup has it: `/bulkhead`. */
+  /** The same as in /proc/PID/cgroup: `/bulkhead`. */
   readonly path: string;
 }
 
@@ -38,7 +38,7 @@ export interface TargetsCommand {
   readonly targets: readonly (readonly [uid: number, cgroup: string])[];
   /** Other uids of those tenants, ascending and disjoint. */
   readonly subordinate: readonly SubordinateUids[];
-  /** Processes in a container's or another manager's cgroup; those of systemd's user managers stay. */
+  /** What to do with processes in a cgroup of a container or another manager; those of systemd's user managers always stay. */
   readonly containers: 'leave' | 'move';
 }
 
@@ -54,21 +54,21 @@ export interface PlacerOutside {
 /** Counters are since the placer started. */
 export interface PlacerStatus {
   readonly kind: 'status';
-  /** `off`: the kernel reports nothing here, and all processes are looked at instead. */
+  /** `off`: the kernel reports nothing here, and all processes are scanned instead. */
   readonly state: 'on' | 'off';
   readonly problem?: string;
   readonly filtered?: boolean;
   readonly events: number;
-  readonly placed: number;
+  readonly migrated: number;
   readonly overruns: number;
   /** Messages that did not come from the kernel, and were ignored. */
   readonly foreign: number;
-  /** At the last look at all processes: at most `outsideMax`. */
+  /** At the last full scan; at most `outsideMax`. */
   readonly outside: readonly PlacerOutside[];
-  /** Why it cannot be said of everybody where they are; empty where it can: at most `unknownMax`. */
+  /** Why it is unknown where all processes are; empty if known; at most `unknownMax`. */
   readonly unknown: readonly string[];
   readonly scannedAt?: number;
-  /** The ids of the last ping, and of the last asked-for look that is done. */
+  /** The ids of the last ping, and of the last requested scan that is done. */
   readonly pong: number;
   readonly scanned: number;
 }
@@ -78,13 +78,13 @@ export interface PlacerMissing {
   readonly cgroups: readonly string[];
 }
 
-/** Tenants that started processes faster than these could be placed were stopped, and go on. */
+/** Tenants that started processes faster than these could be placed were stopped and continued. */
 export interface PlacerHalted {
   readonly kind: 'halted';
   readonly tenants: readonly number[];
   readonly moved: number;
   readonly milliseconds: number;
-  /** Whether nobody was left outside. */
+  /** Whether no process was left outside. */
   readonly settled: boolean;
 }
 

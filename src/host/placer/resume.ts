@@ -1,13 +1,13 @@
 /**
- * Sees to it that nobody stays stopped whom a halt has stopped.
+ * Ensures that no process stays stopped after a halt.
  *
- * A signal to many processes reaches a child too that is just being forked: it waits for the child to be there. SIGCONT
- * takes that SIGSTOP back only where it is itself put on the parent's list of signals, which it is not where the parent
- * ignores it, as programs usually do, or has one waiting already (`__send_signal_locked()` in the kernel). Such a child is born
- * stopped after everybody was continued. Nothing bounds how long a fork takes, so all processes are looked at
- * again, after pauses that grow.
+ * A signal to many processes also reaches a child that is just being forked: it stays pending until the child exists. SIGCONT
+ * cancels that SIGSTOP only if it is itself queued for the parent, which it is not if the parent ignores it, as programs
+ * usually do, or already has one pending (`__send_signal_locked()` in the kernel). Such a child is born
+ * stopped after all processes were continued. There is no limit on how long a fork takes, so all processes are scanned
+ * again, after growing pauses.
  *
- * Continued are stopped ones that were not there during the halt: what is stopped and was continued once was stopped by somebody else.
+ * Continued are stopped processes that did not exist during the halt: one that was continued and is stopped now was stopped by another program.
  */
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import type { HaltRecord } from './halt-record.ts';
@@ -15,22 +15,22 @@ import { listProcesses, ProcessReader, type Stopped } from './process-reader.ts'
 
 const pauseMilliseconds = { first: 10, max: 60_000 };
 const atOnce = 16;
-/** Where there are more, some tenant may be continued that stopped itself. */
+/** Beyond this, a process may be continued that stopped itself. */
 const knownMax = 65_536;
 
 export class Resume {
   readonly #record: HaltRecord;
   readonly #reader = new ProcessReader();
   readonly #uids = new Set<number>();
-  /** They were continued, were stopped before and are not to be, or were not born stopped. */
+  /** Processes that were continued, must stay stopped, or were not born stopped. */
   readonly #known = new Set<number>();
-  /** Of an earlier placer's halt, which had not got so far. */
+  /** From the halt of an earlier placer, which had not got that far. */
   #isBeforeUnknown = false;
   #pause = 0;
   #at = Infinity;
   #pass: Generator<undefined> | undefined;
 
-  /** Takes over from a placer that died, where there was one. */
+  /** Takes over from a placer that died, if there was one. */
   constructor(record: HaltRecord) {
     this.#record = record;
     const stopped = record.read();
@@ -40,7 +40,7 @@ export class Resume {
     this.#at = 0;
   }
 
-  /** After a halt: of these uids everybody was continued, and `known` are those that were there. */
+  /** After a halt: all processes of these uids were continued, and `known` are those that existed. */
   watch(uids: Iterable<number>, known: Iterable<number>): void {
     for (const uid of uids) this.#uids.add(uid);
     if (this.#known.size > knownMax) this.#known.clear();
@@ -55,17 +55,17 @@ export class Resume {
     return this.#uids.has(uid) && !this.#known.has(pid);
   }
 
-  /** Whose processes are watched. */
+  /** The uids whose processes are watched. */
   get uids(): ReadonlySet<number> {
     return this.#uids;
   }
 
-  /** When to go on, on the clock of `performance.now()`. */
+  /** When to continue, on the clock of `performance.now()`. */
   get at(): number {
     return this.#pass === undefined ? this.#at : 0;
   }
 
-  /** Goes on for a few milliseconds where it is time. */
+  /** Continues for a few milliseconds if it is time. */
   step(milliseconds: number): void {
     const begin = performance.now();
     if (begin < this.at) return;
@@ -87,7 +87,7 @@ export class Resume {
     this.#record.clear();
   }
 
-  /** Children before their parents, so that no shell takes them for stopped by somebody else. */
+  /** Children before their parents, so that no shell sees a stopped child. */
   *#visit(): Generator<undefined> {
     let visited = 0;
     const isFirst = this.#isBeforeUnknown;
@@ -101,7 +101,7 @@ export class Resume {
   #continue(pid: number, isBeforeUnknown: boolean): void {
     const stopped = this.#reader.stopped(pid);
     if (!stopped.ok) return;
-    // It has run since it was born.
+    // It has run since it was forked.
     if (stopped.value.asleep && this.#uids.has(stopped.value.real)) this.#known.add(pid);
     if (!stopped.value.now || !this.#isTheirs(pid)) return;
     const opened = openProcess(pid);
@@ -123,7 +123,7 @@ export class Resume {
 }
 
 /**
- * Whether a process was stopped already when all of these uids were sent a SIGSTOP: that one still waits. A setuid program of
+ * Whether a process was stopped already when all of these uids were sent a SIGSTOP: that one is still pending. A setuid program of
  * one tenant that another runs was sent two.
  */
 export function wasStoppedBefore(

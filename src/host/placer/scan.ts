@@ -1,9 +1,9 @@
 /**
- * A look at all processes, in pieces, so that events need not wait for it.
+ * A scan of all processes, in pieces, so that events need not wait for it.
  *
- * A process that was being forked while the list was made is not in it, nor is one whose parent ended
- * before its turn came. So those that were forked since the list was begun are looked at as well, up to
- * the last one: only then is it known that nobody was missed.
+ * A process that was being forked while the list was created is not in it, nor is one whose parent exited
+ * before its turn. So processes forked since the start of the list are inspected, too, up to the last
+ * one: only then is it certain that none was missed.
  */
 import type { PidHistory } from './pid-history.ts';
 import type { PlacementResult } from './placer.ts';
@@ -11,18 +11,17 @@ import { listProcesses } from './process-reader.ts';
 import { outsideMax, unknownMax, type PlacerOutside } from './protocol.ts';
 import { Sweep } from './sweep.ts';
 
-/** Looked at between two glances at the clock. */
+/** The number of processes inspected between two checks of the clock. */
 const atOnce = 16;
-/** A busy host forks so many while the list is gone through. */
+/** A busy host forks this many while the list is processed. */
 const newcomersMax = 65_536;
 
-export const outrunReason =
-  'Processes are started and ended faster than it can be seen whose they are';
+export const outrunReason = 'Processes start and exit too fast to determine their owners';
 
 export interface ScanResult {
   readonly outside: readonly PlacerOutside[];
   readonly unknown: readonly string[];
-  /** Processes were started and ended faster than they could be looked at: there may be others outside. */
+  /** Processes started and exited too fast to be inspected: there may be others outside. */
   readonly outrun: boolean;
 }
 
@@ -42,7 +41,7 @@ export class Scan {
     this.#pids = listProcesses();
   }
 
-  /** Goes on for a few milliseconds; answers what was found once it is through. */
+  /** Continues for a few milliseconds; returns the result once it is complete. */
   step(milliseconds: number): ScanResult | undefined {
     const until = performance.now() + milliseconds;
     while (this.#index < this.#pids.length) {

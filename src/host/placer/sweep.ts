@@ -1,23 +1,23 @@
 /**
- * Looks at exactly the processes that were forked since some moment, such as that in which a process
- * changed its uid: its children may have been born outside before it was moved.
+ * Inspects exactly the processes that were forked since a given time, such as that at which a process
+ * changed its uid: its children may have been forked outside before it was moved.
  *
- * Pids are gone through in the order in which they were handed out, up to the one that is last when
- * the end is reached. So a child comes after its parent, and when it is its turn, its
- * parent has been moved: either the child is visible by now, or the kernel takes its cgroup from the
- * parent's new one, since moving and forking exclude each other. Parents that are gone, as
- * in a double fork, make no difference. Once the end is reached, nobody was missed.
+ * Pids are visited in the order in which they were assigned, up to the one that is last when the end is
+ * reached. So a child comes after its parent, and when it is visited its parent has been moved: either
+ * the child is visible by now, or it inherits the parent's new cgroup, since the kernel serializes
+ * moving and forking. Parents that are gone, as in a double fork, make no difference. Once the end is
+ * reached, none was missed.
  */
 import type { PidHistory } from './pid-history.ts';
 
-/** One that is behind by more will not catch up. */
+/** A sweep that is behind by more will not catch up. */
 const defaultPidsMax = 2_048;
 const atOnce = 16;
 
 export class Sweep {
   readonly #clock: PidHistory;
   readonly #place: (pid: number) => unknown;
-  /** The pid that was looked at last; nothing while there is nothing to do. */
+  /** The pid that was inspected last; undefined while there is nothing to do. */
   #at: number | undefined;
   #scannedAt = 0;
   readonly #pidsMax: number;
@@ -36,7 +36,7 @@ export class Sweep {
     return this.#at !== undefined;
   }
 
-  /** Looks at those after `pid`, and again at those that it has looked at since. */
+  /** Inspects the pids after `pid`, including those it has inspected since. */
   from(pid: number): void {
     const last = this.#clock.last();
     if (this.#at === undefined) this.#scannedAt = performance.now();
@@ -45,15 +45,15 @@ export class Sweep {
     else this.#at ??= pid;
   }
 
-  /** Looks at nobody any more. */
+  /** Stops. */
   end(): void {
     this.#at = undefined;
   }
 
-  /** Goes on for a few milliseconds; `lapped` gives up where there is too much to look at. */
+  /** Continues for a few milliseconds; `lapped`: it gave up because there is too much to inspect. */
   step(milliseconds: number): 'done' | 'more' | 'lapped' {
     const now = performance.now();
-    // All numbers could have been handed out since, and the distance would say nothing.
+    // All pids could have been assigned since, so the distance would mean nothing.
     const isBlind = now - this.#scannedAt > this.#clock.lapMilliseconds;
     while (this.#at !== undefined) {
       let left = this.#clock.distance(this.#at, this.#clock.last());

@@ -1,11 +1,11 @@
 /**
  * Incidents, their evidence, faults by time and sent alerts: `events.db`, written by the agent alone.
  *
- * What was answered as written outlives a power failure. That costs a flush of the disk a
- * transaction, so what belongs to one tick is written in one: `transaction`.
+ * Data reported as written survives a power failure. That costs a disk flush per transaction, so
+ * everything of one tick is written in one: `transaction`.
  *
- * No tenant can push out the others' events: of one member 2,000 incidents and 100 snapshots are
- * kept at most, the latest.
+ * No tenant can displace the others' events: of one member at most the latest 2,000 incidents and 100
+ * snapshots are kept.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { severities, type LimitKey } from '../../limits/limit.ts';
@@ -23,7 +23,7 @@ import { conditionOf, incidentOf, type IncidentsQuery } from './incident-query.t
 import { preparePruneEvents, pruneEvents, type PruneEventsStatements } from './prune-events.ts';
 import { SteadyClock } from '../steady-clock.ts';
 
-/** What events may take of the bytes for all of the history. */
+/** The share of events in the space for all of the history. */
 const share = 0.1;
 const pageBytes = 4_096;
 const countMax = 1_000;
@@ -58,7 +58,7 @@ interface Statements {
 
 export interface TenancyChanges {
   readonly kept: ReadonlyMap<Member, Tenancy>;
-  /** Of those, who is another one than before. */
+  /** Those of them with a new holder. */
   readonly begun: ReadonlySet<Member>;
   readonly ended: readonly Member[];
 }
@@ -71,7 +71,7 @@ export class EventStore implements Disposable {
   readonly #database: Database<Statements>;
   readonly #clock = new SteadyClock();
 
-  /** The directory is made where it is missing, with 0700. The file is opened by the first call. */
+  /** Creates the directory if it is missing, with mode 0700. The file is opened by the first call. */
   constructor(directory: string, { migrations = eventsMigrations }: EventsOptions = {}) {
     this.#database = new Database<Statements>({
       directory,
@@ -86,13 +86,13 @@ export class EventStore implements Disposable {
 
   /**
    * All that `work` writes, or nothing of it: a failure within is the failure of all. It runs twice
-   * where the file turns out to be damaged, the second time on a new one.
+   * if the file turns out to be damaged, the second time on a new one.
    */
   transaction<T>(work: () => T): Result<T> {
     return this.#database.transaction(writing, work);
   }
 
-  /** Answers the id of the new incident. */
+  /** Returns the id of the new incident. */
   open(incident: NewIncident): Result<number> {
     return this.#write(({ open, limitIncidents }) => {
       const { member, name, limit, severity, inferred, begin, end, faults, value, from } = incident;
@@ -103,14 +103,14 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** An incident that was deleted meanwhile is no failure. */
+  /** An incident that was deleted meanwhile is not a failure. */
   update(id: number, { end, faults, severity }: IncidentChange): string | undefined {
     return problemOf(
       this.#write(({ update }) => update.run(end, faults, severities.indexOf(severity), id)),
     );
   }
 
-  /** Evidence of an incident; more than ten of one are not kept. */
+  /** Evidence of an incident; at most ten snapshots are kept. */
   addSnapshot(id: number, snapshot: Snapshot): string | undefined {
     const written = this.#database.transaction(writing, () =>
       this.#write(({ take, snapshot: insert, limitSnapshots }) => {
@@ -123,7 +123,7 @@ export class EventStore implements Disposable {
     return written.ok ? problemOf(written.value) : written.error;
   }
 
-  /** The latest first; `total` is how many there are without `count` and `before`. */
+  /** The latest first; `total` is their number without `count` and `before`. */
   incidents(
     query: IncidentsQuery,
   ): Result<{ readonly incidents: readonly Incident[]; readonly total: number }> {
@@ -156,7 +156,7 @@ export class EventStore implements Disposable {
     });
   }
 
-  /** Those whose last fault is later than `time`: after a restart they are continued. */
+  /** Incidents whose last fault is later than `time`: after a restart they are continued. */
   openSince(time: number): Result<readonly Incident[]> {
     return this.#database.run(reading, ({ statements }) =>
       statements.openSince.all(time).map(incidentOf),
@@ -208,8 +208,8 @@ export class EventStore implements Disposable {
   }
 
   /**
-   * Those that have begun or changed, and those that have ended, in one transaction. A slot of faults belongs to
-   * whoever has the uid at its end: what was counted in it before goes to the one before.
+   * New, changed and ended tenancies, in one transaction. A slot of faults belongs to the holder of the uid at
+   * its end: faults counted in it before are attributed to the previous one.
    */
   keepTenancies({ kept, begun, ended }: TenancyChanges): string | undefined {
     const written = this.#database.transaction(writing, () =>
@@ -232,7 +232,7 @@ export class EventStore implements Disposable {
     return this.#database.run(reading, ({ db }) => hitValuesIn(db, query));
   }
 
-  /** When an alert was sent last, or `undefined`, also where that cannot be read. */
+  /** When an alert was sent last; `undefined` also if that cannot be read. */
   lastAlert(key: string): number | undefined {
     const found = this.#database.run(reading, ({ statements }) => statements.lastAlert.get(key));
     const at = found.ok ? found.value?.['at'] : undefined;
@@ -243,7 +243,7 @@ export class EventStore implements Disposable {
     return problemOf(this.#write(({ recordAlert }) => recordAlert.run(key, at)));
   }
 
-  /** Deletes a part of what is too old or too much. */
+  /** Deletes a part of the data that is too old or too much. */
   prune(now: number, settings: HistorySettings): string | undefined {
     const isSteady = this.#clock.isSteady(now);
     const done = this.#database.transaction('Cannot shorten the events', () =>
@@ -258,7 +258,7 @@ export class EventStore implements Disposable {
     return this.#database.bytes();
   }
 
-  /** What happened to the file, each told once. */
+  /** Events about the file, each returned once. */
   takeNotes(): readonly string[] {
     return this.#database.takeNotes();
   }

@@ -1,6 +1,6 @@
 /**
- * The tables of `events.db`: incidents with their evidence, faults by time, and when which alert
- * was sent.
+ * The tables of `events.db`: incidents with their evidence, faults by time, and when alerts were
+ * sent.
  *
  * A severity is its place in `severities`. Evidence is JSON, deflated. Faults are counted in slots of
  * five minutes. `tenancies` says who each member is now, and since when. Ids of incidents are never given twice, also after the last was deleted.
@@ -27,7 +27,7 @@ export const eventsMigrations: readonly Migration[] = [
      count INTEGER NOT NULL, PRIMARY KEY (slot, member, limit_key)) WITHOUT ROWID;
    CREATE TABLE alerts (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
    CREATE INDEX alerts_at ON alerts (at);`,
-  // An incident of before has no name, and who was a member then is not known: all begin anew.
+  // Older incidents have no name, and the members of that time are unknown: all start over.
   `CREATE TABLE tenancies (member TEXT PRIMARY KEY, name TEXT NOT NULL, home TEXT, since INTEGER NOT NULL)
      WITHOUT ROWID;
    ALTER TABLE incidents ADD COLUMN name TEXT NOT NULL DEFAULT '';`,

@@ -1,4 +1,4 @@
-/** Which values limits had when they were hit, as incidents remember them. */
+/** The values of limits when they were hit, as recorded in incidents. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Member } from '../../usage/member.ts';
@@ -6,11 +6,11 @@ import type { Member } from '../../usage/member.ts';
 export interface HitQuery {
   readonly from: number;
   readonly to: number;
-  /** All where it is absent. */
+  /** Absent: all. */
   readonly members?: readonly Member[];
 }
 
-/** Each value once, as the policy wrote it. */
+/** Each value once, as written in the policy. */
 export type HitValues = ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, readonly string[]>>>>;
 
 /** Of the incidents that were going on at some time from `from` to `to`. */

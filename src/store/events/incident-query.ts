@@ -1,4 +1,4 @@
-/** Which incidents are asked for, as SQL. */
+/** A query for incidents, as SQL. */
 import type { SQLInputValue } from 'node:sqlite';
 import { severities, type LimitKey, type Severity } from '../../limits/limit.ts';
 import type { Incident } from '../../usage/incident.ts';
@@ -8,16 +8,16 @@ export interface IncidentsQuery {
   /** Those that were going on at some time from `from` to `to`. */
   readonly from: number;
   readonly to: number;
-  /** All where it is absent. */
+  /** Absent: all. */
   readonly members?: readonly Member[];
-  /** Of each member only those that began no earlier than this; none of others. */
+  /** Of each member only incidents that began no earlier than this; none of others. */
   readonly since?: ReadonlyMap<Member, number>;
   readonly limit?: LimitKey;
-  /** The least that counts. */
+  /** The minimum severity. */
   readonly severity?: Severity;
-  /** At most so many, the latest first; up to 1,000. */
+  /** The maximum number, the latest first; up to 1,000. */
   readonly count: number;
-  /** Only ids below this: the last id of the page before. */
+  /** Only ids below this: the last id of the previous page. */
   readonly before?: number;
 }
 

@@ -1,13 +1,13 @@
 /**
- * Old events go, in pieces so small that no tick of the agent is late: by age, and where there is too
- * much, evidence before incidents and these before faults, the oldest first.
+ * Deletes old events, in pieces so small that no tick of the agent is late: by age, and if there is too
+ * much data, evidence before incidents and these before faults, the oldest first.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { HistorySettings } from '../../policy/settings.ts';
 import { slotMilliseconds } from './events-schema.ts';
 import { giveBack, usedBytes } from '../free-pages.ts';
 
-/** With them goes their evidence, ten times as many rows. */
+/** Their evidence is deleted with them, ten times as many rows. */
 const rowsMax = 50;
 
 export interface PruneEventsStatements {

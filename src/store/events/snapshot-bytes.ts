@@ -1,8 +1,8 @@
 /**
  * A snapshot as bytes: JSON, deflated, at most 64 KiB.
  *
- * A tenant decides what its processes are called, so it decides how large this is. What would be too
- * large loses the ends of its command lines, and then its smaller processes.
+ * A tenant chooses the names of its processes, and so the size. A snapshot that would be too large
+ * loses the ends of its command lines, and then its smaller processes.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Snapshot } from '../../usage/incident.ts';
@@ -21,7 +21,7 @@ export function encodeEvidence(snapshot: Snapshot): Uint8Array {
   }
 }
 
-/** `undefined` where the bytes are not what was written. */
+/** `undefined` if the bytes are corrupt. */
 export function decodeEvidence(bytes: Uint8Array): Snapshot | undefined {
   try {
     const text = inflateRawSync(bytes, { maxOutputLength: textBytesMax }).toString();

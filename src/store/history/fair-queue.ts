@@ -1,17 +1,17 @@
 /**
- * Who is next, of many who ask: whoever has been given the least work so far, each one's own in the
- * order in which it came. Nobody gains by asking more often, or for more at once.
+ * A fair queue: next is the caller that has used the least work so far, its own requests in order. No
+ * caller gains by sending more requests, or several at once.
  *
- * Work is counted from a common floor: the account of whom was served last. Who asks again after a
- * while begins there, and so is soon next, but cannot save up.
+ * Work is counted from a common floor: the account of the caller served last. A caller that returns
+ * after a while starts there, so it is soon next, but cannot save up.
  */
 export interface QueueBounds {
-  /** Waiting of one who asks, and of all together. */
+  /** The maximum number waiting per caller, and in total. */
   readonly eachMax: number;
   readonly totalMax: number;
 }
 
-/** `displaced`: it was the newest of whom had the most waiting, and has made room. */
+/** `displaced`: the newest request of the caller with the most waiting, which was dropped for this one. */
 export type Added<T> =
   | { readonly kind: 'added' }
   | { readonly kind: 'refused' }
@@ -49,7 +49,7 @@ export class FairQueue<T> {
     return { kind: 'displaced', item: newest };
   }
 
-  /** The next one; its work is to be charged once it is known. */
+  /** The next one; its work must be charged once it is known. */
   take(): { readonly who: number; readonly item: T } | undefined {
     const [first] = this.#waiting.keys();
     if (first === undefined) return undefined;
@@ -72,7 +72,7 @@ export class FairQueue<T> {
     }
   }
 
-  /** One that is no longer wanted. */
+  /** Removes a request that is no longer wanted. */
   remove(who: number, item: T): void {
     const own = this.#waiting.get(who) ?? [];
     const index = own.indexOf(item);
@@ -106,7 +106,7 @@ export class FairQueue<T> {
     return Math.max(work ?? this.#floor, this.#floor);
   }
 
-  /** With the most waiting; of several the one with the most work. */
+  /** The caller with the most waiting; of several the one with the most work. */
   #greediest(): number {
     const count = (who: number) => this.#waiting.get(who)?.length ?? 0;
     return [...this.#waiting.keys()].reduce((max, each) => {

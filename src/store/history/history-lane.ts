@@ -1,6 +1,6 @@
 /**
- * A queue of questions to the history with a thread of its own, and for the work of that thread, where
- * it is bounded, a budget. A question waits a bounded time, and no longer than the one who asked.
+ * A queue of history queries with a thread of its own, and optionally a budget for the work of that
+ * thread. A query waits for a bounded time, and no longer than its caller.
  */
 import { fail, type Result } from '../../base/result.ts';
 import { FairQueue, type QueueBounds } from './fair-queue.ts';
@@ -10,18 +10,18 @@ import { WorkBudget, type Share } from '../work-budget.ts';
 
 export interface LaneOptions extends ThreadOptions, QueueBounds {
   readonly patienceMilliseconds: number;
-  /** All the time there is where it is absent. */
+  /** Absent: unlimited. */
   readonly share?: Share;
 }
 
 export interface Asking<Name extends QueryName = QueryName> {
-  /** Whose turn it takes. */
+  /** The caller on whose account it is charged. */
   readonly who: number;
   readonly name: Name;
   readonly query: QueryOf<Name>;
-  /** When the request was made that it is part of: monotonic. Patience counts from there. */
+  /** When its request was received: monotonic. Patience counts from then. */
   readonly since: number;
-  /** Aborted where nobody waits for the answer any more. */
+  /** Aborted if nobody waits for the result any more. */
   readonly signal: AbortSignal | undefined;
 }
 
@@ -73,13 +73,13 @@ export class HistoryLane implements AsyncDisposable {
       const added = this.#queue.add(asking.who, waiting);
       if (added.kind === 'refused') this.#settle(waiting, fail(this.#busy(this.#tooManyWords())));
       if (added.kind === 'displaced') {
-        this.#settle(added.item, fail(this.#busy('others have fewer questions waiting')));
+        this.#settle(added.item, fail(this.#busy('others have fewer queries waiting')));
       }
       this.#next();
     });
   }
 
-  /** Ends the thread; what waits is answered with a failure. */
+  /** Stops the thread; waiting queries fail. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -122,7 +122,7 @@ export class HistoryLane implements AsyncDisposable {
     waiting.settle(answer);
   }
 
-  /** It waits no longer. */
+  /** It no longer waits. */
   #release({ asking, timer, leave }: Waiting): void {
     clearTimeout(timer);
     asking.signal?.removeEventListener('abort', leave);
@@ -138,15 +138,15 @@ export class HistoryLane implements AsyncDisposable {
   #tooManyWords(): string {
     const { eachMax, totalMax } = this.#options;
     return this.#queue.length >= totalMax
-      ? `${totalMax} questions are waiting already`
-      : `${eachMax} questions of yours are waiting already`;
+      ? `${totalMax} queries are waiting already`
+      : `${eachMax} of your queries are waiting already`;
   }
 
   #lateWords(): string {
     const { share, patienceMilliseconds } = this.#options;
-    const waited = `the question has waited for ${patienceMilliseconds / 1_000} s`;
+    const waited = `the query waited for ${patienceMilliseconds / 1_000} s`;
     if (share === undefined) return waited;
-    return `${waited}, since tenants have ${share.share * 100} % of a core for theirs together`;
+    return `${waited}, since tenants share ${share.share * 100} % of a core for theirs`;
   }
 }
 

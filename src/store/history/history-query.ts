@@ -1,8 +1,8 @@
 /**
- * What can be asked of the history, and what is answered. All of it can be sent between threads.
+ * Queries of the history and their results. All of them can be sent between threads.
  *
- * A period is (`from`, `to`] in milliseconds since 1970: a tick belongs to it that ended in it. Time
- * in which a member was idle counts as zero.
+ * A period is (`from`, `to`] in milliseconds since 1970: a tick belongs to it if it ended in it. Idle
+ * time counts as zero.
  */
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
@@ -14,32 +14,32 @@ export interface Period {
 
 export interface Distribution {
   readonly average: number;
-  /** In 95 % of the time it used no more than this. */
+  /** Usage was at or below this for 95 % of the time. */
   readonly p95: number;
   readonly max: number;
 }
 
-/** `ticks`: single looks, exact to 0.1 %; `hours`: quantiles within 6.3 %, where ticks are gone. */
+/** `ticks`: single ticks, exact to 0.1 %; `hours`: quantiles within 6.3 %, if ticks are gone. */
 export type Detail = 'ticks' | 'hours';
 
 export interface UsageQuery extends Period {
-  /** All where it is absent. */
+  /** Absent: all. */
   readonly members?: readonly Member[];
   readonly metrics: readonly MetricKey[];
 }
 
 export interface UsageHistory {
   readonly detail: Detail;
-  /** How much of the period was measured; more than its length where the clock went back. */
+  /** How much of the period was measured; more than its length if the clock was set back. */
   readonly measuredSeconds: number;
-  /** Who used anything at all, with the metrics that were asked for. */
+  /** Members that used anything, with the requested metrics. */
   readonly rows: ReadonlyMap<Member, Readonly<Partial<Record<MetricKey, Distribution>>>>;
 }
 
 export interface QuantilesQuery extends Period {
   readonly metric: MetricKey;
   readonly members?: readonly Member[];
-  /** 0.95: the least value that it did not exceed in 95 % of the time. At most 16. */
+  /** 0.95: the smallest value that was not exceeded for 95 % of the time. At most 16. */
   readonly fractions: readonly number[];
 }
 /** In the order of the fractions. */
@@ -51,7 +51,7 @@ export interface SeriesQuery extends Period {
   /** How many equal parts, 1 to 10,000. */
   readonly points: number;
 }
-/** Averages of the parts; null where nothing was measured. */
+/** Averages of the parts; null if nothing was measured. */
 export type Series = readonly (number | null)[];
 
 export interface PeakQuery extends Period {
@@ -68,10 +68,10 @@ export type QueryName = keyof Queries;
 export type QueryOf<Name extends QueryName> = Queries[Name]['query'];
 export type AnswerOf<Name extends QueryName> = Queries[Name]['answer'];
 
-/** Why there is no answer. */
+/** Why there is no result. */
 export interface HistoryFailure {
   readonly text: string;
-  /** Where it is there for others at the moment, or for oneself as far as one's share goes. */
+  /** Set if the history is busy with others, or the caller's share is used up. */
   readonly retryAfterSeconds?: number;
 }
 

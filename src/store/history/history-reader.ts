@@ -1,7 +1,7 @@
 /**
- * Questions to the history, on a read-only connection of its own to `metrics.db`.
+ * Queries of the history, on a read-only connection of its own to `metrics.db`.
  *
- * They run for as long as they need, so the agent asks through `History`, which has a thread for it.
+ * They run for as long as they need, so the agent uses `History`, which runs them in a thread.
  * Memory is bounded: 8 KiB a member and metric, 2,000 of those at a time, whatever the period. Of few
  * members many metrics are read in one pass.
  */
@@ -41,14 +41,14 @@ const busyMilliseconds = 1_000;
 
 export interface ReadFailure {
   readonly text: string;
-  /** What is wrong with the file, where it should be set aside. */
+  /** The damage, if the file should be set aside. */
   readonly damage?: string;
 }
 export type Read<T> = Result<T, ReadFailure>;
 
 interface Connection {
   readonly db: DatabaseSync;
-  /** The file that it reads may have been set aside, and another begun. */
+  /** The file may have been set aside and replaced by a new one. */
   readonly inode: number;
 }
 
@@ -113,7 +113,7 @@ export class HistoryReader implements Disposable {
     });
   }
 
-  /** The most that all tenants used together in one tick. */
+  /** The maximum that all tenants used together in one tick. */
   peakTotal(query: PeakQuery): Read<number> {
     return this.#read(query, (db) => {
       const column = quotedName(query.metric);
@@ -158,7 +158,7 @@ export class HistoryReader implements Disposable {
     return new Distributions(db, source, subject, this.#recording).find(fractions);
   }
 
-  /** Everything that one question reads is of one moment. */
+  /** Each query reads a consistent snapshot. */
   #read<T>({ from, to }: Period, work: (db: DatabaseSync) => T): Read<T> {
     if (!(from < to)) {
       return fail({

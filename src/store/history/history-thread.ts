@@ -1,7 +1,7 @@
 /**
- * A thread that answers one question at a time. It is started by the first and ended when nobody has
- * asked for a while, which gives its memory back. A question that takes too long is ended together
- * with the thread; the next one gets another.
+ * A thread that runs one query at a time. It is started by the first one and stopped after a while
+ * without queries, which frees its memory. A query that takes too long is stopped together with the
+ * thread; the next one gets a new thread.
  */
 import { Worker } from 'node:worker_threads';
 import { scriptFile } from '../../sys/package-files.ts';
@@ -11,11 +11,11 @@ import type { HistoryRequest, Reply } from './history-worker.ts';
 
 export interface ThreadOptions {
   readonly directory: string;
-  /** Unasked, until it ends. */
+  /** How long an idle thread is kept. */
   readonly idleMilliseconds: number;
-  /** For one question. */
+  /** Time limit of one query. */
   readonly millisecondsMax: number;
-  /** The reader met damage: the file should be set aside. */
+  /** The reader found damage: the file should be set aside. */
   readonly onDamage: (reason: string) => void;
 }
 
@@ -72,7 +72,7 @@ export class HistoryThread implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    this.#end(running, 'The history was closed before the question was answered');
+    this.#end(running, 'The history was closed before the query finished');
     await running.worker.terminate();
   }
 
@@ -86,7 +86,7 @@ export class HistoryThread implements AsyncDisposable {
     const running: Running = { worker, current: undefined, idle: undefined };
     worker.on('message', (reply: Reply) => this.#receive(running, reply));
     worker.on('error', (error) => this.#lose(running, messageOf(error)));
-    worker.on('exit', () => this.#lose(running, 'its thread ended'));
+    worker.on('exit', () => this.#lose(running, 'its thread exited'));
     return running;
   }
 
@@ -122,7 +122,7 @@ export class HistoryThread implements AsyncDisposable {
     current?.settle(fail(failure));
   }
 
-  /** Nothing to do: the thread keeps no process alive, and ends after a while. */
+  /** Idle: the thread does not keep the process alive, and is stopped after a while. */
   #rest(running: Running): void {
     running.worker.unref();
     running.idle = setTimeout(() => {

@@ -1,10 +1,10 @@
 /**
- * Questions to the history, answered in threads of their own, so that none delays a tick.
+ * Queries of the history, run in threads of their own, so that none delays a tick.
  *
- * Administrators and tenants have a thread each: what tenants ask never delays an administrator.
- * Of tenants one is answered at a time, whoever has been given the least work is next, and all of them
- * together get a share of one core. A question of theirs is short enough that the next tenant gets its
- * turn before its patience ends, even after the longest one, whose time has to be saved up again.
+ * Administrators and tenants have a thread each: queries of tenants never delay an administrator.
+ * Tenants are served one at a time, the one that has used the least work next, and all of them
+ * together get a share of one core. Their queries are limited so that the next tenant is served before
+ * it times out, even after the longest query, whose time has to be saved up again.
  */
 import type { Result } from '../../base/result.ts';
 import { HistoryLane, type LaneOptions } from './history-lane.ts';
@@ -13,7 +13,7 @@ import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-que
 export interface HistoryOptions extends Partial<
   Pick<LaneOptions, 'idleMilliseconds' | 'patienceMilliseconds' | 'onDamage'>
 > {
-  /** For one question of anybody's. */
+  /** Time limit of one query. */
   readonly millisecondsMax?: number;
 }
 
@@ -22,7 +22,7 @@ export type Asker = 'administrator' | number;
 
 type Answered<Name extends QueryName> = Promise<Result<AnswerOf<Name>, HistoryFailure>>;
 
-/** The history as one asks it. */
+/** The history as seen by one caller. */
 export interface HistoryView {
   readonly usage: (query: QueryOf<'usage'>) => Answered<'usage'>;
   readonly quantiles: (query: QueryOf<'quantiles'>) => Answered<'quantiles'>;
@@ -30,7 +30,7 @@ export interface HistoryView {
   readonly peakTotal: (query: QueryOf<'peakTotal'>) => Answered<'peakTotal'>;
 }
 
-/** A tenant's waiting and answer are together shorter than the silence that ends its connection. */
+/** A tenant's waiting and query times together are shorter than the idle timeout of its connection. */
 const usual = { idleMilliseconds: 30_000, patienceMilliseconds: 30_000 };
 const forAdministrators = { eachMax: 32, totalMax: 32, millisecondsMax: 30_000 };
 const forTenants = {
@@ -51,13 +51,13 @@ export class History implements AsyncDisposable {
     this.#tenants = new HistoryLane({ ...all, ...forTenants, ...options });
   }
 
-  /** For one request. `signal`: aborted where nobody waits for answers any more. */
+  /** For one request. `signal`: aborted if nobody waits for results any more. */
   askedBy(asker: Asker, signal?: AbortSignal): HistoryView {
     const lane = asker === 'administrator' ? this.#administrators : this.#tenants;
     const who = asker === 'administrator' ? administrators : asker;
     const since = performance.now();
     const ask = <Name extends QueryName>(name: Name, query: QueryOf<Name>) =>
-      // What a question of that name is answered with.
+      // The result type of the query of that name.
       lane.ask({ who, name, query, since, signal }) as Answered<Name>;
     return {
       usage: (query) => ask('usage', query),
@@ -72,7 +72,7 @@ export class History implements AsyncDisposable {
     return this.#administrators.isRunning || this.#tenants.isRunning;
   }
 
-  /** Ends its threads; what waits is answered with a failure. */
+  /** Stops its threads; waiting queries fail. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       [this.#administrators, this.#tenants].map((lane) => lane[Symbol.asyncDispose]()),

@@ -1,7 +1,7 @@
 /**
- * How the use of some metrics by some members is distributed over a source: the averages, maxima and
- * quantiles of all of them, in one pass over its rows, and a second one for exact quantiles of ticks
- * (tally.ts) where they are too many for what was read to be kept.
+ * The distribution of some metrics of some members over a source: averages, maxima and quantiles, in
+ * one pass over its rows, and a second one for exact quantiles of ticks (tally.ts) if there are too
+ * many samples to keep.
  *
  * The slot of a member and metric is `members × metric + member`.
  */
@@ -22,7 +22,7 @@ export interface Subject {
   readonly metrics: readonly MetricKey[];
 }
 
-/** Of a member that used anything of the metric. */
+/** For a member that used anything of the metric. */
 export interface MemberDistribution {
   readonly member: Member;
   readonly metric: MetricKey;
@@ -31,7 +31,7 @@ export interface MemberDistribution {
   readonly quantiles: readonly number[];
 }
 
-/** Of so few slots, what was read is kept for the second pass; of many it would not fit. */
+/** Up to this many slots, samples are kept for the second pass; more would not fit. */
 const fewSlots = 64;
 const idle: Rank = { bin: -1, left: 0 };
 
@@ -44,7 +44,7 @@ export class Distributions {
   readonly #ticks: TickColumns;
   readonly #tally: Tally;
 
-  /** `recording`: memory that is free for it. */
+  /** `recording`: memory that it may use. */
   constructor(db: DatabaseSync, source: RowSource, subject: Subject, recording: Recording) {
     this.#db = db;
     this.#source = source;
@@ -94,7 +94,7 @@ export class Distributions {
     const column = this.#columns[metric] ?? '';
     for (const [, , count, members, bytes] of hoursOf(this.#db, this.#source, column)) {
       const numbers = decodeNumbers(members, count);
-      // To unpack an hour is most of the work.
+      // Unpacking an hour is most of the work.
       if (bytes === null || !isAnyIn(numbers, slots)) continue;
       const hour = decodeHourColumn(bytes, count);
       if (hour !== undefined) this.#tally.addHour(slots, numbers, hour, this.#offset(metric));

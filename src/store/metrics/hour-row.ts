@@ -1,5 +1,5 @@
 /**
- * One metric of a run of ticks, summed up: a column of an `hours` row.
+ * One metric of a run of ticks, rolled up: a column of an `hours` row.
  *
  * A member has the sum over its time (for averages), its maximum, and how many seconds it spent in
  * each bin of a histogram, as far as it was not zero; the rest of the run's seconds it was idle. Bins
@@ -20,7 +20,7 @@ export interface HourColumn {
   readonly sums: Float64Array;
   readonly maxima: Uint16Array;
   readonly entries: Uint16Array;
-  /** Each less the one before it of the same member; the first as it is. */
+  /** Differences to the previous bin of the same member; the first one as it is. */
   readonly bins: Uint16Array;
   readonly seconds: Uint16Array;
 }
@@ -46,7 +46,7 @@ export function peakOf(bytes: Uint8Array): number {
   return new Float32Array(bytes.slice(0, peakBytes).buffer)[0] ?? 0;
 }
 
-/** `undefined` where the bytes are not what was written. */
+/** `undefined` if the bytes are corrupt. */
 export function decodeHourColumn(bytes: Uint8Array, count: number): HourColumn | undefined {
   const raw = inflate(bytes.subarray(peakBytes));
   const rest = (raw?.byteLength ?? 0) - count * bytesPerMember;
@@ -68,7 +68,7 @@ export function decodeHourColumn(bytes: Uint8Array, count: number): HourColumn |
 
 function inflate(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   try {
-    // A copy of its own: what zlib answers may lie anywhere in a larger buffer.
+    // A copy: the result of zlib may be anywhere in a larger buffer.
     return new Uint8Array(inflateRawSync(bytes, { maxOutputLength: bytesMax }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
@@ -76,7 +76,7 @@ function inflate(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   }
 }
 
-/** Adds up one metric of a run of ticks; `slots` are members, numbered from 0. */
+/** Accumulates one metric of a run of ticks; `slots` are members, numbered from 0. */
 export class HourTally {
   readonly #sums: Float64Array;
   readonly #maxima: Uint16Array;
@@ -109,7 +109,7 @@ export class HourTally {
     if (total > this.#peak) this.#peak = total;
   }
 
-  /** What was added since the last call; `undefined` where all of it was zero. */
+  /** The sum since the last call; `undefined` if all of it was zero. */
   take(): HourColumn | undefined {
     const entries = new Uint16Array(this.#sums.length);
     const bins: number[] = [];

@@ -1,14 +1,14 @@
 /**
  * The tables of `metrics.db`.
  *
- * Ticks have ids of their own, ascending from 1 in the order in which they were written, whatever
- * the wall clock says; a clock that repeats or goes back neither collides nor loses anything. Times
- * are an index beside that. An hour that the clock went through twice has ticks of both, and more
- * measured seconds than an hour has.
+ * Ticks have ids of their own, ascending from 1 in the order in which they were written, independent of
+ * the wall clock; a clock that repeats or goes back causes neither collisions nor losses. Times are an
+ * additional index. An hour that the clock went through twice has the ticks of both, and more measured
+ * seconds than an hour has.
  *
- * A row of `hours` sums up a run of ticks, `first` to `last`, whose ends lie in the same hour. Every
- * tick is in one run: the ticks after the greatest `last` are those not summed up yet. A clock that
- * went back makes another row for an hour that has one.
+ * A row of `hours` rolls up a run of ticks, `first` to `last`, that ended in the same hour. Every tick
+ * is in one run: the ticks after the greatest `last` are not rolled up yet. A clock that went back
+ * results in a second row for the same hour.
  *
  * A tick belongs to the period (from, to] when it ended in it, and to an hour likewise.
  */
@@ -37,7 +37,7 @@ export const metricsMigrations: readonly Migration[] = [
 export const quotedName = (name: string) => `"${name.replaceAll('"', '""')}"`;
 export const metricColumns = metricKeys.map(quotedName);
 
-/** A metric is a column of both; one that is new in this version gets its columns here. */
+/** A metric is a column of both tables; columns of new metrics are added here. */
 export function addMetricColumns(db: DatabaseSync): void {
   for (const table of ['ticks', 'hours']) {
     const rows = db.prepare('SELECT name FROM pragma_table_info(?)').all(table);

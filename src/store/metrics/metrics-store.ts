@@ -1,9 +1,9 @@
 /**
- * What everybody used, tick by tick and hour by hour: `metrics.db`, written by the agent alone.
+ * Usage of all members, by tick and by hour: `metrics.db`, written by the agent alone.
  *
- * A tick is one row with a column a metric, so writing it costs its bytes and little more. Nothing
- * here throws for a full disk, a bad one or a damaged file: the problem is answered, and the next call
- * tries again. `rollUp` and `prune` are called every tick and do a bounded piece of what there is to do.
+ * A tick is one row with one column per metric, so writing it costs its bytes and little more. Nothing
+ * here throws for a full or failing disk or a damaged file: the problem is returned, and the next call
+ * tries again. `rollUp` and `prune` are called every tick and do a bounded piece of their work.
  *
  * Not compressed: deflating a tick costs several times what writing it does, and the reader would
  * have to inflate 17,280 of them for a day.
@@ -26,9 +26,9 @@ import { findRun, prepareRollUp, RollUp, watermarkOf, type RollUpStatements } fr
 import { SteadyClock } from '../steady-clock.ts';
 import { ColumnEncoder, encodeNumbers } from './tick-row.ts';
 
-/** What metrics may take of the bytes for all of the history; the rest is for events. */
+/** The share of metrics in the space for all of the history; the rest is for events. */
 const share = 0.9;
-/** A row fills one or two, and what overflows is read only as far as the column that is asked for. */
+/** A row fills one or two pages; overflow is read only up to the requested column. */
 const pageBytes = 4_096;
 const writing = 'Cannot write the history';
 
@@ -50,11 +50,11 @@ export class MetricsStore implements Disposable {
   readonly #clock = new SteadyClock();
   #nextId = 0;
   #lastHour = 0;
-  /** An hour may be waiting to be summed up. */
+  /** An hour may be waiting to be rolled up. */
   #mayRollUp = true;
   #rollUp: RollUp | undefined;
 
-  /** The directory is made where it is missing, with 0700. The file is opened by the first call. */
+  /** Creates the directory if it is missing, with mode 0700. The file is opened by the first call. */
   constructor(directory: string, { migrations = metricsMigrations }: MetricsOptions = {}) {
     this.#database = new Database<Statements>({
       directory,
@@ -67,7 +67,7 @@ export class MetricsStore implements Disposable {
     });
   }
 
-  /** Writes one tick. Answers why it was not written. */
+  /** Writes one tick. Returns the error, if any. */
   add(tick: Tick): string | undefined {
     const written = this.#database.run(writing, (open) => this.#insert(open, tick));
     if (!written.ok) return written.error;
@@ -77,14 +77,14 @@ export class MetricsStore implements Disposable {
     return undefined;
   }
 
-  /** Whether hours may be waiting to be summed up. */
+  /** Whether hours may be waiting to be rolled up. */
   get isRollingUp(): boolean {
     return this.#mayRollUp;
   }
 
   /**
-   * Sums up a part of the next hour that is over; an hour takes about as many calls as there are
-   * metrics. Answers why it could not.
+   * Rolls up a part of the next complete hour; an hour takes about as many calls as there are
+   * metrics. Returns the error, if any.
    */
   rollUp(now: number): string | undefined {
     if (hourOf(now) !== this.#lastHour) this.#mayRollUp = true;
@@ -97,7 +97,7 @@ export class MetricsStore implements Disposable {
     return done.error;
   }
 
-  /** Deletes a part of what is too old or too much. Answers why it could not. */
+  /** Deletes a part of the data that is too old or too much. Returns the error, if any. */
   prune(now: number, settings: HistorySettings): string | undefined {
     const isSteady = this.#clock.isSteady(now);
     const done = this.#database.transaction('Cannot shorten the history', () => {
@@ -113,7 +113,7 @@ export class MetricsStore implements Disposable {
     return this.#database.bytes();
   }
 
-  /** When the oldest that is kept was measured: milliseconds since 1970. */
+  /** When the oldest sample kept was measured: milliseconds since 1970. */
   oldest(): number | undefined {
     const found = this.#database.run('Cannot read the history', ({ statements }) => {
       return statements.oldest.get()?.['oldest'];
@@ -121,12 +121,12 @@ export class MetricsStore implements Disposable {
     return found.ok && typeof found.value === 'number' ? found.value : undefined;
   }
 
-  /** For a reader that met damage: what is there is set aside. Answers why that failed. */
+  /** For a reader that found damage: sets the file aside. Returns the error, if any. */
   setAsideDamaged(reason: string): string | undefined {
     return this.#database.setAsideDamaged(reason);
   }
 
-  /** What happened to the file, each told once. */
+  /** Events about the file, each returned once. */
   takeNotes(): readonly string[] {
     return this.#database.takeNotes();
   }
@@ -167,7 +167,7 @@ export class MetricsStore implements Disposable {
       this.#insertRow(statements, tick);
       db.exec('COMMIT');
     } catch (error) {
-      // The registry in memory knows numbers that the file does not.
+      // The registry in memory has numbers that the file lacks.
       this.#database.close();
       throw error;
     }

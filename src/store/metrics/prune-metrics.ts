@@ -1,13 +1,12 @@
 /**
- * Old ticks and hours go, in pieces so small that no tick of the agent is late.
+ * Deletes old ticks and hours, in pieces so small that no tick of the agent is late.
  *
- * Ticks go in the order of their ids, and only those that are summed up, so what is kept is always
- * all that came after some moment. Nothing goes by age while the clock is not steady. A tick that
- * lies as far in the future as the oldest may lie in the past was written under a wrong clock, and goes
- * too.
+ * Ticks are deleted in the order of their ids, and only those that are rolled up, so the rest is always
+ * complete from some time on. Nothing is deleted by age while the clock is not steady. A tick as far in
+ * the future as the oldest may be in the past was written under a wrong clock, and is deleted, too.
  *
- * Where there is too much of all, ticks go before hours, but the last 720 stay while there are hours;
- * the last hour always stays, since it says up to where ticks are summed up.
+ * If there is too much data, ticks are deleted before hours, but the last 720 stay while there are
+ * hours; the last hour always stays, since it marks up to where ticks are rolled up.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { HistorySettings } from '../../policy/settings.ts';
@@ -50,7 +49,7 @@ interface Row {
   readonly at: number;
 }
 
-/** One piece of what there is to do. */
+/** One piece of the work. */
 export function pruneMetrics(
   statements: PruneStatements,
   registry: Registry,
@@ -91,7 +90,7 @@ function shrink(statements: PruneStatements): void {
   deleteLeading(statements.deleteTicks, ticksUpTo(statements, last - 1), all);
 }
 
-/** Deletes the rows before the first that may stay; answers whether there was one. */
+/** Deletes the rows before the first that may stay; returns whether there was one. */
 function deleteLeading(
   statement: StatementSync,
   rows: readonly Row[],

@@ -1,8 +1,8 @@
 /**
- * The samples of a first pass over ticks, kept for the second where they are those of few members.
- * Reading rows costs more than all that is done with them.
+ * The samples of the first pass over ticks, kept for the second if they are those of few members.
+ * Reading rows costs more than processing them.
  *
- * A sample is a slot and a code in 32 bits. At most 8 MiB; what does not fit is read again.
+ * A sample is a slot and a code in 32 bits. At most 8 MiB; if they do not fit, they are read again.
  */
 import type { TickColumns } from './tick-columns.ts';
 
@@ -17,12 +17,12 @@ export class Recording {
   #seconds: number[] = [];
   #isWhole = true;
 
-  /** Whether everything that was added is in it. */
+  /** Whether it contains everything that was added. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
 
-  /** Forgets all; its memory is used again. */
+  /** Clears it; its memory is reused. */
   begin(): void {
     this.#length = 0;
     this.#ends = [];
@@ -40,7 +40,7 @@ export class Recording {
     }
   }
 
-  /** What was added since the last one is of one tick. */
+  /** Marks the end of one tick. */
   endTick(seconds: number): void {
     if (!this.#isWhole) return;
     this.#ends.push(this.#length);
@@ -58,7 +58,7 @@ export class Recording {
     }
   }
 
-  /** Gives all up where there is too much. */
+  /** Drops everything if there is too much. */
   #grow(): void {
     const samples = this.#samples;
     this.#isWhole &&= samples.length < samplesMax;

@@ -1,8 +1,8 @@
 /**
- * Hours from ticks, a metric a step, so that no tick of the agent waits for a whole hour.
+ * Rolls up ticks to hours, one metric per step, so that no tick of the agent waits for a whole hour.
  *
- * The run of ticks that is next is found in the file itself, and its row is written in one statement
- * at the end: who is killed between begins that run again, and none is summed up twice.
+ * The next run of ticks is found in the file itself, and its row is written in one statement at the
+ * end: after a kill in between the run starts over, and none is rolled up twice.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { isReseller, type Member } from '../../usage/member.ts';
@@ -53,12 +53,12 @@ export function prepareRollUp(db: DatabaseSync): RollUpStatements {
   };
 }
 
-/** The id of the last tick that is in an hour. */
+/** The id of the last tick that is rolled up. */
 export function watermarkOf({ watermark }: RollUpStatements): number {
   return Number(watermark.get()?.['last'] ?? 0);
 }
 
-/** The first ticks that are in no hour, where their hour is over at `now`, or another has begun. */
+/** The first ticks that are not rolled up, if their hour is over at `now`, or a later one has begun. */
 export function findRun(statements: RollUpStatements, now: number): Run | undefined {
   let run: Run | undefined;
   for (const row of statements.after.iterate(watermarkOf(statements))) {
@@ -77,7 +77,7 @@ type Sample = readonly [
   column: Uint8Array | null,
 ];
 
-/** Sums up one run; every `step` does a bounded part of it. */
+/** Rolls up one run; every `step` does a bounded part of it. */
 export class RollUp {
   readonly #statements: RollUpStatements;
   readonly #run: Run;
@@ -99,7 +99,7 @@ export class RollUp {
     this.#memberOf = memberOf;
   }
 
-  /** Whether that was the last: then the row is written. */
+  /** Returns whether that was the last step: then the row is written. */
   step(): boolean {
     if (this.#tally === undefined) {
       this.#tally = this.#begin();

@@ -10,13 +10,13 @@
 const mantissaBits = 9;
 const dropped = 23 - mantissaBits;
 const half = 1 << (dropped - 1);
-/** What a `float` of 2^-24 has in its top bits. */
+/** The top bits of a `float` of 2^-24. */
 const lowest = (127 - 24) << mantissaBits;
 const infinite = 0x7f800000;
 
 export const codeMax = 0xffff;
 
-/** Codes of all values into `codes`; answers how many are not zero. */
+/** Writes the codes of all values to `codes`; returns how many are not zero. */
 export function encodeSamples(values: Float32Array, codes: Uint16Array): number {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   let used = 0;
@@ -28,7 +28,7 @@ export function encodeSamples(values: Float32Array, codes: Uint16Array): number 
   return used;
 }
 
-/** A sign or a NaN lies above what infinity looks like. */
+/** The sign bit and NaN are above the pattern of infinity. */
 function codeOfBits(bits: number): number {
   if (bits >= infinite) return bits === infinite ? codeMax : 0;
   const code = ((bits + half) >>> dropped) - lowest;

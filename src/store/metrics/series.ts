@@ -1,4 +1,4 @@
-/** The use of one member over time, as averages of equal parts of a period. */
+/** The usage of one member over time, as averages of equal parts of a period. */
 import type { DatabaseSync } from 'node:sqlite';
 import { decodeHourColumn } from './hour-row.ts';
 import type { Series, SeriesQuery } from '../history/history-query.ts';
@@ -8,7 +8,7 @@ import { hoursOf, type RowSource } from './source.ts';
 import { TickColumns } from './tick-columns.ts';
 import { decodeNumbers } from './tick-row.ts';
 
-/** `number`: of the member in the registry; absent for one that was never busy. */
+/** `number`: that of the member in the registry; absent if it was never busy. */
 export function seriesOf(
   db: DatabaseSync,
   source: RowSource,
@@ -48,13 +48,13 @@ class Parts {
     this.#sums = new Float64Array(points);
   }
 
-  /** A moment belongs to the part that it ends. */
+  /** A point in time belongs to the part that it ends. */
   add(at: number, seconds: number, sum: number): void {
     const part = Math.ceil((at - this.#from) / this.#length) - 1;
     this.#put(Math.min(Math.max(part, 0), this.#sums.length - 1), seconds, sum);
   }
 
-  /** Gives every part that lies in the time its share of it. */
+  /** Distributes the value over the parts within the time. */
   spread(begin: number, end: number, seconds: number, sum: number): void {
     const first = Math.max(0, Math.floor((begin - this.#from) / this.#length));
     const last = Math.min(this.#sums.length - 1, Math.ceil((end - this.#from) / this.#length) - 1);

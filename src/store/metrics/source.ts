@@ -1,9 +1,9 @@
 /**
- * Which rows answer for a period: ticks where they are kept and the period is at most 48 h, otherwise
- * hours, and ticks for what is not summed up, or only in part, in the period.
+ * Which rows cover a period: ticks if they are kept and the period is at most 48 h, otherwise hours,
+ * and ticks for what is not rolled up, or only partly in the period.
  *
- * An hour of which a part lies outside the period counts where its ticks are gone and its middle is
- * inside; where its ticks are there, those inside are taken instead.
+ * An hour that is partly outside the period counts if its ticks are gone and its middle is inside; if
+ * its ticks are kept, those inside are used instead.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Detail, Period } from '../history/history-query.ts';
@@ -84,7 +84,7 @@ function secondsOfTicks(
 
 /**
  * One tick: `[at, seconds, count, bytes, length, length…]`. The bytes are those of its members and of
- * the columns, one behind the other; so are the lengths.
+ * the columns, concatenated; the lengths are in the same order.
  */
 export type TickSample = readonly [
   at: number,
@@ -102,7 +102,7 @@ export function* ticksOf(
   withIdle: boolean,
 ): Generator<TickSample> {
   const parts = ['members', ...columns];
-  // SQLite joins bytes as text, whatever they are, and gives them back as they were.
+  // SQLite concatenates bytes as text, and returns them unchanged.
   const bytes = parts.map((part) => `coalesce(${part}, x'')`).join(' || ');
   const lengths = parts.map((part) => `coalesce(length(${part}), 0)`).join(', ');
   const used = columns.map((column) => `${column} IS NOT NULL`).join(' OR ');

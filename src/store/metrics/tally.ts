@@ -2,16 +2,15 @@
  * Sums, maxima and quantiles of one metric for many members, in memory that does not grow with the
  * period: a histogram of 1024 bins each, 8 KiB.
  *
- * Quantiles of ticks are exact in codes, in two passes: the first finds the bin in which a quantile
- * lies, the second which of the 64 codes of that bin it is. The second needs no reading where the
- * samples of the first were few enough to be kept. Of hours only the bin is known, and its
- * middle is the answer.
+ * Quantiles of ticks are exact in codes, in two passes: the first finds the bin of a quantile, the
+ * second which of the 64 codes of that bin it is. The second reads nothing if the samples of the first
+ * were few enough to be kept. Of hours only the bin is known, and its middle is the result.
  */
 import type { HourColumn } from './hour-row.ts';
 import { binCount, binShift, binValue, codesInBin, sampleValues } from './sample-code.ts';
 import type { Slots, TickColumns } from './tick-columns.ts';
 
-/** In sums of seconds, what is less than this is rounding. */
+/** In sums of seconds, less than this is a rounding error. */
 const tinySeconds = 1e-6;
 
 export class Tally {
@@ -72,7 +71,7 @@ export class Tally {
     }
   }
 
-  /** Where the quantiles of a member lie. */
+  /** The bins of the quantiles of a member. */
   place(slot: number, fraction: number, totalSeconds: number): Rank {
     const begin = slot * binCount;
     this.#busy[slot] ||= this.#sumOf(begin, this.maxima[slot] ?? 0);
@@ -99,7 +98,7 @@ export class Tally {
     return sampleValues[this.maxima[slot] ?? 0] ?? 0;
   }
 
-  /** The middle of the bin, which may not be above the maximum. */
+  /** The middle of the bin, but not above the maximum. */
   middle(slot: number, { bin }: Rank): number {
     return bin < 0 ? 0 : Math.min(binValue(bin), this.maximum(slot));
   }
@@ -126,7 +125,7 @@ export class Refinement {
     this.#cells = new Float64Array(places.length * codesInBin);
   }
 
-  /** Whether there is any that is not idle time. */
+  /** Whether any of them is not in idle time. */
   get isNeeded(): boolean {
     return this.#places.some(({ bin }) => bin >= 0);
   }

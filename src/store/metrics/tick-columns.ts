@@ -1,14 +1,14 @@
 /**
- * Several columns of ticks in one pass, and of them only what certain members used. The format is that
- * of tick-row.ts.
+ * Reads several columns of ticks in one pass, and of them only the values of certain members. The format
+ * is that of tick-row.ts.
  *
- * What SQLite hands over costs by the number of values rather than by their bytes, so all columns come
- * as one value, one behind the other, with their lengths beside it.
+ * SQLite's cost depends on the number of values rather than on their bytes, so all columns are read as
+ * one concatenated value, with their lengths.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { ticksOf, type RowSource, type TickSample } from './source.ts';
 
-/** Which slot a member has, by its number in the registry; -1 for who is not asked about. */
+/** The slot of each member, by its number in the registry; -1 for members not in the query. */
 export type Slots = Int32Array;
 
 const none = new Uint16Array(0);
@@ -42,17 +42,17 @@ export class TickColumns {
     return this.#seconds;
   }
 
-  /** How many of those who are asked about are in this tick. */
+  /** How many members of the query are in this tick. */
   get present(): number {
     return this.#present;
   }
 
-  /** Of those who are present, in the order of their codes. It is used again for the next tick. */
+  /** Slots of the members in this tick, in the order of their codes. Reused for the next tick. */
   get slots(): Int32Array {
     return this.#slots;
   }
 
-  /** Itself for each tick; for one in which all columns are zero only `withIdle`. */
+  /** Yields itself for each tick; with all columns zero only if `withIdle`. */
   *over(db: DatabaseSync, source: RowSource, withIdle = false): Generator<this> {
     for (const sample of ticksOf(db, source, this.#columns, withIdle)) {
       this.#read(sample);
@@ -60,7 +60,7 @@ export class TickColumns {
     }
   }
 
-  /** Of a column, for those who are present. It is used again for the next column. */
+  /** The codes of a column for these members. Reused for the next column. */
   codes(column: number): Uint16Array {
     const length = this.#lengths[column] ?? 0;
     const begin = this.#begins[column] ?? 0;
@@ -79,7 +79,7 @@ export class TickColumns {
     let begin = lengths[0] ?? 0;
     for (let column = 0; column < this.#columns.length; column++) {
       const length = lengths[column + 1] ?? 0;
-      // What lies between two words was not written so.
+      // An odd length is corrupt.
       const isWhole = begin % 2 === 0 && length % 2 === 0;
       this.#begins[column] = begin >> 1;
       this.#lengths[column] = isWhole ? length >> 1 : 0;
@@ -114,7 +114,7 @@ export class TickColumns {
     }
   }
 
-  /** Counts the bits before each one, which say how many codes are before its own. */
+  /** Counts the bits before each one, which is the number of codes before its own. */
   #unpack(begin: number): void {
     const words = this.#words;
     let word = 0;

@@ -1,11 +1,11 @@
 /**
- * One tick as a row: who was in it as numbers of the registry, and a column of codes a metric.
+ * One tick as a row: its members as numbers of the registry, and one column of codes per metric.
  *
- * A column in which everything is zero is absent. One with many zeros is a bitmap of who is not zero,
- * in words of 16 bits, and their codes; any other is a code each. Which it is shows in the length. All
- * is in this machine's byte order: the file is not made to be carried about.
+ * A column in which everything is zero is absent. One with many zeros is a bitmap of the nonzero
+ * members, in words of 16 bits, and their codes; any other has one code each. The length distinguishes
+ * them. Everything is in this machine's byte order: the file is not meant to be moved between machines.
  *
- *     members  [3, 7, 12]        2 bytes each, 4 where a number needs them
+ *     members  [3, 7, 12]        2 bytes each, 4 if a number needs them
  *     cpu      [12288, 0, 9216]  6 bytes
  *     write    [0b010, 17408]    4 bytes
  */
@@ -13,20 +13,20 @@ import { encodeSamples } from './sample-code.ts';
 
 const empty = new Uint8Array(0);
 
-/** Turns the columns of a row into bytes. They lie in memory that the next row uses again. */
+/** Turns the columns of a row into bytes, in memory that is reused for the next row. */
 export class ColumnEncoder {
   #codes = new Uint16Array(0);
   #row = new Uint16Array(0);
   #end = 0;
 
-  /** A row with so many members and columns follows. */
+  /** Starts a row with this many members and columns. */
   begin(count: number, columns: number): void {
     this.#end = 0;
     if (count > this.#codes.length) this.#codes = new Uint16Array(count * 2);
     if (count * columns > this.#row.length) this.#row = new Uint16Array(count * columns * 2);
   }
 
-  /** `undefined` where all are zero. */
+  /** `undefined` if all are zero. */
   encode(values: Float32Array): Uint8Array | undefined {
     const count = values.length;
     const used = encodeSamples(values, this.#codes);
@@ -58,11 +58,11 @@ export class ColumnEncoder {
 
 const wordsFor = (count: number) => (count + 15) >> 4;
 
-/** Turns bytes back into a code a member; its memory is used again. */
+/** Turns bytes back into one code per member, in memory that is reused. */
 export class ColumnDecoder {
   #codes = new Uint16Array(1_024);
 
-  /** All zero for an absent column, and for one whose length cannot be right. */
+  /** All zero for an absent column, and for one with an invalid length. */
   decode(bytes: Uint8Array | null, count: number): Uint16Array {
     const words = shorts(bytes ?? empty);
     if (words.length === count) return words;
@@ -90,7 +90,7 @@ export function encodeNumbers(numbers: Uint32Array, largest: number): Uint8Array
   return new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength);
 }
 
-/** Empty where the length fits neither width. */
+/** Empty if the length fits neither width. */
 export function decodeNumbers(bytes: Uint8Array | null, count: number): Uint16Array | Uint32Array {
   const all = bytes ?? empty;
   if (all.byteLength === count * 2) return shorts(all);

@@ -1,4 +1,4 @@
-/** `bulkhead apply`: makes the host as the policy says. */
+/** `bulkhead apply`: applies the policy. */
 import type { Command } from 'commander';
 import { applyPolicy, type Applied } from '../../../apply/apply.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
@@ -79,7 +79,7 @@ function report(
   const tenants = count(policy.tenants.length, 'tenant');
   print(
     operations.length === 0
-      ? `Nothing to change: ${tenants} held as the policy says`
+      ? `Nothing to change: ${tenants} held as the policy requires`
       : `Applied ${changes}${failed}: ${tenants} held by ${driver.capabilities.driver}`,
   );
 }
@@ -89,11 +89,11 @@ export const command: CommandModule = {
     describeArgument(command, policyArgument);
     command
       .addOption(policyOption())
-      .option('--kill', 'end the processes of tenants that the policy no longer has', false)
-      .option('--force', 'lower memory limits although processes must be ended for it', false)
+      .option('--kill', 'kill the processes of tenants that are no longer in the policy', false)
+      .option('--force', 'lower memory limits even if processes must be killed for it', false)
       .option('-v, --verbose', 'print every operation')
-      .option('-q, --quiet', 'print failures only')
-      .option('--json', 'print what was done as JSON')
+      .option('-q, --quiet', 'print only failures')
+      .option('--json', 'print the operations and failures as JSON')
       .addHelpText(
         'after',
         examples(

@@ -1,4 +1,4 @@
-/** `bulkhead check`: reads a policy and says everything that is wrong with it. */
+/** `bulkhead check`: reads a policy and reports every mistake in it. */
 import type { Command } from 'commander';
 import type { StatusResponse } from '../../../agent/api/api.ts';
 import { loadPolicy } from '../../../apply/load-policy.ts';
@@ -54,7 +54,7 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
   return code;
 }
 
-/** Who listens for nothing need not ask an agent. */
+/** Without a TCP port in the policy there is nothing to ask the agent. */
 async function portRemark(settings: AgentSettings, paths: Paths): Promise<string | undefined> {
   if (tokenPortRemark(settings, undefined, paths.proc) === undefined) return undefined;
   const { callAgent } = await import('../../../agent/api/client.ts');
@@ -72,7 +72,7 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead check', 'check the policy in force'],
-          ['bulkhead check new.xml', 'check another one'],
+          ['bulkhead check new.xml', 'check another file'],
         ),
       )
       .action(run(takingFile(check)));

@@ -1,4 +1,4 @@
-/** `bulkhead defaults`: the limits of every tenant for which nothing nearer says otherwise. */
+/** `bulkhead defaults`: limits for tenants that have no more specific ones. */
 import type { Command } from 'commander';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import { withEditOptions, type EditOptions } from '../../shared/edit-policy.ts';
@@ -15,11 +15,11 @@ const unset = (names: string[], options: EditOptions, command: Command): Command
 export const command: CommandModule = {
   define(noun, run) {
     noun.addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']));
-    withSetOptions(noun.command('set [limits...]').description('write limits'))
+    withSetOptions(noun.command('set [limits...]').description('set limits'))
       .addHelpText('after', examples(['bulkhead defaults set cpu=100% memory=1GiB', '']))
       .action(run(set));
     withEditOptions(noun.command('unset <limits...>').description('remove limits'))
-      .addHelpText('after', examples(['bulkhead defaults unset io', 'all that io says']))
+      .addHelpText('after', examples(['bulkhead defaults unset io', 'all attributes of io']))
       .action(run(unset));
   },
 };

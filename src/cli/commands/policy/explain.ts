@@ -1,4 +1,4 @@
-/** `bulkhead explain TENANT`: each limit, its value, and the line that gave it. */
+/** `bulkhead explain TENANT`: each limit, its value, and the line that set it. */
 import type { Command } from 'commander';
 import { attributes } from '../../../limits/limits.ts';
 import type { KeyedAttribute } from '../../../limits/limits.ts';
@@ -35,9 +35,9 @@ interface Row {
   readonly limit: string;
   readonly value: string;
   readonly from: string;
-  /** Absent for what no line of the policy says. */
+  /** Absent if no line of the policy sets it. */
   readonly line: number | undefined;
-  /** The reseller's value, where it is what really holds. */
+  /** The reseller's value, if it is the effective one. */
   readonly bound?: string;
 }
 
@@ -87,8 +87,7 @@ function explainOne(
   return {
     limit: key.replace('.', ' '),
     value: printQuantity(kind, value),
-    from:
-      origin === undefined ? 'not written; this is what holds without it' : describe(origin.link),
+    from: origin === undefined ? 'not set; this is the default' : describe(origin.link),
     line: origin && lines.at(origin.at.start).line,
     ...(bounded ? { bound: printQuantity(kind, above) } : {}),
   };
@@ -136,7 +135,7 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
-      .option('--json', 'print it as JSON')
+      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(['bulkhead explain alice', ''], ['bulkhead explain 1001', 'by uid']),

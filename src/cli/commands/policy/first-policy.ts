@@ -1,4 +1,4 @@
-/** The text of a first policy, from facts of the host. Limits are suggestions, and said to be. */
+/** The text of a first policy, from facts of the host. Its limits are suggestions, marked as such. */
 import { userPattern } from '../../../policy/value-kinds.ts';
 import type { Account } from '../../../policy/policy.ts';
 import { printQuantity, type Bytes } from '../../../base/quantity.ts';
@@ -16,7 +16,7 @@ export interface Machine {
 const namedMax = 20;
 const lineLength = 90;
 
-/** `sudo:x:27:alice,bob`, group(5): whoever may become root should not be held back in it. */
+/** `sudo:x:27:alice,bob`, group(5): administrators should not be limited when they become root. */
 export function parseAdministrators(group: string): readonly string[] {
   const lines = group.matchAll(/^(?:sudo|wheel|admin):[^:\n]*:\d*:([^:\n]*)$/gm);
   const names = [...lines].flatMap((match) => (match[1] ?? '').split(','));
@@ -32,25 +32,25 @@ export function firstPolicy(machine: Machine): string {
   const gib = (memoryBytes / 2 ** 30).toFixed(1);
   return `<?xml version="1.0" encoding="UTF-8"?>
 <!--
-  Who the tenants of this host are, and what each of them may use.
+  The tenants of this host, and what each of them may use.
 
-  Made by "bulkhead init" for a host with ${cores} ${cores === 1 ? 'core' : 'cores'} and ${gib} GiB of memory. The limits are suggestions;
-  change them as you like. "bulkhead check" says whether the file is right, "bulkhead plan" what
-  it would change, and "bulkhead apply" puts it in force. "bulkhead explain NAME" tells what holds
-  for a tenant, and which line says so.
+  Written by "bulkhead init" for a host with ${cores} ${cores === 1 ? 'core' : 'cores'} and ${gib} GiB of memory. The limits are suggestions;
+  change them as you like. "bulkhead check" checks the file, "bulkhead plan" shows what it would
+  change, and "bulkhead apply" applies it. "bulkhead explain NAME" shows the limits of a tenant, and
+  which line sets each of them.
 -->
 <bulkhead version="1">
 
   <!--
-    Every account with such a uid is a tenant (from /etc/login.defs), those to come included.
+    Every account in this range of uids (from /etc/login.defs) is a tenant, future ones included.
 ${indent([
   ...named('On this host now', tenants),
-  ...(except.length > 0 ? named('Not among them, since they may become root', except) : []),
+  ...(except.length > 0 ? named('Excluded, since they may become root', except) : []),
 ])}
   -->
   <tenants uids="${uidMin}-${uidMax}"${except.length > 0 ? ` except="${except.join(' ')}"` : ''}/>
 
-  <!-- What holds for a tenant of which no other line says anything. -->
+  <!-- The limits of every tenant without more specific ones. -->
   <defaults>
     <cpu limit="${cpuLimit(cores)}"/>             <!-- 100% is one core; this host has ${cores * 100}% -->
     <memory limit="${memoryLimit(memoryBytes)}"/>
@@ -59,10 +59,10 @@ ${indent([
   </defaults>
 
   <!--
-    What else a policy may say. "bulkhead package set", "bulkhead set" and "bulkhead reseller set"
+    What else a policy may contain. "bulkhead package set", "bulkhead set" and "bulkhead reseller set"
     write such lines.
 
-    A package is a set of limits with a name; what it does not say comes from the defaults:
+    A package is a named set of limits; what it does not set comes from the defaults:
 
       <package name="business">
         <cpu limit="${packageCpu(cores)}"/>
@@ -70,13 +70,13 @@ ${indent([
         <disk space="50GiB" files="500000"/>
       </package>
 
-    A tenant of which something differs:
+    A tenant with limits of its own:
 
       <tenant user="${someone}" package="business">
         <cpu limit="50%"/>
       </tenant>
 
-    A reseller bounds the sum of its tenants:
+    A reseller limits the sum of its tenants:
 
       <reseller user="acme" package="business">
         <cpu limit="${packageCpu(cores)}"/>
@@ -87,25 +87,25 @@ ${indent([
 `;
 }
 
-/** A core, but never the whole machine: somebody has to be able to log in. */
+/** One core, but never the whole machine: an administrator must still be able to log in. */
 const cpuLimit = (cores: number) => (cores === 1 ? '50%' : '100%');
 const packageCpu = (cores: number) => (cores === 1 ? '80%' : `${Math.max(150, cores * 25)}%`);
 
 const memoryLimit = (bytes: number) => powerOfTwo(bytes / 8, 2 ** 26, 2 ** 30);
 const packageMemory = (bytes: number) => powerOfTwo(bytes / 4, 2 ** 27, 2 ** 32);
 
-/** The largest power of two that is no more than `bytes`, within bounds. */
+/** The largest power of two up to `bytes`, within bounds. */
 function powerOfTwo(bytes: number, min: number, max: number): string {
   const power = 2 ** Math.floor(Math.log2(bytes));
   return printQuantity('bytes', Math.min(max, Math.max(min, power)) as Bytes);
 }
 
-/** Names in lines that are short enough to read; two hyphens would end the comment. */
+/** Names wrapped into short lines; two hyphens would end the comment. */
 function named(label: string, names: readonly string[]): readonly string[] {
   const shown = names.filter((name) => userPattern.test(name)).slice(0, namedMax);
   const more = names.length - shown.length;
   const all = [...shown, ...(more > 0 ? [`and ${more} more`] : [])];
-  if (all.length === 0) return [`${label}: nobody.`];
+  if (all.length === 0) return [`${label}: none.`];
   const lines = [`${label}:`];
   for (const [index, name] of all.entries()) {
     const word = `${name.replaceAll('--', '- -')}${index === all.length - 1 ? '.' : ','}`;

@@ -1,4 +1,4 @@
-/** `bulkhead init`: a first policy for this host, with comments, from what is found on it. */
+/** `bulkhead init`: writes a commented first policy for this host. */
 import { availableParallelism, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { readHostFacts, readUidRange } from '../../../host/accounts/accounts.ts';
@@ -35,7 +35,7 @@ function init(options: InitOptions, command: Command): ExitCode {
     return exitCodes.failed;
   }
   const file = options.policy;
-  print(`Wrote ${file}; nothing is in force yet. Read it, then see what it would change:`);
+  print(`Wrote ${file}; nothing is applied yet. Read it, then see what it would change:`);
   print(`  bulkhead plan${namesPolicy(command) ? ` -p ${file}` : ''}`);
   return exitCodes.done;
 }
@@ -56,13 +56,13 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
-      .option('--force', 'replace the policy that is there')
-      .option('--stdout', 'print it, and write nothing')
+      .option('--force', 'replace an existing policy')
+      .option('--stdout', 'print it instead of writing it')
       .addHelpText(
         'after',
         examples(
           ['bulkhead init', 'write /etc/bulkhead/policy.xml'],
-          ['bulkhead init --stdout', 'look at it first'],
+          ['bulkhead init --stdout', 'see it first'],
         ),
       )
       .action(run(init));

@@ -88,7 +88,9 @@ export const command: CommandModule = {
       ),
     );
     withSetOptions(
-      noun.command('set <name> [limits...]').description('write limits of a package, new or not'),
+      noun
+        .command('set <name> [limits...]')
+        .description('set limits of a package; creates it if needed'),
     )
       .addHelpText('after', examples(['bulkhead package set business cpu=200% memory=4GiB', '']))
       .action(run(set));
@@ -98,13 +100,13 @@ export const command: CommandModule = {
       .addHelpText('after', examples(['bulkhead package unset business memory.soft', '']))
       .action(run(unset));
     withEditOptions(
-      noun.command('remove <name>').description('remove a package that nobody inherits from'),
+      noun.command('remove <name>').description('remove a package that is not in use'),
     ).action(run(remove));
     noun
       .command('list')
       .description('list packages, their tenants and their limits')
       .addOption(policyOption())
-      .option('--json', 'print them as JSON')
+      .option('--json', 'print as JSON')
       .action(run(list));
   },
 };

@@ -36,7 +36,7 @@ export const command: CommandModule = {
       .addHelpText(
         'after',
         examples(
-          ['bulkhead plan', 'the difference between policy and kernel'],
+          ['bulkhead plan', 'the difference between the policy and the kernel'],
           ['bulkhead plan new.xml', 'what another policy would change'],
         ),
       )

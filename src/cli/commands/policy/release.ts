@@ -1,4 +1,4 @@
-/** `bulkhead release`: takes every limit away and leaves the host as it was. */
+/** `bulkhead release`: removes every limit and leaves the host as it was. */
 import type { Command } from 'commander';
 import { releaseAll } from '../../../apply/apply.ts';
 import { linuxHost } from '../../../host/host.ts';
@@ -15,15 +15,15 @@ function release(options: { readonly kill: boolean }, command: Command): ExitCod
   }
   for (const problem of released.value) printError(problem);
   if (released.value.length > 0) return exitCodes.failed;
-  print('Every limit and every cgroup of Bulkhead is gone; "bulkhead apply" puts them back');
+  print('All limits and cgroups of Bulkhead are removed; "bulkhead apply" restores them');
   return exitCodes.done;
 }
 
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('--kill', 'end the processes that are still in them', false)
-      .addHelpText('after', examples(['bulkhead release --kill', 'before the package is removed']))
+      .option('--kill', 'kill the processes that are still in the cgroups', false)
+      .addHelpText('after', examples(['bulkhead release --kill', 'before uninstalling']))
       .action(run(release));
   },
 };

@@ -1,4 +1,4 @@
-/** `bulkhead remove TENANT`: takes the tenant's own element out of the policy. */
+/** `bulkhead remove TENANT`: removes the tenant's own element from the policy. */
 import type { Command } from 'commander';
 import { removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';

@@ -1,4 +1,4 @@
-/** `bulkhead reseller`: groups of tenants whose sum is bounded. */
+/** `bulkhead reseller`: groups of tenants whose sum is limited. */
 import type { Command } from 'commander';
 import { addTenant, removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
@@ -44,7 +44,7 @@ export const command: CommandModule = {
     withSetOptions(
       noun
         .command('set <reseller> [limits...]')
-        .description('write what bounds the sum of its tenants, or the package they inherit'),
+        .description('set the limits for the sum of its tenants, or the package they inherit'),
     )
       .addHelpText(
         'after',
@@ -58,10 +58,10 @@ export const command: CommandModule = {
       noun.command('unset <reseller> <limits...>').description('remove limits of a reseller'),
     ).action(run(unset));
     withEditOptions(noun.command('remove <reseller>').description('remove a reseller'))
-      .option('--with-tenants', 'and what the policy says of its tenants')
+      .option('--with-tenants', 'remove the elements of its tenants, too')
       .action(run(remove));
     withEditOptions(
-      noun.command('add-tenant <reseller> <tenant>').description('put a tenant into a reseller'),
+      noun.command('add-tenant <reseller> <tenant>').description('add a tenant to a reseller'),
     )
       .addHelpText('after', examples(['bulkhead reseller add-tenant acme bob', '']))
       .action(run(add));

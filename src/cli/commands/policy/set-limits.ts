@@ -18,7 +18,7 @@ export interface SetOptions extends EditOptions {
   readonly unset?: readonly string[];
 }
 
-/** What is edited, and what it is called when that has been done. */
+/** What is edited, and how the message about it names it. */
 export interface Edited {
   readonly what: string;
   readonly target: (paths: Paths) => Target;

@@ -16,8 +16,8 @@ export const command: CommandModule = {
         examples(
           ['bulkhead set alice cpu=150% memory=2GiB', 'cpu means cpu.limit'],
           ['bulkhead set alice memory.soft=1GiB io.read=20MiB/s', ''],
-          ['bulkhead set alice package=business --unset cpu', 'its own CPU limit goes'],
-          ['bulkhead set 1001 processes=200 --dry-run', 'by uid; only show the change'],
+          ['bulkhead set alice package=business --unset cpu', 'without a CPU limit of its own'],
+          ['bulkhead set 1001 processes=200 --dry-run', 'by uid; show the change only'],
         ),
       )
       .action(run(set));

@@ -1,4 +1,4 @@
-/** `bulkhead unset TENANT cpu`: what the tenant inherits holds again. */
+/** `bulkhead unset TENANT cpu`: the tenant inherits the limit again. */
 import type { Command } from 'commander';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import { tenantNamed, withEditOptions, type EditOptions } from '../../shared/edit-policy.ts';
@@ -20,7 +20,7 @@ export const command: CommandModule = {
         'after',
         examples(
           ['bulkhead unset alice cpu memory.soft', ''],
-          ['bulkhead unset alice io', 'all that io says'],
+          ['bulkhead unset alice io', 'all attributes of io'],
           ['bulkhead unset alice package', ''],
         ),
       )

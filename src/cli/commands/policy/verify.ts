@@ -14,7 +14,7 @@ import { policyArgument, policyOption, takingFile } from '../../shared/policy-op
 import { count, print, printJson, withPolicy } from '../../shared/session.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 
-/** The same operation, said as what is wrong rather than as what will be done. */
+/** The operation, described as what is wrong rather than what will be done. */
 function describeDrift(operation: Operation): string {
   switch (operation.kind) {
     case 'prepare':
@@ -25,12 +25,12 @@ function describeDrift(operation: Operation): string {
       const { file, device, from, to, note } = operation;
       const what = note === undefined ? '' : ` (${note})`;
       const where = device === undefined ? file : `${file} ${device}`;
-      return `${operation.label}: ${where} is ${printValue(file, from)}, the policy says ${printValue(file, to)}${what}`;
+      return `${operation.label}: ${where} is ${printValue(file, from)}, the policy requires ${printValue(file, to)}${what}`;
     }
     case 'move':
       return `${operation.label} still has its cgroup at ${operation.from}`;
     case 'quota':
-      return `${operation.label}: the quota on ${operation.mountPoint} is ${printQuota(operation.from)}, the policy says ${printQuota(operation.to)}`;
+      return `${operation.label}: the quota on ${operation.mountPoint} is ${printQuota(operation.from)}, the policy requires ${printQuota(operation.to)}`;
     case 'remove':
       return `cgroup ${operation.cgroup} belongs to no tenant of the policy`;
   }
@@ -41,13 +41,11 @@ function verify(options: PolicyOptions, command: Command) {
     const { operations } = planPolicy(policy, driver);
     if (options.json === true) printJson({ drift: operations });
     else if (operations.length === 0) {
-      print(
-        `The kernel holds what ${options.policy} says for ${count(policy.tenants.length, 'tenant')}`,
-      );
+      print(`The kernel matches ${options.policy} for ${count(policy.tenants.length, 'tenant')}`);
     } else {
       const { colors } = terminalOf(process.stdout);
       print(operations.map((each) => colors.yellow(describeDrift(each))).join('\n'));
-      print(`\n${count(operations.length, 'difference')}; "bulkhead apply" puts them right`);
+      print(`\n${count(operations.length, 'difference')}; "bulkhead apply" corrects them`);
     }
     return operations.length === 0 ? exitCodes.done : exitCodes.found;
   });
@@ -59,7 +57,7 @@ export const command: CommandModule = {
     command
       .addOption(policyOption())
       .option('--json', 'print the differences as JSON')
-      .addHelpText('after', examples(['bulkhead verify', 'is the policy really in force?']))
+      .addHelpText('after', examples(['bulkhead verify', 'check that the policy is in force']))
       .action(run(takingFile(verify)));
   },
 };

@@ -1,4 +1,4 @@
-/** Which advice is worth acting on, and the commands that would do so. Pure. */
+/** Which advice is worth acting on, and the commands that would follow it. Pure. */
 import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
@@ -7,22 +7,22 @@ import { shortLimit } from '../../shared/format.ts';
 import { harmless } from '../../shared/width.ts';
 
 export type PackageAdvice = AdviseResponse['packages'][number];
-type AnyAdvice = Pick<Advice, 'limit' | 'current' | 'never' | 'onePercent' | 'faults'>;
+type AnyAdvice = Pick<Advice, 'limit' | 'current' | 'neverHit' | 'onePercentHit' | 'faults'>;
 
-/** A limit as a number; nothing for `unlimited`, and for what cannot be read. */
+/** A limit as a number; undefined for `unlimited`, and if it cannot be parsed. */
 function numberOf(limit: LimitKey, text: string): number | undefined {
   const kind = attributes.get(limit)?.kind;
   const parsed = kind === undefined ? undefined : quantityKinds[kind].parse(text);
   return parsed?.ok === true ? parsed.value : undefined;
 }
 
-/** Twice as much as was ever needed is notable. */
+/** A limit of twice what was ever needed is notable. */
 const roomy = 2;
 
-/** It was hit and another value would have helped, or there is far more than was ever used. */
-export function isNotable({ limit, current, never, faults }: AnyAdvice): boolean {
-  const [now, enough] = [numberOf(limit, current), numberOf(limit, never)];
-  if (faults > 0) return never !== current;
+/** It was hit and another value would have helped, or it is far above what was ever used. */
+export function isNotable({ limit, current, neverHit, faults }: AnyAdvice): boolean {
+  const [now, enough] = [numberOf(limit, current), numberOf(limit, neverHit)];
+  if (faults > 0) return neverHit !== current;
   return now !== undefined && enough !== undefined && now >= roomy * enough;
 }
 
@@ -30,11 +30,11 @@ export const targets = ['never', '1%'] as const;
 export type Target = (typeof targets)[number];
 
 const valueFor = (advice: AnyAdvice, target: Target) =>
-  target === 'never' ? advice.never : advice.onePercent;
+  target === 'never' ? advice.neverHit : advice.onePercentHit;
 
 /**
- * Packages first. A tenant of a package gets a line of its own only where its limit is not the
- * package's, since the package's line moves it along.
+ * Packages first. A tenant of a package gets a line of its own only if its limit differs from the
+ * package's, since the package's line changes it otherwise.
  */
 export function adviceCommands(
   tenants: readonly Advice[],
@@ -58,14 +58,14 @@ export function adviceCommands(
   ];
 }
 
-/** By uid where the name is none, or could not be printed as it is. */
+/** By uid if there is no account name, or if it cannot be printed as it is. */
 const tenantVerb = ({ kind, uid, name }: Advice) => {
   const byUid = /^uid \d+$/.test(name) || harmless(name) !== name;
   const word = byUid ? String(uid) : shellWord(name);
   return kind === 'reseller' ? `reseller set ${word}` : `set ${word}`;
 };
 
-/** One line for all limits of the same subject, which the beginning of the line names. */
+/** One line for all limits of a tenant, reseller or package. */
 function commandLines<Each extends AnyAdvice>(
   advice: readonly Each[],
   begin: (each: Each) => string,
@@ -82,7 +82,7 @@ function commandLines<Each extends AnyAdvice>(
   return [...lines].map(([start, words]) => `${start} ${words.join(' ')}`);
 }
 
-/** As a shell takes it for one word; names are not trusted to be harmless. */
+/** Quoted for a shell; names are not trusted. */
 export function shellWord(text: string): string {
   return /^[\w%+,./:=@][\w%+,./:=@-]*$/.test(text)
     ? text

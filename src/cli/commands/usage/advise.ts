@@ -1,4 +1,4 @@
-/** `bulkhead advise`: limits that would have fitted what was used, and what the host has sold. */
+/** `bulkhead advise`: limits that would have fitted past usage, and how far the host is overcommitted. */
 import { Option, type Command } from 'commander';
 import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -45,8 +45,8 @@ const notable = (answer: AdviseResponse): AdviseResponse => ({
 });
 
 function printCommands({ tenants, packages }: AdviseResponse, target: Target, paths: Paths): void {
-  const usual = paths.instance === 'bulkhead';
-  const program = usual ? 'bulkhead' : `bulkhead --instance ${shellWord(paths.instance)}`;
+  const isDefault = paths.instance === 'bulkhead';
+  const program = isDefault ? 'bulkhead' : `bulkhead --instance ${shellWord(paths.instance)}`;
   const lines = adviceCommands(tenants, packages, target, program);
   if (lines.length > 0) print(lines.map(harmless).join('\n'));
 }
@@ -60,28 +60,27 @@ function printAdvice(answer: AdviseResponse, all: boolean): void {
   if (packages.length > 0) printTable('PACKAGE', packages.map(packageCells));
   if (tenants.length > 0) printTable('TENANT', tenants.map(tenantCells));
   const nothing = packages.length + tenants.length === 0;
-  if (nothing && !all) print('No limit is far from what was used; --all shows them all');
+  if (nothing && !all) print('Every limit fits what was used; --all lists them');
   if ([...packages, ...tenants].some(({ reason }) => reason !== undefined)) print(`\n${hitNote}`);
-  if (!nothing) print('\n"bulkhead advise --commands" prints the commands that would set them');
+  if (!nothing) print('\n"bulkhead advise --commands" prints the commands to set them');
 }
 
-const hitNote =
-  'Where a limit was hit, more is needed; how much cannot be known until it is raised';
+const hitNote = 'A limit that was hit is too low; how much is needed is unknown until it is raised';
 
 const limitCells = ({
   limit,
   current,
-  never,
-  onePercent,
+  neverHit,
+  onePercentHit,
   faults,
-  hitAt,
+  hitValue,
 }: Advice | PackageAdvice) => [
   harmless(shortLimit(limit)),
   harmless(current),
-  harmless(never),
-  harmless(onePercent),
+  harmless(neverHit),
+  harmless(onePercentHit),
   shortCount(faults),
-  hitAt === undefined ? '' : harmless(hitAt),
+  hitValue === undefined ? '' : harmless(hitValue),
 ];
 
 const tenantCells = (advice: Advice) => [
@@ -94,7 +93,7 @@ const packageCells = (advice: PackageAdvice) => [
   ...limitCells(advice),
 ];
 
-/** What would never have been hit, and what for one part in a hundred of the time. */
+/** The limits that would never have been hit, or 1 % of the time. */
 function printTable(who: string, rows: readonly (readonly string[])[]): void {
   const { colors } = terminalOf(process.stdout);
   const header = [who, 'LIMIT', 'NOW', 'NEVER HIT', 'HIT 1 %', 'FAULTS', 'HIT AT'];
@@ -104,7 +103,7 @@ function printTable(who: string, rows: readonly (readonly string[])[]): void {
 function printHost({ host }: AdviseResponse): void {
   if (host.length === 0) return;
   const { colors } = terminalOf(process.stdout);
-  const header = ['HOST', 'PROMISED', 'THERE IS', 'OVERSOLD', 'PEAK', 'UNLIMITED TENANTS'];
+  const header = ['HOST', 'COMMITTED', 'AVAILABLE', 'OVERCOMMIT', 'PEAK', 'UNLIMITED TENANTS'];
   const rows = host.map((each) => {
     const times = `${each.overcommit.toFixed(2)}x`;
     return [
@@ -122,23 +121,23 @@ function printHost({ host }: AdviseResponse): void {
 export const command: CommandModule = {
   define(command, run) {
     withPeriodOptions(command, '7d')
-      .option('-a, --all', 'limits that fit well, too')
-      .option('--commands', 'print commands that would set what is advised')
+      .option('-a, --all', 'include limits that fit')
+      .option('--commands', 'print the commands to set the advised limits')
       .addOption(
         new Option(
           '--target <share>',
-          'how much of the time the new limits may be hit, for --commands',
+          'share of the time during which the new limits may be hit, for --commands',
         )
           .choices(targets)
           .default('never'),
       )
-      .option('--json', 'print all of it as JSON')
+      .option('--json', 'print everything as JSON')
       .addHelpText(
         'after',
         examples(
           ['bulkhead advise', 'from the last 7 days'],
           ['bulkhead advise --period 4w --all', ''],
-          ['bulkhead advise --commands --target 1% > limits.sh', 'to read before it is run'],
+          ['bulkhead advise --commands --target 1% > limits.sh', 'read the file before you run it'],
         ),
       )
       .action(run(advise));

@@ -1,4 +1,4 @@
-/** `bulkhead alerts test`: a test message by each rule of the policy. */
+/** `bulkhead alerts test`: sends a test message through each rule of the policy. */
 import type { Command } from 'commander';
 import type { AlertsTestResponse } from '../../../agent/api/api.ts';
 import { callAgent } from '../../../agent/api/client.ts';
@@ -17,7 +17,7 @@ async function testAlerts(options: { json?: boolean }, command: Command): Promis
   const { results } = answer.value;
   if (options.json === true) printJson(answer.value);
   else if (results.length === 0) {
-    print('The policy has no <alerts>, so nobody is told of anything; see docs/alerts.md');
+    print('The policy has no <alerts>, so no alerts are sent; see docs/alerts.md');
   }
   if (options.json !== true) {
     for (const { to, ok, problem } of results) {
@@ -31,18 +31,12 @@ async function testAlerts(options: { json?: boolean }, command: Command): Promis
 
 export const command: CommandModule = {
   define(alerts, run) {
-    alerts.addHelpText(
-      'after',
-      examples(['bulkhead alerts test', 'to everybody who is told of limits']),
-    );
+    alerts.addHelpText('after', examples(['bulkhead alerts test', 'to every receiver of alerts']));
     alerts
       .command('test')
-      .description('send a test message by each rule of the policy, and say what became of it')
-      .option('--json', 'print it as JSON')
-      .addHelpText(
-        'after',
-        examples(['bulkhead alerts test', 'to everybody who is told of limits']),
-      )
+      .description('send a test message through each rule of the policy and show the results')
+      .option('--json', 'print as JSON')
+      .addHelpText('after', examples(['bulkhead alerts test', 'to every receiver of alerts']))
       .action(run(testAlerts));
   },
 };

@@ -1,4 +1,4 @@
-/** `bulkhead faults`: the incidents of a period, in which limits were hit. */
+/** `bulkhead faults`: the incidents of a period. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import { severities, type LimitKey, type Severity } from '../../../limits/limit.ts';
@@ -128,16 +128,18 @@ export const command: CommandModule = {
   define(command, run) {
     withPeriodOptions(command, '24h')
       .addOption(new Option('--limit <limit>', 'only this limit').argParser(parseLimit))
-      .addOption(new Option('--severity <severity>', 'only these').choices(severities))
+      .addOption(
+        new Option('--severity <severity>', 'only incidents of this severity').choices(severities),
+      )
       .addOption(rowsOption(50))
-      .addOption(new Option('--csv', 'print them as CSV').conflicts('json'))
-      .option('--json', 'print them as JSON')
+      .addOption(new Option('--csv', 'print as CSV').conflicts('json'))
+      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(
-          ['bulkhead faults', 'of the last 24 hours'],
+          ['bulkhead faults', 'in the last 24 hours'],
           ['bulkhead faults alice --limit memory', ''],
-          ['bulkhead faults --severity ended --period 7d', 'where processes were killed'],
+          ['bulkhead faults --severity killed --period 7d', 'in which processes were killed'],
         ),
       )
       .action(run(faults));

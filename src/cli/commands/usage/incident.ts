@@ -1,4 +1,4 @@
-/** `bulkhead incident ID`: what happened, why, and what ran while it did. */
+/** `bulkhead incident ID`: what happened, why, and what was running. */
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys } from '../../../usage/metrics.ts';
@@ -28,7 +28,7 @@ function incident(id: number, options: JsonOption, command: Command): Promise<Ex
   });
 }
 
-/** Everything stands in one column behind the words at the left. */
+/** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(10);
 
 function incidentText(answer: IncidentResponse): string {
@@ -47,14 +47,14 @@ function incidentText(answer: IncidentResponse): string {
 function factsOf(answer: IncidentResponse): readonly (readonly [word: string, text: string])[] {
   const { id, who, limit, value, from, severity, inferred, faults, begin, end } = answer;
   const lasted = duration((end - begin) / 1000);
-  const why = inferred ? ', inferred from its use, which stood at the limit' : '';
+  const why = inferred ? ', inferred from usage at the limit' : '';
   return [
     ['Incident', String(id)],
     ['Who', whoText(who)],
     ['When', `${dateTime(begin)} to ${dateTime(end)}, ${lasted}`],
     [
       'Limit',
-      `${shortLimit(limit)} ${value}, from ${from === '' ? 'no line of the policy' : from}`,
+      `${shortLimit(limit)} ${value}, from ${from === '' ? 'no line in the policy' : from}`,
     ],
     ['Severity', `${severity}, ${count(faults, 'fault')}${why}`],
   ];
@@ -75,16 +75,16 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
   ].join('\n');
 }
 
-/** What it used at that moment; nothing of what it did not. */
+/** What it used at that moment, without zeros. */
 function usageText({ usage }: Snapshot): string {
   const used = sampledKeys.filter((key) => usage[key] > 0);
   const texts = used.map(
     (key) => `${metrics[key].title} ${quantity(metrics[key].unit, usage[key])}`,
   );
-  return texts.length === 0 ? 'It used nothing' : texts.join(', ');
+  return texts.length === 0 ? 'No usage' : texts.join(', ');
 }
 
-/** A uid without an account is called by it already. */
+/** If there is no account, the name is the uid already. */
 function whoText({ name, kind, uid }: Who): string {
   const number = name === `uid ${uid}` ? '' : `, uid ${uid}`;
   return `${name}, ${kind}${number}`;
@@ -96,8 +96,8 @@ export const command: CommandModule = {
       wholeNumber(1, 999_999_999),
     );
     command
-      .option('--json', 'print it as JSON')
-      .addHelpText('after', examples(['bulkhead incident 42', 'number 42 of "bulkhead faults"']))
+      .option('--json', 'print as JSON')
+      .addHelpText('after', examples(['bulkhead incident 42', 'incident 42 in "bulkhead faults"']))
       .action(run(incident));
   },
 };

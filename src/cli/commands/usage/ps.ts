@@ -1,4 +1,4 @@
-/** `bulkhead ps TENANT`: what a tenant runs now, the largest users first. */
+/** `bulkhead ps TENANT`: the processes of a tenant, the heaviest users first. */
 import { Option, type Command } from 'commander';
 import type { ProcessesResponse } from '../../../agent/api/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
@@ -37,12 +37,12 @@ function ps(name: string | undefined, options: PsOptions, command: Command): Pro
   });
 }
 
-/** Root is no tenant. */
+/** Root is not a tenant. */
 const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getuid?.()));
 
 function processesText({ who, processes, processCount }: ProcessesResponse): string {
   const { isTerminal, columns } = terminalOf(process.stdout);
-  if (processes.length === 0) return `${harmless(who.name)} runs nothing now`;
+  if (processes.length === 0) return `${harmless(who.name)} has no processes`;
   const more = processCount - processes.length;
   const rest = more > 0 ? `\n… and ${more} more, which use less` : '';
   return processTable(processes, isTerminal ? columns : undefined) + rest;
@@ -52,11 +52,11 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(
-        new Option('--sort <column>', 'largest first; pids ascending')
+        new Option('--sort <column>', 'column to sort by: largest first, pids ascending')
           .choices(processSorts)
           .default('cpu'),
       )
-      .option('--json', 'print them as JSON')
+      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(['bulkhead ps alice', ''], ['bulkhead ps 1001 --sort memory', 'by uid']),

@@ -1,4 +1,4 @@
-/** `bulkhead status`: what is in force, and what each tenant uses of it now. */
+/** `bulkhead status`: what is in force, and what each tenant uses now. */
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts';
 import { callAgent } from '../../../agent/api/client.ts';
@@ -51,7 +51,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     }
     return exitCodes.done;
   });
-  // A policy that is wrong has been complained about; what is in force is the agent's to tell.
+  // The errors of the policy have been printed; the agent knows what is in force.
   if (code !== exitCodes.done && agent.ok) showAgentAlone(agent.value, options);
   return code;
 }
@@ -63,11 +63,11 @@ function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): void {
     printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
     return;
   }
-  print(`${count(agent.tenants, 'tenant')} held by ${driver}, as the policy before said`);
+  print(`${count(agent.tenants, 'tenant')} held by ${driver}, according to the previous policy`);
   printAgent(agent, placement);
 }
 
-/** As many as a person reads. */
+/** As many as a person would read. */
 const outsideShownMax = 10;
 
 function printAgent(
@@ -86,7 +86,7 @@ function printAgent(
   if (more > 0) print(`  … and ${more} more; --json lists them`);
 }
 
-/** What could not be counted is never 0. */
+/** A number that is unknown is never printed as 0. */
 function outsideText(count: number, isUnknown: boolean): string {
   const some = `${count === 1 ? '1 process' : `${count} processes`} of tenants outside their cgroups`;
   if (!isUnknown) return some;
@@ -96,17 +96,19 @@ function outsideText(count: number, isUnknown: boolean): string {
 
 function agentLines(agent: StatusResponse | undefined): readonly string[] {
   if (agent === undefined) {
-    return ['The agent does not run: nothing is placed, measured or remembered; see docs/agent.md'];
+    return [
+      'No agent is running: processes are not moved into their cgroups, nothing is measured or recorded; see docs/agent.md',
+    ];
   }
   const { policy, placement, history, tick } = agent;
   const faults = `${tick.faults} ${tick.faults === 1 ? 'fault' : 'faults'}`;
   const lines = [
-    `Agent ${agent.pid} since ${new Date(agent.startedAt).toISOString().slice(0, 19)}Z: ${placement.placed} processes placed, ${faults}`,
+    `Agent ${agent.pid} since ${new Date(agent.startedAt).toISOString().slice(0, 19)}Z: ${placement.migrated} processes migrated, ${faults}`,
   ];
   if (policy.state !== 'in force') {
     lines.push(`The policy is ${policy.state}: ${printable(policy.problems[0] ?? '')}`);
   }
-  if (placement.state === 'off') lines.push(`Placement is slow: ${placement.problem ?? ''}`);
+  if (placement.state === 'off') lines.push(`Placement by polling: ${placement.problem ?? ''}`);
   if (history.state === 'off') lines.push(`No history is kept: ${history.problem ?? ''}`);
   return lines;
 }
@@ -142,14 +144,14 @@ function printSummary(tenants: readonly Status[], driver: Driver): void {
   const held = tenants.filter((each) => each.inForce).length;
   print(`${held} of ${count(tenants.length, 'tenant')} held by ${driver.capabilities.driver}`);
   if (held === tenants.length) return;
-  print(colors.yellow('The others have no cgroup yet; "bulkhead apply" makes them'));
+  print(colors.yellow('The others have no cgroup yet; "bulkhead apply" creates it'));
 }
 
 function printUse(rows: readonly Status[], all: boolean): void {
   const { colors } = terminalOf(process.stdout);
   const busy = rows.filter((each) => all || (each.counters?.threads ?? 0) > 0);
   if (busy.length === 0) {
-    if (rows.length > 0) print('No tenant runs anything now; --all lists them');
+    if (rows.length > 0) print('No tenant has processes; --all lists idle tenants');
     return;
   }
   const cells = busy.map(({ name, limits, counters }) => [
@@ -181,8 +183,8 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
-      .option('-a, --all', 'tenants that run nothing too')
-      .option('--json', 'print it as JSON')
+      .option('-a, --all', 'include idle tenants')
+      .option('--json', 'print as JSON')
       .addHelpText(
         'after',
         examples(

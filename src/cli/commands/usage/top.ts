@@ -1,4 +1,4 @@
-/** `bulkhead top`: who uses what at this moment, live on a terminal. */
+/** `bulkhead top`: what each tenant uses now, live on a terminal. */
 import { printJson } from '../../shared/session.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { TopResponse } from '../../../agent/api/api.ts';
@@ -41,7 +41,7 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
     }
     const state = { ...firstState, ...selection, all };
     await liveTop({ ask, first: answer, state, style, delayMilliseconds: options.delay * 1000 });
-    // A question that is still under way must not keep the shell waiting.
+    // A request that is still in progress must not keep the shell waiting.
     process.exit(exitCodes.done);
   });
 }
@@ -55,7 +55,7 @@ const selectionOf = ({ sort, filter, resellers }: TopOptions): Selection => ({
   kind: resellers === true ? 'reseller' : 'tenant',
 });
 
-/** The whole answer, unless less was asked for. */
+/** The whole response, unless less was requested. */
 function narrowed(answer: TopResponse, options: TopOptions, selection: Selection): TopResponse {
   const whole =
     options.filter === '' && options.count === undefined && options.resellers === undefined;
@@ -66,7 +66,7 @@ function narrowed(answer: TopResponse, options: TopOptions, selection: Selection
 function seconds(text: string): number {
   const value = Number(text);
   if (!/^\d{1,4}(\.\d{1,3})?$/.test(text) || value < 0.2 || value > 3600)
-    throw new InvalidArgumentError('Write seconds, from 0.2 to 3600.');
+    throw new InvalidArgumentError('Use a number of seconds from 0.2 to 3600.');
   return value;
 }
 
@@ -74,21 +74,25 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(
-        new Option('-d, --delay <seconds>', 'between two looks').argParser(seconds).default(1),
+        new Option('-d, --delay <seconds>', 'seconds between refreshes')
+          .argParser(seconds)
+          .default(1),
       )
-      .addOption(new Option('--sort <column>', 'the order').choices(topSorts).default('cpu'))
-      .option('--filter <text>', 'only names, packages and resellers that contain it', '')
+      .addOption(
+        new Option('--sort <column>', 'column to sort by').choices(topSorts).default('cpu'),
+      )
+      .option('--filter <text>', 'only tenants whose name, package or reseller contains it', '')
       .addOption(rowsOption())
-      .option('-a, --all', 'idle ones too')
-      .option('--resellers', 'resellers, each the sum of its tenants')
-      .option('--once', 'print one table, and end')
+      .option('-a, --all', 'include idle tenants')
+      .option('--resellers', 'show resellers, each as the sum of its tenants')
+      .option('--once', 'print once and exit')
       .option('--json', 'print the last tick as JSON')
       .addHelpText(
         'after',
         examples(
           ['bulkhead top', 'live; h lists the keys'],
-          ['bulkhead top --sort io --filter business', 'one package, by disk traffic'],
-          ['bulkhead top --once -n 10', 'the ten that use most CPU, once'],
+          ['bulkhead top --sort io --filter business', 'one package, by disk I/O'],
+          ['bulkhead top --once -n 10', 'the ten tenants that use the most CPU, once'],
         ),
       )
       .action(run(top));

@@ -1,4 +1,4 @@
-/** `bulkhead usage --csv`: every metric, limit and fault of every tenant, a line each. */
+/** `bulkhead usage --csv`: every metric, limit and fault, one line per tenant. */
 import type { UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { metrics, sampledKeys, type MetricKey, type MetricUnit } from '../../../usage/metrics.ts';
@@ -16,7 +16,7 @@ const unitOf = (key: MetricKey) =>
   key === 'cpu' || key === 'throttled' ? 'cores' : unitNames[metrics[key].unit];
 
 const parts = ['average', 'p95', 'max'] as const;
-/** Limits in the units of the metrics that they bound; two metrics may share one. */
+/** Limits in the units of the metrics that they limit; two metrics may share one. */
 const unitOfLimit: ReadonlyMap<LimitKey, string> = new Map(
   sampledKeys.flatMap((key) => {
     const { limit } = metrics[key];

@@ -1,6 +1,6 @@
 /**
- * Use over a period, by one resource: which metrics it is made of, and in which order it puts
- * tenants. Pure.
+ * Usage over a period, by resource: the metrics of the resource, and the order of tenants by it.
+ * Pure.
  */
 import type { Distribution, UsageRow } from '../../../agent/api/api.ts';
 import { metrics, type MetricKey } from '../../../usage/metrics.ts';
@@ -9,7 +9,7 @@ import { percent, quantity, sumOf } from '../../shared/format.ts';
 export const usageSorts = ['cpu', 'memory', 'io', 'iops', 'processes', 'faults'] as const;
 export type UsageSort = (typeof usageSorts)[number];
 
-/** Both directions of a disk stand side by side, and then their sum, which has a limit of its own. */
+/** Reads and writes side by side, then their sum, which has a limit of its own. */
 export const metricsOf: Readonly<Record<UsageSort, readonly MetricKey[]>> = {
   cpu: ['cpu'],
   memory: ['memory'],

@@ -1,4 +1,4 @@
-/** `bulkhead usage`: who used how much of what over a period, beside what they may. */
+/** `bulkhead usage`: what tenants used over a period, next to their limits. */
 import { Option, type Command } from 'commander';
 import type { SeriesResponse, UsageResponse, UsageRow } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys, type MetricKey } from '../../../usage/metrics.ts';
@@ -33,7 +33,7 @@ interface UsageOptions extends PeriodOptions, JsonOption {
 }
 
 const sparkPoints = 30;
-/** Questions under way at one time. */
+/** Requests in progress at one time. */
 const questionsMax = 8;
 
 function usage(names: string[], options: UsageOptions, command: Command): Promise<ExitCode> {
@@ -78,31 +78,31 @@ async function printUsage(
   if (more > 0) print(`… and ${more} more; -n shows them`);
 }
 
-const wordColumns = ['TENANT', 'METRIC', 'WHICH', 'COURSE'];
+const wordColumns = ['TENANT', 'METRIC', 'WHICH', 'TREND'];
 const numbersOf = (header: readonly string[]) =>
   header.flatMap((title, column) => (wordColumns.includes(title) ? [] : [column]));
 
 function periodText({ from, to, measuredSeconds, detail }: UsageResponse): string {
   const whole = (to - from) / 1000;
   const part =
-    measuredSeconds < whole * 0.95 ? `, of which ${duration(measuredSeconds)} were measured` : '';
-  const exact = detail === 'ticks' ? '' : '; quantiles are to within 7 %';
+    measuredSeconds < whole * 0.95 ? `, ${duration(measuredSeconds)} of it measured` : '';
+  const exact = detail === 'ticks' ? '' : '; quantiles within 7 %';
   return `${dateTime(from)} to ${dateTime(to)}, ${duration(whole)}${part}${exact}`;
 }
 
 const whoText = ({ name, kind }: UsageRow) =>
   harmless(kind === 'reseller' ? `${name} (all)` : name);
 
-/** One metric a line, all of one tenant. */
+/** All metrics of one tenant, one per line. */
 async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<string[][]> {
   const keys = sampledKeys.filter((key) => row.metrics[key] !== undefined);
-  const courses = await eachOf(keys, (key) => courseOf(ask, row, key, period));
+  const trends = await eachOf(keys, (key) => trendOf(ask, row, key, period));
   const lines = keys.map((key, index) => [
     metrics[key].title,
     ...metricCells(row, key),
-    courses[index] ?? '',
+    trends[index] ?? '',
   ]);
-  return [['METRIC', 'AVERAGE', 'P95', 'MAX', 'LIMIT', 'OF LIMIT', 'COURSE'], ...lines];
+  return [['METRIC', 'AVERAGE', 'P95', 'MAX', 'LIMIT', 'OF LIMIT', 'TREND'], ...lines];
 }
 
 function faultsLine(row: UsageRow): string {
@@ -118,32 +118,32 @@ async function tenantTable(
 ): Promise<string[][]> {
   const rows = answer.rows.slice(0, max);
   const keys = metricsOf[by];
-  const [course] = spark === true ? (by === 'faults' ? ['cpu' as const] : keys) : [];
-  const courses =
-    course === undefined ? [] : await eachOf(rows, (row) => courseOf(ask, row, course, answer));
+  const [trend] = spark === true ? (by === 'faults' ? ['cpu' as const] : keys) : [];
+  const trends =
+    trend === undefined ? [] : await eachOf(rows, (row) => trendOf(ask, row, trend, answer));
   const lines = rows.map((row, index) => [
     whoText(row),
     ...keys.flatMap((key) => metricCells(row, key)),
     shortCount(sumOf(row.faults)),
     ...(by === 'faults' ? [harmless(countsText(row.faults))] : []),
-    ...(course === undefined ? [] : [courses[index] ?? '']),
+    ...(trend === undefined ? [] : [trends[index] ?? '']),
   ]);
-  return [tenantHeader(by, course), ...lines];
+  return [tenantHeader(by, trend), ...lines];
 }
 
-/** Two metrics share the words, so each is named. */
-function tenantHeader(by: UsageSort, course: MetricKey | undefined): string[] {
+/** With more than one metric, the column titles name it. */
+function tenantHeader(by: UsageSort, trend: MetricKey | undefined): string[] {
   const keys = metricsOf[by];
   const titles = keys.flatMap((key) => {
     const name = keys.length > 1 ? `${metrics[key].title.toUpperCase()} ` : '';
     return [`${name}AVERAGE`, 'P95', 'MAX', 'LIMIT', 'OF LIMIT'];
   });
   const which = by === 'faults' ? ['WHICH'] : [];
-  return ['TENANT', ...titles, 'FAULTS', ...which, ...(course === undefined ? [] : ['COURSE'])];
+  return ['TENANT', ...titles, 'FAULTS', ...which, ...(trend === undefined ? [] : ['TREND'])];
 }
 
-/** Blank where the agent has none: the table is worth having without. */
-async function courseOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }: Period) {
+/** Blank if the agent has no series: the table is useful without it. */
+async function trendOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }: Period) {
   const tenant = row.member;
   const series = await ask<SeriesResponse>('/v1/series', {
     from,
@@ -155,7 +155,7 @@ async function courseOf(ask: Ask, row: UsageRow, metric: MetricKey, { from, to }
   return series.ok ? sparkline(series.value.points, series.value.limit, showsUnicode()) : '';
 }
 
-/** In order, a few at a time. */
+/** Results in order, with a few requests in progress at a time. */
 async function eachOf<Item, CommandResult>(
   items: readonly Item[],
   action: (item: Item) => Promise<CommandResult>,
@@ -171,20 +171,20 @@ export const command: CommandModule = {
   define(command, run) {
     withPeriodOptions(command, '1h')
       .addOption(
-        new Option('--by <resource>', 'what to show and to sort by')
+        new Option('--by <resource>', 'resource to show and sort by')
           .choices(usageSorts)
           .default('cpu'),
       )
       .addOption(rowsOption(20))
-      .option('--spark', 'with its course over the period')
+      .option('--spark', 'add a sparkline')
       .addOption(new Option('--csv', 'print every metric as CSV').conflicts('json'))
       .option('--json', 'print every metric as JSON')
       .addHelpText(
         'after',
         examples(
-          ['bulkhead usage', 'by CPU, in the last hour'],
+          ['bulkhead usage', 'CPU in the last hour'],
           ['bulkhead usage --by io --period yesterday', ''],
-          ['bulkhead usage alice --period 7d', 'all that is measured of one tenant'],
+          ['bulkhead usage alice --period 7d', 'every metric of one tenant'],
           ["bulkhead usage --from 2026-11-01 --to '2026-11-01 12:00' --csv", ''],
         ),
       )

@@ -12,7 +12,7 @@ import { listFrame, listHeight, remarkOf, sumRows } from '../../src/cli/tui/top-
 import { selectRows, topSorts } from '../../src/cli/tui/top-rows.ts';
 import { firstState, press, settle, type TopState } from '../../src/cli/tui/top-state.ts';
 import { visibleWidth } from '../../src/cli/shared/width.ts';
-import { topResponse } from './look-server.ts';
+import { topResponse } from './agent-server.ts';
 
 const answer = topResponse(1_700_000_000_000, false);
 const size = { columns: 80, rows: 24 };
@@ -146,16 +146,16 @@ test('fitColumns() keeps the important columns when the terminal is narrow', () 
   const usual = ['TENANT', 'CPU', 'OF LIMIT', 'MEMORY', 'READ/S', 'WRITE/S', 'PROCS', 'FAULTS'];
   assert.deepEqual(titles(80), usual);
   assert.ok(titles(120).includes('CACHE') && titles(120).includes('IOPS'));
-  assert.ok(titles(160).includes('STRUCK'));
+  assert.ok(titles(160).includes('HIT NOW'));
 });
 
 test('listFrame() formats only the rows on the screen', () => {
   let formatted = 0;
   const watched = answer.rows.map((row) =>
-    Object.defineProperty({ ...row }, 'faulted', {
+    Object.defineProperty({ ...row }, 'limitsHit', {
       get: () => {
         formatted++;
-        return row.faulted;
+        return row.limitsHit;
       },
     }),
   ) as TopRow[];
@@ -167,14 +167,14 @@ test('listFrame() formats only the rows on the screen', () => {
 test('listFrame() marks a limit that was hit when there is no color too', () => {
   const hits = answer.rows.find(({ usage }) => usage.cpu > 0);
   assert.ok(hits !== undefined);
-  const row: TopRow = { ...hits, faults: { 'cpu.limit': 12 }, faulted: ['cpu.limit'] };
+  const row: TopRow = { ...hits, faults: { 'cpu.limit': 12 }, limitsHit: ['cpu.limit'] };
   const plain = { colors: createColors(false), unicode: false };
   const draw = (each: TopRow, as: typeof style) =>
     listFrame({ answer, rows: [each], state: firstState, remark: undefined }, size, as)[5] ?? '';
   assert.match(draw(row, plain), /! 12/);
-  assert.doesNotMatch(draw({ ...row, faulted: [] }, plain), /!/);
+  assert.doesNotMatch(draw({ ...row, limitsHit: [] }, plain), /!/);
   assert.ok(draw(row, style).includes('\u001b[31m'));
-  assert.ok(!draw({ ...row, faulted: [] }, style).includes('\u001b[31m'));
+  assert.ok(!draw({ ...row, limitsHit: [] }, style).includes('\u001b[31m'));
 });
 
 test('sumRows() counts tenants alone, and memory without cache', () => {
@@ -189,10 +189,7 @@ test('sumRows() counts tenants alone, and memory without cache', () => {
 test('remarkOf() says when data is old, and why the agent does not answer', () => {
   assert.equal(remarkOf(answer, undefined, answer.at + 4000), undefined);
   assert.match(remarkOf(answer, undefined, answer.at + 30_000) ?? '', /30s ago/);
-  assert.match(
-    remarkOf(answer, 'No\u001b agent', answer.at) ?? '',
-    /trying again\. No\\u\{1b\} agent/,
-  );
+  assert.match(remarkOf(answer, 'No\u001b agent', answer.at) ?? '', /retrying\. No\\u\{1b\} agent/);
 });
 
 test('composeWrite() writes lines that differ, and all where nothing is known', () => {

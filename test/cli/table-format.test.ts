@@ -1,4 +1,4 @@
-/** Quantities, widths, periods and CSV as the commands for looking print them. */
+/** Quantities, widths, periods and CSV as the monitoring commands print them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -149,13 +149,13 @@ test('parsePeriod() knows lengths, days of the calendar, and dates of local time
     assert.deepEqual(period(options), { ok: true, value: { from, to } }, JSON.stringify(options));
 });
 
-test('parsePeriod() refuses what is no period, and says how one is written', () => {
+test('parsePeriod() refuses an invalid period with an example of a valid one', () => {
   const rows = [
-    [{ period: '0m' }, /not a period; write/],
+    [{ period: '0m' }, /not a period; use/],
     [{ period: '5' }, /not a period/],
     [{ period: '999999w' }, /ten years/],
     [{ period: 'today', to: '2026-11-03' }, /not a period/],
-    [{ from: '2026-02-30' }, /not a date; write/],
+    [{ from: '2026-02-30' }, /not a date; use/],
     [{ from: '2026-11-01 25:00' }, /not a date/],
     [{ from: '11/01/2026' }, /not a date/],
     [{ from: '2026-11-25' }, /not before now/],
@@ -182,17 +182,17 @@ const advice = {
   kind: 'tenant',
   limit: 'cpu.limit',
   current: '100%',
-  never: '180%',
-  onePercent: '120%',
+  neverHit: '180%',
+  onePercentHit: '120%',
   faults: 3,
 } as const;
 
 test('isNotable() is true when a limit was hit for lack of more, or is twice the need', () => {
   assert.equal(isNotable(advice), true);
-  assert.equal(isNotable({ ...advice, never: '100%' }), false);
-  assert.equal(isNotable({ ...advice, faults: 0, never: '60%' }), false);
-  assert.equal(isNotable({ ...advice, faults: 0, never: '50%' }), true);
-  assert.equal(isNotable({ ...advice, faults: 0, current: 'unlimited', never: '50%' }), false);
+  assert.equal(isNotable({ ...advice, neverHit: '100%' }), false);
+  assert.equal(isNotable({ ...advice, faults: 0, neverHit: '60%' }), false);
+  assert.equal(isNotable({ ...advice, faults: 0, neverHit: '50%' }), true);
+  assert.equal(isNotable({ ...advice, faults: 0, current: 'unlimited', neverHit: '50%' }), false);
 });
 
 test('adviceCommands() makes one line a subject, and leaves to a package what is the package’s', () => {
@@ -200,16 +200,16 @@ test('adviceCommands() makes one line a subject, and leaves to a package what is
     ...advice,
     limit: 'memory.limit',
     current: '1GiB',
-    never: '2GiB',
-    onePercent: '1.5GiB',
+    neverHit: '2GiB',
+    onePercentHit: '1.5GiB',
   } as const;
   const starter = {
     package: 'starter',
     tenants: 2,
     limit: 'cpu.limit',
     current: '100%',
-    never: '200%',
-    onePercent: '150%',
+    neverHit: '200%',
+    onePercentHit: '150%',
     faults: 9,
   } as const;
   const ofStarter = { ...advice, name: 'bob', uid: 1002, package: 'starter' };

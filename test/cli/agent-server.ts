@@ -1,9 +1,9 @@
 /**
  * Answers of an agent for a made-up host of a thousand tenants, on a unix socket: what the commands
- * for looking are tried against. Everything is generated from a seed and the time, so that two
+ * for monitoring are tested against. Everything is generated from a seed and the time, so that two
  * questions of one tick get one answer; names and command lines are as hostile as tenants are.
  *
- *     node test/cli/look-server.ts bulkhead-look-test
+ *     node test/cli/agent-server.ts bulkhead-agent-server
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -91,7 +91,7 @@ function topRow(index: number, tick: number): TopRow {
     limits,
     limitTexts,
     faults: usage.cpu > 0.5 ? { 'cpu.limit': Math.round(usage.cpu * 40) } : {},
-    faulted: hits ? ['cpu.limit'] : [],
+    limitsHit: hits ? ['cpu.limit'] : [],
   };
 }
 
@@ -109,9 +109,12 @@ export function topResponse(at: number, all: boolean): TopResponse {
   ) as Record<MetricKey, number>;
   return {
     at: tick * tickSeconds * 1000,
-    seconds: tickSeconds,
+    durationSeconds: tickSeconds,
     host: { cores: 128, memoryBytes: 256 * 2 ** 30 },
-    rows: [...tenants, { ...reseller, usage, limits: {}, limitTexts: {}, faults: {}, faulted: [] }],
+    rows: [
+      ...tenants,
+      { ...reseller, usage, limits: {}, limitTexts: {}, faults: {}, limitsHit: [] },
+    ],
     idle: indexes.filter(isIdle).length,
   };
 }
@@ -234,8 +237,8 @@ function adviseResponse(from: number, to: number): AdviseResponse {
     ...whoIs(index),
     limit: 'cpu.limit' as const,
     current: index % 2 === 0 ? '100%' : '50%',
-    never: index % 2 === 0 ? '90%' : '180%',
-    onePercent: index % 2 === 0 ? '80%' : '120%',
+    neverHit: index % 2 === 0 ? '90%' : '180%',
+    onePercentHit: index % 2 === 0 ? '80%' : '120%',
     faults: index % 2 === 0 ? 0 : 12,
   });
   return {
@@ -249,8 +252,8 @@ function adviseResponse(from: number, to: number): AdviseResponse {
         tenants: 333,
         limit: 'memory.limit',
         current: '4GiB',
-        never: '1GiB',
-        onePercent: '512MiB',
+        neverHit: '1GiB',
+        onePercentHit: '512MiB',
         faults: 0,
       },
     ],
@@ -301,7 +304,7 @@ function processesResponse(name: string): ProcessesResponse | undefined {
   return { who: whoIs(index), at: Date.now(), processes: processesOf(index), processCount: 57 };
 }
 
-export interface LookServer {
+export interface AgentServer {
   readonly asked: readonly string[];
   /** By path: said instead of what is generated. */
   readonly instead: Map<string, unknown>;
@@ -309,7 +312,7 @@ export interface LookServer {
 }
 
 /** Listens where the agent of `instance` would; root alone can make the directory. */
-export async function startLookServer(instance: string): Promise<LookServer> {
+export async function startAgentServer(instance: string): Promise<AgentServer> {
   const paths = pathsOf(instance);
   mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
   rmSync(socketOf(paths), { force: true });
@@ -336,7 +339,7 @@ export async function startLookServer(instance: string): Promise<LookServer> {
 }
 
 if (import.meta.main) {
-  const server = await startLookServer(process.argv[2] ?? 'bulkhead-look-test');
+  const server = await startAgentServer(process.argv[2] ?? 'bulkhead-agent-server');
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void server.close());
 }

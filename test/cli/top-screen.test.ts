@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startLookServer, topResponse, type LookServer } from './look-server.ts';
-import { TestTerminal, waitFor, type TerminalSize } from './look-terminal.ts';
+import { startAgentServer, topResponse, type AgentServer } from './agent-server.ts';
+import { TestTerminal, waitFor, type TerminalSize } from './test-terminal.ts';
 
-const instance = 'bulkhead-look-test';
+const instance = 'bulkhead-agent-server';
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const reasons = [
   ...(process.getuid?.() === 0 ? [] : ['only root can make a directory in /run']),
@@ -17,13 +17,13 @@ const reasons = [
 ];
 const options = { skip: reasons.length === 0 ? false : reasons.join('; ') };
 
-let server: LookServer | undefined;
+let server: AgentServer | undefined;
 let directory = '';
 let open: TestTerminal | undefined;
 before(async () => {
   if (reasons.length > 0) return;
-  server = await startLookServer(instance);
-  directory = mkdtempSync(join(tmpdir(), 'look-screen-'));
+  server = await startAgentServer(instance);
+  directory = mkdtempSync(join(tmpdir(), 'top-screen-'));
 });
 after(async () => {
   await server?.close();
@@ -142,7 +142,7 @@ test('top moves, sorts, filters, opens a tenant and comes back', options, async 
   await terminal.shows(/^tenant0003: uid 10004, package starter/);
   await terminal.shows(/php-fpm: pool www/);
   await terminal.shows(/--title 日本/);
-  await terminal.shows(/Last incidents of 24 hours\n20.*by cpu 100%/);
+  await terminal.shows(/Latest incidents of the last 24 hours\n20.*by cpu 100%/);
   assert.ok(terminal.text().includes(String.raw`\u{1b}]0;owned\u{7}`), terminal.text());
   terminal.press('\u001b');
   await terminal.shows(/filter "NT0003"/);
@@ -152,7 +152,7 @@ test('top moves, sorts, filters, opens a tenant and comes back', options, async 
     () => terminal.text(),
   );
   terminal.press('?');
-  await terminal.shows(/Any key goes back/);
+  await terminal.shows(/Press any key to go back/);
   terminal.press(' r');
   await terminal.shows(/1 resellers/);
   terminal.press('\r');
@@ -166,7 +166,7 @@ test('top shows idle tenants on demand, and a new tick of itself', options, asyn
   await terminal.shows(/\d+ tenants, \d+ idle/);
   const clock = terminal.lines()[0];
   terminal.press('a');
-  await terminal.shows(/^1000 tenants by cpu, idle ones too/m);
+  await terminal.shows(/^1000 tenants by cpu, including idle/m);
   await waitFor(
     () => terminal.lines()[0] !== clock,
     () => terminal.text(),
@@ -222,7 +222,7 @@ test('top restores the terminal at Ctrl-Z, and the screen at fg', options, async
     () => terminal.screen.usual,
   );
   terminal.press('?');
-  await terminal.shows(/Any key goes back/);
+  await terminal.shows(/Press any key to go back/);
   terminal.press('\u0003');
   await restored(terminal, 0);
 });
@@ -267,15 +267,15 @@ test('top says that the agent does not answer until it does', options, async () 
   const terminal = start('--delay 0.2');
   await terminal.shows(/cmipfn sort/);
   await server?.close();
-  await terminal.shows(/is the last that is known, trying again\. No agent runs here/);
+  await terminal.shows(/Last update at \S+, retrying\. No agent is running/);
   assert.equal(listed(terminal).length, 18);
-  server = await startLookServer(instance);
+  server = await startAgentServer(instance);
   await terminal.shows(/\d+ tenants by cpu/);
   await server.close();
-  await terminal.shows(/trying again/);
+  await terminal.shows(/retrying/);
   terminal.press('q');
   await restored(terminal, 0);
-  server = await startLookServer(instance);
+  server = await startAgentServer(instance);
 });
 
 test('top restores the terminal when it throws, before it reports', options, async () => {
@@ -291,8 +291,8 @@ test('top without an agent says so, and leaves the terminal alone', options, asy
   await server?.close();
   const terminal = start();
   await restored(terminal, 1);
-  assert.match(terminal.screen.usual, /No agent runs here \(\/run\/bulkhead-look-test/);
-  server = await startLookServer(instance);
+  assert.match(terminal.screen.usual, /No agent is running \(\/run\/bulkhead-agent-server/);
+  server = await startAgentServer(instance);
 });
 
 test('top prints one table when the terminal is dumb', options, async () => {

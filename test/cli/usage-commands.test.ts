@@ -1,19 +1,19 @@
-/** The commands for looking, run as programs against made-up answers: what they ask and print. */
+/** The monitoring commands, run as programs against generated responses: what they request and print. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ProcessesResponse, TopResponse, UsageResponse } from '../../src/agent/api/api.ts';
-import { startLookServer, whoIs, type LookServer } from './look-server.ts';
+import { startAgentServer, whoIs, type AgentServer } from './agent-server.ts';
 
-const instance = 'bulkhead-look-commands';
+const instance = 'bulkhead-usage-commands';
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const options = { skip: isRoot ? false : 'only root can make a directory in /run' };
 
-let server: LookServer;
+let server: AgentServer;
 before(async () => {
-  if (isRoot) server = await startLookServer(instance);
+  if (isRoot) server = await startAgentServer(instance);
 });
 after(async () => {
   if (isRoot) await server.close();
@@ -62,7 +62,7 @@ test('top prints one table where there is no terminal, with every column', optio
     lines[1] ?? '',
     /^CPU [\d.]+ of 128 cores, memory .* of 256GiB, \d+ faults a minute$/,
   );
-  assert.match(lines[3] ?? '', /TENANT .*CACHE .*IOPS .*WAIT C\/M\/I% FAULTS STRUCK$/);
+  assert.match(lines[3] ?? '', /TENANT .*CACHE .*IOPS .*WAIT C\/M\/I% FAULTS HIT NOW$/);
   assert.deepEqual(
     lines.slice(4).map((line) => line.trim().split(' ')[0]),
     ['tenant0000', 'tenant0001', 'tenant0002', 'tenant0003', 'tenant0004'],
@@ -116,9 +116,9 @@ test('usage sorts by what is asked for, and says how much is left out', options,
   assert.match(await prints('usage', '-n', '1', '--by', 'faults'), /cpu 999, memory 2/);
 });
 
-test('usage of one tenant shows every metric with its course', options, async () => {
+test('usage of one tenant shows every metric with its trend', options, async () => {
   const lines = linesOf(await prints('usage', 'tenant0009'));
-  assert.match(lines[2] ?? '', /^METRIC .*OF LIMIT +COURSE$/);
+  assert.match(lines[2] ?? '', /^METRIC .*OF LIMIT +TREND$/);
   assert.match(lines[3] ?? '', /^CPU .* 100% .*[▁-█]{20}/);
   assert.ok(lines.some((line) => line.startsWith('I/O pressure')));
   assert.equal(lines.at(-1), 'tenant0009: 11 faults: cpu 9, memory 2');
@@ -127,7 +127,7 @@ test('usage of one tenant shows every metric with its course', options, async ()
 test('usage --spark asks for no more series than it shows', options, async () => {
   const asked = () => server.asked.filter((each) => each.startsWith('/v1/series')).length;
   const earlier = asked();
-  assert.match(await prints('usage', '-n', '7', '--spark'), /COURSE\n.*[▁-█]{20}/);
+  assert.match(await prints('usage', '-n', '7', '--spark'), /TREND\n.*[▁-█]{20}/);
   assert.equal(asked() - earlier, 7);
 });
 
@@ -200,14 +200,14 @@ test('advise shows what differs notably, all of it on demand, and commands', opt
 
 test('a wrong command line is status 2 with one clear line', options, async () => {
   const rows: readonly (readonly [words: readonly string[], expected: RegExp])[] = [
-    [['usage', '--period', 'x'], /"x" is not a period; write for example/],
+    [['usage', '--period', 'x'], /"x" is not a period; use for example/],
     [['usage', '--by', 'x'], /Allowed choices are cpu/],
     [['usage', '--csv', '--json'], /cannot be used with/],
     [['faults', '--limit', 'cpux'], /did you mean "cpu"/],
     [['faults', '--severity', 'bad'], /Allowed choices are throttled/],
-    [['incident', '../x'], /Write a whole number/],
-    [['top', '--delay', '0'], /Write seconds, from 0\.2/],
-    [['top', '-n', '-1'], /Write a whole number/],
+    [['incident', '../x'], /Use a whole number/],
+    [['top', '--delay', '0'], /Use a number of seconds from 0\.2/],
+    [['top', '-n', '-1'], /Use a whole number/],
   ];
   for (const [words, expected] of rows) {
     const { status, err } = await bulkhead(...words);
