@@ -26,6 +26,7 @@ import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
 import { benchStart, build } from './start.ts';
 import { printSection } from './table.ts';
+import { printProblem } from '../src/base/problem.ts';
 import { benchUsage } from './usage.ts';
 
 const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
@@ -87,7 +88,7 @@ async function main(): Promise<number> {
   if (!ready.ok) return refuse(`Cannot run ${ready.reason}`);
   if (process.getuid?.() !== 0) return refuse('Cannot make control groups: run it as root');
   const lock = lockFile(`/run/${instance}.lock`, { waitMs: 0 });
-  if (!lock.ok) return refuse(lock.error);
+  if (!lock.ok) return refuse(printProblem(lock.error));
   const directory = mkdtempSync(`${tmpdir()}/${instance}-`);
   const interruption = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {

@@ -4,6 +4,7 @@ import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
 const directories = [
   'base',
+  'sys',
   'testing',
   'kernel-modules',
   'cloudlinux',

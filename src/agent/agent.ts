@@ -45,6 +45,7 @@ import { ControlServer } from './api/server.ts';
 import { describeAgent } from './api/status.ts';
 import { TcpListener } from './api/tcp-listener.ts';
 import { Ticker } from './ticker.ts';
+import { printProblem } from '../base/problem.ts';
 import { followFiles } from './watch.ts';
 
 export interface AgentOptions {
@@ -98,7 +99,7 @@ export class Agent implements AsyncDisposable {
     const { paths } = options.host;
     mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
     const lock = lockFile(agentLock(paths), { waitMs: lockMilliseconds });
-    if (!lock.ok) return fail(`Another agent is running: ${lock.error}`);
+    if (!lock.ok) return fail(`Another agent is running: ${printProblem(lock.error)}`);
     const cleanup = new AsyncDisposableStack();
     cleanup.use(lock.value);
     const agent = new Agent(options, cleanup);

@@ -110,10 +110,12 @@ export class PolicyReconciler implements Disposable {
   #writeKept(text: string): void {
     try {
       mkdirSync(this.#paths.state, { recursive: true, mode: 0o755 });
-      replaceFile(this.#keptPath(), text, 0o600);
     } catch (error) {
       this.#log.warn(`Cannot keep a copy of the policy in force: ${reasonOf(error)}`);
+      return;
     }
+    const kept = replaceFile(this.#keptPath(), text, 0o600);
+    if (!kept.ok) this.#log.warn(`Cannot keep a copy of the policy in force: ${kept.error.reason}`);
   }
 
   #enter(state: PolicyState['state'], all: readonly string[]): void {

@@ -17,7 +17,7 @@ export class Applier implements Disposable {
 
   async apply(request: ApplyRequest): Promise<Result<ApplyResponse>> {
     const started = spawnScript(scriptFile('apply/apply-child'), [], heapMebibytes);
-    if (!started.ok) return fail(`Cannot apply the policy: ${started.error}`);
+    if (!started.ok) return fail(`Cannot apply the policy: ${started.error.reason}`);
     const child = started.value;
     this.#child = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds).unref();

@@ -13,6 +13,7 @@ import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
 import { cgroupSetup, isInside, parentOf } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
+import { printProblem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 
 export interface Applied {
@@ -46,7 +47,7 @@ export function applyPolicy(
   const runtime = makeRuntime(host.paths);
   if (!runtime.ok) return runtime;
   const lock = lockFile(`${host.paths.runtime}/lock`, { waitMs: lockMilliseconds });
-  if (!lock.ok) return lock;
+  if (!lock.ok) return fail(printProblem(lock.error));
   try {
     return applyLocked(policy, host, options, progress);
   } finally {
@@ -163,7 +164,7 @@ export function releaseAll(
   const runtime = makeRuntime(host.paths);
   if (!runtime.ok) return runtime;
   const lock = lockFile(`${host.paths.runtime}/lock`, { waitMs: lockMilliseconds });
-  if (!lock.ok) return lock;
+  if (!lock.ok) return fail(printProblem(lock.error));
   try {
     const driver = host.probe();
     if (!driver.ok) return driver;

@@ -9,6 +9,7 @@ import { parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
 import { capabilities } from '../capabilities.ts';
+import { printProblem } from '../base/problem.ts';
 import type { PolicyFormat } from './policy-format.ts';
 
 const formats: readonly PolicyFormat[] = await Promise.all(
@@ -31,9 +32,9 @@ export interface Loaded {
 
 export function loadPolicy(file: string, paths: Paths): Loaded {
   const read = readPolicyFile(file);
-  if (!read.ok)
-    return { policy: undefined, document: undefined, diagnostics: [], problem: read.error };
-  return resolveText(file, read.value.text, paths);
+  if (read.ok) return resolveText(file, read.value, paths);
+  const problem = printProblem(read.error);
+  return { policy: undefined, document: undefined, diagnostics: [], problem };
 }
 
 export function resolveText(file: string, text: string, paths: Paths): Loaded {

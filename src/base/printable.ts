@@ -1,19 +1,22 @@
-/** Texts of others (names, files, programs) on their way to a terminal, a table or a log. */
-
 /**
- * Controls that JSON leaves as they are, and those that turn the direction of a text, end its line or take no
- * room in it.
+ * Texts of others (names, files, programs, command lines) on their way to a terminal, a table or a log. They come
+ * from people who would like to move the cursor, to hide what they run, or to make a line wider than it counts.
+ *
+ *     printable('a\u001b[2Jb')  → a\u{1b}[2Jb
  */
-// oxlint-disable-next-line no-control-regex -- these are what must not get through
-const beyondJson = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-// oxlint-disable-next-line no-control-regex -- the same, and those that JSON escapes itself
-const controls = new RegExp(`[\\u0000-\\u001f]|${beyondJson.source}`, 'g');
 
-/** Control characters from a hostile file or name never reach a terminal. */
+const plainAscii = /^[\u0020-\u007e]*$/;
+/** Controls, formats (those that turn the direction of text too), line ends, halves of pairs, what is not assigned. */
+const acting = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\u2028\u2029]/gu;
+/** A variation selector changes the width of what stands before it on some terminals only. */
+const selectors = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
+const manyMarks = /(\p{M}{2})\p{M}+/gu;
+
+/** Safe to write to a terminal, on one line, and of a known width. */
 export function printable(text: string): string {
-  return text.replace(controls, (char) => `\\u{${char.charCodeAt(0).toString(16)}}`);
+  if (plainAscii.test(text)) return text;
+  return text
+    .replace(acting, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
+    .replace(selectors, '')
+    .replace(manyMarks, '$1');
 }
-
-/** The same for JSON, which stays JSON: `JSON.stringify` itself escapes only what is below U+0020. */
-export const printableJson = (json: string): string =>
-  json.replace(beyondJson, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);

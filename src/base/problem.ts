@@ -9,8 +9,15 @@ import type { constants } from 'node:os';
 import { printable } from './printable.ts';
 import { fail, type Result } from './result.ts';
 
-/** The names of the kernel's errors. Source: errno(3). */
-export type Errno = keyof typeof constants.errno;
+/** The names of the kernel's errors: those that Node knows, and further ones of Linux. Source: errno(3). */
+export type Errno =
+  | keyof typeof constants.errno
+  | 'EUCLEAN'
+  | 'ENOMEDIUM'
+  | 'EREMOTEIO'
+  | 'ENOTSUPP'
+  /** A number that has no name here. */
+  | 'UNKNOWN';
 
 export interface Problem {
   /** What was tried, as it follows "Cannot": `read`, `set memory.max of tenant alice to`. */
@@ -25,9 +32,21 @@ export interface Problem {
   readonly errno?: Errno;
 }
 
-export function printProblem({ action, object, reason, hint }: Problem): string {
-  const what = object === undefined ? action : `${action} "${printable(object)}"`;
-  return `Cannot ${what}: ${reason}${hint === undefined ? '' : `; ${hint}`}`;
+/** What is wrong with an object, apart from what was tried on it. */
+export type Cause = Omit<Problem, 'action' | 'object'>;
+
+const triedOf = ({ action, object }: Problem) =>
+  object === undefined ? action : `${action} "${printable(object)}"`;
+
+export function printProblem(problem: Problem): string {
+  const { reason, hint } = problem;
+  return `Cannot ${triedOf(problem)}: ${reason}${hint === undefined ? '' : `; ${hint}`}`;
+}
+
+/** A failure further down, as the cause of one further up. */
+export function causedBy(problem: Problem): Cause {
+  const { action: _action, object: _object, ...cause } = problem;
+  return { ...cause, reason: `cannot ${triedOf(problem)}: ${cause.reason}` };
 }
 
 export const failed = (problem: Problem): Result<never, Problem> => fail(problem);

@@ -1,6 +1,7 @@
 /** A plan for people: one line per operation, grouped by tenant. */
 import { printBytes, unlimited } from '../base/quantity.ts';
 import type { Operation, Plan, WriteFile } from './plan.ts';
+import { count, listSome } from '../base/list.ts';
 import type { QuotaLimits } from './quota.ts';
 
 export interface Marks {
@@ -63,15 +64,12 @@ export function printQuota({ spaceBytes, files }: QuotaLimits): string {
 
 function printProcesses(processes: readonly number[]): string {
   if (processes.length === 0) return '';
-  const shown = processes.slice(0, 8).join(' ');
-  const more = processes.length > 8 ? ` and ${processes.length - 8} more` : '';
-  return ` (contains process ${shown}${more})`;
+  return ` (contains process ${listSome(processes.map(String), 8)})`;
 }
 
 function summary({ operations }: Plan): string {
   const all = (...kinds: readonly Operation['kind'][]) =>
     operations.filter((each) => kinds.includes(each.kind)).length;
-  const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
   return [
     `${count(all('create'), 'cgroup')} to create`,
     `${count(all('write', 'quota'), 'value')} to write`,

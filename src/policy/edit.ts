@@ -27,6 +27,7 @@ import {
   type InsertPoint,
 } from './xml-edit.ts';
 import { xmlAttribute, parsePolicy } from './parse.ts';
+import { count } from '../base/list.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
 /** The element to edit. */
@@ -288,7 +289,7 @@ function removalProblem(
   }
   const tenants = element.children.filter((each) => each.name === 'tenant').length;
   if (target.kind !== 'reseller' || tenants === 0 || withTenants) return undefined;
-  return `Cannot remove ${describeTarget(target)}: it has ${tenants} ${tenants === 1 ? 'tenant' : 'tenants'}; pass --with-tenants to remove their elements, too`;
+  return `Cannot remove ${describeTarget(target)}: it has ${count(tenants, 'tenant')}; pass --with-tenants to remove their elements, too`;
 }
 
 function usersOf(root: XmlElement, name: string): readonly XmlElement[] {

@@ -6,6 +6,8 @@
  * text, between the offsets.
  */
 import { SaxesParser } from 'saxes';
+import type { Cause } from '../base/problem.ts';
+import { fail, ok, type Result } from '../base/result.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 
 export const bytesMax = 16 * 2 ** 20;
@@ -37,15 +39,15 @@ type BuildingElement = Building<Omit<XmlElement, 'attributes' | 'children'>> & {
 };
 
 /** Bytes → text; only UTF-8 is accepted, with or without a byte order mark. */
-export function decodeXml(bytes: Uint8Array): { text: string } | { error: string } {
+export function decodeXml(bytes: Uint8Array): Result<string, Cause> {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-    return { error: 'Cannot read the file as UTF-8: it is UTF-16; save it as UTF-8' };
+    return fail({ reason: 'it is UTF-16', hint: 'save it as UTF-8' });
   }
   try {
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+    return ok(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
-    return { error: 'Cannot read the file as UTF-8: it holds other bytes; save it as UTF-8' };
+    return fail({ reason: 'it is not UTF-8: it holds other bytes', hint: 'save it as UTF-8' });
   }
 }
 

@@ -17,6 +17,7 @@ import { quoted, reasonOf } from '../sys/errno.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { ensurePrivateDirectory, ensurePrivateFile } from '../sys/files/private-file.ts';
 import { setAside, type Mark } from './set-aside.ts';
+import { printProblem } from '../base/problem.ts';
 import { describeSqlite, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';
 
 export type Migration = string | ((db: DatabaseSync) => void);
@@ -162,10 +163,10 @@ export class Database<Statements> implements Disposable {
     }
     const { directory } = this.#options;
     const place = ensurePrivateDirectory(directory);
-    if (!place.ok) return place;
+    if (!place.ok) return fail(printProblem(place.error));
     for (let attempt = 0; ; attempt++) {
       const file = ensurePrivateFile(this.path);
-      if (!file.ok) return file;
+      if (!file.ok) return fail(printProblem(file.error));
       const opened = this.#tryOpen();
       if (opened.ok) {
         this.#open = opened.value;

@@ -6,7 +6,8 @@
  */
 import { closeSync, constants } from 'node:fs';
 import koffi from 'koffi';
-import { errnoName, type ErrnoName } from './errno.ts';
+import type { Errno } from '../base/problem.ts';
+import { errnoName } from './errno.ts';
 
 const libc = koffi.load('libc.so.6');
 
@@ -50,6 +51,8 @@ const cRecvfrom = libc.func(
 const cIoctl = libc.func('int ioctl(int fd, unsigned long request, void *value)');
 const cSetfsuid = libc.func('int setfsuid(uint32_t uid)');
 const cSetrlimit = libc.func('int setrlimit(int resource, const void *limit)');
+const cFlock = libc.func('int flock(int fd, int operation)');
+const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
 const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
 
 const sysconfPageSize = 30;
@@ -79,6 +82,23 @@ export function fileLimit(): number {
 /** Puts the position of a descriptor behind the last byte, or record. Source: lseek(2). */
 export const seekEnd = (fd: number): boolean => Number(cLseek(fd, 0, SEEK_END)) >= 0;
 
+const LOCK_NB = 4;
+const lockOperations = { shared: 1, exclusive: 2 };
+
+/** Locks the open file without waiting: EAGAIN if another process holds a lock on it. Source: flock(2). */
+export const lockDescriptor = (
+  fd: number,
+  operation: keyof typeof lockOperations,
+): Errno | undefined => failed(cFlock(fd, lockOperations[operation] | LOCK_NB));
+
+/** One command about quotas of the file system on the device file `special`. Source: quotactl(2). */
+export const quotactl = (
+  command: number,
+  special: string,
+  id: number,
+  data: Uint8Array,
+): Errno | undefined => failed(cQuotactl(command | 0, special, id, data));
+
 /** The same number on every architecture that has it. */
 const numberOpenat2 = 437;
 const AT_REMOVEDIR = 0x200;
@@ -91,7 +111,7 @@ const how = new BigUint64Array([
 ]);
 
 /** A descriptor, or the error. */
-export type Opened = { readonly fd: number } | { readonly error: ErrnoName };
+export type Opened = { readonly fd: number } | { readonly error: Errno };
 
 let hasOpenat2 = true;
 
@@ -137,22 +157,22 @@ const numberPidfdSendSignal = 424;
  * Signals the very process that `pidfd` stands for: a pidfd, or a directory of /proc opened for reading.
  * ESRCH once it has been reaped; ENOSYS before Linux 5.1. Source: pidfd_send_signal(2).
  */
-export const sendSignal = (pidfd: number, signal: number): ErrnoName | undefined =>
+export const sendSignal = (pidfd: number, signal: number): Errno | undefined =>
   failed(Number(syscallPidfdSendSignal(numberPidfdSendSignal, pidfd, signal, null, 0)));
 
 /** mkdir beneath a directory; `path` has been checked by the caller. */
-export function makeDirectoryAt(directory: number, path: string): ErrnoName | undefined {
+export function makeDirectoryAt(directory: number, path: string): Errno | undefined {
   return cMkdirat(directory, path, 0o755) === 0 ? undefined : errnoName(koffi.errno());
 }
 
-export function removeDirectoryAt(directory: number, path: string): ErrnoName | undefined {
+export function removeDirectoryAt(directory: number, path: string): Errno | undefined {
   return cUnlinkat(directory, path, AT_REMOVEDIR) === 0 ? undefined : errnoName(koffi.errno());
 }
 
 const AT_FDCWD = -100;
 
 /** Sets the mtime of a file, and its atime, to the nanosecond. Source: utimensat(2). */
-export function setModified(path: string, mtimeNs: bigint): ErrnoName | undefined {
+export function setModified(path: string, mtimeNs: bigint): Errno | undefined {
   const nsPerSecond = 1_000_000_000n;
   const time = [mtimeNs / nsPerSecond, mtimeNs % nsPerSecond];
   return failed(cUtimensat(AT_FDCWD, path, new BigInt64Array([...time, ...time]), 0));
@@ -183,7 +203,7 @@ export function poll(entries: Int32Array, milliseconds: number): number {
 const F_SETFL = 4;
 
 /** Sets the status flags of an open file, such as O_NONBLOCK. Source: fcntl(2). */
-export function setFileFlags(fd: number, flags: number): ErrnoName | undefined {
+export function setFileFlags(fd: number, flags: number): Errno | undefined {
   return failed(cFcntl(fd, F_SETFL, flags));
 }
 
@@ -192,7 +212,7 @@ const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 
 /** Keeps a descriptor from the programs that this process starts. Source: fcntl(2). */
-export function closeOnExec(fd: number): ErrnoName | undefined {
+export function closeOnExec(fd: number): Errno | undefined {
   return failed(cFcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 
@@ -208,12 +228,12 @@ export function openSocket(domain: number, type: number, protocol: number): Open
 }
 
 /** `address` is a sockaddr of the socket's domain. */
-export function bindSocket(fd: number, address: Uint8Array): ErrnoName | undefined {
+export function bindSocket(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cBind(fd, address, address.byteLength));
 }
 
 /** Fills in the address that the socket has. Source: getsockname(2). */
-export function socketAddress(fd: number, address: Uint8Array): ErrnoName | undefined {
+export function socketAddress(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cGetsockname(fd, address, Uint32Array.of(address.byteLength)));
 }
 
@@ -222,7 +242,7 @@ export function setSocketOption(
   level: number,
   name: number,
   value: number,
-): ErrnoName | undefined {
+): Errno | undefined {
   return failed(cSetsockopt(fd, level, name, Int32Array.of(value), 4));
 }
 
@@ -238,11 +258,7 @@ export function readSocketOption(
   return answer < 0 ? answer : (length[0] ?? 0);
 }
 
-export function sendTo(
-  fd: number,
-  message: Uint8Array,
-  address: Uint8Array,
-): ErrnoName | undefined {
+export function sendTo(fd: number, message: Uint8Array, address: Uint8Array): Errno | undefined {
   const sent = cSendto(fd, message, message.byteLength, 0, address, address.byteLength);
   return failed(Number(sent) < 0 ? -1 : 0);
 }
@@ -269,18 +285,14 @@ const numberSetresuid = process.arch === 'x64' ? 117 : 147;
  * The real, effective and saved uid of the calling thread alone, and with the effective one root's
  * capabilities. Source: setresuid(2), whose library function would change all threads.
  */
-export const setThreadUids = (
-  real: number,
-  effective: number,
-  saved: number,
-): ErrnoName | undefined =>
+export const setThreadUids = (real: number, effective: number, saved: number): Errno | undefined =>
   failed(Number(syscallSetresuid(numberSetresuid, real, effective, saved)) < 0 ? -1 : 0);
 
 /**
  * Signals every process that the calling thread may signal, but its own. Source: kill(2), pid -1.
  * ESRCH where there is none.
  */
-export const signalEverybodyAllowed = (signal: number): ErrnoName | undefined =>
+export const signalEverybodyAllowed = (signal: number): Errno | undefined =>
   failed(cKill(-1, signal));
 
 const NS_GET_PARENT = 0xb702;
@@ -294,9 +306,7 @@ export function namespaceParent(fd: number): Opened {
 }
 
 /** The uid that made the user namespace that `fd` names. Source: ioctl_nsfs(2). */
-export function namespaceOwner(
-  fd: number,
-): { readonly uid: number } | { readonly error: ErrnoName } {
+export function namespaceOwner(fd: number): { readonly uid: number } | { readonly error: Errno } {
   if (Number(cIoctl(fd, NS_GET_OWNER_UID, namespaceUid)) < 0) {
     return { error: errnoName(koffi.errno()) };
   }

@@ -4,7 +4,7 @@
  * rule that is wrong here shows.
  */
 import type { CgroupFiles } from '../host/cgroups/cgroup-files.ts';
-import type { ErrnoName } from '../sys/errno.ts';
+import type { Errno } from '../base/problem.ts';
 import type { HierarchyController } from '../host/cgroups/hierarchies.ts';
 
 const pageBytes = 4096;
@@ -75,7 +75,7 @@ export class FakeCgroups implements CgroupFiles {
   /** Counts what changed something; a test looks at it or makes one fail. */
   effects = 0;
   /** Answers the error of an effect, for faults. */
-  fault: (effect: string) => ErrnoName | undefined = () => undefined;
+  fault: (effect: string) => Errno | undefined = () => undefined;
 
   constructor(
     version: 1 | 2,
@@ -87,7 +87,7 @@ export class FakeCgroups implements CgroupFiles {
     this.#topFiles = { ...initialOf(version, controllers), ...topFiles };
   }
 
-  #effect(name: string): ErrnoName | undefined {
+  #effect(name: string): Errno | undefined {
     this.effects++;
     return this.fault(name);
   }
@@ -103,7 +103,7 @@ export class FakeCgroups implements CgroupFiles {
     return this.#controllers.filter((each) => names.includes(each));
   }
 
-  makeCgroup(cgroup: string): ErrnoName | undefined {
+  makeCgroup(cgroup: string): Errno | undefined {
     if (this.#cgroups.has(cgroup)) return 'EEXIST';
     if (cgroup !== '' && this.#parent(cgroup) === undefined) return 'ENOENT';
     const fault = this.#effect(`mkdir ${cgroup}`);
@@ -116,7 +116,7 @@ export class FakeCgroups implements CgroupFiles {
     return undefined;
   }
 
-  removeCgroup(cgroup: string): ErrnoName | undefined {
+  removeCgroup(cgroup: string): Errno | undefined {
     const found = this.#cgroups.get(cgroup);
     if (found === undefined) return 'ENOENT';
     if (found.processes.size > 0 || this.children(cgroup).length > 0) return 'EBUSY';
@@ -169,7 +169,7 @@ export class FakeCgroups implements CgroupFiles {
     return text === undefined ? undefined : `${text}\n`;
   }
 
-  write(cgroup: string, file: string, text: string): ErrnoName | undefined {
+  write(cgroup: string, file: string, text: string): Errno | undefined {
     const found = this.#cgroups.get(cgroup);
     if (found === undefined) return 'ENOENT';
     if (file === 'cgroup.procs') return this.#place(found, Number(text));
@@ -208,7 +208,7 @@ export class FakeCgroups implements CgroupFiles {
     return undefined;
   }
 
-  #refusal(cgroup: string, { files }: Cgroup, file: string, text: string): ErrnoName | undefined {
+  #refusal(cgroup: string, { files }: Cgroup, file: string, text: string): Errno | undefined {
     const value = (name: string) => Number(files.get(name));
     const written = Number(text === '-1' ? noLimit1 : text);
     switch (file) {
@@ -230,7 +230,7 @@ export class FakeCgroups implements CgroupFiles {
     }
   }
 
-  #quotaRefusal(cgroup: string, burst: number, quota: number): ErrnoName | undefined {
+  #quotaRefusal(cgroup: string, burst: number, quota: number): Errno | undefined {
     if (quota < 0) return undefined;
     const quotaOf = (each: Cgroup | undefined) => Number(each?.files.get('cpu.cfs_quota_us') ?? -1);
     const parent = quotaOf(this.#parent(cgroup));

@@ -15,7 +15,9 @@ import { growth, type Amounts } from './growth.ts';
 import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
 import { isReseller, uidOf } from './member.ts';
 import { printable } from '../base/printable.ts';
-import { rough, roughBytes, times, wholeNumber } from './numbers.ts';
+import { shortBytes } from '../base/bytes.ts';
+import { count, listSome } from '../base/list.ts';
+import { rough, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
   /** Command lines instead of program names: only for root and the tenant. */
@@ -308,10 +310,10 @@ function fullest(
 
 const amountTexts: Readonly<Record<Resource, (group: Group) => string>> = {
   cpu: ({ amount }) => `${rough(amount)} s of CPU time`,
-  memory: ({ amount }) => roughBytes(amount),
-  read: ({ amount }) => `${roughBytes(amount)} read`,
-  write: ({ amount }) => `${roughBytes(amount)} written`,
-  disk: ({ amount }) => `${roughBytes(amount)} read and written`,
+  memory: ({ amount }) => shortBytes(amount),
+  read: ({ amount }) => `${shortBytes(amount)} read`,
+  write: ({ amount }) => `${shortBytes(amount)} written`,
+  disk: ({ amount }) => `${shortBytes(amount)} read and written`,
   processes: ({ amount, processes }) =>
     amount > processes ? `${wholeNumber(amount)} threads` : '',
   other: () => '',
@@ -334,7 +336,7 @@ function whatRan(
   return `${leadIn(resource, evidence)}: ${list.join('; ')}.`;
 }
 
-const processCount = (count: number) => (count === 1 ? '1 process' : `${count} processes`);
+const processCount = (number: number) => count(number, 'process', 'processes');
 
 function leadIn(resource: Resource, evidence: readonly Snapshot[]): string {
   if (resource === 'memory') return 'Most memory was used by';
@@ -353,9 +355,8 @@ function whoWasKilled({ severity }: Incident, evidence: readonly Snapshot[]): st
   if (known.size === 0)
     return 'It is unknown which process was killed; the kernel log may have it.';
   const all = [...known.values()];
-  const named = all.slice(0, killedMax).map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
-  const more = all.length > killedMax ? ` and ${all.length - killedMax} more` : '';
-  return `The kernel killed ${named.join(', ')}${more}.`;
+  const named = all.map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
+  return `The kernel killed ${listSome(named, killedMax)}.`;
 }
 
 function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
@@ -363,9 +364,9 @@ function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
   if (limit !== 'memory.limit' || max === undefined || !(max.usage.memory > 0)) return '';
   const { memory, cache } = max.usage;
   if (cache < memory / 10) {
-    return `Hardly any of the ${roughBytes(memory)} in use was page cache: the programs themselves needed the memory.`;
+    return `Hardly any of the ${shortBytes(memory)} in use was page cache: the programs themselves needed the memory.`;
   }
-  return `Of the ${roughBytes(memory)} in use, ${roughBytes(cache)} was page cache, which the kernel reclaims before it kills anything.`;
+  return `Of the ${shortBytes(memory)} in use, ${shortBytes(cache)} was page cache, which the kernel reclaims before it kills anything.`;
 }
 
 /** Evidence recorded by an older version has no peaks. */
@@ -402,7 +403,7 @@ function suspicion(resource: Resource, groups: readonly Group[]): string {
   if (first.largest > 0.6 * all)
     return `A single process of ${first.title} used most of it: look there first.`;
   return first.processes >= 5
-    ? `There are ${first.processes} processes of ${first.title}, with ${roughBytes(first.amount / first.processes)} each: running fewer at once would need less.`
+    ? `There are ${first.processes} processes of ${first.title}, with ${shortBytes(first.amount / first.processes)} each: running fewer at once would need less.`
     : '';
 }
 

@@ -1,4 +1,4 @@
-/** Numbers for sentences: `twice`, `37 times`, `1.5 GiB`. */
+/** Numbers for sentences: `twice`, `37 times`, `2.5`. */
 
 export const wholeNumber = (count: number) => (Number.isFinite(count) ? Math.round(count) : 0);
 
@@ -10,15 +10,3 @@ export function times(count: number): string {
 
 export const rough = (value: number) =>
   value >= 10 ? String(Math.round(value)) : value.toFixed(1);
-
-export function roughBytes(value: number): string {
-  for (const [unit, scale] of byteUnits)
-    if (value >= scale) return `${rough(value / scale)} ${unit}`;
-  return `${wholeNumber(value)} B`;
-}
-const byteUnits = [
-  ['TiB', 2 ** 40],
-  ['GiB', 2 ** 30],
-  ['MiB', 2 ** 20],
-  ['KiB', 2 ** 10],
-] as const;

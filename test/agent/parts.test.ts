@@ -15,6 +15,7 @@ import { parseOomKill } from '../../src/host/kernel-log.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
 import { eventually } from '../../src/testing/patience.ts';
+import { printProblem } from '../../src/base/problem.ts';
 import { readSecret } from '../../src/sys/files/secret-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
@@ -157,7 +158,7 @@ describe('readSecret()', () => {
   const path = join(directory, 'token');
   const error = () => {
     const read = readSecret(path);
-    return read.ok ? 'none' : read.error;
+    return read.ok ? 'none' : printProblem(read.error);
   };
 
   test('takes a secret that root alone can read', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { causedBy, printProblem, type Problem } from '../../src/base/problem.ts';
 
 test('printProblem() says what was tried, on what, why it failed and what to do', () => {
   const problem = {
@@ -18,4 +18,24 @@ test('printProblem() says what was tried, on what, why it failed and what to do'
 test('printProblem() lets no control character of an object through', () => {
   const text = printProblem({ action: 'open', object: 'a\u001b[31m"', reason: 'it is a fifo' });
   assert.equal(text, 'Cannot open "a\\u{1b}[31m"": it is a fifo');
+});
+
+test('causedBy() makes a failure further down the reason of one further up', () => {
+  const below: Problem = {
+    action: 'lock',
+    object: '/etc/x.lock',
+    reason: 'process 7 holds it',
+    hint: 'try again',
+    errno: 'EAGAIN',
+  };
+  const cause = causedBy(below);
+  assert.deepEqual(cause, {
+    reason: 'cannot lock "/etc/x.lock": process 7 holds it',
+    hint: 'try again',
+    errno: 'EAGAIN',
+  });
+  assert.equal(
+    printProblem({ ...cause, action: 'write', object: '/etc/x' }),
+    'Cannot write "/etc/x": cannot lock "/etc/x.lock": process 7 holds it; try again',
+  );
 });

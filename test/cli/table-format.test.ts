@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { adviceCommands, isNotable, shellWord } from '../../src/cli/commands/usage/advice.ts';
-import { csvText } from '../../src/cli/shared/csv.ts';
+import { printable } from '../../src/base/printable.ts';
 import {
   bytesRate,
   countsText,
@@ -21,7 +21,6 @@ import {
   displayWidth,
   fitLeft,
   fitRight,
-  harmless,
   visibleWidth,
 } from '../../src/cli/shared/width.ts';
 
@@ -69,10 +68,10 @@ test('percent(), shortCount() and rates print few characters when numbers are la
   );
 });
 
-test('harmless(), clip() and fit print no control character, and the width that they promise', () => {
+test('printable(), clip() and fit print no control character, and the width that they promise', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 0, max: 40 }), (text, columns) => {
-      const safe = harmless(text);
+      const safe = printable(text);
       assert.doesNotMatch(safe, /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
       assert.ok(displayWidth(cutTo(safe, columns)) <= columns);
       assert.equal(displayWidth(fitLeft(safe, columns)), columns);
@@ -100,17 +99,6 @@ test('displayWidth() counts wide characters twice and marks not at all', () => {
   assert.equal(cutTo('日本語', 4), '日…');
 });
 
-test('harmless() shows what would act, and keeps what is written', () => {
-  assert.equal(harmless('a\u001b[2Jb'), String.raw`a\u{1b}[2Jb`);
-  assert.equal(
-    harmless('\u202eevil\u2066\u200d\u00ad'),
-    String.raw`\u{202e}evil\u{2066}\u{200d}\u{ad}`,
-  );
-  assert.equal(harmless(`e${'\u0301'.repeat(50)}`), 'e\u0301\u0301');
-  assert.equal(harmless('\ud800x'), String.raw`\u{d800}x`);
-  assert.equal(harmless('Grüße 日本 😀'), 'Grüße 日本 😀');
-});
-
 test('bar() and sparkline() are as wide as asked when numbers are out of range', () => {
   for (const share of [-1, 0, 0.01, 0.5, 0.999, 1, 7, Number.NaN])
     for (const unicode of [true, false]) assert.equal(displayWidth(bar(share, 8, unicode)), 8);
@@ -135,6 +123,7 @@ test('parsePeriod() knows lengths, days of the calendar, and dates of local time
     [{}, now - 3_600_000, now],
     [{ period: '10m' }, now - 600_000, now],
     [{ period: '1w' }, now - 7 * 86_400_000, now],
+    [{ period: '1h30m' }, now - 5_400_000, now],
     [{ period: 'today' }, at(2026, 10, 24), now],
     [{ period: 'yesterday' }, at(2026, 10, 23), at(2026, 10, 24)],
     [{ from: '2026-11-01' }, at(2026, 10, 1), now],
@@ -166,13 +155,6 @@ test('parsePeriod() refuses an invalid period with an example of a valid one', (
     assert.ok(!parsed.ok, JSON.stringify(options));
     assert.match(parsed.error, expected);
   }
-});
-
-test('csvText() quotes what RFC 4180 says, and writes numbers without noise', () => {
-  assert.equal(
-    csvText([['a,b', 'say "hi"', 'x\ny,', undefined, 0.1 + 0.2, 1_073_741_824]]),
-    '"a,b","say ""hi""","x\\u{a}y,",,0.3,1073741824\r\n',
-  );
 });
 
 const advice = {

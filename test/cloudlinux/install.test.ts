@@ -24,7 +24,9 @@ import {
   removeLveInfo,
   writeLveInfo,
 } from '../../src/cloudlinux/io/lve-info-file.ts';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
 import type { Bytes } from '../../src/base/quantity.ts';
+import type { Result } from '../../src/base/result.ts';
 import { runLve } from './lve-program.ts';
 import { topRow } from './lve-server.ts';
 
@@ -73,7 +75,7 @@ test('install puts three commands and a marker there, and uninstall takes exactl
   }
   const directory = lveInfoDirectory(state());
   assert.equal(directory, join(prefix, 'var/lve'));
-  assert.equal(writeLveInfo(directory ?? '', 'x\n'), undefined);
+  assert.ok(writeLveInfo(directory ?? '', 'x\n').ok);
   assert.match((await lve('status')).out, /^\S*\/usr\/sbin\/lvectl: calls Bulkhead$/m);
   assert.match((await lve('status')).out, /\/var\/lve\/info: written by the agent$/m);
   assert.deepEqual([(await lve('uninstall')).status, files()], [0, ['/usr/sbin/other']]);
@@ -138,6 +140,9 @@ test('a command that was installed runs Bulkhead', async () => {
   assert.match(stdout, /^bulkhead \d/);
 });
 
+const errorOf = (written: Result<void, Problem>) =>
+  written.ok ? 'it did not fail' : printProblem(written.error);
+
 test('lveInfo() is the text of /var/lve/info', () => {
   const defaults = limitNumbers({ 'memory.limit': (2 ** 30) as Bytes, 'cpu.limit': 'unlimited' });
   const text = lveInfo([topRow(300), topRow(3), topRow(2)], defaults);
@@ -180,39 +185,40 @@ test('lveInfo() writes no use above its limit, and no resellers', () => {
 
 test('writeLveInfo() replaces the file whole, and survives what was left behind', () => {
   const directory = join(prefix, 'lve');
-  assert.equal(writeLveInfo(directory, 'one\n'), undefined);
+  assert.ok(writeLveInfo(directory, 'one\n').ok);
   const before = statSync(join(directory, 'info'));
   assert.deepEqual([statSync(directory).mode & 0o7777, before.mode & 0o7777], [0o755, 0o644]);
   const held = readFileSync(join(directory, 'info'), 'utf8');
-  writeFileSync(join(directory, '.info.new'), 'of a writer that was killed');
-  assert.equal(writeLveInfo(directory, 'two\n'), undefined);
+  writeFileSync(join(directory, '.info.0123456789abcdef.tmp'), 'of a writer that was killed');
+  assert.ok(writeLveInfo(directory, 'two\n').ok);
   assert.notEqual(statSync(join(directory, 'info')).ino, before.ino);
   assert.deepEqual([held, readFileSync(join(directory, 'info'), 'utf8')], ['one\n', 'two\n']);
   assert.deepEqual(readdirSync(directory), ['info']);
   writeFileSync(join(directory, 'kept'), '');
-  assert.equal(removeLveInfo(directory), undefined);
+  assert.ok(removeLveInfo(directory).ok);
   assert.deepEqual(readdirSync(directory), ['kept']);
-  assert.equal(removeLveInfo(join(prefix, 'none')), undefined);
+  assert.ok(removeLveInfo(join(prefix, 'none')).ok);
 });
 
 test('writeLveInfo() follows no symbolic link, and writes into no directory of others', () => {
   const victim = join(prefix, 'victim');
   mkdirSync(victim);
   symlinkSync(victim, join(prefix, 'link'));
-  assert.match(writeLveInfo(join(prefix, 'link'), 'x') ?? '', /^Cannot write ".*link\/info": /);
+  assert.match(errorOf(writeLveInfo(join(prefix, 'link'), 'x')), /^Cannot write ".*link\/info": /);
   const open = join(prefix, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
-  assert.match(writeLveInfo(open, 'x') ?? '', /can be written by others/);
+  assert.match(errorOf(writeLveInfo(open, 'x')), /can be written by others/);
   const own = join(prefix, 'own');
   mkdirSync(own);
   writeFileSync(join(victim, 'file'), 'kept');
-  for (const name of ['info', '.info.new']) symlinkSync(join(victim, 'file'), join(own, name));
-  assert.equal(writeLveInfo(own, 'x'), undefined);
+  for (const name of ['info', '.info.0123456789abcdef.tmp'])
+    symlinkSync(join(victim, 'file'), join(own, name));
+  assert.ok(writeLveInfo(own, 'x').ok);
   assert.deepEqual(readdirSync(victim), ['file']);
   assert.equal(readFileSync(join(victim, 'file'), 'utf8'), 'kept');
   assert.equal(readFileSync(join(own, 'info'), 'utf8'), 'x');
-  assert.match(writeLveInfo(join(prefix, 'no/such'), 'x') ?? '', /it does not exist/);
+  assert.match(errorOf(writeLveInfo(join(prefix, 'no/such'), 'x')), /it does not exist/);
 });
 
 test('lveInfoDirectory() takes only what install wrote', () => {

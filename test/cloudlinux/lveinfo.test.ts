@@ -259,8 +259,8 @@ test('lveinfo asks for the period, in parts if wanted', options, async () => {
 
 test('lveinfo exits with a status and a message when it fails', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
-    [2, /"soon" is no period/, '--period', 'soon'],
-    [2, /"2026-02-30" is no date/, '-f', '2026-02-30'],
+    [2, /"soon" is not a period/, '--period', 'soon'],
+    [2, /"2026-02-30" is not a date/, '-f', '2026-02-30'],
     [2, /The period ends before it begins/, '-f', '2026-02-02', '-t', '2026-02-01'],
     [2, /There is no column "cpux"; did you mean/, '-o', 'cpux'],
     [2, /There is no column "x"/, '--show-columns', 'x'],

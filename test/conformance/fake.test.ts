@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
+import type { Errno } from '../../src/base/problem.ts';
 import { conformance, mustApply, policyOf, uids } from './suite.ts';
 
 conformance('fake v1', () => fakeHost(1));
@@ -14,7 +15,7 @@ const body = `<defaults><cpu limit="40%" burst="10%"/><memory limit="64MiB"/><pr
 
 const effectsOf = (host: FakeHost) => host.cgroups.reduce((sum, each) => sum + each.effects, 0);
 
-function failAt(host: FakeHost, count: number, error: string): void {
+function failAt(host: FakeHost, count: number, error: Errno): void {
   let left = count;
   for (const each of host.cgroups) each.fault = () => (left-- === 0 ? error : undefined);
 }

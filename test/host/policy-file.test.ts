@@ -20,13 +20,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { lockFile } from '../../src/sys/files/flock.ts';
-import {
-  createPolicyFile,
-  editPolicyFile,
-  readForeignFile,
-  readPolicyFile,
-  savePolicyFile,
-} from '../../src/host/policy-file.ts';
+import { editPolicyFile, readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
+import { createTextFile } from '../../src/sys/files/edited-file.ts';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
 import { fail, ok, type Result } from '../../src/base/result.ts';
 
 const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
@@ -42,15 +38,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-function errorOf<T>(result: Result<T, string>): string {
-  assert.equal(result.ok, false);
-  const error = result.ok ? '' : result.error;
+function errorOf<T>(result: Result<T, Problem>): string {
+  if (result.ok) assert.fail('it did not fail');
+  const error = printProblem(result.error);
   assert.ok(!error.includes('\n'), error);
   return error;
 }
 
-function valueOf<T>(result: Result<T, string>): T {
-  if (!result.ok) assert.fail(result.error);
+function valueOf<T>(result: Result<T, Problem>): T {
+  if (!result.ok) assert.fail(printProblem(result.error));
   return result.value;
 }
 
@@ -97,10 +93,34 @@ describe('readPolicyFile() of what is unsafe', () => {
     assert.match(errorOf(readPolicyFile(file)), /its directory .* uid 1234; run: chown root \//);
   });
 
+  test(
+    'readPolicyFile() refuses a path on which another could put a directory in its place',
+    { skip: asRoot },
+    () => {
+      const below = join(directory, 'of-another', 'ours');
+      mkdirSync(below, { recursive: true });
+      const path = join(below, 'policy.xml');
+      writeFileSync(path, '<a/>');
+      assert.equal(valueOf(readPolicyFile(path)), '<a/>');
+      chownSync(join(directory, 'of-another'), 1234, 0);
+      assert.match(
+        errorOf(readPolicyFile(path)),
+        /"\/.*\/of-another" above it belongs to uid 1234; /,
+      );
+      chownSync(join(directory, 'of-another'), 0, 0);
+      chmodSync(join(directory, 'of-another'), 0o777);
+      assert.match(
+        errorOf(readPolicyFile(path)),
+        /of-another" above it can be written by others; /,
+      );
+      assert.equal(valueOf(readForeignFile(path)), '<a/>');
+    },
+  );
+
   test('readPolicyFile() refuses 100 MB before reading it', () => {
     truncateSync(file, 100e6);
     const before = process.memoryUsage().rss;
-    assert.match(errorOf(readPolicyFile(file)), /it has 96 MiB; the limit is 16 MiB$/);
+    assert.match(errorOf(readPolicyFile(file)), /it has 95.4MiB; the limit is 16MiB$/);
     assert.ok(process.memoryUsage().rss - before < 32 * 2 ** 20);
   });
 
@@ -127,18 +147,18 @@ describe('readPolicyFile() of what is unsafe', () => {
 
 test('readPolicyFile() accepts a sticky directory of root', { skip: asRoot }, () => {
   chmodSync(directory, 0o1777);
-  assert.equal(valueOf(readPolicyFile(file)).text, '<a/>');
+  assert.equal(valueOf(readPolicyFile(file)), '<a/>');
 });
 
 test('readPolicyFile() keeps a byte order mark and line ends', () => {
   writeFileSync(file, '\uFEFF<a>\r\n</a>\r\n');
-  assert.equal(valueOf(readPolicyFile(file)).text, '\uFEFF<a>\r\n</a>\r\n');
+  assert.equal(valueOf(readPolicyFile(file)), '\uFEFF<a>\r\n</a>\r\n');
 });
 
 test('readForeignFile() reads what others own', { skip: asRoot }, () => {
   chownSync(file, 1234, 1234);
   chmodSync(file, 0o666);
-  assert.equal(valueOf(readForeignFile(file)).text, '<a/>');
+  assert.equal(valueOf(readForeignFile(file)), '<a/>');
 });
 
 test(
@@ -158,7 +178,10 @@ test(
 
 test('editPolicyFile() does not touch the file when the edit fails or changes nothing', () => {
   const before = statSync(file, { bigint: true });
-  assert.equal(errorOf(editPolicyFile(file, () => fail('no'))), 'no');
+  assert.deepEqual(
+    editPolicyFile(file, () => fail('no')),
+    { ok: false, error: 'no' },
+  );
   valueOf(editPolicyFile(file, ok));
   const after = statSync(file, { bigint: true });
   assert.deepEqual([after.ino, after.ctimeNs], [before.ino, before.ctimeNs]);
@@ -172,7 +195,7 @@ test('editPolicyFile() removes what a killed editor left, and nothing else', () 
   assert.deepEqual(leftovers(), ['.policy.xml.swp']);
 });
 
-test('savePolicyFile() refuses when another program changed the file meanwhile', () => {
+test('editPolicyFile() refuses when another program changed the file meanwhile', () => {
   const change: readonly (() => void)[] = [
     () => writeFileSync(file, '<b/>'),
     () => {
@@ -182,33 +205,32 @@ test('savePolicyFile() refuses when another program changed the file meanwhile',
     () => rmSync(file),
   ];
   for (const act of change) {
-    const original = valueOf(readPolicyFile(file));
-    act();
-    assert.match(
-      errorOf(savePolicyFile(original, '<c/>')),
-      /changed it meanwhile; run the command/,
-    );
+    writeFileSync(file, '<a/>');
+    const edited = editPolicyFile(file, () => {
+      act();
+      return ok('<c/>');
+    });
+    assert.match(errorOf(edited), /changed it meanwhile; run the command/);
     assert.ok(!existsSync(file) || !readFileSync(file, 'utf8').includes('c'));
     assert.deepEqual(leftovers(), []);
   }
 });
 
-test('savePolicyFile() refuses a text that could not be read back', () => {
-  const original = valueOf(readPolicyFile(file));
-  const error = errorOf(savePolicyFile(original, ' '.repeat(17 * 2 ** 20)));
-  assert.match(error, /it has 17 MiB; the limit is 16 MiB$/);
+test('editPolicyFile() refuses a text that could not be read back', () => {
+  const error = errorOf(editPolicyFile(file, () => ok(' '.repeat(17 * 2 ** 20))));
+  assert.match(error, /^Cannot write ".*": it has 17.0MiB; the limit is 16MiB$/);
 });
 
-test('createPolicyFile() makes the directory, and replaces only when told', () => {
+test('createTextFile() makes the directory, and replaces only when told', () => {
   const path = join(directory, 'etc', 'policy.xml');
-  valueOf(createPolicyFile(path, '<a/>'));
+  valueOf(createTextFile(path, '<a/>'));
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  assert.match(errorOf(createPolicyFile(path, '<b/>')), /exists already; pass --force/);
-  valueOf(createPolicyFile(path, '<b/>', { overwrite: true }));
+  assert.match(errorOf(createTextFile(path, '<b/>')), /exists already; pass --force/);
+  valueOf(createTextFile(path, '<b/>', { overwrite: true }));
   assert.equal(readFileSync(path, 'utf8'), '<b/>');
   rmSync(path);
   symlinkSync(file, path);
-  assert.match(errorOf(createPolicyFile(path, '<c/>', { overwrite: true })), /symbolic link/);
+  assert.match(errorOf(createTextFile(path, '<c/>', { overwrite: true })), /symbolic link/);
   assert.equal(readFileSync(file, 'utf8'), '<a/>');
 });
 
@@ -236,7 +258,7 @@ describe('locks between processes', () => {
     const add = (name: string) =>
       child(`for (let i = 0; i < 25; i++) {
         const done = editPolicyFile(file, (text) => ok(text + '<${name}' + i + '/>'));
-        if (!done.ok) throw new Error(done.error);
+        if (!done.ok) throw new Error(done.error.reason);
       }`);
     const editors = ['b', 'c', 'd'].map(add);
     const codes = await Promise.all(editors.map((each) => once(each, 'exit')));

@@ -173,12 +173,12 @@ describe('explainIncident() on what ran', () => {
     });
     const text = textOf(incident, evidence, 'alice', plain);
     assert.match(text, /alice ran out of memory on 24 November 2026/);
-    assert.match(text, /Most memory was used by: php-fpm \(300 MiB, 6 processes\)/);
+    assert.match(text, /Most memory was used by: php-fpm \(300MiB, 6 processes\)/);
     assert.match(
       text,
-      /There are 6 processes of php-fpm, with 50 MiB each: running fewer at once would need less/,
+      /There are 6 processes of php-fpm, with 50\.0MiB each: running fewer at once would need less/,
     );
-    assert.match(text, /Hardly any of the 320 MiB in use was page cache/);
+    assert.match(text, /Hardly any of the 320MiB in use was page cache/);
     assert.match(text, /It is unknown which process was killed/);
     assert.match(text, /bulkhead set alice memory=480MiB/);
   });
@@ -196,7 +196,7 @@ describe('explainIncident() on what ran', () => {
     const incident = incidentOf({ limit: 'memory.limit', severity: 'killed', value: '1GiB' });
     const text = textOf(incident, evidence, 'alice', plain);
     assert.match(text, /The kernel killed node \(process 55\)\./);
-    assert.match(text, /Of the 1\.0 GiB in use, 256 MiB was page cache/);
+    assert.match(text, /Of the 1\.00GiB in use, 256MiB was page cache/);
     assert.match(text, /A single process of node used most of it: look there first/);
   });
 

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { printDuration } from '../../base/duration.ts';
 import type { Alert, Batch, Deliver, DeliveryProblem } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
+import { count } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
 
 export const waitingMax = 500;
@@ -181,7 +182,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   #giveUp({ receiver, alerts, failed }: Waiting, reason: string): void {
-    const attempts = failed === 1 ? 'one attempt' : `${failed} attempts`;
+    const attempts = count(failed, 'attempt');
     this.#options.log(`${cannot(receiver, reason)}; given up after ${attempts}`);
     this.#forget(alerts, false);
   }

@@ -11,7 +11,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { errnoOf } from '../../sys/errno.ts';
 import type { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
 import { Peers } from './peers.ts';
@@ -98,8 +97,8 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** The input is not HTTP, or its header is too large. */
-  #refuse(error: Error, socket: Duplex): void {
-    const status = errnoOf(error) === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
+  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
     if (!socket.writable || this.#connections.get(socket)?.hasAsked === true) socket.destroy();
     else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   }
@@ -140,8 +139,8 @@ function listening(
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close((error) => {
-      if (error !== undefined && errnoOf(error) !== 'ERR_SERVER_NOT_RUNNING') throw error;
+    server.close((error?: NodeJS.ErrnoException) => {
+      if (error !== undefined && error.code !== 'ERR_SERVER_NOT_RUNNING') throw error;
       resolve();
     });
     server.closeAllConnections();

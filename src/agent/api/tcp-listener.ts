@@ -7,11 +7,12 @@
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import type { TcpStatus } from './api.ts';
-import { errnoOf, reasonOf } from '../../sys/errno.ts';
+import { reasonOf } from '../../sys/errno.ts';
 import { readSecret } from '../../sys/files/secret-file.ts';
 import type { AgentSettings } from '../../policy/settings.ts';
 import type { Log } from '../log.ts';
 import type { Api } from './routes.ts';
+import { printProblem } from '../../base/problem.ts';
 import { ControlServer, type ListenTarget } from './server.ts';
 
 type Listen = NonNullable<AgentSettings['listen']>;
@@ -50,7 +51,7 @@ export class TcpListener implements AsyncDisposable {
     const { listen, tokenFile } = settings;
     clearTimeout(this.#retry);
     const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
-    if (listen !== undefined && token?.ok === false) this.#log.error(token.error);
+    if (listen !== undefined && token?.ok === false) this.#log.error(printProblem(token.error));
     const secret = token?.ok === true ? token.value : undefined;
     const written = JSON.stringify([listen?.host, listen?.port, secret]);
     if (this.#open?.written === written) return;
@@ -119,4 +120,4 @@ export class TcpListener implements AsyncDisposable {
 
 /** For example, IPv6 is disabled. */
 const isNoAddress = (error: unknown) =>
-  ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errnoOf(error) ?? '');
+  ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes((error as NodeJS.ErrnoException).code ?? '');

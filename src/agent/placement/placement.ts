@@ -160,7 +160,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     const { haltFile } = this.#options;
     const more = receiveBytes === undefined ? [] : [String(receiveBytes)];
     const started = spawnScript(script, [haltFile, ...more]);
-    if (!started.ok) return this.#died(started.error);
+    if (!started.ok) return this.#died(started.error.reason);
     const child = started.value;
     this.#child = child;
     this.#bornAt = performance.now();

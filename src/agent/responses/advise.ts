@@ -20,6 +20,7 @@ import type { FaultCounts } from '../sampling/latest-sample.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { orThrow, type RequestContext } from '../api/request-context.ts';
+import { shortBytes } from '../../base/bytes.ts';
 import { askedEntries, visibleParts, type Part } from './members.ts';
 
 const week = 7 * 86_400_000;
@@ -204,15 +205,13 @@ async function hostOf(
       limit,
       committed: printLimit(limit, committed),
       unlimitedTenants: tenants.length - limited.length,
-      available: limit === 'memory.limit' ? gibibytes(amount) : printLimit(limit, amount),
+      available: limit === 'memory.limit' ? shortBytes(amount) : printLimit(limit, amount),
       overcommit: committed / amount,
       peak: printLimit(limit, peak.ok ? roundedPeak(limit, peak.value) : 0),
     });
   }
   return rows;
 }
-
-const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)}GiB`;
 
 const roundedPeak = (limit: LimitKey, value: number) =>
   limit === 'cpu.limit' ? Number(value.toFixed(2)) : Math.ceil(value / 2 ** 20) * 2 ** 20;

@@ -4,8 +4,8 @@ import { callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode } from './command.ts';
+import { printable } from '../../base/printable.ts';
 import { printError, pathsFor } from './session.ts';
-import { harmless } from './width.ts';
 
 export interface JsonOption {
   readonly json?: boolean;
@@ -33,12 +33,12 @@ export function responseOrReport<CommandResult>(
   answer: Result<CommandResult>,
 ): CommandResult | undefined {
   if (answer.ok) return answer.value;
-  printError(harmless(answer.error));
+  printError(printable(answer.error));
   return undefined;
 }
 
 export function usageError(message: string): ExitCode {
-  printError(harmless(message));
+  printError(printable(message));
   return exitCodes.usage;
 }
 

@@ -17,6 +17,7 @@ import { lineDiff, type DiffLine } from './line-diff.ts';
 import { policyOption } from './policy-option.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
 import { terminalOf } from './terminal.ts';
+import { printProblem } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 
 export interface EditOptions extends PolicyOptions {
@@ -46,7 +47,10 @@ export async function editPolicy(
   const checked = (text: string) => checkedEdit(file, text, paths, edit);
   if (options.dryRun === true) return showEdit(file, paths, checked);
   const edited = editPolicyFile(file, checked);
-  if (!edited.ok) return printErrors(edited.error);
+  if (!edited.ok) {
+    const { error } = edited;
+    return printErrors(typeof error === 'string' ? error : printProblem(error));
+  }
   const { before, after } = edited.value;
   if (before === after) print(`Nothing to change in ${file}: it is set already`);
   else print(`Changed ${what} in ${file}`);
@@ -89,8 +93,8 @@ function showEdit(
   edit: (text: string) => Result<string, string>,
 ): ExitCode {
   const original = readPolicyFile(file);
-  if (!original.ok) return printErrors(original.error);
-  const { text } = original.value;
+  if (!original.ok) return printErrors(printProblem(original.error));
+  const text = original.value;
   const edited = edit(text);
   if (!edited.ok) return printErrors(edited.error);
   if (edited.value === text) print(`Nothing to change in ${file}: it is set already`);

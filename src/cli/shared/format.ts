@@ -5,8 +5,8 @@
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
+import { shortBytes } from '../../base/bytes.ts';
 import type { MetricUnit } from '../../usage/metrics.ts';
-import { shortBytes } from './terminal.ts';
 
 /** A share as a percentage: 1 is 100%. Of CPU, of one core. */
 export function percent(share: number): string {

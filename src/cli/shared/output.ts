@@ -2,8 +2,11 @@
 import type { Command } from 'commander';
 import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
 import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
-import { printable, printableJson } from '../../base/printable.ts';
+import { printable } from '../../base/printable.ts';
+import { jsonText } from '../../base/json.ts';
 import { terminalOf } from './terminal.ts';
+
+export { count } from '../../base/list.ts';
 
 export function pathsFor(command: Command): Paths | undefined {
   const { instance } = command.optsWithGlobals<{ instance: string }>();
@@ -21,12 +24,8 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-/** `1 tenant`, `2 tenants`. */
-export const count = (number: number, noun: string) =>
-  `${number} ${noun}${number === 1 ? '' : 's'}`;
-
 export function printJson(value: unknown): void {
-  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
+  process.stdout.write(`${jsonText(value, 2)}\n`);
 }
 
 /** As many lines as a person would read; the rest is counted. */

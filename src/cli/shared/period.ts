@@ -50,13 +50,30 @@ export function parsePeriod(options: PeriodOptions, now: number): Result<Period>
 }
 
 function periodBefore(text: string, end: number, endsNow: boolean): Result<Period> {
-  if (endsNow && text === 'today') return ok({ from: midnight(end, 0), to: end });
-  if (endsNow && text === 'yesterday') return ok({ from: midnight(end, -1), to: midnight(end, 0) });
-  const match = /^(\d{1,6})([smhdw])$/.exec(text);
-  const milliseconds = Number(match?.[1]) * (unitMilliseconds[match?.[2] ?? ''] ?? 0);
-  if (match === null || milliseconds === 0)
+  const day = endsNow ? namedDay(text, end) : undefined;
+  if (day !== undefined) return ok(day);
+  const milliseconds = parseLength(text);
+  if (milliseconds === undefined)
     return fail(`"${text}" is not a period; use for example 10m, 4h, 2d, today or yesterday`);
   return within({ from: end - milliseconds, to: end });
+}
+
+/** Milliseconds of `10m`, `1h30m`; nothing is not a length. */
+export function parseLength(text: string): number | undefined {
+  if (!/^(\d{1,7}[smhdw])+$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/(\d+)([smhdw])/g)];
+  const length = parts.reduce(
+    (sum, [, number, unit = '']) => sum + Number(number) * (unitMilliseconds[unit] ?? 0),
+    0,
+  );
+  return length > 0 ? length : undefined;
+}
+
+/** The day up to `now`, or the one before it. */
+export function namedDay(word: string, now: number): Period | undefined {
+  if (word === 'today') return { from: midnight(now, 0), to: now };
+  if (word === 'yesterday') return { from: midnight(now, -1), to: midnight(now, 0) };
+  return undefined;
 }
 
 function within(period: Period): Result<Period> {
@@ -71,13 +88,14 @@ function midnight(at: number, days: number): number {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + days).getTime();
 }
 
-const datePattern = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?$/;
+const datePattern = /^(\d{2}|\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?$/;
 
-function parseDate(text: string): Result<number> {
+/** Years of two digits are of this century. */
+export function parseDate(text: string): Result<number> {
   const match = datePattern.exec(text.trim());
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =
     match?.slice(1).map((each) => Number(each ?? 0)) ?? [];
-  const date = new Date(year, month - 1, day, hour, minute, second);
+  const date = new Date(year < 100 ? year + 2000 : year, month - 1, day, hour, minute, second);
   // Date takes the 31st of February for the 3rd of March.
   const meant = date.getMonth() === month - 1 && date.getDate() === day;
   if (match === null || !meant || hour > 23 || minute > 59 || second > 59)

@@ -1,9 +1,11 @@
 /** Processes as a table: those running now, or when a limit was hit. */
 import type { LiveProcess } from '../../agent/api/api.ts';
 import type { ProcessEvidence } from '../../usage/incident.ts';
-import { shortBytes, table } from './terminal.ts';
+import { table } from './terminal.ts';
 import { duration, percent } from './format.ts';
-import { cutTo, displayWidth, harmless } from './width.ts';
+import { printable } from '../../base/printable.ts';
+import { shortBytes } from '../../base/bytes.ts';
+import { cutTo, displayWidth } from './width.ts';
 
 /** `cpu` is present only for running ones. */
 export type ShownProcess = Omit<ProcessEvidence, 'command'> & {
@@ -32,7 +34,7 @@ export function sortProcesses(
 }
 
 /** The command, or the name if the caller may not see the command. */
-export const commandText = ({ command, name }: ShownProcess) => harmless(command ?? `[${name}]`);
+export const commandText = ({ command, name }: ShownProcess) => printable(command ?? `[${name}]`);
 
 const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : shortBytes(bytes));
 
@@ -45,7 +47,7 @@ interface ProcessColumn {
 
 const processColumns: readonly ProcessColumn[] = [
   { title: 'PID', text: ({ pid }) => String(pid) },
-  { title: 'S', text: ({ state }) => harmless(state) },
+  { title: 'S', text: ({ state }) => printable(state) },
   { title: 'THREADS', text: ({ threads }) => String(threads), on: 'wide' },
   { title: 'CPU', text: cpuText },
   { title: 'MEMORY', text: ({ memoryBytes }) => shortBytes(memoryBytes) },

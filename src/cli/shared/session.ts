@@ -20,8 +20,7 @@ export function loadPolicyOrReport(
   showDiagnostics(loaded.diagnostics);
   if (loaded.policy !== undefined) return { ...loaded, policy: loaded.policy };
   const errors = loaded.diagnostics.filter((each) => each.severity === 'error').length;
-  if (errors > 0)
-    printError(`${errors} ${errors === 1 ? 'error' : 'errors'} in ${file}; nothing was changed`);
+  if (errors > 0) printError(`${count(errors, 'error')} in ${file}; nothing was changed`);
   return undefined;
 }
 

@@ -39,19 +39,6 @@ function tableLine(
   return cells.join('  ').trimEnd();
 }
 
-/** Bytes to three digits, for columns: `1.25GiB`. */
-export function shortBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)}${units[unit]}`;
-}
-
 /** Wraps text at spaces and keeps leading ones; all further lines are indented. */
 export function wrap(text: string, columns: number, indent = ''): string {
   const [begin = '', ...words] = text.split(/(?<=\S) (?=\S)/);

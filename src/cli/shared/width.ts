@@ -1,30 +1,12 @@
 /**
  * How many columns of a terminal a text takes, and how to cut it to fit.
  *
- * Names and command lines come from tenants, who may try to move the cursor or hide what they run:
- * `harmless` escapes whatever could. What terminals disagree on is escaped too, so that widths are
- * right: format characters, joiners, and stacked combining marks.
+ * What terminals disagree on is escaped by `printable` before, so that widths are right: format characters, joiners,
+ * and stacked combining marks.
  *
- *     harmless('a\u001b[2Jb')  → a\u{1b}[2Jb
- *     displayWidth('日本')     → 4
+ *     displayWidth('日本')  → 4
  */
-import { printable } from '../../base/printable.ts';
-
 const plainAscii = /^[\u0020-\u007e]*$/;
-/** Format characters that `printable` lets through, lone surrogates, and unassigned code points. */
-const doubtful = /[\p{Cf}\p{Cs}\p{Co}\p{Cn}]/gu;
-/** A variation selector changes the width of the character before it on some terminals only. */
-const selectors = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
-const manyMarks = /(\p{M}{2})\p{M}+/gu;
-
-/** Safe to print on a terminal, and of a known width. */
-export function harmless(text: string): string {
-  if (plainAscii.test(text)) return text;
-  return printable(text)
-    .replace(doubtful, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
-    .replace(selectors, '')
-    .replace(manyMarks, '$1');
-}
 
 /** Marks that do not advance, and the vowels and finals of Korean syllables. */
 const zeroWide = /[\p{Mn}\p{Me}\u1160-\u11ff\ud7b0-\ud7ff]/u;

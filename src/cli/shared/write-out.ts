@@ -1,5 +1,6 @@
 /** Writes a command's text to standard output, or to a file that is not replaced unless asked to. */
-import { createPolicyFile } from '../../host/policy-file.ts';
+import { printProblem } from '../../base/problem.ts';
+import { createTextFile } from '../../sys/files/edited-file.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printError, print } from './session.ts';
 
@@ -13,8 +14,8 @@ export function writeOut(text: string, { output, force }: OutputOptions): ExitCo
     print(text);
     return exitCodes.done;
   }
-  const created = createPolicyFile(output, text, { overwrite: force === true });
+  const created = createTextFile(output, text, { overwrite: force === true });
   if (created.ok) return exitCodes.done;
-  printError(created.error);
+  printError(printProblem(created.error));
   return exitCodes.failed;
 }

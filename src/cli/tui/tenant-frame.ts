@@ -1,6 +1,5 @@
 /** What `bulkhead top` shows of one tenant: its usage, its processes, its last incidents. */
 import type { IncidentsResponse, ProcessesResponse, TopRow } from '../../agent/api/api.ts';
-import { shortBytes } from '../shared/terminal.ts';
 import {
   bytesRate,
   countsText,
@@ -14,7 +13,9 @@ import { processTable, sortProcesses } from '../shared/process-table.ts';
 import { ownMemory } from './top-rows.ts';
 import type { Style } from './top-columns.ts';
 import type { TopState } from './top-state.ts';
-import { cutTo, harmless } from '../shared/width.ts';
+import { printable } from '../../base/printable.ts';
+import { shortBytes } from '../../base/bytes.ts';
+import { cutTo } from '../shared/width.ts';
 
 export const incidentsShown = 4;
 /** Title, usage, faults, remark, header and keys; then the incidents and their title. */
@@ -83,14 +84,14 @@ function titleText({ opened }: TopState, { row, processes }: TenantData): string
     ...(who?.package === undefined ? [] : [`package ${who.package}`]),
     ...(who?.reseller === undefined ? [] : [`reseller ${who.reseller}`]),
   ];
-  return harmless([name, more.join(', ')].filter((each) => each !== '').join(': '));
+  return printable([name, more.join(', ')].filter((each) => each !== '').join(': '));
 }
 
 function useTexts({ row }: TenantData): readonly string[] {
   if (row === undefined) return ['Idle in the last tick', ''];
   const { usage, limitTexts } = row;
   const of = (text: string | undefined) =>
-    text === undefined || text === 'unlimited' ? '' : ` of ${harmless(text)}`;
+    text === undefined || text === 'unlimited' ? '' : ` of ${printable(text)}`;
   const use = [
     `CPU ${percent(usage.cpu)}${of(limitTexts['cpu.limit'])}`,
     `memory ${shortBytes(ownMemory(row))}${max(usage.anonymousPeak, ownMemory(row), shortBytes)} + cache ${shortBytes(usage.cache)}${of(limitTexts['memory.limit'])}`,
@@ -100,7 +101,7 @@ function useTexts({ row }: TenantData): readonly string[] {
   const hits = row.limitsHit.map(shortLimit).join(' ');
   const io = `Read ${bytesRate(usage.read)}, write ${bytesRate(usage.write)}`;
   const recent = faults === '' ? 'no faults' : `faults in 5 minutes: ${faults}`;
-  return [use.join(', '), harmless(`${io}; ${recent}${hits === '' ? '' : `; now: ${hits}`}`)];
+  return [use.join(', '), printable(`${io}; ${recent}${hits === '' ? '' : `; now: ${hits}`}`)];
 }
 
 /** The peak within the tick, if it is above the sample. */
@@ -142,7 +143,7 @@ function incidentLines(
     style.colors.bold(cutTo(title, columns)),
     ...rows.map(({ id, begin, end, limit, severity, faults, value }) =>
       cutTo(
-        harmless(
+        printable(
           `${dateTime(begin)}  ${severity} by ${shortLimit(limit)} ${value}, ${faults} faults in ${duration((end - begin) / 1000)}  #${id}`,
         ),
         columns,

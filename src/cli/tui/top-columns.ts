@@ -6,11 +6,13 @@
  */
 import type { TopRow } from '../../agent/api/api.ts';
 import type { LimitKey } from '../../limits/limit.ts';
-import { shortBytes, type Terminal } from '../shared/terminal.ts';
+import { type Terminal } from '../shared/terminal.ts';
 import { bytesRate, percent, shortCount, shortLimit, sumOf } from '../shared/format.ts';
 import { bar } from '../shared/graph.ts';
 import { ownMemory, type TopSort } from './top-rows.ts';
-import { fitLeft, fitRight, harmless } from '../shared/width.ts';
+import { printable } from '../../base/printable.ts';
+import { shortBytes } from '../../base/bytes.ts';
+import { fitLeft, fitRight } from '../shared/width.ts';
 
 export interface Style {
   readonly colors: Terminal['colors'];
@@ -97,7 +99,7 @@ export const topColumns: readonly TopColumn[] = [
     left: true,
     priority: 0,
     sort: 'name',
-    text: ({ name }) => harmless(name),
+    text: ({ name }) => printable(name),
   },
   {
     title: 'CPU',
@@ -191,7 +193,7 @@ export const topColumns: readonly TopColumn[] = [
     width: 16,
     left: true,
     priority: 9,
-    text: ({ limitsHit }) => limitsHit.map(shortLimit).map(harmless).join(' '),
+    text: ({ limitsHit }) => limitsHit.map(shortLimit).map(printable).join(' '),
     paint: (_, { colors }) => colors.red,
   },
 ];

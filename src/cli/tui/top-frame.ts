@@ -3,14 +3,15 @@
  * screen are formatted.
  */
 import type { TopResponse, TopRow } from '../../agent/api/api.ts';
-import { shortBytes } from '../shared/terminal.ts';
 import { clock, duration, percent, shortCount, sumOf } from '../shared/format.ts';
 import { bothSides, composeFrame, keyLine, reverse, type Size } from './frame.ts';
 import { bar } from '../shared/graph.ts';
 import { ownMemory } from './top-rows.ts';
 import { fitColumns, headerLine, rowLine, type Style } from './top-columns.ts';
 import type { TopState } from './top-state.ts';
-import { cutTo, fitLeft, fitRight, harmless } from '../shared/width.ts';
+import { printable } from '../../base/printable.ts';
+import { shortBytes } from '../../base/bytes.ts';
+import { cutTo, fitLeft, fitRight } from '../shared/width.ts';
 
 /** Lines that are not rows of the list. */
 const frameLines = 6;
@@ -26,7 +27,7 @@ export function remarkOf(
   const age = (now - answer.at) / 1000;
   const old = age > 3 * answer.durationSeconds + 2;
   if (problem !== undefined)
-    return `Last update at ${clock(answer.at)}, retrying. ${harmless(problem)}`;
+    return `Last update at ${clock(answer.at)}, retrying. ${printable(problem)}`;
   return old ? `The last tick was ${duration(age)} ago: the agent is behind schedule` : undefined;
 }
 
@@ -83,9 +84,9 @@ function hostLines(
 }
 
 function viewText(state: TopState, length: number): string {
-  const what = state.of === undefined ? `${state.kind}s` : `tenants of ${harmless(state.of)}`;
+  const what = state.of === undefined ? `${state.kind}s` : `tenants of ${printable(state.of)}`;
   const order = `by ${state.sort}${state.reverse ? ', reversed' : ''}`;
-  const filter = state.filter === '' ? '' : `, filter "${harmless(state.filter)}"`;
+  const filter = state.filter === '' ? '' : `, filter "${printable(state.filter)}"`;
   return `${length} ${what} ${order}${filter}${state.all ? ', including idle' : ''}`;
 }
 
@@ -129,7 +130,7 @@ export function listFrame(
         return chosen ? reverse(line) : line;
       }),
       foot: state.typing
-        ? cutTo(`Filter: ${harmless(state.filter)}_  Enter applies it, Esc clears it`, columns)
+        ? cutTo(`Filter: ${printable(state.filter)}_  Enter applies it, Esc clears it`, columns)
         : keyLine(listKeys, columns, style),
     },
     size,

@@ -1,10 +1,11 @@
 /** `bulkhead top --once`: a plain table, for a pipe, a file or a mail. */
 import type { TopResponse, TopRow } from '../../agent/api/api.ts';
 import { count, print } from '../shared/session.ts';
-import { shortBytes, terminalOf } from '../shared/terminal.ts';
+import { terminalOf } from '../shared/terminal.ts';
 import { dateTime, duration, shortCount } from '../shared/format.ts';
 import { fitColumns, headerLine, rowLine, type Style } from './top-columns.ts';
 import { sumRows } from './top-frame.ts';
+import { shortBytes } from '../../base/bytes.ts';
 import type { TopSort } from './top-rows.ts';
 
 /** Wide enough for every column, if there is no terminal. */

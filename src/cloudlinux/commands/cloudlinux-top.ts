@@ -21,7 +21,8 @@ import {
   type TopUser,
 } from './top-shape.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
-import { shortBytes, table } from '../../cli/shared/terminal.ts';
+import { table } from '../../cli/shared/terminal.ts';
+import { shortBytes } from '../../base/bytes.ts';
 import { printable } from '../../base/printable.ts';
 
 interface TopOptions {

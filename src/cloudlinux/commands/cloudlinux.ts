@@ -18,6 +18,7 @@ import {
   type WrapperState,
 } from '../io/wrappers.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { printProblem, type Problem } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 
 interface LveOptions {
@@ -57,8 +58,8 @@ function uninstall(options: LveOptions, command: Command): ExitCode {
   return exitCodes.done;
 }
 
-function refuse(problems: readonly string[]): ExitCode {
-  for (const problem of problems) printError(problem);
+function refuse(problems: readonly Problem[]): ExitCode {
+  for (const problem of problems) printError(printProblem(problem));
   return exitCodes.failed;
 }
 

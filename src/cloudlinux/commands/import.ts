@@ -7,6 +7,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readForeignFile } from '../../host/policy-file.ts';
 import type { TenantName, UidRange } from '../../policy/document.ts';
 import { importVeCfg } from '../core/ve-cfg.ts';
+import { printProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
   describeArgument,
@@ -29,11 +30,11 @@ function importFile(file: string, options: ImportOptions, command: Command): Exi
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const read = readForeignFile(file);
-  if (!read.ok) return failed(read.error);
+  if (!read.ok) return failed(printProblem(read.error));
   const members = readMembers(options.members);
   if (!members.ok) return failed(members.error);
   const { accounts } = readHostFacts(paths, []);
-  const { text, diagnostics } = importVeCfg(file, read.value.text, {
+  const { text, diagnostics } = importVeCfg(file, read.value, {
     cores: options.cores ?? availableParallelism(),
     uids: options.uids ?? readUidRange(paths),
     accounts,
@@ -66,10 +67,10 @@ function readMembers(
 ): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, string> {
   if (file === undefined) return ok(undefined);
   const read = readForeignFile(file);
-  if (!read.ok) return read;
+  if (!read.ok) return fail(printProblem(read.error));
   const members = new Map<string, TenantName[]>();
   const seen = new Set<string>();
-  for (const [index, line] of read.value.text.split(/\r?\n/).entries()) {
+  for (const [index, line] of read.value.split(/\r?\n/).entries()) {
     if (/^\s*(#|$)/.test(line)) continue;
     const [, user = '', pack = ''] = /^\s*(\S+)\s+(.*\S)\s*$/.exec(line) ?? [];
     const where = `${file}:${index + 1}`;

@@ -10,12 +10,12 @@
 import type { UsageRow } from '../../agent/api/api.ts';
 import { lveLimits, type LveLimits } from '../core/lve-info.ts';
 import type { LimitKey } from '../../limits/limit.ts';
+import { type Period } from '../../cli/shared/period.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
-import type { LvePeriod } from './lve-period.ts';
 
 export interface InfoRow {
   readonly id: string;
-  readonly period: LvePeriod;
+  readonly period: Period;
   readonly usage: UsageRow;
 }
 

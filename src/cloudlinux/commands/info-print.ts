@@ -2,6 +2,7 @@
 import { table } from '../../cli/shared/terminal.ts';
 import type { Column, InfoRow } from './info-columns.ts';
 import { shortMoment } from './lve-period.ts';
+import { csvRow } from '../../base/csv.ts';
 import { printable } from '../../base/printable.ts';
 
 type Cell = string | number | undefined;
@@ -53,17 +54,9 @@ export function infoCsv(
   blank: string,
 ): string {
   const lines = rows.map((row) =>
-    columns.map((column) => csvCell(valueOf(column, row) ?? blank)).join(','),
+    csvRow(columns.map((column) => String(valueOf(column, row) ?? blank))),
   );
-  return [columns.map((column) => column.name).join(','), ...lines].join('\n');
-}
-
-/** A name that a spreadsheet would take for a formula is told that it is text. */
-function csvCell(value: string | number): string {
-  const text = printable(String(value));
-  if (typeof value === 'number' || text === '-') return text;
-  const safe = /^[=+\-@]/.test(text) ? `'${text}` : text;
-  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return [csvRow(columns.map((column) => column.name)), ...lines].join('\n');
 }
 
 export function infoJson(columns: readonly Column[], rows: readonly InfoRow[]) {

@@ -11,6 +11,7 @@ import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import { newDiagnostics, newErrors } from '../../policy/edit.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { printProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
 export interface ReadPolicy {
@@ -45,25 +46,28 @@ export function changePolicy(
   edit: PolicyEdit,
 ): Result<Changed, Errors> {
   let warnings: readonly string[] = [];
-  const edited = editPolicyFile(file, (text) => {
+  const edited = editPolicyFile(file, (text): Result<string, Errors> => {
     const foreign = foreignFormat(text);
     if (foreign !== undefined) {
-      return fail(`Cannot edit "${file}": it is a ${foreign.name}; ${foreign.editHint}`);
+      return fail([`Cannot edit "${file}": it is a ${foreign.name}; ${foreign.editHint}`]);
     }
     const before = resolveText(file, text, paths);
     const { policy, document } = before;
     const now = policy === undefined || document === undefined ? undefined : { policy, document };
     const result = edit(text, now);
-    if (!result.ok) return fail(result.error.join('\n'));
+    if (!result.ok) return result;
     const after = resolveText(file, result.value, paths).diagnostics;
     const errors = newErrors(before.diagnostics, after);
-    if (errors.length > 0) return fail(errors.map((each) => each.message).join('\n'));
+    if (errors.length > 0) return fail(errors.map((each) => each.message));
     warnings = newDiagnostics(before.diagnostics, after)
       .filter((each) => each.severity === 'warning')
       .map(printDiagnostic);
     return result;
   });
-  if (!edited.ok) return fail(edited.error.split('\n'));
+  if (!edited.ok) {
+    const { error } = edited;
+    return fail('action' in error ? [printProblem(error)] : error);
+  }
   return ok({ changed: edited.value.before !== edited.value.after, warnings });
 }
 

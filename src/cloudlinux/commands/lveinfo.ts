@@ -14,9 +14,10 @@ import {
 import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
 import { infoCsv, infoJson, infoTable } from './info-print.ts';
-import { parseLength, parsePeriod, slicesOf, type LvePeriod } from './lve-period.ts';
+import { parseLength, parsePeriod, slicesOf } from './lve-period.ts';
 import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
+import { type Period } from '../../cli/shared/period.ts';
 import { printable } from '../../base/printable.ts';
 
 interface InfoOptions extends ChoiceOptions {
@@ -62,7 +63,7 @@ function refuse(error: string, { json }: InfoOptions, code: ExitCode): ExitCode 
   return code;
 }
 
-function periodsOf(options: InfoOptions): Result<readonly LvePeriod[]> {
+function periodsOf(options: InfoOptions): Result<readonly Period[]> {
   const period = parsePeriod(options, Date.now());
   if (!period.ok) return period;
   if (options.timeUnit === undefined) return ok([period.value]);
@@ -82,7 +83,7 @@ const tenantOf = ({ user, id }: InfoOptions) => user ?? id;
 /** Tenants by uid, and one of them by time. */
 async function readRows(
   paths: Paths,
-  periods: readonly LvePeriod[],
+  periods: readonly Period[],
   options: InfoOptions,
 ): Promise<Result<readonly InfoRow[]>> {
   const named = options.displayUsername === true || options.user !== undefined;

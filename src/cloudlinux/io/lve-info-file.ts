@@ -4,26 +4,21 @@
  *
  *     /var/lve                                     /var/lib/bulkhead/cloudlinux
  *
- * which names the directory. The file is replaced whole, through its directory held open, and by
- * way of one name, so that a writer that was killed leaves no more than one file behind.
+ * which names the directory. The file is replaced whole, through its directory held open; what a writer that was
+ * killed left behind is removed by the next one.
  */
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf, quoted, reasonOf } from '../../sys/errno.ts';
+import { causeOf, errnoOf } from '../../sys/errno.ts';
 import type { Paths } from '../../host/paths.ts';
-import { directoryProblem, type PinnedDirectory } from '../../sys/files/pinned-directory.ts';
-
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants;
+import {
+  directoryProblem,
+  pinDirectory,
+  type PinnedDirectory,
+} from '../../sys/files/pinned-directory.ts';
+import { readBounded, textOf } from '../../sys/files/regular-file.ts';
+import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
 
 export const lveInfoMarker = ({ state }: Pick<Paths, 'state'>): string => `${state}/cloudlinux`;
 
@@ -32,70 +27,44 @@ const markerBytesMax = 4097;
 
 /** The directory in which the file is wanted; `undefined` where it is not. */
 export function lveInfoDirectory(paths: Pick<Paths, 'state'>): string | undefined {
-  let fd: number;
-  try {
-    fd = openSync(lveInfoMarker(paths), O_RDONLY | O_NOFOLLOW);
-  } catch {
-    return undefined;
-  }
-  try {
-    const buffer = Buffer.alloc(markerBytesMax);
-    const text = buffer.toString('utf8', 0, readSync(fd, buffer));
-    return /^(\/[^\n\0]*)\n$/.exec(text)?.[1];
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
-  }
+  const read = readBounded(lveInfoMarker(paths), markerBytesMax, { links: 'refuse' });
+  if (!read.ok) return undefined;
+  return /^(\/[^\n\0]*)\n$/.exec(textOf(read.value))?.[1];
 }
 
-/** Writes `DIRECTORY/info`, and makes the directory where there is none; or says why it cannot. */
-export function writeLveInfo(directory: string, text: string): string | undefined {
+/** Writes `DIRECTORY/info`, and makes the directory if there is none. */
+export function writeLveInfo(directory: string, text: string): Result<void, Problem> {
+  const cannot = (cause: Cause) =>
+    failed({ ...cause, action: 'write', object: `${directory}/info` });
   try {
     const opened = openOwn(directory);
-    if (!opened.ok) return cannotWrite(directory, opened.error);
+    if (!opened.ok) return cannot(opened.error);
     using pinned = opened.value;
-    const temporary = pinned.at('.info.new');
-    rmSync(temporary, { force: true });
-    writeNew(temporary, text);
-    renameSync(temporary, pinned.at('info'));
-    return undefined;
+    removeLeftovers(pinned, 'info');
+    return replaceIn(pinned, 'info', text, { mode: 0o644, withoutSync: true });
   } catch (error) {
-    return cannotWrite(directory, reasonOf(error));
-  }
-}
-
-const cannotWrite = (directory: string, why: string) =>
-  `Cannot write ${quoted(`${directory}/info`)}: ${why}`;
-
-/** Without fsync: it is written again in a few seconds, and means nothing after a crash. */
-function writeNew(path: string, text: string): void {
-  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-  try {
-    writeFileSync(fd, text);
-  } finally {
-    closeSync(fd);
+    return cannot(causeOf(error));
   }
 }
 
 /** Takes the file away, and the directory if nothing else is in it. */
-export function removeLveInfo(directory: string): string | undefined {
+export function removeLveInfo(directory: string): Result<void, Problem> {
+  const cannot = (cause: Cause) =>
+    failed({ ...cause, action: 'remove', object: `${directory}/info` });
   try {
-    const opened = pin(directory);
-    if (opened === undefined) return undefined;
-    using pinned = opened;
+    const opened = pinDirectory(directory, 'refuse');
+    if (!opened.ok) return opened.error.errno === 'ENOENT' ? ok(undefined) : cannot(opened.error);
+    using pinned = opened.value;
     const problem = directoryProblem(pinned);
-    if (problem !== undefined) return cannotRemove(directory, problem);
-    for (const name of ['.info.new', 'info']) rmSync(pinned.at(name), { force: true });
+    if (problem !== undefined) return cannot(problem);
+    removeLeftovers(pinned, 'info');
+    removeIfThere(pinned.at('info'));
     removeIfEmpty(directory);
-    return undefined;
+    return ok(undefined);
   } catch (error) {
-    return cannotRemove(directory, reasonOf(error));
+    return cannot(causeOf(error));
   }
 }
-
-const cannotRemove = (directory: string, why: string) =>
-  `Cannot remove ${quoted(`${directory}/info`)}: ${why}`;
 
 function removeIfEmpty(directory: string): void {
   try {
@@ -105,30 +74,15 @@ function removeIfEmpty(directory: string): void {
   }
 }
 
-function openOwn(directory: string): Result<PinnedDirectory> {
-  const there = pin(directory);
-  if (there === undefined) mkdirSync(directory, { mode: 0o755 });
-  const pinned = there ?? pin(directory);
-  if (pinned === undefined) return fail('its directory vanished');
-  const problem = directoryProblem(pinned);
-  if (problem === undefined) return ok(pinned);
-  pinned[Symbol.dispose]();
-  return fail(problem);
-}
-
 /** Unlike a directory that an administrator names, this one may not be a symbolic link. */
-function pin(path: string): PinnedDirectory | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  return {
-    fd,
-    path,
-    at: (name) => `/proc/self/fd/${fd}/${name}`,
-    [Symbol.dispose]: () => closeSync(fd),
-  };
+function openOwn(directory: string): Result<PinnedDirectory, Cause> {
+  const there = pinDirectory(directory, 'refuse');
+  const missing = !there.ok && there.error.errno === 'ENOENT';
+  if (missing) mkdirSync(directory, { mode: 0o755 });
+  const pinned = missing ? pinDirectory(directory, 'refuse') : there;
+  if (!pinned.ok) return pinned;
+  const problem = directoryProblem(pinned.value);
+  if (problem === undefined) return ok(pinned.value);
+  pinned.value[Symbol.dispose]();
+  return fail(problem);
 }

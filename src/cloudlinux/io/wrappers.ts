@@ -8,25 +8,20 @@
  *
  * An install that was interrupted is completed by the next one, and undone by an uninstall.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { errnoOf, quoted, reasonOf } from '../../sys/errno.ts';
+import { causedBy, failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf, quoted } from '../../sys/errno.ts';
 import { lveInfoDirectory, lveInfoMarker, removeLveInfo } from './lve-info-file.ts';
 import type { Paths } from '../../host/paths.ts';
-import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import {
+  directoryProblem,
+  pinDirectory,
+  type PinnedDirectory,
+} from '../../sys/files/pinned-directory.ts';
+import { openRegularFile, readPiece, textOf } from '../../sys/files/regular-file.ts';
+import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
 
 export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
 export type Wrapped = (typeof wrapped)[number];
@@ -84,21 +79,18 @@ function trustLevelOf(path: string): WrapperState {
 
 /** Nothing where it cannot be read: then it is not ours, which everybody can read. */
 function readStart(path: string): string {
+  const opened = openRegularFile(path, { links: 'refuse' });
+  if (!opened.ok) return '';
+  using file = opened.value;
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const buffer = Buffer.alloc(256);
-      return buffer.toString('utf8', 0, readSync(fd, buffer));
-    } finally {
-      closeSync(fd);
-    }
+    return textOf(readPiece(file, 0, 256));
   } catch {
     return '';
   }
 }
 
 /** Begins nothing where something stands in the way. Answers why it failed. */
-export function installLve(setting: Setting): readonly string[] {
+export function installLve(setting: Setting): readonly Problem[] {
   const problems = obstacles(setting);
   if (problems.length > 0) return problems;
   try {
@@ -106,30 +98,32 @@ export function installLve(setting: Setting): readonly string[] {
     const { state } = stateOf(setting);
     mkdirSync(state, { recursive: true, mode: 0o755 });
     for (const name of wrapped) {
-      const problem = put(`${binOf(setting)}/${name}`, wrapper(setting, name), 0o755);
-      if (problem !== undefined) return [problem];
+      const done = put(`${binOf(setting)}/${name}`, wrapper(setting, name), 0o755);
+      if (!done.ok) return [done.error];
     }
-    const marker = lveInfoMarker({ state });
-    const problem = put(marker, `${infoOf(setting)}\n`, 0o644);
-    return problem === undefined ? [] : [problem];
+    const marker = put(lveInfoMarker({ state }), `${infoOf(setting)}\n`, 0o644);
+    return marker.ok ? [] : [marker.error];
   } catch (error) {
-    return [`Cannot install CloudLinux's commands: ${reasonOf(error)}`];
+    return [{ ...causeOf(error), action: installing }];
   }
 }
 
-function obstacles(setting: Setting): readonly string[] {
+const installing = "install CloudLinux's commands";
+
+function obstacles(setting: Setting): readonly Problem[] {
   const sign = cloudLinuxHere(setting);
   if (sign !== undefined) {
-    return [
-      `Cannot install CloudLinux's commands: CloudLinux itself is on this host (${quoted(sign)} exists)`,
-    ];
+    const reason = `CloudLinux itself is on this host (${quoted(sign)} exists)`;
+    return [{ action: installing, reason }];
   }
   return lveStatus(setting)
     .commands.filter((each) => each.is === 'foreign')
-    .map(
-      ({ path }) =>
-        `Cannot install ${quoted(path)}: a file that is not Bulkhead's is there; move it away first`,
-    );
+    .map(({ path }) => ({
+      action: 'install',
+      object: path,
+      reason: "a file that is not Bulkhead's is there",
+      hint: 'move it away first',
+    }));
 }
 
 function wrapper({ program, paths }: Setting, name: Wrapped): string {
@@ -139,53 +133,50 @@ function wrapper({ program, paths }: Setting, name: Wrapped): string {
 
 const shellQuoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-
-/** Replaces the file whole, in a directory that only root can change; or says why it cannot. */
-function put(path: string, text: string, mode: number): string | undefined {
-  const pinned = pinDirectory(dirname(path));
-  if (!pinned.ok) return pinned.error;
-  using directory = pinned.value;
-  const problem = directoryProblem(directory);
-  if (problem !== undefined) return `Cannot write ${quoted(path)}: ${problem}`;
-  const name = basename(path);
-  const temporary = directory.at(basename(temporaryOf(path)));
-  rmSync(temporary, { force: true });
-  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-  try {
-    writeFileSync(fd, text);
-    fchmodSync(fd, mode);
-    // Without it a crash may leave an empty file, which does not look like ours.
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, directory.at(name));
-  return undefined;
+/** Replaces the file whole, in a directory that only root can change. */
+function put(path: string, text: string, mode: number): Result<void, Problem> {
+  return inDirectory('write', path, (directory, name) => {
+    const problem = directoryProblem(directory);
+    if (problem !== undefined) return failed({ ...problem, action: 'write', object: path });
+    removeLeftovers(directory, name);
+    return replaceIn(directory, name, text, { mode });
+  });
 }
 
 /** Takes away what is ours and nothing else. Answers what could not be taken away. */
-export function uninstallLve(setting: Setting): readonly string[] {
+export function uninstallLve(setting: Setting): readonly Problem[] {
   const { commands, infoDirectory } = lveStatus(setting);
-  const problems = commands.flatMap(({ path, is }) => {
-    const names = [temporaryOf(path), ...(is === 'ours' ? [path] : [])];
-    return names.flatMap((name) => remove(name));
-  });
   const marker = lveInfoMarker(stateOf(setting));
-  // The marker first: the agent would write the file again.
-  problems.push(...remove(marker), ...remove(temporaryOf(marker)));
-  const problem = infoDirectory === undefined ? undefined : removeLveInfo(infoDirectory);
-  return problem === undefined ? problems : [...problems, problem];
+  // The marker before the information: the agent would write that again.
+  const done = [
+    ...commands.map(({ path, is }) => remove(path, is === 'ours')),
+    remove(marker, true),
+    infoDirectory === undefined ? ok(undefined) : removeLveInfo(infoDirectory),
+  ];
+  return done.flatMap((each) => (each.ok ? [] : [each.error]));
 }
 
-const temporaryOf = (path: string) => `${dirname(path)}/.${basename(path)}.bulkhead-new`;
+/** What an interrupted install left goes too. */
+function remove(path: string, isOurs: boolean): Result<void, Problem> {
+  if (!existsSync(dirname(path))) return ok(undefined);
+  return inDirectory('remove', path, (directory, name) => {
+    removeLeftovers(directory, name);
+    if (isOurs) removeIfThere(directory.at(name));
+    return ok(undefined);
+  });
+}
 
-function remove(path: string): readonly string[] {
+function inDirectory(
+  action: string,
+  path: string,
+  use: (directory: PinnedDirectory, name: string) => Result<void, Problem>,
+): Result<void, Problem> {
+  const pinned = pinDirectory(dirname(path));
+  if (!pinned.ok) return failed({ ...causedBy(pinned.error), action, object: path });
+  using directory = pinned.value;
   try {
-    rmSync(path);
-    return [];
+    return use(directory, basename(path));
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    return [`Cannot remove ${quoted(path)}: ${reasonOf(error)}`];
+    return failed({ ...causeOf(error), action, object: path });
   }
 }

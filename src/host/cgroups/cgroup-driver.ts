@@ -43,6 +43,7 @@ import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
+import type { Errno } from '../../base/problem.ts';
 import { printValue } from '../../plan/print.ts';
 
 /** Steps outside the tree that are required before it can be created; none on v1. */
@@ -368,7 +369,7 @@ function cgroupsBelow(files: Hierarchy['files'], cgroup: string, depth: number):
 }
 
 /** Few cgroups have others below them, so those are searched only if removal fails. */
-function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): string | undefined {
+function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): Errno | undefined {
   const error = files.removeCgroup(cgroup);
   if (error === undefined || error === 'ENOENT') return undefined;
   const below = cgroupsBelow(files, cgroup, depth).toSorted((a, b) => b.length - a.length);

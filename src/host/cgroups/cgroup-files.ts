@@ -3,7 +3,8 @@
  * root cgroup, never through a symbolic link. A cgroup that vanished is the value `gone`.
  */
 import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
-import { errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import { errnoOf } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import {
   makeDirectoryAt,
   openBeneath,
@@ -17,9 +18,9 @@ export interface CgroupFiles {
   /** Absent if the cgroup or the file is gone. */
   readonly read: (cgroup: string, file: string) => string | undefined;
   /** The error, if any. */
-  readonly write: (cgroup: string, file: string, text: string) => ErrnoName | undefined;
-  readonly makeCgroup: (cgroup: string) => ErrnoName | undefined;
-  readonly removeCgroup: (cgroup: string) => ErrnoName | undefined;
+  readonly write: (cgroup: string, file: string, text: string) => Errno | undefined;
+  readonly makeCgroup: (cgroup: string) => Errno | undefined;
+  readonly removeCgroup: (cgroup: string) => Errno | undefined;
   /** Names of the cgroups in a cgroup; none if it is gone. */
   readonly children: (cgroup: string) => readonly string[];
   readonly exists: (cgroup: string) => boolean;
@@ -70,7 +71,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return file === undefined ? inside : `${inside}/${file}`;
   }
 
-  #open(path: string, flags: number): number | ErrnoName {
+  #open(path: string, flags: number): number | Errno {
     const opened = openBeneath(this.#mount, path, flags | O_CLOEXEC);
     return 'fd' in opened ? opened.fd : opened.error;
   }
@@ -119,7 +120,7 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return text;
   }
 
-  write(cgroup: string, file: string, text: string): ErrnoName | undefined {
+  write(cgroup: string, file: string, text: string): Errno | undefined {
     const fd = this.#open(this.#path(cgroup, file), O_WRONLY);
     if (typeof fd !== 'number') return fd;
     try {
@@ -132,11 +133,11 @@ export class LinuxCgroupFiles implements CgroupFiles {
     }
   }
 
-  makeCgroup(cgroup: string): ErrnoName | undefined {
+  makeCgroup(cgroup: string): Errno | undefined {
     return makeDirectoryAt(this.#mount, this.#path(cgroup));
   }
 
-  removeCgroup(cgroup: string): ErrnoName | undefined {
+  removeCgroup(cgroup: string): Errno | undefined {
     return removeDirectoryAt(this.#mount, this.#path(cgroup));
   }
 

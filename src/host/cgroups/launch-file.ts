@@ -8,7 +8,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { errnoOf, describeErrno } from '../../sys/errno.ts';
+import { printProblem } from '../../base/problem.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 import { readText } from '../../sys/files/read.ts';
 
@@ -22,12 +22,8 @@ export function publishLaunch(
   const withClear = `${plain}${clearLine}`;
   const now = readText(path);
   if (now === plain || now === withClear) return undefined;
-  try {
-    replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
-    return undefined;
-  } catch (error) {
-    return `Cannot write ${path}: ${describeErrno(errnoOf(error))}`;
-  }
+  const written = replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
+  return written.ok ? undefined : printProblem(written.error);
 }
 
 /** Without it the launcher reports that no policy is in force. */

@@ -9,7 +9,8 @@ import { printBytes } from '../../base/quantity.ts';
 import type { WriteFile } from '../../plan/plan.ts';
 import { printValue } from '../../plan/print.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
-import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
+import { describeErrno } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { killLargest, type CgroupOwner } from '../kill-processes.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 
@@ -47,7 +48,7 @@ export function lowerMemory(
 
 const roundedMiB = (bytes: number) => Math.ceil(bytes / 2 ** 20) * 2 ** 20;
 
-function lower2(operation: WriteFile, target: Target, force: boolean): ErrnoName | undefined {
+function lower2(operation: WriteFile, target: Target, force: boolean): Errno | undefined {
   const { cgroup, file, text } = operation;
   const { files, driver } = target;
   const max = Number(text);
@@ -78,7 +79,7 @@ function lower1(
   { cgroup, file, text }: WriteFile,
   target: Target,
   force: boolean,
-): ErrnoName | undefined {
+): Errno | undefined {
   for (let ended = 0; ; ended++) {
     const error = target.files.write(cgroup, file, text);
     if (error !== 'EBUSY' || !force || ended === killedMax) return error;

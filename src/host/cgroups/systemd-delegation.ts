@@ -10,6 +10,7 @@ import { existsSync, rmSync } from 'node:fs';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
 import { readText } from '../../sys/files/read.ts';
+import { printProblem } from '../../base/problem.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
 export const runsSystemd = () => existsSync('/run/systemd/system');
@@ -57,7 +58,8 @@ export function delegateFromSystemd(instance: string, cgroupExists: () => boolea
     make() {
       try {
         if (readText(path) !== text) {
-          replaceFile(path, text);
+          const written = replaceFile(path, text);
+          if (!written.ok) return printProblem(written.error);
           systemctl('daemon-reload');
         }
         systemctl('enable', '--quiet', unit);

@@ -10,11 +10,12 @@ import {
   type QuotaPlace,
   type WantedQuota,
 } from '../../plan/quota.ts';
-import { describeErrno, errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import { causeOf, describeErrno } from '../../sys/errno.ts';
+import { failed, printProblem, type Errno, type Problem } from '../../base/problem.ts';
 import type { FileSystems } from './file-systems.ts';
 import { readQuota, writeQuota } from './quotas.ts';
 import { readText } from '../../sys/files/read.ts';
-import { fail, type Result } from '../../base/result.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import type { Wanted } from '../../plan/wanted.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
@@ -55,12 +56,12 @@ export class QuotaStore {
     return found?.userQuota === true ? found.node : undefined;
   }
 
-  #read({ mountPoint, uid }: QuotaPlace): Result<QuotaLimits, ErrnoName> {
+  #read({ mountPoint, uid }: QuotaPlace): Result<QuotaLimits, Errno> {
     const node = this.#node(mountPoint);
     return node === undefined ? fail('ENODEV') : readQuota(node, uid);
   }
 
-  #write({ mountPoint, uid }: QuotaPlace, limits: QuotaLimits): ErrnoName | undefined {
+  #write({ mountPoint, uid }: QuotaPlace, limits: QuotaLimits): Errno | undefined {
     const node = this.#node(mountPoint);
     return node === undefined ? 'ENODEV' : writeQuota(node, uid, limits);
   }
@@ -75,10 +76,11 @@ export class QuotaStore {
   }
 
   /** Records first: a quota that was set and not recorded could never be removed. */
-  set(place: QuotaPlace, limits: QuotaLimits): ErrnoName | undefined {
+  set(place: QuotaPlace, limits: QuotaLimits): Errno | undefined {
     const places = this.#remembered();
     if (limits !== nothing && !places.some((each) => placeKey(each) === placeKey(place))) {
-      this.#save([...places, place]);
+      const saved = this.#save([...places, place]);
+      if (!saved.ok) return saved.error.errno ?? 'UNKNOWN';
     }
     return this.#write(place, limits);
   }
@@ -88,10 +90,9 @@ export class QuotaStore {
     const limited = quotas.filter((each) => !isNothing(each));
     const stuck = quotas.filter((each) => isNothing(each) && !this.#isLifted(each));
     const kept = [...limited, ...stuck, ...quotasLeft];
-    try {
-      if (!samePlaces(kept, this.#remembered())) this.#save(kept);
-    } catch (error) {
-      return `Cannot write ${this.#file}: ${describeErrno(errnoOf(error))}`;
+    if (!samePlaces(kept, this.#remembered())) {
+      const saved = this.#save(kept);
+      if (!saved.ok) return printProblem(saved.error);
     }
     return this.#complaint([...stuck, ...quotasLeft]);
   }
@@ -125,13 +126,17 @@ export class QuotaStore {
           : describeErrno(error);
       return [`Cannot lift the quota of uid ${place.uid} on ${place.mountPoint}: ${why}`];
     });
-    if (places.length > 0) this.#save(stuck);
-    return problems;
+    const saved = places.length > 0 ? this.#save(stuck) : ok(undefined);
+    return saved.ok ? problems : [...problems, printProblem(saved.error)];
   }
 
-  #save(places: readonly QuotaPlace[]): void {
-    mkdirSync(this.#state, { recursive: true, mode: 0o755 });
-    replaceFile(this.#file, places.map((each) => `${placeKey(each)}\n`).join(''));
+  #save(places: readonly QuotaPlace[]): Result<void, Problem> {
+    try {
+      mkdirSync(this.#state, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      return failed({ ...causeOf(error), action: 'make the directory', object: this.#state });
+    }
+    return replaceFile(this.#file, places.map((each) => `${placeKey(each)}\n`).join(''));
   }
 }
 

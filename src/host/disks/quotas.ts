@@ -7,13 +7,10 @@
  * The file system is named by its device file. quotactl_fd(2) would need its mount point open, which may be
  * covered by a tenant's mount, and writable, which it is not in a sandbox such as the agent's unit.
  */
-import koffi from 'koffi';
 import type { QuotaLimits } from '../../plan/quota.ts';
-import { errnoName, type ErrnoName } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-
-const libc = koffi.load('libc.so.6');
-const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
+import { quotactl } from '../../sys/syscalls.ts';
 
 const blockBytes = 1024n;
 const dqblkBytes = 72;
@@ -29,21 +26,17 @@ const limitsAreValid = 1 | 4;
 /** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
 const enforced = 2;
 
-function call(node: string, code: number, uid: number, data: Buffer): ErrnoName | undefined {
-  return cQuotactl(code | 0, node, uid, data) === 0 ? undefined : errnoName(koffi.errno());
-}
-
 /** Whether the mounted file system on the device `node` enforces user quotas. */
 export function userQuotaOn(node: string): boolean {
   const data = Buffer.alloc(256);
   return (
-    call(node, commands.state, 0, data) === undefined && (data.readUInt16LE(2) & enforced) !== 0
+    quotactl(commands.state, node, 0, data) === undefined && (data.readUInt16LE(2) & enforced) !== 0
   );
 }
 
-export function readQuota(node: string, uid: number): Result<QuotaLimits, ErrnoName> {
+export function readQuota(node: string, uid: number): Result<QuotaLimits, Errno> {
   const data = Buffer.alloc(dqblkBytes);
-  const error = call(node, commands.get, uid, data);
+  const error = quotactl(commands.get, node, uid, data);
   // XFS has no record of a user who owns nothing yet.
   if (error === 'ENOENT') return ok({ spaceBytes: undefined, files: undefined });
   if (error !== undefined) return fail(error);
@@ -56,10 +49,10 @@ export function readQuota(node: string, uid: number): Result<QuotaLimits, ErrnoN
 }
 
 /** Sets the hard limits, and no soft ones: a limit that is enforced after a week is not a limit. */
-export function writeQuota(node: string, uid: number, limits: QuotaLimits): ErrnoName | undefined {
+export function writeQuota(node: string, uid: number, limits: QuotaLimits): Errno | undefined {
   const data = Buffer.alloc(dqblkBytes);
   data.writeBigUInt64LE(BigInt(limits.spaceBytes ?? 0) / blockBytes, offsets.blockHard);
   data.writeBigUInt64LE(BigInt(limits.files ?? 0), offsets.inodeHard);
   data.writeUInt32LE(limitsAreValid, offsets.valid);
-  return call(node, commands.set, uid, data);
+  return quotactl(commands.set, node, uid, data);
 }

@@ -7,7 +7,8 @@
  */
 import { closeSync } from 'node:fs';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
-import { errnoName, type ErrnoName } from '../../sys/errno.ts';
+import { errnoName } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { fileLimit, writeBytes, type Opened } from '../../sys/syscalls.ts';
 import type { PlacerTree } from './protocol.ts';
 
@@ -42,7 +43,7 @@ export class CgroupProcsFiles {
   }
 
   /** Moves all threads of a process; `hierarchy` counts as in the tree. ENOENT: no such cgroup. */
-  move(pid: number, cgroup: string, hierarchy: number): ErrnoName | undefined {
+  move(pid: number, cgroup: string, hierarchy: number): Errno | undefined {
     const error = this.#write(pid, cgroup, hierarchy);
     if (error !== 'ENODEV') return error;
     this.#forget(cgroup);
@@ -50,14 +51,14 @@ export class CgroupProcsFiles {
     return again === 'ENODEV' ? 'ENOENT' : again;
   }
 
-  #write(pid: number, cgroup: string, hierarchy: number): ErrnoName | undefined {
+  #write(pid: number, cgroup: string, hierarchy: number): Errno | undefined {
     const fd = this.#descriptor(cgroup, hierarchy);
     if (typeof fd !== 'number') return fd;
     const answer = writeBytes(fd, this.#digits, this.#digits.write(String(pid), 'latin1'));
     return answer < 0 ? errnoName(-answer) : undefined;
   }
 
-  #descriptor(cgroup: string, hierarchy: number): number | ErrnoName {
+  #descriptor(cgroup: string, hierarchy: number): number | Errno {
     const descriptors = this.#kept(cgroup);
     const kept = descriptors[hierarchy] ?? none;
     if (kept !== none) return kept;

@@ -14,7 +14,8 @@
 import { closeSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
+import { describeErrno } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import {
   bindSocket,
   openSocket,
@@ -109,7 +110,7 @@ export class Connector implements Disposable {
     return socketAddress(this.fd, own) === undefined ? own.readUInt32LE(4) : 0;
   }
 
-  #subscribe(filtered: boolean): ErrnoName | undefined {
+  #subscribe(filtered: boolean): Errno | undefined {
     const payload = filtered ? 8 : 4;
     const message = Buffer.alloc(36 + payload);
     message.writeUInt32LE(message.length, 0);
@@ -202,7 +203,7 @@ export function address(port: number, groups: number): Buffer {
   return bytes;
 }
 
-function cannotListen(error: ErrnoName): string {
+function cannotListen(error: Errno): string {
   const hint =
     error === 'EPERM'
       ? '; it needs CAP_NET_ADMIN'

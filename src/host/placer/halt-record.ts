@@ -6,7 +6,7 @@
  * `before` lists processes that were stopped already; it is absent until they are known.
  */
 import { rmSync } from 'node:fs';
-import { errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { readText } from '../../sys/files/read.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
@@ -24,14 +24,10 @@ export class HaltRecord {
   }
 
   /** The error, or nothing. */
-  write(uids: readonly number[], before: readonly number[] | undefined): ErrnoName | undefined {
+  write(uids: readonly number[], before: readonly number[] | undefined): Errno | undefined {
     if (this.#file === undefined) return undefined;
-    try {
-      replaceFile(this.#file, JSON.stringify({ uids, before }), 0o600);
-      return undefined;
-    } catch (error) {
-      return errnoOf(error);
-    }
+    const written = replaceFile(this.#file, JSON.stringify({ uids, before }), 0o600);
+    return written.ok ? undefined : (written.error.errno ?? 'UNKNOWN');
   }
 
   clear(): void {

@@ -4,7 +4,8 @@
  * Processes of root and of uids that are not tenants are never moved, not even out. A process that
  * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
-import { describeErrno, type ErrnoName } from '../../sys/errno.ts';
+import { describeErrno } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { foreignCgroup } from './foreign.ts';
@@ -155,7 +156,7 @@ export class Placer {
     if (!opened.ok) return unread(pid, opened.error === 'ESRCH' ? 'gone' : opened.error);
     using process = opened.value;
     if (this.tenantOfProcess(pid) !== tenant) return 'gone';
-    let refused: ErrnoName | undefined;
+    let refused: Errno | undefined;
     for (const index of outside) {
       const error = this.#procsFiles.move(pid, cgroup, index);
       if (error === 'ESRCH') return 'gone';
@@ -174,7 +175,7 @@ export class Placer {
     return !owner.ok ? owner.error !== 'gone' : !owner.value.dead;
   }
 
-  #refused(uid: number, cgroup: string, error: ErrnoName): PlacementResult {
+  #refused(uid: number, cgroup: string, error: Errno): PlacementResult {
     const why =
       error === 'ENOENT' ? 'it does not exist' : `the kernel says ${describeErrno(error)}`;
     return { uid, reason: `Cannot move it into the cgroup "${cgroup}": ${why}` };

@@ -17,7 +17,8 @@
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoName, errnoOf, type ErrnoName } from '../../sys/errno.ts';
+import { errnoName, errnoOf } from '../../sys/errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { openBeneath, readAt } from '../../sys/syscalls.ts';
 import { userNamespaceMaker } from '../../sys/processes/user-namespace.ts';
@@ -48,7 +49,7 @@ export interface Stopped {
 }
 
 /** `gone`: there is no such process any more. Another error: it may be alive, and cannot be read. */
-export type Unread = ErrnoName;
+export type Unread = Errno | 'gone';
 
 const bufferBytes = 8 * 1024;
 /** Large enough for the maximum number of groups, and the rest. */
@@ -152,8 +153,7 @@ export class ProcessReader {
 const inTask = (pid: number, thread: string | undefined) =>
   thread === undefined ? String(pid) : `${pid}/task/${thread}`;
 
-const goneOr = (error: ErrnoName): Unread =>
-  error === 'ENOENT' || error === 'ESRCH' ? 'gone' : error;
+const goneOr = (error: Errno): Unread => (error === 'ENOENT' || error === 'ESRCH' ? 'gone' : error);
 
 function uidsIn(text: Buffer): { readonly ruid: number; readonly euid: number } {
   const start = text.indexOf(patterns.uid) + patterns.uid.length;

@@ -10,6 +10,7 @@ import { quoted } from '../../sys/errno.ts';
 import { readText } from '../../sys/files/read.ts';
 import { kernelName } from '../core/modprobe/deny-file.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
+import { printProblem } from '../../base/problem.ts';
 import { readOwnFile, type FileEdit } from './edits.ts';
 
 export interface BootPlan {
@@ -67,7 +68,7 @@ const grub: BootLoader = {
   plan(host, _was, now) {
     const path = at(host, 'etc/default/grub.d/bulkhead.cfg');
     const before = readOwnFile(path);
-    if (!before.ok) return before;
+    if (!before.ok) return fail(printProblem(before.error));
     const after = now.length === 0 ? undefined : grubText(now, foreignInGrub(host));
     if (after === before.value) return ok({ edits: [], commands: [] });
     return ok({ edits: [{ path, before: before.value, after }], commands: [['update-grub']] });
@@ -141,7 +142,7 @@ const systemdBoot: BootLoader = {
   plan(host, was, now) {
     const path = at(host, 'etc/kernel/cmdline');
     const text = readOwnFile(path);
-    if (!text.ok) return text;
+    if (!text.ok) return fail(printProblem(text.error));
     const before = text.value;
     if (before === undefined) {
       return fail(

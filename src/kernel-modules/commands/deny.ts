@@ -34,6 +34,7 @@ import {
   type BootLoader,
 } from './boot-loaders.ts';
 import { applyEdits, readOwnFile, revertEdits, type FileEdit } from './edits.ts';
+import { printProblem } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 
 export interface DenyOptions {
@@ -112,7 +113,7 @@ export function moduleNames(words: readonly string[]): Result<readonly string[]>
 function planFor(names: readonly string[], options: DenyOptions, host: BootHost): Result<DenyPlan> {
   const path = at(host, denyFile);
   const text = readOwnFile(path);
-  if (!text.ok) return text;
+  if (!text.ok) return fail(printProblem(text.error));
   const read = readDenyFile(text.value ?? '');
   if (!read.ok) return fail(`Cannot use ${quoted(path)}: it ${read.error}; repair or remove it`);
   const loaders = options.boot === true || read.value.boot.length > 0 ? bootLoadersOf(host) : [];

@@ -1,18 +1,12 @@
 /** Changes to files of the system: all of them or none, and none through a symbolic link. */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { quoted, reasonOf } from '../../sys/errno.ts';
+import { causeOf } from '../../sys/errno.ts';
 import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
-import { replaceFile } from '../../sys/files/replace-file.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { readBounded, textOf } from '../../sys/files/regular-file.ts';
+import { removeIfThere, replaceIn } from '../../sys/files/replace-file.ts';
+import { failed, printProblem, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 
 export interface FileEdit {
   readonly path: string;
@@ -24,57 +18,45 @@ export interface FileEdit {
 const bytesMax = 1024 * 1024;
 
 /** The text of a regular file; undefined when there is none. */
-export function readOwnFile(path: string): Result<string | undefined> {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ok(undefined);
-    return fail(`Cannot read ${quoted(path)}: ${reasonOf(error)}`);
-  }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return fail(`Cannot use ${quoted(path)}: it is no regular file`);
-    if (stat.size > bytesMax)
-      return fail(`Cannot use ${quoted(path)}: it has more than ${bytesMax} bytes`);
-    return ok(readFileSync(fd, 'utf8'));
-  } finally {
-    closeSync(fd);
-  }
+export function readOwnFile(path: string): Result<string | undefined, Problem> {
+  const read = readBounded(path, bytesMax, { links: 'refuse' });
+  if (read.ok) return ok(textOf(read.value));
+  return read.error.errno === 'ENOENT' ? ok(undefined) : read;
 }
 
 /** What was done before the first failure is taken back. Says what failed. */
 export function applyEdits(edits: readonly FileEdit[]): string | undefined {
   for (const [index, each] of edits.entries()) {
-    const problem = put(each.path, each.after);
-    if (problem === undefined) continue;
-    return problem + revertEdits(edits.slice(0, index));
+    const done = put(each.path, each.after);
+    if (done.ok) continue;
+    return printProblem(done.error) + revertEdits(edits.slice(0, index));
   }
   return undefined;
 }
 
 /** Says which files could not be put back; empty when all were. */
 export function revertEdits(edits: readonly FileEdit[]): string {
-  const problems = edits.map(({ path, before }) => put(path, before));
-  return problems
-    .filter((each) => each !== undefined)
-    .map((each) => `; to take it back failed as well: ${each}`)
+  return edits
+    .map(({ path, before }) => put(path, before))
+    .map((done) => (done.ok ? '' : `; to take it back failed as well: ${printProblem(done.error)}`))
     .join('');
 }
 
-function put(path: string, text: string | undefined): string | undefined {
+function put(path: string, text: string | undefined): Result<void, Problem> {
   const action = text === undefined ? 'remove' : 'write';
+  const cannot = (cause: Cause) => failed({ ...cause, action, object: path });
   try {
     if (text !== undefined) mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     const pinned = pinDirectory(dirname(path));
-    if (!pinned.ok) return pinned.error;
+    if (!pinned.ok) return pinned;
     using directory = pinned.value;
     const problem = directoryProblem(directory);
-    if (problem !== undefined) return `Cannot ${action} ${quoted(path)}: ${problem}`;
-    if (text === undefined) rmSync(directory.at(basename(path)), { force: true });
-    else replaceFile(directory.at(basename(path)), text);
-    return undefined;
+    if (problem !== undefined) return cannot(problem);
+    const name = basename(path);
+    if (text !== undefined) return replaceIn(directory, name, text, { mode: 0o644 });
+    removeIfThere(directory.at(name));
+    return ok(undefined);
   } catch (error) {
-    return `Cannot ${action} ${quoted(path)}: ${reasonOf(error)}`;
+    return cannot(causeOf(error));
   }
 }

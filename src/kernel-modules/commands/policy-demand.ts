@@ -4,6 +4,7 @@ import type { Paths } from '../../host/paths.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
 import type { ModulesElement } from '../../policy/document.ts';
 import { parseModules } from '../../policy/parse.ts';
+import { printProblem } from '../../base/problem.ts';
 import { printError, showDiagnostics } from '../../cli/shared/output.ts';
 
 type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
@@ -12,10 +13,10 @@ type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
 export function modulesOf(file: string, paths: Paths): Demanded | undefined {
   const read = readPolicyFile(file);
   if (!read.ok) {
-    printError(read.error);
+    printError(printProblem(read.error));
     return undefined;
   }
-  const { modules, diagnostics } = parseModules(file, read.value.text);
+  const { modules, diagnostics } = parseModules(file, read.value);
   if (diagnostics.failed) {
     showDiagnostics(diagnostics.list, 'error');
     printError(`${file} has errors; what it demands of modules is not known`);

@@ -32,6 +32,7 @@ import {
   type KernelOptions,
   type Opened,
 } from './setup.ts';
+import { listSome } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
 
 interface UpgradeOptions extends KernelOptions {
@@ -131,8 +132,7 @@ function withHurdles(
 const namesMax = 12;
 
 const listed = (names: readonly string[]): string =>
-  names.slice(0, namesMax).join(', ') +
-  (names.length > namesMax ? ` and ${names.length - namesMax} more (--json has all)` : '');
+  listSome(names, namesMax) + (names.length > namesMax ? ' (--json has all)' : '');
 
 /** What to look at in the source before it is built for that kernel. */
 function rebuildLines({ gone, gplOnly, namespaces, unknown }: RebuildHurdles): readonly string[] {

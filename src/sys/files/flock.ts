@@ -17,11 +17,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
-import type koffi from 'koffi';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf, quoted, reasonOf } from '../errno.ts';
+import { causeOf, describeErrno } from '../errno.ts';
 import { sleepSync } from '../sleep.ts';
+import { lockDescriptor } from '../syscalls.ts';
 
 export interface FileLock extends Disposable {
   release(): void;
@@ -34,35 +34,19 @@ export interface LockOptions {
   readonly shownAs?: string;
 }
 
-const lockShared = 1;
-const lockExclusive = 2;
-const lockNonBlocking = 4;
 const pauseMs = 25;
 
-interface Ffi {
-  readonly koffi: typeof koffi;
-  readonly flock: (fd: number, operation: number) => number;
-}
-
-/** Loaded by the first lock: that takes longer than to read a policy, for which nothing is locked. */
-let loadedFfi: Ffi | undefined;
-
-function ffi(): Ffi {
-  if (loadedFfi !== undefined) return loadedFfi;
-  const library = createRequire(import.meta.url)('koffi') as typeof koffi;
-  // Symbols of the running program, which has the C library whatever its file is called.
-  const flock = library.load(null).func('int flock(int fd, int operation)');
-  return (loadedFfi = { koffi: library, flock });
-}
-
-export function lockFile(path: string, options: LockOptions): Result<FileLock, string> {
+export function lockFile(path: string, options: LockOptions): Result<FileLock, Problem> {
   const until = performance.now() + options.waitMs;
   for (;;) {
-    const attempt = tryLock(path, options.shownAs ?? path);
-    if (attempt.ok || !attempt.error.held)
-      return attempt.ok ? attempt : fail(attempt.error.message);
+    const attempt = tryLock(path);
+    if (attempt.ok) return attempt;
+    const { held, ...cause } = attempt.error;
+    const problem = { action: 'lock', object: options.shownAs ?? path, ...cause };
+    if (!held) return failed(problem);
     if (performance.now() >= until) {
-      return fail(`${attempt.error.message}${waited(options.waitMs)}; try again when it is done`);
+      const reason = `${problem.reason}${waited(options.waitMs)}`;
+      return failed({ ...problem, reason, hint: 'try again when it is done' });
     }
     sleepSync(pauseMs);
   }
@@ -77,43 +61,39 @@ export function isLocked(path: string): boolean {
     return false;
   }
   try {
-    return ffi().flock(fd, lockShared | lockNonBlocking) !== 0;
+    return lockDescriptor(fd, 'shared') !== undefined;
   } finally {
     closeSync(fd);
   }
 }
 
-interface Refusal {
+interface NotLocked extends Cause {
   /** Whether another process has it, so that waiting may help. */
   readonly held: boolean;
-  readonly message: string;
 }
 
-function tryLock(path: string, shown: string): Result<FileLock, Refusal> {
-  const refuse = (why: string, held = false) =>
-    fail({ held, message: `Cannot lock ${quoted(shown)}: ${why}` });
+function tryLock(path: string): Result<FileLock, NotLocked> {
+  const refuse = (cause: Cause) => fail({ ...cause, held: false });
+  const wait = (reason: string) => fail({ reason, held: true });
   let fd: number;
   try {
     fd = openLockFile(path);
   } catch (error) {
-    if (errnoOf(error) === 'ELOOP') return refuse('it is a symbolic link; remove it');
-    return refuse(reasonOf(error));
+    const cause = causeOf(error);
+    return refuse(cause.errno === 'ELOOP' ? { ...cause, hint: 'remove it' } : cause);
   }
   try {
     const problem = problemOf(fd);
     if (problem !== undefined) return closing(fd, refuse(problem));
-    const { koffi, flock } = ffi();
-    if (flock(fd, lockExclusive | lockNonBlocking) !== 0) {
-      const errno = koffi.errno();
-      if (errno === koffi.os.errno['EINTR']) return closing(fd, refuse('interrupted', true));
-      if (errno !== koffi.os.errno['EAGAIN']) return closing(fd, refuse(`errno ${errno}`));
-      return closing(fd, refuse(`${holderOf(fd)} holds it`, true));
-    }
-    if (!isStillAt(fd, path)) return closing(fd, refuse('another process holds it', true));
+    const errno = lockDescriptor(fd, 'exclusive');
+    if (errno === 'EINTR') return closing(fd, wait('interrupted'));
+    if (errno === 'EAGAIN') return closing(fd, wait(`${holderOf(fd)} holds it`));
+    if (errno !== undefined) return closing(fd, refuse({ reason: describeErrno(errno), errno }));
+    if (!isStillAt(fd, path)) return closing(fd, wait('another process holds it'));
     ftruncateSync(fd, 0);
     writeSync(fd, `${process.pid}\n`, 0);
   } catch (error) {
-    return closing(fd, refuse(reasonOf(error)));
+    return closing(fd, refuse(causeOf(error)));
   }
   return ok(heldLock(fd, path));
 }
@@ -123,10 +103,11 @@ function openLockFile(path: string): number {
   return openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
 }
 
-function problemOf(fd: number): string | undefined {
+function problemOf(fd: number): Cause | undefined {
   const stat = fstatSync(fd);
-  if (!stat.isFile()) return 'it is no regular file; remove it';
-  if (stat.uid !== process.geteuid?.()) return `it belongs to uid ${stat.uid}; remove it`;
+  const hint = 'remove it';
+  if (!stat.isFile()) return { reason: 'it is not a regular file', hint };
+  if (stat.uid !== process.geteuid?.()) return { reason: `it belongs to uid ${stat.uid}`, hint };
   if ((stat.mode & 0o077) !== 0) fchmodSync(fd, 0o600);
   return undefined;
 }

@@ -2,9 +2,19 @@
  * A directory held open, whose files are reached through it, so that nobody can put another
  * directory in its place between a check and its use. Names are single components.
  */
-import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { quoted, reasonOf } from '../errno.ts';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf, quoted } from '../errno.ts';
 
 export interface PinnedDirectory extends Disposable {
   readonly fd: number;
@@ -13,13 +23,21 @@ export interface PinnedDirectory extends Disposable {
   readonly at: (name: string) => string;
 }
 
-/** Node opens every file with O_CLOEXEC, so no child inherits it. */
-export function pinDirectory(path: string): Result<PinnedDirectory, string> {
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+
+/**
+ * A path that the administrator named may be a symbolic link; a directory of our own, or one that was found, may
+ * not. Node opens every file with O_CLOEXEC, so no child inherits it.
+ */
+export function pinDirectory(
+  path: string,
+  links: 'follow' | 'refuse' = 'follow',
+): Result<PinnedDirectory, Problem> {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    fd = openSync(path, O_RDONLY | O_DIRECTORY | (links === 'refuse' ? O_NOFOLLOW : 0));
   } catch (error) {
-    return fail(`Cannot open the directory ${quoted(path)}: ${reasonOf(error)}`);
+    return failed({ ...openCause(error, links), action: 'open the directory', object: path });
   }
   return ok({
     fd,
@@ -29,15 +47,52 @@ export function pinDirectory(path: string): Result<PinnedDirectory, string> {
   });
 }
 
+/** With both flags the kernel answers ENOTDIR to a link. */
+function openCause(error: unknown, links: 'follow' | 'refuse'): Cause {
+  const cause = causeOf(error);
+  if (links === 'follow' || (cause.errno !== 'ENOTDIR' && cause.errno !== 'ELOOP')) return cause;
+  return { ...cause, reason: 'it is a symbolic link or not a directory', hint: 'remove it' };
+}
+
 /** Why what is in the directory could be replaced by someone else, and what to do about it. */
-export function directoryProblem(directory: PinnedDirectory): string | undefined {
+export function directoryProblem(directory: PinnedDirectory): Cause | undefined {
   const stat = fstatSync(directory.fd);
   const shown = quoted(directory.path);
   if (!isTrusted(stat.uid)) {
-    return `its directory ${shown} belongs to uid ${stat.uid}; run: chown root ${directory.path}`;
+    return {
+      reason: `its directory ${shown} belongs to uid ${stat.uid}`,
+      hint: `run: chown root ${directory.path}`,
+    };
   }
-  if (!writableByOthers(stat) || isSticky(stat)) return undefined;
-  return `its directory ${shown} can be written by others; run: chmod go-w ${directory.path}`;
+  if (!keepsNames(stat)) {
+    return {
+      reason: `its directory ${shown} can be written by others`,
+      hint: `run: chmod go-w ${directory.path}`,
+    };
+  }
+  return problemAbove(directory);
+}
+
+/** More than a path can have. */
+const depthMax = 4096;
+
+/** Whoever can rename one of the directories above it can put another in its place. */
+function problemAbove(directory: PinnedDirectory): Cause | undefined {
+  const root = statSync('/');
+  let path = readlinkSync(`/proc/self/fd/${directory.fd}`);
+  for (let depth = 1; depth <= depthMax; depth++) {
+    const stat = statSync(directory.at('../'.repeat(depth)));
+    path = dirname(path);
+    if (!isTrusted(stat.uid) || !keepsNames(stat)) {
+      const owner = isTrusted(stat.uid) ? 'can be written by others' : `belongs to uid ${stat.uid}`;
+      return {
+        reason: `the directory ${quoted(path)} above it ${owner}`,
+        hint: 'use a path that only root can change',
+      };
+    }
+    if (stat.ino === root.ino && stat.dev === root.dev) return undefined;
+  }
+  return { reason: `it is more than ${depthMax} directories deep` };
 }
 
 /** Root, and whoever runs this. */
@@ -47,5 +102,6 @@ export function isTrusted(uid: number): boolean {
 
 export const writableByOthers = (stat: { readonly mode: number }) => (stat.mode & 0o022) !== 0;
 
-/** As in /tmp, where nobody can rename or remove what belongs to another. */
-const isSticky = (stat: Stats) => (stat.mode & 0o1000) !== 0 && stat.uid === 0;
+/** Others cannot write to it, or it is sticky as /tmp: nobody can rename or remove what belongs to another. */
+const keepsNames = (stat: Stats) =>
+  !writableByOthers(stat) || ((stat.mode & 0o1000) !== 0 && stat.uid === 0);

@@ -11,24 +11,28 @@ import {
   openSync,
   type Stats,
 } from 'node:fs';
-import { errnoOf, quoted, reasonOf } from '../errno.ts';
-import { isTrusted } from './pinned-directory.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { dirname } from 'node:path';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf, errnoOf } from '../errno.ts';
+import { isTrusted, pinDirectory } from './pinned-directory.ts';
 
-const { O_RDONLY, O_RDWR, O_DIRECTORY, O_NOFOLLOW, O_CREAT, O_NONBLOCK } = constants;
+const { O_RDWR, O_NOFOLLOW, O_CREAT, O_NONBLOCK } = constants;
 const permissions = 0o777;
 
 /** Makes the directory where it is missing. Directories above it are made with 0755. */
-export function ensurePrivateDirectory(path: string): Result<undefined> {
+export function ensurePrivateDirectory(path: string): Result<undefined, Problem> {
+  const cannot = (cause: Cause) => failed({ ...cause, action: 'use the directory', object: path });
   try {
-    const above = path.replace(/\/[^/]+\/*$/, '');
-    if (above !== '') mkdirSync(above, { recursive: true, mode: 0o755 });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     makeDirectory(path);
-    return hold(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0o700, isDirectoryOfOurs);
+    const pinned = pinDirectory(path, 'refuse');
+    if (!pinned.ok) return cannot(pinned.error);
+    using directory = pinned.value;
+    const problem = makePrivate(directory.fd, 0o700, ownerProblem);
+    return problem === undefined ? ok(undefined) : cannot(problem);
   } catch (error) {
-    const isLink = errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP';
-    const reason = isLink ? 'it is a symbolic link or no directory; remove it' : reasonOf(error);
-    return fail(`Cannot use the directory ${quoted(path)}: ${reason}`);
+    return cannot(causeOf(error));
   }
 }
 
@@ -36,41 +40,45 @@ function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }
 
 /** Makes the file, empty, where it is missing. */
-export function ensurePrivateFile(path: string): Result<undefined> {
+export function ensurePrivateFile(path: string): Result<undefined, Problem> {
+  const cannot = (cause: Cause) => failed({ ...cause, action: 'use', object: path });
   try {
-    return hold(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600, isFileOfOurs);
+    const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    try {
+      const problem = makePrivate(fd, 0o600, fileProblem);
+      return problem === undefined ? ok(undefined) : cannot(problem);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
-    return fail(`Cannot open ${quoted(path)}: ${reasonOf(error)}`);
+    return cannot(causeOf(error));
   }
 }
 
-type Check = (stat: Stats, path: string) => string | undefined;
+type Check = (stat: Stats) => Cause | undefined;
 
-function hold(path: string, flags: number, mode: number, check: Check): Result<undefined> {
-  const fd = openSync(path, flags, mode);
-  try {
-    const stat = fstatSync(fd);
-    const problem = check(stat, path);
-    if (problem !== undefined) return fail(`Cannot use ${quoted(path)}: ${problem}`);
-    if ((stat.mode & permissions) !== mode) fchmodSync(fd, mode);
-    return ok(undefined);
-  } finally {
-    closeSync(fd);
-  }
+/** What somebody else made is refused before its mode is changed. */
+function makePrivate(fd: number, mode: number, check: Check): Cause | undefined {
+  const stat = fstatSync(fd);
+  const problem = check(stat);
+  if (problem === undefined && (stat.mode & permissions) !== mode) fchmodSync(fd, mode);
+  return problem;
 }
 
-function isDirectoryOfOurs(stat: Stats, path: string): string | undefined {
-  if (isTrusted(stat.uid)) return undefined;
-  return `it belongs to uid ${stat.uid}; run: chown root ${quoted(path)}`;
+function ownerProblem({ uid }: Stats): Cause | undefined {
+  return isTrusted(uid)
+    ? undefined
+    : { reason: `it belongs to uid ${uid}`, hint: 'run chown root on it' };
 }
 
-function isFileOfOurs(stat: Stats, path: string): string | undefined {
-  if (!stat.isFile()) return 'it is no file; remove it';
-  if (stat.nlink > 1) return 'it has a second name, a hard link; remove one of them';
-  return isDirectoryOfOurs(stat, path);
+function fileProblem(stat: Stats): Cause | undefined {
+  if (!stat.isFile()) return { reason: 'it is not a regular file', hint: 'remove it' };
+  if (stat.nlink > 1)
+    return { reason: 'it has a second name, a hard link', hint: 'remove one of them' };
+  return ownerProblem(stat);
 }

@@ -1,20 +1,117 @@
-/** A file of our own is replaced whole: a reader sees the old text or the new one. */
-import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+/**
+ * A file is replaced whole: the text goes to a new file beside it that then takes its name, so that a reader finds
+ * the old text or the new one, whatever happens meanwhile.
+ *
+ *     .policy.xml.5f1c0a9d3b7e2468.tmp
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf, errnoOf } from '../errno.ts';
+import { pinDirectory, type PinnedDirectory } from './pinned-directory.ts';
+
+export interface Replacement {
+  /** Permission bits, whatever the umask is. */
+  readonly mode: number;
+  /** Whoever runs this if absent. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** For what is written again in a few seconds, and worth nothing after a crash. */
+  readonly withoutSync?: boolean;
+  /** Asked when the new text is on disk: why the old one has to stay. */
+  readonly obstacle?: () => Cause | undefined;
+}
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
-/** Throws Node's errors; the directory belongs to root and to us. */
-export function replaceFile(path: string, text: string, mode = 0o644): void {
-  const temporary = `${path}.${process.pid}.new`;
-  rmSync(temporary, { force: true });
-  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+/** A file that nobody had made before: through a planted link or to a planted file nothing is written. Throws Node's errors. */
+export const createNewFile = (path: string, mode: number): number =>
+  openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+
+/** The directory may be reached by links; it belongs to root, or to whoever runs this. */
+export function replaceFile(path: string, text: string, mode = 0o644): Result<void, Problem> {
+  const pinned = pinDirectory(dirname(path));
+  if (!pinned.ok) return pinned;
+  using directory = pinned.value;
+  return replaceIn(directory, basename(path), text, { mode });
+}
+
+export function replaceIn(
+  directory: PinnedDirectory,
+  name: string,
+  text: string,
+  replacement: Replacement,
+): Result<void, Problem> {
+  const temporary = directory.at(`.${name}.${randomBytes(8).toString('hex')}.tmp`);
+  const cannot = (cause: Cause) =>
+    failed({ ...cause, action: 'write', object: join(directory.path, name) });
   try {
-    const bytes = Buffer.from(text);
-    // A disk that fills up takes a part and says so with the next.
-    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
-    fsyncSync(fd);
+    writeNew(temporary, text, replacement);
+    const obstacle = replacement.obstacle?.();
+    if (obstacle !== undefined) {
+      unlinkSync(temporary);
+      return cannot(obstacle);
+    }
+    renameSync(temporary, directory.at(name));
+    if (replacement.withoutSync !== true) fsyncSync(directory.fd);
+    return ok(undefined);
+  } catch (error) {
+    discard(temporary);
+    return cannot(causeOf(error));
+  }
+}
+
+function discard(temporary: string): void {
+  try {
+    unlinkSync(temporary);
+  } catch {
+    // What kept us from writing it is the failure to report.
+  }
+}
+
+function writeNew(path: string, text: string, { mode, owner, withoutSync }: Replacement): void {
+  const fd = createNewFile(path, 0o600);
+  try {
+    // All of it: a disk that fills up takes a part, and fails with the next.
+    writeFileSync(fd, text);
+    // In this order: chown clears set-id bits, and the wrong owner never gets the final mode.
+    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+    fchmodSync(fd, mode);
+    if (withoutSync !== true) fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
-  renameSync(temporary, path);
+}
+
+/**
+ * Removes what writers of the file left that were killed. Only for who holds a lock, or is the only writer: another
+ * would miss its temporary file. Throws Node's errors.
+ */
+export function removeLeftovers(directory: PinnedDirectory, name: string): void {
+  const start = `.${name}.`;
+  for (const each of readdirSync(directory.at('.'))) {
+    if (!each.startsWith(start)) continue;
+    if (/^[0-9a-f]{16}\.tmp$/.test(each.slice(start.length))) removeIfThere(directory.at(each));
+  }
+}
+
+/** Throws Node's errors. */
+export function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
 }

@@ -1,31 +1,27 @@
 /** A secret in a file that root alone can read. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { quoted, reasonOf } from '../errno.ts';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { openRegularFile, readWhole, textOf } from './regular-file.ts';
 
 const charactersMin = 16;
 const bytesMax = 4096;
 
-export function readSecret(path: string): Result<string> {
-  const refuse = (why: string) => fail(`Cannot use the token in ${quoted(path)}: ${why}`);
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    return refuse(
-      `${reasonOf(error)}; make one: (umask 077; head -c 32 /dev/urandom | base64 > ${path})`,
-    );
+export function readSecret(path: string): Result<string, Problem> {
+  const refuse = (cause: Cause) => failed({ ...cause, action: 'use the token in', object: path });
+  const opened = openRegularFile(path, { links: 'refuse' });
+  if (!opened.ok) {
+    const { reason, errno } = opened.error;
+    const hint = `make one: (umask 077; head -c 32 /dev/urandom | base64 > ${path})`;
+    return refuse({ reason, hint, ...(errno && { errno }) });
   }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile() || stat.size > bytesMax) return refuse('it is no small regular file');
-    if (stat.uid !== 0) return refuse(`it belongs to uid ${stat.uid}, not to root`);
-    if ((stat.mode & 0o077) !== 0) return refuse('others can read it; chmod 600 it');
-    const text = readFileSync(fd, 'utf8').trim();
-    if (text.length < charactersMin)
-      return refuse(`it is shorter than ${charactersMin} characters`);
-    return ok(text);
-  } finally {
-    closeSync(fd);
-  }
+  using file = opened.value;
+  const { uid, mode } = file.stat;
+  if (uid !== 0) return refuse({ reason: `it belongs to uid ${uid}, not to root` });
+  if ((mode & 0o077) !== 0) return refuse({ reason: 'others can read it', hint: 'chmod 600 it' });
+  const read = readWhole(file, bytesMax);
+  if (!read.ok) return refuse({ reason: read.error.reason });
+  const text = textOf(read.value).trim();
+  if (text.length < charactersMin)
+    return refuse({ reason: `it is shorter than ${charactersMin} characters` });
+  return ok(text);
 }

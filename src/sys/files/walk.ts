@@ -2,17 +2,9 @@
  * The files of a directory, in the order of their names, without ever following a link: each directory is opened
  * through its parent and held open, so nobody can put another in its place. Bounded in depth and count.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  type Stats,
-} from 'node:fs';
+import { fstatSync, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { reasonOf } from '../errno.ts';
-import { isTrusted, writableByOthers } from './pinned-directory.ts';
+import { isTrusted, pinDirectory, writableByOthers } from './pinned-directory.ts';
 
 export type WalkEntry =
   | {
@@ -41,8 +33,6 @@ interface Walk {
   names: number;
 }
 
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
-
 /** `wants` is asked about names of files; the directory itself may be a link. */
 export function* walk(
   directory: string,
@@ -65,14 +55,13 @@ function* walkDirectory(
     );
     return;
   }
-  let fd: number;
-  try {
-    fd = openSync(opened, O_RDONLY | O_DIRECTORY | O_NONBLOCK | (depth > 0 ? O_NOFOLLOW : 0));
-  } catch (error) {
-    yield problem(path, reasonOf(error));
+  const pinned = pinDirectory(opened, depth > 0 ? 'refuse' : 'follow');
+  if (!pinned.ok) {
+    yield problem(path, pinned.error.reason);
     return;
   }
-  const stat = fstatSync(fd);
+  using held = pinned.value;
+  const stat = fstatSync(held.fd);
   const identity = `${stat.dev}:${stat.ino}`;
   try {
     if (state.above.has(identity)) {
@@ -80,10 +69,9 @@ function* walkDirectory(
       return;
     }
     state.above.add(identity);
-    yield* walkNames(path, `/proc/self/fd/${fd}`, state, depth, onlyOurs(stat));
+    yield* walkNames(path, held.at('.'), state, depth, onlyOurs(stat));
   } finally {
     state.above.delete(identity);
-    closeSync(fd);
   }
 }
 
@@ -125,7 +113,7 @@ function* walkNames(
 
 function foundAt(path: string, stat: Stats, trusted: boolean): WalkEntry {
   if (stat.isFile()) return { kind: 'file', path, device: stat.dev, inode: stat.ino };
-  if (!stat.isSymbolicLink()) return problem(path, 'it is no regular file');
+  if (!stat.isSymbolicLink()) return problem(path, 'it is not a regular file');
   return trusted
     ? { kind: 'link', path }
     : problem(path, `it is a link in a directory that others can write to, and is not followed`);

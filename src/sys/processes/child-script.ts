@@ -1,6 +1,8 @@
 /** A script as a process of its own. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../errno.ts';
 
 /**
  * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of
@@ -21,7 +23,8 @@ export function spawnScript(
   script: string,
   args: readonly string[] = [],
   heapMebibytes = 256,
-): Result<ChildProcessWithoutNullStreams> {
+): Result<ChildProcessWithoutNullStreams, Problem> {
+  const cannot = (cause: Cause) => failed({ ...cause, action: 'start', object: script });
   try {
     const child = spawn(process.execPath, [...nodeOptions(heapMebibytes), script, ...args], {
       cwd: '/',
@@ -31,9 +34,9 @@ export function spawnScript(
     });
     if ((child.stdin as unknown) !== undefined) return ok(child);
     child.on('error', () => {});
-    return fail('this process has too many files open');
+    return cannot({ reason: 'this process has too many files open', errno: 'EMFILE' });
   } catch (error) {
-    return fail(String(error));
+    return cannot(causeOf(error));
   }
 }
 

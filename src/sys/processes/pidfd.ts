@@ -11,7 +11,8 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf, type ErrnoName } from '../errno.ts';
+import { errnoOf } from '../errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { sendSignal } from '../syscalls.ts';
 
 export interface OpenProcess extends Disposable {
@@ -21,15 +22,15 @@ export interface OpenProcess extends Disposable {
   /** A path to a file of /proc/PID that is this process's or nobody's. */
   readonly at: (file: string) => string;
   /** The text of a file of /proc/PID, such as `status`; ESRCH where the process is gone. */
-  readonly read: (file: string) => Result<string, ErrnoName>;
+  readonly read: (file: string) => Result<string, Errno>;
   /** Whether it has not been reaped, so that its number is still its own. */
   readonly isThere: () => boolean;
   /** The error, or nothing; ESRCH where the process is gone. */
-  readonly signal: (name: NodeJS.Signals) => ErrnoName | undefined;
+  readonly signal: (name: NodeJS.Signals) => Errno | undefined;
 }
 
 /** ESRCH where there is no such process. */
-export function openProcess(pid: number): Result<OpenProcess, ErrnoName> {
+export function openProcess(pid: number): Result<OpenProcess, Errno> {
   let fd: number;
   try {
     fd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -56,7 +57,7 @@ export function openProcess(pid: number): Result<OpenProcess, ErrnoName> {
   });
 }
 
-function readProcessFile(path: string): Result<string, ErrnoName> {
+function readProcessFile(path: string): Result<string, Errno> {
   try {
     return ok(readFileSync(path, 'latin1'));
   } catch (error) {
@@ -68,7 +69,7 @@ function signalByNumber(
   pid: number,
   name: NodeJS.Signals,
   read: OpenProcess['read'],
-): ErrnoName | undefined {
+): Errno | undefined {
   const still = read('status');
   if (!still.ok) return still.error;
   try {
@@ -80,4 +81,4 @@ function signalByNumber(
 }
 
 /** The directory of a process that is gone is empty, so its files do not exist. */
-const goneOr = (error: ErrnoName): ErrnoName => (error === 'ENOENT' ? 'ESRCH' : error);
+const goneOr = (error: Errno): Errno => (error === 'ENOENT' ? 'ESRCH' : error);

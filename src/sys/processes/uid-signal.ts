@@ -15,14 +15,15 @@
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { errnoOf, type ErrnoName } from '../errno.ts';
+import { errnoOf } from '../errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { setThreadUids, signalEverybodyAllowed } from '../syscalls.ts';
 
 /** No account can have it: useradd and user namespaces stay far below. */
 const nobodys = 2 ** 32 - 3;
 
 /** The error, or nothing; ESRCH where the uid runs nothing. Never root's or nobody's own. */
-export function signalUid(uid: number, signal: 'SIGSTOP' | 'SIGCONT'): ErrnoName | undefined {
+export function signalUid(uid: number, signal: 'SIGSTOP' | 'SIGCONT'): Errno | undefined {
   assert(Number.isInteger(uid) && uid > 0 && uid < nobodys, `Cannot signal uid ${uid}`);
   const refused = setThreadUids(nobodys, uid, 0);
   if (refused !== undefined) return refused;

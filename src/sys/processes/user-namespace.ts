@@ -1,7 +1,8 @@
 /** Who made the user namespace that a process is in. Source: ioctl_nsfs(2), user_namespaces(7). */
 import { closeSync, openSync, readlinkSync } from 'node:fs';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoOf, type ErrnoName } from '../errno.ts';
+import { errnoOf } from '../errno.ts';
+import type { Errno } from '../../base/problem.ts';
 import { namespaceOwner, namespaceParent } from '../syscalls.ts';
 
 /** The kernel allows 32 levels. */
@@ -14,7 +15,7 @@ const own = readlinkSync('/proc/self/ns/user');
  *
  * Within a namespace of its making a tenant has other uids, such as those of `/etc/subuid`.
  */
-export function userNamespaceMaker(link: string): Result<number | undefined, ErrnoName> {
+export function userNamespaceMaker(link: string): Result<number | undefined, Errno> {
   let fd: number;
   try {
     if (readlinkSync(link) === own) return ok(undefined);

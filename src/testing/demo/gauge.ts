@@ -7,8 +7,9 @@
 import { limitAttribute } from '../../limits/limits.ts';
 import type { Counters, LimitKey } from '../../limits/limit.ts';
 import { printQuantity, type Quantity } from '../../base/quantity.ts';
-import { shortBytes } from '../../cli/shared/terminal.ts';
 import type { Peak } from './peaks.ts';
+import { shortBytes } from '../../base/bytes.ts';
+import { count } from '../../base/list.ts';
 import type { Series } from './sample.ts';
 
 /** Numbers in the unit of the limit: cores, bytes, processes, bytes or operations a second. */
@@ -62,7 +63,7 @@ const spareRatio = 1.25;
 
 const percent = (value: number) => `${(value * 100).toFixed(1)}%`;
 const times = (count: number) => `${count} ${count === 1 ? 'time' : 'times'}`;
-const processCount = (count: number) => `${count} ${count === 1 ? 'process' : 'processes'}`;
+const processCount = (number: number) => count(number, 'process', 'processes');
 const forkCount = (count: number) => `${count} ${count === 1 ? 'fork' : 'forks'}`;
 
 const cpu: Gauge = {

@@ -363,7 +363,7 @@ describe('modules deny on hostile hosts and words', () => {
 
   test('deny uses no file that is not its own to change', () => {
     mkdirSync(join(root, conf), { recursive: true });
-    assert.match(refusal({}, 'a'), /no regular file/);
+    assert.match(refusal({}, 'a'), /it is a directory, not a file/);
     rmSync(join(root, conf), { recursive: true });
     write(conf, '# >>> bulkhead modules deny (lines outside this block are kept)\n');
     assert.match(refusal({}, 'a'), /has a block without/);

@@ -106,10 +106,10 @@ test(
     const root = tree({ 'b.ko': 'b' });
     execFileSync('mkfifo', [join(root, 'a.ko'), join(root, 'other')]);
     assert.deepEqual(lines(root, await collected([root, join(root, 'other'), '/dev/zero'])), [
-      'a.ko! it is no regular file',
+      'a.ko! it is not a regular file',
       'b.ko: b',
-      'other! it is no regular file',
-      '/dev/zero! it is no regular file',
+      'other! it is a named pipe, not a file',
+      '/dev/zero! it is a device, not a file',
     ]);
   },
 );

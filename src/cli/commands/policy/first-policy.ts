@@ -1,6 +1,8 @@
 /** The text of a first policy, from facts of the host. Its limits are suggestions, marked as such. */
 import { userPattern } from '../../../policy/value-kinds.ts';
 import type { Account } from '../../../policy/policy.ts';
+import { shortBytes } from '../../../base/bytes.ts';
+import { count } from '../../../base/list.ts';
 import { printQuantity, type Bytes } from '../../../base/quantity.ts';
 
 export interface Machine {
@@ -29,12 +31,11 @@ export function firstPolicy(machine: Machine): string {
   const except = machine.administrators.filter((name) => inRange.some(({ user }) => user === name));
   const tenants = inRange.map(({ user }) => user).filter((user) => !except.includes(user));
   const someone = tenants.find((user) => !user.includes('--')) ?? 'alice';
-  const gib = (memoryBytes / 2 ** 30).toFixed(1);
   return `<?xml version="1.0" encoding="UTF-8"?>
 <!--
   The tenants of this host, and what each of them may use.
 
-  Written by "bulkhead init" for a host with ${cores} ${cores === 1 ? 'core' : 'cores'} and ${gib} GiB of memory. The limits are suggestions;
+  Written by "bulkhead init" for a host with ${count(cores, 'core')} and ${shortBytes(memoryBytes)} of memory. The limits are suggestions;
   change them as you like. "bulkhead check" checks the file, "bulkhead plan" shows what it would
   change, and "bulkhead apply" applies it. "bulkhead explain NAME" shows the limits of a tenant, and
   which line sets each of them.

@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { readHostFacts, readUidRange } from '../../../host/accounts/accounts.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { createPolicyFile } from '../../../host/policy-file.ts';
+import { createTextFile } from '../../../sys/files/edited-file.ts';
 import { readText } from '../../../sys/files/read.ts';
 import {
   examples,
@@ -14,6 +14,7 @@ import {
 } from '../../shared/command.ts';
 import { firstPolicy, parseAdministrators } from './first-policy.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
+import { printProblem } from '../../../base/problem.ts';
 import { printError, pathsFor, print } from '../../shared/session.ts';
 
 interface InitOptions extends PolicyOptions {
@@ -29,9 +30,9 @@ function init(options: InitOptions, command: Command): ExitCode {
     print(text);
     return exitCodes.done;
   }
-  const created = createPolicyFile(options.policy, text, { overwrite: options.force === true });
+  const created = createTextFile(options.policy, text, { overwrite: options.force === true });
   if (!created.ok) {
-    printError(created.error);
+    printError(printProblem(created.error));
     return exitCodes.failed;
   }
   const file = options.policy;

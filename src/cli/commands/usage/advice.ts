@@ -3,8 +3,8 @@ import type { Advice, AdviseResponse } from '../../../agent/api/api.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
 import { quantityKinds } from '../../../base/quantity.ts';
+import { printable } from '../../../base/printable.ts';
 import { shortLimit } from '../../shared/format.ts';
-import { harmless } from '../../shared/width.ts';
 
 export type PackageAdvice = AdviseResponse['packages'][number];
 type AnyAdvice = Pick<Advice, 'limit' | 'current' | 'neverHit' | 'onePercentHit' | 'faults'>;
@@ -60,7 +60,7 @@ export function adviceCommands(
 
 /** By uid if there is no account name, or if it cannot be printed as it is. */
 const tenantVerb = ({ kind, uid, name }: Advice) => {
-  const byUid = /^uid \d+$/.test(name) || harmless(name) !== name;
+  const byUid = /^uid \d+$/.test(name) || printable(name) !== name;
   const word = byUid ? String(uid) : shellWord(name);
   return kind === 'reseller' ? `reseller set ${word}` : `set ${word}`;
 };

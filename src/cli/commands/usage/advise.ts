@@ -14,8 +14,8 @@ import {
 import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
 import { dateTime, duration, shortCount, shortLimit } from '../../shared/format.ts';
 import { parsePeriod, withPeriodOptions, type PeriodOptions } from '../../shared/period.ts';
-import { harmless } from '../../shared/width.ts';
 import { print, printJson } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 
 interface AdviseOptions extends PeriodOptions, JsonOption {
@@ -48,7 +48,7 @@ function printCommands({ tenants, packages }: AdviseResponse, target: Target, pa
   const isDefault = paths.instance === 'bulkhead';
   const program = isDefault ? 'bulkhead' : `bulkhead --instance ${shellWord(paths.instance)}`;
   const lines = adviceCommands(tenants, packages, target, program);
-  if (lines.length > 0) print(lines.map(harmless).join('\n'));
+  if (lines.length > 0) print(lines.map(printable).join('\n'));
 }
 
 function printAdvice(answer: AdviseResponse, all: boolean): void {
@@ -75,21 +75,21 @@ const limitCells = ({
   faults,
   hitValue,
 }: Advice | PackageAdvice) => [
-  harmless(shortLimit(limit)),
-  harmless(current),
-  harmless(neverHit),
-  harmless(onePercentHit),
+  printable(shortLimit(limit)),
+  printable(current),
+  printable(neverHit),
+  printable(onePercentHit),
   shortCount(faults),
-  hitValue === undefined ? '' : harmless(hitValue),
+  hitValue === undefined ? '' : printable(hitValue),
 ];
 
 const tenantCells = (advice: Advice) => [
-  harmless(advice.kind === 'reseller' ? `${advice.name} (all)` : advice.name),
+  printable(advice.kind === 'reseller' ? `${advice.name} (all)` : advice.name),
   ...limitCells(advice),
 ];
 
 const packageCells = (advice: PackageAdvice) => [
-  harmless(`${advice.package} (${advice.tenants})`),
+  printable(`${advice.package} (${advice.tenants})`),
   ...limitCells(advice),
 ];
 
@@ -107,11 +107,11 @@ function printHost({ host }: AdviseResponse): void {
   const rows = host.map((each) => {
     const times = `${each.overcommit.toFixed(2)}x`;
     return [
-      harmless(shortLimit(each.limit)),
-      harmless(each.committed),
-      harmless(each.available),
+      printable(shortLimit(each.limit)),
+      printable(each.committed),
+      printable(each.available),
       each.overcommit > 1 ? colors.yellow(times) : times,
-      harmless(each.peak),
+      printable(each.peak),
       String(each.unlimitedTenants),
     ];
   });

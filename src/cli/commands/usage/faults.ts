@@ -6,7 +6,7 @@ import { findAttribute } from '../../../limits/limits.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
-import { csvText } from '../../shared/csv.ts';
+import { csvText } from '../../../base/csv.ts';
 import {
   dateTime,
   duration,
@@ -22,8 +22,8 @@ import {
   type PeriodOptions,
 } from '../../shared/period.ts';
 import { rowsOption } from '../../shared/whole.ts';
-import { harmless } from '../../shared/width.ts';
 import { print, printJson } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 
 interface FaultsOptions extends PeriodOptions, JsonOption {
@@ -63,11 +63,11 @@ function incidentCells(incident: IncidentRow): readonly string[] {
     String(id),
     dateTime(begin),
     duration((end - begin) / 1000),
-    harmless(who.kind === 'reseller' ? `${who.name} (all)` : who.name),
-    harmless(shortLimit(limit)),
+    printable(who.kind === 'reseller' ? `${who.name} (all)` : who.name),
+    printable(shortLimit(limit)),
     severityText(severity),
     `${inferred ? '~' : ''}${shortCount(faults)}`,
-    harmless(value),
+    printable(value),
   ];
 }
 

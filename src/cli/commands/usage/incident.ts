@@ -14,8 +14,8 @@ import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.t
 import { dateTime, duration, quantity, shortLimit } from '../../shared/format.ts';
 import { processTable } from '../../shared/process-table.ts';
 import { wholeNumber } from '../../shared/whole.ts';
-import { harmless } from '../../shared/width.ts';
 import { count, print, printJson } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
 import { terminalOf, wrap } from '../../shared/terminal.ts';
 
 function incident(id: number, options: JsonOption, command: Command): Promise<ExitCode> {
@@ -35,11 +35,11 @@ function incidentText(answer: IncidentResponse): string {
   const { isTerminal, columns } = terminalOf(process.stdout);
   const width = isTerminal ? columns : 100;
   const facts = factsOf(answer).map(([word, text]) =>
-    wrap(`${word.padEnd(9)} ${harmless(text)}`, width, indent),
+    wrap(`${word.padEnd(9)} ${printable(text)}`, width, indent),
   );
   return [
     facts.join('\n'),
-    ...answer.explanation.map((each) => wrap(harmless(each), width)),
+    ...answer.explanation.map((each) => wrap(printable(each), width)),
     ...answer.evidence.map((each) => snapshotText(each, isTerminal ? columns : undefined)),
   ].join('\n\n');
 }
@@ -65,11 +65,9 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
   const { colors } = terminalOf(process.stdout);
   const more = processCount - processes.length;
   return [
-    colors.bold(
-      `At ${dateTime(at)}, ${processCount} ${processCount === 1 ? 'process' : 'processes'}`,
-    ),
+    colors.bold(`At ${dateTime(at)}, ${count(processCount, 'process', 'processes')}`),
     wrap(usageText(snapshot), columns ?? 100),
-    ...killed.map((each) => colors.red(`Killed: ${each.pid} ${harmless(each.name)}`)),
+    ...killed.map((each) => colors.red(`Killed: ${each.pid} ${printable(each.name)}`)),
     ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
     ...(more > 0 ? [`… and ${more} more, which used less`] : []),
   ].join('\n');

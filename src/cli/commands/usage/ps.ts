@@ -15,8 +15,8 @@ import {
   sortProcesses,
   type ProcessSort,
 } from '../../shared/process-table.ts';
-import { harmless } from '../../shared/width.ts';
 import { print, printJson } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
 import { terminalOf } from '../../shared/terminal.ts';
 
 interface PsOptions extends JsonOption {
@@ -42,7 +42,7 @@ const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getu
 
 function processesText({ who, processes, processCount }: ProcessesResponse): string {
   const { isTerminal, columns } = terminalOf(process.stdout);
-  if (processes.length === 0) return `${harmless(who.name)} has no processes`;
+  if (processes.length === 0) return `${printable(who.name)} has no processes`;
   const more = processCount - processes.length;
   const rest = more > 0 ? `\n… and ${more} more, which use less` : '';
   return processTable(processes, isTerminal ? columns : undefined) + rest;

@@ -19,7 +19,8 @@ import {
 } from '../../shared/command.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
 import { count, pathsFor, print, printJson, withPolicy } from '../../shared/session.ts';
-import { shortBytes, table, terminalOf } from '../../shared/terminal.ts';
+import { table, terminalOf } from '../../shared/terminal.ts';
+import { shortBytes } from '../../../base/bytes.ts';
 import { printable } from '../../../base/printable.ts';
 
 interface StatusOptions extends PolicyOptions {
@@ -87,10 +88,10 @@ function printAgent(
 }
 
 /** A number that is unknown is never printed as 0. */
-function outsideText(count: number, isUnknown: boolean): string {
-  const some = `${count === 1 ? '1 process' : `${count} processes`} of tenants outside their cgroups`;
+function outsideText(number: number, isUnknown: boolean): string {
+  const some = `${count(number, 'process', 'processes')} of tenants outside their cgroups`;
   if (!isUnknown) return some;
-  if (count === 0) return 'It is unknown whether processes of tenants are outside their cgroups:';
+  if (number === 0) return 'It is unknown whether processes of tenants are outside their cgroups:';
   return `At least ${some}; whether there are more is unknown:`;
 }
 
@@ -101,7 +102,7 @@ function agentLines(agent: StatusResponse | undefined): readonly string[] {
     ];
   }
   const { policy, placement, history, tick } = agent;
-  const faults = `${tick.faults} ${tick.faults === 1 ? 'fault' : 'faults'}`;
+  const faults = count(tick.faults, 'fault');
   const lines = [
     `Agent ${agent.pid} since ${new Date(agent.startedAt).toISOString().slice(0, 19)}Z: ${placement.migrated} processes migrated, ${faults}`,
   ];

@@ -21,8 +21,8 @@ import {
 import { usageCsv } from './usage-csv.ts';
 import { metricCells, metricsOf, sortUsage, usageSorts, type UsageSort } from './usage-rows.ts';
 import { rowsOption } from '../../shared/whole.ts';
-import { harmless } from '../../shared/width.ts';
 import { count, print, printJson } from '../../shared/session.ts';
+import { printable } from '../../../base/printable.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 
 interface UsageOptions extends PeriodOptions, JsonOption {
@@ -91,7 +91,7 @@ function periodText({ from, to, measuredSeconds, detail }: UsageResponse): strin
 }
 
 const whoText = ({ name, kind }: UsageRow) =>
-  harmless(kind === 'reseller' ? `${name} (all)` : name);
+  printable(kind === 'reseller' ? `${name} (all)` : name);
 
 /** All metrics of one tenant, one per line. */
 async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<string[][]> {
@@ -108,7 +108,7 @@ async function metricTable(row: UsageRow, period: Period, ask: Ask): Promise<str
 function faultsLine(row: UsageRow): string {
   const sum = sumOf(row.faults);
   if (sum === 0) return `${whoText(row)}: no faults`;
-  return `${whoText(row)}: ${count(sum, 'fault')}: ${harmless(countsText(row.faults))}`;
+  return `${whoText(row)}: ${count(sum, 'fault')}: ${printable(countsText(row.faults))}`;
 }
 
 async function tenantTable(
@@ -125,7 +125,7 @@ async function tenantTable(
     whoText(row),
     ...keys.flatMap((key) => metricCells(row, key)),
     shortCount(sumOf(row.faults)),
-    ...(by === 'faults' ? [harmless(countsText(row.faults))] : []),
+    ...(by === 'faults' ? [printable(countsText(row.faults))] : []),
     ...(trend === undefined ? [] : [trends[index] ?? '']),
   ]);
   return [tenantHeader(by, trend), ...lines];

@@ -9,9 +9,6 @@ export type Check = (module: KernelModule, context: TrustContext) => Evidence | 
 
 export const quote = (text: string) => JSON.stringify(text);
 
-export const list = (names: readonly string[], max = 5) =>
-  names.slice(0, max).join(', ') + (names.length > max ? ` and ${names.length - max} more` : '');
-
 export const when = (found: boolean, check: string, weight: Weight, message: () => string) =>
   found ? { check, weight, message: message() } : undefined;
 

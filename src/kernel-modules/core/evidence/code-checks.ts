@@ -1,7 +1,8 @@
 /** What the code and data of a module show, beside what it says of itself. */
 import { machines } from '../elf/elf.ts';
 import { importsOf, type DeepObservations, type KernelModule } from '../record/module.ts';
-import { claimsGpl, list, quote, when, type Check } from './check.ts';
+import { listSome } from '../../../base/list.ts';
+import { claimsGpl, quote, when, type Check } from './check.ts';
 
 /** By chance a few functions of a large module end in the byte of a return: one in eight, measured. */
 const returnsPlainly = (module: KernelModule, { functions, plainReturns }: DeepObservations) =>
@@ -22,7 +23,7 @@ function compilersThatDiffer(compilers: readonly string[]): string | undefined {
   const distinct = [...new Set(compilers)];
   const rust = distinct.filter((each) => each.startsWith('rustc '));
   const differ = rust.length > 1 || distinct.length - rust.length > 1;
-  return differ ? `compilers differ (${list(distinct)})` : undefined;
+  return differ ? `compilers differ (${listSome(distinct)})` : undefined;
 }
 
 /**
@@ -54,12 +55,12 @@ export const foreignObjects: Check = (module) => {
 
 export const binaryObjects: Check = ({ observations: { binarySymbols } }) =>
   when(binarySymbols.length > 0, 'binary-data', 'lead', () => {
-    return `Data was linked in with objcopy: ${list(binarySymbols)}`;
+    return `Data was linked in with objcopy: ${listSome(binarySymbols)}`;
   });
 
 export const embeddedElf: Check = ({ observations: { embeddedElf: sections } }) =>
   when(sections.length > 0, 'embedded-elf', 'lead', () => {
-    return `Its data holds another object or program (ELF), in ${list(sections)}`;
+    return `Its data holds another object or program (ELF), in ${listSome(sections)}`;
   });
 
 /** No build writes such a file, and only who knows the loader sees what it really says. */
@@ -68,7 +69,7 @@ export const readOtherwise: Check = ({ observations: { readOtherwise: found = []
 
 export const denseObjects: Check = ({ observations: { deep } }) =>
   when((deep?.denseObjects.length ?? 0) > 0, 'dense-data', 'lead', () => {
-    return `Large data that looks compressed or encrypted: ${list(deep?.denseObjects.map((each) => each.name) ?? [])}`;
+    return `Large data that looks compressed or encrypted: ${listSome(deep?.denseObjects.map((each) => each.name) ?? [])}`;
   });
 
 /** Single wrappers are everyday; a fifth of what exports anything in Debian's kernel has one. */
@@ -83,7 +84,7 @@ export const shim: Check = (module, { gplOnly }) => {
   const passing = new Set(wrappers.map(([exported]) => exported)).size;
   return when(passing > 0 && isShim(passing, plain), 'gpl-shim', 'lead', () => {
     const pairs = wrappers.map(([exported, gplOnly]) => `${exported} → ${gplOnly}`);
-    return `${passing} of its ${plain} exports only pass GPL-only symbols on, to modules that could not use them: ${list(pairs)}`;
+    return `${passing} of its ${plain} exports only pass GPL-only symbols on, to modules that could not use them: ${listSome(pairs)}`;
   });
 };
 
@@ -103,7 +104,7 @@ export const unexported: Check = (module) => {
     'unexported-symbols',
     'lead',
     () => {
-      return `It can reach symbols that are not exported: it uses ${list(all)}`;
+      return `It can reach symbols that are not exported: it uses ${listSome(all)}`;
     },
   );
 };
@@ -112,7 +113,7 @@ export const unexported: Check = (module) => {
 export const livepatch: Check = (module, { signature }) => {
   const symbols = module.observations.livepatchSymbols;
   if (symbols.length === 0) return undefined;
-  const message = `It binds symbols by livepatch relocations, past the export table and every license check: ${list(symbols)}`;
+  const message = `It binds symbols by livepatch relocations, past the export table and every license check: ${listSome(symbols)}`;
   if (!claimsGpl(module)) return { check: 'livepatch-bypass', weight: 'proof', message };
   const weight = signature.outcome === 'good' ? 'note' : 'lead';
   return { check: 'livepatch-symbols', weight, message };

@@ -8,7 +8,8 @@ import {
   type ModinfoEntry,
 } from '../record/module.ts';
 import { gpl2Terms } from '../packages/claims.ts';
-import { claimsGpl, list, quote, when, type Check } from './check.ts';
+import { listSome } from '../../../base/list.ts';
+import { claimsGpl, quote, when, type Check } from './check.ts';
 
 /** A build writes words for tags: anything else is the rest of a text that a NUL cut off. */
 const isFragment = (entry: ModinfoEntry | undefined): entry is ModinfoEntry =>
@@ -47,7 +48,7 @@ export const modinfoFragment: Check = (module) => {
   const all = new Set([...odd, ...observations.cutTexts.flatMap(hiddenIn)]);
   if (license !== undefined) all.delete(license);
   return when(all.size > 0, 'modinfo-fragment', 'lead', () => {
-    return `.modinfo has text that no build writes: ${list([...all].map(quote))}`;
+    return `.modinfo has text that no build writes: ${listSome([...all].map(quote))}`;
   });
 };
 
@@ -59,7 +60,7 @@ export const mixedLicenses: Check = (module) => {
   const licenses = modinfoAll(module, 'license');
   const others = licenses.filter((each) => !isCompatibleLicense(each));
   if (others.length === 0 || others.length === licenses.length) return undefined;
-  const all = list(licenses.map(quote));
+  const all = listSome(licenses.map(quote));
   if (!claimsGpl(module)) {
     const message = `It states several licenses: ${all}; the kernel reads the first, which it does not take for the GPL`;
     return { check: 'licenses-mixed', weight: 'note', message };
@@ -94,18 +95,18 @@ export const packageClaim: Check = (_, { packageClaim: claim }) => {
 export const closedWords: Check = ({ observations: { strings } }) => {
   const words = strings.filter((each) => !/kallsyms|sys_call_table/.test(each));
   return when(words.length > 0, 'closed-license-words', 'lead', () => {
-    return `Its data has words of a closed license: ${list(words.map(quote))}`;
+    return `Its data has words of a closed license: ${listSome(words.map(quote))}`;
   });
 };
 
 export const gplOnlyWithoutGpl: Check = (module, { gplOnly }) =>
   when(gplOnly.length > 0 && !claimsGpl(module), 'gpl-only-without-gpl', 'lead', () => {
-    return `It is not under the GPL by its own words, and asks for GPL-only symbols: ${list(gplOnly)}`;
+    return `It is not under the GPL by its own words, and asks for GPL-only symbols: ${listSome(gplOnly)}`;
   });
 
 export const sourceTerms: Check = (_, { source }) => {
   const { closedTerms = [] } = source ?? {};
   return when(closedTerms.length > 0, 'source-closed-terms', 'lead', () => {
-    return `Its source has words of a closed license: ${list(closedTerms)}`;
+    return `Its source has words of a closed license: ${listSome(closedTerms)}`;
   });
 };

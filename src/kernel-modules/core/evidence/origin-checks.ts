@@ -1,6 +1,7 @@
 /** Whose a module says it is, and what bears that out or refutes it. */
 import { infoName, modinfo, plainName } from '../record/module.ts';
 import { knownCases, ndiswrapper } from './known-cases.ts';
+import { count } from '../../../base/list.ts';
 import { quote, when, type Check } from './check.ts';
 
 export const nameDiffers: Check = (module) => {
@@ -21,7 +22,7 @@ export const fileNameDiffers: Check = (module, { fileName }) => {
 
 export const structBytes: Check = ({ structExtraBytes }) =>
   when(structExtraBytes > 0, 'struct-module-filled', 'proof', () => {
-    return `Its struct module has ${structExtraBytes} byte${structExtraBytes === 1 ? '' : 's'} set beside the name, which a build leaves zero`;
+    return `Its struct module has ${count(structExtraBytes, 'byte')} set beside the name, which a build leaves zero`;
   });
 
 /** A module of another release may well be of that kernel's tree; then its own kernel would have to tell. */

@@ -191,9 +191,3 @@ export function forceLoad(loading: Loading, message: string, reason: string): bo
 
 /** A kernel without a single export is one whose exports could not be read. */
 export const exportsKnown = (kernel: Kernel): boolean => kernel.exports.size > 0;
-
-/** `"a", "b" and 3 more`. */
-export function listInWords(names: readonly string[], max = 5): string {
-  const shown = names.slice(0, max).join(', ');
-  return names.length > max ? `${shown} and ${names.length - max} more` : shown;
-}

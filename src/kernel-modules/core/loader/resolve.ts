@@ -12,12 +12,12 @@ import { checkVersion, crcInWords, type VersionCheck } from './crc.ts';
 import type { FoundExport } from './export-index.ts';
 import {
   exportsKnown,
-  listInWords,
   moduleHasTaint,
   taintModule,
   type Loading,
   type Refusal,
 } from './loading.ts';
+import { listSome } from '../../../base/list.ts';
 import { isModuleNamespace, namespaceNames } from './namespaces.ts';
 
 /** `hidden` is exported, but not to this module. */
@@ -278,7 +278,7 @@ function report(walk: Walk): void {
   const { reasons, unknown, kernel } = walk.loading;
   for (const [problem, symbols] of walk.problems) {
     const { reason, refuses } = problemRows[problem];
-    reasons.push({ taint: undefined, reason: reason(listInWords(symbols)), refuses });
+    reasons.push({ taint: undefined, reason: reason(listSome(symbols)), refuses });
   }
   for (const reason of walk.absences)
     reasons.push({ taint: undefined, reason, refuses: 'symbol gone' });
@@ -300,7 +300,7 @@ function report(walk: Walk): void {
 
 function warn(walk: Walk, symbols: readonly string[], reason: (list: string) => string): void {
   if (symbols.length > 0)
-    walk.loading.reasons.push({ taint: undefined, reason: reason(listInWords(symbols)) });
+    walk.loading.reasons.push({ taint: undefined, reason: reason(listSome(symbols)) });
 }
 
 /**

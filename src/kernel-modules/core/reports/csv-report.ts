@@ -1,11 +1,6 @@
-/**
- * Comma-separated values: one module a row, under a row of names. Source: RFC 4180.
- *
- * Lists are joined by `; `. A text that a spreadsheet would take for a formula gets an apostrophe in front,
- * and control characters are written as `\u{1b}`: both come from files that somebody else made.
- */
+/** Comma-separated values: one module a row, under a row of names. Lists are joined by `; `. */
 import type { ModuleReport, ScanReport } from './report.ts';
-import { printable } from '../../../base/printable.ts';
+import { csvText, type CsvField } from '../../../base/csv.ts';
 
 type Cell = string | number | boolean | null | readonly string[];
 
@@ -40,25 +35,12 @@ const columns: readonly (readonly [name: string, of: (module: ModuleReport) => C
 ];
 
 export function* csvReport({ modules }: ScanReport): Generator<string> {
-  yield line(columns.map(([name]) => name));
-  for (const module of modules) yield line(columns.map(([, of]) => textOf(of(module))));
+  yield csvText([columns.map(([name]) => name)]);
+  for (const module of modules) yield csvText([columns.map(([, of]) => fieldOf(of(module)))]);
 }
 
-const line = (fields: readonly string[]) => `${fields.join(',')}\r\n`;
-
-function textOf(cell: Cell): string {
-  if (cell === null) return '';
-  if (typeof cell === 'number' || typeof cell === 'boolean') return String(cell);
-  return field(typeof cell === 'string' ? cell : cell.join('; '));
-}
-
-function field(raw: string): string {
-  const text = harmless(raw);
-  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** No line break is left in it, which RFC 4180 would allow and many readers break at. */
-function harmless(text: string): string {
-  const visible = printable(text);
-  return /^[=+\-@]/.test(visible) ? `'${visible}` : visible;
+function fieldOf(cell: Cell): CsvField {
+  if (cell === null) return undefined;
+  if (typeof cell === 'boolean') return String(cell);
+  return typeof cell === 'object' ? cell.join('; ') : cell;
 }

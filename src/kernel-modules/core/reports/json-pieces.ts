@@ -4,7 +4,7 @@
  * An array that is wrapped by `items` may be a generator; it is written with one element a line, and an
  * element is made only when it is written.
  */
-import { printableJson } from '../../../base/printable.ts';
+import { jsonText } from '../../../base/json.ts';
 
 export class Items {
   readonly values: Iterable<unknown>;
@@ -22,8 +22,6 @@ export interface OutlineObject {
   readonly [key: string]: Outline;
 }
 
-const text = (value: unknown): string => printableJson(JSON.stringify(value));
-
 /** The document and a newline at its end. Only the outline is walked by recursion, never its items. */
 export function* jsonDocument(outline: Outline): Generator<string> {
   yield* pieces(outline);
@@ -34,13 +32,13 @@ function* pieces(value: Outline): Generator<string> {
   if (value instanceof Items) yield* lines(value.values);
   else if (Array.isArray(value)) yield* list(value as readonly Outline[]);
   else if (typeof value === 'object' && value !== null) yield* object(value as OutlineObject);
-  else yield text(value ?? null);
+  else yield jsonText(value ?? null);
 }
 
 function* lines(values: Iterable<unknown>): Generator<string> {
   let before = '[\n';
   for (const each of values) {
-    yield before + text(each);
+    yield before + jsonText(each);
     before = ',\n';
   }
   yield before === '[\n' ? '[]' : '\n]';
@@ -59,7 +57,7 @@ function* object(value: OutlineObject): Generator<string> {
   let before = '{';
   for (const [key, each] of Object.entries(value)) {
     if (each === undefined) continue;
-    yield `${before}${text(key)}:`;
+    yield `${before}${jsonText(key)}:`;
     yield* pieces(each);
     before = ',';
   }

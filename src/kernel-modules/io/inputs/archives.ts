@@ -15,6 +15,7 @@ import { readRpm, rpmMagic } from '../../core/packages/rpm.ts';
 import { tarReader } from '../../core/packages/tar.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { type OpenFile, openFile } from './archive-files.ts';
+import { printProblem } from '../../../base/problem.ts';
 import { compressionOf, unpacked, UnpackError } from './unpack-stream.ts';
 
 export interface ArchiveLimits {
@@ -56,7 +57,7 @@ export async function openArchive(
   links: 'follow' | 'refuse' = 'follow',
 ): Promise<Result<Archive | 'not an archive'>> {
   const opened = openFile(path, links);
-  if (!opened.ok) return opened;
+  if (!opened.ok) return fail(printProblem(opened.error));
   const file = opened.value;
   try {
     const archive = await recognise(file);

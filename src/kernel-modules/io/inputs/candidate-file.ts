@@ -5,13 +5,13 @@ import { readSignature } from '../../core/record/signature.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { decompressed } from './decompress.ts';
 import { moduleBytesMax } from './unpack-module.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 import type { SignatureChecker } from '../scan/signatures.ts';
 
 /** Fails when the file cannot be read or unpacked; the error is a clause. */
 export function candidateFrom(file: string, check: SignatureChecker): Result<Candidate> {
   const stored = readBounded(file, moduleBytesMax);
-  if (!stored.ok) return stored;
+  if (!stored.ok) return fail(stored.error.reason);
   const unpacked = decompressed(stored.value, moduleBytesMax);
   if (!unpacked.ok) return fail(unpacked.error);
   const bytes = unpacked.value;

@@ -20,6 +20,7 @@ import {
 } from './archives.ts';
 import { type DkmsOrigin, dkmsConfIn, type DkmsTree, dkmsTree } from '../source/dkms.ts';
 import { installedPackages, type InstalledPackages } from './installed-package.ts';
+import { printProblem } from '../../../base/problem.ts';
 import { type WalkEntry, walk, type WalkLimits, walkLimits } from '../../../sys/files/walk.ts';
 
 export interface Input {
@@ -202,7 +203,7 @@ function fileInput(
     origin: installedOrigin(resolve(found.path), context),
     read: () => {
       const opened = openFile(found.path, 'refuse');
-      if (!opened.ok) return opened;
+      if (!opened.ok) return fail(printProblem(opened.error));
       using file = opened.value;
       if (file.device !== found.device || file.inode !== found.inode) {
         return fail('Another file was put in its place while it was read');

@@ -6,11 +6,9 @@
  */
 import {
   closeSync,
-  constants,
   linkSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   rmSync,
   unlinkSync,
@@ -20,6 +18,7 @@ import { join } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
 import { type ArchiveEntry, linkTargetInside, pathInside } from '../../core/packages/archive.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
+import { createNewFile } from '../../../sys/files/replace-file.ts';
 import {
   type Archive,
   archiveEvents,
@@ -38,7 +37,6 @@ export interface Unpacked {
 /** The path to write an entry to, or undefined to leave it out. */
 export type Placement = (path: string) => string | undefined;
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const maxSkipped = 100;
 const maxLinks = 100_000;
 const maxHops = 16;
@@ -169,8 +167,8 @@ class Writer {
 
   #open(path: string, mode: number): void {
     if (!this.#free(path)) return;
-    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-    this.#fd = openSync(join(this.#directory, path), flags, (mode & 0o100) === 0 ? 0o600 : 0o700);
+    const permissions = (mode & 0o100) === 0 ? 0o600 : 0o700;
+    this.#fd = createNewFile(join(this.#directory, path), permissions);
     this.#links.delete(path);
     this.#files.add(path);
   }

@@ -11,7 +11,7 @@ import type { SymbolExport } from '../../core/record/module.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { decompress } from '../inputs/decompress.ts';
 import { readCached, writeCached } from '../scan/own-cache.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 import { readCertificate } from '../scan/signatures.ts';
 
 export interface ImageFile {
@@ -35,7 +35,7 @@ const kernelBytesMax = 1024 * 1024 * 1024;
 /** The error is a clause. `cache` is a directory of ours, as unpacking takes half a second. */
 export function readImageFile(path: string, cache?: string): Result<ImageFile> {
   const bytes = readBounded(path, fileBytesMax);
-  if (!bytes.ok) return bytes;
+  if (!bytes.ok) return fail(bytes.error.reason);
   if (cache === undefined) return readImageBytes(path, bytes.value);
   const name = `${createHash('sha256').update(bytes.value).digest('hex').slice(0, 32)}.jsonl`;
   const known = readCached(cache, name);

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { deniedModules, parseModprobe } from '../../core/modprobe/modprobe.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 
 /** A file in an earlier one hides those of its name in the later. */
 const directories = [

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { FormatError, textOf } from '../../core/elf/bytes.ts';
 import { readElf } from '../../core/elf/elf.ts';
 import { decompressed, OutputBuffer } from '../inputs/decompress.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 
 export interface ModuleFacts {
   readonly machine: number;

@@ -27,7 +27,7 @@ import {
 import { readImageFile, type ImageFile } from './kernel-image-file.ts';
 import { readLoaderSettings } from './loader-settings.ts';
 import { sampleModules, type ModuleSample } from './module-sample.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 import { signsModules } from './signs-modules.ts';
 
 export interface KernelPlace {
@@ -253,7 +253,7 @@ function exportsOfKallsyms(path: string): Result<readonly SymbolExport[]> {
 
 function readTextBounded(path: string, bytesMax: number): Result<string> {
   const stored = readBounded(path, bytesMax);
-  if (!stored.ok) return stored;
+  if (!stored.ok) return fail(stored.error.reason);
   const bytes = decompressed(stored.value, bytesMax);
   return bytes.ok ? ok(Buffer.from(bytes.value).toString('latin1')) : bytes;
 }

@@ -19,7 +19,7 @@ import { readElf } from '../../core/elf/elf.ts';
 import { readBuildId } from '../../core/elf/notes.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { decompressed } from '../inputs/decompress.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 
 export interface RunningModule {
   readonly name: string;
@@ -187,7 +187,7 @@ function compare(file: string, loaded: string | undefined): ModuleOrigin {
 
 function buildIdOfFile(file: string): Result<string | undefined> {
   const stored = readBounded(file, moduleBytesMax);
-  if (!stored.ok) return stored;
+  if (!stored.ok) return fail(stored.error.reason);
   const bytes = decompressed(stored.value, moduleBytesMax);
   if (!bytes.ok) return bytes;
   const elf = readElf(bytes.value);

@@ -4,7 +4,7 @@ import { readSignature } from '../../core/record/signature.ts';
 import { decompressed } from '../inputs/decompress.ts';
 import type { ImageFile } from './kernel-image-file.ts';
 import type { ModuleSample } from './module-sample.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 import { makeSignatureChecker, type SignatureChecker } from '../scan/signatures.ts';
 
 const moduleBytesMax = 64 * 1024 * 1024;

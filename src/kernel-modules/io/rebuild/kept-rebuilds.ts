@@ -9,7 +9,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { cacheDirectory, readCached, writeCached } from '../scan/own-cache.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 import { listSourceFiles } from '../source/source-files.ts';
 
 const fileName = 'rebuilds.jsonl';
@@ -76,7 +76,7 @@ function contentOf(path: string): Result<string> {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status?.isSymbolicLink() === true) return ok(`link ${JSON.stringify(readlinkSync(path))}`);
   const bytes = readBounded(path, fileBytesMax);
-  if (!bytes.ok) return bytes;
+  if (!bytes.ok) return fail(bytes.error.reason);
   const kind = ((status?.mode ?? 0) & 0o100) === 0 ? 'file' : 'program';
   return ok(`${kind} ${createHash('sha256').update(bytes.value).digest('hex')}`);
 }

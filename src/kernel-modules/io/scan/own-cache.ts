@@ -2,24 +2,16 @@
  * Files that only save work, in a directory of ours. Nobody but their owner may have written them, and whatever
  * is wrong with one, it is left out.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-} from 'node:fs';
+import { fstatSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   pinDirectory,
   writableByOthers,
   type PinnedDirectory,
 } from '../../../sys/files/pinned-directory.ts';
-import { replaceFile } from '../../../sys/files/replace-file.ts';
+import { openRegularFile, readWhole, textOf } from '../../../sys/files/regular-file.ts';
+import { replaceIn } from '../../../sys/files/replace-file.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
 
 const filesMax = 32;
 /** Of one, and of all together. */
@@ -36,12 +28,10 @@ export function cacheDirectory(
 
 /** The text of a file, or undefined when there is none that can be trusted. */
 export function readCached(directory: string, name: string): string | undefined {
-  try {
-    using own = ownDirectory(directory);
-    return readOwn(own.at(name));
-  } catch {
-    return undefined;
-  }
+  const own = ownDirectory(directory);
+  if (!own.ok) return undefined;
+  using pinned = own.value;
+  return readOwn(pinned.at(name));
 }
 
 /** Best effort: a full disk costs the next run its time, nothing else. Of names that are 32 hexadecimal digits and `.jsonl`, the oldest go. */
@@ -49,9 +39,10 @@ export function writeCached(directory: string, name: string, text: string): void
   if (text.length > bytesMax) return;
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    using own = ownDirectory(directory);
-    replaceFile(own.at(name), text, 0o600);
-    forgetOldest(own);
+    const own = ownDirectory(directory);
+    if (!own.ok) return;
+    using pinned = own.value;
+    if (replaceIn(pinned, name, text, { mode: 0o600 }).ok) forgetOldest(pinned);
   } catch {
     // What was asked for does not depend on it.
   }
@@ -71,26 +62,22 @@ function forgetOldest(directory: PinnedDirectory): void {
   });
 }
 
-/** Held open. Throws when it is not ours alone: somebody else's could lead anywhere. */
-function ownDirectory(path: string): PinnedDirectory {
+/** Held open. Fails when it is not ours alone: somebody else's could lead anywhere. */
+function ownDirectory(path: string): Result<PinnedDirectory, undefined> {
   const pinned = pinDirectory(path);
-  if (!pinned.ok) throw new Error(pinned.error);
+  if (!pinned.ok) return fail(undefined);
   const stat = fstatSync(pinned.value.fd);
-  if (stat.uid === process.geteuid?.() && !writableByOthers(stat)) return pinned.value;
+  if (stat.uid === process.geteuid?.() && !writableByOthers(stat)) return ok(pinned.value);
   pinned.value[Symbol.dispose]();
-  throw new Error('is no directory of this user');
+  return fail(undefined);
 }
 
-/** Throws when it is not there, is not ours, or others could have written it. */
-function readOwn(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const { uid, mode, size } = fstatSync(fd);
-    if (uid !== process.geteuid?.() || (mode & 0o022) !== 0 || size > bytesMax) {
-      throw new Error('is not a cache of this user');
-    }
-    return readFileSync(fd, 'utf8');
-  } finally {
-    closeSync(fd);
-  }
+/** Undefined when it is not there, is not ours, or others could have written it. */
+function readOwn(path: string): string | undefined {
+  const opened = openRegularFile(path, { links: 'refuse' });
+  if (!opened.ok) return undefined;
+  using file = opened.value;
+  if (file.stat.uid !== process.geteuid?.() || writableByOthers(file.stat)) return undefined;
+  const read = readWhole(file, bytesMax);
+  return read.ok ? textOf(read.value) : undefined;
 }

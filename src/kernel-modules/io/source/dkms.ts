@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { textOf } from '../../core/elf/bytes.ts';
 import { type DkmsConf, readDkmsConf } from '../../core/packages/dkms-conf.ts';
 import { openFile } from '../inputs/archive-files.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 
 export interface DkmsOrigin {
   readonly name: string;

@@ -9,6 +9,7 @@ import { fail, ok, type Result } from '../../../base/result.ts';
 import { archiveLimits, openArchive, type ArchiveLimits } from '../inputs/archives.ts';
 import { privateDirectory, type PrivateDirectory } from '../../../sys/files/private-directory.ts';
 import { unpackSourcePackage } from './source-package.ts';
+import { listSome } from '../../../base/list.ts';
 import { unpackInto } from '../inputs/unpack-into.ts';
 
 export interface OfferedDirectory extends Disposable {
@@ -91,9 +92,8 @@ async function fromArchive(
 /** A line a reason: a kernel has links by the dozen, of which no module is made. */
 function leftOut(skipped: readonly { readonly path: string; readonly why: string }[]): string[] {
   return [...Map.groupBy(skipped, ({ why }) => why)].map(([why, all]) => {
-    const paths = all.slice(0, 3).map(({ path }) => path);
-    const more = all.length > paths.length ? ` and ${all.length - paths.length} more` : '';
-    return `left out ${paths.join(', ')}${more}: ${why}`;
+    const paths = all.map(({ path }) => path);
+    return `left out ${listSome(paths, 3)}: ${why}`;
   });
 }
 

@@ -5,7 +5,7 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { SourceTree } from '../../core/source/source-tree.ts';
-import { readBounded } from '../../../sys/files/read-bounded.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 
 const namesMax = 100_000;
 const fileBytesMax = 4 * 1024 * 1024;

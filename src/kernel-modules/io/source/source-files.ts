@@ -4,11 +4,12 @@
  * Compiled code is left out: a module that needs it cannot be built from its source, and shall not be.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { quoted } from '../../../sys/errno.ts';
+import { openRegularFile, readPiece } from '../../../sys/files/regular-file.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
 export interface SourceFiles {
@@ -70,17 +71,12 @@ function entriesOf(directory: string, path: string): Result<readonly string[]> {
 
 /** ELF files, and archives of them. */
 function isCompiled(path: string): boolean {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const opened = openRegularFile(path, { links: 'refuse' });
+  if (!opened.ok) return false;
+  using file = opened.value;
   try {
-    const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    try {
-      const start = Buffer.alloc(8);
-      readSync(fd, start, 0, 8, 0);
-      const text = start.toString('latin1');
-      return text.startsWith('\u007fELF') || text === '!<arch>\n' || text === '!<thin>\n';
-    } finally {
-      closeSync(fd);
-    }
+    const text = Buffer.from(readPiece(file, 0, 8)).toString('latin1');
+    return text.startsWith('\u007fELF') || text === '!<arch>\n' || text === '!<thin>\n';
   } catch {
     return false;
   }

@@ -16,6 +16,8 @@ import { fail, ok, type Result } from '../../../base/result.ts';
 import { openFile } from '../inputs/archive-files.ts';
 import { archiveProblem, openArchive } from '../inputs/archives.ts';
 import { unpackBeside } from '../inputs/unpack-into.ts';
+import { printProblem } from '../../../base/problem.ts';
+import { readBounded } from '../../../sys/files/regular-file.ts';
 import { unpacked } from '../inputs/unpack-stream.ts';
 
 export interface UnpackedSource {
@@ -37,7 +39,7 @@ export async function unpackSourcePackage(
   directory: string,
 ): Promise<Result<UnpackedSource>> {
   try {
-    const text = readBounded(dsc, maxTextBytes);
+    const text = readBoundedOrFail(dsc, maxTextBytes);
     if (!text.ok) return text;
     const source = readDsc(textOf(text.value));
     const checked = checkFiles(source.files, dirname(dsc));
@@ -48,19 +50,16 @@ export async function unpackSourcePackage(
   }
 }
 
-function readBounded(path: string, max: number): Result<Uint8Array> {
-  const opened = openFile(path, 'follow');
-  if (!opened.ok) return opened;
-  using file = opened.value;
-  if (file.bytes <= max) return ok(file.readAt(0, file.bytes));
-  return fail(`Cannot read ${quoted(path)}: it is larger than ${max} bytes`);
+function readBoundedOrFail(path: string, max: number): Result<Uint8Array> {
+  const read = readBounded(path, max);
+  return read.ok ? read : fail(printProblem(read.error));
 }
 
 function checkFiles(files: readonly SourceFile[], directory: string): Result<undefined> {
   for (const each of files) {
     const path = join(directory, each.name);
     const opened = openFile(path, 'follow');
-    if (!opened.ok) return opened;
+    if (!opened.ok) return fail(printProblem(opened.error));
     using file = opened.value;
     const hash = createHash('sha256');
     for (let offset = 0; offset < file.bytes;) {
@@ -172,7 +171,7 @@ function applySeries(directory: string, notes: string[]): Result<undefined> {
     if (!/^[\w.+~-]+(\/[\w.+~-]+)*$/.test(name) || name.includes('..')) {
       return fail(`Cannot apply the patch ${quoted(name)}: its name or options are not understood`);
     }
-    const text = readBounded(join(patches, name), maxPatchBytes);
+    const text = readBoundedOrFail(join(patches, name), maxPatchBytes);
     if (!text.ok) return text;
     const applied = applyPatch(text.value, directory, name, notes);
     if (applied === undefined) return ok(undefined);
@@ -187,7 +186,7 @@ async function applyDiff(
   notes: string[],
 ): Promise<Result<undefined>> {
   const opened = openFile(path, 'follow');
-  if (!opened.ok) return opened;
+  if (!opened.ok) return fail(printProblem(opened.error));
   using file = opened.value;
   const pieces: Uint8Array[] = [];
   let bytes = 0;

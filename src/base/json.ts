@@ -1,0 +1,15 @@
+/** JSON that is as printable on a terminal as it is in a pipe, and means what it meant. */
+
+/** What `JSON.stringify` leaves as it is, but steers a terminal, turns the direction of text or cannot be seen. */
+const acting = /[\p{Cc}\p{Cf}\u2028\u2029\u2065]/gu;
+
+export function jsonText(value: unknown, indent?: number): string {
+  const json = JSON.stringify(value, undefined, indent);
+  // Its own line breaks are the only controls that it writes.
+  return json.replace(acting, (char) => (char === '\n' ? char : escaped(char)));
+}
+
+const escaped = (char: string) =>
+  Array.from({ length: char.length }, (_, index) => char.charCodeAt(index))
+    .map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`)
+    .join('');

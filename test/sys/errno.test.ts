@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { readFileSync, rmdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { causeOf, describeErrno, errnoName, errnoOf, reasonOf } from '../../src/sys/errno.ts';
+
+function thrownBy(act: () => void): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail('it did not throw');
+}
+
+test('errnoName() names the numbers of Linux, one name each', () => {
+  assert.equal(errnoName(2), 'ENOENT');
+  assert.equal(errnoName(11), 'EAGAIN');
+  assert.equal(errnoName(95), 'EOPNOTSUPP');
+  assert.equal(errnoName(117), 'EUCLEAN');
+  assert.equal(errnoName(4000), 'UNKNOWN');
+});
+
+test('errnoOf() names what a call failed with', () => {
+  assert.equal(errnoOf(thrownBy(() => readFileSync('/none'))), 'ENOENT');
+  assert.equal(errnoOf(thrownBy(() => rmdirSync('/proc'))), 'EBUSY');
+  assert.equal(errnoOf(thrownBy(() => readFileSync('a\0b'))), 'EINVAL');
+});
+
+test('errnoOf() throws a defect again', () => {
+  const defect = new TypeError('x is not a function');
+  assert.throws(() => errnoOf(defect), defect);
+  assert.throws(() => reasonOf(defect), defect);
+});
+
+test('reasonOf() and describeErrno() put it in words', () => {
+  const missing = thrownBy(() => readFileSync('/none'));
+  assert.equal(reasonOf(missing), 'it does not exist');
+  assert.deepEqual(causeOf(missing), { reason: 'it does not exist', errno: 'ENOENT' });
+  assert.equal(describeErrno('EBUSY'), 'EBUSY (in use)');
+  assert.equal(describeErrno('EPIPE'), 'EPIPE');
+});

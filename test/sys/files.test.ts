@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
+import type { Result } from '../../src/base/result.ts';
+import {
+  directoryProblem,
+  pinDirectory,
+  type PinnedDirectory,
+} from '../../src/sys/files/pinned-directory.ts';
+import { ensurePrivateDirectory, ensurePrivateFile } from '../../src/sys/files/private-file.ts';
+import {
+  openRegularFile,
+  readBounded,
+  readPiece,
+  textOf,
+} from '../../src/sys/files/regular-file.ts';
+import {
+  createNewFile,
+  removeLeftovers,
+  replaceFile,
+  replaceIn,
+} from '../../src/sys/files/replace-file.ts';
+
+const asRoot = process.geteuid?.() === 0 ? false : 'needs root, to give files away';
+
+let root = '';
+let file = '';
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'bulkhead-files-'));
+  file = join(root, 'file');
+  writeFileSync(file, 'old', { mode: 0o644 });
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function valueOf<T>(result: Result<T, Problem>): T {
+  if (!result.ok) assert.fail(printProblem(result.error));
+  return result.value;
+}
+
+function errorOf<T>(result: Result<T, Problem>): string {
+  if (result.ok) assert.fail('it did not fail');
+  return printProblem(result.error);
+}
+
+function inRoot<T>(use: (directory: PinnedDirectory) => T): T {
+  using directory = valueOf(pinDirectory(root));
+  return use(directory);
+}
+
+describe('pinDirectory()', () => {
+  test('reaches the same directory after another took its place', () => {
+    mkdirSync(join(root, 'a'));
+    writeFileSync(join(root, 'a/name'), 'ours');
+    using pinned = valueOf(pinDirectory(join(root, 'a')));
+    renameSync(join(root, 'a'), join(root, 'b'));
+    mkdirSync(join(root, 'a'));
+    writeFileSync(join(root, 'a/name'), 'planted');
+    assert.equal(readFileSync(pinned.at('name'), 'utf8'), 'ours');
+  });
+
+  test('follows a link only if told to', () => {
+    symlinkSync(root, join(root, 'link'));
+    valueOf(pinDirectory(join(root, 'link')))[Symbol.dispose]();
+    assert.match(
+      errorOf(pinDirectory(join(root, 'link'), 'refuse')),
+      /^Cannot open the directory ".*link": it is a symbolic link or not a directory; remove it$/,
+    );
+    assert.match(errorOf(pinDirectory(file)), /not a directory/);
+  });
+
+  test('says what is missing as data', () => {
+    const pinned = pinDirectory(join(root, 'none'));
+    assert.equal(pinned.ok ? '' : pinned.error.errno, 'ENOENT');
+  });
+});
+
+describe('directoryProblem()', () => {
+  const problemOf = (path: string) => {
+    using pinned = valueOf(pinDirectory(path));
+    return directoryProblem(pinned)?.reason;
+  };
+
+  test('finds none in a directory of ours below a sticky one of root', () => {
+    assert.equal(problemOf(root), undefined);
+  });
+
+  test('finds that others own or write to it, or to one above it', { skip: asRoot }, () => {
+    const below = join(root, 'middle/below');
+    mkdirSync(below, { recursive: true });
+    chmodSync(join(root, 'middle'), 0o1777);
+    assert.equal(problemOf(below), undefined);
+    chmodSync(join(root, 'middle'), 0o777);
+    assert.match(problemOf(below) ?? '', /^the directory ".*\/middle" above it can be written by/);
+    chmodSync(join(root, 'middle'), 0o755);
+    chownSync(join(root, 'middle'), 1234, 0);
+    assert.match(
+      problemOf(below) ?? '',
+      /^the directory ".*\/middle" above it belongs to uid 1234/,
+    );
+    chownSync(below, 1234, 0);
+    assert.match(problemOf(below) ?? '', /^its directory ".*\/below" belongs to uid 1234/);
+  });
+
+  test('looks at where a link leads, not at where it lies', { skip: asRoot }, () => {
+    mkdirSync(join(root, 'theirs/ours'), { recursive: true });
+    chownSync(join(root, 'theirs'), 1234, 0);
+    symlinkSync(join(root, 'theirs/ours'), join(root, 'link'));
+    assert.match(problemOf(join(root, 'link')) ?? '', /theirs" above it belongs to uid 1234/);
+  });
+});
+
+describe('openRegularFile()', () => {
+  test('refuses what is not a file, without waiting for it', () => {
+    execFileSync('mkfifo', [join(root, 'fifo')]);
+    const rows = [
+      [join(root, 'fifo'), /it is a named pipe, not a file$/],
+      [root, /it is a directory, not a file$/],
+      ['/dev/zero', /it is a device, not a file$/],
+      [join(root, 'none'), /it does not exist$/],
+      ['a\0b', /EINVAL/],
+    ] as const;
+    for (const [path, expected] of rows)
+      assert.match(errorOf(openRegularFile(path, { links: 'follow' })), expected);
+  });
+
+  test('follows a link only if told to', () => {
+    const link = join(root, 'link');
+    symlinkSync(file, link);
+    valueOf(openRegularFile(link, { links: 'follow' }))[Symbol.dispose]();
+    const refused = openRegularFile(link, { links: 'refuse', shownAs: 'the link' });
+    assert.equal(errorOf(refused), 'Cannot read "the link": it is a symbolic link');
+    assert.equal(refused.ok ? '' : refused.error.errno, 'ELOOP');
+  });
+
+  test('is read in pieces, the last of which is shorter', () => {
+    using opened = valueOf(openRegularFile(file, { links: 'refuse' }));
+    assert.equal(textOf(readPiece(opened, 1, 100)), 'ld');
+    assert.equal(readPiece(opened, 3, 100).length, 0);
+  });
+});
+
+describe('readBounded()', () => {
+  test('reads a whole file, empty ones and those of /proc too', () => {
+    assert.equal(textOf(valueOf(readBounded(file, 3))), 'old');
+    writeFileSync(file, '');
+    assert.equal(valueOf(readBounded(file, 0)).length, 0);
+    const status = textOf(valueOf(readBounded('/proc/self/status', 2 ** 20)));
+    assert.match(status, /^Pid:\t\d+$/m);
+  });
+
+  test('refuses what is larger, by its size and by what comes', () => {
+    assert.match(errorOf(readBounded(file, 2)), /it has 3B; the limit is 2B$/);
+    truncateSync(file, 2 ** 40);
+    assert.match(errorOf(readBounded(file, 2 ** 20)), /it has 1.00TiB; the limit is 1MiB$/);
+    assert.match(errorOf(readBounded('/proc/self/status', 16)), /it has more than 16B$/);
+  });
+});
+
+describe('replaceIn()', () => {
+  test('puts a new file in place with the mode that is asked for', () => {
+    const before = statSync(file);
+    const umask = process.umask(0o077);
+    try {
+      inRoot((directory) => valueOf(replaceIn(directory, 'file', 'new', { mode: 0o664 })));
+    } finally {
+      process.umask(umask);
+    }
+    const now = statSync(file);
+    assert.notEqual(now.ino, before.ino);
+    assert.equal(now.mode & 0o7777, 0o664);
+    assert.equal(readFileSync(file, 'utf8'), 'new');
+    assert.deepEqual(readdirSync(root), ['file']);
+  });
+
+  test('gives it the owner that is asked for', { skip: asRoot }, () => {
+    const owner = { uid: 1234, gid: 1235 };
+    inRoot((directory) => valueOf(replaceIn(directory, 'file', 'x', { mode: 0o600, owner })));
+    const { uid, gid } = statSync(file);
+    assert.deepEqual({ uid, gid }, owner);
+  });
+
+  test('replaces a link itself, and what it leads to not', () => {
+    const link = join(root, 'link');
+    symlinkSync(file, link);
+    inRoot((directory) => valueOf(replaceIn(directory, 'link', 'new', { mode: 0o600 })));
+    assert.deepEqual([readFileSync(file, 'utf8'), readFileSync(link, 'utf8')], ['old', 'new']);
+  });
+
+  test('keeps the old file and leaves nothing if there is an obstacle or an error', () => {
+    const obstacle = () => ({ reason: 'it was changed', hint: 'try again' });
+    inRoot((directory) => {
+      assert.equal(
+        errorOf(replaceIn(directory, 'file', 'new', { mode: 0o600, obstacle })),
+        `Cannot write "${file}": it was changed; try again`,
+      );
+      mkdirSync(join(root, 'directory'));
+      assert.match(errorOf(replaceIn(directory, 'directory', 'new', { mode: 0o600 })), /^Cannot w/);
+    });
+    assert.equal(readFileSync(file, 'utf8'), 'old');
+    assert.deepEqual(readdirSync(root).sort(), ['directory', 'file']);
+  });
+});
+
+test('createNewFile() writes to nothing that is there, link or file', () => {
+  symlinkSync(join(root, 'target'), join(root, 'link'));
+  for (const name of ['link', 'file'])
+    assert.throws(() => createNewFile(join(root, name), 0o600), { code: 'EEXIST' });
+  assert.equal(existsSync(join(root, 'target')), false);
+});
+
+test('removeLeftovers() removes temporary files of that name alone', () => {
+  const digits = '0123456789abcdef';
+  const names = [
+    `.file.${digits}.tmp`,
+    `.other.${digits}.tmp`,
+    '.file.swp',
+    `.file.${digits}.tmp2`,
+  ];
+  for (const name of names) writeFileSync(join(root, name), '');
+  inRoot((directory) => removeLeftovers(directory, 'file'));
+  assert.deepEqual(readdirSync(root).sort(), [...names.slice(1), 'file'].sort());
+});
+
+const noPrlimit = spawnSync('prlimit', ['--version']).status !== 0;
+
+test(
+  'replaceFile() leaves the old file when the new one could not be written whole',
+  { skip: noPrlimit && 'prlimit is not installed' },
+  () => {
+    const module = new URL('../../src/sys/files/replace-file.ts', import.meta.url).href;
+    const program = `
+      const { replaceFile } = await import(${JSON.stringify(module)});
+      const written = replaceFile(${JSON.stringify(file)}, 'x'.repeat(10_000));
+      process.stdout.write(written.ok ? 'written' : written.error.errno);`;
+    // What reaches the limit is written in part, as on a disk that fills up.
+    const limited = 'trap "" XFSZ; exec prlimit --fsize=4096 "$0" --input-type=module -e "$1"';
+    const { stdout } = spawnSync('sh', ['-c', limited, process.execPath, program], {
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, 'EFBIG');
+    assert.equal(readFileSync(file, 'utf8'), 'old');
+    assert.deepEqual(readdirSync(root), ['file']);
+  },
+);
+
+test('replaceFile() says which directory is missing', () => {
+  assert.match(
+    errorOf(replaceFile(join(root, 'none/file'), 'x')),
+    /^Cannot open the directory ".*none": it does not exist$/,
+  );
+});
+
+describe('ensurePrivateFile() and ensurePrivateDirectory()', () => {
+  test('make what is missing, and take the rights of others', () => {
+    const directory = join(root, 'a/b');
+    valueOf(ensurePrivateDirectory(directory));
+    chmodSync(directory, 0o755);
+    valueOf(ensurePrivateDirectory(directory));
+    assert.equal(statSync(directory).mode & 0o777, 0o700);
+    valueOf(ensurePrivateFile(file));
+    assert.deepEqual([statSync(file).mode & 0o777, readFileSync(file, 'utf8')], [0o600, 'old']);
+  });
+
+  test('refuse links, and what has a second name or another owner', () => {
+    symlinkSync(root, join(root, 'link'));
+    assert.match(
+      errorOf(ensurePrivateDirectory(join(root, 'link'))),
+      /symbolic link.*; remove it$/,
+    );
+    symlinkSync(join(root, 'target'), join(root, 'file-link'));
+    assert.match(errorOf(ensurePrivateFile(join(root, 'file-link'))), /it is a symbolic link$/);
+    assert.equal(existsSync(join(root, 'target')), false);
+    linkSync(file, join(root, 'second'));
+    assert.match(errorOf(ensurePrivateFile(file)), /a hard link; remove one of them$/);
+    assert.equal(statSync(file).mode & 0o777, 0o644);
+  });
+
+  test('refuse what belongs to another, whose mode they leave', { skip: asRoot }, () => {
+    chownSync(file, 1234, 0);
+    assert.match(errorOf(ensurePrivateFile(file)), /it belongs to uid 1234; /);
+    assert.equal(statSync(file).mode & 0o777, 0o644);
+  });
+});
