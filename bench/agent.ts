@@ -23,7 +23,7 @@ const intervalSeconds = 5;
 const busyPercent = 30;
 const goalRatio = 2;
 /** Of each of the other tools, whose cost is the average. */
-const looks = 5;
+const samples = 5;
 
 export async function benchAgent(bench: Bench): Promise<Section> {
   const load = buildLoad(bench.directory);
@@ -93,7 +93,7 @@ interface Measured {
   readonly beside: string;
 }
 
-/** The engine's own work does not fall on every tick, so the average says more than the median. */
+/** The engine's own work does not fall on every tick, so the average means more than the median. */
 function rowOf({ tenants, faulting, samples, floor, longest, pid, beside }: Measured): Row {
   const average = samples.reduce((sum, each) => sum + each, 0) / samples.length;
   const c = spreadOf(floor).p50;
@@ -179,7 +179,7 @@ async function nextTicks({ host }: Scratch, count: number): Promise<StatusRespon
     return answer.value;
   };
   const { ticks: first, endedAt = 0 } = (await status()).tick;
-  // Every question costs the agent something too.
+  // Every request costs the agent something too.
   await sleep(Math.max(0, endedAt + count * intervalSeconds * 1000 + 100 - Date.now()));
   for (;;) {
     await sleep(250);
@@ -206,14 +206,16 @@ function floorOf({ directory, floor }: Bench, scratch: Scratch): Floor {
 
 /** What one look of systemd-cgtop costs, where it is installed: the same cgroups, and the rest. */
 function cgtop(): string {
-  const script = `systemd-cgtop --batch --iterations=${looks} --delay=1s --depth=4 >/dev/null && times`;
+  const script = `systemd-cgtop --batch --iterations=${samples} --delay=1s --depth=4 >/dev/null && times`;
   const { stdout, status } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
   const children = stdout.trim().split('\n')[1] ?? '';
   const seconds = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
     (sum, [, minutes, rest]) => sum + Number(minutes) * 60 + Number(rest),
     0,
   );
-  return status === 0 ? `; systemd-cgtop: ${((seconds * 1000) / looks).toFixed(0)} ms a look` : '';
+  return status === 0
+    ? `; systemd-cgtop: ${((seconds * 1000) / samples).toFixed(0)} ms a sample`
+    : '';
 }
 
 /** What one scrape of prometheus-process-exporter costs, where it is installed: the host's processes, by account. */
@@ -232,11 +234,11 @@ async function processExporter(directory: string): Promise<string> {
       if ((await scrape().catch(() => '')) !== '') break;
     }
     const before = cpuMilliseconds(child.pid ?? 0);
-    for (let look = 0; look < looks; look++) {
+    for (let sample = 0; sample < samples; sample++) {
       await scrape();
       await sleep(1000);
     }
-    const each = (cpuMilliseconds(child.pid ?? 0) - before) / looks;
+    const each = (cpuMilliseconds(child.pid ?? 0) - before) / samples;
     return `; prometheus-process-exporter: ${each.toFixed(0)} ms a scrape`;
   } finally {
     await ended(child);

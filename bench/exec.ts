@@ -17,7 +17,7 @@ import { promisify } from 'node:util';
 import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
 
-export type Row = {
+type Row = {
   readonly name: string;
   readonly p50: number;
   readonly p90: number;

@@ -1,6 +1,6 @@
 /* The floor under Bulkhead's speed: the same system calls from C, and nothing else.
  *
- *   floor make LIST      LIST says what to do, an operation a line, fields separated by tabs:
+ *   floor make LIST      LIST has what to do, an operation a line, fields separated by tabs:
  *   floor remove LIST      make PATH          mkdir
  *   floor read LIST        write PATH TEXT    open, write, close
  *   floor usage LIST       read PATH          open, read, close; with "usage" pread on a kept descriptor
@@ -72,11 +72,11 @@ static void add(char *line) {
 
 static void load(const char *path) {
   char *line = NULL;
-  size_t room = 0, capacity = 0;
+  size_t size = 0, capacity = 0;
   ssize_t length;
   FILE *file = fopen(path, "r");
   if (file == NULL) die("open", path);
-  while ((length = getline(&line, &room, file)) > 0) {
+  while ((length = getline(&line, &size, file)) > 0) {
     if (count == capacity) {
       capacity = capacity == 0 ? 1024 : capacity * 2;
       operations = realloc(operations, capacity * sizeof *operations);
@@ -182,7 +182,7 @@ static int run(char **command) {
   if (wait4(child, &status, 0, &usage) != child) die("wait for", command[0]);
   const long long end = now_ns();
   if (status != 0) {
-    fprintf(stderr, "floor: %s ended with status %d\n", command[0], status);
+    fprintf(stderr, "floor: %s exited with status %d\n", command[0], status);
     return 1;
   }
   const long long microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL +

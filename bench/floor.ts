@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-export type Mode = 'make' | 'remove' | 'read' | 'usage';
+type Mode = 'make' | 'remove' | 'read' | 'usage';
 
 export function buildFloor(directory: string): string {
   const program = `${directory}/floor`;
@@ -21,7 +21,7 @@ export class Floor implements AsyncDisposable {
   constructor(program: string, mode: Mode, list: string, lines: readonly string[]) {
     writeFileSync(list, lines.map((line) => `${line}\n`).join(''));
     this.#child = spawn(program, [mode, list], { stdio: ['pipe', 'pipe', 'inherit'] });
-    // When it has ended, its output ends too, and that is what is reported.
+    // When it has exited, its output ends too, and that is what is reported.
     this.#child.stdin?.on('error', () => undefined);
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('The C program has no output');
@@ -32,7 +32,7 @@ export class Floor implements AsyncDisposable {
   async pass(): Promise<number> {
     this.#child.stdin?.write('\n');
     const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error('The C program ended before it answered');
+    if (done === true) throw new Error('The C program exited before it answered');
     return Number(value) / 1e6;
   }
 
@@ -44,7 +44,7 @@ export class Floor implements AsyncDisposable {
   }
 }
 
-export interface Run {
+interface Run {
   readonly milliseconds: number;
   /** User and system, of the command and what it has waited for. */
   readonly cpuMilliseconds: number;

@@ -124,7 +124,7 @@ function rollUpOf(store: MetricsStore, now: number): readonly Step[] {
 function rollUpRows(steps: readonly Step[]): readonly Row[] {
   const hours = new Map<number, number[]>();
   for (const { hour, took } of steps) hours.set(hour, [...(hours.get(hour) ?? []), took]);
-  // The last of each only looks for more.
+  // The last of each only checks for more.
   const whole = [...hours.values()].filter(({ length }) => length > metricKeys.length);
   const sums = whole.map((each) => each.reduce((sum, took) => sum + took, 0));
   const worst = whole.map((each) => Math.max(...each));
@@ -181,14 +181,14 @@ function readInProcess(place: string, asked: Asked, rounds: number) {
   const program = `
     const { readSamples } = await import(${JSON.stringify(import.meta.url)});
     process.stdout.write(JSON.stringify(readSamples(${parameters})));`;
-  // As in the thread that answers questions, the young generation is small.
+  // As in the thread that answers queries, the young generation is small.
   const options = ['--max-semi-space-size=1', '--input-type=module', '-e', program];
   const text = execFileSync(process.execPath, options, { encoding: 'utf8' });
   return JSON.parse(text) as ReturnType<typeof readSamples>;
 }
 
 /** What that process does. */
-export function readSamples(place: string, asked: Asked, rounds: number) {
+function readSamples(place: string, asked: Asked, rounds: number) {
   using reader = new HistoryReader(place);
   const expected = asked.members?.length ?? tenants;
   const samples = Array.from({ length: rounds }, () =>

@@ -5,7 +5,7 @@ import { linuxHost } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { instance } from './scratch.ts';
 
-export interface Machine {
+interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;

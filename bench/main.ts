@@ -86,7 +86,7 @@ async function main(): Promise<number> {
   if (typeof options === 'number') return options;
   const ready = await ensurePrerequisites('bench', log);
   if (!ready.ok) return refuse(`Cannot run ${ready.reason}`);
-  if (process.getuid?.() !== 0) return refuse('Cannot make control groups: run it as root');
+  if (process.getuid?.() !== 0) return refuse('Cannot create cgroups: run this as root');
   const lock = lockFile(`/run/${instance}.lock`, { waitMs: 0 });
   if (!lock.ok) return refuse(printProblem(lock.error));
   const directory = mkdtempSync(`${tmpdir()}/${instance}-`);

@@ -30,6 +30,7 @@ import type { Bench } from './bench.ts';
 import { runOnce } from './floor.ts';
 import { compare, inTurn, milliseconds, spreadOf, type Row, type Section } from './samples.ts';
 import { entry } from './start.ts';
+import { printCause, printProblem } from '../src/base/problem.ts';
 
 interface Flavour {
   readonly label: string;
@@ -91,7 +92,7 @@ function verificationNotes(kernel: string, files: readonly string[]): readonly s
     directories: [kernel, imageOf(kernel)],
     cmdline: '',
   });
-  if (!read.ok) throw new Error(read.error);
+  if (!read.ok) throw new Error(printProblem(read.error));
   const keys = read.value.certificates.flatMap((der) => {
     const certificate = readCertificate(der, 'kernel');
     return certificate.ok ? [certificate.value.key] : [];
@@ -111,7 +112,7 @@ function verificationNotes(kernel: string, files: readonly string[]): readonly s
 
 function signedOf(file: string) {
   const bytes = decompressed(readFileSync(file), 64 * 2 ** 20);
-  if (!bytes.ok) throw new Error(`${file}: ${bytes.error}`);
+  if (!bytes.ok) throw new Error(`${file}: ${printCause(bytes.error)}`);
   const module = readModule(file, bytes.value);
   if (!module.ok || module.value.signature?.kind !== 'pkcs7') return [];
   const content = bytes.value.subarray(0, module.value.bytes);

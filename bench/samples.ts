@@ -1,4 +1,4 @@
-/** Taking samples in turn, and what is said about them. */
+/** Taking samples in turn, and summarizing them. */
 
 /** Eight of ten samples lie between p10 and p90; `p10` is absent where a source does not give it. */
 export interface Spread {

@@ -120,7 +120,7 @@ export function locator(hierarchies: readonly Hierarchy[]) {
   };
 }
 
-export const cgroupPath = (hierarchy: Hierarchy | undefined, cgroup: string) =>
+const cgroupPath = (hierarchy: Hierarchy | undefined, cgroup: string) =>
   cgroup === '' ? `${hierarchy?.rootPath}` : `${hierarchy?.rootPath}/${cgroup}`;
 
 /** What an apply did, for C to do the same. */

@@ -129,7 +129,7 @@ function killAll(): void {
 function section(ours: Results, theirs: Results | string): Section {
   const beside = typeof theirs === 'string' ? undefined : theirs;
   const notes = [
-    `a storm lasts ${stormMilliseconds} ms, and begins outside; each process looks where it is before it forks, and counts from the change of uid of its chain`,
+    `a storm lasts ${stormMilliseconds} ms, and begins outside; each process reads its cgroup before it forks, and counts from the change of uid of its chain`,
     `a flood of ${ours.flood}${beside === undefined ? '' : `; cgrulesengd, ${beside.flood}`}`,
   ];
   if (typeof theirs === 'string') notes.push(theirs);

@@ -6,7 +6,7 @@ const kernelModules: Capability = {
   commands: {
     modules: {
       usage: '',
-      summary: 'kernel modules: what they claim, use, and are worth',
+      summary: 'audit kernel modules',
       load: () => import('./kernel-modules/commands/modules.ts'),
     },
   },
@@ -22,27 +22,27 @@ const cloudLinux: Capability = {
     },
     export: {
       usage: '[options] [form]',
-      summary: 'write the policy as a CloudLinux ve.cfg, and warn about what that cannot say',
+      summary: 'write the policy as a CloudLinux ve.cfg, and warn about what that cannot express',
       load: () => import('./cloudlinux/commands/export.ts'),
     },
     lvectl: {
       usage: '[options] [command] [words...]',
-      summary: "read and set limits in the words of CloudLinux's lvectl",
+      summary: "read and set limits with the syntax of CloudLinux's lvectl",
       load: () => import('./cloudlinux/commands/lvectl.ts'),
     },
     lveinfo: {
       usage: '[options]',
-      summary: "show what tenants used in a period, in the shape of CloudLinux's lveinfo",
+      summary: "show what tenants used in a period, like CloudLinux's lveinfo",
       load: () => import('./cloudlinux/commands/lveinfo.ts'),
     },
     'cloudlinux-top': {
       usage: '[options]',
-      summary: "show what tenants use now, in the shape of CloudLinux's cloudlinux-top",
+      summary: "show what tenants use now, like CloudLinux's cloudlinux-top",
       load: () => import('./cloudlinux/commands/cloudlinux-top.ts'),
     },
     cloudlinux: {
       usage: '',
-      summary: "put CloudLinux's lvectl, lveinfo and cloudlinux-top on this host",
+      summary: "install CloudLinux's lvectl, lveinfo and cloudlinux-top on this host",
       load: () => import('./cloudlinux/commands/cloudlinux.ts'),
     },
   },

@@ -50,3 +50,7 @@ export function causedBy(problem: Problem): Cause {
 }
 
 export const failed = (problem: Problem): Result<never, Problem> => fail(problem);
+
+/** Reason and hint alone, where the message around them names the object. */
+export const printCause = ({ reason, hint }: Cause): string =>
+  hint === undefined ? reason : `${reason}; ${hint}`;

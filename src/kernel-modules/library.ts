@@ -1,9 +1,10 @@
 /**
- * What other programs may build on: `import { scan } from 'bulkhead/modules'`; docs/library.md has an example of each.
+ * The public library: `import { scan } from 'bulkhead/modules'`; docs/library.md has an example of
+ * each.
  *
- * `scan` is the judgement of the command. Below it are the pieces: the first half is pure, over bytes and plain
- * data; the second reads this host or directories of it. What can fail answers with `Result`:
- * `{ ok: true, value }` or `{ ok: false, error }`.
+ * `scan` is the judgement of the command. Below it are the pieces: the first half is pure, over
+ * bytes and plain data; the second reads this host or directories of it. What can fail answers with
+ * `Result`: `{ ok: true, value }` or `{ ok: false, error }`.
  */
 export { scan, type ScanOptions } from './io/scan/scan.ts';
 export type {
@@ -14,9 +15,11 @@ export type {
   ScanProblem,
   ScanReport,
 } from './core/reports/report.ts';
+export { printCause, printProblem, type Cause, type Problem } from '../base/problem.ts';
 export type { Result } from '../base/result.ts';
 
-export { readElf, type Elf } from './core/elf/elf.ts';
+export { readElf } from './core/elf/read-elf.ts';
+export type { Elf } from './core/elf/elf.ts';
 export { readModule, type ModuleProblem, type ReadOptions } from './core/record/read-module.ts';
 export {
   importsOf,

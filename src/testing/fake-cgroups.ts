@@ -69,10 +69,10 @@ function initialOf(
 export class FakeCgroups implements CgroupFiles {
   readonly #version: 1 | 2;
   readonly #controllers: readonly HierarchyController[];
-  /** As they stand at the top, which has no limits. */
+  /** As they are at the top, which has no limits. */
   readonly #topFiles: Readonly<Record<string, string>>;
   readonly #cgroups = new Map<string, Cgroup>();
-  /** Counts what changed something; a test looks at it or makes one fail. */
+  /** Counts what changed something; a test reads it or makes one fail. */
   effects = 0;
   /** Answers the error of an effect, for faults. */
   fault: (effect: string) => Errno | undefined = () => undefined;
@@ -182,7 +182,7 @@ export class FakeCgroups implements CgroupFiles {
     return undefined;
   }
 
-  /** Cgroups that are there already get the files of a controller that is handed down later. */
+  /** Cgroups that are there already get the files of a controller that is enabled later. */
   #subtreeControl(cgroup: string): void {
     for (const name of this.children(cgroup)) {
       const path = cgroup === '' ? name : `${cgroup}/${name}`;

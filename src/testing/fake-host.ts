@@ -36,7 +36,7 @@ const controllers1: readonly HierarchyController[] = [
   'freezer',
 ];
 
-/** `topFiles`: what stands at the top of each hierarchy other than usual. */
+/** `topFiles`: what stands at the top of each hierarchy other than the default. */
 export function fakeHost(version: 1 | 2, topFiles: Record<string, string> = {}): FakeHost {
   const directory = mkdtempSync(join(scratch, 'host-'));
   const paths = {

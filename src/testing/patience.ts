@@ -1,7 +1,7 @@
 /**
  * How tests wait: for a state, and never for a time.
  *
- * The limits here are against hanging alone. A machine that is a hundred times slower than usual must not reach
+ * The limits here are against hanging alone. A machine that is a hundred times slower than normal must not reach
  * them, so nothing may be concluded from how long something took.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,13 +14,13 @@ export const longPatienceMilliseconds = 60 * 60_000;
 const pollMilliseconds = 20;
 
 /**
- * Asks again until there is an answer other than nothing and `false`, and gives it. `said` is asked for what to
+ * Asks again until there is an answer other than nothing and `false`, and gives it. `details` is asked for what to
  * show when it never comes.
  */
 export async function eventually<T>(
   what: string,
   state: () => T | Promise<T>,
-  said: () => string | Promise<string> = () => '',
+  details: () => string | Promise<string> = () => '',
 ): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + patienceMilliseconds;
   for (;;) {
@@ -29,7 +29,7 @@ export async function eventually<T>(
     if (performance.now() > end) break;
     await sleep(pollMilliseconds);
   }
-  const more = await said();
+  const more = await details();
   throw new Error(
     `Never came true within ${patienceMilliseconds / 60_000} minutes: ${what}${more === '' ? '' : `\n${more}`}`,
   );

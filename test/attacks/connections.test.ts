@@ -73,7 +73,7 @@ describe('connections of tenants', { skip }, () => {
     assert.equal((await agent.ask('/v1/status')).status, 200);
   });
 
-  test('who holds as many connections as it gets keeps nobody out', async () => {
+  test('a client with the maximum number of connections keeps nobody out', async () => {
     const dropped = new Map<string, number>();
     const attacks = [String(port), socketOf(agent.host.paths)].flatMap((where) =>
       tenants.map((uid) => {

@@ -28,7 +28,7 @@ if (process.argv[2] === 'probe') process.stdout.write(JSON.stringify(seen(proces
 else if (process.argv[2] === 'inside') await inside(process.argv.slice(3));
 else {
   test(
-    'a FUSE mount over the own home changes nothing and is waited for by nobody',
+    'a FUSE mount over the own home changes nothing and blocks nobody',
     {
       skip: reasonToSkip(),
     },

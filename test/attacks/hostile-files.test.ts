@@ -115,10 +115,10 @@ for (const [suffix, pack] of [
   ['.zst', (bytes: Uint8Array) => zstdCompressSync(bytes)],
   ['.xz', xz],
 ] as const) {
-  test(`zeros in a .ko${suffix} are not unpacked to find that they are no module`, () => {
+  test(`zeros in a .ko${suffix} are not unpacked to find that they are not a module`, () => {
     const { modules, problems, peakKib } = scan(bombs(`zeros${suffix}`, pack(zeros), suffix));
     assert.equal(modules.length, 0);
-    assert.deepEqual([...new Set(problems.map((each) => each.message))], ['is no ELF file']);
+    assert.deepEqual([...new Set(problems.map((each) => each.message))], ['is not an ELF file']);
     assert.equal(problems.length, 18);
     assert.ok(peakKib < fewKib, `${peakKib} KiB`);
   });
@@ -130,7 +130,7 @@ for (const [suffix, pack] of [
   });
 }
 
-test('a .ko.gz that says less than it holds is bounded too', () => {
+test('a .ko.gz that states less than it holds is bounded too', () => {
   const lying = gzipSync(elf);
   lying.writeUInt32LE(4, lying.length - 4);
   const { problems, peakKib } = scan(bombs('lying', lying, '.gz'));

@@ -7,21 +7,22 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jailTools, runInJail } from '../../src/kernel-modules/io/rebuild/jail.ts';
 import { makeJailCgroup } from '../../src/kernel-modules/io/rebuild/jail-cgroup.ts';
+import { printCause, printProblem } from '../../src/base/problem.ts';
 
 const bounds = { memoryBytes: 256 * 2 ** 20, processes: 64 };
 const tools = jailTools();
-const skip = tools.ok ? whyNoCgroup() : tools.error;
+const skip = tools.ok ? whyNoCgroup() : printProblem(tools.error);
 
 function whyNoCgroup(): string | false {
   const made = makeJailCgroup(bounds);
   if (made.ok) made.value[Symbol.dispose]();
-  return made.ok ? false : made.error;
+  return made.ok ? false : printCause(made.error);
 }
 
 const cgroups = () => globSync('/sys/fs/cgroup/{,*/}bulkhead-jail-*');
 const ours = () => cgroups().filter((each) => each.includes(`-jail-${process.pid}-`));
 
-test('many processes have no more memory than the jail has in all', { skip }, async () => {
+test('makeJailCgroup() limits the memory of all processes together', { skip }, async () => {
   // Each has 100 MiB, which is what one may have, says so, and keeps them while the others begin.
   const held = `perl -e '$x = "x" x (100 << 20); print "had\\n"; sleep 20' || echo ended`;
   const lines: string[] = [];
@@ -31,24 +32,24 @@ test('many processes have no more memory than the jail has in all', { skip }, as
     limits: { ...bounds, addressSpaceBytes: 200 * 2 ** 20 },
     onLine: (line) => lines.push(line),
   });
-  assert.ok(run.ok, run.ok ? '' : run.error);
+  assert.ok(run.ok, run.ok ? '' : printProblem(run.error));
   assert.equal(run.value.unbounded, undefined);
   const had = lines.filter((line) => line === 'had').length;
   assert.ok(had < 8, `${had} of 8 processes had 100 MiB, with 256 MiB for all`);
   assert.deepEqual(ours(), []);
 });
 
-test('files in memory count too', { skip }, async () => {
+test('makeJailCgroup() counts files in memory too', { skip }, async () => {
   const run = await runInJail({
     command: ['sh', '-c', 'head -c 400M /dev/zero >big; exec stat -c "%s" big'],
     writable: '/build',
     limits: { ...bounds, writableBytes: 2 ** 30 },
   });
-  assert.ok(run.ok, run.ok ? '' : run.error);
+  assert.ok(run.ok, run.ok ? '' : printProblem(run.error));
   assert.ok(!run.value.lastLines.includes(String(400 * 2 ** 20)), run.value.lastLines.join('\n'));
 });
 
-test('what a killed run leaves behind, the next one removes', { skip }, async () => {
+test('makeJailCgroup() removes what a killed run left behind', { skip }, async () => {
   const jail = new URL('../../src/kernel-modules/io/rebuild/jail.ts', import.meta.url).href;
   const program = `
     const { runInJail } = await import(${JSON.stringify(jail)});
@@ -68,7 +69,7 @@ test('what a killed run leaves behind, the next one removes', { skip }, async ()
   await once(child, 'exit');
   assert.ok(left().length > 0, 'a killed run cannot have removed it');
   const next = makeJailCgroup(bounds);
-  assert.ok(next.ok, next.ok ? '' : next.error);
+  assert.ok(next.ok, next.ok ? '' : printCause(next.error));
   next.value[Symbol.dispose]();
   for (let tries = 0; left().length > 0 && tries < 600; tries++) {
     await sleep(100);
@@ -78,7 +79,7 @@ test('what a killed run leaves behind, the next one removes', { skip }, async ()
   assert.deepEqual(left(), []);
 });
 
-test('a cgroup of a run that goes on, and what has another name, stay', { skip }, () => {
+test('makeJailCgroup() keeps cgroups of running jails and of other names', { skip }, () => {
   const [directory] = new Set(cgroupDirectories());
   assert.ok(directory !== undefined);
   const foreign = `${directory}/bulkhead-jailer-${process.pid}`;

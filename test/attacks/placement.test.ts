@@ -151,7 +151,7 @@ function suite(version: 1 | 2): void {
     assert.deepEqual((await stage.placement.rescan()).outside, []);
   });
 
-  test('4,000 groups and a first thread that has ended hide nobody', async () => {
+  test('4,000 groups and an exited first thread hide nobody', async () => {
     await stage.place();
     const child = stage.run(
       program('subordinate'),
@@ -326,7 +326,7 @@ function suite(version: 1 | 2): void {
     });
   }
 
-  test('a placer that may open few files says 0 only of what it has seen', async () => {
+  test('a placer with few file descriptors reports 0 only for what it has seen', async () => {
     await stage.rest();
     const script = 'ulimit -n 40; exec "$@"';
     await using placer = new RawPlacer('sh', '-c', script, 'sh', process.execPath, main, '');

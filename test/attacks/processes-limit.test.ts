@@ -29,7 +29,7 @@ describe('processes started before they are placed', { skip }, () => {
   });
   after(() => agent[Symbol.asyncDispose]());
 
-  test('are counted as faults, and said to be above the limit', async () => {
+  test('are counted as faults and reported as above the limit', async () => {
     const program = `${agent.directory}/many`;
     const source = fileURLToPath(new URL('many.c', import.meta.url));
     execFileSync('gcc', ['-O1', '-o', program, source]);

@@ -118,7 +118,10 @@ test('install refuses where CloudLinux is, and in a directory of others', async 
   writeFileSync(join(prefix, 'etc/cloudlinux-release'), '');
   const refused = await lve('install');
   assert.deepEqual([refused.status, refused.out], [1, '']);
-  assert.match(refused.err, /CloudLinux itself is on this host \(".*cloudlinux-release" exists\)/);
+  assert.match(
+    refused.err,
+    /CloudLinux itself is installed on this host \(".*cloudlinux-release" exists\)/,
+  );
   rmSync(join(prefix, 'etc'), { recursive: true });
   mkdirSync(join(prefix, 'usr/sbin'), { recursive: true });
   chmodSync(join(prefix, 'usr/sbin'), 0o777);

@@ -91,7 +91,7 @@ test('lvectl list prints the columns of CloudLinux, right-aligned in eights', as
   );
 });
 
-test('lvectl list --json has text for every value, and the option stands anywhere', async () => {
+test('lvectl list --json has text for every value, with the option in any place', async () => {
   const cpu = String(Math.max(1, Math.round(100 / availableParallelism())));
   const [row] = await listed('list');
   assert.deepEqual(Object.entries(row ?? {}), [
@@ -202,7 +202,7 @@ test('lvectl set writes the policy in its own units, and keeps all else', async 
   );
 });
 
-test('lvectl set takes what lvectl list prints', async () => {
+test('lvectl set accepts what lvectl list prints', async () => {
   const [row] = await listed('list', '61002');
   const back = await edit(
     'set',
@@ -271,17 +271,17 @@ test('lvectl refuses what has no meaning, and changes nothing', async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [1, /Cannot set --vmem to "1G": the kernel has no limit/, 'set', '61001', '--vmem=1G'],
     [1, /Cannot set --mem to "4096"/, 'set', '61001', '--mem=4096', '--speed=5%'],
-    [1, /There is nothing to change/, 'set', '61001'],
-    [1, /"fast" is no share of a core/, 'set', '61001', '--speed=fast'],
-    [1, /"1\.5" is no whole number for --nproc/, 'set', '61001', '--nproc=1.5'],
-    [1, /"x" is no size for --pmem/, 'set', '61001', '--pmem=x'],
+    [1, /Nothing to change/, 'set', '61001'],
+    [1, /"fast" is not a share of a core/, 'set', '61001', '--speed=fast'],
+    [1, /"1\.5" is not a whole number for --nproc/, 'set', '61001', '--nproc=1.5'],
+    [1, /"x" is not a size for --pmem/, 'set', '61001', '--pmem=x'],
     [1, /Give --speed or --cpu/, 'set', '61001', '--speed=5%', '--cpu=5'],
     [1, /"root" cannot be a tenant/, 'set-user', 'root', '--speed=5%'],
     [1, /There is no user "no-such-user"/, 'set-user', 'no-such-user', '--speed=5%'],
-    [1, /Cannot do "lvectl limit": a single process is not moved/, 'limit', '1', '61001'],
-    [1, /Cannot do "lvectl release"/, 'release', '1'],
-    [1, /Cannot do "lvectl set-binary"/, 'set-binary', '/bin/sh'],
-    [1, /Cannot do "lvectl destroy"/, 'destroy', 'all'],
+    [1, /Cannot run "lvectl limit": single processes are not moved/, 'limit', '1', '61001'],
+    [1, /Cannot run "lvectl release"/, 'release', '1'],
+    [1, /Cannot run "lvectl set-binary"/, 'set-binary', '/bin/sh'],
+    [1, /Cannot run "lvectl destroy"/, 'destroy', 'all'],
     [2, /There is no "lvectl lst"; did you mean "list"\?/, 'lst'],
     [2, /There is no "lvectl toString"/, 'toString'],
     [2, /Write one ID\|default/, 'set', '--speed=5%'],
@@ -312,7 +312,7 @@ test("lvectl help, version and lve-version print what CloudLinux's do", async ()
   for (const words of [['help'], ['--help']]) {
     const { status, out } = await lvectl(...words);
     assert.equal(status, 0);
-    assert.match(out, /^ {2}set ID\|default LIMITS +set limits of a tenant/m);
+    assert.match(out, /^ {2}set ID\|default LIMITS +set the limits of a tenant/m);
     assert.equal(out.match(/^Commands:$/gm)?.length, 1);
   }
   const bare = await runLve(['lvectl']);
@@ -354,7 +354,7 @@ test('limitWords() converts as CloudLinux does', () => {
   }
   const unknown = limitWords({ speed: '1ghz' }, { ...place, coreMegahertz: undefined });
   assert.ok(!unknown.ok);
-  assert.match(unknown.error[0] ?? '', /does not say how fast a core is/);
+  assert.match(unknown.error[0] ?? '', /clock rate of a core is not known/);
 });
 
 test('readCoreMegahertz() takes the highest rate, or the one of /proc/cpuinfo', () => {
@@ -430,6 +430,6 @@ test(
   },
 );
 
-test('parsePolicy() takes the policy of these tests', () => {
+test('parsePolicy() accepts the policy of these tests', () => {
   assert.deepEqual(parsePolicy('policy.xml', text).diagnostics.list, []);
 });

@@ -109,10 +109,10 @@ test('cloudlinux-top prints a table when --json is not passed', options, async (
 
 test('cloudlinux-top fails with a status, and in JSON in its own shape', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
-    [2, /Cannot choose by domain/, '-d', 'example.com'],
+    [2, /Cannot filter by domain/, '-d', 'example.com'],
     [2, /There is no field "cpus"; did you mean "cpu"\?/, '-o', 'cpus'],
     [2, /Bulkhead does not measure databases/, '-o', 'mysql_cpu'],
-    [2, /"many" is no number for --max/, '-m', 'many'],
+    [2, /"many" is not a number for --max/, '-m', 'many'],
   ];
   for (const [code, message, ...args] of rows) {
     const plain = await run('cloudlinux-top', ...args);
@@ -264,9 +264,9 @@ test('lveinfo exits with a status and a message when it fails', options, async (
     [2, /The period ends before it begins/, '-f', '2026-02-02', '-t', '2026-02-01'],
     [2, /There is no column "cpux"; did you mean/, '-o', 'cpux'],
     [2, /There is no column "x"/, '--show-columns', 'x'],
-    [2, /"-1" is no number for --limit/, '--limit=-1'],
-    [2, /Cannot split the period for everybody/, '--time-unit=1h'],
-    [2, /in more than 500 parts/, '--id=1003', '--period=2d', '--time-unit=1m'],
+    [2, /"-1" is not a number for --limit/, '--limit=-1'],
+    [2, /Cannot split the period for all tenants/, '--time-unit=1h'],
+    [2, /into more than 500 parts/, '--id=1003', '--period=2d', '--time-unit=1m'],
     [1, /There is no tenant "nobody-here"/, '-u', 'nobody-here'],
   ];
   for (const [code, message, ...args] of rows) {

@@ -71,8 +71,8 @@ test("importVeCfg() turns the vendor's example into a readable policy", () => {
     `<?xml version="1.0" encoding="UTF-8"?>
 <!--
   Made from /etc/container/ve.cfg by "bulkhead import", for a machine of 8 cores.
-  What is not the same as it was:
-  - line 3: The defaults leave these out, which CloudLinux sets by itself and which are unlimited here: iops 1024
+  What differs from the original:
+  - line 3: The defaults leave out limits that CloudLinux sets by itself and that are unlimited here: iops 1024
   - line 4: A "cpu" without "%" is a share of the whole machine; it is converted for 8 cores (2 places)
   - line 7: "mem" limits address space, which is dropped here; "pmem" is the memory limit
 -->
@@ -197,14 +197,14 @@ describe('parseVeCfg() of what it cannot keep', () => {
     [
       'an lve twice',
       '<lve id="1001"/><lve id="01001"/>',
-      /error: The lve "01001" is there twice$/m,
+      /error: The lve "01001" is listed twice$/m,
     ],
     [
       'a limit twice',
       '<lve id="1001"><io limit="5"/><io limit="6"/></lve>',
-      /error: <io> stands twice inside this <lve>$/m,
+      /error: <io> appears twice inside this <lve>$/m,
     ],
-    ['defaults twice', '<defaults/><defaults/>', /error: <defaults> stands twice/],
+    ['defaults twice', '<defaults/><defaults/>', /error: <defaults> appears twice/],
     [
       'a package twice',
       '<package id="p"/><package id="p"/>',
@@ -233,7 +233,7 @@ describe('parseVeCfg() of what it cannot keep', () => {
     [
       'whose packages are unknown',
       '<package id="p"/>',
-      /note: The file does not say who has a package/,
+      /note: The file does not record who has a package/,
     ],
     [
       'a package that must be renamed',
@@ -243,7 +243,7 @@ describe('parseVeCfg() of what it cannot keep', () => {
     [
       'what it does not say',
       '<defaults/>',
-      /note: The defaults leave these out, .*: cpu 100%, pmem 262144, io 1024, /,
+      /note: The defaults leave out limits .*: cpu 100%, pmem 262144, io 1024, /,
     ],
     [
       'the switch of old versions',
@@ -282,7 +282,7 @@ test('importVeCfg() keeps what it does not understand, in a comment that stays o
   assert.equal(parsePolicy('p', imported).diagnostics.failed, false);
 });
 
-test('veCfg.matches() looks at the first element only', () => {
+test('veCfg.matches() checks the first element only', () => {
   assert.ok(veCfg.matches(vendor));
   assert.ok(veCfg.matches('\uFEFF<!-- <bulkhead> --> <lveconfig/>'));
   assert.ok(!veCfg.matches('<?xml version="1.0"?><!-- <lveconfig> --><bulkhead version="1"/>'));
@@ -337,16 +337,16 @@ describe('exportVeCfg()', () => {
   const rows: readonly (readonly [string, RegExp])[] = [
     [
       '<defaults><cpu weight="5"/></defaults>',
-      /2:24: warning: ve\.cfg has no word for cpu weight; it is left out$/m,
+      /2:24: warning: ve\.cfg has no element for cpu weight; it is left out$/m,
     ],
-    ['<defaults><cpu limit="1%" burst="1%"/></defaults>', /no word for cpu burst/],
-    ['<defaults><memory soft="1GiB"/></defaults>', /no word for memory soft/],
-    ['<defaults><memory swap="1GiB"/></defaults>', /no word for memory swap/],
+    ['<defaults><cpu limit="1%" burst="1%"/></defaults>', /no element for cpu burst/],
+    ['<defaults><memory soft="1GiB"/></defaults>', /no element for memory soft/],
+    ['<defaults><memory swap="1GiB"/></defaults>', /no element for memory swap/],
     [
       '<defaults><disk space="1GiB" files="5"/></defaults>',
-      /no word for disk space[^]*no word for disk files/,
+      /no element for disk space[^]*no element for disk files/,
     ],
-    ['<defaults><network send="1MiB/s"/></defaults>', /no word for network send/],
+    ['<defaults><network send="1MiB/s"/></defaults>', /no element for network send/],
     [
       '<defaults><io read="1MiB/s"/></defaults>',
       /reads and writes together; the smaller of io\.read and io\.write/,
@@ -359,10 +359,7 @@ describe('exportVeCfg()', () => {
       '<defaults><memory limit="5MB"/></defaults>',
       /counts memory limit in pages of 4096 bytes; it is rounded/,
     ],
-    [
-      '<reseller uid="1001"><cpu limit="5%"/></reseller>',
-      /no documented word for the sum of a reseller/,
-    ],
+    ['<reseller uid="1001"><cpu limit="5%"/></reseller>', /no documented element for a reseller/],
     ['<tenants uids="1000-2000" except="1001"/>', /"except" is left out/],
     ['<modules require="signed"/>', /<modules> is left out/],
   ];

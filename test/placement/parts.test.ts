@@ -129,7 +129,7 @@ test('PidClock names a pid before everybody that was forked since', { skip }, as
   assert.equal(clock.next(clock.pidMax - 1), 1);
 });
 
-test('Sweep looks at those that were forked since, and at nobody else', { skip }, () => {
+test('Sweep checks processes that were forked since, and no others', { skip }, () => {
   const clock = new PidHistory();
   const seen: number[] = [];
   const sweep = new Sweep(clock, (pid) => {
@@ -148,7 +148,7 @@ test('Sweep looks at those that were forked since, and at nobody else', { skip }
 });
 
 test(
-  'Scan looks at those that were forked meanwhile too, and tells what it cannot know',
+  'Scan checks processes that were forked meanwhile too, and reports what it cannot know',
   { skip },
   () => {
     const seen: number[] = [];
@@ -167,7 +167,7 @@ test(
   },
 );
 
-test('ProcessReader tells who a process is, though it may not be dumped', { skip }, async () => {
+test('ProcessReader reads the owner of a process that may not be dumped', { skip }, async () => {
   const child = spawn('setpriv', [
     '--ruid=65000',
     '--euid=65001',
@@ -258,7 +258,7 @@ after(() => {
 });
 
 test(
-  'a placer in another pid namespace says that nothing is reported, and looks itself',
+  'a placer in another pid namespace reports that it gets no events, and polls',
   { skip },
   async () => {
     mustApply(body, host);
@@ -292,7 +292,7 @@ test(
   },
 );
 
-test('a placer without CAP_NET_ADMIN says so', { skip }, async () => {
+test('a placer without CAP_NET_ADMIN reports that', { skip }, async () => {
   await using placer = new RawPlacer(
     'setpriv',
     '--bounding-set=-net_admin',

@@ -221,11 +221,11 @@ function suite(version: 1 | 2): void {
     }
   });
 
-  test('a process that forks its successor and ends, over and over, is caught', async () => {
+  test('a process that forks its successor and exits, over and over, is caught', async () => {
     await stormAt('comet', [first], 1, 'comet', first, 1_000);
   });
 
-  test('threads whose first one has ended are placed too', async () => {
+  test('threads whose first one has exited are placed too', async () => {
     await stage.place();
     const { pid } = stage.run(storm, 'headless', String(second));
     const path = () => readdirSync(`/proc/${pid}/task`).findLast((each) => each !== String(pid));
@@ -382,7 +382,7 @@ function suite(version: 1 | 2): void {
     assert.deepEqual((await stage.placement.rescan()).outside, []);
   });
 
-  test('a container is left alone or moved, as told; a user manager is always left alone', async () => {
+  test('a container is left alone or moved, as configured; a user manager is always left alone', async () => {
     await stage.place();
     await using container = stage.otherCgroup(`docker/${'a'.repeat(64)}`);
     await using manager = stage.otherCgroup(

@@ -112,7 +112,7 @@ suite('the agent as a service', { skip }, () => {
   );
 
   test(
-    'measures pressure, and says whom the kernel ended',
+    'measures pressure, and reports OOM kills',
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed(

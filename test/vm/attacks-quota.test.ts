@@ -127,7 +127,7 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
   );
 
   test(
-    'one that everybody may open makes nobody wait',
+    'one that everybody may open blocks nobody',
     { timeout: longPatienceMilliseconds },
     async () => {
       await mountOverHome('allow_other');
@@ -143,7 +143,7 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
   );
 
   test(
-    'a file system that is not there now is no reason to forget its quotas',
+    'a file system that is not mounted now keeps its quotas on record',
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed('systemctl stop bulkhead; umount /home');

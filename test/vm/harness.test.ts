@@ -63,15 +63,18 @@ suite('the virtual-machine harness', { skip }, () => {
     assert.match(cgroup, /^0::\/user\.slice\/user-2000\.slice\/session-/);
   });
 
-  test('run() kills a command that takes too long, and says what it printed', async () => {
+  test('run() kills a command that takes too long, and rejects with its output', async () => {
     const late = guest.run('echo started; sleep 1234', { timeoutMs: 1_000 });
-    await assert.rejects(late, /did not end within 1 s; it printed:\nstarted/);
+    await assert.rejects(late, /did not finish within 1 s; it printed:\nstarted/);
     assert.equal((await guest.run('pgrep -f "^sleep 1234"')).status, 1);
   });
 
-  test('succeed() rejects with what a failing command said', async () => {
+  test('succeed() rejects with the output of a failing command', async () => {
     const failing = guest.succeed('ls /absent');
-    await assert.rejects(failing, /"ls \/absent" in the guest ended with status 2: .*No such file/);
+    await assert.rejects(
+      failing,
+      /"ls \/absent" in the guest exited with status 2: .*No such file/,
+    );
   });
 
   test('copyProject() brings the sources beside the pinned node', async () => {
@@ -112,8 +115,8 @@ suite('the virtual-machine harness', { skip }, () => {
   test('a guest that panics fails its command and shows its console', async () => {
     await using doomed = await startGuest(image);
     const command = doomed.run('echo c >/proc/sysrq-trigger');
-    await assert.rejects(command, /The guest has ended.*Kernel panic - not syncing/s);
-    await assert.rejects(doomed.run('true'), /The guest has ended/);
+    await assert.rejects(command, /The guest has exited.*Kernel panic - not syncing/s);
+    await assert.rejects(doomed.run('true'), /The guest has exited/);
   });
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {

@@ -39,6 +39,7 @@ import { cases } from '../kernel-modules/core/family/family.ts';
 import { features, pairBase, type Feature } from '../kernel-modules/core/family/pairs.ts';
 import { signedBase } from '../kernel-modules/core/family/steps.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { printProblem } from '../../src/base/problem.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareKernelFiles(log);
@@ -80,7 +81,7 @@ async function debianModule({ modules }: KernelFiles, path: string): Promise<Uin
 function knowledgeOf({ modules, image }: KernelFiles, cmdline: string): Knowledge {
   const directories = [modules, dirname(image)];
   const reading = readKernel({ directories, cmdline, roots: hostRoots });
-  assert.ok(reading.ok, reading.ok ? '' : reading.error);
+  assert.ok(reading.ok, reading.ok ? '' : printProblem(reading.error));
   assert.deepEqual(reading.value.gaps, []);
   const { kernel, certificates } = reading.value;
   return { kernel, checkSignature: makeSignatureChecker(certificates, []) };

@@ -1,4 +1,4 @@
-/** What a verb of lvectl is given, and what one is. */
+/** The arguments of a verb of lvectl, and its type. */
 import type { Paths } from '../../host/paths.ts';
 import type { LimitOptions } from './limit-options.ts';
 import type { Reply } from './reply.ts';

@@ -60,10 +60,10 @@ function refuse(error: string, { json }: TopOptions, code: ExitCode): ExitCode {
 
 function choiceOf(options: TopOptions): Result<TopChoice> {
   if (options.domain !== undefined) {
-    return fail('Cannot choose by domain: Bulkhead knows users and not their domains; use -u');
+    return fail('Cannot filter by domain: Bulkhead knows users, not domains; use --username');
   }
   const max = /^\d{1,7}$/.test(options.max) ? Number(options.max) : undefined;
-  if (max === undefined) return fail(`"${options.max}" is no number for --max`);
+  if (max === undefined) return fail(`"${options.max}" is not a number for --max`);
   const orderBy = fieldNamed(options.orderBy);
   if (!orderBy.ok) return orderBy;
   const show: TopField[] = [];
@@ -105,14 +105,14 @@ const values: readonly Value[] = [
   ['pno', 'NPROC', ({ pno }) => String(pno ?? 0)],
 ];
 
-/** A value and its limit side by side; entries have no value, and stay out. */
+/** A value and its limit side by side; entries have no value and are left out. */
 function tableOf({ users, resellers }: Top): string {
   const rows = [
     ...users.map((each) => ({ ...each, name: nameOf(each) })),
     ...resellers.map((each) => ({ ...each, name: `${each.name} (all)` })),
   ];
   const [first] = rows;
-  if (first === undefined) return 'There is no tenant to show';
+  if (first === undefined) return 'No tenants to show';
   const columns = values.filter(([name]) => first.usage[name] !== undefined);
   const header = ['USER', ...columns.flatMap(([, title]) => [title, 'OF'])];
   const cells = rows.map(({ name, usage, limit }) => [
@@ -128,7 +128,7 @@ function tableOf({ users, resellers }: Top): string {
   );
 }
 
-/** The uid where there is no account. */
+/** The uid if there is no account. */
 const nameOf = ({ id, username }: TopUser) => (username === notKnown ? String(id) : username);
 
 const isNone = (limit: Section[keyof Section]) =>
@@ -138,13 +138,13 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .option('-j, --json', 'print it as JSON')
-      .option('-u, --username <part>', 'users whose name has this in it')
-      .option('-r, --for-reseller <name>', 'one reseller and its users')
-      .option('-d, --domain <name>', 'not known here: fails')
-      .option('-m, --max <number>', 'users to show; 0 is all', '25')
-      .option('-o, --order-by <field>', `one of ${topFieldNames.join(', ')}`, 'cpu')
-      .option('--show <fields...>', 'only these, and not all')
-      .option('--hide-mysql', 'taken for granted: databases are not measured')
+      .option('-u, --username <part>', 'only users whose name contains this')
+      .option('-r, --for-reseller <name>', 'only this reseller and its users')
+      .option('-d, --domain <name>', 'not supported: Bulkhead does not know domains')
+      .option('-m, --max <number>', 'maximum number of users; 0 is all', '25')
+      .option('-o, --order-by <field>', `sort by one of ${topFieldNames.join(', ')}`, 'cpu')
+      .option('--show <fields...>', 'only these fields')
+      .option('--hide-mysql', 'accepted and ignored: databases are not measured')
       .addHelpText(
         'after',
         examples(

@@ -1,4 +1,6 @@
-/** `bulkhead cloudlinux`: puts CloudLinux's commands on this host, for panels that call them. */
+/**
+ * `bulkhead cloudlinux`: installs CloudLinux's commands on this host, for panels that call them.
+ */
 import type { Command } from 'commander';
 import { isAbsolute, resolve } from 'node:path';
 import { packageFile } from '../../sys/package-files.ts';
@@ -34,7 +36,7 @@ function settingOf({ prefix }: LveOptions, command: Command): Setting | undefine
   if (prefix === '' || isAbsolute(prefix)) {
     return { paths, prefix: resolve('/', prefix).replace(/\/$/, ''), program };
   }
-  printError(`"${printable(prefix)}" is no directory for --prefix; write its path from the root`);
+  printError(`"${printable(prefix)}" is not a directory for --prefix; give an absolute path`);
   return undefined;
 }
 
@@ -54,7 +56,7 @@ function uninstall(options: LveOptions, command: Command): ExitCode {
   if (setting === undefined) return exitCodes.usage;
   const problems = uninstallLve(setting);
   if (problems.length > 0) return refuse(problems);
-  print("CloudLinux's commands and /var/lve/info are gone, as far as they were Bulkhead's");
+  print("Removed CloudLinux's commands and /var/lve/info as far as they were Bulkhead's");
   return exitCodes.done;
 }
 
@@ -73,19 +75,21 @@ function status(options: LveOptions, command: Command): ExitCode {
 }
 
 const words: Readonly<Record<WrapperState, string>> = {
-  absent: 'not there',
+  absent: 'not installed',
   ours: 'calls Bulkhead',
-  foreign: "there, and not Bulkhead's",
+  foreign: "not Bulkhead's",
 };
 
 function statusText({ cloudLinux, commands, infoDirectory, infoWritten }: LveStatus): string {
   const lines = commands.map(({ path, is }) => `${printable(path)}: ${words[is]}`);
   const info =
     infoDirectory === undefined
-      ? 'The agent writes no /var/lve/info'
-      : `${printable(infoDirectory)}/info: ${infoWritten ? 'written by the agent' : 'to be written by the agent, and not there yet'}`;
+      ? 'The agent does not write /var/lve/info'
+      : `${printable(infoDirectory)}/info: ${infoWritten ? 'written by the agent' : 'not written by the agent yet'}`;
   const here =
-    cloudLinux === undefined ? [] : [`CloudLinux is on this host: ${printable(cloudLinux)} exists`];
+    cloudLinux === undefined
+      ? []
+      : [`CloudLinux is installed on this host: ${printable(cloudLinux)} exists`];
   return [...lines, info, ...here].join('\n');
 }
 
@@ -103,12 +107,14 @@ export const command: CommandModule = {
       noun
         .command(name)
         .description(does)
-        .option('--prefix <directory>', 'stands before every path', '')
+        .option('--prefix <directory>', 'prepend this to every path', '')
         .addHelpText('after', examples([`bulkhead cloudlinux ${name}`, '']));
-    verb('install', 'make the commands in /usr/sbin, and have /var/lve/info written').action(
+    verb('install', 'install the commands in /usr/sbin and enable /var/lve/info').action(
       run(install),
     );
-    verb('uninstall', 'remove exactly what install made').action(run(uninstall));
-    verb('status', 'say what is there').option('--json', 'print it as JSON').action(run(status));
+    verb('uninstall', 'remove what install created').action(run(uninstall));
+    verb('status', 'show what is installed')
+      .option('--json', 'print it as JSON')
+      .action(run(status));
   },
 };

@@ -23,25 +23,29 @@ import {
 import { defaultId, valuesIn } from './reading-verbs.ts';
 
 export const editingVerbs: Verbs = {
-  set: setting('ID|default', 'set limits of a tenant, by uid, or the defaults', tenantOrDefaults),
-  'set-user': setting('NAME', 'set limits of a tenant, by account', tenant),
-  'package-set': setting('NAME', 'set limits of a package, new or not', packageNamed),
-  'set-reseller': setting('NAME', 'set what bounds the sum of a reseller', reseller),
-  delete: clearing('ID', 'take the limits of a tenant away, so that it inherits', tenant, clear),
+  set: setting(
+    'ID|default',
+    'set the limits of a tenant, by uid, or the defaults',
+    tenantOrDefaults,
+  ),
+  'set-user': setting('NAME', 'set the limits of a tenant, by account', tenant),
+  'package-set': setting('NAME', 'set the limits of a package; a new one is created', packageNamed),
+  'set-reseller': setting('NAME', 'set the limits of a reseller as a whole', reseller),
+  delete: clearing('ID', 'remove the limits of a tenant, which then inherits', tenant, clear),
   'delete-user': clearing('NAME', 'the same by account', tenant, clear),
   'package-delete': clearing(
     'NAME',
-    'take a package away, or its limits while tenants have it',
+    'remove a package, or only its limits while tenants have it',
     packageNamed,
     removeOrClear,
   ),
   'remove-reseller': clearing(
     'NAME',
-    'take a reseller away, or its limits while it has tenants',
+    'remove a reseller, or only its limits while it has tenants',
     reseller,
     removeOrClear,
   ),
-  apply: { words: 'ID|all', does: 'make the kernel hold what the policy says', run: apply },
+  apply: { words: 'ID|all', does: 'apply the policy', run: apply },
   'apply-many': {
     words: '',
     does: 'the same for the uids on standard input',
@@ -111,7 +115,7 @@ function changeAndApply({ options, paths }: Call, target: Target, edit: PolicyEd
   const { changed, warnings } = edited.value;
   const message = changed
     ? `Changed ${describeTarget(target)} in ${file}`
-    : `Nothing to change in ${file}: it says so already`;
+    : `Nothing to change in ${file}`;
   return { kind: 'done', message, warnings };
 }
 
@@ -125,7 +129,7 @@ function placeOf(target: Target, now: ReadPolicy | undefined, paths: Paths): Opt
   };
 }
 
-/** The limits that hold for it now; one that is new has those of the defaults. */
+/** Its effective limits; a new one has those of the defaults. */
 function valuesOf(target: Target, { policy, document }: ReadPolicy): LimitValues {
   const defaults = valuesIn(document.defaults);
   switch (target.kind) {
@@ -168,7 +172,7 @@ function clear(
   return setLimits(text, target, nothingWritten);
 }
 
-/** What is still inherited from, or has tenants, stays there without limits. */
+/** What is still inherited from, or has tenants, remains without limits. */
 function removeOrClear(
   text: string,
   target: Target,
@@ -194,7 +198,7 @@ function apply(call: Call): Reply {
   return applyAll(call, name === 'all' ? [] : [name]);
 }
 
-/** The policy is applied as a whole: a tenant by itself would have no cgroup to stand in. */
+/** The policy is applied as a whole: a tenant by itself would have no parent cgroup. */
 function applyAll({ options, paths }: Call, names: readonly string[]): Reply {
   const read = readPolicy(options.policy, paths);
   if (!read.ok) return failed(read.error);
@@ -214,10 +218,10 @@ async function applyMany(call: Call): Promise<Reply> {
   return failed([`Cannot read uids from standard input: it is longer than ${inputBytesMax} bytes`]);
 }
 
-/** More uids than a host has. */
+/** More than the uids of any host. */
 const inputBytesMax = 2 ** 20;
 
-/** Nothing where there is too much. */
+/** Undefined if there is too much. */
 async function wordsOfInput(): Promise<readonly string[] | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -30,8 +30,8 @@ export const command: CommandModule = {
     describeArgument(command, 'what to write').choices(['ve.cfg']).default('ve.cfg');
     command
       .addOption(policyOption())
-      .option('-o, --output <file>', 'write it there, not to standard output')
-      .option('--force', 'replace the file that is there')
+      .option('-o, --output <file>', 'write to this file instead of standard output')
+      .option('--force', 'replace an existing file')
       .addHelpText(
         'after',
         examples(

@@ -42,18 +42,18 @@ function importFile(file: string, options: ImportOptions, command: Command): Exi
     ...(members.value === undefined ? {} : { packageMembers: members.value }),
   });
   showDiagnostics(diagnostics, 'note');
-  if (text === undefined) return failed(`Nothing is written, since ${file} has errors`);
+  if (text === undefined) return failed(`Nothing written: ${file} has errors`);
   const written = writeOut(text, options);
   if (written !== exitCodes.done) return written;
   return reportRemaining(text, options, paths);
 }
 
-/** What this host has against the new policy, so that nobody has to find out by applying it. */
+/** What of the new policy does not fit this host, so that nobody has to find out by applying it. */
 function reportRemaining(text: string, options: ImportOptions, paths: Paths): ExitCode {
   const { diagnostics, policy } = resolveText(options.output ?? 'policy.xml', text, paths);
   showDiagnostics(diagnostics.filter((each) => each.severity === 'error'));
   if (policy !== undefined) return exitCodes.done;
-  return failed('The policy does not fit this host yet; mend it before it is applied');
+  return failed('The policy does not fit this host yet; correct it before it is applied');
 }
 
 function failed(message: string): ExitCode {
@@ -61,7 +61,7 @@ function failed(message: string): ExitCode {
   return exitCodes.failed;
 }
 
-/** `alice Gold package`, a line a user: the ve.cfg does not say who has which package. */
+/** `alice Gold package`, a line a user: the ve.cfg does not record who has which package. */
 function readMembers(
   file: string | undefined,
 ): Result<ReadonlyMap<string, readonly TenantName[]> | undefined, string> {
@@ -74,8 +74,8 @@ function readMembers(
     if (/^\s*(#|$)/.test(line)) continue;
     const [, user = '', pack = ''] = /^\s*(\S+)\s+(.*\S)\s*$/.exec(line) ?? [];
     const where = `${file}:${index + 1}`;
-    if (user === '') return fail(`${where}: This is not a user and a package: "${line.trim()}"`);
-    if (seen.has(user)) return fail(`${where}: The user "${user}" is there twice`);
+    if (user === '') return fail(`${where}: Not a user and a package: "${line.trim()}"`);
+    if (seen.has(user)) return fail(`${where}: The user "${user}" is listed twice`);
     seen.add(user);
     const name: TenantName = /^\d{1,10}$/.test(user)
       ? { kind: 'uid', uid: Number(user) }
@@ -88,7 +88,7 @@ function readMembers(
 function positive(text: string): number {
   const number = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
   if (number > 0) return number;
-  throw new InvalidArgumentError('It must be a number above 0.');
+  throw new InvalidArgumentError('Expected a number above 0.');
 }
 
 function uidRange(text: string): UidRange {
@@ -96,32 +96,32 @@ function uidRange(text: string): UidRange {
   if (first !== undefined && last !== undefined && Number(first) <= Number(last)) {
     return { first: Number(first), last: Number(last) };
   }
-  throw new InvalidArgumentError('Write for example 1000-59999.');
+  throw new InvalidArgumentError('Expected a range, for example 1000-59999.');
 }
 
 export const command: CommandModule = {
   define(command, run) {
     describeArgument(command, 'the file to read').default('/etc/container/ve.cfg');
     command
-      .option('-o, --output <file>', 'write it there, not to standard output')
-      .option('--force', 'replace the file that is there')
+      .option('-o, --output <file>', 'write to this file instead of standard output')
+      .option('--force', 'replace an existing file')
       .option(
         '--cores <number>',
-        'of the machine that it was written for (default: as here)',
+        'cores of the machine it was written for (default: those of this host)',
         positive,
       )
-      .option('--core-mhz <number>', 'clock of its cores, for limits in MHz and GHz', positive)
+      .option('--core-mhz <number>', 'clock rate of its cores, for limits in MHz and GHz', positive)
       .option(
         '--uids <range>',
-        'who is a tenant without being listed (default: from login.defs)',
+        'uids that are tenants without being listed (default: from login.defs)',
         uidRange,
       )
-      .option('--members <file>', 'who has which package: lines of USER PACKAGE')
+      .option('--members <file>', 'which user has which package: lines of USER PACKAGE')
       .addHelpText(
         'after',
         examples(
           ['bulkhead import', 'print /etc/container/ve.cfg as a policy'],
-          ['bulkhead import ve.cfg --cores 16 -o policy.xml', 'of another machine'],
+          ['bulkhead import ve.cfg --cores 16 -o policy.xml', 'written for another machine'],
         ),
       )
       .action(run(importFile));

@@ -1,4 +1,4 @@
-/** What the options of lveinfo ask for: columns, order, and which rows. */
+/** What the options of lveinfo select: columns, order and rows. */
 import { suggestion } from '../../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import {
@@ -24,7 +24,7 @@ export interface ChoiceOptions {
   readonly timeUnit?: string;
 }
 
-export interface InfoChoice {
+interface InfoChoice {
   readonly columns: readonly Column[];
   readonly choose: (rows: readonly InfoRow[]) => readonly InfoRow[];
 }
@@ -74,7 +74,7 @@ interface Named {
   readonly aliases: readonly string[];
 }
 
-/** Upper and lower case are alike. */
+/** Case does not matter. */
 function named<T extends Named>(
   word: string,
   known: readonly T[],
@@ -110,7 +110,7 @@ function filterOf(
 
 function numberOf(text: string, option: string): Result<number> {
   if (/^\d{1,9}$/.test(text)) return ok(Number(text));
-  return fail(`"${text}" is no number for ${option}; write for example ${option}=10`);
+  return fail(`"${text}" is not a number for ${option}; write for example ${option}=10`);
 }
 
 const passes = (row: InfoRow, { criteria, min }: Filter) =>

@@ -5,7 +5,8 @@
  *     lCPU  limit      CPUf  faults
  *
  * CPU is percent of one core, memory bytes, IO bytes a second, reads and writes together. Where
- * each has a limit of its own too, uIO is that of them which is nearest to its limit. A value that is not measured is absent, and never 0.
+ * each has a limit of its own too, uIO is that of them which is nearest to its limit. A value that
+ * is not measured is absent, and never 0.
  */
 import type { UsageRow } from '../../agent/api/api.ts';
 import { lveLimits, type LveLimits } from '../core/lve-info.ts';
@@ -19,12 +20,12 @@ export interface InfoRow {
   readonly usage: UsageRow;
 }
 
-export type Unit = 'text' | 'percent' | 'bytes' | 'bytesPerSecond' | 'number' | 'count';
+type Unit = 'text' | 'percent' | 'bytes' | 'bytesPerSecond' | 'number' | 'count';
 
 export interface Column {
   readonly name: string;
   readonly unit: Unit;
-  /** Words for it in `--order-by`, `--by-usage` and `--by-fault`, in small letters. */
+  /** Words for it in `--order-by`, `--by-usage` and `--by-fault`, in lower case. */
   readonly aliases: readonly string[];
   readonly value: (row: InfoRow) => string | number | undefined;
 }

@@ -42,15 +42,15 @@ export interface LimitOptions {
 /** What the words depend on. */
 export interface OptionTarget {
   readonly cores: number;
-  /** Absent where the kernel does not say. */
+  /** Absent if the kernel does not report it. */
   readonly coreMegahertz: number | undefined;
   /** Limits in force for the target, inherited ones included. */
   readonly values: LimitValues;
   readonly numbers: LimitNumbers;
 }
 
-/** The limits of an LVE, as far as there are such here. */
-export const lveKeys: readonly LimitKey[] = [
+/** The limits of an LVE, as far as they exist here. */
+const lveKeys: readonly LimitKey[] = [
   'cpu.limit',
   'memory.limit',
   'io.total',
@@ -59,7 +59,7 @@ export const lveKeys: readonly LimitKey[] = [
   'entries.limit',
 ];
 
-/** What lvectl has no words for. */
+/** What lvectl cannot express. */
 const directions = ['io.read', 'io.write', 'io.reads', 'io.writes'] as const;
 
 const isLimited = ({ values }: OptionTarget, key: LimitKey) =>
@@ -90,11 +90,13 @@ export function limitWords(
   }
   liftDirections(options, place, words);
   if (errors.length > 0) return fail(errors);
-  if (words.size === 0) return fail(['There is nothing to change; write for example --speed=100%']);
+  if (words.size === 0) return fail(['Nothing to change; write for example --speed=100%']);
   return ok([...words].map(([key, value]) => `${key}=${value}`));
 }
 
-/** What is given bounds both directions together; what bounds each by itself would hold beside it. */
+/**
+ * What is given bounds both directions together; what bounds each by itself would hold beside it.
+ */
 function liftDirections(
   { io, iops, unlimited: all }: LimitOptions,
   place: OptionTarget,
@@ -151,7 +153,7 @@ function amount(say: (bytes: number) => string) {
   return (text: string, option: string): Result<string> => {
     const bytes = isUnlimited(text) ? 0 : bytesOf(text);
     if (bytes === undefined) {
-      return fail(`"${text}" is no size for ${option}; write for example ${option}=512M`);
+      return fail(`"${text}" is not a size for ${option}; write for example ${option}=512M`);
     }
     return ok(bytes === 0 ? unlimited : say(bytes));
   };
@@ -161,7 +163,7 @@ function whole(say: (number: number) => string) {
   return (text: string, option: string): Result<string> => {
     if (isUnlimited(text)) return ok(unlimited);
     if (!/^\d{1,12}$/.test(text)) {
-      return fail(`"${text}" is no whole number for ${option}; write for example ${option}=100`);
+      return fail(`"${text}" is not a whole number for ${option}; write for example ${option}=100`);
     }
     return ok(Number(text) === 0 ? unlimited : say(Number(text)));
   };
@@ -180,7 +182,7 @@ function addressSpace(options: LimitOptions): string[] {
   });
 }
 
-/** Puts the smaller of the share and the cores in; answers what is wrong. */
+/** Adds the smaller of the share and the cores; returns what is wrong. */
 function cpuWord({ cpu, speed, ncpu }: LimitOptions, place: OptionTarget, words: Words): string[] {
   if (cpu !== undefined && speed !== undefined) {
     return ['Give --speed or --cpu, and not both: they are the same limit'];
@@ -210,7 +212,7 @@ function shareOf(text: string, option: string, cores: number, place: OptionTarge
   if (isUnlimited(text)) return ok(0);
   const match = /^(\d{1,9}(?:\.\d{1,6})?)\s?(%|mhz|ghz)?$/i.exec(text);
   if (match === null) {
-    return fail(`"${text}" is no share of a core for ${option}; write for example --speed=100%`);
+    return fail(`"${text}" is not a share of a core for ${option}; write for example --speed=100%`);
   }
   const number = Number(match[1]);
   const unit = match[2]?.toLowerCase();
@@ -218,7 +220,7 @@ function shareOf(text: string, option: string, cores: number, place: OptionTarge
   if (unit === '%') return ok(number / 100);
   if (place.coreMegahertz === undefined) {
     return fail(
-      `Cannot turn "${text}" into a share of a core: the kernel does not say how fast a core is; write a percentage`,
+      `Cannot turn "${text}" into a share of a core: the clock rate of a core is not known; use a percentage`,
     );
   }
   return ok((unit === 'ghz' ? number * 1000 : number) / place.coreMegahertz);
@@ -227,5 +229,5 @@ function shareOf(text: string, option: string, cores: number, place: OptionTarge
 function coresOf(text: string): Result<number> {
   if (isUnlimited(text)) return ok(0);
   if (/^\d{1,6}$/.test(text)) return ok(Number(text));
-  return fail(`"${text}" is no number of cores for --ncpu; write for example --ncpu=2`);
+  return fail(`"${text}" is not a number of cores for --ncpu; write for example --ncpu=2`);
 }

@@ -17,7 +17,7 @@ const millisecondsMax = 100 * 365 * 86_400_000;
 
 export type LvePeriodOptions = Partial<PeriodOptions>;
 
-/** The last ten minutes where nothing is said; a period outdoes `from` and `to`. */
+/** The last ten minutes by default; a period takes precedence over `from` and `to`. */
 export function parsePeriod({ from, to, period }: LvePeriodOptions, now: number): Result<Period> {
   if (period !== undefined) return namedPeriod(period, now);
   const end = to === undefined ? ok(now) : parseDate(to);

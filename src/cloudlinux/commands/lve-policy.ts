@@ -1,5 +1,5 @@
 /**
- * The policy for commands in CloudLinux's shape: read without a word where it is good, and edited
+ * The policy for commands in CloudLinux's shape: read silently if it is good, and edited
  * through the same functions as `bulkhead set` and its like.
  */
 import { applyPolicy } from '../../apply/apply.ts';
@@ -30,12 +30,12 @@ export function readPolicy(file: string, paths: Paths): Result<ReadPolicy, Error
 const errorsOf = (diagnostics: readonly Diagnostic[]) =>
   diagnostics.filter((each) => each.severity === 'error').map(printDiagnostic);
 
-/** `now` is the policy before the edit, or nothing where it cannot be applied as it is. */
+/** `now` is the policy before the edit, or undefined if it cannot be applied as it is. */
 export type PolicyEdit = (text: string, now: ReadPolicy | undefined) => Result<string, Errors>;
 
-export interface Changed {
+interface Changed {
   readonly changed: boolean;
-  /** What is suspicious now and was not before. */
+  /** Warnings that are new. */
   readonly warnings: readonly string[];
 }
 
@@ -71,7 +71,7 @@ export function changePolicy(
   return ok({ changed: edited.value.before !== edited.value.after, warnings });
 }
 
-/** The errors of applying it, of which there are none where all is as the policy says. */
+/** The errors of applying it. */
 export function applyFile(file: string, paths: Paths): Errors {
   const read = readPolicy(file, paths);
   if (!read.ok) return read.error;

@@ -1,7 +1,7 @@
 /**
  * `bulkhead lvectl`: CloudLinux's command on this policy, for panels and scripts that call it.
  *
- * One verb is one row of a table. What has no meaning here says so and fails; nothing is pretended.
+ * One verb is one row of a table. What has no meaning here fails with the reason; nothing is faked.
  */
 import type { Command } from 'commander';
 import { suggestion } from '../../policy/diagnostic.ts';
@@ -22,20 +22,20 @@ const verbs: Verbs = { ...readingVerbs, ...editingVerbs };
 
 /** Verbs of CloudLinux that are not here, and what to do about it. */
 const without: Readonly<Record<string, string>> = {
-  destroy: 'limits are held as long as the policy says; see "bulkhead remove"',
-  'destroy-many': 'limits are held as long as the policy says; see "bulkhead remove"',
-  start: 'there is no module to start; see "bulkhead apply"',
-  limit: 'a single process is not moved; see "bulkhead exec"',
-  release: 'a process does not leave the limits of its tenant',
+  destroy: 'limits hold while the policy has them; see "bulkhead remove"',
+  'destroy-many': 'limits hold while the policy has them; see "bulkhead remove"',
+  start: 'there is no kernel module to start; see "bulkhead apply"',
+  limit: 'single processes are not moved; see "bulkhead exec"',
+  release: 'a process cannot leave the limits of its tenant',
   freeze: 'tenants are not frozen',
   unfreeze: 'tenants are not frozen',
   'set-reseller-default':
     'tenants of a reseller inherit its package; see "bulkhead package set" and "bulkhead reseller set"',
-  'set-binary': 'limits follow the user and not the program; see "bulkhead exec"',
-  'del-binary': 'limits follow the user and not the program; see "bulkhead exec"',
-  'list-binaries': 'limits follow the user and not the program; see "bulkhead exec"',
-  'load-binaries': 'limits follow the user and not the program; see "bulkhead exec"',
-  'reload-binaries': 'limits follow the user and not the program; see "bulkhead exec"',
+  'set-binary': 'limits follow the user, not the program; see "bulkhead exec"',
+  'del-binary': 'limits follow the user, not the program; see "bulkhead exec"',
+  'list-binaries': 'limits follow the user, not the program; see "bulkhead exec"',
+  'load-binaries': 'limits follow the user, not the program; see "bulkhead exec"',
+  'reload-binaries': 'limits follow the user, not the program; see "bulkhead exec"',
 };
 
 async function lvectl(
@@ -59,7 +59,7 @@ async function lvectl(
 
 function unknown(name: string): Reply {
   const why = Object.hasOwn(without, name) ? without[name] : undefined;
-  if (why !== undefined) return failed([`Cannot do "lvectl ${name}": ${why}`]);
+  if (why !== undefined) return failed([`Cannot run "lvectl ${name}": ${why}`]);
   return misused(`There is no "lvectl ${name}"${suggestion(name, Object.keys(verbs))}`);
 }
 
@@ -72,8 +72,8 @@ function helpAfter(): string {
 
 const exampleText = examples(
   ['bulkhead lvectl list --json', ''],
-  ['bulkhead lvectl set 1001 --speed=150% --pmem=512M', 'writes the policy, and applies it'],
-  ['bulkhead lvectl set default --io=2048', 'reads and writes 2048 KB/s each'],
+  ['bulkhead lvectl set 1001 --speed=150% --pmem=512M', 'write the policy and apply it'],
+  ['bulkhead lvectl set default --io=2048', 'reads and writes together 2048 KB/s'],
   ['bulkhead lvectl package-set gold --speed=200%', ''],
 );
 
@@ -83,19 +83,19 @@ export const command: CommandModule = {
       .addOption(policyOption())
       .option('--speed <share>', 'CPU: percent of one core, or a clock rate such as 2ghz')
       .option('--cpu <percent>', 'CPU: percent of the whole machine')
-      .option('--ncpu <cores>', 'CPU: at most so many cores')
+      .option('--ncpu <cores>', 'CPU: maximum number of cores')
       .option('--pmem <size>', 'memory: KB, or with K, M or G')
-      .option('--io <rate>', 'KB/s, for reads and for writes each')
+      .option('--io <rate>', 'KB/s, reads and writes together')
       .option('--iops <number>', 'operations a second, reads and writes together')
       .option('--nproc <number>', 'processes and their threads')
-      .option('--maxEntryProcs <number>', 'entries, which are read and not held yet')
+      .option('--maxEntryProcs <number>', 'entry processes; accepted but not enforced yet')
       .option('--ep <number>', 'the same')
-      .option('--vmem <size>', 'address space: only 0, since the kernel has no such limit')
+      .option('--vmem <size>', 'address space: only 0, the kernel has no such limit')
       .option('--mem <size>', 'the same')
-      .option('--unlimited', 'no limit, other than those given')
-      .option('--save', 'taken for granted')
-      .option('--save-all-parameters', 'write limits that are inherited too')
-      .option('--no-apply', 'write the policy, and leave the kernel as it is')
+      .option('--unlimited', 'set all limits not given to unlimited')
+      .option('--save', 'accepted and ignored: the policy is always written')
+      .option('--save-all-parameters', 'write inherited limits too')
+      .option('--no-apply', 'write the policy without applying it')
       .option('--json', 'print it as JSON')
       .option('-v', 'the same as version')
       .addHelpText('after', helpAfter)

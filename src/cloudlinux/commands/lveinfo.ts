@@ -33,7 +33,7 @@ interface InfoOptions extends ChoiceOptions {
   readonly json?: boolean;
 }
 
-/** Each is one question to the agent. */
+/** Each is one request to the agent. */
 const slicesMax = 500;
 
 async function info(options: InfoOptions, command: Command): Promise<ExitCode> {
@@ -68,12 +68,14 @@ function periodsOf(options: InfoOptions): Result<readonly Period[]> {
   if (!period.ok) return period;
   if (options.timeUnit === undefined) return ok([period.value]);
   if (tenantOf(options) === undefined) {
-    return fail('Cannot split the period for everybody at once: give --user or --id too');
+    return fail('Cannot split the period for all tenants at once: add --user or --id');
   }
   const length = parseLength(options.timeUnit);
   if (!length.ok) return length;
   if ((period.value.to - period.value.from) / length.value > slicesMax) {
-    return fail(`Cannot split the period in more than ${slicesMax} parts: make --time-unit longer`);
+    return fail(
+      `Cannot split the period into more than ${slicesMax} parts: use a longer --time-unit`,
+    );
   }
   return ok(slicesOf(period.value, length.value));
 }
@@ -104,24 +106,31 @@ async function readRows(
 export const command: CommandModule = {
   define(command, run) {
     command
-      .option('-f, --from <moment>', 'begin, such as "2026-01-31 18:30" (ten minutes ago)')
-      .option('-t, --to <moment>', 'end (now)')
-      .option('--period <length>', 'up to now: 5m, 4h, 2d, today; or yesterday')
-      .option('-u, --user <name>', 'one tenant, by account')
-      .option('--id <uid>', 'one tenant, by uid')
-      .option('-d, --display-username', 'accounts in place of uids')
-      .option('-o, --order-by <column>', 'the largest first, for example cpu or any_faults')
-      .option('-b, --by-usage <columns...>', 'tenants that used most of one of these limits')
-      .option('-p, --percentage <percent>', 'how much "most" is, for --by-usage', '90')
-      .option('--by-fault <columns...>', 'tenants at which one of these limits were hit')
-      .option('-r, --threshold <faults>', 'how often at least, for --by-fault', '1')
-      .option('-l, --limit <rows>', 'rows to show; 0 is all', '10')
-      .option('-c, --csv [file]', 'as CSV')
-      .option('-j, --json', 'as JSON')
+      .option('-f, --from <moment>', 'start, such as "2026-01-31 18:30" (default: ten minutes ago)')
+      .option('-t, --to <moment>', 'end (default: now)')
+      .option('--period <length>', 'until now: 5m, 4h, 2d, today; or yesterday')
+      .option('-u, --user <name>', 'only this tenant, by account')
+      .option('--id <uid>', 'only this tenant, by uid')
+      .option('-d, --display-username', 'account names instead of uids')
+      .option(
+        '-o, --order-by <column>',
+        'sort by a column, largest first, for example cpu or any_faults',
+      )
+      .option('-b, --by-usage <columns...>', 'only tenants that used most of one of these limits')
+      .option(
+        '-p, --percentage <percent>',
+        'minimum usage in percent of the limit, for --by-usage',
+        '90',
+      )
+      .option('--by-fault <columns...>', 'only tenants that hit one of these limits')
+      .option('-r, --threshold <faults>', 'minimum number of faults, for --by-fault', '1')
+      .option('-l, --limit <rows>', 'maximum number of rows; 0 is all', '10')
+      .option('-c, --csv [file]', 'print CSV')
+      .option('-j, --json', 'print JSON')
       .option('--show-all', 'every column')
-      .option('--show-columns <columns...>', 'only these, for example id aCPU CPUf')
-      .option('--time-unit <length>', 'of one tenant, a row for each such part of the period')
-      .option('--blank-value <text>', 'what stands for a value that is not measured', '-')
+      .option('--show-columns <columns...>', 'only these columns, for example id aCPU CPUf')
+      .option('--time-unit <length>', 'split the period of one tenant into rows of this length')
+      .option('--blank-value <text>', 'text for a value that is not measured', '-')
       .addHelpText(
         'after',
         examples(

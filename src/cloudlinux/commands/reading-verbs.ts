@@ -10,24 +10,24 @@ import { readPolicy, type ReadPolicy } from './lve-policy.ts';
 import { lveRow, type LveRow } from './rows.ts';
 
 export const defaultId = 'default';
-/** What `package-list` calls the limits of those who have no package. */
+/** What `package-list` calls the limits of tenants without a package. */
 const defaultPackage = 'VE_DEFAULT';
 
 /** Outputs have the fields of this version of LVE: operations a second came with it. */
 const lveVersion = '8';
 
 export const readingVerbs: Verbs = {
-  list: { words: '[ID]', does: 'limits of every tenant, by uid', run: listBy(uidOf) },
+  list: { words: '[ID]', does: 'show the limits of all tenants, by uid', run: listBy(uidOf) },
   'list-user': { words: '[NAME]', does: 'the same by account', run: listBy(accountOf) },
   limits: { words: '[ID]', does: 'the same as list', run: listBy(uidOf) },
   paneluserslimits: {
     words: '',
-    does: 'limits of the tenants that have an account',
+    does: 'show the limits of tenants that have an account',
     run: (call) => rows(call, (read, row) => tenantRows(withAccount(read), uidOf, row)),
   },
   'list-reseller': {
     words: '',
-    does: 'what bounds the sum of each reseller',
+    does: 'show the limits of each reseller as a whole',
     run: (call) =>
       rows(call, ({ policy, document }, row) => [
         row(defaultId, defaultsOf(document)),
@@ -36,7 +36,7 @@ export const readingVerbs: Verbs = {
   },
   'package-list': {
     words: '',
-    does: 'limits of every package',
+    does: 'show the limits of all packages',
     run: (call) =>
       rows(call, ({ document }, row) => [
         row(defaultPackage, defaultsOf(document)),
@@ -47,12 +47,12 @@ export const readingVerbs: Verbs = {
   },
   version: {
     words: '',
-    does: 'the version of Bulkhead',
+    does: 'show the version of Bulkhead',
     run: ({ version }) => ({ kind: 'text', text: `bulkhead ${version}` }),
   },
   'lve-version': {
     words: '',
-    does: 'the version of LVE whose shape the outputs have; there is no LVE in the kernel',
+    does: 'show the version of LVE whose output format is used; the kernel has no LVE',
     run: () => ({ kind: 'text', text: lveVersion }),
   },
 };
@@ -96,7 +96,7 @@ const tenantRows = ({ policy, document }: ReadPolicy, idOf: IdOf, row: ToRow) =>
   ...policy.tenants.map((each) => row(idOf(each), each.values)),
 ];
 
-/** All, or the one that is named; an unknown one is a failure, and not an empty list. */
+/** All, or the one that is named; an unknown one is a failure, not an empty list. */
 function listBy(idOf: IdOf) {
   return (call: Call): Reply => {
     const [asked] = call.words;

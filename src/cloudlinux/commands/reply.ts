@@ -1,5 +1,5 @@
 /**
- * What a command in CloudLinux's shape answers, and how that is printed.
+ * The reply of a command in CloudLinux's shape, and how it is printed.
  *
  * With --json standard output gets one value and standard error nothing, since panels read both as
  * one; a failure is then `{"result": "Cannot …"}`. Unlike CloudLinux, a failure is an exit status.
@@ -48,7 +48,7 @@ function printDone({ message, warnings }: Reply & { kind: 'done' }, json: boolea
   print(message);
 }
 
-/** As many lines as a person reads. */
+/** As many as a person reads. */
 const errorsMax = 100;
 
 function printErrors(errors: readonly string[], json: boolean): void {

@@ -40,7 +40,7 @@ export function lveRow(id: string, numbers: LimitNumbers, cores: number): LveRow
   };
 }
 
-/** `1024M`, or `1000K` where it is no whole number of megabytes. */
+/** `1024M`, or `1000K` if it is not a whole number of megabytes. */
 function memoryText(bytes: number): string {
   const kilobytes = wholeLimit(bytes / 1024);
   return kilobytes > 0 && kilobytes % 1024 === 0 ? `${kilobytes / 1024}M` : `${kilobytes}K`;

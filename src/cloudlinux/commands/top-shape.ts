@@ -1,5 +1,5 @@
 /**
- * The agent's look at everybody in the shape of cloudlinux-top:
+ * The agent's sample of all tenants in the shape of cloudlinux-top:
  *
  *     {"result": "success", "timestamp": 1758700000.5, "mySqlGov": "error", "mySqlGovMode": "none",
  *      "users": [{"id": 1001, "username": "alice", "domain": "N/A", "reseller": "N/A",
@@ -31,7 +31,7 @@ export interface TopUser {
   readonly usage: Section;
 }
 
-export interface TopReseller {
+interface TopReseller {
   readonly id: number;
   readonly name: string;
   readonly limit: Section;
@@ -48,7 +48,7 @@ export interface Top {
 }
 
 /** What may be ordered by and shown, and the name of the field. */
-export const topFields = {
+const topFields = {
   cpu: 'cpu',
   io: 'io',
   iops: 'iops',
@@ -68,7 +68,7 @@ export interface TopChoice {
   readonly show: readonly TopField[];
 }
 
-/** What CloudLinux says where there is no name. */
+/** What CloudLinux prints where there is no name. */
 export const notKnown = 'N/A';
 
 export function topOf({ at, rows }: TopResponse, choice: TopChoice): Top {
@@ -135,7 +135,7 @@ function limitSection(numbers: LimitNumbers): Required<Section> {
 
 const rounded = (value: number) => Math.round(value * 100) / 100;
 
-/** All fields where nothing was chosen. */
+/** All fields if none was chosen. */
 function shown(section: Required<Section>, show: readonly TopField[]): Section {
   if (show.length === 0) return section;
   const names: readonly string[] = show.map((each) => topFields[each]);

@@ -1,5 +1,5 @@
 /**
- * What a CloudLinux host says of its LVEs, from what the agent knows: limits as LVE has them, and
+ * What a CloudLinux host reports of its LVEs, from the agent's data: limits as LVE has them, and
  * the text of `/var/lve/info`, which panels read.
  *
  *     0,0,20,0,10000,0,0,0,0,262144,0,0,100,0,0,0,0,1024,1024,0            the defaults
@@ -26,8 +26,8 @@ export interface LveLimits {
 }
 
 /**
- * What bounds both together, where it is written. Else the larger of reads and writes stands for
- * both; where one is unlimited, so is the sum.
+ * The limit of both together, if it is set. Otherwise the larger of reads and writes counts for
+ * both; if one is unlimited, so is the sum.
  */
 export function lveLimits(limits: LimitNumbers): LveLimits {
   const larger = (a: LimitKey, b: LimitKey) => {
@@ -47,7 +47,7 @@ export function lveLimits(limits: LimitNumbers): LveLimits {
 /** Whole numbers, of which no limit may become 0, which is unlimited. */
 export const wholeLimit = (limit: number) => (limit <= 0 ? 0 : Math.max(1, Math.round(limit)));
 
-/** Nothing for a uid without an account, which the agent calls `uid 1001`. */
+/** Undefined for a uid without an account, which the agent calls `uid 1001`. */
 export const accountOf = ({ name, uid }: Pick<Who, 'name' | 'uid'>): string | undefined =>
   name === `uid ${uid}` ? undefined : name;
 

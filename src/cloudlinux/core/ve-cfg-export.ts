@@ -1,9 +1,9 @@
 /**
  * A policy as CloudLinux's ve.cfg, for hosts that still run it and for going back.
  *
- * The file says which limits a uid has, and not which package: every tenant is written with what
- * differs from the defaults for it, wherever it comes from. The defaults are written in full,
- * since CloudLinux has its own for what is missing. What ve.cfg has no words for is reported.
+ * The file records the limits of a uid, not its package: every tenant is written with what
+ * differs from the defaults, wherever it comes from. The defaults are written in full,
+ * since CloudLinux has its own for what is missing. What ve.cfg cannot express is reported.
  */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { unlimited, type Quantity } from '../../base/quantity.ts';
@@ -91,7 +91,7 @@ const ioPairs = [
   ['io.operations', 'io.reads', 'io.writes'],
 ] as const;
 
-/** A total is what ve.cfg means; without one, the smaller of both directions bounds them. */
+/** A total is what ve.cfg means; without one, the smaller of both directions limits them. */
 function together(values: LimitValues, [total, read, write]: (typeof ioPairs)[number]): Quantity {
   const value = (key: LimitKey) => values[key] ?? unlimited;
   return value(total) === unlimited ? smaller(value(read), value(write)) : value(total);
@@ -118,7 +118,7 @@ function reportUnsayable(document: PolicyDocument, diagnostics: Diagnostics): vo
     for (const key of unsayable) {
       const at = values.get(key);
       if (at !== undefined)
-        report(at, `ve.cfg has no word for ${key.replace('.', ' ')}; it is left out`);
+        report(at, `ve.cfg has no element for ${key.replace('.', ' ')}; it is left out`);
     }
     reportRounding(values, report);
   }
@@ -128,20 +128,20 @@ function reportUnsayable(document: PolicyDocument, diagnostics: Diagnostics): vo
       if (both !== unlimited && (one !== unlimited || other !== unlimited)) {
         report(
           at(read, write),
-          `ve.cfg bounds reads and writes only together; ${total} is written, ${read} and ${write} are left out`,
+          `ve.cfg limits reads and writes only together; ${total} is written, ${read} and ${write} are left out`,
         );
       }
       if (both !== unlimited || one === other) continue;
       report(
         at(read, write),
-        `ve.cfg bounds reads and writes together; the smaller of ${read} and ${write} is written`,
+        `ve.cfg limits reads and writes together; the smaller of ${read} and ${write} is written`,
       );
     }
   }
   for (const each of document.resellers) {
     report(
       each,
-      've.cfg has no documented word for the sum of a reseller; its tenants are written one by one',
+      've.cfg has no documented element for a reseller; its tenants are written one by one',
     );
   }
   for (const each of document.tenantRanges) {
@@ -156,7 +156,7 @@ function reportUnsayable(document: PolicyDocument, diagnostics: Diagnostics): vo
 type Values = LimitBlock['values'];
 type Report = ((at: Span, message: string) => void) & { readonly done: () => void };
 
-/** Says each thing once, at its first place. */
+/** Reports each message once, at its first place. */
 function gatherer(diagnostics: Diagnostics): Report {
   const places = new Map<string, { at: Span; count: number }>();
   const report = (at: Span, message: string) => {

@@ -1,10 +1,10 @@
-/** What reading a ve.cfg brings to light, beside its limits. */
+/** What reading a ve.cfg finds, beside its limits. */
 import { Diagnostics, type Diagnostic, type Span } from '../../policy/diagnostic.ts';
 import type { XmlElement } from '../../policy/xml.ts';
 
 export class Findings {
   readonly diagnostics: Diagnostics;
-  /** What to say behind a value in a policy made of the file, by the start of the value. */
+  /** Remarks on values in a policy made of the file, by the start of the value. */
   readonly remarks = new Map<number, string>();
   /** Source text of what is not understood, line by line. */
   readonly leftOut: string[] = [];
@@ -19,7 +19,7 @@ export class Findings {
     this.diagnostics = new Diagnostics(file, text);
   }
 
-  /** Said once a file, at its first place, with the number of places. */
+  /** Reported once a file, at its first place, with the number of places. */
   gather(severity: 'warning' | 'note', at: Span, message: string): void {
     const known = this.#gathered.get(message);
     if (known === undefined) this.#gathered.set(message, { severity, at, count: 1 });

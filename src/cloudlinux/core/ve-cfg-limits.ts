@@ -1,6 +1,6 @@
 /**
- * The limits inside one element of a ve.cfg, in the policy's units. What each element means is
- * told in `ve-cfg.ts`.
+ * The limits inside one element of a ve.cfg, in the policy's units. `ve-cfg.ts` documents
+ * what each element means.
  */
 import type { LimitKey } from '../../limits/limit.ts';
 import { printQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
@@ -18,7 +18,7 @@ interface Cpu {
 
 export interface Block extends LimitBlock, Cpu {}
 
-/** Limits that are one number, and how they are said in the policy. */
+/** Limits that are one number, and how the policy writes them. */
 const plainLimits: Readonly<
   Record<string, { attribute: string; key: LimitKey; say: (n: number) => string }>
 > = {
@@ -53,7 +53,7 @@ export class LimitReader {
       if (seen.has(child.name)) {
         this.#findings.diagnostics.error(
           child,
-          `<${child.name}> stands twice inside this <${xml.name}>`,
+          `<${child.name}> appears twice inside this <${xml.name}>`,
         );
         continue;
       }
@@ -120,8 +120,8 @@ export class LimitReader {
     );
   }
 
-  #quantity(key: LimitKey, at: Span, said: string): Quantity | undefined {
-    const parsed = parseLimit(key, said);
+  #quantity(key: LimitKey, at: Span, text: string): Quantity | undefined {
+    const parsed = parseLimit(key, text);
     if (parsed?.ok) return parsed.value;
     this.#findings.diagnostics.error(at, parsed?.error ?? `There is no limit "${key}"`);
     return undefined;
@@ -156,7 +156,7 @@ export class LimitReader {
     if (coreMegahertz === undefined) {
       this.#findings.diagnostics.error(
         text,
-        `"${text.value}" is a clock rate, which says nothing without that of a core; pass --core-mhz to "bulkhead import"`,
+        `"${text.value}" is a clock rate, which needs that of a core; pass --core-mhz to "bulkhead import"`,
       );
       return undefined;
     }
@@ -183,7 +183,7 @@ export class LimitReader {
     );
   }
 
-  /** Puts the smaller of cpu and ncpu in, each inherited by itself from what is `above`. */
+  /** Adds the smaller of cpu and ncpu, each inherited by itself from what is `above`. */
   merged(block: Block, above: readonly (Block | undefined)[]): LimitBlock {
     if (block.cpu === undefined && block.ncpu === undefined) return { values: block.values };
     const chain = [block, ...above.filter((each) => each !== undefined)];

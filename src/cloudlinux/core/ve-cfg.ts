@@ -42,7 +42,7 @@ export interface VeCfgOptions extends Machine {
   readonly uids?: UidRange;
   /** With these, tenants are written by name. */
   readonly accounts?: readonly Account[];
-  /** Who has which package, by the package's id; the ve.cfg does not say. */
+  /** Who has which package, by the package's id; the ve.cfg does not record it. */
   readonly packageMembers?: ReadonlyMap<string, readonly TenantName[]>;
 }
 
@@ -61,7 +61,9 @@ export function parseVeCfg(file: string, text: string, options: VeCfgOptions): P
   return { document: read(file, text, options, findings), diagnostics: findings.diagnostics };
 }
 
-/** A ve.cfg written anew as a policy, with comments on what changed. No text where it has errors. */
+/**
+ * A ve.cfg written anew as a policy, with comments on what changed. No text where it has errors.
+ */
 export function importVeCfg(
   file: string,
   text: string,
@@ -75,13 +77,13 @@ export function importVeCfg(
   const notes = list.map((each) => `- line ${each.line}: ${each.message}`);
   const header = [
     `Made from ${file} by "bulkhead import", for a machine of ${options.cores} cores.`,
-    ...(notes.length > 0 ? ['What is not the same as it was:', ...notes] : []),
+    ...(notes.length > 0 ? ['What differs from the original:', ...notes] : []),
   ];
-  const footer = leftOut.length > 0 ? ['Not understood, and not in force:', ...leftOut] : [];
+  const footer = leftOut.length > 0 ? ['Not understood and not in effect:', ...leftOut] : [];
   return { text: printPolicy(document, { header, remarks, footer }), diagnostics: list };
 }
 
-/** Whether the first element is that of a ve.cfg; what stands in a comment does not count. */
+/** Whether the first element is that of a ve.cfg; comments do not count. */
 function isVeCfg(text: string): boolean {
   let at = text.startsWith('\uFEFF') ? 1 : 0;
   for (;;) {
@@ -116,7 +118,7 @@ function read(
   return document;
 }
 
-/** What CloudLinux uses where the defaults of the file say nothing. */
+/** What CloudLinux uses for what the defaults of the file leave out. */
 const vendorDefaults: Readonly<Record<string, string>> = {
   cpu: '100%',
   pmem: '262144',
@@ -144,7 +146,7 @@ class Reader {
   document(file: string, text: string, root: XmlElement): PolicyDocument {
     const [defaultsXml, ...again] = childrenOf(root, 'defaults');
     for (const each of again)
-      this.#findings.diagnostics.error(each, '<defaults> stands twice; write it once');
+      this.#findings.diagnostics.error(each, '<defaults> appears twice; write it once');
     this.#reportUnknown(root, ['defaults', 'package', 'lve']);
     const defaults = defaultsXml && this.#limits.block(defaultsXml);
     this.#noteMissingDefaults(defaultsXml ?? root, defaultsXml);
@@ -197,7 +199,7 @@ class Reader {
     this.#findings.diagnostics.add(
       'note',
       at.start,
-      `The defaults leave these out, which CloudLinux sets by itself and which are unlimited here: ${missing.join(', ')}`,
+      `The defaults leave out limits that CloudLinux sets by itself and that are unlimited here: ${missing.join(', ')}`,
     );
   }
 
@@ -221,7 +223,7 @@ class Reader {
     return [{ ...this.#limits.merged(block, [defaults]), ...span(xml), name, xml }];
   }
 
-  /** Names that the policy's language has no room for get another, which is said. */
+  /** Names that the policy's language does not allow get another, with a warning. */
   #packageName(id: Located<string>): Located<string> {
     const base = namePattern.test(id.value) ? id.value : packageNameFor(id.value);
     let name = base;
@@ -247,7 +249,7 @@ class Reader {
       if (listed.has(key)) {
         this.#findings.diagnostics.error(
           name,
-          `The lve "${xmlAttribute(xml, 'id')?.value}" is there twice`,
+          `The lve "${xmlAttribute(xml, 'id')?.value}" is listed twice`,
         );
         return [];
       }
@@ -272,7 +274,7 @@ class Reader {
       this.#findings.gather(
         'note',
         first,
-        'The file does not say who has a package; say it at each tenant',
+        'The file does not record who has a package; set it at each tenant',
       );
     }
     return new Map(

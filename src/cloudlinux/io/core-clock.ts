@@ -1,5 +1,5 @@
 /**
- * How fast a core is, for limits that are given as a clock rate.
+ * The clock rate of a core, for limits that are given as one.
  *
  *     3500000                        /sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq, kHz
  *     cpu MHz         : 2596.128     /proc/cpuinfo; in most virtual machines the only one
@@ -9,7 +9,7 @@
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../sys/files/read.ts';
 
-/** MHz of the first core; `undefined` where the kernel does not say, as on many ARM hosts. */
+/** MHz of the first core; `undefined` if the kernel does not report it, as on many ARM hosts. */
 export function readCoreMegahertz({ proc, sys }: Pick<Paths, 'proc' | 'sys'>): number | undefined {
   const highest = readText(`${sys}/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq`);
   if (highest !== undefined && /^\d{4,9}\n?$/.test(highest)) return Number(highest) / 1000;

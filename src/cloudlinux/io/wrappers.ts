@@ -24,12 +24,12 @@ import { openRegularFile, readPiece, textOf } from '../../sys/files/regular-file
 import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
 
 export const wrapped = ['lvectl', 'lveinfo', 'cloudlinux-top'] as const;
-export type Wrapped = (typeof wrapped)[number];
+type Wrapped = (typeof wrapped)[number];
 
 const mark =
   '# Made by "bulkhead cloudlinux install"; "bulkhead cloudlinux uninstall" removes it.\n';
 
-/** Where things go; `prefix` stands before every path. */
+/** Where things go; `prefix` is prepended to every path. */
 export interface Setting {
   readonly paths: Paths;
   readonly prefix: string;
@@ -64,7 +64,7 @@ export function lveStatus(setting: Setting): LveStatus {
   };
 }
 
-/** What shows that this is a CloudLinux host. */
+/** What only a CloudLinux host has. */
 function cloudLinuxHere({ prefix }: Setting): string | undefined {
   return ['/proc/lve/list', '/etc/cloudlinux-release']
     .map((path) => `${prefix}${path}`)
@@ -77,7 +77,7 @@ function trustLevelOf(path: string): WrapperState {
   return stat.isFile() && readStart(path).startsWith(`#!/bin/sh\n${mark}`) ? 'ours' : 'foreign';
 }
 
-/** Nothing where it cannot be read: then it is not ours, which everybody can read. */
+/** Empty if it cannot be read: then it is not ours, which everybody can read. */
 function readStart(path: string): string {
   const opened = openRegularFile(path, { links: 'refuse' });
   if (!opened.ok) return '';
@@ -89,7 +89,7 @@ function readStart(path: string): string {
   }
 }
 
-/** Begins nothing where something stands in the way. Answers why it failed. */
+/** Changes nothing if something is in the way. Returns why it failed. */
 export function installLve(setting: Setting): readonly Problem[] {
   const problems = obstacles(setting);
   if (problems.length > 0) return problems;
@@ -111,9 +111,9 @@ export function installLve(setting: Setting): readonly Problem[] {
 const installing = "install CloudLinux's commands";
 
 function obstacles(setting: Setting): readonly Problem[] {
-  const sign = cloudLinuxHere(setting);
-  if (sign !== undefined) {
-    const reason = `CloudLinux itself is on this host (${quoted(sign)} exists)`;
+  const found = cloudLinuxHere(setting);
+  if (found !== undefined) {
+    const reason = `CloudLinux itself is installed on this host (${quoted(found)} exists)`;
     return [{ action: installing, reason }];
   }
   return lveStatus(setting)
@@ -143,7 +143,7 @@ function put(path: string, text: string, mode: number): Result<void, Problem> {
   });
 }
 
-/** Takes away what is ours and nothing else. Answers what could not be taken away. */
+/** Removes what is ours and nothing else. Returns what could not be removed. */
 export function uninstallLve(setting: Setting): readonly Problem[] {
   const { commands, infoDirectory } = lveStatus(setting);
   const marker = lveInfoMarker(stateOf(setting));

@@ -1,4 +1,4 @@
-/** `bulkhead modules explain`: one module in depth. */
+/** `bulkhead modules explain`: one module in detail. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { infoName, plainName } from '../core/record/module.ts';
@@ -6,8 +6,8 @@ import { nearest } from '../../policy/diagnostic.ts';
 import { reportOf } from '../io/scan/module-report.ts';
 import { bareName } from '../core/record/module-file.ts';
 import { hostDenials } from '../io/kernel/denials.ts';
-import { judgeFor } from '../io/scan/surroundings.ts';
-import type { ReadEntry } from '../io/scan/survey.ts';
+import { judgeFor } from '../io/scan/judge-modules.ts';
+import type { ReadEntry } from '../io/scan/read-modules.ts';
 import {
   describeArgument,
   examples,
@@ -73,7 +73,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   return codeOf(report);
 }
 
-/** A file that is there, else the module of that name in the kernel's tree. */
+/** An existing file, else the module of that name in the kernel's tree. */
 function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
   if (/[/.]/.test(name) && existsSync(name)) return name;
   const found = moduleNamed(tree, name);
@@ -83,14 +83,12 @@ function fileOf(name: string, tree: readonly ReadEntry[]): string | undefined {
     tree.map((each) => bareName(each.file)),
   );
   const hint = close === undefined ? '' : `; did you mean "${close}"?`;
-  printError(
-    `There is no file "${name}" and no module of that name in the tree of this kernel${hint}`,
-  );
+  printError(`There is no file "${name}" and no module of that name in this kernel's tree${hint}`);
   return undefined;
 }
 
 function define(command: Command, run: Runner): void {
-  describeArgument(command, 'its name in the kernel’s tree, or a file');
+  describeArgument(command, 'a name in the kernel’s tree, or a file');
   command.addOption(requireOption()).option('--json', 'print it as JSON').addOption(policyOption());
   withKernelOptions(command)
     .addHelpText('after', statusHelp)

@@ -1,9 +1,10 @@
-/** One module in depth, in plain words. */
+/** One module in detail, in plain words. */
 import type { Kernel } from '../core/kernel/kernel.ts';
 import { importsOf, modinfo, modinfoAll, infoName } from '../core/record/module.ts';
 import { lettersOf, taintMeanings, type TaintLetter } from '../core/kernel/taints.ts';
 import { bareName } from '../core/record/module-file.ts';
-import { type ReadEntry, type Surveyed } from '../io/scan/survey.ts';
+import type { ReadEntry } from '../io/scan/read-modules.ts';
+import type { Surveyed } from '../io/scan/survey.ts';
 import { machineName, packageName } from '../io/scan/module-report.ts';
 import { count } from '../../cli/shared/output.ts';
 import { wrap, type Terminal } from '../../cli/shared/terminal.ts';
@@ -11,9 +12,9 @@ import { logLines } from './log-lines.ts';
 import { subsystemOf } from './subsystems.ts';
 import { printable } from '../../base/printable.ts';
 
-export interface Neighbours {
+interface Neighbours {
   readonly kernel: Kernel;
-  /** All modules of the tree, the one that is explained among them or not. */
+  /** All modules of the tree, with or without the one that is explained. */
   readonly tree: readonly ReadEntry[];
   readonly denied: string | undefined;
 }
@@ -61,7 +62,7 @@ function identity({ file, module, signature, origin }: Surveyed): Lines {
 function loader({ verdict }: Surveyed): Lines {
   const outcome =
     verdict.result === 'load'
-      ? 'The loader would take it'
+      ? 'The loader would accept it'
       : `The loader would refuse it with ${verdict.errno ?? 'no error number'}`;
   const { kernelTaint, openKernelTaint } = verdict;
   const meanings = (mask: number) =>
@@ -74,14 +75,14 @@ function loader({ verdict }: Surveyed): Lines {
     ...verdict.reasons.map((each) => each.reason),
     ...afterwards(taints, open),
     ...logLines(verdict),
-    ...verdict.unknown.map((each) => `not known: ${each}`),
+    ...verdict.unknown.map((each) => `unknown: ${each}`),
   ];
 }
 
-const unlessTrusted = 'unless a keyring of it holds the key that signed the module';
+const unlessTrusted = 'unless one of its keyrings holds the key that signed the module';
 
 function afterwards(taints: Lines, open: Lines): Lines {
-  const certain = `The kernel is tainted afterwards: ${taints.join('; ')}`;
+  const certain = `The kernel is then tainted: ${taints.join('; ')}`;
   if (open.length === 0) return [taints.length === 0 ? 'The kernel stays untainted' : certain];
   const perhaps = `tainted ${open.join('; ')}, ${unlessTrusted}`;
   return taints.length === 0
@@ -104,14 +105,14 @@ function gplOnly(surveyed: Surveyed, { kernel, tree }: Neighbours): Lines {
   const imports = importsOf(surveyed.module).length;
   return [
     'GPL-only symbols',
-    `It uses ${count(surveyed.gplOnly.length, 'GPL-only symbol')} of ${count(imports, 'symbol')} that it imports`,
+    `It imports ${count(imports, 'symbol')}, ${surveyed.gplOnly.length} of them GPL-only`,
     ...[...byOwner].sort().map(([owner, names]) => `from ${owner}: ${names.sort().join(', ')}`),
   ];
 }
 
 function users(surveyed: Surveyed, { tree }: Neighbours): Lines {
   const own = new Set(surveyed.module.exports.map((each) => each.name));
-  if (own.size === 0) return ['Who uses it', 'It exports nothing'];
+  if (own.size === 0) return ['What uses it', 'It exports nothing'];
   const by = tree.flatMap((each) => {
     const used = importsOf(each.module).filter(({ name }) => own.has(name)).length;
     return used === 0 ? [] : [`${bareName(each.file)} (${used})`];
@@ -119,21 +120,21 @@ function users(surveyed: Surveyed, { tree }: Neighbours): Lines {
   const gpl = surveyed.module.exports.filter((each) => each.gplOnly).length;
   const exported = `It exports ${count(own.size, 'symbol')}, ${gpl} of them GPL-only`;
   return [
-    'Who uses it',
+    'What uses it',
     exported,
     by.length === 0 ? 'No module of this kernel uses them' : `used by ${by.join(', ')}`,
   ];
 }
 
-const weights = { proof: 'decides', lead: 'worth a look', support: 'speaks for it', note: 'note' };
+const weights = { proof: 'proof', lead: 'worth checking', support: 'support', note: 'note' };
 
 function trustLevel(surveyed: Surveyed, denied: string | undefined): Lines {
   return [
-    `Standing: ${surveyed.trustLevel}`,
+    `Trust level: ${surveyed.trustLevel}`,
     ...(denied === undefined ? [] : [`denied: ${denied}`]),
     ...surveyed.evidence.map((each) => `${weights[each.weight]}: ${each.message} [${each.check}]`),
     ...(modinfo(surveyed.module, 'srcversion') === undefined
-      ? ['It states no srcversion; only a rebuild can show what source it was made from']
+      ? ['It has no srcversion; only a rebuild can show which source it was built from']
       : []),
   ];
 }

@@ -1,12 +1,12 @@
 /** The kernel's own lines about a module, for people. */
 import type { Verdict } from '../core/loader/verdict.ts';
 
-/** Logged together with the taint E, and only where that is. Source: kernel/module/main.c. */
+/** Logged together with the taint E, and only then. Source: kernel/module/main.c. */
 const ofUnsigned = ': module verification failed: ';
 
 export const logLines = ({ messages, openTaints }: Verdict): readonly string[] =>
   messages.map((line) =>
     openTaints.includes('E') && line.includes(ofUnsigned)
-      ? `kernel log, unless a keyring holds the key of its signature: ${line}`
+      ? `kernel log, unless a keyring holds the key that signed it: ${line}`
       : `kernel log: ${line}`,
   );

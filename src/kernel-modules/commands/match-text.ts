@@ -1,5 +1,5 @@
-/** What was found about source, for people. The wording stays within what is proved. */
-import type { Match } from '../core/source/match.ts';
+/** The result of `match`, for people. The wording claims no more than what is proved. */
+import type { Match } from '../core/source/match-result.ts';
 import type { Rebuilt } from '../io/rebuild/rebuild.ts';
 import { bareName } from '../core/record/module-file.ts';
 import { count } from '../../cli/shared/session.ts';
@@ -14,11 +14,11 @@ import {
 import { printable } from '../../base/printable.ts';
 
 const meanings: Readonly<Record<MatchOutcome, string>> = {
-  reproduced: 'built again from this source it is the same, byte by byte',
+  reproduced: 'rebuilt from this source, it is identical byte for byte',
   consistent:
-    'nothing contradicts that this is its source; srcversion is only a text in the module, so this is no proof',
-  differs: 'this source is not, or not all of, what it was made from',
-  'cannot tell': 'there is too little to judge by',
+    'nothing contradicts that this is its source; srcversion is only a text in the module, so this is not a proof',
+  differs: 'this is not the source it was built from, or not all of it',
+  undecided: 'there is not enough to decide',
 };
 
 export function matchText(matched: Matched, terminal: Terminal): string {
@@ -26,8 +26,8 @@ export function matchText(matched: Matched, terminal: Terminal): string {
   const lines = [
     ...matchLines(matched.match),
     ...rebuildLines(matched.rebuilt),
-    ...(outcome === 'cannot tell' && matched.rebuilt === undefined
-      ? ['rebuild it to compare (--rebuild)']
+    ...(outcome === 'undecided' && matched.rebuilt === undefined
+      ? ['compare by rebuilding it (--rebuild)']
       : []),
   ];
   const head = `${printable(bareName(matched.entry.file))}: ${outcome}; ${meanings[outcome]}`;
@@ -38,17 +38,24 @@ export function matchText(matched: Matched, terminal: Terminal): string {
   ].join('\n');
 }
 
-function matchLines({ srcversion, objects, compilers, likely, reasons, license }: Match): string[] {
+function matchLines({
+  srcversion,
+  objects,
+  compilers,
+  suspectFiles,
+  reasons,
+  license,
+}: Match): string[] {
   const { claimed, computed, method } = srcversion;
   const how = method === undefined ? '' : ` (by ${method})`;
   const sources = objects.filter((each) => each.source !== undefined).length;
   return [
     ...reasons,
-    `srcversion: the module says ${claimed ?? 'none'}, the source gives ${computed ?? 'none'}${how}`,
-    `objects: ${objects.length} by the makefile, ${sources} of them with source; ${compilers.inModule} made by a compiler in the module`,
-    ...(likely.length === 0 ? [] : [`look at: ${likely.slice(0, 10).join(', ')}`]),
+    `srcversion: ${claimed ?? 'none'} in the module, ${computed ?? 'none'} from the source${how}`,
+    `objects: ${objects.length} in the makefile, ${sources} of them with source; ${compilers.inModule} compiled objects in the module`,
+    ...(suspectFiles.length === 0 ? [] : [`check: ${suspectFiles.slice(0, 10).join(', ')}`]),
     ...license.contradictions.map((each) => `license: ${each}`),
-    ...license.closedTerms.slice(0, 5).map((each) => `worth a look: ${each}`),
+    ...license.closedTerms.slice(0, 5).map((each) => `worth checking: ${each}`),
   ];
 }
 
@@ -58,15 +65,15 @@ function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
     ...rebuilt.notes,
     ...rebuilt.compiled.slice(0, 5).map((each) => `compiled code in the source: ${each}`),
   ];
-  if (rebuilt.outcome === 'cannot tell') {
+  if (rebuilt.outcome === 'undecided') {
     const lines = rebuilt.errors.length > 0 ? rebuilt.errors : rebuilt.lastLines.slice(-5);
-    return [`rebuild: cannot tell: ${rebuilt.why}`, ...lines, ...notes];
+    return [`rebuild: undecided: ${rebuilt.reason}`, ...lines, ...notes];
   }
   const { compared, differences, changed, furtherDifferences } = rebuilt.comparison;
   return [
     `rebuild: ${rebuilt.outcome}; ${compared.sections} sections, ${compared.bytes} bytes and ${compared.relocations} relocations compared`,
     ...differences.slice(0, 8).map((each) => each.message),
-    ...(furtherDifferences > 0 ? [`… and ${furtherDifferences} differences more`] : []),
+    ...(furtherDifferences > 0 ? [`… and ${furtherDifferences} more differences`] : []),
     ...(changed.length === 0
       ? []
       : [`functions and data that differ: ${changed.slice(0, 10).join(', ')}`]),
@@ -76,14 +83,17 @@ function rebuildLines(rebuilt: Rebuilt | undefined): string[] {
 
 const rowsMax = 40;
 
-/** Of many: those that differ and those that should be told and cannot, one by one; the rest by number. */
+/**
+ * Of many: those that differ, and those with a srcversion that stay undecided, one by one; the rest
+ * by number.
+ */
 export function matchTable(results: readonly Matched[], terminal: Terminal): string {
   const by = new Map<MatchOutcome, Matched[]>();
   for (const each of results) {
     const outcome = outcomeOf(each);
     by.set(outcome, [...(by.get(outcome) ?? []), each]);
   }
-  const open = (by.get('cannot tell') ?? []).filter(statesSrcversion);
+  const open = (by.get('undecided') ?? []).filter(statesSrcversion);
   const rows = [...(by.get('differs') ?? []), ...open].slice(0, rowsMax).map((each) => {
     const reason = printable(each.match.reasons[0] ?? '').slice(0, terminal.columns);
     return [printable(bareName(each.entry.file)), outcomeOf(each), reason];
@@ -97,7 +107,7 @@ export function matchTable(results: readonly Matched[], terminal: Terminal): str
   });
   const summary = [
     `${count(results.length, 'module')}: ${numbers.join(', ')}`,
-    `${equal} of the ${claimed.length} that state a srcversion have that of this source`,
+    `${equal} of the ${claimed.length} with a srcversion match this source`,
   ];
   return [...listed, summary.join('\n')].join('\n\n');
 }

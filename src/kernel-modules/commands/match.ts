@@ -1,4 +1,5 @@
-/** `bulkhead modules match`: whether the source that is offered for a module is its source. */
+/** `bulkhead modules match`: whether the offered source of a module is its source. */
+import { printProblem } from '../../base/problem.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -18,7 +19,7 @@ import { findKernelBuild } from '../io/kernel/kernel-build.ts';
 import { keepRebuilds, rebuildsDirectory, sourceDigest } from '../io/rebuild/kept-rebuilds.ts';
 import { matchAll, openOffered, readFunctions } from '../io/source/match-files.ts';
 import { bareName } from '../core/record/module-file.ts';
-import type { ReadEntry } from '../io/scan/survey.ts';
+import type { ReadEntry } from '../io/scan/read-modules.ts';
 import type { KernelReading } from '../io/kernel/read-kernel.ts';
 import { matchTable, matchText } from './match-text.ts';
 import { outcomeOf, statesSrcversion, type Matched } from './matched.ts';
@@ -44,7 +45,7 @@ interface MatchOptions extends KernelOptions {
 
 async function match(names: readonly string[], options: MatchOptions): Promise<ExitCode> {
   if (names.length === 0 && options.all !== true) {
-    printError('Name a module, or say --all for every module of the kernel’s tree');
+    printError('Name a module, or pass --all for every module of the kernel’s tree');
     return exitCodes.usage;
   }
   const opened = openOrReport(options);
@@ -54,7 +55,7 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   if (entries === undefined) return exitCodes.failed;
   const source = await openOfferedSource(options.source);
   if (!source.ok) {
-    printError(source.error);
+    printError(printProblem(source.error));
     return exitCodes.failed;
   }
   using offered = source.value;
@@ -69,7 +70,7 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   return codeOf(results, options);
 }
 
-/** What was the same is kept for a scan, unless the source was changed meanwhile. */
+/** What was reproduced is kept for scans, unless the source changed meanwhile. */
 async function rebuildAndKeep(
   matched: readonly Matched[],
   source: string,
@@ -93,7 +94,7 @@ async function rebuildAndKeep(
   return results;
 }
 
-/** Named ones by file or by name; all of the tree where that was asked for. */
+/** Named ones by file or by name; with --all the whole tree. */
 async function entriesOf(
   names: readonly string[],
   opened: Opened,
@@ -121,10 +122,11 @@ async function matchEach(
   { headers, generated }: MatchOptions,
 ): Promise<readonly Matched[] | undefined> {
   const build = findKernelBuild(kernel.release, headers);
-  if (!build.ok) printError(`${build.error}; conditions in the source stay open`);
+  if (!build.ok)
+    printError(`${printProblem(build.error)}; conditions in the source stay undecided`);
   const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
   if (!offered.ok) {
-    printError(offered.error);
+    printError(printProblem(offered.error));
     return undefined;
   }
   const progress = showProgress('Comparing with source');
@@ -150,48 +152,61 @@ function show(results: readonly Matched[], options: MatchOptions): void {
   else for (const each of results) print(matchText(each, terminal));
 }
 
+/** What is not known is null, not absent. */
 function jsonOf(matched: Matched) {
   const { entry, match, rebuilt } = matched;
-  const { license, ...rest } = match;
+  const { license, srcversion, objects, compilers } = match;
   return {
     file: entry.file,
     name: bareName(entry.file),
     outcome: outcomeOf(matched),
-    match: { ...rest, license: { ...license, spdx: Object.fromEntries(license.spdx) } },
+    match: {
+      ...match,
+      directory: match.directory ?? null,
+      srcversion: {
+        ...srcversion,
+        claimed: srcversion.claimed ?? null,
+        computed: srcversion.computed ?? null,
+        method: srcversion.method ?? null,
+      },
+      objects: objects.map(({ object, source }) => ({ object, source: source ?? null })),
+      compilers: { ...compilers, inMakefile: compilers.inMakefile ?? null },
+      license: { ...license, spdx: Object.fromEntries(license.spdx) },
+    },
     rebuild: rebuilt ?? null,
   };
 }
 
-/** Of all modules of a tree, few can be told that state no srcversion: those are not missed. */
+/** With --all, modules without a srcversion do not count: few of them can be decided. */
 function codeOf(results: readonly Matched[], { all }: MatchOptions): ExitCode {
   const refuted = results.some(
     (each) => outcomeOf(each) === 'differs' || each.match.license.contradictions.length > 0,
   );
   if (refuted) return exitCodes.found;
   const asked = all === true ? results.filter(statesSrcversion) : results;
-  const open = asked.some((each) => outcomeOf(each) === 'cannot tell');
+  const open = asked.some((each) => outcomeOf(each) === 'undecided');
   return open ? exitCodes.undecided : exitCodes.done;
 }
 
 const statuses = `
 Exit status:
-  0  consistent or reproduced, every module
+  0  every module is consistent or reproduced
   1  something could not be read
   3  a module differs, or its license is not that of the source
-  4  none differs, and of some it cannot be told; with --all, of those that state a srcversion`;
+  4  none differs, and some cannot be decided; with --all, only those with a srcversion count`;
 
 function define(command: Command, run: Runner): void {
   describeArgument(command, 'files, or names in the kernel’s tree');
   command
     .requiredOption(
       '--source <path>',
-      'a directory, a tarball, a .dsc, or a package that carries source (.deb, .src.rpm)',
+      'a directory, a tarball, a .dsc, or a package with source (.deb, .src.rpm)',
     )
-    .option('--headers <directory>', 'headers of the module’s kernel; default: those installed')
-    .option('--generated <directory>', 'a built tree, for files that the build generates')
+    .option('--headers <directory>', 'headers of the module’s kernel (default: the installed ones)')
+    .option('--generated <directory>', 'a built tree, for generated files')
     .option(
       '--rebuild',
-      'build it too, in a jail without network, and compare byte by byte: runs the makefile that is offered',
+      'also rebuild it, in a jail without network, and compare byte for byte: this runs the offered makefile',
     )
     .option('--all', 'every module of the kernel’s tree')
     .option('--json', 'print it as JSON');

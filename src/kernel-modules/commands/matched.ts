@@ -1,9 +1,9 @@
-/** A module, and what comparing it with the offered source found. */
-import type { Match } from '../core/source/match.ts';
+/** A module, and the result of comparing it with the offered source. */
+import type { Match } from '../core/source/match-result.ts';
 import type { Rebuilt } from '../io/rebuild/rebuild.ts';
-import type { ReadEntry } from '../io/scan/survey.ts';
+import type { ReadEntry } from '../io/scan/read-modules.ts';
 
-export const matchOutcomes = ['differs', 'cannot tell', 'consistent', 'reproduced'] as const;
+export const matchOutcomes = ['differs', 'undecided', 'consistent', 'reproduced'] as const;
 export type MatchOutcome = (typeof matchOutcomes)[number];
 
 export interface Matched {
@@ -15,9 +15,7 @@ export interface Matched {
 export const statesSrcversion = ({ match }: Matched): boolean =>
   match.srcversion.claimed !== undefined;
 
-/** Building says more than comparing texts, where it could be done. */
+/** A rebuild counts more than comparing texts. */
 export function outcomeOf({ match, rebuilt }: Matched): MatchOutcome {
-  return rebuilt === undefined || rebuilt.outcome === 'cannot tell'
-    ? match.outcome
-    : rebuilt.outcome;
+  return rebuilt === undefined || rebuilt.outcome === 'undecided' ? match.outcome : rebuilt.outcome;
 }

@@ -1,37 +1,37 @@
-/** `bulkhead modules`: what each kernel module claims, uses and is worth. */
+/** `bulkhead modules`: audits kernel modules. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
   scan: {
     usage: '[options] [path...]',
-    summary: 'what each module claims, what the loader would do, how far it can be believed',
+    summary: 'scan modules: what each claims, what the loader would do, how far to trust it',
     load: () => import('./scan.ts'),
   },
   explain: {
     usage: '[options] <module>',
-    summary: 'one module in depth: what it uses, who uses it, what would happen, and why',
+    summary: 'explain one module: what it uses, what uses it, what loading it would do, and why',
     load: () => import('./explain.ts'),
   },
   predict: {
     usage: '[options] <file...>',
-    summary: 'what insmod would answer and log, one after the other, on a clean kernel',
+    summary: 'predict what insmod would return and the kernel would log',
     load: () => import('./predict.ts'),
   },
   match: {
     usage: '[options] [module...]',
-    summary: 'whether the source that is offered for a module is its source',
+    summary: 'check whether the offered source of a module is its source',
     load: () => import('./match.ts'),
   },
   upgrade: {
     usage: '[options] [path...]',
     summary:
-      'which modules would no longer load on another kernel, why, and what a rebuild would run into',
+      'show which modules would no longer load on another kernel, and what a rebuild must change',
     load: () => import('./upgrade.ts'),
   },
   deny: {
     usage: '[options] <names...>',
-    summary: 'keep modules from being loaded, through modprobe.d and the kernel command line',
+    summary: 'prevent modules from loading, through modprobe.d and the kernel command line',
     load: () => import('./deny.ts'),
   },
 };
@@ -41,8 +41,8 @@ export const command: CommandModule = {
     parent.addHelpText(
       'after',
       examples(
-        ['bulkhead modules scan', 'all modules of the running kernel, the bad first'],
-        ['bulkhead modules explain zfs', 'one of them in depth'],
+        ['bulkhead modules scan', 'all modules of the running kernel, the worst first'],
+        ['bulkhead modules explain zfs', 'one of them in detail'],
         ['bulkhead modules match jool --source jool-dkms.deb', 'is this its source?'],
       ),
     );

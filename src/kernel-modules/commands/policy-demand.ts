@@ -1,4 +1,7 @@
-/** What the policy demands of modules; a file of its own, as reading policies takes longer to load than scanning. */
+/**
+ * What the policy requires of modules; a file of its own, since the policy code takes longer to
+ * load than a scan.
+ */
 import { loadPolicy } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readPolicyFile } from '../../host/policy-file.ts';
@@ -9,7 +12,7 @@ import { printError, showDiagnostics } from '../../cli/shared/output.ts';
 
 type Demanded = Pick<ModulesElement, 'require' | 'deny'>;
 
-/** What the policy says of modules; nothing after its errors have been shown. */
+/** What the policy requires of modules; undefined after its errors have been printed. */
 export function modulesOf(file: string, paths: Paths): Demanded | undefined {
   const read = readPolicyFile(file);
   if (!read.ok) {
@@ -19,12 +22,12 @@ export function modulesOf(file: string, paths: Paths): Demanded | undefined {
   const { modules, diagnostics } = parseModules(file, read.value);
   if (diagnostics.failed) {
     showDiagnostics(diagnostics.list, 'error');
-    printError(`${file} has errors; what it demands of modules is not known`);
+    printError(`${file} has errors; what it requires of modules is not known`);
     return undefined;
   }
   if (loadPolicy(file, paths).policy === undefined) {
     printError(
-      `${file} has errors, but not in what it demands of modules; "bulkhead check" shows them`,
+      `${file} has errors, but not in what it requires of modules; "bulkhead check" lists them`,
     );
   }
   return modules ?? { require: undefined, deny: [] };

@@ -1,4 +1,7 @@
-/** `bulkhead modules predict`: what a sequence of insmod would do to a kernel, without doing it. */
+/**
+ * `bulkhead modules predict`: what a sequence of insmod would do to a kernel, without running it.
+ */
+import { printProblem } from '../../base/problem.ts';
 import type { Command } from 'commander';
 import { fileOf, type Candidate } from '../core/loader/candidate.ts';
 import { newState, predict } from '../core/loader/loader-verdict.ts';
@@ -7,7 +10,7 @@ import { importsOf, infoName, modinfo } from '../core/record/module.ts';
 import { lettersOf } from '../core/kernel/taints.ts';
 import type { Verdict } from '../core/loader/verdict.ts';
 import { taintsInWords } from '../core/reports/report.ts';
-import { loaderReport } from '../io/scan/module-report.ts';
+import { loaderReport } from '../core/reports/loader-report.ts';
 import { candidateFrom } from '../io/inputs/candidate-file.ts';
 import { makeSignatureChecker, type SignatureChecker } from '../io/scan/signatures.ts';
 import { bareName } from '../core/record/module-file.ts';
@@ -23,7 +26,7 @@ import {
 } from '../../cli/shared/command.ts';
 import { printError, print, printJson } from '../../cli/shared/output.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
-import { buildChecks } from '../io/scan/surroundings.ts';
+import { buildSigns } from '../io/scan/judge-modules.ts';
 import { logLines } from './log-lines.ts';
 import { openOrReport, withKernelOptions, type KernelOptions } from './setup.ts';
 import { printable } from '../../base/printable.ts';
@@ -39,7 +42,7 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
   const taint = Number(options.taint);
   if (!Number.isSafeInteger(taint) || taint < 0) {
     printError(
-      `"${options.taint}" is no taint mask; it is a number as in /proc/sys/kernel/tainted`,
+      `"${options.taint}" is not a taint mask; write a number as in /proc/sys/kernel/tainted`,
     );
     return exitCodes.usage;
   }
@@ -64,21 +67,22 @@ function predictLoads(files: readonly string[], options: PredictOptions): ExitCo
   } else {
     show(results);
   }
-  // What has been said to be unknown is no verdict to build on.
+  // What is unknown is not a verdict to build on.
   if (reading.kernel.exports.size === 0) return exitCodes.failed;
   return results.some(({ verdict }) => verdict.result === 'refuse')
     ? exitCodes.found
     : exitCodes.done;
 }
 
-/** All, or nothing after what cannot be read has been told. */
+/** All, or undefined after what cannot be read has been printed. */
 function candidatesFrom(
   files: readonly string[],
   check: SignatureChecker,
 ): readonly Candidate[] | undefined {
   const read = files.map((file) => ({ file, candidate: candidateFrom(file, check) }));
   for (const { file, candidate } of read) {
-    if (!candidate.ok) printError(`Cannot read "${printable(file)}": ${candidate.error}`);
+    if (!candidate.ok)
+      printError(printProblem({ ...candidate.error, action: 'read', object: file }));
   }
   const all = read.flatMap(({ candidate }) => (candidate.ok ? [candidate.value] : []));
   return all.length === files.length ? all : undefined;
@@ -98,12 +102,12 @@ const jsonOf = ({ file, name, verdict, candidate }: Result) => ({
   loader: loaderReport(verdict),
 });
 
-/** What is told beside the verdict; nothing of a file that is no module. */
+/** What is printed beside the verdict; empty for a file that is not a module. */
 function judgeWith(candidates: readonly Candidate[], reading: KernelReading) {
   const { kernel } = reading;
   const isGplOnly = gplOnlyAmong(candidates, kernel);
   const inTree = new Map(reading.moduleExports.map((each) => [each.name, each.gplOnly]));
-  const checks = buildChecks(
+  const checks = buildSigns(
     candidates.flatMap((each) => ('module' in each ? [each] : [])),
     reading,
   );
@@ -119,7 +123,7 @@ function judgeWith(candidates: readonly Candidate[], reading: KernelReading) {
       verdict,
       gplOnly,
       release: kernel.release,
-      buildChecks: checks,
+      buildSigns: checks,
       packageClaim: undefined,
       source: undefined,
     });
@@ -143,7 +147,7 @@ function show(results: readonly Result[]): void {
     taintsUnlessTrusted: lettersOf(openKernelTaint),
   });
   const tainted = after === '' ? 'the kernel stays untainted' : `the kernel is tainted ${after}`;
-  print([...blocks, `Afterwards ${tainted}`].join('\n\n'));
+  print([...blocks, `After that, ${tainted}`].join('\n\n'));
 }
 
 function inWords({ name, file, verdict }: Result, columns: number): string {
@@ -151,31 +155,28 @@ function inWords({ name, file, verdict }: Result, columns: number): string {
   const taints = words === '' ? '' : `, taints ${words}`;
   const outcome =
     verdict.result === 'load'
-      ? `${verdict.unknown.length > 0 ? 'loads, as far as can be told' : 'loads'}${taints}`
+      ? `${verdict.unknown.length > 0 ? 'loads, as far as is known' : 'loads'}${taints}`
       : `refused with ${verdict.errno}${taints}`;
   const lines = [
     ...verdict.reasons.map((each) => each.reason),
     ...logLines(verdict),
-    ...verdict.unknown.map((each) => `not known: ${each}`),
+    ...verdict.unknown.map((each) => `unknown: ${each}`),
   ].map((line) => wrap(`  ${printable(line)}`, columns, '    '));
   return [`${printable(name)} (${printable(file)}): ${outcome}`, ...lines].join('\n');
 }
 
 function define(command: Command, run: Runner): void {
-  describeArgument(command, 'modules, in the order in which they would be loaded');
+  describeArgument(command, 'modules, in loading order');
   command
-    .option(
-      '--loaded <file...>',
-      'modules that are loaded before, whose verdicts are not of interest',
-    )
-    .option('--taint <mask>', 'the kernel’s taint before, as in /proc/sys/kernel/tainted', '0')
-    .option('--force', 'as modprobe --force: version and versions of symbols are not compared')
+    .option('--loaded <file...>', 'modules that are loaded first and not reported')
+    .option('--taint <mask>', 'initial taint of the kernel, as in /proc/sys/kernel/tainted', '0')
+    .option('--force', 'as modprobe --force: ignore vermagic and symbol versions')
     .option('--json', 'print the verdicts as JSON');
   withKernelOptions(command)
     .addHelpText(
       'after',
       examples(
-        ['bulkhead modules predict a.ko b.ko', 'b.ko after a.ko; status 3 when one is refused'],
+        ['bulkhead modules predict a.ko b.ko', 'b.ko after a.ko; status 3 if one is refused'],
         ['bulkhead modules predict a.ko --cmdline module.sig_enforce=1', ''],
         ['bulkhead modules predict b.ko --loaded a.ko --json', ''],
       ),

@@ -1,9 +1,10 @@
-/** The decisive comparison: each module built again from the source that is offered. */
-import { kernelEncoding, readElf } from '../core/elf/elf.ts';
+/** The decisive comparison: each module rebuilt from the offered source. */
+import { printProblem } from '../../base/problem.ts';
+import { kernelEncoding, readElf } from '../core/elf/read-elf.ts';
 import { findKernelBuild } from '../io/kernel/kernel-build.ts';
 import type { KernelReading } from '../io/kernel/read-kernel.ts';
 import { readAgain } from '../io/inputs/read-again.ts';
-import { cannotTell, rebuild, type Rebuilt } from '../io/rebuild/rebuild.ts';
+import { undecided, rebuild, type Rebuilt } from '../io/rebuild/rebuild.ts';
 import { showProgress } from '../../cli/shared/progress.ts';
 import type { Matched } from './matched.ts';
 
@@ -46,10 +47,11 @@ async function rebuildOne(
   signal: AbortSignal,
 ): Promise<Rebuilt> {
   const build = findKernelBuild(release, headers);
-  if (!build.ok) return cannotTell(build.error);
+  if (!build.ok) return undecided(printProblem(build.error));
   const bytes = await readAgain(entry);
-  if (!bytes.ok) return cannotTell(bytes.error);
+  if (!bytes.ok)
+    return undecided(printProblem({ ...bytes.error, action: 'read', object: entry.file }));
   const elf = readElf(bytes.value, kernelEncoding(bytes.value));
-  if (!elf.ok) return cannotTell(`${elf.error.message} (at byte ${elf.error.offset})`);
+  if (!elf.ok) return undecided(`${elf.error.message} (at byte ${elf.error.offset})`);
   return rebuild(entry.module, elf.value, source, build.value, { signal });
 }

@@ -1,4 +1,5 @@
-/** The modules that are loaded now, each by its file; one without is a problem of the scan. */
+/** The loaded modules, each by its file; one without is a problem of the scan. */
+import { type Problem } from '../../base/problem.ts';
 import type { ScanReport } from '../core/reports/report.ts';
 import { hostRoots } from '../io/kernel/kernel-files.ts';
 import { readRunningModules, type RunningModule } from '../io/kernel/running.ts';
@@ -9,7 +10,7 @@ export interface RunningInputs {
   readonly problems: ScanReport['problems'];
 }
 
-export function runningInputs(moduleDirectory: string | undefined): Result<RunningInputs> {
+export function runningInputs(moduleDirectory: string | undefined): Result<RunningInputs, Problem> {
   const running = readRunningModules({ ...hostRoots, moduleDirectory });
   if (!running.ok) return running;
   const problems = running.value.flatMap((each) => problemOf(each) ?? []);
@@ -26,7 +27,7 @@ function problemOf({ name, origin, taints }: RunningModule) {
     'same name': undefined,
     'other build': 'but not from the file of that name: their build ids differ',
     unreadable: `but its file cannot be read: ${'why' in origin ? origin.why : ''}`,
-    'no file': 'and no file of that name is in the tree of this kernel',
+    'no file': 'and the tree of this kernel has no file of that name',
   }[origin.kind];
   if (reason === undefined) return undefined;
   return {

@@ -1,5 +1,5 @@
 /**
- * A scan for people: what deserves a look first and one by one, the rest by number.
+ * A scan for people: what deserves attention first and one by one, the rest by number.
  *
  *     CONTRADICTED
  *     MODULE    LICENSE  LOADER             GPL-ONLY  WHY
@@ -7,7 +7,7 @@
  *
  *     signed: 1138 modules
  *
- *     GPL-ONLY: how many symbols it uses that the kernel offers to GPL modules only
+ *     GPL-ONLY: number of symbols it uses that the kernel exports to GPL modules only
  *     1139 modules for 6.12.118+deb13-amd64: 1138 signed, 1 contradicted
  */
 import type { ModuleReport, ScanReport } from '../core/reports/report.ts';
@@ -48,23 +48,21 @@ function group(
     );
   }
   if (alike.length > 0 && !all) {
-    lines.push(
-      `${alike.length} of them are signed with a key that is not known here; --all lists them`,
-    );
+    lines.push(`${alike.length} of them are signed with an unknown key; --all lists them`);
   }
   return [lines.join('\n')];
 }
 
-/** Where there is no image of the kernel, its own modules are such: by the thousand, and alike. */
+/** Without an image of the kernel, its own modules are such: by the thousand, and alike. */
 const isUnverified = ({ signature, trustLevel }: ModuleReport) =>
   trustLevel === 'unsupported' && signature === 'unknown key';
 
-/** A signed module that loads cleanly need not be read about. */
+/** A signed module that loads cleanly needs no attention. */
 function needsAttention(module: ModuleReport, manyUnverified: boolean): boolean {
   if (module.trustLevel === 'contradicted') return true;
   if (module.trustLevel === 'unsupported' && !(manyUnverified && isUnverified(module))) return true;
-  if (module.loader.result === 'refuse' || module.denied !== null) return true;
-  if (module.undecided !== null) return true;
+  if (module.loader.result === 'refuse' || module.deniedReason !== null) return true;
+  if (module.undecidedReason !== null) return true;
   return module.evidence.some((each) => each.weight === 'lead');
 }
 
@@ -77,9 +75,9 @@ function rowsTable(modules: readonly ModuleReport[], terminal: Terminal): string
   ]);
   const lines = table([['MODULE', 'LICENSE', 'LOADER', 'GPL-ONLY'], ...rows], [3]).split('\n');
   const width = Math.max(...lines.map((line) => line.length));
-  // A file or another program gets it whole.
-  const room = terminal.isTerminal ? Math.max(20, terminal.columns - width - 2) : Infinity;
-  const why = ['WHY', ...modules.map((each) => short(printable(reasonOf(each)), room))];
+  // A file or another program gets the whole text.
+  const whyColumns = terminal.isTerminal ? Math.max(20, terminal.columns - width - 2) : Infinity;
+  const why = ['WHY', ...modules.map((each) => short(printable(reasonOf(each)), whyColumns))];
   return lines.map((line, at) => `${line.padEnd(width)}  ${why[at] ?? ''}`.trimEnd()).join('\n');
 }
 
@@ -89,17 +87,17 @@ const short = (text: string, max: number) =>
 function loaderWords(module: ModuleReport): string {
   const { loader } = module;
   if (loader.result === 'refuse') return `refused, ${loader.errnoName ?? 'no errno'}`;
-  // That the key is not known leaves the taint open, and not whether it loads.
+  // An unknown key leaves the taint open, not whether it loads.
   const unknown = loader.unknown.length - (module.signature === 'unknown key' ? 1 : 0);
-  const loads = unknown > 0 ? 'perhaps loads' : 'loads';
+  const loads = unknown > 0 ? 'may load' : 'loads';
   const open = loader.taintsUnlessTrusted === '' ? '' : `${loader.taintsUnlessTrusted}?`;
   const taints = [loader.taints, open].filter((each) => each !== '').join(', ');
   return taints === '' ? loads : `${loads}, taints ${taints}`;
 }
 
-/** What speaks for a module stands before what is only noted, once that is what its trust level rests on. */
-function reasonOf({ denied, trustLevel, evidence, loader }: ModuleReport): string {
-  if (denied !== null) return `denied: ${denied}`;
+/** Support comes before notes if the trust level rests on it. */
+function reasonOf({ deniedReason, trustLevel, evidence, loader }: ModuleReport): string {
+  if (deniedReason !== null) return `denied: ${deniedReason}`;
   const first = (weight: Evidence['weight']) => evidence.find((each) => each.weight === weight);
   const weighty = first('proof') ?? first('lead');
   if (weighty !== undefined) return weighty.message;
@@ -125,17 +123,17 @@ const taint = (modules: number) => (modules === 1 ? 'taints' : 'taint');
 const legends: readonly (readonly [shownBy: RegExp, text: string])[] = [
   [
     /^MODULE .*GPL-ONLY/m,
-    'GPL-ONLY: how many symbols it uses that the kernel offers to GPL modules only',
+    'GPL-ONLY: number of symbols it uses that the kernel exports to GPL modules only',
   ],
   [
     /, taints (\w+, )?E\? /,
-    'E?: it taints the kernel E unless a keyring of the kernel holds the key that signed it',
+    'E?: taints the kernel E unless a keyring of the kernel holds the key that signed it',
   ],
 ];
 
 const exportsWords = (from: string) =>
   from === 'nowhere'
-    ? 'what the kernel exports is not known: no verdict is whole'
+    ? 'the exports of the kernel are not known: verdicts are incomplete'
     : `exports from ${from}`;
 
 function summary({ counts, kernel }: ScanReport, shown: string, terminal: Terminal): string {
@@ -145,18 +143,19 @@ function summary({ counts, kernel }: ScanReport, shown: string, terminal: Termin
     .map((each) => `${counts.trustLevels[each]} ${each}`);
   const head = `${count(counts.modules, 'module')} for Linux ${kernel.release}: ${byTrustLevel.join(', ') || 'none'}`;
   const loader = [
-    `the loader would take ${counts.load}`,
+    `the loader would accept ${counts.load}`,
     surely > 0 && `${surely} of them ${taint(surely)} the kernel`,
     perhaps > 0 &&
-      `${perhaps} of them ${taint(perhaps)} the kernel if it does not trust the key that signed them`,
+      `${perhaps} of them ${taint(perhaps)} the kernel if it does not trust their signing key`,
     `refuse ${counts.refuse}`,
   ].filter((each) => each !== false);
   const further = [
     counts.denied > 0 && `${counts.denied} denied`,
-    counts.unmet > 0 && `${counts.unmet} below what is required, or denied by the policy`,
+    counts.rejected > 0 &&
+      `${counts.rejected} below the required trust level or denied by the policy`,
     counts.undecided > 0 &&
-      `${counts.undecided} of which it cannot be told whether they meet what is required`,
-    counts.problems > 0 && `${count(counts.problems, 'problem')}, told above`,
+      `${counts.undecided} that cannot be checked against the required trust level`,
+    counts.problems > 0 && `${count(counts.problems, 'problem')}, listed above`,
   ].filter((each) => each !== false);
   const explained = legends.flatMap(([shownBy, text]) => (shownBy.test(shown) ? [text] : []));
   const lines = [

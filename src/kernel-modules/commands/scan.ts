@@ -1,4 +1,5 @@
-/** `bulkhead modules scan`: every module judged, the bad first. */
+/** `bulkhead modules scan`: every module judged, the worst first. */
+import { printProblem, type Problem } from '../../base/problem.ts';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,7 +52,7 @@ async function scan(
 ): Promise<ExitCode> {
   if (isAboutNothing(paths, options)) {
     printError(
-      'This kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted; name files, directories or packages to look at, and their kernel by --kernel',
+      'This kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted; name files, directories or packages to scan, and their kernel with --kernel',
     );
     return exitCodes.failed;
   }
@@ -69,7 +70,7 @@ async function scan(
       )
     : inputs;
   if (!report.ok) {
-    printError(report.error);
+    printError(printProblem(report.error));
     return exitCodes.failed;
   }
   if (own !== undefined) reportOthers(report.value);
@@ -77,26 +78,24 @@ async function scan(
   return codeOf(report.value);
 }
 
-/** A few of them told which kernel they are for. */
+/** A few of them named the kernel that they are for. */
 function reportOthers({ modules, kernel: { release } }: ScanReport): void {
   const others = modules.filter((each) => releaseOf(each.vermagic ?? undefined) !== release).length;
   if (others === 0) return;
-  printError(
-    `Of ${modules.length} modules ${others} do not say that they are for Linux ${release}`,
-  );
+  printError(`${others} of ${modules.length} modules are not marked for Linux ${release}`);
 }
 
-/** One line says it, instead of all that cannot be known of such a kernel. */
+/** One line instead of all that cannot be known of such a kernel. */
 function isAboutNothing(paths: readonly string[], { kernel, running }: ScanOptions): boolean {
   const isAsked = kernel === undefined && (running === true || paths.length === 0);
   return isAsked && !existsSync(join(hostRoots.proc, 'modules'));
 }
 
-/** The whole tree where nothing is named; what is loaded where that is asked for. */
+/** The named ones, the loaded ones with --running, else the whole tree. */
 function inputsOf(
   paths: readonly string[],
   { running, kernel }: ScanOptions,
-): Result<RunningInputs> {
+): Result<RunningInputs, Problem> {
   const found = pathsOr(running === true ? [] : paths, kernel);
   if (running === true) return runningInputs(found.ok ? found.value[0] : undefined);
   return found.ok ? ok({ paths: found.value, problems: [] }) : found;
@@ -133,16 +132,14 @@ function imprint(): Imprint {
 function define(command: Command, run: Runner): void {
   describeArgument(
     command,
-    'modules, directories, .deb and .rpm packages; default: the kernel’s tree',
+    'modules, directories, .deb and .rpm packages (default: the kernel’s tree)',
   );
   command
-    .option('--running', 'the modules that are loaded now')
-    .option('--all', 'list every module, not only what deserves a look')
-    .option('--deep', 'look at the code of signed modules too (slower)')
+    .option('--running', 'scan the loaded modules')
+    .option('--all', 'list every module, not only those that deserve attention')
+    .option('--deep', 'analyze the code of signed modules too (slower)')
     .addOption(requireOption())
-    .addOption(
-      new Option('--format <name>', 'how to write it').choices(formatNames).default('table'),
-    )
+    .addOption(new Option('--format <name>', 'output format').choices(formatNames).default('table'))
     .option('--json', 'the same as --format json')
     .option('--csv', 'the same as --format csv')
     .addOption(policyOption());
@@ -152,10 +149,10 @@ function define(command: Command, run: Runner): void {
       'after',
       examples(
         ['bulkhead modules scan', 'all modules of the running kernel'],
-        ['bulkhead modules scan --running', 'those that are loaded'],
+        ['bulkhead modules scan --running', 'the loaded ones'],
         ['bulkhead modules scan driver.deb', 'a package, without installing it'],
         ['bulkhead modules scan --kernel /lib/modules/6.12.1 /lib/modules/6.11.9/extra', ''],
-        ['', 'which of them would no longer load there'],
+        ['', 'which of them would no longer load on that kernel'],
         ['bulkhead modules scan --require consistent --format sarif >modules.sarif', ''],
       ),
     )

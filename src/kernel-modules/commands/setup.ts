@@ -1,4 +1,5 @@
-/** What the commands of `bulkhead modules` begin with: the kernel, the keys, what is demanded. */
+/** What the commands of `bulkhead modules` start with: the kernel, the keys, the requirements. */
+import { printProblem, type Cause, type Problem } from '../../base/problem.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { reasonOf } from '../../sys/errno.ts';
@@ -10,10 +11,11 @@ import { readCertificates } from '../io/kernel/certificate-file.ts';
 import { openKernel, readPaths, type Opened, type ReadingChoices } from '../io/scan/scan.ts';
 import type { InputKernel } from '../io/kernel/input-kernel.ts';
 import { bareName } from '../core/record/module-file.ts';
-import type { Keys, ReadEntry, Reading } from '../io/scan/survey.ts';
+import type { Keys } from '../io/scan/scan-protocol.ts';
+import type { ReadEntry, Reading } from '../io/scan/read-modules.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
-import type { Result } from '../../base/result.ts';
+import { fail, type Result } from '../../base/result.ts';
 import { showProgress } from '../../cli/shared/progress.ts';
 import { printError, pathsFor } from '../../cli/shared/output.ts';
 
@@ -41,29 +43,32 @@ export function withKernelOptions(command: Command): Command {
   return command
     .option(
       '--kernel <directory>',
-      'judge for the kernel in that directory: /lib/modules/VERSION, an unpacked package, headers; may be repeated',
+      'judge for the kernel in this directory: /lib/modules/VERSION, an unpacked package, headers; repeatable',
       collect,
     )
-    .option('--cmdline <text>', 'judge as if the kernel had been started with this command line')
-    .option('--certificate <file>', 'a certificate that is trusted too; may be repeated', collect)
-    .option('--no-cache', 'read every file anew');
+    .option('--cmdline <text>', 'judge as if the kernel had been booted with this command line')
+    .option('--certificate <file>', 'trust this certificate too; repeatable', collect)
+    .option('--no-cache', 'do not use cached results');
 }
 
-/** The kernel and the keys that signatures are judged by, or nothing after a problem has been told. */
+/**
+ * The kernel and the keys that signatures are checked with, or undefined after a problem has been
+ * printed.
+ */
 export function openOrReport(options: KernelOptions): Opened | undefined {
   const opened = openerOrReport(options)?.();
   if (opened === undefined || opened.ok) return opened?.value;
-  printError(opened.error);
+  printError(printProblem(opened.error));
   return undefined;
 }
 
 /**
- * The same for later: what is wrong with the command line is told now, and what is not known of the kernel then. It
- * takes the kernel of what is looked at, where that is another one.
+ * The same for later: errors of the command line are printed now, gaps of the kernel then. It
+ * uses the kernel of what is scanned, if that is another one.
  */
 export function openerOrReport(
   options: KernelOptions,
-): ((own?: InputKernel) => Result<Opened>) | undefined {
+): ((own?: InputKernel) => Result<Opened, Problem>) | undefined {
   const certificates = certificatesOrReport(options.certificate ?? []);
   if (certificates === undefined) return undefined;
   const { kernel, cmdline, cache } = options;
@@ -84,25 +89,24 @@ function certificatesOrReport(files: readonly string[]): readonly Uint8Array[] |
   const given: Uint8Array[] = [];
   for (const file of files) {
     const read = certificatesIn(file);
-    if (typeof read === 'string') {
-      printError(`Cannot read certificate "${file}": ${read}`);
+    if (!read.ok) {
+      printError(printProblem({ ...read.error, action: 'read certificate', object: file }));
       return undefined;
     }
-    given.push(...read);
+    given.push(...read.value);
   }
   return given;
 }
 
-function certificatesIn(file: string): readonly Uint8Array[] | string {
+function certificatesIn(file: string): Result<readonly Uint8Array[], Cause> {
   try {
-    const read = readCertificates(readFileSync(file));
-    return read.ok ? read.value : read.error;
+    return readCertificates(readFileSync(file));
   } catch (error) {
-    return reasonOf(error);
+    return fail({ reason: reasonOf(error) });
   }
 }
 
-/** Calls `work` with what reading is to be told: progress is shown on a terminal. */
+/** Calls `work` with a callback that shows progress on a terminal. */
 export async function withReading<T>(
   options: KernelOptions & { readonly deep?: boolean },
   work: (choices: ReadingChoices) => Promise<T>,
@@ -141,18 +145,19 @@ export function moduleNamed(tree: readonly ReadEntry[], name: string): ReadEntry
 
 export const statusHelp = `
 Exit status:
-  0  every module that was asked about could be judged, and none is contradicted or below what is required
-  1  something could not be read, or what the kernel exports is not known
+  0  every module could be judged, and none is contradicted, denied or below the required trust level
+  1  something could not be read, or the exports of the kernel are not known
   2  the command line is wrong
-  3  a module is contradicted, stands below what is required, or is denied by the policy
-  4  it cannot be told whether a module meets what is required`;
+  3  a module is contradicted, is below the required trust level, or is denied by the policy
+  4  whether a module meets the requirement cannot be decided`;
 
 export const requireOption = (): Option =>
-  new Option('--require <level>', 'exit with status 3 when a module stands below it').choices(
-    trustLevels,
-  );
+  new Option(
+    '--require <level>',
+    'exit with status 3 if a module is below this trust level',
+  ).choices(trustLevels);
 
-/** What is demanded: the policy's, where there is one, and the command line's. */
+/** What is required: by the policy, if there is one, and by the command line. */
 export async function demandOrReport(
   options: DemandOptions,
   command: Command,
@@ -171,12 +176,12 @@ export async function demandOrReport(
 }
 
 /**
- * What was asked for comes first, because scripts ask for it: 3 for a module that is contradicted or not accepted,
- * 1 where something failed, 4 where it cannot be told whether one is accepted.
+ * The result comes first, because scripts depend on it: 3 for a module that is contradicted or not
+ * accepted, 1 if something failed, 4 if it cannot be decided whether one is accepted.
  */
 export function codeOf({ counts, kernel }: ScanReport): ExitCode {
-  if (counts.trustLevels.contradicted > 0 || counts.unmet > 0) return exitCodes.found;
-  // Without exports no verdict is whole, which has been said.
+  if (counts.trustLevels.contradicted > 0 || counts.rejected > 0) return exitCodes.found;
+  // Without exports verdicts are incomplete, which has been printed.
   if (counts.problems > 0 || counts.modules === 0 || kernel.exportsFrom === 'nowhere')
     return exitCodes.failed;
   return counts.undecided > 0 ? exitCodes.undecided : exitCodes.done;

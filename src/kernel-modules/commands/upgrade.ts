@@ -1,8 +1,12 @@
 /**
- * `bulkhead modules upgrade`: which of today's modules another kernel would no longer load, why, and what
- * building them again would run into.
+ * `bulkhead modules upgrade`: which of today's modules another kernel would no longer load, why,
+ * and what a rebuild would have to change.
  */
-import { compare, type VerdictComparison, type Stopped } from '../core/upgrade/compare-verdicts.ts';
+import {
+  compare,
+  type VerdictComparison,
+  type NewlyRefused,
+} from '../core/upgrade/compare-verdicts.ts';
 import {
   hasHurdles,
   rebuildHurdles,
@@ -12,7 +16,7 @@ import {
 import { plainName, type SymbolExport } from '../core/record/module.ts';
 import { judgeTree } from '../core/loader/dependency-order.ts';
 import { bareName } from '../core/record/module-file.ts';
-import type { ReadEntry } from '../io/scan/survey.ts';
+import type { ReadEntry } from '../io/scan/read-modules.ts';
 import {
   describeArgument,
   examples,
@@ -48,13 +52,12 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   const before = await sideOf(options);
   const after = before && (await sideOf({ ...options, kernel: options.to }));
   if (before === undefined || after === undefined) return exitCodes.failed;
-  // Without exports nothing would seem to be missing there; why they are not known has been said.
+  // Without exports nothing would seem to be missing there; why they are not known has been
+  // printed.
   if ([before, after].some(({ reading }) => reading.kernel.exports.size === 0))
     return exitCodes.failed;
   if (paths.length === 0 && before.tree.length === 0) {
-    printError(
-      'There are no modules of this kernel to ask about; name files, or their kernel by --kernel',
-    );
+    printError('This kernel has no modules to compare; name files, or their kernel with --kernel');
     return exitCodes.failed;
   }
   const asked = paths.length > 0 ? paths : filesWithoutSuccessor(before, after);
@@ -64,15 +67,15 @@ async function upgrade(paths: readonly string[], options: UpgradeOptions): Promi
   const moved = new Set(entries.map((each) => each.file));
   const found = compare(
     verdictsOf(entries, before, moved),
-    // What comes with the new kernel takes the place of what had its name.
+    // What comes with the new kernel replaces what had its name.
     verdictsOf(entries, after, moved),
   );
   const { release } = after.reading.kernel;
   const rebuilt = withHurdles(found, entries, after);
   if (asked.length === 0 && options.json !== true)
-    print(`Linux ${release} brings every module of this kernel itself`);
+    print(`Linux ${release} itself has every module of this kernel`);
   else show(rebuilt, entries.length, release, options.json === true);
-  if (found.stops.length > 0) return exitCodes.found;
+  if (found.noLongerLoad.length > 0) return exitCodes.found;
   return problems.length > 0 ? exitCodes.failed : exitCodes.done;
 }
 
@@ -83,7 +86,7 @@ async function sideOf(options: KernelOptions): Promise<Side | undefined> {
   return opened && { ...opened, tree: await readTree(opened, options) };
 }
 
-/** Those that the other kernel does not bring itself: from DKMS, from vendors. */
+/** Those that the other kernel does not have itself: from DKMS, from vendors. */
 function filesWithoutSuccessor(before: Side, after: Side): readonly string[] {
   const plain = (entry: ReadEntry) => plainName(bareName(entry.file));
   const brought = new Set(after.tree.map(plain));
@@ -100,12 +103,12 @@ function verdictsOf(
   return new Map([...verdicts].filter(([file]) => moved.has(file)));
 }
 
-interface StoppedModule extends Stopped {
+interface RefusedModule extends NewlyRefused {
   readonly rebuild: RebuildHurdles;
 }
 
 interface Rebuilt extends VerdictComparison {
-  readonly stops: readonly StoppedModule[];
+  readonly noLongerLoad: readonly RefusedModule[];
 }
 
 function withHurdles(
@@ -114,7 +117,7 @@ function withHurdles(
   { reading, tree }: Side,
 ): Rebuilt {
   const byModules = new Map<string, SymbolExport>();
-  // Those that are asked about would be built again as well, and are there for each other.
+  // Those that are compared would be rebuilt as well, and are there for each other.
   for (const each of [...entries, ...tree]) {
     for (const symbol of each.module.exports) byModules.set(symbol.name, symbol);
   }
@@ -122,11 +125,11 @@ function withHurdles(
   const modulesKnown = tree.length > 0 || reading.moduleExports.length > 0;
   const offered: Offered = { kernel: reading.kernel, byModules, modulesKnown };
   const moduleOf = new Map(entries.map(({ file, module }) => [file, module]));
-  const stops = found.stops.flatMap((each) => {
+  const noLongerLoad = found.noLongerLoad.flatMap((each) => {
     const module = moduleOf.get(each.file);
     return module === undefined ? [] : [{ ...each, rebuild: rebuildHurdles(module, offered) }];
   });
-  return { ...found, stops };
+  return { ...found, noLongerLoad };
 }
 
 const namesMax = 12;
@@ -134,24 +137,29 @@ const namesMax = 12;
 const listed = (names: readonly string[]): string =>
   listSome(names, namesMax) + (names.length > namesMax ? ' (--json has all)' : '');
 
-/** What to look at in the source before it is built for that kernel. */
-function rebuildLines({ gone, gplOnly, namespaces, unknown }: RebuildHurdles): readonly string[] {
+/** What to check in the source before it is built for that kernel. */
+function rebuildLines({
+  removed,
+  gplOnly,
+  namespaces,
+  unknown,
+}: RebuildHurdles): readonly string[] {
   const lines: string[] = [];
-  if (gone.length > 0)
+  if (removed.length > 0)
     lines.push(
-      `exported no more: ${listed(gone)}; where its source names them it must be changed, what a header named the new headers replace`,
+      `no longer exported: ${listed(removed)}; change the source where it names them; the new headers replace what a header named`,
     );
   if (gplOnly.length > 0)
-    lines.push(`GPL-only by then, which its license does not allow: ${listed(gplOnly)}`);
+    lines.push(`now GPL-only, which its license does not allow: ${listed(gplOnly)}`);
   if (namespaces.length > 0) {
     const names = namespaces.map(({ symbol, namespace }) => `${symbol} (${namespace})`);
     lines.push(`in a namespace that it must import (MODULE_IMPORT_NS): ${listed(names)}`);
   }
   if (unknown.length > 0)
     lines.push(
-      `not known, since that kernel's modules were not given: whether one of them exports ${listed(unknown)}`,
+      `unknown without that kernel's modules: whether one of them exports ${listed(unknown)}`,
     );
-  return lines.length > 0 ? lines : ['all symbols that it imports are there for it'];
+  return lines.length > 0 ? lines : ['all symbols that it imports are available to it'];
 }
 
 function show(found: Rebuilt, modules: number, release: string, json: boolean): void {
@@ -160,27 +168,27 @@ function show(found: Rebuilt, modules: number, release: string, json: boolean): 
     return;
   }
   const { columns } = terminalOf(process.stdout);
-  const blocks = found.stops.map(({ file, errno, why, rebuild }) => {
+  const blocks = found.noLongerLoad.map(({ file, errnoName, reasons, rebuild }) => {
     const lines = [
-      ...why.map(({ message }) => message),
-      ...rebuildLines(rebuild).map((each) => `Built again: ${each}`),
+      ...reasons.map(({ message }) => message),
+      ...rebuildLines(rebuild).map((each) => `Rebuild: ${each}`),
     ].map((each) => wrap(`  ${printable(each)}`, columns, '    '));
-    return [`${printable(file)}: would be refused with ${errno}`, ...lines].join('\n');
+    return [`${printable(file)}: would be refused with ${errnoName}`, ...lines].join('\n');
   });
-  const starts = found.starts.map((file) => `${printable(file)}: refused today, would load`);
-  const summary = `Of ${count(modules, 'module')}, ${found.stops.length} would no longer load on Linux ${release}`;
-  const hindered = found.stops.filter(({ rebuild }) => hasHurdles(rebuild)).length;
+  const accepted = found.nowLoad.map((file) => `${printable(file)}: refused now, would load`);
+  const summary = `Of ${count(modules, 'module')}, ${found.noLongerLoad.length} would no longer load on Linux ${release}`;
+  const hindered = found.noLongerLoad.filter(({ rebuild }) => hasHurdles(rebuild)).length;
   const further =
-    found.stops.length === 0
+    found.noLongerLoad.length === 0
       ? ''
-      : `; ${hindered === 0 ? 'none' : hindered} of them use symbols that are gone or closed there, also when built again`;
-  print([...blocks, ...starts, wrap(summary + further, columns, '  ')].join('\n\n'));
+      : `; ${hindered === 0 ? 'none' : hindered} of them use symbols that are gone or closed there, even when rebuilt`;
+  print([...blocks, ...accepted, wrap(summary + further, columns, '  ')].join('\n\n'));
 }
 
 function define(command: Command, run: Runner): void {
   describeArgument(
     command,
-    'modules; default: those of the tree that the new kernel does not bring',
+    'modules (default: those of the tree that the new kernel does not have)',
   );
   command
     .requiredOption(
@@ -192,7 +200,7 @@ function define(command: Command, run: Runner): void {
     .addHelpText(
       'after',
       examples(
-        ['bulkhead modules upgrade --to /lib/modules/6.12.118+deb13-amd64', 'before the reboot'],
+        ['bulkhead modules upgrade --to /lib/modules/6.12.118+deb13-amd64', 'before rebooting'],
         ['bulkhead modules upgrade driver.ko --to ./linux-image-new', 'a single module'],
       ),
     )

@@ -20,14 +20,14 @@ export interface Reading {
   readonly measured: number;
   /** How often the limit was hit, as the kernel counted it; for a disk, seconds at the limit. */
   readonly hits: number;
-  /** Processes that the kernel ended for it. */
+  /** Processes that were OOM-killed for it. */
   readonly killed?: number;
   /** What was possible without the limit, where that was measured. */
   readonly alone: number | undefined;
 }
 
 /** The cgroup's own samples, and those of the cgroup that it shares with others. */
-export interface Sources {
+interface Sources {
   readonly own: Series;
   readonly shared: Series;
   readonly peak: (peak: Peak) => number | undefined;
@@ -37,7 +37,7 @@ export interface Sources {
 /** A value in the words of the limit. */
 type Print = (value: number) => string;
 
-export interface Gauge {
+interface Gauge {
   readonly read: (sources: Sources) => Pick<Reading, 'use' | 'measured' | 'hits' | 'killed'>;
   readonly within: (reading: Reading) => boolean;
   readonly pressed: (reading: Reading) => boolean;
@@ -96,7 +96,7 @@ const share: Gauge = {
     `got ${percent(measured)} of what both got; its weight entitles it to ${limit}`,
 };
 
-/** It stops a tenant time and again to reclaim, and ends a process where nothing is left to. */
+/** It stalls a tenant again and again to reclaim memory, and kills a process if nothing is left to reclaim. */
 const memory: Gauge = {
   read: ({ own, peak }) => ({
     use: own.now('memoryBytes'),
@@ -107,9 +107,9 @@ const memory: Gauge = {
   within: ({ measured, limit }) => measured <= limit * memoryTolerance,
   pressed: ({ hits }) => hits > 0,
   hits: ({ hits, killed = 0 }) =>
-    killed > 0 ? `ended ${processCount(killed)}` : `stopped it ${times(hits)}`,
+    killed > 0 ? `killed ${processCount(killed)}` : `stopped it ${times(hits)}`,
   proof: ({ measured, hits, killed = 0 }, limit) =>
-    `peak ${shortBytes(measured)} of ${limit}; stopped ${times(hits)}, ${processCount(killed)} ended`,
+    `peak ${shortBytes(measured)} of ${limit}; stopped ${times(hits)}, ${processCount(killed)} killed`,
 };
 
 const processes: Gauge = {

@@ -10,7 +10,7 @@ import type { LimitKey } from '../../limits/limit.ts';
 import { launcher, paths } from './place.ts';
 
 /** Facts that decide how much a load takes. */
-export interface LoadContext {
+interface LoadContext {
   /** Of the limit that it goes against. */
   readonly limit: number;
   /** The core that tenants who share one run on. */
@@ -100,8 +100,8 @@ export const diskReader = (uid: number, key: LimitKey): Load =>
 export const diskWriter = (uid: number, key: LimitKey): Load =>
   disk(uid, key, 'dd if=/dev/zero of="$1" bs="$3" count="$4" oflag=direct conv=notrunc', 'write');
 
-/** The launcher's own complaints; the others come from programs that are meant to fail. */
-const complaint = /^bulkhead: .*$/m;
+/** The launcher's own errors; the others come from programs that are meant to fail. */
+const launcherError = /^bulkhead: .*$/m;
 const errorCharactersMax = 4096;
 const betweenRoundsMilliseconds = 300;
 const endMilliseconds = 2000;
@@ -142,7 +142,7 @@ export class Loads {
     let errors = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (errors.length < errorCharactersMax) errors += text;
-      const found = complaint.exec(errors)?.[0];
+      const found = launcherError.exec(errors)?.[0];
       if (found !== undefined) this.#problems.set(load, found.slice('bulkhead: '.length));
     });
     const { promise: ended, resolve } = Promise.withResolvers<void>();

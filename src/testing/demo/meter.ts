@@ -32,7 +32,7 @@ const meter = (
 
 export const bandwidthUid = 61004;
 export const operationsUid = 61005;
-export const resellerUid = 61010;
+const resellerUid = 61010;
 export const neighbourUid = 61020;
 
 /** The two whose shares are compared; the weight of the first is what is shown. */

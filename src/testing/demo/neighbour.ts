@@ -16,7 +16,7 @@ const requestEveryMilliseconds = 50;
 /** On a slow host it rests for longer, so that it does not need the host for itself. */
 const restRatio = 3;
 
-export type Phase = 'alone' | 'beside';
+type Phase = 'alone' | 'beside';
 
 export interface Pages {
   readonly count: number;

@@ -2,7 +2,7 @@
 import type { Driver } from '../../host/driver.ts';
 import type { Counters } from '../../limits/limit.ts';
 
-export interface Sample {
+interface Sample {
   /** Milliseconds on the clock of `performance.now()`. */
   readonly at: number;
   readonly counters: Counters;

@@ -15,7 +15,7 @@ export interface Verdict {
   readonly reading: Reading | undefined;
 }
 
-export interface Judged {
+interface Judged {
   readonly title: string;
   readonly key: LimitKey;
   readonly uid: number;

@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import type { KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
 import { kernelMounts } from '../../kernel-modules/io/rebuild/dkms-build.ts';
 import type { DkmsSource } from './packages.ts';
+import { printProblem } from '../../base/problem.ts';
 
 const tree = '/var/lib/dkms';
 
@@ -50,7 +51,7 @@ export async function buildByDkms(
     environment: { MAKEFLAGS: ' -- CONFIG_DEBUG_INFO_BTF_MODULES=' },
     limits: { wallSeconds: 1200, cpuSeconds: 1200 },
   });
-  if (!run.ok) return run;
+  if (!run.ok) return fail(printProblem(run.error));
   const { end, lastLines, result } = run.value;
   if (end.kind !== 'exit') return fail(`dkms ${end.message}`);
   if (end.status !== 0) return fail(reasonIn(lastLines));

@@ -66,13 +66,13 @@ for (const name of named.length > 0 ? named : await packages.names()) {
 }
 
 log('');
-log(`| ${'offered'.padEnd(30)} | right | wrong | cannot tell |`);
+log(`| ${'offered'.padEnd(30)} | right | wrong |   undecided |`);
 log(`| ${'-'.repeat(30)} | ----: | ----: | ----------: |`);
 for (const question of questions) {
   const asked = answers.filter((each) => each.question === question);
   const count = (verdict: string, width: number) =>
     String(asked.filter((each) => verdictOn(each) === verdict).length).padStart(width);
-  const counts = [count('right', 5), count('wrong', 5), count('cannot tell', 11)];
+  const counts = [count('right', 5), count('wrong', 5), count('undecided', 11)];
   log(`| ${[question.padEnd(30), ...counts].join(' | ')} |`);
 }
 scan(roots);

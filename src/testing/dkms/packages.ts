@@ -14,6 +14,7 @@ import { fail, ok, type Result } from '../../base/result.ts';
 import { debianSources, ownApt } from '../vm/apt.ts';
 import { cacheDirectory as machineCache } from '../vm/cache.ts';
 import { execute, succeed } from '../vm/command.ts';
+import { printProblem } from '../../base/problem.ts';
 
 /** What DKMS builds, as a package has it. */
 export interface DkmsSource {
@@ -112,9 +113,9 @@ export class DkmsPackages {
       if (!unpacked.ok) return unpacked;
     }
     const headers = await this.unpack(name, version);
-    return headers.ok
-      ? findKernelBuild(name.replace('linux-headers-', ''), headers.value)
-      : headers;
+    if (!headers.ok) return headers;
+    const build = findKernelBuild(name.replace('linux-headers-', ''), headers.value);
+    return build.ok ? build : fail(printProblem(build.error));
   }
 
   async source(name: string, version: string): Promise<Result<DkmsSource>> {

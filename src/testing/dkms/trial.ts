@@ -1,16 +1,18 @@
 /**
- * What can be told of the modules of one package for DKMS: with its own source, with that source altered, with that of
+ * What can be decided about the modules of one package for DKMS: with its own source, with that source altered, with that of
  * another version, and by building it again.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { definedFunctions } from '../../kernel-modules/core/record/defined-functions.ts';
-import { readElf, type Elf } from '../../kernel-modules/core/elf/elf.ts';
+import { readElf } from '../../kernel-modules/core/elf/read-elf.ts';
+import type { Elf } from '../../kernel-modules/core/elf/elf.ts';
 import { bareName } from '../../kernel-modules/core/record/module-file.ts';
 import type { KernelModule } from '../../kernel-modules/core/record/module.ts';
 import { readModule } from '../../kernel-modules/core/record/read-module.ts';
 import type { BuildContext } from '../../kernel-modules/core/source/build-context.ts';
-import { matchSource, type Match } from '../../kernel-modules/core/source/match.ts';
+import { matchSource } from '../../kernel-modules/core/source/match.ts';
+import type { Match } from '../../kernel-modules/core/source/match-result.ts';
 import { OfferedSource } from '../../kernel-modules/core/source/offered.ts';
 import type { SourceTree } from '../../kernel-modules/core/source/source-tree.ts';
 import type { KernelBuild } from '../../kernel-modules/io/kernel/kernel-build.ts';
@@ -20,6 +22,7 @@ import { sourceDirectory } from '../../kernel-modules/io/source/source-directory
 import { alteredTree, withLetterChanged } from './altered-tree.ts';
 import { modulesDirectory } from './build.ts';
 import type { DkmsSource } from './packages.ts';
+import { printProblem } from '../../base/problem.ts';
 
 export const questions = [
   'right source',
@@ -29,7 +32,7 @@ export const questions = [
   'another version',
   'rebuilt from the right source',
 ] as const;
-export type Question = (typeof questions)[number];
+type Question = (typeof questions)[number];
 
 export interface TrialResponse {
   readonly package: string;
@@ -39,7 +42,7 @@ export interface TrialResponse {
   readonly why: string;
 }
 
-export interface TrialOptions {
+interface TrialOptions {
   readonly source: DkmsSource;
   readonly other: DkmsSource | undefined;
   /** Where `buildByDkms` put the modules. */
@@ -52,7 +55,7 @@ export interface TrialOptions {
 export async function tryPackage(options: TrialOptions): Promise<readonly TrialResponse[]> {
   const { source, built, build } = options;
   const context = contextOf(build, undefined);
-  if (!context.ok) throw new Error(context.error);
+  if (!context.ok) throw new Error(printProblem(context.error));
   const trial = new Trial(options, context.value);
   const answers: TrialResponse[] = [];
   const directory = modulesDirectory(built, source, build.release);
@@ -135,8 +138,8 @@ class Trial {
     const { source, build } = this.#options;
     const result = await rebuild(module, elf, source.directory, build);
     const why =
-      result.outcome === 'cannot tell'
-        ? [result.why, ...result.errors].join('; ')
+      result.outcome === 'undecided'
+        ? [result.reason, ...result.errors].join('; ')
         : (result.comparison.differences[0]?.message ?? '');
     const question = 'rebuilt from the right source';
     const { outcome } = result;
@@ -148,8 +151,8 @@ class Trial {
  * Whether an answer is what an honest and able judge would say; a wrong one accuses or is deceived. Another version that
  * is consistent has the same code: srcversion is a digest of it.
  */
-export function verdictOn({ question, outcome }: TrialResponse): 'right' | 'wrong' | 'cannot tell' {
-  if (outcome === 'cannot tell') return 'cannot tell';
+export function verdictOn({ question, outcome }: TrialResponse): 'right' | 'wrong' | 'undecided' {
+  if (outcome === 'undecided') return 'undecided';
   const isOwn = question === 'right source' || question === 'rebuilt from the right source';
   if (question === 'another version') return 'right';
   return (outcome === 'differs') === isOwn ? 'wrong' : 'right';

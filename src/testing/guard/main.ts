@@ -10,9 +10,9 @@ import { spawnBound } from '../vm/command.ts';
 import { descendantsOf } from './process-tree.ts';
 import { becomeSubreaper, reapAdopted } from './subreaper.ts';
 
-/** What was told to stop may clean up for that long; then it is killed. */
+/** What was asked to stop may clean up for that long; then it is killed. */
 const graceMilliseconds = 10_000;
-/** What forks faster than it is stopped is hopeless after so many looks. */
+/** What forks faster than it is stopped is hopeless after so many scans. */
 const roundsMax = 1000;
 
 becomeSubreaper();
@@ -35,7 +35,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 process.stdin.on('end', () => stop('SIGTERM')).on('error', () => stop('SIGTERM'));
 process.stdin.on('close', () => stop('SIGTERM')).resume();
-// Whoever read the output may be gone.
+// The reader of the output may be gone.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 /** Stops first what it finds, since something that is stopped starts nothing. */
@@ -61,7 +61,7 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It is gone, or is none that may be ended.
+    // It is gone, or may not be killed.
   }
 }
 

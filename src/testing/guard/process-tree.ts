@@ -1,10 +1,10 @@
 /** The processes of this machine as a tree, from `/proc/PID/stat`: `12 (a) name) S 1 …`. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-export interface FoundProcess {
+interface FoundProcess {
   readonly pid: number;
   readonly parent: number;
-  /** As in stat: `R` running, `T` stopped, `Z` ended and not yet taken note of. */
+  /** As in stat: `R` running, `T` stopped, `Z` exited and not yet reaped. */
   readonly state: string;
 }
 

@@ -11,7 +11,7 @@ import { lettersOf } from '../../kernel-modules/core/kernel/taints.ts';
 import type { LoadOutcome } from './oracle.ts';
 import { candidateOf, errnoName, loaderLine, type Knowledge } from './prediction.ts';
 
-export interface TreeModule {
+interface TreeModule {
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly module: KernelModule;
@@ -38,7 +38,7 @@ export function inLoadOrder(modules: readonly TreeModule[]): TreeModule[] {
   return [...ordered];
 }
 
-export interface TreeComparison {
+interface TreeComparison {
   readonly loaded: number;
   /** Refused by the loader, as predicted: what they need had failed. */
   readonly refused: number;

@@ -1,5 +1,5 @@
 /** The archive that a kernel unpacks as its first root: cpio in the "newc" format, initramfs docs. */
-export interface ArchiveFile {
+interface ArchiveFile {
   readonly path: string;
   /** undefined for a directory. */
   readonly data?: Uint8Array;

@@ -4,7 +4,7 @@ import { applyEdits, type Edit } from './edits.ts';
 import { ObjectFile } from './object-file.ts';
 import type { Command } from './oracle.ts';
 
-export interface LoadStep {
+interface LoadStep {
   readonly do: 'load' | 'copy' | 'insmod';
   /** Name of a built module. */
   readonly base: string;
@@ -21,7 +21,7 @@ export type Step =
   | { readonly do: 'write'; readonly path: string; readonly text: string };
 
 /** What the last step comes to: the module's own taints, or the errno. */
-export type Expectation = { readonly loads: string } | { readonly refused: string };
+type Expectation = { readonly loads: string } | { readonly refused: string };
 
 export interface Case {
   readonly name: string;
@@ -38,7 +38,7 @@ export interface MadeStep {
   readonly bytes: Uint8Array | undefined;
 }
 
-export type Bases = ReadonlyMap<string, Uint8Array>;
+type Bases = ReadonlyMap<string, Uint8Array>;
 
 /** Makes the modules of a sequence; their files are named `PREFIX.NUMBER`. */
 export function makeSteps(prefix: string, steps: readonly Step[], bases: Bases): MadeStep[] {

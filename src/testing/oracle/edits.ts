@@ -124,10 +124,10 @@ export const addZeros = (name: string, bytes: number): Edit =>
     opened.sections.push({ ...section, type: withoutContents, size: bytes });
   });
 
-/** A section that its type says is not used. */
+/** A section that its type marks as unused. */
 export const unused = (name: string): Edit => section(name, (each) => void (each.type = 0));
 
-/** A second one, whose type says that it is not used. */
+/** A second one, whose type marks it as unused. */
 export const unusedCopy = (name: string): Edit =>
   object((opened) => {
     const original = opened.section(name);
@@ -236,7 +236,7 @@ export const renameExport = (from: string, to: string): Edit =>
     strings.data = bytesOf(text(strings.data).replace(`${from}\0`, padded));
   });
 
-/** The name that the kernel reads alone; symbols still tell the old one. */
+/** The name that the kernel reads alone; symbols still have the old one. */
 export const renameExportString = (from: string, to: string): Edit =>
   object((opened) => {
     const strings = opened.section('__ksymtab_strings');
@@ -296,7 +296,7 @@ export const viaLivepatch = (relocations: string, target: string, symbol: string
     opened.sections.push(added);
   });
 
-/** Changes the bytes of a section where they stand in the file. */
+/** Changes the bytes of a section in place. */
 export const inSection = (name: string, change: (bytes: Uint8Array) => void): Edit =>
   file((bytes) => {
     const out = bytes.slice();
@@ -324,8 +324,8 @@ export const flipped = (at: number): Edit =>
 const marker = bytesOf('~Module signature appended~\n');
 const trailerBytes = 12;
 
-/** What stands behind the object file. */
-export function signatureOf(bytes: Uint8Array): Uint8Array {
+/** What follows the object file. */
+function signatureOf(bytes: Uint8Array): Uint8Array {
   const end = bytes.length - marker.length;
   if (text(bytes.subarray(end)) !== text(marker)) throw new Error('The module is not signed');
   const length = new DataView(bytes.buffer, bytes.byteOffset + end - 4).getUint32(0);
@@ -358,7 +358,7 @@ export function signature(message: Uint8Array, trailer: Trailer = {}): Uint8Arra
 }
 
 /** The PKCS#7 message of a signed module. */
-export function signatureMessage(bytes: Uint8Array): Uint8Array {
+function signatureMessage(bytes: Uint8Array): Uint8Array {
   const whole = signatureOf(bytes);
   return whole.slice(0, whole.length - marker.length - trailerBytes);
 }

@@ -13,11 +13,11 @@ export interface EditableSection {
   align: number;
   entryBytes: number;
   data: Uint8Array;
-  /** The size that the header tells; more than the data for a section without bytes (NOBITS). */
+  /** The size that the header states; more than the data for a section without bytes (NOBITS). */
   size: number;
 }
 
-export interface EditableSymbol {
+interface EditableSymbol {
   name: string;
   info: number;
   other: number;
@@ -26,7 +26,7 @@ export interface EditableSymbol {
   size: number;
 }
 
-export interface EditableRelocation {
+interface EditableRelocation {
   offset: number;
   type: number;
   symbol: number;

@@ -1,5 +1,5 @@
 /**
- * The kernel as oracle: Debian's own image in QEMU, with one process that loads modules as it is told.
+ * The kernel as oracle: Debian's own image in QEMU, with one process that loads modules on command.
  *
  * A machine boots once (about five seconds, emulated), is saved, and every `run` then starts from the same
  * untainted kernel within a second. Nothing reaches the host but answers on one port.
@@ -43,11 +43,11 @@ export interface LoadOutcome {
   readonly log: readonly string[];
 }
 
-export interface OracleOptions {
+interface OracleOptions {
   /** What to add to the kernel's command line. */
   readonly commandLine?: string;
   readonly memoryMiB?: number;
-  /** How long to let the machine run before it is saved: the kernel limits how often it says some things. */
+  /** How long to let the machine run before it is saved: the kernel limits how often it logs some things. */
   readonly settleMs?: number;
 }
 

@@ -17,7 +17,7 @@ import { takeLock } from '../vm/lock.ts';
 import { step } from '../vm/progress.ts';
 import { cacheDirectory, pointAtCommon, type KernelFiles } from './kernel-files.ts';
 
-export interface OtherKernel {
+interface OtherKernel {
   readonly name: string;
   /** In the archive of the host's Debian; the first names the directory. */
   readonly suites: readonly [string, ...string[]];
@@ -85,7 +85,7 @@ function sourcesOf(own: readonly AptSource[], suites: readonly string[]): readon
   });
 }
 
-/** All packages of a kernel that these stand for, as `NAME=VERSION`. */
+/** All packages of a kernel that these represent, as `NAME=VERSION`. */
 async function piecesOf(
   names: readonly string[],
   options: readonly string[],

@@ -1,4 +1,4 @@
-/** What `loaderVerdict` says about the same sequence of steps, and where the kernel did otherwise. */
+/** The verdict of `loaderVerdict` on the same sequence of steps, and where the kernel did otherwise. */
 import { constants } from 'node:os';
 import type { Kernel, LoaderState } from '../../kernel-modules/core/kernel/kernel.ts';
 import type { Candidate, LoaderOptions } from '../../kernel-modules/core/loader/candidate.ts';

@@ -42,7 +42,7 @@ export interface AptPackage {
   readonly version: string;
 }
 
-/** The package that a meta package stands for: its first dependency, in the exact version. */
+/** The package behind a meta package: its first dependency, in the exact version. */
 export async function behindMetaPackage(name: string): Promise<AptPackage | undefined> {
   const { stdout } = await execute(['apt-cache', 'show', '--no-all-versions', name]);
   const match = /^Depends: (\S+) \(= ([^)]+)\)/m.exec(stdout);

@@ -1,10 +1,10 @@
-/** Programs of the host. Each ends with this process, however that ends. */
+/** Programs of the host. Each is killed with this process, however that exits. */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { createReadStream, type PathLike } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 
 export interface CommandResult {
-  /** Exit status; 128 + the signal's number when a signal ended it. */
+  /** Exit status; 128 + the signal's number when a signal killed it. */
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -17,7 +17,7 @@ export interface CommandOptions {
   readonly onOutput?: (chunk: string) => void;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Ends the command early; the promise then rejects with the signal's reason. */
+  /** Kills the command early; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -73,7 +73,7 @@ export async function execute(
   const onAbort = () => give(signal?.reason as Error);
   signal?.addEventListener('abort', onAbort, { once: true });
   const timer = setTimeout(() => {
-    const message = `"${argv.join(' ')}" did not end within ${timeoutMs / 1000} s`;
+    const message = `"${argv.join(' ')}" did not finish within ${timeoutMs / 1000} s`;
     give(new TimeoutError(message, stdout(), stderr()));
   }, timeoutMs);
   try {
@@ -92,8 +92,10 @@ export async function succeed(
 ): Promise<string> {
   const result = await execute(argv, options);
   if (result.status === 0) return result.stdout;
-  const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 20);
-  throw new Error(`Cannot ${purpose}: "${argv[0]}" ended with status ${result.status}: ${said}`);
+  const printed = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 20);
+  throw new Error(
+    `Cannot ${purpose}: "${argv[0]}" exited with status ${result.status}: ${printed}`,
+  );
 }
 
 export function lastLines(text: string, count: number): string {
@@ -118,7 +120,7 @@ function collect(
   return () => text;
 }
 
-/** A program may end without reading all of its input; its status says whether that is wrong. */
+/** A program may exit without reading all of its input; its status shows whether that is wrong. */
 function feed(child: ChildProcess, input: CommandOptions['input']): void {
   if (child.stdin === null || input === undefined) return;
   child.stdin.on('error', () => {});

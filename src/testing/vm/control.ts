@@ -64,8 +64,10 @@ async function connect(config: string, errors: string): Promise<void> {
   const argv = ['sh', '-c', script, 'sh', config, errors];
   const { status } = await execute(argv, { timeoutMs: connectTimeoutMs });
   if (status === 0) return;
-  const said = (await readFile(errors, 'utf8')).trim();
-  throw new Error(`Cannot connect to the guest's control port: ssh ended with ${status}: ${said}`);
+  const printed = (await readFile(errors, 'utf8')).trim();
+  throw new Error(
+    `Cannot connect to the guest's control port: ssh exited with ${status}: ${printed}`,
+  );
 }
 
 function sshConfig(directory: string, image: string, port: number): string {

@@ -20,7 +20,7 @@ import { dataDisk, rootDisk, savedState } from './snapshot.ts';
 
 export type { CommandResult } from './command.ts';
 
-export interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
+interface RunOptions extends Pick<CommandOptions, 'input' | 'onOutput'> {
   /** The longest that the command may take, against hanging; ten minutes unless given. */
   readonly timeoutMs?: number;
   /** An account of the guest to run as, without PAM and so without a session; root if absent. */
@@ -107,7 +107,7 @@ async function restore(qemu: Qemu, image: Image): Promise<Control> {
   const control = await qemu.within(restoreTimeoutMs, 'answer on its control port', () =>
     Control.open(qemu.directory, image.directory, port),
   );
-  // The guest's clock stands where it was saved.
+  // The guest's clock has the time at which it was saved.
   const options = { timeoutMs: restoreTimeoutMs, signal: qemu.gone };
   await control.run(`date --set=@${(Date.now() / 1000).toFixed(3)}`, options);
   return control;
@@ -134,7 +134,7 @@ class RestoredGuest implements Guest {
 
   async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
     const { timeoutMs = runTimeoutMs, user, ...rest } = options;
-    // No guard is needed there: all ends with the guest.
+    // No guard is needed there: everything ends with the guest.
     const bounded = `cd / && export ${guardedMark}=yes && exec timeout --kill-after=1 ${timeoutMs / 1000} ${asUser(user)}sh -c ${quote(command)}`;
     const started = performance.now();
     const result = await this.#control
@@ -149,8 +149,8 @@ class RestoredGuest implements Guest {
   async succeed(command: string, options?: RunOptions): Promise<string> {
     const { status, stdout, stderr } = await this.run(command, options);
     if (status === 0) return stdout;
-    const said = `${stdout}${stderr}`.trimEnd();
-    throw new Error(`"${command}" in the guest ended with status ${status}: ${said}`);
+    const printed = `${stdout}${stderr}`.trimEnd();
+    throw new Error(`"${command}" in the guest exited with status ${status}: ${printed}`);
   }
 
   async copyIn(hostPath: string, guestPath: string): Promise<void> {
@@ -185,13 +185,13 @@ class RestoredGuest implements Guest {
     return this.#dispose();
   }
 
-  /** Which program crashed where, as the kernel logged it: a status of 139 alone tells nothing. */
+  /** Which program crashed where, as the kernel logged it, unlike a status of 139 alone. */
   async #reportCrashes(): Promise<void> {
     if (this.#qemu.gone.aborted) return;
     const command = `dmesg | grep -A1 -E ' segfault at | traps: |general protection' || true`;
-    const said = await this.run(command).catch(() => undefined);
-    if (said !== undefined && said.stdout !== '')
-      process.stderr.write(`In the guest:\n${said.stdout}`);
+    const result = await this.run(command).catch(() => undefined);
+    if (result !== undefined && result.stdout !== '')
+      process.stderr.write(`In the guest:\n${result.stdout}`);
   }
 
   /** Packs on the host and unpacks in the guest, where the shell commands `before` lead. */
@@ -203,7 +203,7 @@ class RestoredGuest implements Guest {
     await execute(['rm', '-f', archive]);
   }
 
-  /** A failing connection is the guest's failure, so what it said last is shown. */
+  /** A failing connection is the guest's failure, so its last output is shown. */
   async #explain(command: string, error: unknown): Promise<never> {
     const what = `Cannot run "${command}" in the guest`;
     if (error instanceof TimeoutError) {
@@ -226,6 +226,6 @@ function asUser(user: string | undefined): string {
 }
 
 function lateMessage(command: string, timeoutMs: number, output: string): string {
-  const said = output.trim() === '' ? 'it printed nothing' : `it printed:\n${output.trimEnd()}`;
-  return `"${command}" in the guest did not end within ${timeoutMs / 1000} s; ${said}`;
+  const printed = output.trim() === '' ? 'it printed nothing' : `it printed:\n${output.trimEnd()}`;
+  return `"${command}" in the guest did not finish within ${timeoutMs / 1000} s; ${printed}`;
 }

@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { execute, spawnBound } from './command.ts';
 
-export type LockKind = 'shared' | 'exclusive';
+type LockKind = 'shared' | 'exclusive';
 export interface Lock extends AsyncDisposable {
   readonly file: string;
 }
@@ -41,7 +41,7 @@ export async function takeLock(kind: LockKind, file: string): Promise<Lock> {
 
 async function announced(child: ChildProcess, file: string): Promise<void> {
   const failed = once(child, 'exit').then(([status]) => {
-    throw new Error(`Cannot lock "${file}": flock ended with status ${status}`);
+    throw new Error(`Cannot lock "${file}": flock exited with status ${status}`);
   });
   await Promise.race([once(child.stdout!, 'data'), failed]);
   failed.catch(() => {}); // From now on its end is the release.

@@ -24,7 +24,7 @@ export class Monitor {
 
   constructor(from: Readable, to: Writable) {
     this.#to = to;
-    to.on('error', () => {}); // QEMU has ended; its exit is what gets reported.
+    to.on('error', () => {}); // QEMU has exited; its exit is what gets reported.
     createInterface({ input: from }).on('line', (line) => this.#receive(line));
   }
 

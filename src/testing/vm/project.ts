@@ -11,7 +11,7 @@ const testPackages = ['fast-check', 'pure-rand'];
 /** Parts of the node package that nothing in the guest reads. */
 const unused = /\/node-linux-[^/]+\/(include|share|CHANGELOG\.md)$/;
 
-export interface NpmPackage {
+interface NpmPackage {
   /** Where package-lock.json puts it: "node_modules/koffi". */
   readonly directory: string;
   readonly version: string;
@@ -55,7 +55,7 @@ export async function copyGuestPackages(packages: readonly NpmPackage[], into: s
 /** The project's files, relative to its directory: tracked, and new ones that are not ignored. */
 export async function projectFiles(): Promise<string[]> {
   const list = async (...options: string[]) => {
-    // CI often checks out as another user, which git would refuse to look at.
+    // CI often checks out as another user, which git would refuse to read.
     const argv = ['git', '-c', `safe.directory=${projectDirectory}`, 'ls-files', '-z', ...options];
     const stdout = await succeed("list the project's files", argv, { cwd: projectDirectory });
     return stdout.split('\0').filter((file) => file !== '');

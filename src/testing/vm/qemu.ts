@@ -26,7 +26,7 @@ export class Qemu implements AsyncDisposable {
   constructor(directory: string, machine: Machine | readonly string[]) {
     this.directory = directory;
     const program = 'image' in machine ? qemuArgv(directory, machine) : machine;
-    // The lock tells later runs that the directory is in use.
+    // The lock shows later runs that the directory is in use.
     const argv = [...lockArgv('exclusive', runLock(directory)), ...program];
     this.#child = spawnBound(argv, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#kill = atExit(() => this.#child.kill('SIGKILL'));
@@ -48,7 +48,7 @@ export class Qemu implements AsyncDisposable {
     return this.#child.pid ?? 0;
   }
 
-  /** Aborted when QEMU has ended by itself: a panic, a power-off, a crash. */
+  /** Aborted when QEMU has exited by itself: a panic, a power-off, a crash. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
@@ -58,7 +58,7 @@ export class Qemu implements AsyncDisposable {
     await sleep(atMostMs, undefined, { signal: this.gone }).catch(() => {});
   }
 
-  /** Runs an action that fails when QEMU ends, or after a time; the error shows the console. */
+  /** Runs an action that fails when QEMU exits, or after a time; the error shows the console. */
   async within<T>(timeoutMs: number, what: string, action: () => Promise<T>): Promise<T> {
     this.gone.throwIfAborted();
     const { promise: broken, reject } = Promise.withResolvers<never>();
@@ -130,7 +130,7 @@ export class Qemu implements AsyncDisposable {
 
   async #reportGone(how: string): Promise<void> {
     const reason = [how, this.#errors.trim()].filter((part) => part !== '').join(': ');
-    this.#gone.abort(await this.failure(`The guest has ended: ${reason}`));
+    this.#gone.abort(await this.failure(`The guest has exited: ${reason}`));
   }
 }
 

@@ -39,7 +39,7 @@ export async function rootfsObstacle(): Promise<string | undefined> {
   return `this container may not make mount namespaces (${stderr.trim()}); give it CAP_SYS_ADMIN`;
 }
 
-export interface RootfsInputs {
+interface RootfsInputs {
   readonly sources: readonly AptSource[];
   readonly guestFiles: string;
   /** The directory with what customize.sh takes; `root.img` is written here too. */
@@ -59,7 +59,7 @@ export async function buildRootfs({ sources, guestFiles, directory }: RootfsInpu
     '--dpkgopt=force-unsafe-io',
     ...documentation.map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
     `--customize-hook=${hook}`,
-    // The release is that of the sources; an empty suite says so.
+    // The release is that of the sources; an empty suite selects it.
     '',
     join(directory, 'rootfs'),
     '-',

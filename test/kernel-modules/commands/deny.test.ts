@@ -16,19 +16,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Command } from 'commander';
+import { failed, printProblem } from '../../../src/base/problem.ts';
+import { ok } from '../../../src/base/result.ts';
+import { command, denyText } from '../../../src/kernel-modules/commands/deny.ts';
+import { editCommandLine } from '../../../src/kernel-modules/core/modprobe/blacklist-parameter.ts';
+import { moduleNames } from '../../../src/kernel-modules/core/modprobe/deny-file.ts';
+import type { BootHost } from '../../../src/kernel-modules/io/deny/boot-loaders.ts';
 import {
-  editCommandLine,
-  type BootHost,
-} from '../../../src/kernel-modules/commands/boot-loaders.ts';
-import {
-  command,
   denyModules,
-  denyText,
-  moduleNames,
   thisHost,
   type DenyOptions,
-} from '../../../src/kernel-modules/commands/deny.ts';
-import { fail, ok } from '../../../src/base/result.ts';
+} from '../../../src/kernel-modules/io/deny/deny.ts';
 
 const conf = 'etc/modprobe.d/bulkhead.conf';
 const grubCfg = 'etc/default/grub.d/bulkhead.cfg';
@@ -52,7 +50,9 @@ const host = (): BootHost => ({
     const line = command.join(' ');
     calls.push(line);
     const text = answer(line);
-    return text === undefined ? fail(`"${line}" failed (1): no room`) : ok(text);
+    return text === undefined
+      ? failed({ action: 'run', object: line, reason: 'it failed with status 1: no room' })
+      : ok(text);
   },
 });
 
@@ -73,14 +73,14 @@ function tree(): ReadonlyMap<string, string> {
 
 function deny(options: DenyOptions, ...names: string[]) {
   const outcome = denyModules(names, options, host());
-  assert.ok(outcome.ok, outcome.ok ? '' : outcome.error);
+  assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
   return outcome.value;
 }
 
 function refusal(options: DenyOptions, ...names: string[]): string {
   const outcome = denyModules(names, options, host());
   assert.ok(!outcome.ok, 'it was done');
-  return outcome.error;
+  return printProblem(outcome.error);
 }
 
 const withGrub = (settings = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n') => {
@@ -97,7 +97,7 @@ const withSystemdBoot = (options: string) => {
   write('usr/lib/modules/6.10.0/modules.dep', '');
 };
 
-test('deny writes modprobe.d and says what really blocks the module', () => {
+test('deny writes modprobe.d and prints what really blocks the module', () => {
   const outcome = deny({}, 'pcspkr', 'snd_pcsp');
   assert.match(read(conf), /^blacklist pcspkr\ninstall pcspkr \/bin\/false$/m);
   assert.match(read(conf), /^install snd_pcsp \/bin\/false$/m);
@@ -107,7 +107,7 @@ test('deny writes modprobe.d and says what really blocks the module', () => {
   assert.deepEqual(calls, []);
 });
 
-test('deny adds to what is denied, and says when nothing is to change', () => {
+test('deny adds to what is denied, and prints when there is nothing to change', () => {
   deny({}, 'a');
   const both = deny({}, 'b');
   assert.equal(both.kernelParameter, 'module_blacklist=a,b');
@@ -121,7 +121,7 @@ test('deny keeps the names that the running kernel refuses already, for the last
   assert.equal(deny({}, 'a').kernelParameter, 'module_blacklist=x,y,a');
 });
 
-test('deny --dry-run changes nothing and says what it would do', () => {
+test('deny --dry-run changes nothing and prints what it would do', () => {
   withGrub();
   const before = tree();
   const outcome = deny({ dryRun: true, boot: true }, 'a');
@@ -134,7 +134,7 @@ test('deny --dry-run changes nothing and says what it would do', () => {
   assert.match(denyText(outcome), /^Would run update-grub$/m);
 });
 
-test('deny says that a module is loaded, and who uses it', () => {
+test('deny prints that a module is loaded, and what uses it', () => {
   write(
     'proc/modules',
     'nf_tables 385024 3 nft_compat,nft_ct, Live 0x0\nlonely 1 0 - Live 0x0\nother 1 0 - Live 0x0\n',
@@ -144,26 +144,26 @@ test('deny says that a module is loaded, and who uses it', () => {
     { name: 'nf_tables', references: 3, users: ['nft_compat', 'nft_ct'] },
     { name: 'lonely', references: 0, users: [] },
   ]);
-  assert.match(denyText(outcome), /nf_tables is loaded now and in use by nft_compat, nft_ct/);
+  assert.match(denyText(outcome), /nf_tables is loaded and in use by nft_compat, nft_ct/);
   assert.match(denyText(outcome), /modprobe -r lonely/);
 });
 
-test('deny tells how to renew the initrd where there is one', () => {
+test('deny prints how to update the initrd if there is one', () => {
   write('usr/sbin/update-initramfs', '');
   assert.match(denyText(deny({}, 'a')), /update-initramfs -u/);
   assert.deepEqual(deny({}, 'a').notes, []);
 });
 
-test('deny --boot without a boot loader says so, and records nothing as installed', () => {
+test('deny --boot without a boot loader prints a note and records nothing as installed', () => {
   const outcome = deny({ boot: true }, 'a');
   assert.deepEqual(outcome.bootLoaders, []);
-  assert.match(outcome.notes.join(), /No boot loader/);
+  assert.match(outcome.notes.join(), /No supported boot loader/);
   assert.match(denyText(outcome, { boot: true }), /module_blacklist=a/);
   assert.doesNotMatch(denyText(outcome, { boot: true }), /add --boot/);
   assert.ok(!read(conf).includes('kernel command line'));
 });
 
-test('deny --boot names what the kernel will refuse, and not what modprobe alone was told', () => {
+test('deny --boot names what the kernel will refuse, not what only modprobe refuses', () => {
   withGrub();
   deny({}, 'a');
   assert.match(
@@ -198,7 +198,7 @@ describe('modules deny --undo', () => {
     assert.deepEqual(tree(), before);
   });
 
-  test('undo takes back what --boot installed, without being told so', () => {
+  test('deny --undo removes what --boot installed, without --boot', () => {
     withGrub();
     const before = tree();
     deny({ boot: true }, 'a', 'b');
@@ -218,7 +218,7 @@ describe('modules deny with GRUB', () => {
     assert.match(read(grubCfg), /^GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX module_blacklist=a"$/m);
     assert.ok(!read(grubCfg).includes('DEFAULT'));
     assert.match(read(conf), /^# on the kernel command line: a$/m);
-    assert.match(denyText(outcome), /From the next boot on/);
+    assert.match(denyText(outcome), /From the next boot,/);
   });
 
   test('deny --boot carries on the names that another file of GRUB blacklists', () => {
@@ -250,7 +250,10 @@ describe('modules deny with GRUB', () => {
     deny({}, 'old');
     const before = tree();
     answer = () => undefined;
-    assert.match(refusal({ boot: true }, 'a'), /"update-grub" failed.*the files are as they were/);
+    assert.match(
+      refusal({ boot: true }, 'a'),
+      /Cannot run "update-grub": it failed.*the files were restored/,
+    );
     assert.deepEqual(tree(), before);
   });
 });
@@ -282,7 +285,7 @@ describe('modules deny with systemd-boot', () => {
     withSystemdBoot('x');
     rmSync(join(root, 'etc/kernel/cmdline'));
     const before = tree();
-    assert.match(refusal({ boot: true }, 'a'), /cmdline" does not exist; write the options/);
+    assert.match(refusal({ boot: true }, 'a'), /cmdline": it does not exist; write the options/);
     assert.deepEqual(tree(), before);
   });
 
@@ -349,7 +352,7 @@ describe('modules deny on hostile hosts and words', () => {
       const refused = moduleNames([word]);
       assert.ok(!refused.ok, word);
       // oxlint-disable-next-line no-control-regex -- none of them may reach a terminal
-      assert.doesNotMatch(refused.error, /[\u0000-\u001f]/);
+      assert.doesNotMatch(printProblem(refused.error), /[\u0000-\u001f]/);
     }
   });
 
@@ -370,14 +373,21 @@ describe('modules deny on hostile hosts and words', () => {
   });
 });
 
-test('thisHost runs programs, and says why one failed', () => {
+test('thisHost.call() runs programs and returns why one failed', () => {
   assert.deepEqual(thisHost.call(['printf', '%s', 'a b']), ok('a b'));
   assert.deepEqual(
     thisHost.call(['sh', '-c', 'echo no room >&2; exit 3']),
-    fail('"sh -c echo no room >&2; exit 3" failed (3): no room'),
+    failed({
+      action: 'run',
+      object: 'sh -c echo no room >&2; exit 3',
+      reason: 'it failed with status 3: no room',
+    }),
   );
   const missing = thisHost.call(['bulkhead-no-such-program']);
-  assert.match(missing.ok ? '' : missing.error, /^Cannot run "bulkhead-no-such-program": ENOENT/);
+  assert.match(
+    missing.ok ? '' : printProblem(missing.error),
+    /^Cannot run "bulkhead-no-such-program": ENOENT/,
+  );
 });
 
 test('command.define() gives the command its options', () => {

@@ -74,7 +74,7 @@ describe('bulkhead modules with hostile text', () => {
   }
 });
 
-test('bulkhead modules ends quietly when its reader has gone', () => {
+test('bulkhead modules exits quietly when its reader is gone', () => {
   const script = '"$0" modules scan --json "$@" | head -c 5';
   const pipe = ['-o', 'pipefail', '-c', script, bulkhead, ...kernel, dirname(file)];
   const { stdout, stderr } = spawnSync('bash', pipe, options);
@@ -83,7 +83,7 @@ test('bulkhead modules ends quietly when its reader has gone', () => {
 });
 
 test(
-  'bulkhead modules says that its output could not be written',
+  'bulkhead modules prints that its output could not be written',
   { skip: !existsSync('/dev/full') && 'there is no /dev/full' },
   () => {
     const script = '"$0" modules scan --json "$@" >/dev/full';
@@ -101,7 +101,7 @@ test('bulkhead modules match --rebuild takes a module out of its package', () =>
   const { stdout, stderr } = run('match', ...kernel, archive, ...words);
   assert.doesNotMatch(stderr, /defect/);
   const { modules } = JSON.parse(stdout) as { modules: { rebuild: { outcome: string } }[] };
-  assert.equal(modules[0]?.rebuild.outcome, 'cannot tell');
+  assert.equal(modules[0]?.rebuild.outcome, 'undecided');
 });
 
 test('bulkhead modules scan reads a fifo, a device and /proc/kcore no further than their kind', () => {

@@ -92,9 +92,9 @@ const scan = (...words: string[]) => run('scan', ...onKernel, ...words);
 const reportOf = (stdout: string) => JSON.parse(stdout) as ScanReport;
 
 describe('bulkhead modules scan', () => {
-  test('judges a tree for its own kernel where none is named, and says so', () => {
+  test('scan judges a tree for its own kernel if none is named, with a note', () => {
     const { stdout, stderr } = run('scan', '--no-cache', '--json', kernel);
-    assert.match(stderr, /are for Linux 6\.12\.118, so they are judged for it/);
+    assert.match(stderr, /are for Linux 6\.12\.118 and judged for it/);
     const report = JSON.parse(stdout) as ScanReport;
     assert.equal(report.kernel.release, release);
     assert.deepEqual(
@@ -121,7 +121,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(user.loader.taints, 'E');
     assert.equal(user.license, 'GPL');
     assert.equal(user.trustLevel, 'unsupported');
-    assert.equal(user.meets, null);
+    assert.equal(user.accepted, null);
   });
 
   test('needs the rest of the tree when one file is named', () => {
@@ -138,7 +138,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(status, 3);
     assert.match(stdout, /^contradicted: 1 module\n/);
     assert.match(stdout, /liar +GPL +loads, taints E/);
-    assert.match(stdout, /^GPL-ONLY: how many symbols/m);
+    assert.match(stdout, /^GPL-ONLY: number of symbols/m);
     assert.equal(run('explain', ...onKernel, liar).status, 3);
     assert.equal(scan('--format', 'sarif', liar).status, 3);
     assert.equal(scan(liar, join(root, 'no-such.ko')).status, 3, 'what was found comes first');
@@ -159,11 +159,11 @@ describe('bulkhead modules scan', () => {
     assert.equal(report.loader.kernelTaintUnlessTrusted, 1 << 13);
     const { stdout } = scan(file);
     assert.match(stdout, /loads, taints O, E\? /);
-    assert.match(stdout, /^E\?: it taints the kernel E unless a keyring/m);
+    assert.match(stdout, /^E\?: taints the kernel E unless a keyring/m);
     const words = run('explain', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
     assert.match(
       words,
-      /tainted afterwards: O: .*? and unless a keyring .*: E: an unsigned module/,
+      /is then tainted: O: .*? and unless one of its keyrings .*: E: an unsigned module/,
     );
     const predicted = run('predict', ...onKernel, file).stdout.replaceAll(/\s+/g, ' ');
     assert.match(predicted, /taints O, and E unless a keyring/);
@@ -174,7 +174,7 @@ describe('bulkhead modules scan', () => {
     );
   });
 
-  test('has a status of its own for what cannot be told', { skip: noOpenssl }, () => {
+  test('scan exits with 4 when a module is undecided', { skip: noOpenssl }, () => {
     const stranger = makeIdentity('/CN=Somebody', 'ec');
     const elf = module('some');
     const file = put(join(root, 'some/some.ko'), appendSignature(elf, signDetached(elf, stranger)));
@@ -182,15 +182,15 @@ describe('bulkhead modules scan', () => {
     const { stdout, status } = scan('--require', 'signed', '--json', file);
     assert.equal(status, 4);
     const { modules, counts } = reportOf(stdout);
-    assert.equal(modules[0]?.meets, null);
-    assert.match(modules[0].undecided ?? '', /keys that its kernel trusts are not known/);
+    assert.equal(modules[0]?.accepted, null);
+    assert.match(modules[0].undecidedReason ?? '', /keys that its kernel trusts are not known/);
     assert.equal(counts.undecided, 1);
     assert.equal(scan('--require', 'reproduced', file).status, 3, 'no key would make it that');
     const unsigned = join(tree, 'kernel/lib.ko');
     assert.equal(scan('--require', 'signed', file, unsigned).status, 3, 'one that is below');
   });
 
-  test('says with its status that a demand is not met', () => {
+  test('scan exits with 3 when a requirement is not met', () => {
     const file = join(tree, 'kernel/lib.ko');
     assert.equal(scan('--require', 'unsupported', file).status, 0);
     assert.equal(scan('--require', 'signed', file).status, 3);
@@ -203,14 +203,14 @@ describe('bulkhead modules scan', () => {
       assert.equal(status, 2, wrong.join(' '));
       assert.match(stderr, /Allowed choices are /);
     }
-    assert.match(scan('--require', 'signed', file).stdout, /^1 below what is required/m);
+    assert.match(scan('--require', 'signed', file).stdout, /^1 below the required trust level/m);
     const policy = put(
       join(root, 'policy.xml'),
       '<bulkhead version="1"><modules><deny name="lib" reason="old"/></modules></bulkhead>\n',
     );
     const denied = scan('--json', '-p', policy, file);
     assert.equal(denied.status, 3);
-    assert.equal(reportOf(denied.stdout).modules[0]?.denied, 'old');
+    assert.equal(reportOf(denied.stdout).modules[0]?.deniedReason, 'old');
   });
 
   test('writes every format', () => {
@@ -228,7 +228,7 @@ describe('bulkhead modules scan', () => {
     }
   });
 
-  test('reads the rest when files are broken, and says what is wrong with each', () => {
+  test('scan reads the rest when files are broken, and prints the problem of each', () => {
     const directory = join(root, 'broken');
     const good = module('good');
     put(join(directory, 'good.ko'), good);
@@ -268,7 +268,7 @@ describe('bulkhead modules scan', () => {
     for (const name of names) assert.match(stderr, new RegExp(`${name}: .+`));
   });
 
-  test('tells a module of another architecture from one that loads', () => {
+  test('scan refuses a module of another architecture', () => {
     const other = put(join(root, 'arm/arm.ko'), module('arm', { machine: 183 }));
     const [report] = reportOf(scan('--json', other).stdout).modules;
     assert.equal(report?.machine, 'arm64');
@@ -300,7 +300,7 @@ describe('bulkhead modules scan', () => {
     assert.equal(changed?.license, 'Proprietary');
   });
 
-  test('says what is missing when there is no kernel', () => {
+  test('scan prints what is missing when there is no kernel', () => {
     const { stderr, status } = run('scan', '--kernel', join(root, 'liar'));
     assert.equal(status, 1);
     assert.match(stderr, /Cannot find a kernel/);
@@ -337,14 +337,14 @@ describe('bulkhead modules predict', () => {
   });
 });
 
-test('bulkhead modules explain tells what a module uses, and who uses it', () => {
+test('bulkhead modules explain prints what a module uses, and what uses it', () => {
   const { stdout, status } = run('explain', ...onKernel, 'lib');
   assert.equal(status, 0);
   assert.match(stdout, /used by user \(1\)/);
   assert.match(run('explain', ...onKernel, 'usr').stderr, /did you mean "user"/);
 });
 
-test('bulkhead modules upgrade says what would no longer load, and why', () => {
+test('bulkhead modules upgrade prints what would no longer load, and why', () => {
   const next = join(root, 'next');
   const newer = '6.13.0';
   put(
@@ -364,15 +364,17 @@ test('bulkhead modules upgrade says what would no longer load, and why', () => {
   );
   const { stdout, status } = run('upgrade', ...onKernel, '--to', next, '--json');
   assert.equal(status, 3, stdout);
-  const { stops } = JSON.parse(stdout) as { stops: { file: string; why: { cause: string }[] }[] };
-  const lib = stops.find((each) => each.file.endsWith('lib.ko'));
+  const { noLongerLoad } = JSON.parse(stdout) as {
+    noLongerLoad: { file: string; reasons: { cause: string }[] }[];
+  };
+  const lib = noLongerLoad.find((each) => each.file.endsWith('lib.ko'));
   assert.deepEqual(
-    lib?.why.map((each) => each.cause),
+    lib?.reasons.map((each) => each.cause),
     ['CRC'],
   );
 });
 
-test('bulkhead modules upgrade lists what a rebuild would run into', () => {
+test('bulkhead modules upgrade lists what a rebuild must change', () => {
   const next = join(root, 'next-major');
   const newer = '7.3.4';
   const headers = join(next, `usr/src/linux-headers-${newer}`);
@@ -405,25 +407,24 @@ test('bulkhead modules upgrade lists what a rebuild would run into', () => {
     run('upgrade', closed, open, '--kernel', now, '--no-cache', '--to', next, ...words);
   const { stdout, status } = upgrade('--json');
   assert.equal(status, 3, stdout);
-  const { stops } = JSON.parse(stdout) as { stops: { file: string; rebuild: object }[] };
-  assert.deepEqual(Object.fromEntries(stops.map(({ file, rebuild }) => [file, rebuild])), {
+  const { noLongerLoad } = JSON.parse(stdout) as {
+    noLongerLoad: { file: string; rebuild: object }[];
+  };
+  assert.deepEqual(Object.fromEntries(noLongerLoad.map(({ file, rebuild }) => [file, rebuild])), {
     [closed]: {
-      gone: ['gone'],
+      removed: ['gone'],
       gplOnly: ['closed'],
       namespaces: [{ symbol: 'moved', namespace: 'NEW_NS' }],
       unknown: [],
     },
-    [open]: { gone: [], gplOnly: [], namespaces: [], unknown: [] },
+    [open]: { removed: [], gplOnly: [], namespaces: [], unknown: [] },
   });
   const text = upgrade().stdout.replaceAll(/\s+/g, ' ');
-  assert.match(text, /Built again: exported no more: gone;/);
-  assert.match(text, /Built again: GPL-only by then, which its license does not allow: closed /);
+  assert.match(text, /Rebuild: no longer exported: gone;/);
+  assert.match(text, /Rebuild: now GPL-only, which its license does not allow: closed /);
   assert.match(text, /\(MODULE_IMPORT_NS\): moved \(NEW_NS\)/);
-  assert.match(text, /Built again: all symbols that it imports are there for it/);
-  assert.match(
-    text,
-    /; 1 of them use symbols that are gone or closed there, also when built again/,
-  );
+  assert.match(text, /Rebuild: all symbols that it imports are available to it/);
+  assert.match(text, /; 1 of them use symbols that are gone or closed there, even when rebuilt/);
 
   // The kernel's own exports alone do not tell what its modules export.
   put(
@@ -434,13 +435,13 @@ test('bulkhead modules upgrade lists what a rebuild would run into', () => {
       .join(''),
   );
   const less = JSON.parse(upgrade('--json').stdout) as {
-    stops: { rebuild: { gone: string[]; unknown: string[] } }[];
+    noLongerLoad: { rebuild: { removed: string[]; unknown: string[] } }[];
   };
-  assert.deepEqual(less.stops[0]?.rebuild.gone, []);
-  assert.deepEqual(less.stops[0]?.rebuild.unknown, ['of_module', 'gone']);
+  assert.deepEqual(less.noLongerLoad[0]?.rebuild.removed, []);
+  assert.deepEqual(less.noLongerLoad[0]?.rebuild.unknown, ['of_module', 'gone']);
 });
 
-test('bulkhead modules upgrade says nothing of a kernel where the file cannot be read', () => {
+test('bulkhead modules upgrade fails when the file cannot be read', () => {
   const { stdout, stderr, status } = run(
     'upgrade',
     join(root, 'no.ko'),
@@ -453,14 +454,14 @@ test('bulkhead modules upgrade says nothing of a kernel where the file cannot be
   assert.doesNotMatch(stdout, /brings every module/);
 });
 
-test('bulkhead modules upgrade says when the new kernel brings everything itself', () => {
+test('bulkhead modules upgrade prints when the new kernel has every module itself', () => {
   const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel);
   assert.equal(status, 0);
-  assert.equal(stdout, `Linux ${release} brings every module of this kernel itself\n`);
+  assert.equal(stdout, `Linux ${release} itself has every module of this kernel\n`);
 });
 
 test(
-  'bulkhead modules scan says in one line that a kernel has no modules',
+  'bulkhead modules scan prints one line when a kernel has no modules',
   { skip: existsSync('/proc/modules') ? 'this kernel has loadable modules' : false },
   () => {
     for (const words of [['scan'], ['scan', '--running']]) {

@@ -4,13 +4,13 @@ import {
   compareModules,
   type Comparison,
 } from '../../../src/kernel-modules/core/compare/compare.ts';
+import { readElf } from '../../../src/kernel-modules/core/elf/read-elf.ts';
 import {
-  readElf,
   sectionFlags,
   sectionTypes,
   symbolTypes,
-  type Elf,
-} from '../../../src/kernel-modules/core/elf/elf.ts';
+} from '../../../src/kernel-modules/core/elf/elf-format.ts';
+import type { Elf } from '../../../src/kernel-modules/core/elf/elf.ts';
 import { buildElf, type ElfSpec, type SectionSpec } from './elf-builder.ts';
 
 const code = sectionFlags.alloc | sectionFlags.execute;
@@ -63,7 +63,7 @@ function compared(changes: Changes): Comparison {
 }
 
 suite('compareModules()', () => {
-  test('finds a module the same as itself, and says what it looked at', () => {
+  test('finds a module equal to itself, with what it compared', () => {
     const result = compared({});
     assert.equal(result.same, true);
     assert.deepEqual(result.differences, []);

@@ -4,7 +4,11 @@
  * `buildElf` writes what it is told; `buildModule` writes what modpost would: `.modinfo`, `__versions`,
  * `__ksymtab*` with their relocations, `struct module` and a symbol table.
  */
-import { machines, sectionFlags, sectionTypes } from '../../../src/kernel-modules/core/elf/elf.ts';
+import {
+  machines,
+  sectionFlags,
+  sectionTypes,
+} from '../../../src/kernel-modules/core/elf/elf-format.ts';
 
 export interface SectionSpec {
   readonly name: string;

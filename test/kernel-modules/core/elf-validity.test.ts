@@ -1,7 +1,7 @@
-/** The kernel's own words about files that are no object files; the oracle in the virtual machine has more. */
+/** The kernel's own words about files that are not object files; the oracle in the virtual machine has more. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { elfComplaint } from '../../../src/kernel-modules/core/elf/elf-validity.ts';
+import { kernelElfMessage } from '../../../src/kernel-modules/core/elf/elf-validity.ts';
 import { readModule } from '../../../src/kernel-modules/core/record/read-module.ts';
 import { buildModule } from './elf-builder.ts';
 
@@ -12,8 +12,8 @@ const changed = (change: (view: DataView) => void): Uint8Array => {
   return bytes;
 };
 
-test('elfComplaint() has nothing to say of a module', () => {
-  assert.equal(elfComplaint(whole), undefined);
+test('kernelElfMessage() has nothing to say of a module', () => {
+  assert.equal(kernelElfMessage(whole), undefined);
 });
 
 for (const [what, bytes, line] of [
@@ -44,8 +44,8 @@ for (const [what, bytes, line] of [
     /^Invalid ELF section name index: 0 /,
   ],
 ] as const) {
-  test(`elfComplaint() says what the kernel says of ${what}`, () => {
-    const logged = elfComplaint(bytes) ?? '';
+  test(`kernelElfMessage() returns the kernel's message for ${what}`, () => {
+    const logged = kernelElfMessage(bytes) ?? '';
     if (typeof line === 'string') assert.equal(logged, line);
     else assert.match(logged, line);
   });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   machines,
-  readElf,
   sectionFlags,
   sectionTypes,
-  type Elf,
-} from '../../../src/kernel-modules/core/elf/elf.ts';
+} from '../../../src/kernel-modules/core/elf/elf-format.ts';
+import { readElf } from '../../../src/kernel-modules/core/elf/read-elf.ts';
+import type { Elf } from '../../../src/kernel-modules/core/elf/elf.ts';
 import { SymbolTable } from '../../../src/kernel-modules/core/elf/symbol-table.ts';
 import { buildElf, bytesOf, type ElfSpec } from './elf-builder.ts';
 
@@ -100,8 +100,8 @@ describe('readElf()', () => {
     assert.equal(elf.loadedSection('.strtab'), undefined);
   });
 
-  test('tells where the bytes stop making sense', () => {
-    assert.match(messageOf(new Uint8Array(3)), /no ELF/);
+  test('fails with the offset where the bytes stop making sense', () => {
+    assert.match(messageOf(new Uint8Array(3)), /not an ELF/);
     const changed = (at: number, value: number) => {
       const bytes = buildElf(sample);
       bytes[at] = value;
@@ -111,7 +111,7 @@ describe('readElf()', () => {
     assert.match(messageOf(changed(5, 0)), /byte order/);
     assert.match(messageOf(changed(58, 63)), /section headers of 63 bytes/);
     assert.match(messageOf(changed(61, 0xff)), /ends outside the file/);
-    assert.match(messageOf(changed(62, 0xff)), /no table of section names/);
+    assert.match(messageOf(changed(62, 0xff)), /no section name table/);
     assert.match(messageOf(changed(46, 0xff)), /ends outside the file/);
     assert.match(messageOf(buildElf(sample).subarray(0, 40)), /in the middle of a value/);
   });

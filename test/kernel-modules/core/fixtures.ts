@@ -1,6 +1,6 @@
 /** Plain modules and kernels for the tests of what judges them; nothing is read from a file. */
 import type { Kernel } from '../../../src/kernel-modules/core/kernel/kernel.ts';
-import { machines } from '../../../src/kernel-modules/core/elf/elf.ts';
+import { machines } from '../../../src/kernel-modules/core/elf/elf-format.ts';
 import type {
   ImportedSymbol,
   KernelModule,

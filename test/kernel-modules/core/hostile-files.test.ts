@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { textOf } from '../../../src/kernel-modules/core/elf/bytes.ts';
-import { sectionFlags, sectionTypes } from '../../../src/kernel-modules/core/elf/elf.ts';
+import { sectionFlags, sectionTypes } from '../../../src/kernel-modules/core/elf/elf-format.ts';
 import { parseModinfo } from '../../../src/kernel-modules/core/record/modinfo.ts';
 import { readModule } from '../../../src/kernel-modules/core/record/read-module.ts';
 import { csvReport } from '../../../src/kernel-modules/core/reports/csv-report.ts';

@@ -6,7 +6,11 @@ import {
   type KernelModule,
 } from '../../../src/kernel-modules/core/record/module.ts';
 import { readModule } from '../../../src/kernel-modules/core/record/read-module.ts';
-import { machines, sectionFlags, sectionTypes } from '../../../src/kernel-modules/core/elf/elf.ts';
+import {
+  machines,
+  sectionFlags,
+  sectionTypes,
+} from '../../../src/kernel-modules/core/elf/elf-format.ts';
 import {
   appendSignature,
   buildElf,
@@ -136,7 +140,7 @@ describe('readModule()', () => {
     assert.deepEqual(module.extendedVersions, { layoutCrc: 0x1234 });
   });
 
-  test('takes width and order of the processor, whatever the header says', () => {
+  test('takes width and byte order of the processor, whatever the header', () => {
     for (const [at, value] of [
       [4, 1],
       [4, 0],
@@ -217,7 +221,7 @@ describe('readModule()', () => {
     ]);
   });
 
-  test('tells when exports have no CRCs', () => {
+  test('reports when exports have no CRCs', () => {
     const module = read({ exportCrcs: false, exports: [{ name: 'one' }] });
     assert.equal(module.exportsLackCrcs, true);
     assert.equal(module.exports[0]?.crc, undefined);
@@ -339,8 +343,8 @@ describe('readModule()', () => {
   });
 });
 
-describe('readModule() of what is no module', () => {
-  test('says where and why', () => {
+describe('readModule() of what is not a module', () => {
+  test('fails with the offset and the reason', () => {
     assert.equal(problemOf(new Uint8Array()).kind, 'not elf');
     assert.equal(problemOf(bytesOf('#!/bin/sh\n')).kind, 'not elf');
     assert.equal(problemOf(buildElf({ sections: [{ name: '.text' }] })).kind, 'not a module');
@@ -439,7 +443,7 @@ describe('readModule().defects', () => {
       ['relocations', 'ENOEXEC', 'module: sample: Unknown rela relocation: 9'],
     ]);
     assert.match(String(defectsOf(relocated(full, 2, 4))[0]?.[2]), /existing value is nonzero/);
-    assert.match(read(relocated(zero, 1, 9)).defects[0]?.why ?? '', /outside of ".data"/);
+    assert.match(read(relocated(zero, 1, 9)).defects[0]?.why ?? '', /outside ".data"/);
   });
 
   test('find what the loader of one processor minds', () => {
@@ -550,7 +554,7 @@ describe('readModule() with deep', () => {
     assert.deepEqual([deep?.functions, deep?.padded], [3, 2]);
   });
 
-  test('says nothing of other machines', () => {
+  test('checks nothing on other machines', () => {
     assert.equal(read({ machine: machines.arm64 }, true).observations.deep, undefined);
   });
 });

@@ -105,7 +105,7 @@ describe('readSignature()', () => {
 });
 
 describe('readPkcs7()', () => {
-  test('says where it stops making sense', () => {
+  test('fails with the offset where it stops making sense', () => {
     const whole = pkcs7(signer(bySerial, ecdsa));
     for (let length = 0; length < whole.length; length++) {
       const result = readPkcs7(whole.subarray(0, length), 1000);

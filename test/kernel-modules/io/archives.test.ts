@@ -28,6 +28,7 @@ import { unpackSourcePackage } from '../../../src/kernel-modules/io/source/sourc
 import { unpackInto } from '../../../src/kernel-modules/io/inputs/unpack-into.ts';
 import { cpio, rpm, tar } from '../core/packages/builders.ts';
 import { eventually } from '../../../src/testing/patience.ts';
+import { printProblem } from '../../../src/base/problem.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-archives-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -42,7 +43,7 @@ function fileOf(bytes: Uint8Array, name = 'x.tar'): string {
 
 async function opened(path: string): Promise<Archive> {
   const archive = await openArchive(path);
-  assert.ok(archive.ok, archive.ok ? '' : archive.error);
+  assert.ok(archive.ok, archive.ok ? '' : printProblem(archive.error));
   assert.ok(archive.value !== 'not an archive', `${path} is not an archive`);
   return archive.value;
 }
@@ -150,11 +151,11 @@ test('readArchive() reports names that lead outside, and links, and goes on', as
     '/etc/b.ko! its name is an absolute path',
     'l.ko! it is a link; links in archives are not followed',
     'h.ko! it is a link; links in archives are not followed',
-    'p.ko! it is no ordinary file',
+    'p.ko! it is not a regular file',
   ]);
 });
 
-test('readArchive() says which limit was reached, and gives what came before', async () => {
+test('readArchive() names the limit that was reached, and yields what came before', async () => {
   const path = fileOf(
     gzipSync(tar({ name: 'a.ko', contents: 'a' }, { name: 'b.ko', contents: Buffer.alloc(5e6) })),
     'x.tar.gz',
@@ -167,7 +168,7 @@ test('readArchive() says which limit was reached, and gives what came before', a
   assert.match(lines(bomb).at(-1) ?? '', /unpacks to more than 1000000 bytes/);
 });
 
-test('readArchive() says so when the data is cut short or damaged', async () => {
+test('readArchive() reports data that is cut short or damaged', async () => {
   const bytes = tar(
     { name: 'a.ko', contents: 'a' },
     { name: 'b.ko', contents: Buffer.alloc(9000, 'b') },
@@ -181,12 +182,12 @@ test('readArchive() says so when the data is cut short or damaged', async () => 
     const archive = await openArchive(fileOf(broken, name));
     const logged = archive.ok
       ? lines(await itemsOf(join(scratch, `${files - 1}`, name))).at(-1)
-      : archive.error;
+      : printProblem(archive.error);
     assert.match(logged ?? '', /cut short|damaged|middle of the archive/, name);
   }
 });
 
-test('readArchive() ends its program when it is left early', skipWithout('xz'), async () => {
+test('readArchive() kills its program when it is left early', skipWithout('xz'), async () => {
   const path = fileOf(tar({ name: 'a.ko' }, { name: 'b', contents: Buffer.alloc(3e7, 'xyz') }));
   execFileSync('xz', ['-0q', path]);
   using archive = await opened(`${path}.xz`);
@@ -198,18 +199,18 @@ test('readArchive() ends its program when it is left early', skipWithout('xz'), 
   await eventually('its program has ended', () => readFileSync(children, 'utf8').trim() === '');
 });
 
-test('openArchive() tells modules from archives, and refuses damaged packages', async () => {
+test('openArchive() distinguishes modules from archives, and refuses damaged packages', async () => {
   const module = await openArchive(fileOf(Buffer.from('\x7fELF'.padEnd(2000, 'x')), 'a.ko'));
   assert.deepEqual(module, { ok: true, value: 'not an archive' });
   const packed = await openArchive(fileOf(gzipSync(Buffer.from('ELF')), 'a.ko.gz'));
   assert.deepEqual(packed, { ok: true, value: 'not an archive' });
   for (const [bytes, message] of [
-    ['!<arch>\n', /no Debian package/],
+    ['!<arch>\n', /not a Debian package/],
     ['!<arch>\nx', /damaged header/],
     ['\xed\xab\xee\xdb', /no header of an rpm/],
   ] as const) {
     const archive = await openArchive(fileOf(Buffer.from(bytes, 'latin1'), 'x.deb'));
-    assert.match(archive.ok ? '' : archive.error, message);
+    assert.match(archive.ok ? '' : printProblem(archive.error), message);
   }
 });
 
@@ -233,7 +234,7 @@ test('unpackInto() writes below its directory alone, and no link', async () => {
   using directory = privateDirectory(scratch);
   using archive = await opened(path);
   const result = await unpackInto(archive, directory.path);
-  assert.ok(result.ok, result.ok ? '' : result.error);
+  assert.ok(result.ok, result.ok ? '' : printProblem(result.error));
   const names = readdirSync(directory.path, { recursive: true }).map(String).sort();
   assert.deepEqual(names, [
     'abs',
@@ -271,15 +272,15 @@ test('unpackInto() wants an empty directory of our own, and leaves nothing when 
   using directory = privateDirectory(scratch);
   using archive = await opened(path);
   const result = await unpackInto(archive, directory.path);
-  assert.match(result.ok ? '' : result.error, /middle of the archive/);
+  assert.match(result.ok ? '' : printProblem(result.error), /middle of the archive/);
   assert.deepEqual(readdirSync(directory.path), []);
   writeFileSync(join(directory.path, 'mine'), '');
   const full = await unpackInto(archive, directory.path);
-  assert.match(full.ok ? '' : full.error, /not empty/);
+  assert.match(full.ok ? '' : printProblem(full.error), /not empty/);
   const open = join(scratch, 'open');
   mkdirSync(open, { mode: 0o755 });
   const shared = await unpackInto(archive, open);
-  assert.match(shared.ok ? '' : shared.error, /0700/);
+  assert.match(shared.ok ? '' : printProblem(shared.error), /0700/);
 });
 
 test('privateDirectory() is removed when the process is interrupted', async () => {
@@ -342,7 +343,7 @@ test(
     });
     using directory = privateDirectory(scratch);
     const source = await unpackSourcePackage(dsc, directory.path);
-    assert.ok(source.ok, source.ok ? '' : source.error);
+    assert.ok(source.ok, source.ok ? '' : printProblem(source.error));
     assert.equal(readFileSync(join(source.value.directory, 'm.c'), 'utf8'), 'three\n');
     assert.equal(readFileSync(join(source.value.directory, 'extra/f.c'), 'utf8'), 'extra');
     assert.ok(!existsSync(join(source.value.directory, 'debian/old')));
@@ -358,7 +359,7 @@ test('unpackSourcePackage() refuses altered files', async () => {
   writeFileSync(tarball, bytes);
   using directory = privateDirectory(scratch);
   const source = await unpackSourcePackage(dsc, directory.path);
-  assert.match(source.ok ? '' : source.error, /SHA-256 is not the one/);
+  assert.match(source.ok ? '' : printProblem(source.error), /SHA-256 differs/);
 });
 
 test(
@@ -384,7 +385,7 @@ test(
     for (const series of ['../../x', 'x -p0', '/etc/passwd']) {
       using directory = privateDirectory(scratch);
       const source = await unpackSourcePackage(sourcePackage({}, series).dsc, directory.path);
-      assert.match(source.ok ? '' : source.error, /not understood/, series);
+      assert.match(source.ok ? '' : printProblem(source.error), /not supported/, series);
     }
   },
 );

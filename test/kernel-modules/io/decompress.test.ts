@@ -10,6 +10,7 @@ import {
 } from '../../../src/kernel-modules/io/inputs/decompress.ts';
 import { xzDecoder } from '../../../src/kernel-modules/io/inputs/liblzma.ts';
 import { xzUnpackedBytes } from '../../../src/kernel-modules/io/inputs/xz-index.ts';
+import { printCause } from '../../../src/base/problem.ts';
 
 const xz = (bytes: Uint8Array, ...options: string[]) =>
   spawnSync('xz', ['-c', ...options], { input: bytes, maxBuffer: 1 << 28 }).stdout;
@@ -21,10 +22,13 @@ const text = Buffer.from('a line that repeats\n'.repeat(5000));
 const limit = 1 << 20;
 
 const same = (result: ReturnType<typeof decompress>, expected: Uint8Array) => {
-  assert.ok(result.ok, result.ok ? '' : result.error);
+  assert.ok(result.ok, result.ok ? '' : printCause(result.error));
   assert.ok(Buffer.from(result.value).equals(expected));
 };
-const bomb = { ok: false, error: 'it would unpack to more than 99999 bytes, which is the limit' };
+const bomb = {
+  ok: false,
+  error: { reason: 'it would unpack to more than 99999 bytes, which is the limit' },
+};
 
 test('decompress() unpacks gzip and zstd, also of several parts', () => {
   same(decompress(gzipSync(text), 'gzip', limit), text);
@@ -47,7 +51,7 @@ test(
   },
 );
 
-test('decompress() stops at the limit and says so', { skip: noLibrary }, () => {
+test('decompress() fails at the limit', { skip: noLibrary }, () => {
   assert.deepEqual(decompress(gzipSync(text), 'gzip', 99_999), bomb);
   assert.deepEqual(decompress(zstdCompressSync(text), 'zstd', 99_999), bomb);
   assert.deepEqual(decompress(xz(text), 'xz', 99_999), bomb);
@@ -72,17 +76,17 @@ test(
   },
 );
 
-test('decompress() of damaged gzip and zstd says what is wrong', () => {
+test('decompress() of damaged gzip and zstd fails with what is wrong', () => {
   const cut = (bytes: Buffer) => bytes.subarray(0, bytes.length - 20);
   assert.deepEqual(decompress(cut(gzipSync(text)), 'gzip', limit), {
     ok: false,
-    error: 'its gzip stream is cut off',
+    error: { reason: 'its gzip stream is cut off' },
   });
   const broken = Buffer.from(zstdCompressSync(text));
   broken.fill(0xff, 8, 20);
   assert.deepEqual(decompress(broken, 'zstd', limit), {
     ok: false,
-    error: 'its zstd stream is damaged',
+    error: { reason: 'its zstd stream is damaged' },
   });
 });
 
@@ -92,14 +96,16 @@ test('unpackWithProgram() is what xz files fall back to', { skip: noXz }, () => 
   assert.ok(!unpackWithProgram(Buffer.from('no xz at all'), 'xz', limit).ok);
 });
 
-test('unpackWithProgram() without the program says what to install', () => {
+test('unpackWithProgram() without the program fails with what to install', () => {
   const path = process.env['PATH'];
   process.env['PATH'] = '/nonexistent';
   try {
     assert.deepEqual(unpackWithProgram(text, 'xz', limit), {
       ok: false,
-      error:
-        'it is compressed with xz; install liblzma (package "liblzma5") or "xz" (package "xz-utils") to read it',
+      error: {
+        reason: 'it is compressed with xz',
+        hint: 'install liblzma (package "liblzma5") or "xz" (package "xz-utils") to read it',
+      },
     });
   } finally {
     process.env['PATH'] = path;
@@ -122,5 +128,5 @@ test('xzUnpackedBytes() refuses an index that claims too much', { skip: noXz }, 
   const backward = packed.length - 8;
   packed.writeUInt32LE(0xfffffff0, backward);
   const answer = xzUnpackedBytes(packed);
-  assert.ok(!answer.ok && answer.error.includes('has no index'));
+  assert.ok(!answer.ok && answer.error.reason.includes('has no index'));
 });

@@ -6,7 +6,7 @@ import '../../../src/testing/guard/here.ts';
 import { bareName } from '../../../src/kernel-modules/core/record/module-file.ts';
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { buildChecks } from '../../../src/kernel-modules/io/scan/surroundings.ts';
+import { buildSigns } from '../../../src/kernel-modules/io/scan/judge-modules.ts';
 import type {
   SourceFinding,
   TrustContext,
@@ -22,18 +22,15 @@ import { findKernelBuild } from '../../../src/kernel-modules/io/kernel/kernel-bu
 import { hostRoots } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
 import { readKernel } from '../../../src/kernel-modules/io/kernel/read-kernel.ts';
 import { openOffered } from '../../../src/kernel-modules/io/source/match-files.ts';
-import {
-  judgeAll,
-  readAll,
-  type ReadEntry,
-  type Surveyed,
-} from '../../../src/kernel-modules/io/scan/survey.ts';
+import { judgeAll, type Surveyed } from '../../../src/kernel-modules/io/scan/survey.ts';
+import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { readCertificates } from '../../../src/kernel-modules/io/kernel/certificate-file.ts';
 import { signedBase } from '../core/family/steps.ts';
 import { noOpenssl } from './certificates.ts';
 import { cases, type Subject } from './evidence/cases.ts';
 import { openWorkshop, type Workshop } from './evidence/workshop.ts';
 import { patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { printProblem } from '../../../src/base/problem.ts';
 
 const prepared = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const files = (prepared as { value: KernelFiles }).value;
@@ -100,7 +97,7 @@ suite('evidence on real modules', { skip }, () => {
 /** All of them at once, as a scan of one directory would. */
 async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const read = readKernel({ directories: [files.modules], cmdline: '', roots: hostRoots });
-  assert.ok(read.ok, read.ok ? '' : read.error);
+  assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
   const given = readCertificates(workshop.certificate);
   assert.ok(given.ok);
   const keys = { kernel: read.value.certificates, given: given.value };
@@ -114,7 +111,7 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const surveyed = judgeAll(entries, {
     kernel: read.value.kernel,
     // Of one module the kernel's own tree must tell the same as of all.
-    buildChecks: buildChecks([], read.value),
+    buildSigns: buildSigns([], read.value),
     providers: [],
     sourceOf: ({ file }) => findings.get(file),
   });
@@ -129,14 +126,14 @@ function findingsOf(
   { source, changed, closed }: Workshop,
 ): ReadonlyMap<string, SourceFinding> {
   const build = findKernelBuild(files.release, files.headers);
-  assert.ok(build.ok, build.ok ? '' : build.error);
+  assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
   const findings = new Map<string, SourceFinding>();
   for (const entry of entries) {
     const offered = subjectOf(entry).source;
     if (offered === undefined) continue;
     const directories = { own: source, changed, closed };
     const opened = openOffered(directories[offered], { build: build.value });
-    assert.ok(opened.ok, opened.ok ? '' : opened.error);
+    assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
     const { outcome, reasons, license } = matchSource(entry.module, opened.value);
     const { closedTerms } = license;
     findings.set(entry.file, { outcome, message: reasons.join('; '), closedTerms });
@@ -159,7 +156,7 @@ function namesOfChecks(
       verdict,
       gplOnly,
       release,
-      buildChecks: true,
+      buildSigns: true,
       packageClaim: { outcome: claim.result, message: claim.message },
       source: findings.get(file),
     };

@@ -5,15 +5,17 @@
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { buildChecks } from '../../../src/kernel-modules/io/scan/surroundings.ts';
+import { buildSigns } from '../../../src/kernel-modules/io/scan/judge-modules.ts';
 import { collectInputs } from '../../../src/kernel-modules/io/inputs/inputs.ts';
 import { hostRoots } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
 import {
   readKernel,
   type KernelReading,
 } from '../../../src/kernel-modules/io/kernel/read-kernel.ts';
-import { judgeAll, readAll, type Surveyed } from '../../../src/kernel-modules/io/scan/survey.ts';
+import { judgeAll, type Surveyed } from '../../../src/kernel-modules/io/scan/survey.ts';
+import { readAll } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { debianKernel, type DebianKernel } from './debian-kernels.ts';
+import { printProblem } from '../../../src/base/problem.ts';
 
 const leadsMax = 0.01;
 
@@ -24,15 +26,15 @@ interface Survey {
 
 async function survey({ directory }: DebianKernel): Promise<Survey> {
   const read = readKernel({ directories: [directory], cmdline: '', roots: hostRoots });
-  assert.ok(read.ok, read.ok ? '' : read.error);
+  assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
   const { kernel, certificates, moduleDirectory } = read.value;
   assert.ok(moduleDirectory !== undefined);
   const keys = { kernel: certificates, given: [] };
   const options = { cacheAs: undefined, deep: true, onRead: () => {} };
   const { entries, problems } = await readAll(collectInputs([moduleDirectory]), keys, options);
   assert.deepEqual(problems, []);
-  const around = { kernel, buildChecks: buildChecks(entries, read.value), providers: [] };
-  assert.ok(around.buildChecks);
+  const around = { kernel, buildSigns: buildSigns(entries, read.value), providers: [] };
+  assert.ok(around.buildSigns);
   return { reading: read.value, modules: judgeAll(entries, around) };
 }
 

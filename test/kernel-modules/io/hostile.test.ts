@@ -30,7 +30,7 @@ import type {
   ReaderSetup,
   StoredModule,
 } from '../../../src/kernel-modules/io/scan/scan-protocol.ts';
-import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/survey.ts';
+import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { UnpackBudget } from '../../../src/kernel-modules/io/inputs/unpack-budget.ts';
 import { unpackedBytesMax } from '../../../src/kernel-modules/io/inputs/unpack-module.ts';
 import { buildModule } from '../core/elf-builder.ts';
@@ -38,6 +38,7 @@ import { tar } from '../core/packages/builders.ts';
 import { sampleRead } from './sample-read.ts';
 import { ok } from '../../../src/base/result.ts';
 import { mustEnd, patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { printCause, printProblem } from '../../../src/base/problem.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'bulkhead-test-hostile-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -143,7 +144,7 @@ describe('the threads that read', () => {
     };
     await readStored(files(), setup, () => ok(noKeys), taken);
     assert.equal(problems.length, sizes.length);
-    assert.ok(problems.every((each) => each === 'is no ELF file'));
+    assert.ok(problems.every((each) => each === 'is not an ELF file'));
   });
 
   test('take what one file cannot have as a problem of that file', () => {
@@ -166,7 +167,7 @@ describe('ScanCache', () => {
   const remembered = new Map([['a'.repeat(64), sampleRead()]]);
   const key = (text: string) => Buffer.from(text);
 
-  test('keeps apart whose key it was, and where one ends', () => {
+  test('separates the keys of the kernel and given ones', () => {
     const directory = join(root, 'cache');
     const cache = (kernel: string[], given: string[]) =>
       new ScanCache(directory, ['x'], { kernel: kernel.map(key), given: given.map(key) });
@@ -224,7 +225,7 @@ describe('readAgain()', () => {
       const [entry] = (await readPaths(path)).entries;
       assert.ok(entry !== undefined);
       const again = await readAgain(entry);
-      assert.ok(again.ok, again.ok ? '' : again.error);
+      assert.ok(again.ok, again.ok ? '' : printCause(again.error));
       assert.deepEqual(Buffer.from(again.value), Buffer.from(buildModule({ name: 'a' })));
     }
   });
@@ -235,10 +236,10 @@ describe('readAgain()', () => {
     assert.ok(entry !== undefined);
     writeFileSync(file, buildModule({ name: 'b' }));
     const swapped = await readAgain(entry);
-    assert.match(swapped.ok ? '' : swapped.error, /another file was put in its place/);
+    assert.match(swapped.ok ? '' : printCause(swapped.error), /it was replaced/);
     rmSync(file);
     const gone = await readAgain(entry);
-    assert.match(gone.ok ? '' : gone.error, /does not exist/);
+    assert.match(gone.ok ? '' : printCause(gone.error), /does not exist/);
   });
 });
 
@@ -267,7 +268,7 @@ const tools = jailTools();
 
 test(
   'runInJail() passes on no file that this process was started with',
-  { skip: !tools.ok && tools.error, timeout: patienceMilliseconds },
+  { skip: !tools.ok && printProblem(tools.error), timeout: patienceMilliseconds },
   () => {
     const secret = put('secret', 'a secret of the host');
     const jail = new URL('../../../src/kernel-modules/io/rebuild/jail.ts', import.meta.url).href;
@@ -294,7 +295,7 @@ test(
   },
 );
 
-test('links in a cache are not followed', () => {
+test('readCached() follows no links', () => {
   const directory = join(root, 'linked-cache');
   const cache = new ScanCache(directory, ['x'], noKeys);
   const remembered = new Map([['b'.repeat(64), sampleRead()]]);

@@ -20,6 +20,7 @@ import {
 } from '../../../src/kernel-modules/io/inputs/inputs.ts';
 import { cpio, rpm, tar } from '../core/packages/builders.ts';
 import { patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { printCause } from '../../../src/base/problem.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-test-inputs-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -57,7 +58,7 @@ const lines = (root: string, found: readonly (Input | InputProblem)[]) =>
   found.map((each) => {
     if (each.kind === 'problem') return `${each.path.replace(`${root}/`, '')}! ${each.why}`;
     const bytes = each.read();
-    return `${each.label.replace(`${root}/`, '')}: ${bytes.ok ? Buffer.from(bytes.value).toString() : bytes.error}`;
+    return `${each.label.replace(`${root}/`, '')}: ${bytes.ok ? Buffer.from(bytes.value).toString() : printCause(bytes.error)}`;
   });
 
 const moduleOf = (found: readonly (Input | InputProblem)[]): Input => {
@@ -87,7 +88,7 @@ test('collectInputs() gives the modules of a directory in the order of their nam
   assert.deepEqual(lines(root, await collected([root])), expected);
 });
 
-test('collectInputs() takes a single file whatever its name, and says what is not there', async () => {
+test('collectInputs() takes a single file whatever its name, and reports what does not exist', async () => {
   const root = tree({ renamed: 'ELF', 'sub/': '' });
   assert.deepEqual(
     lines(root, await collected([join(root, 'renamed'), join(root, 'gone'), join(root, 'sub')])),
@@ -125,7 +126,7 @@ test('collectInputs() follows a link to a module only where nobody else can plan
     'open/l.ko! it is a link in a directory that others can write to, and is not followed',
     'safe/l.ko: real',
     'safe/m.ko! it is a link, and of its target: it does not exist',
-    'safe/n.ko! it is a link to what is no regular file',
+    'safe/n.ko! it is a link to something that is not a regular file',
   ]);
 });
 
@@ -137,7 +138,7 @@ test('collectInputs() is bounded in depth, count and size', async () => {
   const few = await collected([root], { ...host, directories: { depth: 64, names: 2 } });
   assert.match(lines(root, few).at(-1) ?? '', /more than 2 names/);
   const small = await collected([join(root, 'b.ko')], { ...host, fileBytes: 5 });
-  assert.deepEqual(lines(root, small), ['b.ko: It has 6 bytes; files of more than 5 are not read']);
+  assert.deepEqual(lines(root, small), ['b.ko: it has 6 bytes; files of more than 5 are not read']);
 });
 
 test('collectInputs() reads very deep trees without ending the process', async () => {
@@ -152,9 +153,7 @@ test('collectInputs() notices a file that was exchanged before it is read', asyn
   const root = tree({ 'a.ko': 'a', other: 'secret' });
   const found = await collected([root]);
   renameSync(join(root, 'other'), join(root, 'a.ko'));
-  assert.deepEqual(lines(root, found), [
-    'a.ko: Another file was put in its place while it was read',
-  ]);
+  assert.deepEqual(lines(root, found), ['a.ko: it was replaced while it was read']);
   rmSync(join(root, 'a.ko'));
   symlinkSync('/etc/passwd', join(root, 'a.ko'));
   assert.match(lines(root, found).join(), /symbolic link/);
@@ -175,7 +174,7 @@ test(
     const script = `import { collectInputs } from ${JSON.stringify(join(import.meta.dirname, '../../../src/kernel-modules/io/inputs/inputs.ts'))};
       for await (const each of collectInputs([${JSON.stringify(root)}])) {
         const read = each.kind === 'module' ? each.read() : undefined;
-        console.log(each.label ?? each.path, read === undefined ? each.why : read.ok ? 'read' : read.error);
+        console.log(each.label ?? each.path, read === undefined ? each.why : read.ok ? 'read' : read.error.reason);
       }`;
     const node = [process.execPath, '--input-type=module-typescript', '-e', script];
     const [program = '', ...args] = canDrop ? ['setpriv', ...asNobody, ...node] : node;
@@ -248,7 +247,7 @@ test('collectInputs() ties modules of DKMS to their source and its package', asy
   assert.equal(intree.origin.dkms, undefined);
   const unbuilt = lines(root, await collected([join(root, 'usr/src/none-3')], hostOf(root)));
   assert.deepEqual(unbuilt, [
-    'usr/src/none-3! it is the source of none, which is built for no kernel; run: dkms install none/3',
+    'usr/src/none-3! it is the source of none, which is not built for any kernel; run: dkms install none/3',
   ]);
 });
 
@@ -284,11 +283,11 @@ test(
       join(root, 'out/dkms.deb'),
     ]);
     assert.deepEqual(lines(root, found), [
-      'out/broken.deb! it is no package, whatever its name says',
+      'out/broken.deb! it is not a package, whatever its name',
       'out/deb.deb!/lib/modules/1/a.ko: a',
       'out/y.rpm!/lib/y.ko: y',
       'z.tar!/v/z.ko: z',
-      'out/dkms.deb! it holds no kernel module but the source of one, in usr/src/x-1, for DKMS to build',
+      'out/dkms.deb! it holds no kernel module but the source of one for DKMS, in usr/src/x-1',
     ]);
     const [deb, y, z] = found.filter((each) => each.kind === 'module');
     assert.equal(deb?.origin.package?.name, 'kmod-x');

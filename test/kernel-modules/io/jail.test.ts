@@ -23,9 +23,10 @@ import {
   type JailResult,
 } from '../../../src/kernel-modules/io/rebuild/jail.ts';
 import { eventually, patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { printProblem } from '../../../src/base/problem.ts';
 
 const probe = await runInJail({ command: ['true'], writable: '/build' });
-const skip = probe.ok ? false : probe.error;
+const skip = probe.ok ? false : printProblem(probe.error);
 
 type Options = Omit<JailOptions, 'command' | 'writable'>;
 
@@ -38,7 +39,7 @@ async function make(recipe: readonly string[], options: Options = {}): Promise<J
     input: Readable.from([makefile]),
     ...options,
   });
-  assert.ok(result.ok, result.ok ? '' : result.error);
+  assert.ok(result.ok, result.ok ? '' : printProblem(result.error));
   return result.value;
 }
 
@@ -170,7 +171,7 @@ suite('runInJail()', { skip }, () => {
     assert.ok(!lastLines.includes('killed'));
   });
 
-  test('ends daemons with the command', async () => {
+  test('runInJail() kills daemons with the command', async () => {
     const word = `48${String(process.pid).padStart(8, '0')}`;
     const { end } = await make([
       `setsid -f sleep ${word} >/dev/null 2>&1 </dev/null`,
@@ -180,7 +181,7 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
-  test('bounds a fork bomb and ends all of it in time', async () => {
+  test('runInJail() bounds a fork bomb and kills all of it in time', async () => {
     const word = `bomb${process.pid}`;
     const bomb = `bash -c '${word}() { ${word} | ${word} & }; ${word}; sleep 100' >/dev/null 2>&1`;
     const limits = { wallSeconds: 3, processes: 50 };
@@ -195,7 +196,7 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
-  test('ends an endless loop in time, and by the CPU limit', async () => {
+  test('runInJail() kills an endless loop in time, and by the CPU limit', async () => {
     const { end } = await make(["sh -c 'while :; do :; done'"], { limits: { wallSeconds: 1 } });
     assert.equal(end.kind, 'time');
     const limited = await make(["sh -c 'while :; do :; done'; echo after"], {
@@ -204,7 +205,7 @@ suite('runInJail()', { skip }, () => {
     assert.equal(limited.end.kind, 'exit');
   });
 
-  test("ends with the caller's signal", async () => {
+  test("runInJail() ends with the caller's signal", async () => {
     const word = `49${String(process.pid).padStart(8, '0')}`;
     const stop = new AbortController();
     const made = make([`sleep ${word}`], { signal: stop.signal });
@@ -215,7 +216,7 @@ suite('runInJail()', { skip }, () => {
     await nothingLeft(word);
   });
 
-  test('ends whenever the signal comes, also while the jail is being made', async () => {
+  test('runInJail() ends whenever the signal comes, also while the jail is being made', async () => {
     for (let milliseconds = 0; milliseconds < 240; milliseconds += 8) {
       const word = `48${String(process.pid).padStart(8, '0')}`;
       const stop = new AbortController();

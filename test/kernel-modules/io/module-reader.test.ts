@@ -11,9 +11,10 @@ import type {
 } from '../../../src/kernel-modules/io/scan/scan-protocol.ts';
 import { UnpackBudget } from '../../../src/kernel-modules/io/inputs/unpack-budget.ts';
 import { unpackedBytesMax } from '../../../src/kernel-modules/io/inputs/unpack-module.ts';
-import { fail, ok } from '../../../src/base/result.ts';
+import { ok } from '../../../src/base/result.ts';
 import { appendSignature, buildModule } from '../core/elf-builder.ts';
 import { makeIdentity, noOpenssl, signDetached } from './certificates.ts';
+import { failed } from '../../../src/base/problem.ts';
 
 const setup = { deep: false, budget: UnpackBudget.make(unpackedBytesMax) };
 const stored = (label: string, bytes: Uint8Array): StoredModule => ({
@@ -58,7 +59,7 @@ describe('reading before the keys are there', { skip: noOpenssl }, () => {
     );
     assert.deepEqual(
       after.map(({ read, problem }) => read?.signature.outcome ?? problem?.message),
-      ['good', 'unknown key', 'bad', 'none', 'is no ELF file'],
+      ['good', 'unknown key', 'bad', 'none', 'is not an ELF file'],
     );
     assert.equal(after[0]?.read?.module.observations.deep, undefined);
     assert.ok(
@@ -109,7 +110,8 @@ describe('reading before the keys are there', { skip: noOpenssl }, () => {
   });
 });
 
-test('reading ends with the reason where there is no kernel to take keys from', async () => {
+test('readStored() fails with the reason when there is no kernel to take keys from', async () => {
+  const noKernel = { action: 'read a kernel', reason: 'there is none' };
   for (const count of [0, 3, 400]) {
     async function* given() {
       for (let at = 0; at < count; at++) yield stored(`${at}.ko`, buildModule());
@@ -117,9 +119,9 @@ test('reading ends with the reason where there is no kernel to take keys from', 
     const done = await readStored(
       given(),
       setup,
-      () => fail('there is no kernel'),
+      () => failed(noKernel),
       () => {},
     );
-    assert.deepEqual(done, fail('there is no kernel'));
+    assert.deepEqual(done, failed(noKernel));
   }
 });

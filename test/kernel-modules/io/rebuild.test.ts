@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { readElf } from '../../../src/kernel-modules/core/elf/elf.ts';
+import { readElf } from '../../../src/kernel-modules/core/elf/read-elf.ts';
 import { readModule } from '../../../src/kernel-modules/core/record/read-module.ts';
 import { prepareKernelFiles } from '../../../src/testing/oracle/kernel-files.ts';
 import { findCompiler } from '../../../src/kernel-modules/io/rebuild/compiler.ts';
@@ -17,6 +17,7 @@ import {
 } from '../../../src/kernel-modules/io/kernel/kernel-build.ts';
 import { rebuild, type Rebuilt } from '../../../src/kernel-modules/io/rebuild/rebuild.ts';
 import { archiveOf } from '../../../src/kernel-modules/io/source/source-files.ts';
+import { printCause, printProblem } from '../../../src/base/problem.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
@@ -55,7 +56,7 @@ function directoryWith(files: Files): string {
 function kernelBuild(): KernelBuild {
   assert.ok(kernel.ok);
   const build = findKernelBuild(kernel.value.release, kernel.value.headers);
-  assert.ok(build.ok, build.ok ? '' : build.error);
+  assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
   return build.value;
 }
 
@@ -71,7 +72,7 @@ async function vendorBuild(files: Files): Promise<Uint8Array> {
     mounts: [{ from: undefined, to: '/usr/src' }, ...mounts],
     input: archiveOf(source),
   });
-  assert.ok(run.ok, run.ok ? '' : run.error);
+  assert.ok(run.ok, run.ok ? '' : printProblem(run.error));
   assert.deepEqual(run.value.end, { kind: 'exit', status: 0 }, run.value.lastLines.join('\n'));
   return run.value.result;
 }
@@ -84,7 +85,7 @@ async function rebuilt(module: Uint8Array, files: Files): Promise<Rebuilt> {
 }
 
 const why = (result: Rebuilt): string =>
-  result.outcome === 'cannot tell' ? [result.why, ...result.lastLines].join('\n') : result.outcome;
+  result.outcome === 'undecided' ? [result.reason, ...result.lastLines].join('\n') : result.outcome;
 
 suite('rebuild()', { skip }, () => {
   after(() => rmSync(scratch, { recursive: true }));
@@ -112,14 +113,14 @@ suite('rebuild()', { skip }, () => {
     const blob = { 'parts/add.o_shipped': object, 'parts/.add.o.cmd': '' };
     const module = await vendorBuild({ ...rest, ...blob });
     const result = await rebuilt(module, { ...rest, ...blob });
-    assert.equal(result.outcome, 'cannot tell');
+    assert.equal(result.outcome, 'undecided');
     assert.deepEqual(result.compiled, ['parts/add.o_shipped']);
     assert.match(why(result), /compiled code that was left out/);
     const replaced = await rebuilt(module, { ...honest, ...blob });
     assert.equal(replaced.outcome, 'differs', why(replaced));
   });
 
-  test('builds as dkms.conf says: its patches, its script, and the command for the kernel', async () => {
+  test('rebuild() builds by dkms.conf: its patches, its script, and the command for the kernel', async () => {
     const makefile = `${honest['Makefile'] as string}ccflags-y := -DLEVEL=`;
     const main = honest['main.c'] as string;
     const leveled = (result: string) => main.replace('!= 3', `+ LEVEL + EXTRA != ${result}`);
@@ -157,14 +158,14 @@ MAKE_MATCH[1]="^6\\."
     const other = await rebuilt(module, { ...offered, 'extra.txt': '6' });
     assert.equal(other.outcome, 'differs', why(other));
     const broken = await rebuilt(module, { ...offered, 'prepare.sh': '#!/bin/sh\nexit 1\n' });
-    assert.equal(broken.outcome, 'cannot tell');
+    assert.equal(broken.outcome, 'undecided');
     assert.match(broken.errors.join('\n'), /PRE_BUILD of dkms\.conf failed/);
   });
 
-  test('tells a build that fails from a module that differs', async () => {
+  test('rebuild() distinguishes a build that fails from a module that differs', async () => {
     const module = await vendorBuild(honest);
     const result = await rebuilt(module, { ...honest, 'main.c': 'no C\n' });
-    assert.equal(result.outcome, 'cannot tell');
+    assert.equal(result.outcome, 'undecided');
     assert.match(why(result), /failed with status[^]*main\.c/);
     assert.match(result.errors[0]!, /main\.c:1:1: error: /);
     const without = await rebuilt(module, { README: 'none\n' });
@@ -187,19 +188,19 @@ function compile(text: string): Uint8Array {
 }
 
 suite('findCompiler()', () => {
-  test('says which compiler is missing and how to install it', async () => {
+  test('fails with the missing compiler and how to install it', async () => {
     const result = await findCompiler(['GCC: (Debian 3.3.6-1) 3.3.6']);
     assert.ok(!result.ok);
     assert.match(
-      result.error,
-      /GCC 3\.3\.6 \(Debian 3\.3\.6-1\) is not installed.*no package here has it/,
+      printCause(result.error),
+      /GCC 3\.3\.6 \(Debian 3\.3\.6-1\) is not installed.*no package in the configured sources has it/,
     );
   });
 
   test('takes the compiler of the last object, which every build makes itself', async () => {
     const result = await findCompiler(['GCC: (A) 3.3.6', 'GCC: (A) 3.3.6', 'GCC: (B) 2.95.1']);
     assert.ok(!result.ok);
-    assert.match(result.error, /GCC 2\.95\.1 \(B\) is not installed/);
+    assert.match(printCause(result.error), /GCC 2\.95\.1 \(B\) is not installed/);
   });
 
   test('does not guess when the module names none, or another than GCC', async () => {
@@ -209,9 +210,12 @@ suite('findCompiler()', () => {
 });
 
 suite('findKernelBuild()', () => {
-  test('says where it looked and what to install', () => {
+  test('fails with the directories it tried and what to install', () => {
     const result = findKernelBuild('1.2.3-none');
     assert.ok(!result.ok);
-    assert.match(result.error, /"\/usr\/src\/linux-headers-1\.2\.3-none".*apt install/);
+    assert.match(
+      printProblem(result.error),
+      /"\/usr\/src\/linux-headers-1\.2\.3-none".*apt install/,
+    );
   });
 });

@@ -59,7 +59,7 @@ test('checkSignature() finds the key of a maker whose name has commas and quotes
   assert.deepEqual(checked, { outcome: 'good', signer: issuer, trustedBy: 'kernel' });
 });
 
-test('checkSignature() tells a wrong signature from one by an unknown key', skip, () => {
+test('checkSignature() distinguishes a bad signature from one by an unknown key', skip, () => {
   const [ours, other] = [makeIdentity('/CN=Ours', 'ec'), makeIdentity('/CN=Other', 'ec')];
   const bad = Buffer.from(signer(ours).signature);
   bad[bad.length - 1] = (bad.at(-1) ?? 0) ^ 1;
@@ -131,7 +131,7 @@ test(
 );
 
 test(
-  'makeSignatureChecker() leaves out what is no certificate, and passes on what has no key',
+  'makeSignatureChecker() leaves out what is not a certificate, and passes on what has no key',
   skip,
   () => {
     const identity = makeIdentity('/CN=Ours', 'ec');
@@ -179,7 +179,7 @@ test(
   },
 );
 
-test('quickVerifier() says yes to the signature alone, whatever it is given', (context) => {
+test('quickVerifier() accepts only the right signature, whatever it is given', (context) => {
   for (const namedCurve of ['P-256', 'P-384', 'P-521']) {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve });
     const verifies = quickVerifier(publicKey);

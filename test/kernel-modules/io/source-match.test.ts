@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { modinfo } from '../../../src/kernel-modules/core/record/module.ts';
-import type { Match } from '../../../src/kernel-modules/core/source/match.ts';
+import type { Match } from '../../../src/kernel-modules/core/source/match-result.ts';
 import { buildModules } from '../../../src/testing/oracle/build.ts';
 import { prepareKernelFiles, type KernelFiles } from '../../../src/testing/oracle/kernel-files.ts';
 import { collectInputs } from '../../../src/kernel-modules/io/inputs/inputs.ts';
@@ -20,9 +20,10 @@ import {
 import { matchAll, openOffered } from '../../../src/kernel-modules/io/source/match-files.ts';
 import { openOfferedSource } from '../../../src/kernel-modules/io/source/offered-source.ts';
 import { bareName } from '../../../src/kernel-modules/core/record/module-file.ts';
-import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/survey.ts';
+import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { kernelSource, packageFile } from './debian-packages.ts';
 import { patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { printProblem } from '../../../src/base/problem.ts';
 
 const kernel = await prepareKernelFiles((line) => console.log(`# ${line}`));
 const noKernel = kernel.ok ? false : kernel.error;
@@ -36,7 +37,7 @@ after(() => rmSync(scratch, { recursive: true }));
 
 function kernelBuild(): KernelBuild {
   const build = findKernelBuild(files.release, files.headers);
-  assert.ok(build.ok, build.ok ? '' : build.error);
+  assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
   return build.value;
 }
 
@@ -54,7 +55,7 @@ function matchDirectory(
   build: KernelBuild,
 ): ReadonlyMap<string, Match> {
   const offered = openOffered(directory, { build });
-  assert.ok(offered.ok, offered.ok ? '' : offered.error);
+  assert.ok(offered.ok, offered.ok ? '' : printProblem(offered.error));
   return matchAll(
     entries.map((each) => each.module),
     offered.value,
@@ -98,7 +99,7 @@ suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
       const { directory, objects, compilers } = matches.get(file)!;
       assert.notEqual(directory, undefined, file);
       assert.ok(objects.length > 0, file);
-      assert.equal(compilers.inModule, compilers.objects, file);
+      assert.equal(compilers.inModule, compilers.inMakefile, file);
     }
   });
 });
@@ -110,7 +111,7 @@ suite(
     test('matches what is built from it, and not with a byte changed', async () => {
       assert.ok(dkms?.ok === true);
       const opened = await openOfferedSource(dkms.value);
-      assert.ok(opened.ok, opened.ok ? '' : opened.error);
+      assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
       using offered = opened.value;
       assert.deepEqual(offered.notes, []);
       // The cloud kernel has no V4L2 to load it beside, which does not matter here.

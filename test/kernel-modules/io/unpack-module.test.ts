@@ -11,6 +11,7 @@ import {
 import { UnpackBudget } from '../../../src/kernel-modules/io/inputs/unpack-budget.ts';
 import { ModuleUnpacker } from '../../../src/kernel-modules/io/inputs/unpack-module.ts';
 import { readZstdFrame } from '../../../src/kernel-modules/io/inputs/zstd-frame.ts';
+import { printCause } from '../../../src/base/problem.ts';
 
 const elf = Buffer.alloc(keptBytesMax + 4096, 'what a module holds ');
 elf.write('\u007fELF', 'latin1');
@@ -47,11 +48,11 @@ test('ModuleUnpacker reads large modules, and those of several parts, and gives 
     elf,
   ]) {
     const read = unpacker.use(stored, (bytes) => Buffer.from(bytes));
-    assert.ok(read.ok, read.ok ? '' : read.error);
+    assert.ok(read.ok, read.ok ? '' : printCause(read.error));
     assert.ok(read.value.equals(elf.subarray(0, read.value.length)));
   }
   const zeros = unpacker.use(gzipSync(Buffer.alloc(elf.length)), () => 'read');
-  assert.deepEqual(zeros, { ok: false, error: 'is no ELF file' });
+  assert.deepEqual(zeros, { ok: false, error: { reason: 'is not an ELF file' } });
   assert.throws(() =>
     unpacker.use(packings.gzip, () => {
       throw new RangeError('not enough');

@@ -3,14 +3,14 @@ import { FormatError } from '../elf/bytes.ts';
 import {
   sectionTypes,
   symbolTypes,
-  type Elf,
   type ElfSymbol,
   type Relocation,
   type Section,
-} from '../elf/elf.ts';
+} from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 
-export const changedSymbolsMax = 100;
-/** More symbols than any module has; names beyond it are not looked at. */
+const changedSymbolsMax = 100;
+/** More symbols than any module has; names beyond it are ignored. */
 const symbolsMax = 500_000;
 const nameBytesMax = 64 * 2 ** 20;
 
@@ -37,8 +37,9 @@ const isNamed = ({ type, name }: ElfSymbol): boolean =>
   (type === symbolTypes.function || type === symbolTypes.object) && name !== '';
 
 /**
- * Functions and objects that only one module has, or whose bytes differ, or that refer to other symbols.
- * The addends of references are left out: they change for all that comes behind a function that grew.
+ * Functions and objects that only one module has, or whose bytes differ, or that refer to other
+ * symbols. The addends of references are left out: they change for all that comes behind a function
+ * that grew.
  */
 export function changedSymbols(a: Elf, b: Elf): readonly string[] {
   const [ofA, ofB] = [contentsBySymbol(a), contentsBySymbol(b)];

@@ -1,19 +1,22 @@
 /**
- * Whether two kernel modules are the same program: one that was shipped and one that was built again.
+ * Whether two kernel modules are the same program: one that was shipped and one that was built
+ * again.
  *
- * What the processor and the loader will see is compared: sections by name, their bytes, flags and sizes,
- * and relocations by what they point at. What describes a build rather than the program is not: those
- * sections are named in `ignoredSections`, and `.modinfo` is compared apart, entry by entry.
+ * What the processor and the loader will see is compared: sections by name, their bytes, flags and
+ * sizes, and relocations by what they point at. What describes a build rather than the program is
+ * not: those sections are named in `ignoredSections`, and `.modinfo` is compared separately, entry
+ * by entry.
  */
 import { printable } from '../../../base/printable.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { FormatError, textOf, type FormatProblem } from '../elf/bytes.ts';
 import { changedSymbols, isRelocation, NameBudget, symbolAt } from './compare-symbols.ts';
-import { sectionTypes, type Elf, type Relocation, type Section } from '../elf/elf.ts';
+import { sectionTypes, type Relocation, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 
-/** Not compared, in words for people. */
-export const ignoredSections = [
-  '.modinfo (compared apart)',
+/** What is not compared, for people. */
+const ignoredSections = [
+  '.modinfo (compared separately)',
   '__versions',
   '.symtab, .strtab, .shstrtab',
   '.comment',
@@ -23,7 +26,7 @@ export const ignoredSections = [
 ] as const;
 const ignored =
   /^(?:\.rela?)?(?:\.modinfo|__versions|\.symtab|\.strtab|\.shstrtab|\.comment|\.BTF.*|\.debug.*|\.note\.gnu\.build-id)$/;
-/** Entries of `.modinfo` that say who built a module and against which kernel, not what it is. */
+/** Entries of `.modinfo` that describe the build, not the module. */
 const buildTags = ['intree', 'vermagic', 'srcversion', 'build_salt'] as const;
 
 export interface Comparison {
@@ -38,27 +41,29 @@ export interface Comparison {
   readonly furtherDifferences: number;
   /** Functions and data objects that are not the same, at most `changedSymbolsMax`. */
   readonly changed: readonly string[];
-  /** Says nothing about `same`. */
+  /** Does not affect `same`. */
   readonly modinfo: readonly ModinfoDifference[];
   readonly ignored: readonly string[];
 }
 
-export interface Difference {
+interface Difference {
   readonly kind: 'only in the first' | 'only in the second' | 'kind' | 'size' | 'bytes' | 'target';
   readonly section: string;
-  /** Of the first difference, in the section that is loaded; undefined where there is no such place. */
+  /**
+   * Of the first difference, in the section that is loaded; undefined where there is no such place.
+   */
   readonly offset: number | undefined;
   /** The function or object that the offset lies in, in the first module, else in the second. */
   readonly symbol: string | undefined;
   readonly message: string;
 }
 
-export interface ModinfoDifference {
+interface ModinfoDifference {
   readonly entry: string;
   readonly onlyIn: 'the first' | 'the second';
 }
 
-export const differencesMax = 50;
+const differencesMax = 50;
 const modinfoDifferencesMax = 50;
 
 /** Compares two modules; fails with the place where one of them makes no sense. */
@@ -190,7 +195,7 @@ class Comparer {
   #compareRelocations(a: Section, b: Section): Difference | undefined {
     const [changedA, changedB] = [this.#a.sections[a.info], this.#b.sections[b.info]];
     if (changedA?.name !== changedB?.name) {
-      return difference('kind', a.name, `Section ${a.name} changes another section`);
+      return difference('kind', a.name, `Section ${a.name} relocates another section`);
     }
     const ofB = this.#b.relocations(b);
     for (const left of this.#a.relocations(a)) {
@@ -300,11 +305,11 @@ class Targets {
   }
 
   describe({ type, symbol, addend }: Relocation): string {
-    const check = addend < 0 ? '-' : '+';
+    const sign = addend < 0 ? '-' : '+';
     const target = this.of(symbol)
       .replace(/\/\d+$/, '')
       .slice(0, 200);
-    return `${target} ${check} ${Math.abs(addend)} (type ${type})`;
+    return `${target} ${sign} ${Math.abs(addend)} (type ${type})`;
   }
 }
 

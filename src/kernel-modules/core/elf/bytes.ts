@@ -1,8 +1,8 @@
 /**
  * Bounded reading of bytes that somebody else wrote.
  *
- * Every read is checked against the end; what does not fit is a `FormatError` with the offset, which the
- * door of each format (`readElf`, `readModule`, …) turns into a value.
+ * Every read is checked against the end; what does not fit is a `FormatError` with the offset,
+ * which the entry point of each format (`readElf`, `readModule`, …) turns into a value.
  */
 
 /** Where the bytes stopped making sense. The offset counts from the start of the file. */
@@ -33,7 +33,9 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Text of bytes: UTF-8 where it is, otherwise a character a byte, so that no two texts become one. */
+/**
+ * Text of bytes: UTF-8 where it is, otherwise a character a byte, so that no two texts become one.
+ */
 export function textOf(bytes: Uint8Array): string {
   const text = utf8.decode(bytes);
   return text.includes('\ufffd') ? latin1(bytes) : text;

@@ -1,8 +1,8 @@
 /**
  * Distinguished Encoding Rules: tag, length and contents, one inside the other.
  *
- * Only what PKCS#7 needs: tags below 31 and definite lengths. Nothing here recurses; a caller goes down level
- * by level and asks for what must stand there. Source: ITU-T X.690.
+ * Only what PKCS#7 needs: tags below 31 and definite lengths. Nothing here recurses; a caller goes
+ * down level by level and asks for what must be there. Source: ITU-T X.690.
  */
 import { FormatError } from './bytes.ts';
 
@@ -19,7 +19,7 @@ export const contextTag = (number: number, constructed = true): number =>
 
 export interface DerValue {
   readonly tag: number;
-  /** Where the tag stands, and the contents begin and end, in the bytes that were given. */
+  /** Where the tag is, and the contents begin and end, in the given bytes. */
   readonly start: number;
   readonly contentsAt: number;
   readonly end: number;
@@ -99,7 +99,7 @@ export function expectTag(value: DerValue | undefined, tag: number): DerValue {
   if (value === undefined) throw new FormatError('lacks a value', 0);
   if (value.tag !== tag) {
     throw new FormatError(
-      `has a value of tag 0x${value.tag.toString(16)} where 0x${tag.toString(16)} must be`,
+      `has a value of tag 0x${value.tag.toString(16)} instead of 0x${tag.toString(16)}`,
       value.start,
     );
   }

@@ -1,13 +1,15 @@
 /**
- * What the kernel logs about a file that is no object file it can use.
+ * What the kernel logs about a file that is not an object file it can use.
  *
- * `readElf` is for readers of every kind and says in its own words what is wrong; these are the kernel's, in the
- * kernel's order, for a file that it cannot read either. That the file is for the kernel's processor is assumed.
- * Source: `elf_validity_ehdr()`, `elf_validity_cache_sechdrs()`, `elf_validity_cache_secstrings()` in
- * kernel/module/main.c.
+ * `readElf` is for readers of every kind and has its own messages; these are the kernel's, in the
+ * kernel's order, for a file that it cannot read either. That the file is for the kernel's
+ * processor is assumed.
+ * Source: `elf_validity_ehdr()`, `elf_validity_cache_sechdrs()`, `elf_validity_cache_secstrings()`
+ * in kernel/module/main.c.
  */
 import { ByteView } from './bytes.ts';
-import { elfTypes, kernelEncoding, sectionTypes } from './elf.ts';
+import { elfTypes, sectionTypes } from './elf-format.ts';
+import { kernelEncoding } from './read-elf.ts';
 
 const headerBytes = 64;
 const sectionBytes = 64;
@@ -21,7 +23,7 @@ interface RawSection {
 }
 
 /** The line in the log, for files of 64 bits; undefined where the kernel finds nothing wrong. */
-export function elfComplaint(bytes: Uint8Array): string | undefined {
+export function kernelElfMessage(bytes: Uint8Array): string | undefined {
   if (bytes.length < headerBytes) return `Invalid ELF header len ${bytes.length}`;
   const view = new ByteView(bytes, kernelEncoding(bytes)?.littleEndian ?? bytes[5] !== 2);
   if (view.u32(0) !== (view.littleEndian ? 0x464c457f : 0x7f454c46)) {

@@ -1,9 +1,9 @@
 /**
  * Names inside an object file: sections, symbols, exports.
  *
- * The same few thousand names stand in every module of a kernel, so the texts are shared. Names may overlap
- * in the file, and a hostile file can point a million symbols at one long name: the bytes that are read in
- * all are bounded by a multiple of the file.
+ * Every module of a kernel has the same few thousand names, so the texts are shared. Names may
+ * overlap in the file, and a hostile file can point a million symbols at one long name: the bytes
+ * that are read in all are bounded by a multiple of the file.
  */
 import { FormatError, textOf } from './bytes.ts';
 
@@ -24,7 +24,9 @@ export class NameReader {
     this.#budget = Math.min(bytes.length * 4 + 2 ** 16, textBytesMax);
   }
 
-  /** The text up to the next NUL, or to `end`, which must be within the file. Throws `FormatError`. */
+  /**
+   * The text up to the next NUL, or to `end`, which must be within the file. Throws `FormatError`.
+   */
   read(start: number, end: number): string {
     const bytes = this.#bytes;
     const stop = Math.min(end, start + nameBytesMax + 1);

@@ -1,10 +1,11 @@
 /**
  * ELF notes: here the GNU build id, by which a loaded module is tied to its file.
  *
- * A note is three 32-bit words (bytes of the name, bytes of the contents, type), the name and the contents,
- * each padded to 4 bytes. Source: elf(5), `parse_build_id()` in lib/buildid.c.
+ * A note is three 32-bit words (bytes of the name, bytes of the contents, type), the name and the
+ * contents, each padded to 4 bytes. Source: elf(5), `parse_build_id()` in lib/buildid.c.
  */
-import { sectionTypes, type Elf, type Section } from './elf.ts';
+import { sectionTypes, type Section } from './elf-format.ts';
+import type { Elf } from './elf.ts';
 
 const gnuBuildId = 3;
 /** The kernel keeps no longer one (BUILD_ID_SIZE_MAX). */

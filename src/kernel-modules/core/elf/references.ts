@@ -1,6 +1,7 @@
 /** What the code and data of an object file refer to, by its relocations. */
 import { FormatError } from './bytes.ts';
-import { sectionFlags, sectionIndexes, sectionTypes, type Elf, type Section } from './elf.ts';
+import { sectionFlags, sectionIndexes, sectionTypes, type Section } from './elf-format.ts';
+import type { Elf } from './elf.ts';
 
 export interface SectionReferences {
   /** Ascending. */

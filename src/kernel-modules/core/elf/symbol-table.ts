@@ -1,8 +1,12 @@
 /** The symbol table column by column: no object is made for a symbol that nobody asks for. */
 import { FormatError } from './bytes.ts';
-import { layouts, type Elf, type Section } from './elf.ts';
+import { layouts, type Section } from './elf-format.ts';
+import type { Elf } from './elf.ts';
 
-/** More would only fill the memory of who reads it: amdgpu for RISC-V has 1.7 million, others a tenth of that. */
+/**
+ * More would only fill the memory of who reads it: amdgpu for RISC-V has 1.7 million, others a
+ * tenth of that.
+ */
 const symbolsMax = 2 ** 22;
 
 export class SymbolTable {
@@ -15,7 +19,7 @@ export class SymbolTable {
   readonly #entryBytes: number;
   readonly #names: Section;
 
-  /** Throws `FormatError` when it has no table of names, or is larger than any module's. */
+  /** Throws `FormatError` when it has no string table, or is larger than any module's. */
   constructor(elf: Elf, table: Section) {
     this.#elf = elf;
     this.count = elf.symbolCount(table);
@@ -65,10 +69,7 @@ export class SymbolTable {
     const offset = this.#nameOffset(index);
     const { offset: start, size } = this.#names;
     if (offset >= size) {
-      throw new FormatError(
-        'has a symbol whose name is outside the table of names',
-        this.#at(index),
-      );
+      throw new FormatError('has a symbol whose name is outside the string table', this.#at(index));
     }
     return this.#elf.names.read(start + offset, start + size);
   }

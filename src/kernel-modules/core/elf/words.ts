@@ -1,8 +1,8 @@
 /**
- * Looks for any of a few words in many bytes, without regard to case, and skips most of them.
+ * Searches many bytes for any of a few words, ignoring case, and skips most of them.
  *
- * Wu and Manber's method: a table tells, for the two bytes under the end of a window, how far the window can
- * move before one of the words could begin there.
+ * Wu and Manber's method: a table has, for the two bytes under the end of a window, how far the
+ * window can move before one of the words could begin there.
  */
 export class WordSearch {
   readonly #words: readonly string[];
@@ -12,7 +12,7 @@ export class WordSearch {
   /** By the two bytes at the end of the window, which words may be there. */
   readonly #candidates = new Map<number, number[]>();
 
-  /** Each of at least 4 ASCII letters, in lower case where case does not matter. */
+  /** Each of at least 4 ASCII letters, in lower case. */
   constructor(words: readonly string[]) {
     this.#words = words;
     this.#lower = words.map((word) => new TextEncoder().encode(word.toLowerCase()));

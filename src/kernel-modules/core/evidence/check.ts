@@ -1,10 +1,10 @@
-/** A sign: one function that looks for one thing, and the words they share. */
+/** A check: one function that looks for one thing, and helpers that several share. */
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import { modinfo, type KernelModule } from '../record/module.ts';
 import type { Evidence } from '../../../policy/trust-level.ts';
 import type { TrustContext } from './evidence-context.ts';
 
-export type Weight = Evidence['weight'];
+type Weight = Evidence['weight'];
 export type Check = (module: KernelModule, context: TrustContext) => Evidence | undefined;
 
 export const quote = (text: string) => JSON.stringify(text);

@@ -1,8 +1,8 @@
 /**
- * The signs that are looked for, one function each: what was found, or nothing. In the order in which they are told.
+ * The checks, one function each, in the order in which their results are printed.
  *
- * A proof is a claim that the kernel reads, refuted by a fact; and no sign is one that any module of Debian's
- * kernels shows. See docs/trust.md for what was measured.
+ * A proof is a claim that the kernel reads, refuted by a fact; and no check of that weight hits any
+ * module of Debian's kernels. See docs/trust.md for what was measured.
  */
 import {
   binaryObjects,

@@ -1,8 +1,9 @@
 /**
- * Words of terms that the GPL does not have, in prose: the head of a source file, a LICENSE, a package's copyright.
+ * Words of terms that the GPL does not have, in prose: the head of a source file, a LICENSE, a
+ * package's copyright.
  *
- * Words alone prove nothing, for a text may quote them or deny them; they say where to read. Each is one that hardly
- * any file of the kernel's own source has in its head.
+ * Words alone prove nothing, since a text may quote or deny them; they show where to read. Hardly
+ * any file of the kernel's own source has one of them in its head.
  */
 import { textOf } from '../elf/bytes.ts';
 
@@ -11,7 +12,7 @@ const phrases: readonly RegExp[] = [
   /\bconfidential (?:and|&) proprietary\b/,
   /\b(?:confidential|proprietary) (?:information|property|material|source code|software|rights) of\b/,
   /\btrade secrets?\b/,
-  // The MPL, too, speaks of such agreements.
+  // The MPL mentions such agreements too.
   /\bend[- ]user licen[cs]e\b(?! agreements)/,
   /\beula\b/,
   /\b(?:distribution|redistribution|reproduction|copying|modification|disclosure)\b[^.;]{0,60}?\b(?:prohibited|forbidden|not permitted)\b/,
@@ -21,13 +22,15 @@ const phrases: readonly RegExp[] = [
   /\blicensed,? (?:and )?not sold\b/,
 ];
 
-/** The phrases that are there, as they are written but for runs of blanks and the marks of comments. */
+/**
+ * The phrases that are there, as they are written but for runs of blanks and the marks of comments.
+ */
 export function closedTermsIn(text: string): readonly string[] {
   const prose = text.replace(/[\s*#/]+/g, ' ').toLowerCase();
   return phrases.flatMap((each) => each.exec(prose)?.[0] ?? []);
 }
 
-/** Where a source file says whose it is. */
+/** Where a source file states its license. */
 const headBytesMax = 4096;
 /** The GPL in version 3 has 35,149. */
 const licenseBytesMax = 64 * 1024;

@@ -1,10 +1,12 @@
-/** What the code and data of a module show, beside what it says of itself. */
-import { machines } from '../elf/elf.ts';
+/** What the code and data of a module show, beside its own claims. */
+import { machines } from '../elf/elf-format.ts';
 import { importsOf, type DeepObservations, type KernelModule } from '../record/module.ts';
 import { listSome } from '../../../base/list.ts';
 import { claimsGpl, quote, when, type Check } from './check.ts';
 
-/** By chance a few functions of a large module end in the byte of a return: one in eight, measured. */
+/**
+ * By chance a few functions of a large module end in the byte of a return: one in eight, measured.
+ */
 const returnsPlainly = (module: KernelModule, { functions, plainReturns }: DeepObservations) =>
   plainReturns >= 3 &&
   plainReturns > functions / 4 &&
@@ -12,8 +14,8 @@ const returnsPlainly = (module: KernelModule, { functions, plainReturns }: DeepO
   importsOf(module).some(({ name }) => name === '__x86_return_thunk');
 
 /**
- * A build with call padding leaves room in front of each function that it compiles, and objtool names it. Assembly
- * may have none: up to half of the functions of the kernel's own ciphers.
+ * A build with call padding leaves space in front of each function that it compiles, and objtool
+ * names it. Assembly may have none: up to half of the functions of the kernel's own ciphers.
  */
 const lacksPadding = ({ functions, padded }: DeepObservations) =>
   padded > 0 && functions - padded >= 3 && functions - padded > functions / 2;
@@ -27,9 +29,9 @@ function compilersThatDiffer(compilers: readonly string[]): string | undefined {
 }
 
 /**
- * Objects that came ready-made show by their compiler and its options. However many such signs agree, they refute no
- * license: the maker of an open module may well compile part of it apart, as NVIDIA does, and hand-written assembly
- * shows some of them too.
+ * Objects that came ready-made show by their compiler and its options. However many such checks
+ * agree, they refute no license: the maker of an open module may well compile part of it apart, as
+ * NVIDIA does, and hand-written assembly shows some of them too.
  */
 export const foreignObjects: Check = (module) => {
   const { compilers, hasEhFrame, deep } = module.observations;
@@ -38,13 +40,13 @@ export const foreignObjects: Check = (module) => {
   const checks = [
     compilersThatDiffer(compilers),
     hasEhFrame && module.machine === machines.x8664
-      ? 'it has .eh_frame, which kernel builds switch off'
+      ? 'it has .eh_frame, which kernel builds disable'
       : undefined,
     deep && returnsPlainly(module, deep)
       ? ofFunctions(deep.plainReturns, "return without the kernel's thunk")
       : undefined,
     deep && lacksPadding(deep)
-      ? ofFunctions(deep.functions - deep.padded, 'lack the padding that this build gives')
+      ? ofFunctions(deep.functions - deep.padded, 'lack the padding of this build')
       : undefined,
   ].filter((each) => each !== undefined);
   const weight = claimsGpl(module) ? 'lead' : 'note';
@@ -63,13 +65,13 @@ export const embeddedElf: Check = ({ observations: { embeddedElf: sections } }) 
     return `Its data holds another object or program (ELF), in ${listSome(sections)}`;
   });
 
-/** No build writes such a file, and only who knows the loader sees what it really says. */
+/** No build writes such a file, and only the loader's own reading shows what it contains. */
 export const readOtherwise: Check = ({ observations: { readOtherwise: found = [] } }) =>
   when(found.length > 0, 'read-otherwise', 'proof', () => found.join('; '));
 
 export const denseObjects: Check = ({ observations: { deep } }) =>
   when((deep?.denseObjects.length ?? 0) > 0, 'dense-data', 'lead', () => {
-    return `Large data that looks compressed or encrypted: ${listSome(deep?.denseObjects.map((each) => each.name) ?? [])}`;
+    return `It has large data that looks compressed or encrypted: ${listSome(deep?.denseObjects.map((each) => each.name) ?? [])}`;
   });
 
 /** Single wrappers are everyday; a fifth of what exports anything in Debian's kernel has one. */
@@ -84,7 +86,7 @@ export const shim: Check = (module, { gplOnly }) => {
   const passing = new Set(wrappers.map(([exported]) => exported)).size;
   return when(passing > 0 && isShim(passing, plain), 'gpl-shim', 'lead', () => {
     const pairs = wrappers.map(([exported, gplOnly]) => `${exported} → ${gplOnly}`);
-    return `${passing} of its ${plain} exports only pass GPL-only symbols on, to modules that could not use them: ${listSome(pairs)}`;
+    return `${passing} of its ${plain} exports only forward GPL-only symbols, to modules that could not use them: ${listSome(pairs)}`;
   });
 };
 
@@ -109,7 +111,10 @@ export const unexported: Check = (module) => {
   );
 };
 
-/** A live patch of the distribution is signed; whoever else binds symbols so goes around the export table. */
+/**
+ * A live patch of the distribution is signed; any other module that does so bypasses the export
+ * table.
+ */
 export const livepatch: Check = (module, { signature }) => {
   const symbols = module.observations.livepatchSymbols;
   if (symbols.length === 0) return undefined;

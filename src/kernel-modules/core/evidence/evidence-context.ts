@@ -1,4 +1,4 @@
-/** What is known around a module when its trust level is judged; what is not known is undefined. */
+/** What is known about a module when its trust level is judged; what is not known is undefined. */
 import type { SignatureCheck } from '../record/module.ts';
 import type { Verdict } from '../loader/verdict.ts';
 
@@ -12,21 +12,21 @@ export interface TrustContext {
   /** `uname -r` of the kernel that it is judged for. */
   readonly release: string;
   /** Whether modules of this kernel's own build carry the signature of that build. */
-  readonly buildChecks: boolean;
-  /** What the package that brought it says of its license. */
+  readonly buildSigns: boolean;
+  /** What its package states about its license. */
   readonly packageClaim: PackageClaim | undefined;
   readonly source: SourceFinding | undefined;
 }
 
 export interface PackageClaim {
-  readonly outcome: 'agrees' | 'contradicts' | 'doubtful' | 'cannot tell';
+  readonly outcome: 'agrees' | 'contradicts' | 'doubtful' | 'undecided';
   readonly message: string;
 }
 
-/** What comparing with offered source found. */
+/** The result of comparing it with offered source. */
 export interface SourceFinding {
-  readonly outcome: 'reproduced' | 'consistent' | 'differs' | 'cannot tell';
+  readonly outcome: 'reproduced' | 'consistent' | 'differs' | 'undecided';
   readonly message: string;
-  /** Where the source has words of closed terms, though the module claims the GPL: a sentence a file. */
+  /** Words of closed terms in the source of a module that claims the GPL: a sentence a file. */
   readonly closedTerms?: readonly string[];
 }

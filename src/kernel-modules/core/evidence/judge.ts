@@ -1,5 +1,5 @@
 /**
- * How far a module can be believed: all signs, and the rung of the ladder they lead to.
+ * How far a module can be trusted: all checks, and the trust level that follows from them.
  *
  * One proof makes it `contradicted`, whoever signed it. Leads alone never do.
  */
@@ -11,18 +11,18 @@ import { checks } from './checks.ts';
 
 export function trustLevelOf(module: KernelModule, context: TrustContext): Judgement {
   const found = checks.flatMap((check) => check(module, context) ?? []);
-  const trustLevel = rung(found, context);
+  const trustLevel = levelOf(found, context);
   return { trustLevel, evidence: [...found, ...explanation(trustLevel, module, found)] };
 }
 
-function rung(found: readonly Evidence[], { signature, source }: TrustContext): TrustLevel {
+function levelOf(found: readonly Evidence[], { signature, source }: TrustContext): TrustLevel {
   if (found.some((each) => each.weight === 'proof')) return 'contradicted';
   if (source?.outcome === 'reproduced') return 'reproduced';
   if (signature.outcome === 'good') return 'signed';
   return source?.outcome === 'consistent' ? 'consistent' : 'unsupported';
 }
 
-/** `unsupported` is no reproach, and should not read like one. */
+/** `unsupported` is not a reproach, and should not read like one. */
 function explanation(
   trustLevel: TrustLevel,
   module: KernelModule,
@@ -30,10 +30,10 @@ function explanation(
 ): readonly Evidence[] {
   if (trustLevel !== 'unsupported') return [];
   const has = (check: string) => found.some((each) => each.check === check);
-  const source = has('source-cannot-tell')
-    ? 'the comparison with its source could not tell'
+  const source = has('source-undecided')
+    ? 'the comparison with its source was inconclusive'
     : 'no source was compared';
-  const missing = `${source}, no known key signed it`;
+  const missing = `${source}, and no known key signed it`;
   return [{ check: 'nothing-offered', weight: 'note', message: message(module, missing, has) }];
 }
 
@@ -41,6 +41,6 @@ function message(module: KernelModule, missing: string, has: (check: string) => 
   if (!isCompatibleLicense(modinfo(module, 'license') ?? ''))
     return `It claims no GPL-compatible license; ${missing}`;
   return has('package-agrees')
-    ? `It claims a GPL-compatible license, as its package does, and nothing else here bears that out: ${missing}`
-    : `It claims a GPL-compatible license, and nothing here bears that out: ${missing}`;
+    ? `It claims a GPL-compatible license, as its package does, and nothing else here supports that: ${missing}`
+    : `It claims a GPL-compatible license, and nothing here supports that: ${missing}`;
 }

@@ -1,4 +1,4 @@
-/** Modules of which it is publicly known what they are. Short on purpose: each names where it is written. */
+/** Publicly known modules. Short on purpose: each entry names its source. */
 import type { Evidence } from '../../../policy/trust-level.ts';
 import { infoName, modinfoAll, type KernelModule } from '../record/module.ts';
 

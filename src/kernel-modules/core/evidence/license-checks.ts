@@ -1,4 +1,4 @@
-/** What a module says of its license, and what speaks against it. */
+/** What a module claims about its license, and what contradicts that. */
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import {
   modinfo,
@@ -11,19 +11,19 @@ import { gpl2Terms } from '../packages/claims.ts';
 import { listSome } from '../../../base/list.ts';
 import { claimsGpl, quote, when, type Check } from './check.ts';
 
-/** A build writes words for tags: anything else is the rest of a text that a NUL cut off. */
+/** A build writes words as tags: anything else is the rest of a text that a NUL cut off. */
 const isFragment = (entry: ModinfoEntry | undefined): entry is ModinfoEntry =>
   entry !== undefined && !/^[\w.:-]+$/.test(entry.tag);
 const wholeText = ({ tag, value }: ModinfoEntry) => (tag === '' ? value : `${tag}=${value}`);
 
-/** What tools show: whoever wrote several of these as one text has hidden nothing. */
+/** What tools show: several of these in one text hide nothing. */
 const shownTags =
   /^(?:alias|author|depends|description|file|firmware|import_ns|intree|license|name|parm|parmtype|softdep|srcversion|vermagic|version|weakdep)=/;
 const hiddenIn = ({ rest }: CutText) => rest.filter((each) => !shownTags.test(each));
 
 const licenseTag = 'license=';
 
-/** What stands behind the NUL in the license that the kernel reads. */
+/** What follows the NUL in the license that the kernel reads. */
 function hiddenRest({ modinfo: entries, observations }: KernelModule): string | undefined {
   const read = entries.findIndex((each) => each.tag === 'license');
   const follower = entries[read + 1];
@@ -37,7 +37,7 @@ export const licenseNul: Check = (module) => {
   const weight = claimsGpl(module) ? 'proof' : 'lead';
   return when(rest !== undefined, 'license-nul', weight, () => {
     const read = quote(modinfo(module, 'license') ?? '');
-    return `Its license is cut off by a NUL: the kernel reads ${read}, what follows is ${quote(rest ?? '')}`;
+    return `Its license is cut off by a NUL: the kernel reads ${read}, ${quote(rest ?? '')} follows`;
   });
 };
 
@@ -53,8 +53,9 @@ export const modinfoFragment: Check = (module) => {
 };
 
 /**
- * Only what the kernel reads is a claim: whoever states CDDL first, and beside it the GPL of a part, claims nothing
- * falsely. Objects under "BSD" and "GPL" go together, whatever the kernel makes of the word "BSD" alone.
+ * Only what the kernel reads is a claim: a module that states CDDL first, and the GPL for a part,
+ * claims nothing falsely. Objects under "BSD" and "GPL" go together, whatever the kernel makes of
+ * the word "BSD" alone.
  */
 export const mixedLicenses: Check = (module) => {
   const licenses = modinfoAll(module, 'license');
@@ -62,20 +63,20 @@ export const mixedLicenses: Check = (module) => {
   if (others.length === 0 || others.length === licenses.length) return undefined;
   const all = listSome(licenses.map(quote));
   if (!claimsGpl(module)) {
-    const message = `It states several licenses: ${all}; the kernel reads the first, which it does not take for the GPL`;
+    const message = `It states several licenses: ${all}; the kernel reads the first, which is not GPL-compatible`;
     return { check: 'licenses-mixed', weight: 'note', message };
   }
   if (others.some((each) => gpl2Terms(each) === 'excluded')) {
     const message = `It states licenses that contradict each other: ${all}; the kernel reads the first`;
     return { check: 'licenses-contradict', weight: 'proof', message };
   }
-  const message = `It states licenses of which the kernel takes some for the GPL and some not: ${all}; it reads the first`;
+  const message = `It states licenses of which only some are GPL-compatible: ${all}; the kernel reads the first`;
   return { check: 'licenses-mixed', weight: 'lead', message };
 };
 
 export const licenseMissing: Check = (module) =>
   when(modinfo(module, 'license') === undefined, 'license-missing', 'lead', () => {
-    return 'It states no license, which no build lets pass';
+    return 'It states no license, which makes every build fail';
   });
 
 export const packageClaim: Check = (_, { packageClaim: claim }) => {
@@ -86,7 +87,7 @@ export const packageClaim: Check = (_, { packageClaim: claim }) => {
       return { check: 'package-contradicts', weight: 'proof', message: claim.message };
     case 'doubtful':
       return { check: 'package-doubtful', weight: 'lead', message: claim.message };
-    case 'cannot tell':
+    case 'undecided':
     case undefined:
       return undefined;
   }
@@ -101,7 +102,7 @@ export const closedWords: Check = ({ observations: { strings } }) => {
 
 export const gplOnlyWithoutGpl: Check = (module, { gplOnly }) =>
   when(gplOnly.length > 0 && !claimsGpl(module), 'gpl-only-without-gpl', 'lead', () => {
-    return `It is not under the GPL by its own words, and asks for GPL-only symbols: ${listSome(gplOnly)}`;
+    return `It does not claim the GPL, and imports GPL-only symbols: ${listSome(gplOnly)}`;
   });
 
 export const sourceTerms: Check = (_, { source }) => {

@@ -4,18 +4,19 @@
  *   __param    struct kernel_param: name ("printk.time"), module, operations, mode in sysfs, …
  *   __modver   struct module_version_attribute: an attribute with five functions, module_name, version
  *
- * A parameter that sysfs does not show makes no directory, and one without a dot is in "kernel". Drivers make
- * directories too when they start, so that the list may be too short.
+ * A parameter that sysfs does not show makes no directory, and one without a dot is in "kernel".
+ * Drivers make directories too when they start, so that the list may be too short.
  * Source: kernel/params.c, include/linux/moduleparam.h, include/linux/module.h.
  */
 import { FormatError } from '../elf/bytes.ts';
-import { sectionTypes, type Elf, type Section } from '../elf/elf.ts';
+import { sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import { ImageMemory } from './image-memory.ts';
 
 /** Ten times what a kernel has. */
 const entriesMax = 50_000;
 
-/** Undefined when the image does not tell: its pointers are filled in as it starts. */
+/** Undefined if the image does not have them: its pointers are filled in at boot. */
 export function readBuiltinNames(elf: Elf): readonly string[] | undefined {
   const parameters = elf.section('__param');
   if (parameters === undefined) return undefined;

@@ -8,13 +8,13 @@
  *     30 …                 signature algorithm, SEQUENCE
  *     03 …                 signature, BIT STRING, to the end
  *
- * Found by this shape alone, since a bzImage has no symbols; whether it is a certificate is for a parser
- * of certificates to say. Certificates of a revocation list (CONFIG_SYSTEM_REVOCATION_KEYS) look the
- * same and are found as well.
+ * Found by this shape alone, since a bzImage has no symbols; whether it is a certificate is for a
+ * parser of certificates to decide. Certificates of a revocation list
+ * (CONFIG_SYSTEM_REVOCATION_KEYS) look the same and are found as well.
  * Source: RFC 5280, section 4.1; certs/system_certificates.S.
  */
 
-export interface ByteRange {
+interface ByteRange {
   readonly offset: number;
   readonly size: number;
 }
@@ -49,7 +49,10 @@ interface Element {
   readonly end: number;
 }
 
-/** Headers of two to four bytes precede the version: that of the inner sequence, then that of the outer. */
+/**
+ * Headers of two to four bytes precede the version: that of the inner sequence, then that of the
+ * outer.
+ */
 function certificateAround(image: Uint8Array, version: number): ByteRange | undefined {
   for (const offset of [version - 8, version - 7, version - 6]) {
     if (offset < 0) continue;

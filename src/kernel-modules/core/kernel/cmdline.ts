@@ -7,11 +7,14 @@
  */
 import type { LoaderSettings } from './kernel.ts';
 
-export type CmdlineSettings = Omit<LoaderSettings, 'modulesDisabled'>;
+type CmdlineSettings = Omit<LoaderSettings, 'modulesDisabled'>;
 
 const words = /(?:[^\s"]|"[^"]*"?)+/g;
 
-/** A later `module_blacklist=` replaces an earlier one. Spectre v2 is taken for mitigated unless switched off. */
+/**
+ * A later `module_blacklist=` replaces an earlier one. Spectre v2 is taken for mitigated unless
+ * switched off.
+ */
 export function parseCmdline(text: string): CmdlineSettings {
   const values = new Map<string, string | undefined>();
   for (const [word] of text.matchAll(words)) {

@@ -4,10 +4,11 @@
  *   CONFIG_MODVERSIONS=y
  *   # CONFIG_MODULE_SIG_FORCE is not set
  *
- * Found as /boot/config-RELEASE, /proc/config.gz, or inside the image between `IKCFG_ST` and `IKCFG_ED`.
+ * Found as /boot/config-RELEASE, /proc/config.gz, or inside the image between `IKCFG_ST` and
+ * `IKCFG_ED`.
  * Source: kernel/module/Kconfig, kernel/configs.c.
  */
-import { machines } from '../elf/elf.ts';
+import { machines } from '../elf/elf-format.ts';
 import type { KernelConfig } from './kernel.ts';
 import { ascii, findBytes } from './find-bytes.ts';
 
@@ -24,7 +25,7 @@ const options: Readonly<Record<keyof KernelConfig, readonly string[]>> = {
   retpoline: ['MITIGATION_RETPOLINE', 'RETPOLINE'],
 };
 
-/** Undefined when the text is no configuration of a kernel. */
+/** Undefined when the text is not a configuration of a kernel. */
 export function parseConfig(text: string): KernelConfig | undefined {
   const set = new Set<string>();
   let lines = 0;
@@ -63,7 +64,10 @@ export function configuredMachine(text: string): number | undefined {
   return architectures.find(([option]) => set.has(option))?.[1];
 }
 
-/** As Debian, Ubuntu and Fedora build; for a kernel whose configuration is not to be found, and said so. */
+/**
+ * As Debian, Ubuntu and Fedora build; for a kernel whose configuration cannot be found, with a gap
+ * that reports it.
+ */
 export const assumedConfig: KernelConfig = {
   modversions: true,
   forceLoad: true,

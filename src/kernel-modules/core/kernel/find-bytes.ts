@@ -5,8 +5,8 @@ export const ascii = (text: string): Uint8Array =>
   Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 /**
- * Offset of the first `needle` at or after `from`, or -1. Put the rarest byte of the needle at `anchor`:
- * only places that have it are looked at.
+ * Offset of the first `needle` at or after `from`, or -1. Put the rarest byte of the needle at
+ * `anchor`: only places that have it are compared.
  */
 export function findBytes(bytes: Uint8Array, needle: Uint8Array, from = 0, anchor = 0): number {
   const rare = needle[anchor];

@@ -7,11 +7,13 @@
  *
  * An entry holds distances from itself (32 bits) or, on architectures without such relocations,
  * addresses. Before Linux 5.4 it has no namespace.
- * Source: include/linux/export-internal.h, include/asm-generic/vmlinux.lds.h, kernel/module/internal.h.
+ * Source: include/linux/export-internal.h, include/asm-generic/vmlinux.lds.h,
+ * kernel/module/internal.h.
  */
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { FormatError, type FormatProblem } from '../elf/bytes.ts';
-import { sectionTypes, type Elf, type Section } from '../elf/elf.ts';
+import { sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { SymbolExport } from '../record/module.ts';
 import { ImageMemory } from './image-memory.ts';
 

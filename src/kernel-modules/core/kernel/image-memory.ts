@@ -1,8 +1,9 @@
 /** What addresses inside a kernel's image lead to. */
-import { sectionFlags, sectionTypes, type Elf, type Section } from '../elf/elf.ts';
+import { sectionFlags, sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 
 const nameBytesMax = 512;
-/** Each name is looked for in all of them; a kernel has some fifty. */
+/** Each name is searched in all of them; a kernel has some fifty. */
 const regionsMax = 512;
 
 interface Region {
@@ -14,8 +15,9 @@ interface Region {
 /**
  * Addresses of a kernel and where their bytes are in the file.
  *
- * Only the lower 32 bits are kept: a kernel is smaller than 2 GiB, and 0xffffffff82a3f0c4 is no number that a
- * double can hold. Sections whose upper half differs (per-CPU data, linked at 0) are left out.
+ * Only the lower 32 bits are kept: a kernel is smaller than 2 GiB, and 0xffffffff82a3f0c4 is not a
+ * number that a double can hold. Sections whose upper half differs (per-CPU data, linked at 0) are
+ * left out.
  */
 export class ImageMemory {
   readonly #elf: Elf;
@@ -35,7 +37,7 @@ export class ImageMemory {
       .map((each) => ({ low: lowWord(elf, each), offset: each.offset, size: each.size }));
   }
 
-  /** Of what stands as far from a field of 32 bits as it says; undefined when that is nowhere. */
+  /** Of what a field of 32 bits points to, relative to itself; undefined when that is nowhere. */
   textFrom(at: number): string | undefined {
     const distance = this.#elf.view.i32(at);
     const from = this.#addressOf(at);

@@ -15,10 +15,12 @@ import { fail, ok, type Result } from '../../../base/result.ts';
 import { ByteView, FormatError, textOf, type FormatProblem } from '../elf/bytes.ts';
 import { ascii, findBytes, startsWith } from './find-bytes.ts';
 
-export const compressions = ['gzip', 'xz', 'zstd', 'lz4', 'lzma', 'bzip2', 'lzo'] as const;
+const compressions = ['gzip', 'xz', 'zstd', 'lz4', 'lzma', 'bzip2', 'lzo'] as const;
 export type Compression = (typeof compressions)[number];
 
-/** First bytes of each; `.lzma` has none of its own, this is what xz and the kernel's build write. */
+/**
+ * First bytes of each; `.lzma` has none of its own, this is what xz and the kernel's build write.
+ */
 const magics: Readonly<Record<Compression, readonly Uint8Array[]>> = {
   gzip: [Uint8Array.of(0x1f, 0x8b, 8)],
   xz: [Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)],
@@ -30,22 +32,27 @@ const magics: Readonly<Record<Compression, readonly Uint8Array[]>> = {
   lzo: [Uint8Array.of(0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a, 0x1a, 0x0a)],
 };
 
-/** How bytes are compressed, told by their first bytes and not by a name; undefined when they are not. */
+/**
+ * How bytes are compressed, by their first bytes and not by a name; undefined when they are not.
+ */
 export function compressionOf(bytes: Uint8Array): Compression | undefined {
   return compressions.find((each) => magics[each].some((magic) => startsWith(bytes, magic)));
 }
 
-export type KernelImage =
+type KernelImage =
   /** The kernel itself: an ELF file, or bare with everything at its distance from the start. */
   | { readonly kind: 'vmlinux' | 'bare' }
-  /** `offset` and `size` in bytes; what comes out is again an image, for s390 the bare kernel without a mark. */
+  /**
+   * `offset` and `size` in bytes; what comes out is again an image, for s390 the bare kernel
+   * without a mark.
+   */
   | {
       readonly kind: 'compressed';
       readonly format: 'bzImage' | 'EFI zboot' | 's390' | 'compressed file';
       readonly compression: Compression;
       readonly offset: number;
       readonly size: number;
-      /** Where the header says it: `6.12.118+deb13-amd64`. */
+      /** From the header: `6.12.118+deb13-amd64`. */
       readonly release: string | undefined;
     };
 
@@ -59,7 +66,7 @@ const bareMagicOffset = 56;
 const s390Magic = ascii('S390EP');
 const s390MagicOffset = 0x10008;
 
-/** Says what the file is, or why it is no kernel that is known here. */
+/** What the file is, or why it is not a kernel image of a known kind. */
 export function readImage(bytes: Uint8Array): Result<KernelImage, FormatProblem> {
   try {
     return ok(parse(bytes));
@@ -79,7 +86,7 @@ function parse(bytes: Uint8Array): KernelImage {
   }
   if (startsWith(bytes, s390Magic, s390MagicOffset)) return s390(bytes);
   const compression = compressionOf(bytes);
-  if (compression === undefined) throw new FormatError('is no kernel image of a known kind', 0);
+  if (compression === undefined) throw new FormatError('is not a kernel image of a known kind', 0);
   const [offset, size, release] = [0, bytes.length, undefined];
   return { kind: 'compressed', format: 'compressed file', compression, offset, size, release };
 }
@@ -130,18 +137,21 @@ function zboot(view: ByteView): KernelImage {
   const payload = view.slice(offset, size);
   const compression = compressionOf(payload);
   if (compression === undefined) {
-    throw new FormatError(`is compressed in a way that is not known here ("${named}")`, offset);
+    throw new FormatError(`is compressed in an unknown way ("${named}")`, offset);
   }
   // Unlike that of a bzImage, the size in the header leaves out the word that the build appends.
   return { kind: 'compressed', format: 'EFI zboot', compression, offset, size, release: undefined };
 }
 
-/** A whole header, with the check that the build asks for: the loader has the first six bytes as well. */
+/**
+ * A whole header, with the check that the build asks for: the loader has the first six bytes as
+ * well.
+ */
 const xzHeader = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 1, 0x69, 0x22, 0xde, 0x36);
 /** Its last two bytes. */
 const [beforeLast, last] = ascii('YZ');
 
-/** The header tells neither where the kernel is nor how long. */
+/** The header has neither the place nor the length of the kernel. */
 function s390(bytes: Uint8Array): KernelImage {
   const offset = findBytes(bytes, xzHeader, s390MagicOffset);
   let end = bytes.lastIndexOf(last!);

@@ -5,30 +5,36 @@
  *   ffffffff82c1a000 R __start___ksymtab
  *   ffffffffc0301040 r __ksymtab_mod_call  [module]
  *
- * An entry is GPL-only when it lies between the bounds of `__ksymtab_gpl`. Neither CRC nor namespace is
- * visible. What belongs to a module is left out: its bounds are not to be seen.
- * Source: kernel/kallsyms.c; addresses are zero for readers without CAP_SYSLOG (kernel.kptr_restrict).
+ * An entry is GPL-only when it lies between the bounds of `__ksymtab_gpl`. Neither CRC nor
+ * namespace is visible. What belongs to a module is left out: its bounds are not visible.
+ * Source: kernel/kallsyms.c; addresses are zero for readers without CAP_SYSLOG
+ * (kernel.kptr_restrict).
  */
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import type { SymbolExport } from '../record/module.ts';
 
-/** The error says why nothing can be learned, and what to do. */
-export function parseKallsyms(text: string): Result<readonly SymbolExport[]> {
+/** The error is the reason, and what to do. */
+export function parseKallsyms(text: string): Result<readonly SymbolExport[], Cause> {
   const { bounds, entries } = collect(text);
-  if (entries.length === 0) return fail('no entry of the export table is to be seen in it');
+  if (entries.length === 0) return fail({ reason: 'it shows no entry of the export table' });
   if (entries.every(([address]) => /^0+$/.test(address))) {
-    return fail('its addresses are hidden; run this as root, with kernel.kptr_restrict below 2');
+    return fail({
+      reason: 'its addresses are hidden',
+      hint: 'run this as root, with kernel.kptr_restrict below 2',
+      errno: 'EPERM',
+    });
   }
   const [plain, gpl] = [bounds.get('__ksymtab'), bounds.get('__ksymtab_gpl')];
   if (plain === undefined || gpl === undefined) {
-    return fail('it does not show where the table of GPL-only exports begins');
+    return fail({ reason: 'it does not show where the table of GPL-only exports begins' });
   }
   const exports = entries.flatMap(([address, name]) => {
     const gplOnly = within(gpl, address);
     if (!gplOnly && !within(plain, address)) return [];
     return [{ name, gplOnly, namespace: undefined, crc: undefined }];
   });
-  return exports.length === 0 ? fail('the tables of exports are empty') : ok(exports);
+  return exports.length === 0 ? fail({ reason: 'the tables of exports are empty' }) : ok(exports);
 }
 
 /** Addresses are hexadecimal of one width, so that their order is that of the texts. */

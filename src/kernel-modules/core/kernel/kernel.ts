@@ -1,6 +1,6 @@
 /**
- * A kernel as its module loader sees itself: what it exports, how it was configured, and the rules of its
- * release. `loaderVerdict` judges a module against it.
+ * A kernel as its module loader sees itself: what it exports, how it was configured, and the rules
+ * of its release. `loaderVerdict` judges a module against it.
  */
 import type { SymbolExport } from '../record/module.ts';
 
@@ -16,7 +16,7 @@ export interface Kernel {
   readonly config: KernelConfig;
   /** What the image itself exports. */
   readonly exports: ReadonlyMap<string, SymbolExport>;
-  /** In words: `Module.symvers of /usr/src/…`. */
+  /** For people: `Module.symvers of /usr/src/…`. */
   readonly exportsFrom: string;
   /** Names in /sys/module of code that is built in; undefined where nothing is known of them. */
   readonly builtins?: Builtins | undefined;
@@ -43,7 +43,7 @@ export interface KernelConfig {
   readonly retpoline: boolean;
 }
 
-/** What the host asks of the loader now: command line, sysctl, lockdown. */
+/** What the host sets for the loader now: command line, sysctl, lockdown. */
 export interface LoaderSettings {
   /** `module_blacklist=`. */
   readonly blacklist: readonly string[];
@@ -52,7 +52,9 @@ export interface LoaderSettings {
   readonly lockdown: 'none' | 'integrity' | 'confidentiality';
   /** `kernel.modules_disabled`. */
   readonly modulesDisabled: boolean;
-  /** Whether a mitigation of Spectre v2 is active, so that a module without retpoline is warned of. */
+  /**
+   * Whether a mitigation of Spectre v2 is active, so that a module without retpoline is warned of.
+   */
   readonly spectreV2Mitigated: boolean;
 }
 
@@ -60,10 +62,12 @@ export interface LoaderSettings {
 export interface LoaderState {
   /** Mask as in /proc/sys/kernel/tainted. */
   taint: number;
-  /** Bits of `taint` that are there only if no keyring holds the key of a module; none unless given. */
+  /**
+   * Bits of `taint` that are there only if no keyring holds the key of a module; none unless given.
+   */
   openTaint?: number;
   readonly loaded: Map<string, LoadedModule>;
-  /** Messages that the kernel prints once in its life and has printed. */
+  /** Messages that the kernel prints only once and has printed. */
   readonly logged: Set<string>;
 }
 

@@ -1,9 +1,10 @@
 /**
- * Module.symvers: what a kernel and its modules export, as the build wrote it down. Tabs between the columns:
+ * Module.symvers: what a kernel and its modules export, as the build wrote it down. Tabs between
+ * the columns:
  *
  *   0x2a1b3c4d  ext4_fs  fs/ext4/ext4  EXPORT_SYMBOL_GPL  NAMESPACE
  *
- * The last may be empty or, before Linux 5.4, missing; in 5.4 and 5.5 it stands before the provider.
+ * The last may be empty or, before Linux 5.4, missing; in 5.4 and 5.5 it comes before the provider.
  * Source: Documentation/kbuild/modules.rst, scripts/mod/modpost.c.
  */
 import type { SymbolExport } from '../record/module.ts';
@@ -13,13 +14,13 @@ export interface SymversExport extends SymbolExport {
   readonly provider: string;
 }
 
-export interface SymversProblem {
+interface SymversProblem {
   /** Counted from 1. */
   readonly line: number;
   readonly message: string;
 }
 
-export interface Symvers {
+interface Symvers {
   readonly exports: readonly SymversExport[];
   /** Lines that were left out; no more than the first 100. */
   readonly problems: readonly SymversProblem[];

@@ -1,6 +1,12 @@
-/** The taints of a kernel. Source: Documentation/admin-guide/tainted-kernels.rst; include/linux/panic.h. */
+/**
+ * The taints of a kernel. Source: Documentation/admin-guide/tainted-kernels.rst;
+ * include/linux/panic.h.
+ */
 
-/** Letter → bit in /proc/sys/kernel/tainted; what may stand in /sys/module/NAME/taint is `perModule`. */
+/**
+ * Letter → bit in /proc/sys/kernel/tainted; those that /sys/module/NAME/taint may have are
+ * `perModule`.
+ */
 export const taintBits = {
   P: 0,
   F: 1,
@@ -24,7 +30,7 @@ export const taintBits = {
 } as const;
 export type TaintLetter = keyof typeof taintBits;
 
-export const taintLetters = Object.keys(taintBits) as readonly TaintLetter[];
+const taintLetters = Object.keys(taintBits) as readonly TaintLetter[];
 
 export const taintMeanings = {
   P: 'a proprietary module was loaded',

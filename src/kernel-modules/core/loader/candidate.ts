@@ -4,7 +4,7 @@ import type { KernelModule, SignatureCheck } from '../record/module.ts';
 
 export type Candidate = ReadableCandidate | UnreadableCandidate;
 
-export interface ReadableCandidate {
+interface ReadableCandidate {
   readonly module: KernelModule;
   readonly signature: SignatureCheck;
 }
@@ -19,14 +19,14 @@ export interface UnreadableCandidate {
     /** ENOEXEC unless given. */
     readonly kernelErrno?: 'EINVAL';
   };
-  /** The signature is looked at before the file is, so it decides the errno where it is bad. */
+  /** The signature is checked before the file, so it decides the errno if it is bad. */
   readonly signature?: SignatureCheck;
 }
 
 export interface LoaderOptions {
   /** Flags of finit_module(2): MODULE_INIT_IGNORE_VERMAGIC and MODULE_INIT_IGNORE_MODVERSIONS. */
   readonly force?: { readonly vermagic?: boolean; readonly modversions?: boolean };
-  /** The process that asks: the message of lockdown names it. */
+  /** The calling process: the message of lockdown names it. */
   readonly process?: string;
 }
 

@@ -18,7 +18,7 @@ export function checkVersion(
   const { name } = exported;
   if (loading.extendedVersions !== undefined) return checkExtended(loading, exported, extended);
   if (!loading.hasVersions) {
-    const reason = `It has no usable versions of symbols, so that nothing shows that it fits this kernel, and the kernel is tainted F`;
+    const reason = `It has no usable symbol versions (CRC), so nothing shows that it fits this kernel, and the kernel is tainted F`;
     return forceLoad(loading, name, reason) ? 'agrees' : 'no versions';
   }
   if (own === undefined) {
@@ -28,7 +28,7 @@ export function checkVersion(
   return own === exported.crc ? 'agrees' : disagrees(loading, name);
 }
 
-/** A symbol that has no entry in the extended table goes with any. */
+/** A symbol without an entry in the extended table matches any. */
 function checkExtended(
   loading: Loading,
   { name, crc }: SymbolExport,

@@ -1,10 +1,10 @@
 /**
- * A whole tree of modules, each judged as if it were loaded on a clean kernel after the modules that it
- * depends on.
+ * A whole tree of modules, each judged as if it were loaded on a clean kernel after the modules
+ * that it depends on.
  *
- * A module is judged once, after those that export what it needs. One that would be refused is not there for
- * others; of modules that need each other, none can come first. The taint of a verdict is that of its chain:
- * what was tried before, and the module.
+ * A module is judged once, after those that export what it needs. One that would be refused is not
+ * there for others; of modules that need each other, none can come first. The taint of a verdict is
+ * that of its chain: what was tried before, and the module.
  */
 import type { Kernel, LoadedModule } from '../kernel/kernel.ts';
 import type { SymbolExport } from '../record/module.ts';
@@ -17,14 +17,14 @@ import type { LoadContext } from './loading.ts';
 export type { Candidate } from './candidate.ts';
 
 /** Who exports a symbol, as a place in the list that was given. */
-export interface ExportedBy {
+interface ExportedBy {
   readonly symbol: SymbolExport;
   readonly candidate: number;
   /** The next module that exports it too. */
   also: ExportedBy | undefined;
 }
 
-/** More modules than this that export one symbol are not looked at. */
+/** More modules than this that export one symbol are not considered. */
 const alternativesMax = 8;
 
 /** Exports of all candidates by name, in the order of the list. */
@@ -69,7 +69,7 @@ export function judgeTree(
 interface Node {
   /** What it needs from other modules, a symbol each. */
   readonly needs: readonly ExportedBy[];
-  /** The modules that are loaded before it, or were tried in vain. */
+  /** The modules that are loaded before it, or were refused. */
   direct: ReadonlySet<number>;
   readonly logged: Set<string>;
   verdict: Verdict | undefined;

@@ -1,9 +1,9 @@
 /**
  * Which loaded module exports a symbol.
  *
- * The kernel looks through its own tables and then through each module's; since no name can be exported
- * twice (`verify_exported_symbols`), one index answers the same. It follows the state lazily: a module is
- * read once however often it is asked for.
+ * The kernel searches its own tables and then each module's; since no name can be exported
+ * twice (`verify_exported_symbols`), one index answers the same. It follows the state lazily: a
+ * module is read once however often it is asked for.
  */
 import type { LoadedModule, LoaderState } from '../kernel/kernel.ts';
 import type { SymbolExport } from '../record/module.ts';

@@ -1,17 +1,19 @@
 /**
- * Steps that look at the file: most of them at what `loaderDefects` found in it, as far as the kernel minds.
+ * Steps that check the file: most of them what `loaderDefects` found in it, as far as the kernel
+ * cares.
  * Source: kernel/module/main.c, kernel/module/strict_rwx.c.
  */
-import { elfTypes } from '../elf/elf.ts';
+import { elfTypes } from '../elf/elf-format.ts';
 import { missingName, modinfo, type LoaderDefect } from '../record/module.ts';
 import type { RefusalCause } from './verdict.ts';
-import { refuse, type Loading, type Refusal, type Step } from './loading.ts';
+import { refuse, type Loading, type Step } from './loading.ts';
+import type { LoaderErrno } from './errno.ts';
 
 function refuseDefect(
   loading: Loading,
   defect: LoaderDefect | undefined,
   cause: RefusalCause = 'format',
-): Refusal | undefined {
+): LoaderErrno | undefined {
   if (defect === undefined) return undefined;
   return refuse(loading, defect.errno, cause, defect.why, defect.message);
 }
@@ -27,7 +29,7 @@ export const header: Step = (loading) => {
   const { module, kernel } = loading;
   if (module.type !== elfTypes.relocatable) {
     const message = `Invalid ELF header type: ${module.type} != ${elfTypes.relocatable}`;
-    return refuse(loading, 'ENOEXEC', 'format', 'It is no relocatable object file', message);
+    return refuse(loading, 'ENOEXEC', 'format', 'It is not a relocatable object file', message);
   }
   if (module.machine !== kernel.machine) {
     const reason = `It was built for another processor (ELF machine ${module.machine}, this kernel is ${kernel.machine})`;
@@ -45,7 +47,7 @@ export const structModule: Step = (loading) => {
   const wanted = loading.kernel.structBytes;
   if (wanted === undefined) {
     loading.unknown.push(
-      `The size of struct module in kernel "${loading.kernel.release}" is not known, so it was not compared`,
+      `The size of struct module in kernel "${loading.kernel.release}" is unknown, so it was not compared`,
     );
     return undefined;
   }
@@ -60,7 +62,7 @@ export const structModule: Step = (loading) => {
   );
 };
 
-/** Until 6.3 `setup_load_info` only wants the section to be loaded; the rest is not looked at. */
+/** Until 6.3 `setup_load_info` only requires the section to be loaded; the rest is not checked. */
 export const oldStructModule: Step = (loading) => {
   if (loading.module.structLoaded !== false) return undefined;
   const name = modinfo(loading.module, 'name') ?? missingName;

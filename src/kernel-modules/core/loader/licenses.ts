@@ -1,8 +1,8 @@
 /**
- * Which licenses the kernel takes for compatible with the GPL: six strings, compared byte by byte.
+ * Which licenses the kernel treats as compatible with the GPL: six strings, compared byte by byte.
  * Source: include/linux/license.h, `license_is_gpl_compatible`.
  */
-export const compatibleLicenses: readonly string[] = [
+const compatibleLicenses: readonly string[] = [
   'GPL',
   'GPL v2',
   'GPL and additional rights',
@@ -13,17 +13,20 @@ export const compatibleLicenses: readonly string[] = [
 
 const compatible = new Set(compatibleLicenses);
 
-/** What stands for a license that is not given. Source: kernel/module/main.c, `module_license_taint_check`. */
+/**
+ * The kernel's text for a license that is not given. Source: kernel/module/main.c,
+ * `module_license_taint_check`.
+ */
 export const unspecifiedLicense = 'unspecified';
 
 export const isCompatibleLicense = (license: string): boolean => compatible.has(license);
 
-/** Why a license is not among the six, in words that go on after the license: `is none of …`. */
+/** Why a license is not among the six. */
 export function whyIncompatible(license: string | undefined): string {
-  if (license === undefined) return 'It names no license';
+  if (license === undefined) return 'It has no license';
   const near = compatibleLicenses.find((each) => normalised(each) === normalised(license));
-  const quoted = `License "${license}" is none of the six that the kernel takes for GPL-compatible`;
-  if (near !== undefined) return `${quoted} (it is close to "${near}", but every character counts)`;
+  const quoted = `License "${license}" is none of the six that the kernel treats as GPL-compatible`;
+  if (near !== undefined) return `${quoted} (close to "${near}", but every character counts)`;
   return /gpl/i.test(license) ? `${quoted} (they are compared letter by letter)` : quoted;
 }
 

@@ -1,23 +1,18 @@
 /**
- * What stops the loader: the checks of `load_module()` that look at the file alone, in its order. The kernel
- * stops at the first; all are listed, since some depend on how it was built (`write and execute` on
- * STRICT_MODULE_RWX, `constructors` on CONSTRUCTORS) or on its release.
- * Source: kernel/module/main.c, kernel/module/strict_rwx.c, `module_frob_arch_sections()` of each architecture.
+ * What stops the loader: the checks of `load_module()` that depend on the file alone, in its order.
+ * The kernel stops at the first; all are listed, since some depend on how it was built (`write and
+ * execute` on STRICT_MODULE_RWX, `constructors` on CONSTRUCTORS) or on its release.
+ * Source: kernel/module/main.c, kernel/module/strict_rwx.c, `module_frob_arch_sections()` of each
+ * architecture.
  */
-import {
-  elfTypes,
-  machines,
-  sectionFlags,
-  sectionTypes,
-  type Elf,
-  type Section,
-} from '../elf/elf.ts';
+import { elfTypes, machines, sectionFlags, sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import { missingName, type LoaderDefect } from '../record/module.ts';
 import { relocationDefects } from './relocation-defects.ts';
 import type { Releases } from '../kernel/releases.ts';
 import { structModuleSection } from '../record/struct-module.ts';
 
-export interface DefectInput {
+interface DefectInput {
   /** As `.modinfo` has it. */
   readonly infoName: string | undefined;
   readonly structName: string | undefined;
@@ -53,7 +48,7 @@ const refuse = (
   releases: Releases = {},
 ): LoaderDefect => ({ step, errno: 'ENOEXEC', message, why, ...releases });
 
-/** Where `load_module()` got checks of its own for each section that it needs. */
+/** Since this release `load_module()` has a check of its own for each section that it needs. */
 const splitChecks = { from: [6, 4] } as const;
 
 function headerDefect({ type }: Elf): LoaderDefect | undefined {
@@ -61,17 +56,17 @@ function headerDefect({ type }: Elf): LoaderDefect | undefined {
   const wanted = elfTypes.relocatable;
   return refuse(
     'elf header',
-    `Its ELF type is ${type}, and a module is a relocatable file (${wanted})`,
+    `Its ELF type is ${type}; a module is a relocatable file (${wanted})`,
     `Invalid ELF header type: ${type} != ${wanted}`,
   );
 }
 
-/** Other kernels do not look at the width that the header states. */
+/** Other kernels do not check the width that the header states. */
 function classDefect({ machine, view }: Elf): LoaderDefect | undefined {
   const wide = 2;
   if (machine !== machines.s390 || view.u8(4) === wide) return undefined;
   const message = `Invalid architecture in ELF header: ${machine}`;
-  return refuse('elf header', 'Its header does not say that it is of 64 bits', message);
+  return refuse('elf header', 'Its ELF header is not marked as 64 bits', message);
 }
 
 /** A little-endian kernel of PowerPC takes what was built for its own calling convention alone. */
@@ -80,7 +75,7 @@ function abiDefect({ machine, view }: Elf): LoaderDefect | undefined {
   if (machine !== machines.ppc64 || !view.littleEndian) return undefined;
   if ((view.u32(flagsAt) & abiBits) === second) return undefined;
   const message = `Invalid module architecture in ELF header: ${machine}`;
-  const why = 'It was built for another calling convention (ELF ABI) than version 2';
+  const why = 'It was built for a calling convention (ELF ABI) other than version 2';
   return refuse('elf header', why, message, splitChecks);
 }
 
@@ -100,7 +95,7 @@ function sectionNamesDefect(elf: Elf): LoaderDefect | undefined {
   if (elf.view.u8(names.offset + names.size - 1) === 0) return undefined;
   return refuse(
     'sections',
-    'Its table of section names does not end with a NUL',
+    'Its section name table does not end with a NUL',
     "ELF Spec violation: section name table isn't null terminated",
   );
 }
@@ -159,28 +154,31 @@ function symbolTableDefects(elf: Elf, name: string): LoaderDefect[] {
   const strings = elf.sections[table.link];
   if (strings === undefined || table.link === 0) {
     const [link, count] = [table.link, elf.sections.length];
-    const why = 'Its symbol table has no table of names';
+    const why = 'Its symbol table has no string table';
     const message = `Invalid ELF sh_link!=SHN_UNDEF(${link}) or (sh_link(${link}) >= hdr->e_shnum(${count})`;
     return [...several, refuse('symbol table', why, message)];
   }
   if (strings.type === sectionTypes.strtab) return several;
-  const why = 'The table of names of its symbols is of another type';
+  const why = 'The string table of its symbols has another type';
   const message = `Invalid ELF symbol string table type: ${strings.type}`;
   return [...several, refuse('symbol table', why, message, splitChecks)];
 }
 
-/** `elf_validity_cache_index_versions`; its lines have no end, so that they show with the next one only. */
+/**
+ * `elf_validity_cache_index_versions`; its lines lack a newline, so that they appear with the next
+ * one only.
+ */
 function extendedVersionsDefect(elf: Elf): LoaderDefect | undefined {
   const crcs = elf.loadedSection('__version_ext_crcs');
   const names = elf.loadedSection('__version_ext_names');
   const defect = (why: string) => refuse('extended versions', why, undefined, { from: [6, 14] });
   if ((crcs === undefined) !== (names === undefined)) {
-    return defect('Of its extended versions of symbols either the names or the CRCs are missing');
+    return defect('Its extended symbol versions lack either the names or the CRCs');
   }
   if (crcs === undefined || names === undefined) return undefined;
   const ends = elf.data(names).reduce((count, byte) => (byte === 0 ? count + 1 : count), 0);
   if (ends >= Math.floor(crcs.size / 4)) return undefined;
-  return defect('Its extended versions have more CRCs than names');
+  return defect('Its extended symbol versions have more CRCs than names');
 }
 
 /** `elf_validity_cache_strtab`. */
@@ -189,7 +187,7 @@ function symbolNamesDefect(elf: Elf): LoaderDefect | undefined {
   if (strings?.type !== sectionTypes.strtab) return undefined;
   const bytes = elf.data(strings);
   const defect = (why: string, message: string) =>
-    refuse('symbol table', `The table of names of its symbols ${why}`, message, { from: [6, 13] });
+    refuse('symbol table', `The string table of its symbols ${why}`, message, { from: [6, 13] });
   if (bytes.length === 0) return defect('is empty', 'empty symbol string table');
   if (bytes[0] !== 0) {
     return defect('does not begin with a NUL', 'symbol string table missing leading NUL');
@@ -199,8 +197,8 @@ function symbolNamesDefect(elf: Elf): LoaderDefect | undefined {
 }
 
 /**
- * Sections that the loader of an architecture fills, and how it complains of the first that is missing. Others
- * fill some as well where they were configured so (RISC-V, 32-bit ARM).
+ * Sections that the loader of an architecture fills, and its message about the first that is
+ * missing. Others fill some as well if configured so (RISC-V, 32-bit ARM).
  */
 const filledSections: ReadonlyMap<number, ReadonlyMap<string, string>> = new Map([
   [
@@ -216,15 +214,17 @@ const filledSections: ReadonlyMap<number, ReadonlyMap<string, string>> = new Map
 /** `module_frob_arch_sections`. */
 function processorDefect(elf: Elf, name: string): LoaderDefect | undefined {
   const wanted = filledSections.get(elf.machine) ?? new Map<string, string>();
-  for (const [section, complaint] of wanted) {
+  for (const [section, message] of wanted) {
     if (elf.section(section) !== undefined) continue;
     const why = `It has no section "${section}", which the loader of this processor fills`;
-    return refuse('processor', why, `${name}: ${complaint}`);
+    return refuse('processor', why, `${name}: ${message}`);
   }
   return undefined;
 }
 
-/** All that is left between the image and the end of the address space; more on no kernel of x86-64. */
+/**
+ * All that is left between the image and the end of the address space; more on no kernel of x86-64.
+ */
 const moduleSpaceBytes = 1536 * 2 ** 20;
 
 /** `move_module`. Below that it depends on the host's memory. */
@@ -234,7 +234,7 @@ function memoryDefect(elf: Elf): LoaderDefect | undefined {
     .filter((each) => (each.flags & sectionFlags.alloc) !== 0)
     .reduce((sum, each) => sum + each.size, 0);
   if (bytes <= moduleSpaceBytes) return undefined;
-  const why = `It wants ${bytes} bytes of memory, and kernels of this processor have no more than ${moduleSpaceBytes} for modules`;
+  const why = `It needs ${bytes} bytes of memory, and kernels of this processor have at most ${moduleSpaceBytes} for modules`;
   return { ...refuse('memory', why, undefined), errno: 'ENOMEM' };
 }
 
@@ -244,7 +244,7 @@ function writeAndExecuteDefect(elf: Elf, name: string): LoaderDefect | undefined
   if (section === undefined) return undefined;
   return refuse(
     'write and execute',
-    `Its section "${section.name}" can be written and executed`,
+    `Its section "${section.name}" is writable and executable`,
     `${name}: section ${section.name} (index ${section.index}) has invalid WRITE|EXEC flags`,
   );
 }

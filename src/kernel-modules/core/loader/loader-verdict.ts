@@ -1,15 +1,16 @@
 /**
  * What the kernel's loader would decide about a module, and what that leaves behind.
  *
- * What is not known about the kernel is never guessed: it goes into `unknown`, and the rest is what holds
- * without it. A module's own init function, which may fail as well, is not judged.
+ * What is not known about the kernel is never guessed: it goes into `unknown`, and the rest is what
+ * holds without it. A module's own init function, which may fail as well, is not judged.
  */
 import type { Kernel, LoadedModule, LoaderState } from '../kernel/kernel.ts';
 import { lettersOf } from '../kernel/taints.ts';
 import type { Verdict } from './verdict.ts';
 import type { Candidate, LoaderOptions, UnreadableCandidate } from './candidate.ts';
 import { loadedExports } from './export-index.ts';
-import { newLoading, type Refusal, type LoadContext } from './loading.ts';
+import { newLoading, type LoadContext } from './loading.ts';
+import type { LoaderErrno } from './errno.ts';
 import { rulesOf } from './rules.ts';
 import { decideSignature } from './signature-steps.ts';
 import { modulesDisabledReason, stepsOf } from './steps.ts';
@@ -24,7 +25,7 @@ export const newState = (taint = 0): LoaderState => ({
 /** As rmmod does; taints and once-messages stay. Returns whether it was loaded. */
 export const unload = (state: LoaderState, name: string): boolean => state.loaded.delete(name);
 
-/** Changes `state` as loading the module would: taints, exports, what has been said. */
+/** Changes `state` as loading the module would: taints, exports, messages printed once. */
 export function loaderVerdict(
   candidate: Candidate,
   kernel: Kernel,
@@ -52,7 +53,7 @@ export function predict(
   return sequence.map((each) => loaderVerdict(each, kernel, state, options));
 }
 
-export interface Judged {
+interface Judged {
   readonly verdict: Verdict;
   /** Undefined when it was refused. */
   readonly loaded: LoadedModule | undefined;
@@ -68,7 +69,7 @@ export function judge(
     return { verdict: unreadable(candidate, kernel, context, options), loaded: undefined };
   }
   const loading = newLoading(candidate, kernel, context, options);
-  let errno: Refusal | undefined;
+  let errno: LoaderErrno | undefined;
   for (const step of stepsOf(loading.rules)) {
     errno = step(loading);
     if (errno !== undefined) break;
@@ -92,7 +93,7 @@ export function judge(
 
 const unsigned = { outcome: 'none', signer: undefined, trustedBy: undefined } as const;
 
-/** The loader looks at permission and signature before it looks at the file. */
+/** The loader checks permission and signature before the file. */
 function unreadable(
   { problem, signature = unsigned }: UnreadableCandidate,
   kernel: Kernel,
@@ -100,7 +101,7 @@ function unreadable(
   options: LoaderOptions,
 ): Verdict {
   const refused = (
-    errno: Refusal,
+    errno: LoaderErrno,
     refuses: 'not allowed' | 'signature' | 'format',
     reason: string,
     messages: readonly string[] = [],

@@ -14,6 +14,7 @@ import type { Reason, RefusalCause } from './verdict.ts';
 import type { LoaderOptions } from './candidate.ts';
 import type { FoundExport } from './export-index.ts';
 import { rulesOf, type Rules } from './rules.ts';
+import type { LoaderErrno } from './errno.ts';
 
 /** The running kernel as the module meets it. */
 export interface LoadContext {
@@ -22,7 +23,7 @@ export interface LoadContext {
   isLoaded(structName: string): boolean;
   /** Among the modules that are loaded, whatever the license. */
   findExport(name: string): FoundExport | undefined;
-  /** Where it is known why no module exports a symbol: a sentence. */
+  /** Why no module exports a symbol, if that is known: a sentence. */
   whyAbsent?(name: string): string | undefined;
 }
 
@@ -33,12 +34,15 @@ export interface Loading {
   readonly rules: Rules;
   readonly options: LoaderOptions;
   readonly context: LoadContext;
-  /** Early messages and the blacklist use the name in `.modinfo`, everything later that in `struct module`. */
+  /**
+   * Early messages and the blacklist use the name in `.modinfo`, everything later that in `struct
+   * module`.
+   */
   readonly infoName: string;
   readonly structName: string;
   /** Whether `__versions` is used: it is there and modversions are not overridden. */
   readonly hasVersions: boolean;
-  /** The extended versions where they are used, as the same; `__versions` is not looked at then. */
+  /** The extended versions, if they are used; `__versions` is then ignored. */
   readonly extendedVersions: KernelModule['extendedVersions'];
   /** Set by the signature step. */
   signed: boolean;
@@ -99,21 +103,17 @@ function seenBy({ checksStruct, exportFlags }: Rules, module: KernelModule): Ker
 
 const withoutFlag = (each: SymbolExport): SymbolExport => ({ ...each, gplOnly: false });
 
-/** Name of the errno with which a step ends the load. */
-export type Refusal =
-  'EPERM' | 'ENOENT' | 'ENOEXEC' | 'ENOMEM' | 'EEXIST' | 'EINVAL' | 'EBADMSG' | 'EKEYREJECTED';
-
 /** One decision of the loader; the errno when it ends the load. */
-export type Step = (loading: Loading) => Refusal | undefined;
+export type Step = (loading: Loading) => LoaderErrno | undefined;
 
-/** The step's answer when it ends the load: the log line, if any, and the reason for people. */
+/** Refuses the module: the log line, if any, and the reason for people. */
 export function refuse(
   loading: Loading,
-  errno: Refusal,
+  errno: LoaderErrno,
   refuses: RefusalCause,
   reason: string,
   message?: string,
-): Refusal {
+): LoaderErrno {
   if (message !== undefined) loading.messages.push(message);
   loading.reasons.push({ taint: undefined, reason, refuses });
   return errno;
@@ -134,10 +134,13 @@ export const kernelHasTaint = (loading: Loading, letter: TaintLetter): boolean =
 export const moduleHasTaint = (loading: Loading, letter: TaintLetter): boolean =>
   has(loading.taint, letter);
 
-/** After one of these the kernel no longer trusts its own lock checking, and has said so. */
+/** After one of these the kernel no longer trusts its own lock checking, and has logged it. */
 const lockTaints = ['P', 'F', 'R', 'M', 'B', 'D', 'A'] as const satisfies readonly TaintLetter[];
 
-/** Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are `LOCKDEP_NOW_UNRELIABLE`. */
+/**
+ * Source: kernel/panic.c, `add_taint`; of the loader's taints only P and F are
+ * `LOCKDEP_NOW_UNRELIABLE`.
+ */
 export function taintKernel(loading: Loading, letter: TaintLetter): void {
   const { state } = loading.context;
   const ends = letter === 'P' || letter === 'F';
@@ -158,7 +161,10 @@ export function addTaint(loading: Loading, letter: TaintLetter, reason: string):
   loading.reasons.push({ taint: letter, reason });
 }
 
-/** A taint that a keyring may prevent; where the kernel has it already, that stays as certain as it was. */
+/**
+ * A taint that a keyring may prevent; if the kernel has it already, that stays as certain as it
+ * was.
+ */
 export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: string): void {
   const { state } = loading.context;
   const isCertain = has(state.taint, letter) && !has(state.openTaint ?? 0, letter);
@@ -167,7 +173,7 @@ export function addOpenTaint(loading: Loading, letter: TaintLetter, reason: stri
   if (!isCertain) state.openTaint = withTaint(state.openTaint ?? 0, letter);
 }
 
-/** `pr_notice_once`: said once in the kernel's life. */
+/** `pr_notice_once`: logged once until the next boot. */
 export function logOnce(loading: Loading, key: string, message: string): void {
   const { logged } = loading.context.state;
   if (logged.has(key)) return;

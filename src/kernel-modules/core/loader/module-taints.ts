@@ -1,7 +1,8 @@
 /**
- * What a module makes of the kernel by being loaded, in the kernel's order.
+ * How loading a module taints the kernel, in the kernel's order.
  *
- * Each entry of `taintChecks` looks at one property. Taints stay, even where a later step refuses the module.
+ * Each entry of `taintChecks` checks one property. Taints stay, even where a later step refuses the
+ * module.
  * Source: kernel/module/main.c, `module_augment_kernel_taints`.
  */
 import { modinfo } from '../record/module.ts';
@@ -16,7 +17,7 @@ import {
 } from './loading.ts';
 import { specialName } from './special-names.ts';
 
-export type TaintCheck = (loading: Loading) => void;
+type TaintCheck = (loading: Loading) => void;
 
 function outOfTree(loading: Loading): void {
   if (modinfo(loading.module, 'intree') !== undefined) return;
@@ -25,7 +26,9 @@ function outOfTree(loading: Loading): void {
   addTaint(loading, 'O', 'It does not come from the kernel tree, so the kernel is tainted O');
 }
 
-/** Warns, and neither taints nor refuses. Source: arch/x86/kernel/cpu/bugs.c, `retpoline_module_ok`. */
+/**
+ * Warns, and neither taints nor refuses. Source: arch/x86/kernel/cpu/bugs.c, `retpoline_module_ok`.
+ */
 function retpoline(loading: Loading): void {
   const { config, settings } = loading.kernel;
   if (!config.retpoline || !settings.spectreV2Mitigated) return;
@@ -95,14 +98,14 @@ function unsigned(loading: Loading): void {
   addOpenTaint(loading, 'E', reason);
 }
 
-/** For the outcomes that let a module through; the others ended the load before. */
+/** For the outcomes that let a module through; the others are refused before. */
 const whyUnsigned = {
   none: 'It is not signed',
   'unknown key': 'It is signed with a key that this kernel is not known to trust',
   unsupported: 'Its signature is of a kind that the kernel does not check',
-  good: 'It was loaded by force, so its signature was not looked at',
-  bad: 'It was loaded by force, so its signature was not looked at',
-  malformed: 'It was loaded by force, so its signature was not looked at',
+  good: 'It was loaded by force, so its signature was not checked',
+  bad: 'It was loaded by force, so its signature was not checked',
+  malformed: 'It was loaded by force, so its signature was not checked',
 } as const;
 
 function special(loading: Loading): void {
@@ -113,7 +116,7 @@ function special(loading: Loading): void {
   loading.reasons.push({ taint: 'P', reason: found.why });
 }
 
-/** Tells that a kernel which was not proprietary is so after `checks`. */
+/** Logs that `checks` made the kernel proprietary. */
 function announcing(...checks: readonly TaintCheck[]): TaintCheck {
   return (loading) => {
     const before = kernelHasTaint(loading, 'P');
@@ -135,7 +138,7 @@ export const taintChecks: TaintCheck = announcing(
   special,
 );
 
-/** Until 6.3 `check_modinfo` taints, before and after it looks at the livepatch tag. */
+/** Until 6.3 `check_modinfo` taints, before and after it checks the livepatch tag. */
 export function earlyTaintChecks(loading: Loading): void {
   for (const check of [outOfTree, retpoline, staging]) check(loading);
 }

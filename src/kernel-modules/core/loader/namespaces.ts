@@ -6,7 +6,8 @@ const modulePrefix = 'module:';
 export const isModuleNamespace = (namespace: string): boolean => namespace.startsWith(modulePrefix);
 
 /**
- * Whether `module:a,b-*` names a module; only a `*` at the end of a name stands for more, and `-` is `_`.
+ * Whether `module:a,b-*` names a module; only a `*` at the end of a name is a wildcard, and `-` is
+ * `_`.
  * Source: kernel/module/main.c, `verify_module_namespace`.
  */
 export function namespaceNames(namespace: string, structName: string): boolean {

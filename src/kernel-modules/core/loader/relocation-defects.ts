@@ -1,12 +1,13 @@
 /**
  * Relocations of x86-64 that the loader would refuse, without knowing an address.
  *
- * It goes through the sections in order and stops at the first: an unknown type, or a place that is not zero
- * before it is filled in. That a place or a symbol lies outside is checked here alone; the kernel would write
- * or read there. Source: `apply_relocations()`, arch/x86/kernel/module.c.
+ * It goes through the sections in order and stops at the first: an unknown type, or a place that is
+ * not zero before it is filled in. That a place or a symbol lies outside is checked here alone; the
+ * kernel would write or read there. Source: `apply_relocations()`, arch/x86/kernel/module.c.
  */
 import { FormatError } from '../elf/bytes.ts';
-import { layouts, sectionFlags, sectionTypes, type Elf, type Section } from '../elf/elf.ts';
+import { layouts, sectionFlags, sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { LoaderDefect } from '../record/module.ts';
 import { isEarlier } from '../kernel/releases.ts';
 
@@ -92,7 +93,10 @@ const refuse = (why: string, message: string | undefined): LoaderDefect => ({
   why,
 });
 
-/** Where the first bad one stands in the file, or -1. Runs over millions of them: no objects, no calls. */
+/**
+ * The offset in the file of the first bad one, or -1. Runs over millions of them: no objects, no
+ * calls.
+ */
 function firstBad(elf: Elf, section: Section, target: Section, symbolCount: number): number {
   const { data } = elf.view;
   const base = target.offset;
@@ -134,12 +138,12 @@ function describe(
     return [refuse(why, `module: ${name}: Unknown rela relocation: ${type}`)];
   }
   if (offset + size > target.size) {
-    return [refuse(`${where} changes a place outside of "${target.name}"`, undefined)];
+    return [refuse(`${where} changes a place outside "${target.name}"`, undefined)];
   }
   if (view.u32(at + 12) >= symbolCount) {
     return [refuse(`${where} refers to a symbol that does not exist`, undefined)];
   }
-  // The rest of the line has addresses, which nobody can foretell.
+  // The rest of the line has addresses, which cannot be predicted.
   const why = `${where} changes bytes ${offset} of "${target.name}", which are not zero`;
   const nonzero = 'relocation target, existing value is nonzero for';
   const index = (at - section.offset) / entryBytes;

@@ -1,24 +1,22 @@
 /**
- * Symbol resolution: each undefined symbol in the order of the symbol table, errors collected, last one wins.
+ * Symbol resolution: each undefined symbol in the order of the symbol table, errors collected, last
+ * one wins.
  *
- * A module that is proprietary at that moment does not see GPL-only exports, and it may become so on the way,
- * by a symbol of a proprietary module. So the order of the table decides which message appears.
+ * A module that is proprietary at that moment does not see GPL-only exports, and it may become so
+ * on the way, by a symbol of a proprietary module. So the order of the table decides which message
+ * appears.
  * Source: kernel/module/main.c, `simplify_symbols`, `resolve_symbol`, `inherit_taint`.
  */
-import { machines } from '../elf/elf.ts';
+import { machines } from '../elf/elf-format.ts';
 import { modinfoAll, type ImportedSymbol, type SymbolToResolve } from '../record/module.ts';
 import type { RefusalCause } from './verdict.ts';
 import { checkVersion, crcInWords, type VersionCheck } from './crc.ts';
 import type { FoundExport } from './export-index.ts';
-import {
-  exportsKnown,
-  moduleHasTaint,
-  taintModule,
-  type Loading,
-  type Refusal,
-} from './loading.ts';
+import { exportsKnown, moduleHasTaint, taintModule, type Loading } from './loading.ts';
 import { listSome } from '../../../base/list.ts';
+import type { LoaderErrno } from './errno.ts';
 import { isModuleNamespace, namespaceNames } from './namespaces.ts';
+import { loaderErrnos } from './errno.ts';
 
 /** `hidden` is exported, but not to this module. */
 type Problem =
@@ -33,7 +31,7 @@ type Problem =
   | 'bad section';
 
 interface ProblemRow {
-  readonly errno: Refusal;
+  readonly errno: LoaderErrno;
   readonly refuses: RefusalCause;
   readonly reason: (symbols: string) => string;
 }
@@ -42,7 +40,7 @@ const problemRows: Readonly<Record<Problem, ProblemRow>> = {
   gone: {
     errno: 'ENOENT',
     refuses: 'symbol gone',
-    reason: (symbols) => `Nothing exports what it needs: ${symbols}`,
+    reason: (symbols) => `Nothing exports the symbols it needs: ${symbols}`,
   },
   hidden: {
     errno: 'ENOENT',
@@ -60,17 +58,17 @@ const problemRows: Readonly<Record<Problem, ProblemRow>> = {
     errno: 'EINVAL',
     refuses: 'CRC',
     reason: (symbols) =>
-      `It has no usable versions (CRC), and this kernel loads nothing by force: ${symbols}`,
+      `It has no usable symbol versions (CRC), and this kernel does not load by force: ${symbols}`,
   },
   'no entry': {
     errno: 'EINVAL',
     refuses: 'CRC',
-    reason: (symbols) => `It has no version (CRC) for what it needs: ${symbols}`,
+    reason: (symbols) => `It has no version (CRC) for symbols it needs: ${symbols}`,
   },
   differs: {
     errno: 'EINVAL',
     refuses: 'CRC',
-    reason: (symbols) => `It was built for another version (CRC) of what it needs: ${symbols}`,
+    reason: (symbols) => `It was built for another version (CRC) of symbols it needs: ${symbols}`,
   },
   namespace: {
     errno: 'EINVAL',
@@ -89,15 +87,13 @@ const problemRows: Readonly<Record<Problem, ProblemRow>> = {
   },
 };
 
-const errnoNumbers = { ENOENT: -2, EINVAL: -22 } as const;
-
 interface Walk {
   readonly loading: Loading;
   readonly namespaces: readonly string[];
   usesGplOnly: boolean;
-  errno: Refusal | undefined;
+  errno: LoaderErrno | undefined;
   readonly problems: Map<Problem, string[]>;
-  /** Sentences of the surroundings on symbols that are gone. */
+  /** Sentences of the load context on symbols that are gone. */
   readonly absences: Set<string>;
   readonly leftEmpty: string[];
   readonly namespaceWarnings: string[];
@@ -106,7 +102,7 @@ interface Walk {
 }
 
 /** Returns the errno of the last symbol that failed. */
-export function resolveSymbols(loading: Loading): Refusal | undefined {
+export function resolveSymbols(loading: Loading): LoaderErrno | undefined {
   const walk: Walk = {
     loading,
     namespaces: modinfoAll(loading.module, 'import_ns'),
@@ -181,7 +177,10 @@ function resolveImport(walk: Walk, symbol: ImportedSymbol): void {
     walk.notCompared++;
 }
 
-/** The kernel's tables, then those of the modules; GPL-only ones only for a module that is not proprietary. */
+/**
+ * The kernel's tables, then those of the modules; GPL-only ones only for a module that is not
+ * proprietary.
+ */
 function find(loading: Loading, name: string): FoundExport | 'hidden' | 'gone' | 'unknown' {
   const seesAll = !moduleHasTaint(loading, 'P');
   const own = loading.kernel.exports.get(name);
@@ -192,7 +191,7 @@ function find(loading: Loading, name: string): FoundExport | 'hidden' | 'gone' |
   return exportsKnown(loading.kernel) ? 'gone' : 'unknown';
 }
 
-/** Whether the module may use the symbol; makes it proprietary where the owner is. */
+/** Whether the module may use the symbol; makes it proprietary if the owner is. */
 function inherits(walk: Walk, { owner }: FoundExport, name: string): boolean {
   const { loading } = walk;
   if (owner === undefined || owner.taint % 2 === 0 || !loading.rules.inheritsProprietary)
@@ -243,8 +242,9 @@ function notFound(
 function unresolved(walk: Walk, name: string, problem: Problem, words: string): void {
   note(walk, problem, words);
   const { errno } = problemRows[problem];
-  const number = errno === 'EINVAL' ? errnoNumbers.EINVAL : errnoNumbers.ENOENT;
-  walk.loading.messages.push(`${walk.loading.structName}: Unknown symbol ${name} (err ${number})`);
+  walk.loading.messages.push(
+    `${walk.loading.structName}: Unknown symbol ${name} (err -${loaderErrnos[errno]})`,
+  );
 }
 
 function refuseVersion(
@@ -282,7 +282,11 @@ function report(walk: Walk): void {
   }
   for (const reason of walk.absences)
     reasons.push({ taint: undefined, reason, refuses: 'symbol gone' });
-  warn(walk, walk.leftEmpty, (list) => `Weak references that it may not use stay empty: ${list}`);
+  warn(
+    walk,
+    walk.leftEmpty,
+    (list) => `Weak references that it may not use stay unresolved: ${list}`,
+  );
   warn(
     walk,
     walk.namespaceWarnings,
@@ -290,11 +294,11 @@ function report(walk: Walk): void {
   );
   if (walk.notLookedUp > 0)
     unknown.push(
-      `What kernel "${kernel.release}" exports is not known, so ${walk.notLookedUp} symbols that it needs were not looked up`,
+      `The exports of kernel "${kernel.release}" are unknown, so ${walk.notLookedUp} symbols that it needs were not looked up`,
     );
   if (walk.notCompared > 0)
     unknown.push(
-      `${kernel.exportsFrom} gives no versions (CRC) for ${walk.notCompared} symbols that it needs, so they were not compared`,
+      `${kernel.exportsFrom} has no versions (CRC) for ${walk.notCompared} symbols that it needs, so they were not compared`,
     );
 }
 

@@ -1,21 +1,21 @@
 /**
  * What differs from one release of the kernel to the next.
  *
- * Releases are those of kernel.org: a distribution that carried a change back is judged by the number of its
- * release.
+ * Releases are those of kernel.org: a distribution that carried a change back is judged by the
+ * number of its release.
  */
 import { versionOf } from '../kernel/kernel.ts';
 import { covers, type Releases } from '../kernel/releases.ts';
 
 export interface Rules {
   /**
-   * Until 6.3 `check_modinfo` taints before the module has its place in the list, so that one that is
-   * already loaded taints as well; signature and special names follow after.
+   * Until 6.3 `check_modinfo` taints before the module has its place in the list, so that one that
+   * is already loaded taints as well; signature and special names follow after.
    */
   readonly taintsBeforePlacing: boolean;
   /**
-   * `.modinfo` and `.gnu.linkonce.this_module` are counted, and the size of the latter compared, from 6.4 on;
-   * before, the first that is marked to be loaded (ALLOC) counts.
+   * `.modinfo` and `.gnu.linkonce.this_module` are counted, and the size of the latter compared,
+   * from 6.4 on; before, the first that is marked to be loaded (ALLOC) counts.
    */
   readonly checksStruct: boolean;
   /** `inherit_taint`: from 5.9 on. */

@@ -1,26 +1,26 @@
 /**
- * What the loader makes of a signature: before it looks at anything else.
+ * How the loader checks a signature, before anything else.
  *
- * A signature that is wrong always ends the load. One that is missing, or that cannot be checked, ends it
- * only where signatures are enforced or the kernel is locked down.
- * Sources: kernel/module/signing.c; kernel/module_signature.c; crypto/asymmetric_keys/pkcs7_verify.c;
- * security/lockdown/lockdown.c.
+ * An invalid signature is always refused. One that is missing, or that cannot be checked, is
+ * refused only if signatures are enforced or the kernel is locked down.
+ * Sources: kernel/module/signing.c; kernel/module_signature.c;
+ * crypto/asymmetric_keys/pkcs7_verify.c; security/lockdown/lockdown.c.
  */
 import type { Kernel } from '../kernel/kernel.ts';
 import type { AppendedSignature, SignatureCheck } from '../record/module.ts';
 import type { LoaderOptions } from './candidate.ts';
-import type { Refusal } from './loading.ts';
+import type { LoaderErrno } from './errno.ts';
 
-export type SignatureDecision =
+type SignatureDecision =
   | {
       readonly kind: 'pass';
       readonly signed: boolean;
-      /** Also where it passes: the kernel logs a signature that is no PKCS#7. */
+      /** Also if it passes: the kernel logs a signature that is not PKCS#7. */
       readonly message: string | undefined;
     }
   | {
       readonly kind: 'refused';
-      readonly errno: Refusal;
+      readonly errno: LoaderErrno;
       readonly messages: readonly string[];
       readonly reason: string;
     };
@@ -46,7 +46,7 @@ export function decideSignature(
   options: LoaderOptions,
 ): SignatureDecision {
   if (!kernel.config.signatures) return { kind: 'pass', signed: false, message: undefined };
-  // A module that is changed on the way, which is what the flags ask for, is not the one that was signed.
+  // The flags ask for a changed module, which is not the one that was signed.
   const { vermagic = false, modversions = false } = options.force ?? {};
   if (vermagic || modversions) return decideSoft('none', undefined, kernel, options);
   if (hasSignedAttributes(appended) && isReadable(check)) {
@@ -71,7 +71,7 @@ export function decideSignature(
 }
 
 const refused = (
-  errno: Refusal,
+  errno: LoaderErrno,
   messages: readonly string[],
   reason: string,
 ): SignatureDecision => ({

@@ -5,7 +5,7 @@
  * Source: kernel/module/main.c, `module_augment_kernel_taints`; until 6.3
  * `check_module_license_and_versions`.
  */
-export interface SpecialName {
+interface SpecialName {
   /** Whether the module itself becomes proprietary, so that GPL-only symbols are hidden from it. */
   readonly taintsModule: boolean;
   readonly why: string;
@@ -23,14 +23,14 @@ const specialNames: ReadonlyMap<string, SpecialName> = new Map([
     'driverloader',
     {
       taintsModule: true,
-      why: 'The kernel treats every module named "driverloader" as proprietary (P) whatever its license says, and GPL-only symbols are hidden from it',
+      why: 'The kernel treats every module named "driverloader" as proprietary (P) whatever its license, and GPL-only symbols are hidden from it',
     },
   ],
   [
     'lve',
     {
       taintsModule: true,
-      why: 'The kernel treats every module named "lve" as proprietary (P) whatever its license says, and GPL-only symbols are hidden from it',
+      why: 'The kernel treats every module named "lve" as proprietary (P) whatever its license, and GPL-only symbols are hidden from it',
     },
   ],
 ]);

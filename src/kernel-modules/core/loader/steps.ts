@@ -1,6 +1,6 @@
 /**
- * The loader's decisions, one function a step, in tables that are walked in order: the first step that
- * refuses ends the load, and what earlier steps left (taints, messages) stays.
+ * The loader's decisions, one function a step, in tables that are walked in order: the first step
+ * that refuses ends the load, and what earlier steps left (taints, messages) stays.
  * Source: kernel/module/main.c, `load_module`.
  */
 import { modinfo, modinfoAll } from '../record/module.ts';
@@ -41,7 +41,7 @@ const allowed: Step = (loading) => {
   return refuse(loading, 'EPERM', 'not allowed', modulesDisabledReason);
 };
 export const modulesDisabledReason =
-  'This kernel loads no more modules until it is started again (kernel.modules_disabled)';
+  'This kernel loads no more modules until the next boot (kernel.modules_disabled)';
 
 /** `module_sig_check`. */
 const signature: Step = (loading) => {
@@ -66,14 +66,14 @@ const blacklist: Step = (loading) => {
   return refuse(loading, 'EPERM', 'blacklist', reason, `Module ${infoName} is blacklisted`);
 };
 
-/** `check_modstruct_version`: the pseudo symbol that stands for the layout of the loader's structures. */
+/** `check_modstruct_version`: the pseudo symbol for the layout of the loader's structures. */
 const structVersion: Step = (loading) => {
   const { kernel, module } = loading;
   if (!kernel.config.modversions) return undefined;
   const layout = kernel.exports.get('module_layout');
   if (layout?.crc === undefined) {
     loading.unknown.push(
-      `The version (CRC) of "module_layout" in kernel "${kernel.release}" is not known, so it was not compared`,
+      `The version (CRC) of "module_layout" in kernel "${kernel.release}" is unknown, so it was not compared`,
     );
     return undefined;
   }
@@ -84,7 +84,7 @@ const structVersion: Step = (loading) => {
   const crcs = `${crcInWords(layout.crc)} here, ${crcInWords(own)} in the module`;
   const reason =
     check === 'no versions'
-      ? 'It has no usable versions (CRC), and this kernel loads nothing by force'
+      ? 'It has no usable symbol versions (CRC), and this kernel does not load by force'
       : `It was built for a kernel with other structures: the version (CRC) of "module_layout" is ${crcs}`;
   return refuse(loading, 'ENOEXEC', 'layout', reason);
 };
@@ -94,15 +94,13 @@ const vermagic: Step = (loading) => {
   const { module, kernel, options } = loading;
   const own = options.force?.vermagic === true ? undefined : modinfo(module, 'vermagic');
   if (own === undefined) {
-    const reason =
-      'It does not say for which kernel it was built (vermagic), so the kernel is tainted F';
+    const reason = 'It has no vermagic, so the kernel is tainted F';
     if (forceLoad(loading, 'bad vermagic', reason)) return undefined;
-    const refusal =
-      'It does not say for which kernel it was built (vermagic), and this kernel loads nothing by force';
+    const refusal = 'It has no vermagic, and this kernel does not load by force';
     return refuse(loading, 'ENOEXEC', 'vermagic', refusal);
   }
   if (kernel.vermagic === undefined) {
-    loading.unknown.push(`The vermagic of kernel "${kernel.release}" is not known`);
+    loading.unknown.push(`The vermagic of kernel "${kernel.release}" is unknown`);
     return undefined;
   }
   const counts = kernel.config.modversions && loading.hasVersions ? fromFirstBlank : whole;
@@ -111,7 +109,7 @@ const vermagic: Step = (loading) => {
     loading,
     'ENOEXEC',
     'vermagic',
-    `It was built for a kernel that calls itself "${own}", this one is "${kernel.vermagic}"`,
+    `Its vermagic is "${own}", that of this kernel is "${kernel.vermagic}"`,
     `${loading.infoName}: version magic '${own}' should be '${kernel.vermagic}'`,
   );
 };
@@ -128,7 +126,7 @@ const livepatch: Step = (loading) => {
     loading,
     'ENOEXEC',
     'livepatch',
-    'It is marked as a live patch, and this kernel cannot be patched live',
+    'It is marked as a live patch, and this kernel does not support live patching',
     `${loading.structName}: module is marked as livepatch module, but livepatch support is disabled`,
   );
 };
@@ -140,7 +138,10 @@ const alreadyThere: Step = (loading) => {
   return refuse(loading, 'EEXIST', 'already loaded', reason);
 };
 
-/** The allocator of per-CPU memory gives no more at once, and what is kept for modules may be a quarter. */
+/**
+ * The per-CPU allocator gives at most this at once, and what is reserved for modules may be a
+ * quarter.
+ */
 const percpuBytesMax = 32 * 1024;
 const percpuBytesKept = 8 * 1024;
 
@@ -154,13 +155,13 @@ const perCpuData: Step = (loading) => {
     );
     return undefined;
   }
-  const reason = `It wants ${bytes} bytes of per-CPU data, and the kernel gives no more than ${percpuBytesMax}`;
+  const reason = `It needs ${bytes} bytes of per-CPU data, and the kernel allows at most ${percpuBytesMax}`;
   warned(loading, reason);
   const message = `${loading.structName}: Could not allocate ${bytes} bytes percpu data`;
   return refuse(loading, 'ENOMEM', 'memory', reason, message);
 };
 
-/** The kernel warns of itself (WARN), with a trace that is not foretold. */
+/** The kernel warns of itself (WARN), with a trace that is not predicted. */
 function warned(loading: Loading, reason: string): void {
   taintKernel(loading, 'W');
   loading.reasons.push({ taint: 'W', reason: `${reason}; it warns, so the kernel is tainted W` });
@@ -177,7 +178,7 @@ const exportFlags: Step = (loading) => {
   ];
   for (const each of obsolete) messages.push(`${structName}: ignoring obsolete section ${each}`);
   if (!tables.symbols || tables.flags) return undefined;
-  const reason = 'It exports symbols in the way of kernels before 7.2, without flags';
+  const reason = 'It exports symbols in the format of kernels before 7.2, without flags';
   return refuse(
     loading,
     'ENOEXEC',
@@ -194,7 +195,7 @@ const exportVersions: Step = (loading) => {
   const reason = 'It exports symbols without versions (CRC), so the kernel is tainted F';
   if (forceLoad(loading, 'no versions for exported symbols', reason)) return undefined;
   const refusal =
-    'It exports symbols without versions (CRC), and this kernel loads nothing by force';
+    'It exports symbols without versions (CRC), and this kernel does not load by force';
   return refuse(loading, 'ENOEXEC', 'export', refusal);
 };
 
@@ -217,7 +218,7 @@ const exportsAreUnique: Step = (loading) => {
   const { module, kernel, context } = loading;
   if (module.exports.length > 0 && !exportsKnown(kernel))
     loading.unknown.push(
-      `What kernel "${kernel.release}" exports is not known, so the module's own exports were not compared`,
+      `The exports of kernel "${kernel.release}" are unknown, so the module's own exports were not compared`,
     );
   const owner = (name: string): string | undefined =>
     kernel.exports.has(name) ? 'kernel' : context.findExport(name)?.owner?.name;
@@ -236,7 +237,10 @@ const exportsAreUnique: Step = (loading) => {
   );
 };
 
-/** `mod_sysfs_init`: code of the kernel itself may have the name in /sys/module, and one without is none. */
+/**
+ * `mod_sysfs_init`: code of the kernel itself may have the name in /sys/module, and an empty name
+ * is invalid.
+ */
 const sysfsName: Step = (loading) => {
   const { structName, kernel } = loading;
   if (structName === '') {

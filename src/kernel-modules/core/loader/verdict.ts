@@ -1,24 +1,30 @@
-/** What the loader would answer, and how far a module can be believed. */
+/** What the loader would decide about a module. */
 import type { TaintLetter } from '../kernel/taints.ts';
+import type { LoaderErrno } from './errno.ts';
 
-/** `loaderVerdict`'s answer. A refused module may still taint the kernel. */
+/** What `loaderVerdict` returns. A refused module may still taint the kernel. */
 export interface Verdict {
   readonly result: 'load' | 'refuse';
   /** Name of the errno that init_module(2) would give. */
-  readonly errno: string | undefined;
+  readonly errno: LoaderErrno | undefined;
   /** Of the module, in the order of the bits: `POE`. Those of `openTaints` are among them. */
   readonly taints: string;
-  /** Letters of `taints` that a keyring may prevent: whether it holds a module's key is not to be seen. */
+  /**
+   * Letters of `taints` that a keyring may prevent: whether it holds a module's key cannot be seen.
+   */
   readonly openTaints: string;
   /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted. */
   readonly kernelTaint: number;
-  /** Bits of `kernelTaint` that stand there only if no keyring holds the key of the module that set them. */
+  /**
+   * Bits of `kernelTaint` that are set only if no keyring holds the key of the module that set
+   * them.
+   */
   readonly openKernelTaint: number;
   /** The lines in the kernel's log, word for word, without time and facility. */
   readonly messages: readonly string[];
   /** The same in plain words, for people. */
   readonly reasons: readonly Reason[];
-  /** What could not be judged for want of a fact, and which: never guessed. */
+  /** What could not be judged because a fact is missing, and which: never guessed. */
   readonly unknown: readonly string[];
 }
 
@@ -30,7 +36,7 @@ export interface Reason {
   readonly refuses?: RefusalCause;
 }
 
-export const refusalCauses = [
+const refusalCauses = [
   'not allowed',
   'signature',
   'format',

@@ -1,8 +1,8 @@
-/** Commands in makefiles whose output can be said without running them. */
+/** Commands in makefiles whose output is known without running them. */
 import { nameOf } from '../source/source-tree.ts';
 
 /** What is known of the machine and the directory that a makefile is read in. */
-export interface CommandSurroundings {
+interface CommandContext {
   /** `uname -r` of the kernel that is built for. */
   readonly release: string;
   /** `uname -m`. */
@@ -19,10 +19,7 @@ export interface CommandResponse {
 /** No quotes, variables, pipes or lists: then a command is its words. */
 const plain = /^[\w\s./+@%:=,-]{1,1000}$/;
 
-type Command = (
-  args: readonly string[],
-  surroundings: CommandSurroundings,
-) => CommandResponse | undefined;
+type Command = (args: readonly string[], context: CommandContext) => CommandResponse | undefined;
 
 const certain = (output: string): CommandResponse => ({ output, certain: true });
 const likely = (output: string | undefined): CommandResponse | undefined =>
@@ -44,11 +41,11 @@ const commands = new Map<string, Command>([
 /** undefined when it would have to be run. */
 export function commandResponse(
   command: string,
-  surroundings: CommandSurroundings,
+  context: CommandContext,
 ): CommandResponse | undefined {
   if (!plain.test(command)) return undefined;
   const [program = '', ...args] = command.trim().split(/\s+/);
-  return commands.get(program)?.(args, surroundings);
+  return commands.get(program)?.(args, context);
 }
 
 const fits = (args: readonly string[], max: number): boolean =>

@@ -1,11 +1,11 @@
 /**
- * The functions of GNU make that Kbuild makefiles use. None touches a file but `wildcard`, and `shell` never runs:
- * what cannot be said without running it is noted, and its value is empty.
+ * The functions of GNU make that Kbuild makefiles use. None touches a file but `wildcard`, and
+ * `shell` never runs: what is unknown without running it is noted, and its value is empty.
  * Source: GNU make manual, chapter 8.
  */
 import { joinPath, nameOf, resolvePath } from '../source/source-tree.ts';
 
-/** What a function may ask of the makefile it stands in. */
+/** What a function may ask of its makefile. */
 export interface MakeScope {
   expand(text: string): string;
   /** Splits arguments at the commas outside parentheses, at most into that many. */
@@ -18,7 +18,7 @@ export interface MakeScope {
   evaluate(text: string): void;
   exists(path: string): boolean;
   matching(pattern: string): readonly string[];
-  /** Gives what stands for the output. */
+  /** Returns the replacement for the output. */
   noteShell(command: string): string;
   /** Accounts for work; throws when there was too much of it. */
   charge(characters: number): void;
@@ -29,7 +29,7 @@ type MakeFunction = (scope: MakeScope, text: string) => string;
 export const words = (text: string): readonly string[] =>
   text.split(/\s+/).filter((each) => each !== '');
 
-/** What `%` stands for, '' for an equal word without `%`, undefined when the word does not match. */
+/** What `%` matches, '' for an equal word without `%`, undefined when the word does not match. */
 function stem(pattern: string, word: string): string | undefined {
   const percent = pattern.indexOf('%');
   if (percent < 0) return pattern === word ? '' : undefined;
@@ -78,7 +78,7 @@ const affix =
     return all.map((word) => join(added, word)).join(' ');
   };
 
-/** Questions to the compiler are answered as a recent one would: with the wished option. */
+/** Tests of the compiler are answered as a recent one would: with the wanted option. */
 const compilerQuestions: Readonly<Record<string, (args: readonly string[]) => string>> = {
   'cc-option': (args) => args[1] ?? '',
   'as-option': (args) => args[1] ?? '',

@@ -1,4 +1,6 @@
-/** The lines of a makefile taken apart, without what they mean. Source: GNU make manual, chapter 3. */
+/**
+ * The lines of a makefile taken apart, without what they mean. Source: GNU make manual, chapter 3.
+ */
 
 export type Operator = '=' | ':=' | '?=' | '+=';
 
@@ -44,7 +46,7 @@ type Statement =
       readonly start: number;
       readonly end: number;
     }
-  /** Also one with a variable of its own, which says nothing of what is built. */
+  /** Also one with a variable of its own, which does not affect what is built. */
   | { readonly kind: 'rule' | 'other' };
 
 export function findAssignment(statement: string): Statement {

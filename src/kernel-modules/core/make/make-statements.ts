@@ -1,4 +1,7 @@
-/** The lines of one makefile, in order: what they set, and what they would set if what is not known were otherwise. */
+/**
+ * The lines of one makefile, in order: what they set, and what they would set if what is not known
+ * were otherwise.
+ */
 import {
   comparands,
   findAssignment,

@@ -1,9 +1,9 @@
-/** What a makefile depends on and nobody knows, or what makes it no makefile to go on with. */
+/** What a makefile depends on that is not known, or what makes it unusable. */
 
-/** A makefile that asks for more than a build needs. */
+/** A makefile that takes more than a build needs. */
 export class MakefileError extends Error {}
 
-/** What values depend on and nobody knows: `$(NAME)` that nothing sets, or a command. */
+/** What values depend on that is not known: `$(NAME)` that nothing sets, or a command. */
 export type Unknowns = ReadonlySet<string>;
 export const nothing: Unknowns = new Set();
 

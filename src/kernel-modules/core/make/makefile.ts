@@ -1,9 +1,9 @@
 /**
- * A makefile evaluated for its variables alone: no rule is followed and no command is run, so that a vendor's makefile
- * can be asked what it builds without trusting it.
+ * A makefile evaluated for its variables alone: no rule is followed and no command is run, so that
+ * a vendor's makefile can be asked what it builds without trusting it.
  *
- * Work is bounded: characters looked at and written, length of a value, depth of expansion and of includes. What
- * exceeds a bound throws `MakefileError`.
+ * Work is bounded: characters read and written, length of a value, depth of expansion and of
+ * includes. What exceeds a bound throws `MakefileError`.
  * Source: GNU make manual, chapters 3, 6 and 7.
  */
 import { closing, splitArguments, type Operator } from './make-lines.ts';
@@ -21,7 +21,7 @@ const includeDepthMax = 16;
 const rulesMax = 5000;
 
 /** How the makefile sees files; names as it writes them. */
-export interface MakeFiles {
+interface MakeFiles {
   read(path: string): string | undefined;
   exists(path: string): boolean;
   matching(pattern: string): readonly string[];
@@ -34,7 +34,7 @@ interface Variable {
 }
 
 /** A rule of which only the names are kept; `%` as it was written. */
-export interface MakeRule {
+interface MakeRule {
   readonly targets: readonly string[];
   readonly prerequisites: readonly string[];
 }
@@ -50,8 +50,9 @@ export interface MakeSettings {
 }
 
 /**
- * What cannot be known is followed to what depends on it: a variable that nothing sets, a command that is not run, and
- * the variables that such a condition decides on, whichever branch is taken here.
+ * What cannot be known is followed to what depends on it: a variable that nothing sets, a command
+ * that is not run, and the variables that such a condition decides on, whichever branch is taken
+ * here.
  */
 export class Makefile implements MakeScope {
   readonly #variables = new Map<string, Variable>();
@@ -138,7 +139,7 @@ export class Makefile implements MakeScope {
     return this.#region;
   }
 
-  /** Runs what stands where that decides whether it is read. */
+  /** Runs code under the conditions that decide whether it is read. */
   within<T>(region: Unknowns, run: () => T): T {
     const outer = this.#region;
     this.#region = region;

@@ -1,5 +1,5 @@
 /**
- * What modprobe was told: files in /etc/modprobe.d.
+ * The configuration of modprobe: files in /etc/modprobe.d.
  *
  *     # a comment takes the whole line
  *     blacklist pcspkr
@@ -11,18 +11,18 @@
  * Names of modules are compared with `-` as `_`, so they are given with `_`. Source: modprobe.d(5).
  */
 
-export interface FileLine {
+interface FileLine {
   readonly file: string;
   /** Of the first line, from 1. */
   readonly line: number;
 }
 
-export type ModprobeSetting = { readonly place: FileLine } & (
+type ModprobeSetting = { readonly place: FileLine } & (
   | { readonly kind: 'blacklist'; readonly module: string }
   | { readonly kind: 'install' | 'remove'; readonly module: string; readonly command: string }
   | { readonly kind: 'alias'; readonly pattern: string; readonly module: string }
   | { readonly kind: 'options'; readonly module: string; readonly options: string }
-  /** Modules that are loaded along, as it stands in the file. */
+  /** Modules that are loaded along, as written. */
   | {
       readonly kind: 'softdep' | 'weakdep';
       readonly module: string;
@@ -30,18 +30,18 @@ export type ModprobeSetting = { readonly place: FileLine } & (
     }
 );
 
-export interface ModprobeProblem {
+interface ModprobeProblem {
   readonly place: FileLine;
   readonly message: string;
 }
 
-export interface ModprobeConfig {
+interface ModprobeConfig {
   readonly settings: readonly ModprobeSetting[];
   /** Lines that modprobe would ignore. */
   readonly problems: readonly ModprobeProblem[];
 }
 
-/** Lines beyond this are not read, and said to be so. */
+/** Lines beyond this are not read, which is reported. */
 const linesMax = 100_000;
 
 export function parseModprobe(file: string, text: string): ModprobeConfig {
@@ -82,11 +82,11 @@ function* logicalLines(text: string): Generator<{ readonly line: number; readonl
 function parseLine(text: string, place: FileLine): ModprobeSetting | string | undefined {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
   const [kind = '', first, rest] = splitWords(text);
-  if (!isKind(kind)) return `"${kind}" is no word of modprobe.d`;
+  if (!isKind(kind)) return `"${kind}" is not a command of modprobe.d`;
   if (first === undefined) return `"${kind}" names no module`;
   const module = underscored(first);
   if (kind === 'blacklist') return { kind, module, place };
-  if (rest === undefined) return `"${kind} ${first}" says nothing about it`;
+  if (rest === undefined) return `"${kind} ${first}" is incomplete`;
   switch (kind) {
     case 'alias': {
       const [target = ''] = rest.split(/[\t ]/, 1);
@@ -107,13 +107,13 @@ const kinds = ['blacklist', 'install', 'remove', 'alias', 'options', 'softdep', 
 const isKind = (word: string): word is (typeof kinds)[number] =>
   kinds.some((each) => each === word);
 
-/** Two words, and the rest as it stands. */
+/** Two words, and the rest as written. */
 function splitWords(text: string): readonly (string | undefined)[] {
   const words = /^[\t ]*([^\t ]+)(?:[\t ]+([^\t ]+)(?:[\t ]+(.*\S))?)?/s.exec(text);
   return words === null ? [] : words.slice(1);
 }
 
-/** `snd-hda-intel` is `snd_hda_intel`; what stands in brackets is a pattern and stays. */
+/** `snd-hda-intel` is `snd_hda_intel`; a pattern in brackets stays. */
 export const underscored = (name: string): string =>
   name.replaceAll(/\[[^\]]*\]?|-/g, (match) => (match === '-' ? '_' : match));
 
@@ -121,7 +121,7 @@ export const underscored = (name: string): string =>
 const doesNothing = /^(?:\/usr)?\/bin\/(?:false|true)\b|^(?:\/usr)?\/sbin\/nologin\b/;
 
 /**
- * Modules that modprobe never loads, whoever asks, and where that is written. `blacklist` alone does not
+ * Modules that modprobe never loads, and where that is written. `blacklist` alone does not
  * count: it only stops what goes by an alias.
  */
 export function deniedModules(settings: readonly ModprobeSetting[]): ReadonlyMap<string, FileLine> {

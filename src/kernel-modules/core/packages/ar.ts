@@ -1,9 +1,11 @@
 /**
- * The archive that a .deb is: `!<arch>\n`, then members with a header of 60 bytes, padded to even lengths.
+ * The archive that a .deb is: `!<arch>\n`, then members with a header of 60 bytes, padded to even
+ * lengths.
  *
  *   debian-binary   1766000000  0     0     100644  4         `\n
  *
- * Long names (GNU `//`, BSD `#1/`) are not resolved: no Debian package has them. Source: deb(5), ar(5).
+ * Long names (GNU `//`, BSD `#1/`) are not resolved: no Debian package has them. Source: deb(5),
+ * ar(5).
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
 
@@ -23,7 +25,8 @@ const maxMembers = 64;
 
 /** Throws FormatError. */
 export function readAr(readAt: ReadAt, fileBytes: number): readonly ArMember[] {
-  if (textOf(readAt(0, arMagic.length)) !== arMagic) throw new FormatError('is no ar archive', 0);
+  if (textOf(readAt(0, arMagic.length)) !== arMagic)
+    throw new FormatError('is not an ar archive', 0);
   const members: ArMember[] = [];
   let offset = arMagic.length;
   while (offset < fileBytes) {
@@ -46,7 +49,7 @@ export function readAr(readAt: ReadAt, fileBytes: number): readonly ArMember[] {
 function memberOf(header: Uint8Array, offset: number): ArMember {
   const text = textOf(header);
   if (header.length < headerBytes || !text.endsWith('`\n') || text.length !== headerBytes) {
-    throw new FormatError('has a damaged header of a member', offset);
+    throw new FormatError('has a member with a damaged header', offset);
   }
   const size = text.slice(48, 58).trimEnd();
   if (!/^\d{1,10}$/.test(size)) throw new FormatError('has a member without a size', offset + 48);

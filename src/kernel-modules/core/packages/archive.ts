@@ -1,9 +1,9 @@
 /**
  * What the archive formats have in common: entries with their bytes, read from a stream of pieces.
  *
- * A format is a generator of steps (take a header, pass a body on); `ArchiveReader` drives it over pieces
- * of any size, so that no archive is ever in memory as a whole. What does not fit throws `FormatError`, with
- * the offset in the unpacked archive.
+ * A format is a generator of steps (take a header, pass a body on); `ArchiveReader` drives it over
+ * pieces of any size, so that no archive is ever in memory as a whole. What does not fit throws
+ * `FormatError`, with the offset in the unpacked archive.
  */
 import { FormatError } from '../elf/bytes.ts';
 
@@ -33,8 +33,8 @@ export type ReadStep =
   /** An entry whose contents of `bytes` follow. */
   | { readonly step: 'entry'; readonly entry: ArchiveEntry; readonly bytes: number };
 
-/** The generator gets the bytes of each `take`, and says where it is in errors with `at`. */
-export type Steps = (at: () => number) => Generator<ReadStep, void, Uint8Array>;
+/** The generator gets the bytes of each `take`, and its offset for errors as `at`. */
+type Steps = (at: () => number) => Generator<ReadStep, void, Uint8Array>;
 
 /** A header and a name are at most this long; formats check before they take. */
 export const maxNameBytes = 4096;
@@ -102,11 +102,12 @@ export class ArchiveReader {
   }
 }
 
-export type SafePath = { readonly path: string } | { readonly why: string };
+type SafePath = { readonly path: string } | { readonly why: string };
 
 /**
- * The path that a stored name means inside the directory that is unpacked to: `./usr//src/x` is `usr/src/x`.
- * The directory itself is the empty path. What would lead outside, or is no name, says why.
+ * The path that a stored name means inside the directory that is unpacked to: `./usr//src/x` is
+ * `usr/src/x`. The directory itself is the empty path. For what would lead outside, or is not a
+ * name, the reason.
  */
 export function pathInside(name: string): SafePath {
   if (name.length > maxNameBytes)
@@ -118,7 +119,10 @@ export function pathInside(name: string): SafePath {
   return { path: parts.join('/') };
 }
 
-/** Where a relative symbolic link at `path` points, by its text alone; undefined when that is outside. */
+/**
+ * Where a relative symbolic link at `path` points, by its text alone; undefined when that is
+ * outside.
+ */
 export function linkTargetInside(path: string, target: string): string | undefined {
   if (target === '' || target.startsWith('/') || target.length > maxNameBytes) return undefined;
   const parts = path.split('/').slice(0, -1);

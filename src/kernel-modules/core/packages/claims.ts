@@ -1,23 +1,27 @@
 /**
  * Does the license that a package states contradict the one that its module claims?
  *
- * Only what cannot be reconciled contradicts: the module claims terms of the GPL version 2, and everything
- * that the package could mean by it is under terms that exclude those (GPL 3 alone, proprietary). Whatever is
- * not known, mixed, or under further terms is `cannot tell`: an unfounded accusation is the worse error. Where some
- * of it is under terms whose very name is a closed one (`ACME-EULA`), it is `doubtful`: worth a look, since a package
- * often states one license for more than its modules.
+ * Only what cannot be reconciled contradicts: the module claims terms of the GPL version 2, and
+ * everything that the package could mean by it is under terms that exclude those (GPL 3 alone,
+ * proprietary). Whatever is not known, mixed, or under further terms is `undecided`: an unfounded
+ * accusation is the worse error. If some of it is under terms whose very name is a closed one
+ * (`ACME-EULA`), it is `doubtful`: worth checking, since a package often states one license for
+ * more than its modules.
  */
 import { closedTermsIn } from '../evidence/closed-terms.ts';
 import { isCompatibleLicense } from '../loader/licenses.ts';
 import type { LicenseStatement } from './copyright.ts';
 
-export interface ClaimCheck {
-  readonly result: 'agrees' | 'contradicts' | 'doubtful' | 'cannot tell';
+interface ClaimCheck {
+  readonly result: 'agrees' | 'contradicts' | 'doubtful' | 'undecided';
   /** One sentence, with the words of both. */
   readonly message: string;
 }
 
-/** What a package states, weighed: the same for each of its modules, of which there may be thousands. */
+/**
+ * What a package states, weighed: the same for each of its modules, of which there may be
+ * thousands.
+ */
 export type PackageTerms = StatedTerms | { readonly unclear: string };
 
 interface StatedTerms {
@@ -32,9 +36,10 @@ export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
   if (statement.kind === 'plain') {
     const { closedTerms: closed } = statement;
     const shown = closed.map((each) => `"${each}"`).join(', ');
-    if (closed.length > 0) return { stated: `its package says ${shown}`, gpl2: 'unknown', closed };
+    if (closed.length > 0)
+      return { stated: `its package states ${shown}`, gpl2: 'unknown', closed };
     return {
-      unclear: 'The package states its license as text without structure, which is not guessed at',
+      unclear: 'The package states its license as free text, which is not interpreted',
     };
   }
   const { licenses, more } = statement;
@@ -50,11 +55,11 @@ export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
 
 /** `claim` is the module's first `license=`. */
 export function checkClaim(claim: string | undefined, terms: PackageTerms): ClaimCheck {
-  if ('unclear' in terms) return { result: 'cannot tell', message: terms.unclear };
+  if ('unclear' in terms) return { result: 'undecided', message: terms.unclear };
   const { stated, gpl2, closed } = terms;
   if (claim === undefined || !isCompatibleLicense(claim)) {
     const claims = claim === undefined ? 'nothing' : `"${claim}"`;
-    return { result: 'cannot tell', message: `The module claims ${claims}; ${stated}` };
+    return { result: 'undecided', message: `The module claims ${claims}; ${stated}` };
   }
   switch (gpl2) {
     case 'allowed':
@@ -62,11 +67,11 @@ export function checkClaim(claim: string | undefined, terms: PackageTerms): Clai
     case 'excluded':
       return {
         result: 'contradicts',
-        message: `The module claims "${claim}", but ${stated}, which does not give the terms of the GPL version 2`,
+        message: `The module claims "${claim}", but ${stated}, which exclude the terms of the GPL version 2`,
       };
     case 'unknown':
       return {
-        result: closed.length > 0 ? 'doubtful' : 'cannot tell',
+        result: closed.length > 0 ? 'doubtful' : 'undecided',
         message: `The module claims "${claim}"; ${stated}`,
       };
   }
@@ -79,19 +84,19 @@ const namesClosedTerms = (license: string): boolean =>
   ) || closedTermsIn(license).length > 0;
 
 /** Whether a license lets its work be used under the GPL version 2. */
-export type Gpl2 = 'allowed' | 'excluded' | 'unknown';
+type Gpl2 = 'allowed' | 'excluded' | 'unknown';
 
 const maxExpressionCharacters = 1024;
 
 /**
- * Of an expression as Debian, SPDX or rpm write them: `GPL-2 or GPL-3`, `(GPL-2.0-only OR MIT) AND BSD`.
- * One `or` that allows is enough; joined by `and`, all must say the same.
+ * Of an expression as Debian, SPDX or rpm write them: `GPL-2 or GPL-3`, `(GPL-2.0-only OR MIT) AND
+ * BSD`. One `or` that allows is enough; joined by `and`, all must say the same.
  */
 export function gpl2Terms(expression: string): Gpl2 {
   if (expression.length > maxExpressionCharacters) return 'unknown';
   const words = folded(expression).replace(/[ -]or[ -](any[ -])?(later|newer)\b/gi, '+');
   const inner = /\(([^()]*)\)/.exec(words)?.[1];
-  // The innermost brackets are worked out, and a word stands for them.
+  // The innermost brackets are evaluated, and replaced by a word.
   if (inner !== undefined && (/ (and|or) /i.test(words) || words === `(${inner})`)) {
     return gpl2Terms(words.replace(/\([^()]*\)/, ` ${placeholders[gpl2Terms(inner)]} `));
   }
@@ -100,7 +105,7 @@ export function gpl2Terms(expression: string): Gpl2 {
   return choices.every((each) => each === 'excluded') ? 'excluded' : 'unknown';
 }
 
-/** A pattern that looks for runs of blanks looks from each of them to the end of the run. */
+/** A pattern for runs of blanks would search from each of them to the end of the run. */
 const folded = (expression: string): string =>
   expression.replace(/[\s-]+/g, (run) => (run === '-' ? run : ' ')).trim();
 
@@ -115,7 +120,7 @@ function allOf(expression: string): Gpl2 {
   return agreed(parts.map(ofOne));
 }
 
-/** What all say; `unknown` where they differ, or say nothing. */
+/** What all of them are; `unknown` if they differ, or there is none. */
 function agreed(found: readonly Gpl2[]): Gpl2 {
   const [first = 'unknown'] = found;
   return found.every((each) => each === first) ? first : 'unknown';
@@ -140,7 +145,7 @@ const excluding: readonly RegExp[] = [
   /^licensethatexcludes$/,
   /^[al]?gpl ?v?3(\.0)?(\+|-only| only)?$/,
   /^cddl(-?1\.[01])?$/,
-  // Words that say by themselves that nobody may use it under the GPL.
+  // Words that exclude by themselves any use under the GPL.
   /^(?:(?!non)[\w.]+ ){0,3}(proprietary|commercial|closed[- ]source|eula)( licen[cs]e| software)?$/,
 ];
 

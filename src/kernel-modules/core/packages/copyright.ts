@@ -1,6 +1,7 @@
 /**
- * What a package states of its license: Debian's machine-readable copyright file (DEP-5), or the License tag
- * of an rpm. Of text without that structure (`plain`) the license is not guessed; words of closed terms are kept.
+ * What a package states of its license: Debian's machine-readable copyright file (DEP-5), or the
+ * License tag of an rpm. Of text without that structure (`plain`) the license is not guessed; words
+ * of closed terms are kept.
  *
  *   Files: module/*
  *   Copyright: 2013-2018 …
@@ -25,7 +26,7 @@ export type LicenseStatement =
       readonly closedTerms: readonly string[];
     };
 
-/** The kernel's own copyright file has some 60; whoever states more has something else in mind. */
+/** The kernel's own copyright file has some 60; more is not a statement of licenses. */
 const licensesMax = 100;
 const licenseCharactersMax = 1024;
 

@@ -1,10 +1,10 @@
 /**
- * cpio "newc": what the payload of an .rpm and an initramfs are. A header of 110 ASCII characters (magic
- * 070701 or 070702, then 13 fields of 8 hexadecimal digits), the name with its NUL, the contents; name and
- * contents are padded to 4. `TRAILER!!!` ends it.
+ * cpio "newc": what the payload of an .rpm and an initramfs are. A header of 110 ASCII characters
+ * (magic 070701 or 070702, then 13 fields of 8 hexadecimal digits), the name with its NUL, the
+ * contents; name and contents are padded to 4. `TRAILER!!!` ends it.
  *
- * Of files with several names the last one holds the contents, the others are empty files here. Source:
- * Documentation/driver-api/early-userspace/buffer-format.rst.
+ * Of files with several names the last one holds the contents, the others are empty files here.
+ * Source: Documentation/driver-api/early-userspace/buffer-format.rst.
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
 import { type ArchiveEntry, ArchiveReader, maxNameBytes, type ReadStep } from './archive.ts';
@@ -51,7 +51,7 @@ function fieldsOf(header: string, offset: number) {
     throw new FormatError('uses the cpio form for files over 4 GiB, which is not read', offset);
   }
   if (!/^07070[12][0-9a-f]{104}$/i.test(header))
-    throw new FormatError('is no cpio archive here', offset);
+    throw new FormatError('is not a cpio archive here', offset);
   const field = (index: number) => Number.parseInt(header.substr(6 + 8 * index, 8), 16);
   const nameBytes = field(11);
   if (nameBytes < 1 || nameBytes > maxNameBytes + 1) {

@@ -1,6 +1,6 @@
 /**
- * The control format of Debian: paragraphs of fields, further lines indented, paragraphs apart by an empty
- * line. Field names without case. Source: Debian policy, chapter 5.
+ * The control format of Debian: paragraphs of fields, further lines indented, paragraphs apart by
+ * an empty line. Field names without case. Source: Debian policy, chapter 5.
  *
  *   Package: v4l2loopback-dkms
  *   Description: Source for the driver
@@ -9,11 +9,14 @@
 import { FormatError } from '../elf/bytes.ts';
 
 /** Field name in lower case → value, its lines joined by newlines, without their indent of one. */
-export type Paragraph = ReadonlyMap<string, string>;
+type Paragraph = ReadonlyMap<string, string>;
 
 const maxTextCharacters = 16 * 1024 * 1024;
 
-/** Lines that are no field are passed over: copyright files have such. Throws FormatError when too long. */
+/**
+ * Lines that are not a field are skipped: copyright files have such. Throws FormatError when too
+ * long.
+ */
 export function paragraphsOf(text: string): readonly Paragraph[] {
   if (text.length > maxTextCharacters) {
     throw new FormatError(`is longer than ${maxTextCharacters} characters`, maxTextCharacters);
@@ -48,7 +51,7 @@ function paragraphOf(lines: readonly string[]): Paragraph {
   return new Map(Array.from(fields, ([name, value]) => [name, value.join('\n')]));
 }
 
-export interface DebControl {
+interface DebControl {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;

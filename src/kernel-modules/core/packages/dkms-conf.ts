@@ -1,6 +1,7 @@
 /**
- * dkms.conf: which modules a DKMS source builds. It is a shell script, and never run: only assignments of
- * plain text are read, in which the package's own name and version may stand as variables.
+ * dkms.conf: which modules a DKMS source builds. It is a shell script, and never run: only
+ * assignments of plain text are read, in which the package's own name and version may occur as
+ * variables.
  *
  *   PACKAGE_NAME="jool"
  *   BUILT_MODULE_NAME[0]="jool_common"
@@ -14,7 +15,7 @@ export interface DkmsConf {
   readonly modules: readonly DkmsModule[];
 }
 
-export interface DkmsModule {
+interface DkmsModule {
   /** Without `.ko`. */
   readonly name: string;
   /** Directory inside the source, without slashes at its ends; empty for the top. */
@@ -32,7 +33,7 @@ export function readDkmsConf(text: string): DkmsConf {
     .slice(0, maxCharacters)
     .matchAll(assignment)) {
     const value = plainValue(raw, values);
-    // What is not understood must not leave an older value standing.
+    // What is not understood must not leave an older value in place.
     if (value === undefined) values.delete(`${name}[${Number(index)}]`);
     else values.set(`${name}[${Number(index)}]`, value);
   }

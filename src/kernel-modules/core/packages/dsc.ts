@@ -1,6 +1,6 @@
 /**
- * A .dsc: which files make up a Debian source package, and their checksums. Clear-signed with OpenPGP as a
- * rule; the signature is not checked.
+ * A .dsc: which files make up a Debian source package, and their checksums. Clear-signed with
+ * OpenPGP as a rule; the signature is not checked.
  *
  *   Format: 3.0 (quilt)
  *   Checksums-Sha256:
@@ -53,6 +53,7 @@ export function readDsc(text: string): SourcePackage {
 function fileOf(line: string): SourceFile {
   const [, sha256 = '', bytes = '', name = ''] =
     /^([0-9a-f]{64}) (\d{1,15}) ([A-Za-z0-9][A-Za-z0-9+.~_:-]{0,254})$/.exec(line) ?? [];
-  if (name === '') throw new FormatError(`has a line that is no file and checksum: "${line}"`, 0);
+  if (name === '')
+    throw new FormatError(`has a line that is not a file and checksum: "${line}"`, 0);
   return { name, bytes: Number(bytes), sha256 };
 }

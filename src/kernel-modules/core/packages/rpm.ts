@@ -1,13 +1,13 @@
 /**
- * An .rpm: a lead of 96 bytes, a header of signatures (padded to 8), the header, then the payload (a cpio,
- * compressed). Both headers are: magic 8e ad e8 01, 4 reserved bytes, the number of index entries, the bytes
- * of data; entries of 16 bytes (tag, type, offset, count), then the data. All numbers big endian. Signatures
- * are not checked. Source: rpm's docs/manual/format_v4.md.
+ * An .rpm: a lead of 96 bytes, a header of signatures (padded to 8), the header, then the payload
+ * (a cpio, compressed). Both headers are: magic 8e ad e8 01, 4 reserved bytes, the number of index
+ * entries, the bytes of data; entries of 16 bytes (tag, type, offset, count), then the data. All
+ * numbers big endian. Signatures are not checked. Source: rpm's docs/manual/format_v4.md.
  */
 import { ByteView, FormatError } from '../elf/bytes.ts';
 import type { ReadAt } from './ar.ts';
 
-export interface RpmPackage {
+interface RpmPackage {
   readonly name: string;
   readonly version: string;
   readonly release: string;
@@ -47,7 +47,8 @@ const wanted = new Map<number, keyof typeof tags>(
 /** Throws FormatError. */
 export function readRpm(readAt: ReadAt): RpmPackage {
   const lead = readAt(0, leadBytes);
-  if (!rpmMagic.every((byte, index) => lead[index] === byte)) throw new FormatError('is no rpm', 0);
+  if (!rpmMagic.every((byte, index) => lead[index] === byte))
+    throw new FormatError('is not an rpm', 0);
   const signatures = sizesOf(readAt, leadBytes);
   const start = leadBytes + Math.ceil(signatures.total / 8) * 8;
   const sizes = sizesOf(readAt, start);

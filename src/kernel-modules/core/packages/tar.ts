@@ -1,9 +1,10 @@
 /**
- * tar: headers of 512 bytes, each followed by its contents, padded to 512. ustar with its prefix, GNU long
- * names (types L and K) and base-256 sizes, pax headers (type x: `path`, `linkpath`, `size`).
+ * tar: headers of 512 bytes, each followed by its contents, padded to 512. ustar with its prefix,
+ * GNU long names (types L and K) and base-256 sizes, pax headers (type x: `path`, `linkpath`,
+ * `size`).
  *
- * The first block of zeros ends the archive. Sparse files are given as `other`: their contents are not what
- * is stored. Source: POSIX pax, GNU tar manual "Basic Tar Format".
+ * The first block of zeros ends the archive. Sparse files are given as `other`: their contents are
+ * not what is stored. Source: POSIX pax, GNU tar manual "Basic Tar Format".
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
 import {
@@ -98,7 +99,8 @@ function paxField(key: string, value: string, offset: number): Extension {
   if (key === 'path') return { name: value };
   if (key === 'linkpath') return { target: value };
   if (key !== 'size') return {};
-  if (!/^\d{1,15}$/.test(value)) throw new FormatError('has a pax header with no size', offset);
+  if (!/^\d{1,15}$/.test(value))
+    throw new FormatError('has a pax header with an invalid size', offset);
   return { bytes: Number(value) };
 }
 
@@ -118,7 +120,7 @@ function entryOf(header: Uint8Array, type: string, more: Extension, offset: numb
   return {
     name,
     kind: kind === 'file' && name.endsWith('/') ? 'directory' : kind,
-    // A link or directory has no contents, whatever the size says.
+    // A link or directory has no contents, whatever the size.
     bytes: kind === 'file' || kind === 'other' ? stored : 0,
     mode: (octal(header, 100, 8) ?? 0) & 0o7777,
     target: more.target ?? cString(header, 157, 257),
@@ -136,7 +138,7 @@ function nameOf(header: Uint8Array): string {
 function sizeOf(header: Uint8Array, offset: number): number {
   const size = (header[124] ?? 0) & 0x80 ? base256(header, 124, 12) : octal(header, 124, 12);
   if (size === undefined || !Number.isSafeInteger(size) || size < 0) {
-    throw new FormatError('has a file whose size is no number', offset + 124);
+    throw new FormatError('has a file with an invalid size', offset + 124);
   }
   return size;
 }
@@ -158,7 +160,7 @@ function checkSum(header: Uint8Array, offset: number): void {
   for (let index = 0; index < block; index++) {
     sum += index >= 148 && index < 156 ? 0x20 : (header[index] ?? 0);
   }
-  if (octal(header, 148, 8) !== sum) throw new FormatError('is no tar archive here', offset);
+  if (octal(header, 148, 8) !== sum) throw new FormatError('is not a tar archive here', offset);
 }
 
 function cString(bytes: Uint8Array, start: number, end: number): string {

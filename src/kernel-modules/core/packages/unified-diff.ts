@@ -1,13 +1,16 @@
 /**
  * A patch reduced to its unified diffs: file headers and hunks, all other lines left out.
  *
- * patch(1) looks for anything that it knows in the text between them, ed scripts among them, even when it is
- * told that the diff is unified: so it is given nothing else.
+ * patch(1) searches the text between them for anything that it knows, ed scripts among them, even
+ * when it is asked for unified diffs: so it gets nothing else.
  */
 import { FormatError } from '../elf/bytes.ts';
 import { pathInside } from './archive.ts';
 
-/** A character a byte. Throws FormatError, its offset that of the line: bad names, cut hunks, git's forms. */
+/**
+ * A character a byte. Throws FormatError, its offset that of the line: bad names, cut hunks, git's
+ * forms.
+ */
 export function unifiedDiffsOf(patch: string): string {
   const lines = patch.split('\n');
   const kept: string[] = [];
@@ -31,7 +34,7 @@ function linesAt(lines: readonly string[], at: number, offset: number): number {
       line,
     )
   ) {
-    throw new FormatError(`has what is not applied: "${line.slice(0, 100)}"`, offset);
+    throw new FormatError(`has an unsupported line: "${line.slice(0, 100)}"`, offset);
   }
   const next = lines[at + 1] ?? '';
   if (line.startsWith('--- ') && next.startsWith('+++ ')) {

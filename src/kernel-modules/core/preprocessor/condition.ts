@@ -20,7 +20,7 @@ export function holds(
   return new Expression(expanded, table).value() !== 0n;
 }
 
-/** `defined` and `__has_…` look at names before they are expanded. */
+/** `defined` and `__has_…` take names before they are expanded. */
 function answerQuestions(
   tokens: readonly string[],
   table: MacroTable,
@@ -44,7 +44,7 @@ function answerQuestions(
   return out;
 }
 
-/** What stands in brackets behind an operator, or the one token without them. */
+/** What is in brackets behind an operator, or the one token without them. */
 function operand(
   tokens: readonly string[],
   from: number,
@@ -145,13 +145,13 @@ class Expression {
   }
 
   #unary(): bigint {
-    const checks: string[] = [];
-    while (/^[!~+-]$/.test(this.#tokens[this.#at] ?? '')) checks.push(this.#tokens[this.#at++]!);
+    const signs: string[] = [];
+    while (/^[!~+-]$/.test(this.#tokens[this.#at] ?? '')) signs.push(this.#tokens[this.#at++]!);
     let value = this.#primary();
-    for (const check of checks.reverse()) {
-      if (check === '!') value = truth(value === 0n);
-      else if (check === '~') value = ~value;
-      else if (check === '-') value = -value;
+    for (const sign of signs.reverse()) {
+      if (sign === '!') value = truth(value === 0n);
+      else if (sign === '~') value = ~value;
+      else if (sign === '-') value = -value;
     }
     return value;
   }
@@ -166,7 +166,7 @@ class Expression {
     }
     if (token === 'defined') return this.#defined();
     if (!isName(token)) return numberOf(token);
-    // A name that is no macro is 0, and so is what looks like a call of it.
+    // A name that is not a macro is 0, and so is what looks like a call of it.
     if (this.#tokens[this.#at] === '(') this.#at = operand(this.#tokens, this.#at).end + 1;
     return 0n;
   }

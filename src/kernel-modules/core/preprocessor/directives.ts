@@ -1,6 +1,7 @@
 /**
- * The directives of a C file, scanned once: comments, strings and continued lines are seen, the code between is not.
- * Each conditional knows where its next branch stands, so that what is switched off is skipped at once.
+ * The directives of a C file, scanned once: comments, strings and continued lines are seen, the
+ * code between is not. Each conditional knows where its next branch is, so that what is switched
+ * off is skipped at once.
  */
 import { parseMacro, tokenise, type Macro } from './macros.ts';
 import { textOfSource } from '../source/source-tree.ts';
@@ -22,7 +23,7 @@ export type Directive =
   | { readonly kind: 'once' }
   | { readonly kind: 'include' | 'include_next'; readonly text: string };
 
-export interface DirectiveFile {
+interface DirectiveFile {
   readonly directives: readonly Directive[];
   /** The macro that keeps the whole file from being read again. */
   readonly guard: string | undefined;
@@ -87,7 +88,10 @@ function parseStatement(keyword: string, rest: string): Directive | undefined {
   }
 }
 
-/** Each branch points at the next of its conditional, the last at its `endif`, an open one behind the end. */
+/**
+ * Each branch points at the next of its conditional, the last at its `endif`, an open one behind
+ * the end.
+ */
 function linkBranches(directives: readonly Directive[]): void {
   const open: (Directive & { next: number })[] = [];
   for (const [index, each] of directives.entries()) {
@@ -109,7 +113,9 @@ function guardOf(directives: readonly Directive[]): string | undefined {
   return directives[last]!.kind === 'endif' ? first.name : undefined;
 }
 
-/** What stands behind the `#` of each directive, comments replaced by a blank and continued lines joined. */
+/**
+ * What follows the `#` of each directive, comments replaced by a blank and continued lines joined.
+ */
 function* directiveLines(text: string): Generator<string> {
   let at = 0;
   while (at < text.length) {

@@ -1,6 +1,6 @@
 /**
- * The headers of an object by their text alone: each `#include "…"` that finds a file beside the one that names it,
- * conditions ignored. Cheap, needs no kernel, and right for 19 of 20 modules.
+ * The headers of an object by their text alone: each `#include "…"` that finds a file beside the
+ * one that names it, conditions ignored. Cheap, needs no kernel, and right for 19 of 20 modules.
  */
 import { directoryOf, textOfSource, type Located } from '../source/source-tree.ts';
 
@@ -29,7 +29,7 @@ function withoutComments(text: string): string {
   return parts.join('');
 }
 
-export function localIncludes(bytes: Uint8Array): readonly LocalInclude[] {
+function localIncludes(bytes: Uint8Array): readonly LocalInclude[] {
   const found: LocalInclude[] = [];
   let depth = 0;
   let guarded = false;
@@ -52,14 +52,17 @@ export interface IncludeBudget {
   left: number;
 }
 
-export interface TextualIncludes {
+interface TextualIncludes {
   /** In the order in which they are first named, depth first. */
   readonly files: readonly string[];
   /** Whether a preprocessor could come to another list, as far as these files go. */
   readonly conditional: boolean;
 }
 
-/** `locate` knows the file under a name as the compiler spells it, and may answer with another spelling. */
+/**
+ * `locate` knows the file under a name as the compiler spells it, and may answer with another
+ * spelling.
+ */
 export function textualIncludes(
   source: string,
   locate: (spelling: string) => { readonly spelling: string; readonly file: Located } | undefined,

@@ -14,7 +14,7 @@ export interface Macro {
 /** A file that asks the preprocessor for more than a build needs. */
 export class PreprocessorError extends Error {}
 
-/** What all the objects of one module may cost together, in tokens and directives looked at. */
+/** What all the objects of one module may cost together, in tokens and directives read. */
 export class Work {
   #left = 200_000_000;
 
@@ -28,7 +28,10 @@ const expansionDepthMax = 100;
 /** Of one macro's expansion, and characters of one token: more would only fill the memory. */
 const expandedTokensMax = 1_000_000;
 const tokenLengthMax = 100_000;
-/** A quote behind a backslash begins no text: else each of many would be followed to the end of the line. */
+/**
+ * A quote behind a backslash begins no text: else each of many would be followed to the end of the
+ * line.
+ */
 const tokenPattern =
   /\s+|[A-Za-z_$][\w$]*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\["']|##|<<|>>|&&|\|\||[=!<>]=|\.\.\.|[^\s]/g;
 
@@ -105,7 +108,7 @@ function readCall(tokens: readonly string[], open: number, macro: Macro): Call |
   return undefined;
 }
 
-/** Stands for an empty argument beside `##`. */
+/** Placeholder of an empty argument beside `##`. */
 const placemarker = '\u0001';
 
 export class MacroTable {
@@ -163,7 +166,7 @@ export class MacroTable {
         for (const each of replaced.tokens) out.push(each);
         at = replaced.next;
       } else {
-        // The expansion ends in the name of a macro whose brackets stand behind it.
+        // The expansion ends in the name of a macro whose brackets follow it.
         for (const each of replaced.tokens.slice(0, -1)) out.push(each);
         tokens = [name, ...tokens.slice(replaced.next)];
         this.charge(tokens.length);

@@ -1,6 +1,7 @@
 /**
- * The files that a compiler opens for one object, by name and in order: the C preprocessor reduced to its directives.
- * Bounded in depth, files and work; what exceeds a bound throws `PreprocessorError`.
+ * The files that a compiler opens for one object, by name and in order: the C preprocessor reduced
+ * to its directives. Bounded in depth, files and work; what exceeds a bound throws
+ * `PreprocessorError`.
  */
 import { holds } from './condition.ts';
 import { readDirectives, type Directive } from './directives.ts';
@@ -12,7 +13,10 @@ const opensMax = 100_000;
 
 type Branch = Extract<Directive, { next: number }>;
 
-/** Where `#include <…>` looks; shared by the objects of a directory, and remembers what it found. */
+/**
+ * The search path of `#include <…>`; shared by the objects of a directory, and remembers what it
+ * found.
+ */
 export class IncludePath {
   readonly directories: readonly string[];
   readonly #space: PathSpace;
@@ -73,7 +77,7 @@ export class Preprocessor {
     return [...this.#dependencies];
   }
 
-  /** Headers that were asked for and are nowhere: `name from file`. */
+  /** Headers that are included and were not found: `name from file`. */
   get missing(): readonly string[] {
     return [...this.#missing];
   }

@@ -1,13 +1,15 @@
 /**
  * Texts of `.modinfo` that hold a NUL.
  *
- * Each text is an object of its own, and a build keeps a symbol of its size: what lies between a NUL and the end of
- * that object was written as one text with what stands before, however much it looks like a tag.
+ * Each text is an object of its own, and a build keeps a symbol of its size: what is between a NUL
+ * and the end of that object was written as one text with what precedes it, however much it looks
+ * like a tag.
  *
  *     license=GPL\0legal=Proprietary\0     __UNIQUE_ID_license12, 30 bytes
  */
 import { textOf } from '../elf/bytes.ts';
-import { symbolTypes, type Elf } from '../elf/elf.ts';
+import { symbolTypes } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { CutText } from './module.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
 
@@ -15,7 +17,7 @@ import type { SymbolTable } from '../elf/symbol-table.ts';
 const shownBytesMax = 1024;
 /** As many as entries that are read. */
 const textsMax = 2 ** 16;
-/** One is enough to tell. */
+/** One is enough to decide. */
 const cutTextsMax = 100;
 
 /** Throws `FormatError`. */
@@ -36,7 +38,10 @@ export function cutTextsOf(elf: Elf, symbols: SymbolTable): CutText[] {
   return cut;
 }
 
-/** Undefined where the symbol is not of whole texts: it is out of date when somebody changed the section. */
+/**
+ * Undefined where the symbol is not of whole texts: it is out of date when somebody changed the
+ * section.
+ */
 function wholeText(bytes: Uint8Array, value: number, size: number): Uint8Array | undefined {
   const isWhole = (value === 0 || bytes[value - 1] === 0) && bytes[value + size - 1] === 0;
   return isWhole ? bytes.subarray(value, value + Math.min(size, shownBytesMax)) : undefined;

@@ -1,14 +1,9 @@
 /**
- * Facts about the code and data of a module, from its symbols' sizes and its relocations. x86-64 alone.
+ * Facts about the code and data of a module, from its symbols' sizes and its relocations. x86-64
+ * alone.
  */
-import {
-  elfTypes,
-  machines,
-  sectionTypes,
-  symbolTypes,
-  type Elf,
-  type Section,
-} from '../elf/elf.ts';
+import { elfTypes, machines, sectionTypes, symbolTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { ExportTarget } from './exports.ts';
 import type { DeepObservations, SymbolExport } from './module.ts';
 import { passedOnBy } from './passing-exports.ts';
@@ -98,7 +93,7 @@ function endsInReturn(
   return !(at < offsets.length && offsets[at]! <= last);
 }
 
-/** Less says little: of few bytes even noise does not have all values. */
+/** Less means little: of few bytes even noise does not have all values. */
 const densePieceBytesMin = 2 * 1024;
 /** Of all pieces together. */
 const denseBytesMin = 16 * 1024;
@@ -137,7 +132,7 @@ function* largeObjects(
 }
 
 /** Bits a byte, by how often each value occurs. */
-export function entropyBits(bytes: Uint8Array): number {
+function entropyBits(bytes: Uint8Array): number {
   const counts = new Uint32Array(256);
   for (const byte of bytes) counts[byte]!++;
   let bits = 0;

@@ -1,14 +1,18 @@
 /** The names that a module's functions have in its source. */
 import { FormatError } from '../elf/bytes.ts';
 import { NameBudget } from '../compare/compare-symbols.ts';
-import { symbolTypes, type Elf } from '../elf/elf.ts';
+import { symbolTypes } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 
 const symbolsMax = 200_000;
 
 /** What modpost and the macros of `module_init()` write, whatever the source. */
 const ofEveryBuild = new Set(['init_module', 'cleanup_module']);
 
-/** Without the padding before them and the parts that a compiler split off; none where the symbols make no sense. */
+/**
+ * Without the padding before them and the parts that a compiler split off; none where the symbols
+ * make no sense.
+ */
 export function definedFunctions(elf: Elf): readonly string[] {
   try {
     return [...namesIn(elf)].filter((each) => !ofEveryBuild.has(each));

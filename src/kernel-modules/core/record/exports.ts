@@ -1,11 +1,12 @@
 /**
  * What a module exports to others: `__ksymtab` and `__ksymtab_gpl`.
  *
- * An entry is a `struct kernel_symbol` of value, name and namespace, each a relative reference of 32 bits
- * (an address of a machine word where the architecture has none). In a module they are not filled in
- * yet: what the loader will see is said by their relocations, so these are read; the local symbols
- * `__ksymtab_NAME` serve only where there are none. `__kcrctab*` has the CRC of each entry. Newer kernels
- * have one table, and in `__kflagstab` a byte an entry, whose lowest bit is "GPL only".
+ * An entry is a `struct kernel_symbol` of value, name and namespace, each a relative reference of
+ * 32 bits (an address of a machine word where the architecture has none). In a module they are not
+ * filled in yet: their relocations determine what the loader will see, so these are read; the local
+ * symbols `__ksymtab_NAME` serve only where there are none. `__kcrctab*` has the CRC of each entry.
+ * Newer kernels have one table, and in `__kflagstab` a byte an entry, whose lowest bit is "GPL
+ * only".
  * Source: include/linux/export-internal.h, kernel/module/internal.h.
  */
 import { FormatError } from '../elf/bytes.ts';
@@ -13,16 +14,16 @@ import {
   sectionFlags,
   sectionIndexes,
   sectionTypes,
-  type Elf,
   type Relocation,
   type Section,
-} from '../elf/elf.ts';
+} from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { ExportTables, SymbolExport } from './module.ts';
 import { SymbolTable } from '../elf/symbol-table.ts';
 
-export interface ModuleExports {
+interface ModuleExports {
   readonly exports: readonly SymbolExport[];
-  /** Where each one points to, by index in `exports`; undefined when no relocation tells. */
+  /** Where each one points to, by index in `exports`; undefined without a relocation. */
   readonly targets: readonly (ExportTarget | undefined)[];
   readonly lackCrcs: boolean;
   readonly tables: ExportTables;
@@ -56,7 +57,7 @@ const exportsMax = 2 ** 17;
 /** Throws `FormatError`. */
 export function readExports(elf: Elf, symbols: SymbolTable | undefined): ModuleExports {
   const present = presentTables(elf);
-  // What has flags was made for a kernel that does not look at the other table.
+  // What has flags was made for a kernel that ignores the other table.
   const suffixes = present.flags ? [''] : ['', '_gpl'];
   const tables = suffixes.flatMap((suffix) => tableOf(elf, suffix) ?? []);
   const lackCrcs = tables.some((each) => each.crcs === undefined);

@@ -1,26 +1,27 @@
 /**
- * The section `.modinfo`: what a module says of itself.
+ * The section `.modinfo`: what a module claims about itself.
  *
  *     license=GPL\0author=Jane Doe\0\0\0name=sample\0
  *
- * Strings are separated by one or more NULs; the kernel takes the first one of a tag and no other. The type of
- * the section means nothing to it, and only where a string begins is held to its bounds: one without a NUL
- * goes on behind the section, as far as the file does.
+ * Strings are separated by one or more NULs; the kernel takes the first one of a tag and no other.
+ * The type of the section means nothing to it, and only where a string begins is held to its
+ * bounds: one without a NUL goes on behind the section, as far as the file does.
  * Source: `get_next_modinfo()` in kernel/module/main.c.
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
-import { sectionFlags, type Elf, type Section } from '../elf/elf.ts';
+import { sectionFlags, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { ModinfoEntry } from './module.ts';
 
 /** The longest in Debian's kernel, with an alias for each of many devices, has a few thousand. */
 const entriesMax = 2 ** 16;
 const bytesMax = 16 * 2 ** 20;
 
-export interface Modinfo {
+interface Modinfo {
   readonly entries: readonly ModinfoEntry[];
-  /** Before 6.4 the kernel looks only for what is marked to be loaded (ALLOC). */
+  /** Before 6.4 the kernel considers only what is marked to be loaded (ALLOC). */
   readonly loaded: boolean;
-  /** What stands in the section of a last string that goes on behind it. */
+  /** What the section has of a last string that goes on behind it. */
   readonly cutOff: string | undefined;
 }
 

@@ -1,13 +1,15 @@
 /**
- * A kernel module as data: what it says of itself, and what the kernel's loader will look at.
+ * A kernel module as data: what it claims about itself, and what the kernel's loader checks.
  *
- * Plain and without bytes, so that it can be kept in a cache and passed between threads. `readModule` makes
- * it; `loaderVerdict` and `trustLevelOf` judge it.
+ * Plain and without bytes, so that it can be kept in a cache and passed between threads.
+ * `readModule` makes it; `loaderVerdict` and `trustLevelOf` judge it.
  */
 
 import type { Releases } from '../kernel/releases.ts';
 
-/** One entry of `.modinfo`; `tag` is empty for a string without `=`, which the build never writes. */
+/**
+ * One entry of `.modinfo`; `tag` is empty for a string without `=`, which the build never writes.
+ */
 export interface ModinfoEntry {
   readonly tag: string;
   readonly value: string;
@@ -45,7 +47,7 @@ export interface SymbolExport {
 
 /** Something in the object file that stops the loader of some kernels; in the loader's order. */
 export interface LoaderDefect extends Releases {
-  /** Steps of `load_module()` that look at the file alone. */
+  /** Steps of `load_module()` that depend on the file alone. */
   readonly step:
     | 'elf header'
     | 'sections'
@@ -59,19 +61,19 @@ export interface LoaderDefect extends Releases {
     | 'constructors'
     | 'relocations';
   readonly errno: 'ENOEXEC' | 'EINVAL' | 'ENOMEM';
-  /** The line in the kernel's log, or undefined where the kernel says nothing. */
+  /** The line in the kernel's log, or undefined if the kernel logs nothing. */
   readonly message: string | undefined;
   /** In plain words. */
   readonly why: string;
 }
 
-/** What stands behind the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
+/** What follows the ELF file: `~Module signature appended~`. Source: kernel/module/signing.c. */
 export type AppendedSignature =
   | {
       readonly kind: 'malformed';
       readonly why: string;
       readonly offset: number;
-      /** The line in the kernel's log, where it says anything. */
+      /** The line in the kernel's log, if it logs one. */
       readonly message?: string;
     }
   /** A type that is not PKCS#7. */
@@ -89,7 +91,10 @@ export interface Signer {
   /** `ecdsa`, `rsa`, or the object identifier. */
   readonly algorithm: string;
   readonly signature: Uint8Array;
-  /** DER of the signed attributes as they are hashed (SET OF); undefined when the file itself is signed. */
+  /**
+   * DER of the signed attributes as they are hashed (SET OF); undefined when the file itself is
+   * signed.
+   */
   readonly signedAttributes: Uint8Array | undefined;
 }
 
@@ -100,7 +105,9 @@ export interface SignatureCheck {
   readonly signer: string | undefined;
   /** Where that certificate was found: in the kernel image, or given by the administrator. */
   readonly trustedBy: 'kernel' | 'given' | undefined;
-  /** Whose certificate the signature says it is by, where that is not known; anybody can write that. */
+  /**
+   * The issuer that the signature claims, if its certificate is not known; anybody can write that.
+   */
   readonly claimedIssuer?: string;
 }
 
@@ -114,7 +121,9 @@ export interface KernelModule {
   readonly type: number;
   readonly machine: number;
   readonly modinfo: readonly ModinfoEntry[];
-  /** Whether `.modinfo` is marked to be loaded (ALLOC): kernels before 6.4 do not see it otherwise. */
+  /**
+   * Whether `.modinfo` is marked to be loaded (ALLOC): kernels before 6.4 do not see it otherwise.
+   */
   readonly modinfoLoaded?: boolean;
   /** `name` inside `.gnu.linkonce.this_module`. */
   readonly structName: string | undefined;
@@ -149,7 +158,7 @@ export interface KernelModule {
 export interface ExportTables {
   /** A `__ksymtab` that is not empty. */
   readonly symbols: boolean;
-  /** `__kflagstab`: from 7.2 on it says which are GPL-only, and `__ksymtab_gpl` means nothing. */
+  /** `__kflagstab`: from 7.2 on it marks the GPL-only ones, and `__ksymtab_gpl` means nothing. */
   readonly flags: boolean;
   readonly gplSymbols: boolean;
   readonly gplCrcs: boolean;
@@ -164,15 +173,17 @@ export interface Observations {
   readonly livepatchSymbols: readonly string[];
   /** `_binary_*` symbols: data that objcopy linked in. */
   readonly binarySymbols: readonly string[];
-  /** Where the kernel reads something in the file that other readers do not: a sentence each. */
+  /** What the kernel reads differently from other readers: a sentence each. */
   readonly readOtherwise?: readonly string[];
-  /** Words found in read-only data that speak of ways around the export table or of a closed license. */
+  /**
+   * Words found in read-only data that hint at ways around the export table or at a closed license.
+   */
   readonly strings: readonly string[];
   /** Sections of data that hold the beginning of another ELF file. */
   readonly embeddedElf: readonly string[];
   /** Texts of `.modinfo` that were written as one and hold a NUL, by the size of their symbols. */
   readonly cutTexts: readonly CutText[];
-  /** Undefined when it was not looked at (`deep` reading only). */
+  /** Undefined unless read with `deep`. */
   readonly deep: DeepObservations | undefined;
 }
 
@@ -186,16 +197,19 @@ export interface CutText {
 export interface DeepObservations {
   /** Without those parts that a compiler moved elsewhere (`.cold`). */
   readonly functions: number;
-  /** Functions in front of which the build left room, named `__pfx_NAME` (CONFIG_CALL_PADDING). */
+  /** Functions in front of which the build left space, named `__pfx_NAME` (CONFIG_CALL_PADDING). */
   readonly padded: number;
   /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
   readonly plainReturns: number;
   /**
-   * Short plain exports that only pass imported symbols on, by calling one, by pointing to them, or by giving a table
-   * of pointers to them: `[export, import]`.
+   * Short plain exports that only pass imported symbols on, by calling one, by pointing to them, or
+   * by giving a table of pointers to them: `[export, import]`.
    */
   readonly wrappers: readonly (readonly [exported: string, imported: string])[];
-  /** Data objects of 2 KiB and more whose entropy is above 7 bits a byte, if they are 16 KiB together. */
+  /**
+   * Data objects of 2 KiB and more whose entropy is above 7 bits a byte, if they are 16 KiB
+   * together.
+   */
   readonly denseObjects: readonly {
     readonly name: string;
     readonly bytes: number;
@@ -212,7 +226,7 @@ export function modinfoAll(module: KernelModule, tag: string): readonly string[]
   return module.modinfo.filter((each) => each.tag === tag).map((each) => each.value);
 }
 
-/** What the kernel calls a module that has not told its name. */
+/** What the kernel calls a module without a name. */
 export const missingName = '(missing .modinfo section or name field)';
 
 /** As modinfo has it, else as `struct module` has it: what early messages and the blacklist use. */
@@ -220,7 +234,9 @@ export function infoName(module: KernelModule): string | undefined {
   return modinfo(module, 'name') ?? module.structName;
 }
 
-/** Names of modules are compared with `-` as `_`, as modprobe and the kernel's own files have them. */
+/**
+ * Names of modules are compared with `-` as `_`, as modprobe and the kernel's own files have them.
+ */
 export const plainName = (name: string): string => name.replaceAll('-', '_');
 
 export const importsOf = (module: KernelModule): readonly ImportedSymbol[] =>

@@ -1,9 +1,10 @@
 /**
- * Facts about an object file that `trustLevelOf` weighs, cheap enough to be looked at in every module.
+ * Facts about an object file that `trustLevelOf` weighs, cheap enough for every module.
  * What they are worth was measured on all modules of a distribution's kernel: see docs/trust.md.
  */
 import { textOf } from '../elf/bytes.ts';
-import { bindings, sectionIndexes, sectionTypes, type Elf, type Section } from '../elf/elf.ts';
+import { bindings, sectionIndexes, sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import { cutTextsOf } from './cut-texts.ts';
 import type { Observations } from './module.ts';
 import { SymbolTable } from '../elf/symbol-table.ts';
@@ -128,7 +129,7 @@ const textSection = /^\.(?:init\.)?(?:ro)?data(?:$|\.(?:str|rel\.ro))/;
 const isText = ({ name, type }: Section): boolean =>
   type === sectionTypes.progbits && textSection.test(name);
 
-/** Beginnings of a header in one section; more are chance, or a trap for whoever looks. */
+/** Beginnings of a header in one section; more are chance, or a trap for the reader. */
 const beginningsMax = 2 ** 16;
 
 function elfInData(elf: Elf): string[] {

@@ -1,15 +1,15 @@
 /**
- * Exports that only pass on what the module imports: by calling it, by pointing to it, or by giving out a table of
- * pointers. x86-64 alone.
+ * Exports that only pass on what the module imports: by calling it, by pointing to it, or by giving
+ * out a table of pointers. x86-64 alone.
  */
 import {
   sectionFlags,
   sectionIndexes,
   sectionTypes,
   symbolTypes,
-  type Elf,
   type Section,
-} from '../elf/elf.ts';
+} from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { ExportTarget } from './exports.ts';
 import type { SymbolExport } from './module.ts';
 import {
@@ -23,7 +23,7 @@ import type { SymbolTable } from '../elf/symbol-table.ts';
 
 /** With a few lines for the log around the call. */
 const wrapperBytesMax = 256;
-/** More than can stand in so few bytes; a hostile file may repeat a place. */
+/** More than fits in so few bytes; a hostile file may repeat a place. */
 const wrapperReferencesMax = 64;
 /** PC32 and PLT32: calls and jumps. */
 const callTypes = new Set([2, 4]);
@@ -45,13 +45,16 @@ const plumbing = new Set([
   'dump_stack',
 ]);
 
-export interface ObjectParts {
+interface ObjectParts {
   readonly elf: Elf;
   readonly symbols: SymbolTable;
   readonly references: References;
 }
 
-/** Of the plain exports, `[export, import]`; `targets` says where each of them leads. Throws `FormatError`. */
+/**
+ * Of the plain exports, `[export, import]`; `targets` has where each of them leads. Throws
+ * `FormatError`.
+ */
 export function passedOnBy(
   exports: readonly SymbolExport[],
   targets: readonly (ExportTarget | undefined)[],
@@ -122,7 +125,10 @@ const codeAddressTypes = new Map([
 ]);
 const getterBytesMax = 64;
 
-/** The one object of data of the module itself that a short function, which calls nothing, gives out. */
+/**
+ * The one object of data of the module itself that a short function, which calls nothing, gives
+ * out.
+ */
 function givenTable(
   { elf, symbols, references }: ObjectParts,
   objects: DataObjects,

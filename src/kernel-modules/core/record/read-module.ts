@@ -1,22 +1,16 @@
 /**
  * From the bytes of a file to a `KernelModule`.
  *
- * Nothing in the file is trusted: what cannot be read is a `ModuleProblem` with the offset, and what the
- * kernel's loader would refuse is listed in `defects`.
+ * Nothing in the file is trusted: what cannot be read is a `ModuleProblem` with the offset, and
+ * what the kernel's loader would refuse is listed in `defects`.
  */
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { FormatError } from '../elf/bytes.ts';
 import { observeDeeply } from './deep-observations.ts';
-import {
-  bindings,
-  kernelEncoding,
-  machines,
-  readElf,
-  sectionIndexes,
-  sectionTypes,
-  type Elf,
-} from '../elf/elf.ts';
-import { elfComplaint } from '../elf/elf-validity.ts';
+import { bindings, machines, sectionIndexes, sectionTypes } from '../elf/elf-format.ts';
+import { kernelEncoding, readElf } from '../elf/read-elf.ts';
+import type { Elf } from '../elf/elf.ts';
+import { kernelElfMessage } from '../elf/elf-validity.ts';
 import { readExports } from './exports.ts';
 import { loaderDefects } from '../loader/loader-defects.ts';
 import { readModinfo } from './modinfo.ts';
@@ -45,7 +39,7 @@ export interface ModuleProblem {
 }
 
 export interface ReadOptions {
-  /** Also looks at code and data, which takes several times as long. */
+  /** Also analyzes code and data, which takes several times as long. */
   readonly deep?: boolean;
 }
 
@@ -55,17 +49,17 @@ export function readModule(
   contents: Uint8Array,
   options: ReadOptions = {},
 ): Result<KernelModule, ModuleProblem> {
-  // A Buffer would be slower, and slices of it are no copies.
+  // A Buffer would be slower, and slices of it are not copies.
   const bytes = new Uint8Array(contents.buffer, contents.byteOffset, contents.length);
   const signed = readSignature(bytes);
   const problem = (kind: ModuleProblem['kind'], message: string, offset: number) =>
     fail({ file, offset, message, kind, ...inKernel(bytes.subarray(0, signed.elfBytes)) });
-  if (!isElf(bytes)) return problem('not elf', 'is no ELF file', 0);
+  if (!isElf(bytes)) return problem('not elf', 'is not an ELF file', 0);
   const elf = readElf(bytes.subarray(0, signed.elfBytes), kernelEncoding(bytes));
   if (!elf.ok) return problem('malformed', elf.error.message, elf.error.offset);
   const { value } = elf;
   if (value.section('.modinfo') === undefined && value.section(structModuleSection) === undefined) {
-    const message = `is no kernel module: it has neither ".modinfo" nor "${structModuleSection}"`;
+    const message = `is not a kernel module: it has neither ".modinfo" nor "${structModuleSection}"`;
     const kernelMessage = `module ${missingName}: Exactly one ${structModuleSection} section must exist.`;
     const oldKernelMessage = `${missingName}: No module found in object`;
     return fail({
@@ -85,10 +79,12 @@ export function readModule(
   }
 }
 
-/** What the kernel makes of a file that is no module. Source: kernel_read_file() for the empty one. */
+/**
+ * How the kernel refuses a file that is not a module. Source: kernel_read_file() for the empty one.
+ */
 function inKernel(bytes: Uint8Array): Pick<ModuleProblem, 'kernelMessage' | 'kernelErrno'> {
   if (bytes.length === 0) return { kernelErrno: 'EINVAL' };
-  const kernelMessage = elfComplaint(bytes);
+  const kernelMessage = kernelElfMessage(bytes);
   return kernelMessage === undefined ? {} : { kernelMessage };
 }
 
@@ -189,8 +185,8 @@ function symbolsToResolve(
 const tableOfContents = '.TOC.';
 
 /**
- * For PowerPC with 64 bits a compiler may put a dot before names of functions, which the kernel takes away from
- * symbols and versions. The one that stands for the table of contents is its own to fill in.
+ * For PowerPC with 64 bits a compiler may put a dot before names of functions, which the kernel
+ * takes away from symbols and versions. The symbol of the table of contents is its own to fill in.
  * Source: `dedotify()` in arch/powerpc/kernel/module_64.c.
  */
 function importOf(

@@ -1,8 +1,9 @@
 /**
- * Where the kernel reads something in a module that other readers do not: no build makes such files, and
- * whoever asks `modinfo` is told something else than what will be loaded.
+ * What the kernel reads in a module differently from other readers: no build makes such files, and
+ * `modinfo` shows something other than what will be loaded.
  */
-import { sectionTypes, type Elf } from '../elf/elf.ts';
+import { sectionTypes } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 import type { ModinfoEntry } from './module.ts';
 import { structModuleSection } from './struct-module.ts';
 
@@ -19,16 +20,16 @@ export const readOtherwise = (
 
 function otherEncoding({ view, bits }: Elf): readonly string[] {
   const [width, order] = [view.u8(4), view.u8(5)];
-  const stated = width === 1 || width === 2 ? `${width * 32} bits` : `a width that there is not`;
+  const stated = width === 1 || width === 2 ? `${width * 32} bits` : `an invalid width`;
   const orders = new Map([
     [1, 'little-endian'],
     [2, 'big-endian'],
   ]);
-  const statedOrder = orders.get(order) ?? 'an order of bytes that there is not';
+  const statedOrder = orders.get(order) ?? 'an invalid byte order';
   const trueOrder = view.littleEndian ? 'little-endian' : 'big-endian';
   if (stated === `${bits} bits` && statedOrder === trueOrder) return [];
   return [
-    `Its header says ${stated} and ${statedOrder}, so that tools do not read it; the kernel reads it as ${bits} bits and ${trueOrder} all the same`,
+    `Its header states ${stated} and ${statedOrder}, so that tools do not read it; the kernel still reads it as ${bits} bits and ${trueOrder}`,
   ];
 }
 
@@ -38,7 +39,7 @@ function unreadSection(elf: Elf, name: string): readonly string[] {
   // The kernel refuses a struct module without contents.
   if (type !== unused && !(type === nobits && name === '.modinfo')) return [];
   return [
-    `Its section "${name}" is marked as one without contents, so that tools do not read it; the kernel does`,
+    `Its section "${name}" is marked as having no contents, so that tools do not read it; the kernel does`,
   ];
 }
 

@@ -4,8 +4,8 @@
  *     ELF file | PKCS#7 | algo hash id_type signer_len key_id_len 0 0 0 sig_len(32, big endian) |
  *     "~Module signature appended~\n"
  *
- * Only the length and the type (2, PKCS#7) may be set in the trailer. The PKCS#7 is a SignedData without the
- * data, which is everything before it. Nothing is verified here.
+ * Only the length and the type (2, PKCS#7) may be set in the trailer. The PKCS#7 is a SignedData
+ * without the data, which is everything before it. Nothing is verified here.
  * Source: kernel/module_signature.c, scripts/sign-file.c, RFC 2315.
  */
 import { FormatError, textOf } from '../elf/bytes.ts';
@@ -32,12 +32,12 @@ export function readSignature(bytes: Uint8Array): SignedFile {
     elfBytes: end,
     signature: { kind: 'malformed', why, offset },
   });
-  if (end <= trailerBytes) return malformed('has no room for its trailer', 0);
+  if (end <= trailerBytes) return malformed('is too short for its trailer', 0);
   const at = end - trailerBytes;
   const trailer = bytes.subarray(at, end);
   const length = new DataView(trailer.buffer, trailer.byteOffset).getUint32(8);
   if (length >= at) {
-    return malformed(`is said to be ${length} bytes long, more than the file before it`, at + 8);
+    return malformed(`claims to be ${length} bytes long, more than the file before it`, at + 8);
   }
   if (trailer[2] !== pkcs7Type) {
     const why = `is of type ${trailer[2]}, and the kernel knows only PKCS#7 (${pkcs7Type})`;
@@ -56,7 +56,7 @@ export function readSignature(bytes: Uint8Array): SignedFile {
   return { elfBytes, signature: readPkcs7(bytes.subarray(elfBytes, at), elfBytes) };
 }
 
-/** `base` is where the bytes stand in the file. */
+/** `base` is the offset of the bytes in the file. */
 export function readPkcs7(bytes: Uint8Array, base: number): AppendedSignature {
   try {
     return { kind: 'pkcs7', signers: signersOf(new DerReader(bytes)) };
@@ -71,7 +71,7 @@ const signedData = '1.2.840.113549.1.7.2';
 function signersOf(der: DerReader): Signer[] {
   const [type, content] = der.children(expectTag(der.value(0), derTags.sequence));
   if (type === undefined || der.objectId(type) !== signedData) {
-    throw new FormatError('is no PKCS#7 SignedData', 0);
+    throw new FormatError('is not a PKCS#7 SignedData', 0);
   }
   const [body] = der.children(expectTag(content, contextTag(0)));
   const infos = der.children(expectTag(body, derTags.sequence)).at(-1);

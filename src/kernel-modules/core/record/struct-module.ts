@@ -1,12 +1,13 @@
 /**
  * `.gnu.linkonce.this_module`: the module's own `struct module`, as modpost wrote it.
  *
- * It begins with an `enum`, padding and a `list_head`; then comes the name. Everything else is zero in the
- * file, or filled in by relocations. Source: include/linux/module.h.
+ * It begins with an `enum`, padding and a `list_head`; then comes the name. Everything else is zero
+ * in the file, or filled in by relocations. Source: include/linux/module.h.
  */
-import { sectionTypes, type Elf } from '../elf/elf.ts';
+import { sectionTypes } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 
-export interface StructModule {
+interface StructModule {
   readonly name: string | undefined;
   readonly bytes: number | undefined;
   /** Bytes that are neither name nor zero. */

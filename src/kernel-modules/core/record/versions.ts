@@ -2,12 +2,13 @@
  * The CRCs that a module was built against: `__versions`, and since Linux 6.14 beside it
  * `__version_ext_crcs` and `__version_ext_names`, for names that do not fit.
  *
- * `__versions` has records of 64 bytes, an `unsigned long` and a name; the extended form has 32-bit numbers
- * and as many strings. Both count only when they are marked to be loaded (ALLOC).
+ * `__versions` has records of 64 bytes, an `unsigned long` and a name; the extended form has 32-bit
+ * numbers and as many strings. Both count only when they are marked to be loaded (ALLOC).
  * Source: kernel/module/version.c.
  */
 import { FormatError } from '../elf/bytes.ts';
-import { sectionTypes, type Elf, type Section } from '../elf/elf.ts';
+import { sectionTypes, type Section } from '../elf/elf-format.ts';
+import type { Elf } from '../elf/elf.ts';
 
 export interface VersionTable {
   /** Whether there is a table that the loader uses, be it empty. */
@@ -18,7 +19,7 @@ export interface VersionTable {
 
 export interface SymbolVersions {
   readonly plain: VersionTable;
-  /** Where it is there and known to the kernel, the plain one is not looked at. */
+  /** If it is there and known to the kernel, the plain one is ignored. */
   readonly extended: VersionTable;
 }
 

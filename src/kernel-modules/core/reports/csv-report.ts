@@ -18,8 +18,8 @@ const columns: readonly (readonly [name: string, of: (module: ModuleReport) => C
   ['package', ({ package: name }) => name],
   ['trustLevel', ({ trustLevel }) => trustLevel],
   ['evidence', ({ evidence }) => evidence.map(({ check }) => check)],
-  ['meets', ({ meets }) => meets],
-  ['denied', ({ denied }) => denied],
+  ['accepted', ({ accepted }) => accepted],
+  ['deniedReason', ({ deniedReason }) => deniedReason],
   ['result', ({ loader }) => loader.result],
   ['errno', ({ loader }) => loader.errno],
   ['errnoName', ({ loader }) => loader.errnoName],
@@ -31,7 +31,7 @@ const columns: readonly (readonly [name: string, of: (module: ModuleReport) => C
   ['gplOnly', ({ gplOnly }) => gplOnly],
   ['taintsUnlessTrusted', ({ loader }) => loader.taintsUnlessTrusted],
   ['kernelTaintUnlessTrusted', ({ loader }) => loader.kernelTaintUnlessTrusted],
-  ['undecided', ({ undecided }) => undecided],
+  ['undecidedReason', ({ undecidedReason }) => undecidedReason],
 ];
 
 export function* csvReport({ modules }: ScanReport): Generator<string> {

@@ -1,8 +1,9 @@
 /**
  * A CycloneDX 1.6 bill of materials in JSON: one component a module.
  *
- * The type is `library`, which the specification recommends for what is none of the others: by far not
- * every module drives a device. What the format has no field for stands in properties `bulkhead:…`.
+ * The type is `library`, which the specification recommends for what is none of the others: by far
+ * not every module drives a device. What the format has no field for goes into properties
+ * `bulkhead:…`.
  * Source: CycloneDX Specification 1.6 (ECMA-424).
  */
 import { expressionOf } from './declared-license.ts';
@@ -82,9 +83,9 @@ function* properties(module: ModuleReport): Generator<{ name: string; value: str
     ['buildId', module.buildId],
     ['machine', module.machine],
     ['package', module.package],
-    ['denied', module.denied],
-    ['meets', module.meets === null ? null : String(module.meets)],
-    ['undecided', module.undecided],
+    ['deniedReason', module.deniedReason],
+    ['accepted', module.accepted === null ? null : String(module.accepted)],
+    ['undecidedReason', module.undecidedReason],
   ];
   for (const [name, value] of facts) {
     if (value !== null) yield { name: `bulkhead:${name}`, value };

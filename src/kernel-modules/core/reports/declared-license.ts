@@ -1,10 +1,11 @@
 /**
  * What MODULE_LICENSE() declares, as an SPDX expression that claims no more than the tag does.
  *
- * By the kernel's rules the tag tells free modules from others and "does not express any distinction" between
- * version 2 only and "or later", nor which BSD license or which version of the MPL is meant. So the part
- * that is certain gets its SPDX identifier (version 2 of the GPL is granted in either reading), and the part that
- * is open gets a reference of our own with a text that says so.
+ * By the kernel's rules the tag distinguishes free modules from others and "does not express any
+ * distinction" between version 2 only and "or later", nor which BSD license or which version of the
+ * MPL is meant. So the part that is certain gets its SPDX identifier (version 2 of the GPL is
+ * granted in either reading), and the part that is open gets a reference of our own with a text
+ * that explains it.
  * Source: Documentation/process/license-rules.rst, "MODULE_LICENSE".
  */
 const gpl = 'GPL-2.0-only';
@@ -25,16 +26,16 @@ const expressions = new Map([
 export const ownReferences: ReadonlyMap<string, string> = new Map([
   [
     bsd,
-    'MODULE_LICENSE("Dual BSD/GPL"): one of the BSD licenses, which of them is told by the source alone.',
+    'MODULE_LICENSE("Dual BSD/GPL"): one of the BSD licenses, only the source tells which one.',
   ],
   [
     mpl,
-    'MODULE_LICENSE("Dual MPL/GPL"): the Mozilla Public License, which version is told by the source alone.',
+    'MODULE_LICENSE("Dual MPL/GPL"): the Mozilla Public License, only the source tells which version.',
   ],
   [
     gplAndMore,
     'MODULE_LICENSE("GPL and additional rights"): version 2 of the GNU General Public License and further ' +
-      'rights, historically those of the MIT license; which is told by the source alone.',
+      'rights, historically those of the MIT license; only the source tells which.',
   ],
 ]);
 

@@ -11,7 +11,7 @@ const encodePath = (path: string): string =>
 export const directoryUri = (directory: string): string =>
   `file://${encodePath(directory.endsWith('/') ? directory : `${directory}/`)}`;
 
-export interface FileLocation {
+interface FileLocation {
   readonly uri: string;
   /** Whether the URI counts from the root. */
   readonly relative: boolean;

@@ -1,9 +1,9 @@
 /**
- * What deserves attention in a report, as findings of a code scanner: a module that contradicts itself or
- * shows what deserves a look, that falls short of what is demanded, that the loader refuses or that would taint
- * the kernel, or that is denied. A proof is an error, a lead a warning.
+ * What deserves attention in a report, as findings of a code scanner: a module that contradicts
+ * itself or is suspicious, that falls short of the requirement, that the loader refuses or that
+ * would taint the kernel, or that is denied. A proof is an error, a lead a warning.
  *
- * A rule is one sign of evidence, one refusal or one taint; its identifier is stable.
+ * A rule is one check, one refusal or one taint; its identifier is stable.
  */
 import type { Evidence } from '../../../policy/trust-level.ts';
 import { taintMeanings, type TaintLetter } from '../kernel/taints.ts';
@@ -20,21 +20,21 @@ export interface Finding {
 
 const gravest: readonly Level[] = ['error', 'warning', 'note'];
 
-/** One sign can be a proof on one module and a lead on another. */
+/** One check can be a proof on one module and a lead on another. */
 export const graver = (one: Level, other: Level | undefined): Level =>
   gravest.find((each) => each === one || each === other) ?? one;
 
-/** Taints that say more than where a module comes from. */
+/** Taints that mean more than where a module comes from. */
 const graveTaints: ReadonlySet<string> = new Set(['P', 'F', 'K']);
 
 export function* findingsOf(module: ModuleReport): Generator<Finding> {
   yield* contradictions(module);
   yield* leads(module);
-  if (module.meets === false) yield shortfall(module);
-  if (module.undecided !== null) yield undecided(module, module.undecided);
+  if (module.accepted === false) yield shortfall(module);
+  if (module.undecidedReason !== null) yield undecided(module, module.undecidedReason);
   yield* loaderFindings(module);
-  if (module.denied !== null) {
-    const message = `Module "${module.name}" is denied: ${module.denied}`;
+  if (module.deniedReason !== null) {
+    const message = `Module "${module.name}" is denied: ${module.deniedReason}`;
     yield { rule: 'denied', level: 'note', message };
   }
 }
@@ -48,7 +48,7 @@ function* contradictions({ name, trustLevel, evidence }: ModuleReport): Generato
   yield {
     rule: 'trust/contradicted',
     level: 'error',
-    message: `Module "${name}" contradicts what it says of itself`,
+    message: `Module "${name}" contradicts its own claims`,
   };
 }
 
@@ -63,18 +63,18 @@ function* leads({ name, evidence }: ModuleReport): Generator<Finding> {
   }
 }
 
-function shortfall({ name, trustLevel, denied }: ModuleReport): Finding {
+function shortfall({ name, trustLevel, deniedReason }: ModuleReport): Finding {
   const message =
-    denied === null
-      ? `Module "${name}" is ${trustLevel}, which is below what is required`
-      : `Module "${name}" is denied: ${denied}`;
+    deniedReason === null
+      ? `Module "${name}" is ${trustLevel}, which is below the required trust level`
+      : `Module "${name}" is denied: ${deniedReason}`;
   return { rule: 'policy/require', level: 'error', message };
 }
 
 const undecided = ({ name }: ModuleReport, why: string): Finding => ({
   rule: 'policy/undecided',
   level: 'warning',
-  message: `Whether module "${name}" meets what is required cannot be told: ${why}`,
+  message: `Cannot decide whether module "${name}" meets the requirement: ${why}`,
 });
 
 function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
@@ -95,7 +95,7 @@ function* loaderFindings({ name, loader }: ModuleReport): Generator<Finding> {
   }
 }
 
-/** A module may have thousands of unknown symbols; the first ones tell. */
+/** A module may have thousands of unknown symbols; the first ones suffice. */
 const reasonsMax = 20;
 
 const errnoOf = ({ errnoName }: ModuleReport['loader']) => errnoName ?? 'refused';
@@ -106,15 +106,15 @@ const meaningOf = (letter: string): string =>
     : 'a taint without a known meaning';
 
 const policyRules: Readonly<Record<string, string>> = {
-  undecided: 'Whether a module meets what is required cannot be told',
+  undecided: 'Cannot decide whether a module meets the requirement',
 };
 
 /** What a rule is about, in one sentence. */
 export function describeRule(rule: string): string {
   const [kind = '', what = ''] = rule.split('/');
   if (kind === 'evidence') return `Evidence on a module: ${what.replaceAll('-', ' ')}`;
-  if (kind === 'trustLevel') return 'A module contradicts what it says of itself';
-  if (kind === 'policy') return policyRules[what] ?? 'A module falls short of what is required';
+  if (kind === 'trustLevel') return 'A module contradicts its own claims';
+  if (kind === 'policy') return policyRules[what] ?? 'A module does not meet the requirement';
   if (kind === 'loader') return `The kernel's loader refuses a module with ${what}`;
   if (kind === 'taint') return `A module taints the kernel with ${what}: ${meaningOf(what)}`;
   return 'A module is denied by the policy or by modprobe.d';

@@ -1,12 +1,12 @@
 /**
  * JSON in pieces, so that a document about thousands of modules is never in memory as a whole.
  *
- * An array that is wrapped by `items` may be a generator; it is written with one element a line, and an
- * element is made only when it is written.
+ * An array that is wrapped by `items` may be a generator; it is written with one element a line,
+ * and an element is made only when it is written.
  */
 import { jsonText } from '../../../base/json.ts';
 
-export class Items {
+class Items {
   readonly values: Iterable<unknown>;
 
   constructor(values: Iterable<unknown>) {
@@ -16,9 +16,9 @@ export class Items {
 
 export const items = (values: Iterable<unknown>): Items => new Items(values);
 
-export type Outline =
+type Outline =
   Items | string | number | boolean | null | undefined | readonly Outline[] | OutlineObject;
-export interface OutlineObject {
+interface OutlineObject {
   readonly [key: string]: Outline;
 }
 

@@ -1,8 +1,11 @@
 /**
- * What a scan found, for programs: the contract of `--json`, and what every other format is made from.
+ * What a scan found, for programs: the contract of `--json`, and what every other format is made
+ * from.
  *
  * Fields are never removed or renamed within one `version`; what is not known is null, not absent.
  */
+import type { LoaderErrno } from '../loader/errno.ts';
+import type { Verdict } from '../loader/verdict.ts';
 import type { SignatureCheck } from '../record/module.ts';
 import { trustLevels, type Evidence, type TrustLevel } from '../../../policy/trust-level.ts';
 
@@ -20,7 +23,7 @@ export interface ModuleReport {
   readonly sha256: string;
   /** `x86-64`, `arm64`, … */
   readonly machine: string;
-  /** For which kernel it says that it was built; null when it does not. */
+  /** The kernel that it was built for, as it claims; null when it does not. */
   readonly vermagic: string | null;
   /** Subject of the certificate that verified the signature. */
   readonly signer: string | null;
@@ -33,47 +36,49 @@ export interface ModuleReport {
   readonly trustLevel: TrustLevel;
   readonly evidence: readonly Evidence[];
   /** Why the policy or modprobe.d denies it; null when nothing does. */
-  readonly denied: string | null;
-  /** Whether it meets what is demanded; null when nothing is, or when that cannot be told. */
-  readonly meets: boolean | null;
-  /** Why it cannot be told whether it meets what is demanded; null otherwise. */
-  readonly undecided: string | null;
+  readonly deniedReason: string | null;
+  /** Whether it meets what is required; null when nothing is, or when that cannot be decided. */
+  readonly accepted: boolean | null;
+  /** Why that cannot be decided; null otherwise. */
+  readonly undecidedReason: string | null;
 }
 
-export interface LoaderReport {
-  readonly result: 'load' | 'refuse';
-  /** As the system call gives it, positive: 2 for ENOENT. */
+/**
+ * `Verdict` with what is certain apart from what a keyring may prevent, and null for what there is
+ * not.
+ */
+export interface LoaderReport extends Pick<Verdict, 'result' | 'messages' | 'unknown'> {
+  /** As the system call returns it, positive: 2 for ENOENT. */
   readonly errno: number | null;
-  readonly errnoName: string | null;
+  readonly errnoName: LoaderErrno | null;
   /** Letters of the module's taints that are certain, in the order of their bits. */
   readonly taints: string;
-  /** Letters that it gets as well unless a keyring of the kernel holds the key that signed it: `E`, or none. */
+  /**
+   * Further letters that it gets unless a keyring of the kernel holds the key that signed it: `E`,
+   * or none.
+   */
   readonly taintsUnlessTrusted: string;
   /** The kernel's mask afterwards, as in /proc/sys/kernel/tainted: the bits that are certain. */
   readonly kernelTaint: number;
   /** Further bits of it, which depend on what keyrings hold. */
   readonly kernelTaintUnlessTrusted: number;
-  /** Lines of the kernel's log, word for word. */
-  readonly messages: readonly string[];
   readonly reasons: readonly string[];
-  /** What could not be judged for want of a fact. */
-  readonly unknown: readonly string[];
 }
 
 export interface KernelReport {
   readonly release: string;
   readonly machine: string;
-  /** In words, where the exports were read from. */
+  /** Where the exports were read from, for people. */
   readonly exportsFrom: string;
   readonly vermagic: string | null;
   /** What is not known of the kernel, and what to do: a sentence each. */
   readonly gaps: readonly string[];
 }
 
-/** A file that could not be read, or is no module. */
+/** A file that could not be read, or is not a module. */
 export interface ScanProblem {
   readonly file: string;
-  /** Bytes from the start of the file where it stops making sense. */
+  /** Bytes from the start of the file to where it stops making sense. */
   readonly offset: number | null;
   readonly message: string;
 }
@@ -89,9 +94,9 @@ export interface ScanCounts {
   readonly refuse: number;
   readonly trustLevels: Readonly<Record<TrustLevel, number>>;
   readonly denied: number;
-  /** Do not meet what is demanded. */
-  readonly unmet: number;
-  /** Of which that cannot be told. */
+  /** Do not meet what is required. */
+  readonly rejected: number;
+  /** Of which that cannot be decided. */
   readonly undecided: number;
   readonly problems: number;
 }
@@ -104,7 +109,7 @@ export interface ScanReport {
   readonly counts: ScanCounts;
 }
 
-/** What a document says of its own making; pure code has no clock and no chance. */
+/** Metadata of a document; pure code has neither clock nor randomness. */
 export interface Imprint {
   /** `2026-11-24T22:05:00Z`, UTC. */
   readonly createdIso: string;
@@ -113,17 +118,19 @@ export interface Imprint {
   readonly documentNamespace: string;
   /** A random UUID without prefix, for CycloneDX. */
   readonly serial: string;
-  /** Absolute directory that file names are written relative to where they are below it, for SARIF. */
+  /**
+   * Absolute directory that file names are written relative to where they are below it, for SARIF.
+   */
   readonly root: string;
 }
 
-/** `O, and E unless a keyring holds the key of its signature`; empty where it taints nothing. */
+/** `O, and E unless a keyring holds the key that signed it`; empty where it taints nothing. */
 export function taintsInWords({
   taints,
   taintsUnlessTrusted: open,
 }: Pick<LoaderReport, 'taints' | 'taintsUnlessTrusted'>): string {
   if (open === '') return taints;
-  return `${taints === '' ? '' : `${taints}, and `}${open} unless a keyring holds the key of its signature`;
+  return `${taints === '' ? '' : `${taints}, and `}${open} unless a keyring holds the key that signed it`;
 }
 
 /** Counts in one pass. */
@@ -135,15 +142,15 @@ export function countsOf(
     TrustLevel,
     number
   >;
-  let [tainting, perhaps, refuse, denied, unmet, undecided] = [0, 0, 0, 0, 0, 0];
+  let [tainting, perhaps, refuse, denied, rejected, undecided] = [0, 0, 0, 0, 0, 0];
   for (const each of modules) {
     byTrustLevel[each.trustLevel]++;
     if (each.loader.result === 'refuse') refuse++;
     else if (each.loader.taints !== '') tainting++;
     else if (each.loader.taintsUnlessTrusted !== '') perhaps++;
-    if (each.denied !== null) denied++;
-    if (each.meets === false) unmet++;
-    if (each.undecided !== null) undecided++;
+    if (each.deniedReason !== null) denied++;
+    if (each.accepted === false) rejected++;
+    if (each.undecidedReason !== null) undecided++;
   }
   return {
     modules: modules.length,
@@ -153,7 +160,7 @@ export function countsOf(
     refuse,
     trustLevels: byTrustLevel,
     denied,
-    unmet,
+    rejected,
     undecided,
     problems: problems.length,
   };

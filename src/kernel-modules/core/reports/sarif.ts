@@ -1,10 +1,10 @@
 /**
- * A SARIF 2.1.0 log for code-scanning systems: one result for each finding (see findings.ts), none for a
- * module that deserves no attention.
+ * A SARIF 2.1.0 log for code-scanning systems: one result for each finding (see findings.ts), none
+ * for a module that deserves no attention.
  *
- * A fingerprint is made of the module's name, the rule, and which of several such results it is; a new
- * kernel release with the same finding in the same module keeps it. Files that could not be read are
- * notifications of the run.
+ * A fingerprint is made of the module's name, the rule, and which of several such results it is; a
+ * new kernel release with the same finding in the same module keeps it. Files that could not be
+ * read are notifications of the run.
  * Source: OASIS, Static Analysis Results Interchange Format Version 2.1.0.
  */
 import { describeRule, findingsOf, graver, type Finding, type Level } from './findings.ts';
@@ -116,6 +116,9 @@ function artifact(file: string, root: string) {
   return relative ? { uri, uriBaseId: rootName } : { uri };
 }
 
-/** Braces are placeholders and `[text](target)` is a link (§3.11.5, §3.11.6); a module's text is neither. */
+/**
+ * Braces are placeholders and `[text](target)` is a link (§3.11.5, §3.11.6); a module's text is
+ * neither.
+ */
 const messageText = (text: string): string =>
   text.replace(/[{}]/g, '$&$&').replaceAll('](', '\\](');

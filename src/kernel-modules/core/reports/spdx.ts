@@ -1,10 +1,10 @@
 /**
- * An SPDX 2.3 document in JSON: one package a module, and one for every package of the distribution that
- * modules came in.
+ * An SPDX 2.3 document in JSON: one package a module, and one for every package of the distribution
+ * that modules came in.
  *
- * A module is a `Package` of purpose FILE and not a `File`, because a `File` must carry a SHA-1. What it
- * declares about its license is `licenseDeclared`; nothing is concluded (`NOASSERTION`), for a tag is only a
- * claim. Its trust level and the loader's verdict are an annotation.
+ * A module is a `Package` of purpose FILE and not a `File`, because a `File` must carry a SHA-1.
+ * What it declares about its license is `licenseDeclared`; nothing is concluded (`NOASSERTION`),
+ * for a tag is only a claim. Its trust level and the loader's verdict are an annotation.
  * Source: SPDX Specification 2.3, clauses 6 to 12 and annex D.
  */
 import { expressionOf, ownReferences, referencesIn } from './declared-license.ts';
@@ -118,7 +118,7 @@ function modulePackage(module: ModuleReport, id: string, index: Index, imprint: 
   };
 }
 
-/** `NONE` is what the format calls a file without any license information. */
+/** `NONE` is the format's word for a file without license information. */
 function declared(license: string | null, { licenses }: Index): string {
   if (license === null) return 'NONE';
   return expressionOf(license) ?? licenses.get(license) ?? unknown;
@@ -126,7 +126,7 @@ function declared(license: string | null, { licenses }: Index): string {
 
 function comments(license: string | null): string {
   if (license === null) return 'The module has no MODULE_LICENSE';
-  return `The module claims MODULE_LICENSE("${license}"); the tag cannot express "or later" and is no proof`;
+  return `The module claims MODULE_LICENSE("${license}"); the tag cannot express "or later" and is not a proof`;
 }
 
 function judgement({ trustLevel, loader, evidence }: ModuleReport): string {
@@ -134,7 +134,7 @@ function judgement({ trustLevel, loader, evidence }: ModuleReport): string {
   const tainting = taints === '' ? '' : `, taints ${taints}`;
   const verdict = loader.result === 'load' ? 'loads' : `refuses (${loader.errnoName})`;
   const checks = evidence.map(({ weight, message }) => `${weight}: ${message}`);
-  return [`Standing: ${trustLevel}`, `Loader: ${verdict}${tainting}`, ...checks].join('\n');
+  return [`Trust level: ${trustLevel}`, `Loader: ${verdict}${tainting}`, ...checks].join('\n');
 }
 
 function* extractedLicenses(

@@ -1,6 +1,6 @@
 /**
- * What source alone does not say of a build: the kernel's configuration, the headers that its build generated, and
- * what its compiler defines by itself.
+ * What a build depends on beside the source: the kernel's configuration, the headers that its build
+ * generated, and what its compiler defines by itself.
  */
 import { parseMacro, type Macro } from '../preprocessor/macros.ts';
 import type { SourceTree } from './source-tree.ts';
@@ -48,7 +48,7 @@ const architectures: readonly (readonly [setting: string, directory: string, def
 const architectureIn = (config: ReadonlyMap<string, string>) =>
   architectures.find(([setting]) => config.get(setting) === 'y') ?? architectures[0]!;
 
-/** The directory below arch/; x86 when nothing says. */
+/** The directory below arch/; x86 by default. */
 export const architectureOf = (config: ReadonlyMap<string, string>): string =>
   architectureIn(config)[1];
 

@@ -1,66 +1,25 @@
 /**
- * Whether offered source is the source of a module, by what can be told without building it: srcversion, the list of
- * objects, the compilers they were made with, and the licenses in the files.
+ * Whether offered source is the source of a module, as far as can be decided without building it:
+ * srcversion, the list of objects, the compilers they were made with, and the licenses in the
+ * files.
  *
- * A match of srcversion makes the source consistent with the module and proves nothing: the value is a text in the
- * module that anybody can write, it covers neither headers of other directories nor flags, and an object without source
- * adds nothing to it. Only a rebuild proves.
+ * A match of srcversion makes the source consistent with the module and proves nothing: the value
+ * is a text in the module that anybody can write, it covers neither headers of other directories
+ * nor flags, and an object without source adds nothing to it. Only a rebuild proves.
  */
 import { withoutSuffix } from '../record/module-file.ts';
 import { modinfo, modinfoAll, type KernelModule } from '../record/module.ts';
 import { SourceComparison } from './comparison.ts';
-import type { Recipe } from './objects.ts';
+import type { Match } from './match-result.ts';
+import type { Recipe } from './recipe.ts';
 import type { OfferedSource } from './offered.ts';
 import { nameOf } from './source-tree.ts';
-
-export interface Match {
-  readonly outcome: 'consistent' | 'differs' | 'cannot tell';
-  /** Where the module is built in the offered tree; undefined when no makefile names it. */
-  readonly directory: string | undefined;
-  readonly srcversion: {
-    readonly claimed: string | undefined;
-    readonly computed: string | undefined;
-    /** How the list of headers that gave `computed` was made. */
-    readonly method: 'text' | 'preprocessor' | undefined;
-    /** The files that were hashed, in order. */
-    readonly files: readonly string[];
-  };
-  readonly objects: readonly MatchedObject[];
-  readonly compilers: {
-    /** Objects that a compiler made, by `.comment` of the module. */
-    readonly inModule: number;
-    /** The same by the makefile, with those that every build adds; undefined when it cannot be told. */
-    readonly objects: number | undefined;
-  };
-  /** Files that are likely to be altered, missing or too many. */
-  readonly likely: readonly string[];
-  /** In plain words, the decisive first. */
-  readonly reasons: readonly string[];
-  readonly license: LicenseFindings;
-}
-
-export interface MatchedObject {
-  readonly object: string;
-  /** undefined when there is none. */
-  readonly source: string | undefined;
-}
-
-export interface LicenseFindings {
-  /** What the module says. */
-  readonly claimed: readonly string[];
-  /** What `MODULE_LICENSE` says in the sources. */
-  readonly declared: readonly string[];
-  /** SPDX expressions of the sources, with the number of files. */
-  readonly spdx: ReadonlyMap<string, number>;
-  readonly contradictions: readonly string[];
-  /** Words of closed terms in the sources and beside them, of a module that claims the GPL: a sentence a file. */
-  readonly closedTerms: readonly string[];
-}
 
 /**
  * `functions` are those that the module defines (`definedFunctions`), where they are known.
  *
- * The first directory of the offered tree whose source is consistent with the module, else the likeliest.
+ * The first directory of the offered tree whose source is consistent with the module, else the
+ * likeliest.
  */
 export function matchSource(
   module: KernelModule,
@@ -104,7 +63,7 @@ function unknownModule(module: KernelModule, offered: OfferedSource): Match {
   const { name } = placeOf(module.file);
   const message = `No makefile of the offered source builds "${name}.ko"`;
   return {
-    outcome: 'cannot tell',
+    outcome: 'undecided',
     directory: undefined,
     srcversion: {
       claimed: modinfo(module, 'srcversion'),
@@ -113,8 +72,8 @@ function unknownModule(module: KernelModule, offered: OfferedSource): Match {
       files: [],
     },
     objects: [],
-    compilers: { inModule: module.observations.compilers.length, objects: undefined },
-    likely: [],
+    compilers: { inModule: module.observations.compilers.length, inMakefile: undefined },
+    suspectFiles: [],
     reasons: [message, ...offered.kbuild.problems.map((each) => `Makefile ${each}`)],
     license: {
       claimed: modinfoAll(module, 'license'),

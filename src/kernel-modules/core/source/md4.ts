@@ -1,6 +1,7 @@
 /**
- * The digest of `srcversion`: MD4 (RFC 1320) as modpost has it, with the words of a block read big-endian and
- * the words of the digest written little-endian. "abc" gives C719445509BC140AF62F422D3A293407.
+ * The digest of `srcversion`: MD4 (RFC 1320) as modpost has it, with the words of a block read
+ * big-endian and the words of the digest written little-endian. "abc" gives
+ * C719445509BC140AF62F422D3A293407.
  * Source: scripts/mod/sumversion.c of the kernel.
  */
 const blockBytes = 64;

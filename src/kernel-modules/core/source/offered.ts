@@ -1,12 +1,13 @@
 /**
- * Source that somebody offers for modules, with the kernel it was to be built for, if that is at hand. One value
- * serves many modules and remembers what it has read.
+ * Source that somebody offers for modules, with the kernel it was to be built for, if that is at
+ * hand. One value serves many modules and remembers what it has read.
  */
 import { isLicenseFile } from '../evidence/closed-terms.ts';
 import { architectureOf, predefinedMacros, type BuildContext } from './build-context.ts';
 import { textualIncludes, type IncludeBudget } from '../preprocessor/includes.ts';
 import { parseMacro, type Macro, type Work } from '../preprocessor/macros.ts';
-import { externalPrefix, kernelPrefix, Kbuild, type Recipe, type TreeKind } from './objects.ts';
+import { externalPrefix, kernelPrefix, type Recipe, type TreeKind } from './recipe.ts';
+import { Kbuild } from './kbuild.ts';
 import { IncludePath, Preprocessor } from '../preprocessor/preprocessor.ts';
 import { NameSearch, wordsBelow, type SourceWords } from './source-words.ts';
 import type { ObjectInputs } from './srcversion.ts';
@@ -31,7 +32,7 @@ export interface ObjectSource {
 }
 
 export interface Inputs extends ObjectInputs {
-  /** Headers that were asked for and are nowhere. */
+  /** Headers that are included and were not found. */
   readonly missing: readonly string[];
   /** Whether conditions were left aside that may matter. */
   readonly conditional: boolean;
@@ -103,8 +104,8 @@ export class OfferedSource {
   }
 
   /**
-   * Those names that stand nowhere in the source and the kernel's headers, not even in pieces that macros paste;
-   * undefined where that cannot be told.
+   * The names that are neither in the source nor in the kernel's headers, not even in pieces that
+   * macros paste; undefined if that is not known.
    */
   namesNowhere(names: readonly string[]): readonly string[] | undefined {
     this.#words ??= { own: wordsBelow(this.#source, ['']) };
@@ -157,8 +158,9 @@ export class OfferedSource {
   }
 
   /**
-   * What a build would make a source of that is not there: a file of the tree, or the makefile that has a rule for it.
-   * undefined when nothing makes it. An object is no source, whatever rule makes it.
+   * What a build would make a source of that is not there: a file of the tree, or the makefile that
+   * has a rule for it. undefined when nothing makes it. An object is not source, whatever rule
+   * makes it.
    */
   generatorOf(recipe: Recipe, name: string): string | undefined {
     const stem = name.replace(/\.[^./]+$/, '');
@@ -221,7 +223,7 @@ export class OfferedSource {
     for (const each of flags.included) preprocessor.open(this.#included(recipe, each));
     preprocessor.open(source.spelling);
     const opened = preprocessor.dependencies.filter(
-      // The build looks at each setting by itself, and drops the file of all.
+      // The build considers each setting by itself, and drops the file of all.
       (each) => each !== 'include/generated/autoconf.h',
     );
     const inputs = this.#inputs(recipe, object, source, opened);
@@ -275,7 +277,7 @@ export class OfferedSource {
 }
 
 /** Whether a tree is a kernel's and not a vendor's. */
-export const isKernelTree = (tree: CachedTree): boolean =>
+const isKernelTree = (tree: CachedTree): boolean =>
   tree.hasFile('Kbuild') && tree.hasFile('scripts/Makefile.build') && tree.hasDirectory('kernel');
 
 const parsed = (text: string): [string, Macro] => {
@@ -321,7 +323,10 @@ function defineOption(macros: [string, Macro][], text: string): void {
   if (macro !== undefined) macros.push([macro.name, macro.macro]);
 }
 
-/** Names of an object's inputs as a build inside the module's own directory spells them (from Linux 6.13 on). */
+/**
+ * Names of an object's inputs as a build inside the module's own directory spells them (from Linux
+ * 6.13 on).
+ */
 export function relativeNames(inputs: Inputs, directory: string): Inputs {
   const shorten = (name: string) =>
     name.startsWith(`${directory}/`) ? name.slice(directory.length + 1) : name;

@@ -1,4 +1,7 @@
-/** What source files say of their license: SPDX lines and `MODULE_LICENSE`. Comments are outside of srcversion. */
+/**
+ * What source files state about their license: SPDX lines and `MODULE_LICENSE`. Comments are
+ * outside of srcversion.
+ */
 import { textOfSource } from './source-tree.ts';
 
 /** The statement in the head of a file, without the comment's marks. */
@@ -8,13 +11,13 @@ export function spdxOf(file: Uint8Array): string | undefined {
   return found?.replace(/\*\/.*$/, '').trim();
 }
 
-export interface Declarations {
+interface Declarations {
   readonly values: readonly string[];
   /** Whether some are not written out but made by a macro. */
   readonly computed: boolean;
 }
 
-/** What `MACRO("…")` says in a file, as for `MODULE_LICENSE` and `MODULE_VERSION`. */
+/** The argument of `MACRO("…")` in a file, as for `MODULE_LICENSE` and `MODULE_VERSION`. */
 export function declarationsOf(file: Uint8Array, macro: string): Declarations {
   const values: string[] = [];
   let computed = false;
@@ -51,8 +54,8 @@ function identifierFits(identifier: string): boolean {
 }
 
 /**
- * Whether an SPDX expression lets its file be part of a GPL-2.0 kernel; undefined when it cannot be read. Only well
- * known licenses count as fitting: `GPL-3.0-only` and `Apache-2.0` alone do not.
+ * Whether an SPDX expression lets its file be part of a GPL-2.0 kernel; undefined when it cannot be
+ * read. Only well known licenses count as fitting: `GPL-3.0-only` and `Apache-2.0` alone do not.
  */
 export function fitsKernel(expression: string): boolean | undefined {
   const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];

@@ -1,13 +1,18 @@
 /**
  * Offered source as a tree of files, and the names under which a build sees it.
  *
- * A build does not see one tree: sources stand under an absolute name, generated files under a relative one,
+ * A build does not see one tree: sources have an absolute name, generated files a relative one,
  * and srcversion depends on those spellings. `PathSpace` maps a spelling to a file of a tree.
  */
 
-/** Read-only files below one root. Paths are relative to it, without `.` and `..`; the root is ''. */
+/**
+ * Read-only files below one root. Paths are relative to it, without `.` and `..`; the root is ''.
+ */
 export interface SourceTree {
-  /** Names in a directory, those of directories with `/` at their end; undefined when there is no such directory. */
+  /**
+   * Names in a directory, those of directories with `/` at their end; undefined when there is no
+   * such directory.
+   */
   list(directory: string): readonly string[] | undefined;
   /** undefined when there is no such file, or it may not be read. */
   read(path: string): Uint8Array | undefined;
@@ -91,8 +96,8 @@ export class CachedTree {
   }
 
   /**
-   * Forgets what files contain, not which there are: many modules share directories, few share sources. What was found in
-   * shared headers is worth keeping.
+   * Forgets what files contain, not which there are: many modules share directories, few share
+   * sources. What was found in shared headers is worth keeping.
    */
   forgetContents(): void {
     this.#bytes.clear();

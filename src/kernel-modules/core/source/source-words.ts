@@ -1,6 +1,6 @@
 /**
- * The words of a source: every name that a compiler could have taken from it, whether it stands there whole or is pasted
- * together by a macro.
+ * The words of a source: every name that a compiler could have taken from it, whether it is there
+ * whole or is pasted together by a macro.
  */
 import { joinPath, textOfSource, type SourceTree } from './source-tree.ts';
 
@@ -14,7 +14,7 @@ const filesMax = 50_000;
 const bytesMax = 256 * 1024 * 1024;
 const directoryDepthMax = 24;
 
-/** Of all files below some directories; undefined when they are too many to be looked through. */
+/** Of all files below some directories; undefined when they are too many. */
 export function wordsBelow(
   tree: SourceTree,
   directories: readonly string[],
@@ -42,7 +42,7 @@ export function wordsBelow(
 
 export class SourceWords {
   readonly #words = new Set<string>();
-  /** What stands beside `##`, or is meant to. */
+  /** What is beside `##`, or is meant to be. */
   readonly #pasted = new Set<string>();
 
   add(bytes: Uint8Array): void {
@@ -70,7 +70,10 @@ export class SourceWords {
   }
 }
 
-/** Whether names come from words and pieces of several texts, as a header's macro pastes what a source gives it. */
+/**
+ * Whether names come from words and pieces of several texts, as a header's macro pastes what a
+ * source gives it.
+ */
 export class NameSearch {
   readonly #texts: readonly SourceWords[];
   #work = 0;
@@ -82,7 +85,7 @@ export class NameSearch {
   /** Whether a name is a word, or words and pieces that macros paste. */
   explains(name: string): boolean {
     if (this.#isWord(name)) return true;
-    // What would take too long to look at is not held against anybody.
+    // What would take too long to check does not count as missing.
     if (name.length > nameLengthMax || this.#work > workMax) return true;
     return this.#pastes(name, piecesMax, false);
   }

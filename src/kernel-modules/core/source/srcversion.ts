@@ -1,6 +1,6 @@
 /**
- * `srcversion`, which modpost writes into modules that have a version: the digest over the sources of the
- * objects that were linked, and over those headers that stand in an object's own directory.
+ * `srcversion`, which modpost writes into modules that have a version: the digest over the sources
+ * of the objects that were linked, and over those headers that are in an object's own directory.
  * Source: scripts/mod/sumversion.c of the kernel.
  */
 import { Md4 } from './md4.ts';
@@ -11,9 +11,9 @@ import { directoryOf, type Located } from './source-tree.ts';
 export const srcversionDigits = 23;
 
 /**
- * Whether modpost counts a file: the directory of the object, as text, must occur in the file's name, and its first
- * occurrence must end with the last `/`. So `include/net/bluetooth/hci.h` counts for `net/bluetooth/`, and nothing
- * does for an object without a directory.
+ * Whether modpost counts a file: the directory of the object, as text, must occur in the file's
+ * name, and its first occurrence must end with the last `/`. So `include/net/bluetooth/hci.h`
+ * counts for `net/bluetooth/`, and nothing does for an object without a directory.
  */
 export function counts(dependency: string, objectDirectory: string): boolean {
   if (objectDirectory === '') return false;
@@ -21,7 +21,10 @@ export function counts(dependency: string, objectDirectory: string): boolean {
   return first >= 0 && first + objectDirectory.length - 1 === dependency.lastIndexOf('/');
 }
 
-/** What a build read to make one object; names as the compiler spelled them, in the order it opened them. */
+/**
+ * What a build read to make one object; names as the compiler spelled them, in the order it opened
+ * them.
+ */
 export interface ObjectInputs {
   /** `drivers/net/foo/bar.o`. */
   readonly object: string;

@@ -1,10 +1,10 @@
-/** The same modules on two kernels: what stops loading with the other one, and why. */
+/** The same modules on two kernels: which ones the other no longer loads, and why. */
 import type { RefusalCause, Verdict } from '../loader/verdict.ts';
 
-export interface Stopped {
+export interface NewlyRefused {
   readonly file: string;
-  readonly errno: string | undefined;
-  readonly why: readonly {
+  readonly errnoName: string | undefined;
+  readonly reasons: readonly {
     readonly cause: RefusalCause;
     /** In plain words: the change, then what it means for the module. */
     readonly message: string;
@@ -12,19 +12,21 @@ export interface Stopped {
 }
 
 export interface VerdictComparison {
-  readonly stops: readonly Stopped[];
+  readonly noLongerLoad: readonly NewlyRefused[];
   /** Files that were refused before, and load. */
-  readonly starts: readonly string[];
+  readonly nowLoad: readonly string[];
   /** Files that were judged on one of the kernels only. */
   readonly notCompared: readonly string[];
 }
 
-/** What must have changed between the kernels for a module that loaded to be refused for that cause. */
+/**
+ * What must have changed between the kernels for a module that loaded to be refused for that cause.
+ */
 const changes: Readonly<Record<RefusalCause, string>> = {
   'not allowed': 'Loading is switched off',
-  signature: 'Its signature is not accepted any more',
-  format: 'The file is not accepted any more',
-  memory: 'There is not enough memory of the kind any more',
+  signature: 'Its signature is no longer accepted',
+  format: 'The file is no longer accepted',
+  memory: 'There is no longer enough memory of this kind',
   blacklist: 'It is blacklisted',
   layout: 'The layout of the loader changed',
   vermagic: 'The vermagic changed',
@@ -43,21 +45,22 @@ export function compare(
   before: ReadonlyMap<string, Verdict>,
   after: ReadonlyMap<string, Verdict>,
 ): VerdictComparison {
-  const stops: Stopped[] = [];
-  const starts: string[] = [];
+  const noLongerLoad: NewlyRefused[] = [];
+  const nowLoad: string[] = [];
   const notCompared = [...after.keys()].filter((file) => !before.has(file));
   for (const [file, old] of before) {
     const now = after.get(file);
     if (now === undefined) notCompared.push(file);
-    else if (old.result === 'load' && now.result === 'refuse') stops.push(stopped(file, now));
-    else if (old.result === 'refuse' && now.result === 'load') starts.push(file);
+    else if (old.result === 'load' && now.result === 'refuse')
+      noLongerLoad.push(newlyRefused(file, now));
+    else if (old.result === 'refuse' && now.result === 'load') nowLoad.push(file);
   }
-  return { stops, starts, notCompared };
+  return { noLongerLoad, nowLoad, notCompared };
 }
 
-function stopped(file: string, { errno, reasons }: Verdict): Stopped {
-  const why = reasons.flatMap(({ refuses: cause, reason }) =>
+function newlyRefused(file: string, { errno, reasons }: Verdict): NewlyRefused {
+  const causes = reasons.flatMap(({ refuses: cause, reason }) =>
     cause === undefined ? [] : [{ cause, message: `${changes[cause]}. ${reason}` }],
   );
-  return { file, errno, why };
+  return { file, errnoName: errno, reasons: causes };
 }

@@ -1,8 +1,8 @@
 /**
- * What a module that is built again for another kernel would run into there, as far as its imports tell.
+ * What would hinder a rebuild of a module for another kernel, as far as its imports show.
  *
- * A module names what it uses; what a build for another kernel would use instead, only that build shows: a
- * header may put another name in the place of one that is gone. So this is what to look at, and no verdict.
+ * A module names what it uses; what a build for another kernel would use instead, only that build
+ * shows: a header may replace a name that is gone. So this is what to check, not a verdict.
  */
 import type { Kernel } from '../kernel/kernel.ts';
 import {
@@ -17,8 +17,8 @@ import { namespaceNames } from '../loader/namespaces.ts';
 import { rulesOf } from '../loader/rules.ts';
 
 export interface RebuildHurdles {
-  /** Nothing exports them any more. */
-  readonly gone: readonly string[];
+  /** No longer exported by anything. */
+  readonly removed: readonly string[];
   /** For modules under a GPL-compatible license only, which this one is not. */
   readonly gplOnly: readonly string[];
   /** In a namespace that the module does not import. */
@@ -51,11 +51,11 @@ export function rebuildHurdles(module: KernelModule, offered: Offered): RebuildH
     const namespace = closedNamespace(module, found, offered.kernel);
     if (namespace !== undefined) namespaces.push({ symbol: name, namespace });
   }
-  const [gone, unknown] = offered.modulesKnown ? [missing, []] : [[], missing];
-  return { gone, gplOnly, namespaces, unknown };
+  const [removed, unknown] = offered.modulesKnown ? [missing, []] : [[], missing];
+  return { removed, gplOnly, namespaces, unknown };
 }
 
-/** What assemblers leave behind, and the loader passes over. */
+/** What assemblers leave behind and the loader ignores. */
 const isLeftover = (name: string): boolean => name === '_GLOBAL_OFFSET_TABLE_';
 
 function closedNamespace(
@@ -71,5 +71,5 @@ function closedNamespace(
   return isNamed ? undefined : namespace;
 }
 
-export const hasHurdles = ({ gone, gplOnly, namespaces }: RebuildHurdles): boolean =>
-  gone.length + gplOnly.length + namespaces.length > 0;
+export const hasHurdles = ({ removed, gplOnly, namespaces }: RebuildHurdles): boolean =>
+  removed.length + gplOnly.length + namespaces.length > 0;

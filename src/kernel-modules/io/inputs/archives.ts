@@ -1,10 +1,10 @@
 /**
  * Packages and tarballs, read without installing them: .deb, .rpm, .tar with any compression.
  *
- * Streaming and bounded: the archive is never in memory as a whole, and of its entries only those that are
- * asked for. Names that lead out of the archive are reported and passed over.
+ * Streaming and bounded: the archive is never in memory as a whole, and of its entries only those
+ * that are requested. Names that lead out of the archive are reported and skipped.
  */
-import { quoted, reasonOf } from '../../../sys/errno.ts';
+import { reasonOf } from '../../../sys/errno.ts';
 import { FormatError } from '../../core/elf/bytes.ts';
 import { type ArMember, arMagic, readAr } from '../../core/packages/ar.ts';
 import { type ArchiveEntry, type ArchiveEvent, pathInside } from '../../core/packages/archive.ts';
@@ -13,9 +13,9 @@ import { debControl, paragraphsOf } from '../../core/packages/deb.ts';
 import { type LicenseStatement, readLicenseTag } from '../../core/packages/copyright.ts';
 import { readRpm, rpmMagic } from '../../core/packages/rpm.ts';
 import { tarReader } from '../../core/packages/tar.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { type OpenFile, openFile } from './archive-files.ts';
-import { printProblem } from '../../../base/problem.ts';
 import { compressionOf, unpacked, UnpackError } from './unpack-stream.ts';
 
 export interface ArchiveLimits {
@@ -23,7 +23,7 @@ export interface ArchiveLimits {
   readonly entries: number;
   /** Of everything in it, unpacked. */
   readonly bytes: number;
-  /** Of one file that is asked for. */
+  /** Of one requested file. */
   readonly fileBytes: number;
 }
 
@@ -33,7 +33,7 @@ export const archiveLimits: ArchiveLimits = {
   fileBytes: 512 * 1024 ** 2,
 };
 
-export interface PackageFacts {
+interface PackageFacts {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;
@@ -55,9 +55,9 @@ export interface Archive extends Disposable {
 export async function openArchive(
   path: string,
   links: 'follow' | 'refuse' = 'follow',
-): Promise<Result<Archive | 'not an archive'>> {
+): Promise<Result<Archive | 'not an archive', Problem>> {
   const opened = openFile(path, links);
-  if (!opened.ok) return fail(printProblem(opened.error));
+  if (!opened.ok) return opened;
   const file = opened.value;
   try {
     const archive = await recognise(file);
@@ -65,7 +65,7 @@ export async function openArchive(
     return ok(archive);
   } catch (error) {
     file[Symbol.dispose]();
-    return fail(`Cannot read ${quoted(path)}: ${archiveProblem(error)}`);
+    return failed({ action: 'read', object: path, reason: archiveProblem(error) });
   }
 }
 
@@ -88,10 +88,10 @@ const base = (file: OpenFile, offset = 0, bytes = file.bytes - offset) => ({
   [Symbol.dispose]: () => file[Symbol.dispose](),
 });
 
-/** What stands unpacked at the start is a tar header, its checksum right. */
+/** The unpacked start is a tar header with the right checksum. */
 async function isTar(file: OpenFile): Promise<boolean> {
   const packed = compressionOf(file.readAt(0, 8)) !== 'none';
-  // A compressed module is no tarball: only names say which is worth unpacking.
+  // A compressed module is not a tarball: only names show which is worth unpacking.
   if (packed && !/\.(tar(\.\w+)?|t[gxb]z2?|tzst)$/i.test(file.path)) return false;
   if (!packed && file.bytes < 512) return false;
   const reader = tarReader();
@@ -129,7 +129,7 @@ async function openDeb(file: OpenFile): Promise<Archive> {
 
 function memberOf(members: readonly ArMember[], name: string): ArMember {
   const found = members.find((each) => each.name === name || each.name.startsWith(`${name}.`));
-  if (found === undefined) throw new FormatError(`is no Debian package: it has no ${name}`, 8);
+  if (found === undefined) throw new FormatError(`is not a Debian package: it has no ${name}`, 8);
   return found;
 }
 
@@ -159,7 +159,7 @@ export function archiveProblem(error: unknown): string {
 
 type SafeEvent = ArchiveEvent & { readonly path: string };
 
-/** The entries whose names stay inside, and their data; throws what `archiveProblem` says. */
+/** The entries whose names stay inside, and their data; throws what `archiveProblem` describes. */
 export async function* archiveEvents(
   archive: Archive,
   limits: ArchiveLimits,
@@ -253,7 +253,7 @@ function gatheringOf(
     const link = entry.kind === 'symlink' || entry.kind === 'hard link';
     report(
       path,
-      link ? 'it is a link; links in archives are not followed' : 'it is no ordinary file',
+      link ? 'it is a link; links in archives are not followed' : 'it is not a regular file',
     );
     return undefined;
   }

@@ -1,13 +1,14 @@
 /**
- * Unpacking in this process, bounded: what would become larger than the caller allows is an error that says so.
+ * Unpacking in this process, bounded: what would become larger than the caller allows is an error.
  *
- * xz by the system's liblzma, zstd and gzip by Node. Without liblzma, and for what only old kernels are
- * packed with, by the program of that name.
+ * xz by the system's liblzma, zstd and gzip by Node. Without liblzma, and for what only old kernels
+ * are packed with, by the program of that name.
  */
 import { spawnSync } from 'node:child_process';
 import { constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { reasonOf } from '../../../sys/errno.ts';
 import { compressionOf, type Compression } from '../../core/kernel/image.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { xzDecoder, type XzError } from './liblzma.ts';
 import { xzUnpackedBytes } from './xz-index.ts';
@@ -17,8 +18,8 @@ import { zstdFrame } from './zstd-frame.ts';
 export const keptBytesMax = 8 * 2 ** 20;
 
 /**
- * Memory that is used again: for many files in a row, one a thread. What `decompress` answers is then
- * overwritten by the next call with the same buffer.
+ * Memory that is used again: for many files in a row, one a thread. What `decompress` answers is
+ * then overwritten by the next call with the same buffer.
  */
 export class OutputBuffer {
   #bytes: Uint8Array = new Uint8Array();
@@ -35,31 +36,31 @@ export class OutputBuffer {
   }
 }
 
-/** `limitBytes` is of the output. The error is a clause: `it is damaged`, without the name of the file. */
+/** `limitBytes` is of the output. */
 export function decompress(
   bytes: Uint8Array,
   how: Compression,
   limitBytes: number,
   buffer?: OutputBuffer,
-): Result<Uint8Array> {
+): Result<Uint8Array, Cause> {
   return withinLimit(decompressUpTo(bytes, how, limitBytes, buffer), limitBytes);
 }
 
 function withinLimit(
-  unpacked: Result<Uint8Array | 'too large'>,
+  unpacked: Result<Uint8Array | 'too large', Cause>,
   limitBytes: number,
-): Result<Uint8Array> {
+): Result<Uint8Array, Cause> {
   if (!unpacked.ok) return unpacked;
   return unpacked.value === 'too large' ? fail(tooLarge(limitBytes)) : ok(unpacked.value);
 }
 
-/** For whoever has more room to offer. */
+/** For callers that have more room. */
 export function decompressUpTo(
   bytes: Uint8Array,
   how: Compression,
   limitBytes: number,
   buffer?: OutputBuffer,
-): Result<Uint8Array | 'too large'> {
+): Result<Uint8Array | 'too large', Cause> {
   switch (how) {
     case 'xz':
       return unpackXz(bytes, limitBytes, buffer);
@@ -76,10 +77,13 @@ export function decompressUpTo(
 }
 
 /**
- * What a file says it unpacks to; undefined where it does not say. Only the index of xz can be relied on: of
- * gzip and zstd it is the word of one part, and there may be others.
+ * What a file claims to unpack to; undefined if it does not. Only the index of xz can be relied on:
+ * of gzip and zstd it is the word of one part, and there may be others.
  */
-export function statedBytes(bytes: Uint8Array, how: Compression): Result<number | undefined> {
+export function statedBytes(
+  bytes: Uint8Array,
+  how: Compression,
+): Result<number | undefined, Cause> {
   if (how === 'xz') return xzUnpackedBytes(bytes);
   if (how === 'zstd') return ok(zstdFrame(bytes)?.contentBytes);
   return ok(how === 'gzip' && bytes.length >= gzipBytesMin ? gzipSize(bytes) : undefined);
@@ -121,19 +125,20 @@ function startOf(bytes: Uint8Array, how: Compression): Uint8Array {
   return start;
 }
 
-/** Bytes that are not compressed, told by their first ones, are answered as they are. */
+/** Bytes that are not compressed, by their first ones, are returned as they are. */
 export function decompressed(
   bytes: Uint8Array,
   limitBytes: number,
   buffer?: OutputBuffer,
-): Result<Uint8Array> {
+): Result<Uint8Array, Cause> {
   const how = compressionOf(bytes);
   if (how !== undefined) return decompress(bytes, how, limitBytes, buffer);
   return bytes.length > limitBytes ? fail(tooLarge(limitBytes)) : ok(bytes);
 }
 
-const tooLarge = (limitBytes: number): string =>
-  `it would unpack to more than ${limitBytes} bytes, which is the limit`;
+const tooLarge = (limitBytes: number): Cause => ({
+  reason: `it would unpack to more than ${limitBytes} bytes, which is the limit`,
+});
 
 const xzErrors: Readonly<Record<XzError, string>> = {
   full: 'it unpacks to more than its index says',
@@ -148,7 +153,7 @@ function unpackXz(
   bytes: Uint8Array,
   limitBytes: number,
   buffer?: OutputBuffer,
-): Result<Uint8Array | 'too large'> {
+): Result<Uint8Array | 'too large', Cause> {
   const size = xzUnpackedBytes(bytes);
   if (!size.ok) return size;
   if (size.value > limitBytes) return ok('too large');
@@ -156,7 +161,7 @@ function unpackXz(
   if (decode === undefined) return throughProgram(bytes, 'xz', limitBytes);
   const into = buffer === undefined ? new Uint8Array(size.value) : buffer.take(size.value);
   const outcome = decode(bytes, into);
-  if ('error' in outcome) return fail(xzErrors[outcome.error]);
+  if ('error' in outcome) return fail({ reason: xzErrors[outcome.error] });
   return ok(into.subarray(0, outcome.unpackedBytes));
 }
 
@@ -166,12 +171,13 @@ interface UnpackOptions {
 }
 
 /**
- * In one piece: Node's own 16 KiB at a time would be put together afterwards, which takes twice the memory. One
- * byte more than is needed, or a second piece is made.
+ * In one piece: Node's own 16 KiB at a time would be put together afterwards, which takes twice the
+ * memory. One byte more than is needed, or a second piece is made.
  */
 function chunkSizeFor(bytes: Uint8Array, how: 'zstd' | 'gzip', limitBytes: number): number {
   const stated = how === 'gzip' ? gzipSize(bytes) : zstdFrame(bytes)?.contentBytes;
-  // Kernels, which do not say, unpack to five times as much; what is not written to takes no memory.
+  // Kernels, which do not say, unpack to five times as much; what is not written to takes no
+  // memory.
   const expected = stated === undefined || stated > limitBytes ? bytes.length * 6 : stated + 1;
   return Math.max(Math.min(expected, limitBytes + 1), 2 ** 16);
 }
@@ -181,16 +187,17 @@ function unpackWithNode(
   bytes: Uint8Array,
   how: 'zstd' | 'gzip',
   limitBytes: number,
-): Result<Uint8Array | 'too large'> {
-  if (how === 'gzip' && bytes.length < gzipBytesMin) return fail('its gzip stream is cut off');
+): Result<Uint8Array | 'too large', Cause> {
+  if (how === 'gzip' && bytes.length < gzipBytesMin)
+    return fail({ reason: 'its gzip stream is cut off' });
   try {
     const chunkSize = chunkSizeFor(bytes, how, limitBytes);
     return ok(unpack(bytes, { maxOutputLength: Math.max(1, limitBytes), chunkSize }));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') return ok('too large');
-    if (code === 'Z_BUF_ERROR') return fail(`its ${how} stream is cut off`);
-    if (isUnpackError(error)) return fail(`its ${how} stream is damaged`);
+    if (code === 'Z_BUF_ERROR') return fail({ reason: `its ${how} stream is cut off` });
+    if (isUnpackError(error)) return fail({ reason: `its ${how} stream is damaged` });
     throw error;
   }
 }
@@ -235,26 +242,27 @@ export const unpackWithProgram = (
   bytes: Uint8Array,
   how: keyof typeof programs,
   limitBytes: number,
-): Result<Uint8Array> => withinLimit(throughProgram(bytes, how, limitBytes), limitBytes);
+): Result<Uint8Array, Cause> => withinLimit(throughProgram(bytes, how, limitBytes), limitBytes);
 
 function throughProgram(
   bytes: Uint8Array,
   how: keyof typeof programs,
   limitBytes: number,
-): Result<Uint8Array | 'too large'> {
+): Result<Uint8Array | 'too large', Cause> {
   const program = programs[how];
   const run = runProgram(bytes, how, limitBytes);
   const { code } = (run.error ?? {}) as NodeJS.ErrnoException;
   if (code === 'ENOENT') {
     const library = how === 'xz' ? 'liblzma (package "liblzma5") or ' : '';
-    return fail(
-      `it is compressed with ${how}; install ${library}"${program.command}" (package "${program.package}") to read it`,
-    );
+    return fail({
+      reason: `it is compressed with ${how}`,
+      hint: `install ${library}"${program.command}" (package "${program.package}") to read it`,
+    });
   }
   if (code === 'ENOBUFS') return ok('too large');
-  // The program stopped before it had read all; its status says why.
-  if (run.error !== undefined && code !== 'EPIPE') return fail(reasonOf(run.error));
-  return run.status === 0 ? ok(run.stdout) : fail(`its ${how} stream is damaged`);
+  // The program stopped before it had read all; its status shows why.
+  if (run.error !== undefined && code !== 'EPIPE') return fail({ reason: reasonOf(run.error) });
+  return run.status === 0 ? ok(run.stdout) : fail({ reason: `its ${how} stream is damaged` });
 }
 
 export { compressionOf };

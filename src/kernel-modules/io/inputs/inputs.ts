@@ -1,7 +1,7 @@
 /**
- * The kernel modules that a command is to look at: from files, directories, packages that are not installed,
- * tarballs, and DKMS trees. In a deterministic order; what cannot be read is a problem among them, and the
- * rest still comes.
+ * The kernel modules that a command reads: from files, directories, packages that are not
+ * installed, tarballs, and DKMS trees. In a deterministic order; what cannot be read is a problem
+ * among them, and the rest still comes.
  */
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { realpathSync, statSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../../../sys/errno.ts';
 import { textOf } from '../../core/elf/bytes.ts';
 import { readCopyright, type LicenseStatement } from '../../core/packages/copyright.ts';
+import { printCause, type Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { openFile } from './archive-files.ts';
 import {
@@ -20,15 +21,18 @@ import {
 } from './archives.ts';
 import { type DkmsOrigin, dkmsConfIn, type DkmsTree, dkmsTree } from '../source/dkms.ts';
 import { installedPackages, type InstalledPackages } from './installed-package.ts';
-import { printProblem } from '../../../base/problem.ts';
+import { causedBy } from '../../../base/problem.ts';
 import { type WalkEntry, walk, type WalkLimits, walkLimits } from '../../../sys/files/walk.ts';
 
 export interface Input {
   readonly kind: 'module';
   /** A path; in an archive `package.deb!/usr/lib/modules/…/x.ko.xz`. */
   readonly label: string;
-  /** The bytes as they are stored, compressed perhaps. Of an archive, they are held until it is dropped. */
-  readonly read: () => Result<Uint8Array>;
+  /**
+   * The bytes as they are stored, compressed perhaps. Of an archive, they are held until it is
+   * dropped.
+   */
+  readonly read: () => Result<Uint8Array, Cause>;
   readonly origin: Origin;
 }
 
@@ -39,28 +43,28 @@ export interface InputProblem {
   readonly why: string;
 }
 
-/** Looked up when it is first asked for, as it takes time on a large host. */
+/** Looked up when it is first needed, as it takes time on a large host. */
 export interface Origin {
   readonly package: PackageOrigin | undefined;
   readonly dkms: DkmsOrigin | undefined;
 }
 
-export interface PackageOrigin {
+interface PackageOrigin {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;
-  /** In a .deb this stands behind the modules: known when the iteration has left the package. */
+  /** In a .deb this comes after the modules: known when the iteration has left the package. */
   readonly license: LicenseStatement | undefined;
 }
 
-export interface InputPlaces {
+interface InputPlaces {
   readonly dpkg: string;
   readonly documents: string;
   readonly dkms: string;
   readonly sources: string;
 }
 
-export const inputPlaces: InputPlaces = {
+const inputPlaces: InputPlaces = {
   dpkg: '/var/lib/dpkg',
   documents: '/usr/share/doc',
   dkms: '/var/lib/dkms',
@@ -156,7 +160,7 @@ async function* builtFrom(source: string, context: Context): Inputs {
   const build = `dkms install ${conf.name}/${conf.version}`;
   yield problem(
     source,
-    `it is the source of ${names}, which is built for no kernel; run: ${build}`,
+    `it is the source of ${names}, which is not built for any kernel; run: ${build}`,
   );
 }
 
@@ -165,7 +169,8 @@ function linked(path: string, context: Context): Input | InputProblem {
   try {
     const target = realpathSync(path);
     const stat = statSync(target);
-    if (!stat.isFile()) return problem(path, 'it is a link to what is no regular file');
+    if (!stat.isFile())
+      return problem(path, 'it is a link to something that is not a regular file');
     return fileInput(path, context, {
       kind: 'file',
       path: target,
@@ -180,18 +185,18 @@ function linked(path: string, context: Context): Input | InputProblem {
 async function* inputsOfFile(path: string, context: Context, links: 'follow' | 'refuse'): Inputs {
   const archive = await openArchive(path, links);
   if (!archive.ok) {
-    yield problem(path, archive.error.replace(/^Cannot \w+ "[^"]*": /, ''));
+    yield problem(path, printCause(archive.error));
   } else if (archive.value !== 'not an archive') {
     using opened = archive.value;
     yield* inputsInArchive(opened, context, links === 'follow');
   } else if (links === 'refuse') {
-    yield problem(path, 'it is no package, whatever its name says');
+    yield problem(path, 'it is not a package, whatever its name');
   } else {
     yield linked(path, context);
   }
 }
 
-/** Read when asked; what stands at the path by then must be the file that was found. */
+/** Read when needed; the path must then still have the file that was found. */
 function fileInput(
   label: string,
   context: Context,
@@ -203,20 +208,20 @@ function fileInput(
     origin: installedOrigin(resolve(found.path), context),
     read: () => {
       const opened = openFile(found.path, 'refuse');
-      if (!opened.ok) return fail(printProblem(opened.error));
+      if (!opened.ok) return fail(causedBy(opened.error));
       using file = opened.value;
       if (file.device !== found.device || file.inode !== found.inode) {
-        return fail('Another file was put in its place while it was read');
+        return fail({ reason: 'it was replaced while it was read' });
       }
       if (file.bytes > context.fileBytes) {
-        return fail(
-          `It has ${file.bytes} bytes; files of more than ${context.fileBytes} are not read`,
-        );
+        return fail({
+          reason: `it has ${file.bytes} bytes; files of more than ${context.fileBytes} are not read`,
+        });
       }
       try {
         return ok(file.readAt(0, file.bytes));
       } catch (error) {
-        return fail(`Cannot read it: ${reasonOf(error)}`);
+        return fail({ reason: reasonOf(error) });
       }
     },
   };
@@ -249,7 +254,7 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
     } else if (item.path === copyright) {
       late.license ??= statementIn(item.contents);
     } else if (dkmsConf.test(item.path)) {
-      sources = ` but the source of one, in ${dirname(item.path)}, for DKMS to build`;
+      sources = ` but the source of one for DKMS, in ${dirname(item.path)}`;
     } else {
       any = true;
       const { contents } = item;
@@ -265,7 +270,7 @@ async function* inputsInArchive(archive: Archive, context: Context, named: boole
   if (!any && named) yield problem(archive.path, `it holds no kernel module${sources}`);
 }
 
-/** An archive can hold two files of one path: unpacking leaves the last, and both are looked at. */
+/** An archive can hold two files of one path: unpacking leaves the last, and both are read. */
 function labelsOf(archive: string): (path: string) => string {
   const seen = new Map<string, number>();
   return (path) => {

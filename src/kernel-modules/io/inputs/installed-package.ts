@@ -1,6 +1,7 @@
 /**
- * Which Debian package an installed file belongs to, from dpkg's lists (`info/NAME[:ARCH].list`, a path a
- * line): read once, when first asked, and only what can be a module or the source of one is kept.
+ * Which Debian package an installed file belongs to, from dpkg's lists (`info/NAME[:ARCH].list`, a
+ * path a line): read once, when first needed, and only what can be a module or the source of one is
+ * kept.
  */
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { readdirSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { readCopyright, type LicenseStatement } from '../../core/packages/copyri
 import { debControl, paragraphsOf } from '../../core/packages/deb.ts';
 import { openFile } from './archive-files.ts';
 
-export interface InstalledPackage {
+interface InstalledPackage {
   readonly name: string;
   readonly version: string;
   readonly architecture: string;
@@ -52,7 +53,7 @@ function readOwners(info: string): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   for (const file of listsIn(info)) {
     const bytes = readFile(join(info, file), maxListBytes);
-    // Most packages hold nothing of the kind: a look at the bytes is quicker than taking the text apart.
+    // Most packages hold nothing of the kind: searching the bytes is quicker than parsing the text.
     if (bytes === undefined || !(bytes.includes('.ko') || bytes.includes('/dkms.conf'))) continue;
     const name = file.slice(0, -'.list'.length);
     for (const path of bytes.toString('utf8').split('\n')) {

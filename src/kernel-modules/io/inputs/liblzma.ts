@@ -1,9 +1,9 @@
 /** The xz decoder of the system's liblzma, by FFI; undefined where the library is not installed. */
 import koffi from 'koffi';
 
-export type XzDecoder = (packed: Uint8Array, into: Uint8Array) => XzOutcome;
+type XzDecoder = (packed: Uint8Array, into: Uint8Array) => XzOutcome;
 
-export type XzOutcome = { readonly unpackedBytes: number } | { readonly error: XzError };
+type XzOutcome = { readonly unpackedBytes: number } | { readonly error: XzError };
 export type XzError = 'full' | 'memory' | 'corrupt' | 'unsupported' | 'cut off' | 'failed';
 
 /** Source: lzma/base.h, `lzma_ret`. */
@@ -52,7 +52,7 @@ function load(): XzDecoder | undefined {
       const answer = Number(
         decode(memory, 0, null, packed, read, packed.length, into, written, into.length),
       );
-      // Without room for output and without input left, the two look the same to the library.
+      // Without room for output and without input left, the two are the same to the library.
       if (answer === LZMA_BUF_ERROR && Number(written[0]) < into.length)
         return { error: 'cut off' };
       if (answer !== 0) return { error: returns[answer] ?? 'failed' };

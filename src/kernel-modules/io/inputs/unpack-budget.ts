@@ -1,6 +1,6 @@
 /**
- * One budget of memory for all threads that unpack: who finds too little left waits for the others. Whoever
- * wants more than there is gets all of it, and so goes alone.
+ * One budget of memory for all threads that unpack: who finds too little left waits for the others.
+ * Whoever wants more than there is gets all of it, and so goes alone.
  */
 
 /** Counted in KiB, so that a number of 32 bits is enough. */
@@ -23,7 +23,10 @@ export class UnpackBudget {
     return { left, totalUnits };
   }
 
-  /** Returns when there is room. A thread holds one reservation at a time, or two could wait for each other. */
+  /**
+   * Returns when there is room. A thread holds one reservation at a time, or two could wait for
+   * each other.
+   */
   reserve(bytes: number): Disposable {
     const units = Math.min(Math.ceil(bytes / unitBytes), this.#totalUnits);
     for (;;) {

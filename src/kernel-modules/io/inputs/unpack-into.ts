@@ -1,8 +1,9 @@
 /**
  * An archive's files, written into an empty directory of our own.
  *
- * No link is ever made from what an archive says, so nothing can be written through one: where a link points
- * to a file of the same archive, its place gets that file (a second name of it); all others are reported.
+ * No link is ever made from what an archive says, so nothing can be written through one: where a
+ * link points to a file of the same archive, its place gets that file (a second name of it); all
+ * others are reported.
  */
 import {
   closeSync,
@@ -15,10 +16,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { quoted } from '../../../sys/errno.ts';
 import { type ArchiveEntry, linkTargetInside, pathInside } from '../../core/packages/archive.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
 import { createNewFile } from '../../../sys/files/replace-file.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import {
   type Archive,
   archiveEvents,
@@ -27,7 +28,7 @@ import {
   archiveProblem,
 } from './archives.ts';
 
-export interface Unpacked {
+interface Unpacked {
   readonly files: number;
   readonly bytes: number;
   /** Entries that were not written, and why; the first hundred. */
@@ -35,7 +36,7 @@ export interface Unpacked {
 }
 
 /** The path to write an entry to, or undefined to leave it out. */
-export type Placement = (path: string) => string | undefined;
+type Placement = (path: string) => string | undefined;
 
 const maxSkipped = 100;
 const maxLinks = 100_000;
@@ -48,21 +49,25 @@ export async function unpackInto(
   directory: string,
   place: Placement = (path) => path,
   limits: ArchiveLimits = archiveLimits,
-): Promise<Result<Unpacked>> {
+): Promise<Result<Unpacked, Problem>> {
   const problem = directoryProblem(directory);
-  if (problem !== undefined) return fail(`Cannot unpack into ${quoted(directory)}: ${problem}`);
+  if (problem !== undefined)
+    return failed({ action: 'unpack into', object: directory, reason: problem });
   const result = await unpackBeside(archive, directory, place, limits);
   if (!result.ok) empty(directory);
   return result;
 }
 
-/** The same into a directory that already holds files of ours, which are never replaced through a link. */
+/**
+ * The same into a directory that already holds files of ours, which are never replaced through a
+ * link.
+ */
 export async function unpackBeside(
   archive: Archive,
   directory: string,
   place: Placement,
   limits: ArchiveLimits = archiveLimits,
-): Promise<Result<Unpacked>> {
+): Promise<Result<Unpacked, Problem>> {
   const writer = new Writer(directory, place);
   try {
     for await (const event of archiveEvents(archive, limits, writer.skip)) {
@@ -73,7 +78,7 @@ export async function unpackBeside(
     writer.links();
     return ok(writer.result);
   } catch (error) {
-    return fail(`Cannot unpack ${quoted(archive.path)}: ${archiveProblem(error)}`);
+    return failed({ action: 'unpack', object: archive.path, reason: archiveProblem(error) });
   } finally {
     writer.end();
   }
@@ -81,7 +86,7 @@ export async function unpackBeside(
 
 function directoryProblem(directory: string): string | undefined {
   const stat = lstatSync(directory, { throwIfNoEntry: false });
-  if (stat === undefined || !stat.isDirectory()) return 'it is no directory';
+  if (stat === undefined || !stat.isDirectory()) return 'it is not a directory';
   if (stat.uid !== process.geteuid?.()) return 'it belongs to someone else';
   if ((stat.mode & 0o077) !== 0) return 'others can enter it; its mode must be 0700';
   return readdirSync(directory).length > 0 ? 'it is not empty' : undefined;
@@ -123,7 +128,7 @@ class Writer {
     if (safe.path.split('/').length > maxDepth) this.skip(stored, 'it is too deep');
     else if (entry.kind === 'directory') this.#makeDirectory(safe.path);
     else if (entry.kind === 'file') this.#open(safe.path, entry.mode);
-    else if (entry.kind === 'other') this.skip(stored, 'it is no ordinary file');
+    else if (entry.kind === 'other') this.skip(stored, 'it is not a regular file');
     else this.#link(stored, safe.path, entry);
   }
 

@@ -1,11 +1,13 @@
 /**
  * A module as it is stored → the module, for as long as it is read.
  *
- * Small ones, which are nearly all, are unpacked at once. Of a large one the first block comes first: a file
- * that is no ELF file is not unpacked for that to be found. And the large ones of all threads share one budget.
+ * Small ones, which are nearly all, are unpacked at once. Of a large one the first block comes
+ * first: a file that is not an ELF file is not unpacked for that to be found. And the large ones of
+ * all threads share one budget.
  */
 import type { Compression } from '../../core/kernel/image.ts';
 import { isElf } from '../../core/record/read-module.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import {
   compressionOf,
@@ -22,9 +24,12 @@ import { type SharedBudget, UnpackBudget } from './unpack-budget.ts';
 export const moduleBytesMax = 512 * 2 ** 20;
 /** Of all threads together. */
 export const unpackedBytesMax = 256 * 2 ** 20;
-/** What does not say how much it is, or says less, is put together from pieces, which takes as much again. */
+/**
+ * What does not state its size, or too small a one, is put together from pieces, which takes as
+ * much again.
+ */
 const unstatedBytesMax = 256 * 2 ** 20;
-/** xz and zstd look back into a copy of what they have written, as far as their window. */
+/** xz and zstd refer back to a copy of their output, as far as their window. */
 const windowBytesMax = 256 * 2 ** 20;
 
 export class ModuleUnpacker {
@@ -36,8 +41,8 @@ export class ModuleUnpacker {
     this.#budget = new UnpackBudget(budget);
   }
 
-  /** Calls `read` with the unpacked bytes, of which it keeps none. The error is a clause. */
-  use<T>(stored: Uint8Array, read: (bytes: Uint8Array) => T): Result<T> {
+  /** Calls `read` with the unpacked bytes, of which it keeps none. */
+  use<T>(stored: Uint8Array, read: (bytes: Uint8Array) => T): Result<T, Cause> {
     const how = compressionOf(stored);
     if (how === undefined) return ok(read(stored));
     const stated = statedBytes(stored, how);
@@ -55,8 +60,8 @@ export class ModuleUnpacker {
     how: Compression,
     stated: number | undefined,
     read: (bytes: Uint8Array) => T,
-  ): Result<T> {
-    if (!isElf(firstBytes(stored, how))) return fail('is no ELF file');
+  ): Result<T, Cause> {
+    if (!isElf(firstBytes(stored, how))) return fail({ reason: 'is not an ELF file' });
     const max = stated === undefined ? unstatedBytesMax : Math.min(stated, moduleBytesMax);
     using _reserved = this.#budget.reserve(stated === undefined ? 2 * max : needs(how, max));
     const bytes = decompress(stored, how, max);

@@ -1,6 +1,6 @@
 /**
- * Decompression of a part of a file as a stream: gzip and zstd in this process, xz (and lzma) and bzip2
- * through their programs, so that a large archive is never in memory as a whole.
+ * Decompression of a part of a file as a stream: gzip and zstd in this process, xz (and lzma) and
+ * bzip2 through their programs, so that a large archive is never in memory as a whole.
  */
 import { spawn } from 'node:child_process';
 import { pipeline, Readable, type Transform } from 'node:stream';
@@ -8,7 +8,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { reasonOf } from '../../../sys/errno.ts';
 import type { OpenFile } from './archive-files.ts';
 
-export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'lzma' | 'bzip2';
+type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'lzma' | 'bzip2';
 
 const magics: readonly (readonly [Compression, readonly number[]])[] = [
   ['gzip', [0x1f, 0x8b]],
@@ -25,7 +25,9 @@ export function compressionOf(start: Uint8Array): Compression {
 }
 
 const pieceBytes = 256 * 1024;
-/** What xz may take: the largest preset needs 65 MiB, long windows of large packages a few hundred. */
+/**
+ * What xz may take: the largest preset needs 65 MiB, long windows of large packages a few hundred.
+ */
 const xzMemory = '512MiB';
 
 const programs: Readonly<Partial<Record<Compression, readonly [string, string, ...string[]]>>> = {
@@ -34,10 +36,13 @@ const programs: Readonly<Partial<Record<Compression, readonly [string, string, .
   bzip2: ['bzip2', 'bzip2', '-dc', '--quiet'],
 };
 
-/** A damaged stream, a missing program: the message says what to do. */
+/** A damaged stream, a missing program: the message has what to do. */
 export class UnpackError extends Error {}
 
-/** The unpacked bytes in pieces. Throws UnpackError. An iteration that is left early ends the program. */
+/**
+ * The unpacked bytes in pieces. Throws UnpackError. An iteration that is left early ends the
+ * program.
+ */
 export async function* unpacked(
   file: OpenFile,
   offset: number,

@@ -1,11 +1,12 @@
 /**
- * How much an xz file unpacks to, from the index at the end of each of its streams, so that the buffer is
- * right at once and a bomb is known before anything is unpacked.
+ * How much an xz file unpacks to, from the index at the end of each of its streams, so that the
+ * buffer is right at once and a bomb is known before anything is unpacked.
  *
  *   stream header (12) | blocks | index | footer (12): CRC32, size of the index, flags, "YZ"
  *
  * Source: "The .xz File Format" 1.2.1, sections 2 to 4.
  */
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { ByteView, FormatError } from '../../core/elf/bytes.ts';
 
@@ -13,17 +14,17 @@ const edgeBytes = 12;
 const streamsMax = 1024;
 const recordsMax = 1_000_000;
 
-/** The sum over all streams, bytes; the error says where the bytes stopped making sense. */
-export function xzUnpackedBytes(bytes: Uint8Array): Result<number> {
+/** The sum over all streams, bytes; the error has the offset of the problem. */
+export function xzUnpackedBytes(bytes: Uint8Array): Result<number, Cause> {
   try {
     return ok(sumOfStreams(new ByteView(bytes, true)));
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return fail(`the xz stream ${error.message} (at offset ${error.offset})`);
+    return fail({ reason: `the xz stream ${error.message} (at offset ${error.offset})` });
   }
 }
 
-/** From the end to the front, since only an index tells how long its stream is. */
+/** From the end to the front, since only an index has the length of its stream. */
 function sumOfStreams(view: ByteView): number {
   let [end, total, streams] = [view.length, 0, 0];
   while (end > 0) {
@@ -65,7 +66,9 @@ function readIndex(view: ByteView, end: number) {
   return { start, unpackedBytes };
 }
 
-/** Seven bits a byte, the lowest first. Beyond 2^53 the last digits are lost, which no limit allows. */
+/**
+ * Seven bits a byte, the lowest first. Beyond 2^53 the last digits are lost, which no limit allows.
+ */
 function readVarint(reader: { readonly view: ByteView; at: number; readonly end: number }): number {
   let [value, scale] = [0, 1];
   for (let index = 0; index < 9; index++) {

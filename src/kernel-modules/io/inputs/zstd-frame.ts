@@ -1,5 +1,6 @@
 /**
- * The beginning of a zstd file: how much its first frame says it holds, and where its first block ends.
+ * The beginning of a zstd file: the content size that its first frame states, and where its first
+ * block ends.
  *
  *   magic (4) | descriptor (1) | window (0, 1) | dictionary (0 to 4) | content size (0 to 8) | blocks
  *
@@ -7,8 +8,8 @@
  */
 import { ByteView, FormatError } from '../../core/elf/bytes.ts';
 
-export interface ZstdFrame {
-  /** Undefined where the frame does not say. */
+interface ZstdFrame {
+  /** Undefined if the frame does not state it. */
   readonly contentBytes: number | undefined;
   /** Of the file. */
   readonly firstBlockEnd: number;
@@ -26,7 +27,7 @@ export function readZstdFrame(bytes: Uint8Array): ZstdFrame {
   const isSingle = (descriptor & 0x20) !== 0;
   const sizeAt = 5 + (isSingle ? 0 : 1) + dictionaryBytes[(descriptor & 3) as 0 | 1 | 2 | 3];
   const size = sizeBytes[(descriptor >> 6) as 0 | 1 | 2 | 3];
-  // A single segment always says its size, in one byte at least.
+  // A single segment always states its size, in one byte at least.
   const block = sizeAt + (size === 0 && isSingle ? 1 : size);
   const header = view.u16(block) | (view.u8(block + 2) << 16);
   const blockBytes = ((header >> 1) & 3) === typeRunLength ? 1 : header >> 3;

@@ -1,6 +1,6 @@
 /**
- * Names that belong to code inside a kernel: what /sys/module has without a loaded module, where the kernel runs,
- * else what its image tells; and the list of built-in modules beside the others.
+ * Names that belong to code inside a kernel: what /sys/module has without a loaded module, where
+ * the kernel runs, else what its image has; and the list of built-in modules beside the others.
  *
  *   modules.builtin    kernel/drivers/char/virtio_console.ko
  */
@@ -11,7 +11,7 @@ import type { Builtins } from '../../core/kernel/kernel.ts';
 import { bareName } from '../../core/record/module-file.ts';
 import { plainName } from '../../core/record/module.ts';
 
-export interface BuiltinPlaces {
+interface BuiltinPlaces {
   readonly moduleDirectory: string | undefined;
   /** `/sys` of the kernel, where it is the one that runs. */
   readonly sys: string | undefined;

@@ -1,4 +1,4 @@
-/** What this host already keeps from being loaded: the kernel's command line, and modprobe.d. */
+/** What this host already prevents from loading: the kernel's command line, and modprobe.d. */
 import type { LoaderSettings } from '../../core/kernel/kernel.ts';
 import { plainName } from '../../core/record/module.ts';
 import { modprobeDenials } from './modprobe-config.ts';

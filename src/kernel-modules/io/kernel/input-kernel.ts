@@ -1,13 +1,15 @@
 /**
- * Which kernel the modules are for that somebody wants looked at, where all of them are for one: a package or an
+ * The kernel that all modules of the input are for, if it is one: a package or an
  * unpacked tree of another kernel is judged for that kernel, not for the one that happens to run.
  *
- * Only a few modules of each input are looked at, so the answer is held to what is read afterwards.
+ * Only a few modules of each input are sampled, so the answer is checked against what is read
+ * afterwards.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isModuleFile } from '../../core/record/module-file.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { type Archive, openArchive, readArchive } from '../inputs/archives.ts';
 import { filesIn, type HostRoots } from './kernel-files.ts';
@@ -28,7 +30,7 @@ interface Named {
   readonly directory: string | undefined;
 }
 
-/** Undefined when they are for several, or do not say. */
+/** Undefined when they are for several, or do not state it. */
 export async function kernelOfInputs(
   paths: readonly string[],
   roots: HostRoots,
@@ -109,18 +111,21 @@ const kernelFile =
   /^(?:boot\/(?:vmlinu[xz]|Image|config)-([^/]+)|(?:usr\/)?lib\/modules\/([^/]+)\/(?:vmlinuz|config|modules\.builtin))$/;
 const image = /(?:^|\/)(?:vmlinu[xz]|Image)(?:-[^/]+)?$/;
 const moduleIn = /^(?:usr\/)?lib\/modules\/([^/]+)\/kernel\//;
-/** Enough to tell how large `struct module` is. */
+/** Enough to know the size of `struct module`. */
 const modulesWanted = 3;
 
-/** Puts what of an archive makes a kernel into the directory, and stops as soon as there is enough. */
+/**
+ * Unpacks the parts of a kernel from an archive into the directory, and stops as soon as there is
+ * enough.
+ */
 async function takeKernel(
   path: string,
   scratch: string,
   taken: Map<string, string>,
-): Promise<Result<Named>> {
+): Promise<Result<Named, Cause>> {
   const opened = await openArchive(path);
   if (!opened.ok) return opened;
-  if (opened.value === 'not an archive') return fail('it is no archive');
+  if (opened.value === 'not an archive') return fail({ reason: 'it is not an archive' });
   using archive = opened.value;
   const releases = new Set<string>();
   const has = { image: false, modules: 0 };
@@ -141,11 +146,12 @@ async function takeKernel(
     if (isEnough(archive, has)) break;
   }
   const [release] = releases;
-  if (release === undefined || releases.size > 1) return fail('it is of no one kernel');
+  if (release === undefined || releases.size > 1)
+    return fail({ reason: 'it has modules of several kernels or of none' });
   return ok({ release, directory: scratch });
 }
 
-/** In a .deb an image stands before the modules, in an .rpm behind them. */
+/** In a .deb an image comes before the modules, in an .rpm after them. */
 const isEnough = (
   archive: Archive,
   { image: hasImage, modules }: { readonly image: boolean; readonly modules: number },

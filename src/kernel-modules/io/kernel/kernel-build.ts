@@ -1,15 +1,17 @@
 /**
- * What modules of a kernel are built against: its headers, and what their makefiles reach for.
+ * What modules of a kernel are built against: its headers, and what their makefiles include.
  *
- * Debian spreads them: /usr/src/linux-headers-REL includes the makefile of …-common and has links into
- * /usr/lib/linux-kbuild-VERSION. All of them may be unpacked somewhere instead of installed; `mounts` says
+ * Debian spreads them: /usr/src/linux-headers-REL includes the makefile of …-common and has links
+ * into
+ * /usr/lib/linux-kbuild-VERSION. All of them may be unpacked somewhere instead of installed; `mounts` has
  * where each is and where it is expected.
  */
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
 import { readText } from '../../../sys/files/read.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 
 export interface KernelBuild {
   readonly release: string;
@@ -19,27 +21,31 @@ export interface KernelBuild {
   readonly mounts: readonly HeadersMount[];
 }
 
-export interface HeadersMount {
+interface HeadersMount {
   readonly from: string;
   readonly to: string;
 }
 
-/** A directory reaches for few others; more is somebody's game. */
+/** A directory needs few others; more is hostile. */
 const mountsMax = 8;
 const siblingsMax = 200;
 
 /**
- * The headers of a kernel: `given` (a headers directory, or the root of an unpacked package), else those that
- * are installed.
+ * The headers of a kernel: `given` (a headers directory, or the root of an unpacked package), else
+ * those that are installed.
  */
-export function findKernelBuild(release: string, given?: string): Result<KernelBuild> {
+export function findKernelBuild(release: string, given?: string): Result<KernelBuild, Problem> {
   const tried =
     given === undefined ? installedDirectories(release) : givenDirectories(given, release);
   const from = tried.find(isHeadersDirectory);
   if (from === undefined) {
     const where = tried.slice(0, 4).map(quoted).join(', ');
-    const advice = `install them (apt install linux-headers-${release}) or name them with --headers`;
-    return fail(`Cannot find the headers of kernel ${release}: none in ${where}; ${advice}`);
+    return failed({
+      action: 'find the headers of kernel',
+      object: release,
+      reason: `none in ${where}`,
+      hint: `install them (apt install linux-headers-${release}) or name them with --headers`,
+    });
   }
   return collectMounts(release, from);
 }
@@ -80,7 +86,7 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-function collectMounts(release: string, from: string): Result<KernelBuild> {
+function collectMounts(release: string, from: string): Result<KernelBuild, Problem> {
   const root = rootOf(from);
   const headers = root === undefined ? `/usr/src/${basename(from)}` : from.slice(root.length);
   const roots = [...new Set([root ?? '', ...besides(root), ''])];
@@ -90,8 +96,12 @@ function collectMounts(release: string, from: string): Result<KernelBuild> {
       if (mounts.some(({ to }) => to === directory)) continue;
       const there = roots.map((each) => `${each}${directory}`).find((each) => statOf(each));
       if (there === undefined) {
-        const advice = `unpack or install the package that has it (${basename(directory)})`;
-        return fail(`Cannot use the headers ${quoted(from)}: "${directory}" is missing; ${advice}`);
+        return failed({
+          action: 'use the headers',
+          object: from,
+          reason: `"${directory}" is missing`,
+          hint: `unpack or install the package that has it (${basename(directory)})`,
+        });
       }
       mounts.push({ from: there, to: directory });
     }
@@ -99,7 +109,9 @@ function collectMounts(release: string, from: string): Result<KernelBuild> {
   return ok({ release, headers, mounts });
 }
 
-/** `/root/of/package` of `/root/of/package/usr/src/linux-headers-…`; empty for what is installed. */
+/**
+ * `/root/of/package` of `/root/of/package/usr/src/linux-headers-…`; empty for what is installed.
+ */
 function rootOf(directory: string): string | undefined {
   return /^(.*)\/usr\/src\/(?:kernels\/)?[^/]+$/.exec(directory)?.[1];
 }
@@ -112,7 +124,10 @@ function besides(root: string | undefined): readonly string[] {
   return names.slice(0, siblingsMax).map((name) => join(parent, name));
 }
 
-/** Directories below some /usr/src and /usr/lib that a directory's makefile includes or its links lead to. */
+/**
+ * Directories below some /usr/src and /usr/lib that a directory's makefile includes or its links
+ * lead to.
+ */
 function reachedFrom({ from, to }: HeadersMount): readonly string[] {
   const makefile = readText(join(from, 'Makefile')) ?? '';
   const included = [...makefile.matchAll(/^include[ \t]+(\/\S+)/gm)].map(([, path = '']) => path);

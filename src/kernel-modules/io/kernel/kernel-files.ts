@@ -1,6 +1,6 @@
 /**
- * Where the pieces of a kernel are: on this host, in an unpacked package, in a directory of headers, or in
- * any mixture of these.
+ * Where the pieces of a kernel are: on this host, in an unpacked package, in a directory of
+ * headers, or in any mixture of these.
  *
  *   boot/vmlinuz-RELEASE  boot/config-RELEASE
  *   lib/modules/RELEASE/kernel/…  usr/lib/modules/RELEASE/kernel/…
@@ -10,7 +10,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
 import { quoted } from '../../../sys/errno.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 
 /** Where this host keeps its kernels: values, so that a test can point them at a fixture tree. */
 export interface HostRoots {
@@ -53,10 +54,13 @@ const releasePattern = /^\d+\.\d+[\w.+~-]*$/;
 export const runningRelease = (roots: HostRoots): string | undefined =>
   readText(join(roots.proc, 'sys/kernel/osrelease'))?.trim();
 
-export function runningFiles(roots: HostRoots): Result<KernelFiles> {
+export function runningFiles(roots: HostRoots): Result<KernelFiles, Problem> {
   const release = runningRelease(roots);
   if (release === undefined || !releasePattern.test(release)) {
-    return fail(`Cannot tell the release of the running kernel: is ${quoted(roots.proc)} mounted?`);
+    return failed({
+      action: 'read the release of the running kernel',
+      reason: `${quoted(roots.proc)} is not mounted`,
+    });
   }
   return ok(
     filesOf(release, {
@@ -71,23 +75,27 @@ export function runningFiles(roots: HostRoots): Result<KernelFiles> {
 }
 
 /** The pieces that lie in `directories`, which together must be of one kernel. */
-export function filesIn(directories: readonly string[]): Result<KernelFiles> {
+export function filesIn(directories: readonly string[]): Result<KernelFiles, Problem> {
   const missing = directories.find((directory) => !existsSync(directory));
   if (missing !== undefined)
-    return fail(`Cannot read a kernel from ${quoted(missing)}: it does not exist`);
+    return failed({ action: 'read a kernel from', object: missing, reason: 'it does not exist' });
   const bases = [...new Set(directories.flatMap((directory) => basesOf(resolve(directory))))];
   const named = directories.map((directory) => quoted(directory)).join(', ');
   const releases = [...new Set(directories.flatMap((directory) => releasesIn(resolve(directory))))];
   const [release, ...others] = releases;
   if (release === undefined) {
-    return fail(
-      `Cannot find a kernel in ${named}: there is no lib/modules/RELEASE, no boot/vmlinuz-RELEASE and no include/generated/utsrelease.h`,
-    );
+    return failed({
+      action: `find a kernel in ${named}`,
+      reason:
+        'there is no lib/modules/RELEASE, no boot/vmlinuz-RELEASE and no include/generated/utsrelease.h',
+    });
   }
   if (others.length > 0) {
-    return fail(
-      `Cannot tell which kernel of ${named} is meant: there are ${releases.map((each) => quoted(each)).join(', ')}; name the directory of one, as lib/modules/${release}`,
-    );
+    return failed({
+      action: `choose a kernel in ${named}`,
+      reason: `there are ${releases.map((each) => quoted(each)).join(', ')}`,
+      hint: `name the directory of one, as lib/modules/${release}`,
+    });
   }
   return ok(filesOf(release, placesIn(bases, release)));
 }
@@ -125,8 +133,8 @@ function releasesIn(directory: string): readonly string[] {
 }
 
 /**
- * What modules built with these headers are for. Debian 12 has the version of the source in kernel.release, and
- * what the kernel calls itself in utsrelease.h alone.
+ * What modules built with these headers are for. Debian 12 has the version of the source in
+ * kernel.release, and what the kernel calls itself only in utsrelease.h.
  */
 function headersRelease(directory: string): string | undefined {
   const header = readText(join(directory, 'include/generated/utsrelease.h')) ?? '';
@@ -196,7 +204,10 @@ function filesOf(release: string, places: Places): KernelFiles {
   };
 }
 
-/** Headers of another release have another Module.symvers; those that state none are taken at their place. */
+/**
+ * Headers of another release have another Module.symvers; those that state none count by their
+ * path.
+ */
 function isOfRelease(headers: string, release: string): boolean {
   const stated = headersRelease(headers);
   return stated === undefined || stated === release;

@@ -5,9 +5,11 @@ import { embeddedConfig, parseConfig } from '../../core/kernel/config.ts';
 import { readBuiltinNames } from '../../core/kernel/builtins.ts';
 import { findCertificates } from '../../core/kernel/certificates.ts';
 import { readImageExports } from '../../core/kernel/image-exports.ts';
-import { machines, readElf } from '../../core/elf/elf.ts';
+import { machines } from '../../core/elf/elf-format.ts';
+import { readElf } from '../../core/elf/read-elf.ts';
 import type { KernelConfig } from '../../core/kernel/kernel.ts';
 import type { SymbolExport } from '../../core/record/module.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { decompress } from '../inputs/decompress.ts';
 import { readCached, writeCached } from '../scan/own-cache.ts';
@@ -17,13 +19,12 @@ import { readCertificate } from '../scan/signatures.ts';
 export interface ImageFile {
   readonly path: string;
   readonly release: string | undefined;
-  /** undefined for a bare image, which does not say. */
+  /** undefined for a bare image, which does not state it. */
   readonly machine: number | undefined;
   readonly vermagic: string | undefined;
   readonly config: KernelConfig | undefined;
-  /** The error says why none can be read. */
-  readonly exports: Result<readonly SymbolExport[]>;
-  /** Names that built-in code has in /sys/module; undefined when the image does not tell. */
+  readonly exports: Result<readonly SymbolExport[], Cause>;
+  /** Names that built-in code has in /sys/module; undefined when the image does not have them. */
   readonly builtins?: readonly string[] | undefined;
   /** DER. */
   readonly certificates: readonly Uint8Array[];
@@ -32,10 +33,10 @@ export interface ImageFile {
 const fileBytesMax = 512 * 1024 * 1024;
 const kernelBytesMax = 1024 * 1024 * 1024;
 
-/** The error is a clause. `cache` is a directory of ours, as unpacking takes half a second. */
-export function readImageFile(path: string, cache?: string): Result<ImageFile> {
+/** `cache` is a directory of ours, as unpacking takes half a second. */
+export function readImageFile(path: string, cache?: string): Result<ImageFile, Cause> {
   const bytes = readBounded(path, fileBytesMax);
-  if (!bytes.ok) return fail(bytes.error.reason);
+  if (!bytes.ok) return fail({ reason: bytes.error.reason });
   if (cache === undefined) return readImageBytes(path, bytes.value);
   const name = `${createHash('sha256').update(bytes.value).digest('hex').slice(0, 32)}.jsonl`;
   const known = readCached(cache, name);
@@ -70,7 +71,7 @@ function parseRemembered(text: string): Omit<ImageFile, 'path'> | undefined {
   }
 }
 
-function readImageBytes(path: string, file: Uint8Array): Result<ImageFile> {
+function readImageBytes(path: string, file: Uint8Array): Result<ImageFile, Cause> {
   const kernel = unpackedKernel(file);
   if (!kernel.ok) return kernel;
   const { bytes } = kernel.value;
@@ -84,7 +85,7 @@ function readImageBytes(path: string, file: Uint8Array): Result<ImageFile> {
     vermagic: release === undefined ? undefined : imageVermagic(bytes, release),
     certificates: certificatesIn(bytes),
     builtins: elf.ok ? readBuiltinNames(elf.value) : undefined,
-    // Found where they are asked for: Module.symvers and a configuration beside the image come first.
+    // Parsed on demand: Module.symvers and a configuration beside the image come first.
     get exports() {
       return exports();
     },
@@ -102,18 +103,19 @@ function once<T>(make: () => T): () => T {
 interface UnpackedKernel {
   readonly bytes: Uint8Array;
   readonly release: string | undefined;
-  /** Where only the wrapper tells. */
+  /** Where only the wrapper states it. */
   readonly machine?: number;
 }
 
 /** A zboot file inside a gzip'd one is the deepest that is made. */
 const wrappersMax = 3;
 
-function unpackedKernel(file: Uint8Array): Result<UnpackedKernel> {
+function unpackedKernel(file: Uint8Array): Result<UnpackedKernel, Cause> {
   let kernel: UnpackedKernel = { bytes: file, release: undefined };
   for (let wrapper = 0; wrapper <= wrappersMax; wrapper++) {
     const image = readImage(kernel.bytes);
-    if (!image.ok) return fail(`it ${image.error.message}, at offset ${image.error.offset}`);
+    if (!image.ok)
+      return fail({ reason: `it ${image.error.message}, at offset ${image.error.offset}` });
     if (image.value.kind !== 'compressed') return ok(kernel);
     const { offset, size, compression } = image.value;
     const payload = kernel.bytes.subarray(offset, offset + size);
@@ -122,15 +124,16 @@ function unpackedKernel(file: Uint8Array): Result<UnpackedKernel> {
     kernel = { bytes: bytes.value, release: kernel.release ?? image.value.release };
     if (image.value.format === 's390') return ok({ ...kernel, machine: machines.s390 });
   }
-  return fail(`it is compressed more than ${wrappersMax} times over`);
+  return fail({ reason: `it is compressed more than ${wrappersMax} times over` });
 }
 
 function exportsIn(elf: ReturnType<typeof readElf>): ImageFile['exports'] {
-  if (!elf.ok) return fail('it is a bare image, which has no table of sections to find exports by');
+  if (!elf.ok)
+    return fail({ reason: 'it is a bare image, which has no section table to find exports with' });
   const exports = readImageExports(elf.value);
   return exports.ok
     ? exports
-    : fail(`it ${exports.error.message}, at offset ${exports.error.offset}`);
+    : fail({ reason: `it ${exports.error.message}, at offset ${exports.error.offset}` });
 }
 
 function bareMachine(kernel: Uint8Array): number | undefined {

@@ -1,17 +1,17 @@
-/** What this host asks of its module loader now. */
+/** The settings of this host's module loader now. */
 import { join } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
 import type { LoaderSettings } from '../../core/kernel/kernel.ts';
 import { isYes, parseCmdline } from '../../core/kernel/cmdline.ts';
 
-export interface SettingsPlace {
+interface SettingsPlace {
   readonly proc: string;
   readonly sys: string;
 }
 
 /**
- * Source: /proc/cmdline; kernel_lockdown(7); /sys/module/module/parameters/sig_enforce, which also knows of
- * Secure Boot; /sys/devices/system/cpu/vulnerabilities/spectre_v2.
+ * Source: /proc/cmdline; kernel_lockdown(7); /sys/module/module/parameters/sig_enforce, which also
+ * knows of Secure Boot; /sys/devices/system/cpu/vulnerabilities/spectre_v2.
  */
 export function readLoaderSettings({ proc, sys }: SettingsPlace): LoaderSettings {
   const cmdline = parseCmdline(readText(join(proc, 'cmdline')) ?? '');

@@ -1,4 +1,4 @@
-/** What modprobe is told not to load, by the files of modprobe.d(5) on this host. */
+/** What modprobe must not load, by the files of modprobe.d(5) on this host. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { deniedModules, parseModprobe } from '../../core/modprobe/modprobe.ts';

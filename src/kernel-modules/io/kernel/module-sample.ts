@@ -1,13 +1,15 @@
-/** What a few modules of a kernel say of it: how large its `struct module` is, and its vermagic. */
+/**
+ * What a few modules of a kernel reveal of it: the size of its `struct module`, and its vermagic.
+ */
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, textOf } from '../../core/elf/bytes.ts';
-import { readElf } from '../../core/elf/elf.ts';
+import { readElf } from '../../core/elf/read-elf.ts';
 import { decompressed, OutputBuffer } from '../inputs/decompress.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
 
-export interface ModuleFacts {
+interface ModuleFacts {
   readonly machine: number;
   readonly structBytes: number;
   readonly vermagic: string | undefined;
@@ -23,14 +25,17 @@ export interface ModuleSample {
 const modulesWanted = 5;
 const moduleBytesMax = 64 * 1024 * 1024;
 
-/** Of `kernel/`, where the modules of the kernel's own build are; those of others would not be proof. */
+/**
+ * Of `kernel/`, where the modules of the kernel's own build are; those of others would not be
+ * proof.
+ */
 export function sampleModules(moduleDirectory: string): ModuleSample {
   const { facts, files } = sampleBelow(join(moduleDirectory, 'kernel'));
   const agree = facts.every((each) => JSON.stringify(each) === JSON.stringify(facts[0]));
   return { facts: agree ? facts[0] : undefined, files, agree };
 }
 
-/** A few modules of any directory, and what each says. */
+/** A few modules of any directory, and the facts of each. */
 export function sampleBelow(directory: string): {
   readonly facts: readonly ModuleFacts[];
   readonly files: readonly string[];

@@ -1,19 +1,27 @@
 /**
- * A kernel as its module loader sees itself, put together from what is there, with the origin of each fact.
+ * A kernel as its module loader sees itself, put together from what is there, with the origin of
+ * each fact.
  *
  * Exports come, in order of trust, from Module.symvers, the image, or /proc/kallsyms of the running
- * kernel. What cannot be found out is stated as a gap and never guessed silently.
+ * kernel. What cannot be found out is reported as a gap and never guessed silently.
  */
 import { arch } from 'node:os';
 import { basename, join } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
-import { machines } from '../../core/elf/elf.ts';
+import { machines } from '../../core/elf/elf-format.ts';
 import type { Kernel, KernelConfig, LoaderSettings } from '../../core/kernel/kernel.ts';
 import { parseCmdline } from '../../core/kernel/cmdline.ts';
 import { assumedConfig, configuredMachine, parseConfig } from '../../core/kernel/config.ts';
 import { parseKallsyms } from '../../core/kernel/kallsyms.ts';
 import { parseSymvers, type SymversExport } from '../../core/kernel/symvers.ts';
 import type { SymbolExport } from '../../core/record/module.ts';
+import {
+  failed,
+  printCause,
+  printProblem,
+  type Cause,
+  type Problem,
+} from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { builtinNames } from './builtin-names.ts';
 import { decompressed } from '../inputs/decompress.ts';
@@ -33,7 +41,10 @@ import { signsModules } from './signs-modules.ts';
 export interface KernelPlace {
   /** Directories that together hold one kernel; undefined for the one that is running. */
   readonly directories: readonly string[] | undefined;
-  /** Judge as if booted with this command line; undefined for the settings of this host as they are now. */
+  /**
+   * Judge as if booted with this command line; undefined for the settings of this host as they are
+   * now.
+   */
   readonly cmdline: string | undefined;
   readonly roots: HostRoots;
   /** A directory of ours where what was read of an image is kept. */
@@ -55,22 +66,25 @@ export interface KernelReading {
   readonly signsModules: boolean | undefined;
   /** What the modules of this kernel export according to Module.symvers; empty without it. */
   readonly moduleExports: readonly SymversExport[];
-  /** In words, where each fact came from; undefined for what is not known. */
+  /** Where each fact came from, for people; undefined for what is not known. */
   readonly origins: Readonly<Record<KernelFact, string | undefined>>;
   /** What is not known or was left out, why, and what to do: a sentence each. */
   readonly gaps: readonly string[];
 }
 
-export type KernelFact =
-  'exports' | 'config' | 'vermagic' | 'structBytes' | 'certificates' | 'settings';
+type KernelFact = 'exports' | 'config' | 'vermagic' | 'structBytes' | 'certificates' | 'settings';
 
-/** Fails when no kernel can be found. One whose exports cannot be has none, and a gap says what to do. */
-export function readKernel(where: KernelPlace = runningKernel): Result<KernelReading> {
+/**
+ * Fails when no kernel can be found. One whose exports cannot be has none, and a gap has what to
+ * do.
+ */
+export function readKernel(where: KernelPlace = runningKernel): Result<KernelReading, Problem> {
   const { directories, roots } = where;
   const files = directories === undefined ? runningFiles(roots) : filesIn(directories);
   if (!files.ok) return files;
   const gaps: string[] = [];
-  const image = firstImage(files.value, where.cache, gaps);
+  const failures: Cause[] = [];
+  const image = firstImage(files.value, where.cache, gaps, failures);
   const sample =
     files.value.moduleDirectory === undefined
       ? undefined
@@ -80,8 +94,9 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     image,
     directories === undefined ? roots.proc : undefined,
     gaps,
+    failures,
   );
-  if (!exports.ok) gaps.push(exports.error);
+  if (!exports.ok) gaps.push(printProblem(exports.error));
   const known = exports.ok ? exports.value : nothingKnown;
   const config = findConfig(
     files.value,
@@ -125,7 +140,7 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
   });
 }
 
-/** Where the configuration is not known, the vermagic still tells of one option. */
+/** If the configuration is not known, the vermagic still shows one option. */
 function fittingVermagic(
   { value, origin }: Sourced<KernelConfig>,
   vermagic: string | undefined,
@@ -153,15 +168,17 @@ function firstImage(
   files: KernelFiles,
   cache: string | undefined,
   gaps: string[],
+  failures: Cause[],
 ): ImageFile | undefined {
   for (const path of files.images) {
     const image = readImageFile(path, cache);
     if (!image.ok) {
-      gaps.push(`Cannot read the kernel image ${quoted(path)}: ${image.error}`);
+      failures.push(image.error);
+      gaps.push(printProblem({ ...image.error, action: 'read the kernel image', object: path }));
     } else if (image.value.release !== files.release) {
       const { release } = image.value;
       const why =
-        release === undefined ? 'it names no release' : `it is of release ${quoted(release)}`;
+        release === undefined ? 'it states no release' : `it is of release ${quoted(release)}`;
       gaps.push(`Left out the kernel image ${quoted(path)}: ${why}, not ${quoted(files.release)}`);
     } else {
       return image.value;
@@ -186,54 +203,66 @@ function findExports(
   image: ImageFile | undefined,
   proc: string | undefined,
   gaps: string[],
-): Result<FoundExports> {
+  failures: Cause[],
+): Result<FoundExports, Problem> {
   const reasons: string[] = [];
+  const reject = (path: string, cause: Cause) => {
+    failures.push(cause);
+    reasons.push(`${quoted(path)}: ${printCause(cause)}`);
+  };
   for (const path of files.symvers) {
     const found = exportsOfSymvers(path, gaps);
     if (found.ok) return found;
-    reasons.push(`${quoted(path)}: ${found.error}`);
+    reject(path, found.error);
   }
   if (image?.exports.ok === true && image.exports.value.length > 0) {
     return ok({ kernel: image.exports.value, modules: [], origin: image.path });
   }
   if (image !== undefined) {
-    const why = image.exports.ok ? 'it exports nothing (CONFIG_MODULES)' : image.exports.error;
-    reasons.push(`${quoted(image.path)}: ${why}`);
+    const { exports } = image;
+    reject(
+      image.path,
+      exports.ok ? { reason: 'it exports nothing (CONFIG_MODULES)' } : exports.error,
+    );
   }
   if (proc !== undefined) {
     const path = join(proc, 'kallsyms');
     const found = exportsOfKallsyms(path);
     if (found.ok) {
       gaps.push(
-        `${quoted(path)} shows neither CRCs nor namespaces of exports: versions of symbols cannot be compared; install the package "linux-headers-${files.release}"`,
+        `${quoted(path)} has neither CRCs nor namespaces of exports: symbol versions cannot be compared; install the package "linux-headers-${files.release}"`,
       );
       return ok({ kernel: found.value, modules: [], origin: path });
     }
-    reasons.push(`${quoted(path)}: ${found.error}`);
+    reject(path, found.error);
   }
-  return fail(noExports(files.release, [...reasons, ...gaps], proc !== undefined));
+  const needsRoot = proc !== undefined && !failures.some(isDenied) && process.geteuid?.() !== 0;
+  return failed(noExports(files.release, [...reasons, ...gaps], needsRoot));
 }
 
-function noExports(release: string, reasons: readonly string[], running: boolean): string {
-  const hinted = reasons.some((each) => each.includes('as root'));
-  const asRoot =
-    running && !hinted && process.geteuid?.() !== 0
-      ? ', or run this as root so that /proc/kallsyms can be read'
-      : '';
-  const tried =
-    reasons.length === 0 ? 'there is no Module.symvers and no kernel image' : reasons.join('; ');
-  return `Cannot find out what kernel ${quoted(release)} exports: ${tried}; install the package "linux-headers-${release}" (Debian, Ubuntu) or "kernel-devel-${release}" (Fedora)${asRoot}`;
+/** Whether the failure itself asks for root. */
+const isDenied = ({ errno }: Cause): boolean => errno === 'EPERM' || errno === 'EACCES';
+
+function noExports(release: string, reasons: readonly string[], needsRoot: boolean): Problem {
+  const asRoot = needsRoot ? ', or run this as root so that /proc/kallsyms can be read' : '';
+  return {
+    action: 'find the exports of kernel',
+    object: release,
+    reason:
+      reasons.length === 0 ? 'there is no Module.symvers and no kernel image' : reasons.join('; '),
+    hint: `install the package "linux-headers-${release}" (Debian, Ubuntu) or "kernel-devel-${release}" (Fedora)${asRoot}`,
+  };
 }
 
 const symversBytesMax = 64 * 1024 * 1024;
 const problemsShown = 5;
 
-function exportsOfSymvers(path: string, gaps: string[]): Result<FoundExports> {
+function exportsOfSymvers(path: string, gaps: string[]): Result<FoundExports, Cause> {
   const text = readTextBounded(path, symversBytesMax);
   if (!text.ok) return text;
   const { exports, problems } = parseSymvers(text.value);
   const kernel = exports.filter((each) => each.provider === 'vmlinux');
-  if (kernel.length === 0) return fail('it names no export of the kernel itself');
+  if (kernel.length === 0) return fail({ reason: 'it has no export of the kernel itself' });
   for (const { line, message } of problems.slice(0, problemsShown)) {
     gaps.push(`Left out line ${line} of ${quoted(path)}: it ${message}`);
   }
@@ -246,14 +275,14 @@ function exportsOfSymvers(path: string, gaps: string[]): Result<FoundExports> {
 
 const kallsymsBytesMax = 128 * 1024 * 1024;
 
-function exportsOfKallsyms(path: string): Result<readonly SymbolExport[]> {
+function exportsOfKallsyms(path: string): Result<readonly SymbolExport[], Cause> {
   const text = readTextBounded(path, kallsymsBytesMax);
   return text.ok ? parseKallsyms(text.value) : text;
 }
 
-function readTextBounded(path: string, bytesMax: number): Result<string> {
+function readTextBounded(path: string, bytesMax: number): Result<string, Cause> {
   const stored = readBounded(path, bytesMax);
-  if (!stored.ok) return fail(stored.error.reason);
+  if (!stored.ok) return fail({ reason: stored.error.reason });
   const bytes = decompressed(stored.value, bytesMax);
   return bytes.ok ? ok(Buffer.from(bytes.value).toString('latin1')) : bytes;
 }
@@ -286,7 +315,7 @@ function moduleFacts(
   const machine = usable?.machine ?? image?.machine ?? configured;
   if (machine === undefined) {
     gaps.push(
-      `The architecture of kernel ${quoted(files.release)} is not known: that of this host is assumed`,
+      `The architecture of kernel ${quoted(files.release)} is unknown: that of this host is assumed`,
     );
   }
   const vermagic =
@@ -295,7 +324,7 @@ function moduleFacts(
       : { value: image.vermagic, origin: image.path };
   if (vermagic.value === undefined) {
     gaps.push(
-      `The vermagic of kernel ${quoted(files.release)} is not known: there is neither an image of it nor a module`,
+      `The vermagic of kernel ${quoted(files.release)} is unknown: there is neither an image of it nor a module`,
     );
   }
   return {
@@ -307,7 +336,7 @@ function moduleFacts(
 
 /** Facts of modules that agree with each other and are of this release. */
 function usableSample(files: KernelFiles, sample: ModuleSample | undefined, gaps: string[]) {
-  const unknown = `so the size of its struct module is not known`;
+  const unknown = `so the size of its struct module is unknown`;
   if (sample === undefined || sample.files.length === 0) {
     gaps.push(`No module of kernel ${quoted(files.release)} was found, ${unknown}`);
     return undefined;
@@ -349,14 +378,14 @@ function findConfig(
     return { value: image.config, origin: image.path, machine: image.machine };
   }
   gaps.push(
-    `The configuration of kernel ${quoted(files.release)} is not known (no config-${files.release}): that of a Debian kernel is assumed`,
+    `The configuration of kernel ${quoted(files.release)} is unknown (no config-${files.release}): that of a Debian kernel is assumed`,
   );
   return { value: assumedConfig, origin: undefined, machine: undefined };
 }
 
 function settingsFor({ cmdline, roots }: KernelPlace): Sourced<LoaderSettings> {
   if (cmdline === undefined) {
-    return { value: readLoaderSettings(roots), origin: 'this host as it is set now' };
+    return { value: readLoaderSettings(roots), origin: 'the current settings of this host' };
   }
   return {
     value: { ...parseCmdline(cmdline), modulesDisabled: false },

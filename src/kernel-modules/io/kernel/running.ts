@@ -15,8 +15,9 @@ import { endianness } from 'node:os';
 import { join } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
 import { ByteView, FormatError } from '../../core/elf/bytes.ts';
-import { readElf } from '../../core/elf/elf.ts';
+import { readElf } from '../../core/elf/read-elf.ts';
 import { readBuildId } from '../../core/elf/notes.ts';
+import { failed, printCause, type Cause, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { decompressed } from '../inputs/decompress.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
@@ -35,8 +36,8 @@ export interface RunningModule {
   readonly origin: ModuleOrigin;
 }
 
-/** Where the code in memory came from, as far as the build ids tell. */
-export type ModuleOrigin =
+/** Where the code in memory came from, as far as the build ids show. */
+type ModuleOrigin =
   | { readonly kind: 'same build'; readonly file: string }
   /** The file was replaced, or another one was loaded. */
   | { readonly kind: 'other build'; readonly file: string; readonly buildId: string }
@@ -53,12 +54,14 @@ export interface RunningPlace {
 }
 
 /** Fails when the kernel has no loadable modules, or /proc is not mounted. */
-export function readRunningModules(place: RunningPlace): Result<readonly RunningModule[]> {
+export function readRunningModules(place: RunningPlace): Result<readonly RunningModule[], Problem> {
   const text = readText(join(place.proc, 'modules'));
   if (text === undefined) {
-    return fail(
-      `Cannot read "${join(place.proc, 'modules')}": this kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted`,
-    );
+    return failed({
+      action: 'read',
+      object: join(place.proc, 'modules'),
+      reason: 'this kernel has no loadable modules (CONFIG_MODULES), or /proc is not mounted',
+    });
   }
   const files = filesByName(place.moduleDirectory);
   return ok(
@@ -129,10 +132,10 @@ const directoriesMax = 20_000;
 const depthMax = 24;
 
 /**
- * The kernel writes a dash in a file's name as an underscore. Several files can have one name: depmod
- * decides between them, so all are kept. Symbolic links are not followed.
+ * The kernel writes a dash in a file's name as an underscore. Several files can have one name:
+ * depmod decides between them, so all are kept. Symbolic links are not followed.
  */
-export function filesByName(directory: string | undefined): ReadonlyMap<string, readonly string[]> {
+function filesByName(directory: string | undefined): ReadonlyMap<string, readonly string[]> {
   const files = new Map<string, string[]>();
   const left = directory === undefined ? [] : [{ path: directory, depth: 0 }];
   for (let next = 0; next < left.length && next < directoriesMax; next++) {
@@ -179,23 +182,23 @@ const moduleBytesMax = 512 * 1024 * 1024;
 
 function compare(file: string, loaded: string | undefined): ModuleOrigin {
   const read = buildIdOfFile(file);
-  if (!read.ok) return { kind: 'unreadable', file, why: read.error };
+  if (!read.ok) return { kind: 'unreadable', file, why: printCause(read.error) };
   const buildId = read.value;
   if (buildId === undefined || loaded === undefined) return { kind: 'same name', file };
   return buildId === loaded ? { kind: 'same build', file } : { kind: 'other build', file, buildId };
 }
 
-function buildIdOfFile(file: string): Result<string | undefined> {
+function buildIdOfFile(file: string): Result<string | undefined, Cause> {
   const stored = readBounded(file, moduleBytesMax);
-  if (!stored.ok) return fail(stored.error.reason);
+  if (!stored.ok) return fail({ reason: stored.error.reason });
   const bytes = decompressed(stored.value, moduleBytesMax);
   if (!bytes.ok) return bytes;
   const elf = readElf(bytes.value);
-  if (!elf.ok) return fail(`it ${elf.error.message}, at offset ${elf.error.offset}`);
+  if (!elf.ok) return fail({ reason: `it ${elf.error.message}, at offset ${elf.error.offset}` });
   try {
     return ok(readBuildId(elf.value));
   } catch (error) {
-    if (error instanceof FormatError) return fail(`it ${error.message}`);
+    if (error instanceof FormatError) return fail({ reason: `it ${error.message}` });
     throw error;
   }
 }

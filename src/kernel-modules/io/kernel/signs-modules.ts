@@ -1,4 +1,4 @@
-/** Whether the build of a kernel signs its modules, by some of its own tree. */
+/** Whether the build of a kernel signs its modules, by a sample of its own tree. */
 import type { KernelConfig } from '../../core/kernel/kernel.ts';
 import { readSignature } from '../../core/record/signature.ts';
 import { decompressed } from '../inputs/decompress.ts';

@@ -1,6 +1,7 @@
 /** The compiler that a module names: `GCC: (Debian 14.2.0-19) 14.2.0` in its `.comment` section. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
 export interface Compiler {
@@ -12,14 +13,15 @@ export interface Compiler {
 const run = promisify(execFile);
 
 /** Finds it among the installed ones: same version, and best the same build of it. */
-export async function findCompiler(named: readonly string[]): Promise<Result<Compiler>> {
+export async function findCompiler(named: readonly string[]): Promise<Result<Compiler, Cause>> {
   // The last objects are made by every build; one before them may have been linked in as it came.
   const own = named.at(-1);
   if (own === undefined) {
-    return fail('the module does not say which compiler built it (it has no .comment section)');
+    return fail({ reason: 'the module does not name its compiler (it has no .comment section)' });
   }
   const match = /^GCC: \(([^)]{1,100})\) (\d{1,3})\.(\d{1,3}\.\d{1,3})/.exec(own);
-  if (match === null) return fail(`the module was built by "${own.slice(0, 200)}", not by GCC`);
+  if (match === null)
+    return fail({ reason: `the module was built by "${own.slice(0, 200)}", not by GCC` });
   const [, build = '', major = '', minor = ''] = match;
   const version = `${major}.${minor}`;
   const banners: string[] = [];
@@ -31,9 +33,12 @@ export async function findCompiler(named: readonly string[]): Promise<Result<Com
   }
   const there = banners.length === 0 ? '' : ` (${banners.join(', ')})`;
   const advice = (await isPackage(`gcc-${major}`))
-    ? `apt install gcc-${major}`
-    : 'no package here has it';
-  return fail(`compiler GCC ${version} (${build}) is not installed${there}; ${advice}`);
+    ? `install it (apt install gcc-${major})`
+    : 'no package in the configured sources has it';
+  return fail({
+    reason: `compiler GCC ${version} (${build}) is not installed${there}`,
+    hint: advice,
+  });
 }
 
 /** Whether apt knows a package of that name. */

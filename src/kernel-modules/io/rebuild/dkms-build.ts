@@ -1,9 +1,9 @@
 /**
- * How DKMS builds: dkms.conf is a shell script that names patches, a script to run first, and the command that builds.
- * It is run in the jail alone, where the makefile it leads to runs as well.
+ * How DKMS builds: dkms.conf is a shell script that names patches, a script to run first, and the
+ * command that builds. It is run in the jail alone, where the makefile it leads to runs as well.
  */
 import { dkmsConfIn } from '../source/dkms.ts';
-import type { JailMount } from './jail.ts';
+import type { JailMount } from './jail-command.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 
 /** The links by which makefiles find the headers of a release. */
@@ -17,7 +17,7 @@ export function kernelMounts({ release, headers, mounts }: KernelBuild): readonl
   ];
 }
 
-/** Where dkms builds a source, and the names under which dkms.conf may look for it. */
+/** Where dkms builds a source, and the names under which dkms.conf may expect it. */
 export interface DkmsPlace {
   readonly name: string;
   readonly version: string;
@@ -42,17 +42,20 @@ export const sourceMounts = ({ name, version, directory }: DkmsPlace): readonly 
   { link: directory, to: `/usr/src/${name}-${version}` },
 ];
 
-export interface DkmsCommand {
+interface DkmsCommand {
   readonly place: DkmsPlace;
   readonly build: KernelBuild;
   /** Of the module, as its file is called. */
   readonly module: string;
   readonly jobs: number;
-  /** `NAME=VALUE`, which hold before what makefiles and dkms.conf say. */
+  /** `NAME=VALUE`, which take precedence over makefiles and dkms.conf. */
   readonly variables: readonly string[];
 }
 
-/** Builds in the jail what comes as an archive at standard input, and writes the module to descriptor 3. */
+/**
+ * Builds in the jail what comes as an archive at standard input, and writes the module to
+ * descriptor 3.
+ */
 export function dkmsCommand(command: DkmsCommand): readonly string[] {
   const { place, build, module, jobs, variables } = command;
   const flags = variables.map((each) => each.replaceAll(/[\\\s$]/g, String.raw`\$&`)).join(' ');
@@ -61,9 +64,10 @@ export function dkmsCommand(command: DkmsCommand): readonly string[] {
 }
 
 /**
- * The steps of dkms(8) 3 for a kernel: dkms.conf is read with the variables that it may use, patches that fit the
- * release are applied, PRE_BUILD is run, and then the last MAKE that fits. Imports from modules that are built elsewhere
- * have no part in the comparison of code: for want of those alone, no build shall fail.
+ * The steps of dkms(8) 3 for a kernel: dkms.conf is read with the variables that it may use,
+ * patches that fit the release are applied, PRE_BUILD is run, and then the last MAKE that fits.
+ * Imports from modules that are built elsewhere have no part in the comparison of code: for want of
+ * those alone, no build shall fail.
  */
 const script = `
 own_module=$5 own_jobs=$6
@@ -129,7 +133,7 @@ for own_at in "\${!BUILT_MODULE_NAME[@]}"; do
   own_file=\${own_directory:+\${own_directory%/}/}$own_built.ko
 done
 [[ -f $own_file ]] || own_file=$(find . -type f -name "\${own_module//[-_]/[-_]}.ko" | LC_ALL=C sort | head -n 1)
-[[ -n $own_file ]] || own_fail "what dkms.conf says builds no $own_module.ko"
+[[ -n $own_file ]] || own_fail "dkms.conf does not build $own_module.ko"
 strip --strip-debug -o /tmp/stripped.ko "$own_file" || exit 1
 exec cat /tmp/stripped.ko >&3
 `;

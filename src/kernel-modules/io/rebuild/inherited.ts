@@ -1,13 +1,15 @@
 /**
- * Descriptors that this process was started with, beside the first three: a shell or a service may have left a
- * file open, and a child would get it too. Node's own are closed in a child.
+ * Descriptors that this process was started with, beside the first three: a shell or a service may
+ * have left a file open, and a child would get it too. Node's own are closed in a child.
  */
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 
 const descriptorsMax = 1024;
 
-export interface Covering extends Disposable {
-  /** For `spawn`, behind its first `from` entries: what a child would inherit is /dev/null for it. */
+interface Covering extends Disposable {
+  /**
+   * For `spawn`, behind its first `from` entries: what a child would inherit is /dev/null for it.
+   */
   readonly stdio: readonly (number | 'ignore')[];
 }
 

@@ -1,11 +1,11 @@
 /**
- * A cgroup that bounds all of a jail's processes together: what each may have, times how many there are, is
- * more than a host has.
+ * A cgroup that bounds all of a jail's processes together: what each may have, times how many there
+ * are, is more than a host has.
  *
  *   /sys/fs/cgroup/memory/bulkhead-jail-4711-88231-0        (and pids, cpu; version 2: one for all)
  *
- * Named by the process that made it and when that began, so that the next run tells what a killed one has left
- * behind. It stands beside the tree of the tenants, which is as it was whatever is built.
+ * Named by the process that made it and when that began, so that the next run recognizes what a
+ * killed one has left behind. It is beside the tree of the tenants, which stays untouched.
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
@@ -16,9 +16,10 @@ import { openProcess } from '../../../sys/processes/pidfd.ts';
 import { statusValue } from '../../../sys/processes/process-status.ts';
 import { sleepSync } from '../../../sys/sleep.ts';
 import { readText } from '../../../sys/files/read.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
-export interface JailBounds {
+interface JailBounds {
   readonly memoryBytes: number;
   readonly processes: number;
 }
@@ -44,7 +45,7 @@ interface Place {
 
 /** No build is worth half of the host. */
 const memoryShare = 0.5;
-/** What nice 10 means among processes: inside a cgroup it tells no more. */
+/** What nice 10 means among processes: it has no effect across cgroups. */
 const lowWeight = { 1: '110', 2: '10' } as const;
 const periodMicroseconds = 100_000;
 /** The programs that make the jail. */
@@ -52,9 +53,8 @@ const ownProcesses = 16;
 
 let made = 0;
 
-/** Fails with the reason, in words that go on after `…: `. */
-export function makeJailCgroup(bounds: JailBounds): Result<JailCgroup> {
-  if (process.getuid?.() !== 0) return fail('only root can make a cgroup');
+export function makeJailCgroup(bounds: JailBounds): Result<JailCgroup, Cause> {
+  if (process.getuid?.() !== 0) return fail({ reason: 'only root can make a cgroup' });
   const places = findPlaces();
   if (!places.ok) return places;
   for (const place of places.value) removeOrphans(place);
@@ -65,7 +65,7 @@ export function makeJailCgroup(bounds: JailBounds): Result<JailCgroup> {
       make(directories[index] ?? '', place, bounds);
   } catch (error) {
     remove(directories);
-    return fail(reasonOf(error));
+    return fail({ reason: reasonOf(error) });
   }
   return ok({
     procsFiles: directories.map((directory) => `${directory}/cgroup.procs`),
@@ -74,7 +74,7 @@ export function makeJailCgroup(bounds: JailBounds): Result<JailCgroup> {
   });
 }
 
-function findPlaces(): Result<readonly Place[]> {
+function findPlaces(): Result<readonly Place[], Cause> {
   const paths = pathsOf();
   const unified = findUnified(paths);
   const found = findHierarchies1(paths).flatMap(({ controllers, mountPoint }): Place[] => {
@@ -87,13 +87,14 @@ function findPlaces(): Result<readonly Place[]> {
   }
   const missing = wanted.filter((each) => !found.some((place) => place.controllers.includes(each)));
   return missing.includes('memory') || missing.includes('pids')
-    ? fail(`this host has no cgroup controller "${missing.join('", "')}" that can be used`)
+    ? fail({ reason: `this host has no usable cgroup controller "${missing.join('", "')}"` })
     : ok(found);
 }
 
-/** Throws what the kernel says. */
+/** Throws the kernel's error. */
 function make(directory: string, { controllers, mountPoint, version }: Place, bounds: JailBounds) {
-  // Already so on every host with systemd; in a container whose processes are at the top it is refused.
+  // Already so on every host with systemd; in a container whose processes are at the top it is
+  // refused.
   if (version === 2) {
     const text = controllers.map((each) => `+${each}`).join(' ');
     writeFileSync(`${mountPoint}/cgroup.subtree_control`, text);
@@ -138,7 +139,7 @@ function valuesOf(bounds: JailBounds): Readonly<Record<1 | 2, Record<Controller,
 const killRounds = 100;
 const roundMilliseconds = 20;
 
-/** What a run has left that was killed. Its jail ended with it, so there is nobody to ask. */
+/** What a killed run has left behind. Its jail ended with it. */
 function removeOrphans({ mountPoint }: Place): void {
   const orphans = readdirSync(mountPoint).filter((name) => {
     const [, pid = '', beginning] = namePattern.exec(name) ?? [];
@@ -147,7 +148,7 @@ function removeOrphans({ mountPoint }: Place): void {
   remove(orphans.map((name) => `${mountPoint}/${name}`));
 }
 
-/** Ends what is in them still. What cannot be removed now is an orphan of the next run. */
+/** Kills what is still in them. What cannot be removed now is an orphan of the next run. */
 function remove(directories: readonly string[]): void {
   for (const directory of directories) {
     killAll(directory);
@@ -159,7 +160,7 @@ function remove(directories: readonly string[]): void {
   }
 }
 
-/** Again until there is nobody, since they may fork meanwhile. */
+/** Again until none is left, since they may fork meanwhile. */
 function killAll(directory: string): void {
   for (let round = 0; round < killRounds; round++) {
     const pids = pidsIn(directory);
@@ -179,8 +180,9 @@ const pidsIn = (directory: string): readonly number[] =>
   (readText(`${directory}/cgroup.procs`) ?? '').split('\n').filter(Boolean).map(Number);
 
 /**
- * Clock ticks since boot, as text; undefined where root has no such process. A tenant's, which has the number
- * of a run that is over, is not asked: it can make whoever reads its `stat` wait for ever.
+ * Clock ticks since boot, as text; undefined where root has no such process. A tenant's, which has
+ * the number of a run that is over, is not read: it can make the reader of its `stat` wait for
+ * ever.
  */
 function beginningOf(pid: number): string | undefined {
   const status = readText(`/proc/${pid}/status`) ?? '';
@@ -189,6 +191,6 @@ function beginningOf(pid: number): string | undefined {
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
-/** For the report: what is not bounded where there is no such cgroup. */
+/** For the report: what is not bounded without such a cgroup. */
 export const boundedByProcess = (why: string): string =>
-  `The memory and processors of the build were bounded for each process, but not in all: ${why}`;
+  `The memory and CPU of the build were limited per process, but not in total: ${why}`;

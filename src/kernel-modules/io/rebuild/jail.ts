@@ -1,47 +1,25 @@
 /**
  * Runs a command that somebody else wrote, in a jail made by bubblewrap.
  *
- * Inside: no network, own processes, users, IPC and host name, no capabilities, a user that owns nothing,
- * the host's programs read-only, no environment, nothing of /etc but what programs need to start, and
- * directories that can be written in memory only, of bounded size. What goes in is a tar archive at standard
- * input, what comes out is text and the bytes written to descriptor 3. Everything in the jail ends with the command,
- * with the time limit, with the caller's signal and with this process, and leaves nothing behind.
+ * Inside: no network, own processes, users, IPC and host name, no capabilities, a user that owns
+ * nothing, the host's programs read-only, no environment, nothing of /etc but what programs need to
+ * start, and directories that can be written in memory only, of bounded size. What goes in is a tar
+ * archive at standard input, what comes out is text and the bytes written to descriptor 3.
+ * Everything in the jail ends with the command, with the time limit, with the caller's signal and
+ * with this process, and leaves nothing behind.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { randomInt } from 'node:crypto';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, printCause, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { coverInherited } from './inherited.ts';
 import { type JailCgroup, makeJailCgroup } from './jail-cgroup.ts';
+import { jailCommand, type JailCommand, type JailLimits } from './jail-command.ts';
 import { printable } from '../../../base/printable.ts';
 
-/**
- * A file or directory of the host that can be read in the jail, at `to`, or an empty directory for other mounts
- * to stand in. A link stays a link. Later ones cover earlier ones.
- */
-export type JailMount =
-  | { readonly from: string | undefined; readonly to: string }
-  /** A link, to a path in the jail. */
-  | { readonly link: string; readonly to: string };
-
-export interface JailLimits {
-  readonly wallSeconds: number;
-  /** A process each. */
-  readonly cpuSeconds: number;
-  readonly addressSpaceBytes: number;
-  readonly fileBytes: number;
-  /** All of them together, files in memory included; never more than half of the host's. */
-  readonly memoryBytes: number;
-  readonly processes: number;
-  /** All that can be written, a writable directory each. */
-  readonly writableBytes: number;
-  readonly outputBytes: number;
-  readonly resultBytes: number;
-}
-
-export const defaultLimits: JailLimits = {
+const defaultLimits: JailLimits = {
   wallSeconds: 30 * 60,
   cpuSeconds: 20 * 60,
   addressSpaceBytes: 4 * 2 ** 30,
@@ -53,12 +31,7 @@ export const defaultLimits: JailLimits = {
   resultBytes: 256 * 2 ** 20,
 };
 
-export interface JailOptions {
-  readonly command: readonly string[];
-  /** The command's directory: empty, in memory, the only place besides /tmp that can be written. */
-  readonly writable: string;
-  readonly mounts?: readonly JailMount[];
-  readonly environment?: Readonly<Record<string, string>>;
+export interface JailOptions extends JailCommand {
   readonly input?: Readable;
   readonly limits?: Partial<JailLimits>;
   /** Called with each line of output, without control characters. */
@@ -82,7 +55,7 @@ const lastLinesMax = 40;
 const lineCharactersMax = 2000;
 
 /** Runs the command; fails when the jail cannot be made. Never leaves a process behind. */
-export async function runInJail(options: JailOptions): Promise<Result<JailResult>> {
+export async function runInJail(options: JailOptions): Promise<Result<JailResult, Problem>> {
   const usable = jailTools();
   if (!usable.ok) return usable;
   const limits = { ...defaultLimits, ...options.limits };
@@ -96,13 +69,15 @@ export async function runInJail(options: JailOptions): Promise<Result<JailResult
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...covering.stdio],
   });
   const result = await new Run(child, options, limits, cgroup).ended();
-  return result.ok && !made.ok ? ok({ ...result.value, unbounded: made.error }) : result;
+  return result.ok && !made.ok
+    ? ok({ ...result.value, unbounded: printCause(made.error) })
+    : result;
 }
 
 const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Whether the programs that make a jail are installed. */
-export function jailTools(): Result<true> {
+export function jailTools(): Result<true, Problem> {
   const missing = [
     ['bwrap', 'bubblewrap'],
     ['setpriv', 'util-linux'],
@@ -113,9 +88,11 @@ export function jailTools(): Result<true> {
   if (missing.length === 0) return ok(true);
   const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
   const programs = missing.map(([name]) => `"${name}"`).join(', ');
-  return fail(
-    `${programs} is not installed, and nothing of others is run without it; install it: apt install ${packages}`,
-  );
+  return failed({
+    action: 'make a jail for the build',
+    reason: `${programs} is not installed`,
+    hint: `install it (apt install ${packages})`,
+  });
 }
 
 const isProgram = (name: string): boolean =>
@@ -148,9 +125,11 @@ class Run {
     this.#limits = limits;
   }
 
-  async ended(): Promise<Result<JailResult>> {
-    const { promise, resolve } = Promise.withResolvers<Result<number>>();
-    this.#child.on('error', (error) => resolve(fail(`Cannot start the jail: ${error.message}`)));
+  async ended(): Promise<Result<JailResult, Problem>> {
+    const { promise, resolve } = Promise.withResolvers<Result<number, Problem>>();
+    this.#child.on('error', (error) =>
+      resolve(failed({ action: 'start the jail', reason: error.message })),
+    );
     this.#child.on('close', (code, name) => resolve(ok(code ?? (name === null ? 1 : 128))));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
@@ -160,7 +139,7 @@ class Run {
     this.#feed();
     const seconds = this.#limits.wallSeconds;
     const timer = setTimeout(() => {
-      this.#give('time', `did not end within ${seconds} s`);
+      this.#give('time', `did not finish within ${seconds} s`);
     }, seconds * 1000);
     const abort = () => this.#give('aborted', 'was interrupted');
     this.#options.signal?.addEventListener('abort', abort, { once: true });
@@ -173,14 +152,16 @@ class Run {
     }
   }
 
-  #finish(status: Result<number>): Result<JailResult> {
+  #finish(status: Result<number, Problem>): Result<JailResult, Problem> {
     if (!status.ok) return status;
     this.#line(this.#unfinished);
     if (this.#given === undefined && !this.#started) {
       const refusal = this.#lines.at(-1) ?? `it ended with status ${status.value}`;
-      return fail(
-        `Cannot make the jail: ${refusal}; it needs bubblewrap 0.8 or later and leave to make namespaces, which a container or chroot may not give`,
-      );
+      return failed({
+        action: 'make the jail',
+        reason: refusal,
+        hint: 'it needs bubblewrap 0.8 or later and permission to create namespaces, which a container or chroot may not have',
+      });
     }
     const end = this.#given ?? { kind: 'exit', status: status.value };
     return ok({
@@ -191,7 +172,7 @@ class Run {
     });
   }
 
-  /** A command may end without reading all of its input. */
+  /** A command may exit without reading all of its input. */
   #feed(): void {
     const { stdin } = this.#child;
     if (stdin === null) return;
@@ -201,8 +182,8 @@ class Run {
   }
 
   /**
-   * bubblewrap's first process in the jail dies with it, and all others with that; but not one that has only
-   * just been made, which has not told the kernel yet that it wants to.
+   * bubblewrap's first process in the jail dies with it, and all others with that; but not one that
+   * has only just been made, which has not set its parent-death signal yet.
    */
   #give(kind: 'time' | 'output' | 'result' | 'aborted', message: string): void {
     this.#given ??= { kind, message };
@@ -235,186 +216,5 @@ class Run {
     this.#lines.push(shown);
     if (this.#lines.length > lastLinesMax) this.#lines.shift();
     this.#options.onLine?.(shown);
-  }
-}
-
-/** The programs that make the jail, each replacing the one before it, and the command. */
-function jailCommand(
-  options: JailOptions,
-  limits: JailLimits,
-  cgroup: JailCgroup | undefined,
-): readonly string[] {
-  const asRoot = process.getuid?.() === 0;
-  const mounts = options.mounts ?? [];
-  const user = String(asRoot ? unusedUser() : process.getuid?.());
-  const become = ['--reuid', user, '--regid', user, '--clear-groups'];
-  return [
-    cgroup === undefined ? [] : enter(cgroup),
-    asRoot ? withinReach(mounts) : [],
-    // Under pressure the kernel ends the jail before anything else.
-    ['choom', '-n', '1000', '--', 'nice', '-n', '10'],
-    ['setpriv', ...(asRoot ? become : []), '--no-new-privs', '--'],
-    ['prlimit', `--cpu=${limits.cpuSeconds}`, `--as=${limits.addressSpaceBytes}`],
-    [`--fsize=${limits.fileBytes}`, `--nproc=${limits.processes}`, '--nofile=1024', '--core=0'],
-    ['--memlock=0', '--', 'bwrap', ...namespaceArguments],
-    mountArguments(options, limits, asRoot ? reach(mounts) : mounts),
-    ['--clearenv', ...environmentArguments(options), '--chdir', options.writable, '--'],
-    ['sh', '-c', startScript, 'sh'],
-    options.command,
-  ].flat();
-}
-
-/** A byte that is not of the result says that the jail was made. */
-const startScript = `printf s >&3; exec "$@"`;
-
-/** Zero is the process that writes. */
-const enterScript = `
-set -e
-while [ "$1" != -- ]; do
-  echo 0 >"$1"
-  shift
-done
-shift
-exec "$@"
-`;
-
-const enter = ({ procsFiles }: JailCgroup): readonly string[] => [
-  'sh',
-  '-c',
-  enterScript,
-  'sh',
-  ...procsFiles,
-  '--',
-];
-
-/**
- * What root names may lie where only root can go, such as /root, and bubblewrap is started as somebody
- * else. So each is mounted again below /sys, which no source is in, for the jail's processes alone.
- */
-const reachScript = `
-set -e
-mount -t tmpfs -o mode=755 none /sys
-while [ "$1" != -- ]; do
-  if [ -d "$2" ]; then mkdir "$1"; else : >"$1"; fi
-  mount --bind -- "$2" "$1"
-  shift 2
-done
-shift
-exec "$@"
-`;
-
-function withinReach(mounts: readonly JailMount[]): readonly string[] {
-  const pairs = reach(mounts).flatMap((mount, at) => {
-    const [from, original] = [fromOf(mount), fromOf(mounts[at]!)];
-    return from === undefined || from === original || original === undefined
-      ? []
-      : [from, original];
-  });
-  const shell = ['sh', '-c', reachScript, 'sh', ...pairs, '--'];
-  return ['unshare', '--mount', '--propagation', 'private', '--', ...shell];
-}
-
-/** Links are made anew and need no reaching. */
-const reach = (mounts: readonly JailMount[]): readonly JailMount[] =>
-  mounts.map((mount, at) => {
-    const from = fromOf(mount);
-    return from === undefined || linkTarget(from) !== undefined
-      ? mount
-      : { from: `/sys/${at}`, to: mount.to };
-  });
-
-const fromOf = (mount: JailMount): string | undefined => ('link' in mount ? undefined : mount.from);
-
-const namespaceArguments: readonly string[] = [
-  ['--unshare-all', '--unshare-user', '--disable-userns', '--uid', '65534', '--gid', '65534'],
-  ['--hostname', 'jail', '--new-session', '--die-with-parent', '--cap-drop', 'ALL'],
-].flat();
-
-/**
- * A user id that owns no file and no process: from the range that systemd gives to services for the time
- * they run, and that no account has.
- */
-function unusedUser(): number {
-  const accounts = new Set(
-    readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .map((line) => Number(line.split(':')[2])),
-  );
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const user = randomInt(61184, 65520);
-    if (!accounts.has(user)) return user;
-  }
-  return 65534;
-}
-
-function environmentArguments({ environment = {}, writable }: JailOptions): readonly string[] {
-  const all = {
-    PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
-    HOME: writable,
-    LANG: 'C.UTF-8',
-    TZ: 'UTC',
-    ...environment,
-  };
-  return Object.entries(all).flatMap(([name, value]) => ['--setenv', name, value]);
-}
-
-/** What programs read when they start: which of several is meant, and where libraries are. */
-const etc = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d'];
-
-function mountArguments(
-  { writable }: JailOptions,
-  limits: JailLimits,
-  mounts: readonly JailMount[],
-): readonly string[] {
-  const size = ['--size', String(limits.writableBytes)];
-  return [
-    programDirectories(mounts),
-    etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
-    ['--proc', '/proc', '--dev', '/dev', ...size, '--tmpfs', '/tmp'],
-    mounts.flatMap(mountArgument),
-    [...size, '--tmpfs', writable, '--remount-ro', '/dev', '--remount-ro', '/'],
-  ].flat();
-}
-
-/**
- * /usr entry by entry, without /usr/src and /usr/local, which are not Debian's, and with room for mounts in
- * /usr/lib: a directory that is bound read-only has no place for a new one.
- */
-function programDirectories(mounts: readonly JailMount[]): readonly string[] {
-  const opened = new Set(
-    mounts
-      .map(({ to }) => /^(\/usr\/lib)\/[^/]+/.exec(to))
-      .filter((match) => match !== null && statOf(match[0]) === undefined)
-      .map((match) => match![1]!),
-  );
-  const usr = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'libexec', 'include', 'share'];
-  const inUsr = usr.flatMap((name) => {
-    const directory = `/usr/${name}`;
-    return opened.has(directory) ? directoryByEntries(directory) : ifThere(directory);
-  });
-  return [...inUsr, ...['bin', 'sbin', 'lib', 'lib32', 'lib64'].flatMap((n) => ifThere(`/${n}`))];
-}
-
-const directoryByEntries = (directory: string): readonly string[] =>
-  readdirSync(directory).flatMap((name) => bindOrLink(`${directory}/${name}`));
-
-function mountArgument(mount: JailMount): readonly string[] {
-  if ('link' in mount) return ['--symlink', mount.link, mount.to];
-  return mount.from === undefined ? ['--tmpfs', mount.to] : bindOrLink(mount.from, mount.to);
-}
-
-const ifThere = (path: string): readonly string[] =>
-  statOf(path) === undefined ? [] : bindOrLink(path);
-
-function bindOrLink(path: string, to = path): readonly string[] {
-  const target = linkTarget(path);
-  return target === undefined ? ['--ro-bind', path, to] : ['--symlink', target, to];
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
   }
 }

@@ -1,13 +1,14 @@
 /**
- * Modules that were built again and were the same, by content: the SHA-256 of the module's file, that of the source, and
- * the release it was built for. Another build that differs later takes nothing from that.
+ * Modules that were reproduced, by content: the SHA-256 of the module's file, that of the source,
+ * and the release it was built for. A later build that differs does not change that.
  *
  * Kept by root where root alone can write, and believed only there: a trust level comes of it.
  */
 import { createHash } from 'node:crypto';
 import { lstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { cacheDirectory, readCached, writeCached } from '../scan/own-cache.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
 import { listSourceFiles } from '../source/source-files.ts';
@@ -17,7 +18,7 @@ const format = 1;
 const keptMax = 20_000;
 const fileBytesMax = 2 ** 30;
 
-export interface KeptRebuild {
+interface KeptRebuild {
   /** SHA-256 of the module's file as it is stored. */
   readonly module: string;
   /** Of the source, by `sourceDigest`. */
@@ -48,7 +49,7 @@ export function keepRebuilds(directory: string, results: readonly KeptRebuild[])
 const keyOf = ({ module, source, release }: KeptRebuild): string =>
   [module, source, release].join(' ');
 
-/** None where there is no file, or it is not root's alone. */
+/** None if there is no file, or it is not root's alone. */
 export function readRebuilds(directory: string): readonly KeptRebuild[] {
   const [head, ...lines] = readCached(directory, fileName)?.split('\n') ?? [];
   if (head !== JSON.stringify({ format })) return [];
@@ -60,23 +61,23 @@ export function readRebuilds(directory: string): readonly KeptRebuild[] {
 }
 
 /** Of all files of a source: their names, whether they can be run, and what they hold. */
-export function sourceDigest(directory: string): Result<string> {
+export function sourceDigest(directory: string): Result<string, Problem> {
   const listed = listSourceFiles(directory);
   if (!listed.ok) return listed;
   const hash = createHash('sha256');
   for (const path of [...listed.value.files, ...listed.value.compiled].sort()) {
     const content = contentOf(join(directory, path));
-    if (!content.ok) return fail(`Cannot read ${path}: ${content.error}`);
+    if (!content.ok) return content;
     hash.update(`${JSON.stringify(path)} ${content.value}\n`);
   }
   return ok(hash.digest('hex'));
 }
 
-function contentOf(path: string): Result<string> {
+function contentOf(path: string): Result<string, Problem> {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status?.isSymbolicLink() === true) return ok(`link ${JSON.stringify(readlinkSync(path))}`);
   const bytes = readBounded(path, fileBytesMax);
-  if (!bytes.ok) return fail(bytes.error.reason);
+  if (!bytes.ok) return bytes;
   const kind = ((status?.mode ?? 0) & 0o100) === 0 ? 'file' : 'program';
   return ok(`${kind} ${createHash('sha256').update(bytes.value).digest('hex')}`);
 }

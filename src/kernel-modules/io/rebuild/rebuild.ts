@@ -1,18 +1,20 @@
 /**
- * Builds a module from the source that is offered for it, and says whether that gives the same module.
+ * Builds a module from the offered source, and compares whether that gives the same module.
  *
- * The decisive test of an offered source: with the compiler that the module names and the headers of its
- * kernel, in a jail, and compared byte by byte. `reproduced` means that these files, built so, are this
- * module; it does not mean that the files are fit to read.
+ * The decisive test of an offered source: with the compiler that the module names and the headers
+ * of its kernel, in a jail, and compared byte by byte. `reproduced` means that these files, built
+ * so, are this module; it does not mean that the files are fit to read.
  */
 import { cpus } from 'node:os';
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
 import { compareModules, type Comparison } from '../../core/compare/compare.ts';
-import { readElf, type Elf } from '../../core/elf/elf.ts';
+import { readElf } from '../../core/elf/read-elf.ts';
+import type { Elf } from '../../core/elf/elf.ts';
 import type { KernelModule } from '../../core/record/module.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, printProblem, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { buildDirectoryOf } from '../source/build-directory.ts';
 import { findCompiler, type Compiler } from './compiler.ts';
 import {
@@ -22,7 +24,9 @@ import {
   sourceMounts,
   type DkmsPlace,
 } from './dkms-build.ts';
-import { jailTools, runInJail, type JailLimits, type JailMount, type JailResult } from './jail.ts';
+import { jailTools, runInJail, type JailResult } from './jail.ts';
+import type { JailLimits } from './jail-command.ts';
+import type { JailMount } from './jail-command.ts';
 import { boundedByProcess } from './jail-cgroup.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 import {
@@ -34,7 +38,7 @@ import {
 } from '../source/module-directory.ts';
 import { archiveOf, listSourceFiles, type SourceFiles } from '../source/source-files.ts';
 
-export interface RebuildOptions {
+interface RebuildOptions {
   /** Of the source, relative, where its makefile for modules is; found when it is not given. */
   readonly directory?: string;
   readonly limits?: Partial<JailLimits>;
@@ -46,17 +50,17 @@ export type Rebuilt = RebuiltFacts &
   (
     | { readonly outcome: 'reproduced' | 'differs'; readonly comparison: Comparison }
     | {
-        readonly outcome: 'cannot tell';
+        readonly outcome: 'undecided';
         /** A sentence without a full stop. */
-        readonly why: string;
-        /** Of the build's output, when it was the build that failed: the last lines, and those that say what is wrong. */
+        readonly reason: string;
+        /** Of the output of a failed build: the last lines, and those with errors. */
         readonly lastLines: readonly string[];
         readonly errors: readonly string[];
       }
   );
 
 interface RebuiltFacts {
-  /** What a reader of the outcome should know of how it came about. */
+  /** Remarks on how the outcome came about. */
   readonly notes: readonly string[];
   /** Compiled code in the source; it is left out, so that nothing is built from it. */
   readonly compiled: readonly string[];
@@ -70,11 +74,11 @@ export async function rebuild(
   options: RebuildOptions = {},
 ): Promise<Rebuilt> {
   const prepared = await prepare(module, elf, source, options);
-  if (!prepared.ok) return cannotTell(prepared.error);
+  if (!prepared.ok) return undecided(printProblem(prepared.error));
   const plan = prepared.value;
   const built = await buildAndCompare(plan, elf, build, options);
-  if (built.outcome !== 'cannot tell' || plan.dkms === undefined) return built;
-  // What dkms.conf says was not done, so that only sameness says anything.
+  if (built.outcome !== 'undecided' || plan.dkms === undefined) return built;
+  // This is not how dkms.conf builds, so only an equal result means anything.
   const plain = await buildAndCompare({ ...plan, dkms: undefined }, elf, build, options);
   return plain.outcome === 'reproduced' ? plain : built;
 }
@@ -88,14 +92,15 @@ async function buildAndCompare(
   const { compiled } = plan.files;
   const errors: string[] = [];
   const run = await runBuild(plan, build, { ...options, onLine: errorsOf(errors, options.onLine) });
-  if (!run.ok) return { ...cannotTell(run.error), notes: notesOf(plan), compiled };
+  if (!run.ok) return { ...undecided(printProblem(run.error)), notes: notesOf(plan), compiled };
   const facts = { notes: [...notesOf(plan), ...boundsOf(run.value)], compiled };
   const built = moduleOf(run.value, compiled);
-  if (!built.ok) return { ...cannotTell(built.error, run.value.lastLines, errors), ...facts };
+  if (!built.ok)
+    return { ...undecided(printProblem(built.error), run.value.lastLines, errors), ...facts };
   const comparison = compareModules(elf, built.value);
   if (!comparison.ok) {
     const { message, offset } = comparison.error;
-    return { ...cannotTell(`A module that is compared ${message} (offset ${offset})`), ...facts };
+    return { ...undecided(`One of the compared modules ${message} (offset ${offset})`), ...facts };
   }
   const outcome = comparison.value.same ? 'reproduced' : 'differs';
   return { outcome, comparison: comparison.value, ...facts };
@@ -103,7 +108,7 @@ async function buildAndCompare(
 
 const errorsMax = 5;
 
-/** Keeps the lines that say why a build fails: of many lines, the last do not. */
+/** Keeps the lines with errors: of many lines, the last ones do not have them. */
 const errorsOf =
   (errors: string[], next: RebuildOptions['onLine']) =>
   (line: string): void => {
@@ -112,12 +117,12 @@ const errorsOf =
     next?.(line);
   };
 
-export function cannotTell(
-  why: string,
+export function undecided(
+  reason: string,
   lastLines: readonly string[] = [],
   errors: readonly string[] = [],
 ) {
-  return { outcome: 'cannot tell', why, lastLines, errors, notes: [], compiled: [] } as const;
+  return { outcome: 'undecided', reason, lastLines, errors, notes: [], compiled: [] } as const;
 }
 
 interface BuildPlan {
@@ -125,12 +130,15 @@ interface BuildPlan {
   readonly files: SourceFiles;
   /** Of the kernel's whole source, which the module's directory reaches into. */
   readonly tree: string | undefined;
-  /** In the jail: where the directory is that is built, and what of that path the compiler shall not tell. */
+  /**
+   * In the jail: where the built directory is, and which part of that path the compiler must leave
+   * out.
+   */
   readonly place: string;
   readonly prefixMap: string;
   readonly target: string;
   readonly name: string;
-  /** Where the source is built as its dkms.conf says; undefined where it has none. */
+  /** Where the source is built by its dkms.conf; undefined if it has none. */
   readonly dkms: DkmsBuild | undefined;
 }
 
@@ -145,15 +153,17 @@ async function prepare(
   elf: Elf,
   given: string,
   options: RebuildOptions,
-): Promise<Result<BuildPlan>> {
+): Promise<Result<BuildPlan, Problem>> {
   const tools = jailTools();
   if (!tools.ok) return tools;
   const source = realDirectory(given);
-  if (source === undefined) return fail(`The source ${quoted(given)} is no directory`);
+  if (source === undefined)
+    return failed({ action: 'build the source', object: given, reason: 'it is not a directory' });
   const compiler = await findCompiler(module.observations.compilers);
-  if (!compiler.ok) return fail(`Cannot build as the module was built: ${compiler.error}`);
+  if (!compiler.ok) return failed({ ...compiler.error, action: "use the module's compiler" });
   const name = moduleFileName(module.file) ?? module.structName ?? '';
-  if (!/^[\w.+-]{1,200}$/.test(name)) return fail(`${quoted(name)} is no name of a module`);
+  if (!/^[\w.+-]{1,200}$/.test(name))
+    return failed({ action: 'build', object: name, reason: 'it is not a module name' });
   const place = isKernelTree(source)
     ? inTree(module, source, name, options)
     : external(elf, source, name, options);
@@ -169,6 +179,8 @@ function realDirectory(path: string): string | undefined {
   }
 }
 
+const noSource = "find the module's source";
+
 type BuildPlace = Omit<BuildPlan, 'compiler' | 'name'>;
 
 function inTree(
@@ -176,10 +188,10 @@ function inTree(
   tree: string,
   name: string,
   options: RebuildOptions,
-): Result<BuildPlace> {
+): Result<BuildPlace, Problem> {
   const found =
     options.directory === undefined ? directoryInTree(tree, module.file) : ok(options.directory);
-  if (!found.ok) return fail(`Cannot find the module's source: ${found.error}`);
+  if (!found.ok) return failed({ ...found.error, action: noSource });
   const directory = directoryToBuild(tree, found.value);
   const files = listSourceFiles(join(tree, directory));
   if (!files.ok) return files;
@@ -201,13 +213,13 @@ function external(
   source: string,
   name: string,
   options: RebuildOptions,
-): Result<BuildPlace> {
+): Result<BuildPlace, Problem> {
   const found =
     options.directory === undefined ? directoryOfExternal(source, name) : ok(options.directory);
   const dkms = dkmsPlaceOf(source);
-  // A script that dkms.conf names may make the makefile.
+  // A script of dkms.conf may make the makefile.
   if (!found.ok && dkms === undefined) {
-    return fail(`Cannot find the module's source: ${found.error}`);
+    return failed({ ...found.error, action: noSource });
   }
   const files = listSourceFiles(source);
   if (!files.ok) return files;
@@ -236,8 +248,9 @@ function notesOf({ compiler, files }: BuildPlan): readonly string[] {
 }
 
 /**
- * $1: headers, $2: directory to build, $3: pattern, the rest for make. Debug data is removed as distributions
- * do; it is not compared. BTF data is not made for the same reason, and its maker need not be installed.
+ * $1: headers, $2: directory to build, $3: pattern, the rest for make. Debug data is removed as
+ * distributions do; it is not compared. BTF data is not made for the same reason, and its maker
+ * need not be installed.
  */
 const script = `
 set -e
@@ -255,7 +268,7 @@ async function runBuild(
   plan: BuildPlan,
   build: KernelBuild,
   options: RebuildOptions,
-): Promise<Result<JailResult>> {
+): Promise<Result<JailResult, Problem>> {
   const { files, tree, dkms } = plan;
   const { limits, onLine, signal } = options;
   return runInJail({
@@ -294,7 +307,8 @@ function plainCommand(plan: BuildPlan, build: KernelBuild): readonly string[] {
     `-j${jobs}`,
     `CC=${compiler.program}`,
     `HOSTCC=${compiler.program}`,
-    // A module may import from one that is built elsewhere; imports have no part in the comparison of code.
+    // A module may import from one that is built elsewhere; imports have no part in the comparison
+    // of code.
     ...(tree === undefined ? ['KBUILD_MODPOST_WARN=1', 'KBUILD_EXTRA_SYMBOLS='] : []),
     `KCFLAGS=-fmacro-prefix-map=${prefixMap}`,
     target,
@@ -302,12 +316,15 @@ function plainCommand(plan: BuildPlan, build: KernelBuild): readonly string[] {
   return ['sh', '-c', script, 'sh', build.headers, place, pattern, ...make];
 }
 
-/** The headers where their makefiles expect them, and the kernel's source around the module's directory. */
+/**
+ * The headers where their makefiles expect them, and the kernel's source around the module's
+ * directory.
+ */
 function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMount[] {
-  const room: JailMount = { from: undefined, to: '/usr/src' };
-  if (tree === undefined) return [room, ...build.mounts, ...kernelMounts(build)];
+  const emptyMount: JailMount = { from: undefined, to: '/usr/src' };
+  if (tree === undefined) return [emptyMount, ...build.mounts, ...kernelMounts(build)];
   return [
-    room,
+    emptyMount,
     ...build.mounts.flatMap((mount) =>
       isMakefilesDirectory(mount.from) ? completed(mount.from, mount.to, tree) : [mount],
     ),
@@ -318,7 +335,9 @@ function mountsOf(build: KernelBuild, tree: string | undefined): readonly JailMo
 const isMakefilesDirectory = (directory: string): boolean =>
   readdirSync(directory).includes('Makefile') && readdirSync(directory).includes('arch');
 
-/** Modules include headers of other directories by `$(srctree)`, and packages of headers lack those. */
+/**
+ * Modules include headers of other directories by `$(srctree)`, and packages of headers lack those.
+ */
 function completed(from: string, to: string, tree: string): readonly JailMount[] {
   const there = readdirSync(from);
   const missing = readdirSync(tree, { withFileTypes: true })
@@ -329,12 +348,17 @@ function completed(from: string, to: string, tree: string): readonly JailMount[]
 }
 
 /** The module that was built, or why there is none. */
-function moduleOf(run: JailResult, compiled: readonly string[]): Result<Elf> {
-  if (run.end.kind !== 'exit') return fail(`The build ${run.end.message}`);
+function moduleOf(run: JailResult, compiled: readonly string[]): Result<Elf, Problem> {
+  const action = 'build the module';
+  if (run.end.kind !== 'exit') return failed({ action, reason: `the build ${run.end.message}` });
   if (run.end.status !== 0) {
-    const reason = compiled.length > 0 ? '; it may need the compiled code that was left out' : '';
-    return fail(`The build failed with status ${run.end.status}${reason}`);
+    const reason = `the build failed with status ${run.end.status}`;
+    return compiled.length > 0
+      ? failed({ action, reason, hint: 'it may need the compiled code that was left out' })
+      : failed({ action, reason });
   }
   const elf = readElf(run.result);
-  return elf.ok ? elf : fail(`The build gave a file that ${elf.error.message}`);
+  return elf.ok
+    ? elf
+    : failed({ action, reason: `the build gave a file that ${elf.error.message}` });
 }

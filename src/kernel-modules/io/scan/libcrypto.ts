@@ -1,8 +1,8 @@
 /**
- * ECDSA by the system's libcrypto, by FFI: as distributions build it, it verifies in three quarters of the time that
- * the one inside Node takes. Undefined where it is not installed.
+ * ECDSA by the system's libcrypto, by FFI: as distributions build it, it verifies in three quarters
+ * of the time that the one inside Node takes. Undefined where it is not installed.
  *
- * Only its yes is taken for an answer. Whoever hears anything else asks Node, so that a library that is odd
+ * Only its yes counts. After any other answer Node decides, so that an odd library
  * can make nothing look forged.
  */
 import { createHash, type KeyObject } from 'node:crypto';
@@ -18,7 +18,10 @@ interface Library {
 
 let library: { readonly value: Library | undefined } | undefined;
 
-/** One for a key, which it holds as long as the thread lives. Undefined for keys that are not of a curve. */
+/**
+ * One for a key, which it holds as long as the thread lives. Undefined for keys that are not of a
+ * curve.
+ */
 export function quickVerifier(key: KeyObject): QuickVerifier | undefined {
   if (key.asymmetricKeyType !== 'ec') return undefined;
   library ??= { value: load() };
@@ -29,7 +32,7 @@ export function quickVerifier(key: KeyObject): QuickVerifier | undefined {
     found.verify(context, signature, createHash(digest).update(content).digest());
 }
 
-/** The host's configuration is not asked: it could put another program in the place of what is called here. */
+/** The host's configuration is not used: it could replace what is called here. */
 const initWithoutConfiguration = 0x80;
 
 function load(): Library | undefined {

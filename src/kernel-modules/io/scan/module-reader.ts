@@ -1,20 +1,24 @@
 /**
  * A stored file → a module as data, its signature judged. One a thread.
  *
- * Files may come before the keys do, since those are in the kernel's image, which takes its time to unpack.
- * Then all of a file is read but its signature, and what is left to do waits for the keys.
+ * Files may come before the keys do, since those are in the kernel's image, which takes its time to
+ * unpack. Then all of a file is read but its signature, and what is left to do waits for the keys.
  */
 import type { ScanProblem } from '../../core/reports/report.ts';
 import type { KernelModule } from '../../core/record/module.ts';
 import { quoted } from '../../../sys/errno.ts';
 import { readModule, type ModuleProblem } from '../../core/record/read-module.ts';
+import { printCause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { keptBytesMax } from '../inputs/decompress.ts';
 import type { Keys, ReadResponse, ReadModule, ReaderSetup, StoredModule } from './scan-protocol.ts';
 import { makeSignatureChecker, type SignatureChecker } from './signatures.ts';
 import { ModuleUnpacker } from '../inputs/unpack-module.ts';
 
-/** What a thread keeps unpacked while there are no keys: half a second's work. What is more is read when they come. */
+/**
+ * What a thread keeps unpacked while there are no keys: half a second's work. What is more is read
+ * when they come.
+ */
 const heldBytesMax = 32 * 2 ** 20;
 
 type Read = Result<ReadModule, ScanProblem>;
@@ -39,7 +43,9 @@ export class ModuleReader {
     return answerOf(file, () => this.#whole(file));
   }
 
-  /** Does what can be done without the keys. What is answered does the rest, when they are there. */
+  /**
+   * Does what can be done without the keys. What is answered does the rest, when they are there.
+   */
   begin(file: StoredModule): () => ReadResponse {
     if (this.#heldBytes > heldBytesMax) return () => this.read(file);
     const begun = orProblem(file.label, () =>
@@ -70,7 +76,9 @@ export class ModuleReader {
     read: (bytes: Uint8Array) => Result<T, ScanProblem>,
   ): Result<T, ScanProblem> {
     const answer = this.#unpacker.use(bytes, read);
-    return answer.ok ? answer.value : fail({ file: label, offset: null, message: answer.error });
+    return answer.ok
+      ? answer.value
+      : fail({ file: label, offset: null, message: printCause(answer.error) });
   }
 
   #judged(bytes: Uint8Array, shallow: KernelModule): Read {
@@ -92,7 +100,7 @@ function answerOf({ label, sha256 }: StoredModule, read: () => Read): ReadRespon
     : { label, sha256, read: undefined, problem: answer.error };
 }
 
-/** One file that asks for more than there is must not end the reading of all others. */
+/** One file that needs too much memory must not end the reading of all others. */
 function orProblem<T>(label: string, read: () => Result<T, ScanProblem>): Result<T, ScanProblem> {
   try {
     return read();

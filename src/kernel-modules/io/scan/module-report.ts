@@ -1,29 +1,27 @@
 /** A survey as the report that every output format is made from. */
-import { constants } from 'node:os';
-import { machines } from '../../core/elf/elf.ts';
+import { machines } from '../../core/elf/elf-format.ts';
 import { infoName, modinfo, plainName } from '../../core/record/module.ts';
 import {
   countsOf,
-  type LoaderReport,
   type ModuleReport,
   type ScanProblem,
   type ScanReport,
 } from '../../core/reports/report.ts';
 import { trustLevels, type TrustLevel } from '../../../policy/trust-level.ts';
-import type { Verdict } from '../../core/loader/verdict.ts';
+import { loaderReport } from '../../core/reports/loader-report.ts';
 import { bareName } from '../../core/record/module-file.ts';
 import type { KernelReading } from '../kernel/read-kernel.ts';
 import type { Surveyed } from './survey.ts';
 
-/** What is asked of modules: by the policy, or by whoever asks. */
+/** What is required of modules, by the policy or by the caller. */
 export interface Demand {
   readonly require: TrustLevel | undefined;
   /** Name, with underscores → why it is denied. */
   readonly denied: ReadonlyMap<string, string>;
 }
 
-/** Name, with underscores → why the host does not load it; the policy need not mind. */
-export type HostDenials = ReadonlyMap<string, string>;
+/** Name, with underscores → why the host does not load it; the policy may allow it. */
+type HostDenials = ReadonlyMap<string, string>;
 
 export function reportOf(
   modules: readonly Surveyed[],
@@ -77,7 +75,7 @@ function moduleReport(
     gplOnly: surveyed.gplOnly,
     trustLevel,
     evidence: surveyed.evidence,
-    denied: byPolicy ?? host.get(plain) ?? null,
+    deniedReason: byPolicy ?? host.get(plain) ?? null,
     ...answerTo(demand, surveyed, byPolicy !== undefined, keysKnown),
   };
 }
@@ -87,52 +85,26 @@ export function packageName({ origin }: Pick<Surveyed, 'origin'>): string | null
   return origin.dkms === undefined ? null : `dkms ${origin.dkms.name}/${origin.dkms.version}`;
 }
 
-export function loaderReport(verdict: Verdict): LoaderReport {
-  const { errno, openTaints, kernelTaint, openKernelTaint } = verdict;
-  return {
-    result: verdict.result,
-    errno: errno === undefined ? null : errnoNumber(errno),
-    errnoName: errno ?? null,
-    taints: Array.from(verdict.taints)
-      .filter((letter) => !openTaints.includes(letter))
-      .join(''),
-    taintsUnlessTrusted: openTaints,
-    kernelTaint: kernelTaint - openKernelTaint,
-    kernelTaintUnlessTrusted: openKernelTaint,
-    messages: verdict.messages,
-    reasons: verdict.reasons.map((each) => each.reason),
-    unknown: verdict.unknown,
-  };
-}
-
-/** Node has no constant for those of keys. Source: include/uapi/asm-generic/errno.h. */
-const furtherErrnos: Readonly<Record<string, number>> = {
-  EKEYREJECTED: 129,
-  ENOPKG: 65,
-  ENOKEY: 126,
-};
-
-const errnoNumber = (name: string): number | null =>
-  (constants.errno as Readonly<Record<string, number>>)[name] ?? furtherErrnos[name] ?? null;
-
 function answerTo(
   { require: lowest, denied: list }: Demand,
   surveyed: Surveyed,
   denied: boolean,
   keysKnown: boolean,
-): Pick<ModuleReport, 'meets' | 'undecided'> {
-  if (lowest === undefined && list.size === 0) return { meets: null, undecided: null };
-  if (denied) return { meets: false, undecided: null };
+): Pick<ModuleReport, 'accepted' | 'undecidedReason'> {
+  if (lowest === undefined && list.size === 0) return { accepted: null, undecidedReason: null };
+  if (denied) return { accepted: false, undecidedReason: null };
   if (lowest === undefined || isAtLeast(surveyed.trustLevel, lowest))
-    return { meets: true, undecided: null };
+    return { accepted: true, undecidedReason: null };
   const why = whyUndecided(surveyed, lowest, keysKnown);
-  return why === undefined ? { meets: false, undecided: null } : { meets: null, undecided: why };
+  return why === undefined
+    ? { accepted: false, undecidedReason: null }
+    : { accepted: null, undecidedReason: why };
 }
 
 const isAtLeast = (trustLevel: TrustLevel, lowest: TrustLevel): boolean =>
   trustLevels.indexOf(trustLevel) >= trustLevels.indexOf(lowest);
 
-/** What would have shown that it stands high enough, and could not be judged; undefined where nothing would. */
+/** What might have raised its trust level, and could not be judged; undefined if nothing. */
 function whyUndecided(
   { trustLevel, signature, evidence }: Surveyed,
   lowest: TrustLevel,
@@ -142,7 +114,7 @@ function whyUndecided(
   if (isAtLeast('signed', lowest) && signature.outcome === 'unknown key' && !keysKnown)
     return 'it is signed, and the keys that its kernel trusts are not known; name an image of the kernel by --kernel';
   if (!isAtLeast('consistent', lowest)) return undefined;
-  return evidence.find((each) => each.check === 'source-cannot-tell')?.message;
+  return evidence.find((each) => each.check === 'source-undecided')?.message;
 }
 
 const machineNames = new Map<number, string>([

@@ -1,7 +1,7 @@
 /**
- * Modules as the text that a cache keeps: JSON, in which the symbols of all of them stand once, since thousands of
- * modules import the same few thousand. It is a quarter as long as the same written out, and a module that is
- * read from it shares its symbols with the others.
+ * Modules as the text that a cache keeps: JSON, in which each symbol is there only once, since
+ * thousands of modules import the same few thousand. It is a quarter as long as the same written
+ * out, and a module that is read from it shares its symbols with the others.
  *
  *   {"kind":"import","name":"memcpy","weak":false,"crc":1772937016}         in the list of symbols
  *   {"module":{…,"symbols":[0,17,4],"modinfo":["license","GPL"]},…}         a module

@@ -1,11 +1,13 @@
 /**
- * Threads that read modules, one a core. Few files are read here and now: a thread costs more to start.
+ * Threads that read modules, one a core. Few files are read here and now: a thread costs more to
+ * start.
  *
  * The files' bytes are handed over, not copied; how many wait at a time is bounded.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { scriptFile } from '../../../sys/package-files.ts';
+import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type {
   Keys,
@@ -16,7 +18,10 @@ import type {
 } from './scan-protocol.ts';
 
 const threadsMax = 8;
-/** Files a message: fewer leave cores idle at the end, more cost messages. Fewer than that start no thread. */
+/**
+ * Files a message: fewer leave cores idle at the end, more cost messages. Fewer than that start no
+ * thread.
+ */
 const batchFiles = 16;
 const batchBytes = 4 * 2 ** 20;
 /** Batches under way a thread, and bytes of them in all; a single larger one goes alone. */
@@ -26,18 +31,19 @@ const waitingBytesMax = 256 * 2 ** 20;
 const queuedAhead = 16;
 const aheadBytesMax = 64 * 2 ** 20;
 
-export type Taken = (answers: readonly ReadResponse[]) => void;
+type Taken = (answers: readonly ReadResponse[]) => void;
 
 /**
- * Reads all of them; `taken` is called as answers come. `open` gives the keys, and is called once: where threads
- * are worth it, when they have something to do, so that they unpack while the keys are read.
+ * Reads all of them; `taken` is called as answers come. `open` gives the keys, and is called once:
+ * where threads are worth it, when they have something to do, so that they unpack while the keys
+ * are read.
  */
 export async function readStored(
   files: AsyncIterable<StoredModule>,
   setup: ReaderSetup,
-  open: () => Result<Keys>,
+  open: () => Result<Keys, Problem>,
   taken: Taken,
-): Promise<Result<undefined>> {
+): Promise<Result<undefined, Problem>> {
   const batches = inBatches(files);
   const first = await batches.next();
   if (first.done === true || !isFull(first.value)) {
@@ -58,9 +64,9 @@ export async function readStored(
 async function readHere(
   files: readonly StoredModule[],
   setup: ReaderSetup,
-  open: () => Result<Keys>,
+  open: () => Result<Keys, Problem>,
   taken: Taken,
-): Promise<Result<undefined>> {
+): Promise<Result<undefined, Problem>> {
   const keys = open();
   if (!keys.ok || files.length === 0) return keys.ok ? ok(undefined) : keys;
   const { ModuleReader } = await import('./module-reader.ts');
@@ -70,7 +76,7 @@ async function readHere(
   return ok(undefined);
 }
 
-/** Answers the batch that there was no room for. */
+/** Reads the batch that did not fit. */
 async function postAhead(
   batches: AsyncGenerator<StoredModule[]>,
   pool: Pool,
@@ -134,7 +140,7 @@ class Pool implements AsyncDisposable {
       });
       thread.worker.on('error', failed);
       thread.worker.on('messageerror', failed);
-      // Whoever waits for a thread that is gone waits for ever.
+      // Nothing else would wake those who wait for this thread.
       thread.worker.on('exit', (status) => {
         failed(new Error(`a thread that reads modules ended (status ${status})`));
       });
@@ -185,7 +191,7 @@ class Pool implements AsyncDisposable {
     return this.#threads.flatMap((each) => each.waiting).reduce((sum, each) => sum + each, 0);
   }
 
-  /** The least busy thread, when there is room for so many bytes more. */
+  /** The least busy thread, if it may take so many more bytes. */
   #roomFor(bytes: number): Thread | undefined {
     const [min] = this.#byWork();
     const waiting = this.#waitingBytes();

@@ -1,9 +1,10 @@
 /**
  * What was read of modules before, by the SHA-256 of the file as it is stored.
  *
- * One file a set of inputs, so it never holds more than the last scan of them: a line of head (what made it,
- * and with which keys signatures were judged), a line of symbols, then a line a module. It is a cache: whatever is wrong with it, it
- * is left out and written anew. Nobody but its owner may have written it.
+ * One file a set of inputs, so it never holds more than the last scan of them: a line of head (what
+ * made it, and with which keys signatures were judged), a line of symbols, then a line a module. It
+ * is a cache: whatever is wrong with it, it is left out and written anew. Nobody but its owner may
+ * have written it.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -16,7 +17,7 @@ import type { Keys, ReadModule } from './scan-protocol.ts';
 /** Of what `readModule` and the judging of signatures give; another number empties every cache. */
 const format = 5;
 
-export type Remembered = ReadonlyMap<string, ReadModule>;
+type Remembered = ReadonlyMap<string, ReadModule>;
 
 const nameOf = (inputs: readonly string[]): string =>
   `${createHash('sha256').update(inputs.join('\0')).digest('hex').slice(0, 32)}.jsonl`;
@@ -26,7 +27,7 @@ export class ScanCache {
   readonly #name: string;
   readonly #head: string;
 
-  /** `inputs` tells one scan from another; `keys` are all certificates that signatures are judged by. */
+  /** `inputs` distinguishes scans; `keys` are all certificates that signatures are checked with. */
   constructor(directory: string, inputs: readonly string[], keys: Keys) {
     const hash = createHash('sha256');
     // Whose a key is, and where it ends, is part of what was judged.

@@ -3,7 +3,9 @@ import type { KernelModule, SignatureCheck } from '../../core/record/module.ts';
 import type { ScanProblem } from '../../core/reports/report.ts';
 import type { SharedBudget } from '../inputs/unpack-budget.ts';
 
-/** A module as read, with its signature judged; what a cache keeps. Never has the signature's bytes. */
+/**
+ * A module as read, with its signature judged; what a cache keeps. Never has the signature's bytes.
+ */
 export interface ReadModule {
   readonly module: KernelModule;
   readonly signature: SignatureCheck;
@@ -31,15 +33,18 @@ export interface Keys {
   readonly given: readonly Uint8Array[];
 }
 
-/** What a thread is told at its start. */
+/** What a thread gets at its start. */
 export interface ReaderSetup {
-  /** Whether everything is looked at in depth, not only what no known key signed. */
+  /** Whether everything is read deeply, not only what no known key signed. */
   readonly deep: boolean;
   /** What they may unpack at a time, all threads together. */
   readonly budget: SharedBudget;
 }
 
-/** What a thread is told after that: files, answered batch by batch, and once the keys, which may come later. */
+/**
+ * What a thread gets after that: files, answered batch by batch, and once the keys, which may come
+ * later.
+ */
 export type ReaderMessage =
   | { readonly kind: 'files'; readonly files: readonly StoredModule[] }
   | { readonly kind: 'keys'; readonly keys: Keys };

@@ -1,9 +1,10 @@
 /**
- * A whole scan, as `bulkhead modules scan` does it: the kernel, what is to be looked at, the modules beside it
- * that are needed, and the report. The command and the library both call this, so they say the same.
+ * A whole scan, as `bulkhead modules scan` does it: the kernel, the input, the modules beside it
+ * that are needed, and the report. The command and the library both call this.
  */
 import { resolve } from 'node:path';
 import { readCertificates } from '../kernel/certificate-file.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import type { ScanProblem, ScanReport } from '../../core/reports/report.ts';
 import type { TrustLevel } from '../../../policy/trust-level.ts';
@@ -15,26 +16,29 @@ import { filesIn, hostRoots, runningFiles, runningRelease } from '../kernel/kern
 import { readKernel, runningKernel, type KernelReading } from '../kernel/read-kernel.ts';
 import { reportOf, type Demand } from './module-report.ts';
 import { cacheDirectory } from './own-cache.ts';
-import { judgeFor } from './surroundings.ts';
+import { judgeFor } from './judge-modules.ts';
 import {
   readAhead,
   readAll,
-  type Keys,
   type ReadEntry,
   type Reading,
   type ReadingOptions,
-} from './survey.ts';
+} from './read-modules.ts';
+import type { Keys } from './scan-protocol.ts';
 
 export interface ScanOptions {
-  /** Directories that together hold the kernel that is judged for; the running one unless given. */
+  /** Directories that together hold the kernel to judge for; by default the running one. */
   readonly kernel?: readonly string[];
-  /** Judge as if the kernel had been started with this command line; unless given, this host as it is now. */
+  /**
+   * Judge as if the kernel had been booted with this command line; by default this host as it is
+   * now.
+   */
   readonly cmdline?: string;
   /** Certificates that are trusted beside those of the kernel, DER or PEM. */
   readonly certificates?: readonly Uint8Array[];
-  /** Look at the code of signed modules too. */
+  /** Analyze the code of signed modules too. */
   readonly deep?: boolean;
-  /** Keep what is read, and use what was kept, as the command does. Nothing is kept unless asked for. */
+  /** Keep what is read, and use what was kept, as the command does. Off by default. */
   readonly cache?: boolean;
   /** The lowest trust level that is accepted. */
   readonly require?: TrustLevel;
@@ -43,14 +47,15 @@ export interface ScanOptions {
 }
 
 /**
- * Judges modules for a kernel: files, directories, packages; none is the kernel's own tree. It answers the report
- * that `bulkhead modules scan --json` prints. Fails when no such kernel can be found; files that cannot be
- * read are `problems` of the report, and what is not known of the kernel is in `kernel.gaps`.
+ * Judges modules for a kernel: files, directories, packages; none is the kernel's own tree. It
+ * returns the report that `bulkhead modules scan --json` prints. Fails when no such kernel can be
+ * found; files that cannot be read are `problems` of the report, and what is not known of the
+ * kernel is in `kernel.gaps`.
  */
 export async function scan(
   paths: readonly string[] = [],
   options: ScanOptions = {},
-): Promise<Result<ScanReport>> {
+): Promise<Result<ScanReport, Problem>> {
   const asked = pathsOr(paths, options.kernel);
   if (!asked.ok) return asked;
   const demand: Demand = {
@@ -63,8 +68,8 @@ export async function scan(
 }
 
 /**
- * The kernel that everything is for that is to be looked at, where none is named and it is not the running one;
- * and what to tell of that.
+ * The kernel that all of the input is for, if none is named and it is not the running one;
+ * and a note about it.
  */
 export async function kernelOfPaths(
   paths: readonly string[],
@@ -76,12 +81,12 @@ export async function kernelOfPaths(
   const { release, directories } = own;
   const isRunning = release === runningRelease(hostRoots);
   if (!isRunning && directories !== undefined) {
-    const note = `These modules are for Linux ${release}, so they are judged for it; --kernel names another`;
+    const note = `These modules are for Linux ${release} and judged for it; --kernel selects another`;
     return { own, note };
   }
   own[Symbol.dispose]();
   if (isRunning) return {};
-  const note = `These modules are for Linux ${release}, of which nothing is here, so they are judged for the running kernel; name a directory of theirs with --kernel`;
+  const note = `These modules are for Linux ${release}, which was not found, so they are judged for the running kernel; name its directory with --kernel`;
   return { note };
 }
 
@@ -89,28 +94,31 @@ export async function kernelOfPaths(
 export function pathsOr(
   paths: readonly string[],
   kernel: readonly string[] | undefined,
-): Result<readonly string[]> {
+): Result<readonly string[], Problem> {
   if (paths.length > 0) return ok(paths);
   const files = kernel === undefined ? runningFiles(hostRoots) : filesIn(kernel);
   if (!files.ok) return files;
   const { moduleDirectory } = files.value;
-  return moduleDirectory === undefined ? fail(noDirectory) : ok([moduleDirectory]);
+  return moduleDirectory === undefined ? failed(noDirectory) : ok([moduleDirectory]);
 }
 
-const noDirectory =
-  'This kernel has no directory of modules; name files, directories or packages to look at';
+const noDirectory: Problem = {
+  action: 'scan the modules of this kernel',
+  reason: 'it has no module directory',
+  hint: 'name files, directories or packages',
+};
 
 export interface Opened {
   readonly reading: KernelReading;
   readonly keys: Keys;
 }
 
-/** The kernel, and the keys that signatures are judged by; `own` where it is that of what is looked at. */
-export function openKernel(options: ScanOptions, own?: InputKernel): Result<Opened> {
+/** The kernel, and the keys that signatures are checked with; `own` if it is that of the input. */
+export function openKernel(options: ScanOptions, own?: InputKernel): Result<Opened, Problem> {
   const given: Uint8Array[] = [];
   for (const each of options.certificates ?? []) {
     const read = readCertificates(each);
-    if (!read.ok) return fail(`Cannot read a certificate that was given: ${read.error}`);
+    if (!read.ok) return failed({ ...read.error, action: 'read a given certificate' });
     given.push(...read.value);
   }
   const reading = readKernel({
@@ -119,14 +127,14 @@ export function openKernel(options: ScanOptions, own?: InputKernel): Result<Open
     cmdline: options.cmdline,
     cache: options.cache === true ? cacheDirectory() : undefined,
   });
-  if (!reading.ok) return fail(own?.renamed(reading.error) ?? reading.error);
+  if (!reading.ok) return fail(own === undefined ? reading.error : asGiven(reading.error, own));
   const found = own === undefined ? reading.value : readOutOf(reading.value, own);
   return ok({ reading: found, keys: { kernel: found.certificates, given } });
 }
 
 /**
- * Files that were taken out of packages are called by where they come from. They go with the package, and the
- * modules among them are looked at anyway.
+ * Files that were taken out of packages are called by where they come from. They go with the
+ * package, and the modules among them are read anyway.
  */
 function readOutOf(reading: KernelReading, { copies, renamed }: InputKernel): KernelReading {
   const { kernel, gaps, moduleDirectory } = reading;
@@ -137,6 +145,13 @@ function readOutOf(reading: KernelReading, { copies, renamed }: InputKernel): Ke
     moduleDirectory: moduleDirectory?.startsWith(copies) === true ? undefined : moduleDirectory,
   };
 }
+
+/** The same for a problem. */
+const asGiven = (problem: Problem, { renamed }: InputKernel): Problem => ({
+  ...problem,
+  reason: renamed(problem.reason),
+  ...(problem.object === undefined ? {} : { object: renamed(problem.object) }),
+});
 
 export interface ReadingChoices {
   readonly deep?: boolean;
@@ -156,17 +171,17 @@ export const readPaths = (
 ): Promise<Reading> => readAll(collectInputs(paths), keys, optionsOf(paths, choices));
 
 /**
- * `open` is called once, while threads unpack what is to be judged: the kernel's image takes its time. `problems`
- * are those of finding the paths; they come before those of reading them.
+ * `open` is called once, while threads unpack what is to be judged: the kernel's image takes its
+ * time. `problems` are those of finding the paths; they come before those of reading them.
  */
 export async function scanFor(
-  open: () => Result<Opened>,
+  open: () => Result<Opened, Problem>,
   paths: readonly string[],
   demand: Demand,
   choices: ReadingChoices,
   problems: readonly ScanProblem[] = [],
-): Promise<Result<ScanReport>> {
-  let opened: Result<Opened> | undefined;
+): Promise<Result<ScanReport, Problem>> {
+  let opened: Result<Opened, Problem> | undefined;
   const keys = () => {
     opened = open();
     return opened.ok ? ok(opened.value.keys) : opened;

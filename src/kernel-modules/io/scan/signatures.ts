@@ -1,12 +1,14 @@
 /**
- * Whether the signature behind a module was made with a key that the kernel, or the administrator, trusts.
+ * Whether the signature behind a module was made with a key that the kernel, or the administrator,
+ * trusts.
  *
- * Judged as the kernel does: a signature with a key that is not known, or by an algorithm that is not, is as
- * good as none; a wrong one is refused whatever the settings. In a file with several signers a wrong one
- * spoils it.
+ * Judged as the kernel does: a signature with a key that is not known, or by an algorithm that is
+ * not, is as good as none; a wrong one is refused whatever the settings. In a file with several
+ * signers a wrong one spoils it.
  * Source: crypto/asymmetric_keys/pkcs7_verify.c and pkcs7_trust.c; kernel/module/signing.c.
  */
 import { createHash, verify, X509Certificate, type KeyObject } from 'node:crypto';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 import { quickVerifier, type QuickVerifier } from './libcrypto.ts';
 import { certificateNames } from '../../core/record/signature.ts';
@@ -30,11 +32,11 @@ export interface TrustedCertificate {
   readonly trustedBy: 'kernel' | 'given';
 }
 
-/** `der` may also be PEM. The error is a clause. */
+/** `der` may also be PEM. */
 export function readCertificate(
   der: Uint8Array,
   trustedBy: 'kernel' | 'given',
-): Result<TrustedCertificate> {
+): Result<TrustedCertificate, Cause> {
   try {
     const certificate = new X509Certificate(der);
     // Node writes "Red Hat, Inc." and what is not ASCII in a way of its own.
@@ -48,7 +50,7 @@ export function readCertificate(
       trustedBy,
     });
   } catch {
-    return fail('it is no X.509 certificate that can be read');
+    return fail({ reason: 'it is not a valid X.509 certificate' });
   }
 }
 
@@ -70,7 +72,7 @@ export type SignatureChecker = (
   module: Pick<KernelModule, 'bytes' | 'signature'>,
 ) => SignatureCheck;
 
-/** One for many modules: certificates are parsed once. What is no certificate is left out. */
+/** One for many modules: certificates are parsed once. What is not a certificate is left out. */
 export function makeSignatureChecker(
   kernelCertificates: readonly Uint8Array[],
   givenCertificates: readonly Uint8Array[],
@@ -83,8 +85,9 @@ export function makeSignatureChecker(
 }
 
 /**
- * `elfBytes` is how much of the file is signed. Signed attributes are a reason for the kernel to refuse a
- * module (EKEYREJECTED), and `bad`; `attributes: 'verify'` judges them on their own merits.
+ * `elfBytes` is how much of the file is signed. Signed attributes are a reason for the kernel to
+ * refuse a module (EKEYREJECTED), and `bad`; `attributes: 'verify'` judges them on their own
+ * merits.
  */
 export function checkSignature(
   fileBytes: Uint8Array,
@@ -172,7 +175,9 @@ const valuesOf = (name: string): string =>
     .join('\n');
 const sameName = (a: string, b: string): boolean => a === b || valuesOf(a) === valuesOf(b);
 
-/** What the signature is over: the file, or the attributes, which then hold the digest of the file. */
+/**
+ * What the signature is over: the file, or the attributes, which then hold the digest of the file.
+ */
 function signedContent(signed: Uint8Array, signer: Signer): Uint8Array | undefined {
   if (signer.signedAttributes === undefined) return signed;
   const digest = createHash(signer.digest).update(signed).digest();
@@ -180,7 +185,10 @@ function signedContent(signed: Uint8Array, signer: Signer): Uint8Array | undefin
   return held !== undefined && digest.equals(held) ? signer.signedAttributes : undefined;
 }
 
-/** OBJECT IDENTIFIER 1.2.840.113549.1.9.4, then SET { OCTET STRING }. Source: RFC 5652, section 11.2. */
+/**
+ * OBJECT IDENTIFIER 1.2.840.113549.1.9.4, then SET { OCTET STRING }. Source: RFC 5652, section
+ * 11.2.
+ */
 const messageDigest = Buffer.from('06092a864886f70d010904', 'hex');
 
 function messageDigestOf(attributes: Buffer): Buffer | undefined {
@@ -201,7 +209,7 @@ function quickVerifierOf(key: KeyObject): QuickVerifier | undefined {
   return made;
 }
 
-/** By the system's libcrypto where it says yes, else by Node. */
+/** By the system's libcrypto if it accepts, else by Node. */
 export function verifies(
   digest: string,
   content: Uint8Array,
@@ -212,7 +220,7 @@ export function verifies(
   try {
     return verify(digest, content, key, signature);
   } catch {
-    // OpenSSL throws for a signature that is no signature at all, instead of saying no.
+    // OpenSSL throws for something that is not a signature at all, instead of returning false.
     return false;
   }
 }

@@ -2,7 +2,8 @@
  * The directory that an external module was built in: `__FILE__` leaves it in warnings,
  * `/var/lib/dkms/v4l2loopback/0.15.0/build/v4l2loopback.c`.
  */
-import { sectionTypes, type Elf } from '../../core/elf/elf.ts';
+import { sectionTypes } from '../../core/elf/elf-format.ts';
+import type { Elf } from '../../core/elf/elf.ts';
 
 const pathsMax = 1000;
 /** What needs no quoting in a makefile or for a shell. */

@@ -1,6 +1,7 @@
 /**
- * DKMS: modules built on this host from source. Its tree has NAME/VERSION/KERNEL/ARCH/module/X.ko, the
- * source is in /usr/src/NAME-VERSION, and what it installed is in /lib/modules/KERNEL/updates/dkms.
+ * DKMS: modules built on this host from source. Its tree has NAME/VERSION/KERNEL/ARCH/module/X.ko,
+ * the source is in /usr/src/NAME-VERSION, and what it installed is in
+ * /lib/modules/KERNEL/updates/dkms.
  */
 import { bareName } from '../../core/record/module-file.ts';
 import { createHash } from 'node:crypto';
@@ -48,7 +49,7 @@ export function dkmsTree(tree: string, sources: string): DkmsTree {
   return {
     originOf: (path) => {
       const place = placeOf(path);
-      // What lies elsewhere may say what it likes: this host's source and packages are not its own.
+      // Paths elsewhere prove nothing: this host's source and packages are not theirs.
       if (place !== undefined && !path.startsWith(`${tree}/`)) {
         return { ...place, source: undefined, conf: undefined };
       }

@@ -1,31 +1,39 @@
 /** Offered source compared with modules: the files behind `matchSource`. */
 import { join } from 'node:path';
-import { quoted } from '../../../sys/errno.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { definedFunctions } from '../../core/record/defined-functions.ts';
-import { kernelEncoding, readElf } from '../../core/elf/elf.ts';
+import { kernelEncoding, readElf } from '../../core/elf/read-elf.ts';
 import type { KernelModule } from '../../core/record/module.ts';
 import { parseConfig, parseUnset, type BuildContext } from '../../core/source/build-context.ts';
-import { matchSource, type Match } from '../../core/source/match.ts';
+import { matchSource } from '../../core/source/match.ts';
+import type { Match } from '../../core/source/match-result.ts';
 import { OfferedSource } from '../../core/source/offered.ts';
 import type { SourceTree } from '../../core/source/source-tree.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import type { KernelBuild } from '../kernel/kernel-build.ts';
 import { readAgain } from '../inputs/read-again.ts';
 import { sourceDirectory } from './source-directory.ts';
 
-export interface MatchOptions {
-  /** Of the kernel that the modules are for; without it, conditions in the source stay open. */
+interface MatchOptions {
+  /**
+   * Of the kernel that the modules are for; without it, conditions in the source stay undecided.
+   */
   readonly build?: KernelBuild | undefined;
   /** A directory with files that a build generates, named as in the source. */
   readonly generated?: string | undefined;
 }
 
+const unreadable = 'it is not a directory that can be read';
+
 /** A directory of source, ready to be compared with any number of modules. */
-export function openOffered(directory: string, options: MatchOptions = {}): Result<OfferedSource> {
+export function openOffered(
+  directory: string,
+  options: MatchOptions = {},
+): Result<OfferedSource, Problem> {
   const tree = sourceDirectory(directory);
   if (tree?.list('') === undefined)
-    return fail(`Cannot read the source directory ${quoted(directory)}`);
+    return failed({ action: 'read the source directory', object: directory, reason: unreadable });
   if (options.build === undefined) return ok(new OfferedSource(tree));
   const generated = openGenerated(options.generated);
   if (!generated.ok) return generated;
@@ -33,10 +41,10 @@ export function openOffered(directory: string, options: MatchOptions = {}): Resu
   return context.ok ? ok(new OfferedSource(tree, context.value)) : context;
 }
 
-function openGenerated(directory: string | undefined): Result<SourceTree | undefined> {
+function openGenerated(directory: string | undefined): Result<SourceTree | undefined, Problem> {
   const tree = directory === undefined ? undefined : sourceDirectory(directory);
   return directory !== undefined && tree === undefined
-    ? fail(`Cannot read the directory of generated files ${quoted(directory)}`)
+    ? failed({ action: 'read the generated files in', object: directory, reason: unreadable })
     : ok(tree);
 }
 
@@ -44,15 +52,20 @@ function openGenerated(directory: string | undefined): Result<SourceTree | undef
 export function contextOf(
   build: KernelBuild,
   generated: SourceTree | undefined,
-): Result<BuildContext> {
+): Result<BuildContext, Problem> {
   const headers = build.mounts[0]?.from ?? build.headers;
   const config =
     readText(join(headers, 'include/config/auto.conf')) ?? readText(join(headers, '.config'));
   if (config === undefined) {
-    return fail(`Cannot read the configuration of kernel ${build.release} in ${quoted(headers)}`);
+    return failed({
+      action: `read the configuration of kernel ${build.release} in`,
+      object: headers,
+      reason: 'it has neither include/config/auto.conf nor .config',
+    });
   }
   const objectTree = sourceDirectory(headers);
-  if (objectTree === undefined) return fail(`Cannot read ${quoted(headers)}`);
+  if (objectTree === undefined)
+    return failed({ action: 'read the headers in', object: headers, reason: unreadable });
   const kernelTree = build.mounts
     .map(({ from }) => sourceDirectory(from))
     .find((tree) => tree?.list('include/linux')?.includes('kconfig.h') === true);
@@ -66,7 +79,9 @@ export function contextOf(
   });
 }
 
-/** The functions that modules define, of those that can be read again; keys are the modules' files. */
+/**
+ * The functions that modules define, of those that can be read again; keys are the modules' files.
+ */
 export async function readFunctions(
   entries: readonly { readonly file: string; readonly sha256: string }[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
@@ -80,7 +95,9 @@ export async function readFunctions(
   return functions;
 }
 
-/** One after another, so that at most one module's sources are kept; keys are the modules' files. */
+/**
+ * One after another, so that at most one module's sources are kept; keys are the modules' files.
+ */
 export function matchAll(
   modules: Iterable<KernelModule>,
   offered: OfferedSource,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { bareName, isModuleFile } from '../../core/record/module-file.ts';
+import type { Cause } from '../../../base/problem.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
 
 const directoriesMax = 20_000;
@@ -23,29 +24,31 @@ export function moduleFileName(file: string): string | undefined {
 }
 
 /**
- * The directory of a module in the kernel's source, relative to it: from its place below /lib/modules, where
- * each module lies as in the source, else the directory whose makefile names it.
+ * The directory of a module in the kernel's source, relative to it: from its place below
+ * /lib/modules, where each module lies as in the source, else the directory whose makefile names
+ * it.
  */
-export function directoryInTree(tree: string, file: string): Result<string> {
+export function directoryInTree(tree: string, file: string): Result<string, Cause> {
   const byPlace = placeInTree(file);
   if (byPlace !== undefined && makefileOf(join(tree, byPlace)) !== undefined) {
     return isWithin(tree, byPlace)
       ? ok(byPlace)
-      : fail(`${quoted(join(tree, byPlace))} leads outside the source`);
+      : fail({ reason: `${quoted(join(tree, byPlace))} leads outside the source` });
   }
   const name = moduleFileName(file) ?? '';
   const named = objectPattern(name);
   for (const directory of directoriesOf(tree)) {
     if (namesObject(makefileOf(join(tree, directory)) ?? '', named)) return ok(directory);
   }
-  return fail(`no makefile in ${quoted(tree)} builds ${quoted(`${name}.ko`)}`);
+  return fail({ reason: `no makefile in ${quoted(tree)} builds ${quoted(`${name}.ko`)}` });
 }
 
 /**
- * The directory of an external module's source to build: the one whose makefile names it, or the topmost above
- * that whose makefile is one for kernel modules; without such a name, the topmost at all.
+ * The directory of an external module's source to build: the one whose makefile names it, or the
+ * topmost above that whose makefile is one for kernel modules; without such a name, the topmost at
+ * all.
  */
-export function directoryOfExternal(source: string, name: string): Result<string> {
+export function directoryOfExternal(source: string, name: string): Result<string, Cause> {
   const named = objectPattern(name);
   const builders: string[] = [];
   for (const directory of directoriesOf(source)) {
@@ -57,7 +60,7 @@ export function directoryOfExternal(source: string, name: string): Result<string
   }
   const [topmost] = builders;
   return topmost === undefined
-    ? fail(`no makefile in ${quoted(source)} builds a kernel module`)
+    ? fail({ reason: `no makefile in ${quoted(source)} builds a kernel module` })
     : ok(topmost);
 }
 
@@ -129,8 +132,8 @@ function isWithin(root: string, directory: string): boolean {
 }
 
 /**
- * The directory to build so that the makefiles above a module's directory have their say: `subdir-ccflags-y`
- * holds for all directories below.
+ * The directory to build so that the makefiles above a module's directory take effect:
+ * `subdir-ccflags-y` holds for all directories below.
  */
 export function directoryToBuild(tree: string, directory: string): string {
   const parts = directory.split('/');

@@ -1,18 +1,20 @@
 /**
- * Source as it is offered: a directory, a tarball, a source package, or a package that carries source (those
- * of DKMS, of a kernel). Unpacked into a private directory that goes when it is no longer needed.
+ * Source as it is offered: a directory, a tarball, a source package, or a package that carries
+ * source (those of DKMS, of a kernel). Unpacked into a private directory that goes when it is no
+ * longer needed.
  */
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { quoted, reasonOf } from '../../../sys/errno.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { reasonOf } from '../../../sys/errno.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { archiveLimits, openArchive, type ArchiveLimits } from '../inputs/archives.ts';
 import { privateDirectory, type PrivateDirectory } from '../../../sys/files/private-directory.ts';
 import { unpackSourcePackage } from './source-package.ts';
 import { listSome } from '../../../base/list.ts';
 import { unpackInto } from '../inputs/unpack-into.ts';
 
-export interface OfferedDirectory extends Disposable {
+interface OfferedDirectory extends Disposable {
   readonly path: string;
   /** What is missing or was left out. */
   readonly notes: readonly string[];
@@ -21,17 +23,17 @@ export interface OfferedDirectory extends Disposable {
 /** The largest, that of a kernel, has 90,000 files and 1.6 GB; /tmp may be in memory. */
 const limits: ArchiveLimits = { ...archiveLimits, entries: 300_000, bytes: 6 * 1024 ** 3 };
 
-/** A source tarball in a package in a package: more is somebody's game. */
+/** A source tarball in a package in a package: more is hostile. */
 const deepest = 3;
 const tarballName = /\.(tar(\.(gz|xz|zst|bz2))?|tgz|txz)$/;
 
-export async function openOfferedSource(path: string): Promise<Result<OfferedDirectory>> {
+export async function openOfferedSource(path: string): Promise<Result<OfferedDirectory, Problem>> {
   try {
     if (statSync(path).isDirectory()) {
       return ok({ path, notes: [], [Symbol.dispose]: () => {} });
     }
   } catch (error) {
-    return fail(`Cannot read source ${quoted(path)}: ${reasonOf(error)}`);
+    return failed({ action: 'read source', object: path, reason: reasonOf(error) });
   }
   const directory = privateDirectory();
   const unpacked = await (path.endsWith('.dsc')
@@ -53,7 +55,7 @@ interface Unpacked {
 async function fromSourcePackage(
   path: string,
   directory: PrivateDirectory,
-): Promise<Result<Unpacked>> {
+): Promise<Result<Unpacked, Problem>> {
   const source = await unpackSourcePackage(path, directory.path);
   return source.ok ? ok({ path: source.value.directory, notes: source.value.notes }) : source;
 }
@@ -62,13 +64,15 @@ async function fromArchive(
   path: string,
   directory: PrivateDirectory,
   depth: number,
-): Promise<Result<Unpacked>> {
+): Promise<Result<Unpacked, Problem>> {
   const opened = await openArchive(path);
   if (!opened.ok) return opened;
   if (opened.value === 'not an archive') {
-    return fail(
-      `Cannot read source ${quoted(path)}: it is no directory, no package and no tarball`,
-    );
+    return failed({
+      action: 'read source',
+      object: path,
+      reason: 'it is not a directory, a package or a tarball',
+    });
   }
   using archive = opened.value;
   const into = join(directory.path, String(depth));
@@ -82,7 +86,7 @@ async function fromArchive(
   if (tarball === undefined || holdsMakefile(top) || depth + 1 >= deepest) {
     return ok({ path: top, notes });
   }
-  if (tarballs.length > 1) notes.push(`of several tarballs, only ${tarball} is looked at`);
+  if (tarballs.length > 1) notes.push(`of several tarballs, only ${tarball} is used`);
   const nested = await fromArchive(join(top, tarball), directory, depth + 1);
   return nested.ok
     ? ok({ path: nested.value.path, notes: [...notes, ...nested.value.notes] })
@@ -97,7 +101,10 @@ function leftOut(skipped: readonly { readonly path: string; readonly why: string
   });
 }
 
-/** Down to where there is more than one directory: `usr/src/NAME-VERSION` of a package, the top of a tarball. */
+/**
+ * Down to where there is more than one directory: `usr/src/NAME-VERSION` of a package, the top of a
+ * tarball.
+ */
 function topOf(directory: string): string {
   let at = directory;
   for (let depth = 0; depth < 8; depth++) {

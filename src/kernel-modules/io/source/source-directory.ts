@@ -1,6 +1,6 @@
 /**
- * A directory of somebody's source, read-only: no symbolic link leads out of it, files and directories are bounded, and
- * what is no regular file does not exist.
+ * A directory of somebody's source, read-only: no symbolic link leads out of it, files and
+ * directories are bounded, and only regular files exist.
  */
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * The files of a source directory, as an archive for the jail: regular files and links, nothing followed.
+ * The files of a source directory, as an archive for the jail: regular files and links, nothing
+ * followed.
  *
- * Compiled code is left out: a module that needs it cannot be built from its source, and shall not be.
+ * Compiled code is left out: a module that needs it must not count as built from source.
  */
 import { spawn } from 'node:child_process';
 import { lstatSync, readdirSync } from 'node:fs';
@@ -9,8 +10,9 @@ import { basename, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { quoted } from '../../../sys/errno.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
 import { openRegularFile, readPiece } from '../../../sys/files/regular-file.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { ok, type Result } from '../../../base/result.ts';
 
 export interface SourceFiles {
   readonly directory: string;
@@ -24,19 +26,27 @@ const filesMax = 50_000;
 const depthMax = 32;
 const bytesMax = 2 ** 30;
 
-/** Lists the files of a directory; fails when they are beyond any module's source. */
-export function listSourceFiles(directory: string): Result<SourceFiles> {
+/** Lists the files of a directory; fails when they are more than any module's source. */
+export function listSourceFiles(directory: string): Result<SourceFiles, Problem> {
   const found: Found = { files: [], compiled: [], directories: [''], bytes: 0 };
   for (let path = found.directories.pop(); path !== undefined; path = found.directories.pop()) {
     const names = entriesOf(directory, path);
     if (!names.ok) return names;
     if (path.split('/').length > depthMax) {
-      return fail(`${quoted(path)} is too deep in ${quoted(directory)}`);
+      return failed({
+        action: 'list the source directory',
+        object: directory,
+        reason: `${quoted(path)} is too deep in it`,
+      });
     }
     for (const name of names.value) sort(directory, path === '' ? name : `${path}/${name}`, found);
     if (found.files.length > filesMax || found.bytes > bytesMax) {
-      const max = `more than ${filesMax} files or ${bytesMax} bytes`;
-      return fail(`${quoted(directory)} has ${max}; name the directory of the module's own source`);
+      return failed({
+        action: 'list the source directory',
+        object: directory,
+        reason: `it has more than ${filesMax} files or ${bytesMax} bytes`,
+        hint: "name the directory of the module's own source",
+      });
     }
   }
   return ok({ directory, files: found.files.sort(), compiled: found.compiled.sort() });
@@ -45,7 +55,7 @@ export function listSourceFiles(directory: string): Result<SourceFiles> {
 interface Found {
   readonly files: string[];
   readonly compiled: string[];
-  /** Not looked at yet. */
+  /** Still to be listed. */
   readonly directories: string[];
   bytes: number;
 }
@@ -60,12 +70,16 @@ function sort(directory: string, path: string, found: Found): void {
   else found.files.push(path);
 }
 
-function entriesOf(directory: string, path: string): Result<readonly string[]> {
+function entriesOf(directory: string, path: string): Result<readonly string[], Problem> {
   try {
     return ok(readdirSync(join(directory, path)));
   } catch (error) {
     const { message } = error as Error;
-    return fail(`Cannot list the source directory ${quoted(join(directory, path))}: ${message}`);
+    return failed({
+      action: 'list the source directory',
+      object: join(directory, path),
+      reason: message,
+    });
   }
 }
 
@@ -82,7 +96,9 @@ function isCompiled(path: string): boolean {
   }
 }
 
-/** A tar archive of the files. It ends early, as does the unpacking, when they have grown meanwhile. */
+/**
+ * A tar archive of the files. It ends early, as does the unpacking, when they have grown meanwhile.
+ */
 export function archiveOf({ directory, files }: SourceFiles): Readable {
   const options = ['--null', '--verbatim-files-from', '--no-recursion', '-T', '-'];
   const child = spawn('tar', ['-C', directory, '-cf', '-', '--owner=0', '--group=0', ...options], {

@@ -1,26 +1,27 @@
 /**
- * A Debian source package (.dsc): its files checked by their SHA-256, unpacked, and its patches applied.
+ * A Debian source package (.dsc): its files checked by their SHA-256, unpacked, and its patches
+ * applied.
  *
- * Nothing of the package is run. `patch` is given unified diffs alone (see unified-diff.ts), in a directory
- * without any link.
+ * Nothing of the package is run. `patch` is given unified diffs alone (see unified-diff.ts), in a
+ * directory without any link.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { quoted, reasonOf } from '../../../sys/errno.ts';
+import { reasonOf } from '../../../sys/errno.ts';
 import { FormatError, textOf } from '../../core/elf/bytes.ts';
 import { readDsc, type SourceFile, type SourcePackage } from '../../core/packages/dsc.ts';
 import { unifiedDiffsOf } from '../../core/packages/unified-diff.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { openFile } from '../inputs/archive-files.ts';
 import { archiveProblem, openArchive } from '../inputs/archives.ts';
 import { unpackBeside } from '../inputs/unpack-into.ts';
-import { printProblem } from '../../../base/problem.ts';
 import { readBounded } from '../../../sys/files/regular-file.ts';
 import { unpacked } from '../inputs/unpack-stream.ts';
 
-export interface UnpackedSource {
+interface UnpackedSource {
   readonly source: string;
   readonly version: string;
   /** The source's top directory. */
@@ -37,29 +38,24 @@ const maxPatches = 5000;
 export async function unpackSourcePackage(
   dsc: string,
   directory: string,
-): Promise<Result<UnpackedSource>> {
+): Promise<Result<UnpackedSource, Problem>> {
   try {
-    const text = readBoundedOrFail(dsc, maxTextBytes);
+    const text = readBounded(dsc, maxTextBytes);
     if (!text.ok) return text;
     const source = readDsc(textOf(text.value));
     const checked = checkFiles(source.files, dirname(dsc));
     if (!checked.ok) return checked;
     return await unpackAll(source, dirname(dsc), join(directory, 'source'));
   } catch (error) {
-    return fail(`Cannot read ${quoted(dsc)}: ${archiveProblem(error)}`);
+    return failed({ action: 'read', object: dsc, reason: archiveProblem(error) });
   }
 }
 
-function readBoundedOrFail(path: string, max: number): Result<Uint8Array> {
-  const read = readBounded(path, max);
-  return read.ok ? read : fail(printProblem(read.error));
-}
-
-function checkFiles(files: readonly SourceFile[], directory: string): Result<undefined> {
+function checkFiles(files: readonly SourceFile[], directory: string): Result<undefined, Problem> {
   for (const each of files) {
     const path = join(directory, each.name);
     const opened = openFile(path, 'follow');
-    if (!opened.ok) return fail(printProblem(opened.error));
+    if (!opened.ok) return opened;
     using file = opened.value;
     const hash = createHash('sha256');
     for (let offset = 0; offset < file.bytes;) {
@@ -69,9 +65,12 @@ function checkFiles(files: readonly SourceFile[], directory: string): Result<und
       offset += piece.length;
     }
     if (file.bytes !== each.bytes || hash.digest('hex') !== each.sha256) {
-      return fail(
-        `Cannot use ${quoted(path)}: its size or SHA-256 is not the one that the .dsc states; fetch it again`,
-      );
+      return failed({
+        action: 'use',
+        object: path,
+        reason: 'its size or SHA-256 differs from that in the .dsc',
+        hint: 'download it again',
+      });
     }
   }
   return ok(undefined);
@@ -105,9 +104,9 @@ async function unpackAll(
   source: SourcePackage,
   from: string,
   directory: string,
-): Promise<Result<UnpackedSource>> {
+): Promise<Result<UnpackedSource, Problem>> {
   const parts = partsOf(source);
-  if (parts.base === undefined) throw new FormatError('names no tarball of the source', 0);
+  if (parts.base === undefined) throw new FormatError('names no source tarball', 0);
   mkdirSync(directory, { mode: 0o700 });
   const notes: string[] = [];
   const tarballs = [
@@ -146,11 +145,11 @@ async function unpackTarball(
   directory: string,
   place: (path: string) => string | undefined,
   notes: string[],
-): Promise<Result<undefined>> {
+): Promise<Result<undefined, Problem>> {
   const opened = await openArchive(path);
   if (!opened.ok) return opened;
   if (opened.value === 'not an archive')
-    return fail(`Cannot unpack ${quoted(path)}: it is no tarball`);
+    return failed({ action: 'unpack', object: path, reason: 'it is not a tarball' });
   using archive = opened.value;
   const result = await unpackBeside(archive, directory, place);
   if (!result.ok) return result;
@@ -159,7 +158,7 @@ async function unpackTarball(
 }
 
 /** debian/patches/series: names of patches, one a line; options behind a name are quilt's. */
-function applySeries(directory: string, notes: string[]): Result<undefined> {
+function applySeries(directory: string, notes: string[]): Result<undefined, Problem> {
   const patches = join(directory, 'debian/patches');
   const series = join(patches, 'series');
   if (statSync(series, { throwIfNoEntry: false })?.isFile() !== true) return ok(undefined);
@@ -169,9 +168,13 @@ function applySeries(directory: string, notes: string[]): Result<undefined> {
     .filter((line) => line !== '');
   for (const name of names) {
     if (!/^[\w.+~-]+(\/[\w.+~-]+)*$/.test(name) || name.includes('..')) {
-      return fail(`Cannot apply the patch ${quoted(name)}: its name or options are not understood`);
+      return failed({
+        action: 'apply the patch',
+        object: name,
+        reason: 'its name or options are not supported',
+      });
     }
-    const text = readBoundedOrFail(join(patches, name), maxPatchBytes);
+    const text = readBounded(join(patches, name), maxPatchBytes);
     if (!text.ok) return text;
     const applied = applyPatch(text.value, directory, name, notes);
     if (applied === undefined) return ok(undefined);
@@ -184,15 +187,16 @@ async function applyDiff(
   path: string,
   directory: string,
   notes: string[],
-): Promise<Result<undefined>> {
+): Promise<Result<undefined, Problem>> {
   const opened = openFile(path, 'follow');
-  if (!opened.ok) return fail(printProblem(opened.error));
+  if (!opened.ok) return opened;
   using file = opened.value;
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of unpacked(file, 0, file.bytes)) {
     bytes += piece.length;
-    if (bytes > maxPatchBytes) return fail(`Cannot read ${quoted(path)}: it unpacks to too much`);
+    if (bytes > maxPatchBytes)
+      return failed({ action: 'read', object: path, reason: 'it unpacks to more than the limit' });
     pieces.push(piece);
   }
   return applyPatch(Buffer.concat(pieces), directory, basename(path), notes) ?? ok(undefined);
@@ -204,12 +208,12 @@ function applyPatch(
   directory: string,
   name: string,
   notes: string[],
-): Result<undefined> | undefined {
+): Result<undefined, Problem> | undefined {
   let diffs: string;
   try {
     diffs = unifiedDiffsOf(Buffer.from(text).toString('latin1'));
   } catch (error) {
-    return fail(`Cannot apply the patch ${quoted(name)}: ${archiveProblem(error)}`);
+    return failed({ action: 'apply the patch', object: name, reason: archiveProblem(error) });
   }
   if (diffs === '') return ok(undefined);
   const args = [
@@ -235,14 +239,15 @@ function applyPatch(
   });
   if (isMissing(run.error)) {
     notes.push(
-      `The patches of the package are not applied, for the program patch is not installed; install it (Debian: apt install patch)`,
+      `The patches of the package are not applied: the program patch is not installed; install it (Debian: apt install patch)`,
     );
     return undefined;
   }
-  if (run.error !== undefined) return fail(`Cannot run patch: ${reasonOf(run.error)}`);
+  if (run.error !== undefined)
+    return failed({ action: 'run', object: 'patch', reason: reasonOf(run.error) });
   if (run.status === 0) return ok(undefined);
   const logged = run.stdout.toString('latin1').trim().split('\n', 3).join('; ').slice(0, 300);
-  return fail(`Cannot apply the patch ${quoted(name)}: ${logged}`);
+  return failed({ action: 'apply the patch', object: name, reason: logged });
 }
 
 const isMissing = (error: NodeJS.ErrnoException | undefined) => error?.code === 'ENOENT';

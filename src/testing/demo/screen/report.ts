@@ -84,7 +84,7 @@ function printAbsent(verdicts: readonly Verdict[], screen: Screen): void {
   const shown = new Set(verdicts.map(({ key }) => key));
   const rest = [...attributes.keys()].filter((key) => !shown.has(key));
   const names = rest.map((key) => key.replace('.', ' ')).join(', ');
-  const text = `Not part of the demo: ${names}; "bulkhead doctor" tells what this host holds of them`;
+  const text = `Not part of the demo: ${names}; "bulkhead doctor" shows which limits this host supports`;
   screen.print(`\n${screen.colors.dim(wrap(text, screen.columns()))}`);
 }
 

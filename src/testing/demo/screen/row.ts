@@ -19,12 +19,12 @@ export interface Row {
 }
 
 /** Whether the limit has been hit, use is above it, or nothing has happened yet. */
-export type RowState = 'quiet' | 'hit' | 'over' | 'off';
+type RowState = 'quiet' | 'hit' | 'over' | 'off';
 
 const barCells = 10;
 const columns = { uid: 5, title: 10, does: 19, bar: barCells, use: 10, limit: 8 } as const;
 const gap = '  ';
-/** From this width on there is room for what each load does. */
+/** From this width on what each load does fits. */
 const wide = 100;
 const withoutBar = 66;
 

@@ -2,7 +2,7 @@
 import { headerLine, rowLine, type Row } from './row.ts';
 import type { Screen } from './screen.ts';
 
-export interface View extends Disposable {
+interface View extends Disposable {
   /** `seconds` since the loads began. */
   readonly show: (rows: readonly Row[], seconds: number, footer: string) => void;
 }
@@ -31,15 +31,15 @@ function liveView(screen: Screen): View {
   };
 }
 
-/** The first time that each limit strikes, and a sign of life. */
+/** The first time that each limit is hit, and progress. */
 function logView(screen: Screen): View {
-  const said = new Set<string>();
+  const printed = new Set<string>();
   return {
     show(rows, seconds) {
       for (const row of rows) {
         const event = `${row.uid} ${row.title} ${row.state}`;
-        if ((row.state !== 'hit' && row.state !== 'over') || said.has(event)) continue;
-        said.add(event);
+        if ((row.state !== 'hit' && row.state !== 'over') || printed.has(event)) continue;
+        printed.add(event);
         const at = `${seconds.toFixed(1).padStart(5)} s  uid ${row.uid}  ${row.title.padEnd(10)}`;
         screen.print(`${at}  ${eventOf(row)}`);
       }

@@ -18,7 +18,7 @@ const around = (overrides: Partial<TrustContext> = {}): TrustContext => ({
   verdict: undefined,
   gplOnly: [],
   release: '6.12.118+deb13-amd64',
-  buildChecks: false,
+  buildSigns: false,
   packageClaim: undefined,
   source: undefined,
   ...overrides,
@@ -61,12 +61,12 @@ describe('standingOf()', () => {
   });
 
   test('finds nothing against an honest module', () => {
-    assert.deepEqual(checksOf({}, { signature: good, buildChecks: true }), [
+    assert.deepEqual(checksOf({}, { signature: good, buildSigns: true }), [
       'support signed-by-kernel',
     ]);
   });
 
-  test('is contradicted by one proof, whoever signed', () => {
+  test('is contradicted by one proof, whatever the signature', () => {
     const cut = [{ tag: '', value: 'for files in src; else Proprietary' }];
     const module = moduleFixture();
     const { trustLevel, evidence } = trustLevelOf(
@@ -74,7 +74,7 @@ describe('standingOf()', () => {
       around({ signature: good }),
     );
     assert.equal(trustLevel, 'contradicted');
-    assert.match(evidence[0]?.message ?? '', /"GPL", what follows is "for files/);
+    assert.match(evidence[0]?.message ?? '', /"GPL", "for files/);
   });
 
   const proofs: readonly (readonly [string, ModuleFixture, Partial<TrustContext>])[] = [
@@ -90,7 +90,7 @@ describe('standingOf()', () => {
       {},
     ],
     ['package-contradicts', {}, { packageClaim: { outcome: 'contradicts', message: 'GPL-3' } }],
-    ['intree-unsigned', {}, { buildChecks: true }],
+    ['intree-unsigned', {}, { buildSigns: true }],
     ['source-differs', {}, { source: { outcome: 'differs', message: 'x' } }],
     ['signature-bad', {}, { signature: { ...good, outcome: 'bad', trustedBy: undefined } }],
   ];
@@ -111,13 +111,13 @@ describe('standingOf()', () => {
     [
       'source-closed-terms',
       {},
-      { source: { outcome: 'cannot tell', message: 'x', closedTerms: ['y'] } },
+      { source: { outcome: 'undecided', message: 'x', closedTerms: ['y'] } },
     ],
     ['binary-data', seen({ binarySymbols: ['_binary_fw_start'] }), {}],
     ['closed-license-words', seen({ strings: ['trade secret'] }), {}],
     ['unexported-symbols', seen({ strings: ['kallsyms_lookup_name'] }), {}],
     ['license-missing', { tags: { license: undefined } }, {}],
-    ['intree-elsewhere', {}, { buildChecks: true, release: '6.1.0' }],
+    ['intree-elsewhere', {}, { buildSigns: true, release: '6.1.0' }],
     ['file-name-differs', {}, { fileName: 'better' }],
     ['gpl-only-without-gpl', { tags: { license: 'MIT' } }, { gplOnly: ['device_register'] }],
   ];
@@ -166,14 +166,14 @@ describe('standingOf()', () => {
     const signature = { ...none, outcome: 'unknown key', claimedIssuer } as const;
     const of = (context: Partial<TrustContext>) =>
       checksOf({ tags: { intree: undefined } }, { signature, ...context }).join();
-    assert.match(of({ buildChecks: true }), /lead key-name-borrowed/);
-    assert.doesNotMatch(of({ buildChecks: false }), /key-name/);
-    assert.doesNotMatch(of({ buildChecks: true, release: '6.1.0' }), /key-name/);
+    assert.match(of({ buildSigns: true }), /lead key-name-borrowed/);
+    assert.doesNotMatch(of({ buildSigns: false }), /key-name/);
+    assert.doesNotMatch(of({ buildSigns: true, release: '6.1.0' }), /key-name/);
     const own = { ...signature, claimedIssuer: 'CN=Maker' };
-    assert.doesNotMatch(of({ buildChecks: true, signature: own }), /key-name/);
+    assert.doesNotMatch(of({ buildSigns: true, signature: own }), /key-name/);
   });
 
-  test('tells a shim by the share of its exports', () => {
+  test('recognizes a shim by the share of its exports', () => {
     const wrappers = [['my_register', 'device_register']] as const;
     const deep = { functions: 9, padded: 0, plainReturns: 0, wrappers, denseObjects: [] };
     const symbols = [importFixture('device_register')];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readElf } from '../../../../src/kernel-modules/core/elf/elf.ts';
+import { readElf } from '../../../../src/kernel-modules/core/elf/read-elf.ts';
 import { readBuiltinNames } from '../../../../src/kernel-modules/core/kernel/builtins.ts';
 import { elfFile, type SectionText } from './elf-file.ts';
 
@@ -50,7 +50,7 @@ test('readBuiltinNames() takes what shows parameters or a version in /sys/module
   ]);
 });
 
-test('readBuiltinNames() says nothing of an image that does not tell', () => {
+test('readBuiltinNames() returns undefined for an image without the names', () => {
   const nowhere = parameter('quiet');
   nowhere.writeBigUInt64LE(0n, 0);
   assert.equal(namesOf(nowhere), undefined);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readElf } from '../../../../src/kernel-modules/core/elf/elf.ts';
+import { readElf } from '../../../../src/kernel-modules/core/elf/read-elf.ts';
 import { readImageExports } from '../../../../src/kernel-modules/core/kernel/image-exports.ts';
 import { elfFile, exportSections, type SectionText } from './elf-file.ts';
 

@@ -24,7 +24,7 @@ test('readImage() finds the payload of a bzImage, without the size behind it', (
   });
 });
 
-test('readImage() says what is wrong with a bzImage, and where', () => {
+test('readImage() fails with what is wrong with a bzImage, and where', () => {
   const file = Buffer.from(bzImage(zstdCompressSync(Buffer.alloc(10)), 'x'));
   const changed = (change: (copy: Buffer) => void) => {
     const copy = Buffer.from(file);
@@ -71,7 +71,7 @@ test('readImage() knows EFI zboot, bare images, compressed files and vmlinux', (
   );
   assert.deepEqual(readImage(Buffer.from('#!/bin/sh\n')), {
     ok: false,
-    error: { message: 'is no kernel image of a known kind', offset: 0 },
+    error: { message: 'is not a kernel image of a known kind', offset: 0 },
   });
 });
 
@@ -101,7 +101,7 @@ test('compressionOf() goes by the first bytes', () => {
   assert.equal(compressionOf(new Uint8Array()), undefined);
 });
 
-test('bannerRelease() and imageVermagic() read what the kernel says of itself', () => {
+test('bannerRelease() and imageVermagic() read strings of the kernel itself', () => {
   const kernel = Buffer.from(
     'x\0Linux version %s (%s)\0Linux version 6.12.1-test (gcc) #1\0' +
       '6.12.1-test\0see 6.12.1-test SMP\0' +

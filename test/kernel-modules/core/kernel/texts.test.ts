@@ -81,7 +81,7 @@ const kallsyms = [
   'ffffffffc0000000 r __ksymtab_of_a_module\t[veth]',
 ].join('\n');
 
-test('parseKallsyms() tells GPL-only exports by the bounds of the tables, without those of modules', () => {
+test('parseKallsyms() finds GPL-only exports by the bounds of the tables, without those of modules', () => {
   const parsed = parseKallsyms(kallsyms);
   assert.ok(parsed.ok);
   assert.deepEqual(
@@ -94,10 +94,14 @@ test('parseKallsyms() tells GPL-only exports by the bounds of the tables, withou
   );
 });
 
-test('parseKallsyms() says why nothing can be learned', () => {
+test('parseKallsyms() fails with the reason when nothing can be learned', () => {
   assert.deepEqual(parseKallsyms(kallsyms.replaceAll(/^[0-9a-f]+/gm, '0000000000000000')), {
     ok: false,
-    error: 'its addresses are hidden; run this as root, with kernel.kptr_restrict below 2',
+    error: {
+      reason: 'its addresses are hidden',
+      hint: 'run this as root, with kernel.kptr_restrict below 2',
+      errno: 'EPERM',
+    },
   });
   assert.ok(!parseKallsyms('').ok);
   assert.ok(!parseKallsyms(kallsyms.replaceAll('ksymtab_gpl', 'other')).ok);

@@ -50,7 +50,7 @@ test('readDenyFile() takes no name from a block that the kernel could not have',
   assert.deepEqual(read.value.names, ['snd_pcsp']);
 });
 
-test('kernelName() writes underscores and refuses what is no name', () => {
+test('kernelName() writes underscores and refuses what is not a name', () => {
   assert.equal(kernelName('snd-pcsp'), 'snd_pcsp');
   assert.equal(kernelName('a'.repeat(55)), 'a'.repeat(55));
   for (const name of ['', 'a'.repeat(56), 'a b', 'a,b', '../a', 'a\n', '$(a)', 'a"', 'é', 'a\0'])

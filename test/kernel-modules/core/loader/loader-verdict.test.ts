@@ -123,7 +123,7 @@ describe('loaderVerdict() decides on permission and signature', () => {
       messages: [unsignedLine],
     },
     {
-      when: 'a signature that is no PKCS#7 taints E and is logged',
+      when: 'a signature that is not PKCS#7 taints E and is logged',
       signature: 'unsupported',
       module: { signature: { kind: 'unsupported', why: 'type 1' } },
       taints: 'E',
@@ -228,9 +228,9 @@ describe('loaderVerdict() decides on permission and signature', () => {
   ];
   for (const row of rows) check(row);
 
-  test('a wrong signature ends the load before the file is looked at', () => {
+  test('refuses an invalid signature before the file is checked', () => {
     const kernel = kernelFixture();
-    const problem = { message: 'is no ELF file', offset: 0 };
+    const problem = { message: 'is not an ELF file', offset: 0 };
     const unreadable = (outcome: SignatureCheck['outcome']) =>
       loaderVerdict(
         { file: 'x.ko', problem, signature: signatureFixture(outcome) },
@@ -610,7 +610,7 @@ describe('loaderVerdict() taints', () => {
   ];
   for (const row of rows) check(row);
 
-  test('takes six licenses for compatible, and none that looks like them', () => {
+  test('treats six licenses as compatible, and none that resembles them', () => {
     const taintsOf = (license: string) => verdictOf({ module: { tags: { license } } }).taints;
     const six = 'GPL|GPL v2|GPL and additional rights|Dual BSD/GPL|Dual MIT/GPL|Dual MPL/GPL';
     for (const license of six.split('|')) assert.equal(taintsOf(license), '', license);
@@ -627,23 +627,23 @@ describe('loaderVerdict() taints', () => {
     assert.equal(both('Proprietary', 'GPL').taints, 'P');
   });
 
-  test('takes a license that ends in NUL for what stands before it', () => {
+  test('takes a license that ends in NUL as what precedes it', () => {
     // The rest of `GPL\0for files in …` is an entry without a tag.
     const rest = { tag: '', value: 'for files in licenses/GPL, Proprietary' };
     assert.equal(verdictOf({ module: { moreTags: [rest] } }).taints, '');
   });
 
-  test('says in plain words why a license is not taken', () => {
+  test('explains why a license is not compatible', () => {
     const message = (license: string | undefined) =>
       verdictOf({ module: { tags: { license } } }).reasons.map((each) => each.reason);
     assert.deepEqual(message('BSD'), [
-      'License "BSD" is none of the six that the kernel takes for GPL-compatible, so the kernel is tainted P and GPL-only symbols are hidden from it',
+      'License "BSD" is none of the six that the kernel treats as GPL-compatible, so the kernel is tainted P and GPL-only symbols are hidden from it',
     ]);
-    assert.match(message('GPLv2')[0] ?? '', /it is close to "GPL v2", but every character counts/);
-    assert.match(message(undefined)[0] ?? '', /^It names no license, so/);
+    assert.match(message('GPLv2')[0] ?? '', /close to "GPL v2", but every character counts/);
+    assert.match(message(undefined)[0] ?? '', /^It has no license, so/);
   });
 
-  test('says what is said once only once, and license lines while the kernel is free', () => {
+  test('logs once-messages only once, and license lines while the kernel is free', () => {
     const state = newState();
     const given = (name: string): Given => ({
       state,
@@ -855,13 +855,13 @@ describe('loaderVerdict() resolves symbols', () => {
     assert.match(verdict.messages[0] ?? '', /using GPL-only symbols uses symbols prop_gpl/);
   });
 
-  test('says nothing of inheritance to a module that is proprietary already', () => {
+  test('logs no inheritance for a module that is proprietary already', () => {
     const verdict = withProvider([importFixture('prop_plain')], { tags: { license: 'BSD' } });
     assert.equal(verdict.result, 'load');
     assert.deepEqual(verdict.messages, []);
   });
 
-  test('looks at ndiswrapper as at any GPL module', () => {
+  test('treats ndiswrapper as any GPL module', () => {
     const provider: ModuleFixture = { name: 'ndiswrapper', tags: { license: 'GPL' } };
     const verdict = withProvider([importFixture('prop_plain')], {}, provider);
     assert.equal(verdict.taints, '');
@@ -948,11 +948,11 @@ describe('loaderVerdict() knows what it does not know', () => {
     assert.equal(verdict.result, 'load');
     assert.equal(verdict.taints, 'P');
     assert.deepEqual(verdict.unknown, [
-      'The size of struct module in kernel "6.12.118+deb13-amd64" is not known, so it was not compared',
-      'The version (CRC) of "module_layout" in kernel "6.12.118+deb13-amd64" is not known, so it was not compared',
-      'The vermagic of kernel "6.12.118+deb13-amd64" is not known',
-      'What kernel "6.12.118+deb13-amd64" exports is not known, so 1 symbols that it needs were not looked up',
-      'What kernel "6.12.118+deb13-amd64" exports is not known, so the module\'s own exports were not compared',
+      'The size of struct module in kernel "6.12.118+deb13-amd64" is unknown, so it was not compared',
+      'The version (CRC) of "module_layout" in kernel "6.12.118+deb13-amd64" is unknown, so it was not compared',
+      'The vermagic of kernel "6.12.118+deb13-amd64" is unknown',
+      'The exports of kernel "6.12.118+deb13-amd64" are unknown, so 1 symbols that it needs were not looked up',
+      'The exports of kernel "6.12.118+deb13-amd64" are unknown, so the module\'s own exports were not compared',
     ]);
   });
 
@@ -960,7 +960,7 @@ describe('loaderVerdict() knows what it does not know', () => {
     assert.deepEqual(verdictOf({ module: { symbols: [importFixture('printk')] } }).unknown, []);
   });
 
-  test('says that the host may trust a key that is not in the image', () => {
+  test('reports that the host may trust a key that is not in the image', () => {
     assert.match(verdictOf({ signature: 'unknown key' }).unknown[0] ?? '', /keyring/);
   });
 });

@@ -44,21 +44,21 @@ describe('parseModprobe()', () => {
     ]);
   });
 
-  test('tells lines that modprobe would ignore, with their place', () => {
+  test('reports lines that modprobe would ignore, with their place', () => {
     const text = 'blacklist\nblock x\ninstall x\nalias y\n  # not at the start\n';
     assert.deepEqual(
       parseModprobe('f.conf', text).problems.map((each) => [each.place.line, each.message]),
       [
         [1, '"blacklist" names no module'],
-        [2, '"block" is no word of modprobe.d'],
-        [3, '"install x" says nothing about it'],
-        [4, '"alias y" says nothing about it'],
-        [5, '"#" is no word of modprobe.d'],
+        [2, '"block" is not a command of modprobe.d'],
+        [3, '"install x" is incomplete'],
+        [4, '"alias y" is incomplete'],
+        [5, '"#" is not a command of modprobe.d'],
       ],
     );
   });
 
-  test('stops at a bound, and says so', () => {
+  test('stops at a bound, and reports it', () => {
     const { problems, settings } = parseModprobe('f.conf', 'blacklist a\n'.repeat(100_002));
     assert.equal(settings.length, 100_000);
     assert.match(problems[0]?.message ?? '', /the rest was not read/);
@@ -86,7 +86,7 @@ describe('deniedModules()', () => {
 });
 
 describe('names', () => {
-  test('are written with _, but for what stands in brackets', () => {
+  test('are written with _, except in brackets', () => {
     assert.equal(underscored('a-b_c-d'), 'a_b_c_d');
     assert.equal(underscored('x[a-f]-y'), 'x[a-f]_y');
   });

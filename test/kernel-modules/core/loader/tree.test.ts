@@ -98,7 +98,7 @@ describe('judgeTree()', () => {
     ]);
   });
 
-  test('takes a module that is refused for absent, and says which', () => {
+  test('treats a refused module as absent, and names it', () => {
     const tree = [
       link('user', ['x'], []),
       link('provider', ['no_such'], ['x'], proprietary),
@@ -113,7 +113,7 @@ describe('judgeTree()', () => {
       .get('user.ko')
       ?.reasons.map((each) => each.reason);
     assert.deepEqual(message, [
-      'Nothing exports what it needs: "x"',
+      'Nothing exports the symbols it needs: "x"',
       '"provider.ko", which exports "x", is refused itself (ENOENT)',
     ]);
   });
@@ -160,7 +160,7 @@ describe('judgeTree()', () => {
     assert.equal(verdicts.get('again.ko')?.errno, 'EEXIST');
   });
 
-  test('says once in a chain what the kernel says once', () => {
+  test('logs once in a chain what the kernel logs once', () => {
     const unsigned = (each: Candidate): Candidate => ({
       ...each,
       signature: signatureFixture('none'),
@@ -182,7 +182,10 @@ describe('judgeTree()', () => {
     const chain = Array.from({ length }, (_, index) =>
       link(`m${index}`, index === length - 1 ? [] : [`s${index + 1}`], [`s${index}`]),
     );
-    const text: Candidate = { file: 'text.ko', problem: { message: 'is no ELF file', offset: 0 } };
+    const text: Candidate = {
+      file: 'text.ko',
+      problem: { message: 'is not an ELF file', offset: 0 },
+    };
     const verdicts = judgeTree([...chain, text], kernel);
     assert.equal(verdicts.get('m0.ko')?.result, 'load');
     assert.equal(verdicts.get('text.ko')?.errno, 'ENOEXEC');
@@ -220,7 +223,7 @@ describe('exportIndex()', () => {
 });
 
 describe('compare()', () => {
-  test('says what stops loading, and what changed for it', () => {
+  test('compare() lists what no longer loads, and what changed for it', () => {
     const modules = [
       link('needs_gone', ['a'], []),
       link('needs_gpl', ['b'], [], proprietary),
@@ -240,21 +243,21 @@ describe('compare()', () => {
         plain('e'),
       ],
     });
-    const { stops, starts, notCompared } = compare(
+    const { noLongerLoad, nowLoad, notCompared } = compare(
       judgeTree(modules, before),
       judgeTree([...modules, link('new', [], [])], after),
     );
     assert.deepEqual(
-      stops.map(({ file, errno, why }) => [
+      noLongerLoad.map(({ file, errnoName, reasons }) => [
         file,
-        errno,
-        ...why.map((each) => `${each.cause}: ${each.message}`),
+        errnoName,
+        ...reasons.map((each) => `${each.cause}: ${each.message}`),
       ]),
       [
         [
           'needs_gone.ko',
           'ENOENT',
-          'symbol gone: Symbols are gone. Nothing exports what it needs: "a"',
+          'symbol gone: Symbols are gone. Nothing exports the symbols it needs: "a"',
         ],
         [
           'needs_gpl.ko',
@@ -264,7 +267,7 @@ describe('compare()', () => {
         [
           'needs_crc.ko',
           'EINVAL',
-          'CRC: Versions (CRC) of symbols changed. It was built for another version (CRC) of what it needs: "c" (0x00000007 here, 0x0badcafe in the module)',
+          'CRC: Versions (CRC) of symbols changed. It was built for another version (CRC) of symbols it needs: "c" (0x00000007 here, 0x0badcafe in the module)',
         ],
         [
           'needs_ns.ko',
@@ -273,16 +276,16 @@ describe('compare()', () => {
         ],
       ],
     );
-    assert.deepEqual(starts, ['starts.ko']);
+    assert.deepEqual(nowLoad, ['starts.ko']);
     assert.deepEqual(notCompared, ['new.ko']);
   });
 
-  test('tells a change of vermagic', () => {
+  test('compare() reports a change of vermagic', () => {
     const modules = [link('m', [], [])];
     const other = kernelFixture({
       vermagic: '6.12.118+deb13-amd64 SMP preempt_rt mod_unload modversions ',
     });
-    const { stops } = compare(judgeTree(modules, kernel), judgeTree(modules, other));
-    assert.equal(stops[0]?.why[0]?.cause, 'vermagic');
+    const { noLongerLoad } = compare(judgeTree(modules, kernel), judgeTree(modules, other));
+    assert.equal(noLongerLoad[0]?.reasons[0]?.cause, 'vermagic');
   });
 });

@@ -61,9 +61,9 @@ test('tarReader() refuses what is cut short, damaged, or lies about sizes', () =
     ['cut in the contents', bytes.subarray(0, 514), /middle of the archive/],
     ['cut in a header', bytes.subarray(0, 100), /middle of the archive/],
     ['larger than there is', tar({ name: 'a', size: '77777777777' }), /middle of the archive/],
-    ['negative size', tar({ name: 'a', size: new Uint8Array(12).fill(0xff) }), /no number/],
-    ['no number', tar({ name: 'a', size: 'abc' }), /no number/],
-    ['flipped bit', Buffer.from(bytes).fill('b', 0, 1), /no tar archive/],
+    ['negative size', tar({ name: 'a', size: new Uint8Array(12).fill(0xff) }), /invalid size/],
+    ['no number', tar({ name: 'a', size: 'abc' }), /invalid size/],
+    ['flipped bit', Buffer.from(bytes).fill('b', 0, 1), /not a tar archive/],
     ['huge long name', tar({ name: 'L', type: 'L', size: '00077777777' }), /at most/],
     ['huge pax header', tar({ name: 'x', type: 'x', size: '77777777777' }), /at most/],
     ['damaged pax', tar({ name: 'x', type: 'x', contents: '99 path=a\n' }), /damaged pax/],
@@ -101,7 +101,7 @@ test('cpioReader() reads files, links and directories, and stops at the trailer'
 test('cpioReader() refuses other formats, names without end and cut archives', () => {
   const bytes = cpio({ name: 'a', contents: 'hello' });
   for (const [broken, message] of [
-    [Buffer.from('070707'.padEnd(200, '0')), /no cpio/],
+    [Buffer.from('070707'.padEnd(200, '0')), /not a cpio/],
     [Buffer.from('07070X'.padEnd(200, '0')), /4 GiB/],
     [cpio({ name: 'a', nameBytes: 0xffffffff }), /at most/],
     [cpio({ name: 'a', nameBytes: 0 }), /at most/],
@@ -156,7 +156,7 @@ test('readAr() lists members, and refuses lying sizes', () => {
     [`${arMagic}${member('a', '9999999999', 'abc')}`, /middle of its member/],
     [`${arMagic}${member('a', '-3', 'abc')}`, /without a size/],
     [`${arMagic}short`, /damaged header/],
-    ['!<thin>\n', /no ar archive/],
+    ['!<thin>\n', /not an ar archive/],
     [`${arMagic}${member('a', '0', '').repeat(65)}`, /more than 64/],
   ] as const) {
     const bytes = Buffer.from(text);

@@ -32,7 +32,7 @@ test('csvReport() gives a row a module, each as wide as the header', () => {
 test('csvReport() writes lists, numbers and what is not known', () => {
   assert.equal(fieldsOf('gplOnly', liar), 'synchronize_rcu; device_register');
   assert.equal(fieldsOf('evidence', liar), 'license-nul; license-nul; unsigned; shim');
-  assert.equal(fieldsOf('meets', liar), 'false');
+  assert.equal(fieldsOf('accepted', liar), 'false');
   assert.equal(fieldsOf('kernelTaint', liar), '12288');
   assert.equal(fieldsOf('errno', liar), '');
 });

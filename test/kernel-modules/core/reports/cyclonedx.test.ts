@@ -41,7 +41,7 @@ test('cyclonedxReport() refers to every component by another name', () => {
   assert.equal(new Set(refs).size, refs.length);
 });
 
-test('cyclonedxReport() says which license is declared, and no more than that', () => {
+test('cyclonedxReport() states the declared license, and no more than that', () => {
   const acknowledgement = 'declared';
   assert.deepEqual(licensesOf('GPL v2'), [{ license: { id: 'GPL-2.0-only', acknowledgement } }]);
   assert.deepEqual(licensesOf('Dual MIT/GPL'), [
@@ -61,5 +61,5 @@ test('cyclonedxReport() carries hash, trust level, verdict and evidence', () => 
   assert.deepEqual(valuesOf('bulkhead:loader:taints'), ['OE']);
   assert.deepEqual(valuesOf('bulkhead:gplOnly'), ['synchronize_rcu', 'device_register']);
   assert.equal(valuesOf('bulkhead:evidence:proof:license-nul')?.length, 2);
-  assert.deepEqual(valuesOf('bulkhead:meets'), ['false']);
+  assert.deepEqual(valuesOf('bulkhead:accepted'), ['false']);
 });

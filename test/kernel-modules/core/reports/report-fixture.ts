@@ -37,9 +37,9 @@ export function moduleReport(
     gplOnly: [],
     trustLevel: 'signed',
     evidence: [],
-    denied: null,
-    meets: null,
-    undecided: null,
+    deniedReason: null,
+    accepted: null,
+    undecidedReason: null,
     ...changes,
     loader: {
       result: 'load',
@@ -68,7 +68,7 @@ export const liar = moduleReport('liar', {
   signer: null,
   package: null,
   gplOnly: ['synchronize_rcu', 'device_register'],
-  meets: false,
+  accepted: false,
   evidence: [
     { check: 'license-nul', weight: 'proof', message: 'Its license has a NUL in it' },
     { check: 'license-nul', weight: 'proof', message: 'Its second license has one as well' },
@@ -99,7 +99,7 @@ export const hostile = moduleReport(hostileText, {
   version: hostileText,
   package: hostileText,
   signer: hostileText,
-  denied: hostileText,
+  deniedReason: hostileText,
 });
 
 export function scanReport(
@@ -142,7 +142,7 @@ export const mixed = scanReport(
       'Dual MPL/GPL',
     ].map((license) => moduleReport('twin', { license })),
     moduleReport('silent', { license: null, package: 'kernel-core' }),
-    moduleReport('denied', { denied: 'blacklist in /etc/modprobe.d/x.conf', meets: true }),
+    moduleReport('denied', { deniedReason: 'blacklist in /etc/modprobe.d/x.conf', accepted: true }),
   ],
   [problem, { file: '/dev/null', offset: null, message: 'is empty' }],
 );

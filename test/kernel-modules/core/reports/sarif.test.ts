@@ -63,7 +63,7 @@ test('sarifReport() is valid by the schema of SARIF 2.1.0', () => {
 test('sarifReport() has no result for a module that deserves no attention', () => {
   assert.deepEqual(
     rulesOf(
-      moduleReport('honest', { meets: true }),
+      moduleReport('honest', { accepted: true }),
       moduleReport('note', {
         trustLevel: 'unsupported',
         evidence: [{ check: 'nothing-offered', weight: 'note', message: 'x' }],
@@ -87,9 +87,9 @@ test('sarifReport() warns of a lead, which decides nothing', () => {
   assert.equal(rule?.defaultConfiguration.level, 'error', 'the graver of both');
 });
 
-test('sarifReport() tells what depends on a keyring, and what cannot be told', () => {
+test('sarifReport() reports what depends on a keyring, and what is undecided', () => {
   const open = moduleReport('open', {
-    undecided: 'no keys',
+    undecidedReason: 'no keys',
     loader: { taints: 'O', taintsUnlessTrusted: 'E' },
   });
   assert.deepEqual(rulesOf(open), ['warning policy/undecided', 'note taint/O', 'note taint/E']);
@@ -109,7 +109,7 @@ test('sarifReport() has a result for each proof, shortfall, refusal, taint and d
   assert.deepEqual(rulesOf(hostile), ['note denied']);
 });
 
-test('sarifReport() tells a contradicted module without a proof all the same', () => {
+test('sarifReport() reports a contradicted module even without a proof', () => {
   assert.deepEqual(rulesOf(moduleReport('odd', { trustLevel: 'contradicted' })), [
     'error trust/contradicted',
   ]);
@@ -153,7 +153,7 @@ test('sarifReport() keeps braces and links of a hostile name from meaning anythi
   assert.ok(text.includes('[a\\](http://b)'), text);
 });
 
-test('sarifReport() tells of files that could not be read, with the offset', () => {
+test('sarifReport() reports files that could not be read, with the offset', () => {
   const [first, second] = logOf(mixed).runs[0].invocations[0].toolExecutionNotifications;
   assert.deepEqual(first?.locations[0].physicalLocation, {
     artifactLocation: { uri: 'image.deb!/lib/x.ko', uriBaseId: 'ROOT' },

@@ -149,7 +149,7 @@ test('spdxReport() uses licenses of the list and references that it explains, ea
   for (const each of explained) assert.ok(used.includes(each), `${each} is not used`);
 });
 
-test('spdxReport() declares what MODULE_LICENSE says by the rules of the kernel', () => {
+test('spdxReport() declares MODULE_LICENSE by the rules of the kernel', () => {
   assert.equal(declaredFor('GPL'), 'GPL-2.0-only');
   assert.equal(declaredFor('GPL v2'), 'GPL-2.0-only');
   assert.equal(declaredFor('GPL and additional rights'), 'LicenseRef-GPL-and-additional-rights');
@@ -172,7 +172,7 @@ test('spdxReport() keeps licenses apart whose texts differ in signs alone', () =
   );
 });
 
-test('spdxReport() says which package of the distribution a module came in', () => {
+test('spdxReport() names the distribution package of a module', () => {
   const { packages, relationships } = documentOf(scanReport([refused, liar]));
   assert.deepEqual(
     packages.map(({ name, versionInfo }) => `${name} ${versionInfo}`),
@@ -194,7 +194,7 @@ test('spdxReport() annotates a module with its trust level, verdict and evidence
   const { packages } = documentOf(scanReport([refused, liar]));
   assert.equal(
     packages[1]?.annotations?.[0].comment,
-    'Standing: unsupported\nLoader: refuses (ENOENT), taints P',
+    'Trust level: unsupported\nLoader: refuses (ENOENT), taints P',
   );
   assert.match(
     packages[2]?.annotations?.[0].comment ?? '',

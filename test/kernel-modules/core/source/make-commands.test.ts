@@ -4,7 +4,7 @@ import { commandResponse } from '../../../../src/kernel-modules/core/make/make-c
 
 const surroundings = { release: '6.12.1', machine: 'x86_64', directory: '/module' };
 
-test('commandAnswer() says what a command would print, and whether it would everywhere', () => {
+test('commandResponse() returns what a command would print, and whether it is certain', () => {
   const cases: readonly (readonly [command: string, output?: string, certain?: boolean])[] = [
     ['basename /a/b.c .c', 'b', true],
     ['basename /a/b/', 'b', true],

@@ -106,7 +106,7 @@ test('Makefile follows no rule and ignores recipes', () => {
   assert.deepEqual(makefile.rules, [{ targets: ['all'], prerequisites: ['a.o'] }]);
 });
 
-test('Makefile runs no command and says when something depended on one', () => {
+test('Makefile runs no command and notes what depends on one', () => {
   const idle = evaluate('date := $(shell date)\nobj-m := a.o\n');
   assert.deepEqual([idle.list('obj-m'), unknowns(idle)], [['a.o'], []]);
   const deciding = evaluate('ifeq ($(shell uname -m),x86_64)\nobj-m := a.o\nendif\n');
@@ -124,7 +124,7 @@ test('Makefile includes what there is', () => {
   assert.equal(makefile.get('v'), '1');
 });
 
-test('Makefile knows which values depend on what nobody has set', () => {
+test('Makefile knows which values depend on what is not set', () => {
   const cases: readonly (readonly [text: string, unknowns: readonly string[]])[] = [
     ['obj-m := a.o\nccflags-y += $(X)\n', []],
     ['obj-m := $(X)\n', ['the variable "X"']],

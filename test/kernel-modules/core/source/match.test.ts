@@ -45,7 +45,7 @@ const context = (settings: string, headers: Files = {}): BuildContext => ({
 const match = (files: Files, module = moduleOf('x/foo.ko', info, 2), build?: BuildContext) =>
   matchSource(module, new OfferedSource(treeOf(files), build));
 
-test('matchSource() finds the source of a module consistent, and says that it is no proof', () => {
+test('matchSource() finds the source of a module consistent, with the note that this is not a proof', () => {
   const found = match(vendor);
   assert.equal(found.outcome, 'consistent');
   assert.equal(found.srcversion.computed, vendorSrcversion);
@@ -54,8 +54,8 @@ test('matchSource() finds the source of a module consistent, and says that it is
     { object: 'main.o', source: 'main.c' },
     { object: 'io.o', source: 'io.c' },
   ]);
-  assert.deepEqual(found.compilers, { inModule: 4, objects: 4 });
-  assert.match(found.reasons.join('\n'), /consistent, not proof/);
+  assert.deepEqual(found.compilers, { inModule: 4, inMakefile: 4 });
+  assert.match(found.reasons.join('\n'), /consistent, but not a proof/);
 });
 
 test('matchSource() calls nothing different while the configuration leaves the objects open', () => {
@@ -63,12 +63,12 @@ test('matchSource() calls nothing different while the configuration leaves the o
     ...vendor,
     Makefile: 'obj-m := foo.o\nfoo-y := main.o\nfoo-$(CONFIG_FOO_IO) += io.o\n',
   };
-  assert.equal(match(conditional).outcome, 'cannot tell');
+  assert.equal(match(conditional).outcome, 'undecided');
   const withIo = match(conditional, undefined, context('CONFIG_FOO_IO=y\n'));
   assert.equal(withIo.outcome, 'consistent');
   const without = context('# CONFIG_FOO_IO is not set\n');
   assert.equal(match(conditional, undefined, without).outcome, 'differs');
-  assert.equal(match(conditional, undefined, context('')).outcome, 'cannot tell');
+  assert.equal(match(conditional, undefined, context('')).outcome, 'undecided');
 });
 
 test('matchSource() finds a single changed byte in any file that counts', () => {
@@ -95,7 +95,7 @@ test('matchSource() names a file that is too many and a version that is another'
   );
   const module = moduleOf('foo.ko', { ...info, version: '0.9', srcversion }, 2);
   const found = match(files, module);
-  assert.deepEqual([found.outcome, found.likely], ['differs', ['new.h']]);
+  assert.deepEqual([found.outcome, found.suspectFiles], ['differs', ['new.h']]);
   assert.match(found.reasons.join('\n'), /of version "1\.0", the module of "0\.9"/);
 });
 
@@ -107,7 +107,7 @@ test('matchSource() never calls a module consistent of which an object has no so
   };
   const found = match(files, moduleOf('foo.ko', info, 3));
   assert.equal(found.outcome, 'differs');
-  assert.deepEqual(found.likely, ['blob.o']);
+  assert.deepEqual(found.suspectFiles, ['blob.o']);
   assert.match(found.reasons[0]!, /"blob\.o" is linked in without source/);
 });
 
@@ -119,29 +119,29 @@ test('matchSource() does not take a rule that copies an object for its source', 
   );
 });
 
-test('matchSource() sees objects that only the linker is told of', () => {
+test('matchSource() sees objects that only the linker gets', () => {
   const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
   const found = match({ ...vendor, Makefile });
-  assert.deepEqual([found.outcome, found.likely], ['differs', ['blob.o']]);
+  assert.deepEqual([found.outcome, found.suspectFiles], ['differs', ['blob.o']]);
 });
 
 test('matchSource() counts the compilers in the module', () => {
   const found = match(vendor, moduleOf('foo.ko', info, 3));
   assert.equal(found.outcome, 'differs');
-  assert.match(found.reasons[0]!, /5 objects of the module were made by a compiler/);
+  assert.match(found.reasons[0]!, /5 objects of the module are compiled/);
 });
 
-test('matchSource() cannot tell by a srcversion that is not there, yet checks objects', () => {
+test('matchSource() is undecided without a srcversion, yet checks objects', () => {
   const found = match(vendor, moduleOf('foo.ko', { license: 'GPL' }, 2));
-  assert.equal(found.outcome, 'cannot tell');
+  assert.equal(found.outcome, 'undecided');
   assert.match(found.reasons.join('\n'), /has no srcversion/);
   const { 'io.c': _, ...less } = vendor;
   assert.equal(match(less, moduleOf('foo.ko', { license: 'GPL' }, 2)).outcome, 'differs');
 });
 
-test('matchSource() cannot tell where no makefile builds the module', () => {
+test('matchSource() is undecided when no makefile builds the module', () => {
   const found = match(vendor, moduleOf('other.ko', info, 2));
-  assert.equal(found.outcome, 'cannot tell');
+  assert.equal(found.outcome, 'undecided');
   assert.match(found.reasons[0]!, /"other\.ko"/);
 });
 
@@ -157,7 +157,7 @@ test('matchSource() preprocesses when the text alone is not enough', () => {
   const found = match(files, module, context(''));
   assert.deepEqual([found.outcome, found.srcversion.method], ['consistent', 'preprocessor']);
   const without = match(files, module);
-  assert.equal(without.outcome, 'cannot tell');
+  assert.equal(without.outcome, 'undecided');
   assert.match(without.reasons.join('\n'), /give its headers/);
 });
 
@@ -174,7 +174,7 @@ test('matchSource() names a generated file that is not there', () => {
   };
   const module = moduleOf('foo.ko', { ...info, srcversion: 'F'.repeat(23) }, 2);
   const found = match(files, module, context(''));
-  assert.deepEqual([found.outcome, found.likely], ['cannot tell', ['table.h']]);
+  assert.deepEqual([found.outcome, found.suspectFiles], ['undecided', ['table.h']]);
   assert.match(found.reasons[0]!, /"table\.h".*generated/);
 });
 
@@ -210,12 +210,12 @@ test('matchSource() compares licenses beside srcversion', () => {
   const other = moduleOf('foo.ko', { ...info, license: 'Dual BSD/GPL' }, 2);
   const found = match(vendor, other);
   assert.equal(found.outcome, 'differs');
-  assert.match(found.license.contradictions[0]!, /says "GPL", the module says "Dual BSD\/GPL"/);
+  assert.match(found.license.contradictions[0]!, /is "GPL", that of the module "Dual BSD\/GPL"/);
   const files = { ...vendor, 'io.c': vendor['io.c']!.replace('MIT', 'GPL-3.0-only') };
   const relicensed = match(files);
   assert.equal(relicensed.outcome, 'consistent', 'srcversion leaves comments out');
   assert.deepEqual(relicensed.license.contradictions, [
-    '"io.c" is under "GPL-3.0-only", the module says "GPL"',
+    '"io.c" is under "GPL-3.0-only", the module claims "GPL"',
   ]);
   assert.deepEqual(
     [...relicensed.license.spdx],
@@ -226,7 +226,7 @@ test('matchSource() compares licenses beside srcversion', () => {
   );
 });
 
-test('matchSource() shows where the source speaks of closed terms', () => {
+test('matchSource() shows where the source contains closed terms', () => {
   const closed = {
     ...vendor,
     'io.c': `/* SPDX-License-Identifier: MIT\n * ACME: PROPRIETARY AND\n * CONFIDENTIAL */\n${vendor['io.c']}`,
@@ -235,8 +235,8 @@ test('matchSource() shows where the source speaks of closed terms', () => {
   };
   const found = match(closed);
   assert.deepEqual(found.license.closedTerms, [
-    '"LICENSE" says "may not copy, nor reverse engineer"',
-    '"io.c" says "proprietary and confidential"',
+    '"LICENSE" contains "may not copy, nor reverse engineer"',
+    '"io.c" contains "proprietary and confidential"',
   ]);
   assert.equal(found.outcome, 'consistent', 'words decide nothing');
   assert.deepEqual(match(vendor).license.closedTerms, []);
@@ -244,7 +244,7 @@ test('matchSource() shows where the source speaks of closed terms', () => {
   assert.deepEqual(match(closed, open).license.closedTerms, [], 'it claims no GPL');
 });
 
-test('matchSource() cannot tell when a command decides what is built', () => {
+test('matchSource() is undecided when a command decides what is built', () => {
   const files = {
     ...vendor,
     Makefile:
@@ -252,14 +252,14 @@ test('matchSource() cannot tell when a command decides what is built', () => {
     'io.c': 'int changed;\n',
   };
   const found = match(files);
-  assert.equal(found.outcome, 'cannot tell');
+  assert.equal(found.outcome, 'undecided');
   assert.match(found.reasons.join('\n'), /depends on the command "test -e x/);
 });
 
-test('matchSource() ends at headers that include each other', () => {
+test('matchSource() stops at headers that include each other', () => {
   const files = { ...vendor, 'foo.h': '#include "bar.h"\n', 'bar.h': '#include "foo.h"\n' };
   assert.equal(match(files).outcome, 'differs');
-  assert.equal(match(files, undefined, context('')).outcome, 'cannot tell');
+  assert.equal(match(files, undefined, context('')).outcome, 'undecided');
 });
 
 test('matchSource() finds a module of a kernel by its place', () => {
@@ -323,12 +323,12 @@ test('matchSource() refutes a borrowed srcversion by functions that the source d
   const foreign = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c']);
   assert.equal(foreign.outcome, 'differs');
   assert.match(foreign.reasons[0]!, /^3 of the 4 names .*"secret_a", "secret_b", "secret_c"$/);
-  assert.equal(outcome(['main_init', 'secret_a']).outcome, 'cannot tell');
+  assert.equal(outcome(['main_init', 'secret_a']).outcome, 'undecided');
   const elsewhere = { ...context('', headers), release: '6.1.0' };
   assert.equal(outcome(['secret_a', 'secret_b', 'secret_c'], elsewhere).outcome, 'consistent');
 });
 
-test('matchSource() accuses nobody of compiled code who claims no GPL', () => {
+test('matchSource() accepts compiled code in a module that does not claim the GPL', () => {
   const Makefile = `${vendor['Makefile']!}ldflags-y := $(src)/blob.o\n`;
   const claiming = (license: string) => moduleOf('foo.ko', { license }, 7);
   const files = {
@@ -336,6 +336,6 @@ test('matchSource() accuses nobody of compiled code who claims no GPL', () => {
     Makefile,
     'main.c': vendor['main.c']!.replace('"GPL"', '"Proprietary"'),
   };
-  assert.equal(match(files, claiming('Proprietary')).outcome, 'cannot tell');
+  assert.equal(match(files, claiming('Proprietary')).outcome, 'undecided');
   assert.equal(match({ ...vendor, Makefile }, claiming('GPL')).outcome, 'differs');
 });

@@ -163,13 +163,13 @@ for (const [what, files] of Object.entries(endless)) {
   });
 }
 
-test('Preprocessor stands a macro that names itself', () => {
+test('Preprocessor survives a macro that names itself', () => {
   const text =
     '#define A A + 1\n#define B(x) B(x) x\n#if A == 1 && !B(2)\n#include "a.h"\n#endif\n';
   assert.deepEqual(opened({ 'main.c': text, ...headers }), ['a.h']);
 });
 
-test('Preprocessor stands conditionals that do not match up', () => {
+test('Preprocessor survives unbalanced conditionals', () => {
   const text = '#endif\n#else\n#elif 1\n#if 0\n#include "a.h"\n';
   assert.deepEqual(opened({ 'main.c': text, ...headers }), []);
 });

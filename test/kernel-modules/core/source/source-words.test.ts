@@ -18,7 +18,7 @@ function search(...texts: readonly string[]): NameSearch {
   );
 }
 
-test('NameSearch finds names that stand whole, and those that macros paste', () => {
+test('NameSearch finds whole names and those that macros paste', () => {
   const names = search(
     'module_driver(foo_driver);\nTOKEN(hash_mark, _gc);\nint other;\n',
     '#define module_driver(d) int d##_init(void); int d ## _exit(void)\n',
@@ -30,7 +30,7 @@ test('NameSearch finds names that stand whole, and those that macros paste', () 
   }
 });
 
-test('NameSearch ends for texts and names that are made to take long', () => {
+test('NameSearch is bounded for texts and names that are made to take long', () => {
   for (const text of [
     'a'.repeat(4_000_000),
     '( '.repeat(2_000_000),
@@ -45,7 +45,7 @@ test('NameSearch ends for texts and names that are made to take long', () => {
   });
 });
 
-test('wordsBelow() looks through all directories', () => {
+test('wordsBelow() reads all directories', () => {
   const words = wordsBelow(treeOf({ 'a/b/c.c': 'int deep;', 'd.c': 'int top;' }), ['']);
   assert.ok(words?.has('deep') === true && words.has('top'));
 });

@@ -261,7 +261,7 @@ const origins: readonly EvidenceCase[] = [
   ),
   make(
     'source, and no srcversion to compare with',
-    'note source-cannot-tell',
+    'note source-undecided',
     built('table', [], { source: 'own' }),
     built('honest', [], { source: 'own' }),
   ),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Kbuild, type BuildSettings } from '../../../../src/kernel-modules/core/source/objects.ts';
+import { Kbuild } from '../../../../src/kernel-modules/core/source/kbuild.ts';
+import type { BuildSettings } from '../../../../src/kernel-modules/core/source/recipe.ts';
 import { PathSpace } from '../../../../src/kernel-modules/core/source/source-tree.ts';
 import { cachedTree } from './trees.ts';
 
@@ -47,7 +48,7 @@ test('Kbuild finds a module in any directory and below another', () => {
   assert.deepEqual(kbuild(files, { kind: 'kernel' }).recipeAt('src/a/foo')?.objects, ['foo.o']);
 });
 
-test('Kbuild takes a module as switched on when nobody has set what switches it on', () => {
+test('Kbuild takes a module as enabled when nothing sets what enables it', () => {
   const recipe = kbuild({ Makefile: 'obj-$(CONFIG_FOO) += foo.o\n' }).recipesNamed('foo')[0]!;
   assert.deepEqual([recipe.objects, recipe.unknowns], [['foo.o'], []]);
 });
@@ -85,7 +86,7 @@ test('Kbuild sees what is given to the linker beside the objects', () => {
   assert.deepEqual(kbuild({ Makefile }).recipesNamed('foo')[0]!.linked, ['/module/blob.o']);
 });
 
-test('Kbuild says of what a rule makes a file', () => {
+test('Kbuild finds what a rule makes a file of', () => {
   const Makefile = 'obj-m := foo.o\n$(obj)/x/%.o: $(src)/y/%.c FORCE\n$(obj)/t.c: $(obj)/mkt\n';
   const recipe = kbuild({ Makefile }).recipesNamed('foo')[0]!;
   assert.deepEqual(recipe.madeOf('/module/x/a.o'), ['/module/y/a.c', 'FORCE']);
@@ -103,7 +104,7 @@ test('Kbuild reports a makefile that cannot be evaluated and goes on', () => {
   assert.match(build.problems.join('\n'), /"a\/Makefile"/);
 });
 
-test('Kbuild hands exports down into directories that an unset variable switches on', () => {
+test('Kbuild passes exports to directories that an unset variable enables', () => {
   const files = {
     Kbuild: 'obj-$(ALL)$(CONFIG_SUB) += sub/\nWITH_IO := y\nexport WITH_IO\n',
     'sub/Kbuild': 'obj-m += foo.o\nfoo-y := main.o\nfoo-$(WITH_IO) += io.o\n',
@@ -112,7 +113,7 @@ test('Kbuild hands exports down into directories that an unset variable switches
   assert.deepEqual([recipe.objects, recipe.unknowns], [['main.o', 'io.o'], []]);
 });
 
-test('Kbuild says what the objects depend on and nobody knows, and which are linked in any case', () => {
+test('Kbuild lists the unknowns that objects depend on, and which are linked in any case', () => {
   const Makefile =
     'obj-m := foo.o\nfoo-objs := main.o\nifdef WITH_DB\nfoo-objs += db.o\nelse\nfoo-objs += no-db.o\nendif\nfoo-$(WITH_IO) += io.o\nifdef X\nCFLAGS_a.o := 1\nendif\n';
   const recipe = kbuild({ Makefile }).recipesNamed('foo')[0]!;

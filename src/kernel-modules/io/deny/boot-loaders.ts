@@ -1,63 +1,53 @@
 /**
- * How `module_blacklist=` gets onto the kernel's command line, for each way in which hosts boot.
+ * How `module_blacklist=` gets onto the kernel's command line, for each boot loader.
  *
- * Of several `module_blacklist=` the kernel keeps the last alone, so ours carries the names of those that
- * are there already. Source: Documentation/admin-guide/kernel-parameters.txt; kernel/module/main.c.
+ * Of several `module_blacklist=` the kernel keeps only the last, so ours repeats the names of those
+ * that are there already. Source: Documentation/admin-guide/kernel-parameters.txt;
+ * kernel/module/main.c.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { quoted } from '../../sys/errno.ts';
-import { readText } from '../../sys/files/read.ts';
-import { kernelName } from '../core/modprobe/deny-file.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
-import { printProblem } from '../../base/problem.ts';
+import { readText } from '../../../sys/files/read.ts';
+import {
+  blacklistedIn,
+  editCommandLine,
+  grubText,
+  without,
+} from '../../core/modprobe/blacklist-parameter.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { readOwnFile, type FileEdit } from './edits.ts';
 
-export interface BootPlan {
+interface BootPlan {
   readonly edits: readonly FileEdit[];
   /** To run afterwards, in this order. */
   readonly commands: readonly (readonly string[])[];
 }
 
-/** Where the host's files are, and how a program of it is run; a test has its own. */
+/** Where the host's files are, and how its programs are run; a test has its own. */
 export interface BootHost {
   /** Empty for this host. */
   readonly root: string;
-  /** The standard output, or why there is none. */
-  readonly call: (command: readonly string[]) => Result<string>;
+  /** The standard output, or why the command failed. */
+  readonly call: (command: readonly string[]) => Result<string, Problem>;
 }
 
 export interface BootLoader {
   readonly title: string;
   readonly isThere: (host: BootHost) => boolean;
-  /** Names in the value that Bulkhead edits which are not Bulkhead's, and so are not to be taken out. */
+  /** Names in the value that Bulkhead edits which are not Bulkhead's and so must stay. */
   readonly others: (host: BootHost, was: readonly string[]) => readonly string[];
-  /** `was` are the names that Bulkhead put there earlier, `now` those that shall be there. */
+  /** `was` are the names that Bulkhead put there earlier, `now` those that must be there. */
   readonly plan: (
     host: BootHost,
     was: readonly string[],
     now: readonly string[],
-  ) => Result<BootPlan>;
+  ) => Result<BootPlan, Problem>;
 }
 
 const at = ({ root }: BootHost, path: string) => join(root === '' ? '/' : root, path);
 const hasProgram = (host: BootHost, name: string) =>
   ['usr/sbin', 'usr/bin', 'sbin', 'bin'].some((each) => existsSync(at(host, join(each, name))));
-
-/** Names of every `module_blacklist=` in a text, in order. */
-export function blacklistedIn(text: string): readonly string[] {
-  const values = [...text.matchAll(/(?<![\w.-])module_blacklist=([^\s"']*)/g)].map(
-    ([, value = '']) => value,
-  );
-  const names = values.flatMap((each) => each.split(',')).map(kernelName);
-  return [...new Set(names.filter((each) => each !== undefined))];
-}
-
-export const parameterOf = (names: readonly string[]): string =>
-  `module_blacklist=${[...new Set(names)].join(',')}`;
-
-const without = (names: readonly string[], ours: readonly string[]) =>
-  names.filter((each) => !ours.includes(each));
 
 /** Debian's and Ubuntu's GRUB, which reads /etc/default/grub.d. */
 const grub: BootLoader = {
@@ -68,7 +58,7 @@ const grub: BootLoader = {
   plan(host, _was, now) {
     const path = at(host, 'etc/default/grub.d/bulkhead.cfg');
     const before = readOwnFile(path);
-    if (!before.ok) return fail(printProblem(before.error));
+    if (!before.ok) return before;
     const after = now.length === 0 ? undefined : grubText(now, foreignInGrub(host));
     if (after === before.value) return ok({ edits: [], commands: [] });
     return ok({ edits: [{ path, before: before.value, after }], commands: [['update-grub']] });
@@ -85,20 +75,6 @@ function foreignInGrub(host: BootHost): readonly string[] {
 
 const withoutComments = (text: string) => text.replace(/^\s*#.*$/gm, '');
 
-/** Both variables where there is another blacklist, since GRUB puts the second one last. */
-function grubText(names: readonly string[], foreign: readonly string[]): string {
-  const variables =
-    foreign.length === 0
-      ? ['GRUB_CMDLINE_LINUX']
-      : ['GRUB_CMDLINE_LINUX', 'GRUB_CMDLINE_LINUX_DEFAULT'];
-  const parameter = parameterOf([...foreign, ...names]);
-  return [
-    '# Written by "bulkhead modules deny --boot", and removed by --undo',
-    ...variables.map((each) => `${each}="$${each} ${parameter}"`),
-    '',
-  ].join('\n');
-}
-
 /** Enterprise Linux and Fedora. Source: grubby(8). */
 const grubby: BootLoader = {
   title: 'grubby',
@@ -114,10 +90,11 @@ const grubby: BootLoader = {
       [...info.value.matchAll(/(?<![\w.-])module_blacklist=([^\s"']*)/g)].map(([, value]) => value),
     );
     if (values.size > 1) {
-      return fail(
-        'Cannot change the kernel command lines: the installed kernels have different values of ' +
-          '"module_blacklist"; make them equal with grubby --update-kernel=ALL first',
-      );
+      return failed({
+        action: 'change the kernel command lines',
+        reason: 'the installed kernels have different values of "module_blacklist"',
+        hint: 'make them equal with grubby --update-kernel=ALL first',
+      });
     }
     const [old] = values;
     const names = [...without((old ?? '').split(',').filter(Boolean), was), ...now];
@@ -142,38 +119,21 @@ const systemdBoot: BootLoader = {
   plan(host, was, now) {
     const path = at(host, 'etc/kernel/cmdline');
     const text = readOwnFile(path);
-    if (!text.ok) return fail(printProblem(text.error));
+    if (!text.ok) return text;
     const before = text.value;
     if (before === undefined) {
-      return fail(
-        `Cannot change the kernel command line: ${quoted(path)} does not exist; write the options into ` +
-          'it that this host boots with (see /proc/cmdline), then try again',
-      );
+      return failed({
+        action: 'change the kernel command line in',
+        object: path,
+        reason: 'it does not exist',
+        hint: 'write the options into it that this host boots with (see /proc/cmdline), then try again',
+      });
     }
     const after = editCommandLine(before, was, now);
     if (after === before) return ok({ edits: [], commands: [] });
     return ok({ edits: [{ path, before, after }], commands: installCommands(host) });
   },
 };
-
-/** The names come last in the last `module_blacklist=`, the one that counts; all else stays as it is. */
-export function editCommandLine(
-  text: string,
-  was: readonly string[],
-  now: readonly string[],
-): string {
-  const last = [...text.matchAll(/(?<=^|\s)module_blacklist=(\S*)/g)].at(-1);
-  if (last === undefined) {
-    if (now.length === 0) return text;
-    const body = text.trimEnd();
-    return `${body}${body === '' ? '' : ' '}${parameterOf(now)}${text.slice(body.length)}`;
-  }
-  const [token, value = ''] = last;
-  const kept = without(value.split(',').filter(Boolean), was);
-  const names = [...new Set([...kept, ...now])];
-  const [head, tail] = [text.slice(0, last.index), text.slice(last.index + token.length)];
-  return names.length === 0 ? head.replace(/ $/, '') + tail : head + parameterOf(names) + tail;
-}
 
 function installCommands(host: BootHost): readonly (readonly string[])[] {
   const directory = at(host, 'usr/lib/modules');
@@ -188,9 +148,9 @@ function installCommands(host: BootHost): readonly (readonly string[])[] {
 
 const bootLoaders: readonly BootLoader[] = [grubby, grub, systemdBoot];
 
-/** All that are there: which of them the firmware starts is not to be seen from here. */
+/** All that are installed: which of them the firmware starts cannot be seen from here. */
 export function bootLoadersOf(host: BootHost): readonly BootLoader[] {
   const found = bootLoaders.filter((each) => each.isThere(host));
-  // Where there is grubby, it writes GRUB's entries itself.
+  // If grubby is installed, it writes GRUB's entries itself.
   return found.includes(grubby) ? found.filter((each) => each !== grub) : found;
 }

@@ -1,12 +1,12 @@
 /** Changes to files of the system: all of them or none, and none through a symbolic link. */
 import { mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { causeOf } from '../../sys/errno.ts';
-import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
-import { readBounded, textOf } from '../../sys/files/regular-file.ts';
-import { removeIfThere, replaceIn } from '../../sys/files/replace-file.ts';
-import { failed, printProblem, type Cause, type Problem } from '../../base/problem.ts';
-import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../../../sys/errno.ts';
+import { directoryProblem, pinDirectory } from '../../../sys/files/pinned-directory.ts';
+import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+import { removeIfThere, replaceIn } from '../../../sys/files/replace-file.ts';
+import { causedBy, failed, type Cause, type Problem } from '../../../base/problem.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
 
 export interface FileEdit {
   readonly path: string;
@@ -24,23 +24,25 @@ export function readOwnFile(path: string): Result<string | undefined, Problem> {
   return read.error.errno === 'ENOENT' ? ok(undefined) : read;
 }
 
-/** What was done before the first failure is taken back. Says what failed. */
-export function applyEdits(edits: readonly FileEdit[]): string | undefined {
+/** What was done before the first failure is undone. */
+export function applyEdits(edits: readonly FileEdit[]): Result<void, Problem> {
   for (const [index, each] of edits.entries()) {
     const done = put(each.path, each.after);
     if (done.ok) continue;
-    return printProblem(done.error) + revertEdits(edits.slice(0, index));
+    const left = notRestored(revertEdits(edits.slice(0, index)));
+    return left.length === 0 ? done : fail({ ...done.error, hint: left.join('; ') });
   }
-  return undefined;
+  return ok(undefined);
 }
 
-/** Says which files could not be put back; empty when all were. */
-export function revertEdits(edits: readonly FileEdit[]): string {
-  return edits
+/** Returns the problems of the files that could not be restored. */
+export const revertEdits = (edits: readonly FileEdit[]): readonly Problem[] =>
+  edits
     .map(({ path, before }) => put(path, before))
-    .map((done) => (done.ok ? '' : `; to take it back failed as well: ${printProblem(done.error)}`))
-    .join('');
-}
+    .flatMap((done) => (done.ok ? [] : [done.error]));
+
+export const notRestored = (problems: readonly Problem[]): readonly string[] =>
+  problems.map((each) => `restoring failed as well: ${causedBy(each).reason}`);
 
 function put(path: string, text: string | undefined): Result<void, Problem> {
   const action = text === undefined ? 'remove' : 'write';

@@ -1,18 +1,23 @@
-/** What is known beside the modules themselves. */
+/**
+ * Judges modules for a kernel, with what else is known of them: kept rebuilds, and the source of
+ * DKMS modules.
+ */
+import { printProblem } from '../../../base/problem.ts';
 import type { SourceFinding } from '../../core/evidence/evidence-context.ts';
 import type { OfferedSource } from '../../core/source/offered.ts';
 import { matchSource } from '../../core/source/match.ts';
 import { findKernelBuild } from '../kernel/kernel-build.ts';
 import type { KernelReading } from '../kernel/read-kernel.ts';
 import { openOffered } from '../source/match-files.ts';
-import { judgeAll, type ReadEntry, type Surveyed } from './survey.ts';
+import { judgeAll, type Surveyed } from './survey.ts';
+import type { ReadEntry } from './read-modules.ts';
 import { readRebuilds, rebuildsDirectory, sourceDigest } from '../rebuild/kept-rebuilds.ts';
 
 /**
- * Whether the build of a kernel signs its modules. Its own tree tells, so that the answer does not depend on which
- * modules are asked about; they tell only where there is no tree.
+ * Whether the build of a kernel signs its modules. Its own tree decides, so that the answer does
+ * not depend on the given modules; they decide only if there is no tree.
  */
-export function buildChecks(
+export function buildSigns(
   entries: readonly Pick<ReadEntry, 'signature'>[],
   { kernel, certificates, signsModules }: KernelReading,
 ): boolean {
@@ -31,13 +36,16 @@ export function judgeFor(
 ): readonly Surveyed[] {
   return judgeAll(entries, {
     kernel: reading.kernel,
-    buildChecks: buildChecks([...entries, ...providers], reading),
+    buildSigns: buildSigns([...entries, ...providers], reading),
     providers,
     sourceOf: sourceFinder(reading),
   });
 }
 
-/** What `match --rebuild` found and root kept, as long as source that is at hand is still that source. */
+/**
+ * What `match --rebuild` found and root kept, as long as source that is at hand is still that
+ * source.
+ */
 function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | undefined {
   const directory = rebuildsDirectory();
   const kept = Map.groupBy(
@@ -62,19 +70,19 @@ function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | u
           (directory === undefined || each.source === digestOf(directory)),
       );
     if (found === undefined) return undefined;
-    const message = `Built again on ${found.day} from the source offered as "${found.offered}", it was the same byte by byte`;
+    const message = `Rebuilt on ${found.day} from the source offered as "${found.offered}", it was identical byte for byte`;
     return { outcome: 'reproduced', message };
   };
 }
 
-/** Of modules that DKMS built here, the source is at hand, and is compared without being asked for. */
+/** Of modules that DKMS built here, the source is at hand, and is always compared. */
 function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFinding | undefined {
   const opened = new Map<string, OfferedSource | string>();
   const rebuilt = rebuiltFinder(kernel.release);
   const open = (directory: string): OfferedSource | string => {
     const build = findKernelBuild(kernel.release);
     const offered = openOffered(directory, { build: build.ok ? build.value : undefined });
-    return offered.ok ? offered.value : offered.error;
+    return offered.ok ? offered.value : printProblem(offered.error);
   };
   return (entry) => {
     const { module, origin } = entry;
@@ -83,7 +91,7 @@ function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFi
     if (again !== undefined || directory === undefined) return again;
     const offered = opened.get(directory) ?? open(directory);
     opened.set(directory, offered);
-    if (typeof offered === 'string') return { outcome: 'cannot tell', message: offered };
+    if (typeof offered === 'string') return { outcome: 'undecided', message: offered };
     const { outcome, reasons, license } = matchSource(module, offered);
     const [why = ''] = reasons;
     const message = `Compared with its source in ${directory}: ${why}`;

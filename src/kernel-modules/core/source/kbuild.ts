@@ -1,6 +1,6 @@
 /**
- * Which objects a directory of source links into a module, and with which flags each is compiled: what Kbuild would
- * make of the directory's `Kbuild` or `Makefile`.
+ * Which objects a directory of source links into a module, and with which flags each is compiled:
+ * what Kbuild would make of the directory's `Kbuild` or `Makefile`.
  * Source: Documentation/kbuild/makefiles.rst, modules.rst and scripts/Makefile.lib of the kernel.
  */
 import { matchWildcard } from '../make/make-functions.ts';
@@ -14,50 +14,14 @@ import {
   type CachedTree,
   type PathSpace,
 } from './source-tree.ts';
-
-/** Under which names a build sees the sources: absolute, as builds outside of the source do. */
-export const kernelPrefix = '/linux/';
-export const externalPrefix = '/module/';
-
-export type TreeKind = 'kernel' | 'external';
-
-export interface BuildSettings {
-  readonly kind: TreeKind;
-  /** `CONFIG_…` as in include/config/auto.conf, strings without quotes. */
-  readonly config: ReadonlyMap<string, string>;
-  /** `CONFIG_…` that the kernel is known to be built without. */
-  readonly unset: ReadonlySet<string>;
-  /** `uname -r`; '' when it is not known. */
-  readonly release: string;
-  /** Name of the directory below arch/. */
-  readonly architecture: string;
-}
-
-/** How a module is put together. */
-export interface Recipe {
-  /** File name without `.ko`. */
-  readonly name: string;
-  /** Of the makefile, relative to the tree; '' is the tree itself. */
-  readonly directory: string;
-  /** As in the makefile, relative to the directory: `core.o`, `db/pool.o`, in the order of linking. */
-  readonly objects: readonly string[];
-  /** Files that the makefile gives the linker beside them. */
-  readonly linked: readonly string[];
-  /** Those that are linked whatever is not known of the build. */
-  readonly certain: ReadonlySet<string>;
-  /** What the list of objects depends on and is not known: variables that nothing sets, commands that were not run. */
-  readonly unknowns: readonly string[];
-  /** Options of the compiler for one object. */
-  flags(object: string, assembler: boolean): CompilerFlags;
-  /** Names of which a rule of the makefile makes a file; undefined when none does. */
-  madeOf(name: string): readonly string[] | undefined;
-}
-
-export interface CompilerFlags {
-  readonly options: readonly string[];
-  /** What they depend on and is not known. */
-  readonly unknowns: readonly string[];
-}
+import {
+  externalPrefix,
+  kernelPrefix,
+  type BuildSettings,
+  type CompilerFlags,
+  type Recipe,
+} from './recipe.ts';
+import { madeOf } from './rules.ts';
 
 /** Variables with options; one that ends in `_` is of a single object. */
 const assemblerFlags = 'KBUILD_CPPFLAGS cppflags-y asflags-y AFLAGS_'.split(' ');
@@ -69,7 +33,7 @@ const directoryDepthMax = 24;
 const objectsMax = 5000;
 
 /** `-` and `_` are the same in the name of a module. */
-export const sameModuleName = (first: string, second: string): boolean =>
+const sameModuleName = (first: string, second: string): boolean =>
   first.replaceAll('-', '_') === second.replaceAll('-', '_');
 
 /** The makefiles of one tree. */
@@ -128,7 +92,10 @@ export class Kbuild {
     return found;
   }
 
-  /** In a kernel's tree with its thousands of makefiles only those are evaluated that name the module. */
+  /**
+   * In a kernel's tree with its thousands of makefiles only those are evaluated that name the
+   * module.
+   */
   #mayBuild(directory: string, name: string): boolean {
     const makefile = this.#makefileName(directory);
     if (makefile === undefined) return false;
@@ -163,7 +130,7 @@ export class Kbuild {
     const makefile = this.#makefile(directory);
     if (makefile === undefined) return undefined;
     try {
-      // The module exists: where nobody set what switches it on, take it as switched on.
+      // The module exists: what switches it on and is not set is taken as set.
       const listed = ['obj-m', 'obj-', 'obj-y']
         .flatMap((list) => this.#list(directory, makefile, list))
         .find((each) => each.endsWith('.o') && sameModuleName(each.slice(0, -2), name));
@@ -235,7 +202,10 @@ export class Kbuild {
     }
   }
 
-  /** The directories from the top of the build down to this one; flags and exports are handed down along it. */
+  /**
+   * The directories from the top of the build down to this one; flags and exports are inherited
+   * along it.
+   */
   #chain(directory: string): readonly string[] {
     if (directory === '') return [''];
     const parent = directoryOf(directory).slice(0, -1);
@@ -316,11 +286,13 @@ export class Kbuild {
     ];
   }
 
-  /** A kernel's own tree is built as its configuration says; what a vendor gives make nobody knows. */
+  /**
+   * A kernel's own tree is built by its configuration; what a vendor passes to make is not known.
+   */
   #makeSettings(directory: string): MakeSettings {
     const { kind, config, unset, release, architecture } = this.#settings;
     const own = kind === 'kernel';
-    const surroundings = {
+    const commandContext = {
       release,
       machine: machineOf(architecture, config),
       directory: own || runsInHeaders(release) ? '.' : this.sourceName(this.#chain(directory)[0]!),
@@ -329,7 +301,7 @@ export class Kbuild {
       isKnownUnset: (name) =>
         own ? config.size > 0 || !name.startsWith('CONFIG_') : unset.has(name),
       isKnownMissing: () => own,
-      answer: (command) => commandResponse(command, surroundings),
+      answer: (command) => commandResponse(command, commandContext),
     };
   }
 
@@ -348,7 +320,7 @@ export class Kbuild {
       });
   }
 
-  /** Relative names are looked for beside the makefile, then in the tree. */
+  /** Relative names are searched beside the makefile, then in the tree. */
   #filesFor(directory: string) {
     const spellings = (path: string): readonly string[] =>
       path.startsWith('/')
@@ -376,7 +348,7 @@ export class Kbuild {
   }
 }
 
-/** A variable that a makefile hands down. */
+/** A variable that a makefile exports. */
 interface Exported {
   readonly name: string;
   readonly value: string;
@@ -391,27 +363,3 @@ function runsInHeaders(release: string): boolean {
   const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   return Number(major) * 1000 + Number(minor) < 6013;
 }
-
-/** What a rule makes a file of. A rule names it from the directory of the build, in full, or by its end alone. */
-function madeOf(
-  rules: readonly {
-    readonly targets: readonly string[];
-    readonly prerequisites: readonly string[];
-  }[],
-  name: string,
-): readonly string[] | undefined {
-  for (const { targets, prerequisites } of rules) {
-    for (const target of targets) {
-      const [before = '', after] = target.split('%', 2);
-      if (after === undefined ? target === name : fits(name, before, after)) {
-        const stem =
-          after === undefined ? '' : name.slice(before.length, name.length - after.length);
-        return prerequisites.map((each) => each.replace('%', () => stem));
-      }
-    }
-  }
-  return undefined;
-}
-
-const fits = (name: string, before: string, after: string): boolean =>
-  name.length > before.length + after.length && name.startsWith(before) && name.endsWith(after);

@@ -1,0 +1,22 @@
+/** A verdict as reports have it: what is certain apart from what a keyring may prevent. */
+import { loaderErrnos } from '../loader/errno.ts';
+import type { Verdict } from '../loader/verdict.ts';
+import type { LoaderReport } from './report.ts';
+
+export function loaderReport(verdict: Verdict): LoaderReport {
+  const { result, errno, openTaints, kernelTaint, openKernelTaint, messages, unknown } = verdict;
+  return {
+    result,
+    errno: errno === undefined ? null : loaderErrnos[errno],
+    errnoName: errno ?? null,
+    taints: Array.from(verdict.taints)
+      .filter((letter) => !openTaints.includes(letter))
+      .join(''),
+    taintsUnlessTrusted: openTaints,
+    kernelTaint: kernelTaint - openKernelTaint,
+    kernelTaintUnlessTrusted: openKernelTaint,
+    messages,
+    reasons: verdict.reasons.map((each) => each.reason),
+    unknown,
+  };
+}

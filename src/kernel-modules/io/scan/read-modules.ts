@@ -1,0 +1,155 @@
+/**
+ * Reads the modules of a stream of inputs, by threads and with a cache. What cannot be read is a
+ * problem among them.
+ */
+import { hash } from 'node:crypto';
+import { printCause, printProblem, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import type { ScanProblem } from '../../core/reports/report.ts';
+import type { Input, InputProblem, Origin } from '../inputs/inputs.ts';
+import { UnpackBudget } from '../inputs/unpack-budget.ts';
+import { unpackedBytesMax } from '../inputs/unpack-module.ts';
+import { cacheDirectory } from './own-cache.ts';
+import { readStored } from './reading-pool.ts';
+import { ScanCache } from './scan-cache.ts';
+import type { Keys, ReadModule, ReadResponse, StoredModule } from './scan-protocol.ts';
+
+export interface ReadEntry extends ReadModule {
+  readonly file: string;
+  readonly sha256: string;
+  readonly origin: Origin;
+}
+
+export interface Reading {
+  readonly entries: readonly ReadEntry[];
+  readonly problems: readonly ScanProblem[];
+}
+
+export interface ReadingOptions {
+  /** What distinguishes this reading for the cache; undefined for no cache. */
+  readonly cacheAs: readonly string[] | undefined;
+  readonly deep: boolean;
+  readonly onRead: (done: number) => void;
+}
+
+/** Reads all modules of a stream; what cannot be read is a problem, and the rest is read. */
+export async function readAll(
+  inputs: AsyncIterable<Input | InputProblem>,
+  keys: Keys,
+  options: ReadingOptions,
+): Promise<Reading> {
+  const reading = await readAhead(inputs, () => ok(keys), options);
+  if (!reading.ok) throw new Error(printProblem(reading.error));
+  return reading.value;
+}
+
+/**
+ * The same before the keys are read: `open` is called once, when others have something to do
+ * meanwhile. Fails with it.
+ */
+export async function readAhead(
+  inputs: AsyncIterable<Input | InputProblem>,
+  open: () => Result<Keys, Problem>,
+  options: ReadingOptions,
+): Promise<Result<Reading, Problem>> {
+  let opened: Result<Keys, Problem> | undefined;
+  const openOnce = () => (opened ??= open());
+  // Cached results were judged by keys, so those come first if there are any.
+  const early = isCached(options) ? openOnce() : undefined;
+  if (early?.ok === false) return early;
+  const cached = early === undefined ? undefined : cacheOf(early.value, options)?.read();
+  const reading = new ModuleReading(cached ?? new Map<string, ReadModule>(), options);
+  const setup = { deep: options.deep, budget: UnpackBudget.make(unpackedBytesMax) };
+  const done = await readStored(reading.uncached(inputs), setup, openOnce, (answers) =>
+    reading.accept(answers),
+  );
+  if (!done.ok) return done;
+  const keys = openOnce();
+  if (!keys.ok) return keys;
+  if (reading.hasNews) cacheOf(keys.value, options)?.write(reading.used);
+  return ok(reading.result());
+}
+
+/** One reading: what comes from the cache, what the threads read, and what cannot be read. */
+class ModuleReading {
+  /** By the SHA-256 of the stored file. */
+  readonly used = new Map<string, ReadModule>();
+  readonly #cached: ReadonlyMap<string, ReadModule>;
+  readonly #options: ReadingOptions;
+  readonly #origins = new Map<string, Origin>();
+  readonly #entries: ReadEntry[] = [];
+  readonly #problems: ScanProblem[] = [];
+
+  constructor(cached: ReadonlyMap<string, ReadModule>, options: ReadingOptions) {
+    this.#cached = cached;
+    this.#options = options;
+  }
+
+  /** The files that must be read; takes what the cache has. */
+  async *uncached(inputs: AsyncIterable<Input | InputProblem>): AsyncGenerator<StoredModule> {
+    for await (const each of inputs) {
+      if (each.kind === 'problem') {
+        this.#problems.push({ file: each.path, offset: null, message: each.why });
+        continue;
+      }
+      const bytes = each.read();
+      if (!bytes.ok) {
+        this.#problems.push({ file: each.label, offset: null, message: printCause(bytes.error) });
+        continue;
+      }
+      this.#origins.set(each.label, each.origin);
+      const sha256 = hash('sha256', bytes.value);
+      const known = this.#cached.get(sha256);
+      if (known === undefined) yield { label: each.label, sha256, bytes: bytes.value };
+      else this.#take(each.label, sha256, known);
+    }
+  }
+
+  accept(answers: readonly ReadResponse[]): void {
+    for (const { label, sha256, read, problem } of answers) {
+      if (problem !== undefined) this.#problems.push(problem);
+      if (read !== undefined) this.#take(label, sha256, read);
+    }
+  }
+
+  #take(file: string, sha256: string, read: ReadModule): void {
+    const origin = this.#origins.get(file);
+    if (origin === undefined) return;
+    this.used.set(sha256, read);
+    // A file that is there twice was cached under its first name.
+    const module = read.module.file === file ? read.module : { ...read.module, file };
+    this.#entries.push({ ...read, module, file, sha256, origin });
+    this.#options.onRead(this.#entries.length + this.#problems.length);
+  }
+
+  /** Whether the cache would hold anything else than before. */
+  get hasNews(): boolean {
+    return (
+      this.used.size !== this.#cached.size ||
+      [...this.used.keys()].some((each) => !this.#cached.has(each))
+    );
+  }
+
+  result(): Reading {
+    return {
+      entries: this.#entries.sort((a, b) => (a.file < b.file ? -1 : 1)),
+      problems: this.#problems.sort((a, b) => (a.file < b.file ? -1 : 1)),
+    };
+  }
+}
+
+function cacheOf(keys: Keys, options: ReadingOptions): ScanCache | undefined {
+  const place = cachePlace(options);
+  return place && new ScanCache(place.directory, place.inputs, keys);
+}
+
+function isCached(options: ReadingOptions): boolean {
+  const place = cachePlace(options);
+  return place !== undefined && ScanCache.isKept(place.directory, place.inputs);
+}
+
+function cachePlace({ cacheAs, deep }: ReadingOptions) {
+  const directory = cacheAs === undefined ? undefined : cacheDirectory();
+  if (directory === undefined || cacheAs === undefined) return undefined;
+  return { directory, inputs: [...cacheAs, String(deep)] };
+}
