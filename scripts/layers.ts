@@ -43,6 +43,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   ...capability('kernel-modules'),
   ...capability('cloudlinux'),
+  ...capability('web'),
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
@@ -51,6 +52,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'cloudlinux/core',
       'cloudlinux/io',
       'cloudlinux/commands',
+      'web/commands',
     ],
     packages: [],
   },

@@ -8,6 +8,7 @@ const directories = [
   'testing',
   'kernel-modules',
   'cloudlinux',
+  'web',
   'policy',
   'limits',
   'plan',
@@ -43,6 +44,8 @@ export const kernelSuites = [
   'test/kernel-modules/io/real-modules.test.ts',
   'test/kernel-modules/io/rebuild.test.ts',
   'test/kernel-modules/io/source-match.test.ts',
+  'test/web/placed.test.ts',
+  'test/web/programs.test.ts',
 ];
 
 export function okSteps(): readonly Step[] {

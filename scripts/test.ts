@@ -16,6 +16,7 @@ for (const suite of [
   'placement',
   'metrics',
   'modules',
+  'web',
   'vm',
 ] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, log);

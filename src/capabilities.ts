@@ -50,4 +50,15 @@ const cloudLinux: Capability = {
   agentPart: async () => (await import('./cloudlinux/io/lve-info-writer.ts')).lveInfoWriter,
 };
 
-export const capabilities: readonly Capability[] = [kernelModules, cloudLinux];
+const web: Capability = {
+  name: 'web',
+  commands: {
+    web: {
+      usage: '',
+      summary: 'inspect web servers: whose each site is, and whether limits hold for it',
+      load: () => import('./web/commands/web.ts'),
+    },
+  },
+};
+
+export const capabilities: readonly Capability[] = [kernelModules, cloudLinux, web];

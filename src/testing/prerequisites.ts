@@ -58,6 +58,19 @@ const suites = {
       'util-linux', // flock, setpriv
     ],
   },
+  web: {
+    purpose:
+      'the tests of web servers (nginx, Apache and PHP-FPM with configurations of their own)',
+    packages: [
+      'nginx',
+      'apache2-bin', // the server alone, without what starts it
+      'php-fpm',
+      'passwd', // useradd
+      'util-linux', // setpriv
+      'login',
+    ],
+    daemons: ['nginx', 'php-fpm'],
+  },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',

@@ -1,0 +1,67 @@
+/** The table of sites, and the notes below it. */
+import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
+import { printable } from '../../base/printable.ts';
+import { cutTo } from '../../cli/shared/width.ts';
+import { siteName, type Note } from '../core/notes.ts';
+import type { Overview, SiteView } from '../core/overview.ts';
+
+const nameColumns = 40;
+const handlerColumns = 44;
+/** The rest is counted; `--json` has all. */
+const aboutMax = 5;
+const notesMax = 200;
+
+export function overviewText(
+  overview: Overview,
+  notes: readonly Note[],
+  { columns }: Pick<Terminal, 'columns'>,
+): string {
+  const lines = notes.slice(0, notesMax).map((each) => wrap(noteText(each), columns, '  '));
+  const more = notes.length - lines.length;
+  if (more > 0) lines.push(`… and ${more} more`);
+  return [sitesText(overview), ...(lines.length === 0 ? [] : [lines.join('\n')])].join('\n\n');
+}
+
+function sitesText({ servers, sites }: Overview): string {
+  if (servers.length === 0)
+    return 'No web server is installed: there is no nginx, apache2 or php-fpm in /usr/sbin';
+  if (sites.length === 0)
+    return `No site was found in ${servers.map(({ name }) => name).join(', ')}`;
+  const rows = sites.map(rowOf).toSorted(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0));
+  return table([['SITE', 'OWNER', 'SERVER', 'HANDLER', 'PLACED'], ...distinct(rows)]);
+}
+
+function rowOf(site: SiteView): readonly string[] {
+  const others = site.names.length - 1;
+  const more = others > 0 ? ` (+${others})` : '';
+  return [
+    cutTo(printable(siteName(site)), nameColumns) + more,
+    printable(site.owner?.name ?? '-'),
+    site.server,
+    cutTo(printable(site.handledBy.join(', ')), handlerColumns),
+    placedText(site),
+  ];
+}
+
+function placedText({ placed: { kind, seen } }: SiteView): string {
+  if (kind === 'nothing to place') return '-';
+  if (kind !== 'caught' || seen === undefined || seen.workers === 0) return kind;
+  return `caught (${seen.workersInside} of ${seen.workers} workers inside)`;
+}
+
+/** A site at two ports is one row where all else is alike. */
+function distinct(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  const seen = new Set<string>();
+  return rows.filter((row) => {
+    const key = JSON.stringify(row);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function noteText({ message, about }: Note): string {
+  const shown = about.slice(0, aboutMax).join(', ');
+  const more = about.length > aboutMax ? ` and ${about.length - aboutMax} more` : '';
+  return printable(about.length === 0 ? message : `${message}: ${shown}${more}`);
+}

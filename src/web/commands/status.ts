@@ -1,0 +1,69 @@
+/** `bulkhead web status`: every site, whose it is, what handles it, and whether that is in its tenant's cgroup. */
+import type { Command } from 'commander';
+import { printProblem } from '../../base/problem.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+  type Runner,
+} from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import { terminalOf } from '../../cli/shared/terminal.ts';
+import { notesOf } from '../core/notes.ts';
+import type { Overview, ServerRead } from '../core/overview.ts';
+import { findWebPrograms } from '../io/servers.ts';
+import { surveyWeb } from '../io/survey.ts';
+import { overviewText } from './status-text.ts';
+import { tenancyOrReport } from './tenancy.ts';
+
+async function status(options: PolicyOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0) {
+    const reason = 'web servers show their whole configuration to root alone';
+    printError(printProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
+    return exitCodes.failed;
+  }
+  const tenancy = tenancyOrReport(options.policy, command, paths);
+  if (tenancy === undefined) return exitCodes.failed;
+  const overview = await surveyWeb(findWebPrograms(), tenancy);
+  const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
+  const notes = [...remarks, ...notesOf(overview)];
+  const problems = overview.servers.flatMap(problemsOf);
+  for (const problem of problems) printError(problem);
+  if (options.json === true) printJson({ ...overview, sites: sitesJson(overview), notes });
+  else print(overviewText(overview, notes, terminalOf(process.stdout)));
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+/** A site without an owner has `null`. */
+const sitesJson = ({ sites }: Overview) =>
+  sites.map((each) => ({ ...each, owner: each.owner ?? null }));
+
+const problemsOf = ({ name, problems }: ServerRead): readonly string[] =>
+  problems.map(({ file, line, message }) => {
+    const place = [file, line].filter((each) => each !== undefined).join(':');
+    return printProblem({
+      action: `read all of the configuration of ${name}`,
+      reason: place === '' ? message : `${place}: ${message}`,
+    });
+  });
+
+function define(command: Command, run: Runner): void {
+  command
+    .addOption(policyOption())
+    .option('--json', 'print as JSON')
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead web status', 'the table, and what to do'],
+        ['bulkhead web status --json', 'for a program'],
+      ),
+    )
+    .action(run(status));
+}
+
+export const command: CommandModule = { define };

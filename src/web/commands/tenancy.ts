@@ -1,0 +1,73 @@
+/** Who is a tenant here and where its cgroup is, as far as there is a policy. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { placerTree } from '../../agent/placement/placer-hierarchies.ts';
+import { isLocked } from '../../sys/files/flock.ts';
+import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
+import { agentLock, type Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
+import { tenantCgroup } from '../../plan/wanted.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { namesPolicy } from '../../cli/shared/policy-option.ts';
+import { loadPolicyOrReport } from '../../cli/shared/session.ts';
+import { isInCgroup } from '../core/in-cgroup.ts';
+import type { Tenancy } from '../io/survey.ts';
+
+export interface KnownTenancy extends Tenancy {
+  /** What else is to be said about it. */
+  readonly remarks: readonly string[];
+}
+
+/** Nothing after the errors of the policy have been shown. A host without a policy has none. */
+export function tenancyOrReport(
+  file: string,
+  command: Command,
+  paths: Paths,
+): KnownTenancy | undefined {
+  if (!namesPolicy(command) && !existsSync(file)) return tenancyOf(paths, undefined);
+  const loaded = loadPolicyOrReport(file, paths);
+  return loaded === undefined ? undefined : tenancyOf(paths, loaded.policy);
+}
+
+export function tenancyOf(paths: Paths, policy: Policy | undefined): KnownTenancy {
+  const { isTenant, remarks } = policy === undefined ? byRange(paths) : byPolicy(policy);
+  return {
+    proc: paths.proc,
+    accounts: (named) => readHostFacts(paths, named).accounts,
+    isTenant,
+    isInside: insideCheck(paths, policy),
+    agentRuns: isLocked(agentLock(paths)),
+    remarks,
+  };
+}
+
+type Tenants = Pick<KnownTenancy, 'isTenant' | 'remarks'>;
+
+function byPolicy({ tenants }: Policy): Tenants {
+  const uids = new Set(tenants.map(({ uid }) => uid));
+  return { isTenant: (uid) => uids.has(uid), remarks: [] };
+}
+
+function byRange(paths: Paths): Tenants {
+  const { first, last } = readUidRange(paths);
+  return {
+    isTenant: (uid) => uid >= first && uid <= last,
+    remarks: [`There is no policy: uids from ${first} to ${last} are shown as tenants`],
+  };
+}
+
+function insideCheck(paths: Paths, policy: Policy | undefined): Tenancy['isInside'] {
+  const driver = probeDriver(paths, policy?.driver);
+  if (policy === undefined || !driver.ok) return () => undefined;
+  const { hierarchies } = driver.value.tree;
+  const roots = placerTree(paths, driver.value.tree).hierarchies;
+  const cgroups = new Map(
+    policy.tenants
+      .map((each) => [each.uid, tenantCgroup(each)] as const)
+      .filter(([, cgroup]) => hierarchies.every(({ files }) => files.exists(cgroup))),
+  );
+  return (uid, text) => {
+    const cgroup = cgroups.get(uid);
+    return cgroup === undefined ? undefined : isInCgroup(text, roots, cgroup);
+  };
+}

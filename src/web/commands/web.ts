@@ -1,0 +1,22 @@
+/** `bulkhead web`: what serves the sites of this host. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  status: {
+    usage: '[options]',
+    summary:
+      "show every site, its owner, what handles it, and whether that is in its tenant's cgroup",
+    load: () => import('./status.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(['bulkhead web status', 'every site, its owner, and how it is placed']),
+    );
+    addCommands(parent, parts);
+  },
+};

@@ -1,0 +1,26 @@
+/**
+ * The variables of /etc/apache2/envvars, without running it: Apache's configuration names them.
+ *
+ *     export APACHE_RUN_USER=www-data
+ *     export APACHE_PID_FILE=/var/run/apache2$SUFFIX/apache2.pid
+ *
+ * It is a program for sh. Plain assignments are understood, and what a branch sets is left empty, as it is for
+ * the instance that has no suffix.
+ */
+const assignment =
+  /^export[ \t]+([A-Za-z_]\w*)=(?:"([^"`]*)"|'([^']*)'|([^\s"'`;&|()<>]*))[ \t]*(?:#.*)?$/;
+
+export function parseEnvvars(text: string): Readonly<Record<string, string>> {
+  const variables = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const match = assignment.exec(line);
+    if (match === null) continue;
+    const [, name = '', double, single, bare] = match;
+    const expanded = (double ?? bare ?? '').replaceAll(
+      /\$(?:\{(\w+)\}|(\w+))/g,
+      (_, braced?: string, plain?: string) => variables.get(braced ?? plain ?? '') ?? '',
+    );
+    variables.set(name, single ?? expanded);
+  }
+  return Object.fromEntries(variables);
+}

@@ -1,0 +1,179 @@
+/** The sites of Apache: each `<VirtualHost>`, or the main server where there is none. */
+import { parseAddress, type Address } from '../address.ts';
+import type { Directive } from '../directive.ts';
+import { distinctHandlers, type Handler, type Site } from '../site.ts';
+
+export function apacheSites(directives: readonly Directive[]): readonly Site[] {
+  const hosts = directives.filter(({ name }) => name === 'virtualhost');
+  const shared = directives.filter(({ name }) => name !== 'virtualhost');
+  const members = membersOf(directives);
+  const inherited = sharedHandlers(shared, members);
+  const root = valueOf(shared, 'documentroot');
+  if (hosts.length > 0) return hosts.map((host) => siteOf(host, members, inherited, root));
+  const listen = argsOf(shared, 'listen');
+  const place = shared.find(({ name }) => name === 'listen');
+  if (place === undefined) return [];
+  return [siteOf({ ...place, args: listen, block: shared }, members, inherited, root)];
+}
+
+type Members = ReadonlyMap<string, readonly Address[]>;
+
+/** What holds for every vhost, or for those whose root is in a directory. */
+interface Shared {
+  readonly directory: string;
+  readonly handlers: readonly Handler[];
+}
+
+/** CGI of the whole server is its administrator's. What holds at some URLs alone makes no site another one. */
+function sharedHandlers(shared: readonly Directive[], members: Members): readonly Shared[] {
+  return shared.flatMap((each): readonly Shared[] => {
+    if (/^(?:location|locationmatch|directorymatch)$/.test(each.name)) return [];
+    const directory = each.name === 'directory' ? (each.args[0] ?? '') : '/';
+    const handlers = handlersIn([each], members).filter(({ kind }) => kind !== 'cgi');
+    return handlers.length === 0 ? [] : [{ directory: directory.replace(/\/*$/, '/'), handlers }];
+  });
+}
+
+const inheritedBy = (root: string | undefined, shared: readonly Shared[]): readonly Handler[] =>
+  shared.flatMap(({ directory, handlers }) =>
+    directory === '/' || root?.startsWith(directory) === true || `${root}/` === directory
+      ? handlers
+      : [],
+  );
+
+function siteOf(
+  host: Directive,
+  members: Members,
+  shared: readonly Shared[],
+  sharedRoot: string | undefined,
+): Site {
+  const block = host.block ?? [];
+  const root = valueOf(block, 'documentroot') ?? sharedRoot;
+  const handlers = handlersIn(block, members);
+  const inherited = inheritedBy(root, shared);
+  // The handlers of PHP files that a vhost has of its own come after, and so instead of, the shared ones.
+  const hasOwn = handlers.some(({ kind }) => kind === 'fastcgi' || kind === 'module');
+  const kept = hasOwn ? inherited.filter(({ kind }) => kind === 'proxy') : inherited;
+  const runsAs = runsAsOf(block);
+  const found = distinctHandlers([...handlers, ...kept]);
+  return {
+    server: 'apache',
+    names: [...argsOf(block, 'servername').slice(0, 1), ...argsOf(block, 'serveralias')],
+    listen: host.args,
+    ...(root === undefined ? {} : { root }),
+    handlers: found.length === 0 ? redirection(block) : found,
+    ...(runsAs === undefined ? {} : { runsAs }),
+    overrides: [],
+    file: host.file,
+    line: host.line,
+  };
+}
+
+/** A vhost that sends everybody elsewhere serves no files. */
+function redirection(block: readonly Directive[]): readonly Handler[] {
+  const isAll = ({ name, args }: Directive) => name === 'redirect' && args.at(-2) === '/';
+  return block.some(isAll) ? [{ kind: 'other', text: 'Redirect' }] : [];
+}
+
+function runsAsOf(block: readonly Directive[]): Site['runsAs'] {
+  const assigned = valueOf(block, 'assignuserid');
+  if (assigned !== undefined) return { by: 'AssignUserID', user: assigned };
+  const suexec = valueOf(block, 'suexecusergroup');
+  return suexec === undefined ? undefined : { by: 'SuexecUserGroup', user: suexec };
+}
+
+function handlersIn(block: readonly Directive[], members: Members): readonly Handler[] {
+  return block.flatMap((each): readonly Handler[] => {
+    if (each.block === undefined) return handlersOf(each, members);
+    // What a `<Proxy>` has in it is about a target, and is not a handler.
+    return each.name.startsWith('proxy') ? [] : handlersIn(each.block, members);
+  });
+}
+
+type Reader = (args: readonly string[], members: Members) => readonly Handler[];
+
+const readers: Readonly<Record<string, Reader>> = {
+  sethandler: ([handler = ''], members) => named(handler, members),
+  addhandler: ([handler = ''], members) => named(handler, members),
+  addtype: ([type = '']) => (modPhp.test(type) ? [{ kind: 'module', text: 'mod_php' }] : []),
+  proxypass: (args, members) => passed(args.find(isTarget), members),
+  proxypassmatch: (args, members) => passed(args.find(isTarget), members),
+  rewriterule: ([, target = '', flags = ''], members) =>
+    /[[,](?:P|proxy)[\],]/.test(flags) ? passed(target, members) : [],
+  scriptalias: () => [{ kind: 'cgi', text: 'CGI' }],
+  scriptaliasmatch: () => [{ kind: 'cgi', text: 'CGI' }],
+  wsgiscriptalias: () => [{ kind: 'module', text: 'mod_wsgi' }],
+};
+
+function handlersOf({ name, args }: Directive, members: Members): readonly Handler[] {
+  return Object.hasOwn(readers, name) ? (readers[name]?.(args, members) ?? []) : [];
+}
+
+const modPhp = /^(?:application\/x-httpd-php|php\d*-script$)/;
+const isTarget = (word: string) => /^(?:unix:|[a-z]+:\/\/)/i.test(word);
+
+function named(handler: string, members: Members): readonly Handler[] {
+  if (handler.startsWith('proxy:')) return passed(handler.slice('proxy:'.length), members);
+  if (modPhp.test(handler)) return [{ kind: 'module', text: 'mod_php' }];
+  if (handler === 'cgi-script') return [{ kind: 'cgi', text: 'CGI' }];
+  return handler === 'fcgid-script' ? [{ kind: 'cgi', text: 'mod_fcgid' }] : [];
+}
+
+const ports: Readonly<Record<string, number>> = {
+  http: 80,
+  ws: 80,
+  https: 443,
+  wss: 443,
+  fcgi: 8000,
+  ajp: 8009,
+  scgi: 4000,
+};
+const url = /^(?:unix:(?<path>[^|]+)\|)?(?<scheme>[a-z0-9]+):(?:\/\/(?<host>[^/?$]*))?/i;
+
+/** `unix:/run/php/shop.sock|fcgi://localhost/`, `http://127.0.0.1:3000/`, `balancer://name`. */
+function passed(target: string | undefined, members: Members): readonly Handler[] {
+  const parts = target === undefined ? undefined : url.exec(target)?.groups;
+  if (target === undefined || parts === undefined) return [];
+  const { path, scheme = '', host = '' } = parts;
+  const kind = scheme.toLowerCase() === 'fcgi' ? 'fastcgi' : 'proxy';
+  if (scheme.toLowerCase() === 'balancer') return balanced(target, host, members);
+  const address =
+    path === undefined ? parseAddress(host, ports[scheme.toLowerCase()]) : parseAddress(path);
+  const text = path === undefined ? `${scheme}://${host}` : path;
+  return [{ kind, text, ...(address === undefined ? {} : { address }) }];
+}
+
+function balanced(target: string, name: string, members: Members): readonly Handler[] {
+  const addresses = members.get(name.toLowerCase()) ?? [];
+  if (addresses.length === 0) return [{ kind: 'proxy', text: target }];
+  return addresses.map((address) => ({ kind: 'proxy', address, text: target }));
+}
+
+/** Of each `<Proxy balancer://NAME>`, wherever it is written. */
+function membersOf(directives: readonly Directive[]): Members {
+  const found = new Map<string, readonly Address[]>();
+  const visit = (block: readonly Directive[]) => {
+    for (const { name, args, block: inside } of block) {
+      if (inside === undefined) continue;
+      const balancer = /^balancer:\/\/([^/]+)/i.exec(args[0] ?? '')?.[1];
+      if (name === 'proxy' && balancer !== undefined)
+        found.set(balancer.toLowerCase(), memberAddresses(inside));
+      else visit(inside);
+    }
+  };
+  visit(directives);
+  return found;
+}
+
+const memberAddresses = (block: readonly Directive[]) =>
+  block
+    .filter(({ name }) => name === 'balancermember')
+    .flatMap(({ args }) => passed(args.find(isTarget), new Map()))
+    .flatMap((each) => ('address' in each && each.address !== undefined ? [each.address] : []));
+
+const argsOf = (block: readonly Directive[], wanted: string): readonly string[] =>
+  block.flatMap(({ name, args }) => (name === wanted ? args : []));
+
+/** Of several the last one counts. */
+const valueOf = (block: readonly Directive[], wanted: string): string | undefined =>
+  block.findLast(({ name }) => name === wanted)?.args[0];

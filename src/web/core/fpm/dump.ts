@@ -1,0 +1,57 @@
+/**
+ * What `php-fpm8.4 -tt` prints: every pool with all its values, defaults included.
+ *
+ *     [26-Nov-2026 01:15:08] NOTICE: [www]
+ *     [26-Nov-2026 01:15:08] NOTICE: 	user = www-data
+ *     [26-Nov-2026 01:15:08] NOTICE: 	listen = /run/php/php8.4-fpm.sock
+ *     [26-Nov-2026 01:15:08] NOTICE: 	chroot = undefined
+ *
+ * Source: fpm_conf.c, fpm_conf_dump().
+ */
+import { parseAddress, type Address } from '../address.ts';
+
+export interface FpmPool {
+  readonly name: string;
+  readonly user: string;
+  readonly group?: string;
+  readonly listen: string;
+  readonly address?: Address;
+  /** `static`, `dynamic` or `ondemand`. */
+  readonly pm: string;
+  readonly childrenMax: number;
+  readonly chroot?: string;
+}
+
+const line = /^\[[^\]]*\] NOTICE: (?:\[(?<section>.*)\]|\t(?<key>[^\t =]+) = (?<value>.*))$/;
+const poolsMax = 100_000;
+
+export function parseFpmDump(text: string): readonly FpmPool[] {
+  const sections: { readonly name: string; readonly values: Map<string, string> }[] = [];
+  for (const each of text.split('\n')) {
+    const { section, key, value } = line.exec(each)?.groups ?? {};
+    if (section !== undefined) {
+      if (sections.length === poolsMax) break;
+      sections.push({ name: section, values: new Map() });
+    } else if (key !== undefined && value !== undefined && value !== 'undefined')
+      sections.at(-1)?.values.set(key, value);
+  }
+  return sections.filter(({ name }) => name !== 'global').map(poolOf);
+}
+
+function poolOf({ name, values }: { name: string; values: ReadonlyMap<string, string> }): FpmPool {
+  const listen = values.get('listen') ?? '';
+  const address = parseAddress(listen);
+  const group = values.get('group');
+  const chroot = values.get('chroot');
+  return {
+    name,
+    // Without one, workers run as whoever starts the master: root cannot.
+    user: values.get('user') ?? '',
+    ...(group === undefined ? {} : { group }),
+    listen,
+    ...(address === undefined ? {} : { address }),
+    pm: values.get('pm') ?? '',
+    childrenMax: Number(values.get('pm.max_children') ?? 0),
+    ...(chroot === undefined ? {} : { chroot }),
+  };
+}

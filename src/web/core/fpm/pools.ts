@@ -1,0 +1,96 @@
+/** The pools of all PHP versions, where they are written, and what is wrong with that. */
+import { addressKey, sameAddress, type Address } from '../address.ts';
+import type { Place } from '../directive.ts';
+import type { Facts } from '../facts.ts';
+import type { FpmPool } from './dump.ts';
+
+export interface Pool extends FpmPool {
+  /** `8.4`. */
+  readonly php: string;
+  /** Where its section begins, and where it is gone on with; empty where that was not found. */
+  readonly places: readonly Place[];
+  /** The account's, where there is one. */
+  readonly uid?: number;
+}
+
+export interface PoolFinding {
+  readonly pool: string;
+  readonly php: string;
+  readonly message: string;
+}
+
+/** Who serves an address. */
+export class PoolIndex {
+  readonly #pools: ReadonlyMap<string, readonly Pool[]>;
+
+  constructor(pools: readonly Pool[]) {
+    this.#pools = Map.groupBy(
+      pools.filter(({ address }) => address !== undefined),
+      ({ address }) => addressKey(address!),
+    );
+  }
+
+  at(address: Address): Pool | undefined {
+    const near = this.#pools.get(addressKey(address)) ?? [];
+    return near.find((each) => each.address !== undefined && sameAddress(each.address, address));
+  }
+}
+
+export function poolFindings(pools: readonly Pool[], facts: Facts): readonly PoolFinding[] {
+  const index = new PoolIndex(pools);
+  return pools.flatMap((pool) =>
+    [
+      unknownUser(pool),
+      ...fileFindings(pool, facts),
+      sectionTwice(pool),
+      socketFinding(pool, facts),
+      sharedAddress(pool, index),
+    ].flatMap((message) =>
+      message === undefined ? [] : [{ pool: pool.name, php: pool.php, message }],
+    ),
+  );
+}
+
+const placeText = ({ file, line }: Place) => `${file}:${line}`;
+
+function unknownUser({ user, uid }: Pool): string | undefined {
+  if (uid !== undefined) return undefined;
+  return user === '' ? 'it names no user' : `its user "${user}" is not an account of this host`;
+}
+
+/** Whoever can write a pool file chooses as whom the pool runs. */
+function fileFindings({ places }: Pool, facts: Facts): readonly string[] {
+  return [...new Set(places.map(({ file }) => file))].flatMap((file) => {
+    const owners = facts.ownersOf(file);
+    if (owners === undefined) return [];
+    const other = owners.uids.find((uid) => uid !== 0);
+    if (other !== undefined) {
+      return [
+        `its file ${file} can be changed by ${facts.nameOf(other)}, who can so run anything as anybody; run: chown root on it and on its directory`,
+      ];
+    }
+    return owners.writableByOthers
+      ? [`its file ${file} can be written by others; run: chmod go-w ${file}`]
+      : [];
+  });
+}
+
+function sectionTwice({ places }: Pool): string | undefined {
+  const [first, ...others] = places;
+  if (first === undefined || others.length === 0) return undefined;
+  return `it is begun at ${placeText(first)} and changed at ${others.map(placeText).join(', ')}; give the other pool a name of its own`;
+}
+
+function socketFinding({ address }: Pool, facts: Facts): string | undefined {
+  if (address?.kind !== 'unix') return undefined;
+  const directory = address.path.slice(0, Math.max(1, address.path.lastIndexOf('/')));
+  const owner = facts.ownersOf(directory)?.uids.find(facts.isTenant);
+  if (owner === undefined) return undefined;
+  return `its socket ${address.path} is in a directory of ${facts.nameOf(owner)}, who can put a link to another tenant's socket in its place; listen below /run/php`;
+}
+
+function sharedAddress(pool: Pool, index: PoolIndex): string | undefined {
+  const first = pool.address === undefined ? undefined : index.at(pool.address);
+  if (first === undefined || first === pool) return undefined;
+  return `it listens at ${pool.listen}, as the pool ${first.name} of PHP ${first.php} does`;
+}

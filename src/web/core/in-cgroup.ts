@@ -1,0 +1,26 @@
+/**
+ * Whether a process is in a cgroup or below it, by the text of /proc/PID/cgroup.
+ *
+ *     8:pids:/bulkhead/u1001           0::/bulkhead-tenants.service/u1001
+ *
+ * Source: cgroups(7).
+ */
+export interface CgroupRoot {
+  /** As the kernel names it; empty on cgroup v2. */
+  readonly controller: string;
+  /** Bulkhead's root cgroup. */
+  readonly path: string;
+}
+
+/** In every hierarchy that has one. */
+export function isInCgroup(text: string, roots: readonly CgroupRoot[], cgroup: string): boolean {
+  const lines = text.split('\n').map((line) => /^\d+:([^:]*):(.*)$/.exec(line));
+  return (
+    roots.length > 0 &&
+    roots.every(({ controller, path }) => {
+      const line = lines.find((each) => each?.[1]?.split(',').includes(controller) === true);
+      const at = line?.[2] ?? '';
+      return at === `${path}/${cgroup}` || at.startsWith(`${path}/${cgroup}/`);
+    })
+  );
+}

@@ -1,0 +1,134 @@
+/** The sites of nginx: each `server` of `http`. Source: ngx_http_core_module, ngx_http_fastcgi_module and others. */
+import { parseAddress, type Address } from '../address.ts';
+import type { Directive } from '../directive.ts';
+import { distinctHandlers, type Handler, type OverridingDirective, type Site } from '../site.ts';
+
+export function nginxSites(directives: readonly Directive[]): readonly Site[] {
+  return blocksNamed(directives, 'http').flatMap((http) => {
+    const upstreams = upstreamsOf(http);
+    const root = valueOf(http, 'root');
+    return http
+      .filter(({ name, block }) => name === 'server' && block !== undefined)
+      .map((server) => siteOf(server, upstreams, root));
+  });
+}
+
+type Upstreams = ReadonlyMap<string, readonly Address[]>;
+
+function siteOf(server: Directive, upstreams: Upstreams, inherited: string | undefined): Site {
+  const block = server.block ?? [];
+  const root = valueOf(block, 'root') ?? rootOfLocations(block) ?? inherited;
+  const { handlers, overrides } = walk(block, upstreams, 'server');
+  const found = distinctHandlers(handlers);
+  return {
+    server: 'nginx',
+    names: argsOf(block, 'server_name').filter((each) => each !== ''),
+    listen: listenOf(block),
+    ...(root === undefined ? {} : { root }),
+    handlers: found.length === 0 ? answersOf(block) : found,
+    overrides: overrides.toSorted((a, b) => a.line - b.line),
+    file: server.file,
+    line: server.line,
+  };
+}
+
+/** A server that only redirects serves no files. */
+function answersOf(block: readonly Directive[]): readonly Handler[] {
+  return block.some(({ name }) => name === 'return') ? [{ kind: 'other', text: 'return' }] : [];
+}
+
+function listenOf(block: readonly Directive[]): readonly string[] {
+  const listens = block.flatMap(({ name, args }) => (name === 'listen' ? args.slice(0, 1) : []));
+  return listens.length === 0 ? ['80'] : [...new Set(listens)];
+}
+
+/** Where only locations have a root, that of `location /` is the site's, else the first. */
+function rootOfLocations(block: readonly Directive[]): string | undefined {
+  const locations = block.filter(({ name }) => name === 'location');
+  const main = locations.find(({ args }) => args.at(-1) === '/');
+  for (const { block: inside = [] } of main === undefined ? locations : [main, ...locations]) {
+    const root = valueOf(inside, 'root');
+    if (root !== undefined) return root;
+  }
+  return undefined;
+}
+
+interface Walked {
+  readonly handlers: readonly Handler[];
+  readonly overrides: readonly OverridingDirective[];
+}
+
+const inner = new Set(['location', 'if', 'limit_except']);
+const replaced = new Set<string>(['limit_conn', 'access_log', 'add_header']);
+
+/** What replaces an inherited directive matters where requests are handled, there or further in. */
+function walk(block: readonly Directive[], upstreams: Upstreams, kind: string): Walked {
+  const walked = block.flatMap((each) =>
+    inner.has(each.name) && each.block !== undefined
+      ? [walk(each.block, upstreams, each.name)]
+      : [],
+  );
+  const handlers = [
+    ...block.flatMap((each) => handlersOf(each, upstreams)),
+    ...walked.flatMap((each) => each.handlers),
+  ];
+  const counts = kind === 'server' || handlers.length > 0;
+  const overrides = counts ? block.flatMap(overridesOf) : [];
+  return { handlers, overrides: [...overrides, ...walked.flatMap((each) => each.overrides)] };
+}
+
+function overridesOf({ name, file, line }: Directive): readonly OverridingDirective[] {
+  if (!replaced.has(name)) return [];
+  return [{ directive: name as OverridingDirective['directive'], file, line }];
+}
+
+const passes: Readonly<Record<string, 'fastcgi' | 'proxy'>> = {
+  fastcgi_pass: 'fastcgi',
+  scgi_pass: 'proxy',
+  uwsgi_pass: 'proxy',
+  proxy_pass: 'proxy',
+  grpc_pass: 'proxy',
+};
+const ports: Readonly<Record<string, number>> = {
+  'http:': 80,
+  'https:': 443,
+  'grpc:': 80,
+  'grpcs:': 443,
+};
+
+function handlersOf({ name, args }: Directive, upstreams: Upstreams): readonly Handler[] {
+  const kind = Object.hasOwn(passes, name) ? passes[name] : undefined;
+  const [target] = args;
+  if (kind === undefined || target === undefined) return [];
+  const scheme = /^([a-z]+:)\/\//.exec(target);
+  const rest = scheme === null ? target : target.slice(scheme[0].length);
+  const host = rest.startsWith('unix:') ? rest : rest.replace(/\/.*$/s, '');
+  const named = upstreams.get(host);
+  if (named !== undefined && named.length > 0)
+    return named.map((address) => ({ kind, address, text: target }));
+  const address = host.includes('$')
+    ? undefined
+    : parseAddress(host.replace(/^(unix:[^:]*):.*$/s, '$1'), ports[scheme?.[1] ?? '']);
+  return [{ kind, text: target, ...(address === undefined ? {} : { address }) }];
+}
+
+function upstreamsOf(http: readonly Directive[]): Upstreams {
+  return new Map(
+    http.flatMap(({ name, args, block }) => {
+      if (name !== 'upstream' || block === undefined) return [];
+      const servers = block.filter((each) => each.name === 'server');
+      return [
+        [args[0] ?? '', servers.flatMap((each) => parseAddress(each.args[0] ?? '', 80) ?? [])],
+      ];
+    }),
+  );
+}
+
+const blocksNamed = (directives: readonly Directive[], wanted: string) =>
+  directives.flatMap(({ name, block }) => (name === wanted && block !== undefined ? [block] : []));
+
+const argsOf = (block: readonly Directive[], wanted: string): readonly string[] =>
+  block.flatMap(({ name, args }) => (name === wanted ? args : []));
+
+const valueOf = (block: readonly Directive[], wanted: string): string | undefined =>
+  block.find(({ name }) => name === wanted)?.args[0];

@@ -1,0 +1,121 @@
+/** Everything that was read, put together: each site with its owner, what handles it, and how that is placed. */
+import type { ReadProblem } from './directive.ts';
+import type { Facts } from './facts.ts';
+import { ownershipOf, type OwnerAnswer } from './owner.ts';
+import { panelsOf, type Panel } from './panel.ts';
+import { placedOf, type Placed } from './placement.ts';
+import { poolFindings, PoolIndex, type Pool, type PoolFinding } from './fpm/pools.ts';
+import type { Handler, Site } from './site.ts';
+
+export interface ServerRead {
+  /** `nginx`, `apache2`, `php-fpm8.4`. */
+  readonly name: string;
+  readonly program: string;
+  readonly problems: readonly ReadProblem[];
+}
+
+export interface SiteView extends Site {
+  readonly owner: OwnerAnswer | undefined;
+  readonly owners: readonly OwnerAnswer[];
+  /** In words, with the pool where there is one. */
+  readonly handledBy: readonly string[];
+  readonly placed: Placed;
+  readonly findings: readonly string[];
+}
+
+export interface Overview {
+  readonly servers: readonly ServerRead[];
+  readonly sites: readonly SiteView[];
+  readonly pools: readonly Pool[];
+  readonly poolFindings: readonly PoolFinding[];
+  readonly panels: readonly Panel[];
+}
+
+export function overviewOf(
+  servers: readonly ServerRead[],
+  sites: readonly Site[],
+  pools: readonly Pool[],
+  facts: Facts,
+): Overview {
+  const index = new PoolIndex(pools);
+  const behind = new ApacheIndex(sites);
+  const views = new Map<Site, SiteView>();
+  const viewOf = (site: Site): SiteView => {
+    const known = views.get(site);
+    if (known !== undefined) return known;
+    const view = siteView(site, index, behind, facts, viewOf);
+    views.set(site, view);
+    return view;
+  };
+  return {
+    servers,
+    sites: sites.map(viewOf),
+    pools,
+    poolFindings: poolFindings(pools, facts),
+    panels: panelsOf(sites, pools),
+  };
+}
+
+function siteView(
+  site: Site,
+  pools: PoolIndex,
+  behind: ApacheIndex,
+  facts: Facts,
+  viewOf: (site: Site) => SiteView,
+): SiteView {
+  const { owner, owners, findings } = ownershipOf(site, pools, facts);
+  const apache = behind.of(site);
+  if (apache === undefined) {
+    const placed = placedOf(site, owner, pools, facts);
+    const handledBy = handlersText(site.handlers, pools);
+    return { ...site, owner, owners, handledBy, placed, findings };
+  }
+  // What runs for it is the other site's.
+  const view = viewOf(apache);
+  const handledBy = view.handledBy.map((each) => `Apache, ${each}`);
+  return { ...site, owner: view.owner ?? owner, owners, handledBy, placed: view.placed, findings };
+}
+
+function handlersText(handlers: readonly Handler[], pools: PoolIndex): readonly string[] {
+  if (handlers.length === 0) return ['static'];
+  return handlers.map((each) => {
+    const pool =
+      'address' in each && each.address !== undefined ? pools.at(each.address) : undefined;
+    if (pool !== undefined) return `FPM ${pool.php} ${pool.name}`;
+    if (each.kind === 'proxy') return `proxy ${each.text}`;
+    return each.kind === 'fastcgi' ? `FastCGI ${each.text}` : each.text;
+  });
+}
+
+/** Which site of Apache a site of nginx passes its requests to: the same name, at that port. */
+class ApacheIndex {
+  readonly #sites = new Map<string, Site>();
+
+  constructor(sites: readonly Site[]) {
+    for (const site of sites) {
+      if (site.server !== 'apache') continue;
+      for (const port of site.listen.map(portOf))
+        for (const name of site.names) this.#add(`${port} ${name.toLowerCase()}`, site);
+    }
+  }
+
+  #add(key: string, site: Site): void {
+    // Of two vhosts with a name Apache takes the first.
+    if (!this.#sites.has(key)) this.#sites.set(key, site);
+  }
+
+  of({ server, handlers, names }: Site): Site | undefined {
+    if (server !== 'nginx') return undefined;
+    for (const handler of handlers) {
+      if (handler.kind !== 'proxy' || handler.address?.kind !== 'tcp') continue;
+      for (const name of names) {
+        const found = this.#sites.get(`${handler.address.port} ${name.toLowerCase()}`);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** `10.0.0.1:8080`, `[::1]:8080`, `*:80`. */
+const portOf = (listen: string) => /:(\d{1,5})$/.exec(listen)?.[1] ?? '80';

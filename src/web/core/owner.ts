@@ -1,0 +1,79 @@
+/**
+ * Whose a site is: the tenant as whom its programs run, else the one to whom its directory belongs.
+ * Where two answers differ, the first one counts, and both are reported.
+ */
+import type { Facts } from './facts.ts';
+import type { PoolIndex } from './fpm/pools.ts';
+import type { Site } from './site.ts';
+
+export interface OwnerAnswer {
+  readonly by: 'pool' | 'SuexecUserGroup' | 'AssignUserID' | 'directory';
+  /** The pool, the account, the path. */
+  readonly what: string;
+  readonly uid: number;
+  readonly name: string;
+}
+
+export interface Ownership {
+  readonly owner: OwnerAnswer | undefined;
+  /** What names a tenant, in the order in which it counts. */
+  readonly owners: readonly OwnerAnswer[];
+  readonly findings: readonly string[];
+}
+
+export function ownershipOf(site: Site, pools: PoolIndex, facts: Facts): Ownership {
+  const named = [...poolAnswers(site, pools, facts), ...runsAsAnswers(site, facts)];
+  const answers = [...named, ...directoryAnswers(site, facts)].filter(({ uid }) =>
+    facts.isTenant(uid),
+  );
+  const [owner] = answers;
+  const distinct = answers.filter(
+    ({ uid }, index) => answers.findIndex((each) => each.uid === uid) === index,
+  );
+  const findings = [...ghosts(site, facts)];
+  if (distinct.length > 1) {
+    const list = distinct.map(({ by, what, name }) => `${name} by ${sourceText[by]} ${what}`);
+    findings.push(`More than one tenant is named as its owner, ${list.join(', ')}`);
+  }
+  return { owner, owners: distinct, findings };
+}
+
+const sourceText: Readonly<Record<OwnerAnswer['by'], string>> = {
+  pool: 'the pool',
+  SuexecUserGroup: 'SuexecUserGroup',
+  AssignUserID: 'AssignUserID',
+  directory: 'the directory',
+};
+
+function poolAnswers(site: Site, pools: PoolIndex, facts: Facts): readonly OwnerAnswer[] {
+  return site.handlers.flatMap((each) => {
+    if (each.kind !== 'fastcgi' || each.address === undefined) return [];
+    const pool = pools.at(each.address);
+    if (pool?.uid === undefined) return [];
+    const { uid, name } = pool;
+    return [{ by: 'pool' as const, what: name, uid, name: facts.nameOf(uid) }];
+  });
+}
+
+function runsAsAnswers({ runsAs }: Site, facts: Facts): readonly OwnerAnswer[] {
+  const uid = runsAs === undefined ? undefined : facts.uidOf(runsAs.user);
+  if (runsAs === undefined || uid === undefined) return [];
+  return [{ by: runsAs.by, what: runsAs.user, uid, name: facts.nameOf(uid) }];
+}
+
+/** Also of the directories above: their owner can put another one in its place. */
+function directoryAnswers({ root }: Site, facts: Facts): readonly OwnerAnswer[] {
+  if (root === undefined || !root.startsWith('/')) return [];
+  const uids = facts.ownersOf(root)?.uids ?? [];
+  return uids.toReversed().map((uid) => ({
+    by: 'directory',
+    what: root,
+    uid,
+    name: facts.nameOf(uid),
+  }));
+}
+
+function ghosts({ runsAs }: Site, facts: Facts): readonly string[] {
+  if (runsAs === undefined || facts.uidOf(runsAs.user) !== undefined) return [];
+  return [`${runsAs.by} names "${runsAs.user}", which is not an account of this host`];
+}

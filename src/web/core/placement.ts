@@ -1,0 +1,159 @@
+/**
+ * Whether what a site runs is in its tenant's cgroup from its first instruction, by what is seen of the processes
+ * that listen for it: a process begins in the cgroup of the one that forks it.
+ *
+ *     master in the tenant's cgroup                    at source
+ *     master outside, workers run as the tenant        caught: the agent moves a worker after it has started
+ *     workers run as somebody else                     not covered
+ */
+import { isLoopback, printAddress, type Address } from './address.ts';
+import type { Facts, Listener } from './facts.ts';
+import type { OwnerAnswer } from './owner.ts';
+import type { PoolIndex } from './fpm/pools.ts';
+import type { Handler, Site } from './site.ts';
+
+/** The worst first. */
+export const placements = [
+  'not covered',
+  'unknown',
+  'caught',
+  'not running',
+  'at source',
+  'nothing to place',
+] as const;
+
+export type PlacedKind = (typeof placements)[number];
+
+/** What is seen now of who serves it. */
+export interface Seen {
+  /** Of processes that no other one of them has started. */
+  readonly masters: number;
+  readonly mastersInside: number;
+  readonly workers: number;
+  readonly workersInside: number;
+}
+
+export interface Placed {
+  readonly kind: PlacedKind;
+  readonly reason: string;
+  /** What to do about it. */
+  readonly remedy?: string;
+  readonly seen?: Seen;
+}
+
+/** Of all that a site runs, the worst. */
+export function placedOf(
+  site: Site,
+  owner: OwnerAnswer | undefined,
+  pools: PoolIndex,
+  facts: Facts,
+): Placed {
+  if (owner === undefined) return nothing("it is not a tenant's");
+  const all = site.handlers.map((each) => placedHandler(each, site, owner.uid, pools, facts));
+  const worst = placements.map((kind) => all.find((each) => each.kind === kind));
+  return worst.find((each) => each !== undefined) ?? nothing('the web server itself serves files');
+}
+
+const nothing = (reason: string): Placed => ({ kind: 'nothing to place', reason });
+
+function placedHandler(
+  handler: Handler,
+  site: Site,
+  uid: number,
+  pools: PoolIndex,
+  facts: Facts,
+): Placed {
+  switch (handler.kind) {
+    case 'other':
+      return nothing('the web server itself answers');
+    case 'cgi':
+    case 'module':
+      return placedByServer(handler, site, uid, facts);
+    case 'fastcgi':
+    case 'proxy':
+      return handler.address === undefined
+        ? { kind: 'unknown', reason: 'a variable names where requests go' }
+        : placedAt(targetOf(handler.kind, handler.address, pools), uid, facts);
+  }
+}
+
+const remedies = {
+  cgi: 'SuexecUserGroup makes it run as its owner',
+  module: 'use PHP-FPM with a pool whose user is its owner',
+  fastcgi: 'give it a pool whose user is its owner',
+  proxy: 'start it with "bulkhead exec"',
+} as const;
+
+type ByServer = Extract<Handler, { readonly kind: 'cgi' | 'module' }>;
+
+/** suEXEC changes the user of CGI programs alone, mpm-itk that of all that a request does. */
+function placedByServer({ kind, text }: ByServer, site: Site, uid: number, facts: Facts): Placed {
+  const { runsAs } = site;
+  const changes = runsAs !== undefined && (runsAs.by === 'AssignUserID' || kind === 'cgi');
+  if (changes && facts.uidOf(runsAs.user) === uid) return caught(uid, facts, undefined);
+  const how = changes ? `as "${runsAs.user}"` : "as the web server's own user";
+  return { kind: 'not covered', reason: `${text} runs ${how}`, remedy: remedies[kind] };
+}
+
+/** Where requests go, and as whom the pool there runs, if it is one. */
+interface Target {
+  readonly kind: 'fastcgi' | 'proxy';
+  readonly address: Address;
+  readonly poolUid: number | undefined;
+}
+
+const targetOf = (kind: Target['kind'], address: Address, pools: PoolIndex): Target => ({
+  kind,
+  address,
+  poolUid: pools.at(address)?.uid,
+});
+
+function placedAt(target: Target, uid: number, facts: Facts): Placed {
+  const { address, poolUid } = target;
+  // A socket that systemd holds for a service that has not been started yet.
+  const listeners = facts.listenersAt(address).filter(({ pid }) => pid !== 1);
+  if (listeners.length === 0) return notSeen(target, uid, facts);
+  const pids = new Set(listeners.map(({ pid }) => pid));
+  const isMaster = ({ ppid }: Listener) => !pids.has(ppid);
+  const isInside = ({ cgroups }: Listener) => facts.isInside(uid, cgroups) === true;
+  const masters = listeners.filter(isMaster);
+  const workers = listeners.filter((each) => !isMaster(each));
+  const seen: Seen = {
+    masters: masters.length,
+    mastersInside: masters.filter(isInside).length,
+    workers: workers.length,
+    workersInside: workers.filter(isInside).length,
+  };
+  if (seen.mastersInside === seen.masters && seen.workersInside === seen.workers) {
+    return { kind: 'at source', reason: "what serves it is in the tenant's cgroup", seen };
+  }
+  const others = [...new Set(listeners.map((each) => each.uid))].filter((each) => each !== uid);
+  const runsAsOwner = poolUid === undefined ? others.length === 0 : poolUid === uid;
+  if (runsAsOwner) return caught(uid, facts, seen);
+  return { ...runsElsewhere(target, poolUid ?? others[0] ?? 0, facts), seen };
+}
+
+function runsElsewhere({ kind }: Target, uid: number, facts: Facts): Placed {
+  const reason = `it runs as ${facts.nameOf(uid)}`;
+  return { kind: 'not covered', reason, remedy: remedies[kind] };
+}
+
+function notSeen(target: Target, uid: number, facts: Facts): Placed {
+  const { address, poolUid } = target;
+  if (poolUid !== undefined && poolUid !== uid) return runsElsewhere(target, poolUid, facts);
+  if (!isLoopback(address))
+    return { kind: 'unknown', reason: `nothing here listens at ${printAddress(address)}` };
+  return { kind: 'not running', reason: 'nothing runs that listens for it' };
+}
+
+function caught(uid: number, facts: Facts, seen: Seen | undefined): Placed {
+  const what = seen === undefined ? {} : { seen };
+  if (facts.isInside(uid, '') === undefined) {
+    const reason = 'its tenant has no cgroup';
+    return { kind: 'not covered', reason, remedy: 'run "bulkhead apply"', ...what };
+  }
+  if (facts.agentRuns)
+    return { kind: 'caught', reason: 'the agent moves each process after it has started', ...what };
+  const reason = 'no agent runs that would move its processes';
+  return { kind: 'not covered', reason, remedy: 'start the agent', ...what };
+}

@@ -1,0 +1,45 @@
+/** What a web server serves under one set of names: one `server` of nginx, one `<VirtualHost>` of Apache. */
+import { printAddress, type Address } from './address.ts';
+import type { Place } from './directive.ts';
+
+export type ServerName = 'nginx' | 'apache';
+
+export type Handler =
+  /** `address` is absent where a variable names it. */
+  | { readonly kind: 'fastcgi' | 'proxy'; readonly address?: Address; readonly text: string }
+  /** A program a request, as suEXEC starts it. */
+  | { readonly kind: 'cgi'; readonly text: string }
+  /** Code in the web server's own processes, such as mod_php. */
+  | { readonly kind: 'module'; readonly text: string }
+  /** Answered without a program, and without files: a redirection. */
+  | { readonly kind: 'other'; readonly text: string };
+
+/** A directive of the vhost that replaces what is inherited from the http level. */
+export interface OverridingDirective extends Place {
+  readonly directive: 'limit_conn' | 'access_log' | 'add_header';
+}
+
+export interface Site extends Place {
+  readonly server: ServerName;
+  readonly names: readonly string[];
+  readonly listen: readonly string[];
+  readonly root?: string;
+  /** What runs for it; where there is nothing, files are served. */
+  readonly handlers: readonly Handler[];
+  /** As whom programs of the site run, where a directive of Apache names somebody. */
+  readonly runsAs?: { readonly by: 'SuexecUserGroup' | 'AssignUserID'; readonly user: string };
+  readonly overrides: readonly OverridingDirective[];
+}
+
+/** Each once, in the order in which they were found. */
+export function distinctHandlers(handlers: readonly Handler[]): readonly Handler[] {
+  const seen = new Set<string>();
+  return handlers.filter((each) => {
+    const address =
+      'address' in each && each.address !== undefined ? printAddress(each.address) : '';
+    const key = `${each.kind} ${each.text} ${address}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}

@@ -1,0 +1,85 @@
+/**
+ * Which processes hold the sockets that web servers pass requests to: the master that listens, and the workers
+ * that it has forked. Found by the sockets themselves, since a process chooses its name and its arguments.
+ */
+import { readdirSync, readlinkSync } from 'node:fs';
+import { addressKey, sameAddress, type Address } from '../core/address.ts';
+import type { Listener } from '../core/facts.ts';
+import { parseTcpSockets, parseUnixSockets, type ListeningSocket } from '../core/listening.ts';
+import { readText } from '../../sys/files/read.ts';
+import { statusValue } from '../../sys/processes/process-status.ts';
+
+export type ListenersAt = (address: Address) => readonly Listener[];
+
+/** Only of sockets at `wanted`. */
+export function readListeners(proc: string, wanted: readonly Address[]): ListenersAt {
+  const keys = new Set(wanted.map(addressKey));
+  const sockets = listeningSockets(proc).filter(({ address }) => keys.has(addressKey(address)));
+  if (sockets.length === 0) return () => [];
+  const holders = holdersOf(proc, new Set(sockets.map(({ inode }) => inode)));
+  const byKey = Map.groupBy(sockets, ({ address }) => addressKey(address));
+  return (address) => {
+    const pids = new Set<number>();
+    for (const socket of byKey.get(addressKey(address)) ?? [])
+      if (sameAddress(socket.address, address))
+        for (const pid of holders.get(socket.inode) ?? []) pids.add(pid);
+    return [...pids].flatMap((pid) => listenerOf(proc, pid) ?? []);
+  };
+}
+
+function listeningSockets(proc: string): readonly ListeningSocket[] {
+  const text = (file: string) => readText(`${proc}/net/${file}`) ?? '';
+  return [
+    ...parseUnixSockets(text('unix')),
+    ...parseTcpSockets(text('tcp')),
+    ...parseTcpSockets(text('tcp6')),
+  ];
+}
+
+/** Of all processes together: of a host with more open files than this the rest is left out. */
+const filesMax = 5_000_000;
+
+function holdersOf(
+  proc: string,
+  inodes: ReadonlySet<string>,
+): ReadonlyMap<string, readonly number[]> {
+  const holders = new Map<string, number[]>();
+  let files = 0;
+  for (const pid of namesIn(proc)) {
+    if (!/^\d+$/.test(pid)) continue;
+    for (const fd of namesIn(`${proc}/${pid}/fd`)) {
+      if (++files > filesMax) return holders;
+      const inode = /^socket:\[(\d+)\]$/.exec(linkAt(`${proc}/${pid}/fd/${fd}`))?.[1];
+      if (inode === undefined || !inodes.has(inode)) continue;
+      const known = holders.get(inode);
+      if (known === undefined) holders.set(inode, [Number(pid)]);
+      else known.push(Number(pid));
+    }
+  }
+  return holders;
+}
+
+/** None of a process that has ended meanwhile. */
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function listenerOf(proc: string, pid: number): Listener | undefined {
+  const status = readText(`${proc}/${pid}/status`);
+  const cgroups = readText(`${proc}/${pid}/cgroup`);
+  if (status === undefined || cgroups === undefined) return undefined;
+  const [, effective = ''] = (statusValue(status, 'Uid') ?? '').split('\t');
+  return { pid, ppid: Number(statusValue(status, 'PPid')), uid: Number(effective), cgroups };
+}

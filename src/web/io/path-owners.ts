@@ -1,0 +1,49 @@
+/** Who can change what is at a path: whoever owns it, a directory above it, or a link on the way. */
+import { lstatSync, realpathSync, type Stats } from 'node:fs';
+import type { PathOwners } from '../core/facts.ts';
+
+/** Each path is read once: a thousand sites are below the same few directories. */
+export function pathOwnersReader(): (path: string) => PathOwners | undefined {
+  const known = new Map<string, Stats | undefined>();
+  const statOf = (path: string): Stats | undefined => {
+    if (!known.has(path)) known.set(path, readStat(path));
+    return known.get(path);
+  };
+  return (path) => {
+    const real = realPathOf(path);
+    if (real === undefined) return undefined;
+    const stats = [...prefixesOf(path), ...prefixesOf(real)].flatMap((each) => statOf(each) ?? []);
+    return {
+      uids: stats.map(({ uid }) => uid),
+      writableByOthers: stats.some(canBeWritten),
+    };
+  };
+}
+
+function readStat(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `/`, `/home`, `/home/alice`. */
+function prefixesOf(path: string): readonly string[] {
+  const names = path.split('/').filter((each) => each !== '');
+  return ['/', ...names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)];
+}
+
+/** In a directory with the sticky bit nobody can replace what is another's, and a link has no mode of its own. */
+function canBeWritten(stat: Stats): boolean {
+  if (stat.isSymbolicLink() || (stat.isDirectory() && (stat.mode & 0o1000) !== 0)) return false;
+  return (stat.mode & 0o002) !== 0 || ((stat.mode & 0o020) !== 0 && stat.gid !== 0);
+}

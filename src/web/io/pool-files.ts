@@ -1,0 +1,47 @@
+/** Where each pool of php-fpm is written: its main file, and all that this includes. */
+import { globSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import type { Place, ReadProblem } from '../core/directive.ts';
+import { parseFpmFile } from '../core/fpm/file.ts';
+import { printCause } from '../../base/problem.ts';
+import { readBounded } from '../../sys/files/regular-file.ts';
+
+export interface PoolPlaces {
+  /** By the name of the pool, in the order in which php-fpm reads them. */
+  readonly places: ReadonlyMap<string, readonly Place[]>;
+  readonly problems: readonly ReadProblem[];
+}
+
+const bytesMax = 16 * 2 ** 20;
+const filesMax = 100_000;
+
+/** Each file is read once, so files that include each other come to an end. */
+export function readPoolPlaces(configuration: string): PoolPlaces {
+  const places = new Map<string, Place[]>();
+  const problems: ReadProblem[] = [];
+  const known = new Set<string>();
+  const waiting = [configuration];
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    if (known.has(file)) continue;
+    if (known.size === filesMax) {
+      problems.push({ message: `it has more than ${filesMax} files; the rest is not read` });
+      break;
+    }
+    known.add(file);
+    const read = readBounded(file, bytesMax, { links: 'follow' });
+    if (!read.ok) {
+      problems.push({ file, message: printCause(read.error) });
+      continue;
+    }
+    const { sections, includes } = parseFpmFile(Buffer.from(read.value).toString('utf8'));
+    for (const { name, line } of sections)
+      places.set(name, [...(places.get(name) ?? []), { file, line }]);
+    waiting.push(...includes.flatMap((each) => filesNamed(each, configuration)));
+  }
+  return { places, problems };
+}
+
+function filesNamed(pattern: string, configuration: string): readonly string[] {
+  const path = isAbsolute(pattern) ? pattern : join(dirname(configuration), pattern);
+  return globSync(path).sort();
+}

@@ -1,0 +1,58 @@
+/** A program of the web server, which may hang or print without end: its output, or why there is none. */
+import { execFile } from 'node:child_process';
+import { reasonOf } from '../../sys/errno.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+export interface RunOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  readonly bytesMax?: number;
+}
+
+export interface Output {
+  readonly status: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: string;
+}
+
+const defaultTimeoutMs = 60_000;
+const defaultBytesMax = 256 * 2 ** 20;
+const plain = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C', LC_ALL: 'C' };
+
+/** Nothing of our environment is passed on, and no shell reads the words. The error is a clause. */
+export function runBounded(
+  program: string,
+  args: readonly string[],
+  { environment = {}, timeoutMs = defaultTimeoutMs, bytesMax = defaultBytesMax }: RunOptions = {},
+): Promise<Result<Output>> {
+  return new Promise((resolve) => {
+    const options = {
+      cwd: '/',
+      env: { ...environment, ...plain },
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      maxBuffer: bytesMax,
+      encoding: 'buffer',
+    } as const;
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      const output = { stdout, stderr: stderr.toString('utf8') };
+      if (error === null) resolve(ok({ status: 0, ...output }));
+      else if (typeof error.code === 'number') resolve(ok({ status: error.code, ...output }));
+      else resolve(fail(failure(error, timeoutMs, bytesMax)));
+    });
+    child.stdin?.end();
+  });
+}
+
+interface RunError extends Error {
+  readonly code?: string | number | null;
+  readonly killed?: boolean;
+  readonly signal?: NodeJS.Signals | null;
+}
+
+function failure(error: RunError, timeoutMs: number, bytesMax: number): string {
+  if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
+    return `it printed more than ${bytesMax} bytes`;
+  if (error.killed === true) return `it did not finish within ${timeoutMs / 1000} s`;
+  return typeof error.signal === 'string' ? `it was killed by ${error.signal}` : reasonOf(error);
+}

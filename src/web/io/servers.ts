@@ -1,0 +1,123 @@
+/** Which web servers are installed, and how each prints its own configuration. */
+import { globSync, statSync } from 'node:fs';
+import { parseEnvvars } from '../core/apache/environment.ts';
+import { parseApacheDump } from '../core/apache/dump.ts';
+import { apacheSites } from '../core/apache/sites.ts';
+import type { ReadProblem } from '../core/directive.ts';
+import { parseFpmDump } from '../core/fpm/dump.ts';
+import { splitNginxDump } from '../core/nginx/dump.ts';
+import { nginxTree } from '../core/nginx/includes.ts';
+import { nginxSites } from '../core/nginx/sites.ts';
+import type { ServerRead } from '../core/overview.ts';
+import type { Pool } from '../core/fpm/pools.ts';
+import { parseServerError } from '../core/server-error.ts';
+import type { Site } from '../core/site.ts';
+import { readText } from '../../sys/files/read.ts';
+import { readPoolPlaces } from './pool-files.ts';
+import { runBounded, type Output } from './run-bounded.ts';
+
+export interface NginxProgram {
+  readonly program: string;
+  /** Before `-T`: another configuration than its own. */
+  readonly args: readonly string[];
+}
+
+export interface ApacheProgram extends NginxProgram {
+  readonly modInfo: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface FpmProgram {
+  readonly program: string;
+  /** `8.4`. */
+  readonly php: string;
+  readonly configuration: string;
+}
+
+export interface WebPrograms {
+  readonly nginx?: NginxProgram;
+  readonly apache?: ApacheProgram;
+  readonly fpm: readonly FpmProgram[];
+}
+
+/** Where Debian and the panels on it put them. */
+export function findWebPrograms(): WebPrograms {
+  const nginx = '/usr/sbin/nginx';
+  const apache = '/usr/sbin/apache2';
+  return {
+    ...(isFile(nginx) ? { nginx: { program: nginx, args: [] } } : {}),
+    ...(isFile(apache) && isFile('/etc/apache2/apache2.conf')
+      ? {
+          apache: {
+            program: apache,
+            args: [],
+            modInfo: '/usr/lib/apache2/modules/mod_info.so',
+            environment: parseEnvvars(readText('/etc/apache2/envvars') ?? ''),
+          },
+        }
+      : {}),
+    fpm: globSync('/usr/sbin/php-fpm[0-9]*').sort().flatMap(fpmProgram),
+  };
+}
+
+function fpmProgram(program: string): readonly FpmProgram[] {
+  const php = /\/php-fpm(\d+\.\d+)$/.exec(program)?.[1];
+  if (php === undefined) return [];
+  const configuration = `/etc/php/${php}/fpm/php-fpm.conf`;
+  return isFile(configuration) ? [{ program, php, configuration }] : [];
+}
+
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
+export interface ReadSites extends ServerRead {
+  readonly sites: readonly Site[];
+}
+
+export interface ReadPools extends ServerRead {
+  readonly pools: readonly Omit<Pool, 'uid'>[];
+}
+
+export async function readNginx({ program, args }: NginxProgram): Promise<ReadSites> {
+  const server = { name: 'nginx', program };
+  const run = await accepted(runBounded(program, [...args, '-T']));
+  if ('problem' in run) return { ...server, sites: [], problems: [run.problem] };
+  const dump = splitNginxDump(run.stdout, sizeOf);
+  const { directives, problems } = nginxTree(dump.files);
+  return { ...server, sites: nginxSites(directives), problems: [...dump.problems, ...problems] };
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
+}
+
+export async function readApache(apache: ApacheProgram): Promise<ReadSites> {
+  const { program, args, modInfo, environment } = apache;
+  const server = { name: 'apache2', program };
+  const info = ['-C', `LoadModule info_module ${modInfo}`, '-D', 'DUMP_CONFIG', '-t'];
+  const run = await accepted(runBounded(program, [...info, ...args], { environment }));
+  if ('problem' in run) return { ...server, sites: [], problems: [run.problem] };
+  const { directives, problems } = parseApacheDump(Buffer.from(run.stdout).toString('utf8'));
+  return { ...server, sites: apacheSites(directives), problems };
+}
+
+export async function readFpm({ program, php, configuration }: FpmProgram): Promise<ReadPools> {
+  const server = { name: `php-fpm${php}`, program };
+  const run = await accepted(runBounded(program, ['-tt', '-y', configuration]));
+  if ('problem' in run) return { ...server, pools: [], problems: [run.problem] };
+  const { places, problems } = readPoolPlaces(configuration);
+  const pools = parseFpmDump(run.stderr).map((each) => ({
+    ...each,
+    php,
+    places: places.get(each.name) ?? [],
+  }));
+  return { ...server, pools, problems };
+}
+
+type Accepted = Output | { readonly problem: ReadProblem };
+
+async function accepted(running: ReturnType<typeof runBounded>): Promise<Accepted> {
+  const run = await running;
+  if (!run.ok) return { problem: { message: run.error } };
+  if (run.value.status === 0) return run.value;
+  return { problem: parseServerError(run.value.stderr) };
+}

@@ -1,0 +1,79 @@
+/** Everything that serves the sites of this host, each server failing on its own. */
+import type { Account } from '../../policy/policy.ts';
+import type { Address } from '../core/address.ts';
+import type { Facts } from '../core/facts.ts';
+import { overviewOf, type Overview } from '../core/overview.ts';
+import type { Pool } from '../core/fpm/pools.ts';
+import type { Site } from '../core/site.ts';
+import { readListeners } from './listeners.ts';
+import { pathOwnersReader } from './path-owners.ts';
+import { readApache, readFpm, readNginx, type ReadPools, type WebPrograms } from './servers.ts';
+
+/** What the engine knows of tenants. */
+export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns'> {
+  readonly proc: string;
+  /** Of this host, and those of a directory service that have these names. */
+  readonly accounts: (named: readonly string[]) => readonly Account[];
+}
+
+export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promise<Overview> {
+  const { nginx, apache, fpm } = programs;
+  const [webServers, fpmServers] = await Promise.all([
+    Promise.all([
+      ...(nginx === undefined ? [] : [readNginx(nginx)]),
+      ...(apache === undefined ? [] : [readApache(apache)]),
+    ]),
+    Promise.all(fpm.map(readFpm)),
+  ]);
+  const sites = webServers.flatMap((each) => each.sites);
+  const accounts = accountsNamed(sites, fpmServers, tenancy);
+  const pools = fpmServers.flatMap((each) =>
+    each.pools.map((pool): Pool => {
+      const uid = accounts.uidOf(pool.user);
+      return { ...pool, ...(uid === undefined ? {} : { uid }) };
+    }),
+  );
+  const facts: Facts = {
+    ...accounts,
+    isTenant: tenancy.isTenant,
+    isInside: tenancy.isInside,
+    agentRuns: tenancy.agentRuns,
+    ownersOf: pathOwnersReader(),
+    listenersAt: readListeners(tenancy.proc, addressesOf(sites)),
+  };
+  const servers = [...webServers, ...fpmServers].map(({ name, program, problems }) => ({
+    name,
+    program,
+    problems,
+  }));
+  return overviewOf(servers, sites, pools, facts);
+}
+
+const addressesOf = (sites: readonly Site[]): readonly Address[] =>
+  sites.flatMap(({ handlers }) =>
+    handlers.flatMap((each) =>
+      'address' in each && each.address !== undefined ? [each.address] : [],
+    ),
+  );
+
+function accountsNamed(
+  sites: readonly Site[],
+  fpm: readonly ReadPools[],
+  tenancy: Tenancy,
+): Pick<Facts, 'uidOf' | 'nameOf'> {
+  const users = [
+    ...fpm.flatMap((each) => each.pools.map(({ user }) => user)),
+    ...sites.flatMap(({ runsAs }) => (runsAs === undefined ? [] : [runsAs.user])),
+  ];
+  const isName = (user: string) => user !== '' && !/^#?\d+$/.test(user);
+  const accounts = tenancy.accounts([...new Set(users.filter(isName))]);
+  const uids = new Map(accounts.map(({ user, uid }) => [user, uid]));
+  const names = new Map(accounts.toReversed().map(({ user, uid }) => [uid, user]));
+  return {
+    uidOf: (user) => uids.get(user) ?? (/^#?\d{1,10}$/.test(user) ? digits(user) : undefined),
+    nameOf: (uid) => names.get(uid) ?? `uid ${uid}`,
+  };
+}
+
+/** Apache writes `#1001`. */
+const digits = (user: string) => Number(user.replace('#', ''));
