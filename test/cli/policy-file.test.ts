@@ -61,7 +61,7 @@ test('modules scan needs only what the policy says of modules', () => {
     policy('elsewhere.xml', '<modules><deny name="m" reason="no"/></modules><tenant uid="x"/>'),
   );
   assert.equal(elsewhere.status, 3, elsewhere.stderr);
-  assert.match(elsewhere.stderr, /has errors, but not in what it demands of modules/);
+  assert.match(elsewhere.stderr, /has errors, but not in what it requires of modules/);
   const inside = scan(policy('inside.xml', '<modules require="perfect"/>'));
   assert.equal(inside.status, 1);
   assert.match(inside.stderr, /what it demands of modules is not known/);

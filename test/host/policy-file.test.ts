@@ -20,7 +20,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { lockFile } from '../../src/sys/files/flock.ts';
-import { editPolicyFile, readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
+import { editPolicyFile } from '../../src/host/edit-policy-file.ts';
+import { readForeignFile, readPolicyFile } from '../../src/host/policy-file.ts';
 import { createTextFile } from '../../src/sys/files/edited-file.ts';
 import { printProblem, type Problem } from '../../src/base/problem.ts';
 import { fail, ok, type Result } from '../../src/base/result.ts';
@@ -238,7 +239,7 @@ describe('locks between processes', () => {
   /** A process that runs `body`, and says `ready` when it has come to that call. */
   function child(body: string): ChildProcess {
     const program = `
-      import { editPolicyFile } from ${source('host/policy-file.ts')};
+      import { editPolicyFile } from ${source('host/edit-policy-file.ts')};
       import { lockFile } from ${source('sys/files/flock.ts')};
       import { ok } from ${source('base/result.ts')};
       import { writeSync } from 'node:fs';

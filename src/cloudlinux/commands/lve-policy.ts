@@ -6,7 +6,7 @@ import { applyPolicy } from '../../apply/apply.ts';
 import { foreignFormat, loadPolicy, resolveText } from '../../apply/load-policy.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { Paths } from '../../host/paths.ts';
-import { editPolicyFile } from '../../host/policy-file.ts';
+import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
 import { newDiagnostics, newErrors } from '../../policy/edit.ts';

@@ -1,74 +1,30 @@
 /**
- * A text file that administrators and programs edit, read and written as root on a host whose users may be hostile.
- *
- * Read: a regular file, of bounded size, that nobody but root (or whoever runs this) can change.
- * Written: under a lock, to a new file beside it that then takes its name. What another editor
- * changed since it was read is never overwritten.
+ * A text file that administrators and programs edit, written as root on a host whose users may be hostile: under a
+ * lock, to a new file beside it that then takes its name. What another editor changed since it was read is never
+ * overwritten.
  */
-import { fstatSync, lstatSync, mkdirSync, type BigIntStats } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { causedBy, failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { causeOf, errnoOf } from '../errno.ts';
 import { lockFile } from './flock.ts';
-import {
-  directoryProblem,
-  isTrusted,
-  pinDirectory,
-  writableByOthers,
-  type PinnedDirectory,
-} from './pinned-directory.ts';
-import {
-  cannotRead,
-  openRegularFile,
-  readWhole,
-  tooLarge,
-  type RegularFile,
-} from './regular-file.ts';
+import { directoryProblem, type PinnedDirectory } from './pinned-directory.ts';
+import { tooLarge } from './regular-file.ts';
 import { removeLeftovers, replaceIn, type Replacement } from './replace-file.ts';
-
-/** What one kind of file has in common. */
-export interface TextFormat {
-  readonly bytesMax: number;
-  readonly decode: (bytes: Uint8Array) => Result<string, Cause>;
-  /** What to do if there is no file. */
-  readonly hintIfMissing?: string;
-}
-
-/** Differs whenever the file was replaced or changed. */
-interface FileVersion {
-  readonly device: bigint;
-  readonly inode: bigint;
-  readonly modifiedNanoseconds: bigint;
-  readonly changedNanoseconds: bigint;
-  readonly bytes: bigint;
-}
-
-interface ReadText {
-  readonly text: string;
-  readonly version: FileVersion;
-  /** Permission bits only. */
-  readonly mode: number;
-  readonly owner: { readonly uid: number; readonly gid: number };
-}
-
-/** Whether a file that others could have written is read too. */
-export type Readers = 'trusted' | 'anybody';
+import {
+  inDirectory,
+  openTrusted,
+  readIn,
+  stateOf,
+  versionOf,
+  type FileVersion,
+  type TextFormat,
+} from './text-file.ts';
 
 const lockWaitMs = 10_000;
 /** Only root reads a new file: a policy says which users the host has. */
 const newMode = 0o600;
-
-export function readTextFile(
-  path: string,
-  format: TextFormat,
-  from: Readers,
-): Result<string, Problem> {
-  return inDirectory(path, format.hintIfMissing, (directory) => {
-    const read = readIn(directory, path, format, from);
-    return read.ok ? ok(read.value.text) : read;
-  });
-}
 
 export interface Edited {
   readonly before: string;
@@ -126,26 +82,6 @@ export function createTextFile(
 
 const cannotWrite = (object: string, cause: Cause) => failed({ ...cause, action: 'write', object });
 
-function inDirectory<T, E>(
-  path: string,
-  hintIfMissing: string | undefined,
-  use: (directory: PinnedDirectory) => Result<T, E>,
-): Result<T, E | Problem> {
-  const pinned = pinDirectory(dirname(path));
-  if (!pinned.ok) {
-    const missing = pinned.error.errno === 'ENOENT';
-    return cannotRead(path, missing ? notThere(hintIfMissing) : causedBy(pinned.error));
-  }
-  using directory = pinned.value;
-  return use(directory);
-}
-
-const notThere = (hint: string | undefined): Cause => ({
-  reason: 'it does not exist',
-  errno: 'ENOENT',
-  ...(hint !== undefined && { hint }),
-});
-
 function underLock<T, E>(
   path: string,
   hintIfMissing: string | undefined,
@@ -167,74 +103,6 @@ function underLock<T, E>(
     }
   });
 }
-
-function readIn(
-  directory: PinnedDirectory,
-  path: string,
-  format: TextFormat,
-  from: Readers,
-): Result<ReadText, Problem> {
-  const open = from === 'trusted' ? openTrusted : openAny;
-  const opened = open(directory, path, format.hintIfMissing);
-  if (!opened.ok) return opened;
-  using file = opened.value;
-  const state = stateOf(file);
-  const bytes = readWhole(file, format.bytesMax);
-  if (!bytes.ok) return bytes;
-  const decoded = format.decode(bytes.value);
-  return decoded.ok ? ok({ ...state, text: decoded.value }) : cannotRead(path, decoded.error);
-}
-
-function openAny(
-  directory: PinnedDirectory,
-  path: string,
-  hintIfMissing: string | undefined,
-): Result<RegularFile, Problem> {
-  const opened = openRegularFile(directory.at(basename(path)), { links: 'refuse', shownAs: path });
-  if (opened.ok) return opened;
-  if (opened.error.errno === 'ENOENT') return cannotRead(path, notThere(hintIfMissing));
-  if (opened.error.errno !== 'ELOOP') return opened;
-  const hint = 'name the file that it leads to, or put the file in its place';
-  return failed({ ...opened.error, hint });
-}
-
-/** The file, if only those whom we trust could have written it. */
-function openTrusted(
-  directory: PinnedDirectory,
-  path: string,
-  hintIfMissing: string | undefined,
-): Result<RegularFile, Problem> {
-  const opened = openAny(directory, path, hintIfMissing);
-  if (!opened.ok) return opened;
-  const problem = trustProblem(opened.value) ?? directoryProblem(directory);
-  if (problem === undefined) return opened;
-  opened.value[Symbol.dispose]();
-  return cannotRead(path, problem);
-}
-
-function trustProblem({ path, stat }: RegularFile): Cause | undefined {
-  if (!isTrusted(stat.uid))
-    return { reason: `it belongs to uid ${stat.uid}`, hint: `run: chown root ${path}` };
-  if (!writableByOthers(stat)) return undefined;
-  return {
-    reason: 'it can be written by others than its owner',
-    hint: `run: chmod go-w ${path}`,
-  };
-}
-
-function stateOf({ fd, stat }: RegularFile): Omit<ReadText, 'text'> {
-  const { mode, uid, gid } = stat;
-  const version = versionOf(fstatSync(fd, { bigint: true }));
-  return { version, mode: mode & 0o7777, owner: { uid, gid } };
-}
-
-const versionOf = (stat: BigIntStats): FileVersion => ({
-  device: stat.dev,
-  inode: stat.ino,
-  modifiedNanoseconds: stat.mtimeNs,
-  changedNanoseconds: stat.ctimeNs,
-  bytes: stat.size,
-});
 
 function changedSince(
   directory: PinnedDirectory,
