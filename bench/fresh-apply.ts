@@ -1,4 +1,5 @@
 /** Applies a policy once and prints how many milliseconds that took, without starting or reading it. */
+import { printProblem } from '../src/base/problem.ts';
 import { applyPolicy } from '../src/apply/apply.ts';
 import { loadPolicy } from '../src/apply/load-policy.ts';
 import { linuxHost } from '../src/host/host.ts';
@@ -8,9 +9,10 @@ import { instance } from './scratch.ts';
 
 const host = linuxHost(pathsOf(instance));
 const { policy, problem } = loadPolicy(process.argv[2] ?? '', host.paths);
-if (policy === undefined) throw new Error(problem ?? 'The policy is wrong');
+if (policy === undefined)
+  throw new Error(problem === undefined ? 'The policy is wrong' : printProblem(problem));
 const took = milliseconds(() => {
   const applied = applyPolicy(policy, host, { kill: false, force: false });
-  if (!applied.ok) throw new Error(applied.error);
+  if (!applied.ok) throw new Error(printProblem(applied.error));
 });
 process.stdout.write(`${took}\n`);

@@ -6,6 +6,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { printProblem, type Problem } from '../src/base/problem.ts';
+import type { Result } from '../src/base/result.ts';
 import type { UsageQuery } from '../src/store/history/history-query.ts';
 import { HistoryReader } from '../src/store/history/history-reader.ts';
 import { metricColumns } from '../src/store/metrics/metrics-schema.ts';
@@ -194,7 +196,7 @@ function readSamples(place: string, asked: Asked, rounds: number) {
   const samples = Array.from({ length: rounds }, () =>
     milliseconds(() => {
       const answer = reader.usage({ from: start, ...asked });
-      if (!answer.ok) throw new Error(answer.error.text);
+      if (!answer.ok) throw new Error(printProblem(answer.error));
       if (answer.value.detail !== 'ticks' || answer.value.rows.size !== expected) {
         throw new Error(`Only ${answer.value.rows.size} tenants, of ${answer.value.detail}`);
       }
@@ -203,6 +205,6 @@ function readSamples(place: string, asked: Asked, rounds: number) {
   return { samples, peakMiB: process.resourceUsage().maxRSS / 1_024 };
 }
 
-function insist(problem: string | undefined): void {
-  if (problem !== undefined) throw new Error(problem);
+function insist(written: Result<void, Problem>): void {
+  if (!written.ok) throw new Error(printProblem(written.error));
 }

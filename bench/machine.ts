@@ -1,6 +1,7 @@
 /** What the figures were measured on. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { printProblem } from '../src/base/problem.ts';
 import { linuxHost } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { instance } from './scratch.ts';
@@ -26,7 +27,7 @@ export function describeMachine(): Machine {
     kernel: release(),
     system: /^PRETTY_NAME="?([^"\n]*)/m.exec(osRelease())?.[1] ?? 'unknown',
     node: process.version,
-    driver: driver.ok ? driver.value.capabilities.driver : driver.error,
+    driver: driver.ok ? driver.value.capabilities.driver : printProblem(driver.error),
     load: loadavg()[0] ?? NaN,
   };
 }

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { printProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll } from '../src/apply/apply.ts';
 import { resolveText } from '../src/apply/load-policy.ts';
 import {
@@ -84,7 +85,7 @@ export class Stage {
     const { policy: resolved, diagnostics } = resolveText('bench', policy, this.host.paths);
     if (resolved === undefined) throw new Error(diagnostics[0]?.message);
     const applied = applyPolicy(resolved, this.host, { kill: false, force: false });
-    if (!applied.ok) throw new Error(applied.error);
+    if (!applied.ok) throw new Error(printProblem(applied.error));
     this.targets = placementTargets(resolved, this.host.paths, applied.value.driver.tree);
     this.path = `${this.targets.tree.hierarchies[0]?.path}/u${uid}`;
   }
@@ -93,8 +94,7 @@ export class Stage {
     const released = releaseAll(this.host, { kill: true });
     const { runtime, state } = this.host.paths;
     for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
-    const problems = released.ok ? released.value : [released.error];
-    if (problems.length > 0) throw new Error(problems.join('\n'));
+    if (!released.ok) throw new Error(released.error.map(printProblem).join('\n'));
   }
 }
 

@@ -1,4 +1,5 @@
 /** The pure part of a policy's life, in memory: no file is read and no kernel is asked. */
+import { printProblem } from '../src/base/problem.ts';
 import type { Driver } from '../src/host/driver.ts';
 import { planChanges } from '../src/plan/plan.ts';
 import type { Wanted } from '../src/plan/wanted.ts';
@@ -57,7 +58,7 @@ function documentOf(text: string): PolicyDocument {
 
 function fakeDriver(): Driver {
   const driver = fakeHost(1).probe();
-  if (!driver.ok) throw new Error(driver.error);
+  if (!driver.ok) throw new Error(printProblem(driver.error));
   return driver.value;
 }
 

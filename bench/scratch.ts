@@ -1,6 +1,7 @@
 /** The instance that the benchmarks make and remove, the policy that they hold it to, and both as
  * the C program sees them. */
 import { rmSync, writeFileSync } from 'node:fs';
+import { printProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll, type Applied } from '../src/apply/apply.ts';
 import { resolveText } from '../src/apply/load-policy.ts';
 import type { Driver } from '../src/host/driver.ts';
@@ -80,15 +81,15 @@ export class Scratch implements Disposable {
 
   driver(): Driver {
     const driver = this.host.probe();
-    if (!driver.ok) throw new Error(driver.error);
+    if (!driver.ok) throw new Error(printProblem(driver.error));
     return driver.value;
   }
 
   apply(): Applied {
     const applied = applyPolicy(this.policy, this.host, { kill: false, force: false });
-    if (!applied.ok) throw new Error(applied.error);
+    if (!applied.ok) throw new Error(printProblem(applied.error));
     const [failure] = applied.value.failures;
-    if (failure !== undefined) throw new Error(failure.message);
+    if (failure !== undefined) throw new Error(printProblem(failure.problem));
     return applied.value;
   }
 
@@ -97,8 +98,7 @@ export class Scratch implements Disposable {
     const { runtime, state } = this.host.paths;
     const released = releaseAll(this.host, { kill: false });
     for (const path of [runtime, state]) rmSync(path, { recursive: true, force: true });
-    const problems = released.ok ? released.value : [released.error];
-    if (problems.length > 0) throw new Error(problems.join('\n'));
+    if (!released.ok) throw new Error(released.error.map(printProblem).join('\n'));
   }
 
   /** The tree as the driver has it. */

@@ -23,7 +23,9 @@ import type { Fault } from '../usage/fault.ts';
 import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
 import { tenantMember } from '../usage/member.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { causedBy, failed, printProblem, type Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
+import { causeOf } from '../sys/errno.ts';
 import { Alerting } from './alerting.ts';
 import type { AgentContext } from './api/request-context.ts';
 import { topRows } from './responses/top.ts';
@@ -45,10 +47,9 @@ import { ControlServer } from './api/server.ts';
 import { describeAgent } from './api/status.ts';
 import { TcpListener } from './api/tcp-listener.ts';
 import { Ticker } from './ticker.ts';
-import { printProblem } from '../base/problem.ts';
 import { followFiles } from './watch.ts';
 
-export interface AgentOptions {
+interface AgentOptions {
   readonly policyFile: string;
   readonly host: Host;
   readonly log: Log;
@@ -95,21 +96,30 @@ export class Agent implements AsyncDisposable {
   readonly #halted: number[] = [];
 
   /** One agent per instance. */
-  static async start(options: AgentOptions): Promise<Result<Agent>> {
+  static async start(options: AgentOptions): Promise<Result<Agent, Problem>> {
     const { paths } = options.host;
-    mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
+    try {
+      mkdirSync(paths.runtime, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      return failed({ action: 'create the directory', object: paths.runtime, ...causeOf(error) });
+    }
     const lock = lockFile(agentLock(paths), { waitMs: lockMilliseconds });
-    if (!lock.ok) return fail(`Another agent is running: ${printProblem(lock.error)}`);
+    if (!lock.ok) {
+      const hint = 'only one agent can run per instance';
+      return failed({ action: 'start the agent', ...causedBy(lock.error), hint });
+    }
     const cleanup = new AsyncDisposableStack();
     cleanup.use(lock.value);
     const agent = new Agent(options, cleanup);
     try {
-      await agent.#begin();
+      const begun = await agent.#begin();
+      if (begun.ok) return ok(agent);
+      await cleanup.disposeAsync();
+      return begun;
     } catch (error) {
       await cleanup.disposeAsync();
       throw error;
     }
-    return ok(agent);
   }
 
   private constructor(options: AgentOptions, cleanup: AsyncDisposableStack) {
@@ -146,14 +156,15 @@ export class Agent implements AsyncDisposable {
     );
   }
 
-  async #begin(): Promise<void> {
+  async #begin(): Promise<Result<void, Problem>> {
     const { host, policyFile, log, notifier } = this.#options;
     const { etc } = host.paths;
     await this.#reconciler.refresh();
     this.#placement.start();
     const server = new ControlServer(this.#api);
     this.#cleanup.use(server);
-    await server.listenOnSocket(socketOf(host.paths));
+    const listens = await server.listenOnSocket(socketOf(host.paths));
+    if (!listens.ok) return listens;
     const names = ['passwd', 'group', 'nsswitch.conf', 'login.defs', 'subuid'];
     const files = [policyFile, ...names.map((name) => `${etc}/${name}`)];
     this.#cleanup.use(followFiles(files, () => this.refresh()));
@@ -161,6 +172,7 @@ export class Agent implements AsyncDisposable {
     this.#cleanup.use(keepWatchdogQuiet(notifier));
     notifier.notify('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
     log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);
+    return ok(undefined);
   }
 
   /** Reads the policy and the accounts again. */
@@ -219,10 +231,10 @@ export class Agent implements AsyncDisposable {
 
   /** A new holder of a uid inherits nothing that is known of the previous one. */
   #followHolders(memberIndex: MemberIndex, homes: ReadonlyMap<number, string>): void {
-    const { begun, problem } = this.#membership.follow(memberIndex.entries, homes, Date.now());
+    const { begun, saved } = this.#membership.follow(memberIndex.entries, homes, Date.now());
     this.#latest.forget(begun);
     this.#recorder.forget(begun);
-    if (problem !== undefined) this.#options.log.error(problem);
+    if (!saved.ok) this.#options.log.error(printProblem(saved.error));
   }
 
   #printFileErrors(slow: number): void {
@@ -241,7 +253,7 @@ export class Agent implements AsyncDisposable {
     }
     const probed = this.#options.host.probe(policy.driver);
     if (!probed.ok) {
-      this.#options.log.error(probed.error);
+      this.#options.log.error(printProblem(probed.error));
       return undefined;
     }
     this.#driver = { asked: policy.driver, driver: probed.value };

@@ -5,8 +5,12 @@
  * text is kept (across restarts, too), and applies to accounts created meanwhile.
  */
 import { mkdirSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { Paths } from '../host/paths.ts';
-import { reasonOf } from '../sys/errno.ts';
+import { causedBy, failed, printProblem, type Problem } from '../base/problem.ts';
+import type { Result } from '../base/result.ts';
+import { printDiagnostic } from '../policy/diagnostic.ts';
+import { causeOf } from '../sys/errno.ts';
 import { replaceFile } from '../sys/files/replace-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { StatusResponse } from './api/api.ts';
@@ -21,7 +25,7 @@ const retryMilliseconds = 60_000;
 const problemsMax = 50;
 
 /** Called with a policy that has been applied, and with the identity of home directories, by uid. */
-export type Adopt = (policy: Policy, homes: ReadonlyMap<number, string>) => void;
+type Adopt = (policy: Policy, homes: ReadonlyMap<number, string>) => void;
 
 export class PolicyReconciler implements Disposable {
   readonly #file: string;
@@ -78,10 +82,14 @@ export class PolicyReconciler implements Disposable {
       problemsMax,
     });
     if (this.#ended) return;
-    if (!answered.ok) return this.#enter('failed', [answered.error]);
-    const { file, problems, applied } = answered.value;
+    if (!answered.ok) return this.#enter('failed', [printProblem(answered.error)]);
+    const { file, problem, diagnostics, applied } = answered.value;
     if (applied?.ok === true) this.#keep(applied.value);
-    const failures = failuresOf(applied);
+    const failures = failuresOf(applied).map(printProblem);
+    const problems = [
+      ...(problem === undefined ? [] : [printProblem(problem)]),
+      ...diagnostics.map(printDiagnostic),
+    ];
     if (file !== 'good') {
       const state = file === 'absent' && applied === undefined ? 'absent' : 'refused';
       return this.#enter(state, [...problems, ...failures]);
@@ -108,21 +116,25 @@ export class PolicyReconciler implements Disposable {
   }
 
   #writeKept(text: string): void {
+    const kept = this.#replaceKept(text);
+    if (kept.ok) return;
+    const action = 'keep a copy of the policy in force';
+    this.#log.warn(printProblem({ action, ...causedBy(kept.error) }));
+  }
+
+  #replaceKept(text: string): Result<void, Problem> {
+    const { state } = this.#paths;
     try {
-      mkdirSync(this.#paths.state, { recursive: true, mode: 0o755 });
+      mkdirSync(state, { recursive: true, mode: 0o755 });
     } catch (error) {
-      this.#log.warn(`Cannot keep a copy of the policy in force: ${reasonOf(error)}`);
-      return;
+      return failed({ action: 'create the directory', object: state, ...causeOf(error) });
     }
-    const kept = replaceFile(this.#keptPath(), text, 0o600);
-    if (!kept.ok) this.#log.warn(`Cannot keep a copy of the policy in force: ${kept.error.reason}`);
+    return replaceFile(this.#keptPath(), text, 0o600);
   }
 
   #enter(state: PolicyState['state'], all: readonly string[]): void {
     const problems = all.slice(0, problemsMax);
-    const same =
-      this.#state.state === state && this.#state.problems.join('\n') === problems.join('\n');
-    if (same) return;
+    if (this.#state.state === state && isDeepStrictEqual(this.#state.problems, problems)) return;
     this.#state = { file: this.#file, state, stateChangedAt: Date.now(), problems };
     const level = state === 'in force' ? 'warn' : 'error';
     for (const problem of problems) this.#log[level](problem);
@@ -140,7 +152,7 @@ export class PolicyReconciler implements Disposable {
   }
 }
 
-function failuresOf(applied: ApplyResponse['applied']): readonly string[] {
+function failuresOf(applied: ApplyResponse['applied']): readonly Problem[] {
   if (applied === undefined) return [];
   return applied.ok ? applied.value.failures : [applied.error];
 }

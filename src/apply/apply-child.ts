@@ -2,7 +2,7 @@
  * Reads a policy and applies it, in a process of its own: reading a large policy, reclaiming a tenant's
  * memory, or a systemd command may take long, and the agent must keep ticking.
  *
- * In: an `ApplyRequest`, then the end. Out: an `ApplyAnswer`. Both as v8.serialize writes them, which is fast,
+ * In: an `ApplyRequest`, then the end. Out: an `ApplyResponse`. Both as v8.serialize writes them, which is fast,
  * and keeps maps and what tenants share.
  */
 import { buffer } from 'node:stream/consumers';
@@ -11,9 +11,10 @@ import { markHomes } from '../host/accounts/homes.ts';
 import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
 import { readText } from '../sys/files/read.ts';
-import { printDiagnostic } from '../policy/diagnostic.ts';
+import type { Diagnostic } from '../policy/diagnostic.ts';
 import type { Policy } from '../policy/policy.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { failed, type Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
 import { applyPolicy } from './apply.ts';
 import { loadPolicy, resolveText, type Loaded } from './load-policy.ts';
 
@@ -23,23 +24,25 @@ export interface ApplyRequest {
   /** The text that was applied last, if the agent knows one, and where it is kept over restarts. */
   readonly lastText: string | undefined;
   readonly keptPath: string;
-  /** The maximum number of errors to return. */
+  /** The maximum number of diagnostics, and of failures, to return. */
   readonly problemsMax: number;
 }
 
 export interface ApplyResponse {
   readonly file: 'good' | 'wrong' | 'absent';
+  /** Why the file could not be read. */
+  readonly problem: Problem | undefined;
   /** Errors and warnings of the file. */
-  readonly problems: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
   /** Absent if there is nothing to apply: no valid file, and none that was applied before. */
-  readonly applied: Result<Applied> | undefined;
+  readonly applied: Result<Applied, Problem> | undefined;
 }
 
 export interface Applied {
   /** The policy of the file, or the one applied last if the file has errors. */
   readonly policy: Policy;
   readonly changes: number;
-  readonly failures: readonly string[];
+  readonly failures: readonly Problem[];
   /** The identity of home directories, by uid. */
   readonly homes: ReadonlyMap<number, string>;
 }
@@ -50,7 +53,10 @@ function answer(request: ApplyRequest): ApplyResponse {
   const toApply = loaded.policy === undefined ? loadLast(request, host) : loaded;
   return {
     file: stateOf(loaded),
-    problems: problemsOf(loaded).slice(0, request.problemsMax),
+    problem: loaded.problem,
+    diagnostics: loaded.diagnostics
+      .filter((each) => each.severity !== 'note')
+      .slice(0, request.problemsMax),
     applied: toApply && apply(toApply, request, host),
   };
 }
@@ -65,8 +71,11 @@ function apply(
   { policy, diagnostics }: Loaded,
   { problemsMax }: ApplyRequest,
   host: Host,
-): Result<Applied> {
-  if (policy === undefined) return fail(diagnostics[0]?.message ?? 'the policy has errors');
+): Result<Applied, Problem> {
+  if (policy === undefined) {
+    const reason = diagnostics[0]?.message ?? 'it has errors';
+    return failed({ action: 'apply the policy that was in force', reason });
+  }
   const applied = applyPolicy(policy, host, { kill: false, force: false });
   if (!applied.ok) return applied;
   const { operations, failures } = applied.value;
@@ -74,7 +83,7 @@ function apply(
   return ok({
     policy,
     changes: operations.length,
-    failures: failures.slice(0, problemsMax).map((each) => each.message),
+    failures: failures.slice(0, problemsMax).map((each) => each.problem),
     homes: new Map(markHomes(accounts, host.paths)),
   });
 }
@@ -82,11 +91,6 @@ function apply(
 function stateOf({ policy, document, diagnostics }: Loaded): ApplyResponse['file'] {
   if (policy !== undefined) return 'good';
   return document === undefined && diagnostics.length === 0 ? 'absent' : 'wrong';
-}
-
-function problemsOf({ problem, diagnostics }: Loaded): readonly string[] {
-  const shown = diagnostics.filter((each) => each.severity !== 'note').map(printDiagnostic);
-  return problem === undefined ? shown : [problem, ...shown];
 }
 
 const request = deserialize(await buffer(process.stdin)) as ApplyRequest;

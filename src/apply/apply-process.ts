@@ -3,7 +3,8 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { deserialize, serialize } from 'node:v8';
 import { outputOf, spawnScript, type ChildOutput } from '../sys/processes/child-script.ts';
 import { scriptFile } from '../sys/package-files.ts';
-import { fail, ok, type Result } from '../base/result.ts';
+import { causedBy, failed, type Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
 import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
 
 const milliseconds = 600_000;
@@ -15,9 +16,9 @@ const answerBytesMax = 2 ** 28;
 export class Applier implements Disposable {
   #child: ChildProcessWithoutNullStreams | undefined;
 
-  async apply(request: ApplyRequest): Promise<Result<ApplyResponse>> {
+  async apply(request: ApplyRequest): Promise<Result<ApplyResponse, Problem>> {
     const started = spawnScript(scriptFile('apply/apply-child'), [], heapMebibytes);
-    if (!started.ok) return fail(`Cannot apply the policy: ${started.error.reason}`);
+    if (!started.ok) return failed({ action: 'apply the policy', ...causedBy(started.error) });
     const child = started.value;
     this.#child = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds).unref();
@@ -38,11 +39,15 @@ export class Applier implements Disposable {
   }
 }
 
-function decode({ stdout, stderr }: ChildOutput): Result<ApplyResponse> {
+function decode({ stdout, stderr }: ChildOutput): Result<ApplyResponse, Problem> {
   try {
     return ok(deserialize(stdout) as ApplyResponse);
   } catch {
-    const why = stderr.toString().trim().split('\n').at(-1) ?? '';
-    return fail(`Cannot apply the policy: the process that does it ended early ${why}`.trim());
+    const last = stderr.toString().trim().split('\n').at(-1) ?? '';
+    const reason = 'the process that does it ended early';
+    return failed({
+      action: 'apply the policy',
+      reason: last === '' ? reason : `${reason}: ${last}`,
+    });
   }
 }

@@ -5,15 +5,15 @@
  * process.
  */
 import { mkdirSync } from 'node:fs';
-import { describeErrno, errnoOf } from '../sys/errno.ts';
+import { causeOf } from '../sys/errno.ts';
 import type { Driver, ExecuteOptions, Failure } from '../host/driver.ts';
-import { lockFile } from '../sys/files/flock.ts';
+import { lockFile, type FileLock } from '../sys/files/flock.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
 import { cgroupSetup, isInside, parentOf } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
-import { printProblem } from '../base/problem.ts';
+import { failed, type Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 
 export interface Applied {
@@ -27,7 +27,7 @@ const lockMilliseconds = 60_000;
 /** Setting up the tree changes what the host can do, so it is probed again; more than one repetition is a bug. */
 const roundsMax = 3;
 
-export type Progress = (done: number, total: number) => void;
+type Progress = (done: number, total: number) => void;
 
 export function planPolicy(policy: Policy, driver: Driver): Plan {
   const wanted = driver.wanted(policy);
@@ -43,26 +43,23 @@ export function applyPolicy(
   host: Host,
   options: ExecuteOptions,
   progress?: Progress,
-): Result<Applied> {
-  const runtime = makeRuntime(host.paths);
-  if (!runtime.ok) return runtime;
-  const lock = lockFile(`${host.paths.runtime}/lock`, { waitMs: lockMilliseconds });
-  if (!lock.ok) return fail(printProblem(lock.error));
-  try {
-    return applyLocked(policy, host, options, progress);
-  } finally {
-    lock.value.release();
-  }
+): Result<Applied, Problem> {
+  const lock = lockInstance(host.paths);
+  if (!lock.ok) return lock;
+  using _lock = lock.value;
+  return applyLocked(policy, host, options, progress);
 }
 
-function makeRuntime({ runtime }: Paths): Result<void> {
+function lockInstance({ runtime }: Paths): Result<FileLock, Problem> {
   try {
     mkdirSync(runtime, { mode: 0o755 });
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST')
-      return fail(`Cannot make ${runtime}: ${describeErrno(errnoOf(error))}`);
+    const cause = causeOf(error);
+    if (cause.errno !== 'EEXIST')
+      return failed({ action: 'create the directory', object: runtime, ...cause });
   }
-  return ok(undefined);
+  const lock = lockFile(`${runtime}/lock`, { waitMs: lockMilliseconds });
+  return lock.ok ? lock : fail(lock.error);
 }
 
 function applyLocked(
@@ -70,7 +67,7 @@ function applyLocked(
   host: Host,
   options: ExecuteOptions,
   progress: Progress | undefined,
-): Result<Applied> {
+): Result<Applied, Problem> {
   const operations: Operation[] = [];
   for (let round = 1; round <= roundsMax; round++) {
     const driver = host.probe(policy.driver);
@@ -84,7 +81,7 @@ function applyLocked(
     const published = driver.value.publish(driver.value.wanted(policy));
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
-  throw new Error('Setting up the root cgroup did not converge');
+  throw new Error(`Setting up the root cgroup did not converge after ${roundsMax} rounds`);
 }
 
 /** Required before the host can be probed completely. */
@@ -102,9 +99,9 @@ function executeAll(
   for (const [index, operation] of operations.entries()) {
     progress?.(index, operations.length);
     if (broken.blocks(operation)) continue;
-    const message = driver.execute(operation, options);
-    if (message === undefined) continue;
-    failures.push({ operation, message });
+    const done = driver.execute(operation, options);
+    if (done.ok) continue;
+    failures.push({ operation, problem: done.error });
     broken.add(operation);
   }
   progress?.(operations.length, operations.length);
@@ -145,31 +142,25 @@ class FailedDependencies {
 
 function withPublished(
   failures: readonly Failure[],
-  problem: string | undefined,
+  published: Result<void, Problem>,
 ): readonly Failure[] {
-  if (problem === undefined) return failures;
+  if (published.ok) return failures;
   const operation: Operation = {
     kind: 'prepare',
     id: 'publish',
     summary: 'the files that the launcher reads',
   };
-  return [...failures, { operation, message: problem }];
+  return [...failures, { operation, problem: published.error }];
 }
 
 /** Removes every cgroup and quota of this instance. */
 export function releaseAll(
   host: Host,
   options: { readonly kill: boolean },
-): Result<readonly string[]> {
-  const runtime = makeRuntime(host.paths);
-  if (!runtime.ok) return runtime;
-  const lock = lockFile(`${host.paths.runtime}/lock`, { waitMs: lockMilliseconds });
-  if (!lock.ok) return fail(printProblem(lock.error));
-  try {
-    const driver = host.probe();
-    if (!driver.ok) return driver;
-    return ok(driver.value.release(options));
-  } finally {
-    lock.value.release();
-  }
+): Result<void, readonly Problem[]> {
+  const lock = lockInstance(host.paths);
+  if (!lock.ok) return fail([lock.error]);
+  using _lock = lock.value;
+  const driver = host.probe();
+  return driver.ok ? driver.value.release(options) : fail([driver.error]);
 }

@@ -1,5 +1,6 @@
 /** Policy file → Policy, with all diagnostics. A file with errors is not applied. */
 import { availableParallelism } from 'node:os';
+import type { Problem } from '../base/problem.ts';
 import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
 import type { Paths } from '../host/paths.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
@@ -9,7 +10,6 @@ import { parsePolicy } from '../policy/parse.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve.ts';
 import { capabilities } from '../capabilities.ts';
-import { printProblem } from '../base/problem.ts';
 import type { PolicyFormat } from './policy-format.ts';
 
 const formats: readonly PolicyFormat[] = await Promise.all(
@@ -27,13 +27,13 @@ export interface Loaded {
   /** In the order of the file. */
   readonly diagnostics: readonly Diagnostic[];
   /** Why the file could not be read. */
-  readonly problem: string | undefined;
+  readonly problem: Problem | undefined;
 }
 
 export function loadPolicy(file: string, paths: Paths): Loaded {
   const read = readPolicyFile(file);
   if (read.ok) return resolveText(file, read.value, paths);
-  const problem = printProblem(read.error);
+  const problem = read.error;
   return { policy: undefined, document: undefined, diagnostics: [], problem };
 }
 

@@ -12,7 +12,7 @@ export interface PolicyFormat {
 }
 
 /** Facts of the host needed by formats without units. */
-export interface FormatMachine {
+interface FormatMachine {
   readonly cores: number;
   /** The uids that are tenants without being listed. */
   readonly uids?: UidRange;

@@ -2,6 +2,8 @@
  * How limits are enforced on one host: the interface implemented for cgroup v1, cgroup v2 and, one
  * day, systemd; everything above it is the same for all.
  */
+import type { Problem } from '../base/problem.ts';
+import type { Result } from '../base/result.ts';
 import type { Counters, LimitKey, Support } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -29,10 +31,9 @@ export interface ExecuteOptions {
   readonly force: boolean;
 }
 
-/** Why one operation failed: what was tried, on what, why, and what to do. */
 export interface Failure {
   readonly operation: Operation;
-  readonly message: string;
+  readonly problem: Problem;
 }
 
 /** The hierarchies, for code that reads or writes many cgroups repeatedly. */
@@ -46,14 +47,13 @@ export interface Driver {
   readonly tree: Tree;
   readonly wanted: (policy: Policy) => Wanted;
   readonly observe: (wanted: Wanted) => Observed;
-  /** The message of the failure, or nothing. */
-  readonly execute: (operation: Operation, options: ExecuteOptions) => string | undefined;
+  readonly execute: (operation: Operation, options: ExecuteOptions) => Result<void, Problem>;
   /** Memory in use by a cgroup, in bytes. */
   readonly memoryInUse: (cgroup: string) => number | undefined;
   readonly processes: (cgroup: string) => readonly number[];
   readonly counters: (cgroup: string) => Counters | undefined;
   /** Records the location of the cgroups for the launcher, and which quotas are set. */
-  readonly publish: (wanted: Wanted) => string | undefined;
+  readonly publish: (wanted: Wanted) => Result<void, Problem>;
   /** Removes everything of this instance; processes are killed only if asked to. */
-  readonly release: (options: { readonly kill: boolean }) => readonly string[];
+  readonly release: (options: { readonly kill: boolean }) => Result<void, readonly Problem[]>;
 }

@@ -1,5 +1,6 @@
 /** The port to this machine, passed in and never imported: a test passes another one. */
 import type { DriverName } from '../policy/document.ts';
+import type { Problem } from '../base/problem.ts';
 import type { Result } from '../base/result.ts';
 import type { Driver } from './driver.ts';
 import type { Paths } from './paths.ts';
@@ -8,7 +9,7 @@ import { probeDriver } from './probe.ts';
 export interface Host {
   readonly paths: Paths;
   /** The driver for this host, or why there is none; `asked` is the policy's choice. */
-  readonly probe: (asked?: DriverName) => Result<Driver>;
+  readonly probe: (asked?: DriverName) => Result<Driver, Problem>;
 }
 
 export function linuxHost(paths: Paths): Host {

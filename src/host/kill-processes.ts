@@ -28,7 +28,7 @@ export interface CgroupOwner {
   readonly ownership: Ownership;
 }
 
-export type ListProcesses = () => readonly number[];
+type ListProcesses = () => readonly number[];
 
 /**
  * Sends SIGKILL to all processes of `owner` in `list`, repeatedly until there are none, since they may

@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { attributes } from '../limits/limits.ts';
 import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
+import { failed, type Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { CgroupDriver, type Delegation } from './cgroups/cgroup-driver.ts';
 import type { Driver } from './driver.ts';
@@ -35,9 +36,13 @@ interface Found {
 }
 
 /** `asked` is the policy's choice; without it the best available driver is chosen. */
-export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver> {
+export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Problem> {
   if (process.getuid?.() !== 0) {
-    return fail('Cannot look at this host: only root may read and set limits; run it as root');
+    return failed({
+      action: 'inspect this host',
+      reason: 'only root may read and set limits',
+      hint: 'run as root',
+    });
   }
   const found = asked === undefined ? (find2(paths) ?? find1(paths)) : findAsked(paths, asked);
   if (found === undefined) return fail(nothingFound(asked));
@@ -49,12 +54,22 @@ function findAsked(paths: Paths, asked: DriverName): Found | undefined {
   return asked === 'cgroup2' ? find2(paths) : undefined;
 }
 
-function nothingFound(asked: DriverName | undefined): string {
+function nothingFound(asked: DriverName | undefined): Problem {
   if (asked === 'systemd') {
-    return 'Cannot use the driver "systemd": this version does not have it yet; use "cgroup2"';
+    return {
+      action: 'use the driver',
+      object: asked,
+      reason: 'this version does not have it yet',
+      hint: 'use "cgroup2"',
+    };
   }
   const which = asked === undefined ? 'a cgroup hierarchy' : `what the driver "${asked}" needs`;
-  return `Cannot find ${which} on this host: no writable cgroup mount with the controllers cpu, io, memory or pids; in a container, run it privileged or on the host`;
+  return {
+    action: `find ${which} on this host`,
+    reason:
+      'no cgroup file system with the controllers cpu, io, memory or pids is mounted writable',
+    hint: 'in a container, run privileged or on the host',
+  };
 }
 
 /** v2 counts only if it has the controllers: on hybrid hosts they are in v1. */

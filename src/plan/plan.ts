@@ -62,7 +62,7 @@ export interface SetQuota {
   readonly to: QuotaLimits;
 }
 
-export interface Prepare extends Preparation {
+interface Prepare extends Preparation {
   readonly kind: 'prepare';
 }
 

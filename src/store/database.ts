@@ -6,23 +6,23 @@
  *   be lost unnoticed.
  * - A file that is damaged or of a newer version is renamed and replaced by a new one, which is noted.
  * - `PRAGMA user_version` counts the migrations that were applied, each in a transaction of its own.
- * - Failures are returned as text. An exception is a defect.
+ * - Failures are returned as values. An exception is a defect.
  *
  * Two programs must not write the same file, which the agent's lock prevents. Memory is bounded by the
  * page cache of 2 MiB. The file is not mapped: truncating a mapped file kills its readers.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { statSync } from 'node:fs';
-import { quoted, reasonOf } from '../sys/errno.ts';
+import { quoted } from '../sys/errno.ts';
+import { failed, type Cause, type Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { ensurePrivateDirectory, ensurePrivateFile } from '../sys/files/private-file.ts';
 import { setAside, type Mark } from './set-aside.ts';
-import { printProblem } from '../base/problem.ts';
 import { describeSqlite, isDamage, isSqliteError, leavesOpen } from './sqlite-error.ts';
 
 export type Migration = string | ((db: DatabaseSync) => void);
 
-export interface DatabaseOptions<Statements> {
+interface DatabaseOptions<Statements> {
   readonly directory: string;
   /** `metrics.db`. */
   readonly name: string;
@@ -76,18 +76,18 @@ export class Database<Statements> implements Disposable {
   }
 
   /**
-   * Does `work`, and once more on a new file if the old one turns out to be damaged. `action`
-   * starts the message of a failure: `Cannot write`.
+   * Does `work`, and once more on a new file if the old one turns out to be damaged. `action` is
+   * that of a problem: `write the history`.
    */
-  run<T>(action: string, work: (open: Open<Statements>) => T): Result<T> {
+  run<T>(action: string, work: (open: Open<Statements>) => T): Result<T, Problem> {
     const first = this.#attempt(action, work);
-    if (first.ok || this.#transaction !== undefined || !isDamage(first.error.cause)) {
-      return first.ok ? first : fail(first.error.text);
+    if (first.ok || this.#transaction !== undefined || !isDamage(first.error.thrown)) {
+      return first.ok ? first : fail(first.error.problem);
     }
-    const problem = this.setAsideDamaged(describeSqlite(first.error.cause));
-    if (problem !== undefined) return fail(problem);
+    const aside = this.setAsideDamaged(describeSqlite(first.error.thrown));
+    if (!aside.ok) return aside;
     const second = this.#attempt(action, work);
-    return second.ok ? second : fail(second.error.text);
+    return second.ok ? second : fail(second.error.problem);
   }
 
   /**
@@ -95,7 +95,7 @@ export class Database<Statements> implements Disposable {
    * Within another transaction it is a part of that. `work` runs twice if the file turns out to be
    * damaged, the second time on a new one.
    */
-  transaction<T>(action: string, work: () => T): Result<T> {
+  transaction<T>(action: string, work: () => T): Result<T, Problem> {
     if (this.#transaction !== undefined) return ok(work());
     return this.run(action, ({ db }) => {
       const transaction: { failure: unknown } = { failure: undefined };
@@ -113,8 +113,8 @@ export class Database<Statements> implements Disposable {
     });
   }
 
-  /** Renames the file and starts a new one; returns the error, if any. */
-  setAsideDamaged(reason: string): string | undefined {
+  /** Renames the file and starts a new one. */
+  setAsideDamaged(reason: string): Result<void, Problem> {
     this.close();
     return this.#setAside('damaged', reason);
   }
@@ -130,30 +130,27 @@ export class Database<Statements> implements Disposable {
     this.#isDisposed = true;
   }
 
-  #attempt<T>(
-    action: string,
-    work: (open: Open<Statements>) => T,
-  ): Result<T, { readonly text: string; readonly cause: unknown }> {
+  #attempt<T>(action: string, work: (open: Open<Statements>) => T): Result<T, FailedAttempt> {
     // SQLite may have ended a transaction that failed; what came after would be committed alone.
     if (this.#transaction?.failure !== undefined) {
       return fail({
-        text: failureText(action, this.path, this.#transaction.failure),
-        cause: undefined,
+        problem: { action, object: this.path, reason: describeSqlite(this.#transaction.failure) },
+        thrown: undefined,
       });
     }
     const open = this.#ensureOpen();
-    if (!open.ok) return fail({ text: open.error, cause: undefined });
+    if (!open.ok) return fail({ problem: open.error, thrown: undefined });
     try {
       return ok(work(open.value));
     } catch (error) {
-      const text = failureText(action, this.path, error);
+      const problem = { action, object: this.path, reason: describeSqlite(error) };
       if (this.#transaction !== undefined) this.#transaction.failure = error;
       else if (!leavesOpen(error)) this.close();
-      return fail({ text, cause: error });
+      return fail({ problem, thrown: error });
     }
   }
 
-  #ensureOpen(): Result<Open<Statements>> {
+  #ensureOpen(): Result<Open<Statements>, Problem> {
     if (this.#isDisposed) throw new Error(`${this.path} was used after it was closed`);
     if (this.#open !== undefined) {
       if (this.#transaction !== undefined || inodeOf(this.path) === this.#inode) {
@@ -163,10 +160,10 @@ export class Database<Statements> implements Disposable {
     }
     const { directory } = this.#options;
     const place = ensurePrivateDirectory(directory);
-    if (!place.ok) return fail(printProblem(place.error));
+    if (!place.ok) return fail(place.error);
     for (let attempt = 0; ; attempt++) {
       const file = ensurePrivateFile(this.path);
-      if (!file.ok) return fail(printProblem(file.error));
+      if (!file.ok) return fail(file.error);
       const opened = this.#tryOpen();
       if (opened.ok) {
         this.#open = opened.value;
@@ -175,10 +172,10 @@ export class Database<Statements> implements Disposable {
       }
       const { mark, reason } = opened.error;
       if (mark === undefined || attempt > 0) {
-        return fail(`Cannot open the ${this.#options.title} ${quoted(this.path)}: ${reason}`);
+        return failed({ action: `open the ${this.#options.title}`, object: this.path, reason });
       }
-      const problem = this.#setAside(mark, reason);
-      if (problem !== undefined) return fail(problem);
+      const aside = this.#setAside(mark, reason);
+      if (!aside.ok) return aside;
     }
   }
 
@@ -220,17 +217,17 @@ export class Database<Statements> implements Disposable {
     return undefined;
   }
 
-  #setAside(mark: Mark, reason: string): string | undefined {
+  #setAside(mark: Mark, reason: string): Result<void, Problem> {
     const { directory, name, title } = this.#options;
-    try {
-      const aside = setAside(directory, name, mark, Date.now());
-      this.#note(
-        `The ${title} ${quoted(this.path)} was replaced by a new one, since ${reason}; kept as "${aside}"`,
-      );
-      return undefined;
-    } catch (error) {
-      return `Cannot set ${quoted(this.path)} aside, though ${reason}: ${reasonOf(error)}`;
+    const aside = setAside(directory, name, mark, Date.now());
+    if (!aside.ok) {
+      const cause: Cause = { ...aside.error, reason: `${reason}, and ${aside.error.reason}` };
+      return failed({ action: 'set aside', object: this.path, ...cause });
     }
+    this.#note(
+      `The ${title} ${quoted(this.path)} was replaced by a new one, since ${reason}; kept as "${aside.value}"`,
+    );
+    return ok(undefined);
   }
 
   #note(text: string): void {
@@ -238,8 +235,11 @@ export class Database<Statements> implements Disposable {
   }
 }
 
-const failureText = (action: string, path: string, error: unknown) =>
-  `${action} ${quoted(path)}: ${describeSqlite(error)}`;
+interface FailedAttempt {
+  readonly problem: Problem;
+  /** What SQLite threw, if it was this attempt that failed. */
+  readonly thrown: unknown;
+}
 
 function migrate(db: DatabaseSync, migration: Migration, version: number): void {
   db.exec('BEGIN IMMEDIATE');
@@ -270,7 +270,7 @@ export function numberOf(db: DatabaseSync, sql: string): number {
   return typeof value === 'number' ? value : 0;
 }
 
-export function sizeOf(path: string): number {
+function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 

@@ -7,7 +7,9 @@
  *     metrics.db.damaged-20270114T100359123Z-wal   metrics.db.version-7-wal
  */
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { errnoOf } from '../sys/errno.ts';
+import type { Cause } from '../base/problem.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { causeOf, errnoOf } from '../sys/errno.ts';
 
 const keptMax = 3;
 const keptBytesMax = 2 ** 30;
@@ -15,18 +17,27 @@ const companions = ['-wal', '-shm'];
 
 export type Mark = 'damaged' | `version-${number}`;
 
-/** Returns the new name; throws Node's errors. */
-export function setAside(directory: string, name: string, mark: Mark, now: number): string {
+/** Returns the new name. */
+export function setAside(
+  directory: string,
+  name: string,
+  mark: Mark,
+  now: number,
+): Result<string, Cause> {
   const suffix = mark === 'damaged' ? `damaged-${stamp(now)}` : mark;
   const aside = `${name}.${suffix}`;
-  removeWhole(directory, aside);
-  // The log first: a log without its database is ignored, a database without its log is outdated.
-  for (const companion of companions) {
-    renameIfThere(`${directory}/${name}${companion}`, `${directory}/${aside}${companion}`);
+  try {
+    removeWhole(directory, aside);
+    // The log first: a log without its database is ignored, a database without its log is outdated.
+    for (const companion of companions) {
+      renameIfThere(`${directory}/${name}${companion}`, `${directory}/${aside}${companion}`);
+    }
+    renameIfThere(`${directory}/${name}`, `${directory}/${aside}`);
+    keepLast(directory, name, aside);
+    return ok(aside);
+  } catch (error) {
+    return fail(causeOf(error));
   }
-  renameIfThere(`${directory}/${name}`, `${directory}/${aside}`);
-  keepLast(directory, name, aside);
-  return aside;
 }
 
 const stamp = (now: number) => new Date(now).toISOString().replaceAll(/[-:.]/g, '');

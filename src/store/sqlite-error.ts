@@ -1,4 +1,4 @@
-/** The meaning of SQLite's errors, and their messages. https://sqlite.org/rescode.html */
+/** The meaning of SQLite's errors, in words. https://sqlite.org/rescode.html */
 
 interface SqliteError {
   readonly errcode: number;

@@ -78,5 +78,8 @@ export const causeOf = (error: unknown): Cause => ({
   errno: errnoOf(error),
 });
 
+/** For a call that answers an errno by itself. */
+export const errnoCause = (errno: Errno): Cause => ({ reason: describeErrno(errno), errno });
+
 /** A path as it appears in a message: no control character of it reaches a terminal. */
 export const quoted = (path: string): string => `"${printable(path)}"`;

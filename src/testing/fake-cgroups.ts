@@ -5,6 +5,7 @@
  */
 import type { CgroupFiles } from '../host/cgroups/cgroup-files.ts';
 import type { Errno } from '../base/problem.ts';
+import { fail, ok, type Result } from '../base/result.ts';
 import type { HierarchyController } from '../host/cgroups/hierarchies.ts';
 
 const pageBytes = 4096;
@@ -103,27 +104,27 @@ export class FakeCgroups implements CgroupFiles {
     return this.#controllers.filter((each) => names.includes(each));
   }
 
-  makeCgroup(cgroup: string): Errno | undefined {
-    if (this.#cgroups.has(cgroup)) return 'EEXIST';
-    if (cgroup !== '' && this.#parent(cgroup) === undefined) return 'ENOENT';
+  makeCgroup(cgroup: string): Result<void, Errno> {
+    if (this.#cgroups.has(cgroup)) return fail('EEXIST');
+    if (cgroup !== '' && this.#parent(cgroup) === undefined) return fail('ENOENT');
     const fault = this.#effect(`mkdir ${cgroup}`);
-    if (fault !== undefined) return fault;
+    if (fault !== undefined) return fail(fault);
     const own: [string, string][] = this.#version === 2 ? [['cgroup.subtree_control', '']] : [];
     this.#cgroups.set(cgroup, {
       files: new Map([...own, ...this.#filesFor(cgroup)]),
       processes: new Set(),
     });
-    return undefined;
+    return ok(undefined);
   }
 
-  removeCgroup(cgroup: string): Errno | undefined {
+  removeCgroup(cgroup: string): Result<void, Errno> {
     const found = this.#cgroups.get(cgroup);
-    if (found === undefined) return 'ENOENT';
-    if (found.processes.size > 0 || this.children(cgroup).length > 0) return 'EBUSY';
+    if (found === undefined) return fail('ENOENT');
+    if (found.processes.size > 0 || this.children(cgroup).length > 0) return fail('EBUSY');
     const fault = this.#effect(`rmdir ${cgroup}`);
-    if (fault !== undefined) return fault;
+    if (fault !== undefined) return fail(fault);
     this.#cgroups.delete(cgroup);
-    return undefined;
+    return ok(undefined);
   }
 
   children(cgroup: string): readonly string[] {
@@ -169,17 +170,17 @@ export class FakeCgroups implements CgroupFiles {
     return text === undefined ? undefined : `${text}\n`;
   }
 
-  write(cgroup: string, file: string, text: string): Errno | undefined {
+  write(cgroup: string, file: string, text: string): Result<void, Errno> {
     const found = this.#cgroups.get(cgroup);
-    if (found === undefined) return 'ENOENT';
+    if (found === undefined) return fail('ENOENT');
     if (file === 'cgroup.procs') return this.#place(found, Number(text));
-    if (!found.files.has(file)) return 'ENOENT';
+    if (!found.files.has(file)) return fail('ENOENT');
     const fault =
       this.#effect(`write ${cgroup}/${file}`) ?? this.#refusal(cgroup, found, file, text);
-    if (fault !== undefined) return fault;
+    if (fault !== undefined) return fail(fault);
     found.files.set(file, this.#readBack(found.files.get(file) ?? '', file, text));
     if (file === 'cgroup.subtree_control') this.#subtreeControl(cgroup);
-    return undefined;
+    return ok(undefined);
   }
 
   /** Cgroups that are there already get the files of a controller that is enabled later. */
@@ -202,10 +203,10 @@ export class FakeCgroups implements CgroupFiles {
     );
   }
 
-  #place(cgroup: Cgroup, pid: number): undefined {
+  #place(cgroup: Cgroup, pid: number): Result<void, never> {
     for (const each of this.#cgroups.values()) each.processes.delete(pid);
     cgroup.processes.add(pid);
-    return undefined;
+    return ok(undefined);
   }
 
   #refusal(cgroup: string, { files }: Cgroup, file: string, text: string): Errno | undefined {

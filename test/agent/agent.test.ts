@@ -227,10 +227,10 @@ describe('the agent', { skip }, () => {
     const cases: readonly (readonly [string, number, RegExp])[] = [
       ['/v1/usage?from=x', 400, /must be a whole number/],
       ['/v1/usage?from=5&to=4', 400, /"from" must be before "to"/],
-      ['/v1/series?tenant=1&metric=cpu', 404, /no tenant "1"/],
+      ['/v1/series?tenant=1&metric=cpu', 404, /Cannot show tenant "1"/],
       [`/v1/series?tenant=${alice}&metric=x`, 400, /must be one of cpu/],
-      ['/v1/incidents/0x1', 404, /no incident "0x1"/],
-      ['/v1/nothing', 404, /no such resource/],
+      ['/v1/incidents/0x1', 404, /Cannot show incident "0x1"/],
+      ['/v1/nothing', 404, /Cannot find the resource: there is none at this address/],
       [`/v1/top?${'tenant=x&'.repeat(1900)}`, 431, /^$/],
     ];
     for (const [path, status, text] of cases) {
@@ -322,7 +322,7 @@ describe('the agent', { skip }, () => {
       { encoding: 'utf8', timeout: patienceMilliseconds },
     );
     assert.equal(second.status, 1);
-    assert.match(second.stderr, /Another agent is running/);
+    assert.match(second.stderr, /Cannot start the agent: .* holds it, .*only one agent can run/);
   });
 
   test('answers root while 2,000 clients hold on, and one never reads', async () => {
@@ -376,7 +376,7 @@ describe('the agent', { skip }, () => {
     for (const token of ['', 'a-token-for-this-tes', 'a-token-for-this-test2']) {
       const refused = await get('/metrics', token);
       assert.equal(refused.status, 403);
-      assert.match(await refused.text(), /Send the token/);
+      assert.match(await refused.text(), /no valid token; send it as/);
     }
     assert.equal((await get('/v1/alerts/test', 'a-token-for-this-test', 'POST')).status, 403);
     const child = runAs(alice, 'sleep 3600 # secret');

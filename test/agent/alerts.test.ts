@@ -18,6 +18,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { SMTPServer } from 'smtp-server';
+import { failed, printProblem } from '../../src/base/problem.ts';
+import { ok } from '../../src/base/result.ts';
 import { Alerts, type AlertLedger, type AlertsOptions } from '../../src/agent/alerts/alerts.ts';
 import { isMailAddress, receiverOf, type AlertWho } from '../../src/agent/alerts/receiver.ts';
 import type { AlertRule, AlertSettings } from '../../src/policy/settings.ts';
@@ -99,7 +101,7 @@ class Ledger implements AlertLedger {
   lastAlert = (key: string) => this.sent.get(key);
   recordAlert = (key: string, at: number) => {
     this.sent.set(key, at);
-    return undefined;
+    return ok(undefined);
   };
 }
 
@@ -540,7 +542,7 @@ describe('Alerts go', () => {
   test('not to a tenant about the sum of a reseller, nor to a reseller that is not there', () => {
     const to = (changes: Partial<AlertRule>, who: AlertWho) => {
       const found = receiverOf(ruleOf({ address: undefined, ...changes }), who);
-      return found.ok ? found.value?.address : found.error;
+      return found.ok ? found.value?.address : printProblem(found.error);
     };
     assert.equal(to({ to: 'tenant' }, whoOf('r1000')), undefined);
     assert.equal(to({ to: 'reseller' }, whoOf('r1000')), 't1000');
@@ -678,7 +680,7 @@ describe('Alerts to a URL', () => {
     receiver.statuses = [403];
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
     await eventually('the end', () =>
-      made.log.some((line) => /the response is 403; given up after one attempt/.test(line)),
+      made.log.some((line) => /the response is 403; given up after 1 attempt/.test(line)),
     );
     assert.equal(receiver.bodies.length, 4);
   });
@@ -759,7 +761,7 @@ describe('Alerts with a receiver that', () => {
     Object.assign(server.refuse, { code: 554, times: 1 });
     made.alerts.consider(noon, [considered({ member: 'u1002' })]);
     await eventually('the end', () =>
-      made.log.some((line) => line.includes('given up after one attempt')),
+      made.log.some((line) => line.includes('given up after 1 attempt')),
     );
     assert.equal(server.mails.length, 1);
   });
@@ -893,7 +895,7 @@ test('Alerts say once that the ledger cannot be written, and that evidence canno
   await using server = await mailServer();
   const ledger = {
     lastAlert: () => undefined,
-    recordAlert: () => 'Cannot write the ledger: disk full',
+    recordAlert: () => failed({ action: 'write the ledger', reason: 'disk full' }),
   };
   await using made = make([ruleOf()], { smtp: server.smtp }, { ledger });
   const evidence = () => {

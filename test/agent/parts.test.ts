@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { InFlight } from '../../src/agent/api/in-flight.ts';
+import { QueryReader, type HttpResult } from '../../src/agent/api/request-context.ts';
+import { errorBody, problemIn } from '../../src/agent/api/error-body.ts';
 import { Ticker } from '../../src/agent/ticker.ts';
 import { followFiles } from '../../src/agent/watch.ts';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
@@ -179,18 +181,75 @@ describe('readSecret()', () => {
   });
 });
 
+test('errorBody() has the fields of a problem and nothing else, and problemIn() takes them back', () => {
+  const problem = { action: 'show tenant', object: 'bob\u001b', reason: 'there is none' };
+  const error = { ...problem, status: 404 as const, retryAfterSeconds: 3 };
+  const body = errorBody(error);
+  const message = 'Cannot show tenant "bob\\u{1b}": there is none';
+  assert.deepEqual(body, { error: message, ...problem });
+  assert.deepEqual(problemIn(JSON.parse(JSON.stringify(body))), problem);
+  for (const other of [undefined, null, 'text', {}, { error: message }, { action: 1, reason: 2 }]) {
+    assert.equal(problemIn(other), undefined);
+  }
+});
+
+describe('QueryReader', () => {
+  const reader = (query: string) => new QueryReader(new URLSearchParams(query));
+  const refused = (result: HttpResult<unknown>, reason: RegExp, object?: string) => {
+    assert.ok(!result.ok);
+    assert.equal(result.error.status, 400);
+    assert.equal(result.error.object, object);
+    assert.match(result.error.reason, reason);
+  };
+
+  test('names() takes a parameter that is repeated, up to a bound', () => {
+    assert.deepEqual(reader('tenant=a&tenant=b').names('tenant'), { ok: true, value: ['a', 'b'] });
+    refused(reader('tenant=a&'.repeat(2001)).names('tenant'), /more than 2000 times/, 'tenant');
+  });
+
+  test('whole() takes digits alone, and no more than the maximum', () => {
+    assert.deepEqual(reader('').whole('count', 7, 10), { ok: true, value: 7 });
+    assert.deepEqual(reader('count=99').whole('count', 7, 10), { ok: true, value: 10 });
+    for (const text of ['', '-1', '1.5', '1e3', '0x10', 'x'])
+      refused(reader(`count=${text}`).whole('count', 7, 10), /must be a whole number/, 'count');
+  });
+
+  test('choice() takes what is known', () => {
+    assert.deepEqual(reader('').choice('metric', ['cpu']), { ok: true, value: undefined });
+    assert.deepEqual(reader('metric=cpu').choice('metric', ['cpu']), { ok: true, value: 'cpu' });
+    refused(reader('metric=x').choice('metric', ['cpu', 'io']), /one of cpu, io/, 'metric');
+  });
+
+  test('period() is the last hour by default, and never empty', () => {
+    assert.deepEqual(reader('').period(7_200_000), {
+      ok: true,
+      value: { from: 3_600_000, to: 7_200_000 },
+    });
+    refused(reader('from=5&to=5').period(9), /ends before it begins/);
+    refused(reader('from=y').period(9), /must be a whole number/, 'from');
+  });
+});
+
 describe('InFlight', () => {
+  const leave = (turn: HttpResult<Disposable>) => {
+    assert.ok(turn.ok);
+    turn.value[Symbol.dispose]();
+  };
+
   test('lets a tenant ask two things at a time, the rest in turn, and root whatever it wants', async () => {
     const inFlight = new InFlight();
     const caller = { kind: 'uid', uid: 1001 } as const;
     const turns = [await inFlight.enter(caller), await inFlight.enter(caller)];
     const waiting = Array.from({ length: 16 }, () => inFlight.enter(caller));
-    await assert.rejects(inFlight.enter(caller), /are waiting/);
-    for (let index = 0; index < 100; index++) await inFlight.enter({ kind: 'uid', uid: 0 });
-    (await inFlight.enter({ kind: 'uid', uid: 1002 }))[Symbol.dispose]();
-    for (const turn of turns) turn[Symbol.dispose]();
-    for (const each of waiting) (await each)[Symbol.dispose]();
-    (await inFlight.enter(caller))[Symbol.dispose]();
+    const refused = await inFlight.enter(caller);
+    assert.ok(!refused.ok);
+    assert.equal(refused.error.status, 429);
+    assert.match(refused.error.reason, /are waiting/);
+    for (let index = 0; index < 100; index++) leave(await inFlight.enter({ kind: 'uid', uid: 0 }));
+    leave(await inFlight.enter({ kind: 'uid', uid: 1002 }));
+    for (const turn of turns) leave(turn);
+    for (const each of waiting) leave(await each);
+    leave(await inFlight.enter(caller));
   });
 });
 

@@ -7,6 +7,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { errorBody } from '../../src/agent/api/error-body.ts';
 import type {
   AdviseResponse,
   IncidentResponse,
@@ -311,6 +312,9 @@ export interface AgentServer {
   readonly close: () => Promise<void>;
 }
 
+const unknown = (path: string) =>
+  errorBody({ action: 'find', object: path, reason: 'nobody knows it' });
+
 /** Listens where the agent of `instance` would; root alone can make the directory. */
 export async function startAgentServer(instance: string): Promise<AgentServer> {
   const paths = pathsOf(instance);
@@ -324,7 +328,7 @@ export async function startAgentServer(instance: string): Promise<AgentServer> {
     const { pathname, searchParams } = url;
     const value = instead.has(pathname) ? instead.get(pathname) : answer(pathname, searchParams);
     response.statusCode = value === undefined ? 404 : 200;
-    response.end(JSON.stringify(value ?? { error: `Nobody knows "${url.pathname}"` }));
+    response.end(JSON.stringify(value ?? unknown(url.pathname)));
   });
   await new Promise<void>((resolve) => server.listen(socketOf(paths), resolve));
   return {

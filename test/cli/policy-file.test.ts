@@ -34,7 +34,10 @@ test('check, plan, apply and verify take the file with and without -p', () => {
     assert.match(stderr, /wrong\.xml:2:\d+: error: <tenant> has no attribute "colour"/);
     const two = run(verb, '-p', right, wrong);
     assert.equal(two.status, 2);
-    assert.match(two.stderr, /Two policies are named, ".*right\.xml" and ".*wrong\.xml"; name one/);
+    assert.match(
+      two.stderr,
+      /Cannot use the policy ".*wrong\.xml": ".*right\.xml" is named too; name one/,
+    );
   }
 });
 

@@ -189,7 +189,7 @@ test('sumRows() counts tenants alone, and memory without cache', () => {
 test('remarkOf() says when data is old, and why the agent does not answer', () => {
   assert.equal(remarkOf(answer, undefined, answer.at + 4000), undefined);
   assert.match(remarkOf(answer, undefined, answer.at + 30_000) ?? '', /30s ago/);
-  assert.match(remarkOf(answer, 'No\u001b agent', answer.at) ?? '', /retrying\. No\\u\{1b\} agent/);
+  assert.match(remarkOf(answer, 'No\u001b agent', answer.at) ?? '', /retrying: No\\u\{1b\} agent/);
 });
 
 test('composeWrite() writes lines that differ, and all where nothing is known', () => {

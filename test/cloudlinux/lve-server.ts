@@ -6,6 +6,8 @@
 import { createServer, type Server } from 'node:http';
 import { mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
+import type { ErrorResponse } from '../../src/agent/api/api.ts';
+import { errorBody } from '../../src/agent/api/error-body.ts';
 import type {
   LimitNumbers,
   TopResponse,
@@ -128,7 +130,7 @@ export async function startLveServer(tenants: number): Promise<LveServer> {
 function answerTo(
   url: URL,
   numbers: readonly number[],
-): TopResponse | UsageResponse | { error: string } {
+): TopResponse | UsageResponse | ErrorResponse {
   const host = { cores: 4, memoryBytes: 8 * 2 ** 30 };
   if (url.pathname === '/v1/top') {
     return {
@@ -139,14 +141,17 @@ function answerTo(
       idle: 0,
     };
   }
-  if (url.pathname !== '/v1/usage') return { error: `There is no ${url.pathname}` };
+  if (url.pathname !== '/v1/usage')
+    return errorBody({ action: 'find', object: url.pathname, reason: 'nobody knows it' });
   const [from, to] = [Number(url.searchParams.get('from')), Number(url.searchParams.get('to'))];
   const names = url.searchParams.getAll('tenant');
   const chosen = numbers.filter(
     (number) =>
       names.length === 0 || names.includes(`user${number}`) || names.includes(`${1000 + number}`),
   );
-  if (chosen.length === 0) return { error: `There is no tenant "${names[0]}"` };
+  if (chosen.length === 0) {
+    return errorBody({ action: 'show tenant', object: names[0] ?? '', reason: 'there is none' });
+  }
   const rows = chosen.map((number) => usageRow(number, 0.5));
   return { from, to, detail: 'ticks', measuredSeconds: (to - from) / 1000, rows };
 }

@@ -124,7 +124,7 @@ test('cloudlinux-top fails with a status, and in JSON in its own shape', options
   }
   const alone = await runLve(['--instance', 'bulkhead-lve-none', 'cloudlinux-top', '--json']);
   assert.equal(alone.status, 1);
-  assert.match((JSON.parse(alone.out) as Top).result, /^No agent is running/);
+  assert.match((JSON.parse(alone.out) as Top).result, /: no agent is running; start it with/);
 });
 
 interface Info {
@@ -260,14 +260,14 @@ test('lveinfo asks for the period, in parts if wanted', options, async () => {
 test('lveinfo exits with a status and a message when it fails', options, async () => {
   const rows: readonly (readonly [code: number, message: RegExp, ...args: string[]])[] = [
     [2, /"soon" is not a period/, '--period', 'soon'],
-    [2, /"2026-02-30" is not a date/, '-f', '2026-02-30'],
+    [2, /"2026-02-30": that is not a date/, '-f', '2026-02-30'],
     [2, /The period ends before it begins/, '-f', '2026-02-02', '-t', '2026-02-01'],
     [2, /There is no column "cpux"; did you mean/, '-o', 'cpux'],
     [2, /There is no column "x"/, '--show-columns', 'x'],
     [2, /"-1" is not a number for --limit/, '--limit=-1'],
     [2, /Cannot split the period for all tenants/, '--time-unit=1h'],
     [2, /into more than 500 parts/, '--id=1003', '--period=2d', '--time-unit=1m'],
-    [1, /There is no tenant "nobody-here"/, '-u', 'nobody-here'],
+    [1, /Cannot show tenant "nobody-here": there is none/, '-u', 'nobody-here'],
   ];
   for (const [code, message, ...args] of rows) {
     const plain = await run('lveinfo', ...args);

@@ -23,9 +23,9 @@ function dying(driver: Driver): Driver {
     execute(operation, options) {
       const now = count++ === Number(at);
       if (now && when === 'before') process.kill(process.pid, 'SIGKILL');
-      const message = driver.execute(operation, options);
+      const done = driver.execute(operation, options);
       if (now) process.kill(process.pid, 'SIGKILL');
-      return message;
+      return done;
     },
   };
 }

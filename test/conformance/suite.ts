@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
-import type { Driver, ExecuteOptions } from '../../src/host/driver.ts';
+import type { Driver, ExecuteOptions, Failure } from '../../src/host/driver.ts';
 import type { Host } from '../../src/host/host.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -31,19 +32,20 @@ export function policyOf(body: string): Policy {
 
 const gentle: ExecuteOptions = { kill: false, force: false };
 
+/** As it is printed. */
+export const messageOf = (failure: Failure | undefined) =>
+  failure === undefined ? '' : printProblem(failure.problem);
+
 export function mustApply(body: string, host: Host, options = gentle) {
   const applied = applyPolicy(policyOf(body), host, options);
-  assert.ok(applied.ok, applied.ok ? '' : applied.error);
-  assert.deepEqual(
-    applied.value.failures.map((each) => each.message),
-    [],
-  );
+  assert.ok(applied.ok, applied.ok ? '' : printProblem(applied.error));
+  assert.deepEqual(applied.value.failures.map(messageOf), []);
   return applied.value;
 }
 
 function driverOf(host: Host): Driver {
   const driver = host.probe();
-  assert.ok(driver.ok, driver.ok ? '' : driver.error);
+  assert.ok(driver.ok, driver.ok ? '' : printProblem(driver.error));
   return driver.value;
 }
 
@@ -68,7 +70,7 @@ export function conformance(name: string, makeHost: () => Host): void {
         body(host);
       } finally {
         const released = releaseAll(host, { kill: true });
-        assert.deepEqual(released, { ok: true, value: [] });
+        assert.deepEqual(released, { ok: true, value: undefined });
       }
     });
 
@@ -159,7 +161,7 @@ export function conformance(name: string, makeHost: () => Host): void {
       hierarchies: names.hierarchies,
       processes: [],
     } as const;
-    assert.equal(driver.execute(remove, gentle), undefined);
+    assert.deepEqual(driver.execute(remove, gentle), { ok: true, value: undefined });
     assert.ok(drift(everyLimit, host).some((line) => line.startsWith('+')));
     mustApply(everyLimit, host);
     assert.deepEqual(drift(everyLimit, host), []);

@@ -19,6 +19,7 @@ import { hostHere } from '../conformance/host-here.ts';
 
 const instance = 'bulkhead-usage-test';
 const here = hostHere(instance);
+const done = { ok: true, value: undefined };
 const skip = skipReason();
 
 function skipReason(): string | false {
@@ -42,10 +43,10 @@ describe('UsageReader', { skip }, () => {
   let reader = new UsageReader([], 1);
 
   const make = (cgroup: string) => {
-    for (const { files } of hierarchies) assert.equal(files.makeCgroup(cgroup), undefined);
+    for (const { files } of hierarchies) assert.deepEqual(files.makeCgroup(cgroup), done);
   };
   const remove = (cgroup: string) => {
-    for (const { files } of hierarchies) assert.equal(files.removeCgroup(cgroup), undefined);
+    for (const { files } of hierarchies) assert.deepEqual(files.removeCgroup(cgroup), done);
   };
 
   before(() => {
@@ -68,7 +69,7 @@ describe('UsageReader', { skip }, () => {
     assert.equal(reader.read('u1')?.threads, 0);
     const child = spawn('sleep', ['60'], { stdio: 'ignore' });
     const pids = hierarchies.find((each) => each.controllers.has('pids'));
-    assert.equal(pids?.files.write('u1', 'cgroup.procs', String(child.pid)), undefined);
+    assert.deepEqual(pids?.files.write('u1', 'cgroup.procs', String(child.pid)), done);
     assert.equal(reader.read('u1')?.threads, 1);
     assert.equal(reader.read('u1')?.processes, 1);
     child.kill('SIGKILL');

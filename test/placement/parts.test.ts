@@ -4,6 +4,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { printProblem } from '../../src/base/problem.ts';
 import { releaseAll } from '../../src/apply/apply.ts';
 import { address, Connector } from '../../src/host/placer/connector.ts';
 import { foreignCgroup } from '../../src/host/placer/foreign.ts';
@@ -44,7 +45,7 @@ function forged(pid: number): Buffer {
 
 test('Connector believes the kernel alone', { skip }, () => {
   const opened = Connector.open();
-  assert.ok(opened.ok, opened.ok ? '' : opened.error);
+  assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
   using connector = opened.value;
   assert.equal(connector.start().ok, true);
   const seen: number[] = [];
@@ -251,7 +252,7 @@ test('Lines come whole from any pieces, and too long ones are refused', () => {
 const host = linuxHost(pathsOf(instance));
 const body = `<tenant uid="${uid}"/>`;
 const release = () => {
-  if (!skip) assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: [] });
+  if (!skip) assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
 };
 after(() => {
   if (!skip) execFileSync('rm', ['-rf', host.paths.runtime, host.paths.state]);
@@ -282,7 +283,10 @@ test(
       placer.say({ kind: 'targets', ...targetsHere(host, body) });
       const status = await placer.status((each) => each.migrated === 1);
       assert.equal(status.state, 'off');
-      assert.match(status.problem ?? '', /reports nothing here.*every 2 seconds/);
+      assert.match(
+        status.problem === undefined ? '' : printProblem(status.problem),
+        /reports nothing here.*every 2 seconds/,
+      );
       const driver = host.probe();
       assert.ok(driver.ok);
       assert.equal(driver.value.processes(`u${uid}`).length, 1);
@@ -302,7 +306,10 @@ test('a placer without CAP_NET_ADMIN reports that', { skip }, async () => {
   placer.say({ kind: 'ping', id: 5 });
   const status = await placer.status((each) => each.pong === 5);
   assert.equal(status.state, 'off');
-  assert.match(status.problem ?? '', /EPERM .*CAP_NET_ADMIN/);
+  assert.match(
+    status.problem === undefined ? '' : printProblem(status.problem),
+    /EPERM .*CAP_NET_ADMIN/,
+  );
 });
 
 test('a supervisor that does not read does not stop the placer', { skip }, async () => {

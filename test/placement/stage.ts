@@ -212,8 +212,7 @@ export class Stage implements AsyncDisposable {
     await this.quiet();
     rmSync(this.directory, { recursive: true, force: true });
     await this.until('the cgroups are removed', () => {
-      const released = releaseAll(this.host, { kill: true });
-      return released.ok && released.value.length === 0;
+      return releaseAll(this.host, { kill: true }).ok;
     });
     for (const path of [this.host.paths.runtime, this.host.paths.state])
       rmSync(path, { recursive: true, force: true });

@@ -23,13 +23,15 @@ import {
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
+import type { Result } from '../../src/base/result.ts';
 import { Database } from '../../src/store/database.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { HistoryReader } from '../../src/store/history/history-reader.ts';
 import { metricsMigrations } from '../../src/store/metrics/metrics-schema.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
-import { hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
+import { done, hour, Place, rollUpAll, settings, start, tickOf, value } from './samples.ts';
 
 const isRoot = process.getuid?.() === 0;
 const rootOnly = isRoot ? false : 'only root can do this';
@@ -140,30 +142,31 @@ describe('stores on a full disk', { skip: mountProblem() }, () => {
     using disk = new SmallDisk(place.parent);
     using store = new MetricsStore(`${disk.path}/history`);
     using events = new EventStore(`${disk.path}/history`);
-    assert.equal(store.add(busyTick(1)), undefined);
-    assert.equal(events.recordAlert('before', 1), undefined);
+    assert.deepEqual(store.add(busyTick(1)), done);
+    assert.deepEqual(events.recordAlert('before', 1), done);
     disk.fill();
-    const problems: string[] = [];
+    const problems: Problem[] = [];
     let number = 2;
     for (; number < 2_000 && problems.length < 20; number++) {
-      const problem = store.add(busyTick(number));
-      if (problem !== undefined) problems.push(problem);
+      const added = store.add(busyTick(number));
+      if (!added.ok) problems.push(added.error);
       store.rollUp(start + number * 5_000);
       store.prune(start + number * 5_000, settings);
     }
     assert.equal(problems.length, 20);
-    assert.match(
-      problems[0] ?? '',
-      /^Cannot write the history ".*": no space is left on its file system$/,
-    );
-    let eventProblem: string | undefined;
-    for (let key = 0; key < 2_000 && eventProblem === undefined; key++) {
-      eventProblem = events.recordAlert(`key ${key} ${'x'.repeat(2_000)}`, key);
+    assert.deepEqual(problems[0], {
+      action: 'write the history',
+      object: `${disk.path}/history/metrics.db`,
+      reason: 'no space is left on its file system',
+    });
+    let recorded = events.recordAlert('key', 0);
+    for (let key = 0; key < 2_000 && recorded.ok; key++) {
+      recorded = events.recordAlert(`key ${key} ${'x'.repeat(2_000)}`, key);
     }
-    assert.match(eventProblem ?? '', /no space is left/);
+    assert.match(recorded.ok ? '' : recorded.error.reason, /no space is left/);
     disk.free();
-    assert.equal(store.add(busyTick(number)), undefined);
-    assert.equal(events.recordAlert('after', 2), undefined);
+    assert.deepEqual(store.add(busyTick(number)), done);
+    assert.deepEqual(events.recordAlert('after', 2), done);
     assert.equal(events.lastAlert('before'), 1);
     assert.equal(events.lastAlert('after'), 2);
     assert.deepEqual([...store.takeNotes(), ...events.takeNotes()], []);
@@ -176,16 +179,16 @@ describe('stores on a full disk', { skip: mountProblem() }, () => {
     using place = new Place();
     using disk = new SmallDisk(place.parent);
     using events = new EventStore(`${disk.path}/history`);
-    assert.equal(events.recordAlert('before', 1), undefined);
+    assert.deepEqual(events.recordAlert('before', 1), done);
     disk.fill();
-    const done = events.transaction(() => {
+    const written = events.transaction(() => {
       for (let key = 0; key < 4_000; key++) {
         events.recordAlert(`${key} ${'y'.repeat(4_000)}`, key);
         // What would fit again after the failure must not be written either.
         events.recordAlert(`${key}`, key);
       }
     });
-    assert.equal(done.ok, false);
+    assert.equal(written.ok, false);
     assert.equal(numberIn(`${disk.path}/history/events.db`, 'SELECT count(*) FROM alerts'), 1);
     assert.equal(events.lastAlert(`0 ${'y'.repeat(4_000)}`), undefined);
     disk.free();
@@ -209,7 +212,7 @@ describe('stores with a damaged file', () => {
   const filled = (place: Place) => {
     using store = new MetricsStore(place.directory);
     for (let number = 1; number <= 200; number++) {
-      assert.equal(store.add(busyTick(number)), undefined);
+      assert.deepEqual(store.add(busyTick(number)), done);
     }
     return `${place.directory}/metrics.db`;
   };
@@ -223,7 +226,7 @@ describe('stores with a damaged file', () => {
   };
   const expectNew = (place: Place) => {
     using store = new MetricsStore(place.directory);
-    assert.equal(store.add(busyTick(1_000)), undefined);
+    assert.deepEqual(store.add(busyTick(1_000)), done);
     const notes = store.takeNotes();
     assert.equal(notes.length, 1);
     assert.match(
@@ -261,7 +264,7 @@ describe('stores with a damaged file', () => {
     using place = new Place();
     truncateSync(filled(place), 0);
     using store = new MetricsStore(place.directory);
-    assert.equal(store.add(busyTick(1_000)), undefined);
+    assert.deepEqual(store.add(busyTick(1_000)), done);
     assert.deepEqual(store.takeNotes(), []);
   });
   test("MetricsStore sets a file aside when it is another program's", () => {
@@ -271,7 +274,7 @@ describe('stores with a damaged file', () => {
     db.exec('CREATE TABLE ticks (other TEXT); PRAGMA user_version = 1');
     db.close();
     using store = new MetricsStore(place.directory);
-    assert.equal(store.add(busyTick(1)), undefined);
+    assert.deepEqual(store.add(busyTick(1)), done);
     assert.equal(store.takeNotes().length, 1);
   });
 
@@ -280,23 +283,23 @@ describe('stores with a damaged file', () => {
     const file = filled(place);
     using store = new MetricsStore(place.directory);
     using reader = new HistoryReader(place.directory);
-    assert.equal(store.add(busyTick(1_000)), undefined);
+    assert.deepEqual(store.add(busyTick(1_000)), done);
     const size = statSync(file).size;
     overwrite(file, 4_096, size - 4_096);
     // What is in the page cache of a connection stays good for a while.
-    const problems: (string | undefined)[] = [];
+    const answers: Result<void, Problem>[] = [];
     let damage: string | undefined;
     for (let number = 1_001; number < 3_000 && damage === undefined; number++) {
-      problems.push(store.add(busyTick(number)), store.rollUp(start + number * 5_000));
+      answers.push(store.add(busyTick(number)), store.rollUp(start + number * 5_000));
       const answer = reader.usage({ from: start, to: start + 20 * hour, metrics: ['cpu'] });
       if (!answer.ok) damage = answer.error.damage;
       if (readdirSync(place.directory).some((name) => name.includes('.damaged-'))) break;
     }
-    if (damage !== undefined) assert.equal(store.setAsideDamaged(damage), undefined);
-    assert.equal(store.add(busyTick(4_000)), undefined);
+    if (damage !== undefined) assert.deepEqual(store.setAsideDamaged(damage), done);
+    assert.deepEqual(store.add(busyTick(4_000)), done);
     assert.equal(store.takeNotes().length, 1);
     assert.deepEqual(
-      problems.filter((each) => each !== undefined),
+      answers.filter((each) => !each.ok),
       [],
     );
     const usage = reader.usage({ from: start, to: start + 20 * hour, metrics: ['cpu'] });
@@ -309,7 +312,7 @@ describe('stores with a damaged file', () => {
     for (let round = 0; round < 5; round++) {
       writeFileSync(filled(place), 'nonsense '.repeat(1_000));
       using store = new MetricsStore(place.directory);
-      assert.equal(store.add(busyTick(1)), undefined);
+      assert.deepEqual(store.add(busyTick(1)), done);
     }
     const aside = readdirSync(place.directory).filter((name) => /\.damaged-[^-]*$/.test(name));
     assert.equal(aside.length, 3);
@@ -319,12 +322,12 @@ describe('stores with a damaged file', () => {
     using place = new Place();
     const file = filled(place);
     using store = new MetricsStore(place.directory);
-    assert.equal(store.add(busyTick(1_000)), undefined);
+    assert.deepEqual(store.add(busyTick(1_000)), done);
     for (const name of readdirSync(place.directory)) {
       renameSync(`${place.directory}/${name}`, `${place.parent}/${name}`);
     }
     store.add(busyTick(1_001));
-    assert.equal(store.add(busyTick(1_002)), undefined);
+    assert.deepEqual(store.add(busyTick(1_002)), done);
     assert.ok(existsSync(file));
     assert.equal(query(file, 'PRAGMA integrity_check')[0]?.['integrity_check'], 'ok');
   });
@@ -335,11 +338,11 @@ describe('stores of another version', () => {
     using place = new Place();
     {
       using store = new MetricsStore(place.directory);
-      assert.equal(store.add(busyTick(1)), undefined);
+      assert.deepEqual(store.add(busyTick(1)), done);
     }
     query(`${place.directory}/metrics.db`, 'PRAGMA user_version = 7');
     using store = new MetricsStore(place.directory);
-    assert.equal(store.add(busyTick(2)), undefined);
+    assert.deepEqual(store.add(busyTick(2)), done);
     assert.match(
       store.takeNotes()[0] ?? '',
       /it is of version 7, newer than this program; kept as "metrics\.db\.version-7"/,
@@ -354,12 +357,12 @@ describe('stores of another version', () => {
     using place = new Place();
     {
       using store = new MetricsStore(place.directory);
-      assert.equal(store.add(busyTick(1)), undefined);
+      assert.deepEqual(store.add(busyTick(1)), done);
     }
     const next = 'ALTER TABLE ticks ADD COLUMN extra TEXT';
     {
       using store = new MetricsStore(place.directory, { migrations: [...metricsMigrations, next] });
-      assert.equal(store.add(busyTick(2)), undefined);
+      assert.deepEqual(store.add(busyTick(2)), done);
       assert.deepEqual(store.takeNotes(), []);
     }
     const file = `${place.directory}/metrics.db`;
@@ -380,7 +383,7 @@ describe('stores of another version', () => {
     const first = 'CREATE TABLE one (a)';
     {
       using database = new Database({ ...options, migrations: [first] });
-      value(database.run('Cannot use', () => undefined));
+      value(database.run('use', () => undefined));
     }
     const broken = () => {
       throw Object.assign(new Error('disk I/O error'), { errcode: 10, errstr: 'disk I/O error' });
@@ -390,7 +393,7 @@ describe('stores of another version', () => {
         ...options,
         migrations: [first, 'CREATE TABLE two (b)', (db) => (db.exec('DROP TABLE one'), broken())],
       });
-      assert.equal(database.run('Cannot use', () => undefined).ok, false);
+      assert.equal(database.run('use', () => undefined).ok, false);
     }
     const file = `${place.directory}/test.db`;
     assert.equal(numberIn(file, 'PRAGMA user_version'), 2);
@@ -404,7 +407,8 @@ describe('stores of another version', () => {
 describe('the directory of stores', () => {
   const problemOf = (directory: string) => {
     using store = new MetricsStore(directory);
-    return store.add(busyTick(1)) ?? 'no problem';
+    const added = store.add(busyTick(1));
+    return added.ok ? 'no problem' : printProblem(added.error);
   };
   const modeOf = (path: string) => statSync(path).mode & 0o777;
 
@@ -413,7 +417,7 @@ describe('the directory of stores', () => {
     mkdirSync(place.directory, { mode: 0o755 });
     writeFileSync(`${place.directory}/metrics.db`, '', { mode: 0o644 });
     using store = new MetricsStore(place.directory);
-    assert.equal(store.add(busyTick(1)), undefined);
+    assert.deepEqual(store.add(busyTick(1)), done);
     assert.equal(modeOf(place.directory), 0o700);
     for (const name of readdirSync(place.directory)) {
       assert.equal(modeOf(`${place.directory}/${name}`), 0o600, name);
@@ -434,7 +438,7 @@ describe('the directory of stores', () => {
     mkdirSync(place.directory, { mode: 0o700 });
     const victim = `${place.parent}/victim`;
     symlinkSync(victim, `${place.directory}/metrics.db`);
-    assert.match(problemOf(place.directory), /^Cannot open ".*": it is a symbolic link$/);
+    assert.match(problemOf(place.directory), /^Cannot use ".*": it is a symbolic link$/);
     assert.equal(existsSync(victim), false);
     rmSync(`${place.directory}/metrics.db`);
     writeFileSync(victim, '');
@@ -446,11 +450,11 @@ describe('the directory of stores', () => {
     using place = new Place();
     mkdirSync(place.directory, { mode: 0o700 });
     chownSync(place.directory, 65_534, 65_534);
-    assert.match(problemOf(place.directory), /it belongs to uid 65534; run: chown root/);
+    assert.match(problemOf(place.directory), /it belongs to uid 65534; run:? chown root/);
     chownSync(place.directory, 0, 0);
     writeFileSync(`${place.directory}/metrics.db`, '');
     chownSync(`${place.directory}/metrics.db`, 65_534, 65_534);
     chmodSync(`${place.directory}/metrics.db`, 0o666);
-    assert.match(problemOf(place.directory), /it belongs to uid 65534; run: chown root/);
+    assert.match(problemOf(place.directory), /it belongs to uid 65534; run:? chown root/);
   });
 });

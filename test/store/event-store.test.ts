@@ -9,7 +9,7 @@ import type { Fault } from '../../src/usage/fault.ts';
 import type { ProcessEvidence, Snapshot } from '../../src/usage/incident.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys, type MetricKey } from '../../src/usage/metrics.ts';
-import { day, hour, Place, settings, start, value } from './samples.ts';
+import { day, done, hour, Place, settings, start, value } from './samples.ts';
 
 const incident = (change: Partial<NewIncident> = {}): NewIncident => ({
   member: 'u1001',
@@ -70,10 +70,10 @@ describe('EventStore', () => {
     const id = value(store.open(incident({ severity: 'throttled' })));
     assert.equal(id, 1);
     const first = snapshot(start, [process(1, 'php -r "while(true);" \u001b[2J')]);
-    assert.equal(store.addSnapshot(id, first), undefined);
-    assert.equal(store.addSnapshot(id, snapshot(start + 1)), undefined);
+    assert.deepEqual(store.addSnapshot(id, first), done);
+    assert.deepEqual(store.addSnapshot(id, snapshot(start + 1)), done);
     const change = { end: start + 60_000, faults: 9, severity: 'killed' } as const;
-    assert.equal(store.update(id, change), undefined);
+    assert.deepEqual(store.update(id, change), done);
     const expected = { ...incident(change), id, snapshots: 2 };
     assert.deepEqual(value(store.incident(id)), {
       incident: expected,
@@ -81,8 +81,8 @@ describe('EventStore', () => {
     });
     assert.deepEqual(value(store.incidents(everything)), { incidents: [expected], total: 1 });
     assert.equal(value(store.incident(2)), undefined);
-    assert.equal(store.update(2, change), undefined);
-    assert.equal(store.addSnapshot(2, first), undefined);
+    assert.deepEqual(store.update(2, change), done);
+    assert.deepEqual(store.addSnapshot(2, first), done);
     assert.equal(countIn(place, 'SELECT count(*) FROM snapshots'), 2);
   });
 
@@ -90,7 +90,7 @@ describe('EventStore', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const id = value(store.open(incident()));
-    for (let at = 0; at < 15; at++) assert.equal(store.addSnapshot(id, snapshot(at)), undefined);
+    for (let at = 0; at < 15; at++) assert.deepEqual(store.addSnapshot(id, snapshot(at)), done);
     const found = value(store.incident(id));
     assert.equal(found?.incident.snapshots, 10);
     assert.deepEqual(
@@ -105,7 +105,7 @@ describe('EventStore', () => {
     const id = value(store.open(incident()));
     const noise = () => randomBytes(2_048).toString('hex');
     const processes = Array.from({ length: 50 }, (_, pid) => process(pid + 1, noise()));
-    assert.equal(store.addSnapshot(id, snapshot(start, processes)), undefined);
+    assert.deepEqual(store.addSnapshot(id, snapshot(start, processes)), done);
     assert.ok(countIn(place, 'SELECT max(length(body)) FROM snapshots') <= evidenceBytesMax);
     const [kept] = value(store.incident(id))?.evidence ?? [];
     assert.equal(kept?.processCount, 50);
@@ -178,7 +178,7 @@ describe('EventStore', () => {
     using store = new EventStore(place.directory);
     for (let minute = 0; minute < 20; minute++) {
       const faults = [fault('u1', 1), { ...fault('u2', 10), limit: 'io.read' } as const];
-      assert.equal(store.addFaults(start + minute * 60_000, faults), undefined);
+      assert.deepEqual(store.addFaults(start + minute * 60_000, faults), done);
     }
     const counts = (from: number, to: number, members?: readonly Member[]) =>
       Object.fromEntries(
@@ -201,8 +201,8 @@ describe('EventStore', () => {
     {
       using store = new EventStore(place.directory);
       assert.equal(store.lastAlert('a'), undefined);
-      assert.equal(store.recordAlert('a', 5), undefined);
-      assert.equal(store.recordAlert('a', 9), undefined);
+      assert.deepEqual(store.recordAlert('a', 5), done);
+      assert.deepEqual(store.recordAlert('a', 9), done);
     }
     using store = new EventStore(place.directory);
     assert.equal(store.lastAlert('a'), 9);
@@ -212,7 +212,7 @@ describe('EventStore', () => {
     using place = new Place();
     using store = new EventStore(place.directory);
     const quiet = value(store.open(incident({ member: 'u7' })));
-    assert.equal(store.addSnapshot(quiet, snapshot(start)), undefined);
+    assert.deepEqual(store.addSnapshot(quiet, snapshot(start)), done);
     value(
       store.transaction(() => {
         for (let number = 0; number < 2_200; number++) {
@@ -243,12 +243,12 @@ describe('EventStore', () => {
         countIn(place, `SELECT count(*) FROM ${table}`),
       );
     const now = start + 500 * day;
-    assert.equal(store.prune(now, settings), undefined);
+    assert.deepEqual(store.prune(now, settings), done);
     assert.deepEqual(counts(), [200, 100, 200, 200]);
-    for (let call = 0; call < 400; call++) assert.equal(store.prune(now, settings), undefined);
+    for (let call = 0; call < 400; call++) assert.deepEqual(store.prune(now, settings), done);
     assert.deepEqual(counts(), [100, 100, 100, 100]);
     const small = { ...settings, bytesMax: 2 ** 20 };
-    for (let call = 0; call < 50; call++) assert.equal(store.prune(now, small), undefined);
+    for (let call = 0; call < 50; call++) assert.deepEqual(store.prune(now, small), done);
     const [incidents, snapshots] = counts();
     assert.deepEqual([incidents, snapshots], [100, 0]);
     assert.equal(value(store.open(incident())), 201);
@@ -260,8 +260,8 @@ describe('EventStore', () => {
     {
       using old = new EventStore(place.directory);
       value(old.open(incident()));
-      assert.equal(old.addSnapshot(1, evidence), undefined);
-      assert.equal(old.addFaults(start, [fault('u1001', 4)]), undefined);
+      assert.deepEqual(old.addSnapshot(1, evidence), done);
+      assert.deepEqual(old.addFaults(start, [fault('u1001', 4)]), done);
     }
     const db = new DatabaseSync(`${place.directory}/events.db`);
     db.exec(
@@ -290,7 +290,7 @@ describe('EventStore', () => {
         value(store.open(incident({ member: 'u1', begin: start + minutes * minute, end: since })));
       }
       const kept = new Map([['u1', tenancy] as const]);
-      assert.equal(store.keepTenancies({ kept, begun: new Set(['u1']), ended: [] }), undefined);
+      assert.deepEqual(store.keepTenancies({ kept, begun: new Set(['u1']), ended: [] }), done);
       store.addFaults(start + 13 * minute, [fault('u1', 4)]);
     }
     using store = new EventStore(place.directory);
@@ -305,9 +305,9 @@ describe('EventStore', () => {
       value(store.incidents({ ...everything, since: map })).incidents.map((each) => each.id);
     assert.deepEqual(seen(new Map([['u1', since]])), [4, 3]);
     assert.deepEqual(seen(new Map([['u2', 0]])), []);
-    assert.equal(
+    assert.deepEqual(
       store.keepTenancies({ kept: new Map(), begun: new Set(), ended: ['u1'] }),
-      undefined,
+      done,
     );
     assert.deepEqual(value(store.tenancies()), new Map());
   });

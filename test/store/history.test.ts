@@ -4,11 +4,12 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
 import { History } from '../../src/store/history/history.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
 import { metricKeys } from '../../src/usage/metrics.ts';
-import { hour, Place, start, tickOf, value } from './samples.ts';
+import { done, hour, Place, start, tickOf, value } from './samples.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -69,16 +70,16 @@ describe('History', () => {
     const state = { isOver: false };
     void flood.then(() => (state.isOver = true));
     while (!state.isOver) {
-      assert.equal(
-        store.add(tickOf(start + hour + ++ticks * 1_000, { u1: { cpu: 1 } })),
-        undefined,
-      );
+      assert.deepEqual(store.add(tickOf(start + hour + ++ticks * 1_000, { u1: { cpu: 1 } })), done);
       await pause(1);
     }
     const answers = await flood;
     const refused = answers.filter(({ ok }) => !ok);
     assert.equal(answers.length - refused.length, 33);
-    assert.match(JSON.stringify(refused[0]), /32 .*queries are waiting already; ask again in 1 s/);
+    assert.match(
+      JSON.stringify(refused[0]),
+      /32 .*queries are waiting already","hint":"ask again in 1 s"/,
+    );
     assert.ok(ticks > 1);
     value(await history.askedBy('administrator').usage({ ...period, metrics: ['cpu'] }));
   });
@@ -122,7 +123,10 @@ describe('History', () => {
     );
     const [, , , refused] = answers;
     assert.ok(refused?.ok === false);
-    assert.match(refused.error.text, /2 of your queries are waiting already; ask again in \d+ s/);
+    assert.match(
+      printProblem(refused.error),
+      /2 of your queries are waiting already; ask again in \d+ s/,
+    );
     assert.ok((refused.error.retryAfterSeconds ?? 0) >= 1);
   });
 
@@ -171,7 +175,7 @@ describe('History', () => {
         .askedBy('administrator')
         .usage({ ...period, metrics: metricKeys });
       assert.match(
-        answer.ok ? '' : answer.error.text,
+        answer.ok ? '' : printProblem(answer.error),
         /took longer than 0.001 s; ask about a shorter period/,
       );
     } finally {
@@ -203,12 +207,12 @@ describe('History', () => {
     const ask = () => history.askedBy('administrator').peakTotal({ ...period, metric: 'cpu' });
     const answer = await ask();
     assert.match(
-      answer.ok ? '' : answer.error.text,
+      answer.ok ? '' : printProblem(answer.error),
       /^Cannot read the history ".*": it is damaged/,
     );
     assert.equal(damage.length, 1);
     using store = new MetricsStore(place.directory);
-    assert.equal(store.setAsideDamaged(damage[0] ?? ''), undefined);
+    assert.deepEqual(store.setAsideDamaged(damage[0] ?? ''), done);
     store.add(tickOf(start + 1_000, { u1: { cpu: 2 } }));
     assert.equal(value(await ask()), 2);
   });

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { printProblem } from '../../src/base/problem.ts';
 import type { HistorySettings } from '../../src/policy/settings.ts';
 import type { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import type { Member } from '../../src/usage/member.ts';
@@ -43,11 +44,14 @@ export function tickOf(at: number, use: Readonly<Record<Member, Use>>, seconds =
   return { at, seconds, members, columns };
 }
 
+/** What a store answers that has done what it was asked. */
+export const done = { ok: true, value: undefined };
+
 /** Calls `rollUp` until there is nothing left to do. */
 export function rollUpAll(store: MetricsStore, now: number): void {
   for (let step = 0; step < 1_000; step++) {
-    const problem = store.rollUp(now);
-    if (problem !== undefined) throw new Error(problem);
+    const summed = store.rollUp(now);
+    if (!summed.ok) throw new Error(printProblem(summed.error));
     if (!store.isRollingUp) return;
   }
   throw new Error('Rolling up does not end');

@@ -3,6 +3,8 @@
  * `tick ID-of-last`, `incident ID`. Run by the test of kills.
  */
 import { writeSync } from 'node:fs';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
+import type { Result } from '../../src/base/result.ts';
 import { EventStore } from '../../src/store/events/event-store.ts';
 import { MetricsStore } from '../../src/store/metrics/metrics-store.ts';
 import { settings, start, tickOf } from './samples.ts';
@@ -11,8 +13,8 @@ const [directory = '', from = '0'] = process.argv.slice(2);
 const metrics = new MetricsStore(directory);
 const events = new EventStore(directory);
 
-const insist = (problem: string | undefined) => {
-  if (problem !== undefined) throw new Error(problem);
+const insist = (written: Result<void, Problem>) => {
+  if (!written.ok) throw new Error(printProblem(written.error));
 };
 
 for (let number = Number(from) + 1; ; number++) {

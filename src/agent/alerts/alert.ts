@@ -1,5 +1,6 @@
 /** One incident for one receiver; several rules may have asked for it. */
 import { hash } from 'node:crypto';
+import type { Result } from '../../base/result.ts';
 import type { AlertRule } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { AlertWho, Receiver } from './receiver.ts';
@@ -35,8 +36,10 @@ export interface DeliveryProblem {
   readonly permanent: boolean;
 }
 
-/** Undefined once it has been delivered. Never throws. */
-export type Deliver = (batch: Batch, signal: AbortSignal) => Promise<DeliveryProblem | undefined>;
+export type Delivery = Result<void, DeliveryProblem>;
+
+/** Successful once it has been delivered. Never throws. */
+export type Deliver = (batch: Batch, signal: AbortSignal) => Promise<Delivery>;
 
 /**
  * By rule, member, limit and receiver. Only those parts of a rule count that define what it is about,

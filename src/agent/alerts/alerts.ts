@@ -12,7 +12,7 @@ import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { AlertsTestResponse } from '../api/api.ts';
-import { alertKey, type Alert, type Batch, type Deliver, type DeliveryProblem } from './alert.ts';
+import { alertKey, type Alert, type Batch, type Deliver } from './alert.ts';
 import { sendMail, type MailRoute } from './mail.ts';
 import { mailText, webhookBody, type MessageContext } from './message.ts';
 import {
@@ -34,15 +34,16 @@ import {
 import { hostTimeZone } from './time-zone.ts';
 import { post } from './webhook.ts';
 import { printable } from '../../base/printable.ts';
+import { printProblem, type Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
 
 /** Records across restarts when each message was sent. Milliseconds since 1970. */
 export interface AlertLedger {
   readonly lastAlert: (key: string) => number | undefined;
-  /** The error, if any. */
-  readonly recordAlert: (key: string, at: number) => string | undefined;
+  readonly recordAlert: (key: string, at: number) => Result<void, Problem>;
 }
 
-export interface ConsideredIncident {
+interface ConsideredIncident {
   readonly incident: Incident;
   /** Called when the message is written: later, perhaps more than once, perhaps never. */
   readonly evidence: () => readonly Snapshot[];
@@ -177,8 +178,8 @@ export class Alerts implements AsyncDisposable {
     for (const key of alert.keys) {
       this.#waiting.delete(key);
       if (delivered) {
-        const problem = this.#options.ledger.recordAlert(key, alert.at);
-        if (problem !== undefined) this.#printError(problem);
+        const recorded = this.#options.ledger.recordAlert(key, alert.at);
+        if (!recorded.ok) this.#printError(recorded.error);
       } else this.#remember(key, mayGoAfterPause(Date.now(), alert.everyMilliseconds));
     }
   }
@@ -191,7 +192,8 @@ export class Alerts implements AsyncDisposable {
     if (oldest.done !== true) this.#last.delete(oldest.value);
   }
 
-  #printError(text: string): void {
+  #printError(problem: Problem): void {
+    const text = printProblem(problem);
     if (this.#complaints.has(text) || this.#complaints.size >= messagesMax) return;
     this.#complaints.add(text);
     this.#options.log(text);
@@ -203,13 +205,14 @@ export class Alerts implements AsyncDisposable {
       try {
         return evidence();
       } catch (error) {
-        this.#printError(`Cannot read the evidence of an incident: ${printable(String(error))}`);
+        const reason = printable(String(error));
+        this.#printError({ action: 'read the evidence of an incident', reason });
         return [];
       }
     };
   }
 
-  readonly #deliver: Deliver = (batch, signal): Promise<DeliveryProblem | undefined> => {
+  readonly #deliver: Deliver = (batch, signal) => {
     const { receiver, id } = batch;
     const context = this.#contextNow();
     if (receiver.by === 'webhook') {
@@ -251,15 +254,19 @@ export class Alerts implements AsyncDisposable {
     const receiver = found.ok ? found.value : undefined;
     const way = `${rule.to} by ${rule.by}`;
     if (receiver === undefined) {
-      return { to: way, ok: false, problem: found.ok ? 'it has no receiver' : found.error };
+      return {
+        to: way,
+        ok: false,
+        problem: found.ok ? 'it has no receiver' : printProblem(found.error),
+      };
     }
     const batch: Batch = { receiver, alerts: [], notices: [], id: newId(), test: true };
     const signal = AbortSignal.timeout(this.#timing.sendMilliseconds);
-    const problem = await deliverWithin(this.#deliver, batch, signal);
+    const delivery = await deliverWithin(this.#deliver, batch, signal);
     const to = `${way}: ${describeReceiver(receiver)}`;
-    return problem === undefined
+    return delivery.ok
       ? { to, ok: true }
-      : { to, ok: false, problem: printable(problem.reason) };
+      : { to, ok: false, problem: printable(delivery.error.reason) };
   }
 
   /** Sends waiting messages, for at most five seconds. */

@@ -9,7 +9,8 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { isIPv4 } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { AlertSettings } from '../../policy/settings.ts';
-import type { DeliveryProblem } from './alert.ts';
+import { fail, ok } from '../../base/result.ts';
+import type { Delivery, DeliveryProblem } from './alert.ts';
 import type { MailText } from './message.ts';
 import { printable } from '../../base/printable.ts';
 
@@ -19,7 +20,7 @@ export interface MailRoute {
   readonly sendmail: string;
 }
 
-export interface Mail extends MailText {
+interface Mail extends MailText {
   readonly from: string;
   readonly to: string;
   /** Unique, of letters and digits. */
@@ -31,16 +32,16 @@ export async function sendMail(
   mail: Mail,
   { smtp, sendmail }: MailRoute,
   signal: AbortSignal,
-): Promise<DeliveryProblem | undefined> {
+): Promise<Delivery> {
   // A mail server need not know the mailboxes of this host.
   const to = smtp === undefined || mail.to.includes('@') ? mail.to : `${mail.to}@${mail.host}`;
   try {
     const message = await compose({ ...mail, to });
     if (smtp === undefined) return await runSendmail(sendmail, mail.from, to, message, signal);
     await sendSmtp(smtp, mail.from, to, message, signal);
-    return undefined;
+    return ok(undefined);
   } catch (error) {
-    return problemOf(error, signal);
+    return fail(problemOf(error, signal));
   }
 }
 
@@ -109,9 +110,10 @@ function runSendmail(
   to: string,
   message: Buffer,
   signal: AbortSignal,
-): Promise<DeliveryProblem | undefined> {
-  const { promise, resolve } = Promise.withResolvers<DeliveryProblem | undefined>();
-  const problem = (reason: string) => resolve({ reason: `${path}: ${reason}`, permanent: false });
+): Promise<Delivery> {
+  const { promise, resolve } = Promise.withResolvers<Delivery>();
+  const problem = (reason: string) =>
+    resolve(fail({ reason: `${path}: ${reason}`, permanent: false }));
   const child: Sendmail = spawn(path, ['-i', '-f', from, to], {
     stdio: ['pipe', 'ignore', 'pipe'],
     cwd: '/',
@@ -127,7 +129,7 @@ function runSendmail(
   // Not "close": a child of sendmail may keep standard error open.
   child.on('exit', (code, killedBy) => {
     child.stderr.destroy();
-    if (code === 0) resolve(undefined);
+    if (code === 0) resolve(ok(undefined));
     else problem(exitText(code, killedBy, output()));
   });
   // Its exit status is more helpful than the broken pipe.

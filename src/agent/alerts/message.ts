@@ -18,7 +18,7 @@ import { printable } from '../../base/printable.ts';
 const explainedMax = 20;
 const lineCharacters = 76;
 const subjectCharactersMax = 160;
-export const bodyBytesMax = 256 * 1024;
+const bodyBytesMax = 256 * 1024;
 
 export interface MailText {
   readonly subject: string;

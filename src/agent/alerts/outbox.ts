@@ -7,8 +7,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { printProblem } from '../../base/problem.ts';
+import { fail } from '../../base/result.ts';
 import { printDuration } from '../../base/duration.ts';
-import type { Alert, Batch, Deliver, DeliveryProblem } from './alert.ts';
+import type { Alert, Batch, Deliver, Delivery } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
 import { count } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
@@ -32,7 +34,7 @@ export const defaultTiming: OutboxTiming = {
   closeMilliseconds: 5_000,
 };
 
-export interface OutboxOptions {
+interface OutboxOptions {
   readonly deliver: Deliver;
   readonly timing: OutboxTiming;
   readonly log: (line: string) => void;
@@ -133,16 +135,16 @@ export class Outbox implements AsyncDisposable {
     while (this.#underWay.size < concurrentMax) {
       const next = this.#ready.shift();
       if (next === undefined) return;
-      const attempt = this.#attempt(next).then((problem) => {
+      const attempt = this.#attempt(next).then((delivery) => {
         this.#underWay.delete(attempt);
-        this.#settle(next, problem);
+        this.#settle(next, delivery);
         this.#send();
       });
       this.#underWay.add(attempt);
     }
   }
 
-  async #attempt(waiting: Waiting): Promise<DeliveryProblem | undefined> {
+  async #attempt(waiting: Waiting): Promise<Delivery> {
     const { receiver, alerts, notices, id } = waiting;
     const batch: Batch = { receiver, alerts, notices, id, test: false };
     const { deliver, timing } = this.#options;
@@ -150,25 +152,26 @@ export class Outbox implements AsyncDisposable {
     return deliverWithin(deliver, batch, AbortSignal.any([timeout, this.#closing.signal]));
   }
 
-  #settle(waiting: Waiting, problem: DeliveryProblem | undefined): void {
+  #settle(waiting: Waiting, delivery: Delivery): void {
     const { receiver, alerts } = waiting;
-    if (problem === undefined) {
+    if (delivery.ok) {
       this.#failing.delete(receiver.by);
       this.#forget(alerts, true);
       return;
     }
     const pause = this.#options.timing.retryMilliseconds[waiting.failed];
     waiting.failed++;
+    const { reason, permanent } = delivery.error;
     if (this.#closed) this.#lose(alerts);
-    else if (problem.permanent || pause === undefined) this.#giveUp(waiting, problem.reason);
-    else this.#tryAgain(waiting, pause, problem.reason);
+    else if (permanent || pause === undefined) this.#giveUp(waiting, reason);
+    else this.#tryAgain(waiting, pause, reason);
   }
 
   #tryAgain(waiting: Waiting, pause: number, reason: string): void {
     const { receiver } = waiting;
     if (!this.#failing.has(receiver.by)) {
       this.#failing.add(receiver.by);
-      this.#options.log(`${cannot(receiver, reason)}; retrying in ${printDuration(pause)}`);
+      this.#options.log(notSent(receiver, reason, `retrying in ${printDuration(pause)}`));
     }
     const since = this.#waiting.get(receiverKey(receiver));
     if (since !== undefined) {
@@ -182,8 +185,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   #giveUp({ receiver, alerts, failed }: Waiting, reason: string): void {
-    const attempts = count(failed, 'attempt');
-    this.#options.log(`${cannot(receiver, reason)}; given up after ${attempts}`);
+    this.#options.log(notSent(receiver, reason, `given up after ${count(failed, 'attempt')}`));
     this.#forget(alerts, false);
   }
 
@@ -235,17 +237,17 @@ export async function deliverWithin(
   deliver: Deliver,
   batch: Batch,
   signal: AbortSignal,
-): Promise<DeliveryProblem | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<DeliveryProblem>();
-  const onAbort = () => resolve({ reason: 'it took too long', permanent: false });
+): Promise<Delivery> {
+  const { promise: late, resolve } = Promise.withResolvers<Delivery>();
+  const onAbort = () => resolve(fail({ reason: 'it took too long', permanent: false }));
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     // A delivery that obeys the signal gives a better reason.
-    const heeded = late.then((problem) => sleep(100, problem, { ref: false }));
+    const heeded = late.then((delivery) => sleep(100, delivery, { ref: false }));
     return await Promise.race([deliver(batch, signal), heeded]);
   } catch (error) {
-    return { reason: String(error), permanent: true };
+    return fail({ reason: String(error), permanent: true });
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
@@ -253,5 +255,10 @@ export async function deliverWithin(
 
 export const newId = () => randomUUID().replaceAll('-', '');
 
-const cannot = (receiver: Receiver, reason: string) =>
-  `Cannot send an alert by ${receiver.by} to "${describeReceiver(receiver)}": ${printable(reason.slice(0, 400))}`;
+const notSent = (receiver: Receiver, reason: string, hint: string) =>
+  printProblem({
+    action: `send an alert by ${receiver.by} to`,
+    object: describeReceiver(receiver),
+    reason: printable(reason.slice(0, 400)),
+    hint,
+  });

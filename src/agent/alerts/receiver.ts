@@ -10,7 +10,8 @@
  */
 import { severities } from '../../limits/limit.ts';
 import type { AlertRule } from '../../policy/settings.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import type { Incident } from '../../usage/incident.ts';
 import { isReseller, type Member } from '../../usage/member.ts';
 import { printable } from '../../base/printable.ts';
@@ -54,7 +55,7 @@ export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident
 }
 
 /** Undefined if the rule has no receiver for this member; an error if there is no safe address. */
-export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined> {
+export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined, Problem> {
   if (rule.to === 'administrator') return fill(rule, 'root', who.account);
   const account = accountFor(rule.to, who);
   return account === undefined ? ok(undefined) : fill(rule, account, account);
@@ -69,9 +70,10 @@ function fill(
   { to, by, address }: AlertRule,
   mailbox: string,
   account: string | undefined,
-): Result<Receiver | undefined> {
+): Result<Receiver | undefined, Problem> {
   const written = address ?? (by === 'mail' ? mailbox : undefined);
-  if (written === undefined) return fail('Cannot post an alert: its rule has no URL');
+  if (written === undefined)
+    return failed({ action: 'post an alert', reason: 'its rule has no URL' });
   if (written === '') return ok(undefined);
   if (!written.includes('%u')) return checked({ by, to, address: written });
   if (account === undefined || account === '') return ok(undefined);
@@ -80,18 +82,21 @@ function fill(
   return checked({ by, to, address: written.replaceAll('%u', () => part) });
 }
 
-function checked(receiver: Receiver): Result<Receiver> {
+function checked(receiver: Receiver): Result<Receiver, Problem> {
   const { by, address } = receiver;
   if (by === 'mail') return isMailAddress(address) ? ok(receiver) : unsafe(address);
   const url = URL.parse(address);
   if (url !== null && /^https?:$/.test(url.protocol)) return ok(receiver);
-  return fail('Cannot post an alert: its URL is not one of http or https');
+  return failed({ action: 'post an alert', reason: 'its URL is not one of http or https' });
 }
 
 const unsafe = (address: string) =>
-  fail(
-    `Cannot mail an alert to "${printable(address.slice(0, 64))}": it is not a plain mail address; write another "address" in the rule`,
-  );
+  failed({
+    action: 'mail an alert to',
+    object: address.slice(0, 64),
+    reason: 'it is not a plain mail address',
+    hint: 'write another "address" in the rule',
+  });
 
 const isMailbox = (text: string) => /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}$/.test(text);
 

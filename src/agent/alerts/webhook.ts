@@ -2,16 +2,13 @@
  * Posts JSON to a URL. Redirects are not followed: a message about tenants goes only to the URL in
  * the policy. The body of the response is not read.
  */
-import type { DeliveryProblem } from './alert.ts';
+import { fail, ok } from '../../base/result.ts';
+import type { Delivery } from './alert.ts';
 
 /** Statuses after which a retry may succeed: too early, too many requests, or a server error. */
 const temporary = (status: number) => status >= 500 || [408, 425, 429].includes(status);
 
-export async function post(
-  url: string,
-  body: string,
-  signal: AbortSignal,
-): Promise<DeliveryProblem | undefined> {
+export async function post(url: string, body: string, signal: AbortSignal): Promise<Delivery> {
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -22,21 +19,21 @@ export async function post(
     });
     // Not awaited: only the status counts, and the other side may never finish its response.
     response.body?.cancel().catch(() => undefined);
-    return problemOf(response.status);
+    return deliveryOf(response.status);
   } catch (error) {
-    return { reason: reasonOf(error), permanent: false };
+    return fail({ reason: reasonOf(error), permanent: false });
   }
 }
 
-function problemOf(status: number): DeliveryProblem | undefined {
-  if (status >= 200 && status < 300) return undefined;
+function deliveryOf(status: number): Delivery {
+  if (status >= 200 && status < 300) return ok(undefined);
   const redirect = status >= 300 && status < 400;
-  return {
+  return fail({
     reason: redirect
       ? `the response is a redirect (${status}), which is not followed; use the URL that it points to`
       : `the response is ${status}`,
     permanent: !temporary(status),
-  };
+  });
 }
 
 function reasonOf(error: unknown): string {

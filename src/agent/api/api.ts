@@ -16,15 +16,18 @@
  *     GET  /metrics
  *
  * NAME is an account, a uid or a member (`u1001`, `r1000`). Root sees everything, a reseller itself and its tenants, a
- * tenant itself. A response with a status other than 200 is a `Problem`.
+ * tenant itself. A response with a status other than 200 is an `ErrorResponse`.
  */
+import type { Problem } from '../../base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
-export interface Problem {
+/** Why there is no answer. */
+export interface ErrorResponse extends Problem {
+  /** The rest as one sentence. */
   readonly error: string;
 }
 
@@ -106,7 +109,7 @@ export interface PlacementStatus {
   readonly scannedAt?: number;
 }
 
-export interface OutsideProcess {
+interface OutsideProcess {
   readonly pid: number;
   readonly uid: number;
   readonly reason: string;

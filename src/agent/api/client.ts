@@ -1,8 +1,9 @@
 /** A client of the agent: one request over its socket, one JSON response. */
 import { request } from 'node:http';
 import type { Paths } from '../../host/paths.ts';
+import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import type { Problem } from './api.ts';
+import { problemIn } from './error-body.ts';
 
 export const socketOf = ({ runtime }: Paths) => `${runtime}/control.sock`;
 
@@ -19,14 +20,26 @@ export async function callAgent<Handler>(
   path: string,
   query: Query = {},
   method: 'GET' | 'POST' = 'GET',
-): Promise<Result<Handler>> {
+): Promise<Result<Handler, Problem>> {
   const reply = await ask(socketOf(paths), `${path}${queryText(query)}`, method);
   if (!reply.ok) return reply;
+  const { status, text } = reply.value;
+  const value = parse(text);
+  if (status === 200 && value !== undefined) return ok(value as Handler);
+  const problem = problemIn(value);
+  if (problem !== undefined) return fail(problem);
+  return failed({
+    action: 'understand the answer of the agent',
+    reason: `its status is ${status}`,
+  });
+}
+
+/** Nothing where it is not JSON. */
+function parse(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(reply.value.text);
-    return reply.value.status === 200 ? ok(value as Handler) : fail((value as Problem).error);
+    return JSON.parse(text);
   } catch {
-    return fail(`Cannot understand the answer of the agent: status ${reply.value.status}`);
+    return undefined;
   }
 }
 
@@ -44,7 +57,7 @@ interface Reply {
   readonly text: string;
 }
 
-function ask(socketPath: string, path: string, method: string): Promise<Result<Reply>> {
+function ask(socketPath: string, path: string, method: string): Promise<Result<Reply, Problem>> {
   return new Promise((resolve) => {
     const sent = request({ socketPath, path, method, agent: false }, (response) => {
       const chunks: Buffer[] = [];
@@ -67,9 +80,15 @@ function ask(socketPath: string, path: string, method: string): Promise<Result<R
   });
 }
 
-function problemOf(socketPath: string, error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') {
-    return `No agent is running (${socketPath}); start it with "bulkhead agent" or "systemctl start bulkhead"`;
+function problemOf(socketPath: string, error: NodeJS.ErrnoException): Problem {
+  const what = { action: 'ask the agent at', object: socketPath };
+  if (error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED') {
+    return { ...what, reason: error.message };
   }
-  return `Cannot ask the agent at ${socketPath}: ${error.message}`;
+  return {
+    ...what,
+    reason: 'no agent is running',
+    hint: 'start it with "bulkhead agent" or "systemctl start bulkhead"',
+    errno: error.code,
+  };
 }

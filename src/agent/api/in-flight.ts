@@ -2,7 +2,8 @@
  * Bounds the requests of each uid in progress: a tenant that sends many waits for its own, and nobody
  * else does.
  */
-import { HttpError } from './request-context.ts';
+import { ok } from '../../base/result.ts';
+import { httpError, type HttpResult } from './request-context.ts';
 import type { Caller } from './caller.ts';
 
 const perTenantMax = 2;
@@ -19,18 +20,23 @@ export class InFlight {
   readonly #turns = new Map<number, Turns>();
 
   /** Waits for a slot, which is released when it is disposed. */
-  async enter(caller: Caller): Promise<Disposable> {
-    if (caller.kind === 'token' || caller.uid === 0) return free;
+  async enter(caller: Caller): Promise<HttpResult<Disposable>> {
+    if (caller.kind === 'token' || caller.uid === 0) return ok(free);
     const { uid } = caller;
     let turns = this.#turns.get(uid);
     if (turns === undefined) this.#turns.set(uid, (turns = { running: 0, waiting: [] }));
     const mine = turns;
     if (mine.waiting.length >= waitingMax) {
-      throw new HttpError(429, `${waitingMax} of your requests are waiting already; retry later`);
+      return httpError({
+        status: 429,
+        action: 'answer the request',
+        reason: `${waitingMax} of your requests are waiting already`,
+        hint: 'retry later',
+      });
     }
     if (mine.running < perTenantMax) mine.running++;
     else await new Promise<void>((resolve) => mine.waiting.push(resolve));
-    return { [Symbol.dispose]: () => this.#leave(uid, mine) };
+    return ok({ [Symbol.dispose]: () => this.#leave(uid, mine) });
   }
 
   /** Passes the slot on. */

@@ -2,9 +2,10 @@
 import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
-import type { HistoryFailure } from '../../store/history/history-query.ts';
+import type { HistoryFailure, Period } from '../../store/history/history-query.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
-import type { Result } from '../../base/result.ts';
+import type { Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
@@ -38,29 +39,26 @@ export interface RequestContext {
   readonly accept: string | undefined;
 }
 
-/** An expected failure of a request. */
-export class HttpError extends Error {
-  readonly status: 400 | 403 | 404 | 429 | 503;
-  readonly retryAfterSeconds: number | undefined;
-
-  constructor(status: HttpError['status'], message: string, retryAfterSeconds?: number) {
-    super(message);
-    this.status = status;
-    this.retryAfterSeconds = retryAfterSeconds;
-  }
+/** Why a request gets no answer. */
+export interface HttpError extends Problem {
+  readonly status: 400 | 403 | 404 | 413 | 429 | 500 | 503;
+  readonly retryAfterSeconds?: number;
 }
 
-/** The value, or an HTTP error with the message. */
-export function orThrow<T>(result: Result<T, string | HistoryFailure>): T {
-  if (result.ok) return result.value;
-  const { error } = result;
-  if (typeof error === 'string') throw new HttpError(503, error);
-  throw new HttpError(503, error.text, error.retryAfterSeconds);
-}
+export type HttpResult<T> = Result<T, HttpError>;
+
+export const httpError = (error: HttpError): Result<never, HttpError> => fail(error);
+
+/** What a store answers; its failures are temporary. */
+export const fromStore = <T>(result: Result<T, HistoryFailure>): HttpResult<T> =>
+  result.ok ? result : httpError({ ...result.error, status: 503 });
 
 const namesMax = 2000;
 
-/** Reads the query of a URL; throws an HTTP error for invalid values. */
+const badParameter = (name: string, reason: string) =>
+  httpError({ status: 400, action: 'read the parameter', object: name, reason });
+
+/** Reads the query of a URL; an HTTP error for invalid values. */
 export class QueryReader {
   readonly #query: URLSearchParams;
 
@@ -76,36 +74,47 @@ export class QueryReader {
     return this.#query.get(name) === '1';
   }
 
-  names(name: string): readonly string[] {
+  has(name: string): boolean {
+    return this.#query.has(name);
+  }
+
+  names(name: string): HttpResult<readonly string[]> {
     const all = this.#query.getAll(name);
-    if (all.length > namesMax) throw new HttpError(400, `More than ${namesMax} of "${name}"`);
-    return all;
+    return all.length > namesMax
+      ? badParameter(name, `it is given more than ${namesMax} times`)
+      : ok(all);
   }
 
-  whole(name: string, defaultValue: number, max: number): number {
+  whole(name: string, defaultValue: number, max: number): HttpResult<number> {
     const text = this.text(name);
-    if (text === undefined) return defaultValue;
+    if (text === undefined) return ok(defaultValue);
     if (!/^\d{1,15}$/.test(text)) {
-      throw new HttpError(400, `"${name}" must be a whole number, not ${JSON.stringify(text)}`);
+      return badParameter(name, `it must be a whole number, not ${JSON.stringify(text)}`);
     }
-    return Math.min(Number(text), max);
+    return ok(Math.min(Number(text), max));
   }
 
-  choice<T extends string>(name: string, known: readonly T[]): T | undefined {
+  choice<T extends string>(name: string, known: readonly T[]): HttpResult<T | undefined> {
     const text = this.text(name);
-    if (text === undefined) return undefined;
+    if (text === undefined) return ok(undefined);
     const found = known.find((each) => each === text);
-    if (found === undefined) {
-      throw new HttpError(400, `"${name}" must be one of ${known.join(', ')}`);
-    }
-    return found;
+    return found === undefined
+      ? badParameter(name, `it must be one of ${known.join(', ')}`)
+      : ok(found);
   }
 
   /** Milliseconds since 1970; default: the last hour. */
-  period(now: number, defaultLength = 3_600_000): { readonly from: number; readonly to: number } {
+  period(now: number, defaultLength = 3_600_000): HttpResult<Period> {
     const to = this.whole('to', now, Number.MAX_SAFE_INTEGER);
-    const from = this.whole('from', to - defaultLength, Number.MAX_SAFE_INTEGER);
-    if (from >= to) throw new HttpError(400, '"from" must be before "to"');
-    return { from, to };
+    if (!to.ok) return to;
+    const from = this.whole('from', to.value - defaultLength, Number.MAX_SAFE_INTEGER);
+    if (!from.ok) return from;
+    if (from.value < to.value) return ok({ from: from.value, to: to.value });
+    return httpError({
+      status: 400,
+      action: 'read the period',
+      reason: 'it ends before it begins',
+      hint: '"from" must be before "to"',
+    });
   }
 }

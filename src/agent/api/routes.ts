@@ -1,11 +1,15 @@
 /** The routes of the API, listed in api.ts and documented in docs/api.md. */
 import { Hono, type Context } from 'hono';
-import type { StatusResponse } from './api.ts';
+import { errorBody } from './error-body.ts';
+import { ok } from '../../base/result.ts';
+import type { AlertsTestResponse, StatusResponse } from './api.ts';
 import { answerAdvise } from '../responses/advise.ts';
 import {
+  httpError,
   QueryReader,
-  HttpError,
   type AgentContext,
+  type HttpError,
+  type HttpResult,
   type RequestContext,
 } from './request-context.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
@@ -24,7 +28,10 @@ export interface Api {
   ) => Response | Promise<Response>;
 }
 
-type Handler = (request: RequestContext, parameter: string) => unknown;
+type Handler = (
+  request: RequestContext,
+  parameter: string,
+) => HttpResult<unknown> | Promise<HttpResult<unknown>>;
 
 /** In the order of api.ts; each is a GET. */
 const answers: Readonly<Record<string, Handler>> = {
@@ -46,55 +53,86 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   const inFlight = new InFlight();
   const respond = async (
     asked: Asked,
-    answer: (request: RequestContext) => Response | Promise<Response>,
+    answer: (request: RequestContext) => Answer | Promise<Answer>,
   ): Promise<Response> => {
-    try {
-      const { caller } = asked.env;
-      if (caller === undefined) throw new HttpError(403, 'Send the token: Authorization: Bearer …');
-      using _turn = await inFlight.enter(caller);
-      const query = new QueryReader(new URL(asked.req.url).searchParams);
-      const accept = asked.req.header('accept');
-      const context = agent();
-      const history = context.history.askedBy(askerOf(caller), asked.req.raw.signal);
-      return await answer({ agent: context, caller, history, query, accept });
-    } catch (error) {
-      return refused(error, log);
-    }
+    const { caller } = asked.env;
+    if (caller === undefined) return errorResponse(noToken);
+    const turn = await inFlight.enter(caller);
+    if (!turn.ok) return errorResponse(turn.error);
+    using _turn = turn.value;
+    const query = new QueryReader(new URL(asked.req.url).searchParams);
+    const accept = asked.req.header('accept');
+    const context = agent();
+    const history = context.history.askedBy(askerOf(caller), asked.req.raw.signal);
+    const answered = await answer({ agent: context, caller, history, query, accept });
+    return answered.ok ? answered.value : errorResponse(answered.error);
   };
   for (const [path, answer] of Object.entries(answers)) {
     app.get(path, (asked) =>
-      respond(asked, async (request) =>
-        Response.json(await answer(request, asked.req.param('name') ?? '')),
-      ),
+      respond(asked, async (request) => json(await answer(request, asked.req.param('name') ?? ''))),
     );
   }
   app.get('/metrics', (asked) => respond(asked, answerMetrics));
   app.post('/v1/alerts/test', (asked) =>
-    respond(asked, async ({ caller, agent }) => {
-      if (!mayChange(caller)) throw new HttpError(403, 'Only root may send test alerts');
-      return Response.json(await agent.testAlerts());
-    }),
+    respond(asked, async (request) => json(await answerAlertsTest(request))),
   );
-  app.notFound(() => problem(404, 'There is no such resource; see docs/api.md'));
+  app.notFound(() => errorResponse(noSuchResource));
+  app.onError((error) => {
+    log.error(`Cannot answer a request, which is a defect of Bulkhead: ${error.message}`);
+    return errorResponse(defect);
+  });
   return { fetch: (request, env) => app.fetch(request, env) };
 }
 
+type Answer = HttpResult<Response>;
+
+const json = (answer: HttpResult<unknown>): Answer =>
+  answer.ok ? ok(Response.json(answer.value)) : answer;
+
 /** The state of the host is only for administrators. */
-async function answerStatus({ agent, caller, query }: RequestContext): Promise<StatusResponse> {
-  if (!isAdministrator(caller)) throw new HttpError(403, 'Only root may see the state of the host');
-  return query.flag('fresh') ? agent.freshStatus() : agent.status();
-}
 
-function refused(error: unknown, log: Log): Response {
-  if (error instanceof HttpError) {
-    return problem(error.status, error.message, error.retryAfterSeconds);
+async function answerStatus({
+  agent,
+  caller,
+  query,
+}: RequestContext): Promise<HttpResult<StatusResponse>> {
+  if (!isAdministrator(caller)) {
+    const reason = 'only root may see the state of the host';
+    return httpError({ status: 403, action: 'show the status', reason });
   }
-  const text = error instanceof Error ? error.message : String(error);
-  log.error(`Cannot answer a request, which is a defect of Bulkhead: ${text}`);
-  return problem(500, 'This is a defect of Bulkhead; see its log');
+  return ok(query.flag('fresh') ? await agent.freshStatus() : agent.status());
 }
 
-function problem(status: number, error: string, retryAfterSeconds?: number): Response {
+async function answerAlertsTest({
+  agent,
+  caller,
+}: RequestContext): Promise<HttpResult<AlertsTestResponse>> {
+  if (mayChange(caller)) return ok(await agent.testAlerts());
+  return httpError({ status: 403, action: 'send test alerts', reason: 'only root may' });
+}
+
+const noToken: HttpError = {
+  status: 403,
+  action: 'answer the request',
+  reason: 'it has no valid token',
+  hint: 'send it as "Authorization: Bearer …"',
+};
+
+const noSuchResource: HttpError = {
+  status: 404,
+  action: 'find the resource',
+  reason: 'there is none at this address',
+  hint: 'see docs/api.md',
+};
+
+const defect: HttpError = {
+  status: 500,
+  action: 'answer the request',
+  reason: 'this is a defect of Bulkhead',
+  hint: 'see the log of the agent',
+};
+
+function errorResponse({ status, retryAfterSeconds, ...problem }: HttpError): Response {
   const after = retryAfterSeconds === undefined ? {} : { 'retry-after': `${retryAfterSeconds}` };
-  return Response.json({ error }, { status, headers: after });
+  return Response.json(errorBody(problem), { status, headers: after });
 }

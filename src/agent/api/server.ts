@@ -11,12 +11,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { errorBody } from './error-body.ts';
 import type { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
 import { Peers } from './peers.ts';
 import type { Api } from './routes.ts';
 import { TokenBearers } from './token-bearers.ts';
 import type { Caller } from './caller.ts';
+import type { HttpError } from './request-context.ts';
 
 /** An address, or a socket that is already listening; it is closed with the server. */
 export type ListenTarget =
@@ -45,16 +50,22 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** Every account may connect; what it sees depends on its uid. */
-  async listenOnSocket(path: string): Promise<void> {
-    rmSync(path, { force: true });
-    await listening(this.#server(new Peers()), { path, backlog: socketBacklog });
-    chmodSync(path, 0o666);
+  async listenOnSocket(path: string): Promise<Result<void, Problem>> {
+    try {
+      rmSync(path, { force: true });
+      const listens = await listening(this.#server(new Peers()), { path, backlog: socketBacklog });
+      if (!listens.ok) return failed({ action: 'listen on', object: path, ...listens.error });
+      chmodSync(path, 0o666);
+      return listens;
+    } catch (error) {
+      return failed({ action: 'listen on', object: path, ...causeOf(error) });
+    }
   }
 
   /** May be called for several addresses. */
-  async listenOnTcp(place: ListenTarget, token: string): Promise<void> {
+  async listenOnTcp(place: ListenTarget, token: string): Promise<Result<void, Cause>> {
     const admission = this.#cleanup.use(new TokenBearers(token));
-    await listening(this.#server(admission), { ...place, backlog: tcpBacklog });
+    return listening(this.#server(admission), { ...place, backlog: tcpBacklog });
   }
 
   #server(admission: Admission): Server {
@@ -84,12 +95,12 @@ export class ControlServer implements AsyncDisposable {
     }
     response.shouldKeepAlive = false;
     if (hasBody(request)) {
-      end(socket, response, 413, 'No request takes a body');
+      end(socket, response, withBody);
       return;
     }
     const identity = admission.identify(request);
     if (identity === 'too many') {
-      end(socket, response, 503, 'Too many requests are in progress; retry later');
+      end(socket, response, tooMany);
       return;
     }
     if (identity !== 'nobody') this.#callers.set(request, identity);
@@ -97,8 +108,8 @@ export class ControlServer implements AsyncDisposable {
   }
 
   /** The input is not HTTP, or its header is too large. */
-  #refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
+  #refuse(error: Error, socket: Duplex): void {
+    const status = codeOf(error) === 'HPE_HEADER_OVERFLOW' ? '431 Too Long' : '400 Bad Request';
     if (!socket.writable || this.#connections.get(socket)?.hasAsked === true) socket.destroy();
     else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   }
@@ -112,10 +123,24 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
 
+const withBody: HttpError = {
+  status: 413,
+  action: 'answer the request',
+  reason: 'it has a body, and no request takes one',
+  hint: 'send none',
+};
+
+const tooMany: HttpError = {
+  status: 503,
+  action: 'answer the request',
+  reason: 'too many requests are in progress',
+  hint: 'retry later',
+};
+
 /** Sends a short response and closes the connection once it is written. */
-function end(socket: Socket, response: ServerResponse, status: number, error: string): void {
-  const text = JSON.stringify({ error });
-  response.writeHead(status, {
+function end(socket: Socket, response: ServerResponse, error: HttpError): void {
+  const text = JSON.stringify(errorBody(error));
+  response.writeHead(error.status, {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
   });
@@ -125,22 +150,26 @@ function end(socket: Socket, response: ServerResponse, status: number, error: st
 function listening(
   server: Server,
   where: (ListenTarget | { readonly path: string }) & { readonly backlog: number },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
+): Promise<Result<void, Cause>> {
+  return new Promise((resolve) => {
+    const refused = (error: Error) => resolve(fail(causeOf(error)));
+    server.once('error', refused);
     server.listen(where, () => {
-      server.off('error', reject);
+      server.off('error', refused);
       // Such as too many open files: connections wait until descriptors are free again.
       server.on('error', () => {});
-      resolve();
+      resolve(ok(undefined));
     });
   });
 }
 
+/** Node's own names for what is not an error of the system. */
+const codeOf = (error: Error) => (error as NodeJS.ErrnoException).code;
+
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close((error?: NodeJS.ErrnoException) => {
-      if (error !== undefined && error.code !== 'ERR_SERVER_NOT_RUNNING') throw error;
+    server.close((error) => {
+      if (error !== undefined && codeOf(error) !== 'ERR_SERVER_NOT_RUNNING') throw error;
       resolve();
     });
     server.closeAllConnections();

@@ -1,4 +1,5 @@
 /** `GET /v1/status`: how the agent and this host are doing. */
+import { printProblem, type Problem } from '../../base/problem.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
 import type { PlacementStatus, StatusResponse, TcpStatus } from './api.ts';
@@ -6,7 +7,7 @@ import type { PolicyState } from '../reconciler.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
 
-export interface AgentFacts {
+interface AgentFacts {
   readonly version: string;
   readonly instance: string;
   readonly startedAt: number;
@@ -19,7 +20,7 @@ export interface AgentFacts {
   readonly tickDurationSeconds: number;
   readonly metrics: MetricsStore;
   /** Why the history cannot be written. */
-  readonly problem: string | undefined;
+  readonly problem: Problem | undefined;
   readonly tcp: TcpStatus | undefined;
 }
 
@@ -47,7 +48,7 @@ export function describeAgent(facts: AgentFacts): StatusResponse {
     history: {
       state: problem === undefined ? 'on' : 'off',
       bytes: metrics.bytes(),
-      ...(problem === undefined ? {} : { problem }),
+      ...(problem === undefined ? {} : { problem: printProblem(problem) }),
       ...(oldestAt === undefined ? {} : { oldestAt }),
     },
     memoryBytes: process.memoryUsage.rss(),

@@ -7,12 +7,12 @@
  */
 import type { InheritedSocket } from '../../sys/sockets/inherited-sockets.ts';
 import type { TcpStatus } from './api.ts';
-import { reasonOf } from '../../sys/errno.ts';
+import { failed, printProblem, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import { readSecret } from '../../sys/files/secret-file.ts';
 import type { AgentSettings } from '../../policy/settings.ts';
 import type { Log } from '../log.ts';
 import type { Api } from './routes.ts';
-import { printProblem } from '../../base/problem.ts';
 import { ControlServer, type ListenTarget } from './server.ts';
 
 type Listen = NonNullable<AgentSettings['listen']>;
@@ -33,6 +33,7 @@ export class TcpListener implements AsyncDisposable {
   #open: (Served & { readonly written: string }) | undefined;
   #turn: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
+  /** As it was logged last. */
   #problem: string | undefined;
 
   constructor(api: Api, log: Log, inherited: readonly InheritedSocket[] = []) {
@@ -51,20 +52,23 @@ export class TcpListener implements AsyncDisposable {
     const { listen, tokenFile } = settings;
     clearTimeout(this.#retry);
     const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
-    if (listen !== undefined && token?.ok === false) this.#log.error(printProblem(token.error));
+    if (listen !== undefined && token?.ok === false) {
+      this.#log.error(printProblem(token.error));
+    }
     const secret = token?.ok === true ? token.value : undefined;
     const written = JSON.stringify([listen?.host, listen?.port, secret]);
     if (this.#open?.written === written) return;
     await this.#close();
     if (listen === undefined || secret === undefined) return;
     const opened = await this.#listen(listen, secret);
-    if (typeof opened !== 'string') {
-      this.#open = { written, ...opened };
+    if (opened.ok) {
+      this.#open = { written, ...opened.value };
       this.#problem = undefined;
       return;
     }
-    if (opened !== this.#problem) this.#log.error(opened);
-    this.#problem = opened;
+    const problem = printProblem(opened.error);
+    if (problem !== this.#problem) this.#log.error(problem);
+    this.#problem = problem;
     this.#retry = setTimeout(() => void this.follow(settings), retryMilliseconds).unref();
   }
 
@@ -73,7 +77,7 @@ export class TcpListener implements AsyncDisposable {
   }
 
   /** A server on all of the addresses, or the reason for none. */
-  async #listen(listen: Listen, secret: string): Promise<Served | string> {
+  async #listen(listen: Listen, secret: string): Promise<Result<Served, Problem>> {
     const server = new ControlServer(this.#api);
     const hosts = [...new Set([listen.host, ...loopbacks])];
     const addresses: string[] = [];
@@ -81,21 +85,25 @@ export class TcpListener implements AsyncDisposable {
     for (const host of hosts) {
       const place = this.#place(host, listen.port);
       if ('fd' in place) inherited++;
-      try {
-        await server.listenOnTcp(place, secret);
+      const listens = await server.listenOnTcp(place, secret);
+      if (listens.ok) {
         addresses.push(host);
-      } catch (error) {
-        if (host !== listen.host && isNoAddress(error)) continue;
-        await server[Symbol.asyncDispose]();
-        return `Cannot serve the API on ${host} port ${listen.port}: ${reasonOf(error)}; it is served on no address, since who has that one could collect the token`;
+        continue;
       }
+      if (host !== listen.host && isNoAddress(listens.error)) continue;
+      await server[Symbol.asyncDispose]();
+      return failed({
+        ...listens.error,
+        action: `serve the API on ${host} port ${listen.port}`,
+        hint: 'it is served on no address, since whoever has that one could collect the token',
+      });
     }
     const socketActivated = inherited === addresses.length;
     const how = socketActivated ? ', held by the service manager' : '';
     this.#log.info(
       `Serving metrics and the API on ${addresses.join(' and ')}, port ${listen.port}${how}`,
     );
-    return { server, status: { port: listen.port, addresses, socketActivated } };
+    return ok({ server, status: { port: listen.port, addresses, socketActivated } });
   }
 
   #place(host: string, port: number): ListenTarget {
@@ -119,5 +127,4 @@ export class TcpListener implements AsyncDisposable {
 }
 
 /** For example, IPv6 is disabled. */
-const isNoAddress = (error: unknown) =>
-  ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes((error as NodeJS.ErrnoException).code ?? '');
+const isNoAddress = ({ errno }: Cause) => errno === 'EADDRNOTAVAIL' || errno === 'EAFNOSUPPORT';

@@ -24,6 +24,7 @@ import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { PlacementStatus } from '../api/api.ts';
 import { printable } from '../../base/printable.ts';
+import { printProblem } from '../../base/problem.ts';
 
 /** The targets, and the tree they are in. Get `tree` from `placerTree`. */
 export type PlacementTargets = Omit<TargetsCommand, 'kind'>;
@@ -125,7 +126,7 @@ export class ConnectorPlacement implements AsyncDisposable {
     const { state, problem, filtered, outside, unknown, scannedAt } = last;
     return {
       state,
-      ...(problem === undefined ? {} : { problem }),
+      ...(problem === undefined ? {} : { problem: printProblem(problem) }),
       ...(filtered === undefined ? {} : { filtered }),
       events: this.#before.events + last.events,
       migrated: this.#before.migrated + last.migrated,
@@ -203,7 +204,9 @@ export class ConnectorPlacement implements AsyncDisposable {
     const event = JSON.parse(line) as PlacerEvent;
     if (event.kind === 'missing') return this.#options.onMissingCgroup?.(event.cgroups);
     if (event.kind === 'halted') return this.#halted(event);
-    if (this.#last?.state !== 'off' && event.problem !== undefined) this.#log(event.problem);
+    if (this.#last?.state !== 'off' && event.problem !== undefined) {
+      this.#log(printProblem(event.problem));
+    }
     this.#last = event;
     this.#missed = 0;
     for (const { id, done } of this.#waiters) if (event.scanned >= id) done();

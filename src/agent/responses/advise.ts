@@ -19,8 +19,9 @@ import type { Advice, AdviseResponse } from '../api/api.ts';
 import type { FaultCounts } from '../sampling/latest-sample.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
-import { orThrow, type RequestContext } from '../api/request-context.ts';
+import { ok } from '../../base/result.ts';
 import { shortBytes } from '../../base/bytes.ts';
+import { fromStore, type HttpResult, type RequestContext } from '../api/request-context.ts';
 import { askedEntries, visibleParts, type Part } from './members.ts';
 
 const week = 7 * 86_400_000;
@@ -30,43 +31,59 @@ interface Measured {
   readonly seen: ReadonlyMap<Member, Seen>;
 }
 
-export async function answerAdvise(request: RequestContext): Promise<AdviseResponse> {
-  const { agent, history, query, caller } = request;
-  const { from, to } = query.period(Date.now(), week);
-  const period = { from, to };
-  const entries = askedEntries(request).filter((each) => each.who.kind === 'tenant');
-  const parts = visibleParts(request, entries, period);
+export async function answerAdvise(request: RequestContext): Promise<HttpResult<AdviseResponse>> {
+  const { history, query, caller } = request;
+  const period = query.period(Date.now(), week);
+  if (!period.ok) return period;
+  const asked = askedEntries(request);
+  if (!asked.ok) return asked;
+  const entries = asked.value.filter((each) => each.who.kind === 'tenant');
+  const parts = visibleParts(request, entries, period.value);
   const measured = await readSeen(request, parts);
-  const usage = await history.usage({ ...period, metrics: ['cpu'], members: [] });
-  const hits = new Hits(
-    new Map(parts.flatMap((part) => [...orThrow(agent.events.faultCounts(part))])),
-    new Map(parts.flatMap((part) => [...orThrow(agent.events.hitValues(part))])),
+  if (!measured.ok) return measured;
+  const usage = await history.usage({ ...period.value, metrics: ['cpu'], members: [] });
+  const hits = readHits(request, parts);
+  if (!hits.ok) return hits;
+  const tenants = measured.value.flatMap((each) =>
+    entries.flatMap((entry) => adviceFor(entry, each, hits.value)),
   );
-  const tenants = measured.flatMap((each) =>
-    entries.flatMap((entry) => adviceFor(entry, each, hits)),
-  );
-  return {
-    from,
-    to,
+  return ok({
+    ...period.value,
     measuredSeconds: usage.ok ? usage.value.measuredSeconds : 0,
     tenants,
-    packages: isAdministrator(caller) ? packagesOf(entries, measured, hits) : [],
-    host: isAdministrator(caller) ? await hostOf(request, period) : [],
-  };
+    packages: isAdministrator(caller) ? packagesOf(entries, measured.value, hits.value) : [],
+    host: isAdministrator(caller) ? await hostOf(request, period.value) : [],
+  });
+}
+
+function readHits({ agent }: RequestContext, parts: readonly Part[]): HttpResult<Hits> {
+  const faults = new Map<Member, FaultCounts>();
+  const values = new Map<Member, Readonly<Partial<Record<LimitKey, readonly string[]>>>>();
+  for (const part of parts) {
+    const counts = fromStore(agent.events.faultCounts(part));
+    if (!counts.ok) return counts;
+    const hit = fromStore(agent.events.hitValues(part));
+    if (!hit.ok) return hit;
+    for (const [member, row] of counts.value) faults.set(member, row);
+    for (const [member, row] of hit.value) values.set(member, row);
+  }
+  return ok(new Hits(faults, values));
 }
 
 async function readSeen(
   { history }: RequestContext,
   parts: readonly Part[],
-): Promise<readonly Measured[]> {
+): Promise<HttpResult<readonly Measured[]>> {
   const all: Measured[] = [];
   for (const [limit, metric] of advised) {
     const seen = new Map<Member, Seen>();
     for (const part of parts) {
       // History written by an older version has no peaks, but always samples.
       for (const key of [metric, peakKeys.get(metric) ?? []].flat()) {
-        const found = await history.quantiles({ ...part, metric: key, fractions: [0.99, 1] });
-        for (const [member, [p99 = 0, max = 0]] of orThrow(found)) {
+        const fractions = [0.99, 1];
+        const found = fromStore(await history.quantiles({ ...part, metric: key, fractions }));
+        if (!found.ok) return found;
+        for (const [member, [p99 = 0, max = 0]] of found.value) {
           const before = seen.get(member) ?? nothingSeen;
           seen.set(member, { p99: Math.max(before.p99, p99), max: Math.max(before.max, max) });
         }
@@ -74,7 +91,7 @@ async function readSeen(
     }
     all.push({ limit, seen });
   }
-  return all;
+  return ok(all);
 }
 
 const nothingSeen: Seen = { p99: 0, max: 0 };

@@ -2,42 +2,66 @@
 import { attributes } from '../../limits/limits.ts';
 import { severities, type LimitKey } from '../../limits/limit.ts';
 import { explainIncident } from '../../usage/explain-incident.ts';
+import type { IncidentsQuery } from '../../store/events/incident-query.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import { isReseller, uidOf } from '../../usage/member.ts';
 import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../api/api.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
-import { orThrow, HttpError, type RequestContext } from '../api/request-context.ts';
+import { ok } from '../../base/result.ts';
+import {
+  fromStore,
+  httpError,
+  type HttpResult,
+  type RequestContext,
+} from '../api/request-context.ts';
 import { askedEntries, membersOf } from './members.ts';
 
 const day = 86_400_000;
 const incidentsMax = 1000;
 const limitKeys = [...attributes.keys()];
 
-export function answerIncidents(request: RequestContext): IncidentsResponse {
-  const { agent, query } = request;
-  const { from, to } = query.period(Date.now(), day);
-  const entries = askedEntries(request);
-  const members = membersOf(request, entries);
-  const limit = query.choice<LimitKey>('limit', limitKeys);
-  const severity = query.choice('severity', severities);
-  const found = agent.events.incidents({
-    from,
-    to,
-    count: query.whole('count', 100, incidentsMax),
-    ...(members === undefined ? {} : { members, since: beginnings(request, entries) }),
-    ...(limit === undefined ? {} : { limit }),
-    ...(severity === undefined ? {} : { severity }),
-  });
-  const { incidents: list, total } = orThrow(found);
-  const incidents = list.map((each) => withWho(each, agent.memberIndex));
-  return { incidents, total };
+export function answerIncidents(request: RequestContext): HttpResult<IncidentsResponse> {
+  const { agent } = request;
+  const query = incidentsQuery(request);
+  if (!query.ok) return query;
+  const found = fromStore(agent.events.incidents(query.value));
+  if (!found.ok) return found;
+  const { incidents, total } = found.value;
+  return ok({ incidents: incidents.map((each) => withWho(each, agent.memberIndex)), total });
 }
 
-export function answerIncident({ agent, caller }: RequestContext, text: string): IncidentResponse {
+function incidentsQuery(request: RequestContext): HttpResult<IncidentsQuery> {
+  const { query } = request;
+  const period = query.period(Date.now(), day);
+  if (!period.ok) return period;
+  const entries = askedEntries(request);
+  if (!entries.ok) return entries;
+  const limit = query.choice<LimitKey>('limit', limitKeys);
+  if (!limit.ok) return limit;
+  const severity = query.choice('severity', severities);
+  if (!severity.ok) return severity;
+  const count = query.whole('count', 100, incidentsMax);
+  if (!count.ok) return count;
+  const members = membersOf(request, entries.value);
+  return ok({
+    ...period.value,
+    count: count.value,
+    ...(members === undefined ? {} : { members, since: beginnings(request, entries.value) }),
+    ...(limit.value === undefined ? {} : { limit: limit.value }),
+    ...(severity.value === undefined ? {} : { severity: severity.value }),
+  });
+}
+
+export function answerIncident(
+  { agent, caller }: RequestContext,
+  text: string,
+): HttpResult<IncidentResponse> {
   const id = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-  const found = Number.isNaN(id) ? undefined : orThrow(agent.events.incident(id));
+  const read = Number.isNaN(id) ? ok(undefined) : fromStore(agent.events.incident(id));
+  if (!read.ok) return read;
+  const found = read.value;
   const entry = found && agent.memberIndex.entries.get(found.incident.member);
   const visible =
     entry === undefined
@@ -46,7 +70,12 @@ export function answerIncident({ agent, caller }: RequestContext, text: string):
         found !== undefined &&
         found.incident.begin >= seesSince(caller, entry, agent.membership);
   if (found === undefined || !visible) {
-    throw new HttpError(404, `There is no incident ${JSON.stringify(text)} that you may see`);
+    return httpError({
+      status: 404,
+      action: 'show incident',
+      object: text,
+      reason: 'there is none with that number that you may see',
+    });
   }
   const row = withWho(found.incident, agent.memberIndex);
   const showCommands =
@@ -59,7 +88,7 @@ export function answerIncident({ agent, caller }: RequestContext, text: string):
     reader: readerOf(caller, row.who),
     timeZone: hostTimeZone(),
   });
-  return { ...row, evidence, explanation };
+  return ok({ ...row, evidence, explanation });
 }
 
 function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'tenant' {

@@ -1,29 +1,49 @@
 /** Names in a request → the members they refer to, if the caller may see them. */
+import { ok } from '../../base/result.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
 import { isAdministrator, maySee, seesSince, visibleEntries } from '../api/caller.ts';
-import { HttpError, type RequestContext } from '../api/request-context.ts';
+import { httpError, type HttpResult, type RequestContext } from '../api/request-context.ts';
 
 /** The named members, or all that the caller may see. */
-export function askedEntries(request: RequestContext): readonly Entry[] {
+export function askedEntries(request: RequestContext): HttpResult<readonly Entry[]> {
   const { agent, caller, query } = request;
   const names = query.names('tenant');
-  if (names.length > 0) return names.map((name) => namedEntry(request, name));
+  if (!names.ok) return names;
+  if (names.value.length > 0) return namedEntries(request, names.value);
   const entries = visibleEntries(caller, agent.memberIndex);
-  if (entries.length === 0 && !isAdministrator(caller)) {
-    throw new HttpError(403, 'You are not a tenant of this host');
+  if (entries.length > 0 || isAdministrator(caller)) return ok(entries);
+  return httpError({
+    status: 403,
+    action: 'show tenants',
+    reason: 'you are not a tenant of this host',
+  });
+}
+
+function namedEntries(
+  request: RequestContext,
+  names: readonly string[],
+): HttpResult<readonly Entry[]> {
+  const entries: Entry[] = [];
+  for (const name of names) {
+    const entry = namedEntry(request, name);
+    if (!entry.ok) return entry;
+    entries.push(entry.value);
   }
-  return entries;
+  return ok(entries);
 }
 
 /** Whether a member exists is not revealed to callers who may not see it. */
-export function namedEntry({ agent, caller }: RequestContext, name: string): Entry {
+export function namedEntry({ agent, caller }: RequestContext, name: string): HttpResult<Entry> {
   const entry = agent.memberIndex.find(name);
-  if (entry === undefined || !maySee(caller, entry)) {
-    throw new HttpError(404, `There is no tenant ${JSON.stringify(name)} that you may see`);
-  }
-  return entry;
+  if (entry !== undefined && maySee(caller, entry)) return ok(entry);
+  return httpError({
+    status: 404,
+    action: 'show tenant',
+    object: name,
+    reason: 'there is none with that name that you may see',
+  });
 }
 
 /** For stores: the members, or undefined for all of them. */
@@ -31,7 +51,7 @@ export function membersOf(
   request: RequestContext,
   entries: readonly Entry[],
 ): readonly Member[] | undefined {
-  const everybody = request.query.names('tenant').length === 0 && isAdministrator(request.caller);
+  const everybody = !request.query.has('tenant') && isAdministrator(request.caller);
   return everybody ? undefined : entries.map((each) => each.who.member);
 }
 

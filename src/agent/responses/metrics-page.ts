@@ -3,11 +3,14 @@ import { contentTypes, formatFor } from '../metrics/content-type.ts';
 import { exposition, type ExposedMember } from '../metrics/exposition.ts';
 import type { Member } from '../../usage/member.ts';
 import { isAdministrator } from '../api/caller.ts';
-import { HttpError, type RequestContext } from '../api/request-context.ts';
+import { ok } from '../../base/result.ts';
+import { httpError, type HttpResult, type RequestContext } from '../api/request-context.ts';
 
-export function answerMetrics({ agent, caller, accept }: RequestContext): Response {
-  if (!isAdministrator(caller))
-    throw new HttpError(403, 'Only root may see the metrics of the host');
+export function answerMetrics({ agent, caller, accept }: RequestContext): HttpResult<Response> {
+  if (!isAdministrator(caller)) {
+    const reason = 'only root may see those of the host';
+    return httpError({ status: 403, action: 'show metrics', reason });
+  }
   const { latest, memberIndex } = agent;
   const members = new Map<Member, ExposedMember>();
   for (const [member, { who, limits }] of memberIndex.entries) {
@@ -24,5 +27,6 @@ export function answerMetrics({ agent, caller, accept }: RequestContext): Respon
   const exposed = { members, faults: latest.totals, status: agent.status() };
   const format = formatFor(accept);
   const chunks = exposition(exposed, { format });
-  return new Response([...chunks].join(''), { headers: { 'content-type': contentTypes[format] } });
+  const headers = { 'content-type': contentTypes[format] };
+  return ok(new Response([...chunks].join(''), { headers }));
 }

@@ -4,7 +4,8 @@ import type { ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import type { LiveProcess, ProcessesResponse } from '../api/api.ts';
 import { maySeeCommands } from '../api/caller.ts';
-import { HttpError, type RequestContext } from '../api/request-context.ts';
+import { ok } from '../../base/result.ts';
+import { httpError, type HttpResult, type RequestContext } from '../api/request-context.ts';
 import { namedEntry } from './members.ts';
 
 const processesMax = 1000;
@@ -12,10 +13,14 @@ const processesMax = 1000;
 export async function answerProcesses(
   request: RequestContext,
   name: string,
-): Promise<ProcessesResponse> {
+): Promise<HttpResult<ProcessesResponse>> {
   const { agent, caller } = request;
-  const entry = namedEntry(request, name);
-  if (agent.driver === undefined) throw new HttpError(503, 'No policy is in force');
+  const named = namedEntry(request, name);
+  if (!named.ok) return named;
+  if (agent.driver === undefined) {
+    return httpError({ status: 503, action: 'list processes', reason: 'no policy is in force' });
+  }
+  const entry = named.value;
   const sets = processesOf(entry, agent.memberIndex, agent.driver);
   const found = await agent.evidence.read(sets, processesMax);
   const showCommands = maySeeCommands(caller, entry);
@@ -24,7 +29,7 @@ export async function answerProcesses(
     ...(showCommands ? { command } : {}),
     ...shareOf(rest),
   }));
-  return { who: entry.who, at: Date.now(), processes, processCount: countOf(sets) };
+  return ok({ who: entry.who, at: Date.now(), processes, processCount: countOf(sets) });
 }
 
 function shareOf({ cpuSeconds, ageSeconds }: Pick<LiveProcess, 'cpuSeconds' | 'ageSeconds'>) {

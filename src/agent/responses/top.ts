@@ -3,22 +3,25 @@ import { availableParallelism, totalmem } from 'node:os';
 import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Entry } from '../sampling/member-index.ts';
-import type { RequestContext } from '../api/request-context.ts';
+import { ok } from '../../base/result.ts';
+import type { HttpResult, RequestContext } from '../api/request-context.ts';
 import { askedEntries } from './members.ts';
 
-export function answerTop(request: RequestContext): TopResponse {
+export function answerTop(request: RequestContext): HttpResult<TopResponse> {
   const { latest, lastTick } = request.agent;
-  const entries = askedEntries(request);
-  const all = request.query.flag('all') || request.query.names('tenant').length > 0;
+  const asked = askedEntries(request);
+  if (!asked.ok) return asked;
+  const entries = asked.value;
+  const all = request.query.flag('all') || request.query.has('tenant');
   const shown = all ? entries : entries.filter((each) => !latest.isIdle(each.who.member));
   const rows = topRows(shown, latest, lastTick);
-  return {
+  return ok({
     at: latest.tick.at,
     durationSeconds: latest.tick.seconds,
     host: { cores: availableParallelism(), memoryBytes: totalmem() },
     rows,
     idle: entries.length - rows.length,
-  };
+  });
 }
 
 /** `lastTick` is its monotonic time. */

@@ -1,38 +1,58 @@
 /** `GET /v1/usage` and `GET /v1/series`: what was used over a period. */
+import type { Period } from '../../store/history/history-query.ts';
 import type { Member } from '../../usage/member.ts';
 import { metricKeys, metrics, peakKeys, sampledKeys, type MetricKey } from '../../usage/metrics.ts';
 import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../api/api.ts';
 import { isAdministrator } from '../api/caller.ts';
-import { orThrow, HttpError, type RequestContext } from '../api/request-context.ts';
+import type { Entry } from '../sampling/member-index.ts';
+import { ok } from '../../base/result.ts';
+import {
+  fromStore,
+  httpError,
+  type HttpResult,
+  type RequestContext,
+} from '../api/request-context.ts';
 import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
 
 const pointsMax = 1000;
 
-export async function answerUsage(request: RequestContext): Promise<UsageResponse> {
+export async function answerUsage(request: RequestContext): Promise<HttpResult<UsageResponse>> {
   const { agent, history, query } = request;
-  const { from, to } = query.period(Date.now());
+  const period = query.period(Date.now());
+  if (!period.ok) return period;
   const entries = askedEntries(request);
+  if (!entries.ok) return entries;
   const asked = askedMetrics(request);
+  if (!asked.ok) return asked;
   const byMember = new Map<Member, UsageRow['metrics']>();
   const faults = new Map<Member, UsageRow['faults']>();
   let detail: UsageResponse['detail'] = 'ticks';
   let measuredSeconds = 0;
-  for (const part of visibleParts(request, entries, { from, to })) {
-    const found = orThrow(await history.usage({ ...part, metrics: withPeaks(asked) }));
-    for (const [member, row] of found.rows) byMember.set(member, row);
-    for (const [member, row] of orThrow(agent.events.faultCounts(part))) faults.set(member, row);
-    if (found.detail === 'hours') detail = 'hours';
-    measuredSeconds = Math.max(measuredSeconds, found.measuredSeconds);
+  for (const part of visibleParts(request, entries.value, period.value)) {
+    const found = fromStore(await history.usage({ ...part, metrics: withPeaks(asked.value) }));
+    if (!found.ok) return found;
+    const counts = fromStore(agent.events.faultCounts(part));
+    if (!counts.ok) return counts;
+    for (const [member, row] of found.value.rows) byMember.set(member, row);
+    for (const [member, row] of counts.value) faults.set(member, row);
+    if (found.value.detail === 'hours') detail = 'hours';
+    measuredSeconds = Math.max(measuredSeconds, found.value.measuredSeconds);
   }
-  const rows = entries.flatMap(({ who, limits, limitTexts }): readonly UsageRow[] => {
+  const rows = entries.value.flatMap(({ who, limits, limitTexts }): readonly UsageRow[] => {
     const measured = byMember.get(who.member);
     const hits = faults.get(who.member);
     if (measured === undefined && hits === undefined && !isNamed(request)) return [];
     return [
-      { ...who, metrics: withMaxima(asked, measured), limits, limitTexts, faults: hits ?? {} },
+      {
+        ...who,
+        metrics: withMaxima(asked.value, measured),
+        limits,
+        limitTexts,
+        faults: hits ?? {},
+      },
     ];
   });
-  return { from, to, detail, measuredSeconds, rows };
+  return ok({ ...period.value, detail, measuredSeconds, rows });
 }
 
 const withPeaks = (asked: readonly MetricKey[]) => [
@@ -54,50 +74,80 @@ function withMaxima(asked: readonly MetricKey[], measured: Distributions = {}): 
 }
 
 const isNamed = ({ query, caller }: RequestContext) =>
-  query.names('tenant').length > 0 || !isAdministrator(caller);
+  query.has('tenant') || !isAdministrator(caller);
 
 /** The named metrics, or all that this host can measure. */
-function askedMetrics(request: RequestContext): readonly MetricKey[] {
-  const names = request.query.names('metric');
+function askedMetrics(request: RequestContext): HttpResult<readonly MetricKey[]> {
+  const asked = request.query.names('metric');
+  if (!asked.ok) return asked;
+  const names = asked.value;
   const here = measuredHere(request);
   const unknown = names.find((name) => !metricKeys.some((key) => key === name));
   if (unknown !== undefined) {
-    throw new HttpError(
-      400,
-      `There is no metric ${JSON.stringify(unknown)}; there are ${metricKeys.join(', ')}`,
-    );
+    return httpError({
+      status: 400,
+      action: 'show metric',
+      object: unknown,
+      reason: 'there is none with that name',
+      hint: `choose from ${metricKeys.join(', ')}`,
+    });
   }
   const known = metricKeys.filter((key) => here.includes(metrics[key].peakOf ?? key));
-  return names.length === 0 ? here : known.filter((key) => names.includes(key));
+  return ok(names.length === 0 ? here : known.filter((key) => names.includes(key)));
 }
 
 /** Only cgroup v2 counts pressure. */
-export function measuredHere({ agent }: RequestContext): readonly MetricKey[] {
+function measuredHere({ agent }: RequestContext): readonly MetricKey[] {
   if (agent.driver?.tree.version !== 1) return sampledKeys;
   return sampledKeys.filter((key) => !metrics[key].counter.includes('Pressure'));
 }
 
-export async function answerSeries(request: RequestContext): Promise<SeriesResponse> {
-  const { history, query } = request;
-  const { from, to } = query.period(Date.now());
-  const entry = namedEntry(request, query.text('tenant') ?? '');
+export async function answerSeries(request: RequestContext): Promise<HttpResult<SeriesResponse>> {
+  const asked = askedSeries(request);
+  if (!asked.ok) return asked;
+  const { entry, metric, from, to, points } = asked.value;
   const { who, limits } = entry;
-  const metric = query.choice('metric', metricKeys) ?? 'cpu';
-  const points = Math.max(1, query.whole('points', 60, pointsMax));
   const hidden = hiddenPoints(visibleFrom(request, entry, from), { from, to, points });
   const seen = { from: from + ((to - from) / points) * hidden, to, points: points - hidden };
   const found =
-    seen.points === 0 ? [] : orThrow(await history.series({ ...seen, member: who.member, metric }));
+    seen.points === 0
+      ? ok([])
+      : fromStore(await request.history.series({ ...seen, member: who.member, metric }));
+  if (!found.ok) return found;
   const key = metrics[metric].limit;
   const limit = key === undefined ? undefined : limits[key];
-  return {
+  return ok({
     who,
     metric,
     from,
     to,
-    points: [...Array<null>(hidden).fill(null), ...found],
+    points: [...Array<null>(hidden).fill(null), ...found.value],
     ...(limit === undefined ? {} : { limit }),
-  };
+  });
+}
+
+interface AskedSeries extends Period {
+  readonly entry: Entry;
+  readonly metric: MetricKey;
+  readonly points: number;
+}
+
+function askedSeries(request: RequestContext): HttpResult<AskedSeries> {
+  const { query } = request;
+  const period = query.period(Date.now());
+  if (!period.ok) return period;
+  const entry = namedEntry(request, query.text('tenant') ?? '');
+  if (!entry.ok) return entry;
+  const metric = query.choice('metric', metricKeys);
+  if (!metric.ok) return metric;
+  const points = query.whole('points', 60, pointsMax);
+  if (!points.ok) return points;
+  return ok({
+    ...period.value,
+    entry: entry.value,
+    metric: metric.value ?? 'cpu',
+    points: Math.max(1, points.value),
+  });
 }
 
 /** The number of parts, from the first, that begin before `visible`. */

@@ -5,15 +5,18 @@
  */
 import type { AccountNames } from '../../host/accounts/account-names.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import { printable } from '../../base/printable.ts';
 import { uidOf, type Member } from '../../usage/member.ts';
 import { continued, type Tenancy } from '../../usage/tenancy.ts';
 import type { Entry } from './member-index.ts';
 
-export interface Followed {
+interface Followed {
   /** Members with a new holder, or never seen before. */
   readonly begun: ReadonlySet<Member>;
-  readonly problem: string | undefined;
+  /** Whether the store has it too. */
+  readonly saved: Result<void, Problem>;
 }
 
 export class Membership {
@@ -47,8 +50,8 @@ export class Membership {
     const ended = [...known.keys()].filter((member) => !now.has(member));
     this.#known = now;
     const isSame = kept.size === 0 && ended.length === 0;
-    const problem = isSame ? undefined : this.#events.keepTenancies({ kept, begun, ended });
-    return { begun, problem };
+    const saved = isSame ? ok(undefined) : this.#events.keepTenancies({ kept, begun, ended });
+    return { begun, saved };
   }
 
   #read(): ReadonlyMap<Member, Tenancy> {

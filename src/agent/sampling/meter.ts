@@ -12,7 +12,7 @@ import type { Member } from '../../usage/member.ts';
 import type { Reading } from '../../usage/measure.ts';
 import type { Entry, MemberIndex } from './member-index.ts';
 
-export interface MeterSample {
+interface MeterSample {
   readonly readings: readonly Reading[];
   /** Cgroups that should exist and do not. */
   readonly missing: readonly string[];

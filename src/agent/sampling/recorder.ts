@@ -4,6 +4,8 @@
  * Nothing here may delay or stop the agent. A store that cannot be written is reported once, and the
  * limits stay in force; incidents that could not be written are written once it works again.
  */
+import { printProblem, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import type { EvidenceReader, ProcessSet } from '../../host/evidence/evidence-reader.ts';
 import { KernelLog, type OomKill } from '../../host/kernel-log.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
@@ -29,7 +31,7 @@ import type { Entry, MemberIndex } from './member-index.ts';
 const snapshotsPerTickMax = 20;
 const processesMax = 50;
 
-export interface RecorderParts {
+interface RecorderParts {
   readonly metrics: MetricsStore;
   readonly events: EventStore;
   readonly evidence: EvidenceReader;
@@ -49,7 +51,7 @@ export class Recorder implements Disposable {
   readonly #kernelLog = new KernelLog();
   /** Evidence being collected. */
   readonly #gathering = new Set<Promise<void>>();
-  #problem: string | undefined;
+  #problem: Problem | undefined;
 
   constructor(parts: RecorderParts, moment: Moment) {
     this.#parts = parts;
@@ -57,7 +59,7 @@ export class Recorder implements Disposable {
   }
 
   /** Why nothing can be recorded now. */
-  get problem(): string | undefined {
+  get problem(): Problem | undefined {
     return this.#problem;
   }
 
@@ -82,12 +84,12 @@ export class Recorder implements Disposable {
 
   record(tick: Tick, faults: readonly Fault[], moment: Moment, settings: HistorySettings): void {
     const { metrics, events } = this.#parts;
-    const problems = [metrics.add(tick), metrics.rollUp(moment.at)];
+    const written = [metrics.add(tick), metrics.rollUp(moment.at)];
     const touched = this.#incidents.add(faults, moment);
     const unwritten = new Set([...touched, ...this.#unwritten()]);
-    if (unwritten.size > 0) problems.push(this.#recordFaults(faults, [...unwritten], moment.at));
-    problems.push(metrics.prune(moment.at, settings), events.prune(moment.at, settings));
-    this.#report(problems.find((each) => each !== undefined));
+    if (unwritten.size > 0) written.push(this.#recordFaults(faults, [...unwritten], moment.at));
+    written.push(metrics.prune(moment.at, settings), events.prune(moment.at, settings));
+    this.#report(written.find((each) => !each.ok) ?? ok(undefined));
     this.#incidents.close(moment.monotonic);
     this.#gatherEvidence(touched, faults, moment);
     if (touched.length > 0) this.#publish(touched);
@@ -104,7 +106,7 @@ export class Recorder implements Disposable {
     faults: readonly Fault[],
     touched: readonly OpenIncident[],
     at: number,
-  ): string | undefined {
+  ): Result<void, Problem> {
     const { events } = this.#parts;
     const fresh = touched.filter((each) => each.id === undefined);
     const written = events.transaction(() => {
@@ -113,10 +115,9 @@ export class Recorder implements Disposable {
       events.addFaults(at, faults);
       for (const incident of touched) this.#write(incident);
     });
-    if (written.ok) return undefined;
     // The ids given to new incidents are lost with the transaction.
-    for (const incident of fresh) incident.id = undefined;
-    return written.error;
+    if (!written.ok) for (const incident of fresh) incident.id = undefined;
+    return written;
   }
 
   /** A failure aborts the enclosing transaction. */
@@ -140,11 +141,13 @@ export class Recorder implements Disposable {
     return { member, name, limit, severity, inferred, begin, end, faults, value, from };
   }
 
-  #report(problem: string | undefined): void {
-    if (problem === this.#problem) return;
-    if (problem === undefined) this.#parts.log.info('History is being written again');
-    else this.#parts.log.error(`${problem}; limits stay in force`);
-    this.#problem = problem;
+  #report(written: Result<void, Problem>): void {
+    const before = this.#problem && printProblem(this.#problem);
+    this.#problem = written.ok ? undefined : written.error;
+    const now = this.#problem && printProblem(this.#problem);
+    if (now === before) return;
+    if (now === undefined) this.#parts.log.info('History is being written again');
+    else this.#parts.log.error(`${now}; limits stay in force`);
   }
 
   #gatherEvidence(
@@ -187,8 +190,8 @@ export class Recorder implements Disposable {
       ...(killed === undefined ? {} : { killed }),
     };
     if (incident.id !== undefined) {
-      const problem = events.addSnapshot(incident.id, snapshot);
-      if (problem !== undefined) log.debug(problem);
+      const added = events.addSnapshot(incident.id, snapshot);
+      if (!added.ok) log.debug(printProblem(added.error));
     }
   }
 

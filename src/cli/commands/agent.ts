@@ -20,11 +20,20 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   if (options.log !== 'human' && options.log !== 'json') {
-    printError(`"${options.log}" is not a log format; use human or json`);
+    printError({
+      action: 'use the log format',
+      object: options.log,
+      reason: 'that is not a log format',
+      hint: 'use human or json',
+    });
     return exitCodes.usage;
   }
   if (process.getuid?.() !== 0) {
-    printError('Cannot run the agent: only root may set limits and move processes; run it as root');
+    printError({
+      action: 'run the agent',
+      reason: 'only root may set limits and move processes',
+      hint: 'run as root',
+    });
     return exitCodes.failed;
   }
   // Only this command needs these modules.

@@ -20,7 +20,11 @@ async function completion(shell: string): Promise<ExitCode> {
       print(fish(program));
       return exitCodes.done;
     default:
-      printError(`"${shell}" is not one of ${shells.join(', ')}`);
+      printError({
+        action: 'complete commands in',
+        object: shell,
+        reason: `only ${shells.join(', ')} are supported`,
+      });
       return exitCodes.usage;
   }
 }

@@ -15,6 +15,7 @@ import { printError, pathsFor, print, printJson } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
+import { printProblem } from '../../base/problem.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -27,7 +28,8 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   if (paths === undefined) return exitCodes.usage;
   const driver = probeDriver(paths);
   if (!driver.ok) {
-    if (options.json === true) printJson({ kernel: release(), problem: driver.error });
+    if (options.json === true)
+      printJson({ kernel: release(), problem: printProblem(driver.error) });
     else printError(driver.error);
     return exitCodes.failed;
   }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
+import { printProblem, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printable } from '../../base/printable.ts';
@@ -12,9 +13,9 @@ export interface JsonOption {
 }
 
 /** Sends one request to the agent of this instance. */
-export type Ask = <CommandResult>(path: string, query?: Query) => Promise<Result<CommandResult>>;
+export type Ask = <Response>(path: string, query?: Query) => Promise<Result<Response, Problem>>;
 
-export const asker =
+const asker =
   (paths: Paths): Ask =>
   (path, query) =>
     callAgent(paths, path, query);
@@ -29,16 +30,16 @@ export async function withAgent(
 }
 
 /** The response, or undefined after its problem has been printed. */
-export function responseOrReport<CommandResult>(
-  answer: Result<CommandResult>,
-): CommandResult | undefined {
-  if (answer.ok) return answer.value;
-  printError(printable(answer.error));
+export function responseOrReport<Response>(
+  response: Result<Response, Problem>,
+): Response | undefined {
+  if (response.ok) return response.value;
+  printError(printable(printProblem(response.error)));
   return undefined;
 }
 
-export function usageError(message: string): ExitCode {
-  printError(printable(message));
+export function usageError(problem: Problem): ExitCode {
+  printError(printable(printProblem(problem)));
   return exitCodes.usage;
 }
 

@@ -18,7 +18,7 @@ import { lineDiff, type DiffLine } from './line-diff.ts';
 import { policyOption } from './policy-option.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
 import { terminalOf } from './terminal.ts';
-import { printProblem } from '../../base/problem.ts';
+import type { Problem } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 
 export interface EditOptions extends PolicyOptions {
@@ -35,6 +35,9 @@ export function withEditOptions(command: Command): Command {
 
 export type PolicyEdit = (text: string, paths: Paths) => Result<string, readonly string[]>;
 
+/** What the edit itself found is a message, as diagnostics are. */
+type EditErrors = readonly (Problem | string)[];
+
 /** `what` is named in the message when it is done, for example `tenant "alice"`. */
 export async function editPolicy(
   options: EditOptions,
@@ -48,10 +51,7 @@ export async function editPolicy(
   const checked = (text: string) => checkedEdit(file, text, paths, edit);
   if (options.dryRun === true) return showEdit(file, paths, checked);
   const edited = editPolicyFile(file, checked);
-  if (!edited.ok) {
-    const { error } = edited;
-    return printErrors(typeof error === 'string' ? error : printProblem(error));
-  }
+  if (!edited.ok) return printErrors('action' in edited.error ? [edited.error] : edited.error);
   const { before, after } = edited.value;
   if (before === after) print(`Nothing to change in ${file}: it is set already`);
   else print(`Changed ${what} in ${file}`);
@@ -68,33 +68,33 @@ function checkedEdit(
   text: string,
   paths: Paths,
   edit: PolicyEdit,
-): Result<string, string> {
+): Result<string, EditErrors> {
   const foreign = foreignFormat(text);
   if (foreign !== undefined) {
-    return fail(`Cannot edit "${printable(file)}": it is a ${foreign.name}; ${foreign.editHint}`);
+    const { name, editHint: hint } = foreign;
+    return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
   }
   const edited = edit(text, paths);
-  if (!edited.ok) return fail(edited.error.join('\n'));
-  if (edited.value === text) return edited;
+  if (!edited.ok || edited.value === text) return edited;
   const after = resolveText(file, edited.value, paths);
   if (after.policy !== undefined) return edited;
   const before = resolveText(file, text, paths);
   const errors = newErrors(before.diagnostics, after.diagnostics);
-  return errors.length === 0 ? edited : fail(errors.map((each) => each.message).join('\n'));
+  return errors.length === 0 ? edited : fail(errors.map((each) => each.message));
 }
 
-function printErrors(errors: string): ExitCode {
-  for (const error of errors.split('\n')) printError(printable(error));
+function printErrors(errors: EditErrors): ExitCode {
+  for (const error of errors) printError(error);
   return exitCodes.failed;
 }
 
 function showEdit(
   file: string,
   paths: Paths,
-  edit: (text: string) => Result<string, string>,
+  edit: (text: string) => Result<string, EditErrors>,
 ): ExitCode {
   const original = readPolicyFile(file);
-  if (!original.ok) return printErrors(printProblem(original.error));
+  if (!original.ok) return printErrors([original.error]);
   const text = original.value;
   const edited = edit(text);
   if (!edited.ok) return printErrors(edited.error);

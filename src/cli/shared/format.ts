@@ -89,7 +89,7 @@ export function isoTime(at: number): string {
 /** `cpu` for `cpu.limit`, as `set` takes it. */
 export const shortLimit = (key: LimitKey) => key.replace(/\.limit$/, '');
 
-export type LimitCounts = Readonly<Partial<Record<LimitKey, number>>>;
+type LimitCounts = Readonly<Partial<Record<LimitKey, number>>>;
 
 export const sumOf = (counts: LimitCounts) =>
   Object.values(counts).reduce<number>((sum, each) => sum + (each ?? 0), 0);

@@ -5,7 +5,7 @@ export interface DiffLine {
   readonly text: string;
 }
 
-export interface Hunk {
+interface Hunk {
   /** Of its first line in the old text, from 1. */
   readonly line: number;
   readonly lines: readonly DiffLine[];

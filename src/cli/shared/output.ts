@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { instancePattern, pathsOf, type Paths } from '../../host/paths.ts';
 import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import { printable } from '../../base/printable.ts';
+import { printProblem, type Problem } from '../../base/problem.ts';
 import { jsonText } from '../../base/json.ts';
 import { terminalOf } from './terminal.ts';
 
@@ -11,12 +12,18 @@ export { count } from '../../base/list.ts';
 export function pathsFor(command: Command): Paths | undefined {
   const { instance } = command.optsWithGlobals<{ instance: string }>();
   if (instancePattern.test(instance)) return pathsOf(instance);
-  printError(`"${instance}" is not a valid instance name; use lower case letters, digits and "-"`);
+  printError({
+    action: 'use the instance',
+    object: instance,
+    reason: 'that is not a valid name',
+    hint: 'use lower case letters, digits and "-"',
+  });
   return undefined;
 }
 
 /** Prints one line, whatever untrusted text is in it. */
-export function printError(message: string): void {
+export function printError(error: string | Problem): void {
+  const message = typeof error === 'string' ? error : printProblem(error);
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
 

@@ -7,7 +7,8 @@
  * Dates are local time; a date alone is its midnight.
  */
 import type { Command } from 'commander';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 
 export interface Period {
   readonly from: number;
@@ -38,23 +39,29 @@ export function withPeriodOptions(command: Command, defaultPeriod: string): Comm
 }
 
 /** `--from` and `--to` win over `--period`; `--to` alone ends the period there. */
-export function parsePeriod(options: PeriodOptions, now: number): Result<Period> {
+export function parsePeriod(options: PeriodOptions, now: number): Result<Period, Problem> {
   const { period, from, to } = options;
   const end = to === undefined ? ok(now) : parseDate(to);
   if (!end.ok) return end;
   if (from === undefined) return periodBefore(period, end.value, to === undefined);
   const begin = parseDate(from);
   if (!begin.ok) return begin;
-  if (begin.value >= end.value) return fail(`"${from}" is not before ${to ?? 'now'}`);
+  if (begin.value >= end.value)
+    return failed({ action: 'begin at', object: from, reason: `it is not before ${to ?? 'now'}` });
   return within({ from: begin.value, to: end.value });
 }
 
-function periodBefore(text: string, end: number, endsNow: boolean): Result<Period> {
+function periodBefore(text: string, end: number, endsNow: boolean): Result<Period, Problem> {
   const day = endsNow ? namedDay(text, end) : undefined;
   if (day !== undefined) return ok(day);
   const milliseconds = parseLength(text);
   if (milliseconds === undefined)
-    return fail(`"${text}" is not a period; use for example 10m, 4h, 2d, today or yesterday`);
+    return failed({
+      action: 'use the period',
+      object: text,
+      reason: 'that is not a period',
+      hint: 'use for example 10m, 4h, 2d, today or yesterday',
+    });
   return within({ from: end - milliseconds, to: end });
 }
 
@@ -76,9 +83,13 @@ export function namedDay(word: string, now: number): Period | undefined {
   return undefined;
 }
 
-function within(period: Period): Result<Period> {
+function within(period: Period): Result<Period, Problem> {
   return period.to - period.from > millisecondsMax
-    ? fail('The period is too long; the maximum is ten years')
+    ? failed({
+        action: 'use the period',
+        reason: 'it is too long',
+        hint: 'the maximum is ten years',
+      })
     : ok(period);
 }
 
@@ -91,7 +102,7 @@ function midnight(at: number, days: number): number {
 const datePattern = /^(\d{2}|\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?$/;
 
 /** Years of two digits are of this century. */
-export function parseDate(text: string): Result<number> {
+export function parseDate(text: string): Result<number, Problem> {
   const match = datePattern.exec(text.trim());
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =
     match?.slice(1).map((each) => Number(each ?? 0)) ?? [];
@@ -99,6 +110,11 @@ export function parseDate(text: string): Result<number> {
   // Date takes the 31st of February for the 3rd of March.
   const meant = date.getMonth() === month - 1 && date.getDate() === day;
   if (match === null || !meant || hour > 23 || minute > 59 || second > 59)
-    return fail(`"${text}" is not a date; use for example 2026-11-24 or "2026-11-24 08:30"`);
+    return failed({
+      action: 'use the date',
+      object: text,
+      reason: 'that is not a date',
+      hint: 'use for example 2026-11-24 or "2026-11-24 08:30"',
+    });
   return ok(date.getTime());
 }

@@ -21,7 +21,12 @@ export const takingFile =
   (file: string | undefined, options: Options, command: Command): CommandResult => {
     if (file === undefined) return action(options, command);
     if (namesPolicy(command) && options.policy !== file) {
-      printError(`Two policies are named, "${options.policy}" and "${file}"; name one`);
+      printError({
+        action: 'use the policy',
+        object: file,
+        reason: `"${options.policy}" is named too`,
+        hint: 'name one',
+      });
       return exitCodes.usage;
     }
     return action({ ...options, policy: file }, command);

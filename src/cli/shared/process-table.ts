@@ -8,7 +8,7 @@ import { shortBytes } from '../../base/bytes.ts';
 import { cutTo, displayWidth } from './width.ts';
 
 /** `cpu` is present only for running ones. */
-export type ShownProcess = Omit<ProcessEvidence, 'command'> & {
+type ShownProcess = Omit<ProcessEvidence, 'command'> & {
   readonly command?: string;
   readonly cpu?: number;
 };
@@ -34,7 +34,7 @@ export function sortProcesses(
 }
 
 /** The command, or the name if the caller may not see the command. */
-export const commandText = ({ command, name }: ShownProcess) => printable(command ?? `[${name}]`);
+const commandText = ({ command, name }: ShownProcess) => printable(command ?? `[${name}]`);
 
 const bytesText = (bytes: number | undefined) => (bytes === undefined ? '?' : shortBytes(bytes));
 

@@ -24,7 +24,7 @@ export function loadPolicyOrReport(
   return undefined;
 }
 
-export function driverOrReport(paths: Paths, policy?: Policy): Driver | undefined {
+function driverOrReport(paths: Paths, policy?: Policy): Driver | undefined {
   const driver = probeDriver(paths, policy?.driver);
   if (driver.ok) return driver.value;
   printError(driver.error);

@@ -41,6 +41,7 @@ class LiveTop {
   #tenant: TenantData & { readonly member?: Member } = {};
   /** Whether the response includes idle tenants. */
   #answeredAll: boolean;
+  /** The reason alone: a line has no room for more. */
   #problem: string | undefined;
   #asking = false;
   /** Something was chosen while a request was in progress. */
@@ -123,7 +124,7 @@ class LiveTop {
   async #askTick(): Promise<void> {
     const { all } = this.#state;
     const top = await this.#options.ask<TopResponse>('/v1/top', { all });
-    this.#problem = top.ok ? undefined : top.error;
+    this.#problem = top.ok ? undefined : top.error.reason;
     if (!top.ok) return;
     this.#answer = top.value;
     this.#answeredAll = all;
@@ -136,7 +137,8 @@ class LiveTop {
       ask<ProcessesResponse>(processesPath(member)),
       ask<IncidentsResponse>('/v1/incidents', { tenant: member, from, count: incidentsShown }),
     ]);
-    this.#problem = processes.ok ? (incidents.ok ? undefined : incidents.error) : processes.error;
+    const failure = [processes, incidents].find((each) => !each.ok);
+    this.#problem = failure?.ok === false ? failure.error.reason : undefined;
     const before = this.#tenant.member === member ? this.#tenant : {};
     this.#tenant = {
       member,

@@ -27,7 +27,7 @@ export function remarkOf(
   const age = (now - answer.at) / 1000;
   const old = age > 3 * answer.durationSeconds + 2;
   if (problem !== undefined)
-    return `Last update at ${clock(answer.at)}, retrying. ${printable(problem)}`;
+    return `Last update at ${clock(answer.at)}, retrying: ${printable(problem)}`;
   return old ? `The last tick was ${duration(age)} ago: the agent is behind schedule` : undefined;
 }
 

@@ -1,6 +1,7 @@
 /** `bulkhead cloudlinux-top`: what tenants use now, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
 import type { TopResponse } from '../../agent/api/api.ts';
+import { printProblem } from '../../base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -43,7 +44,7 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   // Idle tenants too: a panel shows the limits of everybody.
   const answer = await callAgent<TopResponse>(paths, '/v1/top', { all: true });
-  if (!answer.ok) return refuse(answer.error, options, exitCodes.failed);
+  if (!answer.ok) return refuse(printProblem(answer.error), options, exitCodes.failed);
   const shaped = topOf(answer.value, choice.value);
   if (options.json === true) printJson(shaped);
   else print(tableOf(shaped));

@@ -24,7 +24,7 @@ type Errors = readonly string[];
 export function readPolicy(file: string, paths: Paths): Result<ReadPolicy, Errors> {
   const { policy, document, diagnostics, problem } = loadPolicy(file, paths);
   if (policy !== undefined && document !== undefined) return ok({ policy, document });
-  return fail(problem === undefined ? errorsOf(diagnostics) : [problem]);
+  return fail(problem === undefined ? errorsOf(diagnostics) : [printProblem(problem)]);
 }
 
 const errorsOf = (diagnostics: readonly Diagnostic[]) =>
@@ -76,6 +76,6 @@ export function applyFile(file: string, paths: Paths): Errors {
   const read = readPolicy(file, paths);
   if (!read.ok) return read.error;
   const applied = applyPolicy(read.value.policy, linuxHost(paths), { kill: false, force: false });
-  if (!applied.ok) return [applied.error];
-  return applied.value.failures.map((each) => each.message);
+  if (!applied.ok) return [printProblem(applied.error)];
+  return applied.value.failures.map((each) => printProblem(each.problem));
 }

@@ -1,6 +1,7 @@
 /** `bulkhead lveinfo`: what tenants used in a period, in the shape of CloudLinux's command. */
 import type { Command } from 'commander';
 import type { UsageResponse, UsageRow } from '../../agent/api/api.ts';
+import { printProblem } from '../../base/problem.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { accountOf } from '../core/lve-info.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -94,7 +95,7 @@ async function readRows(
   for (const period of periods) {
     const query = { from: period.from, to: period.to, tenant: tenantOf(options) };
     const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query);
-    if (!answer.ok) return answer;
+    if (!answer.ok) return fail(printProblem(answer.error));
     const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
     for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {
       rows.push({ id: idOf(usage), period, usage });

@@ -15,7 +15,7 @@ import { readText } from '../../sys/files/read.ts';
 export type SubordinateUids = readonly [first: number, last: number, tenant: number];
 
 /** No real file has more; the rest is still identified by user namespaces. */
-export const subordinateRangesMax = 200_000;
+const subordinateRangesMax = 200_000;
 const uidMax = 2 ** 32 - 2;
 
 export function readSubordinateUids(

@@ -4,6 +4,8 @@
  *
  * Nothing outside that tree is written, except by the delegation that makes it possible on v2.
  */
+import { failed, type Errno, type Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import type { Controller, Counters } from '../../limits/limit.ts';
 import { limits, noCounters } from '../../limits/limits.ts';
 import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from '../../plan/observed.ts';
@@ -28,7 +30,7 @@ import {
 } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
-import { describeErrno } from '../../sys/errno.ts';
+import { errnoCause } from '../../sys/errno.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
 import { Ownership } from '../accounts/ownership.ts';
@@ -43,17 +45,16 @@ import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
-import type { Errno } from '../../base/problem.ts';
 import { printValue } from '../../plan/print.ts';
 
 /** Steps outside the tree that are required before it can be created; none on v1. */
 export interface Delegation {
   readonly pending: () => readonly Preparation[];
-  readonly make: (id: string) => string | undefined;
-  readonly unmake: () => string | undefined;
+  readonly make: (id: string) => Result<void, Problem>;
+  readonly unmake: () => Result<void, Problem>;
 }
 
-export interface CgroupDriverParts {
+interface CgroupDriverParts {
   readonly version: 1 | 2;
   readonly capabilities: Capabilities;
   readonly hierarchies: readonly Hierarchy[];
@@ -182,7 +183,7 @@ export class CgroupDriver implements Driver {
     return found ? { ...noCounters, ...into } : undefined;
   }
 
-  execute(operation: Operation, options: ExecuteOptions): string | undefined {
+  execute(operation: Operation, options: ExecuteOptions): Result<void, Problem> {
     switch (operation.kind) {
       case 'prepare':
         return this.#parts.delegation.make(operation.id);
@@ -199,32 +200,38 @@ export class CgroupDriver implements Driver {
     }
   }
 
-  #create({ cgroup, label, hierarchies }: CreateCgroup): string | undefined {
+  #create({ cgroup, label, hierarchies }: CreateCgroup): Result<void, Problem> {
     for (const { files, rootPath } of this.#named(hierarchies)) {
-      const error = files.makeCgroup(cgroup);
-      if (error !== undefined && error !== 'EEXIST') {
-        return `Cannot make the cgroup of ${label} at ${rootPath}/${cgroup}: ${describeErrno(error)}`;
-      }
+      const made = files.makeCgroup(cgroup);
+      if (made.ok || made.error === 'EEXIST') continue;
+      return failed({
+        action: `create the cgroup of ${label} at`,
+        object: `${rootPath}/${cgroup}`,
+        ...errnoCause(made.error),
+      });
     }
-    return undefined;
+    return ok(undefined);
   }
 
-  #write(operation: WriteFile, options: ExecuteOptions): string | undefined {
+  #write(operation: WriteFile, options: ExecuteOptions): Result<void, Problem> {
     const files = this.#files(operation.controller);
     if (operation.attribute === 'memory.limit' && operation.direction === 'lower') {
       return lowerMemory(operation, { files, version: this.#parts.version, driver: this }, options);
     }
-    const error = files.write(operation.cgroup, operation.file, operation.text);
-    if (error === undefined || error === 'ENODEV') return undefined;
-    const value = printValue(operation.file, operation.to);
-    return `Cannot set ${operation.file} of ${operation.label} to "${value}": ${describeErrno(error)}`;
+    const written = files.write(operation.cgroup, operation.file, operation.text);
+    if (written.ok || written.error === 'ENODEV') return ok(undefined);
+    return failed({
+      action: `set ${operation.file} of ${operation.label} to`,
+      object: printValue(operation.file, operation.to),
+      ...errnoCause(written.error),
+    });
   }
 
-  #move({ from, to, label }: MoveProcesses): string | undefined {
+  #move({ from, to, label }: MoveProcesses): Result<void, Problem> {
     const left = this.#movePids(from, to);
-    return left === 0
-      ? undefined
-      : `Cannot move all processes of ${label} from ${from} to ${to}: ${left} are left`;
+    if (left === 0) return ok(undefined);
+    const action = `move all processes of ${label} from ${from} to`;
+    return failed({ action, object: to, reason: `${left} are left` });
   }
 
   /** Processes forked meanwhile are caught by listing again. */
@@ -242,29 +249,29 @@ export class CgroupDriver implements Driver {
     return this.processes(from).length;
   }
 
-  #setQuota({ uid, mountPoint, label, to }: SetQuota): string | undefined {
-    const error = this.#parts.quotas.set({ uid, mountPoint }, to);
-    return error && `Cannot set the quota of ${label} on ${mountPoint}: ${describeErrno(error)}`;
+  #setQuota({ uid, mountPoint, label, to }: SetQuota): Result<void, Problem> {
+    return this.#parts.quotas.set({ uid, mountPoint, label }, to);
   }
 
   #remove(
     { cgroup, hierarchies }: RemoveCgroup,
     { kill }: Pick<ExecuteOptions, 'kill'>,
-  ): string | undefined {
+  ): Result<void, Problem> {
     const list = () => this.#processesBelow(cgroup);
     const left = list();
     if (left.length > 0) {
       const owner = this.ownerOf(cgroup);
       const still = kill ? killProcesses(owner, list) : left;
-      if (still.length > 0) return inTheWay(cgroup, still, owner, kill);
+      if (still.length > 0) return failed(inTheWay(cgroup, still, owner, kill));
     }
     for (const { files, rootPath } of this.#named(hierarchies)) {
       this.#liftQuota(files, cgroup);
-      const error = removeTree(files, cgroup, deepest);
-      if (error !== undefined)
-        return `Cannot remove the cgroup ${rootPath}/${cgroup}: ${describeErrno(error)}`;
+      const removed = removeTree(files, cgroup, deepest);
+      if (removed.ok) continue;
+      const object = `${rootPath}/${cgroup}`;
+      return failed({ action: 'remove the cgroup', object, ...errnoCause(removed.error) });
     }
-    return undefined;
+    return ok(undefined);
   }
 
   /**
@@ -296,31 +303,35 @@ export class CgroupDriver implements Driver {
     return [...all];
   }
 
-  publish(wanted: Wanted): string | undefined {
+  publish(wanted: Wanted): Result<void, Problem> {
     const { version, paths, quotas } = this.#parts;
     const roots = this.#hierarchies.map((each) => each.rootPath);
-    const error = publishLaunch(paths.runtime, version === 2 ? processFile : 'tasks', roots);
+    const published = publishLaunch(paths.runtime, version === 2 ? processFile : 'tasks', roots);
+    if (!published.ok) return published;
+    const remembered = quotas.remember(wanted);
+    if (!remembered.ok) return remembered;
     const tenants = new Set(wanted.cgroups.flatMap(({ path }) => tenantOfCgroup(path) ?? []));
-    return error ?? quotas.remember(wanted) ?? publishAccounts(paths, tenants);
+    return publishAccounts(paths, tenants);
   }
 
-  release({ kill }: { readonly kill: boolean }): readonly string[] {
+  release({ kill }: { readonly kill: boolean }): Result<void, readonly Problem[]> {
     const hierarchies = this.#hierarchies.map((each) => each.name);
-    const problems = [...this.#parts.quotas.lift()];
+    const lifted = this.#parts.quotas.lift();
+    const problems = lifted.ok ? [] : [...lifted.error];
     const kept: string[] = [];
     for (const { path } of this.#orphans(this.#present(), new Set())) {
       if (kept.some((each) => isInside(each, path))) continue;
       const remove: RemoveCgroup = { kind: 'remove', cgroup: path, hierarchies, processes: [] };
-      const problem = this.#remove(remove, { kill });
-      if (problem === undefined) continue;
+      const removed = this.#remove(remove, { kill });
+      if (removed.ok) continue;
       kept.push(path);
-      problems.push(problem);
+      problems.push(removed.error);
     }
-    if (problems.length > 0) return problems;
+    if (problems.length > 0) return fail(problems);
     withdrawLaunch(this.#parts.paths.runtime);
     withdrawAccounts(this.#parts.paths.runtime);
     const unmade = this.#parts.delegation.unmake();
-    return unmade === undefined ? [] : [unmade];
+    return unmade.ok ? unmade : fail([unmade.error]);
   }
 }
 
@@ -329,13 +340,17 @@ function inTheWay(
   left: readonly number[],
   owner: CgroupOwner,
   kill: boolean,
-): string {
+): Problem {
   const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
-  const own = kill ? 'they do not end; try again later' : 'end them, or pass --kill';
-  const help = includesOthers(left, owner)
-    ? "--kill ends the tenant's own alone; end the others, or move them to another cgroup, and apply again"
-    : own;
-  return `Cannot remove the cgroup ${cgroup}: ${many} in it: ${describeProcesses(left)}; ${help}`;
+  const own = kill ? 'they do not die; try again later' : 'end them, or pass --kill';
+  return {
+    action: 'remove the cgroup',
+    object: cgroup,
+    reason: `${many} in it: ${describeProcesses(left)}`,
+    hint: includesOthers(left, owner)
+      ? "--kill kills only the tenant's own processes; end the others, or move them to another cgroup, and apply again"
+      : own,
+  };
 }
 
 function presentCgroups({ files }: Hierarchy): ReadonlySet<string> {
@@ -369,13 +384,13 @@ function cgroupsBelow(files: Hierarchy['files'], cgroup: string, depth: number):
 }
 
 /** Few cgroups have others below them, so those are searched only if removal fails. */
-function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): Errno | undefined {
-  const error = files.removeCgroup(cgroup);
-  if (error === undefined || error === 'ENOENT') return undefined;
+function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): Result<void, Errno> {
+  const removed = files.removeCgroup(cgroup);
+  if (removed.ok || removed.error === 'ENOENT') return ok(undefined);
   const below = cgroupsBelow(files, cgroup, depth).toSorted((a, b) => b.length - a.length);
   for (const path of [...below, cgroup]) {
-    const error = files.removeCgroup(path);
-    if (error !== undefined && error !== 'ENOENT') return error;
+    const removed = files.removeCgroup(path);
+    if (!removed.ok && removed.error !== 'ENOENT') return removed;
   }
-  return undefined;
+  return ok(undefined);
 }

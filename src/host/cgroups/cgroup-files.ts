@@ -3,24 +3,18 @@
  * root cgroup, never through a symbolic link. A cgroup that vanished is the value `gone`.
  */
 import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
-import { errnoOf } from '../../sys/errno.ts';
 import type { Errno } from '../../base/problem.ts';
-import {
-  makeDirectoryAt,
-  openBeneath,
-  readAt,
-  removeDirectoryAt,
-  type Opened,
-} from '../../sys/syscalls.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { errnoOf } from '../../sys/errno.ts';
+import { makeDirectoryAt, openBeneath, readAt, removeDirectoryAt } from '../../sys/syscalls.ts';
 
 /** The operations that the driver needs; `testing/` has a second implementation in memory. */
 export interface CgroupFiles {
   /** Absent if the cgroup or the file is gone. */
   readonly read: (cgroup: string, file: string) => string | undefined;
-  /** The error, if any. */
-  readonly write: (cgroup: string, file: string, text: string) => Errno | undefined;
-  readonly makeCgroup: (cgroup: string) => Errno | undefined;
-  readonly removeCgroup: (cgroup: string) => Errno | undefined;
+  readonly write: (cgroup: string, file: string, text: string) => Result<void, Errno>;
+  readonly makeCgroup: (cgroup: string) => Result<void, Errno>;
+  readonly removeCgroup: (cgroup: string) => Result<void, Errno>;
   /** Names of the cgroups in a cgroup; none if it is gone. */
   readonly children: (cgroup: string) => readonly string[];
   readonly exists: (cgroup: string) => boolean;
@@ -71,25 +65,24 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return file === undefined ? inside : `${inside}/${file}`;
   }
 
-  #open(path: string, flags: number): number | Errno {
+  #open(path: string, flags: number): Result<number, Errno> {
     const opened = openBeneath(this.#mount, path, flags | O_CLOEXEC);
-    return 'fd' in opened ? opened.fd : opened.error;
+    return 'fd' in opened ? ok(opened.fd) : fail(opened.error);
   }
 
   open(cgroup: string, file: string): number | undefined {
-    const fd = this.#open(this.#path(cgroup, file), O_RDONLY);
-    return typeof fd === 'number' ? fd : undefined;
+    const opened = this.#open(this.#path(cgroup, file), O_RDONLY);
+    return opened.ok ? opened.value : undefined;
   }
 
   openForBoth(cgroup: string, file: string): number | undefined {
-    const fd = this.#open(this.#path(cgroup, file), O_RDWR);
-    return typeof fd === 'number' ? fd : undefined;
+    const opened = this.#open(this.#path(cgroup, file), O_RDWR);
+    return opened.ok ? opened.value : undefined;
   }
 
   /** A descriptor for writing that stays open, for repeated writes. */
-  openForWriting(cgroup: string, file: string): Opened {
-    const fd = this.#open(this.#path(cgroup, file), O_WRONLY);
-    return typeof fd === 'number' ? { fd } : { error: fd };
+  openForWriting(cgroup: string, file: string): Result<number, Errno> {
+    return this.#open(this.#path(cgroup, file), O_WRONLY);
   }
 
   read(cgroup: string, file: string): string | undefined {
@@ -101,10 +94,10 @@ export class LinuxCgroupFiles implements CgroupFiles {
   }
 
   #read(path: string): string | undefined {
-    const fd = this.#open(path, O_RDONLY);
-    if (typeof fd !== 'number') return undefined;
-    const text = this.#readAll(fd);
-    closeSync(fd);
+    const opened = this.#open(path, O_RDONLY);
+    if (!opened.ok) return undefined;
+    const text = this.#readAll(opened.value);
+    closeSync(opened.value);
     return text;
   }
 
@@ -120,25 +113,25 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return text;
   }
 
-  write(cgroup: string, file: string, text: string): Errno | undefined {
-    const fd = this.#open(this.#path(cgroup, file), O_WRONLY);
-    if (typeof fd !== 'number') return fd;
+  write(cgroup: string, file: string, text: string): Result<void, Errno> {
+    const opened = this.#open(this.#path(cgroup, file), O_WRONLY);
+    if (!opened.ok) return opened;
     try {
-      writeSync(fd, text);
-      return undefined;
+      writeSync(opened.value, text);
+      return ok(undefined);
     } catch (error) {
-      return errnoOf(error);
+      return fail(errnoOf(error));
     } finally {
-      closeSync(fd);
+      closeSync(opened.value);
     }
   }
 
-  makeCgroup(cgroup: string): Errno | undefined {
-    return makeDirectoryAt(this.#mount, this.#path(cgroup));
+  makeCgroup(cgroup: string): Result<void, Errno> {
+    return resultOf(makeDirectoryAt(this.#mount, this.#path(cgroup)));
   }
 
-  removeCgroup(cgroup: string): Errno | undefined {
-    return removeDirectoryAt(this.#mount, this.#path(cgroup));
+  removeCgroup(cgroup: string): Result<void, Errno> {
+    return resultOf(removeDirectoryAt(this.#mount, this.#path(cgroup)));
   }
 
   children(cgroup: string): readonly string[] {
@@ -156,10 +149,9 @@ export class LinuxCgroupFiles implements CgroupFiles {
   }
 
   exists(cgroup: string): boolean {
-    const fd = this.#open(this.#path(cgroup), O_RDONLY | O_DIRECTORY);
-    if (typeof fd !== 'number') return false;
-    closeSync(fd);
-    return true;
+    const opened = this.#open(this.#path(cgroup), O_RDONLY | O_DIRECTORY);
+    if (opened.ok) closeSync(opened.value);
+    return opened.ok;
   }
 
   fileNames(): ReadonlySet<string> | undefined {
@@ -176,3 +168,6 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return new Set(files.map((entry) => entry.name));
   }
 }
+
+const resultOf = (error: Errno | undefined): Result<void, Errno> =>
+  error === undefined ? ok(undefined) : fail(error);

@@ -4,8 +4,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Controller } from '../../limits/limit.ts';
+import { failed } from '../../base/problem.ts';
+import { ok } from '../../base/result.ts';
 import type { Delegation } from './cgroup-driver.ts';
-import { describeErrno, errnoOf } from '../../sys/errno.ts';
+import { causeOf } from '../../sys/errno.ts';
 
 export function enableControllers(
   mountPoint: string,
@@ -35,18 +37,18 @@ export function enableControllers(
             .map((each) => `+${each}`)
             .join(' '),
         );
-        return undefined;
+        return ok(undefined);
       } catch (error) {
-        return `Cannot enable controllers in ${file}: ${describeErrno(errnoOf(error))}`;
+        return failed({ action: 'enable controllers in', object: file, ...causeOf(error) });
       }
     },
-    unmake: () => undefined,
+    unmake: () => ok(undefined),
   };
 }
 
 /** v1 needs no set-up. */
 export const noRoom: Delegation = {
   pending: () => [],
-  make: () => undefined,
-  unmake: () => undefined,
+  make: () => ok(undefined),
+  unmake: () => ok(undefined),
 };

@@ -28,7 +28,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { describeErrno, errnoOf } from '../../sys/errno.ts';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../../sys/errno.ts';
 import type { Paths } from '../paths.ts';
 import { readText } from '../../sys/files/read.ts';
 import { sleepSync } from '../../sys/sleep.ts';
@@ -48,17 +50,17 @@ const recorded = ['passwd', 'nsswitch.conf'] as const;
 const allLines = '.lines';
 const later = '.later';
 
-/** The message of the failure, or nothing. A failure leaves the launcher with getent. */
-export function publishAccounts(paths: Paths, tenants: ReadonlySet<number>): string | undefined {
+/** A failure leaves the launcher with getent. */
+export function publishAccounts(paths: Paths, tenants: ReadonlySet<number>): Result<void, Problem> {
   const directory = `${paths.runtime}/accounts`;
   try {
     const sources = readSources(paths);
     const accounts = sources && readAccounts(sources);
     if (sources === undefined || accounts === undefined) withdrawAccounts(paths.runtime);
     else publish(directory, sources, linesOf(accounts, tenants));
-    return undefined;
+    return ok(undefined);
   } catch (error) {
-    return `Cannot write ${directory}: ${describeErrno(errnoOf(error))}`;
+    return failed({ action: 'write', object: directory, ...causeOf(error) });
   }
 }
 

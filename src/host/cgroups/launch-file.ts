@@ -8,7 +8,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { printProblem } from '../../base/problem.ts';
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 import { readText } from '../../sys/files/read.ts';
 
@@ -16,14 +17,13 @@ export function publishLaunch(
   runtime: string,
   join: 'tasks' | 'cgroup.procs',
   roots: readonly string[],
-): string | undefined {
+): Result<void, Problem> {
   const path = `${runtime}/launch`;
   const plain = [`join ${join}`, ...roots.map((root) => `root ${root}`), ''].join('\n');
   const withClear = `${plain}${clearLine}`;
   const now = readText(path);
-  if (now === plain || now === withClear) return undefined;
-  const written = replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
-  return written.ok ? undefined : printProblem(written.error);
+  if (now === plain || now === withClear) return ok(undefined);
+  return replaceFile(path, setprivResetsEnvironment() ? plain : withClear);
 }
 
 /** Without it the launcher reports that no policy is in force. */

@@ -5,12 +5,13 @@
  * first and the kernel reclaims. v1 reclaims by itself and refuses with EBUSY. If that is not enough,
  * the old limit stays; `--force` continues anyway.
  */
+import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { printBytes } from '../../base/quantity.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import type { WriteFile } from '../../plan/plan.ts';
 import { printValue } from '../../plan/print.ts';
 import type { CgroupFiles } from './cgroup-files.ts';
-import { describeErrno } from '../../sys/errno.ts';
-import type { Errno } from '../../base/problem.ts';
+import { errnoCause } from '../../sys/errno.ts';
 import { killLargest, type CgroupOwner } from '../kill-processes.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 
@@ -33,27 +34,32 @@ export function lowerMemory(
   operation: WriteFile,
   target: Target,
   { force }: { readonly force: boolean },
-): string | undefined {
-  const error =
+): Result<void, Problem> {
+  const lowered =
     target.version === 2 ? lower2(operation, target, force) : lower1(operation, target, force);
-  if (error === undefined || error === 'ENODEV') return undefined;
-  const value = printValue(operation.file, operation.to);
+  if (lowered.ok || lowered.error === 'ENODEV') return ok(undefined);
+  const what = {
+    action: `set ${operation.file} of ${operation.label} to`,
+    object: printValue(operation.file, operation.to),
+  };
+  if (lowered.error !== 'EBUSY') return failed({ ...what, ...errnoCause(lowered.error) });
   const used = target.driver.memoryInUse(operation.cgroup) ?? 0;
-  const why =
-    error === 'EBUSY'
-      ? `${printBytes(roundedMiB(used))} are in use and cannot be reclaimed; raise the limit, or pass --force to end processes of the tenant`
-      : describeErrno(error);
-  return `Cannot set ${operation.file} of ${operation.label} to "${value}": ${why}`;
+  return failed({
+    ...what,
+    reason: `${printBytes(roundedMiB(used))} are in use and cannot be reclaimed`,
+    hint: 'raise the limit, or pass --force to kill processes of the tenant',
+    errno: 'EBUSY',
+  });
 }
 
 const roundedMiB = (bytes: number) => Math.ceil(bytes / 2 ** 20) * 2 ** 20;
 
-function lower2(operation: WriteFile, target: Target, force: boolean): Errno | undefined {
+function lower2(operation: WriteFile, target: Target, force: boolean): Result<void, Errno> {
   const { cgroup, file, text } = operation;
   const { files, driver } = target;
   const max = Number(text);
   if ((driver.memoryInUse(cgroup) ?? 0) > max && !force && !reclaim(target, cgroup, max))
-    return 'EBUSY';
+    return fail('EBUSY');
   return files.write(cgroup, file, text);
 }
 
@@ -79,12 +85,12 @@ function lower1(
   { cgroup, file, text }: WriteFile,
   target: Target,
   force: boolean,
-): Errno | undefined {
-  for (let ended = 0; ; ended++) {
-    const error = target.files.write(cgroup, file, text);
-    if (error !== 'EBUSY' || !force || ended === killedMax) return error;
+): Result<void, Errno> {
+  for (let killed = 0; ; killed++) {
+    const written = target.files.write(cgroup, file, text);
+    if (written.ok || written.error !== 'EBUSY' || !force || killed === killedMax) return written;
     const { driver } = target;
-    if (!killLargest(driver.ownerOf(cgroup), () => driver.processes(cgroup))) return error;
+    if (!killLargest(driver.ownerOf(cgroup), () => driver.processes(cgroup))) return written;
     sleepSync(roundMilliseconds);
   }
 }

@@ -7,10 +7,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
+import { failed } from '../../base/problem.ts';
+import { ok } from '../../base/result.ts';
 import type { Preparation } from '../../plan/observed.ts';
 import type { Delegation } from './cgroup-driver.ts';
 import { readText } from '../../sys/files/read.ts';
-import { printProblem } from '../../base/problem.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
 export const runsSystemd = () => existsSync('/run/systemd/system');
@@ -59,25 +60,29 @@ export function delegateFromSystemd(instance: string, cgroupExists: () => boolea
       try {
         if (readText(path) !== text) {
           const written = replaceFile(path, text);
-          if (!written.ok) return printProblem(written.error);
+          if (!written.ok) return written;
           systemctl('daemon-reload');
         }
         systemctl('enable', '--quiet', unit);
         systemctl(cgroupExists() ? 'start' : 'restart', unit);
-        return undefined;
+        return ok(undefined);
       } catch (error) {
-        return `Cannot start the systemd unit ${unit}: ${firstLine(error)}`;
+        return failed({ action: 'start the systemd unit', object: unit, reason: firstLine(error) });
       }
     },
     unmake() {
       try {
-        if (!existsSync(path)) return undefined;
+        if (!existsSync(path)) return ok(undefined);
         systemctl('disable', '--quiet', '--now', unit);
         rmSync(path, { force: true });
         systemctl('daemon-reload');
-        return undefined;
+        return ok(undefined);
       } catch (error) {
-        return `Cannot remove the systemd unit ${unit}: ${firstLine(error)}`;
+        return failed({
+          action: 'remove the systemd unit',
+          object: unit,
+          reason: firstLine(error),
+        });
       }
     },
   };

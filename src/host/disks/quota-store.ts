@@ -10,11 +10,11 @@ import {
   type QuotaPlace,
   type WantedQuota,
 } from '../../plan/quota.ts';
-import { causeOf, describeErrno } from '../../sys/errno.ts';
-import { failed, printProblem, type Errno, type Problem } from '../../base/problem.ts';
+import { errnoCause, causeOf } from '../../sys/errno.ts';
 import type { FileSystems } from './file-systems.ts';
 import { readQuota, writeQuota } from './quotas.ts';
 import { readText } from '../../sys/files/read.ts';
+import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Wanted } from '../../plan/wanted.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
@@ -61,9 +61,9 @@ export class QuotaStore {
     return node === undefined ? fail('ENODEV') : readQuota(node, uid);
   }
 
-  #write({ mountPoint, uid }: QuotaPlace, limits: QuotaLimits): Errno | undefined {
+  #write({ mountPoint, uid }: QuotaPlace, limits: QuotaLimits): Result<void, Errno> {
     const node = this.#node(mountPoint);
-    return node === undefined ? 'ENODEV' : writeQuota(node, uid, limits);
+    return node === undefined ? fail('ENODEV') : writeQuota(node, uid, limits);
   }
 
   observe(wanted: readonly WantedQuota[]): ReadonlyMap<string, QuotaLimits> {
@@ -76,25 +76,25 @@ export class QuotaStore {
   }
 
   /** Records first: a quota that was set and not recorded could never be removed. */
-  set(place: QuotaPlace, limits: QuotaLimits): Errno | undefined {
+  set(place: QuotaPlace & Pick<WantedQuota, 'label'>, limits: QuotaLimits): Result<void, Problem> {
     const places = this.#remembered();
-    if (limits !== nothing && !places.some((each) => placeKey(each) === placeKey(place))) {
+    if (!places.some((each) => placeKey(each) === placeKey(place))) {
       const saved = this.#save([...places, place]);
-      if (!saved.ok) return saved.error.errno ?? 'UNKNOWN';
+      if (!saved.ok) return saved;
     }
-    return this.#write(place, limits);
+    const written = this.#write(place, limits);
+    if (written.ok) return written;
+    const action = `set the quota of ${place.label} on`;
+    return failed({ action, object: place.mountPoint, ...errnoCause(written.error) });
   }
 
-  /** Drops the records of removed quotas only. Returns the failures. */
-  remember({ quotas, quotasLeft }: Pick<Wanted, 'quotas' | 'quotasLeft'>): string | undefined {
+  /** Drops the records of removed quotas only. Fails if a quota could not be kept or removed. */
+  remember({ quotas, quotasLeft }: Pick<Wanted, 'quotas' | 'quotasLeft'>): Result<void, Problem> {
     const limited = quotas.filter((each) => !isNothing(each));
     const stuck = quotas.filter((each) => isNothing(each) && !this.#isLifted(each));
     const kept = [...limited, ...stuck, ...quotasLeft];
-    if (!samePlaces(kept, this.#remembered())) {
-      const saved = this.#save(kept);
-      if (!saved.ok) return printProblem(saved.error);
-    }
-    return this.#complaint([...stuck, ...quotasLeft]);
+    const saved = samePlaces(kept, this.#remembered()) ? ok(undefined) : this.#save(kept);
+    return saved.ok ? this.#findAll([...stuck, ...quotasLeft]) : saved;
   }
 
   #isLifted(place: QuotaPlace): boolean {
@@ -102,39 +102,52 @@ export class QuotaStore {
     return found.ok && isNothing(found.value);
   }
 
-  /** For file systems that are not mounted now. */
-  #complaint(places: readonly QuotaPlace[]): string | undefined {
+  /** Fails if their file systems are not mounted now. */
+  #findAll(places: readonly QuotaPlace[]): Result<void, Problem> {
     const gone = places.filter((each) => this.#node(each.mountPoint) === undefined);
-    if (gone.length === 0) return undefined;
+    if (gone.length === 0) return ok(undefined);
     const where = [...new Set(gone.map((each) => each.mountPoint))].join(', ');
     const whose = gone.slice(0, namedMax).map((each) => each.uid);
     const more = gone.length > namedMax ? ` and ${gone.length - namedMax} more` : '';
-    return `Cannot find the file system with quotas that was at ${where}, where the limits of uid ${whose.join(', ')}${more} were set, so they were left as they are; mount it with quotas on, or take its lines out of ${this.#file}`;
+    return failed({
+      action: 'find the file system with quotas that was at',
+      object: where,
+      reason: `it is not mounted, or its quotas are off, so the limits of uid ${whose.join(', ')}${more} were left as they are`,
+      hint: `mount it with quotas on, or remove its lines from ${this.#file}`,
+    });
   }
 
-  /** Removes every quota that was set, and its record; returns the failures. */
-  lift(): readonly string[] {
+  /** Removes every quota that was set, and its record. */
+  lift(): Result<void, readonly Problem[]> {
     const places = this.#remembered();
     const stuck: QuotaPlace[] = [];
     const problems = places.flatMap((place) => {
-      const error = this.#write(place, nothing);
-      if (error === undefined) return [];
+      const written = this.#write(place, nothing);
+      if (written.ok) return [];
       stuck.push(place);
-      const why =
-        error === 'ENODEV'
-          ? `no file system with quotas is mounted there now; mount it, or take its line out of ${this.#file}`
-          : describeErrno(error);
-      return [`Cannot lift the quota of uid ${place.uid} on ${place.mountPoint}: ${why}`];
+      return [this.#notLifted(place, written.error)];
     });
     const saved = places.length > 0 ? this.#save(stuck) : ok(undefined);
-    return saved.ok ? problems : [...problems, printProblem(saved.error)];
+    if (!saved.ok) problems.push(saved.error);
+    return problems.length === 0 ? ok(undefined) : fail(problems);
+  }
+
+  #notLifted({ uid, mountPoint }: QuotaPlace, errno: Errno): Problem {
+    const what = { action: `lift the quota of uid ${uid} on`, object: mountPoint };
+    if (errno !== 'ENODEV') return { ...what, ...errnoCause(errno) };
+    return {
+      ...what,
+      reason: 'no file system with quotas is mounted there now',
+      hint: `mount it, or remove its line from ${this.#file}`,
+      errno,
+    };
   }
 
   #save(places: readonly QuotaPlace[]): Result<void, Problem> {
     try {
       mkdirSync(this.#state, { recursive: true, mode: 0o755 });
     } catch (error) {
-      return failed({ ...causeOf(error), action: 'make the directory', object: this.#state });
+      return failed({ action: 'create the directory', object: this.#state, ...causeOf(error) });
     }
     return replaceFile(this.#file, places.map((each) => `${placeKey(each)}\n`).join(''));
   }

@@ -26,20 +26,23 @@ const limitsAreValid = 1 | 4;
 /** `FS_QUOTA_UDQ_ENFD` in `qs_flags`, the second field of struct fs_quota_stat. */
 const enforced = 2;
 
+function call(node: string, code: number, uid: number, data: Buffer): Result<void, Errno> {
+  const error = quotactl(code, node, uid, data);
+  return error === undefined ? ok(undefined) : fail(error);
+}
+
 /** Whether the mounted file system on the device `node` enforces user quotas. */
 export function userQuotaOn(node: string): boolean {
   const data = Buffer.alloc(256);
-  return (
-    quotactl(commands.state, node, 0, data) === undefined && (data.readUInt16LE(2) & enforced) !== 0
-  );
+  return call(node, commands.state, 0, data).ok && (data.readUInt16LE(2) & enforced) !== 0;
 }
 
 export function readQuota(node: string, uid: number): Result<QuotaLimits, Errno> {
   const data = Buffer.alloc(dqblkBytes);
-  const error = quotactl(commands.get, node, uid, data);
+  const got = call(node, commands.get, uid, data);
   // XFS has no record of a user who owns nothing yet.
-  if (error === 'ENOENT') return ok({ spaceBytes: undefined, files: undefined });
-  if (error !== undefined) return fail(error);
+  if (!got.ok && got.error === 'ENOENT') return ok({ spaceBytes: undefined, files: undefined });
+  if (!got.ok) return got;
   const space = data.readBigUInt64LE(offsets.blockHard) * blockBytes;
   const files = data.readBigUInt64LE(offsets.inodeHard);
   return ok({
@@ -49,10 +52,10 @@ export function readQuota(node: string, uid: number): Result<QuotaLimits, Errno>
 }
 
 /** Sets the hard limits, and no soft ones: a limit that is enforced after a week is not a limit. */
-export function writeQuota(node: string, uid: number, limits: QuotaLimits): Errno | undefined {
+export function writeQuota(node: string, uid: number, limits: QuotaLimits): Result<void, Errno> {
   const data = Buffer.alloc(dqblkBytes);
   data.writeBigUInt64LE(BigInt(limits.spaceBytes ?? 0) / blockBytes, offsets.blockHard);
   data.writeBigUInt64LE(BigInt(limits.files ?? 0), offsets.inodeHard);
   data.writeUInt32LE(limitsAreValid, offsets.valid);
-  return quotactl(commands.set, node, uid, data);
+  return call(node, commands.set, uid, data);
 }

@@ -26,7 +26,7 @@ const switchCounters = ['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches']
  */
 export type Loss = 'hung' | 'stuck' | 'ended';
 
-export interface ChildEvents {
+interface ChildEvents {
   readonly reply: (reply: EvidenceReply) => void;
   readonly lost: (how: Loss) => void;
   /** It has exited, which may be long after it was killed. */

@@ -17,7 +17,7 @@ import { readText } from '../../sys/files/read.ts';
 import { printable } from '../../base/printable.ts';
 
 /** Files of /proc/PID that may hang. */
-export const hangingFiles = ['stat', 'io', 'cmdline'] as const;
+const hangingFiles = ['stat', 'io', 'cmdline'] as const;
 export type HangingFile = (typeof hangingFiles)[number];
 
 /** `undefined` if there is no such process, or nothing left of it but its exit status. */
@@ -57,13 +57,13 @@ export function parseStatus(text: string): Omit<ProcessEvidence, 'pid'> | undefi
   };
 }
 
-export interface Clock {
+interface Clock {
   readonly ticksPerSecond: number;
   /** Since boot. */
   readonly uptimeSeconds: number;
 }
 
-export type Times = Pick<ProcessEvidence, 'cpuSeconds' | 'ageSeconds'>;
+type Times = Pick<ProcessEvidence, 'cpuSeconds' | 'ageSeconds'>;
 
 /** May hang. */
 export function readTimes(proc: string, pid: number, clock: Clock): Times {

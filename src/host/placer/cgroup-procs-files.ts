@@ -7,9 +7,10 @@
  */
 import { closeSync } from 'node:fs';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
-import { errnoName } from '../../sys/errno.ts';
 import type { Errno } from '../../base/problem.ts';
-import { fileLimit, writeBytes, type Opened } from '../../sys/syscalls.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { errnoName } from '../../sys/errno.ts';
+import { fileLimit, writeBytes } from '../../sys/syscalls.ts';
 import type { PlacerTree } from './protocol.ts';
 
 /** Each needs a descriptor per hierarchy. */
@@ -43,37 +44,37 @@ export class CgroupProcsFiles {
   }
 
   /** Moves all threads of a process; `hierarchy` counts as in the tree. ENOENT: no such cgroup. */
-  move(pid: number, cgroup: string, hierarchy: number): Errno | undefined {
-    const error = this.#write(pid, cgroup, hierarchy);
-    if (error !== 'ENODEV') return error;
+  move(pid: number, cgroup: string, hierarchy: number): Result<void, Errno> {
+    const written = this.#write(pid, cgroup, hierarchy);
+    if (written.ok || written.error !== 'ENODEV') return written;
     this.#forget(cgroup);
     const again = this.#write(pid, cgroup, hierarchy);
-    return again === 'ENODEV' ? 'ENOENT' : again;
+    return !again.ok && again.error === 'ENODEV' ? fail('ENOENT') : again;
   }
 
-  #write(pid: number, cgroup: string, hierarchy: number): Errno | undefined {
-    const fd = this.#descriptor(cgroup, hierarchy);
-    if (typeof fd !== 'number') return fd;
-    const answer = writeBytes(fd, this.#digits, this.#digits.write(String(pid), 'latin1'));
-    return answer < 0 ? errnoName(-answer) : undefined;
+  #write(pid: number, cgroup: string, hierarchy: number): Result<void, Errno> {
+    const found = this.#descriptor(cgroup, hierarchy);
+    if (!found.ok) return found;
+    const size = this.#digits.write(String(pid), 'latin1');
+    const answer = writeBytes(found.value, this.#digits, size);
+    return answer < 0 ? fail(errnoName(-answer)) : ok(undefined);
   }
 
-  #descriptor(cgroup: string, hierarchy: number): number | Errno {
+  #descriptor(cgroup: string, hierarchy: number): Result<number, Errno> {
     const descriptors = this.#kept(cgroup);
     const kept = descriptors[hierarchy] ?? none;
-    if (kept !== none) return kept;
+    if (kept !== none) return ok(kept);
     const opened = this.#opened(cgroup, hierarchy);
-    if (opened === undefined) return 'ENOENT';
-    if ('error' in opened) return opened.error;
-    descriptors[hierarchy] = opened.fd;
-    return opened.fd;
+    if (opened.ok) descriptors[hierarchy] = opened.value;
+    return opened;
   }
 
   /** If too many files are open, those of other cgroups are closed first. */
-  #opened(cgroup: string, hierarchy: number): Opened | undefined {
+  #opened(cgroup: string, hierarchy: number): Result<number, Errno> {
     for (;;) {
-      const opened = this.#files[hierarchy]?.openForWriting(cgroup, processFile);
-      const isFull = opened !== undefined && 'error' in opened && opened.error === 'EMFILE';
+      const opened =
+        this.#files[hierarchy]?.openForWriting(cgroup, processFile) ?? fail('ENOENT' as const);
+      const isFull = !opened.ok && opened.error === 'EMFILE';
       const [oldest] = this.#open.keys();
       if (!isFull || oldest === undefined || oldest === cgroup) return opened;
       this.#forget(oldest);

@@ -13,9 +13,9 @@
  */
 import { closeSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { describeErrno } from '../../sys/errno.ts';
-import type { Errno } from '../../base/problem.ts';
+import { errnoCause } from '../../sys/errno.ts';
 import {
   bindSocket,
   openSocket,
@@ -42,7 +42,7 @@ const events = { uid: 0x4, comm: 0x200 };
 const { ENOBUFS, EAGAIN, EINTR } = constants.errno;
 
 export const POLLIN = 1;
-export const defaultReceiveBytes = 8 * 2 ** 20;
+const defaultReceiveBytes = 8 * 2 ** 20;
 
 const messageBytes = 68;
 const offsets = { index: 16, value: 20, what: 36, time: 44, tgid: 56, ruid: 60, euid: 64 };
@@ -53,7 +53,7 @@ const probeUid = 65_534;
 const commName = 'bulkhead-placer';
 
 /** `microseconds` on the monotonic clock. */
-export type OnChange = (pid: number, ruid: number, euid: number, microseconds: number) => void;
+type OnChange = (pid: number, ruid: number, euid: number, microseconds: number) => void;
 /**
  * `more`: there may be more to receive. `lost`: the kernel had to drop events. `deaf`: it did not report a
  * change of our own, so it no longer reports any.
@@ -77,7 +77,7 @@ export class Connector implements Disposable {
   }
 
   /** Opened and bound, but nothing is reported before `start`. */
-  static open(receiveBytes: number = defaultReceiveBytes): Result<Connector> {
+  static open(receiveBytes: number = defaultReceiveBytes): Result<Connector, Problem> {
     const opened = openSocket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
     if ('error' in opened) return fail(cannotListen(opened.error));
     const { fd } = opened;
@@ -90,18 +90,20 @@ export class Connector implements Disposable {
   }
 
   /** Whether only changes of uid are reported (Linux 6.6), or all process events. */
-  start(): Result<{ readonly filtered: boolean }> {
+  start(): Result<{ readonly filtered: boolean }, Problem> {
     for (const filtered of [true, false]) {
-      const error = this.#subscribe(filtered);
-      if (error !== undefined) return fail(cannotListen(error));
+      const subscribed = this.#subscribe(filtered);
+      if (!subscribed.ok) return fail(cannotListen(subscribed.error));
       if (!this.#reports()) continue;
       // On an old kernel, another program's subscription enables events for all; subscribe ourselves.
       if (filtered && this.#seenComm) continue;
       return ok({ filtered });
     }
-    return fail(
-      'Cannot be told when a process changes its uid: the kernel reports nothing here; it does so only in the first pid and user namespace of the host, with CONFIG_PROC_EVENTS',
-    );
+    return failed({
+      action: 'follow changes of uid',
+      reason: 'the kernel reports nothing here',
+      hint: 'it does so only in the first pid and user namespace of the host, with CONFIG_PROC_EVENTS',
+    });
   }
 
   /** Who can send to this socket, netlink's port number. */
@@ -110,7 +112,7 @@ export class Connector implements Disposable {
     return socketAddress(this.fd, own) === undefined ? own.readUInt32LE(4) : 0;
   }
 
-  #subscribe(filtered: boolean): Errno | undefined {
+  #subscribe(filtered: boolean): Result<void, Errno> {
     const payload = filtered ? 8 : 4;
     const message = Buffer.alloc(36 + payload);
     message.writeUInt32LE(message.length, 0);
@@ -120,7 +122,8 @@ export class Connector implements Disposable {
     message.writeUInt16LE(payload, 32);
     message.writeUInt32LE(PROC_CN_MCAST_LISTEN, 36);
     if (filtered) message.writeUInt32LE(events.uid, 40);
-    return sendTo(this.fd, message, address(0, 0));
+    const error = sendTo(this.fd, message, address(0, 0));
+    return error === undefined ? ok(undefined) : fail(error);
   }
 
   /** First a change of name, which a filter suppresses, then a change of uid. */
@@ -203,12 +206,13 @@ export function address(port: number, groups: number): Buffer {
   return bytes;
 }
 
-function cannotListen(error: Errno): string {
-  const hint =
-    error === 'EPERM'
-      ? '; it needs CAP_NET_ADMIN'
-      : error === 'EPROTONOSUPPORT'
-        ? '; the kernel needs CONFIG_CONNECTOR and CONFIG_PROC_EVENTS'
-        : '';
-  return `Cannot listen to the process connector: ${describeErrno(error)}${hint}`;
+const hints: Readonly<Partial<Record<Errno, string>>> = {
+  EPERM: 'it needs CAP_NET_ADMIN',
+  EPROTONOSUPPORT: 'the kernel needs CONFIG_CONNECTOR and CONFIG_PROC_EVENTS',
+};
+
+function cannotListen(errno: Errno): Problem {
+  const hint = hints[errno];
+  const problem = { action: 'listen to the process connector', ...errnoCause(errno) };
+  return hint === undefined ? problem : { ...problem, hint };
 }

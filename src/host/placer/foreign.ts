@@ -10,7 +10,7 @@
  */
 import { printable } from '../../base/printable.ts';
 
-export interface Foreign {
+interface Foreign {
   readonly kind: 'container' | 'user manager';
   readonly reason: string;
 }

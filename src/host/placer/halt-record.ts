@@ -6,7 +6,8 @@
  * `before` lists processes that were stopped already; it is absent until they are known.
  */
 import { rmSync } from 'node:fs';
-import type { Errno } from '../../base/problem.ts';
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import { readText } from '../../sys/files/read.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 
@@ -23,11 +24,9 @@ export class HaltRecord {
     this.#file = file;
   }
 
-  /** The error, or nothing. */
-  write(uids: readonly number[], before: readonly number[] | undefined): Errno | undefined {
-    if (this.#file === undefined) return undefined;
-    const written = replaceFile(this.#file, JSON.stringify({ uids, before }), 0o600);
-    return written.ok ? undefined : (written.error.errno ?? 'UNKNOWN');
+  write(uids: readonly number[], before: readonly number[] | undefined): Result<void, Problem> {
+    if (this.#file === undefined) return ok(undefined);
+    return replaceFile(this.#file, JSON.stringify({ uids, before }), 0o600);
   }
 
   clear(): void {

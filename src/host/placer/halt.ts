@@ -13,6 +13,8 @@
  * they are continued even if this process dies meanwhile (`HaltRecord`), and processes that were just
  * being forked are continued later (`Resume`).
  */
+import type { Problem } from '../../base/problem.ts';
+import { errnoCause } from '../../sys/errno.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { signalUid } from '../../sys/processes/uid-signal.ts';
 import type { HaltRecord } from './halt-record.ts';
@@ -26,7 +28,7 @@ export interface HaltResult {
   readonly moved: number;
   readonly milliseconds: number;
   readonly settled: boolean;
-  readonly problem?: string;
+  readonly problem?: Problem;
 }
 
 const roundsMax = 64;
@@ -55,7 +57,7 @@ export class Halt {
   /** Whether a process was found outside in this round, or another uid to stop. */
   #again = false;
   #outside = false;
-  #problem: string | undefined;
+  #problem: Problem | undefined;
 
   constructor(
     tenants: ReadonlySet<number>,
@@ -132,17 +134,16 @@ export class Halt {
   #note(): boolean {
     const before = this.#round === 1 ? undefined : [...this.#before.keys()];
     const uids = new Set([...this.#uids, ...this.#resume.uids]);
-    const error = this.#record.write([...uids], before);
-    if (error === undefined) return true;
-    this.#problem = `Cannot write down whose processes are to be stopped: ${error}`;
-    return false;
+    const written = this.#record.write([...uids], before);
+    if (!written.ok) this.#problem = written.error;
+    return written.ok;
   }
 
   #stop(): boolean {
     for (const uid of this.#uids) {
       const error = signalUid(uid, 'SIGSTOP');
       if (error === undefined || error === 'ESRCH') continue;
-      this.#problem = `Cannot stop the processes of uid ${uid}: ${error}`;
+      this.#problem = { action: `stop the processes of uid ${uid}`, ...errnoCause(error) };
       return false;
     }
     return true;

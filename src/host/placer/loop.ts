@@ -2,6 +2,7 @@
  * The placer's main loop: waits for the kernel or the supervisor, moves processes, and scans all
  * processes in between, a piece at a time.
  */
+import { printProblem, type Problem } from '../../base/problem.ts';
 import { type Connector, POLLIN } from './connector.ts';
 import { Channel } from './channel.ts';
 import type { HaltResult } from './halt.ts';
@@ -22,7 +23,7 @@ import { poll } from '../../sys/syscalls.ts';
 
 /** Distinguishes periodic wake-ups from kernel events, for hosts without the latter. */
 export type EventSource =
-  { readonly connector: Connector; readonly filtered: boolean } | { readonly problem: string };
+  { readonly connector: Connector; readonly filtered: boolean } | { readonly problem: Problem };
 
 interface Change {
   readonly ruid: number;
@@ -278,8 +279,14 @@ export class Loop {
     }
     if (settled) return;
     const who = tenants.slice(0, unknownMax).join(', ');
-    const why = problem ?? `Cannot keep up with the processes of ${who}: they are started too fast`;
-    this.#isUnknown(why);
+    this.#isUnknown(
+      printProblem(
+        problem ?? {
+          action: `keep up with the processes of uid ${who}`,
+          reason: 'they are started too fast',
+        },
+      ),
+    );
   }
 
   /** A tenant forks too fast to be followed. */

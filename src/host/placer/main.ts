@@ -9,6 +9,7 @@
  * wait for anything else.
  */
 import { setPriority } from 'node:os';
+import type { Problem } from '../../base/problem.ts';
 import { Connector } from './connector.ts';
 import { Loop, type EventSource } from './loop.ts';
 
@@ -20,12 +21,17 @@ import { Loop, type EventSource } from './loop.ts';
 const niceness = -20;
 
 function source(receiveBytes: number | undefined): EventSource {
-  const suffix = 'all processes are scanned every 2 seconds instead';
   const opened = Connector.open(receiveBytes);
-  if (!opened.ok) return { problem: `${opened.error}; ${suffix}` };
+  if (!opened.ok) return polling(opened.error);
   const started = opened.value.start();
-  if (!started.ok) return { problem: `${started.error}; ${suffix}` };
+  if (!started.ok) return polling(started.error);
   return { connector: opened.value, filtered: started.value.filtered };
+}
+
+function polling(problem: Problem): EventSource {
+  const { hint } = problem;
+  const instead = 'all processes are scanned every 2 seconds instead';
+  return { problem: { ...problem, hint: hint === undefined ? instead : `${hint}; ${instead}` } };
 }
 
 // A signal to stop reaches the supervisor, too, which then closes the input, so that nothing is lost.

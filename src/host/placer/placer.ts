@@ -4,8 +4,8 @@
  * Processes of root and of uids that are not tenants are never moved, not even out. A process that
  * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
+import { printProblem, type Errno } from '../../base/problem.ts';
 import { describeErrno } from '../../sys/errno.ts';
-import type { Errno } from '../../base/problem.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { foreignCgroup } from './foreign.ts';
@@ -24,7 +24,7 @@ export type PlacementResult =
   | { readonly unknown: string };
 
 /** Called for each process that is visited. */
-export interface PlacerWatch {
+interface PlacerWatch {
   /** A cgroup is missing; may be called repeatedly. */
   readonly missing: (cgroup: string) => void;
   /** A process of a tenant, wherever it is; `uid` is its real one. */
@@ -158,10 +158,11 @@ export class Placer {
     if (this.tenantOfProcess(pid) !== tenant) return 'gone';
     let refused: Errno | undefined;
     for (const index of outside) {
-      const error = this.#procsFiles.move(pid, cgroup, index);
-      if (error === 'ESRCH') return 'gone';
-      if (error === 'ENOENT') this.#watch.missing(cgroup);
-      refused ??= error;
+      const moved = this.#procsFiles.move(pid, cgroup, index);
+      if (moved.ok) continue;
+      if (moved.error === 'ESRCH') return 'gone';
+      if (moved.error === 'ENOENT') this.#watch.missing(cgroup);
+      refused ??= moved.error;
     }
     if (refused !== undefined) return this.#refused(tenant, cgroup, refused);
     this.migrated++;
@@ -176,9 +177,14 @@ export class Placer {
   }
 
   #refused(uid: number, cgroup: string, error: Errno): PlacementResult {
-    const why =
-      error === 'ENOENT' ? 'it does not exist' : `the kernel says ${describeErrno(error)}`;
-    return { uid, reason: `Cannot move it into the cgroup "${cgroup}": ${why}` };
+    const reason =
+      error === 'ENOENT'
+        ? 'it does not exist'
+        : `the kernel refused it with ${describeErrno(error)}`;
+    return {
+      uid,
+      reason: printProblem({ action: 'move it into the cgroup', object: cgroup, reason }),
+    };
   }
 
   /** Whether a process of a tenant is stopped. */
@@ -197,5 +203,6 @@ export class Placer {
 
 function unread(pid: number, error: Unread): PlacementResult {
   if (error === 'gone') return 'gone';
-  return { unknown: `Cannot read who process ${pid} is: ${describeErrno(error)}` };
+  const action = `read who process ${pid} is`;
+  return { unknown: printProblem({ action, reason: describeErrno(error) }) };
 }

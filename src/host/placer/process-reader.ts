@@ -17,8 +17,8 @@
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { errnoName, errnoOf } from '../../sys/errno.ts';
 import type { Errno } from '../../base/problem.ts';
+import { errnoName, errnoOf } from '../../sys/errno.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
 import { openBeneath, readAt } from '../../sys/syscalls.ts';
 import { userNamespaceMaker } from '../../sys/processes/user-namespace.ts';

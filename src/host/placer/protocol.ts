@@ -11,7 +11,7 @@
  *
  * A targets line replaces the previous one. The placer exits when its standard input ends.
  */
-
+import type { Problem } from '../../base/problem.ts';
 import type { SubordinateUids } from '../accounts/subordinate-uids.ts';
 
 /** One hierarchy, as the placer opens it and finds it in /proc/PID/cgroup. */
@@ -56,7 +56,7 @@ export interface PlacerStatus {
   readonly kind: 'status';
   /** `off`: the kernel reports nothing here, and all processes are scanned instead. */
   readonly state: 'on' | 'off';
-  readonly problem?: string;
+  readonly problem?: Problem;
   readonly filtered?: boolean;
   readonly events: number;
   readonly migrated: number;
@@ -73,7 +73,7 @@ export interface PlacerStatus {
   readonly scanned: number;
 }
 
-export interface PlacerMissing {
+interface PlacerMissing {
   readonly kind: 'missing';
   readonly cgroups: readonly string[];
 }

@@ -10,6 +10,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { severities, type LimitKey } from '../../limits/limit.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
+import type { Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import type { Fault } from '../../usage/fault.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
@@ -30,11 +31,11 @@ const countMax = 1_000;
 const snapshotsMax = 10;
 const snapshotsPerMemberMax = 100;
 const incidentsPerMemberMax = 2_000;
-const writing = 'Cannot write the events';
-const reading = 'Cannot read the events';
+const writing = 'write the events';
+const reading = 'read the events';
 
 export type NewIncident = Omit<Incident, 'id' | 'snapshots'>;
-export type IncidentChange = Pick<Incident, 'end' | 'faults' | 'severity'>;
+type IncidentChange = Pick<Incident, 'end' | 'faults' | 'severity'>;
 
 interface Statements {
   readonly open: StatementSync;
@@ -56,14 +57,14 @@ interface Statements {
   readonly prune: PruneEventsStatements;
 }
 
-export interface TenancyChanges {
+interface TenancyChanges {
   readonly kept: ReadonlyMap<Member, Tenancy>;
   /** Those of them with a new holder. */
   readonly begun: ReadonlySet<Member>;
   readonly ended: readonly Member[];
 }
 
-export interface EventsOptions {
+interface EventsOptions {
   readonly migrations?: readonly Migration[];
 }
 
@@ -88,12 +89,12 @@ export class EventStore implements Disposable {
    * All that `work` writes, or nothing of it: a failure within is the failure of all. It runs twice
    * if the file turns out to be damaged, the second time on a new one.
    */
-  transaction<T>(work: () => T): Result<T> {
+  transaction<T>(work: () => T): Result<T, Problem> {
     return this.#database.transaction(writing, work);
   }
 
   /** Returns the id of the new incident. */
-  open(incident: NewIncident): Result<number> {
+  open(incident: NewIncident): Result<number, Problem> {
     return this.#write(({ open, limitIncidents }) => {
       const { member, name, limit, severity, inferred, begin, end, faults, value, from } = incident;
       const numbers = [severities.indexOf(severity), inferred ? 1 : 0, begin, end, faults];
@@ -104,29 +105,26 @@ export class EventStore implements Disposable {
   }
 
   /** An incident that was deleted meanwhile is not a failure. */
-  update(id: number, { end, faults, severity }: IncidentChange): string | undefined {
-    return problemOf(
-      this.#write(({ update }) => update.run(end, faults, severities.indexOf(severity), id)),
-    );
+  update(id: number, { end, faults, severity }: IncidentChange): Result<void, Problem> {
+    return this.#write(({ update }) => {
+      update.run(end, faults, severities.indexOf(severity), id);
+    });
   }
 
   /** Evidence of an incident; at most ten snapshots are kept. */
-  addSnapshot(id: number, snapshot: Snapshot): string | undefined {
-    const written = this.#database.transaction(writing, () =>
-      this.#write(({ take, snapshot: insert, limitSnapshots }) => {
-        const member = take.get(id, snapshotsMax)?.['member'];
-        if (typeof member !== 'string') return;
-        insert.run(id, member, snapshot.at, encodeEvidence(snapshot));
-        limitSnapshots.run(member, member);
-      }),
-    );
-    return written.ok ? problemOf(written.value) : written.error;
+  addSnapshot(id: number, snapshot: Snapshot): Result<void, Problem> {
+    return this.#writeAll(writing, ({ take, snapshot: insert, limitSnapshots }) => {
+      const member = take.get(id, snapshotsMax)?.['member'];
+      if (typeof member !== 'string') return;
+      insert.run(id, member, snapshot.at, encodeEvidence(snapshot));
+      limitSnapshots.run(member, member);
+    });
   }
 
   /** The latest first; `total` is their number without `count` and `before`. */
   incidents(
     query: IncidentsQuery,
-  ): Result<{ readonly incidents: readonly Incident[]; readonly total: number }> {
+  ): Result<{ readonly incidents: readonly Incident[]; readonly total: number }, Problem> {
     const { sql, values } = conditionOf(query);
     const count = Math.min(Math.max(query.count, 0), countMax);
     const before = query.before ?? Number.MAX_SAFE_INTEGER;
@@ -145,7 +143,10 @@ export class EventStore implements Disposable {
 
   incident(
     id: number,
-  ): Result<{ readonly incident: Incident; readonly evidence: readonly Snapshot[] } | undefined> {
+  ): Result<
+    { readonly incident: Incident; readonly evidence: readonly Snapshot[] } | undefined,
+    Problem
+  > {
     return this.#database.run(reading, ({ statements }) => {
       const row = statements.incident.get(id);
       if (row === undefined) return undefined;
@@ -157,21 +158,18 @@ export class EventStore implements Disposable {
   }
 
   /** Incidents whose last fault is later than `time`: after a restart they are continued. */
-  openSince(time: number): Result<readonly Incident[]> {
+  openSince(time: number): Result<readonly Incident[], Problem> {
     return this.#database.run(reading, ({ statements }) =>
       statements.openSince.all(time).map(incidentOf),
     );
   }
 
   /** Counts the faults of one tick, in one transaction. */
-  addFaults(at: number, faults: readonly Fault[]): string | undefined {
+  addFaults(at: number, faults: readonly Fault[]): Result<void, Problem> {
     const slot = slotOf(at);
-    const written = this.#database.transaction(writing, () =>
-      this.#write(({ addFaults }) => {
-        for (const { member, limit, count } of faults) addFaults.run(slot, member, limit, count);
-      }),
-    );
-    return written.ok ? problemOf(written.value) : written.error;
+    return this.#writeAll(writing, ({ addFaults }) => {
+      for (const { member, limit, count } of faults) addFaults.run(slot, member, limit, count);
+    });
   }
 
   /** Faults in the slots of five minutes that end after `from` and begin by `to`. */
@@ -179,7 +177,7 @@ export class EventStore implements Disposable {
     readonly from: number;
     readonly to: number;
     readonly members?: readonly Member[];
-  }): Result<ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, number>>>>> {
+  }): Result<ReadonlyMap<Member, Readonly<Partial<Record<LimitKey, number>>>>, Problem> {
     const { from, to, members } = query;
     const only = members === undefined ? '' : 'AND member IN (SELECT value FROM json_each(?))';
     const values: SQLInputValue[] = members === undefined ? [] : [JSON.stringify(members)];
@@ -200,7 +198,7 @@ export class EventStore implements Disposable {
   }
 
   /** Who each member is now. */
-  tenancies(): Result<ReadonlyMap<Member, Tenancy>> {
+  tenancies(): Result<ReadonlyMap<Member, Tenancy>, Problem> {
     return this.#database.run(reading, ({ statements }) => {
       const rows = statements.tenancies.all();
       return new Map(rows.map((row) => [row['member'] as Member, tenancyOf(row)]));
@@ -211,24 +209,21 @@ export class EventStore implements Disposable {
    * New, changed and ended tenancies, in one transaction. A slot of faults belongs to the holder of the uid at
    * its end: faults counted in it before are attributed to the previous one.
    */
-  keepTenancies({ kept, begun, ended }: TenancyChanges): string | undefined {
-    const written = this.#database.transaction(writing, () =>
-      this.#write(({ saveTenancy, endTenancy, addFaults, takeFaults }) => {
-        for (const member of ended) endTenancy.run(member);
-        for (const [member, { name, home, since }] of kept) {
-          saveTenancy.run(member, name, home ?? null, since);
-          if (!begun.has(member)) continue;
-          for (const row of takeFaults.all(slotOf(since), member)) {
-            addFaults.run(slotOf(since) - 1, member, row['limit_key'] ?? '', row['count'] ?? 0);
-          }
+  keepTenancies({ kept, begun, ended }: TenancyChanges): Result<void, Problem> {
+    return this.#writeAll(writing, ({ saveTenancy, endTenancy, addFaults, takeFaults }) => {
+      for (const member of ended) endTenancy.run(member);
+      for (const [member, { name, home, since }] of kept) {
+        saveTenancy.run(member, name, home ?? null, since);
+        if (!begun.has(member)) continue;
+        for (const row of takeFaults.all(slotOf(since), member)) {
+          addFaults.run(slotOf(since) - 1, member, row['limit_key'] ?? '', row['count'] ?? 0);
         }
-      }),
-    );
-    return written.ok ? problemOf(written.value) : written.error;
+      }
+    });
   }
 
   /** Which values limits had when they were hit in a period. */
-  hitValues(query: HitQuery): Result<HitValues> {
+  hitValues(query: HitQuery): Result<HitValues, Problem> {
     return this.#database.run(reading, ({ db }) => hitValuesIn(db, query));
   }
 
@@ -239,19 +234,18 @@ export class EventStore implements Disposable {
     return typeof at === 'number' ? at : undefined;
   }
 
-  recordAlert(key: string, at: number): string | undefined {
-    return problemOf(this.#write(({ recordAlert }) => recordAlert.run(key, at)));
+  recordAlert(key: string, at: number): Result<void, Problem> {
+    return this.#write(({ recordAlert }) => {
+      recordAlert.run(key, at);
+    });
   }
 
   /** Deletes a part of the data that is too old or too much. */
-  prune(now: number, settings: HistorySettings): string | undefined {
+  prune(now: number, settings: HistorySettings): Result<void, Problem> {
     const isSteady = this.#clock.isSteady(now);
-    const done = this.#database.transaction('Cannot shorten the events', () =>
-      this.#write(({ prune }) => {
-        pruneEvents(prune, now, isSteady, settings, settings.bytesMax * share);
-      }),
-    );
-    return done.ok ? problemOf(done.value) : done.error;
+    return this.#writeAll('prune the events', ({ prune }) => {
+      pruneEvents(prune, now, isSteady, settings, settings.bytesMax * share);
+    });
   }
 
   bytes(): number {
@@ -267,8 +261,14 @@ export class EventStore implements Disposable {
     this.#database[Symbol.dispose]();
   }
 
-  #write<T>(work: (statements: Statements) => T): Result<T> {
+  #write<T>(work: (statements: Statements) => T): Result<T, Problem> {
     return this.#database.run(writing, ({ statements }) => work(statements));
+  }
+
+  /** In one transaction. */
+  #writeAll(action: string, work: (statements: Statements) => void): Result<void, Problem> {
+    const written = this.#database.transaction(action, () => this.#write(work));
+    return written.ok ? written.value : written;
   }
 }
 
@@ -283,8 +283,6 @@ const tenancyOf = (row: Record<string, unknown>): Tenancy => ({
 });
 
 const slotOf = (at: number) => Math.floor(at / slotMilliseconds);
-
-const problemOf = (result: Result<unknown>) => (result.ok ? undefined : result.error);
 
 function prepare(db: DatabaseSync): Statements {
   return {

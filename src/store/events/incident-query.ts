@@ -21,7 +21,7 @@ export interface IncidentsQuery {
   readonly before?: number;
 }
 
-export interface Condition {
+interface Condition {
   readonly sql: string;
   readonly values: readonly SQLInputValue[];
 }

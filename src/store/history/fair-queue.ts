@@ -12,7 +12,7 @@ export interface QueueBounds {
 }
 
 /** `displaced`: the newest request of the caller with the most waiting, which was dropped for this one. */
-export type Added<T> =
+type Added<T> =
   | { readonly kind: 'added' }
   | { readonly kind: 'refused' }
   | { readonly kind: 'displaced'; readonly item: T };

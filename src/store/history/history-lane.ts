@@ -14,7 +14,7 @@ export interface LaneOptions extends ThreadOptions, QueueBounds {
   readonly share?: Share;
 }
 
-export interface Asking<Name extends QueryName = QueryName> {
+interface Asking<Name extends QueryName = QueryName> {
   /** The caller on whose account it is charged. */
   readonly who: number;
   readonly name: Name;
@@ -34,7 +34,9 @@ interface Waiting {
   readonly leave: () => void;
 }
 
-const closed = 'Cannot ask the history: it is closed';
+const action = 'ask the history';
+const closed: HistoryFailure = { action, reason: 'it is closed' };
+const gone: HistoryFailure = { action, reason: 'nobody waits for the answer' };
 
 export class HistoryLane implements AsyncDisposable {
   readonly #options: LaneOptions;
@@ -61,7 +63,7 @@ export class HistoryLane implements AsyncDisposable {
   }
 
   ask(asking: Asking): Promise<Answer> {
-    if (this.#isClosed) return Promise.resolve(fail({ text: closed }));
+    if (this.#isClosed) return Promise.resolve(fail(closed));
     if (asking.signal?.aborted === true) return Promise.resolve(fail(gone));
     return new Promise((settle) => {
       const leave = () => this.#drop(waiting, gone);
@@ -83,7 +85,7 @@ export class HistoryLane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    for (const each of this.#queue.removeAll()) this.#settle(each, fail({ text: closed }));
+    for (const each of this.#queue.removeAll()) this.#settle(each, fail(closed));
     await this.#thread[Symbol.asyncDispose]();
   }
 
@@ -107,7 +109,7 @@ export class HistoryLane implements AsyncDisposable {
     const end = performance.now();
     this.#queue.charge(asking.who, end - begin);
     this.#budget?.spend(end - begin, end);
-    waiting.settle(answer.ok ? answer : fail({ text: answer.error }));
+    waiting.settle(answer);
     this.#next();
   }
 
@@ -128,11 +130,10 @@ export class HistoryLane implements AsyncDisposable {
     asking.signal?.removeEventListener('abort', leave);
   }
 
-  #busy(why: string): HistoryFailure {
+  #busy(reason: string): HistoryFailure {
     const wait = this.#budget?.wait(performance.now()) ?? 0;
     const retryAfterSeconds = Math.max(1, Math.ceil(wait / 1_000));
-    const text = `Cannot ask the history: ${why}; ask again in ${retryAfterSeconds} s`;
-    return { text, retryAfterSeconds };
+    return { action, reason, hint: `ask again in ${retryAfterSeconds} s`, retryAfterSeconds };
   }
 
   #tooManyWords(): string {
@@ -149,5 +150,3 @@ export class HistoryLane implements AsyncDisposable {
     return `${waited}, since tenants share ${share.share * 100} % of a core for theirs`;
   }
 }
-
-const gone: HistoryFailure = { text: 'Cannot ask the history: nobody waits for the answer' };

@@ -4,6 +4,7 @@
  * A period is (`from`, `to`] in milliseconds since 1970: a tick belongs to it if it ended in it. Idle
  * time counts as zero.
  */
+import type { Problem } from '../../base/problem.ts';
 import type { Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
@@ -69,8 +70,7 @@ export type QueryOf<Name extends QueryName> = Queries[Name]['query'];
 export type AnswerOf<Name extends QueryName> = Queries[Name]['answer'];
 
 /** Why there is no result. */
-export interface HistoryFailure {
-  readonly text: string;
+export interface HistoryFailure extends Problem {
   /** Set if the history is busy with others, or the caller's share is used up. */
   readonly retryAfterSeconds?: number;
 }

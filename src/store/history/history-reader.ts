@@ -7,7 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { quoted } from '../../sys/errno.ts';
+import type { Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { isReseller, type Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
@@ -39,8 +39,7 @@ const membersAtOnce = 2_000;
 const slotsAtOnce = 256;
 const busyMilliseconds = 1_000;
 
-export interface ReadFailure {
-  readonly text: string;
+interface ReadFailure extends Problem {
   /** The damage, if the file should be set aside. */
   readonly damage?: string;
 }
@@ -85,7 +84,9 @@ export class HistoryReader implements Disposable {
     const { metric, fractions } = query;
     if (fractions.length > fractionsMax) {
       return fail({
-        text: `Cannot answer ${fractions.length} quantiles at once: ask for at most ${fractionsMax}`,
+        action: `answer ${fractions.length} quantiles at once`,
+        reason: `at most ${fractionsMax} are answered`,
+        hint: 'ask for fewer',
       });
     }
     return this.#read(query, (db) => {
@@ -104,7 +105,8 @@ export class HistoryReader implements Disposable {
     const { points } = query;
     if (!Number.isInteger(points) || points < 1 || points > pointsMax) {
       return fail({
-        text: `Cannot divide a period into ${points} parts: ask for 1 to ${pointsMax}`,
+        action: `divide a period into ${points} parts`,
+        reason: `there can be 1 to ${pointsMax}`,
       });
     }
     return this.#read(query, (db) => {
@@ -158,17 +160,21 @@ export class HistoryReader implements Disposable {
     return new Distributions(db, source, subject, this.#recording).find(fractions);
   }
 
+  get #what() {
+    return { action: 'read the history', object: this.#path };
+  }
+
   /** Each query reads a consistent snapshot. */
   #read<T>({ from, to }: Period, work: (db: DatabaseSync) => T): Read<T> {
     if (!(from < to)) {
       return fail({
-        text: `Cannot read the history from ${from} to ${to}: that is no time at all`,
+        action: `read the history from ${from} to ${to}`,
+        reason: 'the period is empty',
       });
     }
     try {
       const db = this.#connect();
-      if (db === undefined)
-        return fail({ text: `There is no history yet in ${quoted(this.#path)}` });
+      if (db === undefined) return fail({ ...this.#what, reason: 'there is none yet' });
       db.exec('BEGIN');
       try {
         return ok(work(db));
@@ -178,8 +184,8 @@ export class HistoryReader implements Disposable {
     } catch (error) {
       const reason = describeSqlite(error);
       this.close();
-      const text = `Cannot read the history ${quoted(this.#path)}: ${reason}`;
-      return fail(isDamage(error) ? { text, damage: reason } : { text });
+      const problem = { ...this.#what, reason };
+      return fail(isDamage(error) ? { ...problem, damage: reason } : problem);
     }
   }
 

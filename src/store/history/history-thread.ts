@@ -4,8 +4,9 @@
  * thread; the next one gets a new thread.
  */
 import { Worker } from 'node:worker_threads';
+import type { Problem } from '../../base/problem.ts';
 import { scriptFile } from '../../sys/package-files.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { fail, type Result } from '../../base/result.ts';
 import type { AnswerOf, QueryName, QueryOf } from './history-query.ts';
 import type { HistoryRequest, Reply } from './history-worker.ts';
 
@@ -19,7 +20,7 @@ export interface ThreadOptions {
   readonly onDamage: (reason: string) => void;
 }
 
-type Answer = Result<AnswerOf<QueryName>>;
+type Answer = Result<AnswerOf<QueryName>, Problem>;
 
 interface Running {
   readonly worker: Worker;
@@ -72,7 +73,7 @@ export class HistoryThread implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    this.#end(running, 'The history was closed before the query finished');
+    this.#end(running, 'it was closed before the query finished');
     await running.worker.terminate();
   }
 
@@ -96,7 +97,7 @@ export class HistoryThread implements AsyncDisposable {
     running.current = undefined;
     clearTimeout(current.timer);
     this.#rest(running);
-    current.settle(answer.ok ? ok(answer.value) : fail(answer.error.text));
+    current.settle(answer);
     if (!answer.ok && answer.error.damage !== undefined) {
       this.#options.onDamage(answer.error.damage);
     }
@@ -104,22 +105,22 @@ export class HistoryThread implements AsyncDisposable {
 
   #timeOut(running: Running): void {
     const seconds = this.#options.millisecondsMax / 1_000;
-    this.#lose(running, `it took longer than ${seconds} s; ask about a shorter period`);
+    this.#lose(running, `the answer took longer than ${seconds} s`, 'ask about a shorter period');
   }
 
-  #lose(running: Running, reason: string): void {
-    if (this.#running !== running) return;
-    this.#end(running, `Cannot answer the question to the history: ${reason}`);
+  #lose(running: Running, reason: string, hint?: string): void {
+    if (this.#running === running) this.#end(running, reason, hint);
   }
 
-  #end(running: Running, failure: string): void {
+  #end(running: Running, reason: string, hint?: string): void {
     this.#running = undefined;
     clearTimeout(running.idle);
     const { current } = running;
     running.current = undefined;
     clearTimeout(current?.timer);
     void running.worker.terminate();
-    current?.settle(fail(failure));
+    const problem = { action: 'ask the history', reason };
+    current?.settle(fail(hint === undefined ? problem : { ...problem, hint }));
   }
 
   /** Idle: the thread does not keep the process alive, and is stopped after a while. */

@@ -10,7 +10,7 @@ import type { Result } from '../../base/result.ts';
 import { HistoryLane, type LaneOptions } from './history-lane.ts';
 import type { AnswerOf, HistoryFailure, QueryName, QueryOf } from './history-query.ts';
 
-export interface HistoryOptions extends Partial<
+interface HistoryOptions extends Partial<
   Pick<LaneOptions, 'idleMilliseconds' | 'patienceMilliseconds' | 'onDamage'>
 > {
   /** Time limit of one query. */

@@ -16,7 +16,7 @@ import { Refinement, Tally, type Rank } from './tally.ts';
 import { TickColumns, type Slots } from './tick-columns.ts';
 import { decodeNumbers } from './tick-row.ts';
 
-export interface Subject {
+interface Subject {
   readonly slots: Slots;
   readonly members: readonly Member[];
   readonly metrics: readonly MetricKey[];

@@ -2,13 +2,15 @@
  * Usage of all members, by tick and by hour: `metrics.db`, written by the agent alone.
  *
  * A tick is one row with one column per metric, so writing it costs its bytes and little more. Nothing
- * here throws for a full or failing disk or a damaged file: the problem is returned, and the next call
+ * here throws for a full or failing disk or a damaged file: the problem is a value, and the next call
  * tries again. `rollUp` and `prune` are called every tick and do a bounded piece of their work.
  *
  * Not compressed: deflating a tick costs several times what writing it does, and the reader would
  * have to inflate 17,280 of them for a day.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
 import type { HistorySettings } from '../../policy/settings.ts';
 import { metricKeys } from '../../usage/metrics.ts';
 import type { Tick } from '../../usage/tick.ts';
@@ -30,7 +32,9 @@ import { ColumnEncoder, encodeNumbers } from './tick-row.ts';
 const share = 0.9;
 /** A row fills one or two pages; overflow is read only up to the requested column. */
 const pageBytes = 4_096;
-const writing = 'Cannot write the history';
+const writing = 'write the history';
+const summingUp = 'sum up the history';
+const pruning = 'prune the history';
 
 interface Statements {
   readonly registry: Registry;
@@ -40,7 +44,7 @@ interface Statements {
   readonly prune: PruneStatements;
 }
 
-export interface MetricsOptions {
+interface MetricsOptions {
   readonly migrations?: readonly Migration[];
 }
 
@@ -67,14 +71,14 @@ export class MetricsStore implements Disposable {
     });
   }
 
-  /** Writes one tick. Returns the error, if any. */
-  add(tick: Tick): string | undefined {
+  /** Writes one tick. */
+  add(tick: Tick): Result<void, Problem> {
     const written = this.#database.run(writing, (open) => this.#insert(open, tick));
-    if (!written.ok) return written.error;
+    if (!written.ok) return written;
     const hour = hourOf(tick.at);
     if (hour !== this.#lastHour) this.#mayRollUp = true;
     this.#lastHour = hour;
-    return undefined;
+    return written;
   }
 
   /** Whether hours may be waiting to be rolled up. */
@@ -84,29 +88,25 @@ export class MetricsStore implements Disposable {
 
   /**
    * Rolls up a part of the next complete hour; an hour takes about as many calls as there are
-   * metrics. Returns the error, if any.
+   * metrics.
    */
-  rollUp(now: number): string | undefined {
+  rollUp(now: number): Result<void, Problem> {
     if (hourOf(now) !== this.#lastHour) this.#mayRollUp = true;
-    if (!this.#mayRollUp) return undefined;
-    const done = this.#database.run('Cannot sum up the history', ({ statements }) => {
-      this.#step(statements, now);
-    });
-    if (done.ok) return undefined;
-    this.#rollUp = undefined;
-    return done.error;
+    if (!this.#mayRollUp) return ok(undefined);
+    const done = this.#database.run(summingUp, ({ statements }) => this.#step(statements, now));
+    if (!done.ok) this.#rollUp = undefined;
+    return done;
   }
 
-  /** Deletes a part of the data that is too old or too much. Returns the error, if any. */
-  prune(now: number, settings: HistorySettings): string | undefined {
+  /** Deletes a part of the data that is too old or too much. */
+  prune(now: number, settings: HistorySettings): Result<void, Problem> {
     const isSteady = this.#clock.isSteady(now);
-    const done = this.#database.transaction('Cannot shorten the history', () => {
-      this.#database.run('Cannot shorten the history', ({ statements }) => {
+    return this.#database.transaction(pruning, () => {
+      this.#database.run(pruning, ({ statements }) => {
         const { prune, registry } = statements;
         pruneMetrics(prune, registry, now, isSteady, settings, settings.bytesMax * share);
       });
     });
-    return done.ok ? undefined : done.error;
   }
 
   bytes(): number {
@@ -115,14 +115,14 @@ export class MetricsStore implements Disposable {
 
   /** When the oldest sample kept was measured: milliseconds since 1970. */
   oldest(): number | undefined {
-    const found = this.#database.run('Cannot read the history', ({ statements }) => {
+    const found = this.#database.run('read the history', ({ statements }) => {
       return statements.oldest.get()?.['oldest'];
     });
     return found.ok && typeof found.value === 'number' ? found.value : undefined;
   }
 
-  /** For a reader that found damage: sets the file aside. Returns the error, if any. */
-  setAsideDamaged(reason: string): string | undefined {
+  /** For a reader that found damage: sets the file aside. */
+  setAsideDamaged(reason: string): Result<void, Problem> {
     return this.#database.setAsideDamaged(reason);
   }
 

@@ -14,7 +14,7 @@ const half = 1 << (dropped - 1);
 const lowest = (127 - 24) << mantissaBits;
 const infinite = 0x7f800000;
 
-export const codeMax = 0xffff;
+const codeMax = 0xffff;
 
 /** Writes the codes of all values to `codes`; returns how many are not zero. */
 export function encodeSamples(values: Float32Array, codes: Uint16Array): number {

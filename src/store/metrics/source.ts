@@ -10,7 +10,7 @@ import type { Detail, Period } from '../history/history-query.ts';
 import { hourMilliseconds } from './metrics-schema.ts';
 
 /** Ids from `first` to `last`. */
-export interface Range {
+interface Range {
   readonly first: number;
   readonly last: number;
 }
@@ -119,7 +119,7 @@ export function* ticksOf(
   }
 }
 
-export type HourSample = readonly [
+type HourSample = readonly [
   hour: number,
   seconds: number,
   count: number,

@@ -4,6 +4,7 @@ import { applyPolicy, type Applied } from '../../../apply/apply.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { printProblem } from '../../../base/problem.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { printOperation } from '../../../plan/print.ts';
 import {
@@ -66,11 +67,15 @@ function report(
     printJson({
       driver: driver.capabilities.driver,
       operations,
-      failures: failures.map(({ message, operation }) => ({ message, operation })),
+      failures: failures.map(({ problem, operation }) => ({
+        message: printProblem(problem),
+        ...problem,
+        operation,
+      })),
     });
     return;
   }
-  for (const { message } of failures) printError(message);
+  for (const { problem } of failures) printError(problem);
   if (options.quiet === true) return;
   if (options.verbose === true)
     for (const each of operations) print(printOperation(each, planMarks()));

@@ -29,7 +29,6 @@ import {
   printJson,
 } from '../../shared/session.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
-import { printable } from '../../../base/printable.ts';
 
 interface Row {
   readonly limit: string;
@@ -50,9 +49,11 @@ function explain(name: string, options: PolicyOptions, command: Command): ExitCo
   const tenant = findTenant(policy, name);
   if (tenant === undefined) {
     const names = policy.tenants.map((each) => each.account?.user ?? String(each.uid));
-    printError(
-      `"${printable(name)}" is not a tenant of ${options.policy}${suggestion(name, names)}`,
-    );
+    printError({
+      action: 'explain',
+      object: name,
+      reason: `it is not a tenant of ${options.policy}${suggestion(name, names)}`,
+    });
     return exitCodes.failed;
   }
   const lines = new LineIndex(document.text);

@@ -5,7 +5,7 @@ import { shortBytes } from '../../../base/bytes.ts';
 import { count } from '../../../base/list.ts';
 import { printQuantity, type Bytes } from '../../../base/quantity.ts';
 
-export interface Machine {
+interface Machine {
   readonly accounts: readonly Account[];
   readonly uidMin: number;
   readonly uidMax: number;

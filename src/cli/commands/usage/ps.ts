@@ -1,5 +1,6 @@
 /** `bulkhead ps TENANT`: the processes of a tenant, the heaviest users first. */
 import { Option, type Command } from 'commander';
+import type { Problem } from '../../../base/problem.ts';
 import type { ProcessesResponse } from '../../../agent/api/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
@@ -26,8 +27,7 @@ interface PsOptions extends JsonOption {
 function ps(name: string | undefined, options: PsOptions, command: Command): Promise<ExitCode> {
   return withAgent(command, async (ask) => {
     const tenant = name ?? ownUid();
-    if (tenant === undefined)
-      return usageError('Name a tenant whose processes to list, for example: bulkhead ps alice');
+    if (tenant === undefined) return usageError(noTenant);
     const answer = responseOrReport(await ask<ProcessesResponse>(processesPath(tenant)));
     if (answer === undefined) return exitCodes.failed;
     const processes = sortProcesses(answer.processes, options.sort);
@@ -36,6 +36,12 @@ function ps(name: string | undefined, options: PsOptions, command: Command): Pro
     return exitCodes.done;
   });
 }
+
+const noTenant: Problem = {
+  action: 'list processes',
+  reason: 'root is not a tenant',
+  hint: 'name a tenant, for example: bulkhead ps alice',
+};
 
 /** Root is not a tenant. */
 const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getuid?.()));

@@ -1,0 +1,25 @@
+/** The body of an answer other than 200. */
+import { printProblem, type Problem } from '../../base/problem.ts';
+import type { ErrorResponse } from './api.ts';
+
+/** Nothing but what `Problem` promises, whatever else `problem` has. */
+export function errorBody(problem: Problem): ErrorResponse {
+  const { action, object, reason, hint, errno } = problem;
+  return {
+    error: printProblem(problem),
+    action,
+    ...(object === undefined ? {} : { object }),
+    reason,
+    ...(hint === undefined ? {} : { hint }),
+    ...(errno === undefined ? {} : { errno }),
+  };
+}
+
+/** The problem in such a body; nothing where it is not one. */
+export function problemIn(body: unknown): Problem | undefined {
+  if (typeof body !== 'object' || body === null) return undefined;
+  const { action, reason } = body as Partial<ErrorResponse>;
+  if (typeof action !== 'string' || typeof reason !== 'string') return undefined;
+  const { error: _error, ...problem } = body as ErrorResponse;
+  return problem;
+}
