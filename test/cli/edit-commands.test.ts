@@ -276,7 +276,7 @@ describe('import and export', () => {
     writeFileSync(source, '<lveconfig><lve id="61001"><cpu limit="2ghz"/></lve></lveconfig>');
     const { status, out, err } = bulkhead('import', source);
     assert.deepEqual([status, out], [1, '']);
-    assert.match(err, /error: "2ghz" is a clock rate.*\n.*Nothing is written/);
+    assert.match(err, /error: "2ghz" is a clock rate.*\n.*Nothing written/);
     assert.equal(bulkhead('import', source, '--core-mhz', '4000').status, 0);
     assert.equal(bulkhead('import', source, '--core-mhz', 'fast').status, 2);
     assert.equal(bulkhead('export', 'yaml').status, 2);

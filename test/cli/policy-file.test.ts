@@ -67,5 +67,5 @@ test('modules scan needs only what the policy says of modules', () => {
   assert.match(elsewhere.stderr, /has errors, but not in what it requires of modules/);
   const inside = scan(policy('inside.xml', '<modules require="perfect"/>'));
   assert.equal(inside.status, 1);
-  assert.match(inside.stderr, /what it demands of modules is not known/);
+  assert.match(inside.stderr, /what it requires of modules is not known/);
 });
