@@ -20,7 +20,7 @@ import {
   useHierarchyOf,
   type Hierarchy,
 } from './cgroups/hierarchies.ts';
-import { noRoom, enableControllers } from './cgroups/enable-controllers.ts';
+import { noDelegation, enableControllers } from './cgroups/enable-controllers.ts';
 import { agentLock, type Paths } from './paths.ts';
 import { QuotaStore } from './disks/quota-store.ts';
 import { readText } from '../sys/files/read.ts';
@@ -117,7 +117,7 @@ function find1(paths: Paths): Found | undefined {
       ? 'this is a hybrid host: the controllers are in cgroup v1, not in v2'
       : 'this host has cgroup v1 only',
     hierarchies,
-    delegation: noRoom,
+    delegation: noDelegation,
     remarks: ['cgroup v1 is deprecated; booting with systemd.unified_cgroup_hierarchy=1 gives v2'],
   };
 }

@@ -37,7 +37,7 @@ function magnitudes(file: string, text: string): readonly number[] {
   const each = text.split(' ').map(magnitude);
   // A quota and its period are one limit.
   if (file === 'cpu.max') return [(each[0] ?? Infinity) / (each[1] ?? 1)];
-  // In these files 0 is no limit.
+  // In these files 0 means unlimited.
   return file.startsWith('blkio.throttle.') ? each.map((cap) => cap || Infinity) : each;
 }
 

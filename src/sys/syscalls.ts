@@ -180,7 +180,7 @@ export function setModified(path: string, mtimeNs: bigint): Errno | undefined {
 
 /**
  * The number of bytes read, or the negative errno. For files that are read over and over: it costs less than
- * `readSync`, and a cgroup that has vanished (ENODEV) is no exception. Source: pread(2).
+ * `readSync`, and a cgroup that has vanished (ENODEV) does not throw. Source: pread(2).
  */
 export function readAt(fd: number, buffer: Uint8Array, position: number): number {
   return orErrno(Number(cPread(fd, buffer, buffer.byteLength, position)));

@@ -97,7 +97,7 @@ export class FakeCgroups implements CgroupFiles {
     return this.#cgroups.get(cgroup.slice(0, Math.max(0, cgroup.lastIndexOf('/'))));
   }
 
-  /** On v2 a cgroup has files of the controllers that its parent hands down. */
+  /** On v2 a cgroup has files of the controllers that its parent enables. */
   #controllersFor(cgroup: string): readonly HierarchyController[] {
     if (this.#version === 1 || cgroup === '') return this.#controllers;
     const names = this.#parent(cgroup)?.files.get('cgroup.subtree_control')?.split(' ') ?? [];

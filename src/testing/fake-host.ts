@@ -11,7 +11,7 @@ import {
   type HierarchyController,
 } from '../host/cgroups/hierarchies.ts';
 import { pathsOf } from '../host/paths.ts';
-import { noRoom } from '../host/cgroups/enable-controllers.ts';
+import { noDelegation } from '../host/cgroups/enable-controllers.ts';
 import { QuotaStore } from '../host/disks/quota-store.ts';
 import { attributes } from '../limits/limits.ts';
 import type { SupportContext } from '../limits/limit.ts';
@@ -74,7 +74,7 @@ function driver(
   return new CgroupDriver({
     version,
     hierarchies,
-    delegation: noRoom,
+    delegation: noDelegation,
     quotas,
     paths,
     context: {

@@ -137,7 +137,7 @@ describe('the agent', { skip }, () => {
     assert.equal(known.policy.file, agent.policyFile);
   });
 
-  test('sees what is used, and a limit that strikes, with evidence', async () => {
+  test('sees what is used, and a limit that is hit, with evidence', async () => {
     const busy = runAs(alice, 'while :; do :; done # \u001b[31mred\u0007');
     await agent.until('an incident begins', async () =>
       (await incidents()).some(

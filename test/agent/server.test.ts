@@ -1,4 +1,4 @@
-/** The door to the agent under clients that mean harm. */
+/** The listeners of the agent under clients that mean harm. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
@@ -38,7 +38,7 @@ async function talk(to: NetConnectOpts, head: string, more = ''): Promise<string
 const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
 
 describe('ControlServer', () => {
-  test('refuses a body and ends the connection, on both doors, with or without a token', async () => {
+  test('refuses a body and ends the connection, on both listeners, with or without a token', async () => {
     await using server = new ControlServer(api);
     const path = join(directory, 'socket');
     const port = await freePort();

@@ -103,5 +103,5 @@ function cgroupDirectories(): readonly string[] {
   const made = makeJailCgroup(bounds);
   if (!made.ok) return [];
   using cgroup = made.value;
-  return cgroup.procsFiles.map((door) => door.split('/').slice(0, -2).join('/'));
+  return cgroup.procsFiles.map((file) => file.split('/').slice(0, -2).join('/'));
 }

@@ -124,7 +124,7 @@ function launchText(from: Tree): string {
   return [`join ${from.join}`, ...from.roots.map((root) => `root ${root}`), ''].join('\n');
 }
 
-/** Calls `body` while the launch file has other text; `undefined` is no file. */
+/** Calls `body` while the launch file has other text; `undefined` is a missing file. */
 function withLaunchText(text: string | undefined, body: () => void): void {
   const path = `/run/${instance}/launch`;
   try {
@@ -647,9 +647,9 @@ function core(prefix: readonly string[]): void {
     assert.ok(result.stdout.startsWith(`${uid}\n${home}\n`), result.stdout);
     assert.doesNotMatch(result.stdout, /^(ENV|BASH_|LD_|IFS|CDPATH|PS4|bh_|BULKHEAD)/m);
     assert.ok(!fs.existsSync(marker));
-    // The loader complains in what runs before the launcher can do anything, and in nothing after that.
-    const complaints = result.stderr.split('\n').filter((line) => line.includes('evil.so'));
-    assert.ok(complaints.length <= (prefix.length === 0 ? 1 : 4), result.stderr);
+    // The loader prints errors in what runs before the launcher can do anything, and in nothing after that.
+    const errors = result.stderr.split('\n').filter((line) => line.includes('evil.so'));
+    assert.ok(errors.length <= (prefix.length === 0 ? 1 : 4), result.stderr);
   });
 }
 

@@ -71,7 +71,7 @@ function processes(): readonly string[] {
 
 /**
  * The demo says so when its load did not press against a limit, which a machine that is busy with something else
- * brings about. That is no verdict on the limit: it is run again then.
+ * brings about. That is not a verdict on the limit: it is run again then.
  */
 async function pressing(first: Awaited<ReturnType<typeof startDemo>['ended']>) {
   let outcome = first;
@@ -161,7 +161,7 @@ describe('judge()', () => {
     ['held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 5e8 }],
     ['not held', reads, { limit: 8e6, measured: 9e6, hits: 9, alone: 5e8 }],
     ['not held', reads, { limit: 8e6, measured: 1e6, hits: 0, alone: 5e8 }],
-    // A disk that is no faster than the limit proves nothing.
+    // A disk that is not faster than the limit proves nothing.
     ['not held', reads, { limit: 8e6, measured: 7.9e6, hits: 9, alone: 8e6 }],
   ] as const;
   for (const [outcome, meter, reading] of cases) {

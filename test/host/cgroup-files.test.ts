@@ -1,4 +1,4 @@
-/** The one door to cgroup files, on the real kernel: nothing leads out of Bulkhead's tree. */
+/** The only code that opens cgroup files, on the real kernel: nothing leads out of Bulkhead's tree. */
 import assert from 'node:assert/strict';
 import {
   closeSync,
@@ -37,7 +37,7 @@ test('openBeneath() follows no symbolic link and no way up', () => {
   }
 });
 
-test('LinuxCgroupFiles refuses a directory that is no cgroup file system', () => {
+test('LinuxCgroupFiles refuses a directory that is not a cgroup file system', () => {
   assert.throws(() => new LinuxCgroupFiles(tmpdir(), 'bulkhead'), /is not a cgroup file system/);
 });
 

@@ -122,7 +122,7 @@ describe('publishAccounts()', () => {
     assert.equal(read('1001'), 'alice::1001:1001::/home/alice:/bin/bash\n');
   });
 
-  test('leaves out a name that is no file name, and a line that getent and read could print differently', () => {
+  test('leaves out a name that cannot be a file name, and a line that getent and read could print differently', () => {
     publish(
       bob,
       alice.replace('alice:', '../alice:'),

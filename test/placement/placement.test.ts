@@ -206,7 +206,7 @@ function suite(version: 1 | 2): void {
     const alive = living();
     const scanned = stage.placement.status().scannedAt !== looked;
     console.log(
-      `# ${what}: ${alive} alive, all inside after at most ${took.toFixed(0)} ms${scanned ? ', with a look at all processes' : ''}`,
+      `# ${what}: ${alive} alive, all inside after at most ${took.toFixed(0)} ms${scanned ? ', with a full scan' : ''}`,
     );
     assert.ok(alive > 0, 'nobody lived to be placed');
     await sleep(200);
@@ -289,7 +289,7 @@ function suite(version: 1 | 2): void {
     }
   });
 
-  test('lost events are answered by a look at all processes', async () => {
+  test('lost events are answered by a scan of all processes', async () => {
     await stage.place({ receiveBytes: 1 });
     const placer = stage.placement.pid;
     assert.ok(placer !== undefined);

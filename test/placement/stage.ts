@@ -85,7 +85,7 @@ export class Stage implements AsyncDisposable {
     return { ...this.#targets, containers };
   }
 
-  /** Ends the one before; comes back when the new one has looked at everything once. */
+  /** Ends the one before; comes back when the new one has scanned everything once. */
   async place(options: Partial<PlacementOptions> = {}, containers: 'leave' | 'move' = 'leave') {
     await this.rest();
     const placement = new ConnectorPlacement({

@@ -100,7 +100,7 @@ test('parsePolicy() reports all errors of a file at once', () => {
   assert.equal(inside('<x/><defaults><cpu limit="1"/></defaults><tenant/>').length, 3);
 });
 
-test('parsePolicy() refuses document types, entities and what is no policy', () => {
+test('parsePolicy() refuses document types, entities and what is not a policy', () => {
   const bomb =
     '<!DOCTYPE b [<!ENTITY a "x"><!ENTITY c "&a;&a;&a;">]><bulkhead version="1">&c;</bulkhead>';
   assert.match(problems(bomb).join(), /1:1: error: A document type declaration is not allowed/);

@@ -41,7 +41,7 @@ describe('encodeSample()', () => {
       assert.equal(sampleValues[encodeSample(number)], number);
     }
   });
-  test('makes zero of what is no amount', () => {
+  test('makes zero of what is not an amount', () => {
     for (const odd of [NaN, -1, -0, -Infinity, 1e-30]) assert.equal(encodeSample(odd), 0);
     assert.equal(encodeSample(Infinity), 0xffff);
   });

@@ -78,7 +78,7 @@ export class Alerts implements AsyncDisposable {
   readonly #last = new Map<string, number>();
   /** Waiting alerts, by each of their keys. */
   readonly #waiting = new Map<string, Alert>();
-  readonly #complaints = new Set<string>();
+  readonly #reported = new Set<string>();
   #leftOut = 0;
   #context: MessageContext | undefined;
 
@@ -194,8 +194,8 @@ export class Alerts implements AsyncDisposable {
 
   #printError(problem: Problem): void {
     const text = printProblem(problem);
-    if (this.#complaints.has(text) || this.#complaints.size >= messagesMax) return;
-    this.#complaints.add(text);
+    if (this.#reported.has(text) || this.#reported.size >= messagesMax) return;
+    this.#reported.add(text);
     this.#options.log(text);
   }
 

@@ -19,7 +19,7 @@ export class Peers implements Admission {
   admit(socket: Socket): boolean {
     const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
     const uid = fd < 0 ? undefined : peerUid(fd);
-    if (uid === undefined || !this.#hasRoom(uid)) return false;
+    if (uid === undefined || !this.#mayConnect(uid)) return false;
     this.#open++;
     this.#connections.set(uid, (this.#connections.get(uid) ?? 0) + 1);
     this.#uids.set(socket, uid);
@@ -32,7 +32,7 @@ export class Peers implements Admission {
     return uid === undefined ? 'nobody' : { kind: 'uid', uid };
   }
 
-  #hasRoom(uid: number): boolean {
+  #mayConnect(uid: number): boolean {
     if (uid === 0) return this.#open < connectionsMax;
     if ((this.#connections.get(uid) ?? 0) >= perUidMax) return false;
     return this.#open < connectionsMax - keptForRoot;

@@ -47,7 +47,7 @@ export function enableControllers(
 }
 
 /** v1 needs no set-up. */
-export const noRoom: Delegation = {
+export const noDelegation: Delegation = {
   pending: () => [],
   make: () => ok(undefined),
   unmake: () => ok(undefined),

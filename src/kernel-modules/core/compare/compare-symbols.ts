@@ -79,7 +79,7 @@ function contentsBySymbol(elf: Elf): ReadonlyMap<string, Content> {
     const data = elf.data(section);
     let end = 0;
     for (const symbol of symbols) {
-      // Aliases have the bytes of the first; more overlap than that is no build's work.
+      // Aliases have the bytes of the first; no build makes more overlap than that.
       if (symbol.value < end || symbol.value + symbol.size > section.size) continue;
       end = symbol.value + symbol.size;
       const name = `${section.name}\0${symbol.name}`;

@@ -42,7 +42,7 @@ export function kernelElfMessage(bytes: Uint8Array): string | undefined {
   const sections = Array.from({ length: count }, (_, index) =>
     readRaw(view, table + index * sectionBytes),
   );
-  return sectionComplaint(sections, bytes.length) ?? namesComplaint(sections, view);
+  return sectionMessage(sections, bytes.length) ?? namesMessage(sections, view);
 }
 
 function readRaw(view: ByteView, at: number): RawSection {
@@ -55,7 +55,7 @@ function readRaw(view: ByteView, at: number): RawSection {
   };
 }
 
-function sectionComplaint(sections: readonly RawSection[], length: number): string | undefined {
+function sectionMessage(sections: readonly RawSection[], length: number): string | undefined {
   const [first, ...others] = sections;
   if (first === undefined) return undefined;
   if (first.type !== sectionTypes.null || first.size !== 0 || first.address !== 0) {
@@ -69,7 +69,7 @@ function sectionComplaint(sections: readonly RawSection[], length: number): stri
   return `Invalid ELF section in module (section ${bad + 1} type ${others[bad]!.type})`;
 }
 
-function namesComplaint(sections: readonly RawSection[], view: ByteView): string | undefined {
+function namesMessage(sections: readonly RawSection[], view: ByteView): string | undefined {
   const index = view.u16(62);
   const names = sections[index];
   if (index === 0 || names === undefined) {

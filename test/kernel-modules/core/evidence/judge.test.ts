@@ -1,4 +1,4 @@
-/** Standings: each sign is found where it is, and an honest module shows none. */
+/** Trust levels: each sign is found where it is, and an honest module shows none. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TrustContext } from '../../../../src/kernel-modules/core/evidence/evidence-context.ts';

@@ -61,7 +61,11 @@ export const bootedCases: readonly BootedCases[] = [
         refused('EPERM'),
         load('plain', [modinfo('name')]),
       ),
-      make('a dash is no underscore', loads('OE'), load('plain', [modinfo('name', 'fam-plain')])),
+      make(
+        'a dash is not an underscore',
+        loads('OE'),
+        load('plain', [modinfo('name', 'fam-plain')]),
+      ),
       make(
         'a blacklisted module with a wrong vermagic',
         refused('EPERM'),

@@ -278,7 +278,7 @@ export const ways: readonly Case[] = [
     load('plain', [proprietary]),
   ),
   make(
-    'modules are disabled for what is no module',
+    'modules are disabled for what is not a module',
     refused('EPERM'),
     { do: 'write', path: '/proc/sys/kernel/modules_disabled', text: '1' },
     load('plain', [truncated(0)]),

@@ -14,13 +14,13 @@ import type { Policy } from '../../src/policy/policy.ts';
 import { tenantMember } from '../../src/usage/member.ts';
 import { policyOf } from '../conformance/suite.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-keeper-'));
+const directory = mkdtempSync(join(tmpdir(), 'bulkhead-reconciler-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
 const unknownUser = (user: string) =>
   `<bulkhead version="1">\n  <tenant user="${user}"/>\n</bulkhead>\n`;
 
-describe('PolicyKeeper', () => {
+describe('PolicyReconciler', () => {
   const reconcilerOf = (
     name: string,
     texts: { readonly file?: string; readonly kept?: string },
@@ -31,7 +31,7 @@ describe('PolicyKeeper', () => {
     if (texts.file !== undefined) writeFileSync(file, texts.file);
     if (texts.kept !== undefined) writeFileSync(join(state, 'policy-in-force.xml'), texts.kept);
     const adopt = () => assert.fail('nothing can be applied');
-    const paths = { ...pathsOf('bulkhead-keeper'), state };
+    const paths = { ...pathsOf('bulkhead-reconciler'), state };
     return {
       file,
       reconciler: new PolicyReconciler(file, paths, pino({ level: 'silent' }), adopt),

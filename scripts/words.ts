@@ -1,0 +1,63 @@
+/**
+ * Words that Linux and hosting have better ones for. They have crept in before, and every reader pays
+ * for them: none is used in code, in what the program prints, or in its documentation.
+ *
+ *     node scripts/words.ts
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './steps.ts';
+
+interface Rule {
+  readonly word: RegExp;
+  readonly instead: string;
+  /** Lines on which it is right, such as a word that somebody else's file has. */
+  readonly except?: RegExp;
+}
+
+const rules: readonly Rule[] = [
+  { word: /folder/i, instead: 'directory' },
+  {
+    word: /licence/i,
+    instead: 'license',
+    except: /end.?user licence|licence (agreement|key)|licence-acme/i,
+  },
+  { word: /\b(most|least)[A-Z]\w*/, instead: 'a name that ends in Max or Min' },
+  { word: /\busual[A-Z]\w*/, instead: 'default' },
+  { word: /[cC]omplain/, instead: 'print, report' },
+  { word: /\b(struck|strikes?)\b/i, instead: 'a limit is hit' },
+  { word: /\bstandings?\b/i, instead: 'trust level' },
+  { word: /\b\w*[a-z]Room\b|\bRoom\b/, instead: 'delegation, space', except: /Room 1/ },
+  { word: /\bdoors?\b|\w+Door\b/i, instead: 'what it is: a file, a listener, an entry point' },
+  { word: /\bstrays?\b/i, instead: 'orphan cgroup' },
+  { word: /[kK]eeper\b|\b[rR]oster\b/, instead: 'reconciler, member index' },
+  { word: /\b[vV]iewers?\b/, instead: 'caller' },
+  { word: /handed down|hands? down/i, instead: 'enabled in cgroup.subtree_control' },
+  {
+    word: /(?<![Tt]here )\bis no (?!longer|more|less|other|need|reason|way|such)[a-z]/,
+    instead: 'is not a',
+  },
+  { word: /oversold|THERE IS\b|PROMISED/, instead: 'overcommit, AVAILABLE, COMMITTED' },
+  { word: /\blook(s|ed)? at (all|every)|\blast look\b|\btwo looks\b/i, instead: 'scan, sample' },
+];
+
+const files = globSync(
+  '{src,test,bench,scripts,docs,examples,man,schema,packaging}/**/*.{ts,md,xml,8,xsd,service,socket,yml}',
+  { cwd: root },
+).concat('README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md');
+
+function* findings(file: string): Generator<string> {
+  for (const [index, line] of readFileSync(join(root, file), 'utf8').split('\n').entries()) {
+    for (const { word, instead, except } of rules) {
+      const found = word.exec(line)?.[0];
+      if (found === undefined || except?.test(line) === true) continue;
+      yield `${file}:${index + 1}: "${found}": write ${instead}`;
+    }
+  }
+}
+
+const problems = files
+  .filter((file) => file !== join('scripts', 'words.ts'))
+  .flatMap((file) => [...findings(file)]);
+for (const problem of problems) process.stderr.write(`${problem}\n`);
+process.exitCode = problems.length === 0 ? 0 : 1;
