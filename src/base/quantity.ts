@@ -17,9 +17,9 @@ export type Weight = Branded<'Weight'>;
 export type Bytes = Branded<'Bytes'>;
 export type BytesPerSecond = Branded<'BytesPerSecond'>;
 /** Operations a second. */
-export type PerSecond = Branded<'PerSecond'>;
+type PerSecond = Branded<'PerSecond'>;
 /** A number of things: processes, files, entries. */
-export type Count = Branded<'Count'>;
+type Count = Branded<'Count'>;
 
 export const unlimited = 'unlimited';
 export type Unlimited = typeof unlimited;

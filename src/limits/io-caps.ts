@@ -13,7 +13,7 @@ import { eachLine } from './flat-file.ts';
 import type { LimitValues } from './limit.ts';
 import { isShared, keepsTotal, restingCaps, type Share } from './share.ts';
 
-export const ioNames = ['read', 'write', 'reads', 'writes'] as const;
+const ioNames = ['read', 'write', 'reads', 'writes'] as const;
 export type IoName = (typeof ioNames)[number];
 
 /** Numbers per disk, by direction and unit. `Infinity`: no cap. */
@@ -83,9 +83,9 @@ export function keepsLimit(
 }
 
 /** The text of a file; undefined if it is gone. */
-export type ReadFile = (file: string) => string | undefined;
+type ReadFile = (file: string) => string | undefined;
 
-export interface CapText {
+interface CapText {
   readonly name: IoName;
   readonly file: string;
   readonly device: string;

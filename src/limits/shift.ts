@@ -22,7 +22,7 @@ import {
   type Share,
 } from './share.ts';
 
-export interface LaneUse {
+interface LaneUse {
   /** The caps in force during the tick. */
   readonly cap: number;
   /** Counted during the tick; some kernels include requests that are still queued. */
@@ -38,7 +38,7 @@ export interface TickLength {
   readonly interval: number;
 }
 
-export interface Shifted {
+interface Shifted {
   readonly caps: readonly number[];
   readonly debt: number;
 }

@@ -46,7 +46,7 @@ export interface ResellerElement extends Span, LimitBlock {
   readonly xml: XmlElement;
 }
 
-export interface DefaultsElement extends Span, LimitBlock {
+interface DefaultsElement extends Span, LimitBlock {
   readonly xml: XmlElement;
 }
 

@@ -6,7 +6,7 @@ import type { Located } from './diagnostic.ts';
 import type { LimitBlock, PolicyDocument, TenantElement, TenantName } from './document.ts';
 import { escapeAttribute } from './xml-edit.ts';
 
-export interface PrintOptions {
+interface PrintOptions {
   /** Lines of a comment at the top of the file. */
   readonly header: readonly string[];
   /** Comments after values, by the position from which they were read. */

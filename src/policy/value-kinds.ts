@@ -7,7 +7,7 @@ import { quantityKinds } from '../base/quantity.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import type { UidRange } from './document.ts';
 
-export interface ValueKindSpec<T> {
+interface ValueKindSpec<T> {
   /** How the reference page describes it. */
   readonly form: string;
   /** XML Schema's: anchored, and without `^`, `$` and Unicode classes of JavaScript's own. */

@@ -9,7 +9,7 @@ import type { ValueKindName } from './value-kinds.ts';
 import { driverNames } from './document.ts';
 
 /** A kind of `value-kinds.ts`, or the words that are allowed. */
-export type ValueKind = ValueKindName | readonly string[];
+type ValueKind = ValueKindName | readonly string[];
 
 export interface ElementAttribute {
   readonly kind: ValueKind;

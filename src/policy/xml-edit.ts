@@ -38,7 +38,7 @@ function stepOf(text: string, root: XmlElement): string {
 }
 
 /** The white space before an element, if nothing else is before it in its line. */
-export function indentOf(text: string, element: XmlElement): string | undefined {
+function indentOf(text: string, element: XmlElement): string | undefined {
   const before = text.slice(lineStart(text, element.start), element.start);
   const indent = before.startsWith('\uFEFF') ? before.slice(1) : before;
   return isBlank(indent) ? indent : undefined;

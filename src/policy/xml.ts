@@ -14,7 +14,7 @@ export const bytesMax = 16 * 2 ** 20;
 const depthMax = 16;
 const elementsMax = 500_000;
 
-export interface XmlAttribute extends Span {
+interface XmlAttribute extends Span {
   readonly name: string;
   /** `start` and `end` of the value are inside the quotes. */
   readonly value: Located<string>;

@@ -8,13 +8,12 @@
  * It states only what is known, and marks what is inferred. Names and command lines come from
  * tenants: control characters are escaped, and long ones are cut.
  */
-import type { LimitKey, Severity } from '../limits/limit.ts';
 import { limitAttribute } from '../limits/limits.ts';
 import { quantityKinds, type QuantityKind } from '../base/quantity.ts';
-import { growth, type Amounts } from './growth.ts';
-import type { Incident, KilledProcess, ProcessEvidence, Snapshot } from './incident.ts';
+import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
+import { cut, fullest, threadsOf, topUsers, type ProcessGroup } from './top-users.ts';
+import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { isReseller, uidOf } from './member.ts';
-import { printable } from '../base/printable.ts';
 import { shortBytes } from '../base/bytes.ts';
 import { count, listSome } from '../base/list.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
@@ -86,84 +85,6 @@ function speakerOf(
   return { subject, opening, possessive, plural, argument };
 }
 
-type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'disk' | 'processes' | 'other';
-
-interface Topic {
-  readonly noun: string;
-  readonly resource: Resource;
-  readonly effect: Readonly<Partial<Record<Severity, string>>>;
-  /** What to try before raising the limit. */
-  readonly advice: string;
-}
-
-const slowDisk = {
-  throttled:
-    'Reading and writing files took longer, and so did pages and scripts that wait for files or a database. Nothing failed.',
-};
-const disk = (noun: string, resource: Resource, advice: string): Topic => ({
-  noun,
-  resource,
-  effect: slowDisk,
-  advice,
-});
-const lessReading =
-  'Look for backups, scripts that search all files, and database queries without an index; data that is cached in memory need not be read again.';
-const lessWriting =
-  'Look for verbose logs, backups, and caches or sessions on disk that are rewritten with each request.';
-
-const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
-  'cpu.limit': {
-    noun: 'CPU',
-    resource: 'cpu',
-    effect: {
-      throttled:
-        'Each time, its programs waited for the rest of a tenth of a second. Pages and scripts took longer; nothing failed.',
-    },
-    advice:
-      'Look first at what used the most: a script stuck in a loop, a page that could be cached, a crawler that sends too many requests, a job that could run at night.',
-  },
-  'memory.limit': {
-    noun: 'memory',
-    resource: 'memory',
-    effect: {
-      throttled:
-        'Its programs had to wait while the kernel reclaimed memory. Pages and scripts took longer; nothing was killed.',
-      killed:
-        'At the limit the kernel killed a process to free memory. Visitors may have seen an error from the web server, and a job that was running may be incomplete.',
-    },
-    advice:
-      'Otherwise limit how many processes run at once (pm.max_children of php-fpm, the workers of the application), or how much memory each may use.',
-  },
-  'processes.limit': {
-    noun: 'process',
-    resource: 'processes',
-    effect: {
-      refused:
-        'New processes and threads could not be started: visitors may have seen an error from the web server, and shells print "Resource temporarily unavailable". Processes that were running continued.',
-    },
-    advice:
-      'Look for jobs that pile up because each starts before the previous one has finished, and for workers that never exit.',
-  },
-  'io.read': disk('disk reading', 'read', lessReading),
-  'io.reads': disk('disk reading', 'read', lessReading),
-  'io.write': disk('disk writing', 'write', lessWriting),
-  'io.writes': disk('disk writing', 'write', lessWriting),
-  'io.total': disk('disk', 'disk', lessReading),
-  'io.operations': disk('disk', 'disk', lessReading),
-};
-
-/** For limits without a row above. */
-const otherTopic = (limit: LimitKey): Topic => ({
-  noun: limit.replace('.limit', '').replace('.', ' '),
-  resource: 'other',
-  effect: {
-    throttled: 'Its programs took longer; nothing failed.',
-    refused: 'A request to the kernel was refused, which its programs see as an error.',
-    killed: 'One of its processes was killed.',
-  },
-  advice: '',
-});
-
 function whatHappened(
   incident: Incident,
   who: Speaker,
@@ -226,89 +147,7 @@ function moment(at: number, timeZone: string): { day: string; time: string } {
   };
 }
 
-/** All processes of one program, or of one command line. */
-interface Group {
-  readonly title: string;
-  processes: number;
-  threads: number;
-  /** Of the resource, in seconds, bytes, or threads. */
-  amount: number;
-  largest: number;
-  youngestSeconds: number;
-}
-
-/** The maximum number named. */
-const groupsMax = 3;
-
-/** The heaviest users of a resource, heaviest first. */
-function topUsers(
-  resource: Resource,
-  evidence: readonly Snapshot[],
-  showCommands: boolean,
-): readonly Group[] {
-  const groups = new Map<string, Group>();
-  for (const [process, amount] of amounts(resource, evidence)) {
-    const title = showCommands ? cut(process.command, 120) : cut(process.name, 32);
-    const group = groups.get(title) ?? emptyGroup(title);
-    groups.set(title, group);
-    group.processes++;
-    group.threads += process.threads;
-    group.amount += amount;
-    group.largest = Math.max(group.largest, amount);
-    group.youngestSeconds = Math.min(group.youngestSeconds, process.ageSeconds ?? Infinity);
-  }
-  return [...groups.values()]
-    .filter((each) => each.amount > 0)
-    .sort((a, b) => b.amount - a.amount)
-    .slice(0, groupsMax);
-}
-
-const emptyGroup = (title: string): Group => ({
-  title,
-  processes: 0,
-  threads: 0,
-  amount: 0,
-  largest: 0,
-  youngestSeconds: Infinity,
-});
-
-type Measure = (process: ProcessEvidence) => number | undefined;
-
-const growing: Readonly<Partial<Record<Resource, Measure>>> = {
-  cpu: ({ cpuSeconds }) => cpuSeconds,
-  read: ({ readBytes }) => readBytes,
-  write: ({ writeBytes }) => writeBytes,
-  disk: ({ readBytes, writeBytes }) =>
-    readBytes === undefined || writeBytes === undefined ? undefined : readBytes + writeBytes,
-};
-
-function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
-  const grown = growing[resource];
-  if (grown !== undefined) return growth(evidence, grown);
-  if (resource === 'memory') return holdings(fullest(evidence, memoryOf), (one) => one.memoryBytes);
-  if (resource !== 'processes') return [];
-  return holdings(fullest(evidence, threadsOf), (each) => each.threads);
-}
-
-const holdings = (
-  snapshot: Snapshot | undefined,
-  measure: (process: ProcessEvidence) => number,
-): Amounts => (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
-
-const memoryOf = ({ usage }: Snapshot) => usage.memory - usage.cache;
-const threadsOf = ({ usage, processCount }: Snapshot) => Math.max(usage.threads, processCount);
-
-function fullest(
-  evidence: readonly Snapshot[],
-  measure: (snapshot: Snapshot) => number,
-): Snapshot | undefined {
-  return evidence.reduce<Snapshot | undefined>(
-    (max, each) => (max === undefined || measure(each) > measure(max) ? each : max),
-    undefined,
-  );
-}
-
-const amountTexts: Readonly<Record<Resource, (group: Group) => string>> = {
+const amountTexts: Readonly<Record<Resource, (group: ProcessGroup) => string>> = {
   cpu: ({ amount }) => `${rough(amount)} s of CPU time`,
   memory: ({ amount }) => shortBytes(amount),
   read: ({ amount }) => `${shortBytes(amount)} read`,
@@ -320,7 +159,7 @@ const amountTexts: Readonly<Record<Resource, (group: Group) => string>> = {
 };
 
 function whatRan(
-  groups: readonly Group[],
+  groups: readonly ProcessGroup[],
   { resource }: Topic,
   evidence: readonly Snapshot[],
 ): string {
@@ -382,7 +221,7 @@ function whatToDo(
   incident: Incident,
   who: Speaker,
   topic: Topic,
-  groups: readonly Group[],
+  groups: readonly ProcessGroup[],
   { reader = 'administrator' }: ExplainOptions,
 ): string {
   const parts = [suspicion(topic.resource, groups), topic.advice, raise(incident, who, reader)];
@@ -390,7 +229,7 @@ function whatToDo(
 }
 
 /** A hint from the processes themselves. */
-function suspicion(resource: Resource, groups: readonly Group[]): string {
+function suspicion(resource: Resource, groups: readonly ProcessGroup[]): string {
   const [first] = groups;
   if (first === undefined) return '';
   const all = groups.reduce((sum, each) => sum + each.amount, 0);
@@ -436,9 +275,4 @@ function stepOf(kind: QuantityKind, value: number): number {
   if (kind === 'cpu') return value > 1 ? 0.1 : 0.01;
   if (kind !== 'bytes' && kind !== 'bytesPerSecond') return value > 100 ? 10 : 1;
   return [2 ** 30, 2 ** 28, 2 ** 20, 2 ** 10].find((step) => value >= 8 * step) ?? 1;
-}
-
-function cut(text: string, max: number): string {
-  const safe = printable(text.slice(0, max));
-  return text.length > max ? `${safe}…` : safe;
 }

@@ -29,7 +29,7 @@ export type MetricKey = (typeof metricKeys)[number];
 
 export type MetricUnit = 'fraction' | 'bytes' | 'bytesPerSecond' | 'perSecond' | 'count';
 
-export interface Metric {
+interface Metric {
   /** `fraction` of one core, or of the time, where 1 is all of it. */
   readonly unit: MetricUnit;
   readonly title: string;

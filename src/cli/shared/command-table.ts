@@ -5,7 +5,7 @@
 import { Help, type Command } from 'commander';
 import type { CommandModule, CommandResult } from './command.ts';
 
-export interface CommandRow {
+interface CommandRow {
   /** As help lists it after the name; the command takes these arguments. */
   readonly usage: string;
   readonly summary: string;

@@ -8,7 +8,7 @@ export interface Size {
 }
 
 /** The size that `head`, `body` and `foot` share. */
-export interface FrameParts {
+interface FrameParts {
   readonly head: readonly string[];
   readonly body: readonly string[];
   readonly foot: string;

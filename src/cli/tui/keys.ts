@@ -42,7 +42,7 @@ const sequence = /^\u001b(?:\[([0-9;:<=>?]*[ -/]*[@-~])|O([@-~]))/;
 // oxlint-disable-next-line no-control-regex -- an incomplete sequence, the rest of which is still to come
 const begun = /^\u001b(?:\[[0-9;:<=>? -/]*|O)?$/;
 
-export interface Decoded {
+interface Decoded {
   readonly keys: readonly Key[];
   /** An incomplete sequence; `flushKeys` turns it into a key if nothing follows. */
   readonly rest: string;

@@ -19,7 +19,7 @@ import { press, settle, type Effect, type TopState } from './top-state.ts';
 
 const incidentMilliseconds = 86_400_000;
 
-export interface LiveTopOptions {
+interface LiveTopOptions {
   readonly ask: Ask;
   readonly first: TopResponse;
   readonly state: TopState;

@@ -17,7 +17,7 @@ const keyMilliseconds = 50;
 /** A stopped process continues here; one that could not be stopped does so after this time. */
 const stopMilliseconds = 50;
 
-export interface ScreenEvents {
+interface ScreenEvents {
   readonly key: (key: Key) => void;
   /** The size has changed, or the content is unknown. */
   readonly changed: () => void;

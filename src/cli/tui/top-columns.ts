@@ -21,7 +21,7 @@ export interface Style {
 
 type Paint = (text: string) => string;
 
-export interface TopColumn {
+interface TopColumn {
   readonly title: string;
   readonly width: number;
   readonly left?: boolean;
@@ -92,7 +92,7 @@ const faultsText = (row: TopRow) => {
   return sum === 0 ? '' : `${row.limitsHit.length > 0 ? '! ' : ''}${shortCount(sum)}`;
 };
 
-export const topColumns: readonly TopColumn[] = [
+const topColumns: readonly TopColumn[] = [
   {
     title: 'TENANT',
     width: 12,

@@ -100,7 +100,7 @@ const listKeys = [
   ['a', 'idle'],
 ] as const;
 
-export interface ListFrame {
+interface ListFrame {
   readonly answer: TopResponse;
   /** Filtered and sorted. */
   readonly rows: readonly TopRow[];

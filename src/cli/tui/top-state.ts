@@ -50,7 +50,7 @@ export interface Shown {
 /** `ask`: the new view needs data that is not loaded yet. */
 export type Effect = 'quit' | 'suspend' | 'repaint' | 'ask';
 
-export interface Pressed {
+interface Pressed {
   readonly state: TopState;
   readonly effect?: Effect;
 }

@@ -16,7 +16,7 @@ const defaultMilliseconds = 10 * 60_000;
 /** Far more than history holds, and exact as a number. */
 const millisecondsMax = 100 * 365 * 86_400_000;
 
-export type LvePeriodOptions = Partial<PeriodOptions>;
+type LvePeriodOptions = Partial<PeriodOptions>;
 
 /** The last ten minutes by default; a period takes precedence over `from` and `to`. */
 export function parsePeriod({ from, to, period }: LvePeriodOptions, now: number): Result<Period> {

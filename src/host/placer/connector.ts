@@ -58,7 +58,7 @@ type OnChange = (pid: number, ruid: number, euid: number, microseconds: number) 
  * `more`: there may be more to receive. `lost`: the kernel had to drop events. `deaf`: it did not report a
  * change of our own, so it no longer reports any.
  */
-export type Received = 'empty' | 'more' | 'lost' | 'deaf';
+type Received = 'empty' | 'more' | 'lost' | 'deaf';
 
 export class Connector implements Disposable {
   readonly fd: number;

@@ -27,7 +27,7 @@ export interface FileLock extends Disposable {
   release(): void;
 }
 
-export interface LockOptions {
+interface LockOptions {
   /** How long to wait for another holder; 0 asks once. The thread sleeps meanwhile. */
   readonly waitMs: number;
   /** The path to name in messages, where it is not the one that is opened. */

@@ -17,7 +17,7 @@ export interface RegularFile extends Disposable {
   readonly stat: Stats;
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   /** A path that the administrator named may be a symbolic link; what was found in a directory may not. */
   readonly links: 'follow' | 'refuse';
   /** The path to name in messages, if it is not the one that is opened. */

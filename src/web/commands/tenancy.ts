@@ -13,7 +13,7 @@ import { loadPolicyOrReport } from '../../cli/shared/session.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
 import type { Tenancy } from '../io/survey.ts';
 
-export interface KnownTenancy extends Tenancy {
+interface KnownTenancy extends Tenancy {
   /** What else is to be said about it. */
   readonly remarks: readonly string[];
 }

@@ -5,7 +5,7 @@
  *
  * Source: cgroups(7).
  */
-export interface CgroupRoot {
+interface CgroupRoot {
   /** As the kernel names it; empty on cgroup v2. */
   readonly controller: string;
   /** Bulkhead's root cgroup. */

@@ -9,7 +9,7 @@ import type { Place } from './directive.ts';
 import type { Pool } from './fpm/pools.ts';
 import type { Site } from './site.ts';
 
-export type PanelName = 'HestiaCP' | 'ISPConfig' | 'Virtualmin';
+type PanelName = 'HestiaCP' | 'ISPConfig' | 'Virtualmin';
 
 export interface Panel {
   readonly name: PanelName;
@@ -17,7 +17,7 @@ export interface Panel {
   readonly customers: readonly Customer[];
 }
 
-export interface Customer {
+interface Customer {
   readonly name: string;
   readonly users: readonly string[];
 }

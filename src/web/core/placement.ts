@@ -13,7 +13,7 @@ import type { PoolIndex } from './fpm/pools.ts';
 import type { Handler, Site } from './site.ts';
 
 /** The worst first. */
-export const placements = [
+const placements = [
   'not covered',
   'unknown',
   'caught',
@@ -22,7 +22,7 @@ export const placements = [
   'nothing to place',
 ] as const;
 
-export type PlacedKind = (typeof placements)[number];
+type PlacedKind = (typeof placements)[number];
 
 /** What is seen now of who serves it. */
 export interface Seen {

@@ -9,7 +9,7 @@ import { parseTcpSockets, parseUnixSockets, type ListeningSocket } from '../core
 import { readText } from '../../sys/files/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 
-export type ListenersAt = (address: Address) => readonly Listener[];
+type ListenersAt = (address: Address) => readonly Listener[];
 
 /** Only of sockets at `wanted`. */
 export function readListeners(proc: string, wanted: readonly Address[]): ListenersAt {

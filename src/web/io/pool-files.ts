@@ -6,7 +6,7 @@ import { parseFpmFile } from '../core/fpm/file.ts';
 import { printCause } from '../../base/problem.ts';
 import { readBounded } from '../../sys/files/regular-file.ts';
 
-export interface PoolPlaces {
+interface PoolPlaces {
   /** By the name of the pool, in the order in which php-fpm reads them. */
   readonly places: ReadonlyMap<string, readonly Place[]>;
   readonly problems: readonly ReadProblem[];

@@ -16,18 +16,18 @@ import { readText } from '../../sys/files/read.ts';
 import { readPoolPlaces } from './pool-files.ts';
 import { runBounded, type Output } from './run-bounded.ts';
 
-export interface NginxProgram {
+interface NginxProgram {
   readonly program: string;
   /** Before `-T`: another configuration than its own. */
   readonly args: readonly string[];
 }
 
-export interface ApacheProgram extends NginxProgram {
+interface ApacheProgram extends NginxProgram {
   readonly modInfo: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export interface FpmProgram {
+interface FpmProgram {
   readonly program: string;
   /** `8.4`. */
   readonly php: string;
@@ -69,7 +69,7 @@ function fpmProgram(program: string): readonly FpmProgram[] {
 
 const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
-export interface ReadSites extends ServerRead {
+interface ReadSites extends ServerRead {
   readonly sites: readonly Site[];
 }
 

@@ -13,7 +13,7 @@
  */
 import { depthMax, type Directive, type ReadProblem } from '../directive.ts';
 
-export interface ApacheConfiguration {
+interface ApacheConfiguration {
   readonly directives: readonly Directive[];
   readonly problems: readonly ReadProblem[];
 }

@@ -7,7 +7,7 @@
  * A section that was there before is gone on with, wherever it is: a later file changes a pool of another one.
  * Source: fpm_conf.c, fpm_conf_ini_parser_section().
  */
-export interface FpmFile {
+interface FpmFile {
   readonly sections: readonly { readonly name: string; readonly line: number }[];
   readonly includes: readonly string[];
 }

@@ -17,7 +17,7 @@ export interface DumpedFile {
   readonly text: string;
 }
 
-export interface NginxDump {
+interface NginxDump {
   /** The main file first, the others in the order in which they were first included. */
   readonly files: readonly DumpedFile[];
   readonly problems: readonly ReadProblem[];

@@ -9,7 +9,7 @@
 import { depthMax, type Directive, type ReadProblem } from '../directive.ts';
 import { endOfLua } from './lua.ts';
 
-export interface NginxFile {
+interface NginxFile {
   readonly directives: readonly Directive[];
   readonly problems: readonly ReadProblem[];
 }

@@ -9,7 +9,7 @@ import { parseNginxFile } from './file.ts';
 import type { DumpedFile } from './dump.ts';
 import { isPattern, matchesPattern } from './wildcard.ts';
 
-export interface NginxTree {
+interface NginxTree {
   readonly directives: readonly Directive[];
   readonly problems: readonly ReadProblem[];
 }

@@ -1,0 +1,80 @@
+/** What is said of each limit that was hit: the resource behind it, what a tenant notices, and what to try. */
+import type { LimitKey, Severity } from '../limits/limit.ts';
+
+export type Resource = 'cpu' | 'memory' | 'read' | 'write' | 'disk' | 'processes' | 'other';
+
+export interface Topic {
+  readonly noun: string;
+  readonly resource: Resource;
+  readonly effect: Readonly<Partial<Record<Severity, string>>>;
+  /** What to try before raising the limit. */
+  readonly advice: string;
+}
+
+const slowDisk = {
+  throttled:
+    'Reading and writing files took longer, and so did pages and scripts that wait for files or a database. Nothing failed.',
+};
+const disk = (noun: string, resource: Resource, advice: string): Topic => ({
+  noun,
+  resource,
+  effect: slowDisk,
+  advice,
+});
+const lessReading =
+  'Look for backups, scripts that search all files, and database queries without an index; data that is cached in memory need not be read again.';
+const lessWriting =
+  'Look for verbose logs, backups, and caches or sessions on disk that are rewritten with each request.';
+
+export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
+  'cpu.limit': {
+    noun: 'CPU',
+    resource: 'cpu',
+    effect: {
+      throttled:
+        'Each time, its programs waited for the rest of a tenth of a second. Pages and scripts took longer; nothing failed.',
+    },
+    advice:
+      'Look first at what used the most: a script stuck in a loop, a page that could be cached, a crawler that sends too many requests, a job that could run at night.',
+  },
+  'memory.limit': {
+    noun: 'memory',
+    resource: 'memory',
+    effect: {
+      throttled:
+        'Its programs had to wait while the kernel reclaimed memory. Pages and scripts took longer; nothing was killed.',
+      killed:
+        'At the limit the kernel killed a process to free memory. Visitors may have seen an error from the web server, and a job that was running may be incomplete.',
+    },
+    advice:
+      'Otherwise limit how many processes run at once (pm.max_children of php-fpm, the workers of the application), or how much memory each may use.',
+  },
+  'processes.limit': {
+    noun: 'process',
+    resource: 'processes',
+    effect: {
+      refused:
+        'New processes and threads could not be started: visitors may have seen an error from the web server, and shells print "Resource temporarily unavailable". Processes that were running continued.',
+    },
+    advice:
+      'Look for jobs that pile up because each starts before the previous one has finished, and for workers that never exit.',
+  },
+  'io.read': disk('disk reading', 'read', lessReading),
+  'io.reads': disk('disk reading', 'read', lessReading),
+  'io.write': disk('disk writing', 'write', lessWriting),
+  'io.writes': disk('disk writing', 'write', lessWriting),
+  'io.total': disk('disk', 'disk', lessReading),
+  'io.operations': disk('disk', 'disk', lessReading),
+};
+
+/** For limits without a row above. */
+export const otherTopic = (limit: LimitKey): Topic => ({
+  noun: limit.replace('.limit', '').replace('.', ' '),
+  resource: 'other',
+  effect: {
+    throttled: 'Its programs took longer; nothing failed.',
+    refused: 'A request to the kernel was refused, which its programs see as an error.',
+    killed: 'One of its processes was killed.',
+  },
+  advice: '',
+});

@@ -1,0 +1,93 @@
+/** Who used most of a resource during an incident, from its snapshots. */
+import { printable } from '../base/printable.ts';
+import { growth, type Amounts } from './growth.ts';
+import type { Resource } from './incident-topics.ts';
+import type { ProcessEvidence, Snapshot } from './incident.ts';
+
+/** All processes of one program, or of one command line. */
+export interface ProcessGroup {
+  readonly title: string;
+  processes: number;
+  threads: number;
+  /** Of the resource, in seconds, bytes, or threads. */
+  amount: number;
+  largest: number;
+  youngestSeconds: number;
+}
+
+/** The maximum number named. */
+const groupsMax = 3;
+
+/** The heaviest users of a resource, heaviest first. */
+export function topUsers(
+  resource: Resource,
+  evidence: readonly Snapshot[],
+  showCommands: boolean,
+): readonly ProcessGroup[] {
+  const groups = new Map<string, ProcessGroup>();
+  for (const [process, amount] of amounts(resource, evidence)) {
+    const title = showCommands ? cut(process.command, 120) : cut(process.name, 32);
+    const group = groups.get(title) ?? emptyGroup(title);
+    groups.set(title, group);
+    group.processes++;
+    group.threads += process.threads;
+    group.amount += amount;
+    group.largest = Math.max(group.largest, amount);
+    group.youngestSeconds = Math.min(group.youngestSeconds, process.ageSeconds ?? Infinity);
+  }
+  return [...groups.values()]
+    .filter((each) => each.amount > 0)
+    .sort((a, b) => b.amount - a.amount)
+    .slice(0, groupsMax);
+}
+
+const emptyGroup = (title: string): ProcessGroup => ({
+  title,
+  processes: 0,
+  threads: 0,
+  amount: 0,
+  largest: 0,
+  youngestSeconds: Infinity,
+});
+
+type Measure = (process: ProcessEvidence) => number | undefined;
+
+const growing: Readonly<Partial<Record<Resource, Measure>>> = {
+  cpu: ({ cpuSeconds }) => cpuSeconds,
+  read: ({ readBytes }) => readBytes,
+  write: ({ writeBytes }) => writeBytes,
+  disk: ({ readBytes, writeBytes }) =>
+    readBytes === undefined || writeBytes === undefined ? undefined : readBytes + writeBytes,
+};
+
+function amounts(resource: Resource, evidence: readonly Snapshot[]): Amounts {
+  const grown = growing[resource];
+  if (grown !== undefined) return growth(evidence, grown);
+  if (resource === 'memory') return holdings(fullest(evidence, memoryOf), (one) => one.memoryBytes);
+  if (resource !== 'processes') return [];
+  return holdings(fullest(evidence, threadsOf), (each) => each.threads);
+}
+
+const holdings = (
+  snapshot: Snapshot | undefined,
+  measure: (process: ProcessEvidence) => number,
+): Amounts => (snapshot?.processes ?? []).map((each) => [each, measure(each)] as const);
+
+export const memoryOf = ({ usage }: Snapshot) => usage.memory - usage.cache;
+export const threadsOf = ({ usage, processCount }: Snapshot) =>
+  Math.max(usage.threads, processCount);
+
+export function fullest(
+  evidence: readonly Snapshot[],
+  measure: (snapshot: Snapshot) => number,
+): Snapshot | undefined {
+  return evidence.reduce<Snapshot | undefined>(
+    (max, each) => (max === undefined || measure(each) > measure(max) ? each : max),
+    undefined,
+  );
+}
+
+export function cut(text: string, max: number): string {
+  const safe = printable(text.slice(0, max));
+  return text.length > max ? `${safe}…` : safe;
+}
