@@ -11,7 +11,7 @@ import { lockFile, type FileLock } from '../sys/files/flock.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
-import { cgroupSetup, isInside, parentOf } from '../plan/wanted.ts';
+import { cgroupSetup, isInside, parentOf, type Wanted } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, type Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
@@ -29,10 +29,11 @@ const roundsMax = 3;
 
 type Progress = (done: number, total: number) => void;
 
-export function planPolicy(policy: Policy, driver: Driver): Plan {
-  const wanted = driver.wanted(policy);
-  return planChanges(wanted, driver.observe(wanted));
-}
+export const planPolicy = (policy: Policy, driver: Driver): Plan =>
+  planFor(driver.wanted(policy), driver);
+
+const planFor = (wanted: Wanted, driver: Driver): Plan =>
+  planChanges(wanted, driver.observe(wanted));
 
 /**
  * Applies the policy to the host. Failures are reported and the rest is applied; applying again does
@@ -72,13 +73,14 @@ function applyLocked(
   for (let round = 1; round <= roundsMax; round++) {
     const driver = host.probe(policy.driver);
     if (!driver.ok) return driver;
-    const plan = planPolicy(policy, driver.value);
+    const wanted = driver.value.wanted(policy);
+    const plan = planFor(wanted, driver.value);
     const delegation = plan.operations.filter(isDelegation);
     const now = delegation.length > 0 && round < roundsMax ? delegation : plan.operations;
     const failures = executeAll(now, driver.value, options, progress);
     operations.push(...now);
     if (now === delegation && failures.length === 0) continue;
-    const published = driver.value.publish(driver.value.wanted(policy));
+    const published = driver.value.publish(wanted);
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
   throw new Error(`Setting up the root cgroup did not converge after ${roundsMax} rounds`);

@@ -1,24 +1,16 @@
-/**
- * What the commands that edit the policy have in common: read, edit, check, write, apply.
- *
- * The result is checked as a whole before it is written, against the users of the host too: an edit
- * never introduces a new reason why the file cannot be applied.
- */
+/** What the commands that edit the policy have in common: edit, print, apply. */
 import type { Command } from 'commander';
-import { foreignFormat, resolveText } from '../../apply/load-policy.ts';
+import { editPolicy as editPolicyText, tryPolicyEdit, type EditErrors } from '../../apply/edit.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
-import { editPolicyFile } from '../../host/edit-policy-file.ts';
-import { readPolicyFile } from '../../host/policy-file.ts';
 import type { TenantName } from '../../policy/document.ts';
-import { newDiagnostics, newErrors, type Target } from '../../policy/edit.ts';
-import { fail, type Result } from '../../base/result.ts';
+import type { Target } from '../../policy/edit.ts';
+import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
 import { lineDiff, type DiffLine } from './line-diff.ts';
 import { policyOption } from './policy-option.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
 import { terminalOf } from './terminal.ts';
-import type { Problem } from '../../base/problem.ts';
 import { printable } from '../../base/printable.ts';
 
 export interface EditOptions extends PolicyOptions {
@@ -33,81 +25,36 @@ export function withEditOptions(command: Command): Command {
     .option('--dry-run', 'print what would change in the file; changes nothing');
 }
 
-export type PolicyEdit = (text: string, paths: Paths) => Result<string, readonly string[]>;
-
-/** What the edit itself found is a message, as diagnostics are. */
-type EditErrors = readonly (Problem | string)[];
+export type CommandEdit = (text: string, paths: Paths) => Result<string, EditErrors>;
 
 /** `what` is named in the message when it is done, for example `tenant "alice"`. */
 export async function editPolicy(
   options: EditOptions,
   command: Command,
   what: string,
-  edit: PolicyEdit,
+  edit: CommandEdit,
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const file = options.policy;
-  const checked = (text: string) => checkedEdit(file, text, paths, edit);
-  if (options.dryRun === true) return showEdit(file, paths, checked);
-  const edited = editPolicyFile(file, checked);
-  if (!edited.ok) return printErrors('action' in edited.error ? [edited.error] : edited.error);
-  const { before, after } = edited.value;
+  const change = options.dryRun === true ? tryPolicyEdit : editPolicyText;
+  const edited = change(file, paths, (text) => edit(text, paths));
+  if (!edited.ok) return printErrors(edited.error);
+  const { before, after, news } = edited.value;
   if (before === after) print(`Nothing to change in ${file}: it is set already`);
+  else if (options.dryRun === true) printDiff(file, before, after);
   else print(`Changed ${what} in ${file}`);
-  if (!options.apply) {
-    showNews(file, before, after, paths);
+  if (!options.apply || options.dryRun === true) {
+    showDiagnostics(news);
     return exitCodes.done;
   }
   const { applyAfterEdit } = await import('../commands/policy/apply.ts');
   return applyAfterEdit(file, paths);
 }
 
-function checkedEdit(
-  file: string,
-  text: string,
-  paths: Paths,
-  edit: PolicyEdit,
-): Result<string, EditErrors> {
-  const foreign = foreignFormat(text);
-  if (foreign !== undefined) {
-    const { name, editHint: hint } = foreign;
-    return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
-  }
-  const edited = edit(text, paths);
-  if (!edited.ok || edited.value === text) return edited;
-  const after = resolveText(file, edited.value, paths);
-  if (after.policy !== undefined) return edited;
-  const before = resolveText(file, text, paths);
-  const errors = newErrors(before.diagnostics, after.diagnostics);
-  return errors.length === 0 ? edited : fail(errors.map((each) => each.message));
-}
-
 function printErrors(errors: EditErrors): ExitCode {
   for (const error of errors) printError(error);
   return exitCodes.failed;
-}
-
-function showEdit(
-  file: string,
-  paths: Paths,
-  edit: (text: string) => Result<string, EditErrors>,
-): ExitCode {
-  const original = readPolicyFile(file);
-  if (!original.ok) return printErrors([original.error]);
-  const text = original.value;
-  const edited = edit(text);
-  if (!edited.ok) return printErrors(edited.error);
-  if (edited.value === text) print(`Nothing to change in ${file}: it is set already`);
-  else printDiff(file, text, edited.value);
-  showNews(file, text, edited.value, paths);
-  return exitCodes.done;
-}
-
-/** Warnings that the edit caused. */
-function showNews(file: string, before: string, after: string, paths: Paths): void {
-  const [old, now] = [before, after].map((each) => resolveText(file, each, paths).diagnostics);
-  showDiagnostics(newDiagnostics(old ?? [], now ?? []));
 }
 
 function printDiff(file: string, before: string, after: string): void {

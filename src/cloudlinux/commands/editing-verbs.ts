@@ -17,7 +17,7 @@ import {
   applyFile,
   changePolicy,
   readPolicy,
-  type PolicyEdit,
+  type LveEdit,
   type ReadPolicy,
 } from './lve-policy.ts';
 import { defaultId, valuesIn } from './reading-verbs.ts';
@@ -93,7 +93,7 @@ function editing(
   words: string,
   does: string,
   naming: Naming,
-  editOf: (target: Target, call: Call) => PolicyEdit,
+  editOf: (target: Target, call: Call) => LveEdit,
 ): Verb {
   const run = (call: Call): Reply => {
     const [name, more] = call.words;
@@ -106,7 +106,7 @@ function editing(
   return { words, does, run };
 }
 
-function changeAndApply({ options, paths }: Call, target: Target, edit: PolicyEdit): Reply {
+function changeAndApply({ options, paths }: Call, target: Target, edit: LveEdit): Reply {
   const { policy: file } = options;
   const edited = changePolicy(file, paths, edit);
   if (!edited.ok) return failed(edited.error);

@@ -3,13 +3,12 @@
  * through the same functions as `bulkhead set` and its like.
  */
 import { applyPolicy } from '../../apply/apply.ts';
-import { foreignFormat, loadPolicy, resolveText } from '../../apply/load-policy.ts';
+import { editPolicy } from '../../apply/edit.ts';
+import { loadPolicy } from '../../apply/load-policy.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { Paths } from '../../host/paths.ts';
-import { editPolicyFile } from '../../host/edit-policy-file.ts';
 import { printDiagnostic, type Diagnostic } from '../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
-import { newDiagnostics, newErrors } from '../../policy/edit.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { printProblem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -31,7 +30,7 @@ const errorsOf = (diagnostics: readonly Diagnostic[]) =>
   diagnostics.filter((each) => each.severity === 'error').map(printDiagnostic);
 
 /** `now` is the policy before the edit, or undefined if it cannot be applied as it is. */
-export type PolicyEdit = (text: string, now: ReadPolicy | undefined) => Result<string, Errors>;
+export type LveEdit = (text: string, now: ReadPolicy | undefined) => Result<string, Errors>;
 
 interface Changed {
   readonly changed: boolean;
@@ -40,35 +39,20 @@ interface Changed {
 }
 
 /** Writes the policy; an edit that would keep it from being applied is refused as a whole. */
-export function changePolicy(
-  file: string,
-  paths: Paths,
-  edit: PolicyEdit,
-): Result<Changed, Errors> {
-  let warnings: readonly string[] = [];
-  const edited = editPolicyFile(file, (text): Result<string, Errors> => {
-    const foreign = foreignFormat(text);
-    if (foreign !== undefined) {
-      return fail([`Cannot edit "${file}": it is a ${foreign.name}; ${foreign.editHint}`]);
-    }
-    const before = resolveText(file, text, paths);
-    const { policy, document } = before;
-    const now = policy === undefined || document === undefined ? undefined : { policy, document };
-    const result = edit(text, now);
-    if (!result.ok) return result;
-    const after = resolveText(file, result.value, paths).diagnostics;
-    const errors = newErrors(before.diagnostics, after);
-    if (errors.length > 0) return fail(errors.map((each) => each.message));
-    warnings = newDiagnostics(before.diagnostics, after)
-      .filter((each) => each.severity === 'warning')
-      .map(printDiagnostic);
-    return result;
+export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<Changed, Errors> {
+  const edited = editPolicy(file, paths, (text, now) => {
+    const { policy, document } = now();
+    return edit(
+      text,
+      policy === undefined || document === undefined ? undefined : { policy, document },
+    );
   });
   if (!edited.ok) {
-    const { error } = edited;
-    return fail('action' in error ? [printProblem(error)] : error);
+    return fail(edited.error.map((each) => (typeof each === 'string' ? each : printProblem(each))));
   }
-  return ok({ changed: edited.value.before !== edited.value.after, warnings });
+  const { before, after, news } = edited.value;
+  const warnings = news.filter((each) => each.severity === 'warning').map(printDiagnostic);
+  return ok({ changed: before !== after, warnings });
 }
 
 /** The errors of applying it. */

@@ -1,0 +1,75 @@
+/**
+ * An edit of the policy, checked as a whole before it is written, against the users of the host too:
+ * it never introduces a new reason why the file cannot be applied.
+ */
+import { editPolicyFile } from '../host/edit-policy-file.ts';
+import type { Paths } from '../host/paths.ts';
+import { readPolicyFile } from '../host/policy-file.ts';
+import type { Diagnostic } from '../policy/diagnostic.ts';
+import { newDiagnostics, newErrors } from '../policy/edit.ts';
+import type { Problem } from '../base/problem.ts';
+import { fail, ok, type Result } from '../base/result.ts';
+import { foreignFormat, resolveText, type Loaded } from './load-policy.ts';
+
+/** What the edit itself found is a message, as diagnostics are. */
+export type EditErrors = readonly (Problem | string)[];
+
+/** `now` is the policy before the edit, read when it is asked for. */
+export type PolicyEdit = (text: string, now: () => Loaded) => Result<string, EditErrors>;
+
+export interface EditedPolicy {
+  readonly before: string;
+  readonly after: string;
+  /** Warnings and notes that the edit caused. */
+  readonly news: readonly Diagnostic[];
+}
+
+/** Reads, edits, checks and writes under one lock. An edit that changes nothing writes nothing. */
+export function editPolicy(
+  file: string,
+  paths: Paths,
+  edit: PolicyEdit,
+): Result<EditedPolicy, EditErrors> {
+  const edited = editPolicyFile(file, (text) => checkedEdit(file, text, paths, edit));
+  if (edited.ok) return ok(withNews(file, edited.value.before, edited.value.after, paths));
+  return fail('action' in edited.error ? [edited.error] : edited.error);
+}
+
+/** The same without writing. */
+export function tryPolicyEdit(
+  file: string,
+  paths: Paths,
+  edit: PolicyEdit,
+): Result<EditedPolicy, EditErrors> {
+  const read = readPolicyFile(file);
+  if (!read.ok) return fail([read.error]);
+  const edited = checkedEdit(file, read.value, paths, edit);
+  return edited.ok ? ok(withNews(file, read.value, edited.value, paths)) : edited;
+}
+
+function checkedEdit(
+  file: string,
+  text: string,
+  paths: Paths,
+  edit: PolicyEdit,
+): Result<string, EditErrors> {
+  const foreign = foreignFormat(text);
+  if (foreign !== undefined) {
+    const { name, editHint: hint } = foreign;
+    return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
+  }
+  let before: Loaded | undefined;
+  const now = () => (before ??= resolveText(file, text, paths));
+  const edited = edit(text, now);
+  if (!edited.ok || edited.value === text) return edited;
+  const after = resolveText(file, edited.value, paths);
+  if (after.policy !== undefined) return edited;
+  const errors = newErrors(now().diagnostics, after.diagnostics);
+  return errors.length === 0 ? edited : fail(errors.map((each) => each.message));
+}
+
+function withNews(file: string, before: string, after: string, paths: Paths): EditedPolicy {
+  if (before === after) return { before, after, news: [] };
+  const [old, now] = [before, after].map((each) => resolveText(file, each, paths).diagnostics);
+  return { before, after, news: newDiagnostics(old ?? [], now ?? []) };
+}
