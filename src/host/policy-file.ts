@@ -7,7 +7,7 @@ import { readTextFile, type TextFormat } from '../sys/files/text-file.ts';
 export const policyFormat: TextFormat = {
   bytesMax,
   decode: decodeXml,
-  hintIfMissing: 'bulkhead init writes a first one',
+  hintIfMissing: '"bulkhead init" writes a first one',
 };
 
 /** The policy, if only those whom we trust could have written it. */

@@ -134,10 +134,10 @@ describe('readPolicyFile() of what is unsafe', () => {
 
   test('readPolicyFile() says what to do when the file does not exist', () => {
     const error = errorOf(readPolicyFile(join(directory, 'none.xml')));
-    assert.match(error, /it does not exist; bulkhead init writes a first one$/);
+    assert.match(error, /it does not exist; "bulkhead init" writes a first one$/);
     assert.match(
       errorOf(readPolicyFile(join(directory, 'none', 'policy.xml'))),
-      /^Cannot read ".*": it does not exist; bulkhead init writes a first one$/,
+      /^Cannot read ".*": it does not exist; "bulkhead init" writes a first one$/,
     );
   });
 
