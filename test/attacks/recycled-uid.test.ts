@@ -51,6 +51,11 @@ describe('a uid that is given again', { skip: reasonToSkip() }, () => {
   /** What a member runs, with a secret in its arguments, until its limit was hit and evidence is there. */
   const commitOffence = async (words: string): Promise<number> => {
     runInside(`sleep 600 & wait; : # ${words}`);
+    // The storm would leave it no process to start.
+    await agent.until('both of its processes run', () => {
+      const driver = agent.host.probe();
+      return driver.ok && driver.value.processes(`u${uid}`).length >= 2;
+    });
     let found = 0;
     await agent.until('an incident has evidence', async () => {
       // Until one fork of it is refused; what it started ends soon, so that the next one can.
