@@ -131,7 +131,7 @@ function suite(host: Host): void {
           for (const text of await advice()) {
             assert.match(
               text,
-              /it is unknown whether a service manager keeps it.* bulkhead\.socket/,
+              /it is unknown whether a service manager holds it.* bulkhead\.socket/,
             );
           }
         }

@@ -320,7 +320,7 @@ function suite(version: 1 | 2): void {
     assert.equal(status.restarts, 1);
     assert.ok(status.migrated >= 1, 'the counters were forgotten');
     assert.notEqual(stage.placement.pid, pid);
-    assert.match(stage.lines.join('\n'), /The placer ended \(SIGKILL\)/);
+    assert.match(stage.lines.join('\n'), /The placer exited \(SIGKILL\)/);
   });
 
   test('a placer that hangs is killed and started again', async () => {

@@ -130,7 +130,7 @@ suite('the agent as a service', { skip }, () => {
       );
       let ended: IncidentsResponse['incidents'][number] | undefined;
       for (let tries = 0; tries < 6000 && ended === undefined; tries++) {
-        const { incidents } = await json<IncidentsResponse>('faults ben --severity ended');
+        const { incidents } = await json<IncidentsResponse>('faults ben --severity killed');
         ended = incidents.find((each) => each.snapshots > 0);
       }
       assert.equal(ended?.limit, 'memory.limit');
@@ -211,7 +211,7 @@ suite('the agent as a service', { skip }, () => {
           assert.match(await guest.succeed(bind, { user: 'ann' }), /in use/);
         }
       };
-      await until('bulkhead status --json | grep -q \'"kept": true\'');
+      await until('bulkhead status --json | grep -q \'"socketActivated": true\'');
       assert.deepEqual((await status()).tcp, { port: 9640, addresses, socketActivated: true });
       assert.doesNotMatch(
         await guest.succeed('bulkhead check 2>&1; bulkhead doctor'),
@@ -221,7 +221,7 @@ suite('the agent as a service', { skip }, () => {
       await guest.succeed('systemctl stop bulkhead', { timeoutMs: longPatienceMilliseconds });
       await kept();
       await guest.succeed('systemctl start bulkhead', { timeoutMs: longPatienceMilliseconds });
-      await until('bulkhead status --json | grep -q \'"kept": true\'');
+      await until('bulkhead status --json | grep -q \'"socketActivated": true\'');
     },
   );
 });
