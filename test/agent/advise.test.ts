@@ -63,7 +63,10 @@ describe('advice', { skip }, () => {
       const parsed = quantityKinds[kind].parse(text ?? '');
       assert.ok(parsed.ok && parsed.value > value, JSON.stringify(advice));
     }
-    assert.match(advice?.reason ?? '', /^hit .* more is needed; how much is unknown until it is raised/);
+    assert.match(
+      advice?.reason ?? '',
+      /^hit .* more is needed; how much is unknown until it is raised/,
+    );
   };
   const untilHit = async (uid: number, limit: string) => {
     let found: AdviseResponse | undefined;
