@@ -149,7 +149,7 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
       await guest.succeed('systemctl stop bulkhead; umount /home');
       const applied = await bulkhead('apply');
       assert.equal(applied.status, 1);
-      assert.match(applied.stderr, /Cannot find the file system with quotas that was at \/home/);
+      assert.match(applied.stderr, /Cannot find the file system with quotas that was at "\/home"/);
       await guest.succeed(`mount -o usrquota ${disk} /home`);
       await guest.succeed(quota('3072 20'));
       assert.equal((await bulkhead('verify')).status, 0);
