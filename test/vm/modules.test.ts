@@ -226,7 +226,7 @@ suite('kernel modules on a Debian host', { skip }, () => {
         const letters = loaded.find((each) => each.name === name)?.taints;
         assert.equal(
           problems.get(name),
-          `is loaded (taints ${letters}), and no file of that name is in the tree of this kernel`,
+          `is loaded (taints ${letters}), and the tree of this kernel has no file of that name`,
         );
       }
       assert.match(
