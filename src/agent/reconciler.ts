@@ -4,6 +4,7 @@
  * A policy with errors is reported and not applied. The previous one stays in force: the last good
  * text is kept (across restarts, too), and applies to accounts created meanwhile.
  */
+import { count } from '../base/list.ts';
 import { mkdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Paths } from '../host/paths.ts';
@@ -109,7 +110,7 @@ export class PolicyReconciler implements Disposable {
       const tenants = policy.tenants.length;
       this.#log.info(
         { changes, tenants },
-        `Applied ${this.#file} to ${tenants} tenants: ${changes} changes`,
+        `Applied ${this.#file} to ${count(tenants, 'tenant')}: ${count(changes, 'change')}`,
       );
     }
     this.#changed(policy, homes);

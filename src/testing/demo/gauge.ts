@@ -76,7 +76,7 @@ const cpu: Gauge = {
   pressed: ({ hits }) => hits >= fewestPeriods,
   hits: ({ hits }) => `slowed it ${times(hits)}`,
   proof: ({ measured, hits }, limit) =>
-    `used ${percent(measured)} of a core, limit ${limit}; slowed down ${times(hits)}`,
+    `used ${percent(measured)} of a core, limit ${limit}; throttled ${times(hits)}`,
 };
 
 /** The part of the time that two tenants had together, under a reseller that throttled both. */

@@ -74,7 +74,7 @@ function printGaps(verdicts: readonly Verdict[], screen: Screen): void {
   const helps = new Set(partial.flatMap(({ support }) => support.help ?? []));
   screen.print('\nHeld in what the demo does, and on this host not in everything:');
   for (const [reason, of] of titles) printNote(`${of.join(', ')}: ${reason}`, screen);
-  for (const help of helps) printNote(`Would help: ${help}`, screen);
+  for (const help of helps) printNote(`To improve: ${help}`, screen);
 }
 
 const printNote = (text: string, screen: Screen) =>
