@@ -3,7 +3,7 @@
  * else does.
  */
 import { ok } from '../../base/result.ts';
-import { httpError, type HttpResult } from './request-context.ts';
+import { httpError, type HttpResult } from './http-result.ts';
 import type { Caller } from './caller.ts';
 
 const perTenantMax = 2;

@@ -4,14 +4,9 @@ import { errorBody } from './error-body.ts';
 import { ok } from '../../base/result.ts';
 import type { AlertsTestResponse, StatusResponse } from './api.ts';
 import { answerAdvise } from '../responses/advise.ts';
-import {
-  httpError,
-  QueryReader,
-  type AgentContext,
-  type HttpError,
-  type HttpResult,
-  type RequestContext,
-} from './request-context.ts';
+import { httpError, type HttpError, type HttpResult } from './http-result.ts';
+import { QueryReader } from './query-reader.ts';
+import { type AgentContext, type RequestContext } from './request-context.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerProcesses } from '../responses/processes.ts';

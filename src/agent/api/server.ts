@@ -21,7 +21,7 @@ import { Peers } from './peers.ts';
 import type { Api } from './routes.ts';
 import { TokenBearers } from './token-bearers.ts';
 import type { Caller } from './caller.ts';
-import type { HttpError } from './request-context.ts';
+import type { HttpError } from './http-result.ts';
 
 /** An address, or a socket that is already listening; it is closed with the server. */
 export type ListenTarget =

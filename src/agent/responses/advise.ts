@@ -21,7 +21,8 @@ import type { Entry } from '../sampling/member-index.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { ok } from '../../base/result.ts';
 import { shortBytes } from '../../base/bytes.ts';
-import { fromStore, type HttpResult, type RequestContext } from '../api/request-context.ts';
+import { fromStore, type HttpResult } from '../api/http-result.ts';
+import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, visibleParts, type Part } from './members.ts';
 
 const week = 7 * 86_400_000;

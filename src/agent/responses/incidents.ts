@@ -10,12 +10,8 @@ import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
 import { ok } from '../../base/result.ts';
-import {
-  fromStore,
-  httpError,
-  type HttpResult,
-  type RequestContext,
-} from '../api/request-context.ts';
+import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
+import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, membersOf } from './members.ts';
 
 const day = 86_400_000;

@@ -4,7 +4,8 @@ import type { Member } from '../../usage/member.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
 import { isAdministrator, maySee, seesSince, visibleEntries } from '../api/caller.ts';
-import { httpError, type HttpResult, type RequestContext } from '../api/request-context.ts';
+import { httpError, type HttpResult } from '../api/http-result.ts';
+import { type RequestContext } from '../api/request-context.ts';
 
 /** The named members, or all that the caller may see. */
 export function askedEntries(request: RequestContext): HttpResult<readonly Entry[]> {

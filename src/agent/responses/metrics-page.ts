@@ -4,7 +4,8 @@ import { exposition, type ExposedMember } from '../metrics/exposition.ts';
 import type { Member } from '../../usage/member.ts';
 import { isAdministrator } from '../api/caller.ts';
 import { ok } from '../../base/result.ts';
-import { httpError, type HttpResult, type RequestContext } from '../api/request-context.ts';
+import { httpError, type HttpResult } from '../api/http-result.ts';
+import { type RequestContext } from '../api/request-context.ts';
 
 export function answerMetrics({ agent, caller, accept }: RequestContext): HttpResult<Response> {
   if (!isAdministrator(caller)) {

@@ -4,7 +4,8 @@ import type { TopResponse, TopRow } from '../api/api.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { ok } from '../../base/result.ts';
-import type { HttpResult, RequestContext } from '../api/request-context.ts';
+import type { HttpResult } from '../api/http-result.ts';
+import type { RequestContext } from '../api/request-context.ts';
 import { askedEntries } from './members.ts';
 
 export function answerTop(request: RequestContext): HttpResult<TopResponse> {

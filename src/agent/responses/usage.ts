@@ -6,12 +6,8 @@ import type { Distribution, SeriesResponse, UsageResponse, UsageRow } from '../a
 import { isAdministrator } from '../api/caller.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { ok } from '../../base/result.ts';
-import {
-  fromStore,
-  httpError,
-  type HttpResult,
-  type RequestContext,
-} from '../api/request-context.ts';
+import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
+import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, namedEntry, visibleFrom, visibleParts } from './members.ts';
 
 const pointsMax = 1000;
