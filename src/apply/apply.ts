@@ -4,7 +4,7 @@
  * These functions are the only entry point that changes the kernel; the command line calls them in
  * process.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { causeOf } from '../sys/errno.ts';
 import type { Driver, ExecuteOptions, Failure } from '../host/driver.ts';
 import { lockFile, type FileLock } from '../sys/files/flock.ts';
@@ -160,9 +160,26 @@ export function releaseAll(
   host: Host,
   options: { readonly kill: boolean },
 ): Result<void, readonly Problem[]> {
+  const released = releaseLocked(host, options);
+  if (released.ok) removeIfEmpty(host.paths.runtime);
+  return released;
+}
+
+function releaseLocked(
+  host: Host,
+  options: { readonly kill: boolean },
+): Result<void, readonly Problem[]> {
   const lock = lockInstance(host.paths);
   if (!lock.ok) return fail([lock.error]);
   using _lock = lock.value;
   const driver = host.probe();
   return driver.ok ? driver.value.release(options) : fail([driver.error]);
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // An agent that still runs has its socket there.
+  }
 }

@@ -68,7 +68,7 @@ for (const version of [1, 2] as const) {
     assert.ok(applied.ok);
     assert.match(
       messageOf(applied.value.failures[0]),
-      /1 process is in it: 4194305; end them, or pass --kill/,
+      /1 process is in it: 4194305; stop them, or pass --kill/,
     );
   });
 

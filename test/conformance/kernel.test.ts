@@ -199,7 +199,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     assert.match(
       messageOf(kept.value.failures[0]),
       new RegExp(
-        `process is in it: ${child.pid} \\(uid ${first}, "sleep"\\); end them, or pass --kill`,
+        `process is in it: ${child.pid} \\(uid ${first}, "sleep"\\); stop them, or pass --kill`,
       ),
     );
     assert.equal(child.exitCode ?? child.signalCode, null);

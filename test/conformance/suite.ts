@@ -2,6 +2,7 @@
  * The life of a policy, as every host must live it: run on a host in memory, on this machine's
  * kernel, and inside the virtual machine.
  */
+import { existsSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { printProblem } from '../../src/base/problem.ts';
@@ -71,6 +72,7 @@ export function conformance(name: string, makeHost: () => Host): void {
       } finally {
         const released = releaseAll(host, { kill: true });
         assert.deepEqual(released, { ok: true, value: undefined });
+        assert.ok(!existsSync(host.paths.runtime), 'its directory is left');
       }
     });
 

@@ -342,7 +342,7 @@ function inTheWay(
   kill: boolean,
 ): Problem {
   const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
-  const own = kill ? 'they do not die; try again later' : 'end them, or pass --kill';
+  const own = kill ? 'they do not die; try again later' : 'stop them, or pass --kill';
   return {
     action: 'remove the cgroup',
     object: cgroup,
