@@ -21,7 +21,7 @@ export interface EditedPolicy {
   readonly before: string;
   readonly after: string;
   /** Warnings and notes that the edit caused. */
-  readonly news: readonly Diagnostic[];
+  readonly news: () => readonly Diagnostic[];
 }
 
 /** Reads, edits, checks and writes under one lock. An edit that changes nothing writes nothing. */
@@ -30,8 +30,9 @@ export function editPolicy(
   paths: Paths,
   edit: PolicyEdit,
 ): Result<EditedPolicy, EditErrors> {
-  const edited = editPolicyFile(file, (text) => checkedEdit(file, text, paths, edit));
-  if (edited.ok) return ok(withNews(file, edited.value.before, edited.value.after, paths));
+  const { check, news } = checking(file, paths, edit);
+  const edited = editPolicyFile(file, check);
+  if (edited.ok) return ok({ ...edited.value, news });
   return fail('action' in edited.error ? [edited.error] : edited.error);
 }
 
@@ -43,33 +44,29 @@ export function tryPolicyEdit(
 ): Result<EditedPolicy, EditErrors> {
   const read = readPolicyFile(file);
   if (!read.ok) return fail([read.error]);
-  const edited = checkedEdit(file, read.value, paths, edit);
-  return edited.ok ? ok(withNews(file, read.value, edited.value, paths)) : edited;
+  const { check, news } = checking(file, paths, edit);
+  const edited = check(read.value);
+  return edited.ok ? ok({ before: read.value, after: edited.value, news }) : edited;
 }
 
-function checkedEdit(
-  file: string,
-  text: string,
-  paths: Paths,
-  edit: PolicyEdit,
-): Result<string, EditErrors> {
-  const foreign = foreignFormat(text);
-  if (foreign !== undefined) {
-    const { name, editHint: hint } = foreign;
-    return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
-  }
-  let before: Loaded | undefined;
-  const now = () => (before ??= resolveText(file, text, paths));
-  const edited = edit(text, now);
-  if (!edited.ok || edited.value === text) return edited;
-  const after = resolveText(file, edited.value, paths);
-  if (after.policy !== undefined) return edited;
-  const errors = newErrors(now().diagnostics, after.diagnostics);
-  return errors.length === 0 ? edited : fail(errors.map((each) => each.message));
-}
-
-function withNews(file: string, before: string, after: string, paths: Paths): EditedPolicy {
-  if (before === after) return { before, after, news: [] };
-  const [old, now] = [before, after].map((each) => resolveText(file, each, paths).diagnostics);
-  return { before, after, news: newDiagnostics(old ?? [], now ?? []) };
+/** Each text is resolved once at most, and the one before only if it matters. */
+function checking(file: string, paths: Paths, edit: PolicyEdit) {
+  let news = (): readonly Diagnostic[] => [];
+  const check = (text: string): Result<string, EditErrors> => {
+    const foreign = foreignFormat(text);
+    if (foreign !== undefined) {
+      const { name, editHint: hint } = foreign;
+      return fail([{ action: 'edit', object: file, reason: `it is a ${name}`, hint }]);
+    }
+    let before: Loaded | undefined;
+    const now = () => (before ??= resolveText(file, text, paths));
+    const edited = edit(text, now);
+    if (!edited.ok || edited.value === text) return edited;
+    const after = resolveText(file, edited.value, paths);
+    news = () => newDiagnostics(now().diagnostics, after.diagnostics);
+    if (after.policy !== undefined) return edited;
+    const errors = newErrors(now().diagnostics, after.diagnostics);
+    return errors.length === 0 ? edited : fail(errors.map((each) => each.message));
+  };
+  return { check, news: () => news() };
 }

@@ -45,7 +45,7 @@ export async function editPolicy(
   else if (options.dryRun === true) printDiff(file, before, after);
   else print(`Changed ${what} in ${file}`);
   if (!options.apply || options.dryRun === true) {
-    showDiagnostics(news);
+    showDiagnostics(news());
     return exitCodes.done;
   }
   const { applyAfterEdit } = await import('../commands/policy/apply.ts');

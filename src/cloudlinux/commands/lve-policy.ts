@@ -51,7 +51,9 @@ export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<
     return fail(edited.error.map((each) => (typeof each === 'string' ? each : printProblem(each))));
   }
   const { before, after, news } = edited.value;
-  const warnings = news.filter((each) => each.severity === 'warning').map(printDiagnostic);
+  const warnings = news()
+    .filter((each) => each.severity === 'warning')
+    .map(printDiagnostic);
   return ok({ changed: before !== after, warnings });
 }
 
