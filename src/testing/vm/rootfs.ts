@@ -11,7 +11,9 @@ export const guestDebianPackages = [
   'systemd systemd-sysv dbus libpam-systemd udev kmod',
   'iproute2 util-linux procps passwd login ca-certificates less',
   // Ways in for tenants
-  'openssh-server openssh-client cron',
+  'openssh-server openssh-client cron at',
+  // Web servers, and what runs tenants' programs for them
+  'nginx apache2 libapache2-mod-qos php-fpm fcgiwrap',
   // Disk limits on each kind of file system
   'quota e2fsprogs btrfs-progs xfsprogs dmsetup fdisk',
   // Disks that are made of others

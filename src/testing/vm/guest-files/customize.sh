@@ -44,6 +44,7 @@ ln -sf /dev/null "$root/etc/systemd/network/99-default.link"
 chroot "$root" systemctl --quiet enable guest-network guest-control guest-ready
 chroot "$root" systemctl --quiet set-default multi-user.target
 # Installed for the tests, which start what they need.
-for unit in ssh cron quota quotaon quotarpc remote-fs.target; do
+fpm=$(cd "$root/usr/lib/systemd/system" && echo php*-fpm.service)
+for unit in ssh cron atd nginx apache2 $fpm fcgiwrap.socket quota quotaon quotarpc remote-fs.target; do
   chroot "$root" systemctl --quiet disable "$unit" 2>/dev/null || true
 done
