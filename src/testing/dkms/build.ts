@@ -65,6 +65,8 @@ export const modulesDirectory = (into: string, { name, version }: DkmsSource, re
   join(into, name, version, release, 'x86_64/module');
 
 function reasonIn(lines: readonly string[]): string {
-  const error = lines.find((line) => /\berror\b|Error!/i.test(line)) ?? lines.at(-1) ?? '';
-  return error.trim().slice(0, 200);
+  const at = lines.findIndex((line) => /\berror\b|Error!/i.test(line));
+  const [error = '', next = ''] = at < 0 ? lines.slice(-1) : lines.slice(at);
+  // configure explains on the line after "error:".
+  return `${error.trim()}${/:\s*$/.test(error) ? ` ${next.trim()}` : ''}`.slice(0, 300);
 }
