@@ -41,6 +41,8 @@ export async function benchExec(): Promise<Row[]> {
     for (const root of roots) mkdirSync(`${root}/u${uid}`, { recursive: true });
     mkdirSync(`/run/${instance}`);
     writeFileSync(`/run/${instance}/launch`, launchText(isV2, roots));
+    mkdirSync(`/run/${instance}/entries/${uid}`, { recursive: true });
+    writeFileSync(`/run/${instance}/entries/${uid}/limit`, '20\n');
     publishAccounts(pathsOf(instance), new Set([Number(uid)]));
     const harness = join(build, 'harness');
     const source = new URL('harness.c', import.meta.url).pathname;
@@ -79,6 +81,10 @@ function ways(instance: string, roots: readonly string[]): [string, string[]][] 
     ['setpriv', [...drop, 'true']],
     [`sh, cgroup.procs x${files.length}, setpriv`, ['sh', '-c', naive]],
     ['bulkhead-exec', [launcher, '--instance', instance, 'nobody', '--', 'true']],
+    [
+      'bulkhead-exec --entry',
+      [launcher, '--instance', instance, '--entry', 'nobody', '--', 'true'],
+    ],
     ['bulkhead exec', [entry, '--instance', instance, 'exec', 'nobody', '--', 'true']],
   ];
   if (existsSync('/usr/bin/bwrap')) list.push(['bubblewrap', jail()]);

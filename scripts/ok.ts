@@ -26,6 +26,7 @@ export const kernelSuites = [
   'test/conformance/kernel.test.ts',
   'test/conformance/demo.test.ts',
   'test/cli/exec.test.ts',
+  'test/cli/exec-entries.test.ts',
   'test/cli/package.test.ts',
   'test/cli/top-screen.test.ts',
   'test/agent/advise.test.ts',

@@ -8,6 +8,7 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { causeOf } from '../sys/errno.ts';
 import type { Driver, ExecuteOptions, Failure } from '../host/driver.ts';
 import { lockFile, type FileLock } from '../sys/files/flock.ts';
+import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
@@ -80,7 +81,10 @@ function applyLocked(
     const failures = executeAll(now, driver.value, options, progress);
     operations.push(...now);
     if (now === delegation && failures.length === 0) continue;
-    const published = driver.value.publish(wanted);
+    const published = [
+      driver.value.publish(wanted),
+      publishEntries(host.paths.runtime, policy.tenants),
+    ];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
   throw new Error(`Setting up the root cgroup did not converge after ${roundsMax} rounds`);
@@ -144,15 +148,15 @@ class FailedDependencies {
 
 function withPublished(
   failures: readonly Failure[],
-  published: Result<void, Problem>,
+  published: readonly Result<void, Problem>[],
 ): readonly Failure[] {
-  if (published.ok) return failures;
   const operation: Operation = {
     kind: 'prepare',
     id: 'publish',
     summary: 'the files that the launcher reads',
   };
-  return [...failures, { operation, problem: published.error }];
+  const more = published.flatMap((each) => (each.ok ? [] : [{ operation, problem: each.error }]));
+  return [...failures, ...more];
 }
 
 /** Removes every cgroup and quota of this instance. */
@@ -173,7 +177,10 @@ function releaseLocked(
   if (!lock.ok) return fail([lock.error]);
   using _lock = lock.value;
   const driver = host.probe();
-  return driver.ok ? driver.value.release(options) : fail([driver.error]);
+  if (!driver.ok) return fail([driver.error]);
+  const released = driver.value.release(options);
+  if (released.ok) withdrawEntries(host.paths.runtime);
+  return released;
 }
 
 function removeIfEmpty(directory: string): void {

@@ -21,7 +21,7 @@ const sh = join(root, 'sh');
 symlinkSync('/bin/bash', sh);
 
 const names =
-  '[ readlink node echo die run has_libatomic command case exec unset shift set test printf read getent id env'.split(
+  '[ readlink node echo die run has_libatomic command case exec unset shift set test printf read kill identify getent id env'.split(
     ' ',
   );
 const functions = Object.fromEntries(

@@ -7,12 +7,14 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import type { SpawnSyncReturns, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { findTree, launchText, pause, removeCgroup, shellPrefix, shells } from './launch-stage.ts';
 
 const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
 const entry = new URL('../../bulkhead', import.meta.url).pathname;
@@ -24,24 +26,7 @@ const uidWithoutAccount = 7_000_001;
 
 // --- The host ---------------------------------------------------------------------------------------
 
-type Tree = {
-  readonly join: 'tasks' | 'cgroup.procs';
-  readonly roots: readonly string[];
-};
-
-const tree = findTree();
-
-function findTree(): Tree {
-  const cgroup2Magic = 0x63677270;
-  if (!fs.existsSync('/sys/fs/cgroup')) return { join: 'tasks', roots: [] };
-  if (fs.statfsSync('/sys/fs/cgroup').type === cgroup2Magic) {
-    return { join: 'cgroup.procs', roots: [`/sys/fs/cgroup/${instance}`] };
-  }
-  const hierarchies = ['cpu', 'cpuacct', 'memory', 'blkio', 'pids', 'freezer']
-    .map((controller) => `/sys/fs/cgroup/${controller}`)
-    .filter((hierarchy) => fs.existsSync(`${hierarchy}/tasks`));
-  return { join: 'tasks', roots: hierarchies.map((hierarchy) => `${hierarchy}/${instance}`) };
-}
+const tree = findTree(instance);
 
 function reasonToSkip(): string | false {
   if (process.getuid?.() !== 0) return 'needs root';
@@ -92,36 +77,12 @@ function withRetry(run: () => void): void {
   }
 }
 
-function pause(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
-
-/** Removes a cgroup and those below it; the last process in it may still be on its way out. */
-function removeCgroup(path: string): void {
-  if (!fs.existsSync(path)) return;
-  for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeCgroup(join(path, entry.name));
-  }
-  for (let left = 50; ; left--) {
-    try {
-      return fs.rmdirSync(path);
-    } catch (error) {
-      if (left === 0) throw error;
-      pause(20);
-    }
-  }
-}
-
 function makeTenant(place: string): void {
   for (const root of tree.roots) fs.mkdirSync(`${root}/${place}`, { recursive: true });
 }
 
 function removeTenant(place: string): void {
   for (const root of tree.roots) removeCgroup(`${root}/${place}`);
-}
-
-function launchText(from: Tree): string {
-  return [`join ${from.join}`, ...from.roots.map((root) => `root ${root}`), ''].join('\n');
 }
 
 /** Calls `body` while the launch file has other text; `undefined` is a missing file. */
@@ -168,14 +129,6 @@ function assertRefused(result: Result, message: RegExp, status = 1): void {
   assert.equal(result.stdout, '');
 }
 
-/** Commands in front of the launcher that make another shell /bin/sh, for it and for all it starts. */
-function shellPrefix(shell: string): string[] {
-  const target = fs.realpathSync('/bin/sh');
-  if (target === fs.realpathSync(shell)) return [];
-  const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
-  return ['unshare', '--mount', target, '-c', script, 'sh', fs.realpathSync(shell), target];
-}
-
 /** How a file of /etc may come to be another one. */
 const replacements: Readonly<Record<string, (path: string, text: string) => void>> = {
   'written over': (path, text) => fs.writeFileSync(path, text),
@@ -212,7 +165,7 @@ describe('bulkhead exec', { skip }, () => {
     removeAccount();
   });
 
-  for (const shell of ['/usr/bin/dash', '/usr/bin/busybox', '/bin/bash']) {
+  for (const shell of shells) {
     const missing = !fs.existsSync(shell) && `${shell} is not installed`;
     describe(`with ${shell} as /bin/sh`, { skip: missing }, () =>
       core(missing ? [] : shellPrefix(shell)),
@@ -482,6 +435,26 @@ describe('bulkhead exec', { skip }, () => {
     );
   });
 
+  test('hands a listening socket over, as systemd does', async (t) => {
+    if (!fs.existsSync('/usr/bin/perl')) return t.skip('perl is not installed');
+    const path = join(scratch, 'listening');
+    const listen = `use Socket; $^F = 9; socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die;
+      listen(S, 5) or die; $ENV{LISTEN_PID} = $$; $| = 1; print fileno(S); shift; exec @ARGV`;
+    const serve =
+      'open(my $s, "+<&=", 3); accept(my $c, $s); syswrite($c, "$<:" . ($ENV{LISTEN_PID} == $$))';
+    const options = ['--instance', instance, '--keep-fds', '--keep-env', 'LISTEN_PID'];
+    const args = ['-e', listen, path, launcher, ...options, account, '--', 'perl', '-e', serve];
+    const child = spawn('perl', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [fd] = (await once(child.stdout, 'data')) as [Buffer];
+      assert.equal(fd.toString(), '3');
+      const answer = (await connect(path).setEncoding('utf8').toArray()) as string[];
+      assert.equal(answer.join(''), `${uid}:1`);
+    } finally {
+      child.kill();
+    }
+  });
+
   test('passes a signal on, since the command is the launcher', async () => {
     const args = ['--instance', instance, account, '--', 'sh', '-c', 'echo $$; exec sleep 30'];
     const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -565,6 +538,50 @@ function core(prefix: readonly string[]): void {
   test('starts in the home, or where --chdir says', () => {
     assert.equal(output('pwd', { prefix }), home);
     assert.equal(output('pwd', { prefix, options: ['--chdir', '/usr'] }), '/usr');
+  });
+
+  test('passes descriptors on with --keep-fds, and only these, and stays the process that was given them', () => {
+    const given = Array.from({ length: 12 }, (_, index) => index + 3);
+    const show = `for fd in ${given.join(' ')}; do readlink /proc/$$/fd/$fd; done`;
+    const script = `LISTEN_FDS=12 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; { ${show}; } >&2; exec "$@"`;
+    const result = launch(account, ['sh', '-c', `echo $LISTEN_FDS; ls /proc/$$/fd; ${show}`], {
+      prefix: [...prefix, 'sh', '-c', script, 'sh'],
+      options: ['--keep-fds', '--keep-env', 'LISTEN_FDS', '--keep-env=LISTEN_PID'],
+      stdio: ['ignore', 'pipe', 'pipe', ...given.map(() => 'pipe' as const)],
+    });
+    assert.equal(result.status, 0, result.stderr);
+    const lines = result.stdout.trim().split('\n');
+    const own = lines.slice(1, -given.length).map(Number);
+    assert.equal(lines[0], '12');
+    // dash cannot close the script that it reads, where 3 to 9 are taken: a file that all may read.
+    assert.deepEqual(
+      own.filter((fd) => fd <= 14).sort((a, b) => a - b),
+      [0, 1, 2, ...given],
+    );
+    assert.deepEqual(lines.slice(-given.length), result.stderr.trim().split('\n'));
+    assert.ok(lines.slice(-given.length).every((link) => link.startsWith('socket:')));
+  });
+
+  test('lets no setuid program gain anything, and with --allow-setuid only what stays with the tenant', () => {
+    // Without "-p" a setuid shell gives up what it gained; cat does not.
+    const cat = join(scratch, 'setuid-cat');
+    execFileSync('install', ['-m', '4755', '/bin/cat', cat]);
+    const field = (text: string, name: string) =>
+      new RegExp(`^${name}:\\t(.*)$`, 'm').exec(text)?.[1] ?? 'none';
+    const status = (program: string, options: string[]) =>
+      output(`${program} /proc/self/status`, { prefix, options });
+    assert.equal(field(status(cat, []), 'Uid'), [uid, uid, uid, uid].join('\t'));
+
+    const itself = status('cat', ['--allow-setuid']);
+    assert.equal(field(itself, 'NoNewPrivs'), '0');
+    for (const set of ['Inh', 'Prm', 'Eff', 'Amb'])
+      assert.match(field(itself, `Cap${set}`), /^0+$/);
+    const gained = status(cat, ['--allow-setuid']);
+    assert.equal(field(gained, 'Uid'), [uid, 0, 0, 0].join('\t'));
+    const capabilities = BigInt(`0x${field(gained, 'CapEff')}`);
+    const [setuid, sysModule, sysAdmin, mknod] = [7n, 16n, 21n, 27n];
+    assert.equal((capabilities >> setuid) & 1n, 1n);
+    for (const lost of [sysModule, sysAdmin, mknod]) assert.equal((capabilities >> lost) & 1n, 0n);
   });
 
   test('gives the exit status of the command, 127 if there is none, 126 if it cannot be executed', () => {

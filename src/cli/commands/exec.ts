@@ -9,9 +9,21 @@ import { pathsFor } from '../shared/session.ts';
 
 const launcher = packageFile('libexec/bulkhead-exec');
 
-function exec(words: readonly string[], _options: unknown, command: Command): ExitCode {
+/** What the launcher understands; it alone reads them. */
+const options: readonly (readonly [flags: string, description: string])[] = [
+  ['--chdir <dir>', 'start in this directory (absolute), or not at all'],
+  ['--keep-env <name>', 'pass this environment variable on (may be repeated)'],
+  ['--keep-fds', 'pass file descriptors 3 to 9 on, too, such as the sockets of a unit'],
+  ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
+  ['--entry', 'run only if fewer commands run in this way than the tenant has entries'],
+];
+
+function exec(_words: readonly string[], _options: unknown, command: Command): ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  // As they were given: commander would take "--" and what it knows out of the words.
+  const first = process.argv[2] === '--instance' ? 4 : 2;
+  const words = process.argv.slice(process.argv.indexOf(command.name(), first) + 1);
   // Since Node 22.15; it does not come back.
   process.execve?.(launcher, [launcher, '--instance', paths.instance, ...words], process.env);
   return exitCodes.failed;
@@ -19,9 +31,9 @@ function exec(words: readonly string[], _options: unknown, command: Command): Ex
 
 export const command: CommandModule = {
   define(command, run) {
+    command.usage('[options] TENANT -- CMD [ARG...]').allowUnknownOption();
+    for (const [flags, description] of options) command.option(flags, description);
     command
-      .usage('[--chdir DIR] [--keep-env NAME]... TENANT -- CMD [ARG...]')
-      .allowUnknownOption()
       .addHelpText(
         'after',
         examples(

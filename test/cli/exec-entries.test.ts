@@ -1,0 +1,271 @@
+/** `bulkhead exec --entry` on the real kernel, with each shell as /bin/sh, for a uid without an account. */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import {
+  execFileSync,
+  spawn,
+  spawnSync,
+  type ChildProcess,
+  type SpawnSyncReturns,
+  type StdioOptions,
+} from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { findTree, launchText, removeCgroup, shellPrefix, shells } from './launch-stage.ts';
+
+const launcher = new URL('../../libexec/bulkhead-exec', import.meta.url).pathname;
+const instance = `bulkhead-entrytest-${process.pid}`;
+const uid = 7_000_100;
+const account = String(uid);
+const tree = findTree(instance);
+
+function reasonToSkip(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root';
+  return tree.roots.length === 0 && 'needs cgroups';
+}
+
+type Options = {
+  readonly stdio?: StdioOptions;
+  readonly prefix?: readonly string[];
+  readonly options?: readonly string[];
+};
+
+function launch(
+  tenant: string,
+  command: readonly string[],
+  given: Options = {},
+): SpawnSyncReturns<string> {
+  const { prefix = [], options = [], ...rest } = given;
+  const own = [launcher, '--instance', instance, ...options, tenant, '--', ...command];
+  const [program, ...args] = [...prefix, ...own] as [string, ...string[]];
+  return spawnSync(program, args, { encoding: 'utf8', timeout: patienceMilliseconds, ...rest });
+}
+
+function assertRefused(result: SpawnSyncReturns<string>, message: RegExp, status = 1): void {
+  assert.match(result.stderr, message);
+  assert.equal(result.status, status);
+  assert.equal(result.stdout, '');
+}
+
+describe('bulkhead exec --entry', { skip: reasonToSkip() }, () => {
+  before(() => {
+    for (const root of tree.roots) fs.mkdirSync(`${root}/u${uid}`, { recursive: true });
+    fs.mkdirSync(`/run/${instance}`);
+    fs.writeFileSync(`/run/${instance}/launch`, launchText(tree));
+  });
+  after(() => {
+    for (const root of tree.roots) removeCgroup(root);
+    fs.rmSync(`/run/${instance}`, { recursive: true, force: true });
+  });
+
+  for (const shell of shells) {
+    const missing = !fs.existsSync(shell) && `${shell} is not installed`;
+    describe(`with ${shell} as /bin/sh`, { skip: missing }, () =>
+      entries(missing ? [] : shellPrefix(shell)),
+    );
+  }
+});
+
+const slots = () => `/run/${instance}/entries/${uid}`;
+
+function limitEntries(limit: number | string): void {
+  fs.mkdirSync(slots(), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(`${slots()}/limit`, `${limit}\n`);
+}
+
+/** A script in an entry, once it has printed "entered", with what it printed until then. */
+async function enter(
+  prefix: readonly string[],
+  script: string,
+  options: readonly string[],
+): Promise<{ readonly child: ChildProcess; readonly printed: string }> {
+  const own = [launcher, '--instance', instance, '--entry', ...options, account, '--'];
+  const words = [...prefix, ...own, 'sh', '-c', script];
+  const [program, ...args] = words as [string, ...string[]];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
+  await eventually('it runs', () => printed.includes('entered') || child.exitCode !== null);
+  assert.match(printed, /entered/);
+  return { child, printed };
+}
+
+const stateOf = (pid: number) =>
+  /\) ([A-Z]) [^)]*$/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
+
+async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+function entries(prefix: readonly string[]): void {
+  const options = { options: ['--entry'], prefix };
+  const running: ChildProcess[] = [];
+  const started = async (
+    script = 'echo entered; exec sleep 3600',
+    more: readonly string[] = [],
+  ) => {
+    const { child, printed } = await enter(prefix, script, more);
+    running.push(child);
+    return Object.assign(child, { printed });
+  };
+  const assertFull = () =>
+    assertRefused(
+      launch(account, ['id'], options),
+      /^bulkhead: Cannot start "id" as ".*": all \d+ of its entries are in use; try again later, or raise entries limit$/m,
+      75,
+    );
+  const assertFree = () => assert.equal(launch(account, ['true'], options).status, 0);
+  beforeEach(() => limitEntries(2));
+  afterEach(async () => {
+    for (const child of running.splice(0)) await end(child);
+    fs.rmSync(slots(), { recursive: true, force: true });
+  });
+
+  test('as many run at once as the limit says, and the next exits with 75', async () => {
+    await started();
+    assertFree();
+    await started();
+    assertFull();
+    assert.equal(launch(account, ['true'], { prefix }).status, 0);
+    limitEntries(3);
+    assertFree();
+  });
+
+  test('a slot is given back by any end of its process', async () => {
+    for (const signal of ['SIGKILL', 'SIGTERM', 'SIGSEGV'] as const) {
+      await started();
+      const child = await started();
+      assertFull();
+      await end(child, signal);
+      assertFree();
+      for (const each of running.splice(0)) await end(each);
+    }
+    for (const command of ['false', 'no-such-command', '/etc/passwd'])
+      for (let times = 0; times < 3; times++) launch(account, [command], options);
+    assertFree();
+  });
+
+  test('what was above a limit that is lowered still counts', async () => {
+    limitEntries(4);
+    const [first] = [await started(), await started(), await started(), await started()];
+    limitEntries(2);
+    await end(first);
+    assertFull();
+    await end(running[1]!);
+    assertFull();
+    await end(running[3]!);
+    assertFree();
+  });
+
+  test('a process holds its slot through exec and under any name', async (t) => {
+    if (!fs.existsSync('/usr/bin/perl')) return t.skip('perl is not installed');
+    limitEntries(1);
+    for (const name of [') Z 0', '\\n1 (x) Z 1', 'x) 1 1 1 1', '']) {
+      // $0 sets the name of the process, too.
+      await started(`exec perl -e '$| = 1; $0 = "${name}"; print "entered"; sleep 3600'`);
+      assertFull();
+      for (const each of running.splice(0)) await end(each);
+      assertFree();
+    }
+  });
+
+  test('a process whose first thread has ended holds its slot', async (t) => {
+    if (!fs.existsSync('/usr/bin/gcc')) return t.skip('there is no C compiler');
+    limitEntries(1);
+    const source = new URL('../attacks/leader-exits.c', import.meta.url).pathname;
+    const program = `/run/${instance}/leader-exits`;
+    execFileSync('gcc', ['-O2', '-pthread', '-static', '-o', program, source]);
+    const child = await started(`exec ${program}`);
+    await eventually('its first thread has ended', () => stateOf(child.pid!) === 'Z');
+    assertFull();
+    await end(child);
+    assertFree();
+  });
+
+  test('a process that is not waited for has ended', async () => {
+    limitEntries(1);
+    const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--', 'true'];
+    const parent = spawn('sh', ['-c', '"$@" & echo $!; exec sleep 3600', 'sh', ...own], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    running.push(parent);
+    const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
+    await eventually('it has ended', () => stateOf(Number(pid.toString())) === 'Z');
+    assertFree();
+  });
+
+  test('neither the lock nor a slot is left open for the tenant', async () => {
+    const script = 'ls -l /proc/$$/fd; echo entered; exec sleep 3600';
+    const { printed } = await started(script, ['--keep-fds']);
+    assert.match(printed, / -> /);
+    assert.doesNotMatch(printed, /entries/);
+    assert.notEqual(launch(account, ['ls', slots()], { prefix }).status, 0);
+  });
+
+  test('descriptor 9 of the caller is kept beside the lock', () => {
+    const stdio: StdioOptions = Array.from({ length: 10 }, () => 'pipe');
+    const given = { ...options, options: ['--entry', '--keep-fds'], stdio };
+    const { stdout } = launch(account, ['sh', '-c', 'readlink /proc/$$/fd/9'], given);
+    assert.match(stdout, /^socket:/);
+  });
+
+  test('of many that start at once, as many run as the limit says', async () => {
+    limitEntries(3);
+    const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--'];
+    const wait = ['sh', '-c', 'echo entered; exec sleep 3600'];
+    const script = `for n in 1 2 3 4 5 6 7 8 9 10 11 12; do "$@" & done; wait`;
+    // What was killed may be a parent of others: a whole group is.
+    const child = spawn('setsid', ['sh', '-c', script, 'sh', ...own, ...wait], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const pids: number[] = [];
+    try {
+      const seen = { entered: 0, refused: 0 };
+      child.stdout.on('data', (data: Buffer) => {
+        seen.entered += data.toString().split('\n').length - 1;
+      });
+      child.stderr.on('data', (data: Buffer) => {
+        seen.refused += data.toString().split('all 3 of its entries').length - 1;
+      });
+      await eventually('all started or refused', () => seen.entered + seen.refused === 12);
+      assert.equal(seen.entered, 3);
+    } finally {
+      for (const name of fs.readdirSync(slots()).filter((each) => /^\d+$/.test(each)))
+        pids.push(Number(fs.readFileSync(`${slots()}/${name}`, 'utf8').split(' ')[0]));
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+
+  test('a slot whose process has ended is free though another has its number', () => {
+    limitEntries(1);
+    for (const content of [`${process.pid} 1`, '', 'x y', '-1 1', '0 0', '1', '99999999 5']) {
+      fs.writeFileSync(`${slots()}/1`, content === '' ? '' : `${content}\n`);
+      assertFree();
+    }
+  });
+
+  test('a limit that is damaged, or slots that cannot be written, start nothing', () => {
+    for (const limit of ['', '0', '-1', 'x', '1 1', '9999999999']) {
+      limitEntries(limit);
+      assertRefused(launch(account, ['id'], options), /Cannot use .*run bulkhead apply/);
+    }
+    limitEntries(1);
+    fs.mkdirSync(`${slots()}/lock`);
+    assertRefused(launch(account, ['id'], options), /cannot be locked or written/);
+    fs.rmdirSync(`${slots()}/lock`);
+    fs.mkdirSync(`${slots()}/1`);
+    assertRefused(launch(account, ['id'], options), /cannot be locked or written/);
+  });
+
+  test('a tenant without a limit of entries needs no slot', () => {
+    fs.rmSync(slots(), { recursive: true });
+    assertFree();
+    assert.ok(!fs.existsSync(slots()));
+  });
+}

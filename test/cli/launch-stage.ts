@@ -1,0 +1,56 @@
+/** What tests of the launcher have in common: the tree of cgroups, and /bin/sh as another shell. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+
+/** Shells that may be /bin/sh. */
+export const shells = ['/usr/bin/dash', '/usr/bin/busybox', '/bin/bash'];
+
+export type Tree = {
+  readonly join: 'tasks' | 'cgroup.procs';
+  readonly roots: readonly string[];
+};
+
+/** Where a tree of `instance` would be on this host. */
+export function findTree(instance: string): Tree {
+  const cgroup2Magic = 0x63677270;
+  if (!fs.existsSync('/sys/fs/cgroup')) return { join: 'tasks', roots: [] };
+  if (fs.statfsSync('/sys/fs/cgroup').type === cgroup2Magic) {
+    return { join: 'cgroup.procs', roots: [`/sys/fs/cgroup/${instance}`] };
+  }
+  const hierarchies = ['cpu', 'cpuacct', 'memory', 'blkio', 'pids', 'freezer']
+    .map((controller) => `/sys/fs/cgroup/${controller}`)
+    .filter((hierarchy) => fs.existsSync(`${hierarchy}/tasks`));
+  return { join: 'tasks', roots: hierarchies.map((hierarchy) => `${hierarchy}/${instance}`) };
+}
+
+export function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** Removes a cgroup and those below it; the last process in it may still be on its way out. */
+export function removeCgroup(path: string): void {
+  if (!fs.existsSync(path)) return;
+  for (const entry of fs.readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeCgroup(join(path, entry.name));
+  }
+  for (let left = 50; ; left--) {
+    try {
+      return fs.rmdirSync(path);
+    } catch (error) {
+      if (left === 0) throw error;
+      pause(20);
+    }
+  }
+}
+
+export function launchText(from: Tree): string {
+  return [`join ${from.join}`, ...from.roots.map((root) => `root ${root}`), ''].join('\n');
+}
+
+/** Commands in front of the launcher that make another shell /bin/sh, for it and for all it starts. */
+export function shellPrefix(shell: string): string[] {
+  const target = fs.realpathSync('/bin/sh');
+  if (target === fs.realpathSync(shell)) return [];
+  const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+  return ['unshare', '--mount', target, '-c', script, 'sh', fs.realpathSync(shell), target];
+}

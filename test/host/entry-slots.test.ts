@@ -1,0 +1,99 @@
+/** What apply writes for `bulkhead exec --entry`. */
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
+import { publishEntries, withdrawEntries } from '../../src/host/entry-slots.ts';
+import { fakeHost } from '../../src/testing/fake-host.ts';
+import { policyOf } from '../conformance/suite.ts';
+
+let runtime = '';
+const path = (name = '') => join(runtime, 'entries', name);
+const read = (name: string) => readFileSync(path(name), 'utf8');
+
+const publish = (body: string) => {
+  const published = publishEntries(runtime, policyOf(body).tenants);
+  assert.ok(published.ok, JSON.stringify(published));
+};
+const limited = (uid: number, limit: number | string) =>
+  `<tenant uid="${uid}"><entries limit="${limit}"/></tenant>`;
+
+beforeEach(() => {
+  runtime = mkdtempSync(join(tmpdir(), 'bulkhead-entries-'));
+});
+afterEach(() => rmSync(runtime, { recursive: true }));
+
+test('a tenant with a limit has a directory of root, one without has none', () => {
+  publish(`<defaults><entries limit="7"/></defaults>${limited(1001, 20)}
+    ${limited(1002, 'unlimited')}<tenant uid="1003"/>
+    <reseller uid="1009"><tenant uid="1004"><entries limit="3"/></tenant></reseller>`);
+  assert.deepEqual(readdirSync(path()).sort(), ['.limits', '1001', '1003', '1004']);
+  assert.deepEqual(
+    ['1001', '1003', '1004'].map((uid) => read(`${uid}/limit`)),
+    ['20\n', '7\n', '3\n'],
+  );
+  assert.equal(statSync(path('1001')).mode & 0o777, 0o700);
+});
+
+test('nothing is written where no tenant has a limit', () => {
+  publish('<tenant uid="1001"/>');
+  assert.ok(!existsSync(path()));
+});
+
+test('what has not changed is not written, and slots outlive a new limit', () => {
+  publish(limited(1001, 20) + limited(1002, 5));
+  writeFileSync(path('1001/1'), '1 1\n');
+  const unchanged = statSync(path('1002/limit')).ino;
+  const whole = statSync(path('.limits')).ino;
+  publish(limited(1001, 20) + limited(1002, 5));
+  assert.equal(statSync(path('.limits')).ino, whole);
+  publish(limited(1001, 2) + limited(1002, 5));
+  assert.equal(statSync(path('1002/limit')).ino, unchanged);
+  assert.equal(read('1001/limit'), '2\n');
+  assert.equal(read('1001/1'), '1 1\n');
+});
+
+test('a limit that is gone takes its directory with it, also after an apply that was interrupted', () => {
+  for (const interrupted of [false, true]) {
+    publish(limited(1001, 20) + limited(1002, 5));
+    writeFileSync(path('1001/1'), '1 1\n');
+    if (interrupted) rmSync(path('.limits'));
+    publish(limited(1002, 5));
+    assert.deepEqual(readdirSync(path()).sort(), ['.limits', '1002']);
+    rmSync(path('.limits'));
+    publish('<tenant uid="1002"/>');
+    assert.deepEqual(readdirSync(path()), ['.limits']);
+  }
+  withdrawEntries(runtime);
+  assert.ok(!existsSync(path()));
+});
+
+test('what cannot be written is a problem', () => {
+  mkdirSync(path());
+  writeFileSync(path('1001'), '');
+  const published = publishEntries(runtime, policyOf(limited(1001, 20)).tenants);
+  assert.ok(!published.ok);
+  assert.match(published.error.object ?? '', /entries/);
+});
+
+test('apply writes it and release removes it', () => {
+  const host = fakeHost(2);
+  runtime = host.paths.runtime;
+  const applied = applyPolicy(policyOf(limited(1001, 20)), host, { kill: false, force: false });
+  assert.ok(applied.ok && applied.value.failures.length === 0);
+  assert.equal(read('1001/limit'), '20\n');
+  assert.ok(releaseAll(host, { kill: false }).ok);
+  assert.ok(!existsSync(path()));
+  mkdirSync(runtime, { recursive: true });
+});
