@@ -11,7 +11,7 @@ import { escapeAttribute } from '../../src/policy/xml-edit.ts';
 import { valueKinds } from '../../src/policy/value-kinds.ts';
 import {
   elements,
-  limitNames,
+  limitsIn,
   type ElementAttribute,
   type ElementSpec,
 } from '../../src/policy/vocabulary.ts';
@@ -82,7 +82,7 @@ function elementType(name: string, spec: ElementSpec): Lines {
 }
 
 function contentOf(spec: ElementSpec): Lines {
-  const inside = spec.holdsLimits ? [...limitNames, ...spec.children] : spec.children;
+  const inside = [...limitsIn(spec), ...spec.children];
   if (inside.length === 0) return [];
   const repeats = spec.children.some((child) => elements[child]?.repeats);
   if (!repeats)

@@ -12,7 +12,7 @@ import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
 import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
-import { cgroupSetup, isInside, parentOf, type Wanted } from '../plan/wanted.ts';
+import { cgroupSetup, isInside, mainCgroup, parentOf, type Wanted } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, type Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
@@ -116,33 +116,46 @@ function executeAll(
 
 /** Operations that cannot work after a failure: one cause needs one message. */
 class FailedDependencies {
-  /** Cgroups that do not exist, or whose children get no files. */
-  readonly #cgroups = new Set<string>();
+  /** Cgroups that do not exist. */
+  readonly #absent = new Set<string>();
+  /** Cgroups whose children get no files. */
+  readonly #bare = new Set<string>();
+  /** Cgroups that still have processes which should have been moved. */
+  readonly #occupied = new Set<string>();
   readonly #values = new Set<string>();
   /** Cgroups that could not be removed, so that their parents cannot be either. */
   readonly #kept: string[] = [];
 
   add(operation: Operation): void {
-    if (operation.kind === 'create') this.#cgroups.add(operation.cgroup);
+    if (operation.kind === 'create') this.#absent.add(operation.cgroup);
+    if (operation.kind === 'move') this.#occupied.add(operation.from);
     if (operation.kind === 'remove') this.#kept.push(operation.cgroup);
     if (operation.kind !== 'write') return;
-    if (operation.attribute === cgroupSetup) this.#cgroups.add(operation.cgroup);
+    if (operation.attribute === cgroupSetup) this.#bare.add(operation.cgroup);
     this.#values.add(`${operation.cgroup} ${operation.attribute}`);
   }
 
   blocks(operation: Operation): boolean {
     if (operation.kind === 'remove') {
+      if (this.#occupied.has(operation.cgroup)) return true;
       return this.#kept.some((each) => isInside(each, operation.cgroup));
     }
     if (operation.kind !== 'create' && operation.kind !== 'write') return false;
-    if (this.#cgroups.size > 0 && this.#isBelow(operation.cgroup)) return true;
-    if (operation.kind !== 'write' || operation.needs === undefined) return false;
+    if (this.#absent.size + this.#bare.size > 0 && this.#isBelow(operation.cgroup)) return true;
+    if (operation.kind !== 'write') return false;
+    if (operation.attribute === cgroupSetup && this.#isUndivided(operation.cgroup)) return true;
+    if (operation.needs === undefined) return false;
     return this.#values.has(`${operation.cgroup} ${operation.needs}`);
   }
 
   #isBelow(cgroup: string): boolean {
-    if (this.#cgroups.has(cgroup)) return true;
-    return cgroup !== '' && this.#isBelow(parentOf(cgroup));
+    if (this.#absent.has(cgroup)) return true;
+    return cgroup !== '' && (this.#bare.has(parentOf(cgroup)) || this.#isBelow(parentOf(cgroup)));
+  }
+
+  /** Whether a tenant's processes have no part to be in, or are not there yet. */
+  #isUndivided(cgroup: string): boolean {
+    return this.#absent.has(mainCgroup(cgroup)) || this.#occupied.has(cgroup);
   }
 }
 

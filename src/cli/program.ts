@@ -73,23 +73,23 @@ const commands: CommandTable = {
   },
   explain: {
     usage: '[options] <tenant>',
-    summary: 'show each limit of a tenant, its value, and the line that set it',
+    summary: 'show each limit of a tenant or site, its value, and the line that set it',
     load: () => import('./commands/policy/explain.ts'),
   },
   set: {
     usage: '[options] <tenant> [limits...]',
-    summary: 'set limits of a tenant, or its package, in the policy and apply it',
+    summary: "set limits of a tenant or site, or a tenant's package, in the policy and apply it",
     load: () => import('./commands/policy/set.ts'),
   },
   unset: {
     usage: '[options] <tenant> <limits...>',
-    summary: 'remove limits of a tenant from the policy, so that it inherits them again',
+    summary: 'remove limits of a tenant or site from the policy; a tenant inherits them again',
     load: () => import('./commands/policy/unset.ts'),
   },
   remove: {
     usage: '[options] <tenant>',
     summary:
-      'remove the element of a tenant from the policy; in a range of uids it remains a tenant',
+      'remove the element of a tenant or site from the policy; in a range of uids it remains a tenant',
     load: () => import('./commands/policy/remove.ts'),
   },
   package: {

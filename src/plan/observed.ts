@@ -6,6 +6,8 @@ export interface ObservedCgroup {
   readonly missing: readonly string[];
   /** File name → its text. A file that is not there is absent. */
   readonly files: ReadonlyMap<string, string>;
+  /** Processes in the cgroup of a tenant with sites itself, instead of in one of its parts. */
+  readonly astray?: readonly number[];
 }
 
 /** A cgroup of ours that belongs to no tenant or reseller of the policy. */

@@ -3,16 +3,28 @@
  * can succeed. Pure: planning twice on an unchanged host gives the same plan, and an empty one on a
  * host that is as wanted.
  *
- * The order: set up the tree, create cgroups (parents first), raise (parents first), lower tenants, move
- * tenants whose place changed, remove what is no longer wanted, lower resellers. Raising parents
- * before children and lowering children before parents never shows the kernel a child above its
- * parent, which v1 refuses; what is removed still counts as a child until then.
+ * The order: set up the tree, create cgroups (parents first), raise (parents first), lower sites, remove
+ * those that are no longer wanted, lower tenants, move tenants whose place changed, remove those that
+ * are no longer wanted, lower resellers. Raising parents before children and lowering children before
+ * parents never shows the kernel a child above its parent, which v1 refuses; what is removed still
+ * counts as a child until then.
+ *
+ * A tenant that is to be divided into parts is emptied first: v2 gives controllers only to parts of a
+ * cgroup without processes of its own. One that no longer is gives them up first, for the same reason.
  */
 import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
 import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from './observed.ts';
 import { placeKey, type QuotaLimits, type WantedQuota } from './quota.ts';
-import { cgroupSetup, parentOf, type Wanted, type WantedCgroup } from './wanted.ts';
+import {
+  cgroupSetup,
+  dividedCgroup,
+  lastName,
+  mainCgroup,
+  parentOf,
+  type Wanted,
+  type WantedCgroup,
+} from './wanted.ts';
 
 export interface CreateCgroup {
   readonly kind: 'create';
@@ -74,39 +86,83 @@ export interface Plan {
 }
 
 export function planChanges(wanted: Wanted, observed: Observed): Plan {
-  const creations: Operation[] = [];
+  const creations = new Creations(observed);
   const raises: WriteFile[] = [];
-  const tenantLowers: WriteFile[] = [];
-  const resellerLowers: WriteFile[] = [];
+  const lowers = {
+    site: [] as WriteFile[],
+    tenant: [] as WriteFile[],
+    reseller: [] as WriteFile[],
+  };
   for (const cgroup of wanted.cgroups) {
-    const found = observed.cgroups.get(cgroup.path);
-    const missing = found?.missing ?? [];
-    if (missing.length > 0) {
-      creations.push({
-        kind: 'create',
-        cgroup: cgroup.path,
-        label: cgroup.label,
-        hierarchies: missing,
-      });
-    }
-    const writes = writesOf(cgroup, found);
-    creations.push(...writes.filter((each) => each.attribute === cgroupSetup));
+    const writes = writesOf(cgroup, observed.cgroups.get(cgroup.path));
+    creations.add(
+      cgroup,
+      writes.filter((each) => each.attribute === cgroupSetup),
+    );
     const limits = writes.filter((each) => each.attribute !== cgroupSetup);
     raises.push(...limits.filter((each) => each.direction === 'raise').toReversed());
-    const lowers = cgroup.kind === 'tenant' ? tenantLowers : resellerLowers;
-    lowers.push(...limits.filter((each) => each.direction === 'lower'));
+    lowers[levelOf[cgroup.kind]].push(...limits.filter((each) => each.direction === 'lower'));
   }
+  const [parts, others] = removals(wanted, observed.orphans);
   return {
     operations: [
       ...observed.preparations.map((each): Prepare => ({ kind: 'prepare', ...each })),
-      ...creations,
+      ...creations.operations,
       ...raises,
-      ...tenantLowers,
+      ...lowers.site,
+      ...parts,
+      ...lowers.tenant,
       ...quotaChanges(wanted.quotas, observed),
-      ...removals(wanted, observed.orphans),
-      ...resellerLowers,
+      ...others,
+      ...lowers.reseller,
     ],
   };
+}
+
+const levelOf = {
+  root: 'reseller',
+  reseller: 'reseller',
+  tenant: 'tenant',
+  main: 'site',
+  site: 'site',
+} as const;
+
+/** What must be there before any limit is written. */
+class Creations {
+  readonly #operations: Operation[] = [];
+  readonly #observed: Observed;
+  /** The set-up of the last tenant: it must have no processes of its own by then, if it has parts. */
+  #held: readonly WriteFile[] = [];
+
+  constructor(observed: Observed) {
+    this.#observed = observed;
+  }
+
+  get operations(): readonly Operation[] {
+    this.#release();
+    return this.#operations;
+  }
+
+  /** `setup`: writes that its children need. */
+  add({ path: cgroup, kind, label }: WantedCgroup, setup: readonly WriteFile[]): void {
+    if (kind !== 'main') this.#release();
+    const hierarchies = this.#observed.cgroups.get(cgroup)?.missing ?? [];
+    if (hierarchies.length > 0) {
+      this.#operations.push({ kind: 'create', cgroup, label, hierarchies });
+    }
+    if (kind === 'main') {
+      const from = parentOf(cgroup);
+      const astray = this.#observed.cgroups.get(from)?.astray ?? [];
+      if (astray.length > 0) this.#operations.push({ kind: 'move', from, to: cgroup, label });
+    }
+    this.#held = [...this.#held, ...setup];
+    if (kind !== 'tenant') this.#release();
+  }
+
+  #release(): void {
+    this.#operations.push(...this.#held);
+    this.#held = [];
+  }
 }
 
 function writesOf(cgroup: WantedCgroup, found: ObservedCgroup | undefined): readonly WriteFile[] {
@@ -203,22 +259,50 @@ function quotaChanges(wanted: readonly WantedQuota[], observed: Observed): reado
   });
 }
 
-/** The processes of a tenant with a new reseller are moved along; other cgroups are removed. */
-function removals(wanted: Wanted, orphans: readonly OrphanCgroup[]): readonly Operation[] {
-  const places = new Map(wanted.cgroups.map((each) => [lastName(each.path), each]));
-  return orphans.flatMap((orphan): Operation[] => {
-    const now = lastName(orphan.path).startsWith('u')
-      ? places.get(lastName(orphan.path))
-      : undefined;
-    const remove: RemoveCgroup = {
+/**
+ * Parts of tenants that stay where they are, and other cgroups. What a tenant has still is moved along to
+ * its new place, or out of a part that goes; the rest is removed.
+ */
+function removals(
+  wanted: Wanted,
+  orphans: readonly OrphanCgroup[],
+): readonly [parts: readonly Operation[], others: readonly Operation[]] {
+  const places = new Map(wanted.cgroups.map((each) => [each.path, each]));
+  const tenants = new Map(
+    wanted.cgroups
+      .filter(({ kind }) => kind === 'tenant')
+      .map((each) => [lastName(each.path), each]),
+  );
+  const parts: Operation[] = [];
+  const others: Operation[] = [];
+  for (const orphan of orphans) {
+    const divided = dividedCgroup(orphan.path);
+    const place = tenants.get(lastName(divided ?? orphan.path));
+    const stays = divided !== undefined && divided === place?.path;
+    const into = stays ? parts : others;
+    if (place !== undefined) {
+      const part = divided === undefined ? 'main' : lastName(orphan.path);
+      const to = partOf(place, part, places);
+      into.push({ kind: 'move', from: orphan.path, to, label: place.label });
+    }
+    // What it is divided into goes with the whole.
+    if (divided !== undefined && !stays) continue;
+    into.push({
       kind: 'remove',
       cgroup: orphan.path,
       hierarchies: orphan.hierarchies,
-      processes: now === undefined ? orphan.processes : [],
-    };
-    if (now === undefined) return [remove];
-    return [{ kind: 'move', from: orphan.path, to: now.path, label: now.label }, remove];
-  });
+      processes: place === undefined ? orphan.processes : [],
+    });
+  }
+  return [parts, others];
 }
 
-const lastName = (path: string) => path.slice(parentOf(path).length).replace('/', '');
+/** The part of that name, or else the one for everything. */
+function partOf(
+  { path }: WantedCgroup,
+  part: string,
+  places: ReadonlyMap<string, WantedCgroup>,
+): string {
+  const found = [`${path}/${part}`, mainCgroup(path)].find((each) => places.has(each));
+  return found ?? path;
+}

@@ -3,22 +3,27 @@
  *
  * Paths are relative to Bulkhead's own root cgroup. Names are uids, since the kernel identifies
  * accounts by uid, and account names are arbitrary: `u1001` a tenant, `r1000` a reseller.
+ *
+ * A tenant with sites is divided into parts, since cgroup v2 allows no processes beside cgroups with
+ * limits: `u1001/s-shop.example` is a site, `u1001/main` everything else. Without sites there are no parts.
  */
 import { limits } from '../limits/limits.ts';
 import {
   setting,
   type Controller,
   type FileSetting,
+  type LimitKey,
   type LimitValues,
   type SettingContext,
 } from '../limits/limit.ts';
-import { nameOf, type Policy, type Tenant } from '../policy/policy.ts';
+import { unlimited } from '../base/quantity.ts';
+import { nameOf, siteName, type Policy, type Tenant } from '../policy/policy.ts';
 import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 
 export interface WantedCgroup {
   /** `''` is Bulkhead's root cgroup. */
   readonly path: string;
-  readonly kind: 'root' | 'reseller' | 'tenant';
+  readonly kind: 'root' | 'reseller' | 'tenant' | PartKind;
   /** For display: `tenant alice`. */
   readonly label: string;
   readonly settings: readonly FileSetting[];
@@ -43,6 +48,39 @@ export function tenantCgroup({ uid, reseller }: Pick<Tenant, 'uid' | 'reseller'>
   return reseller === undefined ? `u${uid}` : `${resellerCgroup(reseller)}/u${uid}`;
 }
 
+export type PartKind = 'main' | 'site';
+
+/** The part of a tenant with sites for what is not of any of them. */
+export const mainCgroup = (tenant: string) => `${tenant}/main`;
+/** Host names are too long for a longer prefix, and may be the names of files in a cgroup. */
+export const siteCgroup = (tenant: string, site: string) => `${tenant}/s-${site}`;
+
+/** Where a tenant's processes are, except those of its sites. */
+export function homeCgroup(tenant: Pick<Tenant, 'uid' | 'reseller' | 'sites'>): string {
+  const cgroup = tenantCgroup(tenant);
+  return tenant.sites.length === 0 ? cgroup : mainCgroup(cgroup);
+}
+
+/** All parts of a tenant; none if it has no sites. */
+export function partCgroups(tenant: Pick<Tenant, 'uid' | 'reseller' | 'sites'>): readonly string[] {
+  const cgroup = tenantCgroup(tenant);
+  const sites = tenant.sites.map(({ name }) => siteCgroup(cgroup, name));
+  return sites.length === 0 ? [] : [mainCgroup(cgroup), ...sites];
+}
+
+/** The meaning of a name in a tenant's cgroup; others are not ours. */
+export function partKindOf(name: string): PartKind | undefined {
+  if (name === 'main') return 'main';
+  return name.startsWith('s-') ? 'site' : undefined;
+}
+
+/** The tenant's cgroup of which this one is a part; undefined if it is none. */
+export function dividedCgroup(path: string): string | undefined {
+  const parent = parentOf(path);
+  const isPart = partKindOf(lastName(path)) !== undefined;
+  return isPart && parseCgroupName(lastName(parent))?.kind === 'tenant' ? parent : undefined;
+}
+
 /** The meaning of a name in Bulkhead's tree; anything else must not be touched. */
 export function parseCgroupName(
   name: string,
@@ -52,7 +90,7 @@ export function parseCgroupName(
   return { kind: match[1] === 'u' ? 'tenant' : 'reseller', uid: Number(match[2]) };
 }
 
-/** The owner of a cgroup: the uid in the last part of its path; the root has none. */
+/** The owner of a cgroup, or of the one of which it is a part; the root has none. */
 export const uidOfCgroup = (path: string): number | undefined => parseCgroupPath(path)?.uid;
 
 /** The tenant that owns a cgroup, if any. */
@@ -61,7 +99,9 @@ export function tenantOfCgroup(path: string): number | undefined {
   return parsed?.kind === 'tenant' ? parsed.uid : undefined;
 }
 
-const parseCgroupPath = (path: string) => parseCgroupName(path.slice(path.lastIndexOf('/') + 1));
+const parseCgroupPath = (path: string) => parseCgroupName(lastName(dividedCgroup(path) ?? path));
+
+export const lastName = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
 /** Whether a cgroup is below another; all are below the root. */
 export const isInside = (path: string, parent: string) =>
@@ -84,23 +124,67 @@ export function wantedState(policy: Policy, context: WantedContext): Wanted {
     path: resellerCgroup(each.uid),
     kind: 'reseller',
     label: `reseller ${nameOf(each)}`,
-    settings: [...subtreeControl(context), ...settingsOf(each.values, undefined)],
+    settings: [...subtreeControl(context), ...settingsFor(each.values, undefined, context)],
   }));
   const resellerLimits = new Map(policy.resellers.map((each) => [each.uid, each.values]));
-  const tenants = policy.tenants.map((each): WantedCgroup => ({
-    path: tenantCgroup(each),
-    kind: 'tenant',
-    label: `tenant ${nameOf(each)}`,
-    settings: settingsOf(
-      each.values,
-      each.reseller === undefined ? undefined : resellerLimits.get(each.reseller),
-    ),
-  }));
+  const tenants = policy.tenants.flatMap((each): readonly WantedCgroup[] => {
+    const above = each.reseller === undefined ? undefined : resellerLimits.get(each.reseller);
+    const cgroup = {
+      path: tenantCgroup(each),
+      kind: 'tenant' as const,
+      label: `tenant ${nameOf(each)}`,
+    };
+    if (each.sites.length === 0) return [{ ...cgroup, settings: settingsOf(each.values, above) }];
+    const settings = [...subtreeControl(context), ...settingsFor(each.values, above, context)];
+    return [{ ...cgroup, settings }, ...partsOf(each, cgroup.path, above ?? {}, context)];
+  });
   return {
     cgroups: [root, ...resellers, ...tenants],
     ...wantedQuotas(policy, context.quota),
   };
 }
+
+function partsOf(
+  tenant: Tenant,
+  path: string,
+  reseller: LimitValues,
+  context: WantedContext,
+): readonly WantedCgroup[] {
+  const limits = withinLimits(tenant.values, reseller);
+  const alone = context.version === 1 ? ioOf(limits) : {};
+  const name = nameOf(tenant);
+  return [
+    {
+      path: mainCgroup(path),
+      kind: 'main',
+      label: `tenant ${name}, outside its sites`,
+      settings: settingsFor(alone, limits, context),
+    },
+    ...tenant.sites.map((site): WantedCgroup => ({
+      path: siteCgroup(path, site.name),
+      kind: 'site',
+      label: `site ${siteName(name, site.name)}`,
+      settings: settingsFor(
+        { ...site.values, ...withinLimits(alone, site.values) },
+        limits,
+        context,
+      ),
+    })),
+  ];
+}
+
+/** The smaller one of each limit. */
+function withinLimits(inner: LimitValues, outer: LimitValues): LimitValues {
+  const smaller = Object.entries(outer).filter(([key, value]) => {
+    const mine = inner[key as LimitKey] ?? unlimited;
+    return value !== undefined && value !== unlimited && (mine === unlimited || mine > value);
+  });
+  return { ...inner, ...Object.fromEntries(smaller) };
+}
+
+/** v1 throttles each cgroup's I/O by itself, whatever the one above may do, so each part gets the tenant's. */
+const ioOf = (values: LimitValues): LimitValues =>
+  Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith('io.')));
 
 /** Thousands of tenants share a few sets of values; their settings are computed once. */
 function cachedSettings(context: WantedContext) {
@@ -110,7 +194,10 @@ function cachedSettings(context: WantedContext) {
     if (byValues === undefined) known.set(parentLimits, (byValues = new Map()));
     let settings = byValues.get(values);
     if (settings === undefined)
-      byValues.set(values, (settings = settingsFor(values, parentLimits, context)));
+      byValues.set(
+        values,
+        (settings = [...undivided(context), ...settingsFor(values, parentLimits, context)]),
+      );
     return settings;
   };
 }
@@ -140,6 +227,19 @@ function subtreeControl({ version, controllers }: WantedContext): readonly FileS
   if (version === 1 || first === undefined) return [];
   const text = names.map((each) => `+${each}`).join(' ');
   return [setting(cgroupSetup, first, 'cgroup.subtree_control', names.join(' '), '', text)];
+}
+
+const isUnread = (read: (file: string) => string | undefined) =>
+  read('cgroup.subtree_control') === undefined;
+
+/** The same file in a tenant without parts; it is read only if there are any. */
+function undivided(context: WantedContext): readonly FileSetting[] {
+  return subtreeControl(context).map((each) => ({
+    ...each,
+    value: '',
+    write: each.write.replaceAll('+', '-'),
+    accepts: isUnread,
+  }));
 }
 
 /**

@@ -28,9 +28,15 @@ export interface TenantsElement extends Span {
 export type TenantName =
   { readonly kind: 'user'; readonly user: string } | { readonly kind: 'uid'; readonly uid: number };
 
+/** `<site name="shop.example"><cpu limit="50%"/></site>` */
+export interface SiteElement extends Span, LimitBlock {
+  readonly name: Located<string>;
+}
+
 export interface TenantElement extends Span, LimitBlock {
   readonly name: Located<TenantName>;
   readonly package: Located<string> | undefined;
+  readonly sites: readonly SiteElement[];
   readonly xml: XmlElement;
 }
 

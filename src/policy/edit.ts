@@ -34,11 +34,15 @@ import { parseXml, type XmlElement } from './xml.ts';
 export type Target =
   | { readonly kind: 'defaults' }
   | { readonly kind: 'package'; readonly name: string }
-  | {
-      readonly kind: 'tenant' | 'reseller';
-      readonly name: TenantName;
-      readonly alias?: TenantName;
-    };
+  | AccountTarget
+  /** In lower case. */
+  | { readonly kind: 'site'; readonly name: string; readonly tenant: AccountTarget };
+
+export interface AccountTarget {
+  readonly kind: 'tenant' | 'reseller';
+  readonly name: TenantName;
+  readonly alias?: TenantName;
+}
 
 type Edited = Result<string, string[]>;
 
@@ -62,7 +66,7 @@ export function setLimits(
 }
 
 /** Adds a tenant to a reseller; one that is elsewhere must be removed there first. */
-export function addTenant(text: string, reseller: Target, tenant: TenantTarget): Edited {
+export function addTenant(text: string, reseller: Target, tenant: AccountTarget): Edited {
   return edit(text, (now) => {
     const there = find(now, tenant);
     if (!there.ok) return there;
@@ -80,8 +84,6 @@ export function addTenant(text: string, reseller: Target, tenant: TenantTarget):
     return ok(insertChild(now, layoutOf(now, rootOf(now)), place, newElement(tenant)));
   });
 }
-
-type TenantTarget = Extract<Target, { kind: 'tenant' | 'reseller' }>;
 
 /** Removes an element with its content; a package that is in use is refused. */
 export function removeTarget(
@@ -143,30 +145,44 @@ function rootOf(text: string): XmlElement {
 }
 
 function find(text: string, target: Target): Result<XmlElement | undefined, string[]> {
-  const root = rootOf(text);
-  const found = candidates(root, target).filter((each) => isTarget(each, target));
-  if (found.length < 2) return ok(found[0]);
-  const lines = found.map((each) => lineOf(text, each)).join(' and ');
+  const found = candidates(text, target);
+  if (!found.ok || found.value.length < 2) return found.ok ? ok(found.value[0]) : found;
+  const lines = found.value.map((each) => lineOf(text, each)).join(' and ');
   return fail([
-    `Cannot edit ${describeTarget(target)}: it is there ${found.length} times, in lines ${lines}; leave one of them`,
+    `Cannot edit ${describeTarget(target)}: it is there ${found.value.length} times, in lines ${lines}; leave one of them`,
   ]);
 }
 
-function candidates(root: XmlElement, target: Target): readonly XmlElement[] {
-  const named = (element: XmlElement) =>
-    element.children.filter((each) => each.name === target.kind);
-  if (target.kind !== 'tenant') return named(root);
-  const resellers = root.children.filter((each) => each.name === 'reseller');
-  return [...named(root), ...resellers.flatMap(named)];
+function candidates(text: string, target: Target): Result<readonly XmlElement[], string[]> {
+  const isTarget = (each: XmlElement) => each.name === target.kind && isNamed(each, target);
+  const root = rootOf(text);
+  if (target.kind === 'site') {
+    const tenant = find(text, target.tenant);
+    return tenant.ok ? ok((tenant.value?.children ?? []).filter(isTarget)) : tenant;
+  }
+  const resellers = target.kind === 'tenant' ? named(root, 'reseller') : [];
+  return ok([root, ...resellers].flatMap((each) => each.children.filter(isTarget)));
 }
 
-function isTarget(element: XmlElement, target: Target): boolean {
-  if (target.kind === 'defaults') return true;
-  if (target.kind === 'package') return xmlAttribute(element, 'name')?.value === target.name;
-  return [target.name, target.alias].some((name) => name !== undefined && isNamed(element, name));
+const named = (element: XmlElement, name: string) =>
+  element.children.filter((each) => each.name === name);
+
+function isNamed(element: XmlElement, target: Target): boolean {
+  const name = xmlAttribute(element, 'name')?.value;
+  switch (target.kind) {
+    case 'defaults':
+      return true;
+    case 'package':
+      return name === target.name;
+    case 'site':
+      return name?.toLowerCase() === target.name;
+    case 'tenant':
+    case 'reseller':
+      return [target.name, target.alias].some((each) => each !== undefined && isOf(element, each));
+  }
 }
 
-function isNamed(element: XmlElement, name: TenantName): boolean {
+function isOf(element: XmlElement, name: TenantName): boolean {
   if (name.kind === 'user') return xmlAttribute(element, 'user')?.value === name.user;
   const uid = xmlAttribute(element, 'uid')?.value;
   return uid !== undefined && /^\d+$/.test(uid) && Number(uid) === name.uid;
@@ -182,11 +198,25 @@ function mustFind(text: string, target: Target): XmlElement {
 const topOrder = ['host', 'tenants', 'defaults', 'package', 'reseller', 'tenant', 'symlinks'];
 
 function create(text: string, target: Target): string {
+  if (target.kind === 'site') return createSite(text, target);
   const root = rootOf(text);
   const before = topOrder.slice(0, topOrder.indexOf(target.kind) + 1);
   const after = root.children.findLast((each) => before.includes(each.name));
   const place: InsertPoint = { parent: root, after, blankLine: hasBlankBefore(text, root, after) };
   return insertChild(text, layoutOf(text, root), place, newElement(target));
+}
+
+/** After the limits of its tenant; the tenant is created if a range of uids makes it one. */
+function createSite(text: string, target: Extract<Target, { kind: 'site' }>): string {
+  const now = isThere(text, target.tenant) ? text : create(text, target.tenant);
+  const parent = mustFind(now, target.tenant);
+  const place = { parent, after: parent.children.at(-1), blankLine: false };
+  return insertChild(now, layoutOf(now, rootOf(now)), place, newElement(target));
+}
+
+function isThere(text: string, target: Target): boolean {
+  const found = find(text, target);
+  return found.ok && found.value !== undefined;
 }
 
 /** Whether the element that the new one follows has an empty line before it. */
@@ -199,7 +229,8 @@ function hasBlankBefore(text: string, root: XmlElement, element: XmlElement | un
 
 function newElement(target: Target): string {
   if (target.kind === 'defaults') return '<defaults/>';
-  if (target.kind === 'package') return `<package name="${escapeAttribute(target.name)}"/>`;
+  if (target.kind === 'package' || target.kind === 'site')
+    return `<${target.kind} name="${escapeAttribute(target.name)}"/>`;
   const { name } = target;
   return name.kind === 'user'
     ? `<${target.kind} user="${escapeAttribute(name.user)}"/>`
@@ -261,7 +292,7 @@ function packageProblem(
 ): string | undefined {
   const assignment = assignments.find((each) => each.kind === 'package');
   if (assignment === undefined) return undefined;
-  if (target.kind === 'defaults' || target.kind === 'package') {
+  if (target.kind !== 'tenant' && target.kind !== 'reseller') {
     return `A package cannot be set for ${describeTarget(target)}; it is for tenants and resellers`;
   }
   if (assignment.value === undefined) return undefined;
@@ -303,10 +334,11 @@ const lineOf = (text: string, element: XmlElement) => new LineIndex(text).at(ele
 const absent = (target: Target) => `The policy has no element for ${describeTarget(target)}`;
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** `tenant "alice"`, `tenant uid 1001`, `package "business"`, `the defaults`. */
+/** `tenant "alice"`, `tenant uid 1001`, `package "business"`, `the defaults`, `site "a.example" of tenant "alice"`. */
 export function describeTarget(target: Target): string {
   if (target.kind === 'defaults') return 'the defaults';
   if (target.kind === 'package') return `package "${target.name}"`;
+  if (target.kind === 'site') return `site "${target.name}" of ${describeTarget(target.tenant)}`;
   const { name } = target;
   return `${target.kind} ${name.kind === 'user' ? `"${name.user}"` : `uid ${name.uid}`}`;
 }

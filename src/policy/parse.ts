@@ -15,6 +15,7 @@ import type {
   ModulesElement,
   PolicyDocument,
   ResellerElement,
+  SiteElement,
   TenantElement,
   TenantName,
   TenantsElement,
@@ -84,6 +85,11 @@ function checkElement(element: XmlElement, spec: ElementSpec, diagnostics: Diagn
   const seen = new Set<string>();
   for (const child of element.children) {
     if (!mayContain(spec, child.name)) {
+      const why = spec.withoutLimits?.[child.name];
+      if (why !== undefined) {
+        diagnostics.error(child, `<${child.name}> cannot be inside <${element.name}>: ${why}`);
+        continue;
+      }
       const hint = diagnostics.hint(child.name, childNames(spec));
       diagnostics.error(child, `<${child.name}> is not known inside <${element.name}>${hint}`);
       continue;
@@ -217,8 +223,17 @@ class Reader {
     const name = this.#who(element);
     const limitsWritten = this.#limits(element);
     const packageName = this.#name(element, 'package');
+    const sites = childrenOf(element, 'site').flatMap((each) => this.#site(each));
     if (name === undefined) return [];
-    return [{ ...span(element), ...limitsWritten, name, package: packageName, xml: element }];
+    return [
+      { ...span(element), ...limitsWritten, name, package: packageName, sites, xml: element },
+    ];
+  }
+
+  #site(element: XmlElement): readonly SiteElement[] {
+    const name = this.#value(element, 'name', 'site');
+    const { values } = this.#limits(element);
+    return name === undefined ? [] : [{ ...span(element), name, values }];
   }
 
   #who(element: XmlElement): Located<TenantName> | undefined {

@@ -25,7 +25,7 @@ export interface HostFacts {
   readonly uidMin: number;
 }
 
-export type LinkKind = 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
+export type LinkKind = 'site' | 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
 
 /** An element from which a limit may be inherited. */
 export interface Link {
@@ -44,7 +44,17 @@ export interface Tenant {
   readonly account: Account | undefined;
   readonly reseller: number | undefined;
   readonly package: string | undefined;
+  /** In the order of the policy. */
+  readonly sites: readonly Site[];
   /** Shared by all tenants that inherit the same. */
+  readonly values: LimitValues;
+  readonly chain: Chain;
+}
+
+/** A site of a tenant: limits of its own, within those of the tenant. */
+export interface Site {
+  /** Its host name, in lower case. */
+  readonly name: string;
   readonly values: LimitValues;
   readonly chain: Chain;
 }
@@ -97,6 +107,16 @@ export function originOf(
     if (at !== undefined) return { link, at };
   }
   return undefined;
+}
+
+/** A site on its way to people: `alice/shop.example`. Names of accounts have no slash. */
+export const siteName = (tenant: string, site: string) => `${tenant}/${site}`;
+
+/** The parts of such a name; the second is absent if it names a tenant. */
+export function splitSiteName(name: string): readonly [tenant: string, site: string | undefined] {
+  const at = name.indexOf('/');
+  if (at === -1) return [name, undefined];
+  return [name.slice(0, at), name.slice(at + 1).toLowerCase()];
 }
 
 /** A tenant by its account's name, or by its uid as digits. */

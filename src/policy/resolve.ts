@@ -11,6 +11,7 @@ import type {
   PackageElement,
   PolicyDocument,
   ResellerElement,
+  SiteElement,
   TenantElement,
   TenantName,
 } from './document.ts';
@@ -22,6 +23,7 @@ import {
   type LinkKind,
   type Policy,
   type Reseller,
+  type Site,
   type Tenant,
 } from './policy.ts';
 import { defaultSettings } from './settings.ts';
@@ -50,6 +52,8 @@ class Resolver {
   readonly #resellers = new Map<number, Reseller>();
   /** Tenants that inherit the same and set nothing themselves share one set of values. */
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
+  /** Tenants by the names of their sites. */
+  readonly #siteOwners = new Map<string, string>();
   readonly #exempt = new Set<number>();
   readonly #defaults: Chain;
 
@@ -165,9 +169,35 @@ class Resolver {
       ...identity,
       reseller: resellerUid,
       package: (packageElement ?? resellerPackage)?.name.value,
+      sites: this.#sites(element.sites, described(identity)),
       chain,
       values,
     });
+  }
+
+  #sites(elements: readonly SiteElement[], tenant: string): readonly Site[] {
+    if (elements.length === 0) return noSites;
+    const sites = new Map<string, Site>();
+    for (const element of elements) {
+      const name = element.name.value;
+      if (sites.has(name)) {
+        this.#error(element.name, `The site "${name}" is listed twice in its tenant`);
+        continue;
+      }
+      this.#warnOfNamesake(element.name, tenant);
+      const chain = linksTo('site', element, name);
+      sites.set(name, { name, chain, values: valuesOf(chain) });
+    }
+    return [...sites.values()];
+  }
+
+  /** Their processes are told apart by uid, but the name is one visitor's address. */
+  #warnOfNamesake(name: Located<string>, tenant: string): void {
+    const other = this.#siteOwners.get(name.value);
+    this.#siteOwners.set(name.value, tenant);
+    if (other === undefined) return;
+    const message = `The site "${name.value}" of the tenant ${tenant} is one of ${other}, too`;
+    this.#document.diagnostics.add('warning', name.start, message);
   }
 
   #lineOf(at: Span): number {
@@ -246,6 +276,7 @@ class Resolver {
         // A reseller's own account counts towards its sum.
         reseller: this.#resellers.has(uid) ? uid : undefined,
         package: packageElement?.name.value,
+        sites: noSites,
         ...this.#inherit(undefined, packageElement, undefined),
       });
     }
@@ -279,6 +310,8 @@ class Resolver {
     }
   }
 }
+
+const noSites: readonly Site[] = [];
 
 const linksTo = (kind: LinkKind, block: LimitBlock | undefined, name = ''): Chain =>
   block === undefined ? [] : [{ kind, name, written: block.values }];

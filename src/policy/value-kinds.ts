@@ -24,6 +24,12 @@ export const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;
 /** Valid user names: useradd's rule, extended for directory services. */
 export const userPattern = /^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}\$?$/;
 
+/** A label of a host name. Underscores are not for hosts, but web servers are set up with them. */
+const label = String.raw`[A-Za-z0-9_]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?`;
+const sitePattern = new RegExp(String.raw`^${label}(\.${label})*$`);
+/** Source: RFC 1035, section 2.3.4, without the length bytes. */
+const siteBytesMax = 253;
+
 /** An account of this host, or a mail address; `%u` is replaced by an account. */
 const mailPattern = /^[A-Za-z0-9._%+-]+(@[A-Za-z0-9.-]+)?$/;
 
@@ -62,6 +68,11 @@ export const valueKinds = {
     form: 'the name of an account',
     pattern: schemaPattern(userPattern),
     parse: matching(userPattern, (value) => `"${value}" cannot be the name of an account`),
+  }),
+  site: text({
+    form: 'a host name',
+    pattern: schemaPattern(sitePattern),
+    parse: parseSite,
   }),
   uid: { form: 'a uid', pattern: String.raw`\d{1,10}`, parse: parseUid, print: String },
   ranges: {
@@ -153,6 +164,17 @@ function parseUid(value: string): Result<number> {
   const number = /^\d{1,10}$/.test(value) ? Number(value) : NaN;
   if (number <= uidMax) return ok(number);
   return fail(`"${value}" is not a uid; uids are whole numbers up to ${uidMax}`);
+}
+
+/** In lower case, as names of hosts are compared. */
+function parseSite(value: string): Result<string> {
+  if (value.length > siteBytesMax) {
+    return fail(`The name of a site has ${siteBytesMax} characters at most`);
+  }
+  if (sitePattern.test(value)) return ok(value.toLowerCase());
+  return fail(
+    `"${value}" is not a host name; write for example "shop.example", and a name with other letters in its form "xn--…"`,
+  );
 }
 
 function parseEndpoint(value: string): Result<Endpoint> {

@@ -23,6 +23,8 @@ export interface ElementSpec {
   /** Child elements other than limits. */
   readonly children: readonly string[];
   readonly holdsLimits: boolean;
+  /** Limits that it cannot have all the same, and why. */
+  readonly withoutLimits?: Readonly<Record<string, string>>;
   /** Whether the element may occur more than once in its parent. */
   readonly repeats: boolean;
   readonly example: string;
@@ -197,10 +199,24 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: [],
+    children: ['site'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
+  },
+  site: {
+    summary:
+      'A site of a tenant, with limits of its own within those of the tenant. It inherits none: what is not written is limited by the tenant alone.',
+    attributes: {
+      name: required('site', 'Its host name, unique in the tenant; in any case.'),
+    },
+    children: [],
+    holdsLimits: true,
+    withoutLimits: {
+      disk: 'quotas belong to an account; set <disk> for the tenant',
+    },
+    repeats: true,
+    example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
   },
   symlinks: {
     summary: 'Which symbolic links the web server may follow. Parsed, but not enforced yet.',
@@ -238,10 +254,17 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
 export const limitNames: ReadonlySet<string> = new Set(limits.map((limit) => limit.name));
 
 /** Whether an element of this name may be a child of that one. */
-export function mayContain(parent: ElementSpec, child: string): boolean {
-  return parent.children.includes(child) || (parent.holdsLimits && limitNames.has(child));
-}
+export const mayContain = (parent: ElementSpec, child: string): boolean =>
+  parent.children.includes(child) || mayLimit(parent, child);
 
-export function childNames(parent: ElementSpec): readonly string[] {
-  return parent.holdsLimits ? [...parent.children, ...limitNames] : parent.children;
-}
+const mayLimit = ({ holdsLimits, withoutLimits }: ElementSpec, limit: string): boolean =>
+  holdsLimits && limitNames.has(limit) && withoutLimits?.[limit] === undefined;
+
+/** The limits that may be children of an element. */
+export const limitsIn = (parent: ElementSpec): readonly string[] =>
+  [...limitNames].filter((each) => mayLimit(parent, each));
+
+export const childNames = (parent: ElementSpec): readonly string[] => [
+  ...parent.children,
+  ...limitsIn(parent),
+];

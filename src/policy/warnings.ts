@@ -6,7 +6,15 @@ import { limitAttribute } from '../limits/limits.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
 import type { Diagnostics } from './diagnostic.ts';
-import { nameOf, originOf, type Chain, type Policy, type Reseller, type Tenant } from './policy.ts';
+import {
+  nameOf,
+  originOf,
+  type Chain,
+  type Policy,
+  type Reseller,
+  type Site,
+  type Tenant,
+} from './policy.ts';
 
 const littleMemory = 64 * 2 ** 20;
 /** Processes that a tenant needs besides those that serve its requests. */
@@ -25,7 +33,11 @@ export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
   const seen = new Set<Chain>();
   for (const tenant of policy.tenants) {
     const reseller = tenant.reseller === undefined ? undefined : resellers.get(tenant.reseller);
-    if (reseller !== undefined) warnAboveReseller(tenant, reseller, warn);
+    if (reseller !== undefined) warnAbove(tenant, reseller, `reseller ${nameOf(reseller)}`, warn);
+    for (const site of tenant.sites) {
+      warnAbove(site, tenant, `tenant ${nameOf(tenant)}`, warn);
+      warnAboutValues(site, warn);
+    }
     if (seen.has(tenant.chain)) continue;
     seen.add(tenant.chain);
     warnAboutValues(tenant, warn);
@@ -40,7 +52,9 @@ const ioTotals = [
 
 type Warn = (chain: Chain, key: LimitKey, message: string, severity?: 'warning' | 'note') => void;
 
-function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void {
+type Limited = Pick<Tenant | Reseller | Site, 'chain' | 'values'>;
+
+function warnAboutValues({ chain, values }: Limited, warn: Warn): void {
   const number = (key: LimitKey) => sizeOf(values[key]);
   const text = (key: LimitKey) => print(key, values[key]);
   if (number('memory.limit') < littleMemory) {
@@ -84,7 +98,7 @@ function warnAboutValues({ chain, values }: Tenant | Reseller, warn: Warn): void
 }
 
 /** Limits on reads or writes that are above the one on both together. */
-function warnAboutTotals({ chain, values }: Pick<Tenant, 'chain' | 'values'>, warn: Warn): void {
+function warnAboutTotals({ chain, values }: Limited, warn: Warn): void {
   for (const [total, ...parts] of ioTotals) {
     for (const part of parts) {
       if (sizeOf(values[part]) === Infinity) continue;
@@ -98,7 +112,7 @@ function warnAboutTotals({ chain, values }: Pick<Tenant, 'chain' | 'values'>, wa
   }
 }
 
-function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void {
+function warnAbove(inner: Limited, outer: Limited, outerName: string, warn: Warn): void {
   for (const key of [
     'cpu.limit',
     'memory.limit',
@@ -108,14 +122,14 @@ function warnAboveReseller(tenant: Tenant, reseller: Reseller, warn: Warn): void
     'io.operations',
     'processes.limit',
   ] as const) {
-    const bound = sizeOf(reseller.values[key]);
-    if (tenant.values[key] === undefined || sizeOf(tenant.values[key]) <= bound) continue;
-    // With an inherited "unlimited", the reseller's limit simply applies.
-    if (tenant.values[key] === unlimited) continue;
-    const own = print(key, tenant.values[key]);
-    const max = print(key, reseller.values[key]);
-    const message = `The ${key.replace('.', ' ')} ${own} is above the ${max} of reseller ${nameOf(reseller)}, which takes precedence`;
-    warn(tenant.chain, key, message);
+    const bound = sizeOf(outer.values[key]);
+    if (inner.values[key] === undefined || sizeOf(inner.values[key]) <= bound) continue;
+    // With an inherited "unlimited", the outer limit simply applies.
+    if (inner.values[key] === unlimited) continue;
+    const own = print(key, inner.values[key]);
+    const max = print(key, outer.values[key]);
+    const message = `The ${key.replace('.', ' ')} ${own} is above the ${max} of ${outerName}, which takes precedence`;
+    warn(inner.chain, key, message);
   }
 }
 

@@ -137,6 +137,10 @@ export class FakeCgroups implements CgroupFiles {
       .map((path) => path.slice(prefix.length));
   }
 
+  hasChildren(cgroup: string): boolean {
+    return this.children(cgroup).length > 0;
+  }
+
   exists(cgroup: string): boolean {
     return this.#cgroups.has(cgroup);
   }
@@ -183,13 +187,15 @@ export class FakeCgroups implements CgroupFiles {
     return ok(undefined);
   }
 
-  /** Cgroups that are there already get the files of a controller that is enabled later. */
+  /** Cgroups that are there already get the files of a controller that is enabled later, and lose them. */
   #subtreeControl(cgroup: string): void {
+    const all = Object.keys(initialOf(2, this.#controllers));
     for (const name of this.children(cgroup)) {
       const path = cgroup === '' ? name : `${cgroup}/${name}`;
       const files = this.#cgroups.get(path)?.files;
-      for (const [file, text] of this.#filesFor(path))
-        if (files?.has(file) === false) files.set(file, text);
+      const now = new Map(this.#filesFor(path));
+      for (const file of all) if (!now.has(file)) files?.delete(file);
+      for (const [file, text] of now) if (files?.has(file) === false) files.set(file, text);
     }
   }
 
@@ -203,7 +209,8 @@ export class FakeCgroups implements CgroupFiles {
     );
   }
 
-  #place(cgroup: Cgroup, pid: number): Result<void, never> {
+  #place(cgroup: Cgroup, pid: number): Result<void, Errno> {
+    if (this.#version === 2 && isDividing(cgroup)) return fail('EBUSY');
     for (const each of this.#cgroups.values()) each.processes.delete(pid);
     cgroup.processes.add(pid);
     return ok(undefined);
@@ -225,7 +232,7 @@ export class FakeCgroups implements CgroupFiles {
       case 'memory.memsw.limit_in_bytes':
         return written < value('memory.limit_in_bytes') ? 'EINVAL' : undefined;
       case 'cgroup.subtree_control':
-        return this.#offers(cgroup, text) ? undefined : 'ENOENT';
+        return this.#controlRefusal(cgroup, text);
       default:
         return undefined;
     }
@@ -242,18 +249,22 @@ export class FakeCgroups implements CgroupFiles {
     return burst > quota || !isBounded ? 'EINVAL' : undefined;
   }
 
-  #offers(cgroup: string, asked: string): boolean {
+  /** Processes and controllers for children exclude each other, except in the kernel's own root. */
+  #controlRefusal(cgroup: string, asked: string): Errno | undefined {
     const mine: readonly string[] = this.#controllersFor(cgroup);
-    return asked.split(' ').every((each) => mine.includes(each.slice(1)));
+    const { on, off } = controlsIn(asked);
+    if (![...on, ...off].every((each) => mine.includes(each))) return 'ENOENT';
+    if (on.length > 0 && (this.#cgroups.get(cgroup)?.processes.size ?? 0) > 0) return 'EBUSY';
+    const below = this.children(cgroup).map((name) => this.#cgroups.get(`${cgroup}/${name}`));
+    return off.length > 0 && below.some((each) => isDividing(each)) ? 'EBUSY' : undefined;
   }
 
   #readBack(before: string, file: string, text: string): string {
     if (file === 'cgroup.subtree_control') {
-      const names = new Set([
-        ...before.split(' '),
-        ...text.split(' ').map((each) => each.slice(1)),
-      ]);
-      return ['cpu', 'io', 'memory', 'pids'].filter((each) => names.has(each)).join(' ');
+      const { on, off } = controlsIn(text);
+      const names = new Set([...before.split(' '), ...on]);
+      const isOn = (each: string) => names.has(each) && !off.includes(each);
+      return ['cpu', 'io', 'memory', 'pids'].filter(isOn).join(' ');
     }
     if (file.startsWith('blkio.') || file === 'io.max') return deviceLines(before, text);
     if (file.endsWith('_in_bytes') && text === '-1') return noLimit1;
@@ -268,6 +279,17 @@ export class FakeCgroups implements CgroupFiles {
     if (file === 'cgroup.procs') found?.processes.add(Number(text));
     else found?.files.set(file, text);
   }
+}
+
+/** Whether it gives controllers to its children. */
+const isDividing = (cgroup: Cgroup | undefined) =>
+  (cgroup?.files.get('cgroup.subtree_control') ?? '') !== '';
+
+/** `+cpu -io` */
+function controlsIn(text: string) {
+  const names = (sign: string) =>
+    text.split(' ').flatMap((each) => (each.startsWith(sign) ? [each.slice(1)] : []));
+  return { on: names('+'), off: names('-') };
 }
 
 /** A device without any limit has no line. */

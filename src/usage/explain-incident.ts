@@ -13,7 +13,7 @@ import { quantityKinds, type QuantityKind } from '../base/quantity.ts';
 import { otherTopic, topics, type Resource, type Topic } from './incident-topics.ts';
 import { cut, fullest, threadsOf, topUsers, type ProcessGroup } from './top-users.ts';
 import type { Incident, KilledProcess, Snapshot } from './incident.ts';
-import { isReseller, uidOf } from './member.ts';
+import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../base/bytes.ts';
 import { count, listSome } from '../base/list.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
@@ -76,10 +76,13 @@ function speakerOf(
 ): Speaker {
   const shown = cut(name, 64);
   // A name that a shell would interpret, or that looks like a uid, is replaced by the uid.
-  const argument = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(name) ? name : String(uidOf(member));
-  const plural = isReseller(member);
+  const kind = kindOf(member);
+  const isPlain = /^[A-Za-z_][A-Za-z0-9._-]{0,63}(\/[a-z0-9._-]{1,253})?$/.test(name);
+  const argument = isPlain ? name : kind === 'site' ? member.slice(1) : String(uidOf(member));
+  const plural = kind === 'reseller';
   const possessive = plural ? 'their' : 'its';
-  const yours = reader === 'tenant' ? `your account ${shown}` : shown;
+  const own = kind === 'site' ? 'your site' : 'your account';
+  const yours = reader === 'tenant' ? `${own} ${shown}` : shown;
   const subject = plural ? `the tenants of ${shown} together` : yours;
   const opening = subject === shown ? shown : subject.charAt(0).toUpperCase() + subject.slice(1);
   return { subject, opening, possessive, plural, argument };
@@ -256,7 +259,7 @@ function raise(
   if (reader !== 'administrator') {
     return `If it needs more, ask the administrator of this server for a higher limit, for example ${higher}.`;
   }
-  const verb = isReseller(member) ? 'reseller set' : 'set';
+  const verb = kindOf(member) === 'reseller' ? 'reseller set' : 'set';
   const shown = higher.includes(' ') ? `"${higher}"` : higher;
   return `If it needs more, raise the limit: bulkhead ${verb} ${argument} ${limit.replace(/\.limit$/, '')}=${shown}`;
 }

@@ -97,6 +97,37 @@ test('unset and remove change the policy, and nothing when --dry-run is passed',
   assert.equal(now(), text.replace('\n  <tenant uid="61001"/>\n', ''));
 });
 
+test('set, explain, unset and remove take a site of a tenant', () => {
+  const done = edit('set', '61001/Shop.example', 'cpu=150%', 'memory=512MiB');
+  assert.equal(done.status, 0, done.err);
+  assert.match(done.out, /Changed site "shop\.example" of tenant "61001" in/);
+  assert.match(done.err, /warning: The cpu limit 150% is above the 100% of tenant uid 61001/);
+  const explained = bulkhead('explain', '61001/shop.example', '-p', file);
+  assert.match(explained.out, /^uid 61001\/shop\.example /m);
+  assert.match(explained.out, /cpu limit +150% \(tenant: 100%\) +the site itself +\S+:\d+$/m);
+  assert.match(explained.out, /processes limit +unlimited +not set/);
+  assert.doesNotMatch(explained.out, /disk/);
+  const asJson = JSON.parse(bulkhead('explain', '61001/shop.example', '--json', '-p', file).out);
+  assert.equal(asJson.site, 'shop.example');
+  assert.deepEqual(
+    asJson.limits.find((each: { limit: string }) => each.limit === 'cpu limit').boundBy,
+    'tenant',
+  );
+  assert.match(
+    bulkhead('explain', '61001/shop.exampel', '-p', file).err,
+    /it is not a site of that tenant in .*; did you mean "shop\.example"\?/,
+  );
+  assert.equal(edit('unset', '61001/shop.example', 'cpu').status, 0);
+  assert.match(now(), /<site name="shop\.example">\s+<memory limit="512MiB"\/>\s+<\/site>/);
+  assert.equal(edit('remove', '61001/shop.example').status, 0);
+  assert.doesNotMatch(now(), /site/);
+  for (const name of ['61001/../x', '61001/', '61001/a b', '61001/é.example']) {
+    const refused = edit('set', name, 'cpu=5%');
+    assert.equal(refused.status, 1, name);
+    assert.match(refused.err, /is not a host name/);
+  }
+});
+
 test('set refuses what would leave a policy that cannot be applied', () => {
   const rows: readonly (readonly [number, RegExp, ...string[]])[] = [
     [1, /^bulkhead: There is no user "no-such-user" on this host/, 'no-such-user', 'cpu=5%'],

@@ -12,6 +12,7 @@ conformance('fake v2', () => fakeHost(2));
 
 const body = `<defaults><cpu limit="40%" burst="10%"/><memory limit="64MiB"/><processes limit="30"/></defaults>
   <tenant uid="${uids.first}"/>
+  <tenant uid="${uids.third}"><site name="shop.example"><cpu limit="20%"/></site></tenant>
   <reseller uid="${uids.reseller}"><cpu limit="60%"/><tenant uid="${uids.second}"/></reseller>`;
 
 const effectsOf = (host: FakeHost) => host.cgroups.reduce((sum, each) => sum + each.effects, 0);
@@ -56,6 +57,49 @@ for (const version of [1, 2] as const) {
       for (const each of host.cgroups) each.fault = () => undefined;
       mustApply(body, host);
       assert.deepEqual(mustApply(body, host).operations, []);
+    }
+  });
+
+  test(`v${version}: stopped dead while a tenant is divided or put together, the next apply finds its processes`, () => {
+    const [process, inSite] = [4_194_301, 4_194_302];
+    const plain = `<tenant uid="${uids.first}"/>`;
+    const divided = `<tenant uid="${uids.first}"><site name="a.example"/><site name="b.example"/></tenant>`;
+    for (const [from, to] of [
+      [plain, divided],
+      [divided, plain],
+      [divided, `<reseller uid="${uids.reseller}">${divided}</reseller>`],
+    ] as const) {
+      // v1 has as many effects for each of its hierarchies.
+      for (let at = 0, stopped = true; stopped; at += version === 1 ? 5 : 1) {
+        const host = fakeHost(version);
+        mustApply(from, host);
+        const cgroup = `u${uids.first}`;
+        const places =
+          from === plain ? [cgroup, cgroup] : [`${cgroup}/main`, `${cgroup}/s-a.example`];
+        for (const each of host.cgroups) {
+          each.put(places[0] ?? '', 'cgroup.procs', String(process));
+          each.put(places[1] ?? '', 'cgroup.procs', String(inSite));
+        }
+        let left = at;
+        for (const each of host.cgroups) {
+          each.fault = () => {
+            if (left-- <= 0) throw new Error('killed');
+            return undefined;
+          };
+        }
+        try {
+          applyPolicy(policyOf(to), host, gentle);
+          stopped = false;
+        } catch (error) {
+          assert.match(String(error), /killed/);
+        }
+        for (const each of host.cgroups) each.fault = () => undefined;
+        const { driver } = mustApply(to, host);
+        assert.deepEqual(mustApply(to, host).operations, []);
+        const now = to.startsWith('<reseller') ? `r${uids.reseller}/${cgroup}` : cgroup;
+        assert.deepEqual(driver.processes(now), [process, inSite]);
+        if (to !== plain) assert.deepEqual(driver.processes(`${now}/main`)[0], process);
+      }
     }
   });
 

@@ -58,7 +58,9 @@ const everyLimit = `
   <defaults><cpu limit="100%" weight="50"/><memory limit="96MiB" soft="80MiB" swap="32MiB"/>
     <io read="5MiB/s" write="6MiB/s" reads="500/s" writes="600/s"/><processes limit="40"/></defaults>
   <tenant uid="${first}"/>
-  <tenant uid="${second}"><cpu limit="30%" burst="20%"/><memory limit="unlimited" soft="unlimited" swap="unlimited"/></tenant>
+  <tenant uid="${second}"><cpu limit="30%" burst="20%"/><memory limit="unlimited" soft="unlimited" swap="unlimited"/>
+    <site name="shop.example"><cpu limit="50%"/><memory limit="32MiB"/><io read="3MiB/s" write="7MiB/s"/><processes limit="9"/></site>
+    <site name="blog.example"/></tenant>
   <reseller uid="${reseller}"><cpu limit="50%"/><memory limit="200MiB"/><processes limit="60"/>
     <tenant uid="${third}"/></reseller>`;
 
@@ -137,6 +139,25 @@ export function conformance(name: string, makeHost: () => Host): void {
     const moved = `<reseller uid="${reseller}"><tenant uid="${third}"/></reseller>`;
     mustApply(moved, host);
     assert.deepEqual(drift(moved, host), []);
+  });
+
+  on('sites come and go, and change their limits with those of their tenant', (host) => {
+    const body = (limit: string, inside: string) =>
+      `<tenant uid="${first}"><cpu limit="${limit}"/><memory limit="90MiB"/>${inside}</tenant>`;
+    const shop = (limit: string) =>
+      `<site name="shop.example"><cpu limit="${limit}"/><memory limit="60MiB"/></site>`;
+    for (const policy of [
+      body('40%', ''),
+      body('40%', shop('30%')),
+      body('20%', `${shop('10%')}<site name="blog.example"><cpu limit="15%"/></site>`),
+      body('15%', '<site name="blog.example"><cpu limit="15%"/></site>'),
+      `<reseller uid="${reseller}"><cpu limit="12%"/>${body('15%', shop('15%'))}</reseller>`,
+      body('60%', shop('50%')),
+      body('40%', ''),
+    ]) {
+      mustApply(policy, host);
+      assert.deepEqual(drift(policy, host), []);
+    }
   });
 
   on('a value that was changed behind our back is drift, and apply puts it right', (host) => {

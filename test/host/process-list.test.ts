@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pidsOf } from '../../src/host/cgroups/cgroup-driver.ts';
+import { pidsOf } from '../../src/host/cgroups/move-processes.ts';
 import { findHierarchies1, findUnified, hierarchy2 } from '../../src/host/cgroups/hierarchies.ts';
 import { hostHere } from '../conformance/host-here.ts';
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '../../src/limits/limits.ts';
-import { resellerCgroup, tenantCgroup } from '../../src/plan/wanted.ts';
+import { cgroupSetup, resellerCgroup, tenantCgroup, type Wanted } from '../../src/plan/wanted.ts';
 import { contextOf, isRefused, sideOf, versions, wantedOf, type Version } from './wanted-of.ts';
 
 type Lines = readonly string[];
@@ -329,9 +329,11 @@ test('wantedState() gives an unlimited tenant its reseller’s quota when it is 
 });
 
 for (const version of versions) {
-  const all = wantedOf(tenantElement(''), contextOf(version)).cgroups.at(-1)?.settings ?? [];
+  const limitsOf = ({ cgroups }: Wanted) =>
+    (cgroups.at(-1)?.settings ?? []).filter((each) => each.attribute !== cgroupSetup);
+  const all = limitsOf(wantedOf(tenantElement(''), contextOf(version)));
   const settingsWith = (some: Parameters<typeof contextOf>[1]) =>
-    wantedOf(tenantElement(''), contextOf(version, some)).cgroups.at(-1)?.settings ?? [];
+    limitsOf(wantedOf(tenantElement(''), contextOf(version, some)));
 
   for (const file of contextOf(version).files) {
     test(`wantedState() leaves out ${file} on cgroup v${version} when the kernel lacks it`, () => {
@@ -359,9 +361,11 @@ for (const version of versions) {
     test(`wantedState() leaves out ${missing} on cgroup v${version} when it is not mounted`, () => {
       const controllers = new Set(contextOf(version).controllers);
       controllers.delete(missing);
-      const { cgroups } = wantedOf(tenantElement(''), { ...contextOf(version), controllers });
       const isLeft = (each: { readonly controller: string }) => each.controller !== missing;
-      assert.deepEqual(cgroups.at(-1)?.settings, all.filter(isLeft));
+      assert.deepEqual(
+        limitsOf(wantedOf(tenantElement(''), { ...contextOf(version), controllers })),
+        all.filter(isLeft),
+      );
     });
   }
 }

@@ -7,7 +7,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Driver } from '../../src/host/driver.ts';
 import { planChanges, type Operation } from '../../src/plan/plan.ts';
-import { parentOf, type Wanted } from '../../src/plan/wanted.ts';
+import {
+  homeCgroup,
+  parentOf,
+  siteCgroup,
+  tenantCgroup,
+  type Wanted,
+} from '../../src/plan/wanted.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { fakeHost, type FakeHost } from '../../src/testing/fake-host.ts';
 import { versions, type Version } from '../limits/wanted-of.ts';
@@ -57,7 +63,17 @@ const foreignTexts: Readonly<Record<Version, Readonly<Record<string, readonly st
 const meddlingOn = (version: Version) =>
   fc.array(
     fc.record({
-      cgroup: fc.constantFrom('r2000', 'r2001', 'u1001', 'u1002', 'r2000/u1001', 'r2001/u1001'),
+      cgroup: fc.constantFrom(
+        'r2000',
+        'r2001',
+        'u1001',
+        'u1002',
+        'r2000/u1001',
+        'r2001/u1001',
+        'u1001/main',
+        'u1001/s-a.example',
+        'r2000/u1001/s-a.example',
+      ),
       write: fc.constantFrom(
         ...Object.entries(foreignTexts[version]).flatMap(([file, texts]) =>
           texts.map((text) => ({ file, text })),
@@ -135,6 +151,8 @@ const pathsOf = (operation: Operation): readonly string[] => {
   }
 };
 
+const pidOf = (uid: number, index: number) => String(4_000_000 + uid * 10 + index);
+
 const indexOf = (operations: readonly Operation[], kind: 'create' | 'remove', cgroup: string) =>
   operations.findIndex((each) => each.kind === kind && each.cgroup === cgroup);
 
@@ -190,6 +208,49 @@ for (const version of versions) {
         const { changes } = hostWith(version, first);
         assertTreeOrder(changes(second).operations);
         assertTreeOrder(changes(first).operations);
+      }),
+      { numRuns },
+    );
+  });
+
+  test(`planChanges() loses no process of a tenant on cgroup v${version}`, () => {
+    fc.assert(
+      fc.property(policies, policies, (first, second) => {
+        const { host, driver, changes } = hostWith(version, first);
+        for (const tenant of first.tenants) {
+          const cgroup = tenantCgroup(tenant);
+          const places = [
+            homeCgroup(tenant),
+            ...tenant.sites.map(({ name }) => siteCgroup(cgroup, name)),
+          ];
+          for (const [index, place] of places.entries()) {
+            for (const each of host.cgroups)
+              each.put(place, 'cgroup.procs', pidOf(tenant.uid, index));
+          }
+        }
+        const staying = second.tenants.filter(({ uid }) =>
+          first.tenants.some((each) => each.uid === uid),
+        );
+        // Tenants who left are in the way, which their test shows.
+        const others = changes(second).operations.filter(
+          (each) => each.kind !== 'remove' || each.processes.length === 0,
+        );
+        for (const each of others) driver.execute(each, options);
+        for (const tenant of staying) {
+          const before = first.tenants.find(({ uid }) => uid === tenant.uid);
+          const cgroup = tenantCgroup(tenant);
+          const expected = ['main', ...(before?.sites ?? []).map(({ name }) => name)];
+          assert.deepEqual(
+            driver.processes(cgroup),
+            expected.map((_, index) => Number(pidOf(tenant.uid, index))),
+          );
+          // A site that stays keeps its own.
+          for (const [index, name] of expected.entries()) {
+            if (!tenant.sites.some((site) => site.name === name)) continue;
+            const pids = driver.processes(siteCgroup(cgroup, name));
+            assert.deepEqual(pids, [Number(pidOf(tenant.uid, index))]);
+          }
+        }
       }),
       { numRuns },
     );

@@ -41,7 +41,9 @@ export const limitValues: fc.Arbitrary<LimitValues> = fc.record(
   { requiredKeys: [] },
 );
 
-const bare = { account: undefined, package: undefined, chain: [] };
+const bare = { account: undefined, package: undefined, chain: [], sites: [] };
+
+type Sites = readonly { readonly name: string; readonly values: LimitValues }[];
 
 export const policyOf = (
   resellers: readonly { readonly uid: number; readonly values: LimitValues }[],
@@ -49,12 +51,17 @@ export const policyOf = (
     readonly uid: number;
     readonly reseller: number | undefined;
     readonly values: LimitValues;
+    readonly sites?: Sites;
   }[],
 ): Policy => ({
   file: 'policy.xml',
   text: '',
   resellers: resellers.map((each) => ({ ...bare, ...each })),
-  tenants: tenants.map((each) => ({ ...bare, ...each })),
+  tenants: tenants.map(({ sites = [], ...each }) => ({
+    ...bare,
+    ...each,
+    sites: sites.map((site) => ({ ...site, chain: [] })),
+  })),
   defaults: {},
   driver: undefined,
   agent: defaultSettings,
@@ -62,21 +69,30 @@ export const policyOf = (
 
 const some = <T>(all: readonly T[]) => fc.subarray([...all]);
 
-/** A tenant may be at another reseller in another policy, or be missing. */
+const siteNames = ['a.example', 'b.example'] as const;
+const siteSets: fc.Arbitrary<Sites> = fc
+  .record({ names: some(siteNames), values: fc.array(limitValues, { minLength: 2, maxLength: 2 }) })
+  .map(({ names, values }) =>
+    names.map((name) => ({ name, values: values[siteNames.indexOf(name)] ?? {} })),
+  );
+
+/** A tenant may be at another reseller in another policy, have other sites, or be missing. */
 export const policies: fc.Arbitrary<Policy> = fc
   .record({
     resellers: some([2000, 2001]),
     tenants: some([1001, 1002, 1003]),
     places: fc.array(fc.constantFrom(0, 1, 2), { minLength: 3, maxLength: 3 }),
     values: fc.array(limitValues, { minLength: 5, maxLength: 5 }),
+    sites: fc.array(fc.oneof(fc.constant<Sites>([]), siteSets), { minLength: 3, maxLength: 3 }),
   })
-  .map(({ resellers, tenants, places, values }) =>
+  .map(({ resellers, tenants, places, values, sites }) =>
     policyOf(
       resellers.map((uid) => ({ uid, values: values[uid - 2000] ?? {} })),
       tenants.map((uid) => ({
         uid,
         reseller: resellers[(places[uid - 1001] ?? 0) - 1],
         values: values[uid - 1001 + 2] ?? {},
+        sites: sites[uid - 1001] ?? [],
       })),
     ),
   );

@@ -13,6 +13,7 @@ const tenant = (user: string): Target & { kind: 'tenant' | 'reseller' } => ({
 });
 const reseller = (user: string): Target => ({ kind: 'reseller', name: { kind: 'user', user } });
 const defaults: Target = { kind: 'defaults' };
+const site = (user: string, name: string): Target => ({ kind: 'site', name, tenant: tenant(user) });
 const pack = (name: string): Target => ({ kind: 'package', name });
 
 function assignments(words: string) {
@@ -587,7 +588,8 @@ function elementOf(text: string, target: Target): XmlElement | undefined {
   return all.find((each) => {
     if (each.name !== target.kind) return false;
     if (target.kind === 'defaults') return true;
-    if (target.kind === 'package') return xmlAttribute(each, 'name')?.value === target.name;
+    if (target.kind === 'package' || target.kind === 'site')
+      return xmlAttribute(each, 'name')?.value === target.name;
     return target.name.kind === 'user'
       ? xmlAttribute(each, 'user')?.value === target.name.user
       : xmlAttribute(each, 'uid')?.value === String(target.name.uid);
@@ -701,4 +703,75 @@ test('removeTarget() keeps every other element, and every comment outside it', (
     }),
     { numRuns: 500 },
   );
+});
+
+describe('setLimits() and removeTarget() of a site', () => {
+  const rows: readonly (readonly [string, string, string, string])[] = [
+    [
+      'a limit of a site, however its name is written',
+      'cpu=50%',
+      policy('  <tenant user="a">', '    <site name="A.example"/> <!-- old -->', '  </tenant>'),
+      policy(
+        '  <tenant user="a">',
+        '    <site name="A.example">',
+        '      <cpu limit="50%"/>',
+        '    </site> <!-- old -->',
+        '  </tenant>',
+      ),
+    ],
+    [
+      'a new site after what its tenant has',
+      'memory=1GiB',
+      policy('  <tenant user="a">', '    <cpu limit="100%"/>', '  </tenant>'),
+      policy(
+        '  <tenant user="a">',
+        '    <cpu limit="100%"/>',
+        '    <site name="a.example">',
+        '      <memory limit="1GiB"/>',
+        '    </site>',
+        '  </tenant>',
+      ),
+    ],
+    [
+      'a new site in a tenant of a reseller',
+      'cpu=5%',
+      policy('  <reseller user="r">', '    <tenant user="a"/>', '  </reseller>'),
+      policy(
+        '  <reseller user="r">',
+        '    <tenant user="a">',
+        '      <site name="a.example">',
+        '        <cpu limit="5%"/>',
+        '      </site>',
+        '    </tenant>',
+        '  </reseller>',
+      ),
+    ],
+  ];
+  for (const [title, words, before, after] of rows) {
+    test(`setLimits() writes ${title}`, () => {
+      assert.equal(set(before, site('a', 'a.example'), words), after);
+    });
+  }
+
+  test('setLimits() makes a tenant of a range an element for its first site', () => {
+    const after = set(policy('  <tenants uids="1000-1999"/>'), site('a', 'a.example'), 'cpu=5%');
+    assert.match(after, /<tenant user="a">\s+<site name="a\.example">\s+<cpu limit="5%"\/>/);
+    const removed = removeTarget(after, site('a', 'a.example'));
+    assert.ok(removed.ok);
+    assert.doesNotMatch(removed.value, /site/);
+  });
+
+  test('setLimits() refuses what a site cannot have', () => {
+    const text = policy(
+      '  <package name="p"/>',
+      '  <tenant user="a"><site name="a.example"/></tenant>',
+    );
+    const tried = (name: string, words: string) =>
+      errorsOf(setLimits(text, site('a', name), assignments(words)));
+    assert.match(tried('a.example', 'disk.space=1GiB'), /<disk> cannot be inside <site>/);
+    assert.match(tried('a.example', 'package=p'), /package cannot be set for site "a\.example" of/);
+    assert.match(tried('../x', 'cpu=5%'), /"\.\.\/x" is not a host name/);
+    assert.match(tried('b.example', 'cpu='), /no element for site "b\.example" of tenant "a"/);
+    assert.match(errorsOf(removeTarget(text, site('b', 'a.example'))), /no element for site/);
+  });
 });

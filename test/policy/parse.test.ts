@@ -28,7 +28,10 @@ test('parsePolicy() takes the whole language', () => {
   <package name="starter"><network send="1MB/s"/></package>
   <reseller user="acme" package="business"><cpu limit="400%"/><tenant user="bob"/></reseller>
   <tenant user="alice" package="business"><cpu limit="3 cores" burst="50%"/></tenant>
-  <tenant uid="5000"/>
+  <tenant uid="5000">
+    <site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/><entries limit="5"/></site>
+    <site name="192.0.2.7"/><site name="my_old-shop.xn--bcher-kva.example"/>
+  </tenant>
   <symlinks follow="owner-match" by="www-data"/>
   <modules require="consistent"><deny name="lve" reason="claims GPL, no source"/></modules>
 </bulkhead>`),
@@ -43,6 +46,48 @@ const cases: readonly (readonly [body: string, expected: RegExp])[] = [
   ],
   ['<tenant user="a" pakage="x"/>', /has no attribute "pakage"; did you mean "package"\?/],
   ['<tenant/>', /needs the attribute "user"/],
+  ['<site name="a.example"/>', /<site> is not known inside <bulkhead>/],
+  ['<reseller user="a"><site name="a.example"/></reseller>', /not known inside <reseller>/],
+  ['<tenant user="a"><site/></tenant>', /<site> needs the attribute "name"/],
+  [
+    '<tenant user="a"><site name="a.example"><disk space="1GiB"/></site></tenant>',
+    /1:63: error: <disk> cannot be inside <site>: quotas belong to an account; set <disk> for the tenant/,
+  ],
+  [
+    '<tenant user="a"><site name="a.example" package="b"/></tenant>',
+    /<site> has no attribute "package"/,
+  ],
+  [
+    `<tenant user="a"><site name="${'a.'.repeat(126)}bc"/></tenant>`,
+    /The name of a site has 253 characters at most/,
+  ],
+  ...[
+    '',
+    '.',
+    '..',
+    '../main',
+    'a/b',
+    'a..b',
+    '.a',
+    'a.',
+    '-a',
+    'a-',
+    'a b',
+    ' a',
+    'a\\b',
+    '~a',
+    '*.example',
+    'bücher.example',
+    'a:80',
+    '[::1]',
+    'a%2fb',
+    '$(id)',
+    'a;b',
+    `${'a'.repeat(64)}.b`,
+  ].map(
+    (name) =>
+      [`<tenant user="a"><site name="${name}"/></tenant>`, /" is not a host name; write/] as const,
+  ),
   ['<tenant user="a" uid="5"/>', /has both "user" and "uid"/],
   ['<tenant user="a b"/>', /"a b" cannot be the name of an account/],
   ['<tenant uid="-1"/>', /"-1" is not a uid/],

@@ -127,3 +127,34 @@ test('resolvePolicy() says a warning once, however many inherit it', () => {
   );
   assert.equal(said.length, 1);
 });
+
+test('resolvePolicy() gives sites what is written for them, and nothing else', () => {
+  const { policy, said } = resolve(`
+    <defaults><cpu limit="100%"/><memory limit="1GiB"/></defaults>
+    <tenant user="alice"><site name="Shop.Example"><cpu limit="50%"/></site><site name="blog.example"/></tenant>
+    <reseller user="acme"><tenant user="bob"><site name="bob.example"><memory limit="2MiB"/></site></tenant></reseller>`);
+  assert.match(said.join('\n'), /^p\.xml:4:\d+: error: .*too small.*$/);
+  const sites = (user: string) =>
+    findTenant(policy, user)?.sites.map(({ name, values }) => [name, values]);
+  assert.deepEqual(sites('alice'), [
+    ['shop.example', { 'cpu.limit': 0.5 }],
+    ['blog.example', {}],
+  ]);
+  assert.deepEqual(sites('bob'), [['bob.example', {}]]);
+});
+
+test('resolvePolicy() reports a site that is listed twice, is above its tenant, or is also of another', () => {
+  const { policy, said } = resolve(`
+    <defaults><cpu limit="100%"/><memory limit="1GiB"/></defaults>
+    <tenant user="alice"><site name="a.example"/><site name="A.EXAMPLE"/></tenant>
+    <tenant user="bob"><site name="a.example"><cpu limit="150%"/><memory limit="unlimited"/></site></tenant>`);
+  const [twice = '', also = '', above = '', ...others] = said;
+  assert.deepEqual(others, []);
+  assert.match(twice, /3:62: error: The site "a\.example" is listed twice in its tenant/);
+  assert.match(
+    also,
+    /4:36: warning: The site "a\.example" of the tenant "bob".* is one of "alice"/,
+  );
+  assert.match(above, /4:59: warning: The cpu limit 150% is above the 100% of tenant bob/);
+  assert.equal(findTenant(policy, 'alice')?.sites.length, 1);
+});

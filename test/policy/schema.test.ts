@@ -115,7 +115,8 @@ function inPlace(block: string): string {
   if (limits.some((limit) => limit.name === name)) return `<defaults>${block}</defaults>`;
   const [parent] = Object.entries(elements).find(([, spec]) => spec.children.includes(name)) ?? [];
   if (parent === undefined || parent === 'bulkhead') return block;
-  return inPlace(`<${parent}>${block}</${parent}>`);
+  const attributes = parent === 'tenant' ? ' uid="1001"' : '';
+  return inPlace(`<${parent}${attributes}>${block}</${parent}>`);
 }
 
 describe('policyReference()', () => {

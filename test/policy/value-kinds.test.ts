@@ -7,6 +7,7 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
   name: ['Gold plan', '-gold'],
   names: ['cpu memory', undefined],
   user: ['alice', '1alice'],
+  site: ['my_shop.example', 'shop..example'],
   uid: ['1001', '4294967295'],
   ranges: ['1000-59999 70000', '59999-1000'],
   text: ['claims GPL', undefined],

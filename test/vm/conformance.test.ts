@@ -48,6 +48,7 @@ suite('in the virtual machine', { skip }, () => {
 
   for (const file of [
     'test/conformance/kernel.test.ts',
+    'test/conformance/sites.test.ts',
     'test/cli/exec.test.ts',
     'test/conformance/demo.test.ts',
     'test/agent/agent.test.ts',

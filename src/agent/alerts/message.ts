@@ -9,7 +9,7 @@
  */
 import { printDuration } from '../../base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
-import { isReseller } from '../../usage/member.ts';
+import { kindOf } from '../../usage/member.ts';
 import type { Alert, Batch } from './alert.ts';
 import type { Receiver } from './receiver.ts';
 import { printable } from '../../base/printable.ts';
@@ -151,7 +151,7 @@ function alertBody(alert: Alert, receiver: Receiver, context: MessageContext, ex
   return {
     name: printable(who.name),
     uid: who.uid,
-    kind: isReseller(who.member) ? 'reseller' : 'tenant',
+    kind: kindOf(who.member),
     ...(who.reseller === undefined ? {} : { reseller: printable(who.reseller) }),
     ...(who.package === undefined ? {} : { package: printable(who.package) }),
     ...about,

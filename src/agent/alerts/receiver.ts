@@ -13,7 +13,7 @@ import type { AlertRule } from '../../policy/settings.ts';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import type { Incident } from '../../usage/incident.ts';
-import { isReseller, type Member } from '../../usage/member.ts';
+import { kindOf, type Member } from '../../usage/member.ts';
 import { printable } from '../../base/printable.ts';
 
 /** What messages need of a member. */
@@ -62,8 +62,8 @@ export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | un
 }
 
 function accountFor(to: 'reseller' | 'tenant', who: AlertWho): string | undefined {
-  if (to === 'tenant') return isReseller(who.member) ? undefined : (who.account ?? '');
-  return isReseller(who.member) ? (who.account ?? '') : who.reseller;
+  if (to === 'tenant') return kindOf(who.member) === 'reseller' ? undefined : (who.account ?? '');
+  return kindOf(who.member) === 'reseller' ? (who.account ?? '') : who.reseller;
 }
 
 function fill(

@@ -15,14 +15,15 @@
  *     POST /v1/alerts/test
  *     GET  /metrics
  *
- * NAME is an account, a uid or a member (`u1001`, `r1000`). Root sees everything, a reseller itself and its tenants, a
- * tenant itself. A response with a status other than 200 is an `ErrorResponse`.
+ * NAME is an account, a uid or a member (`u1001`, `r1000`), or one of the first two, a slash and a site
+ * (`alice/shop.example`; in a path as `%2F`). Root sees everything, a reseller itself and its tenants, a tenant
+ * itself and its sites. A response with a status other than 200 is an `ErrorResponse`.
  */
 import type { Problem } from '../../base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
-import type { Member } from '../../usage/member.ts';
+import type { Member, MemberKind } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 
 /** Why there is no answer. */
@@ -39,9 +40,12 @@ export type LimitNumbers = Readonly<Partial<Record<LimitKey, number>>>;
 export interface Who {
   readonly member: Member;
   readonly uid: number;
-  /** The account, or `uid 1001`. Control characters have been replaced. */
+  /** The account, or `uid 1001`; of a site, `alice/shop.example`. Control characters have been replaced. */
   readonly name: string;
-  readonly kind: 'tenant' | 'reseller';
+  readonly kind: MemberKind;
+  /** The name of a site, and that of its tenant. */
+  readonly site?: string;
+  readonly tenant?: string;
   /** Name of the reseller of a tenant. */
   readonly reseller?: string;
   readonly package?: string;

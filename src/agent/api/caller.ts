@@ -1,6 +1,6 @@
 /**
  * The caller of the API, and what it may see: root everything, a reseller itself and its tenants, a
- * tenant itself. Only root and the tenant itself see command lines.
+ * tenant itself; and of tenants their sites. Only root and the tenant itself see command lines.
  */
 import type { Asker } from '../../store/history/history.ts';
 import { resellerMember, tenantMember } from '../../usage/member.ts';
@@ -27,7 +27,7 @@ export function maySee(caller: Caller, { who, resellerUid }: Entry): boolean {
 
 export function maySeeCommands(caller: Caller, { who }: Entry): boolean {
   if (caller.kind !== 'uid') return false;
-  return caller.uid === 0 || (who.kind === 'tenant' && who.uid === caller.uid);
+  return caller.uid === 0 || (who.kind !== 'reseller' && who.uid === caller.uid);
 }
 
 /**

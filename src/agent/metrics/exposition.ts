@@ -10,7 +10,7 @@
  * Invariants: each family has its HELP and TYPE once and its samples together; a family without
  * samples is left out; base units (seconds, bytes, cores); no name can break out of a label or a line.
  * At most `tenantsMax` tenants have samples of their own, the heaviest users first; the others are
- * aggregated as `tenant="other"`, and resellers likewise.
+ * aggregated as `tenant="other"`, and resellers and sites likewise.
  *
  * Families are derived from two tables: `counterFamilies`, one row per counter, and the table of limits.
  */
@@ -159,8 +159,8 @@ export function* exposition(
 ): Generator<string, void, undefined> {
   const page = new Page(format);
   const cgroup2 = status.driver !== 'cgroup1';
-  const aggregated = { tenant: 0, reseller: 0 };
-  for (const kind of ['tenant', 'reseller'] as const) {
+  const aggregated = { tenant: 0, reseller: 0, site: 0 };
+  for (const kind of ['tenant', 'reseller', 'site'] as const) {
     const rows = shownOf(members, faults, kind, tenantsMax);
     aggregated[kind] = rows.aggregated;
     yield* counterSamples(page, kind, rows, cgroup2);
@@ -244,10 +244,14 @@ function sumOfFaults(all: readonly (FaultTotals | undefined)[]): FaultTotals {
   return sum;
 }
 
-function labelsOf({ kind, name, uid, reseller, package: plan }: Who): string {
+function labelsOf({ kind, name, uid, reseller, site, tenant, package: plan }: Who): string {
   const above = reseller === undefined ? '' : `,reseller="${labelValue(reseller)}"`;
   const inside = plan === undefined ? '' : `,package="${labelValue(plan)}"`;
-  return `${kind}="${labelValue(name)}",uid="${uid}"${above}${inside}`;
+  const own =
+    site === undefined || tenant === undefined
+      ? `${kind}="${labelValue(name)}"`
+      : `site="${labelValue(site)}",tenant="${labelValue(tenant)}"`;
+  return `${own},uid="${uid}"${above}${inside}`;
 }
 
 function* counterSamples(page: Page, kind: Kind, rows: Shown, cgroup2: boolean) {

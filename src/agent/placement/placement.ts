@@ -16,7 +16,7 @@ import {
   type PlacerStatus,
   type TargetsCommand,
 } from '../../host/placer/protocol.ts';
-import { tenantCgroup } from '../../plan/wanted.ts';
+import { homeCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import type { Tree } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import { placerTree } from './placer-hierarchies.ts';
@@ -58,7 +58,11 @@ const namedMax = 10;
 const script = scriptFile('host/placer/main');
 
 export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
-  const targets = policy.tenants.map((each) => [each.uid, tenantCgroup(each)] as const);
+  const targets = policy.tenants.map((each): PlacementTargets['targets'][number] =>
+    each.sites.length === 0
+      ? [each.uid, tenantCgroup(each)]
+      : [each.uid, tenantCgroup(each), homeCgroup(each)],
+  );
   const tenants = new Set(targets.map(([uid]) => uid));
   return {
     tree: placerTree(paths, tree),

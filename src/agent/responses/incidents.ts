@@ -4,7 +4,7 @@ import { severities, type LimitKey } from '../../limits/limit.ts';
 import { explainIncident } from '../../usage/explain-incident.ts';
 import type { IncidentsQuery } from '../../store/events/incident-query.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
-import { isReseller, uidOf } from '../../usage/member.ts';
+import { kindOf, uidOf } from '../../usage/member.ts';
 import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../api/api.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
@@ -89,7 +89,7 @@ export function answerIncident(
 
 function readerOf(caller: Caller, who: Who): 'administrator' | 'reseller' | 'tenant' {
   if (caller.kind === 'token' || caller.uid === 0) return 'administrator';
-  return who.uid === caller.uid && who.kind === 'tenant' ? 'tenant' : 'reseller';
+  return who.uid === caller.uid && who.kind !== 'reseller' ? 'tenant' : 'reseller';
 }
 
 const beginnings = ({ caller, agent }: RequestContext, entries: readonly Entry[]) =>
@@ -113,7 +113,7 @@ function formerMember({ member, name }: Incident): Who {
     member,
     uid,
     name: name === '' ? `uid ${uid}` : name,
-    kind: isReseller(member) ? 'reseller' : 'tenant',
+    kind: kindOf(member),
   };
 }
 

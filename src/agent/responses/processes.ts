@@ -38,7 +38,7 @@ function shareOf({ cpuSeconds, ageSeconds }: Pick<LiveProcess, 'cpuSeconds' | 'a
   return { cpu: cpuSeconds / Math.max(0.01, ageSeconds) };
 }
 
-/** The processes of a reseller are those of its tenants. */
+/** The processes of a reseller are those of its tenants; those of a tenant include its sites'. */
 export function processesOf(
   entry: Entry,
   memberIndex: MemberIndex,
@@ -46,9 +46,9 @@ export function processesOf(
 ): readonly ProcessSet[] {
   const all = [...memberIndex.entries.values()];
   const tenants =
-    entry.who.kind === 'tenant'
-      ? [entry]
-      : all.filter((each) => each.resellerUid === entry.who.uid);
+    entry.who.kind === 'reseller'
+      ? all.filter((each) => each.who.kind === 'tenant' && each.resellerUid === entry.who.uid)
+      : [entry];
   return tenants.map(({ who, cgroup }) => ({ member: who.member, pids: driver.processes(cgroup) }));
 }
 

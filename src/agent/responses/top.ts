@@ -21,9 +21,13 @@ export function answerTop(request: RequestContext): HttpResult<TopResponse> {
     durationSeconds: latest.tick.seconds,
     host: { cores: availableParallelism(), memoryBytes: totalmem() },
     rows,
-    idle: entries.length - rows.length,
+    idle: idleOf(entries, latest),
   });
 }
+
+/** A site is idle with its tenant, or beside it. */
+const idleOf = (entries: readonly Entry[], latest: LatestSample) =>
+  entries.filter(({ who }) => who.kind !== 'site' && latest.isIdle(who.member)).length;
 
 /** `lastTick` is its monotonic time. */
 export function topRows(

@@ -63,10 +63,10 @@ export class IoShifter implements Disposable {
   /** Members with unchanged limits keep their caps; all others start with equal ones. */
   follow(memberIndex: MemberIndex): void {
     const held = new Map<Member, Held>();
-    for (const [member, { cgroup, values, who }] of memberIndex.entries) {
+    for (const [member, { cgroup, values, who, parts }] of memberIndex.entries) {
       if (!hasTotal(values, this.#devices.length)) continue;
-      // cgroup v1 does not sum the I/O of a reseller's tenants.
-      if (who.kind === 'reseller' && this.#version === 1) continue;
+      // cgroup v1 sums neither the I/O of a reseller's tenants, nor that of a tenant's parts.
+      if (this.#version === 1 && (who.kind !== 'tenant' || parts.length > 0)) continue;
       const known = this.#held.get(member);
       const same = known?.cgroup === cgroup && sameTotals(known.values, values);
       held.set(

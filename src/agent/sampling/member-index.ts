@@ -1,11 +1,20 @@
 /** The current members and their limits: built once from the policy, looked up at every tick. */
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute, attributes } from '../../limits/limits.ts';
-import { resellerCgroup, tenantCgroup } from '../../plan/wanted.ts';
+import { partCgroups, resellerCgroup, siteCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
-import { nameOf, originOf, type Policy, type Reseller, type Tenant } from '../../policy/policy.ts';
+import {
+  nameOf,
+  originOf,
+  siteName,
+  splitSiteName,
+  type Policy,
+  type Reseller,
+  type Site,
+  type Tenant,
+} from '../../policy/policy.ts';
 import { printQuantity, unlimited } from '../../base/quantity.ts';
-import { resellerMember, tenantMember, type Member } from '../../usage/member.ts';
+import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
 
@@ -18,7 +27,9 @@ export interface Entry {
   /** The account for mail, if it has one. */
   readonly account: string | undefined;
   readonly resellerUid: number | undefined;
-  readonly source: Tenant | Reseller;
+  readonly source: Pick<Tenant | Reseller | Site, 'chain'>;
+  /** The cgroups into which a tenant with sites is divided: those of the sites, and that of everything else. */
+  readonly parts: readonly string[];
 }
 
 export class MemberIndex {
@@ -41,15 +52,18 @@ export class MemberIndex {
 
   /** Finds an account by name or uid; a tenant before the reseller of the same name. */
   #addNames(entry: Entry): void {
-    for (const name of [entry.account, String(entry.who.uid)]) {
-      if (name !== undefined && (entry.who.kind === 'tenant' || !this.#byName.has(name))) {
-        this.#byName.set(name, entry);
-      }
+    const { uid, kind, site } = entry.who;
+    for (const account of [entry.account, String(uid)]) {
+      if (account === undefined) continue;
+      const name = site === undefined ? account : siteName(account, site);
+      if (kind !== 'reseller' || !this.#byName.has(name)) this.#byName.set(name, entry);
     }
   }
 
   find(name: string): Entry | undefined {
-    return this.#byName.get(name) ?? this.entries.get(name as Member);
+    const [account, site] = splitSiteName(name);
+    const known = site === undefined ? account : siteName(account, site);
+    return this.#byName.get(known) ?? this.entries.get(known as Member);
   }
 
   /** The line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
@@ -73,7 +87,12 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
   const textsOf = shared(limitTexts);
   const numbersOf = shared(limitNumbers);
   const resellerNames = new Map(policy.resellers.map((each) => [each.uid, nameOf(each)]));
-  const entry = (source: Tenant | Reseller, cgroup: string, kind: Who['kind']): Entry => {
+  const entry = (
+    source: Tenant | Reseller,
+    cgroup: string,
+    kind: Who['kind'],
+    parts: readonly string[] = [],
+  ): Entry => {
     const { uid, account, values } = source;
     const resellerUid = 'reseller' in source ? source.reseller : undefined;
     const reseller = resellerUid === undefined ? undefined : resellerNames.get(resellerUid);
@@ -93,11 +112,34 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
       account: account?.user,
       resellerUid,
       source,
+      parts,
     };
   };
+  const siteEntry = ({ who, cgroup, account, resellerUid }: Entry, source: Site): Entry => ({
+    who: {
+      ...who,
+      member: siteMember(who.uid, source.name),
+      name: siteName(who.name, source.name),
+      kind: 'site',
+      site: source.name,
+      tenant: who.name,
+    },
+    cgroup: siteCgroup(cgroup, source.name),
+    values: source.values,
+    limits: limitNumbers(source.values),
+    limitTexts: limitTexts(source.values),
+    account,
+    resellerUid,
+    source,
+    parts: [],
+  });
   return [
     ...policy.resellers.map((each) => entry(each, resellerCgroup(each.uid), 'reseller')),
-    ...policy.tenants.map((each) => entry(each, tenantCgroup(each), 'tenant')),
+    ...policy.tenants.flatMap((each) => {
+      const cgroup = tenantCgroup(each);
+      const tenant = entry(each, cgroup, 'tenant', partCgroups(each));
+      return [tenant, ...each.sites.map((site) => siteEntry(tenant, site))];
+    }),
   ];
 }
 

@@ -41,7 +41,8 @@ export class Membership {
     const begun = new Set<Member>();
     for (const [member, { who }] of entries) {
       const before = known.get(member);
-      const holder = { name: who.name, home: homes.get(who.uid) };
+      // A site is held by who holds its tenant.
+      const holder = { name: who.tenant ?? who.name, home: homes.get(who.uid) };
       const tenancy = continued(before, holder, at);
       now.set(member, tenancy);
       if (tenancy !== before) kept.set(member, tenancy);

@@ -6,9 +6,11 @@
 import { ensureOpenFiles } from '../../sys/open-files.ts';
 import type { Tree } from '../../host/driver.ts';
 import { UsageReader } from '../../host/cgroups/usage-reader.ts';
-import type { Counters } from '../../limits/limit.ts';
+import type { Hierarchy } from '../../host/cgroups/hierarchies.ts';
+import { unlimited } from '../../base/quantity.ts';
+import type { Counters, LimitValues } from '../../limits/limit.ts';
 import { sameCounters } from '../../limits/limits.ts';
-import type { Member } from '../../usage/member.ts';
+import { resellerMember, tenantMember, type Member, type MemberKind } from '../../usage/member.ts';
 import type { Reading } from '../../usage/measure.ts';
 import type { Entry, MemberIndex } from './member-index.ts';
 
@@ -18,18 +20,38 @@ interface MeterSample {
   readonly missing: readonly string[];
 }
 
+/** A cgroup that is read at each tick. */
+interface Metered {
+  readonly cgroup: string;
+  /** Absent for the part of a tenant that is not a site. */
+  readonly entry: Entry | undefined;
+  /** To whose numbers its own are added, and how. */
+  readonly within: Within | undefined;
+}
+
+interface Within {
+  readonly member: Member;
+  /** Absent between a tenant and its reseller. */
+  readonly part?: Pick<Entry, 'values'>;
+}
+
 export class Meter implements Disposable {
   readonly #reader: UsageReader;
   readonly #version: 1 | 2;
+  readonly #hits: ReturnType<typeof hitsBelow>;
   #max = 0;
   readonly #last = new Map<Member, Readonly<Counters>>();
-  readonly #slow = new Map<Member, Readonly<Counters>>();
-  /** In reading order: the tenants of a reseller before the reseller. */
-  #order: readonly Entry[] = [];
+  /** Earlier readings by cgroup, apart from `#last`, which contains sums. */
+  readonly #slow = new Map<string, Readonly<Counters>>();
+  /** Tenants by their parts at the last reading: what is subtracted must have been subtracted before. */
+  readonly #parts = new Map<Member, string>();
+  /** In reading order: sites before their tenants, tenants before their resellers. */
+  #order: readonly Metered[] = [];
 
   constructor({ hierarchies, version }: Tree, memberIndex: MemberIndex) {
     this.#reader = new UsageReader(hierarchies, version);
     this.#version = version;
+    this.#hits = hitsBelow(hierarchies, version);
     this.follow(memberIndex);
   }
 
@@ -39,17 +61,17 @@ export class Meter implements Disposable {
   }
 
   follow(memberIndex: MemberIndex): void {
-    const files = this.#reader.filesFor(memberIndex.entries.size);
+    this.#order = readingOrder([...memberIndex.entries.values()]);
+    const files = this.#reader.filesFor(this.#order.length);
     this.#max = this.#reader.cgroupsMax(ensureOpenFiles(files));
-    const entries = [...memberIndex.entries.values()];
-    const tenants = entries.filter((each) => each.who.kind === 'tenant');
-    const resellers = entries.filter((each) => each.who.kind === 'reseller');
-    this.#order = [...tenants, ...resellers];
     const cgroups = new Set(this.#order.slice(0, this.#max).map((each) => each.cgroup));
     for (const cgroup of this.#reader.cgroups)
       if (!cgroups.has(cgroup)) this.#reader.forget(cgroup);
     for (const member of this.#last.keys()) {
       if (!memberIndex.entries.has(member)) this.#last.delete(member);
+    }
+    for (const member of this.#parts.keys()) {
+      if (!memberIndex.entries.has(member)) this.#parts.delete(member);
     }
     this.#slow.clear();
   }
@@ -57,31 +79,33 @@ export class Meter implements Disposable {
   sample(): MeterSample {
     const readings: Reading[] = [];
     const missing: string[] = [];
-    const sums = new Map<number, Sums>();
-    for (const [index, entry] of this.#order.entries()) {
-      const counters = this.#read(entry, index < this.#max);
+    const sums = new Map<Member, Sums>();
+    for (const [index, metered] of this.#order.entries()) {
+      const { cgroup, entry, within } = metered;
+      const counters = this.#read(cgroup, index < this.#max);
       if (counters === undefined) {
-        missing.push(entry.cgroup);
-        this.#last.delete(entry.who.member);
+        missing.push(cgroup);
+        if (entry !== undefined) this.#last.delete(entry.who.member);
         continue;
       }
-      readings.push(this.#reading(entry, this.#addedUp(entry, counters, sums)));
+      const all = entry === undefined ? counters : this.#withSum(entry, counters, sums);
+      if (within !== undefined) this.#addTo(sums, within, metered, { all, counters });
+      if (entry !== undefined) readings.push(this.#reading(entry, all));
     }
     return { readings, missing };
   }
 
-  #read({ cgroup, who }: Entry, kept: boolean): Readonly<Counters> | undefined {
-    if (!kept) return this.#readSlowly(cgroup, who.member);
+  #read(cgroup: string, kept: boolean): Readonly<Counters> | undefined {
+    if (!kept) return this.#readSlowly(cgroup);
     const counters = this.#reader.read(cgroup);
     if (counters !== undefined) return counters;
     return this.#reader.track(cgroup) ? this.#reader.read(cgroup) : undefined;
   }
 
-  /** Earlier readings, apart from `#last`, which contains sums. */
-  #readSlowly(cgroup: string, member: Member): Readonly<Counters> | undefined {
-    const counters = this.#reader.readOnce(cgroup, this.#slow.get(member));
-    if (counters === undefined) this.#slow.delete(member);
-    else this.#slow.set(member, counters);
+  #readSlowly(cgroup: string): Readonly<Counters> | undefined {
+    const counters = this.#reader.readOnce(cgroup, this.#slow.get(cgroup));
+    if (counters === undefined) this.#slow.delete(cgroup);
+    else this.#slow.set(cgroup, counters);
     return counters;
   }
 
@@ -93,27 +117,39 @@ export class Meter implements Disposable {
 
   /**
    * The kernel lists the processes of a cgroup without those of its descendants, and v1 does not sum
-   * the I/O of a reseller's tenants either.
+   * their I/O either. Returns the same object as before if nothing has changed, which marks an idle member.
    */
-  #addedUp(
-    { who, resellerUid }: Entry,
-    counters: Readonly<Counters>,
-    sums: Map<number, Sums>,
-  ): Readonly<Counters> {
-    if (who.kind === 'reseller') {
-      const sum = sums.get(who.uid);
-      return sum === undefined ? counters : this.#withSum(who.member, counters, sum);
-    }
-    if (resellerUid !== undefined) addTo(sums, resellerUid, counters);
-    return counters;
-  }
-
-  /** The same object as before if nothing has changed, which marks an idle member. */
-  #withSum(member: Member, counters: Readonly<Counters>, sum: Sums): Readonly<Counters> {
-    const { processes, ...io } = sum;
-    const now = { ...counters, processes, ...(this.#version === 1 ? io : {}) };
+  #withSum(entry: Entry, counters: Readonly<Counters>, sums: ReadonlyMap<Member, Sums>) {
+    const { member, kind } = entry.who;
+    const sum = sums.get(member);
+    if (kind === 'tenant') this.#startOver(member, sum?.parts ?? '');
+    const own = kind === 'site' ? withoutForeignHits(entry, counters) : counters;
+    const now = sum === undefined ? own : added(own, sum, this.#version);
+    if (now === counters) return counters;
     const last = this.#last.get(member);
     return last !== undefined && sameCounters(last, now) ? last : now;
+  }
+
+  /** With other parts than before the numbers cannot be compared with those before. */
+  #startOver(member: Member, parts: string): void {
+    if ((this.#parts.get(member) ?? '') === parts) return;
+    this.#last.delete(member);
+    if (parts === '') this.#parts.delete(member);
+    else this.#parts.set(member, parts);
+  }
+
+  #addTo(
+    sums: Map<Member, Sums>,
+    { member, part }: Within,
+    { cgroup }: Metered,
+    { all, counters }: Readonly<Record<'all' | 'counters', Readonly<Counters>>>,
+  ): void {
+    let sum = sums.get(member);
+    if (sum === undefined) sums.set(member, (sum = { ...noSums }));
+    for (const key of summed) sum[key] += all[key];
+    if (part === undefined) return;
+    sum.parts += `${cgroup}\n`;
+    for (const key of hitKeys) sum[key] += this.#hits(key, part.values, counters);
   }
 
   [Symbol.dispose](): void {
@@ -121,14 +157,82 @@ export class Meter implements Disposable {
   }
 }
 
-const summed = ['processes', 'readBytes', 'writeBytes', 'reads', 'writes'] as const;
-type Sums = Pick<Counters, (typeof summed)[number]>;
-
-function addTo(sums: Map<number, Sums>, uid: number, counters: Readonly<Counters>): void {
-  let sum = sums.get(uid);
-  if (sum === undefined) {
-    sum = { processes: 0, readBytes: 0, writeBytes: 0, reads: 0, writes: 0 };
-    sums.set(uid, sum);
+function readingOrder(entries: readonly Entry[]): readonly Metered[] {
+  const levels: Readonly<Record<MemberKind, Metered[]>> = { site: [], tenant: [], reseller: [] };
+  for (const entry of entries) {
+    const { kind, uid } = entry.who;
+    levels[kind].push({ cgroup: entry.cgroup, entry, within: withinOf(entry) });
+    const [main] = entry.parts;
+    if (main === undefined) continue;
+    const within = { member: tenantMember(uid), part: { values: {} } };
+    levels.site.push({ cgroup: main, entry: undefined, within });
   }
-  for (const key of summed) sum[key] += counters[key];
+  return [...levels.site, ...levels.tenant, ...levels.reseller];
+}
+
+function withinOf({ who, resellerUid, values }: Entry): Within | undefined {
+  if (who.kind === 'site') return { member: tenantMember(who.uid), part: { values } };
+  return who.kind === 'reseller' || resellerUid === undefined
+    ? undefined
+    : { member: resellerMember(resellerUid) };
+}
+
+const summed = ['processes', 'readBytes', 'writeBytes', 'reads', 'writes'] as const;
+
+/** Hits of limits, whose counters some kernels keep where the process is, others where the limit is and above. */
+const limitOfHits = {
+  memoryHits: 'memory.limit',
+  oomKills: 'memory.limit',
+  forksRefused: 'processes.limit',
+} as const;
+type HitKey = keyof typeof limitOfHits;
+const hitKeys = Object.keys(limitOfHits) as HitKey[];
+
+type Sums = { -readonly [Key in (typeof summed)[number] | HitKey]: number } & {
+  /** The cgroups of the parts of a tenant. */
+  parts: string;
+};
+const noSums: Sums = {
+  processes: 0,
+  readBytes: 0,
+  writeBytes: 0,
+  reads: 0,
+  writes: 0,
+  memoryHits: 0,
+  oomKills: 0,
+  forksRefused: 0,
+  parts: '',
+};
+
+const isLimited = (values: LimitValues, key: HitKey) =>
+  (values[limitOfHits[key]] ?? unlimited) !== unlimited;
+
+/** A site without such a limit hits that of its tenant. */
+function withoutForeignHits({ values }: Entry, counters: Readonly<Counters>): Readonly<Counters> {
+  const foreign = hitKeys.filter((key) => counters[key] !== 0 && !isLimited(values, key));
+  if (foreign.length === 0) return counters;
+  return { ...counters, ...Object.fromEntries(foreign.map((key) => [key, 0])) };
+}
+
+/**
+ * What the hits of a part add to those of its tenant. Where the kernel has counted them there, too, those of the
+ * part's own limit are taken off; where it has not, all others are added.
+ * Sources: cgroup-v2.rst, memory.events and pids.events (hierarchical since Linux 6.11).
+ */
+function hitsBelow(hierarchies: readonly Hierarchy[], version: 1 | 2) {
+  const pids = hierarchies.find(({ controllers }) => controllers.has('pids'))?.files;
+  const countsForks = version === 2 && pids?.fileNames()?.has('pids.events.local') === true;
+  return (key: HitKey, values: LimitValues, counters: Readonly<Counters>): number => {
+    const isCounted = key === 'forksRefused' ? countsForks : version === 2;
+    if (isCounted) return isLimited(values, key) ? -counters[key] : 0;
+    return isLimited(values, key) ? 0 : counters[key];
+  };
+}
+
+function added(own: Readonly<Counters>, sum: Readonly<Sums>, version: 1 | 2): Readonly<Counters> {
+  const now = { ...own, processes: own.processes + sum.processes };
+  for (const key of hitKeys) now[key] = Math.max(0, own[key] + sum[key]);
+  if (version === 2) return now;
+  for (const key of summed) now[key] = own[key] + sum[key];
+  return now;
 }

@@ -12,6 +12,7 @@ const launcher = packageFile('libexec/bulkhead-exec');
 /** What the launcher understands; it alone reads them. */
 const options: readonly (readonly [flags: string, description: string])[] = [
   ['--chdir <dir>', 'start in this directory (absolute), or not at all'],
+  ['--site <name>', 'run inside the limits of this site of the tenant, too'],
   ['--keep-env <name>', 'pass this environment variable on (may be repeated)'],
   ['--keep-fds', 'pass file descriptors 3 to 9 on, too, such as the sockets of a unit'],
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
@@ -39,6 +40,10 @@ export const command: CommandModule = {
         examples(
           ['bulkhead exec alice -- id', 'as alice, inside her limits'],
           ['bulkhead exec alice -- bash -l', 'a shell'],
+          [
+            'bulkhead exec --site shop.example alice -- php job.php',
+            'inside the limits of a site, too',
+          ],
         ),
       )
       .action(run(exec));

@@ -4,7 +4,8 @@ import { editPolicy as editPolicyText, tryPolicyEdit, type EditErrors } from '..
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { TenantName } from '../../policy/document.ts';
-import type { Target } from '../../policy/edit.ts';
+import type { AccountTarget, Target } from '../../policy/edit.ts';
+import { splitSiteName } from '../../policy/policy.ts';
 import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
 import { lineDiff, type DiffLine } from './line-diff.ts';
@@ -74,11 +75,7 @@ function printDiff(file: string, before: string, after: string): void {
 }
 
 /** A tenant or reseller as named on the command line; the policy may have it by uid. */
-export function targetOf(
-  kind: 'tenant' | 'reseller',
-  name: string,
-  paths: Paths,
-): Extract<Target, { kind: 'tenant' | 'reseller' }> {
+export function targetOf(kind: 'tenant' | 'reseller', name: string, paths: Paths): AccountTarget {
   const { accounts } = readHostFacts(paths, isUid(name) ? [] : [name]);
   if (isUid(name)) {
     const uid = Number(name);
@@ -96,7 +93,7 @@ function withAlias(
   kind: 'tenant' | 'reseller',
   name: TenantName,
   alias: TenantName | '' | undefined,
-): Extract<Target, { kind: 'tenant' | 'reseller' }> {
+): AccountTarget {
   return alias === undefined || alias === '' ? { kind, name } : { kind, name, alias };
 }
 
@@ -106,8 +103,22 @@ export const collect = (value: string, earlier: readonly string[] = []): readonl
   value,
 ];
 
-/** A tenant named on the command line, for `set`, `unset` and `remove`. */
-export const tenantNamed = (name: string) => named('tenant', name);
+/** What a command edits, and how the message about it names it. */
+export interface Edited {
+  readonly what: string;
+  readonly target: (paths: Paths) => Target;
+}
+
+/** A tenant named on the command line, or a site of it (`alice/shop.example`), for `set`, `unset` and `remove`. */
+export function tenantNamed(name: string): Edited {
+  const [tenant, site] = splitSiteName(name);
+  if (site === undefined) return named('tenant', tenant);
+  return {
+    what: `site "${printable(site)}" of tenant "${printable(tenant)}"`,
+    target: (paths) => ({ kind: 'site', name: site, tenant: targetOf('tenant', tenant, paths) }),
+  };
+}
+
 export const resellerNamed = (name: string) => named('reseller', name);
 
 const named = (kind: 'tenant' | 'reseller', name: string) => ({

@@ -11,7 +11,7 @@ const lines = [
   'c m i p f n sort by CPU, memory, I/O, processes, faults, name',
   '            the same key again reverses the order',
   '< >         sort by the next column to the left or right',
-  'r           toggle resellers and tenants',
+  'r s         toggle resellers and tenants, sites and tenants',
   'a           include idle tenants',
   'Ctrl-L      redraw the screen',
   'q Ctrl-C    quit',

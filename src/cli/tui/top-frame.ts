@@ -97,6 +97,7 @@ const listKeys = [
   ['/', 'filter'],
   ['cmipfn', 'sort'],
   ['r', 'resellers'],
+  ['s', 'sites'],
   ['a', 'idle'],
 ] as const;
 

@@ -106,7 +106,11 @@ function pressInList(state: TopState, key: Key, shown: Shown): Pressed {
     case '>':
       return { state: sortBy(state, neighbour(state.sort, key === '<' ? -1 : 1)) };
     case 'r':
-      return { state: { ...state, ...toTop, kind: other(state.kind), of: undefined } };
+      return {
+        state: { ...state, ...toTop, kind: toggled(state.kind, 'reseller'), of: undefined },
+      };
+    case 's':
+      return { state: { ...state, ...toTop, kind: toggled(state.kind, 'site'), of: undefined } };
     case 'a':
       return { state: { ...state, all: !state.all }, effect: 'ask' };
     case 'enter':
@@ -119,7 +123,7 @@ function pressInList(state: TopState, key: Key, shown: Shown): Pressed {
   }
 }
 
-const other = (kind: TopState['kind']) => (kind === 'tenant' ? 'reseller' : 'tenant');
+const toggled = (kind: TopState['kind'], to: TopState['kind']) => (kind === to ? 'tenant' : to);
 
 const sortBy = (state: TopState, sort: TopSort): TopState => ({
   ...state,

@@ -5,7 +5,13 @@ import type { Paths } from '../../host/paths.ts';
 import type { LimitValues } from '../../limits/limit.ts';
 import { attributes } from '../../limits/limits.ts';
 import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
-import { describeTarget, removeTarget, setLimits, type Target } from '../../policy/edit.ts';
+import {
+  describeTarget,
+  removeTarget,
+  setLimits,
+  type AccountTarget,
+  type Target,
+} from '../../policy/edit.ts';
 import { findTenant, type Policy, type Reseller } from '../../policy/policy.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { targetOf } from '../../cli/shared/edit-policy.ts';
@@ -143,14 +149,14 @@ function valuesOf(target: Target, { policy, document }: ReadPolicy): LimitValues
       return findTenant(policy, nameIn(target))?.values ?? defaults;
     case 'reseller':
       return resellerIn(policy, target)?.values ?? {};
+    case 'site':
+      return {};
   }
 }
 
-type Named = Extract<Target, { kind: 'tenant' | 'reseller' }>;
+const nameIn = ({ name }: AccountTarget) => (name.kind === 'user' ? name.user : String(name.uid));
 
-const nameIn = ({ name }: Named) => (name.kind === 'user' ? name.user : String(name.uid));
-
-const resellerIn = (policy: Policy, target: Named): Reseller | undefined =>
+const resellerIn = (policy: Policy, target: AccountTarget): Reseller | undefined =>
   policy.resellers.find((each) => [each.account?.user, String(each.uid)].includes(nameIn(target)));
 
 const nothingWritten: readonly Assignment[] = [...attributes.keys()].map((key) => ({

@@ -258,7 +258,7 @@ class Reader {
       const block = this.#limits.block(xml);
       const above = [pack && blocks.get(packageId(pack)), defaults];
       const merged = this.#limits.merged(block, above);
-      return [{ ...merged, ...span(xml), name, package: pack?.name, xml }];
+      return [{ ...merged, ...span(xml), name, package: pack?.name, sites: [], xml }];
     });
     const others = [...memberships].flatMap(([key, pack]) =>
       listed.has(key) ? [] : [member(key, pack)],
@@ -339,6 +339,7 @@ function member(key: string, pack: PackageElement): TenantElement {
     values: new Map(),
     name: { ...at, value: name },
     package: pack.name,
+    sites: [],
     xml: pack.xml,
   };
 }

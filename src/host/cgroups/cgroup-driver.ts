@@ -18,10 +18,14 @@ import type {
   WriteFile,
 } from '../../plan/plan.ts';
 import {
+  cgroupSetup,
   depthOf,
+  dividedCgroup,
   isInside,
+  mainCgroup,
   parentOf,
   parseCgroupName,
+  partKindOf,
   tenantOfCgroup,
   uidOfCgroup,
   wantedState,
@@ -31,6 +35,7 @@ import {
 import type { Policy } from '../../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
 import { errnoCause } from '../../sys/errno.ts';
+import { moveProcesses, pidsOf, processFile } from './move-processes.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
 import { Ownership } from '../accounts/ownership.ts';
@@ -64,10 +69,10 @@ interface CgroupDriverParts {
   readonly paths: Paths;
 }
 
-/** Cgroups below a tenant's are not ours; removal searches for them down to this depth. */
+/** Cgroups below a tenant's are not ours, except its parts; removal searches for them down to this depth. */
 const deepest = 8;
-/** The file to which processes are written to move them, and which lists them: whole processes, not threads. */
-const processFile = 'cgroup.procs';
+/** Each time others may have come from outside. */
+const setUpRounds = 20;
 
 export class CgroupDriver implements Driver {
   readonly capabilities: Capabilities;
@@ -106,12 +111,19 @@ export class CgroupDriver implements Driver {
         .map((each) => each.name);
       const files = new Map<string, string>();
       if (missing.length < this.#hierarchies.length) {
-        for (const { file, controller } of cgroup.settings) {
+        const isDivided = [...present.values()].some((all) => all.has(mainCgroup(cgroup.path)));
+        for (const { file, controller, attribute } of cgroup.settings) {
           if (files.has(file)) continue;
+          // What it gives to parts matters only if it has any, or is to have.
+          if (attribute === cgroupSetup && cgroup.kind === 'tenant' && !isDivided) continue;
           const text = this.#files(controller).read(cgroup.path, file);
           if (text !== undefined) files.set(file, text);
         }
       }
+      const divided = cgroup.kind === 'main' ? parentOf(cgroup.path) : undefined;
+      const parent = divided === undefined ? undefined : cgroups.get(divided);
+      if (divided !== undefined && parent !== undefined)
+        cgroups.set(divided, { ...parent, astray: this.#processesIn([divided]) });
       cgroups.set(cgroup.path, { missing, files });
     }
     return {
@@ -153,9 +165,15 @@ export class CgroupDriver implements Driver {
   }
 
   processes(cgroup: string): readonly number[] {
+    const parts = new Set(this.#hierarchies.flatMap(({ files }) => partsIn(files, cgroup)));
+    return this.#processesIn([cgroup, ...parts]);
+  }
+
+  #processesIn(cgroups: readonly string[]): readonly number[] {
     const all = new Set<number>();
     for (const { files } of this.#hierarchies) {
-      for (const pid of pidsOf(files.read(cgroup, processFile))) all.add(pid);
+      for (const cgroup of cgroups)
+        for (const pid of pidsOf(files.read(cgroup, processFile))) all.add(pid);
     }
     return [...all].sort((a, b) => a - b);
   }
@@ -180,7 +198,13 @@ export class CgroupDriver implements Driver {
       found = true;
       counter.parse(text, into);
     }
-    return found ? { ...noCounters, ...into } : undefined;
+    if (!found) return undefined;
+    const parts = this.#hierarchies[0] ? partsIn(this.#hierarchies[0].files, cgroup) : [];
+    return withParts(
+      { ...noCounters, ...into },
+      parts.flatMap((part) => this.counters(part) ?? []),
+      this.#parts.version,
+    );
   }
 
   execute(operation: Operation, options: ExecuteOptions): Result<void, Problem> {
@@ -218,7 +242,10 @@ export class CgroupDriver implements Driver {
     if (operation.attribute === 'memory.limit' && operation.direction === 'lower') {
       return lowerMemory(operation, { files, version: this.#parts.version, driver: this }, options);
     }
-    const written = files.write(operation.cgroup, operation.file, operation.text);
+    const written =
+      operation.attribute === cgroupSetup
+        ? this.#setUp(operation)
+        : files.write(operation.cgroup, operation.file, operation.text);
     if (written.ok || written.error === 'ENODEV') return ok(undefined);
     return failed({
       action: `set ${operation.file} of ${operation.label} to`,
@@ -228,25 +255,21 @@ export class CgroupDriver implements Driver {
   }
 
   #move({ from, to, label }: MoveProcesses): Result<void, Problem> {
-    const left = this.#movePids(from, to);
-    if (left === 0) return ok(undefined);
+    if (moveProcesses(this.#hierarchies, from, to)) return ok(undefined);
     const action = `move all processes of ${label} from ${from} to`;
+    const left = this.#processesIn([from]).length;
     return failed({ action, object: to, reason: `${left} are left` });
   }
 
-  /** Processes forked meanwhile are caught by listing again. */
-  #movePids(from: string, to: string): number {
-    for (let round = 0; round < 10; round++) {
-      let left = 0;
-      for (const { files } of this.#hierarchies) {
-        for (const pid of pidsOf(files.read(from, processFile))) {
-          left++;
-          files.write(to, processFile, String(pid));
-        }
-      }
-      if (left === 0) return 0;
+  /** v2 refuses it while a tenant that is to be divided has processes of its own, and more may come. */
+  #setUp({ cgroup, file, text, controller }: WriteFile): Result<void, Errno> {
+    const files = this.#files(controller);
+    for (let round = 1; ; round++) {
+      const written = files.write(cgroup, file, text);
+      if (written.ok || written.error !== 'EBUSY' || round === setUpRounds) return written;
+      if (!files.exists(mainCgroup(cgroup))) return written;
+      moveProcesses(this.#hierarchies, cgroup, mainCgroup(cgroup));
     }
-    return this.processes(from).length;
   }
 
   #setQuota({ uid, mountPoint, label, to }: SetQuota): Result<void, Problem> {
@@ -261,10 +284,13 @@ export class CgroupDriver implements Driver {
     const left = list();
     if (left.length > 0) {
       const owner = this.ownerOf(cgroup);
+      // Those of a part belong to a tenant that stays: they came after the others were moved.
+      if (dividedCgroup(cgroup) !== undefined) return failed(cameLate(cgroup, left));
       const still = kill ? killProcesses(owner, list) : left;
       if (still.length > 0) return failed(inTheWay(cgroup, still, owner, kill));
     }
     for (const { files, rootPath } of this.#named(hierarchies)) {
+      for (const part of partsIn(files, cgroup)) this.#liftQuota(files, part);
       this.#liftQuota(files, cgroup);
       const removed = removeTree(files, cgroup, deepest);
       if (removed.ok) continue;
@@ -320,6 +346,7 @@ export class CgroupDriver implements Driver {
     const problems = lifted.ok ? [] : [...lifted.error];
     const kept: string[] = [];
     for (const { path } of this.#orphans(this.#present(), new Set())) {
+      if (dividedCgroup(path) !== undefined) continue;
       if (kept.some((each) => isInside(each, path))) continue;
       const remove: RemoveCgroup = { kind: 'remove', cgroup: path, hierarchies, processes: [] };
       const removed = this.#remove(remove, { kill });
@@ -334,6 +361,13 @@ export class CgroupDriver implements Driver {
     return unmade.ok ? unmade : fail([unmade.error]);
   }
 }
+
+const cameLate = (cgroup: string, left: readonly number[]): Problem => ({
+  action: 'remove the cgroup',
+  object: cgroup,
+  reason: `it has new processes: ${describeProcesses(left)}`,
+  hint: 'apply again',
+});
 
 function inTheWay(
   cgroup: string,
@@ -357,23 +391,49 @@ function presentCgroups({ files }: Hierarchy): ReadonlySet<string> {
   const found = new Set<string>();
   if (!files.exists('')) return found;
   found.add('');
+  const addTenant = (path: string) => {
+    found.add(path);
+    for (const part of partsIn(files, path)) found.add(part);
+  };
   for (const name of files.children('')) {
     const parsed = parseCgroupName(name);
     if (parsed === undefined) continue;
+    if (parsed.kind === 'tenant') {
+      addTenant(name);
+      continue;
+    }
     found.add(name);
-    if (parsed.kind === 'tenant') continue;
     for (const inner of files.children(name)) {
-      if (parseCgroupName(inner)?.kind === 'tenant') found.add(`${name}/${inner}`);
+      if (parseCgroupName(inner)?.kind === 'tenant') addTenant(`${name}/${inner}`);
     }
   }
   return found;
 }
 
-export const pidsOf = (text: string | undefined): readonly number[] =>
-  (text ?? '')
-    .split('\n')
-    .map(Number)
-    .filter((pid) => pid > 0);
+/** What the kernel does not sum over the parts of a tenant. */
+function withParts(own: Counters, parts: readonly Counters[], version: 1 | 2): Counters {
+  const sum = { ...own };
+  const keys = version === 2 ? notSummed2 : notSummed1;
+  for (const part of parts) for (const key of keys) sum[key] += part[key];
+  return sum;
+}
+const notSummed2 = ['processes'] as const;
+const notSummed1 = [
+  'processes',
+  'oomKills',
+  'forksRefused',
+  'readBytes',
+  'writeBytes',
+  'reads',
+  'writes',
+] as const;
+
+/** The parts of a tenant that is divided. */
+function partsIn(files: Hierarchy['files'], cgroup: string): readonly string[] {
+  if (tenantOfCgroup(cgroup) === undefined || !files.hasChildren(cgroup)) return [];
+  const names = files.children(cgroup).filter((name) => partKindOf(name) !== undefined);
+  return names.map((name) => `${cgroup}/${name}`);
+}
 
 function cgroupsBelow(files: Hierarchy['files'], cgroup: string, depth: number): readonly string[] {
   if (depth === 0) return [];

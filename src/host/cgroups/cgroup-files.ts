@@ -2,7 +2,15 @@
  * The only code that accesses cgroup files: one object per hierarchy, everything beneath Bulkhead's own
  * root cgroup, never through a symbolic link. A cgroup that vanished is the value `gone`.
  */
-import { closeSync, constants, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import type { Errno } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { errnoOf } from '../../sys/errno.ts';
@@ -17,6 +25,8 @@ export interface CgroupFiles {
   readonly removeCgroup: (cgroup: string) => Result<void, Errno>;
   /** Names of the cgroups in a cgroup; none if it is gone. */
   readonly children: (cgroup: string) => readonly string[];
+  /** False if there are certainly none, which is much cheaper to find out than their names. */
+  readonly hasChildren: (cgroup: string) => boolean;
   readonly exists: (cgroup: string) => boolean;
   /** A descriptor for reading that stays open, or undefined if the file is gone. */
   readonly open: (cgroup: string, file: string) => number | undefined;
@@ -138,6 +148,12 @@ export class LinuxCgroupFiles implements CgroupFiles {
     return this.#list(this.#path(cgroup))
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
+  }
+
+  /** The kernel counts a link for each of them, besides the two that every directory has. */
+  hasChildren(cgroup: string): boolean {
+    const path = `${this.mountPoint}/${this.#path(cgroup)}`;
+    return statSync(path, { throwIfNoEntry: false })?.nlink !== 2;
   }
 
   #list(path: string) {

@@ -45,6 +45,8 @@ export class Placer {
   readonly #watch: PlacerWatch;
   readonly #moves: boolean;
   #cgroups: ReadonlyMap<number, string> = new Map();
+  /** The part of a divided cgroup to which processes are moved. */
+  #homes: ReadonlyMap<string, string> = new Map();
   #ownership = new Ownership(new Set(), []);
   #hierarchies: readonly PlacerHierarchy[] = [];
   #unified = false;
@@ -63,7 +65,9 @@ export class Placer {
     this.#hierarchies = tree.hierarchies;
     this.#unified = tree.version === 2;
     this.#containers = containers;
-    this.#cgroups = new Map(targets.filter(([uid]) => uid > 0));
+    const own = targets.filter(([uid]) => uid > 0);
+    this.#cgroups = new Map(own.map(([uid, cgroup]) => [uid, cgroup]));
+    this.#homes = new Map(own.flatMap(([, cgroup, home]) => (home ? [[cgroup, home]] : [])));
     this.#ownership = new Ownership(this.#cgroups, subordinate);
   }
 
@@ -118,7 +122,7 @@ export class Placer {
     if (foreign !== undefined) return { uid: tenant, reason: foreign };
     if (!this.#moves) return { uid: tenant, reason: nobodyMoves };
     this.#watch.outside?.(tenant, pid);
-    return this.#move(pid, tenant, cgroup, outside);
+    return this.#move(pid, tenant, this.#homes.get(cgroup) ?? cgroup, outside);
   }
 
   /** Where it is in each hierarchy of the tree. */

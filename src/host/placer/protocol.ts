@@ -34,8 +34,8 @@ export interface PlacerTree {
 export interface TargetsCommand {
   readonly kind: 'targets';
   readonly tree: PlacerTree;
-  /** uid and cgroup below Bulkhead's root cgroup. */
-  readonly targets: readonly (readonly [uid: number, cgroup: string])[];
+  /** uid and cgroup below Bulkhead's root cgroup; `home` is where to move processes, if not there. */
+  readonly targets: readonly (readonly [uid: number, cgroup: string, home?: string])[];
   /** Other uids of those tenants, ascending and disjoint. */
   readonly subordinate: readonly SubordinateUids[];
   /** What to do with processes in a cgroup of a container or another manager; those of systemd's user managers always stay. */

@@ -9,7 +9,7 @@ import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import { isReseller, type Member } from '../../usage/member.ts';
+import { kindOf, type Member } from '../../usage/member.ts';
 import type { MetricKey } from '../../usage/metrics.ts';
 import { Distributions, type MemberDistribution } from '../metrics/distributions.ts';
 import { peakOf } from '../metrics/hour-row.ts';
@@ -125,7 +125,7 @@ export class HistoryReader implements Disposable {
         if (bytes !== null) peak = Math.max(peak, peakOf(bytes));
       }
       const { slots } = slotsOf(
-        membersIn(db, undefined).filter(({ member }) => !isReseller(member)),
+        membersIn(db, undefined).filter(({ member }) => kindOf(member) === 'tenant'),
       );
       for (const tick of new TickColumns([column], slots).over(db, source)) {
         const codes = tick.codes(0);

@@ -5,7 +5,7 @@
  * end: after a kill in between the run starts over, and none is rolled up twice.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { isReseller, type Member } from '../../usage/member.ts';
+import { kindOf, type Member } from '../../usage/member.ts';
 import { encodeHourColumn, HourTally } from './hour-row.ts';
 import { hourMilliseconds, hourOf, metricColumns } from './metrics-schema.ts';
 import { ColumnDecoder, decodeNumbers, encodeNumbers } from './tick-row.ts';
@@ -126,7 +126,7 @@ export class RollUp {
     const isTenant = new Uint8Array(this.#slotOf.size);
     for (const [number, slot] of this.#slotOf) {
       const member = this.#memberOf(number);
-      isTenant[slot] = member === undefined || isReseller(member) ? 0 : 1;
+      isTenant[slot] = member !== undefined && kindOf(member) === 'tenant' ? 1 : 0;
     }
     return new HourTally(isTenant);
   }

@@ -1,5 +1,6 @@
-/** `bulkhead explain TENANT`: each limit, its value, and the line that set it. */
+/** `bulkhead explain TENANT`: each limit of a tenant, or of one of its sites, its value, and the line that set it. */
 import type { Command } from 'commander';
+import type { LimitValues } from '../../../limits/limit.ts';
 import { attributes } from '../../../limits/limits.ts';
 import type { KeyedAttribute } from '../../../limits/limits.ts';
 import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
@@ -8,11 +9,16 @@ import {
   findTenant,
   nameOf,
   originOf,
+  siteName,
+  splitSiteName,
   type Link,
   type Policy,
+  type Site,
   type Tenant,
 } from '../../../policy/policy.ts';
-import { printQuantity, type Quantity } from '../../../base/quantity.ts';
+import { printQuantity, unlimited, type Quantity } from '../../../base/quantity.ts';
+import { elements, mayContain } from '../../../policy/vocabulary.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
 import {
   examples,
   exitCodes,
@@ -36,8 +42,21 @@ interface Row {
   readonly from: string;
   /** Absent if no line of the policy sets it. */
   readonly line: number | undefined;
-  /** The reseller's value, if it is the effective one. */
+  /** The value of the reseller, or of the site's tenant, if it is the effective one. */
   readonly bound?: string;
+  readonly boundBy?: Outer['kind'];
+}
+
+/** What is explained: a tenant, or a site. */
+interface Subject {
+  readonly tenant: Tenant;
+  readonly site: Site | undefined;
+}
+
+/** What bounds it, nearest first. */
+interface Outer {
+  readonly kind: 'tenant' | 'reseller';
+  readonly values: LimitValues;
 }
 
 function explain(name: string, options: PolicyOptions, command: Command): ExitCode {
@@ -46,56 +65,92 @@ function explain(name: string, options: PolicyOptions, command: Command): ExitCo
   const loaded = loadPolicyOrReport(options.policy, paths);
   if (loaded?.document === undefined) return exitCodes.failed;
   const { policy, document } = loaded;
-  const tenant = findTenant(policy, name);
-  if (tenant === undefined) {
-    const names = policy.tenants.map((each) => each.account?.user ?? String(each.uid));
-    printError({
-      action: 'explain',
-      object: name,
-      reason: `it is not a tenant of ${options.policy}${suggestion(name, names)}`,
-    });
+  const found = findSubject(policy, name);
+  if (!found.ok) {
+    const reason = `it is not ${found.error}`;
+    printError({ action: 'explain', object: name, reason });
     return exitCodes.failed;
   }
+  const subject = found.value;
   const lines = new LineIndex(document.text);
-  const rows = [...attributes.values()].map((each) => explainOne(each, tenant, policy, lines));
-  if (options.json === true) printJson({ ...identity(tenant, policy), limits: rows });
-  else printExplanation(tenant, policy, document, rows);
+  const rows = [...attributes.values()]
+    .filter((each) => subject.site === undefined || mayLimitSite(each.limit.name))
+    .map((each) => explainOne(each, subject, policy, lines));
+  if (options.json === true) printJson({ ...identity(subject, policy), limits: rows });
+  else printExplanation(subject, policy, document, rows);
   return exitCodes.done;
 }
 
-function identity(tenant: Tenant, policy: Policy) {
+/** The error continues "it is not". */
+function findSubject(policy: Policy, name: string): Result<Subject> {
+  const [tenantName, wanted] = splitSiteName(name);
+  const tenant = findTenant(policy, tenantName);
+  if (tenant === undefined) {
+    const names = policy.tenants.map((each) => each.account?.user ?? String(each.uid));
+    return fail(`a tenant of ${policy.file}${suggestion(tenantName, names)}`);
+  }
+  if (wanted === undefined) return ok({ tenant, site: undefined });
+  const site = tenant.sites.find((each) => each.name === wanted);
+  if (site !== undefined) return ok({ tenant, site });
+  const names = tenant.sites.map((each) => each.name);
+  return fail(`a site of that tenant in ${policy.file}${suggestion(wanted, names)}`);
+}
+
+const mayLimitSite = (limit: string) =>
+  elements['site'] !== undefined && mayContain(elements['site'], limit);
+
+function identity({ tenant, site }: Subject, policy: Policy) {
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
   return {
     user: tenant.account?.user,
     uid: tenant.uid,
+    site: site?.name,
     package: tenant.package,
     reseller: reseller && nameOf(reseller),
   };
 }
 
 function explainOne(
-  attribute: KeyedAttribute,
-  tenant: Tenant,
+  { key, kind, fallback }: KeyedAttribute,
+  subject: Subject,
   policy: Policy,
   lines: LineIndex,
 ): Row {
-  const { key, kind } = attribute;
-  const value: Quantity = tenant.values[key] ?? attribute.fallback;
-  const origin = originOf(tenant.chain, key);
-  const above = policy.resellers.find((each) => each.uid === tenant.reseller)?.values[key];
-  const bounded =
-    above !== undefined && above !== 'unlimited' && (value === 'unlimited' || value > above);
+  const { values, chain } = subject.site ?? subject.tenant;
+  const value: Quantity = values[key] ?? fallback;
+  const origin = originOf(chain, key);
+  const bound = outersOf(subject, policy).reduce<Bound | undefined>((nearest, outer) => {
+    const above = outer.values[key];
+    if (above === undefined || above === unlimited) return nearest;
+    const now = nearest?.value ?? value;
+    return now === unlimited || now > above ? { by: outer.kind, value: above } : nearest;
+  }, undefined);
   return {
     limit: key.replace('.', ' '),
     value: printQuantity(kind, value),
     from: origin === undefined ? 'not set; this is the default' : describe(origin.link),
     line: origin && lines.at(origin.at.start).line,
-    ...(bounded ? { bound: printQuantity(kind, above) } : {}),
+    ...(bound === undefined ? {} : { bound: printQuantity(kind, bound.value), boundBy: bound.by }),
   };
+}
+
+interface Bound {
+  readonly by: Outer['kind'];
+  readonly value: Quantity;
+}
+
+function outersOf({ tenant, site }: Subject, policy: Policy): readonly Outer[] {
+  const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
+  return [
+    ...(site === undefined ? [] : [{ kind: 'tenant' as const, values: tenant.values }]),
+    ...(reseller === undefined ? [] : [{ kind: 'reseller' as const, values: reseller.values }]),
+  ];
 }
 
 function describe({ kind, name }: Link): string {
   switch (kind) {
+    case 'site':
+      return 'the site itself';
     case 'tenant':
       return 'the tenant itself';
     case 'package':
@@ -110,22 +165,24 @@ function describe({ kind, name }: Link): string {
 }
 
 function printExplanation(
-  tenant: Tenant,
+  subject: Subject,
   policy: Policy,
   document: PolicyDocument,
   rows: readonly Row[],
 ): void {
   const { colors } = terminalOf(process.stdout);
-  const { package: packageName, reseller } = identity(tenant, policy);
+  const { tenant, site } = subject;
+  const { package: packageName, reseller } = identity(subject, policy);
   const facts = [
     ...(tenant.account === undefined ? [] : [`uid ${tenant.uid}`]),
     packageName === undefined ? 'no package' : `package ${packageName}`,
     ...(reseller === undefined ? [] : [`reseller ${reseller}`]),
   ];
-  print(`${colors.bold(nameOf(tenant))}  (${facts.join(', ')})\n`);
-  const cells = rows.map(({ limit, value, from, line, bound }) => {
+  const name = site === undefined ? nameOf(tenant) : siteName(nameOf(tenant), site.name);
+  print(`${colors.bold(name)}  (${facts.join(', ')})\n`);
+  const cells = rows.map(({ limit, value, from, line, bound, boundBy }) => {
     const where = line === undefined ? '' : `${document.file}:${line}`;
-    const held = bound === undefined ? value : `${value} (reseller: ${bound})`;
+    const held = bound === undefined ? value : `${value} (${boundBy}: ${bound})`;
     const paint = line === undefined ? colors.dim : (text: string) => text;
     return [limit, held, from, where].map(paint);
   });
@@ -139,7 +196,11 @@ export const command: CommandModule = {
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
-        examples(['bulkhead explain alice', ''], ['bulkhead explain 1001', 'by uid']),
+        examples(
+          ['bulkhead explain alice', ''],
+          ['bulkhead explain alice/shop.example', 'one of her sites'],
+          ['bulkhead explain 1001', 'by uid'],
+        ),
       )
       .action(run(explain));
   },

@@ -13,10 +13,15 @@ import {
   type ExitCode,
   type PolicyOptions,
 } from '../../shared/command.ts';
-import { editPolicy, withEditOptions, type EditOptions } from '../../shared/edit-policy.ts';
+import {
+  editPolicy,
+  withEditOptions,
+  type Edited,
+  type EditOptions,
+} from '../../shared/edit-policy.ts';
 import { policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, loadPolicyOrReport, print, printJson } from '../../shared/session.ts';
-import { setIn, unsetIn, withSetOptions, type Edited, type SetOptions } from './set-limits.ts';
+import { setIn, unsetIn, withSetOptions, type SetOptions } from './set-limits.ts';
 import { table } from '../../shared/terminal.ts';
 
 function packageNamed(name: string): Edited {

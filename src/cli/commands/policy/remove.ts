@@ -1,4 +1,4 @@
-/** `bulkhead remove TENANT`: removes the tenant's own element from the policy. */
+/** `bulkhead remove TENANT`: removes the element of a tenant, or of one of its sites, from the policy. */
 import type { Command } from 'commander';
 import { removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
@@ -17,7 +17,13 @@ function remove(name: string, options: EditOptions, command: Command): CommandRe
 export const command: CommandModule = {
   define(command, run) {
     withEditOptions(command)
-      .addHelpText('after', examples(['bulkhead remove alice', '']))
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead remove alice', ''],
+          ['bulkhead remove alice/shop.example', 'one of her sites'],
+        ),
+      )
       .action(run(remove));
   },
 };

@@ -1,14 +1,14 @@
 /** `set` and `unset`, alike for tenants, packages, resellers and the defaults. */
 import type { Command } from 'commander';
-import type { Paths } from '../../../host/paths.ts';
 import { parseAssignments, type Assignment } from '../../../policy/assignment.ts';
-import { setLimits, type Target } from '../../../policy/edit.ts';
+import { setLimits } from '../../../policy/edit.ts';
 import type { Result } from '../../../base/result.ts';
 import { exitCodes, type CommandResult } from '../../shared/command.ts';
 import {
   collect,
   editPolicy,
   withEditOptions,
+  type Edited,
   type EditOptions,
 } from '../../shared/edit-policy.ts';
 import { printError } from '../../shared/session.ts';
@@ -16,12 +16,6 @@ import { printable } from '../../../base/printable.ts';
 
 export interface SetOptions extends EditOptions {
   readonly unset?: readonly string[];
-}
-
-/** What is edited, and how the message about it names it. */
-export interface Edited {
-  readonly what: string;
-  readonly target: (paths: Paths) => Target;
 }
 
 export function setIn(

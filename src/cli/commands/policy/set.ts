@@ -1,4 +1,4 @@
-/** `bulkhead set TENANT cpu=150%`: edits the tenant in the policy, then applies it. */
+/** `bulkhead set TENANT cpu=150%`: edits the tenant, or one of its sites, in the policy, then applies it. */
 import type { Command } from 'commander';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import { tenantNamed } from '../../shared/edit-policy.ts';
@@ -17,6 +17,7 @@ export const command: CommandModule = {
           ['bulkhead set alice cpu=150% memory=2GiB', 'cpu means cpu.limit'],
           ['bulkhead set alice memory.soft=1GiB io.read=20MiB/s', ''],
           ['bulkhead set alice package=business --unset cpu', 'without a CPU limit of its own'],
+          ['bulkhead set alice/shop.example cpu=50%', 'for one of her sites'],
           ['bulkhead set 1001 processes=200 --dry-run', 'by uid; show the change only'],
         ),
       )

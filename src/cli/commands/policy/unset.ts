@@ -22,6 +22,7 @@ export const command: CommandModule = {
           ['bulkhead unset alice cpu memory.soft', ''],
           ['bulkhead unset alice io', 'all attributes of io'],
           ['bulkhead unset alice package', ''],
+          ['bulkhead unset alice/shop.example memory', 'for one of her sites'],
         ),
       )
       .action(run(unset));

@@ -7,7 +7,7 @@ import type { Driver } from '../../../host/driver.ts';
 import { findOutside } from '../../../agent/placement/outside.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
-import { resellerCgroup, tenantCgroup } from '../../../plan/wanted.ts';
+import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
 import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
 import { printQuantity, unlimited } from '../../../base/quantity.ts';
 import {
@@ -34,7 +34,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
   // Unless one is named, the policy is that of the agent, wherever that has it from.
   const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
   const code = withPolicy(command, file, (policy, driver) => {
-    const tenants = policy.tenants.map((each) => statusOf(each, tenantCgroup(each), driver));
+    const tenants = policy.tenants.map((each) => tenantStatus(each, driver));
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerCgroup(each.uid), driver),
     );
@@ -48,7 +48,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     } else {
       printSummary(tenants, driver);
       printAgent(agent.ok ? agent.value : undefined, { outside, unknown });
-      printUse([...tenants, ...resellers.map(asReseller)], options.all === true);
+      printUse([...tenants.flatMap(withSites), ...resellers.map(asReseller)], options.all === true);
     }
     return exitCodes.done;
   });
@@ -115,6 +115,21 @@ function agentLines(agent: StatusResponse | undefined): readonly string[] {
 }
 
 type Status = ReturnType<typeof statusOf>;
+
+function tenantStatus(tenant: Tenant, driver: Driver) {
+  const cgroup = tenantCgroup(tenant);
+  const sites = tenant.sites.map(({ name, values }) => ({
+    ...statusOf({ ...tenant, values }, siteCgroup(cgroup, name), driver),
+    name,
+  }));
+  return { ...statusOf(tenant, cgroup, driver), ...(sites.length === 0 ? {} : { sites }) };
+}
+
+/** Sites are indented below their tenant, which includes them. */
+const withSites = ({ sites = [], ...tenant }: ReturnType<typeof tenantStatus>): Status[] => [
+  tenant,
+  ...sites.map((each) => ({ ...each, name: `  ${each.name}` })),
+];
 
 function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver) {
   const counters = driver.counters(cgroup);

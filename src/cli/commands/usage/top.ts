@@ -21,6 +21,7 @@ interface TopOptions extends JsonOption {
   readonly once?: boolean;
   readonly all?: boolean;
   readonly resellers?: boolean;
+  readonly sites?: boolean;
 }
 
 function top(options: TopOptions, command: Command): Promise<ExitCode> {
@@ -48,17 +49,17 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
 
 const isLive = () => process.stdout.isTTY && process.stdin.isTTY && process.env['TERM'] !== 'dumb';
 
-const selectionOf = ({ sort, filter, resellers }: TopOptions): Selection => ({
+const selectionOf = ({ sort, filter, resellers, sites }: TopOptions): Selection => ({
   sort,
   filter,
   reverse: false,
-  kind: resellers === true ? 'reseller' : 'tenant',
+  kind: sites === true ? 'site' : resellers === true ? 'reseller' : 'tenant',
 });
 
 /** The whole response, unless less was requested. */
 function narrowed(answer: TopResponse, options: TopOptions, selection: Selection): TopResponse {
-  const whole =
-    options.filter === '' && options.count === undefined && options.resellers === undefined;
+  const { filter, count, resellers, sites } = options;
+  const whole = filter === '' && [count, resellers, sites].every((each) => each === undefined);
   if (whole) return answer;
   return { ...answer, rows: selectRows(answer.rows, selection).slice(0, options.count) };
 }
@@ -84,7 +85,12 @@ export const command: CommandModule = {
       .option('--filter <text>', 'only tenants whose name, package or reseller contains it', '')
       .addOption(rowsOption())
       .option('-a, --all', 'include idle tenants')
-      .option('--resellers', 'show resellers, each as the sum of its tenants')
+      .addOption(
+        new Option('--resellers', 'show resellers, each as the sum of its tenants').conflicts(
+          'sites',
+        ),
+      )
+      .option('--sites', 'show the sites of tenants')
       .option('--once', 'print once and exit')
       .option('--json', 'print the last tick as JSON')
       .addHelpText(

@@ -30,6 +30,7 @@ interface UsageOptions extends PeriodOptions, JsonOption {
   readonly count: number;
   readonly csv?: boolean;
   readonly spark?: boolean;
+  readonly sites?: boolean;
 }
 
 const sparkPoints = 30;
@@ -46,12 +47,20 @@ function usage(names: string[], options: UsageOptions, command: Command): Promis
     const query = { ...period.value, tenant: names, metric };
     const answer = responseOrReport(await ask<UsageResponse>('/v1/usage', query));
     if (answer === undefined) return exitCodes.failed;
-    const sorted = { ...answer, rows: sortUsage(answer.rows, options.by) };
+    const asked = answer.rows.filter((row) => isAsked(row, names, options));
+    const sorted = { ...answer, rows: sortUsage(asked, options.by) };
     if (options.json === true) printJson(sorted);
     else if (options.csv === true) process.stdout.write(usageCsv(sorted));
     else await printUsage(sorted, names, options, ask);
     return exitCodes.done;
   });
+}
+
+/** In a list for root sites come only if they are asked for, since their tenants include them. */
+function isAsked({ kind }: UsageRow, names: readonly string[], options: UsageOptions): boolean {
+  if (options.sites === true) return kind === 'site';
+  const isList = names.length === 0 && process.getuid?.() === 0;
+  return kind !== 'site' || !isList || options.json === true || options.csv === true;
 }
 
 async function printUsage(
@@ -176,6 +185,7 @@ export const command: CommandModule = {
           .default('cpu'),
       )
       .addOption(rowsOption(20))
+      .option('--sites', 'show the sites of tenants instead')
       .option('--spark', 'add a sparkline')
       .addOption(new Option('--csv', 'print every metric as CSV').conflicts('json'))
       .option('--json', 'print every metric as JSON')
@@ -185,6 +195,7 @@ export const command: CommandModule = {
           ['bulkhead usage', 'CPU in the last hour'],
           ['bulkhead usage --by io --period yesterday', ''],
           ['bulkhead usage alice --period 7d', 'every metric of one tenant'],
+          ['bulkhead usage alice/shop.example', 'every metric of one of her sites'],
           ["bulkhead usage --from 2026-11-01 --to '2026-11-01 12:00' --csv", ''],
         ),
       )

@@ -1,0 +1,247 @@
+/** Sites on the kernel of this machine: their cgroups, who is in them, and tenants who resist. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { releaseAll } from '../../src/apply/apply.ts';
+import type { Driver } from '../../src/host/driver.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { hostHere } from './host-here.ts';
+import { mustApply } from './suite.ts';
+
+const instance = 'bulkhead-sites-test';
+const here = hostHere(instance);
+const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const [uid, reseller] = [64_231, 64_232];
+const tenant = (inside: string) => `<tenant uid="${uid}">${inside}</tenant>`;
+const site = (name: string, inside = '') => `<site name="${name}">${inside}</site>`;
+
+if ('skip' in here) test('sites on the real kernel', { skip: here.skip }, () => {});
+else suite(here.host, here.version);
+
+function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
+  const clear = () =>
+    assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
+  clear();
+  const driver = (): Driver => {
+    const probed = host.probe();
+    assert.ok(probed.ok);
+    return probed.value;
+  };
+  const files = () => {
+    const hierarchy = driver().tree.hierarchies.find((each) => each.controllers.has('pids'));
+    assert.ok(hierarchy);
+    return hierarchy;
+  };
+  const pidsIn = (cgroup: string) =>
+    (files().files.read(cgroup, 'cgroup.procs') ?? '').split('\n').filter(Boolean).map(Number);
+  const counters = (cgroup: string) => {
+    const found = driver().counters(cgroup);
+    assert.ok(found, `${cgroup} is gone`);
+    return found;
+  };
+  const words = (options: readonly string[], command: readonly string[]) => [
+    '--instance',
+    instance,
+    ...options,
+    String(uid),
+    '--',
+    ...command,
+  ];
+  const inside = (options: readonly string[], ...command: string[]): ChildProcess =>
+    spawn(launcher, words(options, command), { stdio: 'ignore' });
+  const run = (options: readonly string[], ...command: string[]) =>
+    spawnSync(launcher, words(options, command), {
+      encoding: 'utf8',
+      timeout: patienceMilliseconds,
+    });
+  /** A process that runs as the tenant where it is expected. */
+  const settled = async (options: readonly string[], cgroup: string) => {
+    const child = inside(options, 'sleep', '3600');
+    await eventually(`it sleeps in ${cgroup}`, () => {
+      assert.equal(child.exitCode ?? child.signalCode, null, 'it has ended');
+      const isSleep = readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n';
+      return isSleep && pidsIn(cgroup).includes(child.pid ?? 0);
+    });
+    return child.pid ?? 0;
+  };
+  const held = (title: string, body: () => Promise<void> | void) =>
+    test(`sites v${version}: ${title}`, async () => {
+      try {
+        await body();
+      } finally {
+        clear();
+      }
+    });
+  const main = `u${uid}/main`;
+  const shop = `u${uid}/s-shop.example`;
+
+  held('processes stay alive while the first site comes and the last one goes', async () => {
+    mustApply(tenant(''), host);
+    const early = await settled([], `u${uid}`);
+    mustApply(tenant(site('shop.example') + site('blog.example')), host);
+    assert.deepEqual(pidsIn(main), [early]);
+    const late = await settled([], main);
+    const visit = await settled(['--site', 'shop.example'], shop);
+    assert.deepEqual(driver().processes(`u${uid}`).toSorted(), [early, late, visit].toSorted());
+
+    mustApply(tenant(site('blog.example')), host);
+    assert.deepEqual(pidsIn(main).toSorted(), [early, late, visit].toSorted());
+    assert.equal(files().files.exists(shop), false);
+
+    mustApply(tenant(''), host);
+    assert.deepEqual(pidsIn(`u${uid}`).toSorted(), [early, late, visit].toSorted());
+    assert.equal(files().files.hasChildren(`u${uid}`), false);
+    assert.deepEqual(mustApply(tenant(''), host).operations, []);
+  });
+
+  held('a tenant takes the processes of its sites along to a reseller, and back', async () => {
+    const alone = tenant(site('shop.example'));
+    mustApply(`${alone}<reseller uid="${reseller}"/>`, host);
+    const visit = await settled(['--site', 'shop.example'], shop);
+    const other = await settled([], main);
+    mustApply(`<reseller uid="${reseller}">${alone}</reseller>`, host);
+    assert.deepEqual(pidsIn(`r${reseller}/${shop}`), [visit]);
+    assert.deepEqual(pidsIn(`r${reseller}/${main}`), [other]);
+    assert.equal(files().files.exists(`u${uid}`), false);
+    mustApply(tenant(''), host);
+    assert.deepEqual(pidsIn(`u${uid}`).toSorted(), [visit, other].toSorted());
+  });
+
+  held(
+    'a busy site gets its share of a core, and its tenant with it no more than its own',
+    async () => {
+      mustApply(tenant(`<cpu limit="40%"/>${site('shop.example', '<cpu limit="15%"/>')}`), host);
+      const loop = ['sh', '-c', 'while :; do :; done'];
+      const children = [inside(['--site', 'shop.example'], ...loop), inside([], ...loop)];
+      const throttled = (periods: number) =>
+        eventually('both are throttled', () =>
+          [shop, `u${uid}`].every((each) => counters(each).throttledPeriods > periods),
+        );
+      await throttled(0);
+      const [before, start] = [[shop, `u${uid}`].map(counters), performance.now()];
+      const least = Math.max(...before.map((each) => each.throttledPeriods));
+      await throttled(least + 20);
+      const milliseconds = performance.now() - start;
+      const [ofSite = 0, ofTenant = 0] = [shop, `u${uid}`].map(
+        (each, index) =>
+          (counters(each).cpuMicroseconds - (before[index]?.cpuMicroseconds ?? 0)) /
+          1000 /
+          milliseconds,
+      );
+      for (const child of children) child.kill('SIGKILL');
+      assert.ok(ofSite < 0.2, `the site used ${(ofSite * 100).toFixed(1)} % of a core`);
+      assert.ok(ofTenant < 0.48, `the tenant used ${(ofTenant * 100).toFixed(1)} % of a core`);
+      assert.ok(ofTenant > ofSite, 'the tenant has not used what its site has');
+    },
+  );
+
+  held('memory above the limit of a site ends a process of that site, and none other', async () => {
+    mustApply(tenant(site('shop.example', '<memory limit="48MiB"/>') + site('blog.example')), host);
+    const neighbours = [
+      await settled([], main),
+      await settled(['--site', 'blog.example'], `u${uid}/s-blog.example`),
+    ];
+    const hog = run(
+      ['--site', 'shop.example'],
+      'sh',
+      '-c',
+      'head -c 200000000 /dev/zero | tail >/dev/null; echo survived $?',
+    );
+    assert.doesNotMatch(hog.stdout ?? '', /survived 0/);
+    assert.ok(counters(shop).oomKills >= 1, 'no process was ended');
+    assert.equal(counters(`u${uid}/s-blog.example`).oomKills, 0);
+    for (const pid of neighbours) process.kill(pid, 0);
+  });
+
+  held('forks above the limit of a site are refused, while its tenant may fork', () => {
+    mustApply(tenant(site('shop.example', '<processes limit="8"/>')), host);
+    const storm = 'for i in $(seq 20); do sleep 3600 >/dev/null 2>&1 & done; exit 0';
+    assert.match(run(['--site', 'shop.example'], 'sh', '-c', storm).stderr ?? '', /fork/i);
+    assert.equal(run([], 'sh', '-c', storm).stderr, '');
+    assert.ok(pidsIn(shop).length <= 8);
+    assert.ok(pidsIn(main).length >= 20);
+  });
+
+  /** Chains: each process forks its successor and ends, so that none lives long enough to be moved. */
+  const chains = 'fork for 1 .. 2; for (;;) { my $pid = fork; exit if $pid }';
+
+  held(
+    'a tenant that forks as fast as it can is divided all the same, and put together',
+    async () => {
+      const limit = '<processes limit="150"/>';
+      mustApply(tenant(limit), host);
+      inside([], 'perl', '-e', chains);
+      await eventually('chains run', () => pidsIn(`u${uid}`).length >= 4);
+      for (const inner of [site('shop.example'), '', site('shop.example') + site('blog.example')]) {
+        mustApply(tenant(limit + inner), host);
+        assert.equal(files().files.read(`u${uid}`, 'pids.max'), '150\n');
+        const home = inner === '' ? `u${uid}` : main;
+        await eventually('chains go on there', () => pidsIn(home).length >= 4);
+        assert.deepEqual(mustApply(tenant(limit + inner), host).operations, []);
+      }
+    },
+  );
+
+  held('a site that forks as fast as it can is removed, and goes on as its tenant', async () => {
+    const limit = '<processes limit="150"/>';
+    const both = tenant(limit + site('shop.example') + site('blog.example'));
+    mustApply(both, host);
+    inside(['--site', 'shop.example'], 'perl', '-e', chains);
+    await eventually('chains run', () => pidsIn(shop).length >= 4);
+    mustApply(tenant(limit + site('blog.example')), host);
+    assert.equal(files().files.exists(shop), false);
+    await eventually('chains go on in the tenant', () => pidsIn(main).length >= 4);
+  });
+
+  held('a process of a site cannot leave it, nor make a cgroup beside it', () => {
+    mustApply(tenant(site('shop.example', '<processes limit="20"/>')), host);
+    const { rootPath } = files();
+    for (const path of [main, `u${uid}`, '', shop]) {
+      const left = run(
+        ['--site', 'shop.example'],
+        'sh',
+        '-c',
+        `for f in cgroup.procs tasks; do echo 0 >"$1/$f"; done; mkdir "$1/own"; echo 999 >"$1/pids.max"; grep -c s-shop.example /proc/self/cgroup`,
+        'sh',
+        `${rootPath}/${path}`,
+      );
+      assert.match(left.stdout, /^[1-9]/, path);
+      assert.equal(files().files.exists(`${path === '' ? '' : `${path}/`}own`), false);
+    }
+    assert.equal(files().files.read(shop, 'pids.max'), '20\n');
+  });
+
+  held('the launcher enters no cgroup by the name of a site that is none', () => {
+    mustApply(tenant(site('shop.example')), host);
+    const names = [
+      '..',
+      '../main',
+      '.',
+      'shop.example/..',
+      '',
+      'Shop.example',
+      'shop.example ',
+      '*',
+    ];
+    for (const name of [...names, 'none.example', '-x', 'shop.exampl?', '$HOME']) {
+      const entered = run(['--site', name], 'cat', '/proc/self/cgroup');
+      assert.notEqual(entered.status, 0, name);
+      assert.equal(entered.stdout, '', name);
+      assert.match(entered.stderr, /name of a site|has no site/, name);
+    }
+    mustApply(tenant(''), host);
+    assert.match(run(['--site', 'shop.example'], 'id').stderr, /has no site "shop.example"/);
+  });
+
+  held('the longest name and names of files in a cgroup are names of sites', async () => {
+    const longest = `${`${'a'.repeat(63)}.`.repeat(3)}${'b'.repeat(61)}`;
+    assert.equal(longest.length, 253);
+    const names = [longest, 'cgroup.procs', 'main', 'memory.max', 'tasks', 'Xn--Bcher-kva.example'];
+    mustApply(tenant(names.map((name) => site(name)).join('')), host);
+    for (const name of names) {
+      await settled(['--site', name.toLowerCase()], `u${uid}/s-${name.toLowerCase()}`);
+    }
+  });
+}
