@@ -24,6 +24,7 @@ const directories = [
 /** Suites that load the machine; `npm test` runs them one by one. */
 export const kernelSuites = [
   'test/conformance/kernel.test.ts',
+  'test/conformance/systemd.test.ts',
   'test/conformance/demo.test.ts',
   'test/cli/exec.test.ts',
   'test/cli/exec-entries.test.ts',

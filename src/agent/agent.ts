@@ -13,6 +13,7 @@ import type { InheritedSocket } from '../sys/sockets/inherited-sockets.ts';
 import type { Host } from '../host/host.ts';
 import { agentLock } from '../host/paths.ts';
 import type { Notifier } from '../sys/sockets/systemd-notify.ts';
+import { cgroupPath } from '../plan/slice.ts';
 import type { Policy } from '../policy/policy.ts';
 import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
 import { EventStore } from '../store/events/event-store.ts';
@@ -205,7 +206,7 @@ export class Agent implements AsyncDisposable {
     if (tree === undefined) return undefined;
     const index = tree.hierarchies.findIndex((each) => each.controllers.has('memory'));
     const found = placerTree(this.#options.host.paths, tree).hierarchies[index];
-    return found && `${found.path}/${cgroup}`;
+    return found && cgroupPath(found, cgroup);
   }
 
   /** A policy that has been applied. */

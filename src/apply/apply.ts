@@ -11,7 +11,13 @@ import { lockFile, type FileLock } from '../sys/files/flock.ts';
 import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
-import { planChanges, type Operation, type Plan } from '../plan/plan.ts';
+import {
+  planChanges,
+  type Operation,
+  type Plan,
+  type ReloadUnits,
+  type WriteUnit,
+} from '../plan/plan.ts';
 import { cgroupSetup, isInside, mainCgroup, parentOf, type Wanted } from '../plan/wanted.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, type Problem } from '../base/problem.ts';
@@ -125,14 +131,23 @@ class FailedDependencies {
   readonly #values = new Set<string>();
   /** Cgroups that could not be removed, so that their parents cannot be either. */
   readonly #kept: string[] = [];
+  /** Slices whose settings could not be written, and whether systemd has not read those that were. */
+  readonly #units = new Set<string>();
+  #isStale = false;
 
   add(operation: Operation): void {
     if (operation.kind === 'create') this.#absent.add(operation.cgroup);
     if (operation.kind === 'move') this.#occupied.add(operation.from);
     if (operation.kind === 'remove') this.#kept.push(operation.cgroup);
+    if (operation.kind === 'unit' || operation.kind === 'reload') this.#addUnit(operation);
     if (operation.kind !== 'write') return;
     if (operation.attribute === cgroupSetup) this.#bare.add(operation.cgroup);
     this.#values.add(`${operation.cgroup} ${operation.attribute}`);
+  }
+
+  #addUnit(operation: WriteUnit | ReloadUnits): void {
+    if (operation.kind === 'unit') this.#units.add(operation.cgroup);
+    else this.#isStale = true;
   }
 
   blocks(operation: Operation): boolean {
@@ -140,6 +155,9 @@ class FailedDependencies {
       if (this.#occupied.has(operation.cgroup)) return true;
       return this.#kept.some((each) => isInside(each, operation.cgroup));
     }
+    if (operation.kind === 'realize') return this.#isStale || this.#units.has(operation.cgroup);
+    // Who moves into a slice whose limits are not known to systemd has none there.
+    if (operation.kind === 'move') return this.#isStale || this.#units.has(operation.to);
     if (operation.kind !== 'create' && operation.kind !== 'write') return false;
     if (this.#absent.size + this.#bare.size > 0 && this.#isBelow(operation.cgroup)) return true;
     if (operation.kind !== 'write') return false;

@@ -1,6 +1,6 @@
 /**
- * How limits are enforced on one host: the interface implemented for cgroup v1, cgroup v2 and, one
- * day, systemd; everything above it is the same for all.
+ * How limits are enforced on one host: the interface implemented for cgroup v1, cgroup v2 and
+ * systemd; everything above it is the same for all.
  */
 import type { Problem } from '../base/problem.ts';
 import type { Result } from '../base/result.ts';
@@ -40,6 +40,17 @@ export interface Failure {
 export interface Tree {
   readonly version: 1 | 2;
   readonly hierarchies: readonly Hierarchy[];
+  /** Where tenants without a reseller are slices of systemd. */
+  readonly slices?: SliceTree;
+}
+
+/** A slice, by the name of its cgroup, `u1001`. It has a cgroup only while something runs in it. */
+export interface SliceTree {
+  /** That names the scopes in the slices. */
+  readonly instance: string;
+  readonly hasCgroup: (cgroup: string) => boolean;
+  /** With those in the cgroups that systemd has made in it, where all of them are. */
+  readonly processes: (cgroup: string) => readonly number[];
 }
 
 export interface Driver {

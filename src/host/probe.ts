@@ -7,7 +7,7 @@ import type { LimitKey, Support, SupportContext } from '../limits/limit.ts';
 import type { DriverName } from '../policy/document.ts';
 import { failed, type Problem } from '../base/problem.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import { CgroupDriver, type Delegation } from './cgroups/cgroup-driver.ts';
+import { CgroupDriver, type CgroupDriverParts, type Delegation } from './cgroups/cgroup-driver.ts';
 import type { Driver } from './driver.ts';
 import { isLocked } from '../sys/files/flock.ts';
 import { disksUnder, readFileSystems } from './disks/file-systems.ts';
@@ -25,14 +25,19 @@ import { agentLock, type Paths } from './paths.ts';
 import { QuotaStore } from './disks/quota-store.ts';
 import { readText } from '../sys/files/read.ts';
 import { pageBytes } from '../sys/syscalls.ts';
+import { userSlice } from '../plan/slice.ts';
+import { SystemdDriver } from './systemd/systemd-driver.ts';
+import { sliceParts, withoutSlices, type SliceParts } from './systemd/slice-parts.ts';
 import { runsSystemd, delegateFromSystemd, unitOf } from './cgroups/systemd-delegation.ts';
 
 interface Found {
-  readonly name: 'cgroup1' | 'cgroup2';
+  readonly name: DriverName;
   readonly reason: string;
   readonly hierarchies: readonly Hierarchy[];
   readonly delegation: Delegation;
   readonly remarks: readonly string[];
+  /** Where tenants are slices. */
+  readonly inSlices?: SliceParts;
 }
 
 /** `asked` is the policy's choice; without it the best available driver is chosen. */
@@ -51,7 +56,7 @@ export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Pr
 
 function findAsked(paths: Paths, asked: DriverName): Found | undefined {
   if (asked === 'cgroup1') return find1(paths);
-  return asked === 'cgroup2' ? find2(paths) : undefined;
+  return asked === 'cgroup2' ? find2(paths) : findSystemd(paths);
 }
 
 function nothingFound(asked: DriverName | undefined): Problem {
@@ -59,8 +64,8 @@ function nothingFound(asked: DriverName | undefined): Problem {
     return {
       action: 'use the driver',
       object: asked,
-      reason: 'this version does not have it yet',
-      hint: 'use "cgroup2"',
+      reason: 'systemd does not run here with the controllers of cgroup v2',
+      hint: 'take the attribute "driver" out of the policy',
     };
   }
   const which = asked === undefined ? 'a cgroup hierarchy' : `what the driver "${asked}" needs`;
@@ -88,7 +93,10 @@ function find2(paths: Paths): Found | undefined {
       : 'cgroup v2 has the controllers, and no systemd owns the tree',
     hierarchies: [hierarchy],
     delegation: systemd
-      ? delegateFromSystemd(paths.instance, () => hierarchy.files.exists(''))
+      ? withoutSlices(
+          delegateFromSystemd(paths.instance, () => hierarchy.files.exists('')),
+          sliceParts(unified, paths).slices,
+        )
       : enableControllers(unified.mountPoint, controllers),
     remarks: systemd
       ? [
@@ -96,6 +104,23 @@ function find2(paths: Paths): Found | undefined {
           ...slowMoves(unified),
         ]
       : slowMoves(unified),
+  };
+}
+
+/** Tenants are slices of systemd; their resellers need the tree of `cgroup2`. */
+function findSystemd(paths: Paths): Found | undefined {
+  const unified = findUnified(paths);
+  if (unified === undefined || !runsSystemd()) return undefined;
+  const found = find2(paths);
+  if (found === undefined) return undefined;
+  const [tree] = found.hierarchies;
+  return {
+    ...found,
+    name: 'systemd',
+    reason: 'systemd runs here and makes the slices of accounts, in cgroup v2',
+    delegation: delegateFromSystemd(paths.instance, () => tree?.files.exists('') === true),
+    inSlices: sliceParts(unified, paths),
+    remarks: slowMoves(unified),
   };
 }
 
@@ -126,7 +151,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
   const fileSystems = readFileSystems(paths);
   const devices = disksUnder(fileSystems.all);
   const quotas = new QuotaStore(paths.state, fileSystems);
-  const version = found.name === 'cgroup2' ? 2 : 1;
+  const version = found.name === 'cgroup1' ? 1 : 2;
   const context: SupportContext = {
     pageBytes: pageBytes(),
     devices,
@@ -135,7 +160,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
     fileSystems: fileSystems.all,
     shifted: isLocked(agentLock(paths)),
   };
-  return new CgroupDriver({
+  const parts: CgroupDriverParts = {
     version,
     hierarchies: found.hierarchies,
     delegation: found.delegation,
@@ -154,6 +179,20 @@ function makeDriver(found: Found, paths: Paths): Driver {
       remarks: [...found.remarks, ...terminalRemark(paths)],
       limits: supportOf(context, found.name),
     },
+  };
+  return found.inSlices === undefined
+    ? new CgroupDriver(parts)
+    : systemdDriver(parts, found.inSlices);
+}
+
+function systemdDriver(parts: CgroupDriverParts, inSlices: SliceParts): SystemdDriver {
+  const { hierarchy } = inSlices;
+  return new SystemdDriver({
+    ...inSlices,
+    paths: parts.paths,
+    capabilities: parts.capabilities,
+    below: new CgroupDriver({ ...parts, slicesPath: `${hierarchy.mountPoint}/${userSlice}` }),
+    reader: new CgroupDriver({ ...parts, hierarchies: [hierarchy] }),
   });
 }
 
@@ -165,14 +204,21 @@ function terminalRemark({ proc }: Paths): readonly string[] {
   ];
 }
 
-function supportOf(
-  context: SupportContext,
-  driver: 'cgroup1' | 'cgroup2',
-): ReadonlyMap<LimitKey, Support> {
-  return new Map(
-    [...attributes].map(([key, { limit, name }]) => [key, limit[driver].support(name, context)]),
+function supportOf(context: SupportContext, driver: DriverName): ReadonlyMap<LimitKey, Support> {
+  const side = driver === 'cgroup1' ? 'cgroup1' : 'cgroup2';
+  const limits = new Map(
+    [...attributes].map(([key, { limit, name }]) => [key, limit[side].support(name, context)]),
   );
+  return driver === 'systemd' ? limits.set('cpu.burst', noBurst) : limits;
 }
+
+/** Source: systemd.resource-control(5), version 257. */
+const noBurst: Support = {
+  level: 'partial',
+  reason:
+    'systemd has no setting for it: only tenants of resellers may exceed their limit for a moment',
+  help: 'use the driver "cgroup2"',
+};
 
 /** Kernel files, with the release that introduced them; 0: always present. */
 const since: Readonly<Record<1 | 2, Readonly<Record<string, number>>>> = {

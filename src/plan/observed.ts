@@ -8,6 +8,8 @@ export interface ObservedCgroup {
   readonly files: ReadonlyMap<string, string>;
   /** Processes in the cgroup of a tenant with sites itself, instead of in one of its parts. */
   readonly astray?: readonly number[];
+  /** Of a tenant whose cgroup is made by systemd: the text of its file, and whether something runs in its cgroup. */
+  readonly unit?: { readonly text: string | undefined; readonly active: boolean };
 }
 
 /** A cgroup of ours that belongs to no tenant or reseller of the policy. */
@@ -15,6 +17,8 @@ export interface OrphanCgroup {
   readonly path: string;
   readonly hierarchies: readonly string[];
   readonly processes: readonly number[];
+  /** Of a slice: its file, and whether something runs in it, which goes on then. */
+  readonly unit?: { readonly unit: string; readonly path: string; readonly active: boolean };
 }
 
 export interface Observed {
@@ -25,6 +29,8 @@ export interface Observed {
   readonly quotas: ReadonlyMap<string, QuotaLimits>;
   /** Steps that are required before any cgroup can be created; empty once they are done. */
   readonly preparations: readonly Preparation[];
+  /** Whether systemd has not read its files again since they were changed. */
+  readonly stale?: boolean;
 }
 
 /** A step that sets up Bulkhead's tree. `id` is internal to the driver. */

@@ -11,6 +11,9 @@
  *
  * A tenant that is to be divided into parts is emptied first: v2 gives controllers only to parts of a
  * cgroup without processes of its own. One that no longer is gives them up first, for the same reason.
+ *
+ * What is systemd's: write the files of slices, move tenants away and remove theirs, let systemd read all of them
+ * once, then let it set each slice in which something runs. Who moves into a slice comes after that.
  */
 import { lowers, parseDeviceLines } from '../limits/flat-file.ts';
 import type { Controller, FileSetting, LimitKey } from '../limits/limit.ts';
@@ -63,6 +66,8 @@ export interface RemoveCgroup {
   readonly cgroup: string;
   readonly hierarchies: readonly string[];
   readonly processes: readonly number[];
+  /** Of a slice: only its file is removed. */
+  readonly unit?: string;
 }
 
 export interface SetQuota {
@@ -74,12 +79,48 @@ export interface SetQuota {
   readonly to: QuotaLimits;
 }
 
+/** Writes the settings of a slice, which systemd obeys once it has read them. */
+export interface WriteUnit {
+  readonly kind: 'unit';
+  readonly cgroup: string;
+  readonly label: string;
+  readonly unit: string;
+  readonly path: string;
+  readonly from: string | undefined;
+  readonly text: string;
+  /** What will become different in the kernel at once, since something runs in the slice. */
+  readonly writes: readonly WriteFile[];
+}
+
+/** Lets systemd read its files again. */
+export interface ReloadUnits {
+  readonly kind: 'reload';
+}
+
+/** Lets systemd set the cgroup of a slice in which something runs; by itself it would not. */
+export interface RealizeUnit {
+  readonly kind: 'realize';
+  readonly cgroup: string;
+  readonly label: string;
+  readonly unit: string;
+  /** What must be different in the kernel afterwards; none for a slice that is left to systemd. */
+  readonly writes: readonly WriteFile[];
+}
+
 interface Prepare extends Preparation {
   readonly kind: 'prepare';
 }
 
 export type Operation =
-  Prepare | CreateCgroup | WriteFile | MoveProcesses | RemoveCgroup | SetQuota;
+  | Prepare
+  | CreateCgroup
+  | WriteFile
+  | MoveProcesses
+  | RemoveCgroup
+  | SetQuota
+  | WriteUnit
+  | ReloadUnits
+  | RealizeUnit;
 
 export interface Plan {
   readonly operations: readonly Operation[];
@@ -94,6 +135,7 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
     reseller: [] as WriteFile[],
   };
   for (const cgroup of wanted.cgroups) {
+    if (cgroup.unit !== undefined) continue;
     const writes = writesOf(cgroup, observed.cgroups.get(cgroup.path));
     creations.add(
       cgroup,
@@ -103,7 +145,10 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
     raises.push(...limits.filter((each) => each.direction === 'raise').toReversed());
     lowers[levelOf[cgroup.kind]].push(...limits.filter((each) => each.direction === 'lower'));
   }
-  const [parts, others] = removals(wanted, observed.orphans);
+  const [parts, others] = removals(
+    wanted,
+    observed.orphans.filter(({ unit }) => unit === undefined),
+  );
   return {
     operations: [
       ...observed.preparations.map((each): Prepare => ({ kind: 'prepare', ...each })),
@@ -113,6 +158,7 @@ export function planChanges(wanted: Wanted, observed: Observed): Plan {
       ...parts,
       ...lowers.tenant,
       ...quotaChanges(wanted.quotas, observed),
+      ...unitChanges(wanted, observed),
       ...others,
       ...lowers.reseller,
     ],
@@ -165,7 +211,45 @@ class Creations {
   }
 }
 
-function writesOf(cgroup: WantedCgroup, found: ObservedCgroup | undefined): readonly WriteFile[] {
+const reload: ReloadUnits = { kind: 'reload' };
+
+function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
+  const files: WriteUnit[] = [];
+  const realized: RealizeUnit[] = [];
+  for (const { unit, ...cgroup } of wanted.cgroups) {
+    if (unit === undefined) continue;
+    const found = observed.cgroups.get(cgroup.path);
+    const writes = found?.unit?.active === true ? writesOf(cgroup, found) : [];
+    const { path, label } = cgroup;
+    const from = found?.unit?.text;
+    if (from !== unit.text)
+      files.push({ kind: 'unit', cgroup: path, label, ...unit, from, writes });
+    if (writes.length > 0) {
+      realized.push({ kind: 'realize', cgroup: path, label, unit: unit.unit, writes });
+    }
+  }
+  const orphans = observed.orphans.filter(({ unit }) => unit !== undefined);
+  const left = orphans.flatMap(({ path, unit }): RealizeUnit[] =>
+    unit?.active === true
+      ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
+      : [],
+  );
+  const changed = files.length > 0 || orphans.length > 0 || observed.stale === true;
+  return [
+    ...files,
+    ...removals(wanted, orphans)[1],
+    ...(changed ? [reload] : []),
+    ...realized,
+    ...left,
+    // Setting them has left settings of their own.
+    ...(left.length > 0 ? [reload] : []),
+  ];
+}
+
+function writesOf(
+  cgroup: Omit<WantedCgroup, 'unit'>,
+  found: ObservedCgroup | undefined,
+): readonly WriteFile[] {
   const writes: WriteFile[] = [];
   const devices = new Map<string, ReadonlyMap<string, string>>();
   for (const setting of cgroup.settings) {
@@ -203,7 +287,7 @@ function deviceValue(
 
 /** Disks that still have limits but no longer carry tenants' files. */
 function forgottenDevices(
-  cgroup: WantedCgroup,
+  cgroup: Omit<WantedCgroup, 'unit'>,
   file: string,
   lines: ReadonlyMap<string, string>,
 ): readonly WriteFile[] {
@@ -229,7 +313,11 @@ function forgottenDevices(
     );
 }
 
-function write(cgroup: WantedCgroup, setting: FileSetting, from: string | undefined): WriteFile {
+function write(
+  cgroup: Omit<WantedCgroup, 'unit'>,
+  setting: FileSetting,
+  from: string | undefined,
+): WriteFile {
   const lower = from === undefined || lowers(setting.file, from, setting.value);
   return {
     kind: 'write',
@@ -292,6 +380,7 @@ function removals(
       cgroup: orphan.path,
       hierarchies: orphan.hierarchies,
       processes: place === undefined ? orphan.processes : [],
+      ...(orphan.unit === undefined ? {} : { unit: orphan.unit.unit }),
     });
   }
   return [parts, others];

@@ -1,6 +1,6 @@
 /** A plan for people: one line per operation, grouped by tenant. */
 import { printBytes, unlimited } from '../base/quantity.ts';
-import type { Operation, Plan, WriteFile } from './plan.ts';
+import type { Operation, Plan, RealizeUnit, WriteFile, WriteUnit } from './plan.ts';
 import { count, listSome } from '../base/list.ts';
 import type { QuotaLimits } from './quota.ts';
 
@@ -34,7 +34,16 @@ export function printOperation(operation: Operation, marks = noMarks): string {
       return marks.change(
         `~ ${operation.label}: quota on ${operation.mountPoint} ${printQuota(operation.from)} → ${printQuota(operation.to)}`,
       );
+    case 'unit':
+      return operation.from === undefined
+        ? marks.add(`+ ${operation.label}: ${printUnit(operation)}`)
+        : marks.change(`~ ${operation.label}: ${printUnit(operation)}`);
+    case 'reload':
+      return marks.change('~ systemd reads its files again');
+    case 'realize':
+      return marks.change(`~ ${operation.label}: ${printRealized(operation)}`);
     case 'remove':
+      if (operation.unit !== undefined) return marks.remove(`- limits of ${operation.unit}`);
       return marks.remove(`- cgroup ${operation.cgroup}${printProcesses(operation.processes)}`);
   }
 }
@@ -45,6 +54,36 @@ function printWrite({ file, device, from, to, note }: WriteFile): string {
   const where = device === undefined ? file : `${file} ${device}`;
   const what = note === undefined ? '' : ` (${note})`;
   return `${where} ${printValue(file, from)} → ${printValue(file, to)}${what}`;
+}
+
+/** What becomes different in the file of a slice: `/etc/…/user-1001.slice.d/90-bulkhead.conf: TasksMax 40 → 41`. */
+export function printUnit({ path, from, text }: WriteUnit): string {
+  const now = unitSettings(from ?? '');
+  const wanted = unitSettings(text);
+  const changes = [...wanted].flatMap(([key, value]) => {
+    const before = now.get(key);
+    if (before === value) return [];
+    return [from === undefined ? `${key} ${value}` : `${key} ${before ?? '(absent)'} → ${value}`];
+  });
+  const gone = [...now.keys()].filter((key) => !wanted.has(key)).map((key) => `${key} → (absent)`);
+  return `${path}: ${[...changes, ...gone].join(', ') || 'another text'}`;
+}
+
+/** Settings with a value; those of a disk by setting and disk. */
+function unitSettings(text: string): ReadonlyMap<string, string> {
+  const settings = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [, key = '', device = '', value = ''] = /^(\w+)=(\/\S+ )?(.+)$/.exec(line) ?? [];
+    // What is only counted limits nobody.
+    if (key !== '' && !key.endsWith('Accounting'))
+      settings.set(`${key}${device === '' ? '' : ` ${device.trim()}`}`, value);
+  }
+  return settings;
+}
+
+function printRealized({ unit, writes }: RealizeUnit): string {
+  if (writes.length === 0) return 'its cgroup is set as systemd has it';
+  return `systemd sets the cgroup of ${unit}: ${writes.map(printWrite).join(', ')}`;
 }
 
 const inBytes = /^memory\.(.*_in_bytes|max|high|swap\.max)$/;
@@ -70,9 +109,11 @@ function printProcesses(processes: readonly number[]): string {
 function summary({ operations }: Plan): string {
   const all = (...kinds: readonly Operation['kind'][]) =>
     operations.filter((each) => kinds.includes(each.kind)).length;
+  const units = all('unit');
   return [
     `${count(all('create'), 'cgroup')} to create`,
     `${count(all('write', 'quota'), 'value')} to write`,
+    ...(units === 0 ? [] : [`${count(units, 'slice')} to configure`]),
     `${count(all('remove'), 'cgroup')} to remove`,
   ].join(', ');
 }

@@ -27,6 +27,15 @@ export interface WantedCgroup {
   /** For display: `tenant alice`. */
   readonly label: string;
   readonly settings: readonly FileSetting[];
+  /** Of a tenant whose cgroup is made by systemd. */
+  readonly unit?: UnitFile;
+}
+
+/** A file of settings for a unit of systemd, `user-1001.slice`, which has a cgroup only while something runs in it. */
+export interface UnitFile {
+  readonly unit: string;
+  readonly path: string;
+  readonly text: string;
 }
 
 export interface Wanted extends WantedQuotas {

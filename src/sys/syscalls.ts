@@ -38,6 +38,7 @@ const cGetsockopt = libc.func(
 );
 const cSocket = libc.func('int socket(int domain, int type, int protocol)');
 const cBind = libc.func('int bind(int fd, const void *address, uint32_t length)');
+const cConnect = libc.func('int connect(int fd, const void *address, uint32_t length)');
 const cGetsockname = libc.func('int getsockname(int fd, void *address, void *length)');
 const cSetsockopt = libc.func(
   'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
@@ -230,6 +231,11 @@ export function openSocket(domain: number, type: number, protocol: number): Open
 /** `address` is a sockaddr of the socket's domain. */
 export function bindSocket(fd: number, address: Uint8Array): Errno | undefined {
   return failed(cBind(fd, address, address.byteLength));
+}
+
+/** Waits until the other end accepts. Source: connect(2). */
+export function connectSocket(fd: number, address: Uint8Array): Errno | undefined {
+  return failed(cConnect(fd, address, address.byteLength));
 }
 
 /** Fills in the address that the socket has. Source: getsockname(2). */

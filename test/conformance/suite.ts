@@ -80,7 +80,7 @@ export function conformance(name: string, makeHost: () => Host): void {
 
   on('apply makes cgroups, and the kernel reads back every value of the policy', (host) => {
     const { operations } = mustApply(everyLimit, host);
-    assert.ok(operations.length > 20, `${operations.length} operations`);
+    assert.ok(operations.length >= 20, `${operations.length} operations`);
     assert.deepEqual(drift(everyLimit, host), []);
   });
 
@@ -165,8 +165,8 @@ export function conformance(name: string, makeHost: () => Host): void {
     const changed = everyLimit.replace('limit="40"', 'limit="41"');
     mustApply(changed, host);
     const found = drift(everyLimit, host);
-    // pids.max of the tenants that inherit the default.
-    assert.equal(found.filter((line) => line.includes('pids.max')).length, 3);
+    // Of the tenants that inherit the default; in the file of a slice it has another name.
+    assert.equal(found.filter((line) => /pids\.max|TasksMax/.test(line)).length, 3);
     mustApply(everyLimit, host);
     assert.deepEqual(drift(everyLimit, host), []);
   });

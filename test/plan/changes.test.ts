@@ -142,11 +142,14 @@ const pathsOf = (operation: Operation): readonly string[] => {
     case 'create':
     case 'write':
     case 'remove':
+    case 'unit':
+    case 'realize':
       return [operation.cgroup];
     case 'move':
       return [operation.from, operation.to];
     case 'prepare':
     case 'quota':
+    case 'reload':
       return [];
   }
 };

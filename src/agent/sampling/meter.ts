@@ -4,12 +4,13 @@
  * A missing cgroup is looked up again at every tick, and reported so that it can be created.
  */
 import { ensureOpenFiles } from '../../sys/open-files.ts';
-import type { Tree } from '../../host/driver.ts';
+import type { SliceTree, Tree } from '../../host/driver.ts';
+import { sliceTenant } from '../../plan/slice.ts';
 import { UsageReader } from '../../host/cgroups/usage-reader.ts';
 import type { Hierarchy } from '../../host/cgroups/hierarchies.ts';
 import { unlimited } from '../../base/quantity.ts';
 import type { Counters, LimitValues } from '../../limits/limit.ts';
-import { sameCounters } from '../../limits/limits.ts';
+import { noCounters, sameCounters } from '../../limits/limits.ts';
 import { resellerMember, tenantMember, type Member, type MemberKind } from '../../usage/member.ts';
 import type { Reading } from '../../usage/measure.ts';
 import type { Entry, MemberIndex } from './member-index.ts';
@@ -39,6 +40,9 @@ export class Meter implements Disposable {
   readonly #reader: UsageReader;
   readonly #version: 1 | 2;
   readonly #hits: ReturnType<typeof hitsBelow>;
+  readonly #slices: SliceTree | undefined;
+  /** Of slices: the counters as they were read, and with the processes of all cgroups in them. */
+  readonly #inSlices = new Map<string, SliceReading>();
   #max = 0;
   readonly #last = new Map<Member, Readonly<Counters>>();
   /** Earlier readings by cgroup, apart from `#last`, which contains sums. */
@@ -48,10 +52,11 @@ export class Meter implements Disposable {
   /** In reading order: sites before their tenants, tenants before their resellers. */
   #order: readonly Metered[] = [];
 
-  constructor({ hierarchies, version }: Tree, memberIndex: MemberIndex) {
+  constructor({ hierarchies, version, slices }: Tree, memberIndex: MemberIndex) {
     this.#reader = new UsageReader(hierarchies, version);
     this.#version = version;
     this.#hits = hitsBelow(hierarchies, version);
+    this.#slices = slices;
     this.follow(memberIndex);
   }
 
@@ -74,6 +79,7 @@ export class Meter implements Disposable {
       if (!memberIndex.entries.has(member)) this.#parts.delete(member);
     }
     this.#slow.clear();
+    this.#inSlices.clear();
   }
 
   sample(): MeterSample {
@@ -82,7 +88,10 @@ export class Meter implements Disposable {
     const sums = new Map<Member, Sums>();
     for (const [index, metered] of this.#order.entries()) {
       const { cgroup, entry, within } = metered;
-      const counters = this.#read(cgroup, index < this.#max);
+      const kept = index < this.#max;
+      const slices = sliceTenant(cgroup) === undefined ? undefined : this.#slices;
+      const counters =
+        slices === undefined ? this.#read(cgroup, kept) : this.#readSlice(cgroup, kept, slices);
       if (counters === undefined) {
         missing.push(cgroup);
         if (entry !== undefined) this.#last.delete(entry.who.member);
@@ -100,6 +109,22 @@ export class Meter implements Disposable {
     const counters = this.#reader.read(cgroup);
     if (counters !== undefined) return counters;
     return this.#reader.track(cgroup) ? this.#reader.read(cgroup) : undefined;
+  }
+
+  /** Where nothing runs there is no cgroup. One look a tick tells when there is one again. */
+  #readSlice(cgroup: string, kept: boolean, slices: SliceTree): Readonly<Counters> {
+    const known = this.#inSlices.get(cgroup);
+    const exists = known !== undefined || slices.hasCgroup(cgroup);
+    const read = exists ? this.#read(cgroup, kept) : undefined;
+    if (read === undefined) {
+      this.#inSlices.delete(cgroup);
+      return noCounters;
+    }
+    if (known?.read === read) return known.counters;
+    const processes = read.threads === 0 ? 0 : slices.processes(cgroup).length;
+    const counters = { ...read, processes };
+    this.#inSlices.set(cgroup, { read, counters });
+    return counters;
   }
 
   #readSlowly(cgroup: string): Readonly<Counters> | undefined {
@@ -155,6 +180,11 @@ export class Meter implements Disposable {
   [Symbol.dispose](): void {
     this.#reader[Symbol.dispose]();
   }
+}
+
+interface SliceReading {
+  readonly read: Readonly<Counters>;
+  readonly counters: Readonly<Counters>;
 }
 
 function readingOrder(entries: readonly Entry[]): readonly Metered[] {

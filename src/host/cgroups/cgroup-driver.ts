@@ -24,8 +24,6 @@ import {
   isInside,
   mainCgroup,
   parentOf,
-  parseCgroupName,
-  partKindOf,
   tenantOfCgroup,
   uidOfCgroup,
   wantedState,
@@ -35,6 +33,7 @@ import {
 import type { Policy } from '../../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
 import { errnoCause } from '../../sys/errno.ts';
+import { cgroupsBelow, partsIn, presentCgroups, removeTree } from './cgroup-tree.ts';
 import { moveProcesses, pidsOf, processFile } from './move-processes.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
@@ -59,7 +58,7 @@ export interface Delegation {
   readonly unmake: () => Result<void, Problem>;
 }
 
-interface CgroupDriverParts {
+export interface CgroupDriverParts {
   readonly version: 1 | 2;
   readonly capabilities: Capabilities;
   readonly hierarchies: readonly Hierarchy[];
@@ -67,6 +66,8 @@ interface CgroupDriverParts {
   readonly delegation: Delegation;
   readonly quotas: QuotaStore;
   readonly paths: Paths;
+  /** Where tenants without a reseller are, for the launcher, if they are not in this tree. */
+  readonly slicesPath?: string;
 }
 
 /** Cgroups below a tenant's are not ours, except its parts; removal searches for them down to this depth. */
@@ -221,6 +222,10 @@ export class CgroupDriver implements Driver {
         return this.#setQuota(operation);
       case 'remove':
         return this.#remove(operation, options);
+      case 'unit':
+      case 'reload':
+      case 'realize':
+        throw new Error('The cgroups of this tree have no units');
     }
   }
 
@@ -332,7 +337,8 @@ export class CgroupDriver implements Driver {
   publish(wanted: Wanted): Result<void, Problem> {
     const { version, paths, quotas } = this.#parts;
     const roots = this.#hierarchies.map((each) => each.rootPath);
-    const published = publishLaunch(paths.runtime, version === 2 ? processFile : 'tasks', roots);
+    const join = version === 2 ? processFile : 'tasks';
+    const published = publishLaunch(paths.runtime, join, roots, this.#parts.slicesPath);
     if (!published.ok) return published;
     const remembered = quotas.remember(wanted);
     if (!remembered.ok) return remembered;
@@ -387,29 +393,6 @@ function inTheWay(
   };
 }
 
-function presentCgroups({ files }: Hierarchy): ReadonlySet<string> {
-  const found = new Set<string>();
-  if (!files.exists('')) return found;
-  found.add('');
-  const addTenant = (path: string) => {
-    found.add(path);
-    for (const part of partsIn(files, path)) found.add(part);
-  };
-  for (const name of files.children('')) {
-    const parsed = parseCgroupName(name);
-    if (parsed === undefined) continue;
-    if (parsed.kind === 'tenant') {
-      addTenant(name);
-      continue;
-    }
-    found.add(name);
-    for (const inner of files.children(name)) {
-      if (parseCgroupName(inner)?.kind === 'tenant') addTenant(`${name}/${inner}`);
-    }
-  }
-  return found;
-}
-
 /** What the kernel does not sum over the parts of a tenant. */
 function withParts(own: Counters, parts: readonly Counters[], version: 1 | 2): Counters {
   const sum = { ...own };
@@ -427,30 +410,3 @@ const notSummed1 = [
   'reads',
   'writes',
 ] as const;
-
-/** The parts of a tenant that is divided. */
-function partsIn(files: Hierarchy['files'], cgroup: string): readonly string[] {
-  if (tenantOfCgroup(cgroup) === undefined || !files.hasChildren(cgroup)) return [];
-  const names = files.children(cgroup).filter((name) => partKindOf(name) !== undefined);
-  return names.map((name) => `${cgroup}/${name}`);
-}
-
-function cgroupsBelow(files: Hierarchy['files'], cgroup: string, depth: number): readonly string[] {
-  if (depth === 0) return [];
-  return files.children(cgroup).flatMap((name) => {
-    const path = cgroup === '' ? name : `${cgroup}/${name}`;
-    return [path, ...cgroupsBelow(files, path, depth - 1)];
-  });
-}
-
-/** Few cgroups have others below them, so those are searched only if removal fails. */
-function removeTree(files: Hierarchy['files'], cgroup: string, depth: number): Result<void, Errno> {
-  const removed = files.removeCgroup(cgroup);
-  if (removed.ok || removed.error === 'ENOENT') return ok(undefined);
-  const below = cgroupsBelow(files, cgroup, depth).toSorted((a, b) => b.length - a.length);
-  for (const path of [...below, cgroup]) {
-    const removed = files.removeCgroup(path);
-    if (!removed.ok && removed.error !== 'ENOENT') return removed;
-  }
-  return ok(undefined);
-}

@@ -53,17 +53,22 @@ const bytesMax = 16 * 2 ** 20;
 const { O_RDONLY, O_WRONLY, O_RDWR, O_DIRECTORY, O_NOFOLLOW } = constants;
 const O_CLOEXEC = 0o2000000;
 
+/** Where a cgroup is that is not below the root cgroup, from the mount point on; nothing for the others. */
+export type Elsewhere = (cgroup: string) => string | undefined;
+
 export class LinuxCgroupFiles implements CgroupFiles {
   /** Where the hierarchy is mounted, and Bulkhead's root cgroup in it. */
   readonly mountPoint: string;
   readonly rootCgroup: string;
   readonly #mount: number;
   readonly #buffer = Buffer.allocUnsafe(chunkBytes);
+  readonly #elsewhere: Elsewhere;
 
   /** Throws if `mountPoint` is not a cgroup file system: the caller is broken. */
-  constructor(mountPoint: string, rootCgroup: string) {
+  constructor(mountPoint: string, rootCgroup: string, elsewhere: Elsewhere = () => undefined) {
     this.mountPoint = mountPoint;
     this.rootCgroup = rootCgroup;
+    this.#elsewhere = elsewhere;
     if (!cgroupMagic.has(statfsSync(mountPoint).type)) {
       throw new Error(`${mountPoint} is not a cgroup file system`);
     }
@@ -71,7 +76,8 @@ export class LinuxCgroupFiles implements CgroupFiles {
   }
 
   #path(cgroup: string, file?: string): string {
-    const inside = cgroup === '' ? this.rootCgroup : `${this.rootCgroup}/${cgroup}`;
+    const inside =
+      this.#elsewhere(cgroup) ?? (cgroup === '' ? this.rootCgroup : `${this.rootCgroup}/${cgroup}`);
     return file === undefined ? inside : `${inside}/${file}`;
   }
 

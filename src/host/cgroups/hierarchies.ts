@@ -5,7 +5,7 @@
  * A hybrid host has both; what counts is where the controllers are.
  */
 import type { Controller } from '../../limits/limit.ts';
-import { LinuxCgroupFiles, type CgroupFiles } from './cgroup-files.ts';
+import { LinuxCgroupFiles, type CgroupFiles, type Elsewhere } from './cgroup-files.ts';
 import { isInside } from '../../plan/wanted.ts';
 import { type Mount, readMounts } from '../../sys/files/mounts.ts';
 import type { Paths } from '../paths.ts';
@@ -80,9 +80,9 @@ export function findUnified(paths: Paths): Unified | undefined {
   };
 }
 
-export function hierarchy2(unified: Unified, rootCgroup: string): Hierarchy {
+export function hierarchy2(unified: Unified, rootCgroup: string, elsewhere?: Elsewhere): Hierarchy {
   const controllers = wantedControllers.filter((each) => unified.controllers.has(each));
-  return hierarchy('unified', controllers, unified.mountPoint, rootCgroup);
+  return hierarchy('unified', controllers, unified.mountPoint, rootCgroup, elsewhere);
 }
 
 function hierarchy(
@@ -90,13 +90,14 @@ function hierarchy(
   controllers: readonly HierarchyController[],
   mountPoint: string,
   rootCgroup: string,
+  elsewhere?: Elsewhere,
 ): Hierarchy {
   return {
     name,
     controllers: new Set(controllers),
     mountPoint,
     rootPath: `${mountPoint}/${rootCgroup}`,
-    files: new LinuxCgroupFiles(mountPoint, rootCgroup),
+    files: new LinuxCgroupFiles(mountPoint, rootCgroup, elsewhere),
   };
 }
 

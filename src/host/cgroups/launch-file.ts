@@ -4,6 +4,7 @@
  *     join tasks
  *     root /sys/fs/cgroup/cpu/bulkhead
  *     root /sys/fs/cgroup/memory/bulkhead
+ *     slices /sys/fs/cgroup/user.slice            with the driver systemd: where tenants without a reseller are
  *     clear env                                   only if setpriv is too old to do it
  */
 import { execFileSync } from 'node:child_process';
@@ -17,9 +18,15 @@ export function publishLaunch(
   runtime: string,
   join: 'tasks' | 'cgroup.procs',
   roots: readonly string[],
+  slices?: string,
 ): Result<void, Problem> {
   const path = `${runtime}/launch`;
-  const plain = [`join ${join}`, ...roots.map((root) => `root ${root}`), ''].join('\n');
+  const lines = [
+    `join ${join}`,
+    ...(slices === undefined ? [] : [`slices ${slices}`]),
+    ...roots.map((root) => `root ${root}`),
+  ];
+  const plain = `${lines.join('\n')}\n`;
   const withClear = `${plain}${clearLine}`;
   const now = readText(path);
   if (now === plain || now === withClear) return ok(undefined);

@@ -38,11 +38,28 @@ export function lowerMemory(
   const lowered =
     target.version === 2 ? lower2(operation, target, force) : lower1(operation, target, force);
   if (lowered.ok || lowered.error === 'ENODEV') return ok(undefined);
+  return notLowered(operation, target, lowered.error);
+}
+
+/** For a limit that another will write: whether it can be lowered, after what can be reclaimed is. Only on v2. */
+export function spareMemory(
+  operation: WriteFile,
+  target: Target,
+  { force }: { readonly force: boolean },
+): Result<void, Problem> {
+  const { cgroup, to } = operation;
+  const max = Number(to);
+  const isFree = () => (target.driver.memoryInUse(cgroup) ?? 0) <= max;
+  if (force || isFree() || reclaim(target, cgroup, max)) return ok(undefined);
+  return notLowered(operation, target, 'EBUSY');
+}
+
+function notLowered(operation: WriteFile, target: Target, error: Errno): Result<never, Problem> {
   const what = {
     action: `set ${operation.file} of ${operation.label} to`,
     object: printValue(operation.file, operation.to),
   };
-  if (lowered.error !== 'EBUSY') return failed({ ...what, ...errnoCause(lowered.error) });
+  if (error !== 'EBUSY') return failed({ ...what, ...errnoCause(error) });
   const used = target.driver.memoryInUse(operation.cgroup) ?? 0;
   return failed({
     ...what,

@@ -61,8 +61,8 @@ export function delegateFromSystemd(instance: string, cgroupExists: () => boolea
         if (readText(path) !== text) {
           const written = replaceFile(path, text);
           if (!written.ok) return written;
-          systemctl('daemon-reload');
         }
+        // It makes systemd read its files again.
         systemctl('enable', '--quiet', unit);
         systemctl(cgroupExists() ? 'start' : 'restart', unit);
         return ok(undefined);
@@ -73,7 +73,7 @@ export function delegateFromSystemd(instance: string, cgroupExists: () => boolea
     unmake() {
       try {
         if (!existsSync(path)) return ok(undefined);
-        systemctl('disable', '--quiet', '--now', unit);
+        systemctl('disable', '--quiet', '--no-reload', '--now', unit);
         rmSync(path, { force: true });
         systemctl('daemon-reload');
         return ok(undefined);

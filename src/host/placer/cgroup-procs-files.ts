@@ -11,7 +11,8 @@ import type { Errno } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { errnoName } from '../../sys/errno.ts';
 import { fileLimit, writeBytes } from '../../sys/syscalls.ts';
-import type { PlacerTree } from './protocol.ts';
+import { scopeCgroup, sliceTenant } from '../../plan/slice.ts';
+import type { PlacerHierarchy, PlacerTree } from './protocol.ts';
 
 /** Each needs a descriptor per hierarchy. */
 const cgroupsMax = 256;
@@ -19,6 +20,14 @@ const cgroupsMax = 256;
 const otherFiles = 64;
 const none = -1;
 const processFile = 'cgroup.procs';
+
+/** Nobody may be moved into a slice itself, but into our scope in it. */
+function filesOf({ mountPoint, rootCgroup, slices }: PlacerHierarchy): LinuxCgroupFiles {
+  return new LinuxCgroupFiles(mountPoint, rootCgroup, (cgroup) => {
+    const uid = slices === undefined ? undefined : sliceTenant(cgroup);
+    return uid === undefined ? undefined : scopeCgroup(slices?.instance ?? '', uid);
+  });
+}
 
 export class CgroupProcsFiles {
   /** One per hierarchy, in the order of the tree. */
@@ -33,9 +42,9 @@ export class CgroupProcsFiles {
   /** Throws if a hierarchy is not a cgroup file system. */
   use(tree: PlacerTree): void {
     for (const cgroup of this.#open.keys()) this.#forget(cgroup);
-    this.#files = tree.hierarchies.map(({ mountPoint, rootCgroup }) => {
-      const key = `${mountPoint}\0${rootCgroup}`;
-      const known = this.#known.get(key) ?? new LinuxCgroupFiles(mountPoint, rootCgroup);
+    this.#files = tree.hierarchies.map((each) => {
+      const key = `${each.mountPoint}\0${each.rootCgroup}\0${each.slices?.instance}`;
+      const known = this.#known.get(key) ?? filesOf(each);
       this.#known.set(key, known);
       return known;
     });

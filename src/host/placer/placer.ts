@@ -4,10 +4,13 @@
  * Processes of root and of uids that are not tenants are never moved, not even out. A process that
  * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
-import { printProblem, type Errno } from '../../base/problem.ts';
+import { printProblem, type Errno, type Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
+import { cgroupPath } from '../../plan/slice.ts';
 import { describeErrno } from '../../sys/errno.ts';
 import { openProcess } from '../../sys/processes/pidfd.ts';
 import { Ownership } from '../accounts/ownership.ts';
+import { Scopes } from '../systemd/scopes.ts';
 import { foreignCgroup } from './foreign.ts';
 import { CgroupProcsFiles } from './cgroup-procs-files.ts';
 import { ProcessReader, type Owner, type Unread } from './process-reader.ts';
@@ -35,6 +38,9 @@ interface PlacerWatch {
 
 const nobodyMoves = 'it is not moved, since no agent is running';
 
+/** Everybody else who is to be placed waits meanwhile. */
+const scopeStart = { rounds: 20, startMilliseconds: 1_000, pauseMilliseconds: 1_000 };
+
 /** Each takes some hundred bytes. */
 const insideTextsMax = 4_096;
 
@@ -51,6 +57,7 @@ export class Placer {
   #hierarchies: readonly PlacerHierarchy[] = [];
   #unified = false;
   #containers: 'leave' | 'move' = 'leave';
+  #scopes: Scopes | undefined;
   /** By cgroup, the last /proc/PID/cgroup of a process inside: most are the same. */
   readonly #insideTexts = new Map<string, string>();
 
@@ -138,7 +145,8 @@ export class Placer {
   }
 
   #isIn(cgroup: string, paths: readonly string[], index: number): boolean {
-    const wanted = `${this.#hierarchies[index]?.path}/${cgroup}`;
+    const hierarchy = this.#hierarchies[index];
+    const wanted = hierarchy === undefined ? '' : cgroupPath(hierarchy, cgroup);
     const path = paths[index] ?? '';
     return path === wanted || path.startsWith(`${wanted}/`);
   }
@@ -165,7 +173,12 @@ export class Placer {
       const moved = this.#procsFiles.move(pid, cgroup, index);
       if (moved.ok) continue;
       if (moved.error === 'ESRCH') return 'gone';
-      if (moved.error === 'ENOENT') this.#watch.missing(cgroup);
+      if (moved.error === 'ENOENT') {
+        const inScope = this.#startScope(tenant, pid, index);
+        if (inScope?.ok === true) continue;
+        this.#watch.missing(cgroup);
+        if (inScope !== undefined) return { uid: tenant, reason: printProblem(inScope.error) };
+      }
       refused ??= moved.error;
     }
     if (refused !== undefined) return this.#refused(tenant, cgroup, refused);
@@ -173,6 +186,15 @@ export class Placer {
     const strange =
       !process.isThere() && this.tenantOfProcess(pid) !== tenant && this.#isAlive(pid);
     return strange ? { unknown: `Process ${pid} exited while it was being moved` } : 'moved';
+  }
+
+  /** Into the tenant's scope, which systemd has to make; nothing where the tenant has no slice. */
+  #startScope(uid: number, pid: number, index: number): Result<void, Problem> | undefined {
+    const hierarchy = this.#hierarchies[index];
+    if (hierarchy?.slices === undefined || this.#cgroups.get(uid) !== `u${uid}`) return undefined;
+    const { mountPoint, slices } = hierarchy;
+    this.#scopes ??= new Scopes(mountPoint, slices.instance, scopeStart);
+    return this.#scopes.place(uid, pid);
   }
 
   #isAlive(pid: number): boolean {

@@ -24,6 +24,15 @@ export interface PlacerHierarchy {
   readonly rootCgroup: string;
   /** The same as in /proc/PID/cgroup: `/bulkhead`. */
   readonly path: string;
+  /** Where tenants without a reseller are slices of systemd. */
+  readonly slices?: PlacerSlices;
+}
+
+export interface PlacerSlices {
+  /** As in /proc/PID/cgroup: `/user.slice`. */
+  readonly path: string;
+  /** That names the scopes in the slices. */
+  readonly instance: string;
 }
 
 export interface PlacerTree {

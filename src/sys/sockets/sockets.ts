@@ -1,7 +1,10 @@
 /** What Node's sockets cannot do: datagrams to a path, and who is at the other end. */
-import { openSocket, readSocketOption, sendTo } from '../syscalls.ts';
+import { closeSync } from 'node:fs';
+import type { Errno } from '../../base/problem.ts';
+import { connectSocket, openSocket, readSocketOption, sendTo, type Opened } from '../syscalls.ts';
 
 const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 /** Whoever reads may be slow, and is not waited for. */
@@ -11,19 +14,38 @@ const SO_PEERCRED = 17;
 /** sun_path, with its ending zero. Source: unix(7). */
 const pathBytesMax = 107;
 
+/** sockaddr_un; nothing where the path is too long. */
+function unixAddress(address: string): Buffer | undefined {
+  const path = Buffer.from(address.replace(/^@/, '\0'));
+  if (path.length > pathBytesMax) return undefined;
+  const target = Buffer.alloc(2 + path.length + (path[0] === 0 ? 0 : 1));
+  target.writeUInt16LE(AF_UNIX, 0);
+  path.copy(target, 2);
+  return target;
+}
+
 /** A socket for datagrams to `address`: a path, or `@NAME` in the abstract namespace. */
 export function sendDatagram(
   address: string,
 ): { readonly fd: number; readonly send: (text: string) => void } | undefined {
-  const path = Buffer.from(address.replace(/^@/, '\0'));
-  if (path.length > pathBytesMax) return undefined;
+  const target = unixAddress(address);
+  if (target === undefined) return undefined;
   const opened = openSocket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if ('error' in opened) return undefined;
   const { fd } = opened;
-  const target = Buffer.alloc(2 + path.length + (path[0] === 0 ? 0 : 1));
-  target.writeUInt16LE(AF_UNIX, 0);
-  path.copy(target, 2);
   return { fd, send: (text) => void sendTo(fd, Buffer.from(text), target) };
+}
+
+/** A stream to `address`. Whoever reads and writes waits by itself, for as long as it wants. */
+export function connectStream(address: string): Opened {
+  const target = unixAddress(address);
+  if (target === undefined) return { error: 'ENAMETOOLONG' };
+  const opened = openSocket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if ('error' in opened) return opened;
+  const error: Errno | undefined = connectSocket(opened.fd, target);
+  if (error === undefined) return opened;
+  closeSync(opened.fd);
+  return { error };
 }
 
 /** The uid of the process at the other end of a connected unix socket. Source: unix(7). */

@@ -5,11 +5,15 @@
  *
  * Source: cgroups(7).
  */
+import { cgroupPath } from '../../plan/slice.ts';
+
 interface CgroupRoot {
   /** As the kernel names it; empty on cgroup v2. */
   readonly controller: string;
   /** Bulkhead's root cgroup. */
   readonly path: string;
+  /** Where the slices of tenants are, if they have some. */
+  readonly slices?: { readonly path: string };
 }
 
 /** In every hierarchy that has one. */
@@ -17,10 +21,11 @@ export function isInCgroup(text: string, roots: readonly CgroupRoot[], cgroup: s
   const lines = text.split('\n').map((line) => /^\d+:([^:]*):(.*)$/.exec(line));
   return (
     roots.length > 0 &&
-    roots.every(({ controller, path }) => {
-      const line = lines.find((each) => each?.[1]?.split(',').includes(controller) === true);
+    roots.every((root) => {
+      const line = lines.find((each) => each?.[1]?.split(',').includes(root.controller) === true);
       const at = line?.[2] ?? '';
-      return at === `${path}/${cgroup}` || at.startsWith(`${path}/${cgroup}/`);
+      const path = cgroupPath(root, cgroup);
+      return at === path || at.startsWith(`${path}/`);
     })
   );
 }

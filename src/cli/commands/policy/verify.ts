@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
 import type { Operation } from '../../../plan/plan.ts';
-import { printQuota, printValue } from '../../../plan/print.ts';
+import { printQuota, printUnit, printValue } from '../../../plan/print.ts';
 import {
   describeArgument,
   examples,
@@ -31,7 +31,18 @@ function describeDrift(operation: Operation): string {
       return `${operation.label} still has its cgroup at ${operation.from}`;
     case 'quota':
       return `${operation.label}: the quota on ${operation.mountPoint} is ${printQuota(operation.from)}, the policy requires ${printQuota(operation.to)}`;
+    case 'unit':
+      return operation.from === undefined
+        ? `${operation.label}: ${operation.path} is missing`
+        : `${operation.label}: the policy requires ${printUnit(operation)}`;
+    case 'reload':
+      return 'systemd has not read its files since they were written';
+    case 'realize':
+      return operation.writes.map(describeDrift).join('\n');
     case 'remove':
+      if (operation.unit !== undefined) {
+        return `${operation.unit} has limits but belongs to no tenant of the policy`;
+      }
       return `cgroup ${operation.cgroup} belongs to no tenant of the policy`;
   }
 }
@@ -44,8 +55,9 @@ function verify(options: PolicyOptions, command: Command) {
       print(`The kernel matches ${options.policy} for ${count(policy.tenants.length, 'tenant')}`);
     } else {
       const { colors } = terminalOf(process.stdout);
-      print(operations.map((each) => colors.yellow(describeDrift(each))).join('\n'));
-      print(`\n${count(operations.length, 'difference')}; "bulkhead apply" corrects them`);
+      const shown = operations.filter((each) => each.kind !== 'reload' || operations.length === 1);
+      print(shown.map((each) => colors.yellow(describeDrift(each))).join('\n'));
+      print(`\n${count(shown.length, 'difference')}; "bulkhead apply" corrects them`);
     }
     return operations.length === 0 ? exitCodes.done : exitCodes.found;
   });

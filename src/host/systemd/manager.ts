@@ -1,0 +1,121 @@
+/**
+ * systemd, as far as it is asked for something, over the system bus. Each call waits for its answer.
+ * Source: org.freedesktop.systemd1(5).
+ */
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { openBus, type BlockingBus } from '../../sys/dbus/blocking-bus.ts';
+import type { Call, Reply } from '../../sys/dbus/call.ts';
+import { variant, type Value, type Variant } from '../../sys/dbus/value.ts';
+
+const service = 'org.freedesktop.systemd1';
+const manager = {
+  destination: service,
+  path: '/org/freedesktop/systemd1',
+  interface: `${service}.Manager`,
+} as const;
+
+/** It reads the files of all units again. */
+const reloadMilliseconds = 300_000;
+const noLimit = 2n ** 64n - 1n;
+
+/** `user-1001.slice` → `…/unit/user_2d1001_2eslice`. Source: bus_label_escape of systemd. */
+export const objectPath = (unit: string): string =>
+  `${manager.path}/unit/${unit.replaceAll(/[^A-Za-z0-9]/g, (char) => `_${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}`;
+
+export type Started = 'started' | 'exists';
+
+export class SystemdManager implements Disposable {
+  #bus: BlockingBus | undefined;
+
+  /** A connection that has ended is made again with the next call. */
+  #call(call: Call): Reply {
+    if (this.#bus === undefined) {
+      const opened = openBus();
+      if (!opened.ok) return opened;
+      this.#bus = opened.value;
+    }
+    const reply = this.#bus.call(call);
+    if (!reply.ok && reply.error.errorName === undefined) this[Symbol.dispose]();
+    return reply;
+  }
+
+  /** Answers when the files have been read. In the kernel nothing is different then. */
+  reload(): Result<void, Problem> {
+    const reply = this.#call({
+      ...manager,
+      member: 'Reload',
+      returns: '',
+      timeoutMs: reloadMilliseconds,
+    });
+    return reply.ok ? ok(undefined) : reply;
+  }
+
+  /**
+   * Makes systemd write all settings of a slice to the kernel. After a reload it does so for a slice that runs only
+   * once one of its properties is set, to whatever; here to what it is. That leaves a file, `pokeFile`.
+   */
+  realize(unit: string): Result<void, Problem> {
+    const path = objectPath(unit);
+    const found = this.#call({
+      destination: service,
+      path,
+      interface: 'org.freedesktop.DBus.Properties',
+      member: 'Get',
+      signature: 'ss',
+      body: [`${service}.Slice`, 'TasksMax'],
+      returns: 'v',
+    });
+    if (!found.ok) return found;
+    const [tasksMax] = found.value as readonly Variant[];
+    if (typeof tasksMax?.value !== 'bigint') {
+      return failed({ action: 'read TasksMax of', object: unit, reason: 'it is not a number' });
+    }
+    const set = this.#call({
+      destination: service,
+      path,
+      interface: `${service}.Unit`,
+      member: 'SetProperties',
+      signature: 'ba(sv)',
+      body: [true, [['TasksMax', tasksMax]]],
+      returns: '',
+    });
+    return set.ok ? ok(undefined) : set;
+  }
+
+  /**
+   * Makes a scope with a process in it, whose cgroup is ours: others may be written into it. The answer comes before
+   * the process is in it. A unit of that name that exists is left as it is.
+   */
+  startScope(
+    scope: string,
+    slice: string,
+    pid: number,
+    timeoutMs: number,
+  ): Result<Started, Problem> {
+    const properties: readonly (readonly [string, Variant])[] = [
+      ['Description', variant('s', 'Processes that Bulkhead placed')],
+      ['Slice', variant('s', slice)],
+      ['Delegate', variant('b', true)],
+      ['TasksMax', variant('t', noLimit)],
+      ['PIDs', variant('au', [pid])],
+      // It ends with its last process, and a failure is not kept either.
+      ['CollectMode', variant('s', 'inactive-or-failed')],
+    ];
+    const reply = this.#call({
+      ...manager,
+      member: 'StartTransientUnit',
+      signature: 'ssa(sv)a(sa(sv))',
+      body: [scope, 'fail', properties as Value, []],
+      returns: 'o',
+      timeoutMs,
+    });
+    if (reply.ok) return ok('started');
+    return reply.error.errorName === `${service}.UnitExists` ? ok('exists') : reply;
+  }
+
+  [Symbol.dispose](): void {
+    this.#bus?.[Symbol.dispose]();
+    this.#bus = undefined;
+  }
+}

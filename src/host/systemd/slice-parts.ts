@@ -1,0 +1,52 @@
+/** What deals with the slices of this host, for the driver `systemd`, and for others that follow it. */
+import type { Delegation } from '../cgroups/cgroup-driver.ts';
+import { hierarchy2, type Hierarchy, type Unified } from '../cgroups/hierarchies.ts';
+import { unitOf } from '../cgroups/systemd-delegation.ts';
+import type { Paths } from '../paths.ts';
+import { count } from '../../base/list.ts';
+import { sliceCgroup, sliceTenant } from '../../plan/slice.ts';
+import { SystemdManager } from './manager.ts';
+import { Scopes } from './scopes.ts';
+import { SliceFiles } from './slice-files.ts';
+import { Slices } from './slices.ts';
+import { StaleMark } from './stale-mark.ts';
+
+export interface SliceParts {
+  /** In which `u1001` is a slice, and everything else in the tree below the delegated unit. */
+  readonly hierarchy: Hierarchy;
+  readonly slices: Slices;
+  readonly scopes: Scopes;
+}
+
+export function sliceParts(unified: Unified, paths: Paths): SliceParts {
+  const manager = new SystemdManager();
+  const hierarchy = hierarchy2(unified, unitOf(paths.instance), (cgroup) => {
+    const uid = sliceTenant(cgroup);
+    return uid === undefined ? undefined : sliceCgroup(uid);
+  });
+  const files = new SliceFiles(paths);
+  return {
+    hierarchy,
+    slices: new Slices({ hierarchy, files, stale: new StaleMark(paths), manager }),
+    scopes: new Scopes(unified.mountPoint, paths.instance),
+  };
+}
+
+const step = 'slices';
+
+/** Of a driver that follows the driver `systemd`: slices go back to systemd first. */
+export function withoutSlices(delegation: Delegation, slices: Slices): Delegation {
+  return {
+    pending() {
+      const left = slices.tenants.length;
+      const summary = `systemd limits ${count(left, 'slice')} no longer; the cgroups of Bulkhead do`;
+      return [...(left === 0 ? [] : [{ id: step, summary }]), ...delegation.pending()];
+    },
+    make: (id) => (id === step ? slices.release() : delegation.make(id)),
+    unmake() {
+      const released = slices.release();
+      const unmade = delegation.unmake();
+      return released.ok ? unmade : released;
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * The slices of tenants: their files, and their cgroups while something runs in them.
+ *
+ * After a file has changed, systemd knows of it once it has read its files again, and the kernel once systemd was made
+ * to set the cgroup. What counts is what the kernel's own files contain then.
+ */
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { parseDeviceLines } from '../../limits/flat-file.ts';
+import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
+import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/plan.ts';
+import { printValue } from '../../plan/print.ts';
+import { sliceOf, sliceTenant } from '../../plan/slice.ts';
+import type { WantedCgroup } from '../../plan/wanted.ts';
+import { sleepSync } from '../../sys/sleep.ts';
+import type { Hierarchy } from '../cgroups/hierarchies.ts';
+import type { SystemdManager } from './manager.ts';
+import type { SliceFiles } from './slice-files.ts';
+import type { StaleMark } from './stale-mark.ts';
+
+export interface SlicesParts {
+  /** In which `u1001` is a slice. */
+  readonly hierarchy: Hierarchy;
+  readonly files: SliceFiles;
+  readonly stale: StaleMark;
+  readonly manager: SystemdManager;
+}
+
+/** systemd sets a cgroup at once, or after what it is doing. */
+const rounds = 100;
+const roundMilliseconds = 10;
+const ioMax = 'io.max';
+const noCaps = 'rbps=max wbps=max riops=max wiops=max';
+
+export class Slices {
+  readonly #parts: SlicesParts;
+
+  constructor(parts: SlicesParts) {
+    this.#parts = parts;
+  }
+
+  get isStale(): boolean {
+    return this.#parts.stale.isSet;
+  }
+
+  get tenants(): readonly number[] {
+    return this.#parts.files.tenants();
+  }
+
+  has(uid: number): boolean {
+    return this.#parts.files.read(uid) !== undefined;
+  }
+
+  path(uid: number): string {
+    return this.#parts.files.path(uid);
+  }
+
+  observe({ path, settings }: WantedCgroup): ObservedCgroup {
+    const text = this.#parts.files.read(uidOf(path));
+    const active = this.#isActive(path);
+    const files = new Map<string, string>();
+    for (const setting of active ? settings : []) {
+      if (files.has(setting.file)) continue;
+      // A controller that nothing needs there has no files, and limits nothing.
+      const initial = setting.device === undefined ? setting.initial : '';
+      files.set(setting.file, this.#read(path, setting.file) ?? initial);
+    }
+    return { missing: [], files, unit: { text, active } };
+  }
+
+  /** Those that have a file of ours but are not wanted. */
+  orphans(wanted: ReadonlySet<string>): readonly OrphanCgroup[] {
+    return this.tenants.flatMap((uid): readonly OrphanCgroup[] => {
+      const path = `u${uid}`;
+      if (wanted.has(path)) return [];
+      const unit = { unit: sliceOf(uid), path: this.path(uid), active: this.#isActive(path) };
+      return [{ path, hierarchies: [this.#parts.hierarchy.name], processes: [], unit }];
+    });
+  }
+
+  #read(cgroup: string, file: string): string | undefined {
+    return this.#parts.hierarchy.files.read(cgroup, file);
+  }
+
+  /** A cgroup that systemd has not removed yet, or that it keeps for a slice without processes, limits nobody. */
+  #isActive(cgroup: string): boolean {
+    return /^populated 1$/m.test(this.#read(cgroup, 'cgroup.events') ?? '');
+  }
+
+  write({ cgroup, text }: WriteUnit): Result<void, Problem> {
+    const marked = this.#parts.stale.set();
+    return marked.ok ? this.#parts.files.write(uidOf(cgroup), text) : marked;
+  }
+
+  remove(cgroup: string): Result<void, Problem> {
+    const marked = this.#parts.stale.set(uidOf(cgroup));
+    return marked.ok ? this.#parts.files.remove(uidOf(cgroup)) : marked;
+  }
+
+  /** What setting them has left is removed first, so that systemd forgets it. */
+  reload(): Result<void, Problem> {
+    const { files, manager, stale } = this.#parts;
+    const removed = files.removePokes(new Set([...this.tenants, ...stale.uids()]));
+    if (!removed.ok) return removed;
+    const reloaded = manager.reload();
+    return reloaded.ok ? stale.clear() : reloaded;
+  }
+
+  realize(operation: RealizeUnit): Result<void, Problem> {
+    const { cgroup, unit, writes } = operation;
+    if (writes.length === 0) return this.#leave(cgroup, unit);
+    const set = this.#parts.manager.realize(unit);
+    return set.ok ? this.#check(operation) : set;
+  }
+
+  /** To what systemd would have made of it without us; reload then. */
+  #leave(cgroup: string, unit: string): Result<void, Problem> {
+    const { files } = this.#parts.hierarchy;
+    // What vanishes from a list of systemd's stays in the kernel.
+    for (const device of parseDeviceLines(files.read(cgroup, ioMax) ?? '').keys()) {
+      files.write(cgroup, ioMax, `${device} ${noCaps}`);
+    }
+    const marked = this.#parts.stale.set(uidOf(cgroup));
+    return marked.ok ? this.#parts.manager.realize(unit) : marked;
+  }
+
+  #check({ cgroup, label, unit, writes }: RealizeUnit): Result<void, Problem> {
+    for (let round = 0; ; round++) {
+      const different = writes.find((each) => this.#valueOf(cgroup, each) !== each.to);
+      if (different === undefined || !this.#isActive(cgroup)) return ok(undefined);
+      if (round === rounds) return notRealized(label, unit, different);
+      // A disk that is not in the file any more is not systemd's.
+      if (round === 0 && different.file === ioMax) {
+        this.#parts.hierarchy.files.write(cgroup, ioMax, different.text);
+      } else sleepSync(roundMilliseconds);
+    }
+  }
+
+  #valueOf(cgroup: string, { file, device, to }: WriteFile): string | undefined {
+    const text = this.#read(cgroup, file);
+    if (device === undefined) return text?.trimEnd();
+    return parseDeviceLines(text ?? '').get(device) ?? (to === noCaps ? to : undefined);
+  }
+
+  /** All of this instance; their processes go on. */
+  release(): Result<void, Problem> {
+    const { tenants } = this;
+    const uids = new Set([...tenants, ...this.#parts.stale.uids()]);
+    if (uids.size === 0 && !this.isStale) return ok(undefined);
+    for (const uid of uids) {
+      const removed = this.remove(`u${uid}`);
+      if (!removed.ok) return removed;
+    }
+    const reloaded = this.reload();
+    if (!reloaded.ok) return reloaded;
+    const active = [...uids].filter((uid) => this.#isActive(`u${uid}`));
+    for (const uid of active) {
+      const left = this.#leave(`u${uid}`, sliceOf(uid));
+      if (!left.ok) return left;
+    }
+    return active.length === 0 ? ok(undefined) : this.reload();
+  }
+}
+
+const uidOf = (cgroup: string): number => {
+  const uid = sliceTenant(cgroup);
+  if (uid === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
+  return uid;
+};
+
+const notRealized = (label: string, unit: string, { file, to }: WriteFile) =>
+  failed({
+    action: `set ${file} of ${label} to`,
+    object: printValue(file, to),
+    reason: `systemd has left ${unit} as it was`,
+    hint: `see "systemctl cat ${unit}" for settings that come after ours`,
+  });

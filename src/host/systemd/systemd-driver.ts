@@ -1,0 +1,245 @@
+/**
+ * Tenants as systemd has them: the driver `systemd`. A tenant is its slice, `user-UID.slice`, in which systemd itself
+ * starts its logins, its user manager and its services; a reseller and its tenants, of which systemd has no notion,
+ * are cgroups below our delegated unit, as with the driver `cgroup2`.
+ *
+ * A slice has a cgroup only while something runs in it. So its limits are written to a file for systemd, which holds
+ * whenever that is; where something runs, systemd is made to set the cgroup, and the kernel's own files are read to
+ * see whether it is so. systemd's word is never taken for it.
+ *
+ * Names stay those of the other drivers: `u1001` is the slice, `r1000/u1001` a cgroup of the tree.
+ */
+import { failed, type Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { Counters } from '../../limits/limit.ts';
+import { noCounters } from '../../limits/limits.ts';
+import type { Observed, OrphanCgroup } from '../../plan/observed.ts';
+import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/plan.ts';
+import { sliceOf, sliceSettings, sliceTenant, sliceText } from '../../plan/slice.ts';
+import { parentOf, uidOfCgroup, type Wanted, type WantedCgroup } from '../../plan/wanted.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { describeErrno } from '../../sys/errno.ts';
+import { Ownership } from '../accounts/ownership.ts';
+import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
+import type { CgroupDriver } from '../cgroups/cgroup-driver.ts';
+import { cgroupsBelow } from '../cgroups/cgroup-tree.ts';
+import { pidsOf } from '../cgroups/move-processes.ts';
+import type { Hierarchy } from '../cgroups/hierarchies.ts';
+import { spareMemory } from '../cgroups/lower-memory.ts';
+import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
+import type { CgroupOwner } from '../kill-processes.ts';
+import type { Paths } from '../paths.ts';
+import type { Scopes } from './scopes.ts';
+import type { Slices } from './slices.ts';
+
+export interface SystemdDriverParts {
+  readonly capabilities: Capabilities;
+  readonly paths: Paths;
+  /** The tree of resellers and their tenants, below the delegated unit. */
+  readonly below: CgroupDriver;
+  /** The same hierarchy, in which `u1001` is a slice; and a driver that only reads it. */
+  readonly hierarchy: Hierarchy;
+  readonly reader: CgroupDriver;
+  readonly slices: Slices;
+  readonly scopes: Scopes;
+}
+
+/** Cgroups below a slice: systemd makes three levels, a user manager some more. */
+const deepest = 16;
+const moveRounds = 10;
+const processFile = 'cgroup.procs';
+/** Before the name of a tenant without a reseller that the driver `cgroup2` has left in the tree. */
+const former = './';
+
+export class SystemdDriver implements Driver {
+  readonly capabilities: Capabilities;
+  readonly tree: Tree;
+  readonly #parts: SystemdDriverParts;
+
+  constructor(parts: SystemdDriverParts) {
+    this.capabilities = parts.capabilities;
+    this.tree = {
+      version: 2,
+      hierarchies: [parts.hierarchy],
+      slices: {
+        instance: parts.paths.instance,
+        hasCgroup: (cgroup) => parts.hierarchy.files.exists(cgroup),
+        processes: (cgroup) => this.processes(cgroup),
+      },
+    };
+    this.#parts = parts;
+  }
+
+  /** Without resellers no tree is needed. */
+  wanted(policy: Policy): Wanted {
+    const { cgroups, ...quotas } = this.#parts.below.wanted(policy);
+    const needed = cgroups.filter(
+      ({ kind, path }) =>
+        (kind !== 'root' || policy.resellers.length > 0) &&
+        sliceTenant(parentOf(path)) === undefined,
+    );
+    return { ...quotas, cgroups: needed.map((each) => this.#asSlice(each)) };
+  }
+
+  #asSlice(cgroup: WantedCgroup): WantedCgroup {
+    const uid = sliceTenant(cgroup.path);
+    if (uid === undefined) return cgroup;
+    const settings = sliceSettings(cgroup.settings);
+    const path = this.#parts.slices.path(uid);
+    return { ...cgroup, settings, unit: { unit: sliceOf(uid), path, text: sliceText(settings) } };
+  }
+
+  observe(wanted: Wanted): Observed {
+    const { below, slices } = this.#parts;
+    const { inTree = [], inSlices = [] } = Object.groupBy(wanted.cgroups, ({ unit }) =>
+      unit === undefined ? 'inTree' : 'inSlices',
+    );
+    const found = below.observe({ ...wanted, cgroups: inTree });
+    return {
+      ...found,
+      preparations: inTree.length > 0 ? found.preparations : [],
+      cgroups: new Map([
+        ...found.cgroups,
+        ...inSlices.map((each) => [each.path, slices.observe(each)] as const),
+      ]),
+      orphans: [
+        ...slices.orphans(new Set(inSlices.map(({ path }) => path))),
+        ...found.orphans.filter(({ path }) => path !== '').map(formerTenant),
+      ],
+      stale: slices.isStale,
+    };
+  }
+
+  execute(operation: Operation, options: ExecuteOptions): Result<void, Problem> {
+    const { below, slices } = this.#parts;
+    switch (operation.kind) {
+      case 'unit':
+        return this.#spare(operation.writes, options, () => slices.write(operation));
+      case 'realize':
+        return this.#spare(operation.writes, options, () => slices.realize(operation));
+      case 'reload':
+        return slices.reload();
+      case 'move':
+        return this.#move(operation);
+      case 'remove':
+        return this.#remove(operation, options);
+      case 'prepare':
+      case 'create':
+      case 'write':
+      case 'quota':
+        return below.execute(operation, options);
+    }
+  }
+
+  /** Before anything of the tenant is changed: a limit below the memory in use would kill its processes. */
+  #spare(
+    writes: readonly WriteFile[],
+    options: ExecuteOptions,
+    then: () => Result<void, Problem>,
+  ): Result<void, Problem> {
+    const { files } = this.#parts.hierarchy;
+    const lower = writes.find(
+      ({ attribute, direction }) => attribute === 'memory.limit' && direction === 'lower',
+    );
+    if (lower === undefined) return then();
+    const spared = spareMemory(lower, { files, version: 2, driver: this }, options);
+    return spared.ok ? then() : spared;
+  }
+
+  #remove(operation: RemoveCgroup, options: ExecuteOptions): Result<void, Problem> {
+    const { below, slices } = this.#parts;
+    if (sliceTenant(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
+    return below.execute({ ...operation, cgroup: inTree(operation.cgroup) }, options);
+  }
+
+  /** Processes forked meanwhile are caught by listing again. */
+  #move({ from, to, label }: MoveProcesses): Result<void, Problem> {
+    let problem: Problem | undefined;
+    for (let round = 0; round < moveRounds; round++) {
+      const left = this.#movable(from);
+      if (left.length === 0) return ok(undefined);
+      for (const pid of left) {
+        const moved = this.#moveOne(pid, to);
+        if (!moved.ok) problem = moved.error;
+      }
+    }
+    const left = this.#movable(from).length;
+    if (left === 0) return ok(undefined);
+    const reason = `${left} are left${problem === undefined ? '' : `: ${problem.reason}`}`;
+    return failed({ action: `move all processes of ${label} from ${from} to`, object: to, reason });
+  }
+
+  #moveOne(pid: number, to: string): Result<void, Problem> {
+    const uid = sliceTenant(to);
+    if (uid !== undefined) return this.#parts.scopes.place(uid, pid);
+    const written = this.#parts.hierarchy.files.write(to, processFile, String(pid));
+    if (written.ok || written.error === 'ESRCH') return ok(undefined);
+    return failed({
+      action: 'move a process to',
+      object: to,
+      reason: describeErrno(written.error),
+    });
+  }
+
+  /** A user manager and what it runs stay in systemd's hands. */
+  #movable(cgroup: string): readonly number[] {
+    const uid = sliceTenant(cgroup);
+    if (uid === undefined) return this.#parts.below.processes(inTree(cgroup));
+    return this.#processesIn(cgroup, (path) => !path.includes(`/user@${uid}.service`));
+  }
+
+  memoryInUse(cgroup: string): number | undefined {
+    return this.#parts.reader.memoryInUse(cgroup);
+  }
+
+  processes(cgroup: string): readonly number[] {
+    if (sliceTenant(cgroup) === undefined) return this.#parts.below.processes(cgroup);
+    return this.#processesIn(cgroup, () => true);
+  }
+
+  /** Of a slice and of all that systemd has made in it. */
+  #processesIn(cgroup: string, counts: (path: string) => boolean): readonly number[] {
+    const { files } = this.#parts.hierarchy;
+    const paths = [cgroup, ...cgroupsBelow(files, cgroup, deepest)].filter(counts);
+    const pids = paths.flatMap((path) => pidsOf(files.read(path, processFile)));
+    return [...new Set(pids)].sort((a, b) => a - b);
+  }
+
+  /** A slice in which nothing runs uses nothing. */
+  counters(cgroup: string): Counters | undefined {
+    const { reader, slices } = this.#parts;
+    const found = reader.counters(cgroup);
+    const uid = sliceTenant(cgroup);
+    if (uid === undefined) return found;
+    if (found === undefined) return slices.has(uid) ? noCounters : undefined;
+    return { ...found, processes: this.processes(cgroup).length };
+  }
+
+  ownerOf(cgroup: string): CgroupOwner {
+    if (sliceTenant(cgroup) === undefined) return this.#parts.below.ownerOf(cgroup);
+    const uid = uidOfCgroup(cgroup);
+    const tenants = new Set([uid ?? 0, ...this.#parts.slices.tenants]);
+    const subordinate = readSubordinateUids(this.#parts.paths, tenants);
+    return { uid, ownership: new Ownership(tenants, subordinate) };
+  }
+
+  publish(wanted: Wanted): Result<void, Problem> {
+    return this.#parts.below.publish(wanted);
+  }
+
+  /** The processes in slices go on where systemd has them, without our limits. */
+  release(options: { readonly kill: boolean }): Result<void, readonly Problem[]> {
+    const left = this.#parts.slices.release();
+    const released = this.#parts.below.release(options);
+    if (left.ok) return released;
+    return fail(released.ok ? [left.error] : [left.error, ...released.error]);
+  }
+}
+
+function formerTenant(orphan: OrphanCgroup): OrphanCgroup {
+  const { path } = orphan;
+  return sliceTenant(path) === undefined ? orphan : { ...orphan, path: `${former}${path}` };
+}
+
+const inTree = (cgroup: string) =>
+  cgroup.startsWith(former) ? cgroup.slice(former.length) : cgroup;

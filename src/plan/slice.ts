@@ -1,0 +1,121 @@
+/**
+ * A tenant as systemd has it: the slice `user-1001.slice`, and in it the scope `bulkhead-1001.scope` for what did not
+ * start there by itself.
+ *
+ * Values of cgroup v2 become settings of the slice. What a tenant has no limit for is written too, so that neither
+ * settings of the distribution nor of the administrator apply to it:
+ *
+ *     [Slice]
+ *     CPUQuota=50%
+ *     CPUQuotaPeriodSec=100ms
+ *     CPUWeight=100
+ *     MemoryMax=1073741824
+ *     IOReadBandwidthMax=
+ *     IOReadBandwidthMax=/dev/block/254:0 10485760
+ *     TasksMax=infinity
+ *
+ * Source: systemd.resource-control(5).
+ */
+import { ioFiles2 } from '../limits/io-caps.ts';
+import type { FileSetting } from '../limits/limit.ts';
+
+/** Where systemd makes the slices of users. */
+export const userSlice = 'user.slice';
+
+export const sliceOf = (uid: number) => `user-${uid}.slice`;
+export const sliceCgroup = (uid: number) => `${userSlice}/${sliceOf(uid)}`;
+/** Of what is taken into a slice, and its cgroup, which is ours. */
+export const scopeOf = (instance: string, uid: number) => `${instance}-${uid}.scope`;
+
+export const scopeCgroup = (instance: string, uid: number) =>
+  `${sliceCgroup(uid)}/${scopeOf(instance, uid)}`;
+
+/** The tenant of a cgroup's name, `u1001`, that is not below a reseller. */
+export function sliceTenant(cgroup: string): number | undefined {
+  const match = /^u(\d{1,10})$/.exec(cgroup);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** Of a cgroup, as /proc/PID/cgroup shows it; `slices` is where those of tenants without a reseller are. */
+export function cgroupPath(
+  { path, slices }: { readonly path: string; readonly slices?: { readonly path: string } },
+  cgroup: string,
+): string {
+  const uid = slices === undefined ? undefined : sliceTenant(cgroup);
+  return uid === undefined ? `${path}/${cgroup}` : `${slices?.path}/${sliceOf(uid)}`;
+}
+
+const periodMicroseconds = 100_000;
+/** A quota is a percentage with two decimals, of a period of 100 ms. Source: parse_permyriad of systemd. */
+const stepMicroseconds = 10;
+
+/** Those that systemd can set, as it can set them. */
+export const sliceSettings = (settings: readonly FileSetting[]): readonly FileSetting[] =>
+  settings.flatMap((each) => {
+    if (each.file === 'cpu.max.burst') return [];
+    return [each.file === 'cpu.max' ? roundedQuota(each) : each];
+  });
+
+function roundedQuota(setting: FileSetting): FileSetting {
+  const quota = Number(setting.value.split(' ')[0]);
+  if (Number.isNaN(quota)) return setting;
+  const value = `${quota - (quota % stepMicroseconds)} ${periodMicroseconds}`;
+  return { ...setting, value, write: value };
+}
+
+const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
+const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);
+
+/** Whether the text of a file is ours. */
+export const isSliceText = (text: string): boolean => text.startsWith(head);
+
+export function sliceText(settings: readonly FileSetting[]): string {
+  const plain = settings.flatMap((each) => plainLines[each.file]?.(each.value) ?? []);
+  return `${head}${[...accounting, ...plain, ...ioLines(settings)].join('\n')}\n`;
+}
+
+const orInfinity = (value: string) =>
+  value === 'max' || value === 'Infinity' ? 'infinity' : value;
+const single = (key: string) => (value: string) => [`${key}=${orInfinity(value)}`];
+
+const plainLines: Readonly<Record<string, (value: string) => readonly string[]>> = {
+  'cpu.max': quotaLines,
+  'cpu.weight': single('CPUWeight'),
+  'memory.high': single('MemoryHigh'),
+  'memory.max': single('MemoryMax'),
+  'memory.swap.max': single('MemorySwapMax'),
+  'pids.max': single('TasksMax'),
+};
+
+/** An empty value takes a quota away. There are two decimals and no more. */
+function quotaLines(value: string): readonly string[] {
+  const quota = Number(value.split(' ')[0]);
+  const percent = Number.isNaN(quota) ? '' : `${(quota * 100) / periodMicroseconds}%`;
+  return [`CPUQuota=${percent}`, 'CPUQuotaPeriodSec=100ms'];
+}
+
+const ioKeys = {
+  read: 'IOReadBandwidthMax',
+  write: 'IOWriteBandwidthMax',
+  reads: 'IOReadIOPSMax',
+  writes: 'IOWriteIOPSMax',
+} as const;
+
+/**
+ * Every disk has its line, even without a limit: what vanishes from a list stays in the kernel. The empty one first
+ * ends what other files have listed.
+ */
+function ioLines(settings: readonly FileSetting[]): readonly string[] {
+  const disks = settings.filter((each) => each.file === 'io.max' && each.device !== undefined);
+  const devices = disks.map((each) => each.device ?? '');
+  const text = disks.map((each) => each.write).join('\n');
+  const caps = ioFiles2.caps(() => text, devices);
+  if (caps === undefined || devices.length === 0) return [];
+  return Object.entries(ioKeys).flatMap(([name, key]) => [
+    `${key}=`,
+    ...devices.map((device, disk) => {
+      const cap = String(caps[name as keyof typeof ioKeys][disk]);
+      return `${key}=/dev/block/${device} ${orInfinity(cap)}`;
+    }),
+  ]);
+}

@@ -1,0 +1,21 @@
+/**
+ * The first lines of a connection: `\0AUTH EXTERNAL 30\r\n`, `OK 0123…\r\n`, `BEGIN\r\n`. The kernel tells the bus
+ * who we are; the number, our uid's digits in hexadecimal, must agree.
+ * Source: D-Bus Specification, "Authentication Protocol".
+ */
+import { fail, ok, type Result } from '../../base/result.ts';
+
+const lineBytesMax = 16 * 1024;
+
+export const firstLine = (uid: number): string =>
+  `\0AUTH EXTERNAL ${Buffer.from(String(uid)).toString('hex')}\r\n`;
+
+export const begin = 'BEGIN\r\n';
+
+/** What follows the bus's answer, nothing where it has not come yet; the error is why it lets us not in. */
+export function afterAnswer(bytes: Buffer): Result<Buffer | undefined> {
+  const end = bytes.indexOf('\r\n');
+  if (end < 0) return bytes.length > lineBytesMax ? fail('its answer has no end') : ok(undefined);
+  const line = bytes.subarray(0, end).toString('latin1');
+  return /^OK\b/.test(line) ? ok(bytes.subarray(end + 2)) : fail('it does not accept this account');
+}

@@ -1,0 +1,235 @@
+/**
+ * A client of a message bus: method calls and their replies, and signals. Descriptors are not passed.
+ *
+ *     const bus = await connectBus();
+ *     await bus.value.call({ ...manager, member: 'Reload', returns: '' })
+ *
+ * Any local account may send us signals, of any size: those that nobody asked for are passed over unread, and one is
+ * only delivered when its sender owns the name that was subscribed to.
+ * Source: D-Bus Specification.
+ */
+import { connect, type Socket } from 'node:net';
+import { failed, type Cause, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../errno.ts';
+import { afterAnswer, begin, firstLine } from './authentication.ts';
+import {
+  callFailed,
+  daemon,
+  defaultTimeoutMs,
+  replyOf,
+  systemBusSocket,
+  type Call,
+  type CallProblem,
+  type Reply,
+} from './call.ts';
+import { bodyOf, writeCall, type Message } from './message.ts';
+import { MessageStream } from './message-stream.ts';
+import { isDottedName, isMemberName, isObjectPath } from './names.ts';
+import type { Value } from './value.ts';
+
+export interface Match {
+  /** The well-known name that sends it. */
+  readonly sender: string;
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+}
+
+export interface Bus extends Disposable {
+  /** Calls beyond what a bus lets wait are sent when others have been answered; all in their order. */
+  readonly call: (call: Call) => Promise<Reply>;
+  /** Until the bus is closed. When the sender's name changes hands, its signals end: subscribe again. */
+  readonly subscribe: (
+    match: Match,
+    received: (body: readonly Value[]) => void,
+  ) => Promise<Result<undefined, CallProblem>>;
+  /** Why it has ended; nothing while it lives. */
+  readonly ended: () => Cause | undefined;
+}
+
+/** A bus drops those that have more calls unanswered. Source: dbus-daemon(1), max_replies_per_connection: 128. */
+const inFlightMax = 64;
+const queuedMax = 100_000;
+const serialMax = 2 ** 32 - 1;
+
+/** The error says what is at `path` instead of a bus. */
+export async function connectBus(path = systemBusSocket): Promise<Result<Bus, Problem>> {
+  const connection = new Connection(path);
+  const hello = await connection.call({ ...daemon, member: 'Hello', returns: 's' });
+  if (hello.ok) return ok(connection);
+  connection[Symbol.dispose]();
+  const cause = connection.ended() ?? hello.error;
+  return failed({ ...cause, action: 'connect to the message bus at', object: path });
+}
+
+interface Waiting {
+  readonly call: Call;
+  readonly answer: (reply: Reply) => void;
+}
+
+interface Sent extends Waiting {
+  readonly timer: NodeJS.Timeout;
+}
+
+interface Subscription extends Match {
+  readonly owner: string;
+  readonly received: (body: readonly Value[]) => void;
+}
+
+class Connection implements Bus {
+  readonly #socket: Socket;
+  readonly #stream = new MessageStream();
+  readonly #queue: Waiting[] = [];
+  readonly #sent = new Map<number, Sent>();
+  readonly #subscriptions: Subscription[] = [];
+  readonly #greetingTimer: NodeJS.Timeout;
+  #greeting: Buffer | undefined = Buffer.alloc(0);
+  #serial = 0;
+  #ended: Cause | undefined;
+
+  constructor(path: string) {
+    this.#socket = connect(path);
+    this.#socket.on('error', (error) => this.#end(causeOf(error)));
+    this.#socket.on('close', () => this.#end({ reason: 'it closed the connection' }));
+    this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    const silent = { reason: `it did not answer within ${defaultTimeoutMs / 1000} s` };
+    this.#greetingTimer = setTimeout(() => this.#end(silent), defaultTimeoutMs);
+    this.#socket.write(firstLine(process.geteuid?.() ?? 0));
+  }
+
+  ended(): Cause | undefined {
+    return this.#ended;
+  }
+
+  [Symbol.dispose](): void {
+    this.#end({ reason: 'the connection was closed' });
+  }
+
+  call(call: Call): Promise<Reply> {
+    return new Promise((resolve) => {
+      if (this.#ended !== undefined) return resolve(callFailed(call, this.#ended));
+      if (this.#queue.length >= queuedMax) {
+        return resolve(callFailed(call, { reason: `${queuedMax} calls are waiting already` }));
+      }
+      this.#queue.push({ call, answer: resolve });
+      this.#sendQueued();
+    });
+  }
+
+  async subscribe(
+    match: Match,
+    received: (body: readonly Value[]) => void,
+  ): Promise<Result<undefined, CallProblem>> {
+    const { sender, path, interface: from, member } = match;
+    const valid = [
+      isDottedName(sender),
+      isDottedName(from),
+      isObjectPath(path),
+      isMemberName(member),
+    ];
+    if (valid.includes(false)) throw new TypeError('Not a match rule');
+    const rule = `type='signal',sender='${sender}',path='${path}',interface='${from}',member='${member}'`;
+    const added = await this.call({
+      ...daemon,
+      member: 'AddMatch',
+      signature: 's',
+      body: [rule],
+      returns: '',
+    });
+    if (!added.ok) return added;
+    const owner = await this.call({
+      ...daemon,
+      member: 'GetNameOwner',
+      signature: 's',
+      body: [sender],
+      returns: 's',
+    });
+    if (!owner.ok) return owner;
+    this.#subscriptions.push({ ...match, owner: owner.value[0] as string, received });
+    return ok(undefined);
+  }
+
+  #sendQueued(): void {
+    if (this.#greeting !== undefined || this.#ended !== undefined) return;
+    while (this.#sent.size < inFlightMax) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#send(next);
+    }
+  }
+
+  #send({ call, answer }: Waiting): void {
+    this.#serial = this.#serial === serialMax ? 1 : this.#serial + 1;
+    const bytes = writeCall({ ...call, serial: this.#serial });
+    if (!bytes.ok) return answer(callFailed(call, { reason: bytes.error }));
+    const { timeoutMs = defaultTimeoutMs } = call;
+    const late = { reason: `no reply came within ${timeoutMs / 1000} s` };
+    // Its serial stays taken until the reply comes: the bus counts the call still.
+    const timer = setTimeout(() => answer(callFailed(call, late)), timeoutMs);
+    this.#sent.set(this.#serial, { call, answer, timer });
+    this.#socket.write(bytes.value);
+  }
+
+  #received(chunk: Buffer): void {
+    const bytes = this.#greeting === undefined ? chunk : this.#greet(chunk);
+    if (bytes === undefined || bytes.length === 0) return;
+    const messages = this.#stream.push(bytes);
+    if (!messages.ok)
+      return this.#end({ reason: `what it sent is not a message: ${messages.error}` });
+    for (const message of messages.value) this.#take(message);
+    this.#sendQueued();
+  }
+
+  /** What came after the greeting, if it is over. */
+  #greet(chunk: Buffer): Buffer | undefined {
+    const all = Buffer.concat([this.#greeting ?? chunk, chunk]);
+    const rest = afterAnswer(all);
+    if (!rest.ok) {
+      this.#end({ reason: rest.error });
+      return undefined;
+    }
+    this.#greeting = rest.value === undefined ? all : undefined;
+    if (rest.value === undefined) return undefined;
+    clearTimeout(this.#greetingTimer);
+    this.#socket.write(begin);
+    this.#sendQueued();
+    return rest.value;
+  }
+
+  #take(message: Message): void {
+    if (message.kind === 'signal') return this.#signal(message);
+    const serial = message.replySerial ?? 0;
+    const sent = this.#sent.get(serial);
+    // A call to us is not answered: nothing of ours is offered, and its sender waits no longer than it wants.
+    if (sent === undefined || message.kind === 'call') return;
+    this.#sent.delete(serial);
+    clearTimeout(sent.timer);
+    sent.answer(replyOf(sent.call, message));
+  }
+
+  #signal(message: Message): void {
+    const wanted = this.#subscriptions.filter((each) => matches(each, message));
+    if (wanted.length === 0) return;
+    const body = bodyOf(message);
+    if (body.ok) for (const { received } of wanted) received(body.value);
+  }
+
+  #end(cause: Cause): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = cause;
+    clearTimeout(this.#greetingTimer);
+    this.#socket.destroy();
+    for (const { timer } of this.#sent.values()) clearTimeout(timer);
+    for (const { call, answer } of [...this.#sent.values(), ...this.#queue.splice(0)]) {
+      answer(callFailed(call, cause));
+    }
+    this.#sent.clear();
+  }
+}
+
+const matches = (subscription: Subscription, message: Message) =>
+  message.sender === subscription.owner &&
+  message.path === subscription.path &&
+  message.interface === subscription.interface &&
+  message.member === subscription.member;

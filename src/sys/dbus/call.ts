@@ -1,0 +1,59 @@
+/** A method call and its reply, as both clients have them. */
+import type { Cause, Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
+import { bodyOf, type Message } from './message.ts';
+import type { Value } from './value.ts';
+
+export const systemBusSocket = '/run/dbus/system_bus_socket';
+
+export interface Call {
+  readonly destination: string;
+  readonly path: string;
+  readonly interface: string;
+  readonly member: string;
+  /** Of the arguments. */
+  readonly signature?: string;
+  readonly body?: readonly Value[];
+  /** The signature that the reply must have; values of that type are what is given back. */
+  readonly returns: string;
+  readonly timeoutMs?: number;
+}
+
+export interface CallProblem extends Problem {
+  /** `org.freedesktop.systemd1.NoSuchUnit`, where the other side refused; absent where it did not answer. */
+  readonly errorName?: string;
+}
+
+export type Reply = Result<readonly Value[], CallProblem>;
+
+export const defaultTimeoutMs = 30_000;
+
+/** The bus itself. */
+export const daemon = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+};
+
+export function replyOf(call: Call, message: Message): Reply {
+  const body = bodyOf(message);
+  if (message.kind === 'error') {
+    const [text] = body.ok ? body.value : [];
+    const { errorName = 'an error without a name' } = message;
+    const reason = typeof text === 'string' && text !== '' ? text : errorName;
+    return callFailed(call, { reason: reason.replace(/\.$/, '') }, errorName);
+  }
+  if (!body.ok) return callFailed(call, { reason: `its reply cannot be read: ${body.error}` });
+  if (message.signature === call.returns) return body;
+  return callFailed(call, { reason: `its reply is a "${message.signature}"` });
+}
+
+export const callFailed = ({ member, path }: Call, cause: Cause, errorName?: string): Reply => ({
+  ok: false,
+  error: {
+    ...cause,
+    action: `call ${member} of`,
+    object: path,
+    ...(errorName === undefined ? {} : { errorName }),
+  },
+});

@@ -1,0 +1,72 @@
+/** Cuts what arrives into messages; what is too long to be kept is passed over. */
+import { fail, ok, type Result } from '../../base/result.ts';
+import { extentOf, readMessage, type Extent, type Message } from './message.ts';
+
+/** A longer one is not kept: any account may send us signals, but no reply of systemd is near this. */
+const keptBytesMax = 16 * 2 ** 20;
+
+export class MessageStream {
+  #chunks: Buffer[] = [];
+  #length = 0;
+  /** Of the message that is being passed over. */
+  #toSkip = 0;
+  /** Of the message that has begun, once its first bytes have come. */
+  #extent: Extent | undefined;
+
+  /** The messages that are complete now. The error ends the stream: where the next one begins is not known. */
+  push(chunk: Buffer): Result<readonly Message[]> {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    const messages: Message[] = [];
+    for (;;) {
+      this.#skip();
+      if (this.#toSkip > 0) return ok(messages);
+      const extent = this.#begin();
+      if (!extent.ok) return extent;
+      if (extent.value === undefined) return ok(messages);
+      if (!isKept(extent.value)) {
+        if (isAwaited(extent.value)) return fail('a reply is too long');
+        this.#toSkip = extent.value.bytes;
+        this.#extent = undefined;
+        continue;
+      }
+      if (this.#length < extent.value.bytes) return ok(messages);
+      const message = readMessage(this.#take(extent.value.bytes));
+      this.#extent = undefined;
+      if (message.ok) messages.push(message.value);
+      else if (isAwaited(extent.value)) return message;
+    }
+  }
+
+  #begin(): Result<Extent | undefined> {
+    if (this.#extent !== undefined || this.#length === 0) return ok(this.#extent);
+    const extent = extentOf(this.#joined());
+    if (extent.ok) this.#extent = extent.value;
+    return extent;
+  }
+
+  #skip(): void {
+    if (this.#toSkip === 0) return;
+    const count = Math.min(this.#toSkip, this.#length);
+    this.#take(count);
+    this.#toSkip -= count;
+  }
+
+  #joined(): Buffer {
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    this.#chunks = [bytes];
+    return bytes;
+  }
+
+  #take(count: number): Buffer {
+    const bytes = this.#joined();
+    this.#chunks = count === bytes.length ? [] : [bytes.subarray(count)];
+    this.#length -= count;
+    return bytes.subarray(0, count);
+  }
+}
+
+const isKept = ({ bytes, readable }: Extent) => readable && bytes <= keptBytesMax;
+
+/** What somebody waits for cannot be passed over. */
+const isAwaited = ({ kind }: Extent) => kind === 'return' || kind === 'error';

@@ -1,0 +1,331 @@
+/** The client against the real dbus-daemon, with systemd's own client at the other end. */
+import '../../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { promisify } from 'node:util';
+import { connectBus, type Bus } from '../../../src/sys/dbus/bus.ts';
+import { variant, type Value } from '../../../src/sys/dbus/value.ts';
+import { printProblem } from '../../../src/base/problem.ts';
+import { Lines } from '../../../src/sys/lines.ts';
+import { eventually } from '../../../src/testing/patience.ts';
+import { skip, startBus } from './private-bus.ts';
+
+const daemon = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+};
+const run = promisify(execFile);
+
+async function connected(socket: string): Promise<Bus> {
+  const bus = await connectBus(socket);
+  assert.ok(bus.ok, bus.ok ? '' : printProblem(bus.error));
+  return bus.value;
+}
+
+async function nameOf(bus: Bus): Promise<string> {
+  const before = await bus.call({ ...daemon, member: 'ListNames', returns: 'as' });
+  assert.ok(before.ok);
+  return (before.value[0] as string[]).findLast((name) => name.startsWith(':'))!;
+}
+
+suite('a client of the message bus', { skip }, () => {
+  test('calls are answered, many at once and in any number', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    const names = await bus.call({ ...daemon, member: 'ListNames', returns: 'as' });
+    assert.ok(names.ok);
+    assert.ok((names.value[0] as string[]).includes('org.freedesktop.DBus'));
+    const uids = await Promise.all(
+      Array.from({ length: 2000 }, () =>
+        bus.call({
+          ...daemon,
+          member: 'GetConnectionUnixUser',
+          signature: 's',
+          body: ['org.freedesktop.DBus'],
+          returns: 'u',
+        }),
+      ),
+    );
+    assert.deepEqual(
+      new Set(uids.map((uid) => uid.ok && uid.value[0])),
+      new Set([process.geteuid!()]),
+    );
+  });
+
+  test('a dictionary of variants is read', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    const credentials = await bus.call({
+      ...daemon,
+      member: 'GetConnectionCredentials',
+      signature: 's',
+      body: [await nameOf(bus)],
+      returns: 'a{sv}',
+    });
+    assert.ok(credentials.ok);
+    const held = new Map(credentials.value[0] as [string, { value: Value }][]);
+    assert.equal(held.get('ProcessID')?.value, process.pid);
+    assert.equal(held.get('UnixUserID')?.value, process.geteuid!());
+  });
+
+  test('what was refused says why, and by which name', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    const refused = await bus.call({ ...daemon, member: 'NoSuch', returns: '' });
+    assert.ok(!refused.ok);
+    assert.equal(refused.error.errorName, 'org.freedesktop.DBus.Error.UnknownMethod');
+    assert.match(
+      printProblem(refused.error),
+      /^Cannot call NoSuch of "\/org\/freedesktop\/DBus": /,
+    );
+    const other = await bus.call({ ...daemon, member: 'ListNames', returns: 's' });
+    assert.ok(!other.ok);
+    assert.equal(other.error.reason, 'its reply is a "as"');
+    assert.equal(bus.ended(), undefined);
+  });
+
+  test('what has no bytes is not sent, and the connection lives on', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    for (const name of ['a\0b', '\ud800']) {
+      const reply = await bus.call({
+        ...daemon,
+        member: 'GetNameOwner',
+        signature: 's',
+        body: [name],
+        returns: 's',
+      });
+      assert.ok(!reply.ok);
+      assert.equal(reply.error.reason, 'a string has characters that have no bytes');
+    }
+    const path = await bus.call({
+      ...daemon,
+      path: '/no//path',
+      member: 'ListNames',
+      returns: 'as',
+    });
+    assert.ok(!path.ok);
+    const names = await bus.call({ ...daemon, member: 'ListNames', returns: 'as' });
+    assert.ok(names.ok);
+  });
+
+  test('busctl reads every type as it was meant', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    const monitor = spawn(
+      'busctl',
+      [`--address=unix:path=${server.socket}`, '--json=short', 'monitor'],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const seen: { member?: string; payload?: { type: string; data: unknown } }[] = [];
+    const seenLines = new Lines(2 ** 20, (line) => seen.push(JSON.parse(line) as never));
+    monitor.stdout.on('data', (chunk: Buffer) => seenLines.add(chunk));
+    const everything = {
+      ...daemon,
+      member: 'Everything',
+      signature: 'ybnqiuxtdsogvaya{sv}a(sa(oi))aau',
+      body: [
+        255,
+        true,
+        -32768,
+        65535,
+        -2147483648,
+        4294967295,
+        -(2n ** 63n),
+        2n ** 64n - 1n,
+        1.5,
+        'grüße',
+        '/a/b_1',
+        'a{sv}',
+        variant('(st)', ['one', 1n]),
+        Uint8Array.of(1, 2, 3),
+        [
+          ['MemoryMax', variant('t', 7n)],
+          ['Slice', variant('s', 'user-1001.slice')],
+        ],
+        [['x', [['/', -1]]]],
+        [[1, 2], [], [3]],
+      ],
+      returns: '',
+    };
+    // It does not say when it has begun to listen.
+    const { payload } = await eventually('the call is seen', async () => {
+      await bus.call(everything);
+      return seen.find(({ member }) => member === 'Everything');
+    });
+    monitor.kill();
+    assert.equal(payload?.type, 'ybnqiuxtdsogvaya{sv}a(sa(oi))aau');
+    assert.deepEqual(payload?.data, [
+      255,
+      true,
+      -32768,
+      65535,
+      -2147483648,
+      4294967295,
+      Number(-(2n ** 63n)),
+      Number(2n ** 64n - 1n),
+      1.5,
+      'grüße',
+      '/a/b_1',
+      'a{sv}',
+      { type: '(st)', data: ['one', 1] },
+      [1, 2, 3],
+      { MemoryMax: { type: 't', data: 7 }, Slice: { type: 's', data: 'user-1001.slice' } },
+      [['x', [['/', -1]]]],
+      [[1, 2], [], [3]],
+    ]);
+  });
+
+  test('a signal is delivered when its sender is the one that was asked for, and no other', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    const match = {
+      sender: 'org.freedesktop.DBus',
+      path: '/org/freedesktop/DBus',
+      interface: 'org.freedesktop.DBus',
+      member: 'NameOwnerChanged',
+    };
+    const received: string[] = [];
+    const subscribed = await bus.subscribe(match, ([name]) => received.push(name as string));
+    assert.ok(subscribed.ok);
+    const own = await nameOf(bus);
+    await run('busctl', [
+      `--address=unix:path=${server.socket}`,
+      `--destination=${own}`,
+      'emit',
+      match.path,
+      match.interface,
+      match.member,
+      'sss',
+      'forged',
+      'a',
+      'b',
+    ]);
+    using other = await connected(server.socket);
+    const name = await nameOf(other);
+    await eventually('the new connection is announced', () => received.includes(name));
+    assert.ok(!received.includes('forged'));
+    assert.equal(bus.ended(), undefined);
+  });
+
+  test('a subscription to somebody who is not there says so', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    const match = {
+      sender: 'org.nobody.Here',
+      path: '/',
+      interface: 'org.nobody.Here',
+      member: 'A',
+    };
+    const subscribed = await bus.subscribe(match, () => undefined);
+    assert.ok(!subscribed.ok);
+    assert.equal(subscribed.error.errorName, 'org.freedesktop.DBus.Error.NameHasNoOwner');
+  });
+
+  test('whoever waits is told when the bus ends', async () => {
+    await using server = await startBus();
+    using bus = await connected(server.socket);
+    server.kill();
+    await eventually('the end is known', () => bus.ended() !== undefined);
+    const reply = await bus.call({ ...daemon, member: 'ListNames', returns: 'as' });
+    assert.ok(!reply.ok);
+    assert.equal(
+      printProblem(reply.error),
+      'Cannot call ListNames of "/org/freedesktop/DBus": it closed the connection',
+    );
+  });
+});
+
+test('no bus is a problem that names the socket', async () => {
+  const bus = await connectBus('/nowhere/bus');
+  assert.ok(!bus.ok);
+  assert.equal(
+    printProblem(bus.error),
+    'Cannot connect to the message bus at "/nowhere/bus": it does not exist',
+  );
+});
+
+suite('what pretends to be a bus', () => {
+  const answers: Readonly<Record<string, string>> = {
+    'refuses us': 'REJECTED EXTERNAL\r\n',
+    'never ends its line': 'x'.repeat(20_000),
+    'speaks something else': `OK 0\r\n${'HTTP/1.1 400 Bad Request\r\n'.repeat(2)}`,
+    'announces a message of 4 GiB': `OK 0\r\nl\u0002\u0001\u0001${'\u007f'.repeat(12)}`,
+  };
+  for (const [what, answer] of Object.entries(answers)) {
+    test(what, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'bulkhead-dbus-'));
+      const path = join(directory, 'bus');
+      const server = createServer((socket: Socket) =>
+        socket.on('error', () => undefined).write(answer, 'latin1'),
+      );
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      try {
+        const bus = await connectBus(path);
+        assert.ok(!bus.ok);
+        assert.match(printProblem(bus.error), /^Cannot connect to the message bus at "/);
+      } finally {
+        server.close();
+        rmSync(directory, { recursive: true });
+      }
+    });
+  }
+});
+
+suite('a client that waits', { skip }, () => {
+  // In a process of its own: while it waits, nothing else of its process runs.
+  const script = (socket: string, lines: string) => `
+    import { openBus } from ${JSON.stringify(new URL('../../../src/sys/dbus/blocking-bus.ts', import.meta.url).href)};
+    const daemon = ${JSON.stringify(daemon)};
+    const opened = openBus(${JSON.stringify(socket)});
+    if (!opened.ok) { console.log(JSON.stringify(opened.error)); process.exit(); }
+    using bus = opened.value;
+    ${lines}`;
+  const printed = async (socket: string, lines: string) => {
+    const args = ['--input-type=module', '-e', script(socket, lines)];
+    const { stdout } = await run(process.execPath, args);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+  };
+
+  test('calls one after the other, and says what was refused', async () => {
+    await using server = await startBus();
+    const [uid, refused, late, broken] = await printed(
+      server.socket,
+      `const ask = (member, more = {}) => console.log(JSON.stringify(bus.call({ ...daemon, member, ...more })));
+       ask('GetConnectionUnixUser', { signature: 's', body: ['org.freedesktop.DBus'], returns: 'u' });
+       ask('NoSuch', { returns: '' });
+       ask('ListNames', { returns: 'as', timeoutMs: 0 });
+       ask('ListNames', { returns: 'as' });`,
+    );
+    assert.deepEqual(uid, { ok: true, value: [process.geteuid!()] });
+    assert.equal(
+      (refused as { error: { errorName: string } }).error.errorName,
+      'org.freedesktop.DBus.Error.UnknownMethod',
+    );
+    for (const each of [late, broken]) {
+      assert.equal(
+        (each as { error: Error & { reason: string } }).error.reason,
+        'no reply came in time',
+      );
+    }
+  });
+
+  test('no bus is a problem that names the socket', async () => {
+    const [problem] = await printed('/nowhere/bus', '');
+    assert.deepEqual(problem, {
+      reason: 'ENOENT (it does not exist)',
+      errno: 'ENOENT',
+      action: 'connect to the message bus at',
+      object: '/nowhere/bus',
+    });
+  });
+});

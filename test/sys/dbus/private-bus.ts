@@ -1,0 +1,48 @@
+/** A message bus of our own: the real dbus-daemon, on a socket in a directory that is removed with it. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '../../../src/testing/patience.ts';
+
+const program = '/usr/bin/dbus-daemon';
+export const skip = existsSync(program) ? false : 'dbus-daemon is not installed';
+
+const configuration = (socket: string) => `<busconfig>
+  <type>system</type>
+  <listen>unix:path=${socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+    <allow user="*"/>
+  </policy>
+</busconfig>
+`;
+
+export interface PrivateBus extends AsyncDisposable {
+  readonly socket: string;
+  readonly kill: () => void;
+}
+
+export async function startBus(): Promise<PrivateBus> {
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-dbus-'));
+  const socket = join(directory, 'bus');
+  const file = join(directory, 'bus.conf');
+  writeFileSync(file, configuration(socket));
+  const child = spawn(program, [`--config-file=${file}`, '--nofork', '--nopidfile'], {
+    stdio: 'ignore',
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  await eventually('the bus listens', () => existsSync(socket));
+  return {
+    socket,
+    kill: () => void child.kill('SIGKILL'),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
