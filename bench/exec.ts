@@ -34,13 +34,12 @@ const cgroup2Magic = 0x63677270;
 /** Measures each way in turn; ways whose program is not installed are left out. */
 export async function benchExec(): Promise<Row[]> {
   const instance = `bulkhead-exectest-bench-${process.pid}`;
-  const isV2 = statfsSync('/sys/fs/cgroup').type === cgroup2Magic;
-  const roots = isV2 ? [`/sys/fs/cgroup/${instance}`] : v1Roots(instance);
+  const roots = rootsOf(instance);
   const build = mkdtempSync(join(tmpdir(), 'bulkhead-bench-'));
   try {
     for (const root of roots) mkdirSync(`${root}/u${uid}`, { recursive: true });
     mkdirSync(`/run/${instance}`);
-    writeFileSync(`/run/${instance}/launch`, launchText(isV2, roots));
+    writeFileSync(`/run/${instance}/launch`, launchText(roots));
     mkdirSync(`/run/${instance}/entries/${uid}`, { recursive: true });
     writeFileSync(`/run/${instance}/entries/${uid}/limit`, '20\n');
     publishAccounts(pathsOf(instance), new Set([Number(uid)]));
@@ -60,15 +59,21 @@ export async function benchExec(): Promise<Row[]> {
   }
 }
 
-function v1Roots(instance: string): string[] {
+const isV2 = () => statfsSync('/sys/fs/cgroup').type === cgroup2Magic;
+
+export function rootsOf(instance: string): readonly string[] {
+  if (isV2()) return [`/sys/fs/cgroup/${instance}`];
   return ['cpu', 'cpuacct', 'memory', 'blkio', 'pids', 'freezer']
     .map((controller) => `/sys/fs/cgroup/${controller}`)
     .filter((hierarchy) => existsSync(`${hierarchy}/tasks`))
     .map((hierarchy) => `${hierarchy}/${instance}`);
 }
 
-function launchText(isV2: boolean, roots: readonly string[]): string {
-  const lines = [`join ${isV2 ? 'cgroup.procs' : 'tasks'}`, ...roots.map((root) => `root ${root}`)];
+export function launchText(roots: readonly string[]): string {
+  const lines = [
+    `join ${isV2() ? 'cgroup.procs' : 'tasks'}`,
+    ...roots.map((root) => `root ${root}`),
+  ];
   return lines.join('\n') + '\n';
 }
 

@@ -18,6 +18,7 @@ import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
 import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
+import { benchLogin } from './login.ts';
 import { benchAllModules, benchModules, benchPackage, benchSource } from './modules.ts';
 import { benchPlacement } from './placement.ts';
 import { benchStorms } from './storms.ts';
@@ -35,6 +36,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   usage: benchUsage,
   exec: execSection,
   'exec-guest': benchExecGuest,
+  login: benchLogin,
   start: benchStart,
   plan: benchPlan,
   agent: benchAgent,

@@ -44,6 +44,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('kernel-modules'),
   ...capability('cloudlinux'),
   ...capability('web'),
+  ...capability('login'),
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
@@ -53,6 +54,8 @@ const layers: Readonly<Record<string, Layer>> = {
       'cloudlinux/io',
       'cloudlinux/commands',
       'web/commands',
+      'login/io',
+      'login/commands',
     ],
     packages: [],
   },

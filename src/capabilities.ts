@@ -61,4 +61,16 @@ const web: Capability = {
   },
 };
 
-export const capabilities: readonly Capability[] = [kernelModules, cloudLinux, web];
+const login: Capability = {
+  name: 'login',
+  commands: {
+    pam: {
+      usage: '',
+      summary: 'place logins, cron and at jobs of tenants before their first instruction',
+      load: () => import('./login/commands/pam.ts'),
+    },
+  },
+  agentPart: async () => (await import('./login/io/watch.ts')).loginWatch,
+};
+
+export const capabilities: readonly Capability[] = [kernelModules, cloudLinux, web, login];

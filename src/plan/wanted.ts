@@ -26,6 +26,8 @@ export interface WantedCgroup {
   readonly kind: 'root' | 'reseller' | 'tenant' | PartKind;
   /** For display: `tenant alice`. */
   readonly label: string;
+  /** A tenant's account, if it has one. */
+  readonly user?: string;
   readonly settings: readonly FileSetting[];
   /** Of a tenant whose cgroup is made by systemd. */
   readonly unit?: UnitFile;
@@ -142,6 +144,7 @@ export function wantedState(policy: Policy, context: WantedContext): Wanted {
       path: tenantCgroup(each),
       kind: 'tenant' as const,
       label: `tenant ${nameOf(each)}`,
+      ...(each.account === undefined ? {} : { user: each.account.user }),
     };
     if (each.sites.length === 0) return [{ ...cgroup, settings: settingsOf(each.values, above) }];
     const settings = [...subtreeControl(context), ...settingsFor(each.values, above, context)];

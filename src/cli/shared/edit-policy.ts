@@ -8,10 +8,9 @@ import type { AccountTarget, Target } from '../../policy/edit.ts';
 import { splitSiteName } from '../../policy/policy.ts';
 import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode, type PolicyOptions } from './command.ts';
-import { lineDiff, type DiffLine } from './line-diff.ts';
 import { policyOption } from './policy-option.ts';
+import { printDiff } from './print-diff.ts';
 import { printError, pathsFor, print, showDiagnostics } from './session.ts';
-import { terminalOf } from './terminal.ts';
 import { printable } from '../../base/printable.ts';
 
 export interface EditOptions extends PolicyOptions {
@@ -56,22 +55,6 @@ export async function editPolicy(
 function printErrors(errors: EditErrors): ExitCode {
   for (const error of errors) printError(error);
   return exitCodes.failed;
-}
-
-function printDiff(file: string, before: string, after: string): void {
-  const { colors } = terminalOf(process.stdout);
-  const paint: Readonly<Record<DiffLine['sign'], (text: string) => string>> = {
-    ' ': (text) => text,
-    '-': colors.red,
-    '+': colors.green,
-  };
-  for (const { line, lines } of lineDiff(before, after)) {
-    print(colors.dim(`${file}:${line}`));
-    // A tab is layout; other control characters must not reach the terminal.
-    for (const { sign, text } of lines) {
-      print(paint[sign](sign + text.split('\t').map(printable).join('\t')));
-    }
-  }
 }
 
 /** A tenant or reseller as named on the command line; the policy may have it by uid. */

@@ -49,6 +49,7 @@ import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
+import { publishLogins, withdrawLogins } from './launch-logins.ts';
 import { printValue } from '../../plan/print.ts';
 
 /** Steps outside the tree that are required before it can be created; none on v1. */
@@ -343,7 +344,13 @@ export class CgroupDriver implements Driver {
     const remembered = quotas.remember(wanted);
     if (!remembered.ok) return remembered;
     const tenants = new Set(wanted.cgroups.flatMap(({ path }) => tenantOfCgroup(path) ?? []));
-    return publishAccounts(paths, tenants);
+    const accounts = publishAccounts(paths, tenants);
+    if (!accounts.ok) return accounts;
+    return publishLogins(
+      paths,
+      tenants,
+      wanted.cgroups.flatMap(({ user }) => user ?? []),
+    );
   }
 
   release({ kill }: { readonly kill: boolean }): Result<void, readonly Problem[]> {
@@ -363,6 +370,7 @@ export class CgroupDriver implements Driver {
     if (problems.length > 0) return fail(problems);
     withdrawLaunch(this.#parts.paths.runtime);
     withdrawAccounts(this.#parts.paths.runtime);
+    withdrawLogins(this.#parts.paths.runtime);
     const unmade = this.#parts.delegation.unmake();
     return unmade.ok ? unmade : fail([unmade.error]);
   }

@@ -1,0 +1,115 @@
+/**
+ * What the login step adds to a session of su, start to exit, after an idle gap as on a server. The files of PAM are
+ * those of this benchmark, seen by its processes alone; the cgroups are of a scratch instance, for the account "nobody".
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
+import { pathsOf } from '../src/host/paths.ts';
+import { profilesOf } from '../src/login/core/profiles.ts';
+import { sleepSync } from '../src/sys/sleep.ts';
+import type { Bench } from './bench.ts';
+import { launchText, rootsOf, summarize } from './exec.ts';
+import { compare, inTurn, type Section, type Way } from './samples.ts';
+
+const gaps = [60, 0] as const;
+const tenant = 'nobody';
+const program = new URL('../libexec/bulkhead-pam', import.meta.url).pathname;
+
+export async function benchLogin({ directory, quick, signal }: Bench): Promise<Section> {
+  const instance = `bulkhead-logintest-bench-${process.pid}`;
+  const runtime = `/run/${instance}`;
+  const roots = rootsOf(instance);
+  const uid = execFileSync('id', ['-u', tenant], { encoding: 'utf8' }).trim();
+  try {
+    for (const root of roots) mkdirSync(`${root}/u${uid}`, { recursive: true });
+    mkdirSync(runtime);
+    writeFileSync(`${runtime}/launch`, launchText(roots));
+    writeFileSync(`${runtime}/logins`, `${tenant}\n`, { mode: 0o600 });
+    publishAccounts(pathsOf(instance), new Set([Number(uid)]));
+    const harness = join(directory, 'login-harness');
+    execFileSync('gcc', ['-O2', '-o', harness, new URL('harness.c', import.meta.url).pathname]);
+    const step = { program, instance, logins: `${runtime}/logins` };
+    const without = pamFiles(join(directory, 'without'), []);
+    const withStep = pamFiles(join(directory, 'with'), linesOf(step));
+    const missing = pamFiles(
+      join(directory, 'missing'),
+      linesOf({ ...step, program: `${program}-missing/bulkhead-pam` }),
+    );
+    const rows = [];
+    for (const gap of gaps) {
+      const way = (files: string, user: string) => session(harness, gap, files, user);
+      const ways: readonly (readonly [label: string, way: Way])[] = [
+        ['without the step', way(without, tenant)],
+        ['not a tenant', way(withStep, 'daemon')],
+        ['tenant, placed', way(withStep, tenant)],
+        ['tenant, script missing', way(missing, tenant)],
+      ];
+      const samples = await inTurn(
+        quick ? 10 : 60,
+        ways.map(([, each]) => each),
+        signal,
+      );
+      const floor = samples[0] ?? [];
+      for (const [index, [label]] of ways.entries())
+        rows.push({
+          ...compare(`${label}, ${gap} ms idle`, samples[index] ?? [], floor),
+          note: `least ${Math.min(...(samples[index] ?? [])).toFixed(2)} ms`,
+        });
+    }
+    return {
+      name: 'login',
+      title: `su ${tenant} -c true, start to exit`,
+      beside: 'without',
+      rows,
+      notes: [`${roots.length} hierarchies`],
+    };
+  } finally {
+    rmSync(runtime, { recursive: true, force: true });
+    for (const path of roots.flatMap((root) => [`${root}/u${uid}`, root])) removeCgroup(path);
+  }
+}
+
+/** The last process may still be on its way out. */
+function removeCgroup(path: string): void {
+  for (let left = 50; left > 0; left--) {
+    try {
+      return rmdirSync(path);
+    } catch {
+      sleepSync(20);
+    }
+  }
+}
+
+const linesOf = (step: Parameters<typeof profilesOf>[0]) =>
+  (profilesOf(step, false)[0]?.text ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('\t'))
+    .map((line) => `session${line}`);
+
+function pamFiles(directory: string, lines: readonly string[]): string {
+  mkdirSync(directory);
+  const text = [
+    'auth sufficient pam_rootok.so',
+    'account required pam_permit.so',
+    'session required pam_unix.so',
+    ...lines,
+    '',
+  ].join('\n');
+  writeFileSync(join(directory, 'su'), text);
+  return directory;
+}
+
+const run = promisify(execFile);
+
+/** One sample: the harness alone is measured, not what prepares it. */
+function session(harness: string, gap: number, files: string, user: string): Way {
+  const script = `mount --bind '${files}' /etc/pam.d && exec '${harness}' 2 ${gap} su -s /bin/true ${user}`;
+  return async () => {
+    const { stdout } = await run('unshare', ['-m', 'sh', '-c', script]);
+    // The first of two is without the gap, as it follows what prepares it.
+    return summarize(stdout.trim().split('\n').slice(-1).join('\n'))[0] ?? NaN;
+  };
+}

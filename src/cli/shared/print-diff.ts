@@ -1,0 +1,21 @@
+/** The difference of two texts on the terminal, with the file and the line of each hunk. */
+import { printable } from '../../base/printable.ts';
+import { lineDiff, type DiffLine } from './line-diff.ts';
+import { print } from './output.ts';
+import { terminalOf } from './terminal.ts';
+
+export function printDiff(file: string, before: string, after: string): void {
+  const { colors } = terminalOf(process.stdout);
+  const paint: Readonly<Record<DiffLine['sign'], (text: string) => string>> = {
+    ' ': (text) => text,
+    '-': colors.red,
+    '+': colors.green,
+  };
+  for (const { line, lines } of lineDiff(before, after)) {
+    print(colors.dim(`${file}:${line}`));
+    // A tab is layout; other control characters must not reach the terminal.
+    for (const { sign, text } of lines) {
+      print(paint[sign](sign + text.split('\t').map(printable).join('\t')));
+    }
+  }
+}

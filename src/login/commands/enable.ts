@@ -1,0 +1,33 @@
+/** `bulkhead pam enable`: tenants' sessions begin in their cgroups. */
+import type { Command } from 'commander';
+import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
+import { jumpProfile } from '../core/profiles.ts';
+import { planEnable } from '../io/plan.ts';
+import { stepOf } from '../io/step.ts';
+import { switchStep, type SwitchOptions } from './switch.ts';
+
+const enable = (options: SwitchOptions, command: Command): ExitCode =>
+  switchStep(options, command, (paths) => planEnable(stepOf(paths)), {
+    action: 'enable the login step',
+    done: ({ profiles }) =>
+      profiles.some(({ name }) => name === jumpProfile)
+        ? 'The login step is on: sessions of tenants begin in their cgroups, without pam_systemd'
+        : 'The login step is on',
+    nothing: 'The login step is on already',
+  });
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .option('--dry-run', 'print what would change; changes nothing')
+      .option('--json', 'print the changed files as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead pam enable --dry-run', 'what would change in /etc/pam.d'],
+          ['bulkhead pam enable', 'change it; sessions that are open stay as they are'],
+        ),
+      )
+      .action(run(enable));
+  },
+};

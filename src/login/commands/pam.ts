@@ -1,0 +1,34 @@
+/** `bulkhead pam`: tenants' logins, cron and at jobs begin in their cgroups. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  enable: {
+    usage: '[options]',
+    summary: 'place sessions of tenants (ssh, su, cron, at) before their first instruction',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options]',
+    summary: "put the host's PAM back to what it was",
+    load: () => import('./disable.ts'),
+  },
+  status: {
+    usage: '[options]',
+    summary: 'show for each service whether sessions of tenants are placed',
+    load: () => import('./status.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead pam status', 'what becomes of the sessions of tenants'],
+        ['bulkhead pam enable --dry-run', 'what would change in /etc/pam.d'],
+      ),
+    );
+    addCommands(parent, parts);
+  },
+};

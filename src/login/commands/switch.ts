@@ -1,0 +1,66 @@
+/** What `enable` and `disable` have in common: plan, show or do, say what was done. */
+import type { Command } from 'commander';
+import type { Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { printDiff } from '../../cli/shared/print-diff.ts';
+import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import { carryOut } from '../io/carry-out.ts';
+import type { Change } from '../io/plan.ts';
+
+export interface SwitchOptions {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+interface Words {
+  readonly action: string;
+  readonly done: (change: Change) => string;
+  readonly nothing: string;
+}
+
+export function switchStep(
+  options: SwitchOptions,
+  command: Command,
+  plan: (paths: Paths) => Result<Change, Problem>,
+  words: Words,
+): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0)
+    return refuse({
+      action: words.action,
+      reason: "only root can change the host's PAM",
+      hint: 'run it as root',
+    });
+  const planned = plan(paths);
+  if (!planned.ok) return refuse(planned.error);
+  const change = planned.value;
+  const files = changedFiles(change);
+  if (options.dryRun !== true && files.length > 0) {
+    const done = carryOut(change);
+    if (!done.ok) return refuse(done.error);
+  }
+  if (options.json === true) {
+    printJson({ changed: files, notes: change.notes, dryRun: options.dryRun === true });
+    return exitCodes.done;
+  }
+  if (files.length === 0) print(words.nothing);
+  else if (options.dryRun === true)
+    for (const each of files) printDiff(each.path, each.before, each.after);
+  else print(words.done(change));
+  for (const note of change.notes) print(note);
+  return exitCodes.done;
+}
+
+function refuse(problem: Problem): ExitCode {
+  printError(problem);
+  return exitCodes.failed;
+}
+
+/** Without what pam-auth-update keeps for itself. */
+const changedFiles = ({ before, after }: Change) =>
+  [...after.keys()]
+    .filter((path) => !path.startsWith('/var/lib/') && before.get(path) !== after.get(path))
+    .map((path) => ({ path, before: before.get(path) ?? '', after: after.get(path) ?? '' }));

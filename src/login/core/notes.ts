@@ -1,0 +1,60 @@
+/** What deserves attention, and what to do about it. */
+import { listSome } from '../../base/list.ts';
+import type { LoginView, ServiceView } from './view.ts';
+
+const runningOf = ({ services }: LoginView) =>
+  services.filter(({ outcome }) => outcome !== 'not run');
+
+export function notesOf(view: LoginView): readonly string[] {
+  if (runningOf(view).length === 0)
+    return ['The login step is off; "bulkhead pam enable" turns it on'];
+  const noPolicy =
+    view.logins === undefined
+      ? ['No policy is in force, so nobody is placed; run bulkhead apply']
+      : [];
+  return [...noPolicy, ...faultsOf(view)];
+}
+
+/** What is wrong where the step is on. */
+export function faultsOf(view: LoginView): readonly string[] {
+  const running = runningOf(view);
+  if (running.length === 0) return [];
+  const { step, profiles } = view;
+  const about = (is: (each: ServiceView) => boolean, note: string) => {
+    const names = running.filter(is).map(({ service }) => service);
+    return names.length === 0 ? [] : [`${note}: ${listSome(names)}`];
+  };
+  const again = 'run "bulkhead pam enable" again';
+  return [
+    ...(step.executable
+      ? []
+      : [
+          `${step.path} is missing or cannot be executed: nobody is placed at login; install Bulkhead again`,
+        ]),
+    ...about(
+      ({ outcome }) => outcome === 'taken back',
+      `pam_systemd takes the process back after it was placed, and only the agent can catch it; ${again} to leave pam_systemd out where that is possible`,
+    ),
+    ...Map.groupBy(running, ({ wronglySkipped }) => wronglySkipped.join(', '))
+      .entries()
+      .filter(([skipped]) => skipped !== '')
+      .map(
+        ([skipped, services]) =>
+          `Tenants do not get ${skipped}, which was put between the step and pam_systemd; ${again}: ${listSome(services.map(({ service }) => service))}`,
+      ),
+    ...about(
+      ({ current }) => !current,
+      `The lines are not as this installation writes them; ${again}`,
+    ),
+    ...profiles
+      .filter(({ is }) => is === 'differs')
+      .map(({ path }) => `${path} is not as this installation writes it; ${again}`),
+    ...running.flatMap(({ service, userEnvironment }) =>
+      userEnvironment === undefined
+        ? []
+        : [
+            `Users of ${service} can run programs as root: ${userEnvironment} lets them choose the environment of the step; remove user_readenv=1 there`,
+          ],
+    ),
+  ];
+}

@@ -1,0 +1,109 @@
+/**
+ * What pam-auth-update puts into /etc/pam.d/common-session and common-session-noninteractive for us, and how our
+ * lines are recognized there. In common-session, where all is right:
+ *
+ *     session [success=3 default=ignore] pam_listfile.so … file=/run/bulkhead/logins    not a tenant: to pam_systemd
+ *     session [success=3 default=ignore] pam_exec.so … /usr/…/bulkhead-pam              placed: past pam_systemd
+ *     session [success=1 default=ignore] pam_listfile.so … file=/run/bulkhead/logins
+ *     session optional pam_exec.so … /usr/…/bulkhead-pam
+ *     session optional pam_systemd.so
+ *
+ * pam_systemd would take a tenant's process out of the cgroup again. The last three lines are jumped over together,
+ * so that the jump ends inside common-session; in common-session-noninteractive, where pam_systemd is not, only the
+ * third and fourth line are.
+ *
+ * pam_listfile keeps all who are not tenants from starting a process, and succeeds if there is no list. pam_exec
+ * logs every exit status but 0. A jump is taken on success alone: libpam makes a failure of it when a session is
+ * closed.
+ */
+import type { ModuleLine } from './pam-file.ts';
+
+export interface Step {
+  /** Absolute. */
+  readonly program: string;
+  readonly instance: string;
+  /** The list of tenants' accounts. */
+  readonly logins: string;
+}
+
+export interface Profile {
+  /** Its file in /usr/share/pam-configs. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export const jumpProfile = 'bulkhead';
+export const plainProfile = 'bulkhead-services';
+export const profileNames = [jumpProfile, plainProfile] as const;
+
+/** How every profile of ours begins. */
+export const profileMark = 'Name: Bulkhead: ';
+
+export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
+  const plain = {
+    name: plainProfile,
+    text: profileText(
+      'place tenants in their cgroups',
+      1,
+      [],
+      [`[success=1 default=ignore]\t${filterOf(step)}`, `optional\t${stepOf(step)}`],
+    ),
+  };
+  if (!jump) return [plain];
+  const text = profileText(
+    'place tenants in their cgroups, without pam_systemd',
+    2,
+    ['Session-Interactive-Only: yes'],
+    [
+      `[success=3 default=ignore]\t${filterOf(step)}`,
+      `[success=3 default=ignore]\t${stepOf(step)}`,
+    ],
+  );
+  return [{ name: jumpProfile, text }, plain];
+}
+
+/** pam_systemd has priority 0; the first profile must come before the second. */
+const profileText = (
+  does: string,
+  priority: number,
+  more: readonly string[],
+  lines: readonly string[],
+): string =>
+  [
+    `${profileMark}${does}`,
+    'Default: yes',
+    `Priority: ${priority}`,
+    ...more,
+    'Session-Type: Additional',
+    'Session:',
+    ...lines.map((line) => `\t${line}`),
+    '',
+  ].join('\n');
+
+const filterOf = ({ logins }: Step) =>
+  `pam_listfile.so item=user sense=deny onerr=succeed quiet file=${logins}`;
+
+const stepOf = ({ program, instance }: Step) =>
+  `pam_exec.so quiet seteuid type=open_session ${program}${instance === 'bulkhead' ? '' : ` ${instance}`}`;
+
+const programName = '/bulkhead-pam';
+
+/** Starts the step, of this installation or of another. */
+export const isStep = ({ module, args }: ModuleLine): boolean =>
+  module === 'pam_exec.so' && args.some((each) => each.endsWith(programName));
+
+/** Whoever is not a tenant goes on past the step. */
+const isFilter = ({ module, args }: ModuleLine): boolean =>
+  module === 'pam_listfile.so' &&
+  args.some((each) => /^file=\/run\/[a-z][a-z0-9-]*\/logins$/.test(each));
+
+export const isOurs = (line: ModuleLine): boolean => isStep(line) || isFilter(line);
+
+/** Whether a line starts this installation's step, as `enable` writes it. */
+export const isCurrent = (line: ModuleLine, step: Step): boolean =>
+  [filterOf(step), stepOf(step)].includes([line.module, ...line.args].join(' '));
+
+export const isSystemd = ({ module }: ModuleLine): boolean => module === 'pam_systemd.so';
+
+/** A path that has the same meaning in a profile, in PAM's file and for pam_exec. */
+export const isPlainPath = (path: string): boolean => /^\/[A-Za-z0-9_./+-]+$/.test(path);

@@ -1,0 +1,21 @@
+/** What is known of the step on a host. */
+import type { SessionJudgement } from './judge.ts';
+
+export type ProfileState = 'absent' | 'as written' | 'differs';
+
+export interface ServiceView extends SessionJudgement {
+  /** Its file in /etc/pam.d: `sshd`. */
+  readonly service: string;
+  /** The line that lets users choose the environment of the step: `/etc/pam.d/su:3`. */
+  readonly userEnvironment?: string;
+}
+
+export interface LoginView {
+  readonly step: { readonly path: string; readonly executable: boolean };
+  readonly profiles: readonly { readonly path: string; readonly is: ProfileState }[];
+  /** How many accounts the step is run for; absent where no policy is in force. */
+  readonly logins: number | undefined;
+  /** Whether the agent moves those that the step does not place. */
+  readonly agentRuns: boolean;
+  readonly services: readonly ServiceView[];
+}

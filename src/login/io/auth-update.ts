@@ -1,0 +1,124 @@
+/**
+ * pam-auth-update of Debian, which composes /etc/pam.d/common-* of the profiles in /usr/share/pam-configs:
+ * pam-auth-update(8). It is tried first on copies of its files in a directory of its own, so that what it would make
+ * of them is known before anything is changed. It is never told to override local changes.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf, reasonOf } from '../../sys/errno.ts';
+import { readText } from '../../sys/files/read.ts';
+import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import { profileNames, type Profile } from '../core/profiles.ts';
+import { managedFiles, profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
+
+const program = '/usr/sbin/pam-auth-update';
+/** perl and debconf, on a slow machine. */
+const timeoutMs = 120_000;
+const outputBytesMax = 1024 * 1024;
+
+export const hasAuthUpdate = (): boolean => existsSync(program);
+
+/** What the files would be with these profiles of ours and no others of ours. */
+export function rehearse(profiles: readonly Profile[]): Result<Snapshot, Problem> {
+  const action = `try ${program} on copies`;
+  if (!knowsRoot())
+    return failed({
+      action,
+      reason: 'it is older than libpam-runtime 1.4 and has no option --root',
+      hint: 'upgrade libpam-runtime',
+    });
+  let root: string | undefined;
+  try {
+    root = mkdtempSync('/run/bulkhead-pam-');
+    copyFiles(root);
+    const done = perform(root, profiles);
+    return done.ok ? readSnapshot(root) : done;
+  } catch (error) {
+    return failed({ action, ...causeOf(error) });
+  } finally {
+    if (root !== undefined) rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** An older one would take no notice of the option and change the real files. */
+function knowsRoot(): boolean {
+  const text = readText(program) ?? '';
+  return text.includes("'--root'") && text.includes("'--enable'");
+}
+
+function copyFiles(root: string): void {
+  mkdirSync(dirname(`${root}${profileDirectory}`), { recursive: true });
+  cpSync(profileDirectory, `${root}${profileDirectory}`, { recursive: true, dereference: true });
+  for (const path of managedFiles) {
+    mkdirSync(dirname(`${root}${path}`), { recursive: true });
+    if (existsSync(path)) cpSync(path, `${root}${path}`, { dereference: true });
+  }
+}
+
+/** Writes these profiles, runs it, and removes our other ones. `root` is empty for the host itself. */
+export function perform(root: string, profiles: readonly Profile[]): Result<void, Problem> {
+  for (const { name, text } of profiles) {
+    const written = replaceFile(`${root}${profileDirectory}/${name}`, text);
+    if (!written.ok) return written;
+  }
+  const wanted = profiles.map(({ name }) => name);
+  const others = profileNames.filter((name) => !wanted.includes(name));
+  const ran = run(
+    [
+      ...(root === '' ? [] : ['--root', root]),
+      '--package',
+      ...(wanted.length === 0 ? [] : ['--enable', ...wanted]),
+      ...(others.length === 0 ? [] : ['--remove', ...others]),
+    ],
+    root,
+  );
+  if (!ran.ok) return ran;
+  try {
+    for (const name of others) removeIfThere(`${root}${profileDirectory}/${name}`);
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'remove a profile in', object: profileDirectory, ...causeOf(error) });
+  }
+}
+
+function run(args: readonly string[], root: string): Result<void, Problem> {
+  const { status, error, stderr } = spawnSync(program, args, {
+    cwd: '/',
+    env: environmentOf(root),
+    encoding: 'utf8',
+    input: '',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: outputBytesMax,
+  });
+  const cannot = (reason: string, hint?: string) =>
+    failed({ action: 'run', object: program, reason, ...(hint !== undefined && { hint }) });
+  if (error !== undefined) return cannot(reasonOf(error));
+  if (/Local modifications/.test(stderr)) return cannot(localChanges, localChangesHint);
+  if (status === 0) return ok(undefined);
+  const last = stderr.trim().split('\n').at(-1) ?? '';
+  return cannot(last === '' ? `it ended with status ${status}` : last, lockedHint(stderr));
+}
+
+const localChanges =
+  'a file /etc/pam.d/common-* was changed by hand, and it no longer manages them';
+const localChangesHint =
+  'compare them with /var/lib/pam, or let "pam-auth-update --force" write them anew, which drops those changes';
+
+const lockedHint = (stderr: string) =>
+  stderr.includes('locked')
+    ? 'another package manager is at work; try again when it is done'
+    : undefined;
+
+/** debconf keeps what was chosen; while it is only tried, in a file that is removed with the copies. */
+function environmentOf(root: string): Readonly<Record<string, string>> {
+  return {
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    LC_ALL: 'C',
+    DEBIAN_FRONTEND: 'noninteractive',
+    ...(root === '' ? {} : { DEBCONF_DB_REPLACE: `File{${root}/debconf.dat}` }),
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * Changes PAM as planned. If the host's files turn out otherwise than in the rehearsal, or if root can no longer open a
+ * session, all are put back to what they were.
+ */
+import { causedBy, failed, type Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { lockFile } from '../../sys/files/flock.ts';
+import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
+import type { Profile } from '../core/profiles.ts';
+import { perform } from './auth-update.ts';
+import { profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
+import type { Change } from './plan.ts';
+import { rootSessionWorks } from './session-check.ts';
+
+/** Does what was planned, or nothing. */
+export function carryOut({ profiles, before, after }: Change): Result<void, Problem> {
+  const locked = lockFile('/run/bulkhead-pam.lock', { waitMs: 10_000 });
+  if (!locked.ok) return locked;
+  using _lock = locked.value;
+  const trusted = trustedDirectories();
+  if (trusted !== undefined) return fail(trusted);
+  const now = readSnapshot('');
+  if (!now.ok) return now;
+  if (!isSame(now.value, before))
+    return failed({
+      action: 'change PAM',
+      reason: 'another program changed its files meanwhile',
+      hint: 'run the command again',
+    });
+  const worked = rootSessionWorks();
+  const problem = tried(profiles, after, worked);
+  if (problem === undefined) return ok(undefined);
+  const undone = putBack(before);
+  if (undone === undefined)
+    return fail({ ...problem, reason: `${problem.reason}; all is as it was before` });
+  return fail({
+    ...problem,
+    ...causedBy(undone),
+    hint: 'compare /etc/pam.d/common-* with a backup before you log out',
+  });
+}
+
+function tried(
+  profiles: readonly Profile[],
+  after: Snapshot,
+  worked: boolean,
+): Problem | undefined {
+  const done = perform('', profiles);
+  if (!done.ok) return done.error;
+  const now = readSnapshot('');
+  if (!now.ok) return now.error;
+  if (!isSame(now.value, after))
+    return { action: 'change PAM', reason: 'pam-auth-update wrote something else than on copies' };
+  if (worked && !rootSessionWorks())
+    return { action: 'change PAM', reason: 'root could not open a session of su afterwards' };
+  return undefined;
+}
+
+function trustedDirectories(): Problem | undefined {
+  for (const path of [profileDirectory, '/etc/pam.d']) {
+    const pinned = pinDirectory(path);
+    if (!pinned.ok) return pinned.error;
+    using directory = pinned.value;
+    const problem = directoryProblem(directory);
+    if (problem !== undefined) return { action: 'write to', object: path, ...problem };
+  }
+  return undefined;
+}
+
+export const isSame = (a: Snapshot, b: Snapshot): boolean =>
+  a.size === b.size && [...a].every(([path, text]) => b.get(path) === text);
+
+/** As pam-auth-update writes them: for all to read. */
+function putBack(before: Snapshot): Problem | undefined {
+  const problems: Problem[] = [];
+  for (const [path, text] of before) {
+    try {
+      const written =
+        text === undefined ? (removeIfThere(path), ok(undefined)) : replaceFile(path, text);
+      if (!written.ok) problems.push(written.error);
+    } catch (error) {
+      problems.push({ action: 'remove', object: path, ...causeOf(error) });
+    }
+  }
+  return problems[0];
+}

@@ -1,0 +1,89 @@
+/** The files of PAM on this host, and those that pam-auth-update makes some of them from. */
+import { readdirSync } from 'node:fs';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { readBounded, textOf } from '../../sys/files/regular-file.ts';
+import { profileNames } from '../core/profiles.ts';
+import type { PamReader } from '../core/stack.ts';
+
+const services = '/etc/pam.d';
+/** libpam asks here where the administrator has no file of that name. */
+const vendorServices = '/usr/lib/pam.d';
+export const profileDirectory = '/usr/share/pam-configs';
+
+const commons = ['auth', 'account', 'password', 'session', 'session-noninteractive'] as const;
+export const commonFiles = ['common-session', 'common-session-noninteractive'] as const;
+
+export const serviceFile = (name: string) => `${services}/${name}`;
+
+/** What pam-auth-update writes, and our profiles. */
+export const managedFiles: readonly string[] = [
+  ...commons.map((each) => serviceFile(`common-${each}`)),
+  ...[...commons, 'seen'].map((each) => `/var/lib/pam/${each}`),
+  ...profileNames.map((each) => `${profileDirectory}/${each}`),
+];
+
+/** The text of each managed file; absent if there is none. */
+export type Snapshot = ReadonlyMap<string, string | undefined>;
+
+const bytesMax = 1024 * 1024;
+
+/** Of the files below `root`, by their paths on the host. */
+export function readSnapshot(root: string): Result<Snapshot, Problem> {
+  const found = new Map<string, string | undefined>();
+  for (const path of managedFiles) {
+    const text = readFile(`${root}${path}`);
+    if (!text.ok) return text;
+    found.set(path, text.value);
+  }
+  return ok(found);
+}
+
+function readFile(path: string): Result<string | undefined, Problem> {
+  const read = readBounded(path, bytesMax);
+  if (!read.ok) return read.error.errno === 'ENOENT' ? ok(undefined) : read;
+  const text = textOf(read.value);
+  if (Buffer.from(text).equals(read.value)) return ok(text);
+  return failed({ action: 'read', object: path, reason: 'it is not UTF-8 text' });
+}
+
+/** Reads as libpam does; `instead` has the text of files as they would be. */
+export function pamReader(instead: Snapshot = new Map()): PamReader {
+  const known = new Map<string, string | undefined>();
+  return (file) => {
+    const path = serviceFile(file);
+    if (instead.has(path)) return instead.get(path);
+    if (!known.has(file)) known.set(file, readService(file));
+    return known.get(file);
+  };
+}
+
+function readService(file: string): string | undefined {
+  const places = file.startsWith('/') ? [''] : [`${services}/`, `${vendorServices}/`];
+  for (const place of places) {
+    const read = readBounded(`${place}${file}`, bytesMax);
+    if (read.ok) return textOf(read.value);
+  }
+  return undefined;
+}
+
+/** Names of services, without the files that are only included. */
+export function serviceNames(): readonly string[] {
+  const names = [services, vendorServices].flatMap(namesIn);
+  return [...new Set(names)]
+    .filter((name) => /^[A-Za-z0-9][A-Za-z0-9_.@-]*$/.test(name) && !isPart(name))
+    .sort();
+}
+
+/** Included by others: common-session of Debian, system-auth of enterprise Linux; and what package managers leave. */
+const isPart = (name: string) =>
+  /^common-|-auth$|^postlogin|\.(dpkg|rpm|pam|ucf|authselect)[a-z-]*$|~$/.test(name) ||
+  name === 'other';
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}

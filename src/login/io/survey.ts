@@ -1,0 +1,54 @@
+/** What the step does on this host, service by service. */
+import { existsSync, statSync } from 'node:fs';
+import { agentLock, type Paths } from '../../host/paths.ts';
+import { isLocked } from '../../sys/files/flock.ts';
+import { readText } from '../../sys/files/read.ts';
+import { judgeSession } from '../core/judge.ts';
+import { profileNames, profilesOf, type Step } from '../core/profiles.ts';
+import { ownStackOf, type PamReader } from '../core/stack.ts';
+import { userEnvironmentLine } from '../core/user-environment.ts';
+import type { LoginView, ServiceView } from '../core/view.ts';
+import { pamReader, profileDirectory, serviceFile, serviceNames } from './pam-files.ts';
+
+export function surveyLogin(step: Step, paths: Paths): LoginView {
+  const read = pamReader();
+  return {
+    step: { path: step.program, executable: isExecutable(step.program) },
+    profiles: profileNames.map((name) => profileView(name, step)),
+    logins: readText(step.logins)
+      ?.split('\n')
+      .filter((each) => each !== '').length,
+    agentRuns: isLocked(agentLock(paths)),
+    services: serviceNames().flatMap((service) => serviceView(service, read, step)),
+  };
+}
+
+/** None of a service that opens no sessions. */
+function serviceView(service: string, read: PamReader, step: Step): readonly ServiceView[] {
+  const stack = ownStackOf(service, 'session', read);
+  if (stack.length === 0 || leftAlone.includes(service)) return [];
+  const judged = judgeSession(stack, step);
+  // pam_systemd does nothing where systemd does not run.
+  const outcome = judged.outcome === 'taken back' && !systemdRuns() ? 'placed' : judged.outcome;
+  const line = userEnvironmentLine(service, read);
+  const risk =
+    line === undefined ? {} : { userEnvironment: `${serviceFile(line.file)}:${line.line}` };
+  return [{ service, ...judged, outcome, ...risk }];
+}
+
+/** The user's own systemd has to stay in the cgroup that systemd has made for it. */
+const leftAlone: readonly string[] = ['systemd-user'];
+
+const systemdRuns = () => existsSync('/run/systemd/system');
+
+function profileView(name: string, step: Step): LoginView['profiles'][number] {
+  const path = `${profileDirectory}/${name}`;
+  const text = readText(path);
+  const wanted = profilesOf(step, true).find((each) => each.name === name)?.text;
+  return { path, is: text === undefined ? 'absent' : text === wanted ? 'as written' : 'differs' };
+}
+
+function isExecutable(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
+}

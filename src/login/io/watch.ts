@@ -1,0 +1,36 @@
+/**
+ * The agent's eye on the step: a package that is installed, or an administrator, changes PAM's files while it runs, and
+ * a jump that was right may then leave out the wrong module. Logged once; "bulkhead pam status" says it again.
+ */
+import { statSync } from 'node:fs';
+import type { Log } from '../../agent/log.ts';
+import type { AgentPart } from '../../agent/part.ts';
+import type { Paths } from '../../host/paths.ts';
+import { faultsOf } from '../core/notes.ts';
+import { commonFiles, serviceFile } from './pam-files.ts';
+import { stepOf } from './step.ts';
+import { surveyLogin } from './survey.ts';
+
+export function loginWatch(paths: Paths, log: Log): AgentPart {
+  const step = stepOf(paths);
+  const files = [serviceFile(''), ...commonFiles.map(serviceFile), step.program];
+  let seen = '';
+  const reported = new Set<string>();
+  return {
+    afterTick() {
+      const now = files.map(versionOf).join();
+      if (now === seen) return;
+      seen = now;
+      for (const fault of faultsOf(surveyLogin(step, paths))) {
+        if (reported.has(fault)) continue;
+        reported.add(fault);
+        log.warn(fault);
+      }
+    },
+  };
+}
+
+function versionOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? '-' : `${stat.ino}:${stat.mtimeMs}`;
+}

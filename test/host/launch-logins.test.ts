@@ -1,0 +1,42 @@
+/** The list of accounts for which PAM starts the session step. */
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { publishLogins, withdrawLogins } from '../../src/host/cgroups/launch-logins.ts';
+
+test('publishLogins() lists every name of a tenant, for root alone', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-logins-'));
+  try {
+    const paths = { etc: join(scratch, 'etc'), runtime: join(scratch, 'run') };
+    mkdirSync(paths.etc);
+    mkdirSync(paths.runtime);
+    writeFileSync(
+      join(paths.etc, 'passwd'),
+      'root:x:0:0::/root:/bin/sh\nbob:x:1002:1::/:/bin/sh\nann:x:1001:1::/:\n+::::::\nalias:x:1001:1::/:/bin/sh\ncarol:x:1003:1::/:/bin/sh\n',
+    );
+    const path = join(paths.runtime, 'logins');
+    const publish = () =>
+      publishLogins(paths, new Set([1001, 1002, 1004]), ['bob', 'dora@corp', 'two\nnames']);
+    assert.ok(publish().ok);
+    assert.equal(readFileSync(path, 'utf8'), 'alias\nann\nbob\ndora@corp\n');
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    const { ino } = statSync(path);
+    assert.ok(publish().ok);
+    assert.equal(statSync(path).ino, ino);
+    withdrawLogins(paths.runtime);
+    withdrawLogins(paths.runtime);
+    assert.equal(existsSync(path), false);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+});

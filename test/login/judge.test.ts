@@ -1,0 +1,145 @@
+/** Whether the lines in a service's session do what they are there for. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { judgeSession } from '../../src/login/core/judge.ts';
+import { notesOf } from '../../src/login/core/notes.ts';
+import { profilesOf, type Step } from '../../src/login/core/profiles.ts';
+import { stackOf } from '../../src/login/core/stack.ts';
+import { userEnvironmentLine } from '../../src/login/core/user-environment.ts';
+
+const step: Step = {
+  program: '/usr/lib/node_modules/bulkhead/libexec/bulkhead-pam',
+  instance: 'bulkhead',
+  logins: '/run/bulkhead/logins',
+};
+const [jumping, plain] = profilesOf(step, true).map(({ text }) =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('\t'))
+    .map((line) => `session${line}`),
+) as [string[], string[]];
+const unix = 'session required pam_unix.so';
+const systemd = 'session optional pam_systemd.so';
+const mkhomedir = 'session optional pam_mkhomedir.so';
+
+const judged = (...lines: readonly string[]) =>
+  judgeSession(
+    stackOf('common-session', 'session', () => lines.join('\n')),
+    step,
+  );
+
+describe('judgeSession()', () => {
+  test('both profiles right before pam_systemd place and leave it out', () => {
+    assert.deepEqual(judged(unix, ...jumping, ...plain, systemd), {
+      outcome: 'placed',
+      jumps: true,
+      wronglySkipped: [],
+      current: true,
+    });
+  });
+
+  test('without a jump pam_systemd takes it back, unless it comes first or is not there', () => {
+    assert.equal(judged(unix, ...plain, systemd).outcome, 'taken back');
+    assert.equal(judged(unix, systemd, ...plain).outcome, 'placed');
+    assert.equal(judged(unix, ...plain).outcome, 'placed');
+  });
+
+  test('sees a module that came between', () => {
+    const { outcome, wronglySkipped } = judged(...jumping, ...plain, mkhomedir, systemd);
+    assert.deepEqual([outcome, wronglySkipped], ['taken back', ['pam_mkhomedir.so']]);
+  });
+
+  test('sees a module between the profiles, which whoever is not a tenant would not get', () => {
+    const { wronglySkipped } = judged(...jumping, mkhomedir, ...plain, systemd);
+    assert.deepEqual(wronglySkipped, ['pam_mkhomedir.so']);
+  });
+
+  test('whoever is not a tenant must get pam_systemd', () => {
+    const { wronglySkipped } = judged(...jumping, systemd, ...plain);
+    assert.deepEqual(wronglySkipped, ['pam_systemd.so']);
+  });
+
+  test('sees a jump beyond the second profile that is missing', () => {
+    const { wronglySkipped } = judged(...jumping, systemd, unix);
+    assert.ok(wronglySkipped.includes('pam_unix.so'));
+  });
+
+  test('lines of another installation, or changed by hand, are not current', () => {
+    const other = plain.map((line) => line.replace('/usr/lib/', '/opt/'));
+    assert.deepEqual([judged(...other).outcome, judged(...other).current], ['placed', false]);
+    assert.equal(judged(...plain.map((line) => line.replace('quiet', 'debug'))).current, false);
+  });
+
+  test('nothing of ours is nothing', () => {
+    assert.equal(judged(unix, systemd).outcome, 'not run');
+    assert.equal(judged('session optional pam_exec.so /usr/bin/other').outcome, 'not run');
+  });
+});
+
+describe('profilesOf()', () => {
+  test('the first is for common-session alone, and comes first', () => {
+    const [first, second] = profilesOf(step, true);
+    assert.match(first?.text ?? '', /^Priority: 2\nSession-Interactive-Only: yes$/m);
+    assert.match(second?.text ?? '', /^Priority: 1\nSession-Type: Additional$/m);
+    assert.deepEqual(
+      profilesOf(step, false).map(({ name }) => name),
+      ['bulkhead-services'],
+    );
+  });
+
+  test('another instance is an argument of the step', () => {
+    const other = profilesOf({ ...step, instance: 'demo' }, false)[0]?.text ?? '';
+    assert.match(other, /\/bulkhead-pam demo$/m);
+  });
+});
+
+describe('userEnvironmentLine()', () => {
+  const line = (service: string, ...lines: readonly string[]) =>
+    userEnvironmentLine(service, (file) => (file === service ? lines.join('\n') : undefined))?.line;
+  const reads = 'session required pam_env.so user_readenv=1';
+
+  test('finds it before the step, also among auth, which comes before every session', () => {
+    assert.equal(line('su', reads, ...plain), 1);
+    assert.equal(line('su', ...plain, 'auth required pam_env.so readenv=1 user_readenv=1'), 3);
+  });
+
+  test('but not after the step, where it is off, or where the step does not run', () => {
+    assert.equal(line('sshd', ...plain, reads), undefined);
+    assert.equal(line('su', reads.replace('=1', '=0'), ...plain), undefined);
+    assert.equal(line('su', reads), undefined);
+  });
+
+  test('atd asks for it only after the session was opened', () => {
+    const auth = reads.replace('session', 'auth');
+    assert.equal(line('atd', auth, ...plain), undefined);
+    assert.equal(line('atd', reads, ...plain), 1);
+  });
+});
+
+test('notesOf() says what to do, and nothing where all is right', () => {
+  const view = {
+    step: { path: step.program, executable: true },
+    profiles: [],
+    logins: 2,
+    agentRuns: true,
+    services: [{ service: 'sshd', ...judged(...jumping, ...plain, systemd) }],
+  };
+  assert.deepEqual(notesOf(view), []);
+  const off = { ...view, services: [{ service: 'sshd', ...judged(unix) }] };
+  assert.match(notesOf(off).join('\n'), /enable" turns it on/);
+  const bad = {
+    ...view,
+    step: { path: step.program, executable: false },
+    logins: undefined,
+    services: [
+      {
+        service: 'sshd',
+        ...judged(...jumping, ...plain, mkhomedir, systemd),
+        userEnvironment: '/etc/pam.d/sshd:1',
+      },
+    ],
+  };
+  const notes = notesOf(bad).join('\n');
+  for (const each of [/missing/, /No policy/, /takes the process back/, /pam_mkhomedir/, /as root/])
+    assert.match(notes, each);
+});

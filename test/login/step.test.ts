@@ -1,0 +1,288 @@
+/**
+ * The step on this machine's kernel, cgroup v1 or v2, with dash, busybox and bash as /bin/sh: by itself, and in a real
+ * session of su whose PAM files are this test's own, in a mount namespace of its own.
+ */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { profilesOf } from '../../src/login/core/profiles.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+
+const program = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
+const instance = `bulkhead-logintest-${process.pid}`;
+const runtime = `/run/${instance}`;
+const scratch = join(tmpdir(), instance);
+/** An account that every Linux has, and that nobody logs in as. */
+const user = 'nobody';
+const uid = Number(execFileSync('id', ['-u', user], { encoding: 'utf8' }));
+const resellerUid = 7_100_000;
+
+const cgroup2Magic = 0x63677270;
+const isV2 =
+  fs.existsSync('/sys/fs/cgroup') && fs.statfsSync('/sys/fs/cgroup').type === cgroup2Magic;
+const roots = isV2
+  ? [`/sys/fs/cgroup/${instance}`]
+  : ['cpu', 'cpuacct', 'memory', 'blkio', 'pids', 'freezer']
+      .map((controller) => `/sys/fs/cgroup/${controller}`)
+      .filter((hierarchy) => fs.existsSync(`${hierarchy}/tasks`))
+      .map((hierarchy) => `${hierarchy}/${instance}`);
+
+const skip = process.getuid?.() !== 0 ? 'needs root' : roots.length === 0 ? 'needs cgroups' : false;
+
+const shells = ['dash', 'busybox', 'bash'].filter((each) => fs.existsSync(`/bin/${each}`));
+
+/** The shell under the name that the first line of the step calls it by: bash then is another than `bash`. */
+function asSh(shell: string): string {
+  const link = join(scratch, `${shell}-as`, 'sh');
+  fs.mkdirSync(join(scratch, `${shell}-as`), { recursive: true });
+  if (!fs.existsSync(link)) fs.symlinkSync(`/bin/${shell}`, link);
+  return link;
+}
+
+const launch = [
+  `join ${isV2 ? 'cgroup.procs' : 'tasks'}`,
+  ...roots.map((each) => `root ${each}`),
+  '',
+].join('\n');
+
+/** Which hierarchies of ours a process is in, and where. */
+const placesIn = (text: string): readonly string[] =>
+  text.split('\n').flatMap((line) => new RegExp(`/${instance}/(.*)$`).exec(line)?.[1] ?? []);
+
+const distinct = (places: readonly string[]) => [...new Set(places)];
+
+interface Outcome {
+  readonly status: number | null;
+  readonly places: readonly string[];
+}
+
+/**
+ * Runs the step as PAM does: as a child of the process that it is to move. That is a Node, which has threads, so that
+ * what is moved must be all of them.
+ */
+function place(shell: string, environment: Readonly<Record<string, string>> = {}): Outcome {
+  const [file, words] = [asSh(shell), [program, instance]];
+  const env = { PAM_TYPE: 'open_session', PAM_SERVICE: 'sshd', PAM_USER: user, ...environment };
+  const script = `
+    const { spawnSync } = require('node:child_process');
+    const fs = require('node:fs');
+    const { status, stdout, stderr } = spawnSync(${JSON.stringify(file)}, ${JSON.stringify(words)}, { env: ${JSON.stringify(env)}, encoding: 'utf8' });
+    const cgroups = fs.readdirSync('/proc/self/task').map((id) => fs.readFileSync('/proc/self/task/' + id + '/cgroup', 'utf8'));
+    console.log(JSON.stringify({ status, printed: stdout + stderr, cgroups }));`;
+  const ran = spawnSync(process.execPath, ['-e', script], {
+    encoding: 'utf8',
+    timeout: patienceMilliseconds,
+  });
+  const { status, printed, cgroups } = JSON.parse(ran.stdout) as {
+    status: number | null;
+    printed: string;
+    cgroups: string[];
+  };
+  assert.equal(printed, '');
+  assert.ok(cgroups.length > 1);
+  const places = cgroups.map(placesIn);
+  for (const each of places) assert.deepEqual(each, places[0]);
+  return { status, places: places[0] ?? [] };
+}
+
+const nowhere = (status: number): Outcome => ({ status, places: [] });
+
+async function removeCgroup(path: string): Promise<void> {
+  if (!fs.existsSync(path)) return;
+  for (const entry of fs.readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
+  await eventually(`${path} can be removed`, () => {
+    try {
+      fs.rmdirSync(path);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const makeTenant = (cgroup: string) => {
+  for (const root of roots) fs.mkdirSync(`${root}/${cgroup}`, { recursive: true });
+};
+
+describe('the step of PAM on this kernel', { skip }, () => {
+  before(() => {
+    fs.mkdirSync(scratch, { recursive: true });
+    fs.mkdirSync(runtime);
+    fs.writeFileSync(`${runtime}/launch`, launch);
+    fs.writeFileSync(`${runtime}/logins`, `${user}\n`, { mode: 0o600 });
+    makeTenant(`u${uid}`);
+    assert.ok(publishAccounts(pathsOf(instance), new Set([uid])).ok);
+  });
+  after(async () => {
+    withdrawAccounts(runtime);
+    fs.rmSync(runtime, { recursive: true });
+    fs.rmSync(scratch, { recursive: true });
+    for (const root of roots) await removeCgroup(root);
+  });
+
+  const everywhere: Outcome = { status: 0, places: roots.map(() => `u${uid}`) };
+
+  for (const shell of shells) {
+    test(`${shell}: moves the whole of its parent in every hierarchy`, () => {
+      assert.deepEqual(place(shell), everywhere);
+    });
+
+    test(`${shell}: asks getent once /etc/passwd is not the recorded one`, () => {
+      fs.rmSync(`${runtime}/accounts/.passwd`);
+      try {
+        assert.deepEqual(place(shell), everywhere);
+        assert.deepEqual(place(shell, { PAM_USER: 'no-such-account' }), nowhere(1));
+      } finally {
+        assert.ok(publishAccounts(pathsOf(instance), new Set([uid])).ok);
+      }
+    });
+
+    test(`${shell}: leaves alone whoever is not a tenant, and whatever is not a login`, () => {
+      const others = [
+        { PAM_USER: 'root' },
+        { PAM_USER: 'daemon' },
+        { PAM_USER: '' },
+        { PAM_USER: String(uid) },
+        { PAM_USER: `../accounts/${user}` },
+        { PAM_USER: `${user}\n` },
+        { PAM_TYPE: 'close_session' },
+        { PAM_TYPE: 'auth' },
+        { PAM_SERVICE: 'systemd-user' },
+      ];
+      for (const each of others)
+        assert.deepEqual(place(shell, each), nowhere(1), JSON.stringify(each));
+    });
+
+    test(`${shell}: obeys no variable and no function of the environment`, () => {
+      const marker = join(scratch, 'marker');
+      fs.writeFileSync(join(scratch, 'rc'), `echo >${marker}\n`);
+      const tricks = {
+        IFS: `/${instance}`,
+        ENV: join(scratch, 'rc'),
+        BASH_ENV: join(scratch, 'rc'),
+        PATH: scratch,
+        PPID: '1',
+        LC_ALL: 'C.UTF-8',
+        PS4: `$(echo >${marker})`,
+        'BASH_FUNC_read%%': `() { echo >${marker}; }`,
+        'BASH_FUNC_echo%%': `() { builtin echo >${marker}; }`,
+        'BASH_FUNC_[%%': `() { echo >${marker}; }`,
+        uid: '0',
+        status: '7',
+        place: 'u0',
+      };
+      assert.deepEqual(place(shell, tricks), everywhere);
+      assert.equal(fs.existsSync(marker), false);
+    });
+
+    test(`${shell}: with a file that is broken it places nobody`, () => {
+      const texts = [
+        '',
+        'join tasks\n',
+        launch.replaceAll('/sys/fs/cgroup', scratch),
+        launch.replace(/^root (.*)$/m, 'root $1/../..'),
+        launch.replace('join', 'joins'),
+        launch.replace(/join .*\n/, 'join notify_on_release\n'),
+        `adopt\n${launch}`,
+        '\0'.repeat(1000),
+      ];
+      try {
+        for (const text of texts) {
+          fs.writeFileSync(`${runtime}/launch`, text);
+          assert.deepEqual(place(shell), nowhere(1), JSON.stringify(text));
+        }
+        fs.rmSync(`${runtime}/launch`);
+        assert.deepEqual(place(shell), nowhere(1));
+        execFileSync('mkfifo', [`${runtime}/launch`]);
+        assert.deepEqual(place(shell), nowhere(1));
+      } finally {
+        fs.rmSync(`${runtime}/launch`, { force: true });
+        fs.writeFileSync(`${runtime}/launch`, launch);
+      }
+    });
+  }
+
+  test('finds a tenant below its reseller', async () => {
+    for (const root of roots) await removeCgroup(`${root}/u${uid}`);
+    const below = `r${resellerUid}/u${uid}`;
+    makeTenant(below);
+    try {
+      assert.deepEqual(place('sh'), { status: 0, places: roots.map(() => below) });
+    } finally {
+      for (const root of roots) await removeCgroup(`${root}/r${resellerUid}`);
+      makeTenant(`u${uid}`);
+    }
+  });
+
+  test('what one hierarchy refuses the others still hold', async () => {
+    const [first] = roots;
+    const last = roots.at(-1) ?? '';
+    if (first === last) return;
+    await removeCgroup(`${last}/u${uid}`);
+    try {
+      const { status, places } = place('sh');
+      assert.deepEqual([status, places.length], [1, roots.length - 1]);
+    } finally {
+      makeTenant(`u${uid}`);
+    }
+  });
+
+  test('does not enter a frozen cgroup, in which whoever logs in would hang', () => {
+    const [file, on, off] = isV2
+      ? [`${roots[0]}/u${uid}/cgroup.freeze`, '1', '0']
+      : [`/sys/fs/cgroup/freezer/${instance}/u${uid}/freezer.state`, 'FROZEN', 'THAWED'];
+    if (!fs.existsSync(file)) return;
+    fs.writeFileSync(file, on);
+    try {
+      const { status, places } = place('sh');
+      assert.deepEqual([status, places.length], [1, roots.length - 1]);
+    } finally {
+      fs.writeFileSync(file, off);
+    }
+    assert.deepEqual(place('sh'), everywhere);
+  });
+
+  test('is what a real session of su runs, for a tenant alone', () => {
+    const lines = (
+      profilesOf({ program, instance, logins: `${runtime}/logins` }, false)[0]?.text ?? ''
+    )
+      .split('\n')
+      .filter((line) => line.startsWith('\t'))
+      .map((line) => `session${line}`);
+    const files = join(scratch, 'pam.d');
+    fs.mkdirSync(files);
+    fs.writeFileSync(
+      join(files, 'su'),
+      [
+        'auth sufficient pam_rootok.so',
+        'account required pam_permit.so',
+        'session required pam_permit.so',
+        ...lines,
+        '',
+      ].join('\n'),
+    );
+    fs.writeFileSync(join(files, 'other'), 'session required pam_deny.so\n');
+    const su = (account: string) =>
+      execFileSync(
+        'unshare',
+        [
+          '-m',
+          'sh',
+          '-c',
+          `mount --bind '${files}' /etc/pam.d && exec su -s /bin/cat ${account} /proc/self/cgroup`,
+        ],
+        { encoding: 'utf8', timeout: patienceMilliseconds },
+      );
+    assert.deepEqual(placesIn(su(user)), everywhere.places);
+    for (const account of ['root', 'daemon']) assert.deepEqual(placesIn(su(account)), []);
+    fs.rmSync(`${runtime}/logins`);
+    assert.deepEqual(distinct(placesIn(su(user))), []);
+  });
+});

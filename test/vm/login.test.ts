@@ -1,0 +1,448 @@
+/**
+ * The login step with Debian's own sshd, su, cron and at: where the first instruction of a session runs, whom it
+ * leaves alone, and that a login works whatever is broken. No agent runs, so that nothing else moves anybody.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/login.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const timeout = longPatienceMilliseconds;
+const tree = '/bulkhead-tenants.service';
+const sysTree = `/sys/fs/cgroup${tree}`;
+const policy = `<bulkhead version="1"><host driver="cgroup2"/>
+<tenant user="alice"/><tenant user="bob"/><tenant user="odd.name"/>
+<reseller user="rob"><tenant user="dave"/></reseller>
+<defaults><processes limit="60"/></defaults></bulkhead>
+`;
+const accounts = { alice: 3001, bob: 3002, dave: 3003, rob: 3004, 'odd.name': 3005, carol: 2001 };
+const where = 'cat /proc/self/cgroup';
+const step = '/opt/bulkhead/libexec/bulkhead-pam';
+
+const options =
+  '-F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR';
+const ssh = `ssh ${options} -o BatchMode=yes`;
+
+/** What a library that a program of root was made to load would leave behind. */
+const owned = '/tmp/owned';
+
+suite('the login step in the virtual machine', { skip, timeout }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+
+  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
+  const write = (path: string, text: string) =>
+    guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input: text });
+  /** Where a command that a session of su runs is. */
+  const su = async (user: string, command = where) =>
+    (await succeed(`su -s /bin/sh ${user} -c '${command}'`)).trim();
+  const placed = (user: keyof typeof accounts) =>
+    `0::${tree}/${user === 'dave' ? `r${accounts.rob}/` : ''}u${accounts[user]}`;
+  const bytes = () =>
+    succeed(
+      'cd / && sha256sum etc/pam.d/* var/lib/pam/* usr/share/pam-configs/* && ls -l etc/pam.d',
+    );
+  const refused = async (command: string, message: RegExp) => {
+    const earlier = await bytes();
+    const { status, stderr } = await guest.run(command, { timeoutMs: timeout });
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, message);
+    assert.equal(await bytes(), earlier);
+  };
+  const services = async () => {
+    const { services: found, notes } = JSON.parse(await succeed('bulkhead pam status --json')) as {
+      services: { service: string; outcome: string; jumps: boolean }[];
+      notes: string[];
+    };
+    return { of: new Map(found.map((each) => [each.service, each])), notes: notes.join('\n') };
+  };
+
+  let pristine = '';
+
+  before(
+    async () => {
+      guest = await startGuest(image);
+      await guest.copyProject();
+      await write('/etc/bulkhead/policy.xml', policy);
+      const make = Object.entries(accounts).map(
+        ([name, uid]) =>
+          `useradd --badname -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
+      );
+      await succeed(
+        [
+          'set -e',
+          ...make,
+          'ln -s /opt/bulkhead/bulkhead /usr/bin/bulkhead',
+          'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
+          'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
+          'chown -R alice: /home/alice/.ssh; chown -R carol: /home/carol/.ssh',
+          'printf "#!/bin/sh\\necho pass-alice\\n" > /root/keys/ask && chmod 755 /root/keys/ask',
+          'bulkhead apply',
+          // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
+          'systemctl mask user@.service',
+          'systemctl start ssh cron atd',
+        ].join('\n'),
+      );
+      pristine = await bytes();
+    },
+    { timeout },
+  );
+  after(() => guest[Symbol.asyncDispose]());
+
+  test(
+    'shows what it would change, changes that, and status says where it is',
+    { timeout },
+    async () => {
+      assert.match((await services()).notes, /enable" turns it on/);
+      const shown = await succeed('bulkhead pam enable --dry-run');
+      assert.match(shown, /^\+session\t\[success=3 default=ignore\]\tpam_exec\.so/m);
+      assert.equal(await bytes(), pristine);
+      await succeed('bulkhead pam enable');
+      assert.match(await succeed('bulkhead pam enable'), /already/);
+      const { of, notes } = await services();
+      for (const each of ['sshd', 'su', 'su-l', 'login'])
+        assert.deepEqual([of.get(each)?.outcome, of.get(each)?.jumps], ['placed', true], each);
+      for (const each of ['cron', 'atd'])
+        assert.deepEqual([of.get(each)?.outcome, of.get(each)?.jumps], ['placed', false], each);
+      assert.equal(notes, '');
+      // Looked at by the test that follows them, when their minute has come.
+      const job = (user: string) => `* * * * * ${user} ${where} > /tmp/cron.${user}\n`;
+      await write('/etc/cron.d/where', [job('alice'), job('carol'), job('root')].join(''));
+    },
+  );
+
+  test('ssh: by key and by password, terminal, sftp, scp, forwarding', { timeout }, async () => {
+    const at = 'alice@127.0.0.1';
+    const ways = [
+      `${ssh} ${at} ${where}`,
+      `${ssh} -tt ${at} ${where} </dev/null`,
+      `SSH_ASKPASS=/root/keys/ask SSH_ASKPASS_REQUIRE=force ssh ${options} -o PubkeyAuthentication=no ${at} ${where}`,
+      `echo 'get /proc/self/cgroup /tmp/sftp' | sftp -q ${options} -b - ${at} >/dev/null && cat /tmp/sftp`,
+      `scp -q ${options} ${at}:/proc/self/cgroup /tmp/scp && cat /tmp/scp`,
+    ];
+    for (const way of ways) assert.equal((await succeed(way)).trim(), placed('alice'), way);
+    const forwarded = await succeed(
+      `${ssh} -f -N -o ExitOnForwardFailure=yes -L 127.0.0.1:9000:127.0.0.1:22 ${at} </dev/null >/dev/null 2>&1
+       ssh-keyscan -t ed25519 -p 9000 127.0.0.1 2>/dev/null | grep -c ssh-ed25519
+       pids=$(pgrep -u alice) && for pid in $pids; do cat /proc/$pid/cgroup; done
+       cat "/proc/$(pgrep -f '[s]shd-session: alice .priv.')/cgroup"
+       pkill -u alice`,
+    );
+    const [count, ...cgroups] = forwarded.trim().split('\n');
+    assert.equal(count, '1');
+    assert.ok(cgroups.length >= 2);
+    assert.deepEqual(new Set(cgroups), new Set([placed('alice')]));
+  });
+
+  test('su: from root, from another tenant, below a reseller', { timeout }, async () => {
+    for (const user of ['alice', 'bob', 'dave', 'odd.name'] as const)
+      assert.equal(await su(user), placed(user));
+    const fromAlice = (command: string) =>
+      guest.succeed(`echo pass-bob | su ${command} 2>/dev/null`, { user: 'alice' });
+    assert.equal((await fromAlice(`bob -c '${where}'`)).trim(), placed('bob'));
+    assert.equal((await fromAlice(`- bob -c '${where}'`)).trim(), placed('bob'));
+    assert.equal((await succeed('cat /proc/1/cgroup')).trim(), '0::/init.scope');
+  });
+
+  test('cron and at', { timeout }, async () => {
+    await succeed(`echo '${where} > /tmp/at.alice' | su alice -c 'at now' 2>/dev/null`);
+    await succeed(`echo '${where} > /tmp/at.carol' | su carol -c 'at now' 2>/dev/null`);
+    await succeed(
+      'for file in cron.alice cron.carol cron.root at.alice at.carol; do until [ -s /tmp/$file ]; do sleep 0.2; done; done; rm /etc/cron.d/where',
+    );
+    const found = await succeed(
+      'cd /tmp && tail -qn 1 cron.alice cron.carol cron.root at.alice at.carol',
+    );
+    assert.deepEqual(found.trim().split('\n'), [
+      placed('alice'),
+      '0::/system.slice/cron.service',
+      '0::/system.slice/cron.service',
+      placed('alice'),
+      '0::/system.slice/atd.service',
+    ]);
+    const daemons = await succeed(
+      'for name in cron atd; do cat /proc/$(pgrep -o -x $name)/cgroup; done',
+    );
+    assert.equal(daemons, '0::/system.slice/cron.service\n0::/system.slice/atd.service\n');
+  });
+
+  test(
+    'root, whoever is not a tenant, and resellers are left to pam_systemd',
+    { timeout },
+    async () => {
+      for (const [user, uid] of [
+        ['root', 0],
+        ['carol', 2001],
+        ['rob', 3004],
+      ] as const)
+        assert.match(await su(user), new RegExp(`/user-${uid}\\.slice/session-`));
+      assert.match(await succeed(`${ssh} carol@127.0.0.1 ${where}`), /\/user-2001\.slice\//);
+      assert.match(await succeed(`${ssh} root@127.0.0.1 ${where}`), /\/user-0\.slice\//);
+      const said = await succeed(
+        'journalctl --no-pager -q -t su -t sshd-session -t CRON -g bulkhead || true',
+      );
+      assert.equal(said, '');
+    },
+  );
+
+  test(
+    'a session can be killed for want of memory, and cannot undo that',
+    { timeout },
+    async () => {
+      const file = '/proc/$$/oom_score_adj';
+      const inside = `cat ${file}; echo -1 2>/dev/null > ${file}; cat ${file}`;
+      const scores = await succeed(`echo -700 > ${file}; su -s /bin/sh alice -c '${inside}' 2>&1`);
+      assert.match(scores, /^0\n[^]*\n?0\n$/);
+    },
+  );
+
+  test('a login works whatever is broken', { timeout }, async () => {
+    const elsewhere = /\/user-3001\.slice\/session-/;
+    const broken: readonly (readonly [breakIt: string, repair: string])[] = [
+      [`mv ${step} /root/step`, `mv /root/step ${step}`],
+      [`mv ${step} /root/step; mkdir ${step}`, `rmdir ${step}; mv /root/step ${step}`],
+      [`cp -a ${step} /root/step; echo 'if' > ${step}`, `mv /root/step ${step}`],
+      [`cp -a ${step} /root/step; sed -i '1a kill -KILL $$' ${step}`, `mv /root/step ${step}`],
+      ['mv /run/bulkhead /run/gone', 'mv /run/gone /run/bulkhead'],
+      [
+        'mv /run/bulkhead/launch /run/x; mkfifo /run/bulkhead/launch',
+        'mv -f /run/x /run/bulkhead/launch',
+      ],
+      [
+        'cp /run/bulkhead/launch /run/x; head -c 20 /run/x > /run/bulkhead/launch',
+        'mv -f /run/x /run/bulkhead/launch',
+      ],
+      [
+        'cp /run/bulkhead/launch /run/x; sed -i s,/sys/fs/cgroup,/tmp, /run/bulkhead/launch',
+        'mv -f /run/x /run/bulkhead/launch',
+      ],
+      [`echo 1 > ${sysTree}/u3001/cgroup.freeze`, `echo 0 > ${sysTree}/u3001/cgroup.freeze`],
+      [
+        // /etc/passwd has changed, and the directory service does not answer.
+        `touch /etc/passwd; mv /usr/bin/getent /root/; printf '#!/bin/sh\\nexec sleep 3600\\n' > /usr/bin/getent; chmod 755 /usr/bin/getent`,
+        'mv /root/getent /usr/bin/',
+      ],
+    ];
+    for (const [breakIt, repair] of broken) {
+      const script = `${breakIt}\nsu -s /bin/sh alice -c '${where}'\n${repair}`;
+      assert.match(await succeed(script), elsewhere, breakIt);
+    }
+    // A list that pam_listfile cannot read: the step itself decides.
+    const list = '/run/bulkhead/logins';
+    await succeed(`mv ${list} /run/x; mkfifo ${list}`);
+    assert.equal(await su('alice'), placed('alice'));
+    assert.equal(
+      (await succeed(`su -s /bin/sh root -c true; su -s /bin/sh carol -c 'echo in'`)).trim(),
+      'in',
+    );
+    await succeed(`mv -f /run/x ${list}`);
+    // Only the copy of the account is out of date now, so getent is asked.
+    assert.equal(await su('alice'), placed('alice'));
+    await succeed('bulkhead apply');
+    assert.equal(await su('alice'), placed('alice'));
+    assert.equal(await succeed('pgrep -x sleep || true'), '');
+  });
+
+  test(
+    'a tenant whose processes are used up cannot log in, everybody else can',
+    { timeout },
+    async () => {
+      await succeed(`echo 0 > ${sysTree}/u3001/pids.max`);
+      for (const command of [`${ssh} alice@127.0.0.1 true`, 'su alice -c true']) {
+        const { status } = await guest.run(command, { timeoutMs: timeout });
+        assert.notEqual(status, 0, command);
+      }
+      assert.equal(await su('bob', 'echo in'), 'in');
+      assert.equal(await su('root', 'echo in'), 'in');
+      await succeed(`echo 60 > ${sysTree}/u3001/pids.max`);
+      assert.equal(await su('alice'), placed('alice'));
+    },
+  );
+
+  test('what a tenant tries', { timeout }, async () => {
+    await write(
+      '/tmp/pam.py',
+      `import ctypes
+pam = ctypes.CDLL("libpam.so.0")
+conversation = (ctypes.c_void_p * 2)()
+handle = ctypes.c_void_p()
+for service in (b"su", b"cron", b"atd"):
+    for user in (b"bob", b"alice"):
+        pam.pam_start(service, user, ctypes.byref(conversation), ctypes.byref(handle))
+        pam.pam_open_session(handle, 0)
+print(open("/proc/self/cgroup").read())
+`,
+    );
+    const alice = (command: string) =>
+      guest.succeed(command, { user: 'alice', timeoutMs: timeout });
+    // A program of its own that opens sessions, and the step itself.
+    const here = (await alice(where)).trim();
+    assert.equal((await alice('python3 /tmp/pam.py')).trim(), here);
+    const called = `PAM_TYPE=open_session PAM_SERVICE=su PAM_USER=bob ${step}`;
+    assert.equal((await alice(`${called}; echo $?; ${where}`)).trim(), `1\n${here}`);
+    await alice(
+      '! echo > /run/bulkhead/logins; ! echo > /run/bulkhead/launch; ! mv /run/bulkhead/logins /tmp',
+    );
+
+    // Variables: none of them reaches a shell or a program of root.
+    await write('/tmp/marker', `echo > ${owned}.$(id -u)\n`);
+    await write('/tmp/bin/getent', `#!/bin/sh\necho > ${owned}.$(id -u)\n`);
+    await succeed(
+      'cp /tmp/bin/getent /tmp/bin/timeout; chmod -R a+rx /tmp/bin /tmp/marker; touch /etc/passwd',
+    );
+    const tricks =
+      'IFS=/ ENV=/tmp/marker BASH_ENV=/tmp/marker PATH=/tmp/bin:$PATH LD_PRELOAD=/tmp/none.so PAM_USER=carol PAM_TYPE=x PPID=1';
+    await alice(`echo pass-bob | env ${tricks} su -m -s /bin/sh bob -c true 2>/dev/null`);
+    await succeed(
+      'mkdir -p /run/sshd && /usr/sbin/sshd -p 2222 -o "AcceptEnv *" -o PidFile=/tmp/sshd.pid',
+    );
+    const setEnv = tricks
+      .split(' ')
+      .map((each) => `"${each}"`)
+      .join(' ');
+    const overSsh = await succeed(`${ssh} -p 2222 -o 'SetEnv=${setEnv}' alice@127.0.0.1 ${where}`);
+    assert.equal(overSsh.trim(), placed('alice'));
+    await succeed('kill $(cat /tmp/sshd.pid)');
+    // Debian's atd lets users give variables, but not before the session.
+    await write('/home/alice/.pam_environment', 'LD_PRELOAD=/tmp/none.so\nBASH_ENV=/tmp/marker\n');
+    await succeed(
+      `mv ${step} ${step}.real; printf '#!/bin/sh\\nenv > /root/seen.$PAM_SERVICE\\nexec ${step}.real\\n' > ${step}; chmod 755 ${step}`,
+    );
+    await succeed(`echo '${where} > /tmp/at.again' | su alice -c 'at now' 2>/dev/null`);
+    await succeed(`until [ -s /tmp/at.again ]; do sleep 0.2; done; mv ${step}.real ${step}`);
+    const seen = await succeed('cat /root/seen.atd');
+    assert.match(seen, /PAM_USER=alice/);
+    assert.doesNotMatch(seen, /LD_PRELOAD|BASH_ENV/);
+    assert.equal(await succeed(`ls ${owned}.0 2>/dev/null || true`), '');
+    await succeed('bulkhead apply');
+  });
+
+  test('names that are none, and a caller that has ended', { timeout }, async () => {
+    const names = [
+      '',
+      '.',
+      '..',
+      '.passwd',
+      '.lines',
+      '3001',
+      '+3001',
+      ' 3001',
+      '-h',
+      '../launch',
+      'alice/',
+      'alice:',
+      'root',
+      '*',
+      'alice\\n',
+    ];
+    const script = names
+      .map((name) => `PAM_TYPE=open_session PAM_SERVICE=su PAM_USER='${name}' ${step}; echo $?`)
+      .join('\n');
+    const own = (await succeed(where)).trim();
+    const answers = (await succeed(`${script}\n${where}`)).trim().split('\n');
+    assert.deepEqual(answers, [...names.map(() => '1'), own]);
+    const others = [
+      'PAM_TYPE=close_session PAM_SERVICE=su',
+      'PAM_TYPE=open_session PAM_SERVICE=systemd-user',
+    ];
+    for (const each of others)
+      assert.equal(
+        (await succeed(`${each} PAM_USER=alice ${step}; echo $?; ${where}`)).trim(),
+        `1\n${own}`,
+      );
+    // Whoever killed its su: the step then has the init process for a parent.
+    await write(
+      '/tmp/orphan',
+      `until grep -q '^PPid:.1$' /proc/$$/status; do sleep 0.1; done\nexec ${step}\n`,
+    );
+    await succeed(
+      'PAM_TYPE=open_session PAM_SERVICE=su PAM_USER=alice setsid -f sh /tmp/orphan >/dev/null 2>&1',
+    );
+    await succeed("while pgrep -f '[s]h /tmp/orphan|[b]ulkhead-pam'; do sleep 0.1; done");
+    assert.equal((await succeed('cat /proc/1/cgroup')).trim(), '0::/init.scope');
+  });
+
+  test('a module that comes between is not jumped over', { timeout }, async () => {
+    await write(
+      '/usr/share/pam-configs/zz-between',
+      'Name: Another\nDefault: yes\nPriority: 0\nSession-Type: Additional\nSession:\n\toptional pam_echo.so\n',
+    );
+    await succeed('DEBIAN_FRONTEND=noninteractive pam-auth-update --package');
+    assert.match((await services()).notes, /do not get pam_echo\.so/);
+    assert.match(await succeed('bulkhead pam enable'), /pam_echo\.so comes between/);
+    const { of, notes } = await services();
+    assert.equal(of.get('sshd')?.outcome, 'taken back');
+    assert.equal(of.get('cron')?.outcome, 'placed');
+    assert.match(notes, /takes the process back/);
+    assert.match(await su('alice'), /\/user-3001\.slice\//);
+    await succeed(
+      'DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove zz-between; rm /usr/share/pam-configs/zz-between',
+    );
+    await succeed('bulkhead pam enable');
+    assert.equal(await su('alice'), placed('alice'));
+  });
+
+  test('disable puts everything back, byte for byte', { timeout }, async () => {
+    await succeed('bulkhead pam disable');
+    assert.equal(await bytes(), pristine);
+    assert.match(await succeed('bulkhead pam disable'), /already/);
+    assert.match(await su('alice'), /\/user-3001\.slice\//);
+  });
+
+  test('refuses where it would do harm, and changes nothing', { timeout }, async () => {
+    const withFile = async (path: string, edit: string, message: RegExp) => {
+      await succeed(`cp -a ${path} /root/kept && ${edit}`);
+      await refused('bulkhead pam enable', message);
+      await succeed(`mv /root/kept ${path}`);
+    };
+    await withFile(
+      '/etc/pam.d/su',
+      'sed -i "1i auth required pam_env.so user_readenv=1" /etc/pam.d/su',
+      /user_readenv=1: users of su could/,
+    );
+    await withFile(
+      '/etc/pam.d/common-session',
+      'sed -i "/pam_unix/a session optional pam_echo.so" /etc/pam.d/common-session',
+      /changed by hand/,
+    );
+    await withFile(step, `chown alice ${step}`, /belongs to uid 3001/);
+    await withFile(step, `chmod g+w ${step}`, /can be written by others/);
+    await withFile(step, `chmod 644 ${step}`, /cannot be executed/);
+    await withFile(
+      '/usr/sbin/pam-auth-update',
+      'rm /usr/sbin/pam-auth-update',
+      /no pam-auth-update.*session \[success=1/s,
+    );
+    await write('/usr/share/pam-configs/bulkhead', 'Name: Mine\n');
+    await refused('bulkhead pam enable', /not Bulkhead's/);
+    await succeed('rm /usr/share/pam-configs/bulkhead');
+    assert.equal((await guest.run('bulkhead pam enable', { user: 'alice' })).status, 1);
+    assert.equal(await bytes(), pristine);
+  });
+
+  test('puts everything back when it goes wrong half-way', { timeout }, async () => {
+    const program = '/usr/sbin/pam-auth-update';
+    const instead = async (text: string) => {
+      await write('/root/instead', `#!/bin/sh\n# '--root' '--enable'\n${text}\n`);
+      await succeed(`cp -a ${program} ${program}.real; cat /root/instead > ${program}`);
+      await refused('bulkhead pam enable', /all is as it was before/);
+      await succeed(`mv ${program}.real ${program}`);
+    };
+    const real = `case "$*" in *--root*) exec ${program}.real "$@" ;; esac`;
+    await instead(`${real}; echo garbage > /etc/pam.d/common-session; echo broken >&2; exit 1`);
+    await instead(`${real}; ${program}.real "$@"; echo '# more' >> /etc/pam.d/common-session`);
+    // The same on copies, but nobody could open a session any more.
+    await instead(
+      `${program}.real "$@"; [ "$1" = --root ] || set -- --root ""; echo 'session requisite pam_deny.so' >> "$2/etc/pam.d/common-session"`,
+    );
+    assert.equal(await bytes(), pristine);
+    await succeed('bulkhead pam enable && bulkhead pam disable');
+    assert.equal(await bytes(), pristine);
+  });
+});
