@@ -20,6 +20,7 @@ const entries = [
   'host/placer/main',
   'kernel-modules/io/scan/reader-thread',
   'store/history/history-worker',
+  'web/io/entries/receiver-thread',
 ];
 
 async function buildPackage(directory: string): Promise<void> {

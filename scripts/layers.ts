@@ -53,6 +53,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'cloudlinux/core',
       'cloudlinux/io',
       'cloudlinux/commands',
+      'web/io',
       'web/commands',
       'login/io',
       'login/commands',

@@ -47,7 +47,7 @@ const cloudLinux: Capability = {
     },
   },
   policyFormat: async () => (await import('./cloudlinux/core/ve-cfg.ts')).veCfg,
-  agentPart: async () => (await import('./cloudlinux/io/lve-info-writer.ts')).lveInfoWriter,
+  agentParts: [async () => (await import('./cloudlinux/io/lve-info-writer.ts')).lveInfoWriter],
 };
 
 const web: Capability = {
@@ -59,6 +59,7 @@ const web: Capability = {
       load: () => import('./web/commands/web.ts'),
     },
   },
+  agentParts: [async () => (await import('./web/io/entries/entries-part.ts')).entriesPart],
 };
 
 const login: Capability = {
@@ -70,7 +71,7 @@ const login: Capability = {
       load: () => import('./login/commands/pam.ts'),
     },
   },
-  agentPart: async () => (await import('./login/io/watch.ts')).loginWatch,
+  agentParts: [async () => (await import('./login/io/watch.ts')).loginWatch],
 };
 
 export const capabilities: readonly Capability[] = [kernelModules, cloudLinux, web, login];

@@ -17,5 +17,5 @@ export interface Capability {
   /** Another format in which a policy may be written. */
   readonly policyFormat?: Lazy<PolicyFormat>;
   /** What the agent does for it. */
-  readonly agentPart?: Lazy<(paths: Paths, log: Log) => AgentPart>;
+  readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
 }

@@ -24,10 +24,7 @@ export function manualPage(program: Command): string {
       'The administrator writes one policy; the kernel holds every tenant in it to its limits on CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
     ),
     '.SH COMMANDS',
-    ...program.commands.flatMap((each) => [
-      commandEntry(each),
-      ...each.commands.map((sub) => commandEntry(sub, each.name())),
-    ]),
+    ...program.commands.flatMap((each) => commandEntries(each, [])),
     '.SH EXIT STATUS',
     ...Object.entries(statusTexts).map(([code, text]) => `.TP\n.B ${code}\n${escape(text)}`),
     '.SH FILES',
@@ -63,8 +60,16 @@ const files: Readonly<Record<string, string>> = {
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux install".',
 };
 
-function commandEntry(command: Command, parent?: string): string {
-  const words = [...(parent === undefined ? [] : [parent]), command.name(), command.usage()];
+function commandEntries(command: Command, parents: readonly string[]): readonly string[] {
+  const below = [...parents, command.name()];
+  return [
+    commandEntry(command, parents),
+    ...command.commands.flatMap((each) => commandEntries(each, below)),
+  ];
+}
+
+function commandEntry(command: Command, parents: readonly string[]): string {
+  const words = [...parents, command.name(), command.usage()];
   return [
     '.TP',
     `.B ${escape(words.join(' '))}`,

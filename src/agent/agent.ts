@@ -36,7 +36,7 @@ import { IoShifter } from './sampling/io-shifter.ts';
 import { PolicyReconciler } from './reconciler.ts';
 import { LatestSample } from './sampling/latest-sample.ts';
 import type { Log } from './log.ts';
-import type { AgentPart } from './part.ts';
+import type { AgentPart, ReportedFault } from './part.ts';
 import { Membership } from './sampling/membership.ts';
 import { Meter } from './sampling/meter.ts';
 import { ConnectorPlacement, placementTargets } from './placement/placement.ts';
@@ -150,6 +150,10 @@ export class Agent implements AsyncDisposable {
     this.#api = makeApi(() => this.#context(), log);
     this.#tcp = cleanup.use(new TcpListener(this.#api, log, options.inherited));
     this.#parts = options.parts;
+    for (const part of options.parts)
+      cleanup.defer(async () => {
+        await part[Symbol.asyncDispose]?.();
+      });
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
     // Stopped first: it drives the others.
     this.#reconciler = cleanup.use(
@@ -219,6 +223,7 @@ export class Agent implements AsyncDisposable {
     this.#ticker.setInterval(policy.agent.intervalSeconds * 1000);
     this.#alerting.follow(policy.agent.alerts);
     void this.#tcp.follow(policy.agent);
+    for (const part of this.#parts) part.adopt?.(policy);
     const driver = this.#probe(policy);
     if (driver === undefined) return;
     if (this.#meter === undefined) this.#meter = new Meter(driver.tree, memberIndex);
@@ -272,18 +277,27 @@ export class Agent implements AsyncDisposable {
     const { readings, missing } = this.#meter?.sample() ?? { readings: [], missing: [] };
     this.#shifter?.shift(readings, moment.monotonic, this.#settings.intervalSeconds);
     const tick = measure(readings, moment.at, seconds);
+    const reported = this.#reportedFaults();
     const faults = [
       ...readings.flatMap((each) =>
         detectFaults(each, seconds, this.#memberIndex.entries.get(each.member)?.values ?? {}),
       ),
       ...this.#halted.splice(0).flatMap((uid) => haltFault(uid, this.#memberIndex)),
+      ...reported.map(withoutRequests),
     ];
     this.#latest.update(tick, readings, faults, moment);
-    this.#recorder.record(tick, faults, moment, this.#settings.history);
+    this.#recorder.record(tick, faults, moment, this.#settings.history, reported);
     if (missing.length > 0) this.#remake(missing);
     if (this.#reconciler.wantsRetry) this.refresh();
-    for (const part of this.#parts) part.afterTick(() => this.#rows(), this.#memberIndex.defaults);
+    for (const part of this.#parts)
+      part.afterTick?.(() => this.#rows(), this.#memberIndex.defaults);
     this.#tickDurationSeconds = (performance.now() - moment.monotonic) / 1000;
+  }
+
+  #reportedFaults(): readonly ReportedFault[] {
+    return this.#parts
+      .flatMap((part) => part.takeFaults?.() ?? [])
+      .filter(({ member }) => this.#memberIndex.entries.has(member));
   }
 
   #rows() {
@@ -347,6 +361,12 @@ export class Agent implements AsyncDisposable {
     this.#shifter?.[Symbol.dispose]();
     this.#options.log.info('Stopped; limits stay in force');
   }
+}
+
+/** What is kept for minutes: requests are evidence of an incident alone. */
+function withoutRequests({ requests, ...fault }: ReportedFault): Fault {
+  void requests;
+  return fault;
 }
 
 /** Forking too fast to be placed would be a way around the processes limit. */

@@ -1,7 +1,19 @@
 /** What a capability adds to the agent. */
+import type { Policy } from '../policy/policy.ts';
+import type { Fault } from '../usage/fault.ts';
+import type { RefusedRequest } from '../usage/incident.ts';
 import type { LimitNumbers, TopRow } from './api/api.ts';
 
-export interface AgentPart {
-  /** Called after each tick; `rows` computes what each member used. Must not throw, nor take long. */
-  readonly afterTick: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
+/** A fault that no counter of the kernel shows, with what is known of it. */
+export interface ReportedFault extends Fault {
+  readonly requests: readonly RefusedRequest[];
+}
+
+export interface AgentPart extends Partial<AsyncDisposable> {
+  /** Called with a policy that has been applied. Must not throw, nor take long; this holds for all of them. */
+  readonly adopt?: (policy: Policy) => void;
+  /** The faults since the last call; those of members that there are not any more are left out. */
+  readonly takeFaults?: () => readonly ReportedFault[];
+  /** Called after each tick; `rows` computes what each member used. */
+  readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

@@ -1,8 +1,14 @@
-/** Web entries: requests served concurrently. To be enforced where requests enter, not by a cgroup. */
+/** Web entries: requests served concurrently. Web servers enforce it, since no cgroup counts requests. */
 import { unlimited } from '../base/quantity.ts';
-import { notYet, type KernelSide, type Limit } from './limit.ts';
+import { type KernelSide, type Limit, type Support } from './limit.ts';
 
-const kernel: KernelSide = { settings: () => [], counters: [], support: () => notYet };
+const byWebServers: Support = {
+  level: 'partial',
+  reason: 'the web servers enforce it, not the kernel, and only those that have been told to',
+  help: 'run "bulkhead web entries enable"; "bulkhead web entries status" shows which sites are held',
+};
+
+const kernel: KernelSide = { settings: () => [], counters: [], support: () => byWebServers };
 
 export const entries: Limit = {
   name: 'entries',
@@ -17,6 +23,7 @@ export const entries: Limit = {
     },
   },
   faults: [],
+  reported: [{ attribute: 'limit', severity: 'refused' }],
   cgroup2: kernel,
   cgroup1: kernel,
 };

@@ -169,6 +169,8 @@ export interface Limit {
   readonly summary: string;
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly faults: readonly FaultRule[];
+  /** Faults that another program reports, since no counter of the kernel shows them. */
+  readonly reported?: readonly Pick<FaultRule, 'attribute' | 'severity'>[];
   readonly cgroup2: KernelSide;
   readonly cgroup1: KernelSide;
 }

@@ -19,7 +19,7 @@ import {
 const littleMemory = 64 * 2 ** 20;
 /** Processes that a tenant needs besides those that serve its requests. */
 const spareProcesses = 15;
-const notHeldYet = ['entries', 'network'];
+const notHeldYet = ['network'];
 
 export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
   const said = new Set<string>();

@@ -16,6 +16,7 @@ import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../base/bytes.ts';
 import { count, listSome } from '../base/list.ts';
+import { refusedRequests } from './refused-requests.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
@@ -41,6 +42,7 @@ export function explainIncident(
     whatHappened(incident, who, topic, options),
     noticed(incident, topic),
     whatRan(groups, topic, evidence),
+    refusedRequests(evidence, options.showCommands),
     whoWasKilled(incident, evidence),
     cacheInIt(incident, evidence),
     aboveIt(incident, evidence),
@@ -110,6 +112,7 @@ function happened({ limit, severity, faults }: Incident, plural: boolean): strin
   if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
   if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
+  if (limit === 'entries.limit') return `had ${count(faults, 'request')} refused`;
   // A process that was started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;

@@ -59,6 +59,16 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     advice:
       'Look for jobs that pile up because each starts before the previous one has finished, and for workers that never exit.',
   },
+  'entries.limit': {
+    noun: 'entries',
+    resource: 'other',
+    effect: {
+      refused:
+        'The web server answered these requests with the status 508 and a page that says that the site is busy. Requests that were being served went on.',
+    },
+    advice:
+      'Look for pages that take long, since each keeps its entry until it is done; for crawlers that send many requests at once; and for a cache in front of pages that are the same for everybody.',
+  },
   'io.read': disk('disk reading', 'read', lessReading),
   'io.reads': disk('disk reading', 'read', lessReading),
   'io.write': disk('disk writing', 'write', lessWriting),

@@ -53,6 +53,18 @@ export interface KilledProcess {
   readonly name: string;
 }
 
+/** A request that a web server refused. What it was for and who asked is only for root and the tenant. */
+export interface RefusedRequest {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The first name of the vhost. */
+  readonly site: string;
+  /** An address; empty, as are method and URL, where it is not shown. */
+  readonly client: string;
+  readonly method: string;
+  readonly url: string;
+}
+
 export interface Snapshot {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -63,4 +75,6 @@ export interface Snapshot {
   readonly usage: Readonly<Record<MetricKey, number>>;
   /** Processes killed by the OOM killer; absent if the kernel log cannot be read. */
   readonly killed?: readonly KilledProcess[];
+  /** Some of the requests that were refused, for a limit that web servers enforce. */
+  readonly requests?: readonly RefusedRequest[];
 }

@@ -44,11 +44,13 @@ test('commands in the documentation exist, with their options', async () => {
       const words = /^(?:\.\/)?bulkhead (.*?)(?:\s+#.*|\s+>.*)?$/.exec(line)?.[1]?.split(/\s+/);
       if (words === undefined) continue;
       seen++;
-      const [name = '', inner = ''] = words;
+      const [name = '', ...inner] = words;
       const found = program.commands.find((each) => each.name() === name);
       assert.ok(found, `${page}: there is no "bulkhead ${name}"`);
       if (name === 'exec') continue;
-      const deep = found.commands.find((each) => each.name() === inner) ?? found;
+      const within = (command: typeof found, word: string) =>
+        command.commands.find((each) => each.name() === word) ?? command;
+      const deep = inner.reduce(within, found);
       for (const option of words.filter((word) => /^--?[a-z]/.test(word))) {
         const known = deep.options.some((each) => each.long === option || each.short === option);
         assert.ok(known, `${page}: "bulkhead ${name}" has no option ${option}`);

@@ -112,8 +112,8 @@ const warnings: readonly (readonly [body: string, expected: RegExp])[] = [
     /80% is above the 50% of reseller acme/,
   ],
   [
-    '<tenant user="alice"><entries limit="20"/></tenant>',
-    /note: "entries" is not enforced yet by this version/,
+    '<tenant user="alice"><network send="1MiB/s"/></tenant>',
+    /note: "network" is not enforced yet by this version/,
   ],
 ];
 for (const [body, expected] of warnings) {

@@ -109,6 +109,7 @@ server { listen 127.0.0.1:${port}; server_name next.example; }`.replace(
     const apache = {
       program: '/usr/sbin/apache2',
       args: ['-f', at('apache2.conf')],
+      directory: stage.directory,
       modInfo: `${modules}/mod_info.so`,
       environment: { RUN_USER: 'www-data' },
     };

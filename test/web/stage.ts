@@ -68,7 +68,11 @@ export class WebStage {
   /** Started as it is, and asked with `-T`. */
   programs(): WebPrograms {
     return {
-      nginx: { program: '/usr/sbin/nginx', args: ['-c', this.at('nginx.conf')] },
+      nginx: {
+        program: '/usr/sbin/nginx',
+        args: ['-c', this.at('nginx.conf')],
+        directory: this.directory,
+      },
       fpm: [{ ...this.php, configuration: this.at('fpm.conf') }],
     };
   }

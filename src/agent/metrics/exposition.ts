@@ -138,7 +138,7 @@ const limitRows = [...attributes.values()].map((each) => [each.key, limitFamily(
 const faultRows: readonly (readonly [LimitKey, Severity, string])[] = [
   ...new Map(
     limits.flatMap((limit) =>
-      limit.faults.map(({ attribute, severity }) => {
+      [...limit.faults, ...(limit.reported ?? [])].map(({ attribute, severity }) => {
         const key: LimitKey = `${limit.name}.${attribute}`;
         const labels = `limit="${key}",severity="${severity}"`;
         return [labels, [key, severity, labels] as const] as const;

@@ -119,5 +119,6 @@ function formerMember({ member, name }: Incident): Who {
 
 function withoutCommands(snapshot: Snapshot): Snapshot {
   const processes = snapshot.processes.map((each) => ({ ...each, command: `[${each.name}]` }));
-  return { ...snapshot, processes };
+  const requests = snapshot.requests?.map((each) => ({ ...each, client: '', method: '', url: '' }));
+  return { ...snapshot, processes, ...(requests === undefined ? {} : { requests }) };
 }

@@ -19,10 +19,11 @@ import {
   type Moment,
   type OpenIncident,
 } from '../../usage/incident-log.ts';
-import type { Incident, Snapshot } from '../../usage/incident.ts';
+import type { Incident, RefusedRequest, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { countOf } from '../responses/processes.ts';
+import type { ReportedFault } from '../part.ts';
 import type { LatestSample } from './latest-sample.ts';
 import type { Log } from '../log.ts';
 import type { Entry, MemberIndex } from './member-index.ts';
@@ -44,6 +45,15 @@ interface RecorderParts {
   /** Called with the incidents that began or continued in a tick. */
   readonly onIncidents: (incidents: readonly Incident[]) => void;
 }
+
+/** What a snapshot needs not wait for. */
+interface KnownAtOnce {
+  readonly killed: readonly OomKill[];
+  readonly requests: readonly RefusedRequest[];
+}
+
+const requestsOf = ({ member, limit }: OpenIncident, reported: readonly ReportedFault[]) =>
+  reported.flatMap((each) => (each.member === member && each.limit === limit ? each.requests : []));
 
 export class Recorder implements Disposable {
   readonly #parts: RecorderParts;
@@ -82,7 +92,14 @@ export class Recorder implements Disposable {
     this.#incidents.forget(members);
   }
 
-  record(tick: Tick, faults: readonly Fault[], moment: Moment, settings: HistorySettings): void {
+  /** `reported`: those of the faults of which requests are known. */
+  record(
+    tick: Tick,
+    faults: readonly Fault[],
+    moment: Moment,
+    settings: HistorySettings,
+    reported: readonly ReportedFault[] = [],
+  ): void {
     const { metrics, events } = this.#parts;
     const written = [metrics.add(tick), metrics.rollUp(moment.at)];
     const touched = this.#incidents.add(faults, moment);
@@ -91,7 +108,7 @@ export class Recorder implements Disposable {
     written.push(metrics.prune(moment.at, settings), events.prune(moment.at, settings));
     this.#report(written.find((each) => !each.ok) ?? ok(undefined));
     this.#incidents.close(moment.monotonic);
-    this.#gatherEvidence(touched, faults, moment);
+    this.#gatherEvidence(touched, faults, moment, reported);
     if (touched.length > 0) this.#publish(touched);
     for (const note of [...metrics.takeNotes(), ...events.takeNotes()]) this.#parts.log.warn(note);
   }
@@ -154,6 +171,7 @@ export class Recorder implements Disposable {
     touched: readonly OpenIncident[],
     faults: readonly Fault[],
     moment: Moment,
+    reported: readonly ReportedFault[],
   ): void {
     const killed = faults.some((each) => each.severity === 'killed')
       ? this.#kernelLog.oomKills()
@@ -167,14 +185,19 @@ export class Recorder implements Disposable {
       incident.snapshots++;
       incident.lastSnapshot = moment.monotonic;
       incident.shownSeverity = incident.severity;
-      const work = this.#snapshot(incident, killed, moment.at).finally(() =>
+      const requests = requestsOf(incident, reported);
+      const work = this.#snapshot(incident, { killed, requests }, moment.at).finally(() =>
         this.#gathering.delete(work),
       );
       this.#gathering.add(work);
     }
   }
 
-  async #snapshot(incident: OpenIncident, kills: readonly OomKill[], at: number): Promise<void> {
+  async #snapshot(
+    incident: OpenIncident,
+    { killed: kills, requests }: KnownAtOnce,
+    at: number,
+  ): Promise<void> {
     const { memberIndex, evidence, latest, events, log } = this.#parts;
     const entry = memberIndex().entries.get(incident.member);
     if (entry === undefined) return;
@@ -188,6 +211,7 @@ export class Recorder implements Disposable {
       processCount: countOf(all),
       usage,
       ...(killed === undefined ? {} : { killed }),
+      ...(requests.length === 0 ? {} : { requests }),
     };
     if (incident.id !== undefined) {
       const added = events.addSnapshot(incident.id, snapshot);

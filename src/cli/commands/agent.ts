@@ -40,7 +40,9 @@ async function runAgent(options: AgentCommandOptions, command: Command): Promise
   const { Agent } = await import('../../agent/agent.ts');
   const { makeLog } = await import('../../agent/log.ts');
   const log = makeLog(options.log satisfies LogFormat, process.env);
-  const makers = await Promise.all(capabilities.flatMap(({ agentPart }) => agentPart?.() ?? []));
+  const makers = await Promise.all(
+    capabilities.flatMap(({ agentParts = [] }) => agentParts.map((load) => load())),
+  );
   const inherited = inheritedSockets(process.env);
   using notifier = serviceNotifier(process.env);
   const stopped = signalled(['SIGINT', 'SIGTERM']);

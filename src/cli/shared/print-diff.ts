@@ -1,4 +1,4 @@
-/** The difference of two texts on the terminal, with the file and the line of each hunk. */
+/** What would change in a file, as `diff -u` shows it. */
 import { printable } from '../../base/printable.ts';
 import { lineDiff, type DiffLine } from './line-diff.ts';
 import { print } from './output.ts';

@@ -88,7 +88,7 @@ export const command: CommandModule = {
       .option('--io <rate>', 'KB/s, reads and writes together')
       .option('--iops <number>', 'operations a second, reads and writes together')
       .option('--nproc <number>', 'processes and their threads')
-      .option('--maxEntryProcs <number>', 'entry processes; accepted but not enforced yet')
+      .option('--maxEntryProcs <number>', 'entry processes: requests served at once')
       .option('--ep <number>', 'the same')
       .option('--vmem <size>', 'address space: only 0, the kernel has no such limit')
       .option('--mem <size>', 'the same')

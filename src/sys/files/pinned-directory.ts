@@ -39,12 +39,7 @@ export function pinDirectory(
   } catch (error) {
     return failed({ ...openCause(error, links), action: 'open the directory', object: path });
   }
-  return ok({
-    fd,
-    path,
-    at: (name) => `/proc/self/fd/${fd}/${name}`,
-    [Symbol.dispose]: () => closeSync(fd),
-  });
+  return ok(pinned(fd, path));
 }
 
 /** With both flags the kernel answers ENOTDIR to a link. */
@@ -54,8 +49,21 @@ function openCause(error: unknown, links: 'follow' | 'refuse'): Cause {
   return { ...cause, reason: 'it is a symbolic link or not a directory', hint: 'remove it' };
 }
 
+/** Of an open descriptor of a directory. */
+export const pinned = (fd: number, path: string): PinnedDirectory => ({
+  fd,
+  path,
+  at: (name) => `/proc/self/fd/${fd}/${name}`,
+  [Symbol.dispose]: () => closeSync(fd),
+});
+
 /** Why what is in the directory could be replaced by someone else, and what to do about it. */
 export function directoryProblem(directory: PinnedDirectory): Cause | undefined {
+  return problemOfItself(directory) ?? problemAbove(directory);
+}
+
+/** The same of the directory alone, wherever that is. */
+export function problemOfItself(directory: PinnedDirectory): Cause | undefined {
   const stat = fstatSync(directory.fd);
   const shown = quoted(directory.path);
   if (!isTrusted(stat.uid)) {
@@ -70,7 +78,7 @@ export function directoryProblem(directory: PinnedDirectory): Cause | undefined 
       hint: `run: chmod go-w ${directory.path}`,
     };
   }
-  return problemAbove(directory);
+  return undefined;
 }
 
 /** More than a path can have. */

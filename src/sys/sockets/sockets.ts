@@ -1,7 +1,13 @@
 /** What Node's sockets cannot do: datagrams to a path, and who is at the other end. */
 import { closeSync } from 'node:fs';
-import type { Errno } from '../../base/problem.ts';
-import { connectSocket, openSocket, readSocketOption, sendTo, type Opened } from '../syscalls.ts';
+import {
+  bindSocket,
+  connectSocket,
+  openSocket,
+  readSocketOption,
+  sendTo,
+  type Opened,
+} from '../syscalls.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -36,13 +42,19 @@ export function sendDatagram(
   return { fd, send: (text) => void sendTo(fd, Buffer.from(text), target) };
 }
 
+/** A socket that takes datagrams sent to `path`, where nothing may be yet. */
+export const datagramSocketAt = (path: string): Opened => attach(SOCK_DGRAM, path, bindSocket);
+
 /** A stream to `address`. Whoever reads and writes waits by itself, for as long as it wants. */
-export function connectStream(address: string): Opened {
+export const connectStream = (address: string): Opened =>
+  attach(SOCK_STREAM, address, connectSocket);
+
+function attach(type: number, address: string, call: typeof connectSocket): Opened {
   const target = unixAddress(address);
   if (target === undefined) return { error: 'ENAMETOOLONG' };
-  const opened = openSocket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const opened = openSocket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if ('error' in opened) return opened;
-  const error: Errno | undefined = connectSocket(opened.fd, target);
+  const error = call(opened.fd, target);
   if (error === undefined) return opened;
   closeSync(opened.fd);
   return { error };

@@ -16,10 +16,14 @@ export function overviewText(
   notes: readonly Note[],
   { columns }: Pick<Terminal, 'columns'>,
 ): string {
+  const lines = noteLines(notes, columns);
+  return [sitesText(overview), ...(lines.length === 0 ? [] : [lines.join('\n')])].join('\n\n');
+}
+
+export function noteLines(notes: readonly Note[], columns: number): readonly string[] {
   const lines = notes.slice(0, notesMax).map((each) => wrap(noteText(each), columns, '  '));
   const more = notes.length - lines.length;
-  if (more > 0) lines.push(`… and ${more} more`);
-  return [sitesText(overview), ...(lines.length === 0 ? [] : [lines.join('\n')])].join('\n\n');
+  return more > 0 ? [...lines, `… and ${more} more`] : lines;
 }
 
 function sitesText({ servers, sites }: Overview): string {
@@ -28,7 +32,7 @@ function sitesText({ servers, sites }: Overview): string {
   if (sites.length === 0)
     return `No site was found in ${servers.map(({ name }) => name).join(', ')}`;
   const rows = sites.map(rowOf).toSorted(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0));
-  return table([['SITE', 'OWNER', 'SERVER', 'HANDLER', 'PLACED'], ...distinct(rows)]);
+  return table([['SITE', 'OWNER', 'SERVER', 'HANDLER', 'PLACED'], ...distinctRows(rows)]);
 }
 
 function rowOf(site: SiteView): readonly string[] {
@@ -50,7 +54,7 @@ function placedText({ placed: { kind, seen } }: SiteView): string {
 }
 
 /** A site at two ports is one row where all else is alike. */
-function distinct(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+export function distinctRows(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
   const seen = new Set<string>();
   return rows.filter((row) => {
     const key = JSON.stringify(row);

@@ -29,7 +29,7 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
   }
   const tenancy = tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;
-  const overview = await surveyWeb(findWebPrograms(), tenancy);
+  const { nginxHttp: _, ...overview } = await surveyWeb(findWebPrograms(), tenancy);
   const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
   const notes = [...remarks, ...notesOf(overview)];
   const problems = overview.servers.flatMap(problemsOf);

@@ -9,6 +9,11 @@ const parts: CommandTable = {
       "show every site, its owner, what handles it, and whether that is in its tenant's cgroup",
     load: () => import('./status.ts'),
   },
+  entries: {
+    usage: '',
+    summary: 'limit how many requests of a tenant are served at once',
+    load: () => import('./entries/entries.ts'),
+  },
 };
 
 export const command: CommandModule = {

@@ -74,7 +74,8 @@ function overrideNotes(sites: readonly SiteView[]): readonly Note[] {
   );
 }
 
-function alike(pairs: readonly (readonly string[])[]): readonly Note[] {
+/** Of pairs of a message and what it is about. */
+export function alike(pairs: readonly (readonly string[])[]): readonly Note[] {
   const groups = new Map<string, Set<string>>();
   for (const [message = '', about = ''] of pairs)
     groups.set(message, (groups.get(message) ?? new Set()).add(about));

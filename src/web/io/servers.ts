@@ -6,6 +6,7 @@ import { apacheSites } from '../core/apache/sites.ts';
 import type { ReadProblem } from '../core/directive.ts';
 import { parseFpmDump } from '../core/fpm/dump.ts';
 import { splitNginxDump } from '../core/nginx/dump.ts';
+import { httpLevelOf, type NginxHttp } from '../core/nginx/http-level.ts';
 import { nginxTree } from '../core/nginx/includes.ts';
 import { nginxSites } from '../core/nginx/sites.ts';
 import type { ServerRead } from '../core/overview.ts';
@@ -16,13 +17,15 @@ import { readText } from '../../sys/files/read.ts';
 import { readPoolPlaces } from './pool-files.ts';
 import { runBounded, type Output } from './run-bounded.ts';
 
-interface NginxProgram {
+export interface NginxProgram {
   readonly program: string;
   /** Before `-T`: another configuration than its own. */
   readonly args: readonly string[];
+  /** Of its configuration: `/etc/nginx`. */
+  readonly directory: string;
 }
 
-interface ApacheProgram extends NginxProgram {
+export interface ApacheProgram extends NginxProgram {
   readonly modInfo: string;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -45,12 +48,13 @@ export function findWebPrograms(): WebPrograms {
   const nginx = '/usr/sbin/nginx';
   const apache = '/usr/sbin/apache2';
   return {
-    ...(isFile(nginx) ? { nginx: { program: nginx, args: [] } } : {}),
+    ...(isFile(nginx) ? { nginx: { program: nginx, args: [], directory: '/etc/nginx' } } : {}),
     ...(isFile(apache) && isFile('/etc/apache2/apache2.conf')
       ? {
           apache: {
             program: apache,
             args: [],
+            directory: '/etc/apache2',
             modInfo: '/usr/lib/apache2/modules/mod_info.so',
             environment: parseEnvvars(readText('/etc/apache2/envvars') ?? ''),
           },
@@ -77,13 +81,30 @@ export interface ReadPools extends ServerRead {
   readonly pools: readonly Omit<Pool, 'uid'>[];
 }
 
-export async function readNginx({ program, args }: NginxProgram): Promise<ReadSites> {
+export interface ReadWeb extends ReadSites {
+  /** Nothing where the configuration is not accepted. */
+  readonly http?: NginxHttp;
+}
+
+/** Bulkhead's own file of the http level. */
+export const nginxEntriesPath = ({ directory }: NginxProgram): string =>
+  `${directory}/conf.d/bulkhead.conf`;
+
+export async function readNginx(nginx: NginxProgram): Promise<ReadWeb> {
+  const { program, args } = nginx;
   const server = { name: 'nginx', program };
   const run = await accepted(runBounded(program, [...args, '-T']));
   if ('problem' in run) return { ...server, sites: [], problems: [run.problem] };
   const dump = splitNginxDump(run.stdout, sizeOf);
   const { directives, problems } = nginxTree(dump.files);
-  return { ...server, sites: nginxSites(directives), problems: [...dump.problems, ...problems] };
+  const files = dump.files.map(({ path }) => path);
+  const http = httpLevelOf(directives, files, nginxEntriesPath(nginx));
+  return {
+    ...server,
+    sites: nginxSites(directives),
+    problems: [...dump.problems, ...problems],
+    http,
+  };
 }
 
 function sizeOf(path: string): number | undefined {

@@ -3,11 +3,19 @@ import type { Account } from '../../policy/policy.ts';
 import type { Address } from '../core/address.ts';
 import type { Facts } from '../core/facts.ts';
 import { overviewOf, type Overview } from '../core/overview.ts';
+import type { NginxHttp } from '../core/nginx/http-level.ts';
 import type { Pool } from '../core/fpm/pools.ts';
 import type { Site } from '../core/site.ts';
 import { readListeners } from './listeners.ts';
 import { pathOwnersReader } from './path-owners.ts';
-import { readApache, readFpm, readNginx, type ReadPools, type WebPrograms } from './servers.ts';
+import {
+  readApache,
+  readFpm,
+  readNginx,
+  type ReadPools,
+  type ReadWeb,
+  type WebPrograms,
+} from './servers.ts';
 
 /** What the engine knows of tenants. */
 export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns'> {
@@ -16,10 +24,15 @@ export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRun
   readonly accounts: (named: readonly string[]) => readonly Account[];
 }
 
-export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promise<Overview> {
+export interface Survey extends Overview {
+  /** Of nginx, where it is installed and its configuration is accepted. */
+  readonly nginxHttp?: NginxHttp;
+}
+
+export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promise<Survey> {
   const { nginx, apache, fpm } = programs;
   const [webServers, fpmServers] = await Promise.all([
-    Promise.all([
+    Promise.all<ReadWeb>([
       ...(nginx === undefined ? [] : [readNginx(nginx)]),
       ...(apache === undefined ? [] : [readApache(apache)]),
     ]),
@@ -46,7 +59,11 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
     program,
     problems,
   }));
-  return overviewOf(servers, sites, pools, facts);
+  const http = webServers.find((each) => each.http !== undefined)?.http;
+  return {
+    ...overviewOf(servers, sites, pools, facts),
+    ...(http === undefined ? {} : { nginxHttp: http }),
+  };
 }
 
 const addressesOf = (sites: readonly Site[]): readonly Address[] =>

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys } from '../../../usage/metrics.ts';
-import type { Snapshot } from '../../../usage/incident.ts';
+import type { RefusedRequest, Snapshot } from '../../../usage/incident.ts';
 import {
   describeArgument,
   examples,
@@ -61,17 +61,22 @@ function factsOf(answer: IncidentResponse): readonly (readonly [word: string, te
 }
 
 function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
-  const { at, processes, processCount, killed = [] } = snapshot;
+  const { at, processes, processCount, killed = [], requests = [] } = snapshot;
   const { colors } = terminalOf(process.stdout);
   const more = processCount - processes.length;
   return [
     colors.bold(`At ${dateTime(at)}, ${count(processCount, 'process', 'processes')}`),
     wrap(usageText(snapshot), columns ?? 100),
     ...killed.map((each) => colors.red(`Killed: ${each.pid} ${printable(each.name)}`)),
+    ...requests.map((each) => `Refused: ${printable(requestText(each))}`),
     ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
     ...(more > 0 ? [`… and ${more} more, which used less`] : []),
   ].join('\n');
 }
+
+/** A reseller sees the site alone. */
+const requestText = ({ client, method, site, url }: RefusedRequest) =>
+  client === '' ? site : `${method} ${site}${url} from ${client}`;
 
 /** What it used at that moment, without zeros. */
 function usageText({ usage }: Snapshot): string {

@@ -2,6 +2,9 @@
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
 import { distinctHandlers, type Handler, type OverridingDirective, type Site } from '../site.ts';
+import { isOwnDirective } from './own-words.ts';
+import { isPass, passes } from './passes.ts';
+import { vhostOf } from './vhost.ts';
 
 export function nginxSites(directives: readonly Directive[]): readonly Site[] {
   return blocksNamed(directives, 'http').flatMap((http) => {
@@ -27,6 +30,7 @@ function siteOf(server: Directive, upstreams: Upstreams, inherited: string | und
     ...(root === undefined ? {} : { root }),
     handlers: found.length === 0 ? answersOf(block) : found,
     overrides: overrides.toSorted((a, b) => a.line - b.line),
+    vhost: vhostOf(server),
     file: server.file,
     line: server.line,
   };
@@ -77,18 +81,12 @@ function walk(block: readonly Directive[], upstreams: Upstreams, kind: string): 
   return { handlers, overrides: [...overrides, ...walked.flatMap((each) => each.overrides)] };
 }
 
-function overridesOf({ name, file, line }: Directive): readonly OverridingDirective[] {
-  if (!replaced.has(name)) return [];
+function overridesOf(directive: Directive): readonly OverridingDirective[] {
+  const { name, file, line } = directive;
+  if (!replaced.has(name) || isOwnDirective(directive)) return [];
   return [{ directive: name as OverridingDirective['directive'], file, line }];
 }
 
-const passes: Readonly<Record<string, 'fastcgi' | 'proxy'>> = {
-  fastcgi_pass: 'fastcgi',
-  scgi_pass: 'proxy',
-  uwsgi_pass: 'proxy',
-  proxy_pass: 'proxy',
-  grpc_pass: 'proxy',
-};
 const ports: Readonly<Record<string, number>> = {
   'http:': 80,
   'https:': 443,
@@ -97,7 +95,7 @@ const ports: Readonly<Record<string, number>> = {
 };
 
 function handlersOf({ name, args }: Directive, upstreams: Upstreams): readonly Handler[] {
-  const kind = Object.hasOwn(passes, name) ? passes[name] : undefined;
+  const kind = isPass(name) ? passes[name] : undefined;
   const [target] = args;
   if (kind === undefined || target === undefined) return [];
   const scheme = /^([a-z]+:)\/\//.exec(target);

@@ -1,0 +1,40 @@
+/** `bulkhead web entries`: how many requests of a tenant the web servers serve at once. */
+import { examples, type CommandModule } from '../../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  enable: {
+    usage: '[options]',
+    summary: 'have the web servers hold each tenant to its entries, from now on',
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options]',
+    summary: 'remove from the web servers what enable has written',
+    load: () => import('./disable.ts'),
+  },
+  refresh: {
+    usage: '[options]',
+    summary:
+      'write it again where it is enabled and the policy or the sites have changed; the agent does so by itself',
+    load: () => import('./refresh.ts'),
+  },
+  status: {
+    usage: '[options]',
+    summary: 'show which sites are held; exits with 3 if one is not, or if a file differs',
+    load: () => import('./status.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead web entries enable --dry-run', 'what would be written'],
+        ['bulkhead web entries status', 'every site with a limit, and whether it is held'],
+      ),
+    );
+    addCommands(parent, parts);
+  },
+};

@@ -1,0 +1,30 @@
+/** `bulkhead web entries refresh`: what enable does, where it has been done. */
+import type { Command } from 'commander';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import { print } from '../../../cli/shared/session.ts';
+import { isEnabled } from '../../io/entries/enabled.ts';
+import { findWebPrograms } from '../../io/servers.ts';
+import { enable } from './enable.ts';
+import { withEntriesOptions, type EntriesOptions } from './session.ts';
+
+function refresh(options: EntriesOptions, command: Command): ExitCode | Promise<ExitCode> {
+  if (isEnabled(findWebPrograms())) return enable(options, command);
+  print('Entries are not enabled here');
+  return exitCodes.done;
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    withEntriesOptions(command, 'print what would be written; changes nothing')
+      .addHelpText(
+        'after',
+        examples(['bulkhead web entries refresh', 'follow a change of a vhost at once']),
+      )
+      .action(run(refresh));
+  },
+};

@@ -1,0 +1,76 @@
+/** What the commands about entries begin with: root, the policy, and what the web servers say of themselves. */
+import type { Command } from 'commander';
+import { printProblem, type Problem } from '../../../base/problem.ts';
+import { exitCodes, type ExitCode, type PolicyOptions } from '../../../cli/shared/command.ts';
+import { policyOption } from '../../../cli/shared/policy-option.ts';
+import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { entryLimitsOf, type EntryLimits } from '../../core/entries/holding.ts';
+import { entriesSocket } from '../../io/entries/entries-socket.ts';
+import { findWebPrograms, type WebPrograms } from '../../io/servers.ts';
+import { surveyWeb, type Survey } from '../../io/survey.ts';
+import { tenancyOf } from '../tenancy.ts';
+
+export interface EntriesOptions extends PolicyOptions {
+  readonly dryRun?: boolean;
+}
+
+export const withEntriesOptions = (command: Command, dryRun: string): Command =>
+  command.addOption(policyOption()).option('--dry-run', dryRun).option('--json', 'print as JSON');
+
+export interface EntriesSession {
+  readonly programs: WebPrograms;
+  readonly survey: Survey;
+  readonly limits: EntryLimits;
+  readonly socket: string;
+  readonly paths: Paths;
+}
+
+/** The session, or the status with which to exit after the reason has been printed. */
+export async function entriesSession(
+  { policy: file }: EntriesOptions,
+  command: Command,
+): Promise<EntriesSession | ExitCode> {
+  const paths = rootPaths(command);
+  if (typeof paths === 'number') return paths;
+  const policy = loadPolicyOrReport(file, paths)?.policy;
+  return policy === undefined ? exitCodes.failed : sessionWith(paths, policy);
+}
+
+/** What has been written goes whatever the policy says, and without one. */
+export async function sessionWithoutPolicy(command: Command): Promise<EntriesSession | ExitCode> {
+  const paths = rootPaths(command);
+  return typeof paths === 'number' ? paths : sessionWith(paths, undefined);
+}
+
+function rootPaths(command: Command): Paths | ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() === 0) return paths;
+  const reason = 'web servers are configured by root alone';
+  return refuse({ action: 'use web servers', reason, hint: 'run it as root' });
+}
+
+async function sessionWith(
+  paths: Paths,
+  policy: Policy | undefined,
+): Promise<EntriesSession | ExitCode> {
+  const programs = findWebPrograms();
+  if (programs.nginx === undefined) {
+    const reason = 'there is no nginx in /usr/sbin';
+    return refuse({ action: 'use web servers', reason });
+  }
+  return {
+    programs,
+    survey: await surveyWeb(programs, tenancyOf(paths, policy)),
+    limits: entryLimitsOf(policy?.tenants ?? []),
+    socket: entriesSocket(paths),
+    paths,
+  };
+}
+
+export function refuse(problem: Problem): ExitCode {
+  printError(printProblem(problem));
+  return exitCodes.failed;
+}

@@ -1,0 +1,85 @@
+/** What an administrator should know and do about entries at nginx. */
+import { alike, type Note } from '../notes.ts';
+import type { NginxHttp } from '../nginx/http-level.ts';
+import type { Place } from '../directive.ts';
+import { entryName, type Holding, type SiteEntries } from './holding.ts';
+import { lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
+
+/** Each one is asked for every request. */
+const numbersMax = 32;
+
+/** `siteFilePath`: where a file for vhosts is, by its name. */
+export function entriesNotes(
+  { held, sites }: Holding,
+  http: NginxHttp,
+  siteFilePath: (name: string) => string,
+): readonly Note[] {
+  const limited = sites.filter(({ state }) => state !== 'nothing to count');
+  return alike([
+    ...limited.flatMap((each) => notHeld(each)),
+    ...limited.flatMap((each) => missing(each, http, siteFilePath)),
+    ...limited.flatMap(unseen),
+    ...httpNotes(http),
+    ...(new Set(held.map(({ limit }) => limit)).size > numbersMax
+      ? [
+          [
+            `Tenants have more than ${numbersMax} different numbers of entries, each of which costs time for every request`,
+          ],
+        ]
+      : []),
+  ]);
+}
+
+type Pair = readonly string[];
+
+function notHeld(each: SiteEntries): readonly Pair[] {
+  return each.state === 'held' ? [] : [[`Not held: ${each.reason}`, entryName(each)]];
+}
+
+const purposes: Readonly<Record<Lacking, string>> = {
+  limit: 'its limit',
+  log: 'its faults',
+  page: 'the page that visitors see',
+};
+
+function missing(
+  { site }: SiteEntries,
+  http: NginxHttp,
+  siteFilePath: (name: string) => string,
+): readonly Pair[] {
+  if (site.vhost === undefined) return [];
+  const lacking = lackingWithout(site.vhost, http);
+  if (lacking.length === 0) return [];
+  const line = `include ${siteFilePath(siteFileFor(site.vhost, http))};`;
+  const why = lacking.map((each) => purposes[each]).join(', ');
+  return [[`Add the line "${line}" to the server, for ${why}`, placeText(site)]];
+}
+
+function unseen({ site: { vhost } }: SiteEntries): readonly Pair[] {
+  const { logLost } = vhost ?? {};
+  if (logLost === undefined || logLost.canInclude) return [];
+  const message = 'Refused requests are no faults, since an access_log keeps them from being seen';
+  return [[message, placeText(logLost)]];
+}
+
+const placeText = ({ file, line }: Place) => `${file}:${line}`;
+
+function httpNotes({ otherLimit, given }: NginxHttp): readonly Pair[] {
+  return [
+    ...(otherLimit === undefined
+      ? []
+      : [
+          [
+            'Requests that another limit_conn of the http level refuses are shown as faults of tenants, too',
+            placeText(otherLimit),
+          ],
+        ]),
+    ...(given.includes('limit_conn_status')
+      ? [
+          [
+            'Refused requests get the status of the limit_conn_status of the http level, not 508 with the page',
+          ],
+        ]
+      : []),
+  ];
+}

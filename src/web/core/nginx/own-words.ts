@@ -1,0 +1,16 @@
+/** The names that Bulkhead's own files bring into nginx, by which its directives are known among others. */
+import type { Directive } from '../directive.ts';
+
+/** Of zones and variables. */
+export const ownPrefix = 'bulkhead_';
+export const pageLocation = '@bulkhead_508';
+/** The format of the log, which no one else can have: nginx accepts a name once. */
+export const ownFormat = 'bulkhead';
+
+/** `limit_conn bulkhead_20 20`. */
+export const isOwnLimit = ({ args }: Directive): boolean => args[0]?.startsWith(ownPrefix) === true;
+
+/** `access_log syslog:… bulkhead if=$bulkhead_refused`. */
+export const isOwnLog = ({ args }: Directive): boolean => args[1] === ownFormat;
+
+export const isOwnDirective = (each: Directive): boolean => isOwnLimit(each) || isOwnLog(each);

@@ -1,0 +1,38 @@
+/**
+ * Panels that read files beside a vhost, so that nothing of theirs has to be edited.
+ *
+ *     include /home/alice/conf/web/shop.example/nginx.conf_*;        in nginx.conf of that directory, HestiaCP
+ */
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+
+const bytesMax = 2 ** 20;
+/** HestiaCP links to them from /etc/nginx/conf.d/domains/. */
+const inHome = /^\/home\/[^/]+\/conf\/web\/[^/]+\/[^/]+$/;
+
+/** The name of a file of ours that the vhost in `file` would read; nothing where it reads none. */
+export function domainInclude(file: string): string | undefined {
+  const real = realPathOf(file);
+  if (real === undefined || !inHome.test(real)) return undefined;
+  const read = readBounded(real, bytesMax, { links: 'refuse' });
+  const pattern = `${real}_*`;
+  const includes = read.ok
+    ? [
+        ...textOf(read.value).matchAll(
+          /^[ \t]*(?:include|IncludeOptional)[ \t]+([^\s;]+);?[ \t]*$/gm,
+        ),
+      ]
+    : [];
+  return includes.some(([, path]) => path === pattern)
+    ? join(dirname(real), `${basename(real)}_bulkhead`)
+    : undefined;
+}
+
+function realPathOf(file: string): string | undefined {
+  try {
+    return realpathSync(file);
+  } catch {
+    return undefined;
+  }
+}

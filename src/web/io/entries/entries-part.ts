@@ -1,0 +1,133 @@
+/**
+ * What the agent does for entries while they are enabled: refused requests become faults, and what web servers have
+ * been told is written again when the policy or a vhost has changed.
+ */
+import { lstatSync } from 'node:fs';
+import type { Log } from '../../../agent/log.ts';
+import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
+import { printProblem } from '../../../base/problem.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { tenantMember } from '../../../usage/member.ts';
+import { entryLimitsOf } from '../../core/entries/holding.ts';
+import { RefusalTally, type TenantRefusals } from '../../core/entries/refusal-tally.ts';
+import { entriesSocket } from './entries-socket.ts';
+import { limitsText, readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts';
+import { Receiver } from './receiver.ts';
+import { refreshElsewhere, type Refresh } from './refresh-elsewhere.ts';
+
+/** How often files are asked whether they have changed. */
+const checkMs = 60_000;
+/** After one that changed nothing, as with a configuration that the server does not accept. */
+const againMs = 600_000;
+
+export function entriesPart(paths: Paths, log: Log): AgentPart {
+  return new EntriesPart(paths, log, refreshElsewhere);
+}
+
+export class EntriesPart implements AgentPart {
+  readonly #paths: Paths;
+  readonly #log: Log;
+  readonly #refresh: Refresh;
+  readonly #clock: () => number;
+  readonly #tally = new RefusalTally();
+  #policy: { readonly file: string; readonly limits: string } | undefined;
+  #record: EntriesRecord | undefined;
+  /** Of the file with the record. */
+  #version: string | undefined;
+  #receiver: { readonly sender: number; readonly open: Receiver } | undefined;
+  #closing: Promise<void> = Promise.resolve();
+  #reported: string | undefined;
+  #checkedAt = -Infinity;
+  #tried: { readonly what: string; readonly at: number } | undefined;
+  #refreshing = false;
+
+  /** `clock`: monotonic, in milliseconds. */
+  constructor(paths: Paths, log: Log, refresh: Refresh, clock = () => performance.now()) {
+    this.#paths = paths;
+    this.#log = log;
+    this.#refresh = refresh;
+    this.#clock = clock;
+  }
+
+  adopt({ file, tenants }: Policy): void {
+    this.#policy = { file, limits: limitsText(entryLimitsOf(tenants)) };
+    this.#checkedAt = -Infinity;
+  }
+
+  takeFaults(): readonly ReportedFault[] {
+    return this.#tally.take().map(faultOf);
+  }
+
+  afterTick(): void {
+    this.#readRecord();
+    this.#followSender();
+    if (this.#record === undefined || this.#refreshing) return;
+    if (this.#clock() - this.#checkedAt < checkMs) return;
+    this.#checkedAt = this.#clock();
+    this.#refreshIfChanged(this.#record);
+  }
+
+  #readRecord(): void {
+    const stat = lstatSync(recordPath(this.#paths), { bigint: true, throwIfNoEntry: false });
+    const version = stat === undefined ? undefined : `${stat.ino} ${stat.ctimeNs}`;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#record = version === undefined ? undefined : readRecord(this.#paths);
+  }
+
+  /** Listens for whoever is to be listened to now. */
+  #followSender(): void {
+    const sender = this.#record?.sender;
+    if (sender === this.#receiver?.sender) return;
+    this.#close();
+    if (sender === undefined) return;
+    const take = (refusals: readonly TenantRefusals[]) => this.#tally.addAll(refusals);
+    const opened = Receiver.open(entriesSocket(this.#paths), sender, take);
+    if (opened.ok) this.#receiver = { sender, open: opened.value };
+    this.#report(opened.ok ? undefined : printProblem(opened.error));
+  }
+
+  #close(): void {
+    const closing = this.#receiver?.open;
+    this.#receiver = undefined;
+    if (closing !== undefined) this.#closing = closing[Symbol.asyncDispose]();
+  }
+
+  #report(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#reported) this.#log.error(problem);
+    this.#reported = problem;
+  }
+
+  #refreshIfChanged({ files, state, limits }: EntriesRecord): void {
+    const policy = this.#policy;
+    if (policy === undefined) return;
+    const now = stateOf(files);
+    if (now === state && policy.limits === limits) return;
+    const what = `${now} ${policy.limits}`;
+    const tried = this.#tried;
+    if (tried?.what === what && this.#clock() - tried.at < againMs) return;
+    this.#tried = { what, at: this.#clock() };
+    this.#refreshing = true;
+    void this.#refresh(this.#paths, policy.file).then((refreshed) => {
+      this.#refreshing = false;
+      if (refreshed.ok)
+        this.#log.info('The policy or a vhost has changed; entries are written again');
+      this.#report(refreshed.ok ? undefined : printProblem(refreshed.error));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close();
+    await this.#closing;
+  }
+}
+
+const faultOf = ({ owner, count, requests }: TenantRefusals): ReportedFault => ({
+  member: tenantMember(owner),
+  limit: 'entries.limit',
+  severity: 'refused',
+  count,
+  inferred: false,
+  requests,
+});

@@ -1,0 +1,183 @@
+/**
+ * Entries at nginx: which files are to be there, and writing them so that what served goes on serving. nginx reads
+ * its whole configuration before and after; where it does not accept the new one, everything is as before.
+ */
+import { hostname } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { packageFile } from '../../../sys/package-files.ts';
+import type { ReadProblem } from '../../core/directive.ts';
+import { holdingOf, type EntryLimits, type Holding } from '../../core/entries/holding.ts';
+import { mark, nginxEntriesFile } from '../../core/entries/nginx-file.ts';
+import {
+  emptySiteFile,
+  nginxSiteFiles,
+  siteFileFor,
+  siteFileNames,
+} from '../../core/entries/nginx-site-files.ts';
+import type { NginxHttp } from '../../core/nginx/http-level.ts';
+import type { SiteView } from '../../core/overview.ts';
+import { nginxEntriesPath, readNginx, type NginxProgram } from '../servers.ts';
+import type { Survey } from '../survey.ts';
+import { domainInclude } from './domain-includes.ts';
+import {
+  changesTo,
+  revertChanges,
+  writeChanges,
+  type FileChange,
+  type WantedFile,
+} from './file-changes.ts';
+import { readNginxBuild, reloadNginx } from './nginx-process.ts';
+
+export interface NginxEntries {
+  readonly nginx: NginxProgram;
+  readonly http: NginxHttp;
+  readonly holding: Holding;
+  /** Whether its file is there. */
+  readonly enabled: boolean;
+  /** What is to be written, added up. */
+  readonly changes: readonly FileChange[];
+}
+
+interface Setting {
+  readonly limits: EntryLimits;
+  readonly socket: string;
+}
+
+export const siteFilePath = ({ directory }: NginxProgram, name: string): string =>
+  `${directory}/bulkhead/${name}`;
+
+/** What enabling, or writing again, would change. */
+export async function planNginx(
+  nginx: NginxProgram,
+  survey: Survey,
+  { limits, socket }: Setting,
+): Promise<Result<NginxEntries, Problem>> {
+  const http = acceptedHttp(survey);
+  if (!http.ok) return http;
+  const includeOf = remembered(domainInclude);
+  const willInclude = ({ file }: SiteView) => includeOf(file) !== undefined;
+  const context = { limits, http: http.value, hostName: hostname(), willInclude };
+  const holding = holdingOf(survey.sites, context);
+  const page = readFileSync(packageFile('web/508.html'), 'utf8');
+  const siteFiles = nginxSiteFiles(holding.held, page, socket);
+  if (!siteFiles.ok) return siteFiles;
+  const { log } = await readNginxBuild(nginx);
+  const text = nginxEntriesFile(holding.held, http.value, { socket, defaultLog: log });
+  const wanted: readonly WantedFile[] = [
+    ...[...siteFiles.value].map(([name, each]) => ({
+      path: siteFilePath(nginx, name),
+      text: each,
+    })),
+    ...domainFiles(nginx, holding, http.value, includeOf),
+    { path: nginxEntriesPath(nginx), text },
+  ];
+  return planned(nginx, http.value, holding, wanted);
+}
+
+/** Each is asked once: several vhosts are in a file. */
+function remembered<T>(ask: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    if (!known.has(key)) known.set(key, ask(key));
+    return known.get(key) as T;
+  };
+}
+
+/** A vhost that still includes a file would not be accepted without it: that one is left, and does nothing. */
+export function planNginxRemoval(
+  nginx: NginxProgram,
+  survey: Survey,
+): Result<NginxEntries, Problem> {
+  const http = acceptedHttp(survey);
+  if (!http.ok) return http;
+  const holding = { held: [], sites: [] };
+  const domains = http.value.files.filter((each) => each.endsWith(domainSuffix));
+  const siteFiles = siteFileNames.map((name) => {
+    const path = siteFilePath(nginx, name);
+    const isNeeded = domains.length === 0 && http.value.files.includes(path);
+    return { path, text: isNeeded ? emptySiteFile : undefined };
+  });
+  const wanted = [
+    { path: nginxEntriesPath(nginx), text: undefined },
+    ...domains.map((path) => ({ path, text: undefined, inHome: true })),
+    ...siteFiles,
+  ];
+  return planned(nginx, http.value, holding, wanted);
+}
+
+function acceptedHttp({ nginxHttp, servers }: Survey): Result<NginxHttp, Problem> {
+  const [problem] = servers.find(({ name }) => name === 'nginx')?.problems ?? [];
+  if (problem === undefined && nginxHttp !== undefined) return ok(nginxHttp);
+  const reason = problem === undefined ? 'it printed nothing' : problemText(problem);
+  const hint = 'repair it first; nothing was changed';
+  return failed({ action: 'use the configuration of nginx', reason, hint });
+}
+
+function problemText({ file, line, message }: ReadProblem): string {
+  const place = [file, line].filter((each) => each !== undefined).join(':');
+  return place === '' ? message : `${place}: ${message}`;
+}
+
+function planned(
+  nginx: NginxProgram,
+  http: NginxHttp,
+  holding: Holding,
+  wanted: readonly WantedFile[],
+): Result<NginxEntries, Problem> {
+  const changes = changesTo(wanted, mark);
+  if (!changes.ok) return changes;
+  const path = nginxEntriesPath(nginx);
+  return ok({ nginx, http, holding, enabled: http.files.includes(path), changes: changes.value });
+}
+
+const domainSuffix = '_bulkhead';
+
+/** Files of ours in the directories that panels read for each domain. */
+function domainFiles(
+  nginx: NginxProgram,
+  { sites }: Holding,
+  http: NginxHttp,
+  includeOf: typeof domainInclude,
+): readonly WantedFile[] {
+  const files = new Map<string, WantedFile>();
+  for (const { site, state } of sites) {
+    if (state === 'nothing to count' || site.vhost === undefined) continue;
+    const path = includeOf(site.file);
+    if (path === undefined) continue;
+    const name = siteFilePath(nginx, siteFileFor(site.vhost, http));
+    files.set(path, { path, text: `${mark}include ${name};\n`, inHome: true });
+  }
+  return [...files.values()];
+}
+
+export type Outcome = 'unchanged' | 'reloaded' | 'not running';
+
+export async function applyNginx(entries: NginxEntries): Promise<Result<Outcome, Problem>> {
+  const { nginx, http, changes } = entries;
+  if (changes.length === 0) return ok('unchanged');
+  const written = writeChanges(changes);
+  if (!written.ok) return written;
+  const problem = await unaccepted(entries);
+  if (problem !== undefined) return undone(changes, problem);
+  const reloaded = await reloadNginx(nginx, http);
+  return reloaded.ok ? reloaded : undone(changes, reloaded.error);
+}
+
+function undone(changes: readonly FileChange[], problem: Problem): Result<never, Problem> {
+  const reverted = revertChanges(changes);
+  return failed(reverted.ok ? { ...problem, hint: 'everything is as before' } : reverted.error);
+}
+
+async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | undefined> {
+  const read = await readNginx(nginx);
+  const [problem] = read.problems;
+  const action = 'hold tenants to their entries at nginx';
+  if (problem !== undefined) return { action, reason: problemText(problem) };
+  const path = nginxEntriesPath(nginx);
+  const isWanted = changes.some((each) => each.path === path && each.text !== undefined);
+  if (!isWanted || read.http?.files.includes(path) === true) return undefined;
+  const reason = `${nginx.directory}/nginx.conf does not include ${nginx.directory}/conf.d/*.conf`;
+  return { action, reason };
+}

@@ -1,0 +1,43 @@
+/**
+ * The thread that takes datagrams about refused requests as they come: the kernel keeps as few as ten of them, and
+ * the web server waits for nobody. What it tells the agent is counts, several times a second at most.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { poll, receiveFrom } from '../../../sys/syscalls.ts';
+import { datagramBytesMax, parseRefusal } from '../../core/entries/refusal.ts';
+import { RefusalTally } from '../../core/entries/refusal-tally.ts';
+import type { ReceiverData } from './receiver.ts';
+
+const { fd, stop } = workerData as ReceiverData;
+const POLLIN = 1;
+const waitMs = 250;
+/** Told to the agent at least this often, however many come. */
+const batchMax = 5_000;
+
+const buffer = Buffer.alloc(datagramBytesMax);
+const sender = Buffer.alloc(128);
+const tally = new RefusalTally();
+
+function drain(): void {
+  for (let count = 0; count < batchMax; count++) {
+    const bytes = receiveFrom(fd, buffer, sender);
+    if (bytes < 0) return;
+    const refusal = parseRefusal(buffer.toString('utf8', 0, bytes));
+    if (refusal !== undefined) tally.add(refusal, Date.now());
+  }
+}
+
+function tell(): void {
+  const refusals = tally.take();
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  if (refusals.length > 0) parentPort?.postMessage(refusals);
+}
+
+let told = performance.now();
+while (Atomics.load(stop, 0) === 0) {
+  if (poll(Int32Array.of(fd, POLLIN), waitMs) > 0) drain();
+  if (performance.now() - told < waitMs) continue;
+  tell();
+  told = performance.now();
+}
+tell();

@@ -1,0 +1,66 @@
+/**
+ * The socket on which web servers report refused requests. It belongs to their user and nobody else may write to it:
+ * a tenant that could would make incidents of others. What does not fit into it is lost, and nobody waits.
+ */
+import { chmodSync, chownSync, closeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { failed, type Cause, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { causeOf, errnoCause } from '../../../sys/errno.ts';
+import { removeIfThere } from '../../../sys/files/replace-file.ts';
+import { scriptFile } from '../../../sys/package-files.ts';
+import { datagramSocketAt } from '../../../sys/sockets/sockets.ts';
+import type { TenantRefusals } from '../../core/entries/refusal-tally.ts';
+
+export interface ReceiverData {
+  readonly fd: number;
+  /** 1: come to an end. */
+  readonly stop: Int32Array<SharedArrayBuffer>;
+}
+
+type Take = (refusals: readonly TenantRefusals[]) => void;
+
+export class Receiver implements AsyncDisposable {
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  readonly #ended: Promise<void>;
+
+  /** `sender`: the uid as which the web servers write. */
+  static open(path: string, sender: number, take: Take): Result<Receiver, Problem> {
+    const cannot = (cause: Cause) => failed({ ...cause, action: 'listen at', object: path });
+    try {
+      removeIfThere(path);
+      // Nobody but root can write to it until it is its sender's.
+      const umask = process.umask(0o177);
+      const opened = datagramSocketAt(path);
+      process.umask(umask);
+      if ('error' in opened) return cannot(errnoCause(opened.error));
+      chownSync(path, sender, 0);
+      chmodSync(path, 0o600);
+      return ok(new Receiver(path, opened.fd, take));
+    } catch (error) {
+      return cannot(causeOf(error));
+    }
+  }
+
+  private constructor(path: string, fd: number, take: Take) {
+    this.#path = path;
+    this.#fd = fd;
+    const workerData: ReceiverData = { fd, stop: this.#stop };
+    const worker = new Worker(scriptFile('web/io/entries/receiver-thread'), { workerData });
+    worker.unref();
+    worker.on('message', take);
+    this.#ended = new Promise((settle) => {
+      worker.on('exit', () => settle());
+      worker.on('error', () => settle());
+    });
+  }
+
+  /** The path is free at once; the rest takes as long as the thread waits. */
+  [Symbol.asyncDispose](): Promise<void> {
+    removeIfThere(this.#path);
+    Atomics.store(this.#stop, 0, 1);
+    return this.#ended.then(() => closeSync(this.#fd));
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * What the command that writes entries leaves for the agent, which is not allowed to ask the web servers itself:
+ *
+ *     /var/lib/bulkhead/web-entries.json
+ *
+ * It is there exactly while entries are enabled.
+ */
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { causeOf } from '../../../sys/errno.ts';
+import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+import { removeIfThere, replaceFile } from '../../../sys/files/replace-file.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { EntryLimits } from '../../core/entries/holding.ts';
+
+export interface EntriesRecord {
+  /** The uid as which web servers report refusals. */
+  readonly sender: number;
+  /** The files from which sites were read. */
+  readonly files: readonly string[];
+  /** How these files and their directories were then. */
+  readonly state: string;
+  /** The limits that were written. */
+  readonly limits: string;
+}
+
+export const recordPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-entries.json`;
+const bytesMax = 64 * 2 ** 20;
+
+export function writeRecord(paths: Paths, record: EntriesRecord): Result<void, Problem> {
+  const path = recordPath(paths);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    return failed({ ...causeOf(error), action: 'write', object: path });
+  }
+  return replaceFile(path, `${JSON.stringify(record)}\n`, 0o600);
+}
+
+export function removeRecord(paths: Paths): Result<void, Problem> {
+  try {
+    removeIfThere(recordPath(paths));
+    return ok(undefined);
+  } catch (error) {
+    return failed({ ...causeOf(error), action: 'remove', object: recordPath(paths) });
+  }
+}
+
+/** Nothing where there is none that can be used. */
+export function readRecord(paths: Paths): EntriesRecord | undefined {
+  const read = readBounded(recordPath(paths), bytesMax, { links: 'refuse' });
+  if (!read.ok) return undefined;
+  try {
+    return recordOf(JSON.parse(textOf(read.value)));
+  } catch {
+    return undefined;
+  }
+}
+
+function recordOf(value: unknown): EntriesRecord | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { sender, files, state, limits } = value as Partial<Record<string, unknown>>;
+  const isText = (each: unknown) => typeof each === 'string';
+  if (typeof sender !== 'number' || !Array.isArray(files) || !files.every(isText)) return undefined;
+  if (typeof state !== 'string' || typeof limits !== 'string') return undefined;
+  return { sender, files, state, limits };
+}
+
+/** Differs when a file, or what is in a directory of one, has changed. */
+export function stateOf(files: readonly string[]): string {
+  const directories = new Set(files.map((each) => dirname(each)));
+  let sum = 0n;
+  for (const path of [...files, ...directories]) sum = (sum * 31n + versionOf(path)) & mask;
+  return sum.toString(16);
+}
+
+const mask = (1n << 64n) - 1n;
+
+/** Links are followed: what they lead to is what was read. */
+function versionOf(path: string): bigint {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat === undefined ? 1n : stat.mtimeNs * 7n + stat.size * 5n + stat.ino;
+  } catch {
+    return 2n;
+  }
+}
+
+/** The limits as they are compared. */
+export const limitsText = (limits: EntryLimits): string =>
+  [...limits]
+    .sort(([a], [b]) => a - b)
+    .map(([uid, limit]) => `${uid}:${limit}`)
+    .join(' ');

@@ -1,0 +1,39 @@
+/**
+ * Has `bulkhead web entries refresh` run where it may write to web servers. The agent's own service may not: it sees
+ * their directories read-only, and cannot take their ports, as nginx does when it checks its configuration.
+ */
+import { existsSync } from 'node:fs';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { packageFile } from '../../../sys/package-files.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { runBounded } from '../run-bounded.ts';
+
+export type Refresh = (paths: Paths, policyFile: string) => Promise<Result<void, Problem>>;
+
+const unit = 'bulkhead-entries.service';
+const unitFiles = ['/etc/systemd/system', '/usr/lib/systemd/system'].map(
+  (each) => `${each}/${unit}`,
+);
+const timeoutMs = 120_000;
+
+/** Where systemd runs the agent and has the unit, by that. */
+export const refreshElsewhere: Refresh = async ({ instance }, policyFile) => {
+  const isUnit =
+    process.env['INVOCATION_ID'] !== undefined && unitFiles.some((each) => existsSync(each));
+  const words = ['--instance', instance, 'web', 'entries', 'refresh', '--policy', policyFile];
+  const run = isUnit
+    ? await runBounded('/usr/bin/systemctl', ['start', unit], { timeoutMs })
+    : await runBounded(packageFile('bulkhead'), words, { timeoutMs });
+  const action = 'write entries again';
+  if (!run.ok) return failed({ action, reason: run.error });
+  const { status, stderr } = run.value;
+  if (status === 0) return ok(undefined);
+  const reason =
+    stderr
+      .trim()
+      .split('\n')
+      .at(-1)
+      ?.replace(/^bulkhead: /, '') ?? '';
+  return failed({ action, reason: reason === '' ? `it exited with ${status}` : reason });
+};

@@ -1,0 +1,116 @@
+/** When the agent has entries written again, and what of refused requests is kept. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, test } from 'node:test';
+import { makeLog } from '../../src/agent/log.ts';
+import { failed, type Problem } from '../../src/base/problem.ts';
+import { ok, type Result } from '../../src/base/result.ts';
+import { pathsOf, type Paths } from '../../src/host/paths.ts';
+import { parseRefusal } from '../../src/web/core/entries/refusal.ts';
+import { RefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
+import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
+import { limitsText, readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
+import { policyOf } from '../conformance/suite.ts';
+
+let directory: string;
+let paths: Paths;
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/bulkhead-entries-part-`);
+  paths = { ...pathsOf(), runtime: `${directory}/run`, state: `${directory}/state` };
+  mkdirSync(paths.runtime);
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const policy = (limit: number) =>
+  policyOf(`<tenant uid="64420"><entries limit="${limit}"/></tenant>`);
+
+test('EntriesPart writes entries again when a file or a limit has changed, and a failure not at once', async () => {
+  mkdirSync(`${directory}/sites`);
+  const file = `${directory}/sites/site.conf`;
+  writeFileSync(file, 'one');
+  const limits = limitsText(new Map([[64_420, 5]]));
+  const files = [file];
+  const sender = process.getuid?.() ?? 0;
+  writeRecord(paths, { sender, files, state: stateOf(files), limits });
+  let now = 0;
+  let answer: Result<void, Problem> = ok(undefined);
+  let asked = 0;
+  const refresh = () => {
+    asked++;
+    return Promise.resolve(answer);
+  };
+  const log = makeLog('human', {});
+  log.level = 'silent';
+  await using part = new EntriesPart(paths, log, refresh, () => now);
+  const tick = async () => {
+    now += 60_000;
+    part.afterTick();
+    await nextTurn();
+    return asked;
+  };
+  assert.equal(await tick(), 0, 'no policy has been applied');
+  part.adopt(policy(5));
+  assert.equal(await tick(), 0);
+  answer = failed({ action: 'write', reason: 'nginx does not accept it' });
+  writeFileSync(file, 'two two');
+  assert.equal(await tick(), 1);
+  assert.equal(await tick(), 1, 'the same state is not tried again at once');
+  writeFileSync(`${directory}/sites/new.conf`, '');
+  assert.equal(await tick(), 2, 'a new file beside it');
+  for (let minute = 0; minute < 9; minute++) await tick();
+  assert.equal(asked, 2);
+  await tick();
+  assert.equal(asked, 3, 'after ten minutes');
+  answer = ok(undefined);
+  part.adopt(policy(6));
+  assert.equal(await tick(), 4);
+  const text = limitsText(new Map([[64_420, 6]]));
+  writeRecord(paths, { sender, files, state: stateOf(files), limits: text });
+  assert.equal(await tick(), 4);
+});
+
+test('a record that is damaged, or that is not there, is none', () => {
+  assert.equal(readRecord(paths), undefined);
+  mkdirSync(paths.state);
+  for (const text of ['', '{', 'null', '[]', '{"sender":"0"}', '{"sender":0,"files":[1]}']) {
+    writeFileSync(`${paths.state}/web-entries.json`, text);
+    assert.equal(readRecord(paths), undefined, text);
+  }
+});
+
+test('parseRefusal() reads a datagram of nginx, and of others at most the owner', () => {
+  const sent =
+    '<190>Nov 26 04:48:24 bulkhead: {"owner":"1001","site":"a.example","client":"::1","method":"GET","url":"/x?\\"|"}';
+  const refusal = { owner: 1001, site: 'a.example', client: '::1', method: 'GET', url: '/x?"|' };
+  assert.deepEqual(parseRefusal(sent), refusal);
+  const nothing = { site: '', client: '', method: '', url: '' };
+  assert.deepEqual(parseRefusal(sent.slice(0, 80)), { owner: 1001, ...nothing });
+  for (const text of [
+    '',
+    'x',
+    '{"owner":"a"}',
+    '{"site":"x","owner":"1"}',
+    '{"owner":"12345678901"}',
+  ])
+    assert.equal(parseRefusal(text), undefined, text);
+  const long = parseRefusal(`{"owner":"1","url":"${'\\u001b'.repeat(10_000)}"}`);
+  assert.ok((long?.url.length ?? 0) <= 500 * '\\u{1b}'.length);
+  assert.match(long?.url ?? '', /^(?:\\u\{1b\})+$/);
+});
+
+test('RefusalTally counts all, keeps some of each tenant, and forgets what has been taken', () => {
+  const tally = new RefusalTally();
+  const refusal = { site: '', client: '', method: '', url: '' };
+  for (let index = 0; index < 1_000; index++) tally.add({ owner: 1, ...refusal }, index);
+  tally.addAll([{ owner: 2, count: 7, requests: [] }]);
+  const [first, second] = tally.take();
+  assert.deepEqual([first?.count, first?.requests.length], [1_000, requestsMax]);
+  assert.deepEqual([second?.owner, second?.count], [2, 7]);
+  assert.deepEqual(tally.take(), []);
+  for (let owner = 0; owner < 20_000; owner++) tally.add({ owner, ...refusal }, 0);
+  const many = tally.take();
+  assert.ok(many.length <= 10_000);
+  assert.ok(many.flatMap(({ requests }) => requests).length <= 2_000);
+});

@@ -1,0 +1,194 @@
+/**
+ * Sites of tenants on a real nginx and PHP-FPM, whose script waits until the test lets it go: so that requests are
+ * served at once for certain, whatever the machine does.
+ */
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { eventually } from '../../src/testing/patience.ts';
+import type { Problem } from '../../src/base/problem.ts';
+import type { Result } from '../../src/base/result.ts';
+import { lockDescriptor } from '../../src/sys/syscalls.ts';
+import {
+  applyNginx,
+  planNginx,
+  planNginxRemoval,
+  type NginxEntries,
+  type Outcome,
+} from '../../src/web/io/entries/nginx.ts';
+import { surveyWeb, type Survey, type Tenancy } from '../../src/web/io/survey.ts';
+import { freePort } from '../../src/testing/free-port.ts';
+import { uids, WebStage } from './stage.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+export interface Asked {
+  readonly host: string;
+  readonly path?: string;
+  readonly method?: string;
+}
+
+export class EntriesStage extends WebStage {
+  port = 0;
+  /** Where refusals are sent; nobody listens there unless a test does. */
+  socket = this.at('web.sock');
+  #gate: number | undefined;
+
+  get nginx() {
+    const { nginx } = this.programs();
+    if (nginx === undefined) throw new Error('no nginx');
+    return nginx;
+  }
+
+  /** A pool of 30 workers for each uid, and nginx with what `http` and the sites say. */
+  async prepare(sites: (port: number) => string, http = ''): Promise<void> {
+    this.port = await freePort();
+    mkdirSync(this.at('conf.d'));
+    this.writeNginx(
+      `include ${this.at('conf.d')}/*.conf;\n  include /etc/nginx/mime.types;\n${http}`,
+    );
+    this.write('sites/all.conf', sites(this.port));
+    this.writeFpm();
+    for (const [name, uid] of Object.entries({ owner: uids.owner, other: uids.other })) {
+      const pool = this.pool(name, uid).replace('pm.max_children = 2', 'pm.max_children = 30');
+      this.write(`pools/${name}.conf`, pool);
+    }
+    this.write('gate', '');
+    this.write('started', '');
+    for (const name of ['gate', 'started']) this.open(name);
+  }
+
+  open(name: string): void {
+    chmodSync(this.at(name), 0o666);
+  }
+
+  start30(): void {
+    const tested = spawnSync('/usr/sbin/nginx', ['-t', '-c', this.at('nginx.conf')]);
+    if (tested.status !== 0) throw new Error(tested.stderr.toString());
+    this.start(this.php.program, '-F', '-R', '-y', this.at('fpm.conf'));
+    this.start('/usr/sbin/nginx', '-c', this.at('nginx.conf'));
+  }
+
+  /** A document root whose script says that it runs, and waits at the gate. */
+  root(name: string, uid: number): string {
+    const root = this.documents(name, uid);
+    writeFileSync(
+      `${root}/index.php`,
+      `<?php file_put_contents('${this.at('started')}', "x", FILE_APPEND);
+      $gate = fopen('${this.at('gate')}', 'r'); flock($gate, LOCK_SH); echo "served";`,
+    );
+    writeFileSync(`${root}/file.css`, 'static');
+    return root;
+  }
+
+  tenancy(): Tenancy {
+    return {
+      proc: '/proc',
+      accounts: () => [],
+      isTenant: (uid) => Object.values(uids).includes(uid),
+      isInside: () => false,
+      agentRuns: true,
+    };
+  }
+
+  survey = (): Promise<Survey> => surveyWeb(this.programs(), this.tenancy());
+
+  async plan(limits: ReadonlyMap<number, number>): Promise<Result<NginxEntries, Problem>> {
+    return planNginx(this.nginx, await this.survey(), { limits, socket: this.socket });
+  }
+
+  async enable(limits: ReadonlyMap<number, number>): Promise<Result<Outcome, Problem>> {
+    const planned = await this.plan(limits);
+    return planned.ok ? applyNginx(planned.value) : planned;
+  }
+
+  async disable(): Promise<Result<Outcome, Problem>> {
+    const planned = planNginxRemoval(this.nginx, await this.survey());
+    return planned.ok ? applyNginx(planned.value) : planned;
+  }
+
+  /** Scripts wait from now on. */
+  shut(): void {
+    this.#gate ??= openSync(this.at('gate'), 'r');
+    const error = lockDescriptor(this.#gate, 'exclusive');
+    if (error !== undefined) throw new Error(`the gate is held: ${error}`);
+    writeFileSync(this.at('started'), '');
+  }
+
+  letGo(): void {
+    if (this.#gate !== undefined) closeSync(this.#gate);
+    this.#gate = undefined;
+  }
+
+  /** How many scripts have begun since the gate was shut. */
+  running = (): number => readFileSync(this.at('started'), 'utf8').length;
+
+  ask1({ host, path = '/', method = 'GET' }: Asked): Promise<Answer> {
+    return new Promise((resolve) => {
+      const options = { host: '127.0.0.1', port: this.port, path, method, headers: { host } };
+      const call = request({ ...options, agent: false }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+        const { statusCode: status = 0, headers } = response;
+        response.on('end', () => resolve({ status, headers, text }));
+        response.on('error', () => resolve({ status: 0, headers: {}, text: '' }));
+      });
+      call.on('error', () => resolve({ status: 0, headers: {}, text: '' }));
+      call.end();
+    });
+  }
+
+  /** All at once: those that are refused answer while the others wait, and then these are let go. */
+  async atOnce(asked: readonly Asked[], refused: number): Promise<readonly Answer[]> {
+    this.shut();
+    const answers: Answer[] = [];
+    const all = asked.map(async (each) => {
+      const answer = await this.ask1(each);
+      answers.push(answer);
+    });
+    try {
+      await eventually(
+        `${refused} of ${asked.length} are refused, and the others run`,
+        () => answers.length >= refused && this.running() >= asked.length - refused,
+        () => JSON.stringify(answers.map(({ status }) => status)) + ` ${this.running()} run`,
+      );
+    } finally {
+      this.letGo();
+    }
+    await Promise.all(all);
+    return answers;
+  }
+}
+
+export const times = <T>(count: number, value: T): readonly T[] =>
+  Array.from({ length: count }, () => value);
+
+export const statuses = (answers: readonly Answer[]): Readonly<Record<number, number>> =>
+  Object.fromEntries(
+    [...Map.groupBy(answers, ({ status }) => status)].map(([status, all]) => [status, all.length]),
+  );
+
+/** As most panels write it: a front controller, and files that nginx serves. */
+export const vhost = (
+  name: string,
+  port: number,
+  root: string,
+  socket: string,
+  more = '',
+) => `server {
+  listen 127.0.0.1:${port};
+  server_name ${name};
+  root ${root};
+  ${more}
+  location / { try_files $uri /index.php; }
+  location ~ \\.php$ {
+    fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+    fastcgi_param REQUEST_METHOD $request_method;
+    fastcgi_pass unix:${socket};
+  }
+}
+`;

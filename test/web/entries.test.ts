@@ -1,0 +1,329 @@
+/** Tenants are held to their entries by a real nginx, and what serves goes on serving whatever is wrong. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
+import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { after, afterEach, before, test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
+import { eventually } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { mark } from '../../src/web/core/entries/nginx-file.ts';
+import { EntriesStage, statuses, times, vhost, type Answer } from './entries-stage.ts';
+import { uids } from './stage.ts';
+
+const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
+if (!ready.ok) test('entries', { skip: ready.reason }, () => {});
+else suite();
+
+const five = new Map([[uids.owner, 5]]);
+
+function suite(): void {
+  let stage: EntriesStage;
+  before(() => {
+    stage = new EntriesStage();
+  });
+  afterEach(() => {
+    stage.letGo();
+    return stage.clear();
+  });
+  after(() => stage.remove());
+
+  const at = (path: string) => stage.at(path);
+
+  /** Two sites of one tenant, and one of another. */
+  async function threeSites(more = '', http = '', first = ''): Promise<void> {
+    await stage.prepare(
+      (port) =>
+        [
+          first,
+          vhost('a.example', port, stage.root('a', uids.owner), at('owner.sock'), more),
+          vhost('b.example', port, stage.root('b', uids.owner), at('owner.sock')),
+          vhost('n.example', port, stage.root('n', uids.other), at('other.sock')),
+        ].join('\n'),
+      http,
+    );
+  }
+
+  async function started(): Promise<void> {
+    stage.start30();
+    for (const host of ['a.example', 'b.example', 'n.example'])
+      await eventually(`${host} is served`, async () => {
+        const { status } = await stage.ask1({ host });
+        return status === 200;
+      });
+  }
+
+  async function enabled(limits: ReadonlyMap<number, number> = five): Promise<void> {
+    const outcome = await stage.enable(limits);
+    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    assert.equal(outcome.value, 'reloaded');
+  }
+
+  test('of twelve requests at once five are served, however they come to the script', async () => {
+    await threeSites();
+    await started();
+    await enabled();
+    for (const path of ['/index.php', '/', '/shop/item?x=1', '/index.php/tail']) {
+      const answers = await stage.atOnce(times(12, { host: 'a.example', path }), 7);
+      assert.deepEqual(statuses(answers), { 200: 5, 508: 7 }, path);
+    }
+    const refused = await oneRefused('a.example');
+    assert.equal(refused.headers['retry-after'], '10');
+    assert.equal(refused.headers['x-limit'], 'entries 5/5');
+    assert.equal((await stage.ask1({ host: 'a.example' })).headers['x-limit'], undefined);
+  });
+
+  /** The answer to one more while five run. */
+  async function oneRefused(host: string, method = 'GET', path = '/'): Promise<Answer> {
+    stage.shut();
+    const all = times(5, { host }).map((each) => stage.ask1(each));
+    await eventually('five run', () => stage.running() === 5);
+    const answer = await stage.ask1({ host, method, path });
+    stage.letGo();
+    await Promise.all(all);
+    return answer;
+  }
+
+  test('a tenant has one number for all its sites, and its neighbour another', async () => {
+    await threeSites();
+    await started();
+    await enabled(new Map([...five, [uids.other, 3]]));
+    const mixed = [...times(4, { host: 'a.example' }), ...times(4, { host: 'b.example' })];
+    assert.deepEqual(statuses(await stage.atOnce(mixed, 3)), { 200: 5, 508: 3 });
+
+    stage.shut();
+    const busy = times(8, { host: 'a.example' }).map((each) => stage.ask1(each));
+    await eventually('five run', () => stage.running() === 5);
+    const neighbour = times(3, { host: 'n.example' }).map((each) => stage.ask1(each));
+    await eventually("the neighbour's three run beside them", () => stage.running() === 8);
+    const files = await Promise.all(
+      times(30, { host: 'a.example', path: '/file.css' }).map((each) => stage.ask1(each)),
+    );
+    assert.deepEqual(statuses(files), { 200: 30 }, 'files are no entries');
+    stage.letGo();
+    assert.deepEqual(statuses(await Promise.all(neighbour)), { 200: 3 });
+    assert.deepEqual(statuses(await Promise.all(busy)), { 200: 5, 508: 3 });
+  });
+
+  test('streams of one HTTP/2 connection count each; idle connections do not', async () => {
+    await threeSites('http2 on;');
+    await started();
+    await enabled();
+    stage.shut();
+    const session = connectHttp2(`http://127.0.0.1:${stage.port}`);
+    const got: number[] = [];
+    for (let index = 0; index < 12; index++) {
+      const stream = session.request({ ':path': `/${index}`, ':authority': 'a.example' });
+      stream.on('response', (headers) => got.push(Number(headers[':status'])));
+      stream.resume();
+    }
+    await eventually('seven streams are refused', () => got.length === 7 && stage.running() === 5);
+    stage.letGo();
+    await eventually('all are answered', () => got.length === 12);
+    session.close();
+    assert.deepEqual(got.toSorted(), [...times(5, 200), ...times(7, 508)]);
+
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    await Promise.all(times(8, '').map(() => keptAlive(agent)));
+    assert.equal(Object.values(agent.freeSockets).flat().length > 0, true);
+    const answers = await stage.atOnce(times(5, { host: 'a.example' }), 0);
+    assert.deepEqual(statuses(answers), { 200: 5 });
+    agent.destroy();
+  });
+
+  function keptAlive(agent: Agent): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const headers = { host: 'a.example' };
+      const options = { host: '127.0.0.1', port: stage.port, path: '/file.css', agent, headers };
+      request(options, (response) => response.resume().on('end', resolve))
+        .on('error', reject)
+        .end();
+    });
+  }
+
+  test('the page says that it is the site, for every method, and behind rewrites and passwords', async () => {
+    // The rewrite would lead the page itself to a script that nothing counts.
+    const more = `include ${at('bulkhead/site-log.conf')};
+  access_log ${at('a.log')};
+  rewrite ^/old$ /index.php last;
+  auth_basic off;
+  add_header X-Own yes;`;
+    await threeSites(more);
+    // The vhost includes what enable is about to write.
+    stage.write('bulkhead/site-log.conf', '');
+    await started();
+    writeFileSync(at('bulkhead/site-log.conf'), mark);
+    await enabled();
+    for (const [method, path] of [
+      ['GET', '/old'],
+      ['POST', '/'],
+      ['GET', '/x.css'],
+    ] as const) {
+      const { status, headers, text } = await oneRefused('a.example', method, path);
+      assert.equal(status, 508);
+      assert.match(text, /limit is that of this site alone/);
+      assert.equal(headers['content-type'], 'text/html; charset=utf-8');
+      assert.equal(headers['retry-after'], '10');
+      assert.equal(headers['x-limit'], 'entries 5/5');
+      assert.equal(headers['cache-control'], 'no-store');
+    }
+    assert.match(readFileSync(at('a.log'), 'utf8'), /"POST \/ HTTP\/1\.1" 508/);
+  });
+
+  test('a slot is given back when a request that stops half-way times out', async () => {
+    await threeSites('', 'client_body_timeout 1s;');
+    await started();
+    await enabled();
+    const slow: Socket[] = [];
+    for (let index = 0; index < 5; index++) {
+      const socket = connect(stage.port, '127.0.0.1');
+      socket.on('error', () => {});
+      const head = 'POST /index.php HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100\r\n\r\nx';
+      socket.write(head);
+      slow.push(socket);
+    }
+    const status = async () => (await stage.ask1({ host: 'a.example' })).status;
+    await eventually('the slots are held', async () => (await status()) === 508);
+    await eventually('the slots are given back', async () => (await status()) === 200);
+    for (const socket of slow) socket.destroy();
+  });
+
+  test('names of vhosts are held whatever is in them, and none gets into the file', async () => {
+    const odd = [
+      '"semi;colon.example"',
+      `'quo"te.example'`,
+      '"a b}{.example"',
+      '"dollar$host.example"',
+      'back\\\\slash.example',
+      'käse.example',
+      '*.wild.example',
+      '.dotted.example',
+      '"~^re(?<x>[a-z]{2,3})\\.example$"',
+      '"UPPER.example"',
+      `${'long.'.repeat(60)}example`,
+      '$hostname',
+      '""',
+      'default',
+      'volatile',
+      'include',
+      'hostnames',
+    ];
+    const sites = odd.map((name) => vhost(name, 1, at('a'), at('owner.sock'))).join('\n');
+    await threeSites('', 'server_names_hash_bucket_size 1024;', sites);
+    const text = readFileSync(at('sites/all.conf'), 'utf8');
+    writeFileSync(at('sites/all.conf'), text.replaceAll(':1;', `:${stage.port};`));
+    await started();
+    await enabled();
+    const planned = await stage.plan(five);
+    assert.equal(planned.ok && planned.value.holding.held.length, odd.length + 2);
+    for (const host of [
+      'semi;colon.example',
+      'quo"te.example',
+      'x.wild.example',
+      'www.dotted.example',
+      'reab.example',
+      'upper.example',
+      `${'long.'.repeat(60)}example`,
+      'default',
+    ]) {
+      const answers = await stage.atOnce(times(7, { host }), 2);
+      assert.deepEqual(statuses(answers), { 200: 5, 508: 2 }, host);
+    }
+  });
+
+  test('vhosts that lose the limit, share a name or belong to nobody are reported as not held', async () => {
+    const limits = 'limit_conn_zone $binary_remote_addr zone=their:64k;';
+    await stage.prepare((port) => {
+      const root = stage.root('a', uids.owner);
+      const theirs = stage.root('n', uids.other);
+      return [
+        vhost('own.example', port, root, at('owner.sock'), 'limit_conn their 50;'),
+        vhost('twice.example', port, root, at('owner.sock')),
+        vhost('twice.example', port + 1, theirs, at('other.sock')),
+        vhost('fine.example', port, root, at('owner.sock'), 'access_log off;'),
+      ].join('\n');
+    }, limits);
+    const planned = await stage.plan(new Map([...five, [uids.other, 2]]));
+    assert.ok(planned.ok);
+    const { held, sites } = planned.value.holding;
+    assert.deepEqual(
+      held.map(({ name }) => name),
+      ['fine.example'],
+    );
+    const reasons = sites.flatMap(({ site, reason }) =>
+      reason === undefined ? [] : [`${site.names[0]}: ${reason}`],
+    );
+    assert.match(reasons[0] ?? '', /own\.example: the limit_conn of its own at .*all\.conf:5/);
+    assert.match(reasons[1] ?? '', /twice\.example: the vhost at .* has the same first name/);
+    assert.equal(reasons.length, 3);
+  });
+
+  test('a limit_conn of somebody else beside ours does not keep front controllers from being counted', async () => {
+    await threeSites(
+      '',
+      'limit_conn_zone $binary_remote_addr zone=their:64k; limit_conn their 60;',
+    );
+    await started();
+    await enabled();
+    const answers = await stage.atOnce(times(12, { host: 'a.example', path: '/shop' }), 7);
+    assert.deepEqual(statuses(answers), { 200: 5, 508: 7 });
+  });
+
+  test('an error elsewhere changes nothing and is shown with its place; disable restores', async () => {
+    await threeSites();
+    await started();
+    stage.write('sites/broken.conf', '\nserver { nonsense 1; }\n');
+    const refused = await stage.enable(five);
+    assert.ok(!refused.ok);
+    assert.match(printProblem(refused.error), /broken\.conf:2: unknown directive "nonsense"/);
+    assert.equal(existsSync(at('conf.d/bulkhead.conf')), false);
+    assert.equal(existsSync(at('bulkhead')), false);
+
+    writeFileSync(at('sites/broken.conf'), '');
+    const before = readdirSync(stage.directory).toSorted();
+    await enabled();
+    assert.deepEqual(await stage.enable(five), { ok: true, value: 'unchanged' });
+    const disabled = await stage.disable();
+    assert.deepEqual(disabled, { ok: true, value: 'reloaded' });
+    assert.deepEqual(readdirSync(stage.directory).toSorted(), before);
+    assert.deepEqual(readdirSync(at('conf.d')), []);
+    const answers = await stage.atOnce(times(12, { host: 'a.example' }), 0);
+    assert.deepEqual(statuses(answers), { 200: 12 });
+  });
+
+  test('what nginx does not accept is taken back, and what was served is served', async () => {
+    await threeSites();
+    await started();
+    await enabled();
+    const file = readFileSync(at('conf.d/bulkhead.conf'), 'utf8');
+    // A file of somebody else with a variable of ours: nginx refuses the two together.
+    stage.write('conf.d/theirs.conf', 'limit_conn_zone $uri zone=bulkhead_7:64k;');
+    const refused = await stage.enable(new Map([[uids.owner, 7]]));
+    assert.ok(!refused.ok);
+    assert.match(printProblem(refused.error), /bulkhead_7.*everything is as before/);
+    assert.equal(readFileSync(at('conf.d/bulkhead.conf'), 'utf8'), file);
+    assert.deepEqual(statuses(await stage.atOnce(times(6, { host: 'a.example' }), 1)), {
+      200: 5,
+      508: 1,
+    });
+  });
+
+  test('a file of somebody else is left alone; without conf.d at the http level nothing is written', async () => {
+    await threeSites();
+    const theirs = stage.write('conf.d/bulkhead.conf', '# mine\n');
+    const refused = await stage.enable(five);
+    assert.match(refused.ok ? '' : printProblem(refused.error), /not Bulkhead's is there/);
+    assert.equal(readFileSync(theirs, 'utf8'), '# mine\n');
+
+    await stage.clear();
+    await threeSites();
+    writeFileSync(
+      at('nginx.conf'),
+      readFileSync(at('nginx.conf'), 'utf8').replace(/include .*conf\.d.*\n/, ''),
+    );
+    const unread = await stage.enable(five);
+    assert.match(unread.ok ? '' : printProblem(unread.error), /does not include .*conf\.d/);
+    assert.deepEqual(readdirSync(at('conf.d')), []);
+  });
+}
