@@ -14,13 +14,21 @@ const parts: CommandTable = {
     summary: 'limit how many requests of a tenant are served at once',
     load: () => import('./entries/entries.ts'),
   },
+  fpm: {
+    usage: '',
+    summary: "serve tenants' PHP pools by services in their cgroups",
+    load: () => import('./fpm/fpm.ts'),
+  },
 };
 
 export const command: CommandModule = {
   define(parent) {
     parent.addHelpText(
       'after',
-      examples(['bulkhead web status', 'every site, its owner, and how it is placed']),
+      examples(
+        ['bulkhead web status', 'every site, its owner, and how it is placed'],
+        ['bulkhead web fpm enable --all', "PHP in its tenants' cgroups from the first instruction"],
+      ),
     );
     addCommands(parent, parts);
   },

@@ -30,6 +30,17 @@ export function parseUnixSockets(text: string): readonly ListeningSocket[] {
   });
 }
 
+/** SS_CONNECTED of linux/net.h: the end that was accepted has the path, too. */
+const connectedLine = /^[0-9a-fA-F]+: [0-9A-F]+ [0-9A-F]+ [0-9A-F]+ [0-9A-F]+ 03 +(\d+) (\/.*)$/;
+
+/** Inodes of connections that came in at one of these paths. */
+export function parseUnixConnections(text: string, paths: ReadonlySet<string>): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const [, inode = '', path = ''] = connectedLine.exec(line) ?? [];
+    return paths.has(path) ? [inode] : [];
+  });
+}
+
 const tcpLine =
   /^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ 0A \S+ \S+ \S+ +\d+ +\d+ (\d+)/;
 

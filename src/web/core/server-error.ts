@@ -17,8 +17,8 @@ type ErrorReader = (text: string) => ReadProblem | undefined;
 const readers: readonly ErrorReader[] = [
   (text) => found(/\[emerg\](?: \d+#\d+:)? (?<message>.*) in (?<file>\/.*):(?<line>\d+)$/m, text),
   (text) => found(/Syntax error on line (?<line>\d+) of (?<file>\/.*):\n(?<message>.*)$/m, text),
-  (text) => found(/ERROR: \[(?<file>\/.*):(?<line>\d+)\] (?<message>.*)$/m, text),
-  (text) => found(/(?:\[emerg\](?: \d+#\d+:)?|ERROR:|AH\d{5}:) (?<message>.*)$/m, text),
+  (text) => found(/(?:ERROR:|\[ERROR\]) \[(?<file>\/.*):(?<line>\d+)\] (?<message>.*)$/m, text),
+  (text) => found(/(?:\[emerg\](?: \d+#\d+:)?|ERROR:|\[ERROR\]|AH\d{5}:) (?<message>.*)$/m, text),
 ];
 
 export function parseServerError(text: string): ReadProblem {

@@ -3,9 +3,15 @@
  * that it has forked. Found by the sockets themselves, since a process chooses its name and its arguments.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
+import { pathOfBound } from '../core/fpm/service/listen.ts';
 import { addressKey, sameAddress, type Address } from '../core/address.ts';
 import type { Listener } from '../core/facts.ts';
-import { parseTcpSockets, parseUnixSockets, type ListeningSocket } from '../core/listening.ts';
+import {
+  parseTcpSockets,
+  parseUnixConnections,
+  parseUnixSockets,
+  type ListeningSocket,
+} from '../core/listening.ts';
 import { readText } from '../../sys/files/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 
@@ -27,13 +33,29 @@ export function readListeners(proc: string, wanted: readonly Address[]): Listene
   };
 }
 
+/** Whoever holds a connection that came in at one of these paths. */
+export function readConnections(proc: string, paths: ReadonlySet<string>): readonly Listener[] {
+  const inodes = parseUnixConnections(readText(`${proc}/net/unix`) ?? '', paths);
+  if (inodes.length === 0) return [];
+  const pids = new Set([...holdersOf(proc, new Set(inodes)).values()].flat());
+  return [...pids].flatMap((pid) => listenerOf(proc, pid) ?? []);
+}
+
 function listeningSockets(proc: string): readonly ListeningSocket[] {
   const text = (file: string) => readText(`${proc}/net/${file}`) ?? '';
   return [
-    ...parseUnixSockets(text('unix')),
+    ...parseUnixSockets(text('unix')).flatMap(withPath),
     ...parseTcpSockets(text('tcp')),
     ...parseTcpSockets(text('tcp6')),
   ];
+}
+
+/** One of a tenant's service is bound beside the path at which it is found. */
+function withPath(socket: ListeningSocket): readonly ListeningSocket[] {
+  if (socket.address.kind !== 'unix') return [socket];
+  const path = pathOfBound(socket.address.path);
+  if (path === socket.address.path) return [socket];
+  return [socket, { ...socket, address: { kind: 'unix', path } }];
 }
 
 /** Of all processes together: of a host with more open files than this the rest is left out. */

@@ -30,7 +30,7 @@ export interface ApacheProgram extends NginxProgram {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-interface FpmProgram {
+export interface FpmProgram {
   readonly program: string;
   /** `8.4`. */
   readonly php: string;

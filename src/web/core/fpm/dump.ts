@@ -6,7 +6,8 @@
  *     [26-Nov-2026 01:15:08] NOTICE: 	listen = /run/php/php8.4-fpm.sock
  *     [26-Nov-2026 01:15:08] NOTICE: 	chroot = undefined
  *
- * Source: fpm_conf.c, fpm_conf_dump().
+ * With `error_log = syslog` a line begins with `[NOTICE] ` instead.
+ * Source: fpm_conf.c, zlog.c, fpm_conf_dump().
  */
 import { parseAddress, type Address } from '../address.ts';
 
@@ -22,10 +23,18 @@ export interface FpmPool {
   readonly chroot?: string;
 }
 
-const line = /^\[[^\]]*\] NOTICE: (?:\[(?<section>.*)\]|\t(?<key>[^\t =]+) = (?<value>.*))$/;
+const line =
+  /^(?:\[[^\]]*\] NOTICE: |\[NOTICE\] )(?:\[(?<section>.*)\]|\t(?<key>[^\t =]+) = (?<value>.*))$/;
 const poolsMax = 100_000;
 
-export function parseFpmDump(text: string): readonly FpmPool[] {
+/** A section with its values, those that are not set left out. */
+export interface FpmSection {
+  readonly name: string;
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** Of the pools; the global section is none. */
+export function parseFpmSections(text: string): readonly FpmSection[] {
   const sections: { readonly name: string; readonly values: Map<string, string> }[] = [];
   for (const each of text.split('\n')) {
     const { section, key, value } = line.exec(each)?.groups ?? {};
@@ -35,10 +44,13 @@ export function parseFpmDump(text: string): readonly FpmPool[] {
     } else if (key !== undefined && value !== undefined && value !== 'undefined')
       sections.at(-1)?.values.set(key, value);
   }
-  return sections.filter(({ name }) => name !== 'global').map(poolOf);
+  return sections.filter(({ name }) => name !== 'global');
 }
 
-function poolOf({ name, values }: { name: string; values: ReadonlyMap<string, string> }): FpmPool {
+export const parseFpmDump = (text: string): readonly FpmPool[] =>
+  parseFpmSections(text).map(poolOf);
+
+export function poolOf({ name, values }: FpmSection): FpmPool {
   const listen = values.get('listen') ?? '';
   const address = parseAddress(listen);
   const group = values.get('group');

@@ -58,21 +58,22 @@ function unknownUser({ user, uid }: Pool): string | undefined {
   return user === '' ? 'it names no user' : `its user "${user}" is not an account of this host`;
 }
 
+const fileFindings = ({ places }: Pool, facts: Facts): readonly string[] =>
+  [...new Set(places.map(({ file }) => file))].flatMap((file) => fileFinding(file, facts) ?? []);
+
 /** Whoever can write a pool file chooses as whom the pool runs. */
-function fileFindings({ places }: Pool, facts: Facts): readonly string[] {
-  return [...new Set(places.map(({ file }) => file))].flatMap((file) => {
-    const owners = facts.ownersOf(file);
-    if (owners === undefined) return [];
-    const other = owners.uids.find((uid) => uid !== 0);
-    if (other !== undefined) {
-      return [
-        `its file ${file} can be changed by ${facts.nameOf(other)}, who can so run anything as anybody; run: chown root on it and on its directory`,
-      ];
-    }
-    return owners.writableByOthers
-      ? [`its file ${file} can be written by others; run: chmod go-w ${file}`]
-      : [];
-  });
+export function fileFinding(
+  file: string,
+  { ownersOf, nameOf }: Pick<Facts, 'ownersOf' | 'nameOf'>,
+): string | undefined {
+  const owners = ownersOf(file);
+  if (owners === undefined) return undefined;
+  const other = owners.uids.find((uid) => uid !== 0);
+  if (other !== undefined)
+    return `its file ${file} can be changed by ${nameOf(other)}, who can so run anything as anybody; run: chown root on it and on its directory`;
+  return owners.writableByOthers
+    ? `its file ${file} can be written by others; run: chmod go-w ${file}`
+    : undefined;
 }
 
 function sectionTwice({ places }: Pool): string | undefined {

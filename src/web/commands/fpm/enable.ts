@@ -1,0 +1,142 @@
+/** `bulkhead web fpm enable`: a service for one tenant, or for all that have a pool. */
+import { Option, type Command } from 'commander';
+import type { Problem } from '../../../base/problem.ts';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../../cli/shared/command.ts';
+import { policyOption } from '../../../cli/shared/policy-option.ts';
+import { printError } from '../../../cli/shared/session.ts';
+import { tenantCgroup } from '../../../plan/wanted.ts';
+import { findTenant, type Tenant } from '../../../policy/policy.ts';
+import { choosing, choosingAll } from '../../core/fpm/service/choice.ts';
+import { readHostView } from '../../io/fpm/facts.ts';
+import { readFpmInputs } from '../../io/fpm/inputs.ts';
+import type { FpmContext, FpmPlan } from '../../io/fpm/plan.ts';
+import { makeChanges, type Change, type ChangeOptions } from './change.ts';
+import { startSession, type FpmOptions, type FpmSession } from './session.ts';
+
+export interface SelectOptions extends FpmOptions, ChangeOptions {
+  readonly all?: boolean;
+}
+
+async function enable(
+  name: string | undefined,
+  options: SelectOptions,
+  command: Command,
+): Promise<ExitCode> {
+  if (!namesOne(name, options)) return exitCodes.usage;
+  const session = await startSession(options, command);
+  if (typeof session === 'number') return session;
+  if (name === undefined) {
+    const change = (context: FpmContext): Change => ({ context, wish: { choose: choosingAll } });
+    return makeChanges(session.contexts.map(change), options);
+  }
+  const tenant = tenantOrReport(name, session);
+  if (tenant === undefined) return exitCodes.failed;
+  const changes = await changesFor(tenant, session);
+  return typeof changes === 'number' ? changes : makeChanges(changes, options);
+}
+
+/** One tenant, or all. */
+export function namesOne(name: string | undefined, { all = false }: SelectOptions): boolean {
+  if ((name === undefined) === all) return true;
+  printError(all ? 'Name a tenant or pass --all, not both' : 'Name a tenant, or pass --all');
+  return false;
+}
+
+function tenantOrReport(name: string, { policy, driver }: FpmSession): Tenant | undefined {
+  const refuse = (problem: Omit<Problem, 'action' | 'object'>) => {
+    printError({ action: 'give a service to', object: name, ...problem });
+    return undefined;
+  };
+  const tenant = findTenant(policy, name);
+  if (tenant === undefined)
+    return refuse({ reason: 'it is not a tenant', hint: 'see bulkhead explain' });
+  if (tenant.account === undefined)
+    return refuse({ reason: 'it has no account, and a pool runs as an account' });
+  const isInForce = driver.tree.hierarchies.every(({ files }) =>
+    files.exists(tenantCgroup(tenant)),
+  );
+  return isInForce
+    ? tenant
+    : refuse({ reason: 'it has no cgroup yet', hint: 'run bulkhead apply' });
+}
+
+async function changesFor(
+  tenant: Tenant,
+  { contexts, paths, policy }: FpmSession,
+): Promise<readonly Change[] | ExitCode> {
+  const withPools: FpmContext[] = [];
+  for (const context of contexts) {
+    const inputs = await readFpmInputs(context.fpm);
+    if (!inputs.ok) {
+      printError(inputs.error);
+      return exitCodes.failed;
+    }
+    const { sections } = inputs.value;
+    const { tenantOf } = readHostView(paths, policy, sections);
+    if (sections.some(({ values }) => tenantOf(values.get('user') ?? '')?.uid === tenant.uid))
+      withPools.push(context);
+  }
+  if (withPools.length > 0) return withPools.map((context) => changeFor(tenant, context, false));
+  const [only, ...others] = contexts;
+  if (only !== undefined && others.length === 0) return [changeFor(tenant, only, true)];
+  const versions = contexts.map(({ fpm }) => fpm.php).join(', ');
+  printError(
+    `A pool for ${tenant.account?.user ?? tenant.uid} can be of PHP ${versions}; name one with --php`,
+  );
+  return exitCodes.usage;
+}
+
+const changeFor = (tenant: Tenant, context: FpmContext, withoutPool: boolean): Change => ({
+  context,
+  wish: {
+    choose: (choice) => choosing(choice, tenant.uid, withoutPool),
+    objection: (plan) => objectionTo(tenant, plan),
+  },
+});
+
+/** Whoever names one tenant wants that one or nothing. */
+function objectionTo(
+  { uid, account }: Tenant,
+  { services, refused, kept }: FpmPlan,
+): Problem | undefined {
+  if (services.some((each) => each.tenant.uid === uid)) return undefined;
+  const user = account?.user ?? `${uid}`;
+  const found = refused.find((each) => each.uid === uid)?.reason;
+  const pool = kept.find((each) => each.reason !== undefined && each.user === user);
+  const ofPool = pool === undefined ? undefined : `${pool.place}: ${pool.reason}`;
+  const reason = found ?? ofPool ?? 'its pools have to stay where they are';
+  return { action: 'give a service to', object: user, reason, hint: 'nothing was changed' };
+}
+
+export function selectOptions(command: Command, all: string): void {
+  command
+    .addOption(policyOption())
+    .option('--all', all)
+    .addOption(new Option('--php <version>', 'this version of PHP alone, such as 8.4'))
+    .option('--dry-run', 'print what would be written and run, and change nothing')
+    .option('--json', 'print as JSON');
+}
+
+function define(command: Command, run: Runner): void {
+  describeArgument(command, 'account or uid of a tenant');
+  selectOptions(command, 'every tenant that has a pool, also those that get one later');
+  command
+    .addHelpText(
+      'after',
+      examples(
+        ['bulkhead web fpm enable alice', 'in all versions of PHP for which alice has a pool'],
+        ['bulkhead web fpm enable --all --dry-run', ''],
+        ['bulkhead web fpm enable bob --php 8.4', 'with a pool of its own if bob has none'],
+      ),
+    )
+    .action(run(enable));
+}
+
+export const command: CommandModule = { define };

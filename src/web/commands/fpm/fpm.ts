@@ -1,0 +1,41 @@
+/** `bulkhead web fpm`: a PHP-FPM service a tenant, in its cgroup from the first instruction. */
+import { examples, type CommandModule } from '../../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  enable: {
+    usage: '[options] [tenant]',
+    summary: "serve a tenant's pools by a service in its cgroup, at the sockets that they have",
+    load: () => import('./enable.ts'),
+  },
+  disable: {
+    usage: '[options] [tenant]',
+    summary: "give a tenant's pools back to the distribution's php-fpm",
+    load: () => import('./disable.ts'),
+  },
+  status: {
+    usage: '[options]',
+    summary: 'show which pools are served in the cgroup of their tenant, and why others are not',
+    load: () => import('./status.ts'),
+  },
+  split: {
+    usage: '[options] <version>',
+    summary: "divide the pools anew; the distribution's service does it when it is reloaded",
+    load: () => import('./split.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(
+        ['bulkhead web fpm enable alice --dry-run', 'what would be written and run'],
+        ['bulkhead web fpm enable --all', 'every tenant that has a pool, also later ones'],
+        ['bulkhead web fpm status', ''],
+        ['bulkhead web fpm disable --all', 'everything as it was'],
+      ),
+    );
+    addCommands(parent, parts);
+  },
+};

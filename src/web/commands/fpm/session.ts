@@ -1,0 +1,91 @@
+/** What the commands of `web fpm` start with: who is a tenant, and which versions of PHP there are. */
+import type { Command } from 'commander';
+import { printProblem, type Problem } from '../../../base/problem.ts';
+import type { PolicyOptions } from '../../../cli/shared/command.ts';
+import { defaultPolicy } from '../../../cli/shared/policy-option.ts';
+import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';
+import { runsSystemd } from '../../../host/cgroups/systemd-delegation.ts';
+import type { Driver } from '../../../host/driver.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { probeDriver } from '../../../host/probe.ts';
+import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
+import type { Policy, Tenant } from '../../../policy/policy.ts';
+import type { Entry } from '../../core/fpm/service/units.ts';
+import { layoutOf } from '../../io/fpm/layout.ts';
+import type { FpmContext } from '../../io/fpm/plan.ts';
+import { systemdVersion } from '../../io/fpm/systemctl.ts';
+import { findWebPrograms } from '../../io/servers.ts';
+
+export interface FpmOptions extends PolicyOptions {
+  readonly php?: string;
+}
+
+export interface FpmSession {
+  readonly paths: Paths;
+  readonly policy: Policy;
+  readonly driver: Driver;
+  /** One for each version of PHP that is asked for. */
+  readonly contexts: readonly FpmContext[];
+}
+
+/** What is wrong has been printed where it answers an exit status. */
+export async function startSession(
+  options: FpmOptions,
+  command: Command,
+): Promise<FpmSession | ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const cannot = (problem: Omit<Problem, 'action'>): ExitCode => {
+    printError(printProblem({ action: "manage tenants' PHP-FPM", ...problem }));
+    return exitCodes.failed;
+  };
+  if (process.geteuid?.() !== 0) return cannot({ reason: 'only root may', hint: 'run it as root' });
+  if (!runsSystemd())
+    return cannot({ reason: 'systemd is not the init of this host, and a service needs it' });
+  const version = (await systemdVersion()) ?? 0;
+  const loaded = loadPolicyOrReport(options.policy, paths);
+  if (loaded === undefined) return exitCodes.failed;
+  const { policy } = loaded;
+  const driver = probeDriver(paths, policy.driver);
+  if (!driver.ok) {
+    printError(driver.error);
+    return exitCodes.failed;
+  }
+  const programs = findWebPrograms().fpm.filter(
+    ({ php }) => options.php === undefined || php === options.php,
+  );
+  if (programs.length === 0) {
+    const wanted = options.php === undefined ? '' : ` ${options.php}`;
+    return cannot({
+      reason: `there is no PHP-FPM${wanted}: no /usr/sbin/php-fpm${options.php ?? 'VERSION'} with its configuration in /etc/php`,
+      hint: `install php${options.php ?? ''}-fpm`,
+    });
+  }
+  const hasPollLimit = version >= pollLimitVersion;
+  return {
+    paths,
+    policy,
+    driver: driver.value,
+    contexts: programs.map((fpm) => ({
+      paths,
+      fpm,
+      layout: layoutOf(paths, fpm, hasPollLimit),
+      policy,
+      ...(options.policy === defaultPolicy ? {} : { policyFile: options.policy }),
+      entryOf: entryFor(paths, policy, driver.value),
+    })),
+  };
+}
+
+/** That has PollLimitIntervalSec=. Source: systemd.socket(5). */
+const pollLimitVersion = 255;
+
+/** Tenants of resellers are in Bulkhead's own tree with every driver. */
+function entryFor(paths: Paths, { tenants }: Policy, { capabilities }: Driver) {
+  const launcher: Entry = { kind: 'launcher', instance: paths.instance };
+  const resold = new Set(tenants.filter(isResold).map(({ uid }) => uid));
+  return ({ uid }: { readonly uid: number }): Entry =>
+    capabilities.driver === 'systemd' && !resold.has(uid) ? { kind: 'slice' } : launcher;
+}
+
+const isResold = ({ reseller }: Tenant) => reseller !== undefined;

@@ -1,0 +1,57 @@
+/** `bulkhead web fpm split`: what the distribution's service runs before it starts and around a reload. */
+import { Option, type Command } from 'commander';
+import {
+  describeArgument,
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../../cli/shared/command.ts';
+import { policyOption } from '../../../cli/shared/policy-option.ts';
+import { printError } from '../../../cli/shared/session.ts';
+import type { Moment } from '../../io/fpm/carry-out.ts';
+import { lockFpm, reconcile } from '../../io/fpm/reconcile.ts';
+import { startSession, type FpmOptions } from './session.ts';
+
+interface SplitOptions extends FpmOptions {
+  readonly when: Moment;
+}
+
+async function split(
+  version: string,
+  { when, ...options }: SplitOptions,
+  command: Command,
+): Promise<ExitCode> {
+  const session = await startSession({ ...options, php: version }, command);
+  if (typeof session === 'number') return session;
+  const [context] = session.contexts;
+  if (context === undefined) return exitCodes.failed;
+  const lock = lockFpm(context.layout, 0);
+  // Who holds it has told this service to start or to read anew, and goes on from there.
+  if (!lock.ok) return exitCodes.done;
+  using _lock = lock.value;
+  const done = await reconcile(context, { choose: (choice) => choice }, when);
+  if (!done.ok) {
+    printError(done.error);
+    return exitCodes.failed;
+  }
+  for (const { user, reason } of done.value.refused)
+    printError(`The configuration of ${user} is not accepted and stays as it was: ${reason}`);
+  return exitCodes.done;
+}
+
+function define(command: Command, run: Runner): void {
+  describeArgument(command, 'version of PHP, such as 8.4');
+  command
+    .addOption(policyOption())
+    .addOption(
+      new Option('--when <moment>', 'start, reload or reloaded: what the service is about to do')
+        .choices(['start', 'reload', 'reloaded'])
+        .makeOptionMandatory(),
+    )
+    .addHelpText('after', examples(['bulkhead web fpm split 8.4 --when reload', '']))
+    .action(run(split));
+}
+
+export const command: CommandModule = { define };

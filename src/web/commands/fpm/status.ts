@@ -1,0 +1,129 @@
+/** `bulkhead web fpm status`: who is served where, and what is in the way of the rest. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { printable } from '../../../base/printable.ts';
+import type { Problem } from '../../../base/problem.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type Runner,
+} from '../../../cli/shared/command.ts';
+import { policyOption } from '../../../cli/shared/policy-option.ts';
+import { print, printError, printJson } from '../../../cli/shared/session.ts';
+import { table } from '../../../cli/shared/terminal.ts';
+import { distributionUnit, serviceName } from '../../core/fpm/service/units.ts';
+import { isNobody } from '../../core/fpm/service/choice.ts';
+import { isDone, planFpm, type FpmContext, type FpmPlan } from '../../io/fpm/plan.ts';
+import { readChoice } from '../../io/fpm/reconcile.ts';
+import { planJson } from './change.ts';
+import { startSession, type FpmOptions } from './session.ts';
+import { masterText } from './status-text.ts';
+
+interface Seen {
+  readonly context: FpmContext;
+  readonly plan: FpmPlan;
+  readonly isEnabled: boolean;
+}
+
+async function status(options: FpmOptions, command: Command): Promise<ExitCode> {
+  const session = await startSession(options, command);
+  if (typeof session === 'number') return session;
+  const seen: Seen[] = [];
+  const problems: Problem[] = [];
+  for (const context of session.contexts) {
+    const choice = readChoice(context.layout);
+    const plan = choice.ok ? await planFpm(context, choice.value) : choice;
+    if (plan.ok && choice.ok)
+      seen.push({ context, plan: plan.value, isEnabled: !isNobody(choice.value) });
+    else if (!plan.ok) problems.push(plan.error);
+  }
+  for (const each of problems) printError(each);
+  if (options.json === true) printJson({ versions: seen.map(versionJson), problems });
+  else print(seen.map(versionText).join('\n\n'));
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+const versionJson = ({ context, plan, isEnabled }: Seen) => {
+  const { services, ...rest } = planJson(context, plan);
+  return {
+    ...rest,
+    enabled: isEnabled,
+    current: isDone(plan),
+    services: services.map((each) => ({ ...each, state: stateOf(context, plan, each.uid) })),
+  };
+};
+
+function versionText({ context, plan, isEnabled }: Seen): string {
+  const { php } = context.fpm;
+  if (!isEnabled) return `PHP ${php}: no tenant has a service; see bulkhead web fpm enable --help`;
+  const rows = plan.services.flatMap((service) =>
+    service.pools.map(({ name, listen, pm }) => [
+      printable(service.tenant.user),
+      name,
+      listen.stream,
+      pm,
+      masterText(service.asRoot),
+      stateOf(context, plan, service.tenant.uid),
+    ]),
+  );
+  const heads = ['TENANT', 'POOL', 'SOCKET', 'PM', 'MASTER', 'STATE'];
+  const notes = [...keptNotes(plan), ...pmNotes(plan), ...pendingNotes(context, plan)].map(
+    printable,
+  );
+  return [`PHP ${php}`, table([heads, ...rows]), ...notes].join('\n');
+}
+
+/** Socket and service together: without a request there is no process. */
+function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, uid: number): string {
+  const service = states.get(serviceName(layout, uid))?.active ?? 'inactive';
+  if (opening.some((each) => each.uid === uid)) return 'not listening';
+  return service === 'inactive' ? 'idle' : service === 'active' ? 'running' : service;
+}
+
+function keptNotes({ kept, refused }: FpmPlan): readonly string[] {
+  return [
+    ...kept.flatMap(({ pool, place, reason }) =>
+      reason === undefined
+        ? []
+        : [
+            `Pool ${pool} (${place === '' ? 'place not found' : place}) stays with php-fpm: ${reason}`,
+          ],
+    ),
+    ...refused.map(({ user, reason }) => `The configuration of ${user} is not accepted: ${reason}`),
+  ];
+}
+
+function pmNotes({ services }: FpmPlan): readonly string[] {
+  const names = services.flatMap(({ pools }) =>
+    pools.filter(({ pm }) => pm === 'ondemand').map(({ name }) => name),
+  );
+  return names.length === 0
+    ? []
+    : [
+        `With pm = ondemand the requests that start an idle service have one worker; pm = dynamic has as many as start_servers: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`,
+      ];
+}
+
+function pendingNotes({ fpm }: FpmContext, plan: FpmPlan): readonly string[] {
+  return isDone(plan)
+    ? []
+    : [
+        `Pool files have changed since they were divided; run: systemctl reload ${distributionUnit(fpm.php)}`,
+      ];
+}
+
+function define(command: Command, run: Runner): void {
+  command
+    .addOption(policyOption())
+    .addOption(new Option('--php <version>', 'this version of PHP alone, such as 8.4'))
+    .option('--json', 'print as JSON')
+    .addHelpText(
+      'after',
+      examples(['bulkhead web fpm status', ''], ['bulkhead web fpm status --json', '']),
+    )
+    .action(run(status));
+}
+
+export const command: CommandModule = { define };

@@ -1,0 +1,81 @@
+/**
+ * Which tenants have a PHP-FPM service of their own, as `bulkhead web fpm` writes it: /etc/bulkhead/fpm/8.4/tenants.
+ *
+ *     all                 every tenant that has a pool, also those that come later
+ *     except 1003         but not this one
+ *     tenant 1001         this one
+ *     own 1002            this one, with a pool of Bulkhead's making while it has none
+ */
+
+export interface Choice {
+  readonly all: boolean;
+  readonly except: ReadonlySet<number>;
+  readonly tenants: ReadonlySet<number>;
+  /** Those among `tenants` that had no pool. */
+  readonly own: ReadonlySet<number>;
+}
+
+export const nobody: Choice = {
+  all: false,
+  except: new Set(),
+  tenants: new Set(),
+  own: new Set(),
+};
+
+export const isNobody = ({ all, tenants }: Choice): boolean => !all && tenants.size === 0;
+
+export const isChosen = ({ all, except, tenants }: Choice, uid: number): boolean =>
+  tenants.has(uid) || (all && !except.has(uid));
+
+const header = '# Written by "bulkhead web fpm enable" and "disable".\n';
+
+export function printChoice({ all, except, tenants, own }: Choice): string {
+  const sorted = (uids: ReadonlySet<number>) => [...uids].sort((a, b) => a - b);
+  const lines = [
+    ...(all ? ['all'] : []),
+    ...sorted(except).map((uid) => `except ${uid}`),
+    ...sorted(tenants).map((uid) => `${own.has(uid) ? 'own' : 'tenant'} ${uid}`),
+  ];
+  return `${header}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+const line = /^(?:(?<all>all)|(?<word>except|tenant|own) (?<uid>\d{1,10}))$/;
+
+/** The error is the number of the line that is not understood. */
+export function parseChoice(text: string): Choice | { readonly badLine: number } {
+  let all = false;
+  const sets = { except: new Set<number>(), tenant: new Set<number>(), own: new Set<number>() };
+  for (const [index, each] of text.split('\n').entries()) {
+    if (each === '' || each.startsWith('#')) continue;
+    const groups = line.exec(each)?.groups;
+    if (groups === undefined) return { badLine: index + 1 };
+    if (groups['all'] !== undefined) all = true;
+    else sets[groups['word'] as keyof typeof sets].add(Number(groups['uid']));
+  }
+  const { except, tenant, own } = sets;
+  return { all, except, tenants: new Set([...tenant, ...own]), own };
+}
+
+export const choosingAll = ({ tenants, own }: Choice): Choice => ({
+  all: true,
+  except: new Set(),
+  tenants,
+  own,
+});
+
+export const choosing = (choice: Choice, uid: number, withoutPool: boolean): Choice => ({
+  ...choice,
+  except: without(choice.except, uid),
+  tenants: new Set([...choice.tenants, uid]),
+  own: withoutPool ? new Set([...choice.own, uid]) : choice.own,
+});
+
+export const leaving = (choice: Choice, uid: number): Choice => ({
+  all: choice.all,
+  except: choice.all ? new Set([...choice.except, uid]) : choice.except,
+  tenants: without(choice.tenants, uid),
+  own: without(choice.own, uid),
+});
+
+const without = (uids: ReadonlySet<number>, uid: number): ReadonlySet<number> =>
+  new Set([...uids].filter((each) => each !== uid));

@@ -1,0 +1,75 @@
+/**
+ * The configuration of a tenant's master: settings of its own, then the pool files as they are.
+ *
+ *     [global]
+ *     error_log = syslog
+ *     process.max = 20
+ *
+ *     ; /etc/php/8.4/fpm/pool.d/alice.conf
+ *     [alice]
+ *     …
+ *
+ * A copy, so that what was checked is what runs: a pool file that is broken later does not keep the site from
+ * starting again, and an account need not be able to read the original.
+ */
+import type { Service, ServiceTenant } from './split.ts';
+
+/** Requests in progress have this long when the master is stopped or reloaded. */
+export const controlTimeoutSeconds = 50;
+
+const header = `; Written by "bulkhead web fpm"; it is replaced when php-fpm is reloaded and the pool files below have changed.\n`;
+
+export function serviceConfig({ tenant, files }: Service, php: string): string {
+  return [
+    header,
+    '[global]\n',
+    'error_log = syslog\n',
+    `syslog.ident = php-fpm${php}-${tenant.user}\n`,
+    'daemonize = no\n',
+    `process_control_timeout = ${controlTimeoutSeconds}s\n`,
+    ...(tenant.entries === undefined ? [] : [`process.max = ${tenant.entries}\n`]),
+    ...files.map(
+      ({ path, text }) => `\n${fileMark}${path}\n${text}${text.endsWith('\n') ? '' : '\n'}`,
+    ),
+  ].join('');
+}
+
+const fileMark = '; file ';
+
+/** Where a line of such a text was written: in the file that it is a copy of. */
+export function originOfLine(
+  config: string,
+  line: number,
+): { file: string; line: number } | undefined {
+  const before = config.split('\n').slice(0, line);
+  const mark = before.findLastIndex((each) => each.startsWith(`${fileMark}/`));
+  const file = before[mark]?.slice(fileMark.length);
+  return file === undefined ? undefined : { file, line: line - mark - 1 };
+}
+
+/** Workers that wait at the start: a burst on a socket that has just been opened is served by as many. */
+const startMax = 5;
+/** Where the policy sets no entries. */
+const childrenDefault = 20;
+
+/** A pool for a tenant that has none. */
+export function ownPool({ user, entries }: ServiceTenant, php: string, webGroup: string): string {
+  const children = entries ?? childrenDefault;
+  const start = Math.min(startMax, children);
+  return [
+    `[bulkhead-${user}]\n`,
+    `user = ${user}\n`,
+    `listen = ${ownSocket(user, php)}\n`,
+    `listen.owner = root\n`,
+    `listen.group = ${webGroup}\n`,
+    'listen.mode = 0660\n',
+    'pm = dynamic\n',
+    `pm.max_children = ${children}\n`,
+    `pm.start_servers = ${start}\n`,
+    `pm.min_spare_servers = ${start}\n`,
+    `pm.max_spare_servers = ${Math.min(2 * start, children)}\n`,
+  ].join('');
+}
+
+export const ownSocket = (user: string, php: string): string =>
+  `/run/php/php${php}-fpm-bulkhead-${user}.sock`;

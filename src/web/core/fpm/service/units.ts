@@ -1,0 +1,164 @@
+/**
+ * The units of systemd: a service for each tenant and PHP version, a socket for each of its pools, and what is added
+ * to the distribution's service.
+ *
+ *     bulkhead-fpm84@1001.service        bulkhead-fpm84@1001:shop.example.socket        php8.4-fpm.service.d/bulkhead.conf
+ *
+ * A socket a pool, so that a further pool of a tenant does not touch those that it has.
+ * Source: systemd.socket(5), systemd.service(5).
+ */
+import { controlTimeoutSeconds } from './config.ts';
+import { basenameOf, boundAt, descriptorName, directoryOf } from './listen.ts';
+import type { Service, ServicePool } from './split.ts';
+
+/** How a service gets into the cgroup of its tenant. */
+export type Entry =
+  /** The launcher joins it: the tree of Bulkhead's own. */
+  | { readonly kind: 'launcher'; readonly instance: string }
+  /** The unit itself is in it. */
+  | { readonly kind: 'slice' };
+
+export interface UnitSetting {
+  /** First part of all names: `bulkhead`. */
+  readonly instance: string;
+  readonly php: string;
+  readonly program: string;
+  /** `/usr/lib/node_modules/bulkhead/libexec`. */
+  readonly libexec: string;
+  /** Where the configurations of tenants are. */
+  readonly directory: string;
+  /** Whether systemd has PollLimitBurst=, from version 255. */
+  readonly hasPollLimit: boolean;
+}
+
+type Named = Pick<UnitSetting, 'instance' | 'php'>;
+
+export const unitStem = ({ instance, php }: Named): string =>
+  `${instance}-fpm${php.replace('.', '')}`;
+
+export const serviceName = (setting: Named, uid: number): string =>
+  `${unitStem(setting)}@${uid}.service`;
+
+export const socketName = (setting: Named, uid: number, pool: string): string =>
+  `${unitStem(setting)}@${uid}:${pool}.socket`;
+
+/** Whose a unit is, by its name; nothing where it is none of these. */
+export function parseUnitName(
+  setting: Named,
+  name: string,
+): { readonly uid: number; readonly type: 'service' | 'socket' } | undefined {
+  const stem = unitStem(setting);
+  if (!name.startsWith(`${stem}@`)) return undefined;
+  const match = /^(?<uid>[1-9]\d{0,9})(?:\.(?<service>service)|:[A-Za-z0-9_.-]+\.socket)$/.exec(
+    name.slice(stem.length + 1),
+  );
+  const { uid, service } = match?.groups ?? {};
+  return uid === undefined
+    ? undefined
+    : { uid: Number(uid), type: service === undefined ? 'socket' : 'service' };
+}
+
+export const distributionUnit = (php: string): string => `php${php}-fpm.service`;
+
+const header = '# Written by "bulkhead web fpm"; it is replaced when it differs.\n';
+
+export function socketUnit(setting: UnitSetting, { tenant }: Service, pool: ServicePool): string {
+  const { listen, backlog, name } = pool;
+  return `${header}[Unit]
+Description=Socket of pool ${name} of PHP ${setting.php}, tenant ${tenant.user}
+Documentation=man:bulkhead(8)
+
+[Socket]
+ListenStream=${boundAt(listen)}
+FileDescriptorName=${descriptorName(listen)}
+Service=${serviceName(setting, tenant.uid)}
+Backlog=${backlog}
+${listen.kind === 'unix' ? socketFile(pool) : ''}# A service that does not start must not use up a processor, nor make the socket fail for good.
+TriggerLimitIntervalSec=0
+${setting.hasPollLimit ? 'PollLimitIntervalSec=10s\nPollLimitBurst=5\n' : ''}
+[Install]
+WantedBy=sockets.target
+`;
+}
+
+const socketFile = ({ listen, owner, group, mode }: ServicePool): string =>
+  [
+    ...(owner === undefined ? [] : [`SocketUser=${owner}`]),
+    ...(group === undefined ? [] : [`SocketGroup=${group}`]),
+    `SocketMode=${mode}`,
+    '# In one step, from whoever has the path: requests that come in find the one or the other.',
+    `ExecStartPost=/bin/ln -fT ${boundAt(listen)} ${listen.stream}`,
+    '',
+  ].join('\n');
+
+/** Longer than the master gives its workers. */
+const stopSeconds = controlTimeoutSeconds + 10;
+
+export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry): string {
+  const { php, directory, instance } = setting;
+  const { tenant, asRoot } = service;
+  const config = `${directory}/${tenant.uid}.conf`;
+  return `${header}[Unit]
+Description=PHP ${php} of tenant ${tenant.user}
+Documentation=man:bulkhead(8)
+StartLimitIntervalSec=0
+After=network.target ${instance}-tenants.service ${instance}.service
+
+[Service]
+Type=notify
+${entry.kind === 'slice' ? placeOf(service) : ''}ExecStart=${execStart(setting, service, entry, config)}
+ExecReload=/bin/kill -USR2 $MAINPID
+# Requests in progress are finished; SIGTERM would drop them.
+KillSignal=SIGQUIT
+KillMode=mixed
+TimeoutStopSec=${stopSeconds}
+${entry.kind === 'slice' ? '' : endWorkers(setting, service)}${setting.hasPollLimit ? '' : slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
+}
+
+const placeOf = ({ tenant: { uid }, asRoot }: Service): string =>
+  `Slice=user-${uid}.slice\n${asRoot === undefined ? `User=${uid}\n` : ''}`;
+
+function execStart(
+  { libexec, program }: UnitSetting,
+  { tenant, asRoot }: Service,
+  entry: Entry,
+  config: string,
+): string {
+  const how = entry.kind === 'slice' ? 'here' : asRoot === undefined ? 'tenant' : 'root';
+  const instance = entry.kind === 'slice' ? '-' : entry.instance;
+  return `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
+}
+
+/** systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed. */
+const endWorkers = ({ program }: UnitSetting, { tenant }: Service): string =>
+  `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -x ${basenameOf(program)}\n`;
+
+const slowFailure = `# This systemd cannot limit how often a socket starts its service.
+ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
+`;
+
+/** A master that is root removes its sockets when it ends. */
+function keepSockets({ pools }: Service): string {
+  const directories = pools.flatMap(({ listen }) =>
+    listen.kind === 'unix' ? [directoryOf(listen.stream)] : [],
+  );
+  return [...new Set(directories)].map((each) => `ReadOnlyPaths=${each}\n`).join('');
+}
+
+/** `policy` where it is not the one that is used without saying so. */
+export function distributionDropIn(setting: UnitSetting, policy: string | undefined): string {
+  const { libexec, instance, php, program, directory } = setting;
+  const more = policy === undefined ? '' : ` ${policy}`;
+  const split = (when: string) =>
+    `-${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
+  return `${header}# Pools of tenants that have a service of their own are left out. Whatever happens to Bulkhead, this service starts.
+[Service]
+ExecStartPre=${split('start')}
+ExecStart=
+ExecStart=${program} --nodaemonize --fpm-config ${directory}/php-fpm.conf
+ExecReload=
+ExecReload=${split('reload')}
+ExecReload=/bin/kill -USR2 $MAINPID
+ExecReload=${split('reloaded')}
+`;
+}

@@ -1,0 +1,299 @@
+/**
+ * Carries out a plan, in the order in which no request is lost that can be kept:
+ *
+ *     1. files are written, and systemd reads them
+ *     2. sockets of services that end are closed and their paths removed, for the distribution's master to bind
+ *     3. new sockets are bound beside the old ones, and held (sockets.ts)
+ *     4. the distribution's master reads its new main file
+ *     5. what it could not give up before: TCP ports; masters that end, and their files
+ *
+ * php-fpm itself refuses to start where somebody listens already, so a pool that goes back has a gap as long as
+ * a reload. A failure up to step 4 undoes all that was done.
+ */
+import { dirname } from 'node:path';
+import { causedBy, failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { serviceName, distributionUnit } from '../../core/fpm/service/units.ts';
+import {
+  applyChanges,
+  changesBetween,
+  contentAt,
+  removeEmptyDirectories,
+  type FileChange,
+} from './file-set.ts';
+import { namesIn } from './installed.ts';
+import type { Layout } from './layout.ts';
+import type { FpmPlan, SocketChange } from './plan.ts';
+import {
+  alsoAt,
+  dropKeptSocket,
+  heldPaths,
+  holdPath,
+  isUnix,
+  keepSocket,
+  releasePath,
+  removeSocket,
+  restoreSocket,
+  untilReleased,
+  untilServed,
+} from './sockets.ts';
+import { systemctl, systemctlEach, unitProperties } from './systemctl.ts';
+
+/**
+ * Who calls: a person, or the distribution's service before it starts, before its master is told to reload, and
+ * after that.
+ */
+export type Moment = 'command' | 'start' | 'reload' | 'reloaded';
+
+/** For requests in progress; they are not waited for any longer. */
+const servedWithinMs = 10_000;
+/** A reload of a thousand pools takes a second. */
+const releasedWithinMs = 60_000;
+
+type Step = Promise<Result<void, Problem>>;
+
+export async function carryOut(
+  plan: FpmPlan,
+  layout: Layout,
+  moment: Moment,
+): Promise<Result<void, Problem>> {
+  const unit = distributionUnit(layout.php);
+  const distribution = await unitProperties(unit, ['LoadState', 'ActiveState', 'MainPID']);
+  if (!distribution.ok) return distribution;
+  if (distribution.value.get('LoadState') !== 'loaded') {
+    const hint = `install the package that has ${unit}`;
+    return failed({
+      action: 'divide the pools of',
+      object: unit,
+      reason: 'systemd does not have it',
+      hint,
+    });
+  }
+  const master = Number(distribution.value.get('MainPID') ?? 0);
+  const run = new Run(plan, layout, moment, master);
+  const switched = await run.switchOver();
+  if (switched.ok) return moment === 'reload' ? ok(undefined) : run.finish();
+  const undone = await run.undo();
+  if (undone.ok) return failed({ ...switched.error, hint: 'everything is as it was before' });
+  const reason = `${switched.error.reason}; and what was done before is not undone: ${causedBy(undone.error).reason}`;
+  return failed({ ...switched.error, reason });
+}
+
+class Run {
+  readonly #plan: FpmPlan;
+  readonly #layout: Layout;
+  readonly #moment: Moment;
+  /** The process of the distribution's service; 0 where it does not run. */
+  readonly #master: number;
+  #isTold = false;
+
+  constructor(plan: FpmPlan, layout: Layout, moment: Moment, master: number) {
+    this.#plan = plan;
+    this.#layout = layout;
+    this.#moment = moment;
+    this.#master = moment === 'start' ? 0 : master;
+  }
+
+  /** Whether the distribution's service tells its master itself what to read. */
+  get #isCalled(): boolean {
+    return this.#moment !== 'command';
+  }
+
+  switchOver(): Step {
+    const { writes, removals, opening } = this.#plan;
+    const { links, dropIn } = this.#layout;
+    // What the distribution's service reads: it is told before the rest is removed.
+    const first = removals.filter(({ path }) => path === dropIn || path.startsWith(`${links}/`));
+    return inOrder([
+      () => this.#write([...writes, ...first]),
+      () => this.#close(),
+      () => this.#open(opening.filter(({ listen }) => this.#isFree(listen))),
+      () => this.#hold(),
+      () => this.#tellDistribution(),
+      () => this.#reloadChanged(),
+    ]);
+  }
+
+  /** What was begun is brought to its end as far as possible; the first problem is the answer. */
+  async finish(): Step {
+    const { opening, leaving, removals } = this.#plan;
+    const late = opening.filter(({ listen }) => !this.#isFree(listen));
+    const held = this.#held();
+    const listens = [...held, ...late].map(({ listen }) => listen);
+    if (this.#master !== 0) await untilReleased(this.#master, listens, releasedWithinMs);
+    const results = [
+      await this.#open(late),
+      await releaseAll(held),
+      ...held.map(({ listen }) => dropKeptSocket(listen.stream)),
+      await this.#stop(leaving),
+      await this.#stop(this.#goingOn()),
+      await this.#write(removals),
+    ];
+    removeEmptyDirectories(this.#directories());
+    return results.find((each) => !each.ok) ?? ok(undefined);
+  }
+
+  async undo(): Step {
+    const { opening, closing } = this.#plan;
+    await releaseAll(this.#held());
+    await systemctlEach(['disable', '--quiet', '--now'], unitsOf(opening));
+    const back = await this.#write(this.#backwards());
+    removeEmptyDirectories(this.#directories());
+    if (!back.ok) return back;
+    for (const { listen } of opening) {
+      removeSocket(listen);
+      restoreSocket(listen.stream);
+    }
+    await this.#stop(opening.map(({ uid }) => uid));
+    const opened = await systemctlEach(['enable', '--quiet', '--now'], unitsOf(closing));
+    if (!opened.ok || !this.#isTold) return opened;
+    return without(await systemctl('restart', distributionUnit(this.#layout.php)));
+  }
+
+  #backwards(): readonly FileChange[] {
+    const { before, writes, removals } = this.#plan;
+    const touched = [...writes, ...removals].map(({ path }) => path);
+    const now = touched.flatMap((path) => {
+      const content = contentAt(path);
+      return content === undefined ? [] : [[path, content] as const];
+    });
+    const were = [...before].filter(([path]) => touched.includes(path));
+    return changesBetween(new Map(now), new Map(were));
+  }
+
+  async #write(changes: readonly FileChange[]): Step {
+    if (changes.length === 0) return ok(undefined);
+    const prefix = `${this.#layout.units}/`;
+    const sockets = changes.flatMap(({ path, to }) =>
+      to === undefined && path.endsWith('.socket') ? [path.slice(prefix.length)] : [],
+    );
+    // Links to a unit are removed by what it says of itself.
+    if (sockets.length > 0) await systemctlEach(['disable', '--quiet'], sockets);
+    const written = applyChanges(changes);
+    if (!written.ok || !changes.some(({ path }) => path.startsWith(prefix))) return written;
+    return without(await systemctl('daemon-reload'));
+  }
+
+  async #close(): Step {
+    const { closing, opening, leaving } = this.#plan;
+    const isActive = ({ unit }: SocketChange) => this.#stateOf(unit) === 'active';
+    const closed = await systemctlEach(
+      ['stop'],
+      unitsOf([...closing, ...opening].filter(isActive)),
+    );
+    if (!closed.ok) return closed;
+    // One that was closed before may be the distribution's again by now.
+    for (const { listen } of closing.filter(isActive)) {
+      const removed = removeSocket(listen);
+      if (!removed.ok) return removed;
+    }
+    // php-fpm finds nobody at a port only when the master that has it has ended.
+    if (this.#moment === 'start') return this.#stop([...leaving, ...this.#goingOn()]);
+    return this.#stop(closing.filter(({ listen }) => !isUnix(listen)).map(({ uid }) => uid));
+  }
+
+  /** Whether it can be bound while the distribution's master has it still. */
+  #isFree(listen: SocketChange['listen']): boolean {
+    return isUnix(listen) || this.#master === 0;
+  }
+
+  async #open(sockets: readonly SocketChange[]): Step {
+    if (sockets.length === 0) return ok(undefined);
+    // A socket cannot start beside its running service. It waits for the end of the service, and what has come in
+    // at the other sockets by then starts it again, after this one.
+    const running = this.#servicesOf(sockets.map(({ uid }) => uid)).filter(
+      (unit) => this.#stateOf(unit) !== 'inactive',
+    );
+    const stopping = await systemctlEach(['stop', '--no-block'], running);
+    if (!stopping.ok) return stopping;
+    const unix = sockets.filter(({ listen }) => isUnix(listen)).map(({ listen }) => listen.stream);
+    const kept = this.#master === 0 ? undefined : unix.map(keepSocket).find((each) => !each.ok);
+    if (kept !== undefined) return kept;
+    return systemctlEach(['enable', '--quiet', '--now'], unitsOf(sockets));
+  }
+
+  /** Whatever the distribution's master could remove. */
+  async #hold(): Step {
+    if (this.#master === 0 || this.#moment === 'reloaded') return ok(undefined);
+    const listens = this.#plan.sockets.map(({ listen }) => listen).filter(isUnix);
+    for (const { stream } of alsoAt(this.#master, listens)) {
+      const held = await holdPath(stream);
+      if (!held.ok) return held;
+    }
+    return ok(undefined);
+  }
+
+  async #tellDistribution(): Step {
+    const { opening, closing, distribution } = this.#plan;
+    const unit = distributionUnit(this.#layout.php);
+    if (this.#master !== 0 && this.#moment !== 'reloaded') {
+      const listens = opening.map(({ listen }) => listen);
+      await untilServed(this.#master, listens, servedWithinMs);
+    }
+    if (this.#isCalled) return ok(undefined);
+    // Somebody has to serve the pools that go back.
+    const word = this.#master !== 0 ? distribution : closing.length > 0 ? 'start' : 'leave';
+    if (word === 'leave') return ok(undefined);
+    this.#isTold = true;
+    return without(await systemctl(word, unit));
+  }
+
+  /** Not waited for: a tenant can make its own master slow to answer. */
+  async #reloadChanged(): Step {
+    const { changed, opening, closing } = this.#plan;
+    const stopped = new Set([...opening, ...closing].map(({ uid }) => uid));
+    const rest = changed.filter((uid) => !stopped.has(uid));
+    return systemctlEach(['try-reload-or-restart', '--no-block'], this.#servicesOf(rest));
+  }
+
+  /** A service that goes on without one of its pools starts anew: it has the old socket still. */
+  #goingOn(): readonly number[] {
+    const { closing, leaving } = this.#plan;
+    return closing.map(({ uid }) => uid).filter((uid) => !leaving.includes(uid));
+  }
+
+  /** What is not running is not touched. */
+  #stop(uids: readonly number[]): Step {
+    const wait = this.#moment === 'reloaded' ? ['--no-block'] : [];
+    return systemctlEach(['stop', ...wait], this.#servicesOf(uids));
+  }
+
+  #servicesOf(uids: readonly number[]): readonly string[] {
+    return [...new Set(uids)].map((uid) => serviceName(this.#layout, uid));
+  }
+
+  #stateOf(unit: string): string {
+    return this.#plan.states.get(unit)?.active ?? 'inactive';
+  }
+
+  #held(): readonly SocketChange[] {
+    const held = heldPaths();
+    return this.#plan.sockets.filter(({ listen }) => isUnix(listen) && held.has(listen.stream));
+  }
+
+  /** The deepest first. */
+  #directories(): readonly string[] {
+    const { links, directory, dropIn } = this.#layout;
+    const below = namesIn(links).map((each) => `${links}/${each}`);
+    return [...below, links, directory, dirname(directory), dirname(dropIn)];
+  }
+}
+
+async function releaseAll(sockets: readonly SocketChange[]): Step {
+  const results: Result<void, Problem>[] = [];
+  for (const { listen } of sockets) results.push(await releasePath(listen.stream));
+  return results.find((each) => !each.ok) ?? ok(undefined);
+}
+
+const without = (result: Result<unknown, Problem>): Result<void, Problem> =>
+  result.ok ? ok(undefined) : result;
+
+const unitsOf = (sockets: readonly SocketChange[]) => [...new Set(sockets.map(({ unit }) => unit))];
+
+async function inOrder(steps: readonly (() => Step)[]): Step {
+  for (const step of steps) {
+    const done = await step();
+    if (!done.ok) return done;
+  }
+  return ok(undefined);
+}

@@ -1,0 +1,85 @@
+/**
+ * What php-fpm itself says of a configuration before anything is switched: a tenant's as the tenant and in its cgroup,
+ * where it will run, and that of the rest. Both together must have every pool of before, with every value, once.
+ */
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { FpmSection } from '../../core/fpm/dump.ts';
+import { originOfLine } from '../../core/fpm/service/config.ts';
+import { emptyPoolName } from '../../core/fpm/service/main-file.ts';
+import type { Service } from '../../core/fpm/service/split.ts';
+import type { Entry } from '../../core/fpm/service/units.ts';
+import { dumpPools, placeText } from './inputs.ts';
+import type { Layout } from './layout.ts';
+
+/** In a directory that only root can write to, and the tenant can read in. Answers why it is not accepted. */
+export async function checkService(
+  { libexec, program }: Layout,
+  service: Service,
+  text: string,
+  entry: Entry,
+  scratch: string,
+): Promise<string | undefined> {
+  const { uid, gid } = service.tenant;
+  const path = `${scratch}/${uid}.conf`;
+  writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+  chownSync(path, 0, gid);
+  chmodSync(path, 0o640);
+  const before = service.asRoot === undefined ? entering(entry, libexec, service) : [];
+  const dumped = await dumpPools(program, path, before);
+  if (dumped.ok) return samePools(service, dumped.value);
+  const { line, message } = dumped.error;
+  const origin = line === undefined ? undefined : originOfLine(text, line);
+  return placeText(origin === undefined ? { message } : { ...origin, message });
+}
+
+function entering(entry: Entry, libexec: string, { tenant }: Service): readonly string[] {
+  const { uid, gid } = tenant;
+  return entry.kind === 'launcher'
+    ? [`${libexec}/bulkhead-exec`, '--instance', entry.instance, '--allow-setuid', `${uid}`, '--']
+    : ['setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--init-groups', '--'];
+}
+
+function samePools({ pools }: Service, sections: readonly FpmSection[]): string | undefined {
+  const expected = pools.map(({ name, section }) => section ?? name);
+  return sectionsDiffer(sections, expected);
+}
+
+/** `text` names links that are made below `links`. */
+export async function checkMain(
+  { program }: Layout,
+  text: string,
+  links: ReadonlyMap<string, string>,
+  expected: readonly FpmSection[],
+  scratch: string,
+): Promise<string | undefined> {
+  for (const [path, target] of links) {
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(target, path);
+  }
+  const path = `${scratch}/php-fpm.conf`;
+  writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+  const dumped = await dumpPools(program, path);
+  if (!dumped.ok) return placeText(dumped.error);
+  return sectionsDiffer(dumped.value, [...expected, emptyPoolName]);
+}
+
+/** In the same order; of a pool of our own the name counts. */
+function sectionsDiffer(
+  got: readonly FpmSection[],
+  expected: readonly (FpmSection | string)[],
+): string | undefined {
+  if (got.length !== expected.length)
+    return `php-fpm finds ${got.length} pools in it where ${expected.length} were expected`;
+  for (const [index, each] of expected.entries()) {
+    const found = got[index];
+    const same =
+      typeof each === 'string'
+        ? found?.name === each
+        : JSON.stringify([found?.name, ...(found?.values ?? [])]) ===
+          JSON.stringify([each.name, ...each.values]);
+    if (!same)
+      return `php-fpm understands the pool ${typeof each === 'string' ? each : each.name} in another way there`;
+  }
+  return undefined;
+}

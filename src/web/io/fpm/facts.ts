@@ -1,0 +1,69 @@
+/** What a split has to know of this host: tenants, groups, and who could change a file. */
+import type { Paths } from '../../../host/paths.ts';
+import { readHostFacts } from '../../../host/accounts/accounts.ts';
+import type { Policy, Tenant } from '../../../policy/policy.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { poolOf, type FpmSection } from '../../core/fpm/dump.ts';
+import { fileFinding } from '../../core/fpm/pools.ts';
+import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
+import { pathOwnersReader } from '../path-owners.ts';
+
+export interface HostView extends Omit<SplitFacts, 'isChosen'> {
+  readonly tenants: readonly ServiceTenant[];
+}
+
+export function readHostView(
+  paths: Paths,
+  policy: Policy,
+  sections: readonly FpmSection[],
+): HostView {
+  const tenants = serviceTenants(policy.tenants);
+  const byUid = new Map(tenants.map((each) => [each.uid, each]));
+  const users = sections.map((each) => poolOf(each).user);
+  const named = users.filter((user) => user !== '' && !/^\d+$/.test(user));
+  const { accounts } = readHostFacts(paths, [...new Set(named)]);
+  const uids = new Map(accounts.map(({ user, uid }) => [user, uid]));
+  const uidOf = (user: string) => (/^\d{1,10}$/.test(user) ? Number(user) : uids.get(user));
+  const names = new Map(accounts.map(({ user, uid }) => [uid, user]));
+  const ownersOf = pathOwnersReader();
+  const nameOf = (uid: number) => names.get(uid) ?? `uid ${uid}`;
+  const groups = readGroups(paths);
+  return {
+    tenants,
+    tenantOf: (user) => byUid.get(uidOf(user) ?? -1),
+    gidOf: (group) => (/^\d{1,10}$/.test(group) ? Number(group) : groups.get(group)),
+    unsafeFile: (path) => fileFinding(path, { ownersOf, nameOf }),
+    unsafeDirectory(path) {
+      const owners = ownersOf(path);
+      if (owners === undefined) return `the directory of its socket, ${path}, is not there`;
+      const tenant = owners.uids.find((uid) => byUid.has(uid));
+      if (tenant !== undefined)
+        return `its socket is in a directory of ${nameOf(tenant)}, who can put a link to another tenant's socket in its place; listen below /run/php`;
+      return owners.writableByOthers
+        ? `the directory of its socket, ${path}, can be written by others`
+        : undefined;
+    },
+  };
+}
+
+/** Those that have an account: a pool has to name its user. */
+function serviceTenants(tenants: readonly Tenant[]): readonly ServiceTenant[] {
+  const withGroup = Map.groupBy(tenants, ({ account }) => account?.gid);
+  return tenants.flatMap(({ uid, account, values }): readonly ServiceTenant[] => {
+    if (account === undefined) return [];
+    const { gid, user } = account;
+    const entries = values['entries.limit'];
+    const hasOwnGroup = withGroup.get(gid)?.length === 1;
+    return [{ uid, gid, user, hasOwnGroup, ...(typeof entries === 'number' ? { entries } : {}) }];
+  });
+}
+
+/** `www-data:x:33:alice,bob`. Source: group(5). */
+function readGroups({ etc }: Paths): ReadonlyMap<string, number> {
+  const lines = (readText(`${etc}/group`) ?? '').split('\n').map((line) => line.split(':'));
+  return new Map(
+    lines.flatMap(([name = '', , gid = '']) =>
+      /^\d{1,10}$/.test(gid) ? [[name, Number(gid)]] : [],
+    ),
+  );
+}

@@ -1,0 +1,58 @@
+/** The files of ours that are there now, of one PHP version. */
+import { readdirSync } from 'node:fs';
+import { pathOfBound } from '../../core/fpm/service/listen.ts';
+import { parseUnitName } from '../../core/fpm/service/units.ts';
+import { contentAt, type Content, type FileSet } from './file-set.ts';
+import type { Layout } from './layout.ts';
+
+export interface Installed {
+  readonly files: FileSet;
+  /** By the name of the unit. */
+  readonly units: ReadonlyMap<
+    string,
+    { readonly uid: number; readonly type: 'service' | 'socket' }
+  >;
+}
+
+export function readInstalled(layout: Layout): Installed {
+  const units = new Map(
+    namesIn(layout.units).flatMap((name) => {
+      const unit = parseUnitName(layout, name);
+      return unit === undefined ? [] : [[name, unit] as const];
+    }),
+  );
+  const paths = [
+    ...[...units.keys()].map((name) => `${layout.units}/${name}`),
+    ...namesIn(layout.directory)
+      .filter((name) => /^\d+\.conf$/.test(name))
+      .map((name) => `${layout.directory}/${name}`),
+    ...namesIn(layout.links).flatMap((each) =>
+      namesIn(`${layout.links}/${each}`).map((name) => `${layout.links}/${each}/${name}`),
+    ),
+    layout.choice,
+    layout.main,
+    layout.leftOut,
+    layout.dropIn,
+  ];
+  const files = paths.flatMap((path): readonly (readonly [string, Content])[] => {
+    const content = contentAt(path);
+    return content === undefined ? [] : [[path, content]];
+  });
+  return { files: new Map(files), units };
+}
+
+export function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** What a unit listens at, by its own text. */
+export function streamsOf(content: Content | undefined): readonly string[] {
+  if (content?.kind !== 'file') return [];
+  return [...content.text.matchAll(/^ListenStream=(.+)$/gm)].map(([, stream = '']) =>
+    pathOfBound(stream),
+  );
+}

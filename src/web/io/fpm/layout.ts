@@ -1,0 +1,51 @@
+/**
+ * Where everything of a PHP version is. All of it is root's.
+ *
+ *     /etc/bulkhead/fpm/8.4/tenants            who has a service (core/fpm/service/choice.ts)
+ *                           1001.conf          the configuration of a tenant's master, for its group to read
+ *                           php-fpm.conf       what the distribution's service reads
+ *                           pools/1/…          links to the pool files that it keeps
+ *                           left-out           the pool files that it does not, for the launcher's script
+ *     /etc/systemd/system/…                    units (core/fpm/service/units.ts)
+ */
+import type { UnitSetting } from '../../core/fpm/service/units.ts';
+import { distributionUnit } from '../../core/fpm/service/units.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { packageFile } from '../../../sys/package-files.ts';
+import type { FpmProgram } from '../servers.ts';
+
+export interface Layout extends UnitSetting {
+  readonly configuration: string;
+  readonly choice: string;
+  readonly main: string;
+  readonly links: string;
+  readonly leftOut: string;
+  readonly units: string;
+  readonly dropIn: string;
+  readonly emptySocket: string;
+  readonly lock: string;
+}
+
+const units = '/etc/systemd/system';
+
+export function layoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean): Layout {
+  const { php, program, configuration } = fpm;
+  const directory = `${paths.etc}/${paths.instance}/fpm/${php}`;
+  return {
+    instance: paths.instance,
+    php,
+    program,
+    configuration,
+    hasPollLimit,
+    libexec: packageFile('libexec'),
+    directory,
+    choice: `${directory}/tenants`,
+    main: `${directory}/php-fpm.conf`,
+    links: `${directory}/pools`,
+    leftOut: `${directory}/left-out`,
+    units,
+    dropIn: `${units}/${distributionUnit(php)}.d/${paths.instance}.conf`,
+    emptySocket: `/run/php/${paths.instance}-none-${php}.sock`,
+    lock: `${paths.runtime}/fpm-${php}.lock`,
+  };
+}

@@ -1,0 +1,65 @@
+/** Plans and carries out under a lock, until nothing is left to do: a panel may have written a pool meanwhile. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { lockFile } from '../../../sys/files/flock.ts';
+import { readTextFile } from '../../../sys/files/text-file.ts';
+import { nobody, parseChoice, type Choice } from '../../core/fpm/service/choice.ts';
+import { carryOut, type Moment } from './carry-out.ts';
+import type { Layout } from './layout.ts';
+import { isDone, planFpm, type FpmContext, type FpmPlan } from './plan.ts';
+
+const roundsMax = 3;
+
+export function readChoice({ choice }: Layout): Result<Choice, Problem> {
+  if (!existsSync(choice)) return ok(nobody);
+  const decode = (bytes: Uint8Array) => ok(Buffer.from(bytes).toString('utf8'));
+  const read = readTextFile(choice, { bytesMax: 2 ** 20, decode }, 'trusted');
+  if (!read.ok) return read;
+  const parsed = parseChoice(read.value);
+  if (!('badLine' in parsed)) return ok(parsed);
+  const reason = `line ${parsed.badLine} is not understood`;
+  return failed({ action: 'read', object: choice, reason, hint: 'correct it, or remove it' });
+}
+
+export interface Wish {
+  /** The new choice, of the one in force. */
+  readonly choose: (choice: Choice) => Choice;
+  /** Why nothing at all is to be changed. */
+  readonly objection?: (plan: FpmPlan) => Problem | undefined;
+  readonly dryRun?: boolean;
+}
+
+/** Answers the first plan, which says what was changed. */
+export async function reconcile(
+  context: FpmContext,
+  { choose, objection, dryRun = false }: Wish,
+  moment: Moment,
+): Promise<Result<FpmPlan, Problem>> {
+  const choice = readChoice(context.layout);
+  if (!choice.ok) return choice;
+  const wanted = choose(choice.value);
+  const first = await planFpm(context, wanted);
+  if (!first.ok) return first;
+  const against = objection?.(first.value);
+  if (against !== undefined) return fail(against);
+  if (dryRun) return first;
+  let plan = first.value;
+  // After a reload there may be no more to do than to let go of the paths that were held.
+  const isNeeded = (round: number) => !isDone(plan) || (moment === 'reloaded' && round === 0);
+  for (let round = 0; round < roundsMax && isNeeded(round); round++) {
+    const done = await carryOut(plan, context.layout, moment);
+    if (!done.ok) return done;
+    if (moment !== 'command') break;
+    const next = await planFpm(context, wanted);
+    if (!next.ok) return next;
+    plan = next.value;
+  }
+  return first;
+}
+
+/** Who calls while another run goes on does nothing: that one tells the distribution's service afterwards. */
+export function lockFpm({ lock, instance }: Layout, waitMs: number) {
+  mkdirSync(`/run/${instance}`, { recursive: true, mode: 0o755 });
+  return lockFile(lock, { waitMs });
+}

@@ -1,0 +1,145 @@
+/**
+ * Sockets change hands while requests come in.
+ *
+ * systemd binds a new socket at the path, so new connections are its own from then on; the distribution's master
+ * finishes what it has accepted. When that master then reads that the pool is gone, it removes the path, whatever is
+ * there by now (fpm_sockets.c). So the path is mounted on itself meanwhile: what is mounted cannot be removed, and a
+ * mount that was forgotten does no harm.
+ */
+import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Problem } from '../../../base/problem.ts';
+import { failed } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { causeOf, errnoOf } from '../../../sys/errno.ts';
+import { pinDirectory } from '../../../sys/files/pinned-directory.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { boundAt, type Listen } from '../../core/fpm/service/listen.ts';
+import { parseAddress } from '../../core/address.ts';
+import { readListeners, readConnections } from '../listeners.ts';
+import { runBounded } from '../run-bounded.ts';
+
+const pauseMs = 20;
+
+async function until(isDone: () => boolean, patienceMs: number): Promise<boolean> {
+  const end = performance.now() + patienceMs;
+  while (!isDone()) {
+    if (performance.now() >= end) return false;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  return true;
+}
+
+export const isUnix = ({ kind }: Listen): boolean => kind === 'unix';
+
+export async function holdPath(path: string): Promise<Result<void, Problem>> {
+  return heldPaths().has(path) ? ok(undefined) : mountCommand('mount', '--bind', path, path);
+}
+
+export async function releasePath(path: string): Promise<Result<void, Problem>> {
+  return mountCommand('umount', '--lazy', path);
+}
+
+/** Where something is mounted. Paths of sockets have no blanks, so nothing of them is escaped. Source: proc(5). */
+export function heldPaths(): ReadonlySet<string> {
+  const lines = (readText('/proc/self/mountinfo') ?? '').split('\n');
+  return new Set(lines.flatMap((line) => line.split(' ')[4] ?? []));
+}
+
+async function mountCommand(...words: readonly string[]): Promise<Result<void, Problem>> {
+  const [program = '', ...args] = words;
+  const run = await runBounded(program, args);
+  const what = { action: `run ${program} of`, object: args.at(-1) ?? '' };
+  if (!run.ok) return failed({ ...what, reason: run.error });
+  if (run.value.status === 0) return ok(undefined);
+  return failed({ ...what, reason: run.value.stderr.trim() });
+}
+
+/**
+ * The socket that is there gets a second name, so that it can come back: whoever listens at it does not bind it
+ * again.
+ */
+export const keepSocket = (path: string): Result<void, Problem> =>
+  onSocket(path, 'keep', (at, kept) => {
+    rmSync(kept, { force: true });
+    linkSync(at, kept);
+  });
+
+export const dropKeptSocket = (path: string): Result<void, Problem> =>
+  onSocket(keptName(path), 'remove', (at) => unlinkSync(at));
+
+/** Where one was kept. */
+export const restoreSocket = (path: string): Result<void, Problem> =>
+  onSocket(keptName(path), 'restore', (at) => renameSync(at, at.replace(/\.bulkhead-kept$/, '')));
+
+/** Whether the path still leads to the socket: php-fpm removes paths of pools that it had when it ends. */
+export function isFound(listen: Listen): boolean {
+  if (!isUnix(listen)) return true;
+  const [bound, named] = [boundAt(listen), listen.stream].map((path) =>
+    lstatSync(path, { throwIfNoEntry: false }),
+  );
+  return bound?.isSocket() === true && bound.ino === named?.ino && bound.dev === named.dev;
+}
+
+/** Those of the sockets at which a process listens, too. */
+export function alsoAt(pid: number, listens: readonly Listen[]): readonly Listen[] {
+  const at = readListeners('/proc', addressesOf(listens));
+  return listens.filter((each) =>
+    addressesOf([each]).some((address) => at(address).some((listener) => listener.pid === pid)),
+  );
+}
+
+/** Both names of a socket of systemd's that is not bound any more. */
+export function removeSocket(listen: Listen): Result<void, Problem> {
+  if (!isUnix(listen)) return ok(undefined);
+  const bound = onSocket(boundAt(listen), 'remove', (at) => unlinkSync(at));
+  const named = onSocket(listen.stream, 'remove', (at) => unlinkSync(at));
+  return bound.ok ? named : bound;
+}
+
+const keptName = (path: string) => `${path}.bulkhead-kept`;
+
+/** A socket, and nothing else: the directory may be one that a service account can write to. */
+function onSocket(
+  path: string,
+  action: string,
+  act: (at: string, kept: string) => void,
+): Result<void, Problem> {
+  const pinned = pinDirectory(dirname(path), 'refuse');
+  if (!pinned.ok) return pinned.error.errno === 'ENOENT' ? ok(undefined) : pinned;
+  using directory = pinned.value;
+  const at = directory.at(basename(path));
+  try {
+    if (lstatSync(at, { throwIfNoEntry: false })?.isSocket() === true) act(at, keptName(at));
+    return ok(undefined);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return ok(undefined);
+    return failed({ ...causeOf(error), action, object: path });
+  }
+}
+
+const addressesOf = (listens: readonly Listen[]) =>
+  listens.flatMap(({ stream }) => parseAddress(stream) ?? []);
+
+/** Waits until the process listens at none of these any more, or has ended. */
+export function untilReleased(
+  pid: number,
+  listens: readonly Listen[],
+  patienceMs: number,
+): Promise<boolean> {
+  return until(() => alsoAt(pid, listens).length === 0, patienceMs);
+}
+
+/** Waits until no worker of the master is serving a connection that came in at one of these paths. */
+export function untilServed(
+  master: number,
+  listens: readonly Listen[],
+  patienceMs: number,
+): Promise<boolean> {
+  const paths = new Set(listens.filter(isUnix).map(({ stream }) => stream));
+  if (paths.size === 0) return Promise.resolve(true);
+  return until(
+    () => !readConnections('/proc', paths).some(({ ppid }) => ppid === master),
+    patienceMs,
+  );
+}

@@ -1,0 +1,88 @@
+/** What is asked of systemd, by systemctl: it waits for the end of jobs. */
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { runBounded } from '../run-bounded.ts';
+
+/** Longer than a master may take to finish its requests. */
+const timeoutMs = 120_000;
+/** More names than this go into several calls. */
+const unitsMax = 200;
+
+export async function systemctl(...words: readonly string[]): Promise<Result<string, Problem>> {
+  const action = `run systemctl ${words[0] ?? ''} of`;
+  const object = words
+    .slice(1)
+    .filter((each) => !each.startsWith('-'))
+    .join(' ');
+  const run = await runBounded('systemctl', words, { timeoutMs });
+  const what = { action, ...(object === '' ? {} : { object: shortened(object) }) };
+  if (!run.ok) return failed({ ...what, reason: run.error });
+  const { status, stdout, stderr } = run.value;
+  if (status === 0) return ok(Buffer.from(stdout).toString('utf8'));
+  const reason = stderr.trim().split('\n')[0];
+  return failed({
+    ...what,
+    reason: reason === undefined || reason === '' ? `it ended with status ${status}` : reason,
+  });
+}
+
+const shortened = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+/** `words` before the names, of which there may be thousands. */
+export async function systemctlEach(
+  words: readonly string[],
+  units: readonly string[],
+): Promise<Result<void, Problem>> {
+  for (let at = 0; at < units.length; at += unitsMax) {
+    const done = await systemctl(...words, ...units.slice(at, at + unitsMax));
+    if (!done.ok) return done;
+  }
+  return ok(undefined);
+}
+
+export interface UnitState {
+  readonly unit: string;
+  /** `active`, `inactive`, `failed`, `activating`, `deactivating`, `reloading`. */
+  readonly active: string;
+  /** `listening`, `running`, `dead`, … */
+  readonly sub: string;
+}
+
+/** Of those that systemd knows of. */
+export async function unitStates(
+  pattern: string,
+): Promise<Result<ReadonlyMap<string, UnitState>, Problem>> {
+  const words = ['list-units', '--all', '--full', '--output=json', pattern];
+  const run = await systemctl(...words);
+  if (!run.ok) return run;
+  try {
+    const states = JSON.parse(run.value) as readonly UnitState[];
+    return ok(new Map(states.map((each) => [each.unit, each])));
+  } catch {
+    return failed({
+      action: 'read the states of units',
+      object: pattern,
+      reason: 'systemctl printed something else than JSON',
+    });
+  }
+}
+
+export async function unitProperties(
+  unit: string,
+  names: readonly string[],
+): Promise<Result<ReadonlyMap<string, string>, Problem>> {
+  const run = await systemctl('show', unit, ...names.map((each) => `--property=${each}`));
+  if (!run.ok) return run;
+  const pairs = run.value.split('\n').flatMap((line): readonly (readonly [string, string])[] => {
+    const at = line.indexOf('=');
+    return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+  });
+  return ok(new Map(pairs));
+}
+
+/** `systemd 257 (257.13-1)`; nothing where it does not run here. */
+export async function systemdVersion(): Promise<number | undefined> {
+  const run = await systemctl('--version');
+  const version = run.ok ? /^systemd (\d+)/.exec(run.value)?.[1] : undefined;
+  return version === undefined ? undefined : Number(version);
+}
