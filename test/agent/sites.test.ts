@@ -1,7 +1,7 @@
 /** Sites in the agent, on the kernel of this machine: measured, held and shown apart from their tenant. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { execFile } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type {
@@ -18,6 +18,7 @@ import { program, RunningAgent } from './running-agent.ts';
 const instance = 'bulkhead-agent-sites';
 const here = hostHere(instance);
 const skip = 'skip' in here ? here.skip : false;
+const isVersion1 = 'version' in here && here.version === 1;
 const [alice, reseller, bob] = [880_021, 880_022, 880_023] as const;
 const shop = `${alice}/shop.example`;
 const run = promisify(execFile);
@@ -63,6 +64,7 @@ describe('the agent with sites', { skip }, () => {
   before(async () => {
     if ('skip' in here) return;
     agent = new RunningAgent(here.host);
+    rmSync(here.host.paths.state, { recursive: true, force: true });
     agent.writePolicy(policy(''));
     await agent.start();
   });
@@ -89,7 +91,9 @@ describe('the agent with sites', { skip }, () => {
     await agent.until('it is in the site', () => isIn(visit, `u${alice}/s-shop.example`));
     await agent.until('they are counted', async () => {
       const [ofSite, ofTenant] = [await rowOf(shop), await rowOf(`${alice}`)];
-      return ofSite?.usage.processes === 2 && ofTenant?.usage.processes === 6;
+      if (ofSite?.usage.threads !== 2 || ofTenant?.usage.threads !== 6) return false;
+      // v1 gives a list of processes that may be a second old, and it is read only if it has changed.
+      return isVersion1 || (ofSite.usage.processes === 2 && ofTenant.usage.processes === 6);
     });
     const fresh = await agent.ask('/v1/status?fresh=1');
     assert.deepEqual(fresh.json<{ placement: { outside: [] } }>().placement.outside, []);
@@ -154,7 +158,7 @@ describe('the agent with sites', { skip }, () => {
     const { processes } = listed.json<ProcessesResponse>();
     assert.ok(processes.length > 0 && processes.every(({ command }) => command !== undefined));
     assert.match(await ask('ps', shop), /sleep 3600/);
-    assert.match(await ask('usage', shop), /^memory +\S+ +\S+ +\S+ +32 ?MiB/m);
+    assert.match(await ask('usage', shop), /^memory +\S+ +\S+ +\S+ +32\.0MiB/m);
     assert.match(await ask('usage', '--sites'), /shop\.example/);
     assert.doesNotMatch(await ask('usage'), /shop\.example/);
     assert.match(await ask('top', '--once', '--sites'), /shop\.example/);

@@ -148,7 +148,8 @@ export class Placer {
     const hierarchy = this.#hierarchies[index];
     const wanted = hierarchy === undefined ? '' : cgroupPath(hierarchy, cgroup);
     const path = paths[index] ?? '';
-    return path === wanted || path.startsWith(`${wanted}/`);
+    // In a divided cgroup a process belongs in one of the parts; v1 would let it stay beside them.
+    return (path === wanted && !this.#homes.has(cgroup)) || path.startsWith(`${wanted}/`);
   }
 
   /** Why it stays in another manager's cgroup, if it is in one. */
