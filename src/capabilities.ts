@@ -60,6 +60,10 @@ const web: Capability = {
     },
   },
   agentParts: [async () => (await import('./web/io/entries/entries-part.ts')).entriesPart],
+  waysIn: {
+    slow: true,
+    load: async () => (await import('./web/commands/ways-in.ts')).webWaysIn,
+  },
 };
 
 const login: Capability = {

@@ -7,6 +7,7 @@ import type { Log } from './agent/log.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
 import type { Paths } from './host/paths.ts';
+import type { WayContext, WayKnowledge } from './host/ways/ways-in.ts';
 
 type Lazy<T> = () => Promise<T>;
 
@@ -18,4 +19,10 @@ export interface Capability {
   readonly policyFormat?: Lazy<PolicyFormat>;
   /** What the agent does for it. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
+  /** What it knows of the ways in which processes of tenants begin here. */
+  readonly waysIn?: {
+    /** It starts other programs to find out, which takes up to a second. */
+    readonly slow?: true;
+    readonly load: Lazy<(context: WayContext) => WayKnowledge | Promise<WayKnowledge>>;
+  };
 }

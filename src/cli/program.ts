@@ -13,7 +13,7 @@ const commands: CommandTable = {
   doctor: {
     usage: '[options]',
     summary:
-      'show which limits this host can enforce, which it cannot, and what would help; changes nothing',
+      'show which limits this host can enforce, how each way in is held, and what would help; changes nothing',
     load: () => import('./commands/doctor.ts'),
   },
   check: {
@@ -108,7 +108,7 @@ const commands: CommandTable = {
     load: () => import('./commands/policy/reseller.ts'),
   },
   exec: {
-    usage: '<words...>',
+    usage: '[options] <words...>',
     summary: 'run a command as a tenant, inside its limits',
     load: () => import('./commands/exec.ts'),
   },

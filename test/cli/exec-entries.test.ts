@@ -102,6 +102,13 @@ async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Pro
   await exited;
 }
 
+async function endWithChildren(child: ChildProcess): Promise<void> {
+  const children = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+  for (const pid of children.trim().split(' ').filter(Boolean))
+    process.kill(Number(pid), 'SIGKILL');
+  await end(child);
+}
+
 function entries(prefix: readonly string[]): void {
   const options = { options: ['--entry'], prefix };
   const running: ChildProcess[] = [];
@@ -214,6 +221,38 @@ function entries(prefix: readonly string[]): void {
     assert.match(stdout, /^socket:/);
   });
 
+  test('one after another takes a slot', async () => {
+    limitEntries(1);
+    fs.writeFileSync(`${slots()}/lock`, '');
+    const holder = spawn('flock', [`${slots()}/lock`, 'sh', '-c', 'echo held; exec sleep 3600'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    running.push(holder);
+    await once(holder.stdout, 'data');
+    const { ino } = fs.statSync(`${slots()}/lock`);
+    const waiting = () =>
+      fs
+        .readFileSync('/proc/locks', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('->') && line.includes(`:${ino} `)).length;
+    let printed = '';
+    for (let each = 0; each < 2; each++) {
+      const own = [launcher, '--instance', instance, '--entry', account, '--', 'sh', '-c'];
+      const words = [...prefix, ...own, 'echo entered; exec sleep 3600'];
+      const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+      running.push(child);
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (data: Buffer) => (printed += data.toString()));
+    }
+    await eventually('both wait', () => waiting() === 2 || printed !== '');
+    assert.equal(printed, '');
+    // The shell that flock started has the lock, too, and then became sleep.
+    await endWithChildren(holder);
+    await eventually('both are done', () => printed.split('\n').length > 2);
+    assert.equal(printed.match(/^entered$/gm)?.length, 1);
+    assert.equal(printed.match(/all 1 of its entries/g)?.length, 1);
+  });
+
   test('of many that start at once, as many run as the limit says', async () => {
     limitEntries(3);
     const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--'];
@@ -261,6 +300,36 @@ function entries(prefix: readonly string[]): void {
     fs.rmdirSync(`${slots()}/lock`);
     fs.mkdirSync(`${slots()}/1`);
     assertRefused(launch(account, ['id'], options), /cannot be locked or written/);
+  });
+
+  test('the agent is told of a command that is refused, and need not be there', async (t) => {
+    if (!fs.existsSync('/usr/bin/perl')) return t.skip('perl is not installed');
+    limitEntries(1);
+    await started();
+    const socket = `/run/${instance}/web.sock`;
+    const listen =
+      'use Socket; socket(S, AF_UNIX, SOCK_DGRAM, 0) or die; bind(S, sockaddr_un($ARGV[0])) or die; $| = 1; print "ready\\n"; while (sysread(S, my $text, 4096)) { print "$text\\n" }';
+    const agent = spawn('perl', ['-e', listen, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    running.push(agent);
+    let told = '';
+    agent.stdout.on('data', (data: Buffer) => (told += data.toString()));
+    await eventually('it listens', () => told.includes('ready'));
+    assertFull();
+    launch(account, ['a "b" \\'], options);
+    await eventually('it is told of both', () => told.split('\n').length >= 4);
+    const texts = told
+      .split('\n')
+      .slice(1, 3)
+      .map((line) => line.slice(line.indexOf('{')));
+    assert.deepEqual(
+      texts.map((text) => JSON.parse(text) as unknown),
+      ['id', ''].map((url) => ({ owner: account, site: '', client: '', method: 'exec', url })),
+    );
+    // Nobody takes it any more, or it cannot be sent at all.
+    await end(agent);
+    assertFull();
+    fs.rmSync(socket);
+    assertFull();
   });
 
   test('a tenant without a limit of entries needs no slot', () => {

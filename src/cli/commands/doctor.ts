@@ -1,4 +1,7 @@
-/** `bulkhead doctor`: which limits this host can enforce, which it cannot, why, and what would help. */
+/**
+ * `bulkhead doctor`: which limits this host can enforce, and which ways in are held, which are not, why, and what
+ * would help.
+ */
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
@@ -8,11 +11,13 @@ import { loadPolicy } from '../../apply/load-policy.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
+import type { Policy } from '../../policy/policy.ts';
 import type { Level, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
+import { surveyWays, waysText } from '../shared/ways-in.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
 import { printProblem } from '../../base/problem.ts';
@@ -20,8 +25,8 @@ import { printProblem } from '../../base/problem.ts';
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
 
-/** What the launcher runs; both are in every Debian installation. */
-const tools = ['/usr/bin/setpriv', '/usr/bin/getent'];
+/** What the launcher runs; all are in every Debian installation. */
+const tools = ['/usr/bin/setpriv', '/usr/bin/getent', '/usr/bin/flock'];
 
 async function doctor(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
@@ -37,10 +42,14 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   const asked = await callAgent<StatusResponse>(paths, '/v1/status');
   const status = asked.ok ? asked.value : undefined;
   const placement = status?.placement;
-  const remarks = [...capabilities.remarks, ...portRemarks(status, paths)];
+  // That which the agent follows, or would follow.
+  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
+  const remarks = [...capabilities.remarks, ...portRemarks(policy, status, paths)];
   const missing = tools.filter(
     (each) => !existsSync(each) && !existsSync(each.replace('/usr', '')),
   );
+  const context = { paths, policy, driver: capabilities.driver };
+  const waysIn = await surveyWays(context, 'thorough');
   if (options.json === true) {
     const { driver: name, reason, devices } = capabilities;
     printJson({
@@ -51,6 +60,7 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
       remarks,
       missing,
       placement: placement ?? { state: 'off', problem: noAgent },
+      waysIn,
       limits: Object.fromEntries(capabilities.limits),
     });
     return exitCodes.done;
@@ -62,6 +72,7 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   const disks = capabilities.devices.map((each) => `${diskName(each, paths)} (${each})`);
   const shown = disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
   print(`${wrap(`Disks      ${shown}`, columns, indent)}\n`);
+  print(`${waysText(waysIn)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
     ...remarks,
@@ -74,9 +85,11 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   return exitCodes.done;
 }
 
-/** For the policy that the agent follows, or would follow. */
-function portRemarks(status: StatusResponse | undefined, paths: Paths): readonly string[] {
-  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
+function portRemarks(
+  policy: Policy | undefined,
+  status: StatusResponse | undefined,
+  paths: Paths,
+): readonly string[] {
   if (policy === undefined) return [];
   return [tokenPortRemark(policy.agent, status, paths.proc) ?? []].flat();
 }

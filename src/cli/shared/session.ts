@@ -5,7 +5,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { exitCodes, type ExitCode } from './command.ts';
+import { exitCodes, type CommandResult, type ExitCode } from './command.ts';
 import { printError, count, pathsFor, print, printJson, showDiagnostics } from './output.ts';
 
 export { printError, count, pathsFor, print, printJson, showDiagnostics };
@@ -32,11 +32,11 @@ function driverOrReport(paths: Paths, policy?: Policy): Driver | undefined {
 }
 
 /** For actions that need all three; if one is missing, the reason is printed. */
-export function withPolicy(
+export function withPolicy<R extends CommandResult>(
   command: Command,
   file: string,
-  action: (policy: Policy, driver: Driver, paths: Paths) => ExitCode,
-): ExitCode {
+  action: (policy: Policy, driver: Driver, paths: Paths) => R,
+): R | ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const loaded = loadPolicyOrReport(file, paths);

@@ -4,6 +4,8 @@ import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts'
 import { callAgent } from '../../../agent/api/client.ts';
 import { placementTargets } from '../../../agent/placement/placement.ts';
 import type { Driver } from '../../../host/driver.ts';
+import { wayOfProcess } from '../../../host/ways/way-of-process.ts';
+import type { WayName } from '../../../host/ways/ways-in.ts';
 import { findOutside } from '../../../agent/placement/outside.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
@@ -19,6 +21,7 @@ import {
 } from '../../shared/command.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
 import { count, pathsFor, print, printJson, withPolicy } from '../../shared/session.ts';
+import { surveyWays, waysLine } from '../../shared/ways-in.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../base/bytes.ts';
 import { printable } from '../../../base/printable.ts';
@@ -33,7 +36,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
   const agent = await callAgent<StatusResponse>(paths, '/v1/status', { fresh: true });
   // Unless one is named, the policy is that of the agent, wherever that has it from.
   const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
-  const code = withPolicy(command, file, (policy, driver) => {
+  const code = await withPolicy(command, file, async (policy, driver) => {
     const tenants = policy.tenants.map((each) => tenantStatus(each, driver));
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerCgroup(each.uid), driver),
@@ -41,12 +44,15 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     const { outside, unknown } = agent.ok
       ? agent.value.placement
       : findOutside(placementTargets(policy, paths, driver.tree));
+    const { driver: name } = driver.capabilities;
+    const waysIn = await surveyWays({ paths, policy, driver: name }, 'quick');
     if (options.json === true) {
       const known = agent.ok ? { agent: agent.value } : {};
-      const { driver: name } = driver.capabilities;
-      printJson({ driver: name, tenants, resellers, outside, unknown, ...known });
+      const came = outside.map(withWay);
+      printJson({ driver: name, tenants, resellers, outside: came, unknown, waysIn, ...known });
     } else {
       printSummary(tenants, driver);
+      print(waysLine(waysIn));
       printAgent(agent.ok ? agent.value : undefined, { outside, unknown });
       printUse([...tenants.flatMap(withSites), ...resellers.map(asReseller)], options.all === true);
     }
@@ -61,11 +67,20 @@ function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): void {
   const { driver, placement } = agent;
   if (json === true) {
     const { outside, unknown } = placement;
-    printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
+    const came = outside.map(withWay);
+    printJson({ driver, tenants: [], resellers: [], outside: came, unknown, agent });
     return;
   }
   print(`${count(agent.tenants, 'tenant')} held by ${driver}, according to the previous policy`);
   printAgent(agent, placement);
+}
+
+type Outside = PlacementStatus['outside'][number];
+
+/** Where it can be told: it may have ended since it was seen outside. */
+function withWay(outside: Outside): Outside & { readonly way?: WayName } {
+  const way = wayOfProcess(outside);
+  return way === undefined ? outside : { ...outside, way };
 }
 
 /** As many as a person would read. */
@@ -80,8 +95,10 @@ function printAgent(
   const text = outsideText(outside.length, unknown.length > 0);
   print(outside.length === 0 && unknown.length === 0 ? text : colors.yellow(text));
   for (const reason of unknown.slice(0, outsideShownMax)) print(`  ${printable(reason)}`);
-  for (const { pid, uid, reason } of outside.slice(0, outsideShownMax)) {
-    print(`  process ${pid} of uid ${uid}: ${printable(reason)}`);
+  for (const each of outside.slice(0, outsideShownMax)) {
+    const { pid, uid, reason, way } = withWay(each);
+    const from = way === undefined ? '' : `, from ${way}`;
+    print(`  process ${pid} of uid ${uid}${from}: ${printable(reason)}`);
   }
   const more = outside.length - outsideShownMax;
   if (more > 0) print(`  … and ${more} more; --json lists them`);

@@ -1,0 +1,51 @@
+/** How each way in is held on this server, by what the engine and its capabilities know. */
+import { capabilities } from '../../capabilities.ts';
+import { readWayFacts } from '../../host/ways/read-ways.ts';
+import { reportWays, type Held, type WayContext, type WayReport } from '../../host/ways/ways-in.ts';
+import { table, terminalOf } from './terminal.ts';
+
+/** `quick` leaves out what only other programs can tell, and the ways that nobody else can tell of. */
+export async function surveyWays(
+  context: WayContext,
+  how: 'quick' | 'thorough',
+): Promise<readonly WayReport[]> {
+  const asked = capabilities.flatMap(({ waysIn }) =>
+    waysIn === undefined || (how === 'quick' && waysIn.slow === true) ? [] : [waysIn],
+  );
+  const known = await Promise.all(asked.map(async ({ load }) => (await load())(context)));
+  return reportWays(readWayFacts(context.paths, known), how === 'thorough');
+}
+
+type Paint = (text: string) => string;
+
+/** A table, and below it what to do, for several ways at once. */
+export function waysText(ways: readonly WayReport[]): string {
+  const { colors } = terminalOf(process.stdout);
+  const paint: Readonly<Record<Held, Paint>> = {
+    'at source': colors.green,
+    'at login': colors.green,
+    caught: colors.yellow,
+    'not covered': colors.red,
+  };
+  const rows = ways.map(({ way, held, reason }) => [
+    way,
+    held === undefined ? '-' : paint[held](held),
+    reason,
+  ]);
+  const header = ['WAY IN', 'HELD', 'BECAUSE'].map(colors.dim);
+  const improvements = Map.groupBy(ways, ({ improve }) => improve);
+  const notes = [...improvements].flatMap(([improve, of]) =>
+    improve === undefined ? [] : [`To improve ${of.map(({ way }) => way).join(', ')}: ${improve}`],
+  );
+  return [table([header, ...rows]), ...notes].join('\n');
+}
+
+/** `Ways in: ssh, su at login; cron caught` */
+export function waysLine(ways: readonly WayReport[]): string {
+  const held = Map.groupBy(
+    ways.filter((each) => each.held !== undefined),
+    (each) => each.held,
+  );
+  const parts = [...held].map(([how, of]) => `${of.map(({ way }) => way).join(', ')} ${how}`);
+  return parts.length === 0 ? '' : `Ways in: ${parts.join('; ')}; see bulkhead doctor`;
+}

@@ -1,0 +1,56 @@
+/** What of this server says which ways in there are. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { readText } from '../../sys/files/read.ts';
+import { isLocked } from '../../sys/files/flock.ts';
+import { agentLock, type Paths } from '../paths.ts';
+import { waysIn, type WayFacts, type WayIn, type WayKnowledge } from './ways-in.ts';
+
+/** `root` is where the programs are: empty on a server, a fixture in a test. */
+export function readWayFacts(paths: Paths, known: readonly WayKnowledge[], root = ''): WayFacts {
+  const services = waysIn
+    .flatMap(({ sessions }) => sessions)
+    .filter((service) => existsSync(`${paths.etc}/pam.d/${service}`));
+  return {
+    programs: (way) => programsOf(way, root),
+    services: new Set(services),
+    withoutSession: (service) => (service === 'sshd' ? sshWithoutPam(paths.etc) : undefined),
+    agentRuns: isLocked(agentLock(paths)),
+    sessions: known.flatMap(({ sessions = [] }) => sessions),
+    counts: Object.assign({}, ...known.map(({ counts }) => counts ?? {})) as WayFacts['counts'],
+  };
+}
+
+const programsOf = ({ programs }: WayIn, root: string): readonly string[] =>
+  programs.flatMap((path) => {
+    if (!path.endsWith('*')) return existsSync(`${root}${path}`) ? [path] : [];
+    const start = basename(path).slice(0, -1);
+    return namesIn(`${root}${dirname(path)}`)
+      .filter((name) => name.startsWith(start))
+      .map((name) => `${dirname(path)}/${name}`);
+  });
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * sshd opens a session of PAM only if it is told to; of several values the first one counts, and Debian includes the
+ * directory before all others. See sshd_config(5).
+ */
+function sshWithoutPam(etc: string): string | undefined {
+  const directory = `${etc}/ssh/sshd_config.d`;
+  const included = namesIn(directory)
+    .filter((name) => name.endsWith('.conf'))
+    .map((name) => `${directory}/${name}`);
+  for (const file of [...included, `${etc}/ssh/sshd_config`]) {
+    const value = /^[ \t]*UsePAM(?:[ \t]+|[ \t]*=[ \t]*)"?(\w+)/im.exec(readText(file) ?? '')?.[1];
+    if (value !== undefined)
+      return value.toLowerCase() === 'yes' ? undefined : `${file} says UsePAM ${value}`;
+  }
+  return `${etc}/ssh/sshd_config does not say UsePAM yes`;
+}
