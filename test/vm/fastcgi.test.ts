@@ -134,8 +134,9 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
     await guest.copyProject();
     await installBuilt(guest);
     await copyFiles(guest);
+    // Without user managers, which take seconds to start and of which nothing is tested here.
     await guest.succeed(
-      'useradd -m -u 3001 ann && useradd -m -u 3002 ben && mkdir -m 777 /run/cgi-test && mkfifo -m 666 /run/cgi-test/gate && chmod 755 /srv/*/cgi/* && chown -R ann: /srv/ann && chown -R ben: /srv/ben && install -g adm -m 2755 /usr/bin/id /usr/local/bin/setgid-id && bulkhead apply && cp /opt/bulkhead/packaging/bulkhead-cgi@.* /etc/systemd/system/ && systemctl daemon-reload && a2enmod -q proxy_fcgi && a2dissite -q 000-default && a2ensite -q ann && systemctl start nginx apache2 ben-app.socket bulkhead-cgi@ann.socket bulkhead-cgi@ben.socket',
+      'useradd -m -u 3001 ann && useradd -m -u 3002 ben && mkdir -m 777 /run/cgi-test && mkfifo -m 666 /run/cgi-test/gate && chmod 755 /srv/*/cgi/* && chown -R ann: /srv/ann && chown -R ben: /srv/ben && install -g adm -m 2755 /usr/bin/id /usr/local/bin/setgid-id && bulkhead apply && cp /opt/bulkhead/packaging/bulkhead-cgi@.* /etc/systemd/system/ && ln -s /dev/null /etc/systemd/system/user@.service && systemctl daemon-reload && a2enmod -q proxy_fcgi && a2dissite -q 000-default && a2ensite -q ann && systemctl start nginx apache2 ben-app.socket bulkhead-cgi@ann.socket bulkhead-cgi@ben.socket',
     );
   });
   after(() => guest[Symbol.asyncDispose]());
