@@ -29,6 +29,7 @@ import { benchStart, build } from './start.ts';
 import { printSection } from './table.ts';
 import { printProblem } from '../src/base/problem.ts';
 import { benchUsage } from './usage.ts';
+import { benchWeb } from './web.ts';
 
 const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   create: benchCreate,
@@ -47,6 +48,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   'all-modules': benchAllModules,
   package: benchPackage,
   source: benchSource,
+  web: benchWeb,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]

@@ -47,6 +47,7 @@ export const kernelSuites = [
   'test/kernel-modules/io/rebuild.test.ts',
   'test/kernel-modules/io/source-match.test.ts',
   'test/web/entries-agent.test.ts',
+  'test/web/entries-apache.test.ts',
   'test/web/entries.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',

@@ -64,6 +64,7 @@ const suites = {
     packages: [
       'nginx',
       'apache2-bin', // the server alone, without what starts it
+      'libapache2-mod-qos', // counts requests of a vhost
       'php-fpm',
       'passwd', // useradd
       'util-linux', // setpriv
@@ -80,7 +81,7 @@ const suites = {
   },
   bench: {
     purpose: 'the benchmarks (small C programs, jails, the tools of kmod)',
-    packages: ['gcc', 'libc6-dev', 'bubblewrap', 'kmod', 'xz-utils'],
+    packages: ['gcc', 'libc6-dev', 'bubblewrap', 'kmod', 'xz-utils', 'wrk'],
   },
   accounts: {
     purpose: 'the tests that create and remove accounts',

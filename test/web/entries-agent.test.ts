@@ -28,7 +28,7 @@ else suite(here.host);
 function suite(host: Host): void {
   const webUser = Number(spawnSync('id', ['-u', 'www-data'], { encoding: 'utf8' }).stdout);
   const socket = entriesSocket(host.paths);
-  const record = { sender: webUser, files: [], state: '0', limits: '' };
+  const record = { sender: webUser, files: [], state: '0', limits: '', apacheOwners: {} };
   let agent: RunningAgent;
   let stage: EntriesStage;
 

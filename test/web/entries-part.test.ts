@@ -12,6 +12,7 @@ import { parseRefusal } from '../../src/web/core/entries/refusal.ts';
 import { RefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
 import { limitsText, readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
+import { mustEnd } from '../../src/testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
 
 let directory: string;
@@ -33,7 +34,7 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   const limits = limitsText(new Map([[64_420, 5]]));
   const files = [file];
   const sender = process.getuid?.() ?? 0;
-  writeRecord(paths, { sender, files, state: stateOf(files), limits });
+  writeRecord(paths, { sender, files, state: stateOf(files), limits, apacheOwners: {} });
   let now = 0;
   let answer: Result<void, Problem> = ok(undefined);
   let asked = 0;
@@ -67,7 +68,7 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   part.adopt(policy(6));
   assert.equal(await tick(), 4);
   const text = limitsText(new Map([[64_420, 6]]));
-  writeRecord(paths, { sender, files, state: stateOf(files), limits: text });
+  writeRecord(paths, { sender, files, state: stateOf(files), limits: text, apacheOwners: {} });
   assert.equal(await tick(), 4);
 });
 
@@ -87,6 +88,23 @@ test('parseRefusal() reads a datagram of nginx, and of others at most the owner'
   assert.deepEqual(parseRefusal(sent), refusal);
   const nothing = { site: '', client: '', method: '', url: '' };
   assert.deepEqual(parseRefusal(sent.slice(0, 80)), { owner: 1001, ...nothing });
+  const owners = new Map([['a.example', 7]]);
+  const at = '<13>Nov 26 05:34:31 bulkhead: ';
+  const line = 'bulkhead-apache A.example 192.0.2.1 D; GET /p?q=a b HTTP/1.1';
+  assert.deepEqual(parseRefusal(at + line, owners), {
+    owner: 7,
+    site: 'A.example',
+    client: '192.0.2.1',
+    method: 'GET',
+    url: '/p?q=a b',
+  });
+  for (const other of [line.replace('A.example', 'b.example'), line.replace(' D; ', ' - ')])
+    assert.equal(parseRefusal(at + other, owners), undefined, other);
+  const forged = line.replace('/p', '/{"owner":"1002","site":"x"}');
+  assert.equal(parseRefusal(at + forged, owners)?.owner, 7);
+  assert.equal(parseRefusal(at + forged)?.owner, undefined);
+  mustEnd(() => parseRefusal(`${at}bulkhead-apache ${' HTTP/1'.repeat(9_000)}`, owners));
+  mustEnd(() => parseRefusal(`${at}bulkhead-apache a b D; ${' HTTP/1'.repeat(9_000)}`, owners));
   for (const text of [
     '',
     'x',

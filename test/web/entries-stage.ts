@@ -14,8 +14,8 @@ import {
   planNginx,
   planNginxRemoval,
   type NginxEntries,
-  type Outcome,
 } from '../../src/web/io/entries/nginx.ts';
+import type { Outcome } from '../../src/web/io/entries/server-entries.ts';
 import { surveyWeb, type Survey, type Tenancy } from '../../src/web/io/survey.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { uids, WebStage } from './stage.ts';

@@ -1,6 +1,16 @@
 /** Tenants are held to their entries by a real nginx, and what serves goes on serving whatever is wrong. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -187,6 +197,87 @@ function suite(): void {
     await eventually('the slots are held', async () => (await status()) === 508);
     await eventually('the slots are given back', async () => (await status()) === 200);
     for (const socket of slow) socket.destroy();
+  });
+
+  test('a reader that stands still gives its slot back when it times out', async () => {
+    await threeSites('', 'send_timeout 1s;');
+    writeFileSync(at('a/index.php'), '<?php echo str_repeat("x", 40000000);');
+    await started();
+    await enabled();
+    const slow = times(5, 0).map(() => {
+      const socket = connect(stage.port, '127.0.0.1').on('error', () => {});
+      socket.write('GET /index.php HTTP/1.1\r\nHost: a.example\r\n\r\n');
+      return socket.pause();
+    });
+    const status = async () => (await stage.ask1({ host: 'b.example' })).status;
+    await eventually('the slots are held', async () => (await status()) === 508);
+    await eventually('the slots are given back', async () => (await status()) === 200);
+    for (const socket of slow) socket.destroy();
+  });
+
+  test('slots of a worker that is killed stay taken until nginx is started again', async () => {
+    await threeSites();
+    await started();
+    await enabled();
+    stage.shut();
+    const lost = times(5, { host: 'a.example' }).map((each) => stage.ask1(each));
+    await eventually('five run', () => stage.running() === 5);
+    const master = readFileSync(at('nginx.pid'), 'utf8').trim();
+    const workers = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim();
+    for (const pid of workers.split(' ')) process.kill(Number(pid), 'SIGKILL');
+    await Promise.all(lost);
+    stage.letGo();
+    const status = async (host: string) => (await stage.ask1({ host })).status;
+    await eventually('there is another worker', async () => (await status('n.example')) === 200);
+    assert.equal(await status('a.example'), 508);
+  });
+
+  test('a panel that reads files beside a vhost needs no line, and a link of its tenant leads nowhere', async () => {
+    const home = '/home/bulkhead-entries-test';
+    rmSync(home, { recursive: true, force: true });
+    try {
+      const conf = `${home}/conf/web/a.example`;
+      mkdirSync(conf, { recursive: true });
+      chownSync(home, uids.owner, uids.owner);
+      await stage.prepare((port) => {
+        const more = `access_log ${at('a.log')};\n  include ${conf}/nginx.conf_*;`;
+        const text = vhost('a.example', port, stage.root('a', uids.owner), at('owner.sock'), more);
+        writeFileSync(`${conf}/nginx.conf`, text);
+        symlinkSync(`${conf}/nginx.conf`, at('hestia.conf'));
+        return `include ${at('hestia.conf')};`;
+      });
+      stage.start30();
+      await eventually('it is served', async () => {
+        return (await stage.ask1({ host: 'a.example' })).status === 200;
+      });
+      await enabled();
+      const refused = await oneRefused('a.example');
+      assert.match(refused.text, /limit is that of this site alone/);
+      const again = await stage.plan(five);
+      assert.deepEqual(again.ok && again.value.changes, []);
+      assert.match(readFileSync(`${conf}/nginx.conf_bulkhead`, 'utf8'), /site-log\.conf;\n$/);
+      assert.deepEqual(await stage.disable(), { ok: true, value: 'reloaded' });
+      assert.deepEqual(readdirSync(conf), ['nginx.conf']);
+      assert.equal(existsSync(at('bulkhead')), false);
+
+      // Whoever owns the home can put something else in the place of what is in it.
+      renameSync(`${home}/conf`, `${home}/conf.real`);
+      symlinkSync(`${home}/conf.real`, `${home}/conf`);
+      const linked = await stage.enable(five);
+      assert.ok(linked.ok, linked.ok ? '' : printProblem(linked.error));
+      assert.deepEqual(readdirSync(`${home}/conf.real/web/a.example`), ['nginx.conf']);
+      rmSync(`${home}/conf`);
+      mkdirSync(`${home}/conf/web/a.example`, { recursive: true });
+      writeFileSync(
+        `${home}/conf/web/a.example/nginx.conf`,
+        readFileSync(`${home}/conf.real/web/a.example/nginx.conf`),
+      );
+      chownSync(`${home}/conf/web/a.example`, uids.owner, uids.owner);
+      const theirs = await stage.enable(five);
+      assert.match(theirs.ok ? '' : printProblem(theirs.error), /belongs to uid 64420/);
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
   });
 
   test('names of vhosts are held whatever is in them, and none gets into the file', async () => {

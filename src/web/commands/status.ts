@@ -29,7 +29,11 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
   }
   const tenancy = tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;
-  const { nginxHttp: _, ...overview } = await surveyWeb(findWebPrograms(), tenancy);
+  const {
+    nginxHttp: _,
+    apachePidFile: _file,
+    ...overview
+  } = await surveyWeb(findWebPrograms(), tenancy);
   const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
   const notes = [...remarks, ...notesOf(overview)];
   const problems = overview.servers.flatMap(problemsOf);

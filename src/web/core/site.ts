@@ -30,6 +30,8 @@ export interface Site extends Place {
   /** As whom programs of the site run, where a directive of Apache names somebody. */
   readonly runsAs?: { readonly by: 'SuexecUserGroup' | 'AssignUserID'; readonly user: string };
   readonly overrides: readonly OverridingDirective[];
+  /** The uid of the tenant whose file with a limit on entries a vhost of Apache includes. */
+  readonly entriesOf?: number;
   /** Of a `server` of nginx. */
   readonly vhost?: NginxVhost;
 }

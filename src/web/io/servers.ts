@@ -82,8 +82,10 @@ export interface ReadPools extends ServerRead {
 }
 
 export interface ReadWeb extends ReadSites {
-  /** Nothing where the configuration is not accepted. */
+  /** Of nginx; nothing where the configuration is not accepted. */
   readonly http?: NginxHttp;
+  /** Of Apache: where the master writes its process id. */
+  readonly pidFile?: string;
 }
 
 /** Bulkhead's own file of the http level. */
@@ -111,14 +113,20 @@ function sizeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
 }
 
-export async function readApache(apache: ApacheProgram): Promise<ReadSites> {
+export async function readApache(apache: ApacheProgram): Promise<ReadWeb> {
   const { program, args, modInfo, environment } = apache;
   const server = { name: 'apache2', program };
   const info = ['-C', `LoadModule info_module ${modInfo}`, '-D', 'DUMP_CONFIG', '-t'];
   const run = await accepted(runBounded(program, [...info, ...args], { environment }));
   if ('problem' in run) return { ...server, sites: [], problems: [run.problem] };
   const { directives, problems } = parseApacheDump(Buffer.from(run.stdout).toString('utf8'));
-  return { ...server, sites: apacheSites(directives), problems };
+  const pidFile = directives.find(({ name }) => name === 'pidfile')?.args[0];
+  return {
+    ...server,
+    sites: apacheSites(directives),
+    problems,
+    ...(pidFile === undefined ? {} : { pidFile }),
+  };
 }
 
 export async function readFpm({ program, php, configuration }: FpmProgram): Promise<ReadPools> {

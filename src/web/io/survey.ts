@@ -27,6 +27,7 @@ export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRun
 export interface Survey extends Overview {
   /** Of nginx, where it is installed and its configuration is accepted. */
   readonly nginxHttp?: NginxHttp;
+  readonly apachePidFile?: string;
 }
 
 export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promise<Survey> {
@@ -60,9 +61,11 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
     problems,
   }));
   const http = webServers.find((each) => each.http !== undefined)?.http;
+  const pidFile = webServers.find((each) => each.pidFile !== undefined)?.pidFile;
   return {
     ...overviewOf(servers, sites, pools, facts),
     ...(http === undefined ? {} : { nginxHttp: http }),
+    ...(pidFile === undefined ? {} : { apachePidFile: pidFile }),
   };
 }
 

@@ -6,14 +6,16 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { print } from '../../../cli/shared/session.ts';
+import { pathsFor, print } from '../../../cli/shared/session.ts';
 import { isEnabled } from '../../io/entries/enabled.ts';
 import { findWebPrograms } from '../../io/servers.ts';
 import { enable } from './enable.ts';
 import { withEntriesOptions, type EntriesOptions } from './session.ts';
 
 function refresh(options: EntriesOptions, command: Command): ExitCode | Promise<ExitCode> {
-  if (isEnabled(findWebPrograms())) return enable(options, command);
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (isEnabled(paths, findWebPrograms())) return enable(options, command);
   print('Entries are not enabled here');
   return exitCodes.done;
 }

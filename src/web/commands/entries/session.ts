@@ -57,8 +57,8 @@ async function sessionWith(
   policy: Policy | undefined,
 ): Promise<EntriesSession | ExitCode> {
   const programs = findWebPrograms();
-  if (programs.nginx === undefined) {
-    const reason = 'there is no nginx in /usr/sbin';
+  if (programs.nginx === undefined && programs.apache === undefined) {
+    const reason = 'there is neither nginx nor apache2 in /usr/sbin';
     return refuse({ action: 'use web servers', reason });
   }
   return {

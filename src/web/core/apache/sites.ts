@@ -1,6 +1,7 @@
 /** The sites of Apache: each `<VirtualHost>`, or the main server where there is none. */
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
+import { tenantOfFile } from '../entries/apache-files.ts';
 import { distinctHandlers, type Handler, type Site } from '../site.ts';
 
 export function apacheSites(directives: readonly Directive[]): readonly Site[] {
@@ -56,6 +57,7 @@ function siteOf(
   const kept = hasOwn ? inherited.filter(({ kind }) => kind === 'proxy') : inherited;
   const runsAs = runsAsOf(block);
   const found = distinctHandlers([...handlers, ...kept]);
+  const entriesOf = entriesOwner(block);
   return {
     server: 'apache',
     names: [...argsOf(block, 'servername').slice(0, 1), ...argsOf(block, 'serveralias')],
@@ -63,6 +65,7 @@ function siteOf(
     ...(root === undefined ? {} : { root }),
     handlers: found.length === 0 ? redirection(block) : found,
     ...(runsAs === undefined ? {} : { runsAs }),
+    ...(entriesOf === undefined ? {} : { entriesOf }),
     overrides: [],
     file: host.file,
     line: host.line,
@@ -74,6 +77,15 @@ function redirection(block: readonly Directive[]): readonly Handler[] {
   const isAll = ({ name, args }: Directive) => name === 'redirect' && args.at(-2) === '/';
   return block.some(isAll) ? [{ kind: 'other', text: 'Redirect' }] : [];
 }
+
+function entriesOwner(block: readonly Directive[]): number | undefined {
+  const rule = block.find(
+    ({ name, file }) => name === entriesRule && tenantOfFile(file) !== undefined,
+  );
+  return rule === undefined ? undefined : tenantOfFile(rule.file);
+}
+
+const entriesRule = 'qs_locrequestlimitmatch';
 
 function runsAsOf(block: readonly Directive[]): Site['runsAs'] {
   const assigned = valueOf(block, 'assignuserid');

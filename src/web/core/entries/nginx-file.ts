@@ -1,12 +1,13 @@
 /**
  * The one file at nginx's http level that holds every tenant to its entries.
  *
- *     map "$bulkhead_counts:$server_name" $bulkhead_20 { volatile; default ""; "1:shop.example" 1001; }
+ *     map ":$server_name" $bulkhead_owner { default ""; ":shop.example" 1001; }
+ *     map $bulkhead_number $bulkhead_20 { volatile; default ""; 20 $bulkhead_entry; }
  *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:65k;
  *     limit_conn bulkhead_20 20;
  *
  * limit_conn takes a constant, so there is a zone for each distinct number. A key that is empty is not counted, and
- * the key of all sites of a tenant is its uid. The maps are volatile: without that, nginx remembers that a request
+ * the key of all sites of a tenant is its uid. Maps that depend on the URI are volatile: without that, nginx remembers that a request
  * ran nothing when it is redirected to a front controller, and counts none.
  * Source: ngx_http_limit_conn_module, ngx_http_map_module, ngx_hash.c.
  */
@@ -45,7 +46,10 @@ export function nginxEntriesFile(
     '# Changes are lost: the agent writes it again when the policy or the sites have changed.',
     '',
     ...hashSizes(sites, http),
-    ...countingMaps(sites),
+    ...siteMap('number', sites, ({ limit }) => String(limit)),
+    ...siteMap('kind', sites, ({ counts }) => counts),
+    ...siteMap('owner', sites, ({ uid }) => String(uid)),
+    ...counting,
     ...numbers.flatMap((number) => zoneOf(number, sites)),
     '',
     ...unlessGiven('limit_conn_status', '508'),
@@ -55,23 +59,7 @@ export function nginxEntriesFile(
     ...unlessGiven('send_timeout', '10s'),
     ...unlessGiven('reset_timedout_connection', 'on'),
     '',
-    ...mapOf(
-      `":$server_name"`,
-      'owner',
-      '""',
-      sites.map(({ name, uid }) => [`:${name}`, String(uid)]),
-    ),
-    ...mapOf(
-      `":$server_name"`,
-      'limit',
-      '""',
-      sites.map(({ name, limit }) => [`:${name}`, String(limit)]),
-    ),
-    `map "$limit_conn_status:$${ownPrefix}owner" $${ownPrefix}refused { volatile; default 0; "~^REJECTED:." 1; }`,
-    `map $${ownPrefix}refused $${ownPrefix}header { volatile; default ""; 1 "${limitHeader}"; }`,
-    `map $${ownPrefix}refused $${ownPrefix}retry { volatile; default ""; 1 ${retryAfterSeconds}; }`,
-    `add_header X-Limit $${ownPrefix}header always;`,
-    `add_header Retry-After $${ownPrefix}retry always;`,
+    ...refusals,
     `log_format ${ownFormat} escape=json '${refusalJson}';`,
     ...defaultLogLine(http, defaultLog),
     ...(http.accessLog === 'off' ? [] : [refusalLog(socket)]),
@@ -79,7 +67,37 @@ export function nginxEntriesFile(
   ].join('\n');
 }
 
-export const limitHeader = `entries $${ownPrefix}limit/$${ownPrefix}limit`;
+/** Looked up once a request, since its server stays the same. The prefix keeps a name from being a word of nginx. */
+const siteMap = (
+  variable: string,
+  sites: readonly HeldSite[],
+  valueOf: (site: HeldSite) => string,
+): readonly string[] => [
+  `map ":$server_name" $${ownPrefix}${variable} {`,
+  '  default "";',
+  ...sites.map((each) => `  ${nginxQuoted(`:${each.name}`)} ${valueOf(each)};`),
+  '}',
+];
+
+/** The URI changes with each internal redirect, so nothing that depends on it may be remembered. */
+const counting: readonly string[] = [
+  `map $uri $${ownPrefix}script { volatile; default 0; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" 1; }`,
+  `map $uri $${ownPrefix}page { volatile; default 1; "~*\\.(?:${staticNames})$" 0; }`,
+  `map $${ownPrefix}kind $${ownPrefix}counts { volatile; default 0; all 1; pages $${ownPrefix}page; scripts $${ownPrefix}script; }`,
+  `map $${ownPrefix}counts $${ownPrefix}entry { volatile; default ""; 1 $${ownPrefix}owner; }`,
+];
+
+/** Asked for when the answer is sent, and later: then it is known what has become of the request. */
+const refusals: readonly string[] = [
+  `map $${ownPrefix}owner $${ownPrefix}is_held { default 1; "" 0; }`,
+  `map $limit_conn_status $${ownPrefix}refused { default 0; REJECTED $${ownPrefix}is_held; }`,
+  `map $${ownPrefix}refused $${ownPrefix}header { default ""; 1 "entries $${ownPrefix}number/$${ownPrefix}number"; }`,
+  `map $${ownPrefix}refused $${ownPrefix}retry { default ""; 1 ${retryAfterSeconds}; }`,
+  `add_header X-Limit $${ownPrefix}header always;`,
+  `add_header Retry-After $${ownPrefix}retry always;`,
+];
+
+export const limitHeader = `entries $${ownPrefix}number/$${ownPrefix}number`;
 
 /** The owner first: what is cut is the end. */
 const refusalJson = `{"owner":"$${ownPrefix}owner","site":"$server_name","client":"$remote_addr","method":"$request_method","url":"$request_uri"}`;
@@ -91,31 +109,12 @@ export const refusalLog = (socket: string): string =>
 const defaultLogLine = ({ accessLog }: NginxHttp, path: string | undefined) =>
   accessLog === 'default' && path !== undefined ? [`access_log ${nginxQuoted(path)};`] : [];
 
-function countingMaps(sites: readonly HeldSite[]): readonly string[] {
-  const values = { scripts: `$${ownPrefix}script`, pages: `$${ownPrefix}page`, all: '1' };
-  return [
-    `map $uri $${ownPrefix}script { volatile; default 0; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" 1; }`,
-    `map $uri $${ownPrefix}page { volatile; default 1; "~*\\.(?:${staticNames})$" 0; }`,
-    ...mapOf(
-      `":$server_name"`,
-      'counts',
-      '0',
-      sites.map(({ name, counts }) => [`:${name}`, values[counts]]),
-    ),
-  ];
-}
-
+/** Of all zones, that of the site's number alone gets a key. */
 function zoneOf(number: number, all: readonly HeldSite[]): readonly string[] {
-  const sites = all.filter(({ limit }) => limit === number);
   const zone = `${ownPrefix}${number}`;
-  const owners = new Set(sites.map(({ uid }) => uid)).size;
+  const owners = new Set(all.filter(({ limit }) => limit === number).map(({ uid }) => uid)).size;
   return [
-    ...mapOf(
-      `"$${ownPrefix}counts:$server_name"`,
-      String(number),
-      '""',
-      sites.map(({ name, uid }) => [`1:${name}`, String(uid)]),
-    ),
+    `map $${ownPrefix}number $${zone} { volatile; default ""; ${number} $${ownPrefix}entry; }`,
     `limit_conn_zone $${zone} zone=${zone}:${zoneKilobytes(owners)}k;`,
     limitLine(number),
   ];
@@ -125,23 +124,6 @@ export const limitLine = (number: number): string => `limit_conn ${ownPrefix}${n
 
 /** A state has 64 bytes, of which an owner has one at most. The smallest zone is eight pages. */
 const zoneKilobytes = (owners: number) => 64 + Math.ceil((owners * 128) / 1024);
-
-type Pair = readonly [key: string, value: string];
-
-function mapOf(
-  source: string,
-  name: string,
-  fallback: string,
-  pairs: readonly Pair[],
-): readonly string[] {
-  return [
-    `map ${source} $${ownPrefix}${name} {`,
-    '  volatile;',
-    `  default ${fallback};`,
-    ...pairs.map(([key, value]) => `  ${nginxQuoted(key)} ${value};`),
-    '}',
-  ];
-}
 
 /** A bucket has to take the longest name. */
 function hashSizes(sites: readonly HeldSite[], http: NginxHttp): readonly string[] {

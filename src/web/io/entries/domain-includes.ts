@@ -36,3 +36,12 @@ function realPathOf(file: string): string | undefined {
     return undefined;
   }
 }
+
+/** Each is asked once: several vhosts are in a file. */
+export function remembered<T>(ask: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    if (!known.has(key)) known.set(key, ask(key));
+    return known.get(key) as T;
+  };
+}

@@ -1,9 +1,17 @@
-/** Whether entries are held here: the file at nginx's http level is there. */
+/** Whether entries are held here: the agent has been told so, or a file of a web server is there. */
 import { lstatSync } from 'node:fs';
+import type { Paths } from '../../../host/paths.ts';
 import { nginxEntriesPath, type WebPrograms } from '../servers.ts';
+import { apacheEntriesPath } from './apache.ts';
+import { recordPath } from './record.ts';
 
-export function isEnabled({ nginx }: Pick<WebPrograms, 'nginx'>): boolean {
-  return nginx !== undefined && isThere(nginxEntriesPath(nginx));
+export function isEnabled(paths: Paths, { nginx, apache }: WebPrograms): boolean {
+  const files = [
+    recordPath(paths),
+    ...(nginx === undefined ? [] : [nginxEntriesPath(nginx)]),
+    ...(apache === undefined ? [] : [apacheEntriesPath(apache)]),
+  ];
+  return files.some(isThere);
 }
 
 function isThere(path: string): boolean {

@@ -35,7 +35,7 @@ export class EntriesPart implements AgentPart {
   #record: EntriesRecord | undefined;
   /** Of the file with the record. */
   #version: string | undefined;
-  #receiver: { readonly sender: number; readonly open: Receiver } | undefined;
+  #receiver: { readonly told: string; readonly open: Receiver } | undefined;
   #closing: Promise<void> = Promise.resolve();
   #reported: string | undefined;
   #checkedAt = -Infinity;
@@ -78,13 +78,14 @@ export class EntriesPart implements AgentPart {
 
   /** Listens for whoever is to be listened to now. */
   #followSender(): void {
-    const sender = this.#record?.sender;
-    if (sender === this.#receiver?.sender) return;
+    const record = this.#record;
+    const told = record && JSON.stringify([record.sender, record.apacheOwners]);
+    if (told === this.#receiver?.told) return;
     this.#close();
-    if (sender === undefined) return;
+    if (record === undefined || told === undefined) return;
     const take = (refusals: readonly TenantRefusals[]) => this.#tally.addAll(refusals);
-    const opened = Receiver.open(entriesSocket(this.#paths), sender, take);
-    if (opened.ok) this.#receiver = { sender, open: opened.value };
+    const opened = Receiver.open(entriesSocket(this.#paths), record, take);
+    if (opened.ok) this.#receiver = { told, open: opened.value };
     this.#report(opened.ok ? undefined : printProblem(opened.error));
   }
 

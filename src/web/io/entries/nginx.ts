@@ -7,7 +7,6 @@ import { readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
-import type { ReadProblem } from '../../core/directive.ts';
 import { holdingOf, type EntryLimits, type Holding } from '../../core/entries/holding.ts';
 import { mark, nginxEntriesFile } from '../../core/entries/nginx-file.ts';
 import {
@@ -16,19 +15,21 @@ import {
   siteFileFor,
   siteFileNames,
 } from '../../core/entries/nginx-site-files.ts';
+import { entriesNotes } from '../../core/entries/notes.ts';
 import type { NginxHttp } from '../../core/nginx/http-level.ts';
 import type { SiteView } from '../../core/overview.ts';
 import { nginxEntriesPath, readNginx, type NginxProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
-import { domainInclude } from './domain-includes.ts';
-import {
-  changesTo,
-  revertChanges,
-  writeChanges,
-  type FileChange,
-  type WantedFile,
-} from './file-changes.ts';
+import { domainInclude, remembered } from './domain-includes.ts';
+import { changesTo, type FileChange, type WantedFile } from './file-changes.ts';
 import { readNginxBuild, reloadNginx } from './nginx-process.ts';
+import {
+  applyChanges,
+  problemText,
+  serverAccepted,
+  type Outcome,
+  type ServerEntries,
+} from './server-entries.ts';
 
 export interface NginxEntries {
   readonly nginx: NginxProgram;
@@ -76,15 +77,6 @@ export async function planNginx(
   return planned(nginx, http.value, holding, wanted);
 }
 
-/** Each is asked once: several vhosts are in a file. */
-function remembered<T>(ask: (key: string) => T): (key: string) => T {
-  const known = new Map<string, T>();
-  return (key) => {
-    if (!known.has(key)) known.set(key, ask(key));
-    return known.get(key) as T;
-  };
-}
-
 /** A vhost that still includes a file would not be accepted without it: that one is left, and does nothing. */
 export function planNginxRemoval(
   nginx: NginxProgram,
@@ -94,9 +86,12 @@ export function planNginxRemoval(
   if (!http.ok) return http;
   const holding = { held: [], sites: [] };
   const domains = http.value.files.filter((each) => each.endsWith(domainSuffix));
+  const byHand = survey.sites.some(
+    ({ vhost, file }) => vhost?.page === true && !domains.includes(domainInclude(file) ?? ''),
+  );
   const siteFiles = siteFileNames.map((name) => {
     const path = siteFilePath(nginx, name);
-    const isNeeded = domains.length === 0 && http.value.files.includes(path);
+    const isNeeded = byHand && http.value.files.includes(path);
     return { path, text: isNeeded ? emptySiteFile : undefined };
   });
   const wanted = [
@@ -107,17 +102,11 @@ export function planNginxRemoval(
   return planned(nginx, http.value, holding, wanted);
 }
 
-function acceptedHttp({ nginxHttp, servers }: Survey): Result<NginxHttp, Problem> {
-  const [problem] = servers.find(({ name }) => name === 'nginx')?.problems ?? [];
-  if (problem === undefined && nginxHttp !== undefined) return ok(nginxHttp);
-  const reason = problem === undefined ? 'it printed nothing' : problemText(problem);
-  const hint = 'repair it first; nothing was changed';
-  return failed({ action: 'use the configuration of nginx', reason, hint });
-}
-
-function problemText({ file, line, message }: ReadProblem): string {
-  const place = [file, line].filter((each) => each !== undefined).join(':');
-  return place === '' ? message : `${place}: ${message}`;
+function acceptedHttp(survey: Survey): Result<NginxHttp, Problem> {
+  const accepted = serverAccepted(survey, 'nginx');
+  if (!accepted.ok) return accepted;
+  if (survey.nginxHttp !== undefined) return ok(survey.nginxHttp);
+  return failed({ action: 'use the configuration of nginx', reason: 'it printed nothing' });
 }
 
 function planned(
@@ -152,23 +141,11 @@ function domainFiles(
   return [...files.values()];
 }
 
-export type Outcome = 'unchanged' | 'reloaded' | 'not running';
-
-export async function applyNginx(entries: NginxEntries): Promise<Result<Outcome, Problem>> {
-  const { nginx, http, changes } = entries;
-  if (changes.length === 0) return ok('unchanged');
-  const written = writeChanges(changes);
-  if (!written.ok) return written;
-  const problem = await unaccepted(entries);
-  if (problem !== undefined) return undone(changes, problem);
-  const reloaded = await reloadNginx(nginx, http);
-  return reloaded.ok ? reloaded : undone(changes, reloaded.error);
-}
-
-function undone(changes: readonly FileChange[], problem: Problem): Result<never, Problem> {
-  const reverted = revertChanges(changes);
-  return failed(reverted.ok ? { ...problem, hint: 'everything is as before' } : reverted.error);
-}
+export const applyNginx = (entries: NginxEntries): Promise<Result<Outcome, Problem>> =>
+  applyChanges(entries.changes, {
+    problem: () => unaccepted(entries),
+    reload: () => reloadNginx(entries.nginx, entries.http),
+  });
 
 async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | undefined> {
   const read = await readNginx(nginx);
@@ -180,4 +157,18 @@ async function unaccepted({ nginx, changes }: NginxEntries): Promise<Problem | u
   if (!isWanted || read.http?.files.includes(path) === true) return undefined;
   const reason = `${nginx.directory}/nginx.conf does not include ${nginx.directory}/conf.d/*.conf`;
   return { action, reason };
+}
+
+/** As what is the same for each web server. */
+export function asServerEntries(entries: NginxEntries): ServerEntries {
+  const { nginx, http, holding, enabled, changes } = entries;
+  return {
+    server: 'nginx',
+    enabled,
+    sites: holding.sites,
+    held: holding.held,
+    changes,
+    notes: entriesNotes(holding, http, (name) => siteFilePath(nginx, name)),
+    apply: () => applyNginx(entries),
+  };
 }

@@ -8,7 +8,8 @@ import { datagramBytesMax, parseRefusal } from '../../core/entries/refusal.ts';
 import { RefusalTally } from '../../core/entries/refusal-tally.ts';
 import type { ReceiverData } from './receiver.ts';
 
-const { fd, stop } = workerData as ReceiverData;
+const { fd, stop, apacheOwners } = workerData as ReceiverData;
+const owners = new Map(Object.entries(apacheOwners));
 const POLLIN = 1;
 const waitMs = 250;
 /** Told to the agent at least this often, however many come. */
@@ -22,7 +23,7 @@ function drain(): void {
   for (let count = 0; count < batchMax; count++) {
     const bytes = receiveFrom(fd, buffer, sender);
     if (bytes < 0) return;
-    const refusal = parseRefusal(buffer.toString('utf8', 0, bytes));
+    const refusal = parseRefusal(buffer.toString('utf8', 0, bytes), owners);
     if (refusal !== undefined) tally.add(refusal, Date.now());
   }
 }

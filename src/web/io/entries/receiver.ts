@@ -10,14 +10,17 @@ import { causeOf, errnoCause } from '../../../sys/errno.ts';
 import { removeIfThere } from '../../../sys/files/replace-file.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { datagramSocketAt } from '../../../sys/sockets/sockets.ts';
+import type { EntriesRecord } from './record.ts';
 import type { TenantRefusals } from '../../core/entries/refusal-tally.ts';
 
 export interface ReceiverData {
   readonly fd: number;
+  readonly apacheOwners: EntriesRecord['apacheOwners'];
   /** 1: come to an end. */
   readonly stop: Int32Array<SharedArrayBuffer>;
 }
 
+type Told = Pick<EntriesRecord, 'sender' | 'apacheOwners'>;
 type Take = (refusals: readonly TenantRefusals[]) => void;
 
 export class Receiver implements AsyncDisposable {
@@ -26,8 +29,7 @@ export class Receiver implements AsyncDisposable {
   readonly #stop = new Int32Array(new SharedArrayBuffer(4));
   readonly #ended: Promise<void>;
 
-  /** `sender`: the uid as which the web servers write. */
-  static open(path: string, sender: number, take: Take): Result<Receiver, Problem> {
+  static open(path: string, { sender, apacheOwners }: Told, take: Take): Result<Receiver, Problem> {
     const cannot = (cause: Cause) => failed({ ...cause, action: 'listen at', object: path });
     try {
       removeIfThere(path);
@@ -38,16 +40,16 @@ export class Receiver implements AsyncDisposable {
       if ('error' in opened) return cannot(errnoCause(opened.error));
       chownSync(path, sender, 0);
       chmodSync(path, 0o600);
-      return ok(new Receiver(path, opened.fd, take));
+      return ok(new Receiver(path, { fd: opened.fd, apacheOwners }, take));
     } catch (error) {
       return cannot(causeOf(error));
     }
   }
 
-  private constructor(path: string, fd: number, take: Take) {
+  private constructor(path: string, known: Omit<ReceiverData, 'stop'>, take: Take) {
     this.#path = path;
-    this.#fd = fd;
-    const workerData: ReceiverData = { fd, stop: this.#stop };
+    this.#fd = known.fd;
+    const workerData: ReceiverData = { ...known, stop: this.#stop };
     const worker = new Worker(scriptFile('web/io/entries/receiver-thread'), { workerData });
     worker.unref();
     worker.on('message', take);

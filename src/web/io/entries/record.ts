@@ -25,6 +25,8 @@ export interface EntriesRecord {
   readonly state: string;
   /** The limits that were written. */
   readonly limits: string;
+  /** The tenant of each site of Apache, by its name. */
+  readonly apacheOwners: Readonly<Record<string, number>>;
 }
 
 export const recordPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-entries.json`;
@@ -62,11 +64,13 @@ export function readRecord(paths: Paths): EntriesRecord | undefined {
 
 function recordOf(value: unknown): EntriesRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { sender, files, state, limits } = value as Partial<Record<string, unknown>>;
+  const { sender, files, state, limits, apacheOwners } = value as Partial<Record<string, unknown>>;
   const isText = (each: unknown) => typeof each === 'string';
   if (typeof sender !== 'number' || !Array.isArray(files) || !files.every(isText)) return undefined;
   if (typeof state !== 'string' || typeof limits !== 'string') return undefined;
-  return { sender, files, state, limits };
+  if (typeof apacheOwners !== 'object' || apacheOwners === null) return undefined;
+  const owners = Object.entries(apacheOwners).filter(([, uid]) => Number.isInteger(uid));
+  return { sender, files, state, limits, apacheOwners: Object.fromEntries(owners) };
 }
 
 /** Differs when a file, or what is in a directory of one, has changed. */

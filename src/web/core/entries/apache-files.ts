@@ -1,0 +1,70 @@
+/**
+ * What holds tenants to their entries at Apache: a rule of mod_qos in each vhost, in a file a tenant, and one file of
+ * the server for what is refused.
+ *
+ *     QS_LocRequestLimitMatch "^.*$" 20
+ *
+ * mod_qos counts a vhost's requests over all processes, and every URI: a rule for scripts alone would miss what an
+ * .htaccess rewrites to one. A tenant's .htaccess can have a refused request answered by a script of its own, outside
+ * the limit, with ErrorDocument or with a variable that mod_qos obeys. So both are set again where Apache reads them
+ * last: in an <If> of a <Location>.
+ * Source: mod_qos 11.76; "How the sections are merged" of Apache's documentation.
+ */
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { mark, retryAfterSeconds } from './nginx-file.ts';
+
+/** The first word of a line about a refused request, which the format below has. */
+export const apacheWord = 'bulkhead-apache';
+
+/** As long as the longest line that a visitor can cause: what logger cuts off would begin a line of its own. */
+const lineKibibytes = 192;
+
+/** The end of the line is the visitor's; the name of the vhost is not, whatever its .htaccess says. */
+export const apacheServerFile = (socket: string): string => `${mark}<IfModule qos_module>
+QS_ErrorResponseCode 508
+LogFormat "${apacheWord} %v %a %{mod_qos_ev}e %r" bulkhead
+GlobalLog "|/usr/bin/logger --socket-errors=off --size ${lineKibibytes}KiB -t bulkhead -u ${socket}" bulkhead "expr=%{REQUEST_STATUS} == '508'"
+</IfModule>
+`;
+
+const refused = '"expr=%{REQUEST_STATUS} == \'508\'"';
+
+/** For the vhosts of one tenant. */
+export function apacheTenantFile(limit: number, page: string): Result<string, Problem> {
+  const text = page.trim().replaceAll('\n', ' ');
+  if (/[\\%']/.test(text)) {
+    const reason = 'it has a single quote, a backslash or a "%"';
+    return failed({ action: 'use the page for refused requests', reason });
+  }
+  return ok(`${mark}<IfModule qos_module>
+QS_LocRequestLimitMatch "^.*$" ${limit}
+<Location "/">
+<If "true">
+ErrorDocument 508 "${text.replaceAll('"', String.raw`\"`)}"
+<IfModule setenvif_module>
+SetEnvIf Request_URI ^ !QS_ErrorPage
+</IfModule>
+<IfModule headers_module>
+Header always set Content-Type "text/html; charset=utf-8" ${refused}
+Header always set Retry-After ${retryAfterSeconds} ${refused}
+Header always set X-Limit "entries ${limit}/${limit}" ${refused}
+Header always set Cache-Control no-store ${refused}
+</IfModule>
+</If>
+<If "env('REDIRECT_STATUS') == '508'">
+Require all denied
+</If>
+</Location>
+</IfModule>
+`);
+}
+
+const tenantFile = /\/bulkhead\/u(\d{1,10})\.conf$/;
+export const apacheTenantFileName = (uid: number): string => `u${uid}.conf`;
+
+/** Whose file it is, if it is one of those. */
+export function tenantOfFile(path: string): number | undefined {
+  const digits = tenantFile.exec(path)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

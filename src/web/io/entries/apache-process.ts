@@ -1,0 +1,28 @@
+/** The Apache that runs, and how it takes a configuration that has been written: SIGUSR1, "graceful". */
+import { resolve } from 'node:path';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { reasonOf } from '../../../sys/errno.ts';
+import type { ApacheProgram } from '../servers.ts';
+import type { Outcome } from './server-entries.ts';
+import { masterAt, waitForWorkers } from './master.ts';
+
+/** `pidFile`: as the configuration has it. Requests that are being served go on. */
+export async function reloadApache(
+  { program, directory }: ApacheProgram,
+  pidFile: string | undefined,
+): Promise<Result<Outcome, Problem>> {
+  const path = resolve(directory, pidFile ?? '/var/run/apache2/apache2.pid');
+  const master = masterAt(path, program);
+  if (master === undefined) return ok('not running');
+  const action = 'reload apache2';
+  const follows = waitForWorkers(master, () => false);
+  try {
+    process.kill(master, 'SIGUSR1');
+  } catch (error) {
+    return failed({ action, reason: reasonOf(error) });
+  }
+  if (await follows()) return ok('reloaded');
+  const reason = 'it goes on with the configuration before';
+  return failed({ action, reason, hint: 'its error log says why' });
+}

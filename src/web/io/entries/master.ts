@@ -1,0 +1,48 @@
+/** The master of a web server, by the file with its process id, and its workers. */
+import { readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import { readText } from '../../../sys/files/read.ts';
+
+/** Nothing where that program does not run. */
+export function masterAt(pidFile: string, program: string): number | undefined {
+  const pid = /^\d{1,10}$/.exec((readText(pidFile) ?? '').trim())?.[0];
+  if (pid === undefined) return undefined;
+  try {
+    const runs = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+    return basename(runs) === basename(program) ? Number(pid) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const workersOf = (master: number): readonly string[] =>
+  (readText(`/proc/${master}/task/${master}/children`) ?? '').trim().split(' ').filter(Boolean);
+
+const withinMs = 20_000;
+const pauseMs = 50;
+
+/**
+ * Called before the master is told to reload: what it answers waits until there is a worker that was not there, and
+ * none that `takesConnections` of those before. Whether that came to be.
+ */
+export function waitForWorkers(
+  master: number,
+  takesConnections: (pid: string) => boolean,
+): () => Promise<boolean> {
+  const before = new Set(workersOf(master));
+  const hasTaken = () => {
+    const now = workersOf(master);
+    return (
+      now.some((each) => !before.has(each)) &&
+      !now.some((each) => before.has(each) && takesConnections(each))
+    );
+  };
+  return async () => {
+    const until = performance.now() + withinMs;
+    while (performance.now() < until) {
+      if (hasTaken()) return true;
+      await new Promise((settle) => setTimeout(settle, pauseMs));
+    }
+    return false;
+  };
+}

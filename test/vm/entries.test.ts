@@ -1,0 +1,174 @@
+/**
+ * Entries on a server as hosters run it: nginx, Apache, PHP-FPM and the agent as services of systemd, the commands, and
+ * the agent that follows a policy and vhosts from its sandbox.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/entries.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+const timeout = longPatienceMilliseconds;
+
+const policy = (entries: number) =>
+  `<bulkhead version="1"><agent interval="2s"/><tenant user="ann"><entries limit="${entries}"/></tenant><tenant user="ben"/></bulkhead>`;
+
+/** A site at nginx, one at Apache, and a pool of ann's; her script waits while there is a gate. */
+const setUp = `set -e
+useradd -m -u 3001 -s /bin/sh ann; useradd -m -u 3002 -s /bin/sh ben; chmod 755 /home/ann
+mkdir /srv/gate /home/ann/www; chmod 777 /srv/gate
+cat > /home/ann/www/index.php <<'PHP'
+<?php $me = "/srv/gate/" . getmypid(); touch($me); while (file_exists("/srv/gate/shut")) usleep(50000); unlink($me); echo "served";
+PHP
+chown -R ann:ann /home/ann/www
+cat > /etc/php/8.4/fpm/pool.d/ann.conf <<'POOL'
+[ann]
+user = ann
+group = ann
+listen = /run/php/ann.sock
+listen.owner = www-data
+pm = static
+pm.max_children = 8
+POOL
+cat > /etc/nginx/sites-enabled/ann <<'SITE'
+server {
+  listen 127.0.0.1:8080;
+  server_name shop.example;
+  root /home/ann/www;
+  location / { try_files $uri /index.php; }
+  location ~ \\.php$ { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/ann.sock; }
+}
+SITE
+cat > /etc/apache2/sites-enabled/ann.conf <<'SITE'
+<VirtualHost 127.0.0.1:8081>
+  ServerName blog.example
+  DocumentRoot /home/ann/www
+  IncludeOptional /etc/apache2/bulkhead/u3001.conf
+  <Directory /home/ann/www>
+    Require all granted
+    AllowOverride All
+  </Directory>
+  <FilesMatch "\\.php$">
+    SetHandler "proxy:unix:/run/php/ann.sock|fcgi://localhost"
+  </FilesMatch>
+</VirtualHost>
+SITE
+rm -f /etc/apache2/sites-enabled/000-default.conf; echo 'Listen 127.0.0.1:8081' > /etc/apache2/ports.conf
+a2enmod -q proxy_fcgi setenvif headers qos; rm -f /etc/nginx/sites-enabled/default
+mkdir -p /etc/bulkhead; cp /opt/bulkhead/packaging/bulkhead.service /opt/bulkhead/packaging/bulkhead-entries.service /etc/systemd/system/
+# Processors are emulated, and the machine may be busy.
+for unit in bulkhead bulkhead-entries; do
+  mkdir -p /etc/systemd/system/$unit.service.d
+  printf '[Service]\nTimeoutStartSec=infinity\n' > /etc/systemd/system/$unit.service.d/patient.conf
+done
+systemctl daemon-reload
+`;
+
+suite('entries on a server with systemd', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
+  const writePolicy = (entries: number) =>
+    guest.succeed('cat > /etc/bulkhead/policy.xml', { input: policy(entries) });
+  const until = (what: string) =>
+    succeed(
+      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-entries -u nginx -n 40 --no-pager >&2; exit 1`,
+    );
+
+  /** How many of six requests at once are refused; the others run together. */
+  const refusedOfSix = async (host: string, port: number, refused: number): Promise<void> => {
+    const text = await succeed(`rm -f /srv/gate/*; touch /srv/gate/shut; cd /tmp; rm -f code.*
+for i in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{http_code}\\n' -H 'Host: ${host}' http://127.0.0.1:${port}/ > code.$i & done
+for i in $(seq 3000); do n=$(cat code.* | grep -c 508); r=$(ls /srv/gate | grep -vc shut)
+  [ $n -ge ${refused} ] && [ $r -ge ${6 - refused} ] && break; sleep 0.1; done
+rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
+    assert.equal(text, `${6 - refused} 200\n${refused} 508\n`);
+  };
+
+  before(
+    async () => {
+      guest = await startGuest(image);
+      await guest.copyProject();
+      await installBuilt(guest);
+      await succeed(setUp);
+      await writePolicy(2);
+      await succeed('systemctl start php8.4-fpm nginx apache2 && systemctl start bulkhead');
+    },
+    { timeout },
+  );
+  after(() => guest[Symbol.asyncDispose]());
+
+  test(
+    'a dry run shows and changes nothing; enable holds at both servers',
+    { timeout },
+    async () => {
+      const before = await succeed('find /etc/nginx /etc/apache2 | sort | md5sum');
+      assert.match(
+        await succeed('bulkhead web entries enable --dry-run'),
+        /\+limit_conn bulkhead_2 2;/,
+      );
+      assert.equal(await succeed('find /etc/nginx /etc/apache2 | sort | md5sum'), before);
+      assert.equal(
+        (await guest.run('bulkhead web entries status', { timeoutMs: timeout })).status,
+        3,
+      );
+      const text = await succeed('bulkhead web entries enable');
+      assert.match(text, /nginx: 1 site of 1 tenant is held; it has been reloaded/);
+      assert.match(text, /apache2: 1 site of 1 tenant is held; it has been reloaded/);
+      assert.match(text, /include \/etc\/nginx\/bulkhead\/site\.conf;/);
+      assert.match(
+        await succeed('bulkhead web entries status'),
+        /shop\.example +ann +nginx +2 +held +no/,
+      );
+      await refusedOfSix('shop.example', 8080, 4);
+      await until(`curl -s http://127.0.0.1:8081/ -H 'Host: blog.example' | grep -q served`);
+      await refusedOfSix('blog.example', 8081, 4);
+    },
+  );
+
+  test('refusals at both are faults, which the tenant sees too', { timeout }, async () => {
+    await until('[ -S /run/bulkhead/web.sock ]');
+    await refusedOfSix('shop.example', 8080, 4);
+    await refusedOfSix('blog.example', 8081, 4);
+    await until('bulkhead faults ann --limit entries | grep -q refused');
+    await until(
+      'bulkhead incident 1 | grep -q "Refused: GET shop.example/ from 127.0.0.1" && bulkhead incident 1 | grep -q blog.example',
+    );
+    assert.match(await succeed('su ann -c "bulkhead faults"'), /entries +refused/);
+    assert.doesNotMatch(await succeed('su ben -c "bulkhead faults"'), /refused/);
+    const forged = await guest.run(
+      `su ann -c "logger --socket-errors=on -u /run/bulkhead/web.sock x"`,
+    );
+    assert.notEqual(forged.status, 0);
+  });
+
+  test('the agent follows a limit that is set, from its sandbox', { timeout }, async () => {
+    await writePolicy(3);
+    await until('grep -q "limit_conn bulkhead_3 3" /etc/nginx/conf.d/bulkhead.conf');
+    await until('[ $(systemctl show -P ActiveState bulkhead-entries) = inactive ]');
+    assert.match(
+      await succeed('bulkhead web entries status'),
+      /shop\.example +ann +nginx +3 +held/,
+    );
+    await refusedOfSix('shop.example', 8080, 3);
+  });
+
+  test('disable leaves nothing, and removes what Apache had', { timeout }, async () => {
+    assert.match(
+      await succeed('bulkhead web entries disable'),
+      /nginx: entries are not held any more/,
+    );
+    const served = "curl -s -H 'Host: shop.example' http://127.0.0.1:8080/";
+    assert.equal(await succeed(served), 'served');
+    const left = await succeed(
+      'find /etc/nginx /etc/apache2 /run/bulkhead /var/lib/bulkhead -name "*bulkhead*.conf" -o -name "u3001.conf" -o -name "web-entries.json" -o -type d -name bulkhead -path "/etc/*"',
+    );
+    assert.equal(left, '');
+    await until('[ ! -e /run/bulkhead/web.sock ]');
+  });
+});

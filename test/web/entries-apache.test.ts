@@ -1,0 +1,277 @@
+/** Tenants are held to their entries by a real Apache with mod_qos, and their .htaccess does not change that. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { after, afterEach, before, test } from 'node:test';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
+import type { Result } from '../../src/base/result.ts';
+import { freePort } from '../../src/testing/free-port.ts';
+import { eventually } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { apacheOwners } from '../../src/web/core/entries/apache-holding.ts';
+import { RefusalTally, type TenantRefusals } from '../../src/web/core/entries/refusal-tally.ts';
+import { planApache, planApacheRemoval } from '../../src/web/io/entries/apache.ts';
+import { Receiver } from '../../src/web/io/entries/receiver.ts';
+import type { Outcome, ServerEntries } from '../../src/web/io/entries/server-entries.ts';
+import type { ApacheProgram } from '../../src/web/io/servers.ts';
+import { surveyWeb } from '../../src/web/io/survey.ts';
+import { EntriesStage, statuses, times } from './entries-stage.ts';
+import { uids } from './stage.ts';
+
+const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
+if (!ready.ok) test('entries at Apache', { skip: ready.reason }, () => {});
+else suite();
+
+const modules = '/usr/lib/apache2/modules';
+const three = new Map([[uids.owner, 3]]);
+
+function suite(): void {
+  let stage: EntriesStage;
+  before(() => {
+    stage = new EntriesStage();
+  });
+  afterEach(() => {
+    stage.letGo();
+    return stage.clear();
+  });
+  after(() => stage.remove());
+
+  const at = (path: string) => stage.at(path);
+  const apache = (): ApacheProgram => ({
+    program: '/usr/sbin/apache2',
+    args: ['-f', at('apache2.conf')],
+    directory: stage.directory,
+    modInfo: `${modules}/mod_info.so`,
+    environment: {},
+  });
+  const survey = () => surveyWeb({ fpm: stage.programs().fpm, apache: apache() }, stage.tenancy());
+  const plan = async (limits: ReadonlyMap<number, number>) =>
+    planApache(apache(), await survey(), { limits, socket: at('web.sock') });
+  const carriedOut = async (
+    planned: Result<ServerEntries, Problem>,
+  ): Promise<Result<Outcome, Problem>> => (planned.ok ? planned.value.apply() : planned);
+
+  const loaded = [
+    'mpm_event',
+    'authz_core',
+    'proxy',
+    'proxy_fcgi',
+    'mime',
+    'dir',
+    'env',
+    'setenvif',
+    'headers',
+    'rewrite',
+  ];
+
+  /** Two sites of tenants, each with its .htaccess, as most hosters allow it. */
+  async function prepare({ qos = true, include = true } = {}): Promise<void> {
+    await stage.prepare(() => '');
+    stage.port = await freePort();
+    mkdirSync(at('conf-enabled'));
+    stage.write('mime.types', 'text/css css\n');
+    const conf = [
+      ...[...loaded, ...(qos ? ['qos'] : [])].map(
+        (each) => `LoadModule ${each}_module ${modules}/mod_${each}.so`,
+      ),
+      'User www-data',
+      'Group www-data',
+      `ServerRoot ${stage.directory}`,
+      `DefaultRuntimeDir ${stage.directory}`,
+      `PidFile ${at('apache.pid')}`,
+      `ErrorLog ${at('apache.log')}`,
+      `TypesConfig ${at('mime.types')}`,
+      `Listen 127.0.0.1:${stage.port}`,
+      'ServerName localhost',
+      `<Directory ${stage.directory}>\nAllowOverride All\nRequire all granted\n</Directory>`,
+      `IncludeOptional ${at('conf-enabled')}/*.conf`,
+      `IncludeOptional ${at('vhosts')}/*.conf`,
+    ];
+    stage.write('apache2.conf', `${conf.join('\n')}\n`);
+    for (const [name, uid, pool] of [
+      ['a', uids.owner, 'owner'],
+      ['n', uids.other, 'other'],
+    ] as const)
+      stage.write(
+        `vhosts/${name}.conf`,
+        `<VirtualHost 127.0.0.1:${stage.port}>
+  ServerName ${name}.example
+  DocumentRoot ${stage.root(name, uid)}
+  DirectoryIndex index.php
+  CustomLog ${at(`${name}.log`)} "%>s %U"
+  ${include ? `IncludeOptional ${at(`bulkhead/u${uid}.conf`)}` : ''}
+  <FilesMatch "\\.php$">
+    SetHandler "proxy:unix:${at(`${pool}.sock`)}|fcgi://localhost"
+  </FilesMatch>
+</VirtualHost>
+`,
+      );
+  }
+
+  async function started(): Promise<void> {
+    stage.start(stage.php.program, '-F', '-R', '-y', at('fpm.conf'));
+    stage.start('/usr/sbin/apache2', '-f', at('apache2.conf'), '-DFOREGROUND');
+    for (const host of ['a.example', 'n.example'])
+      await eventually(`${host} is served`, async () => {
+        return (await stage.ask1({ host })).status === 200;
+      });
+  }
+
+  async function enabled(limits: ReadonlyMap<number, number> = three): Promise<void> {
+    const outcome = await carriedOut(await plan(limits));
+    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    assert.equal(outcome.value, 'reloaded');
+    // Those before the reload answer what they have, and are then gone.
+    await eventually('it is in force', async () => {
+      const answers = await burst(5);
+      return answers[508] === 2;
+    });
+  }
+
+  /** Statuses of as many requests at once, of which some are let go when no more come. */
+  async function burst(count: number): Promise<Readonly<Record<number, number>>> {
+    stage.shut();
+    let refused = 0;
+    const all = times(count, { host: 'a.example', path: '/' }).map(async (each) => {
+      const answer = await stage.ask1(each);
+      if (answer.status === 508) refused++;
+      return answer;
+    });
+    await eventually('each runs or is refused', () => stage.running() + refused >= count);
+    stage.letGo();
+    return statuses(await Promise.all(all));
+  }
+
+  test('of eight requests at once three are served, and the neighbour is', async () => {
+    await prepare();
+    await started();
+    await enabled(new Map([...three, [uids.other, 2]]));
+    const answers = await stage.atOnce(times(8, { host: 'a.example', path: '/' }), 5);
+    assert.deepEqual(statuses(answers), { 200: 3, 508: 5 });
+    const refused = answers.find(({ status }) => status === 508);
+    assert.match(refused?.text ?? '', /limit is that of this site alone/);
+    assert.equal(refused?.headers['content-type'], 'text/html; charset=utf-8');
+    assert.equal(refused?.headers['retry-after'], '10');
+    assert.equal(refused?.headers['x-limit'], 'entries 3/3');
+    assert.equal(answers.find(({ status }) => status === 200)?.headers['x-limit'], undefined);
+    const both = [...times(4, { host: 'a.example' }), ...times(3, { host: 'n.example' })];
+    assert.deepEqual(statuses(await stage.atOnce(both, 2)), { 200: 5, 508: 2 });
+  });
+
+  test("no .htaccess has a refused request run the tenant's own script", async () => {
+    await prepare();
+    await started();
+    await enabled();
+    const rewrite = 'RewriteEngine On\nRewriteRule !^index index.php';
+    for (const text of [
+      'ErrorDocument 508 /index.php',
+      '<If "true">\nErrorDocument 508 /index.php\n</If>',
+      '<Files "*">\nErrorDocument 508 /index.php\n</Files>',
+      'SetEnvIf Request_URI ^ QS_ErrorPage=/index.php',
+      '<If "true">\nSetEnvIf Request_URI ^ QS_ErrorPage=/index.php\n</If>',
+      'SetEnv QS_ErrorPage /index.php',
+      'SetEnvIf Request_URI ^ QS_VipRequest=yes\nSetEnv QS_VipRequest yes',
+      `${rewrite} [L,E=QS_ErrorPage:/index.php,E=QS_VipRequest:yes]`,
+      'SetEnvIf Request_URI ^ !REDIRECT_STATUS\nErrorDocument 508 /index.php',
+    ]) {
+      writeFileSync(at('a/.htaccess'), `${text}\n`);
+      const path = text.startsWith('Rewrite') ? '/shop/item' : '/index.php';
+      const answers = await stage.atOnce(times(8, { host: 'a.example', path }), 5);
+      assert.deepEqual(statuses(answers), { 200: 3, 508: 5 }, text);
+      // All that ran were served: a script that ran for a refused request would be a fourth.
+      assert.equal(stage.running(), 3, text);
+    }
+    for (const text of ['QS_LocRequestLimitMatch "^.*$" 50', '<Location "/">\n</Location>']) {
+      writeFileSync(at('a/.htaccess'), `${text}\n`);
+      assert.equal((await stage.ask1({ host: 'a.example' })).status, 500, text);
+    }
+  });
+
+  test('refusals are reported with the tenant, whatever the vhost logs, and forged ones are not', async () => {
+    await prepare();
+    await started();
+    await enabled(new Map([...three, [uids.other, 3]]));
+    const tally = new RefusalTally();
+    const { sites } = await survey();
+    const owners = apacheOwners(sites.map((site) => ({ site, state: 'held' as const })));
+    assert.deepEqual(owners, { 'a.example': uids.owner, 'n.example': uids.other });
+    const told = { sender: 0, apacheOwners: owners };
+    const opened = Receiver.open(at('web.sock'), told, (all) => tally.addAll(all));
+    assert.ok(opened.ok);
+    await using receiver = opened.value;
+    void receiver;
+    writeFileSync(at('a/.htaccess'), 'SetEnv mod_qos_ev x\nSetEnvIf Request_URI ^ mod_qos_ev=-\n');
+    const forged = '/index.php?{"owner":"64421"}&x=%0a<13>"n.example';
+    await stage.atOnce(times(8, { host: 'a.example', path: encodeURI(forged) }), 5);
+    // What a visitor makes so long that it might be cut must not begin a line of its own.
+    const long =
+      `/index.php?${'x'.repeat(1_000)}bulkhead-apache n.example 1.2.3.4 D; GET /`.replaceAll(
+        ' ',
+        '+',
+      );
+    await stage.atOnce(times(5, { host: 'a.example', path: long }), 2);
+    const all: TenantRefusals[] = [];
+    await eventually('seven are reported', () => {
+      all.push(...tally.take());
+      return all.reduce((sum, { count }) => sum + count, 0) >= 7;
+    });
+    assert.deepEqual([...new Set(all.map(({ owner }) => owner))], [uids.owner]);
+    const [request] = all[0]?.requests ?? [];
+    assert.deepEqual(
+      [request?.site, request?.client, request?.method],
+      ['a.example', '127.0.0.1', 'GET'],
+    );
+    assert.match(readFileSync(at('a.log'), 'utf8'), /^508 /m);
+  });
+
+  test('without mod_qos, without the include, and with an error elsewhere it says so', async () => {
+    await prepare({ qos: false });
+    const without = await plan(three);
+    assert.ok(without.ok);
+    assert.deepEqual(without.value.held, []);
+    assert.match(
+      without.value.notes[0]?.message ?? '',
+      /mod_qos is not loaded.*apt-get install libapache2-mod-qos/,
+    );
+    await stage.clear();
+
+    await prepare({ include: false });
+    const not = await plan(three);
+    assert.ok(not.ok);
+    const [note] = not.value.notes;
+    assert.match(
+      note?.message ?? '',
+      new RegExp(`IncludeOptional ${at(`bulkhead/u${uids.owner}.conf`)}`),
+    );
+    assert.deepEqual(note?.about, [`${at('vhosts/a.conf')}:1`]);
+
+    stage.write('vhosts/broken.conf', '# nothing\nNonsense 1\n');
+    const broken = await plan(three);
+    assert.match(broken.ok ? '' : printProblem(broken.error), /broken\.conf:2: Invalid command/);
+    assert.equal(existsSync(at('bulkhead')), false);
+  });
+
+  test('disable restores what was, and what Apache does not accept is taken back', async () => {
+    await prepare();
+    await started();
+    const before = readdirSync(stage.directory).toSorted();
+    await enabled();
+    const planned = await plan(three);
+    assert.deepEqual(planned.ok && planned.value.changes, []);
+    const removed = await carriedOut(planApacheRemoval(apache(), await survey()));
+    assert.ok(removed.ok, removed.ok ? '' : printProblem(removed.error));
+    assert.deepEqual(readdirSync(stage.directory).toSorted(), before);
+    assert.deepEqual(readdirSync(at('conf-enabled')), []);
+
+    // A directive that is only accepted once: Apache refuses what is about to be written.
+    writeFileSync(at('vhosts/z.conf'), '<IfFile "bulkhead">\nNonsense 1\n</IfFile>\n');
+    const refused = await carriedOut(await plan(three));
+    assert.match(
+      refused.ok ? '' : printProblem(refused.error),
+      /z\.conf:2.*everything is as before/,
+    );
+    assert.deepEqual(readdirSync(at('conf-enabled')), []);
+    assert.equal(existsSync(at('bulkhead')), false);
+    rmSync(at('vhosts/z.conf'));
+    await enabled();
+  });
+}
