@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
-import { profilesOf } from '../src/login/core/profiles.ts';
+import { profilesOf, sessionLines, type Step } from '../src/login/core/profiles.ts';
 import { sleepSync } from '../src/sys/sleep.ts';
 import type { Bench } from './bench.ts';
 import { launchText, rootsOf, summarize } from './exec.ts';
@@ -83,11 +83,7 @@ function removeCgroup(path: string): void {
   }
 }
 
-const linesOf = (step: Parameters<typeof profilesOf>[0]) =>
-  (profilesOf(step, false)[0]?.text ?? '')
-    .split('\n')
-    .filter((line) => line.startsWith('\t'))
-    .map((line) => `session${line}`);
+const linesOf = (step: Step) => profilesOf(step, false).flatMap(sessionLines);
 
 function pamFiles(directory: string, lines: readonly string[]): string {
   mkdirSync(directory);

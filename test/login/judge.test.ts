@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { judgeSession } from '../../src/login/core/judge.ts';
 import { notesOf } from '../../src/login/core/notes.ts';
-import { profilesOf, type Step } from '../../src/login/core/profiles.ts';
+import { profilesOf, sessionLines, type Step } from '../../src/login/core/profiles.ts';
 import { stackOf } from '../../src/login/core/stack.ts';
 import { userEnvironmentLine } from '../../src/login/core/user-environment.ts';
 
@@ -12,12 +12,7 @@ const step: Step = {
   instance: 'bulkhead',
   logins: '/run/bulkhead/logins',
 };
-const [jumping, plain] = profilesOf(step, true).map(({ text }) =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith('\t'))
-    .map((line) => `session${line}`),
-) as [string[], string[]];
+const [jumping = [], plain = []] = profilesOf(step, true).map(sessionLines);
 const unix = 'session required pam_unix.so';
 const systemd = 'session optional pam_systemd.so';
 const mkhomedir = 'session optional pam_mkhomedir.so';

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { publishAccounts, withdrawAccounts } from '../../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../../src/host/paths.ts';
-import { profilesOf } from '../../src/login/core/profiles.ts';
+import { profilesOf, sessionLines } from '../../src/login/core/profiles.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const program = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
@@ -110,6 +110,14 @@ async function removeCgroup(path: string): Promise<void> {
 const makeTenant = (cgroup: string) => {
   for (const root of roots) fs.mkdirSync(`${root}/${cgroup}`, { recursive: true });
 };
+
+/** What a command prints that sees these files as /etc/pam.d. */
+const withPamFiles = (files: string, ...command: readonly string[]): string =>
+  execFileSync(
+    'unshare',
+    ['-m', 'sh', '-c', 'mount --bind "$0" /etc/pam.d && exec "$@"', files, ...command],
+    { encoding: 'utf8', timeout: patienceMilliseconds },
+  );
 
 describe('the step of PAM on this kernel', { skip }, () => {
   before(() => {
@@ -250,12 +258,8 @@ describe('the step of PAM on this kernel', { skip }, () => {
   });
 
   test('is what a real session of su runs, for a tenant alone', () => {
-    const lines = (
-      profilesOf({ program, instance, logins: `${runtime}/logins` }, false)[0]?.text ?? ''
-    )
-      .split('\n')
-      .filter((line) => line.startsWith('\t'))
-      .map((line) => `session${line}`);
+    const step = { program, instance, logins: `${runtime}/logins` };
+    const lines = profilesOf(step, false).flatMap(sessionLines);
     const files = join(scratch, 'pam.d');
     fs.mkdirSync(files);
     fs.writeFileSync(
@@ -270,19 +274,41 @@ describe('the step of PAM on this kernel', { skip }, () => {
     );
     fs.writeFileSync(join(files, 'other'), 'session required pam_deny.so\n');
     const su = (account: string) =>
-      execFileSync(
-        'unshare',
-        [
-          '-m',
-          'sh',
-          '-c',
-          `mount --bind '${files}' /etc/pam.d && exec su -s /bin/cat ${account} /proc/self/cgroup`,
-        ],
-        { encoding: 'utf8', timeout: patienceMilliseconds },
-      );
+      withPamFiles(files, 'su', '-s', '/bin/cat', account, '/proc/self/cgroup');
     assert.deepEqual(placesIn(su(user)), everywhere.places);
     for (const account of ['root', 'daemon']) assert.deepEqual(placesIn(su(account)), []);
     fs.rmSync(`${runtime}/logins`);
     assert.deepEqual(distinct(placesIn(su(user))), []);
+  });
+
+  test('the agent warns once when a module comes between the step and pam_systemd', () => {
+    const files = join(scratch, 'watched');
+    fs.mkdirSync(files);
+    const step = { program, instance, logins: `${runtime}/logins` };
+    const lines = profilesOf(step, true).flatMap(sessionLines);
+    const systemd = 'session optional pam_systemd.so';
+    const session = (...more: readonly string[]) => [...lines, ...more, systemd, ''].join('\n');
+    fs.writeFileSync(join(files, 'sshd'), '@include common-session\n');
+    fs.writeFileSync(join(files, 'common-session'), session());
+    fs.writeFileSync(join(files, 'common-session.new'), session('session required pam_limits.so'));
+    const script = `
+      import { renameSync } from 'node:fs';
+      import { pathsOf } from '${new URL('../../src/host/paths.ts', import.meta.url).pathname}';
+      import { loginWatch } from '${new URL('../../src/login/io/watch.ts', import.meta.url).pathname}';
+      const lines = [];
+      const part = loginWatch(pathsOf('${instance}'), { warn: (line) => lines.push(line) });
+      part.afterTick();
+      const before = lines.length;
+      renameSync('/etc/pam.d/common-session.new', '/etc/pam.d/common-session');
+      part.afterTick();
+      part.afterTick();
+      console.log(JSON.stringify({ before, lines }));`;
+    const { before, lines: logged } = JSON.parse(
+      withPamFiles(files, process.execPath, '--input-type=module', '-e', script),
+    ) as { before: number; lines: string[] };
+    const about = logged.filter((line) => line.includes('pam_limits.so'));
+    assert.equal(before, 0);
+    assert.equal(about.length, 1);
+    assert.match(about[0] ?? '', /do not get pam_limits\.so.*sshd/);
   });
 });

@@ -1,7 +1,7 @@
 /** `bulkhead pam disable`: PAM as it was before `enable`. */
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
-import { planDisable } from '../io/plan.ts';
+import { planDisable } from '../io/plan-disable.ts';
 import { switchStep, type SwitchOptions } from './switch.ts';
 
 const disable = (options: SwitchOptions, command: Command): ExitCode =>

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
 import { jumpProfile } from '../core/profiles.ts';
-import { planEnable } from '../io/plan.ts';
+import { planEnable } from '../io/plan-enable.ts';
 import { stepOf } from '../io/step.ts';
 import { switchStep, type SwitchOptions } from './switch.ts';
 

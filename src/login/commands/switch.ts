@@ -7,7 +7,7 @@ import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import { carryOut } from '../io/carry-out.ts';
-import type { Change } from '../io/plan.ts';
+import type { Change } from '../io/change.ts';
 
 export interface SwitchOptions {
   readonly dryRun?: boolean;

@@ -62,6 +62,13 @@ export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
   return [{ name: jumpProfile, text }, plain];
 }
 
+/** Its lines as a file of PAM has them. */
+export const sessionLines = ({ text }: Profile): readonly string[] =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('\t'))
+    .map((line) => `session${line}`);
+
 /** pam_systemd has priority 0; the first profile must come before the second. */
 const profileText = (
   does: string,

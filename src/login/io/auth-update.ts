@@ -85,7 +85,7 @@ export function perform(root: string, profiles: readonly Profile[]): Result<void
 }
 
 function run(args: readonly string[], root: string): Result<void, Problem> {
-  const { status, error, stderr } = spawnSync(program, args, {
+  const options = {
     cwd: '/',
     env: environmentOf(root),
     encoding: 'utf8',
@@ -93,7 +93,10 @@ function run(args: readonly string[], root: string): Result<void, Problem> {
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
     maxBuffer: outputBytesMax,
-  });
+    // Ctrl-C must not end it half-way.
+    detached: true,
+  } as const;
+  const { status, error, stderr } = spawnSync(program, args, options);
   const cannot = (reason: string, hint?: string) =>
     failed({ action: 'run', object: program, reason, ...(hint !== undefined && { hint }) });
   if (error !== undefined) return cannot(reasonOf(error));

@@ -11,7 +11,7 @@ import { removeIfThere, replaceFile } from '../../sys/files/replace-file.ts';
 import type { Profile } from '../core/profiles.ts';
 import { perform } from './auth-update.ts';
 import { profileDirectory, readSnapshot, type Snapshot } from './pam-files.ts';
-import type { Change } from './plan.ts';
+import type { Change } from './change.ts';
 import { rootSessionWorks } from './session-check.ts';
 
 /** Does what was planned, or nothing. */
@@ -19,6 +19,7 @@ export function carryOut({ profiles, before, after }: Change): Result<void, Prob
   const locked = lockFile('/run/bulkhead-pam.lock', { waitMs: 10_000 });
   if (!locked.ok) return locked;
   using _lock = locked.value;
+  using _undisturbed = deferSignals();
   const trusted = trustedDirectories();
   if (trusted !== undefined) return fail(trusted);
   const now = readSnapshot('');
@@ -40,6 +41,18 @@ export function carryOut({ profiles, before, after }: Change): Result<void, Prob
     ...causedBy(undone),
     hint: 'compare /etc/pam.d/common-* with a backup before you log out',
   });
+}
+
+/** What was begun is finished, or put back, before Ctrl-C counts. */
+function deferSignals(): Disposable {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const later = () => {};
+  for (const each of signals) process.on(each, later);
+  return {
+    [Symbol.dispose]() {
+      for (const each of signals) process.off(each, later);
+    },
+  };
 }
 
 function tried(
@@ -69,7 +82,7 @@ function trustedDirectories(): Problem | undefined {
   return undefined;
 }
 
-export const isSame = (a: Snapshot, b: Snapshot): boolean =>
+const isSame = (a: Snapshot, b: Snapshot): boolean =>
   a.size === b.size && [...a].every(([path, text]) => b.get(path) === text);
 
 /** As pam-auth-update writes them: for all to read. */

@@ -1,4 +1,4 @@
-/** What turning the step on or off would change: rehearsed on copies, judged, and nothing done yet. */
+/** What turning the step on would change: rehearsed on copies and judged; nothing is done yet. */
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -9,31 +9,25 @@ import {
   isPlainPath,
   isStep,
   isSystemd,
-  profileMark,
   profilesOf,
+  sessionLines,
   type Profile,
   type Step,
 } from '../core/profiles.ts';
 import { judgeSession, type SessionJudgement } from '../core/judge.ts';
+import { parsePamFile } from '../core/pam-file.ts';
 import { stackOf } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
 import { hasAuthUpdate, rehearse } from './auth-update.ts';
+import { foreignProfile, type Change } from './change.ts';
 import {
   commonFiles,
   pamReader,
-  profileDirectory,
   readSnapshot,
+  serviceFile,
   serviceNames,
   type Snapshot,
 } from './pam-files.ts';
-
-export interface Change {
-  readonly profiles: readonly Profile[];
-  readonly before: Snapshot;
-  readonly after: Snapshot;
-  /** What the administrator has to know. */
-  readonly notes: readonly string[];
-}
 
 const action = 'enable the login step';
 
@@ -49,8 +43,32 @@ export function planEnable(step: Step): Result<Change, Problem> {
   if (!chosen.ok) return chosen;
   const { profiles, after, notes } = chosen.value;
   const risk = environmentProblem(after);
-  return risk === undefined ? ok({ profiles, before: before.value, after, notes }) : fail(risk);
+  if (risk !== undefined) return fail(risk);
+  const change = { profiles, before: before.value, after };
+  return ok({ ...change, notes: [...notes, ...pendingNote(change)] });
 }
+
+/** pam-auth-update also does what packages have left for its next run. */
+function pendingNote({ before, after }: Pick<Change, 'before' | 'after'>): readonly string[] {
+  const withoutOurs = (text = '') =>
+    text
+      .split('\n')
+      .filter((line) => !mentionsUs(line))
+      .join('\n');
+  const changed = [...after.keys()].filter(
+    (path) =>
+      path.startsWith(serviceFile('')) &&
+      withoutOurs(before.get(path)) !== withoutOurs(after.get(path)),
+  );
+  return changed.length === 0
+    ? []
+    : [
+        `pam-auth-update also writes what other packages left to its next run: ${changed.join(', ')}`,
+      ];
+}
+
+const mentionsUs = (line: string) =>
+  parsePamFile(line).some((each) => each.kind === 'module' && isOurs(each));
 
 /** Why the step must not be run from this host's PAM. */
 function obstacle(step: Step): Problem | undefined {
@@ -82,27 +100,10 @@ function obstacle(step: Step): Problem | undefined {
 }
 
 const linesByHand = (step: Step) =>
-  (profilesOf(step, false)[0]?.text ?? '')
-    .split('\n')
-    .filter((line) => line.startsWith('\t'))
-    .map((line) => `"session ${line.trim().replaceAll('\t', ' ')}"`)
+  profilesOf(step, false)
+    .flatMap(sessionLines)
+    .map((line) => `"${line.replaceAll('\t', ' ')}"`)
     .join(', ');
-
-function foreignProfile(files: Snapshot): Problem | undefined {
-  for (const [path, text] of files)
-    if (
-      path.startsWith(`${profileDirectory}/`) &&
-      text !== undefined &&
-      !text.startsWith(profileMark)
-    )
-      return {
-        action: 'write',
-        object: path,
-        reason: "a file that is not Bulkhead's is there",
-        hint: 'move it away first',
-      };
-  return undefined;
-}
 
 type Chosen = Pick<Change, 'profiles' | 'after' | 'notes'>;
 
@@ -160,49 +161,4 @@ function environmentProblem(after: Snapshot): Problem | undefined {
     };
   }
   return undefined;
-}
-
-/** What would be changed to have it as before. Changes nothing. */
-export function planDisable(): Result<Change, Problem> {
-  const before = readSnapshot('');
-  if (!before.ok) return before;
-  const foreign = foreignProfile(before.value);
-  if (foreign !== undefined) return fail(foreign);
-  if (!hasAuthUpdate() || !hasTraces(before.value))
-    return (
-      leftovers(before.value) ??
-      ok({ profiles: [], before: before.value, after: before.value, notes: [] })
-    );
-  const after = rehearse([]);
-  if (!after.ok)
-    return fail({
-      ...after.error,
-      action: 'disable the login step',
-      reason: causedBy(after.error).reason,
-    });
-  return (
-    leftovers(after.value) ??
-    ok({ profiles: [], before: before.value, after: after.value, notes: [] })
-  );
-}
-
-const hasTraces = (files: Snapshot) =>
-  [...files].some(
-    ([path, text]) =>
-      text !== undefined &&
-      (path.startsWith(`${profileDirectory}/`) || text.includes('/bulkhead-pam')),
-  );
-
-/** Lines that somebody else put there. */
-function leftovers(files: Snapshot): Result<never, Problem> | undefined {
-  const read = pamReader(files);
-  const line = serviceNames()
-    .flatMap((service) => stackOf(service, 'session', read))
-    .find(isOurs);
-  if (line === undefined) return undefined;
-  return failed({
-    action: 'disable the login step',
-    reason: `/etc/pam.d/${line.file} has it in line ${line.line}, which pam-auth-update has not written`,
-    hint: 'remove the lines with bulkhead-pam and with /logins there',
-  });
 }

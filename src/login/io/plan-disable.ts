@@ -1,0 +1,55 @@
+/** What turning the step off would change: rehearsed on copies; nothing is done yet. */
+import { causedBy, failed, type Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { isOurs } from '../core/profiles.ts';
+import { stackOf } from '../core/stack.ts';
+import { rehearse } from './auth-update.ts';
+import { foreignProfile, type Change } from './change.ts';
+import {
+  pamReader,
+  profileDirectory,
+  readSnapshot,
+  serviceNames,
+  type Snapshot,
+} from './pam-files.ts';
+
+const action = 'disable the login step';
+
+export function planDisable(): Result<Change, Problem> {
+  const before = readSnapshot('');
+  if (!before.ok) return before;
+  const foreign = foreignProfile(before.value);
+  if (foreign !== undefined) return fail(foreign);
+  const unchanged: Change = { profiles: [], before: before.value, after: before.value, notes: [] };
+  const planned = hasTraces(before.value) ? withoutProfiles(unchanged) : ok(unchanged);
+  return planned.ok ? (leftovers(planned.value.after) ?? planned) : planned;
+}
+
+function withoutProfiles(change: Change): Result<Change, Problem> {
+  const after = rehearse([]);
+  return after.ok
+    ? ok({ ...change, after: after.value })
+    : failed({ action, ...causedBy(after.error) });
+}
+
+/** Whether pam-auth-update has to be asked at all. */
+const hasTraces = (files: Snapshot) =>
+  [...files].some(
+    ([path, text]) =>
+      text !== undefined &&
+      (path.startsWith(`${profileDirectory}/`) || text.includes('/bulkhead-pam')),
+  );
+
+/** Lines that somebody else put there. */
+function leftovers(files: Snapshot): Result<never, Problem> | undefined {
+  const read = pamReader(files);
+  const line = serviceNames()
+    .flatMap((service) => stackOf(service, 'session', read))
+    .find(isOurs);
+  if (line === undefined) return undefined;
+  return failed({
+    action,
+    reason: `/etc/pam.d/${line.file} has it in line ${line.line}, which pam-auth-update has not written`,
+    hint: 'remove the lines with bulkhead-pam and with /logins there',
+  });
+}

@@ -1,0 +1,263 @@
+/**
+ * Turning the step on and off with Debian's own pam-auth-update and su, on copies of this machine's files of PAM that
+ * only the commands see, each in a mount namespace of its own.
+ */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+
+const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
+const step = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
+const program = '/usr/sbin/pam-auth-update';
+const scratch = join(tmpdir(), `bulkhead-logintest-${process.pid}`);
+const directories = ['/etc/pam.d', '/var/lib/pam', '/usr/share/pam-configs', '/var/cache/debconf'];
+
+const copyOf = (path: string) => join(scratch, 'root', path);
+const read = (path: string) => fs.readFileSync(copyOf(path), 'utf8');
+const write = (path: string, text: string) => fs.writeFileSync(copyOf(path), text);
+
+/** Files and directories that take the place of others, beside the copies. */
+type Instead = Readonly<Record<string, string>>;
+
+function words(command: string, instead: Instead = {}): readonly [string, string[]] {
+  const mounts = [
+    ...directories.map((each) => [copyOf(each), each] as const),
+    ...Object.entries(instead).map(([path, by]) => [by, path] as const),
+  ];
+  const lines = mounts.map(([from, to]) => `mount --bind '${from}' '${to}'`);
+  return ['unshare', ['-m', 'sh', '-c', [...lines, command].join(' && ')]];
+}
+
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(command: string, instead: Instead = {}): Ran {
+  const [file, args] = words(command, instead);
+  return spawnSync(file, args, { encoding: 'utf8', timeout: patienceMilliseconds });
+}
+
+function succeed(command: string, instead: Instead = {}): string {
+  const { status, stdout, stderr } = run(command, instead);
+  assert.equal(status, 0, `${command}: ${stderr}`);
+  return stdout;
+}
+
+/** All that PAM and pam-auth-update go by. */
+const files = () =>
+  directories
+    .filter((each) => each !== '/var/cache/debconf')
+    .flatMap((directory) =>
+      fs.readdirSync(copyOf(directory)).map((name) => {
+        const path = `${directory}/${name}`;
+        const { mode, uid } = fs.statSync(copyOf(path));
+        const bytes = fs.readFileSync(copyOf(path));
+        const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+        return `${path} ${(mode & 0o7777).toString(8)} ${uid} ${hash}`;
+      }),
+    )
+    .sort();
+
+const enable = `'${bulkhead}' pam enable`;
+const disable = `'${bulkhead}' pam disable`;
+const update = `DEBIAN_FRONTEND=noninteractive ${program} --package`;
+const session = '/etc/pam.d/common-session';
+
+const skip =
+  process.getuid?.() !== 0
+    ? 'needs root'
+    : !fs.existsSync(program)
+      ? `needs ${program}`
+      : spawnSync('unshare', ['-m', 'true']).status !== 0
+        ? 'needs mount namespaces'
+        : false;
+
+describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
+  let pristine: ReturnType<typeof files> = [];
+
+  before(() => {
+    for (const each of directories)
+      fs.cpSync(each, copyOf(each), { recursive: true, dereference: true });
+    // What packages have left pending, and pam_systemd also where this machine has no systemd.
+    write(
+      '/usr/share/pam-configs/systemd',
+      'Name: systemd\nDefault: yes\nPriority: 0\nSession-Interactive-Only: yes\nSession-Type: Additional\nSession:\n\toptional\tpam_systemd.so\n',
+    );
+    succeed(update);
+    pristine = files();
+  });
+  after(() => fs.rmSync(scratch, { recursive: true }));
+  afterEach(() => {
+    succeed(disable);
+    assert.deepEqual(files(), pristine);
+  });
+
+  function refuses(message: RegExp, instead: Instead = {}, command = enable): void {
+    const earlier = files();
+    const { status, stderr } = run(command, instead);
+    assert.match(stderr, message);
+    assert.equal(status, 1);
+    assert.deepEqual(files(), earlier);
+  }
+
+  function withText(path: string, edit: (text: string) => string, body: () => void): void {
+    const text = read(path);
+    write(path, edit(text));
+    try {
+      body();
+    } finally {
+      write(path, text);
+    }
+  }
+
+  test('shows, changes, and is done already', () => {
+    const shown = succeed(`${enable} --dry-run`);
+    assert.match(shown, /^\+session\t\[success=3 default=ignore\]\tpam_exec\.so/m);
+    assert.deepEqual(files(), pristine);
+    assert.match(succeed(enable), /without pam_systemd/);
+    assert.match(read(session), /bulkhead-pam\n(.*\n){2}session\toptional\tpam_systemd/);
+    assert.match(succeed(enable), /on already/);
+    const json = JSON.parse(succeed(`${disable} --dry-run --json`)) as { changed: unknown[] };
+    assert.equal(json.changed.length, 4);
+  });
+
+  test('of another instance, and back', () => {
+    succeed(enable);
+    succeed(`'${bulkhead}' --instance other pam enable`);
+    assert.match(read(session), /\/run\/other\/logins(.*\n)+?.*bulkhead-pam other$/m);
+    assert.match(succeed(`'${bulkhead}' pam status`), /not as this installation writes/);
+    assert.match(succeed(enable), /is on/);
+    assert.doesNotMatch(read(session), /run\/other/);
+  });
+
+  test('without pam_systemd one profile is enough', () => {
+    const path = '/usr/share/pam-configs/systemd';
+    const text = read(path);
+    fs.rmSync(copyOf(path));
+    succeed(`${update} --remove systemd`);
+    assert.match(succeed(enable), /The login step is on\n/);
+    assert.equal(fs.existsSync(copyOf('/usr/share/pam-configs/bulkhead')), false);
+    assert.equal(read(session).match(/bulkhead-pam/g)?.length, 1);
+    write(path, text);
+    succeed(update);
+    assert.match(succeed(enable), /without pam_systemd/);
+  });
+
+  test('says what else pam-auth-update does when it runs', () => {
+    const path = '/usr/share/pam-configs/zz-pending';
+    write(
+      path,
+      'Name: Pending\nDefault: yes\nPriority: 512\nSession-Type: Additional\nSession:\n\toptional pam_echo.so\n',
+    );
+    assert.match(succeed(`${enable} --dry-run`), /other packages.*common-session/s);
+    assert.match(succeed(enable), /other packages.*common-session/s);
+    fs.rmSync(copyOf(path));
+    succeed(`${update} --remove zz-pending`);
+  });
+
+  test('leaves the jump out where another module comes between', () => {
+    const path = '/usr/share/pam-configs/zz-between';
+    write(
+      path,
+      'Name: Between\nDefault: yes\nPriority: 0\nSession-Type: Additional\nSession:\n\toptional pam_echo.so\n',
+    );
+    assert.match(succeed(enable), /pam_echo\.so comes between/);
+    assert.doesNotMatch(read(session), /success=3/);
+    fs.rmSync(copyOf(path));
+    succeed(`${update} --remove zz-between`);
+    assert.match(succeed(enable), /without pam_systemd/);
+  });
+
+  test('refuses local changes, and names them when it is turned off', () => {
+    const edit = (text: string) =>
+      text.replace(/^session.*pam_unix.*$/m, '$&\nsession optional pam_echo.so');
+    withText(session, edit, () => refuses(/changed by hand/));
+    succeed(enable);
+    withText(session, edit, () => refuses(/changed by hand/, {}, disable));
+    const byHand = `session optional pam_exec.so ${step}\n`;
+    withText(
+      '/etc/pam.d/su',
+      (text) => text + byHand,
+      () => refuses(/common-session has it|\/su has it in line/, {}, disable),
+    );
+  });
+
+  test('refuses where users choose the environment of root', () => {
+    withText(
+      '/etc/pam.d/su',
+      (text) => `auth required pam_env.so user_readenv=1\n${text}`,
+      () => refuses(/user_readenv=1: users of su/),
+    );
+  });
+
+  test('refuses a script that others can change, or that cannot run', () => {
+    const copy = join(scratch, 'step');
+    const withStep = (mode: number, uid: number, message: RegExp) => {
+      fs.copyFileSync(step, copy);
+      fs.chmodSync(copy, mode);
+      fs.chownSync(copy, uid, 0);
+      refuses(message, { [step]: copy });
+    };
+    withStep(0o755, 65_534, /belongs to uid 65534/);
+    withStep(0o775, 0, /can be written by others/);
+    withStep(0o644, 0, /cannot be executed/);
+  });
+
+  test("refuses a profile that is not Bulkhead's, and files that are not text", () => {
+    const path = '/usr/share/pam-configs/bulkhead';
+    write(path, 'Name: Mine\n');
+    refuses(/not Bulkhead's/);
+    refuses(/not Bulkhead's/, {}, disable);
+    fs.rmSync(copyOf(path));
+    const text = fs.readFileSync(copyOf(session));
+    fs.appendFileSync(copyOf(session), Buffer.from([0x23, 0xff, 0x0a]));
+    const { status, stderr } = run(enable);
+    assert.deepEqual([status, /not UTF-8/.test(stderr)], [1, true]);
+    fs.writeFileSync(copyOf(session), text);
+  });
+
+  test('says what to do without pam-auth-update, and to others than root', () => {
+    const empty = join(scratch, 'empty');
+    fs.mkdirSync(empty);
+    refuses(/no pam-auth-update.*"session \[success=1 default=ignore\]/s, { '/usr/sbin': empty });
+    refuses(/run it as root/, {}, `setpriv --reuid 65534 --clear-groups ${enable}`);
+  });
+
+  test('puts everything back when it goes wrong half-way', () => {
+    const real = join(scratch, 'real');
+    fs.copyFileSync(program, real);
+    fs.chmodSync(real, 0o755);
+    const goesWrong = (text: string) => {
+      const instead = join(scratch, 'instead');
+      fs.writeFileSync(instead, `#!/bin/sh\n# '--root' '--enable'\n${text}\n`, { mode: 0o755 });
+      refuses(/all is as it was before/, { [program]: instead });
+    };
+    const onCopies = `case "$*" in *--root*) exec '${real}' "$@" ;; esac`;
+    goesWrong(`${onCopies}; echo garbage > ${session}; echo broken >&2; exit 1`);
+    goesWrong(`${onCopies}; '${real}' "$@"; echo '# more' >> ${session}`);
+    goesWrong(`${onCopies}; '${real}' "$@"; rm ${session}; kill -KILL $$`);
+    // As on the copies, but then nobody could open a session any more.
+    goesWrong(
+      `'${real}' "$@"; [ "$1" = --root ] || set -- --root ''; echo 'session requisite pam_deny.so' >> "$2${session}"`,
+    );
+  });
+
+  test('what was begun is finished before Ctrl-C counts', async () => {
+    const [file, args] = words(enable);
+    const child = spawn(file, args, { detached: true, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await eventually('it has begun', () => fs.existsSync('/run/bulkhead-pam.lock'));
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+    await ended;
+    assert.match(succeed(enable), /on already/);
+  });
+});
