@@ -255,7 +255,9 @@ function support1(attribute: string, context: SupportContext): Support {
       'cgroup v1 throttles direct and synchronous writes, not those through the page cache',
     );
   }
-  reasons.push('a reseller does not limit the sum of its tenants on cgroup v1');
+  reasons.push(
+    'neither a reseller limits the sum of its tenants on cgroup v1, nor a tenant that of its sites',
+  );
   return {
     level: 'partial',
     reason: reasons.filter((each) => each !== undefined).join('; '),

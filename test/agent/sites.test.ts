@@ -151,7 +151,9 @@ describe('the agent with sites', { skip }, () => {
     assert.ok((await incidents(alice)).some(({ member }) => member === `u${shop}`));
   });
 
-  test('ps, usage, top, faults and status take a site by its name', async () => {
+  // What they print is the same on both versions, and each takes long in the virtual machine.
+  const commands = { skip: isVersion1 ? false : 'tested on cgroup v1' };
+  test('ps, usage, top, faults and status take a site by its name', commands, async () => {
     const ask = async (...words: string[]) =>
       (await run(program, ['--instance', instance, ...words])).stdout;
     const listed = await agent.ask(`/v1/tenants/${alice}%2FShop.example/processes`);

@@ -52,6 +52,7 @@ suite('in the virtual machine', { skip }, () => {
     'test/cli/exec.test.ts',
     'test/conformance/demo.test.ts',
     'test/agent/agent.test.ts',
+    'test/agent/sites.test.ts',
     'test/agent/advise.test.ts',
   ]) {
     test(`${file} passes`, { timeout: longPatienceMilliseconds }, async () => {
