@@ -76,6 +76,7 @@ const login: Capability = {
     },
   },
   agentParts: [async () => (await import('./login/io/watch.ts')).loginWatch],
+  waysIn: { load: async () => (await import('./login/commands/ways-in.ts')).loginWaysIn },
 };
 
 export const capabilities: readonly Capability[] = [kernelModules, cloudLinux, web, login];
