@@ -161,6 +161,7 @@ class Resolver {
       return;
     }
     this.#listedAt.set(uid, element.name);
+    if (reseller === undefined) this.#refuseSitesInSlice(element);
     const resellerPackage = reseller?.package && this.#packages.get(reseller.package.value);
     const packageElement =
       own ?? (resellerPackage === undefined ? this.#rangePackage(uid) : undefined);
@@ -173,6 +174,15 @@ class Resolver {
       chain,
       values,
     });
+  }
+
+  /** What is below a slice is systemd's. */
+  #refuseSitesInSlice({ sites: [first] }: TenantElement): void {
+    if (first === undefined || this.#document.driver?.value !== 'systemd') return;
+    this.#error(
+      first.name,
+      'With the driver "systemd" only tenants of a reseller can have sites; choose the driver "cgroup2", or put the tenant into a reseller',
+    );
   }
 
   #sites(elements: readonly SiteElement[], tenant: string): readonly Site[] {

@@ -22,7 +22,14 @@ import {
 } from '../../src/agent/metrics/exposition.ts';
 import type { Counters } from '../../src/limits/limit.ts';
 import { attributes, noCounters } from '../../src/limits/limits.ts';
-import { resellerMember, tenantMember, type Member } from '../../src/usage/member.ts';
+import {
+  kindOf,
+  resellerMember,
+  siteMember,
+  tenantMember,
+  uidOf,
+  type Member,
+} from '../../src/usage/member.ts';
 
 const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
 const skip = hasPromtool ? false : 'needs promtool (Debian: prometheus)';
@@ -65,9 +72,9 @@ const status: StatusResponse = {
 
 const whoOf = (member: Member, name: string, more: Partial<Who> = {}): Who => ({
   member,
-  uid: Number(member.slice(1)),
+  uid: uidOf(member),
   name,
-  kind: member.startsWith('u') ? 'tenant' : 'reseller',
+  kind: kindOf(member),
   ...more,
 });
 
@@ -145,6 +152,11 @@ function parseSample(line: string): Sample {
 const samplesOf = (page: string, name: string) => parse(page).get(name)?.samples;
 
 const alice = whoOf(tenantMember(1001), 'alice', { reseller: 'acme', package: 'basic' });
+const shop = whoOf(siteMember(1001, 'shop.example'), 'alice/shop.example', {
+  site: 'shop.example',
+  tenant: 'alice',
+  reseller: 'acme',
+});
 
 describe('exposition() has', () => {
   const counters = {
@@ -163,6 +175,14 @@ describe('exposition() has', () => {
     faults: new Map([[alice.member, { 'memory.limit': { killed: 2 } }]]),
   });
   const labels = { tenant: 'alice', uid: '1001', reseller: 'acme', package: 'basic' };
+
+  test('a site has families of its own, and the labels of its tenant', () => {
+    const page = pageOf({ members: new Map([memberOf(shop, { cpuMicroseconds: 5e5 })]) });
+    const name = 'bulkhead_site_cpu_seconds_total';
+    const labels = { site: 'shop.example', tenant: 'alice', uid: '1001', reseller: 'acme' };
+    assert.deepEqual(samplesOf(page, name), [{ name, labels, value: 0.5 }]);
+    assert.doesNotMatch(page, /^bulkhead_tenant_cpu/m);
+  });
 
   test('counters in base units, with all labels', () => {
     const name = 'bulkhead_tenant_cpu_seconds_total';
@@ -385,6 +405,7 @@ const everything: Exposed = {
       Object.fromEntries([...attributes.keys()].map((key) => [key, 1.5])),
     ),
     memberOf(whoOf(resellerMember(1000), 'acme'), {}, { 'cpu.limit': 4 }),
+    memberOf(shop, { oomKills: 2 }, { 'memory.limit': 2 ** 25 }),
   ]),
   faults: new Map(),
   status,
@@ -410,7 +431,7 @@ test('docs/metrics.md has every family, and no other', () => {
   const history = { ...status.history, oldestAt: 1000 };
   const placement = { ...status.placement, scannedAt: 1000 };
   const page = pageOf({ ...everything, status: { ...status, history, placement } });
-  const found = [...parse(page).keys()].filter((each) => !each.startsWith('bulkhead_reseller_'));
+  const found = [...parse(page).keys()].filter((each) => !/^bulkhead_(reseller|site)_/.test(each));
   assert.deepEqual([...onIncidents].sort(), found.sort());
 });
 

@@ -36,4 +36,18 @@ for (const version of [1, 2] as const) {
     const { driver } = mustApply(body, host);
     golden(`change-v${version}`, printPlan(planPolicy(policyOf(later), driver)));
   });
+
+  test(`printPlan() shows how a tenant with a process is divided, and put together, on cgroup v${version}`, () => {
+    const host = fakeHost(version);
+    const plain = '<tenant uid="1001"><cpu limit="50%"/></tenant>';
+    const divided = plain.replace(
+      '/></',
+      '/><site name="shop.example"><cpu limit="20%"/></site></',
+    );
+    const { driver } = mustApply(plain, host);
+    for (const each of host.cgroups) each.put('u1001', 'cgroup.procs', '77');
+    const first = printPlan(planPolicy(policyOf(divided), driver));
+    mustApply(divided, host);
+    golden(`sites-v${version}`, `${first}\n\n${printPlan(planPolicy(policyOf(plain), driver))}`);
+  });
 }

@@ -158,3 +158,17 @@ test('resolvePolicy() reports a site that is listed twice, is above its tenant, 
   assert.match(above, /4:59: warning: The cpu limit 150% is above the 100% of tenant bob/);
   assert.equal(findTenant(policy, 'alice')?.sites.length, 1);
 });
+
+test('resolvePolicy() refuses sites in a slice of systemd, which are not below a reseller', () => {
+  const sites = '<site name="a.example"/><site name="b.example"/>';
+  const body = (driver: string) => `<host driver="${driver}"/>
+    <tenant user="alice">${sites}</tenant><reseller user="acme"><tenant user="bob">${sites}</tenant></reseller>`;
+  const errors = (driver: string) =>
+    resolve(body(driver)).said.filter((each) => /error/.test(each));
+  assert.match(
+    errors('systemd').join('\n'),
+    /^p\.xml:2:38: error: With the driver "systemd" only tenants/,
+  );
+  assert.equal(errors('systemd').length, 1);
+  assert.deepEqual(errors('cgroup2'), []);
+});

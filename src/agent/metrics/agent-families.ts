@@ -103,7 +103,7 @@ export function agentSamples(
   for (const { name, type, help, value } of agentRows) {
     page.single(name, type, help, value(status));
   }
-  for (const kind of ['tenant', 'reseller'] as const) {
+  for (const kind of ['tenant', 'reseller', 'site'] as const) {
     const help = `The number of ${kind}s that have no samples of their own and are aggregated.`;
     page.single(`bulkhead_agent_${kind}s_aggregated`, 'gauge', help, aggregated[kind]);
   }

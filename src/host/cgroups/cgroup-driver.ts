@@ -114,10 +114,10 @@ export class CgroupDriver implements Driver {
       const files = new Map<string, string>();
       if (missing.length < this.#hierarchies.length) {
         const isDivided = [...present.values()].some((all) => all.has(mainCgroup(cgroup.path)));
-        for (const { file, controller, attribute } of cgroup.settings) {
+        for (const { file, controller, attribute, value } of cgroup.settings) {
           if (files.has(file)) continue;
           // What it gives to parts matters only if it has any, or is to have.
-          if (attribute === cgroupSetup && cgroup.kind === 'tenant' && !isDivided) continue;
+          if (attribute === cgroupSetup && value === '' && !isDivided) continue;
           const text = this.#files(controller).read(cgroup.path, file);
           if (text !== undefined) files.set(file, text);
         }
