@@ -25,6 +25,7 @@ import { benchStorms } from './storms.ts';
 import { benchPlan } from './plan.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
+import { benchSlicesGuest } from './slices-guest.ts';
 import { benchStart, build } from './start.ts';
 import { printSection } from './table.ts';
 import { printProblem } from '../src/base/problem.ts';
@@ -38,6 +39,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   exec: execSection,
   'exec-guest': benchExecGuest,
   login: benchLogin,
+  'slices-guest': benchSlicesGuest,
   start: benchStart,
   plan: benchPlan,
   agent: benchAgent,

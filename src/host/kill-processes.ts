@@ -147,6 +147,10 @@ function describe(pid: number, spared: ReadonlySet<number>): string {
   return `${pid} (uid ${uid}, "${printable(name)}"${role})`;
 }
 
+/** Those of them that are the tenant's. */
+export const ownProcesses = (pids: readonly number[], owner: CgroupOwner): readonly number[] =>
+  pids.filter((pid) => whose(pid, owner, new Set()) === 'tenant');
+
 /** Whether some of them are not the tenant's, which are never killed. */
 export function includesOthers(pids: readonly number[], owner: CgroupOwner): boolean {
   const spared = ownLine();

@@ -120,7 +120,10 @@ function findSystemd(paths: Paths): Found | undefined {
     reason: 'systemd runs here and makes the slices of accounts, in cgroup v2',
     delegation: delegateFromSystemd(paths.instance, () => tree?.files.exists('') === true),
     inSlices: sliceParts(unified, paths),
-    remarks: slowMoves(unified),
+    remarks: [
+      'The systemd user manager ("user@UID.service") of a tenant with a reseller, and what it runs, is not limited; "systemctl mask user@UID.service" keeps it from starting',
+      ...slowMoves(unified),
+    ],
   };
 }
 

@@ -234,11 +234,12 @@ function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
       ? [{ kind: 'realize', cgroup: path, label: unit.unit, unit: unit.unit, writes: [] }]
       : [],
   );
-  const changed = files.length > 0 || orphans.length > 0 || observed.stale === true;
+  // Where the kernel alone differs, systemd may have been told to set something else since it read the files.
+  const first = [...files, ...removals(wanted, orphans)[1]];
+  const isChanged = first.length > 0 || realized.length > 0 || observed.stale === true;
   return [
-    ...files,
-    ...removals(wanted, orphans)[1],
-    ...(changed ? [reload] : []),
+    ...first,
+    ...(isChanged ? [reload] : []),
     ...realized,
     ...left,
     // Setting them has left settings of their own.

@@ -36,6 +36,13 @@ export function sliceTenant(cgroup: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** Where a slice is, or a cgroup in it, by its name: `u1001/session-1.scope`; nothing for other cgroups. */
+export function cgroupInSlice(cgroup: string): string | undefined {
+  const [first = '', ...rest] = cgroup.split('/');
+  const uid = sliceTenant(first);
+  return uid === undefined ? undefined : [sliceCgroup(uid), ...rest].join('/');
+}
+
 /** Of a cgroup, as /proc/PID/cgroup shows it; `slices` is where those of tenants without a reseller are. */
 export function cgroupPath(
   { path, slices }: { readonly path: string; readonly slices?: { readonly path: string } },

@@ -9,9 +9,7 @@ import type { PlacementStatus, StatusResponse } from '../../agent/api/api.ts';
 import { callAgent } from '../../agent/api/client.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
-import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
-import type { Policy } from '../../policy/policy.ts';
 import type { Level, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
@@ -31,7 +29,11 @@ const tools = ['/usr/bin/setpriv', '/usr/bin/getent', '/usr/bin/flock'];
 async function doctor(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const driver = probeDriver(paths);
+  const asked = await callAgent<StatusResponse>(paths, '/v1/status');
+  const status = asked.ok ? asked.value : undefined;
+  // The policy that the agent follows, or would follow.
+  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
+  const driver = probeDriver(paths, policy?.driver);
   if (!driver.ok) {
     if (options.json === true)
       printJson({ kernel: release(), problem: printProblem(driver.error) });
@@ -39,12 +41,9 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
     return exitCodes.failed;
   }
   const { capabilities } = driver.value;
-  const asked = await callAgent<StatusResponse>(paths, '/v1/status');
-  const status = asked.ok ? asked.value : undefined;
   const placement = status?.placement;
-  // That which the agent follows, or would follow.
-  const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
-  const remarks = [...capabilities.remarks, ...portRemarks(policy, status, paths)];
+  const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
+  const remarks = [...capabilities.remarks, ...[ports ?? []].flat()];
   const missing = tools.filter(
     (each) => !existsSync(each) && !existsSync(each.replace('/usr', '')),
   );
@@ -83,15 +82,6 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   return exitCodes.done;
-}
-
-function portRemarks(
-  policy: Policy | undefined,
-  status: StatusResponse | undefined,
-  paths: Paths,
-): readonly string[] {
-  if (policy === undefined) return [];
-  return [tokenPortRemark(policy.agent, status, paths.proc) ?? []].flat();
 }
 
 const noAgent = 'no agent is running';

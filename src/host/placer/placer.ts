@@ -4,11 +4,10 @@
  * Processes of root and of uids that are not tenants are never moved, not even out. A process that
  * cannot be read is not assumed to be gone: it may be alive, and outside.
  */
-import { printProblem, type Errno, type Problem } from '../../base/problem.ts';
-import type { Result } from '../../base/result.ts';
+import { printProblem, type Errno } from '../../base/problem.ts';
 import { cgroupPath } from '../../plan/slice.ts';
 import { describeErrno } from '../../sys/errno.ts';
-import { openProcess } from '../../sys/processes/pidfd.ts';
+import { openProcess, type OpenProcess } from '../../sys/processes/pidfd.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { Scopes } from '../systemd/scopes.ts';
 import { foreignCgroup } from './foreign.ts';
@@ -39,7 +38,7 @@ interface PlacerWatch {
 const nobodyMoves = 'it is not moved, since no agent is running';
 
 /** Everybody else who is to be placed waits meanwhile. */
-const scopeStart = { rounds: 20, startMilliseconds: 1_000, pauseMilliseconds: 1_000 };
+const scopeOptions = { startMilliseconds: 2_000, pauseMilliseconds: 1_000 };
 
 /** Each takes some hundred bytes. */
 const insideTextsMax = 4_096;
@@ -174,12 +173,9 @@ export class Placer {
       const moved = this.#procsFiles.move(pid, cgroup, index);
       if (moved.ok) continue;
       if (moved.error === 'ESRCH') return 'gone';
-      if (moved.error === 'ENOENT') {
-        const inScope = this.#startScope(tenant, pid, index);
-        if (inScope?.ok === true) continue;
-        this.#watch.missing(cgroup);
-        if (inScope !== undefined) return { uid: tenant, reason: printProblem(inScope.error) };
-      }
+      const scopes = moved.error === 'ENOENT' ? this.#scopesFor(tenant, index) : undefined;
+      if (scopes !== undefined) return this.#start(scopes, tenant, pid, process);
+      if (moved.error === 'ENOENT') this.#watch.missing(cgroup);
       refused ??= moved.error;
     }
     if (refused !== undefined) return this.#refused(tenant, cgroup, refused);
@@ -189,13 +185,30 @@ export class Placer {
     return strange ? { unknown: `Process ${pid} exited while it was being moved` } : 'moved';
   }
 
-  /** Into the tenant's scope, which systemd has to make; nothing where the tenant has no slice. */
-  #startScope(uid: number, pid: number, index: number): Result<void, Problem> | undefined {
+  /** Nothing where the tenant has no slice. */
+  #scopesFor(uid: number, index: number): Scopes | undefined {
     const hierarchy = this.#hierarchies[index];
     if (hierarchy?.slices === undefined || this.#cgroups.get(uid) !== `u${uid}`) return undefined;
     const { mountPoint, slices } = hierarchy;
-    this.#scopes ??= new Scopes(mountPoint, slices.instance, scopeStart);
-    return this.#scopes.place(uid, pid);
+    this.#scopes ??= new Scopes(mountPoint, slices.instance, scopeOptions);
+    return this.#scopes;
+  }
+
+  /** The tenant's first outside its slice: systemd moves it. What is unknown is scanned again soon. */
+  #start(scopes: Scopes, uid: number, pid: number, process: OpenProcess): PlacementResult {
+    const started = scopes.start(uid, pid);
+    // It has held the process itself since before it answered, so that the pid was not another's by then.
+    if (started.ok && started.value === 'started' && !process.isThere() && this.#isAlive(pid)) {
+      return { unknown: `Process ${pid} exited while it was being moved` };
+    }
+    if (!started.ok) return this.#isAlive(pid) ? { unknown: printProblem(started.error) } : 'gone';
+    if (started.value === 'exists') {
+      return {
+        unknown: `Process ${pid} of uid ${uid} waits for its scope, which systemd is making`,
+      };
+    }
+    this.migrated++;
+    return 'moved';
   }
 
   #isAlive(pid: number): boolean {

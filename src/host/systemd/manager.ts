@@ -32,7 +32,11 @@ export class SystemdManager implements Disposable {
   #call(call: Call): Reply {
     if (this.#bus === undefined) {
       const opened = openBus();
-      if (!opened.ok) return opened;
+      if (!opened.ok) {
+        const { errno } = opened.error;
+        const hint = 'install the package "dbus", or start dbus.service';
+        return errno === 'ENOENT' ? failed({ ...opened.error, hint }) : opened;
+      }
       this.#bus = opened.value;
     }
     const reply = this.#bus.call(call);

@@ -4,7 +4,7 @@ import { hierarchy2, type Hierarchy, type Unified } from '../cgroups/hierarchies
 import { unitOf } from '../cgroups/systemd-delegation.ts';
 import type { Paths } from '../paths.ts';
 import { count } from '../../base/list.ts';
-import { sliceCgroup, sliceTenant } from '../../plan/slice.ts';
+import { cgroupInSlice } from '../../plan/slice.ts';
 import { SystemdManager } from './manager.ts';
 import { Scopes } from './scopes.ts';
 import { SliceFiles } from './slice-files.ts';
@@ -20,10 +20,7 @@ export interface SliceParts {
 
 export function sliceParts(unified: Unified, paths: Paths): SliceParts {
   const manager = new SystemdManager();
-  const hierarchy = hierarchy2(unified, unitOf(paths.instance), (cgroup) => {
-    const uid = sliceTenant(cgroup);
-    return uid === undefined ? undefined : sliceCgroup(uid);
-  });
+  const hierarchy = hierarchy2(unified, unitOf(paths.instance), cgroupInSlice);
   const files = new SliceFiles(paths);
   return {
     hierarchy,

@@ -22,12 +22,11 @@ import { describeErrno } from '../../sys/errno.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import type { CgroupDriver } from '../cgroups/cgroup-driver.ts';
-import { cgroupsBelow } from '../cgroups/cgroup-tree.ts';
 import { pidsOf } from '../cgroups/move-processes.ts';
 import type { Hierarchy } from '../cgroups/hierarchies.ts';
 import { spareMemory } from '../cgroups/lower-memory.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
-import type { CgroupOwner } from '../kill-processes.ts';
+import { ownProcesses, type CgroupOwner } from '../kill-processes.ts';
 import type { Paths } from '../paths.ts';
 import type { Scopes } from './scopes.ts';
 import type { Slices } from './slices.ts';
@@ -44,8 +43,8 @@ export interface SystemdDriverParts {
   readonly scopes: Scopes;
 }
 
-/** Cgroups below a slice: systemd makes three levels, a user manager some more. */
-const deepest = 16;
+/** A tenant can make as many as it wants below its user manager; what is beyond is not listed. */
+const cgroupsMax = 1_000;
 const moveRounds = 10;
 const processFile = 'cgroup.procs';
 /** Before the name of a tenant without a reseller that the driver `cgroup2` has left in the tree. */
@@ -181,11 +180,11 @@ export class SystemdDriver implements Driver {
     });
   }
 
-  /** A user manager and what it runs stay in systemd's hands. */
+  /** A user manager and what it runs stay in systemd's hands, and those of root that lead a session with it. */
   #movable(cgroup: string): readonly number[] {
     const uid = sliceTenant(cgroup);
     if (uid === undefined) return this.#parts.below.processes(inTree(cgroup));
-    return this.#processesIn(cgroup, (path) => !path.includes(`/user@${uid}.service`));
+    return ownProcesses(this.#processesIn(cgroup, `user@${uid}.service`), this.ownerOf(cgroup));
   }
 
   memoryInUse(cgroup: string): number | undefined {
@@ -194,15 +193,22 @@ export class SystemdDriver implements Driver {
 
   processes(cgroup: string): readonly number[] {
     if (sliceTenant(cgroup) === undefined) return this.#parts.below.processes(cgroup);
-    return this.#processesIn(cgroup, () => true);
+    return this.#processesIn(cgroup);
   }
 
-  /** Of a slice and of all that systemd has made in it. */
-  #processesIn(cgroup: string, counts: (path: string) => boolean): readonly number[] {
+  /** Of a slice and of all that systemd has made in it, but for one cgroup directly below. */
+  #processesIn(slice: string, without?: string): readonly number[] {
     const { files } = this.#parts.hierarchy;
-    const paths = [cgroup, ...cgroupsBelow(files, cgroup, deepest)].filter(counts);
-    const pids = paths.flatMap((path) => pidsOf(files.read(path, processFile)));
-    return [...new Set(pids)].sort((a, b) => a - b);
+    const cgroups = [slice];
+    const pids = new Set<number>();
+    // Cgroups that are found on the way come at the end: those of systemd before those of a tenant.
+    for (let at = 0; at < Math.min(cgroups.length, cgroupsMax); at++) {
+      const cgroup = cgroups[at] ?? slice;
+      for (const pid of pidsOf(files.read(cgroup, processFile))) pids.add(pid);
+      const children = files.children(cgroup).filter((name) => at > 0 || name !== without);
+      cgroups.push(...children.slice(0, cgroupsMax).map((name) => `${cgroup}/${name}`));
+    }
+    return [...pids].sort((a, b) => a - b);
   }
 
   /** A slice in which nothing runs uses nothing. */

@@ -10,10 +10,11 @@ import {
   type CommandResult,
 } from './command.ts';
 import { guardedMark } from '../guard/argv.ts';
-import { patienceMilliseconds } from '../patience.ts';
+import { eventually, patienceMilliseconds } from '../patience.ts';
 import { Control } from './control.ts';
 import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
+import type { Machine } from './machine.ts';
 import { projectFiles, projectDirectory } from './project.ts';
 import { Qemu } from './qemu.ts';
 import { dataDisk, rootDisk, savedState } from './snapshot.ts';
@@ -52,6 +53,8 @@ export interface Guest extends AsyncDisposable {
    * ignore. Its node_modules, with production packages and the pinned node, is in the image.
    */
   copyProject(): Promise<void>;
+  /** Shuts down and boots, which takes a minute or so; the disks stay, and nothing that was in memory. */
+  reboot(): Promise<void>;
   /** What the guest has written to its serial console since it was started. */
   console(): Promise<string>;
   /** An interactive root shell on this terminal; resolves to its exit status. */
@@ -77,14 +80,10 @@ export async function startGuest(image: Image): Promise<Guest> {
       state: savedState(image.directory),
     };
     const qemu = new Qemu(directory, machine);
-    const dispose = async () => {
-      await qemu[Symbol.asyncDispose]();
-      remove();
-    };
     try {
-      return new RestoredGuest(qemu, await restore(qemu, image), dispose);
+      return new RestoredGuest(qemu, await restore(qemu, image), { image, machine, remove });
     } catch (error) {
-      await dispose();
+      await qemu[Symbol.asyncDispose]();
       throw error;
     }
   } catch (error) {
@@ -113,15 +112,31 @@ async function restore(qemu: Qemu, image: Image): Promise<Control> {
   return control;
 }
 
-class RestoredGuest implements Guest {
-  readonly #qemu: Qemu;
-  readonly #control: Control;
-  readonly #dispose: () => Promise<void>;
+/** As soon as the guest answers; until then the forwarded port leads nowhere. */
+async function bootedControl(qemu: Qemu, image: Image): Promise<Control> {
+  const port = await qemu.controlPort();
+  return eventually('the guest has booted', async () => {
+    qemu.gone.throwIfAborted();
+    return Control.open(qemu.directory, image.directory, port).catch(() => undefined);
+  });
+}
 
-  constructor(qemu: Qemu, control: Control, dispose: () => Promise<void>) {
+interface GuestParts {
+  readonly image: Image;
+  readonly machine: Machine;
+  /** Removes its directory. */
+  readonly remove: () => void;
+}
+
+class RestoredGuest implements Guest {
+  #qemu: Qemu;
+  #control: Control;
+  readonly #parts: GuestParts;
+
+  constructor(qemu: Qemu, control: Control, parts: GuestParts) {
     this.#qemu = qemu;
     this.#control = control;
-    this.#dispose = dispose;
+    this.#parts = parts;
   }
 
   get pid(): number {
@@ -172,6 +187,20 @@ class RestoredGuest implements Guest {
     await this.#extract(pack, `cd /opt/bulkhead && ${clear}`, files.join('\0'));
   }
 
+  async reboot(): Promise<void> {
+    const { image, machine } = this.#parts;
+    // The connection ends with the guest, before or after the command has answered.
+    await this.#control
+      .run('systemctl reboot', { timeoutMs: runTimeoutMs, signal: this.#qemu.gone })
+      .catch(() => undefined);
+    await this.#qemu.waitForEnd(runTimeoutMs);
+    await this.#qemu[Symbol.asyncDispose]();
+    const { state: _state, ...disks } = machine;
+    this.#qemu = new Qemu(this.directory, disks);
+    await this.#qemu.connect();
+    this.#control = await bootedControl(this.#qemu, image);
+  }
+
   console(): Promise<string> {
     return this.#qemu.console();
   }
@@ -182,7 +211,8 @@ class RestoredGuest implements Guest {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reportCrashes();
-    return this.#dispose();
+    await this.#qemu[Symbol.asyncDispose]();
+    this.#parts.remove();
   }
 
   /** Which program crashed where, as the kernel logged it, unlike a status of 139 alone. */

@@ -1,0 +1,116 @@
+/**
+ * Applying a policy to slices of systemd beside `systemctl set-property`, one call a tenant, in the virtual machine. Its
+ * processor is emulated, so only the ratios mean something there.
+ */
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { longPatienceMilliseconds } from '../src/testing/patience.ts';
+import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
+import { prepareImage } from '../src/testing/vm/image.ts';
+import { installBuilt } from '../src/testing/vm/installed.ts';
+import type { Bench } from './bench.ts';
+import { spreadOf, type Row, type Section, type Spread } from './samples.ts';
+
+const firstUid = 20_001;
+/** Others have accounts, slices and settings of their own, in which nothing of ours is. */
+const firstOther = 30_001;
+const long = { timeoutMs: longPatienceMilliseconds };
+/** Of many calls, those that are made. */
+const callsMeasured = 20;
+
+export async function benchSlicesGuest({ quick }: Bench): Promise<Section> {
+  const section = {
+    name: 'slices-guest',
+    title: 'Apply to slices of systemd: in the virtual machine, with an emulated processor',
+    beside: 'set-property each',
+  };
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  const ready = await ensurePrerequisites('vm', log);
+  if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
+  const image = await prepareImage(log);
+  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
+  await using guest = await startGuest(image.value);
+  await guest.copyProject();
+  await installBuilt(guest);
+  const tenants = quick ? 100 : 1000;
+  const active = quick ? 10 : 100;
+  const rows = [...(await inactiveRows(guest, tenants)), await activeRow(guest, tenants, active)];
+  const notes = [`set-property: measured with ${callsMeasured} slices, and multiplied`];
+  return { ...section, rows, notes };
+}
+
+async function inactiveRows(guest: Guest, tenants: number): Promise<readonly Row[]> {
+  const each = await setProperty(guest, firstOther);
+  const floor = times(each, tenants);
+  await writePolicy(guest, tenants, 'systemd', 40);
+  const first = await milliseconds(guest, 'bulkhead apply');
+  await writePolicy(guest, tenants, 'systemd', 41);
+  const changed = await milliseconds(guest, 'bulkhead apply');
+  const again = await milliseconds(guest, 'bulkhead apply');
+  await guest.succeed('bulkhead release', long);
+  await writePolicy(guest, tenants, 'cgroup2', 40);
+  const below = await milliseconds(guest, 'bulkhead apply');
+  await guest.succeed('bulkhead release', long);
+  return [
+    row(`${tenants} slices in which nothing runs`, first, floor),
+    row('  another limit for all of them', changed, floor),
+    row('  nothing to change', again, floor),
+    row(`${tenants} cgroups, driver cgroup2`, below, floor),
+  ];
+}
+
+async function activeRow(guest: Guest, tenants: number, active: number): Promise<Row> {
+  await writePolicy(guest, tenants, 'systemd', 40);
+  await guest.succeed('bulkhead apply', long);
+  await startIn(guest, firstUid, active);
+  await startIn(guest, firstOther, callsMeasured);
+  const each = await setProperty(guest, firstOther);
+  await writePolicy(guest, tenants, 'systemd', 41);
+  const changed = await milliseconds(guest, 'bulkhead apply');
+  return row(`${tenants} slices, something runs in ${active}`, changed, times(each, tenants));
+}
+
+const row = (label: string, ours: number, floor: Spread): Row => ({
+  label,
+  ours: spreadOf([ours]),
+  floor,
+  ratio: spreadOf([ours / floor.p50]),
+});
+
+const times = ({ p50, p90 }: Spread, count: number): Spread => ({
+  p50: p50 * count,
+  p90: p90 * count,
+});
+
+/** As the policy below says, for slices of others. */
+async function setProperty(guest: Guest, first: number): Promise<Spread> {
+  const samples: number[] = [];
+  for (let index = 0; index < callsMeasured; index++) {
+    const properties = 'CPUQuota=50% MemoryMax=200M MemorySwapMax=0 TasksMax=40';
+    const command = `systemctl set-property user-${first + index}.slice ${properties}`;
+    samples.push(await milliseconds(guest, command));
+  }
+  return spreadOf(samples);
+}
+
+async function writePolicy(guest: Guest, count: number, driver: string, processes: number) {
+  const uids = Array.from({ length: count }, (_, index) => `<tenant uid="${firstUid + index}"/>`);
+  await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
+    input: `<bulkhead version="1"><host driver="${driver}"/><defaults><cpu limit="50%"/><memory limit="200MiB"/><processes limit="${processes}"/></defaults>${uids.join('')}</bulkhead>\n`,
+  });
+}
+
+async function startIn(guest: Guest, first: number, count: number): Promise<void> {
+  await guest.succeed(
+    `for uid in $(seq ${first} ${first + count - 1}); do
+      setpriv --reuid $uid --regid $uid --clear-groups sleep 36000 >/dev/null 2>&1 </dev/null &
+      busctl --quiet call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager \
+        StartTransientUnit 'ssa(sv)a(sa(sv))' bench-$uid.scope fail 2 Slice s user-$uid.slice PIDs au 1 $! 0 || exit 1
+    done`,
+    long,
+  );
+}
+
+async function milliseconds(guest: Guest, command: string): Promise<number> {
+  const timed = `start=$(date +%s%N); ${command} >/dev/null || exit 1; echo $(( ($(date +%s%N) - start) / 1000 ))`;
+  return Number(await guest.succeed(timed, long)) / 1000;
+}

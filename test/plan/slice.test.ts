@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { setting, type FileSetting } from '../../src/limits/limit.ts';
+import type { Observed, ObservedCgroup, OrphanCgroup } from '../../src/plan/observed.ts';
+import { planChanges } from '../../src/plan/plan.ts';
+import { printOperation, printUnit } from '../../src/plan/print.ts';
+import {
+  cgroupInSlice,
+  cgroupPath,
+  isSliceText,
+  sliceSettings,
+  sliceTenant,
+  sliceText,
+} from '../../src/plan/slice.ts';
+import type { Wanted, WantedCgroup } from '../../src/plan/wanted.ts';
+
+const io = (device: string, value: string): FileSetting => ({
+  ...setting('io.read', 'io', 'io.max', value, 'rbps=max wbps=max riops=max wiops=max'),
+  device,
+  write: `${device} ${value}`,
+});
+
+test('sliceText() writes every value as systemd wants it, and empties lists first', () => {
+  const text = sliceText([
+    setting('cpu.limit', 'cpu', 'cpu.max', '33330 100000', 'max 100000'),
+    setting('cpu.weight', 'cpu', 'cpu.weight', '30', '100'),
+    setting('memory.soft', 'memory', 'memory.high', 'max', 'max'),
+    setting('memory.limit', 'memory', 'memory.max', '67108864', 'max'),
+    setting('memory.swap', 'memory', 'memory.swap.max', '0', 'max'),
+    io('254:0', 'rbps=5242880 wbps=max riops=500 wiops=max'),
+    io('8:0', 'rbps=max wbps=max riops=max wiops=max'),
+    setting('processes.limit', 'pids', 'pids.max', '40', 'max'),
+  ]);
+  assert.ok(isSliceText(text));
+  assert.equal(
+    text,
+    `# Written by "bulkhead apply"; it is replaced when it differs.
+[Slice]
+CPUAccounting=yes
+IOAccounting=yes
+MemoryAccounting=yes
+TasksAccounting=yes
+CPUQuota=33.33%
+CPUQuotaPeriodSec=100ms
+CPUWeight=30
+MemoryHigh=infinity
+MemoryMax=67108864
+MemorySwapMax=0
+TasksMax=40
+IOReadBandwidthMax=
+IOReadBandwidthMax=/dev/block/254:0 5242880
+IOReadBandwidthMax=/dev/block/8:0 infinity
+IOWriteBandwidthMax=
+IOWriteBandwidthMax=/dev/block/254:0 infinity
+IOWriteBandwidthMax=/dev/block/8:0 infinity
+IOReadIOPSMax=
+IOReadIOPSMax=/dev/block/254:0 500
+IOReadIOPSMax=/dev/block/8:0 infinity
+IOWriteIOPSMax=
+IOWriteIOPSMax=/dev/block/254:0 infinity
+IOWriteIOPSMax=/dev/block/8:0 infinity
+`,
+  );
+});
+
+test('sliceText() takes a quota away with an empty one', () => {
+  const text = sliceText([setting('cpu.limit', 'cpu', 'cpu.max', 'max 100000', 'max 100000')]);
+  assert.match(text, /^CPUQuota=$/m);
+});
+
+test('sliceSettings() keeps what systemd can set, and rounds a quota down to its two decimals', () => {
+  const settings = [
+    setting('cpu.burst', 'cpu', 'cpu.max.burst', '20000', '0'),
+    setting('cpu.limit', 'cpu', 'cpu.max', '33333 100000', 'max 100000'),
+    setting('cpu.limit', 'cpu', 'cpu.max', 'max 100000', 'max 100000'),
+  ];
+  assert.deepEqual(
+    sliceSettings(settings).map(({ file, value, write }) => [file, value, write]),
+    [
+      ['cpu.max', '33330 100000', '33330 100000'],
+      ['cpu.max', 'max 100000', 'max 100000'],
+    ],
+  );
+  // Each percentage that a whole number of steps gives is exact in text.
+  for (let quota = 1000; quota < 250_000; quota += 10) {
+    const text = sliceText([setting('cpu.limit', 'cpu', 'cpu.max', `${quota} 100000`, '')]);
+    assert.match(text, /^CPUQuota=\d+(\.\d\d?)?%$/m, String(quota));
+  }
+});
+
+test('a name is that of a slice when it is a tenant of no reseller', () => {
+  assert.equal(sliceTenant('u1001'), 1001);
+  for (const other of ['', 'r1001', 'r1000/u1001', './u1001', 'u', 'u1001/x', 'u12345678901']) {
+    assert.equal(sliceTenant(other), undefined, other);
+  }
+  assert.equal(cgroupInSlice('u1001/a.scope'), 'user.slice/user-1001.slice/a.scope');
+  assert.equal(cgroupInSlice('r1000/u1001'), undefined);
+  const root = { path: '/bulkhead-tenants.service' };
+  assert.equal(cgroupPath(root, 'u1001'), '/bulkhead-tenants.service/u1001');
+  const withSlices = { ...root, slices: { path: '/user.slice' } };
+  assert.equal(cgroupPath(withSlices, 'u1001'), '/user.slice/user-1001.slice');
+  assert.equal(cgroupPath(withSlices, 'r1/u2'), '/bulkhead-tenants.service/r1/u2');
+});
+
+const tasks = (count: number) => `[Slice]\nTasksMax=${count}\n`;
+
+function slice(uid: number, count: number): WantedCgroup {
+  return {
+    path: `u${uid}`,
+    kind: 'tenant',
+    label: `tenant ${uid}`,
+    settings: [setting('processes.limit', 'pids', 'pids.max', String(count), 'max')],
+    unit: { unit: `user-${uid}.slice`, path: `/etc/${uid}.conf`, text: tasks(count) },
+  };
+}
+
+const observed = (text: string | undefined, pidsMax?: string): ObservedCgroup => ({
+  missing: [],
+  files: new Map(pidsMax === undefined ? [] : [['pids.max', `${pidsMax}\n`]]),
+  unit: { text, active: pidsMax !== undefined },
+});
+
+const orphan = (uid: number, active: boolean): OrphanCgroup => ({
+  path: `u${uid}`,
+  hierarchies: ['unified'],
+  processes: [],
+  unit: { unit: `user-${uid}.slice`, path: `/etc/${uid}.conf`, active },
+});
+
+interface Given {
+  readonly cgroups?: readonly (readonly [WantedCgroup, ObservedCgroup])[];
+  readonly orphans?: readonly OrphanCgroup[];
+  readonly stale?: boolean;
+}
+
+function planned({ cgroups = [], orphans = [], stale = false }: Given): readonly string[] {
+  const wanted: Wanted = { cgroups: cgroups.map(([each]) => each), quotas: [], quotasLeft: [] };
+  const now: Observed = {
+    cgroups: new Map(cgroups.map(([{ path }, each]) => [path, each])),
+    orphans,
+    quotas: new Map(),
+    preparations: [],
+    stale,
+  };
+  return planChanges(wanted, now).operations.map((each) => printOperation(each));
+}
+
+const reload = '~ systemd reads its files again';
+
+suite('the plan for slices', () => {
+  test('is empty when file and kernel are as wanted, and nothing need run', () => {
+    assert.deepEqual(
+      planned({
+        cgroups: [
+          [slice(1, 5), observed(tasks(5))],
+          [slice(2, 5), observed(tasks(5), '5')],
+        ],
+      }),
+      [],
+    );
+  });
+
+  test('writes all files, reloads once, and sets the slices in which something runs', () => {
+    assert.deepEqual(
+      planned({
+        cgroups: [
+          [slice(1, 5), observed(undefined)],
+          [slice(2, 5), observed(tasks(4), '4')],
+          [slice(3, 5), observed(tasks(4), '5')],
+        ],
+      }),
+      [
+        '+ tenant 1: /etc/1.conf: TasksMax 5',
+        '~ tenant 2: /etc/2.conf: TasksMax 4 → 5',
+        '~ tenant 3: /etc/3.conf: TasksMax 4 → 5',
+        reload,
+        '~ tenant 2: systemd sets the cgroup of user-2.slice: pids.max 4 → 5',
+      ],
+    );
+  });
+
+  test('sets a slice that the kernel has otherwise, after a reload, as systemd may have too', () => {
+    assert.deepEqual(planned({ cgroups: [[slice(1, 5), observed(tasks(5), 'max')]] }), [
+      reload,
+      '~ tenant 1: systemd sets the cgroup of user-1.slice: pids.max max → 5',
+    ]);
+  });
+
+  test('reloads when an earlier apply came to no reload', () => {
+    assert.deepEqual(planned({ cgroups: [[slice(1, 5), observed(tasks(5))]], stale: true }), [
+      reload,
+    ]);
+  });
+
+  test('leaves slices to systemd that are nobody’s, and reloads again where one was set', () => {
+    assert.deepEqual(planned({ orphans: [orphan(8, false)] }), [
+      '- limits of user-8.slice',
+      reload,
+    ]);
+    assert.deepEqual(planned({ orphans: [orphan(8, false), orphan(9, true)] }), [
+      '- limits of user-8.slice',
+      '- limits of user-9.slice',
+      reload,
+      '~ user-9.slice: its cgroup is set as systemd has it',
+      reload,
+    ]);
+  });
+
+  test('moves who gets a reseller before the file goes, and who loses one once the file is known', () => {
+    const inTree: WantedCgroup = { path: 'r7/u1', kind: 'tenant', label: 'tenant 1', settings: [] };
+    assert.deepEqual(
+      planned({
+        cgroups: [[inTree, { missing: [], files: new Map() }]],
+        orphans: [orphan(1, true)],
+      }),
+      [
+        '~ tenant 1: processes from u1 to r7/u1',
+        '- limits of user-1.slice',
+        reload,
+        '~ user-1.slice: its cgroup is set as systemd has it',
+        reload,
+      ],
+    );
+    const left = { path: 'r7/u1', hierarchies: ['unified'], processes: [12] };
+    assert.deepEqual(planned({ cgroups: [[slice(1, 5), observed(undefined)]], orphans: [left] }), [
+      '+ tenant 1: /etc/1.conf: TasksMax 5',
+      reload,
+      '~ tenant 1: processes from r7/u1 to u1',
+      '- cgroup r7/u1',
+    ]);
+  });
+});
+
+test('printUnit() names what changes by setting and disk', () => {
+  const line = (...caps: string[]) => caps.map((each) => `IOReadBandwidthMax=${each}\n`).join('');
+  const operation = {
+    kind: 'unit',
+    cgroup: 'u1',
+    label: 'tenant 1',
+    unit: 'user-1.slice',
+    path: '/etc/1.conf',
+    from: `${line('', '/dev/block/8:0 1', '/dev/block/8:1 7')}TasksMax=3\n`,
+    text: `${line('', '/dev/block/8:0 2')}CPUAccounting=yes\nTasksMax=3\n`,
+    writes: [],
+  } as const;
+  assert.equal(
+    printUnit(operation),
+    '/etc/1.conf: IOReadBandwidthMax /dev/block/8:0 1 → 2, IOReadBandwidthMax /dev/block/8:1 → (absent)',
+  );
+});

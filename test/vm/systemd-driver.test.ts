@@ -1,0 +1,404 @@
+/**
+ * Tenants as slices of systemd, on an unmodified Debian: what is in force before, while and after something runs in a
+ * slice; who must not be limited; what others change behind our back; resellers, the agent, a reboot, and the end.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/systemd-driver.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+/** ann, ben and cat are tenants, with limits of their own or not; eve is not one, and acme may be a reseller. */
+const accounts = { ann: 3001, ben: 3002, cat: 3003, eve: 4001, acme: 4002 } as const;
+type Account = keyof typeof accounts;
+const tenants = ['ann', 'ben', 'cat'] as const satisfies readonly Account[];
+const found = 3;
+const sliceOf = (account: Account) => `user-${accounts[account]}.slice`;
+const slice = (account: Account) => `/sys/fs/cgroup/user.slice/${sliceOf(account)}`;
+const scope = (account: Account) => `${slice(account)}/bulkhead-${accounts[account]}.scope`;
+const file = (account: Account) => `/etc/systemd/system/${sliceOf(account)}.d/90-bulkhead.conf`;
+
+suite('tenants as slices of systemd', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  const long = { timeoutMs: longPatienceMilliseconds };
+  let guest: Guest;
+  const sh = async (command: string) => (await guest.succeed(command, long)).trim();
+  const bulkhead = (words: string) => guest.run(`bulkhead ${words}`, long);
+  const policy = (body: string) =>
+    guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
+      input: `<bulkhead version="1">${body}</bulkhead>\n`,
+    });
+  const limits = (benLimits: string, more = '', driver = 'systemd') =>
+    policy(`<host driver="${driver}"/><agent interval="2s"/><tenants uids="3000-3999"/>
+      <defaults><cpu limit="50%"/><memory limit="200MiB"/><io read="5MiB/s"/><processes limit="60"/></defaults>
+      <tenant user="ben">${benLimits}</tenant>${more}`);
+  const benLimits =
+    '<cpu limit="33.333%" weight="30"/><memory limit="96MiB" soft="80MiB" swap="16MiB"/><processes limit="41"/>';
+  const apply = async () => {
+    const { status, stdout, stderr } = await bulkhead('apply -v');
+    assert.equal(status, 0, stdout + stderr);
+    return stdout;
+  };
+  const verified = async () => {
+    const { status, stdout, stderr } = await bulkhead('verify');
+    assert.equal(status, 0, stdout + stderr);
+  };
+  const drift = async () => {
+    const { status, stdout } = await bulkhead('verify');
+    assert.equal(status, found, stdout);
+    return stdout;
+  };
+  const value = (path: string) => sh(`cat ${path}`);
+  const values = (account: Account, names: string) =>
+    sh(`cd ${slice(account)} && cat ${names}`).then((text) => text.split('\n'));
+  /** A login that stays, and runs a command that is found by its words. */
+  const login = async (account: Account, command: string) => {
+    await sh(`setsid su ${account} -c 'exec ${command}' >/dev/null 2>&1 </dev/null & sleep 0.1`);
+    await until(`pgrep -u ${account} -fx '${command}'`);
+  };
+  const cgroupOf = (command: string) => sh(`cat /proc/$(pgrep -fx '${command}')/cgroup`);
+  const until = (what: string) =>
+    guest.succeed(
+      `for i in $(seq 3000); do { ${what}; } >/dev/null 2>&1 && exit 0; sleep 0.2; done; journalctl -n 40 --no-pager >&2; exit 1`,
+      long,
+    );
+  const unlimited = ['max 100000', 'max', 'max'];
+  const others = async () => {
+    assert.deepEqual(await values('eve', 'cpu.max memory.max memory.high'), unlimited);
+    assert.deepEqual(
+      await sh('cd /sys/fs/cgroup/user.slice && cat cpu.max memory.max memory.high').then((text) =>
+        text.split('\n'),
+      ),
+      unlimited,
+    );
+  };
+
+  before(
+    async () => {
+      guest = await startGuest(image);
+      await guest.copyProject();
+      for (const [name, uid] of Object.entries(accounts)) {
+        await guest.succeed(`useradd -m -u ${uid} -s /bin/sh ${name}`);
+      }
+    },
+    { timeout: longPatienceMilliseconds },
+  );
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('the conformance suite passes', { timeout: longPatienceMilliseconds }, async () => {
+    const { status, stdout, stderr } = await guest.run(
+      'cd /opt/bulkhead && node --test test/conformance/systemd.test.ts',
+      long,
+    );
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, /pass 10/, stdout);
+  });
+
+  test(
+    'limits are set where something runs, and hold wherever it starts later',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      // The sources are needed until here.
+      await installBuilt(guest);
+      await login('ben', 'sleep 3601');
+      await login('eve', 'sleep 3602');
+      const before = await values('eve', 'pids.max');
+      await limits(benLimits);
+      const { stdout: plan } = await bulkhead('plan');
+      assert.match(
+        plan,
+        /^\+ tenant ann: .*user-3001\.slice\.d\/90-bulkhead\.conf: CPUQuota 50%,/m,
+      );
+      assert.match(plan, /^~ systemd reads its files again$/m);
+      assert.match(
+        plan,
+        /^~ tenant ben: systemd sets the cgroup of user-3002\.slice: .*pids\.max \d+ → 41/m,
+      );
+      assert.doesNotMatch(plan, /systemd sets the cgroup of user-300[13]/);
+      await apply();
+      await verified();
+      assert.deepEqual(
+        await values(
+          'ben',
+          'cpu.max cpu.weight memory.max memory.high memory.swap.max pids.max io.max',
+        ),
+        [
+          '33330 100000',
+          '30',
+          String(96 * 2 ** 20),
+          String(80 * 2 ** 20),
+          String(16 * 2 ** 20),
+          '41',
+          `254:0 rbps=${5 * 2 ** 20} wbps=max riops=max wiops=max`,
+        ],
+      );
+      // From the first instruction on.
+      const seen = await sh(`su ann -c 'cat ${slice('ann')}/pids.max /proc/self/cgroup'`);
+      assert.match(seen, /^60\n0::\/user\.slice\/user-3001\.slice\/session-/);
+      await others();
+      assert.deepEqual(await values('eve', 'pids.max'), before);
+      // What we do leaves nothing for systemd to grumble about.
+      assert.equal(await sh('systemctl show -P NeedDaemonReload user-3002.slice'), 'no');
+      assert.match(await apply(), /^Nothing to change/m);
+    },
+  );
+
+  test(
+    'what others change is seen in the kernel, and put right',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await sh(`echo 77 > ${slice('ben')}/pids.max`);
+      assert.match(await drift(), /tenant ben: pids\.max is 77, the policy requires 41/);
+      await apply();
+      assert.equal(await value(`${slice('ben')}/pids.max`), '41');
+
+      await sh('systemctl set-property --runtime user-3002.slice MemoryMax=50M');
+      assert.match(await drift(), /tenant ben: memory\.max is 50MiB, the policy requires 96MiB/);
+      await apply();
+      assert.equal(await value(`${slice('ben')}/memory.max`), String(96 * 2 ** 20));
+
+      // It removes our file, though it is in /etc and not of its own making.
+      await sh('systemctl revert user-3001.slice user-3002.slice');
+      const reverted = await drift();
+      assert.match(reverted, /tenant ann: .*90-bulkhead\.conf is missing/);
+      assert.match(reverted, /tenant ben: .*90-bulkhead\.conf is missing/);
+      await sh(`sed -i s/TasksMax=60/TasksMax=61/ ${file('cat')}`);
+      assert.match(await drift(), /tenant cat: the policy requires .*TasksMax 61 → 60/);
+      await apply();
+      await verified();
+    },
+  );
+
+  test(
+    'no memory in use is taken away, and nothing of the tenant is changed then',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const before = await value(file('ben'));
+      await sh(
+        `bulkhead exec ben -- sh -c 'x=$(head -c 40000000 /dev/zero | tr "\\0" x); exec 3<&-; sleep 3603' >/dev/null 2>&1 & sleep 0.1`,
+      );
+      await until(`[ $(cat ${slice('ben')}/memory.current) -gt 40000000 ]`);
+      await limits(
+        benLimits.replace('96MiB', '24MiB').replace('80MiB', '20MiB').replace('16MiB', '0B'),
+      );
+      const refused = await bulkhead('apply');
+      assert.equal(refused.status, 1);
+      assert.match(
+        refused.stderr,
+        /are in use and cannot be reclaimed; raise the limit, or pass --force/,
+      );
+      assert.equal(await value(file('ben')), before);
+      assert.equal(await value(`${slice('ben')}/memory.max`), String(96 * 2 ** 20));
+      await limits(benLimits);
+      await verified();
+      await sh("pkill -fx 'sleep 3603'");
+    },
+  );
+
+  test(
+    'exec gets into the scope of a tenant, however many come at once',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const cgroups = await sh(
+        'for i in 1 2 3 4 5 6 7 8; do bulkhead exec cat -- cat /proc/self/cgroup & done; wait',
+      );
+      assert.deepEqual(
+        cgroups.split('\n'),
+        Array.from({ length: 8 }, () => '0::/user.slice/user-3003.slice/bulkhead-3003.scope'),
+      );
+      for (const who of ['eve', 'root']) {
+        const { status, stderr } = await bulkhead(`exec ${who} -- id`);
+        assert.equal(status, 1);
+        assert.match(stderr, /is not a tenant/);
+      }
+    },
+  );
+
+  test(
+    'a tenant cannot change its limits, nor leave them',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const attempts = [
+        `echo max > ${slice('ben')}/pids.max`,
+        `echo $$ > /sys/fs/cgroup/cgroup.procs`,
+        `echo $$ > ${slice('cat')}/cgroup.procs`,
+        'systemctl --no-ask-password set-property user-3002.slice MemoryMax=infinity',
+        'systemctl --no-ask-password revert user-3002.slice',
+        'systemd-run --no-ask-password --slice=system.slice true',
+        'busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager Reload',
+      ];
+      for (const each of attempts) {
+        const { status } = await guest.run(`su ben -c '${each}'`, long);
+        assert.notEqual(status, 0, each);
+      }
+      await verified();
+    },
+  );
+
+  test(
+    'a tenant takes its processes along to a reseller and back',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await login('cat', 'sleep 3604');
+      await limits(
+        benLimits,
+        '<reseller user="acme"><processes limit="90"/><tenant user="cat"/></reseller>',
+      );
+      await apply();
+      await verified();
+      assert.equal(await cgroupOf('sleep 3604'), '0::/bulkhead-tenants.service/r4002/u3003');
+      assert.equal((await guest.run(`test -e ${file('cat')}`)).status, 1);
+      assert.match(
+        await sh('bulkhead exec cat -- cat /proc/self/cgroup'),
+        /bulkhead-tenants\.service\/r4002\/u3003/,
+      );
+      await limits(benLimits);
+      await apply();
+      await verified();
+      assert.equal(
+        await cgroupOf('sleep 3604'),
+        `0::/user.slice/user-3003.slice/bulkhead-3003.scope`,
+      );
+      assert.equal(await value(`${slice('cat')}/pids.max`), '60');
+    },
+  );
+
+  test(
+    'another driver takes over, and gives back',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await limits(benLimits, '', 'cgroup2');
+      const { stdout: plan } = await bulkhead('plan');
+      assert.match(plan, /systemd limits 3 slices no longer/);
+      await apply();
+      assert.equal(await value('/sys/fs/cgroup/bulkhead-tenants.service/u3002/pids.max'), '41');
+      assert.deepEqual(await values('ben', 'cpu.max memory.max memory.high'), unlimited);
+      assert.equal(
+        await sh(
+          'find /etc/systemd/system /run/systemd/system.control -name "*bulkhead.conf" -o -name 50-TasksMax.conf',
+        ),
+        '',
+      );
+      await sh('setsid bulkhead exec ann -- sleep 3605 >/dev/null 2>&1 </dev/null & sleep 0.1');
+      await until("pgrep -fx 'sleep 3605'");
+      assert.equal(await cgroupOf('sleep 3605'), '0::/bulkhead-tenants.service/u3001');
+      await limits(benLimits);
+      await apply();
+      await verified();
+      assert.equal(
+        await cgroupOf('sleep 3605'),
+        '0::/user.slice/user-3001.slice/bulkhead-3001.scope',
+      );
+      await sh("pkill -fx 'sleep 3605'");
+    },
+  );
+
+  test(
+    'the agent takes what started elsewhere into the scope, and a storm of it',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await sh(
+        'cp /opt/bulkhead/packaging/bulkhead.service /etc/systemd/system/ && systemctl daemon-reload && systemctl start bulkhead',
+      );
+      const elsewhere = (account: Account, command: string) =>
+        sh(
+          `setpriv --reuid ${accounts[account]} --regid ${accounts[account]} --clear-groups ${command} >/dev/null 2>&1 </dev/null &`,
+        );
+      await elsewhere('ann', 'sleep 3606');
+      await elsewhere('eve', 'sleep 3607');
+      const isIn = (command: string, path: string) =>
+        until(`grep -qx $(pgrep -fx '${command}') ${path}/cgroup.procs`);
+      await isIn('sleep 3606', scope('ann'));
+      await elsewhere('ann', 'sleep 3608');
+      await isIn('sleep 3608', scope('ann'));
+      // The scope ended with its last process, and is made again.
+      await sh('pkill -u ann');
+      await until(`! [ -e ${scope('ann')} ]`);
+      await elsewhere('ann', 'sleep 3609');
+      await isIn('sleep 3609', scope('ann'));
+      await elsewhere(
+        'cat',
+        "sh -c 'i=0; while [ $i -lt 300 ]; do sleep 3700 & i=$((i+1)); done; wait'",
+      );
+      await until("[ $(pgrep -u cat -fx 'sleep 3700' | wc -l) -ge 40 ]");
+      await until(
+        '(for pid in $(pgrep -u cat); do grep -q user-3003.slice /proc/$pid/cgroup || exit 1; done)',
+      );
+      await sh('pkill -KILL -u cat');
+    },
+  );
+
+  test(
+    'what the agent measures is all that runs in a slice',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const { stdout } = await bulkhead('ps ann');
+      assert.match(stdout, /sleep 3609/);
+      await until("bulkhead top --once --all | grep -Eq '^ ?ann .* 1/[0-9]+/60'");
+      await sh("setsid su ben -c 'while :; do :; done' >/dev/null 2>&1 </dev/null & sleep 0.1");
+      await until('bulkhead faults ben | grep -q cpu');
+      const { stdout: status } = await bulkhead('status --json');
+      const { outside } = JSON.parse(status) as { outside: readonly { uid: number }[] };
+      assert.deepEqual(outside, []);
+      assert.equal(await cgroupOf('sleep 3607'), '0::/system.slice/guest-control.service');
+      await others();
+    },
+  );
+
+  test(
+    'limits hold after a reboot, with the agent disabled',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await sh('systemctl disable --now bulkhead');
+      await guest.reboot();
+      await login('ben', 'sleep 3610');
+      await login('eve', 'sleep 3611');
+      assert.deepEqual(await values('ben', 'cpu.max memory.max pids.max'), [
+        '33330 100000',
+        String(96 * 2 ** 20),
+        '41',
+      ]);
+      await others();
+      await verified();
+    },
+  );
+
+  test(
+    'a tenant that left the policy is limited no longer, and keeps what it runs',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await policy(
+        '<host driver="systemd"/><tenants uids="3000-3999" except="ben"/><defaults><processes limit="60"/></defaults>',
+      );
+      await apply();
+      await verified();
+      assert.deepEqual(await values('ben', 'cpu.max memory.max memory.high io.max'), unlimited);
+      assert.match(await cgroupOf('sleep 3610'), /user-3002\.slice\/session-/);
+      assert.equal((await guest.run(`test -e ${file('ben')}`)).status, 1);
+    },
+  );
+
+  test(
+    'release leaves no file, no limit and no scope unit',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await limits(benLimits);
+      await apply();
+      await sh('bulkhead release');
+      assert.deepEqual(await values('ben', 'cpu.max memory.max memory.high'), unlimited);
+      const left =
+        'find /etc/systemd /run/systemd /run/bulkhead -iname "*bulkhead*" -o -name 50-TasksMax.conf';
+      assert.equal(await sh(`${left} | grep -v 'system/bulkhead.service' || true`), '');
+      for (const name of tenants) {
+        assert.equal((await guest.run(`test -e ${file(name).replace(/\/[^/]*$/, '')}`)).status, 1);
+      }
+      assert.match(await cgroupOf('sleep 3610'), /user-3002\.slice\/session-/);
+    },
+  );
+});
