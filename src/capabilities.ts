@@ -59,7 +59,10 @@ const web: Capability = {
       load: () => import('./web/commands/web.ts'),
     },
   },
-  agentParts: [async () => (await import('./web/io/entries/entries-part.ts')).entriesPart],
+  agentParts: [
+    async () => (await import('./web/io/entries/entries-part.ts')).entriesPart,
+    async () => (await import('./web/io/fpm/idle-stopper.ts')).idleStopper,
+  ],
   waysIn: {
     slow: true,
     load: async () => (await import('./web/commands/ways-in.ts')).webWaysIn,

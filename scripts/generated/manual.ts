@@ -24,7 +24,7 @@ export function manualPage(program: Command): string {
       'The administrator writes one policy; the kernel holds every tenant in it to its limits on CPU, memory, disk I/O, processes and disk space. Without a policy nothing is limited.',
     ),
     '.SH COMMANDS',
-    ...program.commands.flatMap((each) => commandEntries(each, [])),
+    ...program.commands.flatMap((each) => entriesOf(each, [])),
     '.SH EXIT STATUS',
     ...Object.entries(statusTexts).map(([code, text]) => `.TP\n.B ${code}\n${escape(text)}`),
     '.SH FILES',
@@ -52,6 +52,8 @@ const statusTexts: Readonly<Record<number, string>> = {
 
 const files: Readonly<Record<string, string>> = {
   '/etc/bulkhead/policy.xml': 'The policy.',
+  '/etc/bulkhead/fpm':
+    'Which tenants have a PHP-FPM service, and what each master reads; written by "bulkhead web fpm".',
   '/run/bulkhead':
     'Locks, the socket of the agent, and what the launcher reads of tenants: their groups and accounts.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
@@ -60,19 +62,19 @@ const files: Readonly<Record<string, string>> = {
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux install".',
 };
 
-function commandEntries(command: Command, parents: readonly string[]): readonly string[] {
-  const below = [...parents, command.name()];
+/** A command, and below it those that it has. */
+function entriesOf(command: Command, parents: readonly string[]): readonly string[] {
+  const names = [...parents, command.name()];
   return [
-    commandEntry(command, parents),
-    ...command.commands.flatMap((each) => commandEntries(each, below)),
+    commandEntry(command, names),
+    ...command.commands.flatMap((each) => entriesOf(each, names)),
   ];
 }
 
-function commandEntry(command: Command, parents: readonly string[]): string {
-  const words = [...parents, command.name(), command.usage()];
+function commandEntry(command: Command, names: readonly string[]): string {
   return [
     '.TP',
-    `.B ${escape(words.join(' '))}`,
+    `.B ${escape([...names, command.usage()].join(' '))}`,
     escape(command.description()),
     ...command.options.map(optionEntry),
   ].join('\n');

@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { makeWholeProgram } from '../../src/cli/program.ts';
 import * as library from '../../src/kernel-modules/library.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -36,6 +37,12 @@ test('examples are policies', () => {
   }
 });
 
+/** `bulkhead web fpm enable`: as far as words name commands. */
+function innermost(command: Command, [name, ...words]: readonly string[]): Command {
+  const found = command.commands.find((each) => each.name() === name);
+  return found === undefined ? command : innermost(found, words);
+}
+
 test('commands in the documentation exist, with their options', async () => {
   const program = await makeWholeProgram();
   let seen = 0;
@@ -48,9 +55,7 @@ test('commands in the documentation exist, with their options', async () => {
       const found = program.commands.find((each) => each.name() === name);
       assert.ok(found, `${page}: there is no "bulkhead ${name}"`);
       if (name === 'exec') continue;
-      const within = (command: typeof found, word: string) =>
-        command.commands.find((each) => each.name() === word) ?? command;
-      const deep = inner.reduce(within, found);
+      const deep = innermost(found, inner);
       for (const option of words.filter((word) => /^--?[a-z]/.test(word))) {
         const known = deep.options.some((each) => each.long === option || each.short === option);
         assert.ok(known, `${page}: "bulkhead ${name}" has no option ${option}`);

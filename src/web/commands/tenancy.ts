@@ -11,6 +11,7 @@ import type { Policy } from '../../policy/policy.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport } from '../../cli/shared/session.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
+import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
 
 interface KnownTenancy extends Tenancy {
@@ -37,6 +38,7 @@ export function tenancyOf(paths: Paths, policy: Policy | undefined): KnownTenanc
     isTenant,
     isInside: insideCheck(paths, policy),
     agentRuns: isLocked(agentLock(paths)),
+    heldFor: readHeldSockets(paths.instance),
     remarks,
   };
 }

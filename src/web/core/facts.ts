@@ -27,6 +27,8 @@ export interface Facts {
   /** Nothing where the path cannot be read. */
   readonly ownersOf: (path: string) => PathOwners | undefined;
   readonly listenersAt: (address: Address) => readonly Listener[];
+  /** For whose service systemd holds the socket, which it starts in the cgroup of that tenant. */
+  readonly heldFor?: (address: Address) => number | undefined;
   /** Whether this process is in all cgroups of the tenant; nothing where the tenant has none. */
   readonly isInside: (uid: number, cgroups: string) => boolean | undefined;
   /** Whether an agent runs, which moves processes into their tenants' cgroups. */

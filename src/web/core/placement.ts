@@ -110,9 +110,13 @@ const targetOf = (kind: Target['kind'], address: Address, pools: PoolIndex): Tar
 
 function placedAt(target: Target, uid: number, facts: Facts): Placed {
   const { address, poolUid } = target;
+  const holders = facts.listenersAt(address);
   // A socket that systemd holds for a service that has not been started yet.
-  const listeners = facts.listenersAt(address).filter(({ pid }) => pid !== 1);
-  if (listeners.length === 0) return notSeen(target, uid, facts);
+  const listeners = holders.filter(({ pid }) => pid !== 1);
+  if (listeners.length === 0) {
+    const isHeld = holders.length > 0 && facts.heldFor?.(address) === uid;
+    return isHeld ? idle : notSeen(target, uid, facts);
+  }
   const pids = new Set(listeners.map(({ pid }) => pid));
   const isMaster = ({ ppid }: Listener) => !pids.has(ppid);
   const isInside = ({ cgroups }: Listener) => facts.isInside(uid, cgroups) === true;
@@ -132,6 +136,11 @@ function placedAt(target: Target, uid: number, facts: Facts): Placed {
   if (runsAsOwner) return caught(uid, facts, seen);
   return { ...runsElsewhere(target, poolUid ?? others[0] ?? 0, facts), seen };
 }
+
+const idle: Placed = {
+  kind: 'at source',
+  reason: "it is idle: with a request systemd starts its service in the tenant's cgroup",
+};
 
 function runsElsewhere({ kind }: Target, uid: number, facts: Facts): Placed {
   const reason = `it runs as ${facts.nameOf(uid)}`;

@@ -18,7 +18,7 @@ import {
 } from './servers.ts';
 
 /** What the engine knows of tenants. */
-export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns'> {
+export interface Tenancy extends Pick<Facts, 'isTenant' | 'isInside' | 'agentRuns' | 'heldFor'> {
   readonly proc: string;
   /** Of this host, and those of a directory service that have these names. */
   readonly accounts: (named: readonly string[]) => readonly Account[];
@@ -52,6 +52,7 @@ export async function surveyWeb(programs: WebPrograms, tenancy: Tenancy): Promis
     isTenant: tenancy.isTenant,
     isInside: tenancy.isInside,
     agentRuns: tenancy.agentRuns,
+    ...(tenancy.heldFor === undefined ? {} : { heldFor: tenancy.heldFor }),
     ownersOf: pathOwnersReader(),
     listenersAt: readListeners(tenancy.proc, addressesOf(sites)),
   };

@@ -5,7 +5,8 @@ import { count, print, printError, printJson } from '../../../cli/shared/session
 import { table } from '../../../cli/shared/terminal.ts';
 import { printable } from '../../../base/printable.ts';
 import { distributionUnit } from '../../core/fpm/service/units.ts';
-import { isDone, type FpmContext, type FpmPlan } from '../../io/fpm/plan.ts';
+import type { FpmContext } from '../../io/fpm/context.ts';
+import { isDone, type FpmPlan } from '../../io/fpm/plan.ts';
 import { lockFpm, reconcile, type Wish } from '../../io/fpm/reconcile.ts';
 import { masterText } from './status-text.ts';
 

@@ -16,7 +16,8 @@ import { findTenant, type Tenant } from '../../../policy/policy.ts';
 import { choosing, choosingAll } from '../../core/fpm/service/choice.ts';
 import { readHostView } from '../../io/fpm/facts.ts';
 import { readFpmInputs } from '../../io/fpm/inputs.ts';
-import type { FpmContext, FpmPlan } from '../../io/fpm/plan.ts';
+import type { FpmContext } from '../../io/fpm/context.ts';
+import type { FpmPlan } from '../../io/fpm/plan.ts';
 import { makeChanges, type Change, type ChangeOptions } from './change.ts';
 import { startSession, type FpmOptions, type FpmSession } from './session.ts';
 

@@ -12,7 +12,7 @@ import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
 import { layoutOf } from '../../io/fpm/layout.ts';
-import type { FpmContext } from '../../io/fpm/plan.ts';
+import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../io/fpm/systemctl.ts';
 import { findWebPrograms } from '../../io/servers.ts';
 

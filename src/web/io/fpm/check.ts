@@ -29,8 +29,21 @@ export async function checkService(
   const dumped = await dumpPools(program, path, before);
   if (dumped.ok) return samePools(service, dumped.value);
   const { line, message } = dumped.error;
-  const origin = line === undefined ? undefined : originOfLine(text, line);
+  const origin = line === undefined ? poolNamed(message, service) : originOfLine(text, line);
   return placeText(origin === undefined ? { message } : { ...origin, message });
+}
+
+/** `[pool shop] the chdir path … does not exist`: where that pool begins. */
+function poolNamed(
+  message: string,
+  { files }: Service,
+): { file: string; line: number } | undefined {
+  const pool = /^\[pool ([^\]]+)\]/.exec(message)?.[1];
+  for (const { path, sections } of files) {
+    const line = sections.find(({ name }) => name === pool)?.line;
+    if (line !== undefined) return { file: path, line };
+  }
+  return undefined;
 }
 
 function entering(entry: Entry, libexec: string, { tenant }: Service): readonly string[] {

@@ -8,7 +8,7 @@ import { fileFinding } from '../../core/fpm/pools.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
 import { pathOwnersReader } from '../path-owners.ts';
 
-export interface HostView extends Omit<SplitFacts, 'isChosen'> {
+export interface HostView extends Omit<SplitFacts, 'isChosen' | 'isPinned'> {
   readonly tenants: readonly ServiceTenant[];
 }
 

@@ -7,7 +7,8 @@ import { readTextFile } from '../../../sys/files/text-file.ts';
 import { nobody, parseChoice, type Choice } from '../../core/fpm/service/choice.ts';
 import { carryOut, type Moment } from './carry-out.ts';
 import type { Layout } from './layout.ts';
-import { isDone, planFpm, type FpmContext, type FpmPlan } from './plan.ts';
+import type { FpmContext } from './context.ts';
+import { isDone, planFpm, type FpmPlan } from './plan.ts';
 
 const roundsMax = 3;
 

@@ -1,6 +1,6 @@
 /**
  * Which pools leave the distribution's php-fpm for a service of their tenant's, and which stay and why. A file is
- * moved whole or not at all; whatever is not understood stays where it is, where it goes on to be served.
+ * moved whole or not at all; whatever is not understood stays where it is served, here or there.
  */
 import { poolOf, type FpmSection } from '../dump.ts';
 import type { FpmFile } from '../file.ts';
@@ -33,6 +33,8 @@ export interface SplitFacts {
   readonly unsafeFile: (path: string) => string | undefined;
   /** Why the directory of a socket cannot be used, as a clause. */
   readonly unsafeDirectory: (path: string) => string | undefined;
+  /** Where services listen that stay as they are installed, whatever is in files by now. */
+  readonly isPinned: (listen: string) => boolean;
 }
 
 export interface ServicePool {
@@ -59,8 +61,13 @@ export interface Service {
 export interface Kept {
   readonly pool: string;
   readonly user: string;
-  /** Where it is written: `FILE:LINE`, or the file. */
+  /** Of the user, where it is a tenant. */
+  readonly uid?: number;
+  readonly listen: string;
+  /** `FILE:LINE`; empty where it is not in a file that the main file includes. */
   readonly place: string;
+  /** All files that have a part of it. */
+  readonly files: readonly string[];
   /** Absent where nobody wants it to leave. */
   readonly reason?: string;
 }
@@ -75,8 +82,9 @@ export interface Split {
 
 interface Placed {
   readonly section: FpmSection;
-  readonly file: PoolFile | undefined;
-  readonly line: number;
+  readonly listen: string;
+  /** More than one where it is begun in a file and gone on with in another. */
+  readonly places: readonly { readonly file: PoolFile; readonly line: number }[];
   readonly tenant: ServiceTenant | undefined;
 }
 
@@ -88,15 +96,24 @@ export function splitPools(
   const placed = placeSections(sections, files, facts);
   const shared = sharedAddresses(sections);
   const verdicts = new Map(placed.map((each) => [each, obstacleTo(each, shared, facts)]));
-  const leaving = files.filter((file) => {
-    const inside = placed.filter((each) => each.file === file);
-    return inside.length > 0 && inside.every((each) => verdicts.get(each) === undefined);
-  });
-  const isLeaving = ({ file }: Placed) => file !== undefined && leaving.includes(file);
+  const inside = Map.groupBy(
+    placed.flatMap((each) => each.places.map(({ file }) => ({ file, each }))),
+    ({ file }) => file,
+  );
+  const poolsIn = (file: PoolFile) => (inside.get(file) ?? []).map(({ each }) => each);
+  const leaving = new Set(
+    files.filter((file) => {
+      const pools = poolsIn(file);
+      return pools.length > 0 && pools.every((each) => verdicts.get(each) === undefined);
+    }),
+  );
+  const isPinned = (file: PoolFile) => poolsIn(file).some(({ listen }) => facts.isPinned(listen));
+  const isLeaving = ({ places: [first] }: Placed) => first !== undefined && leaving.has(first.file);
+  const staying = placed.filter((each) => !isLeaving(each));
   return {
-    services: servicesOf(placed.filter(isLeaving), leaving, facts),
-    kept: placed.filter((each) => !isLeaving(each)).map((each) => keptOf(each, verdicts.get(each))),
-    keptFiles: files.filter((file) => !leaving.includes(file)),
+    services: servicesOf(placed.filter(isLeaving), [...leaving], facts),
+    kept: staying.map((each) => keptOf(each, verdicts.get(each))),
+    keptFiles: files.filter((file) => !leaving.has(file) && !isPinned(file)),
   };
 }
 
@@ -109,13 +126,12 @@ function placeSections(
   for (const file of files)
     for (const { name, line } of file.sections)
       byName.set(name, [...(byName.get(name) ?? []), { file, line }]);
-  return sections.map((section) => {
-    const places = byName.get(section.name) ?? [];
-    const { user } = poolOf(section);
-    // Begun in one file and gone on with in another: it is nobody's file alone.
-    const only = places.length === 1 ? places[0] : undefined;
-    return { section, file: only?.file, line: only?.line ?? 0, tenant: tenantOf(user) };
-  });
+  return sections.map((section) => ({
+    section,
+    listen: section.values.get('listen') ?? '',
+    places: byName.get(section.name) ?? [],
+    tenant: tenantOf(poolOf(section).user),
+  }));
 }
 
 function sharedAddresses(sections: readonly FpmSection[]): ReadonlySet<string> {
@@ -135,14 +151,20 @@ type Obstacle = { readonly kind: 'not wanted' } | { readonly kind: 'reason'; rea
 const because = (why: string): Obstacle => ({ kind: 'reason', why });
 
 function obstacleTo(
-  { section, file, tenant }: Placed,
+  { section, listen, places: [first, ...others], tenant }: Placed,
   shared: ReadonlySet<string>,
   facts: SplitFacts,
 ): Obstacle | undefined {
   if (tenant === undefined || !facts.isChosen(tenant.uid)) return { kind: 'not wanted' };
-  if (file === undefined)
-    return because('its section is in the main file, or in more than one file');
-  const why = fileObstacle(file, tenant, facts) ?? poolObstacle(section, tenant, shared, facts);
+  if (facts.isPinned(listen)) return because('its service stays as it is');
+  if (first === undefined)
+    return because('its section is in none of the files that the main file includes');
+  if (others.length > 0)
+    return because(
+      `its section goes on at ${others.map(({ file, line }) => `${file.path}:${line}`).join(', ')}`,
+    );
+  const why =
+    fileObstacle(first.file, tenant, facts) ?? poolObstacle(section, tenant, shared, facts);
   return why === undefined ? undefined : because(why);
 }
 
@@ -188,9 +210,16 @@ function poolObstacle(
   return listen.kind === 'unix' ? unsafeDirectory(directoryOf(text)) : undefined;
 }
 
-function keptOf({ section, file, line }: Placed, obstacle: Obstacle | undefined): Kept {
-  const place = file === undefined ? '' : `${file.path}:${line}`;
-  const kept = { pool: section.name, user: section.values.get('user') ?? '', place };
+function keptOf({ section, listen, places, tenant }: Placed, obstacle: Obstacle | undefined): Kept {
+  const [first] = places;
+  const kept = {
+    pool: section.name,
+    user: section.values.get('user') ?? '',
+    ...(tenant === undefined ? {} : { uid: tenant.uid }),
+    listen,
+    place: first === undefined ? '' : `${first.file.path}:${first.line}`,
+    files: places.map(({ file }) => file.path),
+  };
   if (obstacle?.kind === 'not wanted') return kept;
   return { ...kept, reason: obstacle?.why ?? 'another pool of its file has to stay' };
 }
@@ -211,7 +240,7 @@ function servicesOf(
         {
           tenant,
           pools: sections.map(servicePool),
-          files: files.filter((file) => of.some((each) => each.file === file)),
+          files: files.filter((file) => of.some(({ places }) => places[0]?.file === file)),
           ...(asRoot === undefined ? {} : { asRoot }),
         },
       ];

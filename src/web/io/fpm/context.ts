@@ -1,0 +1,20 @@
+/** For which version of PHP, for whose policy, and how a service gets into the cgroup of its tenant. */
+import type { Paths } from '../../../host/paths.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import type { ServiceTenant } from '../../core/fpm/service/split.ts';
+import type { Entry } from '../../core/fpm/service/units.ts';
+import type { FpmProgram } from '../servers.ts';
+import type { Layout } from './layout.ts';
+
+export interface FpmContext {
+  readonly paths: Paths;
+  readonly fpm: FpmProgram;
+  readonly layout: Layout;
+  readonly policy: Policy;
+  /** The policy's file, where the program that divides again would not use it by itself. */
+  readonly policyFile?: string;
+  readonly entryOf: (tenant: ServiceTenant) => Entry;
+}
+
+export const configPath = ({ directory }: Layout, uid: number): string =>
+  `${directory}/${uid}.conf`;

@@ -1,0 +1,110 @@
+/**
+ * The agent stops masters that nobody has asked for anything in a while; systemd has their sockets and starts them
+ * with the next request. One that comes just then waits in the socket.
+ */
+import type { AgentPart } from '../../../agent/part.ts';
+import type { Log } from '../../../agent/log.ts';
+import { printProblem, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { runsSystemd } from '../../../host/cgroups/systemd-delegation.ts';
+import { connectBus, type Bus } from '../../../sys/dbus/bus.ts';
+import type { Value, Variant } from '../../../sys/dbus/value.ts';
+import { IdleWatch, type MasterStatus } from '../../core/fpm/service/idle.ts';
+
+export interface IdleSetting {
+  readonly idleMs: number;
+  readonly everyMs: number;
+}
+
+/** A stop costs the next request a start, and its opcache: minutes, not seconds. */
+const defaultSetting: IdleSetting = { idleMs: 15 * 60_000, everyMs: 30_000 };
+
+const systemd = 'org.freedesktop.systemd1';
+const manager = {
+  destination: systemd,
+  path: '/org/freedesktop/systemd1',
+  interface: `${systemd}.Manager`,
+} as const;
+
+export function idleStopper(
+  { instance }: Paths,
+  log: Log,
+  { idleMs, everyMs }: IdleSetting = defaultSetting,
+): AgentPart {
+  const watch = new IdleWatch(idleMs);
+  let next = 0;
+  let isBusy = false;
+  let reported: string | undefined;
+  const round = async () => {
+    const done = await stopIdle(instance, watch);
+    const problem = done.ok ? undefined : printProblem(done.error);
+    if (problem !== undefined && problem !== reported) log.warn(problem);
+    reported = problem;
+    isBusy = false;
+  };
+  return {
+    afterTick() {
+      const now = performance.now();
+      if (isBusy || now < next || !runsSystemd()) return;
+      next = now + everyMs;
+      isBusy = true;
+      void round();
+    },
+  };
+}
+
+/** The next round tries again what fails. */
+async function stopIdle(instance: string, watch: IdleWatch): Promise<Result<void, Problem>> {
+  const connected = await connectBus();
+  if (!connected.ok) return connected;
+  using bus = connected.value;
+  const masters = await readMasters(bus, instance);
+  if (!masters.ok) return masters;
+  const units = watch.toStop(masters.value, performance.now());
+  const stopped = await Promise.all(
+    units.map((unit) =>
+      bus.call({
+        ...manager,
+        member: 'StopUnit',
+        signature: 'ss',
+        body: [unit, 'replace'],
+        returns: 'o',
+      }),
+    ),
+  );
+  return stopped.find((each) => !each.ok) ?? ok(undefined);
+}
+
+/** Of those that run. One that ends meanwhile is left out. */
+async function readMasters(
+  bus: Bus,
+  instance: string,
+): Promise<Result<readonly MasterStatus[], Problem>> {
+  const listed = await bus.call({
+    ...manager,
+    member: 'ListUnitsByPatterns',
+    signature: 'asas',
+    body: [['active'], [`${instance}-fpm*@*.service`]],
+    returns: 'a(ssssssouso)',
+  });
+  if (!listed.ok) return listed;
+  const [units] = listed.value as readonly (readonly (readonly Value[])[])[];
+  const masters = await Promise.all(
+    (units ?? []).map(async (fields) => {
+      const [unit, , , , , , path] = fields as readonly string[];
+      const text = await bus.call({
+        destination: systemd,
+        path: path ?? '',
+        interface: 'org.freedesktop.DBus.Properties',
+        member: 'Get',
+        signature: 'ss',
+        body: [`${systemd}.Service`, 'StatusText'],
+        returns: 'v',
+      });
+      const value = text.ok ? (text.value[0] as Variant).value : '';
+      return { unit: unit ?? '', text: typeof value === 'string' ? value : '' };
+    }),
+  );
+  return ok(masters);
+}

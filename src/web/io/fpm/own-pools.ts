@@ -1,0 +1,44 @@
+/** Services of tenants that have no pool of anybody's making. */
+import type { Choice } from '../../core/fpm/service/choice.ts';
+import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
+import { listenOf } from '../../core/fpm/service/listen.ts';
+import type { Service, ServicePool, ServiceTenant, Split } from '../../core/fpm/service/split.ts';
+import type { HostView } from './facts.ts';
+
+export function withOwnPools(
+  { services }: Split,
+  choice: Choice,
+  { tenants, gidOf }: HostView,
+  php: string,
+): readonly Service[] {
+  const served = new Set(services.map(({ tenant }) => tenant.uid));
+  const webGroup = webGroups.find((each) => gidOf(each) !== undefined) ?? 'root';
+  const own = tenants
+    .filter(({ uid }) => choice.own.has(uid) && !served.has(uid))
+    .map((tenant) => ownService(tenant, php, webGroup));
+  return [...services, ...own].sort((a, b) => a.tenant.uid - b.tenant.uid);
+}
+
+/** Of Debian, and of others. */
+const webGroups = ['www-data', 'nginx', 'apache'];
+
+function ownService(tenant: ServiceTenant, php: string, webGroup: string): Service {
+  const text = ownPool(tenant, php, webGroup);
+  const listen = listenOf(ownSocket(tenant.user, php));
+  if (typeof listen === 'string') throw new Error(listen);
+  const pool: ServicePool = {
+    name: `bulkhead-${tenant.user}`,
+    listen,
+    owner: 'root',
+    group: webGroup,
+    mode: '0660',
+    backlog: 511,
+    pm: 'dynamic',
+  };
+  const path = "a pool of Bulkhead's own";
+  return {
+    tenant,
+    pools: [pool],
+    files: [{ path, text, isPublic: true, sections: [], includes: [] }],
+  };
+}

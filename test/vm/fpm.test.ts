@@ -1,0 +1,421 @@
+/**
+ * PHP-FPM in the cgroups of tenants, with the real nginx, php-fpm and systemd of Debian, asked over loopback all the
+ * time that sockets change hands.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { projectDirectory } from '../../src/testing/vm/project.ts';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/fpm.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const tenants = { alice: 3101, bob: 3102, carol: 3103 } as const;
+type Name = keyof typeof tenants;
+
+const pools = '/etc/php/8.4/fpm/pool.d';
+const socketOf = (pool: string) => `/run/php/php8.4-fpm-${pool}.sock`;
+
+const pool = (name: string, user: string, more = '') => `[${name}]
+user = ${user}
+group = ${user}
+listen = ${socketOf(name)}
+listen.owner = ${user}
+listen.group = www-data
+pm = dynamic
+pm.max_children = 10
+pm.start_servers = 5
+pm.min_spare_servers = 5
+pm.max_spare_servers = 10
+php_admin_value[memory_limit] = -1
+${more}`;
+
+const vhost = (name: string, to = `unix:${socketOf(name)}`) => `server {
+  listen 127.0.0.1:80;
+  server_name ${name}.example;
+  location / {
+    include fastcgi_params;
+    fastcgi_param SCRIPT_FILENAME /srv/www/index.php;
+    fastcgi_pass ${to};
+  }
+}
+`;
+
+const script = `<?php
+$cgroup = trim(substr(file_get_contents('/proc/self/cgroup'), 3));
+if (isset($_GET['hog'])) str_repeat('x', 400 << 20);
+if (isset($_GET['ms'])) usleep(1000 * (int) $_GET['ms']);
+echo json_encode(['cgroup' => $cgroup, 'uid' => posix_geteuid(), 'gid' => posix_getegid(), 'pid' => getmypid()]);
+`;
+
+/** `ask HOST [PATH]` prints the status and the body; `ask --until FILE HOST` asks until it is there, and counts. */
+const client = String.raw`#!/usr/bin/perl
+use strict; use IO::Socket::INET;
+my $until; if ($ARGV[0] eq '--until') { shift; $until = shift }
+my ($host, $path) = (@ARGV, '/');
+sub ask {
+  my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:80') or return 'none';
+  print $s "GET $path HTTP/1.0\r\nHost: $host.example\r\n\r\n";
+  local $/; my $r = <$s> // ''; my ($head, $body) = split /\r\n\r\n/, $r, 2;
+  my ($code) = ($head // '') =~ m{^HTTP/\S+ (\d+)}; return ($code // 'none') . ' ' . ($body // '');
+}
+if (!$until) { print ask(); exit }
+my ($all, %bad) = (0);
+until (-e $until) { my ($code) = split / /, ask(); $all++; $bad{$code}++ if $code ne '200'; select undef, undef, undef, 0.05; }
+print "$all", map { " $_=$bad{$_}" } sort keys %bad;
+`;
+
+interface Answer {
+  readonly cgroup: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+}
+
+const policy = `<bulkhead version="1">
+  <tenants uids="3100-3199"/>
+  <defaults><memory limit="200MiB"/><processes limit="80"/><entries limit="12"/></defaults>
+</bulkhead>
+`;
+
+const patient = { timeout: longPatienceMilliseconds };
+
+suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
+  const succeed = (command: string, input?: string) =>
+    guest.succeed(command, {
+      timeoutMs: longPatienceMilliseconds,
+      ...(input === undefined ? {} : { input }),
+    });
+  const write = (path: string, text: string) => succeed(`cat > '${path}'`, text);
+  const until = (what: string) =>
+    succeed(
+      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -n 40 --no-pager >&2; exit 1`,
+    );
+  const ask = async (name: string, path = '/'): Promise<Answer> => {
+    const text = await succeed(`ask ${name} '${path}'`);
+    assert.match(text, /^200 \{/, text);
+    return JSON.parse(text.slice(4)) as Answer;
+  };
+  const cgroup = (name: Name) => `/bulkhead-tenants.service/u${tenants[name]}`;
+  const service = (name: Name) => `bulkhead-fpm84@${tenants[name]}.service`;
+  /** Asks each of them all the time that the command runs: the result, and what was lost. */
+  const whileAsked = async (names: readonly string[], command: string) => {
+    const loops = names.map((each) => `ask --until /run/asked ${each} > /run/lost.${each} &`);
+    const result = await run(
+      `rm -f /run/asked; ${loops.join(' ')} ${command}; status=$?; touch /run/asked; wait; exit $status`,
+    );
+    const counts = await succeed(
+      `cd /run && grep . ${names.map((each) => `lost.${each}`).join(' ')} /dev/null`,
+    );
+    return { ...result, lost: counts.split('\n').filter((line) => / \w+=/.test(line)), counts };
+  };
+  const everything = () =>
+    succeed(
+      `cd /etc && find . -path ./mtab -prune -o -print | sort | while read -r f; do stat -c '%n %F %a %u %g' "$f"; [ -f "$f" ] && sha256sum < "$f"; [ -h "$f" ] && readlink "$f"; done; true`,
+    );
+
+  let original: string;
+
+  before(async () => {
+    guest = await startGuest(image);
+    await guest.copyProject();
+    await guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/sources');
+    await installBuilt(guest);
+    for (const [name, uid] of Object.entries(tenants)) {
+      await succeed(`useradd -m -u ${uid} -s /bin/sh ${name}`);
+      await write(`${pools}/${name}.conf`, pool(name, name));
+      await write(`/etc/nginx/sites-enabled/${name}.conf`, vhost(name));
+    }
+    await succeed('mkdir -p /srv/www /etc/bulkhead && rm -f /etc/nginx/sites-enabled/default');
+    await write('/srv/www/index.php', script);
+    await write('/usr/local/bin/ask', client);
+    await write('/etc/bulkhead/policy.xml', policy);
+    await succeed(
+      'chmod 755 /usr/local/bin/ask && bulkhead apply && systemctl start nginx php8.4-fpm',
+    );
+    original = await everything();
+  }, patient);
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('before, requests are served outside', patient, async () => {
+    assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
+  });
+
+  test('a configuration that php-fpm does not accept is left as it is', patient, async () => {
+    await write(`${pools}/broken.conf`, pool('broken', 'carol', 'unknown_entry = 1\n'));
+    const { status, stderr } = await run('bulkhead web fpm enable --all');
+    assert.equal(status, 1);
+    assert.match(stderr, /pool\.d\/broken\.conf:\d+: unknown entry/);
+    // What only the tenant itself cannot use is found as the tenant.
+    await succeed('mkdir -p -m 700 /root/private');
+    await write(`${pools}/broken.conf`, pool('broken', 'carol', 'chdir = /root/private\n'));
+    const one = await run('bulkhead web fpm enable carol');
+    assert.equal(one.status, 1);
+    assert.match(
+      one.stderr,
+      /Cannot give a service to "carol": \/etc\/php\/8\.4\/fpm\/pool\.d\/.*chdir/,
+    );
+    await succeed(`rm ${pools}/broken.conf`);
+    assert.equal(await everything(), original);
+  });
+
+  test('a dry run shows what would be written, and writes nothing', patient, async () => {
+    const text = await succeed('bulkhead web fpm enable --all --dry-run');
+    assert.match(text, /write \/etc\/systemd\/system\/bulkhead-fpm84@3101:alice\.socket/);
+    assert.match(text, /systemctl restart php8\.4-fpm\.service/);
+    assert.equal(await everything(), original);
+  });
+
+  test('enable takes every socket over, and no request is lost', patient, async () => {
+    const names = Object.keys(tenants);
+    const { status, stderr, lost } = await whileAsked(names, 'bulkhead web fpm enable --all');
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(lost, []);
+    for (const name of names as readonly Name[]) {
+      const answer = await ask(name);
+      assert.deepEqual([answer.cgroup, answer.uid], [cgroup(name), tenants[name]]);
+      const main = (await succeed(`systemctl show -P MainPID ${service(name)}`)).trim();
+      assert.equal(await succeed(`cat /proc/${main}/cgroup`), `0::${cgroup(name)}\n`);
+    }
+    assert.equal(await succeed('grep -c php /proc/self/mountinfo || true'), '0\n');
+    for (const name of names)
+      assert.equal(
+        await succeed(`cmp - ${pools}/${name}.conf && echo same`, pool(name, name)),
+        'same\n',
+      );
+    assert.match(
+      await succeed('bulkhead web fpm status'),
+      /alice +alice +\S+ +dynamic +tenant +running/,
+    );
+  });
+
+  test('a tenant cannot change what its master reads, nor where it listens', patient, async () => {
+    const as = (command: string) => guest.run(command, { user: 'alice' });
+    const config = `/etc/bulkhead/fpm/8.4/${tenants.alice}.conf`;
+    for (const command of [
+      `rm -f ${socketOf('alice')}; test -e ${socketOf('alice')} && exit 1`,
+      `mv ${socketOf('alice')} /tmp/mine`,
+      `ln -sfT ${socketOf('bob')} ${socketOf('alice')}`,
+      `ln -fT ${socketOf('bob')} ${socketOf('alice')}.bulkhead`,
+      `sed -i s/alice/bob/ ${config}`,
+      `echo 'user = bob' >> ${config}`,
+      `mv ${config} ${config}.old`,
+      `cat /etc/bulkhead/fpm/8.4/${tenants.bob}.conf`,
+      `echo '[Service]' > /etc/systemd/system/${service('alice')}`,
+      `ln -s /etc/passwd /etc/bulkhead/fpm/8.4/pools/1/mine.conf`,
+      `systemctl stop ${service('bob')}`,
+    ])
+      assert.notEqual((await as(command)).status, 0, command);
+    // A pool file that she may write would name anybody: her service stays as it was, and says so.
+    await succeed(`chown alice ${pools}/alice.conf`);
+    await guest.run(
+      `sed -i 's/^user = .*/user = bob/; s/^group = .*/group = bob/' ${pools}/alice.conf; true`,
+      { user: 'alice' },
+    );
+    await write(`${pools}/alice.conf`, pool('alice', 'bob'));
+    const unsafe = await run('bulkhead web fpm status');
+    assert.match(
+      unsafe.stdout,
+      /alice is not accepted: .*alice\.conf:1: pool alice: its file .* can be changed by alice/,
+    );
+    await succeed('systemctl reload php8.4-fpm');
+    assert.equal((await ask('alice')).uid, tenants.alice);
+    assert.equal((await ask('bob')).uid, tenants.bob);
+    await succeed(`chown root ${pools}/alice.conf`);
+    await write(`${pools}/alice.conf`, pool('alice', 'alice'));
+    assert.doesNotMatch(await succeed('bulkhead web fpm status'), /not accepted/);
+  });
+
+  test('a memory hog ends alone', patient, async () => {
+    const { lost, stdout } = await whileAsked(['bob'], 'ask alice "/?hog=1"');
+    assert.doesNotMatch(stdout, /^200/);
+    assert.deepEqual(lost, []);
+    assert.match(
+      await succeed(`cat /sys/fs/cgroup${cgroup('alice')}/memory.events`),
+      /oom_kill [1-9]/,
+    );
+    assert.equal((await ask('alice')).cgroup, cgroup('alice'));
+  });
+
+  test('idle masters are stopped under load, and no request is lost', patient, async () => {
+    await write(
+      '/opt/bulkhead/idle.ts',
+      `import { idleStopper } from './sources/web/io/fpm/idle-stopper.ts';
+import { pathsOf } from './sources/host/paths.ts';
+const log = { warn: (text: string) => console.error(text) };
+const part = idleStopper(pathsOf(), log as never, { idleMs: 500, everyMs: 100 });
+setInterval(() => part.afterTick(() => [], {} as never), 100);
+`,
+    );
+    const stops = `journalctl -o cat -u ${service('bob')} | grep -c ^Stopped`;
+    const { status, stdout, stderr, lost } = await whileAsked(
+      ['bob'],
+      `sh -c 'first=$(${stops}); node /opt/bulkhead/idle.ts & until [ $(${stops}) -ge $((first + 3)) ]; do sleep 0.5; done; kill $!'`,
+    );
+    assert.equal(status, 0, stdout + stderr);
+    assert.equal(stderr, '');
+    assert.deepEqual(lost, []);
+  });
+
+  test('idle tenants have no process, and are at source all the same', patient, async () => {
+    await succeed(
+      `systemctl stop ${Object.keys(tenants)
+        .map((each) => service(each as Name))
+        .join(' ')} 2>/dev/null`,
+    );
+    for (const uid of Object.values(tenants))
+      assert.equal((await run(`pgrep -U ${uid}`)).stdout, '');
+    const { sites } = JSON.parse((await run('bulkhead web status --json')).stdout) as {
+      readonly sites: readonly {
+        readonly names: readonly string[];
+        readonly placed: { readonly kind: string };
+      }[];
+    };
+    const carol = sites.find(({ names }) => names.includes('carol.example'));
+    assert.equal(carol?.placed.kind, 'at source');
+  });
+
+  test('ten requests to a cold socket are served by several workers', patient, async () => {
+    const text = await succeed(
+      `for i in 1 2 3 4 5 6 7 8 9 10; do ask carol '/?ms=2000' & done; wait`,
+    );
+    const pids = [...text.matchAll(/"pid":(\d+)/g)].map(([, pid]) => pid);
+    assert.equal(pids.length, 10, text);
+    assert.ok(new Set(pids).size >= 4, text);
+  });
+
+  test(
+    'a pool that a panel adds is at source after its reload, and nobody notices',
+    patient,
+    async () => {
+      await write(`${pools}/alice2.conf`, pool('alice2', 'alice'));
+      await write('/etc/nginx/sites-enabled/alice2.conf', vhost('alice2'));
+      await succeed('nginx -s reload 2>/dev/null');
+      const { status, stderr, lost } = await whileAsked(
+        ['alice', 'bob'],
+        'systemctl reload php8.4-fpm',
+      );
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(lost, []);
+      assert.equal((await ask('alice2')).cgroup, cgroup('alice'));
+      await succeed(
+        `rm ${pools}/alice2.conf /etc/nginx/sites-enabled/alice2.conf && systemctl reload php8.4-fpm`,
+      );
+      assert.equal(await succeed('ls /etc/systemd/system | grep -c alice2 || true'), '0\n');
+    },
+  );
+
+  test('ports, and what needs a master that is root, work as well', patient, async () => {
+    await write(
+      `${pools}/port.conf`,
+      pool('port', 'bob').replace(/listen = .*/, 'listen = 127.0.0.1:9017'),
+    );
+    await write('/etc/nginx/sites-enabled/port.conf', vhost('port', '127.0.0.1:9017'));
+    await write(
+      `${pools}/carol.conf`,
+      pool('carol', 'carol').replace('group = carol', 'group = www-data'),
+    );
+    await succeed('nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm');
+    assert.equal((await ask('port')).cgroup, cgroup('bob'));
+    const { cgroup: place, gid } = await ask('carol');
+    assert.deepEqual([place, gid], [cgroup('carol'), 33]);
+    assert.match(
+      await succeed('bulkhead web fpm status'),
+      /carol +carol .*root \(pool carol has group www-data\)/,
+    );
+    // As root it would remove its socket when it ends.
+    await succeed(`systemctl stop ${service('carol')} 2>/dev/null`);
+    assert.equal((await ask('carol')).cgroup, cgroup('carol'));
+    await write(`${pools}/carol.conf`, pool('carol', 'carol'));
+    await succeed(
+      `rm ${pools}/port.conf /etc/nginx/sites-enabled/port.conf; nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm`,
+    );
+  });
+
+  test(
+    'a service that cannot start is tried slowly, and serves when it is repaired',
+    patient,
+    async () => {
+      const config = `/etc/bulkhead/fpm/8.4/${tenants.bob}.conf`;
+      await succeed(
+        `systemctl stop ${service('bob')} 2>/dev/null; cp -p ${config} /root/good; echo broken >> ${config}`,
+      );
+      await succeed('ask bob > /run/late 2>&1 &');
+      const starts = `journalctl -o short-unix -u ${service('bob')} | grep 'Failed to start'`;
+      await until(`[ $(${starts} | wc -l) -ge 8 ]`);
+      const seconds = (await succeed(starts))
+        .trim()
+        .split('\n')
+        .map((line) => Number(line.split(' ')[0]));
+      const most = Math.max(
+        ...seconds.map(
+          (from) => seconds.filter((each) => each >= from && each < from + 9.5).length,
+        ),
+      );
+      assert.ok(most <= 6, `${most} in ten seconds`);
+      await succeed(`cp -p /root/good ${config}`);
+      await until(`grep -q ^200 /run/late || { ask bob > /run/late; false; }`);
+      assert.equal((await ask('bob')).cgroup, cgroup('bob'));
+    },
+  );
+
+  test('a tenant without a pool gets one of its own', patient, async () => {
+    await succeed('useradd -m -u 3104 dave && bulkhead apply');
+    assert.match(
+      await succeed('bulkhead web fpm enable dave'),
+      /dave +bulkhead-dave +\/run\/php\/php8\.4-fpm-bulkhead-dave\.sock/,
+    );
+    await write(
+      '/etc/nginx/sites-enabled/dave.conf',
+      vhost('dave', 'unix:/run/php/php8.4-fpm-bulkhead-dave.sock'),
+    );
+    await succeed('nginx -s reload 2>/dev/null');
+    assert.equal((await ask('dave')).cgroup, '/bulkhead-tenants.service/u3104');
+    await succeed('rm /etc/nginx/sites-enabled/dave.conf && bulkhead web fpm disable dave');
+    assert.equal(await succeed('ls /run/php | grep -c dave || true'), '0\n');
+    await succeed('userdel -r dave 2>/dev/null; bulkhead apply');
+  });
+
+  test('whatever happens to Bulkhead, the distribution’s service starts', patient, async () => {
+    await write(`${pools}/late.conf`, pool('late', 'alice'));
+    await write('/etc/nginx/sites-enabled/late.conf', vhost('late'));
+    await succeed(
+      'nginx -s reload 2>/dev/null; mv /opt/bulkhead/dist /opt/bulkhead/away; systemctl restart php8.4-fpm',
+    );
+    assert.equal((await ask('late')).cgroup, '/system.slice/php8.4-fpm.service');
+    assert.equal((await ask('alice')).cgroup, cgroup('alice'));
+    await succeed('mv /opt/bulkhead/libexec /opt/bulkhead/gone; systemctl restart php8.4-fpm');
+    assert.equal((await ask('late')).cgroup, '/system.slice/php8.4-fpm.service');
+    await succeed(
+      'mv /opt/bulkhead/gone /opt/bulkhead/libexec; mv /opt/bulkhead/away /opt/bulkhead/dist; systemctl reload php8.4-fpm',
+    );
+    assert.equal((await ask('late')).cgroup, cgroup('alice'));
+    await succeed(
+      `rm ${pools}/late.conf /etc/nginx/sites-enabled/late.conf; nginx -s reload 2>/dev/null; systemctl reload php8.4-fpm`,
+    );
+  });
+
+  test('disable leaves everything as it was', patient, async () => {
+    await succeed('bulkhead web fpm disable --all');
+    assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
+    assert.equal((await ask('carol')).uid, tenants.carol);
+    assert.equal(await succeed('systemctl list-units --all --no-legend "bulkhead-fpm*"'), '');
+    assert.equal(await succeed('ls /run/php | grep -c bulkhead || true'), '0\n');
+    const now = await everything();
+    // Accounts came and went: their files have backups by now.
+    const others = (text: string) =>
+      text
+        .split('\n')
+        .filter((line) => line.includes('fpm') || line.includes('systemd'))
+        .join('\n');
+    assert.equal(others(now), others(original));
+  });
+});
