@@ -13,13 +13,18 @@ interface Done {
   readonly entries: ServerEntries;
   /** Nothing where it was only shown. */
   readonly outcome: Outcome | undefined;
+  /** As the server has it afterwards. */
+  readonly now?: ServerEntries;
 }
+
+const nowOf = ({ entries }: Done, now: readonly ServerEntries[]) =>
+  now.find(({ server }) => server === entries.server) ?? entries;
 
 /** Nothing is written anywhere unless every server could be asked; each is then a transaction of its own. */
 export async function carryOut(
   planned: Result<readonly ServerEntries[], Problem>,
   options: EntriesOptions,
-  afterwards: (servers: readonly ServerEntries[]) => Result<void, Problem>,
+  afterwards: () => Promise<Result<readonly ServerEntries[], Problem>>,
 ): Promise<ExitCode> {
   if (!planned.ok) return refuse(planned.error);
   const all: Done[] = [];
@@ -31,11 +36,16 @@ export async function carryOut(
     }
     all.push({ entries, outcome: outcome?.value });
   }
-  if (options.dryRun !== true) {
-    const told = afterwards(planned.value);
-    if (!told.ok) return refuse(told.error);
+  if (options.dryRun === true) {
+    report(all, options);
+    return exitCodes.done;
   }
-  report(all, options);
+  const now = await afterwards();
+  if (!now.ok) return refuse(now.error);
+  report(
+    all.map((each) => ({ ...each, now: nowOf(each, now.value) })),
+    options,
+  );
   return exitCodes.done;
 }
 
@@ -44,20 +54,20 @@ function report(all: readonly Done[], { json }: EntriesOptions): void {
   else for (const each of all) print(serverText(each));
 }
 
-const serverJson = ({ entries, outcome }: Done) => ({
+const serverJson = ({ entries, outcome, now = entries }: Done) => ({
   server: entries.server,
   outcome: outcome ?? 'dry run',
   changes: entries.changes.map(({ path, before, text }) => ({ path, before, after: text })),
-  held: entries.held,
-  notes: entries.notes,
+  held: now.held,
+  notes: now.notes,
 });
 
-function serverText({ entries, outcome }: Done): string {
+function serverText({ entries, outcome, now = entries }: Done): string {
   if (outcome === undefined) {
     for (const { path, before = '', text = '' } of entries.changes) printDiff(path, before, text);
   }
-  const lines = noteLines(entries.notes, terminalOf(process.stdout).columns);
-  return [outcomeText(entries, outcome), ...lines].join('\n');
+  const lines = noteLines(now.notes, terminalOf(process.stdout).columns);
+  return [outcomeText(entries, now.held, outcome), ...lines].join('\n');
 }
 
 const outcomes: Readonly<Record<Outcome, string>> = {
@@ -66,7 +76,11 @@ const outcomes: Readonly<Record<Outcome, string>> = {
   'not running': 'it does not run, and follows when it starts',
 };
 
-function outcomeText({ server, held, changes }: ServerEntries, outcome?: Outcome): string {
+function outcomeText(
+  { server, changes }: ServerEntries,
+  held: ServerEntries['held'],
+  outcome?: Outcome,
+): string {
   if (outcome === undefined) return `${server}: ${count(changes.length, 'file')} would change`;
   const writes = changes.length === 0 || changes.some(({ text }) => text !== undefined);
   const tenants = count(new Set(held.map(({ uid }) => uid)).size, 'tenant');

@@ -1,5 +1,6 @@
 /** `bulkhead web entries disable`: removes what enable has written, and has the web servers follow that. */
 import type { Command } from 'commander';
+import { ok } from '../../../base/result.ts';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { removeRecord } from '../../io/entries/record.ts';
 import { carryOut } from './carry-out.ts';
@@ -9,7 +10,10 @@ import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from '.
 async function disable(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await sessionWithoutPolicy(command);
   if (typeof session === 'number') return session;
-  return carryOut(planRemoval(session), options, () => removeRecord(session.paths));
+  return carryOut(planRemoval(session), options, () => {
+    const removed = removeRecord(session.paths);
+    return Promise.resolve(removed.ok ? ok([]) : removed);
+  });
 }
 
 export const command: CommandModule = {

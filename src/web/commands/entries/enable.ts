@@ -8,7 +8,12 @@ import { entriesSession, withEntriesOptions, type EntriesOptions } from './sessi
 export async function enable(options: EntriesOptions, command: Command): Promise<ExitCode> {
   const session = await entriesSession(options, command);
   if (typeof session === 'number') return session;
-  return carryOut(await planAll(session), options, (servers) => recordFor(session, servers));
+  return carryOut(await planAll(session), options, async () => {
+    const now = await session.again();
+    const servers = await planAll(now);
+    const recorded = servers.ok ? recordFor(now, servers.value) : servers;
+    return recorded.ok ? servers : recorded;
+  });
 }
 
 export const command: CommandModule = {

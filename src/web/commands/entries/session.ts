@@ -22,6 +22,8 @@ export const withEntriesOptions = (command: Command, dryRun: string): Command =>
 export interface EntriesSession {
   readonly programs: WebPrograms;
   readonly survey: Survey;
+  /** The same with what web servers say now. */
+  readonly again: () => Promise<EntriesSession>;
   readonly limits: EntryLimits;
   readonly socket: string;
   readonly paths: Paths;
@@ -61,13 +63,15 @@ async function sessionWith(
     const reason = 'there is neither nginx nor apache2 in /usr/sbin';
     return refuse({ action: 'use web servers', reason });
   }
-  return {
+  const now = async (): Promise<EntriesSession> => ({
     programs,
     survey: await surveyWeb(programs, tenancyOf(paths, policy)),
+    again: now,
     limits: entryLimitsOf(policy?.tenants ?? []),
     socket: entriesSocket(paths),
     paths,
-  };
+  });
+  return now();
 }
 
 export function refuse(problem: Problem): ExitCode {

@@ -21,7 +21,7 @@ import { runBounded } from '../run-bounded.ts';
 import { readApache, type ApacheProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { reloadApache } from './apache-process.ts';
-import { domainInclude, remembered } from './domain-includes.ts';
+import { domainInclude, namesFile, remembered } from './domain-includes.ts';
 import { changesTo, type WantedFile } from './file-changes.ts';
 import { applyChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
 
@@ -45,7 +45,9 @@ export async function planApache(
   const accepted = serverAccepted(survey, 'apache2');
   if (!accepted.ok) return accepted;
   const includeOf = remembered(domainInclude);
-  const willInclude = ({ file }: SiteView) => includeOf(file) !== undefined;
+  const willInclude = ({ file, owner }: SiteView) =>
+    includeOf(file) !== undefined ||
+    (owner !== undefined && namesFile(file, tenantFilePath(apache, owner.uid)));
   const hasModQos = await readHasModQos(apache);
   const sites = apacheSiteEntries(survey.sites, { limits, hasModQos, willInclude });
   const files = tenantFiles(apache, sites, limits);

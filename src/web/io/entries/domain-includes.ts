@@ -29,6 +29,20 @@ export function domainInclude(file: string): string | undefined {
     : undefined;
 }
 
+/**
+ * Whether the text of a vhost's file names one of our files, which need not be there yet. Which of several vhosts in
+ * it does is seen once it is.
+ */
+export function namesFile(file: string, path: string): boolean {
+  const read = readBounded(file, bytesMax, { links: 'follow' });
+  return (
+    read.ok &&
+    textOf(read.value)
+      .split('\n')
+      .some((line) => line.trim().endsWith(` ${path}`))
+  );
+}
+
 function realPathOf(file: string): string | undefined {
   try {
     return realpathSync(file);

@@ -1,0 +1,159 @@
+/** Which requests of a vhost count, what of its own keeps our directives from it, and words in nginx's file. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
+import { httpLevelOf } from '../../src/web/core/nginx/http-level.ts';
+import { vhostOf, type Counted, type NginxVhost } from '../../src/web/core/nginx/vhost.ts';
+import { nginxEntriesFile } from '../../src/web/core/entries/nginx-file.ts';
+import { nginxQuoted } from '../../src/web/core/entries/nginx-quoted.ts';
+import { siteFileFor } from '../../src/web/core/entries/nginx-site-files.ts';
+import { refusedRequests } from '../../src/usage/refused-requests.ts';
+
+function vhost(text: string): NginxVhost {
+  const { directives, problems } = parseNginxFile('a.conf', `server {\n${text}\n}`);
+  assert.deepEqual(problems, []);
+  const [server] = directives;
+  assert.ok(server);
+  return vhostOf(server);
+}
+
+const php = 'location ~ \\.php$ { fastcgi_pass unix:/php.sock; }';
+const counted: readonly (readonly [string, Counted])[] = [
+  [`location / { try_files $uri /index.php; } ${php}`, 'scripts'],
+  ['location ~* "[^/]\\.(?:php|phtml)(/|$)" { fastcgi_pass unix:/php.sock; }', 'scripts'],
+  [`location /blog/ { ${php} }`, 'scripts'],
+  ['location / { proxy_pass http://127.0.0.1:3000; }', 'all'],
+  ['location / { fastcgi_pass unix:/php.sock; }', 'all'],
+  [
+    'location / { if ($x) { return 403; } proxy_pass http://a; } location /old { return 410; }',
+    'all',
+  ],
+  ['location / { try_files $uri @app; } location @app { proxy_pass http://a; }', 'pages'],
+  ['location / { proxy_pass http://a; } location ~* \\.css$ { root /srv; }', 'pages'],
+  [`location /api { proxy_pass http://a; } ${php}`, 'pages'],
+  ['root /srv;', 'scripts'],
+];
+for (const [text, expected] of counted)
+  test(`vhostOf() counts ${expected} of ${text}`, () => assert.equal(vhost(text).counts, expected));
+
+test('vhostOf() names a server as $server_name does', () => {
+  const nameOf = (text: string) => vhost(text).serverName;
+  assert.equal(nameOf('server_name .a.example b.example;'), 'a.example');
+  assert.equal(nameOf('server_name "" b.example;'), '');
+  assert.equal(nameOf('server_name ~^x$;'), '~^x$');
+  assert.equal(nameOf('listen 80;'), '');
+});
+
+test('vhostOf() finds what replaces our directives, and what gives them back', () => {
+  const lost = (text: string) => {
+    const { limitLost, logLost } = vhost(text);
+    return [limitLost?.line, limitLost?.canInclude, logLost?.line, logLost?.canInclude];
+  };
+  const none = [undefined, undefined];
+  assert.deepEqual(lost(php), [...none, ...none]);
+  assert.deepEqual(lost(`limit_conn a 1;\n${php}`), [2, true, ...none]);
+  assert.deepEqual(lost('location / {\nlimit_conn a 1; }'), [3, false, ...none]);
+  assert.deepEqual(lost('limit_conn_dry_run on;'), [2, false, ...none]);
+  assert.deepEqual(lost('limit_conn a 1; limit_conn bulkhead_5 5;'), [...none, ...none]);
+  assert.deepEqual(lost('access_log /a;'), [...none, 2, true]);
+  assert.deepEqual(lost('access_log /a; access_log syslog:x bulkhead if=$x;'), [...none, ...none]);
+  assert.deepEqual(lost('access_log off; access_log syslog:x bulkhead;'), [...none, 2, false]);
+  const inLocation = 'location / {\naccess_log off; proxy_pass http://a; }';
+  assert.deepEqual(lost(inLocation), [...none, 3, false]);
+  assert.deepEqual(lost('location /x {\naccess_log off; }'), [...none, ...none]);
+  // With the page, a refusal is logged where that is.
+  assert.deepEqual(lost(`location @bulkhead_508 { return 508 x; }\n${inLocation}`), [
+    ...none,
+    ...none,
+  ]);
+});
+
+test('siteFileFor() is the same whether the vhost includes it already or not', () => {
+  const http = httpLevelOf([], [], '');
+  const own = 'limit_conn a 1; access_log /a;';
+  const ours = 'limit_conn bulkhead_5 5; access_log syslog:x bulkhead; location @bulkhead_508 { }';
+  for (const text of [own, `${own} ${ours}`])
+    assert.equal(siteFileFor(vhost(text), http), 'site-limit-log.conf');
+  assert.equal(siteFileFor(vhost(ours), http), 'site.conf');
+  assert.equal(siteFileFor(vhost(''), { ...http, accessLog: 'off' }), 'site-log.conf');
+});
+
+test('httpLevelOf() sees what is there twice, but not in our own file', () => {
+  const text = `user web;\nhttp { limit_conn_status 503; access_log off;\nlimit_conn a 1; map_hash_bucket_size 64; }`;
+  const { directives } = parseNginxFile('nginx.conf', text);
+  const http = httpLevelOf(directives, ['nginx.conf'], '/own');
+  assert.deepEqual(http.given, ['limit_conn_status', 'map_hash_bucket_size']);
+  assert.deepEqual(
+    [http.user, http.accessLog, http.mapBucketBytes, http.otherLimit?.line],
+    ['web', 'off', 64, 3],
+  );
+  const own = httpLevelOf(directives, ['nginx.conf'], 'nginx.conf');
+  assert.deepEqual([own.given, own.accessLog, own.otherLimit], [[], 'default', undefined]);
+});
+
+test('nginxQuoted() makes one word of any text, as the tokenizer reads it', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+      const { directives, problems } = parseNginxFile('a', `x ${nginxQuoted(text)} y;`);
+      assert.deepEqual(problems, []);
+      assert.deepEqual(
+        directives.map(({ args }) => args),
+        [[text, 'y']],
+      );
+    }),
+  );
+});
+
+test('nginxEntriesFile() has a name whatever is in it as one key, and nothing else of it', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: 'binary', maxLength: 30 }), { maxLength: 5 }),
+      (names) => {
+        const held = [...new Set(names)].map((name, index) => ({
+          name,
+          uid: 1_000 + index,
+          limit: 20,
+          counts: 'all' as const,
+        }));
+        const http = httpLevelOf([], [], '');
+        const text = nginxEntriesFile(held, http, { socket: '/s', defaultLog: '/log' });
+        const { directives, problems } = parseNginxFile('a', text);
+        assert.deepEqual(problems, []);
+        const owners = directives.find(({ args }) => args[1] === '$bulkhead_owner')?.block ?? [];
+        assert.deepEqual(
+          owners
+            .slice(1)
+            .map(({ name, args }) => [name, args[0]])
+            .toSorted(),
+          held.map(({ name, uid }) => [`:${name}`, String(uid)]).toSorted(),
+        );
+        const kinds = new Set(directives.map(({ name }) => name));
+        assert.ok(kinds.size <= 13, [...kinds].join(' '));
+      },
+    ),
+  );
+});
+
+test('refusedRequests() says pages and addresses to who may see them, sites to others', () => {
+  const request = {
+    at: 0,
+    site: 'a.example',
+    client: '192.0.2.1',
+    method: 'GET',
+    url: '/a?token=1',
+  };
+  const snapshot = { at: 0, processes: [], processCount: 0, usage: {} as never };
+  const evidence = [
+    { ...snapshot, requests: [request, { ...request, url: '/a?token=2' }] },
+    { ...snapshot, requests: [{ ...request, url: '/b', client: '192.0.2.2' }] },
+    snapshot,
+  ];
+  const text = refusedRequests(evidence, true);
+  assert.equal(
+    text,
+    'Of 3 requests of which more is known: GET a.example/a (2), GET a.example/b (1); from 2 addresses: 192.0.2.1 (2), 192.0.2.2 (1).',
+  );
+  assert.doesNotMatch(refusedRequests(evidence, false), /192|\/a|token/);
+  assert.equal(refusedRequests([snapshot], true), '');
+});
