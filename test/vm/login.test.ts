@@ -27,6 +27,9 @@ const accounts = { alice: 3001, bob: 3002, dave: 3003, rob: 3004, 'odd.name': 30
 const where = 'cat /proc/self/cgroup';
 const step = '/opt/bulkhead/libexec/bulkhead-pam';
 
+/** The shell of an account that reports by itself. */
+const probe = '/usr/local/bin/where';
+
 const options =
   '-F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR';
 const ssh = `ssh ${options} -o BatchMode=yes`;
@@ -66,13 +69,15 @@ suite('the login step in the virtual machine', { skip, timeout }, () => {
       await guest.copyProject();
       await installBuilt(guest);
       await write('/etc/bulkhead/policy.xml', policy);
+      await write(probe, `#!/bin/sh\n${where} > /tmp/console\n`);
       const make = Object.entries(accounts).map(
         ([name, uid]) =>
-          `useradd --badname -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
+          `useradd --badname -m -u ${uid} -s ${name === 'odd.name' ? probe : '/bin/sh'} ${name} && echo '${name}:pass-${name}' | chpasswd`,
       );
       await succeed(
         [
           'set -e',
+          `chmod 755 ${probe}`,
           ...make,
           'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
           'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
@@ -142,10 +147,9 @@ suite('the login step in the virtual machine', { skip, timeout }, () => {
       guest.succeed(`echo pass-bob | su ${command} 2>/dev/null`, { user: 'alice' });
     assert.equal((await fromAlice(`bob -c '${where}'`)).trim(), placed('bob'));
     assert.equal((await fromAlice(`- bob -c '${where}'`)).trim(), placed('bob'));
-    await succeed(
-      `printf '%s\\n' '${where} > /tmp/console' exit | script -qec 'login -f alice' /dev/null`,
-    );
-    assert.equal((await succeed('cat /tmp/console')).trim(), placed('alice'));
+    // Its shell is the probe, since login drops what was typed before.
+    await succeed("script -qec 'login -f odd.name' /dev/null </dev/null");
+    assert.equal((await succeed('cat /tmp/console')).trim(), placed('odd.name'));
     assert.equal((await succeed('cat /proc/1/cgroup')).trim(), '0::/init.scope');
   });
 
@@ -241,11 +245,11 @@ suite('the login step in the virtual machine', { skip, timeout }, () => {
       'in',
     );
     await succeed(`mv -f /run/x ${list}`);
-    // Only the copy of the account is out of date now, so getent is asked.
-    assert.equal(await su('alice'), placed('alice'));
+    // Only the copy of the account is out of date now, so getent is asked. It has a second, which may be too short here.
+    await succeed(`until su -s /bin/sh alice -c '${where}' | grep -q u3001; do sleep 0.2; done`);
     await succeed('bulkhead apply');
     assert.equal(await su('alice'), placed('alice'));
-    assert.equal(await succeed('pgrep -x sleep || true'), '');
+    assert.equal(await succeed("pgrep -fx 'sleep 3600' || true"), '');
   });
 
   test(
@@ -298,6 +302,7 @@ print(open("/proc/self/cgroup").read())
     const tricks =
       'IFS=/ ENV=/tmp/marker BASH_ENV=/tmp/marker PATH=/tmp/bin:$PATH LD_PRELOAD=/tmp/none.so PAM_USER=carol PAM_TYPE=x PPID=1';
     await alice(`echo pass-bob | env ${tricks} su -m -s /bin/sh bob -c true 2>/dev/null`);
+    await succeed('bulkhead apply');
     await succeed(
       'mkdir -p /run/sshd && /usr/sbin/sshd -p 2222 -o "AcceptEnv *" -o PidFile=/tmp/sshd.pid',
     );
@@ -319,7 +324,6 @@ print(open("/proc/self/cgroup").read())
     assert.match(seen, /PAM_USER=alice/);
     assert.doesNotMatch(seen, /LD_PRELOAD|BASH_ENV/);
     assert.equal(await succeed(`ls ${owned}.0 2>/dev/null || true`), '');
-    await succeed('bulkhead apply');
   });
 
   test('names that are none, and a caller that has ended', { timeout }, async () => {
