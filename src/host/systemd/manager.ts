@@ -6,7 +6,7 @@ import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { openBus, type BlockingBus } from '../../sys/dbus/blocking-bus.ts';
 import type { Call, Reply } from '../../sys/dbus/call.ts';
-import { variant, type Value, type Variant } from '../../sys/dbus/value.ts';
+import { variant, type Variant } from '../../sys/dbus/value.ts';
 
 const service = 'org.freedesktop.systemd1';
 const manager = {
@@ -110,7 +110,7 @@ export class SystemdManager implements Disposable {
       ...manager,
       member: 'StartTransientUnit',
       signature: 'ssa(sv)a(sa(sv))',
-      body: [scope, 'fail', properties as Value, []],
+      body: [scope, 'fail', properties, []],
       returns: 'o',
       timeoutMs,
     });

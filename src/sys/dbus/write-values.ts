@@ -69,7 +69,7 @@ class Writer {
   #integer(code: keyof Ranges, value: Value): void {
     const [min, max] = ranges[code];
     if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-      refuse(`${String(value)} is not a ${code}`);
+      refuse(`${typeof value === 'number' ? value : 'something else'} is not a ${code}`);
     }
     const number = value as number;
     if (code === 'y') this.#put(1, (buffer, at) => buffer.writeUInt8(number, at));

@@ -54,7 +54,7 @@ export async function dumpPools(
   configuration: string,
   before: readonly string[] = [],
 ): Promise<Result<readonly FpmSection[], ReadProblem>> {
-  const [first = program, ...rest] = [...before, program];
+  const [first, ...rest] = [...before, program];
   const words = [...rest, '-tt', '--fpm-config', configuration];
   const run = await runBounded(first, words, { timeoutMs: checkTimeoutMs });
   if (!run.ok) return fail({ message: run.error });
