@@ -18,6 +18,7 @@
  */
 import { ioFiles2 } from '../limits/io-caps.ts';
 import type { FileSetting } from '../limits/limit.ts';
+import { cgroupSetup } from './wanted.ts';
 
 /** Where systemd makes the slices of users. */
 export const userSlice = 'user.slice';
@@ -56,10 +57,10 @@ const periodMicroseconds = 100_000;
 /** A quota is a percentage with two decimals, of a period of 100 ms. Source: parse_permyriad of systemd. */
 const stepMicroseconds = 10;
 
-/** Those that systemd can set, as it can set them. */
+/** Those that systemd can set, as it can set them. What a slice gives to cgroups in it is systemd's own. */
 export const sliceSettings = (settings: readonly FileSetting[]): readonly FileSetting[] =>
   settings.flatMap((each) => {
-    if (each.file === 'cpu.max.burst') return [];
+    if (each.file === 'cpu.max.burst' || each.attribute === cgroupSetup) return [];
     return [each.file === 'cpu.max' ? roundedQuota(each) : each];
   });
 

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { publishLogins, withdrawLogins } from '../../src/host/cgroups/launch-logins.ts';
 
-test('publishLogins() lists every name of a tenant, for root alone', () => {
+test('publishLogins() lists every name of a tenant, and those in slices again, for root alone', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-logins-'));
   try {
     const paths = { etc: join(scratch, 'etc'), runtime: join(scratch, 'run') };
@@ -25,17 +25,28 @@ test('publishLogins() lists every name of a tenant, for root alone', () => {
       'root:x:0:0::/root:/bin/sh\nbob:x:1002:1::/:/bin/sh\nann:x:1001:1::/:\n+::::::\nalias:x:1001:1::/:/bin/sh\ncarol:x:1003:1::/:/bin/sh\n',
     );
     const path = join(paths.runtime, 'logins');
-    const publish = () =>
-      publishLogins(paths, new Set([1001, 1002, 1004]), ['bob', 'dora@corp', 'two\nnames']);
+    const slices = join(paths.runtime, 'slices');
+    const publish = (isSlice = true) =>
+      publishLogins(paths, [
+        { uid: 1001, isSlice },
+        { uid: 1002, user: 'bob', isSlice: false },
+        { uid: 1004, user: 'dora@corp', isSlice },
+        { uid: 1005, user: 'two\nnames', isSlice },
+      ]);
     assert.ok(publish().ok);
+    assert.equal(readFileSync(slices, 'utf8'), 'alias\nann\ndora@corp\n');
+    assert.equal(statSync(slices).mode & 0o777, 0o600);
     assert.equal(readFileSync(path, 'utf8'), 'alias\nann\nbob\ndora@corp\n');
     assert.equal(statSync(path).mode & 0o777, 0o600);
     const { ino } = statSync(path);
     assert.ok(publish().ok);
     assert.equal(statSync(path).ino, ino);
+    assert.ok(publish(false).ok);
+    assert.equal(existsSync(slices), false);
+    assert.ok(publish().ok);
     withdrawLogins(paths.runtime);
     withdrawLogins(paths.runtime);
-    assert.equal(existsSync(path), false);
+    assert.deepEqual([path, slices].map(existsSync), [false, false]);
   } finally {
     rmSync(scratch, { recursive: true });
   }

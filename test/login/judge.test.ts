@@ -1,10 +1,13 @@
 /** Whether the lines in a service's session do what they are there for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judgeSession } from '../../src/login/core/judge.ts';
+import { judgeSession, judgeSlice } from '../../src/login/core/judge.ts';
 import { notesOf } from '../../src/login/core/notes.ts';
 import { profilesOf, sessionLines, type Step } from '../../src/login/core/profiles.ts';
+import { sessionOf } from '../../src/login/commands/ways-in.ts';
+import { statusText } from '../../src/login/commands/status-text.ts';
 import { stackOf } from '../../src/login/core/stack.ts';
+import type { LoginView } from '../../src/login/core/view.ts';
 import { userEnvironmentLine } from '../../src/login/core/user-environment.ts';
 
 const step: Step = {
@@ -71,6 +74,87 @@ describe('judgeSession()', () => {
   });
 });
 
+describe('judgeSlice()', () => {
+  const slice = (service: string, ...lines: readonly string[]) =>
+    judgeSlice(
+      stackOf(service, 'session', () => lines.join('\n')),
+      service,
+    );
+
+  test('a login is left to pam_systemd, and su, cron and at are placed', () => {
+    const interactive = [unix, ...jumping, ...plain, systemd];
+    assert.equal(slice('sshd', ...interactive), 'by pam_systemd');
+    assert.equal(slice('login', ...interactive), 'by pam_systemd');
+    for (const each of ['su', 'su-l', 'sudo-i'])
+      assert.equal(slice(each, ...interactive), 'placed', each);
+    assert.equal(slice('cron', unix, ...plain), 'placed');
+  });
+
+  test('without the jump pam_systemd has the last word', () => {
+    assert.equal(slice('sshd', ...plain, systemd), 'by pam_systemd');
+    assert.equal(slice('su', ...plain, systemd), 'by pam_systemd');
+    assert.equal(slice('cron', unix, ...plain, systemd), 'by pam_systemd');
+  });
+
+  test('without the step su within a session of another stays there, and cron is not placed', () => {
+    assert.equal(slice('sshd', unix, systemd), 'by pam_systemd');
+    assert.equal(slice('su', unix, systemd), 'by pam_systemd, if alone');
+    assert.equal(slice('cron', unix), 'not run');
+  });
+
+  test('the list of slices leads to pam_systemd, not beyond it', () => {
+    const { wronglySkipped } = judged(unix, ...jumping, ...plain, systemd, unix);
+    assert.deepEqual(wronglySkipped, []);
+    assert.equal(slice('sshd', ...jumping, ...plain, mkhomedir, systemd), 'by pam_systemd');
+  });
+});
+
+describe('status of a host with slices', () => {
+  const seen = (logins: number, slices: number): LoginView => ({
+    step: { path: step.program, executable: true },
+    profiles: [],
+    logins,
+    slices,
+    agentRuns: true,
+    services: [
+      { service: 'cron', ...judged(...plain), inSlice: 'placed' },
+      { service: 'sshd', ...judged(...plain, systemd), inSlice: 'by pam_systemd' },
+      { service: 'su', ...judged(systemd), inSlice: 'by pam_systemd, if alone' },
+    ],
+  });
+  const shown = (view: LoginView) => statusText(view, notesOf(view), { columns: 100 });
+
+  test('tells who places whom, and has no faults where that is right', () => {
+    const text = shown(seen(2, 2));
+    assert.match(text, /^cron +placed at login$/m);
+    assert.match(text, /^sshd +placed by pam_systemd$/m);
+    assert.match(text, /^su +placed by pam_systemd, but within another session caught$/m);
+    assert.doesNotMatch(text, /takes the process back/);
+  });
+
+  test('tells apart those of resellers, which are in no slice', () => {
+    const text = shown(seen(3, 2));
+    assert.match(text, /^cron +placed at login$/m);
+    assert.match(text, /^sshd +placed by pam_systemd; of resellers: caught/m);
+    assert.match(text, /takes the process back/);
+  });
+
+  test('is what doctor says of ssh, su and cron', () => {
+    const facts = (view: LoginView) =>
+      view.services.map((each) => [each.service, sessionOf(each, view).placed]);
+    assert.deepEqual(facts(seen(2, 2)), [
+      ['cron', true],
+      ['sshd', true],
+      ['su', false],
+    ]);
+    assert.deepEqual(facts(seen(3, 2)), [
+      ['cron', true],
+      ['sshd', false],
+      ['su', false],
+    ]);
+  });
+});
+
 describe('profilesOf()', () => {
   test('the first is for common-session alone, and comes first', () => {
     const [first, second] = profilesOf(step, true);
@@ -116,6 +200,7 @@ test('notesOf() says what to do, and nothing where all is right', () => {
     step: { path: step.program, executable: true },
     profiles: [],
     logins: 2,
+    slices: 0,
     agentRuns: true,
     services: [{ service: 'sshd', ...judged(...jumping, ...plain, systemd) }],
   };

@@ -91,6 +91,11 @@ function place(shell: string, environment: Readonly<Record<string, string>> = {}
   return { status, places: places[0] ?? [] };
 }
 
+const runsSystemd = fs.existsSync('/run/systemd/system') ? 'systemd makes it' : false;
+
+const frozenFile = (cgroup: string) =>
+  isV2 ? ([`${cgroup}/cgroup.freeze`, '1', '0'] as const) : undefined;
+
 const nowhere = (status: number): Outcome => ({ status, places: [] });
 
 async function removeCgroup(path: string): Promise<void> {
@@ -217,6 +222,72 @@ describe('the step of PAM on this kernel', { skip }, () => {
       }
     });
   }
+
+  describe('where the tenant is a slice of systemd', () => {
+    // One hierarchy is enough: on v2, which systemd has, there is one.
+    const [root = ''] = roots;
+    const slices = `${root}/slices`;
+    const slice = `${slices}/user-${uid}.slice`;
+    const scope = `${slice}/${instance}-${uid}.scope`;
+    const settings = `/etc/systemd/system/user-${uid}.slice.d`;
+    const inScope = [scope.slice(`${root}/`.length)];
+    before(() => {
+      fs.mkdirSync(settings, { recursive: true });
+      fs.writeFileSync(`${settings}/90-${instance}.conf`, '');
+      fs.writeFileSync(`${runtime}/launch`, launch.replace('root', `slices ${slices}\nroot`));
+    });
+    after(async () => {
+      fs.rmSync(`${settings}/90-${instance}.conf`);
+      if (fs.readdirSync(settings).length === 0) fs.rmdirSync(settings);
+      fs.writeFileSync(`${runtime}/launch`, launch);
+      await removeCgroup(slices);
+    });
+
+    for (const shell of shells) {
+      test(`${shell}: moves its parent into the scope that is there`, async () => {
+        fs.mkdirSync(scope, { recursive: true });
+        assert.deepEqual(place(shell), { status: 0, places: inScope });
+        await removeCgroup(slice);
+      });
+
+      test(`${shell}: gives up soon where systemd makes none`, { skip: runsSystemd }, () => {
+        assert.deepEqual(place(shell), nowhere(1));
+      });
+
+      test(`${shell}: places nobody where the file does not say where slices are`, () => {
+        const text = fs.readFileSync(`${runtime}/launch`, 'utf8');
+        try {
+          for (const path of [scratch, `${slices}/..`, '']) {
+            fs.writeFileSync(`${runtime}/launch`, text.replace(slices, path));
+            assert.deepEqual(place(shell), nowhere(1), path);
+          }
+        } finally {
+          fs.writeFileSync(`${runtime}/launch`, text);
+        }
+      });
+    }
+
+    test('does not enter a frozen slice', { skip: frozenFile(slice) === undefined }, async () => {
+      fs.mkdirSync(scope, { recursive: true });
+      const [file = '', on = '', off = ''] = frozenFile(slice) ?? [];
+      fs.writeFileSync(file, on);
+      try {
+        assert.deepEqual(place('sh'), nowhere(1));
+      } finally {
+        fs.writeFileSync(file, off);
+        await removeCgroup(slice);
+      }
+    });
+
+    test('who is no slice is placed in the tree', () => {
+      fs.renameSync(`${settings}/90-${instance}.conf`, `${settings}/90-${instance}.conf~`);
+      try {
+        assert.deepEqual(place('sh'), everywhere);
+      } finally {
+        fs.renameSync(`${settings}/90-${instance}.conf~`, `${settings}/90-${instance}.conf`);
+      }
+    });
+  });
 
   test('finds a tenant below its reseller', async () => {
     for (const root of roots) await removeCgroup(`${root}/u${uid}`);

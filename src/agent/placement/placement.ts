@@ -16,6 +16,7 @@ import {
   type PlacerStatus,
   type TargetsCommand,
 } from '../../host/placer/protocol.ts';
+import { sliceTenant } from '../../plan/slice.ts';
 import { homeCgroup, tenantCgroup } from '../../plan/wanted.ts';
 import type { Tree } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -58,11 +59,14 @@ const namedMax = 10;
 const script = scriptFile('host/placer/main');
 
 export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
-  const targets = policy.tenants.map((each): PlacementTargets['targets'][number] =>
-    each.sites.length === 0
-      ? [each.uid, tenantCgroup(each)]
-      : [each.uid, tenantCgroup(each), homeCgroup(each)],
-  );
+  const targets = policy.tenants.map((each): PlacementTargets['targets'][number] => {
+    const cgroup = tenantCgroup(each);
+    // A slice is never divided.
+    const isSlice = tree.slices !== undefined && sliceTenant(cgroup) !== undefined;
+    return each.sites.length === 0 || isSlice
+      ? [each.uid, cgroup]
+      : [each.uid, cgroup, homeCgroup(each)];
+  });
   const tenants = new Set(targets.map(([uid]) => uid));
   return {
     tree: placerTree(paths, tree),

@@ -343,14 +343,13 @@ export class CgroupDriver implements Driver {
     if (!published.ok) return published;
     const remembered = quotas.remember(wanted);
     if (!remembered.ok) return remembered;
-    const tenants = new Set(wanted.cgroups.flatMap(({ path }) => tenantOfCgroup(path) ?? []));
-    const accounts = publishAccounts(paths, tenants);
-    if (!accounts.ok) return accounts;
-    return publishLogins(
-      paths,
-      tenants,
-      wanted.cgroups.flatMap(({ user }) => user ?? []),
-    );
+    const tenants = wanted.cgroups.flatMap(({ kind, path, user, unit }) => {
+      const uid = kind === 'tenant' ? tenantOfCgroup(path) : undefined;
+      if (uid === undefined) return [];
+      return [{ uid, ...(user === undefined ? {} : { user }), isSlice: unit !== undefined }];
+    });
+    const accounts = publishAccounts(paths, new Set(tenants.map(({ uid }) => uid)));
+    return accounts.ok ? publishLogins(paths, tenants) : accounts;
   }
 
   release({ kill }: { readonly kill: boolean }): Result<void, readonly Problem[]> {

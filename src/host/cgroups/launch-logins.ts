@@ -6,35 +6,68 @@
  *
  * Only a first choice, so that the logins of everybody else cost nothing: the step itself decides. An account too many
  * does no harm; one that is missing is placed by the agent, after its login.
+ *
+ * `/run/bulkhead/slices` are those of them that are slices of systemd, so that pam_systemd takes their logins there;
+ * there is no such file where there are none.
  */
 import { rmSync } from 'node:fs';
-import type { Problem } from '../../base/problem.ts';
+import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../../sys/errno.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 import { readText } from '../../sys/files/read.ts';
+import type { Account } from '../../policy/policy.ts';
 import { parsePasswd } from '../accounts/accounts.ts';
 import type { Paths } from '../paths.ts';
 
 export const loginsFile = (runtime: string): string => `${runtime}/logins`;
+export const slicesFile = (runtime: string): string => `${runtime}/slices`;
 
-/** `named` are accounts that may be in a directory service alone. */
+export interface LoginTenant {
+  readonly uid: number;
+  /** Its account, which may be in a directory service alone. */
+  readonly user?: string;
+  readonly isSlice: boolean;
+}
+
 export function publishLogins(
   { etc, runtime }: Pick<Paths, 'etc' | 'runtime'>,
-  tenants: ReadonlySet<number>,
-  named: readonly string[],
+  tenants: readonly LoginTenant[],
 ): Result<void, Problem> {
-  const local = parsePasswd(readText(`${etc}/passwd`) ?? '')
-    .filter(({ uid }) => tenants.has(uid))
-    .map(({ user }) => user);
+  const accounts = parsePasswd(readText(`${etc}/passwd`) ?? '');
+  const inSlices = textOf(
+    tenants.filter(({ isSlice }) => isSlice),
+    accounts,
+  );
+  // Before the other list: without this one the step places them all.
+  const written =
+    inSlices === '' ? withdraw(slicesFile(runtime)) : publish(slicesFile(runtime), inSlices);
+  return written.ok ? publish(loginsFile(runtime), textOf(tenants, accounts)) : written;
+}
+
+function textOf(tenants: readonly LoginTenant[], accounts: readonly Account[]): string {
+  const uids = new Set(tenants.map(({ uid }) => uid));
+  const local = accounts.filter(({ uid }) => uids.has(uid)).map(({ user }) => user);
+  const named = tenants.flatMap(({ user }) => user ?? []);
   const names = [...new Set([...local, ...named])].filter(isOneLine).sort();
-  const text = names.map((name) => `${name}\n`).join('');
-  const path = loginsFile(runtime);
-  // pam_listfile takes no file that others can write to.
-  return readText(path) === text ? ok(undefined) : replaceFile(path, text, 0o600);
+  return names.map((name) => `${name}\n`).join('');
+}
+
+/** pam_listfile takes no file that others can write to. */
+const publish = (path: string, text: string): Result<void, Problem> =>
+  readText(path) === text ? ok(undefined) : replaceFile(path, text, 0o600);
+
+function withdraw(path: string): Result<void, Problem> {
+  try {
+    rmSync(path, { force: true });
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'remove', object: path, ...causeOf(error) });
+  }
 }
 
 export function withdrawLogins(runtime: string): void {
-  rmSync(loginsFile(runtime), { force: true });
+  for (const path of [loginsFile(runtime), slicesFile(runtime)]) rmSync(path, { force: true });
 }
 
 /** Where pam_listfile ends a name. */

@@ -8,6 +8,9 @@
  * see whether it is so. systemd's word is never taken for it.
  *
  * Names stay those of the other drivers: `u1001` is the slice, `r1000/u1001` a cgroup of the tree.
+ *
+ * A slice has no sites: whatever systemd starts in it would be outside of them. A site of such a tenant is planned as a
+ * cgroup that cannot be made, so that each apply fails for it and each verify finds it missing.
  */
 import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -75,12 +78,13 @@ export class SystemdDriver implements Driver {
     const needed = cgroups.filter(
       ({ kind, path }) =>
         (kind !== 'root' || policy.resellers.length > 0) &&
-        sliceTenant(parentOf(path)) === undefined,
+        (kind !== 'main' || !isPartOfSlice(path)),
     );
     return { ...quotas, cgroups: needed.map((each) => this.#asSlice(each)) };
   }
 
   #asSlice(cgroup: WantedCgroup): WantedCgroup {
+    if (isPartOfSlice(cgroup.path)) return { ...cgroup, settings: [] };
     const uid = sliceTenant(cgroup.path);
     if (uid === undefined) return cgroup;
     const settings = sliceSettings(cgroup.settings);
@@ -90,9 +94,15 @@ export class SystemdDriver implements Driver {
 
   observe(wanted: Wanted): Observed {
     const { below, slices } = this.#parts;
-    const { inTree = [], inSlices = [] } = Object.groupBy(wanted.cgroups, ({ unit }) =>
-      unit === undefined ? 'inTree' : 'inSlices',
-    );
+    const {
+      inTree = [],
+      inSlices = [],
+      sites = [],
+    } = Object.groupBy(wanted.cgroups, ({ unit, path }) => {
+      if (isPartOfSlice(path)) return 'sites';
+      return unit === undefined ? 'inTree' : 'inSlices';
+    });
+    const missing = { missing: [this.#parts.hierarchy.name], files: new Map<string, string>() };
     const found = below.observe({ ...wanted, cgroups: inTree });
     return {
       ...found,
@@ -100,6 +110,7 @@ export class SystemdDriver implements Driver {
       cgroups: new Map([
         ...found.cgroups,
         ...inSlices.map((each) => [each.path, slices.observe(each)] as const),
+        ...sites.map((each) => [each.path, missing] as const),
       ]),
       orphans: [
         ...slices.orphans(new Set(inSlices.map(({ path }) => path))),
@@ -122,8 +133,11 @@ export class SystemdDriver implements Driver {
         return this.#move(operation);
       case 'remove':
         return this.#remove(operation, options);
-      case 'prepare':
       case 'create':
+        return isPartOfSlice(operation.cgroup)
+          ? noSites(operation.label)
+          : below.execute(operation, options);
+      case 'prepare':
       case 'write':
       case 'quota':
         return below.execute(operation, options);
@@ -169,7 +183,7 @@ export class SystemdDriver implements Driver {
   }
 
   #moveOne(pid: number, to: string): Result<void, Problem> {
-    const uid = sliceTenant(to);
+    const uid = sliceTenant(to) ?? sliceTenant(parentOf(to));
     if (uid !== undefined) return this.#parts.scopes.place(uid, pid);
     const written = this.#parts.hierarchy.files.write(to, processFile, String(pid));
     if (written.ok || written.error === 'ESRCH') return ok(undefined);
@@ -242,9 +256,22 @@ export class SystemdDriver implements Driver {
   }
 }
 
+/** Of a tenant that is a slice: its site, or the rest of it. */
+const isPartOfSlice = (path: string) => sliceTenant(parentOf(path)) !== undefined;
+
+const noSites = (label: string) =>
+  failed({
+    action: 'limit',
+    object: label,
+    reason: 'the driver "systemd" has no sites; the limits of its tenant hold for it',
+    hint: 'use the driver "cgroup2", or take the site out of the policy',
+  });
+
+/** With the parts that it has there. */
 function formerTenant(orphan: OrphanCgroup): OrphanCgroup {
   const { path } = orphan;
-  return sliceTenant(path) === undefined ? orphan : { ...orphan, path: `${former}${path}` };
+  const isFormer = sliceTenant(path) !== undefined || isPartOfSlice(path);
+  return isFormer ? { ...orphan, path: `${former}${path}` } : orphan;
 }
 
 const inTree = (cgroup: string) =>

@@ -1,23 +1,48 @@
 /** The table of services, and the notes below it. */
 import { printable } from '../../base/printable.ts';
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
-import type { LoginView, ServiceView } from '../core/view.ts';
+import type { SliceOutcome } from '../core/judge.ts';
+import { hasSlicesOnly, type LoginView, type ServiceView } from '../core/view.ts';
 
 export function statusText(
-  { services, agentRuns }: LoginView,
+  view: LoginView,
   notes: readonly string[],
   { columns }: Pick<Terminal, 'columns'>,
 ): string {
-  const rows = services.map((each) => [printable(each.service), outcomeText(each, agentRuns)]);
+  const rows = view.services.map((each) => [printable(each.service), outcomesText(each, view)]);
   const remarks = notes.map((each) => wrap(printable(each), columns, '  ')).join('\n');
   return [table([['SERVICE', 'SESSIONS OF TENANTS'], ...rows]), remarks]
     .filter((each) => each !== '')
     .join('\n\n');
 }
 
+function outcomesText(service: ServiceView, view: LoginView): string {
+  const { agentRuns } = view;
+  const { inSlice } = service;
+  const own = outcomeText(service, agentRuns);
+  if (inSlice === undefined) return own;
+  const slice = sliceText(inSlice, agentRuns);
+  return hasSlicesOnly(view) || slice === own ? slice : `${slice}; of resellers: ${own}`;
+}
+
+function sliceText(outcome: SliceOutcome, agentRuns: boolean): string {
+  switch (outcome) {
+    case 'placed':
+      return 'placed at login';
+    case 'by pam_systemd':
+      return 'placed by pam_systemd';
+    case 'by pam_systemd, if alone':
+      return `placed by pam_systemd, but within another session ${leftTo(agentRuns)}`;
+    case 'not run':
+      return leftTo(agentRuns);
+  }
+}
+
+const leftTo = (agentRuns: boolean) => (agentRuns ? 'caught' : 'not covered');
+
 function outcomeText({ outcome, jumps }: ServiceView, agentRuns: boolean): string {
   if (outcome === 'placed')
     return jumps ? 'placed at login, without pam_systemd' : 'placed at login';
-  const left = agentRuns ? 'caught' : 'not covered';
+  const left = leftTo(agentRuns);
   return outcome === 'taken back' ? `${left} (pam_systemd takes it back)` : left;
 }

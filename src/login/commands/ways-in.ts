@@ -1,6 +1,6 @@
 /** What the login step does in each service of PAM, as a way in. */
 import type { SessionFacts, WayContext, WayKnowledge } from '../../host/ways/ways-in.ts';
-import type { LoginView, ServiceView } from '../core/view.ts';
+import { hasSlicesOnly, type LoginView, type ServiceView } from '../core/view.ts';
 import { surveyLogin } from '../io/survey.ts';
 import { stepOf } from '../io/step.ts';
 
@@ -9,10 +9,33 @@ export function loginWaysIn({ paths }: WayContext): WayKnowledge {
   return { sessions: view.services.map((each) => sessionOf(each, view)) };
 }
 
-function sessionOf({ service, outcome }: ServiceView, { step, logins }: LoginView): SessionFacts {
-  const not = (reason: string): SessionFacts => ({ service, placed: false, reason });
-  if (outcome === 'not run') return not(`the login step does not run for ${service}`);
-  if (outcome === 'taken back') return not(`pam_systemd takes it back in ${service}`);
-  if (!step.executable) return not(`${step.path} is missing or cannot be executed`);
-  return logins === undefined ? not('no policy is in force') : { service, placed: true };
+/** Placed only if each tenant is, whether a slice or not. */
+export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
+  const reasons = [
+    service.inSlice === undefined ? undefined : whyNotInSlice(service, view),
+    hasSlicesOnly(view) ? undefined : whyNot(service, view),
+  ];
+  const reason = reasons.find((each) => each !== undefined);
+  const about = { service: service.service };
+  return reason === undefined ? { ...about, placed: true } : { ...about, placed: false, reason };
+}
+
+function whyNotInSlice({ service, inSlice }: ServiceView, view: LoginView): string | undefined {
+  if (inSlice === 'by pam_systemd') return undefined;
+  if (inSlice === 'by pam_systemd, if alone')
+    return `pam_systemd does nothing for ${service} within another session`;
+  return inSlice === 'not run' ? notRun(service) : whyUseless(view);
+}
+
+function whyNot({ service, outcome }: ServiceView, view: LoginView): string | undefined {
+  if (outcome === 'not run') return notRun(service);
+  if (outcome === 'taken back') return `pam_systemd takes it back in ${service}`;
+  return whyUseless(view);
+}
+
+const notRun = (service: string) => `the login step does not run for ${service}`;
+
+function whyUseless({ step, logins }: LoginView): string | undefined {
+  if (!step.executable) return `${step.path} is missing or cannot be executed`;
+  return logins === undefined ? 'no policy is in force' : undefined;
 }

@@ -1,5 +1,13 @@
 /** Whether the step does in a service's session what it is there for. */
-import { isCurrent, isOurs, isStep, isSystemd, type Step } from './profiles.ts';
+import {
+  isCurrent,
+  isOurs,
+  isStep,
+  isSystemd,
+  isWithinOthers,
+  passesSlice,
+  type Step,
+} from './profiles.ts';
 import { jumpedOver, type Stack, type StackEntry } from './stack.ts';
 
 /** What becomes of a tenant's session. */
@@ -8,6 +16,14 @@ export type Outcome =
   | 'placed'
   /** pam_systemd comes after the step and moves the process into a scope of its own. */
   | 'taken back'
+  | 'not run';
+
+/** What becomes of it where the tenant is a slice of systemd, in which pam_systemd places sessions. */
+export type SliceOutcome =
+  | 'placed'
+  | 'by pam_systemd'
+  /** By pam_systemd too, but not within another session, as of root who uses su. */
+  | 'by pam_systemd, if alone'
   | 'not run';
 
 export interface SessionJudgement {
@@ -43,4 +59,25 @@ function wronglyOver(stack: Stack, entry: StackEntry, index: number): readonly s
   return jumpedOver(stack, index)
     .filter((each) => !mayBeSkipped(each))
     .map(({ module }) => module);
+}
+
+/** What becomes of the session of a tenant that is a slice. */
+export function judgeSlice(stack: Stack, service: string): SliceOutcome {
+  const reached = reachedBy(stack, (entry) => passesSlice(entry, service));
+  const step = reached.findIndex(isStep);
+  if (reached.slice(step + 1).some(isSystemd))
+    return step < 0 && isWithinOthers(service) ? 'by pam_systemd, if alone' : 'by pam_systemd';
+  return step < 0 ? 'not run' : 'placed';
+}
+
+/** The modules that are run if these succeed and no other one that jumps. */
+function reachedBy(stack: Stack, succeeds: (entry: StackEntry) => boolean): Stack {
+  const reached: StackEntry[] = [];
+  for (let index = 0; index < stack.length; index++) {
+    const entry = stack[index];
+    if (entry === undefined) break;
+    reached.push(entry);
+    if (succeeds(entry)) index += jumpedOver(stack, index).length;
+  }
+  return reached;
 }

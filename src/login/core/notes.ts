@@ -1,6 +1,6 @@
 /** What deserves attention, and what to do about it. */
 import { listSome } from '../../base/list.ts';
-import type { LoginView, ServiceView } from './view.ts';
+import { hasSlicesOnly, type LoginView, type ServiceView } from './view.ts';
 
 const runningOf = ({ services }: LoginView) =>
   services.filter(({ outcome }) => outcome !== 'not run');
@@ -32,7 +32,7 @@ export function faultsOf(view: LoginView): readonly string[] {
           `${step.path} is missing or cannot be executed: nobody is placed at login; install Bulkhead again`,
         ]),
     ...about(
-      ({ outcome }) => outcome === 'taken back',
+      ({ outcome }) => outcome === 'taken back' && !hasSlicesOnly(view),
       `pam_systemd takes the process back after it was placed, and only the agent can catch it; ${again} to leave pam_systemd out where that is possible`,
     ),
     ...Map.groupBy(running, ({ wronglySkipped }) => wronglySkipped.join(', '))

@@ -2,6 +2,8 @@
  * What pam-auth-update puts into /etc/pam.d/common-session and common-session-noninteractive for us, and how our
  * lines are recognized there. In common-session, where all is right:
  *
+ *     session [success=1 default=ignore] pam_succeed_if.so quiet service in su:su-l:sudo-i:runuser-l
+ *     session [success=4 default=ignore] pam_listfile.so … file=/run/bulkhead/slices    a slice: to pam_systemd
  *     session [success=3 default=ignore] pam_listfile.so … file=/run/bulkhead/logins    not a tenant: to pam_systemd
  *     session [success=3 default=ignore] pam_exec.so … /usr/…/bulkhead-pam              placed: past pam_systemd
  *     session [success=1 default=ignore] pam_listfile.so … file=/run/bulkhead/logins
@@ -10,7 +12,11 @@
  *
  * pam_systemd would take a tenant's process out of the cgroup again. The last three lines are jumped over together,
  * so that the jump ends inside common-session; in common-session-noninteractive, where pam_systemd is not, only the
- * third and fourth line are.
+ * lines of the second profile are.
+ *
+ * Whoever is a slice of systemd (the driver `systemd`) is left to pam_systemd, which puts the session there and gives
+ * it all that logind has for it. Not so su: within another's session, root's or a tenant's, pam_systemd leaves the
+ * process in it.
  *
  * pam_listfile keeps all who are not tenants from starting a process, and succeeds if there is no list. pam_exec
  * logs every exit status but 0. A jump is taken on success alone: libpam makes a failure of it when a session is
@@ -25,6 +31,9 @@ export interface Step {
   /** The list of tenants' accounts. */
   readonly logins: string;
 }
+
+/** The list of those of them that are slices of systemd, beside the other one. */
+export const slicesOf = ({ logins }: Step): string => logins.replace(/[^/]*$/, 'slices');
 
 export interface Profile {
   /** Its file in /usr/share/pam-configs. */
@@ -55,6 +64,8 @@ export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
     2,
     ['Session-Interactive-Only: yes'],
     [
+      `[success=1 default=ignore]\t${withinSessions}`,
+      `[success=4 default=ignore]\t${sliceFilterOf(step)}`,
       `[success=3 default=ignore]\t${filterOf(step)}`,
       `[success=3 default=ignore]\t${stepOf(step)}`,
     ],
@@ -90,6 +101,13 @@ const profileText = (
 const filterOf = ({ logins }: Step) =>
   `pam_listfile.so item=user sense=deny onerr=succeed quiet file=${logins}`;
 
+const sliceFilterOf = (step: Step) =>
+  `pam_listfile.so item=user sense=allow onerr=fail quiet file=${slicesOf(step)}`;
+
+/** Whose sessions begin within those of others. */
+const withinOthers: readonly string[] = ['su', 'su-l', 'sudo-i', 'runuser-l'];
+const withinSessions = `pam_succeed_if.so quiet service in ${withinOthers.join(':')}`;
+
 const stepOf = ({ program, instance }: Step) =>
   `pam_exec.so quiet seteuid type=open_session ${program}${instance === 'bulkhead' ? '' : ` ${instance}`}`;
 
@@ -99,16 +117,28 @@ const programName = '/bulkhead-pam';
 export const isStep = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_exec.so' && args.some((each) => each.endsWith(programName));
 
-/** Whoever is not a tenant goes on past the step. */
+/** Whoever is not a tenant, or is a slice, goes on past the step. */
 const isFilter = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_listfile.so' &&
-  args.some((each) => /^file=\/run\/[a-z][a-z0-9-]*\/logins$/.test(each));
+  args.some((each) => /^file=\/run\/[a-z][a-z0-9-]*\/(logins|slices)$/.test(each));
 
-export const isOurs = (line: ModuleLine): boolean => isStep(line) || isFilter(line);
+const textOf = ({ module, args }: ModuleLine) => [module, ...args].join(' ');
+
+export const isOurs = (line: ModuleLine): boolean =>
+  isStep(line) || isFilter(line) || textOf(line) === withinSessions;
+
+/** Whether a line of ours succeeds for a tenant that is a slice, and so jumps. */
+export function passesSlice(line: ModuleLine, service: string): boolean {
+  if (textOf(line) === withinSessions) return withinOthers.includes(service);
+  return isStep(line) || (isFilter(line) && line.args.some((each) => each.endsWith('/slices')));
+}
+
+/** Whether pam_systemd does nothing in its sessions, as far as they begin within another one. */
+export const isWithinOthers = (service: string): boolean => withinOthers.includes(service);
 
 /** Whether a line starts this installation's step, as `enable` writes it. */
 export const isCurrent = (line: ModuleLine, step: Step): boolean =>
-  [filterOf(step), stepOf(step)].includes([line.module, ...line.args].join(' '));
+  [withinSessions, sliceFilterOf(step), filterOf(step), stepOf(step)].includes(textOf(line));
 
 export const isSystemd = ({ module }: ModuleLine): boolean => module === 'pam_systemd.so';
 

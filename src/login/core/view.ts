@@ -1,5 +1,5 @@
 /** What is known of the step on a host. */
-import type { SessionJudgement } from './judge.ts';
+import type { SessionJudgement, SliceOutcome } from './judge.ts';
 
 export type ProfileState = 'absent' | 'as written' | 'differs';
 
@@ -8,6 +8,8 @@ export interface ServiceView extends SessionJudgement {
   readonly service: string;
   /** The line that lets users choose the environment of the step: `/etc/pam.d/su:3`. */
   readonly userEnvironment?: string;
+  /** For tenants that are slices of systemd, where there are some. */
+  readonly inSlice?: SliceOutcome;
 }
 
 export interface LoginView {
@@ -15,7 +17,13 @@ export interface LoginView {
   readonly profiles: readonly { readonly path: string; readonly is: ProfileState }[];
   /** How many accounts the step is run for; absent where no policy is in force. */
   readonly logins: number | undefined;
+  /** How many of them are slices of systemd. */
+  readonly slices: number;
   /** Whether the agent moves those that the step does not place. */
   readonly agentRuns: boolean;
   readonly services: readonly ServiceView[];
 }
+
+/** Whether all of them are slices, so that nothing else matters. */
+export const hasSlicesOnly = ({ logins = 0, slices }: LoginView): boolean =>
+  slices > 0 && slices === logins;

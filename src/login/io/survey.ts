@@ -3,8 +3,8 @@ import { existsSync, statSync } from 'node:fs';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../sys/files/read.ts';
-import { judgeSession } from '../core/judge.ts';
-import { profileNames, profilesOf, type Step } from '../core/profiles.ts';
+import { judgeSession, judgeSlice } from '../core/judge.ts';
+import { profileNames, profilesOf, slicesOf, type Step } from '../core/profiles.ts';
 import { ownStackOf, type PamReader } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
 import type { LoginView, ServiceView } from '../core/view.ts';
@@ -12,19 +12,29 @@ import { pamReader, profileDirectory, serviceFile, serviceNames } from './pam-fi
 
 export function surveyLogin(step: Step, paths: Paths): LoginView {
   const read = pamReader();
+  const slices = namesIn(slicesOf(step)) ?? 0;
   return {
     step: { path: step.program, executable: isExecutable(step.program) },
     profiles: profileNames.map((name) => profileView(name, step)),
-    logins: readText(step.logins)
-      ?.split('\n')
-      .filter((each) => each !== '').length,
+    logins: namesIn(step.logins),
+    slices,
     agentRuns: isLocked(agentLock(paths)),
-    services: serviceNames().flatMap((service) => serviceView(service, read, step)),
+    services: serviceNames().flatMap((service) => serviceView(service, read, step, slices > 0)),
   };
 }
 
+const namesIn = (list: string): number | undefined =>
+  readText(list)
+    ?.split('\n')
+    .filter((each) => each !== '').length;
+
 /** None of a service that opens no sessions. */
-function serviceView(service: string, read: PamReader, step: Step): readonly ServiceView[] {
+function serviceView(
+  service: string,
+  read: PamReader,
+  step: Step,
+  hasSlices: boolean,
+): readonly ServiceView[] {
   const stack = ownStackOf(service, 'session', read);
   if (stack.length === 0 || leftAlone.includes(service)) return [];
   const judged = judgeSession(stack, step);
@@ -33,7 +43,8 @@ function serviceView(service: string, read: PamReader, step: Step): readonly Ser
   const line = userEnvironmentLine(service, read);
   const risk =
     line === undefined ? {} : { userEnvironment: `${serviceFile(line.file)}:${line.line}` };
-  return [{ service, ...judged, outcome, ...risk }];
+  const slice = hasSlices ? { inSlice: judgeSlice(stack, service) } : {};
+  return [{ service, ...judged, outcome, ...risk, ...slice }];
 }
 
 /** The user's own systemd has to stay in the cgroup that systemd has made for it. */

@@ -10,6 +10,7 @@ import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport } from '../../cli/shared/session.ts';
+import { sliceTenant } from '../../plan/slice.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
@@ -61,12 +62,14 @@ function byRange(paths: Paths): Tenants {
 function insideCheck(paths: Paths, policy: Policy | undefined): Tenancy['isInside'] {
   const driver = probeDriver(paths, policy?.driver);
   if (policy === undefined || !driver.ok) return () => undefined;
-  const { hierarchies } = driver.value.tree;
+  const { hierarchies, slices } = driver.value.tree;
   const roots = placerTree(paths, driver.value.tree).hierarchies;
+  // A slice has a cgroup only while something runs in it.
+  const isKept = (cgroup: string) => slices !== undefined && sliceTenant(cgroup) !== undefined;
   const cgroups = new Map(
     policy.tenants
       .map((each) => [each.uid, tenantCgroup(each)] as const)
-      .filter(([, cgroup]) => hierarchies.every(({ files }) => files.exists(cgroup))),
+      .filter(([, cgroup]) => isKept(cgroup) || hierarchies.every(({ files }) => files.exists(cgroup))),
   );
   return (uid, text) => {
     const cgroup = cgroups.get(uid);

@@ -60,10 +60,8 @@ function tenantOrReport(name: string, { policy, driver }: FpmSession): Tenant | 
     return refuse({ reason: 'it is not a tenant', hint: 'see bulkhead explain' });
   if (tenant.account === undefined)
     return refuse({ reason: 'it has no account, and a pool runs as an account' });
-  const isInForce = driver.tree.hierarchies.every(({ files }) =>
-    files.exists(tenantCgroup(tenant)),
-  );
-  return isInForce
+  // A slice in which nothing runs has no cgroup, but counts.
+  return driver.counters(tenantCgroup(tenant)) !== undefined
     ? tenant
     : refuse({ reason: 'it has no cgroup yet', hint: 'run bulkhead apply' });
 }

@@ -81,8 +81,12 @@ export async function startSession(
 const pollLimitVersion = 255;
 
 /** Tenants of resellers are in Bulkhead's own tree with every driver. */
-function entryFor(paths: Paths, { tenants }: Policy, { capabilities }: Driver) {
-  const launcher: Entry = { kind: 'launcher', instance: paths.instance };
+export function entryFor(
+  { instance }: Pick<Paths, 'instance'>,
+  { tenants }: Pick<Policy, 'tenants'>,
+  { capabilities }: Pick<Driver, 'capabilities'>,
+) {
+  const launcher: Entry = { kind: 'launcher', instance };
   const resold = new Set(tenants.filter(isResold).map(({ uid }) => uid));
   return ({ uid }: { readonly uid: number }): Entry =>
     capabilities.driver === 'systemd' && !resold.has(uid) ? { kind: 'slice' } : launcher;

@@ -8,7 +8,7 @@
  * Source: systemd.socket(5), systemd.service(5).
  */
 import { controlTimeoutSeconds } from './config.ts';
-import { basenameOf, boundAt, descriptorName, directoryOf } from './listen.ts';
+import { boundAt, descriptorName, directoryOf } from './listen.ts';
 import type { Service, ServicePool } from './split.ts';
 
 /** How a service gets into the cgroup of its tenant. */
@@ -112,7 +112,7 @@ ExecReload=/bin/kill -USR2 $MAINPID
 KillSignal=SIGQUIT
 KillMode=mixed
 TimeoutStopSec=${stopSeconds}
-${entry.kind === 'slice' ? '' : endWorkers(setting, service)}${setting.hasPollLimit ? '' : slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
+${entry.kind === 'slice' ? '' : endWorkers(service)}${setting.hasPollLimit ? '' : slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
 const placeOf = ({ tenant: { uid }, asRoot }: Service): string =>
@@ -129,9 +129,13 @@ function execStart(
   return `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
 }
 
-/** systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed. */
-const endWorkers = ({ program }: UnitSetting, { tenant }: Service): string =>
-  `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -x ${basenameOf(program)}\n`;
+/**
+ * systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed, and go on to
+ * take requests from its socket. Their parent is systemd then, and they are called `php-fpm: pool shop.example`; a
+ * master that the tenant runs itself is not.
+ */
+const endWorkers = ({ tenant }: Service): string =>
+  `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -f '^php-fpm: pool '\n`;
 
 const slowFailure = `# This systemd cannot limit how often a socket starts its service.
 ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
