@@ -279,7 +279,7 @@ describe('the step of PAM on this kernel', { skip }, () => {
       }
     });
 
-    test('who is no slice is placed in the tree', () => {
+    test('a tenant without a slice is placed in the tree', () => {
       fs.renameSync(`${settings}/90-${instance}.conf`, `${settings}/90-${instance}.conf~`);
       try {
         assert.deepEqual(place('sh'), everywhere);

@@ -89,8 +89,8 @@ const textOf = ({ cgroups }: FakeHost, cgroup: string, file: string) =>
 /** The number of a file of one limit; what has none allows everything. */
 function allowed(file: string, text: string): number {
   if (file.startsWith('blkio.')) return Number(/^254:0 (\d+)/m.exec(text)?.[1] ?? Infinity);
-  const number = text.split(' ')[0]?.trim();
-  return number === 'max' || number === '-1' ? Infinity : Number(number);
+  const [number, period = '1'] = text.trim().split(' ');
+  return number === 'max' || number === '-1' ? Infinity : Number(number) / Number(period);
 }
 
 type Allowances = ReadonlyMap<string, number>;

@@ -69,7 +69,9 @@ function insideCheck(paths: Paths, policy: Policy | undefined): Tenancy['isInsid
   const cgroups = new Map(
     policy.tenants
       .map((each) => [each.uid, tenantCgroup(each)] as const)
-      .filter(([, cgroup]) => isKept(cgroup) || hierarchies.every(({ files }) => files.exists(cgroup))),
+      .filter(
+        ([, cgroup]) => isKept(cgroup) || hierarchies.every(({ files }) => files.exists(cgroup)),
+      ),
   );
   return (uid, text) => {
     const cgroup = cgroups.get(uid);
