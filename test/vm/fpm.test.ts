@@ -174,6 +174,27 @@ suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
     assert.equal(await everything(), original);
   });
 
+  test('a failure half way puts everything back', patient, async () => {
+    const dropIn = '/etc/systemd/system/php8.4-fpm.service.d/refuses.conf';
+    await succeed(`mkdir -p ${dropIn.slice(0, dropIn.lastIndexOf('/'))}`);
+    await write(
+      dropIn,
+      `[Service]\nExecStartPre=/usr/bin/test ! -e ${dropIn.replace('refuses', 'bulkhead')}\n`,
+    );
+    await succeed('systemctl daemon-reload');
+    const before = await everything();
+    const { status, stderr } = await run('bulkhead web fpm enable --all');
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /systemctl restart of "php8\.4-fpm\.service".*everything is as it was before/,
+    );
+    assert.equal(await everything(), before);
+    assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
+    assert.equal(await succeed('ls /run/php | grep -c bulkhead || true'), '0\n');
+    await succeed(`rm -r ${dropIn.slice(0, dropIn.lastIndexOf('/'))}; systemctl daemon-reload`);
+  });
+
   test('enable takes every socket over, and no request is lost', patient, async () => {
     const names = Object.keys(tenants);
     const { status, stderr, lost } = await whileAsked(names, 'bulkhead web fpm enable --all');

@@ -212,6 +212,22 @@ test('lines of a configuration lead back to the file that they were copied from'
   assert.equal(originOfLine(text, 2), undefined);
 });
 
+test('workers are as many as entries, and no pool is left without', () => {
+  const max = (...pms: readonly string[]) => {
+    const files = pms.map((pm, index) => file(`${index}.conf`, pool(`p${index}`, 'alice', pm)));
+    const [service] = split(files).services;
+    assert.ok(service);
+    return Number(/^process\.max = (\d+)$/m.exec(serviceConfig(service, '8.4'))?.[1]);
+  };
+  const dynamic = 'pm.start_servers = 5\npm.min_spare_servers = 2\n';
+  const onDemand = 'pm = ondemand\n';
+  assert.equal(max(dynamic), 8);
+  assert.equal(max('pm = static\npm.max_children = 30\n'), 8);
+  assert.equal(max(onDemand, onDemand), 8);
+  assert.equal(max(dynamic, dynamic), 10);
+  assert.equal(max(dynamic, 'pm = static\npm.max_children = 30\n', onDemand), 36);
+});
+
 test('a pool of our own has as many workers as entries', () => {
   const values = (tenant: ServiceTenant) =>
     [...ownPool(tenant, '8.4', 'www-data').matchAll(/^pm\.\S+ = (\d+)$/gm)].map(([, n]) =>

@@ -1,4 +1,5 @@
 /** What the commands of `web fpm` start with: who is a tenant, and which versions of PHP there are. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printProblem, type Problem } from '../../../base/problem.ts';
 import type { PolicyOptions } from '../../../cli/shared/command.ts';
@@ -9,6 +10,7 @@ import type { Driver } from '../../../host/driver.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { probeDriver } from '../../../host/probe.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
+import { packageFile } from '../../../sys/package-files.ts';
 import type { Policy, Tenant } from '../../../policy/policy.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
 import { layoutOf } from '../../io/fpm/layout.ts';
@@ -62,6 +64,14 @@ export async function startSession(
     });
   }
   const hasPollLimit = version >= pollLimitVersion;
+  const policyFile = resolve(options.policy);
+  for (const path of [policyFile, packageFile('libexec')])
+    if (!plainPath.test(path))
+      return cannot({
+        object: path,
+        reason: 'systemd reads the path differently in a unit',
+        hint: 'use one of letters, digits, "/", ".", "_", "-", "+" and "@"',
+      });
   return {
     paths,
     policy,
@@ -71,11 +81,13 @@ export async function startSession(
       fpm,
       layout: layoutOf(paths, fpm, hasPollLimit),
       policy,
-      ...(options.policy === defaultPolicy ? {} : { policyFile: options.policy }),
+      ...(policyFile === defaultPolicy ? {} : { policyFile }),
       entryOf: entryFor(paths, policy, driver.value),
     })),
   };
 }
+
+const plainPath = /^[A-Za-z0-9/._@+-]+$/;
 
 /** That has PollLimitIntervalSec=. Source: systemd.socket(5). */
 const pollLimitVersion = 255;

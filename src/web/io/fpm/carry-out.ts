@@ -116,7 +116,7 @@ class Run {
 
   /** What was begun is brought to its end as far as possible; the first problem is the answer. */
   async finish(): Step {
-    const { opening, leaving, removals } = this.#plan;
+    const { opening, sockets, leaving, removals } = this.#plan;
     const late = opening.filter(({ listen }) => !this.#isFree(listen));
     const held = this.#held();
     const listens = [...held, ...late].map(({ listen }) => listen);
@@ -124,7 +124,9 @@ class Run {
     const results = [
       await this.#open(late),
       await releaseAll(held),
-      ...held.map(({ listen }) => dropKeptSocket(listen.stream)),
+      ...sockets
+        .filter(({ listen }) => isUnix(listen))
+        .map(({ listen }) => dropKeptSocket(listen.stream)),
       await this.#stop(leaving),
       await this.#stop(this.#goingOn()),
       await this.#write(removals),

@@ -72,11 +72,13 @@ export async function planFpm(
     installed,
     directory.path,
   );
-  const main = await checkedMain(context, inputs.value, checked.split, directory.path);
-  if (!main.ok) return main;
-  const wanted = isNobody(choice)
+  const wanted: FileSet = isNobody(choice)
     ? new Map()
     : wantedFiles(context, choice, inputs.value, checked, installed);
+  if (readsAnew(layout, installed.files, wanted)) {
+    const main = await checkedMain(context, inputs.value, checked.split, directory.path);
+    if (!main.ok) return main;
+  }
   return ok(planOf(layout, checked, installed, wanted, states.value));
 }
 
@@ -91,6 +93,12 @@ function scratchDirectory({ runtime }: Paths) {
     const reason = (error as Error).message;
     return failed({ action: 'make a directory in', object: runtime, reason });
   }
+}
+
+/** Whether the distribution's service is to read other files than those that it has accepted. */
+function readsAnew({ main, links }: Layout, now: FileSet, wanted: FileSet): boolean {
+  const isRead = (path: string) => path === main || path.startsWith(`${links}/`);
+  return wanted.has(main) && changesBetween(now, wanted).some(({ path }) => isRead(path));
 }
 
 async function checkedMain(

@@ -12,6 +12,7 @@
  * A copy, so that what was checked is what runs: a pool file that is broken later does not keep the site from
  * starting again, and an account need not be able to read the original.
  */
+import type { FpmSection } from '../dump.ts';
 import type { Service, ServiceTenant } from './split.ts';
 
 /** Requests in progress have this long when the master is stopped or reloaded. */
@@ -19,7 +20,8 @@ export const controlTimeoutSeconds = 50;
 
 const header = `; Written by "bulkhead web fpm"; it is replaced when php-fpm is reloaded and the pool files below have changed.\n`;
 
-export function serviceConfig({ tenant, files }: Service, php: string): string {
+export function serviceConfig(service: Service, php: string): string {
+  const { tenant, files } = service;
   return [
     header,
     '[global]\n',
@@ -27,11 +29,33 @@ export function serviceConfig({ tenant, files }: Service, php: string): string {
     `syslog.ident = php-fpm${php}-${tenant.user}\n`,
     'daemonize = no\n',
     `process_control_timeout = ${controlTimeoutSeconds}s\n`,
-    ...(tenant.entries === undefined ? [] : [`process.max = ${tenant.entries}\n`]),
+    ...processesMax(service),
     ...files.map(
       ({ path, text }) => `\n${fileMark}${path}\n${text}${text.endsWith('\n') ? '' : '\n'}`,
     ),
   ].join('');
+}
+
+/**
+ * Entries, over all pools. But each pool gets the workers that it has without a request: php-fpm starts pools in
+ * their order, and the last ones would have none.
+ */
+function processesMax({ tenant: { entries }, pools }: Service): readonly string[] {
+  if (entries === undefined) return [];
+  const standing = pools.reduce((sum, { section }) => sum + standingWorkers(section), 0);
+  return [`process.max = ${pools.length > 1 ? Math.max(entries, standing) : entries}\n`];
+}
+
+function standingWorkers(section: FpmSection | undefined): number {
+  const value = (key: string) => Number(section?.values.get(key) ?? 0);
+  switch (section?.values.get('pm')) {
+    case 'static':
+      return value('pm.max_children');
+    case 'dynamic':
+      return Math.max(value('pm.start_servers'), value('pm.min_spare_servers'));
+    default:
+      return 1;
+  }
 }
 
 const fileMark = '; file ';

@@ -102,7 +102,7 @@ export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry
 Description=PHP ${php} of tenant ${tenant.user}
 Documentation=man:bulkhead(8)
 StartLimitIntervalSec=0
-After=network.target ${instance}-tenants.service ${instance}.service
+After=network.target ${instance}-tenants.service
 
 [Service]
 Type=notify
@@ -157,6 +157,8 @@ export function distributionDropIn(setting: UnitSetting, policy: string | undefi
     `-${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
   return `${header}# Pools of tenants that have a service of their own are left out. Whatever happens to Bulkhead, this service starts.
 [Service]
+# The division has two minutes.
+TimeoutStartSec=180
 ExecStartPre=${split('start')}
 ExecStart=
 ExecStart=${program} --nodaemonize --fpm-config ${directory}/php-fpm.conf

@@ -1,0 +1,113 @@
+/** The scripts that systemd runs: what php-fpm is told of its sockets, and that it starts whatever happens to us. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { packageFile } from '../../../src/sys/package-files.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-test-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+const shells = ['/bin/sh', '/bin/bash', '/usr/bin/busybox'].filter((each) => existsSync(each));
+const words = (shell: string) => (shell.endsWith('busybox') ? [shell, 'sh'] : [shell]);
+
+/** Instead of php-fpm: what it gets. */
+const program = join(scratch, 'program');
+before(() =>
+  writeFileSync(program, '#!/bin/sh\necho "$FPM_SOCKETS|${LISTEN_FDS-}${LISTEN_FDNAMES-}|$*"\n', {
+    mode: 0o755,
+  }),
+);
+
+for (const shell of shells) {
+  const launch = (names: string | undefined, how = 'here') => {
+    const [first = '', ...rest] = words(shell);
+    const args = [
+      ...rest,
+      packageFile('libexec/bulkhead-fpm'),
+      how,
+      '-',
+      '1001',
+      program,
+      '/x.conf',
+    ];
+    const env = names === undefined ? {} : { LISTEN_FDNAMES: names, LISTEN_FDS: '9' };
+    return spawnSync(first, args, { env, encoding: 'utf8', cwd: '/etc' });
+  };
+
+  test(`${shell}: php-fpm learns which descriptor is which socket`, () => {
+    const told = (names: string) => launch(names).stdout.split('|')[0];
+    assert.equal(told('/run/a.sock'), '/run/a.sock=3');
+    assert.equal(
+      told('/run/a.sock:127.0.0.1;9010:;;1;9000'),
+      '/run/a.sock=3,127.0.0.1:9010=4,::1:9000=5',
+    );
+    // Nothing in a name is a pattern or a command.
+    assert.equal(told('/run/*:$(id)'), '/run/*=3,$(id)=4');
+    assert.equal(
+      launch('/run/a.sock').stdout.split('|').slice(1).join('|'),
+      '|--nodaemonize --fpm-config /x.conf\n',
+    );
+  });
+
+  test(`${shell}: without a socket, or a way into the cgroup, php-fpm does not start`, () => {
+    const none = launch(undefined);
+    assert.equal(none.status, 1);
+    assert.match(none.stderr, /systemd passed no socket/);
+    const outside = launch('/run/a.sock', 'root');
+    assert.equal(outside.status, 1);
+    assert.match(outside.stderr, /there is no \/run\/-\/launch/);
+    assert.match(launch('/run/a.sock', 'elsewhere').stderr, /"elsewhere" is unknown/);
+  });
+
+  /** Nothing is ever enabled in it. */
+  const instance = 'bulkhead-fpm-split-test';
+  const state = `/etc/${instance}/fpm/8.4`;
+  const canWrite = process.getuid?.() === 0;
+  const links = () => readdirSync(`${state}/pools/1`).sort();
+
+  test(
+    `${shell}: pools that nobody serves are linked when we fail`,
+    { skip: !canWrite && 'needs root' },
+    (t) => {
+      t.after(() => rmSync(`/etc/${instance}`, { recursive: true, force: true }));
+      const pools = join(scratch, `pools-${shell.replaceAll('/', '-')}`);
+      mkdirSync(pools);
+      mkdirSync(`${state}/pools/1`, { recursive: true });
+      for (const name of ['known.conf', 'served.conf', 'new.conf', 'other.txt'])
+        writeFileSync(join(pools, name), '');
+      symlinkSync(join(pools, 'known.conf'), `${state}/pools/1/000001-known.conf`);
+      symlinkSync(join(pools, 'gone.conf'), `${state}/pools/1/000002-gone.conf`);
+      writeFileSync(`${state}/left-out`, `include ${pools}/*.conf\nfile ${pools}/served.conf\n`);
+      const [first = '', ...rest] = words(shell);
+      const script = packageFile('libexec/bulkhead-fpm-split');
+      // No policy of this instance exists, so the program itself fails.
+      const split = (when: string) =>
+        spawnSync(first, [...rest, script, instance, '8.4', when, '/nonexistent/policy.xml'], {
+          encoding: 'utf8',
+        });
+      for (const when of ['start', 'reload']) {
+        const { status, stderr } = split(when);
+        assert.equal(status, 0, stderr);
+        assert.match(stderr, /divided as they were before/);
+        assert.deepEqual(links(), ['000001-known.conf', '999999-new.conf']);
+      }
+      assert.equal(readlinkSync(`${state}/pools/1/999999-new.conf`), join(pools, 'new.conf'));
+      rmSync(`${state}/left-out`);
+      assert.equal(split('start').status, 0);
+      assert.equal(lstatSync(state).isDirectory(), true);
+    },
+  );
+}
