@@ -111,6 +111,8 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
       'libexec/bulkhead-exec',
       'schema/bulkhead.xsd',
       'man/bulkhead.8',
+      'web/508.html',
+      'dist/web/io/entries/receiver-thread.js',
       'LICENSE',
       'examples/demo.xml',
     ]) {
