@@ -216,11 +216,12 @@ export class SystemdDriver implements Driver {
     const cgroups = [slice];
     const pids = new Set<number>();
     // Cgroups that are found on the way come at the end: those of systemd before those of a tenant.
-    for (let at = 0; at < Math.min(cgroups.length, cgroupsMax); at++) {
-      const cgroup = cgroups[at] ?? slice;
+    for (const cgroup of cgroups) {
       for (const pid of pidsOf(files.read(cgroup, processFile))) pids.add(pid);
-      const children = files.children(cgroup).filter((name) => at > 0 || name !== without);
-      cgroups.push(...children.slice(0, cgroupsMax).map((name) => `${cgroup}/${name}`));
+      const space = cgroupsMax - cgroups.length;
+      const children = space > 0 ? files.children(cgroup) : [];
+      const below = children.filter((name) => cgroup !== slice || name !== without);
+      cgroups.push(...below.slice(0, space).map((name) => `${cgroup}/${name}`));
     }
     return [...pids].sort((a, b) => a - b);
   }

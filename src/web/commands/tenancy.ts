@@ -6,6 +6,7 @@ import { isLocked } from '../../sys/files/flock.ts';
 import { readHostFacts, readUidRange } from '../../host/accounts/accounts.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
+import { sliceTenant } from '../../plan/slice.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
