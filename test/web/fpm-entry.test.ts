@@ -1,0 +1,70 @@
+/** How the service of a tenant's PHP-FPM gets into its cgroup, by what the tenant is. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { DriverName } from '../../src/policy/document.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { entryFor } from '../../src/web/commands/fpm/session.ts';
+import type { Service } from '../../src/web/core/fpm/service/split.ts';
+import { serviceUnit, type Entry, type UnitSetting } from '../../src/web/core/fpm/service/units.ts';
+
+const setting: UnitSetting = {
+  instance: 'bulkhead',
+  php: '8.4',
+  program: '/usr/sbin/php-fpm8.4',
+  libexec: '/opt/bulkhead/libexec',
+  directory: '/etc/bulkhead/fpm/8.4',
+  hasPollLimit: true,
+};
+const service: Service = {
+  tenant: { uid: 1001, gid: 1001, user: 'alice', hasOwnGroup: true },
+  pools: [],
+  files: [],
+};
+const launcher: Entry = { kind: 'launcher', instance: 'bulkhead' };
+const unit = (entry: Entry, more: Partial<Service> = {}) =>
+  serviceUnit(setting, { ...service, ...more }, entry);
+const valuesOf = (text: string, key: string) =>
+  text.split('\n').flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
+
+describe('serviceUnit()', () => {
+  test('in a slice systemd starts it there as the tenant, and ends all of it', () => {
+    const text = unit({ kind: 'slice' });
+    assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
+    assert.deepEqual(valuesOf(text, 'User'), ['1001']);
+    assert.deepEqual(valuesOf(text, 'ExecStart'), [
+      '/opt/bulkhead/libexec/bulkhead-fpm here - 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
+    ]);
+    assert.deepEqual(valuesOf(text, 'ExecStopPost'), []);
+  });
+
+  test('in a slice it is root only where a pool changes its root directory', () => {
+    const text = unit({ kind: 'slice' }, { asRoot: 'chroot' } as Partial<Service>);
+    assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
+    assert.deepEqual(valuesOf(text, 'User'), []);
+  });
+
+  test('in a tree of ours the launcher enters it, and workers left behind are ended', () => {
+    const text = unit(launcher);
+    for (const key of ['Slice', 'User']) assert.deepEqual(valuesOf(text, key), []);
+    assert.match(valuesOf(text, 'ExecStart').join(), /\/bulkhead-fpm tenant bulkhead 1001 /);
+    assert.deepEqual(valuesOf(text, 'ExecStopPost'), [
+      "-/usr/bin/pkill -QUIT -P 1 -U 1001 -f '^php-fpm: pool '",
+    ]);
+  });
+});
+
+describe('entryFor()', () => {
+  const tenants = [{ uid: 1001 }, { uid: 1002, reseller: 1000 }] as unknown as Policy['tenants'];
+  const kinds = (driver: DriverName) => {
+    const of = entryFor({ instance: 'bulkhead' }, { tenants }, {
+      capabilities: { driver },
+    } as Parameters<typeof entryFor>[2]);
+    return tenants.map((each) => of(each).kind);
+  };
+
+  test('only tenants without a reseller are slices, and only with the driver systemd', () => {
+    assert.deepEqual(kinds('systemd'), ['slice', 'launcher']);
+    assert.deepEqual(kinds('cgroup2'), ['launcher', 'launcher']);
+    assert.deepEqual(kinds('cgroup1'), ['launcher', 'launcher']);
+  });
+});
