@@ -11,7 +11,6 @@ import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport } from '../../cli/shared/session.ts';
-import { sliceTenant } from '../../plan/slice.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
