@@ -15,6 +15,7 @@ for (const suite of [
   'accounts',
   'placement',
   'metrics',
+  'bus',
   'modules',
   'web',
   'vm',

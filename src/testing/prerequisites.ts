@@ -56,6 +56,7 @@ const suites = {
       'busybox-static', // insmod in the guest
       'xz-utils', // modules in the kernel package are .ko.xz
       'util-linux', // flock, setpriv
+      'dwarves', // pahole, which the configure script of zfs-dkms runs
     ],
   },
   web: {
@@ -82,6 +83,10 @@ const suites = {
   bench: {
     purpose: 'the benchmarks (small C programs, jails, the tools of kmod)',
     packages: ['gcc', 'libc6-dev', 'bubblewrap', 'kmod', 'xz-utils', 'wrk'],
+  },
+  bus: {
+    purpose: 'the tests of the client of a message bus (a bus of their own)',
+    packages: ['dbus-daemon'],
   },
   accounts: {
     purpose: 'the tests that create and remove accounts',
