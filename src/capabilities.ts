@@ -67,6 +67,7 @@ const web: Capability = {
     slow: true,
     load: async () => (await import('./web/commands/ways-in.ts')).webWaysIn,
   },
+  releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
 };
 
 const login: Capability = {

@@ -3,6 +3,7 @@
  * must start as fast as if the other capabilities were not there.
  */
 import type { AgentPart } from './agent/part.ts';
+import type { Problem } from './base/problem.ts';
 import type { Log } from './agent/log.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
@@ -17,6 +18,8 @@ export interface Capability {
   readonly commands: CommandTable;
   /** Another format in which a policy may be written. */
   readonly policyFormat?: Lazy<PolicyFormat>;
+  /** Why limits cannot be removed yet; asked before `release` changes anything. */
+  readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
   /** What the agent does for it. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** What it knows of the ways in which processes of tenants begin here. */

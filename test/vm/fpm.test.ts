@@ -425,6 +425,9 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
   });
 
   test('disable leaves everything as it was', patient, async () => {
+    const early = await run('bulkhead release');
+    assert.equal(early.status, 1);
+    assert.match(early.stderr, /run bulkhead web fpm disable --all first/);
     await succeed('bulkhead web fpm disable --all');
     assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
     assert.equal((await ask('carol')).uid, tenants.carol);

@@ -1,13 +1,20 @@
 /** `bulkhead release`: removes every limit and leaves the host as it was. */
 import type { Command } from 'commander';
+import { capabilities } from '../../../capabilities.ts';
 import { releaseAll } from '../../../apply/apply.ts';
 import { linuxHost } from '../../../host/host.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { printError, pathsFor, print } from '../../shared/session.ts';
 
-function release(options: { readonly kill: boolean }, command: Command): ExitCode {
+async function release(options: { readonly kill: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  for (const { releaseObstacle } of capabilities) {
+    const obstacle = (await releaseObstacle?.())?.(paths);
+    if (obstacle === undefined) continue;
+    printError(obstacle);
+    return exitCodes.failed;
+  }
   const released = releaseAll(linuxHost(paths), options);
   if (!released.ok) {
     for (const problem of released.error) printError(problem);

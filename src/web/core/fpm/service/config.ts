@@ -42,11 +42,11 @@ export function serviceConfig(service: Service, php: string): string {
  */
 function processesMax({ tenant: { entries }, pools }: Service): readonly string[] {
   if (entries === undefined) return [];
-  const standing = pools.reduce((sum, { section }) => sum + standingWorkers(section), 0);
-  return [`process.max = ${pools.length > 1 ? Math.max(entries, standing) : entries}\n`];
+  const first = pools.reduce((sum, { section }) => sum + firstWorkers(section), 0);
+  return [`process.max = ${pools.length > 1 ? Math.max(entries, first) : entries}\n`];
 }
 
-function standingWorkers(section: FpmSection | undefined): number {
+function firstWorkers(section: FpmSection | undefined): number {
   const value = (key: string) => Number(section?.values.get(key) ?? 0);
   switch (section?.values.get('pm')) {
     case 'static':
