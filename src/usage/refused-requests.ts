@@ -10,14 +10,14 @@ export function refusedRequests(evidence: readonly Snapshot[], showUrls: boolean
   const all = evidence.flatMap(({ requests = [] }) => requests);
   if (all.length === 0) return '';
   const sites = counted(all, ({ site }) => site);
-  if (!showUrls) return `Of ${known(all)}, by site: ${listed(sites)}.`;
+  if (!showUrls) return `${known(all)}, by site: ${listed(sites)}.`;
   const pages = counted(all, ({ method, site, url }) => `${method} ${site}${pathOf(url)}`);
   const clients = counted(all, ({ client }) => client);
-  return `Of ${known(all)}: ${listed(pages)}; from ${count(clients.length, 'address', 'addresses')}: ${listed(clients)}.`;
+  return `${known(all)}: ${listed(pages)}; from ${count(clients.length, 'address', 'addresses')}: ${listed(clients)}.`;
 }
 
 const known = (all: readonly RefusedRequest[]) =>
-  `${count(all.length, 'request')} of which more is known`;
+  `More is known of ${count(all.length, 'request')}`;
 
 /** Without the query, in which the same page differs from request to request. */
 const pathOf = (url: string) => url.replace(/\?.*$/s, '');

@@ -152,7 +152,7 @@ test('refusedRequests() says pages and addresses to who may see them, sites to o
   const text = refusedRequests(evidence, true);
   assert.equal(
     text,
-    'Of 3 requests of which more is known: GET a.example/a (2), GET a.example/b (1); from 2 addresses: 192.0.2.1 (2), 192.0.2.2 (1).',
+    'More is known of 3 requests: GET a.example/a (2), GET a.example/b (1); from 2 addresses: 192.0.2.1 (2), 192.0.2.2 (1).',
   );
   assert.doesNotMatch(refusedRequests(evidence, false), /192|\/a|token/);
   assert.equal(refusedRequests([snapshot], true), '');
