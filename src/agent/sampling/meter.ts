@@ -89,9 +89,11 @@ export class Meter implements Disposable {
     for (const [index, metered] of this.#order.entries()) {
       const { cgroup, entry, within } = metered;
       const kept = index < this.#max;
-      const slices = sliceTenant(cgroup) === undefined ? undefined : this.#slices;
+      const slices = this.#slices;
       const counters =
-        slices === undefined ? this.#read(cgroup, kept) : this.#readSlice(cgroup, kept, slices);
+        slices === undefined || sliceTenant(cgroup) === undefined
+          ? this.#read(cgroup, kept)
+          : this.#readSlice(cgroup, kept, slices);
       if (counters === undefined) {
         missing.push(cgroup);
         if (entry !== undefined) this.#last.delete(entry.who.member);

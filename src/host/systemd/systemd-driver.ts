@@ -14,7 +14,7 @@
  */
 import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
-import type { Counters } from '../../limits/limit.ts';
+import type { Counters, FileSetting } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Observed, OrphanCgroup } from '../../plan/observed.ts';
 import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/plan.ts';
@@ -80,16 +80,23 @@ export class SystemdDriver implements Driver {
         (kind !== 'root' || policy.resellers.length > 0) &&
         (kind !== 'main' || !isPartOfSlice(path)),
     );
-    return { ...quotas, cgroups: needed.map((each) => this.#asSlice(each)) };
+    const known = new Map<readonly FileSetting[], SliceValues>();
+    return { ...quotas, cgroups: needed.map((each) => this.#asSlice(each, known)) };
   }
 
-  #asSlice(cgroup: WantedCgroup): WantedCgroup {
+  /** Thousands of tenants share a few sets of values. */
+  #asSlice(cgroup: WantedCgroup, known: Map<readonly FileSetting[], SliceValues>): WantedCgroup {
     if (isPartOfSlice(cgroup.path)) return { ...cgroup, settings: [] };
     const uid = sliceTenant(cgroup.path);
     if (uid === undefined) return cgroup;
-    const settings = sliceSettings(cgroup.settings);
-    const path = this.#parts.slices.path(uid);
-    return { ...cgroup, settings, unit: { unit: sliceOf(uid), path, text: sliceText(settings) } };
+    let values = known.get(cgroup.settings);
+    if (values === undefined) known.set(cgroup.settings, (values = valuesOf(cgroup.settings)));
+    const { settings, text } = values;
+    return {
+      ...cgroup,
+      settings,
+      unit: { unit: sliceOf(uid), path: this.#parts.slices.path(uid), text },
+    };
   }
 
   observe(wanted: Wanted): Observed {
@@ -255,6 +262,16 @@ export class SystemdDriver implements Driver {
     if (left.ok) return released;
     return fail(released.ok ? [left.error] : [left.error, ...released.error]);
   }
+}
+
+interface SliceValues {
+  readonly settings: readonly FileSetting[];
+  readonly text: string;
+}
+
+function valuesOf(all: readonly FileSetting[]): SliceValues {
+  const settings = sliceSettings(all);
+  return { settings, text: sliceText(settings) };
 }
 
 /** Of a tenant that is a slice: its site, or the rest of it. */

@@ -68,10 +68,10 @@ class Writer {
 
   #integer(code: keyof Ranges, value: Value): void {
     const [min, max] = ranges[code];
-    if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-      refuse(`${typeof value === 'number' ? value : 'something else'} is not a ${code}`);
+    const number = typeof value === 'number' ? value : NaN;
+    if (!Number.isInteger(number) || number < min || number > max) {
+      refuse(`${number} is not a ${code}`);
     }
-    const number = value as number;
     if (code === 'y') this.#put(1, (buffer, at) => buffer.writeUInt8(number, at));
     else if (code === 'n') this.#put(2, (buffer, at) => buffer.writeInt16LE(number, at));
     else if (code === 'q') this.#put(2, (buffer, at) => buffer.writeUInt16LE(number, at));
