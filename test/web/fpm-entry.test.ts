@@ -24,7 +24,9 @@ const launcher: Entry = { kind: 'launcher', instance: 'bulkhead' };
 const unit = (entry: Entry, more: Partial<Service> = {}) =>
   serviceUnit(setting, { ...service, ...more }, entry);
 const valuesOf = (text: string, key: string) =>
-  text.split('\n').flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
+  text
+    .split('\n')
+    .flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
 
 describe('serviceUnit()', () => {
   test('in a slice systemd starts it there as the tenant, and ends all of it', () => {
@@ -38,7 +40,7 @@ describe('serviceUnit()', () => {
   });
 
   test('in a slice it is root only where a pool changes its root directory', () => {
-    const text = unit({ kind: 'slice' }, { asRoot: 'chroot' } as Partial<Service>);
+    const text = unit({ kind: 'slice' }, { asRoot: 'chroot' });
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), []);
   });

@@ -48,14 +48,11 @@ function processesMax({ tenant: { entries }, pools }: Service): readonly string[
 
 function firstWorkers(section: FpmSection | undefined): number {
   const value = (key: string) => Number(section?.values.get(key) ?? 0);
-  switch (section?.values.get('pm')) {
-    case 'static':
-      return value('pm.max_children');
-    case 'dynamic':
-      return Math.max(value('pm.start_servers'), value('pm.min_spare_servers'));
-    default:
-      return 1;
-  }
+  const manager = section?.values.get('pm');
+  if (manager === 'static') return value('pm.max_children');
+  if (manager === 'dynamic')
+    return Math.max(value('pm.start_servers'), value('pm.min_spare_servers'));
+  return 1;
 }
 
 const fileMark = '; file ';
