@@ -2,7 +2,7 @@
  * The one file at nginx's http level that holds every tenant to its entries.
  *
  *     map ":$server_name" $bulkhead_owner { default ""; ":shop.example" 1001; }
- *     map $bulkhead_number $bulkhead_20 { volatile; default ""; 20 $bulkhead_entry; }
+ *     map $bulkhead_rule $bulkhead_20 { volatile; default ""; 20s $bulkhead_script; 20a $bulkhead_owner; }
  *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:65k;
  *     limit_conn bulkhead_20 20;
  *
@@ -13,6 +13,7 @@
  */
 import { ownFormat, ownPrefix } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
+import type { Counted } from '../nginx/vhost.ts';
 import { hashBytesBesides, type HeldSite } from './holding.ts';
 import { nginxQuoted } from './nginx-quoted.ts';
 
@@ -46,8 +47,8 @@ export function nginxEntriesFile(
     '# Changes are lost: the agent writes it again when the policy or the sites have changed.',
     '',
     ...hashSizes(sites, http),
+    ...siteMap('rule', sites, ({ limit, counts }) => `${limit}${letters[counts]}`),
     ...siteMap('number', sites, ({ limit }) => String(limit)),
-    ...siteMap('kind', sites, ({ counts }) => counts),
     ...siteMap('owner', sites, ({ uid }) => String(uid)),
     ...counting,
     ...numbers.flatMap((number) => zoneOf(number, sites)),
@@ -79,12 +80,13 @@ const siteMap = (
   '}',
 ];
 
+/** What of a site counts, in what is looked up for every request. */
+const letters: Readonly<Record<Counted, string>> = { scripts: 's', pages: 'p', all: 'a' };
+
 /** The URI changes with each internal redirect, so nothing that depends on it may be remembered. */
 const counting: readonly string[] = [
-  `map $uri $${ownPrefix}script { volatile; default 0; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" 1; }`,
-  `map $uri $${ownPrefix}page { volatile; default 1; "~*\\.(?:${staticNames})$" 0; }`,
-  `map $${ownPrefix}kind $${ownPrefix}counts { volatile; default 0; all 1; pages $${ownPrefix}page; scripts $${ownPrefix}script; }`,
-  `map $${ownPrefix}counts $${ownPrefix}entry { volatile; default ""; 1 $${ownPrefix}owner; }`,
+  `map $uri $${ownPrefix}script { volatile; default ""; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" $${ownPrefix}owner; }`,
+  `map $uri $${ownPrefix}page { volatile; default $${ownPrefix}owner; "~*\\.(?:${staticNames})$" ""; }`,
 ];
 
 /** Asked for when the answer is sent, and later: then it is known what has become of the request. */
@@ -114,7 +116,7 @@ function zoneOf(number: number, all: readonly HeldSite[]): readonly string[] {
   const zone = `${ownPrefix}${number}`;
   const owners = new Set(all.filter(({ limit }) => limit === number).map(({ uid }) => uid)).size;
   return [
-    `map $${ownPrefix}number $${zone} { volatile; default ""; ${number} $${ownPrefix}entry; }`,
+    `map $${ownPrefix}rule $${zone} { volatile; default ""; ${number}s $${ownPrefix}script; ${number}p $${ownPrefix}page; ${number}a $${ownPrefix}owner; }`,
     `limit_conn_zone $${zone} zone=${zone}:${zoneKilobytes(owners)}k;`,
     limitLine(number),
   ];
