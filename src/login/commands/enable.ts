@@ -11,7 +11,7 @@ const enable = (options: SwitchOptions, command: Command): ExitCode =>
     action: 'enable the login step',
     done: ({ profiles }) =>
       profiles.some(({ name }) => name === jumpProfile)
-        ? 'The login step is on: sessions of tenants begin in their cgroups, without pam_systemd'
+        ? 'The login step is on: sessions of tenants begin in their cgroups; "bulkhead pam status" shows how'
         : 'The login step is on',
     nothing: 'The login step is on already',
   });
