@@ -53,7 +53,7 @@ export async function benchWeb({ directory, quick, signal }: Bench): Promise<Sec
   await using without = await startNginx(root, 'without', '');
   await using held = await startNginx(root, 'with', entriesText(root));
   const seconds = quick ? 1 : 3;
-  const rounds = quick ? 8 : 15;
+  const rounds = quick ? 3 : 15;
   const rows = [];
   const notes = [];
   for (const [label, path] of [
