@@ -149,7 +149,10 @@ class Run {
     await this.#stop(opening.map(({ uid }) => uid));
     const opened = await systemctlEach(['enable', '--quiet', '--now'], unitsOf(closing));
     if (!opened.ok || !this.#isTold) return opened;
-    return without(await systemctl('restart', distributionUnit(this.#layout.php)));
+    const unit = distributionUnit(this.#layout.php);
+    // Where it failed, systemd has tried to start it as often as it may.
+    await systemctl('reset-failed', unit);
+    return without(await systemctl('restart', unit));
   }
 
   #backwards(): readonly FileChange[] {
