@@ -562,9 +562,13 @@ function core(prefix: readonly string[]): void {
     assert.ok(lines.slice(-given.length).every((link) => link.startsWith('socket:')));
   });
 
-  test('lets no setuid program gain anything, and with --allow-setuid only what stays with the tenant', () => {
+  test('lets no setuid program gain anything, and with --allow-setuid only what stays with the tenant', (t) => {
     // Without "-p" a setuid shell gives up what it gained; cat does not.
-    const cat = join(scratch, 'setuid-cat');
+    // Where systemd runs, /tmp is mounted with nosuid.
+    const directory = fs.mkdtempSync('/var/tmp/bulkhead-setuid-');
+    fs.chmodSync(directory, 0o755);
+    t.after(() => fs.rmSync(directory, { recursive: true }));
+    const cat = join(directory, 'setuid-cat');
     execFileSync('install', ['-m', '4755', '/bin/cat', cat]);
     const field = (text: string, name: string) =>
       new RegExp(`^${name}:\\t(.*)$`, 'm').exec(text)?.[1] ?? 'none';
