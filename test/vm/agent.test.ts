@@ -116,7 +116,7 @@ suite('the agent as a service', { skip }, () => {
     { timeout: longPatienceMilliseconds },
     async () => {
       await guest.succeed(
-        'su ann -c "(while :; do :; done) & (while :; do :; done) & sleep 15; kill %1 %2" >/dev/null 2>&1 &',
+        `su ann -c 'busy="while :; do :; done"; sh -c "$busy" & one=$!; sh -c "$busy" & sleep 15; kill $one $!' >/dev/null 2>&1 &`,
       );
       let pressure = 0;
       for (let tries = 0; tries < 6000 && pressure < 0.05; tries++) {
