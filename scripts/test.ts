@@ -23,7 +23,9 @@ for (const suite of [
   const ready = await ensurePrerequisites(suite, log);
   if (!ready.ok) log(`Tests of "${suite}" will be skipped: ${ready.reason}`);
 }
-const machine = globSync('test/vm/*.test.ts', { cwd: root }).sort();
+// Whole servers, some minutes each: with `npm test -- --long`.
+const places = process.argv.includes('--long') ? ['test/vm', 'test/vm/long'] : ['test/vm'];
+const machine = places.flatMap((place) => globSync(`${place}/*.test.ts`, { cwd: root }).sort());
 const emulated =
   'processors are emulated: they do not keep time on a busy machine, and programs have crashed on them; a fault of the code comes back';
 const passed = await runSteps([

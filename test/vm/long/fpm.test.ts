@@ -4,15 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { projectDirectory } from '../../src/testing/vm/project.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { projectDirectory } from '../../../src/testing/vm/project.ts';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/fpm.test.ts: ${prepared.error}`);
+if (!prepared.ok) log(`Skipping test/vm/long/fpm.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 const tenants = { alice: 3101, bob: 3102, carol: 3103 } as const;

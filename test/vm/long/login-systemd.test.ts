@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { eventually, longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/login-systemd.test.ts: ${prepared.error}`);
+if (!prepared.ok) log(`Skipping test/vm/long/login-systemd.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 const timeout = longPatienceMilliseconds;

@@ -4,15 +4,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { WayReport } from '../../src/host/ways/ways-in.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import type { WayReport } from '../../../src/host/ways/ways-in.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/fastcgi.test.ts: ${prepared.error}`);
+if (!prepared.ok) log(`Skipping test/vm/long/fastcgi.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 const tenants = { ann: 3001, ben: 3002 };
