@@ -284,10 +284,9 @@ test('units are for one tenant, and their names say whose they are', () => {
   const socket = socketUnit(setting, service, service.pools[0]);
   assert.match(socket, /^PollLimitBurst=5$/m);
   assert.match(socket, /^SocketMode=0660$/m);
-  assert.match(
-    serviceUnit({ ...setting, hasPollLimit: false }, service, { kind: 'slice' }),
-    /sleep 2/,
-  );
+  const older = socketUnit({ ...setting, hasPollLimit: false }, service, service.pools[0]);
+  assert.doesNotMatch(older, /PollLimit/);
+  assert.match(serviceUnit(setting, service, { kind: 'slice' }), /sleep 2/);
   for (const line of distributionDropIn(setting, undefined).match(/^Exec\w+=.*split.*$/gm) ?? [])
     assert.match(line, /=-\//);
   assert.deepEqual(parseUnitName(setting, 'bulkhead-fpm84@1001.service'), {

@@ -112,7 +112,7 @@ ExecReload=/bin/kill -USR2 $MAINPID
 KillSignal=SIGQUIT
 KillMode=mixed
 TimeoutStopSec=${stopSeconds}
-${entry.kind === 'slice' ? '' : endWorkers(service)}${setting.hasPollLimit ? '' : slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
+${entry.kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
 const placeOf = ({ tenant: { uid }, asRoot }: Service): string =>
@@ -137,7 +137,7 @@ function execStart(
 const endWorkers = ({ tenant }: Service): string =>
   `ExecStopPost=-/usr/bin/pkill -QUIT -P 1 -U ${tenant.uid} -f '^php-fpm: pool '\n`;
 
-const slowFailure = `# This systemd cannot limit how often a socket starts its service.
+const slowFailure = `# Whatever its sockets ask for, a service that fails is not tried again at once.
 ExecStopPost=/bin/sh -c 'test "$SERVICE_RESULT" = success || sleep 2'
 `;
 
