@@ -1,5 +1,7 @@
-/** Runs the steps of a gate one after the other under a guard, shows each with its time, and counts failures. */
-import { spawn } from 'node:child_process';
+/** Runs the steps of a gate under a guard, shows each with its time, and counts failures. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { guarded } from '../src/testing/guard/argv.ts';
 import { endWithParent } from '../src/testing/guard/subreaper.ts';
@@ -28,42 +30,59 @@ export function tests(name: string, files: readonly string[], one = false): Step
   return { name, command: [process.execPath, '--test', ...concurrency, ...files] };
 }
 
-/** All steps run, so that one run shows everything that is wrong. */
-export async function runSteps(steps: readonly Step[]): Promise<boolean> {
+/**
+ * All steps run, so that one run shows everything that is wrong: those of a lane one after the other, the
+ * lanes at the same time. With several lanes a step's output is shown when it has ended.
+ */
+export async function runSteps(...lanes: readonly (readonly Step[])[]): Promise<boolean> {
   // npm passes on only some of the signals that may end it; `exec` in package.json makes it the parent.
   if (process.env['npm_lifecycle_event'] !== undefined) endWithParent();
-  const all: Ran[] = [];
-  for (const step of steps) all.push(await runStep(step));
-  process.stdout.write(`\n${summaryOf(all)}\n`);
+  const started = performance.now();
+  const output = lanes.length > 1 ? 'at its end' : 'as it comes';
+  const ran = await Promise.all(lanes.map((steps) => runLane(steps, output)));
+  const all = ran.flat();
+  process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   return all.every(({ passed }) => passed);
 }
 
-async function runStep(step: Step): Promise<Ran> {
-  const first = await runOnce(step);
+type Output = 'as it comes' | 'at its end';
+
+async function runLane(steps: readonly Step[], output: Output): Promise<readonly Ran[]> {
+  const ran: Ran[] = [];
+  for (const step of steps) ran.push(await runStep(step, output));
+  return ran;
+}
+
+async function runStep(step: Step, output: Output): Promise<Ran> {
+  const first = await runOnce(step, output);
   if (first.passed || step.again === undefined) return first;
   process.stdout.write(`\n== ${step.name} failed, and is run once more: ${step.again}\n`);
-  const second = await runOnce(step);
+  const second = await runOnce(step, output);
   return { ...second, seconds: first.seconds + second.seconds };
 }
 
-async function runOnce({ name, command }: Step): Promise<Ran> {
-  process.stdout.write(`\n== ${name}\n`);
+async function runOnce({ name, command }: Step, output: Output): Promise<Ran> {
+  process.stdout.write(`\n== ${name}${output === 'at its end' ? ': started' : ''}\n`);
   const started = performance.now();
-  const passed = await runGuarded(command);
-  const seconds = (performance.now() - started) / 1000;
+  const passed = await runGuarded(command, output);
+  const seconds = secondsSince(started);
   process.stdout.write(`== ${name}: ${passed ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)\n`);
   return { name, passed, seconds };
 }
 
+const secondsSince = (started: number) => (performance.now() - started) / 1000;
+
 /** A signal ends the step first, with all that it has started, and then this process. */
-function runGuarded(command: readonly string[]): Promise<boolean> {
+async function runGuarded(command: readonly string[], output: Output): Promise<boolean> {
   const [program = '', ...args] = guarded(command);
+  const where = output === 'at its end' ? 'pipe' : 'inherit';
   // In a session of its own: what a terminal sends to all at once would end the guard's work, too.
   const guard = spawn(program, args, {
     cwd: root,
-    stdio: ['pipe', 'inherit', 'inherit'],
+    stdio: ['pipe', where, where],
     detached: true,
   });
+  const shown = showAtEnd(guard);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   let interrupted: NodeJS.Signals | undefined;
   const interrupt = (signal: NodeJS.Signals) => {
@@ -71,25 +90,37 @@ function runGuarded(command: readonly string[]): Promise<boolean> {
     guard.kill(signal);
   };
   for (const signal of signals) process.on(signal, interrupt);
-  return new Promise((resolve) => {
+  const status = await new Promise<number | null>((resolve) => {
     guard.on('error', (error) => {
       process.stdout.write(`Cannot run "${program}": ${error.message}\n`);
-      resolve(false);
+      resolve(1);
     });
-    guard.on('exit', (status) => {
-      for (const signal of signals) process.off(signal, interrupt);
-      // Its listener is gone, so the signal has its ordinary effect.
-      if (interrupted === undefined) resolve(status === 0);
-      else process.kill(process.pid, interrupted);
-    });
+    guard.on('exit', resolve);
   });
+  await shown;
+  for (const signal of signals) process.off(signal, interrupt);
+  if (interrupted === undefined) return status === 0;
+  // Its listener is gone, so the signal has its ordinary effect, once no other lane listens.
+  process.kill(process.pid, interrupted);
+  return new Promise(() => {});
 }
 
-function summaryOf(all: readonly Ran[]): string {
+/** What a step prints, held back until it ends. */
+async function showAtEnd({ stdout, stderr }: ChildProcess): Promise<void> {
+  if (stdout === null || stderr === null) return;
+  const both = new PassThrough();
+  let open = 2;
+  for (const stream of [stdout, stderr]) {
+    stream.pipe(both, { end: false });
+    stream.on('close', () => --open === 0 && both.end());
+  }
+  process.stdout.write(await text(both));
+}
+
+function summaryOf(all: readonly Ran[], total: number): string {
   const width = Math.max(...all.map(({ name }) => name.length));
   const line = (name: string, seconds: number, end: string) =>
     `${name.padEnd(width)} ${seconds.toFixed(1).padStart(7)} s  ${end}`.trimEnd();
-  const total = all.reduce((sum, { seconds }) => sum + seconds, 0);
   const failed = all.filter(({ passed }) => !passed).map(({ name }) => name);
   return [
     ...all.map(({ name, seconds, passed }) => line(name, seconds, passed ? 'ok' : 'FAILED')),

@@ -49,7 +49,8 @@ export async function buildByDkms(
     ],
     // The maker of BTF need not be installed.
     environment: { MAKEFLAGS: ' -- CONFIG_DEBUG_INFO_BTF_MODULES=' },
-    limits: { wallSeconds: 1200, cpuSeconds: 1200 },
+    // Against hanging only: the largest need half an hour of a processor.
+    limits: { wallSeconds: 4 * 3600, cpuSeconds: 2 * 3600 },
   });
   if (!run.ok) return fail(printProblem(run.error));
   const { end, lastLines, result } = run.value;
