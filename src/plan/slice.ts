@@ -74,8 +74,8 @@ function roundedQuota(setting: FileSetting): FileSetting {
 const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
 const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);
 
-/** Whether the text of a file is ours. */
-export const isSliceText = (text: string): boolean => text.startsWith(head);
+/** Whether the text of a file is ours. A file without text is one of ours that a loss of power left. */
+export const isSliceText = (text: string): boolean => text === '' || text.startsWith(head);
 
 export function sliceText(settings: readonly FileSetting[]): string {
   const plain = settings.flatMap((each) => plainLines[each.file]?.(each.value) ?? []);

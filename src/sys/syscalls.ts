@@ -54,6 +54,7 @@ const cSetfsuid = libc.func('int setfsuid(uint32_t uid)');
 const cSetrlimit = libc.func('int setrlimit(int resource, const void *limit)');
 const cFlock = libc.func('int flock(int fd, int operation)');
 const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
+const cSyncfs = libc.func('int syncfs(int fd)');
 const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
 
 const sysconfPageSize = 30;
@@ -318,6 +319,9 @@ export function namespaceOwner(fd: number): { readonly uid: number } | { readonl
   }
   return { uid: namespaceUid[0] ?? 0 };
 }
+
+/** Waits until all that was written to the file system of `fd` is on its disk. Source: syncfs(2). */
+export const syncFileSystem = (fd: number): Errno | undefined => failed(cSyncfs(fd));
 
 const orErrno = (answer: number) => (answer < 0 ? -koffi.errno() : answer);
 const failed = (answer: number) => (answer < 0 ? errnoName(koffi.errno()) : undefined);

@@ -32,6 +32,7 @@ test('sliceText() writes every value as systemd wants it, and empties lists firs
     setting('processes.limit', 'pids', 'pids.max', '40', 'max'),
   ]);
   assert.ok(isSliceText(text));
+  assert.ok(isSliceText(''), 'left by a loss of power');
   assert.equal(
     text,
     `# Written by "bulkhead apply"; it is replaced when it differs.

@@ -10,10 +10,11 @@ import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { isSliceText, sliceOf } from '../../plan/slice.ts';
-import { causeOf, errnoOf } from '../../sys/errno.ts';
+import { causeOf, describeErrno, errnoOf } from '../../sys/errno.ts';
 import { pinDirectory } from '../../sys/files/pinned-directory.ts';
 import { readText } from '../../sys/files/read.ts';
 import { removeIfThere, replaceIn } from '../../sys/files/replace-file.ts';
+import { syncFileSystem } from '../../sys/syscalls.ts';
 import type { Paths } from '../paths.ts';
 
 /** What `SystemdManager.realize` leaves; below ours, so that it decides nothing while ours is there. */
@@ -42,7 +43,8 @@ export class SliceFiles {
     return listed(this.#etc)
       .flatMap((name) => {
         const uid = Number(/^user-(\d{1,10})\.slice\.d$/.exec(name)?.[1]);
-        return Number.isNaN(uid) || !isSliceText(this.read(uid) ?? '') ? [] : [uid];
+        const text = Number.isNaN(uid) ? undefined : this.read(uid);
+        return text !== undefined && isSliceText(text) ? [uid] : [];
       })
       .sort((a, b) => a - b);
   }
@@ -61,7 +63,22 @@ export class SliceFiles {
     const pinned = pinDirectory(directory, 'refuse');
     if (!pinned.ok) return pinned;
     using held = pinned.value;
-    return replaceIn(held, basename(path), text, { mode: 0o644 });
+    return replaceIn(held, basename(path), text, { mode: 0o644, withoutSync: true });
+  }
+
+  /** After all of them were written: a thousand that each wait for the disk take several times as long. */
+  sync(): Result<void, Problem> {
+    const pinned = pinDirectory(this.#etc);
+    if (!pinned.ok) return pinned;
+    using directory = pinned.value;
+    const errno = syncFileSystem(directory.fd);
+    if (errno === undefined) return ok(undefined);
+    return failed({
+      action: 'write to disk',
+      object: this.#etc,
+      reason: describeErrno(errno),
+      errno,
+    });
   }
 
   remove(uid: number): Result<void, Problem> {

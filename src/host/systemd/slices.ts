@@ -102,6 +102,8 @@ export class Slices {
     const { files, manager, stale } = this.#parts;
     const removed = files.removePokes(new Set([...this.tenants, ...stale.uids()]));
     if (!removed.ok) return removed;
+    const synced = files.sync();
+    if (!synced.ok) return synced;
     const reloaded = manager.reload();
     return reloaded.ok ? stale.clear() : reloaded;
   }
