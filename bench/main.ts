@@ -20,6 +20,7 @@ import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
 import { benchLogin } from './login.ts';
 import { benchAllModules, benchModules, benchPackage, benchSource } from './modules.ts';
+import { benchNeighbor } from './neighbor.ts';
 import { benchPlacement } from './placement.ts';
 import { benchStorms } from './storms.ts';
 import { benchPlan } from './plan.ts';
@@ -51,6 +52,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   package: benchPackage,
   source: benchSource,
   web: benchWeb,
+  neighbor: benchNeighbor,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]

@@ -154,7 +154,7 @@ pm.max_children = ${connections}
   return { [Symbol.asyncDispose]: () => Promise.resolve(ended(child)) };
 }
 
-function ended(child: ReturnType<typeof spawn>): Promise<void> {
+export function ended(child: ReturnType<typeof spawn>): Promise<void> {
   return new Promise((resolve) => {
     child.once('exit', () => resolve());
     if (child.exitCode !== null || !child.kill('SIGTERM')) resolve();
@@ -184,8 +184,8 @@ function cpuMilliseconds(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / clockTicksPerSecond();
 }
 
-/** `     50%  123.00us` */
-function latency(text: string, percent: number): number {
+/** Milliseconds, of a line of wrk such as `     50%  123.00us`. */
+export function latency(text: string, percent: number): number {
   const match = new RegExp(`^ +${percent}% +([\\d.]+)(us|ms|s)$`, 'm').exec(text);
   const scale = { us: 0.001, ms: 1, s: 1_000 }[match?.[2] ?? ''] ?? NaN;
   return Number(match?.[1]) * scale;
