@@ -45,10 +45,12 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('cloudlinux'),
   ...capability('web'),
   ...capability('login'),
+  ...capability('strict'),
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
       'capability.ts',
+      'kernel-modules/io',
       'kernel-modules/commands',
       'cloudlinux/core',
       'cloudlinux/io',
@@ -57,6 +59,8 @@ const layers: Readonly<Record<string, Layer>> = {
       'web/commands',
       'login/io',
       'login/commands',
+      'strict/io',
+      'strict/commands',
     ],
     packages: [],
   },

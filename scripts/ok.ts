@@ -19,6 +19,7 @@ const directories = [
   'placement',
   'cli',
   'docs',
+  'strict',
   'conformance',
 ];
 /** Suites that load the machine; `npm test` runs them one by one. */

@@ -10,6 +10,7 @@ const kernelModules: Capability = {
       load: () => import('./kernel-modules/commands/modules.ts'),
     },
   },
+  agentParts: [async () => (await import('./kernel-modules/io/gate/gate-part.ts')).gatePart],
 };
 
 const cloudLinux: Capability = {
@@ -83,4 +84,16 @@ const login: Capability = {
   waysIn: { load: async () => (await import('./login/commands/ways-in.ts')).loginWaysIn },
 };
 
-export const capabilities: readonly Capability[] = [kernelModules, cloudLinux, web, login];
+const strict: Capability = {
+  name: 'strict',
+  commands: {
+    placement: {
+      usage: '',
+      summary: 'show what the kernel refuses tenants that are not in their cgroups',
+      load: () => import('./strict/commands/placement.ts'),
+    },
+  },
+  agentParts: [async () => (await import('./strict/io/strict-part.ts')).strictPart],
+};
+
+export const capabilities: readonly Capability[] = [strict, kernelModules, cloudLinux, web, login];

@@ -73,11 +73,18 @@ export interface PolicyDocument {
   readonly agent: AgentSettings | undefined;
   readonly symlinks: { readonly follow: Located<string>; readonly by: Located<string> } | undefined;
   readonly modules: ModulesElement | undefined;
+  /** Processes that become a tenant's outside of its cgroup. */
+  readonly strictPlacement?: StrictMode;
   /** Errors and warnings; a document with errors must not be applied. */
   readonly diagnostics: Diagnostics;
 }
 
+/** What the kernel is to refuse, or only to report; absent: neither. */
+export type StrictMode = 'on' | 'watch';
+
 export interface ModulesElement extends Span {
   readonly require: Located<TrustLevel> | undefined;
+  /** Modules that the kernel would load for a tenant. */
+  readonly autoload?: StrictMode;
   readonly deny: readonly { readonly name: Located<string>; readonly reason: string | undefined }[];
 }

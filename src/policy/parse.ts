@@ -13,6 +13,7 @@ import type {
   DriverName,
   LimitBlock,
   ModulesElement,
+  StrictMode,
   PolicyDocument,
   ResellerElement,
   SiteElement,
@@ -159,6 +160,8 @@ class Reader {
     const [defaults] = childrenOf(root, 'defaults');
     const [symlinks] = childrenOf(root, 'symlinks');
     const [modules] = childrenOf(root, 'modules');
+    const [placement] = childrenOf(root, 'placement');
+    const strict = placement && this.#choice<string>(placement, 'strict', 'placement');
     return {
       file,
       text,
@@ -177,6 +180,7 @@ class Reader {
       agent: agent && readAgent(agent, this.#diagnostics),
       symlinks: symlinks && this.#symlinks(symlinks),
       modules: modules && this.modules(modules),
+      ...optionalMode('strictPlacement', strict?.value, 'yes'),
       diagnostics: this.#diagnostics,
     };
   }
@@ -300,6 +304,11 @@ class Reader {
     return {
       ...span(element),
       require: this.#choice<TrustLevel>(element, 'require', 'modules'),
+      ...optionalMode(
+        'autoload',
+        this.#choice<string>(element, 'autoload', 'modules')?.value,
+        'no',
+      ),
       deny: childrenOf(element, 'deny').flatMap((each) => {
         const name = this.#name(each, 'name');
         return name === undefined ? [] : [{ name, reason: xmlAttribute(each, 'reason')?.value }];
@@ -352,6 +361,16 @@ export function parseLimit(key: LimitKey, text: string) {
     );
   }
   return { ok: true as const, value: parsed.value as Quantity };
+}
+
+/** `refuse`: the word with which the kernel is to refuse. */
+function optionalMode<Name extends string>(
+  name: Name,
+  word: string | undefined,
+  refuse: string,
+): { readonly [Key in Name]?: StrictMode } {
+  if (word !== refuse && word !== 'watch') return {};
+  return { [name]: word === 'watch' ? 'watch' : 'on' } as { readonly [Key in Name]: StrictMode };
 }
 
 const span = ({ start, end }: Span): Span => ({ start, end });

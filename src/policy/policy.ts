@@ -6,7 +6,7 @@
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../base/quantity.ts';
 import { type Located } from './diagnostic.ts';
-import type { DriverName, LimitBlock } from './document.ts';
+import type { DriverName, LimitBlock, StrictMode } from './document.ts';
 import type { AgentSettings } from './settings.ts';
 import { printable } from '../base/printable.ts';
 
@@ -79,6 +79,13 @@ export interface Policy {
   readonly defaults: LimitValues;
   readonly driver: DriverName | undefined;
   readonly agent: AgentSettings;
+  /** What the kernel refuses tenants, or reports, beside limits. */
+  readonly strict?: {
+    /** Processes that become a tenant's outside of its cgroup. */
+    readonly placement?: StrictMode;
+    /** Modules that it would load because a tenant asks for something. */
+    readonly modules?: StrictMode;
+  };
 }
 
 /** For display: the account's name, or `uid 1001`. */

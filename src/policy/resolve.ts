@@ -82,6 +82,7 @@ class Resolver {
       defaults: valuesOf(this.#defaults),
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
+      ...strictOf(document),
     };
     warnAbout(policy, document.diagnostics);
     return policy;
@@ -331,3 +332,11 @@ const contains = (range: { first: number; last: number }, uid: number) =>
 
 const described = ({ account, uid }: Identity) =>
   account === undefined ? `uid ${uid}` : `"${account.user}" (uid ${uid})`;
+
+function strictOf({ strictPlacement, modules }: PolicyDocument): Pick<Policy, 'strict'> {
+  const strict = {
+    ...(strictPlacement === undefined ? {} : { placement: strictPlacement }),
+    ...(modules?.autoload === undefined ? {} : { modules: modules.autoload }),
+  };
+  return Object.keys(strict).length === 0 ? {} : { strict };
+}

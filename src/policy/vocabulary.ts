@@ -73,6 +73,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       'package',
       'reseller',
       'tenant',
+      'placement',
       'symlinks',
       'modules',
     ],
@@ -218,6 +219,20 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     repeats: true,
     example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
   },
+  placement: {
+    summary:
+      "Whether the kernel refuses to let a process become a tenant's outside of that tenant's cgroup; needs cgroup v2 and BPF. First watch, and see what is reported.",
+    attributes: {
+      strict: required(
+        ['yes', 'watch', 'no'],
+        'Refuse it, only report it, or do nothing, which is the default.',
+      ),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: false,
+    example: '<placement strict="watch"/>',
+  },
   symlinks: {
     summary: 'Which symbolic links the web server may follow. Parsed, but not enforced yet.',
     attributes: {
@@ -231,8 +246,14 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   modules: {
     summary:
-      'The kernel modules that this host accepts. "bulkhead modules scan" checks all modules against it; loading is not prevented yet.',
-    attributes: { require: optional(trustLevels, 'The lowest trust level that is accepted.') },
+      'The kernel modules that this host accepts. "bulkhead modules scan" checks all modules against it, and "bulkhead modules gate" keeps others from loading.',
+    attributes: {
+      require: optional(trustLevels, 'The lowest trust level that is accepted.'),
+      autoload: optional(
+        ['yes', 'watch', 'no'],
+        'Whether the kernel loads a module because a tenant asks for a protocol or a file system; "watch" only reports it; default: yes.',
+      ),
+    },
     children: ['deny'],
     holdsLimits: false,
     repeats: false,

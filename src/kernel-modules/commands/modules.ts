@@ -34,6 +34,11 @@ const parts: CommandTable = {
     summary: 'prevent modules from loading, through modprobe.d and the kernel command line',
     load: () => import('./deny.ts'),
   },
+  gate: {
+    usage: '',
+    summary: 'let only those modules load that the policy accepts',
+    load: () => import('./gate/gate.ts'),
+  },
 };
 
 export const command: CommandModule = {

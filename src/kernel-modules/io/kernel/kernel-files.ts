@@ -50,6 +50,9 @@ interface Places {
 
 const releasePattern = /^\d+\.\d+[\w.+~-]*$/;
 
+/** Whether it can be a release, and so part of a path. */
+export const plainRelease = (text: string): boolean => releasePattern.test(text);
+
 /** `uname -r`. */
 export const runningRelease = (roots: HostRoots): string | undefined =>
   readText(join(roots.proc, 'sys/kernel/osrelease'))?.trim();

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Strict placement: no task becomes a tenant's outside of that tenant's cgroup. setuid and its like fail there, before the
+ * tenant's first instruction. What is a tenant's already, or is in its cgroup, may change its uid as before.
+ *
+ * A tenant's cgroup is known by its name and by the identity of its parent, since systemd makes and removes it. So no
+ * other cgroup of that name counts, wherever a tenant may make some.
+ *
+ * Tenants cannot make the kernel load modules either, by asking for a protocol or a file system that it has not loaded.
+ */
+#include "kernel.h"
+
+#define EPERM 1
+#define NAME_BYTES 40
+#define RANGES 512
+
+enum mode { MODE_OFF, MODE_REFUSE, MODE_WATCH };
+enum what { BECAME_TENANT, ASKED_FOR_MODULE };
+enum counter { COUNT_UIDS, COUNT_MODULES, COUNTERS };
+
+struct settings {
+  u32 placement;
+  u32 modules;
+  u32 ranges;
+};
+
+struct place {
+  u64 parent; /* the inode of the directory */
+  u32 level;  /* of the parent, below the root of the hierarchy */
+  char name[NAME_BYTES];
+};
+
+/* Is nowhere: refused in every mode, which shows that these programs are asked. */
+#define NOWHERE (~0U)
+
+/* Subordinate uids, in ascending order. */
+struct range {
+  u32 first;
+  u32 count;
+  u32 owner;
+};
+
+/* What user space reads: src/strict/core/event.ts. */
+struct event {
+  u64 nanoseconds; /* since boot */
+  u64 cgroup;      /* that it was in */
+  u32 pid;
+  u32 from; /* uids */
+  u32 to;
+  u32 tenant;
+  u32 what;
+  u32 mode;
+  char command[16];
+  char name[32]; /* of the module */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, u32);
+  __type(value, struct settings);
+} settings SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 65536);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, u32);
+  __type(value, struct place);
+} tenants SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, RANGES);
+  __type(key, u32);
+  __type(value, struct range);
+} ranges SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, COUNTERS);
+  __type(key, u32);
+  __type(value, u64);
+} counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 17);
+} events SEC(".maps");
+
+static __always_inline struct settings *current_settings(void)
+{
+  u32 zero = 0;
+
+  return bpf_map_lookup_elem(&settings, &zero);
+}
+
+static __always_inline void count(u32 which)
+{
+  u64 *counter = bpf_map_lookup_elem(&counters, &which);
+
+  if (counter)
+    (*counter)++;
+}
+
+/* Whose a uid is, by itself or as one of its subordinate ones; 0: nobody's. */
+static __always_inline u32 tenant_of(u32 uid, u32 known)
+{
+  u32 low = 0, high = known;
+  int step;
+
+  if (!uid)
+    return 0;
+  if (bpf_map_lookup_elem(&tenants, &uid))
+    return uid;
+  /* As many steps as halve RANGES to nothing. */
+  for (step = 0; step < 10 && low < high; step++) {
+    u32 middle = (low + high) / 2;
+    struct range *range = bpf_map_lookup_elem(&ranges, &middle);
+
+    if (!range)
+      return 0;
+    if (uid < range->first)
+      high = middle;
+    else if (uid - range->first < range->count)
+      return range->owner;
+    else
+      low = middle + 1;
+  }
+  return 0;
+}
+
+static __always_inline bool is_named(const char *name, const char *wanted)
+{
+  char found[NAME_BYTES] = {};
+  int at;
+
+  bpf_probe_read_kernel_str(found, sizeof(found), name);
+  for (at = 0; at < NAME_BYTES; at++) {
+    if (found[at] != wanted[at])
+      return false;
+    if (!found[at])
+      return true;
+  }
+  return false;
+}
+
+static __always_inline bool is_inside(struct place *place)
+{
+  struct task_struct *task = (void *)bpf_get_current_task();
+  struct cgroup *cgroup, *own;
+  u32 level;
+
+  if (place->level == NOWHERE)
+    return false;
+  if (bpf_get_current_ancestor_cgroup_id(place->level) != place->parent)
+    return false;
+  cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+  level = place->level + 1;
+  /* As deep as the kernel lets cgroups be is far more; ours are at most at the fifth level. */
+  if (level > 15 || BPF_CORE_READ(cgroup, level) < (int)level)
+    return false;
+  own = 0;
+  bpf_core_read(&own, sizeof(own), &cgroup->ancestors[level]);
+  return own && is_named(BPF_CORE_READ(own, kn, name), place->name);
+}
+
+static __always_inline struct event *new_event(u32 what, u32 mode, u32 tenant)
+{
+  struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+  if (!event)
+    return 0;
+  __builtin_memset(event, 0, sizeof(*event));
+  event->nanoseconds = bpf_ktime_get_ns();
+  event->cgroup = bpf_get_current_cgroup_id();
+  event->pid = bpf_get_current_pid_tgid() >> 32;
+  event->tenant = tenant;
+  event->what = what;
+  event->mode = mode;
+  bpf_get_current_comm(event->command, sizeof(event->command));
+  return event;
+}
+
+/* By branches: the verifier of 6.12 has to see that the result is 0 or -EPERM. */
+static __always_inline int as(u32 mode)
+{
+  if (mode != MODE_REFUSE)
+    return 0;
+  barrier();
+  return -EPERM;
+}
+
+/*
+ * Whose the task becomes, by its real uid; 0 if it is theirs already. Daemons of root take on an effective uid for a
+ * moment to look at files, as sshd does, and run nothing of the tenant's meanwhile.
+ */
+static __always_inline u32 becomes(const struct cred *new, const struct cred *old, u32 known)
+{
+  u32 owner = tenant_of(BPF_CORE_READ(new, uid.val), known);
+
+  return owner == tenant_of(BPF_CORE_READ(old, uid.val), known) ? 0 : owner;
+}
+
+SEC("lsm/task_fix_setuid")
+int BPF_PROG(strict_setuid, struct cred *new, const struct cred *old, int flags, int before)
+{
+  struct settings *now = current_settings();
+  struct place *place;
+  struct event *event;
+  u32 tenant, mode;
+
+  if (before)
+    return before;
+  if (!now || now->placement == MODE_OFF)
+    return 0;
+  tenant = becomes(new, old, now->ranges);
+  if (!tenant)
+    return 0;
+  place = bpf_map_lookup_elem(&tenants, &tenant);
+  if (!place || is_inside(place))
+    return 0;
+  mode = place->level == NOWHERE ? MODE_REFUSE : now->placement;
+  count(COUNT_UIDS);
+  event = new_event(BECAME_TENANT, mode, tenant);
+  if (event) {
+    event->from = BPF_CORE_READ(old, uid.val);
+    event->to = BPF_CORE_READ(new, uid.val);
+    bpf_ringbuf_submit(event, 0);
+  }
+  return as(mode);
+}
+
+SEC("lsm/kernel_module_request")
+int BPF_PROG(strict_module, char *name, int before)
+{
+  struct settings *now = current_settings();
+  struct event *event;
+  u32 uid = bpf_get_current_uid_gid();
+  u32 tenant;
+
+  if (before)
+    return before;
+  if (!now || now->modules == MODE_OFF)
+    return 0;
+  tenant = tenant_of(uid, now->ranges);
+  if (!tenant)
+    return 0;
+  count(COUNT_MODULES);
+  event = new_event(ASKED_FOR_MODULE, now->modules, tenant);
+  if (event) {
+    event->from = uid;
+    event->to = uid;
+    bpf_probe_read_kernel_str(event->name, sizeof(event->name), name);
+    bpf_ringbuf_submit(event, 0);
+  }
+  return as(now->modules);
+}
+
+char LICENSE[] SEC("license") = "GPL";

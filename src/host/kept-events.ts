@@ -1,0 +1,53 @@
+/**
+ * The last events of a kind, a line of JSON each, in a file below /var/lib/INSTANCE: taken from the kernel by whoever looks
+ * first, the agent or a command, and seen by both.
+ */
+import { failed, type Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
+import { causeOf } from '../sys/errno.ts';
+import { lockFile } from '../sys/files/flock.ts';
+import { readText } from '../sys/files/read.ts';
+import { replaceFile } from '../sys/files/replace-file.ts';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+const keptMax = 200;
+const lockMilliseconds = 5_000;
+
+export class KeptEvents<T> {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The oldest first. A line that is not ours is left out. */
+  list(): readonly T[] {
+    return (readText(this.#path) ?? '').split('\n').flatMap((line) => {
+      try {
+        return line === '' ? [] : [JSON.parse(line) as T];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** Takes what is new, of which nobody else gets a part, and keeps it. */
+  take(fresh: () => Result<readonly T[], Problem>): Result<readonly T[], Problem> {
+    const directory = dirname(this.#path);
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      return failed({ action: 'create the directory', object: directory, ...causeOf(error) });
+    }
+    const locked = lockFile(`${this.#path}.lock`, { waitMs: lockMilliseconds });
+    if (!locked.ok) return locked;
+    using _locked = locked.value;
+    const taken = fresh();
+    if (!taken.ok || taken.value.length === 0) return taken;
+    const kept = [...this.list(), ...taken.value].slice(-keptMax);
+    const text = kept.map((each) => `${JSON.stringify(each)}\n`).join('');
+    const written = replaceFile(this.#path, text, 0o600);
+    return written.ok ? ok(taken.value) : written;
+  }
+}

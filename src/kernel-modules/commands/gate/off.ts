@@ -1,0 +1,38 @@
+/** `bulkhead modules gate off`: every module loads, and nothing of the gate is left but its lists. */
+import type { Command } from 'commander';
+import { removeBootFiles } from '../../io/gate/boot-files.ts';
+import { GateLists } from '../../io/gate/gate-lists.ts';
+import { dropGate, gateMode } from '../../io/gate/kernel-gate.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+
+function off({ json }: { readonly json?: boolean }, command: Command): ExitCode {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const before = gateMode(paths);
+  const lists = new GateLists(paths);
+  const steps = [() => lists.keepMode('off'), () => removeBootFiles(paths), () => dropGate(paths)];
+  for (const step of steps) {
+    const done = step();
+    if (done.ok) continue;
+    printError(done.error);
+    return exitCodes.failed;
+  }
+  if (json === true) printJson({ mode: 'off', before });
+  else print(before === 'off' ? 'The gate was off' : 'The gate is off: every module loads');
+  return exitCodes.done;
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .option('--json', 'print the outcome as JSON')
+      .addHelpText('after', examples(['bulkhead modules gate off', '']))
+      .action(run(off));
+  },
+};

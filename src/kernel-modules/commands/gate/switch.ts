@@ -1,0 +1,103 @@
+/** What "on", "watch" and "restore" have in common: the list is made if need be, loaded, and kept for the next boot. */
+import type { Command } from 'commander';
+import type { GateMode } from '../../core/gate/gate-event.ts';
+import { listedDigests, type GateList } from '../../core/gate/gate-list.ts';
+import { installBootFiles } from '../../io/gate/boot-files.ts';
+import { GateLists } from '../../io/gate/gate-lists.ts';
+import { gateFacts, loadedUnlisted } from '../../io/gate/host-facts.ts';
+import { gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
+import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
+import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { printable } from '../../../base/printable.ts';
+import type { Problem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
+import type { DemandOptions } from '../setup.ts';
+import { makeList } from './make-list.ts';
+import { madeText } from './update.ts';
+
+export interface SwitchOptions extends DemandOptions {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+export async function switchTo(
+  mode: Exclude<GateMode, 'off'>,
+  options: SwitchOptions,
+  command: Command,
+): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const obstacle = gateObstacle(paths);
+  if (obstacle !== undefined) {
+    printError({ ...obstacle, action: `set the gate to "${mode}"` });
+    return exitCodes.failed;
+  }
+  const lists = new GateLists(paths);
+  const made = await makeList(undefined, options, command, lists);
+  if (typeof made === 'number') return made;
+  const { list } = made;
+  const unlisted = loadedUnlisted(paths, list);
+  const { unpacksInMemory } = gateFacts(paths, list);
+  if (mode === 'on' && unpacksInMemory) {
+    printError({
+      action: 'set the gate to "on"',
+      reason:
+        'compressed modules are unpacked outside the kernel here and come from memory, so that none would load',
+      hint: '"bulkhead modules gate signatures" needs no list',
+    });
+    return exitCodes.failed;
+  }
+  if (options.dryRun !== true) {
+    const problem = firstOf(
+      () => switchGate(paths, mode, list),
+      () => lists.keepMode(mode),
+      () => installBootFiles(paths),
+    );
+    if (problem !== undefined) {
+      printError(problem);
+      return exitCodes.failed;
+    }
+  }
+  if (options.json === true)
+    printJson({
+      mode,
+      dryRun: options.dryRun === true,
+      release: list.release,
+      listed: listedDigests(list).length,
+      loadedUnlisted: unlisted,
+    });
+  else print(switchText(mode, madeText(made), list, unlisted, options.dryRun === true));
+  return exitCodes.done;
+}
+
+function firstOf(...steps: readonly (() => Result<unknown, Problem>)[]): Problem | undefined {
+  for (const step of steps) {
+    const done = step();
+    if (!done.ok) return done.error;
+  }
+  return undefined;
+}
+
+function switchText(
+  mode: GateMode,
+  made: string,
+  { release }: GateList,
+  unlisted: readonly string[],
+  isDry: boolean,
+): string {
+  const does =
+    mode === 'on'
+      ? 'modules that are not on the list are refused'
+      : 'modules that are not on the list load, and are reported';
+  return [
+    made,
+    ...(unlisted.length === 0
+      ? []
+      : [
+          `${count(unlisted.length, 'module')} loaded already, and not on the list: ${unlisted.map(printable).join(', ')}`,
+        ]),
+    isDry
+      ? `The gate would be "${mode}" for Linux ${release}: ${does}`
+      : `The gate is "${mode}" for Linux ${release}, after each boot too: ${does}`,
+  ].join('\n');
+}

@@ -1,0 +1,20 @@
+/** A refusal in a line: `2026-11-26T09:00:00.000Z lve.ko was refused: insmod (process 1234, uid 0), SHA-256 …`. */
+import { printable } from '../../../base/printable.ts';
+
+export interface ShownRefusal {
+  readonly name: string;
+  readonly from: 'file' | 'memory';
+  readonly command: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly loaded: boolean;
+  readonly sha256: string;
+}
+
+export function refusalText(refusal: ShownRefusal): string {
+  const { name, from, command, pid, uid, loaded, sha256 } = refusal;
+  const what = from === 'memory' ? 'A module from memory' : name;
+  const done = loaded ? 'is not on the list, and was loaded' : 'was refused';
+  const digest = from === 'memory' ? '' : `, SHA-256 ${sha256}`;
+  return printable(`${what} ${done}: ${command} (process ${pid}, uid ${uid})${digest}`);
+}

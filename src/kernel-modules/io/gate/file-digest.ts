@@ -1,0 +1,17 @@
+/** The SHA-256 of a file as it lies on disk, hexadecimal, as the kernel makes it before it loads a module. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { causeOf } from '../../../sys/errno.ts';
+
+export async function digestOfFile(path: string): Promise<Result<string, Problem>> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+    return ok(hash.digest('hex'));
+  } catch (error) {
+    return failed({ ...causeOf(error), action: 'read', object: path });
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The gate in the kernel: BPF programs that are asked before a module is read or loaded, with the list of the running
+ * kernel. They are pinned, so they stay when this process ends; a new list is a new generation, and the older one
+ * goes once the new one has shown that it works.
+ */
+import { existsSync } from 'node:fs';
+import { failed, type Cause, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { PinnedMap } from '../../../sys/bpf/maps.ts';
+import { lsmProblem } from '../../../sys/bpf/lsm.ts';
+import { loadObject, type MapEntry } from '../../../sys/bpf/object.ts';
+import { packageFile } from '../../../sys/package-files.ts';
+import {
+  existingPins,
+  generationPath,
+  generationsOf,
+  newGeneration,
+  openPins,
+  removeGenerations,
+  removePins,
+} from '../../../sys/bpf/pins.ts';
+import { gateModes, type GateMode } from '../../core/gate/gate-event.ts';
+import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-list.ts';
+import { hostRoots, runningRelease } from '../kernel/kernel-files.ts';
+import type { GateLists } from './gate-lists.ts';
+import { makeCanary, unprovenBy, type Canary } from './prove-gate.ts';
+
+/** Of the pins, and of the object file. */
+const name = 'modules';
+
+/** Why the gate cannot work here, and what would change that. */
+export const gateObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
+
+/** As the kernel has it now. */
+export function gateMode(paths: Paths): GateMode {
+  using pins = existingPins(paths);
+  const generation = pins === undefined ? undefined : generationsOf(pins, name).at(-1);
+  if (pins === undefined || generation === undefined) return 'off';
+  const map = PinnedMap.open(`${generationPath(pins, name, generation)}/map_mode`);
+  if (!map.ok) return 'off';
+  using open = map.value;
+  const value = open.get(new Uint8Array(4), 4);
+  return gateModes[value?.readUInt32LE(0) ?? 0] ?? 'off';
+}
+
+/** Where the programs of the gate in force write what they have decided; undefined where it is off. */
+export function gateEvents(paths: Paths): string | undefined {
+  using pins = existingPins(paths);
+  const generation = pins === undefined ? undefined : generationsOf(pins, name).at(-1);
+  if (pins === undefined || generation === undefined) return undefined;
+  const path = `${generationPath(pins, name, generation)}/map_events`;
+  return existsSync(path) ? path : undefined;
+}
+
+/** Loads the list of the running kernel; all of it is in force when this returns, or what was before is. */
+export function switchGate(
+  paths: Paths,
+  mode: Exclude<GateMode, 'off'>,
+  list: GateList,
+): Result<void, Problem> {
+  const obstacle = gateObstacle(paths);
+  if (obstacle !== undefined) return failed({ ...obstacle, action: `set the gate to "${mode}"` });
+  const digests = listedDigests(list);
+  if (digests.length >= listedMax) {
+    const reason = `${digests.length} modules are more than the ${listedMax} that it can hold`;
+    return failed({ action: `set the gate to "${mode}"`, reason });
+  }
+  const canary = makeCanary(paths);
+  if (!canary.ok) return canary;
+  using made = canary.value;
+  const pins = openPins(paths);
+  if (!pins.ok) return pins;
+  using directory = pins.value;
+  const loaded = loadObject(
+    {
+      file: packageFile(`dist/bpf/${name}.bpf.o`),
+      name,
+      generation: newGeneration(),
+      entries: entriesOf(mode, digests, made),
+      prove: () => unproven(made, mode, paths),
+    },
+    directory,
+  );
+  return loaded.ok ? ok(undefined) : loaded;
+}
+
+/** Beside a gate that is on already, nothing can be shown: it would refuse as well. */
+const unproven = (canary: Canary, mode: GateMode, paths: Paths): Cause | undefined =>
+  gateMode(paths) === 'on' ? undefined : unprovenBy(canary, mode, paths.sys);
+
+const loads = Uint8Array.of(1);
+const isRefused = Uint8Array.of(2);
+
+function entriesOf(
+  mode: GateMode,
+  digests: readonly string[],
+  { listed, refused }: Canary,
+): readonly MapEntry[] {
+  const now = Uint32Array.of(gateModes.indexOf(mode));
+  return [
+    { map: 'mode', key: new Uint8Array(4), value: new Uint8Array(now.buffer) },
+    ...[...digests, listed.sha256].map((each) => entryOf(each, loads)),
+    entryOf(refused.sha256, isRefused),
+  ];
+}
+
+const entryOf = (sha256: string, value: Uint8Array): MapEntry => ({
+  map: 'listed',
+  key: Uint8Array.fromHex(sha256),
+  value,
+});
+
+/** Loads the list again where the gate is on or watches. */
+export function refreshGate(paths: Paths, lists: GateLists): Result<void, Problem> {
+  const mode = gateMode(paths);
+  if (mode === 'off') return ok(undefined);
+  const list = runningList(lists);
+  return list.ok ? switchGate(paths, mode, list.value) : list;
+}
+
+export function runningList(lists: GateLists): Result<GateList, Problem> {
+  const release = runningRelease(hostRoots) ?? '';
+  const list = lists.read(release);
+  if (!list.ok) return list;
+  if (list.value !== undefined) return ok(list.value);
+  return failed({
+    action: 'find the list of modules of',
+    object: `Linux ${release}`,
+    reason: 'none was made',
+    hint: `run: bulkhead modules gate update ${release}`,
+  });
+}
+
+/** Every module loads again. */
+export function dropGate(paths: Paths): Result<void, Problem> {
+  using pins = existingPins(paths);
+  if (pins === undefined) return ok(undefined);
+  removeGenerations(pins, name);
+  return removePins(paths);
+}

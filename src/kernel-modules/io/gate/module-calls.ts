@@ -1,0 +1,39 @@
+/** The two system calls that load a module, for showing that the gate answers them. */
+import { closeSync, openSync } from 'node:fs';
+import koffi from 'koffi';
+import type { Errno } from '../../../base/problem.ts';
+import { errnoName } from '../../../sys/errno.ts';
+
+const libc = koffi.load('libc.so.6');
+const callFinit = libc.func('long syscall(long number, int fd, const char *arguments, int flags)');
+const callInit = libc.func(
+  'long syscall(long number, const void *image, unsigned long bytes, const char *arguments)',
+);
+
+/** Source: asm/unistd_64.h of x86, asm-generic/unistd.h. */
+const numbers = {
+  x64: { init: 175, finit: 313 },
+  arm64: { init: 105, finit: 273 },
+} as const;
+
+const isKnown = (arch: string): arch is keyof typeof numbers => Object.hasOwn(numbers, arch);
+
+/** Of this processor; undefined where they are not known. */
+export const moduleCalls = isKnown(process.arch) ? numbers[process.arch] : undefined;
+
+/** Asks the kernel to load the file; undefined if it did. */
+export function loadFile(number: number, path: string): Errno | undefined {
+  const fd = openSync(path, 'r');
+  try {
+    return answered(callFinit(number, fd, '', 0) as number);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The same with bytes in memory. */
+export const loadBytes = (number: number, bytes: Uint8Array): Errno | undefined =>
+  answered(callInit(number, bytes, bytes.length, '') as number);
+
+const answered = (result: number): Errno | undefined =>
+  result === 0 ? undefined : errnoName(koffi.errno());

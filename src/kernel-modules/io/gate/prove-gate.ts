@@ -1,0 +1,78 @@
+/**
+ * Asks the kernel to load files that are not modules: one that is listed, one that is listed to be refused in every mode, and
+ * one that is not listed. What the gate refuses fails with EPERM, what it lets pass fails later.
+ * Only what this shows is called "on": there are kernels that accept the programs and never run them.
+ */
+import { randomBytes, createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import type { Cause, Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { replaceFile } from '../../../sys/files/replace-file.ts';
+import type { GateMode } from '../../core/gate/gate-event.ts';
+import { loadBytes, loadFile, moduleCalls } from './module-calls.ts';
+
+export interface Canary extends Disposable {
+  readonly listed: CanaryFile;
+  readonly refused: CanaryFile;
+  readonly unlisted: CanaryFile;
+}
+
+interface CanaryFile {
+  readonly path: string;
+  readonly sha256: string;
+}
+
+const canaryNames = ['listed', 'refused', 'unlisted'] as const;
+
+/** Files of this process, with random content, gone afterwards. */
+export function makeCanary({ runtime }: Paths): Result<Canary, Problem> {
+  const made = new Map<string, CanaryFile>();
+  for (const name of canaryNames) {
+    const path = `${runtime}/gate-${name}`;
+    const text = `not a module ${randomBytes(16).toString('hex')}\n`;
+    const written = replaceFile(path, text, 0o600);
+    if (!written.ok) return written;
+    made.set(name, { path, sha256: createHash('sha256').update(text).digest('hex') });
+  }
+  const { listed, refused, unlisted } = Object.fromEntries(made) as Record<
+    (typeof canaryNames)[number],
+    CanaryFile
+  >;
+  const remove = () => made.forEach(({ path }) => rmSync(path, { force: true }));
+  return ok({ listed, refused, unlisted, [Symbol.dispose]: remove });
+}
+
+/** Why it cannot be shown that the gate does what `mode` says; undefined if it does. */
+export function unprovenBy(
+  { listed, refused, unlisted }: Canary,
+  mode: GateMode,
+  sys: string,
+): Cause | undefined {
+  if (moduleCalls === undefined)
+    return { reason: 'the system calls of this processor are not known' };
+  const { init, finit } = moduleCalls;
+  const isOn = mode === 'on';
+  const bytes = new TextEncoder().encode('not a module\n');
+  const tries = [
+    ['what the gate is told to refuse', true, () => loadFile(finit, refused.path)],
+    ['a file that is not listed', isOn, () => loadFile(finit, unlisted.path)],
+    ['a module from memory', isOn, () => loadBytes(init, bytes)],
+    ['a listed file', false, () => loadFile(finit, listed.path)],
+  ] as const;
+  for (const [what, expected, load] of tries) {
+    const isRefused = load() === 'EPERM';
+    if (isRefused === expected) continue;
+    if (!isRefused) return { reason: `the kernel does not refuse ${what}` };
+    if (isLockedDown(sys)) continue;
+    return { reason: `the kernel refuses ${what}${otherHash}` };
+  }
+  return undefined;
+}
+
+const otherHash = '; it may hash files otherwise than by SHA-256 ("ima_hash=" on its command line)';
+
+/** It refuses whatever is not signed with EPERM by itself. */
+const isLockedDown = (sys: string): boolean =>
+  /\[(integrity|confidentiality)\]/.test(readText(`${sys}/kernel/security/lockdown`) ?? '');

@@ -1,0 +1,26 @@
+/** `bulkhead placement`: what the kernel refuses tenants beside limits. */
+import { examples, type CommandModule } from '../../cli/shared/command.ts';
+import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
+
+const parts: CommandTable = {
+  status: {
+    usage: '[options]',
+    summary: 'show whether strict placement is in force, and what it has refused or would refuse',
+    load: () => import('./status.ts'),
+  },
+  restore: {
+    usage: '[options]',
+    summary: 'bring the kernel in line with the policy, as apply and each boot do',
+    load: () => import('./restore.ts'),
+  },
+};
+
+export const command: CommandModule = {
+  define(parent) {
+    parent.addHelpText(
+      'after',
+      examples(['bulkhead placement status', 'with <placement strict="watch"/> in the policy']),
+    );
+    addCommands(parent, parts);
+  },
+};

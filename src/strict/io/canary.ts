@@ -1,0 +1,28 @@
+/**
+ * Whether the programs are asked, by trying: a process of ours that nobody placed becomes a uid of nobody's, for which each
+ * generation refuses. There are kernels that take such programs and never run them.
+ */
+import { spawnSync } from 'node:child_process';
+import type { Cause } from '../../base/problem.ts';
+
+const milliseconds = 10_000;
+
+/** Why it cannot be called on, if so. */
+export function canaryProblem(uid: number): Cause | undefined {
+  const words = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'true'];
+  const { status, error, stderr } = spawnSync('setpriv', words, {
+    cwd: '/',
+    encoding: 'utf8',
+    timeout: milliseconds,
+    env: { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' },
+  });
+  if (error !== undefined) return { reason: `it cannot be tried: ${error.message}` };
+  if (status === 0) {
+    return {
+      reason: 'the kernel took the programs and does not ask them: what should be refused was not',
+      hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
+    };
+  }
+  if (/not permitted/i.test(stderr)) return undefined;
+  return { reason: `what should be refused failed otherwise: ${stderr.trim()}` };
+}

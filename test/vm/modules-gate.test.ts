@@ -1,0 +1,179 @@
+/** The gate for kernel modules on a Debian host with systemd and its unmodified kernel, as an administrator uses it. */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/modules-gate.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+const patient = { timeout: longPatienceMilliseconds };
+
+/** As `insmod`, `init_module` and `finit_module` answer. */
+const loader = String.raw`#!/usr/bin/perl
+use strict; my ($how, $file) = @ARGV;
+open my $f, '<:raw', $file or die; my $bytes = do { local $/; <$f> };
+my $r = $how eq 'memory' ? syscall(175, $bytes, length $bytes, my $none = '')
+  : do { seek $f, 0, 0; my $none = ''; syscall(313, fileno $f, $none, 0) };
+print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
+`;
+
+suite('The gate for kernel modules', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
+  const succeed = (command: string, input?: string) =>
+    guest.succeed(command, {
+      timeoutMs: longPatienceMilliseconds,
+      ...(input === undefined ? {} : { input }),
+    });
+  const write = (path: string, text: string) => succeed(`cat > '${path}'`, text);
+  const load = async (how: 'file' | 'memory', file: string) =>
+    (await succeed(`load ${how} ${file}`)).trim();
+  const status = async () =>
+    JSON.parse(await succeed('bulkhead modules gate status --json')) as {
+      mode: string;
+      atBoot: string;
+      obstacle: string | null;
+      listed: number;
+      loadedUnlisted: readonly string[];
+    };
+  const policy = (more: string) =>
+    write('/etc/bulkhead/policy.xml', `<bulkhead version="1">${more}</bulkhead>\n`);
+
+  before(async () => {
+    guest = await startGuest(image);
+    await guest.copyProject();
+    await installBuilt(guest);
+    await write('/usr/local/bin/load', loader);
+    await succeed('chmod 755 /usr/local/bin/load; mkdir -p /etc/bulkhead');
+    await policy('');
+    // The same module with another content, as somebody brings it.
+    await succeed(
+      'file=$(modinfo -n dummy) && xz -dc "$file" > /root/dummy.ko && echo >> /root/dummy.ko',
+    );
+  }, patient);
+  after(() => guest[Symbol.asyncDispose]());
+
+  test(
+    'watching, everything loads, and the kernel is shown to ask the programs',
+    patient,
+    async () => {
+      assert.equal((await status()).obstacle, null);
+      const text = await succeed('bulkhead modules gate watch');
+      assert.match(text, /^Linux \S+: \d{3,} modules may load, 0 may not$/m);
+      assert.equal((await status()).mode, 'watch');
+      assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
+      await succeed('rmmod dummy');
+    },
+  );
+
+  test('on, only what is on the list loads', patient, async () => {
+    await succeed('bulkhead modules gate on');
+    const { mode, atBoot, listed } = await status();
+    assert.deepEqual([mode, atBoot], ['on', 'on']);
+    assert.ok(listed > 100);
+    assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
+    assert.equal(await load('memory', '/root/dummy.ko'), 'EPERM');
+    const insmod = await run('insmod /root/dummy.ko');
+    assert.notEqual(insmod.status, 0);
+    const told = await succeed('bulkhead modules gate status');
+    assert.match(
+      told,
+      /Z dummy\.ko is not on the list, and was loaded: load \(process \d+, uid 0\)/,
+    );
+    assert.match(
+      told,
+      /Z dummy\.ko was refused: insmod \(process \d+, uid 0\), SHA-256 [0-9a-f]{64}/,
+    );
+    assert.match(told, /Z A module from memory was refused: load /);
+    assert.doesNotMatch(told, /gate-(un)?listed|gate-refused/);
+    await succeed('modprobe dummy && rmmod dummy');
+  });
+
+  test('a file of the tree that was changed does not load, and why is told', patient, async () => {
+    const file = (await succeed('modinfo -n dummy')).trim();
+    assert.match(await succeed('bulkhead modules gate why dummy'), /may load/);
+    await succeed(
+      `cp ${file} /root/dummy.kept && cp /root/dummy.ko /root/c && xz -f /root/c && cp /root/c.xz ${file}`,
+    );
+    assert.notEqual((await run('modprobe dummy')).status, 0);
+    const why = await run('bulkhead modules gate why dummy');
+    assert.equal(why.status, 3);
+    assert.match(why.stdout, /its file has changed since the list was made/);
+    await succeed(`cp /root/dummy.kept ${file} && modprobe dummy && rmmod dummy`);
+  });
+
+  test('what the policy denies is taken off the list at the next update', patient, async () => {
+    await policy('<modules><deny name="dummy" reason="not here"/></modules>');
+    const text = await succeed('bulkhead modules gate update');
+    assert.match(text, /refused +dummy: .*not here/);
+    assert.match(text, /gone .*dummy/);
+    assert.notEqual((await run('modprobe dummy')).status, 0);
+    const why = await run('bulkhead modules gate why dummy');
+    assert.deepEqual([why.status, /not here/.test(why.stdout)], [3, true]);
+    await policy('');
+    await succeed('bulkhead modules gate update && modprobe dummy && rmmod dummy');
+  });
+
+  test('a broken list changes nothing, and says so', patient, async () => {
+    const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
+    await succeed(`cp ${list} /root/list && truncate -s -10 ${list}`);
+    const restored = await run('bulkhead modules gate restore');
+    assert.equal(restored.status, 1);
+    assert.match(restored.stderr, /Cannot read the list of modules/);
+    await succeed(`cp /root/list ${list} && bulkhead modules gate restore`);
+    assert.equal((await status()).mode, 'on');
+  });
+
+  test('a tenant can neither see nor change it', patient, async () => {
+    const as = 'setpriv --reuid 4001 --regid 4001 --clear-groups';
+    assert.notEqual((await run(`${as} ls /sys/fs/bpf/bulkhead`)).status, 0);
+    assert.notEqual((await run(`${as} cat /var/lib/bulkhead/modules-gate/mode`)).status, 0);
+  });
+
+  test('it is on again after a boot, and the host has what it needs', patient, async () => {
+    await guest.reboot();
+    const { mode, loadedUnlisted } = await status();
+    assert.equal(mode, 'on');
+    assert.deepEqual(loadedUnlisted, []);
+    assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
+    await succeed('modprobe dummy && rmmod dummy');
+    assert.equal(await succeed('systemctl --failed --no-legend'), '');
+  });
+
+  test(
+    'a kernel that is installed is judged, and one without a list is watched',
+    patient,
+    async () => {
+      assert.match(await succeed('cat /etc/kernel/postinst.d/zz-bulkhead-modules'), /gate update/);
+      await succeed('sh /etc/kernel/postinst.d/zz-bulkhead-modules $(uname -r)');
+      await succeed('rm /var/lib/bulkhead/modules-gate/$(uname -r).json');
+      const restored = await run(
+        'bulkhead modules gate off >/dev/null; mkdir -p /var/lib/bulkhead/modules-gate; echo on > /var/lib/bulkhead/modules-gate/mode; bulkhead modules gate restore',
+      );
+      assert.equal(restored.status, 1);
+      assert.equal((await status()).mode, 'watch');
+    },
+  );
+
+  test('off leaves nothing in force and no file of ours but the lists', patient, async () => {
+    await succeed('bulkhead modules gate off');
+    assert.equal((await status()).mode, 'off');
+    assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
+    await succeed('rmmod dummy');
+    const left =
+      'ls -d /sys/fs/bpf/bulkhead /etc/systemd/system/bulkhead-modules-gate.service /etc/systemd/system/sysinit.target.wants/bulkhead-modules-gate.service /etc/kernel/postinst.d/zz-bulkhead-modules 2>/dev/null || true';
+    assert.equal(await succeed(left), '');
+  });
+
+  test('signatures can be required until the next boot', patient, async () => {
+    assert.equal((await run('bulkhead modules gate signatures')).status, 2);
+    await succeed('bulkhead modules gate signatures --yes');
+    assert.match((await run('insmod /root/dummy.ko')).stderr, /rejected|not permitted/i);
+    assert.match(await succeed('bulkhead modules gate status'), /Signatures: required/);
+  });
+});
