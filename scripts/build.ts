@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'esbuild';
+import { compileBpf } from './bpf.ts';
 import { root, tool } from './steps.ts';
 
 /** What is started by its path or imported by it. */
@@ -39,6 +40,7 @@ async function buildPackage(directory: string): Promise<void> {
     packages: 'external',
     logLevel: 'warning',
   });
+  compileBpf(`${directory}/bpf`);
   const types = ['-p', `${root}tsconfig.build.json`, '--outDir', directory];
   execFileSync(tool('tsc'), types, { stdio: 'inherit' });
 }

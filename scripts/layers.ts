@@ -46,6 +46,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('web'),
   ...capability('login'),
   ...capability('strict'),
+  ...capability('symlinks'),
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
@@ -61,6 +62,8 @@ const layers: Readonly<Record<string, Layer>> = {
       'login/commands',
       'strict/io',
       'strict/commands',
+      'symlinks/io',
+      'symlinks/commands',
     ],
     packages: [],
   },

@@ -9,6 +9,7 @@ const directories = [
   'kernel-modules',
   'cloudlinux',
   'web',
+  'symlinks',
   'policy',
   'limits',
   'plan',

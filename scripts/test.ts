@@ -18,6 +18,7 @@ for (const suite of [
   'bus',
   'modules',
   'web',
+  'bpf',
   'vm',
 ] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, log);

@@ -93,7 +93,31 @@ const strict: Capability = {
       load: () => import('./strict/commands/placement.ts'),
     },
   },
+  follow: async () => (await import('./strict/io/bring-in-line.ts')).followPolicy,
+  releaseObstacle: async () => (await import('./strict/io/bring-in-line.ts')).releaseObstacle,
   agentParts: [async () => (await import('./strict/io/strict-part.ts')).strictPart],
 };
 
-export const capabilities: readonly Capability[] = [strict, kernelModules, cloudLinux, web, login];
+const symlinks: Capability = {
+  name: 'symlinks',
+  commands: {
+    symlinks: {
+      usage: '',
+      summary: 'refuse links that lead to what others own',
+      load: () => import('./symlinks/commands/symlinks.ts'),
+    },
+  },
+  follow: async () => (await import('./symlinks/io/guard/follow.ts')).followPolicy,
+  doctorRow: async () => (await import('./symlinks/commands/doctor-row.ts')).doctorRow,
+  agentParts: [async () => (await import('./symlinks/io/guard/guard-part.ts')).guardPart],
+  releaseObstacle: async () => (await import('./symlinks/io/guard/follow.ts')).releaseObstacle,
+};
+
+export const capabilities: readonly Capability[] = [
+  kernelModules,
+  cloudLinux,
+  web,
+  login,
+  symlinks,
+  strict,
+];

@@ -363,9 +363,9 @@ export class Agent implements AsyncDisposable {
   }
 }
 
-/** What is kept for minutes: requests are evidence of an incident alone. */
-function withoutRequests({ requests, ...fault }: ReportedFault): Fault {
-  void requests;
+/** What is kept for minutes: requests and links are evidence of an incident alone. */
+function withoutRequests({ requests, links, ...fault }: ReportedFault): Fault {
+  void [requests, links];
   return fault;
 }
 

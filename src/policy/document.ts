@@ -71,7 +71,7 @@ export interface PolicyDocument {
   readonly tenants: readonly TenantElement[];
   readonly driver: Located<DriverName> | undefined;
   readonly agent: AgentSettings | undefined;
-  readonly symlinks: { readonly follow: Located<string>; readonly by: Located<string> } | undefined;
+  readonly symlinks: SymlinksElement | undefined;
   readonly modules: ModulesElement | undefined;
   /** Processes that become a tenant's outside of its cgroup. */
   readonly strictPlacement?: StrictMode;
@@ -81,6 +81,22 @@ export interface PolicyDocument {
 
 /** What the kernel is to refuse, or only to report; absent: neither. */
 export type StrictMode = 'on' | 'watch';
+
+/** `<symlinks follow="owner-match" by="www-data nginx" trust="root"/>` */
+export interface SymlinksElement extends Span {
+  readonly follow: Located<string>;
+  readonly rule: SymlinkRule;
+}
+
+/** Names of accounts and groups, as they are written. */
+export interface SymlinkRule {
+  /** Users and groups that follow a link only where its owner owns what it resolves to. */
+  readonly by: readonly string[];
+  /** Users whose links are followed all the same. */
+  readonly trust: readonly string[];
+  /** Users to whose files all links are followed. */
+  readonly targets: readonly string[];
+}
 
 export interface ModulesElement extends Span {
   readonly require: Located<TrustLevel> | undefined;

@@ -297,7 +297,16 @@ class Reader {
   #symlinks(element: XmlElement): PolicyDocument['symlinks'] {
     const follow = this.#choice<string>(element, 'follow', 'symlinks');
     const by = xmlAttribute(element, 'by');
-    return follow && by && { follow, by };
+    if (follow === undefined || by === undefined) return undefined;
+    const rule = {
+      by: namesIn(by) ?? [],
+      trust: namesIn(xmlAttribute(element, 'trust')) ?? ['root'],
+      targets: namesIn(xmlAttribute(element, 'targets')) ?? [],
+    };
+    if (rule.by.length === 0) this.#error(by, 'by names nobody; write for example "www-data"');
+    if (rule.by.includes('root'))
+      this.#error(by, 'root cannot be held: it follows every link; name what web servers run as');
+    return { ...span(element), follow, rule };
   }
 
   modules(element: XmlElement): ModulesElement {
@@ -374,6 +383,13 @@ function optionalMode<Name extends string>(
 }
 
 const span = ({ start, end }: Span): Span => ({ start, end });
+
+/** Undefined if the attribute is not there; "none" is nobody. */
+function namesIn(list: Located<string> | undefined): readonly string[] | undefined {
+  const names = words(list).map(({ value }) => value);
+  if (list === undefined) return undefined;
+  return names.length === 1 && names[0] === 'none' ? [] : names;
+}
 
 /** The words of a list separated by spaces or commas, each with its position. */
 function words(list: Located<string> | undefined): readonly Located<string>[] {

@@ -6,7 +6,7 @@
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../base/quantity.ts';
 import { type Located } from './diagnostic.ts';
-import type { DriverName, LimitBlock, StrictMode } from './document.ts';
+import type { DriverName, LimitBlock, StrictMode, SymlinkRule } from './document.ts';
 import type { AgentSettings } from './settings.ts';
 import { printable } from '../base/printable.ts';
 
@@ -86,6 +86,8 @@ export interface Policy {
     /** Modules that it would load because a tenant asks for something. */
     readonly modules?: StrictMode;
   };
+  /** Absent: links are followed wherever they lead. */
+  readonly symlinks?: SymlinkRule;
 }
 
 /** For display: the account's name, or `uid 1001`. */

@@ -83,6 +83,7 @@ class Resolver {
       driver: document.driver?.value,
       agent: document.agent ?? defaultSettings,
       ...strictOf(document),
+      ...(document.symlinks === undefined ? {} : { symlinks: document.symlinks.rule }),
     };
     warnAbout(policy, document.diagnostics);
     return policy;

@@ -234,15 +234,24 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     example: '<placement strict="watch"/>',
   },
   symlinks: {
-    summary: 'Which symbolic links the web server may follow. Parsed, but not enforced yet.',
+    summary:
+      'Which symbolic links web servers may follow. The kernel refuses the others, where it can be told to; "bulkhead symlinks guard status" shows whether it does.',
     attributes: {
       follow: required(['owner-match'], 'Follow only links whose owner also owns the target.'),
-      by: required('names', 'The users to which it applies.'),
+      by: required('names', 'The users and groups to which it applies.'),
+      trust: optional(
+        'names',
+        'The users whose own links are followed wherever they lead, or "none"; default: root.',
+      ),
+      targets: optional(
+        'names',
+        'The users to whose files anybody may make a link that is followed; default: none.',
+      ),
     },
     children: [],
     holdsLimits: false,
     repeats: false,
-    example: '<symlinks follow="owner-match" by="www-data"/>',
+    example: '<symlinks follow="owner-match" by="www-data nginx"/>',
   },
   modules: {
     summary:

@@ -51,6 +51,7 @@ const cRecvfrom = libc.func(
 );
 const cIoctl = libc.func('int ioctl(int fd, unsigned long request, void *value)');
 const cSetfsuid = libc.func('int setfsuid(uint32_t uid)');
+const cSetfsgid = libc.func('int setfsgid(uint32_t gid)');
 const cSetrlimit = libc.func('int setrlimit(int resource, const void *limit)');
 const cFlock = libc.func('int flock(int fd, int operation)');
 const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
@@ -285,6 +286,9 @@ export function receiveFrom(fd: number, buffer: Uint8Array, sender: Uint8Array):
 
 /** The uid that this thread opens files with; tells no error. Source: setfsuid(2). */
 export const setFileUid = (uid: number): void => void cSetfsuid(uid);
+
+/** The same of the group. Source: setfsgid(2). */
+export const setFileGid = (gid: number): void => void cSetfsgid(gid);
 
 const numberSetresuid = process.arch === 'x64' ? 117 : 147;
 

@@ -73,6 +73,10 @@ const suites = {
     ],
     daemons: ['nginx', 'php-fpm'],
   },
+  bpf: {
+    purpose: 'the BPF programs (compiled once, for the package and the tests)',
+    packages: ['clang', 'libbpf-dev'],
+  },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',

@@ -16,6 +16,7 @@ import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../base/bytes.ts';
 import { count, listSome } from '../base/list.ts';
+import { linkFault, refusedLinks } from './refused-links.ts';
 import { refusedRequests } from './refused-requests.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
 
@@ -43,6 +44,7 @@ export function explainIncident(
     noticed(incident, topic),
     whatRan(groups, topic, evidence),
     refusedRequests(evidence, options.showCommands),
+    refusedLinks(evidence, options.showCommands),
     whoWasKilled(incident, evidence),
     cacheInIt(incident, evidence),
     aboveIt(incident, evidence),
@@ -57,6 +59,7 @@ export function incidentTitle(
   options: Pick<ExplainOptions, 'reader'> = {},
 ): string {
   const who = speakerOf(incident, name, options);
+  if (incident.limit === linkFault) return `${who.subject} ${happened(incident, who.plural)}`;
   const { noun } = topics[incident.limit] ?? otherTopic(incident.limit);
   return `${who.subject} ${happened(incident, who.plural)} at ${who.possessive} ${noun} limit`;
 }
@@ -98,6 +101,8 @@ function whatHappened(
 ): string {
   const { limit, value, from, inferred } = incident;
   const { reader = 'administrator' } = options;
+  if (limit === linkFault)
+    return `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, because they lead to what others own.`;
   const place = from === '' || reader !== 'administrator' ? '' : `, set in ${cut(from, 200)}`;
   const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topic.noun} limit of ${cut(value, 64)} (${limit}${place})`;
   const sentence = `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, ${facts}.`;
@@ -113,6 +118,7 @@ function happened({ limit, severity, faults }: Incident, plural: boolean): strin
   if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
   if (limit === 'entries.limit') return `had ${count(faults, 'request')} refused`;
+  if (limit === linkFault) return `had symbolic links refused ${times(faults)}`;
   // A process that was started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;
@@ -257,6 +263,7 @@ function raise(
   { argument }: Speaker,
   reader: NonNullable<ExplainOptions['reader']>,
 ): string {
+  if (limit === linkFault) return '';
   const higher = higherValue(limitAttribute(limit).kind, value);
   if (higher === undefined) return '';
   if (reader !== 'administrator') {

@@ -69,6 +69,18 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     advice:
       'Look for pages that take long, since each keeps its entry until it is done; for crawlers that send many requests at once; and for a cache in front of pages that are the same for everybody.',
   },
+  'symlinks.guard': {
+    noun: 'symbolic link',
+    resource: 'other',
+    effect: {
+      refused:
+        'The web server could not open what is behind these links, and answered with an error, such as "403 Forbidden". Nothing else was refused.',
+      throttled:
+        'The symlink guard only watches: the links were followed, and would have been refused if it were on.',
+    },
+    advice:
+      'A link is followed if its owner also owns what it leads to. Look for links to files of the system or of other accounts, and for files that were copied as root; copying the file in place of the link helps, and so does a link that the administrator makes.',
+  },
   'io.read': disk('disk reading', 'read', lessReading),
   'io.reads': disk('disk reading', 'read', lessReading),
   'io.write': disk('disk writing', 'write', lessWriting),

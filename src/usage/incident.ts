@@ -65,6 +65,19 @@ export interface RefusedRequest {
   readonly url: string;
 }
 
+/** A symbolic link of the tenant that was not followed. Its path is only for root and the tenant. */
+export interface RefusedLink {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Name of the program that followed it. */
+  readonly program: string;
+  /** Paths; empty where they are not shown, and the second where the kernel did not have it at hand. */
+  readonly link: string;
+  readonly target: string;
+  /** The account that owns what it leads to. */
+  readonly targetOwner: string;
+}
+
 export interface Snapshot {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -77,4 +90,6 @@ export interface Snapshot {
   readonly killed?: readonly KilledProcess[];
   /** Some of the requests that were refused, for a limit that web servers enforce. */
   readonly requests?: readonly RefusedRequest[];
+  /** Some of the links that were refused. */
+  readonly links?: readonly RefusedLink[];
 }

@@ -10,13 +10,14 @@ import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
 import { ok } from '../../base/result.ts';
+import { linkFault } from '../../usage/refused-links.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, membersOf } from './members.ts';
 
 const day = 86_400_000;
 const incidentsMax = 1000;
-const limitKeys = [...attributes.keys()];
+const limitKeys = [...attributes.keys(), linkFault];
 
 export function answerIncidents(request: RequestContext): HttpResult<IncidentsResponse> {
   const { agent } = request;
@@ -120,5 +121,11 @@ function formerMember({ member, name }: Incident): Who {
 function withoutCommands(snapshot: Snapshot): Snapshot {
   const processes = snapshot.processes.map((each) => ({ ...each, command: `[${each.name}]` }));
   const requests = snapshot.requests?.map((each) => ({ ...each, client: '', method: '', url: '' }));
-  return { ...snapshot, processes, ...(requests === undefined ? {} : { requests }) };
+  const links = snapshot.links?.map((each) => ({ ...each, link: '', target: '' }));
+  return {
+    ...snapshot,
+    processes,
+    ...(requests === undefined ? {} : { requests }),
+    ...(links === undefined ? {} : { links }),
+  };
 }

@@ -14,6 +14,7 @@ import {
   type Tenant,
 } from '../../policy/policy.ts';
 import { printQuantity, unlimited } from '../../base/quantity.ts';
+import { linkFault, linkRule, linkRuleFrom } from '../../usage/refused-links.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
@@ -68,6 +69,7 @@ export class MemberIndex {
 
   /** The line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
   originOf(member: Member, key: LimitKey): string {
+    if (key === linkFault) return linkRuleFrom;
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
     if (found === undefined || this.#policy === undefined) return 'not set in the policy';
@@ -78,6 +80,7 @@ export class MemberIndex {
   }
 
   valueText(member: Member, key: LimitKey): string {
+    if (key === linkFault) return linkRule;
     return this.entries.get(member)?.limitTexts[key] ?? unlimited;
   }
 }

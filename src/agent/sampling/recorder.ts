@@ -19,7 +19,7 @@ import {
   type Moment,
   type OpenIncident,
 } from '../../usage/incident-log.ts';
-import type { Incident, RefusedRequest, Snapshot } from '../../usage/incident.ts';
+import type { Incident, RefusedLink, RefusedRequest, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { countOf } from '../responses/processes.ts';
@@ -50,10 +50,16 @@ interface RecorderParts {
 interface KnownAtOnce {
   readonly killed: readonly OomKill[];
   readonly requests: readonly RefusedRequest[];
+  readonly links: readonly RefusedLink[];
 }
 
-const requestsOf = ({ member, limit }: OpenIncident, reported: readonly ReportedFault[]) =>
-  reported.flatMap((each) => (each.member === member && each.limit === limit ? each.requests : []));
+function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedFault[]) {
+  const mine = reported.filter((each) => each.member === member && each.limit === limit);
+  return {
+    requests: mine.flatMap(({ requests }) => requests),
+    links: mine.flatMap(({ links = [] }) => links),
+  };
+}
 
 export class Recorder implements Disposable {
   readonly #parts: RecorderParts;
@@ -92,7 +98,7 @@ export class Recorder implements Disposable {
     this.#incidents.forget(members);
   }
 
-  /** `reported`: those of the faults of which requests are known. */
+  /** `reported`: those of the faults of which more is known. */
   record(
     tick: Tick,
     faults: readonly Fault[],
@@ -185,8 +191,8 @@ export class Recorder implements Disposable {
       incident.snapshots++;
       incident.lastSnapshot = moment.monotonic;
       incident.shownSeverity = incident.severity;
-      const requests = requestsOf(incident, reported);
-      const work = this.#snapshot(incident, { killed, requests }, moment.at).finally(() =>
+      const known = { killed, ...reportsOf(incident, reported) };
+      const work = this.#snapshot(incident, known, moment.at).finally(() =>
         this.#gathering.delete(work),
       );
       this.#gathering.add(work);
@@ -195,7 +201,7 @@ export class Recorder implements Disposable {
 
   async #snapshot(
     incident: OpenIncident,
-    { killed: kills, requests }: KnownAtOnce,
+    { killed: kills, requests, links }: KnownAtOnce,
     at: number,
   ): Promise<void> {
     const { memberIndex, evidence, latest, events, log } = this.#parts;
@@ -212,6 +218,7 @@ export class Recorder implements Disposable {
       usage,
       ...(killed === undefined ? {} : { killed }),
       ...(requests.length === 0 ? {} : { requests }),
+      ...(links.length === 0 ? {} : { links }),
     };
     if (incident.id !== undefined) {
       const added = events.addSnapshot(incident.id, snapshot);

@@ -7,15 +7,18 @@ import { release } from 'node:os';
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusResponse } from '../../agent/api/api.ts';
 import { callAgent } from '../../agent/api/client.ts';
+import { capabilities as allCapabilities } from '../../capabilities.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
+import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Level, LimitKey, Support } from '../../limits/limit.ts';
+import type { Policy } from '../../policy/policy.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
-import { surveyWays, waysText } from '../shared/ways-in.ts';
+import { surveyWays, waysText, type DoctorRow } from '../shared/ways-in.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
 import { printProblem } from '../../base/problem.ts';
@@ -49,6 +52,7 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   );
   const context = { paths, policy, driver: capabilities.driver };
   const waysIn = await surveyWays(context, 'thorough');
+  const rows = await rowsOf(policy, paths);
   if (options.json === true) {
     const { driver: name, reason, devices } = capabilities;
     printJson({
@@ -60,6 +64,7 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
       missing,
       placement: placement ?? { state: 'off', problem: noAgent },
       waysIn,
+      ...Object.fromEntries(rows.map(({ label, text }) => [label.toLowerCase(), text])),
       limits: Object.fromEntries(capabilities.limits),
     });
     return exitCodes.done;
@@ -68,9 +73,9 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   print(wrap(`Kernel     ${release()}`, columns, indent));
   print(wrap(`Driver     ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
   print(wrap(`Placement  ${placementText(placement)}`, columns, indent));
-  const disks = capabilities.devices.map((each) => `${diskName(each, paths)} (${each})`);
-  const shown = disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
-  print(`${wrap(`Disks      ${shown}`, columns, indent)}\n`);
+  for (const { label, text } of rows)
+    print(wrap(`${label.padEnd(indent.length)}${printable(text)}`, columns, indent));
+  print(`${wrap(`Disks      ${disksText(capabilities.devices, paths)}`, columns, indent)}\n`);
   print(`${waysText(waysIn)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
@@ -82,6 +87,20 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   for (const note of notes) print(wrap(`Note: ${note}`, columns, '      '));
   print(`\n${summary([...capabilities.limits.values()].map((each) => each.level))}`);
   return exitCodes.done;
+}
+
+function disksText(devices: readonly string[], paths: Paths): string {
+  const disks = devices.map((each) => `${diskName(each, paths)} (${each})`);
+  return disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
+}
+
+async function rowsOf(policy: Policy | undefined, paths: Paths): Promise<readonly DoctorRow[]> {
+  const rows: DoctorRow[] = [];
+  for (const { doctorRow } of allCapabilities) {
+    const row = (await doctorRow?.())?.(policy, paths);
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
 }
 
 const noAgent = 'no agent is running';

@@ -3,9 +3,10 @@ import type { Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { strictRuleOf } from './rule-of-policy.ts';
-import { loadStrict, unloadStrict } from './strict.ts';
+import { loadStrict, strictState, unloadStrict } from './strict.ts';
 
 /** Answers whether anything was changed. The cgroups must have been made. */
 export function bringInLine(
@@ -16,4 +17,22 @@ export function bringInLine(
   const rule = strictRuleOf(policy, driver, paths);
   if (!rule.ok) return rule;
   return rule.value === undefined ? unloadStrict(paths) : loadStrict(rule.value, paths);
+}
+
+/** After the limits of a policy have been applied. */
+export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
+  if (policy.strict === undefined) return problemOf(unloadStrict(paths));
+  const driver = probeDriver(paths, policy.driver);
+  return driver.ok ? problemOf(bringInLine(policy, driver.value, paths)) : driver.error;
+}
+
+const problemOf = (done: Result<boolean, Problem>) => (done.ok ? undefined : done.error);
+
+export function releaseObstacle(paths: Paths): Problem | undefined {
+  if (strictState(paths) === undefined) return undefined;
+  return {
+    action: 'remove the limits',
+    reason: 'strict placement is in force, and would keep tenants from running at all',
+    hint: 'take <placement> and autoload out of the policy, and run bulkhead apply, first',
+  };
 }

@@ -1,5 +1,6 @@
 /** `bulkhead apply`: applies the policy. */
 import type { Command } from 'commander';
+import { capabilities } from '../../../capabilities.ts';
 import { applyPolicy, type Applied } from '../../../apply/apply.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
@@ -32,17 +33,17 @@ interface ApplyOptions extends PolicyOptions, ExecuteOptions {
   readonly quiet?: boolean;
 }
 
-function apply(options: ApplyOptions, command: Command): ExitCode {
+async function apply(options: ApplyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   return paths === undefined ? exitCodes.usage : applyFile(options, paths);
 }
 
 /** For commands that have just edited the policy. */
-export function applyAfterEdit(file: string, paths: Paths): ExitCode {
+export function applyAfterEdit(file: string, paths: Paths): Promise<ExitCode> {
   return applyFile({ policy: file, kill: false, force: false }, paths);
 }
 
-function applyFile(options: ApplyOptions, paths: Paths): ExitCode {
+async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
   const loaded = loadPolicyOrReport(options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   const progress = showProgress('Applying');
@@ -55,7 +56,20 @@ function applyFile(options: ApplyOptions, paths: Paths): ExitCode {
     return exitCodes.failed;
   }
   report(applied.value, loaded.policy, options);
-  return applied.value.failures.length === 0 ? exitCodes.done : exitCodes.failed;
+  const followed = await capabilitiesFollow(loaded.policy, paths);
+  return applied.value.failures.length === 0 && followed ? exitCodes.done : exitCodes.failed;
+}
+
+/** What the policy has beside limits. */
+async function capabilitiesFollow(policy: Policy, paths: Paths): Promise<boolean> {
+  let followed = true;
+  for (const { follow } of capabilities) {
+    const problem = (await follow?.())?.(policy, paths);
+    if (problem === undefined) continue;
+    printError(problem);
+    followed = false;
+  }
+  return followed;
 }
 
 function report(

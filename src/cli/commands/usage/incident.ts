@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys } from '../../../usage/metrics.ts';
-import type { RefusedRequest, Snapshot } from '../../../usage/incident.ts';
+import type { RefusedRequest, Snapshot, RefusedLink } from '../../../usage/incident.ts';
+import { linkText } from '../../../usage/refused-links.ts';
 import {
   describeArgument,
   examples,
@@ -61,7 +62,7 @@ function factsOf(answer: IncidentResponse): readonly (readonly [word: string, te
 }
 
 function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
-  const { at, processes, processCount, killed = [], requests = [] } = snapshot;
+  const { at, processes, processCount, killed = [], requests = [], links = [] } = snapshot;
   const { colors } = terminalOf(process.stdout);
   const more = processCount - processes.length;
   return [
@@ -69,6 +70,7 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
     wrap(usageText(snapshot), columns ?? 100),
     ...killed.map((each) => colors.red(`Killed: ${each.pid} ${printable(each.name)}`)),
     ...requests.map((each) => `Refused: ${printable(requestText(each))}`),
+    ...links.map((each) => `Refused: ${linkLine(each)}`),
     ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
     ...(more > 0 ? [`… and ${more} more, which used less`] : []),
   ].join('\n');
@@ -77,6 +79,10 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
 /** A reseller sees the site alone. */
 const requestText = ({ client, method, site, url }: RefusedRequest) =>
   client === '' ? site : `${method} ${site}${url} from ${client}`;
+
+/** A reseller sees who asked and whose the file is. */
+const linkLine = (each: RefusedLink) =>
+  `${printable(each.program)} ${each.link === '' ? `a link to what ${printable(each.targetOwner)} owns` : linkText(each)}`;
 
 /** What it used at that moment, without zeros. */
 function usageText({ usage }: Snapshot): string {

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the programs read of the kernel: the members that they use, found by name in the running kernel's own type
+ * information when they are loaded, wherever they are there. So one object fits all kernels. */
+#ifndef BULKHEAD_KERNEL_H
+#define BULKHEAD_KERNEL_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u16 __sum16;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+/* Source: include/uapi/linux/bpf.h. */
+enum bpf_map_type {
+  BPF_MAP_TYPE_HASH = 1,
+  BPF_MAP_TYPE_ARRAY = 2,
+  BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+  BPF_MAP_TYPE_LRU_HASH = 9,
+  BPF_MAP_TYPE_RINGBUF = 27,
+  BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+enum { BPF_ANY = 0 };
+enum { BPF_F_NO_PREALLOC = 1 };
+enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+  u32 val;
+} kuid_t;
+typedef struct {
+  u32 val;
+} kgid_t;
+
+struct cred {
+  kuid_t uid;
+  kuid_t fsuid;
+  kgid_t fsgid;
+};
+
+struct filename;
+struct nameidata {
+  unsigned depth;
+  int total_link_count;
+  struct nameidata *saved;
+  struct filename *name;
+};
+
+struct kernfs_node {
+  const char *name;
+};
+
+struct cgroup {
+  struct kernfs_node *kn;
+  int level;
+  struct cgroup *ancestors[1]; /* Linux 6.1 */
+};
+
+struct css_set {
+  struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+  const struct cred *cred;
+  struct css_set *cgroups;
+  struct nameidata *nameidata;
+};
+
+struct super_block {
+  u32 s_dev;
+  unsigned long s_magic;
+};
+
+struct inode {
+  kuid_t i_uid;
+  unsigned long i_ino;
+  struct super_block *i_sb;
+  char *i_link;
+};
+
+struct qstr {
+  const unsigned char *name;
+};
+
+struct dentry {
+  struct dentry *d_parent;
+  struct qstr d_name;
+  struct inode *d_inode;
+};
+
+struct path {
+  struct dentry *dentry;
+};
+
+struct file {
+  struct path f_path;
+  u32 f_mode;
+  struct inode *f_inode;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,124 @@
+/** `bulkhead symlinks guard status`: what is wanted, what is in force, and whether that refuses. */
+import { printCause, type Cause } from '../../base/problem.ts';
+import { printable } from '../../base/printable.ts';
+import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
+import { count, print, printJson } from '../../cli/shared/session.ts';
+import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
+import { loadPolicy } from '../../apply/load-policy.ts';
+import { parsePasswd } from '../../host/accounts/accounts.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { SymlinkRule } from '../../policy/document.ts';
+import { readText } from '../../sys/files/read.ts';
+import { sameRule, type GuardRule } from '../core/guard/rule.ts';
+import { readChoice, type Choice } from '../io/guard/choice.ts';
+import {
+  guardObstacle,
+  inForce,
+  tryGuard,
+  type Counters,
+  type InForce,
+} from '../io/guard/guard.ts';
+import { parseGroups, resolveRule } from '../io/guard/names.ts';
+
+export interface GuardView {
+  /** By the policy and the administrator's choice. */
+  readonly wanted: Choice;
+  readonly state: Choice;
+  /** Whether it refused when it was tried just now; absent where nothing is loaded. */
+  readonly tried?: 'refuses' | 'does not refuse';
+  /** Whether it holds those whom the policy names. */
+  readonly asWanted: boolean;
+  readonly problem?: string;
+  readonly rule?: GuardRule;
+  readonly counters?: Counters;
+}
+
+export function guardView(symlinks: SymlinkRule | undefined, paths: Paths): GuardView {
+  const wanted = symlinks === undefined ? 'off' : readChoice(paths);
+  const now = inForce(paths);
+  if (now === undefined) {
+    const obstacle = wanted === 'off' ? undefined : (guardObstacle(paths) ?? notLoaded);
+    return { wanted, state: 'off', asWanted: wanted === 'off', ...problemOf(obstacle) };
+  }
+  const broken = tryGuard(now);
+  const rule =
+    symlinks === undefined || wanted === 'off' ? undefined : resolveRule(symlinks, wanted, paths);
+  const inLine = rule?.ok === true && sameRule(rule.value, now.rule);
+  return {
+    ...seen(now),
+    wanted,
+    tried: broken === undefined ? 'refuses' : 'does not refuse',
+    asWanted: inLine && broken === undefined,
+    ...problemOf(broken ?? (inLine ? undefined : otherRule)),
+  };
+}
+
+const seen = ({ rule, counters }: InForce) => ({ state: rule.mode, rule, counters });
+const problemOf = (cause: Cause | undefined) =>
+  cause === undefined ? {} : { problem: printCause(cause) };
+
+const notLoaded: Cause = {
+  reason: 'the policy has it, and it is not loaded',
+  hint: 'run: bulkhead symlinks guard on',
+};
+const otherRule: Cause = {
+  reason: 'what is loaded is not what the policy says',
+  hint: 'run: bulkhead symlinks guard restore',
+};
+
+/** 3 where links are followed that the policy has refused. */
+export function guardStatus({ policy, json }: PolicyOptions, paths: Paths): ExitCode {
+  const view = guardView(loadPolicy(policy, paths).policy?.symlinks, paths);
+  if (json === true) printJson(view);
+  else print(statusText(view, paths));
+  return view.asWanted ? exitCodes.done : exitCodes.found;
+}
+
+function statusText(view: GuardView, paths: Paths): string {
+  const { columns } = terminalOf(process.stdout);
+  const lines = [`Symlink guard: ${stateText(view)}`, ...ruleLines(view, paths)];
+  if (view.counters !== undefined) lines.push(...counterLines(view.counters));
+  if (view.problem !== undefined) lines.push(`Note: ${printable(view.problem)}`);
+  return lines.map((each) => wrap(each, columns, '  ')).join('\n');
+}
+
+export function stateText({ state, wanted, tried }: GuardView): string {
+  if (state === 'off')
+    return wanted === 'off' ? 'off' : `off, though the policy wants it ${wanted}`;
+  if (tried === 'does not refuse') return 'loaded, and refuses nothing';
+  return state === 'on' ? 'on; tried just now: it refuses' : 'only watches, and refuses nothing';
+}
+
+function ruleLines({ rule }: GuardView, { etc }: Paths): readonly string[] {
+  if (rule === undefined) return [];
+  const users = new Map(
+    parsePasswd(readText(`${etc}/passwd`) ?? '').map(({ user, uid }) => [uid, user] as const),
+  );
+  const groups = new Map(
+    [...parseGroups(readText(`${etc}/group`) ?? '')].map(([name, gid]) => [gid, name] as const),
+  );
+  const user = (uid: number) => printable(users.get(uid) ?? `uid ${uid}`);
+  const held = rule.subjects.map(({ kind, id }) =>
+    kind === 'user' ? `user ${user(id)}` : `group ${printable(groups.get(id) ?? String(id))}`,
+  );
+  const list = (label: string, names: readonly string[]) =>
+    names.length === 0 ? [] : [`${label}: ${names.join(', ')}`];
+  return [
+    ...list('Held', held),
+    ...list('Links that are always followed: those of', rule.trusted.map(user)),
+    ...list('Files to which all links are followed: those of', rule.targets.map(user)),
+  ];
+}
+
+function counterLines(counters: Counters): readonly string[] {
+  const { followed, refused, watched, tooDeep, noMemory, unreported } = counters;
+  const also = [
+    watched > 0 ? `${watched} would have been refused` : '',
+    tooDeep > 0 ? `${tooDeep} lay within too many links` : '',
+    noMemory > 0 ? `${noMemory} found no memory` : '',
+    unreported > 0 ? `${unreported} could not be reported` : '',
+  ].filter((each) => each !== '');
+  return [
+    `Since it was loaded: ${[`${count(followed, 'link')} judged, ${refused} refused`, ...also].join('; ')}`,
+  ];
+}

@@ -1,0 +1,110 @@
+/**
+ * The policy's rule in the numbers that the kernel compares, and as the BPF programs take them (bpf/symlinks.bpf.c).
+ */
+
+export type GuardMode = 'on' | 'watch';
+
+export interface Subject {
+  readonly kind: 'group' | 'user';
+  readonly id: number;
+}
+
+/** Whom the guard holds, and whom it trusts. */
+export interface GuardRule {
+  readonly mode: GuardMode;
+  readonly subjects: readonly Subject[];
+  /** Uids whose links are followed. */
+  readonly trusted: readonly number[];
+  /** Uids to whose files all links are followed. */
+  readonly targets: readonly number[];
+}
+
+export interface Entry {
+  readonly map: string;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+const kinds = { group: 0, user: 1 } as const;
+const modes = { on: 1, watch: 2 } as const;
+const trusts = { links: 1, targets: 2 } as const;
+
+/** Little-endian, as the programs are. */
+function words(...values: readonly number[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  for (const [index, value] of values.entries()) view.setUint32(4 * index, value, true);
+  return new Uint8Array(view.buffer);
+}
+
+/** As many as the maps of the programs have. */
+export const entriesMax = 1000;
+
+/** `canary`: a group of nobody's, which is refused in any mode, so that it can be tried whether anything is. */
+export function entriesOf(rule: GuardRule, canary: number): readonly Entry[] {
+  const mode = modes[rule.mode];
+  const owners = new Map<number, number>();
+  for (const uid of rule.trusted) owners.set(uid, trusts.links);
+  for (const uid of rule.targets) owners.set(uid, (owners.get(uid) ?? 0) | trusts.targets);
+  return [
+    { map: 'subjects', key: words(kinds.group, canary), value: words(modes.on) },
+    ...rule.subjects.map(({ kind, id }) => ({
+      map: 'subjects',
+      key: words(kinds[kind], id),
+      value: words(mode),
+    })),
+    ...[...owners].map(([uid, trust]) => ({
+      map: 'owners',
+      key: words(uid),
+      value: words(trust),
+    })),
+  ];
+}
+
+export interface MapDump {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+const wordOf = (bytes: Uint8Array, index: number) =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(4 * index, true);
+
+/** The rule that programs in force have, from their maps. */
+export function ruleOf(
+  subjects: readonly MapDump[],
+  owners: readonly MapDump[],
+  canary: number,
+): GuardRule {
+  const held = subjects.filter(
+    ({ key }) => wordOf(key, 0) !== kinds.group || wordOf(key, 1) !== canary,
+  );
+  const withTrust = (trust: number) =>
+    owners.filter(({ value }) => (wordOf(value, 0) & trust) !== 0).map(({ key }) => wordOf(key, 0));
+  return {
+    mode: held.some(({ value }) => wordOf(value, 0) === modes.watch) ? 'watch' : 'on',
+    subjects: held.map(({ key }) => ({
+      kind: wordOf(key, 0) === kinds.group ? 'group' : 'user',
+      id: wordOf(key, 1),
+    })),
+    trusted: withTrust(trusts.links),
+    targets: withTrust(trusts.targets),
+  };
+}
+
+/** The same whatever the order. */
+export function sameRule(a: GuardRule, b: GuardRule): boolean {
+  const text = ({ mode, subjects, trusted, targets }: GuardRule) =>
+    JSON.stringify([
+      mode,
+      subjects.map(({ kind, id }) => `${kind} ${id}`).toSorted(),
+      trusted.toSorted((x, y) => x - y),
+      targets.toSorted((x, y) => x - y),
+    ]);
+  return text(a) === text(b);
+}
+
+/** The part of a generation's name that says when: the rest says from which object. */
+export const timeOf = (generation: string): string => generation.split('-')[0] ?? '';
+
+/** A group far above those that accounts have, another one for each generation. */
+export const canaryOf = (generation: string): number =>
+  0xf000_0000 + (parseInt(timeOf(generation), 36) % 0x0ff0_0000);

@@ -1,0 +1,37 @@
+/**
+ * What the administrator has chosen with `guard on`, `watch` or `off`, in /var/lib/bulkhead/symlinks-guard.json. Without a
+ * choice the guard is on if the policy has it.
+ */
+import { mkdirSync } from 'node:fs';
+import { failed, type Problem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { causeOf } from '../../../sys/errno.ts';
+import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+import { replaceFile } from '../../../sys/files/replace-file.ts';
+import type { GuardMode } from '../../core/guard/rule.ts';
+
+export type Choice = GuardMode | 'off';
+
+const pathOf = ({ state }: Paths) => `${state}/symlinks-guard.json`;
+const bytesMax = 4096;
+
+export function readChoice(paths: Paths): Choice {
+  const read = readBounded(pathOf(paths), bytesMax, { links: 'refuse' });
+  if (!read.ok) return 'on';
+  try {
+    const { mode } = JSON.parse(textOf(read.value)) as { readonly mode?: unknown };
+    return mode === 'watch' || mode === 'off' ? mode : 'on';
+  } catch {
+    return 'on';
+  }
+}
+
+export function writeChoice(paths: Paths, mode: Choice): Result<void, Problem> {
+  try {
+    mkdirSync(paths.state, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    return failed({ action: 'create the directory', object: paths.state, ...causeOf(error) });
+  }
+  return replaceFile(pathOf(paths), `${JSON.stringify({ mode })}\n`, 0o600);
+}

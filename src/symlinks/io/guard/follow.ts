@@ -1,0 +1,34 @@
+/** The guard as the policy and the administrator's choice want it: after each apply, and at boot. */
+import type { Problem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { readChoice } from './choice.ts';
+import { inForce, loadGuard, unloadGuard } from './guard.ts';
+import { resolveRule } from './names.ts';
+
+/** Answers whether anything was changed. */
+export function bringInLine(
+  { symlinks }: Pick<Policy, 'symlinks'>,
+  paths: Paths,
+): Result<boolean, Problem> {
+  const choice = readChoice(paths);
+  if (symlinks === undefined || choice === 'off') return unloadGuard(paths);
+  const rule = resolveRule(symlinks, choice, paths);
+  return rule.ok ? loadGuard(rule.value, paths) : rule;
+}
+
+/** Nobody waits for the library where there is neither a rule nor anything loaded. */
+export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
+  const done = bringInLine(policy, paths);
+  return done.ok ? undefined : done.error;
+}
+
+export function releaseObstacle(paths: Paths): Problem | undefined {
+  if (inForce(paths) === undefined) return undefined;
+  return {
+    action: 'remove the limits',
+    reason: 'the symlink guard is on',
+    hint: 'run bulkhead symlinks guard off first',
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * What the agent does for the guard: refused links become faults of their owners, and what is loaded is brought in line with
+ * the policy when that has changed, or when somebody has removed it.
+ */
+import type { Log } from '../../../agent/log.ts';
+import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
+import { causedBy, printProblem } from '../../../base/problem.ts';
+import type { Paths } from '../../../host/paths.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { PinnedMap, RingReader } from '../../../sys/bpf/maps.ts';
+import { existingPins, generationPath, generationsOf } from '../../../sys/bpf/pins.ts';
+import { readMounts } from '../../../sys/files/mounts.ts';
+import { parseRefusedLink } from '../../core/guard/refused-link.ts';
+import { canaryOf, sameRule } from '../../core/guard/rule.ts';
+import { LinkTally, ownersMax } from '../../core/guard/link-tally.ts';
+import { readChoice } from './choice.ts';
+import { restoreElsewhere, type Restore } from './elsewhere.ts';
+import { inForce, pinName } from './guard.ts';
+import { resolveRule } from './names.ts';
+
+/** How often what is loaded is compared with the policy. */
+const checkMs = 60_000;
+/** After an attempt that changed nothing, as on a kernel without BPF LSM. */
+const againMs = 600_000;
+/** Records of a tick. The programs report a few a second of each owner. */
+const recordsMax = 2000;
+const tallyBytes = 24;
+
+export const guardPart = (paths: Paths, log: Log): AgentPart =>
+  new GuardPart(paths, log, restoreElsewhere);
+
+export class GuardPart implements AgentPart {
+  readonly #paths: Paths;
+  readonly #log: Log;
+  readonly #restore: Restore;
+  readonly #clock: () => number;
+  readonly #tally = new LinkTally();
+  #policy: Policy | undefined;
+  #reader: { readonly generation: string; readonly ring: RingReader } | undefined;
+  #checkedAt = -Infinity;
+  #triedAt = -Infinity;
+  #restoring = false;
+  #reported: string | undefined;
+
+  /** `clock`: monotonic, in milliseconds. */
+  constructor(paths: Paths, log: Log, restore: Restore, clock = () => performance.now()) {
+    this.#paths = paths;
+    this.#log = log;
+    this.#restore = restore;
+    this.#clock = clock;
+  }
+
+  adopt(policy: Policy): void {
+    this.#policy = policy;
+    this.#checkedAt = -Infinity;
+    this.#triedAt = -Infinity;
+  }
+
+  takeFaults(): readonly ReportedFault[] {
+    this.#followGeneration();
+    const reader = this.#reader;
+    if (reader === undefined) return [];
+    const names = new Map(
+      (this.#policy?.tenants ?? []).flatMap(({ uid, account }) =>
+        account === undefined ? [] : [[uid, account.user] as const],
+      ),
+    );
+    const mountPoints = new Map<string, string>();
+    const records = reader.ring.take(recordsMax);
+    // Of the mounts of a file system, the first that shows all of it.
+    if (records.length > 0)
+      for (const { device, root, mountPoint } of readMounts(this.#paths))
+        if (root === '/' && !mountPoints.has(device)) mountPoints.set(device, mountPoint);
+    const canary = canaryOf(reader.generation);
+    for (const record of records) {
+      const link = parseRefusedLink(record);
+      if (link === undefined || link.gid === canary) continue;
+      this.#tally.add(link, Date.now(), {
+        nameOf: (uid) => (uid === 0 ? 'root' : (names.get(uid) ?? `uid ${uid}`)),
+        mountPointOf: (device) => mountPoints.get(device),
+      });
+    }
+    return this.#tally.take();
+  }
+
+  afterTick(): void {
+    if (this.#policy === undefined || this.#restoring) return;
+    if (this.#clock() - this.#checkedAt < checkMs) return;
+    this.#checkedAt = this.#clock();
+    if (this.#inLine(this.#policy) || this.#clock() - this.#triedAt < againMs) return;
+    this.#triedAt = this.#clock();
+    this.#bringInLine(this.#policy);
+  }
+
+  #inLine({ symlinks }: Policy): boolean {
+    const choice = readChoice(this.#paths);
+    const now = inForce(this.#paths);
+    if (symlinks === undefined || choice === 'off') return now === undefined;
+    const rule = resolveRule(symlinks, choice, this.#paths);
+    if (rule.ok) return now !== undefined && sameRule(now.rule, rule.value);
+    this.#report(printProblem(rule.error));
+    // A name that is not there; the guard that is loaded stays.
+    return true;
+  }
+
+  #bringInLine({ file }: Policy): void {
+    this.#restoring = true;
+    void this.#restore(this.#paths, file).then((restored) => {
+      this.#restoring = false;
+      if (restored.ok) this.#log.info('The symlink guard has been brought in line with the policy');
+      this.#report(
+        restored.ok
+          ? undefined
+          : printProblem({ action: 'keep the symlink guard', ...causedBy(restored.error) }),
+      );
+    });
+  }
+
+  #report(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#reported) this.#log.error(problem);
+    this.#reported = problem;
+  }
+
+  /** Reads from the programs that are in force now. */
+  #followGeneration(): void {
+    const found = existingPins(this.#paths);
+    if (found === undefined) return this.#close();
+    using pins = found;
+    const generation = generationsOf(pins, pinName).at(-1);
+    if (generation === this.#reader?.generation) return;
+    this.#close();
+    if (generation === undefined) return;
+    const directory = generationPath(pins, pinName, generation);
+    this.#tally.restart(readTotals(`${directory}/map_tallies`));
+    const ring = RingReader.open(`${directory}/map_events`);
+    if (ring.ok) this.#reader = { generation, ring: ring.value };
+    else this.#report(printProblem(ring.error));
+  }
+
+  #close(): void {
+    this.#reader?.ring[Symbol.dispose]();
+    this.#reader = undefined;
+    this.#tally.restart();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#close();
+    return Promise.resolve();
+  }
+}
+
+/** `struct tally`: what was refused of each owner, which an agent that starts has not seen. */
+function readTotals(path: string): ReadonlyMap<number, number> {
+  const opened = PinnedMap.open(path);
+  if (!opened.ok) return new Map();
+  using map = opened.value;
+  return new Map(
+    map.keys(4, ownersMax).map((key) => {
+      const value = map.get(key, tallyBytes);
+      return [key.readUInt32LE(), Number(value?.readBigUInt64LE() ?? 0n)] as const;
+    }),
+  );
+}

@@ -1,0 +1,95 @@
+/** The names of the policy's rule → uids and gids. Accounts and groups of a directory service are asked for by name. */
+import { execFileSync } from 'node:child_process';
+import { readHostFacts } from '../../../host/accounts/accounts.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { listSome } from '../../../base/list.ts';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import type { SymlinkRule } from '../../../policy/document.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { entriesMax, type GuardMode, type GuardRule, type Subject } from '../../core/guard/rule.ts';
+
+type Ids = ReadonlyMap<string, number>;
+
+export function resolveRule(
+  rule: SymlinkRule,
+  mode: GuardMode,
+  paths: Paths,
+): Result<GuardRule, Problem> {
+  const named = [...rule.by, ...rule.trust, ...rule.targets];
+  const users = new Map(
+    readHostFacts(paths, named).accounts.map(({ user, uid }) => [user, uid] as const),
+  );
+  const groups = groupIds(rule.by, paths);
+  const unknown = [
+    ...rule.by.filter((name) => !users.has(name) && !groups.has(name)),
+    ...[...rule.trust, ...rule.targets].filter((name) => !users.has(name)),
+  ];
+  const subjects = rule.by.flatMap((name) => subjectsOf(name, users, groups));
+  const problem = problemOf(unknown, subjects);
+  if (problem !== undefined) return failed({ action: 'set up the symlink guard', ...problem });
+  const uidsOf = (names: readonly string[]) => [...new Set(names.map((name) => users.get(name)))];
+  const known = (uids: readonly (number | undefined)[]) => uids.filter((uid) => uid !== undefined);
+  return ok({
+    mode,
+    subjects,
+    trusted: known(uidsOf(rule.trust)),
+    targets: known(uidsOf(rule.targets)),
+  });
+}
+
+function problemOf(
+  unknown: readonly string[],
+  subjects: readonly Subject[],
+): Omit<Problem, 'action'> | undefined {
+  if (unknown.length > 0)
+    return {
+      reason: `no account or group has the name ${listSome(unknown, 5)}`,
+      hint: 'correct <symlinks> of the policy, or make the account first',
+    };
+  if (subjects.some(({ id }) => id === 0))
+    return {
+      reason: 'by names a user or group with the number 0, which is root',
+      hint: 'name what the web servers run as, such as www-data',
+    };
+  if (subjects.length > entriesMax) return { reason: `by names more than ${entriesMax}` };
+  return undefined;
+}
+
+function subjectsOf(name: string, users: Ids, groups: Ids): readonly Subject[] {
+  const [uid, gid] = [users.get(name), groups.get(name)];
+  return [
+    ...(gid === undefined ? [] : [{ kind: 'group', id: gid } as const]),
+    ...(uid === undefined ? [] : [{ kind: 'user', id: uid } as const]),
+  ];
+}
+
+function groupIds(names: readonly string[], { etc }: Paths): Ids {
+  const here = parseGroups(readText(`${etc}/group`) ?? '');
+  const unknown = names.filter((name) => !here.has(name));
+  return unknown.length === 0 ? here : new Map([...here, ...askDirectory(unknown)]);
+}
+
+/** `www-data:x:33:`. The first of a name counts. Source: group(5). */
+export function parseGroups(text: string): Map<string, number> {
+  const groups = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    const [name = '', , gid = ''] = line.split(':');
+    if (name !== '' && /^\d{1,10}$/.test(gid) && !groups.has(name)) groups.set(name, Number(gid));
+  }
+  return groups;
+}
+
+function askDirectory(names: readonly string[]): Ids {
+  try {
+    // Status 2 means that one of the names is unknown; the others are printed anyway.
+    const text = execFileSync('getent', ['group', '--', ...names], {
+      encoding: 'utf8',
+      timeout: 10_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return parseGroups(text);
+  } catch (error) {
+    return parseGroups((error as { stdout?: string }).stdout ?? '');
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Whether BPF programs can decide on this kernel: `bpf` must be one of the security modules in force. A kernel without
+ * it loads and attaches such programs all the same, and never asks them.
+ *
+ *     lockdown,capability,landlock,yama,apparmor,bpf        /sys/kernel/security/lsm
+ */
+import { existsSync } from 'node:fs';
+import type { Cause } from '../../base/problem.ts';
+import { readText } from '../files/read.ts';
+
+interface Roots {
+  readonly sys: string;
+  readonly etc: string;
+}
+
+export const parseModules = (text: string): readonly string[] =>
+  text
+    .trim()
+    .split(',')
+    .filter((each) => each !== '');
+
+/** Why programs cannot decide here, and what would change that. */
+export function lsmProblem({ sys, etc }: Roots): Cause | undefined {
+  const list = `${sys}/kernel/security/lsm`;
+  const text = readText(list);
+  if (text === undefined) {
+    const mount = 'mount -t securityfs securityfs /sys/kernel/security';
+    return { reason: `it is unknown whether BPF is in force: there is no ${list}`, hint: mount };
+  }
+  const modules = parseModules(text);
+  if (!modules.includes('bpf')) {
+    return {
+      reason: `this kernel does not ask BPF programs: "bpf" is not in ${list} (${modules.join(',')})`,
+      hint: bootHint(modules, osIds(readText(`${etc}/os-release`) ?? '')),
+    };
+  }
+  if (existsSync(`${sys}/kernel/btf/vmlinux`)) return undefined;
+  return {
+    reason: `this kernel was built without the description of its types: there is no ${sys}/kernel/btf/vmlinux`,
+    hint: 'use a kernel that has CONFIG_DEBUG_INFO_BTF, as those of the distributions have',
+  };
+}
+
+const capability = 'capability';
+
+/** The boot option that adds it. `capability` is always there and not listed in the option. */
+export function bootHint(modules: readonly string[], ids: readonly string[]): string {
+  const option = `lsm=${[...modules.filter((each) => each !== capability), 'bpf'].join(',')}`;
+  const is = (...names: readonly string[]) => names.some((each) => ids.includes(each));
+  if (is('rhel', 'fedora', 'centos'))
+    return `run: grubby --update-kernel=ALL --args=${option}, and reboot; the kernel must have CONFIG_BPF_LSM`;
+  const edit = `add ${option} to GRUB_CMDLINE_LINUX in /etc/default/grub`;
+  if (is('suse', 'opensuse', 'sles'))
+    return `${edit}, run grub2-mkconfig -o /boot/grub2/grub.cfg, and reboot`;
+  if (is('debian', 'ubuntu'))
+    return `${edit}, run update-grub, and reboot (Proxmox with systemd-boot: /etc/kernel/cmdline and proxmox-boot-tool refresh)`;
+  return `boot with the kernel parameter ${option}`;
+}
+
+/** `ID` and `ID_LIKE` of os-release(5). */
+export const osIds = (text: string): readonly string[] =>
+  [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(([, value = '']) =>
+    value.split(' '),
+  );

@@ -1,0 +1,128 @@
+/** Pinned maps, as whoever watches the programs reads them. */
+import { closeSync } from 'node:fs';
+import koffi from 'koffi';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { errnoCause } from '../errno.ts';
+import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
+
+export class PinnedMap implements Disposable {
+  readonly #lib: Libbpf;
+  readonly fd: number;
+
+  static open(path: string): Result<PinnedMap, Problem> {
+    const library = libbpf();
+    if (!library.ok) return library;
+    const fd = library.value.bpf_obj_get(path);
+    if (fd >= 0) return ok(new PinnedMap(library.value, fd));
+    return failed({ ...errnoCause(errnoOfAnswer(fd)), action: 'open the map', object: path });
+  }
+
+  private constructor(lib: Libbpf, fd: number) {
+    this.#lib = lib;
+    this.fd = fd;
+  }
+
+  /** The value of a key, or undefined if it has none. */
+  get(key: Uint8Array, valueBytes: number): Buffer | undefined {
+    const value = Buffer.alloc(valueBytes);
+    return this.#lib.bpf_map_lookup_elem(this.fd, key, value) < 0 ? undefined : value;
+  }
+
+  /** The sum of a counter over all processors, of a map that has one for each. */
+  sum(index: number): number {
+    const bytes = 8 * this.#lib.libbpf_num_possible_cpus();
+    const values = this.get(Buffer.from(Uint32Array.of(index).buffer), bytes);
+    if (values === undefined) return 0;
+    let sum = 0n;
+    for (let at = 0; at < bytes; at += 8) sum += values.readBigUInt64LE(at);
+    return Number(sum);
+  }
+
+  /** At most so many: a map can change while it is read. */
+  keys(keyBytes: number, max: number): readonly Buffer[] {
+    const keys: Buffer[] = [];
+    let last: Buffer | null = null;
+    while (keys.length < max) {
+      const next = Buffer.alloc(keyBytes);
+      if (this.#lib.bpf_map_get_next_key(this.fd, last, next) < 0) break;
+      keys.push(next);
+      last = next;
+    }
+    return keys;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}
+
+const takes = koffi.pointer(
+  koffi.proto('int bulkhead_take(void *context, void *data, size_t bytes)'),
+);
+/** An answer below zero ends the call; the record counts as taken. */
+const enough = -1;
+
+interface Ring {
+  readonly lib: Libbpf;
+  readonly map: PinnedMap;
+  readonly callback: bigint;
+  readonly handle: Handle;
+}
+
+/** What was taken in the present call. */
+class Taking {
+  records: Buffer[] = [];
+  max = 0;
+
+  take(data: bigint, bytes: number): number {
+    this.records.push(Buffer.from(new Uint8Array(koffi.view(data, bytes))));
+    return this.records.length < this.max ? 0 : enough;
+  }
+}
+
+/** The records that programs write to a ring buffer, taken without waiting. */
+export class RingReader implements Disposable {
+  readonly #ring: Ring;
+  readonly #taking: Taking;
+
+  static open(path: string): Result<RingReader, Problem> {
+    const library = libbpf();
+    if (!library.ok) return library;
+    const map = PinnedMap.open(path);
+    if (!map.ok) return map;
+    const taking = new Taking();
+    const callback = koffi.register(
+      (_context: unknown, data: bigint, bytes: number) => taking.take(data, bytes),
+      takes,
+    );
+    const handle = library.value.ring_buffer__new(map.value.fd, callback, null, null);
+    if (handle !== null)
+      return ok(new RingReader({ lib: library.value, map: map.value, callback, handle }, taking));
+    const cause = errnoCause(errnoOfAnswer());
+    koffi.unregister(callback);
+    map.value[Symbol.dispose]();
+    return failed({ ...cause, action: 'read the ring buffer', object: path });
+  }
+
+  private constructor(ring: Ring, taking: Taking) {
+    this.#ring = ring;
+    this.#taking = taking;
+  }
+
+  /** At most `max` records, however fast they come; what is left waits for the next call. */
+  take(max: number): readonly Buffer[] {
+    this.#taking.records = [];
+    this.#taking.max = max;
+    const { lib, handle } = this.#ring;
+    lib.ring_buffer__consume(handle);
+    return this.#taking.records;
+  }
+
+  [Symbol.dispose](): void {
+    const { lib, map, callback, handle } = this.#ring;
+    lib.ring_buffer__free(handle);
+    koffi.unregister(callback);
+    map[Symbol.dispose]();
+  }
+}

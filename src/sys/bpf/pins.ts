@@ -1,0 +1,111 @@
+/**
+ * Where programs stay when the process that loaded them has ended: a directory of ours in the BPF file system.
+ *
+ *     /sys/fs/bpf/bulkhead/symlinks-mf2k8q1c/link_symlinks_open, map_events, …
+ *
+ * A generation is complete once its name has no `-new` at its end. Names there can have no dots.
+ */
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf } from '../errno.ts';
+import { pinDirectory, problemOfItself, type PinnedDirectory } from '../files/pinned-directory.ts';
+
+/** Source: linux/magic.h, `BPF_FS_MAGIC`. */
+const bpfFileSystem = 0xcafe4a11;
+
+export interface PinRoot {
+  /** The root of sysfs. */
+  readonly sys: string;
+  /** The name of our directory. */
+  readonly instance: string;
+}
+
+/** The directory, made if need be; nobody else may be able to change what is in it. */
+export function openPins({ sys, instance }: PinRoot): Result<PinnedDirectory, Problem> {
+  const mountPoint = `${sys}/fs/bpf`;
+  const path = `${mountPoint}/${instance}`;
+  const cannot = (problem: Omit<Problem, 'action' | 'object'>) =>
+    failed({ ...problem, action: 'use the directory', object: path });
+  if (!isBpfFileSystem(mountPoint))
+    return cannot({
+      reason: `no BPF file system is mounted on ${mountPoint}`,
+      hint: `run: mount -t bpf bpf ${mountPoint}`,
+    });
+  try {
+    // One level, since a recursive attempt would never end where nothing can be made.
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    return cannot(causeOf(error));
+  }
+  const pinned = pinDirectory(path, 'refuse');
+  if (!pinned.ok) return pinned;
+  const problem = problemOfItself(pinned.value);
+  if (problem === undefined) return pinned;
+  pinned.value[Symbol.dispose]();
+  return cannot({ ...problem, hint: `see who made it, and run: rm -r ${path}` });
+}
+
+/** The same, if it is there; nothing is made. */
+export function existingPins({ sys, instance }: PinRoot): PinnedDirectory | undefined {
+  const path = `${sys}/fs/bpf/${instance}`;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  if (!isBpfFileSystem(`${sys}/fs/bpf`)) return undefined;
+  const pinned = pinDirectory(path, 'refuse');
+  return pinned.ok ? pinned.value : undefined;
+}
+
+function isBpfFileSystem(path: string): boolean {
+  try {
+    return statfsSync(path).type === bpfFileSystem;
+  } catch {
+    return false;
+  }
+}
+
+const unfinished = '-new';
+
+/** The generations of these programs, oldest first. */
+export const generationsOf = (pins: PinnedDirectory, name: string): readonly string[] =>
+  namesOf(pins, name)
+    .filter((each) => !each.endsWith(unfinished))
+    .map((each) => each.slice(name.length + 1))
+    .toSorted();
+
+const namesOf = (pins: PinnedDirectory, name: string): readonly string[] =>
+  readdirSync(pins.at('.')).filter((each) => each.startsWith(`${name}-`));
+
+/** Ascending in time, and at the same length for thousands of years. */
+export const newGeneration = (): string => Date.now().toString(36).padStart(9, '0');
+
+export const generationPath = (pins: PinnedDirectory, name: string, generation: string): string =>
+  pins.at(`${name}-${generation}`);
+
+/** A directory in which a generation is being made. Removed, and with it what is in it, unless it is finished. */
+export function beginGeneration(pins: PinnedDirectory, name: string, generation: string) {
+  const path = `${generationPath(pins, name, generation)}${unfinished}`;
+  mkdirSync(path, { mode: 0o700 });
+  return {
+    path,
+    finish: () => renameSync(path, generationPath(pins, name, generation)),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** Removes all generations but one, and what a killed loader has left. Programs without a pin are detached. */
+export function removeGenerations(pins: PinnedDirectory, name: string, but?: string): number {
+  const gone = namesOf(pins, name).filter((each) => each !== `${name}-${but}`);
+  for (const each of gone) rmSync(pins.at(each), { recursive: true, force: true });
+  return gone.length;
+}
+
+/** For callers that turn everything off: our directory, if nothing is in it. */
+export function removePins({ sys, instance }: PinRoot): Result<void, Problem> {
+  const path = `${sys}/fs/bpf/${instance}`;
+  try {
+    if (readdirSync(path).length === 0) rmSync(path, { recursive: true });
+    return ok(undefined);
+  } catch (error) {
+    return failed({ ...causeOf(error), action: 'remove', object: path });
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Symbolic links that the symlink guard refused, in words. They are faults though no limit is behind them: what they
+ * share with those of limits is that somebody has to be told, once and with evidence.
+ */
+import { count, listSome } from '../base/list.ts';
+import type { LimitKey } from '../limits/limit.ts';
+import type { RefusedLink, Snapshot } from './incident.ts';
+import { cut } from './top-users.ts';
+
+/** In the place of a limit. */
+export const linkFault: LimitKey = 'symlinks.guard';
+/** In the place of its value, and of the line that set it. */
+export const linkRule = 'owner-match';
+export const linkRuleFrom = '<symlinks> of the policy';
+
+const shownMax = 5;
+const pathMax = 200;
+
+/** `showPaths`: for root and the tenant alone. Empty where no link is known. */
+export function refusedLinks(evidence: readonly Snapshot[], showPaths: boolean): string {
+  const all = evidence.flatMap(({ links = [] }) => links);
+  if (all.length === 0) return '';
+  const programs = [...new Set(all.map(({ program }) => cut(program, 32)))];
+  const asked = `Asked for by ${listSome(programs, shownMax)}`;
+  if (!showPaths) return `${asked}.`;
+  const texts = [...new Set(all.map(linkText))];
+  return `${asked}. ${count(texts.length, 'link is', 'links are')} known: ${listSome(texts, shownMax)}.`;
+}
+
+export const linkText = ({ link, target, targetOwner }: RefusedLink): string =>
+  `${cut(link, pathMax)} to ${target === '' ? 'a file' : cut(target, pathMax)}, which belongs to ${cut(targetOwner, 64)}`;

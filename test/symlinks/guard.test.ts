@@ -1,0 +1,217 @@
+/** The symlink guard's rule, its reports and its faults, without a kernel. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathsOf } from '../../src/host/paths.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { LinkTally } from '../../src/symlinks/core/guard/link-tally.ts';
+import {
+  eventBytes,
+  parseRefusedLink,
+  placeOf,
+  type RefusedLink,
+} from '../../src/symlinks/core/guard/refused-link.ts';
+import {
+  canaryOf,
+  entriesOf,
+  ruleOf,
+  sameRule,
+  type GuardRule,
+} from '../../src/symlinks/core/guard/rule.ts';
+import { parseGroups, resolveRule } from '../../src/symlinks/io/guard/names.ts';
+
+const rule: GuardRule = {
+  mode: 'watch',
+  subjects: [
+    { kind: 'group', id: 33 },
+    { kind: 'user', id: 33 },
+  ],
+  trusted: [0, 1000],
+  targets: [0],
+};
+
+suite('the rule', () => {
+  test('is read back from the maps that it fills', () => {
+    const canary = canaryOf('0mwxbwurs-0123456789ab');
+    const entries = entriesOf(rule, canary);
+    const of = (map: string) => entries.filter((each) => each.map === map);
+    const back = ruleOf(of('subjects'), of('owners'), canary);
+    assert.ok(sameRule(back, rule), JSON.stringify(back));
+    assert.ok(!sameRule({ ...back, mode: 'on' }, rule));
+    assert.ok(!sameRule({ ...back, trusted: [0] }, rule));
+  });
+
+  test('gives each generation a group of its own, far from those of accounts', () => {
+    const groups = ['0mwxbwurs', '0mwxbwurt', '0zzzzzzzz'].map(canaryOf);
+    assert.equal(new Set(groups).size, groups.length);
+    for (const each of groups) assert.ok(each >= 0xf000_0000 && each < 0xffff_fff0, String(each));
+  });
+});
+
+suite('<symlinks>', () => {
+  const parsed = (attributes: string) => {
+    const { document, diagnostics } = parsePolicy(
+      'p.xml',
+      `<bulkhead version="1"><symlinks follow="owner-match" ${attributes}/></bulkhead>`,
+    );
+    return {
+      rule: document?.symlinks?.rule,
+      errors: diagnostics.list.map(({ message }) => message),
+    };
+  };
+
+  test('trusts root unless it says otherwise', () => {
+    assert.deepEqual(parsed('by="www-data, nginx"').rule, {
+      by: ['www-data', 'nginx'],
+      trust: ['root'],
+      targets: [],
+    });
+    assert.deepEqual(parsed('by="w" trust="none" targets="root app"').rule, {
+      by: ['w'],
+      trust: [],
+      targets: ['root', 'app'],
+    });
+  });
+
+  test('cannot hold root', () => {
+    assert.match(parsed('by="root"').errors.join(), /root cannot be held/);
+  });
+
+  test('names are users, groups or both', () => {
+    const etc = mkdtempSync(join(tmpdir(), 'bulkhead-symlinks-'));
+    try {
+      writeFileSync(`${etc}/passwd`, 'root:x:0:0::/:/bin/sh\nweb:x:33:33::/:/bin/sh\n');
+      writeFileSync(`${etc}/group`, 'root:x:0:\nweb:x:34:\nftp:x:50:\n');
+      const paths = { ...pathsOf(), etc };
+      const resolve = (...by: readonly string[]) =>
+        resolveRule({ by, trust: ['root'], targets: [] }, 'on', paths);
+      const resolved = resolve('web', 'ftp');
+      assert.deepEqual(resolved.ok && resolved.value.subjects, [
+        { kind: 'group', id: 34 },
+        { kind: 'user', id: 33 },
+        { kind: 'group', id: 50 },
+      ]);
+      assert.equal(resolve('no-such-account').ok, false);
+      assert.equal(resolve('root').ok, false);
+    } finally {
+      rmSync(etc, { recursive: true });
+    }
+  });
+
+  test('the first group of a name counts', () => {
+    assert.deepEqual([...parseGroups('a:x:1:\na:x:2:\nbroken\nb:x:no:\n')], [['a', 1]]);
+  });
+});
+
+/** `struct event`, as the programs write it. */
+function record(fields: Partial<Record<'total' | 'owner' | 'mode', number>>, names: string[]) {
+  const bytes = new Uint8Array(eventBytes);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(fields.total ?? 1), true);
+  for (const [at, value] of [
+    [20, 3002],
+    [24, 77],
+    [28, 33],
+    [32, 33],
+    [36, fields.mode ?? 1],
+    [64, (8 << 20) | 1],
+    [68, fields.owner ?? 3001],
+  ] as const)
+    view.setUint32(at, value, true);
+  const put = (at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
+  put(40, 'nginx');
+  put(72, '/home/bob/secret');
+  for (const [index, name] of names.entries()) put(168 + 32 * index, name);
+  return bytes;
+}
+
+suite('a report', () => {
+  test('has the path of the link, from the root of its file system', () => {
+    const link = parseRefusedLink(record({}, ['other', 'www', 'alice', '/']));
+    assert.deepEqual(link, {
+      total: 1,
+      watched: false,
+      owner: 3001,
+      targetOwner: 3002,
+      program: 'nginx',
+      pid: 77,
+      uid: 33,
+      gid: 33,
+      device: '8:1',
+      path: '/alice/www/other',
+      leadsTo: '/home/bob/secret',
+    });
+    assert.ok(link);
+    assert.equal(placeOf(link, '/home'), '/home/alice/www/other');
+    assert.equal(placeOf(link, '/'), '/alice/www/other');
+    assert.equal(placeOf(link, undefined), '/alice/www/other');
+  });
+
+  test('says that there is more above where the path is longer', () => {
+    const link = parseRefusedLink(record({}, ['f', 'e', 'd', 'c', 'b', 'a']));
+    assert.equal(link?.path, '…/a/b/c/d/e/f');
+    assert.equal(link && placeOf(link, '/home'), '…/a/b/c/d/e/f');
+  });
+
+  test('that is too short is none', () => {
+    assert.equal(parseRefusedLink(new Uint8Array(eventBytes - 1)), undefined);
+  });
+});
+
+suite('the tally', () => {
+  const known = { nameOf: (uid: number) => `uid ${uid}`, mountPointOf: () => '/home' };
+  const link = (total: number, owner = 3001, mode = 1): RefusedLink => {
+    const parsed = parseRefusedLink(record({ total, owner, mode }, ['other', 'alice', '/']));
+    assert.ok(parsed);
+    return parsed;
+  };
+
+  test('counts what was not reported, of each owner', () => {
+    const tally = new LinkTally();
+    tally.add(link(1), 5, known);
+    tally.add(link(900), 6, known);
+    tally.add(link(3, 3002), 7, known);
+    const [first, second] = tally.take();
+    assert.deepEqual(
+      [first?.member, first?.count, first?.severity, first?.links?.length],
+      ['u3001', 900, 'refused', 2],
+    );
+    assert.deepEqual([second?.member, second?.count], ['u3002', 3]);
+    assert.deepEqual(first?.links?.[0], {
+      at: 5,
+      program: 'nginx',
+      link: '/home/alice/other',
+      target: '/home/bob/secret',
+      targetOwner: 'uid 3002',
+    });
+    assert.deepEqual(tally.take(), []);
+    tally.add(link(901), 8, known);
+    assert.equal(tally.take()[0]?.count, 1);
+  });
+
+  test('begins where the programs are, and anew with them', () => {
+    const tally = new LinkTally();
+    tally.restart(new Map([[3001, 100]]));
+    tally.add(link(101), 1, known);
+    assert.equal(tally.take()[0]?.count, 1);
+    tally.restart();
+    tally.add(link(2), 1, known);
+    assert.equal(tally.take()[0]?.count, 2);
+  });
+
+  test('keeps a bounded number of links', () => {
+    const tally = new LinkTally();
+    for (let total = 1; total <= 5000; total++) tally.add(link(total), total, known);
+    const [fault] = tally.take();
+    assert.equal(fault?.count, 5000);
+    assert.equal(fault?.links?.length, 20);
+  });
+
+  test('tells watching from refusing', () => {
+    const tally = new LinkTally();
+    tally.add(link(1, 3001, 2), 1, known);
+    assert.equal(tally.take()[0]?.severity, 'throttled');
+  });
+});

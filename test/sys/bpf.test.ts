@@ -1,0 +1,122 @@
+/** Loading BPF programs: what is said where it cannot be done. That it can is shown in test/vm/symlinks.test.ts. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { compileBpf } from '../../scripts/bpf.ts';
+import { printProblem } from '../../src/base/problem.ts';
+import { libbpf } from '../../src/sys/bpf/libbpf.ts';
+import { bootHint, lsmProblem, osIds } from '../../src/sys/bpf/lsm.ts';
+import { loadObject, refusal } from '../../src/sys/bpf/object.ts';
+import { existingPins, openPins } from '../../src/sys/bpf/pins.ts';
+import { pinDirectory } from '../../src/sys/files/pinned-directory.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+
+const ready = await ensurePrerequisites('bpf', (line) => process.stderr.write(`${line}\n`));
+const skip = ready.ok ? false : ready.reason;
+
+let directory = '';
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bulkhead-bpf-'));
+});
+after(() => rmSync(directory, { recursive: true }));
+
+suite('whether BPF programs decide here', () => {
+  const problemWith = (modules: string | undefined, os: string, btf = true) => {
+    const root = mkdtempSync(join(directory, 'root-'));
+    mkdirSync(join(root, 'kernel/security'), { recursive: true });
+    mkdirSync(join(root, 'kernel/btf'));
+    if (btf) writeFileSync(join(root, 'kernel/btf/vmlinux'), '');
+    if (modules !== undefined) writeFileSync(join(root, 'kernel/security/lsm'), modules);
+    writeFileSync(join(root, 'os-release'), os);
+    return lsmProblem({ sys: root, etc: root });
+  };
+
+  test('they do where "bpf" is in force', () => {
+    assert.equal(problemWith('lockdown,capability,apparmor,bpf', 'ID=debian\n'), undefined);
+  });
+
+  test('where it is not, the boot option is named, as each distribution sets it', () => {
+    const ubuntu = problemWith(
+      'lockdown,capability,landlock,yama,apparmor',
+      'ID=ubuntu\nID_LIKE=debian\n',
+    );
+    assert.match(ubuntu?.reason ?? '', /"bpf" is not in .*lsm \(lockdown,capability,landlock/);
+    assert.match(
+      ubuntu?.hint ?? '',
+      /lsm=lockdown,landlock,yama,apparmor,bpf to GRUB_CMDLINE_LINUX .*update-grub/,
+    );
+    const rocky = problemWith('capability,selinux', 'ID="rocky"\nID_LIKE="rhel centos fedora"\n');
+    assert.match(rocky?.hint ?? '', /grubby --update-kernel=ALL --args=lsm=selinux,bpf/);
+    assert.match(
+      bootHint(['capability'], osIds('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n')),
+      /grub2-mkconfig/,
+    );
+    assert.match(bootHint(['yama'], []), /kernel parameter lsm=yama,bpf/);
+  });
+
+  test('a name that only begins so is another one', () => {
+    assert.notEqual(problemWith('capability,bpfx', ''), undefined);
+  });
+
+  test('without securityfs or the types it says so', () => {
+    assert.match(problemWith(undefined, '')?.hint ?? '', /mount -t securityfs/);
+    assert.match(problemWith('bpf', '', false)?.reason ?? '', /btf\/vmlinux/);
+  });
+});
+
+suite('pins', () => {
+  test('without a BPF file system nothing is made, and the mount is named', () => {
+    mkdirSync(join(directory, 'fs/bpf'), { recursive: true });
+    const opened = openPins({ sys: directory, instance: 'bulkhead-bpf-test' });
+    assert.ok(!opened.ok);
+    assert.match(
+      printProblem(opened.error),
+      /no BPF file system is mounted on .*; run: mount -t bpf/,
+    );
+    assert.equal(existingPins({ sys: directory, instance: 'bulkhead-bpf-test' }), undefined);
+  });
+});
+
+suite('an object that the kernel does not take', { skip }, () => {
+  let object = '';
+  before(() => {
+    const made = compileBpf(join(directory, 'objects'));
+    object = made.find((each) => each.endsWith('/symlinks.bpf.o')) ?? '';
+  });
+
+  const load = (file: string) => {
+    const pins = pinDirectory(directory);
+    assert.ok(pins.ok);
+    using at = pins.value;
+    const plan = { file, name: 'symlinks', generation: '1', entries: [], prove: () => undefined };
+    return loadObject(plan, at);
+  };
+
+  test('is compiled with the hooks that the guard needs', () => {
+    const text = readFileSync(object, 'latin1');
+    for (const hook of ['follow_link', 'permission', 'getattr', 'create'])
+      assert.ok(text.includes(`lsm/inode_${hook}`), hook);
+    assert.ok(text.includes('lsm/file_open'));
+  });
+
+  test('that is missing or none is named', () => {
+    if (!libbpf().ok) return;
+    const missing = load(join(directory, 'none.o'));
+    assert.ok(!missing.ok);
+    assert.match(printProblem(missing.error), /cannot open .*none\.o: ENOENT/);
+    writeFileSync(join(directory, 'text.o'), 'no object');
+    assert.ok(!load(join(directory, 'text.o')).ok);
+  });
+
+  test('the last words of the verifier are the reason', () => {
+    const log = Buffer.from(
+      '0: (b7) r0 = 1\n1: (95) exit\nAt program exit the register R0 has value (0x1; 0x0) should have been in (0x0; 0x0)\nprocessed 2 insns (limit 1000000)\n\0\0',
+    );
+    const { reason, errno } = refusal([{ name: 'symlinks_open', log }], -22);
+    assert.match(reason, /verifier refuses symlinks_open: .*should have been in \(0x0; 0x0\)$/);
+    assert.equal(errno, 'EINVAL');
+    assert.match(refusal([{ name: 'a', log: new Uint8Array(8) }], -1).hint ?? '', /as root/);
+  });
+});
