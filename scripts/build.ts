@@ -19,6 +19,7 @@ const entries = [
   'apply/apply-child',
   'host/evidence/main',
   'host/placer/main',
+  'jail/io/build/main',
   'kernel-modules/io/scan/reader-thread',
   'store/history/history-worker',
   'web/io/entries/receiver-thread',

@@ -47,6 +47,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('login'),
   ...capability('strict'),
   ...capability('symlinks'),
+  ...capability('jail'),
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
@@ -64,6 +65,8 @@ const layers: Readonly<Record<string, Layer>> = {
       'strict/commands',
       'symlinks/io',
       'symlinks/commands',
+      'jail/io',
+      'jail/commands',
     ],
     packages: [],
   },

@@ -93,7 +93,8 @@ const strict: Capability = {
       load: () => import('./strict/commands/placement.ts'),
     },
   },
-  follow: async () => (await import('./strict/io/bring-in-line.ts')).followPolicy,
+  policyPart: async () => (await import('./strict/io/bring-in-line.ts')).strictPolicy,
+  doctor: async () => (await import('./strict/commands/doctor.ts')).strictDoctor,
   releaseObstacle: async () => (await import('./strict/io/bring-in-line.ts')).releaseObstacle,
   agentParts: [async () => (await import('./strict/io/strict-part.ts')).strictPart],
 };
@@ -107,10 +108,24 @@ const symlinks: Capability = {
       load: () => import('./symlinks/commands/symlinks.ts'),
     },
   },
-  follow: async () => (await import('./symlinks/io/guard/follow.ts')).followPolicy,
-  doctorRow: async () => (await import('./symlinks/commands/doctor-row.ts')).doctorRow,
+  policyPart: async () => (await import('./symlinks/io/guard/follow.ts')).guardPolicy,
+  doctor: async () => (await import('./symlinks/commands/doctor.ts')).symlinksDoctor,
   agentParts: [async () => (await import('./symlinks/io/guard/guard-part.ts')).guardPart],
   releaseObstacle: async () => (await import('./symlinks/io/guard/follow.ts')).releaseObstacle,
+};
+
+const jail: Capability = {
+  name: 'jail',
+  commands: {
+    jail: {
+      usage: '',
+      summary: 'what of the host tenants see: show it, enter it, compare it with the host',
+      load: () => import('./jail/commands/jail.ts'),
+    },
+  },
+  policyPart: async () => (await import('./jail/io/part.ts')).jailPart,
+  agentParts: [async () => (await import('./jail/io/jail-refresher.ts')).jailRefresher],
+  doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
 };
 
 export const capabilities: readonly Capability[] = [
@@ -120,4 +135,5 @@ export const capabilities: readonly Capability[] = [
   login,
   symlinks,
   strict,
+  jail,
 ];

@@ -5,11 +5,11 @@
 import type { AgentPart } from './agent/part.ts';
 import type { Problem } from './base/problem.ts';
 import type { Log } from './agent/log.ts';
+import type { PolicyPart } from './apply/parts.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
-import type { DoctorRow } from './cli/shared/ways-in.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
+import type { DoctorReport } from './cli/doctor-report.ts';
 import type { Paths } from './host/paths.ts';
-import type { Policy } from './policy/policy.ts';
 import type { WayContext, WayKnowledge } from './host/ways/ways-in.ts';
 
 type Lazy<T> = () => Promise<T>;
@@ -20,12 +20,12 @@ export interface Capability {
   readonly commands: CommandTable;
   /** Another format in which a policy may be written. */
   readonly policyFormat?: Lazy<PolicyFormat>;
+  /** What it holds of the policy beside limits. */
+  readonly policyPart?: Lazy<PolicyPart>;
+  /** What `doctor` says of it, and what would help. */
+  readonly doctor?: Lazy<(context: WayContext) => Promise<DoctorReport>>;
   /** Why limits cannot be removed yet; asked before `release` changes anything. */
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
-  /** Brings what it has in force in line with a policy that has been applied; why it could not. */
-  readonly follow?: Lazy<(policy: Policy, paths: Paths) => Problem | undefined>;
-  /** What `doctor` says of it in a line. */
-  readonly doctorRow?: Lazy<(policy: Policy | undefined, paths: Paths) => DoctorRow | undefined>;
   /** What the agent does for it. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** What it knows of the ways in which processes of tenants begin here. */

@@ -17,6 +17,7 @@ import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
 import { applyPolicy } from './apply.ts';
 import { loadPolicy, resolveText, type Loaded } from './load-policy.ts';
+import { applyParts } from './parts.ts';
 
 export interface ApplyRequest {
   readonly instance: string;
@@ -47,7 +48,7 @@ export interface Applied {
   readonly homes: ReadonlyMap<number, string>;
 }
 
-function answer(request: ApplyRequest): ApplyResponse {
+async function answer(request: ApplyRequest): Promise<ApplyResponse> {
   const host = linuxHost(pathsOf(request.instance));
   const loaded = loadPolicy(request.file, host.paths);
   const toApply = loaded.policy === undefined ? loadLast(request, host) : loaded;
@@ -57,7 +58,7 @@ function answer(request: ApplyRequest): ApplyResponse {
     diagnostics: loaded.diagnostics
       .filter((each) => each.severity !== 'note')
       .slice(0, request.problemsMax),
-    applied: toApply && apply(toApply, request, host),
+    applied: toApply && (await apply(toApply, request, host)),
   };
 }
 
@@ -67,15 +68,17 @@ function loadLast({ file, lastText, keptPath }: ApplyRequest, host: Host): Loade
   return text === undefined ? undefined : resolveText(file, text, host.paths);
 }
 
-function apply(
+async function apply(
   { policy, diagnostics }: Loaded,
   { problemsMax }: ApplyRequest,
   host: Host,
-): Result<Applied, Problem> {
+): Promise<Result<Applied, Problem>> {
   if (policy === undefined) {
     const reason = diagnostics[0]?.message ?? 'it has errors';
     return failed({ action: 'apply the policy that was in force', reason });
   }
+  const parts = await applyParts(policy, host.paths, 'agent');
+  if (!parts.ok) return parts;
   const applied = applyPolicy(policy, host, { kill: false, force: false });
   if (!applied.ok) return applied;
   const { operations, failures } = applied.value;
@@ -83,7 +86,7 @@ function apply(
   return ok({
     policy,
     changes: operations.length,
-    failures: failures.slice(0, problemsMax).map((each) => each.problem),
+    failures: [...parts.value, ...failures.map((each) => each.problem)].slice(0, problemsMax),
     homes: new Map(markHomes(accounts, host.paths)),
   });
 }
@@ -94,4 +97,4 @@ function stateOf({ policy, document, diagnostics }: Loaded): ApplyResponse['file
 }
 
 const request = deserialize(await buffer(process.stdin)) as ApplyRequest;
-process.stdout.write(serialize(answer(request)));
+process.stdout.write(serialize(await answer(request)));

@@ -3,6 +3,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from './trust-level.ts';
 import type { Quantity } from '../base/quantity.ts';
 import type { Diagnostics, Located, Span } from './diagnostic.ts';
+import type { JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -28,19 +29,24 @@ export interface TenantsElement extends Span {
 export type TenantName =
   { readonly kind: 'user'; readonly user: string } | { readonly kind: 'uid'; readonly uid: number };
 
+/** What tenants inherit from an element. */
+export interface InheritedBlock extends LimitBlock {
+  readonly jail?: JailElement | undefined;
+}
+
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */
 export interface SiteElement extends Span, LimitBlock {
   readonly name: Located<string>;
 }
 
-export interface TenantElement extends Span, LimitBlock {
+export interface TenantElement extends Span, InheritedBlock {
   readonly name: Located<TenantName>;
   readonly package: Located<string> | undefined;
   readonly sites: readonly SiteElement[];
   readonly xml: XmlElement;
 }
 
-export interface PackageElement extends Span, LimitBlock {
+export interface PackageElement extends Span, InheritedBlock {
   readonly name: Located<string>;
   readonly xml: XmlElement;
 }
@@ -52,7 +58,7 @@ export interface ResellerElement extends Span, LimitBlock {
   readonly xml: XmlElement;
 }
 
-interface DefaultsElement extends Span, LimitBlock {
+interface DefaultsElement extends Span, InheritedBlock {
   readonly xml: XmlElement;
 }
 

@@ -11,6 +11,7 @@ import { quantityKinds, unlimited, type Quantity } from '../base/quantity.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type {
   DriverName,
+  InheritedBlock,
   LimitBlock,
   ModulesElement,
   StrictMode,
@@ -23,6 +24,14 @@ import type {
   UidRange,
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
+import {
+  checkJailPath,
+  jailPathsMax,
+  type JailElement,
+  type JailPath,
+  type JailProfile,
+  type PathAccess,
+} from './jail.ts';
 import { childNames, elements, limitNames, mayContain, type ElementSpec } from './vocabulary.ts';
 import { parseRange, valueKinds, type ValueKindName, type ValueOf } from './value-kinds.ts';
 import { parseXml, type XmlElement } from './xml.ts';
@@ -167,12 +176,12 @@ class Reader {
       text,
       root,
       tenantRanges: childrenOf(root, 'tenants').map((each) => this.#tenants(each)),
-      defaults: defaults && { ...span(defaults), ...this.#limits(defaults), xml: defaults },
+      defaults: defaults && { ...span(defaults), ...this.#inherited(defaults), xml: defaults },
       packages: childrenOf(root, 'package').flatMap((each) => {
         const name = this.#name(each, 'name');
         return name === undefined
           ? []
-          : [{ ...span(each), ...this.#limits(each), name, xml: each }];
+          : [{ ...span(each), ...this.#inherited(each), name, xml: each }];
       }),
       resellers: childrenOf(root, 'reseller').flatMap((each) => this.#reseller(each)),
       tenants: childrenOf(root, 'tenant').flatMap((each) => this.#tenant(each)),
@@ -225,13 +234,11 @@ class Reader {
 
   #tenant(element: XmlElement): readonly TenantElement[] {
     const name = this.#who(element);
-    const limitsWritten = this.#limits(element);
+    const written = this.#inherited(element);
     const packageName = this.#name(element, 'package');
     const sites = childrenOf(element, 'site').flatMap((each) => this.#site(each));
     if (name === undefined) return [];
-    return [
-      { ...span(element), ...limitsWritten, name, package: packageName, sites, xml: element },
-    ];
+    return [{ ...span(element), ...written, name, package: packageName, sites, xml: element }];
   }
 
   #site(element: XmlElement): readonly SiteElement[] {
@@ -323,6 +330,44 @@ class Reader {
         return name === undefined ? [] : [{ name, reason: xmlAttribute(each, 'reason')?.value }];
       }),
     };
+  }
+
+  #inherited(element: XmlElement): InheritedBlock {
+    const [jail] = childrenOf(element, 'jail');
+    const read = jail && this.#jail(jail);
+    return { ...this.#limits(element), ...(read && { jail: read }) };
+  }
+
+  #jail(element: XmlElement): JailElement | undefined {
+    const profile = this.#choice<JailProfile>(element, 'profile', 'jail');
+    const children = childrenOf(element, 'path');
+    if (children.length > jailPathsMax) {
+      this.#error(element, `<jail> has ${children.length} paths; ${jailPathsMax} are the most`);
+    }
+    const paths = new Map<string, JailPath>();
+    for (const each of children) {
+      const path = this.#jailPath(each);
+      if (path === undefined) continue;
+      if (paths.has(path.at))
+        this.#error(each, `<path at="${path.at}"> occurs twice; write it once`);
+      paths.set(path.at, path);
+    }
+    if (profile?.value === 'none' && children.length > 0) {
+      this.#error(profile, 'A jail with the profile "none" has no paths; remove them');
+    }
+    // Outer ones first, as they are mounted.
+    const sorted = [...paths.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
+    return profile && { ...span(element), profile, paths: sorted };
+  }
+
+  #jailPath(element: XmlElement): JailPath | undefined {
+    const at = this.#value(element, 'at', 'path');
+    const access = this.#choice<PathAccess>(element, 'access', 'path');
+    if (at === undefined) return undefined;
+    const checked = checkJailPath(at.value);
+    if (checked.ok) return { at: checked.value, access: access?.value ?? 'read' };
+    this.#error(at, checked.error);
+    return undefined;
   }
 
   #limits(element: XmlElement): LimitBlock {

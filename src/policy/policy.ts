@@ -7,6 +7,7 @@ import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../base/quantity.ts';
 import { type Located } from './diagnostic.ts';
 import type { DriverName, LimitBlock, StrictMode, SymlinkRule } from './document.ts';
+import type { Jail, JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';
 import { printable } from '../base/printable.ts';
 
@@ -33,6 +34,7 @@ export interface Link {
   readonly name: string;
   /** The attributes written there. */
   readonly written: LimitBlock['values'];
+  readonly jail?: JailElement | undefined;
 }
 
 /** Nearest first. */
@@ -116,6 +118,21 @@ export function originOf(
     if (at !== undefined) return { link, at };
   }
   return undefined;
+}
+
+/** The element that says what a tenant sees of the host. */
+export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | undefined {
+  for (const link of chain) {
+    if (link.jail !== undefined) return { link, at: link.jail };
+  }
+  return undefined;
+}
+
+export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
+  const element = jailOriginOf(chain)?.at;
+  const profile = element?.profile.value ?? 'none';
+  if (element === undefined || profile === 'none') return undefined;
+  return { profile, paths: element.paths };
 }
 
 /** A site on its way to people: `alice/shop.example`. Names of accounts have no slash. */

@@ -7,7 +7,7 @@
 import type { LimitValues } from '../limits/limit.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
-  LimitBlock,
+  InheritedBlock,
   PackageElement,
   PolicyDocument,
   ResellerElement,
@@ -239,7 +239,7 @@ class Resolver {
     own: PackageElement | undefined,
     reseller: PackageElement | undefined,
   ): { chain: Chain; values: LimitValues } {
-    const alone = tenant === undefined || tenant.values.size === 0;
+    const alone = tenant === undefined || (tenant.values.size === 0 && tenant.jail === undefined);
     const key = `${own?.name.value}\n${reseller?.name.value}`;
     const known = alone ? this.#shared.get(key) : undefined;
     if (known !== undefined) return known;
@@ -325,8 +325,10 @@ class Resolver {
 
 const noSites: readonly Site[] = [];
 
-const linksTo = (kind: LinkKind, block: LimitBlock | undefined, name = ''): Chain =>
-  block === undefined ? [] : [{ kind, name, written: block.values }];
+const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): Chain =>
+  block === undefined
+    ? []
+    : [{ kind, name, written: block.values, ...(block.jail && { jail: block.jail }) }];
 
 const contains = (range: { first: number; last: number }, uid: number) =>
   uid >= range.first && uid <= range.last;

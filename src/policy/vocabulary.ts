@@ -6,6 +6,7 @@ import { severities } from '../limits/limit.ts';
 import { limits } from '../limits/limits.ts';
 import { trustLevels } from './trust-level.ts';
 import type { ValueKindName } from './value-kinds.ts';
+import { jailProfiles, pathAccesses } from './jail.ts';
 import { driverNames } from './document.ts';
 
 /** A kind of `value-kinds.ts`, or the words that are allowed. */
@@ -174,7 +175,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   defaults: {
     summary: 'Limits for tenants that have no more specific ones.',
     attributes: {},
-    children: [],
+    children: ['jail'],
     holdsLimits: true,
     repeats: false,
     example: '<defaults><cpu limit="100%"/></defaults>',
@@ -182,7 +183,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   package: {
     summary: 'A named set of limits.',
     attributes: { name: required('name', 'The name, unique in the policy.') },
-    children: [],
+    children: ['jail'],
     holdsLimits: true,
     repeats: true,
     example: '<package name="business"><cpu limit="200%"/></package>',
@@ -200,7 +201,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: ['site'],
+    children: ['site', 'jail'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
@@ -218,6 +219,31 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     },
     repeats: true,
     example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
+  },
+  jail: {
+    summary:
+      'What of the host the tenants see whose commands "bulkhead exec" starts. Inherited as a whole, from the nearest element that has one.',
+    attributes: {
+      profile: required(
+        jailProfiles,
+        'What is inside: "web" is for sites, "shell" for people, "strict" has least; "none" takes back what would be inherited.',
+      ),
+    },
+    children: ['path'],
+    holdsLimits: false,
+    repeats: false,
+    example: '<jail profile="web"><path at="/srv/media"/></jail>',
+  },
+  path: {
+    summary: 'A directory of the host that is seen in the jail, too.',
+    attributes: {
+      at: required('path', 'Its path, which only root may be able to change.'),
+      access: optional(pathAccesses, 'Whether it can be written to there; default: "read".'),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: true,
+    example: '<path at="/run/mysqld" access="write"/>',
   },
   placement: {
     summary:

@@ -7,21 +7,22 @@ import { release } from 'node:os';
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusResponse } from '../../agent/api/api.ts';
 import { callAgent } from '../../agent/api/client.ts';
-import { capabilities as allCapabilities } from '../../capabilities.ts';
+import { capabilities as parts } from '../../capabilities.ts';
+import type { DoctorReport } from '../doctor-report.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { diskName } from '../../host/disks/file-systems.ts';
 import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Level, LimitKey, Support } from '../../limits/limit.ts';
-import type { Policy } from '../../policy/policy.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
 import { printError, pathsFor, print, printJson } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
-import { surveyWays, waysText, type DoctorRow } from '../shared/ways-in.ts';
+import type { WayContext } from '../../host/ways/ways-in.ts';
+import { surveyWays, waysText } from '../shared/ways-in.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
-import { printProblem } from '../../base/problem.ts';
+import { printProblem, type Problem } from '../../base/problem.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -37,22 +38,15 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   // The policy that the agent follows, or would follow.
   const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
   const driver = probeDriver(paths, policy?.driver);
-  if (!driver.ok) {
-    if (options.json === true)
-      printJson({ kernel: release(), problem: printProblem(driver.error) });
-    else printError(driver.error);
-    return exitCodes.failed;
-  }
+  if (!driver.ok) return reportNoDriver(driver.error, options.json === true);
   const { capabilities } = driver.value;
   const placement = status?.placement;
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
   const remarks = [...capabilities.remarks, ...[ports ?? []].flat()];
-  const missing = tools.filter(
-    (each) => !existsSync(each) && !existsSync(each.replace('/usr', '')),
-  );
+  const missing = missingTools();
   const context = { paths, policy, driver: capabilities.driver };
   const waysIn = await surveyWays(context, 'thorough');
-  const rows = await rowsOf(policy, paths);
+  const reports = await reportsOf(context);
   if (options.json === true) {
     const { driver: name, reason, devices } = capabilities;
     printJson({
@@ -64,7 +58,7 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
       missing,
       placement: placement ?? { state: 'off', problem: noAgent },
       waysIn,
-      ...Object.fromEntries(rows.map(({ label, text }) => [label.toLowerCase(), text])),
+      capabilities: reports,
       limits: Object.fromEntries(capabilities.limits),
     });
     return exitCodes.done;
@@ -73,13 +67,15 @@ async function doctor(options: { readonly json?: boolean }, command: Command): P
   print(wrap(`Kernel     ${release()}`, columns, indent));
   print(wrap(`Driver     ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
   print(wrap(`Placement  ${placementText(placement)}`, columns, indent));
-  for (const { label, text } of rows)
+  for (const { label, text } of reports) {
     print(wrap(`${label.padEnd(indent.length)}${printable(text)}`, columns, indent));
+  }
   print(`${wrap(`Disks      ${disksText(capabilities.devices, paths)}`, columns, indent)}\n`);
   print(`${waysText(waysIn)}\n`);
   for (const group of alike(capabilities.limits)) printGroup(group);
   const notes = [
     ...remarks,
+    ...reports.flatMap((each) => each.remarks),
     ...missing.map(
       (each) => `${each} is missing: "bulkhead exec" needs it; install util-linux and libc-bin`,
     ),
@@ -94,13 +90,18 @@ function disksText(devices: readonly string[], paths: Paths): string {
   return disks.length === 0 ? 'none that can be throttled' : disks.join(', ');
 }
 
-async function rowsOf(policy: Policy | undefined, paths: Paths): Promise<readonly DoctorRow[]> {
-  const rows: DoctorRow[] = [];
-  for (const { doctorRow } of allCapabilities) {
-    const row = (await doctorRow?.())?.(policy, paths);
-    if (row !== undefined) rows.push(row);
-  }
-  return rows;
+function reportNoDriver(problem: Problem, asJson: boolean): ExitCode {
+  if (asJson) printJson({ kernel: release(), problem: printProblem(problem) });
+  else printError(problem);
+  return exitCodes.failed;
+}
+
+const missingTools = () =>
+  tools.filter((each) => !existsSync(each) && !existsSync(each.replace('/usr', '')));
+
+async function reportsOf(context: WayContext): Promise<readonly DoctorReport[]> {
+  const loaded = await Promise.all(parts.flatMap(({ doctor: report }) => report?.() ?? []));
+  return Promise.all(loaded.map((report) => report(context)));
 }
 
 const noAgent = 'no agent is running';

@@ -4,13 +4,6 @@ import { readWayFacts } from '../../host/ways/read-ways.ts';
 import { reportWays, type Held, type WayContext, type WayReport } from '../../host/ways/ways-in.ts';
 import { table, terminalOf } from './terminal.ts';
 
-/** A line of `doctor` that a capability adds. */
-export interface DoctorRow {
-  /** At most 10 characters. */
-  readonly label: string;
-  readonly text: string;
-}
-
 /** `quick` leaves out what only other programs can tell, and the ways that nobody else can tell of. */
 export async function surveyWays(
   context: WayContext,

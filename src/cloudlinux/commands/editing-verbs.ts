@@ -101,7 +101,7 @@ function editing(
   naming: Naming,
   editOf: (target: Target, call: Call) => LveEdit,
 ): Verb {
-  const run = (call: Call): Reply => {
+  const run = (call: Call): Reply | Promise<Reply> => {
     const [name, more] = call.words;
     if (name === undefined || more !== undefined) {
       return misused(`Write one ${words.split(' ')[0]}; "bulkhead lvectl help" lists the commands`);
@@ -112,11 +112,15 @@ function editing(
   return { words, does, run };
 }
 
-function changeAndApply({ options, paths }: Call, target: Target, edit: LveEdit): Reply {
+async function changeAndApply(
+  { options, paths }: Call,
+  target: Target,
+  edit: LveEdit,
+): Promise<Reply> {
   const { policy: file } = options;
   const edited = changePolicy(file, paths, edit);
   if (!edited.ok) return failed(edited.error);
-  const problems = options.apply ? applyFile(file, paths) : [];
+  const problems = options.apply ? await applyFile(file, paths) : [];
   if (problems.length > 0) return failed(problems);
   const { changed, warnings } = edited.value;
   const message = changed
@@ -196,7 +200,7 @@ function isUsed(target: Target, { policy, document }: ReadPolicy): boolean {
   return target.kind === 'reseller' && resellerIn(policy, target) !== undefined;
 }
 
-function apply(call: Call): Reply {
+function apply(call: Call): Reply | Promise<Reply> {
   const [name, more] = call.words;
   if (name === undefined || more !== undefined) {
     return misused('Write the uid of a tenant, or "all", after apply');
@@ -205,14 +209,14 @@ function apply(call: Call): Reply {
 }
 
 /** The policy is applied as a whole: a tenant by itself would have no parent cgroup. */
-function applyAll({ options, paths }: Call, names: readonly string[]): Reply {
+async function applyAll({ options, paths }: Call, names: readonly string[]): Promise<Reply> {
   const read = readPolicy(options.policy, paths);
   if (!read.ok) return failed(read.error);
   const { policy } = read.value;
   const unknown = names.filter((each) => findTenant(policy, each) === undefined);
   const problems = [
     ...unknown.map((each) => `Cannot apply "${each}": the policy has no such tenant`),
-    ...applyFile(options.policy, paths),
+    ...(await applyFile(options.policy, paths)),
   ];
   if (problems.length > 0) return failed(problems);
   return { kind: 'done', message: `Applied ${options.policy}`, warnings: [] };

@@ -3,6 +3,7 @@
  * through the same functions as `bulkhead set` and its like.
  */
 import { applyPolicy } from '../../apply/apply.ts';
+import { applyParts } from '../../apply/parts.ts';
 import { editPolicy } from '../../apply/edit.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
 import { linuxHost } from '../../host/host.ts';
@@ -58,10 +59,13 @@ export function changePolicy(file: string, paths: Paths, edit: LveEdit): Result<
 }
 
 /** The errors of applying it. */
-export function applyFile(file: string, paths: Paths): Errors {
+export async function applyFile(file: string, paths: Paths): Promise<Errors> {
   const read = readPolicy(file, paths);
   if (!read.ok) return read.error;
+  const parts = await applyParts(read.value.policy, paths, 'command');
+  if (!parts.ok) return [printProblem(parts.error)];
   const applied = applyPolicy(read.value.policy, linuxHost(paths), { kill: false, force: false });
   if (!applied.ok) return [printProblem(applied.error)];
-  return applied.value.failures.map((each) => printProblem(each.problem));
+  const problems = [...parts.value, ...applied.value.failures.map((each) => each.problem)];
+  return problems.map(printProblem);
 }

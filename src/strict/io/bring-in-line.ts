@@ -19,8 +19,10 @@ export function bringInLine(
   return rule.value === undefined ? unloadStrict(paths) : loadStrict(rule.value, paths);
 }
 
+export const strictPolicy = { follow: followPolicy };
+
 /** After the limits of a policy have been applied. */
-export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
+function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   if (policy.strict === undefined) return problemOf(unloadStrict(paths));
   const driver = probeDriver(paths, policy.driver);
   return driver.ok ? problemOf(bringInLine(policy, driver.value, paths)) : driver.error;

@@ -1,11 +1,11 @@
 /** `bulkhead apply`: applies the policy. */
 import type { Command } from 'commander';
-import { capabilities } from '../../../capabilities.ts';
 import { applyPolicy, type Applied } from '../../../apply/apply.ts';
+import { applyParts, followParts } from '../../../apply/parts.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { printProblem } from '../../../base/problem.ts';
+import { printProblem, type Problem } from '../../../base/problem.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { printOperation } from '../../../plan/print.ts';
 import {
@@ -46,6 +46,11 @@ export function applyAfterEdit(file: string, paths: Paths): Promise<ExitCode> {
 async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
   const loaded = loadPolicyOrReport(options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
+  const parts = await applyParts(loaded.policy, paths, 'command');
+  if (!parts.ok) {
+    printError(parts.error);
+    return exitCodes.failed;
+  }
   const progress = showProgress('Applying');
   const applied = applyPolicy(loaded.policy, linuxHost(paths), options, (done, total) =>
     progress.update(done, total),
@@ -55,25 +60,14 @@ async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode>
     printError(applied.error);
     return exitCodes.failed;
   }
-  report(applied.value, loaded.policy, options);
-  const followed = await capabilitiesFollow(loaded.policy, paths);
-  return applied.value.failures.length === 0 && followed ? exitCodes.done : exitCodes.failed;
-}
-
-/** What the policy has beside limits. */
-async function capabilitiesFollow(policy: Policy, paths: Paths): Promise<boolean> {
-  let followed = true;
-  for (const { follow } of capabilities) {
-    const problem = (await follow?.())?.(policy, paths);
-    if (problem === undefined) continue;
-    printError(problem);
-    followed = false;
-  }
-  return followed;
+  const problems = [...parts.value, ...(await followParts(loaded.policy, paths))];
+  report(applied.value, problems, loaded.policy, options);
+  return applied.value.failures.length + problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
 function report(
   { driver, operations, failures }: Applied,
+  problems: readonly Problem[],
   policy: Policy,
   options: ApplyOptions,
 ): void {
@@ -81,14 +75,12 @@ function report(
     printJson({
       driver: driver.capabilities.driver,
       operations,
-      failures: failures.map(({ problem, operation }) => ({
-        message: printProblem(problem),
-        ...problem,
-        operation,
-      })),
+      failures: failures.map(({ problem, operation }) => ({ ...failureOf(problem), operation })),
+      problems: problems.map(failureOf),
     });
     return;
   }
+  for (const problem of problems) printError(problem);
   for (const { problem } of failures) printError(problem);
   if (options.quiet === true) return;
   if (options.verbose === true)
@@ -102,6 +94,8 @@ function report(
       : `Applied ${changes}${failed}: ${tenants} held by ${driver.capabilities.driver}`,
   );
 }
+
+const failureOf = (problem: Problem) => ({ message: printProblem(problem), ...problem });
 
 export const command: CommandModule = {
   define(command, run) {

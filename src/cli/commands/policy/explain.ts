@@ -7,6 +7,8 @@ import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
 import type { PolicyDocument } from '../../../policy/document.ts';
 import {
   findTenant,
+  jailOf,
+  jailOriginOf,
   nameOf,
   originOf,
   siteName,
@@ -16,6 +18,7 @@ import {
   type Site,
   type Tenant,
 } from '../../../policy/policy.ts';
+import { describeJail, type Jail } from '../../../policy/jail.ts';
 import { printQuantity, unlimited, type Quantity } from '../../../base/quantity.ts';
 import { elements, mayContain } from '../../../policy/vocabulary.ts';
 import { fail, ok, type Result } from '../../../base/result.ts';
@@ -76,9 +79,24 @@ function explain(name: string, options: PolicyOptions, command: Command): ExitCo
   const rows = [...attributes.values()]
     .filter((each) => subject.site === undefined || mayLimitSite(each.limit.name))
     .map((each) => explainOne(each, subject, policy, lines));
-  if (options.json === true) printJson({ ...identity(subject, policy), limits: rows });
-  else printExplanation(subject, policy, document, rows);
+  const jail = subject.site === undefined ? explainJail(subject.tenant, lines) : undefined;
+  if (options.json === true) printJson({ ...identity(subject, policy), limits: rows, jail });
+  else {
+    const jailRow = jail && { ...jail, limit: 'jail', value: describeJail(jail.jail) };
+    printExplanation(subject, policy, document, jailRow ? [...rows, jailRow] : rows);
+  }
   return exitCodes.done;
+}
+
+/** What of the host it sees; absent where no line of the policy says so. */
+function explainJail(
+  { chain }: Tenant,
+  lines: LineIndex,
+): (Pick<Row, 'from' | 'line'> & { readonly jail: Jail | undefined }) | undefined {
+  const origin = jailOriginOf(chain);
+  if (origin === undefined) return undefined;
+  const { line } = lines.at(origin.at.start);
+  return { jail: jailOf({ chain }), from: describe(origin.link), line };
 }
 
 /** The error continues "it is not". */

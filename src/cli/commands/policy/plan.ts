@@ -1,6 +1,7 @@
 /** `bulkhead plan`: what apply would do. */
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
+import { planParts } from '../../../apply/parts.ts';
 import { printPlan, type Marks } from '../../../plan/print.ts';
 import {
   describeArgument,
@@ -19,10 +20,16 @@ export function planMarks(): Marks {
 }
 
 function plan(options: PolicyOptions, command: Command) {
-  return withPolicy(command, options.policy, (policy, driver) => {
+  return withPolicy(command, options.policy, async (policy, driver, paths) => {
     const planned = planPolicy(policy, driver);
-    if (options.json === true) printJson({ driver: driver.capabilities.driver, ...planned });
-    else print(printPlan(planned, planMarks()));
+    const more = await planParts(policy, paths);
+    if (options.json === true) {
+      printJson({ driver: driver.capabilities.driver, ...planned, more });
+      return exitCodes.done;
+    }
+    // That there is nothing to change is said of all of it.
+    if (more.length === 0 || planned.operations.length > 0) print(printPlan(planned, planMarks()));
+    for (const line of more) print(planMarks().change(line));
     return exitCodes.done;
   });
 }

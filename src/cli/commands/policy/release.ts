@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { capabilities } from '../../../capabilities.ts';
 import { releaseAll } from '../../../apply/apply.ts';
+import { releaseParts } from '../../../apply/parts.ts';
 import { linuxHost } from '../../../host/host.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { printError, pathsFor, print } from '../../shared/session.ts';
@@ -20,6 +21,9 @@ async function release(options: { readonly kill: boolean }, command: Command): P
     for (const problem of released.error) printError(problem);
     return exitCodes.failed;
   }
+  const problems = await releaseParts(paths);
+  for (const problem of problems) printError(problem);
+  if (problems.length > 0) return exitCodes.failed;
   print('All limits and cgroups of Bulkhead are removed; "bulkhead apply" restores them');
   return exitCodes.done;
 }

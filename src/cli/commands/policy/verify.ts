@@ -1,6 +1,7 @@
 /** `bulkhead verify`: reads every value back from the kernel and reports what has drifted. */
 import type { Command } from 'commander';
 import { planPolicy } from '../../../apply/apply.ts';
+import { planParts } from '../../../apply/parts.ts';
 import type { Operation } from '../../../plan/plan.ts';
 import { printQuota, printUnit, printValue } from '../../../plan/print.ts';
 import {
@@ -48,18 +49,21 @@ function describeDrift(operation: Operation): string {
 }
 
 function verify(options: PolicyOptions, command: Command) {
-  return withPolicy(command, options.policy, (policy, driver) => {
+  return withPolicy(command, options.policy, async (policy, driver, paths) => {
     const { operations } = planPolicy(policy, driver);
-    if (options.json === true) printJson({ drift: operations });
-    else if (operations.length === 0) {
+    const more = await planParts(policy, paths);
+    const differences = operations.length + more.length;
+    if (options.json === true) printJson({ drift: operations, more });
+    else if (differences === 0) {
       print(`The kernel matches ${options.policy} for ${count(policy.tenants.length, 'tenant')}`);
     } else {
       const { colors } = terminalOf(process.stdout);
       const shown = operations.filter((each) => each.kind !== 'reload' || operations.length === 1);
-      print(shown.map((each) => colors.yellow(describeDrift(each))).join('\n'));
-      print(`\n${count(shown.length, 'difference')}; "bulkhead apply" corrects them`);
+      const lines = [...shown.map(describeDrift), ...more.map((each) => `to do: ${each}`)];
+      print(lines.map((each) => colors.yellow(each)).join('\n'));
+      print(`\n${count(lines.length, 'difference')}; "bulkhead apply" corrects them`);
     }
-    return operations.length === 0 ? exitCodes.done : exitCodes.found;
+    return differences === 0 ? exitCodes.done : exitCodes.found;
   });
 }
 

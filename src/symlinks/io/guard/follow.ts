@@ -19,7 +19,7 @@ export function bringInLine(
 }
 
 /** Nobody waits for the library where there is neither a rule nor anything loaded. */
-export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
+function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
   const done = bringInLine(policy, paths);
   return done.ok ? undefined : done.error;
 }
@@ -32,3 +32,5 @@ export function releaseObstacle(paths: Paths): Problem | undefined {
     hint: 'run bulkhead symlinks guard off first',
   };
 }
+
+export const guardPolicy = { follow: followPolicy };

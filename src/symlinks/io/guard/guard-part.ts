@@ -6,6 +6,7 @@ import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
 import { causedBy, printProblem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { PinnedMap, RingReader } from '../../../sys/bpf/maps.ts';
 import { existingPins, generationPath, generationsOf } from '../../../sys/bpf/pins.ts';
@@ -14,7 +15,6 @@ import { parseRefusedLink } from '../../core/guard/refused-link.ts';
 import { canaryOf, sameRule } from '../../core/guard/rule.ts';
 import { LinkTally, ownersMax } from '../../core/guard/link-tally.ts';
 import { readChoice } from './choice.ts';
-import { restoreElsewhere, type Restore } from './elsewhere.ts';
 import { inForce, pinName } from './guard.ts';
 import { resolveRule } from './names.ts';
 
@@ -27,7 +27,15 @@ const recordsMax = 2000;
 const tallyBytes = 24;
 
 export const guardPart = (paths: Paths, log: Log): AgentPart =>
-  new GuardPart(paths, log, restoreElsewhere);
+  new GuardPart(
+    paths,
+    log,
+    restoreElsewhere({
+      unit: 'bulkhead-symlinks.service',
+      command: ['symlinks', 'guard', 'restore'],
+      action: 'bring the symlink guard in line with the policy',
+    }),
+  );
 
 export class GuardPart implements AgentPart {
   readonly #paths: Paths;

@@ -1,0 +1,58 @@
+/** What capabilities hold of a policy beside its limits: they are planned, applied and released together with these. */
+import { capabilities } from '../capabilities.ts';
+import type { Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
+import type { Paths } from '../host/paths.ts';
+import type { Policy } from '../policy/policy.ts';
+
+/** The service of the agent may do less than a command. */
+export type AppliedBy = 'command' | 'agent';
+
+export interface PolicyPart {
+  /** What `apply` would do, a line each. */
+  readonly plan?: (policy: Policy, paths: Paths) => readonly string[];
+  /**
+   * Before limits are applied. `fail` where the limits must not be applied without it; other problems are reported
+   * and the rest is done.
+   */
+  readonly apply?: (
+    policy: Policy,
+    paths: Paths,
+    by: AppliedBy,
+  ) => Promise<Result<readonly Problem[], Problem>>;
+  /** After limits were applied by a command: the agent has another process do it. Why it could not. */
+  readonly follow?: (policy: Policy, paths: Paths) => Problem | undefined;
+  /** After limits are removed. */
+  readonly release?: (paths: Paths) => Promise<readonly Problem[]>;
+}
+
+const loadParts = (): Promise<readonly PolicyPart[]> =>
+  Promise.all(capabilities.flatMap(({ policyPart }) => policyPart?.() ?? []));
+
+export async function planParts(policy: Policy, paths: Paths): Promise<readonly string[]> {
+  return (await loadParts()).flatMap((part) => part.plan?.(policy, paths) ?? []);
+}
+
+export async function applyParts(
+  policy: Policy,
+  paths: Paths,
+  by: AppliedBy,
+): Promise<Result<readonly Problem[], Problem>> {
+  const problems: Problem[] = [];
+  for (const part of await loadParts()) {
+    const applied = await part.apply?.(policy, paths, by);
+    if (applied?.ok === false) return applied;
+    problems.push(...(applied?.value ?? []));
+  }
+  return ok(problems);
+}
+
+export async function followParts(policy: Policy, paths: Paths): Promise<readonly Problem[]> {
+  return (await loadParts()).flatMap((part) => part.follow?.(policy, paths) ?? []);
+}
+
+export async function releaseParts(paths: Paths): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const part of await loadParts()) problems.push(...((await part.release?.(paths)) ?? []));
+  return problems;
+}

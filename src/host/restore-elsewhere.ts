@@ -1,0 +1,63 @@
+/**
+ * Has a command of ours run where it may load BPF programs and pin them. The agent's own service may not: it sees /sys
+ * read-only.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { failed, type Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
+import type { Paths } from './paths.ts';
+import { packageFile } from '../sys/package-files.ts';
+
+export type Restore = (paths: Paths, policyFile: string) => Promise<Result<void, Problem>>;
+
+export interface Restored {
+  /** The unit that runs the same command at boot. */
+  readonly unit: string;
+  readonly command: readonly string[];
+  /** For messages: `bring the symlink guard in line with the policy`. */
+  readonly action: string;
+}
+
+const timeoutMs = 120_000;
+
+/** Where systemd runs the agent and has the unit, by that. */
+export const restoreElsewhere =
+  ({ unit, command, action }: Restored): Restore =>
+  ({ instance, etc }, policyFile) => {
+    const files = [`${etc}/systemd/system`, '/usr/lib/systemd/system'];
+    const isUnit =
+      process.env['INVOCATION_ID'] !== undefined &&
+      files.some((each) => existsSync(`${each}/${unit}`));
+    const words = ['--instance', instance, ...command, '--policy', policyFile];
+    return isUnit
+      ? run(action, '/usr/bin/systemctl', ['restart', unit], `see: journalctl -u ${unit}`)
+      : run(action, packageFile('bulkhead'), words);
+  };
+
+function run(
+  action: string,
+  program: string,
+  words: readonly string[],
+  hint?: string,
+): Promise<Result<void, Problem>> {
+  const options = {
+    cwd: '/',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 20,
+  } as const;
+  return new Promise((resolve) => {
+    execFile(program, words, options, (error, _stdout, stderr) => {
+      if (error === null) return resolve(ok(undefined));
+      const said =
+        stderr
+          .trim()
+          .split('\n')
+          .at(-1)
+          ?.replace(/^bulkhead: /, '') ?? '';
+      const reason = said === '' ? `${program} failed: ${String(error.code)}` : said;
+      resolve(failed({ action, reason, ...(hint === undefined ? {} : { hint }) }));
+    });
+  });
+}

@@ -1,0 +1,90 @@
+/** `bulkhead jail diff TENANT`: what the tenant sees beside what the host has. */
+import type { Command } from 'commander';
+import { printable } from '../../base/printable.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import { print, printError, printJson } from '../../cli/shared/session.ts';
+import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
+import { comparedDirectories, compareNames, type Difference } from '../core/compare.ts';
+import { buildElsewhere } from '../io/build-elsewhere.ts';
+import { jailPathsOf } from '../io/jail-paths.ts';
+import { readMark } from '../io/marks.ts';
+import { findJail } from './find.ts';
+import { stateText } from './state-text.ts';
+
+interface DiffOptions extends PolicyOptions {
+  readonly all?: boolean;
+}
+
+async function diff(name: string, options: DiffOptions, command: Command): Promise<ExitCode> {
+  const action = 'compare the jail of';
+  const found = findJail(name, action, options.policy, command);
+  if (typeof found === 'number') return found;
+  const { paths, tenant, jail } = found;
+  const { uid } = tenant;
+  const mark = readMark(jailPathsOf(paths), uid);
+  if (mark?.state !== 'ready') {
+    printError({ action, object: name, reason: stateText(mark), hint: 'run bulkhead apply' });
+    return exitCodes.failed;
+  }
+  const directories = [...comparedDirectories, ...jail.paths.map(({ at }) => at)];
+  const request = { kind: 'list', instance: paths.instance, uid, directories } as const;
+  const answer = await buildElsewhere(request);
+  const [problem] = answer.ok ? answer.value.problems : [answer.error];
+  if (!answer.ok || problem !== undefined) {
+    if (problem !== undefined) printError(problem);
+    return exitCodes.failed;
+  }
+  const differences = answer.value.listings
+    .filter(({ host, jail: inside }) => host !== undefined || inside !== undefined)
+    .map(({ directory, host = [], jail: inside = [] }) =>
+      compareNames(directory, host.filter(isName(directory)), inside.filter(isName(directory))),
+    );
+  if (options.json === true) printJson({ uid, directories: differences });
+  else for (const each of differences) printDifference(each, options.all === true);
+  return exitCodes.done;
+}
+
+/** Processes come and go. */
+const isName = (directory: string) => (name: string) =>
+  directory !== '/proc' || !/^\d+$/.test(name);
+
+const shownMax = 12;
+
+function printDifference({ directory, hidden, added, same }: Difference, all: boolean): void {
+  const { colors, columns } = terminalOf(process.stdout);
+  print(
+    `${colors.bold(directory)}  ${same} the same, ${hidden.length} hidden, ${added.length} only inside`,
+  );
+  const list = (names: readonly string[], sign: string) => {
+    if (names.length === 0) return;
+    const shown = all ? names : names.slice(0, shownMax);
+    const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : '';
+    print(wrap(`  ${sign} ${shown.map(printable).join(' ')}${more}`, columns, '    '));
+  };
+  list(hidden, '-');
+  list(added, '+');
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .option('--all', 'print all names')
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead jail diff alice', 'names that are hidden (-) or only inside (+)'],
+          ['bulkhead jail diff alice --all', 'all of them'],
+        ),
+      )
+      .action(run(diff));
+  },
+};

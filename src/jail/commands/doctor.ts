@@ -1,0 +1,54 @@
+/** What `doctor` says of jails. */
+import { existsSync } from 'node:fs';
+import { release } from 'node:os';
+import { count } from '../../base/list.ts';
+import type { DoctorReport } from '../../cli/doctor-report.ts';
+import type { WayContext } from '../../host/ways/ways-in.ts';
+import { jailPathsOf } from '../io/jail-paths.ts';
+import { readMarks } from '../io/marks.ts';
+import { findOccupants } from '../io/occupants.ts';
+import { jailTenants } from '../io/part.ts';
+import { canFilter } from '../io/setpriv.ts';
+
+/** mount_setattr(2), with which a mount is never seen with other attributes than it should have. */
+const kernelMin = [5, 12] as const;
+
+export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorReport> {
+  const label = 'Jail';
+  const wanted = policy === undefined ? [] : jailTenants(policy);
+  const problem = obstacle();
+  if (wanted.length === 0) {
+    const text = problem ?? 'can be built here; no tenant has one in the policy';
+    return { label, text, remarks: [] };
+  }
+  const marks = readMarks(jailPathsOf(paths));
+  const ready = wanted.filter(({ uid }) => marks.get(uid)?.state === 'ready').length;
+  const outside = [...findOccupants(marks).values()].reduce(
+    (sum, each) => sum + each.outside.length,
+    0,
+  );
+  const remarks = [
+    ...(problem === undefined ? [] : [`Jails: ${problem}, so nothing of their tenants starts`]),
+    ...(canFilter()
+      ? []
+      : [
+          'setpriv of this host loads no filter of system calls (util-linux 2.41 does), so processes in jails can make user namespaces and use io_uring, unless sysctl forbids it',
+        ]),
+    ...(outside === 0
+      ? []
+      : [
+          `${count(outside, 'process', 'processes')} of tenants with a jail are outside of it; see bulkhead jail status`,
+        ]),
+  ];
+  const text = `${count(wanted.length, 'tenant')} in the policy, ${ready} ready`;
+  return { label, text, remarks };
+}
+
+function obstacle(): string | undefined {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const [majorMin, minorMin] = kernelMin;
+  if (major < majorMin || (major === majorMin && minor < minorMin)) {
+    return `needs Linux ${kernelMin.join('.')}`;
+  }
+  return existsSync('/usr/bin/nsenter') ? undefined : '/usr/bin/nsenter is missing';
+}

@@ -1,0 +1,64 @@
+/** `bulkhead jail refresh`: jails as the policy and the host have them now, without touching limits. */
+import type { Command } from 'commander';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+  type PolicyOptions,
+} from '../../cli/shared/command.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import {
+  count,
+  loadPolicyOrReport,
+  pathsFor,
+  print,
+  printError,
+  printJson,
+} from '../../cli/shared/session.ts';
+import { buildJails, jailPart } from '../io/part.ts';
+
+interface RefreshOptions extends PolicyOptions {
+  readonly dryRun?: boolean;
+}
+
+async function refresh(options: RefreshOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const loaded = loadPolicyOrReport(options.policy, paths);
+  if (loaded === undefined) return exitCodes.failed;
+  if (options.dryRun === true) {
+    const planned = jailPart.plan(loaded.policy, paths);
+    if (options.json === true) printJson({ dryRun: true, planned });
+    else print(planned.length === 0 ? 'Nothing to build or to remove' : planned.join('\n'));
+    return exitCodes.done;
+  }
+  const done = await buildJails(loaded.policy, paths);
+  if (!done.ok) {
+    printError(done.error);
+    return exitCodes.failed;
+  }
+  const { built = [], kept = 0, dropped = [], problems = [] } = done.value ?? {};
+  for (const problem of problems) printError(problem);
+  if (options.json === true) printJson({ dryRun: false, built, kept, dropped, problems });
+  else
+    print(`${count(built.length, 'jail')} built, ${kept} as they were, ${dropped.length} removed`);
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .addOption(policyOption())
+      .option('--dry-run', 'show what would be built or removed; change nothing')
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead jail refresh', 'after a change of /etc/resolv.conf, without an agent'],
+          ['bulkhead jail refresh --dry-run', 'what would be built'],
+        ),
+      )
+      .action(run(refresh));
+  },
+};

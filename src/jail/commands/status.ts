@@ -1,0 +1,116 @@
+/** `bulkhead jail status`: all jails, who is inside, and what they take. */
+import type { Command } from 'commander';
+import { quantityKinds } from '../../base/quantity.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { count, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
+import { readHostFacts } from '../../host/accounts/accounts.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Mark } from '../core/mark.ts';
+import { buildElsewhere } from '../io/build-elsewhere.ts';
+import type { Cost } from '../io/build/protocol.ts';
+import { jailPathsOf } from '../io/jail-paths.ts';
+import { readMarks } from '../io/marks.ts';
+import { findOccupants, type Occupants } from '../io/occupants.ts';
+import { stateText } from './state-text.ts';
+
+interface Row
+  extends Occupants, Pick<Mark, 'profile' | 'state' | 'reason' | 'filter' | 'namespace'> {
+  readonly uid: number;
+  readonly user: string | undefined;
+  readonly mounts: number;
+}
+
+async function status(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const marks = readMarks(jailPathsOf(paths));
+  const answer = await buildElsewhere({ kind: 'cost', instance: paths.instance });
+  const problems = answer.ok ? answer.value.problems : [answer.error];
+  for (const problem of problems) printError(problem);
+  const cost = answer.ok ? answer.value.cost : undefined;
+  const rows = rowsOf(marks, paths, cost);
+  if (options.json === true) {
+    const { mounts: _mounts, ...whole } = cost ?? { mounts: undefined };
+    printJson({ jails: rows, cost: cost === undefined ? null : whole });
+  } else printRows(rows, marks, cost);
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+function rowsOf(
+  marks: ReadonlyMap<number, Mark>,
+  paths: Paths,
+  cost: Cost | undefined,
+): readonly Row[] {
+  const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
+  const occupants = findOccupants(marks);
+  return [...marks].map(([uid, { profile, state, reason, filter, namespace }]) => ({
+    uid,
+    user: users.get(uid),
+    profile,
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    filter,
+    ...(namespace === undefined ? {} : { namespace }),
+    inside: [],
+    stale: [],
+    outside: [],
+    ...occupants.get(uid),
+    mounts: cost?.mounts.get(uid) ?? 0,
+  }));
+}
+
+function printRows(
+  rows: readonly Row[],
+  marks: ReadonlyMap<number, Mark>,
+  cost: Cost | undefined,
+): void {
+  if (rows.length === 0) {
+    print('No tenant has a jail; see docs/jail.md');
+    return;
+  }
+  const { colors, columns } = terminalOf(process.stdout);
+  const cells = rows.map(({ uid, user, profile, inside, stale, outside }) => [
+    user ?? `uid ${uid}`,
+    profile,
+    `${inside.length}`,
+    `${stale.length}`,
+    `${outside.length}`,
+    stateText(marks.get(uid)),
+  ]);
+  const head = ['TENANT', 'PROFILE', 'INSIDE', 'STALE', 'OUTSIDE', 'STATE'];
+  print(table([head.map(colors.dim), ...cells], [2, 3, 4]));
+  print('');
+  if (cost !== undefined) print(wrap(costText(cost), columns));
+  const sum = (key: 'stale' | 'outside') => rows.reduce((all, row) => all + row[key].length, 0);
+  if (sum('stale') > 0) print(wrap(staleNote, columns));
+  if (sum('outside') > 0) print(wrap(outsideNote, columns));
+}
+
+const staleNote =
+  'Stale: these processes began before the jail was built again, and see it as it was. They end with their sessions.';
+const outsideNote =
+  'Outside: these processes have not been started by "bulkhead exec". They see the host, and by way of them the tenant does, too.';
+
+function costText({ memoryBytes, hostMounts, namespaces, namespacesMax, mounts }: Cost): string {
+  const each = Math.max(0, ...mounts.values());
+  const limit = namespacesMax === undefined ? '' : ` of ${namespacesMax} that the kernel allows`;
+  return `${count(namespaces, 'namespace')}${limit}, ${count(each, 'mount')} in each; ${quantityKinds.bytes.print(memoryBytes)} of files in memory; ${count(hostMounts, 'mount')} in the host's table`;
+}
+
+export const command: CommandModule = {
+  define(command, run) {
+    command
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(['bulkhead jail status', ''], ['bulkhead jail status --json', 'for a program']),
+      )
+      .action(run(status));
+  },
+};

@@ -1,0 +1,33 @@
+/** What a tenant sees beside what the host has, by name: one directory after another. */
+import { words } from './words.ts';
+
+/** In each, names are compared. Homes, /usr and /opt are left out: they are the same, or the tenant's. */
+export const comparedDirectories = words(`
+  / /boot /dev /etc /home /media /mnt /proc /root /run /srv /sys /tmp /var /var/lib
+  /var/log /var/tmp /var/www
+`);
+
+export interface Difference {
+  readonly directory: string;
+  /** Of the host alone. */
+  readonly hidden: readonly string[];
+  /** Of the jail alone. */
+  readonly added: readonly string[];
+  /** In both. */
+  readonly same: number;
+}
+
+export function compareNames(
+  directory: string,
+  host: readonly string[],
+  jail: readonly string[],
+): Difference {
+  const inJail = new Set(jail);
+  const inHost = new Set(host);
+  return {
+    directory,
+    hidden: host.filter((name) => !inJail.has(name)),
+    added: jail.filter((name) => !inHost.has(name)),
+    same: host.filter((name) => inJail.has(name)).length,
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * What is in a jail: the tables that the builder builds from and `jail show` prints.
+ *
+ *     /            skeleton of the profile, read-only      shared by all tenants of the profile
+ *     /usr /opt    the host's, read-only                   shared
+ *     /etc         copies of what programs read            shared
+ *     /dev /proc   few devices; own processes alone        shared
+ *     /.bulkhead   passwd, group, shadow, gshadow          the tenant's own, as all that follows
+ *     /home        nothing but the home                    or wherever the home is
+ *     /tmp /var/tmp   on the file system of the home
+ *     /dev/shm     in memory
+ */
+import type { Account } from '../../policy/policy.ts';
+import { isAt, type Jail } from '../../policy/jail.ts';
+import { words } from './words.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+
+/** Directories of the skeleton, those above others first. */
+export const directories: readonly string[] = words(`
+  .bulkhead boot dev etc home media mnt opt proc root run srv sys tmp usr var
+  run/bulkhead run/lock var/cache var/lib var/log var/mail var/spool var/tmp
+`);
+
+export const links: Readonly<Record<string, string>> = {
+  'var/run': '../run',
+  'var/lock': '../run/lock',
+};
+
+/** Directories of the host's root that are links into /usr, or directories where /usr is not merged. */
+export const libraryNames = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
+
+/** Where the filter lies inside. */
+export const filterPath = '/run/bulkhead/seccomp';
+
+/** Of the host, whole and read-only. */
+export const sharedTrees = ['/usr', '/opt'] as const;
+
+/**
+ * What of /etc programs read. Copies, since a file that is mounted goes stale when another is renamed over it; and
+ * named one by one, since what is not named, such as the configuration of servers, must not be seen.
+ */
+export const etcNames: readonly string[] = words(`
+  alternatives bash.bashrc bash_completion.d ca-certificates ca-certificates.conf
+  debian_version default/locale environment fonts gai.conf gitconfig host.conf
+  hostname hosts inputrc java-21-openjdk java-17-openjdk ld.so.cache ld.so.conf
+  ld.so.conf.d locale.alias localtime login.defs lsb-release magic mailname
+  manpath.config mime.types motd nanorc networks nsswitch.conf os-release perl php
+  profile profile.d protocols python3 resolv.conf rpc security/limits.conf
+  security/limits.d security/pam_env.conf services shells skel ssh/ssh_config
+  ssh/ssh_config.d ssh/ssh_known_hosts ssl/certs ssl/openssl.cnf terminfo timezone vim
+  wgetrc
+`);
+/** Not copied wherever it is in them: pools of php-fpm name other tenants. */
+export const etcExcept: ReadonlySet<string> = new Set(['pool.d', 'private']);
+
+/** Files of /etc that each tenant has of its own. */
+export const accountFiles = ['passwd', 'group', 'shadow', 'gshadow'] as const;
+
+/** Source: Documentation/admin-guide/devices.txt. */
+export const devices: readonly (readonly [name: string, major: number, minor: number])[] = [
+  ['null', 1, 3],
+  ['zero', 1, 5],
+  ['full', 1, 7],
+  ['random', 1, 8],
+  ['urandom', 1, 9],
+  ['tty', 5, 0],
+  // A node: what devpts has under this name is closed to others in some distributions.
+  ['ptmx', 5, 2],
+];
+
+export const deviceLinks: Readonly<Record<string, string>> = {
+  fd: '/proc/self/fd',
+  stdin: '/proc/self/fd/0',
+  stdout: '/proc/self/fd/1',
+  stderr: '/proc/self/fd/2',
+};
+
+/** `invisible` is a setting of this mount alone since Linux 5.8. */
+export const processOptions = ({ profile }: Jail): Readonly<Record<string, string>> => ({
+  hidepid: 'invisible',
+  ...(profile === 'strict' ? { subset: 'pid' } : {}),
+});
+
+/** In memory, counted to whoever writes. */
+export const sharedMemory = { size: '64m', nr_inodes: '4096' } as const;
+
+/** Trees in which no home can be: a jail has its own, or the host's for all. */
+const notForHomes = [
+  '/usr',
+  '/opt',
+  '/etc',
+  '/dev',
+  '/proc',
+  '/sys',
+  '/tmp',
+  '/var/tmp',
+  '/run/bulkhead',
+];
+
+const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/';
+
+/** The directory that the home is in, which in the jail has nothing else. */
+export function homeBase(home: string): Result<string> {
+  if (!/^(?:\/[^/\p{Cc}]+)+$/u.test(home) || /\/\.\.?(?:\/|$)/.test(home)) {
+    return fail('its home is not a plain absolute path');
+  }
+  const base = directoryOf(home);
+  if (base === '/') return fail(`its home ${home} is directly in /`);
+  const tree = notForHomes.find((each) => isAt(home, each));
+  return tree === undefined
+    ? ok(base)
+    : fail(`its home is in ${tree}, of which a jail has its own`);
+}
+
+/** Why a path of the policy cannot be in this tenant's jail. */
+export function pathObstacle(at: string, home: string | undefined): string | undefined {
+  if (home === undefined) return undefined;
+  if (isAt(at, home)) return `${at} is in its home`;
+  const base = directoryOf(home);
+  return isAt(base, at) ? `the homes of tenants are in ${at}` : undefined;
+}
+
+/** One row of `jail show`. */
+export interface Part {
+  readonly at: string;
+  readonly access: 'read' | 'write';
+  readonly what: string;
+}
+
+export function partsOf(jail: Jail, account: Account | undefined): readonly Part[] {
+  const own = (at: string, what: string): Part => ({ at, access: 'write', what });
+  const read = (at: string, what: string): Part => ({ at, access: 'read', what });
+  const home = account?.home;
+  const base = home === undefined ? undefined : homeBase(home);
+  return [
+    read('/', 'empty directories'),
+    ...sharedTrees.map((tree) => read(tree, "the host's")),
+    read('/etc', `copies of ${etcNames.length} files and directories of the host`),
+    read('/etc/passwd', 'the tenant and few users of the system; group, shadow and gshadow alike'),
+    read('/dev', [...devices.map(([name]) => name), 'pts'].join(', ')),
+    read('/proc', jail.profile === 'strict' ? 'own processes, nothing else' : 'own processes'),
+    ...(home === undefined || base?.ok !== true ? [] : [own(home, 'the home')]),
+    own('/tmp', 'its own, on the file system of the home'),
+    own('/var/tmp', 'its own, on the file system of the home'),
+    own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
+    ...jail.paths.map(({ at, access }): Part => ({ at, access, what: 'named in the policy' })),
+  ];
+}

@@ -1,0 +1,69 @@
+/**
+ * What is written down of a tenant's jail, `/run/INSTANCE/jail/tenants/UID`. The launcher reads it: where there is such a
+ * file, nothing runs as the tenant outside of the jail.
+ *
+ *     profile web
+ *     state ready                 or: waiting, failed REASON
+ *     filter yes                  setpriv can load the filter of system calls
+ *     namespace 4026532444        inode of the mount namespace
+ *     earlier 4026532301          of those before, in which processes may still be; the newest first
+ *     print 8f0c…                 what it was built of
+ */
+import { printable } from '../../base/printable.ts';
+import { jailProfiles, type Jail } from '../../policy/jail.ts';
+
+export type JailState = 'waiting' | 'ready' | 'failed';
+
+export interface Mark {
+  readonly profile: Jail['profile'];
+  readonly state: JailState;
+  /** Why it failed. */
+  readonly reason?: string;
+  readonly filter: boolean;
+  readonly namespace?: number;
+  readonly earlier: readonly number[];
+  readonly print: string;
+}
+
+const earlierMax = 32;
+const reasonMax = 500;
+
+export function printMark(mark: Mark): string {
+  const reason = printable(mark.reason ?? '').slice(0, reasonMax);
+  const lines = [
+    `profile ${mark.profile}`,
+    `state ${mark.state}${reason === '' ? '' : ` ${reason}`}`,
+    `filter ${mark.filter ? 'yes' : 'no'}`,
+    ...(mark.namespace === undefined ? [] : [`namespace ${mark.namespace}`]),
+    ...(mark.earlier.length === 0
+      ? []
+      : [`earlier ${mark.earlier.slice(0, earlierMax).join(' ')}`]),
+    `print ${mark.print}`,
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+export function parseMark(text: string): Mark {
+  const value = (word: string) => new RegExp(`^${word} (.*)$`, 'm').exec(text)?.[1] ?? '';
+  const [state = '', ...reason] = value('state').split(' ');
+  const profile = jailProfiles.find((each) => each === value('profile'));
+  const namespace = Number(value('namespace'));
+  return {
+    profile: profile === undefined || profile === 'none' ? 'strict' : profile,
+    state: state === 'ready' || state === 'failed' ? state : 'waiting',
+    ...(reason.length === 0 ? {} : { reason: reason.join(' ') }),
+    filter: value('filter') === 'yes',
+    ...(namespace > 0 ? { namespace } : {}),
+    earlier: value('earlier').split(' ').map(Number).filter(Boolean),
+    print: value('print'),
+  };
+}
+
+/** Those that were in use before a jail is built again. */
+export const earlierOf = (mark: Mark | undefined): readonly number[] =>
+  mark === undefined
+    ? []
+    : [...(mark.namespace === undefined ? [] : [mark.namespace]), ...mark.earlier].slice(
+        0,
+        earlierMax,
+      );

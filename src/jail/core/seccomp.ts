@@ -1,0 +1,167 @@
+/**
+ * The filter of dangerous system calls: a program for the kernel, as the bytes that `setpriv --seccomp-filter` loads.
+ *
+ * A list of what is refused, since tenants run programs that nobody here has seen. Calls that a program can do without
+ * answer ENOSYS, so that it falls back; what only privileged programs call answers EPERM. setpriv loads it before it
+ * changes the uid, so what that takes is allowed.
+ *
+ * Source: seccomp(2), linux/filter.h; struct seccomp_data is { int nr; u32 arch; u64 instruction_pointer, args[6]; }.
+ */
+import type { Jail } from '../../policy/jail.ts';
+import { words } from './words.ts';
+import { architectures, callNumber, type Architecture } from './call-numbers.ts';
+
+type Profile = Jail['profile'];
+
+const errnos = { EPERM: 1, ENOSYS: 38, EAFNOSUPPORT: 97 } as const;
+const allow = 0x7fff0000;
+const refuseWith = 0x00050000;
+const operations = { load: 0x20, equal: 0x15, atLeast: 0x35, anyBit: 0x45, return: 0x06 } as const;
+const offsets = { call: 0, architecture: 4 } as const;
+/** The lower half of an argument: x86-64 and arm64 are little endian. */
+const argument = (index: number) => 16 + 8 * index;
+
+/** Namespaces of all kinds. Source: linux/sched.h. */
+const namespaceFlags = 0x7e020000;
+/** Of unshare alone: for clone the bit is part of a signal number. */
+const newTimeNamespace = 0x80;
+
+const families = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
+const netlinkRoute = 0;
+/** Kept by execve only where a program asks for it itself; the last one asks what is set. */
+const personalities = [0, 0x0008, 0x0020000, 0x0020008, 0x0040000, 0xffffffff];
+/** Typing into a terminal, reading a console's screen, line disciplines. Source: asm-generic/ioctls.h. */
+const terminalRequests = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c, TIOCSETD: 0x5423 } as const;
+
+const withFallback = [
+  'clone3',
+  'io_uring_setup',
+  'io_uring_enter',
+  'io_uring_register',
+  'add_key',
+  'request_key',
+  'keyctl',
+  'userfaultfd',
+  'modify_ldt',
+];
+/** Of other processes; a person at a shell may trace their own. */
+const tracing = ['ptrace', 'process_vm_readv', 'process_vm_writev', 'kcmp', 'pidfd_getfd'];
+const privileged = words(`
+  mount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick
+  mount_setattr open_tree_attr setns bpf perf_event_open kexec_load kexec_file_load
+  init_module finit_module delete_module create_module get_kernel_syms query_module
+  reboot swapon swapoff acct syslog settimeofday clock_settime sethostname
+  setdomainname ioperm iopl nfsservctl quotactl quotactl_fd lookup_dcookie
+  open_by_handle_at vhangup uselib sysfs _sysctl fanotify_init move_pages
+  migrate_pages
+`);
+
+interface Instruction {
+  readonly operation: number;
+  readonly value: number;
+  readonly ifTrue: number;
+  readonly ifFalse: number;
+}
+
+export function filterFor(profile: Profile, architecture: Architecture): Uint8Array {
+  return encode([
+    ...nativeCallsOnly(architecture),
+    load(offsets.call),
+    ...judged('clone', architecture, anyFlag(namespaceFlags)),
+    ...judged('unshare', architecture, anyFlag(namespaceFlags | newTimeNamespace)),
+    ...judged('socket', architecture, socketRules()),
+    ...judged('ioctl', architecture, [
+      load(argument(1)),
+      ...Object.values(terminalRequests).flatMap((request) => whenEqual(request, refuse('EPERM'))),
+    ]),
+    ...judged('personality', architecture, [
+      load(argument(0)),
+      ...personalities.flatMap((value) => whenEqual(value, answer(allow))),
+      refuse('EPERM'),
+    ]),
+    ...refused(withFallback, 'ENOSYS', architecture),
+    ...refused(privileged, 'EPERM', architecture),
+    ...(profile === 'shell' ? [] : refused(tracing, 'EPERM', architecture)),
+    answer(allow),
+  ]);
+}
+
+/** Calls of 32-bit programs have other numbers, and some of them cannot be looked into. */
+function nativeCallsOnly(architecture: Architecture): readonly Instruction[] {
+  const x32 = 0x40000000;
+  return [
+    load(offsets.architecture),
+    jump(operations.equal, architectures[architecture], 1, 0),
+    refuse('ENOSYS'),
+    ...(architecture === 'x64'
+      ? [load(offsets.call), jump(operations.atLeast, x32, 0, 1), refuse('ENOSYS')]
+      : []),
+  ];
+}
+
+const anyFlag = (flags: number): readonly Instruction[] => [
+  load(argument(0)),
+  jump(operations.anyBit, flags, 0, 1),
+  refuse('EPERM'),
+];
+
+/** Netlink for routes and addresses alone, which getaddrinfo and getifaddrs ask for. */
+const socketRules = (): readonly Instruction[] => [
+  load(argument(0)),
+  ...[families.unix, families.inet, families.inet6].flatMap((family) =>
+    whenEqual(family, answer(allow)),
+  ),
+  jump(operations.equal, families.netlink, 1, 0),
+  refuse('EAFNOSUPPORT'),
+  load(argument(2)),
+  jump(operations.equal, netlinkRoute, 1, 0),
+  refuse('EAFNOSUPPORT'),
+];
+
+/** One call that its arguments decide; what no rule refuses is allowed. */
+function judged(
+  call: string,
+  architecture: Architecture,
+  rules: readonly Instruction[],
+): readonly Instruction[] {
+  const number = callNumber(call, architecture);
+  if (number === undefined) return [];
+  return [jump(operations.equal, number, 0, rules.length + 1), ...rules, answer(allow)];
+}
+
+const refused = (
+  calls: readonly string[],
+  errno: keyof typeof errnos,
+  architecture: Architecture,
+) =>
+  calls.flatMap((call) => {
+    const number = callNumber(call, architecture);
+    return number === undefined ? [] : whenEqual(number, refuse(errno));
+  });
+
+const whenEqual = (value: number, then: Instruction): readonly Instruction[] => [
+  jump(operations.equal, value, 0, 1),
+  then,
+];
+
+const jump = (operation: number, value: number, ifTrue: number, ifFalse: number): Instruction => ({
+  operation,
+  value,
+  ifTrue,
+  ifFalse,
+});
+const load = (offset: number) => jump(operations.load, offset, 0, 0);
+const answer = (value: number) => jump(operations.return, value, 0, 0);
+const refuse = (errno: keyof typeof errnos) => answer(refuseWith | errnos[errno]);
+
+/** struct sock_filter { u16 code; u8 jt, jf; u32 k; }, one after another. */
+function encode(program: readonly Instruction[]): Uint8Array {
+  const bytes = new DataView(new ArrayBuffer(program.length * 8));
+  for (const [index, { operation, value, ifTrue, ifFalse }] of program.entries()) {
+    bytes.setUint16(index * 8, operation, true);
+    bytes.setUint8(index * 8 + 2, ifTrue);
+    bytes.setUint8(index * 8 + 3, ifFalse);
+    bytes.setUint32(index * 8 + 4, value, true);
+  }
+  return new Uint8Array(bytes.buffer);
+}

@@ -1,0 +1,165 @@
+/** Builds what is missing or not as it should be, and drops what no tenant has any more. */
+import { spawnSync } from 'node:child_process';
+import type { Problem } from '../../../base/problem.ts';
+import { nameOf, type Account } from '../../../policy/policy.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
+import { earlierOf, type Mark } from '../../core/mark.ts';
+import type { JailPaths } from '../jail-paths.ts';
+import { readMarks, removeMark, writeMark } from '../marks.ts';
+import { canFilter } from '../setpriv.ts';
+import { causeOfCall } from './call-failed.ts';
+import { Pins } from './pins.ts';
+import type { BuildAnswer, JailTenant } from './protocol.ts';
+import { ensureSkeleton, refreshEtc } from './skeleton.ts';
+import { mountsHere, removeTemporary } from './temporary.ts';
+import {
+  buildOnSome,
+  dropTenant,
+  openSources,
+  printOf,
+  writeAccountFiles,
+  type Sources,
+} from './tenant.ts';
+import type { Vault } from './vault.ts';
+
+type Done = 'built' | 'kept' | Problem;
+
+export class Builder {
+  readonly #tenants: readonly JailTenant[];
+  readonly #vault: Vault;
+  readonly #paths: JailPaths;
+  readonly #pins: Pins;
+  readonly #filter = canFilter();
+  readonly #host = readHostFiles(readText('/etc/passwd') ?? '', readText('/etc/group') ?? '');
+  readonly #mounts = mountsHere();
+
+  /** In the host's namespace; throws Node's errors, as all of it. */
+  constructor(tenants: readonly JailTenant[], vault: Vault, paths: JailPaths) {
+    this.#tenants = tenants;
+    this.#vault = vault;
+    this.#paths = paths;
+    this.#pins = new Pins(paths.inside);
+  }
+
+  build(): Partial<BuildAnswer> {
+    const vault = this.#vault;
+    vault.open();
+    vault.enter();
+    refreshEtc(this.#paths.inside);
+    for (const profile of new Set(this.#tenants.map(({ jail }) => jail.profile))) {
+      ensureSkeleton(this.#paths.inside, profile);
+    }
+    vault.leave();
+    const marks = readMarks(this.#paths);
+    const done = this.#tenants.map(
+      (tenant) => [tenant.uid, this.#one(tenant, marks.get(tenant.uid))] as const,
+    );
+    const { dropped, problems } = this.#dropOthers(marks);
+    vault.enter();
+    this.#pins.retire();
+    vault.leave();
+    return {
+      built: done.flatMap(([uid, what]) => (what === 'built' ? [uid] : [])),
+      kept: done.filter(([, what]) => what === 'kept').length,
+      dropped,
+      problems: [
+        ...done.flatMap(([, what]) => (typeof what === 'object' ? [what] : [])),
+        ...problems,
+      ],
+    };
+  }
+
+  /** Begins and ends in the host's namespace. */
+  #one(tenant: JailTenant, before: Mark | undefined): Done {
+    const object = nameOf(tenant);
+    try {
+      const opened = openSources(tenant, this.#paths, this.#mounts);
+      if (!opened.ok) return this.#failed(tenant, before, opened.error);
+      using sources = opened.value;
+      return this.#oneOf(tenant, before, sources);
+    } catch (error) {
+      this.#vault.leave();
+      const problem = { action: 'build the jail of', object, ...causeOfCall(error) };
+      return this.#failed(tenant, before, problem);
+    }
+  }
+
+  #oneOf(tenant: JailTenant, before: Mark | undefined, sources: Sources): Done {
+    const { uid, jail } = tenant;
+    const print = printOf(tenant, sources);
+    this.#vault.enter();
+    const files = writeAccountFiles(uid, this.#accountFiles(tenant.account), this.#paths);
+    if (!files.ok) {
+      this.#vault.leave();
+      return this.#failed(tenant, before, files.error);
+    }
+    const pinned = this.#pins.current(uid);
+    const same =
+      before?.state === 'ready' &&
+      before.print === print &&
+      before.namespace === pinned &&
+      before.filter === this.#filter;
+    if (same) {
+      this.#vault.leave();
+      return 'kept';
+    }
+    const skeleton = ensureSkeleton(this.#paths.inside, jail.profile);
+    const stage = { vault: this.#vault, paths: this.#paths, pins: this.#pins, skeleton };
+    const namespace = buildOnSome(tenant, sources, stage);
+    this.#vault.leave();
+    const { profile } = jail;
+    const earlier = earlierOf(before);
+    const mark: Mark = { profile, state: 'ready', filter: this.#filter, namespace, earlier, print };
+    const written = writeMark(this.#paths, uid, mark);
+    return written.ok ? 'built' : written.error;
+  }
+
+  /** The launcher starts nothing of it, and says why. */
+  #failed({ uid, jail }: JailTenant, before: Mark | undefined, problem: Problem): Problem {
+    const { reason, hint } = problem;
+    const written = writeMark(this.#paths, uid, {
+      profile: jail.profile,
+      state: 'failed',
+      reason: hint === undefined ? reason : `${reason}; ${hint}`,
+      filter: this.#filter,
+      earlier: earlierOf(before),
+      print: '',
+    });
+    return written.ok ? problem : written.error;
+  }
+
+  #accountFiles(account: Account | undefined) {
+    const isLocal = account === undefined || this.#host.passwd.has(account.user);
+    return accountFilesOf(account, this.#host, isLocal ? [] : directoryGroups(account.user));
+  }
+
+  #dropOthers(marks: ReadonlyMap<number, Mark>): {
+    readonly dropped: readonly number[];
+    readonly problems: readonly Problem[];
+  } {
+    const wanted = new Set(this.#tenants.map(({ uid }) => uid));
+    this.#vault.enter();
+    const pinned = this.#pins.uids;
+    const dropped = [...new Set([...pinned, ...marks.keys()])].filter((uid) => !wanted.has(uid));
+    for (const uid of dropped) dropTenant(uid, this.#pins, this.#paths);
+    this.#vault.leave();
+    const problems = removeTemporary(this.#paths, (uid) => wanted.has(uid));
+    // Last: as long as there is a mark, nothing of the tenant starts half inside.
+    for (const uid of dropped) removeMark(this.#paths, uid);
+    return { dropped, problems };
+  }
+}
+
+/** Of an account of a directory service, which a jail cannot ask. */
+function directoryGroups(user: string): readonly { name: string; gid: number }[] {
+  const ask = (flags: string) =>
+    spawnSync('/usr/bin/id', [flags, '--', user], { encoding: 'utf8', timeout: 10_000 })
+      .stdout.trim()
+      .split(/\s+/);
+  const names = ask('-Gn');
+  return ask('-G').flatMap((gid, index) => {
+    const name = names[index] ?? '';
+    return /^\d+$/.test(gid) && /^[\w.@-]+$/.test(name) ? [{ name, gid: Number(gid) }] : [];
+  });
+}

@@ -1,0 +1,26 @@
+/** Failures in the process that builds: what was tried is in the error of the call. */
+import { failed, type Cause, type Problem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
+import { errnoOf, quoted, reasonOf } from '../../../sys/errno.ts';
+
+/** `mount_setattr of "usr": EINVAL (…)`. What is not an error of the system is a defect, and thrown again. */
+export function causeOfCall(error: unknown): Cause {
+  const { syscall = '', path = '' } = error as NodeJS.ErrnoException;
+  const where = path === '' ? syscall : `${syscall} of ${quoted(path)}`;
+  const errno = errnoOf(error);
+  const full = errno === 'ENOSPC' && syscall === 'unshare';
+  const reason = `${where}: ${full ? 'there are as many namespaces as allowed' : reasonOf(error)}`;
+  return { reason, errno, ...(full ? { hint: 'raise sysctl user.max_mnt_namespaces' } : {}) };
+}
+
+/** An action whose first failure ends it. */
+export function trying<T>(
+  problem: Pick<Problem, 'action' | 'object'>,
+  action: () => Result<T, Problem>,
+): Result<T, Problem> {
+  try {
+    return action();
+  } catch (error) {
+    return failed({ ...problem, ...causeOfCall(error) });
+  }
+}

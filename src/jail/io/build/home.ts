@@ -1,0 +1,63 @@
+/**
+ * The home of a tenant as a descriptor that can be mounted. The tenant can rename what is in its home, and whoever owns
+ * the directory above can put a link in its place at any moment: the kernel follows none here.
+ */
+import { closeSync, fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { failed, type Cause, type Problem } from '../../../base/problem.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { errnoOf } from '../../../sys/errno.ts';
+import { writableByOthers } from '../../../sys/files/pinned-directory.ts';
+import { openWithoutLinks } from '../../../sys/mount-calls.ts';
+import type { Account } from '../../../policy/policy.ts';
+
+const linksMax = 16;
+
+/** Absent where there is no such directory. */
+export function openHome({ user, uid, home }: Account): Result<number | undefined, Problem> {
+  const cannot = (cause: Cause) => failed({ action: 'mount the home of', object: user, ...cause });
+  const path = withoutRootsLinks(home);
+  if (!path.ok) return cannot(path.error);
+  let fd: number;
+  try {
+    fd = openWithoutLinks(path.value);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return ok(undefined);
+    if (errno !== 'ELOOP') throw error;
+    return cannot({ reason: `a symbolic link is on the path ${home}`, errno, hint: notRoots });
+  }
+  const owner = fstatSync(fd).uid;
+  if (owner === uid || owner === 0) return ok(fd);
+  closeSync(fd);
+  return cannot({ reason: `${home} belongs to uid ${owner}`, hint: 'correct its owner' });
+}
+
+const notRoots = 'only links of root in directories of root are followed';
+
+/** A path in which links that only root can have made are replaced by what they lead to. */
+export function withoutRootsLinks(path: string): Result<string, Cause> {
+  let rest = path.split('/').filter((name) => name !== '');
+  let at = '/';
+  for (let links = 0; rest.length > 0;) {
+    const [name = '', ...after] = rest;
+    const next = join(at, name);
+    const stat = lstatSync(next, { throwIfNoEntry: false });
+    if (stat?.isSymbolicLink() !== true) {
+      at = next;
+      rest = after;
+      continue;
+    }
+    if (++links > linksMax) return fail({ reason: `${path} has more than ${linksMax} links` });
+    if (!isRoots(stat) || !isRootsAlone(lstatSync(dirname(next)))) {
+      return fail({ reason: `${next} is a symbolic link of uid ${stat.uid}`, hint: notRoots });
+    }
+    const target = readlinkSync(next);
+    rest = [...target.split('/').filter((each) => each !== ''), ...after];
+    if (isAbsolute(target)) at = '/';
+  }
+  return ok(at);
+}
+
+const isRoots = (stat: Stats) => stat.uid === 0;
+const isRootsAlone = (stat: Stats) => isRoots(stat) && !writableByOthers(stat);

@@ -1,0 +1,149 @@
+/**
+ * What the tenants of a profile have in common: a tree of mounts in the vault that jails are slaves of. What is mounted
+ * or unmounted in it later arrives in all of them at once.
+ */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import type { Jail } from '../../../policy/jail.ts';
+import {
+  attach,
+  attributes,
+  copyTree,
+  detachMount,
+  makeDevice,
+  makeFileSystem,
+  openWithoutLinks,
+  setPropagation,
+} from '../../../sys/mount-calls.ts';
+import {
+  deviceLinks,
+  devices,
+  directories,
+  filterPath,
+  libraryNames,
+  links,
+  processOptions,
+  sharedTrees,
+} from '../../core/layout.ts';
+import { filterFor } from '../../core/seccomp.ts';
+import { mirrorEtc } from './etc-mirror.ts';
+
+type Profile = Jail['profile'];
+
+const plain = attributes.readOnly | attributes.nosuid | attributes.nodev;
+
+export interface Skeleton {
+  /** The directory below its root, for mount points of paths that the policy names. */
+  readonly root: string;
+  /** The tree of mounts. */
+  readonly tree: string;
+}
+
+const skeletonAt = (inside: string, profile: Profile): Skeleton => ({
+  root: `${inside}/root/${profile}`,
+  tree: `${inside}/mnt/${profile}`,
+});
+
+/** In the vault. Throws Node's errors. */
+export function ensureSkeleton(inside: string, profile: Profile): Skeleton {
+  const skeleton = skeletonAt(inside, profile);
+  if (existsSync(`${skeleton.tree}/run/bulkhead/profile`)) return skeleton;
+  makeRoot(skeleton.root, profile);
+  makeDevices(`${inside}/dev`);
+  mkdirSync(skeleton.tree, { recursive: true, mode: 0o711 });
+  try {
+    mountAll(skeleton, inside, profile);
+  } catch (error) {
+    detachMount(skeleton.tree);
+    throw error;
+  }
+  return skeleton;
+}
+
+/** Brings the copies of /etc up to date; all profiles share them. In the vault. */
+export const refreshEtc = (inside: string): void => mirrorEtc('/etc', `${inside}/etc`);
+
+function makeRoot(root: string, profile: Profile): void {
+  mkdirSync(root, { recursive: true, mode: 0o755 });
+  for (const each of directories) mkdirSync(`${root}/${each}`, { recursive: true, mode: 0o755 });
+  for (const [name, target] of Object.entries(links)) linkOnce(target, `${root}/${name}`);
+  for (const name of libraryNames) makeLibrary(root, name);
+  writeFileSync(`${root}${filterPath}`, filterHere(profile));
+  const record = `${root}/run/bulkhead/profile`;
+  writeFileSync(`${record}.new`, `${profile}\n`);
+  renameSync(`${record}.new`, record);
+}
+
+function filterHere(profile: Profile): Uint8Array {
+  const { arch } = process;
+  return arch === 'x64' || arch === 'arm64' ? filterFor(profile, arch) : new Uint8Array();
+}
+
+/** `/lib -> usr/lib`, or a directory where this host has one. */
+function makeLibrary(root: string, name: string): void {
+  const stat = lstatSync(`/${name}`, { throwIfNoEntry: false });
+  if (stat?.isSymbolicLink() === true) linkOnce(readlinkSync(`/${name}`), `${root}/${name}`);
+  else if (stat?.isDirectory() === true) mkdirSync(`${root}/${name}`, { recursive: true });
+}
+
+function linkOnce(target: string, path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(target, path);
+}
+
+function makeDevices(directory: string): void {
+  mkdirSync(`${directory}/pts`, { recursive: true, mode: 0o755 });
+  mkdirSync(`${directory}/shm`, { recursive: true, mode: 0o755 });
+  for (const [name, major, minor] of devices) {
+    const path = `${directory}/${name}`;
+    if (!existsSync(path)) makeDevice(path, 0o666, major, minor);
+    chmodSync(path, 0o666); // whatever the umask is
+  }
+  for (const [name, target] of Object.entries(deviceLinks))
+    linkOnce(target, `${directory}/${name}`);
+}
+
+function mountAll({ root, tree }: Skeleton, inside: string, profile: Profile): void {
+  const at = openWithoutLinks(tree);
+  attach(copyTree(root, { set: plain, propagation: 'private' }), at, '');
+  closeSync(at);
+  const top = openWithoutLinks(tree);
+  try {
+    const bind = (from: string, to: string, set: number, options = {}) =>
+      attach(copyTree(from, { set, ...options }), top, to);
+    for (const each of [...sharedTrees, ...unmergedTrees()]) {
+      if (hasContent(each)) bind(each, each.slice(1), plain, { recursive: true });
+    }
+    bind(`${inside}/etc`, 'etc', plain | attributes.noexec, { propagation: 'private' });
+    const device = { clear: attributes.nodev };
+    const quiet = attributes.nosuid | attributes.noexec;
+    bind(`${inside}/dev`, 'dev', attributes.readOnly | quiet, {
+      ...device,
+      propagation: 'private',
+    });
+    bind('/dev/pts', 'dev/pts', quiet, device);
+    const options = processOptions({ profile, paths: [] });
+    attach(makeFileSystem('proc', options, quiet | attributes.nodev), top, 'proc');
+  } finally {
+    closeSync(top);
+  }
+  // Slaves of what the host mounts, masters of what tenants see.
+  setPropagation(tree, 'shared');
+}
+
+/** Where /lib and others are no links into /usr. */
+const unmergedTrees = (): readonly string[] =>
+  libraryNames
+    .filter((name) => lstatSync(`/${name}`, { throwIfNoEntry: false })?.isDirectory() === true)
+    .map((name) => `/${name}`);
+
+const hasContent = (path: string) => existsSync(path) && readdirSync(path).length > 0;

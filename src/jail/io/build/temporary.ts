@@ -1,0 +1,163 @@
+/**
+ * `/tmp` and `/var/tmp` of a tenant: on the file system of its home, where they count to its quota, in a directory that
+ * root alone can change, so that the tenant cannot put anything in their place.
+ *
+ *     /var/lib/bulkhead/jail-tmp/1001/{tmp,vartmp}     or
+ *     /home/.bulkhead/1001/{tmp,vartmp}                where /home is a file system of its own
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { causeOf, errnoOf } from '../../../sys/errno.ts';
+import { parseMountInfo, type Mount } from '../../../sys/files/mounts.ts';
+import { directoryProblem, pinDirectory } from '../../../sys/files/pinned-directory.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { replaceFile } from '../../../sys/files/replace-file.ts';
+import { giveTo, makeDirectory, openWithoutLinks } from '../../../sys/mount-calls.ts';
+import type { JailPaths } from '../jail-paths.ts';
+
+export const temporaryDirectories = { tmp: '/tmp', vartmp: '/var/tmp' } as const;
+
+/** The directory with those of all tenants, for a home of which `fd` is open. Throws Node's errors. */
+export function placeFor(
+  fd: number | undefined,
+  paths: JailPaths,
+  mounts: readonly Mount[],
+): string {
+  if (fd === undefined) return paths.temporary;
+  mkdirSync(dirname(paths.temporary), { recursive: true, mode: 0o755 });
+  if (fstatSync(fd).dev === statSync(dirname(paths.temporary)).dev) return paths.temporary;
+  const id = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+  const mount = mounts.find((each) => each.id === id);
+  // A home that is a file system of its own belongs to the tenant.
+  if (mount === undefined || mount.readOnly || !isRoots(mount.mountPoint)) return paths.temporary;
+  return join(mount.mountPoint, paths.temporaryName);
+}
+
+export const mountsHere = (): readonly Mount[] =>
+  parseMountInfo(readText('/proc/thread-self/mountinfo') ?? '');
+
+function isRoots(path: string): boolean {
+  const pinned = pinDirectory(path, 'refuse');
+  if (!pinned.ok) return false;
+  using directory = pinned.value;
+  return directoryProblem(directory) === undefined;
+}
+
+/** A descriptor of the tenant's own directory in it, with both in it. Throws Node's errors. */
+export function ensureTemporary(
+  place: string,
+  uid: number,
+  gid: number,
+  paths: JailPaths,
+): Result<number, Problem> {
+  const recorded = recordPlace(place, paths);
+  if (!recorded.ok) return recorded;
+  const parent = openWithoutLinks(dirname(place));
+  try {
+    makeDirectory(parent, place.slice(place.lastIndexOf('/') + 1), 0o711);
+  } finally {
+    closeSync(parent);
+  }
+  const all = openWithoutLinks(place);
+  try {
+    if (!isRoots(place)) {
+      const reason = 'others than root can change it';
+      return failed({ action: 'use the directory', object: place, reason, hint: 'remove it' });
+    }
+    makeDirectory(all, `${uid}`, 0o711);
+    const own = openWithoutLinks(`${uid}`, all);
+    for (const name of Object.keys(temporaryDirectories)) {
+      if (makeDirectory(own, name, 0o700)) giveTo(own, name, uid, gid);
+    }
+    return ok(own);
+  } finally {
+    closeSync(all);
+  }
+}
+
+const placesOf = (paths: JailPaths): readonly string[] =>
+  (readText(paths.places) ?? '').split('\n').filter((line) => line.startsWith('/'));
+
+/** Before it is made, so that it is found when all are removed. */
+function recordPlace(place: string, paths: JailPaths): Result<void, Problem> {
+  const known = placesOf(paths);
+  if (known.includes(place)) return ok(undefined);
+  return replaceFile(paths.places, [...known, place].map((each) => `${each}\n`).join(''), 0o600);
+}
+
+/** Of these tenants, or of all; what could not be removed is reported. */
+export function removeTemporary(
+  paths: JailPaths,
+  isWanted: (uid: number) => boolean,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const place of placesOf(paths)) {
+    for (const name of namesIn(place)) {
+      if (!/^\d+$/.test(name) || isWanted(Number(name))) continue;
+      const removed = removeOne(join(place, name), Number(name));
+      if (!removed.ok) problems.push(removed.error);
+    }
+    removeEmpty(place);
+  }
+  return problems;
+}
+
+/** How long the removal of one tenant's files may take. */
+const removeMilliseconds = 120_000;
+
+/** As the tenant, whose links and races then lead to nothing that is not its own anyway. */
+function removeOne(directory: string, uid: number): Result<void, Problem> {
+  const names = Object.keys(temporaryDirectories).map((name) => `${directory}/${name}`);
+  spawnSync('/usr/bin/rm', ['-rf', '--one-file-system', '--', ...names], {
+    uid,
+    gid: uid,
+    cwd: '/',
+    env: {},
+    stdio: 'ignore',
+    timeout: removeMilliseconds,
+    killSignal: 'SIGKILL',
+  });
+  try {
+    for (const name of names) rmdirIfThere(name);
+    rmdirIfThere(directory);
+    return ok(undefined);
+  } catch (error) {
+    const hint = 'end the processes of the tenant, and run it again';
+    return failed({ action: 'remove', object: directory, ...causeOf(error), hint });
+  }
+}
+
+function rmdirIfThere(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+function removeEmpty(place: string): void {
+  try {
+    rmdirSync(place);
+  } catch {
+    // Others have theirs in it.
+  }
+}
+
+function namesIn(place: string): readonly string[] {
+  try {
+    return readdirSync(place);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,299 @@
+/** One jail: a copy of the skeleton in a namespace of its own, and in it what only this tenant sees. */
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { basename, dirname } from 'node:path';
+import { failed, type Problem } from '../../../base/problem.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { isAt, type JailPath } from '../../../policy/jail.ts';
+import type { Account } from '../../../policy/policy.ts';
+import { errnoOf } from '../../../sys/errno.ts';
+import type { Mount } from '../../../sys/files/mounts.ts';
+import { pinWithoutLinks } from '../../../sys/files/pin-without-links.ts';
+import { directoryProblem } from '../../../sys/files/pinned-directory.ts';
+import { replaceFile } from '../../../sys/files/replace-file.ts';
+import {
+  attach,
+  attributes,
+  changeRoot,
+  copyTree,
+  makeFileSystem,
+  newNamespace,
+  openWithoutLinks,
+  runOn,
+  setPropagation,
+} from '../../../sys/mount-calls.ts';
+import type { AccountFiles } from '../../core/account-files.ts';
+import { homeBase, pathObstacle, sharedMemory } from '../../core/layout.ts';
+import type { JailPaths } from '../jail-paths.ts';
+import { openHome } from './home.ts';
+import type { Pins } from './pins.ts';
+import type { JailTenant } from './protocol.ts';
+import type { Skeleton } from './skeleton.ts';
+import { ensureTemporary, placeFor, temporaryDirectories } from './temporary.ts';
+import { processors, type Vault } from './vault.ts';
+
+const own = attributes.nosuid | attributes.nodev;
+const ownReadOnly = own | attributes.readOnly;
+
+/** What is mounted, and where below the jail's root. */
+interface Source {
+  readonly fd: number;
+  /** Below `fd`; itself if empty. */
+  readonly path: string;
+  readonly to: string;
+  readonly attributes: number;
+}
+
+/** What of the host a jail is made of, held open, so that it cannot become something else. */
+export class Sources implements Disposable {
+  readonly all: Source[] = [];
+  readonly #held: number[] = [];
+  /** Changes when any of it is another directory, or is mounted anew. */
+  print = '';
+
+  add(fd: number, path: string, to: string, attributes: number): void {
+    this.all.push({ fd, path, to, attributes });
+    if (!this.#held.includes(fd)) this.#held.push(fd);
+    const { dev, ino } = fstatSync(fd);
+    const mount = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+    this.print += `${to} ${dev} ${ino} ${mount ?? ''} ${attributes}\n`;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#held) closeSync(fd);
+  }
+}
+
+/** Opens all of it, in the host's namespace. Throws Node's errors. */
+export function openSources(
+  tenant: JailTenant,
+  paths: JailPaths,
+  mounts: readonly Mount[],
+): Result<Sources, Problem> {
+  const sources = new Sources();
+  const problem = addAll(sources, tenant, paths, mounts);
+  if (problem === undefined) return ok(sources);
+  sources[Symbol.dispose]();
+  return fail(problem);
+}
+
+function addAll(
+  sources: Sources,
+  { uid, account, jail }: JailTenant,
+  paths: JailPaths,
+  mounts: readonly Mount[],
+): Problem | undefined {
+  const home = account === undefined ? ok(undefined) : addHome(sources, account);
+  if (!home.ok) return home.error;
+  const place = placeFor(home.value, paths, mounts);
+  const temporary = ensureTemporary(place, uid, account?.gid ?? uid, paths);
+  if (!temporary.ok) return temporary.error;
+  const noexec = jail.profile === 'strict' ? attributes.noexec : 0;
+  for (const [name, to] of Object.entries(temporaryDirectories)) {
+    sources.add(temporary.value, name, to.slice(1), own | noexec);
+  }
+  for (const path of jail.paths) {
+    const opened = openPath(path, account?.home);
+    if (!opened.ok) return opened.error;
+    sources.add(opened.value, '', path.at.slice(1), path.access === 'read' ? ownReadOnly : own);
+  }
+  return undefined;
+}
+
+/** The descriptor of the home; absent where there is no such directory. */
+function addHome(sources: Sources, account: Account): Result<number | undefined, Problem> {
+  const base = homeBase(account.home);
+  if (!base.ok) {
+    return failed({ action: 'mount the home of', object: account.user, reason: base.error });
+  }
+  const home = openHome(account);
+  if (home.ok && home.value !== undefined) {
+    sources.add(home.value, '', account.home.slice(1), own);
+  }
+  return home;
+}
+
+/** A directory of the policy: nobody but root can put another in its place. */
+function openPath({ at }: JailPath, home: string | undefined): Result<number, Problem> {
+  const cannot = { action: 'mount the path of the policy', object: at };
+  const obstacle = pathObstacle(at, home);
+  if (obstacle !== undefined) return failed({ ...cannot, reason: obstacle });
+  const pinned = pinWithoutLinks(dirname(at));
+  if (!pinned.ok) return failed({ ...cannot, ...pinned.error, ...cannot });
+  using parent = pinned.value;
+  const problem = directoryProblem(parent);
+  if (problem !== undefined) return failed({ ...cannot, ...problem });
+  try {
+    return ok(openWithoutLinks(basename(at), parent.fd));
+  } catch (error) {
+    const reasons = { ENOENT: 'it does not exist', ELOOP: 'it is a symbolic link' } as const;
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ELOOP') {
+      return failed({ ...cannot, reason: reasons[errno], errno });
+    }
+    if (errno === 'ENOTDIR') return failed({ ...cannot, reason: 'it is not a directory', errno });
+    throw error;
+  }
+}
+
+/** What a jail is built of, in few bytes; the same means that it need not be built again. */
+export function printOf({ jail, account, uid }: JailTenant, sources: Sources): string {
+  const what = JSON.stringify([1, jail, account, uid, sources.print]);
+  return createHash('sha256').update(what).digest('hex').slice(0, 32);
+}
+
+/** Files that are written in place, and seen inside at once. In the vault. */
+export function writeAccountFiles(
+  uid: number,
+  { passwd, group }: AccountFiles,
+  { inside }: JailPaths,
+): Result<void, Problem> {
+  const directory = `${inside}/tenant/${uid}`;
+  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  const files = { passwd, group, shadow: '', gshadow: '' };
+  for (const [name, text] of Object.entries(files)) {
+    if (isSame(`${directory}/${name}`, text)) continue;
+    const mode = name.endsWith('shadow') ? 0o600 : 0o644;
+    const written = replaceFile(`${directory}/${name}`, text, mode);
+    if (!written.ok) return written;
+  }
+  return ok(undefined);
+}
+
+function isSame(path: string, text: string): boolean {
+  try {
+    return readFileSync(path, 'utf8') === text;
+  } catch {
+    return false;
+  }
+}
+
+interface Stage {
+  readonly vault: Vault;
+  readonly paths: JailPaths;
+  readonly skeleton: Skeleton;
+  readonly pins: Pins;
+}
+
+/** Builds and pins it; answers the inode of the namespace. Begins and ends in the vault. Throws Node's errors. */
+export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage): number {
+  const { vault, paths, pins } = stage;
+  pins.ensureIpc(tenant.uid);
+  makeMountPoints(tenant, sources, stage);
+  // Copies are made where each mount is: those of the host's there, the others in the vault.
+  vault.leave();
+  const copies: (readonly [fd: number, to: string])[] = [];
+  try {
+    for (const { fd, path, to, attributes: set } of sources.all) {
+      copies.push([copyTree(fd, { set, recursive: path === '' }, path), to]);
+    }
+    vault.enter();
+    const tree = copyTree(stage.skeleton.tree, { set: 0, recursive: true });
+    copies.unshift(...ownCopies(tenant, paths));
+    return pinNew(tenant.uid, tree, copies, stage);
+  } finally {
+    for (const [fd] of copies.splice(0)) closeSync(fd);
+    vault.enter();
+  }
+}
+
+/** What of the vault only this tenant sees; the directory of homes first, since the home is in it. */
+function ownCopies(
+  { uid, account, jail }: JailTenant,
+  { inside }: JailPaths,
+): readonly (readonly [fd: number, to: string])[] {
+  const set = ownReadOnly | attributes.noexec;
+  const base = baseOf(account?.home);
+  const noexec = jail.profile === 'strict' ? attributes.noexec : 0;
+  const owner = { uid: `${uid}`, gid: `${account?.gid ?? uid}`, mode: '1777' };
+  return [
+    [copyTree(`${inside}/tenant/${uid}`, { set, propagation: 'private' }), '.bulkhead'],
+    ...(base === undefined
+      ? []
+      : ([
+          [copyTree(`${inside}/base/${uid}`, { set, propagation: 'private' }), base.slice(1)],
+        ] as const)),
+    [makeFileSystem('tmpfs', { ...sharedMemory, ...owner }, own | noexec), 'dev/shm'],
+  ];
+}
+
+const baseOf = (home: string | undefined): string | undefined => {
+  const base = home === undefined ? undefined : homeBase(home);
+  return base?.ok === true ? base.value : undefined;
+};
+
+/** Empty directories to mount on, which only root can change: in the skeleton, or beside the home. */
+function makeMountPoints(
+  { uid, account }: JailTenant,
+  sources: Sources,
+  { skeleton, paths: { inside } }: Stage,
+): void {
+  const base = baseOf(account?.home);
+  const beside = `${inside}/base/${uid}`;
+  if (base !== undefined) {
+    mkdirSync(`${skeleton.root}${base}`, { recursive: true, mode: 0o755 });
+    mkdirSync(beside, { recursive: true, mode: 0o755 });
+  }
+  for (const { to } of sources.all) {
+    const path = `/${to}`;
+    const inBase = base !== undefined && isAt(path, base);
+    const at = inBase ? `${beside}${path.slice(base.length)}` : `${skeleton.root}${path}`;
+    mkdirSync(at, { recursive: true, mode: 0o755 });
+  }
+}
+
+/**
+ * Linux 6.18 numbers namespaces by processor, and refuses to pin one below another with a higher number: it is tried
+ * on the others, until one gives a number that is high enough.
+ */
+function pinNew(
+  uid: number,
+  tree: number,
+  copies: (readonly [fd: number, to: string])[],
+  { vault, paths, pins }: Stage,
+): number {
+  newNamespace('mount');
+  // Else what is unmounted here would be unmounted in the vault, and in every jail.
+  setPropagation('/', 'slave');
+  const at = openWithoutLinks(`${paths.inside}/mnt`);
+  attach(tree, at, '');
+  closeSync(at);
+  const root = openWithoutLinks(`${paths.inside}/mnt`);
+  try {
+    for (let next = copies.shift(); next !== undefined; next = copies.shift()) {
+      attach(next[0], root, next[1]);
+    }
+    changeRoot(root);
+  } finally {
+    closeSync(root);
+  }
+  const made = openSync('/proc/thread-self/ns/mnt', 'r');
+  vault.enter();
+  try {
+    return pins.replace(uid, made);
+  } finally {
+    closeSync(made);
+  }
+}
+
+/** As `buildTenant`, on each processor until the kernel accepts the pin. */
+export function buildOnSome(tenant: JailTenant, sources: Sources, stage: Stage): number {
+  for (const processor of [undefined, ...processors]) {
+    try {
+      if (processor !== undefined) runOn(processor);
+      return buildTenant(tenant, sources, stage);
+    } catch (error) {
+      const { syscall } = error as NodeJS.ErrnoException;
+      if (syscall !== 'mount' || processor === processors.at(-1)) throw error;
+    }
+  }
+  throw new Error('There is no processor');
+}
+
+/** In the vault. */
+export function dropTenant(uid: number, pins: Pins, { inside }: JailPaths): void {
+  pins.remove(uid);
+  for (const each of [`tenant/${uid}`, `base/${uid}`]) {
+    rmSync(`${inside}/${each}`, { recursive: true, force: true });
+  }
+}

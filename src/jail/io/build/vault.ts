@@ -1,0 +1,169 @@
+/**
+ * The vault: a namespace in which the namespaces of all tenants are pinned, so that the host's own table of mounts gets
+ * two lines, however many tenants there are.
+ *
+ * A pin is left out of every namespace that is copied, such as that of a service with PrivateTmp: it is reached by way of
+ * process 1 only.
+ */
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { errnoOf } from '../../../sys/errno.ts';
+import { readText } from '../../../sys/files/read.ts';
+import {
+  attach,
+  attributes,
+  bindMount,
+  detachMount,
+  enterNamespace,
+  makeFileSystem,
+  newNamespace,
+  openWithoutLinks,
+  runOn,
+  setPropagation,
+} from '../../../sys/mount-calls.ts';
+import type { JailPaths } from '../jail-paths.ts';
+
+/** A ceiling: it takes what is in it, about 7 KiB a tenant. */
+const memory = { mode: '0711', size: '1g', nr_inodes: '2000000' };
+
+/** Moves this thread between the host's namespace and the vault's. All methods throw Node's errors. */
+export class Vault implements Disposable {
+  readonly #host: number;
+  #vault: number | undefined;
+  readonly #paths: JailPaths;
+
+  /** In the host's own namespace, whatever that of the caller is. */
+  constructor(paths: JailPaths) {
+    this.#paths = paths;
+    this.#host = openSync(isHostsNamespace() ? '/proc/self/ns/mnt' : '/proc/1/ns/mnt', 'r');
+    enterNamespace(this.#host, 'mount');
+  }
+
+  get exists(): boolean {
+    const { vault, below } = this.#paths;
+    const [pin, file] = [vault, below].map((path) => statSync(path, { throwIfNoEntry: false }));
+    if (pin === undefined || file === undefined) return false;
+    return pin.ino !== file.ino || pin.dev !== file.dev;
+  }
+
+  /** Makes it unless it is there; in the host's namespace, and so afterwards. */
+  open(): void {
+    if (!this.exists) this.#make();
+    runOn(Number(readFileSync(this.#paths.processor, 'utf8')));
+    this.#vault = openSync(this.#paths.vault, 'r');
+  }
+
+  enter(): void {
+    if (this.#vault === undefined) throw new Error('The vault is not open');
+    enterNamespace(this.#vault, 'mount');
+  }
+
+  leave(): void {
+    enterNamespace(this.#host, 'mount');
+  }
+
+  #make(): void {
+    const { base, vault, below, inside, processor, tenants } = this.#paths;
+    for (const each of [base, tenants, inside]) mkdirSync(each, { recursive: true, mode: 0o700 });
+    // Of one that was made halfway.
+    detachAll(vault);
+    if (!isMountPoint(base)) bindMount(base, base);
+    // A namespace cannot be pinned below a mount that is shared with its own copy of it.
+    setPropagation(base, 'private', false);
+    rmSync(vault, { force: true });
+    rmSync(below, { force: true });
+    writeFileSync(vault, '', { mode: 0o600 });
+    linkSync(vault, below);
+    const [first = 0] = processors;
+    runOn(first);
+    writeFileSync(processor, `${first}\n`, { mode: 0o600 });
+    newNamespace('mount');
+    try {
+      setPropagation('/', 'slave');
+      this.#fill(inside);
+      const made = openSync('/proc/thread-self/ns/mnt', 'r');
+      this.leave();
+      bindMount(`/proc/self/fd/${made}`, vault);
+      closeSync(made);
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
+  }
+
+  #fill(inside: string): void {
+    const directory = openWithoutLinks(inside);
+    try {
+      attach(makeFileSystem('tmpfs', memory, attributes.nosuid), directory, '');
+    } finally {
+      closeSync(directory);
+    }
+    for (const name of ['root', 'mnt', 'etc', 'tenant', 'base', 'ns', 'ipc']) {
+      mkdirSync(`${inside}/${name}`, { mode: name === 'etc' ? 0o755 : 0o711 });
+    }
+  }
+
+  /** Ends it: namespaces go with the last process in each. In the host's namespace. */
+  remove(): void {
+    const { base, vault } = this.#paths;
+    if (existsSync(vault)) detachAll(vault);
+    if (isMountPoint(base)) detachMount(base);
+    rmSync(base, { recursive: true, force: true });
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+    if (this.#vault !== undefined) closeSync(this.#vault);
+    closeSync(this.#host);
+  }
+}
+
+/**
+ * Whether this process is in the namespace of process 1, told by the number of the root's mount: in a container process 1
+ * may have more capabilities than we, and its links in /proc are then closed to us.
+ */
+function isHostsNamespace(): boolean {
+  const [host, here] = ['1', 'self'].map(
+    (process) =>
+      (readText(`/proc/${process}/mountinfo`) ?? '')
+        .split('\n')
+        .find((line) => line.split(' ')[4] === '/')
+        ?.split(' ', 1)[0],
+  );
+  return host !== undefined && host === here;
+}
+
+function detachAll(path: string): void {
+  for (let left = 16; left > 0 && existsSync(path); left--) {
+    try {
+      detachMount(path);
+    } catch (error) {
+      if (errnoOf(error) === 'EINVAL') return;
+      throw error;
+    }
+  }
+}
+
+const isMountPoint = (path: string): boolean =>
+  (readText('/proc/thread-self/mountinfo') ?? '')
+    .split('\n')
+    .some((line) => line.split(' ')[4] === path);
+
+/** On which this process may run, before it bound itself to one. */
+export const processors: readonly number[] = (
+  /^Cpus_allowed_list:\s*(.*)$/m.exec(readText('/proc/self/status') ?? '')?.[1] ?? '0'
+)
+  .split(',')
+  .flatMap((part) => {
+    const [first = 0, last = first] = part.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });

@@ -1,0 +1,46 @@
+/**
+ * Where the jails of an instance are.
+ *
+ *     /run/bulkhead/jail                  mounted on itself, private: only there can a namespace be pinned
+ *       vault                             pin of the namespace in which all others are pinned
+ *       below                             another name of the file under the pin: the same file means no pin
+ *       processor                         on which the vault was made
+ *       tenants/1001                      what the launcher reads; see core/mark.ts
+ *       in/                               in the vault a file system of its own, elsewhere empty:
+ *         root/web, mnt/web, etc, dev     the skeleton
+ *         tenant/1001, base/1001          a tenant's own files, and the directory that the home is in
+ *         ns/1001 -> 1001-GENERATION      ns/1001-GENERATION, ipc/1001: pins
+ *     /var/lib/bulkhead/jail-places       directories with tenants' /tmp, one a line
+ */
+import type { Paths } from '../../host/paths.ts';
+
+export interface JailPaths {
+  readonly base: string;
+  readonly vault: string;
+  readonly below: string;
+  readonly processor: string;
+  readonly tenants: string;
+  readonly inside: string;
+  readonly lock: string;
+  readonly places: string;
+  /** Tenants' /tmp, where the home is on the same file system. */
+  readonly temporary: string;
+  /** The name of the directory for them on another file system. */
+  readonly temporaryName: string;
+}
+
+export function jailPathsOf({ runtime, state, instance }: Paths): JailPaths {
+  const base = `${runtime}/jail`;
+  return {
+    base,
+    vault: `${base}/vault`,
+    below: `${base}/below`,
+    processor: `${base}/processor`,
+    tenants: `${base}/tenants`,
+    inside: `${base}/in`,
+    lock: `${base}/lock`,
+    places: `${state}/jail-places`,
+    temporary: `${state}/jail-tmp`,
+    temporaryName: `.${instance}`,
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * The jails of a policy, as `plan`, `apply`, `verify` and `release` see them. Where neither the policy nor the host has any,
+ * nothing of this costs more than asking whether a directory exists.
+ */
+import { existsSync, rmdirSync } from 'node:fs';
+import { describeJail } from '../../policy/jail.ts';
+import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
+import type { Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { buildElsewhere } from './build-elsewhere.ts';
+import { enterAction, type BuildAnswer, type JailTenant } from './build/protocol.ts';
+import { jailPathsOf, type JailPaths } from './jail-paths.ts';
+import { announce, readMarks } from './marks.ts';
+
+export const jailTenants = ({ tenants }: Policy): readonly JailTenant[] =>
+  tenants.flatMap((tenant) => {
+    const jail = jailOf(tenant);
+    return jail === undefined ? [] : [{ uid: tenant.uid, account: tenant.account, jail }];
+  });
+
+export const jailPart = { plan: planJails, apply: applyJails, release: releaseJails };
+
+const hasAny = (paths: JailPaths) => existsSync(paths.base) || existsSync(paths.places);
+
+/** What apply would do, a line each; changes that only the builder sees, such as a home that is mounted anew, are not in it. */
+function planJails(policy: Policy, paths: Paths): readonly string[] {
+  const wanted = jailTenants(policy);
+  const jailPaths = jailPathsOf(paths);
+  if (wanted.length === 0 && !hasAny(jailPaths)) return [];
+  const marks = readMarks(jailPaths);
+  const uids = new Set(wanted.map(({ uid }) => uid));
+  const missing = wanted.flatMap((tenant) => {
+    const mark = marks.get(tenant.uid);
+    if (mark?.state === 'ready' && mark.profile === tenant.jail.profile) return [];
+    return [`build the jail of ${nameOf(tenant)}: ${describeJail(tenant.jail)}`];
+  });
+  const others = [...marks.keys()].filter((uid) => !uids.has(uid));
+  return [...missing, ...others.map((uid) => `remove the jail of uid ${uid}`)];
+}
+
+/**
+ * Before the launcher learns of the tenants: none of those with a jail must ever start outside. `fail` means that this
+ * could not be made sure; what else did not work keeps only those tenants from starting.
+ */
+async function applyJails(
+  policy: Policy,
+  paths: Paths,
+  by: 'command' | 'agent',
+): Promise<Result<readonly Problem[], Problem>> {
+  const built = await buildJails(policy, paths);
+  if (!built.ok) return built;
+  const problems = built.value?.problems ?? [];
+  // In its service the agent may not enter namespaces; it has a service of its own do it.
+  return ok(by === 'agent' ? problems.filter((each) => !isRefusal(each)) : problems);
+}
+
+const isRefusal = ({ action, errno }: Problem) =>
+  action === enterAction && (errno === 'EPERM' || errno === 'EACCES');
+
+/** Absent where there is nothing to do. */
+export async function buildJails(
+  policy: Policy,
+  paths: Paths,
+): Promise<Result<BuildAnswer | undefined, Problem>> {
+  const tenants = jailTenants(policy);
+  const jailPaths = jailPathsOf(paths);
+  if (tenants.length === 0 && !hasAny(jailPaths)) return ok(undefined);
+  const announced = announce(jailPaths, tenants);
+  if (!announced.ok) return fail(announced.error);
+  const kind = tenants.length === 0 ? 'release' : 'build';
+  const request = { instance: paths.instance, tenants };
+  const done = await buildElsewhere(
+    kind === 'build' ? { kind, ...request } : { kind, instance: paths.instance },
+  );
+  if (done.ok) return done;
+  return ok({
+    built: [],
+    kept: 0,
+    dropped: [],
+    problems: [done.error],
+    listings: [],
+    cost: undefined,
+    milliseconds: 0,
+  });
+}
+
+async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
+  if (!hasAny(jailPathsOf(paths))) return [];
+  const done = await buildElsewhere({ kind: 'release', instance: paths.instance });
+  removeIfEmpty(paths.runtime);
+  return done.ok ? done.value.problems : [done.error];
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // An agent that still runs has its socket there.
+  }
+}

@@ -1,0 +1,19 @@
+/** What `doctor` says of the symlink guard. */
+import type { DoctorReport } from '../../cli/doctor-report.ts';
+import { printCause } from '../../base/problem.ts';
+import type { WayContext } from '../../host/ways/ways-in.ts';
+import { guardObstacle } from '../io/guard/guard.ts';
+import { guardView, stateText } from './guard-status.ts';
+
+export function symlinksDoctor({ policy, paths }: WayContext): Promise<DoctorReport> {
+  const obstacle = guardObstacle(paths);
+  const said = (text: string) => Promise.resolve({ label: 'Symlinks', text, remarks: [] });
+  if (policy?.symlinks === undefined && obstacle !== undefined)
+    return said(`no guard: ${printCause(obstacle)}`);
+  const view = guardView(policy?.symlinks, paths);
+  if (view.state === 'off' && view.wanted === 'off') return said(available);
+  return said(`guard ${stateText(view)}${view.problem === undefined ? '' : `; ${view.problem}`}`);
+}
+
+const available =
+  'the kernel can refuse links to what their owners do not own, if the policy has <symlinks>; see docs/symlinks.md';

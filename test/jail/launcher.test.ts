@@ -1,0 +1,152 @@
+// `bulkhead apply`, `exec` and `release` with jails on this kernel, as an administrator runs them.
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { after, before, test } from 'node:test';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { findTree } from '../cli/launch-stage.ts';
+import { publicScratch, reasonToSkip } from './stage.ts';
+
+const instance = 'bulkhead-jail-launcher';
+const skip =
+  reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
+const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
+const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
+const [jailed, plain] = [620_300, 620_301] as const;
+let policy = '';
+let scratch = '';
+
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const call = (file: string, ...words: readonly string[]): Ran =>
+  spawnSync(file, words, { encoding: 'utf8', timeout: patienceMilliseconds });
+const bulkhead = (...words: readonly string[]) => call(program, '--instance', instance, ...words);
+const exec = (uid: number, ...words: readonly string[]) =>
+  call(launcher, '--instance', instance, `${uid}`, '--', ...words);
+
+function writePolicy(jail: string): void {
+  const tenants = `<tenant uid="${jailed}">${jail}</tenant><tenant uid="${plain}"/>`;
+  writeFileSync(policy, `<bulkhead version="1">${tenants}</bulkhead>\n`);
+}
+
+function mustApply(): void {
+  const { status, stderr } = bulkhead('apply', policy);
+  assert.equal(status, 0, stderr);
+}
+
+before(() => {
+  if (skip !== false) return;
+  bulkhead('release', '--kill');
+  scratch = publicScratch(instance);
+  policy = `${scratch}/policy.xml`;
+  writePolicy('<jail profile="web"/>');
+});
+after(() => {
+  if (skip !== false) return;
+  bulkhead('release', '--kill');
+  rmSync(scratch, { recursive: true });
+  rmSync(`/var/lib/${instance}`, { recursive: true, force: true });
+});
+
+test('plan says what would be built, and apply builds it', { skip }, () => {
+  assert.match(bulkhead('plan', policy).stdout, new RegExp(`build the jail of uid ${jailed}: web`));
+  assert.equal(bulkhead('verify', policy).status, 3);
+  mustApply();
+  assert.equal(bulkhead('verify', policy).status, 0);
+  assert.doesNotMatch(bulkhead('plan', policy).stdout, /jail/);
+});
+
+test('exec runs in the jail, and elsewhere where there is none', { skip }, () => {
+  mustApply();
+  assert.equal(exec(jailed, 'cat', '/run/bulkhead/profile').stdout, 'web\n');
+  assert.notEqual(exec(plain, 'cat', '/run/bulkhead/profile').status, 0);
+  const status = exec(jailed, 'grep', '-E', '^(NoNewPrivs|Seccomp|CapBnd):', '/proc/self/status');
+  assert.match(status.stdout, /NoNewPrivs:\t1/);
+  assert.match(status.stdout, /CapBnd:\t0+$/m);
+  assert.match(status.stdout, /Seccomp:\t2/);
+  assert.match(exec(jailed, 'cat', '/proc/self/cgroup').stdout, new RegExp(`/u${jailed}$`, 'm'));
+});
+
+test('with --allow-setuid there is nothing setuid inside either', { skip }, () => {
+  mustApply();
+  const words = ['--instance', instance, '--allow-setuid', `${jailed}`, '--'];
+  const ran = call(launcher, ...words, 'grep', '-E', '^(NoNewPrivs|CapBnd):', '/proc/self/status');
+  assert.match(ran.stdout, /NoNewPrivs:\t1/);
+  assert.match(ran.stdout, /CapBnd:\t0+$/m);
+});
+
+test('where the jail cannot be entered nothing runs, and the reason is given', { skip }, () => {
+  mustApply();
+  const mark = `/run/${instance}/jail/tenants/${jailed}`;
+  const text = readFileSync(mark, 'utf8');
+  const refused = (state: string, reason: RegExp) => {
+    writeFileSync(mark, text.replace(/^state .*$/m, state));
+    const { status, stdout, stderr } = exec(jailed, 'echo', 'ran');
+    assert.deepEqual([status, stdout], [1, ''], state);
+    assert.match(stderr, reason);
+  };
+  refused('state failed the home is a link', /could not be built: the home is a link; .*apply/);
+  refused('state waiting', /is not built yet; run bulkhead apply/);
+  refused('', /is not built yet; run bulkhead apply/);
+  writeFileSync(mark, text);
+  assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
+  spawnSync('umount', [`/run/${instance}/jail/vault`]);
+  const gone = exec(jailed, 'echo', 'ran');
+  assert.deepEqual([gone.status, gone.stdout], [1, '']);
+  assert.match(gone.stderr, /is not there any more; run bulkhead apply/);
+  assert.equal(exec(plain, 'echo', 'ran').stdout, 'ran\n');
+  mustApply();
+  assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
+});
+
+test('a pin that is gone from the vault stops the command, too', { skip }, () => {
+  mustApply();
+  const base = `/run/${instance}/jail`;
+  const within = [`--mount=${base}/vault`, '--', 'sh', '-c'];
+  const away = `umount -l ${base}/in/ns/${jailed}`;
+  assert.equal(spawnSync('nsenter', [...within, away]).status, 0);
+  const { status, stdout } = exec(jailed, 'echo', 'ran');
+  assert.deepEqual([status, stdout], [1, '']);
+  mustApply();
+  assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
+});
+
+test('show, diff, status and enter say what is so', { skip }, () => {
+  mustApply();
+  const show = JSON.parse(bulkhead('jail', 'show', `${jailed}`, '-p', policy, '--json').stdout);
+  assert.deepEqual([show.profile, show.state, show.line], ['web', 'ready', 1]);
+  const diff = JSON.parse(bulkhead('jail', 'diff', `${jailed}`, '-p', policy, '--json').stdout);
+  const sys = diff.directories.find((each: { directory: string }) => each.directory === '/sys');
+  assert.ok(sys.hidden.includes('fs'));
+  const status = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
+  assert.deepEqual(
+    status.jails.map(({ uid, state }: { uid: number; state: string }) => [uid, state]),
+    [[jailed, 'ready']],
+  );
+  assert.equal(status.cost.hostMounts, 2);
+  const enter = bulkhead('jail', 'enter', `${jailed}`, '-p', policy, '--', 'sh', '-c', 'exit 7');
+  assert.equal(enter.status, 7);
+  const none = bulkhead('jail', 'enter', `${plain}`, '-p', policy, '--', 'true');
+  assert.equal(none.status, 1);
+  assert.match(none.stderr, /gives it none/);
+});
+
+test('without an element nothing of it is left, and release removes the rest', { skip }, () => {
+  mustApply();
+  writePolicy('');
+  mustApply();
+  assert.ok(!existsSync(`/run/${instance}/jail`));
+  assert.notEqual(exec(jailed, 'cat', '/run/bulkhead/profile').status, 0);
+  writePolicy('<jail profile="shell"/>');
+  mustApply();
+  assert.equal(exec(jailed, 'cat', '/run/bulkhead/profile').stdout, 'shell\n');
+  assert.equal(bulkhead('release', '--kill').status, 0);
+  assert.ok(!existsSync(`/run/${instance}`));
+  assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(instance));
+});

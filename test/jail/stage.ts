@@ -1,0 +1,115 @@
+/** What tests of jails on this kernel have in common: an instance of their own, and homes. */
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  chmodSync,
+} from 'node:fs';
+import { release } from 'node:os';
+import { buildElsewhere } from '../../src/jail/io/build-elsewhere.ts';
+import type { BuildAnswer, JailTenant } from '../../src/jail/io/build/protocol.ts';
+import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import type { Jail } from '../../src/policy/jail.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
+
+export function reasonToSkip(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root';
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  if (major < 5 || (major === 5 && minor < 12)) return 'needs Linux 5.12';
+  for (const program of ['/usr/bin/setpriv', '/usr/bin/nsenter', '/usr/bin/gcc']) {
+    if (!existsSync(program)) return `needs ${program}`;
+  }
+  return false;
+}
+
+export class JailStage implements AsyncDisposable {
+  readonly instance: string;
+  /** Of root, and not in /tmp, of which jails have their own. */
+  readonly homes: string;
+
+  constructor(name: string) {
+    this.instance = `bulkhead-jail-${name}`;
+    this.homes = mkdtempSync(`/var/tmp/bulkhead-jail-${name}-`).replace('/var/tmp', '/srv');
+    rmSync(this.homes.replace('/srv', '/var/tmp'), { recursive: true });
+    mkdirSync(this.homes, { mode: 0o755 });
+  }
+
+  get paths() {
+    return jailPathsOf(pathsOf(this.instance));
+  }
+
+  /** With a home, and no account of the host. */
+  tenant(uid: number, jail: Partial<Jail> = {}): JailTenant {
+    const home = `${this.homes}/u${uid}`;
+    if (!existsSync(home)) {
+      mkdirSync(home, { mode: 0o700 });
+      chownSync(home, uid, uid);
+    }
+    const account = { user: `bhjail${uid}`, uid, gid: uid, home };
+    return { uid, account, jail: { profile: 'web', paths: [], ...jail } };
+  }
+
+  async build(...tenants: readonly JailTenant[]): Promise<BuildAnswer> {
+    const { instance } = this;
+    const built = await buildElsewhere({ kind: 'build', instance, tenants });
+    if (!built.ok) throw new Error(JSON.stringify(built.error));
+    return built.value;
+  }
+
+  async release(): Promise<BuildAnswer> {
+    const released = await buildElsewhere({ kind: 'release', instance: this.instance });
+    if (!released.ok) throw new Error(JSON.stringify(released.error));
+    return released.value;
+  }
+
+  /** As the launcher enters, after it joined the cgroup and closed what it can. */
+  enterCommand(uid: number, ...command: readonly string[]): readonly string[] {
+    const { vault, inside } = this.paths;
+    const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
+    const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
+    const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
+    return [
+      ...['/bin/sh', '-c', close, 'sh'],
+      ...['/usr/bin/nsenter', `--mount=${vault}`, '--'],
+      ...['/usr/bin/nsenter', `--mount=${inside}/ns/${uid}`, `--ipc=${inside}/ipc/${uid}`, '--'],
+      ...['/usr/bin/setpriv', ...ids, ...privileges],
+      ...['--seccomp-filter=/run/bulkhead/seccomp', '--', ...command],
+    ];
+  }
+
+  run(uid: number, ...command: readonly string[]): SpawnSyncReturns<string> {
+    const [program = '', ...args] = this.enterCommand(uid, ...command);
+    const options = { encoding: 'utf8', timeout: patienceMilliseconds } as const;
+    return spawnSync(program, args, { ...options, env: { PATH: '/usr/bin:/bin' } });
+  }
+
+  /** Its output; throws where it fails. */
+  see(uid: number, script: string): string {
+    const { status, stdout, stderr } = this.run(uid, '/bin/sh', '-c', script);
+    if (status !== 0) throw new Error(`${script}: ${status} ${stderr}`);
+    return stdout.trim();
+  }
+
+  mark(uid: number): string {
+    return readFileSync(`${this.paths.tenants}/${uid}`, 'utf8');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+    rmSync(this.homes, { recursive: true, force: true });
+    rmSync(`/run/${this.instance}`, { recursive: true, force: true });
+    rmSync(`/var/lib/${this.instance}`, { recursive: true, force: true });
+  }
+}
+
+/** For programs that tenants run: everyone may enter it. */
+export function publicScratch(name: string): string {
+  const directory = mkdtempSync(`/var/tmp/${name}-`);
+  chmodSync(directory, 0o755);
+  return directory;
+}
