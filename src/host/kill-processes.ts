@@ -13,7 +13,8 @@ import { statusName, statusValue } from '../sys/processes/process-status.ts';
 import { sleepSync } from '../sys/sleep.ts';
 import { userNamespaceMaker } from '../sys/processes/user-namespace.ts';
 
-const rounds = 100;
+/** Ten seconds: on a busy host what was killed takes its time to end. */
+const rounds = 500;
 const roundMilliseconds = 20;
 /** A process started by `bulkhead exec` is root's for a moment, then the tenant's. */
 const settledRounds = 10;
@@ -32,7 +33,7 @@ type ListProcesses = () => readonly number[];
 
 /**
  * Sends SIGKILL to all processes of `owner` in `list`, repeatedly until there are none, since they may
- * fork meanwhile. Returns what is left after two seconds, or sooner if none of it is the tenant's.
+ * fork meanwhile. Returns what is left after ten seconds, or sooner if none of it is the tenant's.
  */
 export function killProcesses(owner: CgroupOwner, list: ListProcesses): readonly number[] {
   const spared = ownLine();

@@ -113,7 +113,7 @@ export class RunningAgent {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop('SIGKILL');
-    releaseAll(this.host, { kill: true });
+    await eventually('all is released', () => releaseAll(this.host, { kill: true }).ok);
     const { runtime, state } = this.host.paths;
     for (const path of [runtime, state, this.directory]) {
       rmSync(path, { recursive: true, force: true });
