@@ -9,12 +9,21 @@
  * It is built by script from Debian's packages, once for each set of inputs.
  */
 import '../guard/here.ts';
-import { readFile, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { ensurePrerequisites, type Log } from '../prerequisites.ts';
-import { debianSources, updateLists, type AptPackage, type AptSource } from './apt.ts';
-import { buildInCache, cachedImage, hashInputs, isCached } from './cache.ts';
+import {
+  debianSources,
+  downloadPackage,
+  newestOf,
+  updateLists,
+  type AptPackage,
+  type AptSource,
+} from './apt.ts';
+import { buildInCache, cacheDirectory, cachedImage, hashInputs, isCached } from './cache.ts';
 import { lockCache, pruneCache, useImage } from './cache.ts';
 import { succeed } from './command.ts';
 import { fetchKernel, findKernel } from './guest-kernel.ts';
@@ -35,7 +44,7 @@ const guestFiles = join(import.meta.dirname, 'guest-files');
 /**
  * Gives the image of this project's guest, building it when no earlier run has (about a
  * minute). The error is the reason why this host cannot run virtual-machine tests: print it and
- * skip them. A build that fails throws.
+ * skip them. That packages cannot be fetched is one; a build that fails otherwise throws.
  */
 export async function prepareImage(log: Log): Promise<Result<Image>> {
   const obstacle = await hostObstacle(log);
@@ -55,7 +64,17 @@ async function hostObstacle(log: Log): Promise<string | undefined> {
     return "the guest is made from the host's Debian release, and this is not Debian; use a Debian container";
   }
   const ready = await ensurePrerequisites('vm', log);
-  return ready.ok ? undefined : ready.reason;
+  return ready.ok ? cacheObstacle() : ready.reason;
+}
+
+async function cacheObstacle(): Promise<string | undefined> {
+  try {
+    await mkdir(cacheDirectory, { recursive: true });
+    await access(cacheDirectory, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `images are kept in ${cacheDirectory}, which cannot be written to (${(error as NodeJS.ErrnoException).code}); set XDG_CACHE_HOME, or run as root`;
+  }
 }
 
 interface Inputs {
@@ -94,10 +113,29 @@ async function buildImage(log: Log): Promise<Result<Image>> {
   const inputs = await findInputs();
   if (inputs === undefined)
     return fail('apt has no Debian sources, or no Debian cloud kernel in them');
-  if (!isCached(inputs.key)) {
-    await buildInCache(inputs.key, (directory) => buildIn(directory, inputs, log));
-  }
+  if (isCached(inputs.key)) return ok(await use(inputs.key));
+  const unreachable = await step(log, "looking for Debian's servers", fetchObstacle);
+  if (unreachable !== undefined) return fail(unreachable);
+  await buildInCache(inputs.key, (directory) => buildIn(directory, inputs, log));
   return ok(await use(inputs.key));
+}
+
+/** Small, and on every Debian. */
+const probe = 'base-passwd';
+
+/** Whether apt fetches anything: it is asked for a small package. */
+async function fetchObstacle(): Promise<string | undefined> {
+  const scratch = await mkdtemp(join(tmpdir(), 'bulkhead-fetch-'));
+  try {
+    const found = await newestOf(probe);
+    if (found === undefined) return `apt has no package ${probe}`;
+    await downloadPackage(found, scratch);
+    return undefined;
+  } catch (error) {
+    return `apt cannot fetch Debian's packages (${(error as Error).message.trim()})`;
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
 }
 
 /** Inputs of customize.sh, which no run needs. */

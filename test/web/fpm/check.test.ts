@@ -30,6 +30,7 @@ const facts: SplitFacts = {
   unsafeFile: () => undefined,
   unsafeDirectory: () => undefined,
   isPinned: () => false,
+  siteOf: () => undefined,
 };
 let count = 0;
 

@@ -32,16 +32,17 @@ before(() =>
 );
 
 for (const shell of shells) {
-  const launch = (names: string | undefined, how = 'here') => {
+  const launch = (names: string | undefined, how = 'here', instance = '-', site?: string) => {
     const [first = '', ...rest] = words(shell);
     const args = [
       ...rest,
       packageFile('libexec/bulkhead-fpm'),
       how,
-      '-',
+      instance,
       '1001',
       program,
       '/x.conf',
+      ...(site === undefined ? [] : [site]),
     ];
     const env = names === undefined ? {} : { LISTEN_FDNAMES: names, LISTEN_FDS: '9' };
     return spawnSync(first, args, { env, encoding: 'utf8', cwd: '/etc' });
@@ -76,6 +77,42 @@ for (const shell of shells) {
   const instance = 'bulkhead-fpm-split-test';
   const state = `/etc/${instance}/fpm/8.4`;
   const canWrite = process.getuid?.() === 0;
+
+  test(
+    `${shell}: a master that is root goes into the cgroup of its site, or into the rest`,
+    { skip: !canWrite && 'needs root' },
+    (t) => {
+      const tree = join(scratch, `tree-${shell.replaceAll('/', '-')}`);
+      const tenant = join(tree, 'r1000/u1001');
+      t.after(() => rmSync(`/run/${instance}`, { recursive: true, force: true }));
+      mkdirSync(`/run/${instance}`, { recursive: true });
+      mkdirSync(tenant, { recursive: true });
+      writeFileSync(`/run/${instance}/launch`, `join cgroup.procs\nroot ${tree}\n`);
+      const joined = (site?: string) => {
+        rmSync(join(scratch, 'joined'), { force: true });
+        const { status, stderr } = launch('/run/a.sock', 'root', instance, site);
+        assert.equal(status, 0, stderr);
+        const found = ['', 'main/', 's-shop.example/'].filter((part) =>
+          existsSync(join(tenant, `${part}cgroup.procs`)),
+        );
+        for (const part of found) rmSync(join(tenant, `${part}cgroup.procs`));
+        return found;
+      };
+      assert.deepEqual(joined(), ['']);
+      assert.deepEqual(joined('shop.example'), ['']);
+      mkdirSync(join(tenant, 'main'));
+      mkdirSync(join(tenant, 's-shop.example'));
+      assert.deepEqual(joined(), ['main/']);
+      assert.deepEqual(joined('shop.example'), ['s-shop.example/']);
+      assert.deepEqual(joined('gone.example'), ['main/']);
+      rmSync(tenant, { recursive: true });
+      const none = launch('/run/a.sock', 'root', instance, 'shop.example');
+      assert.equal(none.status, 1);
+      assert.match(none.stderr, /uid 1001: it has no cgroup/);
+      assert.match(launch('/run/a.sock', 'here', '-', 'shop.example').stderr, /wrong usage/);
+    },
+  );
+
   const links = () => readdirSync(`${state}/pools/1`).sort();
 
   test(

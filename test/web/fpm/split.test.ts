@@ -1,6 +1,7 @@
 /** Which pools get a service, as php-fpm's own words and the files say; nothing is run. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseAddress } from '../../../src/web/core/address.ts';
 import { parseFpmSections } from '../../../src/web/core/fpm/dump.ts';
 import { parseFpmFile } from '../../../src/web/core/fpm/file.ts';
 import {
@@ -16,6 +17,7 @@ import {
 import { originOfLine, ownPool, serviceConfig } from '../../../src/web/core/fpm/service/config.ts';
 import { IdleWatch, parseActivity } from '../../../src/web/core/fpm/service/idle.ts';
 import { descriptorName, listenOf } from '../../../src/web/core/fpm/service/listen.ts';
+import { PoolSites } from '../../../src/web/core/fpm/service/pool-sites.ts';
 import { mainFile } from '../../../src/web/core/fpm/service/main-file.ts';
 import {
   splitPools,
@@ -26,7 +28,9 @@ import {
 } from '../../../src/web/core/fpm/service/split.ts';
 import {
   distributionDropIn,
+  isConfigName,
   parseUnitName,
+  serviceName,
   serviceUnit,
   socketUnit,
 } from '../../../src/web/core/fpm/service/units.ts';
@@ -42,6 +46,7 @@ const facts = (more: Partial<SplitFacts> = {}): SplitFacts => ({
   unsafeFile: () => undefined,
   unsafeDirectory: () => undefined,
   isPinned: () => false,
+  siteOf: () => undefined,
   ...more,
 });
 
@@ -185,6 +190,110 @@ test('listen() is what systemd and php-fpm call it', () => {
     '/a%i',
   ];
   for (const text of bad) assert.equal(read(text), undefined, text);
+});
+
+const vhost = (names: readonly string[], to: string) => {
+  const address = parseAddress(to);
+  assert.ok(address);
+  return { names, handlers: [{ kind: 'fastcgi', address, text: to } as const] };
+};
+
+test('a pool is of the site that all vhosts have which pass requests to it', () => {
+  const sites = new PoolSites([
+    vhost(['shop.example', 'www.shop.example', '*.shop.example'], '/run/php/shop.sock'),
+    vhost(['old.example', 'Shop.Example'], '/run/php/shop.sock'),
+    vhost(['blog.example'], '127.0.0.1:9000'),
+    vhost(['blog.example'], '/run/php/both.sock'),
+    vhost(['shop.example'], '/run/php/both.sock'),
+    vhost(['shop.example'], '/run/php/more.sock'),
+    vhost(['elsewhere.example'], '/run/php/more.sock'),
+    vhost(['www.shop.example'], '/run/php/www.sock'),
+    vhost([], '/run/php/nameless.sock'),
+    { names: ['shop.example'], handlers: [{ kind: 'fastcgi', text: '$pool' }] },
+  ]);
+  const of = (listen: string, names = ['shop.example', 'blog.example']) =>
+    sites.at(listen, new Set(names));
+  assert.equal(of('/run/php/shop.sock'), 'shop.example');
+  assert.equal(of('127.0.0.1:9000'), 'blog.example');
+  assert.equal(of('/run/php/www.sock', ['shop.example', 'www.shop.example']), 'www.shop.example');
+  assert.equal(of('/run/php/shop.sock', ['blog.example']), undefined);
+  // One of its two vhosts is that of another site.
+  assert.equal(of('/run/php/shop.sock', ['old.example', 'shop.example']), undefined);
+  for (const name of ['both', 'more', 'www', 'nameless', 'nobody'])
+    assert.equal(of(`/run/php/${name}.sock`), undefined, name);
+  assert.equal(of('$pool'), undefined);
+  assert.equal(of('/run/php/shop.sock', []), undefined);
+});
+
+test('pools of a site have a service of their own, and a file goes whole into one', () => {
+  const two = `${pool('c', 'alice')}${pool('d', 'alice')}`;
+  const files = [
+    file('a.conf', pool('a', 'alice')),
+    file('b.conf', pool('b', 'alice')),
+    file('two.conf', two),
+    file('e.conf', pool('e', 'bob')),
+  ];
+  const services = (sites: Readonly<Record<string, string>>) =>
+    split(files, {
+      siteOf: ({ uid }, listen) => (uid === 1001 ? sites[listen.slice(9, -5)] : undefined),
+    }).services.map(({ tenant, site, pools }) => [
+      tenant.user,
+      site,
+      pools.map(({ name }) => name).join(' '),
+    ]);
+  assert.deepEqual(services({}), [
+    ['alice', undefined, 'a b c d'],
+    ['bob', undefined, 'e'],
+  ]);
+  assert.deepEqual(services({ a: 'shop.example', c: 'shop.example', e: 'shop.example' }), [
+    ['alice', undefined, 'b c d'],
+    ['alice', 'shop.example', 'a'],
+    ['bob', undefined, 'e'],
+  ]);
+  const all = { a: 'z.example', b: 'b.example', c: 'b.example', d: 'b.example' };
+  assert.deepEqual(services(all), [
+    ['alice', 'b.example', 'b c d'],
+    ['alice', 'z.example', 'a'],
+    ['bob', undefined, 'e'],
+  ]);
+});
+
+test('a service of a site has the least of both entries, and names of its own', () => {
+  const siteOf = () => 'shop.example';
+  const [service] = split([file('a.conf', pool('a', 'alice'))], { siteOf }).services;
+  assert.ok(service?.pools[0]);
+  const max = (entries: number | undefined, ofSite: number | undefined) => {
+    const { entries: _entries, ...rest } = service.tenant;
+    const site = { name: 'shop.example', ...(ofSite === undefined ? {} : { entries: ofSite }) };
+    const tenant = { ...rest, ...(entries === undefined ? {} : { entries }), sites: [site] };
+    const text = serviceConfig({ ...service, tenant }, '8.4');
+    return /^process\.max = (\d+)$/m.exec(text)?.[1];
+  };
+  assert.deepEqual([max(8, 5), max(3, 5), max(8, undefined)], ['5', '3', '8']);
+  assert.deepEqual([max(undefined, 5), max(undefined, undefined)], ['5', undefined]);
+  assert.match(
+    serviceConfig(service, '8.4'),
+    /^syslog\.ident = php-fpm8\.4-alice\/shop\.example$/m,
+  );
+  const entry = { kind: 'launcher', instance: 'bulkhead' } as const;
+  assert.match(
+    serviceUnit(setting, service, entry),
+    /^ExecStart=.* 1001 \S+ \/etc\/bulkhead\/fpm\/8\.4\/1001-shop\.example\.conf shop\.example$/m,
+  );
+  // The name of the socket does not change with the site.
+  assert.match(
+    socketUnit(setting, service, service.pools[0]),
+    /^Service=bulkhead-fpm84@1001:shop\.example\.service$/m,
+  );
+  assert.deepEqual(parseUnitName(setting, serviceName(setting, service)), {
+    uid: 1001,
+    type: 'service',
+    site: 'shop.example',
+  });
+  for (const name of ['1001.conf', '1001-shop.example.conf'])
+    assert.equal(isConfigName(name), true, name);
+  for (const name of ['php-fpm.conf', '1001-.conf', '1001-Shop.conf', '1001-a.conf.bak', 'tenants'])
+    assert.equal(isConfigName(name), false, name);
 });
 
 test('a choice survives its file', () => {

@@ -8,7 +8,7 @@ import { distributionUnit } from '../../core/fpm/service/units.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, type FpmPlan } from '../../io/fpm/plan.ts';
 import { lockFpm, reconcile, type Wish } from '../../io/fpm/reconcile.ts';
-import { masterText } from './status-text.ts';
+import { masterText, whoseText } from './status-text.ts';
 
 export interface Change {
   readonly context: FpmContext;
@@ -64,9 +64,10 @@ const refusalText = (user: string, reason: string): string =>
 
 export const planJson = ({ fpm }: FpmContext, plan: FpmPlan) => ({
   php: fpm.php,
-  services: plan.services.map(({ tenant: { uid, user }, pools, asRoot }) => ({
+  services: plan.services.map(({ tenant: { uid, user }, site, pools, asRoot }) => ({
     uid,
     user,
+    ...(site === undefined ? {} : { site }),
     master: asRoot === undefined ? 'tenant' : 'root',
     ...(asRoot === undefined ? {} : { why: asRoot }),
     pools: pools.map(({ name, listen, pm }) => ({ name, listen: listen.stream, pm })),
@@ -90,8 +91,9 @@ function planText({ fpm }: FpmContext, plan: FpmPlan, dryRun: boolean): string {
 }
 
 function headText(php: string, { services, closing }: FpmPlan, dryRun: boolean): string {
-  const tenants = count(services.length, 'tenant');
-  const has = dryRun ? 'would have' : services.length === 1 ? 'has' : 'have';
+  const uids = new Set(services.map(({ tenant }) => tenant.uid));
+  const tenants = count(uids.size, 'tenant');
+  const has = dryRun ? 'would have' : uids.size === 1 ? 'has' : 'have';
   const back = closing.length === 0 ? '' : `; ${count(closing.length, 'pool')} given back`;
   return `PHP ${php}: ${tenants} ${has} a service${back}`;
 }
@@ -99,7 +101,7 @@ function headText(php: string, { services, closing }: FpmPlan, dryRun: boolean):
 function servicesText({ services }: FpmPlan): readonly string[] {
   const rows = services.flatMap((service) =>
     service.pools.map(({ name, listen }) => [
-      printable(service.tenant.user),
+      whoseText(service),
       name,
       listen.stream,
       masterText(service.asRoot),

@@ -53,9 +53,8 @@ export async function startSession(
     printError(driver.error);
     return exitCodes.failed;
   }
-  const programs = findWebPrograms().fpm.filter(
-    ({ php }) => options.php === undefined || php === options.php,
-  );
+  const web = findWebPrograms();
+  const programs = web.fpm.filter(({ php }) => options.php === undefined || php === options.php);
   if (programs.length === 0) {
     const wanted = options.php === undefined ? '' : ` ${options.php}`;
     return cannot({
@@ -79,6 +78,7 @@ export async function startSession(
     contexts: programs.map((fpm) => ({
       paths,
       fpm,
+      web,
       layout: layoutOf(paths, fpm, hasPollLimit),
       policy,
       ...(policyFile === defaultPolicy ? {} : { policyFile }),

@@ -1,3 +1,10 @@
 /** Words that the commands of `web fpm` share. */
+import { printable } from '../../../base/printable.ts';
+import type { Service } from '../../core/fpm/service/split.ts';
+
+/** `alice`, or `alice/shop.example`. */
+export const whoseText = ({ tenant, site }: Service): string =>
+  printable(site === undefined ? tenant.user : `${tenant.user}/${site}`);
+
 export const masterText = (asRoot: string | undefined): string =>
   asRoot === undefined ? 'tenant' : `root (${asRoot})`;

@@ -14,13 +14,14 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { print, printError, printJson } from '../../../cli/shared/session.ts';
 import { table } from '../../../cli/shared/terminal.ts';
 import { distributionUnit, serviceName } from '../../core/fpm/service/units.ts';
+import type { Service } from '../../core/fpm/service/split.ts';
 import { isNobody } from '../../core/fpm/service/choice.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { isDone, planFpm, type FpmPlan } from '../../io/fpm/plan.ts';
 import { readChoice } from '../../io/fpm/reconcile.ts';
 import { planJson } from './change.ts';
 import { startSession, type FpmOptions } from './session.ts';
-import { masterText } from './status-text.ts';
+import { masterText, whoseText } from './status-text.ts';
 
 interface Seen {
   readonly context: FpmContext;
@@ -52,7 +53,10 @@ const versionJson = ({ context, plan, isEnabled }: Seen) => {
     ...rest,
     enabled: isEnabled,
     current: isDone(plan),
-    services: services.map((each) => ({ ...each, state: stateOf(context, plan, each.uid) })),
+    services: services.map((each, at) => {
+      const service = plan.services[at];
+      return service === undefined ? each : { ...each, state: stateOf(context, plan, service) };
+    }),
   };
 };
 
@@ -61,12 +65,12 @@ function versionText({ context, plan, isEnabled }: Seen): string {
   if (!isEnabled) return `PHP ${php}: no tenant has a service; see bulkhead web fpm enable --help`;
   const rows = plan.services.flatMap((service) =>
     service.pools.map(({ name, listen, pm }) => [
-      printable(service.tenant.user),
+      whoseText(service),
       name,
       listen.stream,
       pm,
       masterText(service.asRoot),
-      stateOf(context, plan, service.tenant.uid),
+      stateOf(context, plan, service),
     ]),
   );
   const heads = ['TENANT', 'POOL', 'SOCKET', 'PM', 'MASTER', 'STATE'];
@@ -77,10 +81,11 @@ function versionText({ context, plan, isEnabled }: Seen): string {
 }
 
 /** Socket and service together: without a request there is no process. */
-function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, uid: number): string {
-  const service = states.get(serviceName(layout, uid))?.active ?? 'inactive';
-  if (opening.some((each) => each.uid === uid)) return 'not listening';
-  return service === 'inactive' ? 'idle' : service === 'active' ? 'running' : service;
+function stateOf({ layout }: FpmContext, { states, opening }: FpmPlan, of: Service): string {
+  const unit = serviceName(layout, of);
+  const state = states.get(unit)?.active ?? 'inactive';
+  if (opening.some(({ service }) => service === unit)) return 'not listening';
+  return state === 'inactive' ? 'idle' : state === 'active' ? 'running' : state;
 }
 
 function keptNotes({ kept, refused }: FpmPlan): readonly string[] {
@@ -111,7 +116,7 @@ function pendingNotes({ fpm }: FpmContext, plan: FpmPlan): readonly string[] {
   return isDone(plan)
     ? []
     : [
-        `Pool files have changed since they were divided; run: systemctl reload ${distributionUnit(fpm.php)}`,
+        `Pool files, or sites of pools, have changed since they were divided; run: systemctl reload ${distributionUnit(fpm.php)}`,
       ];
 }
 

@@ -13,7 +13,7 @@
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
-import { serviceName, distributionUnit } from '../../core/fpm/service/units.ts';
+import { distributionUnit } from '../../core/fpm/service/units.ts';
 import {
   applyChanges,
   changesBetween,
@@ -136,9 +136,9 @@ class Run {
   }
 
   async undo(): Step {
-    const { opening, closing } = this.#plan;
+    const { opening, closing, before } = this.#plan;
     await releaseAll(this.#held());
-    await systemctlEach(['disable', '--quiet', '--now'], unitsOf(opening));
+    await systemctlEach(['disable', '--quiet', '--no-reload', '--now'], unitsOf(opening));
     const back = await this.#write(this.#backwards());
     removeEmptyDirectories(this.#directories());
     if (!back.ok) return back;
@@ -146,8 +146,10 @@ class Run {
       removeSocket(listen);
       restoreSocket(listen.stream);
     }
-    await this.#stop(opening.map(({ uid }) => uid));
-    const opened = await systemctlEach(['enable', '--quiet', '--now'], unitsOf(closing));
+    await this.#stop(opening.flatMap(servicesOf));
+    const changed = opening.filter(({ unit }) => before.has(`${this.#layout.units}/${unit}`));
+    const were = unitsOf([...closing, ...changed]);
+    const opened = await systemctlEach(['enable', '--quiet', '--no-reload', '--now'], were);
     if (!opened.ok || !this.#isTold) return opened;
     const unit = distributionUnit(this.#layout.php);
     // Where it failed, systemd has tried to start it as often as it may.
@@ -173,7 +175,7 @@ class Run {
       to === undefined && path.endsWith('.socket') ? [path.slice(prefix.length)] : [],
     );
     // Links to a unit are removed by what it says of itself.
-    if (sockets.length > 0) await systemctlEach(['disable', '--quiet'], sockets);
+    if (sockets.length > 0) await systemctlEach(['disable', '--quiet', '--no-reload'], sockets);
     const written = applyChanges(changes);
     if (!written.ok || !changes.some(({ path }) => path.startsWith(prefix))) return written;
     return without(await systemctl('daemon-reload'));
@@ -194,7 +196,8 @@ class Run {
     }
     // php-fpm finds nobody at a port only when the master that has it has ended.
     if (this.#moment === 'start') return this.#stop([...leaving, ...this.#goingOn()]);
-    return this.#stop(closing.filter(({ listen }) => !isUnix(listen)).map(({ uid }) => uid));
+    const moving = opening.filter(({ before }) => before !== undefined);
+    return this.#stop([...closing, ...moving].filter(isPort).flatMap(servicesOf));
   }
 
   /** Whether it can be bound while the distribution's master has it still. */
@@ -206,7 +209,7 @@ class Run {
     if (sockets.length === 0) return ok(undefined);
     // A socket cannot start beside its running service. It waits for the end of the service, and what has come in
     // at the other sockets by then starts it again, after this one.
-    const running = this.#servicesOf(sockets.map(({ uid }) => uid)).filter(
+    const running = [...new Set(sockets.flatMap(servicesOf))].filter(
       (unit) => this.#stateOf(unit) !== 'inactive',
     );
     const stopping = await systemctlEach(['stop', '--no-block'], running);
@@ -214,7 +217,7 @@ class Run {
     const unix = sockets.filter(({ listen }) => isUnix(listen)).map(({ listen }) => listen.stream);
     const kept = this.#master === 0 ? undefined : unix.map(keepSocket).find((each) => !each.ok);
     if (kept !== undefined) return kept;
-    return systemctlEach(['enable', '--quiet', '--now'], unitsOf(sockets));
+    return systemctlEach(['enable', '--quiet', '--no-reload', '--now'], unitsOf(sockets));
   }
 
   /** Whatever the distribution's master could remove. */
@@ -246,25 +249,21 @@ class Run {
   /** Not waited for: a tenant can make its own master slow to answer. */
   async #reloadChanged(): Step {
     const { changed, opening, closing } = this.#plan;
-    const stopped = new Set([...opening, ...closing].map(({ uid }) => uid));
-    const rest = changed.filter((uid) => !stopped.has(uid));
-    return systemctlEach(['try-reload-or-restart', '--no-block'], this.#servicesOf(rest));
+    const stopped = new Set([...opening, ...closing].flatMap(servicesOf));
+    const rest = changed.filter((unit) => !stopped.has(unit));
+    return systemctlEach(['try-reload-or-restart', '--no-block'], rest);
   }
 
   /** A service that goes on without one of its pools starts anew: it has the old socket still. */
-  #goingOn(): readonly number[] {
+  #goingOn(): readonly string[] {
     const { closing, leaving } = this.#plan;
-    return closing.map(({ uid }) => uid).filter((uid) => !leaving.includes(uid));
+    return closing.flatMap(servicesOf).filter((unit) => !leaving.includes(unit));
   }
 
   /** What is not running is not touched. */
-  #stop(uids: readonly number[]): Step {
+  #stop(services: readonly string[]): Step {
     const wait = this.#moment === 'reloaded' ? ['--no-block'] : [];
-    return systemctlEach(['stop', ...wait], this.#servicesOf(uids));
-  }
-
-  #servicesOf(uids: readonly number[]): readonly string[] {
-    return [...new Set(uids)].map((uid) => serviceName(this.#layout, uid));
+    return systemctlEach(['stop', ...wait], [...new Set(services)]);
   }
 
   #stateOf(unit: string): string {
@@ -292,6 +291,12 @@ async function releaseAll(sockets: readonly SocketChange[]): Step {
 
 const without = (result: Result<unknown, Problem>): Result<void, Problem> =>
   result.ok ? ok(undefined) : result;
+
+const isPort = ({ listen }: SocketChange) => !isUnix(listen);
+
+/** Whoever has the socket, or gets it. */
+const servicesOf = ({ service, before }: SocketChange): readonly string[] =>
+  before === undefined ? [service] : [before, service];
 
 const unitsOf = (sockets: readonly SocketChange[]) => [...new Set(sockets.map(({ unit }) => unit))];
 

@@ -8,7 +8,7 @@ import type { FpmSection } from '../../core/fpm/dump.ts';
 import { originOfLine } from '../../core/fpm/service/config.ts';
 import { emptyPoolName } from '../../core/fpm/service/main-file.ts';
 import type { Service } from '../../core/fpm/service/split.ts';
-import type { Entry } from '../../core/fpm/service/units.ts';
+import { configName, type Entry } from '../../core/fpm/service/units.ts';
 import { dumpPools, placeText } from './inputs.ts';
 import type { Layout } from './layout.ts';
 
@@ -20,8 +20,8 @@ export async function checkService(
   entry: Entry,
   scratch: string,
 ): Promise<string | undefined> {
-  const { uid, gid } = service.tenant;
-  const path = `${scratch}/${uid}.conf`;
+  const { gid } = service.tenant;
+  const path = `${scratch}/${configName(service)}`;
   writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
   chownSync(path, 0, gid);
   chmodSync(path, 0o640);
@@ -46,11 +46,13 @@ function poolNamed(
   return undefined;
 }
 
-function entering(entry: Entry, libexec: string, { tenant }: Service): readonly string[] {
+function entering(entry: Entry, libexec: string, { tenant, site }: Service): readonly string[] {
   const { uid, gid } = tenant;
-  return entry.kind === 'launcher'
-    ? [`${libexec}/bulkhead-exec`, '--instance', entry.instance, '--allow-setuid', `${uid}`, '--']
-    : ['setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--init-groups', '--'];
+  if (entry.kind === 'slice')
+    return ['setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--init-groups', '--'];
+  const where = site === undefined ? [] : ['--site', site];
+  const words = ['--instance', entry.instance, ...where, '--allow-setuid', `${uid}`, '--'];
+  return [`${libexec}/bulkhead-exec`, ...words];
 }
 
 function samePools({ pools }: Service, sections: readonly FpmSection[]): string | undefined {

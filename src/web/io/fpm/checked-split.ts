@@ -12,6 +12,7 @@ import type { FpmInputs } from './inputs.ts';
 import { streamsOf, type Installed } from './installed.ts';
 import type { Layout } from './layout.ts';
 import { withOwnPools } from './own-pools.ts';
+import { readPoolSites } from './pool-sites.ts';
 
 export interface Refusal {
   readonly uid: number;
@@ -36,14 +37,15 @@ export async function checkedSplit(
   installed: Installed,
   scratch: string,
 ): Promise<Checked> {
-  const { layout, fpm } = context;
+  const { layout, fpm, web } = context;
+  const siteOf = await readPoolSites(web, host.tenants, layout, installed);
   const streams = installedStreams(layout, installed);
   const split = (without: readonly Refusal[]) => {
     const uids = new Set(without.map(({ uid }) => uid));
     return splitPools(inputs.sections, inputs.files, {
       ...host,
-      isChosen: (uid) =>
-        isChosen(choice, uid) && (!uids.has(uid) || isInstalled(installed, layout, uid)),
+      siteOf,
+      isChosen: (uid) => isChosen(choice, uid) && (!uids.has(uid) || isInstalled(installed, uid)),
       isPinned: (listen) => uids.has(streams.get(listen) ?? 0),
     });
   };
@@ -61,12 +63,12 @@ export async function checkedSplit(
       ({ tenant }) => !uids.has(tenant.uid),
     ),
     refused,
-    pinned: new Set([...uids].filter((uid) => isInstalled(installed, layout, uid))),
+    pinned: new Set([...uids].filter((uid) => isInstalled(installed, uid))),
   };
 }
 
-const isInstalled = ({ files }: Installed, layout: Layout, uid: number) =>
-  files.has(configPath(layout, uid));
+const isInstalled = ({ units }: Installed, uid: number) =>
+  [...units.values()].some((each) => each.type === 'service' && each.uid === uid);
 
 /** Whose service listens where. */
 function installedStreams({ units }: Layout, installed: Installed): ReadonlyMap<string, number> {
@@ -109,7 +111,7 @@ async function refusedBy(
   for (const service of services) {
     const { uid, user } = service.tenant;
     const text = serviceConfig(service, fpm.php);
-    const now = installed.files.get(configPath(layout, uid));
+    const now = installed.files.get(configPath(layout, service));
     if (now?.kind === 'file' && now.text === text) continue;
     const reason = await checkService(layout, service, text, entryOf(service.tenant), scratch);
     if (reason !== undefined) refused.push({ uid, user, reason });

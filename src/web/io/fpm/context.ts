@@ -3,12 +3,15 @@ import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import type { ServiceTenant } from '../../core/fpm/service/split.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
-import type { FpmProgram } from '../servers.ts';
+import { configName, type ServiceId } from '../../core/fpm/service/units.ts';
+import type { FpmProgram, WebPrograms } from '../servers.ts';
 import type { Layout } from './layout.ts';
 
 export interface FpmContext {
   readonly paths: Paths;
   readonly fpm: FpmProgram;
+  /** Whose vhosts say which site a pool serves. */
+  readonly web: Pick<WebPrograms, 'nginx' | 'apache'>;
   readonly layout: Layout;
   readonly policy: Policy;
   /** The policy's file, where the program that divides again would not use it by itself. */
@@ -16,5 +19,5 @@ export interface FpmContext {
   readonly entryOf: (tenant: ServiceTenant) => Entry;
 }
 
-export const configPath = ({ directory }: Layout, uid: number): string =>
-  `${directory}/${uid}.conf`;
+export const configPath = ({ directory }: Layout, service: ServiceId): string =>
+  `${directory}/${configName(service)}`;

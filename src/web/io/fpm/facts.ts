@@ -8,7 +8,7 @@ import { fileFinding } from '../../core/fpm/pools.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
 import { pathOwnersReader } from '../path-owners.ts';
 
-export interface HostView extends Omit<SplitFacts, 'isChosen' | 'isPinned'> {
+export interface HostView extends Omit<SplitFacts, 'isChosen' | 'isPinned' | 'siteOf'> {
   readonly tenants: readonly ServiceTenant[];
 }
 
@@ -49,13 +49,18 @@ export function readHostView(
 /** Those that have an account: a pool has to name its user. */
 function serviceTenants(tenants: readonly Tenant[]): readonly ServiceTenant[] {
   const withGroup = Map.groupBy(tenants, ({ account }) => account?.gid);
-  return tenants.flatMap(({ uid, account, values }): readonly ServiceTenant[] => {
+  return tenants.flatMap(({ uid, account, values, sites }): readonly ServiceTenant[] => {
     if (account === undefined) return [];
     const { gid, user } = account;
-    const entries = values['entries.limit'];
     const hasOwnGroup = withGroup.get(gid)?.length === 1;
-    return [{ uid, gid, user, hasOwnGroup, ...(typeof entries === 'number' ? { entries } : {}) }];
+    const ofSites = sites.map((each) => ({ name: each.name, ...entriesOf(each.values) }));
+    return [{ uid, gid, user, hasOwnGroup, ...entriesOf(values), sites: ofSites }];
   });
+}
+
+function entriesOf(values: Tenant['values']): { readonly entries?: number } {
+  const entries = values['entries.limit'];
+  return typeof entries === 'number' ? { entries } : {};
 }
 
 /** `www-data:x:33:alice,bob`. Source: group(5). */

@@ -1,17 +1,14 @@
 /** The files of ours that are there now, of one PHP version. */
 import { readdirSync } from 'node:fs';
 import { pathOfBound } from '../../core/fpm/service/listen.ts';
-import { parseUnitName } from '../../core/fpm/service/units.ts';
+import { isConfigName, parseUnitName, type UnitName } from '../../core/fpm/service/units.ts';
 import { contentAt, type Content, type FileSet } from './file-set.ts';
 import type { Layout } from './layout.ts';
 
 export interface Installed {
   readonly files: FileSet;
   /** By the name of the unit. */
-  readonly units: ReadonlyMap<
-    string,
-    { readonly uid: number; readonly type: 'service' | 'socket' }
-  >;
+  readonly units: ReadonlyMap<string, UnitName>;
 }
 
 export function readInstalled(layout: Layout): Installed {
@@ -24,7 +21,7 @@ export function readInstalled(layout: Layout): Installed {
   const paths = [
     ...[...units.keys()].map((name) => `${layout.units}/${name}`),
     ...namesIn(layout.directory)
-      .filter((name) => /^\d+\.conf$/.test(name))
+      .filter(isConfigName)
       .map((name) => `${layout.directory}/${name}`),
     ...namesIn(layout.links).flatMap((each) =>
       namesIn(`${layout.links}/${each}`).map((name) => `${layout.links}/${each}/${name}`),
@@ -55,4 +52,9 @@ export function streamsOf(content: Content | undefined): readonly string[] {
   return [...content.text.matchAll(/^ListenStream=(.+)$/gm)].map(([, stream = '']) =>
     pathOfBound(stream),
   );
+}
+
+/** The service that a socket starts, by its own text. */
+export function serviceOf(content: Content | undefined): string | undefined {
+  return content?.kind === 'file' ? /^Service=(.+)$/m.exec(content.text)?.[1] : undefined;
 }

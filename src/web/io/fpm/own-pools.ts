@@ -2,7 +2,13 @@
 import type { Choice } from '../../core/fpm/service/choice.ts';
 import { ownPool, ownSocket } from '../../core/fpm/service/config.ts';
 import { listenOf } from '../../core/fpm/service/listen.ts';
-import type { Service, ServicePool, ServiceTenant, Split } from '../../core/fpm/service/split.ts';
+import {
+  byUidAndSite,
+  type Service,
+  type ServicePool,
+  type ServiceTenant,
+  type Split,
+} from '../../core/fpm/service/split.ts';
 import type { HostView } from './facts.ts';
 
 export function withOwnPools(
@@ -16,7 +22,7 @@ export function withOwnPools(
   const own = tenants
     .filter(({ uid }) => choice.own.has(uid) && !served.has(uid))
     .map((tenant) => ownService(tenant, php, webGroup));
-  return [...services, ...own].sort((a, b) => a.tenant.uid - b.tenant.uid);
+  return [...services, ...own].sort(byUidAndSite);
 }
 
 /** Of Debian, and of others. */

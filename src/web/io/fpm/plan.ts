@@ -13,9 +13,15 @@ import { checkMain } from './check.ts';
 import { checkedSplit, type Checked, type Refusal } from './checked-split.ts';
 import { configPath, type FpmContext } from './context.ts';
 import { readHostView } from './facts.ts';
-import { changesBetween, sameContent, type FileChange, type FileSet } from './file-set.ts';
+import {
+  changesBetween,
+  sameContent,
+  type Content,
+  type FileChange,
+  type FileSet,
+} from './file-set.ts';
 import { readFpmInputs, type FpmInputs } from './inputs.ts';
-import { readInstalled, streamsOf, type Installed } from './installed.ts';
+import { readInstalled, serviceOf, streamsOf, type Installed } from './installed.ts';
 import type { Layout } from './layout.ts';
 import { isFound } from './sockets.ts';
 import { unitStates, type UnitState } from './systemctl.ts';
@@ -23,7 +29,10 @@ import { wantedFiles } from './wanted-files.ts';
 
 export interface SocketChange {
   readonly unit: string;
-  readonly uid: number;
+  /** What it starts. */
+  readonly service: string;
+  /** What it has started until now, where that is another one. */
+  readonly before?: string;
   readonly listen: Listen;
 }
 
@@ -40,9 +49,9 @@ export interface FpmPlan {
   /** Sockets that do not listen yet, and those that are not to be there. */
   readonly opening: readonly SocketChange[];
   readonly closing: readonly SocketChange[];
-  readonly leaving: readonly number[];
+  readonly leaving: readonly string[];
   /** Services that read another configuration than they run with. */
-  readonly changed: readonly number[];
+  readonly changed: readonly string[];
   readonly distribution: 'restart' | 'reload' | 'leave';
   readonly states: ReadonlyMap<string, UnitState>;
 }
@@ -134,7 +143,7 @@ function planOf(
   const isWanted = (name: string) => wanted.has(unitPath(name));
   const differs = (path: string) => !sameContent(installed.files.get(path), wanted.get(path));
   const units = [...installed.units];
-  const wantedSockets = socketsIn(layout, wanted);
+  const wantedSockets = socketsIn(layout, wanted, installed.files);
   const gone = units.filter(([name]) => !isWanted(name));
   const isThere = (path: string) => installed.files.has(path);
   return {
@@ -149,20 +158,15 @@ function planOf(
       ({ unit, listen }) =>
         states.get(unit)?.active !== 'active' || differs(unitPath(unit)) || !isFound(listen),
     ),
-    closing: gone.flatMap(([unit, { uid, type }]) =>
-      type === 'socket'
-        ? streamsOf(installed.files.get(unitPath(unit))).flatMap((stream) =>
-            socketChange(unit, uid, stream),
-          )
-        : [],
+    closing: gone.flatMap(([unit, { type }]) =>
+      type === 'socket' ? socketChanges(unit, installed.files.get(unitPath(unit))) : [],
     ),
-    leaving: gone.flatMap(([, { uid, type }]) => (type === 'service' ? [uid] : [])),
+    leaving: gone.flatMap(([unit, { type }]) => (type === 'service' ? [unit] : [])),
     changed: services
-      .map(({ tenant }) => tenant.uid)
-      .filter((uid) => isThere(configPath(layout, uid)))
-      .filter(
-        (uid) => differs(configPath(layout, uid)) || differs(unitPath(serviceName(layout, uid))),
-      ),
+      .filter((each) => isThere(configPath(layout, each)))
+      .map((each) => ({ config: configPath(layout, each), unit: serviceName(layout, each) }))
+      .filter(({ config, unit }) => differs(config) || differs(unitPath(unit)))
+      .map(({ unit }) => unit),
     distribution: differs(layout.dropIn)
       ? 'restart'
       : changes.some(({ path }) => path === layout.main || path.startsWith(`${layout.links}/`))
@@ -172,16 +176,24 @@ function planOf(
   };
 }
 
-function socketsIn(layout: Layout, files: FileSet): readonly SocketChange[] {
+function socketsIn(layout: Layout, files: FileSet, now: FileSet): readonly SocketChange[] {
   return [...files].flatMap(([path, content]) => {
     const unit = path.slice(layout.units.length + 1);
-    const uid = /@(\d+):.*\.socket$/.exec(unit)?.[1];
-    if (uid === undefined || !path.startsWith(`${layout.units}/`)) return [];
-    return streamsOf(content).flatMap((stream) => socketChange(unit, Number(uid), stream));
+    if (!path.startsWith(`${layout.units}/`) || !/@\d+:.*\.socket$/.test(unit)) return [];
+    return socketChanges(unit, content, serviceOf(now.get(path)));
   });
 }
 
-function socketChange(unit: string, uid: number, stream: string): readonly SocketChange[] {
-  const listen = listenOf(stream);
-  return typeof listen === 'string' ? [] : [{ unit, uid, listen }];
+function socketChanges(
+  unit: string,
+  content: Content | undefined,
+  before?: string,
+): readonly SocketChange[] {
+  const service = serviceOf(content);
+  if (service === undefined) return [];
+  const was = before === undefined || before === service ? {} : { before };
+  return streamsOf(content).flatMap((stream) => {
+    const listen = listenOf(stream);
+    return typeof listen === 'string' ? [] : [{ unit, service, ...was, listen }];
+  });
 }

@@ -61,9 +61,9 @@ function serviceFiles(
   const { uid, gid } = service.tenant;
   const unitPath = (name: string) => `${layout.units}/${name}`;
   return [
-    [configPath(layout, uid), file(serviceConfig(service, fpm.php), 0o640, gid)],
+    [configPath(layout, service), file(serviceConfig(service, fpm.php), 0o640, gid)],
     [
-      unitPath(serviceName(layout, uid)),
+      unitPath(serviceName(layout, service)),
       file(serviceUnit(layout, service, entryOf(service.tenant))),
     ],
     ...service.pools.map(
@@ -81,8 +81,12 @@ function filesOf(
   uid: number,
   { files, units }: Installed,
 ): readonly (readonly [string, Content])[] {
-  const names = [...units].filter(([, unit]) => unit.uid === uid).map(([name]) => name);
-  const paths = [configPath(layout, uid), ...names.map((name) => `${layout.units}/${name}`)];
+  const paths = [...units].flatMap(([name, unit]) => {
+    if (unit.uid !== uid) return [];
+    const path = `${layout.units}/${name}`;
+    const id = { tenant: unit, ...(unit.site === undefined ? {} : { site: unit.site }) };
+    return unit.type === 'socket' ? [path] : [path, configPath(layout, id)];
+  });
   return paths.flatMap((path) => {
     const content = files.get(path);
     return content === undefined ? [] : [[path, content] as const];

@@ -21,12 +21,13 @@ export const controlTimeoutSeconds = 50;
 const header = `; Written by "bulkhead web fpm"; it is replaced when php-fpm is reloaded and the pool files below have changed.\n`;
 
 export function serviceConfig(service: Service, php: string): string {
-  const { tenant, files } = service;
+  const { tenant, site, files } = service;
+  const ident = site === undefined ? tenant.user : `${tenant.user}/${site}`;
   return [
     header,
     '[global]\n',
     'error_log = syslog\n',
-    `syslog.ident = php-fpm${php}-${tenant.user}\n`,
+    `syslog.ident = php-fpm${php}-${ident}\n`,
     'daemonize = no\n',
     `process_control_timeout = ${controlTimeoutSeconds}s\n`,
     ...processesMax(service),
@@ -40,11 +41,16 @@ export function serviceConfig(service: Service, php: string): string {
  * Entries, over all pools. But each pool gets the workers that it has without a request: php-fpm starts pools in
  * their order, and the last ones would have none.
  */
-function processesMax({ tenant: { entries }, pools }: Service): readonly string[] {
+function processesMax({ tenant, site, pools }: Service): readonly string[] {
+  const ofSite = tenant.sites?.find(({ name }) => name === site)?.entries;
+  const entries = least(tenant.entries, ofSite);
   if (entries === undefined) return [];
   const first = pools.reduce((sum, { section }) => sum + firstWorkers(section), 0);
   return [`process.max = ${pools.length > 1 ? Math.max(entries, first) : entries}\n`];
 }
+
+const least = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
 function firstWorkers(section: FpmSection | undefined): number {
   const value = (key: string) => Number(section?.values.get(key) ?? 0);

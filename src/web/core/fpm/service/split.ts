@@ -22,6 +22,13 @@ export interface ServiceTenant {
   readonly entries?: number;
   /** Whether no other tenant has its group. */
   readonly hasOwnGroup: boolean;
+  readonly sites?: readonly ServiceSite[];
+}
+
+/** A site of the policy. */
+export interface ServiceSite {
+  readonly name: string;
+  readonly entries?: number;
 }
 
 export interface SplitFacts {
@@ -35,6 +42,8 @@ export interface SplitFacts {
   readonly unsafeDirectory: (path: string) => string | undefined;
   /** Where services listen that stay as they are installed, whatever is in files by now. */
   readonly isPinned: (listen: string) => boolean;
+  /** The site of the tenant that what listens there serves, and nothing else. */
+  readonly siteOf: (tenant: ServiceTenant, listen: string) => string | undefined;
 }
 
 export interface ServicePool {
@@ -52,6 +61,8 @@ export interface ServicePool {
 
 export interface Service {
   readonly tenant: ServiceTenant;
+  /** Absent for all that is not of a site. */
+  readonly site?: string;
   readonly pools: readonly ServicePool[];
   readonly files: readonly PoolFile[];
   /** Why the master has to be root, if it has to. */
@@ -73,7 +84,7 @@ export interface Kept {
 }
 
 export interface Split {
-  /** By uid. */
+  /** By uid; of each the one without a site first. */
   readonly services: readonly Service[];
   readonly kept: readonly Kept[];
   /** Files of pools that stay, in the order in which php-fpm reads them. */
@@ -229,23 +240,44 @@ function servicesOf(
   files: readonly PoolFile[],
   facts: SplitFacts,
 ): readonly Service[] {
-  const byUid = Map.groupBy(placed, ({ tenant }) => tenant?.uid);
-  return [...byUid.values()]
+  const siteOf = siteReader(placed, facts);
+  const byService = Map.groupBy(placed, (each) => `${each.tenant?.uid} ${siteOf(each) ?? ''}`);
+  return [...byService.values()]
     .flatMap((of): readonly Service[] => {
-      const tenant = of[0]?.tenant;
+      const [first] = of;
+      const tenant = first?.tenant;
       if (tenant === undefined) return [];
+      const site = first === undefined ? undefined : siteOf(first);
       const sections = of.map(({ section }) => section);
       const asRoot = sections.map((each) => rootReason(each, tenant, facts)).find(Boolean);
       return [
         {
           tenant,
+          ...(site === undefined ? {} : { site }),
           pools: sections.map(servicePool),
           files: files.filter((file) => of.some(({ places }) => places[0]?.file === file)),
           ...(asRoot === undefined ? {} : { asRoot }),
         },
       ];
     })
-    .sort((a, b) => a.tenant.uid - b.tenant.uid);
+    .sort(byUidAndSite);
+}
+
+export const byUidAndSite = (a: Service, b: Service): number =>
+  a.tenant.uid - b.tenant.uid || ((a.site ?? '') < (b.site ?? '') ? -1 : 1);
+
+/** A file goes whole into one service: that of a site where all of its pools serve that site. */
+function siteReader(placed: readonly Placed[], { siteOf }: SplitFacts) {
+  const byFile = Map.groupBy(placed, ({ places: [first] }) => first?.file);
+  const sites = new Map(
+    [...byFile].map(([file, pools]) => {
+      const [first, ...others] = pools.map(({ tenant, listen }) =>
+        tenant === undefined ? undefined : siteOf(tenant, listen),
+      );
+      return [file, others.every((each) => each === first) ? first : undefined] as const;
+    }),
+  );
+  return ({ places: [first] }: Placed): string | undefined => sites.get(first?.file);
 }
 
 /** What only a master that runs as root can do for its workers. */

@@ -2,8 +2,10 @@
  * The units of systemd: a service for each tenant and PHP version, a socket for each of its pools, and what is added
  * to the distribution's service.
  *
- *     bulkhead-fpm84@1001.service        bulkhead-fpm84@1001:shop.example.socket        php8.4-fpm.service.d/bulkhead.conf
+ *     bulkhead-fpm84@1001.service        bulkhead-fpm84@1001:shop.socket        php8.4-fpm.service.d/bulkhead.conf
+ *     bulkhead-fpm84@1001:shop.example.service
  *
+ * A service of a site has the name of the site. The socket of a pool keeps its name, whichever service it starts.
  * A socket a pool, so that a further pool of a tenant does not touch those that it has.
  * Source: systemd.socket(5), systemd.service(5).
  */
@@ -36,34 +38,54 @@ type Named = Pick<UnitSetting, 'instance' | 'php'>;
 export const unitStem = ({ instance, php }: Named): string =>
   `${instance}-fpm${php.replace('.', '')}`;
 
-export const serviceName = (setting: Named, uid: number): string =>
-  `${unitStem(setting)}@${uid}.service`;
+/** What of a service its names are made of. */
+export interface ServiceId {
+  readonly tenant: { readonly uid: number };
+  readonly site?: string;
+}
+
+export const serviceName = (setting: Named, { tenant: { uid }, site }: ServiceId): string =>
+  `${unitStem(setting)}@${uid}${site === undefined ? '' : `:${site}`}.service`;
+
+/** Longer ones do not fit into the name of a unit. */
+export const siteNameMax = 200;
+
+/** In the directory of all configurations. */
+export const configName = ({ tenant: { uid }, site }: ServiceId): string =>
+  `${uid}${site === undefined ? '' : `-${site}`}.conf`;
+
+export const isConfigName = (name: string): boolean => /^\d+(?:-[a-z0-9._-]+)?\.conf$/.test(name);
 
 export const socketName = (setting: Named, uid: number, pool: string): string =>
   `${unitStem(setting)}@${uid}:${pool}.socket`;
 
+export interface UnitName {
+  readonly uid: number;
+  readonly type: 'service' | 'socket';
+  /** Of a service. */
+  readonly site?: string;
+}
+
 /** Whose a unit is, by its name; nothing where it is none of these. */
-export function parseUnitName(
-  setting: Named,
-  name: string,
-): { readonly uid: number; readonly type: 'service' | 'socket' } | undefined {
+export function parseUnitName(setting: Named, name: string): UnitName | undefined {
   const stem = unitStem(setting);
   if (!name.startsWith(`${stem}@`)) return undefined;
-  const match = /^(?<uid>[1-9]\d{0,9})(?:\.(?<service>service)|:[A-Za-z0-9_.-]+\.socket)$/.exec(
-    name.slice(stem.length + 1),
-  );
-  const { uid, service } = match?.groups ?? {};
-  return uid === undefined
-    ? undefined
-    : { uid: Number(uid), type: service === undefined ? 'socket' : 'service' };
+  const match = unitName.exec(name.slice(stem.length + 1));
+  const { uid, part, type } = match?.groups ?? {};
+  if (uid === undefined) return undefined;
+  if (type === 'socket') return part === undefined ? undefined : { uid: Number(uid), type };
+  return { uid: Number(uid), type: 'service', ...(part === undefined ? {} : { site: part }) };
 }
+
+const unitName = /^(?<uid>[1-9]\d{0,9})(?::(?<part>[A-Za-z0-9_.-]+))?\.(?<type>service|socket)$/;
 
 export const distributionUnit = (php: string): string => `php${php}-fpm.service`;
 
 const header = '# Written by "bulkhead web fpm"; it is replaced when it differs.\n';
 
-export function socketUnit(setting: UnitSetting, { tenant }: Service, pool: ServicePool): string {
+export function socketUnit(setting: UnitSetting, service: Service, pool: ServicePool): string {
   const { listen, backlog, name } = pool;
+  const { tenant } = service;
   return `${header}[Unit]
 Description=Socket of pool ${name} of PHP ${setting.php}, tenant ${tenant.user}
 Documentation=man:bulkhead(8)
@@ -71,7 +93,7 @@ Documentation=man:bulkhead(8)
 [Socket]
 ListenStream=${boundAt(listen)}
 FileDescriptorName=${descriptorName(listen)}
-Service=${serviceName(setting, tenant.uid)}
+Service=${serviceName(setting, service)}
 Backlog=${backlog}
 ${listen.kind === 'unix' ? socketFile(pool) : ''}# A service that does not start must not use up a processor, nor make the socket fail for good.
 TriggerLimitIntervalSec=0
@@ -96,10 +118,10 @@ const stopSeconds = controlTimeoutSeconds + 10;
 
 export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry): string {
   const { php, directory, instance } = setting;
-  const { tenant, asRoot } = service;
-  const config = `${directory}/${tenant.uid}.conf`;
+  const { tenant, site, asRoot } = service;
+  const config = `${directory}/${configName(service)}`;
   return `${header}[Unit]
-Description=PHP ${php} of tenant ${tenant.user}
+Description=PHP ${php} of tenant ${tenant.user}${site === undefined ? '' : `, site ${site}`}
 Documentation=man:bulkhead(8)
 StartLimitIntervalSec=0
 After=network.target ${instance}-tenants.service
@@ -120,13 +142,14 @@ const placeOf = ({ tenant: { uid }, asRoot }: Service): string =>
 
 function execStart(
   { libexec, program }: UnitSetting,
-  { tenant, asRoot }: Service,
+  { tenant, site, asRoot }: Service,
   entry: Entry,
   config: string,
 ): string {
   const how = entry.kind === 'slice' ? 'here' : asRoot === undefined ? 'tenant' : 'root';
   const instance = entry.kind === 'slice' ? '-' : entry.instance;
-  return `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
+  const words = `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
+  return site === undefined ? words : `${words} ${site}`;
 }
 
 /**

@@ -1,0 +1,46 @@
+/** Which site each pool serves: by the web servers' own configurations, or as it is where they cannot be read now. */
+import { PoolSites } from '../../core/fpm/service/pool-sites.ts';
+import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
+import { parseUnitName, siteNameMax } from '../../core/fpm/service/units.ts';
+import { readApache, readNginx, type ReadWeb, type WebPrograms } from '../servers.ts';
+import { serviceOf, streamsOf, type Installed } from './installed.ts';
+import type { Layout } from './layout.ts';
+
+/** No web server is asked where no tenant has sites. */
+export async function readPoolSites(
+  { nginx, apache }: Pick<WebPrograms, 'nginx' | 'apache'>,
+  tenants: readonly ServiceTenant[],
+  layout: Layout,
+  installed: Installed,
+): Promise<SplitFacts['siteOf']> {
+  if (!tenants.some(({ sites = [] }) => sites.length > 0)) return () => undefined;
+  const servers = await Promise.all<ReadWeb>([
+    ...(nginx === undefined ? [] : [readNginx(nginx)]),
+    ...(apache === undefined ? [] : [readApache(apache)]),
+  ]);
+  if (servers.some(isUnknown)) return siteNow(layout, installed);
+  const pools = new PoolSites(servers.flatMap(({ sites }) => sites));
+  return (tenant, listen) => pools.at(listen, namesOf(tenant));
+}
+
+/** Nothing of a server whose configuration is not accepted says where requests go. */
+const isUnknown = ({ sites, problems }: ReadWeb) => sites.length === 0 && problems.length > 0;
+
+/** Units have names of 255 characters at most. */
+const namesOf = ({ sites = [] }: ServiceTenant): ReadonlySet<string> =>
+  new Set(sites.flatMap(({ name }) => (name.length <= siteNameMax ? [name] : [])));
+
+function siteNow(layout: Layout, { units, files }: Installed): SplitFacts['siteOf'] {
+  const now = new Map(
+    [...units.keys()].flatMap((name) => {
+      const content = files.get(`${layout.units}/${name}`);
+      const service = serviceOf(content);
+      const site = service === undefined ? undefined : parseUnitName(layout, service)?.site;
+      return site === undefined ? [] : streamsOf(content).map((stream) => [stream, site] as const);
+    }),
+  );
+  return (tenant, listen) => {
+    const site = now.get(listen);
+    return site !== undefined && namesOf(tenant).has(site) ? site : undefined;
+  };
+}
