@@ -1,7 +1,12 @@
 /**
- * Applying a policy to slices of systemd beside `systemctl set-property`, one call a tenant, in the virtual machine. Its
- * processor is emulated, so only the ratios mean something there.
+ * Applying a policy to slices of systemd beside `systemctl set-property`, one call a tenant, and beside a C program that
+ * writes the same files before systemd reads them, in the virtual machine. Its processor is emulated, so only the ratios
+ * mean something there.
  */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { longPatienceMilliseconds } from '../src/testing/patience.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
@@ -42,6 +47,7 @@ async function inactiveRows(guest: Guest, tenants: number): Promise<readonly Row
   const each = await setProperty(guest, firstOther);
   const floor = times(each, tenants);
   await writePolicy(guest, tenants, 'systemd', 40);
+  const bare = await bareFloor(guest, tenants);
   const first = await milliseconds(guest, 'bulkhead apply');
   await writePolicy(guest, tenants, 'systemd', 41);
   const changed = await milliseconds(guest, 'bulkhead apply');
@@ -52,6 +58,7 @@ async function inactiveRows(guest: Guest, tenants: number): Promise<readonly Row
   await guest.succeed('bulkhead release', long);
   return [
     row(`${tenants} slices in which nothing runs`, first, floor),
+    row('  bare: the same files by a C program, and a reload', bare, floor),
     row('  another limit for all of them', changed, floor),
     row('  nothing to change', again, floor),
     row(`${tenants} cgroups, driver cgroup2`, below, floor),
@@ -80,6 +87,25 @@ const times = ({ p50, p90 }: Spread, count: number): Spread => ({
   p50: p50 * count,
   p90: p90 * count,
 });
+
+/**
+ * What nobody can do without: a directory and a file for each slice, on disk, and systemd reading them once. They are
+ * removed again. Linked statically, since the guest has no compiler and need not have this machine's libraries.
+ */
+async function bareFloor(guest: Guest, count: number): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-bench-'));
+  try {
+    const source = new URL('slices-floor.c', import.meta.url).pathname;
+    execFileSync('gcc', ['-O2', '-static', '-o', join(directory, 'files'), source]);
+    await guest.copyIn(join(directory, 'files'), '/root/files');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+  const run = (what: string) => `/root/files ${what} ${firstOther + 1000} ${count}`;
+  const written = await milliseconds(guest, `${run('write')} && systemctl daemon-reload`);
+  await guest.succeed(`${run('remove')} && systemctl daemon-reload`, long);
+  return written;
+}
 
 /** As the policy below says, for slices of others. */
 async function setProperty(guest: Guest, first: number): Promise<Spread> {

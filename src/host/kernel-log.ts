@@ -87,5 +87,9 @@ export function parseOomKill(record: string): OomKill | undefined {
   );
   if (end === null || start === null) return undefined;
   const name = printable(line.slice(start[0].length, end.index));
-  return { pid: Number(end[1]), name, cgroup: start[1] ?? '' };
+  return { pid: Number(end[1]), name, cgroup: unescaped(start[1] ?? '') };
 }
+
+/** A backslash, as in the name of the slice of a site, is `\x5c` there. */
+const unescaped = (text: string) =>
+  text.replaceAll(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));

@@ -235,7 +235,7 @@ function unitChanges(wanted: Wanted, observed: Observed): readonly Operation[] {
       : [],
   );
   // Where the kernel alone differs, systemd may have been told to set something else since it read the files.
-  const first = [...files, ...removals(wanted, orphans)[1]];
+  const first = [...files, ...removals(wanted, orphans).flat()];
   const isChanged = first.length > 0 || realized.length > 0 || observed.stale === true;
   return [
     ...first,
@@ -369,13 +369,15 @@ function removals(
     const place = tenants.get(lastName(divided ?? orphan.path));
     const stays = divided !== undefined && divided === place?.path;
     const into = stays ? parts : others;
-    if (place !== undefined) {
+    // What runs in the slice of a site goes on in that of its tenant, which is around it.
+    const isInPlace = stays && orphan.unit !== undefined;
+    if (place !== undefined && !isInPlace) {
       const part = divided === undefined ? 'main' : lastName(orphan.path);
       const to = partOf(place, part, places);
       into.push({ kind: 'move', from: orphan.path, to, label: place.label });
     }
     // What it is divided into goes with the whole.
-    if (divided !== undefined && !stays) continue;
+    if (divided !== undefined && !stays && orphan.unit === undefined) continue;
     into.push({
       kind: 'remove',
       cgroup: orphan.path,

@@ -1,6 +1,7 @@
 /**
  * A tenant as systemd has it: the slice `user-1001.slice`, and in it the scope `bulkhead-1001.scope` for what did not
- * start there by itself.
+ * start there by itself. A site is a slice in it, `user-1001-shop.example.slice`, with a scope of its own,
+ * `bulkhead-1001-shop.example.scope`.
  *
  * Values of cgroup v2 become settings of the slice. What a tenant has no limit for is written too, so that neither
  * settings of the distribution nor of the administrator apply to it:
@@ -18,18 +19,44 @@
  */
 import { ioFiles2 } from '../limits/io-caps.ts';
 import type { FileSetting } from '../limits/limit.ts';
-import { cgroupSetup } from './wanted.ts';
+import { escapedSite, fitsUnit, unescapedSite } from '../policy/site-unit.ts';
+import { cgroupSetup, siteCgroup } from './wanted.ts';
 
 /** Where systemd makes the slices of users. */
 export const userSlice = 'user.slice';
 
-export const sliceOf = (uid: number) => `user-${uid}.slice`;
-export const sliceCgroup = (uid: number) => `${userSlice}/${sliceOf(uid)}`;
-/** Of what is taken into a slice, and its cgroup, which is ours. */
-export const scopeOf = (instance: string, uid: number) => `${instance}-${uid}.scope`;
+/** Whose a slice is: a tenant without a reseller, or one of its sites. */
+export interface SliceOwner {
+  readonly uid: number;
+  readonly site?: string;
+}
 
-export const scopeCgroup = (instance: string, uid: number) =>
-  `${sliceCgroup(uid)}/${scopeOf(instance, uid)}`;
+const named = (prefix: string, { uid, site }: SliceOwner) =>
+  site === undefined ? `${prefix}-${uid}` : `${prefix}-${uid}-${escapedSite(site)}`;
+
+export const sliceOf = (owner: SliceOwner): string => `${named('user', owner)}.slice`;
+
+/** That of a site is below that of its tenant. */
+export function sliceCgroup(owner: SliceOwner): string {
+  const tenant = `${userSlice}/${sliceOf({ uid: owner.uid })}`;
+  return owner.site === undefined ? tenant : `${tenant}/${sliceOf(owner)}`;
+}
+
+/** Of what is taken into a slice, and its cgroup, which is ours. */
+export const scopeOf = (instance: string, owner: SliceOwner): string =>
+  `${named(instance, owner)}.scope`;
+
+export const scopeCgroup = (instance: string, owner: SliceOwner): string =>
+  `${sliceCgroup(owner)}/${scopeOf(instance, owner)}`;
+
+/** The owner of a slice by its unit, `user-1001-my\x2dshop.slice`. */
+export function ownerOfSlice(unit: string): SliceOwner | undefined {
+  const [, uid, escaped] = /^user-(\d{1,10})(?:-(.+))?\.slice$/.exec(unit) ?? [];
+  if (uid === undefined) return undefined;
+  const site = escaped === undefined ? undefined : unescapedSite(escaped);
+  const owner = { uid: Number(uid), ...(site === undefined ? {} : { site }) };
+  return sliceOf(owner) === unit ? owner : undefined;
+}
 
 /** The tenant of a cgroup's name, `u1001`, that is not below a reseller. */
 export function sliceTenant(cgroup: string): number | undefined {
@@ -37,11 +64,32 @@ export function sliceTenant(cgroup: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** Where a slice is, or a cgroup in it, by its name: `u1001/session-1.scope`; nothing for other cgroups. */
+/** The owner of a cgroup's name, `u1001` or `u1001/s-shop.example`, that is a slice. */
+export function sliceOwner(cgroup: string): SliceOwner | undefined {
+  const [, tenant = '', site] = /^(u\d+)(?:\/s-([^/]+))?$/.exec(cgroup) ?? [];
+  const uid = sliceTenant(tenant);
+  if (uid === undefined || (site !== undefined && !fitsUnit(site))) return undefined;
+  return site === undefined ? { uid } : { uid, site };
+}
+
+/** The name of a slice's cgroup. */
+export const sliceName = ({ uid, site }: SliceOwner): string =>
+  site === undefined ? `u${uid}` : siteCgroup(`u${uid}`, site);
+
+/**
+ * Where a slice is, or a cgroup in it, by its name: `u1001/./session-1.scope`, where the dot tells it from a site;
+ * nothing for other cgroups.
+ */
 export function cgroupInSlice(cgroup: string): string | undefined {
-  const [first = '', ...rest] = cgroup.split('/');
+  const [first = '', second, ...rest] = cgroup.split('/');
   const uid = sliceTenant(first);
-  return uid === undefined ? undefined : [sliceCgroup(uid), ...rest].join('/');
+  if (uid === undefined) return undefined;
+  if (second === undefined) return sliceCgroup({ uid });
+  const site = sliceOwner(`${first}/${second}`);
+  return [
+    ...(site === undefined ? [sliceCgroup({ uid }), second] : [sliceCgroup(site)]),
+    ...rest,
+  ].join('/');
 }
 
 /** Of a cgroup, as /proc/PID/cgroup shows it; `slices` is where those of tenants without a reseller are. */
@@ -49,8 +97,9 @@ export function cgroupPath(
   { path, slices }: { readonly path: string; readonly slices?: { readonly path: string } },
   cgroup: string,
 ): string {
-  const uid = slices === undefined ? undefined : sliceTenant(cgroup);
-  return uid === undefined ? `${path}/${cgroup}` : `${slices?.path}/${sliceOf(uid)}`;
+  const owner = slices === undefined ? undefined : sliceOwner(cgroup);
+  if (owner === undefined) return `${path}/${cgroup}`;
+  return `${slices?.path}${sliceCgroup(owner).slice(userSlice.length)}`;
 }
 
 const periodMicroseconds = 100_000;

@@ -27,6 +27,7 @@ import {
   type Tenant,
 } from './policy.ts';
 import { defaultSettings } from './settings.ts';
+import { fitsUnit } from './site-unit.ts';
 import { warnAbout } from './warnings.ts';
 
 /** The account that owns nothing; by convention 65534, whatever its name. */
@@ -163,7 +164,7 @@ class Resolver {
       return;
     }
     this.#listedAt.set(uid, element.name);
-    if (reseller === undefined) this.#refuseSitesInSlice(element);
+    if (reseller === undefined) this.#refuseLongSites(element);
     const resellerPackage = reseller?.package && this.#packages.get(reseller.package.value);
     const packageElement =
       own ?? (resellerPackage === undefined ? this.#rangePackage(uid) : undefined);
@@ -178,13 +179,16 @@ class Resolver {
     });
   }
 
-  /** What is below a slice is systemd's. */
-  #refuseSitesInSlice({ sites: [first] }: TenantElement): void {
-    if (first === undefined || this.#document.driver?.value !== 'systemd') return;
-    this.#error(
-      first.name,
-      'With the driver "systemd" only tenants of a reseller can have sites; choose the driver "cgroup2", or put the tenant into a reseller',
-    );
+  /** The slice of a site has its name. */
+  #refuseLongSites({ sites }: TenantElement): void {
+    if (this.#document.driver?.value !== 'systemd') return;
+    for (const { name } of sites) {
+      if (fitsUnit(name.value)) continue;
+      this.#error(
+        name,
+        'The name is too long for a slice of systemd; choose the driver "cgroup2", or put the tenant into a reseller',
+      );
+    }
   }
 
   #sites(elements: readonly SiteElement[], tenant: string): readonly Site[] {

@@ -54,25 +54,17 @@ const drift = (body: string, host: Host) =>
   planPolicy(policyOf(body), driverOf(host)).operations.map((each) => printOperation(each));
 
 const { first, second, third, reseller } = uids;
-const everyLimitWith = (sites: string) => `
+const everyLimit = `
   <defaults><cpu limit="100%" weight="50"/><memory limit="96MiB" soft="80MiB" swap="32MiB"/>
     <io read="5MiB/s" write="6MiB/s" reads="500/s" writes="600/s"/><processes limit="40"/></defaults>
   <tenant uid="${first}"/>
-  <tenant uid="${second}"><cpu limit="30%" burst="20%"/><memory limit="unlimited" soft="unlimited" swap="unlimited"/>${sites}</tenant>
+  <tenant uid="${second}"><cpu limit="30%" burst="20%"/><memory limit="unlimited" soft="unlimited" swap="unlimited"/>
+    <site name="my-shop.example"><cpu limit="50%"/><memory limit="32MiB"/><io read="3MiB/s" write="7MiB/s"/><processes limit="9"/></site>
+    <site name="blog.example"/></tenant>
   <reseller uid="${reseller}"><cpu limit="50%"/><memory limit="200MiB"/><processes limit="60"/>
     <tenant uid="${third}"/></reseller>`;
 
-const someSites = `
-    <site name="shop.example"><cpu limit="50%"/><memory limit="32MiB"/><io read="3MiB/s" write="7MiB/s"/><processes limit="9"/></site>
-    <site name="blog.example"/>`;
-
-/** `version` of the hierarchy decides a few expectations, and whether the driver has sites. */
-export function conformance(
-  name: string,
-  makeHost: () => Host,
-  { hasSites = true }: { readonly hasSites?: boolean } = {},
-): void {
-  const everyLimit = everyLimitWith(hasSites ? someSites : '');
+export function conformance(name: string, makeHost: () => Host): void {
   const on = (title: string, body: (host: Host) => void) =>
     test(`${name}: ${title}`, () => {
       const host = makeHost();
@@ -148,8 +140,7 @@ export function conformance(
     assert.deepEqual(drift(moved, host), []);
   });
 
-  const onSites = (...words: Parameters<typeof on>) => (hasSites ? on(...words) : undefined);
-  onSites('sites come and go, and change their limits with those of their tenant', (host) => {
+  on('sites come and go, and change their limits with those of their tenant', (host) => {
     const body = (limit: string, inside: string) =>
       `<tenant uid="${first}"><cpu limit="${limit}"/><memory limit="90MiB"/>${inside}</tenant>`;
     const shop = (limit: string) =>

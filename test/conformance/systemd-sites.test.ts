@@ -1,13 +1,15 @@
 /**
- * Sites of tenants that are slices of systemd, which has none: said, and never taken for granted. Where systemd runs: in
- * the virtual machine.
+ * Sites of tenants that are slices of systemd: slices in theirs, with limits of their own wherever something starts in
+ * them. Where systemd runs: in the virtual machine.
  */
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Meter } from '../../src/agent/sampling/meter.ts';
+import { MemberIndex } from '../../src/agent/sampling/member-index.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import { printProblem } from '../../src/base/problem.ts';
 import { linuxHost, type Host } from '../../src/host/host.ts';
@@ -28,28 +30,42 @@ const hostWith = (name: DriverName): Host => ({
 const systemd = hostWith('systemd');
 const cgroup2 = hostWith('cgroup2');
 const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
-const plain = `<tenant uid="${uid}"><processes limit="50"/></tenant>`;
-const divided = plain.replace(
-  '/></',
-  '/><site name="shop.example"><processes limit="9"/></site></',
-);
+const name = 'my-shop.example';
+const tenantWith = (sites: string) =>
+  `<tenant uid="${uid}"><memory limit="200MiB"/><processes limit="50"/>${sites}</tenant>`;
+const siteWith = (processes: number, more = '') =>
+  `<site name="${name}">${more}<processes limit="${processes}"/></site>`;
+const plain = tenantWith('');
+const divided = tenantWith(siteWith(9));
 const slice = `/user.slice/user-${uid}.slice`;
+const escaped = String.raw`my\x2dshop.example`;
+const siteSlice = `${slice}/user-${uid}-${escaped}.slice`;
 const scope = `0::${slice}/${instance}-${uid}.scope`;
+const siteScope = `0::${siteSlice}/${instance}-${uid}-${escaped}.scope`;
+const valueOf = (cgroup: string, file: string) =>
+  readFileSync(`/sys/fs/cgroup${cgroup}/${file}`, 'utf8').trim();
 
 const probed = systemd.probe();
-const clear = () =>
+const clear = () => {
   assert.deepEqual(releaseAll(systemd, { kill: true }), { ok: true, value: undefined });
-const drift = (body: string) => {
+  const files = readdirSync('/etc/systemd/system').filter((each) => each.includes(String(uid)));
+  assert.deepEqual(files, []);
+};
+const driverHere = () => {
   const driver = systemd.probe();
   assert.ok(driver.ok);
-  return planPolicy(policyOf(body), driver.value).operations.map((each) => printOperation(each));
+  return driver.value;
 };
+const drift = (body: string) =>
+  planPolicy(policyOf(body), driverHere()).operations.map((each) => printOperation(each));
 const cgroupOf = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim();
+const asTenant = (options: readonly string[], ...command: readonly string[]) =>
+  [launcher, ['--instance', instance, ...options, String(uid), '--', ...command]] as const;
+const inSite = ['--site', name];
 
 /** A process that sleeps as the tenant, and the end of it. */
 async function sleeper(...options: readonly string[]): Promise<Disposable & { pid: number }> {
-  const words = ['--instance', instance, ...options, String(uid), '--', 'sleep', '3600'];
-  const child = spawn(launcher, words, { stdio: 'ignore' });
+  const child = spawn(...asTenant(options, 'sleep', '3600'), { stdio: 'ignore' });
   const pid = child.pid ?? 0;
   await eventually('it sleeps', () => {
     assert.equal(child.exitCode ?? child.signalCode, null, 'it has ended');
@@ -63,39 +79,138 @@ if (!probed.ok) {
 } else {
   clear();
 
-  test('an apply fails for a site of a slice, and holds its tenant', async () => {
+  test('a site is a slice in that of its tenant, which holds what starts in either', async () => {
     try {
-      const applied = applyPolicy(policyOf(divided), systemd, { kill: false, force: false });
-      assert.ok(applied.ok);
-      assert.deepEqual(applied.value.failures.map(messageOf), [
-        `Cannot limit "site uid ${uid}/shop.example": the driver "systemd" has no sites; the limits of its tenant hold for it; use the driver "cgroup2", or take the site out of the policy`,
-      ]);
-      using process = await sleeper();
-      assert.equal(cgroupOf(process.pid), scope);
-      assert.equal(readFileSync(`/sys/fs/cgroup${slice}/pids.max`, 'utf8'), '50\n');
-      assert.deepEqual(drift(divided), [
-        `site uid ${uid}/shop.example: cgroup u${uid}/s-shop.example`,
-      ]);
-      // What systemd gives to cgroups in an active slice does not count.
-      assert.deepEqual(drift(plain), []);
+      mustApply(divided, systemd);
+      assert.deepEqual(drift(divided), []);
+      using visit = await sleeper(...inSite);
+      using other = await sleeper();
+      assert.equal(cgroupOf(visit.pid), siteScope);
+      assert.equal(cgroupOf(other.pid), scope);
+      assert.deepEqual(
+        [slice, siteSlice].map((each) => valueOf(each, 'pids.max')),
+        ['50', '9'],
+      );
+      assert.deepEqual(drift(divided), []);
+      const changed = tenantWith(siteWith(7, '<cpu limit="20%"/>'));
+      assert.deepEqual(
+        mustApply(changed, systemd).operations.map(({ kind }) => kind),
+        ['unit', 'reload', 'realize'],
+      );
+      assert.equal(valueOf(siteSlice, 'pids.max'), '7');
+      assert.equal(valueOf(siteSlice, 'cpu.max'), '20000 100000');
+      writeFileSync(`/sys/fs/cgroup${siteSlice}/pids.max`, 'max');
+      assert.match(drift(changed).join(), /site uid \d+\/my-shop.example: .*pids\.max max → 7/);
+      mustApply(changed, systemd);
+      assert.deepEqual(drift(changed), []);
+      const driver = driverHere();
+      assert.deepEqual(driver.processes(`u${uid}/s-${name}`), [visit.pid]);
+      assert.deepEqual(
+        driver.processes(`u${uid}`),
+        [visit.pid, other.pid].sort((a, b) => a - b),
+      );
+      for (const site of ['other.example', '..', '-', 'my', 'main']) {
+        const { status, stderr } = spawnSync(...asTenant(['--site', site], 'true'));
+        assert.equal(status, 1, site);
+        assert.match(String(stderr), /has no site/);
+      }
     } finally {
       clear();
     }
   });
 
-  test('a divided tenant becomes a slice, and its processes stay limited', async () => {
+  test('what a site uses is measured, and a limit that it hits is not its tenant’s', async () => {
+    const policy = policyOf(divided);
+    try {
+      mustApply(divided, systemd);
+      using meter = new Meter(driverHere().tree, new MemberIndex(policy));
+      const sample = () => {
+        const { readings, missing } = meter.sample();
+        assert.deepEqual(missing, []);
+        return Object.fromEntries(readings.map(({ member, now }) => [member, now]));
+      };
+      const [tenant, site] = [`u${uid}`, `u${uid}/${name}`];
+      assert.deepEqual(Object.keys(sample()).sort(), [tenant, site]);
+      using _other = await sleeper();
+      {
+        using _visit = await sleeper(...inSite);
+        const now = sample();
+        assert.deepEqual([now[tenant]?.processes, now[site]?.processes], [2, 1]);
+        const forks = 'i=0; while [ $i -lt 20 ]; do sleep 3601 & i=$((i+1)); done';
+        const words = asTenant(inSite, 'sh', '-c', forks);
+        assert.notEqual(spawnSync(...words, { stdio: 'ignore' }).status, 0);
+        const hit = sample();
+        assert.ok((hit[site]?.forksRefused ?? 0) > 0);
+        assert.equal(hit[tenant]?.forksRefused, 0);
+        // Its counters end with the slice, and what the tenant's has counted stays.
+        spawnSync('pkill', ['-KILL', '-U', String(uid), '-fx', 'sleep 3601']);
+      }
+      await eventually(
+        'the slice of the site ends',
+        () => !existsSync(`/sys/fs/cgroup${siteSlice}`),
+      );
+      const after = sample();
+      assert.deepEqual([after[tenant]?.forksRefused, after[tenant]?.processes], [0, 1]);
+      assert.deepEqual([after[site]?.forksRefused, after[site]?.processes], [0, 0]);
+    } finally {
+      clear();
+    }
+  });
+
+  test('a site that goes leaves what runs in it to its tenant’s limits', async () => {
+    try {
+      mustApply(divided, systemd);
+      using visit = await sleeper(...inSite);
+      mustApply(plain, systemd);
+      assert.deepEqual(drift(plain), []);
+      assert.equal(cgroupOf(visit.pid), siteScope);
+      assert.notEqual(valueOf(siteSlice, 'pids.max'), '9');
+      assert.equal(valueOf(slice, 'pids.max'), '50');
+      assert.equal(spawnSync(...asTenant(inSite, 'true')).status, 1);
+      mustApply(divided, systemd);
+      assert.equal(valueOf(siteSlice, 'pids.max'), '9');
+    } finally {
+      clear();
+    }
+  });
+
+  test('a divided tenant becomes a slice with its sites, and back below a reseller', async () => {
     try {
       mustApply(divided, cgroup2);
-      using visit = await sleeper('--site', 'shop.example');
+      using visit = await sleeper(...inSite);
       using other = await sleeper();
-      assert.match(cgroupOf(visit.pid), /\/s-shop\.example$/);
+      assert.match(cgroupOf(visit.pid), /\/s-my-shop\.example$/);
       assert.match(cgroupOf(other.pid), /\/main$/);
-      const { operations } = mustApply(plain, systemd);
+      const { operations } = mustApply(divided, systemd);
       const kinds = operations.map(({ kind }) => kind);
       assert.ok(kinds.indexOf('reload') < kinds.indexOf('move'), kinds.join());
-      for (const { pid } of [visit, other]) assert.equal(cgroupOf(pid), scope);
+      assert.equal(cgroupOf(visit.pid), siteScope);
+      assert.equal(cgroupOf(other.pid), scope);
       assert.equal(existsSync(`/sys/fs/cgroup/${instance}-tenants.service/u${uid}`), false);
-      assert.deepEqual(drift(plain), []);
+      assert.deepEqual(drift(divided), []);
+      const resold = `<reseller uid="64234">${divided}</reseller>`;
+      mustApply(resold, systemd);
+      assert.match(cgroupOf(visit.pid), /\/r64234\/u64233\/s-my-shop\.example$/);
+      assert.match(cgroupOf(other.pid), /\/r64234\/u64233\/main$/);
+      assert.deepEqual(drift(resold), []);
+      mustApply(divided, systemd);
+      assert.equal(cgroupOf(visit.pid), siteScope);
+      assert.equal(cgroupOf(other.pid), scope);
+    } finally {
+      clear();
+    }
+  });
+
+  test('a site whose name is too long for a unit fails alone', () => {
+    const long = Array.from({ length: 4 }, () => 'a'.repeat(60)).join('.');
+    const body = tenantWith(`${siteWith(9)}<site name="${long}"/>`);
+    try {
+      const applied = applyPolicy(policyOf(body), systemd, { kill: false, force: false });
+      assert.ok(applied.ok);
+      assert.deepEqual(applied.value.failures.map(messageOf), [
+        `Cannot limit "site uid ${uid}/${long}": the name is too long for a slice of systemd; the limits of its tenant hold for it; use the driver "cgroup2", or take the site out of the policy`,
+      ]);
+      assert.deepEqual(drift(body), [`+ site uid ${uid}/${long}: cgroup u${uid}/s-${long}`]);
     } finally {
       clear();
     }

@@ -15,7 +15,7 @@ const driver = host.probe();
 if (driver.ok) {
   // What a run that was killed has left.
   assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
-  conformance('slices of systemd', () => host, { hasSites: false });
+  conformance('slices of systemd', () => host);
 } else {
   test('slices of systemd', { skip: printProblem(driver.error) }, () => {});
 }

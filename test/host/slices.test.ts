@@ -19,7 +19,7 @@ import { objectPath } from '../../src/host/systemd/manager.ts';
 import { SliceFiles } from '../../src/host/systemd/slice-files.ts';
 import { StaleMark } from '../../src/host/systemd/stale-mark.ts';
 import { SystemdDriver, type SystemdDriverParts } from '../../src/host/systemd/systemd-driver.ts';
-import { sliceText } from '../../src/plan/slice.ts';
+import { cgroupInSlice, sliceText } from '../../src/plan/slice.ts';
 import { mustEnd } from '../../src/testing/patience.ts';
 
 const text = sliceText([]);
@@ -34,15 +34,23 @@ function scratch(t: TestContext) {
 }
 
 suite('the files of slices', () => {
+  const ann = { uid: 1001 };
+  const bob = { uid: 1002 };
+  const shop = { uid: 1001, site: 'my-shop.example' };
+
   test('are written, listed and removed, each with its directory', (t) => {
     const { system, files } = scratch(t);
-    assert.deepEqual(files.tenants(), []);
-    for (const uid of [1002, 1001]) assert.ok(files.write(uid, text).ok);
-    assert.deepEqual(files.tenants(), [1001, 1002]);
-    assert.equal(files.read(1001), text);
-    assert.equal(files.path(1001), `${system}/user-1001.slice.d/90-bulkhead.conf`);
+    assert.deepEqual(files.owners(), []);
+    for (const owner of [shop, bob, ann]) assert.ok(files.write(owner, text).ok);
+    assert.deepEqual(files.owners(), [ann, shop, bob]);
+    assert.equal(files.read(ann), text);
+    assert.equal(files.path(ann), `${system}/user-1001.slice.d/90-bulkhead.conf`);
+    assert.equal(
+      files.path(shop),
+      String.raw`${system}/user-1001-my\x2dshop.example.slice.d/90-bulkhead.conf`,
+    );
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['90-bulkhead.conf']);
-    for (const uid of [1001, 1002, 1003]) assert.ok(files.remove(uid).ok);
+    for (const owner of [ann, bob, shop, { uid: 1003 }]) assert.ok(files.remove(owner).ok);
     assert.deepEqual(readdirSync(system), []);
   });
 
@@ -52,12 +60,14 @@ suite('the files of slices', () => {
     writeFileSync(`${system}/user-1001.slice.d/10-own.conf`, '[Slice]\n');
     mkdirSync(`${system}/user-1002.slice.d`);
     writeFileSync(`${system}/user-1002.slice.d/90-bulkhead.conf`, '[Slice]\nTasksMax=1\n');
-    mkdirSync(`${system}/user-.slice.d`);
-    writeFileSync(`${system}/user-.slice.d/90-bulkhead.conf`, text);
-    assert.deepEqual(files.tenants(), []);
-    assert.ok(files.write(1001, text).ok);
-    assert.deepEqual(files.tenants(), [1001]);
-    assert.ok(files.remove(1001).ok);
+    for (const other of ['user-.slice.d', 'user-1001-a-b.slice.d', 'user-1001-.slice.d']) {
+      mkdirSync(`${system}/${other}`);
+      writeFileSync(`${system}/${other}/90-bulkhead.conf`, text);
+    }
+    assert.deepEqual(files.owners(), []);
+    assert.ok(files.write(ann, text).ok);
+    assert.deepEqual(files.owners(), [ann]);
+    assert.ok(files.remove(ann).ok);
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['10-own.conf']);
   });
 
@@ -65,7 +75,7 @@ suite('the files of slices', () => {
     const { directory, system, files } = scratch(t);
     mkdirSync(join(directory, 'elsewhere'));
     symlinkSync(join(directory, 'elsewhere'), `${system}/user-1001.slice.d`);
-    const written = files.write(1001, text);
+    const written = files.write({ uid: 1001 }, text);
     assert.ok(!written.ok);
     assert.match(
       printProblem(written.error),
@@ -81,9 +91,10 @@ test('a mark survives until a reload, with whose slices are to be left', (t) => 
   assert.equal(mark.isSet, false);
   assert.ok(mark.set().ok);
   assert.equal(new StaleMark(paths).isSet, true);
-  assert.deepEqual(mark.uids(), []);
-  for (const uid of [1001, 1002, 1001, undefined]) assert.ok(mark.set(uid).ok);
-  assert.deepEqual(new StaleMark(paths).uids(), [1001, 1002]);
+  assert.deepEqual(mark.owners(), []);
+  const [ann, bob, shop] = [{ uid: 1001 }, { uid: 1002 }, { uid: 1001, site: 'my-shop.example' }];
+  for (const owner of [ann, bob, ann, undefined, shop]) assert.ok(mark.set(owner).ok);
+  assert.deepEqual(new StaleMark(paths).owners(), [ann, bob, shop]);
   assert.ok(mark.clear().ok);
   assert.ok(mark.clear().ok);
   assert.equal(existsSync(join(paths.runtime, 'reload')), false);
@@ -110,6 +121,20 @@ suite('the processes of a slice', () => {
       cgroup === 'u1001' ? ['session-1.scope', 'user@1001.service'] : [],
     );
     assert.equal(driver.processes('u1001').length, 3);
+  });
+
+  test('are those of a unit that is called like a site, too', () => {
+    const seen = new Set<string | undefined>();
+    const driver = driverWith((cgroup) => {
+      seen.add(cgroupInSlice(cgroup));
+      return cgroup === 'u1001' ? ['s-shop.service', 'user-1001-shop.slice'] : [];
+    });
+    assert.equal(driver.processes('u1001').length, 3);
+    const slice = 'user.slice/user-1001.slice';
+    assert.deepEqual(
+      [...seen],
+      [slice, `${slice}/./s-shop.service`, `${slice}/./user-1001-shop.slice`],
+    );
   });
 
   test('are found within bounds, however many cgroups a tenant makes, and in whatever depth', () => {

@@ -8,6 +8,12 @@ import {
   cgroupInSlice,
   cgroupPath,
   isSliceText,
+  ownerOfSlice,
+  scopeCgroup,
+  scopeOf,
+  sliceName,
+  sliceOf,
+  sliceOwner,
   sliceSettings,
   sliceTenant,
   sliceText,
@@ -95,12 +101,59 @@ test('a name is that of a slice when it is a tenant of no reseller', () => {
     assert.equal(sliceTenant(other), undefined, other);
   }
   assert.equal(cgroupInSlice('u1001/a.scope'), 'user.slice/user-1001.slice/a.scope');
+  assert.equal(cgroupInSlice('u1001/./s-a.scope'), 'user.slice/user-1001.slice/./s-a.scope');
   assert.equal(cgroupInSlice('r1000/u1001'), undefined);
   const root = { path: '/bulkhead-tenants.service' };
   assert.equal(cgroupPath(root, 'u1001'), '/bulkhead-tenants.service/u1001');
   const withSlices = { ...root, slices: { path: '/user.slice' } };
   assert.equal(cgroupPath(withSlices, 'u1001'), '/user.slice/user-1001.slice');
   assert.equal(cgroupPath(withSlices, 'r1/u2'), '/bulkhead-tenants.service/r1/u2');
+});
+
+test('the slice of a site is below that of its tenant, and no two are the same', () => {
+  const shop = { uid: 1001, site: 'my-shop.example' };
+  const slice = String.raw`user-1001-my\x2dshop.example.slice`;
+  const cgroup = `user.slice/user-1001.slice/${slice}`;
+  assert.equal(sliceOf(shop), slice);
+  assert.deepEqual(sliceOwner('u1001/s-my-shop.example'), shop);
+  assert.equal(sliceName(shop), 'u1001/s-my-shop.example');
+  assert.equal(cgroupInSlice('u1001/s-my-shop.example'), cgroup);
+  assert.equal(cgroupInSlice('u1001/s-my-shop.example/x'), `${cgroup}/x`);
+  assert.equal(
+    scopeCgroup('bulkhead', shop),
+    String.raw`${cgroup}/bulkhead-1001-my\x2dshop.example.scope`,
+  );
+  const root = { path: '/bulkhead-tenants.service', slices: { path: '/c/user.slice' } };
+  assert.equal(cgroupPath(root, 'u1001/s-my-shop.example'), `/c/${cgroup}`);
+
+  const names = ['a', 'a-b', 'a.b', 'a_b', 'a--b', 'x2d', 'a-x2db', '1002', 'xn--a-b', 'main'];
+  const units = names.map((site) => sliceOf({ uid: 1001, site }));
+  assert.equal(new Set(units).size, names.length);
+  for (const [index, unit] of units.entries()) {
+    // One dash more would be a slice of another level.
+    assert.equal(unit.split('-').length, 3, unit);
+    assert.deepEqual(ownerOfSlice(unit), { uid: 1001, site: names[index] });
+  }
+  for (const other of [
+    'user-.slice',
+    'user-1001-.slice',
+    'user-1001-a-b.slice',
+    'user-x.slice',
+    'user-1001.scope',
+  ]) {
+    assert.equal(ownerOfSlice(other), undefined, other);
+  }
+});
+
+test('the names of units and of their directories are short enough for systemd and the kernel', () => {
+  const owner = (site: string) => ({ uid: 4_294_967_294, site });
+  const longest = ['a'.repeat(190), `${'-'.repeat(47)}aa`];
+  for (const site of longest) {
+    assert.deepEqual(sliceOwner(sliceName(owner(site))), owner(site));
+    assert.equal(sliceOwner(sliceName(owner(`${site}a`))), undefined);
+    const names = [`${sliceOf(owner(site))}.d`, scopeOf('i'.repeat(41), owner(site))];
+    for (const name of names) assert.ok(name.length <= 255, name);
+  }
 });
 
 const tasks = (count: number) => `[Slice]\nTasksMax=${count}\n`;
@@ -229,6 +282,80 @@ suite('the plan for slices', () => {
       '~ tenant 1: processes from r7/u1 to u1',
       '- cgroup r7/u1',
     ]);
+  });
+});
+
+suite('the plan for sites of slices', () => {
+  const site = (path: string, name: string): WantedCgroup => ({
+    path: `${path}/s-${name}`,
+    kind: 'site',
+    label: `site ${name}`,
+    settings: [],
+    unit: { unit: `user-1-${name}.slice`, path: `/etc/1-${name}.conf`, text: tasks(3) },
+  });
+  const siteOrphan = (path: string): OrphanCgroup => ({ ...orphan(1, true), path });
+
+  test('leaves a site that goes to the slice of its tenant, with what runs in it', () => {
+    assert.deepEqual(
+      planned({
+        cgroups: [[slice(1, 5), observed(tasks(5), '5')]],
+        orphans: [
+          {
+            ...siteOrphan('u1/s-a'),
+            unit: { unit: 'user-1-a.slice', path: '/etc/1-a.conf', active: true },
+          },
+        ],
+      }),
+      [
+        '- limits of user-1-a.slice',
+        reload,
+        '~ user-1-a.slice: its cgroup is set as systemd has it',
+        reload,
+      ],
+    );
+  });
+
+  test('moves each part of a tenant that was divided in the tree to where it belongs', () => {
+    const parts = ['./u1/main', './u1/s-a', './u1/s-b', './u1'];
+    assert.deepEqual(
+      planned({
+        cgroups: [
+          [slice(1, 5), observed(undefined)],
+          [site('u1', 'a'), observed(undefined)],
+        ],
+        orphans: parts.map((path) => ({ path, hierarchies: ['unified'], processes: [12] })),
+      }),
+      [
+        '+ tenant 1: /etc/1.conf: TasksMax 5',
+        '+ site a: /etc/1-a.conf: TasksMax 3',
+        reload,
+        '~ tenant 1: processes from ./u1/main to u1',
+        '~ tenant 1: processes from ./u1/s-a to u1/s-a',
+        '~ tenant 1: processes from ./u1/s-b to u1',
+        '~ tenant 1: processes from ./u1 to u1',
+        '- cgroup ./u1',
+      ],
+    );
+  });
+
+  test('moves the sites of who gets a reseller first, and takes their limits away, too', () => {
+    const kinds = { 'r7/u1': 'tenant', 'r7/u1/main': 'main', 'r7/u1/s-a': 'site' } as const;
+    const inTree = Object.entries(kinds).map(([path, kind]): WantedCgroup => {
+      return { path, kind, label: 'tenant 1', settings: [] };
+    });
+    assert.deepEqual(
+      planned({
+        cgroups: inTree.map((each) => [each, { missing: [], files: new Map() }]),
+        orphans: [siteOrphan('u1/s-a'), orphan(1, false)],
+      }).slice(0, 5),
+      [
+        '~ tenant 1: processes from u1/s-a to r7/u1/s-a',
+        '- limits of user-1.slice',
+        '~ tenant 1: processes from u1 to r7/u1/main',
+        '- limits of user-1.slice',
+        reload,
+      ],
+    );
   });
 });
 

@@ -159,15 +159,16 @@ test('resolvePolicy() reports a site that is listed twice, is above its tenant, 
   assert.equal(findTenant(policy, 'alice')?.sites.length, 1);
 });
 
-test('resolvePolicy() refuses sites in a slice of systemd, which are not below a reseller', () => {
-  const sites = '<site name="a.example"/><site name="b.example"/>';
+test('resolvePolicy() refuses a site whose name is too long for a slice, unless it is below a reseller', () => {
+  const long = Array.from({ length: 4 }, () => 'a'.repeat(60)).join('.');
+  const sites = `<site name="a.example"/><site name="${long}"/>`;
   const body = (driver: string) => `<host driver="${driver}"/>
     <tenant user="alice">${sites}</tenant><reseller user="acme"><tenant user="bob">${sites}</tenant></reseller>`;
   const errors = (driver: string) =>
     resolve(body(driver)).said.filter((each) => /error/.test(each));
   assert.match(
     errors('systemd').join('\n'),
-    /^p\.xml:2:38: error: With the driver "systemd" only tenants/,
+    /^p\.xml:2:62: error: The name is too long for a slice of systemd; choose/,
   );
   assert.equal(errors('systemd').length, 1);
   assert.deepEqual(errors('cgroup2'), []);

@@ -61,7 +61,7 @@ const script = scriptFile('host/placer/main');
 export function placementTargets(policy: Policy, paths: Paths, tree: Tree): PlacementTargets {
   const targets = policy.tenants.map((each): PlacementTargets['targets'][number] => {
     const cgroup = tenantCgroup(each);
-    // A slice is never divided.
+    // Beside the sites of a slice there is whatever systemd makes in it.
     const isSlice = tree.slices !== undefined && sliceTenant(cgroup) !== undefined;
     return each.sites.length === 0 || isSlice
       ? [each.uid, cgroup]

@@ -5,7 +5,8 @@
  */
 import { ensureOpenFiles } from '../../sys/open-files.ts';
 import type { SliceTree, Tree } from '../../host/driver.ts';
-import { sliceTenant } from '../../plan/slice.ts';
+import { sliceOwner, sliceTenant, userSlice } from '../../plan/slice.ts';
+import { parentOf } from '../../plan/wanted.ts';
 import { UsageReader } from '../../host/cgroups/usage-reader.ts';
 import type { Hierarchy } from '../../host/cgroups/hierarchies.ts';
 import { unlimited } from '../../base/quantity.ts';
@@ -14,6 +15,7 @@ import { noCounters, sameCounters } from '../../limits/limits.ts';
 import { resellerMember, tenantMember, type Member, type MemberKind } from '../../usage/member.ts';
 import type { Reading } from '../../usage/measure.ts';
 import type { Entry, MemberIndex } from './member-index.ts';
+import { hitKeys, SliceHits, wentBack } from './slice-hits.ts';
 
 interface MeterSample {
   readonly readings: readonly Reading[];
@@ -34,6 +36,8 @@ interface Within {
   readonly member: Member;
   /** Absent between a tenant and its reseller. */
   readonly part?: Pick<Entry, 'values'>;
+  /** Of a slice in that of its tenant, whose processes are listed with it. */
+  readonly isSlice?: true;
 }
 
 export class Meter implements Disposable {
@@ -43,6 +47,7 @@ export class Meter implements Disposable {
   readonly #slices: SliceTree | undefined;
   /** Of slices: the counters as they were read, and with the processes of all cgroups in them. */
   readonly #inSlices = new Map<string, SliceReading>();
+  readonly #sliceHits = new SliceHits();
   #max = 0;
   readonly #last = new Map<Member, Readonly<Counters>>();
   /** Earlier readings by cgroup, apart from `#last`, which contains sums. */
@@ -66,7 +71,7 @@ export class Meter implements Disposable {
   }
 
   follow(memberIndex: MemberIndex): void {
-    this.#order = readingOrder([...memberIndex.entries.values()]);
+    this.#order = readingOrder([...memberIndex.entries.values()], this.#slices);
     const files = this.#reader.filesFor(this.#order.length);
     this.#max = this.#reader.cgroupsMax(ensureOpenFiles(files));
     const cgroups = new Set(this.#order.slice(0, this.#max).map((each) => each.cgroup));
@@ -80,6 +85,8 @@ export class Meter implements Disposable {
     }
     this.#slow.clear();
     this.#inSlices.clear();
+    for (const cgroup of this.#sliceHits.cgroups)
+      if (!cgroups.has(cgroup)) this.#sliceHits.forget(cgroup);
   }
 
   sample(): MeterSample {
@@ -91,7 +98,7 @@ export class Meter implements Disposable {
       const kept = index < this.#max;
       const slices = this.#slices;
       const counters =
-        slices === undefined || sliceTenant(cgroup) === undefined
+        slices === undefined || sliceOwner(cgroup) === undefined
           ? this.#read(cgroup, kept)
           : this.#readSlice(cgroup, kept, slices);
       if (counters === undefined) {
@@ -120,9 +127,11 @@ export class Meter implements Disposable {
     const read = exists ? this.#read(cgroup, kept) : undefined;
     if (read === undefined) {
       this.#inSlices.delete(cgroup);
+      this.#sliceHits.startOver(cgroup);
       return noCounters;
     }
     if (known?.read === read) return known.counters;
+    if (known !== undefined && wentBack(known.read, read)) this.#sliceHits.startOver(cgroup);
     const processes = read.threads === 0 ? 0 : slices.processes(cgroup).length;
     const counters = { ...read, processes };
     this.#inSlices.set(cgroup, { read, counters });
@@ -167,16 +176,17 @@ export class Meter implements Disposable {
 
   #addTo(
     sums: Map<Member, Sums>,
-    { member, part }: Within,
+    { member, part, isSlice }: Within,
     { cgroup }: Metered,
     { all, counters }: Readonly<Record<'all' | 'counters', Readonly<Counters>>>,
   ): void {
     let sum = sums.get(member);
     if (sum === undefined) sums.set(member, (sum = { ...noSums }));
-    for (const key of summed) sum[key] += all[key];
+    if (isSlice !== true) for (const key of summed) sum[key] += all[key];
     if (part === undefined) return;
     sum.parts += `${cgroup}\n`;
-    for (const key of hitKeys) sum[key] += this.#hits(key, part.values, counters);
+    const hits = isSlice === true ? this.#sliceHits.add(cgroup, counters) : counters;
+    for (const key of hitKeys) sum[key] += this.#hits(key, part.values, hits);
   }
 
   [Symbol.dispose](): void {
@@ -189,21 +199,31 @@ interface SliceReading {
   readonly counters: Readonly<Counters>;
 }
 
-function readingOrder(entries: readonly Entry[]): readonly Metered[] {
+function readingOrder(
+  entries: readonly Entry[],
+  slices: SliceTree | undefined,
+): readonly Metered[] {
   const levels: Readonly<Record<MemberKind, Metered[]>> = { site: [], tenant: [], reseller: [] };
   for (const entry of entries) {
     const { kind, uid } = entry.who;
-    levels[kind].push({ cgroup: entry.cgroup, entry, within: withinOf(entry) });
+    const { cgroup } = entry;
+    const isSlice = slices !== undefined && sliceOwner(cgroup) !== undefined;
+    // A site whose name is too long for one.
+    if (slices !== undefined && !isSlice && sliceTenant(parentOf(cgroup)) !== undefined) continue;
+    levels[kind].push({ cgroup, entry, within: withinOf(entry, isSlice) });
     const [main] = entry.parts;
-    if (main === undefined) continue;
+    if (main === undefined || isSlice) continue;
     const within = { member: tenantMember(uid), part: { values: {} } };
     levels.site.push({ cgroup: main, entry: undefined, within });
   }
   return [...levels.site, ...levels.tenant, ...levels.reseller];
 }
 
-function withinOf({ who, resellerUid, values }: Entry): Within | undefined {
-  if (who.kind === 'site') return { member: tenantMember(who.uid), part: { values } };
+function withinOf({ who, resellerUid, values }: Entry, isSlice: boolean): Within | undefined {
+  if (who.kind === 'site') {
+    const within = { member: tenantMember(who.uid), part: { values } };
+    return isSlice ? { ...within, isSlice } : within;
+  }
   return who.kind === 'reseller' || resellerUid === undefined
     ? undefined
     : { member: resellerMember(resellerUid) };
@@ -211,14 +231,12 @@ function withinOf({ who, resellerUid, values }: Entry): Within | undefined {
 
 const summed = ['processes', 'readBytes', 'writeBytes', 'reads', 'writes'] as const;
 
-/** Hits of limits, whose counters some kernels keep where the process is, others where the limit is and above. */
 const limitOfHits = {
   memoryHits: 'memory.limit',
   oomKills: 'memory.limit',
   forksRefused: 'processes.limit',
 } as const;
 type HitKey = keyof typeof limitOfHits;
-const hitKeys = Object.keys(limitOfHits) as HitKey[];
 
 type Sums = { -readonly [Key in (typeof summed)[number] | HitKey]: number } & {
   /** The cgroups of the parts of a tenant. */
@@ -253,13 +271,17 @@ function withoutForeignHits({ values }: Entry, counters: Readonly<Counters>): Re
  */
 function hitsBelow(hierarchies: readonly Hierarchy[], version: 1 | 2) {
   const pids = hierarchies.find(({ controllers }) => controllers.has('pids'))?.files;
-  const countsForks = version === 2 && pids?.fileNames()?.has('pids.events.local') === true;
+  let countsForks = version === 2 && pids?.fileNames()?.has(forksFile) === true;
   return (key: HitKey, values: LimitValues, counters: Readonly<Counters>): number => {
+    if (counters[key] === 0) return 0;
+    // Where there are slices alone, their kernel shows it once one of them is there.
+    if (version === 2) countsForks ||= pids?.readTop(`${userSlice}/${forksFile}`) !== undefined;
     const isCounted = key === 'forksRefused' ? countsForks : version === 2;
     if (isCounted) return isLimited(values, key) ? -counters[key] : 0;
     return isLimited(values, key) ? 0 : counters[key];
   };
 }
+const forksFile = 'pids.events.local';
 
 function added(own: Readonly<Counters>, sum: Readonly<Sums>, version: 1 | 2): Readonly<Counters> {
   const now = { ...own, processes: own.processes + sum.processes };

@@ -25,7 +25,7 @@ const processFile = 'cgroup.procs';
 function filesOf({ mountPoint, rootCgroup, slices }: PlacerHierarchy): LinuxCgroupFiles {
   return new LinuxCgroupFiles(mountPoint, rootCgroup, (cgroup) => {
     const uid = slices === undefined ? undefined : sliceTenant(cgroup);
-    return uid === undefined ? undefined : scopeCgroup(slices?.instance ?? '', uid);
+    return uid === undefined ? undefined : scopeCgroup(slices?.instance ?? '', { uid });
   });
 }
 

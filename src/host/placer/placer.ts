@@ -196,7 +196,7 @@ export class Placer {
 
   /** The tenant's first outside its slice: systemd moves it. What is unknown is scanned again soon. */
   #start(scopes: Scopes, uid: number, pid: number, process: OpenProcess): PlacementResult {
-    const started = scopes.start(uid, pid);
+    const started = scopes.start({ uid }, pid);
     // It has held the process itself since before it answered, so that the pid was not another's by then.
     if (started.ok && started.value === 'started' && !process.isThere() && this.#isAlive(pid)) {
       return { unknown: `Process ${pid} exited while it was being moved` };

@@ -1,5 +1,6 @@
 /**
- * Takes processes into a tenant's slice that did not start there: `bulkhead-1001.scope` in `user-1001.slice`.
+ * Takes processes into a slice, of a tenant or a site, that did not start there: `bulkhead-1001.scope` in
+ * `user-1001.slice`.
  *
  * systemd has to make the scope, and has to be told that its cgroup is ours (`Delegate=`); then a process is placed
  * as in any cgroup of ours, by a write. The scope ends with its last process, and is made again when it is needed.
@@ -7,7 +8,14 @@
 import { existsSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
-import { scopeCgroup, scopeOf, sliceOf, sliceTenant } from '../../plan/slice.ts';
+import {
+  scopeCgroup,
+  scopeOf,
+  sliceName,
+  sliceOf,
+  sliceOwner,
+  type SliceOwner,
+} from '../../plan/slice.ts';
 import { describeErrno } from '../../sys/errno.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import { LinuxCgroupFiles } from '../cgroups/cgroup-files.ts';
@@ -36,44 +44,44 @@ export class Scopes {
     this.#instance = instance;
     this.#options = options;
     this.#files = new LinuxCgroupFiles(mountPoint, '', (cgroup) => {
-      const uid = sliceTenant(cgroup);
-      return uid === undefined ? undefined : scopeCgroup(instance, uid);
+      const owner = sliceOwner(cgroup);
+      return owner === undefined ? undefined : scopeCgroup(instance, owner);
     });
   }
 
   /** Puts a process into its scope, and waits until it is there. One that has ended is placed. */
-  place(uid: number, pid: number): Result<void, Problem> {
+  place(owner: SliceOwner, pid: number): Result<void, Problem> {
     for (let round = 0; round < rounds; round++) {
-      const written = this.#files.write(`u${uid}`, 'cgroup.procs', String(pid));
+      const written = this.#files.write(sliceName(owner), 'cgroup.procs', String(pid));
       if (written.ok || written.error === 'ESRCH') return ok(undefined);
       if (written.error !== 'ENOENT' && written.error !== 'ENODEV') {
-        return this.#cannot(uid, pid, describeErrno(written.error));
+        return this.#cannot(owner, pid, describeErrno(written.error));
       }
-      const started = this.start(uid, pid);
+      const started = this.start(owner, pid);
       if (!started.ok) return isAlive(pid) ? started : ok(undefined);
       sleepSync(roundMilliseconds);
     }
-    return this.#cannot(uid, pid, 'systemd has not made its cgroup');
+    return this.#cannot(owner, pid, 'systemd has not made its cgroup');
   }
 
   /**
    * Lets systemd make the scope with the process in it, a moment after it has answered. One that exists is being made,
    * or is about to end, where it had no cgroup just now: the process is not in it then.
    */
-  start(uid: number, pid: number): Result<Started, Problem> {
+  start(owner: SliceOwner, pid: number): Result<Started, Problem> {
     if (performance.now() < this.#notBefore) {
-      return this.#cannot(uid, pid, 'systemd has just refused to make another one');
+      return this.#cannot(owner, pid, 'systemd has just refused to make another one');
     }
     const { startMilliseconds = defaultStartMilliseconds, pauseMilliseconds = 0 } = this.#options;
-    const scope = scopeOf(this.#instance, uid);
-    const started = this.#manager.startScope(scope, sliceOf(uid), pid, startMilliseconds);
+    const scope = scopeOf(this.#instance, owner);
+    const started = this.#manager.startScope(scope, sliceOf(owner), pid, startMilliseconds);
     // It may have been for the process alone, which has ended.
     if (!started.ok && isAlive(pid)) this.#notBefore = performance.now() + pauseMilliseconds;
     return started;
   }
 
-  #cannot(uid: number, pid: number, reason: string): Result<never, Problem> {
-    const object = scopeOf(this.#instance, uid);
+  #cannot(owner: SliceOwner, pid: number, reason: string): Result<never, Problem> {
+    const object = scopeOf(this.#instance, owner);
     return failed({ action: `move process ${pid} to`, object, reason });
   }
 }

@@ -1,15 +1,21 @@
 /**
- * The files of tenants' slices: `/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf`. They are the record of the
- * tenants in force, and hold after a reboot without us.
+ * The files of tenants' slices, and of their sites': `/etc/systemd/system/user-1001.slice.d/90-bulkhead.conf`. They are
+ * the record of those in force, and hold after a reboot without us.
  *
- * One a tenant and none for all: `user-.slice.d` would limit root, administrators and every account to come.
+ * One each and none for all: `user-.slice.d` would limit root, administrators and every account to come.
  * Files of other directories and names are read with ours, in the order of their names; most are before "90".
  */
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
-import { isSliceText, sliceOf } from '../../plan/slice.ts';
+import {
+  isSliceText,
+  ownerOfSlice,
+  sliceName,
+  sliceOf,
+  type SliceOwner,
+} from '../../plan/slice.ts';
 import { causeOf, describeErrno, errnoOf } from '../../sys/errno.ts';
 import { pinDirectory } from '../../sys/files/pinned-directory.ts';
 import { readText } from '../../sys/files/read.ts';
@@ -30,27 +36,31 @@ export class SliceFiles {
     this.#name = `90-${instance}.conf`;
   }
 
-  path(uid: number): string {
-    return `${this.#etc}/${sliceOf(uid)}.d/${this.#name}`;
+  path(owner: SliceOwner): string {
+    return `${this.#etc}/${sliceOf(owner)}.d/${this.#name}`;
   }
 
-  read(uid: number): string | undefined {
-    return readText(this.path(uid));
+  read(owner: SliceOwner): string | undefined {
+    return readText(this.path(owner));
   }
 
-  /** Whose file is there, in ascending order; a file of that name that we did not write is not ours. */
-  tenants(): readonly number[] {
+  /** Whose file is there, tenants before their sites; a file of that name that we did not write is not ours. */
+  owners(): readonly SliceOwner[] {
     return listed(this.#etc)
       .flatMap((name) => {
-        const uid = Number(/^user-(\d{1,10})\.slice\.d$/.exec(name)?.[1]);
-        const text = Number.isNaN(uid) ? undefined : this.read(uid);
-        return text !== undefined && isSliceText(text) ? [uid] : [];
+        const owner = ownerOfDirectory(name);
+        return owner !== undefined && this.#isOurs(owner) ? [owner] : [];
       })
-      .sort((a, b) => a - b);
+      .sort((a, b) => a.uid - b.uid || sliceName(a).localeCompare(sliceName(b)));
   }
 
-  write(uid: number, text: string): Result<void, Problem> {
-    const path = this.path(uid);
+  #isOurs(owner: SliceOwner): boolean {
+    const text = this.read(owner);
+    return text !== undefined && isSliceText(text);
+  }
+
+  write(owner: SliceOwner, text: string): Result<void, Problem> {
+    const path = this.path(owner);
     const directory = dirname(path);
     try {
       mkdirSync(directory, { mode: 0o755 });
@@ -81,19 +91,25 @@ export class SliceFiles {
     });
   }
 
-  remove(uid: number): Result<void, Problem> {
-    return removeWithDirectory(this.path(uid));
+  remove(owner: SliceOwner): Result<void, Problem> {
+    return removeWithDirectory(this.path(owner));
   }
 
-  /** Before a reload, so that systemd forgets them. */
-  removePokes(uids: Iterable<number>): Result<void, Problem> {
-    for (const uid of uids) {
-      const removed = removeWithDirectory(`${this.#control}/${sliceOf(uid)}.d/${pokeFile}`);
+  /** Before a reload, so that systemd forgets them: those of our slices, and of others that were ours until now. */
+  removePokes(left: readonly SliceOwner[]): Result<void, Problem> {
+    const were = new Set(left.map(sliceOf));
+    for (const name of listed(this.#control)) {
+      const owner = ownerOfDirectory(name);
+      if (owner === undefined || !(were.has(sliceOf(owner)) || this.#isOurs(owner))) continue;
+      const removed = removeWithDirectory(`${this.#control}/${name}/${pokeFile}`);
       if (!removed.ok) return removed;
     }
     return ok(undefined);
   }
 }
+
+const ownerOfDirectory = (name: string) =>
+  name.endsWith('.d') ? ownerOfSlice(name.slice(0, -'.d'.length)) : undefined;
 
 function listed(directory: string): readonly string[] {
   try {

@@ -12,7 +12,7 @@ import { Slices } from './slices.ts';
 import { StaleMark } from './stale-mark.ts';
 
 export interface SliceParts {
-  /** In which `u1001` is a slice, and everything else in the tree below the delegated unit. */
+  /** In which `u1001` and its sites are slices, and everything else in the tree below the delegated unit. */
   readonly hierarchy: Hierarchy;
   readonly slices: Slices;
   readonly scopes: Scopes;
@@ -35,7 +35,7 @@ const step = 'slices';
 export function withoutSlices(delegation: Delegation, slices: Slices): Delegation {
   return {
     pending() {
-      const left = slices.tenants.length;
+      const left = slices.owners.length;
       const summary = `systemd limits ${count(left, 'slice')} no longer; the cgroups of Bulkhead do`;
       return [...(left === 0 ? [] : [{ id: step, summary }]), ...delegation.pending()];
     },

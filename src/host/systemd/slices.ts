@@ -1,5 +1,5 @@
 /**
- * The slices of tenants: their files, and their cgroups while something runs in them.
+ * The slices of tenants and their sites: their files, and their cgroups while something runs in them.
  *
  * After a file has changed, systemd knows of it once it has read its files again, and the kernel once systemd was made
  * to set the cgroup. What counts is what the kernel's own files contain then.
@@ -10,7 +10,7 @@ import { parseDeviceLines } from '../../limits/flat-file.ts';
 import type { ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { RealizeUnit, WriteFile, WriteUnit } from '../../plan/plan.ts';
 import { printValue } from '../../plan/print.ts';
-import { sliceOf, sliceTenant } from '../../plan/slice.ts';
+import { sliceName, sliceOf, sliceOwner, type SliceOwner } from '../../plan/slice.ts';
 import type { WantedCgroup } from '../../plan/wanted.ts';
 import { sleepSync } from '../../sys/sleep.ts';
 import type { Hierarchy } from '../cgroups/hierarchies.ts';
@@ -19,7 +19,7 @@ import type { SliceFiles } from './slice-files.ts';
 import type { StaleMark } from './stale-mark.ts';
 
 export interface SlicesParts {
-  /** In which `u1001` is a slice. */
+  /** In which `u1001` and `u1001/s-shop.example` are slices. */
   readonly hierarchy: Hierarchy;
   readonly files: SliceFiles;
   readonly stale: StaleMark;
@@ -43,20 +43,20 @@ export class Slices {
     return this.#parts.stale.isSet;
   }
 
-  get tenants(): readonly number[] {
-    return this.#parts.files.tenants();
+  get owners(): readonly SliceOwner[] {
+    return this.#parts.files.owners();
   }
 
-  has(uid: number): boolean {
-    return this.#parts.files.read(uid) !== undefined;
+  has(owner: SliceOwner): boolean {
+    return this.#parts.files.read(owner) !== undefined;
   }
 
-  path(uid: number): string {
-    return this.#parts.files.path(uid);
+  path(owner: SliceOwner): string {
+    return this.#parts.files.path(owner);
   }
 
   observe({ path, settings }: WantedCgroup): ObservedCgroup {
-    const text = this.#parts.files.read(uidOf(path));
+    const text = this.#parts.files.read(ownerOf(path));
     const active = this.#isActive(path);
     const files = new Map<string, string>();
     for (const setting of active ? settings : []) {
@@ -68,12 +68,12 @@ export class Slices {
     return { missing: [], files, unit: { text, active } };
   }
 
-  /** Those that have a file of ours but are not wanted. */
+  /** Those that have a file of ours but are not wanted, sites before their tenants. */
   orphans(wanted: ReadonlySet<string>): readonly OrphanCgroup[] {
-    return this.tenants.flatMap((uid): readonly OrphanCgroup[] => {
-      const path = `u${uid}`;
+    return this.owners.toReversed().flatMap((owner): readonly OrphanCgroup[] => {
+      const path = sliceName(owner);
       if (wanted.has(path)) return [];
-      const unit = { unit: sliceOf(uid), path: this.path(uid), active: this.#isActive(path) };
+      const unit = { unit: sliceOf(owner), path: this.path(owner), active: this.#isActive(path) };
       return [{ path, hierarchies: [this.#parts.hierarchy.name], processes: [], unit }];
     });
   }
@@ -89,18 +89,18 @@ export class Slices {
 
   write({ cgroup, text }: WriteUnit): Result<void, Problem> {
     const marked = this.#parts.stale.set();
-    return marked.ok ? this.#parts.files.write(uidOf(cgroup), text) : marked;
+    return marked.ok ? this.#parts.files.write(ownerOf(cgroup), text) : marked;
   }
 
   remove(cgroup: string): Result<void, Problem> {
-    const marked = this.#parts.stale.set(uidOf(cgroup));
-    return marked.ok ? this.#parts.files.remove(uidOf(cgroup)) : marked;
+    const marked = this.#parts.stale.set(ownerOf(cgroup));
+    return marked.ok ? this.#parts.files.remove(ownerOf(cgroup)) : marked;
   }
 
   /** What setting them has left is removed first, so that systemd forgets it. */
   reload(): Result<void, Problem> {
     const { files, manager, stale } = this.#parts;
-    const removed = files.removePokes(new Set([...this.tenants, ...stale.uids()]));
+    const removed = files.removePokes(stale.owners());
     if (!removed.ok) return removed;
     const synced = files.sync();
     if (!synced.ok) return synced;
@@ -122,7 +122,7 @@ export class Slices {
     for (const device of parseDeviceLines(files.read(cgroup, ioMax) ?? '').keys()) {
       files.write(cgroup, ioMax, `${device} ${noCaps}`);
     }
-    const marked = this.#parts.stale.set(uidOf(cgroup));
+    const marked = this.#parts.stale.set(ownerOf(cgroup));
     return marked.ok ? this.#parts.manager.realize(unit) : marked;
   }
 
@@ -146,29 +146,29 @@ export class Slices {
 
   /** All of this instance; their processes go on. */
   release(): Result<void, Problem> {
-    const { tenants } = this;
-    const uids = new Set([...tenants, ...this.#parts.stale.uids()]);
-    if (uids.size === 0 && !this.isStale) return ok(undefined);
-    for (const uid of uids) {
-      const removed = this.remove(`u${uid}`);
+    const left = [...this.owners, ...this.#parts.stale.owners()];
+    const slices = new Map(left.map((owner) => [sliceName(owner), sliceOf(owner)]));
+    if (slices.size === 0 && !this.isStale) return ok(undefined);
+    for (const cgroup of slices.keys()) {
+      const removed = this.remove(cgroup);
       if (!removed.ok) return removed;
     }
     const reloaded = this.reload();
     if (!reloaded.ok) return reloaded;
-    const active = [...uids].filter((uid) => this.#isActive(`u${uid}`));
-    for (const uid of active) {
-      const left = this.#leave(`u${uid}`, sliceOf(uid));
+    const active = [...slices].filter(([cgroup]) => this.#isActive(cgroup));
+    for (const [cgroup, unit] of active) {
+      const left = this.#leave(cgroup, unit);
       if (!left.ok) return left;
     }
     return active.length === 0 ? ok(undefined) : this.reload();
   }
 }
 
-const uidOf = (cgroup: string): number => {
-  const uid = sliceTenant(cgroup);
-  if (uid === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
-  return uid;
-};
+function ownerOf(cgroup: string): SliceOwner {
+  const owner = sliceOwner(cgroup);
+  if (owner === undefined) throw new Error(`The cgroup "${cgroup}" is not a slice`);
+  return owner;
+}
 
 const notRealized = (label: string, unit: string, { file, to }: WriteFile) =>
   failed({

@@ -1,10 +1,11 @@
 /**
  * Remembers that systemd has yet to read its files, and whose slices are not ours any more: `/run/bulkhead/reload`,
- * a uid a line. An apply that was killed in between is thereby finished by the next one.
+ * one a line, `1001` or `1001/shop.example`. An apply that was killed in between is thereby finished by the next one.
  */
 import { rmSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
+import type { SliceOwner } from '../../plan/slice.ts';
 import { causeOf } from '../../sys/errno.ts';
 import { readText } from '../../sys/files/read.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
@@ -21,19 +22,21 @@ export class StaleMark {
     return readText(this.#path) !== undefined;
   }
 
-  /** Before anything is changed; with the uid of a tenant whose slice is left to systemd. */
-  set(uid?: number): Result<void, Problem> {
-    const uids = new Set(this.uids());
-    if (this.isSet && (uid === undefined || uids.has(uid))) return ok(undefined);
-    if (uid !== undefined) uids.add(uid);
-    return replaceFile(this.#path, [...uids].map((each) => `${each}\n`).join(''));
+  /** Before anything is changed; with the owner of a slice that is left to systemd. */
+  set(owner?: SliceOwner): Result<void, Problem> {
+    if (owner === undefined && this.isSet) return ok(undefined);
+    const lines = new Set(this.owners().map(lineOf));
+    if (owner !== undefined && lines.has(lineOf(owner))) return ok(undefined);
+    if (owner !== undefined) lines.add(lineOf(owner));
+    return replaceFile(this.#path, [...lines].map((each) => `${each}\n`).join(''));
   }
 
-  uids(): readonly number[] {
-    return (readText(this.#path) ?? '')
-      .split('\n')
-      .filter((line) => /^\d{1,10}$/.test(line))
-      .map(Number);
+  owners(): readonly SliceOwner[] {
+    return (readText(this.#path) ?? '').split('\n').flatMap((line) => {
+      const [, uid, site] = /^(\d{1,10})(?:\/(.+))?$/.exec(line) ?? [];
+      if (uid === undefined) return [];
+      return [{ uid: Number(uid), ...(site === undefined ? {} : { site }) }];
+    });
   }
 
   clear(): Result<void, Problem> {
@@ -45,3 +48,5 @@ export class StaleMark {
     }
   }
 }
+
+const lineOf = ({ uid, site }: SliceOwner) => (site === undefined ? `${uid}` : `${uid}/${site}`);

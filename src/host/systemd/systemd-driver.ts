@@ -9,8 +9,9 @@
  *
  * Names stay those of the other drivers: `u1001` is the slice, `r1000/u1001` a cgroup of the tree.
  *
- * A slice has no sites: whatever systemd starts in it would be outside of them. A site of such a tenant is planned as a
- * cgroup that cannot be made, so that each apply fails for it and each verify finds it missing.
+ * A site of a slice, `u1001/s-shop.example`, is a slice in it. There is no `u1001/main`: what is not of any site is beside
+ * them, wherever systemd starts it. A site whose name is too long for a unit is planned as a cgroup that cannot be made,
+ * so that each apply fails for it and each verify finds it missing.
  */
 import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -18,7 +19,7 @@ import type { Counters, FileSetting } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
 import type { Observed, OrphanCgroup } from '../../plan/observed.ts';
 import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/plan.ts';
-import { sliceOf, sliceSettings, sliceTenant, sliceText } from '../../plan/slice.ts';
+import { sliceOf, sliceOwner, sliceSettings, sliceTenant, sliceText } from '../../plan/slice.ts';
 import { parentOf, uidOfCgroup, type Wanted, type WantedCgroup } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { describeErrno } from '../../sys/errno.ts';
@@ -39,7 +40,7 @@ export interface SystemdDriverParts {
   readonly paths: Paths;
   /** The tree of resellers and their tenants, below the delegated unit. */
   readonly below: CgroupDriver;
-  /** The same hierarchy, in which `u1001` is a slice; and a driver that only reads it. */
+  /** The same hierarchy, in which `u1001` and its sites are slices; and a driver that only reads it. */
   readonly hierarchy: Hierarchy;
   readonly reader: CgroupDriver;
   readonly slices: Slices;
@@ -86,16 +87,16 @@ export class SystemdDriver implements Driver {
 
   /** Thousands of tenants share a few sets of values. */
   #asSlice(cgroup: WantedCgroup, known: Map<readonly FileSetting[], SliceValues>): WantedCgroup {
-    if (isPartOfSlice(cgroup.path)) return { ...cgroup, settings: [] };
-    const uid = sliceTenant(cgroup.path);
-    if (uid === undefined) return cgroup;
+    if (isMisfit(cgroup.path)) return { ...cgroup, settings: [] };
+    const owner = sliceOwner(cgroup.path);
+    if (owner === undefined) return cgroup;
     let values = known.get(cgroup.settings);
     if (values === undefined) known.set(cgroup.settings, (values = valuesOf(cgroup.settings)));
     const { settings, text } = values;
     return {
       ...cgroup,
       settings,
-      unit: { unit: sliceOf(uid), path: this.#parts.slices.path(uid), text },
+      unit: { unit: sliceOf(owner), path: this.#parts.slices.path(owner), text },
     };
   }
 
@@ -104,9 +105,9 @@ export class SystemdDriver implements Driver {
     const {
       inTree = [],
       inSlices = [],
-      sites = [],
+      misfits = [],
     } = Object.groupBy(wanted.cgroups, ({ unit, path }) => {
-      if (isPartOfSlice(path)) return 'sites';
+      if (isMisfit(path)) return 'misfits';
       return unit === undefined ? 'inTree' : 'inSlices';
     });
     const missing = { missing: [this.#parts.hierarchy.name], files: new Map<string, string>() };
@@ -117,7 +118,7 @@ export class SystemdDriver implements Driver {
       cgroups: new Map([
         ...found.cgroups,
         ...inSlices.map((each) => [each.path, slices.observe(each)] as const),
-        ...sites.map((each) => [each.path, missing] as const),
+        ...misfits.map((each) => [each.path, missing] as const),
       ]),
       orphans: [
         ...slices.orphans(new Set(inSlices.map(({ path }) => path))),
@@ -141,8 +142,8 @@ export class SystemdDriver implements Driver {
       case 'remove':
         return this.#remove(operation, options);
       case 'create':
-        return isPartOfSlice(operation.cgroup)
-          ? noSites(operation.label)
+        return isMisfit(operation.cgroup)
+          ? tooLong(operation.label)
           : below.execute(operation, options);
       case 'prepare':
       case 'write':
@@ -168,7 +169,7 @@ export class SystemdDriver implements Driver {
 
   #remove(operation: RemoveCgroup, options: ExecuteOptions): Result<void, Problem> {
     const { below, slices } = this.#parts;
-    if (sliceTenant(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
+    if (sliceOwner(operation.cgroup) !== undefined) return slices.remove(operation.cgroup);
     return below.execute({ ...operation, cgroup: inTree(operation.cgroup) }, options);
   }
 
@@ -190,8 +191,8 @@ export class SystemdDriver implements Driver {
   }
 
   #moveOne(pid: number, to: string): Result<void, Problem> {
-    const uid = sliceTenant(to) ?? sliceTenant(parentOf(to));
-    if (uid !== undefined) return this.#parts.scopes.place(uid, pid);
+    const owner = sliceOwner(to);
+    if (owner !== undefined) return this.#parts.scopes.place(owner, pid);
     const written = this.#parts.hierarchy.files.write(to, processFile, String(pid));
     if (written.ok || written.error === 'ESRCH') return ok(undefined);
     return failed({
@@ -203,9 +204,10 @@ export class SystemdDriver implements Driver {
 
   /** A user manager and what it runs stay in systemd's hands, and those of root that lead a session with it. */
   #movable(cgroup: string): readonly number[] {
-    const uid = sliceTenant(cgroup);
-    if (uid === undefined) return this.#parts.below.processes(inTree(cgroup));
-    return ownProcesses(this.#processesIn(cgroup, `user@${uid}.service`), this.ownerOf(cgroup));
+    const slice = sliceOwner(cgroup);
+    if (slice === undefined) return this.#parts.below.processes(inTree(cgroup));
+    const manager = slice.site === undefined ? `user@${slice.uid}.service` : undefined;
+    return ownProcesses(this.#processesIn(cgroup, manager), this.ownerOf(cgroup));
   }
 
   memoryInUse(cgroup: string): number | undefined {
@@ -213,7 +215,7 @@ export class SystemdDriver implements Driver {
   }
 
   processes(cgroup: string): readonly number[] {
-    if (sliceTenant(cgroup) === undefined) return this.#parts.below.processes(cgroup);
+    if (sliceOwner(cgroup) === undefined) return this.#parts.below.processes(cgroup);
     return this.#processesIn(cgroup);
   }
 
@@ -228,7 +230,9 @@ export class SystemdDriver implements Driver {
       const space = cgroupsMax - cgroups.length;
       const children = space > 0 ? files.children(cgroup) : [];
       const below = children.filter((name) => cgroup !== slice || name !== without);
-      cgroups.push(...below.slice(0, space).map((name) => `${cgroup}/${name}`));
+      // By a dot the unit "s-x.service" is not taken for a site.
+      const path = cgroup === slice ? `${cgroup}/.` : cgroup;
+      cgroups.push(...below.slice(0, space).map((name) => `${path}/${name}`));
     }
     return [...pids].sort((a, b) => a - b);
   }
@@ -237,16 +241,16 @@ export class SystemdDriver implements Driver {
   counters(cgroup: string): Counters | undefined {
     const { reader, slices } = this.#parts;
     const found = reader.counters(cgroup);
-    const uid = sliceTenant(cgroup);
-    if (uid === undefined) return found;
-    if (found === undefined) return slices.has(uid) ? noCounters : undefined;
+    const owner = sliceOwner(cgroup);
+    if (owner === undefined) return found;
+    if (found === undefined) return slices.has(owner) ? noCounters : undefined;
     return { ...found, processes: this.processes(cgroup).length };
   }
 
   ownerOf(cgroup: string): CgroupOwner {
-    if (sliceTenant(cgroup) === undefined) return this.#parts.below.ownerOf(cgroup);
+    if (sliceOwner(cgroup) === undefined) return this.#parts.below.ownerOf(cgroup);
     const uid = uidOfCgroup(cgroup);
-    const tenants = new Set([uid ?? 0, ...this.#parts.slices.tenants]);
+    const tenants = new Set([uid ?? 0, ...this.#parts.slices.owners.map((each) => each.uid)]);
     const subordinate = readSubordinateUids(this.#parts.paths, tenants);
     return { uid, ownership: new Ownership(tenants, subordinate) };
   }
@@ -277,11 +281,14 @@ function valuesOf(all: readonly FileSetting[]): SliceValues {
 /** Of a tenant that is a slice: its site, or the rest of it. */
 const isPartOfSlice = (path: string) => sliceTenant(parentOf(path)) !== undefined;
 
-const noSites = (label: string) =>
+/** A site of a slice that cannot be one. */
+const isMisfit = (path: string) => isPartOfSlice(path) && sliceOwner(path) === undefined;
+
+const tooLong = (label: string) =>
   failed({
     action: 'limit',
     object: label,
-    reason: 'the driver "systemd" has no sites; the limits of its tenant hold for it',
+    reason: 'the name is too long for a slice of systemd; the limits of its tenant hold for it',
     hint: 'use the driver "cgroup2", or take the site out of the policy',
   });
 

@@ -85,7 +85,7 @@ interface Answer {
   readonly pid: number;
 }
 
-const policyOf = (more: string) => `<bulkhead version="1">
+const policyOf = (more: string) => `<bulkhead version="1"><host driver="cgroup2"/>
   <tenants uids="3100-3199"/>
   <defaults><memory limit="200MiB"/><processes limit="80"/><entries limit="12"/></defaults>
 ${more}</bulkhead>

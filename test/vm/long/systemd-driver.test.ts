@@ -40,6 +40,8 @@ suite('tenants as slices of systemd', { skip }, () => {
       <tenant user="ben">${benLimits}</tenant>${more}`);
   const benLimits =
     '<cpu limit="33.333%" weight="30"/><memory limit="96MiB" soft="80MiB" swap="16MiB"/><processes limit="41"/>';
+  const shop = '<site name="my-shop.example"><processes limit="9"/></site>';
+  const siteSlice = String.raw`${slice('ben')}/user-3002-my\x2dshop.example.slice`;
   const apply = async () => {
     const { status, stdout, stderr } = await bulkhead('apply -v');
     assert.equal(status, 0, stdout + stderr);
@@ -97,7 +99,7 @@ suite('tenants as slices of systemd', { skip }, () => {
       long,
     );
     assert.equal(status, 0, stdout + stderr);
-    assert.match(stdout, /pass 10/, stdout);
+    assert.match(stdout, /pass 11/, stdout);
   });
 
   test(
@@ -352,6 +354,56 @@ suite('tenants as slices of systemd', { skip }, () => {
   );
 
   test(
+    'a site is limited and measured by itself, and its tenant cannot leave it',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await limits(`${benLimits}${shop}`);
+      await apply();
+      await verified();
+      assert.match(
+        (await bulkhead('explain ben/my-shop.example')).stdout,
+        /processes limit .*\b9\b/,
+      );
+      await sh(
+        'setsid bulkhead exec --site my-shop.example ben -- sleep 3620 >/dev/null 2>&1 </dev/null & sleep 0.1',
+      );
+      await until("pgrep -fx 'sleep 3620'");
+      assert.equal(
+        await cgroupOf('sleep 3620'),
+        String.raw`0::/user.slice/user-3002.slice/user-3002-my\x2dshop.example.slice/bulkhead-3002-my\x2dshop.example.scope`,
+      );
+      assert.equal(await value(`'${siteSlice}/pids.max'`), '9');
+      await until("bulkhead ps ben/my-shop.example | grep -q 'sleep 3620'");
+      assert.match((await bulkhead('ps ben')).stdout, /sleep 3620/);
+      for (const attempt of [
+        `echo $$ > ${slice('ben')}/cgroup.procs`,
+        `echo max > '${siteSlice}/pids.max'`,
+        `mkdir '${siteSlice}/own'`,
+        String.raw`systemctl --no-ask-password set-property 'user-3002-my\x2dshop.example.slice' TasksMax=infinity`,
+        'systemd-run --no-ask-password --slice=user-3002.slice true',
+        'i=0; while [ $i -lt 20 ]; do sleep 1 & i=$((i+1)); done',
+      ]) {
+        const words = ['exec', '--site', 'my-shop.example', 'ben', '--', 'sh', '-c'];
+        const { status } = await guest.run(`bulkhead ${words.join(' ')} "$(cat)"`, {
+          ...long,
+          input: attempt,
+        });
+        assert.notEqual(status, 0, attempt);
+      }
+      await verified();
+      await until('bulkhead faults ben/my-shop.example | grep -q processes');
+      const { stdout: faults } = await bulkhead('faults ben --limit processes --json');
+      const { incidents } = JSON.parse(faults) as {
+        incidents: readonly { who: { kind: string } }[];
+      };
+      assert.deepEqual(
+        incidents.filter(({ who }) => who.kind === 'tenant'),
+        [],
+      );
+    },
+  );
+
+  test(
     'limits hold after a reboot, with the agent disabled',
     { timeout: longPatienceMilliseconds },
     async () => {
@@ -364,6 +416,10 @@ suite('tenants as slices of systemd', { skip }, () => {
         String(96 * 2 ** 20),
         '41',
       ]);
+      const inSite = await sh(
+        `bulkhead exec --site my-shop.example ben -- cat '${siteSlice}/pids.max' /proc/self/cgroup`,
+      );
+      assert.match(inSite, /^9\n.*-3002-my\\x2dshop\.example\.scope$/);
       await others();
       await verified();
     },
@@ -382,7 +438,7 @@ suite('tenants as slices of systemd', { skip }, () => {
       // Nobody needs the controller any more, or there is no line.
       assert.equal(await sh(`cat ${slice('ben')}/io.max 2>/dev/null || true`), '');
       assert.match(await cgroupOf('sleep 3610'), /user-3002\.slice\/session-/);
-      assert.equal((await guest.run(`test -e ${file('ben')}`)).status, 1);
+      assert.equal(await sh('ls /etc/systemd/system | grep user-3002 || true'), '');
     },
   );
 
@@ -390,9 +446,10 @@ suite('tenants as slices of systemd', { skip }, () => {
     'release leaves no file, no limit and no scope unit',
     { timeout: longPatienceMilliseconds },
     async () => {
-      await limits(benLimits);
+      await limits(`${benLimits}${shop}`);
       await apply();
       await sh('bulkhead release');
+      assert.equal(await sh('ls /etc/systemd/system | grep user- || true'), '');
       assert.deepEqual(await values('ben', 'cpu.max memory.max memory.high'), unlimited);
       const left =
         'find /etc/systemd /run/systemd /run/bulkhead -iname "*bulkhead*" -o -name 50-TasksMax.conf';
