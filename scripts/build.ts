@@ -22,6 +22,7 @@ const entries = [
   'jail/io/build/main',
   'kernel-modules/io/scan/reader-thread',
   'store/history/history-worker',
+  'symlinks/io/audit/main',
   'web/io/entries/receiver-thread',
 ];
 

@@ -48,6 +48,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('strict'),
   ...capability('symlinks'),
   ...capability('jail'),
+  ...capability('hardening'),
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
@@ -67,6 +68,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'symlinks/commands',
       'jail/io',
       'jail/commands',
+      'hardening/commands',
     ],
     packages: [],
   },

@@ -22,6 +22,8 @@ const directories = [
   'docs',
   'strict',
   'conformance',
+  'symlinks',
+  'hardening',
 ];
 /** Suites that load the machine; `npm test` runs them one by one. */
 export const kernelSuites = [

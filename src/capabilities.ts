@@ -104,7 +104,7 @@ const symlinks: Capability = {
   commands: {
     symlinks: {
       usage: '',
-      summary: 'refuse links that lead to what others own',
+      summary: 'find, and refuse, links by which tenants reach files of others',
       load: () => import('./symlinks/commands/symlinks.ts'),
     },
   },
@@ -128,6 +128,20 @@ const jail: Capability = {
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
 };
 
+const hardening: Capability = {
+  name: 'hardening',
+  commands: {
+    harden: {
+      usage: '[options] [items...]',
+      summary:
+        'set what the kernel should refuse on a shared host, now and at boot; --undo takes it back',
+      load: () => import('./hardening/commands/harden.ts'),
+    },
+  },
+  securityReport: async () =>
+    (await import('./hardening/commands/security-report.ts')).securityReport,
+};
+
 export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
@@ -136,4 +150,5 @@ export const capabilities: readonly Capability[] = [
   symlinks,
   strict,
   jail,
+  hardening,
 ];

@@ -7,9 +7,11 @@ import type { Problem } from './base/problem.ts';
 import type { Log } from './agent/log.ts';
 import type { PolicyPart } from './apply/parts.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
+import type { ExitCode } from './cli/shared/command.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
 import type { DoctorReport } from './cli/doctor-report.ts';
 import type { Paths } from './host/paths.ts';
+import type { Policy } from './policy/policy.ts';
 import type { WayContext, WayKnowledge } from './host/ways/ways-in.ts';
 
 type Lazy<T> = () => Promise<T>;
@@ -28,6 +30,10 @@ export interface Capability {
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
   /** What the agent does for it. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
+  /** What `doctor --security` prints. */
+  readonly securityReport?: Lazy<
+    (paths: Paths, policy: Policy | undefined, options: { readonly json: boolean }) => ExitCode
+  >;
   /** What it knows of the ways in which processes of tenants begin here. */
   readonly waysIn?: {
     /** It starts other programs to find out, which takes up to a second. */

@@ -30,7 +30,15 @@ const indent = ' '.repeat(11);
 /** What the launcher runs; all are in every Debian installation. */
 const tools = ['/usr/bin/setpriv', '/usr/bin/getent', '/usr/bin/flock'];
 
-async function doctor(options: { readonly json?: boolean }, command: Command): Promise<ExitCode> {
+interface DoctorOptions {
+  readonly json?: boolean;
+  readonly security?: boolean;
+}
+
+const report = (options: DoctorOptions, command: Command): Promise<ExitCode> =>
+  options.security === true ? security(options, command) : doctor(options, command);
+
+async function doctor(options: DoctorOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const asked = await callAgent<StatusResponse>(paths, '/v1/status');
@@ -104,6 +112,20 @@ async function reportsOf(context: WayContext): Promise<readonly DoctorReport[]> 
   return Promise.all(loaded.map((report) => report(context)));
 }
 
+/** Of the host's settings alone, which needs neither agent nor driver. */
+async function security({ json = false }: DoctorOptions, command: Command): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const { policy } = loadPolicy(defaultPolicy, paths);
+  let status: ExitCode = exitCodes.done;
+  for (const { securityReport } of parts) {
+    if (securityReport === undefined) continue;
+    const printReport = await securityReport();
+    status = printReport(paths, policy, { json });
+  }
+  return status;
+}
+
 const noAgent = 'no agent is running';
 
 /** Whether processes that tenants start themselves are moved into their cgroups. */
@@ -159,10 +181,18 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .option('--json', 'print as JSON')
+      .option(
+        '--security',
+        'show which protections of a shared host are lacking; exits with 3 if any is',
+      )
       .addHelpText(
         'after',
-        examples(['bulkhead doctor', ''], ['bulkhead doctor --json', 'for scripts']),
+        examples(
+          ['bulkhead doctor', ''],
+          ['bulkhead doctor --json', 'for scripts'],
+          ['bulkhead doctor --security', 'settings of the kernel, homes, subordinate uids'],
+        ),
       )
-      .action(run(doctor));
+      .action(run(report));
   },
 };

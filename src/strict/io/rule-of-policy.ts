@@ -51,7 +51,9 @@ export function strictRuleOf(
 
 function cgroupOf(tenant: Tenant, { slices }: Tree, root: string, mountPoint: string): string {
   const isSlice = slices !== undefined && tenant.reseller === undefined;
-  return isSlice ? join(mountPoint, sliceCgroup({ uid: tenant.uid })) : join(root, tenantCgroup(tenant));
+  return isSlice
+    ? join(mountPoint, sliceCgroup({ uid: tenant.uid }))
+    : join(root, tenantCgroup(tenant));
 }
 
 function placeOf(uid: number, path: string, parent: bigint, mountPoint: string): Place {

@@ -1,8 +1,13 @@
-/** `bulkhead symlinks`: links that lead to what others own. */
+/** `bulkhead symlinks`: names by which a tenant reaches what is another's. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
+  audit: {
+    usage: '[options] [tenants...]',
+    summary: "find links in tenants' homes that lead to files of others; changes nothing",
+    load: () => import('./audit.ts'),
+  },
   guard: {
     usage: '[options] <what>',
     summary: "have the kernel refuse web servers links to what the link's owner does not own",
@@ -15,6 +20,7 @@ export const command: CommandModule = {
     parent.addHelpText(
       'after',
       examples(
+        ['bulkhead symlinks audit', 'links that lead to files of others'],
         ['bulkhead symlinks guard status', 'whether links are refused, and how many were'],
         ['bulkhead symlinks guard on', 'refuse them'],
       ),

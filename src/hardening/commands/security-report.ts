@@ -1,0 +1,49 @@
+/** `bulkhead doctor --security`: what of a host's safety is good, what is lacking, and what is not to be had here. */
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { print, printJson } from '../../cli/shared/output.ts';
+import { peopleOf } from '../../host/accounts/people.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { hostItems } from '../core/host-items.ts';
+import { judgeSettings, type Item } from '../core/judge.ts';
+import { laterLine } from '../core/sysctl-files.ts';
+import { placesOf, readSysctlFiles, sysctlReader } from '../io/places.ts';
+import { readHostFacts } from '../io/read-host.ts';
+import { itemsText } from './items-text.ts';
+
+/** Exits with 3 if anything is lacking. */
+export function securityReport(
+  paths: Paths,
+  policy: Policy | undefined,
+  { json }: { readonly json: boolean },
+): ExitCode {
+  const items = [
+    ...settingItems(paths),
+    ...hostItems(readHostFacts(peopleOf(policy, paths), paths)),
+  ];
+  if (json) printJson({ items: items.map(itemJson) });
+  else print(itemsText(items));
+  return items.some(({ verdict }) => verdict === 'lacking') ? exitCodes.found : exitCodes.done;
+}
+
+/** With the line of a file that would undo at the next boot what `harden` writes. */
+function settingItems(paths: Paths): readonly Item[] {
+  const places = placesOf(paths);
+  const files = readSysctlFiles(places);
+  return judgeSettings(sysctlReader(places)).map((each) => {
+    if (each.verdict !== 'lacking') return each;
+    const later = laterLine(each.key, places.file, files);
+    if (later === undefined) return each;
+    const remark = `${each.remark}; ${later.path}:${later.line} sets it to ${later.value} at boot, and wins`;
+    return { ...each, remark };
+  });
+}
+
+const itemJson = ({ now, wanted, breaks, since, remark, ...rest }: Item) => ({
+  ...rest,
+  now: now ?? null,
+  wanted: wanted ?? null,
+  breaks: breaks ?? null,
+  since: since ?? null,
+  remark: remark ?? null,
+});

@@ -1,0 +1,78 @@
+/**
+ * What `harden` changes: values that run now, and the file that sets them at boot. What was set before stays in the
+ * record with the value it had then, so that a run that was killed is completed, or taken back, by the next.
+ */
+import { isGood, type ReadSysctl } from './judge.ts';
+import { settingOf, settings, type Setting } from './settings.ts';
+import { fileText } from './sysctl-files.ts';
+
+export interface Kept {
+  readonly key: string;
+  /** What it was before Bulkhead first set it. */
+  readonly before: string;
+  readonly set: string;
+  /** It is being taken back. */
+  readonly undoing?: true;
+}
+
+/** In the order in which it was set. */
+export type Kepts = readonly Kept[];
+
+export interface ValueChange {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Plan {
+  readonly values: readonly ValueChange[];
+  readonly record: Kepts;
+  /** Of the file; undefined where there is to be none. */
+  readonly text: string | undefined;
+  readonly notes: readonly string[];
+}
+
+const textOf = (record: Kepts) => (record.length === 0 ? undefined : fileText(record));
+
+/** Those that are set without being named. */
+export const defaultSettings: readonly Setting[] = settings.filter((each) => each.byDefault);
+
+export function planHarden(chosen: readonly Setting[], read: ReadSysctl, record: Kepts): Plan {
+  const kept = new Map(record.map((each) => [each.key, each]));
+  const added = chosen.flatMap((setting): Kept[] => {
+    const before = read(setting.key)?.trim();
+    if (before === undefined || kept.has(setting.key) || isGood(setting, before)) return [];
+    return [{ key: setting.key, before, set: String(setting.wanted) }];
+  });
+  const all = [...record, ...added];
+  const values = all.flatMap(({ key, set }): ValueChange[] => {
+    const from = read(key)?.trim();
+    const setting = settingOf(key);
+    if (from === undefined || (setting !== undefined && isGood(setting, from))) return [];
+    return from === set ? [] : [{ key, from, to: set }];
+  });
+  const notes = chosen
+    .filter(({ key }) => read(key) === undefined)
+    .map(({ key }) => `${key} is not available on this kernel`);
+  return { values, record: all, text: textOf(all), notes };
+}
+
+/** `keys`: which of what was set; all if absent. */
+export function planUndo(
+  record: Kepts,
+  read: ReadSysctl,
+  keys: ReadonlySet<string> | undefined,
+): Plan {
+  const isGone = (each: Kept) => keys === undefined || keys.has(each.key) || each.undoing === true;
+  const gone = record.filter(isGone);
+  const notes: string[] = [];
+  const values = gone.flatMap(({ key, before, set }): ValueChange[] => {
+    const from = read(key)?.trim();
+    if (from === undefined || from === before) return [];
+    if (from === set) return [{ key, from, to: before }];
+    notes.push(`${key} is ${from}, which Bulkhead has not set, and stays`);
+    return [];
+  });
+  const left = record.filter((each) => !isGone(each));
+  return { values, record: left, text: textOf(left), notes };
+}

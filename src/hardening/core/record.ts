@@ -1,0 +1,44 @@
+/**
+ * The record of what was changed and what it was before.
+ *
+ *     {"version":1,"values":[{"key":"fs.protected_symlinks","before":"0","set":"1"}]}
+ */
+import type { Cause } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import type { Kept, Kepts } from './plan.ts';
+import { settingOf } from './settings.ts';
+
+export const printRecord = (values: Kepts): string => `${JSON.stringify({ version: 1, values })}\n`;
+
+const damaged: Cause = {
+  reason: 'it is damaged',
+  hint: 'set the values by hand, then remove the file',
+};
+
+export function parseRecord(text: string): Result<Kepts, Cause> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return fail(damaged);
+  }
+  const { version, values } = (parsed ?? {}) as { version?: unknown; values?: unknown };
+  if (version !== 1 || !Array.isArray(values) || !values.every(isKept)) return fail(damaged);
+  return ok(values);
+}
+
+const value = /^-?\d{1,15}$/;
+
+/** Values are written to the kernel by their names, so only names of the table are taken. */
+function isKept(each: unknown): each is Kept {
+  const { key, before, set, undoing } = (each ?? {}) as Record<string, unknown>;
+  return (
+    typeof key === 'string' &&
+    settingOf(key)?.key === key &&
+    typeof before === 'string' &&
+    value.test(before) &&
+    typeof set === 'string' &&
+    value.test(set) &&
+    (undoing === undefined || undoing === true)
+  );
+}

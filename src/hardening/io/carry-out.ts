@@ -1,0 +1,207 @@
+/**
+ * Changes values of the kernel and the file that sets them at boot: all of it or nothing, and killed at any instant, so
+ * that the next run can complete it or take it back.
+ *
+ * The record is written first and made smaller last, so it has all that may have been changed at every moment.
+ */
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { causedBy, failed, printProblem, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { causeOf, errnoOf } from '../../sys/errno.ts';
+import { lockFile, type FileLock } from '../../sys/files/flock.ts';
+import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import { ensurePrivateDirectory } from '../../sys/files/private-file.ts';
+import { readText } from '../../sys/files/read.ts';
+import { removeIfThere, removeLeftovers, replaceIn } from '../../sys/files/replace-file.ts';
+import { readTextFile } from '../../sys/files/text-file.ts';
+import type { Kepts, Plan, ValueChange } from '../core/plan.ts';
+import { parseRecord, printRecord } from '../core/record.ts';
+import { settingOf } from '../core/settings.ts';
+import { isOurs } from '../core/sysctl-files.ts';
+import { recordOf, sysctlFile, type Places } from './places.ts';
+
+const lockWaitMs = 10_000;
+const recordBytesMax = 64 * 1024;
+const fileBytesMax = 64 * 1024;
+
+/** Held from reading the record to the last change. */
+export function lockHardening(places: Places): Result<FileLock, Problem> {
+  const directory = ensurePrivateDirectory(places.state);
+  if (!directory.ok) return directory;
+  return lockFile(`${places.state}/.lock`, { waitMs: lockWaitMs });
+}
+
+/** Nothing if nothing was changed yet. */
+export function readRecord(places: Places): Result<Kepts, Problem> {
+  const path = recordOf(places);
+  const format = {
+    bytesMax: recordBytesMax,
+    decode: (bytes: Uint8Array) => ok(Buffer.from(bytes).toString('utf8')),
+  };
+  const read = readTextFile(path, format, 'trusted');
+  if (!read.ok) return read.error.errno === 'ENOENT' ? ok([]) : read;
+  const parsed = parseRecord(read.value);
+  return parsed.ok ? parsed : failed({ ...parsed.error, action: 'use the record', object: path });
+}
+
+/** The text of our file; a file by that name which is not ours is a problem. */
+export function readOurs(places: Places): Result<string | undefined, Problem> {
+  const format = {
+    bytesMax: fileBytesMax,
+    decode: (bytes: Uint8Array) => ok(Buffer.from(bytes).toString('utf8')),
+  };
+  const read = readTextFile(places.file, format, 'trusted');
+  if (!read.ok) return read.error.errno === 'ENOENT' ? ok(undefined) : read;
+  if (isOurs(read.value)) return read;
+  return failed({
+    action: 'replace',
+    object: places.file,
+    reason: 'it was not written by Bulkhead',
+    hint: 'rename it',
+  });
+}
+
+export interface Outcome {
+  readonly notes: readonly string[];
+}
+
+/** What to keep in the record while it goes on. */
+type During = (record: Kepts) => Kepts;
+
+export interface CarryOut {
+  readonly places: Places;
+  readonly plan: Plan;
+  /** The record before. */
+  readonly before: Kepts;
+  /** Values that cannot be set back are told and left. */
+  readonly undo: boolean;
+  /** After each step, for the test that kills it there. */
+  readonly afterStep?: () => void;
+}
+
+export function carryOut(work: CarryOut): Result<Outcome, Problem> {
+  const { places, plan, before, undo, afterStep = () => {} } = work;
+  const text = readOurs(places);
+  if (!text.ok) return text;
+  const during: During = undo ? markedIn(plan.record) : () => plan.record;
+  const done: ValueChange[] = [];
+  const notes: string[] = [];
+  const attempt = (): Result<void, Problem> => {
+    const noted = writeRecord(places, during(before));
+    if (!noted.ok) return noted;
+    afterStep();
+    if (!undo) {
+      const written = writeOurs(places, plan.text);
+      if (!written.ok) return written;
+      afterStep();
+    }
+    for (const change of plan.values) {
+      const set = setValue(places, change.key, change.to);
+      afterStep();
+      if (set.ok) done.push(change);
+      else if (undo) notes.push(`${printProblem(set.error)}; ${untilBoot(change)}`);
+      else return set;
+    }
+    if (!undo) return ok(undefined);
+    const written = writeOurs(places, plan.text);
+    if (!written.ok) return written;
+    afterStep();
+    return writeRecord(places, plan.record);
+  };
+  const result = attempt();
+  if (result.ok) return ok({ notes });
+  if (undo) return result;
+  return takeBack(places, { problem: result.error, done, before, text: text.value });
+}
+
+const untilBoot = ({ key, to }: ValueChange) =>
+  settingOf(key)?.oneWay === true || key === 'kernel.unprivileged_bpf_disabled'
+    ? 'the kernel keeps it until the next boot'
+    : `set it to ${to} by hand`;
+
+const markedIn =
+  (left: Kepts): During =>
+  (record) =>
+    record.map((each) =>
+      left.some(({ key }) => key === each.key) ? each : { ...each, undoing: true as const },
+    );
+
+interface Failed {
+  readonly problem: Problem;
+  readonly done: readonly ValueChange[];
+  readonly before: Kepts;
+  readonly text: string | undefined;
+}
+
+/** The last value first; what cannot be taken back is told, and stays in the record. */
+function takeBack(places: Places, { problem, done, before, text }: Failed): Result<never, Problem> {
+  const left = done
+    .toReversed()
+    .filter(({ key, from }) => !setValue(places, key, from).ok)
+    .filter(({ key }) => !before.some((each) => each.key === key))
+    .map(({ key, from, to }) => ({ key, before: from, set: to }));
+  const file = writeOurs(places, text);
+  const record = writeRecord(places, [...before, ...left]);
+  const cannot = [file, record].flatMap((each) => (each.ok ? [] : [printProblem(each.error)]));
+  const stays = left.map(({ key, set }) => `${key} stays ${set}`);
+  const after = [...stays, ...cannot];
+  const rest = after.length === 0 ? 'nothing was changed' : after.join('; ');
+  return failed({ ...problem, reason: `${problem.reason} (${rest})` });
+}
+
+/** Writes a value and reads it back, since the kernel may clamp or ignore it. */
+function setValue(places: Places, key: string, value: string): Result<void, Problem> {
+  const path = sysctlFile(places, key);
+  const cannot = { action: `set ${key} to`, object: value };
+  try {
+    const fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW);
+    try {
+      writeSync(fd, `${value}\n`);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    return failed({ ...causeOf(error), ...cannot });
+  }
+  const now = readText(path)?.trim();
+  if (now === value) return ok(undefined);
+  return failed({ ...cannot, reason: `the kernel has ${now ?? 'no value'} after it was written` });
+}
+
+function writeOurs(places: Places, text: string | undefined): Result<void, Problem> {
+  try {
+    mkdirSync(dirname(places.file), { mode: 0o755 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') return cannotWrite(places.file, error);
+  }
+  return put(places.file, text, 0o644);
+}
+
+const writeRecord = (places: Places, record: Kepts): Result<void, Problem> =>
+  put(recordOf(places), record.length === 0 ? undefined : printRecord(record), 0o600);
+
+const cannotWrite = (object: string, error: unknown) =>
+  failed({ ...causeOf(error), action: 'write', object });
+
+/** Whole, or not there at all. */
+function put(path: string, text: string | undefined, mode: number): Result<void, Problem> {
+  const pinned = pinDirectory(dirname(path));
+  if (!pinned.ok) return failed({ ...causedBy(pinned.error), action: 'write', object: path });
+  using directory = pinned.value;
+  const unsafe = directoryProblem(directory);
+  if (unsafe !== undefined) return failed({ ...unsafe, action: 'write', object: path });
+  const name = basename(path);
+  try {
+    removeLeftovers(directory, name);
+    if (text !== undefined) {
+      const there = readText(directory.at(name));
+      return there === text ? ok(undefined) : replaceIn(directory, name, text, { mode });
+    }
+    removeIfThere(directory.at(name));
+    fsyncSync(directory.fd);
+    return ok(undefined);
+  } catch (error) {
+    return cannotWrite(path, error);
+  }
+}

@@ -1,0 +1,76 @@
+/** Where what is hardened lies; a test gives other directories. */
+import { readdirSync } from 'node:fs';
+import { readText } from '../../sys/files/read.ts';
+import { readBounded, textOf } from '../../sys/files/regular-file.ts';
+import type { Paths } from '../../host/paths.ts';
+import { errnoOf } from '../../sys/errno.ts';
+import type { ReadSysctl } from '../core/judge.ts';
+import type { SysctlFile } from '../core/sysctl-files.ts';
+
+export interface Places {
+  readonly proc: string;
+  readonly sys: string;
+  /** Of which a file hides those of the same name in the ones behind it. */
+  readonly sysctlDirectories: readonly string[];
+  /** Read last by procps. */
+  readonly sysctlConf: string;
+  /** Ours. */
+  readonly file: string;
+  /** Ours, for root alone. */
+  readonly state: string;
+}
+
+export const placesOf = ({ proc, sys, etc, state, instance }: Paths, root = ''): Places => ({
+  proc,
+  sys,
+  sysctlDirectories: [
+    `${etc}/sysctl.d`,
+    ...['/run', '/usr/local/lib', '/usr/lib'].map((each) => `${root}${each}/sysctl.d`),
+  ],
+  sysctlConf: `${etc}/sysctl.conf`,
+  file: `${etc}/sysctl.d/90-${instance}.conf`,
+  state: `${state}/hardening`,
+});
+
+export const recordOf = ({ state }: Places): string => `${state}/record.json`;
+
+export const sysctlFile = ({ proc }: Places, key: string): string =>
+  `${proc}/sys/${key.replaceAll('.', '/')}`;
+
+/** Asked often: each file is read once. */
+export function sysctlReader(places: Places): ReadSysctl {
+  const known = new Map<string, string | undefined>();
+  return (key) => {
+    if (!known.has(key)) known.set(key, readText(sysctlFile(places, key)));
+    return known.get(key);
+  };
+}
+
+const fileBytesMax = 1024 * 1024;
+
+/** In the order in which they are read at boot, without ours. */
+export function readSysctlFiles(places: Places): readonly SysctlFile[] {
+  const paths = new Map<string, string>();
+  for (const directory of places.sysctlDirectories) {
+    for (const name of namesIn(directory))
+      if (name.endsWith('.conf') && !paths.has(name)) paths.set(name, `${directory}/${name}`);
+  }
+  const sorted = [...paths.values()].toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  return [...sorted, places.sysctlConf]
+    .filter((path) => path !== places.file)
+    .flatMap((path): SysctlFile[] => {
+      const read = readBounded(path, fileBytesMax);
+      return read.ok ? [{ path, text: textOf(read.value) }] : [];
+    });
+}
+
+const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    errnoOf(error);
+    return [];
+  }
+}

@@ -1,0 +1,98 @@
+/** What an audit found, for people and for programs. */
+import { count } from '../../base/list.ts';
+import { printCause } from '../../base/problem.ts';
+import { printable } from '../../base/printable.ts';
+import { terminalOf, wrap, type Terminal } from '../../cli/shared/terminal.ts';
+import { isAtLeast, severities, type Finding, type Severity } from '../core/audit/finding.ts';
+import { shownPath, textOfBytes } from '../core/audit/shown-path.ts';
+import type { Audit } from '../io/audit/audit.ts';
+import type { HomeProblem } from '../io/audit/protocol.ts';
+
+export type NameOf = (uid: number) => string;
+
+const indent = ' '.repeat(8);
+
+export function auditText(audit: Audit, shown: Severity, nameOf: NameOf): string {
+  const terminal = terminalOf(process.stdout);
+  const findings = audit.findings.filter((each) => isAtLeast(each.severity, shown));
+  return [
+    ...findings.map((each) => findingText(each, nameOf, terminal)),
+    ...audit.problems.map((each) => problemText(each, nameOf)),
+    ...remarks(audit, shown, findings.length),
+    summary(audit),
+  ].join('\n');
+}
+
+function findingText(finding: Finding, nameOf: NameOf, { colors, columns }: Terminal): string {
+  const { kind, severity, path, target, tenant, reason, file } = finding;
+  const paint = { high: colors.red, medium: colors.yellow, low: colors.dim }[severity];
+  const arrow = target === undefined ? '' : ` ${kind === 'link' ? '->' : '='} ${shownPath(target)}`;
+  const where = kind === 'hard link' && target === undefined ? `; inode ${inodeOf(file)}` : '';
+  return [
+    `${paint(severity.padEnd(indent.length))}${shownPath(path)}${arrow}`,
+    wrap(`${indent}${nameOf(tenant)}: ${printable(reason)}${where}`, columns, indent),
+  ].join('\n');
+}
+
+const inodeOf = (file: string | undefined) => file?.split(':').at(-1) ?? '';
+
+const problemText = ({ tenant, path, cause, kind }: HomeProblem, nameOf: NameOf) =>
+  `${kind === 'skipped' ? 'Skipped' : 'Not read'}: ${shownPath(path)} of ${nameOf(tenant)}: ${printable(printCause(cause))}`;
+
+function remarks(audit: Audit, shown: Severity, told: number): readonly string[] {
+  const all = severities
+    .filter((each) => isAtLeast(each, shown))
+    .reduce((sum, each) => sum + audit.found[each], 0);
+  const hidden = severities
+    .filter((each) => !isAtLeast(each, shown))
+    .reduce((sum, each) => sum + audit.found[each], 0);
+  return [
+    ...(all > told ? [`Note: ${all - told} more were found in homes that have very many`] : []),
+    ...(hidden > 0 ? [`Note: ${hidden} of less severity are not shown; --all shows them`] : []),
+    ...(audit.indexIsFull
+      ? ['Note: there are too many hard links to tell the other name of each']
+      : []),
+  ];
+}
+
+function summary({ homes, entries, links, found }: Audit): string {
+  const counts = severities.map((each) => `${found[each]} ${each}`).join(', ');
+  return `${count(homes, 'home')}, ${count(entries, 'name')}, ${count(links, 'symbolic link')}: ${counts}`;
+}
+
+export function auditJson(audit: Audit, shown: Severity, nameOf: NameOf) {
+  return {
+    ...audit,
+    findings: audit.findings
+      .filter((each) => isAtLeast(each.severity, shown))
+      .map(({ kind, severity, tenant, owner, targetOwner, reason, file, ...paths }) => ({
+        severity,
+        kind,
+        tenant: { uid: tenant, name: nameOf(tenant) },
+        ...pathJson('path', paths.path),
+        ...pathJson('target', paths.target),
+        ...pathJson('leadsTo', paths.leadsTo),
+        owner,
+        targetOwner: targetOwner ?? null,
+        reason,
+        inode: file === undefined ? null : inodeOf(file),
+      })),
+    problems: audit.problems.map(({ tenant, path, cause, kind }) => ({
+      kind,
+      tenant: { uid: tenant, name: nameOf(tenant) },
+      ...pathJson('path', path),
+      reason: printCause(cause),
+    })),
+  };
+}
+
+/** The text, and the very bytes where they are not text. */
+function pathJson(key: string, path: string | undefined): Record<string, string | null> {
+  if (path === undefined) return { [key]: null };
+  const text = textOfBytes(path);
+  if (text !== undefined) return { [key]: text };
+  return {
+    [key]: shownPath(path),
+    [`${key}Base64`]: Buffer.from(path, 'latin1').toString('base64'),
+  };
+}

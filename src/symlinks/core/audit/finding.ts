@@ -1,0 +1,37 @@
+/**
+ * What an audit of homes finds: names by which a tenant, or a server that acts for it, reaches what is another's.
+ *
+ * Paths are byte strings, a character a byte, since tenants choose names that are not text; `shown-path.ts` makes text
+ * of them.
+ */
+
+/** The worst first. */
+export const severities = ['high', 'medium', 'low'] as const;
+export type Severity = (typeof severities)[number];
+
+/** Whether `severity` is at least as bad as `than`. */
+export const isAtLeast = (severity: Severity, than: Severity): boolean =>
+  severities.indexOf(severity) <= severities.indexOf(than);
+
+export interface Finding {
+  readonly kind: 'link' | 'hard link';
+  readonly severity: Severity;
+  /** In whose home it is. */
+  readonly tenant: number;
+  readonly path: string;
+  /** What the link says; of a hard link another name of the file, if one was found. */
+  readonly target: string | undefined;
+  /** Where the link ends, without links on the way; absent if it ends nowhere. */
+  readonly leadsTo: string | undefined;
+  /** Uid of the link itself. */
+  readonly owner: number;
+  /** Uid of what is reached, if something is. */
+  readonly targetOwner: number | undefined;
+  /** Half a sentence in plain words. */
+  readonly reason: string;
+  /** `MAJOR:MINOR:INODE` of a hard link's file. */
+  readonly file: string | undefined;
+}
+
+/** What a judgement says of one name. */
+export type Judgement = Pick<Finding, 'severity' | 'reason'>;

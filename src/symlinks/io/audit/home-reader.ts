@@ -1,0 +1,272 @@
+/** Reads homes and judges what it finds in them; runs in a process of its own. */
+import type { Cause } from '../../../base/problem.ts';
+import {
+  byteString,
+  closeEntry,
+  kinds,
+  Memory,
+  readTarget,
+  statBytes,
+  statEntry,
+  statOf,
+} from '../../../sys/files/entries.ts';
+import type { Finding, Judgement, Severity } from '../../core/audit/finding.ts';
+import { judgeHardLink, judgeLink, type Neighbours, type Whose } from '../../core/audit/judge.ts';
+import { isSystemDirectory } from '../../core/audit/system-home.ts';
+import { HomeWalk } from './home-walk.ts';
+import { MountKinds } from './mount-kinds.ts';
+import type { Accounts, HomeDone, HomeProblem, HomeToRead, Reply } from './protocol.ts';
+import { pathBytesMax, Resolver } from './resolver.ts';
+
+/** Files with several names that are remembered, to say where the other name is. */
+const indexMax = 200_000;
+const problemsMax = 20;
+const beatMs = 100;
+
+interface Home {
+  /** Without links. */
+  readonly path: string;
+  readonly identity: string;
+}
+
+/** One that is read now. */
+interface Reading {
+  readonly whose: Whose;
+  readonly walk: HomeWalk;
+  readonly found: Record<Severity, number>;
+  links: number;
+  problems: number;
+}
+
+export class HomeReader implements Disposable {
+  readonly #accounts: Accounts;
+  readonly #tell: (reply: Reply) => void;
+  readonly #resolver: Resolver;
+  readonly #neighbours: Neighbours;
+  /** Real paths of homes; the index is that of the accounts. */
+  readonly #homes: readonly (Home | Cause)[];
+  /** By the identity of a home: those below it, which are read for their own tenants. */
+  readonly #below: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #index = new Map<string, string>();
+  readonly #stat = new Memory(statBytes);
+  readonly #target = new Memory(pathBytesMax);
+  #indexIsFull = false;
+  #beat = 0;
+
+  constructor(accounts: Accounts, tell: (reply: Reply) => void) {
+    this.#accounts = accounts;
+    this.#tell = tell;
+    this.#resolver = new Resolver(new MountKinds(accounts.proc));
+    this.#homes = accounts.homes.map(({ path }) => this.#locate(path));
+    this.#neighbours = neighboursOf(accounts, this.#homes);
+    this.#below = homesBelow(this.#homes);
+  }
+
+  [Symbol.dispose](): void {
+    this.#resolver[Symbol.dispose]();
+  }
+
+  #locate(path: string): Home | Cause {
+    if (isSystemDirectory(path)) return { reason: 'it is a directory of the system' };
+    const reached = this.#resolver.openTrusted(path);
+    // Closed again: ten thousand of them would be too many to hold.
+    if ('fd' in reached) closeEntry(reached.fd);
+    const { to } = reached;
+    if (to.kind === 'nowhere') return { reason: 'it does not exist', errno: 'ENOENT' };
+    if (to.kind === 'unread') return { reason: `it is on ${to.why}` };
+    if (to.kind === 'loop') return { reason: 'on its path is a link that root did not make' };
+    if (to.type !== 'directory') return { reason: 'it is not a directory' };
+    if (isSystemDirectory(to.path)) return { reason: 'it is a directory of the system' };
+    return { path: to.path, identity: to.identity };
+  }
+
+  read(index: number): void {
+    const home = this.#accounts.homes[index];
+    const located = this.#homes[index];
+    if (home === undefined || located === undefined) return;
+    const done = (walked?: Reading) =>
+      this.#tell({
+        kind: 'done',
+        index,
+        entries: walked?.walk.entries ?? 0,
+        links: walked?.links ?? 0,
+        found: walked?.found ?? { high: 0, medium: 0, low: 0 },
+        indexIsFull: this.#indexIsFull,
+      } satisfies HomeDone);
+    if ('reason' in located) {
+      const path = home.path;
+      this.#tell(told({ tenant: home.uid, path, cause: located, kind: 'skipped' }));
+      return done();
+    }
+    done(this.#walk(home, located));
+  }
+
+  #walk(home: HomeToRead, { path, identity }: Home): Reading | undefined {
+    const unread = (at: string, cause: Cause): void =>
+      this.#tell(told({ tenant: home.uid, path: at, cause, kind: 'unread' }));
+    const reached = this.#resolver.openTrusted(home.path);
+    if (!('fd' in reached) || reached.to.identity !== identity) {
+      if ('fd' in reached) closeEntry(reached.fd);
+      unread(path, { reason: 'another directory took its place meanwhile' });
+      return undefined;
+    }
+    try {
+      const reading = this.#reading(home, identity, unread);
+      reading.walk.run(reached.fd, path);
+      return reading;
+    } finally {
+      closeEntry(reached.fd);
+    }
+  }
+
+  #reading(
+    home: HomeToRead,
+    identity: string,
+    unread: (path: string, cause: Cause) => void,
+  ): Reading {
+    const reading: Reading = {
+      whose: { uid: home.uid, owns: ownsOf(home) },
+      found: { high: 0, medium: 0, low: 0 },
+      links: 0,
+      problems: 0,
+      walk: new HomeWalk(
+        {
+          file: (at, stat) => this.#file(reading, at, stat),
+          link: (directory, at) => this.#link(reading, directory, at),
+          problem: (path, cause) => {
+            if (++reading.problems <= problemsMax) unread(path, cause);
+          },
+          alive: (entries) => this.#alive(entries),
+        },
+        {
+          except: this.#below.get(identity) ?? new Set(),
+          files: this.#accounts.hardLinks,
+        },
+      ),
+    };
+    return reading;
+  }
+
+  #alive(entries: number): void {
+    const now = performance.now();
+    if (now - this.#beat < beatMs) return;
+    this.#beat = now;
+    this.#tell({ kind: 'alive', entries });
+  }
+
+  #file(reading: Reading, name: number, stat: Memory): void {
+    if (statOf.links(stat) < 2) return;
+    const owner = statOf.uid(stat);
+    const file = statOf.identity(stat);
+    const path = reading.walk.pathAt(name);
+    if (reading.whose.owns(owner)) return this.#remember(file, path);
+    const judged = judgeHardLink(owner, statOf.permissions(stat), reading.whose, this.#neighbours);
+    if (judged === undefined) return;
+    this.#found(reading, judged, {
+      kind: 'hard link',
+      path,
+      target: undefined,
+      leadsTo: undefined,
+      owner,
+      targetOwner: owner,
+      file,
+    });
+  }
+
+  #remember(file: string, path: string): void {
+    if (this.#index.size < indexMax) this.#index.set(file, path);
+    else this.#indexIsFull = true;
+  }
+
+  #link(reading: Reading, directory: number, name: number): void {
+    reading.links++;
+    if (statEntry(directory, name, this.#stat) < 0) return;
+    if (statOf.kind(this.#stat) !== kinds.link) return;
+    const owner = statOf.uid(this.#stat);
+    const size = readTarget(directory, name, this.#target);
+    if (size <= 0) return;
+    const nearby = this.#resolver.ownerNearby(directory, this.#target.address);
+    if (nearby !== undefined && reading.whose.owns(nearby)) return;
+    const target = byteString(this.#target.bytes, 0);
+    const to = this.#resolver.resolve(directory, target);
+    const judged = judgeLink(owner, to, reading.whose, this.#neighbours);
+    if (judged === undefined) return;
+    this.#found(reading, judged, {
+      kind: 'link',
+      path: reading.walk.pathAt(name),
+      target,
+      leadsTo: to.kind === 'loop' ? undefined : to.path,
+      owner,
+      targetOwner: to.kind === 'there' ? to.owner : undefined,
+      file: undefined,
+    });
+  }
+
+  #found(
+    { whose, found }: Reading,
+    judged: Judgement,
+    rest: Omit<Finding, 'tenant' | keyof Judgement>,
+  ): void {
+    if (++found[judged.severity] > this.#accounts.findingsMax) return;
+    this.#tell({ kind: 'finding', finding: { tenant: whose.uid, ...judged, ...rest } });
+  }
+
+  /** Of files that others have found by their numbers. */
+  namesOf(files: readonly string[]): readonly (readonly [file: string, path: string])[] {
+    return files.flatMap((file) => {
+      const path = this.#index.get(file);
+      return path === undefined ? [] : [[file, path] as const];
+    });
+  }
+}
+
+const told = (problem: HomeProblem): Reply => ({ kind: 'problem', problem });
+
+function ownsOf({ uid, ranges }: HomeToRead): Whose['owns'] {
+  if (ranges.length === 0) return (other) => other === uid;
+  return (other) =>
+    other === uid || ranges.some(([first, last]) => first <= other && other <= last);
+}
+
+function neighboursOf(accounts: Accounts, homes: readonly (Home | Cause)[]): Neighbours {
+  const names = new Map(accounts.names);
+  const tenants = new Set(accounts.homes.map((each) => each.uid));
+  const byPath = new Map<string, number>();
+  const above = new Set<string>();
+  for (const [index, home] of homes.entries()) {
+    const uid = accounts.homes[index]?.uid;
+    if (!('path' in home) || uid === undefined) continue;
+    // Of several tenants with one home, the first.
+    if (!byPath.has(home.path)) byPath.set(home.path, uid);
+    for (const path of pathsAbove(home.path)) above.add(path);
+  }
+  return {
+    nameOf: (uid) => names.get(uid) ?? `uid ${uid}`,
+    isTenant: (uid) => tenants.has(uid),
+    homeOf: (path) =>
+      byPath.get(path) ??
+      pathsAbove(path)
+        .map((each) => byPath.get(each))
+        .find((uid) => uid !== undefined),
+    holdsHomes: (path) => above.has(path),
+  };
+}
+
+function homesBelow(homes: readonly (Home | Cause)[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const located = homes.flatMap((each) => ('path' in each ? [each] : []));
+  const byPath = new Map(located.map((each) => [each.path, each.identity]));
+  const below = new Map<string, Set<string>>();
+  for (const { path, identity } of located) {
+    for (const above of pathsAbove(path).flatMap((each) => byPath.get(each) ?? []))
+      below.set(above, (below.get(above) ?? new Set()).add(identity));
+  }
+  return below;
+}
+
+/** The nearest first. */
+function pathsAbove(path: string): readonly string[] {
+  const above: string[] = [];
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1))
+    above.push(path.slice(0, at));
+  return [...above, '/'];
+}

@@ -1,0 +1,22 @@
+/**
+ * Reads homes, in a process of its own: a line of JSON in, lines out (protocol.ts). A disk that no longer answers, or
+ * what a tenant has thought of, may make it hang; it is then killed, and another goes on with the next home.
+ */
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { HomeReader } from './home-reader.ts';
+import type { Reply, Request } from './protocol.ts';
+
+let reader: HomeReader | undefined;
+
+function tell(reply: Reply): void {
+  const bytes = Buffer.from(`${JSON.stringify(reply)}\n`);
+  for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line) as Request;
+  if (request.kind === 'accounts') reader = new HomeReader(request.accounts, tell);
+  else if (request.kind === 'home') reader?.read(request.index);
+  else tell({ kind: 'names', names: reader?.namesOf(request.files) ?? [] });
+}

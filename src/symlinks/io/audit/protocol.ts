@@ -1,0 +1,60 @@
+/**
+ * What the audit and the processes that read homes say to each other: a line of JSON each. Paths are byte strings.
+ *
+ * A process is told about the accounts once, then one home after the other; at the end it is asked which names it has
+ * seen of files that are known by a number only.
+ */
+import type { Cause } from '../../../base/problem.ts';
+import type { Finding, Severity } from '../../core/audit/finding.ts';
+
+export interface HomeToRead {
+  readonly uid: number;
+  readonly path: string;
+  /** First and last of each range of subordinate uids. */
+  readonly ranges: readonly (readonly [first: number, last: number])[];
+}
+
+export interface Accounts {
+  readonly proc: string;
+  readonly homes: readonly HomeToRead[];
+  readonly names: readonly (readonly [uid: number, name: string])[];
+  /** Whether hard links are looked for, too. */
+  readonly hardLinks: boolean;
+  /** Findings of one home and severity that are told in full; further ones are counted. */
+  readonly findingsMax: number;
+}
+
+export type Request =
+  | { readonly kind: 'accounts'; readonly accounts: Accounts }
+  /** By its place in the list. */
+  | { readonly kind: 'home'; readonly index: number }
+  | { readonly kind: 'names'; readonly files: readonly string[] };
+
+export interface HomeProblem {
+  readonly tenant: number;
+  readonly path: string;
+  readonly cause: Cause;
+  /** `unread` is a part that should have been read. */
+  readonly kind: 'skipped' | 'unread';
+}
+
+export interface HomeDone {
+  readonly kind: 'done';
+  readonly index: number;
+  /** Names read. */
+  readonly entries: number;
+  readonly links: number;
+  readonly found: Readonly<Record<Severity, number>>;
+  /** Files with several names were too many to remember all. */
+  readonly indexIsFull: boolean;
+}
+
+export type Reply =
+  | { readonly kind: 'alive'; readonly entries: number }
+  | { readonly kind: 'finding'; readonly finding: Finding }
+  | { readonly kind: 'problem'; readonly problem: HomeProblem }
+  | HomeDone
+  | {
+      readonly kind: 'names';
+      readonly names: readonly (readonly [file: string, path: string])[];
+    };

@@ -1,0 +1,70 @@
+/** A process that reads homes, from outside: one request at a time, and killed when it does not get on. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { printProblem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
+import { fail, ok } from '../../../base/result.ts';
+import { scriptFile } from '../../../sys/package-files.ts';
+import { spawnScript } from '../../../sys/processes/child-script.ts';
+import type { Accounts, Reply, Request } from './protocol.ts';
+
+/** A disk may be busy, but it answers now and then. */
+export const silenceMs = 60_000;
+
+export class ReaderProcess implements Disposable {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #replies: AsyncIterator<string>;
+  readonly #silenceMs: number;
+  #errors = '';
+  #isSilent = false;
+
+  constructor(child: ChildProcessWithoutNullStreams, accounts: Accounts, silence: number) {
+    this.#child = child;
+    this.#silenceMs = silence;
+    this.#replies = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    child.on('error', () => {});
+    child.stdin.on('error', () => {});
+    child.stderr.on('data', (text: Buffer) => {
+      this.#errors = (this.#errors + text.toString()).slice(-2000);
+    });
+    this.#send({ kind: 'accounts', accounts });
+  }
+
+  static start(accounts: Accounts, silence = silenceMs): Result<ReaderProcess, string> {
+    const started = spawnScript(scriptFile('symlinks/io/audit/main'));
+    return started.ok
+      ? ok(new ReaderProcess(started.value, accounts, silence))
+      : fail(printProblem(started.error));
+  }
+
+  /** `taken` gets all that is told; answers why it ended too early, if it did. */
+  async ask(request: Request, taken: (reply: Reply) => void): Promise<string | undefined> {
+    this.#send(request);
+    for (;;) {
+      const timer = setTimeout(() => {
+        this.#isSilent = true;
+        this.#child.kill('SIGKILL');
+      }, this.#silenceMs);
+      const line = await this.#replies.next();
+      clearTimeout(timer);
+      if (line.done === true) return this.#whyItEnded();
+      const reply = JSON.parse(line.value) as Reply;
+      taken(reply);
+      if (reply.kind === 'done' || reply.kind === 'names') return undefined;
+    }
+  }
+
+  #whyItEnded(): string {
+    if (this.#isSilent) return `nothing could be read for ${this.#silenceMs / 1000} s`;
+    const last = this.#errors.trim().split('\n').at(-1) ?? '';
+    return `the process that reads it ended early${last === '' ? '' : `: ${last}`}`;
+  }
+
+  #send(request: Request): void {
+    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGKILL');
+  }
+}

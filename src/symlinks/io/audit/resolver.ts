@@ -1,0 +1,220 @@
+/**
+ * Where a symbolic link ends, found a name at a time, so that no step is made into a file system that could make us
+ * wait. Nothing is opened but by O_PATH, which asks no file system and triggers no mount.
+ */
+import { readlinkSync } from 'node:fs';
+import { readText } from '../../../sys/files/read.ts';
+import {
+  closeEntry,
+  kinds,
+  Memory,
+  openEntry,
+  openEntryWithin,
+  openFlags,
+  readTarget,
+  resolve as rules,
+  statBytes,
+  statEntry,
+  statOf,
+} from '../../../sys/files/entries.ts';
+import type { Destination } from '../../core/audit/judge.ts';
+import { obstacleOf, type MountKinds } from './mount-kinds.ts';
+
+/** As the kernel has it. Source: path_resolution(7). */
+const linksMax = 40;
+export const pathBytesMax = 4096;
+const remembered = 20_000;
+const enter = 0o001;
+
+interface Place {
+  readonly fd: number;
+  readonly kind: number;
+  readonly uid: number;
+  readonly permissions: number;
+  readonly identity: string;
+  readonly mount: string;
+}
+
+interface Way {
+  at: Place;
+  /** The next one last. */
+  readonly names: string[];
+  links: number;
+  /** Whether everyone may enter all directories so far. */
+  open: boolean;
+  readonly followed: (uid: number) => boolean;
+  arrived: boolean;
+}
+
+function go(way: Way, next: Place): undefined {
+  closeEntry(way.at.fd);
+  way.at = next;
+}
+
+const nameBytesMax = 255;
+const ENAMETOOLONG = 36;
+
+/** A directory that was reached, open by O_PATH, or where the way ended. */
+export type Reached = { readonly fd: number; readonly to: There } | { readonly to: Destination };
+export type There = Destination & { readonly kind: 'there' };
+
+export class Resolver {
+  readonly #mounts: MountKinds;
+  readonly #root: number;
+  readonly #stat = new Memory(statBytes);
+  readonly #name = new Memory(pathBytesMax);
+  readonly #target = new Memory(pathBytesMax);
+  readonly #empty = new Memory(1);
+  /** Of absolute targets, which mean the same wherever they stand. */
+  readonly #absolute = new Map<string, Destination>();
+
+  constructor(mounts: MountKinds) {
+    this.#mounts = mounts;
+    this.#root = openEntry(-100, this.#name.write('/'), openFlags.path | openFlags.directory);
+    if (this.#root < 0) throw new Error('/ cannot be opened');
+    this.#empty.bytes[0] = 0;
+  }
+
+  [Symbol.dispose](): void {
+    closeEntry(this.#root);
+  }
+
+  /**
+   * The owner of what the target (at the address) is, if the kernel can tell without leaving the mount: most links
+   * lead to a file beside them, and nothing more has to be known of those.
+   */
+  ownerNearby(directory: number, target: number): number | undefined {
+    const flags = openFlags.path;
+    const fd = openEntryWithin(directory, target, flags, rules.sameMount | rules.noMagicLinks);
+    if (fd < 0) return undefined;
+    const failed = statEntry(fd, this.#empty.address, this.#stat) < 0;
+    closeEntry(fd);
+    return failed ? undefined : statOf.uid(this.#stat);
+  }
+
+  resolve(directory: number, target: string): Destination {
+    const known = this.#absolute.get(target);
+    if (known !== undefined) return known;
+    const { to: found } = this.#walk(directory, target, anybody, false);
+    if (target.startsWith('/') && this.#absolute.size < remembered)
+      this.#absolute.set(target, found);
+    return found;
+  }
+
+  /** Follows links that root made, and no others. The descriptor is the caller's to close. */
+  openTrusted(path: string): Reached {
+    return this.#walk(this.#root, path, (uid) => uid === 0, true);
+  }
+
+  #walk(
+    directory: number,
+    target: string,
+    followed: (uid: number) => boolean,
+    keep: boolean,
+  ): Reached {
+    const at = this.#open(target.startsWith('/') ? this.#root : directory, '.');
+    if (typeof at === 'number') return { to: { kind: 'loop' } };
+    const way: Way = { at, names: namesOf(target), links: 0, open: true, followed, arrived: false };
+    for (;;) {
+      const to = this.#step(way);
+      if (to === undefined) continue;
+      if (keep && way.arrived && to.kind === 'there') return { fd: way.at.fd, to };
+      closeEntry(way.at.fd);
+      return { to };
+    }
+  }
+
+  /** Where it ends, once it does. */
+  #step(way: Way): Destination | undefined {
+    const { at, names } = way;
+    const obstacle = obstacleOf(this.#mounts.of(at.mount));
+    if (obstacle !== undefined) return { kind: 'unread', path: pathOf(at.fd), why: obstacle };
+    const name = names.pop();
+    if (name === undefined) {
+      way.arrived = true;
+      return this.#there(at, way.open);
+    }
+    const next = this.#open(at.fd, name);
+    if (typeof next === 'number') return nowhere(at, name, names);
+    if (next.kind === kinds.link) return this.#turn(way, next);
+    if (names.length > 0) way.open &&= (next.permissions & enter) !== 0;
+    return go(way, next);
+  }
+
+  /** At a link the way goes on with what it says. */
+  #turn(way: Way, link: Place): Destination | undefined {
+    const text = way.followed(link.uid) ? this.#follow(link) : undefined;
+    closeEntry(link.fd);
+    if (text === undefined || ++way.links > linksMax) return { kind: 'loop' };
+    if (typeof text !== 'string') return text;
+    way.names.push(...namesOf(text));
+    if (!text.startsWith('/')) return undefined;
+    const root = this.#open(this.#root, '.');
+    return typeof root === 'number' ? { kind: 'loop' } : go(way, root);
+  }
+
+  /** The target of a link. Those of /proc lead to what they stand for, and are not followed. */
+  #follow(link: Place): string | Destination | undefined {
+    if (this.#mounts.of(link.mount) === 'kernel') return this.#there(link, true);
+    const size = readTarget(link.fd, this.#empty.address, this.#target);
+    return size > 0 ? this.#target.bytes.toString('latin1', 0, size) : undefined;
+  }
+
+  #there(place: Place, open: boolean): There {
+    const { fd, kind, uid: owner, permissions, mount, identity } = place;
+    const type = kind === kinds.directory ? 'directory' : kind === kinds.file ? 'file' : 'other';
+    const ofKernel = this.#mounts.of(mount) === 'kernel';
+    const path = pathOf(fd);
+    return { kind: 'there', path, identity, owner, permissions, type, open, ofKernel };
+  }
+
+  /** Or the negative errno. */
+  #open(directory: number, name: string): Place | number {
+    if (name.length > nameBytesMax) return -ENAMETOOLONG;
+    const fd = openEntry(directory, this.#name.write(name), openFlags.path | openFlags.noFollow);
+    if (fd < 0) return fd;
+    const error = statEntry(fd, this.#empty.address, this.#stat);
+    if (error < 0) {
+      closeEntry(fd);
+      return error;
+    }
+    const stat = this.#stat;
+    return {
+      fd,
+      kind: statOf.kind(stat),
+      uid: statOf.uid(stat),
+      permissions: statOf.permissions(stat),
+      identity: statOf.identity(stat),
+      mount: statOf.mount(stat) ?? mountOf(fd),
+    };
+  }
+}
+
+const anybody = () => true;
+
+/** The last one first. A path that ends with a slash has to lead to a directory, which makes no difference here. */
+const namesOf = (path: string): string[] =>
+  path
+    .split('/')
+    .filter((name) => name !== '' && name !== '.')
+    .reverse();
+
+const nowhere = (at: Place, name: string, names: readonly string[]): Destination => ({
+  kind: 'nowhere',
+  path: [pathOf(at.fd).replace(/\/$/, ''), name, ...names.toReversed()].join('/'),
+  owner: at.uid,
+});
+
+/** As a byte string. */
+export function pathOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`, 'buffer').toString('latin1');
+  } catch {
+    // Longer than the kernel prints.
+    return '(too long)';
+  }
+}
+
+/** The number of the mount, where statx does not tell it. */
+export const mountOf = (fd: number): string =>
+  /^mnt_id:\s*(\d+)$/m.exec(readText(`/proc/self/fdinfo/${fd}`) ?? '')?.[1] ?? '';

@@ -1,0 +1,91 @@
+/**
+ * The commands, on the real kernel: in a user namespace of its own, where user.max_user_namespaces is a value of that
+ * namespace alone, with /etc/sysctl.d and /var/lib of its own.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const inside = ['--user', '--map-root-user', '--mount', '--propagation', 'private'];
+const instance = 'bulkhead-hardtest';
+
+function sandboxed(script: string) {
+  const whole = `set -u
+    mount -t tmpfs -o mode=755 none /etc/sysctl.d && mount -t tmpfs -o mode=755 none /var/lib || exit 99
+    harden() { '${process.execPath}' '${main}' --instance ${instance} harden "$@"; }
+    value() { cat /proc/sys/user/max_user_namespaces; }
+    file=/etc/sysctl.d/90-${instance}.conf
+    ${script}`;
+  return spawnSync('unshare', [...inside, 'sh', '-c', whole], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function reasonToSkip(): string | false {
+  if (process.geteuid?.() !== 0) return 'only root can do what harden does';
+  const { status } = sandboxed('echo 17 >/proc/sys/user/max_user_namespaces');
+  return status === 0 ? false : 'user namespaces are not to be had here';
+}
+const options = { skip: reasonToSkip() };
+
+test('harden sets a real value, keeps it for the next boot, and takes it back', options, () => {
+  const { stdout, stderr, status } = sandboxed(`
+    echo 17 >/proc/sys/user/max_user_namespaces
+    harden userns-max --dry-run; echo "dry $? $(value)"; ls /etc/sysctl.d /var/lib
+    harden userns-max; echo "unasked $? $(value)"
+    harden userns-max --yes; echo "done $? $(value)"; cat $file
+    harden userns-max --yes; echo "again $? $(value)"
+    harden userns-max --undo --yes --json; echo "undone $? $(value)"
+    ls /etc/sysctl.d /var/lib/${instance}/hardening
+    harden --undo --yes; echo "nothing $?"
+  `);
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /user\.max_user_namespaces: 17 -> 0\n/);
+  assert.match(stdout, /dry 0 17\n\/etc\/sysctl\.d:\n\n\/var\/lib:\n/);
+  assert.match(stdout, /unasked 2 17\n/);
+  assert.match(stdout, /done 0 0\n# Written by .*\nuser\.max_user_namespaces = 0\n/);
+  assert.match(stdout, /again 0 0\n/);
+  assert.match(stdout, /"from": "0",\n\s*"to": "17"/);
+  assert.match(
+    stdout,
+    /undone 0 17\n\/etc\/sysctl\.d:\n\n\/var\/lib\/bulkhead-hardtest\/hardening:\n/,
+  );
+  assert.match(stdout, /Nothing is left to undo\nnothing 0\n/);
+  assert.match(stderr, /Cannot change this host: nobody can be asked here; pass --yes/);
+});
+
+test('harden names the file that wins over its own', options, () => {
+  const { stdout } = sandboxed(`
+    echo 17 >/proc/sys/user/max_user_namespaces
+    printf '\\nuser.max_user_namespaces=99\\n' >/etc/sysctl.d/99-local.conf
+    harden userns-max --dry-run
+  `);
+  assert.match(
+    stdout,
+    /99-local\.conf:2 sets user\.max_user_namespaces to 99 at boot, after our file/,
+  );
+});
+
+test('harden refuses an item that it does not know', () => {
+  const unknown = spawnSync(process.execPath, [main, 'harden', 'world', '--dry-run'], {
+    encoding: 'utf8',
+  });
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /there is no such item; use protected-symlinks, /);
+});
+
+test('doctor --security tells of every item, and changes nothing', () => {
+  const { stdout, status } = spawnSync(process.execPath, [main, 'doctor', '--security', '--json'], {
+    encoding: 'utf8',
+  });
+  const { items } = JSON.parse(stdout) as {
+    items: readonly { item: string; verdict: string; now: string | null }[];
+  };
+  assert.ok(items.length > 20);
+  assert.equal(status, items.some(({ verdict }) => verdict === 'lacking') ? 3 : 0);
+  for (const each of items)
+    if (each.now === null) assert.equal(each.verdict, 'unavailable', each.item);
+});

@@ -1,0 +1,210 @@
+/** Judging settings, reading sysctl.d, and planning what is changed. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { hostItems, type HostFacts } from '../../src/hardening/core/host-items.ts';
+import { judgeSettings } from '../../src/hardening/core/judge.ts';
+import { defaultSettings, planHarden, planUndo } from '../../src/hardening/core/plan.ts';
+import { parseRecord, printRecord } from '../../src/hardening/core/record.ts';
+import { settingOf, settings } from '../../src/hardening/core/settings.ts';
+import { isOurs, laterLine, parseSysctlFile } from '../../src/hardening/core/sysctl-files.ts';
+
+const reading = (values: Readonly<Record<string, string>>) => (key: string) => values[key];
+
+test('settings are named once, wanted values are good, and 0 or -1 is not good where it is open', () => {
+  assert.equal(new Set(settings.map((each) => each.item)).size, settings.length);
+  assert.equal(new Set(settings.map((each) => each.key)).size, settings.length);
+  for (const each of settings) assert.ok(each.isGood(each.wanted), each.key);
+  const open = { ptrace: 0, bpf: 0, perf: -1, tiocsti: 1, 'suid-dumpable': 1, 'mmap-min': 4096 };
+  for (const [item, value] of Object.entries(open))
+    assert.ok(!settingOf(item)?.isGood(value), item);
+});
+
+test('judgeSettings() never counts as good what the kernel does not have', () => {
+  for (const each of judgeSettings(() => undefined)) assert.equal(each.verdict, 'unavailable');
+  for (const each of judgeSettings(() => 'garbage\n')) assert.equal(each.verdict, 'lacking');
+});
+
+test('judgeSettings() takes one of several ways to the same', () => {
+  const items = judgeSettings(
+    reading({
+      'kernel.unprivileged_userns_clone': '0\n',
+      'user.max_user_namespaces': '96365\n',
+    }),
+  );
+  const verdicts = Object.fromEntries(items.map((each) => [each.item, each.verdict]));
+  assert.equal(verdicts['userns-clone'], 'good');
+  assert.equal(verdicts['userns-max'], 'covered');
+  assert.equal(verdicts['userns-apparmor'], 'unavailable');
+});
+
+test('parseSysctlFile() reads both ways to write a key', () => {
+  const text = [
+    '# a.b = 1',
+    '; a.b = 2',
+    ' kernel.dmesg_restrict = 1 ',
+    '-fs/protected_fifos=2',
+    'net/ipv4/conf/eth0.1/forwarding = 1',
+    '-net.ipv4.conf.*.rp_filter',
+    'a line',
+  ].join('\n');
+  assert.deepEqual(
+    parseSysctlFile({ path: '/x', text }).map(({ line, key, value }) => [line, key, value]),
+    [
+      [3, 'kernel.dmesg_restrict', '1'],
+      [4, 'fs.protected_fifos', '2'],
+      [5, 'net.ipv4.conf.eth0/1.forwarding', '1'],
+    ],
+  );
+});
+
+test('laterLine() names the line that wins', () => {
+  const ours = '/etc/sysctl.d/90-bulkhead.conf';
+  const file = (path: string, text: string) => ({ path, text });
+  const key = 'kernel.dmesg_restrict';
+  const files = [
+    file('/etc/sysctl.d/10-first.conf', `${key}=0`),
+    file('/usr/lib/sysctl.d/95-x.conf', '# nothing\nkernel/dmesg_restrict=0'),
+    file('/etc/sysctl.d/99-y.conf', 'kernel.*_restrict = 0'),
+  ];
+  assert.equal(laterLine(key, ours, files.slice(0, 1)), undefined);
+  assert.equal(laterLine(key, ours, files.slice(0, 2))?.line, 2);
+  assert.equal(laterLine(key, ours, files)?.path, '/etc/sysctl.d/99-y.conf');
+  const conf = [...files, file('/etc/sysctl.conf', `${key} = 0`)];
+  assert.equal(laterLine(key, ours, conf)?.path, '/etc/sysctl.conf');
+  assert.equal(laterLine('fs.protected_fifos', ours, conf), undefined);
+});
+
+test('planHarden() changes what is not good, and keeps what was before', () => {
+  const read = reading({
+    'fs.protected_symlinks': '0\n',
+    'fs.protected_hardlinks': '1\n',
+    'kernel.dmesg_restrict': '0\n',
+  });
+  const { values, record, text } = planHarden(defaultSettings, read, []);
+  assert.deepEqual(values, [
+    { key: 'fs.protected_symlinks', from: '0', to: '1' },
+    { key: 'kernel.dmesg_restrict', from: '0', to: '1' },
+  ]);
+  assert.deepEqual(record, [
+    { key: 'fs.protected_symlinks', before: '0', set: '1' },
+    { key: 'kernel.dmesg_restrict', before: '0', set: '1' },
+  ]);
+  assert.ok(text !== undefined && isOurs(text));
+  assert.match(text, /\nfs\.protected_symlinks = 1\nkernel\.dmesg_restrict = 1\n$/);
+});
+
+test('planHarden() again changes nothing, and completes what was begun', () => {
+  const record = [
+    { key: 'fs.protected_symlinks', before: '0', set: '1' },
+    { key: 'kernel.io_uring_disabled', before: '0', set: '1' },
+  ];
+  const done = reading({ 'fs.protected_symlinks': '1', 'kernel.io_uring_disabled': '2' });
+  assert.deepEqual(planHarden(defaultSettings, done, record).values, []);
+  const half = reading({ 'fs.protected_symlinks': '1', 'kernel.io_uring_disabled': '0' });
+  const plan = planHarden(defaultSettings, half, record);
+  assert.deepEqual(plan.values, [{ key: 'kernel.io_uring_disabled', from: '0', to: '1' }]);
+  assert.deepEqual(plan.record, record);
+});
+
+test('planUndo() leaves what somebody else has set since', () => {
+  const record = [
+    { key: 'fs.protected_symlinks', before: '0', set: '1' },
+    { key: 'fs.protected_fifos', before: '0', set: '2' },
+    { key: 'kernel.dmesg_restrict', before: '0', set: '1' },
+  ];
+  const read = reading({
+    'fs.protected_symlinks': '1',
+    'fs.protected_fifos': '1',
+    'kernel.dmesg_restrict': '1',
+  });
+  const all = planUndo(record, read, undefined);
+  assert.deepEqual(all.values, [
+    { key: 'fs.protected_symlinks', from: '1', to: '0' },
+    { key: 'kernel.dmesg_restrict', from: '1', to: '0' },
+  ]);
+  assert.equal(all.text, undefined);
+  assert.equal(all.notes.length, 1);
+  const one = planUndo(record, read, new Set(['fs.protected_symlinks']));
+  assert.deepEqual(one.record, record.slice(1));
+  assert.match(one.text ?? '', /protected_fifos = 2\nkernel/);
+});
+
+test('parseRecord() takes what printRecord() wrote, and nothing that writes elsewhere', () => {
+  const record = [{ key: 'fs.protected_symlinks', before: '0', set: '1' }];
+  assert.deepEqual(parseRecord(printRecord(record)), { ok: true, value: record });
+  for (const bad of [
+    '',
+    'null',
+    '[]',
+    '{"version":2,"values":[]}',
+    printRecord([{ key: 'kernel.core_pattern', before: '0', set: '1' }]),
+    printRecord([{ key: '../../etc/passwd', before: '0', set: '1' }]),
+    printRecord([{ key: 'fs.protected_symlinks', before: '|/tmp/x', set: '1' }]),
+    printRecord([{ key: 'fs.protected_symlinks', before: '0\n1', set: '1' }]),
+  ])
+    assert.equal(parseRecord(bad).ok, false, bad);
+});
+
+const safe: HostFacts = {
+  procOptions: ['rw', 'hidepid=invisible'],
+  hasLogind: true,
+  hasPolkit: false,
+  subordinate: [],
+  homes: [{ user: 'alice', path: '/home/alice', permissions: 0o711 }],
+  signatures: 'Y\n',
+  modulesDisabled: '1\n',
+  lockdown: 'none [integrity] confidentiality\n',
+  setIdPrograms: [],
+};
+const verdicts = (facts: HostFacts) =>
+  Object.fromEntries(hostItems(facts).map((each) => [each.item, each.verdict]));
+
+test('hostItems() of a host that has everything', () => {
+  assert.deepEqual(verdicts(safe), {
+    hidepid: 'good',
+    'subordinate-uids': 'good',
+    homes: 'good',
+    'sig-enforce': 'good',
+    'modules-disabled': 'good',
+    lockdown: 'good',
+    'set-id-programs': 'state',
+  });
+});
+
+test('hostItems() of a host that has nothing', () => {
+  const open: HostFacts = {
+    procOptions: ['rw'],
+    hasLogind: false,
+    hasPolkit: false,
+    subordinate: ['alice'],
+    homes: [{ user: 'alice', path: '/home/alice', permissions: 0o755 }],
+    signatures: undefined,
+    modulesDisabled: undefined,
+    lockdown: undefined,
+    setIdPrograms: ['su'],
+  };
+  assert.deepEqual(verdicts(open), {
+    hidepid: 'lacking',
+    'subordinate-uids': 'lacking',
+    homes: 'lacking',
+    'sig-enforce': 'unavailable',
+    'modules-disabled': 'unavailable',
+    lockdown: 'unavailable',
+    'set-id-programs': 'state',
+  });
+  const withLogind = hostItems({ ...open, hasLogind: true, hasPolkit: true })[0];
+  assert.equal(withLogind?.verdict, 'state');
+  assert.match(withLogind?.remark ?? '', /systemd-logind and polkit/);
+});
+
+test('the documentation lists every setting', () => {
+  const page = readFileSync(new URL('../../docs/hardening.md', import.meta.url), 'utf8');
+  for (const { item, key, byDefault, good } of settings) {
+    const line = page
+      .split('\n')
+      .find((each) => each.includes(`\`${key}\``) && each.startsWith('| '));
+    assert.ok(line?.startsWith(`| \`${item}\`${byDefault ? ' ' : ' (named only)'}`), item);
+    assert.ok(line?.includes(`| ${good} `), item);
+  }
+});

@@ -1,0 +1,50 @@
+/** `bulkhead symlinks audit` as administrators and their jobs run it. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { needsRoot, Stage } from './stage.ts';
+
+const options = { skip: needsRoot };
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+/** An account that every host has; its home is made one of the test by a policy of uids alone. */
+const audit = (...words: readonly string[]) =>
+  spawnSync(process.execPath, [main, 'symlinks', 'audit', ...words], { encoding: 'utf8' });
+
+function policy(stage: Stage, text: string): string {
+  const file = join(stage.root, 'policy.xml');
+  writeFileSync(file, `<bulkhead version="1">${text}</bulkhead>`, { mode: 0o600 });
+  return file;
+}
+
+test('symlinks audit tells that there is nothing, and where', options, () => {
+  using stage = new Stage();
+  const file = policy(stage, '<tenant uid="610001"/>');
+  const { status, stdout } = audit('--policy', file);
+  assert.equal(status, 0);
+  assert.equal(stdout, '0 homes, 0 names, 0 symbolic links: 0 high, 0 medium, 0 low\n');
+  const json = audit('--policy', file, '--json');
+  assert.deepEqual(JSON.parse(json.stdout), {
+    findings: [],
+    found: { high: 0, medium: 0, low: 0 },
+    problems: [],
+    entries: 0,
+    links: 0,
+    indexIsFull: false,
+    homes: 0,
+  });
+});
+
+test('symlinks audit refuses what it does not know', options, () => {
+  using stage = new Stage();
+  const file = policy(stage, '<tenant uid="610001"/>');
+  const unknown = audit('--policy', file, 'nobody-such');
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /"nobody-such": it is not a tenant with a home/);
+  const missing = audit('--policy', join(stage.root, 'none.xml'));
+  assert.equal(missing.status, 1);
+  assert.match(missing.stderr, /none\.xml/);
+  assert.equal(audit('--severity', 'worst').status, 2);
+});

@@ -1,0 +1,124 @@
+/** How bad a name in a home is, and how paths that are not text are shown. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isAtLeast } from '../../src/symlinks/core/audit/finding.ts';
+import {
+  judgeHardLink,
+  judgeLink,
+  type Destination,
+  type Neighbours,
+  type Whose,
+} from '../../src/symlinks/core/audit/judge.ts';
+import { shownPath, textOfBytes } from '../../src/symlinks/core/audit/shown-path.ts';
+import { isSystemDirectory } from '../../src/symlinks/core/audit/system-home.ts';
+
+const alice: Whose = {
+  uid: 1001,
+  owns: (uid) => uid === 1001 || (uid >= 200_000 && uid < 265_536),
+};
+const names = new Map([
+  [0, 'root'],
+  [33, 'www-data'],
+  [1001, 'alice'],
+  [1002, 'bob'],
+]);
+const neighbours: Neighbours = {
+  nameOf: (uid) => names.get(uid) ?? `uid ${uid}`,
+  isTenant: (uid) => uid === 1001 || uid === 1002,
+  homeOf: (path) =>
+    path.startsWith('/home/alice') ? 1001 : path.startsWith('/home/bob') ? 1002 : undefined,
+  holdsHomes: (path) => path === '/' || path === '/home',
+};
+const there = (path: string, more: Partial<Destination & { kind: 'there' }> = {}): Destination => ({
+  kind: 'there',
+  path,
+  identity: '8:1:2',
+  owner: 0,
+  permissions: 0o644,
+  type: 'file',
+  open: true,
+  ofKernel: false,
+  ...more,
+});
+const severityOf = (to: Destination, owner = 1001) =>
+  judgeLink(owner, to, alice, neighbours)?.severity;
+
+const cases: readonly (readonly [what: string, to: Destination, severity: string | undefined])[] = [
+  ['an own file', there('/home/alice/x', { owner: 1001 }), undefined],
+  ['a file of a subordinate uid', there('/home/alice/x', { owner: 200_001 }), undefined],
+  ['an own file in a home of another', there('/home/bob/x', { owner: 1001 }), undefined],
+  ['a file of another', there('/srv/x', { owner: 1002 }), 'high'],
+  ['a file of root in the home of another', there('/home/bob/x'), 'high'],
+  ['a file of root in the own home', there('/home/alice/x'), 'medium'],
+  ['a file that not everyone can read', there('/etc/shadow', { permissions: 0o640 }), 'high'],
+  ['a file behind a closed directory', there('/root/x', { open: false }), 'high'],
+  ['a secret of a system user', there('/var/lib/x', { owner: 33, permissions: 0o600 }), 'high'],
+  ['a public file of the system', there('/etc/passwd'), 'medium'],
+  ['a program of the system', there('/usr/bin/python3'), 'low'],
+  ['all homes', there('/home', { type: 'directory', permissions: 0o755 }), 'high'],
+  ['everything', there('/', { type: 'directory', permissions: 0o755 }), 'high'],
+  ['a directory of the system', there('/var/log', { type: 'directory' }), 'medium'],
+  ['/proc', there('/proc/1/root', { ofKernel: true, type: 'other' }), 'medium'],
+  ['a device', there('/dev/null', { type: 'other', permissions: 0o666 }), 'low'],
+  ['nothing in the own home', { kind: 'nowhere', path: '/home/alice/x', owner: 1001 }, undefined],
+  ['nothing in a home of another', { kind: 'nowhere', path: '/home/bob/x', owner: 1002 }, 'medium'],
+  ['nothing of another', { kind: 'nowhere', path: '/srv/x', owner: 1002 }, 'medium'],
+  ['nothing of root', { kind: 'nowhere', path: '/srv/x', owner: 0 }, 'low'],
+  ['what was not asked', { kind: 'unread', path: '/mnt', why: 'FUSE' }, 'medium'],
+  ['itself', { kind: 'loop' }, undefined],
+];
+
+for (const [what, to, severity] of cases)
+  test(`judgeLink() of a link to ${what}`, () => assert.equal(severityOf(to), severity));
+
+test('judgeLink() calls what root has made low', () => {
+  const judged = judgeLink(0, there('/var/log/site.log'), alice, neighbours);
+  assert.equal(judged?.severity, 'low');
+  assert.match(judged?.reason ?? '', /^root made this link; /);
+});
+
+test("judgeLink() tells nothing of a link to its maker's own file", () => {
+  assert.equal(severityOf(there('/srv/x', { owner: 33 }), 33), undefined);
+});
+
+test('judgeHardLink() by owner and mode', () => {
+  const of = (owner: number, mode: number) =>
+    judgeHardLink(owner, mode, alice, neighbours)?.severity;
+  assert.equal(of(1001, 0o600), undefined);
+  assert.equal(of(200_001, 0o600), undefined);
+  assert.equal(of(1002, 0o644), 'high');
+  assert.equal(of(0, 0o4755), 'high');
+  assert.equal(of(0, 0o640), 'high');
+  assert.equal(of(0, 0o644), 'medium');
+});
+
+test('isAtLeast() orders severities', () => {
+  assert.ok(isAtLeast('high', 'medium'));
+  assert.ok(isAtLeast('medium', 'medium'));
+  assert.ok(!isAtLeast('low', 'medium'));
+});
+
+const bytes = (text: string) => Buffer.from(text).toString('latin1');
+
+test('shownPath() shows text as text, and everything else as numbers', () => {
+  assert.equal(shownPath(bytes('/home/café')), '/home/café');
+  assert.equal(shownPath(`${bytes('/é')}\xff\x9b2J`), '/é\\xff\\x9b2J');
+  assert.equal(shownPath('/a\nb\x1b[2J'), '/a\\u{a}b\\u{1b}[2J');
+  assert.equal(shownPath('\xed\xa0\x80'), '\\xed\\xa0\\x80');
+  assert.equal(textOfBytes('/\xff'), undefined);
+});
+
+test('shownPath() lets no control character through, whatever the bytes are', () => {
+  for (let first = 1; first < 256; first++)
+    for (let second = 1; second < 256; second++) {
+      const shown = shownPath(String.fromCharCode(first, second));
+      assert.doesNotMatch(shown, /\p{Cc}/u);
+    }
+});
+
+test('isSystemDirectory() knows homes that are not homes', () => {
+  for (const path of ['/', '//', '/home', '/home/', '/usr/share/x', '/dev/shm', '/var', '/root'])
+    assert.ok(isSystemDirectory(path), path);
+  for (const path of ['/home/alice', '/var/www/shop', '/srv/a', '/tmp/x', '/data'])
+    assert.ok(!isSystemDirectory(path), path);
+});
