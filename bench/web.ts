@@ -10,6 +10,7 @@ import { freePort } from '../src/testing/free-port.ts';
 import { eventually } from '../src/testing/patience.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { nginxEntriesFile } from '../src/web/core/entries/nginx-file.ts';
+import { tenantMember } from '../src/usage/member.ts';
 import type { NginxHttp } from '../src/web/core/nginx/http-level.ts';
 import { findWebPrograms } from '../src/web/io/servers.ts';
 import type { Bench } from './bench.ts';
@@ -90,11 +91,17 @@ export async function benchWeb({ directory, quick, signal }: Bench): Promise<Sec
 
 const median = (all: readonly number[]) => all.toSorted((a, b) => a - b)[all.length >> 1] ?? NaN;
 
+const boundOf = (uid: number, limit: number) => ({
+  kind: 'tenant' as const,
+  member: tenantMember(uid),
+  limit,
+});
+
 function entriesText(root: string): string {
   const sites = Array.from({ length: vhosts }, (_, index) => ({
     name: `site${index}.example`,
     uid: 100_000 + index,
-    limit: limits[index % limits.length] ?? 20,
+    bounds: [boundOf(100_000 + index, limits[index % limits.length] ?? 20)],
     counts: 'scripts' as const,
   }));
   return nginxEntriesFile(sites, http, { socket: `${root}/web.sock`, defaultLog: undefined });

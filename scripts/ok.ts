@@ -52,6 +52,8 @@ export const kernelSuites = [
   'test/kernel-modules/io/source-match.test.ts',
   'test/web/entries-agent.test.ts',
   'test/web/entries-apache.test.ts',
+  'test/web/entries-sites.test.ts',
+  'test/web/entries-strict.test.ts',
   'test/web/entries.test.ts',
   'test/web/placed.test.ts',
   'test/web/programs.test.ts',

@@ -219,7 +219,7 @@ export const reached: Readonly<Record<string, string>> = {
   processes:
     'Threads count as processes. At the limit nothing new can be started: shells print "Resource temporarily unavailable", web servers respond with an error. Running processes continue. Allow at least 15 more than entries, for shells, cron and mail.',
   entries:
-    'Enforced by the web servers, since no cgroup counts requests: [entries.md](entries.md). A visitor above it gets the status 508 and a page that says so. The entries of a reseller are not enforced.',
+    'Enforced by the web servers, since no cgroup counts requests: [entries.md](entries.md). A visitor above it gets the status 508 and a page that says so. A site has a number of its own within that of its tenant, and that of a reseller is for all of its tenants together.',
   disk: 'At the limit writing fails with "Disk quota exceeded"; reading and deleting still work. Every file that the tenant owns on the file system of its home directory counts, wherever it is on that file system, which needs user quotas. Existing files above a new limit stay.',
   network: 'Parsed, but not enforced by this version.',
 };

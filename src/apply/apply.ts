@@ -87,10 +87,7 @@ function applyLocked(
     const failures = executeAll(now, driver.value, options, progress);
     operations.push(...now);
     if (now === delegation && failures.length === 0) continue;
-    const published = [
-      driver.value.publish(wanted),
-      publishEntries(host.paths.runtime, policy.tenants),
-    ];
+    const published = [driver.value.publish(wanted), publishEntries(host.paths.runtime, policy)];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
   throw new Error(`Setting up the root cgroup did not converge after ${roundsMax} rounds`);

@@ -2,8 +2,11 @@
  * How many commands of a tenant `bulkhead exec --entry` lets run at once: `/run/bulkhead/entries/`.
  *
  *     1001/limit   20: what the launcher reads; only for tenants whose entries are limited
+ *     1001/reseller   1000: whose limit counts, too; only where that one's entries are limited
  *     1001/lock    held by launchers, one after another
  *     1001/1 …     slots, written by the launcher: process id and start time of who took it last
+ *     1001-shop.example/   the same of a site
+ *     r1000/       the same of a reseller
  *     .limits      all limits, to see what has changed
  *
  * No slot is ever given back: it is free when the process that took it has ended.
@@ -12,31 +15,36 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { unlimited } from '../base/quantity.ts';
 import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
-import type { LimitKey } from '../limits/limit.ts';
-import type { Tenant } from '../policy/policy.ts';
+import type { LimitValues } from '../limits/limit.ts';
+import type { Policy } from '../policy/policy.ts';
 import { causeOf } from '../sys/errno.ts';
 import { readText } from '../sys/files/read.ts';
 import { replaceFile } from '../sys/files/replace-file.ts';
 
-const attribute: LimitKey = 'entries.limit';
+type Limited = Pick<Policy, 'tenants' | 'resellers'>;
+
+/** What a directory has to say. */
+interface Slots {
+  readonly limit: number | undefined;
+  readonly reseller?: number;
+}
 
 /** For the holder of the instance's lock. `runtime` is a directory of root's. */
-export function publishEntries(runtime: string, tenants: readonly Tenant[]): Result<void, Problem> {
+export function publishEntries(runtime: string, policy: Limited): Result<void, Problem> {
   const directory = `${runtime}/entries`;
-  const limits = limitsOf(tenants);
-  const text = [...limits].map(([uid, limit]) => `${uid} ${limit}\n`).join('');
+  const wanted = slotsOf(policy);
+  const text = [...wanted].map(([name, each]) => `${name} ${slotsText(each)}\n`).join('');
   const before = readText(`${directory}/.limits`);
   if (before === text) return ok(undefined);
   try {
     const was = before === undefined ? leftovers(directory) : parseLimits(before);
-    if (was.size === 0 && limits.size === 0) return ok(undefined);
+    if (was.size === 0 && wanted.size === 0) return ok(undefined);
     // It is written last, so that what was interrupted is done again.
     rmSync(`${directory}/.limits`, { force: true });
-    for (const uid of was.keys()) if (!limits.has(uid)) forget(directory, uid);
-    for (const [uid, limit] of limits) {
-      if (was.get(uid) === limit) continue;
-      mkdirSync(`${directory}/${uid}`, { recursive: true, mode: 0o700 });
-      const written = replaceFile(`${directory}/${uid}/limit`, `${limit}\n`, 0o600);
+    for (const name of was.keys()) if (!wanted.has(name)) forget(directory, name);
+    for (const [name, each] of wanted) {
+      if (was.get(name) === slotsText(each)) continue;
+      const written = writeSlots(`${directory}/${name}`, each);
       if (!written.ok) return written;
     }
   } catch (error) {
@@ -45,33 +53,69 @@ export function publishEntries(runtime: string, tenants: readonly Tenant[]): Res
   return replaceFile(`${directory}/.limits`, text, 0o600);
 }
 
+function writeSlots(directory: string, { limit, reseller }: Slots): Result<void, Problem> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const [name, value] of [
+    ['limit', limit],
+    ['reseller', reseller],
+  ] as const) {
+    if (value === undefined) {
+      rmSync(`${directory}/${name}`, { force: true });
+      continue;
+    }
+    const written = replaceFile(`${directory}/${name}`, `${value}\n`, 0o600);
+    if (!written.ok) return written;
+  }
+  return ok(undefined);
+}
+
 export function withdrawEntries(runtime: string): void {
   rmSync(`${runtime}/entries`, { recursive: true, force: true });
 }
 
-function limitsOf(tenants: readonly Tenant[]): ReadonlyMap<number, number> {
-  return new Map(
-    tenants.flatMap(({ uid, values }) => {
-      const limit = values[attribute];
-      return limit === undefined || limit === unlimited ? [] : [[uid, limit] as const];
+/** By the names of their directories. */
+function slotsOf({ tenants, resellers }: Limited): ReadonlyMap<string, Slots> {
+  const groups = new Map(resellers.map(({ uid, values }) => [uid, limitOf(values)]));
+  const all = [
+    ...resellers.map(({ uid, values }) => [`r${uid}`, { limit: limitOf(values) }] as const),
+    ...tenants.flatMap(({ uid, values, sites, reseller }) => {
+      const isGroup = reseller !== undefined && groups.get(reseller) !== undefined;
+      const own: Slots = { limit: limitOf(values), ...(isGroup ? { reseller } : {}) };
+      const ofSites = sites.map(
+        (each) => [`${uid}-${each.name}`, { limit: limitOf(each.values) }] as const,
+      );
+      return [[String(uid), own] as const, ...ofSites];
     }),
+  ];
+  return new Map<string, Slots>(
+    all.filter(([, slots]) => slots.limit !== undefined || 'reseller' in slots),
   );
 }
 
-const parseLimits = (text: string): ReadonlyMap<number, number> =>
+function limitOf(values: LimitValues): number | undefined {
+  const limit = values['entries.limit'];
+  return limit === unlimited ? undefined : limit;
+}
+
+const slotsText = ({ limit, reseller }: Slots) => {
+  const own = String(limit ?? '-');
+  return reseller === undefined ? own : `${own} ${reseller}`;
+};
+
+const parseLimits = (text: string): ReadonlyMap<string, string> =>
   new Map(
     text
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => {
-        const [uid, limit] = line.split(' ').map(Number);
-        return [uid ?? 0, limit ?? 0] as const;
+        const [name = '', ...rest] = line.split(' ');
+        return [name, rest.join(' ')] as const;
       }),
   );
 
 /** Of an apply that was interrupted: limits that are to be written again. */
-const leftovers = (directory: string): ReadonlyMap<number, number> =>
-  new Map(existsSync(directory) ? readdirSync(directory).map((name) => [Number(name), 0]) : []);
+const leftovers = (directory: string): ReadonlyMap<string, string> =>
+  new Map(existsSync(directory) ? readdirSync(directory).map((name) => [name, '']) : []);
 
-const forget = (directory: string, uid: number) =>
-  rmSync(`${directory}/${uid}`, { recursive: true, force: true });
+const forget = (directory: string, name: string) =>
+  rmSync(`${directory}/${name}`, { recursive: true, force: true });

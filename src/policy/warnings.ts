@@ -121,6 +121,7 @@ function warnAbove(inner: Limited, outer: Limited, outerName: string, warn: Warn
     'io.total',
     'io.operations',
     'processes.limit',
+    'entries.limit',
   ] as const) {
     const bound = sizeOf(outer.values[key]);
     if (inner.values[key] === undefined || sizeOf(inner.values[key]) <= bound) continue;

@@ -17,7 +17,12 @@ import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../base/bytes.ts';
 import { count, listSome } from '../base/list.ts';
 import { linkFault, refusedLinks } from './refused-links.ts';
-import { refusedRequests } from './refused-requests.ts';
+import {
+  refusedKind,
+  refusedNotice,
+  refusedRequests,
+  type RefusedKind,
+} from './refused-requests.ts';
 import { rough, times, wholeNumber } from './numbers.ts';
 
 export interface ExplainOptions {
@@ -40,8 +45,8 @@ export function explainIncident(
   const topic = topics[incident.limit] ?? otherTopic(incident.limit);
   const groups = topUsers(topic.resource, evidence, options.showCommands);
   return [
-    whatHappened(incident, who, topic, options),
-    noticed(incident, topic),
+    whatHappened(incident, who, topic, options, evidence),
+    refusedNotice(incident, evidence) ?? noticed(incident, topic),
     whatRan(groups, topic, evidence),
     refusedRequests(evidence, options.showCommands),
     refusedLinks(evidence, options.showCommands),
@@ -98,6 +103,7 @@ function whatHappened(
   who: Speaker,
   topic: Topic,
   options: ExplainOptions,
+  evidence: readonly Snapshot[],
 ): string {
   const { limit, value, from, inferred } = incident;
   const { reader = 'administrator' } = options;
@@ -105,19 +111,24 @@ function whatHappened(
     return `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, because they lead to what others own.`;
   const place = from === '' || reader !== 'administrator' ? '' : `, set in ${cut(from, 200)}`;
   const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topic.noun} limit of ${cut(value, 64)} (${limit}${place})`;
-  const sentence = `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, ${facts}.`;
+  const sentence = `${who.opening} ${happened(incident, who.plural, refusedKind(evidence))} ${when(incident, options)}, ${facts}.`;
   return inferred ? `${sentence} ${inference}` : sentence;
 }
 
 const inference = 'The kernel does not count this: it is inferred from usage at the limit.';
 
 /** An incident in which a process was killed has been throttled before; its faults are of both kinds. */
-function happened({ limit, severity, faults }: Incident, plural: boolean): string {
+function happened(
+  { limit, severity, faults }: Incident,
+  plural: boolean,
+  refused: RefusedKind = 'request',
+): string {
   const be = plural ? 'were' : 'was';
   if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
   if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
-  if (limit === 'entries.limit') return `had ${count(faults, 'request')} refused`;
+  if (limit === 'entries.limit')
+    return `had ${count(faults, refused, refused.replaceAll(/request|command/g, '$&s'))} refused`;
   if (limit === linkFault) return `had symbolic links refused ${times(faults)}`;
   // A process that was started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;

@@ -1,23 +1,69 @@
-/** The requests that a web server refused, in words: for which pages, and from whom. */
+/**
+ * What was refused at the limit of entries, in words: requests to a web server, for which pages and from whom, and
+ * commands of `bulkhead exec --entry`.
+ */
 import { count, listSome } from '../base/list.ts';
+import type { LimitKey } from '../limits/limit.ts';
 import type { RefusedRequest, Snapshot } from './incident.ts';
 import { cut } from './top-users.ts';
 
 const shownMax = 3;
 
-/** `showUrls`: for root and the tenant alone, as command lines are. Empty where no request is known. */
-export function refusedRequests(evidence: readonly Snapshot[], showUrls: boolean): string {
-  const all = evidence.flatMap(({ requests = [] }) => requests);
-  if (all.length === 0) return '';
-  const sites = counted(all, ({ site }) => site);
-  if (!showUrls) return `${known(all)}, by site: ${listed(sites)}.`;
-  const pages = counted(all, ({ method, site, url }) => `${method} ${site}${pathOf(url)}`);
-  const clients = counted(all, ({ client }) => client);
-  return `${known(all)}: ${listed(pages)}; from ${count(clients.length, 'address', 'addresses')}: ${listed(clients)}.`;
+/** As the launcher reports a command. */
+export const isCommand = ({ method }: RefusedRequest) => method === 'exec';
+
+export type RefusedKind = 'request' | 'command' | 'request or command';
+
+const allOf = (evidence: readonly Snapshot[]) => evidence.flatMap(({ requests = [] }) => requests);
+
+/** What they were, as far as is known. */
+export function refusedKind(evidence: readonly Snapshot[]): RefusedKind {
+  const all = allOf(evidence);
+  if (!all.some(isCommand)) return 'request';
+  return all.every(isCommand) ? 'command' : 'request or command';
 }
 
-const known = (all: readonly RefusedRequest[]) =>
-  `More is known of ${count(all.length, 'request')}`;
+const notStarted =
+  'commands of "bulkhead exec --entry" were not started: whoever started them saw the exit status 75, which means to try again later.';
+
+/** What was noticed of it, where commands are known to be among them. */
+export function refusedNotice(
+  { limit }: { readonly limit: LimitKey },
+  evidence: readonly Snapshot[],
+): string | undefined {
+  const kind = refusedKind(evidence);
+  if (limit !== 'entries.limit' || kind === 'request') return undefined;
+  if (kind === 'command') return `The ${notStarted} What was running went on.`;
+  return `The web server answered requests with the status 508 and a page that says that the site is busy, and ${notStarted} What was running went on.`;
+}
+
+/** `showUrls`: for root and the tenant alone, as command lines are. Empty where none is known. */
+export function refusedRequests(evidence: readonly Snapshot[], showUrls: boolean): string {
+  const all = allOf(evidence);
+  const commands = all.filter(isCommand);
+  const requests = all.filter((each) => !isCommand(each));
+  return [requestsText(requests, showUrls), commandsText(commands, showUrls)]
+    .filter((each) => each !== '')
+    .join(' ');
+}
+
+function requestsText(all: readonly RefusedRequest[], showUrls: boolean): string {
+  if (all.length === 0) return '';
+  const known = `More is known of ${count(all.length, 'request')}`;
+  const sites = counted(all, ({ site }) => site);
+  if (!showUrls) return `${known}, by site: ${listed(sites)}.`;
+  const pages = counted(all, ({ method, site, url }) => `${method} ${site}${pathOf(url)}`);
+  const clients = counted(all, ({ client }) => client);
+  return `${known}: ${listed(pages)}; from ${count(clients.length, 'address', 'addresses')}: ${listed(clients)}.`;
+}
+
+function commandsText(all: readonly RefusedRequest[], showNames: boolean): string {
+  if (all.length === 0) return '';
+  if (!showNames)
+    return `${count(all.length, 'command')} of them ${all.length === 1 ? 'was' : 'were'} not started.`;
+  const names = counted(all, ({ url }) => (url === '' ? 'a command with an odd name' : url));
+  return `Not started: ${listed(names)}.`;
+}
 
 /** Without the query, in which the same page differs from request to request. */
 const pathOf = (url: string) => url.replace(/\?.*$/s, '');

@@ -197,7 +197,9 @@ function entries(prefix: readonly string[]): void {
   test('a process that is not waited for has ended', async () => {
     limitEntries(1);
     const own = [...prefix, launcher, '--instance', instance, '--entry', account, '--', 'true'];
-    const parent = spawn('sh', ['-c', '"$@" & echo $!; exec sleep 3600', 'sh', ...own], {
+    // A shell would wait for it, if it ends before the shell has become something else.
+    const script = '$| = 1; my $pid = fork // die; exec @ARGV if !$pid; print $pid; sleep 3600';
+    const parent = spawn('perl', ['-e', script, '--', ...own], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     running.push(parent);
@@ -323,13 +325,55 @@ function entries(prefix: readonly string[]): void {
       .map((line) => line.slice(line.indexOf('{')));
     assert.deepEqual(
       texts.map((text) => JSON.parse(text) as unknown),
-      ['id', ''].map((url) => ({ owner: account, site: '', client: '', method: 'exec', url })),
+      ['id', ''].map((url) => ({
+        owner: account,
+        of: `u${account}`,
+        site: '',
+        client: '',
+        method: 'exec',
+        url,
+      })),
     );
     // Nobody takes it any more, or it cannot be sent at all.
     await end(agent);
     assertFull();
     fs.rmSync(socket);
     assertFull();
+  });
+
+  test('a site and a reseller have slots of their own, and one that is refused keeps none', async () => {
+    const directory = `/run/${instance}/entries`;
+    const site = 'shop.example';
+    for (const root of tree.roots) fs.mkdirSync(`${root}/u${uid}/s-${site}`, { recursive: true });
+    const allow = (name: string, limit: number) => {
+      fs.mkdirSync(`${directory}/${name}`, { recursive: true });
+      fs.writeFileSync(`${directory}/${name}/limit`, `${limit}\n`);
+    };
+    allow(`${uid}-${site}`, 1);
+    allow('r7000199', 3);
+    fs.writeFileSync(`${slots()}/reseller`, '7000199\n');
+    limitEntries(2);
+    const inSite = { prefix, options: ['--entry', '--site', site] };
+    const refusedWith = (given: Options, words: RegExp) =>
+      assertRefused(launch(account, ['id'], given), words, 75);
+    const first = await started(undefined, ['--site', site]);
+    refusedWith(inSite, /all 1 entries of its site "shop\.example" are in use/);
+    assertFree();
+    await started();
+    refusedWith(options, /all 2 of its entries are in use/);
+    await end(first);
+    limitEntries(9);
+    await started();
+    await started();
+    // Refused by the reseller, it gives back the slots of the site and the tenant.
+    refusedWith(inSite, /all 3 entries of its reseller are in use/);
+    fs.rmSync(`${slots()}/reseller`);
+    assert.equal(launch(account, ['true'], inSite).status, 0);
+    fs.writeFileSync(`${slots()}/reseller`, '../1\n');
+    assertRefused(launch(account, ['id'], options), /reseller: it has no uid; run bulkhead apply/);
+    for (const name of [`${uid}-${site}`, 'r7000199'])
+      fs.rmSync(`${directory}/${name}`, { recursive: true });
+    for (const root of tree.roots) fs.rmdirSync(`${root}/u${uid}/s-${site}`);
   });
 
   test('a tenant without a limit of entries needs no slot', () => {

@@ -23,7 +23,7 @@ const path = (name = '') => join(runtime, 'entries', name);
 const read = (name: string) => readFileSync(path(name), 'utf8');
 
 const publish = (body: string) => {
-  const published = publishEntries(runtime, policyOf(body).tenants);
+  const published = publishEntries(runtime, policyOf(body));
   assert.ok(published.ok, JSON.stringify(published));
 };
 const limited = (uid: number, limit: number | string) =>
@@ -44,6 +44,26 @@ test('a tenant with a limit has a directory of root, one without has none', () =
     ['20\n', '7\n', '3\n'],
   );
   assert.equal(statSync(path('1001')).mode & 0o777, 0o700);
+});
+
+test('sites and resellers have one of their own, and a tenant says who its reseller is', () => {
+  publish(`<reseller uid="1009"><entries limit="50"/>
+    <tenant uid="1001"><site name="a.example"><entries limit="2"/></site><site name="b.example"/></tenant>
+  </reseller><tenant uid="1002"><entries limit="9"/></tenant>`);
+  assert.deepEqual(readdirSync(path()).sort(), [
+    '.limits',
+    '1001',
+    '1001-a.example',
+    '1002',
+    'r1009',
+  ]);
+  assert.equal(read('1001-a.example/limit'), '2\n');
+  assert.equal(read('r1009/limit'), '50\n');
+  assert.equal(read('1001/reseller'), '1009\n');
+  assert.ok(!existsSync(path('1001/limit')));
+  publish(`<reseller uid="1009"><tenant uid="1001"><entries limit="4"/></tenant></reseller>`);
+  assert.deepEqual(readdirSync(path()).sort(), ['.limits', '1001']);
+  assert.deepEqual(readdirSync(path('1001')), ['limit']);
 });
 
 test('nothing is written where no tenant has a limit', () => {
@@ -82,7 +102,7 @@ test('a limit that is gone takes its directory with it, also after an apply that
 test('what cannot be written is a problem', () => {
   mkdirSync(path());
   writeFileSync(path('1001'), '');
-  const published = publishEntries(runtime, policyOf(limited(1001, 20)).tenants);
+  const published = publishEntries(runtime, policyOf(limited(1001, 20)));
   assert.ok(!published.ok);
   assert.match(published.error.object ?? '', /entries/);
 });

@@ -8,13 +8,13 @@ import { freePort } from '../../src/testing/free-port.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { apacheOwners } from '../../src/web/core/entries/apache-holding.ts';
-import { RefusalTally, type TenantRefusals } from '../../src/web/core/entries/refusal-tally.ts';
+import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
 import { planApache, planApacheRemoval } from '../../src/web/io/entries/apache.ts';
 import { Receiver } from '../../src/web/io/entries/receiver.ts';
 import type { Outcome, ServerEntries } from '../../src/web/io/entries/server-entries.ts';
 import type { ApacheProgram } from '../../src/web/io/servers.ts';
 import { surveyWeb } from '../../src/web/io/survey.ts';
-import { EntriesStage, statuses, times } from './entries-stage.ts';
+import { EntriesStage, limitsOf, statuses, times, type Wanted } from './entries-stage.ts';
 import { uids } from './stage.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
@@ -44,8 +44,8 @@ function suite(): void {
     environment: {},
   });
   const survey = () => surveyWeb({ fpm: stage.programs().fpm, apache: apache() }, stage.tenancy());
-  const plan = async (limits: ReadonlyMap<number, number>) =>
-    planApache(apache(), await survey(), { limits, socket: at('web.sock') });
+  const plan = async (wanted: Wanted) =>
+    planApache(apache(), await survey(), { limits: limitsOf(wanted), socket: at('web.sock') });
   const carriedOut = async (
     planned: Result<ServerEntries, Problem>,
   ): Promise<Result<Outcome, Problem>> => (planned.ok ? planned.value.apply() : planned);
@@ -116,7 +116,7 @@ function suite(): void {
       });
   }
 
-  async function enabled(limits: ReadonlyMap<number, number> = three): Promise<void> {
+  async function enabled(limits: Wanted = three): Promise<void> {
     const outcome = await carriedOut(await plan(limits));
     assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
     assert.equal(outcome.value, 'reloaded');
@@ -192,8 +192,9 @@ function suite(): void {
     await enabled(new Map([...three, [uids.other, 3]]));
     const tally = new RefusalTally();
     const { sites } = await survey();
-    const owners = apacheOwners(sites.map((site) => ({ site, state: 'held' as const })));
-    assert.deepEqual(owners, { 'a.example': uids.owner, 'n.example': uids.other });
+    const held = sites.map((site) => ({ site, bounds: [], state: 'held' as const }));
+    const owners = apacheOwners(held, limitsOf(new Map([...three, [uids.other, 3]])));
+    assert.deepEqual(owners, { 'a.example': `u${uids.owner}`, 'n.example': `u${uids.other}` });
     const told = { sender: 0, apacheOwners: owners };
     const opened = Receiver.open(at('web.sock'), told, (all) => tally.addAll(all));
     assert.ok(opened.ok);
@@ -209,18 +210,66 @@ function suite(): void {
         '+',
       );
     await stage.atOnce(times(5, { host: 'a.example', path: long }), 2);
-    const all: TenantRefusals[] = [];
+    const all: MemberRefusals[] = [];
     await eventually('seven are reported', () => {
       all.push(...tally.take());
       return all.reduce((sum, { count }) => sum + count, 0) >= 7;
     });
-    assert.deepEqual([...new Set(all.map(({ owner }) => owner))], [uids.owner]);
+    assert.deepEqual([...new Set(all.map(({ member }) => member))], [`u${uids.owner}`]);
     const [request] = all[0]?.requests ?? [];
     assert.deepEqual(
       [request?.site, request?.client, request?.method],
       ['a.example', '127.0.0.1', 'GET'],
     );
     assert.match(readFileSync(at('a.log'), 'utf8'), /^508 /m);
+  });
+
+  test('a vhost is held to the lowest of its site, its tenant and its reseller', async () => {
+    const policy = (site: string) => `<reseller uid="64429"><entries limit="2"/>
+      <tenant uid="${uids.owner}"><entries limit="4"/>${site}</tenant></reseller>`;
+    const site = '<site name="a.example"><entries limit="1"/></site>';
+    const file = (name: string) => at(`bulkhead/${name}.conf`);
+    const ofSite = file(`u${uids.owner}-a.example`);
+    await prepare();
+    await started();
+    const once = await carriedOut(await plan(policy(site)));
+    assert.deepEqual(once, { ok: true, value: 'reloaded' });
+    const partly = await plan(policy(site));
+    assert.ok(partly.ok);
+    assert.deepEqual(
+      partly.value.sites.map(({ state }) => state),
+      ['partly held', 'nothing to count'],
+    );
+    assert.match(
+      partly.value.notes[0]?.message ?? '',
+      new RegExp(`Change the line "IncludeOptional ${file(`u${uids.owner}`)}" .* to ".*${ofSite}"`),
+    );
+    await eventually('the reseller holds it', async () => (await burst(4))[508] === 2);
+    const refused = async (count: number) => {
+      const answers = await stage.atOnce(times(4, { host: 'a.example', path: '/' }), count);
+      return answers.find(({ status }) => status === 508)?.headers['x-limit'];
+    };
+    assert.equal(await refused(2), 'entries 2/2; reseller');
+
+    const text = readFileSync(at('vhosts/a.conf'), 'utf8');
+    writeFileSync(at('vhosts/a.conf'), text.replace(file(`u${uids.owner}`), ofSite));
+    process.kill(Number(readFileSync(at('apache.pid'), 'utf8')), 'SIGUSR1');
+    await eventually('the site holds it', async () => (await burst(4))[508] === 3);
+    assert.equal(await refused(3), 'entries 1/1; site');
+    const now = await plan(policy(site));
+    assert.ok(now.ok);
+    assert.equal(now.value.sites[0]?.state, 'held');
+    const owners = apacheOwners(now.value.sites, limitsOf(policy(site)));
+    assert.equal(owners['a.example'], `u${uids.owner}/a.example`);
+
+    // A site without a number of its own, or that is none any more, keeps the file that its vhost includes.
+    for (const gone of ['<site name="a.example"/>', '']) {
+      const planned = await plan(policy(gone));
+      assert.ok(planned.ok);
+      assert.equal(planned.value.sites[0]?.state, 'held', gone);
+      const change = planned.value.changes.find(({ path }) => path === ofSite);
+      assert.match(change?.text ?? '', /QS_LocRequestLimitMatch "\^\.\*\$" 2\n/);
+    }
   });
 
   test('without mod_qos, without the include, and with an error elsewhere it says so', async () => {

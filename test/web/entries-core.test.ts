@@ -8,7 +8,8 @@ import { vhostOf, type Counted, type NginxVhost } from '../../src/web/core/nginx
 import { nginxEntriesFile } from '../../src/web/core/entries/nginx-file.ts';
 import { nginxQuoted } from '../../src/web/core/entries/nginx-quoted.ts';
 import { siteFileFor } from '../../src/web/core/entries/nginx-site-files.ts';
-import { refusedRequests } from '../../src/usage/refused-requests.ts';
+import { tenantMember } from '../../src/usage/member.ts';
+import { refusedKind, refusedNotice, refusedRequests } from '../../src/usage/refused-requests.ts';
 
 function vhost(text: string): NginxVhost {
   const { directives, problems } = parseNginxFile('a.conf', `server {\n${text}\n}`);
@@ -113,7 +114,7 @@ test('nginxEntriesFile() has a name whatever is in it as one key, and nothing el
         const held = [...new Set(names)].map((name, index) => ({
           name,
           uid: 1_000 + index,
-          limit: 20,
+          bounds: [{ kind: 'tenant' as const, member: tenantMember(1_000 + index), limit: 20 }],
           counts: 'all' as const,
         }));
         const http = httpLevelOf([], [], '');
@@ -133,6 +134,34 @@ test('nginxEntriesFile() has a name whatever is in it as one key, and nothing el
       },
     ),
   );
+});
+
+test('commands that were not started are told apart from requests', () => {
+  const snapshot = { at: 0, processes: [], processCount: 0, usage: {} as never };
+  const command = { at: 0, site: '', client: '', method: 'exec', url: 'php-cgi' };
+  const request = { ...command, site: 'a.example', client: '::1', method: 'GET', url: '/' };
+  const [commands, both] = [
+    [command, { ...command, url: '' }],
+    [command, request],
+  ].map((requests) => [{ ...snapshot, requests }]);
+  assert.ok(commands && both);
+  assert.deepEqual(
+    [commands, both, [snapshot]].map((each) => refusedKind(each)),
+    ['command', 'request or command', 'request'],
+  );
+  const limit = 'entries.limit';
+  assert.match(
+    refusedNotice({ limit }, commands) ?? '',
+    /^The commands .* not started.* status 75/,
+  );
+  assert.doesNotMatch(refusedNotice({ limit }, commands) ?? '', /508/);
+  assert.match(refusedNotice({ limit }, both) ?? '', /508.* not started/);
+  assert.equal(refusedNotice({ limit }, [snapshot]), undefined);
+  assert.equal(
+    refusedRequests(commands, true),
+    'Not started: php-cgi (1), a command with an odd name (1).',
+  );
+  assert.equal(refusedRequests(commands, false), '2 commands of them were not started.');
 });
 
 test('refusedRequests() says pages and addresses to who may see them, sites to others', () => {

@@ -8,10 +8,12 @@ import { makeLog } from '../../src/agent/log.ts';
 import { failed, type Problem } from '../../src/base/problem.ts';
 import { ok, type Result } from '../../src/base/result.ts';
 import { pathsOf, type Paths } from '../../src/host/paths.ts';
+import { entryLimitsOf, limitsText } from '../../src/web/core/entries/limits.ts';
 import { parseRefusal } from '../../src/web/core/entries/refusal.ts';
 import { RefusalTally, requestsMax } from '../../src/web/core/entries/refusal-tally.ts';
 import { EntriesPart } from '../../src/web/io/entries/entries-part.ts';
-import { limitsText, readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
+import { readRecord, stateOf, writeRecord } from '../../src/web/io/entries/record.ts';
+import type { Member } from '../../src/usage/member.ts';
 import { mustEnd } from '../../src/testing/patience.ts';
 import { policyOf } from '../conformance/suite.ts';
 
@@ -31,7 +33,7 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   mkdirSync(`${directory}/sites`);
   const file = `${directory}/sites/site.conf`;
   writeFileSync(file, 'one');
-  const limits = limitsText(new Map([[64_420, 5]]));
+  const limits = limitsText(entryLimitsOf(policy(5)));
   const files = [file];
   const sender = process.getuid?.() ?? 0;
   writeRecord(paths, { sender, files, state: stateOf(files), limits, apacheOwners: {} });
@@ -67,7 +69,7 @@ test('EntriesPart writes entries again when a file or a limit has changed, and a
   answer = ok(undefined);
   part.adopt(policy(6));
   assert.equal(await tick(), 4);
-  const text = limitsText(new Map([[64_420, 6]]));
+  const text = limitsText(entryLimitsOf(policy(6)));
   writeRecord(paths, { sender, files, state: stateOf(files), limits: text, apacheOwners: {} });
   assert.equal(await tick(), 4);
 });
@@ -84,15 +86,21 @@ test('a record that is damaged, or that is not there, is none', () => {
 test('parseRefusal() reads a datagram of nginx, and of others at most the owner', () => {
   const sent =
     '<190>Nov 26 04:48:24 bulkhead: {"owner":"1001","site":"a.example","client":"::1","method":"GET","url":"/x?\\"|"}';
-  const refusal = { owner: 1001, site: 'a.example', client: '::1', method: 'GET', url: '/x?"|' };
+  const refusal = {
+    member: 'u1001',
+    site: 'a.example',
+    client: '::1',
+    method: 'GET',
+    url: '/x?"|',
+  };
   assert.deepEqual(parseRefusal(sent), refusal);
   const nothing = { site: '', client: '', method: '', url: '' };
-  assert.deepEqual(parseRefusal(sent.slice(0, 80)), { owner: 1001, ...nothing });
-  const owners = new Map([['a.example', 7]]);
+  assert.deepEqual(parseRefusal(sent.slice(0, 80)), { member: 'u1001', ...nothing });
+  const owners = new Map<string, Member>([['a.example', 'u7']]);
   const at = '<13>Nov 26 05:34:31 bulkhead: ';
   const line = 'bulkhead-apache A.example 192.0.2.1 D; GET /p?q=a b HTTP/1.1';
   assert.deepEqual(parseRefusal(at + line, owners), {
-    owner: 7,
+    member: 'u7',
     site: 'A.example',
     client: '192.0.2.1',
     method: 'GET',
@@ -101,8 +109,8 @@ test('parseRefusal() reads a datagram of nginx, and of others at most the owner'
   for (const other of [line.replace('A.example', 'b.example'), line.replace(' D; ', ' - ')])
     assert.equal(parseRefusal(at + other, owners), undefined, other);
   const forged = line.replace('/p', '/{"owner":"1002","site":"x"}');
-  assert.equal(parseRefusal(at + forged, owners)?.owner, 7);
-  assert.equal(parseRefusal(at + forged)?.owner, undefined);
+  assert.equal(parseRefusal(at + forged, owners)?.member, 'u7');
+  assert.equal(parseRefusal(at + forged)?.member, undefined);
   mustEnd(() => parseRefusal(`${at}bulkhead-apache ${' HTTP/1'.repeat(9_000)}`, owners));
   mustEnd(() => parseRefusal(`${at}bulkhead-apache a b D; ${' HTTP/1'.repeat(9_000)}`, owners));
   for (const text of [
@@ -121,13 +129,13 @@ test('parseRefusal() reads a datagram of nginx, and of others at most the owner'
 test('RefusalTally counts all, keeps some of each tenant, and forgets what has been taken', () => {
   const tally = new RefusalTally();
   const refusal = { site: '', client: '', method: '', url: '' };
-  for (let index = 0; index < 1_000; index++) tally.add({ owner: 1, ...refusal }, index);
-  tally.addAll([{ owner: 2, count: 7, requests: [] }]);
+  for (let index = 0; index < 1_000; index++) tally.add({ member: 'u1', ...refusal }, index);
+  tally.addAll([{ member: 'u2', count: 7, requests: [] }]);
   const [first, second] = tally.take();
   assert.deepEqual([first?.count, first?.requests.length], [1_000, requestsMax]);
-  assert.deepEqual([second?.owner, second?.count], [2, 7]);
+  assert.deepEqual([second?.member, second?.count], ['u2', 7]);
   assert.deepEqual(tally.take(), []);
-  for (let owner = 0; owner < 20_000; owner++) tally.add({ owner, ...refusal }, 0);
+  for (let owner = 0; owner < 20_000; owner++) tally.add({ member: `u${owner}`, ...refusal }, 0);
   const many = tally.take();
   assert.ok(many.length <= 10_000);
   assert.ok(many.flatMap(({ requests }) => requests).length <= 2_000);

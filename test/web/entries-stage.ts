@@ -9,6 +9,8 @@ import { eventually } from '../../src/testing/patience.ts';
 import type { Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
+import { entryLimitsOf, type EntryLimits } from '../../src/web/core/entries/limits.ts';
+import { policyOf } from '../conformance/suite.ts';
 import {
   applyNginx,
   planNginx,
@@ -19,6 +21,14 @@ import type { Outcome } from '../../src/web/io/entries/server-entries.ts';
 import { surveyWeb, type Survey, type Tenancy } from '../../src/web/io/survey.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { uids, WebStage } from './stage.ts';
+
+/** Numbers of tenants, or a policy. */
+export type Wanted = ReadonlyMap<number, number> | string;
+
+export const limitsOf = (wanted: Wanted): EntryLimits =>
+  typeof wanted === 'string'
+    ? entryLimitsOf(policyOf(wanted))
+    : new Map([...wanted].map(([uid, limit]) => [uid, { limit, sites: new Map() }]));
 
 export interface Answer {
   readonly status: number;
@@ -97,12 +107,13 @@ export class EntriesStage extends WebStage {
 
   survey = (): Promise<Survey> => surveyWeb(this.programs(), this.tenancy());
 
-  async plan(limits: ReadonlyMap<number, number>): Promise<Result<NginxEntries, Problem>> {
-    return planNginx(this.nginx, await this.survey(), { limits, socket: this.socket });
+  async plan(wanted: Wanted, strict = false): Promise<Result<NginxEntries, Problem>> {
+    const setting = { limits: limitsOf(wanted), socket: this.socket, strict };
+    return planNginx(this.nginx, await this.survey(), setting);
   }
 
-  async enable(limits: ReadonlyMap<number, number>): Promise<Result<Outcome, Problem>> {
-    const planned = await this.plan(limits);
+  async enable(limits: Wanted, strict = false): Promise<Result<Outcome, Problem>> {
+    const planned = await this.plan(limits, strict);
     return planned.ok ? applyNginx(planned.value) : planned;
   }
 

@@ -19,7 +19,7 @@ import { printProblem } from '../../src/base/problem.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { mark } from '../../src/web/core/entries/nginx-file.ts';
-import { EntriesStage, statuses, times, vhost, type Answer } from './entries-stage.ts';
+import { EntriesStage, statuses, times, vhost, type Answer, type Wanted } from './entries-stage.ts';
 import { uids } from './stage.ts';
 
 const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
@@ -64,7 +64,7 @@ function suite(): void {
       });
   }
 
-  async function enabled(limits: ReadonlyMap<number, number> = five): Promise<void> {
+  async function enabled(limits: Wanted = five): Promise<void> {
     const outcome = await stage.enable(limits);
     assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
     assert.equal(outcome.value, 'reloaded');
@@ -172,7 +172,7 @@ function suite(): void {
     ] as const) {
       const { status, headers, text } = await oneRefused('a.example', method, path);
       assert.equal(status, 508);
-      assert.match(text, /limit is that of this site alone/);
+      assert.match(text, /limit is that of this site and the others of its owner/);
       assert.equal(headers['content-type'], 'text/html; charset=utf-8');
       assert.equal(headers['retry-after'], '10');
       assert.equal(headers['x-limit'], 'entries 5/5');
@@ -252,7 +252,7 @@ function suite(): void {
       });
       await enabled();
       const refused = await oneRefused('a.example');
-      assert.match(refused.text, /limit is that of this site alone/);
+      assert.match(refused.text, /limit is that of this site and the others of its owner/);
       const again = await stage.plan(five);
       assert.deepEqual(again.ok && again.value.changes, []);
       assert.match(readFileSync(`${conf}/nginx.conf_bulkhead`, 'utf8'), /site-log\.conf;\n$/);

@@ -4,6 +4,7 @@ import { severities, type LimitKey } from '../../limits/limit.ts';
 import { explainIncident } from '../../usage/explain-incident.ts';
 import type { IncidentsQuery } from '../../store/events/incident-query.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
+import { isCommand } from '../../usage/refused-requests.ts';
 import { kindOf, uidOf } from '../../usage/member.ts';
 import type { IncidentResponse, IncidentRow, IncidentsResponse, Who } from '../api/api.ts';
 import type { Entry, MemberIndex } from '../sampling/member-index.ts';
@@ -120,7 +121,12 @@ function formerMember({ member, name }: Incident): Who {
 
 function withoutCommands(snapshot: Snapshot): Snapshot {
   const processes = snapshot.processes.map((each) => ({ ...each, command: `[${each.name}]` }));
-  const requests = snapshot.requests?.map((each) => ({ ...each, client: '', method: '', url: '' }));
+  const requests = snapshot.requests?.map((each) => ({
+    ...each,
+    client: '',
+    method: isCommand(each) ? each.method : '',
+    url: '',
+  }));
   const links = snapshot.links?.map((each) => ({ ...each, link: '', target: '' }));
   return {
     ...snapshot,

@@ -16,7 +16,10 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ['--keep-env <name>', 'pass this environment variable on (may be repeated)'],
   ['--keep-fds', 'pass file descriptors 3 to 9 on, too, such as the sockets of a unit'],
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
-  ['--entry', 'run only if fewer commands run in this way than the tenant has entries'],
+  [
+    '--entry',
+    'run only if fewer commands run in this way than the tenant, the site and the reseller have entries',
+  ],
 ];
 
 function exec(_words: readonly string[], _options: unknown, command: Command): ExitCode {

@@ -2,6 +2,7 @@
 import { table, wrap, type Terminal } from '../../cli/shared/terminal.ts';
 import { printable } from '../../base/printable.ts';
 import { cutTo } from '../../cli/shared/width.ts';
+import { boundsText, siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { siteName, type Note } from '../core/notes.ts';
 import type { Overview, SiteView } from '../core/overview.ts';
 
@@ -14,10 +15,15 @@ const notesMax = 200;
 export function overviewText(
   overview: Overview,
   notes: readonly Note[],
-  { columns }: Pick<Terminal, 'columns'>,
+  {
+    columns,
+    entryLimits = new Map(),
+  }: Pick<Terminal, 'columns'> & { readonly entryLimits?: EntryLimits },
 ): string {
   const lines = noteLines(notes, columns);
-  return [sitesText(overview), ...(lines.length === 0 ? [] : [lines.join('\n')])].join('\n\n');
+  return [sitesText(overview, entryLimits), ...(lines.length === 0 ? [] : [lines.join('\n')])].join(
+    '\n\n',
+  );
 }
 
 export function noteLines(notes: readonly Note[], columns: number): readonly string[] {
@@ -26,13 +32,25 @@ export function noteLines(notes: readonly Note[], columns: number): readonly str
   return more > 0 ? [...lines, `… and ${more} more`] : lines;
 }
 
-function sitesText({ servers, sites }: Overview): string {
+function sitesText({ servers, sites }: Overview, limits: EntryLimits): string {
   if (servers.length === 0)
     return 'No web server is installed: there is no nginx, apache2 or php-fpm in /usr/sbin';
   if (sites.length === 0)
     return `No site was found in ${servers.map(({ name }) => name).join(', ')}`;
-  const rows = sites.map(rowOf).toSorted(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0));
-  return table([['SITE', 'OWNER', 'SERVER', 'HANDLER', 'PLACED'], ...distinctRows(rows)]);
+  const isLimited = sites.some((each) => siteBounds(each, limits).length > 0);
+  const entriesOf = (site: SiteView) => (isLimited ? [boundsText(siteBounds(site, limits))] : []);
+  const rows = sites
+    .map((site) => [...rowOf(site), ...entriesOf(site)])
+    .toSorted(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0));
+  const header = [
+    'SITE',
+    'OWNER',
+    'SERVER',
+    'HANDLER',
+    'PLACED',
+    ...(isLimited ? ['ENTRIES'] : []),
+  ];
+  return table([header, ...distinctRows(rows)]);
 }
 
 function rowOf(site: SiteView): readonly string[] {

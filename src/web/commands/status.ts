@@ -12,6 +12,7 @@ import {
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
+import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { notesOf } from '../core/notes.ts';
 import type { Overview, ServerRead } from '../core/overview.ts';
 import { findWebPrograms } from '../io/servers.ts';
@@ -38,14 +39,18 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
   const notes = [...remarks, ...notesOf(overview)];
   const problems = overview.servers.flatMap(problemsOf);
   for (const problem of problems) printError(problem);
-  if (options.json === true) printJson({ ...overview, sites: sitesJson(overview), notes });
-  else print(overviewText(overview, notes, terminalOf(process.stdout)));
+  if (options.json === true) printJson({ ...overview, sites: sitesJson(overview, tenancy), notes });
+  else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
 /** A site without an owner has `null`. */
-const sitesJson = ({ sites }: Overview) =>
-  sites.map((each) => ({ ...each, owner: each.owner ?? null }));
+const sitesJson = ({ sites }: Overview, { entryLimits }: { readonly entryLimits: EntryLimits }) =>
+  sites.map((each) => ({
+    ...each,
+    owner: each.owner ?? null,
+    entryLimits: siteBounds(each, entryLimits),
+  }));
 
 const problemsOf = ({ name, problems }: ServerRead): readonly string[] =>
   problems.map(({ file, line, message }) => {

@@ -11,6 +11,7 @@ import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport } from '../../cli/shared/session.ts';
+import { entryLimitsOf, type EntryLimits } from '../core/entries/limits.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
@@ -18,6 +19,8 @@ import type { Tenancy } from '../io/survey.ts';
 interface KnownTenancy extends Tenancy {
   /** What else is to be said about it. */
   readonly remarks: readonly string[];
+  /** Nothing where there is no policy. */
+  readonly entryLimits: EntryLimits;
 }
 
 /** Nothing after the errors of the policy have been shown. A host without a policy has none. */
@@ -41,6 +44,7 @@ export function tenancyOf(paths: Paths, policy: Policy | undefined): KnownTenanc
     agentRuns: isLocked(agentLock(paths)),
     heldFor: readHeldSockets(paths.instance),
     remarks,
+    entryLimits: policy === undefined ? new Map() : entryLimitsOf(policy),
   };
 }
 

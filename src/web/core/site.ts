@@ -1,6 +1,7 @@
 /** What a web server serves under one set of names: one `server` of nginx, one `<VirtualHost>` of Apache. */
 import { printAddress, type Address } from './address.ts';
 import type { Place } from './directive.ts';
+import type { Member } from '../../usage/member.ts';
 import type { NginxVhost } from './nginx/vhost.ts';
 
 export type ServerName = 'nginx' | 'apache';
@@ -30,8 +31,8 @@ export interface Site extends Place {
   /** As whom programs of the site run, where a directive of Apache names somebody. */
   readonly runsAs?: { readonly by: 'SuexecUserGroup' | 'AssignUserID'; readonly user: string };
   readonly overrides: readonly OverridingDirective[];
-  /** The uid of the tenant whose file with a limit on entries a vhost of Apache includes. */
-  readonly entriesOf?: number;
+  /** The tenant, or the site of one, whose file with a limit on entries a vhost of Apache includes. */
+  readonly entriesOf?: Member;
   /** Of a `server` of nginx. */
   readonly vhost?: NginxVhost;
 }

@@ -76,9 +76,11 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
   ].join('\n');
 }
 
-/** A reseller sees the site alone. */
-const requestText = ({ client, method, site, url }: RefusedRequest) =>
-  client === '' ? site : `${method} ${site}${url} from ${client}`;
+/** A reseller sees the site alone. A command has no client. */
+function requestText({ client, method, site, url }: RefusedRequest): string {
+  if (method === 'exec') return `the command ${url === '' ? '(an odd name)' : url}, not started`;
+  return client === '' ? site : `${method} ${site}${url} from ${client}`;
+}
 
 /** A reseller sees who asked and whose the file is. */
 const linkLine = (each: RefusedLink) =>

@@ -97,7 +97,7 @@ function printAgent(
   for (const reason of unknown.slice(0, outsideShownMax)) print(`  ${printable(reason)}`);
   for (const each of outside.slice(0, outsideShownMax)) {
     const { pid, uid, reason, way } = withWay(each);
-    const from = way === undefined ? '' : `, from ${way}`;
+    const from = way === undefined ? ', from where is unknown' : `, from ${way}`;
     print(`  process ${pid} of uid ${uid}${from}: ${printable(reason)}`);
   }
   const more = outside.length - outsideShownMax;

@@ -6,7 +6,7 @@ import { planAll, recordFor } from './plans.ts';
 import { entriesSession, withEntriesOptions, type EntriesOptions } from './session.ts';
 
 export async function enable(options: EntriesOptions, command: Command): Promise<ExitCode> {
-  const session = await entriesSession(options, command);
+  const session = await entriesSession({ strict: false, ...options }, command);
   if (typeof session === 'number') return session;
   return carryOut(await planAll(session), options, async () => {
     const now = await session.again();
@@ -19,11 +19,16 @@ export async function enable(options: EntriesOptions, command: Command): Promise
 export const command: CommandModule = {
   define(command, run) {
     withEntriesOptions(command, 'print what would be written; changes nothing')
+      .option(
+        '--strict',
+        'at nginx a program whose visitor has left keeps its entry until it is done',
+      )
       .addHelpText(
         'after',
         examples(
           ['bulkhead web entries enable --dry-run', 'what would be written'],
           ['bulkhead web entries enable', 'write it, check it, and reload the web servers'],
+          ['bulkhead web entries enable --strict', 'count what visitors have given up, too'],
         ),
       )
       .action(run(enable));

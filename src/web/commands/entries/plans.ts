@@ -3,9 +3,10 @@ import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { readHostFacts } from '../../../host/accounts/accounts.ts';
 import { apacheOwners } from '../../core/entries/apache-holding.ts';
+import { limitsText } from '../../core/entries/limits.ts';
 import { planApache, planApacheRemoval } from '../../io/entries/apache.ts';
 import { asServerEntries, planNginx, planNginxRemoval } from '../../io/entries/nginx.ts';
-import { limitsText, stateOf, writeRecord } from '../../io/entries/record.ts';
+import { stateOf, writeRecord } from '../../io/entries/record.ts';
 import type { ServerEntries } from '../../io/entries/server-entries.ts';
 import type { EntriesSession } from './session.ts';
 
@@ -37,7 +38,7 @@ export function planRemoval({ survey, programs }: EntriesSession): Plans {
 }
 
 export function recordFor(
-  { paths, survey, limits }: EntriesSession,
+  { paths, survey, limits, strict }: EntriesSession,
   servers: readonly ServerEntries[],
 ): Result<void, Problem> {
   const files = new Set([
@@ -50,8 +51,10 @@ export function recordFor(
     files: [...files],
     state: stateOf([...files]),
     limits: limitsText(limits),
+    strict,
     apacheOwners: apacheOwners(
       servers.filter(({ server }) => server === 'apache2').flatMap(({ sites }) => sites),
+      limits,
     ),
   });
 }

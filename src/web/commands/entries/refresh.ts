@@ -8,6 +8,7 @@ import {
 } from '../../../cli/shared/command.ts';
 import { pathsFor, print } from '../../../cli/shared/session.ts';
 import { isEnabled } from '../../io/entries/enabled.ts';
+import { readRecord } from '../../io/entries/record.ts';
 import { findWebPrograms } from '../../io/servers.ts';
 import { enable } from './enable.ts';
 import { withEntriesOptions, type EntriesOptions } from './session.ts';
@@ -15,7 +16,10 @@ import { withEntriesOptions, type EntriesOptions } from './session.ts';
 function refresh(options: EntriesOptions, command: Command): ExitCode | Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  if (isEnabled(paths, findWebPrograms())) return enable(options, command);
+  if (isEnabled(paths, findWebPrograms())) {
+    const strict = readRecord(paths)?.strict === true;
+    return enable({ ...options, strict }, command);
+  }
   print('Entries are not enabled here');
   return exitCodes.done;
 }

@@ -6,14 +6,16 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport, pathsFor, printError } from '../../../cli/shared/session.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
-import { entryLimitsOf, type EntryLimits } from '../../core/entries/holding.ts';
+import { entryLimitsOf, type EntryLimits } from '../../core/entries/limits.ts';
 import { entriesSocket } from '../../io/entries/entries-socket.ts';
+import { readRecord } from '../../io/entries/record.ts';
 import { findWebPrograms, type WebPrograms } from '../../io/servers.ts';
 import { surveyWeb, type Survey } from '../../io/survey.ts';
 import { tenancyOf } from '../tenancy.ts';
 
 export interface EntriesOptions extends PolicyOptions {
   readonly dryRun?: boolean;
+  readonly strict?: boolean;
 }
 
 export const withEntriesOptions = (command: Command, dryRun: string): Command =>
@@ -26,24 +28,25 @@ export interface EntriesSession {
   readonly again: () => Promise<EntriesSession>;
   readonly limits: EntryLimits;
   readonly socket: string;
+  readonly strict: boolean;
   readonly paths: Paths;
 }
 
 /** The session, or the status with which to exit after the reason has been printed. */
 export async function entriesSession(
-  { policy: file }: EntriesOptions,
+  { policy: file, strict }: EntriesOptions,
   command: Command,
 ): Promise<EntriesSession | ExitCode> {
   const paths = rootPaths(command);
   if (typeof paths === 'number') return paths;
   const policy = loadPolicyOrReport(file, paths)?.policy;
-  return policy === undefined ? exitCodes.failed : sessionWith(paths, policy);
+  return policy === undefined ? exitCodes.failed : sessionWith(paths, policy, strict);
 }
 
 /** What has been written goes whatever the policy says, and without one. */
 export async function sessionWithoutPolicy(command: Command): Promise<EntriesSession | ExitCode> {
   const paths = rootPaths(command);
-  return typeof paths === 'number' ? paths : sessionWith(paths, undefined);
+  return typeof paths === 'number' ? paths : sessionWith(paths, undefined, false);
 }
 
 function rootPaths(command: Command): Paths | ExitCode {
@@ -57,6 +60,7 @@ function rootPaths(command: Command): Paths | ExitCode {
 async function sessionWith(
   paths: Paths,
   policy: Policy | undefined,
+  strict = readRecord(paths)?.strict === true,
 ): Promise<EntriesSession | ExitCode> {
   const programs = findWebPrograms();
   if (programs.nginx === undefined && programs.apache === undefined) {
@@ -67,8 +71,9 @@ async function sessionWith(
     programs,
     survey: await surveyWeb(programs, tenancyOf(paths, policy)),
     again: now,
-    limits: entryLimitsOf(policy?.tenants ?? []),
+    limits: policy === undefined ? new Map() : entryLimitsOf(policy),
     socket: entriesSocket(paths),
+    strict,
     paths,
   });
   return now();

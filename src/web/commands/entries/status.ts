@@ -10,7 +10,8 @@ import {
 } from '../../../cli/shared/command.ts';
 import { print, printJson } from '../../../cli/shared/session.ts';
 import { table, terminalOf } from '../../../cli/shared/terminal.ts';
-import { entryName, type SiteEntries } from '../../core/entries/holding.ts';
+import { entryName, isHeld, type SiteEntries } from '../../core/entries/holding.ts';
+import { boundsText } from '../../core/entries/limits.ts';
 import type { Note } from '../../core/notes.ts';
 import type { ServerEntries } from '../../io/entries/server-entries.ts';
 import { distinctRows, noteLines } from '../status-text.ts';
@@ -30,7 +31,9 @@ async function status(options: EntriesOptions, command: Command): Promise<ExitCo
 }
 
 const isAsWanted = ({ enabled, changes, sites }: ServerEntries) =>
-  enabled && changes.length === 0 && sites.every(({ state }) => state !== 'not held');
+  enabled &&
+  changes.length === 0 &&
+  sites.every(({ state }) => state !== 'not held' && state !== 'partly held');
 
 function stateNotes({ server, enabled, changes }: ServerEntries): readonly Note[] {
   if (!enabled) {
@@ -44,14 +47,14 @@ function stateNotes({ server, enabled, changes }: ServerEntries): readonly Note[
 
 /** What is written is not in force before. */
 function stateOf({ state, site }: SiteEntries, { enabled, changes }: ServerEntries): string {
-  if (state !== 'held') return state;
+  if (!isHeld({ state })) return state;
   const waits = site.server === 'apache' && site.entriesOf === undefined;
   if (!enabled || waits) return 'not enabled';
   return changes.length === 0 ? state : 'out of date';
 }
 
 const hasPage = ({ state, site }: SiteEntries) =>
-  site.vhost?.page === true || (site.server === 'apache' && state === 'held');
+  site.vhost?.page === true || (site.server === 'apache' && isHeld({ state }));
 
 const serverJson = (server: ServerEntries) => ({
   server: server.server,
@@ -62,7 +65,8 @@ const serverJson = (server: ServerEntries) => ({
     file: each.site.file,
     line: each.site.line,
     owner: each.site.owner ?? null,
-    limit: each.limit ?? null,
+    limit: each.bounds.find(({ kind }) => kind === 'tenant')?.limit ?? null,
+    limits: each.bounds,
     state: stateOf(each, server),
     ...(each.reason === undefined ? {} : { reason: each.reason }),
     page: hasPage(each),
@@ -77,7 +81,7 @@ function text(servers: readonly ServerEntries[], notes: readonly Note[]): string
         printable(entryName(each)),
         printable(each.site.owner?.name ?? '-'),
         each.site.server,
-        String(each.limit ?? '-'),
+        boundsText(each.bounds),
         stateOf(each, server),
         hasPage(each) ? 'yes' : 'no',
       ]),

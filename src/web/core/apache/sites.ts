@@ -1,7 +1,7 @@
 /** The sites of Apache: each `<VirtualHost>`, or the main server where there is none. */
 import { parseAddress, type Address } from '../address.ts';
 import type { Directive } from '../directive.ts';
-import { tenantOfFile } from '../entries/apache-files.ts';
+import { memberOfFile } from '../entries/apache-files.ts';
 import { distinctHandlers, type Handler, type Site } from '../site.ts';
 
 export function apacheSites(directives: readonly Directive[]): readonly Site[] {
@@ -78,11 +78,11 @@ function redirection(block: readonly Directive[]): readonly Handler[] {
   return block.some(isAll) ? [{ kind: 'other', text: 'Redirect' }] : [];
 }
 
-function entriesOwner(block: readonly Directive[]): number | undefined {
+function entriesOwner(block: readonly Directive[]): Site['entriesOf'] {
   const rule = block.find(
-    ({ name, file }) => name === entriesRule && tenantOfFile(file) !== undefined,
+    ({ name, file }) => name === entriesRule && memberOfFile(file) !== undefined,
   );
-  return rule === undefined ? undefined : tenantOfFile(rule.file);
+  return rule === undefined ? undefined : memberOfFile(rule.file);
 }
 
 const entriesRule = 'qs_locrequestlimitmatch';

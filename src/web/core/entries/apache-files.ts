@@ -1,6 +1,6 @@
 /**
- * What holds tenants to their entries at Apache: a rule of mod_qos in each vhost, in a file a tenant, and one file of
- * the server for what is refused.
+ * What holds tenants to their entries at Apache: a rule of mod_qos in each vhost, in a file a tenant or site, and one
+ * file of the server for what is refused.
  *
  *     QS_LocRequestLimitMatch "^.*$" 20
  *
@@ -12,7 +12,10 @@
  */
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
-import { mark, retryAfterSeconds } from './nginx-file.ts';
+import { siteMember, tenantMember, uidOf, type Member } from '../../../usage/member.ts';
+import { headerText, type Bound } from './limits.ts';
+import { limitOf, mark, retryAfterSeconds } from './nginx-file.ts';
+import { limitOfWord } from './nginx-site-files.ts';
 
 /** The first word of a line about a refused request, which the format below has. */
 export const apacheWord = 'bulkhead-apache';
@@ -30,9 +33,12 @@ GlobalLog "|/usr/bin/logger --socket-errors=off --size ${lineKibibytes}KiB -t bu
 
 const refused = '"expr=%{REQUEST_STATUS} == \'508\'"';
 
-/** For the vhosts of one tenant. */
-export function apacheTenantFile(limit: number, page: string): Result<string, Problem> {
-  const text = page.trim().replaceAll('\n', ' ');
+/** For the vhosts of one tenant, or of one of its sites. Each is held by itself, so the page speaks of that site. */
+export function apacheMemberFile(
+  { kind, limit }: Pick<Bound, 'kind' | 'limit'>,
+  page: string,
+): Result<string, Problem> {
+  const text = page.trim().replaceAll('\n', ' ').replaceAll(limitOfWord, limitOf.site);
   if (/[\\%']/.test(text)) {
     const reason = 'it has a single quote, a backslash or a "%"';
     return failed({ action: 'use the page for refused requests', reason });
@@ -48,7 +54,7 @@ SetEnvIf Request_URI ^ !QS_ErrorPage
 <IfModule headers_module>
 Header always set Content-Type "text/html; charset=utf-8" ${refused}
 Header always set Retry-After ${retryAfterSeconds} ${refused}
-Header always set X-Limit "entries ${limit}/${limit}" ${refused}
+Header always set X-Limit "${headerText(kind, limit)}" ${refused}
 Header always set Cache-Control no-store ${refused}
 </IfModule>
 </If>
@@ -60,11 +66,17 @@ Require all denied
 `);
 }
 
-const tenantFile = /\/bulkhead\/u(\d{1,10})\.conf$/;
-export const apacheTenantFileName = (uid: number): string => `u${uid}.conf`;
+const memberFile = /\/bulkhead\/u(?<uid>\d{1,10})(?:-(?<site>[a-z0-9._-]{1,253}))?\.conf$/;
+
+/** `u1001.conf`, `u1001-shop.example.conf`. */
+export const apacheMemberFileName = (member: Member): string => `${member.replace('/', '-')}.conf`;
 
 /** Whose file it is, if it is one of those. */
-export function tenantOfFile(path: string): number | undefined {
-  const digits = tenantFile.exec(path)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+export function memberOfFile(path: string): Member | undefined {
+  const found = memberFile.exec(path)?.groups;
+  if (found === undefined) return undefined;
+  const { uid = '', site } = found;
+  return site === undefined
+    ? tenantMember(Number(uid))
+    : siteMember(uidOf(`u${Number(uid)}`), site);
 }

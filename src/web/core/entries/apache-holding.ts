@@ -1,12 +1,14 @@
-/** Which sites of Apache are held to the entries of their tenants, each vhost by itself, and why others are not. */
+/** Which sites of Apache are held to the entries that the policy has for them, each vhost by itself, and why others are not. */
+import { siteMember, tenantMember, uidOf, type Member } from '../../../usage/member.ts';
 import type { SiteView } from '../overview.ts';
-import type { EntryLimits, SiteEntries } from './holding.ts';
+import { isHeld, type SiteEntries } from './holding.ts';
+import { boundsOf, siteBounds, siteNameOf, type Bound, type EntryLimits } from './limits.ts';
 
 interface ApacheContext {
   readonly limits: EntryLimits;
   readonly hasModQos: boolean;
-  /** Whether a vhost includes its tenant's file once this is written, though it does not do so now. */
-  readonly willInclude?: (site: SiteView) => boolean;
+  /** Whose file a vhost includes once this is written, though it does not do so now. */
+  readonly willInclude?: (site: SiteView, members: readonly Member[]) => Member | undefined;
 }
 
 export const apacheSiteEntries = (
@@ -15,40 +17,93 @@ export const apacheSiteEntries = (
 ): readonly SiteEntries[] =>
   sites.filter(({ server }) => server === 'apache').map((site) => judge(site, context));
 
-function judge(
-  site: SiteView,
-  { limits, hasModQos, willInclude = () => false }: ApacheContext,
-): SiteEntries {
-  const { owner, handlers, entriesOf } = site;
-  const limit = owner === undefined ? undefined : limits.get(owner.uid);
+function judge(site: SiteView, context: ApacheContext): SiteEntries {
+  const { limits, hasModQos, willInclude = () => undefined } = context;
+  const { owner, handlers } = site;
+  const entries = owner === undefined ? undefined : limits.get(owner.uid);
   const runs = handlers.some(({ kind }) => kind !== 'other');
-  if (owner === undefined || limit === undefined || !runs)
-    return { site, state: 'nothing to count' };
-  const not = (reason: string): SiteEntries => ({ site, limit, state: 'not held', reason });
+  if (owner === undefined || entries === undefined || !runs) return { site, ...nothing };
+  const bounds = siteBounds(site, limits);
+  if (bounds.length === 0) return { site, ...nothing };
+  const not = (reason: string): SiteEntries => ({ site, bounds, state: 'not held', reason });
   if (!hasModQos) return not(noModule);
-  if (entriesOf !== undefined && entriesOf !== owner.uid)
-    return not(`it includes the file of uid ${entriesOf}, who is not its owner`);
-  if (entriesOf === undefined && !willInclude(site)) return not(notIncluded);
-  return { site, limit, state: 'held' };
+  const fit = membersFor(site, limits);
+  const included = site.entriesOf ?? willInclude(site, fit);
+  if (included === undefined) return not(notIncluded);
+  if (uidOf(included) !== owner.uid)
+    return not(`it includes the file of uid ${uidOf(included)}, who is not its owner`);
+  const bound = fileBound(included, limits);
+  if (bound === undefined) return not(notIncluded);
+  if (bound.limit <= lowest(bounds).limit) return { site, bounds, state: 'held' };
+  return { site, bounds, state: 'partly held', reason: notOfSite };
 }
 
+const nothing = { bounds: [], state: 'nothing to count' } as const;
+
 export const notIncluded = 'its vhost does not include the file of its tenant';
+export const notOfSite = 'its vhost includes the file of its tenant, not that of the site';
 const noModule =
   'mod_qos is not loaded, so only the number of its workers limits it, and visitors wait; run: apt-get install libapache2-mod-qos';
 
+/** Of equal ones the innermost. What holds one vhost by itself is the lowest of them. */
+const lowest = (bounds: readonly Bound[]): Bound =>
+  bounds.reduce((least, each) => (each.limit < least.limit ? each : least));
+
+/** Whose file is right for a vhost, the best one first. */
+export function membersFor(
+  { owner, names }: SiteView,
+  limits: EntryLimits,
+): readonly [Member, ...Member[]] {
+  const uid = owner?.uid ?? 0;
+  const entries = limits.get(uid);
+  const site = entries && siteNameOf(names, entries);
+  const tenant = tenantMember(uid);
+  if (site === undefined) return [tenant];
+  return entries?.sites.get(site) === undefined
+    ? [tenant, siteMember(uid, site)]
+    : [siteMember(uid, site), tenant];
+}
+
+/** What the file of a tenant or a site holds its vhosts to. The file of a site that is none any more holds the tenant. */
+export function fileBound(member: Member, limits: EntryLimits): Bound | undefined {
+  const uid = uidOf(member);
+  const entries = limits.get(uid);
+  if (entries === undefined) return undefined;
+  const [, site] = member.split('/');
+  const bounds = boundsOf(uid, entries, site);
+  return bounds.length === 0 ? undefined : lowest(bounds);
+}
+
 /**
- * The tenant of each vhost by its ServerName, which is all that Apache's log says of it. A name that vhosts of several
- * tenants have is left out.
+ * Whose limit holds each vhost by its ServerName, which is all that Apache's log says of it. Where that differs between
+ * vhosts with a name, it is their tenant; a name that vhosts of several tenants have is left out.
  */
-export function apacheOwners(sites: readonly SiteEntries[]): Readonly<Record<string, number>> {
-  const owners = new Map<string, number | undefined>();
-  for (const { site } of sites) {
-    const name = site.names[0]?.toLowerCase();
-    const uid = site.owner?.uid;
-    if (name === undefined) continue;
-    owners.set(name, owners.has(name) && owners.get(name) !== uid ? undefined : uid);
+export function apacheOwners(
+  sites: readonly SiteEntries[],
+  limits: EntryLimits,
+): Readonly<Record<string, Member>> {
+  const owners = new Map<string, Member | undefined>();
+  for (const each of sites) {
+    const name = each.site.names[0]?.toLowerCase();
+    const member = memberHeld(each, limits);
+    if (name === undefined || member === undefined) continue;
+    owners.set(name, owners.has(name) ? commonOf(owners.get(name), member) : member);
   }
   return Object.fromEntries(
-    [...owners].flatMap(([name, uid]) => (uid === undefined ? [] : [[name, uid]])),
+    [...owners].flatMap(([name, member]) => (member === undefined ? [] : [[name, member]])),
   );
+}
+
+function memberHeld(entries: SiteEntries, limits: EntryLimits): Member | undefined {
+  const { owner, entriesOf } = entries.site;
+  if (owner === undefined) return undefined;
+  const bound =
+    isHeld(entries) && entriesOf !== undefined ? fileBound(entriesOf, limits) : undefined;
+  return bound?.member ?? tenantMember(owner.uid);
+}
+
+function commonOf(one: Member | undefined, other: Member): Member | undefined {
+  if (one === other) return one;
+  const areOfOne = one !== undefined && one.startsWith('u') && uidOf(one) === uidOf(other);
+  return areOfOne ? tenantMember(uidOf(other)) : undefined;
 }

@@ -1,58 +1,54 @@
 /**
- * Which sites of nginx are held to the entries of their tenants, and why others are not.
+ * Which sites of nginx are held to the entries that the policy has for them, and why others are not.
  *
  * nginx knows a request's site by `$server_name`, the first name of the vhost: vhosts that share it are one site here,
  * as the one at port 80 and the one at port 443 are.
  */
-import { unlimited } from '../../../base/quantity.ts';
-import type { LimitValues } from '../../../limits/limit.ts';
 import { siteName } from '../notes.ts';
 import type { SiteView } from '../overview.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Counted, NginxVhost } from '../nginx/vhost.ts';
-
-/** By uid: how many requests of a tenant are served at once. Tenants without a limit are absent. */
-export type EntryLimits = ReadonlyMap<number, number>;
+import {
+  siteBounds,
+  siteNameOf,
+  type Bound,
+  type EntryLimits,
+  type TenantEntries,
+} from './limits.ts';
 
 export interface HeldSite {
   /** As `$server_name` has it, in lower case, as a map compares it. */
   readonly name: string;
   readonly uid: number;
-  readonly limit: number;
+  /** At least one. */
+  readonly bounds: readonly Bound[];
   readonly counts: Counted;
 }
 
 /** What is known of one vhost. */
 export interface SiteEntries {
   readonly site: SiteView;
-  /** Of its owner; nothing where that is not limited. */
-  readonly limit?: number;
-  /** `nothing to count`: it runs nothing, or belongs to nobody with a limit. */
-  readonly state: 'held' | 'not held' | 'nothing to count';
-  /** Why it is not held, and what to do. */
+  /** What the policy wants to hold for it, innermost first. */
+  readonly bounds: readonly Bound[];
+  /** `nothing to count`: it runs nothing, or belongs to nobody with a limit. `partly held`: without the limit of the site. */
+  readonly state: 'held' | 'partly held' | 'not held' | 'nothing to count';
+  /** Why it is not held, or partly, and what to do. */
   readonly reason?: string;
 }
 
+export const isHeld = ({ state }: Pick<SiteEntries, 'state'>): boolean =>
+  state === 'held' || state === 'partly held';
+
 export interface Holding {
   readonly held: readonly HeldSite[];
+  /** Not held before their vhosts have what their include gives them, for which all else has to be there. */
+  readonly waiting: readonly HeldSite[];
   readonly sites: readonly SiteEntries[];
 }
 
-/** Source: ngx_http_limit_conn_module.c, "connection limit must be less 65536". */
-const limitMax = 65_535;
 const nameBytesMax = 1_000;
-
-export function entryLimitsOf(
-  tenants: readonly { readonly uid: number; readonly values: LimitValues }[],
-): EntryLimits {
-  return new Map(
-    tenants.flatMap(({ uid, values }) => {
-      const limit = values['entries.limit'];
-      if (limit === undefined || limit === unlimited) return [];
-      return [[uid, Math.min(limit, limitMax)] as const];
-    }),
-  );
-}
+/** A key of a zone. Source: ngx_http_limit_conn_module.c, ngx_http_limit_conn_handler(). */
+const keyBytesMax = 255;
 
 export interface HoldingContext {
   readonly limits: EntryLimits;
@@ -73,20 +69,28 @@ export function holdingOf(sites: readonly SiteView[], context: HoldingContext): 
     lower(serverName === '$hostname' ? hostName : serverName);
   const groups = Map.groupBy(sites.filter(isNginx), nameOf);
   const held: HeldSite[] = [];
+  const waiting: HeldSite[] = [];
   const views: SiteEntries[] = [];
   for (const [name, group] of groups) {
     const judged = group.map((site) => judge(site, group, name, context));
     views.push(...judged);
-    const first = judged.find(({ state }) => state === 'held');
-    const { owner } = first?.site ?? {};
-    if (first?.limit === undefined || owner === undefined) continue;
-    held.push({ name, uid: owner.uid, limit: first.limit, counts: countsOf(group, http) });
+    const first = judged.find(isHeld);
+    const chosen = first ?? judged.find(({ reason }) => reason?.endsWith(needsInclude) === true);
+    const { owner } = chosen?.site ?? {};
+    const bounds = chosen === undefined ? [] : boundsHeld(chosen);
+    if (owner === undefined || bounds.length === 0) continue;
+    const site = { name, uid: owner.uid, bounds, counts: countsOf(group, http) };
+    (first === undefined ? waiting : held).push(site);
   }
-  return { held, sites: views };
+  return { held, waiting, sites: views };
 }
 
 /** As nginx does it: of A to Z alone. */
 const lower = (text: string) => text.replace(/[A-Z]+/g, (each) => each.toLowerCase());
+
+/** Those that can be held. */
+const boundsHeld = ({ state, bounds }: SiteEntries) =>
+  state === 'partly held' ? bounds.filter(({ kind }) => kind !== 'site') : bounds;
 
 function judge(
   site: NginxSite,
@@ -94,13 +98,37 @@ function judge(
   name: string,
   { limits, http, willInclude = () => false }: HoldingContext,
 ): SiteEntries {
-  const limit = site.owner === undefined ? undefined : limits.get(site.owner.uid);
-  if (limit === undefined || !runs(site)) return { site, state: 'nothing to count' };
+  const { owner } = site;
+  const entries = owner === undefined ? undefined : limits.get(owner.uid);
+  if (owner === undefined || entries === undefined) return { site, ...nothing };
+  const bounds = siteBounds(site, limits);
+  if (bounds.length === 0 || !runs(site)) return { site, ...nothing };
   const reason =
     nameProblem(name, http) ?? sharedName(site, group) ?? lostLimit(site, willInclude(site));
-  return reason === undefined
-    ? { site, limit, state: 'held' }
-    : { site, limit, state: 'not held', reason };
+  if (reason !== undefined) return { site, bounds, state: 'not held', reason };
+  const partly = siteProblem(site, group, bounds, entries);
+  if (partly === undefined) return { site, bounds, state: 'held' };
+  return { site, bounds, state: bounds.length > 1 ? 'partly held' : 'not held', reason: partly };
+}
+
+const nothing = { bounds: [], state: 'nothing to count' } as const;
+
+/** Why the limit of the site cannot be told from that of its tenant. */
+function siteProblem(
+  site: NginxSite,
+  group: readonly NginxSite[],
+  bounds: readonly Bound[],
+  entries: TenantEntries,
+): string | undefined {
+  if (!bounds.some(({ kind }) => kind === 'site')) return undefined;
+  const ofSite = (each: NginxSite) => siteNameOf(each.names, entries);
+  const other = group.find((each) => runs(each) && ofSite(each) !== ofSite(site));
+  if (other !== undefined)
+    return `the vhost at ${other.file}:${other.line}, which does not belong to that site, has the same first name; give each one of its own`;
+  const tooLong = bounds.some(({ member }) => member.length > keyBytesMax);
+  return tooLong
+    ? `with its tenant the name of the site has more than ${keyBytesMax} bytes`
+    : undefined;
 }
 
 /** What the table of a map takes besides a name. Source: NGX_HASH_ELT_SIZE of ngx_hash.c. */
@@ -124,12 +152,14 @@ function sharedName(site: NginxSite, group: readonly NginxSite[]): string | unde
   return `the vhost at ${other.file}:${other.line}, which belongs to ${whose}, has the same first name; give each one of its own`;
 }
 
+const needsInclude = 'its include gives it back';
+
 function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): string | undefined {
   if (limitLost === undefined || (includes && limitLost.canInclude)) return undefined;
   const { file, line, canInclude } = limitLost;
   const what = `the limit_conn of its own at ${file}:${line} replaces that of its tenant`;
   return canInclude
-    ? `${what}; its include gives it back`
+    ? `${what}; ${needsInclude}`
     : `${what}; move it to the server, beside the include`;
 }
 

@@ -2,19 +2,26 @@
  * The one file at nginx's http level that holds every tenant to its entries.
  *
  *     map ":$server_name" $bulkhead_owner { default ""; ":shop.example" 1001; }
- *     map $bulkhead_rule $bulkhead_20 { volatile; default ""; 20s $bulkhead_script; 20a $bulkhead_owner; }
+ *     map ":$server_name" $bulkhead_tenant_rule { default ""; ":shop.example" 20s; }
+ *     map $limit_conn_status $bulkhead_tenant { default u$bulkhead_owner; REJECTED ""; }
+ *     map $uri $bulkhead_tenant_script { volatile; default ""; "~*\\.php$" $bulkhead_tenant; }
+ *     map $bulkhead_tenant_rule $bulkhead_20 { volatile; default ""; 20s $bulkhead_tenant_script; 20a $bulkhead_tenant; }
  *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:65k;
  *     limit_conn bulkhead_20 20;
  *
- * limit_conn takes a constant, so there is a zone for each distinct number. A key that is empty is not counted, and
- * the key of all sites of a tenant is its uid. Maps that depend on the URI are volatile: without that, nginx remembers that a request
+ * The same once more for sites and for resellers that have limits. limit_conn takes a constant, so there is a zone for each distinct number. A key that is
+ * empty is not counted, and the key of all sites of a tenant is the tenant. Maps that depend on the URI are volatile: without that, nginx remembers that a request
  * ran nothing when it is redirected to a front controller, and counts none.
- * Source: ngx_http_limit_conn_module, ngx_http_map_module, ngx_hash.c.
+ *
+ * nginx does not say which zone has refused a request. But it asks them in the order of the file, and the key of none after that one; and it
+ * remembers what `$bulkhead_tenant` was when it was first asked for: the tenant where that was its key, nothing where it is after the refusal.
+ * Source: ngx_http_limit_conn_module, ngx_http_map_module, ngx_http_variables.c, ngx_hash.c.
  */
 import { ownFormat, ownPrefix } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Counted } from '../nginx/vhost.ts';
 import { hashBytesBesides, type HeldSite } from './holding.ts';
+import { headerText, type Bound, type BoundKind } from './limits.ts';
 import { nginxQuoted } from './nginx-quoted.ts';
 
 export interface EntriesSettings {
@@ -22,6 +29,8 @@ export interface EntriesSettings {
   readonly socket: string;
   /** Where nginx logs requests if no directive says so; nothing where that is not known. */
   readonly defaultLog: string | undefined;
+  /** What of nginx is to wait for programs whose visitors have left, so that they keep their entries. */
+  readonly waitFor?: readonly string[];
 }
 
 export const mark =
@@ -32,14 +41,13 @@ export const retryAfterSeconds = 10;
 const staticNames =
   'css|js|mjs|map|jpe?g|png|gif|webp|avif|svgz?|ico|bmp|tiff?|woff2?|ttf|otf|eot|mp4|webm|og[ga]|mp3|wav|flac|pdf|zip|gz|7z|rar';
 
-/** In the order in which nginx reads them, which does not matter to it. */
+/** In the order in which nginx reads them, which matters to it for limits alone. */
 export function nginxEntriesFile(
   held: readonly HeldSite[],
   http: NginxHttp,
-  { socket, defaultLog }: EntriesSettings,
+  { socket, defaultLog, waitFor = [] }: EntriesSettings,
 ): string {
   const sites = held.toSorted(({ name: a }, { name: b }) => (a < b ? -1 : a > b ? 1 : 0));
-  const numbers = [...new Set(sites.map(({ limit }) => limit))].sort((a, b) => a - b);
   const unlessGiven = (name: string, value: string) =>
     http.given.includes(name) ? [] : [`${name} ${value};`];
   return [
@@ -47,11 +55,9 @@ export function nginxEntriesFile(
     '# Changes are lost: the agent writes it again when the policy or the sites have changed.',
     '',
     ...hashSizes(sites, http),
-    ...siteMap('rule', sites, ({ limit, counts }) => `${limit}${letters[counts]}`),
-    ...siteMap('number', sites, ({ limit }) => String(limit)),
     ...siteMap('owner', sites, ({ uid }) => String(uid)),
-    ...counting,
-    ...numbers.flatMap((number) => zoneOf(number, sites)),
+    ...kinds.flatMap((kind) => mapsOf(kind, sites)),
+    ...numbersOf(sites).flatMap((each) => zoneOf(each, sites)),
     '',
     ...unlessGiven('limit_conn_status', '508'),
     ...unlessGiven('limit_conn_log_level', 'info'),
@@ -59,6 +65,7 @@ export function nginxEntriesFile(
     ...unlessGiven('client_body_timeout', '10s'),
     ...unlessGiven('send_timeout', '10s'),
     ...unlessGiven('reset_timedout_connection', 'on'),
+    ...waitFor.flatMap((each) => unlessGiven(`${each}_ignore_client_abort`, 'on')),
     '',
     ...refusals,
     `log_format ${ownFormat} escape=json '${refusalJson}';`,
@@ -66,6 +73,25 @@ export function nginxEntriesFile(
     ...(http.accessLog === 'off' ? [] : [refusalLog(socket)]),
     '',
   ].join('\n');
+}
+
+/** In the order in which they are asked. */
+const kinds: readonly BoundKind[] = ['site', 'tenant', 'reseller'];
+
+/** One zone: a number of entries, of sites, tenants or resellers. */
+interface Zone {
+  readonly kind: BoundKind;
+  readonly number: number;
+}
+
+const boundOf = ({ bounds }: HeldSite, wanted: BoundKind): Bound | undefined =>
+  bounds.find(({ kind }) => kind === wanted);
+
+export function numbersOf(sites: readonly HeldSite[]): readonly Zone[] {
+  return kinds.flatMap((kind) => {
+    const numbers = new Set(sites.flatMap((each) => boundOf(each, kind)?.limit ?? []));
+    return [...numbers].sort((a, b) => a - b).map((number) => ({ kind, number }));
+  });
 }
 
 /** Looked up once a request, since its server stays the same. The prefix keeps a name from being a word of nginx. */
@@ -83,26 +109,57 @@ const siteMap = (
 /** What of a site counts, in what is looked up for every request. */
 const letters: Readonly<Record<Counted, string>> = { scripts: 's', pages: 'p', all: 'a' };
 
+/** The key of each level, where a request counts. Those that no site has are there, too, and empty. */
+function mapsOf(kind: BoundKind, sites: readonly HeldSite[]): readonly string[] {
+  const of = sites.filter((each) => boundOf(each, kind) !== undefined);
+  const own = `${ownPrefix}${kind}`;
+  const member = kind === 'tenant' ? `u$${ownPrefix}owner` : `$${own}_name`;
+  const text = (each: HeldSite) => boundOf(each, kind);
+  return [
+    ...(kind === 'tenant' ? [] : siteMap(`${kind}_name`, of, (each) => text(each)?.member ?? '')),
+    ...siteMap(`${kind}_rule`, of, (each) => `${text(each)?.limit}${letters[each.counts]}`),
+    ...siteMap(`${kind}_number`, of, (each) => String(text(each)?.limit)),
+    `map $limit_conn_status $${own} { default ${member}; REJECTED ""; }`,
+    ...countingOf(own),
+  ];
+}
+
 /** The URI changes with each internal redirect, so nothing that depends on it may be remembered. */
-const counting: readonly string[] = [
-  `map $uri $${ownPrefix}script { volatile; default ""; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" $${ownPrefix}owner; }`,
-  `map $uri $${ownPrefix}page { volatile; default $${ownPrefix}owner; "~*\\.(?:${staticNames})$" ""; }`,
+const countingOf = (own: string): readonly string[] => [
+  `map $uri $${own}_script { volatile; default ""; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" $${own}; }`,
+  `map $uri $${own}_page { volatile; default $${own}; "~*\\.(?:${staticNames})$" ""; }`,
 ];
+
+/** In a page: "The limit is that of …". */
+export const limitOf: Readonly<Record<BoundKind, string>> = {
+  site: 'this site alone',
+  tenant: 'this site and the others of its owner',
+  reseller: 'a group of sites, to which this one belongs',
+};
+
+/** A value for each kind of what has refused the request. */
+const byRefuser = (variable: string, valueOf: (kind: BoundKind) => string) =>
+  `map $${ownPrefix}refuser $${ownPrefix}${variable} { default "${valueOf('tenant')}"; ~/ "${valueOf('site')}"; ~^r "${valueOf('reseller')}"; "" ""; }`;
 
 /** Asked for when the answer is sent, and later: then it is known what has become of the request. */
 const refusals: readonly string[] = [
-  `map $${ownPrefix}owner $${ownPrefix}is_held { default 1; "" 0; }`,
+  `map $${ownPrefix}tenant $${ownPrefix}inner { default $${ownPrefix}tenant; "" $${ownPrefix}site; }`,
+  `map $${ownPrefix}reseller $${ownPrefix}refuser { default $${ownPrefix}reseller; "" $${ownPrefix}inner; }`,
+  byRefuser('limit', (kind) => headerText(kind, `$${ownPrefix}${kind}_number`)),
+  byRefuser('whose', (kind) => limitOf[kind]),
+  `map $${ownPrefix}refuser $${ownPrefix}is_held { default 1; "" 0; }`,
   `map $limit_conn_status $${ownPrefix}refused { default 0; REJECTED $${ownPrefix}is_held; }`,
-  `map $${ownPrefix}refused $${ownPrefix}header { default ""; 1 "entries $${ownPrefix}number/$${ownPrefix}number"; }`,
+  `map $${ownPrefix}refused $${ownPrefix}header { default ""; 1 $${ownPrefix}limit; }`,
   `map $${ownPrefix}refused $${ownPrefix}retry { default ""; 1 ${retryAfterSeconds}; }`,
   `add_header X-Limit $${ownPrefix}header always;`,
   `add_header Retry-After $${ownPrefix}retry always;`,
 ];
 
-export const limitHeader = `entries $${ownPrefix}number/$${ownPrefix}number`;
+export const limitHeader = `$${ownPrefix}limit`;
+export const limitWhose = `$${ownPrefix}whose`;
 
 /** The owner first: what is cut is the end. */
-const refusalJson = `{"owner":"$${ownPrefix}owner","site":"$server_name","client":"$remote_addr","method":"$request_method","url":"$request_uri"}`;
+const refusalJson = `{"owner":"$${ownPrefix}owner","of":"$${ownPrefix}refuser","site":"$server_name","client":"$remote_addr","method":"$request_method","url":"$request_uri"}`;
 
 export const refusalLog = (socket: string): string =>
   `access_log syslog:server=unix:${socket},nohostname,tag=bulkhead ${ownFormat} if=$${ownPrefix}refused;`;
@@ -111,21 +168,32 @@ export const refusalLog = (socket: string): string =>
 const defaultLogLine = ({ accessLog }: NginxHttp, path: string | undefined) =>
   accessLog === 'default' && path !== undefined ? [`access_log ${nginxQuoted(path)};`] : [];
 
-/** Of all zones, that of the site's number alone gets a key. */
-function zoneOf(number: number, all: readonly HeldSite[]): readonly string[] {
-  const zone = `${ownPrefix}${number}`;
-  const owners = new Set(all.filter(({ limit }) => limit === number).map(({ uid }) => uid)).size;
+/** Of all zones of a kind, that of the site's number alone gets a key. */
+function zoneOf({ kind, number }: Zone, all: readonly HeldSite[]): readonly string[] {
+  const zone = zoneName({ kind, number });
+  const of = all.flatMap((each) => boundOf(each, kind) ?? []);
+  const members = of.filter(({ limit }) => limit === number).map(({ member }) => member);
+  const own = `${ownPrefix}${kind}`;
   return [
-    `map $${ownPrefix}rule $${zone} { volatile; default ""; ${number}s $${ownPrefix}script; ${number}p $${ownPrefix}page; ${number}a $${ownPrefix}owner; }`,
-    `limit_conn_zone $${zone} zone=${zone}:${zoneKilobytes(owners)}k;`,
-    limitLine(number),
+    `map $${own}_rule $${zone} { volatile; default ""; ${number}s $${own}_script; ${number}p $${own}_page; ${number}a $${own}; }`,
+    `limit_conn_zone $${zone} zone=${zone}:${zoneKilobytes(new Set(members))}k;`,
+    limitLine({ kind, number }),
   ];
 }
 
-export const limitLine = (number: number): string => `limit_conn ${ownPrefix}${number} ${number};`;
+const zoneName = ({ kind, number }: Zone) =>
+  `${ownPrefix}${kind === 'tenant' ? '' : `${kind}_`}${number}`;
 
-/** A state has 64 bytes, of which an owner has one at most. The smallest zone is eight pages. */
-const zoneKilobytes = (owners: number) => 64 + Math.ceil((owners * 128) / 1024);
+export const limitLine = (zone: Zone): string => `limit_conn ${zoneName(zone)} ${zone.number};`;
+
+/** A state has 64 bytes besides its key, and a member has one at most. The smallest zone is eight pages. */
+const zoneKilobytes = (members: ReadonlySet<string>) => {
+  const bytes = [...members].reduce((sum, each) => sum + 2 * stateBytes(each.length), 0);
+  return 64 + Math.ceil(bytes / 1024);
+};
+
+/** Pieces are powers of two. */
+const stateBytes = (keyBytes: number) => powerOfTwo(keyBytes + 42, 64);
 
 /** A bucket has to take the longest name. */
 function hashSizes(sites: readonly HeldSite[], http: NginxHttp): readonly string[] {

@@ -14,7 +14,15 @@ import { pageLocation } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { NginxVhost } from '../nginx/vhost.ts';
 import type { HeldSite } from './holding.ts';
-import { limitHeader, limitLine, mark, refusalLog, retryAfterSeconds } from './nginx-file.ts';
+import {
+  limitHeader,
+  limitLine,
+  limitWhose,
+  mark,
+  numbersOf,
+  refusalLog,
+  retryAfterSeconds,
+} from './nginx-file.ts';
 
 interface SiteFile {
   readonly log: boolean;
@@ -48,6 +56,9 @@ export function lackingWithout(vhost: NginxVhost, http: NginxHttp): readonly Lac
 
 export type Lacking = 'limit' | 'log' | 'page';
 
+/** In the page: whose limit it is. */
+export const limitOfWord = '{{limit-of}}';
+
 /** nginx reads words of at most 4096 bytes. */
 const pageBytesMax = 3_500;
 
@@ -62,12 +73,12 @@ export function nginxSiteFiles(
     const reason = `it has a quote, a backslash or a "$", or more than ${pageBytesMax} bytes`;
     return failed({ action: 'use the page for refused requests', reason });
   }
-  const numbers = [...new Set(held.map(({ limit }) => limit))].sort((a, b) => a - b);
+  const limits = numbersOf(held).map(limitLine);
   const files = variants.map(({ log, limit }) => {
     const lines = [
-      ...(limit ? numbers.map(limitLine) : []),
+      ...(limit ? limits : []),
       ...(log ? [refusalLog(socket)] : []),
-      ...pageLines(text),
+      ...pageLines(text.replaceAll(limitOfWord, limitWhose)),
     ];
     return [nameOf({ log, limit }), `${mark}${lines.join('\n')}\n`] as const;
   });

@@ -2,7 +2,8 @@
 import { alike, type Note } from '../notes.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Place } from '../directive.ts';
-import { entryName, type Holding, type SiteEntries } from './holding.ts';
+import { entryName, isHeld, type Holding, type SiteEntries } from './holding.ts';
+import { numbersOf } from './nginx-file.ts';
 import { lackingWithout, siteFileFor, type Lacking } from './nginx-site-files.ts';
 
 /** Each one is asked for every request. */
@@ -20,10 +21,10 @@ export function entriesNotes(
     ...limited.flatMap((each) => missing(each, http, siteFilePath)),
     ...limited.flatMap(unseen),
     ...httpNotes(http),
-    ...(new Set(held.map(({ limit }) => limit)).size > numbersMax
+    ...(numbersOf(held).length > numbersMax
       ? [
           [
-            `Tenants have more than ${numbersMax} different numbers of entries, each of which costs time for every request`,
+            `There are more than ${numbersMax} different numbers of entries, each of which costs time for every request`,
           ],
         ]
       : []),
@@ -33,7 +34,9 @@ export function entriesNotes(
 type Pair = readonly string[];
 
 function notHeld(each: SiteEntries): readonly Pair[] {
-  return each.state === 'held' ? [] : [[`Not held: ${each.reason}`, entryName(each)]];
+  if (each.state === 'held') return [];
+  const what = isHeld(each) ? 'The limit of the site is not held' : 'Not held';
+  return [[`${what}: ${each.reason}`, entryName(each)]];
 }
 
 const purposes: Readonly<Record<Lacking, string>> = {
@@ -70,7 +73,7 @@ function httpNotes({ otherLimit, given }: NginxHttp): readonly Pair[] {
       ? []
       : [
           [
-            'Requests that another limit_conn of the http level refuses are shown as faults of tenants, too',
+            'Requests that another limit_conn of the http level refuses can be shown as faults of tenants, too',
             placeText(otherLimit),
           ],
         ]),

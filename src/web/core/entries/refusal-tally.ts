@@ -1,35 +1,36 @@
-/** Refusals of some seconds: how many of each tenant, and the latest of them. */
+/** Refusals of some seconds: how many at each limit, and some of them. */
 import type { RefusedRequest } from '../../../usage/incident.ts';
+import type { Member } from '../../../usage/member.ts';
 import type { Refusal } from './refusal.ts';
 
-export interface TenantRefusals {
-  readonly owner: number;
+export interface MemberRefusals {
+  readonly member: Member;
   count: number;
   requests: RefusedRequest[];
 }
 
-/** Requests that are kept of one tenant, and of all; the others are counted. */
+/** Requests that are kept of one member, and of all; the others are counted. */
 export const requestsMax = 20;
 const requestsTotalMax = 2_000;
-const ownersMax = 10_000;
+const membersMax = 10_000;
 
 export class RefusalTally {
-  readonly #owners = new Map<number, TenantRefusals>();
+  readonly #members = new Map<Member, MemberRefusals>();
   #requests = 0;
 
-  add({ owner, ...request }: Refusal, at: number): void {
-    this.#merge(owner, 1, [{ at, ...request }]);
+  add({ member, ...request }: Refusal, at: number): void {
+    this.#merge(member, 1, [{ at, ...request }]);
   }
 
-  addAll(others: readonly TenantRefusals[]): void {
-    for (const { owner, count, requests } of others) this.#merge(owner, count, requests);
+  addAll(others: readonly MemberRefusals[]): void {
+    for (const { member, count, requests } of others) this.#merge(member, count, requests);
   }
 
-  #merge(owner: number, count: number, requests: readonly RefusedRequest[]): void {
-    const known = this.#owners.get(owner);
-    if (known === undefined && this.#owners.size === ownersMax) return;
-    const of = known ?? { owner, count: 0, requests: [] };
-    this.#owners.set(owner, of);
+  #merge(member: Member, count: number, requests: readonly RefusedRequest[]): void {
+    const known = this.#members.get(member);
+    if (known === undefined && this.#members.size === membersMax) return;
+    const of = known ?? { member, count: 0, requests: [] };
+    this.#members.set(member, of);
     of.count += count;
     for (const each of requests) {
       if (of.requests.length < requestsMax && this.#requests++ < requestsTotalMax)
@@ -38,9 +39,9 @@ export class RefusalTally {
   }
 
   /** All since the last call. */
-  take(): readonly TenantRefusals[] {
-    const all = [...this.#owners.values()];
-    this.#owners.clear();
+  take(): readonly MemberRefusals[] {
+    const all = [...this.#members.values()];
+    this.#members.clear();
     this.#requests = 0;
     return all;
   }

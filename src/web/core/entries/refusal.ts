@@ -1,19 +1,20 @@
 /**
  * A datagram about a refused request.
  *
- *     <190>Nov 26 04:48:24 bulkhead: {"owner":"1001","site":"shop.example","client":"203.0.113.7","method":"GET","url":"/a?b"}
+ *     <190>Nov 26 04:48:24 bulkhead: {"owner":"1001","of":"u1001/shop.example","site":"shop.example","client":"203.0.113.7","method":"GET","url":"/a?b"}
  *
  *     <13>Nov 26 05:34:31 bulkhead: bulkhead-apache shop.example 203.0.113.7 D; GET /a?b HTTP/1.1
  *
- * Everything but the owner, or at Apache the name of the vhost, comes from a visitor: its texts are made printable and short. Where a datagram has been cut, or
- * is otherwise not JSON, the owner alone counts.
+ * Everything but whose limit it was, or at Apache the name of the vhost, comes from a visitor: its texts are made printable and short. Where a datagram has
+ * been cut, or is otherwise not JSON, whose limit it was alone counts.
  * Source: ngx_syslog.c, ngx_http_log_module.c (escape=json).
  */
 import { printable } from '../../../base/printable.ts';
+import type { Member } from '../../../usage/member.ts';
 
 export interface Refusal {
-  /** The uid of the tenant. */
-  readonly owner: number;
+  /** Whose limit it was: that of a tenant, of one of its sites, or of a reseller. */
+  readonly member: Member;
   readonly site: string;
   readonly client: string;
   readonly method: string;
@@ -24,22 +25,31 @@ export interface Refusal {
 export const datagramBytesMax = 64 * 2 ** 10;
 /** What syslog has before a message; nothing of a visitor's may be before what names a tenant. */
 const head = String.raw`^(?:<\d{1,3}>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d bulkhead: )?`;
-const ownerFirst = new RegExp(String.raw`${head}\{"owner":"(\d{1,10})"`);
+const ownerFirst = new RegExp(
+  String.raw`${head}\{"owner":"(?<owner>\d{1,10})"(?:,"of":"(?<of>[a-z0-9._/-]{1,270})")?`,
+);
 const lengths = { site: 255, client: 64, method: 16, url: 500 };
 
-/** `apacheOwners`: tenants by the names of Apache's vhosts. Nothing for what is none. */
+/** The name of a member, if it is one. */
+export function memberIn(text: unknown): Member | undefined {
+  const isMember =
+    typeof text === 'string' && /^(?:r\d{1,10}|u\d{1,10}(?:\/[a-z0-9._-]{1,253})?)$/.test(text);
+  return isMember ? (text as Member) : undefined;
+}
+
+/** `apacheOwners`: whose limit it is, by the names of Apache's vhosts. Nothing for what is none. */
 export function parseRefusal(
   text: string,
-  apacheOwners: ReadonlyMap<string, number> = new Map(),
+  apacheOwners: ReadonlyMap<string, Member> = new Map(),
 ): Refusal | undefined {
   return fromNginx(text) ?? fromApache(text, apacheOwners);
 }
 
 function fromNginx(text: string): Refusal | undefined {
-  const owner = ownerFirst.exec(text)?.[1];
-  if (owner === undefined) return undefined;
-  const fields = fieldsOf(text.slice(text.indexOf('{')));
-  return refusalOf(Number(owner), fields);
+  const found = ownerFirst.exec(text)?.groups;
+  if (found === undefined) return undefined;
+  const member = memberIn(found['of'] ?? `u${found['owner']}`);
+  return member && refusalOf(member, fieldsOf(text.slice(text.indexOf('{'))));
 }
 
 /** `D` is mod_qos's word for what it has refused; a site can answer 508 for reasons of its own. */
@@ -48,19 +58,19 @@ const apacheLine = new RegExp(
   's',
 );
 
-function fromApache(text: string, owners: ReadonlyMap<string, number>): Refusal | undefined {
+function fromApache(text: string, owners: ReadonlyMap<string, Member>): Refusal | undefined {
   const fields = apacheLine.exec(text)?.groups;
-  const owner = fields === undefined ? undefined : owners.get(fields['site']?.toLowerCase() ?? '');
-  return owner === undefined || fields === undefined ? undefined : refusalOf(owner, fields);
+  const member = fields === undefined ? undefined : owners.get(fields['site']?.toLowerCase() ?? '');
+  return member === undefined || fields === undefined ? undefined : refusalOf(member, fields);
 }
 
-function refusalOf(owner: number, fields: Readonly<Record<string, unknown>>): Refusal {
+function refusalOf(member: Member, fields: Readonly<Record<string, unknown>>): Refusal {
   const short = (name: keyof typeof lengths): string => {
     const value = fields[name];
     return typeof value === 'string' ? printable(value.slice(0, lengths[name])) : '';
   };
   return {
-    owner,
+    member,
     site: short('site'),
     client: short('client'),
     method: short('method'),

@@ -19,8 +19,11 @@ export interface NginxHttp {
   readonly files: readonly string[];
 }
 
+/** Modules of nginx that pass requests on and notice when the visitor has left. */
+export const passingModules = ['fastcgi', 'proxy', 'uwsgi', 'scgi'] as const;
+
 /** What Bulkhead's file would set too. */
-const wanted = new Set([
+const wanted = new Set<string>([
   'map_hash_bucket_size',
   'map_hash_max_size',
   'limit_conn_status',
@@ -28,6 +31,7 @@ const wanted = new Set([
   'client_body_timeout',
   'send_timeout',
   'reset_timedout_connection',
+  ...passingModules.map((each) => `${each}_ignore_client_abort`),
 ]);
 
 export function httpLevelOf(

@@ -8,15 +8,24 @@ import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import {
+  apacheMemberFile,
+  apacheMemberFileName,
   apacheServerFile,
-  apacheTenantFile,
-  apacheTenantFileName,
+  memberOfFile,
 } from '../../core/entries/apache-files.ts';
-import { apacheSiteEntries, notIncluded } from '../../core/entries/apache-holding.ts';
-import type { EntryLimits, SiteEntries } from '../../core/entries/holding.ts';
+import {
+  apacheSiteEntries,
+  fileBound,
+  membersFor,
+  notIncluded,
+  notOfSite,
+} from '../../core/entries/apache-holding.ts';
+import { isHeld, type SiteEntries } from '../../core/entries/holding.ts';
+import type { EntryLimits } from '../../core/entries/limits.ts';
 import { mark } from '../../core/entries/nginx-file.ts';
 import { alike, type Note } from '../../core/notes.ts';
 import type { SiteView } from '../../core/overview.ts';
+import type { Member } from '../../../usage/member.ts';
 import { runBounded } from '../run-bounded.ts';
 import { readApache, type ApacheProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
@@ -33,8 +42,8 @@ interface Setting {
 export const apacheEntriesPath = ({ directory }: ApacheProgram): string =>
   `${directory}/conf-enabled/bulkhead.conf`;
 
-const tenantFilePath = ({ directory }: ApacheProgram, uid: number) =>
-  `${directory}/bulkhead/${apacheTenantFileName(uid)}`;
+const memberFilePath = ({ directory }: ApacheProgram, member: Member) =>
+  `${directory}/bulkhead/${apacheMemberFileName(member)}`;
 
 /** What enabling, or writing again, would change. */
 export async function planApache(
@@ -45,17 +54,19 @@ export async function planApache(
   const accepted = serverAccepted(survey, 'apache2');
   if (!accepted.ok) return accepted;
   const includeOf = remembered(domainInclude);
-  const willInclude = ({ file, owner }: SiteView) =>
-    includeOf(file) !== undefined ||
-    (owner !== undefined && namesFile(file, tenantFilePath(apache, owner.uid)));
+  const willInclude = ({ file }: SiteView, members: readonly Member[]) =>
+    includeOf(file) === undefined
+      ? members.find((each) => namesFile(file, memberFilePath(apache, each)))
+      : members[0];
   const hasModQos = await readHasModQos(apache);
   const sites = apacheSiteEntries(survey.sites, { limits, hasModQos, willInclude });
-  const files = tenantFiles(apache, sites, limits);
+  const files = memberFiles(apache, sites, limits);
   if (!files.ok) return files;
   const domains = sites.flatMap(({ site, state }): readonly WantedFile[] => {
     const path = includeOf(site.file);
     if (state === 'nothing to count' || path === undefined || site.owner === undefined) return [];
-    const line = `IncludeOptional ${tenantFilePath(apache, site.owner.uid)}\n`;
+    const [member] = membersFor(site, limits);
+    const line = `IncludeOptional ${memberFilePath(apache, member)}\n`;
     return [{ path, text: `${mark}${line}`, inHome: true }];
   });
   const wanted = [
@@ -63,24 +74,31 @@ export async function planApache(
     ...new Map(domains.map((each) => [each.path, each])).values(),
     { path: apacheEntriesPath(apache), text: apacheServerFile(socket) },
   ];
-  return planned(apache, survey, { sites, wanted, notes: notesOf(apache, sites) });
+  return planned(apache, survey, { sites, wanted, notes: notesOf(apache, sites, limits) });
 }
 
-/** Those of tenants that have no limit any more go: a vhost includes them only if they are there. */
-function tenantFiles(
+/**
+ * Of every tenant and site that has vhosts with limits, and those that vhosts include. Those of tenants that have no
+ * limit any more go: a vhost includes them only if they are there.
+ */
+function memberFiles(
   apache: ApacheProgram,
   sites: readonly SiteEntries[],
   limits: EntryLimits,
 ): Result<readonly WantedFile[], Problem> {
   const page = readFileSync(packageFile('web/508.html'), 'utf8');
-  const owners = new Set(
-    sites.flatMap(({ site, limit }) => (limit === undefined ? [] : (site.owner?.uid ?? []))),
+  const members = new Set(
+    sites
+      .filter(({ bounds }) => bounds.length > 0)
+      .flatMap(({ site }) => [...membersFor(site, limits), site.entriesOf ?? []].flat()),
   );
   const files: WantedFile[] = [];
-  for (const uid of owners) {
-    const text = apacheTenantFile(limits.get(uid) ?? 0, page);
+  for (const member of members) {
+    const bound = fileBound(member, limits);
+    if (bound === undefined) continue;
+    const text = apacheMemberFile(bound, page);
     if (!text.ok) return text;
-    files.push({ path: tenantFilePath(apache, uid), text: text.value });
+    files.push({ path: memberFilePath(apache, member), text: text.value });
   }
   const kept = new Set(files.map(({ path }) => path));
   return ok([...files, ...oldFiles(apache).filter(({ path }) => !kept.has(path))]);
@@ -88,8 +106,9 @@ function tenantFiles(
 
 function oldFiles({ directory }: ApacheProgram): readonly WantedFile[] {
   return namesIn(`${directory}/bulkhead`)
-    .filter((name) => /^u\d{1,10}\.conf$/.test(name))
-    .map((name) => ({ path: `${directory}/bulkhead/${name}`, text: undefined }));
+    .map((name) => `${directory}/bulkhead/${name}`)
+    .filter((path) => memberOfFile(path) !== undefined)
+    .map((path) => ({ path, text: undefined }));
 }
 
 function namesIn(directory: string): readonly string[] {
@@ -130,7 +149,7 @@ function planned(
 ): Result<ServerEntries, Problem> {
   const changes = changesTo(wanted, mark);
   if (!changes.ok) return changes;
-  const held = sites.filter(({ state }) => state === 'held').map(({ site }) => site);
+  const held = sites.filter(isHeld).map(({ site }) => site);
   return ok({
     server: 'apache2',
     enabled: namesIn(`${apache.directory}/conf-enabled`).includes(
@@ -162,14 +181,21 @@ async function readHasModQos({ program, args, environment }: ApacheProgram): Pro
   return run.ok && /^ qos_module /m.test(Buffer.from(run.value.stdout).toString('utf8'));
 }
 
-function notesOf(apache: ApacheProgram, sites: readonly SiteEntries[]): readonly Note[] {
+function notesOf(
+  apache: ApacheProgram,
+  sites: readonly SiteEntries[],
+  limits: EntryLimits,
+): readonly Note[] {
   return alike(
     sites.flatMap(({ site, state, reason = '' }) => {
-      if (state !== 'not held') return [];
+      if (state !== 'not held' && state !== 'partly held') return [];
       const place = `${site.file}:${site.line}`;
-      const line = `IncludeOptional ${tenantFilePath(apache, site.owner?.uid ?? 0)}`;
-      const isMissing = reason === notIncluded;
-      return [[isMissing ? `Add the line "${line}" to the vhost` : `Not held: ${reason}`, place]];
+      const [member, other] = membersFor(site, limits);
+      const line = `IncludeOptional ${memberFilePath(apache, member)}`;
+      if (reason === notIncluded) return [[`Add the line "${line}" to the vhost`, place]];
+      if (reason !== notOfSite || other === undefined) return [[`Not held: ${reason}`, place]];
+      const instead = memberFilePath(apache, other);
+      return [[`Change the line "IncludeOptional ${instead}" of the vhost to "${line}"`, place]];
     }),
   );
 }

@@ -8,11 +8,10 @@ import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
 import { printProblem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
-import { tenantMember } from '../../../usage/member.ts';
-import { entryLimitsOf } from '../../core/entries/holding.ts';
-import { RefusalTally, type TenantRefusals } from '../../core/entries/refusal-tally.ts';
+import { entryLimitsOf, limitsText } from '../../core/entries/limits.ts';
+import { RefusalTally, type MemberRefusals } from '../../core/entries/refusal-tally.ts';
 import { entriesSocket } from './entries-socket.ts';
-import { limitsText, readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts';
+import { readRecord, recordPath, stateOf, type EntriesRecord } from './record.ts';
 import { Receiver } from './receiver.ts';
 import { refreshElsewhere, type Refresh } from './refresh-elsewhere.ts';
 
@@ -50,8 +49,8 @@ export class EntriesPart implements AgentPart {
     this.#clock = clock;
   }
 
-  adopt({ file, tenants }: Policy): void {
-    this.#policy = { file, limits: limitsText(entryLimitsOf(tenants)) };
+  adopt(policy: Policy): void {
+    this.#policy = { file: policy.file, limits: limitsText(entryLimitsOf(policy)) };
     this.#checkedAt = -Infinity;
   }
 
@@ -83,7 +82,7 @@ export class EntriesPart implements AgentPart {
     if (told === this.#receiver?.told) return;
     this.#close();
     if (record === undefined || told === undefined) return;
-    const take = (refusals: readonly TenantRefusals[]) => this.#tally.addAll(refusals);
+    const take = (refusals: readonly MemberRefusals[]) => this.#tally.addAll(refusals);
     const opened = Receiver.open(entriesSocket(this.#paths), record, take);
     if (opened.ok) this.#receiver = { told, open: opened.value };
     this.#report(opened.ok ? undefined : printProblem(opened.error));
@@ -124,8 +123,8 @@ export class EntriesPart implements AgentPart {
   }
 }
 
-const faultOf = ({ owner, count, requests }: TenantRefusals): ReportedFault => ({
-  member: tenantMember(owner),
+const faultOf = ({ member, count, requests }: MemberRefusals): ReportedFault => ({
+  member,
   limit: 'entries.limit',
   severity: 'refused',
   count,

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { readText } from '../../../sys/files/read.ts';
-import type { NginxHttp } from '../../core/nginx/http-level.ts';
+import { passingModules, type NginxHttp } from '../../core/nginx/http-level.ts';
 import { runBounded } from '../run-bounded.ts';
 import type { NginxProgram } from '../servers.ts';
 import { masterAt, waitForWorkers } from './master.ts';
@@ -16,6 +16,7 @@ import type { Outcome } from './server-entries.ts';
 interface NginxBuild {
   readonly log?: string;
   readonly pid?: string;
+  readonly passing: readonly string[];
 }
 
 /** With which paths it was built. */
@@ -25,7 +26,8 @@ export async function readNginxBuild({ program }: NginxProgram): Promise<NginxBu
   const pathOf = (name: string) => new RegExp(`--${name}=(/\\S+)`).exec(text)?.[1];
   const log = pathOf('http-log-path');
   const pid = pathOf('pid-path');
-  return { ...(log === undefined ? {} : { log }), ...(pid === undefined ? {} : { pid }) };
+  const passing = passingModules.filter((each) => !text.includes(`--without-http_${each}_module`));
+  return { passing, ...(log === undefined ? {} : { log }), ...(pid === undefined ? {} : { pid }) };
 }
 
 /** For a moment after a reload the workers before take connections, too. Source: ngx_process_cycle.c. */

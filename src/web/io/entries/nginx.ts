@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
-import { holdingOf, type EntryLimits, type Holding } from '../../core/entries/holding.ts';
+import { holdingOf, type Holding } from '../../core/entries/holding.ts';
+import type { EntryLimits } from '../../core/entries/limits.ts';
 import { mark, nginxEntriesFile } from '../../core/entries/nginx-file.ts';
 import {
   emptySiteFile,
@@ -44,6 +45,8 @@ export interface NginxEntries {
 interface Setting {
   readonly limits: EntryLimits;
   readonly socket: string;
+  /** Whether a program whose visitor has left keeps its entry until it is done. */
+  readonly strict?: boolean;
 }
 
 export const siteFilePath = ({ directory }: NginxProgram, name: string): string =>
@@ -53,7 +56,7 @@ export const siteFilePath = ({ directory }: NginxProgram, name: string): string 
 export async function planNginx(
   nginx: NginxProgram,
   survey: Survey,
-  { limits, socket }: Setting,
+  { limits, socket, strict = false }: Setting,
 ): Promise<Result<NginxEntries, Problem>> {
   const http = acceptedHttp(survey);
   if (!http.ok) return http;
@@ -62,10 +65,12 @@ export async function planNginx(
   const context = { limits, http: http.value, hostName: hostname(), willInclude };
   const holding = holdingOf(survey.sites, context);
   const page = readFileSync(packageFile('web/508.html'), 'utf8');
-  const siteFiles = nginxSiteFiles(holding.held, page, socket);
+  const named = [...holding.held, ...holding.waiting];
+  const siteFiles = nginxSiteFiles(named, page, socket);
   if (!siteFiles.ok) return siteFiles;
-  const { log } = await readNginxBuild(nginx);
-  const text = nginxEntriesFile(holding.held, http.value, { socket, defaultLog: log });
+  const { log, passing } = await readNginxBuild(nginx);
+  const waitFor = strict ? passing : [];
+  const text = nginxEntriesFile(named, http.value, { socket, defaultLog: log, waitFor });
   const wanted: readonly WantedFile[] = [
     ...[...siteFiles.value].map(([name, each]) => ({
       path: siteFilePath(nginx, name),
@@ -84,7 +89,7 @@ export function planNginxRemoval(
 ): Result<NginxEntries, Problem> {
   const http = acceptedHttp(survey);
   if (!http.ok) return http;
-  const holding = { held: [], sites: [] };
+  const holding = { held: [], waiting: [], sites: [] };
   const domains = http.value.files.filter((each) => each.endsWith(domainSuffix));
   const byHand = survey.sites.some(
     ({ vhost, file }) => vhost?.page === true && !domains.includes(domainInclude(file) ?? ''),

@@ -11,7 +11,7 @@ import { removeIfThere } from '../../../sys/files/replace-file.ts';
 import { scriptFile } from '../../../sys/package-files.ts';
 import { datagramSocketAt } from '../../../sys/sockets/sockets.ts';
 import type { EntriesRecord } from './record.ts';
-import type { TenantRefusals } from '../../core/entries/refusal-tally.ts';
+import type { MemberRefusals } from '../../core/entries/refusal-tally.ts';
 
 export interface ReceiverData {
   readonly fd: number;
@@ -21,7 +21,7 @@ export interface ReceiverData {
 }
 
 type Told = Pick<EntriesRecord, 'sender' | 'apacheOwners'>;
-type Take = (refusals: readonly TenantRefusals[]) => void;
+type Take = (refusals: readonly MemberRefusals[]) => void;
 
 export class Receiver implements AsyncDisposable {
   readonly #path: string;

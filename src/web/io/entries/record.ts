@@ -14,7 +14,8 @@ import { causeOf } from '../../../sys/errno.ts';
 import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
 import { removeIfThere, replaceFile } from '../../../sys/files/replace-file.ts';
 import type { Paths } from '../../../host/paths.ts';
-import type { EntryLimits } from '../../core/entries/holding.ts';
+import type { Member } from '../../../usage/member.ts';
+import { memberIn } from '../../core/entries/refusal.ts';
 
 export interface EntriesRecord {
   /** The uid as which web servers report refusals. */
@@ -25,8 +26,10 @@ export interface EntriesRecord {
   readonly state: string;
   /** The limits that were written. */
   readonly limits: string;
-  /** The tenant of each site of Apache, by its name. */
-  readonly apacheOwners: Readonly<Record<string, number>>;
+  /** Whose limit holds each site of Apache, by its name. */
+  readonly apacheOwners: Readonly<Record<string, Member>>;
+  /** As `enable --strict` was told. */
+  readonly strict?: boolean;
 }
 
 export const recordPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-entries.json`;
@@ -64,13 +67,20 @@ export function readRecord(paths: Paths): EntriesRecord | undefined {
 
 function recordOf(value: unknown): EntriesRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { sender, files, state, limits, apacheOwners } = value as Partial<Record<string, unknown>>;
+  const { sender, files, state, limits, apacheOwners, strict } = value as Partial<
+    Record<string, unknown>
+  >;
   const isText = (each: unknown) => typeof each === 'string';
   if (typeof sender !== 'number' || !Array.isArray(files) || !files.every(isText)) return undefined;
   if (typeof state !== 'string' || typeof limits !== 'string') return undefined;
   if (typeof apacheOwners !== 'object' || apacheOwners === null) return undefined;
-  const owners = Object.entries(apacheOwners).filter(([, uid]) => Number.isInteger(uid));
-  return { sender, files, state, limits, apacheOwners: Object.fromEntries(owners) };
+  const owners = Object.entries(apacheOwners).flatMap(([name, each]) => {
+    // An earlier version wrote the uid of the tenant.
+    const member = memberIn(typeof each === 'number' ? `u${each}` : each);
+    return member === undefined ? [] : [[name, member] as const];
+  });
+  const known = { sender, files, state, limits, apacheOwners: Object.fromEntries(owners) };
+  return strict === true ? { ...known, strict } : known;
 }
 
 /** Differs when a file, or what is in a directory of one, has changed. */
@@ -92,10 +102,3 @@ function versionOf(path: string): bigint {
     return 2n;
   }
 }
-
-/** The limits as they are compared. */
-export const limitsText = (limits: EntryLimits): string =>
-  [...limits]
-    .sort(([a], [b]) => a - b)
-    .map(([uid, limit]) => `${uid}:${limit}`)
-    .join(' ');

@@ -1,0 +1,119 @@
+/** How many requests are served at once: of a site, of all sites of its tenant, and of all tenants of its reseller. */
+import { unlimited } from '../../../base/quantity.ts';
+import type { LimitValues } from '../../../limits/limit.ts';
+import type { Policy } from '../../../policy/policy.ts';
+import { resellerMember, siteMember, tenantMember, type Member } from '../../../usage/member.ts';
+import type { SiteView } from '../overview.ts';
+
+export type BoundKind = 'site' | 'tenant' | 'reseller';
+
+export interface Bound {
+  readonly kind: BoundKind;
+  /** Whose limit it is: `u1001/shop.example`, `u1001`, `r1000`. */
+  readonly member: Member;
+  readonly limit: number;
+}
+
+/** What the policy says of one tenant. */
+export interface TenantEntries {
+  readonly limit?: number;
+  readonly reseller?: Bound;
+  /** Every site of the tenant, in the order of the policy, and its limit if it has one. */
+  readonly sites: ReadonlyMap<string, number | undefined>;
+}
+
+/** By uid. Tenants without any limit are absent. */
+export type EntryLimits = ReadonlyMap<number, TenantEntries>;
+
+/** Source: ngx_http_limit_conn_module.c, "connection limit must be less 65536". */
+const limitMax = 65_535;
+
+export function entryLimitsOf({
+  tenants,
+  resellers,
+}: Pick<Policy, 'tenants' | 'resellers'>): EntryLimits {
+  const groups = new Map(
+    resellers.flatMap(({ uid, values }) => {
+      const limit = limitIn(values);
+      if (limit === undefined) return [];
+      return [[uid, { kind: 'reseller', member: resellerMember(uid), limit } as const] as const];
+    }),
+  );
+  return new Map(
+    tenants.flatMap(({ uid, values, sites, reseller: group }) => {
+      const limit = limitIn(values);
+      const reseller = group === undefined ? undefined : groups.get(group);
+      const ofSites = new Map(sites.map((each) => [each.name, limitIn(each.values)] as const));
+      const isLimited =
+        limit !== undefined ||
+        reseller !== undefined ||
+        ofSites.values().some((each) => each !== undefined);
+      if (!isLimited) return [];
+      return [[uid, { ...given('limit', limit), ...given('reseller', reseller), sites: ofSites }]];
+    }),
+  );
+}
+
+function limitIn(values: LimitValues): number | undefined {
+  const limit = values['entries.limit'];
+  return limit === undefined || limit === unlimited ? undefined : Math.min(limit, limitMax);
+}
+
+const given = <Name extends string, T>(name: Name, value: T | undefined) =>
+  (value === undefined ? {} : { [name]: value }) as Partial<Record<Name, T>>;
+
+/** The site of the policy that a vhost is: that of the first of its names that is one. */
+export function siteNameOf(names: readonly string[], { sites }: TenantEntries): string | undefined {
+  if (sites.size === 0) return undefined;
+  return names.map((each) => each.toLowerCase()).find((each) => sites.has(each));
+}
+
+/** What holds for the vhosts of a tenant, or of one of its sites; innermost first. */
+export function boundsOf(
+  uid: number,
+  entries: TenantEntries,
+  site: string | undefined,
+): readonly Bound[] {
+  const { limit, reseller, sites } = entries;
+  const ofSite = site === undefined ? undefined : sites.get(site);
+  return [
+    ...(site === undefined || ofSite === undefined
+      ? []
+      : [{ kind: 'site' as const, member: siteMember(uid, site), limit: ofSite }]),
+    ...(limit === undefined ? [] : [{ kind: 'tenant' as const, member: tenantMember(uid), limit }]),
+    ...(reseller === undefined ? [] : [reseller]),
+  ];
+}
+
+/** The same of a site that was found, whether it runs anything or not. */
+export function siteBounds(
+  { owner, names }: Pick<SiteView, 'owner' | 'names'>,
+  limits: EntryLimits,
+): readonly Bound[] {
+  const entries = owner === undefined ? undefined : limits.get(owner.uid);
+  if (owner === undefined || entries === undefined) return [];
+  return boundsOf(owner.uid, entries, siteNameOf(names, entries));
+}
+
+/** `20` of a tenant alone; `site 5, tenant 20` where there are several. */
+export function boundsText(bounds: readonly Bound[]): string {
+  const [only] = bounds;
+  if (only === undefined) return '-';
+  if (bounds.length === 1 && only.kind === 'tenant') return String(only.limit);
+  return bounds.map(({ kind, limit }) => `${kind} ${limit}`).join(', ');
+}
+
+/** `entries 20/20` at the limit of a tenant, `entries 5/5; site` at that of a site. */
+export const headerText = (kind: BoundKind, number: string | number): string =>
+  `entries ${number}/${number}${kind === 'tenant' ? '' : `; ${kind}`}`;
+
+/** The limits as they are compared. */
+export const limitsText = (limits: EntryLimits): string =>
+  [...limits]
+    .sort(([a], [b]) => a - b)
+    .map(([uid, { limit, reseller, sites }]) => {
+      const ofReseller = reseller === undefined ? '' : `+${reseller.member}=${reseller.limit}`;
+      const ofSites = [...sites].map(([name, each]) => `+${name}=${each ?? ''}`).join('');
+      return `${uid}:${limit ?? ''}${ofReseller}${ofSites}`;
+    })
+    .join(' ');

@@ -1,0 +1,210 @@
+/** Limits of sites and of resellers beside those of tenants, at a real nginx: which of them refuses, and what is said of it. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
+import { eventually } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
+import { Receiver } from '../../src/web/io/entries/receiver.ts';
+import { EntriesStage, statuses, times, vhost, type Answer, type Asked } from './entries-stage.ts';
+import { uids } from './stage.ts';
+
+const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
+if (!ready.ok) test('entries of sites', { skip: ready.reason }, () => {});
+else suite();
+
+const policy = `<reseller uid="64429"><entries limit="8"/>
+  <tenant uid="${uids.owner}"><entries limit="5"/>
+    <site name="a.example"><entries limit="3"/></site>
+    <site name="b.example"/>
+  </tenant>
+  <tenant uid="${uids.other}"><entries limit="6"/></tenant>
+</reseller>`;
+
+function suite(): void {
+  let stage: EntriesStage;
+  before(() => {
+    stage = new EntriesStage();
+  });
+  afterEach(() => {
+    stage.letGo();
+    return stage.clear();
+  });
+  after(() => stage.remove());
+
+  const at = (path: string) => stage.at(path);
+
+  /** Two vhosts of a site, another site of the tenant, and one of a neighbour of the same reseller. */
+  async function prepared(more = '', http = ''): Promise<void> {
+    await stage.prepare((port) => {
+      const root = stage.root('a', uids.owner);
+      const socket = at('owner.sock');
+      return [
+        vhost('www.a.example A.EXAMPLE', port, root, socket, more),
+        vhost('a.example', port, root, socket, more).replace(
+          'server_name',
+          'server_name x.a.example',
+        ),
+        vhost('b.example', port, stage.root('b', uids.owner), socket, more),
+        vhost('n.example', port, stage.root('n', uids.other), at('other.sock'), more),
+      ].join('\n');
+    }, http);
+  }
+
+  async function started(wanted = policy): Promise<void> {
+    stage.start30();
+    for (const host of ['www.a.example', 'b.example', 'n.example'])
+      await eventually(`${host} is served`, async () => {
+        return (await stage.ask1({ host })).status === 200;
+      });
+    const outcome = await stage.enable(wanted);
+    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+  }
+
+  /** What is said to one more, while as many run. */
+  async function oneMore(running: readonly Asked[], one: Asked): Promise<Answer> {
+    stage.shut();
+    const all = running.map((each) => stage.ask1(each));
+    await eventually('they run', () => stage.running() === running.length);
+    const answer = await stage.ask1(one);
+    stage.letGo();
+    assert.deepEqual(statuses(await Promise.all(all)), { 200: running.length });
+    return answer;
+  }
+
+  const heading = ({ status, headers }: Answer) => [status, headers['x-limit']];
+
+  test('a site, its tenant and its reseller are held each to its own number, and the refusal says which', async () => {
+    await prepared();
+    await started();
+    for (const path of ['/index.php', '/shop/item', '/index.php/tail']) {
+      const site = times(7, { host: 'www.a.example', path });
+      assert.deepEqual(statuses(await stage.atOnce(site, 4)), { 200: 3, 508: 4 }, path);
+    }
+    const a = { host: 'www.a.example' };
+    const other = { host: 'x.a.example' };
+    const b = { host: 'b.example' };
+    const n = { host: 'n.example' };
+    assert.deepEqual(heading(await oneMore([a, a, other], other)), [508, 'entries 3/3; site']);
+    assert.deepEqual(heading(await oneMore([a, a, other, b, b], b)), [508, 'entries 5/5']);
+    assert.deepEqual(heading(await oneMore([a, a, b, b, b], a)), [508, 'entries 5/5']);
+    assert.deepEqual(heading(await oneMore(times(6, n), n)), [508, 'entries 6/6']);
+    const sum = [a, a, a, b, b, n, n, n];
+    assert.deepEqual(heading(await oneMore(sum, n)), [508, 'entries 8/8; reseller']);
+    const [site, tenant] = [times(4, a), times(6, b)];
+    assert.deepEqual(statuses(await stage.atOnce(site, 1)), { 200: 3, 508: 1 });
+    assert.deepEqual(statuses(await stage.atOnce(tenant, 1)), { 200: 5, 508: 1 });
+  });
+
+  test('a request that one limit refuses takes no slot of another', async () => {
+    await prepared();
+    await started();
+    stage.shut();
+    const three = times(3, { host: 'www.a.example' }).map((each) => stage.ask1(each));
+    await eventually('three run', () => stage.running() === 3);
+    const refused = await Promise.all(
+      times(40, { host: 'www.a.example' }).map((each) => stage.ask1(each)),
+    );
+    assert.deepEqual(statuses(refused), { 508: 40 });
+    const two = times(2, { host: 'b.example' }).map((each) => stage.ask1(each));
+    await eventually('what is left of the tenant is free', () => stage.running() === 5);
+    stage.letGo();
+    assert.deepEqual(statuses(await Promise.all([...three, ...two])), { 200: 5 });
+  });
+
+  test('the page says whose limit it is; the site counts as its vhosts do with a limit_conn of their own', async () => {
+    await prepared(
+      `include ${at('bulkhead/site-limit.conf')};\n  limit_conn theirs 60;`,
+      'limit_conn_zone $binary_remote_addr zone=theirs:64k;',
+    );
+    stage.write('bulkhead/site-limit.conf', '');
+    const { mark } = await import('../../src/web/core/entries/nginx-file.ts');
+    stage.write('bulkhead/site-limit.conf', mark);
+    await started();
+    const a = { host: 'www.a.example' };
+    const b = { host: 'b.example' };
+    const n = { host: 'n.example' };
+    for (const [running, one, header, words] of [
+      [[a, a, a], a, 'entries 3/3; site', /limit is that of this site alone/],
+      [[a, a, b, b, b], a, 'entries 5/5', /this site and the others of its owner/],
+      [[a, a, b, b, b, n, n, n], n, 'entries 8/8; reseller', /a group of sites, to which this one/],
+    ] as const) {
+      const answer = await oneMore(running, one);
+      assert.deepEqual(heading(answer), [508, header]);
+      assert.match(answer.text, words);
+      assert.doesNotMatch(answer.text, /[{}$]limit-of|bulkhead_/);
+    }
+  });
+
+  test('refusals are reported for whose limit it was', async () => {
+    await prepared();
+    const tally = new RefusalTally();
+    const told = { sender: 33, apacheOwners: {} };
+    const opened = Receiver.open(stage.socket, told, (all) => tally.addAll(all));
+    assert.ok(opened.ok);
+    await using receiver = opened.value;
+    void receiver;
+    await started();
+    const [a, b, n] = ['www.a.example', 'b.example', 'n.example'].map((host) => ({ host }));
+    assert.ok(a && b && n);
+    await oneMore([a, a, a], a);
+    await oneMore(times(5, b), b);
+    await oneMore([...times(5, b), ...times(3, n)], n);
+    const all: MemberRefusals[] = [];
+    await eventually('three are reported', () => {
+      all.push(...tally.take());
+      return all.length >= 3;
+    });
+    assert.deepEqual(
+      all.map(({ member, count, requests }) => [member, count, requests[0]?.site]),
+      [
+        [`u${uids.owner}/a.example`, 1, 'www.a.example'],
+        [`u${uids.owner}`, 1, 'b.example'],
+        ['r64429', 1, 'n.example'],
+      ],
+    );
+  });
+
+  test('a site without a limit of its tenant is held, and a limit that goes away holds nobody', async () => {
+    await prepared();
+    await started(
+      `<tenant uid="${uids.owner}"><site name="b.example"><entries limit="2"/></site></tenant>`,
+    );
+    const b = { host: 'b.example' };
+    assert.deepEqual(heading(await oneMore([b, b], b)), [508, 'entries 2/2; site']);
+    assert.deepEqual(statuses(await stage.atOnce(times(7, { host: 'www.a.example' }), 0)), {
+      200: 7,
+    });
+    const lifted = await stage.enable(
+      `<tenant uid="${uids.owner}"><site name="b.example"/></tenant>`,
+    );
+    assert.ok(lifted.ok);
+    assert.deepEqual(statuses(await stage.atOnce(times(7, b), 0)), { 200: 7 });
+  });
+
+  test('what cannot be told from another site is said to be held in part', async () => {
+    await stage.prepare((port) => {
+      const root = stage.root('a', uids.owner);
+      const socket = at('owner.sock');
+      return [
+        vhost('same.example a.example', port, root, socket),
+        vhost('same.example b.example', port + 1, root, socket),
+      ].join('\n');
+    });
+    const planned = await stage.plan(policy);
+    assert.ok(planned.ok);
+    const { held, sites } = planned.value.holding;
+    assert.deepEqual(
+      sites.map(({ state }) => state),
+      ['partly held', 'held'],
+    );
+    assert.match(
+      sites[0]?.reason ?? '',
+      /the vhost at .*all\.conf:14, which does not belong to that site/,
+    );
+    assert.deepEqual(
+      held.map(({ bounds }) => bounds.map(({ member }) => member)),
+      [[`u${uids.owner}`, 'r64429']],
+    );
+  });
+}

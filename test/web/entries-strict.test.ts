@@ -1,0 +1,131 @@
+/** What `--strict` adds at a real nginx: programs whose visitors have left; and what neither it nor nginx can count. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
+import { after, afterEach, before, test } from 'node:test';
+import { printProblem } from '../../src/base/problem.ts';
+import { eventually } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { EntriesStage, statuses, times, vhost } from './entries-stage.ts';
+import { uids } from './stage.ts';
+
+const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
+if (!ready.ok) test('strict entries', { skip: ready.reason }, () => {});
+else suite();
+
+const three = new Map([[uids.owner, 3]]);
+
+function suite(): void {
+  let stage: EntriesStage;
+  before(() => {
+    stage = new EntriesStage();
+  });
+  afterEach(() => {
+    stage.letGo();
+    return stage.clear();
+  });
+  after(() => stage.remove());
+
+  async function started(strict: boolean, more = ''): Promise<void> {
+    const socket = stage.at('owner.sock');
+    await stage.prepare((port) =>
+      vhost('a.example', port, stage.root('a', uids.owner), socket, more),
+    );
+    stage.start30();
+    await eventually('it is served', async () => {
+      return (await stage.ask1({ host: 'a.example' })).status === 200;
+    });
+    const outcome = await stage.enable(three, strict);
+    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    stage.shut();
+  }
+
+  const one = { host: 'a.example' };
+
+  /** As many visitors as have an entry each, who then leave; their scripts go on. */
+  async function leave(): Promise<void> {
+    const all = times(3, '').map(() => {
+      const socket = connect(stage.port, '127.0.0.1').on('error', () => {});
+      socket.write('GET /index.php HTTP/1.1\r\nHost: a.example\r\n\r\n');
+      return socket;
+    });
+    await eventually('three run', () => stage.running() === 3);
+    for (const socket of all) socket.destroy();
+  }
+
+  test('without it a visitor who leaves gives the entry back, and the script goes on', async () => {
+    await started(false);
+    await leave();
+    const again: Promise<unknown>[] = [];
+    await eventually('more run than there are entries', () => {
+      if (again.length < 60) again.push(stage.ask1(one));
+      return stage.running() >= 6;
+    });
+    stage.letGo();
+    await Promise.all(again);
+  });
+
+  test('with it the entry is kept until the script is done', async () => {
+    await started(true);
+    await leave();
+    const refused = await Promise.all(times(20, one).map((each) => stage.ask1(each)));
+    assert.deepEqual(statuses(refused), { 508: 20 });
+    assert.equal(stage.running(), 3);
+    stage.letGo();
+    await eventually('they are given back', async () => (await stage.ask1(one)).status === 200);
+    assert.deepEqual(statuses(await stage.atOnce(times(5, one), 2)), { 200: 3, 508: 2 });
+  });
+
+  test('it is the same for a stream of HTTP/2 that is reset', async () => {
+    await started(true, 'http2 on;');
+    const session = connectHttp2(`http://127.0.0.1:${stage.port}`).on('error', () => {});
+    const streams = times(3, '').map((_, index) =>
+      session.request({ ':path': `/${index}`, ':authority': 'a.example' }).on('error', () => {}),
+    );
+    await eventually('three run', () => stage.running() === 3);
+    for (const stream of streams) stream.close(8);
+    const status = () =>
+      new Promise<number>((resolve) => {
+        const stream = session.request({ ':path': '/x', ':authority': 'a.example' });
+        stream.on('response', (headers) => resolve(Number(headers[':status']))).resume();
+      });
+    for (let count = 0; count < 10; count++) assert.equal(await status(), 508);
+    assert.equal(stage.running(), 3);
+    session.destroy();
+    assert.equal((await stage.ask1(one)).status, 508, 'nor when the whole connection has gone');
+  });
+
+  test('X-Accel-Redirect to another script takes no second entry and frees none', async () => {
+    await started(false);
+    writeFileSync(stage.at('a/accel.php'), '<?php header("X-Accel-Redirect: /index.php");');
+    const answers = await stage.atOnce(times(9, { ...one, path: '/accel.php' }), 6);
+    assert.deepEqual(statuses(answers), { 200: 3, 508: 6 });
+  });
+
+  test('a page that nginx puts together by SSI is one entry, whatever it includes', async () => {
+    await started(true, 'ssi on;');
+    const include = '<!--# include virtual="/index.php" -->';
+    writeFileSync(stage.at('a/ssi.php'), `<?php echo '${include.repeat(8)}';`);
+    const page = stage.ask1({ ...one, path: '/ssi.php' });
+    await eventually('eight run of one request', () => stage.running() === 8);
+    stage.letGo();
+    assert.equal((await page).status, 200);
+  });
+
+  test('max_conns cannot be put before sockets that vhosts name themselves', async () => {
+    await stage.prepare((port) =>
+      vhost('a.example', port, stage.root('a', uids.owner), stage.at('owner.sock')),
+    );
+    // The only name that nginx would take for that of the socket, which it then refuses.
+    const socket = stage.at('owner.sock');
+    const group = `upstream ${socket} { zone u 64k; server unix:${socket} max_conns=3; }`;
+    stage.write('conf.d/group.conf', `${group}\n`);
+    const tested = spawnSync('/usr/sbin/nginx', ['-t', '-c', stage.at('nginx.conf')], {
+      encoding: 'utf8',
+    });
+    assert.notEqual(tested.status, 0);
+    assert.match(tested.stderr, /owner\.sock" may not have port 0 in .*all\.conf/);
+  });
+}
