@@ -2,7 +2,19 @@
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync, chownSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+  chownSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { parseMark } from '../../src/jail/core/mark.ts';
@@ -27,19 +39,26 @@ after(async () => {
 const messages = ({ problems }: { problems: readonly { reason: string }[] }) =>
   problems.map(({ reason }) => reason);
 
-test('a tenant sees its own home, few accounts, few devices and its own processes', { skip }, async () => {
-  const built = await stage.build(stage.tenant(alice), stage.tenant(bob));
-  assert.deepEqual(messages(built), []);
-  assert.deepEqual(built.built, [alice, bob]);
-  assert.equal(stage.see(alice, `ls ${stage.homes}`), `u${alice}`);
-  assert.match(stage.see(alice, 'cat /etc/passwd'), new RegExp(`^bhjail${alice}:x:${alice}:`, 'm'));
-  assert.doesNotMatch(stage.see(alice, 'cat /etc/passwd'), new RegExp(`${bob}`));
-  assert.equal(stage.see(alice, 'ls /sys | wc -l'), '0');
-  const pids = 'for p in /proc/[1-9]*; do stat -c %u $p 2>/dev/null; done | sort -u';
-  assert.equal(stage.see(alice, pids), `${alice}`);
-  assert.equal(stage.see(alice, 'echo x >/dev/null; head -c 4 /dev/zero | wc -c'), '4');
-  assert.equal(stage.see(alice, 'id -un'), `bhjail${alice}`);
-});
+test(
+  'a tenant sees its own home, few accounts, few devices and its own processes',
+  { skip },
+  async () => {
+    const built = await stage.build(stage.tenant(alice), stage.tenant(bob));
+    assert.deepEqual(messages(built), []);
+    assert.deepEqual(built.built, [alice, bob]);
+    assert.equal(stage.see(alice, `ls ${stage.homes}`), `u${alice}`);
+    assert.match(
+      stage.see(alice, 'cat /etc/passwd'),
+      new RegExp(`^bhjail${alice}:x:${alice}:`, 'm'),
+    );
+    assert.doesNotMatch(stage.see(alice, 'cat /etc/passwd'), new RegExp(`${bob}`));
+    assert.equal(stage.see(alice, 'ls /sys | wc -l'), '0');
+    const pids = 'for p in /proc/[1-9]*; do stat -c %u $p 2>/dev/null; done | sort -u';
+    assert.equal(stage.see(alice, pids), `${alice}`);
+    assert.equal(stage.see(alice, 'echo x >/dev/null; head -c 4 /dev/zero | wc -c'), '4');
+    assert.equal(stage.see(alice, 'id -un'), `bhjail${alice}`);
+  },
+);
 
 test('it writes to its own places alone, and others do not see it', { skip }, async () => {
   await stage.build(stage.tenant(alice), stage.tenant(bob));
@@ -84,26 +103,30 @@ test('what is as it should be is kept, and what changes is built again', { skip 
   }
 });
 
-test('a link in the place of a home is not followed, and nothing of the tenant starts', { skip }, async () => {
-  const tenant = stage.tenant(carol);
-  const home = `${stage.homes}/u${carol}`;
-  renameSync(home, `${home}-aside`);
-  symlinkSync('/root', home);
-  chownLink(home, carol);
-  try {
-    const refused = await stage.build(tenant, stage.tenant(alice));
-    assert.match(messages(refused).join(), /symbolic link/);
-    const mark = parseMark(stage.mark(carol));
-    assert.equal(mark.state, 'failed');
-    assert.match(mark.reason ?? '', /symbolic link/);
-    assert.ok(refused.kept + refused.built.length === 1, 'the others are built');
-  } finally {
-    unlinkSync(home);
-    renameSync(`${home}-aside`, home);
-  }
-  const built = await stage.build(tenant);
-  assert.deepEqual([messages(built), built.built], [[], [carol]]);
-});
+test(
+  'a link in the place of a home is not followed, and nothing of the tenant starts',
+  { skip },
+  async () => {
+    const tenant = stage.tenant(carol);
+    const home = `${stage.homes}/u${carol}`;
+    renameSync(home, `${home}-aside`);
+    symlinkSync('/root', home);
+    chownLink(home, carol);
+    try {
+      const refused = await stage.build(tenant, stage.tenant(alice));
+      assert.match(messages(refused).join(), /symbolic link/);
+      const mark = parseMark(stage.mark(carol));
+      assert.equal(mark.state, 'failed');
+      assert.match(mark.reason ?? '', /symbolic link/);
+      assert.ok(refused.kept + refused.built.length === 1, 'the others are built');
+    } finally {
+      unlinkSync(home);
+      renameSync(`${home}-aside`, home);
+    }
+    const built = await stage.build(tenant);
+    assert.deepEqual([messages(built), built.built], [[], [carol]]);
+  },
+);
 
 const chownLink = (path: string, uid: number) =>
   assert.equal(spawnSync('chown', ['-h', `${uid}`, path]).status, 0);
@@ -124,69 +147,95 @@ test("root's own link to a home is followed", { skip }, async () => {
   }
 });
 
-test('a home of somebody else, and paths that others can change, are refused', { skip }, async () => {
-  const tenant = stage.tenant(carol);
-  chownSync(`${stage.homes}/u${carol}`, bob, bob);
-  assert.match(messages(await stage.build(tenant)).join(), new RegExp(`belongs to uid ${bob}`));
-  chownSync(`${stage.homes}/u${carol}`, carol, carol);
-  mkdirSync(`${stage.homes}/u${bob}/media`, { recursive: true });
-  for (const [at, reason] of [
-    [`${stage.homes}/u${bob}/media`, /belongs to uid/],
-    [`${stage.homes}/absent`, /does not exist/],
-    [stage.homes, /homes of tenants are in/],
-    [`${stage.homes}/u${carol}/own`, /is in its home/],
-  ] as const) {
-    const refused = await stage.build(stage.tenant(carol, { paths: [{ at, access: 'read' }] }));
-    assert.match(messages(refused).join(), reason);
-    assert.equal(parseMark(stage.mark(carol)).state, 'failed');
-  }
-});
+test(
+  'a home of somebody else, and paths that others can change, are refused',
+  { skip },
+  async () => {
+    const tenant = stage.tenant(carol);
+    chownSync(`${stage.homes}/u${carol}`, bob, bob);
+    assert.match(messages(await stage.build(tenant)).join(), new RegExp(`belongs to uid ${bob}`));
+    chownSync(`${stage.homes}/u${carol}`, carol, carol);
+    mkdirSync(`${stage.homes}/u${bob}/media`, { recursive: true });
+    for (const [at, reason] of [
+      [`${stage.homes}/u${bob}/media`, /belongs to uid/],
+      [`${stage.homes}/absent`, /does not exist/],
+      [stage.homes, /homes of tenants are in/],
+      [`${stage.homes}/u${carol}/own`, /is in its home/],
+    ] as const) {
+      const refused = await stage.build(stage.tenant(carol, { paths: [{ at, access: 'read' }] }));
+      assert.match(messages(refused).join(), reason);
+      assert.equal(parseMark(stage.mark(carol)).state, 'failed');
+    }
+  },
+);
 
-test('the profile "strict" shows processes alone in /proc, and runs nothing from /tmp', { skip }, async () => {
-  await stage.build(stage.tenant(alice, { profile: 'strict' }));
-  assert.equal(stage.see(alice, 'ls /proc | grep -c uptime || true'), '0');
-  const script = 'printf "#!/bin/sh\\n" >/tmp/run; chmod +x /tmp/run; /tmp/run && echo ran || echo refused';
-  assert.equal(stage.see(alice, script), 'refused');
-});
+test(
+  'the profile "strict" shows processes alone in /proc, and runs nothing from /tmp',
+  { skip },
+  async () => {
+    await stage.build(stage.tenant(alice, { profile: 'strict' }));
+    assert.equal(stage.see(alice, 'ls /proc | grep -c uptime || true'), '0');
+    const script =
+      'printf "#!/bin/sh\\n" >/tmp/run; chmod +x /tmp/run; /tmp/run && echo ran || echo refused';
+    assert.equal(stage.see(alice, script), 'refused');
+  },
+);
 
-test('a builder that is killed at any moment leaves nothing that the next one cannot put right', { skip }, async () => {
-  const tenants = [alice, bob, carol, dora].map((uid) => stage.tenant(uid));
-  const changed = tenants.map((each) => ({ ...each, jail: { ...each.jail, profile: 'shell' as const } }));
-  const script = new URL('../../src/jail/io/build/main.ts', import.meta.url).pathname;
-  const { serialize } = await import('node:v8');
-  for (let round = 0; round < 8; round++) {
-    const child = spawn(process.execPath, [script], { stdio: ['pipe', 'ignore', 'ignore'] });
-    const { instance } = stage;
-    child.stdin.end(
-      serialize({ kind: 'build', instance, tenants: round % 2 === 0 ? changed : tenants }),
+test(
+  'a builder that is killed at any moment leaves nothing that the next one cannot put right',
+  { skip },
+  async () => {
+    const tenants = [alice, bob, carol, dora].map((uid) => stage.tenant(uid));
+    const changed = tenants.map((each) => ({
+      ...each,
+      jail: { ...each.jail, profile: 'shell' as const },
+    }));
+    const script = new URL('../../src/jail/io/build/main.ts', import.meta.url).pathname;
+    const { serialize } = await import('node:v8');
+    for (let round = 0; round < 8; round++) {
+      const child = spawn(process.execPath, [script], { stdio: ['pipe', 'ignore', 'ignore'] });
+      const { instance } = stage;
+      child.stdin.end(
+        serialize({ kind: 'build', instance, tenants: round % 2 === 0 ? changed : tenants }),
+      );
+      // The later rounds let it come further: it has begun when the first of the marks is another file.
+      const before = stage.mark(alice);
+      if (round > 3)
+        await eventually('it works', () => stage.mark(alice) !== before || child.exitCode !== null);
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    }
+    assert.deepEqual(messages(await stage.build(...tenants)), []);
+    for (const uid of [alice, bob, carol, dora]) assert.equal(stage.see(uid, 'id -u'), `${uid}`);
+    const { vault, inside } = stage.paths;
+    const pins = spawnSync('nsenter', [`--mount=${vault}`, 'ls', `${inside}/ns`], {
+      encoding: 'utf8',
+    });
+    assert.equal(pins.stdout.trim().split('\n').length, 8, pins.stdout);
+  },
+);
+
+test(
+  'removing a jail, and all, leaves no mount and no directory, and follows no link',
+  { skip },
+  async () => {
+    await stage.build(stage.tenant(alice), stage.tenant(bob));
+    const outside = `${stage.homes}/keep`;
+    mkdirSync(outside);
+    writeFileSync(`${outside}/file`, '');
+    stage.see(
+      bob,
+      `ln -s ${outside} /tmp/link; mkdir -p /tmp/a/b; touch /tmp/a/b/c; chmod 0 /tmp/a/b/c`,
     );
-    // The later rounds let it come further: it has begun when the first of the marks is another file.
-    const before = stage.mark(alice);
-    if (round > 3) await eventually('it works', () => stage.mark(alice) !== before || child.exitCode !== null);
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  }
-  assert.deepEqual(messages(await stage.build(...tenants)), []);
-  for (const uid of [alice, bob, carol, dora]) assert.equal(stage.see(uid, 'id -u'), `${uid}`);
-  const { vault, inside } = stage.paths;
-  const pins = spawnSync('nsenter', [`--mount=${vault}`, 'ls', `${inside}/ns`], { encoding: 'utf8' });
-  assert.equal(pins.stdout.trim().split('\n').length, 8, pins.stdout);
-});
-
-test('removing a jail, and all, leaves no mount and no directory, and follows no link', { skip }, async () => {
-  await stage.build(stage.tenant(alice), stage.tenant(bob));
-  const outside = `${stage.homes}/keep`;
-  mkdirSync(outside);
-  writeFileSync(`${outside}/file`, '');
-  stage.see(bob, `ln -s ${outside} /tmp/link; mkdir -p /tmp/a/b; touch /tmp/a/b/c; chmod 0 /tmp/a/b/c`);
-  const dropped = await stage.build(stage.tenant(alice));
-  assert.deepEqual([messages(dropped), dropped.dropped], [[], [bob]]);
-  assert.ok(!existsSync(`${stage.paths.tenants}/${bob}`));
-  const released = await stage.release();
-  assert.deepEqual(messages(released), []);
-  assert.ok(existsSync(`${outside}/file`));
-  assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(stage.instance));
-  assert.ok(!existsSync(stage.paths.base));
-  assert.deepEqual(readdirSync(`/var/lib/${stage.instance}`), []);
-  assert.ok(lstatSync(`${stage.homes}/u${bob}`).isDirectory());
-});
+    const dropped = await stage.build(stage.tenant(alice));
+    assert.deepEqual([messages(dropped), dropped.dropped], [[], [bob]]);
+    assert.ok(!existsSync(`${stage.paths.tenants}/${bob}`));
+    const released = await stage.release();
+    assert.deepEqual(messages(released), []);
+    assert.ok(existsSync(`${outside}/file`));
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(stage.instance));
+    assert.ok(!existsSync(stage.paths.base));
+    assert.deepEqual(readdirSync(`/var/lib/${stage.instance}`), []);
+    assert.ok(lstatSync(`${stage.homes}/u${bob}`).isDirectory());
+  },
+);

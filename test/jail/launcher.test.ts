@@ -10,8 +10,7 @@ import { findTree } from '../cli/launch-stage.ts';
 import { publicScratch, reasonToSkip } from './stage.ts';
 
 const instance = 'bulkhead-jail-launcher';
-const skip =
-  reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
+const skip = reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
 const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 const launcher = fileURLToPath(new URL('../../libexec/bulkhead-exec', import.meta.url));
 const [jailed, plain] = [620_300, 620_301] as const;
