@@ -49,6 +49,17 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('symlinks'),
   ...capability('jail'),
   ...capability('hardening'),
+  ...capability('prove'),
+  'prove/attacks': { uses: [...pure, 'prove/core'], packages: [] },
+  // It applies a policy of its own to an instance of its own.
+  'prove/io': {
+    uses: [...pure, 'sys', 'host', 'apply', 'prove/core', 'prove/attacks'],
+    packages: system,
+  },
+  'prove/commands': {
+    uses: [...engine, 'prove/core', 'prove/io', 'prove/attacks'],
+    packages: ['node:', 'commander'],
+  },
   'capability.ts': { uses: engine, packages: [] },
   'capabilities.ts': {
     uses: [
@@ -69,6 +80,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'jail/io',
       'jail/commands',
       'hardening/commands',
+      'prove/commands',
     ],
     packages: [],
   },

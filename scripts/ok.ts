@@ -24,6 +24,7 @@ const directories = [
   'conformance',
   'symlinks',
   'hardening',
+  'prove',
 ];
 /** Suites that load the machine; `npm test` runs them one by one. */
 export const kernelSuites = [
@@ -42,6 +43,7 @@ export const kernelSuites = [
   ...globSync('test/attacks/*.test.ts', { cwd: root }).sort(),
   'test/placement/parts.test.ts',
   'test/placement/placement.test.ts',
+  'test/prove/prove.test.ts',
   'test/store/durability.test.ts',
   'test/kernel-modules/io/dkms.test.ts',
   'test/kernel-modules/io/evidence.test.ts',

@@ -142,6 +142,18 @@ const hardening: Capability = {
     (await import('./hardening/commands/security-report.ts')).securityReport,
 };
 
+const prove: Capability = {
+  name: 'prove',
+  commands: {
+    prove: {
+      usage: '[options]',
+      summary:
+        'attack this host as a tenant would, and show what holds; exits with 3 if not all does',
+      load: () => import('./prove/commands/prove.ts'),
+    },
+  },
+};
+
 export const capabilities: readonly Capability[] = [
   kernelModules,
   cloudLinux,
@@ -151,4 +163,5 @@ export const capabilities: readonly Capability[] = [
   strict,
   jail,
   hardening,
+  prove,
 ];

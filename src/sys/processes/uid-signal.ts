@@ -23,7 +23,10 @@ import { setThreadUids, signalEverybodyAllowed } from '../syscalls.ts';
 const nobodys = 2 ** 32 - 3;
 
 /** The error, or nothing; ESRCH where the uid runs nothing. Never root's or nobody's own. */
-export function signalUid(uid: number, signal: 'SIGSTOP' | 'SIGCONT'): Errno | undefined {
+export function signalUid(
+  uid: number,
+  signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL',
+): Errno | undefined {
   assert(Number.isInteger(uid) && uid > 0 && uid < nobodys, `Cannot signal uid ${uid}`);
   const refused = setThreadUids(nobodys, uid, 0);
   if (refused !== undefined) return refused;

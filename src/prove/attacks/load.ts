@@ -1,0 +1,173 @@
+/** What uses up the host: processor, memory, processes, descriptors. */
+import type { Attack, Stage } from '../core/attack.ts';
+import { held, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
+import { perl } from './perl.ts';
+
+const percent = (share: number) => `${Math.round(share * 100)}%`;
+/** Periods of 0.1 s; fewer say little about a rate. */
+export const throttledPeriodsMin = 10;
+export const secondsMin = 2;
+/** On a host so busy that it does not come to its limit. */
+export const busySecondsMax = 20;
+/** What of a rate the kernel may be above, since it counts by processor and period. */
+const tolerance = 1.25;
+
+const spin = String.raw`for (1 .. $ARGV[0]) { fork or last } 1 while 1;`;
+
+export const busyLoop: Attack = {
+  name: 'busy-loop',
+  summary: 'a busy loop on every processor',
+  demandedBy: 'cpu.limit',
+  remedy: '<cpu limit="…"/> in the policy',
+  watch: 'processor',
+  start: (stage) => ({ program: perl(spin, stage, [stage.cores]) }),
+  judge: ({ counters, seconds }, { limits }) => {
+    const share = counters.cpuMicroseconds / 1e6 / seconds;
+    const used = `it had ${percent(share)} of a core`;
+    if (limits.cpu === undefined) {
+      return share > 0.3 ? through(used) : impossible(`the host is too busy: ${used}`);
+    }
+    if (share > limits.cpu * tolerance)
+      return through(`${used}, the limit is ${percent(limits.cpu)}`);
+    if (counters.throttledPeriods >= throttledPeriodsMin)
+      return held(`${used}, stopped ${counters.throttledPeriods} times`);
+    return impossible(`the host is too busy to bring it to its limit: ${used}`);
+  },
+};
+
+/** MiB; where there is no limit, as much as twice that of other runs. */
+const hogMebibytes = ({ limits }: Stage) => ((limits.memory ?? 64 * 2 ** 20) * 2) / 2 ** 20;
+
+const hog = String.raw`
+my @all;
+for (1 .. $ARGV[0]) { push @all, 'x' x 1048576 }
+through("$ARGV[0] MiB");`;
+
+/** Four times what the control uses, in bytes. */
+const spareBytes = 512 * 2 ** 20;
+
+export const memoryHog: Attack = {
+  name: 'memory-hog',
+  summary: 'fill memory up to twice the limit',
+  demandedBy: 'memory.limit',
+  remedy: '<memory limit="…"/> in the policy',
+  obstacle: ({ availableBytes = 0 }) =>
+    availableBytes < spareBytes ? 'the host has less than 512 MiB of memory to spare' : undefined,
+  start: (stage) => ({ program: perl(hog, stage, [hogMebibytes(stage)]) }),
+  control: {
+    by: 'control',
+    start: (stage) => ({ program: perl(hog, stage, [hogMebibytes(stage)]) }),
+  },
+  judge: (evidence) => judgeKilled(evidence, []),
+};
+
+/** Who uses up its memory is killed, and says nothing more. */
+function judgeKilled(evidence: Evidence, refusals: readonly string[]) {
+  const { said, counters, ended } = evidence;
+  if (said !== undefined) return judgeSaid(evidence, refusals);
+  if (counters.memoryHits + counters.oomKills > 0)
+    return held(`killed at the limit of its memory (${ended})`);
+  return impossible(`the program said nothing: ${ended}`);
+}
+
+const tooMany = ({ limits }: Stage) => (limits.processes ?? 40) * 3;
+
+/** The launcher needs a process too, and Perl none. */
+const storm = String.raw`
+for my $n (1 .. $ARGV[0]) {
+  my $pid = fork;
+  refused("after $n processes") unless defined $pid;
+  if (!$pid) { sleep 3600; exit }
+}
+through("$ARGV[0] processes");`;
+
+export const forkStorm: Attack = {
+  name: 'fork-storm',
+  summary: 'start three times as many processes as the limit allows',
+  demandedBy: 'processes.limit',
+  remedy: '<processes limit="…"/> in the policy',
+  refusals: ['EAGAIN'],
+  start: (stage) => ({ program: perl(storm, stage, [tooMany(stage)]) }),
+  control: {
+    by: 'control',
+    start: (stage) => ({ program: perl(storm, stage, [tooMany(stage)]) }),
+  },
+};
+
+/** By a library call: Perl has threads only where more of it is installed. */
+const threads = String.raw`
+const [, path, most] = process.argv;
+const koffi = require(path);
+const libc = koffi.load('libc.so.6');
+const create = libc.func('int pthread_create(void *thread, void *attributes, void *start, void *argument)');
+const pause = libc.symbol('pause', 'void');
+const thread = Buffer.alloc(8);
+let made = 0, error = 0;
+while (made < Number(most) && (error = create(thread, null, pause, null)) === 0) made++;
+const text = error === 0 ? 'through ' + made + ' threads' : 'refused ' + (error === 11 ? 'EAGAIN' : 'error ' + error) + ' after ' + made + ' threads';
+require('fs').writeSync(1, text + '\n');
+setInterval(() => {}, 1000);`;
+
+const threadStart = (stage: Stage) => {
+  const [node, koffi] = stage.node;
+  const small = ['--v8-pool-size=0', '--single-threaded', '--max-old-space-size=16'];
+  return { program: [node, ...small, '-e', threads, koffi, String(tooMany(stage))] };
+};
+
+export const threadStorm: Attack = {
+  name: 'thread-storm',
+  summary: 'start three times as many threads as the limit allows processes',
+  demandedBy: 'processes.limit',
+  remedy: '<processes limit="…"/> in the policy',
+  refusals: ['EAGAIN'],
+  start: threadStart,
+  control: { by: 'control', start: threadStart },
+};
+
+const chains = String.raw`
+for (1 .. $ARGV[0]) {
+  my $pid = fork;
+  next if $pid or not defined $pid;
+  while (1) { my $pid = fork; exit if $pid; select undef, undef, undef, 0.002 unless defined $pid }
+}
+sleep 3600;`;
+
+/** How often a process of it must have been seen. */
+export const sightingsMin = 40;
+
+export const forkChains: Attack = {
+  name: 'fork-chains',
+  summary: 'processes that fork and exit at once, over and over',
+  demandedBy: 'limits',
+  remedy: 'start what must stay inside with "bulkhead exec" or "bulkhead pam enable"',
+  watch: 'placement',
+  start: (stage) => ({ program: perl(chains, stage, [8]) }),
+  judge: ({ inside, outside, survivors }) => {
+    if (outside.length > 0) return through(`a process was in ${outside[0]}`);
+    if (survivors > 0) return through(`${survivors} could not be killed`);
+    if (inside < sightingsMin) return impossible(`only ${inside} processes were seen`);
+    return held(`seen ${inside} times, always inside; then killed`);
+  },
+};
+
+/** The soft limit is raised as far as it goes. */
+const descriptors = String.raw`
+use POSIX ();
+my $limit = pack 'QQ', 0, 0;
+syscall($nr{prlimit64}, 0, 7, 0, $limit) == 0 or failed('read the limit of descriptors:');
+my (undef, $hard) = unpack 'QQ', $limit;
+$limit = pack 'QQ', $hard, $hard;
+syscall($nr{prlimit64}, 0, 7, $limit, 0);
+my $n = 0;
+while ($n < $ARGV[0]) { defined POSIX::open('/dev/null') or refused("after $n descriptors"); $n++ }
+through("$n descriptors");`;
+
+export const descriptorFlood: Attack = {
+  name: 'descriptor-flood',
+  summary: 'open files until something says no',
+  demandedBy: 'memory.limit',
+  remedy: '<memory limit="…"/> in the policy, which counts them; nofile in limits.conf',
+  refusals: ['EMFILE', 'ENOMEM'],
+  start: (stage) => ({ program: perl(descriptors, stage, [stage.descriptorsMax]) }),
+  judge: (evidence) => judgeKilled(evidence, ['EMFILE', 'ENOMEM']),
+};

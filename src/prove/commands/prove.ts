@@ -1,0 +1,179 @@
+/** `bulkhead prove`: one attack of each kind, from a scratch tenant on this host, and which of them held. */
+import { existsSync } from 'node:fs';
+import { Option, type Command } from 'commander';
+import { loadPolicy } from '../../apply/load-policy.ts';
+import type { Problem } from '../../base/problem.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../cli/shared/command.ts';
+import { namesPolicy, policyOption } from '../../cli/shared/policy-option.ts';
+import {
+  loadPolicyOrReport,
+  pathsFor,
+  print,
+  printError,
+  printJson,
+} from '../../cli/shared/session.ts';
+import { terminalOf } from '../../cli/shared/terminal.ts';
+import type { Paths } from '../../host/paths.ts';
+import { attacks } from '../attacks/attacks.ts';
+import { perlPath } from '../attacks/perl.ts';
+import type { Attack } from '../core/attack.ts';
+import { broken } from '../core/verdict.ts';
+import type { PolicyInForce } from '../io/free-uids.ts';
+import { cleanUp, prove, type Proof } from '../io/prove.ts';
+import { entryText, hostText, listText, summaryText, waitingText } from './text.ts';
+import { startWatchdog } from './watchdog.ts';
+
+interface ProveOptions {
+  readonly policy: string;
+  readonly only?: readonly string[];
+  readonly list?: boolean;
+  readonly clean?: boolean;
+  readonly json?: boolean;
+}
+
+async function run(options: ProveOptions, command: Command): Promise<ExitCode> {
+  const chosen = choose(options.only);
+  if (chosen === undefined) return exitCodes.usage;
+  if (options.list === true) return list(chosen, options);
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0) return refuse({ reason: 'only root can', hint: 'run it as root' });
+  if (options.clean === true) return clean(paths);
+  if (!existsSync(perlPath))
+    return refuse({
+      reason: `the attacks are programs of Perl, and there is no ${perlPath}`,
+      hint: 'install it: apt-get install perl-base (or dnf install perl-interpreter)',
+    });
+  const inForce = policyInForce(options, command, paths);
+  if (inForce === 'wrong') return exitCodes.failed;
+  return attackAll(chosen, inForce, options, paths);
+}
+
+/** Undefined after a message, if one of the names is none. */
+function choose(only: readonly string[] | undefined): readonly Attack[] | undefined {
+  if (only === undefined) return attacks;
+  const unknown = only.find((name) => attacks.every((each) => each.name !== name));
+  if (unknown === undefined) return attacks.filter(({ name }) => only.includes(name));
+  printError({
+    action: 'try the attack',
+    object: unknown,
+    reason: 'there is none of this name',
+    hint: '"bulkhead prove --list" lists them',
+  });
+  return undefined;
+}
+
+function list(chosen: readonly Attack[], { json }: ProveOptions): ExitCode {
+  if (json === true)
+    printJson(
+      chosen.map(({ name, summary, demandedBy, remedy }) => ({
+        attack: name,
+        summary,
+        demandedBy,
+        remedy,
+      })),
+    );
+  else print(listText(chosen));
+  return exitCodes.done;
+}
+
+/** Undefined if there is none, which is fine as long as nobody has named one. */
+function policyInForce(
+  { policy: file }: ProveOptions,
+  command: Command,
+  paths: Paths,
+): PolicyInForce | undefined | 'wrong' {
+  if (!namesPolicy(command) && !existsSync(file)) return undefined;
+  if (loadPolicyOrReport(file, paths) === undefined) return 'wrong';
+  const { policy, document } = loadPolicy(file, paths);
+  return policy === undefined || document === undefined ? 'wrong' : { policy, document };
+}
+
+function clean(paths: Paths): ExitCode {
+  const removed = cleanUp(paths);
+  if (removed.ok) return exitCodes.done;
+  printError(removed.error);
+  return exitCodes.failed;
+}
+
+async function attackAll(
+  chosen: readonly Attack[],
+  inForce: PolicyInForce | undefined,
+  { json, policy }: ProveOptions,
+  paths: Paths,
+): Promise<ExitCode> {
+  const interrupted = new AbortController();
+  let by: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    by = signal;
+    interrupted.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  using _watchdog = startWatchdog(paths);
+  const live = terminalOf(process.stdout);
+  const shows = json !== true;
+  const proof = await prove({
+    paths,
+    inForce,
+    attacks: chosen,
+    signal: interrupted.signal,
+    onHost: (host) => shows && print(hostText(host, inForce && policy, live)),
+    onStart: (attack) => shows && process.stderr.isTTY && process.stderr.write(waitingText(attack)),
+    onEntry: (entry) => shows && print(entryText(entry, live)),
+  });
+  for (const signal of signals) process.off(signal, onSignal);
+  if (!proof.ok) {
+    printError(proof.error);
+    return exitCodes.failed;
+  }
+  if (by !== undefined) {
+    // With the ordinary status of this signal, now that everything is removed.
+    process.kill(process.pid, by);
+    return exitCodes.failed;
+  }
+  return conclude(proof.value, json === true);
+}
+
+function conclude(proof: Proof, json: boolean): ExitCode {
+  const open = broken(proof.entries);
+  if (json) printJson({ ...proof, broken: open.map(({ attack }) => attack) });
+  else print(summaryText(proof.entries, terminalOf(process.stdout)));
+  return open.length === 0 ? exitCodes.done : exitCodes.found;
+}
+
+function refuse(cause: { readonly reason: string; readonly hint: string }): ExitCode {
+  const problem: Problem = { action: 'attack this host', ...cause };
+  printError(problem);
+  return exitCodes.failed;
+}
+
+const collect = (name: string, names: readonly string[] = []) => [...names, name];
+
+export const command: CommandModule = {
+  define(command, wrap) {
+    command
+      .addOption(policyOption())
+      .addOption(
+        new Option('--only <name>', 'try this attack only (may be repeated)').argParser(collect),
+      )
+      .option('--list', 'list the attacks and what would hold each; changes nothing')
+      .option('--clean', 'only remove what a run that was killed left behind')
+      .option('--json', 'print as JSON')
+      .addHelpText(
+        'after',
+        examples(
+          ['bulkhead prove', 'all attacks; takes about half a minute'],
+          ['bulkhead prove --only memory-hog --only ptrace', 'two of them'],
+          ['bulkhead prove --list', 'what there is'],
+          ['bulkhead prove --json', 'for a program; exits with 3 if the policy is not held'],
+        ),
+      )
+      .action(wrap(run));
+  },
+};

@@ -1,0 +1,23 @@
+/**
+ * What cleans up at once if this program is killed and cannot: a shell that waits for the end of a pipe. Told that all
+ * is well, it does nothing.
+ */
+import { spawn } from 'node:child_process';
+import type { Paths } from '../../host/paths.ts';
+
+const script = 'read -r word && exit; exec "$@"';
+
+export function startWatchdog({ instance }: Paths): Disposable {
+  const [, main = ''] = process.argv;
+  const clean = [process.execPath, ...process.execArgv, main, '--instance', instance];
+  const child = spawn('/bin/sh', ['-c', script, 'bulkhead-prove', ...clean, 'prove', '--clean'], {
+    cwd: '/',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    // Ctrl-C at a terminal must not end it.
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.on('error', () => {});
+  child.stdin.on('error', () => {});
+  return { [Symbol.dispose]: () => void child.stdin.end('done\n') };
+}

@@ -1,0 +1,23 @@
+/** What a policy demands: for which attacks it matters that they are held. */
+import { unlimited } from '../../base/quantity.ts';
+import type { LimitKey } from '../../limits/limit.ts';
+import type { PolicyDocument } from '../../policy/document.ts';
+import type { Policy } from '../../policy/policy.ts';
+import type { Demand } from './attack.ts';
+
+export type Demands = ReadonlySet<Demand>;
+
+export const nothingDemanded: Demands = new Set();
+
+export function demandsOf(policy: Policy, { symlinks }: Pick<PolicyDocument, 'symlinks'>): Demands {
+  const demands = new Set<Demand>();
+  for (const { values } of policy.tenants) {
+    demands.add('separation');
+    for (const [key, value] of Object.entries(values)) {
+      if (value === undefined || value === unlimited) continue;
+      demands.add(key as LimitKey).add('limits');
+    }
+  }
+  if (symlinks !== undefined) demands.add('symlinks');
+  return demands;
+}

@@ -1,0 +1,70 @@
+/** The policy of the scratch tenants, in the words of every policy. */
+import type { DriverName } from '../../policy/document.ts';
+import type { ScratchLimits } from './attack.ts';
+
+const MiB = 2 ** 20;
+
+/** Small beside any host: a fifth of a core, and less memory than one process of PHP may use. */
+export const attackerLimits: ScratchLimits = {
+  cpu: 0.2,
+  memory: 64 * MiB,
+  processes: 40,
+  write: 2 * MiB,
+  space: 8 * MiB,
+  files: 200,
+};
+
+/** So much more than the attacker's that an attack ends before them; still limits. */
+const controlLimits: ScratchLimits = {
+  cpu: 0.5,
+  memory: 192 * MiB,
+  processes: 200,
+  write: undefined,
+  space: undefined,
+  files: undefined,
+};
+
+/** Of one that waits for what becomes of it. */
+const neighbourLimits: ScratchLimits = { ...controlLimits, memory: 64 * MiB, processes: 20 };
+
+export interface ScratchTenants {
+  readonly attacker: number;
+  readonly neighbour: number;
+  readonly control: number;
+}
+
+export function scratchPolicy(
+  { attacker, neighbour, control }: ScratchTenants,
+  limits: ScratchLimits,
+  driver: DriverName | undefined,
+): string {
+  const host = driver === undefined ? '' : `  <host driver="${driver}"/>\n`;
+  const tenants = [
+    tenantText(attacker, limits),
+    tenantText(neighbour, neighbourLimits),
+    tenantText(control, controlLimits),
+  ];
+  return `<bulkhead version="1">\n${host}${tenants.join('')}</bulkhead>\n`;
+}
+
+function tenantText(uid: number, limits: ScratchLimits): string {
+  const { cpu, memory, processes, write, space, files } = limits;
+  const elements = [
+    element('cpu', { limit: cpu && `${Math.round(cpu * 100)}%` }),
+    element('memory', { limit: memory && `${memory / MiB}MiB` }),
+    element('io', { write: write && `${write / MiB}MiB/s` }),
+    element('processes', { limit: processes }),
+    element('disk', { space: space && `${space / MiB}MiB`, files }),
+  ];
+  return `  <tenant uid="${uid}">${elements.join('')}</tenant>\n`;
+}
+
+function element(
+  name: string,
+  attributes: Readonly<Record<string, string | number | undefined>>,
+): string {
+  const written = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}="${value}"`);
+  return written.length === 0 ? '' : `<${name}${written.join('')}/>`;
+}

@@ -1,0 +1,138 @@
+/** One attack: what comes before it, the control, the program itself, and what the kernel counted. */
+import { readdirSync } from 'node:fs';
+import { printable } from '../../base/printable.ts';
+import { noCounters } from '../../limits/limits.ts';
+import type { Counters } from '../../limits/limit.ts';
+import type { Driver } from '../../host/driver.ts';
+import { openProcess } from '../../sys/processes/pidfd.ts';
+import { statusValue } from '../../sys/processes/process-status.ts';
+import type { Attack, Role, Stage, Start } from '../core/attack.ts';
+import {
+  impossible,
+  judgeSaid,
+  permissionErrors,
+  type Evidence,
+  type Outcome,
+} from '../core/outcome.ts';
+import { withControl } from '../core/verdict.ts';
+import { busySecondsMax, secondsMin, sightingsMin, throttledPeriodsMin } from '../attacks/load.ts';
+import { endProcesses } from './end-processes.ts';
+import { runProgram, type Launching } from './run-program.ts';
+
+export interface Carrying extends Launching {
+  readonly driver: Driver;
+  /** Whether the process of the neighbour is there: what is not there refuses everything. */
+  readonly neighbourRuns: () => boolean;
+}
+
+export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outcome> {
+  const { stage } = carrying;
+  const obstacle = attack.obstacle?.(stage);
+  if (obstacle !== undefined) return impossible(obstacle);
+  const { before, control, by = 'attacker' } = attack;
+  if (before !== undefined) {
+    const evidence = await run(before.by, before.start(stage), undefined, carrying);
+    const made = judgeSaid(evidence, []);
+    if (made.kind !== 'through') return impossible(`it could not be prepared: ${made.detail}`);
+  }
+  const evidence = await run(by, attack.start(stage), attack.watch, carrying);
+  if (!carrying.neighbourRuns()) return impossible('the process of the neighbour has ended');
+  const outcome = judge(attack, evidence, stage);
+  if (control === undefined || outcome.kind !== 'held') return outcome;
+  const other = await run(control.by, control.start(stage), attack.watch, carrying);
+  return withControl(outcome, judge(attack, other, stage));
+}
+
+function judge(attack: Attack, evidence: Evidence, stage: Stage): Outcome {
+  const outcome =
+    attack.judge?.(evidence, stage) ?? judgeSaid(evidence, attack.refusals ?? permissionErrors);
+  return { ...outcome, detail: printable(outcome.detail).trim() };
+}
+
+async function run(
+  role: Role,
+  start: Start,
+  watch: Attack['watch'],
+  carrying: Carrying,
+): Promise<Evidence> {
+  const { driver, stage } = carrying;
+  const uid = stage.uids[role];
+  // What a server runs is not a tenant's, and the neighbour has a process that must go on.
+  if (role === 'server' || role === 'neighbour') {
+    const ran = await runProgram(role, start, carrying);
+    return { ...ran, counters: noCounters, inside: 0, outside: [], survivors: 0 };
+  }
+  const cgroup = `u${uid}`;
+  const count = () => driver.counters(cgroup) ?? noCounters;
+  const before = count();
+  const sightings = new Sightings(uid, driver);
+  const ran = await runProgram(role, start, carrying, (seconds) => {
+    if (watch === 'placement') return sightings.look();
+    if (watch !== 'processor' || seconds < secondsMin) return false;
+    const isLimited = stage.limits.cpu !== undefined && seconds < busySecondsMax;
+    return !isLimited || hasThrottled(before, count());
+  });
+  const counters = difference(before, count());
+  const survivors = await endProcesses(uid, driver);
+  return { ...ran, counters, survivors, inside: sightings.inside, outside: sightings.outside };
+}
+
+const hasThrottled = (before: Counters, now: Counters) =>
+  now.throttledPeriods - before.throttledPeriods >= throttledPeriodsMin;
+
+function difference(before: Counters, after: Counters): Counters {
+  const entries = Object.entries(after) as [keyof Counters, number][];
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, value - before[key]]),
+  ) as unknown as Counters;
+}
+
+/** Where processes of a uid are seen. One is opened first, so that its number cannot become another's. */
+class Sightings {
+  inside = 0;
+  readonly outside: string[] = [];
+  readonly #uid: string;
+  readonly #own: RegExp;
+  readonly #names: ReadonlySet<string>;
+
+  constructor(uid: number, { tree }: Driver) {
+    this.#uid = String(uid);
+    this.#own = new RegExp(`/u${uid}(?:/|$)`);
+    this.#names = new Set(tree.version === 2 ? [''] : tree.hierarchies.map(({ name }) => name));
+  }
+
+  /** Whether that is enough. */
+  look(): boolean {
+    for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) this.#see(Number(name));
+    return this.inside >= sightingsMin || this.outside.length > 0;
+  }
+
+  #see(pid: number): void {
+    const opened = openProcess(pid);
+    if (!opened.ok) return;
+    using process = opened.value;
+    const status = process.read('status');
+    if (!status.ok || statusValue(status.value, 'Uid')?.split('\t')[0] !== this.#uid) return;
+    const cgroups = process.read('cgroup');
+    // It has ended meanwhile, or is about to: the kernel has taken it out of its cgroups.
+    if (!cgroups.ok || /^State:\s+[ZX]/m.test(status.value)) return;
+    const elsewhere = this.#elsewhere(cgroups.value);
+    if (elsewhere === undefined) this.inside++;
+    else if (process.read('status').ok && this.#isAlive(process.read('stat'))) {
+      this.outside.push(elsewhere);
+    }
+  }
+
+  #isAlive(stat: { readonly ok: boolean; readonly value?: string }): boolean {
+    return stat.ok && !/\) [ZX] /.test(stat.value ?? '');
+  }
+
+  /** A cgroup of a hierarchy that counts, which is not the tenant's. */
+  #elsewhere(text: string): string | undefined {
+    for (const line of text.split('\n')) {
+      const [, , controllers = '', path = ''] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
+      if (path !== '' && this.#names.has(controllers) && !this.#own.test(path)) return path;
+    }
+    return undefined;
+  }
+}

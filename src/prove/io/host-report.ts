@@ -1,0 +1,89 @@
+/** What was found on this host before anything is called an attack. */
+import { release } from 'node:os';
+import type { Driver } from '../../host/driver.ts';
+import { agentLock, type Paths } from '../../host/paths.ts';
+import { isLocked } from '../../sys/files/flock.ts';
+import { readText } from '../../sys/files/read.ts';
+
+export interface HostReport {
+  readonly kernel: string;
+  readonly cgroups: 'v1' | 'v2';
+  readonly driver: string;
+  readonly reason: string;
+  /** Of the kernel, in their order; absent if it does not say. */
+  readonly securityModules: readonly string[] | undefined;
+  /** By the name of the sysctl; `undefined` where this kernel has none. */
+  readonly settings: Readonly<Record<string, string | undefined>>;
+  /** Limits that this host enforces only in part, or not at all, and why. */
+  readonly weakLimits: readonly string[];
+  readonly defences: readonly Defence[];
+}
+
+/** What of Bulkhead is in force, beside limits. */
+export interface Defence {
+  readonly name: string;
+  readonly on: boolean;
+  readonly detail: string;
+}
+
+/** Of the limits, those that are attacked. */
+const attacked: readonly string[] = [
+  'cpu.limit',
+  'memory.limit',
+  'processes.limit',
+  'io.write',
+  'disk.space',
+  'disk.files',
+];
+
+/** Those on which a verdict below depends. */
+const settings = [
+  'fs.protected_symlinks',
+  'fs.protected_hardlinks',
+  'fs.protected_regular',
+  'kernel.yama.ptrace_scope',
+  'kernel.dmesg_restrict',
+  'kernel.unprivileged_bpf_disabled',
+  'kernel.perf_event_paranoid',
+  'kernel.io_uring_disabled',
+  'vm.unprivileged_userfaultfd',
+  'user.max_user_namespaces',
+  'kernel.unprivileged_userns_clone',
+  'kernel.apparmor_restrict_unprivileged_userns',
+  'kernel.modules_disabled',
+  'dev.tty.legacy_tiocsti',
+] as const;
+
+export function reportHost(paths: Paths, { capabilities, tree }: Driver): HostReport {
+  const lsm = readText(`${paths.sys}/kernel/security/lsm`)?.trim();
+  return {
+    kernel: release(),
+    cgroups: tree.version === 2 ? 'v2' : 'v1',
+    driver: capabilities.driver,
+    reason: capabilities.reason,
+    securityModules: lsm === undefined ? undefined : lsm.split(',').filter(Boolean),
+    settings: Object.fromEntries(settings.map((name) => [name, settingOf(paths, name)])),
+    weakLimits: [...capabilities.limits].flatMap(([key, { level, reason }]) =>
+      level === 'full' || !attacked.includes(key)
+        ? []
+        : [`${key.replace('.', ' ')}: ${reason ?? level}`],
+    ),
+    defences: defencesOf(paths),
+  };
+}
+
+const settingOf = ({ proc }: Paths, name: string) =>
+  readText(`${proc}/sys/${name.replaceAll('.', '/')}`)?.trim();
+
+function defencesOf(paths: Paths): readonly Defence[] {
+  const agent = isLocked(agentLock(paths));
+  return [
+    {
+      name: 'Agent',
+      on: agent,
+      detail: agent
+        ? 'it places what tenants start themselves'
+        : 'not running: only what "bulkhead exec", PAM and units start is in its cgroup',
+    },
+  ];
+}

@@ -1,0 +1,139 @@
+/** A whole run: scratch tenants, attacks one by one, and everything removed again. */
+import { createRequire } from 'node:module';
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import { lockFile } from '../../sys/files/flock.ts';
+import { readText } from '../../sys/files/read.ts';
+import type { Attack, ScratchLimits, Stage } from '../core/attack.ts';
+import { demandsOf, nothingDemanded } from '../core/demands.ts';
+import { attackerLimits } from '../core/scratch-policy.ts';
+import { entryOf, type Entry } from '../core/verdict.ts';
+import { carryOut } from './carry-out.ts';
+import type { PolicyInForce } from './free-uids.ts';
+import { reportHost, type HostReport } from './host-report.ts';
+import { startNeighbour, type Neighbour } from './neighbour.ts';
+import { coresHere, makeScratch, removeScratch, type Scratch } from './scratch.ts';
+import { accountHomesOf, freeBytesOf } from './scratch-files.ts';
+import { serverUser } from './server-user.ts';
+import { proveLock, scratchPaths } from './scratch-paths.ts';
+
+export interface ProveOptions {
+  readonly paths: Paths;
+  /** Absent if there is none: then nothing is demanded. */
+  readonly inForce: PolicyInForce | undefined;
+  readonly attacks: readonly Attack[];
+  readonly signal: AbortSignal;
+  readonly onHost?: (host: HostReport) => void;
+  readonly onStart?: (attack: Attack) => void;
+  readonly onEntry?: (entry: Entry) => void;
+  /** Of the attacker; default: `attackerLimits`. */
+  readonly limits?: ScratchLimits;
+  readonly uidsFrom?: number;
+}
+
+export interface Proof {
+  readonly host: HostReport;
+  readonly uids: Stage['uids'];
+  readonly entries: readonly Entry[];
+}
+
+/** If it is aborted, the entries are those until then. What could not be removed is a failure. */
+export async function prove(options: ProveOptions): Promise<Result<Proof, Problem>> {
+  const lock = lockFile(proveLock(scratchPaths(options.paths)), { waitMs: 0 });
+  if (!lock.ok) return lock;
+  using _lock = lock.value;
+  const left = removeScratch(options.paths);
+  if (!left.ok) return left;
+  const proof = await withScratch(options);
+  const removed = removeScratch(options.paths);
+  return removed.ok ? proof : removed;
+}
+
+/** Removes what a run left behind that was killed. */
+export function cleanUp(paths: Paths): Result<void, Problem> {
+  const lock = lockFile(proveLock(scratchPaths(paths)), { waitMs: 0 });
+  if (!lock.ok) return lock;
+  using _lock = lock.value;
+  return removeScratch(paths);
+}
+
+async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem>> {
+  const { paths, inForce, limits = attackerLimits, uidsFrom, signal } = options;
+  const made = makeScratch(paths, { inForce, limits, uidsFrom });
+  if (!made.ok) return made;
+  const scratch = made.value;
+  const host = reportHost(paths, scratch.driver);
+  options.onHost?.(host);
+  const started = await startNeighbour(scratch);
+  if (!started.ok) return started;
+  using neighbour = started.value;
+  const stage = stageOf(scratch, neighbour, options, limits);
+  const demands =
+    inForce === undefined ? nothingDemanded : demandsOf(inForce.policy, inForce.document);
+  const carrying = {
+    stage,
+    signal,
+    driver: scratch.driver,
+    instance: scratch.paths.instance,
+    server: serverUser(paths, namesIn(inForce), scratch.uids.server),
+    neighbourRuns: neighbour.runs,
+  };
+  const entries: Entry[] = [];
+  for (const attack of options.attacks) {
+    if (signal.aborted) break;
+    options.onStart?.(attack);
+    const outcome = await carryOut(attack, carrying);
+    if (signal.aborted) break;
+    const entry = entryOf(attack, outcome, demands);
+    entries.push(entry);
+    options.onEntry?.(entry);
+  }
+  return ok({ host, uids: scratch.uids, entries });
+}
+
+const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
+  (inForce?.document.symlinks?.by.value ?? '').split(/\s+/).filter(Boolean);
+
+const descriptorsMax = 300_000;
+
+function stageOf(
+  { homes, sites, shared, hidden, uids, driver }: Scratch,
+  neighbour: Neighbour,
+  { paths, inForce }: ProveOptions,
+  limits: ScratchLimits,
+): Stage {
+  const [used = 0, , most = 0] = (readText(`${paths.proc}/sys/fs/file-nr`) ?? '')
+    .split(/\s+/)
+    .map(Number);
+  const { hierarchies } = driver.tree;
+  const cgroupsOf = (uid: number) => hierarchies.map(({ rootPath }) => `${rootPath}/u${uid}`);
+  return {
+    architecture: process.arch,
+    cores: coresHere(),
+    uids,
+    homes,
+    sites,
+    shared,
+    hidden,
+    neighbour: neighbour.pid,
+    socket: neighbour.socket,
+    limits,
+    cgroups: {
+      own: cgroupsOf(uids.attacker),
+      neighbour: cgroupsOf(uids.neighbour),
+      top: hierarchies.map(({ mountPoint }) => mountPoint),
+    },
+    accountHomes: accountHomesOf(paths, inForce?.policy),
+    descriptorsMax: Math.min(descriptorsMax, Math.floor((most - used) / 10)),
+    availableBytes: availableBytes(paths),
+    freeBytes: freeBytesOf(homes.attacker),
+    node: [process.execPath, createRequire(import.meta.url).resolve('koffi')],
+  };
+}
+
+/** `MemAvailable:   21037232 kB`. Source: proc_meminfo(5). */
+function availableBytes({ proc }: Paths): number | undefined {
+  const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readText(`${proc}/meminfo`) ?? '');
+  return match === null ? undefined : Number(match[1]) * 1024;
+}

@@ -1,0 +1,114 @@
+/** Runs the program of one role until it has said what came of it, until enough was seen, or until its time is over. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { packageFile } from '../../sys/package-files.ts';
+import type { ServerUser } from './server-user.ts';
+import type { Role, Stage, Start } from '../core/attack.ts';
+import { parseSaid, type Said } from '../core/outcome.ts';
+
+/** Nothing takes so long; it is killed then, and judged by what was seen. */
+const secondsMax = 90;
+const pollMilliseconds = 50;
+const outputMax = 64 * 1024;
+/** For what was written and not read yet when the first process has ended. */
+const restMilliseconds = 500;
+
+export interface Ran {
+  readonly said: Said | undefined;
+  readonly ended: string;
+  readonly seconds: number;
+}
+
+export interface Launching {
+  readonly instance: string;
+  readonly stage: Stage;
+  /** As whom a server reads. */
+  readonly server: ServerUser;
+  readonly signal: AbortSignal;
+}
+
+/** `enough` is asked every now and then; its side effect is to watch. */
+export async function runProgram(
+  role: Role,
+  start: Start,
+  launching: Launching,
+  enough: (seconds: number) => boolean = () => false,
+): Promise<Ran> {
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  using running = launch(role, start, launching);
+  while (!running.isDone() && !launching.signal.aborted) {
+    if (enough(seconds()) || seconds() > secondsMax) break;
+    await sleep(pollMilliseconds);
+  }
+  if (running.isDone()) await running.rest();
+  return { said: parseSaid(running.output()), ended: running.ended(), seconds: seconds() };
+}
+
+function launch(role: Role, start: Start, launching: Launching) {
+  const [command, ...args] = commandOf(role, start, launching) as [string, ...string[]];
+  const leak = start.leak === undefined ? undefined : openSync(start.leak, 'r');
+  const child = spawn(command, args, {
+    cwd: start.cwd ?? '/',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', ...(leak === undefined ? [] : [leak])],
+  });
+  if (leak !== undefined) closeSync(leak);
+  const output = collect(child);
+  let status = 'still running';
+  const closed = once(child, 'close').catch(() => {});
+  child.on('error', (error) => (status = error.message));
+  child.on('exit', (code, signal) => (status = signal ?? `exit status ${code}`));
+  const ended = () => status !== 'still running';
+  return {
+    output: () => output.stdout,
+    isDone: () => ended() || parseSaid(output.stdout) !== undefined,
+    /** What is still on its way, unless others hold the pipe. */
+    rest: async () => {
+      if (parseSaid(output.stdout) === undefined)
+        await Promise.race([closed, sleep(restMilliseconds)]);
+    },
+    ended: () => [status, ...output.stderr.trim().split('\n', 1)].filter(Boolean).join(', '),
+    [Symbol.dispose]: () => {
+      child.kill('SIGKILL');
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
+  };
+}
+
+function collect(child: ChildProcess): { stdout: string; stderr: string } {
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.on('data', (chunk: Buffer) => {
+      if (output[name].length < outputMax) output[name] += chunk.toString('latin1');
+    });
+  return output;
+}
+
+/** Tenants start as everything of tenants does that is started on purpose: by the launcher. */
+function commandOf(
+  role: Role,
+  { program, keepDescriptors, plain }: Start,
+  { instance, stage, server }: Launching,
+): readonly string[] {
+  if (role === 'server') return becoming(server, program);
+  if (plain === true) return becoming({ uid: stage.uids[role], gid: stage.uids[role] }, program);
+  const options = ['--instance', instance, '--allow-setuid', '--chdir', stage.homes[role]];
+  if (keepDescriptors === true) options.push('--keep-fds');
+  return [
+    packageFile('libexec/bulkhead-exec'),
+    ...options,
+    String(stage.uids[role]),
+    '--',
+    ...program,
+  ];
+}
+
+const becoming = ({ uid, gid, groups }: ServerUser, program: readonly string[]) => {
+  const which = groups === 'its own' ? '--init-groups' : '--clear-groups';
+  return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, which, '--', ...program];
+};

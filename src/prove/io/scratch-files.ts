@@ -1,0 +1,131 @@
+/**
+ * The directories of the scratch tenants, on the file system of the real homes, whose quotas count:
+ *
+ *     /home/.bulkhead-prove             root's, entered by all, listed by nobody
+ *       attacker neighbour control      homes, each its owner's alone
+ *       attacker-site neighbour-site    web pages, which all may read
+ *       meeting/shared                  sticky, as /tmp, but only attacker and neighbour get there
+ *       hidden/inner                    readable, but for the directory around it
+ *
+ * Everything is made before any process of these uids runs, and removed when none runs any more. Nobody else can write
+ * anywhere in it, so that no real tenant can put a link in the way of the removal.
+ */
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { nearestMount } from '../../host/disks/file-systems.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { readMounts } from '../../sys/files/mounts.ts';
+import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import type { Stage } from '../core/attack.ts';
+
+/** Such a mount can make whoever opens it wait for ever. */
+const remote = /^(?:fuse|nfs|cifs|smb|ceph|9p|autofs|lustre|gfs)/;
+const accountHomesMax = 500;
+
+export type ScratchFiles = Pick<Stage, 'homes' | 'sites' | 'shared' | 'hidden'>;
+
+/** Where most homes of tenants are, in a directory in which only root can rename. */
+export function scratchRoot(paths: Paths, policy: Policy | undefined): string {
+  const homes = accountHomesOf(paths, policy).map((home) => dirname(home));
+  const counts = Map.groupBy([...homes, '/home'], (each) => each);
+  const parents = [...counts].toSorted(([, a], [, b]) => b.length - a.length).map(([each]) => each);
+  const parent = [...parents, '/var/lib'].find(isRoots) ?? '/var/lib';
+  return join(parent, `.${paths.instance}-prove`);
+}
+
+/** Homes that can be opened without waiting. */
+export function accountHomesOf(paths: Paths, policy: Policy | undefined): readonly string[] {
+  const mounts = readMounts(paths);
+  const homes = (policy?.tenants ?? []).flatMap(({ account }) => account?.home ?? []);
+  return [...new Set(homes)]
+    .filter((home) => home !== '/' && !remote.test(nearestMount(home, mounts)?.type ?? ''))
+    .slice(0, accountHomesMax);
+}
+
+function isRoots(path: string): boolean {
+  const pinned = pinDirectory(path, 'refuse');
+  if (!pinned.ok) return false;
+  using directory = pinned.value;
+  return directoryProblem(directory) === undefined;
+}
+
+export function makeFiles(root: string, uids: Stage['uids']): Result<ScratchFiles, Problem> {
+  try {
+    mkdirSync(root, { mode: 0o711 });
+    chmodSync(root, 0o711);
+    return ok(fill(root, uids));
+  } catch (error) {
+    return failed({ action: 'make the scratch directory', object: root, ...causeOf(error) });
+  }
+}
+
+function fill(root: string, { attacker, neighbour, control }: Stage['uids']): ScratchFiles {
+  const at = (name: string) => join(root, name);
+  makeOwned(at('attacker'), attacker, 0o700);
+  makeOwned(at('neighbour'), neighbour, 0o700, { secret: 'the neighbour\n' });
+  makeOwned(at('control'), control, 0o700);
+  makeOwned(at('attacker-site'), attacker, 0o755);
+  makeOwned(at('neighbour-site'), neighbour, 0o755, { 'config.php': 'the password\n' });
+  makeOwned(at('meeting'), attacker, 0o750, {}, neighbour);
+  makeOwned(at('meeting/shared'), 0, 0o1777);
+  makeOwned(at('hidden'), 0, 0o700);
+  makeOwned(at('hidden/inner'), 0, 0o755, { secret: 'what only root enters\n' });
+  return {
+    homes: { attacker: at('attacker'), neighbour: at('neighbour'), control: at('control') },
+    sites: { attacker: at('attacker-site'), neighbour: at('neighbour-site') },
+    shared: at('meeting/shared'),
+    hidden: at('hidden/inner'),
+  };
+}
+
+/** Readable files; the directory says who reaches them. */
+function makeOwned(
+  path: string,
+  uid: number,
+  mode: number,
+  files: Readonly<Record<string, string>> = {},
+  gid: number = uid,
+): void {
+  mkdirSync(path, { mode: 0o700 });
+  for (const [name, text] of Object.entries(files)) {
+    const file = join(path, name);
+    writeFileSync(file, text, { flag: 'wx' });
+    chmodSync(file, 0o644);
+    chownSync(file, uid, uid);
+  }
+  chmodSync(path, mode);
+  chownSync(path, uid, gid);
+}
+
+/** Only what root made under this name is removed; no link is followed. */
+export function removeFiles(root: string): Result<void, Problem> {
+  const cannot = { action: 'remove the scratch directory', object: root };
+  const stat = lstatSync(root, { throwIfNoEntry: false });
+  if (stat === undefined) return ok(undefined);
+  if (!stat.isDirectory() || stat.uid !== 0)
+    return failed({ ...cannot, reason: 'it is not a directory of root', hint: 'look at it' });
+  try {
+    rmSync(root, { recursive: true, force: true, maxRetries: 3 });
+    return ok(undefined);
+  } catch (error) {
+    return failed({ ...cannot, ...causeOf(error) });
+  }
+}
+
+/** Free for ordinary accounts, in bytes. */
+export function freeBytesOf(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}

@@ -1,0 +1,135 @@
+/**
+ * The scratch tenants of a run: uids of nobody, in an instance of their own whose limits are applied as every policy is,
+ * with homes of their own. Everything is removed when the run is over, or by the next one.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { applyPolicy, releaseAll } from '../../apply/apply.ts';
+import { causedBy, failed, type Problem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
+import { readUidRange } from '../../host/accounts/accounts.ts';
+import type { Driver } from '../../host/driver.ts';
+import { linuxHost } from '../../host/host.ts';
+import type { Paths } from '../../host/paths.ts';
+import { parsePolicy } from '../../policy/parse.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { resolvePolicy } from '../../policy/resolve.ts';
+import { causeOf } from '../../sys/errno.ts';
+import { readText } from '../../sys/files/read.ts';
+import { replaceFile } from '../../sys/files/replace-file.ts';
+import { signalUid } from '../../sys/processes/uid-signal.ts';
+import { roles, type ScratchLimits, type Stage } from '../core/attack.ts';
+import { scratchPolicy } from '../core/scratch-policy.ts';
+import { idsIn } from '../core/uids.ts';
+import { findFreeUids, type PolicyInForce } from './free-uids.ts';
+import { makeFiles, removeFiles, scratchRoot, type ScratchFiles } from './scratch-files.ts';
+import { recordFile, scratchPaths, type ScratchRecord } from './scratch-paths.ts';
+
+export interface Scratch extends ScratchFiles {
+  readonly paths: Paths;
+  readonly driver: Driver;
+  readonly uids: Stage['uids'];
+}
+
+export interface ScratchOptions {
+  readonly inForce: PolicyInForce | undefined;
+  readonly limits: ScratchLimits;
+  /** Where uids are searched; default: `firstUid`. */
+  readonly uidsFrom: number | undefined;
+}
+
+export function makeScratch(
+  inForcePaths: Paths,
+  { inForce, limits, uidsFrom }: ScratchOptions,
+): Result<Scratch, Problem> {
+  const paths = scratchPaths(inForcePaths);
+  const root = scratchRoot(inForcePaths, inForce?.policy);
+  const first = findFreeUids(inForcePaths, inForce, roles.length + 1, uidsFrom);
+  if (!first.ok) return first;
+  const [attacker, neighbour, control, server] = [0, 1, 2, 3].map((each) => first.value + each) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const uids = { attacker, neighbour, control, server };
+  const recorded = writeRecord(paths, { root, uids: Object.values(uids) });
+  if (!recorded.ok) return recorded;
+  // After a reboot there is no record of what a killed run made here.
+  const cleared = removeFiles(root);
+  if (!cleared.ok) return cleared;
+  const files = makeFiles(root, uids);
+  if (!files.ok) return files;
+  const driver = applyScratch(paths, uids, files.value, limits, inForce?.policy);
+  return driver.ok ? ok({ ...files.value, paths, uids, driver: driver.value }) : driver;
+}
+
+function writeRecord(paths: Paths, record: ScratchRecord): Result<void, Problem> {
+  try {
+    mkdirSync(paths.runtime, { mode: 0o755, recursive: true });
+  } catch (error) {
+    return failed({ action: 'create the directory', object: paths.runtime, ...causeOf(error) });
+  }
+  return replaceFile(recordFile(paths), `${JSON.stringify(record)}\n`);
+}
+
+/** A slice of systemd ends with its last process, and its counters with it: the tree of `cgroup2` keeps them. */
+const driverFor = (inForce: Policy | undefined) =>
+  inForce?.driver === 'systemd' ? undefined : inForce?.driver;
+
+function applyScratch(
+  paths: Paths,
+  uids: Stage['uids'],
+  { homes }: ScratchFiles,
+  limits: ScratchLimits,
+  inForce: Policy | undefined,
+): Result<Driver, Problem> {
+  const text = scratchPolicy(uids, limits, driverFor(inForce));
+  const { document } = parsePolicy('the scratch policy', text);
+  if (document === undefined || document.diagnostics.failed)
+    throw new Error(`The scratch policy is wrong:\n${text}`);
+  // Accounts in this run alone: quotas are for the file system of a home.
+  const accounts = roles.map((role) => {
+    const uid = uids[role];
+    return { user: `${paths.instance}-${role}`, uid, gid: uid, home: homes[role] };
+  });
+  const policy = resolvePolicy(document, { accounts, uidMin: readUidRange(paths).first });
+  const applied = applyPolicy(policy, linuxHost(paths), { kill: true, force: true });
+  if (!applied.ok) return applied;
+  const [failure] = applied.value.failures;
+  if (failure === undefined) return ok(applied.value.driver);
+  return failed({ action: 'apply the scratch policy', ...causedBy(failure.problem) });
+}
+
+/** Removes all that a run made, by its own record; also that of one that was killed. */
+export function removeScratch(inForcePaths: Paths): Result<void, Problem> {
+  const paths = scratchPaths(inForcePaths);
+  const record = readRecord(paths);
+  for (const uid of record?.uids ?? []) killNobodys(uid, paths);
+  const released = releaseAll(linuxHost(paths), { kill: true });
+  if (!released.ok) {
+    const [problem] = released.error;
+    return problem === undefined ? ok(undefined) : fail(problem);
+  }
+  const removed = record === undefined ? ok(undefined) : removeFiles(record.root);
+  if (!removed.ok) return removed;
+  for (const directory of [paths.runtime, paths.state])
+    rmSync(directory, { recursive: true, force: true });
+  return ok(undefined);
+}
+
+function readRecord(paths: Paths): ScratchRecord | undefined {
+  try {
+    return JSON.parse(readText(recordFile(paths)) ?? '') as ScratchRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Since a run was killed, an account may have got its uid. */
+function killNobodys(uid: number, { etc }: Paths): void {
+  const ids = idsIn(readText(`${etc}/passwd`) ?? '');
+  if (uid > 0 && !ids.some(({ first }) => first === uid)) signalUid(uid, 'SIGKILL');
+}
+
+export const coresHere = (): number => availableParallelism();

@@ -1,0 +1,32 @@
+/** As whom a web server reads files: whoever the policy names in `<symlinks by="www-data">`. */
+import { readHostFacts } from '../../host/accounts/accounts.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readText } from '../../sys/files/read.ts';
+
+export interface ServerUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** With the supplementary groups of its account. */
+  readonly groups?: 'its own';
+}
+
+/** The first of the names that is an account or a group; else a uid of nobody. */
+export function serverUser(paths: Paths, names: readonly string[], nobodys: number): ServerUser {
+  const { accounts } = readHostFacts(paths, names);
+  for (const name of names) {
+    const account = accounts.find(({ user }) => user === name);
+    // Root may read everything anyhow.
+    if (account !== undefined && account.uid !== 0)
+      return { uid: account.uid, gid: account.gid, groups: 'its own' };
+    const gid = groupNamed(paths, name);
+    if (gid !== undefined && gid !== 0) return { uid: nobodys, gid };
+  }
+  return { uid: nobodys, gid: nobodys };
+}
+
+/** Of `www-data:x:33:`. */
+function groupNamed({ etc }: Paths, name: string): number | undefined {
+  const lines = (readText(`${etc}/group`) ?? '').split('\n').map((line) => line.split(':'));
+  const gid = lines.find(([group]) => group === name)?.[2];
+  return gid !== undefined && /^\d{1,10}$/.test(gid) ? Number(gid) : undefined;
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attacks } from '../../src/prove/attacks/attacks.ts';
+import type { Attack } from '../../src/prove/core/attack.ts';
+import { demandsOf } from '../../src/prove/core/demands.ts';
+import {
+  held,
+  impossible,
+  judgeSaid,
+  parseSaid,
+  permissionErrors,
+  through,
+  type Evidence,
+} from '../../src/prove/core/outcome.ts';
+import { attackerLimits, scratchPolicy } from '../../src/prove/core/scratch-policy.ts';
+import { firstUid, freeUids, idsIn, subordinateRanges } from '../../src/prove/core/uids.ts';
+import { broken, entryOf, withControl } from '../../src/prove/core/verdict.ts';
+import { noCounters } from '../../src/limits/limits.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+
+const evidence = (more: Partial<Evidence>): Evidence => ({
+  said: undefined,
+  ended: 'exit status 0',
+  seconds: 1,
+  counters: noCounters,
+  inside: 0,
+  outside: [],
+  survivors: 0,
+  ...more,
+});
+const said = (text: string) => judgeSaid(evidence({ said: parseSaid(text) }), permissionErrors);
+
+test('only an error of permission is a refusal', () => {
+  assert.deepEqual(said('refused EACCES open\n'), held('refused: EACCES open'));
+  assert.equal(said('refused ENOENT open\n').kind, 'impossible');
+  assert.equal(said('refused EPERMX open\n').kind, 'impossible');
+  assert.equal(said('cannot make a socket: EINVAL\n').kind, 'impossible');
+  assert.deepEqual(said('through read it\n'), through('read it'));
+});
+
+test('a program that says nothing proves nothing', () => {
+  for (const ended of ['exit status 0', 'exit status 255', 'SIGKILL']) {
+    assert.equal(judgeSaid(evidence({ ended }), permissionErrors).kind, 'impossible', ended);
+  }
+});
+
+test('what others print is not its word; the first word counts', () => {
+  assert.equal(parseSaid('perl: warning: refused\nnot refused EPERM\n'), undefined);
+  assert.deepEqual(parseSaid('warning\nthrough a\nrefused EPERM b\n'), {
+    word: 'through',
+    text: 'a',
+  });
+});
+
+test('a refusal without a control that gets through is not a proof', () => {
+  assert.equal(withControl(held('EPERM'), held('EPERM')).kind, 'impossible');
+  assert.equal(withControl(held('EPERM'), impossible('no disk')).kind, 'impossible');
+  assert.equal(withControl(held('EPERM'), through('read it')).kind, 'held');
+  assert.equal(withControl(held('EPERM'), undefined).kind, 'held');
+  // What got through did so whatever the control says.
+  assert.equal(withControl(through('read it'), held('EPERM')).kind, 'through');
+});
+
+const byName = (name: string): Attack => {
+  const found = attacks.find((each) => each.name === name);
+  assert.ok(found);
+  return found;
+};
+const limits = { ...attackerLimits };
+const stage = { limits } as Parameters<NonNullable<Attack['judge']>>[1];
+const judged = (name: string, more: Partial<Evidence>, of = stage) =>
+  byName(name).judge?.(evidence(more), of).kind;
+
+test('busy-loop: what counts is what the kernel counted', () => {
+  const counters = (cpuMicroseconds: number, throttledPeriods: number) => ({
+    seconds: 2,
+    counters: { ...noCounters, cpuMicroseconds, throttledPeriods },
+  });
+  assert.equal(judged('busy-loop', counters(400_000, 20)), 'held');
+  assert.equal(judged('busy-loop', counters(1_900_000, 20)), 'through');
+  assert.equal(judged('busy-loop', counters(100_000, 0)), 'impossible', 'the host was busy');
+  const unlimited = { ...stage, limits: { ...limits, cpu: undefined } };
+  assert.equal(judged('busy-loop', counters(1_900_000, 0), unlimited), 'through');
+});
+
+test('memory-hog: killed at the limit is held, and any other end is not', () => {
+  const killed = { ended: 'SIGKILL', counters: { ...noCounters, oomKills: 1 } };
+  assert.equal(judged('memory-hog', killed), 'held');
+  assert.equal(judged('memory-hog', { ended: 'SIGKILL' }), 'impossible');
+  assert.equal(judged('memory-hog', { ...killed, said: parseSaid('through 128 MiB') }), 'through');
+});
+
+test('descriptor-flood: a host without descriptors is not a limit', () => {
+  const ended = (text: string) => judged('descriptor-flood', { said: parseSaid(text) });
+  assert.equal(ended('refused EMFILE after 1000'), 'held');
+  assert.notEqual(ended('refused ENFILE after 100000'), 'held');
+});
+
+test('fork-chains: one process outside, or one that lives on, is enough', () => {
+  assert.equal(judged('fork-chains', { inside: 100 }), 'held');
+  assert.equal(judged('fork-chains', { inside: 100, outside: ['/'] }), 'through');
+  assert.equal(judged('fork-chains', { inside: 100, survivors: 1 }), 'through');
+  assert.equal(judged('fork-chains', { inside: 3 }), 'impossible');
+});
+
+test('disk-bandwidth: a rate above the limit is not held', () => {
+  const rate = (text: string) => judged('disk-bandwidth', { said: parseSaid(text) });
+  assert.equal(rate(`measured ${2 * 2 ** 20}`), 'held');
+  assert.equal(rate(`measured ${50 * 2 ** 20}`), 'through');
+  assert.equal(rate('cannot measure dd: no space'), 'impossible');
+});
+
+test('names of attacks are unique and can be typed', () => {
+  const names = attacks.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  for (const name of names) assert.match(name, /^[a-z0-9-]+$/);
+});
+
+test('uids: below those that useradd gives as subordinate ones, and of nobody', () => {
+  assert.equal(freeUids([], 4), firstUid);
+  assert.ok(firstUid > 65_535 && firstUid + 4 < 100_000);
+  assert.equal(freeUids([{ first: 65_602, last: 65_602 }], 4), 65_603);
+  assert.equal(freeUids([{ first: 0, last: 70_000 }], 4), 70_001);
+  assert.equal(
+    freeUids(
+      [
+        { first: 1003, last: 1003 },
+        { first: 1005, last: 2000 },
+      ],
+      2,
+      1000,
+    ),
+    1000,
+  );
+  assert.equal(freeUids([{ first: 0, last: 4_294_967_294 }], 4), undefined);
+  const ranges = subordinateRanges('alice:65600:100\n# no\nbad:x:1\n70000:70000:5\n');
+  assert.deepEqual(ranges, [
+    { first: 65_600, last: 65_699 },
+    { first: 70_000, last: 70_004 },
+  ]);
+  assert.equal(freeUids(ranges, 4), 65_700);
+  assert.deepEqual(idsIn('root:x:0:0::/root:/bin/sh\nbroken\n'), [{ first: 0, last: 0 }]);
+});
+
+const policyOf = (body: string) => {
+  const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
+  assert.ok(document && !document.diagnostics.failed);
+  return { document, policy: resolvePolicy(document, { accounts: [], uidMin: 1000 }) };
+};
+
+test('what a policy demands: its limits, where a tenant has them', () => {
+  const { policy, document } = policyOf(
+    '<defaults><memory limit="512MiB"/><cpu limit="unlimited"/></defaults><tenant uid="5000"/>',
+  );
+  const demands = demandsOf(policy, document);
+  const demanded = attacks.filter((each) => demands.has(each.demandedBy)).map(({ name }) => name);
+  for (const name of ['memory-hog', 'oom-score', 'cgroup-move', 'ptrace', 'home'])
+    assert.ok(demanded.includes(name), name);
+  for (const name of ['busy-loop', 'fork-storm', 'disk-flood', 'symlink-server', 'user-namespace'])
+    assert.ok(!demanded.includes(name), name);
+});
+
+test('a policy without tenants demands nothing', () => {
+  const { policy, document } = policyOf('<defaults><memory limit="512MiB"/></defaults>');
+  assert.equal(demandsOf(policy, document).size, 0);
+});
+
+test('only what is demanded and not held is broken', () => {
+  const demands = new Set(['memory.limit', 'limits'] as const);
+  const entries = [
+    entryOf(byName('memory-hog'), through('128 MiB'), demands),
+    entryOf(byName('busy-loop'), through('200%'), demands),
+    entryOf(byName('cgroup-move'), held('EACCES'), demands),
+    entryOf(byName('fork-chains'), impossible('no perl'), demands),
+  ];
+  assert.deepEqual(
+    broken(entries).map(({ attack }) => attack),
+    ['memory-hog'],
+  );
+});
+
+test('the scratch policy is a policy, with the limits that are asked for', () => {
+  const tenants = { attacker: 65_600, neighbour: 65_601, control: 65_602 };
+  const text = scratchPolicy(tenants, { ...attackerLimits, memory: undefined }, 'cgroup1');
+  const { document } = parsePolicy('scratch', text);
+  assert.ok(document && !document.diagnostics.failed, text);
+  const { tenants: resolved } = resolvePolicy(document, { accounts: [], uidMin: 1000 });
+  const [attacker, , control] = resolved;
+  assert.equal(attacker?.values['memory.limit'], undefined);
+  assert.equal(attacker?.values['processes.limit'], 40);
+  assert.notEqual(control?.values['memory.limit'], undefined);
+  assert.equal(document.driver?.value, 'cgroup1');
+});
