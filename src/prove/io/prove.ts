@@ -93,7 +93,7 @@ async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem
 }
 
 const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
-  (inForce?.document.symlinks?.by.value ?? '').split(/\s+/).filter(Boolean);
+  inForce?.document.symlinks?.rule.by ?? [];
 
 const descriptorsMax = 300_000;
 
