@@ -12,7 +12,7 @@ import {
   type Hierarchy,
   type HierarchyController,
 } from '../src/host/cgroups/hierarchies.ts';
-import { treeHost, type Host } from '../src/host/host.ts';
+import { linuxHost, type Host } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { runsSystemd, unitOf } from '../src/host/cgroups/systemd-delegation.ts';
 import type { Operation } from '../src/plan/plan.ts';
@@ -65,7 +65,7 @@ function tenantText(index: number): string {
 
 export class Scratch implements Disposable {
   readonly directory: string;
-  readonly host: Host = treeHost(pathsOf(instance));
+  readonly host: Host = linuxHost(pathsOf(instance));
   readonly policyFile: string;
   readonly policy: Policy;
 

@@ -15,16 +15,3 @@ export interface Host {
 export function linuxHost(paths: Paths): Host {
   return { paths, probe: (asked) => probeDriver(paths, asked) };
 }
-
-/** The same with tenants in cgroups of Bulkhead's own, also where they would be slices of systemd. */
-export function treeHost(paths: Paths): Host {
-  const { probe } = linuxHost(paths);
-  return {
-    paths,
-    probe(asked) {
-      const driver = probe(asked);
-      const isSlices = driver.ok && driver.value.capabilities.driver === 'systemd';
-      return asked === undefined && isSlices ? probe('cgroup2') : driver;
-    },
-  };
-}

@@ -49,13 +49,10 @@ export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Pr
       hint: 'run as root',
     });
   }
-  const found = asked === undefined ? findBest(paths) : findAsked(paths, asked);
+  const found = asked === undefined ? (find2(paths) ?? find1(paths)) : findAsked(paths, asked);
   if (found === undefined) return fail(nothingFound(asked));
   return ok(makeDriver(found, paths));
 }
-
-/** Where systemd is the init its own slices hold what it starts, from the first instruction on. */
-const findBest = (paths: Paths) => findSystemd(paths) ?? find2(paths) ?? find1(paths);
 
 function findAsked(paths: Paths, asked: DriverName): Found | undefined {
   if (asked === 'cgroup1') return find1(paths);
@@ -103,7 +100,6 @@ function find2(paths: Paths): Found | undefined {
       : enableControllers(unified.mountPoint, controllers),
     remarks: systemd
       ? [
-          'Without <host driver="cgroup2"/> in the policy the slices that systemd makes for accounts hold tenants',
           'A tenant\'s systemd user manager ("user@UID.service") and what it runs are not limited; "systemctl mask user@UID.service" keeps it from starting',
           ...slowMoves(unified),
         ]
@@ -125,7 +121,6 @@ function findSystemd(paths: Paths): Found | undefined {
     delegation: delegateFromSystemd(paths.instance, () => tree?.files.exists('') === true),
     inSlices: sliceParts(unified, paths),
     remarks: [
-      'Limits are in the slices of accounts; <host driver="cgroup2"/> in the policy takes a tree of cgroups of Bulkhead\'s own instead',
       'The systemd user manager ("user@UID.service") of a tenant with a reseller, and what it runs, is not limited; "systemctl mask user@UID.service" keeps it from starting',
       ...slowMoves(unified),
     ],

@@ -87,7 +87,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     attributes: {
       driver: optional(
         driverNames,
-        'The driver that enforces limits; default: "systemd" where that is the init and cgroup v2 has the controllers, else the one that fits.',
+        'The driver that enforces limits; default: chosen by probing the host.',
       ),
     },
     children: [],

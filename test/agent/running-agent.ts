@@ -25,7 +25,6 @@ export class RunningAgent {
   readonly directory: string;
   readonly policyFile: string;
   readonly #entry: string;
-  readonly #driver: string;
   #child: ChildProcess | undefined;
   log = '';
 
@@ -34,8 +33,6 @@ export class RunningAgent {
     this.host = host;
     this.#entry = entry;
     releaseAll(host, { kill: true }); // What a run that was killed has left.
-    const driver = host.probe();
-    this.#driver = driver.ok ? `<host driver="${driver.value.capabilities.driver}"/>` : '';
     mkdirSync('/root', { recursive: true });
     this.directory = mkdtempSync(`/root/.${host.paths.instance}-`);
     this.policyFile = `${this.directory}/policy.xml`;
@@ -46,7 +43,7 @@ export class RunningAgent {
   }
 
   writePolicy(body: string): void {
-    writeFileSync(this.policyFile, `<bulkhead version="1">${this.#driver}\n${body}\n</bulkhead>\n`);
+    writeFileSync(this.policyFile, `<bulkhead version="1">\n${body}\n</bulkhead>\n`);
   }
 
   async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {

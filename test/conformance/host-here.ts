@@ -1,7 +1,7 @@
 /** The real kernel of this machine, or why it cannot be used. */
 import '../../src/testing/guard/here.ts';
 import { printProblem } from '../../src/base/problem.ts';
-import { treeHost, type Host } from '../../src/host/host.ts';
+import { linuxHost, type Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 
 export interface Here {
@@ -9,11 +9,9 @@ export interface Here {
   readonly version: 1 | 2;
 }
 
-/**
- * With tenants in cgroups of Bulkhead's own. Each test file has an instance of its own, apart from one that is in use.
- */
+/** Each test file has an instance of its own, apart from one that is in use. */
 export function hostHere(instance: string): Here | { readonly skip: string } {
-  const host = treeHost(pathsOf(instance));
+  const host = linuxHost(pathsOf(instance));
   const driver = host.probe();
   if (!driver.ok) return { skip: printProblem(driver.error) };
   return { host, version: driver.value.capabilities.driver === 'cgroup2' ? 2 : 1 };

@@ -28,7 +28,7 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
   const policy = (body: string) =>
     guest.succeed(
       'mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.new && mv /etc/bulkhead/policy.new /etc/bulkhead/policy.xml',
-      { input: `<bulkhead version="1"><host driver="cgroup2"/>${body}</bulkhead>\n` },
+      { input: `<bulkhead version="1">${body}</bulkhead>\n` },
     );
   const until = (what: string) =>
     guest.succeed(

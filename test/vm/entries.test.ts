@@ -16,7 +16,7 @@ const skip = prepared.ok ? false : prepared.error;
 const timeout = longPatienceMilliseconds;
 
 const policy = (entries: number) =>
-  `<bulkhead version="1"><host driver="cgroup2"/><agent interval="2s"/><tenant user="ann"><entries limit="${entries}"/></tenant><tenant user="ben"/></bulkhead>`;
+  `<bulkhead version="1"><agent interval="2s"/><tenant user="ann"><entries limit="${entries}"/></tenant><tenant user="ben"/></bulkhead>`;
 
 /** A site at nginx, one at Apache, and a pool of ann's; her script waits while there is a gate. */
 const setUp = `set -e

@@ -16,7 +16,7 @@ if (!prepared.ok) log(`Skipping test/vm/long/fastcgi.test.ts: ${prepared.error}`
 const skip = prepared.ok ? false : prepared.error;
 
 const tenants = { ann: 3001, ben: 3002 };
-const policy = `<bulkhead version="1"><host driver="cgroup2"/><tenants uids="3000-3999"/>
+const policy = `<bulkhead version="1"><tenants uids="3000-3999"/>
   <defaults><memory limit="64MiB" swap="0MiB"/><processes limit="60"/></defaults></bulkhead>`;
 
 /** Its own cgroup is the first thing that it reads. */

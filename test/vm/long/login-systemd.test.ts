@@ -163,19 +163,9 @@ done 2>/dev/null >/dev/null
     },
   );
 
-  test(
-    'verify finds nothing after all that; sites are said to be impossible',
-    { timeout },
-    async () => {
-      await sh('bulkhead verify');
-      const { status, stdout } = await guest.run(
-        'cd /opt/bulkhead && node --test test/conformance/systemd-sites.test.ts',
-        { timeoutMs: timeout },
-      );
-      assert.equal(status, 0, stdout);
-      assert.match(stdout, /pass 2/);
-    },
-  );
+  test('verify finds nothing after all that', { timeout }, async () => {
+    await sh('bulkhead verify');
+  });
 
   test('disable and release leave nothing', { timeout }, async () => {
     await sh('bulkhead pam disable && pkill -u alice,bob sleep; bulkhead release');
