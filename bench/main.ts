@@ -12,6 +12,7 @@ import { lockFile } from '../src/sys/files/flock.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { benchAgain, benchCreate } from './apply.ts';
 import { benchAgent } from './agent.ts';
+import { benchAudit } from './audit.ts';
 import type { Bench } from './bench.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
@@ -53,6 +54,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   source: benchSource,
   web: benchWeb,
   neighbor: benchNeighbor,
+  audit: benchAudit,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]

@@ -50,9 +50,9 @@ async function inside([server = '']: readonly string[]): Promise<void> {
       findings.map(({ path, severity }) => [path, severity]),
       ['into', 'into-home', 'into-relative'].map((name) => [join(stage.alice, name), 'medium']),
     );
-    assert.deepEqual(problems.map(({ path, cause }) => [path, cause.reason]).sort(), [
-      [mounted, 'another file system is mounted there, and is not read'],
-      [stage.bob, 'it is on a file system that a program serves (FUSE)'],
+    assert.deepEqual(problems.map(({ path, cause, kind }) => [path, cause.reason, kind]).sort(), [
+      [mounted, 'another file system is mounted there, and is not read', 'skipped'],
+      [stage.bob, 'it is on a file system that a program serves (FUSE)', 'unread'],
     ]);
     const old = walk(stage.alice, { openat2: false });
     assert.match(old.problems.join(), /another file system is mounted there/);

@@ -29,6 +29,9 @@ interface Home {
   readonly identity: string;
 }
 
+/** What cannot be read, though its tenant may use it, is `unread`. */
+type NoHome = Pick<HomeProblem, 'cause' | 'kind'>;
+
 /** One that is read now. */
 interface Reading {
   readonly whose: Whose;
@@ -44,7 +47,7 @@ export class HomeReader implements Disposable {
   readonly #resolver: Resolver;
   readonly #neighbours: Neighbours;
   /** Real paths of homes; the index is that of the accounts. */
-  readonly #homes: readonly (Home | Cause)[];
+  readonly #homes: readonly (Home | NoHome)[];
   /** By the identity of a home: those below it, which are read for their own tenants. */
   readonly #below: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #index = new Map<string, string>();
@@ -66,17 +69,18 @@ export class HomeReader implements Disposable {
     this.#resolver[Symbol.dispose]();
   }
 
-  #locate(path: string): Home | Cause {
-    if (isSystemDirectory(path)) return { reason: 'it is a directory of the system' };
+  #locate(path: string): Home | NoHome {
+    if (isSystemDirectory(path)) return skipped({ reason: 'it is a directory of the system' });
     const reached = this.#resolver.openTrusted(path);
     // Closed again: ten thousand of them would be too many to hold.
     if ('fd' in reached) closeEntry(reached.fd);
     const { to } = reached;
-    if (to.kind === 'nowhere') return { reason: 'it does not exist', errno: 'ENOENT' };
-    if (to.kind === 'unread') return { reason: `it is on ${to.why}` };
-    if (to.kind === 'loop') return { reason: 'on its path is a link that root did not make' };
-    if (to.type !== 'directory') return { reason: 'it is not a directory' };
-    if (isSystemDirectory(to.path)) return { reason: 'it is a directory of the system' };
+    if (to.kind === 'nowhere') return skipped({ reason: 'it does not exist', errno: 'ENOENT' });
+    if (to.kind === 'unread') return unread({ reason: `it is on ${to.why}` });
+    if (to.kind === 'loop')
+      return unread({ reason: 'on its path is a link that root did not make' });
+    if (to.type !== 'directory') return unread({ reason: 'it is not a directory' });
+    if (isSystemDirectory(to.path)) return skipped({ reason: 'it is a directory of the system' });
     return { path: to.path, identity: to.identity };
   }
 
@@ -93,25 +97,23 @@ export class HomeReader implements Disposable {
         found: walked?.found ?? { high: 0, medium: 0, low: 0 },
         indexIsFull: this.#indexIsFull,
       } satisfies HomeDone);
-    if ('reason' in located) {
-      const path = home.path;
-      this.#tell(told({ tenant: home.uid, path, cause: located, kind: 'skipped' }));
+    if ('cause' in located) {
+      this.#tell(told({ tenant: home.uid, path: home.path, ...located }));
       return done();
     }
     done(this.#walk(home, located));
   }
 
   #walk(home: HomeToRead, { path, identity }: Home): Reading | undefined {
-    const unread = (at: string, cause: Cause): void =>
-      this.#tell(told({ tenant: home.uid, path: at, cause, kind: 'unread' }));
     const reached = this.#resolver.openTrusted(home.path);
     if (!('fd' in reached) || reached.to.identity !== identity) {
       if ('fd' in reached) closeEntry(reached.fd);
-      unread(path, { reason: 'another directory took its place meanwhile' });
+      const cause = { reason: 'another directory took its place meanwhile' };
+      this.#tell(told({ tenant: home.uid, path, cause, kind: 'unread' }));
       return undefined;
     }
     try {
-      const reading = this.#reading(home, identity, unread);
+      const reading = this.#reading(home, identity);
       reading.walk.run(reached.fd, path);
       return reading;
     } finally {
@@ -119,11 +121,7 @@ export class HomeReader implements Disposable {
     }
   }
 
-  #reading(
-    home: HomeToRead,
-    identity: string,
-    unread: (path: string, cause: Cause) => void,
-  ): Reading {
+  #reading(home: HomeToRead, identity: string): Reading {
     const reading: Reading = {
       whose: { uid: home.uid, owns: ownsOf(home) },
       found: { high: 0, medium: 0, low: 0 },
@@ -133,8 +131,9 @@ export class HomeReader implements Disposable {
         {
           file: (at, stat) => this.#file(reading, at, stat),
           link: (directory, at) => this.#link(reading, directory, at),
-          problem: (path, cause) => {
-            if (++reading.problems <= problemsMax) unread(path, cause);
+          problem: (path, cause, kind) => {
+            if (++reading.problems > problemsMax) return;
+            this.#tell(told({ tenant: home.uid, path, cause, kind }));
           },
           alive: (entries) => this.#alive(entries),
         },
@@ -220,6 +219,9 @@ export class HomeReader implements Disposable {
   }
 }
 
+const skipped = (cause: Cause): NoHome => ({ cause, kind: 'skipped' });
+const unread = (cause: Cause): NoHome => ({ cause, kind: 'unread' });
+
 const told = (problem: HomeProblem): Reply => ({ kind: 'problem', problem });
 
 function ownsOf({ uid, ranges }: HomeToRead): Whose['owns'] {
@@ -228,7 +230,7 @@ function ownsOf({ uid, ranges }: HomeToRead): Whose['owns'] {
     other === uid || ranges.some(([first, last]) => first <= other && other <= last);
 }
 
-function neighboursOf(accounts: Accounts, homes: readonly (Home | Cause)[]): Neighbours {
+function neighboursOf(accounts: Accounts, homes: readonly (Home | NoHome)[]): Neighbours {
   const names = new Map(accounts.names);
   const tenants = new Set(accounts.homes.map((each) => each.uid));
   const byPath = new Map<string, number>();
@@ -252,7 +254,7 @@ function neighboursOf(accounts: Accounts, homes: readonly (Home | Cause)[]): Nei
   };
 }
 
-function homesBelow(homes: readonly (Home | Cause)[]): ReadonlyMap<string, ReadonlySet<string>> {
+function homesBelow(homes: readonly (Home | NoHome)[]): ReadonlyMap<string, ReadonlySet<string>> {
   const located = homes.flatMap((each) => ('path' in each ? [each] : []));
   const byPath = new Map(located.map((each) => [each.path, each.identity]));
   const below = new Map<string, Set<string>>();

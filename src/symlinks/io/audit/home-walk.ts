@@ -26,13 +26,14 @@ import {
   statOf,
 } from '../../../sys/files/entries.ts';
 import { errnoCause, errnoName } from '../../../sys/errno.ts';
+import type { HomeProblem } from './protocol.ts';
 import { mountOf } from './resolver.ts';
 
 /** What is done with what is found. Names are addresses in memory that the next entry overwrites. */
 export interface Visitor {
   readonly file: (name: number, stat: Memory) => void;
   readonly link: (directory: number, name: number) => void;
-  readonly problem: (path: string, cause: Cause) => void;
+  readonly problem: (path: string, cause: Cause, kind: HomeProblem['kind']) => void;
   /** Called often, with the names read so far. */
   readonly alive: (entries: number) => void;
 }
@@ -45,6 +46,8 @@ export interface WalkOptions {
   /** Files are asked about one by one, which is most of the time that a walk takes. */
   readonly files?: boolean;
   readonly depthMax?: number;
+  /** Somebody may make names faster than they are read. */
+  readonly namesMax?: number;
   /** Off for the test of what kernels before Linux 5.6 get. */
   readonly openat2?: boolean;
 }
@@ -86,7 +89,14 @@ export class HomeWalk {
 
   constructor(visitor: Visitor, options: WalkOptions) {
     this.#visitor = visitor;
-    this.#options = { heldMax: 200, depthMax: 100_000, openat2: true, files: true, ...options };
+    this.#options = {
+      heldMax: 200,
+      depthMax: 100_000,
+      namesMax: 100_000_000,
+      openat2: true,
+      files: true,
+      ...options,
+    };
     this.#openat2 = this.#options.openat2;
   }
 
@@ -94,10 +104,13 @@ export class HomeWalk {
   run(home: number, path: string): void {
     this.#mount = mountOf(home);
     const fd = this.#reading(home, '.', 0);
-    if (fd < 0) return this.#visitor.problem(path, causeOf(fd));
+    if (fd < 0) return this.#visitor.problem(path, causeOf(fd), 'unread');
     this.#push(path, fd);
     try {
-      while (this.#levels.length > 0) this.#step();
+      while (this.#levels.length > 0 && this.entries <= this.#options.namesMax) this.#step();
+      if (this.#levels.length === 0) return;
+      const reason = `it has more than ${this.#options.namesMax} names; the rest was not read`;
+      this.#visitor.problem(path, { reason }, 'unread');
     } finally {
       for (const level of this.#levels.splice(0)) if (level.fd >= 0) closeEntry(level.fd);
     }
@@ -132,7 +145,9 @@ export class HomeWalk {
     if (bytes <= 0) {
       level.isRead = true;
       // A directory that was removed meanwhile has no more names.
-      if (bytes < 0 && bytes !== -ENOENT) this.#visitor.problem(this.path(), causeOf(bytes));
+      if (bytes < 0 && bytes !== -ENOENT) {
+        this.#visitor.problem(this.path(), causeOf(bytes), 'unread');
+      }
       return;
     }
     const buffer = this.#chunk.bytes;
@@ -162,7 +177,7 @@ export class HomeWalk {
   #descend(level: Level, name: string): void {
     if (this.#levels.length >= this.#options.depthMax) {
       const reason = `it is more than ${this.#options.depthMax} directories deep`;
-      return this.#visitor.problem(this.path(name), { reason });
+      return this.#visitor.problem(this.path(name), { reason }, 'unread');
     }
     const fd = this.#reading(level.fd, name, inside);
     if (fd >= 0) {
@@ -171,8 +186,9 @@ export class HomeWalk {
     }
     // Renamed, removed, or replaced by a link since its name was read: what is there now was never a directory for us.
     if (fd === -ENOENT || fd === -ENOTDIR || fd === -ELOOP) return;
-    const mounted = { reason: 'another file system is mounted there, and is not read' };
-    this.#visitor.problem(this.path(name), fd === -EXDEV ? mounted : causeOf(fd));
+    if (fd !== -EXDEV) return this.#visitor.problem(this.path(name), causeOf(fd), 'unread');
+    const reason = 'another file system is mounted there, and is not read';
+    this.#visitor.problem(this.path(name), { reason }, 'skipped');
   }
 
   #isExcepted(fd: number): boolean {
@@ -202,7 +218,7 @@ export class HomeWalk {
     if (left === undefined) return;
     if (level !== undefined && level.fd < 0 && !this.#reopen(level, left.fd)) {
       const reason = 'it was moved while it was read, so not all of it was seen';
-      this.#visitor.problem(this.path(), { reason, hint: 'run the command again' });
+      this.#visitor.problem(this.path(), { reason, hint: 'run the command again' }, 'unread');
       while ((this.#levels.at(-1)?.fd ?? 0) < 0) this.#levels.pop();
     }
     closeEntry(left.fd);

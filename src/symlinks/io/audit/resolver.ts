@@ -22,6 +22,8 @@ import { obstacleOf, type MountKinds } from './mount-kinds.ts';
 
 /** As the kernel has it. Source: path_resolution(7). */
 const linksMax = 40;
+/** Forty links of two thousand names each would take a fraction of a second, and a tenant may have many such. */
+const stepsMax = 1000;
 export const pathBytesMax = 4096;
 const remembered = 20_000;
 const enter = 0o001;
@@ -50,6 +52,12 @@ function go(way: Way, next: Place): undefined {
   closeEntry(way.at.fd);
   way.at = next;
 }
+
+const tooFar = ({ at }: Way): Destination => ({
+  kind: 'unread',
+  path: pathOf(at.fd),
+  why: `a place behind more than ${stepsMax} names`,
+});
 
 const nameBytesMax = 255;
 const ENAMETOOLONG = 36;
@@ -115,8 +123,8 @@ export class Resolver {
     const at = this.#open(target.startsWith('/') ? this.#root : directory, '.');
     if (typeof at === 'number') return { to: { kind: 'loop' } };
     const way: Way = { at, names: namesOf(target), links: 0, open: true, followed, arrived: false };
-    for (;;) {
-      const to = this.#step(way);
+    for (let steps = 0; ; steps++) {
+      const to = steps < stepsMax ? this.#step(way) : tooFar(way);
       if (to === undefined) continue;
       if (keep && way.arrived && to.kind === 'there') return { fd: way.at.fd, to };
       closeEntry(way.at.fd);
