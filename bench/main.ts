@@ -17,6 +17,7 @@ import type { Bench } from './bench.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
+import { benchJail } from './jail.ts';
 import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
 import { benchLogin } from './login.ts';
@@ -40,6 +41,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   usage: benchUsage,
   exec: execSection,
   'exec-guest': benchExecGuest,
+  jail: benchJail,
   login: benchLogin,
   'slices-guest': benchSlicesGuest,
   start: benchStart,

@@ -1,4 +1,4 @@
-// `bulkhead apply`, `exec` and `release` with jails on this kernel, as an administrator runs them.
+// `bulkhead apply`, `exec` and `release` with jails on this kernel, as an administrator runs them, one after another.
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -62,7 +62,6 @@ test('plan says what would be built, and apply builds it', { skip }, () => {
 });
 
 test('exec runs in the jail, and elsewhere where there is none', { skip }, () => {
-  mustApply();
   assert.equal(exec(jailed, 'cat', '/run/bulkhead/profile').stdout, 'web\n');
   assert.notEqual(exec(plain, 'cat', '/run/bulkhead/profile').status, 0);
   const status = exec(jailed, 'grep', '-E', '^(NoNewPrivs|Seccomp|CapBnd):', '/proc/self/status');
@@ -73,7 +72,6 @@ test('exec runs in the jail, and elsewhere where there is none', { skip }, () =>
 });
 
 test('with --allow-setuid there is nothing setuid inside either', { skip }, () => {
-  mustApply();
   const words = ['--instance', instance, '--allow-setuid', `${jailed}`, '--'];
   const ran = call(launcher, ...words, 'grep', '-E', '^(NoNewPrivs|CapBnd):', '/proc/self/status');
   assert.match(ran.stdout, /NoNewPrivs:\t1/);
@@ -81,7 +79,6 @@ test('with --allow-setuid there is nothing setuid inside either', { skip }, () =
 });
 
 test('where the jail cannot be entered nothing runs, and the reason is given', { skip }, () => {
-  mustApply();
   const mark = `/run/${instance}/jail/tenants/${jailed}`;
   const text = readFileSync(mark, 'utf8');
   const refused = (state: string, reason: RegExp) => {
@@ -105,7 +102,6 @@ test('where the jail cannot be entered nothing runs, and the reason is given', {
 });
 
 test('a pin that is gone from the vault stops the command, too', { skip }, () => {
-  mustApply();
   const base = `/run/${instance}/jail`;
   const within = [`--mount=${base}/vault`, '--', 'sh', '-c'];
   const away = `umount -l ${base}/in/ns/${jailed}`;
@@ -117,7 +113,6 @@ test('a pin that is gone from the vault stops the command, too', { skip }, () =>
 });
 
 test('show, diff, status and enter say what is so', { skip }, () => {
-  mustApply();
   const show = JSON.parse(bulkhead('jail', 'show', `${jailed}`, '-p', policy, '--json').stdout);
   assert.deepEqual([show.profile, show.state, show.line], ['web', 'ready', 1]);
   const diff = JSON.parse(bulkhead('jail', 'diff', `${jailed}`, '-p', policy, '--json').stdout);
@@ -137,7 +132,6 @@ test('show, diff, status and enter say what is so', { skip }, () => {
 });
 
 test('without an element nothing of it is left, and release removes the rest', { skip }, () => {
-  mustApply();
   writePolicy('');
   mustApply();
   assert.ok(!existsSync(`/run/${instance}/jail`));

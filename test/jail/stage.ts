@@ -73,14 +73,13 @@ export class JailStage implements AsyncDisposable {
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
     const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
     const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
-    const words = [
+    return [
       ['/bin/sh', '-c', close, 'sh'],
       ['/usr/bin/nsenter', `--mount=${vault}`, '--'],
       ['/usr/bin/nsenter', `--mount=${inside}/ns/${uid}`, `--ipc=${inside}/ipc/${uid}`, '--'],
       ['/usr/bin/setpriv', ...ids, ...privileges],
       ['--seccomp-filter=/run/bulkhead/seccomp', '--', ...command],
-    ];
-    return words.flat();
+    ].flat();
   }
 
   run(uid: number, ...command: readonly string[]): SpawnSyncReturns<string> {

@@ -115,7 +115,8 @@ function inPlace(block: string): string {
   if (limits.some((limit) => limit.name === name)) return `<defaults>${block}</defaults>`;
   const [parent] = Object.entries(elements).find(([, spec]) => spec.children.includes(name)) ?? [];
   if (parent === undefined || parent === 'bulkhead') return block;
-  const attributes = parent === 'tenant' ? ' uid="1001"' : '';
+  const needed: Record<string, string> = { tenant: ' uid="1001"', jail: ' profile="web"' };
+  const attributes = needed[parent] ?? '';
   return inPlace(`<${parent}${attributes}>${block}</${parent}>`);
 }
 

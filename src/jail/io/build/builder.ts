@@ -1,5 +1,4 @@
 /** Builds what is missing or not as it should be, and drops what no tenant has any more. */
-import { spawnSync } from 'node:child_process';
 import type { Problem } from '../../../base/problem.ts';
 import { nameOf, type Account } from '../../../policy/policy.ts';
 import { readText } from '../../../sys/files/read.ts';
@@ -9,6 +8,7 @@ import type { JailPaths } from '../jail-paths.ts';
 import { readMarks, removeMark, writeMark } from '../marks.ts';
 import { canFilter } from '../setpriv.ts';
 import { causeOfCall } from './call-failed.ts';
+import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';
 import type { BuildAnswer, JailTenant } from './protocol.ts';
 import { ensureSkeleton, refreshEtc } from './skeleton.ts';
@@ -33,6 +33,7 @@ export class Builder {
   readonly #filter = canFilter();
   readonly #host = readHostFiles(readText('/etc/passwd') ?? '', readText('/etc/group') ?? '');
   readonly #mounts = mountsHere();
+  readonly #directoryGroups: ReturnType<typeof directoryGroups>;
 
   /** In the host's namespace; throws Node's errors, as all of it. */
   constructor(tenants: readonly JailTenant[], vault: Vault, paths: JailPaths) {
@@ -40,6 +41,8 @@ export class Builder {
     this.#vault = vault;
     this.#paths = paths;
     this.#pins = new Pins(paths.inside);
+    const users = tenants.flatMap(({ account }) => account?.user ?? []);
+    this.#directoryGroups = directoryGroups(users.filter((each) => !this.#host.passwd.has(each)));
   }
 
   build(): Partial<BuildAnswer> {
@@ -130,8 +133,8 @@ export class Builder {
   }
 
   #accountFiles(account: Account | undefined) {
-    const isLocal = account === undefined || this.#host.passwd.has(account.user);
-    return accountFilesOf(account, this.#host, isLocal ? [] : directoryGroups(account.user));
+    const more = account === undefined ? undefined : this.#directoryGroups.get(account.user);
+    return accountFilesOf(account, this.#host, more);
   }
 
   #dropOthers(marks: ReadonlyMap<number, Mark>): {
@@ -149,17 +152,4 @@ export class Builder {
     for (const uid of dropped) removeMark(this.#paths, uid);
     return { dropped, problems };
   }
-}
-
-/** Of an account of a directory service, which a jail cannot ask. */
-function directoryGroups(user: string): readonly { name: string; gid: number }[] {
-  const ask = (flags: string) =>
-    spawnSync('/usr/bin/id', [flags, '--', user], { encoding: 'utf8', timeout: 10_000 })
-      .stdout.trim()
-      .split(/\s+/);
-  const names = ask('-Gn');
-  return ask('-G').flatMap((gid, index) => {
-    const name = names[index] ?? '';
-    return /^\d+$/.test(gid) && /^[\w.@-]+$/.test(name) ? [{ name, gid: Number(gid) }] : [];
-  });
 }

@@ -93,6 +93,7 @@ const placesOf = (paths: JailPaths): readonly string[] =>
 function recordPlace(place: string, paths: JailPaths): Result<void, Problem> {
   const known = placesOf(paths);
   if (known.includes(place)) return ok(undefined);
+  mkdirSync(dirname(paths.places), { recursive: true, mode: 0o755 });
   return replaceFile(paths.places, [...known, place].map((each) => `${each}\n`).join(''), 0o600);
 }
 
@@ -119,7 +120,20 @@ const removeMilliseconds = 120_000;
 /** As the tenant, whose links and races then lead to nothing that is not its own anyway. */
 function removeOne(directory: string, uid: number): Result<void, Problem> {
   const names = Object.keys(temporaryDirectories).map((name) => `${directory}/${name}`);
-  spawnSync('/usr/bin/rm', ['-rf', '--one-file-system', '--', ...names], {
+  try {
+    const full = names.filter((name) => !isRemoved(name));
+    if (full.length > 0) emptyAs(uid, full);
+    for (const name of full) rmdirIfThere(name);
+    rmdirIfThere(directory);
+    return ok(undefined);
+  } catch (error) {
+    const hint = 'end the processes of the tenant, and run it again';
+    return failed({ action: 'remove', object: directory, ...causeOf(error), hint });
+  }
+}
+
+function emptyAs(uid: number, directories: readonly string[]): void {
+  spawnSync('/usr/bin/rm', ['-rf', '--one-file-system', '--', ...directories], {
     uid,
     gid: uid,
     cwd: '/',
@@ -128,13 +142,16 @@ function removeOne(directory: string, uid: number): Result<void, Problem> {
     timeout: removeMilliseconds,
     killSignal: 'SIGKILL',
   });
+}
+
+/** Whether it is gone; what has something in it stays. */
+function isRemoved(path: string): boolean {
   try {
-    for (const name of names) rmdirIfThere(name);
-    rmdirIfThere(directory);
-    return ok(undefined);
+    rmdirIfThere(path);
+    return true;
   } catch (error) {
-    const hint = 'end the processes of the tenant, and run it again';
-    return failed({ action: 'remove', object: directory, ...causeOf(error), hint });
+    if (errnoOf(error) !== 'ENOTEMPTY') throw error;
+    return false;
   }
 }
 

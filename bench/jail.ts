@@ -1,0 +1,150 @@
+/**
+ * Jails: entering one, beside setpriv, bubblewrap and the same calls from C; and building a thousand, with the memory that
+ * they take. Needs root, gcc, and setpriv of util-linux 2.41.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { pathsOf } from '../src/host/paths.ts';
+import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
+import type { BuildAnswer, JailTenant } from '../src/jail/io/build/protocol.ts';
+import { jailPathsOf } from '../src/jail/io/jail-paths.ts';
+import type { Bench } from './bench.ts';
+import { launchText, rootsOf, summarize } from './exec.ts';
+import { spreadOf, type Row, type Section, type Spread } from './samples.ts';
+
+const instance = 'bulkhead-bench-jail';
+const firstUid = 630_000;
+const homes = `/srv/${instance}`;
+const gapMs = 60;
+const launcher = fileURLToPath(new URL('../libexec/bulkhead-exec', import.meta.url));
+
+export async function benchJail({ directory, quick }: Bench): Promise<Section> {
+  const count = quick ? 100 : 1000;
+  const runs = quick ? 10 : 60;
+  try {
+    prepare();
+    const tenants = Array.from({ length: count }, (_, index) => tenant(firstUid + index));
+    await build(tenants.slice(0, 1));
+    const before = memoryKiB();
+    const built = await build(tenants);
+    const taken = memoryKiB() - before;
+    const again = await build(tenants);
+    const entry = await measureEntries(directory, runs);
+    const started = performance.now();
+    await buildElsewhere({ kind: 'release', instance });
+    return {
+      name: 'jail',
+      title: 'Jails: exec TENANT -- true, start to exit, after 60 ms idle',
+      beside: 'C: two namespaces, seccomp',
+      rows: entry,
+      notes: [
+        `${built.built.length} jails built in ${built.milliseconds.toFixed(0)} ms, asked again in ${again.milliseconds.toFixed(0)} ms, removed in ${(performance.now() - started).toFixed(0)} ms with the process that does it`,
+        `${(taken / count).toFixed(1)} KiB of kernel and shared memory each`,
+      ],
+    };
+  } finally {
+    remove();
+  }
+}
+
+function tenant(uid: number): JailTenant {
+  const home = `${homes}/t${uid}`;
+  mkdirSync(home, { recursive: true, mode: 0o755 });
+  chownSync(home, uid, uid);
+  const account = { user: `t${uid}`, uid, gid: uid, home };
+  return { uid, account, jail: { profile: 'web', paths: [] } };
+}
+
+async function build(tenants: readonly JailTenant[]): Promise<BuildAnswer> {
+  const answer = await buildElsewhere({ kind: 'build', instance, tenants });
+  if (!answer.ok) throw new Error(answer.error.reason);
+  const [problem] = answer.value.problems;
+  if (problem !== undefined) throw new Error(problem.reason);
+  return answer.value;
+}
+
+/** Slab and shared memory: what namespaces, mounts and files in the vault take. Source: proc_meminfo(5). */
+function memoryKiB(): number {
+  const text = readFileSync('/proc/meminfo', 'utf8');
+  const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]);
+  return value('Slab') + value('Shmem');
+}
+
+function prepare(): void {
+  remove();
+  for (const root of rootsOf(instance)) mkdirSync(`${root}/u${firstUid}`, { recursive: true });
+  mkdirSync(`/run/${instance}`);
+  execFileSync('tee', [`/run/${instance}/launch`], {
+    input: launchText(rootsOf(instance)),
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+}
+
+function remove(): void {
+  const { vault, base } = jailPathsOf(pathsOf(instance));
+  for (const path of [vault, base]) {
+    if (existsSync(path)) execFileSync('sh', ['-c', `umount -l ${path} 2>/dev/null || true`]);
+  }
+  for (const path of [`/run/${instance}`, `/var/lib/${instance}`, homes]) {
+    rmSync(path, { recursive: true, force: true });
+  }
+  for (const directory of rootsOf(instance).flatMap((root) => [`${root}/u${firstUid}`, root])) {
+    if (existsSync(directory)) execFileSync('rmdir', [directory]);
+  }
+}
+
+async function measureEntries(directory: string, runs: number): Promise<readonly Row[]> {
+  const compile = (name: string) => {
+    const program = join(directory, name);
+    const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+    execFileSync('gcc', ['-O2', '-o', program, source]);
+    return program;
+  };
+  const harness = compile('harness');
+  const { vault, inside } = jailPathsOf(pathsOf(instance));
+  const pins = [`${inside}/ns/${firstUid}`, `${inside}/ipc/${firstUid}`];
+  const filter = '/run/bulkhead/seccomp';
+  const ids = ['--reuid', `${firstUid}`, '--regid', `${firstUid}`, '--clear-groups'];
+  const drop = [...ids, '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
+  const floorCommand = [compile('jail-enter'), vault, ...pins, `${firstUid}`, filter, 'true'];
+  const exec = [launcher, '--instance', instance];
+  const ways: readonly (readonly [string, readonly string[]])[] = [
+    ['plain', ['true']],
+    ['setpriv', ['setpriv', ...drop, 'true']],
+    ['bulkhead-exec into the jail', [...exec, `${firstUid}`, '--', 'true']],
+    ...(existsSync('/usr/bin/bwrap')
+      ? [['bubblewrap, then setpriv', bubblewrap(drop)] as const]
+      : []),
+  ];
+  const measure = async (command: readonly string[]): Promise<Spread> => {
+    const args = [`${runs}`, `${gapMs}`, ...command];
+    const { stdout } = await promisify(execFile)(harness, args);
+    return spreadOf(summarize(stdout));
+  };
+  const floor = await measure(floorCommand);
+  const rows: Row[] = [];
+  for (const [label, command] of ways) {
+    const ours = await measure(command);
+    const ratio = { p50: ours.p50 / floor.p50, p90: ours.p90 / floor.p90 };
+    rows.push({ label, ours, floor, ratio });
+  }
+  return rows;
+}
+
+/** As much of the same view as it has options for. */
+function bubblewrap(drop: readonly string[]): readonly string[] {
+  const links = ['bin', 'sbin', 'lib', 'lib64'].flatMap((name) => [
+    '--symlink',
+    `usr/${name}`,
+    `/${name}`,
+  ]);
+  const home = `${homes}/t${firstUid}`;
+  return [
+    ['bwrap', '--ro-bind', '/usr', '/usr', ...links, '--ro-bind', '/etc', '/etc'],
+    ['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/var/tmp'],
+    ['--bind', home, home, '--unshare-ipc', '--cap-add', 'ALL', 'setpriv', ...drop, 'true'],
+  ].flat();
+}

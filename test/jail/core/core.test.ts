@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { accountFilesOf, readHostFiles } from '../../../src/jail/core/account-files.ts';
+import { callNames, callNumber, type Architecture } from '../../../src/jail/core/call-numbers.ts';
+import { compareNames } from '../../../src/jail/core/compare.ts';
+import { homeBase, pathObstacle } from '../../../src/jail/core/layout.ts';
+import { earlierOf, parseMark, printMark, type Mark } from '../../../src/jail/core/mark.ts';
+import { filterFor } from '../../../src/jail/core/seccomp.ts';
+
+/** Runs a filter as the kernel does: one accumulator, jumps forward. Source: Documentation/networking/filter.rst. */
+function judge(
+  filter: Uint8Array,
+  call: { readonly arch: number; readonly number: number; readonly args?: readonly number[] },
+): number {
+  const view = new DataView(filter.buffer);
+  const data = new DataView(new ArrayBuffer(64));
+  data.setUint32(0, call.number, true);
+  data.setUint32(4, call.arch, true);
+  for (const [index, value] of (call.args ?? []).entries()) {
+    data.setBigUint64(16 + 8 * index, BigInt(value), true);
+  }
+  let accumulator = 0;
+  for (let at = 0; ; at++) {
+    const value = view.getUint32(at * 8 + 4, true);
+    const jump = (isTrue: boolean) => (at += view.getUint8(at * 8 + (isTrue ? 2 : 3)));
+    switch (view.getUint16(at * 8, true)) {
+      case 0x20:
+        accumulator = data.getUint32(value, true);
+        break;
+      case 0x15:
+        jump(accumulator === value);
+        break;
+      case 0x35:
+        jump(accumulator >= value);
+        break;
+      case 0x45:
+        jump((accumulator & value) !== 0);
+        break;
+      case 0x06:
+        return value;
+      default:
+        assert.fail('no such instruction');
+    }
+  }
+}
+
+const allowed = 0x7fff0000;
+const errno = (answer: number) => (answer === allowed ? 0 : answer - 0x50000);
+const audit = { x64: 0xc000003e, arm64: 0xc00000b7 } as const;
+
+const ask = (
+  profile: 'web' | 'shell' | 'strict',
+  architecture: Architecture,
+  call: string,
+  ...args: readonly number[]
+) =>
+  errno(
+    judge(filterFor(profile, architecture), {
+      arch: audit[architecture],
+      number: callNumber(call, architecture) ?? assert.fail(call),
+      args,
+    }),
+  );
+
+for (const architecture of ['x64', 'arm64'] as const) {
+  test(`filterFor() refuses every call that it has a number of, on ${architecture}`, () => {
+    const byArguments = ['clone', 'unshare', 'socket', 'ioctl', 'personality'];
+    for (const name of callNames) {
+      if (byArguments.includes(name) || callNumber(name, architecture) === undefined) continue;
+      assert.ok([1, 38].includes(ask('web', architecture, name)), name);
+    }
+    for (const name of ['clone3', 'io_uring_setup', 'keyctl', 'userfaultfd']) {
+      assert.equal(ask('shell', architecture, name), 38, name);
+    }
+  });
+
+  test(`filterFor() judges arguments, on ${architecture}`, () => {
+    const see = (call: string, ...args: readonly number[]) =>
+      ask('web', architecture, call, ...args);
+    const [SIGCHLD, CLONE_VM] = [17, 0x100];
+    assert.equal(see('clone', SIGCHLD | CLONE_VM), 0);
+    for (const flag of [
+      0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000,
+    ]) {
+      assert.equal(see('clone', flag | SIGCHLD), 1);
+      assert.equal(see('unshare', flag), 1);
+    }
+    assert.equal(see('unshare', 0x80), 1, 'a namespace of time');
+    assert.equal(see('unshare', 0x400), 0, 'descriptors of its own');
+    assert.deepEqual(
+      [1, 2, 10].map((family) => see('socket', family, 1, 0)),
+      [0, 0, 0],
+    );
+    assert.deepEqual([see('socket', 16, 3, 0), see('socket', 16, 3, 12)], [0, 97]);
+    assert.deepEqual(
+      [17, 38, 40].map((family) => see('socket', family, 3, 0)),
+      [97, 97, 97],
+    );
+    assert.equal(see('ioctl', 0, 0x5413), 0);
+    assert.equal(see('ioctl', 0, 0x5412), 1);
+    assert.equal(see('ioctl', 0, 0x1_0000_5412), 1, 'the kernel takes the lower half alone');
+    assert.deepEqual([see('personality', 0xffffffff), see('personality', 0x400000)], [0, 1]);
+  });
+
+  test(`filterFor() lets people trace their own processes, on ${architecture}`, () => {
+    assert.deepEqual(
+      (['web', 'strict', 'shell'] as const).map((each) => ask(each, architecture, 'ptrace')),
+      [1, 1, 0],
+    );
+  });
+
+  test(`filterFor() allows no calls of other kinds of programs, on ${architecture}`, () => {
+    const filter = filterFor('web', architecture);
+    assert.equal(errno(judge(filter, { arch: 0x40000003, number: 20 })), 38);
+    assert.equal(errno(judge(filter, { arch: audit[architecture], number: 63 })), 0);
+    if (architecture === 'x64') {
+      const x32 = { arch: audit.x64, number: 0x40000000 + 39 };
+      assert.equal(errno(judge(filter, x32)), 38);
+    }
+    // Source: linux/bpf_common.h, BPF_MAXINSNS.
+    assert.ok(filter.length / 8 < 4096);
+  });
+}
+
+test('callNumber() has the numbers of the headers here', (context) => {
+  const headers = [
+    ['x64', '/usr/include/x86_64-linux-gnu/asm/unistd_64.h'],
+    ['arm64', '/usr/include/asm-generic/unistd.h'],
+  ] as const;
+  for (const [architecture, header] of headers) {
+    if (!existsSync(header)) {
+      context.diagnostic(`there is no ${header}`);
+      continue;
+    }
+    const text = readFileSync(header, 'utf8');
+    for (const name of callNames) {
+      const number = callNumber(name, architecture);
+      const pattern = new RegExp(`^#define __NR(?:3264)?_${name} (\\d+)$`, 'm');
+      const written = pattern.exec(text)?.[1];
+      if (written !== undefined) assert.equal(number, Number(written), `${architecture} ${name}`);
+    }
+  }
+});
+
+test('accountFilesOf() names the tenant and users of the system alone', () => {
+  const passwd = [
+    'root:x:0:0:root:/root:/bin/bash',
+    'mysql:x:110:110::/:/bin/false',
+    'alice:$6$secret:1001:1001:Alice:/home/alice:/bin/zsh',
+    'bob:x:1002:1002::/home/bob:/bin/sh',
+    'www-data:x:33:33::/var/www:/bin/false',
+    '',
+  ].join('\n');
+  const group = 'root:x:0:\nalice:x:1001:\nbob:x:1002:\nweb:x:2000:bob,alice\ndb:x:2001:bob\n';
+  const host = readHostFiles(passwd, group);
+  const account = { user: 'alice', uid: 1001, gid: 1001, home: '/home/alice' };
+  const files = accountFilesOf(account, host);
+  assert.deepEqual(files.passwd.trim().split('\n'), [
+    'root:x:0:0:root:/root:/bin/bash',
+    'www-data:x:33:33::/var/www:/bin/false',
+    'alice:x:1001:1001:Alice:/home/alice:/bin/zsh',
+  ]);
+  assert.deepEqual(files.group.trim().split('\n'), [
+    'root:x:0:',
+    'alice:x:1001:',
+    'web:x:2000:alice',
+  ]);
+  const more = accountFilesOf(account, host, [
+    { name: 'staff', gid: 5000 },
+    { name: 'web', gid: 2000 },
+  ]);
+  assert.match(more.group, /^staff:x:5000:alice$/m);
+  assert.doesNotMatch(accountFilesOf(undefined, host).passwd, /alice|bob/);
+});
+
+test('printMark() writes what parseMark() reads, whatever the reason has in it', () => {
+  const mark: Mark = {
+    profile: 'shell',
+    state: 'failed',
+    reason: 'the home "x\nstate ready\n" is a link',
+    filter: true,
+    namespace: 4_026_532_256,
+    earlier: [4_026_532_001, 4_026_532_000],
+    print: 'abc',
+  };
+  const read = parseMark(printMark(mark));
+  assert.deepEqual({ ...read, reason: '' }, { ...mark, reason: '' });
+  assert.equal(read.state, 'failed');
+  assert.equal(printMark(mark).match(/^state/gm)?.length, 1);
+  assert.equal(parseMark('').state, 'waiting');
+  assert.equal(parseMark('state ready\nprofile none\n').profile, 'strict');
+  assert.deepEqual(earlierOf(mark), [mark.namespace, ...mark.earlier]);
+});
+
+test('homeBase() refuses homes that a jail has no place for', () => {
+  assert.deepEqual(homeBase('/home/alice'), { ok: true, value: '/home' });
+  assert.deepEqual(homeBase('/srv/www/acme/bob'), { ok: true, value: '/srv/www/acme' });
+  for (const home of [
+    '/alice',
+    '/tmp/alice',
+    '/usr/share/x',
+    '/home/../etc',
+    'home',
+    '',
+    '/a//b',
+    '/proc/1',
+  ]) {
+    assert.ok(!homeBase(home).ok, home);
+  }
+});
+
+test('pathObstacle() keeps a path from showing other homes, or lying in this one', () => {
+  assert.equal(pathObstacle('/srv/media', '/home/alice'), undefined);
+  assert.match(pathObstacle('/srv', '/srv/alice') ?? '', /homes of tenants/);
+  assert.match(pathObstacle('/srv/alice/x', '/srv/alice') ?? '', /in its home/);
+  assert.equal(pathObstacle('/srv/media', '/srv/alice'), undefined);
+});
+
+test('compareNames() tells what is hidden and what is only inside', () => {
+  assert.deepEqual(compareNames('/', ['a', 'b'], ['b', 'c']), {
+    directory: '/',
+    hidden: ['a'],
+    added: ['c'],
+    same: 1,
+  });
+});

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Log } from '../../src/agent/log.ts';
+import { JailRefresher } from '../../src/jail/io/jail-refresher.ts';
+import type { Problem } from '../../src/base/problem.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+
+function policyOf(body: string) {
+  const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
+  assert.ok(document);
+  return resolvePolicy(document, { accounts: [], uidMin: 1000 });
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('JailRefresher builds when something has changed, once a minute at most, and reports once', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'bulkhead-jail-refresher-'));
+  try {
+    for (const each of ['etc', 'run/jail/tenants', 'lib', 'proc']) {
+      mkdirSync(join(root, each), { recursive: true });
+    }
+    const paths = {
+      instance: 'x',
+      proc: join(root, 'proc'),
+      sys: join(root, 'sys'),
+      etc: join(root, 'etc'),
+      runtime: join(root, 'run'),
+      state: join(root, 'lib'),
+    };
+    let built = 0;
+    let now = 0;
+    const errors: unknown[] = [];
+    const log = { error: (text: unknown) => errors.push(text) } as unknown as Log;
+    let problems: readonly Problem[] = [];
+    const build = async () => {
+      built++;
+      return problems;
+    };
+    const refresher = new JailRefresher(paths, log, build, () => now);
+    const tick = async (milliseconds: number) => {
+      now += milliseconds;
+      refresher.afterTick();
+      await turn();
+      return built;
+    };
+    assert.equal(await tick(0), 0, 'without a policy');
+    refresher.adopt(policyOf('<tenant uid="5001"><jail profile="web"/></tenant>'));
+    assert.equal(await tick(0), 1);
+    const mark = 'profile web\nstate ready\nfilter yes\nnamespace 4026532000\nprint x\n';
+    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark);
+    assert.equal(await tick(60_000), 1, 'nothing has changed');
+    writeFileSync(join(paths.etc, 'resolv.conf'), 'nameserver 192.0.2.1\n');
+    assert.equal(await tick(30_000), 1, 'too early');
+    assert.equal(await tick(30_000), 2);
+    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark.replace('ready', 'failed why'));
+    problems = [{ action: 'mount the home of', object: 'a', reason: 'it is a link' }];
+    assert.equal(await tick(60_000), 3);
+    assert.equal(await tick(60_000), 4);
+    assert.deepEqual(errors, ['Cannot mount the home of "a": it is a link']);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test('JailRefresher does nothing where no tenant has a jail and none is left', async () => {
+  let built = 0;
+  const build = async () => {
+    built++;
+    return [];
+  };
+  const paths = {
+    instance: 'x',
+    proc: '/proc',
+    sys: '/sys',
+    etc: '/etc',
+    runtime: '/nowhere',
+    state: '/nowhere',
+  };
+  const refresher = new JailRefresher(paths, { error: () => {} } as unknown as Log, build);
+  refresher.adopt(policyOf('<tenant uid="5001"/>'));
+  refresher.afterTick();
+  await turn();
+  assert.equal(built, 0);
+});
