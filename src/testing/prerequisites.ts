@@ -75,7 +75,12 @@ const suites = {
   },
   bpf: {
     purpose: 'the BPF programs (compiled once, for the package and the tests)',
-    packages: ['clang', 'libbpf-dev'],
+    packages: [
+      'clang',
+      'libbpf-dev',
+      'gcc', // the program of an attacker
+      'libc6-dev',
+    ],
   },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {

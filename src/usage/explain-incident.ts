@@ -124,16 +124,21 @@ function happened(
   refused: RefusedKind = 'request',
 ): string {
   const be = plural ? 'were' : 'was';
+  if (limit === linkFault) return linksHappened(severity, faults);
   if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
   if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
   if (limit === 'entries.limit')
     return `had ${count(faults, refused, refused.replaceAll(/request|command/g, '$&s'))} refused`;
-  if (limit === linkFault) return `had symbolic links refused ${times(faults)}`;
   // A process that was started before it was placed was not refused, but exceeds the limit.
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;
 }
+
+const linksHappened = (severity: Incident['severity'], faults: number) =>
+  severity === 'refused'
+    ? `had symbolic links refused ${times(faults)}`
+    : `had symbolic links followed ${times(faults)} that the guard would refuse`;
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';

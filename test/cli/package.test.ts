@@ -113,6 +113,8 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
       'man/bulkhead.8',
       'web/508.html',
       'dist/web/io/entries/receiver-thread.js',
+      'dist/bpf/symlinks.bpf.o',
+      'bpf/symlinks.bpf.c',
       'LICENSE',
       'examples/demo.xml',
     ]) {

@@ -292,3 +292,44 @@ test('explainIncident() prints no NaN when counters and times make no sense', ()
   const odd = incidentOf({ faults: Number.NaN, begin: Number.NaN, end: 9e15 });
   assert.doesNotMatch(textOf(odd, [], 'alice', plain), /NaN|Invalid/);
 });
+
+describe('a refused symbolic link', () => {
+  const incident = incidentOf({
+    limit: 'symlinks.guard',
+    severity: 'refused',
+    value: 'owner-match',
+  });
+  const links = [
+    {
+      at: begin,
+      program: 'nginx',
+      link: '/home/ann/www/x\n',
+      target: '/home/ben/wp-config.php',
+      targetOwner: 'ben',
+    },
+  ];
+  const evidence = [snapshotOf([], {}, { links })];
+
+  test('is told with what it leads to and who asked, to those who may know', () => {
+    const text = textOf(incident, evidence, 'ann', { showCommands: true });
+    assert.match(
+      text,
+      /^ann had symbolic links refused 37 times on .*, because they lead to what others own\./,
+    );
+    assert.match(
+      text,
+      /Asked for by nginx\. 1 link is known: \/home\/ann\/www\/x\\u\{a\} to \/home\/ben\/wp-config\.php, which belongs to ben\./,
+    );
+    assert.doesNotMatch(text, /limit of|raise the limit/);
+    assert.doesNotMatch(textOf(incident, evidence, 'ann', plain), /wp-config/);
+    assert.equal(incidentTitle(incident, 'ann'), 'ann had symbolic links refused 37 times');
+  });
+
+  test('that was only watched was followed', () => {
+    const watched = { ...incident, severity: 'throttled' as const };
+    assert.match(
+      textOf(watched, evidence, 'ann', plain),
+      /followed 37 times that the guard would refuse/,
+    );
+  });
+});

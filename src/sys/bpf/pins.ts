@@ -46,13 +46,20 @@ export function openPins({ sys, instance }: PinRoot): Result<PinnedDirectory, Pr
   return cannot({ ...problem, hint: `see who made it, and run: rm -r ${path}` });
 }
 
-/** The same, if it is there; nothing is made. */
+/** The same, if it is there and we may see it; nothing is made. */
 export function existingPins({ sys, instance }: PinRoot): PinnedDirectory | undefined {
   const path = `${sys}/fs/bpf/${instance}`;
-  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
-  if (!isBpfFileSystem(`${sys}/fs/bpf`)) return undefined;
+  if (!isDirectory(path) || !isBpfFileSystem(`${sys}/fs/bpf`)) return undefined;
   const pinned = pinDirectory(path, 'refuse');
   return pinned.ok ? pinned.value : undefined;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
 }
 
 function isBpfFileSystem(path: string): boolean {

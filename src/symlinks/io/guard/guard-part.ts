@@ -12,10 +12,10 @@ import { PinnedMap, RingReader } from '../../../sys/bpf/maps.ts';
 import { existingPins, generationPath, generationsOf } from '../../../sys/bpf/pins.ts';
 import { readMounts } from '../../../sys/files/mounts.ts';
 import { parseRefusedLink } from '../../core/guard/refused-link.ts';
-import { canaryOf, sameRule } from '../../core/guard/rule.ts';
+import { canaryOf } from '../../core/guard/rule.ts';
 import { LinkTally, ownersMax } from '../../core/guard/link-tally.ts';
 import { readChoice } from './choice.ts';
-import { inForce, pinName } from './guard.ts';
+import { inForce, isInForce, pinName } from './guard.ts';
 import { resolveRule } from './names.ts';
 
 /** How often what is loaded is compared with the policy. */
@@ -102,10 +102,9 @@ export class GuardPart implements AgentPart {
 
   #inLine({ symlinks }: Policy): boolean {
     const choice = readChoice(this.#paths);
-    const now = inForce(this.#paths);
-    if (symlinks === undefined || choice === 'off') return now === undefined;
+    if (symlinks === undefined || choice === 'off') return inForce(this.#paths) === undefined;
     const rule = resolveRule(symlinks, choice, this.#paths);
-    if (rule.ok) return now !== undefined && sameRule(now.rule, rule.value);
+    if (rule.ok) return isInForce(rule.value, this.#paths);
     this.#report(printProblem(rule.error));
     // A name that is not there; the guard that is loaded stays.
     return true;

@@ -83,7 +83,11 @@ export function loadGuard(rule: GuardRule, paths: Paths): Result<boolean, Proble
   if (!object.ok) return object;
   const now = readInForce(pins);
   if (now?.generation.endsWith(`-${object.value}`) === true && sameRule(now.rule, rule))
-    if (canaryProblem(canaryOf(now.generation)) === undefined) return ok(false);
+    if (canaryProblem(canaryOf(now.generation)) === undefined) {
+      // What a loader that was killed has left.
+      removeGenerations(pins, pinName, now.generation);
+      return ok(false);
+    }
   const generation = `${newGeneration()}-${object.value}`;
   const canary = canaryOf(generation);
   const loaded = loadObject(
@@ -141,6 +145,14 @@ export function inForce(paths: Paths): InForce | undefined {
   if (found === undefined) return undefined;
   using pins = found;
   return readInForce(pins);
+}
+
+/** Whether this rule is in force, by the programs of this version. */
+export function isInForce(rule: GuardRule, paths: Paths): boolean {
+  const now = inForce(paths);
+  const object = objectDigest();
+  if (now === undefined || !sameRule(now.rule, rule)) return false;
+  return !object.ok || now.generation.endsWith(`-${object.value}`);
 }
 
 function readInForce(pins: PinnedDirectory): InForce | undefined {

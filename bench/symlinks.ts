@@ -1,0 +1,69 @@
+/**
+ * What the symlink guard costs an open and a close, through a link and without one: without it, with it for others, and
+ * with it for the task that opens. In the virtual machine, since the kernel must ask BPF programs; its processor is
+ * emulated, so only the ratios mean something.
+ */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
+import { prepareImage } from '../src/testing/vm/image.ts';
+import { compileBpf } from '../scripts/bpf.ts';
+import type { Bench } from './bench.ts';
+import { compare, type Section } from './samples.ts';
+
+const policy = '<bulkhead version="1"><symlinks follow="owner-match" by="www-data"/></bulkhead>';
+const paths = ['file', 'link', 'directory-link/file'] as const;
+
+export async function benchSymlinks({ directory, quick }: Bench): Promise<Section> {
+  const title = 'open and close with the symlink guard (virtual machine, microseconds)';
+  const section = { name: 'symlinks', title, beside: 'off' };
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const suite of ['bpf', 'vm'] as const) {
+    const ready = await ensurePrerequisites(suite, log);
+    if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
+  }
+  const image = await prepareImage(log);
+  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
+  await using guest = await startGuest(image.value);
+  await prepare(guest, directory);
+  const rounds = quick ? 5 : 30;
+  const off = await measure(guest, rounds, 'www-data');
+  await guest.succeed('/opt/bulkhead/bulkhead symlinks guard on');
+  const held = await measure(guest, rounds, 'www-data');
+  const others = await measure(guest, rounds, 'games');
+  const rows = paths.flatMap((path, index) => [
+    compare(`${path}, held`, held[index] ?? [], off[index] ?? []),
+    compare(`${path}, not held`, others[index] ?? [], off[index] ?? []),
+  ]);
+  return { ...section, rows, notes: [] };
+}
+
+async function prepare(guest: Guest, directory: string): Promise<void> {
+  const program = join(directory, 'open-close');
+  const source = new URL('open-close.c', import.meta.url).pathname;
+  execFileSync('gcc', ['-O2', '-static', '-o', program, source]);
+  await guest.copyProject();
+  for (const object of compileBpf(join(directory, 'bpf')))
+    await guest.copyIn(object, `/opt/bulkhead/dist/bpf/${object.split('/').at(-1) ?? ''}`);
+  await guest.copyIn(program, '/usr/local/bin/open-close');
+  await guest.succeed(`chmod 755 /usr/local/bin/open-close
+mkdir -p /etc/bulkhead /srv/links/directory && cd /srv/links && echo x | tee file directory/file > /dev/null
+ln -s file link && ln -s directory directory-link && chown -R -h nobody . && chmod 755 . directory
+echo '${policy}' > /etc/bulkhead/policy.xml`);
+}
+
+/** Microseconds of an open and a close, a sample a round, of each path. */
+async function measure(
+  guest: Guest,
+  rounds: number,
+  user: string,
+): Promise<readonly (readonly number[])[]> {
+  const text = await guest.succeed(
+    `cd /srv/links && setpriv --reuid ${user} --regid ${user} --clear-groups open-close ${rounds} ${paths.join(' ')}`,
+  );
+  const lines = text.trim().split('\n');
+  return paths.map((_, index) =>
+    lines.filter((__, line) => line % paths.length === index).map(Number),
+  );
+}
