@@ -206,12 +206,13 @@ describe('prove', { skip }, () => {
     const made = makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
     assert.ok(made.ok);
     assert.notDeepEqual(leftovers(), []);
-    const child = spawn('setpriv', [...becoming(630_000), 'sleep', '3600'], { stdio: 'ignore' });
-    await eventually('it runs', () => processesOf(630_000).length > 0);
+    const uid = made.value.uids.attacker;
+    const child = spawn('setpriv', [...becoming(uid), 'sleep', '3600'], { stdio: 'ignore' });
+    await eventually('it runs', () => processesOf(uid).length > 0);
     const { entries } = await proveHere(chosen(['kill']));
     assert.equal(entries[0]?.verdict, 'held');
     assertNothingLeft();
-    if (child.signalCode === null) await once(child, 'exit');
+    await eventually('what it ran is killed', () => child.signalCode === 'SIGKILL');
   });
 
   test('the same after a reboot, when only the homes are left', async () => {
@@ -230,7 +231,7 @@ describe('prove', { skip }, () => {
       mkfifo pipe && mkdir closed && touch closed/in && chmod 0 closed &&
       for i in $(seq 300); do mkdir directory && cd directory || exit 1; done; ln -s "$2" link`;
     try {
-      const left = asUid(630_000, script, [made.value.homes.attacker, elsewhere]);
+      const left = asUid(made.value.uids.attacker, script, [made.value.homes.attacker, elsewhere]);
       assert.equal(left.status, 0, left.stderr);
       assert.ok(cleanUp(paths).ok);
       assertNothingLeft();
@@ -249,7 +250,10 @@ describe('prove', { skip }, () => {
     const script = 'for each; do test -w "$each" && echo "$each"; done; :';
     try {
       assert.equal(asUid(630_500, script, places).stdout, '');
-      assert.equal(asUid(630_000, script, places).stdout.trim().split('\n').length, 3);
+      assert.equal(
+        asUid(made.value.uids.attacker, script, places).stdout.trim().split('\n').length,
+        3,
+      );
     } finally {
       cleanUp(paths);
     }
@@ -293,8 +297,8 @@ describe('prove', { skip }, () => {
 });
 
 describe('bulkhead prove', { skip }, () => {
-  const directory = mkdtempSync('/root/bulkhead-provetest-');
-  const file = join(directory, 'policy.xml');
+  let directory = '';
+  let file = '';
   const args = ['--instance', instance, 'prove'];
   const cli = (...words: readonly string[]) =>
     spawnSync(program, [...args, ...words], { encoding: 'utf8' });
@@ -318,6 +322,8 @@ describe('bulkhead prove', { skip }, () => {
 
   before(() => {
     cleanUp(paths);
+    directory = mkdtempSync('/root/bulkhead-provetest-');
+    file = join(directory, 'policy.xml');
     writeFileSync(file, `<bulkhead version="1">${limited}</bulkhead>`);
   });
   after(() => {

@@ -85,6 +85,7 @@ function addUids(pid: number, uids: Set<number>): void {
   if (!opened.ok) return;
   using process = opened.value;
   const status = process.read('status');
-  if (!status.ok) return;
+  // What has ended and is not reaped yet needs no uid.
+  if (!status.ok || statusValue(status.value, 'State')?.startsWith('Z') === true) return;
   for (const uid of (statusValue(status.value, 'Uid') ?? '').split('\t')) uids.add(Number(uid));
 }
