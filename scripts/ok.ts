@@ -58,6 +58,7 @@ export const kernelSuites = [
   'test/jail/launcher.test.ts',
   'test/web/entries-agent.test.ts',
   'test/web/entries-apache.test.ts',
+  'test/web/entries-members.test.ts',
   'test/web/entries-sites.test.ts',
   'test/web/entries-strict.test.ts',
   'test/web/entries.test.ts',

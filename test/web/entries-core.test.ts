@@ -6,6 +6,14 @@ import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { httpLevelOf } from '../../src/web/core/nginx/http-level.ts';
 import { vhostOf, type Counted, type NginxVhost } from '../../src/web/core/nginx/vhost.ts';
 import { nginxEntriesFile } from '../../src/web/core/entries/nginx-file.ts';
+import { apacheMemberFileName, memberOfFile } from '../../src/web/core/entries/apache-files.ts';
+import {
+  boundsText,
+  entryLimitsOf,
+  limitsText,
+  siteBounds,
+} from '../../src/web/core/entries/limits.ts';
+import { policyOf } from '../conformance/suite.ts';
 import { nginxQuoted } from '../../src/web/core/entries/nginx-quoted.ts';
 import { siteFileFor } from '../../src/web/core/entries/nginx-site-files.ts';
 import { tenantMember } from '../../src/usage/member.ts';
@@ -134,6 +142,39 @@ test('nginxEntriesFile() has a name whatever is in it as one key, and nothing el
       },
     ),
   );
+});
+
+test('boundsOf() has the limits of a site, its tenant and its reseller, and a vhost is the first site it names', () => {
+  const limits = entryLimitsOf(
+    policyOf(`<reseller uid="1000"><entries limit="100000"/>
+      <tenant uid="1001"><site name="a.example"><entries limit="5"/></site><site name="b.example"/></tenant>
+      <tenant uid="1002"><entries limit="unlimited"/></tenant></reseller>
+      <tenant uid="1003"><entries limit="7"/></tenant><tenant uid="1004"><site name="a.example"/></tenant>`),
+  );
+  assert.deepEqual([...limits.keys()], [1001, 1002, 1003]);
+  const textOf = (uid: number, ...names: string[]) =>
+    boundsText(siteBounds({ owner: { uid, name: '' } as never, names }, limits));
+  assert.equal(textOf(1001, 'www.a.example', 'A.EXAMPLE'), 'site 5, reseller 65535');
+  assert.equal(textOf(1001, 'b.example', 'a.example'), 'reseller 65535');
+  assert.equal(textOf(1002), 'reseller 65535');
+  assert.equal(textOf(1003, 'a.example'), '7');
+  assert.equal(textOf(1004, 'a.example'), '-');
+  assert.equal(
+    limitsText(limits),
+    '1001:+r1000=65535+a.example=5+b.example= 1002:+r1000=65535 1003:7',
+  );
+});
+
+test('the file of each tenant and site of Apache has a name of its own', () => {
+  for (const member of ['u1001', 'u1001/shop.example', 'u1/1-x.example'] as const)
+    assert.equal(memberOfFile(`/etc/apache2/bulkhead/${apacheMemberFileName(member)}`), member);
+  for (const other of [
+    'u1.conf',
+    '/x/bulkhead/r1.conf',
+    '/x/bulkhead/u1-.conf',
+    '/bulkhead/u1-A.conf',
+  ])
+    assert.equal(memberOfFile(other), undefined, other);
 });
 
 test('commands that were not started are told apart from requests', () => {

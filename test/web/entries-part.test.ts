@@ -83,6 +83,30 @@ test('a record that is damaged, or that is not there, is none', () => {
   }
 });
 
+test('a record keeps what enable was told, and an earlier one is understood', () => {
+  const record = { sender: 33, files: ['/a'], state: '1', limits: 'x', apacheOwners: {} };
+  writeRecord(paths, { ...record, strict: true, apacheOwners: { 'a.example': 'u7/a.example' } });
+  assert.equal(readRecord(paths)?.strict, true);
+  assert.deepEqual(readRecord(paths)?.apacheOwners, { 'a.example': 'u7/a.example' });
+  const earlier = {
+    ...record,
+    apacheOwners: { 'a.example': 7, 'b.example': -1, 'c.example': 'x' },
+  };
+  writeFileSync(`${paths.state}/web-entries.json`, JSON.stringify(earlier));
+  assert.deepEqual(readRecord(paths), { ...record, apacheOwners: { 'a.example': 'u7' } });
+});
+
+test('parseRefusal() takes whose limit it was from the beginning of a datagram alone', () => {
+  const text = (of: string, url = '/') =>
+    parseRefusal(`{"owner":"1001","of":"${of}","site":"a.example","url":"${url}"}`)?.member;
+  assert.equal(text('u1001/shop.example'), 'u1001/shop.example');
+  assert.equal(text('r1000'), 'r1000');
+  for (const none of ['u1001/', 'u1001/a/b', 'x1', 'r1/a', '../r1', 'u12345678901', 'r'])
+    assert.equal(text(none), undefined, none);
+  assert.equal(parseRefusal('{"owner":"1001","of":"u1001/shop')?.member, 'u1001');
+  assert.equal(text('u1001', String.raw`\",\"of\":\"r1000`), 'u1001');
+});
+
 test('parseRefusal() reads a datagram of nginx, and of others at most the owner', () => {
   const sent =
     '<190>Nov 26 04:48:24 bulkhead: {"owner":"1001","site":"a.example","client":"::1","method":"GET","url":"/x?\\"|"}';

@@ -165,6 +165,23 @@ function suite(): void {
     );
   });
 
+  test('what runs keeps its entries when another tenant gets the same number', async () => {
+    await prepared();
+    const of = (uid: number) => `<tenant uid="${uid}"><entries limit="3"/></tenant>`;
+    await started(of(uids.owner));
+    const b = { host: 'b.example' };
+    stage.shut();
+    const running = times(3, b).map((each) => stage.ask1(each));
+    await eventually('three run', () => stage.running() === 3);
+    const outcome = await stage.enable(of(uids.owner) + of(uids.other));
+    assert.deepEqual(outcome, { ok: true, value: 'reloaded' });
+    const refused = await Promise.all(times(5, b).map((each) => stage.ask1(each)));
+    assert.deepEqual(statuses(refused), { 508: 5 });
+    stage.letGo();
+    assert.deepEqual(statuses(await Promise.all(running)), { 200: 3 });
+    await eventually('they are free again', async () => (await stage.ask1(b)).status === 200);
+  });
+
   test('a site without a limit of its tenant is held, and a limit that goes away holds nobody', async () => {
     await prepared();
     await started(

@@ -6,7 +6,7 @@
  *     map $limit_conn_status $bulkhead_tenant { default u$bulkhead_owner; REJECTED ""; }
  *     map $uri $bulkhead_tenant_script { volatile; default ""; "~*\\.php$" $bulkhead_tenant; }
  *     map $bulkhead_tenant_rule $bulkhead_20 { volatile; default ""; 20s $bulkhead_tenant_script; 20a $bulkhead_tenant; }
- *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:65k;
+ *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:128k;
  *     limit_conn bulkhead_20 20;
  *
  * The same once more for sites and for resellers that have limits. limit_conn takes a constant, so there is a zone for each distinct number. A key that is
@@ -186,10 +186,13 @@ const zoneName = ({ kind, number }: Zone) =>
 
 export const limitLine = (zone: Zone): string => `limit_conn ${zoneName(zone)} ${zone.number};`;
 
-/** A state has 64 bytes besides its key, and a member has one at most. The smallest zone is eight pages. */
+/**
+ * A member has one state at most. The smallest zone is eight pages. A reload keeps what is counted only where a zone
+ * keeps its size, so that seldom changes.
+ */
 const zoneKilobytes = (members: ReadonlySet<string>) => {
   const bytes = [...members].reduce((sum, each) => sum + 2 * stateBytes(each.length), 0);
-  return 64 + Math.ceil(bytes / 1024);
+  return powerOfTwo(64 + Math.ceil(bytes / 1024), 128);
 };
 
 /** Pieces are powers of two. */
