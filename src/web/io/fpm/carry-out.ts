@@ -149,7 +149,7 @@ class Run {
     await this.#stop(opening.flatMap(servicesOf));
     const changed = opening.filter(({ unit }) => before.has(`${this.#layout.units}/${unit}`));
     const were = unitsOf([...closing, ...changed]);
-    const opened = await systemctlEach(['enable', '--quiet', '--no-reload', '--now'], were);
+    const opened = await systemctlEach(['enable', '--quiet', '--now'], were);
     if (!opened.ok || !this.#isTold) return opened;
     const unit = distributionUnit(this.#layout.php);
     // Where it failed, systemd has tried to start it as often as it may.
@@ -174,7 +174,7 @@ class Run {
     const sockets = changes.flatMap(({ path, to }) =>
       to === undefined && path.endsWith('.socket') ? [path.slice(prefix.length)] : [],
     );
-    // Links to a unit are removed by what it says of itself.
+    // Links to a unit are removed by what it says of itself. systemd reads everything again below.
     if (sockets.length > 0) await systemctlEach(['disable', '--quiet', '--no-reload'], sockets);
     const written = applyChanges(changes);
     if (!written.ok || !changes.some(({ path }) => path.startsWith(prefix))) return written;
@@ -217,7 +217,7 @@ class Run {
     const unix = sockets.filter(({ listen }) => isUnix(listen)).map(({ listen }) => listen.stream);
     const kept = this.#master === 0 ? undefined : unix.map(keepSocket).find((each) => !each.ok);
     if (kept !== undefined) return kept;
-    return systemctlEach(['enable', '--quiet', '--no-reload', '--now'], unitsOf(sockets));
+    return systemctlEach(['enable', '--quiet', '--now'], unitsOf(sockets));
   }
 
   /** Whatever the distribution's master could remove. */
@@ -248,9 +248,13 @@ class Run {
 
   /** Not waited for: a tenant can make its own master slow to answer. */
   async #reloadChanged(): Step {
-    const { changed, opening, closing } = this.#plan;
+    const { changed, replaced, opening, closing } = this.#plan;
     const stopped = new Set([...opening, ...closing].flatMap(servicesOf));
-    const rest = changed.filter((unit) => !stopped.has(unit));
+    const going = (units: readonly string[]) => units.filter((unit) => !stopped.has(unit));
+    // A master that reads its files again stays whose it is. With the next request it starts as it should.
+    const ended = await systemctlEach(['stop', '--no-block'], going(replaced));
+    if (!ended.ok) return ended;
+    const rest = going(changed).filter((unit) => !replaced.includes(unit));
     return systemctlEach(['try-reload-or-restart', '--no-block'], rest);
   }
 

@@ -62,7 +62,8 @@ export async function dumpPools(
   return fail(parseServerError(run.value.stderr));
 }
 
-const checkTimeoutMs = 30_000;
+/** Against hanging; less than a division has. */
+const checkTimeoutMs = 100_000;
 
 export const placeText = ({ file, line, message }: ReadProblem): string =>
   file === undefined ? message : `${file}:${line}: ${message}`;

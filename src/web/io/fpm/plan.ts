@@ -52,6 +52,8 @@ export interface FpmPlan {
   readonly leaving: readonly string[];
   /** Services that read another configuration than they run with. */
   readonly changed: readonly string[];
+  /** Services of which systemd knows something else than they run with: as whom, or where. */
+  readonly replaced: readonly string[];
   readonly distribution: 'restart' | 'reload' | 'leave';
   readonly states: ReadonlyMap<string, UnitState>;
 }
@@ -145,7 +147,9 @@ function planOf(
   const units = [...installed.units];
   const wantedSockets = socketsIn(layout, wanted, installed.files);
   const gone = units.filter(([name]) => !isWanted(name));
-  const isThere = (path: string) => installed.files.has(path);
+  const going = services
+    .map((each) => ({ config: configPath(layout, each), unit: serviceName(layout, each) }))
+    .filter(({ config }) => installed.files.has(config));
   return {
     services,
     kept: split.kept,
@@ -162,11 +166,8 @@ function planOf(
       type === 'socket' ? socketChanges(unit, installed.files.get(unitPath(unit))) : [],
     ),
     leaving: gone.flatMap(([unit, { type }]) => (type === 'service' ? [unit] : [])),
-    changed: services
-      .filter((each) => isThere(configPath(layout, each)))
-      .map((each) => ({ config: configPath(layout, each), unit: serviceName(layout, each) }))
-      .filter(({ config, unit }) => differs(config) || differs(unitPath(unit)))
-      .map(({ unit }) => unit),
+    changed: going.filter(({ config }) => differs(config)).map(({ unit }) => unit),
+    replaced: going.map(({ unit }) => unit).filter((unit) => differs(unitPath(unit))),
     distribution: differs(layout.dropIn)
       ? 'restart'
       : changes.some(({ path }) => path === layout.main || path.startsWith(`${layout.links}/`))

@@ -1,4 +1,7 @@
 /** Which site each pool serves: by the web servers' own configurations, or as it is where they cannot be read now. */
+import { readdirSync, readlinkSync } from 'node:fs';
+import { readText } from '../../../sys/files/read.ts';
+import { statusValue } from '../../../sys/processes/process-status.ts';
 import { PoolSites } from '../../core/fpm/service/pool-sites.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
 import { parseUnitName, siteNameMax } from '../../core/fpm/service/units.ts';
@@ -18,13 +21,31 @@ export async function readPoolSites(
     ...(nginx === undefined ? [] : [readNginx(nginx)]),
     ...(apache === undefined ? [] : [readApache(apache)]),
   ]);
-  if (servers.some(isUnknown)) return siteNow(layout, installed);
+  // One that does not run passes on nothing: Apache where it is only installed, for instance.
+  if (servers.some((each) => isUnknown(each) && isRunning(each.program)))
+    return siteNow(layout, installed);
   const pools = new PoolSites(servers.flatMap(({ sites }) => sites));
   return (tenant, listen) => pools.at(listen, namesOf(tenant));
 }
 
 /** Nothing of a server whose configuration is not accepted says where requests go. */
 const isUnknown = ({ sites, problems }: ReadWeb) => sites.length === 0 && problems.length > 0;
+
+/** As root: any account can run the program itself. */
+function isRunning(program: string): boolean {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.some((pid) => {
+    try {
+      const runs = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+      return runs === program && isRoot(readText(`/proc/${pid}/status`) ?? '');
+    } catch {
+      // It has ended, or is a thread of the kernel's.
+      return false;
+    }
+  });
+}
+
+const isRoot = (status: string) => statusValue(status, 'Uid')?.startsWith('0\t') === true;
 
 /** Units have names of 255 characters at most. */
 const namesOf = ({ sites = [] }: ServiceTenant): ReadonlySet<string> =>
