@@ -1,0 +1,245 @@
+/**
+ * The symlink guard on a kernel that asks BPF programs: every way to follow a link, nginx and Apache, a tenant that
+ * exchanges links while they are followed, loaders that are killed, the agent, and turning it off again.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { expected } from './symlinks/expected.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+const compiler = await ensurePrerequisites('bpf', log);
+const reason = prepared.ok ? (compiler.ok ? undefined : compiler.reason) : prepared.error;
+if (reason !== undefined) log(`Skipping test/vm/symlinks.test.ts: ${reason}`);
+const skip = reason ?? false;
+const timeout = longPatienceMilliseconds;
+
+/** Opens of each kind in the race: a million with LONG=1. */
+const opens = process.env['LONG'] === undefined ? 20_000 : 1_000_000;
+
+const policy = (symlinks: string) =>
+  `<bulkhead version="1"><agent interval="1s"/>${symlinks}<tenant user="alice"/><tenant user="bob"/></bulkhead>`;
+const ownerMatch = '<symlinks follow="owner-match" by="www-data"/>';
+
+const setUp = `set -e
+sh /opt/bulkhead/test/vm/symlinks/tree.sh
+cat > /usr/local/bin/ask <<'ASK'
+#!/bin/bash
+# PORT PATH...: the status of each.
+port=$1; shift
+for path in "$@"; do
+  exec 3<>/dev/tcp/127.0.0.1/$port
+  printf 'GET /%s HTTP/1.0\\r\\nHost: a\\r\\n\\r\\n' "$path" >&3
+  read -r _ status _ <&3; cat <&3 > /dev/null; echo "$path $status"
+done
+ASK
+chmod 755 /usr/local/bin/ask
+rm -f /etc/nginx/sites-enabled/default /etc/apache2/sites-enabled/000-default.conf
+echo 'server { listen 127.0.0.1:8080; root /home/alice/www; }' > /etc/nginx/sites-enabled/alice
+echo 'Listen 127.0.0.1:8081' > /etc/apache2/ports.conf
+cat > /etc/apache2/sites-enabled/alice.conf <<'SITE'
+<VirtualHost 127.0.0.1:8081>
+  DocumentRoot /home/alice/www
+  <Directory /home/alice/www>
+    Options FollowSymLinks
+    Require all granted
+  </Directory>
+</VirtualHost>
+SITE
+mkdir -p /etc/bulkhead; cp /opt/bulkhead/packaging/bulkhead.service /opt/bulkhead/packaging/bulkhead-symlinks.service /etc/systemd/system/
+# Processors are emulated, and the machine may be busy.
+for unit in bulkhead bulkhead-symlinks; do
+  mkdir -p /etc/systemd/system/$unit.service.d
+  printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/system/$unit.service.d/patient.conf
+done
+systemctl daemon-reload
+systemctl start nginx apache2
+cat > /tmp/listen.mjs <<'LISTEN'
+import { createServer } from 'node:net';
+import { chmodSync } from 'node:fs';
+const path = '/home/bob/www/sock';
+createServer((each) => each.end()).listen(path, () => chmodSync(path, 0o777));
+LISTEN
+systemd-run --quiet /opt/bulkhead/node_modules/.bin/node /tmp/listen.mjs
+for i in $(seq 3000); do [ -S /home/bob/www/sock ] && exit 0; sleep 0.1; done; exit 1
+`;
+
+const asServer = 'setpriv --reuid www-data --regid www-data --clear-groups';
+const pages =
+  'own owndir/f chain other otherdir/secret chain-other passwd nested/f by-root via-root';
+
+suite('the symlink guard', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-links-'));
+  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
+  const guard = (words: string) =>
+    guest.run(`bulkhead symlinks guard ${words}`, { timeoutMs: timeout });
+  const writePolicy = (symlinks: string) =>
+    guest.succeed(
+      'cat > /etc/bulkhead/policy.new && mv /etc/bulkhead/policy.new /etc/bulkhead/policy.xml',
+      {
+        input: policy(symlinks),
+      },
+    );
+  const until = (what: string) =>
+    succeed(
+      `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-symlinks -n 40 --no-pager >&2; exit 1`,
+    );
+  const cases = async () => {
+    await succeed('rm -rf /home/bob/www/open/* /home/alice/www/made/*');
+    const text = await succeed(
+      `${asServer} /opt/bulkhead/node_modules/.bin/node /opt/bulkhead/test/vm/symlinks/cases.ts`,
+    );
+    return JSON.parse(text) as Record<string, string>;
+  };
+  const race = async (number: number) => {
+    const text = await succeed(
+      `/usr/local/bin/link-race ${number} 3001 33 /home/alice/own /home/bob/www`,
+    );
+    return [...text.matchAll(/own (\d+) leaked (\d+) refused (\d+) else (\d+)/g)].map(
+      ([, own, leaked, refused, rest]) => ({
+        own: Number(own),
+        leaked: Number(leaked),
+        refused: Number(refused),
+        rest: Number(rest),
+      }),
+    );
+  };
+  const refuses = async () => {
+    const other = await guest.run(`${asServer} cat /home/alice/www/other`);
+    return other.status !== 0 && other.stdout === '';
+  };
+  const generations = () => succeed('ls /sys/fs/bpf/bulkhead 2>/dev/null || true');
+
+  before(
+    async () => {
+      const source = fileURLToPath(new URL('../attacks/link-race.c', import.meta.url));
+      execFileSync('gcc', ['-O2', '-static', '-o', join(directory, 'link-race'), source]);
+      guest = await startGuest(image);
+      await guest.copyProject();
+      await installBuilt(guest);
+      await guest.copyIn(join(directory, 'link-race'), '/usr/local/bin/link-race');
+      await succeed('chmod 755 /usr/local/bin/link-race');
+      await succeed(setUp);
+      await writePolicy(ownerMatch);
+    },
+    { timeout },
+  );
+  after(async () => {
+    rmSync(directory, { recursive: true });
+    await guest[Symbol.asyncDispose]();
+  });
+
+  test('without it links lead anywhere, and the race is won', { timeout }, async () => {
+    assert.deepEqual(await cases(), expected('off'));
+    assert.match(await succeed(`ask 8080 ${pages}`), /^other 200\notherdir\/secret 200\n/m);
+    for (const { leaked } of await race(2000)) assert.ok(leaked > 0, 'nothing leaked');
+  });
+
+  test('on, each way of following is refused, and what is allowed works', { timeout }, async () => {
+    const on = await guard('on');
+    assert.equal(on.status, 0, on.stderr);
+    assert.match(on.stdout, /guard is on: it was tried, and it refuses/);
+    assert.deepEqual(await cases(), expected('on'));
+    assert.equal(
+      await succeed(`setpriv --reuid bob --regid bob --clear-groups cat /home/alice/www/other`),
+      'SECRET\n',
+    );
+    assert.equal(await succeed('cat /home/alice/www/other'), 'SECRET\n');
+  });
+
+  test('nginx and Apache serve what is allowed, and nothing else', { timeout }, async () => {
+    const allowed = ['own', 'owndir/f', 'chain', 'by-root'];
+    for (const port of [8080, 8081]) {
+      const text = await succeed(`ask ${port} ${pages}`);
+      const wanted = pages
+        .split(' ')
+        .map((each) => `${each} ${allowed.includes(each) ? 200 : 403}\n`);
+      assert.equal(text, wanted.join(''), `port ${port}`);
+    }
+  });
+
+  test('the race is lost, however fast links are exchanged', { timeout }, async () => {
+    const found = await race(opens);
+    assert.equal(found.length, 2);
+    for (const { own, leaked, refused, rest } of found) {
+      assert.equal(leaked, 0);
+      assert.ok(own > 0 && refused > 0, JSON.stringify(found));
+      assert.equal(own + refused + rest, opens);
+    }
+  });
+
+  test(
+    'loaders that are killed leave it as it was, and the next one tidies up',
+    { timeout },
+    async () => {
+      const before = await generations();
+      await writePolicy('<symlinks follow="owner-match" by="www-data irc"/>');
+      for (const seconds of ['0.3', '0.7', '1.1', '1.5']) {
+        await guest.run(`timeout -s KILL ${seconds} bulkhead symlinks guard on`, {
+          timeoutMs: timeout,
+        });
+        assert.ok(await refuses(), `after ${seconds} s`);
+      }
+      // As one that was killed between two pins.
+      await succeed('mkdir /sys/fs/bpf/bulkhead/symlinks-0killed-new');
+      await succeed('bulkhead symlinks guard on');
+      assert.notEqual(await generations(), before);
+      assert.match(await generations(), /^symlinks-[0-9a-z]+-[0-9a-f]+\n$/);
+      assert.ok(await refuses());
+    },
+  );
+
+  test('the unit brings it back, as at boot', { timeout }, async () => {
+    await succeed('rm -r /sys/fs/bpf/bulkhead');
+    assert.ok(!(await refuses()));
+    await succeed('systemctl start bulkhead-symlinks');
+    assert.ok(await refuses());
+    const order = await succeed('systemctl show -P Before bulkhead-symlinks');
+    for (const each of ['nginx.service', 'apache2.service', 'network.target'])
+      assert.ok(order.includes(each), each);
+  });
+
+  test('refusals are incidents, with link, target, server and tenant', { timeout }, async () => {
+    await succeed('systemctl start bulkhead');
+    await until('bulkhead status > /dev/null 2>&1');
+    await succeed('ask 8080 other otherdir/secret');
+    await until('bulkhead faults alice --limit symlinks 2>/dev/null | grep -q "symlinks.*refused"');
+    const id = JSON.parse(await succeed('bulkhead faults alice --limit symlinks --json')) as {
+      readonly incidents: readonly { readonly id: number }[];
+    };
+    const first = id.incidents[0]?.id ?? 0;
+    await until(`bulkhead incident ${first} | grep -q "nginx /home/alice/www/other"`);
+    const text = await succeed(`bulkhead incident ${first}`);
+    assert.match(
+      text,
+      /\/home\/alice\/www\/other to \/home\/bob\/www\/secret, which belongs to bob/,
+    );
+    assert.doesNotMatch(await succeed('su bob -c "bulkhead faults"'), /symlinks/);
+  });
+
+  test('the agent follows the policy; off leaves nothing', { timeout }, async () => {
+    await writePolicy('');
+    await until('[ ! -e /sys/fs/bpf/bulkhead ]');
+    assert.ok(!(await refuses()));
+    await writePolicy(ownerMatch);
+    await until('ls /sys/fs/bpf/bulkhead/symlinks-* > /dev/null 2>&1');
+    await succeed('bulkhead symlinks guard off');
+    assert.deepEqual(await cases(), expected('off'));
+    const status = await guard('status');
+    assert.equal(status.status, 0);
+    assert.match(status.stdout, /guard: off/);
+    assert.equal(await generations(), '');
+  });
+});
