@@ -12,7 +12,7 @@ import type { Evidence, Outcome } from './outcome.ts';
  *     limits       the policy has any limit
  *     separation   the policy has tenants: what the kernel keeps apart by itself
  *     symlinks     the policy has <symlinks>
- *     jail         only a private view of the host holds it, which this version does not make
+ *     jail         only a private view of the host holds it; no policy demands it, since scratch tenants have no jail
  */
 export type Demand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail';
 

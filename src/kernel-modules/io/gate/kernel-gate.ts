@@ -3,7 +3,6 @@
  * kernel. They are pinned, so they stay when this process ends; a new list is a new generation, and the older one
  * goes once the new one has shown that it works.
  */
-import { existsSync } from 'node:fs';
 import { failed, type Cause, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -33,24 +32,21 @@ const name = 'modules';
 export const gateObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
 
 /** As the kernel has it now. */
-export function gateMode(paths: Paths): GateMode {
-  using pins = existingPins(paths);
-  const generation = pins === undefined ? undefined : generationsOf(pins, name).at(-1);
-  if (pins === undefined || generation === undefined) return 'off';
-  const map = PinnedMap.open(`${generationPath(pins, name, generation)}/map_mode`);
-  if (!map.ok) return 'off';
-  using open = map.value;
-  const value = open.get(new Uint8Array(4), 4);
-  return gateModes[value?.readUInt32LE(0) ?? 0] ?? 'off';
-}
+export const gateMode = (paths: Paths): GateMode =>
+  withGate(paths, (directory) => {
+    const map = PinnedMap.open(`${directory}/map_mode`);
+    if (!map.ok) return undefined;
+    using open = map.value;
+    return gateModes[open.get(new Uint8Array(4), 4)?.readUInt32LE(0) ?? 0];
+  }) ?? 'off';
 
-/** Where the programs of the gate in force write what they have decided; undefined where it is off. */
-export function gateEvents(paths: Paths): string | undefined {
-  using pins = existingPins(paths);
-  const generation = pins === undefined ? undefined : generationsOf(pins, name).at(-1);
-  if (pins === undefined || generation === undefined) return undefined;
-  const path = `${generationPath(pins, name, generation)}/map_events`;
-  return existsSync(path) ? path : undefined;
+/** `use` gets where the programs in force are pinned; it is not called where the gate is off. */
+export function withGate<T>(paths: Paths, use: (directory: string) => T): T | undefined {
+  const found = existingPins(paths);
+  if (found === undefined) return undefined;
+  using pins = found;
+  const generation = generationsOf(pins, name).at(-1);
+  return generation === undefined ? undefined : use(generationPath(pins, name, generation));
 }
 
 /** Loads the list of the running kernel; all of it is in force when this returns, or what was before is. */
@@ -66,9 +62,7 @@ export function switchGate(
     const reason = `${digests.length} modules are more than the ${listedMax} that it can hold`;
     return failed({ action: `set the gate to "${mode}"`, reason });
   }
-  const canary = makeCanary(paths);
-  if (!canary.ok) return canary;
-  using made = canary.value;
+  using made = makeCanary();
   const pins = openPins(paths);
   if (!pins.ok) return pins;
   using directory = pins.value;

@@ -4,12 +4,11 @@
  * Only what this shows is called "on": there are kernels that accept the programs and never run them.
  */
 import { randomBytes, createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import type { Cause, Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import type { Paths } from '../../../host/paths.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cause } from '../../../base/problem.ts';
 import { readText } from '../../../sys/files/read.ts';
-import { replaceFile } from '../../../sys/files/replace-file.ts';
+import { privateDirectory } from '../../../sys/files/private-directory.ts';
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { loadBytes, loadFile, moduleCalls } from './module-calls.ts';
 
@@ -24,24 +23,19 @@ interface CanaryFile {
   readonly sha256: string;
 }
 
-const canaryNames = ['listed', 'refused', 'unlisted'] as const;
+type CanaryName = 'listed' | 'refused' | 'unlisted';
 
-/** Files of this process, with random content, gone afterwards. */
-export function makeCanary({ runtime }: Paths): Result<Canary, Problem> {
-  const made = new Map<string, CanaryFile>();
-  for (const name of canaryNames) {
-    const path = `${runtime}/gate-${name}`;
+/** Files of this process, with random content, gone afterwards. Throws Node's errors. */
+export function makeCanary(): Canary {
+  const directory = privateDirectory('/run');
+  const file = (name: CanaryName): CanaryFile => {
+    const path = join(directory.path, `gate-${name}`);
     const text = `not a module ${randomBytes(16).toString('hex')}\n`;
-    const written = replaceFile(path, text, 0o600);
-    if (!written.ok) return written;
-    made.set(name, { path, sha256: createHash('sha256').update(text).digest('hex') });
-  }
-  const { listed, refused, unlisted } = Object.fromEntries(made) as Record<
-    (typeof canaryNames)[number],
-    CanaryFile
-  >;
-  const remove = () => made.forEach(({ path }) => rmSync(path, { force: true }));
-  return ok({ listed, refused, unlisted, [Symbol.dispose]: remove });
+    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+    return { path, sha256: createHash('sha256').update(text).digest('hex') };
+  };
+  const [listed, refused, unlisted] = [file('listed'), file('refused'), file('unlisted')];
+  return { listed, refused, unlisted, [Symbol.dispose]: () => directory[Symbol.dispose]() };
 }
 
 /** Why it cannot be shown that the gate does what `mode` says; undefined if it does. */
@@ -54,7 +48,8 @@ export function unprovenBy(
     return { reason: 'the system calls of this processor are not known' };
   const { init, finit } = moduleCalls;
   const isOn = mode === 'on';
-  const bytes = new TextEncoder().encode('not a module\n');
+  // The kernel looks no further at what is shorter than a header.
+  const bytes = new Uint8Array(4096);
   const tries = [
     ['what the gate is told to refuse', true, () => loadFile(finit, refused.path)],
     ['a file that is not listed', isOn, () => loadFile(finit, unlisted.path)],

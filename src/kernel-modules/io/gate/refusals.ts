@@ -9,7 +9,7 @@ import type { Paths } from '../../../host/paths.ts';
 import { RingReader } from '../../../sys/bpf/maps.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { parseGateEvent, type GateEvent } from '../../core/gate/gate-event.ts';
-import { gateEvents } from './kernel-gate.ts';
+import { withGate } from './kernel-gate.ts';
 
 export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'name' | 'from'> {
   /** ISO 8601, UTC. */
@@ -28,10 +28,9 @@ const recordOf = ({ state }: Paths) =>
 export const keptRefusals = (paths: Paths): readonly Refusal[] => recordOf(paths).list();
 
 /** Takes what is new from the kernel and keeps it; nothing where the gate is off. */
-export function takeRefusals(paths: Paths): Result<readonly Refusal[], Problem> {
-  const ring = gateEvents(paths);
-  return ring === undefined ? ok([]) : recordOf(paths).take(() => takeFrom(ring));
-}
+export const takeRefusals = (paths: Paths): Result<readonly Refusal[], Problem> =>
+  withGate(paths, (directory) => recordOf(paths).take(() => takeFrom(`${directory}/map_events`))) ??
+  ok([]);
 
 function takeFrom(ring: string): Result<readonly Refusal[], Problem> {
   const opened = RingReader.open(ring);
