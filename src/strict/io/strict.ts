@@ -61,6 +61,8 @@ export function loadStrict(rule: StrictRule, paths: Paths): Result<boolean, Prob
   const digest = digestOf(entriesOf(rule, 0));
   if (!digest.ok) return digest;
   if (generationsOf(pins, pinName).at(-1)?.endsWith(`-${digest.value}`) === true) return ok(false);
+  // Those of the programs that are replaced would be lost.
+  takeStrictEvents(paths);
   const canary = randomInt(canaries[0], canaries[1]);
   const loaded = loadObject(
     {
@@ -113,6 +115,7 @@ export function unloadStrict(paths: Paths): Result<boolean, Problem> {
   const locked = lock(paths);
   if (!locked.ok) return locked;
   using _lock = locked.value;
+  takeStrictEvents(paths);
   try {
     using pins = found;
     const removed = removeGenerations(pins, pinName);
