@@ -32,7 +32,8 @@ function compile(words: readonly string[]): void {
     execFileSync('clang', words, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new Error('clang is missing; apt-get install clang libbpf-dev', { cause: error });
+    process.stderr.write('The BPF programs need clang: apt-get install clang libbpf-dev\n');
+    process.exit(1);
   }
 }
 
