@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { removeBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { dropGate, gateMode } from '../../io/gate/kernel-gate.ts';
-import { takeRefusals } from '../../io/gate/refusals.ts';
 import {
   examples,
   exitCodes,
@@ -16,8 +15,6 @@ function off({ json }: { readonly json?: boolean }, command: Command): ExitCode 
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const before = gateMode(paths);
-  // Those of the programs that go would be lost.
-  takeRefusals(paths);
   const lists = new GateLists(paths);
   const steps = [() => lists.keepMode('off'), () => removeBootFiles(paths), () => dropGate(paths)];
   for (const step of steps) {

@@ -6,7 +6,6 @@ import { installBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted } from '../../io/gate/host-facts.ts';
 import { gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
-import { takeRefusals } from '../../io/gate/refusals.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 import { printable } from '../../../base/printable.ts';
@@ -49,8 +48,6 @@ export async function switchTo(
     return exitCodes.failed;
   }
   if (options.dryRun !== true) {
-    // Those of the programs that are replaced would be lost.
-    takeRefusals(paths);
     const problem = firstOf(
       () => switchGate(paths, mode, list),
       () => lists.keepMode(mode),

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { listedDigests } from '../../core/gate/gate-list.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { refreshGate } from '../../io/gate/kernel-gate.ts';
-import { takeRefusals } from '../../io/gate/refusals.ts';
 import { plainRelease } from '../../io/kernel/kernel-files.ts';
 import {
   describeArgument,
@@ -43,8 +42,6 @@ async function update(
     if (typeof one === 'number') return one;
     made.push(one);
   }
-  // Those of the programs that are replaced would be lost.
-  takeRefusals(paths);
   const refreshed = refreshGate(paths, lists);
   if (!refreshed.ok) {
     printError(refreshed.error);

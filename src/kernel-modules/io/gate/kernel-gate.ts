@@ -8,46 +8,25 @@ import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { PinnedMap } from '../../../sys/bpf/maps.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
-import { loadObject, type MapEntry } from '../../../sys/bpf/object.ts';
-import { packageFile } from '../../../sys/package-files.ts';
-import {
-  existingPins,
-  generationPath,
-  generationsOf,
-  newGeneration,
-  openPins,
-  removeGenerations,
-  removePins,
-} from '../../../sys/bpf/pins.ts';
+import type { MapEntry } from '../../../sys/bpf/object.ts';
 import { gateModes, type GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-list.ts';
 import { hostRoots, runningRelease } from '../kernel/kernel-files.ts';
 import type { GateLists } from './gate-lists.ts';
+import { gatePrograms, takeRefusals } from './refusals.ts';
 import { makeCanary, unprovenBy, type Canary } from './prove-gate.ts';
-
-/** Of the pins, and of the object file. */
-const name = 'modules';
 
 /** Why the gate cannot work here, and what would change that. */
 export const gateObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
 
 /** As the kernel has it now. */
 export const gateMode = (paths: Paths): GateMode =>
-  withGate(paths, (directory) => {
+  gatePrograms(paths).inForce((directory) => {
     const map = PinnedMap.open(`${directory}/map_mode`);
     if (!map.ok) return undefined;
     using open = map.value;
     return gateModes[open.get(new Uint8Array(4), 4)?.readUInt32LE(0) ?? 0];
   }) ?? 'off';
-
-/** `use` gets where the programs in force are pinned; it is not called where the gate is off. */
-export function withGate<T>(paths: Paths, use: (directory: string) => T): T | undefined {
-  const found = existingPins(paths);
-  if (found === undefined) return undefined;
-  using pins = found;
-  const generation = generationsOf(pins, name).at(-1);
-  return generation === undefined ? undefined : use(generationPath(pins, name, generation));
-}
 
 /** Loads the list of the running kernel; all of it is in force when this returns, or what was before is. */
 export function switchGate(
@@ -55,28 +34,24 @@ export function switchGate(
   mode: Exclude<GateMode, 'off'>,
   list: GateList,
 ): Result<void, Problem> {
-  const obstacle = gateObstacle(paths);
+  const obstacle = gateObstacle(paths) ?? tooMany(list);
   if (obstacle !== undefined) return failed({ ...obstacle, action: `set the gate to "${mode}"` });
-  const digests = listedDigests(list);
-  if (digests.length >= listedMax) {
-    const reason = `${digests.length} modules are more than the ${listedMax} that it can hold`;
-    return failed({ action: `set the gate to "${mode}"`, reason });
-  }
-  using made = makeCanary();
-  const pins = openPins(paths);
-  if (!pins.ok) return pins;
-  using directory = pins.value;
-  const loaded = loadObject(
-    {
-      file: packageFile(`dist/bpf/${name}.bpf.o`),
-      name,
-      generation: newGeneration(),
-      entries: entriesOf(mode, digests, made),
-      prove: () => unproven(made, mode, paths),
-    },
-    directory,
-  );
+  using canary = makeCanary();
+  const entries = entriesOf(mode, listedDigests(list));
+  const loaded = gatePrograms(paths).load({
+    madeOf: entries,
+    entries: () => [...entries, ...canaryEntries(canary)],
+    prove: () => unproven(canary, mode, paths),
+    // Those of the programs that are replaced would be lost.
+    beforeReplacing: () => void takeRefusals(paths),
+  });
   return loaded.ok ? ok(undefined) : loaded;
+}
+
+function tooMany(list: GateList): Cause | undefined {
+  const { length } = listedDigests(list);
+  if (length < listedMax) return undefined;
+  return { reason: `${length} modules are more than the ${listedMax} that it can hold` };
 }
 
 /** Beside a gate that is on already, nothing can be shown: it would refuse as well. */
@@ -86,18 +61,18 @@ const unproven = (canary: Canary, mode: GateMode, paths: Paths): Cause | undefin
 const loads = Uint8Array.of(1);
 const isRefused = Uint8Array.of(2);
 
-function entriesOf(
-  mode: GateMode,
-  digests: readonly string[],
-  { listed, refused }: Canary,
-): readonly MapEntry[] {
+function entriesOf(mode: GateMode, digests: readonly string[]): readonly MapEntry[] {
   const now = Uint32Array.of(gateModes.indexOf(mode));
   return [
     { map: 'mode', key: new Uint8Array(4), value: new Uint8Array(now.buffer) },
-    ...[...digests, listed.sha256].map((each) => entryOf(each, loads)),
-    entryOf(refused.sha256, isRefused),
+    ...digests.map((each) => entryOf(each, loads)),
   ];
 }
+
+const canaryEntries = ({ listed, refused }: Canary): readonly MapEntry[] => [
+  entryOf(listed.sha256, loads),
+  entryOf(refused.sha256, isRefused),
+];
 
 const entryOf = (sha256: string, value: Uint8Array): MapEntry => ({
   map: 'listed',
@@ -127,9 +102,7 @@ export function runningList(lists: GateLists): Result<GateList, Problem> {
 }
 
 /** Every module loads again. */
-export function dropGate(paths: Paths): Result<void, Problem> {
-  using pins = existingPins(paths);
-  if (pins === undefined) return ok(undefined);
-  removeGenerations(pins, name);
-  return removePins(paths);
+export function dropGate(paths: Paths): Result<boolean, Problem> {
+  takeRefusals(paths);
+  return gatePrograms(paths).unload();
 }

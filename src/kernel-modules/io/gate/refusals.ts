@@ -7,9 +7,9 @@ import { ok, type Result } from '../../../base/result.ts';
 import { KeptEvents } from '../../../host/kept-events.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { RingReader } from '../../../sys/bpf/maps.ts';
+import { Programs } from '../../../sys/bpf/programs.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { parseGateEvent, type GateEvent } from '../../core/gate/gate-event.ts';
-import { withGate } from './kernel-gate.ts';
 
 export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'name' | 'from'> {
   /** ISO 8601, UTC. */
@@ -18,6 +18,8 @@ export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'na
   readonly loaded: boolean;
   readonly sha256: string;
 }
+
+export const gatePrograms = (paths: Paths): Programs => new Programs('modules', paths);
 
 const takenMax = 4_096;
 
@@ -29,8 +31,9 @@ export const keptRefusals = (paths: Paths): readonly Refusal[] => recordOf(paths
 
 /** Takes what is new from the kernel and keeps it; nothing where the gate is off. */
 export const takeRefusals = (paths: Paths): Result<readonly Refusal[], Problem> =>
-  withGate(paths, (directory) => recordOf(paths).take(() => takeFrom(`${directory}/map_events`))) ??
-  ok([]);
+  gatePrograms(paths).inForce((directory) =>
+    recordOf(paths).take(() => takeFrom(`${directory}/map_events`)),
+  ) ?? ok([]);
 
 function takeFrom(ring: string): Result<readonly Refusal[], Problem> {
   const opened = RingReader.open(ring);
