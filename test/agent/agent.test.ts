@@ -339,7 +339,9 @@ describe('the agent', { skip }, () => {
         clients.push(client);
         process.seteuid?.(0);
       }
-      const ticks = (await agent.status().catch(() => undefined))?.tick.ticks ?? 0;
+      // It may be too busy to answer this one.
+      const before = await agent.ask('/v1/status').catch(() => undefined);
+      const ticks = before?.status === 200 ? before.json<StatusResponse>().tick.ticks : 0;
       await agent.until('it ticks on and answers', async () => {
         const reply = await agent.ask('/v1/status');
         return reply.status === 200 && reply.json<StatusResponse>().tick.ticks > ticks;
