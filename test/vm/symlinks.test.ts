@@ -213,6 +213,8 @@ suite('the symlink guard', { skip }, () => {
   });
 
   test('refusals are incidents, with link, target, server and tenant', { timeout }, async () => {
+    // What was refused before the agent runs would be the evidence of the incident.
+    await succeed('bulkhead symlinks guard off && bulkhead symlinks guard on');
     await succeed('systemctl start bulkhead');
     await until('bulkhead status > /dev/null 2>&1');
     await succeed('ask 8080 other otherdir/secret');
