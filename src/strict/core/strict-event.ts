@@ -1,4 +1,5 @@
 /** What the programs tell of each refusal: `struct event` of bpf/tenants.bpf.c, little-endian. */
+import { cText } from '../../base/c-text.ts';
 import { printable } from '../../base/printable.ts';
 
 export interface StrictEvent {
@@ -32,16 +33,13 @@ export function parseStrictEvent(bytes: Uint8Array): StrictEvent | undefined {
     tenant: view.getUint32(28, true),
     what: view.getUint32(32, true) === 0 ? 'uid' : 'module',
     passed: view.getUint32(36, true) === 2,
-    command: textOf(bytes.subarray(40, 56)),
-    module: textOf(bytes.subarray(56, 88)),
+    command: nameIn(bytes.subarray(40, 56)),
+    module: nameIn(bytes.subarray(56, 88)),
   };
 }
 
-/** Up to its NUL; names are whatever somebody chose. */
-function textOf(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return printable(new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)));
-}
+/** Names are whatever somebody chose. */
+const nameIn = (bytes: Uint8Array): string => printable(cText(bytes));
 
 /** The ways that place at the source, by the program that was refused. */
 const remedies: Readonly<Record<string, string>> = {

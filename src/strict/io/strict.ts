@@ -5,7 +5,7 @@ import { ok, type Result } from '../../base/result.ts';
 import { KeptEvents } from '../../host/kept-events.ts';
 import type { Paths } from '../../host/paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
-import { PinnedMap, RingReader } from '../../sys/bpf/maps.ts';
+import { PinnedMap, RingReader, timeOf } from '../../sys/bpf/maps.ts';
 import { Programs } from '../../sys/bpf/programs.ts';
 import { parseStrictEvent, type StrictEvent } from '../core/strict-event.ts';
 import type { StrictMode } from '../../policy/document.ts';
@@ -113,7 +113,5 @@ function takeFrom(ring: string): Result<readonly KeptStrictEvent[], Problem> {
 
 function keptOf(event: StrictEvent): KeptStrictEvent {
   const { nanoseconds, pid, from, to, tenant, what, passed, command, module } = event;
-  const agoMs = Number(process.hrtime.bigint() - nanoseconds) / 1e6;
-  const at = new Date(Date.now() - agoMs).toISOString();
-  return { at, pid, from, to, tenant, what, passed, command, module };
+  return { at: timeOf(nanoseconds), pid, from, to, tenant, what, passed, command, module };
 }

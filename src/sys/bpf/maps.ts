@@ -126,3 +126,9 @@ export class RingReader implements Disposable {
     map[Symbol.dispose]();
   }
 }
+
+/** When a program wrote a record, by bpf_ktime_get_ns(): nanoseconds since boot → ISO 8601, UTC. */
+export function timeOf(nanoseconds: bigint): string {
+  const agoMs = Number(process.hrtime.bigint() - nanoseconds) / 1e6;
+  return new Date(Date.now() - agoMs).toISOString();
+}

@@ -6,21 +6,27 @@ import { installBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted } from '../../io/gate/host-facts.ts';
 import { gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
-import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
+import {
+  examples,
+  exitCodes,
+  type CommandModule,
+  type ExitCode,
+} from '../../../cli/shared/command.ts';
+import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 import { printable } from '../../../base/printable.ts';
 import type { Problem } from '../../../base/problem.ts';
 import type { Result } from '../../../base/result.ts';
-import type { DemandOptions } from '../setup.ts';
+import { requireOption, type DemandOptions } from '../setup.ts';
 import { makeList } from './make-list.ts';
 import { madeText } from './update.ts';
 
-export interface SwitchOptions extends DemandOptions {
+interface SwitchOptions extends DemandOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
-export async function switchTo(
+async function switchTo(
   mode: Exclude<GateMode, 'off'>,
   options: SwitchOptions,
   command: Command,
@@ -101,3 +107,16 @@ function switchText(
       : `The gate is "${mode}" for Linux ${release}, after each boot too: ${does}`,
   ].join('\n');
 }
+
+/** `on` and `watch` differ by what is done with a module that is not on the list alone. */
+export const switchCommand = (mode: Exclude<GateMode, 'off'>): CommandModule => ({
+  define(command, run) {
+    command
+      .option('--dry-run', 'make the list and show it, and change nothing in the kernel')
+      .option('--json', 'print the outcome as JSON')
+      .addOption(requireOption())
+      .addOption(policyOption())
+      .addHelpText('after', examples([`bulkhead modules gate ${mode}`, '']))
+      .action(run((options: SwitchOptions, self: Command) => switchTo(mode, options, self)));
+  },
+});

@@ -2,6 +2,7 @@
  * What the gate in the kernel tells of each module that was to be loaded: `struct event` of
  * bpf/modules.bpf.c, in the byte order of the machine.
  */
+import { cText } from '../../../base/c-text.ts';
 import { printable } from '../../../base/printable.ts';
 
 export interface GateEvent {
@@ -26,11 +27,6 @@ export interface GateEvent {
 export const gateModes = ['off', 'on', 'watch'] as const;
 export type GateMode = (typeof gateModes)[number];
 
-/** Source: include/uapi/linux/hash_info.h. */
-const algorithms = ['md4', 'md5', 'sha1', 'rmd160', 'sha256', 'sha384', 'sha512', 'sha224'];
-export const sha256Algorithm = algorithms.indexOf('sha256');
-export const algorithmName = (number: number): string => algorithms[number] ?? `number ${number}`;
-
 export const gateEventBytes = 144;
 
 export function parseGateEvent(bytes: Uint8Array): GateEvent | undefined {
@@ -46,13 +42,10 @@ export function parseGateEvent(bytes: Uint8Array): GateEvent | undefined {
     refused: view.getUint32(28, true) !== 0,
     algorithm: algorithm < 0 ? undefined : algorithm,
     digest: bytes.subarray(32, 64).toHex(),
-    command: textOf(bytes.subarray(64, 80)),
-    name: textOf(bytes.subarray(80, 144)),
+    command: nameIn(bytes.subarray(64, 80)),
+    name: nameIn(bytes.subarray(80, 144)),
   };
 }
 
-/** Up to its NUL; names are whatever somebody called a file. */
-function textOf(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return printable(new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)));
-}
+/** Names are whatever somebody called a file. */
+const nameIn = (bytes: Uint8Array): string => printable(cText(bytes));

@@ -6,7 +6,7 @@ import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { KeptEvents } from '../../../host/kept-events.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { RingReader } from '../../../sys/bpf/maps.ts';
+import { RingReader, timeOf } from '../../../sys/bpf/maps.ts';
 import { Programs } from '../../../sys/bpf/programs.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { parseGateEvent, type GateEvent } from '../../core/gate/gate-event.ts';
@@ -56,7 +56,14 @@ const ours = (readText('/proc/self/comm') ?? '').trim();
 
 function refusalOf(event: GateEvent): Refusal {
   const { pid, uid, command, name, from, digest, mode, nanoseconds } = event;
-  const agoMs = Number(process.hrtime.bigint() - nanoseconds) / 1e6;
-  const at = new Date(Date.now() - agoMs).toISOString();
-  return { at, name, from, sha256: digest, command, pid, uid, loaded: mode === 'watch' };
+  return {
+    at: timeOf(nanoseconds),
+    name,
+    from,
+    sha256: digest,
+    command,
+    pid,
+    uid,
+    loaded: mode === 'watch',
+  };
 }

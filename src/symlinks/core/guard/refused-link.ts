@@ -1,6 +1,7 @@
 /**
  * What the programs report of a link that was not followed: `struct event` of bpf/symlinks.bpf.c.
  */
+import { cText } from '../../../base/c-text.ts';
 export interface RefusedLink {
   /** Refused links of this owner so far, since the guard was loaded. */
   readonly total: number;
@@ -44,14 +45,12 @@ const names = 6;
 const watchMode = 2;
 export const eventBytes = at.names + names * nameBytes;
 
-const decoder = new TextDecoder();
-
 /** Undefined if it is shorter than such a record. */
 export function parseRefusedLink(bytes: Uint8Array): RefusedLink | undefined {
   if (bytes.byteLength < eventBytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = (offset: number) => view.getUint32(offset, true);
-  const text = (offset: number, size: number) => textAt(bytes.subarray(offset, offset + size));
+  const text = (offset: number, size: number) => cText(bytes.subarray(offset, offset + size));
   const leadsTo = text(at.text, textBytes);
   return {
     total: Number(view.getBigUint64(at.total, true)),
@@ -68,11 +67,6 @@ export function parseRefusedLink(bytes: Uint8Array): RefusedLink | undefined {
     ),
     leadsTo: leadsTo === '' ? undefined : leadsTo,
   };
-}
-
-function textAt(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return decoder.decode(bytes.subarray(0, end < 0 ? bytes.length : end));
 }
 
 /** Names from the link upwards; that of a file system's root is a slash. */
