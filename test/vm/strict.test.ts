@@ -132,7 +132,10 @@ suite('Strict placement', { skip }, () => {
         await succeed('bulkhead exec alice -- cat /proc/self/cgroup'),
         /user-4101\.slice\//,
       );
-    await succeed('systemd-run --quiet --wait --uid=alice --slice=user-4101.slice true');
+    // systemd starts nothing in a slice that it is about to stop.
+    await succeed(
+      'for i in $(seq 3000); do systemctl list-jobs --no-legend | grep -q user-4101.slice || break; sleep 0.2; done; systemd-run --quiet --wait --uid=alice --slice=user-4101.slice true',
+    );
     assert.notEqual((await run('systemd-run --quiet --wait --uid=alice true')).status, 0);
   });
 
