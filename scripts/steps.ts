@@ -31,25 +31,34 @@ export function tests(name: string, files: readonly string[], one = false): Step
 }
 
 /**
- * All steps run, so that one run shows everything that is wrong: those of a lane one after the other, the
- * lanes at the same time. With several lanes a step's output is shown when it has ended.
+ * All steps run, so that one run shows everything that is wrong: `steps` one after the other and, at the same time,
+ * those `beside` them, which both take from when `steps` are done. Output of what runs at the same time is shown when
+ * it has ended.
  */
-export async function runSteps(...lanes: readonly (readonly Step[])[]): Promise<boolean> {
+export async function runSteps(
+  steps: readonly Step[],
+  beside: readonly Step[] = [],
+): Promise<boolean> {
   // npm passes on only some of the signals that may end it; `exec` in package.json makes it the parent.
   if (process.env['npm_lifecycle_event'] !== undefined) endWithParent();
   const started = performance.now();
-  const output = lanes.length > 1 ? 'at its end' : 'as it comes';
-  const ran = await Promise.all(lanes.map((steps) => runLane(steps, output)));
-  const all = ran.flat();
+  const output = beside.length > 0 ? 'at its end' : 'as it comes';
+  const [own, others] = [[...steps], [...beside]];
+  const lanes = await Promise.all([runLane([own, others], output), runLane([others], output)]);
+  const all = lanes.flat();
   process.stdout.write(`\n${summaryOf(all, secondsSince(started))}\n`);
   return all.every(({ passed }) => passed);
 }
 
 type Output = 'as it comes' | 'at its end';
 
-async function runLane(steps: readonly Step[], output: Output): Promise<readonly Ran[]> {
+/** Takes each step away from its queue, which another lane may take from, too. */
+async function runLane(queues: readonly Step[][], output: Output): Promise<readonly Ran[]> {
   const ran: Ran[] = [];
-  for (const step of steps) ran.push(await runStep(step, output));
+  for (const queue of queues) {
+    for (let step = queue.shift(); step !== undefined; step = queue.shift())
+      ran.push(await runStep(step, output));
+  }
   return ran;
 }
 

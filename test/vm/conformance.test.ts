@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
@@ -123,14 +123,16 @@ suite('in the virtual machine', { skip }, () => {
         await guest.succeed('cat /sys/fs/cgroup/bulkhead-tenants.service/u64401/pids.max'),
         '33\n',
       );
-      assert.equal((await bulkhead('verify')).status, 0);
-      assert.equal((await bulkhead('release')).status, 0);
-      assert.equal(
-        await guest.succeed(
+      const verified = await bulkhead('verify');
+      assert.equal(verified.status, 0, verified.stdout + verified.stderr);
+      const released = await bulkhead('release');
+      assert.equal(released.status, 0, released.stderr);
+      const left = () =>
+        guest.succeed(
           'ls -d /sys/fs/cgroup/bulkhead* /etc/systemd/system/bulkhead* 2>/dev/null || true',
-        ),
-        '',
-      );
+        );
+      // systemd removes the cgroup of a unit when the kernel has told it that nothing is left in it.
+      await eventually('nothing is left', async () => (await left()) === '', left);
     },
   );
 

@@ -1,11 +1,18 @@
 /**
  * What cleans up at once if this program is killed and cannot: a shell that waits for the end of a pipe. Told that all
- * is well, it does nothing.
+ * is well, it does nothing. It tries again for some minutes: a process whose writes the disk limit holds back does not
+ * die before they are written.
  */
 import { spawn } from 'node:child_process';
 import type { Paths } from '../../host/paths.ts';
 
-const script = 'read -r word && exit; exec "$@"';
+const script = `read -r word && exit
+tries=100
+until "$@"; do
+  tries=$((tries - 1))
+  [ "$tries" -gt 0 ] || exit 1
+  sleep 3
+done`;
 
 export function startWatchdog({ instance }: Paths): Disposable {
   const [, main = ''] = process.argv;
