@@ -32,6 +32,7 @@ import { benchSlicesGuest } from './slices-guest.ts';
 import { benchStart, build } from './start.ts';
 import { printSection } from './table.ts';
 import { printProblem } from '../src/base/problem.ts';
+import { benchLsm } from './lsm.ts';
 import { benchSymlinks } from './symlinks.ts';
 import { benchUsage } from './usage.ts';
 import { benchWeb } from './web.ts';
@@ -59,6 +60,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   neighbor: benchNeighbor,
   audit: benchAudit,
   symlinks: benchSymlinks,
+  lsm: benchLsm,
 };
 
 const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]

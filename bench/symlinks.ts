@@ -5,11 +5,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
-import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
-import { prepareImage } from '../src/testing/vm/image.ts';
-import { compileBpf } from '../scripts/bpf.ts';
+import type { Guest } from '../src/testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
+import { startBpfGuest } from './bpf-guest.ts';
 import { compare, type Section } from './samples.ts';
 
 const policy = '<bulkhead version="1"><symlinks follow="owner-match" by="www-data"/></bulkhead>';
@@ -18,14 +16,9 @@ const paths = ['file', 'link', 'directory-link/file'] as const;
 export async function benchSymlinks({ directory, quick }: Bench): Promise<Section> {
   const title = 'open and close with the symlink guard (virtual machine, microseconds)';
   const section = { name: 'symlinks', title, beside: 'off' };
-  const log = (line: string) => void process.stderr.write(`${line}\n`);
-  for (const suite of ['bpf', 'vm'] as const) {
-    const ready = await ensurePrerequisites(suite, log);
-    if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
-  }
-  const image = await prepareImage(log);
-  if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
-  await using guest = await startGuest(image.value);
+  const started = await startBpfGuest(directory);
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  await using guest = started.value;
   await prepare(guest, directory);
   const rounds = quick ? 5 : 30;
   const off = await measure(guest, rounds, 'www-data');
@@ -43,9 +36,6 @@ async function prepare(guest: Guest, directory: string): Promise<void> {
   const program = join(directory, 'open-close');
   const source = new URL('open-close.c', import.meta.url).pathname;
   execFileSync('gcc', ['-O2', '-static', '-o', program, source]);
-  await guest.copyProject();
-  for (const object of compileBpf(join(directory, 'bpf')))
-    await guest.copyIn(object, `/opt/bulkhead/dist/bpf/${object.split('/').at(-1) ?? ''}`);
   await guest.copyIn(program, '/usr/local/bin/open-close');
   await guest.succeed(`chmod 755 /usr/local/bin/open-close
 mkdir -p /etc/bulkhead /srv/links/directory && cd /srv/links && echo x | tee file directory/file > /dev/null

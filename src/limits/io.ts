@@ -256,7 +256,7 @@ function support1(attribute: string, context: SupportContext): Support {
     );
   }
   reasons.push(
-    'neither a reseller limits the sum of its tenants on cgroup v1, nor a tenant that of its sites',
+    "on cgroup v1 the sum of a reseller's tenants, or of a tenant's sites, has no limit",
   );
   return {
     level: 'partial',

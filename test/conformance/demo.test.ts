@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
+import { lockFile } from '../../src/sys/files/flock.ts';
 import { readMounts } from '../../src/sys/files/mounts.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { full } from '../../src/limits/limit.ts';
@@ -13,11 +14,11 @@ import { findObstacles } from '../../src/testing/demo/obstacle.ts';
 import { lockPath, paths } from '../../src/testing/demo/place.ts';
 import { judge } from '../../src/testing/demo/verdict.ts';
 import { scratchDirectories } from '../../src/testing/demo/scratch.ts';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { wrap } from '../../src/cli/shared/terminal.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 const program = join(project, 'src/testing/demo/main.ts');
-const demoMilliseconds = 90_000;
 const obstacles = findObstacles();
 const skip = obstacles.length > 0 ? obstacles.join('; ') : false;
 
@@ -81,14 +82,18 @@ async function pressing(first: Awaited<ReturnType<typeof startDemo>['ended']>) {
   return outcome;
 }
 
-describe('demo', { skip, timeout: 5 * demoMilliseconds }, () => {
-  test('ends with status 0 and a verdict a limit, and leaves nothing', async () => {
-    const { ended, says } = startDemo();
-    await says(/reaches its limit/);
+describe('demo', { skip, timeout: longPatienceMilliseconds }, () => {
+  test('runs once at a time', () => {
+    const lock = lockFile(lockPath, { waitMs: 0 });
+    assert.ok(lock.ok);
+    using _lock = lock.value;
     const second = spawnSync(process.execPath, [program], { encoding: 'utf8' });
     assert.equal(second.status, 1);
     assert.match(second.stderr, /only one may run at a time: .*process \d+ holds it/);
+  });
 
+  test('ends with status 0 and a verdict a limit, and leaves nothing', async () => {
+    const { ended } = startDemo();
     const { status, stdout, stderr } = await pressing(await ended);
     assert.equal(status, 0, `${stdout}${stderr}`);
     assert.equal(stderr, '');

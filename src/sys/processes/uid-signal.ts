@@ -22,7 +22,7 @@ import { setThreadUids, signalEverybodyAllowed } from '../syscalls.ts';
 /** No account can have it: useradd and user namespaces stay far below. */
 const nobodys = 2 ** 32 - 3;
 
-/** The error, or nothing; ESRCH where the uid runs nothing. Never root's or nobody's own. */
+/** The error, or nothing; the kernel does not tell whether there was a process to signal. Never root's or nobody's own. */
 export function signalUid(
   uid: number,
   signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL',

@@ -16,6 +16,7 @@ import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
 import type { Machine } from './machine.ts';
 import { projectFiles, projectDirectory } from './project.ts';
+import { makeBoot, otherKernelWanted } from './other-kernel.ts';
 import { Qemu } from './qemu.ts';
 import { dataDisk, rootDisk, savedState } from './snapshot.ts';
 
@@ -69,19 +70,22 @@ const graceMs = patienceMilliseconds;
 /** How long QEMU may take to end after its guest has. */
 const endedWithinMs = 30_000;
 
-/** Starts a fresh guest from the image's saved state; takes about a second and a half. */
+/** Starts a fresh guest from the image's saved state; takes about a second and a half. Under another kernel it boots. */
 export async function startGuest(image: Image): Promise<Guest> {
+  const kernel = await otherKernelWanted();
   const { directory, remove } = await makeRunDirectory();
   try {
+    if (kernel !== undefined) await makeBoot(kernel, directory);
     const machine = {
-      image: image.directory,
+      image: kernel === undefined ? image.directory : directory,
       root: await overlay(rootDisk(image.directory).file, join(directory, 'root.qcow2')),
       data: await overlay(dataDisk(image.directory).file, join(directory, 'data.qcow2')),
-      state: savedState(image.directory),
+      ...(kernel === undefined ? { state: savedState(image.directory) } : {}),
     };
     const qemu = new Qemu(directory, machine);
     try {
-      return new RestoredGuest(qemu, await restore(qemu, image), { image, machine, remove });
+      const control = kernel === undefined ? restore(qemu, image) : boot(qemu, image);
+      return new StartedGuest(qemu, await control, { image, machine, remove });
     } catch (error) {
       await qemu[Symbol.asyncDispose]();
       throw error;
@@ -112,6 +116,11 @@ async function restore(qemu: Qemu, image: Image): Promise<Control> {
   return control;
 }
 
+async function boot(qemu: Qemu, image: Image): Promise<Control> {
+  await qemu.connect();
+  return bootedControl(qemu, image);
+}
+
 /** As soon as the guest answers; until then the forwarded port leads nowhere. */
 async function bootedControl(qemu: Qemu, image: Image): Promise<Control> {
   const port = await qemu.controlPort();
@@ -128,7 +137,7 @@ interface GuestParts {
   readonly remove: () => void;
 }
 
-class RestoredGuest implements Guest {
+class StartedGuest implements Guest {
   #qemu: Qemu;
   #control: Control;
   readonly #parts: GuestParts;
@@ -197,8 +206,7 @@ class RestoredGuest implements Guest {
     await this.#qemu[Symbol.asyncDispose]();
     const { state: _state, ...disks } = machine;
     this.#qemu = new Qemu(this.directory, disks);
-    await this.#qemu.connect();
-    this.#control = await bootedControl(this.#qemu, image);
+    this.#control = await boot(this.#qemu, image);
   }
 
   console(): Promise<string> {

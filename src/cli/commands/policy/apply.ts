@@ -1,7 +1,7 @@
 /** `bulkhead apply`: applies the policy. */
 import type { Command } from 'commander';
 import { applyPolicy, type Applied } from '../../../apply/apply.ts';
-import { applyParts, followParts } from '../../../apply/parts.ts';
+import { applyParts, followParts, planParts } from '../../../apply/parts.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
 import type { Paths } from '../../../host/paths.ts';
@@ -46,6 +46,7 @@ export function applyAfterEdit(file: string, paths: Paths): Promise<ExitCode> {
 async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
   const loaded = loadPolicyOrReport(options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
+  const more = await planParts(loaded.policy, paths);
   const parts = await applyParts(loaded.policy, paths, 'command');
   if (!parts.ok) {
     printError(parts.error);
@@ -61,13 +62,18 @@ async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode>
     return exitCodes.failed;
   }
   const problems = [...parts.value, ...(await followParts(loaded.policy, paths))];
-  report(applied.value, problems, loaded.policy, options);
+  report({ ...applied.value, more, problems }, loaded.policy, options);
   return applied.value.failures.length + problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
+interface Report extends Applied {
+  /** What was to be done beside the limits, a line each. */
+  readonly more: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
 function report(
-  { driver, operations, failures }: Applied,
-  problems: readonly Problem[],
+  { driver, operations, failures, more, problems }: Report,
   policy: Policy,
   options: ApplyOptions,
 ): void {
@@ -76,6 +82,7 @@ function report(
       driver: driver.capabilities.driver,
       operations,
       failures: failures.map(({ problem, operation }) => ({ ...failureOf(problem), operation })),
+      more,
       problems: problems.map(failureOf),
     });
     return;
@@ -83,13 +90,16 @@ function report(
   for (const problem of problems) printError(problem);
   for (const { problem } of failures) printError(problem);
   if (options.quiet === true) return;
-  if (options.verbose === true)
+  if (options.verbose === true) {
     for (const each of operations) print(printOperation(each, planMarks()));
+    for (const line of more) print(planMarks().change(line));
+  }
   const failed = failures.length === 0 ? '' : `, ${failures.length} of them failed`;
-  const changes = count(operations.length, 'change');
+  const changed = operations.length + more.length;
+  const changes = count(changed, 'change');
   const tenants = count(policy.tenants.length, 'tenant');
   print(
-    operations.length === 0
+    changed === 0
       ? `Nothing to change: ${tenants} held as the policy requires`
       : `Applied ${changes}${failed}: ${tenants} held by ${driver.capabilities.driver}`,
   );

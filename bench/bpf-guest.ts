@@ -1,0 +1,22 @@
+/** A virtual machine with this project and its compiled BPF programs, for what needs a kernel that asks them. */
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
+import { prepareImage } from '../src/testing/vm/image.ts';
+import { fail, ok, type Result } from '../src/base/result.ts';
+import { compileBpf } from '../scripts/bpf.ts';
+
+/** The error is why it cannot be had here. */
+export async function startBpfGuest(directory: string): Promise<Result<Guest>> {
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  for (const suite of ['bpf', 'vm'] as const) {
+    const ready = await ensurePrerequisites(suite, log);
+    if (!ready.ok) return fail(ready.reason);
+  }
+  const image = await prepareImage(log);
+  if (!image.ok) return image;
+  const guest = await startGuest(image.value);
+  await guest.copyProject();
+  for (const object of compileBpf(`${directory}/bpf`))
+    await guest.copyIn(object, `/opt/bulkhead/dist/bpf/${object.split('/').at(-1) ?? ''}`);
+  return ok(guest);
+}

@@ -1,0 +1,32 @@
+/** What BPF programs enforce, on the oldest and the newest kernel of Debian's archive: the same tests as on the guest's own. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { otherKernels, prepareOtherKernel } from '../../../src/testing/oracle/other-kernels.ts';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const files = ['symlinks', 'strict', 'modules-gate'];
+
+for (const other of otherKernels) {
+  const prepared = await prepareOtherKernel(other, log);
+  if (!prepared.ok) log(`Skipping the kernel of ${other.name}: ${prepared.error}`);
+  suite(`the kernel of ${other.name}`, { skip: prepared.ok ? false : prepared.error }, () => {
+    for (const name of files) {
+      test(name, { timeout: longPatienceMilliseconds }, async () => {
+        const file = join(import.meta.dirname, `../${name}.test.ts`);
+        // Without the mark of this test runner, or the inner one would report in its language.
+        const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+        const child = spawn(process.execPath, ['--test', file], {
+          env: { ...environment, BULKHEAD_GUEST_KERNEL: other.suites[0] },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        child.stdout.pipe(process.stderr, { end: false });
+        const [status] = (await once(child, 'exit')) as [number | null];
+        assert.equal(status, 0);
+      });
+    }
+  });
+}
