@@ -2,31 +2,6 @@
 import { globSync } from 'node:fs';
 import { root, runSteps, tests, tool, type Step } from './steps.ts';
 
-const directories = [
-  'base',
-  'sys',
-  'testing',
-  'kernel-modules',
-  'cloudlinux',
-  'jail',
-  'web',
-  'symlinks',
-  'policy',
-  'limits',
-  'plan',
-  'usage',
-  'store',
-  'host',
-  'agent',
-  'placement',
-  'cli',
-  'docs',
-  'strict',
-  'conformance',
-  'symlinks',
-  'hardening',
-  'prove',
-];
 /** Suites that load the machine; `npm test` runs them one by one. */
 export const kernelSuites = [
   'test/conformance/kernel.test.ts',
@@ -67,7 +42,7 @@ export const kernelSuites = [
 ];
 
 export function okSteps(): readonly Step[] {
-  const files = globSync(`test/{${directories.join(',')}}/**/*.test.ts`, { cwd: root });
+  const files = globSync('test/!(vm)/**/*.test.ts', { cwd: root });
   return [
     { name: 'format', command: [tool('prettier'), '--check', '--log-level', 'warn', '.'] },
     { name: 'lint', command: [tool('oxlint'), '--type-aware', '--deny-warnings'] },
