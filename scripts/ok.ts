@@ -15,6 +15,7 @@ export const kernelSuites = [
   'test/agent/agent.test.ts',
   'test/agent/alerts.test.ts',
   'test/agent/exposition.test.ts',
+  'test/agent/site-limits.test.ts',
   'test/agent/soak.test.ts',
   ...globSync('test/attacks/*.test.ts', { cwd: root }).sort(),
   'test/placement/parts.test.ts',

@@ -23,7 +23,7 @@ import { detectFaults } from '../usage/detect.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { Moment } from '../usage/incident-log.ts';
 import { measure } from '../usage/measure.ts';
-import { tenantMember } from '../usage/member.ts';
+import { siteMember, tenantMember } from '../usage/member.ts';
 import { causedBy, failed, printProblem, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
 import { causeOf } from '../sys/errno.ts';
@@ -42,6 +42,7 @@ import { Meter } from './sampling/meter.ts';
 import { ConnectorPlacement, placementTargets } from './placement/placement.ts';
 import { placerTree } from './placement/placer-hierarchies.ts';
 import { Recorder } from './sampling/recorder.ts';
+import { SiteLimitChanges } from './site-limits/site-limit-changes.ts';
 import { MemberIndex, type Entry } from './sampling/member-index.ts';
 import { makeApi, type Api } from './api/routes.ts';
 import { ControlServer } from './api/server.ts';
@@ -70,6 +71,7 @@ export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #cleanup: AsyncDisposableStack;
   readonly #reconciler: PolicyReconciler;
+  readonly #siteLimits: SiteLimitChanges;
   readonly #latest = new LatestSample();
   readonly #metrics: MetricsStore;
   readonly #events: EventStore;
@@ -158,6 +160,15 @@ export class Agent implements AsyncDisposable {
     // Stopped first: it drives the others.
     this.#reconciler = cleanup.use(
       new PolicyReconciler(policyFile, paths, log, (...adopted) => this.#adopt(...adopted)),
+    );
+    this.#siteLimits = cleanup.use(
+      new SiteLimitChanges({
+        paths,
+        apply: () => this.#reconciler.nextRun(),
+        log: (line) => log.info(line),
+        problemOf: (cgroup) => this.#reconciler.siteProblem(cgroup),
+        valuesOf: (uid, site) => this.#memberIndex.entries.get(siteMember(uid, site))?.values ?? {},
+      }),
     );
   }
 
@@ -324,6 +335,7 @@ export class Agent implements AsyncDisposable {
       history: this.#history,
       events: this.#events,
       evidence: this.#evidence,
+      siteLimits: this.#siteLimits,
       driver: this.#driver?.driver,
       lastTick: this.#lastTick,
       status: () => this.#status(),

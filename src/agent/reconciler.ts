@@ -36,8 +36,10 @@ export class PolicyReconciler implements Disposable {
   #state: PolicyState;
   /** The policy in force. */
   #policy: Policy | undefined;
+  #siteFailures: ReadonlyMap<string, Problem> = new Map();
   #running: Promise<void> | undefined;
   #again = false;
+  #waiting: (() => void)[] = [];
   #tried = 0;
   readonly #applier = new Applier();
   #ended = false;
@@ -54,6 +56,11 @@ export class PolicyReconciler implements Disposable {
     return this.#state;
   }
 
+  /** Why the last apply could not do what the cgroup of a site needs. */
+  siteProblem(cgroup: string): Problem | undefined {
+    return this.#siteFailures.get(cgroup);
+  }
+
   /** What could not be applied, such as a lower limit of memory in use, is retried once a minute. */
   get wantsRetry(): boolean {
     return this.#state.state === 'failed' && performance.now() - this.#tried > retryMilliseconds;
@@ -66,10 +73,20 @@ export class PolicyReconciler implements Disposable {
     return this.#running;
   }
 
+  /** Ends after the next run, though others may be wanted by then. */
+  nextRun(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      void this.refresh();
+    });
+  }
+
   async #run(): Promise<void> {
     while (this.#again && !this.#ended) {
       this.#again = false;
+      const waiting = this.#waiting.splice(0);
       await this.#once();
+      for (const resolve of waiting) resolve();
     }
   }
 
@@ -102,7 +119,8 @@ export class PolicyReconciler implements Disposable {
     return `${this.#paths.state}/policy-in-force.xml`;
   }
 
-  #keep({ policy, changes, homes }: Applied): void {
+  #keep({ policy, changes, siteFailures, homes }: Applied): void {
+    this.#siteFailures = siteFailures;
     const before = this.#policy;
     this.#policy = policy;
     if (before?.text !== policy.text) this.#writeKept(policy.text);

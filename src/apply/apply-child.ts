@@ -15,6 +15,8 @@ import type { Diagnostic } from '../policy/diagnostic.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
+import type { Failure } from '../host/driver.ts';
+import { lastName, partKindOf } from '../plan/wanted.ts';
 import { applyPolicy } from './apply.ts';
 import { loadPolicy, resolveText, type Loaded } from './load-policy.ts';
 import { applyParts } from './parts.ts';
@@ -44,6 +46,8 @@ export interface Applied {
   readonly policy: Policy;
   readonly changes: number;
   readonly failures: readonly Problem[];
+  /** What could not be done to the cgroups of sites; one problem each. */
+  readonly siteFailures: ReadonlyMap<string, Problem>;
   /** The identity of home directories, by uid. */
   readonly homes: ReadonlyMap<number, string>;
 }
@@ -87,8 +91,14 @@ async function apply(
     policy,
     changes: operations.length,
     failures: [...parts.value, ...failures.map((each) => each.problem)].slice(0, problemsMax),
+    siteFailures: new Map(failures.flatMap(siteFailure)),
     homes: new Map(markHomes(accounts, host.paths)),
   });
+}
+
+function siteFailure({ operation, problem }: Failure): readonly (readonly [string, Problem])[] {
+  if (!('cgroup' in operation) || partKindOf(lastName(operation.cgroup)) !== 'site') return [];
+  return [[operation.cgroup, problem]];
 }
 
 function stateOf({ policy, document, diagnostics }: Loaded): ApplyResponse['file'] {

@@ -11,6 +11,7 @@ import { lockFile, type FileLock } from '../sys/files/flock.ts';
 import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
+import { forgetFormerTenants, releaseSiteLimits } from '../host/keep-site-limits.ts';
 import {
   planChanges,
   type Operation,
@@ -87,7 +88,11 @@ function applyLocked(
     const failures = executeAll(now, driver.value, options, progress);
     operations.push(...now);
     if (now === delegation && failures.length === 0) continue;
-    const published = [driver.value.publish(wanted), publishEntries(host.paths.runtime, policy)];
+    const published = [
+      driver.value.publish(wanted),
+      publishEntries(host.paths.runtime, policy),
+      forgetFormerTenants(host.paths, policy.tenants),
+    ];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }
   throw new Error(`Setting up the root cgroup did not converge after ${roundsMax} rounds`);
@@ -181,7 +186,7 @@ function withPublished(
   const operation: Operation = {
     kind: 'prepare',
     id: 'publish',
-    summary: 'the files that the launcher reads',
+    summary: 'the files that belong to the policy in force',
   };
   const more = published.flatMap((each) => (each.ok ? [] : [{ operation, problem: each.error }]));
   return [...failures, ...more];
@@ -207,8 +212,10 @@ function releaseLocked(
   const driver = host.probe();
   if (!driver.ok) return fail([driver.error]);
   const released = driver.value.release(options);
-  if (released.ok) withdrawEntries(host.paths.runtime);
-  return released;
+  if (!released.ok) return released;
+  withdrawEntries(host.paths.runtime);
+  const forgotten = releaseSiteLimits(host.paths);
+  return forgotten.ok ? forgotten : fail([forgotten.error]);
 }
 
 function removeIfEmpty(directory: string): void {

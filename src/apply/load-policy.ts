@@ -1,8 +1,9 @@
 /** Policy file → Policy, with all diagnostics. A file with errors is not applied. */
 import { availableParallelism } from 'node:os';
-import type { Problem } from '../base/problem.ts';
+import { printProblem, type Problem } from '../base/problem.ts';
 import { readHostFacts, readUidRange } from '../host/accounts/accounts.ts';
 import type { Paths } from '../host/paths.ts';
+import { readSiteLimits } from '../host/site-limits.ts';
 import { readPolicyFile } from '../host/policy-file.ts';
 import type { Diagnostic, Diagnostics } from '../policy/diagnostic.ts';
 import type { PolicyDocument } from '../policy/document.ts';
@@ -45,7 +46,9 @@ export function resolveText(file: string, text: string, paths: Paths): Loaded {
       : format.parse(file, text, { cores: availableParallelism(), uids: readUidRange(paths) });
   if (document === undefined) return loaded(undefined, undefined, diagnostics);
   const facts = readHostFacts(paths, namedUsers(document));
-  const policy = resolvePolicy(document, facts);
+  const kept = readSiteLimits(paths, facts.accounts);
+  for (const each of kept.problems) diagnostics.warn(0, printProblem(each));
+  const policy = resolvePolicy(document, { ...facts, siteLimits: kept.limits });
   return loaded(policy, document, diagnostics);
 }
 

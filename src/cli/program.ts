@@ -72,7 +72,7 @@ const commands: CommandTable = {
     load: () => import('./commands/usage/advise.ts'),
   },
   explain: {
-    usage: '[options] <tenant>',
+    usage: '[options] [tenant]',
     summary: 'show each limit of a tenant or site, its value, and the line that set it',
     load: () => import('./commands/policy/explain.ts'),
   },

@@ -25,6 +25,7 @@ import {
   lastName,
   mainCgroup,
   parentOf,
+  type UnitFile,
   type Wanted,
   type WantedCgroup,
 } from './wanted.ts';
@@ -80,14 +81,11 @@ export interface SetQuota {
 }
 
 /** Writes the settings of a slice, which systemd obeys once it has read them. */
-export interface WriteUnit {
+export interface WriteUnit extends UnitFile {
   readonly kind: 'unit';
   readonly cgroup: string;
   readonly label: string;
-  readonly unit: string;
-  readonly path: string;
   readonly from: string | undefined;
-  readonly text: string;
   /** What will become different in the kernel at once, since something runs in the slice. */
   readonly writes: readonly WriteFile[];
 }

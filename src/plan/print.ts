@@ -57,7 +57,7 @@ function printWrite({ file, device, from, to, note }: WriteFile): string {
 }
 
 /** What becomes different in the file of a slice: `/etc/…/user-1001.slice.d/90-bulkhead.conf: TasksMax 40 → 41`. */
-export function printUnit({ path, from, text }: WriteUnit): string {
+export function printUnit({ path, from, text, setBy }: WriteUnit): string {
   const now = unitSettings(from ?? '');
   const wanted = unitSettings(text);
   const changes = [...wanted].flatMap(([key, value]) => {
@@ -66,7 +66,8 @@ export function printUnit({ path, from, text }: WriteUnit): string {
     return [from === undefined ? `${key} ${value}` : `${key} ${before ?? '(absent)'} → ${value}`];
   });
   const gone = [...now.keys()].filter((key) => !wanted.has(key)).map((key) => `${key} → (absent)`);
-  return `${path}: ${[...changes, ...gone].join(', ') || 'another text'}`;
+  const by = setBy === undefined ? '' : ` (in part set by ${setBy})`;
+  return `${path}: ${[...changes, ...gone].join(', ') || 'another text'}${by}`;
 }
 
 /** Settings with a value; those of a disk by setting and disk. */

@@ -19,7 +19,7 @@
  */
 import { ioFiles2 } from '../limits/io-caps.ts';
 import type { FileSetting } from '../limits/limit.ts';
-import { escapedSite, fitsUnit, unescapedSite } from '../policy/site-unit.ts';
+import { escapedSite, fitsUnit, unescapedSite } from '../policy/sites/site-unit.ts';
 import { cgroupSetup, siteCgroup } from './wanted.ts';
 
 /** Where systemd makes the slices of users. */
@@ -123,7 +123,7 @@ function roundedQuota(setting: FileSetting): FileSetting {
 const head = '# Written by "bulkhead apply"; it is replaced when it differs.\n[Slice]\n';
 const accounting = ['CPU', 'IO', 'Memory', 'Tasks'].map((each) => `${each}Accounting=yes`);
 
-/** Whether the text of a file is ours. A file without text is one of ours that a loss of power left. */
+/** Whether the text of a file is ours. A file without text is one of ours that a loss of power, or of an apply, left. */
 export const isSliceText = (text: string): boolean => text === '' || text.startsWith(head);
 
 export function sliceText(settings: readonly FileSetting[]): string {

@@ -17,7 +17,7 @@ import {
   type SettingContext,
 } from '../limits/limit.ts';
 import { unlimited } from '../base/quantity.ts';
-import { nameOf, siteName, type Policy, type Tenant } from '../policy/policy.ts';
+import { nameOf, siteName, type Policy, type Site, type Tenant } from '../policy/policy.ts';
 import { wantedQuotas, type QuotaContext, type WantedQuotas } from './quota.ts';
 
 export interface WantedCgroup {
@@ -29,6 +29,8 @@ export interface WantedCgroup {
   /** A tenant's account, if it has one. */
   readonly user?: string;
   readonly settings: readonly FileSetting[];
+  /** The tenant, if some of the limits of its site are its own. */
+  readonly setBy?: string;
   /** Of a tenant whose cgroup is made by systemd. */
   readonly unit?: UnitFile;
 }
@@ -38,6 +40,8 @@ export interface UnitFile {
   readonly unit: string;
   readonly path: string;
   readonly text: string;
+  /** The tenant, if some of it is its own choice. */
+  readonly setBy?: string;
 }
 
 export interface Wanted extends WantedQuotas {
@@ -180,9 +184,18 @@ function partsOf(
         { ...site.values, ...withinLimits(alone, site.values) },
         limits,
         context,
-      ),
+      ).map((each) => withSetter(each, site)),
+      ...(site.own?.some(({ state }) => state === 'in force') === true && { setBy: name }),
     })),
   ];
+}
+
+/** Says who has set it, if that is not the policy. */
+function withSetter(setting: FileSetting, { own = [] }: Site): FileSetting {
+  const mine = own.find(({ key, state }) => key === setting.attribute && state === 'in force');
+  if (mine === undefined) return setting;
+  const by = `set by ${mine.by}`;
+  return { ...setting, note: setting.note === undefined ? by : `${setting.note}, ${by}` };
 }
 
 /** The smaller one of each limit. */

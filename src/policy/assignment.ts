@@ -4,7 +4,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import { quantityKinds } from '../base/quantity.ts';
 import { fail, ok, type Result } from '../base/result.ts';
 import { suggestion } from './diagnostic.ts';
-import { parseLimit } from './parse.ts';
+import { parseLimit } from './parse-limit.ts';
 
 /** Without a value, the attribute is removed. */
 export type Assignment =

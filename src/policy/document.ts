@@ -32,6 +32,8 @@ export type TenantName =
 /** What tenants inherit from an element. */
 export interface InheritedBlock extends LimitBlock {
   readonly jail?: JailElement | undefined;
+  /** Who sets limits of sites. */
+  readonly siteLimits?: SiteLimitSetter | undefined;
 }
 
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */
@@ -64,6 +66,9 @@ interface DefaultsElement extends Span, InheritedBlock {
 
 export type DriverName = 'cgroup1' | 'cgroup2' | 'systemd';
 export const driverNames: readonly DriverName[] = ['cgroup1', 'cgroup2', 'systemd'];
+
+export const siteLimitSetters = ['tenant', 'administrator'] as const;
+export type SiteLimitSetter = (typeof siteLimitSetters)[number];
 
 export interface PolicyDocument {
   readonly file: string;

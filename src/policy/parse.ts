@@ -7,7 +7,7 @@
 import { limits } from '../limits/limits.ts';
 import type { Limit, LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from './trust-level.ts';
-import { quantityKinds, unlimited, type Quantity } from '../base/quantity.ts';
+import type { Quantity } from '../base/quantity.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type {
   DriverName,
@@ -18,12 +18,14 @@ import type {
   PolicyDocument,
   ResellerElement,
   SiteElement,
+  SiteLimitSetter,
   TenantElement,
   TenantName,
   TenantsElement,
   UidRange,
 } from './document.ts';
 import { readAgent } from './parse-agent.ts';
+import { parseLimit } from './parse-limit.ts';
 import {
   checkJailPath,
   jailPathsMax,
@@ -334,8 +336,14 @@ class Reader {
 
   #inherited(element: XmlElement): InheritedBlock {
     const [jail] = childrenOf(element, 'jail');
+    const [sites] = childrenOf(element, 'sites');
     const read = jail && this.#jail(jail);
-    return { ...this.#limits(element), ...(read && { jail: read }) };
+    const setter = sites && this.#choice<SiteLimitSetter>(sites, 'limits', 'sites');
+    return {
+      ...this.#limits(element),
+      ...(read && { jail: read }),
+      ...(setter && { siteLimits: setter.value }),
+    };
   }
 
   #jail(element: XmlElement): JailElement | undefined {
@@ -390,31 +398,6 @@ class Reader {
     this.#error(text, parsed.error);
     return undefined;
   }
-}
-
-/** Parses one value according to the vocabulary; `undefined` for a limit that does not exist. */
-export function parseLimit(key: LimitKey, text: string) {
-  const [name, attributeName = ''] = key.split('.');
-  const attribute = limits.find((each) => each.name === name)?.attributes[attributeName];
-  if (attribute === undefined) return undefined;
-  const kind = quantityKinds[attribute.kind];
-  const label = `${name} ${attributeName}`;
-  const bad = (error: string) => ({ ok: false as const, error });
-  if (text === unlimited) {
-    if (attribute.unlimited) return { ok: true as const, value: unlimited as Quantity };
-    return bad(`The ${label} cannot be "unlimited"; write ${kind.form}`);
-  }
-  if (text.startsWith('-')) return bad(`The ${label} "${text}" is negative; write ${kind.form}`);
-  const parsed = kind.parse(text);
-  if (!parsed.ok) return bad(`The ${label} ${parsed.error}`);
-  const zeroIsMeant = attribute.min > 0 && attribute.fallback === 0 && parsed.value === 0;
-  if (parsed.value < attribute.min && !zeroIsMeant) {
-    const hint = attribute.unlimited && parsed.value === 0 ? ', or "unlimited"' : '';
-    return bad(
-      `The ${label} "${text}" is too small; the minimum is "${kind.print(attribute.min)}"${hint}`,
-    );
-  }
-  return { ok: true as const, value: parsed.value as Quantity };
 }
 
 /** `refuse`: the word with which the kernel is to refuse. */

@@ -6,9 +6,16 @@
 import type { LimitKey, LimitValues } from '../limits/limit.ts';
 import type { Quantity } from '../base/quantity.ts';
 import { type Located } from './diagnostic.ts';
-import type { DriverName, LimitBlock, StrictMode, SymlinkRule } from './document.ts';
+import type {
+  DriverName,
+  LimitBlock,
+  SiteLimitSetter,
+  StrictMode,
+  SymlinkRule,
+} from './document.ts';
 import type { Jail, JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';
+import type { OwnLimit, SiteLimits } from './sites/site-limits.ts';
 import { printable } from '../base/printable.ts';
 
 /** The relevant fields of one line of /etc/passwd. */
@@ -24,9 +31,13 @@ export interface HostFacts {
   readonly accounts: readonly Account[];
   /** `UID_MIN` of login.defs: accounts below belong to the system. */
   readonly uidMin: number;
+  /** What tenants have set for their sites, by uid; only of those that still have the uid. */
+  readonly siteLimits?: ReadonlyMap<number, SiteLimits>;
 }
 
-export type LinkKind = 'site' | 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
+/** `own`: what the tenant has set for its site; no element of the policy. */
+export type LinkKind =
+  'site' | 'own' | 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
 
 /** An element from which a limit may be inherited. */
 export interface Link {
@@ -35,6 +46,7 @@ export interface Link {
   /** The attributes written there. */
   readonly written: LimitBlock['values'];
   readonly jail?: JailElement | undefined;
+  readonly siteLimits?: SiteLimitSetter | undefined;
 }
 
 /** Nearest first. */
@@ -59,6 +71,8 @@ export interface Site {
   readonly name: string;
   readonly values: LimitValues;
   readonly chain: Chain;
+  /** What its tenant has set for it, whether that is in force or not; absent if nothing. */
+  readonly own?: readonly OwnLimit[];
 }
 
 export interface Reseller {
@@ -127,6 +141,10 @@ export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | un
   }
   return undefined;
 }
+
+/** Whether the tenant may set limits of its own sites. */
+export const maySetSiteLimits = ({ chain }: { readonly chain: Chain }): boolean =>
+  chain.find(({ siteLimits }) => siteLimits !== undefined)?.siteLimits === 'tenant';
 
 export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   const element = jailOriginOf(chain)?.at;

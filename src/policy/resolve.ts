@@ -4,7 +4,8 @@
  * Most specific first: tenant → its package → its reseller's package → defaults. The package of a
  * range of uids applies to tenants that neither name one nor have a reseller that does.
  */
-import type { LimitValues } from '../limits/limit.ts';
+import type { LimitKey, LimitValues } from '../limits/limit.ts';
+import type { Quantity } from '../base/quantity.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
   InheritedBlock,
@@ -16,10 +17,14 @@ import type {
   TenantName,
 } from './document.ts';
 import {
+  maySetSiteLimits,
+  nameOf,
+  originOf,
   valuesOf,
   type Account,
   type Chain,
   type HostFacts,
+  type Link,
   type LinkKind,
   type Policy,
   type Reseller,
@@ -27,7 +32,8 @@ import {
   type Tenant,
 } from './policy.ts';
 import { defaultSettings } from './settings.ts';
-import { fitsUnit } from './site-unit.ts';
+import type { OwnLimit } from './sites/site-limits.ts';
+import { fitsUnit } from './sites/site-unit.ts';
 import { warnAbout } from './warnings.ts';
 
 /** The account that owns nothing; by convention 65534, whatever its name. */
@@ -173,7 +179,7 @@ class Resolver {
       ...identity,
       reseller: resellerUid,
       package: (packageElement ?? resellerPackage)?.name.value,
-      sites: this.#sites(element.sites, described(identity)),
+      sites: this.#sites(element.sites, identity, chain),
       chain,
       values,
     });
@@ -191,7 +197,7 @@ class Resolver {
     }
   }
 
-  #sites(elements: readonly SiteElement[], tenant: string): readonly Site[] {
+  #sites(elements: readonly SiteElement[], tenant: Identity, inherited: Chain): readonly Site[] {
     if (elements.length === 0) return noSites;
     const sites = new Map<string, Site>();
     for (const element of elements) {
@@ -200,9 +206,9 @@ class Resolver {
         this.#error(element.name, `The site "${name}" is listed twice in its tenant`);
         continue;
       }
-      this.#warnOfNamesake(element.name, tenant);
-      const chain = linksTo('site', element, name);
-      sites.set(name, { name, chain, values: valuesOf(chain) });
+      this.#warnOfNamesake(element.name, described(tenant));
+      const set = this.#facts.siteLimits?.get(tenant.uid)?.get(name);
+      sites.set(name, siteOf(element, set, nameOf(tenant), maySetSiteLimits({ chain: inherited })));
     }
     return [...sites.values()];
   }
@@ -243,7 +249,7 @@ class Resolver {
     own: PackageElement | undefined,
     reseller: PackageElement | undefined,
   ): { chain: Chain; values: LimitValues } {
-    const alone = tenant === undefined || (tenant.values.size === 0 && tenant.jail === undefined);
+    const alone = tenant === undefined || setsNothing(tenant);
     const key = `${own?.name.value}\n${reseller?.name.value}`;
     const known = alone ? this.#shared.get(key) : undefined;
     if (known !== undefined) return known;
@@ -332,7 +338,44 @@ const noSites: readonly Site[] = [];
 const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): Chain =>
   block === undefined
     ? []
-    : [{ kind, name, written: block.values, ...(block.jail && { jail: block.jail }) }];
+    : [
+        {
+          kind,
+          name,
+          written: block.values,
+          ...(block.jail && { jail: block.jail }),
+          ...(block.siteLimits && { siteLimits: block.siteLimits }),
+        },
+      ];
+
+const setsNothing = ({ values, jail, siteLimits }: InheritedBlock) =>
+  values.size === 0 && jail === undefined && siteLimits === undefined;
+
+/** What its tenant has set comes after what the policy does. */
+function siteOf(
+  element: SiteElement,
+  set: ReadonlyMap<LimitKey, Quantity> | undefined,
+  by: string,
+  isAllowed: boolean,
+): Site {
+  const name = element.name.value;
+  const written = linksTo('site', element, name);
+  if (set === undefined) return { name, chain: written, values: valuesOf(written) };
+  const own = [...set].map(([key, value]): OwnLimit => {
+    const isOverruled = originOf(written, key) !== undefined;
+    const state = isAllowed ? (isOverruled ? 'overruled' : 'in force') : 'withdrawn';
+    return { key, value, by, state };
+  });
+  const chain = isAllowed ? [...written, ownLink(set, by)] : written;
+  return { name, chain, values: valuesOf(chain), own };
+}
+
+/** Nothing of it is in the text of the policy. */
+const ownLink = (set: ReadonlyMap<LimitKey, Quantity>, name: string): Link => ({
+  kind: 'own',
+  name,
+  written: new Map([...set].map(([key, value]) => [key, { value, start: 0, end: 0 }])),
+});
 
 const contains = (range: { first: number; last: number }, uid: number) =>
   uid >= range.first && uid <= range.last;

@@ -7,7 +7,7 @@ import { limits } from '../limits/limits.ts';
 import { trustLevels } from './trust-level.ts';
 import type { ValueKindName } from './value-kinds.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
-import { driverNames } from './document.ts';
+import { driverNames, siteLimitSetters } from './document.ts';
 
 /** A kind of `value-kinds.ts`, or the words that are allowed. */
 type ValueKind = ValueKindName | readonly string[];
@@ -175,7 +175,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   defaults: {
     summary: 'Limits for tenants that have no more specific ones.',
     attributes: {},
-    children: ['jail'],
+    children: ['sites', 'jail'],
     holdsLimits: true,
     repeats: false,
     example: '<defaults><cpu limit="100%"/></defaults>',
@@ -183,7 +183,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   package: {
     summary: 'A named set of limits.',
     attributes: { name: required('name', 'The name, unique in the policy.') },
-    children: ['jail'],
+    children: ['sites', 'jail'],
     holdsLimits: true,
     repeats: true,
     example: '<package name="business"><cpu limit="200%"/></package>',
@@ -201,7 +201,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   tenant: {
     summary: 'A tenant, with the limits that differ from those it inherits.',
     attributes: { ...whoAttributes, package: packageAttribute },
-    children: ['site', 'jail'],
+    children: ['sites', 'site', 'jail'],
     holdsLimits: true,
     repeats: true,
     example: '<tenant user="alice" package="business"><cpu limit="300%"/></tenant>',
@@ -219,6 +219,20 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     },
     repeats: true,
     example: '<site name="shop.example"><cpu limit="50%"/><memory limit="512MiB"/></site>',
+  },
+  sites: {
+    summary:
+      'Who sets limits of the sites of a tenant. Inherited from the nearest element that has it.',
+    attributes: {
+      limits: required(
+        siteLimitSetters,
+        '"tenant": the tenant may, too, within its own limits, where the policy sets none for the site; "administrator": only the policy does.',
+      ),
+    },
+    children: [],
+    holdsLimits: false,
+    repeats: false,
+    example: '<sites limits="tenant"/>',
   },
   jail: {
     summary:

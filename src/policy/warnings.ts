@@ -24,8 +24,11 @@ const notHeldYet = ['network'];
 export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
   const said = new Set<string>();
   const warn: Warn = (chain, key, message, severity = 'warning') => {
-    const at = originOf(chain, key)?.at;
-    if (at === undefined || said.has(`${at.start} ${message}`)) return;
+    const origin = originOf(chain, key);
+    // What a tenant sets is checked when it does, and has no place in the policy.
+    if (origin === undefined || origin.link.kind === 'own') return;
+    const { at } = origin;
+    if (said.has(`${at.start} ${message}`)) return;
     said.add(`${at.start} ${message}`);
     diagnostics.add(severity, at.start, message);
   };

@@ -13,7 +13,7 @@ export interface Tenancy {
 }
 
 /** The current holder; unknown parts are absent. */
-type Holder = Omit<Tenancy, 'since'>;
+export type Holder = Omit<Tenancy, 'since'>;
 
 /**
  * The same holder, or a new one who begins now. Another name means another holder, and so does another

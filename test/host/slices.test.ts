@@ -41,7 +41,7 @@ suite('the files of slices', () => {
   test('are written, listed and removed, each with its directory', (t) => {
     const { system, files } = scratch(t);
     assert.deepEqual(files.owners(), []);
-    for (const owner of [shop, bob, ann]) assert.ok(files.write(owner, text).ok);
+    for (const owner of [shop, bob, ann]) assert.ok(files.write(owner, text, true).ok);
     assert.deepEqual(files.owners(), [ann, shop, bob]);
     assert.equal(files.read(ann), text);
     assert.equal(files.path(ann), `${system}/user-1001.slice.d/90-bulkhead.conf`);
@@ -65,8 +65,15 @@ suite('the files of slices', () => {
       writeFileSync(`${system}/${other}/90-bulkhead.conf`, text);
     }
     assert.deepEqual(files.owners(), []);
-    assert.ok(files.write(ann, text).ok);
+    // What an apply that was killed has begun is ours.
+    mkdirSync(`${system}/user-1003.slice.d`);
+    writeFileSync(`${system}/user-1003.slice.d/90-bulkhead.conf`, '');
+    assert.deepEqual(files.owners(), [{ uid: 1003 }]);
+    assert.ok(files.remove({ uid: 1003 }).ok);
+    assert.ok(!existsSync(`${system}/user-1003.slice.d`));
+    assert.ok(files.write(ann, text, true).ok);
     assert.deepEqual(files.owners(), [ann]);
+    assert.deepEqual(files.owners(new Set(['u1001'])), []);
     assert.ok(files.remove(ann).ok);
     assert.deepEqual(readdirSync(`${system}/user-1001.slice.d`), ['10-own.conf']);
   });
@@ -75,7 +82,7 @@ suite('the files of slices', () => {
     const { directory, system, files } = scratch(t);
     mkdirSync(join(directory, 'elsewhere'));
     symlinkSync(join(directory, 'elsewhere'), `${system}/user-1001.slice.d`);
-    const written = files.write({ uid: 1001 }, text);
+    const written = files.write({ uid: 1001 }, text, true);
     assert.ok(!written.ok);
     assert.match(
       printProblem(written.error),

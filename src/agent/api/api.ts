@@ -7,6 +7,8 @@
  *     GET  /v1/status
  *     GET  /v1/top
  *     GET  /v1/tenants/NAME/processes
+ *     GET  /v1/tenants/NAME/limits
+ *     POST /v1/tenants/NAME/limits?set=cpu.limit=50%…&unset=memory…&check=1
  *     GET  /v1/usage?from=MS&to=MS&tenant=NAME…&metric=cpu…
  *     GET  /v1/series?from=MS&to=MS&tenant=NAME&metric=cpu&points=60
  *     GET  /v1/incidents?from=MS&to=MS&tenant=NAME…&limit=KEY&severity=killed&count=100
@@ -21,6 +23,7 @@
  */
 import type { Problem } from '../../base/problem.ts';
 import type { LimitKey } from '../../limits/limit.ts';
+import type { Explanation } from '../../policy/explain.ts';
 import type { Severity } from '../../usage/fault.ts';
 import type { Incident, ProcessEvidence, Snapshot } from '../../usage/incident.ts';
 import type { Member, MemberKind } from '../../usage/member.ts';
@@ -153,6 +156,15 @@ export interface LiveProcess extends Omit<ProcessEvidence, 'command'> {
   readonly command?: string;
   /** Share of a core since it started; absent if that could not be read. */
   readonly cpu?: number;
+}
+
+/** Each limit of a tenant or a site, and what set it. */
+export type ExplainResponse = Explanation;
+
+export interface SetLimitsResponse {
+  readonly who: Who;
+  /** `kept`: it is applied as soon as the policy is; `checked`: nothing was changed. */
+  readonly state: 'in force' | 'kept' | 'checked';
 }
 
 export interface Distribution {

@@ -88,7 +88,10 @@ function problemOf(socketPath: string, error: NodeJS.ErrnoException): Problem {
   return {
     ...what,
     reason: 'no agent is running',
-    hint: 'start it with "bulkhead agent" or "systemctl start bulkhead"',
+    hint:
+      process.geteuid?.() === 0
+        ? 'start it with "bulkhead agent" or "systemctl start bulkhead"'
+        : 'ask the administrator to start it with "systemctl start bulkhead"',
     errno: error.code,
   };
 }

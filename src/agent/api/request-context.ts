@@ -6,6 +6,7 @@ import type { History, HistoryView } from '../../store/history/history.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
+import type { SiteLimitChanges } from '../site-limits/site-limit-changes.ts';
 import type { AlertsTestResponse, StatusResponse } from './api.ts';
 import type { Caller } from './caller.ts';
 import type { QueryReader } from './query-reader.ts';
@@ -17,6 +18,7 @@ export interface AgentContext {
   readonly history: History;
   readonly events: EventStore;
   readonly evidence: EvidenceReader;
+  readonly siteLimits: SiteLimitChanges;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
   readonly status: () => StatusResponse;

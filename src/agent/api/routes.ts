@@ -10,6 +10,7 @@ import { type AgentContext, type RequestContext } from './request-context.ts';
 import { answerIncident, answerIncidents } from '../responses/incidents.ts';
 import { answerMetrics } from '../responses/metrics-page.ts';
 import { answerProcesses } from '../responses/processes.ts';
+import { answerLimits, answerSetLimits } from '../responses/site-limits.ts';
 import { answerTop } from '../responses/top.ts';
 import { answerSeries, answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
@@ -33,6 +34,7 @@ const answers: Readonly<Record<string, Handler>> = {
   '/v1/status': answerStatus,
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
+  '/v1/tenants/:name/limits': answerLimits,
   '/v1/usage': answerUsage,
   '/v1/series': answerSeries,
   '/v1/incidents': answerIncidents,
@@ -70,6 +72,11 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
   app.get('/metrics', (asked) => respond(asked, answerMetrics));
   app.post('/v1/alerts/test', (asked) =>
     respond(asked, async (request) => json(await answerAlertsTest(request))),
+  );
+  app.post('/v1/tenants/:name/limits', (asked) =>
+    respond(asked, async (request) =>
+      json(await answerSetLimits(request, asked.req.param('name'))),
+    ),
   );
   app.notFound(() => errorResponse(noSuchResource));
   app.onError((error) => {

@@ -1,5 +1,6 @@
 /** Names in a request → the members they refer to, if the caller may see them. */
 import { ok } from '../../base/result.ts';
+import { siteName } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Entry } from '../sampling/member-index.ts';
 import { hourMilliseconds } from '../../store/metrics/metrics-schema.ts';
@@ -35,10 +36,14 @@ function namedEntries(
   return ok(entries);
 }
 
-/** Whether a member exists is not revealed to callers who may not see it. */
+/** Whether a member exists is not revealed to callers who may not see it. A tenant may name its sites without itself. */
 export function namedEntry({ agent, caller }: RequestContext, name: string): HttpResult<Entry> {
-  const entry = agent.memberIndex.find(name);
-  if (entry !== undefined && maySee(caller, entry)) return ok(entry);
+  const short =
+    caller.kind === 'uid' && !name.includes('/') ? [siteName(`${caller.uid}`, name)] : [];
+  const entry = [name, ...short]
+    .map((each) => agent.memberIndex.find(each))
+    .find((each) => each !== undefined && maySee(caller, each));
+  if (entry !== undefined) return ok(entry);
   return httpError({
     status: 404,
     action: 'show tenant',

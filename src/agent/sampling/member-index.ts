@@ -2,6 +2,7 @@
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { limitAttribute, attributes } from '../../limits/limits.ts';
 import { partCgroups, resellerCgroup, siteCgroup, tenantCgroup } from '../../plan/wanted.ts';
+import { explain, type Explanation } from '../../policy/explain.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
 import {
   nameOf,
@@ -73,10 +74,21 @@ export class MemberIndex {
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
     if (found === undefined || this.#policy === undefined) return 'not set in the policy';
+    if (found.link.kind === 'own') return `set by ${found.link.name}`;
     this.#lines ??= new LineIndex(this.#policy.text);
     const { line } = this.#lines.at(found.at.start);
     const { kind, name } = found.link;
     return `${this.#policy.file}:${line} (${kind}${name === '' || kind === 'reseller' ? '' : ` ${name}`})`;
+  }
+
+  /** Undefined for a reseller. */
+  explain(member: Member): Explanation | undefined {
+    const { uid, kind, site: name } = this.entries.get(member)?.who ?? {};
+    const tenant = this.#policy?.tenants.find((each) => each.uid === uid);
+    if (tenant === undefined || this.#policy === undefined || kind === 'reseller') return undefined;
+    this.#lines ??= new LineIndex(this.#policy.text);
+    const site = tenant.sites.find((each) => each.name === name);
+    return explain({ tenant, site }, this.#policy, this.#lines);
   }
 
   valueText(member: Member, key: LimitKey): string {

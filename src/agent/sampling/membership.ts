@@ -9,7 +9,7 @@ import type { Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { printable } from '../../base/printable.ts';
 import { uidOf, type Member } from '../../usage/member.ts';
-import { continued, type Tenancy } from '../../usage/tenancy.ts';
+import { continued, type Holder, type Tenancy } from '../../usage/tenancy.ts';
 import type { Entry } from './member-index.ts';
 
 interface Followed {
@@ -53,6 +53,13 @@ export class Membership {
     const isSame = kept.size === 0 && ended.length === 0;
     const saved = isSame ? ok(undefined) : this.#events.keepTenancies({ kept, begun, ended });
     return { begun, saved };
+  }
+
+  /** Undefined where nobody is known to hold it now. */
+  holderOf(member: Member): Holder | undefined {
+    const known = this.#known?.get(member);
+    if (known === undefined || this.#isRenamed(uidOf(member), known.name)) return undefined;
+    return { name: known.name, home: known.home };
   }
 
   #read(): ReadonlyMap<Member, Tenancy> {

@@ -13,12 +13,16 @@ export interface JsonOption {
 }
 
 /** Sends one request to the agent of this instance. */
-export type Ask = <Response>(path: string, query?: Query) => Promise<Result<Response, Problem>>;
+export type Ask = <Response>(
+  path: string,
+  query?: Query,
+  method?: 'GET' | 'POST',
+) => Promise<Result<Response, Problem>>;
 
 const asker =
   (paths: Paths): Ask =>
-  (path, query) =>
-    callAgent(paths, path, query);
+  (path, query, method) =>
+    callAgent(paths, path, query, method);
 
 /** Runs `action` with a client of the agent, unless the command line is wrong, which is printed. */
 export async function withAgent(
@@ -45,3 +49,7 @@ export function usageError(problem: Problem): ExitCode {
 
 const tenantPath = (tenant: string) => `/v1/tenants/${encodeURIComponent(tenant)}`;
 export const processesPath = (tenant: string) => `${tenantPath(tenant)}/processes`;
+export const limitsPath = (tenant: string) => `${tenantPath(tenant)}/limits`;
+
+/** Root is not a tenant. */
+export const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getuid?.()));

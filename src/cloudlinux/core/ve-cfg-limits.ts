@@ -6,7 +6,8 @@ import type { LimitKey } from '../../limits/limit.ts';
 import { printQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
 import type { Located, Span } from '../../policy/diagnostic.ts';
 import type { LimitBlock } from '../../policy/document.ts';
-import { xmlAttribute, parseLimit } from '../../policy/parse.ts';
+import { xmlAttribute } from '../../policy/parse.ts';
+import { parseLimit } from '../../policy/parse-limit.ts';
 import type { Findings } from './ve-cfg-findings.ts';
 import type { XmlElement } from '../../policy/xml.ts';
 

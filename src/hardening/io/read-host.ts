@@ -1,6 +1,6 @@
 /** The facts behind the items that are not sysctls. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
-import { nearestMount, servedByProgram } from '../../host/disks/file-systems.ts';
+import { nearestMount, readMounts, servedByProgram } from '../../sys/files/mounts.ts';
 import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Account } from '../../policy/policy.ts';
@@ -13,7 +13,6 @@ import {
   statEntry,
   statOf,
 } from '../../sys/files/entries.ts';
-import { readMounts } from '../../sys/files/mounts.ts';
 import { readText } from '../../sys/files/read.ts';
 import type { HomeMode, HostFacts } from '../core/host-items.ts';
 

@@ -8,8 +8,7 @@
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { Account } from '../../policy/policy.ts';
-import { nearestMount, servedByProgram } from '../disks/file-systems.ts';
-import { readMounts } from '../../sys/files/mounts.ts';
+import { nearestMount, readMounts, servedByProgram } from '../../sys/files/mounts.ts';
 import type { Paths } from '../paths.ts';
 import { readText } from '../../sys/files/read.ts';
 

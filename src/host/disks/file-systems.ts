@@ -12,7 +12,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { FileSystemFacts } from '../../limits/limit.ts';
-import { type Mount, readMounts } from '../../sys/files/mounts.ts';
+import { nearestMount, readMounts, servedByProgram, type Mount } from '../../sys/files/mounts.ts';
 import type { Paths } from '../paths.ts';
 import { userQuotaOn } from './quotas.ts';
 import { readText } from '../../sys/files/read.ts';
@@ -20,8 +20,6 @@ import { readText } from '../../sys/files/read.ts';
 /** Never written by tenants: images and boot file systems. */
 const imageTypes = new Set(['squashfs', 'iso9660', 'erofs', 'udf', 'cramfs']);
 const bootMounts = /^\/(boot|efi)(\/|$)/;
-/** `fuse`, `fuse.sshfs`, `fuseblk`: served by a program, which may be a tenant's. */
-export const servedByProgram = /^fuse/;
 
 export interface FileSystems {
   readonly all: readonly FileSystemFacts[];
@@ -49,19 +47,6 @@ export function readFileSystems(paths: Paths): FileSystems {
 
 const mayHoldFiles = ({ type, mountPoint }: Mount) =>
   !imageTypes.has(type) && !bootMounts.test(mountPoint);
-
-/** The mount with the longest path above the directory; of several at one path the last. */
-export function nearestMount(directory: string, mounts: readonly Mount[]): Mount | undefined {
-  let nearest: Mount | undefined;
-  for (const mount of mounts) {
-    if (!isWithin(directory, mount.mountPoint)) continue;
-    if (mount.mountPoint.length >= (nearest?.mountPoint.length ?? 0)) nearest = mount;
-  }
-  return nearest;
-}
-
-const isWithin = (directory: string, mountPoint: string) =>
-  directory === mountPoint || directory.startsWith(mountPoint.replace(/\/?$/, '/'));
 
 /** `MAJOR:MINOR` of each disk, once. */
 export function disksUnder(fileSystems: readonly FileSystemFacts[]): readonly string[] {

@@ -19,12 +19,13 @@ import {
 import { causeOf, describeErrno, errnoOf } from '../../sys/errno.ts';
 import { pinDirectory } from '../../sys/files/pinned-directory.ts';
 import { readText } from '../../sys/files/read.ts';
-import { removeIfThere, replaceIn } from '../../sys/files/replace-file.ts';
+import { createUnsynced, removeIfThere, replaceIn } from '../../sys/files/replace-file.ts';
 import { syncFileSystem } from '../../sys/syscalls.ts';
 import type { Paths } from '../paths.ts';
 
 /** What `SystemdManager.realize` leaves; below ours, so that it decides nothing while ours is there. */
 const pokeFile = '50-TasksMax.conf';
+const fileMode = 0o644;
 
 export class SliceFiles {
   readonly #etc: string;
@@ -44,13 +45,17 @@ export class SliceFiles {
     return readText(this.path(owner));
   }
 
+  /** Who may have a file: the rest has none, which is told at once for all of them. */
+  candidates(): ReadonlyMap<string, SliceOwner> {
+    const owners = listed(this.#etc).flatMap((name) => ownerOfDirectory(name) ?? []);
+    return new Map(owners.map((owner) => [sliceName(owner), owner]));
+  }
+
   /** Whose file is there, tenants before their sites; a file of that name that we did not write is not ours. */
-  owners(): readonly SliceOwner[] {
-    return listed(this.#etc)
-      .flatMap((name) => {
-        const owner = ownerOfDirectory(name);
-        return owner !== undefined && this.#isOurs(owner) ? [owner] : [];
-      })
+  owners(without: ReadonlySet<string> = nobody): readonly SliceOwner[] {
+    return [...this.candidates()]
+      .filter(([name, owner]) => !without.has(name) && this.#isOurs(owner))
+      .map(([, owner]) => owner)
       .sort((a, b) => a.uid - b.uid || sliceName(a).localeCompare(sliceName(b)));
   }
 
@@ -59,21 +64,18 @@ export class SliceFiles {
     return text !== undefined && isSliceText(text);
   }
 
-  write(owner: SliceOwner, text: string): Result<void, Problem> {
+  /** `isNew`: there was no file before, and hardly a directory. */
+  write(owner: SliceOwner, text: string, isNew: boolean): Result<void, Problem> {
     const path = this.path(owner);
     const directory = dirname(path);
-    try {
-      mkdirSync(directory, { mode: 0o755 });
-    } catch (error) {
-      const cause = causeOf(error);
-      if (cause.errno !== 'EEXIST') {
-        return failed({ ...cause, action: 'create the directory', object: directory });
-      }
-    }
+    const made = isNew ? makeDirectory(directory) : ok('there' as const);
+    if (!made.ok) return made;
+    // In a directory that nobody had before, nobody has planted anything.
+    if (made.value === 'made') return createUnsynced(path, text, fileMode);
     const pinned = pinDirectory(directory, 'refuse');
     if (!pinned.ok) return pinned;
     using held = pinned.value;
-    return replaceIn(held, basename(path), text, { mode: 0o644, withoutSync: true });
+    return replaceIn(held, basename(path), text, { mode: fileMode, withoutSync: true });
   }
 
   /** After all of them were written: a thousand that each wait for the disk take several times as long. */
@@ -105,6 +107,19 @@ export class SliceFiles {
       if (!removed.ok) return removed;
     }
     return ok(undefined);
+  }
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+function makeDirectory(directory: string): Result<'made' | 'there', Problem> {
+  try {
+    mkdirSync(directory, { mode: 0o755 });
+    return ok('made');
+  } catch (error) {
+    const cause = causeOf(error);
+    if (cause.errno === 'EEXIST') return ok('there');
+    return failed({ ...cause, action: 'create the directory', object: directory });
   }
 }
 

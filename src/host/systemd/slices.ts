@@ -55,8 +55,17 @@ export class Slices {
     return this.#parts.files.path(owner);
   }
 
-  observe({ path, settings }: WantedCgroup): ObservedCgroup {
-    const text = this.#parts.files.read(ownerOf(path));
+  observe(wanted: readonly WantedCgroup[]): ReadonlyMap<string, ObservedCgroup> {
+    const candidates = this.#parts.files.candidates();
+    return new Map(
+      wanted.map((each) => {
+        const owner = candidates.get(each.path);
+        return [each.path, this.#observeOne(each, owner && this.#parts.files.read(owner))];
+      }),
+    );
+  }
+
+  #observeOne({ path, settings }: WantedCgroup, text: string | undefined): ObservedCgroup {
     const active = this.#isActive(path);
     const files = new Map<string, string>();
     for (const setting of active ? settings : []) {
@@ -70,11 +79,11 @@ export class Slices {
 
   /** Those that have a file of ours but are not wanted, sites before their tenants. */
   orphans(wanted: ReadonlySet<string>): readonly OrphanCgroup[] {
-    return this.owners.toReversed().flatMap((owner): readonly OrphanCgroup[] => {
+    const owners = this.#parts.files.owners(wanted).toReversed();
+    return owners.map((owner): OrphanCgroup => {
       const path = sliceName(owner);
-      if (wanted.has(path)) return [];
       const unit = { unit: sliceOf(owner), path: this.path(owner), active: this.#isActive(path) };
-      return [{ path, hierarchies: [this.#parts.hierarchy.name], processes: [], unit }];
+      return { path, hierarchies: [this.#parts.hierarchy.name], processes: [], unit };
     });
   }
 
@@ -87,9 +96,9 @@ export class Slices {
     return /^populated 1$/m.test(this.#read(cgroup, 'cgroup.events') ?? '');
   }
 
-  write({ cgroup, text }: WriteUnit): Result<void, Problem> {
+  write({ cgroup, text, from }: WriteUnit): Result<void, Problem> {
     const marked = this.#parts.stale.set();
-    return marked.ok ? this.#parts.files.write(ownerOf(cgroup), text) : marked;
+    return marked.ok ? this.#parts.files.write(ownerOf(cgroup), text, from === undefined) : marked;
   }
 
   remove(cgroup: string): Result<void, Problem> {

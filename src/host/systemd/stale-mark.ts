@@ -13,6 +13,8 @@ import type { Paths } from '../paths.ts';
 
 export class StaleMark {
   readonly #path: string;
+  /** Since this made sure of it; others change it only under the lock that who sets it has. */
+  #isKnown = false;
 
   constructor({ runtime }: Paths) {
     this.#path = `${runtime}/reload`;
@@ -24,11 +26,16 @@ export class StaleMark {
 
   /** Before anything is changed; with the owner of a slice that is left to systemd. */
   set(owner?: SliceOwner): Result<void, Problem> {
-    if (owner === undefined && this.isSet) return ok(undefined);
+    if (owner === undefined && (this.#isKnown || this.isSet)) {
+      this.#isKnown = true;
+      return ok(undefined);
+    }
     const lines = new Set(this.owners().map(lineOf));
     if (owner !== undefined && lines.has(lineOf(owner))) return ok(undefined);
     if (owner !== undefined) lines.add(lineOf(owner));
-    return replaceFile(this.#path, [...lines].map((each) => `${each}\n`).join(''));
+    const replaced = replaceFile(this.#path, [...lines].map((each) => `${each}\n`).join(''));
+    if (replaced.ok) this.#isKnown = true;
+    return replaced;
   }
 
   owners(): readonly SliceOwner[] {
@@ -40,6 +47,7 @@ export class StaleMark {
   }
 
   clear(): Result<void, Problem> {
+    this.#isKnown = false;
     try {
       rmSync(this.#path, { force: true });
       return ok(undefined);

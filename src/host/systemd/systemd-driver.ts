@@ -17,7 +17,7 @@ import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Counters, FileSetting } from '../../limits/limit.ts';
 import { noCounters } from '../../limits/limits.ts';
-import type { Observed, OrphanCgroup } from '../../plan/observed.ts';
+import type { Observed, ObservedCgroup, OrphanCgroup } from '../../plan/observed.ts';
 import type { MoveProcesses, Operation, RemoveCgroup, WriteFile } from '../../plan/plan.ts';
 import { sliceOf, sliceOwner, sliceSettings, sliceTenant, sliceText } from '../../plan/slice.ts';
 import { parentOf, uidOfCgroup, type Wanted, type WantedCgroup } from '../../plan/wanted.ts';
@@ -96,7 +96,12 @@ export class SystemdDriver implements Driver {
     return {
       ...cgroup,
       settings,
-      unit: { unit: sliceOf(owner), path: this.#parts.slices.path(owner), text },
+      unit: {
+        unit: sliceOf(owner),
+        path: this.#parts.slices.path(owner),
+        text,
+        ...(cgroup.setBy !== undefined && { setBy: cgroup.setBy }),
+      },
     };
   }
 
@@ -110,14 +115,14 @@ export class SystemdDriver implements Driver {
       if (isMisfit(path)) return 'misfits';
       return unit === undefined ? 'inTree' : 'inSlices';
     });
-    const missing = { missing: [this.#parts.hierarchy.name], files: new Map<string, string>() };
+    const missing: ObservedCgroup = { missing: [this.#parts.hierarchy.name], files: new Map() };
     const found = below.observe({ ...wanted, cgroups: inTree });
     return {
       ...found,
       preparations: inTree.length > 0 ? found.preparations : [],
-      cgroups: new Map([
+      cgroups: new Map<string, ObservedCgroup>([
         ...found.cgroups,
-        ...inSlices.map((each) => [each.path, slices.observe(each)] as const),
+        ...slices.observe(inSlices),
         ...misfits.map((each) => [each.path, missing] as const),
       ]),
       orphans: [

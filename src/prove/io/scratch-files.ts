@@ -22,11 +22,10 @@ import {
 import { dirname, join } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
-import { nearestMount } from '../../host/disks/file-systems.ts';
+import { nearestMount, readMounts } from '../../sys/files/mounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { causeOf } from '../../sys/errno.ts';
-import { readMounts } from '../../sys/files/mounts.ts';
 import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
 import type { Stage } from '../core/attack.ts';
 

@@ -4,6 +4,7 @@
  * It has no signals: whatever arrives that is not awaited is passed over.
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { causeOf, errnoCause } from '../errno.ts';
@@ -25,6 +26,8 @@ import { MessageStream } from './message-stream.ts';
 const POLLIN = 1;
 const POLLOUT = 4;
 const chunkBytes = 64 * 1024;
+/** A signal has ended the wait early. */
+const interrupted = -constants.errno.EINTR;
 const tooLate: Cause = { reason: 'no reply came in time' };
 
 /** The error says what is at `path` instead of a bus. */
@@ -116,8 +119,11 @@ export class BlockingBus implements Disposable {
   }
 
   #ready(events: number, until: number): boolean {
-    const left = Math.ceil(until - performance.now());
-    return left > 0 && poll(Int32Array.of(this.#fd, events), left) !== 0;
+    for (;;) {
+      const left = Math.ceil(until - performance.now());
+      const ready = left > 0 ? poll(Int32Array.of(this.#fd, events), left) : 0;
+      if (ready !== interrupted) return ready !== 0;
+    }
   }
 
   #try(transfer: () => number): Result<number, Cause> {

@@ -49,3 +49,19 @@ export function parseMountInfo(text: string): readonly Mount[] {
 export function readMounts({ proc }: { readonly proc: string }): readonly Mount[] {
   return parseMountInfo(readText(`${proc}/self/mountinfo`) ?? '');
 }
+
+/** `fuse`, `fuse.sshfs`, `fuseblk`: served by a program, which may be a tenant's. */
+export const servedByProgram = /^fuse/;
+
+/** The mount with the longest path above the directory; of several at one path the last. */
+export function nearestMount(directory: string, mounts: readonly Mount[]): Mount | undefined {
+  let nearest: Mount | undefined;
+  for (const mount of mounts) {
+    if (!isWithin(directory, mount.mountPoint)) continue;
+    if (mount.mountPoint.length >= (nearest?.mountPoint.length ?? 0)) nearest = mount;
+  }
+  return nearest;
+}
+
+const isWithin = (directory: string, mountPoint: string) =>
+  directory === mountPoint || directory.startsWith(mountPoint.replace(/\/?$/, '/'));

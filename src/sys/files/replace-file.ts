@@ -40,6 +40,23 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 export const createNewFile = (path: string, mode: number): number =>
   openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 
+/** A file of which nothing is there, not even a reader; what is there stays. The caller has it synced. */
+export function createUnsynced(path: string, text: string, mode: number): Result<void, Problem> {
+  try {
+    writeNew(path, text, { mode, withoutSync: true });
+    return ok(undefined);
+  } catch (error) {
+    const cause = causeOf(error);
+    if (cause.errno !== 'EEXIST') discard(path);
+    return failed({ ...cause, action: 'write', object: path });
+  }
+}
+
+/** A thousand random names one by one take as long as the files. */
+const nameOfProcess = randomBytes(4).toString('hex');
+let namesGiven = 0;
+const uniqueName = () => `${nameOfProcess}${(namesGiven++).toString(16).padStart(8, '0')}`;
+
 /** The directory may be reached by links; it belongs to root, or to whoever runs this. */
 export function replaceFile(path: string, text: string, mode = 0o644): Result<void, Problem> {
   const pinned = pinDirectory(dirname(path));
@@ -54,7 +71,7 @@ export function replaceIn(
   text: string,
   replacement: Replacement,
 ): Result<void, Problem> {
-  const temporary = directory.at(`.${name}.${randomBytes(8).toString('hex')}.tmp`);
+  const temporary = directory.at(`.${name}.${uniqueName()}.tmp`);
   const cannot = (cause: Cause) =>
     failed({ ...cause, action: 'write', object: join(directory.path, name) });
   try {

@@ -319,6 +319,21 @@ suite('a client that waits', { skip }, () => {
     }
   });
 
+  test('a signal does not end the wait', async () => {
+    await using server = await startBus();
+    const [answer] = await printed(
+      server.socket,
+      `const { execFileSync, spawn } = await import('node:child_process');
+       process.on('SIGUSR2', () => {});
+       execFileSync('kill', ['-STOP', '${server.pid}']);
+       const signals = 'for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; kill -USR2 ' + process.pid + '; done; kill -CONT ${server.pid}';
+       spawn('sh', ['-c', signals], { stdio: 'ignore' });
+       const asked = { member: 'GetConnectionUnixUser', signature: 's', body: ['org.freedesktop.DBus'] };
+       console.log(JSON.stringify(bus.call({ ...daemon, ...asked, returns: 'u', timeoutMs: 600_000 })));`,
+    );
+    assert.deepEqual(answer, { ok: true, value: [process.geteuid!()] });
+  });
+
   test('no bus is a problem that names the socket', async () => {
     const [problem] = await printed('/nowhere/bus', '');
     assert.deepEqual(problem, {

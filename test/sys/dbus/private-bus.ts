@@ -23,6 +23,7 @@ const configuration = (socket: string) => `<busconfig>
 
 export interface PrivateBus extends AsyncDisposable {
   readonly socket: string;
+  readonly pid: number;
   readonly kill: () => void;
 }
 
@@ -38,6 +39,7 @@ export async function startBus(): Promise<PrivateBus> {
   await eventually('the bus listens', () => existsSync(socket));
   return {
     socket,
+    pid: child.pid ?? 0,
     kill: () => void child.kill('SIGKILL'),
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');

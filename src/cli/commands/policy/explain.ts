@@ -1,35 +1,38 @@
-/** `bulkhead explain TENANT`: each limit of a tenant, or of one of its sites, its value, and the line that set it. */
+/**
+ * `bulkhead explain TENANT`: each limit of a tenant, or of one of its sites, its value, and the line that set it. Of a
+ * tenant's own account the agent tells it: the policy may be root's alone to read.
+ */
 import type { Command } from 'commander';
-import type { LimitValues } from '../../../limits/limit.ts';
-import { attributes } from '../../../limits/limits.ts';
-import type { KeyedAttribute } from '../../../limits/limits.ts';
+import { printable } from '../../../base/printable.ts';
+import { printQuantity } from '../../../base/quantity.ts';
+import { fail, ok, type Result } from '../../../base/result.ts';
+import { limitAttribute } from '../../../limits/limits.ts';
 import { LineIndex, suggestion } from '../../../policy/diagnostic.ts';
-import type { PolicyDocument } from '../../../policy/document.ts';
+import {
+  explain as explainSubject,
+  notSet,
+  type Explanation,
+  type Subject,
+} from '../../../policy/explain.ts';
+import { describeJail } from '../../../policy/jail.ts';
 import {
   findTenant,
-  jailOf,
-  jailOriginOf,
   nameOf,
-  originOf,
   siteName,
   splitSiteName,
-  type Link,
   type Policy,
-  type Site,
-  type Tenant,
 } from '../../../policy/policy.ts';
-import { describeJail, type Jail } from '../../../policy/jail.ts';
-import { printQuantity, unlimited, type Quantity } from '../../../base/quantity.ts';
-import { elements, mayContain } from '../../../policy/vocabulary.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { limitsPath, ownUid, responseOrReport, usageError, withAgent } from '../../shared/ask.ts';
 import {
+  describeArgument,
   examples,
   exitCodes,
   type CommandModule,
+  type CommandResult,
   type ExitCode,
   type PolicyOptions,
 } from '../../shared/command.ts';
-import { policyOption } from '../../shared/policy-option.ts';
+import { isForAgent, policyOption } from '../../shared/policy-option.ts';
 import {
   printError,
   pathsFor,
@@ -39,64 +42,50 @@ import {
 } from '../../shared/session.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 
-interface Row {
-  readonly limit: string;
-  readonly value: string;
-  readonly from: string;
-  /** Absent if no line of the policy sets it. */
-  readonly line: number | undefined;
-  /** The value of the reseller, or of the site's tenant, if it is the effective one. */
-  readonly bound?: string;
-  readonly boundBy?: Outer['kind'];
+interface ExplainOptions extends PolicyOptions {
+  readonly byTenants?: boolean;
 }
 
-/** What is explained: a tenant, or a site. */
-interface Subject {
-  readonly tenant: Tenant;
-  readonly site: Site | undefined;
-}
-
-/** What bounds it, nearest first. */
-interface Outer {
-  readonly kind: 'tenant' | 'reseller';
-  readonly values: LimitValues;
-}
-
-function explain(name: string, options: PolicyOptions, command: Command): ExitCode {
+function explain(
+  name: string | undefined,
+  options: ExplainOptions,
+  command: Command,
+): CommandResult {
+  if (isForAgent(command)) return explainByAgent(name ?? ownUid() ?? '', options, command);
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
+  if (name === undefined && options.byTenants !== true) {
+    const hint = 'for example: bulkhead explain alice';
+    return usageError({ action: 'explain limits', reason: 'no tenant is named', hint });
+  }
   const loaded = loadPolicyOrReport(options.policy, paths);
-  if (loaded?.document === undefined) return exitCodes.failed;
-  const { policy, document } = loaded;
+  if (loaded === undefined) return exitCodes.failed;
+  if (name === undefined) return listOwn(loaded.policy, options);
+  return explainFrom(loaded.policy, name, options);
+}
+
+async function explainByAgent(
+  name: string,
+  options: ExplainOptions,
+  command: Command,
+): Promise<ExitCode> {
+  return withAgent(command, async (ask) => {
+    const explained = responseOrReport(await ask<Explanation>(limitsPath(name)));
+    if (explained === undefined) return exitCodes.failed;
+    show(explained, options);
+    return exitCodes.done;
+  });
+}
+
+function explainFrom(policy: Policy, name: string, options: ExplainOptions): ExitCode {
   const found = findSubject(policy, name);
   if (!found.ok) {
     const reason = `it is not ${found.error}`;
     printError({ action: 'explain', object: name, reason });
     return exitCodes.failed;
   }
-  const subject = found.value;
-  const lines = new LineIndex(document.text);
-  const rows = [...attributes.values()]
-    .filter((each) => subject.site === undefined || mayLimitSite(each.limit.name))
-    .map((each) => explainOne(each, subject, policy, lines));
-  const jail = subject.site === undefined ? explainJail(subject.tenant, lines) : undefined;
-  if (options.json === true) printJson({ ...identity(subject, policy), limits: rows, jail });
-  else {
-    const jailRow = jail && { ...jail, limit: 'jail', value: describeJail(jail.jail) };
-    printExplanation(subject, policy, document, jailRow ? [...rows, jailRow] : rows);
-  }
+  show(explainSubject(found.value, policy, new LineIndex(policy.text)), options);
   return exitCodes.done;
-}
-
-/** What of the host it sees; absent where no line of the policy says so. */
-function explainJail(
-  { chain }: Tenant,
-  lines: LineIndex,
-): (Pick<Row, 'from' | 'line'> & { readonly jail: Jail | undefined }) | undefined {
-  const origin = jailOriginOf(chain);
-  if (origin === undefined) return undefined;
-  const { line } = lines.at(origin.at.start);
-  return { jail: jailOf({ chain }), from: describe(origin.link), line };
 }
 
 /** The error continues "it is not". */
@@ -114,103 +103,64 @@ function findSubject(policy: Policy, name: string): Result<Subject> {
   return fail(`a site of that tenant in ${policy.file}${suggestion(wanted, names)}`);
 }
 
-const mayLimitSite = (limit: string) =>
-  elements['site'] !== undefined && mayContain(elements['site'], limit);
-
-function identity({ tenant, site }: Subject, policy: Policy) {
-  const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
-  return {
-    user: tenant.account?.user,
-    uid: tenant.uid,
-    site: site?.name,
-    package: tenant.package,
-    reseller: reseller && nameOf(reseller),
-  };
+function show(explained: Explanation, { json }: ExplainOptions): void {
+  if (json === true) printJson(explained);
+  else printExplanation(explained);
 }
 
-function explainOne(
-  { key, kind, fallback }: KeyedAttribute,
-  subject: Subject,
-  policy: Policy,
-  lines: LineIndex,
-): Row {
-  const { values, chain } = subject.site ?? subject.tenant;
-  const value: Quantity = values[key] ?? fallback;
-  const origin = originOf(chain, key);
-  const bound = outersOf(subject, policy).reduce<Bound | undefined>((nearest, outer) => {
-    const above = outer.values[key];
-    if (above === undefined || above === unlimited) return nearest;
-    const now = nearest?.value ?? value;
-    return now === unlimited || now > above ? { by: outer.kind, value: above } : nearest;
-  }, undefined);
-  return {
-    limit: key.replace('.', ' '),
-    value: printQuantity(kind, value),
-    from: origin === undefined ? 'not set; this is the default' : describe(origin.link),
-    line: origin && lines.at(origin.at.start).line,
-    ...(bound === undefined ? {} : { bound: printQuantity(kind, bound.value), boundBy: bound.by }),
-  };
-}
-
-interface Bound {
-  readonly by: Outer['kind'];
-  readonly value: Quantity;
-}
-
-function outersOf({ tenant, site }: Subject, policy: Policy): readonly Outer[] {
-  const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
-  return [
-    ...(site === undefined ? [] : [{ kind: 'tenant' as const, values: tenant.values }]),
-    ...(reseller === undefined ? [] : [{ kind: 'reseller' as const, values: reseller.values }]),
-  ];
-}
-
-function describe({ kind, name }: Link): string {
-  switch (kind) {
-    case 'site':
-      return 'the site itself';
-    case 'tenant':
-      return 'the tenant itself';
-    case 'package':
-      return `package "${name}"`;
-    case 'reseller package':
-      return `package "${name}" of its reseller`;
-    case 'reseller':
-      return `reseller ${name}`;
-    case 'defaults':
-      return 'defaults';
-  }
-}
-
-function printExplanation(
-  subject: Subject,
-  policy: Policy,
-  document: PolicyDocument,
-  rows: readonly Row[],
-): void {
+function printExplanation(explained: Explanation): void {
   const { colors } = terminalOf(process.stdout);
-  const { tenant, site } = subject;
-  const { package: packageName, reseller } = identity(subject, policy);
+  const { file, user, uid, site, package: packageName, reseller, limits, jail, idle } = explained;
   const facts = [
-    ...(tenant.account === undefined ? [] : [`uid ${tenant.uid}`]),
+    ...(user === undefined ? [] : [`uid ${uid}`]),
     packageName === undefined ? 'no package' : `package ${packageName}`,
     ...(reseller === undefined ? [] : [`reseller ${reseller}`]),
   ];
-  const name = site === undefined ? nameOf(tenant) : siteName(nameOf(tenant), site.name);
+  const tenant = user === undefined ? `uid ${uid}` : printable(user);
+  const name = site === undefined ? tenant : siteName(tenant, site);
   print(`${colors.bold(name)}  (${facts.join(', ')})\n`);
-  const cells = rows.map(({ limit, value, from, line, bound, boundBy }) => {
-    const where = line === undefined ? '' : `${document.file}:${line}`;
-    const held = bound === undefined ? value : `${value} (${boundBy}: ${bound})`;
-    const paint = line === undefined ? colors.dim : (text: string) => text;
-    return [limit, held, from, where].map(paint);
+  const jailRow = jail && { ...jail, limit: 'jail', value: describeJail(jail.jail) };
+  const rows = jailRow === undefined ? limits : [...limits, jailRow];
+  const cells = rows.map(({ limit, value, from, line, ...rest }) => {
+    const where = line === undefined ? '' : `${file}:${line}`;
+    const bound = 'bound' in rest ? ` (${rest.boundBy}: ${rest.bound})` : '';
+    const paint = from === notSet ? colors.dim : (text: string) => text;
+    return [limit, `${value}${bound}`, from, where].map(paint);
   });
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
+  for (const each of idle ?? []) {
+    print(`Not in force: ${each.limit} ${each.value}, set by ${tenant}: ${each.reason}`);
+  }
+}
+
+/** All that tenants have set for their sites. */
+function listOwn(policy: Policy, { json }: ExplainOptions): ExitCode {
+  const rows = policy.tenants.flatMap((tenant) =>
+    tenant.sites.flatMap(({ name, own = [] }) =>
+      own.map(({ key, value, state }) => ({
+        site: siteName(nameOf(tenant), name),
+        limit: key.replace('.', ' '),
+        value: printQuantity(limitAttribute(key).kind, value),
+        state,
+      })),
+    ),
+  );
+  if (json === true) printJson({ limits: rows });
+  else if (rows.length === 0) print('No tenant has set a limit of a site');
+  else {
+    const { colors } = terminalOf(process.stdout);
+    const cells = rows.map(({ site, limit, value, state }) => [site, limit, value, state]);
+    print(table([['SITE', 'LIMIT', 'VALUE', 'STATE'].map(colors.dim), ...cells]));
+  }
+  return exitCodes.done;
 }
 
 export const command: CommandModule = {
   define(command, run) {
+    describeArgument(command, 'a tenant or one of its sites; your own if no name is given');
     command
       .addOption(policyOption())
+      .option('--by-tenants', 'list what tenants have set for their own sites')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
@@ -218,6 +168,7 @@ export const command: CommandModule = {
           ['bulkhead explain alice', ''],
           ['bulkhead explain alice/shop.example', 'one of her sites'],
           ['bulkhead explain 1001', 'by uid'],
+          ['bulkhead explain --by-tenants', 'limits that tenants have set for their own sites'],
         ),
       )
       .action(run(explain));

@@ -2,9 +2,13 @@
 import type { Command } from 'commander';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import { tenantNamed } from '../../shared/edit-policy.ts';
+import { isForAgent } from '../../shared/policy-option.ts';
+import { changeOwn } from './set-own.ts';
 import { setIn, withSetOptions, type SetOptions } from './set-limits.ts';
 
 function set(name: string, words: string[], options: SetOptions, command: Command): CommandResult {
+  if (isForAgent(command))
+    return changeOwn(name, { set: words, unset: options.unset ?? [] }, options, command);
   return setIn(tenantNamed(name), words, options, command);
 }
 
@@ -18,6 +22,7 @@ export const command: CommandModule = {
           ['bulkhead set alice memory.soft=1GiB io.read=20MiB/s', ''],
           ['bulkhead set alice package=business --unset cpu', 'without a CPU limit of its own'],
           ['bulkhead set alice/shop.example cpu=50%', 'for one of her sites'],
+          ['bulkhead set shop.example cpu=50%', 'as a tenant, for a site of your own'],
           ['bulkhead set 1001 processes=200 --dry-run', 'by uid; show the change only'],
         ),
       )

@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import { tenantNamed, withEditOptions, type EditOptions } from '../../shared/edit-policy.ts';
+import { isForAgent } from '../../shared/policy-option.ts';
+import { changeOwn } from './set-own.ts';
 import { unsetIn } from './set-limits.ts';
 
 function unset(
@@ -10,6 +12,7 @@ function unset(
   options: EditOptions,
   command: Command,
 ): CommandResult {
+  if (isForAgent(command)) return changeOwn(name, { set: [], unset: names }, options, command);
   return unsetIn(tenantNamed(name), names, options, command);
 }
 

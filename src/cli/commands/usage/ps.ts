@@ -4,6 +4,7 @@ import type { Problem } from '../../../base/problem.ts';
 import type { ProcessesResponse } from '../../../agent/api/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import {
+  ownUid,
   responseOrReport,
   processesPath,
   usageError,
@@ -42,9 +43,6 @@ const noTenant: Problem = {
   reason: 'root is not a tenant',
   hint: 'name a tenant, for example: bulkhead ps alice',
 };
-
-/** Root is not a tenant. */
-const ownUid = () => (process.getuid?.() === 0 ? undefined : String(process.getuid?.()));
 
 function processesText({ who, processes, processCount }: ProcessesResponse): string {
   const { isTerminal, columns } = terminalOf(process.stdout);

@@ -2,8 +2,7 @@
  * What answers for a mount: a disk, the kernel, or somebody who may never answer. Anyone may mount a FUSE file system
  * on a directory of its own, and a network file system waits for its server.
  */
-import { servedByProgram } from '../../../host/disks/file-systems.ts';
-import { readMounts, type Mount } from '../../../sys/files/mounts.ts';
+import { readMounts, servedByProgram, type Mount } from '../../../sys/files/mounts.ts';
 
 export type MountKind = 'local' | 'kernel' | 'program' | 'network' | 'automount';
 

@@ -1,0 +1,50 @@
+/**
+ * How often tenants may change limits of their sites. Each change is kept on disk and has the whole policy applied, so both
+ * are bounded for each tenant and for all of them together; whoever edits the policy is not held up.
+ */
+import { WorkBudget } from '../../store/work-budget.ts';
+import { httpError, type HttpResult } from '../api/http-result.ts';
+import { ok } from '../../base/result.ts';
+
+/** Ten at once, then one in ten seconds. */
+const ofOne = { share: 1 / 10_000, burst: 10 };
+/** Fifty at once, then five a second. */
+const ofAll = { share: 5 / 1000, burst: 50 };
+
+export class ChangePace {
+  readonly #all = new WorkBudget(ofAll);
+  readonly #budgets = new Map<number, WorkBudget>();
+  readonly #busy = new Set<number>();
+  /** Whether memory that is in use is being taken back, which takes seconds. */
+  #isReclaiming = false;
+
+  /** One change of a tenant at a time; it ends when what this returns is disposed. */
+  enter(uid: number, reclaims: boolean, now: number): HttpResult<Disposable> {
+    if (this.#busy.has(uid)) return refuse(429, 'another change of yours is being made', 1);
+    const own = this.#budgets.get(uid) ?? new WorkBudget(ofOne);
+    this.#budgets.set(uid, own);
+    const wait = Math.ceil(own.wait(now) / 1000);
+    if (wait > 0) return refuse(429, 'you have changed limits too often', wait);
+    if (this.#all.wait(now) > 0 || (reclaims && this.#isReclaiming))
+      return refuse(503, 'too many tenants change limits at the moment', 10);
+    own.spend(1, now);
+    this.#all.spend(1, now);
+    this.#busy.add(uid);
+    if (reclaims) this.#isReclaiming = true;
+    return ok({
+      [Symbol.dispose]: () => {
+        this.#busy.delete(uid);
+        if (reclaims) this.#isReclaiming = false;
+      },
+    });
+  }
+}
+
+const refuse = (status: 429 | 503, reason: string, retryAfterSeconds: number) =>
+  httpError({
+    status,
+    action: 'change limits of a site',
+    reason,
+    hint: `retry in ${retryAfterSeconds} s`,
+    retryAfterSeconds,
+  });

@@ -1,0 +1,33 @@
+/** Has the policy applied for changes of tenants: the first at once, those of the next seconds together. */
+const pauseMilliseconds = 10_000;
+
+export class PacedApply implements Disposable {
+  readonly #apply: () => Promise<void>;
+  #next: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #endedAt = -Infinity;
+
+  constructor(apply: () => Promise<void>) {
+    this.#apply = apply;
+  }
+
+  /** Ends after an apply that began after this call. */
+  run(): Promise<void> {
+    return (this.#next ??= this.#later());
+  }
+
+  async #later(): Promise<void> {
+    const left = this.#endedAt + pauseMilliseconds - performance.now();
+    // What is called in the same moment is applied together in any case.
+    await new Promise<void>((resolve) => {
+      this.#timer = setTimeout(resolve, Math.max(0, left));
+    });
+    this.#next = undefined;
+    await this.#apply();
+    this.#endedAt = performance.now();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}

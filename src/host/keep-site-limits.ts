@@ -1,0 +1,122 @@
+/** Changes to the limits that tenants set for their own sites: each is on disk before it counts. */
+import { fsyncSync, lstatSync, rmSync } from 'node:fs';
+import { causedBy, failed, type Problem } from '../base/problem.ts';
+import { ok, type Result } from '../base/result.ts';
+import type { Tenant } from '../policy/policy.ts';
+import {
+  isSameHolder,
+  printSiteLimits,
+  siteLimitBytesMax,
+  type SiteLimitHolder,
+  type SiteLimits,
+} from '../policy/sites/site-limits.ts';
+import { causeOf } from '../sys/errno.ts';
+import { lockFile } from '../sys/files/flock.ts';
+import { pinDirectory, type PinnedDirectory } from '../sys/files/pinned-directory.ts';
+import { ensurePrivateDirectory } from '../sys/files/private-file.ts';
+import { removeIfThere, removeLeftovers, replaceIn } from '../sys/files/replace-file.ts';
+import type { Paths } from './paths.ts';
+import {
+  holdersOf,
+  keptUids,
+  readSiteLimitFile,
+  siteLimitDirectory,
+  siteLimitFile,
+} from './site-limits.ts';
+
+/** The agent must not sleep for long. */
+const lockMilliseconds = 500;
+
+/**
+ * Makes a change to what a tenant has set, and keeps it before it returns. `change` gets nothing where there is nothing,
+ * or only that of a former holder.
+ */
+export function changeSiteLimits<E>(
+  paths: Paths,
+  uid: number,
+  holder: SiteLimitHolder,
+  change: (sites: SiteLimits) => Result<SiteLimits, E>,
+): Result<void, E | Problem> {
+  const ensured = ensurePrivateDirectory(siteLimitDirectory(paths));
+  if (!ensured.ok) return ensured;
+  return underLock<E>(paths, (directory) => {
+    const name = siteLimitFile(uid);
+    removeLeftovers(directory, name);
+    const read = isThere(directory, name) ? readSiteLimitFile(paths, uid) : undefined;
+    const kept = read?.ok === true && isSameHolder(read.value, holder) ? read.value : undefined;
+    const changed = change(kept?.sites ?? new Map());
+    if (!changed.ok) return changed;
+    if (changed.value.size === 0) {
+      removeIfThere(directory.at(name));
+      fsyncSync(directory.fd);
+      return ok(undefined);
+    }
+    const text = printSiteLimits({ ...holder, sites: changed.value });
+    if (Buffer.byteLength(text) > siteLimitBytesMax) return tooMuch;
+    return replaceIn(directory, name, text, { mode: 0o600 });
+  });
+}
+
+const tooMuch = failed({
+  action: 'keep limits of sites',
+  reason: 'they are too many',
+  hint: 'unset some of them first',
+});
+
+const isThere = (directory: PinnedDirectory, name: string) =>
+  lstatSync(directory.at(name), { throwIfNoEntry: false }) !== undefined;
+
+function underLock<E>(
+  paths: Paths,
+  use: (directory: PinnedDirectory) => Result<void, E | Problem>,
+): Result<void, E | Problem> {
+  const path = siteLimitDirectory(paths);
+  const action = 'change limits of sites in';
+  try {
+    const pinned = pinDirectory(path, 'refuse');
+    if (!pinned.ok) return pinned;
+    using directory = pinned.value;
+    const lock = lockFile(directory.at('lock'), {
+      waitMs: lockMilliseconds,
+      shownAs: `${path}/lock`,
+    });
+    if (!lock.ok) return failed({ action, object: path, ...causedBy(lock.error) });
+    using _lock = lock.value;
+    return use(directory);
+  } catch (error) {
+    return failed({ action, object: path, ...causeOf(error) });
+  }
+}
+
+/** Removes those of whoever is not a tenant any more. */
+export function forgetFormerTenants(
+  paths: Paths,
+  tenants: readonly Tenant[],
+): Result<void, Problem> {
+  if (keptUids(paths).length === 0) return ok(undefined);
+  return underLock(paths, (directory) => {
+    const uids = keptUids(paths);
+    const known = new Set(tenants.map((each) => each.uid));
+    const holders = holdersOf(
+      paths,
+      uids,
+      tenants.flatMap(({ account }) => account ?? []),
+    );
+    for (const uid of uids) {
+      const read = readSiteLimitFile(paths, uid);
+      const isFormer = read.ok && !isSameHolder(read.value, holders(uid));
+      if (!known.has(uid) || isFormer) removeIfThere(directory.at(siteLimitFile(uid)));
+    }
+    return ok(undefined);
+  });
+}
+
+export function releaseSiteLimits(paths: Paths): Result<void, Problem> {
+  const object = siteLimitDirectory(paths);
+  try {
+    rmSync(object, { recursive: true, force: true });
+    return ok(undefined);
+  } catch (error) {
+    return failed({ action: 'remove', object, ...causeOf(error) });
+  }
+}

@@ -1,0 +1,176 @@
+/** Each limit of a tenant, or of one of its sites: its value, and what set it. */
+import type { LimitValues } from '../limits/limit.ts';
+import { attributes, limitAttribute, type KeyedAttribute } from '../limits/limits.ts';
+import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
+import type { LineIndex } from './diagnostic.ts';
+import type { Jail } from './jail.ts';
+import {
+  jailOf,
+  jailOriginOf,
+  nameOf,
+  originOf,
+  type Link,
+  type Policy,
+  type Site,
+  type Tenant,
+} from './policy.ts';
+import type { OwnLimit } from './sites/site-limits.ts';
+import { elements, mayContain } from './vocabulary.ts';
+
+/** Where a limit comes from that nobody sets. */
+export const notSet = 'not set; this is the default';
+
+export interface ExplainedLimit {
+  readonly limit: string;
+  readonly value: string;
+  readonly from: string;
+  /** Absent if no line of the policy sets it. */
+  readonly line?: number;
+  /** The value of the reseller, or of the site's tenant, if it is the effective one. */
+  readonly bound?: string;
+  readonly boundBy?: Outer['kind'];
+}
+
+export interface ExplainedJail extends Pick<ExplainedLimit, 'from' | 'line'> {
+  readonly jail: Jail | undefined;
+}
+
+/** A limit that the tenant has set for its site, and why it does not hold. */
+export interface IdleLimit {
+  readonly limit: string;
+  readonly value: string;
+  readonly reason: string;
+}
+
+export interface Explanation {
+  /** The policy, to which lines refer. */
+  readonly file: string;
+  readonly user: string | undefined;
+  readonly uid: number;
+  readonly site: string | undefined;
+  readonly package: string | undefined;
+  readonly reseller: string | undefined;
+  readonly limits: readonly ExplainedLimit[];
+  /** What of the host it sees; absent where no line of the policy says so. */
+  readonly jail?: ExplainedJail;
+  /** Absent where there are none. */
+  readonly idle?: readonly IdleLimit[];
+}
+
+/** What is explained: a tenant, or a site. */
+export interface Subject {
+  readonly tenant: Tenant;
+  readonly site: Site | undefined;
+}
+
+/** What bounds it, nearest first. */
+interface Outer {
+  readonly kind: 'tenant' | 'reseller';
+  readonly values: LimitValues;
+}
+
+/** `lines` of the policy's text. */
+export function explain(subject: Subject, policy: Policy, lines: LineIndex): Explanation {
+  const { tenant, site } = subject;
+  const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
+  const jail = site === undefined ? explainJail(tenant, lines) : undefined;
+  const idle = site === undefined ? [] : idleLimits(site);
+  return {
+    file: policy.file,
+    user: tenant.account?.user,
+    uid: tenant.uid,
+    site: site?.name,
+    package: tenant.package,
+    reseller: reseller && nameOf(reseller),
+    limits: [...attributes.values()]
+      .filter((each) => site === undefined || mayLimitSite(each.limit.name))
+      .map((each) => explainOne(each, subject, policy, lines)),
+    ...(jail && { jail }),
+    ...(idle.length > 0 && { idle }),
+  };
+}
+
+function explainJail({ chain }: Tenant, lines: LineIndex): ExplainedJail | undefined {
+  const origin = jailOriginOf(chain);
+  if (origin === undefined) return undefined;
+  const { line } = lines.at(origin.at.start);
+  return { jail: jailOf({ chain }), from: describe(origin.link), line };
+}
+
+const mayLimitSite = (limit: string) =>
+  elements['site'] !== undefined && mayContain(elements['site'], limit);
+
+function explainOne(
+  { key, kind, fallback }: KeyedAttribute,
+  subject: Subject,
+  policy: Policy,
+  lines: LineIndex,
+): ExplainedLimit {
+  const { values, chain } = subject.site ?? subject.tenant;
+  const value: Quantity = values[key] ?? fallback;
+  const origin = originOf(chain, key);
+  const isWritten = origin !== undefined && origin.link.kind !== 'own';
+  const bound = outersOf(subject, policy).reduce<Bound | undefined>((nearest, outer) => {
+    const above = outer.values[key];
+    if (above === undefined || above === unlimited) return nearest;
+    const now = nearest?.value ?? value;
+    return now === unlimited || now > above ? { by: outer.kind, value: above } : nearest;
+  }, undefined);
+  return {
+    limit: key.replace('.', ' '),
+    value: printQuantity(kind, value),
+    from: origin === undefined ? notSet : describe(origin.link),
+    ...(isWritten && { line: lines.at(origin.at.start).line }),
+    ...(bound && { bound: printQuantity(kind, bound.value), boundBy: bound.by }),
+  };
+}
+
+interface Bound {
+  readonly by: Outer['kind'];
+  readonly value: Quantity;
+}
+
+function outersOf({ tenant, site }: Subject, policy: Policy): readonly Outer[] {
+  const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
+  return [
+    ...(site === undefined ? [] : [{ kind: 'tenant' as const, values: tenant.values }]),
+    ...(reseller === undefined ? [] : [{ kind: 'reseller' as const, values: reseller.values }]),
+  ];
+}
+
+function describe({ kind, name }: Link): string {
+  switch (kind) {
+    case 'site':
+      return 'the site itself';
+    case 'own':
+      return `set by ${name}`;
+    case 'tenant':
+      return 'the tenant itself';
+    case 'package':
+      return `package "${name}"`;
+    case 'reseller package':
+      return `package "${name}" of its reseller`;
+    case 'reseller':
+      return `reseller ${name}`;
+    case 'defaults':
+      return 'defaults';
+  }
+}
+
+const reasons: Readonly<Record<Exclude<OwnLimit['state'], 'in force'>, string>> = {
+  overruled: 'the policy sets this limit of the site',
+  withdrawn: 'the policy does not let the tenant set limits of its sites',
+};
+
+const idleLimits = ({ own = [] }: Site): readonly IdleLimit[] =>
+  own.flatMap(({ key, value, state }) =>
+    state === 'in force'
+      ? []
+      : [
+          {
+            limit: key.replace('.', ' '),
+            value: printQuantity(limitAttribute(key).kind, value),
+            reason: reasons[state],
+          },
+        ],
+  );

@@ -1,0 +1,131 @@
+/** The files with what tenants have set: for who has the uid now, whatever lies in their place. */
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { failed } from '../../src/base/problem.ts';
+import { fail, ok } from '../../src/base/result.ts';
+import type { CpuFraction } from '../../src/base/quantity.ts';
+import { pathsOf, type Paths } from '../../src/host/paths.ts';
+import {
+  changeSiteLimits,
+  forgetFormerTenants,
+  releaseSiteLimits,
+} from '../../src/host/keep-site-limits.ts';
+import { readSiteLimits } from '../../src/host/site-limits.ts';
+import type { Account, Tenant } from '../../src/policy/policy.ts';
+import { siteLimitBytesMax, type SiteLimits } from '../../src/policy/sites/site-limits.ts';
+
+let directory = '';
+let paths: Paths;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'site-limits-'));
+  paths = { ...pathsOf('bulkhead-test'), state: `${directory}/state` };
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const alice: Account = { user: 'alice', uid: 5001, gid: 5001, home: '/nonexistent' };
+const limits = (text = 0.5): SiteLimits =>
+  new Map([['shop.example', new Map([['cpu.limit', text as CpuFraction] as const])]]);
+const keep = (uid = 5001, name = 'alice', sites = limits()) =>
+  changeSiteLimits(paths, uid, { name }, () => ok(sites));
+const file = (uid = 5001) => `${paths.state}/site-limits/${uid}.json`;
+const tenant = (account: Account): Tenant => ({
+  uid: account.uid,
+  account,
+  reseller: undefined,
+  package: undefined,
+  sites: [],
+  values: {},
+  chain: [],
+});
+
+test('what is kept is read again by its holder alone', () => {
+  assert.deepEqual(readSiteLimits(paths, [alice]), { limits: new Map(), problems: [] });
+  assert.ok(keep().ok);
+  assert.equal(statSync(file()).mode & 0o777, 0o600);
+  assert.equal(statSync(`${paths.state}/site-limits`).mode & 0o777, 0o700);
+  assert.deepEqual(readSiteLimits(paths, [alice]).limits, new Map([[5001, limits()]]));
+  const mallory = { ...alice, user: 'mallory' };
+  assert.deepEqual(readSiteLimits(paths, [mallory]).limits, new Map());
+  assert.deepEqual(readSiteLimits(paths, []).limits, new Map());
+});
+
+test('a change sees what is there, and nothing of a former holder', () => {
+  assert.ok(keep().ok);
+  const seen: SiteLimits[] = [];
+  const look = (name: string) =>
+    changeSiteLimits(paths, 5001, { name }, (sites) => {
+      seen.push(sites);
+      return ok(sites);
+    });
+  assert.ok(look('alice').ok);
+  assert.ok(look('mallory').ok);
+  assert.deepEqual(seen, [limits(), new Map()]);
+  assert.ok(!existsSync(file()), 'nothing is left of the former holder');
+});
+
+test('a refused change leaves what was there, and the last one that is taken back no file', () => {
+  assert.ok(keep().ok);
+  const why = { action: 'try', reason: 'of this test' };
+  assert.deepEqual(
+    changeSiteLimits(paths, 5001, { name: 'alice' }, () => failed(why)),
+    fail(why),
+  );
+  assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), limits());
+  assert.ok(keep(5001, 'alice', new Map()).ok);
+  assert.deepEqual(readdirSync(`${paths.state}/site-limits`), []);
+});
+
+test('more than fits is refused', () => {
+  const many = Array.from(
+    { length: 3000 },
+    (_, index) => [`site-${index}.example`, limits().get('shop.example') ?? new Map()] as const,
+  );
+  assert.ok(keep().ok);
+  const refused = keep(5001, 'alice', new Map(many));
+  assert.equal(!refused.ok && refused.error.reason, 'they are too many');
+  assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), limits());
+});
+
+test('a damaged, an oversized and a linked file are told, and others hold all the same', () => {
+  assert.ok(keep().ok);
+  const [bob, carol, dave] = [5002, 5003, 5004];
+  writeFileSync(file(bob), '{"name":"bob","sites":{"a.example":{"cpu.li');
+  writeFileSync(file(carol), ' '.repeat(siteLimitBytesMax + 1));
+  writeFileSync(`${directory}/planted`, '{"name":"dave","sites":{}}');
+  symlinkSync(`${directory}/planted`, file(dave));
+  mkdirSync(file(5005));
+  const read = readSiteLimits(paths, [alice]);
+  assert.deepEqual([...read.limits.keys()], [5001]);
+  assert.equal(read.problems.length, 4);
+  // A tenant whose file is damaged can begin anew.
+  assert.ok(keep(bob, 'bob').ok);
+  assert.equal(readSiteLimits(paths, [{ ...alice, uid: bob, user: 'bob' }]).problems.length, 3);
+});
+
+test('those of former tenants are removed with them, and all of them at the end', () => {
+  for (const [uid, name] of [
+    [5001, 'alice'],
+    [5002, 'bob'],
+    [5003, 'carol'],
+  ] as const)
+    assert.ok(keep(uid, name).ok);
+  const mallory = { ...alice, user: 'mallory', uid: 5002 };
+  assert.ok(forgetFormerTenants(paths, [tenant(alice), tenant(mallory)]).ok);
+  assert.deepEqual(readdirSync(`${paths.state}/site-limits`), ['5001.json']);
+  assert.ok(releaseSiteLimits(paths).ok);
+  assert.ok(!existsSync(`${paths.state}/site-limits`));
+  assert.ok(releaseSiteLimits(paths).ok);
+});

@@ -1,0 +1,58 @@
+/** A plan says which values of a site its tenant has set. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { planPolicy } from '../../src/apply/apply.ts';
+import type { LimitKey } from '../../src/limits/limit.ts';
+import type { CpuFraction, Quantity } from '../../src/base/quantity.ts';
+import { printPlan, printUnit } from '../../src/plan/print.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import { fakeHost } from '../../src/testing/fake-host.ts';
+
+const own = new Map<LimitKey, Quantity>([['cpu.limit', 0.5 as CpuFraction]]);
+
+function planOf(permission: string, version: 1 | 2): readonly string[] {
+  const body = `<bulkhead version="1"><tenant uid="5001">${permission}<site name="shop.example"><processes limit="9"/></site></tenant></bulkhead>`;
+  const { document } = parsePolicy('p.xml', body);
+  assert.ok(document);
+  const siteLimits = new Map([[5001, new Map([['shop.example', own]])]]);
+  const policy = resolvePolicy(document, { accounts: [], uidMin: 1000, siteLimits });
+  const driver = fakeHost(version).probe();
+  assert.ok(driver.ok);
+  return printPlan(planPolicy(policy, driver.value))
+    .split('\n')
+    .filter((line) => line.includes('site uid 5001/shop.example: '));
+}
+
+for (const version of [1, 2] as const) {
+  test(`on cgroup v${version}, beside those of the policy`, () => {
+    const lines = planOf('<sites limits="tenant"/>', version);
+    assert.ok(
+      lines.some((line) => /cpu\.\S+ .*50000.* \(set by uid 5001\)$/.test(line)),
+      lines.join(),
+    );
+    assert.ok(
+      lines.some((line) => line.endsWith('pids.max max → 9')),
+      lines.join(),
+    );
+    assert.ok(planOf('', version).every((line) => !/set by|50000/.test(line)));
+  });
+}
+
+test('in the file of a slice', () => {
+  const unit = {
+    kind: 'unit' as const,
+    cgroup: 'u5001/s-shop.example',
+    label: 'site',
+    unit: 'user-5001-shop.example.slice',
+    path: '/p.conf',
+    from: undefined,
+    text: '[Slice]\nTasksMax=9\n',
+    writes: [],
+  };
+  assert.equal(
+    printUnit({ ...unit, setBy: 'alice' }),
+    '/p.conf: TasksMax 9 (in part set by alice)',
+  );
+  assert.equal(printUnit(unit), '/p.conf: TasksMax 9');
+});

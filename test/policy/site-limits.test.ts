@@ -1,0 +1,162 @@
+/** What a tenant sets for its own sites: where the policy lets it, and never against the policy. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attributes } from '../../src/limits/limits.ts';
+import type { LimitKey } from '../../src/limits/limit.ts';
+import type { Bytes, CpuFraction, Quantity } from '../../src/base/quantity.ts';
+import { LineIndex } from '../../src/policy/diagnostic.ts';
+import { explain } from '../../src/policy/explain.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { parseLimit } from '../../src/policy/parse-limit.ts';
+import { maySetSiteLimits, type HostFacts } from '../../src/policy/policy.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
+import {
+  exceeds,
+  isSameHolder,
+  parseSiteLimits,
+  printSiteLimits,
+  tenantCannotSet,
+  tenantLimits,
+  type SiteLimits,
+} from '../../src/policy/sites/site-limits.ts';
+
+const half = 0.5 as CpuFraction;
+const megabytes = (count: number) => (count * 2 ** 20) as Bytes;
+const set = (...pairs: readonly (readonly [LimitKey, Quantity])[]) => new Map(pairs);
+const shop = (...pairs: readonly (readonly [LimitKey, Quantity])[]): SiteLimits =>
+  new Map([['shop.example', set(...pairs)]]);
+
+function resolve(body: string, siteLimits: readonly (readonly [number, SiteLimits])[] = []) {
+  const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
+  assert.ok(document);
+  const facts: HostFacts = { accounts: [], uidMin: 1000, siteLimits: new Map(siteLimits) };
+  const policy = resolvePolicy(document, facts);
+  return { policy, messages: document.diagnostics.list.map(({ message }) => message) };
+}
+
+const allowed = '<sites limits="tenant"/>';
+const site = (limits = '') => `<site name="shop.example">${limits}</site>`;
+
+test('<sites> is inherited from the nearest element that has it', () => {
+  const body = `<defaults>${allowed}</defaults><package name="p"><sites limits="administrator"/></package>
+    <tenant uid="5001"/><tenant uid="5002" package="p"/><tenant uid="5003" package="p">${allowed}</tenant>
+    <reseller uid="4000" package="p"><tenant uid="5004"/></reseller>`;
+  const { policy, messages } = resolve(body);
+  assert.deepEqual(messages, []);
+  assert.deepEqual(policy.tenants.map(maySetSiteLimits), [true, false, true, false]);
+  assert.deepEqual(resolve('<tenant uid="5001"/>').policy.tenants.map(maySetSiteLimits), [false]);
+});
+
+test('mistakes in <sites> are reported', () => {
+  const said = (body: string) => resolve(body).messages.join();
+  assert.match(said('<defaults><sites/></defaults>'), /needs the attribute "limits"/);
+  assert.match(said('<defaults><sites limits="own"/></defaults>'), /not one of tenant, admin/);
+  assert.match(said(`<tenant uid="5001">${allowed}${allowed}</tenant>`), /occurs twice/);
+  assert.match(said(`<reseller uid="4000">${allowed}</reseller>`), /not known inside <reseller>/);
+  assert.match(said(`<tenant uid="5001">${site(allowed)}</tenant>`), /not known inside <site>/);
+});
+
+test('what a tenant has set is in force where the policy sets nothing for the site', () => {
+  const own = shop(['cpu.limit', half], ['memory.limit', megabytes(64)]);
+  const body = `<tenant uid="5001">${allowed}${site('<cpu limit="20%"/>')}</tenant>`;
+  const { policy } = resolve(body, [[5001, own]]);
+  const [tenant] = policy.tenants;
+  const [found] = tenant?.sites ?? [];
+  assert.ok(tenant && found);
+  assert.deepEqual(found.values, { 'cpu.limit': 0.2, 'memory.limit': megabytes(64) });
+  assert.deepEqual(
+    found.own?.map(({ key, state }) => [key, state]),
+    [
+      ['cpu.limit', 'overruled'],
+      ['memory.limit', 'in force'],
+    ],
+  );
+  const told = explain({ tenant, site: found }, policy, new LineIndex(policy.text));
+  const memory = told.limits.find(({ limit }) => limit === 'memory limit');
+  assert.deepEqual(memory, { limit: 'memory limit', value: '64MiB', from: 'set by uid 5001' });
+  assert.equal(told.limits.find(({ limit }) => limit === 'cpu limit')?.from, 'the site itself');
+  assert.deepEqual(told.idle, [
+    { limit: 'cpu limit', value: '50%', reason: 'the policy sets this limit of the site' },
+  ]);
+});
+
+test('it is not in force without the permission, for another tenant, and for no site of the policy', () => {
+  const own = shop(['cpu.limit', half]);
+  const withdrawn = resolve(`<tenant uid="5001">${site()}</tenant>`, [[5001, own]]);
+  const [found] = withdrawn.policy.tenants[0]?.sites ?? [];
+  assert.deepEqual(found?.values, {});
+  assert.deepEqual(
+    found?.own?.map(({ state }) => state),
+    ['withdrawn'],
+  );
+  const other = resolve(`<tenant uid="5002">${allowed}${site()}</tenant>`, [[5001, own]]);
+  assert.deepEqual(other.policy.tenants[0]?.sites[0]?.values, {});
+  const none = resolve(`<tenant uid="5001">${allowed}</tenant>`, [[5001, own]]);
+  assert.deepEqual(none.policy.tenants[0]?.sites, []);
+});
+
+test('it causes no warning of the policy', () => {
+  const own = shop(['cpu.limit', 9 as CpuFraction], ['memory.limit', megabytes(4)]);
+  const body = `<tenant uid="5001">${allowed}<cpu limit="100%"/>${site()}</tenant>`;
+  assert.deepEqual(resolve(body, [[5001, own]]).messages, []);
+});
+
+test('exceeds() compares with the limits of the tenant', () => {
+  const tenant = { 'cpu.limit': 1 as CpuFraction, 'memory.limit': megabytes(100) };
+  assert.equal(exceeds('cpu.limit', half, tenant), undefined);
+  assert.equal(exceeds('cpu.limit', 1 as CpuFraction, tenant), undefined);
+  assert.equal(exceeds('cpu.limit', 1.01 as CpuFraction, tenant), '100%');
+  assert.equal(exceeds('memory.limit', 'unlimited', tenant), '100MiB');
+  assert.equal(exceeds('memory.soft', 'unlimited', tenant), undefined);
+  // What a tenant has none of, its sites have none of.
+  assert.equal(exceeds('memory.swap', megabytes(1), tenant), '0B');
+  assert.equal(exceeds('cpu.weight', 10_000 as Quantity, tenant), undefined);
+});
+
+test('every limit is printed as it is read, and nothing else is taken', () => {
+  const values = new Map(
+    tenantLimits.map((key) => {
+      const text = { cpu: '12.5%', bytes: '123457KiB', weight: '77' }[
+        String(attributes.get(key)?.kind)
+      ];
+      const parsed = parseLimit(key, text ?? (key.startsWith('io.r') ? '12345' : '321'));
+      return [key, parsed?.ok === true ? parsed.value : 'unlimited'] as const;
+    }),
+  );
+  const kept = { name: 'alice', home: '131.17', sites: new Map([['shop.example', values]]) };
+  assert.deepEqual(parseSiteLimits(printSiteLimits(kept)), kept);
+  for (const text of [
+    '',
+    '[]',
+    '{"name":"alice"}',
+    '{"name":1,"sites":{}}',
+    '{"name":"alice","sites":{"../x":{}}}',
+    '{"name":"alice","sites":{"a.example":[]}}',
+    '{"name":"alice","sites":{"a.example":{"disk.space":"1GiB"}}}',
+    '{"name":"alice","sites":{"a.example":{"cpu.limit":"-1%"}}}',
+    '{"name":"alice","sites":{"a.example":{"cpu.limit":50}}}',
+    '{"name":"alice","sites":{"a.example":{"toString":"1"}}}',
+  ])
+    assert.equal(parseSiteLimits(text), undefined, text);
+});
+
+test('a name of a site that is one of JavaScript is a name like others', () => {
+  const kept = { name: 'alice', sites: new Map([['__proto__', set(['cpu.limit', half])]]) };
+  assert.deepEqual(parseSiteLimits(printSiteLimits(kept)), kept);
+});
+
+test('disks, entries and the network stay with the administrator', () => {
+  const refused = [...attributes.keys()].filter((key) => tenantCannotSet(key) !== undefined);
+  assert.deepEqual(
+    refused.map((key) => key.split('.')[0]),
+    ['entries', 'disk', 'disk', 'network', 'network'],
+  );
+});
+
+test('isSameHolder() knows a recycled uid by name and by home', () => {
+  const alice = { name: 'alice', home: '1.1' };
+  assert.ok(isSameHolder(alice, alice));
+  assert.ok(isSameHolder(alice, { name: 'alice' }));
+  assert.ok(!isSameHolder(alice, { name: 'bob', home: '1.1' }));
+  assert.ok(!isSameHolder(alice, { name: 'alice', home: '1.2' }));
+});
