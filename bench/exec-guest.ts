@@ -13,7 +13,7 @@ import { spreadOf, type Section } from './samples.ts';
 const gapMs = 60;
 const uid = 64_001;
 const user = 'bench';
-const policy = `<bulkhead version="1"><tenant user="${user}"><processes limit="50"/></tenant></bulkhead>`;
+const policy = `<bulkhead version="1"><host driver="cgroup2"/><tenant user="${user}"><processes limit="50"/></tenant></bulkhead>`;
 const bulkhead = '/opt/bulkhead/bulkhead';
 const harness = '/tmp/harness';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { printProblem } from '../src/base/problem.ts';
-import { linuxHost } from '../src/host/host.ts';
+import { treeHost } from '../src/testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { instance } from './scratch.ts';
 
@@ -19,7 +19,7 @@ interface Machine {
 }
 
 export function describeMachine(): Machine {
-  const driver = linuxHost(pathsOf(instance)).probe();
+  const driver = treeHost(pathsOf(instance)).probe();
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),

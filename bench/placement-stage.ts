@@ -11,7 +11,7 @@ import {
   placementTargets,
   type PlacementTargets,
 } from '../src/agent/placement/placement.ts';
-import { linuxHost } from '../src/host/host.ts';
+import { treeHost } from '../src/testing/tree-host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 
 const instance = 'bulkhead-place-bench';
@@ -76,7 +76,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** An instance with one tenant. */
 export class Stage {
-  readonly host = linuxHost(pathsOf(instance));
+  readonly host = treeHost(pathsOf(instance));
   readonly targets: PlacementTargets;
   /** The tenant's cgroup as /proc/PID/cgroup shows it. */
   readonly path: string;

@@ -12,11 +12,12 @@ import {
   type Hierarchy,
   type HierarchyController,
 } from '../src/host/cgroups/hierarchies.ts';
-import { linuxHost, type Host } from '../src/host/host.ts';
+import type { Host } from '../src/host/host.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { runsSystemd, unitOf } from '../src/host/cgroups/systemd-delegation.ts';
 import type { Operation } from '../src/plan/plan.ts';
 import type { Policy } from '../src/policy/policy.ts';
+import { treeElement, treeHost } from '../src/testing/tree-host.ts';
 
 export const instance = 'bulkhead-bench';
 /** Far above accounts; no process has these uids. */
@@ -65,14 +66,15 @@ function tenantText(index: number): string {
 
 export class Scratch implements Disposable {
   readonly directory: string;
-  readonly host: Host = linuxHost(pathsOf(instance));
+  readonly host: Host = treeHost(pathsOf(instance));
   readonly policyFile: string;
   readonly policy: Policy;
 
   constructor(directory: string, tenants: number) {
     this.directory = directory;
     this.policyFile = `${directory}/policy-${tenants}.xml`;
-    const text = policyText(tenants);
+    const element = treeElement(this.host.paths);
+    const text = policyText(tenants).replace('<bulkhead version="1">', `$&${element}`);
     writeFileSync(this.policyFile, text);
     const { policy, diagnostics } = resolveText(this.policyFile, text, this.host.paths);
     if (policy === undefined) throw new Error(diagnostics[0]?.message);

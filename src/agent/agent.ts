@@ -6,6 +6,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { AccountNames } from '../host/accounts/account-names.ts';
+import type { Applied } from '../apply/apply-child.ts';
 import type { Driver } from '../host/driver.ts';
 import { EvidenceReader } from '../host/evidence/evidence-reader.ts';
 import { lockFile } from '../sys/files/flock.ts';
@@ -14,7 +15,7 @@ import type { Host } from '../host/host.ts';
 import { agentLock } from '../host/paths.ts';
 import type { Notifier } from '../sys/sockets/systemd-notify.ts';
 import { cgroupPath } from '../plan/slice.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { DriverName } from '../policy/document.ts';
 import { defaultSettings, type AgentSettings } from '../policy/settings.ts';
 import { EventStore } from '../store/events/event-store.ts';
 import { History } from '../store/history/history.ts';
@@ -88,7 +89,7 @@ export class Agent implements AsyncDisposable {
   readonly #startedAt = Date.now();
   #memberIndex = new MemberIndex();
   #settings: AgentSettings = defaultSettings;
-  #driver: { readonly asked: Policy['driver']; readonly driver: Driver } | undefined;
+  #driver: Driver | undefined;
   #meter: Meter | undefined;
   #shifter: IoShifter | undefined;
   #lastTick: number;
@@ -159,7 +160,7 @@ export class Agent implements AsyncDisposable {
     this.#ticker = cleanup.use(new Ticker(() => this.#tick()));
     // Stopped first: it drives the others.
     this.#reconciler = cleanup.use(
-      new PolicyReconciler(policyFile, paths, log, (...adopted) => this.#adopt(...adopted)),
+      new PolicyReconciler(policyFile, paths, log, (applied) => this.#adopt(applied)),
     );
     this.#siteLimits = cleanup.use(
       new SiteLimitChanges({
@@ -205,9 +206,7 @@ export class Agent implements AsyncDisposable {
       log: this.#options.log,
       memberIndex: () => this.#memberIndex,
       processes: (entry: Parameters<typeof processesOf>[0]) =>
-        this.#driver === undefined
-          ? []
-          : processesOf(entry, this.#memberIndex, this.#driver.driver),
+        this.#driver === undefined ? [] : processesOf(entry, this.#memberIndex, this.#driver),
       memoryCgroup: (entry: Entry) => this.#memoryCgroup(entry.cgroup),
       onIncidents: (incidents: Parameters<Alerting['consider']>[0]) =>
         this.#alerting.consider(incidents),
@@ -217,7 +216,7 @@ export class Agent implements AsyncDisposable {
 
   /** As the kernel log names it. */
   #memoryCgroup(cgroup: string): string | undefined {
-    const tree = this.#driver?.driver.tree;
+    const tree = this.#driver?.tree;
     if (tree === undefined) return undefined;
     const index = tree.hierarchies.findIndex((each) => each.controllers.has('memory'));
     const found = placerTree(this.#options.host.paths, tree).hierarchies[index];
@@ -225,7 +224,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /** A policy that has been applied. */
-  #adopt(policy: Policy, homes: ReadonlyMap<number, string>): void {
+  #adopt({ policy, driver: name, homes }: Applied): void {
     const memberIndex = new MemberIndex(policy);
     this.#memberIndex = memberIndex;
     this.#followHolders(memberIndex, homes);
@@ -235,7 +234,7 @@ export class Agent implements AsyncDisposable {
     this.#alerting.follow(policy.agent.alerts);
     void this.#tcp.follow(policy.agent);
     for (const part of this.#parts) part.adopt?.(policy);
-    const driver = this.#probe(policy);
+    const driver = this.#probe(name);
     if (driver === undefined) return;
     if (this.#meter === undefined) this.#meter = new Meter(driver.tree, memberIndex);
     else this.#meter.follow(memberIndex);
@@ -263,17 +262,15 @@ export class Agent implements AsyncDisposable {
     this.#slow = slow;
   }
 
-  /** Once for each driver that the policy selects: it keeps the mounts open. */
-  #probe(policy: Policy): Driver | undefined {
-    if (this.#driver !== undefined && this.#driver.asked === policy.driver) {
-      return this.#driver.driver;
-    }
-    const probed = this.#options.host.probe(policy.driver);
+  /** Once for each driver that comes into force: it keeps the mounts open. */
+  #probe(name: DriverName): Driver | undefined {
+    if (this.#driver?.capabilities.driver === name) return this.#driver;
+    const probed = this.#options.host.probe(name);
     if (!probed.ok) {
       this.#options.log.error(printProblem(probed.error));
       return undefined;
     }
-    this.#driver = { asked: policy.driver, driver: probed.value };
+    this.#driver = probed.value;
     this.#meter?.[Symbol.dispose]();
     this.#meter = undefined;
     this.#shifter?.[Symbol.dispose]();
@@ -336,7 +333,7 @@ export class Agent implements AsyncDisposable {
       events: this.#events,
       evidence: this.#evidence,
       siteLimits: this.#siteLimits,
-      driver: this.#driver?.driver,
+      driver: this.#driver,
       lastTick: this.#lastTick,
       status: () => this.#status(),
       freshStatus: async () => {
@@ -352,7 +349,7 @@ export class Agent implements AsyncDisposable {
       version: this.#options.version,
       instance: this.#options.host.paths.instance,
       startedAt: this.#startedAt,
-      driver: this.#driver?.driver,
+      driver: this.#driver,
       policy: this.#reconciler.state,
       memberIndex: this.#memberIndex,
       placement: this.#placement.status(),

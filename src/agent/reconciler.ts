@@ -25,8 +25,8 @@ const retryMilliseconds = 60_000;
 /** The maximum number of errors that are kept and logged. */
 const problemsMax = 50;
 
-/** Called with a policy that has been applied, and with the identity of home directories, by uid. */
-type Adopt = (policy: Policy, homes: ReadonlyMap<number, string>) => void;
+/** Called with what has been applied. */
+type Adopt = (applied: Applied) => void;
 
 export class PolicyReconciler implements Disposable {
   readonly #file: string;
@@ -119,8 +119,9 @@ export class PolicyReconciler implements Disposable {
     return `${this.#paths.state}/policy-in-force.xml`;
   }
 
-  #keep({ policy, changes, siteFailures, homes }: Applied): void {
-    this.#siteFailures = siteFailures;
+  #keep(applied: Applied): void {
+    const { policy, changes } = applied;
+    this.#siteFailures = applied.siteFailures;
     const before = this.#policy;
     this.#policy = policy;
     if (before?.text !== policy.text) this.#writeKept(policy.text);
@@ -131,7 +132,7 @@ export class PolicyReconciler implements Disposable {
         `Applied ${this.#file} to ${count(tenants, 'tenant')}: ${count(changes, 'change')}`,
       );
     }
-    this.#changed(policy, homes);
+    this.#changed(applied);
   }
 
   #writeKept(text: string): void {

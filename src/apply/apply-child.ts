@@ -12,6 +12,7 @@ import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
 import { readText } from '../sys/files/read.ts';
 import type { Diagnostic } from '../policy/diagnostic.ts';
+import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';
 import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
@@ -44,6 +45,7 @@ export interface ApplyResponse {
 export interface Applied {
   /** The policy of the file, or the one applied last if the file has errors. */
   readonly policy: Policy;
+  readonly driver: DriverName;
   readonly changes: number;
   readonly failures: readonly Problem[];
   /** What could not be done to the cgroups of sites; one problem each. */
@@ -85,10 +87,11 @@ async function apply(
   if (!parts.ok) return parts;
   const applied = applyPolicy(policy, host, { kill: false, force: false });
   if (!applied.ok) return applied;
-  const { operations, failures } = applied.value;
+  const { driver, operations, failures } = applied.value;
   const accounts = [...policy.tenants, ...policy.resellers].flatMap(({ account }) => account ?? []);
   return ok({
     policy,
+    driver: driver.capabilities.driver,
     changes: operations.length,
     failures: [...parts.value, ...failures.map((each) => each.problem)].slice(0, problemsMax),
     siteFailures: new Map(failures.flatMap(siteFailure)),

@@ -20,6 +20,8 @@ export interface Capabilities {
   readonly limits: ReadonlyMap<LimitKey, Support>;
   /** `MAJOR:MINOR` of the disks that are throttled. */
   readonly devices: readonly string[];
+  /** Why it is another than a host gets at first, and how to change that. */
+  readonly kept?: string;
   /** Remarks for the administrator, with remedies. */
   readonly remarks: readonly string[];
 }

@@ -28,7 +28,12 @@ import { pageBytes } from '../sys/syscalls.ts';
 import { userSlice } from '../plan/slice.ts';
 import { SystemdDriver } from './systemd/systemd-driver.ts';
 import { sliceParts, withoutSlices, type SliceParts } from './systemd/slice-parts.ts';
-import { runsSystemd, delegateFromSystemd, unitOf } from './cgroups/systemd-delegation.ts';
+import {
+  runsSystemd,
+  delegatedTo,
+  delegateFromSystemd,
+  unitOf,
+} from './cgroups/systemd-delegation.ts';
 
 interface Found {
   readonly name: DriverName;
@@ -36,11 +41,12 @@ interface Found {
   readonly hierarchies: readonly Hierarchy[];
   readonly delegation: Delegation;
   readonly remarks: readonly string[];
+  readonly kept?: string;
   /** Where tenants are slices. */
   readonly inSlices?: SliceParts;
 }
 
-/** `asked` is the policy's choice; without it the best available driver is chosen. */
+/** `asked` is the policy's choice; without it the driver in force stays, or else the best available is chosen. */
 export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Problem> {
   if (process.getuid?.() !== 0) {
     return failed({
@@ -49,9 +55,31 @@ export function probeDriver(paths: Paths, asked?: DriverName): Result<Driver, Pr
       hint: 'run as root',
     });
   }
-  const found = asked === undefined ? (find2(paths) ?? find1(paths)) : findAsked(paths, asked);
+  const found = asked === undefined ? findDefault(paths) : findAsked(paths, asked);
   if (found === undefined) return fail(nothingFound(asked));
   return ok(makeDriver(found, paths));
+}
+
+function findDefault(paths: Paths): Found | undefined {
+  const systemd = findSystemd(paths);
+  if (systemd === undefined) return find2(paths) ?? find1(paths);
+  return isTreeInForce(systemd, paths) ? keepTree(paths) : systemd;
+}
+
+/** An apply from one to the other that was interrupted is completed. */
+const isTreeInForce = ({ inSlices }: Found, { instance }: Paths) =>
+  delegatedTo(instance) === 'tenants' && inSlices?.slices.owners.length === 0;
+
+/** What was in force before `systemd` became the default is changed by the administrator alone. */
+function keepTree(paths: Paths): Found | undefined {
+  const found = find2(paths);
+  if (found === undefined) return undefined;
+  return {
+    ...found,
+    reason:
+      'tenants are in cgroups of Bulkhead here already, and the policy does not say otherwise',
+    kept: 'The policy names no driver, so the one in force stays, "cgroup2"; a new host gets "systemd". <host driver="systemd"/> moves tenants and what they run into slices of systemd, where the kernel counts from zero and does not charge the memory that is in use already; <host driver="cgroup2"/> leaves them here',
+  };
 }
 
 function findAsked(paths: Paths, asked: DriverName): Found | undefined {
@@ -94,7 +122,7 @@ function find2(paths: Paths): Found | undefined {
     hierarchies: [hierarchy],
     delegation: systemd
       ? withoutSlices(
-          delegateFromSystemd(paths.instance, () => hierarchy.files.exists('')),
+          delegateFromSystemd(paths.instance, 'tenants', () => hierarchy.files.exists('')),
           sliceParts(unified, paths).slices,
         )
       : enableControllers(unified.mountPoint, controllers),
@@ -118,7 +146,11 @@ function findSystemd(paths: Paths): Found | undefined {
     ...found,
     name: 'systemd',
     reason: 'systemd runs here and makes the slices of accounts, in cgroup v2',
-    delegation: delegateFromSystemd(paths.instance, () => tree?.files.exists('') === true),
+    delegation: delegateFromSystemd(
+      paths.instance,
+      'resellers',
+      () => tree?.files.exists('') === true,
+    ),
     inSlices: sliceParts(unified, paths),
     remarks: [
       'The systemd user manager ("user@UID.service") of a tenant with a reseller, and what it runs, is not limited; "systemctl mask user@UID.service" keeps it from starting',
@@ -179,6 +211,7 @@ function makeDriver(found: Found, paths: Paths): Driver {
       driver: found.name,
       reason: found.reason,
       devices,
+      ...(found.kept === undefined ? {} : { kept: found.kept }),
       remarks: [...found.remarks, ...terminalRemark(paths)],
       limits: supportOf(context, found.name),
     },

@@ -87,7 +87,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     attributes: {
       driver: optional(
         driverNames,
-        'The driver that enforces limits; default: chosen by probing the host.',
+        'The driver that enforces limits; default: the one in force, on a new host the best that it has; see docs/apply.md.',
       ),
     },
     children: [],

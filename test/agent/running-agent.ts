@@ -9,6 +9,7 @@ import { socketOf } from '../../src/agent/api/client.ts';
 import type { StatusResponse } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { treeElement } from '../../src/testing/tree-host.ts';
 
 export const program = fileURLToPath(new URL('../../bulkhead', import.meta.url));
 
@@ -43,7 +44,8 @@ export class RunningAgent {
   }
 
   writePolicy(body: string): void {
-    writeFileSync(this.policyFile, `<bulkhead version="1">\n${body}\n</bulkhead>\n`);
+    const driver = treeElement(this.host.paths);
+    writeFileSync(this.policyFile, `<bulkhead version="1">${driver}\n${body}\n</bulkhead>\n`);
   }
 
   async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {

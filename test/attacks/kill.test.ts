@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { after, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyPolicy, releaseAll } from '../../src/apply/apply.ts';
-import { linuxHost } from '../../src/host/host.ts';
+import { treeElement, treeHost } from '../../src/testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { messageOf, mustApply, policyOf } from '../conformance/suite.ts';
 
@@ -119,7 +119,10 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
   attack('--kill in a shell within the cgroup ends neither itself nor the shell', async () => {
     mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, host);
     const policy = join(scratch, 'policy.xml');
-    writeFileSync(policy, `<bulkhead version="1"><tenant uid="${other}"/></bulkhead>`);
+    writeFileSync(
+      policy,
+      `<bulkhead version="1">${treeElement(host.paths)}<tenant uid="${other}"/></bulkhead>`,
+    );
     const admin = asRoot(
       victim,
       `${program} --instance ${instance} apply --kill -p ${policy}; echo "status $?" >&2`,
@@ -160,7 +163,7 @@ function suite(host: Parameters<typeof releaseAll>[0]): void {
       mkdirSync(etc);
       writeFileSync(join(etc, 'passwd'), '');
       writeFileSync(join(etc, 'subuid'), `${victim}:${subordinate}:10\n`);
-      const knowing = linuxHost({ ...host.paths, etc });
+      const knowing = treeHost({ ...host.paths, etc });
       mustApply(`<tenant uid="${victim}"/><tenant uid="${other}"/>`, knowing);
       // Such a file comes from within a namespace; whoever runs it, as a web server does, acts as the subordinate uid.
       const file = join(scratch, 'sleep');

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../../src/host/paths.ts';
+import { treeElement } from '../../src/testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { buildProgram, programsReady } from '../placement/programs.ts';
 
@@ -31,7 +32,7 @@ function suite(): void {
     const limits = '<processes limit="33"/><memory limit="256MiB"/><io read="1MiB/s"/>';
     writeFileSync(
       policy,
-      `<bulkhead version="1"><tenant uid="${uid}">${limits}</tenant></bulkhead>`,
+      `<bulkhead version="1">${treeElement(pathsOf(instance))}<tenant uid="${uid}">${limits}</tenant></bulkhead>`,
     );
     program = buildProgram(fileURLToPath(new URL('old-kernel.c', import.meta.url)), directory);
   });

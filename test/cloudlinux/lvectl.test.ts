@@ -15,6 +15,7 @@ import { limitWords, type LimitOptions } from '../../src/cloudlinux/commands/lim
 import { lveRow, lveTable } from '../../src/cloudlinux/commands/rows.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import type { CpuFraction } from '../../src/base/quantity.ts';
+import { treeElement } from '../../src/testing/tree-host.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { runLve, type Answer } from './lve-program.ts';
 
@@ -395,7 +396,9 @@ test(
   async () => {
     assert.ok('host' in kernel);
     // A machine may lack a controller; CPU, memory and processes are those that every one has.
-    writeFileSync(file, text.replaceAll(/^ *<io .*\n/gm, '').replaceAll(/^ *<entries .*\n/gm, ''));
+    const possible = text.replaceAll(/^ *<(?:io|entries) .*\n/gm, '');
+    const element = treeElement(kernel.host.paths);
+    writeFileSync(file, possible.replace('<bulkhead version="1">', `$&${element}`));
     const held = (...args: string[]) =>
       runLve(['--instance', instance, 'lvectl', ...args, '--policy', file]);
     try {

@@ -1,8 +1,9 @@
-/** The real kernel of this machine, or why it cannot be used. */
+/** The real kernel of this machine with cgroups of Bulkhead's own, or why it cannot be used. */
 import '../../src/testing/guard/here.ts';
 import { printProblem } from '../../src/base/problem.ts';
-import { linuxHost, type Host } from '../../src/host/host.ts';
+import type { Host } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { treeHost } from '../../src/testing/tree-host.ts';
 
 export interface Here {
   readonly host: Host;
@@ -11,7 +12,7 @@ export interface Here {
 
 /** Each test file has an instance of its own, apart from one that is in use. */
 export function hostHere(instance: string): Here | { readonly skip: string } {
-  const host = linuxHost(pathsOf(instance));
+  const host = treeHost(pathsOf(instance));
   const driver = host.probe();
   if (!driver.ok) return { skip: printProblem(driver.error) };
   return { host, version: driver.value.capabilities.driver === 'cgroup2' ? 2 : 1 };

@@ -16,6 +16,7 @@ import { after, test } from 'node:test';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
+import { treeElement } from '../../src/testing/tree-host.ts';
 import { conformance, messageOf, mustApply, policyOf, uids } from './suite.ts';
 import { hostHere } from './host-here.ts';
 
@@ -278,7 +279,7 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
     try {
       writeFileSync(
         file,
-        `<bulkhead version="1"><tenants uids="1000-59999"/><defaults><processes limit="7"/></defaults></bulkhead>\n`,
+        `<bulkhead version="1">${treeElement(host.paths)}<tenants uids="1000-59999"/><defaults><processes limit="7"/></defaults></bulkhead>\n`,
       );
       const applied = bulkhead('apply', '-p', file);
       assert.equal(applied.status, 0, applied.stderr);

@@ -1,12 +1,12 @@
 /** Applies a policy and dies by SIGKILL just before, or just after, the given operation. */
 import { applyPolicy } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
-import { linuxHost } from '../../src/host/host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { treeHost } from '../../src/testing/tree-host.ts';
 import { policyOf } from './suite.ts';
 
 const [instance = '', body = '', at = '0', when = 'before'] = process.argv.slice(2);
-const real = linuxHost(pathsOf(instance));
+const real = treeHost(pathsOf(instance));
 let count = 0;
 
 function dying(driver: Driver): Driver {

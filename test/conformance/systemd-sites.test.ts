@@ -201,6 +201,36 @@ if (!probed.ok) {
     }
   });
 
+  test('a change of the driver that is killed anywhere is completed by an apply that names none', async () => {
+    const script = fileURLToPath(new URL('killed-apply.ts', import.meta.url));
+    const asked = `<host driver="systemd"/>${plain}`;
+    const tree = `/sys/fs/cgroup/${instance}-tenants.service/u${uid}`;
+    try {
+      mustApply(plain, cgroup2);
+      // Without a word the driver in force stays.
+      const kept = applyPolicy(policyOf(plain), real, { kill: false, force: false });
+      assert.ok(kept.ok);
+      assert.deepEqual(kept.value.operations, []);
+      assert.equal(kept.value.driver.capabilities.driver, 'cgroup2');
+      for (let at = 0, killed = true; killed; at++) {
+        assert.ok(at < 20, 'it does not end');
+        mustApply(plain, cgroup2);
+        using visit = await sleeper();
+        assert.ok(existsSync(tree));
+        const words = [script, instance, asked, String(at), 'after'];
+        killed = spawnSync(process.execPath, words).signal !== null;
+        const { driver } = mustApply(plain, real);
+        assert.equal(driver.capabilities.driver, 'systemd');
+        assert.equal(cgroupOf(visit.pid), scope, `after operation ${at}`);
+        assert.equal(valueOf(slice, 'pids.max'), '50');
+        assert.equal(existsSync(tree), false);
+        assert.deepEqual(drift(plain), []);
+      }
+    } finally {
+      clear();
+    }
+  });
+
   test('a site whose name is too long for a unit fails alone', () => {
     const long = Array.from({ length: 4 }, () => 'a'.repeat(60)).join('.');
     const body = tenantWith(`${siteWith(9)}<site name="${long}"/>`);

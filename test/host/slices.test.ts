@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { printProblem } from '../../src/base/problem.ts';
 import type { CgroupFiles } from '../../src/host/cgroups/cgroup-files.ts';
+import { whomFor } from '../../src/host/cgroups/systemd-delegation.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { objectPath } from '../../src/host/systemd/manager.ts';
 import { SliceFiles } from '../../src/host/systemd/slice-files.ts';
@@ -32,6 +33,15 @@ function scratch(t: TestContext) {
   const paths = { ...pathsOf('bulkhead'), etc: directory, runtime: directory };
   return { directory, system, paths, files: new SliceFiles(paths) };
 }
+
+test('the unit of cgroups says whether tenants without a reseller are in it', () => {
+  const unit = (whom: string) => `[Unit]\nDescription=Cgroups of Bulkhead's ${whom} (bulkhead)\n`;
+  assert.equal(whomFor(unit('tenants'), 'bulkhead'), 'tenants');
+  assert.equal(whomFor(unit('resellers'), 'bulkhead'), 'resellers');
+  // A file without text is one that a loss of power left.
+  for (const other of ['', unit('resellers').replace('(bulkhead)', '(other)')])
+    assert.equal(whomFor(other, 'bulkhead'), 'tenants');
+});
 
 suite('the files of slices', () => {
   const ann = { uid: 1001 };

@@ -16,7 +16,7 @@ import { Sweep } from '../../src/host/placer/sweep.ts';
 import { main, RawPlacer } from './raw-placer.ts';
 import { targetsHere } from './stage.ts';
 import { openSocket, sendTo } from '../../src/sys/syscalls.ts';
-import { linuxHost } from '../../src/host/host.ts';
+import { treeHost } from '../../src/testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { mustApply } from '../conformance/suite.ts';
@@ -249,7 +249,7 @@ test('Lines come whole from any pieces, and too long ones are refused', () => {
   assert.equal(seen.at(-1), 'g');
 });
 
-const host = linuxHost(pathsOf(instance));
+const host = treeHost(pathsOf(instance));
 const body = `<tenant uid="${uid}"/>`;
 const release = () => {
   if (!skip) assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });

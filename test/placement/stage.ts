@@ -16,7 +16,7 @@ import {
   type PlacementTargets,
 } from '../../src/agent/placement/placement.ts';
 import type { Host } from '../../src/host/host.ts';
-import { linuxHost } from '../../src/host/host.ts';
+import { treeHost } from '../../src/testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
 import { eventually } from '../../src/testing/patience.ts';
@@ -55,7 +55,7 @@ export function targetsHere(host: Host, policy: string): PlacementTargets {
 }
 
 export class Stage implements AsyncDisposable {
-  readonly host: Host = linuxHost(pathsOf(instance));
+  readonly host: Host = treeHost(pathsOf(instance));
   readonly directory = mkdtempSync(`${tmpdir()}/${instance}-`);
   readonly version: 1 | 2;
   readonly lines: string[] = [];

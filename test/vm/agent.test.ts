@@ -21,7 +21,7 @@ if (!prepared.ok) log(`Skipping test/vm/agent.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 const limits =
-  '<agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
+  '<host driver="cgroup2"/><agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
 
 suite('the agent as a service', { skip }, () => {
   const image = (prepared as { value: Image }).value;

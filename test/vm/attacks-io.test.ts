@@ -79,7 +79,7 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
       await guest.copyIn(attack, '/opt/io-alternate');
       await guest.succeed('chmod 755 /opt/io-alternate; mkdir -p /etc/bulkhead /srv/tenant');
       await guest.succeed('cat > /etc/bulkhead/policy.xml', {
-        input: `<bulkhead version="1"><agent interval="${tickSeconds}s"/><tenant uid="${uid}"><io total="4MiB/s"/></tenant></bulkhead>\n`,
+        input: `<bulkhead version="1"><host driver="cgroup2"/><agent interval="${tickSeconds}s"/><tenant uid="${uid}"><io total="4MiB/s"/></tenant></bulkhead>\n`,
       });
     },
     { timeout: longPatienceMilliseconds },

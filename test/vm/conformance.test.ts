@@ -32,19 +32,25 @@ suite('in the virtual machine', { skip }, () => {
   );
   after(() => guest[Symbol.asyncDispose]());
 
-  test('doctor finds cgroup v2 below a delegated unit, and holds every cgroup limit in full but sums', async () => {
-    const { stdout } = await bulkhead('doctor --json');
-    const { driver, limits } = JSON.parse(stdout) as {
-      driver: string;
-      limits: Record<string, { level: string }>;
-    };
-    assert.equal(driver, 'cgroup2');
-    for (const [key, { level }] of Object.entries(limits)) {
-      const isSum = key === 'io.total' || key === 'io.operations';
-      if (isSum) assert.equal(level, 'partial', key);
-      else if (/^(cpu|memory|io|processes)\./.test(key)) assert.equal(level, 'full', key);
-    }
-  });
+  const sums = ['io.total', 'io.operations'];
+  for (const [driver, element, partial] of [
+    ['systemd', '', [...sums, 'cpu.burst']],
+    ['cgroup2', '<host driver="cgroup2"/>', sums],
+  ] as const) {
+    test(`doctor finds the driver ${driver}, and holds every cgroup limit in full but ${partial.join(', ')}`, async () => {
+      await policy(element);
+      const { stdout } = await bulkhead('doctor --json');
+      const found = JSON.parse(stdout) as {
+        driver: string;
+        limits: Record<string, { level: string }>;
+      };
+      assert.equal(found.driver, driver);
+      for (const [key, { level }] of Object.entries(found.limits)) {
+        if (partial.some((each) => each === key)) assert.equal(level, 'partial', key);
+        else if (/^(cpu|memory|io|processes)\./.test(key)) assert.equal(level, 'full', key);
+      }
+    });
+  }
 
   for (const file of [
     'test/conformance/kernel.test.ts',
@@ -113,7 +119,7 @@ suite('in the virtual machine', { skip }, () => {
     'the delegated unit survives a daemon-reload, and limits stay',
     { timeout: longPatienceMilliseconds },
     async () => {
-      await policy('<tenant uid="64401"><processes limit="33"/></tenant>');
+      await policy('<host driver="cgroup2"/><tenant uid="64401"><processes limit="33"/></tenant>');
       const applied = await bulkhead('apply');
       assert.equal(applied.status, 0, applied.stderr);
       await guest.succeed('systemctl daemon-reload && sleep 1');

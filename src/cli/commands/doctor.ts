@@ -50,7 +50,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const { capabilities } = driver.value;
   const placement = status?.placement;
   const ports = policy && tokenPortRemark(policy.agent, status, paths.proc);
-  const remarks = [...capabilities.remarks, ...[ports ?? []].flat()];
+  const remarks = [capabilities.kept, ...capabilities.remarks, ports].flatMap((each) => each ?? []);
   const missing = missingTools();
   const context = { paths, policy, driver: capabilities.driver };
   const waysIn = await surveyWays(context, 'thorough');

@@ -3,7 +3,8 @@
  * systemd writes nothing. Source: systemd's CGROUP_DELEGATION document.
  *
  * The unit has no process of its own and stays active, so that nothing that happens to Bulkhead's
- * agent affects tenants; stopping it leaves their processes alone.
+ * agent affects tenants; stopping it leaves their processes alone. Its file is the record, also over a
+ * reboot, of whether tenants without a reseller are in its cgroup or are slices.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
@@ -18,11 +19,18 @@ export const runsSystemd = () => existsSync('/run/systemd/system');
 
 export const unitOf = (instance: string) => `${instance}-tenants.service`;
 
+/** Whom the cgroups below the unit are for: all tenants, or those of resellers, with these. */
+type Holds = 'tenants' | 'resellers';
+
+const description = (instance: string, holds: Holds) =>
+  `Description=Cgroups of Bulkhead's ${holds} (${instance})`;
+
 const unitText = (
   instance: string,
+  holds: Holds,
 ) => `# Written by "bulkhead apply"; it is replaced when it differs.
 [Unit]
-Description=Cgroups of Bulkhead's tenants (${instance})
+${description(instance, holds)}
 Documentation=man:bulkhead(8)
 
 [Service]
@@ -44,10 +52,26 @@ WantedBy=multi-user.target
 
 const commandMilliseconds = 60_000;
 
-export function delegateFromSystemd(instance: string, cgroupExists: () => boolean): Delegation {
+const pathOf = (instance: string) => `/etc/systemd/system/${unitOf(instance)}`;
+
+/** Whom the unit is for; nothing where there is none. */
+export function delegatedTo(instance: string): Holds | undefined {
+  const text = readText(pathOf(instance));
+  return text === undefined ? undefined : whomFor(text, instance);
+}
+
+/** By the text of its file. What was not written for resellers alone may hold tenants. */
+export const whomFor = (text: string, instance: string): Holds =>
+  text.split('\n').includes(description(instance, 'resellers')) ? 'resellers' : 'tenants';
+
+export function delegateFromSystemd(
+  instance: string,
+  holds: Holds,
+  cgroupExists: () => boolean,
+): Delegation {
   const unit = unitOf(instance);
-  const path = `/etc/systemd/system/${unit}`;
-  const text = unitText(instance);
+  const path = pathOf(instance);
+  const text = unitText(instance, holds);
   return {
     pending(): readonly Preparation[] {
       const written = readText(path) === text;

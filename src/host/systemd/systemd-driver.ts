@@ -26,6 +26,7 @@ import { describeErrno } from '../../sys/errno.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import type { CgroupDriver } from '../cgroups/cgroup-driver.ts';
+import { delegatedTo } from '../cgroups/systemd-delegation.ts';
 import { pidsOf } from '../cgroups/move-processes.ts';
 import type { Hierarchy } from '../cgroups/hierarchies.ts';
 import { spareMemory } from '../cgroups/lower-memory.ts';
@@ -119,7 +120,7 @@ export class SystemdDriver implements Driver {
     const found = below.observe({ ...wanted, cgroups: inTree });
     return {
       ...found,
-      preparations: inTree.length > 0 ? found.preparations : [],
+      preparations: inTree.length > 0 || this.#followsTree() ? found.preparations : [],
       cgroups: new Map<string, ObservedCgroup>([
         ...found.cgroups,
         ...slices.observe(inSlices),
@@ -131,6 +132,11 @@ export class SystemdDriver implements Driver {
       ],
       stale: slices.isStale,
     };
+  }
+
+  /** From now on the tenants in it are former ones, also for an apply after one that was killed. */
+  #followsTree(): boolean {
+    return delegatedTo(this.#parts.paths.instance) === 'tenants';
   }
 
   execute(operation: Operation, options: ExecuteOptions): Result<void, Problem> {

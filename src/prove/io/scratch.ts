@@ -11,6 +11,8 @@ import { readUidRange } from '../../host/accounts/accounts.ts';
 import type { Driver } from '../../host/driver.ts';
 import { linuxHost } from '../../host/host.ts';
 import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
+import type { DriverName } from '../../policy/document.ts';
 import { parsePolicy } from '../../policy/parse.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { resolvePolicy } from '../../policy/resolve.ts';
@@ -74,8 +76,12 @@ function writeRecord(paths: Paths, record: ScratchRecord): Result<void, Problem>
 }
 
 /** A slice of systemd ends with its last process, and its counters with it: the tree of `cgroup2` keeps them. */
-const driverFor = (inForce: Policy | undefined) =>
-  inForce?.driver === 'systemd' ? undefined : inForce?.driver;
+function driverFor(paths: Paths, inForce: Policy | undefined): DriverName | undefined {
+  const probed = probeDriver(paths, inForce?.driver);
+  if (!probed.ok) return undefined;
+  const { driver } = probed.value.capabilities;
+  return driver === 'systemd' ? 'cgroup2' : driver;
+}
 
 function applyScratch(
   paths: Paths,
@@ -84,7 +90,7 @@ function applyScratch(
   limits: ScratchLimits,
   inForce: Policy | undefined,
 ): Result<Driver, Problem> {
-  const text = scratchPolicy(uids, limits, driverFor(inForce));
+  const text = scratchPolicy(uids, limits, driverFor(paths, inForce));
   const { document } = parsePolicy('the scratch policy', text);
   if (document === undefined || document.diagnostics.failed)
     throw new Error(`The scratch policy is wrong:\n${text}`);

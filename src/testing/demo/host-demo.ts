@@ -1,6 +1,6 @@
 /** The demo on this host, from looking whether it can run to removing what it made. */
 import { lockFile } from '../../sys/files/flock.ts';
-import { linuxHost } from '../../host/host.ts';
+import { treeHost } from '../tree-host.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { demonstrate, type Report } from './course.ts';
 import { findObstacles } from './obstacle.ts';
@@ -13,7 +13,7 @@ import { Interrupted, stopSignal } from './stop.ts';
 import { printProblem } from '../../base/problem.ts';
 import { hasTraces, removeTraces } from './traces.ts';
 
-const host = linuxHost(paths);
+const host = treeHost(paths);
 const introductionColumns = 100;
 
 const printError = (text: string) => void process.stderr.write(`${text}\n`);

@@ -54,8 +54,11 @@ export interface Guest extends AsyncDisposable {
    * ignore. Its node_modules, with production packages and the pinned node, is in the image.
    */
   copyProject(): Promise<void>;
-  /** Shuts down and boots, which takes a minute or so; the disks stay, and nothing that was in memory. */
-  reboot(): Promise<void>;
+  /**
+   * Shuts down and boots, which takes a minute or so; the disks stay, and nothing that was in memory. `at once`: as by
+   * the reset button, without a word to anybody and without what was not written to disk yet.
+   */
+  reboot(how?: 'orderly' | 'at once'): Promise<void>;
   /** What the guest has written to its serial console since it was started. */
   console(): Promise<string>;
   /** An interactive root shell on this terminal; resolves to its exit status. */
@@ -196,11 +199,12 @@ class StartedGuest implements Guest {
     await this.#extract(pack, `cd /opt/bulkhead && ${clear}`, files.join('\0'));
   }
 
-  async reboot(): Promise<void> {
+  async reboot(how: 'orderly' | 'at once' = 'orderly'): Promise<void> {
     const { image, machine } = this.#parts;
+    const command = how === 'orderly' ? 'systemctl reboot' : 'echo b > /proc/sysrq-trigger';
     // The connection ends with the guest, before or after the command has answered.
     await this.#control
-      .run('systemctl reboot', { timeoutMs: runTimeoutMs, signal: this.#qemu.gone })
+      .run(command, { timeoutMs: runTimeoutMs, signal: this.#qemu.gone })
       .catch(() => undefined);
     await this.#qemu.waitForEnd(runTimeoutMs);
     await this.#qemu[Symbol.asyncDispose]();

@@ -16,7 +16,9 @@ if (!prepared.ok) log(`Skipping test/vm/long/fastcgi.test.ts: ${prepared.error}`
 const skip = prepared.ok ? false : prepared.error;
 
 const tenants = { ann: 3001, ben: 3002 };
-const policy = `<bulkhead version="1"><tenants uids="3000-3999"/>
+const policy = (
+  driver: string,
+) => `<bulkhead version="1"><host driver="${driver}"/><tenants uids="3000-3999"/>
   <defaults><memory limit="64MiB" swap="0MiB"/><processes limit="60"/></defaults></bulkhead>`;
 
 /** Its own cgroup is the first thing that it reads. */
@@ -87,7 +89,7 @@ ExecStart=/usr/bin/env bulkhead exec --keep-fds --keep-env LISTEN_FDS --keep-env
 
 const scripts = { where: whereScript, wait: waitScript, setgid: setgidScript, hog: hogScript };
 const files: Readonly<Record<string, string>> = {
-  'etc/bulkhead/policy.xml': policy,
+  'etc/bulkhead/policy.xml': policy('cgroup2'),
   'etc/nginx/conf.d/tenants.conf': nginx,
   'etc/apache2/ports.conf': 'Listen 127.0.0.1:8003\n',
   'etc/apache2/sites-available/ann.conf': apache,
@@ -230,5 +232,23 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
       const pid = (await guest.succeed(`pgrep -fx "${words}"`)).trim();
       assert.match(status, new RegExp(`process ${pid} of uid \\d+, from ${way}:`));
     }
+  });
+
+  test('where tenants are slices, both begin in them, and a kill leaves none', async () => {
+    await guest.succeed('systemctl stop bulkhead-cgi@ann.service ben-app.service');
+    await guest.succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply', {
+      input: policy('systemd'),
+      timeoutMs: longPatienceMilliseconds,
+    });
+    const inSlice = (uid: number) =>
+      `0::/user.slice/user-${uid}.slice/bulkhead-${uid}.scope ${uid}`;
+    assert.equal((await get(8001, '/cgi/where')).body, inSlice(3001));
+    assert.equal((await get(8002, '/app/')).body, `${inSlice(3002)} True`);
+    await guest.succeed('kill -9 $(systemctl show -P MainPID bulkhead-cgi@ann)');
+    await until('! pgrep -u ann fcgiwrap');
+    assert.equal((await get(8001, '/cgi/where')).body, inSlice(3001));
+    await guest.succeed('systemctl stop ben-app.service');
+    await until('! pgrep -u ben -f app.py');
+    assert.equal((await get(8002, '/app/')).body, `${inSlice(3002)} True`);
   });
 });

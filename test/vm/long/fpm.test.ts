@@ -523,4 +523,19 @@ setInterval(() => part.afterTick(() => [], {} as never), 100);
         .join('\n');
     assert.equal(others(now), others(original));
   });
+
+  test('where tenants are slices, services are in them, and follow a change', patient, async () => {
+    await succeed('bulkhead web fpm enable alice');
+    assert.equal((await ask('alice')).cgroup, cgroup('alice'));
+    await write('/etc/bulkhead/policy.xml', policy.replace('cgroup2', 'systemd'));
+    await succeed('bulkhead apply && bulkhead web fpm enable bob');
+    for (const name of ['alice', 'bob'] as const) {
+      const { cgroup: place, uid } = await ask(name);
+      const slice = `/user.slice/user-${tenants[name]}.slice`;
+      assert.deepEqual([place, uid], [`${slice}/${service(name)}`, tenants[name]]);
+      assert.equal(await succeed(`cat /sys/fs/cgroup${slice}/pids.max`), '80\n');
+    }
+    await succeed('bulkhead web fpm disable --all');
+    assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * Tenants as slices of systemd, on an unmodified Debian: what is in force before, while and after something runs in a
+ * Tenants as slices of systemd, the default on an unmodified Debian: what is in force before, while and after something runs in a
  * slice; who must not be limited; what others change behind our back; resellers, the agent, a reboot, and the end.
  */
 import assert from 'node:assert/strict';
@@ -34,8 +34,8 @@ suite('tenants as slices of systemd', { skip }, () => {
     guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
       input: `<bulkhead version="1">${body}</bulkhead>\n`,
     });
-  const limits = (benLimits: string, more = '', driver = 'systemd') =>
-    policy(`<host driver="${driver}"/><agent interval="2s"/><tenants uids="3000-3999"/>
+  const limits = (benLimits: string, more = '', driver?: string) =>
+    policy(`${driver === undefined ? '' : `<host driver="${driver}"/>`}<agent interval="2s"/><tenants uids="3000-3999"/>
       <defaults><cpu limit="50%"/><memory limit="200MiB"/><io read="5MiB/s"/><processes limit="60"/></defaults>
       <tenant user="ben">${benLimits}</tenant>${more}`);
   const benLimits =
@@ -102,7 +102,7 @@ suite('tenants as slices of systemd', { skip }, () => {
         long,
       );
       assert.equal(status, 0, stdout + stderr);
-      assert.match(stdout, /pass 16/, stdout);
+      assert.match(stdout, /pass 17/, stdout);
     },
   );
 
@@ -294,13 +294,30 @@ suite('tenants as slices of systemd', { skip }, () => {
       await sh('setsid bulkhead exec ann -- sleep 3605 >/dev/null 2>&1 </dev/null & sleep 0.1');
       await until("pgrep -fx 'sleep 3605'");
       assert.equal(await cgroupOf('sleep 3605'), '0::/bulkhead-tenants.service/u3001');
+      // As on a host where it was in force before slices became the default.
       await limits(benLimits);
+      assert.match((await bulkhead('plan')).stdout, /nothing to change[^]*the one in force stays/i);
+      assert.match(
+        await sh('bulkhead doctor'),
+        /Driver +cgroup2: [^]*Note: [^]*the\s+one\s+in\s+force\s+stays/,
+      );
+      assert.match(await apply(), /^Nothing to change/m);
+      assert.equal(await cgroupOf('sleep 3605'), '0::/bulkhead-tenants.service/u3001');
+      await limits(benLimits, '', 'systemd');
+      assert.match(
+        (await bulkhead('plan')).stdout,
+        /tenant ann: processes from \.\/u3001 to u3001/,
+      );
       await apply();
       await verified();
       assert.equal(
         await cgroupOf('sleep 3605'),
         '0::/user.slice/user-3001.slice/bulkhead-3001.scope',
       );
+      assert.equal(await sh('ls -d /sys/fs/cgroup/bulkhead-tenants.service/u* || true'), '');
+      await limits(benLimits);
+      assert.match(await apply(), /^Nothing to change/m);
+      assert.match(await sh('bulkhead doctor'), /Driver +systemd: /);
       await sh("pkill -fx 'sleep 3605'");
     },
   );
@@ -407,12 +424,86 @@ suite('tenants as slices of systemd', { skip }, () => {
     },
   );
 
+  /** A service that begins with what limits it, and then has the tenant start processes without end. */
+  const loadUnit = (account: Account) => `[Service]
+User=${account}
+Slice=${sliceOf(account)}
+ExecStart=/bin/sh -c 'cd ${slice(account)} && cat pids.max memory.max cpu.max /proc/self/cgroup >/srv/first/${account}; while :; do sleep 1 & sleep 1 & wait; done'
+[Install]
+WantedBy=multi-user.target
+`;
+  const underLoad = ['ann', 'ben'] as const;
+  const first = async (account: Account) => {
+    await until(`grep -q load-${account} /srv/first/${account}`);
+    return (await sh(`cat /srv/first/${account}`)).split('\n');
+  };
+  const firstOf = (account: Account, ...files: readonly string[]) => [
+    ...files,
+    `0::/user.slice/${sliceOf(account)}/load-${account}.service`,
+  ];
+  /** All that tenants run, however it was started. */
+  const nobodyOutside = () =>
+    until(
+      `(for pid in $(pgrep -u ${tenants.join(',')}); do ! [ -e /proc/$pid ] || grep -Eq '/user-300[123].slice/' /proc/$pid/cgroup || exit 1; done)`,
+    );
+
   test(
-    'limits hold after a reboot, with the agent disabled',
+    'after a reset under load, right after an apply, limits are there before the first process of a tenant',
     { timeout: longPatienceMilliseconds },
     async () => {
-      await sh('systemctl disable --now bulkhead');
+      await sh('install -d -m 1777 /srv/first');
+      for (const account of underLoad) {
+        await guest.succeed(`cat > /etc/systemd/system/load-${account}.service`, {
+          input: loadUnit(account),
+        });
+      }
+      // Processors are emulated, and the machine may be busy.
+      await sh(
+        'mkdir /etc/systemd/system/bulkhead.service.d; printf "[Service]\\nTimeoutStartSec=infinity\\n" > /etc/systemd/system/bulkhead.service.d/patient.conf',
+      );
+      await sh('systemctl daemon-reload && systemctl enable -q bulkhead load-ann load-ben');
+      await sh('systemctl start load-ann load-ben');
+      for (const account of underLoad) await first(account);
+      await sh('rm /srv/first/*; sync');
+      const raised = benLimits.replace('"41"', '"43"');
+      await limits(`${raised}${shop}`);
+      await apply();
+      await guest.reboot('at once');
+      const cpuOfAnn = '50000 100000';
+      assert.deepEqual(await first('ann'), firstOf('ann', '60', String(200 * 2 ** 20), cpuOfAnn));
+      assert.deepEqual(
+        await first('ben'),
+        firstOf('ben', '43', String(96 * 2 ** 20), '33330 100000'),
+      );
+      await sh(
+        `setpriv --reuid ${accounts.cat} --regid ${accounts.cat} --clear-groups sleep 3630 >/dev/null 2>&1 </dev/null &`,
+      );
+      await until(`bulkhead status --json | grep -q '"state": *"in force"'`);
+      await until("pgrep -fx 'sleep 3630'");
+      await nobodyOutside();
+      await verified();
+      const { outside } = JSON.parse((await bulkhead('status --json')).stdout) as {
+        outside: readonly unknown[];
+      };
+      assert.deepEqual(outside, []);
+      await sh("pkill -fx 'sleep 3630'");
+      await limits(`${benLimits}${shop}`);
+      await apply();
+    },
+  );
+
+  test(
+    'limits hold after a reboot under load, with the agent disabled',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      await sh('systemctl disable --now bulkhead; rm /srv/first/*');
       await guest.reboot();
+      assert.equal((await first('ann'))[0], '60');
+      assert.equal((await first('ben'))[0], '41');
+      await nobodyOutside();
+      await sh(
+        'systemctl disable -q --now load-ann load-ben; rm -r /srv/first /etc/systemd/system/load-*',
+      );
       await login('ben', 'sleep 3610');
       await login('eve', 'sleep 3611');
       assert.deepEqual(await values('ben', 'cpu.max memory.max pids.max'), [
@@ -420,6 +511,10 @@ suite('tenants as slices of systemd', { skip }, () => {
         String(96 * 2 ** 20),
         '41',
       ]);
+      // What the launcher reads is in memory: of a tenant with a jail, that it has one.
+      const early = await bulkhead('exec ben -- true');
+      assert.match(early.stderr, /No policy is in force/);
+      assert.match(await apply(), /^Nothing to change/m);
       const inSite = await sh(
         `bulkhead exec --site my-shop.example ben -- cat '${siteSlice}/pids.max' /proc/self/cgroup`,
       );
@@ -434,7 +529,7 @@ suite('tenants as slices of systemd', { skip }, () => {
     { timeout: longPatienceMilliseconds },
     async () => {
       await policy(
-        '<host driver="systemd"/><tenants uids="3000-3999" except="ben"/><defaults><processes limit="60"/></defaults>',
+        '<tenants uids="3000-3999" except="ben"/><defaults><processes limit="60"/></defaults>',
       );
       await apply();
       await verified();

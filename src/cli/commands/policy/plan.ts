@@ -30,6 +30,8 @@ function plan(options: PolicyOptions, command: Command) {
     // That there is nothing to change is said of all of it.
     if (more.length === 0 || planned.operations.length > 0) print(printPlan(planned, planMarks()));
     for (const line of more) print(planMarks().change(line));
+    const { kept } = driver.capabilities;
+    if (kept !== undefined) print(`Note: ${kept}`);
     return exitCodes.done;
   });
 }
