@@ -68,6 +68,10 @@ const web: Capability = {
     slow: true,
     load: async () => (await import('./web/commands/ways-in.ts')).webWaysIn,
   },
+  origins: {
+    way: 'PHP-FPM',
+    load: async () => (await import('./web/io/pool-of-process.ts')).poolOrigins,
+  },
   releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
 };
 

@@ -12,7 +12,7 @@ import type { CommandTable } from './cli/shared/command-table.ts';
 import type { DoctorReport } from './cli/doctor-report.ts';
 import type { Paths } from './host/paths.ts';
 import type { Policy } from './policy/policy.ts';
-import type { WayContext, WayKnowledge } from './host/ways/ways-in.ts';
+import type { Origins, WayContext, WayKnowledge, WayName } from './host/ways/ways-in.ts';
 
 type Lazy<T> = () => Promise<T>;
 
@@ -40,4 +40,6 @@ export interface Capability {
     readonly slow?: true;
     readonly load: Lazy<(context: WayContext) => WayKnowledge | Promise<WayKnowledge>>;
   };
+  /** What it knows of processes that came by one of these ways. */
+  readonly origins?: { readonly way: WayName; readonly load: Lazy<Origins> };
 }

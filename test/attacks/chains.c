@@ -1,17 +1,20 @@
 /* Fork-and-exit chains: each process forks its successor and ends, so that no process lives long
    enough to be moved, and every child is born where its parent was.
 
-     chains UID CHAINS MS [continue] [switch] [flood] [witness PATH COUNT]
+     chains UID CHAINS MS [continue] [switch] [flood] [while FILE] [witness PATH COUNT]
 
    continue: every process sets timers that send it SIGCONT, to outrun a SIGSTOP
    switch: between two forks the process changes its effective uid and back, for many events
    flood: changes of uid alone, no forks; prints how many there were
-   witness: every process looks where it is before it forks: in PATH, in COUNT hierarchies, or outside;
+   while: as long as there is that file, instead of for MS, and the last processes sleep without an end; for
+     machines that are thrown away
+   witness: every process looks where it is before it forks: in or below PATH, in COUNT hierarchies, or outside;
      prints for how many microseconds after its change of uid a chain was outside at most, also those
      that live on. Only they can say so: others see a process that is being forked at the top, before it runs.
 
    After MS the last process of each chain sleeps, where it must be found inside its cgroup. Must not
-   achieve: a process of UID outside its cgroup for good, or one that is outside and not reported. */
+   achieve: a process of UID outside its cgroup for good, or one that is outside and not reported.
+   A tenant runs it as itself, root becomes UID. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -51,9 +54,10 @@ static int is_outside(void) {
   if (file >= 0) close(file);
   if (length <= 0) _exit(1);
   text[length] = 0;
-  snprintf(line, sizeof line, ":%s\n", witness.path);
+  const int width = snprintf(line, sizeof line, ":%s", witness.path);
   int inside = 0;
-  for (const char *at = text; (at = strstr(at, line)) != NULL; at++) inside++;
+  for (const char *at = text; (at = strstr(at, line)) != NULL; at++)
+    if (at[width] == '\n' || at[width] == '/') inside++;
   return inside < witness.count;
 }
 
@@ -86,15 +90,34 @@ static long change(uid_t uid, int times) {
   return times * 2L;
 }
 
-static void chain(uid_t uid, long long until, int how) {
+/* The time at which all ends, or the file that there is until then. */
+static struct {
+  long long until_ms;
+  const char *file;
+} end;
+
+static int goes_on(void) {
+  return end.file == NULL ? now_ms() < end.until_ms : access(end.file, F_OK) == 0;
+}
+
+static void become(uid_t uid, uid_t saved) {
   const struct rlimit limit = {processes_max, processes_max};
-  long changes = 0;
+  if (geteuid() == uid) return;
   if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setgroups(0, NULL) != 0) _exit(1);
-  if (setresuid(uid, uid, how & (switches | floods) ? uid + 1 : uid) != 0) _exit(1);
+  if (setresuid(uid, uid, saved) != 0) _exit(1);
+}
+
+static void limit_life(void) {
+  if (end.file == NULL) alarm(lifetime_s);
+}
+
+static void chain(uid_t uid, int how) {
+  long changes = 0;
+  become(uid, how & (switches | floods) ? uid + 1 : uid);
   witness.begin_us = now_us();
   signal(SIGCONT, ignore);
-  alarm(lifetime_s);
-  while (now_ms() < until) {
+  limit_life();
+  while (goes_on()) {
     look();
     if (how & continues) continue_myself();
     if (how & switches) change(uid, 4);
@@ -105,8 +128,9 @@ static void chain(uid_t uid, long long until, int how) {
     printf("%ld\n", changes);
     fflush(stdout);
   }
-  alarm(lifetime_s);
-  while (witness.path != NULL && now_ms() < until + settle_ms) {
+  limit_life();
+  const long long settled_ms = now_ms() + settle_ms;
+  while (witness.path != NULL && now_ms() < settled_ms) {
     look();
     usleep(1000);
   }
@@ -117,13 +141,13 @@ int main(int argc, char **argv) {
   if (argc < 4) return 2;
   const uid_t uid = (uid_t)atol(argv[1]);
   const int chains = atoi(argv[2]);
-  const long ms = atol(argv[3]);
-  const long long until = now_ms() + ms;
   int how = 0;
+  end.until_ms = now_ms() + atol(argv[3]);
   for (int i = 4; i < argc; i++) {
     if (strcmp(argv[i], "continue") == 0) how |= continues;
     if (strcmp(argv[i], "switch") == 0) how |= switches;
     if (strcmp(argv[i], "flood") == 0) how |= floods;
+    if (strcmp(argv[i], "while") == 0 && i + 1 < argc) end.file = argv[i + 1];
     if (strcmp(argv[i], "witness") == 0 && i + 2 < argc) {
       witness.path = argv[i + 1];
       witness.count = atoi(argv[i + 2]);
@@ -135,8 +159,8 @@ int main(int argc, char **argv) {
   signal(SIGCHLD, SIG_IGN);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (int i = 0; i < chains; i++)
-    if (fork() == 0) chain(uid, until, how);
-  while (now_ms() < until) usleep(10000);
+    if (fork() == 0) chain(uid, how);
+  while (goes_on()) usleep(10000);
   usleep(100000);
   if (witness.path != NULL) {
     usleep(settle_ms * 1000);

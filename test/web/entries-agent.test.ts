@@ -83,11 +83,8 @@ function suite(host: Host): void {
     await stage.prepare(site);
     stage.socket = socket;
     stage.start30();
-    await eventually('it is served', async () => {
-      return (await stage.ask1({ host: 'shop.example' })).status === 200;
-    });
-    const enabled = await stage.enable(new Map([[uids.owner, 2]]));
-    assert.ok(enabled.ok, enabled.ok ? '' : printProblem(enabled.error));
+    await stage.served(['shop.example']);
+    await stage.enabled(new Map([[uids.owner, 2]]));
     const path = '/buy?secret=1&x="<b>';
     const answers = await stage.atOnce(times(7, { host: 'shop.example', path }), 5);
     assert.deepEqual(statuses(answers), { 200: 2, 508: 5 });

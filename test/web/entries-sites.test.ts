@@ -1,17 +1,19 @@
 /** Limits of sites and of resellers beside those of tenants, at a real nginx: which of them refuses, and what is said of it. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { test } from 'node:test';
 import { eventually } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { RefusalTally, type MemberRefusals } from '../../src/web/core/entries/refusal-tally.ts';
 import { Receiver } from '../../src/web/io/entries/receiver.ts';
-import { EntriesStage, statuses, times, vhost, type Answer, type Asked } from './entries-stage.ts';
+import {
+  stagedSuite,
+  statuses,
+  times,
+  vhost,
+  type Answer,
+  type Asked,
+  type EntriesStage,
+} from './entries-stage.ts';
 import { uids } from './stage.ts';
-
-const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
-if (!ready.ok) test('entries of sites', { skip: ready.reason }, () => {});
-else suite();
 
 const policy = `<reseller uid="64429"><entries limit="8"/>
   <tenant uid="${uids.owner}"><entries limit="5"/>
@@ -21,17 +23,9 @@ const policy = `<reseller uid="64429"><entries limit="8"/>
   <tenant uid="${uids.other}"><entries limit="6"/></tenant>
 </reseller>`;
 
-function suite(): void {
-  let stage: EntriesStage;
-  before(() => {
-    stage = new EntriesStage();
-  });
-  afterEach(() => {
-    stage.letGo();
-    return stage.clear();
-  });
-  after(() => stage.remove());
+await stagedSuite('entries of sites', suite);
 
+function suite(stage: EntriesStage): void {
   const at = (path: string) => stage.at(path);
 
   /** Two vhosts of a site, another site of the tenant, and one of a neighbour of the same reseller. */
@@ -53,12 +47,8 @@ function suite(): void {
 
   async function started(wanted = policy): Promise<void> {
     stage.start30();
-    for (const host of ['www.a.example', 'b.example', 'n.example'])
-      await eventually(`${host} is served`, async () => {
-        return (await stage.ask1({ host })).status === 200;
-      });
-    const outcome = await stage.enable(wanted);
-    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    await stage.served(['www.a.example', 'b.example', 'n.example']);
+    await stage.enabled(wanted);
   }
 
   /** What is said to one more, while as many run. */

@@ -2,11 +2,14 @@
  * Sites of tenants on a real nginx and PHP-FPM, whose script waits until the test lets it go: so that requests are
  * served at once for certain, whatever the machine does.
  */
+import assert from 'node:assert/strict';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { request, type IncomingHttpHeaders } from 'node:http';
+import { after, afterEach, test } from 'node:test';
 import { eventually } from '../../src/testing/patience.ts';
-import type { Problem } from '../../src/base/problem.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { printProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
 import { lockDescriptor } from '../../src/sys/syscalls.ts';
 import { entryLimitsOf, type EntryLimits } from '../../src/web/core/entries/limits.ts';
@@ -83,6 +86,11 @@ export class EntriesStage extends WebStage {
     this.start('/usr/sbin/nginx', '-c', this.at('nginx.conf'));
   }
 
+  async served(hosts: readonly string[]): Promise<void> {
+    for (const host of hosts)
+      await eventually(`${host} is served`, async () => (await this.ask1({ host })).status === 200);
+  }
+
   /** A document root whose script says that it runs, and waits at the gate. */
   root(name: string, uid: number): string {
     const root = this.documents(name, uid);
@@ -115,6 +123,13 @@ export class EntriesStage extends WebStage {
   async enable(limits: Wanted, strict = false): Promise<Result<Outcome, Problem>> {
     const planned = await this.plan(limits, strict);
     return planned.ok ? applyNginx(planned.value) : planned;
+  }
+
+  /** As `enable`, where it must succeed. */
+  async enabled(limits: Wanted, strict = false): Promise<Outcome> {
+    const outcome = await this.enable(limits, strict);
+    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    return outcome.value;
   }
 
   async disable(): Promise<Result<Outcome, Problem>> {
@@ -173,6 +188,25 @@ export class EntriesStage extends WebStage {
     await Promise.all(all);
     return answers;
   }
+}
+
+/** Tests with a stage that is emptied after each of them; skipped where this machine cannot have one. */
+export async function stagedSuite(
+  name: string,
+  tests: (stage: EntriesStage) => void,
+): Promise<void> {
+  const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
+  if (!ready.ok) {
+    test(name, { skip: ready.reason }, () => {});
+    return;
+  }
+  const stage = new EntriesStage();
+  afterEach(() => {
+    stage.letGo();
+    return stage.clear();
+  });
+  after(() => stage.remove());
+  tests(stage);
 }
 
 export const times = <T>(count: number, value: T): readonly T[] =>

@@ -4,41 +4,24 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
-import { after, afterEach, before, test } from 'node:test';
-import { printProblem } from '../../src/base/problem.ts';
+import { test } from 'node:test';
 import { eventually } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { EntriesStage, statuses, times, vhost } from './entries-stage.ts';
+import { stagedSuite, statuses, times, vhost, type EntriesStage } from './entries-stage.ts';
 import { uids } from './stage.ts';
-
-const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
-if (!ready.ok) test('strict entries', { skip: ready.reason }, () => {});
-else suite();
 
 const three = new Map([[uids.owner, 3]]);
 
-function suite(): void {
-  let stage: EntriesStage;
-  before(() => {
-    stage = new EntriesStage();
-  });
-  afterEach(() => {
-    stage.letGo();
-    return stage.clear();
-  });
-  after(() => stage.remove());
+await stagedSuite('strict entries', suite);
 
+function suite(stage: EntriesStage): void {
   async function started(strict: boolean, more = ''): Promise<void> {
     const socket = stage.at('owner.sock');
     await stage.prepare((port) =>
       vhost('a.example', port, stage.root('a', uids.owner), socket, more),
     );
     stage.start30();
-    await eventually('it is served', async () => {
-      return (await stage.ask1({ host: 'a.example' })).status === 200;
-    });
-    const outcome = await stage.enable(three, strict);
-    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
+    await stage.served(['a.example']);
+    await stage.enabled(three, strict);
     stage.shut();
   }
 

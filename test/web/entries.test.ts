@@ -14,31 +14,26 @@ import {
 import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { printProblem } from '../../src/base/problem.ts';
 import { eventually } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { mark } from '../../src/web/core/entries/nginx-file.ts';
-import { EntriesStage, statuses, times, vhost, type Answer, type Wanted } from './entries-stage.ts';
+import {
+  stagedSuite,
+  statuses,
+  times,
+  vhost,
+  type Answer,
+  type Wanted,
+  type EntriesStage,
+} from './entries-stage.ts';
 import { uids } from './stage.ts';
-
-const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
-if (!ready.ok) test('entries', { skip: ready.reason }, () => {});
-else suite();
 
 const five = new Map([[uids.owner, 5]]);
 
-function suite(): void {
-  let stage: EntriesStage;
-  before(() => {
-    stage = new EntriesStage();
-  });
-  afterEach(() => {
-    stage.letGo();
-    return stage.clear();
-  });
-  after(() => stage.remove());
+await stagedSuite('entries', suite);
 
+function suite(stage: EntriesStage): void {
   const at = (path: string) => stage.at(path);
 
   /** Two sites of one tenant, and one of another. */
@@ -57,17 +52,11 @@ function suite(): void {
 
   async function started(): Promise<void> {
     stage.start30();
-    for (const host of ['a.example', 'b.example', 'n.example'])
-      await eventually(`${host} is served`, async () => {
-        const { status } = await stage.ask1({ host });
-        return status === 200;
-      });
+    await stage.served(['a.example', 'b.example', 'n.example']);
   }
 
   async function enabled(limits: Wanted = five): Promise<void> {
-    const outcome = await stage.enable(limits);
-    assert.ok(outcome.ok, outcome.ok ? '' : printProblem(outcome.error));
-    assert.equal(outcome.value, 'reloaded');
+    assert.equal(await stage.enabled(limits), 'reloaded');
   }
 
   test('of twelve requests at once five are served, however they come to the script', async () => {

@@ -1,7 +1,15 @@
-/** How each way in is held on this server, by what the engine and its capabilities know. */
+/** How each way in is held on this server, and by which one processes came, by what the engine and its capabilities know. */
+import type { PlacementStatus } from '../../agent/api/api.ts';
 import { capabilities } from '../../capabilities.ts';
 import { readWayFacts } from '../../host/ways/read-ways.ts';
-import { reportWays, type Held, type WayContext, type WayReport } from '../../host/ways/ways-in.ts';
+import { wayOfProcess } from '../../host/ways/way-of-process.ts';
+import {
+  reportWays,
+  type Held,
+  type WayContext,
+  type WayName,
+  type WayReport,
+} from '../../host/ways/ways-in.ts';
 import { table, terminalOf } from './terminal.ts';
 
 /** `quick` leaves out what only other programs can tell, and the ways that nobody else can tell of. */
@@ -48,4 +56,31 @@ export function waysLine(ways: readonly WayReport[]): string {
   );
   const parts = [...held].map(([how, of]) => `${of.map(({ way }) => way).join(', ')} ${how}`);
   return parts.length === 0 ? '' : `Ways in: ${parts.join('; ')}; see bulkhead doctor`;
+}
+
+type Outside = PlacementStatus['outside'][number];
+
+/** Absent where it cannot be told: a process may have ended since it was seen. */
+export interface CameOutside extends Outside {
+  readonly way?: WayName;
+  /** `pool shop`. */
+  readonly origin?: string;
+}
+
+export async function withOrigins(outside: readonly Outside[]): Promise<readonly CameOutside[]> {
+  const came = outside.map((each) => ({ ...each, way: wayOfProcess(each) }));
+  const origins = new Map<number, string>();
+  for (const { origins: known } of capabilities) {
+    const asked = came.filter(({ way }) => known !== undefined && way === known.way);
+    if (known === undefined || asked.length === 0) continue;
+    for (const [pid, origin] of await (await known.load())(asked)) origins.set(pid, origin);
+  }
+  return came.map(({ way, ...each }) => {
+    const origin = origins.get(each.pid);
+    return {
+      ...each,
+      ...(way === undefined ? {} : { way }),
+      ...(origin === undefined ? {} : { origin }),
+    };
+  });
 }

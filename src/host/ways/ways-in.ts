@@ -125,6 +125,11 @@ export interface WayContext {
   readonly driver: DriverName;
 }
 
+/** From where in a way each of these processes came, by pid, as far as that can be told: `pool shop`. */
+export type Origins = (
+  processes: readonly { readonly pid: number; readonly uid: number }[],
+) => Promise<ReadonlyMap<number, string>>;
+
 /** What a capability knows of ways in; what none knows of is held by the agent alone. */
 export interface WayKnowledge {
   readonly sessions?: readonly SessionFacts[];

@@ -37,6 +37,12 @@ export interface Site extends Place {
   readonly vhost?: NginxVhost;
 }
 
+/** The site of the policy that a vhost is, among those of its tenant: that of the first of its names that is one. */
+export const siteNameOf = (
+  names: readonly string[],
+  sites: Pick<ReadonlySet<string>, 'has'>,
+): string | undefined => names.map((each) => each.toLowerCase()).find((each) => sites.has(each));
+
 /** Each once, in the order in which they were found. */
 export function distinctHandlers(handlers: readonly Handler[]): readonly Handler[] {
   const seen = new Set<string>();

@@ -384,6 +384,10 @@ test('units are for one tenant, and their names say whose they are', () => {
   const slice = serviceUnit(setting, service, { kind: 'slice' });
   assert.match(slice, /^Slice=user-1001\.slice\nUser=1001$/m);
   assert.match(slice, /bulkhead-fpm here - 1001 /);
+  const site = { ...service, site: 'my-shop.example' };
+  const siteSlice = serviceUnit(setting, site, { kind: 'slice' });
+  assert.match(siteSlice, /^Slice=user-1001-my\\x2dshop\.example\.slice$/m);
+  assert.match(siteSlice, /bulkhead-fpm here - \S+ \S+ \S+1001-my-shop\.example\.conf$/m);
   const root = { ...service, asRoot: 'pool a has chroot' };
   assert.match(
     serviceUnit(setting, root, { kind: 'slice' }),

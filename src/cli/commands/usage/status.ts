@@ -4,8 +4,6 @@ import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts'
 import { callAgent } from '../../../agent/api/client.ts';
 import { placementTargets } from '../../../agent/placement/placement.ts';
 import type { Driver } from '../../../host/driver.ts';
-import { wayOfProcess } from '../../../host/ways/way-of-process.ts';
-import type { WayName } from '../../../host/ways/ways-in.ts';
 import { findOutside } from '../../../agent/placement/outside.ts';
 import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
@@ -21,7 +19,7 @@ import {
 } from '../../shared/command.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
 import { count, pathsFor, print, printJson, withPolicy } from '../../shared/session.ts';
-import { surveyWays, waysLine } from '../../shared/ways-in.ts';
+import { surveyWays, waysLine, withOrigins, type CameOutside } from '../../shared/ways-in.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../base/bytes.ts';
 import { printable } from '../../../base/printable.ts';
@@ -41,15 +39,15 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerCgroup(each.uid), driver),
     );
-    const { outside, unknown } = agent.ok
+    const { outside: found, unknown } = agent.ok
       ? agent.value.placement
       : findOutside(placementTargets(policy, paths, driver.tree));
+    const outside = await withOrigins(found);
     const { driver: name } = driver.capabilities;
     const waysIn = await surveyWays({ paths, policy, driver: name }, 'quick');
     if (options.json === true) {
       const known = agent.ok ? { agent: agent.value } : {};
-      const came = outside.map(withWay);
-      printJson({ driver: name, tenants, resellers, outside: came, unknown, waysIn, ...known });
+      printJson({ driver: name, tenants, resellers, outside, unknown, waysIn, ...known });
     } else {
       printSummary(tenants, driver);
       print(waysLine(waysIn));
@@ -59,28 +57,20 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     return exitCodes.done;
   });
   // The errors of the policy have been printed; the agent knows what is in force.
-  if (code !== exitCodes.done && agent.ok) showAgentAlone(agent.value, options);
+  if (code !== exitCodes.done && agent.ok) await showAgentAlone(agent.value, options);
   return code;
 }
 
-function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): void {
-  const { driver, placement } = agent;
+async function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): Promise<void> {
+  const { driver } = agent;
+  const { unknown } = agent.placement;
+  const outside = await withOrigins(agent.placement.outside);
   if (json === true) {
-    const { outside, unknown } = placement;
-    const came = outside.map(withWay);
-    printJson({ driver, tenants: [], resellers: [], outside: came, unknown, agent });
+    printJson({ driver, tenants: [], resellers: [], outside, unknown, agent });
     return;
   }
   print(`${count(agent.tenants, 'tenant')} held by ${driver}, according to the previous policy`);
-  printAgent(agent, placement);
-}
-
-type Outside = PlacementStatus['outside'][number];
-
-/** Where it can be told: it may have ended since it was seen outside. */
-function withWay(outside: Outside): Outside & { readonly way?: WayName } {
-  const way = wayOfProcess(outside);
-  return way === undefined ? outside : { ...outside, way };
+  printAgent(agent, { outside, unknown });
 }
 
 /** As many as a person would read. */
@@ -88,20 +78,24 @@ const outsideShownMax = 10;
 
 function printAgent(
   agent: StatusResponse | undefined,
-  { outside, unknown }: Pick<PlacementStatus, 'outside' | 'unknown'>,
+  {
+    outside,
+    unknown,
+  }: Pick<PlacementStatus, 'unknown'> & { readonly outside: readonly CameOutside[] },
 ): void {
   const { colors } = terminalOf(process.stdout);
   for (const line of agentLines(agent)) print(line);
   const text = outsideText(outside.length, unknown.length > 0);
   print(outside.length === 0 && unknown.length === 0 ? text : colors.yellow(text));
   for (const reason of unknown.slice(0, outsideShownMax)) print(`  ${printable(reason)}`);
-  for (const each of outside.slice(0, outsideShownMax)) {
-    const { pid, uid, reason, way } = withWay(each);
-    const from = way === undefined ? ', from where is unknown' : `, from ${way}`;
-    print(`  process ${pid} of uid ${uid}${from}: ${printable(reason)}`);
-  }
+  for (const each of outside.slice(0, outsideShownMax)) print(`  ${outsideLine(each)}`);
   const more = outside.length - outsideShownMax;
   if (more > 0) print(`  … and ${more} more; --json lists them`);
+}
+
+function outsideLine({ pid, uid, reason, way, origin }: CameOutside): string {
+  const from = [way ?? 'where is unknown', ...(origin === undefined ? [] : [origin])].join(', ');
+  return `process ${pid} of uid ${uid}, from ${printable(from)}: ${printable(reason)}`;
 }
 
 /** A number that is unknown is never printed as 0. */

@@ -11,6 +11,8 @@ import {
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { printError } from '../../../cli/shared/session.ts';
 import type { Moment } from '../../io/fpm/carry-out.ts';
+import { ok } from '../../../base/result.ts';
+import { reloadOutdated } from '../../io/fpm/outdated.ts';
 import { lockFpm, reconcile } from '../../io/fpm/reconcile.ts';
 import { startSession, type FpmOptions } from './session.ts';
 
@@ -38,6 +40,8 @@ async function split(
   }
   for (const { user, reason } of done.value.refused)
     printError(`The configuration of ${user} is not accepted and stays as it was: ${reason}`);
+  const renewed = when === 'reload' ? ok(undefined) : await reloadOutdated(context.layout);
+  if (!renewed.ok) printError(renewed.error);
   return exitCodes.done;
 }
 

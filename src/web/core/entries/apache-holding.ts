@@ -1,8 +1,9 @@
 /** Which sites of Apache are held to the entries that the policy has for them, each vhost by itself, and why others are not. */
 import { siteMember, tenantMember, uidOf, type Member } from '../../../usage/member.ts';
 import type { SiteView } from '../overview.ts';
+import { siteNameOf } from '../site.ts';
 import { isHeld, type SiteEntries } from './holding.ts';
-import { boundsOf, siteBounds, siteNameOf, type Bound, type EntryLimits } from './limits.ts';
+import { boundsOf, siteBounds, type Bound, type EntryLimits } from './limits.ts';
 
 interface ApacheContext {
   readonly limits: EntryLimits;
@@ -56,7 +57,7 @@ export function membersFor(
 ): readonly [Member, ...Member[]] {
   const uid = owner?.uid ?? 0;
   const entries = limits.get(uid);
-  const site = entries && siteNameOf(names, entries);
+  const site = entries && siteNameOf(names, entries.sites);
   const tenant = tenantMember(uid);
   if (site === undefined) return [tenant];
   return entries?.sites.get(site) === undefined

@@ -6,15 +6,10 @@
  */
 import { siteName } from '../notes.ts';
 import type { SiteView } from '../overview.ts';
+import { siteNameOf } from '../site.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Counted, NginxVhost } from '../nginx/vhost.ts';
-import {
-  siteBounds,
-  siteNameOf,
-  type Bound,
-  type EntryLimits,
-  type TenantEntries,
-} from './limits.ts';
+import { siteBounds, type Bound, type EntryLimits, type TenantEntries } from './limits.ts';
 
 export interface HeldSite {
   /** As `$server_name` has it, in lower case, as a map compares it. */
@@ -121,7 +116,7 @@ function siteProblem(
   entries: TenantEntries,
 ): string | undefined {
   if (!bounds.some(({ kind }) => kind === 'site')) return undefined;
-  const ofSite = (each: NginxSite) => siteNameOf(each.names, entries);
+  const ofSite = (each: NginxSite) => siteNameOf(each.names, entries.sites);
   const other = group.find((each) => runs(each) && ofSite(each) !== ofSite(site));
   if (other !== undefined)
     return `the vhost at ${other.file}:${other.line}, which does not belong to that site, has the same first name; give each one of its own`;

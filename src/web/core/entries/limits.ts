@@ -4,6 +4,7 @@ import type { LimitValues } from '../../../limits/limit.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../../usage/member.ts';
 import type { SiteView } from '../overview.ts';
+import { siteNameOf } from '../site.ts';
 
 export type BoundKind = 'site' | 'tenant' | 'reseller';
 
@@ -62,12 +63,6 @@ function limitIn(values: LimitValues): number | undefined {
 const given = <Name extends string, T>(name: Name, value: T | undefined) =>
   (value === undefined ? {} : { [name]: value }) as Partial<Record<Name, T>>;
 
-/** The site of the policy that a vhost is: that of the first of its names that is one. */
-export function siteNameOf(names: readonly string[], { sites }: TenantEntries): string | undefined {
-  if (sites.size === 0) return undefined;
-  return names.map((each) => each.toLowerCase()).find((each) => sites.has(each));
-}
-
 /** What holds for the vhosts of a tenant, or of one of its sites; innermost first. */
 export function boundsOf(
   uid: number,
@@ -92,7 +87,7 @@ export function siteBounds(
 ): readonly Bound[] {
   const entries = owner === undefined ? undefined : limits.get(owner.uid);
   if (owner === undefined || entries === undefined) return [];
-  return boundsOf(owner.uid, entries, siteNameOf(names, entries));
+  return boundsOf(owner.uid, entries, siteNameOf(names, entries.sites));
 }
 
 /** `20` of a tenant alone; `site 5, tenant 20` where there are several. */

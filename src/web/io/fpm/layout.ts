@@ -24,6 +24,8 @@ export interface Layout extends UnitSetting {
   readonly dropIn: string;
   readonly emptySocket: string;
   readonly lock: string;
+  /** What the masters that run have read (outdated.ts). */
+  readonly read: string;
 }
 
 const units = '/etc/systemd/system';
@@ -47,5 +49,6 @@ export function layoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean): 
     dropIn: `${units}/${distributionUnit(php)}.d/${paths.instance}.conf`,
     emptySocket: `/run/php/${paths.instance}-none-${php}.sock`,
     lock: `${paths.runtime}/fpm-${php}.lock`,
+    read: `${paths.runtime}/fpm-${php}.read`,
   };
 }

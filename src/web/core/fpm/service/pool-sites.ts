@@ -3,11 +3,11 @@
  *
  *     server_name shop.example www.shop.example;  fastcgi_pass unix:/run/php/shop.sock;    →  shop.example
  *
- * A pool is a site's where every such vhost is of that site: the first of its names that is one says which. A pool of
- * several sites, or of a vhost without a site, is the tenant's.
+ * A pool is a site's where every such vhost is of that site. A pool of several sites, or of a vhost without a site, is
+ * the tenant's.
  */
 import { addressKey, parseAddress, sameAddress, type Address } from '../../address.ts';
-import type { Site } from '../../site.ts';
+import { siteNameOf, type Site } from '../../site.ts';
 
 type Vhost = Pick<Site, 'names' | 'handlers'>;
 
@@ -29,7 +29,7 @@ export class PoolSites {
     if (address === undefined || sites.size === 0) return undefined;
     const passes = this.#passes.get(addressKey(address)) ?? [];
     const here = passes.filter((each) => sameAddress(each.address, address));
-    return onlyOne(here.map(({ names }) => siteNamed(names, sites)));
+    return onlyOne(here.map(({ names }) => siteNameOf(names, sites)));
   }
 }
 
@@ -37,10 +37,6 @@ const passesOf = ({ names, handlers }: Vhost): readonly Pass[] =>
   handlers.flatMap((each) =>
     'address' in each && each.address !== undefined ? [{ address: each.address, names }] : [],
   );
-
-/** The first of its names that is one. */
-const siteNamed = (names: readonly string[], sites: ReadonlySet<string>): string | undefined =>
-  names.map((each) => each.toLowerCase()).find((each) => sites.has(each));
 
 function onlyOne(found: readonly (string | undefined)[]): string | undefined {
   const [first] = found;

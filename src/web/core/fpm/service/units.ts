@@ -9,6 +9,7 @@
  * A socket a pool, so that a further pool of a tenant does not touch those that it has.
  * Source: systemd.socket(5), systemd.service(5).
  */
+import { sliceOf } from '../../../../plan/slice.ts';
 import { controlTimeoutSeconds } from './config.ts';
 import { boundAt, descriptorName, directoryOf } from './listen.ts';
 import type { Service, ServicePool } from './split.ts';
@@ -17,7 +18,7 @@ import type { Service, ServicePool } from './split.ts';
 export type Entry =
   /** The launcher joins it: the tree of Bulkhead's own. */
   | { readonly kind: 'launcher'; readonly instance: string }
-  /** The unit itself is in it. */
+  /** The unit itself is in it, or in the slice of the site. */
   | { readonly kind: 'slice' };
 
 export interface UnitSetting {
@@ -137,8 +138,8 @@ TimeoutStopSec=${stopSeconds}
 ${entry.kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
-const placeOf = ({ tenant: { uid }, asRoot }: Service): string =>
-  `Slice=user-${uid}.slice\n${asRoot === undefined ? `User=${uid}\n` : ''}`;
+const placeOf = ({ tenant: { uid }, site, asRoot }: Service): string =>
+  `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}\n${asRoot === undefined ? `User=${uid}\n` : ''}`;
 
 function execStart(
   { libexec, program }: UnitSetting,
@@ -146,9 +147,11 @@ function execStart(
   entry: Entry,
   config: string,
 ): string {
-  const how = entry.kind === 'slice' ? 'here' : asRoot === undefined ? 'tenant' : 'root';
-  const instance = entry.kind === 'slice' ? '-' : entry.instance;
-  const words = `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
+  const launcher = `${libexec}/bulkhead-fpm`;
+  const rest = `${tenant.uid} ${program} ${config}`;
+  if (entry.kind === 'slice') return `${launcher} here - ${rest}`;
+  const how = asRoot === undefined ? 'tenant' : 'root';
+  const words = `${launcher} ${how} ${entry.instance} ${rest}`;
   return site === undefined ? words : `${words} ${site}`;
 }
 

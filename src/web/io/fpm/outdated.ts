@@ -1,0 +1,49 @@
+/**
+ * Masters of tenants that run with another PHP, other extensions or another php.ini than there are now. They read what
+ * is new when the distribution's service does, as they would if their pools were its own.
+ *
+ *     1795701743204                   /run/bulkhead/fpm-8.4.read: when the newest of these files came, in milliseconds
+ */
+import { globSync, lstatSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { readText } from '../../../sys/files/read.ts';
+import { replaceFile } from '../../../sys/files/replace-file.ts';
+import { unitStem } from '../../core/fpm/service/units.ts';
+import type { Layout } from './layout.ts';
+import { systemctlEach, unitStates } from './systemctl.ts';
+
+/** Requests in progress are finished, and those that come in meanwhile wait. */
+export async function reloadOutdated(layout: Layout): Promise<Result<void, Problem>> {
+  const newest = `${newestChange(filesOf(layout))}\n`;
+  if (readText(layout.read) === newest) return ok(undefined);
+  const states = await unitStates(`${unitStem(layout)}@*.service`);
+  if (!states.ok) return states;
+  const running = [...states.value.values()].filter(({ active }) => active === 'active');
+  const units = running.map(({ unit }) => unit);
+  const told = await systemctlEach(['try-reload-or-restart', '--no-block'], units);
+  return told.ok ? replaceFile(layout.read, newest) : told;
+}
+
+/** Debian's places. */
+const filesOf = ({ program, configuration }: Pick<Layout, 'program' | 'configuration'>) => {
+  const directory = dirname(configuration);
+  return [
+    program,
+    `${directory}/php.ini`,
+    `${directory}/conf.d`,
+    ...globSync(`${directory}/conf.d/*`),
+    ...globSync('/usr/lib/php/*/*.so'),
+  ];
+};
+
+/** When one of them came to where it is: packages keep the time at which a file was written. */
+const newestChange = (files: readonly string[]): number =>
+  files.reduce((newest, file) => Math.max(newest, changeOf(file)), 0);
+
+function changeOf(file: string): number {
+  const options = { throwIfNoEntry: false } as const;
+  const times = [lstatSync(file, options), statSync(file, options)];
+  return Math.floor(Math.max(...times.map((each) => each?.ctimeMs ?? 0)));
+}
