@@ -18,6 +18,7 @@ import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
 import { benchJail } from './jail.ts';
+import { benchJailLogin } from './jail-login.ts';
 import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
 import { benchLogin } from './login.ts';
@@ -44,6 +45,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   exec: execSection,
   'exec-guest': benchExecGuest,
   jail: benchJail,
+  'jail-login': benchJailLogin,
   login: benchLogin,
   'slices-guest': benchSlicesGuest,
   start: benchStart,

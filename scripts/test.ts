@@ -19,6 +19,7 @@ for (const suite of [
   'modules',
   'web',
   'bpf',
+  'pam',
   'vm',
 ] as const satisfies readonly Suite[]) {
   const ready = await ensurePrerequisites(suite, log);

@@ -82,6 +82,10 @@ const suites = {
       'libc6-dev',
     ],
   },
+  pam: {
+    purpose: 'the module of PAM (compiled for the package and the tests)',
+    packages: ['gcc', 'libc6-dev', 'libpam0g-dev'],
+  },
   schema: { purpose: 'the schema tests (xmllint)', packages: ['libxml2-utils'] },
   metrics: {
     purpose: 'the tests of the metrics page and the alert rules (promtool)',
@@ -91,7 +95,7 @@ const suites = {
   },
   bench: {
     purpose: 'the benchmarks (small C programs, jails, the tools of kmod)',
-    packages: ['gcc', 'libc6-dev', 'bubblewrap', 'kmod', 'xz-utils', 'wrk'],
+    packages: ['gcc', 'libc6-dev', 'libpam0g-dev', 'bubblewrap', 'kmod', 'xz-utils', 'wrk'],
   },
   bus: {
     purpose: 'the tests of the client of a message bus (a bus of their own)',

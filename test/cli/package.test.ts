@@ -115,6 +115,8 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
       'dist/web/io/entries/receiver-thread.js',
       'dist/bpf/symlinks.bpf.o',
       'bpf/symlinks.bpf.c',
+      `dist/pam/${process.arch}/pam_bulkhead.so`,
+      'pam/pam_bulkhead.c',
       'LICENSE',
       'examples/demo.xml',
     ]) {

@@ -57,6 +57,24 @@ describe('reportWays()', () => {
     assert.match(report('su', { sessions }), /^caught \| pam_systemd takes it back in su-l; /);
   });
 
+  test('where tenants have jails it tells whether sessions begin inside, and how they would', () => {
+    const none = { entered: false, reason: 'no step of su-l enters the jail' };
+    const sessions = placed('sshd', 'su', 'su-l').map((each) => ({
+      ...each,
+      jail: each.service === 'su-l' ? none : { entered: true },
+    }));
+    const found = (given: Partial<WayFacts>) =>
+      Object.fromEntries(
+        reportWays({ ...facts, sessions, ...given }).map(({ way, jail }) => [way, jail]),
+      );
+    const { ssh, su, cron, 'PHP-FPM': fpm } = found({});
+    assert.deepEqual([ssh, su, cron, fpm], [{ entered: true }, none, undefined, undefined]);
+    assert.match(report('su', { sessions }), /^at login .*\| run "bulkhead pam enable"$/);
+    const withoutPam = found({ withoutSession: () => 'UsePAM no' });
+    assert.deepEqual(withoutPam['ssh'], { entered: false, reason: 'UsePAM no' });
+    assert.equal(found({ programs: () => [] })['ssh'], undefined);
+  });
+
   test('a service that opens no session is not placed, whatever its file says', () => {
     const withoutSession = (service: string) =>
       service === 'sshd' ? '/etc/ssh/sshd_config says UsePAM no' : undefined;

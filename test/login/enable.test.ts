@@ -9,10 +9,16 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { compilePam } from '../../scripts/pam.ts';
+import { addJailed, jailedFile } from '../../src/host/cgroups/launch-jailed.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 
+const compiler = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
+const withoutPam = compiler.ok ? false : compiler.reason;
 const bulkhead = new URL('../../bulkhead', import.meta.url).pathname;
 const step = new URL('../../libexec/bulkhead-pam', import.meta.url).pathname;
 const program = '/usr/sbin/pam-auth-update';
@@ -123,7 +129,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     const shown = succeed(`${enable} --dry-run`);
     assert.match(shown, /^\+session\t\[success=3 default=ignore\]\tpam_exec\.so/m);
     assert.deepEqual(files(), pristine);
-    assert.match(succeed(enable), /without pam_systemd/);
+    assert.match(succeed(enable), /shows how/);
     assert.match(read(session), /bulkhead-pam\n(.*\n){2}session\toptional\tpam_systemd/);
     assert.match(succeed(enable), /on already/);
     const json = JSON.parse(succeed(`${disable} --dry-run --json`)) as { changed: unknown[] };
@@ -139,6 +145,57 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.doesNotMatch(read(session), /run\/other/);
   });
 
+  test('where somebody has a jail its lines come last, and go again', { skip: withoutPam }, () => {
+    const jailing = `bulkhead-logintest-${process.pid}`;
+    const { state } = pathsOf(jailing);
+    const module = compilePam();
+    const enableHere = `'${bulkhead}' --instance ${jailing} pam enable`;
+    const statusHere = `'${bulkhead}' --instance ${jailing} pam status`;
+    try {
+      assert.ok(addJailed(pathsOf(jailing), [{ uid: 65_534 }]).ok);
+      assert.match(succeed(statusHere), /outside of it; run "bulkhead pam enable" again/);
+      succeed(enableHere);
+      for (const each of [session, `${session}-noninteractive`]) {
+        const lines = read(each)
+          .split('\n')
+          .filter((line) => line.startsWith('session'));
+        assert.equal(
+          lines.at(-2),
+          `session\t[success=1 ignore=1 module_unknown=ignore default=die]\t${module} ${jailing}`,
+        );
+        assert.match(lines.at(-1) ?? '', /requisite\tpam_listfile\.so.*sense=deny.*\/jailed$/);
+      }
+      assert.match(succeed(statusHere), /^su +.* entered$/m);
+      assert.match(succeed(`su -s /bin/sh -c 'echo in' games`), /in/);
+      refusesModule(module, jailing);
+      fs.rmSync(jailedFile(state));
+      assert.doesNotMatch(succeed(statusHere), /not as this installation|JAIL/);
+      assert.match(succeed(enableHere), /is on/);
+      assert.doesNotMatch(read(session), /pam_bulkhead/);
+    } finally {
+      fs.rmSync(state, { recursive: true, force: true });
+    }
+  });
+
+  /** Missing, it is left out and said so; of somebody else, nothing is changed. */
+  function refusesModule(module: string, instance: string): void {
+    const copy = join(scratch, 'module');
+    fs.copyFileSync(module, copy);
+    fs.chmodSync(copy, 0o777);
+    refuses(
+      /can be written by others/,
+      { [module]: copy },
+      `'${bulkhead}' --instance ${instance} pam enable`,
+    );
+    const empty = join(scratch, 'no-modules');
+    fs.mkdirSync(empty, { recursive: true });
+    const without = succeed(`'${bulkhead}' --instance ${instance} pam enable --dry-run`, {
+      [dirname(module)]: empty,
+    });
+    assert.match(without, /^-session\t\[.*pam_bulkhead/m);
+    assert.match(without, /is not there, so sessions of tenants with a jail are opened outside/);
+  }
+
   test('without pam_systemd one profile is enough', () => {
     const path = '/usr/share/pam-configs/systemd';
     const text = read(path);
@@ -149,7 +206,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.equal(read(session).match(/bulkhead-pam/g)?.length, 1);
     write(path, text);
     succeed(update);
-    assert.match(succeed(enable), /without pam_systemd/);
+    assert.match(succeed(enable), /shows how/);
   });
 
   test('says what else pam-auth-update does when it runs', () => {
@@ -174,7 +231,7 @@ describe('bulkhead pam on copies of the files of PAM', { skip }, () => {
     assert.doesNotMatch(read(session), /success=3/);
     fs.rmSync(copyOf(path));
     succeed(`${update} --remove zz-between`);
-    assert.match(succeed(enable), /without pam_systemd/);
+    assert.match(succeed(enable), /shows how/);
   });
 
   test('refuses local changes, and names them when it is turned off', () => {

@@ -31,6 +31,7 @@ describe('judgeSession()', () => {
     assert.deepEqual(judged(unix, ...jumping, ...plain, systemd), {
       outcome: 'placed',
       jumps: true,
+      entersJail: false,
       wronglySkipped: [],
       current: true,
     });
@@ -169,6 +170,66 @@ describe('profilesOf()', () => {
   test('another instance is an argument of the step', () => {
     const other = profilesOf({ ...step, instance: 'demo' }, false)[0]?.text ?? '';
     assert.match(other, /\/bulkhead-pam demo$/m);
+  });
+});
+
+describe('where somebody has a jail', () => {
+  const module = '/usr/lib/node_modules/bulkhead/dist/pam/x64/pam_bulkhead.so';
+  const jailing = { ...step, jail: { module, list: '/var/lib/bulkhead/jailed' } };
+  const entering = profilesOf(jailing, true).slice(2).flatMap(sessionLines);
+  const seen = (lines: readonly string[], as: Step = jailing) =>
+    judgeSession(
+      stackOf('common-session', 'session', () => lines.join('\n')),
+      as,
+    );
+
+  test('its lines come behind all others, and enter', () => {
+    assert.deepEqual(seen([unix, ...jumping, ...plain, systemd, ...entering]), {
+      outcome: 'placed',
+      jumps: true,
+      entersJail: true,
+      wronglySkipped: [],
+      current: true,
+    });
+    assert.equal(seen([unix, ...plain]).entersJail, false);
+  });
+
+  test('a jump over them, where pam_systemd is gone, is seen', () => {
+    const { entersJail, wronglySkipped } = seen([unix, ...jumping, ...plain, ...entering]);
+    assert.deepEqual([entersJail, wronglySkipped], [false, ['pam_bulkhead.so']]);
+  });
+
+  test('lines of another installation are not current; without jails they do no harm', () => {
+    const moved = entering.map((line) => line.replace('/usr/', '/opt/'));
+    assert.equal(seen([...plain, ...moved]).current, false);
+    assert.equal(seen([...plain, ...moved], step).current, true);
+  });
+
+  test('status and notes tell who is inside, outside, or refused', () => {
+    const view = (lines: readonly string[], usable: boolean): LoginView => ({
+      step: { path: step.program, executable: true },
+      profiles: [],
+      logins: 2,
+      slices: 0,
+      jail: { module, usable, tenants: 1 },
+      agentRuns: true,
+      services: [{ service: 'sshd', ...seen(lines) }],
+    });
+    const inside = view([...plain, ...entering], true);
+    assert.match(statusText(inside, [], { columns: 80 }), /^sshd +placed at login +entered$/m);
+    assert.deepEqual(notesOf(inside), []);
+    const refused = view([...plain, ...entering], false);
+    assert.match(statusText(refused, [], { columns: 80 }), /no session$/m);
+    assert.match(notesOf(refused).join(), /missing: tenants with a jail get no session/);
+    const outside = view(plain, true);
+    assert.match(statusText(outside, [], { columns: 80 }), /not entered$/m);
+    assert.match(notesOf(outside).join(), /outside of it; run "bulkhead pam enable" again: sshd/);
+    assert.match(notesOf(view(plain, false)).join(), /not compiled; see docs\/jail\.md: sshd/);
+    assert.match(notesOf(view([unix], true)).join(), /turns it on.*outside of it/);
+    assert.deepEqual(sessionOf({ service: 'sshd', ...seen(plain) }, outside).jail, {
+      entered: false,
+      reason: 'no step of sshd enters the jail',
+    });
   });
 });
 

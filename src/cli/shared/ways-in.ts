@@ -35,12 +35,18 @@ export function waysText(ways: readonly WayReport[]): string {
     caught: colors.yellow,
     'not covered': colors.red,
   };
-  const rows = ways.map(({ way, held, reason }) => [
-    way,
-    held === undefined ? '-' : paint[held](held),
-    reason,
+  const inside = ways.some(({ jail }) => jail !== undefined);
+  const jailText = ({ jail }: WayReport) => {
+    if (jail === undefined) return '-';
+    return jail.entered ? colors.green('entered') : colors.red('outside');
+  };
+  const rows = ways.map((each) => [
+    each.way,
+    each.held === undefined ? '-' : paint[each.held](each.held),
+    ...(inside ? [jailText(each)] : []),
+    each.jail?.reason ?? each.reason,
   ]);
-  const header = ['WAY IN', 'HELD', 'BECAUSE'].map(colors.dim);
+  const header = ['WAY IN', 'HELD', ...(inside ? ['JAIL'] : []), 'BECAUSE'].map(colors.dim);
   const improvements = Map.groupBy(ways, ({ improve }) => improve);
   const notes = [...improvements].flatMap(([improve, of]) =>
     improve === undefined ? [] : [`To improve ${of.map(({ way }) => way).join(', ')}: ${improve}`],
@@ -55,7 +61,10 @@ export function waysLine(ways: readonly WayReport[]): string {
     (each) => each.held,
   );
   const parts = [...held].map(([how, of]) => `${of.map(({ way }) => way).join(', ')} ${how}`);
-  return parts.length === 0 ? '' : `Ways in: ${parts.join('; ')}; see bulkhead doctor`;
+  const outside = ways.filter(({ jail }) => jail?.entered === false).map(({ way }) => way);
+  const all =
+    outside.length === 0 ? parts : [...parts, `${outside.join(', ')} outside of the jail`];
+  return all.length === 0 ? '' : `Ways in: ${all.join('; ')}; see bulkhead doctor`;
 }
 
 type Outside = PlacementStatus['outside'][number];

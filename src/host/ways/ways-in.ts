@@ -113,6 +113,14 @@ export interface SessionFacts {
   readonly placed: boolean;
   /** Why not. */
   readonly reason?: string;
+  /** Where tenants have jails: whether it is in the jail by then. */
+  readonly jail?: JailFacts;
+}
+
+export interface JailFacts {
+  readonly entered: boolean;
+  /** Why not. */
+  readonly reason?: string;
 }
 
 /** How many sites, or whatever counts there, are held in which way. */
@@ -153,6 +161,8 @@ export interface WayReport {
   readonly held?: Held;
   readonly reason: string;
   readonly improve?: string;
+  /** Absent where no tenant has a jail, or where it is not known. */
+  readonly jail?: JailFacts;
   readonly programs: readonly string[];
 }
 
@@ -168,7 +178,23 @@ function reportWay(way: WayIn & { readonly name: WayName }, facts: WayFacts): Wa
   const counts = facts.counts[way.name];
   if (counts !== undefined) return { ...about, ...byCounts(counts, way, facts) };
   if (programs.length === 0) return { ...about, reason: 'not installed' };
-  return { ...about, ...bySessions(way, facts) };
+  const jail = jailOf(way, facts);
+  const judged = bySessions(way, facts);
+  if (jail === undefined) return { ...about, ...judged };
+  const improve = jail.entered || way.improve === undefined ? {} : { improve: way.improve };
+  return { ...about, ...improve, ...judged, jail };
+}
+
+/** Entered only if it is whatever the service. */
+function jailOf(way: WayIn, facts: WayFacts): JailFacts | undefined {
+  const known = way.sessions
+    .filter((service) => facts.services.has(service))
+    .flatMap((service) => {
+      const jail = facts.sessions.find((each) => each.service === service)?.jail;
+      const none = jail === undefined ? undefined : facts.withoutSession(service);
+      return none === undefined ? (jail ?? []) : [{ entered: false, reason: none }];
+    });
+  return known.find(({ entered }) => !entered) ?? known[0];
 }
 
 type Judged = Pick<WayReport, 'held' | 'reason' | 'improve'>;

@@ -9,8 +9,10 @@ import {
 } from '../../cli/shared/command.ts';
 import { count, pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
 import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
+import { surveyWays } from '../../cli/shared/ways-in.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
 import type { Paths } from '../../host/paths.ts';
+import type { WayReport } from '../../host/ways/ways-in.ts';
 import type { Mark } from '../core/mark.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
@@ -35,10 +37,18 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   for (const problem of problems) printError(problem);
   const cost = answer.ok ? answer.value.cost : undefined;
   const rows = rowsOf(marks, paths, cost);
+  // The driver does not matter to what is asked here: whether sessions begin inside.
+  const ways = (await surveyWays({ paths, policy: undefined, driver: 'cgroup2' }, 'quick')).filter(
+    ({ jail }) => jail !== undefined,
+  );
   if (options.json === true) {
     const { mounts: _mounts, ...whole } = cost ?? { mounts: undefined };
-    printJson({ jails: rows, cost: cost === undefined ? null : whole });
-  } else printRows(rows, marks, cost);
+    const waysIn = ways.map(({ way, jail }) => ({ way, ...jail }));
+    printJson({ jails: rows, cost: cost === undefined ? null : whole, waysIn });
+  } else {
+    printRows(rows, marks, cost);
+    for (const line of waysLines(ways)) print(wrap(line, terminalOf(process.stdout).columns));
+  }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
@@ -92,10 +102,23 @@ function printRows(
   if (sum('outside') > 0) print(wrap(outsideNote, columns));
 }
 
+/** Where sessions begin: `Entered at login: ssh, su`, and for the others why not. */
+function waysLines(ways: readonly WayReport[]): readonly string[] {
+  const entered = ways.filter(({ jail }) => jail?.entered === true).map(({ way }) => way);
+  const outside = ways.flatMap(({ way, jail, improve }) =>
+    jail?.entered === false
+      ? [
+          `Not entered by ${way}: ${jail.reason ?? ''}${improve === undefined ? '' : `; ${improve}`}`,
+        ]
+      : [],
+  );
+  return entered.length === 0 ? outside : [`Entered at login: ${entered.join(', ')}`, ...outside];
+}
+
 const staleNote =
   'Stale: these processes began before the jail was built again, and see it as it was. They end with their sessions.';
 const outsideNote =
-  'Outside: these processes have not been started by "bulkhead exec". They see the host, and by way of them the tenant does, too.';
+  'Outside: these processes have been started neither by "bulkhead exec" nor by a login that enters the jail. They see the host, and by way of them the tenant does, too.';
 
 function costText({ memoryBytes, hostMounts, namespaces, namespacesMax, mounts }: Cost): string {
   const each = Math.max(0, ...mounts.values());

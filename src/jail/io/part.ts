@@ -8,9 +8,15 @@ import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
+import {
+  addJailed,
+  jailedFile,
+  settleJailed,
+  type JailedTenant,
+} from '../../host/cgroups/launch-jailed.ts';
 import { buildElsewhere } from './build-elsewhere.ts';
 import { enterAction, type BuildAnswer, type JailTenant } from './build/protocol.ts';
-import { jailPathsOf, type JailPaths } from './jail-paths.ts';
+import { jailPathsOf } from './jail-paths.ts';
 import { announce, readMarks } from './marks.ts';
 
 export const jailTenants = ({ tenants }: Policy): readonly JailTenant[] =>
@@ -21,13 +27,16 @@ export const jailTenants = ({ tenants }: Policy): readonly JailTenant[] =>
 
 export const jailPart = { plan: planJails, apply: applyJails, release: releaseJails };
 
-const hasAny = (paths: JailPaths) => existsSync(paths.base) || existsSync(paths.places);
+const hasAny = (paths: Paths) => {
+  const { base, places } = jailPathsOf(paths);
+  return [base, places, jailedFile(paths.state)].some((each) => existsSync(each));
+};
 
 /** What apply would do, a line each; changes that only the builder sees, such as a home that is mounted anew, are not in it. */
 function planJails(policy: Policy, paths: Paths): readonly string[] {
   const wanted = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
-  if (wanted.length === 0 && !hasAny(jailPaths)) return [];
+  if (wanted.length === 0 && !hasAny(paths)) return [];
   const marks = readMarks(jailPaths);
   const uids = new Set(wanted.map(({ uid }) => uid));
   const missing = wanted.flatMap((tenant) => {
@@ -65,7 +74,13 @@ export async function buildJails(
 ): Promise<Result<BuildAnswer | undefined, Problem>> {
   const tenants = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
-  if (tenants.length === 0 && !hasAny(jailPaths)) return ok(undefined);
+  if (tenants.length === 0 && !hasAny(paths)) return ok(undefined);
+  const sessions = tenants.map(({ uid, account }) => ({
+    uid,
+    ...(account && { user: account.user }),
+  }));
+  const listed = addJailed(paths, sessions);
+  if (!listed.ok) return fail(listed.error);
   const announced = announce(jailPaths, tenants);
   if (!announced.ok) return fail(announced.error);
   const kind = tenants.length === 0 ? 'release' : 'build';
@@ -73,23 +88,33 @@ export async function buildJails(
   const done = await buildElsewhere(
     kind === 'build' ? { kind, ...request } : { kind, instance: paths.instance },
   );
-  if (done.ok) return done;
+  const settled = settleMarked(paths, sessions);
+  if (done.ok) {
+    return ok({ ...done.value, problems: [...done.value.problems, ...settled] });
+  }
   return ok({
     built: [],
     kept: 0,
     dropped: [],
-    problems: [done.error],
+    problems: [done.error, ...settled],
     listings: [],
     cost: undefined,
     milliseconds: 0,
   });
 }
 
+/** Whoever still has a mark has a jail, wanted or not. */
+function settleMarked(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
+  const marks = readMarks(jailPathsOf(paths));
+  const settled = settleJailed(paths, tenants, (uid) => marks.has(uid));
+  return settled.ok ? [] : [settled.error];
+}
+
 async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
-  if (!hasAny(jailPathsOf(paths))) return [];
+  if (!hasAny(paths)) return [];
   const done = await buildElsewhere({ kind: 'release', instance: paths.instance });
   removeIfEmpty(paths.runtime);
-  return done.ok ? done.value.problems : [done.error];
+  return [...(done.ok ? done.value.problems : [done.error]), ...settleMarked(paths, [])];
 }
 
 function removeIfEmpty(directory: string): void {

@@ -1,7 +1,7 @@
 /** `bulkhead pam enable`: tenants' sessions begin in their cgroups. */
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
-import { jumpProfile } from '../core/profiles.ts';
+import { jailProfile, jumpProfile } from '../core/profiles.ts';
 import { planEnable } from '../io/plan-enable.ts';
 import { stepOf } from '../io/step.ts';
 import { switchStep, type SwitchOptions } from './switch.ts';
@@ -9,10 +9,13 @@ import { switchStep, type SwitchOptions } from './switch.ts';
 const enable = (options: SwitchOptions, command: Command): ExitCode =>
   switchStep(options, command, (paths) => planEnable(stepOf(paths)), {
     action: 'enable the login step',
-    done: ({ profiles }) =>
-      profiles.some(({ name }) => name === jumpProfile)
-        ? 'The login step is on: sessions of tenants begin in their cgroups; "bulkhead pam status" shows how'
-        : 'The login step is on',
+    done: ({ profiles }) => {
+      const has = (profile: string) => profiles.some(({ name }) => name === profile);
+      const places = has(jailProfile) ? 'cgroups and jails' : 'cgroups';
+      return has(jumpProfile)
+        ? `The login step is on: sessions of tenants begin in their ${places}; "bulkhead pam status" shows how`
+        : 'The login step is on';
+    },
     nothing: 'The login step is on already',
   });
 

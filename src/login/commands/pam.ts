@@ -1,11 +1,12 @@
-/** `bulkhead pam`: tenants' logins, cron and at jobs begin in their cgroups. */
+/** `bulkhead pam`: tenants' logins, cron and at jobs begin in their cgroups, and in their jails. */
 import { examples, type CommandModule } from '../../cli/shared/command.ts';
 import { addCommands, type CommandTable } from '../../cli/shared/command-table.ts';
 
 const parts: CommandTable = {
   enable: {
     usage: '[options]',
-    summary: 'place sessions of tenants (ssh, su, cron, at) before their first instruction',
+    summary:
+      'place sessions of tenants (ssh, su, cron, at) before their first instruction, and in their jails',
     load: () => import('./enable.ts'),
   },
   disable: {
@@ -15,7 +16,7 @@ const parts: CommandTable = {
   },
   status: {
     usage: '[options]',
-    summary: 'show for each service whether sessions of tenants are placed',
+    summary: 'show for each service whether sessions of tenants are placed, and in their jails',
     load: () => import('./status.ts'),
   },
 };

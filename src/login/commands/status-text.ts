@@ -9,11 +9,19 @@ export function statusText(
   notes: readonly string[],
   { columns }: Pick<Terminal, 'columns'>,
 ): string {
-  const rows = view.services.map((each) => [printable(each.service), outcomesText(each, view)]);
+  const rows = view.services.map((each) => [
+    printable(each.service),
+    outcomesText(each, view),
+    ...(view.jail === undefined ? [] : [jailText(each, view.jail)]),
+  ]);
+  const header = ['SERVICE', 'SESSIONS OF TENANTS', ...(view.jail === undefined ? [] : ['JAIL'])];
   const remarks = notes.map((each) => wrap(printable(each), columns, '  ')).join('\n');
-  return [table([['SERVICE', 'SESSIONS OF TENANTS'], ...rows]), remarks]
-    .filter((each) => each !== '')
-    .join('\n\n');
+  return [table([header, ...rows]), remarks].filter((each) => each !== '').join('\n\n');
+}
+
+function jailText({ entersJail }: ServiceView, { usable }: NonNullable<LoginView['jail']>): string {
+  if (!entersJail) return 'not entered';
+  return usable ? 'entered' : 'no session';
 }
 
 function outcomesText(service: ServiceView, view: LoginView): string {

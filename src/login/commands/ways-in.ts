@@ -16,8 +16,20 @@ export function sessionOf(service: ServiceView, view: LoginView): SessionFacts {
     hasSlicesOnly(view) ? undefined : whyNot(service, view),
   ];
   const reason = reasons.find((each) => each !== undefined);
-  const about = { service: service.service };
+  const about = { service: service.service, ...jailOf(service, view) };
   return reason === undefined ? { ...about, placed: true } : { ...about, placed: false, reason };
+}
+
+function jailOf(
+  { service, entersJail }: ServiceView,
+  { jail }: LoginView,
+): Pick<SessionFacts, 'jail'> {
+  if (jail === undefined) return {};
+  if (entersJail) return { jail: { entered: true } };
+  const reason = jail.usable
+    ? `no step of ${service} enters the jail`
+    : `${jail.module} is not there to enter the jail`;
+  return { jail: { entered: false, reason } };
 }
 
 function whyNotInSlice({ service, inSlice }: ServiceView, view: LoginView): string | undefined {

@@ -1,6 +1,7 @@
 /** Whether the step does in a service's session what it is there for. */
 import {
   isCurrent,
+  isEntering,
   isOurs,
   isStep,
   isSystemd,
@@ -32,6 +33,8 @@ export interface SessionJudgement {
   readonly jumps: boolean;
   /** Modules of others that are left out although they must run. */
   readonly wronglySkipped: readonly string[];
+  /** Sessions of who has a jail are opened in it, or not at all. */
+  readonly entersJail: boolean;
   /** All lines of ours are as this installation writes them. */
   readonly current: boolean;
 }
@@ -43,6 +46,7 @@ export function judgeSession(stack: Stack, step: Step): SessionJudgement {
   return {
     outcome: outcomeOf(stack, placing, over.length),
     jumps: over.some(isSystemd),
+    entersJail: stack.some(isEntering) && !over.some(isEntering),
     wronglySkipped: [...new Set(stack.flatMap((each, at) => wronglyOver(stack, each, at)))],
     current: ours.every((each) => isCurrent(each, step)),
   };
@@ -55,7 +59,8 @@ function outcomeOf(stack: Stack, placing: number, over: number): Outcome {
 
 function wronglyOver(stack: Stack, entry: StackEntry, index: number): readonly string[] {
   if (!isOurs(entry)) return [];
-  const mayBeSkipped = (each: StackEntry) => isOurs(each) || (isStep(entry) && isSystemd(each));
+  const mayBeSkipped = (each: StackEntry) =>
+    (isOurs(each) && !isEntering(each)) || (isStep(entry) && isSystemd(each));
   return jumpedOver(stack, index)
     .filter((each) => !mayBeSkipped(each))
     .map(({ module }) => module);

@@ -7,7 +7,7 @@ const runningOf = ({ services }: LoginView) =>
 
 export function notesOf(view: LoginView): readonly string[] {
   if (runningOf(view).length === 0)
-    return ['The login step is off; "bulkhead pam enable" turns it on'];
+    return ['The login step is off; "bulkhead pam enable" turns it on', ...jailFaults(view)];
   const noPolicy =
     view.logins === undefined
       ? ['No policy is in force, so nobody is placed; run bulkhead apply']
@@ -15,10 +15,31 @@ export function notesOf(view: LoginView): readonly string[] {
   return [...noPolicy, ...faultsOf(view)];
 }
 
-/** What is wrong where the step is on. */
+/** Sessions that are opened outside of jails, or not at all. */
+function jailFaults({ jail, services }: LoginView): readonly string[] {
+  if (jail === undefined) return [];
+  const [inside, outside] = [true, false].map((enters) =>
+    services.filter(({ entersJail }) => entersJail === enters).map(({ service }) => service),
+  ) as [string[], string[]];
+  const missing = `${jail.module} is missing`;
+  return [
+    ...(jail.usable || inside.length === 0
+      ? []
+      : [
+          `${missing}: tenants with a jail get no session; install Bulkhead again: ${listSome(inside)}`,
+        ]),
+    ...(outside.length === 0
+      ? []
+      : [
+          `Sessions of tenants with a jail are opened outside of it; ${jail.usable ? 'run "bulkhead pam enable" again' : `${missing}, for this processor or because it was not compiled; see docs/jail.md`}: ${listSome(outside)}`,
+        ]),
+  ];
+}
+
+/** What is wrong where the step is on; and without it, where it is needed. */
 export function faultsOf(view: LoginView): readonly string[] {
   const running = runningOf(view);
-  if (running.length === 0) return [];
+  if (running.length === 0) return jailFaults(view);
   const { step, profiles } = view;
   const about = (is: (each: ServiceView) => boolean, note: string) => {
     const names = running.filter(is).map(({ service }) => service);
@@ -26,6 +47,7 @@ export function faultsOf(view: LoginView): readonly string[] {
   };
   const again = 'run "bulkhead pam enable" again';
   return [
+    ...jailFaults(view),
     ...(step.executable
       ? []
       : [

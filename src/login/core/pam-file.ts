@@ -19,6 +19,8 @@ export interface ModuleLine {
   readonly control: string;
   /** Without its directory: `pam_exec.so`. */
   readonly module: string;
+  /** As it is written: `pam_exec.so`, `/opt/lib/pam_exec.so`. */
+  readonly path: string;
   readonly args: readonly string[];
 }
 
@@ -93,6 +95,7 @@ function lineOf(line: number, words: readonly Word[]): PamLine | undefined {
     type,
     control: control.bracketed ? `[${control.text.trim().split(/\s+/).join(' ')}]` : word,
     module: target.text.slice(target.text.lastIndexOf('/') + 1),
+    path: target.text,
     args: args.map(({ text }) => text),
   };
 }

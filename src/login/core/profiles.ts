@@ -18,6 +18,13 @@
  * it all that logind has for it. Not so su: within another's session, root's or a tenant's, pam_systemd leaves the
  * process in it.
  *
+ * Where somebody has a jail a third profile follows, behind pam_systemd, which needs the host's bus:
+ *
+ *     session [success=1 ignore=1 module_unknown=ignore default=die] /usr/…/pam_bulkhead.so     inside, or no session
+ *     session requisite pam_listfile.so … sense=deny … file=/var/lib/bulkhead/jailed
+ *
+ * The last line is reached only if the module cannot be loaded: those who have a jail are refused then, and nobody else.
+ *
  * pam_listfile keeps all who are not tenants from starting a process, and succeeds if there is no list. pam_exec
  * logs every exit status but 0. A jump is taken on success alone: libpam makes a failure of it when a session is
  * closed.
@@ -30,6 +37,15 @@ export interface Step {
   readonly instance: string;
   /** The list of tenants' accounts. */
   readonly logins: string;
+  /** Where somebody has a jail. */
+  readonly jail?: JailStep;
+}
+
+export interface JailStep {
+  /** Absolute. */
+  readonly module: string;
+  /** The list of accounts that have one. */
+  readonly list: string;
 }
 
 /** The list of those of them that are slices of systemd, beside the other one. */
@@ -43,7 +59,8 @@ export interface Profile {
 
 export const jumpProfile = 'bulkhead';
 export const plainProfile = 'bulkhead-services';
-export const profileNames = [jumpProfile, plainProfile] as const;
+export const jailProfile = 'bulkhead-jail';
+export const profileNames = [jumpProfile, plainProfile, jailProfile] as const;
 
 /** How every profile of ours begins. */
 export const profileMark = 'Name: Bulkhead: ';
@@ -58,7 +75,8 @@ export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
       [`[success=1 default=ignore]\t${filterOf(step)}`, `optional\t${stepOf(step)}`],
     ),
   };
-  if (!jump) return [plain];
+  const jail = step.jail === undefined ? [] : [jailProfileOf(step, step.jail)];
+  if (!jump) return [plain, ...jail];
   const text = profileText(
     'place tenants in their cgroups, without pam_systemd',
     2,
@@ -70,8 +88,27 @@ export function profilesOf(step: Step, jump: boolean): readonly Profile[] {
       `[success=3 default=ignore]\t${stepOf(step)}`,
     ],
   );
-  return [{ name: jumpProfile, text }, plain];
+  return [{ name: jumpProfile, text }, plain, ...jail];
 }
+
+const jailProfileOf = (step: Step, jail: JailStep): Profile => ({
+  name: jailProfile,
+  text: profileText(
+    'open sessions of tenants in their jails',
+    -1,
+    [],
+    [`${jailControl}\t${enteringOf(step, jail)}`, `requisite\t${denialOf(jail)}`],
+  ),
+});
+
+/** A module that cannot be loaded is passed over; the next line then decides. */
+const jailControl = '[success=1 ignore=1 module_unknown=ignore default=die]';
+
+const enteringOf = ({ instance }: Step, { module }: JailStep) =>
+  `${module}${instanceWord(instance)}`;
+
+const denialOf = ({ list }: JailStep) =>
+  `pam_listfile.so item=user sense=deny onerr=succeed file=${list}`;
 
 /** Its lines as a file of PAM has them. */
 export const sessionLines = ({ text }: Profile): readonly string[] =>
@@ -80,7 +117,7 @@ export const sessionLines = ({ text }: Profile): readonly string[] =>
     .filter((line) => line.startsWith('\t'))
     .map((line) => `session${line}`);
 
-/** pam_systemd has priority 0; the first profile must come before the second. */
+/** pam_systemd has priority 0; the first profile must come before the second, and the last one behind all. */
 const profileText = (
   does: string,
   priority: number,
@@ -109,7 +146,9 @@ const withinOthers: readonly string[] = ['su', 'su-l', 'sudo-i', 'runuser-l'];
 const withinSessions = `pam_succeed_if.so quiet service in ${withinOthers.join(':')}`;
 
 const stepOf = ({ program, instance }: Step) =>
-  `pam_exec.so quiet seteuid type=open_session ${program}${instance === 'bulkhead' ? '' : ` ${instance}`}`;
+  `pam_exec.so quiet seteuid type=open_session ${program}${instanceWord(instance)}`;
+
+const instanceWord = (instance: string) => (instance === 'bulkhead' ? '' : ` ${instance}`);
 
 const programName = '/bulkhead-pam';
 
@@ -122,10 +161,22 @@ const isFilter = ({ module, args }: ModuleLine): boolean =>
   module === 'pam_listfile.so' &&
   args.some((each) => /^file=\/run\/[a-z][a-z0-9-]*\/(logins|slices)$/.test(each));
 
-const textOf = ({ module, args }: ModuleLine) => [module, ...args].join(' ');
+const textOf = ({ path, args }: ModuleLine) => [path, ...args].join(' ');
+
+/** Puts sessions into jails. */
+export const isEntering = ({ module }: ModuleLine): boolean => module === 'pam_bulkhead.so';
+
+/** Whoever has a jail that was not entered is refused. */
+const isDenial = ({ module, args }: ModuleLine): boolean =>
+  module === 'pam_listfile.so' &&
+  args.some((each) => /^file=\/var\/lib\/[a-z][a-z0-9-]*\/jailed$/.test(each));
 
 export const isOurs = (line: ModuleLine): boolean =>
-  isStep(line) || isFilter(line) || textOf(line) === withinSessions;
+  isStep(line) ||
+  isFilter(line) ||
+  isEntering(line) ||
+  isDenial(line) ||
+  textOf(line) === withinSessions;
 
 /** Whether a line of ours succeeds for a tenant that is a slice, and so jumps. */
 export function passesSlice(line: ModuleLine, service: string): boolean {
@@ -136,9 +187,17 @@ export function passesSlice(line: ModuleLine, service: string): boolean {
 /** Whether pam_systemd does nothing in its sessions, as far as they begin within another one. */
 export const isWithinOthers = (service: string): boolean => withinOthers.includes(service);
 
-/** Whether a line starts this installation's step, as `enable` writes it. */
+/** Whether a line is as `enable` of this installation writes it. */
 export const isCurrent = (line: ModuleLine, step: Step): boolean =>
-  [withinSessions, sliceFilterOf(step), filterOf(step), stepOf(step)].includes(textOf(line));
+  [
+    withinSessions,
+    sliceFilterOf(step),
+    filterOf(step),
+    stepOf(step),
+    ...(step.jail === undefined ? [] : [enteringOf(step, step.jail), denialOf(step.jail)]),
+  ].includes(textOf(line)) ||
+  // Of no effect where nobody has a jail any more.
+  (step.jail === undefined && (isEntering(line) || isDenial(line)));
 
 export const isSystemd = ({ module }: ModuleLine): boolean => module === 'pam_systemd.so';
 

@@ -19,6 +19,12 @@ export interface LoginView {
   readonly logins: number | undefined;
   /** How many of them are slices of systemd. */
   readonly slices: number;
+  /** Where tenants have jails: how many, and whether the module that enters them is there. */
+  readonly jail?: {
+    readonly module: string;
+    readonly usable: boolean;
+    readonly tenants: number;
+  };
   /** Whether the agent moves those that the step does not place. */
   readonly agentRuns: boolean;
   readonly services: readonly ServiceView[];

@@ -37,7 +37,7 @@ const hasTraces = (files: Snapshot) =>
   [...files].some(
     ([path, text]) =>
       text !== undefined &&
-      (path.startsWith(`${profileDirectory}/`) || text.includes('/bulkhead-pam')),
+      (path.startsWith(`${profileDirectory}/`) || /\/(?:bulkhead-pam|pam_bulkhead\.so)/.test(text)),
   );
 
 /** Lines that somebody else put there. */
@@ -50,6 +50,6 @@ function leftovers(files: Snapshot): Result<never, Problem> | undefined {
   return failed({
     action,
     reason: `/etc/pam.d/${line.file} has it in line ${line.line}, which pam-auth-update has not written`,
-    hint: 'remove the lines with bulkhead-pam and with /logins there',
+    hint: 'remove the lines with bulkhead-pam, pam_bulkhead.so, /logins and /jailed there',
   });
 }

@@ -1,4 +1,5 @@
 /** What turning the step on would change: rehearsed on copies and judged; nothing is done yet. */
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -11,6 +12,7 @@ import {
   isSystemd,
   profilesOf,
   sessionLines,
+  type JailStep,
   type Profile,
   type Step,
 } from '../core/profiles.ts';
@@ -39,9 +41,14 @@ export function planEnable(step: Step): Result<Change, Problem> {
   if (!before.ok) return before;
   const foreign = foreignProfile(before.value);
   if (foreign !== undefined) return fail(foreign);
-  const chosen = chooseProfiles(step);
+  const entering = jailOf(step);
+  if (!entering.ok) return entering;
+  const { jail: _jail, ...placing } = step;
+  const usable = { ...placing, ...(entering.value && { jail: entering.value }) };
+  const chosen = chooseProfiles(usable);
   if (!chosen.ok) return chosen;
-  const { profiles, after, notes } = chosen.value;
+  const { profiles, after } = chosen.value;
+  const notes = [...chosen.value.notes, ...withoutJail(step, entering.value)];
   const risk = environmentProblem(after);
   if (risk !== undefined) return fail(risk);
   const change = { profiles, before: before.value, after };
@@ -98,6 +105,25 @@ function obstacle(step: Step): Problem | undefined {
     };
   return undefined;
 }
+
+/** What may be run from this host's PAM to enter jails; absent where nobody has one, or where the module was not compiled. */
+function jailOf({ jail }: Step): Result<JailStep | undefined, Problem> {
+  if (jail === undefined || !existsSync(jail.module)) return ok(undefined);
+  const pinned = pinDirectory(dirname(jail.module));
+  if (!pinned.ok) return failed({ action, ...causedBy(pinned.error) });
+  using directory = pinned.value;
+  const opened = openTrusted(directory, jail.module, 'install Bulkhead again');
+  if (!opened.ok) return failed({ action, ...causedBy(opened.error) });
+  opened.value[Symbol.dispose]();
+  return ok(jail);
+}
+
+const withoutJail = ({ jail }: Step, used: JailStep | undefined): readonly string[] =>
+  jail === undefined || used !== undefined
+    ? []
+    : [
+        `${jail.module} is not there, so sessions of tenants with a jail are opened outside of it; see docs/jail.md`,
+      ];
 
 const linesByHand = (step: Step) =>
   profilesOf(step, false)

@@ -1,11 +1,20 @@
-/** Where the step and its list are, for this instance. */
+/** Where the step, the module and their lists are, for this instance. */
+import { existsSync } from 'node:fs';
+import { jailedFile } from '../../host/cgroups/launch-jailed.ts';
 import { loginsFile } from '../../host/cgroups/launch-logins.ts';
 import type { Paths } from '../../host/paths.ts';
 import { packageFile } from '../../sys/package-files.ts';
-import type { Step } from '../core/profiles.ts';
+import type { JailStep, Step } from '../core/profiles.ts';
 
-export const stepOf = ({ instance, runtime }: Paths): Step => ({
-  program: packageFile('libexec/bulkhead-pam'),
-  instance,
-  logins: loginsFile(runtime),
-});
+export function stepOf({ instance, runtime, state }: Paths): Step {
+  const list = jailedFile(state);
+  // Compiled for the package, for one kind of processor.
+  const module = packageFile(`dist/pam/${process.arch}/pam_bulkhead.so`);
+  const jail: JailStep = { module, list };
+  return {
+    program: packageFile('libexec/bulkhead-pam'),
+    instance,
+    logins: loginsFile(runtime),
+    ...(existsSync(list) ? { jail } : {}),
+  };
+}

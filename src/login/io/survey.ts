@@ -3,8 +3,16 @@ import { existsSync, statSync } from 'node:fs';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../sys/files/read.ts';
+import { countJailed } from '../../host/cgroups/launch-jailed.ts';
 import { judgeSession, judgeSlice } from '../core/judge.ts';
-import { profileNames, profilesOf, slicesOf, type Step } from '../core/profiles.ts';
+import {
+  jailProfile,
+  profileNames,
+  profilesOf,
+  slicesOf,
+  type JailStep,
+  type Step,
+} from '../core/profiles.ts';
 import { ownStackOf, type PamReader } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
 import type { LoginView, ServiceView } from '../core/view.ts';
@@ -15,13 +23,22 @@ export function surveyLogin(step: Step, paths: Paths): LoginView {
   const slices = namesIn(slicesOf(step)) ?? 0;
   return {
     step: { path: step.program, executable: isExecutable(step.program) },
-    profiles: profileNames.map((name) => profileView(name, step)),
+    profiles: profileNames
+      .filter((name) => name !== jailProfile || step.jail !== undefined)
+      .map((name) => profileView(name, step)),
     logins: namesIn(step.logins),
     slices,
+    ...(step.jail === undefined ? {} : { jail: jailView(step.jail, paths) }),
     agentRuns: isLocked(agentLock(paths)),
     services: serviceNames().flatMap((service) => serviceView(service, read, step, slices > 0)),
   };
 }
+
+const jailView = ({ module }: JailStep, { state }: Paths): NonNullable<LoginView['jail']> => ({
+  module,
+  usable: statSync(module, { throwIfNoEntry: false })?.isFile() === true,
+  tenants: countJailed(state) ?? 0,
+});
 
 const namesIn = (list: string): number | undefined =>
   readText(list)

@@ -29,9 +29,10 @@ export class Pins {
     this.#ipc = `${inside}/ipc`;
   }
 
-  /** The inode of the namespace that a tenant's processes enter now. */
+  /** The inode of the namespace that a tenant's processes enter now; absent if they cannot enter, for want of either. */
   current(uid: number): number | undefined {
     try {
+      if (!isPinned(`${this.#ipc}/${uid}`)) return undefined;
       return statSync(`${this.#ns}/${uid}`).ino;
     } catch {
       return undefined;

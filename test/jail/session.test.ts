@@ -1,0 +1,417 @@
+// The module of PAM on this kernel, in sessions that a program of libpam opens as sshd, su and cron do.
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { compilePam } from '../../scripts/pam.ts';
+import { addJailed, jailedFile, settleJailed } from '../../src/host/cgroups/launch-jailed.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { parseMark } from '../../src/jail/core/mark.ts';
+import type { Jail } from '../../src/policy/jail.ts';
+import { profilesOf, sessionLines } from '../../src/login/core/profiles.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { JailStage, publicScratch, reasonToSkip } from './stage.ts';
+
+const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
+const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
+
+/** Accounts that every Debian has, and that nobody logs in as. */
+const [tenant, other] = ['nobody', 'games'] as const;
+const uid = 65_534;
+
+interface Session {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly log: string;
+}
+
+describe('the module of PAM', { skip }, () => {
+  let stage: JailStage;
+  let scratch = '';
+  let program = '';
+  let module = '';
+  const configuration = () => `${scratch}/pam.d`;
+  const runtime = () => `/run/${stage.instance}`;
+  const mark = () => `${runtime()}/jail/tenants/${uid}`;
+  const paths = () => pathsOf(stage.instance);
+  const list = () => jailedFile(paths().state);
+  const jailOf = (jail: Partial<Jail> = {}) => {
+    const { account, ...rest } = stage.tenant(uid, jail);
+    return { ...rest, account: account && { ...account, user: tenant } };
+  };
+
+  function writeService(name: string, at = module, times = 1): void {
+    const jail = { module: at, list: list() };
+    const step = { program: '/nowhere', instance: stage.instance, logins: '/nowhere', jail };
+    const lines = profilesOf(step, false).slice(-1).flatMap(sessionLines);
+    const all = Array.from({ length: times }, () => lines).flat();
+    const text = ['session required pam_permit.so', ...all, ''].join('\n');
+    fs.writeFileSync(`${configuration()}/${name}`, text);
+  }
+
+  const words = (user: string, script: string, service = 'login') =>
+    [configuration(), service, user, '/bin/sh', '-c', script] as const;
+
+  function session(
+    user: string,
+    script = 'cat /run/bulkhead/profile 2>/dev/null || echo outside',
+    service = 'login',
+    options: readonly string[] = [],
+  ): Session {
+    const ran = spawnSync(program, [...options, ...words(user, script, service)], {
+      encoding: 'utf8',
+      timeout: patienceMilliseconds,
+    });
+    return { status: ran.status, stdout: ran.stdout.trim(), log: ran.stderr };
+  }
+
+  const inside = (profile = 'web') => {
+    const { status, stdout, log } = session(tenant);
+    assert.deepEqual([status, stdout], [0, profile], log);
+  };
+
+  /** No session for the tenant, with the reason in the log, and others as ever. */
+  function refused(reason: RegExp, ...more: Parameters<typeof session> | []): void {
+    const { status, stdout, log } = more.length === 0 ? session(tenant) : session(...more);
+    assert.deepEqual([status, stdout], [1, ''], log);
+    assert.match(log, reason);
+    assert.match(log, /no session for nobody, .*run bulkhead apply/);
+    assert.match(log, /to the user: No session can be opened/);
+    untouched();
+  }
+
+  function untouched(service = 'login'): void {
+    for (const user of [other, 'root']) {
+      const { status, stdout, log } = session(user, undefined, service);
+      assert.deepEqual([status, stdout], [0, 'outside'], `${user}: ${log}`);
+      assert.match(log, /opened: yes\nclosed: 0/);
+    }
+  }
+
+  /** Breaks something, looks, and puts it right again. */
+  function while_(broken: () => void, look: () => void, repair: () => void): void {
+    broken();
+    try {
+      look();
+    } finally {
+      repair();
+    }
+    inside();
+  }
+
+  function instead(path: string, make: (path: string) => void, look: () => void): void {
+    const aside = `${path}.aside`;
+    while_(
+      () => (fs.renameSync(path, aside), make(path)),
+      look,
+      () => (fs.rmSync(path, { recursive: true, force: true }), fs.renameSync(aside, path)),
+    );
+  }
+
+  const inVault = (script: string) =>
+    execFileSync('nsenter', [`--mount=${stage.paths.vault}`, 'sh', '-c', script]);
+  const mkfifo = (path: string) => execFileSync('mkfifo', [path]);
+
+  before(async () => {
+    stage = new JailStage('session');
+    await stage.release();
+    scratch = publicScratch('bulkhead-session');
+    fs.mkdirSync(configuration());
+    module = compilePam(scratch);
+    program = `${scratch}/session`;
+    const source = new URL('session.c', import.meta.url).pathname;
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-rdynamic', '-pthread'];
+    execFileSync('gcc', [...flags, '-o', program, source, '-lpam']);
+    for (const service of ['login', 'systemd-user', 'other']) writeService(service);
+    writeService('twice', module, 2);
+    writeService('missing', `${scratch}/none/pam_bulkhead.so`);
+    fs.mkdirSync(`${scratch}/broken`);
+    fs.writeFileSync(`${scratch}/broken/pam_bulkhead.so`, 'not a library');
+    writeService('broken', `${scratch}/broken/pam_bulkhead.so`);
+    assert.ok(addJailed(paths(), [{ uid, user: tenant }]).ok);
+    const built = await stage.build(jailOf());
+    assert.deepEqual(built.problems, []);
+  });
+  after(async () => {
+    await stage[Symbol.asyncDispose]();
+    fs.rmSync(scratch, { recursive: true });
+  });
+
+  test('a tenant is in its jail, without privileges, and the session is closed well', () => {
+    const { status, stdout, log } = session(
+      tenant,
+      'cat /run/bulkhead/profile; grep -E "^(NoNewPrivs|CapBnd|Seccomp):" /proc/self/status; readlink /proc/self/ns/mnt; pwd; unshare -U true 2>&1; for fd in /proc/$$/fd/*; do test ! -d $fd || echo $fd; done',
+    );
+    assert.equal(status, 0, log);
+    assert.match(stdout, /^web\n/);
+    assert.match(stdout, /CapBnd:\t0+\n/);
+    assert.match(stdout, /NoNewPrivs:\t1\n/);
+    assert.match(stdout, /Seccomp:\t2\n/);
+    const { namespace } = parseMark(fs.readFileSync(mark(), 'utf8'));
+    assert.ok(stdout.includes(`mnt:[${namespace}]\n/\n`), stdout);
+    assert.match(stdout, /unshare failed: Operation not permitted$/);
+    assert.match(log, /^opened: yes\nclosed: 0\n$/);
+    const shared = session(tenant, 'ipcmk -M 4096 >/dev/null; ipcs -m | grep -c 4096').stdout;
+    assert.match(stage.see(uid, 'ipcs -m'), /4096/, shared);
+  });
+
+  test('root, and whoever has no jail, is left alone', () => {
+    untouched();
+    const { log } = session(other);
+    assert.doesNotMatch(log, /jail/);
+  });
+
+  test('a service that runs it twice enters once', () => {
+    const { status, stdout, log } = session(tenant, 'cat /run/bulkhead/profile', 'twice');
+    assert.deepEqual([status, stdout], [0, 'web'], log);
+  });
+
+  test('there is no user manager, which would start programs outside', () => {
+    const { status, log } = session(tenant, 'echo ran', 'systemd-user');
+    assert.equal(status, 1);
+    assert.match(log, /no user manager for nobody/);
+    untouched('systemd-user');
+  });
+
+  test('without the module, or with a broken one, those with a jail alone are refused', () => {
+    for (const service of ['missing', 'broken']) {
+      const { status, stdout, log } = session(tenant, 'echo ran', service);
+      assert.deepEqual([status, stdout], [1, ''], log);
+      assert.match(log, /Refused user nobody/);
+      untouched(service);
+    }
+  });
+
+  test('a jail that is not ready is not entered, and the log has the reason', () => {
+    const text = fs.readFileSync(mark(), 'utf8');
+    const states = [
+      ['state failed its home is a link', /cannot be entered: its home is a link; run/],
+      ['state waiting', /it is not built yet/],
+      ['state readyish', /it is not built yet/],
+      ['', /it is not built yet/],
+    ] as const;
+    for (const [state, reason] of states)
+      while_(
+        () => fs.writeFileSync(mark(), text.replace(/^state .*$/m, state)),
+        () => refused(reason),
+        () => fs.writeFileSync(mark(), text),
+      );
+    for (const content of ['', '\0'.repeat(5000), 'state'.repeat(1000), 'x state ready\n'])
+      while_(
+        () => fs.writeFileSync(mark(), content),
+        () => refused(/it is not built yet/),
+        () => fs.writeFileSync(mark(), text),
+      );
+  });
+
+  test('links, pipes, and files of others in the place of ours are not taken', () => {
+    const owned = /others than root can change its files/;
+    instead(
+      mark(),
+      (path) => fs.symlinkSync(`${path}.aside`, path),
+      () => refused(/a link is in the place/),
+    );
+    instead(mark(), mkfifo, () => refused(owned));
+    instead(
+      mark(),
+      (path) => fs.mkdirSync(path),
+      () => refused(owned),
+    );
+    for (const path of [mark(), `${runtime()}/jail/tenants`, `${runtime()}/jail`, runtime()]) {
+      const { uid: owner, gid, mode } = fs.statSync(path);
+      while_(
+        () => fs.chownSync(path, uid, gid),
+        () => refused(owned),
+        () => fs.chownSync(path, owner, gid),
+      );
+      while_(
+        () => fs.chmodSync(path, 0o777),
+        () => refused(owned),
+        () => fs.chmodSync(path, mode & 0o7777),
+      );
+    }
+    const { vault } = stage.paths;
+    while_(
+      () => fs.symlinkSync(vault, `${vault}.link`),
+      () => assert.equal(session(tenant).status, 0),
+      () => fs.rmSync(`${vault}.link`),
+    );
+  });
+
+  test('without its vault, its pin, or its files in /run there is no session', async () => {
+    execFileSync('umount', [stage.paths.vault]);
+    refused(/the vault is not there/);
+    await stage.build(jailOf());
+    inside();
+    inVault(`umount -l ${stage.paths.inside}/ns/${uid}`);
+    refused(/its namespaces are not in the vault/);
+    await stage.build(jailOf());
+    inside();
+    const link = `${stage.paths.inside}/ns/${uid}`;
+    inVault(`mv ${link} ${link}.x; ln -s ../../../../../proc/1/ns/mnt ${link}`);
+    refused(/a link is in the place/);
+    inVault(`mv ${link}.x ${link}`);
+    inVault(`umount -l ${stage.paths.inside}/ipc/${uid}`);
+    refused(/its namespaces are not in the vault/);
+    fs.renameSync(mark(), `${mark()}.aside`);
+    refused(/not there any more, or not yet/);
+    fs.renameSync(`${mark()}.aside`, mark());
+    await stage.release();
+    refused(/not there any more, or not yet/);
+    assert.ok(!fs.existsSync(`${runtime()}/jail`));
+    const built = await stage.build(jailOf());
+    assert.deepEqual(built.problems, []);
+    inside();
+  });
+
+  test('the filter of system calls is loaded, or there is no session', () => {
+    const file = `${stage.paths.inside}/root/web/run/bulkhead/seccomp`;
+    inVault(`cp ${file} ${scratch}/filter`);
+    for (const broken of [
+      `rm ${file}`,
+      `: > ${file}`,
+      `echo x > ${file}`,
+      `head -c 9000 /dev/zero > ${file}`,
+      `head -c 800 /dev/zero > ${file}`,
+    ]) {
+      inVault(broken);
+      refused(/its filter of system calls cannot be (?:read|loaded)/);
+    }
+    inVault(`cp ${scratch}/filter ${file}`);
+    inside();
+  });
+
+  test('without a policy in force only those who had a jail before are refused', () => {
+    const text = fs.readFileSync(list(), 'utf8');
+    assert.equal(text, `${uid}\n${tenant}\n`);
+    const aside = `${runtime()}-aside`;
+    const pins = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+    assert.ok(pins.includes(runtime()));
+    while_(
+      () => fs.renameSync(runtime(), aside),
+      () => {
+        refused(/not there any more, or not yet/);
+        fs.rmSync(list());
+        untouched();
+        assert.equal(session(tenant).stdout, 'outside', 'nobody has a jail');
+        fs.writeFileSync(list(), text, { mode: 0o600 });
+      },
+      () => fs.renameSync(aside, runtime()),
+    );
+  });
+
+  test('a broken list refuses nobody but those with a mark', () => {
+    const broken: readonly ((path: string) => void)[] = [
+      (path) => fs.symlinkSync('/etc/passwd', path),
+      (path) => fs.mkdirSync(path),
+      mkfifo,
+      (path) => (fs.writeFileSync(path, `${other}\n`), fs.chmodSync(path, 0o666)),
+      (path) => (fs.writeFileSync(path, `${other}\n`), fs.chownSync(path, uid, 0)),
+      (path) => fs.writeFileSync(path, `${'games'.repeat(50_000)}\n\n\ngamesx\n5x\n15\n`),
+    ];
+    for (const make of broken)
+      instead(list(), make, () => {
+        untouched();
+        inside();
+      });
+    instead(
+      list(),
+      (path) => fs.writeFileSync(path, `${'y'.repeat(5000)}\n5\n${other}`, { mode: 0o600 }),
+      () => assert.equal(session(other).status, 1, 'listed by its uid'),
+    );
+  });
+
+  test('with a thread, where no namespace can be entered, nothing is left halfway', () => {
+    const script = 'cat /run/bulkhead/profile 2>/dev/null; ls /home >/dev/null && echo went on';
+    refused(/the vault cannot be entered/, tenant, script, 'login', ['-t']);
+    inVault(`umount -l ${stage.paths.inside}/ipc/${uid}`);
+    const went = session(tenant, 'readlink /proc/self/ns/mnt', 'login', ['-a']);
+    assert.match(went.log, /opened: no/);
+    assert.equal(went.stdout, fs.readlinkSync('/proc/self/ns/mnt'), 'neither the vault nor a jail');
+  });
+
+  test('where descriptors are used up it is inside or refused', async () => {
+    assert.deepEqual((await stage.build(jailOf())).problems, []);
+    const seen = new Set<string>();
+    for (let limit = 4; limit < 24; limit++) {
+      const shell = `ulimit -n ${limit}; exec "$0" "$@"`;
+      const script = 'cat /run/bulkhead/profile 2>/dev/null || echo outside';
+      const ran = spawnSync('/bin/sh', ['-c', shell, program, ...words(tenant, script)], {
+        encoding: 'utf8',
+        timeout: patienceMilliseconds,
+      });
+      seen.add(ran.stdout.trim());
+    }
+    assert.deepEqual([...seen].sort(), ['', 'web']);
+  });
+
+  test('a jail that is built again is what the next session sees, and sessions go on', async () => {
+    const args = words(tenant, 'echo ready; read line; cat /run/bulkhead/profile');
+    const open = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    let said = '';
+    open.stdout.on('data', (data) => (said += String(data)));
+    await eventually('it is inside', () => said === 'ready\n');
+    assert.deepEqual((await stage.build(jailOf({ profile: 'shell' }))).problems, []);
+    inside('shell');
+    const ended = once(open, 'close');
+    open.stdin.end('\n');
+    await ended;
+    assert.equal(said, 'ready\nweb\n');
+    assert.deepEqual((await stage.build(jailOf())).problems, []);
+  });
+
+  test('sessions that are opened while jails are built are inside, or refused', async () => {
+    const built = new AbortController();
+    const seen = new Map<string, number>();
+    const login = async (): Promise<void> => {
+      while (!built.signal.aborted) {
+        const child = spawn(program, words(tenant, 'cat /run/bulkhead/profile || echo outside'), {
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+        let said = '';
+        child.stdout.on('data', (data) => (said += String(data)));
+        await once(child, 'close');
+        seen.set(said.trim(), (seen.get(said.trim()) ?? 0) + 1);
+      }
+    };
+    const logins = [login(), login(), login()];
+    for (let round = 0; round < 8; round++) {
+      const profile = round % 2 === 0 ? 'shell' : 'web';
+      assert.deepEqual((await stage.build(jailOf({ profile }))).problems, []);
+      if (round === 3) await stage.release();
+    }
+    built.abort();
+    await Promise.all(logins);
+    assert.ok([...seen.values()].reduce((a, b) => a + b) > 10);
+    for (const each of seen.keys()) assert.ok(['web', 'shell', ''].includes(each), each);
+  });
+
+  test('killed at any moment it leaves nothing', async () => {
+    const mounts = () => fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n').sort();
+    const earlier = mounts();
+    for (let round = 0; round < 60; round++) {
+      const child = spawn(program, words(tenant, 'sleep 3600'), { stdio: 'ignore' });
+      const ended = once(child, 'exit');
+      for (let spin = 0; spin < round * 2000; spin++) process.hrtime();
+      child.kill('SIGKILL');
+      await ended;
+    }
+    assert.deepEqual(mounts(), earlier);
+    inside();
+  });
+
+  test('the list has who has a jail, and who had one until it is removed', () => {
+    const { state } = paths();
+    const names = () => fs.readFileSync(jailedFile(state), 'utf8');
+    assert.ok(addJailed(paths(), [{ uid: 5 }, { uid: 7, user: 'of-a-directory' }]).ok);
+    assert.equal(names(), `5\n${other}\n7\nlp\nof-a-directory\n${uid}\n${tenant}\n`);
+    assert.ok(settleJailed(paths(), [{ uid: 5, user: '77' }], (each) => each === uid).ok);
+    assert.equal(names(), `5\n${other}\n${uid}\n${tenant}\n`);
+    assert.ok(settleJailed(paths(), [], () => false).ok);
+    assert.ok(!fs.existsSync(jailedFile(state)));
+    assert.equal(session(tenant).stdout, 'web', 'its mark counts alone');
+  });
+});

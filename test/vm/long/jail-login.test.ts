@@ -1,0 +1,392 @@
+/**
+ * Jails at login, with Debian's own sshd, su, cron and at: what the first program of a session sees, what a tenant tries
+ * to stay outside, and who can log in whatever is missing.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../../src/testing/prerequisites.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+const compiler = await ensurePrerequisites('pam', log);
+if (!prepared.ok) log(`Skipping test/vm/long/jail-login.test.ts: ${prepared.error}`);
+const skip = !prepared.ok ? prepared.error : compiler.ok ? false : compiler.reason;
+const timeout = longPatienceMilliseconds;
+
+const accounts = { alice: 3001, bob: 3002, carol: 2001 } as const;
+const tree = '/bulkhead-tenants.service';
+const module = `/opt/bulkhead/dist/pam/${process.arch}/pam_bulkhead.so`;
+/** The profile of the jail, and the cgroup. */
+const where = 'cat /run/bulkhead/profile 2>/dev/null || echo outside; cat /proc/self/cgroup';
+const inside = (profile = 'web') => `${profile}\n0::${tree}/u3001`;
+const options =
+  '-F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR';
+const ssh = `ssh ${options} -o BatchMode=yes`;
+const at = 'alice@127.0.0.1';
+
+suite('jails at login in the virtual machine', { skip, timeout }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  let pristine = '';
+
+  const run = (command: string) => guest.run(command, { timeoutMs: timeout });
+  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
+  const say = async (command: string) => (await succeed(command)).trim();
+  const write = (path: string, text: string) =>
+    guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input: text });
+  const apply = async (alice: string, driver = 'cgroup2') => {
+    const tenants = `<tenant user="alice">${alice}<processes limit="60"/></tenant><tenant user="bob"/>`;
+    await write(
+      '/etc/bulkhead/policy.xml',
+      `<bulkhead version="1"><host driver="${driver}"/>${tenants}</bulkhead>\n`,
+    );
+    await succeed('bulkhead apply --quiet');
+  };
+  const su = (user: string, command = where) => say(`su -s /bin/sh ${user} -c '${command}'`);
+  const bytes = () =>
+    succeed('cd / && sha256sum etc/pam.d/* var/lib/pam/* usr/share/pam-configs/*');
+  const logged = () => succeed('journalctl --no-pager -q -o cat -g "jail|Refused user" || true');
+
+  before(
+    async () => {
+      guest = await startGuest(image);
+      await guest.copyProject();
+      await installBuilt(guest);
+      const make = Object.entries(accounts).map(
+        ([name, uid]) =>
+          `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
+      );
+      await succeed(
+        [
+          'set -e',
+          ...make,
+          'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
+          'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
+          'chown -R alice: /home/alice/.ssh; chown -R carol: /home/carol/.ssh',
+          'printf "#!/bin/sh\\necho pass-alice\\n" > /root/keys/ask && chmod 755 /root/keys/ask',
+          'systemctl start ssh cron atd',
+        ].join('\n'),
+      );
+      pristine = await bytes();
+    },
+    { timeout },
+  );
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('the module is used where somebody has a jail, and nowhere else', { timeout }, async () => {
+    await apply('');
+    assert.doesNotMatch(await succeed('bulkhead pam enable --dry-run'), /pam_bulkhead/);
+    await apply('<jail profile="web"/>');
+    assert.match(
+      await succeed('bulkhead pam status'),
+      /off; .*\n.*outside of it; run "bulkhead pam/,
+    );
+    assert.match(await succeed('bulkhead jail status'), /Not entered by ssh: /);
+    assert.match(
+      await succeed('bulkhead pam enable --dry-run'),
+      /^\+session\t\[.*pam_bulkhead\.so ?$/m,
+    );
+    assert.equal(await bytes(), pristine);
+    await succeed('bulkhead pam enable');
+    assert.match(await succeed('bulkhead pam enable'), /already/);
+    const last = await succeed('grep -v "^#" /etc/pam.d/common-session | tail -n 4');
+    assert.match(last, /pam_systemd\.so[^]*pam_bulkhead\.so ?\nsession\trequisite\tpam_listfile/);
+    const status = await succeed('bulkhead pam status');
+    for (const service of ['sshd', 'su', 'cron', 'atd'])
+      assert.match(status, new RegExp(`^${service} .* entered$`, 'm'));
+    assert.match(await succeed('bulkhead jail status'), /Entered at login: ssh, su, cron, at/);
+    assert.match(await succeed('bulkhead doctor'), /^ssh +at login +entered/m);
+  });
+
+  test('ssh: by key and by password, terminal, sftp, scp', { timeout }, async () => {
+    const ways = [
+      `${ssh} ${at} '${where}'`,
+      `${ssh} -tt ${at} '${where}' </dev/null | tr -d '\\r'`,
+      `SSH_ASKPASS=/root/keys/ask SSH_ASKPASS_REQUIRE=force ssh ${options} -o PubkeyAuthentication=no ${at} '${where}'`,
+      `printf 'get /run/bulkhead/profile /tmp/a\\nget /proc/self/cgroup /tmp/b\\n' | sftp -q ${options} -b - ${at} >/dev/null && cat /tmp/a /tmp/b`,
+      `scp -q ${options} ${at}:/run/bulkhead/profile /tmp/c && scp -q ${options} ${at}:/proc/self/cgroup /tmp/d && cat /tmp/c /tmp/d`,
+    ];
+    for (const way of ways) assert.equal(await say(way), inside(), way);
+    assert.match(await say(`${ssh} -tt ${at} tty </dev/null`), /^\/dev\/pts\/\d+$/);
+    const seen = await say(
+      `touch /tmp/of-the-host; ${ssh} ${at} 'pwd; ls /home /tmp; grep -c : /etc/passwd; ls -d /proc/1 2>&1; ls /sys; grep -E "^(NoNewPrivs|CapBnd|Seccomp):" /proc/self/status'`,
+    );
+    assert.match(seen, /^\/home\/alice\n\/home:\nalice\n\n\/tmp:\n\d+\nls: cannot access/);
+    assert.match(seen, /CapBnd:\t0+\nNoNewPrivs:\t1\nSeccomp:\t2/);
+  });
+
+  test('forwarding reaches the network, and no socket of the host', { timeout }, async () => {
+    await write(
+      '/root/listen.py',
+      'import socket\ns = socket.socket(socket.AF_UNIX); s.bind("/run/outside.sock"); s.listen(9)\nwhile True: s.accept()[0].sendall(b"OUTSIDE")\n',
+    );
+    await write(
+      '/root/ask.py',
+      'import socket, sys\ns = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); print(s.recv(7).decode())\n',
+    );
+    await succeed(
+      'python3 /root/listen.py >/dev/null 2>&1 & until [ -S /run/outside.sock ]; do sleep 0.1; done; chmod 777 /run/outside.sock',
+    );
+    const forwards = '-L 9000:127.0.0.1:22 -L 9001:/run/outside.sock';
+    await succeed(
+      `${ssh} -f -N -o ExitOnForwardFailure=yes ${forwards} ${at} </dev/null >/dev/null 2>&1`,
+    );
+    assert.equal(await say('python3 /root/ask.py 9000'), 'SSH-2.0');
+    assert.doesNotMatch((await run('python3 /root/ask.py 9001')).stdout, /OUTSIDE/);
+    await succeed(
+      `${ssh} -f -N -L 9002:/run/outside.sock carol@127.0.0.1 </dev/null >/dev/null 2>&1`,
+    );
+    assert.equal(await say('python3 /root/ask.py 9002'), 'OUTSIDE', 'for others it does');
+    const processes = await say(
+      'for pid in $(pgrep -u alice); do readlink /proc/$pid/ns/mnt; done | sort -u',
+    );
+    const status = JSON.parse(await succeed('bulkhead jail status --json'));
+    assert.equal(processes, `mnt:[${status.jails[0].namespace}]`);
+    assert.equal(status.jails[0].outside.length, 0);
+    assert.ok(status.jails[0].inside.length > 0);
+    await succeed('pkill -u alice; pkill -u carol; pkill -f [l]isten.py');
+  });
+
+  test('su from root and from another tenant; login', { timeout }, async () => {
+    assert.equal(await su('alice'), inside());
+    assert.equal(await say(`su - alice -c '${where}; pwd'`), `${inside()}\n/home/alice`);
+    const fromBob = `echo pass-alice | su alice -c '${where}' 2>/dev/null`;
+    assert.equal(
+      (await guest.succeed(fromBob, { user: 'bob', timeoutMs: timeout })).trim(),
+      inside(),
+    );
+    await succeed(
+      `printf '#!/bin/sh\\n{ ${where}; } > /home/alice/console\\n' > /usr/local/bin/where; chmod 755 /usr/local/bin/where; usermod -s /usr/local/bin/where alice`,
+    );
+    await succeed("script -qec 'login -f alice' /dev/null </dev/null");
+    assert.equal(await say('cat /home/alice/console'), inside());
+    await succeed('usermod -s /bin/sh alice; bulkhead apply --quiet');
+    assert.equal(await say('cat /run/bulkhead/profile 2>/dev/null || echo outside'), 'outside');
+  });
+
+  test('cron and at, whatever their variables say', { timeout }, async () => {
+    await write(
+      '/tmp/tab',
+      `SHELL=/bin/sh\nLD_PRELOAD=/home/alice/none.so\nMAILTO=""\n* * * * * { ${where}; } > /home/alice/cron 2>/dev/null\n`,
+    );
+    await succeed('crontab -u alice /tmp/tab');
+    await write('/etc/cron.d/where', `* * * * * root { ${where}; } > /root/cron\n`);
+    await succeed(
+      `echo '{ ${where}; } > /home/alice/at' | setpriv --reuid alice --regid alice --init-groups --reset-env at now 2>/dev/null`,
+    );
+    await succeed(
+      'for file in /home/alice/at /home/alice/cron /root/cron; do until [ -s $file ]; do sleep 0.2; done; done; rm /etc/cron.d/where; crontab -u alice -r',
+    );
+    assert.equal(await say('cat /home/alice/at'), inside());
+    assert.equal(await say('cat /home/alice/cron'), inside());
+    assert.equal(await say('cat /root/cron'), 'outside\n0::/system.slice/cron.service');
+  });
+
+  test('what such a session does otherwise', { timeout }, async () => {
+    assert.equal(await say("cd /root && su -s /bin/sh alice -c 'pwd'"), '/');
+    const messages = async (user: string) => {
+      await succeed(`${ssh} ${user}@127.0.0.1 true`);
+      const of = `journalctl --no-pager -q -o cat -t sshd-session -g 'for user ${user}'`;
+      await succeed(`until ${of} | grep -q opened; do sleep 0.1; done`);
+      return succeed(of);
+    };
+    assert.match(await messages('carol'), /session closed for user carol/);
+    assert.doesNotMatch(await messages('alice'), /session closed for user alice/);
+    await succeed(
+      'mkdir -p /run/sshd; /usr/sbin/sshd -p 2222 -o PidFile=/run/other.pid -o "ChrootDirectory /home"',
+    );
+    assert.notEqual((await run(`${ssh} -p 2222 ${at} true`)).status, 0);
+    await succeed('kill $(cat /run/other.pid); while [ -e /run/other.pid ]; do sleep 0.1; done');
+  });
+
+  test('root, other accounts and tenants without a jail log in as ever', { timeout }, async () => {
+    assert.match(await say(`${ssh} root@127.0.0.1 '${where}'`), /^outside\n.*user-0\.slice/);
+    assert.match(await say(`${ssh} carol@127.0.0.1 '${where}'`), /^outside\n.*user-2001\.slice/);
+    assert.equal(await su('bob'), `outside\n0::${tree}/u3002`);
+    assert.equal(await su('carol', 'grep NoNewPrivs /proc/self/status'), 'NoNewPrivs:\t0');
+  });
+
+  test('an upgrade of a package and a change of the policy show at once', { timeout }, async () => {
+    await succeed(
+      `${ssh} ${at} 'until [ -e go1 ]; do sleep 0.1; done; upgraded > one 2>&1; cat /run/bulkhead/profile > two' </dev/null >/dev/null 2>&1 & sleep 0`,
+    );
+    await succeed(
+      "printf '#!/bin/sh\\necho new\\n' > /usr/bin/upgraded.dpkg-new; chmod 755 /usr/bin/upgraded.dpkg-new; mv /usr/bin/upgraded.dpkg-new /usr/bin/upgraded",
+    );
+    await apply('<jail profile="shell"/>');
+    assert.equal(await say(`${ssh} ${at} '${where}'`), inside('shell'));
+    await succeed('touch /home/alice/go1; until [ -s /home/alice/two ]; do sleep 0.1; done');
+    assert.equal(await say('cat /home/alice/one /home/alice/two'), 'new\nweb', 'the open session');
+    await apply('');
+    assert.equal(await su('alice'), `outside\n0::${tree}/u3001`);
+    await apply('<jail profile="web"/>');
+    assert.equal(await su('alice'), inside());
+  });
+
+  /** No program of alice runs, by whichever way, and whoever has no jail comes in. */
+  const refused = async (how: string) => {
+    const commands = [
+      `${ssh} ${at} 'touch /home/alice/ran'`,
+      `echo 'put /etc/hostname /home/alice/ran' | sftp -q ${options} -b - ${at}`,
+      `su -s /bin/sh alice -c 'touch /home/alice/ran'`,
+      `su - alice -c 'touch /home/alice/ran'`,
+      // It goes into the background, with success, once the port is open.
+      `${ssh} -f -N -o ExitOnForwardFailure=yes -R 9009:127.0.0.1:22 ${at} </dev/null`,
+    ];
+    const tried = commands.map((each) => `{ ${each}; } >/dev/null 2>&1; echo $?`);
+    const others = [
+      `${ssh} root@127.0.0.1 echo root`,
+      `${ssh} carol@127.0.0.1 echo carol`,
+      `su -s /bin/sh bob -c 'echo bob'`,
+      'ls /home/alice/ran 2>/dev/null || echo nothing',
+    ];
+    const said = (await say([...tried, ...others].join('\n'))).split('\n');
+    assert.deepEqual(said, ['254', '255', '1', '1', '255', 'root', 'carol', 'bob', 'nothing'], how);
+  };
+
+  test(
+    'while Bulkhead is gone or broken no session is outside, and others log in',
+    { timeout },
+    async () => {
+      const broken = [
+        ['mv /run/bulkhead /run/gone', 'mv /run/gone /run/bulkhead'],
+        [`mv ${module} /root/module`, `mv /root/module ${module}`],
+        [`mv ${module} /root/module; echo x > ${module}`, `mv -f /root/module ${module}`],
+        ['umount /run/bulkhead/jail/vault', 'bulkhead apply --quiet'],
+        ['mv /opt/bulkhead /opt/gone', 'mv /opt/gone /opt/bulkhead'],
+      ] as const;
+      for (const [breakIt, repair] of broken) {
+        await succeed(breakIt);
+        await refused(breakIt);
+        await succeed(repair);
+        assert.equal(await su('alice'), inside(), repair);
+      }
+      const said = await logged();
+      assert.match(
+        said,
+        /no session for alice, whose jail cannot be entered: .*; run bulkhead apply/,
+      );
+      assert.match(said, /Refused user alice/);
+      assert.doesNotMatch(said, /(?:carol|bob|root)\b.*jail/);
+    },
+  );
+
+  test('as after a start of the machine, before the first apply', { timeout }, async () => {
+    await succeed('umount -l /run/bulkhead/jail/vault /run/bulkhead/jail; rm -r /run/bulkhead');
+    await refused('restarted');
+    await succeed('bulkhead apply --quiet');
+    assert.equal(await su('alice'), inside());
+  });
+
+  test('what a tenant tries in order to stay outside', { timeout }, async () => {
+    // By what sshd runs before or instead of the command.
+    await write('/home/alice/.ssh/rc', `{ ${where}; } > /home/alice/rc\n`);
+    await write(
+      '/home/alice/.ssh/environment',
+      'LD_PRELOAD=/home/alice/x.so\nBULKHEAD_INSTANCE=x\n',
+    );
+    await write('/home/alice/.pam_environment', 'LD_PRELOAD=/home/alice/x.so\nPAM_USER=carol\n');
+    await write('/home/alice/.profile', `{ ${where}; } > /home/alice/profile\n`);
+    await succeed('chown alice: /home/alice/.ssh/* /home/alice/.p*; mkdir -p /run/sshd');
+    assert.equal(await say(`${ssh} ${at} '${where}'`), inside());
+    assert.equal(await say('cat /home/alice/rc'), inside());
+    await succeed(
+      `${ssh} -tt ${at} </dev/null; until [ -s /home/alice/profile ]; do sleep 0.1; done`,
+    );
+    assert.equal(await say('cat /home/alice/profile'), inside());
+    const server = (option: string) =>
+      succeed(`/usr/sbin/sshd -p 2222 -o PidFile=/run/other.pid -o "${option}"`);
+    const stop = 'kill $(cat /run/other.pid); while [ -e /run/other.pid ]; do sleep 0.1; done';
+    for (const option of [
+      'ForceCommand sh -c "{ $SSH_ORIGINAL_COMMAND; }"',
+      'AcceptEnv *',
+      'PermitUserEnvironment yes',
+    ]) {
+      await server(option.replaceAll('"', '\\"').replaceAll('$', '\\$'));
+      const tricks = `-o SetEnv="LD_PRELOAD=/home/alice/x.so PAM_USER=root ENV=/tmp/x"`;
+      const seen = await say(
+        `${ssh} -p 2222 ${tricks} ${at} 'cat /run/bulkhead/profile' 2>/dev/null`,
+      );
+      assert.equal(seen, 'web', option);
+      await succeed(stop);
+    }
+    await server('Subsystem sftp internal-sftp');
+    const sftp = `printf 'ls -1 /home\\nget /run/bulkhead/profile /tmp/e\\n' | sftp -q -P 2222 ${options} -b - ${at}`;
+    assert.match(await say(`${sftp}; cat /tmp/e`), /\/home\/alice\nsftp> get .*\nweb$/);
+    await succeed(stop);
+    await succeed('rm /home/alice/.ssh/rc /home/alice/.ssh/environment /home/alice/.p*');
+
+    // From inside: nothing leads to another identity, or back to the host.
+    const attempts = [
+      'su carol -c true',
+      'echo pass-carol | su carol -c true',
+      'sudo -n true',
+      'newuidmap $$ 0 100000 1',
+      'unshare -Ur true',
+      'nsenter -t 1 -m true',
+      'chroot /proc/1/root true',
+      'ls /proc/1/root/',
+      'busctl status',
+      'systemd-run --user true',
+      'loginctl enable-linger',
+      'crontab -l',
+      'at -l',
+    ];
+    await succeed('echo alice:100000:65536 > /etc/subuid; cp /etc/subuid /etc/subgid');
+    for (const attempt of attempts) {
+      const tried = await say(`${ssh} ${at} '${attempt} </dev/null >/dev/null 2>&1; echo $?'`);
+      assert.notEqual(tried, '0', attempt);
+    }
+
+    // A manager of its own units, which an administrator's linger starts.
+    const manager = await run('systemctl start user@3001.service');
+    assert.notEqual(manager.status, 0);
+    assert.match(await logged(), /no user manager for alice, who has a jail/);
+    const status = JSON.parse(await succeed('bulkhead jail status --json'));
+    assert.equal(status.jails[0].outside.length, 0);
+  });
+
+  test('logins while jails are built again and again are inside', { timeout }, async () => {
+    await write(
+      '/root/logins',
+      `while [ ! -e /root/stop ]; do su -s /bin/sh alice -c 'cat /run/bulkhead/profile || echo outside' 2>/dev/null; done > /root/seen.$1\n`,
+    );
+    await succeed('for n in 1 2; do sh /root/logins $n >/dev/null 2>&1 & done; sleep 0');
+    for (const profile of ['shell', 'web', 'strict', 'web', 'shell'])
+      await apply(`<jail profile="${profile}"/>`);
+    await succeed('touch /root/stop; while pgrep -f [/]root/logins; do sleep 0.1; done');
+    const seen = (await say('sort -u /root/seen.*')).split('\n');
+    assert.ok(seen.length > 1);
+    assert.ok(!seen.includes('outside'), seen.join());
+  });
+
+  test(
+    'with slices of systemd it is in its session of logind, and in its jail',
+    { timeout },
+    async () => {
+      await succeed('bulkhead release --kill');
+      await apply('<jail profile="web"/>', 'systemd');
+      const [profile, cgroup = ''] = (await say(`${ssh} ${at} '${where}'`)).split('\n');
+      assert.equal(profile, 'web');
+      assert.match(cgroup, /user-3001\.slice\/session-/);
+      assert.match(
+        await su('alice'),
+        /^web\n0::\/user\.slice\/user-3001\.slice\/bulkhead-3001\.scope$/,
+      );
+      assert.match(await say(`${ssh} root@127.0.0.1 '${where}'`), /^outside\n/);
+    },
+  );
+
+  test('disable puts everything back, byte for byte', { timeout }, async () => {
+    await succeed('bulkhead pam disable');
+    assert.equal(await bytes(), pristine);
+    assert.match(await su('alice'), /^outside/);
+    assert.match(await succeed('bulkhead jail status'), /Not entered by ssh/);
+    await succeed('bulkhead release --kill');
+    assert.equal(await say('ls /var/lib/bulkhead/jailed 2>/dev/null || echo none'), 'none');
+  });
+});
