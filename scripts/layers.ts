@@ -49,6 +49,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...capability('symlinks'),
   ...capability('jail'),
   ...capability('hardening'),
+  ...capability('confine'),
   ...capability('prove'),
   'prove/attacks': { uses: [...pure, 'prove/core'], packages: [] },
   // It applies a policy of its own to an instance of its own.
@@ -80,6 +81,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'jail/io',
       'jail/commands',
       'hardening/commands',
+      'confine/commands',
       'prove/commands',
     ],
     packages: [],

@@ -146,6 +146,18 @@ const hardening: Capability = {
     (await import('./hardening/commands/security-report.ts')).securityReport,
 };
 
+const confine: Capability = {
+  name: 'confine',
+  commands: {
+    confine: {
+      usage: '[options] [service]',
+      summary: 'sandbox a daemon (web, mail, database, DNS, FTP); --undo takes it back',
+      load: () => import('./confine/commands/confine.ts'),
+    },
+  },
+  securityItems: async () => (await import('./confine/commands/security-items.ts')).daemonItems,
+};
+
 const prove: Capability = {
   name: 'prove',
   commands: {
@@ -167,5 +179,6 @@ export const capabilities: readonly Capability[] = [
   strict,
   jail,
   hardening,
+  confine,
   prove,
 ];

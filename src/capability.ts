@@ -10,6 +10,7 @@ import type { PolicyFormat } from './apply/policy-format.ts';
 import type { ExitCode } from './cli/shared/command.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
 import type { DoctorReport } from './cli/doctor-report.ts';
+import type { SecurityItem } from './cli/security-item.ts';
 import type { Paths } from './host/paths.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Origins, WayContext, WayKnowledge, WayName } from './host/ways/ways-in.ts';
@@ -32,8 +33,14 @@ export interface Capability {
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
   /** What `doctor --security` prints. */
   readonly securityReport?: Lazy<
-    (paths: Paths, policy: Policy | undefined, options: { readonly json: boolean }) => ExitCode
+    (
+      paths: Paths,
+      policy: Policy | undefined,
+      options: { readonly json: boolean; readonly more: readonly SecurityItem[] },
+    ) => ExitCode
   >;
+  /** What it adds to that. */
+  readonly securityItems?: Lazy<(paths: Paths) => readonly SecurityItem[]>;
   /** What it knows of the ways in which processes of tenants begin here. */
   readonly waysIn?: {
     /** It starts other programs to find out, which takes up to a second. */

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { chownSync, symlinkSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { runBounded } from '../../src/web/io/run-bounded.ts';
+import { runBounded } from '../../src/sys/processes/run-bounded.ts';
 import { surveyWeb, type Tenancy } from '../../src/web/io/survey.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';

@@ -117,11 +117,13 @@ async function security({ json = false }: DoctorOptions, command: Command): Prom
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const { policy } = loadPolicy(defaultPolicy, paths);
+  const added = await Promise.all(parts.flatMap(({ securityItems }) => securityItems?.() ?? []));
+  const more = added.flatMap((itemsOf) => itemsOf(paths));
   let status: ExitCode = exitCodes.done;
   for (const { securityReport } of parts) {
     if (securityReport === undefined) continue;
     const printReport = await securityReport();
-    status = printReport(paths, policy, { json });
+    status = printReport(paths, policy, { json, more });
   }
   return status;
 }

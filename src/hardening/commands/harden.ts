@@ -10,7 +10,7 @@ import {
 } from '../../cli/shared/command.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
 import { printDiff } from '../../cli/shared/print-diff.ts';
-import { canAsk, confirm } from './confirm.ts';
+import { canAsk, confirm } from '../../cli/confirm.ts';
 import { defaultSettings, planHarden, planUndo, type Kepts, type Plan } from '../core/plan.ts';
 import { settingOf, settings, type Setting } from '../core/settings.ts';
 import { laterLine } from '../core/sysctl-files.ts';

@@ -2,6 +2,7 @@
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
 import { peopleOf } from '../../host/accounts/people.ts';
+import type { SecurityItem } from '../../cli/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { hostItems } from '../core/host-items.ts';
@@ -15,11 +16,12 @@ import { itemsText } from './items-text.ts';
 export function securityReport(
   paths: Paths,
   policy: Policy | undefined,
-  { json }: { readonly json: boolean },
+  { json, more }: { readonly json: boolean; readonly more: readonly SecurityItem[] },
 ): ExitCode {
   const items = [
     ...settingItems(paths),
     ...hostItems(readHostFacts(peopleOf(policy, paths), paths)),
+    ...more,
   ];
   if (json) printJson({ items: items.map(itemJson) });
   else print(itemsText(items));

@@ -15,7 +15,7 @@ import { parseServerError } from '../core/server-error.ts';
 import type { Site } from '../core/site.ts';
 import { readText } from '../../sys/files/read.ts';
 import { readPoolPlaces } from './pool-files.ts';
-import { runBounded, type Output } from './run-bounded.ts';
+import { runBounded, type Output } from '../../sys/processes/run-bounded.ts';
 
 export interface NginxProgram {
   readonly program: string;

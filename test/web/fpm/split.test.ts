@@ -401,7 +401,7 @@ test('units are for one tenant, and their names say whose they are', () => {
   assert.doesNotMatch(older, /PollLimit/);
   assert.match(serviceUnit(setting, service, { kind: 'slice' }), /sleep 2/);
   for (const line of distributionDropIn(setting, undefined).match(/^Exec\w+=.*split.*$/gm) ?? [])
-    assert.match(line, /=-\//);
+    assert.match(line, /=-\+\//);
   assert.deepEqual(parseUnitName(setting, 'bulkhead-fpm84@1001.service'), {
     uid: 1001,
     type: 'service',

@@ -15,7 +15,7 @@ import type { Policy, Tenant } from '../../../policy/policy.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
 import { layoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
-import { systemdVersion } from '../../io/fpm/systemctl.ts';
+import { systemdVersion } from '../../../host/systemd/systemctl.ts';
 import { findWebPrograms } from '../../io/servers.ts';
 
 export interface FpmOptions extends PolicyOptions {

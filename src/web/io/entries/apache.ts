@@ -26,7 +26,7 @@ import { mark } from '../../core/entries/nginx-file.ts';
 import { alike, type Note } from '../../core/notes.ts';
 import type { SiteView } from '../../core/overview.ts';
 import type { Member } from '../../../usage/member.ts';
-import { runBounded } from '../run-bounded.ts';
+import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import { readApache, type ApacheProgram } from '../servers.ts';
 import type { Survey } from '../survey.ts';
 import { reloadApache } from './apache-process.ts';

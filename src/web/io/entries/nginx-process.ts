@@ -8,7 +8,7 @@ import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { passingModules, type NginxHttp } from '../../core/nginx/http-level.ts';
-import { runBounded } from '../run-bounded.ts';
+import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import type { NginxProgram } from '../servers.ts';
 import { masterAt, waitForWorkers } from './master.ts';
 import type { Outcome } from './server-entries.ts';

@@ -7,7 +7,7 @@ import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import type { Paths } from '../../../host/paths.ts';
-import { runBounded } from '../run-bounded.ts';
+import { runBounded } from '../../../sys/processes/run-bounded.ts';
 
 export type Refresh = (paths: Paths, policyFile: string) => Promise<Result<void, Problem>>;
 

@@ -37,7 +37,7 @@ import {
   untilReleased,
   untilServed,
 } from './sockets.ts';
-import { systemctl, systemctlEach, unitProperties } from './systemctl.ts';
+import { systemctl, systemctlEach, unitProperties } from '../../../host/systemd/systemctl.ts';
 
 /**
  * Who calls: a person, or the distribution's service before it starts, before its master is told to reload, and

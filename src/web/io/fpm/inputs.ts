@@ -10,7 +10,7 @@ import { parseFpmFile } from '../../core/fpm/file.ts';
 import type { Include } from '../../core/fpm/service/main-file.ts';
 import type { PoolFile } from '../../core/fpm/service/split.ts';
 import { parseServerError } from '../../core/server-error.ts';
-import { runBounded } from '../run-bounded.ts';
+import { runBounded } from '../../../sys/processes/run-bounded.ts';
 import type { FpmProgram } from '../servers.ts';
 
 export interface FpmInputs {

@@ -24,7 +24,7 @@ import { readFpmInputs, type FpmInputs } from './inputs.ts';
 import { readInstalled, serviceOf, streamsOf, type Installed } from './installed.ts';
 import type { Layout } from './layout.ts';
 import { isFound } from './sockets.ts';
-import { unitStates, type UnitState } from './systemctl.ts';
+import { unitStates, type UnitState } from '../../../host/systemd/systemctl.ts';
 import { wantedFiles } from './wanted-files.ts';
 
 export interface SocketChange {

@@ -17,7 +17,7 @@ import { readText } from '../../../sys/files/read.ts';
 import { boundAt, type Listen } from '../../core/fpm/service/listen.ts';
 import { parseAddress } from '../../core/address.ts';
 import { readListeners, readConnections } from '../listeners.ts';
-import { runBounded } from '../run-bounded.ts';
+import { runBounded } from '../../../sys/processes/run-bounded.ts';
 
 const pauseMs = 20;
 

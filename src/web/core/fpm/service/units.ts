@@ -180,7 +180,8 @@ export function distributionDropIn(setting: UnitSetting, policy: string | undefi
   const { libexec, instance, php, program, directory } = setting;
   const more = policy === undefined ? '' : ` ${policy}`;
   const split = (when: string) =>
-    `-${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
+    // Outside of the sandbox that this service may have: it writes files of Bulkhead.
+    `-+${libexec}/bulkhead-fpm-split ${instance} ${php} ${when}${more}`;
   return `${header}# Pools of tenants that have a service of their own are left out. Whatever happens to Bulkhead, this service starts.
 [Service]
 # The division has two minutes.

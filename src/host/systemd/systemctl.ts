@@ -1,7 +1,7 @@
 /** What is asked of systemd, by systemctl: it waits for the end of jobs. */
-import { failed, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import { runBounded } from '../run-bounded.ts';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { runBounded } from '../../sys/processes/run-bounded.ts';
 
 /** Longer than a master may take to finish its requests. */
 const timeoutMs = 120_000;

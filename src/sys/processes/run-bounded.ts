@@ -1,6 +1,6 @@
-/** A program of the web server, which may hang or print without end: its output, or why there is none. */
+/** A program of the host, which may hang or print without end: its output, or why there is none. */
 import { execFile } from 'node:child_process';
-import { reasonOf } from '../../sys/errno.ts';
+import { reasonOf } from '../errno.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
 export interface RunOptions {

@@ -1,0 +1,32 @@
+/** What all of these commands begin with: a host that systemd runs, its policy, and root. */
+import type { Command } from 'commander';
+import { loadPolicy } from '../../apply/load-policy.ts';
+import type { Problem } from '../../base/problem.ts';
+import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { pathsFor, printError } from '../../cli/shared/output.ts';
+import { defaultPolicy } from '../../cli/shared/policy-option.ts';
+import { placesOf, type Places } from '../io/places.ts';
+import type { Asked } from '../io/read-facts.ts';
+import { runningSystemd } from '../io/unit.ts';
+
+export interface Host {
+  readonly places: Places;
+  readonly asked: Asked;
+}
+
+/** Or the exit code, after the reason has been printed. */
+export async function hostOf(command: Command): Promise<Host | ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  const version = await runningSystemd();
+  if (!version.ok) return refuse(version.error);
+  if (process.geteuid?.() !== 0)
+    return refuse({ action: 'confine daemons', reason: 'only root can', hint: 'run it as root' });
+  const { policy } = loadPolicy(defaultPolicy, paths);
+  return { places: placesOf(paths), asked: { paths, policy, version: version.value } };
+}
+
+export function refuse(problem: Problem): ExitCode {
+  printError(problem);
+  return exitCodes.failed;
+}

@@ -1,0 +1,66 @@
+/** `bulkhead confine list`: which daemons are installed, confined or not, and how exposed. */
+import type { Command } from 'commander';
+import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
+import { print, printError, printJson } from '../../cli/shared/output.ts';
+import { table } from '../../cli/shared/terminal.ts';
+import { exposureText } from '../core/exposure.ts';
+import { installedServices } from '../io/places.ts';
+import { exposuresOf, stateText, survey, type Exposures, type Surveyed } from '../io/survey.ts';
+import { hostOf } from './host.ts';
+
+interface Row extends Exposures {
+  readonly surveyed: Surveyed;
+}
+
+async function list(_options: unknown, command: Command): Promise<ExitCode> {
+  const host = await hostOf(command);
+  if (typeof host === 'number') return host;
+  const { places, asked } = host;
+  const rows: Row[] = [];
+  let status: ExitCode = exitCodes.done;
+  for (const service of installedServices(places)) {
+    const surveyed = await survey(places, asked, service);
+    if (surveyed.ok) {
+      const exposures = await exposuresOf(places, surveyed.value, asked.version);
+      rows.push({ surveyed: surveyed.value, ...exposures });
+    } else {
+      printError(surveyed.error);
+      status = exitCodes.failed;
+    }
+  }
+  if (command.optsWithGlobals<{ json?: boolean }>().json === true)
+    printJson({ systemd: asked.version, services: rows.map(rowJson) });
+  else print(listText(rows));
+  return status;
+}
+
+function listText(rows: readonly Row[]): string {
+  if (rows.length === 0) return 'None of the daemons that can be confined is installed';
+  const head = ['Service', 'State', 'Sandbox', 'Exposure', 'Confined', 'What it is'];
+  const body = rows.map(({ surveyed, before, after }) => [
+    surveyed.service.name,
+    surveyed.now.active,
+    stateText(surveyed),
+    exposureText(before),
+    exposureText(after),
+    surveyed.service.profile.does,
+  ]);
+  return table([head, ...body], [3, 4]);
+}
+
+const rowJson = ({ surveyed, before, after }: Row) => ({
+  service: surveyed.service.name,
+  unit: `${surveyed.service.unit}.service`,
+  does: surveyed.service.profile.does,
+  active: surveyed.now.active,
+  dropIn: surveyed.state,
+  inForce: surveyed.inForce,
+  exposure: before ?? null,
+  exposureConfined: after ?? null,
+});
+
+export const command: CommandModule = {
+  define(command, run) {
+    command.option('--json', 'print as JSON').action(run(list));
+  },
+};

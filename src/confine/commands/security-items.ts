@@ -1,0 +1,30 @@
+/** What `doctor --security` says of daemons: by their files alone, since it asks no other program. */
+import { count, listSome } from '../../base/list.ts';
+import type { SecurityItem } from '../../cli/security-item.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readText } from '../../sys/files/read.ts';
+import { dropInOf, installedServices, placesOf } from '../io/places.ts';
+
+/** Nothing where there is none of them, or no systemd that could confine them. */
+export function daemonItems(paths: Paths): readonly SecurityItem[] {
+  const places = placesOf(paths);
+  const services = runsSystemd() ? installedServices(places) : [];
+  if (services.length === 0) return [];
+  const open = services.filter((each) => readText(dropInOf(places, each)) === undefined);
+  const names = listSome(open.map(({ name }) => name));
+  return [
+    {
+      item: 'daemons',
+      key: 'daemons that can be confined',
+      verdict: open.length === 0 ? 'good' : 'state',
+      now:
+        open.length === 0 ? 'all are confined' : `${count(open.length, 'is', 'are')} not: ${names}`,
+      wanted: 'all are confined',
+      why: 'whoever breaks into one reaches what its user or root reaches on this host',
+      breaks: 'what "bulkhead confine SERVICE --dry-run" names',
+      since: undefined,
+      remark: 'see bulkhead confine list',
+    },
+  ];
+}

@@ -1,0 +1,68 @@
+/** `bulkhead confine status`: of the services with a drop-in, whether it is in force, and as Bulkhead would write it. */
+import type { Command } from 'commander';
+import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
+import { print, printError, printJson } from '../../cli/shared/output.ts';
+import { table } from '../../cli/shared/terminal.ts';
+import { installedServices } from '../io/places.ts';
+import { stateText, survey, type Surveyed } from '../io/survey.ts';
+import { hostOf } from './host.ts';
+
+async function status(_options: unknown, command: Command): Promise<ExitCode> {
+  const host = await hostOf(command);
+  if (typeof host === 'number') return host;
+  const { places, asked } = host;
+  const confined: Surveyed[] = [];
+  let exit: ExitCode = exitCodes.done;
+  for (const service of installedServices(places)) {
+    const surveyed = await survey(places, asked, service);
+    if (!surveyed.ok) {
+      printError(surveyed.error);
+      exit = exitCodes.failed;
+    } else if (surveyed.value.state !== 'absent') confined.push(surveyed.value);
+  }
+  if (command.optsWithGlobals<{ json?: boolean }>().json === true)
+    printJson({ services: confined.map(surveyedJson) });
+  else print(statusText(confined));
+  if (exit !== exitCodes.done) return exit;
+  return confined.some((each) => problemOf(each) !== undefined) ? exitCodes.found : exitCodes.done;
+}
+
+function statusText(confined: readonly Surveyed[]): string {
+  if (confined.length === 0) return 'No daemon is confined; see bulkhead confine list';
+  return table(
+    confined.map((each) => [each.service.name, stateText(each), remarkOf(each) ?? each.file]),
+  );
+}
+
+/** What keeps it from being as it should be. */
+function problemOf({ service, state, now, inForce, file }: Surveyed): string | undefined {
+  const { name, unit } = service;
+  if (state === 'foreign') return `${file} was not written by Bulkhead`;
+  if (state === 'changed')
+    return `${file} was edited; bulkhead confine ${name} --force writes it anew`;
+  return now.mainPid > 0 && !inForce ? `run: systemctl restart ${unit}` : undefined;
+}
+
+/** Of a service that does not run it is not known what it writes, so that it is not compared. */
+function remarkOf(each: Surveyed): string | undefined {
+  const { service, now, text, wanted } = each;
+  const isOld = now.mainPid > 0 && text !== wanted;
+  const hint = `it would be written otherwise now; bulkhead confine ${service.name} --dry-run shows how`;
+  return problemOf(each) ?? (isOld ? hint : undefined);
+}
+
+const surveyedJson = (each: Surveyed) => ({
+  service: each.service.name,
+  unit: `${each.service.unit}.service`,
+  file: each.file,
+  active: each.now.active,
+  dropIn: each.state,
+  inForce: each.inForce,
+  remark: remarkOf(each) ?? null,
+});
+
+export const command: CommandModule = {
+  define(command, run) {
+    command.option('--json', 'print as JSON').action(run(status));
+  },
+};

@@ -1,0 +1,64 @@
+/** All daemons that can be confined, and those that must not be. */
+import { learned } from './common.ts';
+import type { Facts, Line } from './line.ts';
+import { dovecot, exim, postfix } from './mail.ts';
+import { mariadb, named, proftpd, vsftpd } from './others.ts';
+import type { Profile } from './profile.ts';
+import { apache, fpm, nginx, socketLink } from './web.ts';
+
+export const profiles: readonly Profile[] = [
+  apache,
+  nginx,
+  fpm,
+  exim,
+  postfix,
+  dovecot,
+  mariadb,
+  named,
+  vsftpd,
+  proftpd,
+];
+
+const fpmUnit = /^php(?<version>\d+\.\d+)-fpm$/;
+
+/** By the name of a unit: `php8.4-fpm` is PHP-FPM. */
+export const profileOf = (service: string): Profile | undefined =>
+  profiles.find((each) => each.service === service || each.aliases.includes(service)) ??
+  (fpmUnit.test(service) ? fpm : undefined);
+
+const fpmVersion = (service: string): string | undefined =>
+  fpmUnit.exec(service)?.groups?.['version'];
+
+const sessions =
+  'every session and every job of root and of tenants would inherit its sandbox, and could not enter a jail';
+
+/** Asked for, they are refused with the reason. */
+const unconfinable: ReadonlyMap<string, string> = new Map(
+  ['ssh', 'sshd', 'cron', 'crond', 'anacron', 'atd', 'at', 'systemd-logind'].map((each) => [
+    each,
+    sessions,
+  ]),
+);
+
+export const whyNot = (service: string): string | undefined => unconfinable.get(service);
+
+export interface Sandbox {
+  readonly lines: readonly Line[];
+  /** Lines that the host's systemd is too old for. */
+  readonly unknown: readonly Line[];
+}
+
+/** What the drop-in of a unit consists of on this host. */
+export function sandboxOf(service: string, profile: Profile, facts: Facts): Sandbox {
+  const version = fpmVersion(service);
+  const own = profile.lines(facts);
+  const all = [
+    ...own,
+    ...learned(facts, own),
+    ...(version === undefined ? [] : [socketLink(version)]),
+  ];
+  return {
+    lines: all.filter(({ since }) => since <= facts.version),
+    unknown: all.filter(({ since }) => since > facts.version),
+  };
+}

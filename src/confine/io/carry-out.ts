@@ -1,0 +1,109 @@
+/**
+ * Puts a drop-in in the place of what is there and restarts the service. It counts as done when the service runs, stays
+ * up and listens where it did; otherwise everything is as it was before.
+ */
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { systemctl } from '../../host/systemd/systemctl.ts';
+import { runBounded } from '../../sys/processes/run-bounded.ts';
+import { putDropIn } from './drop-in-file.ts';
+import { dropInOf, type Places, type Service } from './places.ts';
+import { waitUntilUp } from './settle.ts';
+import { listensOn, readUnit } from './unit.ts';
+
+export interface Change {
+  readonly places: Places;
+  readonly service: Service;
+  /** Of the drop-in; absent: there is to be none. */
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+  /** Otherwise it is in force when the service starts next. */
+  readonly restart: boolean;
+}
+
+/** `running`: restarted, and up. `next start`: the files are in place. */
+type Outcome = 'running' | 'next start';
+
+export async function carryOut(change: Change): Promise<Result<Outcome, Problem>> {
+  const { places, service, after, restart } = change;
+  const now = await readUnit(service);
+  if (!now.ok) return now;
+  const runs = now.value.active === 'active';
+  // It would not come up again, sandbox or not.
+  const accepted = runs && restart ? await checkConfiguration(service) : ok(undefined);
+  if (!accepted.ok) return accepted;
+  const listening = listensOn(places, now.value);
+  const path = dropInOf(places, service);
+  const written = putDropIn(path, after);
+  if (!written.ok) return written;
+  const result = await activate(change, runs && restart, listening);
+  if (result.ok) return ok(runs && restart ? 'running' : 'next start');
+  return takeBack(change, runs, result.error, listening);
+}
+
+async function activate(
+  { places, service }: Change,
+  restart: boolean,
+  listening: ReadonlySet<string>,
+): Promise<Result<void, Problem>> {
+  const read = await systemctl('daemon-reload');
+  if (!read.ok) return read;
+  if (!restart) return ok(undefined);
+  const restarted = await systemctl('restart', `${service.unit}.service`);
+  if (!restarted.ok) return failed(await withLog(service, restarted.error));
+  const up = await waitUntilUp(places, service, listening);
+  return up.ok ? up : failed(await withLog(service, up.error));
+}
+
+async function takeBack(
+  { places, service, before }: Change,
+  ran: boolean,
+  problem: Problem,
+  listening: ReadonlySet<string>,
+): Promise<Result<never, Problem>> {
+  const unit = `${service.unit}.service`;
+  const undone = putDropIn(dropInOf(places, service), before);
+  if (!undone.ok) return undone;
+  const read = await systemctl('daemon-reload');
+  if (!read.ok) return read;
+  if (ran) {
+    await systemctl('reset-failed', unit);
+    const restarted = await systemctl('restart', unit);
+    const up = restarted.ok ? await waitUntilUp(places, service, listening) : restarted;
+    if (!up.ok) {
+      const reason = `${problem.reason}; it was taken back, and the service does not come up either: ${up.error.reason}`;
+      return failed({ ...problem, reason, hint: `see journalctl -u ${unit}` });
+    }
+  }
+  const hint = `it was taken back${ran ? ', and the service runs as before' : ''}; see journalctl -u ${unit}`;
+  return failed({ ...problem, hint });
+}
+
+/** The program's own judgment, where it has one. */
+async function checkConfiguration(service: Service): Promise<Result<void, Problem>> {
+  const { profile, name } = service;
+  if (profile.check === undefined) return ok(undefined);
+  const program = profile.service === 'php-fpm' ? `/usr/sbin/${fpmProgram(name)}` : profile.program;
+  const run = await runBounded(program, profile.check);
+  const cannot = { action: 'confine', object: name };
+  if (!run.ok) return failed({ ...cannot, reason: `${program} did not judge it: ${run.error}` });
+  if (run.value.status === 0) return ok(undefined);
+  const { stderr, stdout } = run.value;
+  const said = `${stderr}\n${Buffer.from(stdout).toString('utf8')}`.trim().split('\n')[0] ?? '';
+  return failed({
+    ...cannot,
+    reason: `its configuration is not accepted by ${program}: ${said}`,
+    hint: 'correct that first',
+  });
+}
+
+/** `php8.4-fpm` is the unit of `php-fpm8.4`. */
+const fpmProgram = (name: string) => name.replace(/^php(.*)-fpm$/, 'php-fpm$1');
+
+async function withLog(service: Service, problem: Problem): Promise<Problem> {
+  const words = ['-u', `${service.unit}.service`, '-n', '4', '-o', 'cat', '--no-pager'];
+  const run = await runBounded('journalctl', words);
+  const lines = run.ok ? Buffer.from(run.value.stdout).toString('utf8').trim() : '';
+  if (lines === '') return problem;
+  return { ...problem, reason: `${problem.reason} (${lines.split('\n').join(' | ')})` };
+}

@@ -1,0 +1,90 @@
+/** Where units and drop-ins lie; a test gives other directories. */
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import type { Paths } from '../../host/paths.ts';
+import { readText } from '../../sys/files/read.ts';
+import { profileOf, profiles } from '../core/profiles.ts';
+import type { Profile } from '../core/profile.ts';
+
+export interface Places {
+  readonly etc: string;
+  readonly proc: string;
+  /** In which a unit is looked for, the first first. */
+  readonly unitDirectories: readonly string[];
+  /** Of our drop-ins. */
+  readonly file: string;
+  /** Ours, for root alone. */
+  readonly state: string;
+}
+
+export const placesOf = ({ etc, proc, state, instance }: Paths, root = ''): Places => ({
+  etc,
+  proc,
+  unitDirectories: [
+    `${etc}/systemd/system`,
+    ...[
+      '/run/systemd/system',
+      '/usr/local/lib/systemd/system',
+      '/usr/lib/systemd/system',
+      '/lib/systemd/system',
+      '/run/systemd/generator.late',
+    ].map((each) => root + each),
+  ],
+  file: `50-${instance}.conf`,
+  state: `${state}/confine`,
+});
+
+export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+export interface Service {
+  /** `nginx`, `php8.4-fpm`. */
+  readonly name: string;
+  /** Without `.service`; `postfix@-` on Debian 12. */
+  readonly unit: string;
+  readonly profile: Profile;
+}
+
+export const dropInOf = ({ etc, file }: Places, { unit }: Service): string =>
+  `${etc}/systemd/system/${unit}.service.d/${file}`;
+
+/** Those whose unit is on this host. */
+export function installedServices(places: Places): readonly Service[] {
+  const fpms = [...new Set(places.unitDirectories.flatMap(namesIn))]
+    .map((file) => file.replace(/\.service$/, ''))
+    .filter((name) => /^php\d+\.\d+-fpm$/.test(name))
+    .toSorted();
+  return profiles
+    .flatMap(({ service }) => (service === 'php-fpm' ? fpms : [service]))
+    .flatMap((name) => findService(places, name) ?? []);
+}
+
+/** By the name of a unit or an alias of the profile. */
+export function findService(places: Places, asked: string): Service | undefined {
+  const profile = profileOf(asked);
+  if (profile === undefined) return undefined;
+  const name = profile.aliases.includes(asked) ? profile.service : asked;
+  const fragment = fragmentOf(places, name);
+  if (fragment === undefined) return undefined;
+  // On Debian 12 the unit does nothing, and each instance of Postfix has one of its own.
+  const isShell = name === 'postfix' && /^Type=oneshot$/m.test(readText(fragment) ?? '');
+  return { name, unit: isShell ? 'postfix@-' : name, profile };
+}
+
+/** The unit's own file; nothing where it is masked. */
+function fragmentOf({ unitDirectories }: Places, unit: string): string | undefined {
+  for (const directory of unitDirectories) {
+    const path = `${directory}/${unit}.service`;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    return stat.isSymbolicLink() && readlinkSync(path) === '/dev/null' ? undefined : path;
+  }
+  return undefined;
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}

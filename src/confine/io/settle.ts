@@ -1,0 +1,56 @@
+/** Whether a service that was restarted is up: active, on the same main process for a while, and listening where it did. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failed, type Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import type { Places, Service } from './places.ts';
+import { listensOn, readUnit, type UnitNow } from './unit.ts';
+
+const pauseMs = 500;
+/** For those that load a lot before they listen. */
+const listenWithinMs = 90_000;
+/** Long enough for systemd to start again what dies at once. */
+const staysForMs = 3_000;
+
+export async function waitUntilUp(
+  places: Places,
+  service: Service,
+  listening: ReadonlySet<string>,
+): Promise<Result<void, Problem>> {
+  const until = performance.now() + listenWithinMs;
+  for (;;) {
+    const now = await readUnit(service);
+    if (!now.ok) return now;
+    const problem = stateProblem(service, now.value);
+    if (problem !== undefined) return failed(problem);
+    const there = listensOn(places, now.value);
+    const missing = [...listening].filter((each) => !there.has(each));
+    if (missing.length === 0) return stays(service, now.value);
+    if (performance.now() > until)
+      return failed({
+        ...cannot(service),
+        reason: `it no longer listens on ${missing.join(', ')}`,
+      });
+    await sleep(pauseMs);
+  }
+}
+
+async function stays(service: Service, before: UnitNow): Promise<Result<void, Problem>> {
+  await sleep(staysForMs);
+  const now = await readUnit(service);
+  if (!now.ok) return now;
+  const problem = stateProblem(service, now.value);
+  if (problem !== undefined) return failed(problem);
+  if (now.value.mainPid === before.mainPid) return ok(undefined);
+  return failed({ ...cannot(service), reason: 'its main process ended and was started again' });
+}
+
+/** A restart by hand sets the count of systemd's own back to 0. */
+function stateProblem(service: Service, now: UnitNow): Problem | undefined {
+  if (!['active', 'reloading'].includes(now.active))
+    return { ...cannot(service), reason: `after the restart it is ${now.active}` };
+  if (now.restarts > 0)
+    return { ...cannot(service), reason: 'systemd has to start it again and again' };
+  return undefined;
+}
+
+const cannot = ({ name }: Service) => ({ action: 'confine', object: name });

@@ -1,0 +1,142 @@
+/** Files of a host in a directory: units, drop-ins, homes. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { homeDirectories } from '../../src/confine/io/homes.ts';
+import { putDropIn, readDropIn } from '../../src/confine/io/drop-in-file.ts';
+import { dropInOf, findService, installedServices, placesOf } from '../../src/confine/io/places.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import type { Account } from '../../src/policy/policy.ts';
+
+const root = mkdtempSync('/var/tmp/bulkhead-confine-');
+after(() => rmSync(root, { recursive: true }));
+const isRoot = process.geteuid?.() === 0 ? false : 'only root can give files to others';
+
+const places = placesOf({ ...pathsOf(), etc: `${root}/etc`, state: `${root}/state` }, root);
+const unit = (name: string, text = '[Service]\nType=forking\n') => {
+  const path = `${root}/usr/lib/systemd/system/${name}.service`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+};
+
+test('units are found where they are, and masked ones are not', () => {
+  unit('nginx');
+  unit('php8.4-fpm');
+  unit('php8.2-fpm');
+  unit('named');
+  unit('vsftpd');
+  unit('postfix', '[Service]\nType=oneshot\n');
+  mkdirSync(`${root}/etc/systemd/system`, { recursive: true });
+  symlinkSync('/dev/null', `${root}/etc/systemd/system/vsftpd.service`);
+  assert.deepEqual(
+    installedServices(places).map(({ name, unit }) => [name, unit]),
+    [
+      ['nginx', 'nginx'],
+      ['php8.2-fpm', 'php8.2-fpm'],
+      ['php8.4-fpm', 'php8.4-fpm'],
+      ['postfix', 'postfix@-'],
+      ['named', 'named'],
+    ],
+  );
+  assert.equal(findService(places, 'bind9')?.name, 'named');
+  assert.equal(findService(places, 'apache2'), undefined);
+});
+
+test('a drop-in is whole or not there, and its directory goes when it is empty', () => {
+  const service = findService(places, 'nginx');
+  assert.ok(service);
+  const path = dropInOf(places, service);
+  assert.deepEqual(readDropIn(path), { ok: true, value: undefined });
+  assert.ok(putDropIn(path, 'one').ok);
+  assert.ok(putDropIn(path, 'two').ok);
+  assert.equal(readFileSync(path, 'utf8'), 'two');
+  assert.deepEqual(readdirSync(dirname(path)), ['50-bulkhead.conf']);
+  writeFileSync(`${dirname(path)}/60-local.conf`, 'mine');
+  assert.ok(putDropIn(path, undefined).ok);
+  assert.deepEqual(readdirSync(dirname(path)), ['60-local.conf']);
+  rmSync(`${dirname(path)}/60-local.conf`);
+  assert.ok(putDropIn(path, 'three').ok);
+  assert.ok(putDropIn(path, undefined).ok);
+  assert.equal(existsSync(dirname(path)), false);
+  assert.ok(putDropIn(path, undefined).ok);
+});
+
+test('through a link in the place of the directory nothing is written', () => {
+  const path = `${root}/etc/systemd/system/named.service.d/50-bulkhead.conf`;
+  mkdirSync(`${root}/elsewhere`);
+  symlinkSync(`${root}/elsewhere`, dirname(path));
+  const put = putDropIn(path, 'text');
+  assert.equal(put.ok, false);
+  assert.deepEqual(readdirSync(`${root}/elsewhere`), []);
+});
+
+test('homes are opened by directories that only root can exchange', { skip: isRoot }, () => {
+  const account = (home: string): Account => ({ user: 'x', uid: 1, gid: 1, home });
+  chmodSync(root, 0o755);
+  for (const each of ['srv/customers/a', 'srv/reseller/users/b', 'srv/open/c'])
+    mkdirSync(`${root}/${each}`, { recursive: true });
+  chownSync(`${root}/srv/reseller`, 1234, 1234);
+  chmodSync(`${root}/srv/open`, 0o777);
+  const base = (home: string) => homeDirectories([account(`${root}/${home}`)]);
+  assert.deepEqual(base('srv/customers/a'), ['/home', `${root}/srv/customers`]);
+  // The reseller could put a link in the place of "users".
+  assert.deepEqual(base('srv/reseller/users/b'), ['/home', `${root}/srv`]);
+  assert.deepEqual(base('srv/open/c'), ['/home', `${root}/srv`]);
+  for (const home of [
+    '/var/lib/mysql',
+    '/etc/x',
+    '/x',
+    '/usr/games/y',
+    '/nonexistent',
+    '',
+    'relative/x',
+    '/srv/../etc/x',
+  ])
+    assert.deepEqual(homeDirectories([account(home)]), ['/home'], home);
+});
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const confine = (...words: readonly string[]) =>
+  spawnSync(process.execPath, [main, 'confine', ...words], { encoding: 'utf8' });
+
+test('confine refuses what it does not know and what sessions inherit', () => {
+  const none = confine();
+  assert.equal(none.status, 2);
+  assert.match(none.stderr, /none is named/);
+  const unknown = confine('world', '--dry-run');
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /there is no sandbox for it; use apache2, nginx/);
+  const ssh = confine('ssh.service', '--yes');
+  assert.equal(ssh.status, 2);
+  assert.match(ssh.stderr, /Cannot confine "ssh": every session and every job .* would inherit/);
+});
+
+const systemd = existsSync('/run/systemd/system') ? 'systemd runs this host' : false;
+
+test('without systemd all of it says so', { skip: systemd }, () => {
+  for (const words of [
+    ['list'],
+    ['status', '--json'],
+    ['nginx', '--dry-run'],
+    ['nginx', '--undo', '--yes'],
+  ]) {
+    const { status, stderr, stdout } = confine(...words);
+    assert.equal(status, 1);
+    assert.match(stderr, /systemd does not run this host/);
+    assert.equal(stdout, '');
+  }
+});

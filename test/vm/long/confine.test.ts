@@ -1,0 +1,292 @@
+/**
+ * Confined daemons: the real packages of Debian do their work, are reloaded, restarted and have their logs rotated, and
+ * what somebody tries who has broken into them is held.
+ */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { installFromPool } from '../../../src/testing/package-pool.ts';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/long/confine.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const patient = { timeout: longPatienceMilliseconds };
+const scripts = '/opt/bulkhead/test/vm/confine';
+
+interface Daemon {
+  readonly service: string;
+  /** A directory in which it may write. */
+  readonly own: string;
+  readonly reloads: boolean;
+  /** What of the list below its work needs. */
+  readonly through: readonly string[];
+  readonly rotation?: readonly [configuration: string, log: string];
+}
+
+/** Root of a daemon that serves homes can read them. */
+const homes = ['list /home', 'read of a home'];
+
+const first: readonly Daemon[] = [
+  {
+    service: 'nginx',
+    own: '/var/log/nginx',
+    reloads: true,
+    through: homes,
+    rotation: ['nginx', '/var/log/nginx/access.log'],
+  },
+  {
+    service: 'apache2',
+    own: '/var/log/apache2',
+    reloads: true,
+    through: homes,
+    rotation: ['apache2', '/var/log/apache2/access.log'],
+  },
+  { service: 'php8.4-fpm', own: '/var/log', reloads: true, through: homes },
+  {
+    service: 'exim4',
+    own: '/var/spool/exim4',
+    reloads: true,
+    through: homes,
+    rotation: ['exim4-base', '/var/log/exim4/mainlog'],
+  },
+  { service: 'dovecot', own: '/var/log', reloads: true, through: homes },
+  { service: 'mariadb', own: '/var/lib/mysql', reloads: false, through: [] },
+  { service: 'named', own: '/var/cache/bind', reloads: true, through: [] },
+  {
+    service: 'vsftpd',
+    own: '/var/log',
+    reloads: true,
+    through: homes,
+    rotation: ['vsftpd', '/var/log/vsftpd.log'],
+  },
+];
+const second: readonly Daemon[] = [
+  { service: 'postfix', own: '/var/spool/postfix', reloads: true, through: homes },
+  {
+    service: 'proftpd',
+    own: '/var/log/proftpd',
+    reloads: true,
+    through: homes,
+    rotation: ['proftpd-core', '/var/log/proftpd/xferlog'],
+  },
+];
+const packages = [
+  'exim4-daemon-light dovecot-imapd mariadb-server bind9 bind9-dnsutils vsftpd curl logrotate',
+  'postfix proftpd-core libapache2-mod-php',
+];
+
+/** Of a process of root outside of every sandbox: with which each attack is known to be one. */
+function throughOf(report: string): readonly string[] {
+  const lines = report.trim().split('\n');
+  assert.ok(lines.length > 30, report);
+  return lines.flatMap((line) => (line.endsWith(' through') ? [line.slice(0, -8)] : []));
+}
+
+suite('confined daemons', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
+  const succeed = (command: string) =>
+    guest.succeed(command, { timeoutMs: longPatienceMilliseconds });
+  const job = (service: string) => succeed(`. ${scripts}/jobs.sh && job ${service}`);
+  const dropIns = '/etc/systemd/system';
+  const ours = (service: string) => `${dropIns}/${service}.service.d/50-bulkhead.conf`;
+  const write = (path: string, text: string) =>
+    guest.succeed(`mkdir -p "$(dirname '${path}')" && cat >'${path}'`, { input: text });
+
+  const install = async (names: string) => {
+    const installed = await installFromPool(guest, names.split(' '));
+    assert.ok(installed.ok, installed.ok ? '' : installed.error);
+    await succeed(`sh ${scripts}/setup.sh`);
+  };
+
+  before(async () => {
+    guest = await startGuest(image);
+    await guest.copyProject();
+    await succeed('ln -s /opt/bulkhead/bulkhead /usr/bin/bulkhead');
+    await install(packages[0] ?? '');
+    await succeed(`systemctl restart ${first.map(({ service }) => service).join(' ')}`);
+  }, patient);
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('outside of a sandbox root gets through with every attack', patient, async () => {
+    await succeed(`mkdir -p /var/lib/bulkhead && perl ${scripts}/attack.pl /run/control`);
+    const report = await succeed('cat /run/control; rm /run/control');
+    assert.deepEqual(
+      report.split('\n').filter((line) => line !== '' && !line.endsWith(' through')),
+      [],
+    );
+  });
+
+  test('a dry run shows each line with its reason, and changes nothing', patient, async () => {
+    const text = await succeed('bulkhead confine nginx --dry-run');
+    assert.match(text, /# it loads no kernel modules\nProtectKernelModules=yes\n/);
+    assert.match(text, /Exposure by systemd-analyze security: 9\.\d -> 2\.\d/);
+    await succeed(`! test -e ${dropIns}/nginx.service.d`);
+  });
+
+  const confined = ({ service, own, reloads, through, rotation }: Daemon) =>
+    test(`${service} does its work confined, and is confined`, patient, async () => {
+      await job(service);
+      const before = await succeed(`cd ${dropIns} && find . | sort`);
+      const json = await succeed(`bulkhead confine ${service} --yes --json`);
+      const { exposure, exposureConfined } = JSON.parse(json) as Record<string, number>;
+      assert.ok(exposure !== undefined && exposureConfined !== undefined);
+      assert.ok(exposureConfined < exposure && exposureConfined <= 3.5, json);
+      await job(service);
+      if (reloads) {
+        await succeed(`systemctl reload ${service}`);
+        await job(service);
+      }
+      if (rotation !== undefined)
+        await succeed(`. ${scripts}/jobs.sh && rotated ${service} ${rotation.join(' ')}`);
+      const status = await succeed('bulkhead confine status --json');
+      const { services } = JSON.parse(status) as { services: readonly { service: string }[] };
+      assert.deepEqual(
+        services.map((each) => each.service),
+        [service],
+      );
+      await attack(service, own, through);
+      await job(service);
+      await succeed(`bulkhead confine ${service} --undo --yes`);
+      assert.equal(await succeed(`cd ${dropIns} && find . | sort`), before);
+      await job(service);
+    });
+
+  /** As a process of the service that its own program has not started: in the same sandbox, with all that it was given. */
+  const attack = async (service: string, own: string, through: readonly string[]) => {
+    const dropIn = `${dropIns}/${service}.service.d/60-attack.conf`;
+    const report = `${own}/attack-report`;
+    await write(
+      dropIn,
+      `[Service]\nExecStartPost=/usr/bin/perl /usr/local/lib/attack.pl ${report}\n`,
+    );
+    await succeed(`cp ${scripts}/attack.pl /usr/local/lib/ && systemctl daemon-reload`);
+    await succeed(`systemctl restart ${service}`);
+    const text = await succeed(`cat ${report} && rm ${report} ${dropIn}`);
+    assert.deepEqual(throughOf(text), through, text);
+    await succeed(`systemctl daemon-reload && systemctl restart ${service}`);
+  };
+
+  for (const daemon of first) confined(daemon);
+
+  test('PHP of a tenant sends mail, and sees nothing of others', patient, async () => {
+    await succeed('bulkhead confine php8.4-fpm --yes');
+    await succeed(
+      `. ${scripts}/jobs.sh && php mail.php | grep -q accepted && patience has from-php`,
+    );
+    const text = await succeed(`. ${scripts}/jobs.sh && php attack.php`);
+    assert.match(text, /\r\n\r\nend/);
+    await succeed('bulkhead confine php8.4-fpm --undo --yes');
+  });
+
+  test(
+    'files that it has open elsewhere, and homes elsewhere, stay writable',
+    patient,
+    async () => {
+      await succeed(
+        'mkdir -p /data/logs /data/customers && useradd -u 3103 -m -d /data/customers/carol carol',
+      );
+      await write('/etc/nginx/conf.d/log.conf', 'access_log /data/logs/all.log;\n');
+      await succeed('systemctl restart nginx && bulkhead confine nginx --yes');
+      await job('nginx');
+      await succeed(
+        `grep -q '^ReadWritePaths=-/data/logs$' ${ours('nginx')} && test -s /data/logs/all.log`,
+      );
+      await succeed('bulkhead confine nginx --undo --yes');
+      const fpm = await succeed('bulkhead confine php8.4-fpm --dry-run');
+      assert.match(fpm, /ReadWritePaths=-\/data\/customers -\/home/);
+      const database = await succeed('bulkhead confine mariadb --dry-run');
+      assert.match(database, /InaccessiblePaths=-\/data\/customers\n/);
+      await succeed('rm /etc/nginx/conf.d/log.conf && userdel -r carol && systemctl restart nginx');
+    },
+  );
+
+  test('a service that does not come up in the sandbox is as it was before', patient, async () => {
+    const local = `${dropIns}/nginx.service.d/60-local.conf`;
+    await write(local, '[Service]\nExecStartPre=/usr/bin/touch /opt/started\n');
+    await succeed('systemctl daemon-reload && systemctl restart nginx && rm /opt/started');
+    const { status, stderr } = await run('bulkhead confine nginx --yes');
+    assert.equal(status, 1);
+    assert.match(stderr, /it was taken back, and the service runs as before/);
+    await succeed(`! test -e ${ours('nginx')} && test -e /opt/started`);
+    await job('nginx');
+    await succeed(`rm ${local} /opt/started && systemctl daemon-reload`);
+  });
+
+  test('a configuration that the daemon does not accept is found before', patient, async () => {
+    await write('/etc/nginx/conf.d/broken.conf', 'no_such_directive;\n');
+    const { status, stderr } = await run('bulkhead confine nginx --yes');
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /its configuration is not accepted by \/usr\/sbin\/nginx: .*no_such_directive/,
+    );
+    await succeed(`rm /etc/nginx/conf.d/broken.conf && ! test -e ${ours('nginx')}`);
+    await job('nginx');
+  });
+
+  test('files of others and edited ones are not replaced', patient, async () => {
+    await write(ours('nginx'), '[Service]\nNice=5\n');
+    const foreign = await run('bulkhead confine nginx --yes --force');
+    assert.equal(foreign.status, 1);
+    assert.match(foreign.stderr, /it was not written by Bulkhead/);
+    await succeed(`rm ${ours('nginx')} && systemctl daemon-reload && bulkhead confine nginx --yes`);
+    await succeed(`sed -i s/=strict/=full/ ${ours('nginx')}`);
+    for (const more of ['', '--undo']) {
+      const edited = await run(`bulkhead confine nginx --yes ${more}`);
+      assert.equal(edited.status, 1);
+      assert.match(edited.stderr, /it was edited since Bulkhead wrote it/);
+    }
+    assert.equal((await run('bulkhead confine status')).status, 3);
+    await succeed(`grep -q =full ${ours('nginx')} && bulkhead confine nginx --yes --force`);
+    assert.equal((await run('bulkhead confine status')).status, 0);
+    await succeed(`grep -q =strict ${ours('nginx')} && bulkhead confine nginx --undo --yes`);
+  });
+
+  test('killed at any moment, the file is whole or not there', patient, async () => {
+    for (const seconds of [1, 2, 3, 5, 8, 12, 17]) {
+      for (const what of ['', '--undo']) {
+        await run(`timeout -s KILL ${seconds} bulkhead confine nginx --yes ${what}`);
+        await succeed(`! test -e ${ours('nginx')} || tail -1 ${ours('nginx')} | grep -q =EPERM`);
+        await job('nginx');
+      }
+    }
+    await succeed('bulkhead confine nginx --yes && bulkhead confine status');
+    await job('nginx');
+    await succeed('bulkhead confine nginx --undo --yes');
+    assert.equal(await succeed(`find ${dropIns} -name '*nginx.service.d*' -o -name '.50*'`), '');
+  });
+
+  suite('the other mail and FTP servers', () => {
+    before(async () => {
+      await install(packages[1] ?? '');
+      await succeed(`systemctl restart ${second.map(({ service }) => service).join(' ')}`);
+    }, patient);
+    for (const daemon of second) confined(daemon);
+
+    test('PHP inside of Apache writes its files, and sends mail', patient, async () => {
+      await succeed(
+        'a2dismod -qf mpm_event && a2enmod -q mpm_prefork php8.4 && chmod 777 /home/alice/www && systemctl restart apache2 && bulkhead confine apache2 --yes',
+      );
+      await succeed(
+        `. ${scripts}/jobs.sh && rm -f /home/alice/www/written /var/mail/alice && page 8080 t.php | grep -q 42b && page 8080 mail.php | grep -q accepted && patience has from-php`,
+      );
+      await succeed('bulkhead confine apache2 --undo --yes');
+    });
+  });
+
+  test('the table of all daemons', patient, async () => {
+    const text = await succeed('bulkhead confine list');
+    log(text);
+    const rows = text.trim().split('\n').slice(1);
+    assert.deepEqual(
+      rows.map((row) => row.split(' ')[0]),
+      ['apache2', 'nginx', 'php8.4-fpm', 'postfix', 'dovecot', 'mariadb', 'named', 'proftpd'],
+    );
+  });
+});
