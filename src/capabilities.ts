@@ -128,7 +128,10 @@ const jail: Capability = {
     },
   },
   policyPart: async () => (await import('./jail/io/part.ts')).jailPart,
-  agentParts: [async () => (await import('./jail/io/jail-refresher.ts')).jailRefresher],
+  agentParts: [
+    async () => (await import('./jail/io/jail-refresher.ts')).jailRefresher,
+    async () => (await import('./jail/io/broker-part.ts')).brokerPart,
+  ],
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
 };
 

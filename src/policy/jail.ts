@@ -19,14 +19,36 @@ export interface JailPath {
   readonly access: PathAccess;
 }
 
+/** Those that have to act outside of a jail, and that the broker runs for whoever is inside. */
+export const jailCommands = ['sendmail', 'crontab'] as const;
+export type JailCommand = (typeof jailCommands)[number];
+
 export interface Jail {
   readonly profile: Exclude<JailProfile, 'none'>;
   readonly paths: readonly JailPath[];
+  /** Absent: all of `jailCommands`. */
+  readonly commands?: readonly JailCommand[];
 }
+
+/** Those of a list, if there is one, in our order. */
+export function checkJailCommands(
+  names: readonly string[] | undefined,
+): Result<Pick<Jail, 'commands'>> {
+  if (names === undefined) return ok({});
+  const unknown = names.find((each) => !jailCommands.some((known) => known === each));
+  return unknown === undefined
+    ? ok({ commands: jailCommands.filter((each) => names.includes(each)) })
+    : fail(
+        `"${unknown}" cannot be run outside of a jail; ${jailCommands.join(', ')} can, or "none"`,
+      );
+}
+
+export const commandsOf = ({ commands = jailCommands }: Jail): readonly JailCommand[] => commands;
 
 export interface JailElement extends Span {
   readonly profile: Located<JailProfile>;
   readonly paths: readonly JailPath[];
+  readonly commands?: readonly JailCommand[];
 }
 
 /** What a jail has of its own, or must not have. */
@@ -78,4 +100,11 @@ export const describeJail = (jail: Jail | undefined): string =>
         ...jail.paths.map(
           ({ at, access }) => `${at} ${access === 'read' ? 'read-only' : 'writable'}`,
         ),
+        ...(jail.commands === undefined
+          ? []
+          : [
+              jail.commands.length === 0
+                ? 'no commands outside'
+                : `outside ${jail.commands.join(' ')}`,
+            ]),
       ].join(', ');

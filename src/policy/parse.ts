@@ -27,6 +27,7 @@ import type {
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import {
+  checkJailCommands,
   checkJailPath,
   jailPathsMax,
   type JailElement,
@@ -365,7 +366,10 @@ class Reader {
     }
     // Outer ones first, as they are mounted.
     const sorted = [...paths.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
-    return profile && { ...span(element), profile, paths: sorted };
+    const commands = xmlAttribute(element, 'commands');
+    const more = checkJailCommands(namesIn(commands));
+    if (!more.ok) this.#error(commands ?? element, more.error);
+    return profile && { ...span(element), profile, paths: sorted, ...(more.ok ? more.value : {}) };
   }
 
   #jailPath(element: XmlElement): JailPath | undefined {

@@ -150,7 +150,8 @@ export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   const element = jailOriginOf(chain)?.at;
   const profile = element?.profile.value ?? 'none';
   if (element === undefined || profile === 'none') return undefined;
-  return { profile, paths: element.paths };
+  const { paths, commands } = element;
+  return { profile, paths, ...(commands && { commands }) };
 }
 
 /** A site on its way to people: `alice/shop.example`. Names of accounts have no slash. */

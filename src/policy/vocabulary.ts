@@ -242,11 +242,15 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
         jailProfiles,
         'What is inside: "web" is for sites, "shell" for people, "strict" has least; "none" takes back what would be inherited.',
       ),
+      commands: optional(
+        'names',
+        'The commands that are run outside for whoever is inside: "sendmail", "crontab", or "none"; default: "sendmail crontab".',
+      ),
     },
     children: ['path'],
     holdsLimits: false,
     repeats: false,
-    example: '<jail profile="web"><path at="/srv/media"/></jail>',
+    example: '<jail profile="web" commands="sendmail"><path at="/srv/media"/></jail>',
   },
   path: {
     summary: 'A directory of the host that is seen in the jail, too.',

@@ -73,6 +73,18 @@ const suites = {
     ],
     daemons: ['nginx', 'php-fpm'],
   },
+  broker: {
+    purpose: 'the tests of commands outside of jails (a mail that is delivered, a crontab)',
+    packages: [
+      'dma', // sendmail, without a daemon
+      'cron', // crontab
+      'perl-base',
+      'passwd', // useradd
+      'util-linux', // setpriv, nsenter
+      'procps', // pgrep, pkill
+    ],
+    daemons: ['cron'],
+  },
   bpf: {
     purpose: 'the BPF programs (compiled once, for the package and the tests)',
     packages: [

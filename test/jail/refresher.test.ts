@@ -50,7 +50,8 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     assert.equal(await tick(0), 0, 'without a policy');
     refresher.adopt(policyOf('<tenant uid="5001"><jail profile="web"/></tenant>'));
     assert.equal(await tick(0), 1);
-    const mark = 'profile web\nstate ready\nfilter yes\nnamespace 4026532000\nprint x\n';
+    const mark =
+      'profile web\nstate ready\nfilter yes\ncommands sendmail crontab\nnamespace 4026532000\nprint x\n';
     writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark);
     assert.equal(await tick(60_000), 1, 'nothing has changed');
     writeFileSync(join(paths.etc, 'resolv.conf'), 'nameserver 192.0.2.1\n');

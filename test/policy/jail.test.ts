@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkJailPath, describeJail } from '../../src/policy/jail.ts';
+import { checkJailPath, commandsOf, describeJail } from '../../src/policy/jail.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { jailOf, jailOriginOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
@@ -43,9 +43,30 @@ test("a reseller's package gives its tenants a jail, and no other element can", 
   assert.match(resolve(site).messages.join(), /<jail> is not known inside <site>/);
 });
 
+test('commands are those of the list, both without one, or none', () => {
+  const commands = (attribute: string) => {
+    const { tenants } = resolve(
+      `<tenant uid="5001"><jail profile="web" ${attribute}/></tenant>`,
+    ).policy;
+    const [jail] = tenants.map(jailOf);
+    return jail && commandsOf(jail);
+  };
+  assert.deepEqual(commands(''), ['sendmail', 'crontab']);
+  assert.deepEqual(commands('commands="crontab"'), ['crontab']);
+  assert.deepEqual(commands('commands="crontab, sendmail"'), ['sendmail', 'crontab']);
+  assert.deepEqual(commands('commands="none"'), []);
+  assert.deepEqual(jailsOf('<tenant uid="5001"><jail profile="web" commands="none"/></tenant>'), [
+    'web, no commands outside',
+  ]);
+});
+
 test('mistakes in <jail> are reported', () => {
   const said = (jail: string) => resolve(`<defaults>${jail}</defaults>`).messages.join();
   assert.match(said('<jail/>'), /needs the attribute "profile"/);
+  assert.match(
+    said('<jail profile="web" commands="sendmail passwd"/>'),
+    /"passwd" cannot be run outside of a jail; sendmail, crontab can/,
+  );
   assert.match(said('<jail profile="wbe"/>'), /is not one of web, shell, strict, none/);
   assert.match(said('<jail profile="none"><path at="/srv/a"/></jail>'), /has no paths/);
   assert.match(said('<jail profile="web"><path at="/srv/a"/><path at="/srv/a"/></jail>'), /twice/);

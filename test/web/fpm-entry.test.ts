@@ -20,7 +20,8 @@ const service: Service = {
   pools: [],
   files: [],
 };
-const launcher: Entry = { kind: 'launcher', instance: 'bulkhead' };
+const launcher: Entry = { kind: 'launcher', instance: 'bulkhead', isJailed: false };
+const slice: Entry = { ...launcher, kind: 'slice' };
 const unit = (entry: Entry, more: Partial<Service> = {}) =>
   serviceUnit(setting, { ...service, ...more }, entry);
 const valuesOf = (text: string, key: string) =>
@@ -34,17 +35,38 @@ const endings = (text: string) =>
 
 describe('serviceUnit()', () => {
   test('in a slice systemd starts it there as the tenant, and ends all of it', () => {
-    const text = unit({ kind: 'slice' });
+    const text = unit(slice);
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), ['1001']);
     assert.deepEqual(valuesOf(text, 'ExecStart'), [
       '/opt/bulkhead/libexec/bulkhead-fpm here - 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
     ]);
     assert.deepEqual(endings(text), []);
+    assert.deepEqual(valuesOf(text, 'ExecStartPre'), [
+      '+/opt/bulkhead/libexec/bulkhead-fpm unjailed bulkhead 1001',
+    ]);
+  });
+
+  test('with a jail root enters it, and copies the configuration before it is read again', () => {
+    const words = 'bulkhead 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf';
+    const reload = `/opt/bulkhead/libexec/bulkhead-fpm copy ${words}`;
+    for (const [entry, how] of [
+      [slice, 'slice'],
+      [launcher, 'tenant'],
+    ] as const) {
+      const text = unit({ ...entry, isJailed: true });
+      assert.deepEqual(valuesOf(text, 'User'), []);
+      assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
+      assert.deepEqual(valuesOf(text, 'ExecStart'), [
+        `/opt/bulkhead/libexec/bulkhead-fpm ${how} ${words}`,
+      ]);
+      assert.deepEqual(valuesOf(text, 'ExecReload'), [reload, '/bin/kill -USR2 $MAINPID']);
+      assert.match(text, /^Description=.*, in its jail$/m);
+    }
   });
 
   test('in a slice it is root only where a pool changes its root directory', () => {
-    const text = unit({ kind: 'slice' }, { asRoot: 'chroot' });
+    const text = unit(slice, { asRoot: 'chroot' });
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), []);
   });
@@ -58,13 +80,27 @@ describe('serviceUnit()', () => {
 });
 
 describe('entryFor()', () => {
-  const tenants = [{ uid: 1001 }, { uid: 1002, reseller: 1000 }] as unknown as Policy['tenants'];
+  const jail = { profile: { value: 'web' }, paths: [] };
+  const tenants = [
+    { uid: 1001, chain: [{ jail }] },
+    { uid: 1002, reseller: 1000, chain: [] },
+  ] as unknown as Policy['tenants'];
   const kinds = (driver: DriverName) => {
     const of = entryFor({ instance: 'bulkhead' }, { tenants }, {
       capabilities: { driver },
     } as Parameters<typeof entryFor>[2]);
     return tenants.map((each) => of(each).kind);
   };
+
+  test('the policy says who has a jail', () => {
+    const of = entryFor({ instance: 'bulkhead' }, { tenants }, {
+      capabilities: { driver: 'cgroup2' },
+    } as Parameters<typeof entryFor>[2]);
+    assert.deepEqual(
+      tenants.map((each) => of(each).isJailed),
+      [true, false],
+    );
+  });
 
   test('only tenants without a reseller are slices, and only with the driver systemd', () => {
     assert.deepEqual(kinds('systemd'), ['slice', 'launcher']);

@@ -16,6 +16,8 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ['--keep-env <name>', 'pass this environment variable on (may be repeated)'],
   ['--keep-fds', 'pass file descriptors 3 to 9 on, too, such as the sockets of a unit'],
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
+  ['--stay-in-slice', 'do not leave a unit that is in the slice of the tenant already'],
+  ['--without-jail', 'start it outside of the jail of the tenant'],
   [
     '--entry',
     'run only if fewer commands run in this way than the tenant, the site and the reseller have entries',

@@ -4,7 +4,10 @@ import { release } from 'node:os';
 import { count } from '../../base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
-import { jailPathsOf } from '../io/jail-paths.ts';
+import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
+import { commandsOf } from '../../policy/jail.ts';
+import type { JailTenant } from '../io/build/protocol.ts';
+import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
 import { readMarks } from '../io/marks.ts';
 import { findOccupants } from '../io/occupants.ts';
 import { jailTenants } from '../io/part.ts';
@@ -34,6 +37,7 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
       : [
           'setpriv of this host loads no filter of system calls (util-linux 2.41 does), so processes in jails can make user namespaces and use io_uring, unless sysctl forbids it',
         ]),
+    ...brokerRemarks(wanted, jailPathsOf(paths)),
     ...(outside === 0
       ? []
       : [
@@ -42,6 +46,19 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
   ];
   const text = `${count(wanted.length, 'tenant')} in the policy, ${ready} ready`;
   return { label, text, remarks };
+}
+
+function brokerRemarks(wanted: readonly JailTenant[], { broker }: JailPaths): readonly string[] {
+  const commands = new Set(wanted.flatMap(({ jail }) => commandsOf(jail)));
+  if (commands.size === 0) return [];
+  const names = [...commands].join(' and ');
+  if (!existsSync('/usr/bin/perl'))
+    return [`${names} do not work in jails: there is no /usr/bin/perl`];
+  if (existsSync(`${broker}/socket`)) return [];
+  const how = runsSystemd()
+    ? 'install and enable bulkhead-broker.socket'
+    : 'the agent runs the broker here, and it does not run';
+  return [`${names} do not work in jails, since nobody listens for them: ${how}`];
 }
 
 function obstacle(): string | undefined {

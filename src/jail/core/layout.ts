@@ -9,22 +9,31 @@
  *     /home        nothing but the home                    or wherever the home is
  *     /tmp /var/tmp   on the file system of the home
  *     /dev/shm     in memory
+ *     /dev/log and /run/systemd/notify   the host's sockets
  */
 import type { Account } from '../../policy/policy.ts';
-import { isAt, type Jail } from '../../policy/jail.ts';
+import { commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
 import { words } from './words.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 
 /** Directories of the skeleton, those above others first. */
 export const directories: readonly string[] = words(`
   .bulkhead boot dev etc home media mnt opt proc root run srv sys tmp usr var
-  run/bulkhead run/lock var/cache var/lib var/log var/mail var/spool var/tmp
+  run/bulkhead run/lock run/systemd var/cache var/lib var/lib/php var/log var/mail var/spool var/tmp
 `);
 
 export const links: Readonly<Record<string, string>> = {
   'var/run': '../run',
   'var/lock': '../run/lock',
+  // Sessions of PHP, whose directory is the host's for all: here they are beside other files of the tenant alone.
+  'var/lib/php/sessions': '../../../tmp',
 };
+
+/**
+ * Sockets of the host that services speak to, under the same path: the log, and systemd, which believes those alone
+ * that it has started.
+ */
+export const hostSockets = ['/dev/log', '/run/systemd/notify'] as const;
 
 /** Directories of the host's root that are links into /usr, or directories where /usr is not merged. */
 export const libraryNames = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
@@ -80,6 +89,14 @@ export const processOptions = ({ profile }: Jail): Readonly<Record<string, strin
   hidepid: 'invisible',
   ...(profile === 'strict' ? { subset: 'pid' } : {}),
 });
+
+/** The directory of the broker's socket inside, and what asks it; that is mounted over the programs themselves. */
+export const brokerDirectory = '/run/bulkhead/broker';
+const programOf = {
+  sendmail: '/usr/sbin/sendmail',
+  crontab: '/usr/bin/crontab',
+} as const satisfies Record<JailCommand, string>;
+export const brokeredPrograms = Object.values(programOf);
 
 /** In memory, counted to whoever writes. */
 export const sharedMemory = { size: '64m', nr_inodes: '4096' } as const;
@@ -137,12 +154,14 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Part
     ...sharedTrees.map((tree) => read(tree, "the host's")),
     read('/etc', `copies of ${etcNames.length} files and directories of the host`),
     read('/etc/passwd', 'the tenant and few users of the system; group, shadow and gshadow alike'),
-    read('/dev', [...devices.map(([name]) => name), 'pts'].join(', ')),
+    read('/dev', [...devices.map(([name]) => name), 'pts', 'log'].join(', ')),
     read('/proc', jail.profile === 'strict' ? 'own processes, nothing else' : 'own processes'),
     ...(home === undefined || base?.ok !== true ? [] : [own(home, 'the home')]),
     own('/tmp', 'its own, on the file system of the home'),
     own('/var/tmp', 'its own, on the file system of the home'),
+    own('/var/lib/php/sessions', 'another name of /tmp'),
     own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
+    ...commandsOf(jail).map((name) => read(programOf[name], 'runs outside, by the broker')),
     ...jail.paths.map(({ at, access }): Part => ({ at, access, what: 'named in the policy' })),
   ];
 }

@@ -5,12 +5,13 @@
  *     profile web
  *     state ready                 or: waiting, failed REASON
  *     filter yes                  setpriv can load the filter of system calls
+ *     commands sendmail crontab   what the broker runs outside
  *     namespace 4026532444        inode of the mount namespace
  *     earlier 4026532301          of those before, in which processes may still be; the newest first
  *     print 8f0c…                 what it was built of
  */
 import { printable } from '../../base/printable.ts';
-import { jailProfiles, type Jail } from '../../policy/jail.ts';
+import { jailCommands, jailProfiles, type Jail, type JailCommand } from '../../policy/jail.ts';
 
 export type JailState = 'waiting' | 'ready' | 'failed';
 
@@ -20,6 +21,7 @@ export interface Mark {
   /** Why it failed. */
   readonly reason?: string;
   readonly filter: boolean;
+  readonly commands: readonly JailCommand[];
   readonly namespace?: number;
   readonly earlier: readonly number[];
   readonly print: string;
@@ -34,6 +36,7 @@ export function printMark(mark: Mark): string {
     `profile ${mark.profile}`,
     `state ${mark.state}${reason === '' ? '' : ` ${reason}`}`,
     `filter ${mark.filter ? 'yes' : 'no'}`,
+    `commands ${mark.commands.join(' ')}`,
     ...(mark.namespace === undefined ? [] : [`namespace ${mark.namespace}`]),
     ...(mark.earlier.length === 0
       ? []
@@ -48,11 +51,13 @@ export function parseMark(text: string): Mark {
   const [state = '', ...reason] = value('state').split(' ');
   const profile = jailProfiles.find((each) => each === value('profile'));
   const namespace = Number(value('namespace'));
+  const commands = value('commands').split(' ');
   return {
     profile: profile === undefined || profile === 'none' ? 'strict' : profile,
     state: state === 'ready' || state === 'failed' ? state : 'waiting',
     ...(reason.length === 0 ? {} : { reason: reason.join(' ') }),
     filter: value('filter') === 'yes',
+    commands: jailCommands.filter((each) => commands.includes(each)),
     ...(namespace > 0 ? { namespace } : {}),
     earlier: value('earlier').split(' ').map(Number).filter(Boolean),
     print: value('print'),

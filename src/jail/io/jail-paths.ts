@@ -21,6 +21,11 @@ export interface JailPaths {
   readonly processor: string;
   readonly tenants: string;
   readonly inside: string;
+  /** With the socket of the broker. */
+  readonly broker: string;
+  /** Locks of the broker, and copies of programs that it runs. */
+  readonly slots: string;
+  readonly programs: string;
   readonly lock: string;
   readonly places: string;
   /** Tenants' /tmp, where the home is on the same file system. */
@@ -38,6 +43,9 @@ export function jailPathsOf({ runtime, state, instance }: Paths): JailPaths {
     processor: `${base}/processor`,
     tenants: `${base}/tenants`,
     inside: `${base}/in`,
+    broker: `${runtime}/broker`,
+    slots: `${runtime}/broker-slots`,
+    programs: `${state}/broker`,
     lock: `${base}/lock`,
     places: `${state}/jail-places`,
     temporary: `${state}/jail-tmp`,

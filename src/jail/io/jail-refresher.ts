@@ -2,7 +2,7 @@
  * Keeps jails as the host is while the agent runs: once a minute it asks whether files of /etc, or mounts that homes are
  * on, have changed. In its service the agent may not enter namespaces, so `bulkhead-jail.service` does it there.
  */
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
@@ -12,7 +12,7 @@ import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readMounts } from '../../sys/files/mounts.ts';
 import { execFile } from 'node:child_process';
-import { etcNames } from '../core/layout.ts';
+import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { buildJails, jailPart, jailTenants } from './part.ts';
 
@@ -78,12 +78,16 @@ export class JailRefresher implements AgentPart {
   }
 }
 
-/** Changes when copies of /etc, accounts, or what homes are on may have changed. */
+/** Changes when copies of /etc, accounts, single files of the host, or what homes are on may have changed. */
 function stateOf(policy: Policy, paths: Paths): string {
   const hash = createHash('sha256');
   for (const name of [...etcNames, 'passwd', 'group']) {
     const stat = lstatSync(`${paths.etc}/${name}`, { bigint: true, throwIfNoEntry: false });
     hash.update(`${name} ${stat?.ino} ${stat?.mtimeNs}\n`);
+  }
+  // Mounts on or of them are lost when another file takes the name.
+  for (const path of [...brokeredPrograms, ...hostSockets]) {
+    hash.update(`${path} ${statSync(path, { throwIfNoEntry: false })?.ino}\n`);
   }
   const tenants = jailTenants(policy);
   const directories = tenants.flatMap(({ account, jail }) => [

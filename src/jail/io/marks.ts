@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
-import type { Jail } from '../../policy/jail.ts';
+import { commandsOf, type Jail } from '../../policy/jail.ts';
 import { causeOf } from '../../sys/errno.ts';
 import { readText } from '../../sys/files/read.ts';
 import { pinDirectory } from '../../sys/files/pinned-directory.ts';
@@ -71,7 +71,15 @@ export function announce(
   for (const { uid, jail } of tenants) {
     if (known.has(uid)) continue;
     const { profile } = jail;
-    const mark: Mark = { profile, state: 'waiting', filter: false, earlier: [], print: '' };
+    const commands = commandsOf(jail);
+    const mark: Mark = {
+      profile,
+      state: 'waiting',
+      filter: false,
+      commands,
+      earlier: [],
+      print: '',
+    };
     const written = writeMark(paths, uid, mark);
     if (!written.ok) return written;
   }

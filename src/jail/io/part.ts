@@ -3,7 +3,7 @@
  * nothing of this costs more than asking whether a directory exists.
  */
 import { existsSync, rmdirSync } from 'node:fs';
-import { describeJail } from '../../policy/jail.ts';
+import { commandsOf, describeJail } from '../../policy/jail.ts';
 import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
@@ -41,7 +41,13 @@ function planJails(policy: Policy, paths: Paths): readonly string[] {
   const uids = new Set(wanted.map(({ uid }) => uid));
   const missing = wanted.flatMap((tenant) => {
     const mark = marks.get(tenant.uid);
-    if (mark?.state === 'ready' && mark.profile === tenant.jail.profile) return [];
+    const commands = commandsOf(tenant.jail).join(' ');
+    if (mark?.state === 'ready' && mark.profile === tenant.jail.profile) {
+      if (mark.commands.join(' ') === commands) return [];
+      return [
+        `let the jail of ${nameOf(tenant)} run outside: ${commands === '' ? 'nothing' : commands}`,
+      ];
+    }
     return [`build the jail of ${nameOf(tenant)}: ${describeJail(tenant.jail)}`];
   });
   const others = [...marks.keys()].filter((uid) => !uids.has(uid));

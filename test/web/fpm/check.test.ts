@@ -86,7 +86,7 @@ test('a split has every pool of before, with every value, once', { skip }, async
     /finds 2 pools/,
   );
 
-  const entry = { kind: 'launcher', instance: 'bulkhead-fpm-check' } as const;
+  const entry = { kind: 'launcher', instance: 'bulkhead-fpm-check', isJailed: false } as const;
   const asRoot = { ...service, asRoot: 'there is no cgroup here' };
   const check = (text: string) => {
     rmSync(`${at}/check/${uid}.conf`, { force: true });

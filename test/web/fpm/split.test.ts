@@ -275,7 +275,7 @@ test('a service of a site has the least of both entries, and names of its own', 
     serviceConfig(service, '8.4'),
     /^syslog\.ident = php-fpm8\.4-alice\/shop\.example$/m,
   );
-  const entry = { kind: 'launcher', instance: 'bulkhead' } as const;
+  const entry = { kind: 'launcher', instance: 'bulkhead', isJailed: false } as const;
   assert.match(
     serviceUnit(setting, service, entry),
     /^ExecStart=.* 1001 \S+ \/etc\/bulkhead\/fpm\/8\.4\/1001-shop\.example\.conf shop\.example$/m,
@@ -378,28 +378,30 @@ const setting = {
 test('units are for one tenant, and their names say whose they are', () => {
   const [service] = split([file('a.conf', pool('a', 'alice'))]).services;
   assert.ok(service?.pools[0]);
-  const tree = serviceUnit(setting, service, { kind: 'launcher', instance: 'bulkhead' });
+  const tree = serviceUnit(setting, service, {
+    kind: 'launcher',
+    instance: 'bulkhead',
+    isJailed: false,
+  });
   assert.match(tree, /^ExecStart=\/x\/libexec\/bulkhead-fpm tenant bulkhead 1001 /m);
   assert.doesNotMatch(tree, /^(User|Slice|NoNewPrivileges)=/m);
-  const slice = serviceUnit(setting, service, { kind: 'slice' });
+  const inSlice = { kind: 'slice', instance: 'bulkhead', isJailed: false } as const;
+  const slice = serviceUnit(setting, service, inSlice);
   assert.match(slice, /^Slice=user-1001\.slice\nUser=1001$/m);
   assert.match(slice, /bulkhead-fpm here - 1001 /);
   const site = { ...service, site: 'my-shop.example' };
-  const siteSlice = serviceUnit(setting, site, { kind: 'slice' });
+  const siteSlice = serviceUnit(setting, site, inSlice);
   assert.match(siteSlice, /^Slice=user-1001-my\\x2dshop\.example\.slice$/m);
   assert.match(siteSlice, /bulkhead-fpm here - \S+ \S+ \S+1001-my-shop\.example\.conf$/m);
   const root = { ...service, asRoot: 'pool a has chroot' };
-  assert.match(
-    serviceUnit(setting, root, { kind: 'slice' }),
-    /^Slice=user-1001\.slice\nExecStart/m,
-  );
-  assert.match(serviceUnit(setting, root, { kind: 'slice' }), /^ReadOnlyPaths=\/run\/php$/m);
+  assert.match(serviceUnit(setting, root, inSlice), /^Slice=user-1001\.slice\nExecStart/m);
+  assert.match(serviceUnit(setting, root, inSlice), /^ReadOnlyPaths=\/run\/php$/m);
   const socket = socketUnit(setting, service, service.pools[0]);
   assert.match(socket, /^PollLimitBurst=5$/m);
   assert.match(socket, /^SocketMode=0660$/m);
   const older = socketUnit({ ...setting, hasPollLimit: false }, service, service.pools[0]);
   assert.doesNotMatch(older, /PollLimit/);
-  assert.match(serviceUnit(setting, service, { kind: 'slice' }), /sleep 2/);
+  assert.match(serviceUnit(setting, service, inSlice), /sleep 2/);
   for (const line of distributionDropIn(setting, undefined).match(/^Exec\w+=.*split.*$/gm) ?? [])
     assert.match(line, /=-\+\//);
   assert.deepEqual(parseUnitName(setting, 'bulkhead-fpm84@1001.service'), {

@@ -1,5 +1,6 @@
 /** Builds what is missing or not as it should be, and drops what no tenant has any more. */
 import type { Problem } from '../../../base/problem.ts';
+import { commandsOf } from '../../../policy/jail.ts';
 import { nameOf, type Account } from '../../../policy/policy.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
@@ -51,7 +52,7 @@ export class Builder {
     vault.enter();
     refreshEtc(this.#paths.inside);
     for (const profile of new Set(this.#tenants.map(({ jail }) => jail.profile))) {
-      ensureSkeleton(this.#paths.inside, profile);
+      ensureSkeleton(this.#paths, profile);
     }
     vault.leave();
     const marks = readMarks(this.#paths);
@@ -105,17 +106,31 @@ export class Builder {
       before.filter === this.#filter;
     if (same) {
       this.#vault.leave();
-      return 'kept';
+      return this.#kept(tenant, before);
     }
-    const skeleton = ensureSkeleton(this.#paths.inside, jail.profile);
+    const skeleton = ensureSkeleton(this.#paths, jail.profile);
     const stage = { vault: this.#vault, paths: this.#paths, pins: this.#pins, skeleton };
     const namespace = buildOnSome(tenant, sources, stage);
     this.#vault.leave();
-    const { profile } = jail;
-    const earlier = earlierOf(before);
-    const mark: Mark = { profile, state: 'ready', filter: this.#filter, namespace, earlier, print };
+    const mark: Mark = {
+      profile: jail.profile,
+      state: 'ready',
+      filter: this.#filter,
+      commands: commandsOf(jail),
+      namespace,
+      earlier: earlierOf(before),
+      print,
+    };
     const written = writeMark(this.#paths, uid, mark);
     return written.ok ? 'built' : written.error;
+  }
+
+  /** What is not in the namespace may have changed all the same. */
+  #kept({ uid, jail }: JailTenant, before: Mark): Done {
+    const commands = commandsOf(jail);
+    if (before.commands.join() === commands.join()) return 'kept';
+    const written = writeMark(this.#paths, uid, { ...before, commands });
+    return written.ok ? 'kept' : written.error;
   }
 
   /** The launcher starts nothing of it, and says why. */
@@ -126,6 +141,7 @@ export class Builder {
       state: 'failed',
       reason: hint === undefined ? reason : `${reason}; ${hint}`,
       filter: this.#filter,
+      commands: commandsOf(jail),
       earlier: earlierOf(before),
       print: '',
     });

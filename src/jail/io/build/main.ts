@@ -2,7 +2,7 @@
  * Builds and removes jails, in a process of its own: it changes its namespaces, and a wrong call here must not be one of
  * the agent. In: a `BuildRequest`, then the end. Out: a `BuildAnswer`.
  */
-import { rmSync } from 'node:fs';
+import { rmdirSync, rmSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { deserialize, serialize } from 'node:v8';
 import { pathsOf } from '../../../host/paths.ts';
@@ -65,8 +65,19 @@ function act(request: BuildRequest, vault: Vault, paths: JailPaths): Partial<Bui
 function release(vault: Vault, paths: JailPaths): readonly Problem[] {
   const problems = removeTemporary(paths, () => false);
   vault.remove();
+  removeBroker(paths);
   if (problems.length === 0) rmSync(paths.places, { force: true });
   return problems;
+}
+
+/** Its socket is of who listens, who may go on to: what has one stays. */
+function removeBroker({ broker, slots, programs }: JailPaths): void {
+  for (const each of [slots, programs]) rmSync(each, { recursive: true, force: true });
+  try {
+    rmdirSync(broker);
+  } catch {
+    // It is not there, or in use.
+  }
 }
 
 const request = deserialize(await buffer(process.stdin)) as BuildRequest;

@@ -36,6 +36,8 @@ import {
   sharedTrees,
 } from '../../core/layout.ts';
 import { filterFor } from '../../core/seccomp.ts';
+import { bindOfHost } from './host-binds.ts';
+import type { JailPaths } from '../jail-paths.ts';
 import { mirrorEtc } from './etc-mirror.ts';
 
 type Profile = Jail['profile'];
@@ -55,9 +57,15 @@ const skeletonAt = (inside: string, profile: Profile): Skeleton => ({
 });
 
 /** In the vault. Throws Node's errors. */
-export function ensureSkeleton(inside: string, profile: Profile): Skeleton {
+export function ensureSkeleton(paths: JailPaths, profile: Profile): Skeleton {
+  const { inside } = paths;
   const skeleton = skeletonAt(inside, profile);
-  if (existsSync(`${skeleton.tree}/run/bulkhead/profile`)) return skeleton;
+  if (!existsSync(`${skeleton.tree}/run/bulkhead/profile`)) make(skeleton, inside, profile);
+  bindOfHost(skeleton, paths);
+  return skeleton;
+}
+
+function make(skeleton: Skeleton, inside: string, profile: Profile): void {
   makeRoot(skeleton.root, profile);
   makeDevices(`${inside}/dev`);
   mkdirSync(skeleton.tree, { recursive: true, mode: 0o711 });
@@ -67,7 +75,6 @@ export function ensureSkeleton(inside: string, profile: Profile): Skeleton {
     detachMount(skeleton.tree);
     throw error;
   }
-  return skeleton;
 }
 
 /** Brings the copies of /etc up to date; all profiles share them. In the vault. */

@@ -138,7 +138,8 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
 
 /** What a jail is built of, in few bytes; the same means that it need not be built again. */
 export function printOf({ jail, account, uid }: JailTenant, sources: Sources): string {
-  const what = JSON.stringify([1, jail, account, uid, sources.print]);
+  const { profile, paths } = jail;
+  const what = JSON.stringify([1, { profile, paths }, account, uid, sources.print]);
   return createHash('sha256').update(what).digest('hex').slice(0, 32);
 }
 

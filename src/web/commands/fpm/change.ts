@@ -62,12 +62,13 @@ const refusalText = (user: string, reason: string): string =>
     hint: 'its pools stay as they are',
   });
 
-export const planJson = ({ fpm }: FpmContext, plan: FpmPlan) => ({
+export const planJson = ({ fpm, entryOf }: FpmContext, plan: FpmPlan) => ({
   php: fpm.php,
-  services: plan.services.map(({ tenant: { uid, user }, site, pools, asRoot }) => ({
-    uid,
-    user,
+  services: plan.services.map(({ tenant, site, pools, asRoot }) => ({
+    uid: tenant.uid,
+    user: tenant.user,
     ...(site === undefined ? {} : { site }),
+    jailed: entryOf(tenant).isJailed,
     master: asRoot === undefined ? 'tenant' : 'root',
     ...(asRoot === undefined ? {} : { why: asRoot }),
     pools: pools.map(({ name, listen, pm }) => ({ name, listen: listen.stream, pm })),
@@ -84,10 +85,11 @@ export const planJson = ({ fpm }: FpmContext, plan: FpmPlan) => ({
 /** The rest is counted; `--json` has all. */
 const linesMax = 40;
 
-function planText({ fpm }: FpmContext, plan: FpmPlan, dryRun: boolean): string {
+function planText(context: FpmContext, plan: FpmPlan, dryRun: boolean): string {
+  const { fpm } = context;
   if (isDone(plan)) return `PHP ${fpm.php}: nothing is left to do`;
   const steps = dryRun ? [stepsText(plan, distributionUnit(fpm.php))] : [];
-  return [headText(fpm.php, plan, dryRun), ...servicesText(plan), ...steps].join('\n');
+  return [headText(fpm.php, plan, dryRun), ...servicesText(context, plan), ...steps].join('\n');
 }
 
 function headText(php: string, { services, closing }: FpmPlan, dryRun: boolean): string {
@@ -98,13 +100,13 @@ function headText(php: string, { services, closing }: FpmPlan, dryRun: boolean):
   return `PHP ${php}: ${tenants} ${has} a service${back}`;
 }
 
-function servicesText({ services }: FpmPlan): readonly string[] {
+function servicesText({ entryOf }: FpmContext, { services }: FpmPlan): readonly string[] {
   const rows = services.flatMap((service) =>
     service.pools.map(({ name, listen }) => [
       whoseText(service),
       name,
       listen.stream,
-      masterText(service.asRoot),
+      masterText(service, entryOf(service.tenant)),
     ]),
   );
   return rows.length === 0

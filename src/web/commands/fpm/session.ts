@@ -11,7 +11,7 @@ import type { Paths } from '../../../host/paths.ts';
 import { probeDriver } from '../../../host/probe.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { packageFile } from '../../../sys/package-files.ts';
-import type { Policy, Tenant } from '../../../policy/policy.ts';
+import { jailOf, type Policy, type Tenant } from '../../../policy/policy.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
 import { layoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
@@ -98,10 +98,13 @@ export function entryFor(
   { tenants }: Pick<Policy, 'tenants'>,
   { capabilities }: Pick<Driver, 'capabilities'>,
 ) {
-  const launcher: Entry = { kind: 'launcher', instance };
+  const jailed = new Set(tenants.filter((each) => jailOf(each)).map(({ uid }) => uid));
   const resold = new Set(tenants.filter(isResold).map(({ uid }) => uid));
-  return ({ uid }: { readonly uid: number }): Entry =>
-    capabilities.driver === 'systemd' && !resold.has(uid) ? { kind: 'slice' } : launcher;
+  return ({ uid }: { readonly uid: number }): Entry => ({
+    kind: capabilities.driver === 'systemd' && !resold.has(uid) ? 'slice' : 'launcher',
+    instance,
+    isJailed: jailed.has(uid),
+  });
 }
 
 const isResold = ({ reseller }: Tenant) => reseller !== undefined;

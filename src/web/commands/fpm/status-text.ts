@@ -1,10 +1,11 @@
 /** Words that the commands of `web fpm` share. */
 import { printable } from '../../../base/printable.ts';
 import type { Service } from '../../core/fpm/service/split.ts';
+import type { Entry } from '../../core/fpm/service/units.ts';
 
 /** `alice`, or `alice/shop.example`. */
 export const whoseText = ({ tenant, site }: Service): string =>
   printable(site === undefined ? tenant.user : `${tenant.user}/${site}`);
 
-export const masterText = (asRoot: string | undefined): string =>
-  asRoot === undefined ? 'tenant' : `root (${asRoot})`;
+export const masterText = ({ asRoot }: Service, { isJailed }: Entry): string =>
+  asRoot !== undefined ? `root (${asRoot})` : isJailed ? 'tenant, in its jail' : 'tenant';

@@ -69,7 +69,7 @@ function versionText({ context, plan, isEnabled }: Seen): string {
       name,
       listen.stream,
       pm,
-      masterText(service.asRoot),
+      masterText(service, context.entryOf(service.tenant)),
       stateOf(context, plan, service),
     ]),
   );

@@ -25,8 +25,13 @@ export async function checkService(
   writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
   chownSync(path, 0, gid);
   chmodSync(path, 0o640);
-  const before = service.asRoot === undefined ? entering(entry, libexec, service) : [];
-  const dumped = await dumpPools(program, path, before);
+  const { asRoot } = service;
+  if (entry.isJailed && asRoot !== undefined)
+    return `${asRoot}, for which its master has to be root, and in a jail that is not possible; remove it from the pool, or give the tenant <jail profile="none"/>`;
+  const before = asRoot === undefined ? entering(entry, libexec, service) : [];
+  const dumped = entry.isJailed
+    ? await dumpPools(program, '/proc/self/fd/4', [...readingFrom(path), ...before])
+    : await dumpPools(program, path, before);
   if (dumped.ok) return samePools(service, dumped.value);
   const { line, message } = dumped.error;
   const origin = line === undefined ? poolNamed(message, service) : originOfLine(text, line);
@@ -46,12 +51,22 @@ function poolNamed(
   return undefined;
 }
 
+/** From a descriptor, since the file is not in the jail; php-fpm closes the first three. */
+const readingFrom = (path: string) => [
+  '/bin/sh',
+  '-c',
+  'path=$1; shift; exec "$@" 4<"$path"',
+  'sh',
+  path,
+];
+
 function entering(entry: Entry, libexec: string, { tenant, site }: Service): readonly string[] {
   const { uid, gid } = tenant;
-  if (entry.kind === 'slice')
+  if (entry.kind === 'slice' && !entry.isJailed)
     return ['setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--init-groups', '--'];
-  const where = site === undefined ? [] : ['--site', site];
-  const words = ['--instance', entry.instance, ...where, '--allow-setuid', `${uid}`, '--'];
+  const where = site === undefined || entry.kind === 'slice' ? [] : ['--site', site];
+  const keep = entry.isJailed ? ['--keep-fds'] : [];
+  const words = ['--instance', entry.instance, ...where, ...keep, '--allow-setuid', `${uid}`, '--'];
   return [`${libexec}/bulkhead-exec`, ...words];
 }
 

@@ -4,6 +4,7 @@
  */
 import { isChosen, type Choice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
+import { serviceName, serviceUnit } from '../../core/fpm/service/units.ts';
 import { splitPools, type Service, type Split } from '../../core/fpm/service/split.ts';
 import { checkService } from './check.ts';
 import { configPath, type FpmContext } from './context.ts';
@@ -108,12 +109,19 @@ async function refusedBy(
   scratch: string,
 ): Promise<readonly Refusal[]> {
   const refused: Refusal[] = [];
+  const isAt = (path: string, text: string) => {
+    const now = installed.files.get(path);
+    return now?.kind === 'file' && now.text === text;
+  };
   for (const service of services) {
     const { uid, user } = service.tenant;
+    const entry = entryOf(service.tenant);
     const text = serviceConfig(service, fpm.php);
-    const now = installed.files.get(configPath(layout, service));
-    if (now?.kind === 'file' && now.text === text) continue;
-    const reason = await checkService(layout, service, text, entryOf(service.tenant), scratch);
+    const unit = `${layout.units}/${serviceName(layout, service)}`;
+    // In a jail it may not be.
+    const isTheSame = !entry.isJailed || isAt(unit, serviceUnit(layout, service, entry));
+    if (isTheSame && isAt(configPath(layout, service), text)) continue;
+    const reason = await checkService(layout, service, text, entry, scratch);
     if (reason !== undefined) refused.push({ uid, user, reason });
   }
   return refused;

@@ -12,7 +12,7 @@ import { readText } from '../../../sys/files/read.ts';
 import { replaceFile } from '../../../sys/files/replace-file.ts';
 import { unitStem } from '../../core/fpm/service/units.ts';
 import type { Layout } from './layout.ts';
-import { systemctlEach, unitStates } from './systemctl.ts';
+import { systemctlEach, unitStates } from '../../../host/systemd/systemctl.ts';
 
 /** Requests in progress are finished, and those that come in meanwhile wait. */
 export async function reloadOutdated(layout: Layout): Promise<Result<void, Problem>> {

@@ -14,12 +14,14 @@ import { controlTimeoutSeconds } from './config.ts';
 import { boundAt, descriptorName, directoryOf } from './listen.ts';
 import type { Service, ServicePool } from './split.ts';
 
-/** How a service gets into the cgroup of its tenant. */
-export type Entry =
-  /** The launcher joins it: the tree of Bulkhead's own. */
-  | { readonly kind: 'launcher'; readonly instance: string }
-  /** The unit itself is in it, or in the slice of the site. */
-  | { readonly kind: 'slice' };
+/** How a service gets into the cgroup of its tenant, and its jail. */
+export interface Entry {
+  /** The launcher joins it, in the tree of Bulkhead's own; or the unit itself is in it, or in the slice of the site. */
+  readonly kind: 'launcher' | 'slice';
+  readonly instance: string;
+  /** Whether the policy gives it a jail. */
+  readonly isJailed: boolean;
+}
 
 export interface UnitSetting {
   /** First part of all names: `bulkhead`. */
@@ -120,40 +122,57 @@ const stopSeconds = controlTimeoutSeconds + 10;
 export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry): string {
   const { php, directory, instance } = setting;
   const { tenant, site, asRoot } = service;
+  const { kind, isJailed } = entry;
   const config = `${directory}/${configName(service)}`;
+  const ofSite = site === undefined ? '' : `, site ${site}`;
   return `${header}[Unit]
-Description=PHP ${php} of tenant ${tenant.user}${site === undefined ? '' : `, site ${site}`}
+Description=PHP ${php} of tenant ${tenant.user}${ofSite}${isJailed ? ', in its jail' : ''}
 Documentation=man:bulkhead(8)
 StartLimitIntervalSec=0
 After=network.target ${instance}-tenants.service
 
 [Service]
 Type=notify
-${entry.kind === 'slice' ? placeOf(service) : ''}ExecStart=${execStart(setting, service, entry, config)}
-ExecReload=/bin/kill -USR2 $MAINPID
+${kind === 'slice' ? placeOf(setting, service, entry) : ''}ExecStart=${execStart(setting, service, entry, config)}
+${isJailed ? `ExecReload=${fpmWords(setting, 'copy', service, entry, config)}\n` : ''}ExecReload=/bin/kill -USR2 $MAINPID
 # Requests in progress are finished; SIGTERM would drop them.
 KillSignal=SIGQUIT
 KillMode=mixed
 TimeoutStopSec=${stopSeconds}
-${entry.kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
+${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
-const placeOf = ({ tenant: { uid }, site, asRoot }: Service): string =>
-  `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}\n${asRoot === undefined ? `User=${uid}\n` : ''}`;
-
-function execStart(
-  { libexec, program }: UnitSetting,
-  { tenant, site, asRoot }: Service,
-  entry: Entry,
-  config: string,
+/** As root, which alone enters jails; without one, systemd starts it as the tenant, unless it has got one since. */
+function placeOf(
+  { libexec }: UnitSetting,
+  { tenant: { uid }, site, asRoot }: Service,
+  { instance, isJailed }: Entry,
 ): string {
-  const launcher = `${libexec}/bulkhead-fpm`;
-  const rest = `${tenant.uid} ${program} ${config}`;
-  if (entry.kind === 'slice') return `${launcher} here - ${rest}`;
-  const how = asRoot === undefined ? 'tenant' : 'root';
-  const words = `${launcher} ${how} ${entry.instance} ${rest}`;
+  const slice = `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}`;
+  if (isJailed) return `${slice}\n`;
+  const user = asRoot === undefined ? [`User=${uid}`] : [];
+  const check = `ExecStartPre=+${libexec}/bulkhead-fpm unjailed ${instance} ${uid}`;
+  return [slice, ...user, check, ''].join('\n');
+}
+
+function execStart(setting: UnitSetting, service: Service, entry: Entry, config: string): string {
+  const { asRoot, site } = service;
+  if (entry.kind === 'slice') {
+    return entry.isJailed
+      ? fpmWords(setting, 'slice', service, entry, config)
+      : fpmWords(setting, 'here', service, { ...entry, instance: '-' }, config);
+  }
+  const words = fpmWords(setting, asRoot === undefined ? 'tenant' : 'root', service, entry, config);
   return site === undefined ? words : `${words} ${site}`;
 }
+
+const fpmWords = (
+  { libexec, program }: UnitSetting,
+  how: string,
+  { tenant }: Service,
+  { instance }: Entry,
+  config: string,
+) => `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
 
 /**
  * systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed, and go on to

@@ -1,0 +1,109 @@
+/**
+ * Single files and directories of the host that are seen inside. What is mounted goes stale when another file takes the name, as after a
+ * restart of who made it, so each build compares and mounts again; all jails of the profile see it at once.
+ */
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { errnoOf } from '../../../sys/errno.ts';
+import {
+  attach,
+  attributes,
+  copyTree,
+  detachMount,
+  openWithoutLinks,
+} from '../../../sys/mount-calls.ts';
+import { packageFile } from '../../../sys/package-files.ts';
+import { isAt } from '../../../policy/jail.ts';
+import { brokerDirectory, brokeredPrograms, hostSockets } from '../../core/layout.ts';
+import type { JailPaths } from '../jail-paths.ts';
+import type { Skeleton } from './skeleton.ts';
+
+const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
+
+/** In the vault. Throws Node's errors. */
+export function bindOfHost({ root, tree }: Skeleton, { inside, broker }: JailPaths): void {
+  for (const path of hostSockets) {
+    const source = resolved(path);
+    if (source === undefined || !lstatSync(source).isSocket()) continue;
+    const place = path.startsWith('/dev/') ? inside : root;
+    makeFile(`${place}${path}`);
+    bind(tree, source, path, quiet | attributes.noexec);
+  }
+  mkdirSync(broker, { recursive: true, mode: 0o755 });
+  mkdirSync(`${root}${brokerDirectory}`, { recursive: true, mode: 0o755 });
+  bind(tree, broker, brokerDirectory, quiet | attributes.noexec);
+  const client = copyOfClient(inside);
+  for (const path of brokeredPrograms) {
+    // What an alternative leads to, since that is what runs; but not what is much else, too.
+    const program = resolved(path);
+    if (program === undefined || !isAt(program, '/usr') || program.endsWith('/busybox')) continue;
+    bind(tree, client, program, quiet);
+  }
+}
+
+/** In the vault's own file system: an upgrade of Bulkhead changes it when jails are built, and not before. */
+function copyOfClient(inside: string): string {
+  const [from, to] = [packageFile('libexec/bulkhead-client'), `${inside}/client`];
+  if (textAt(from) === textAt(to)) return to;
+  copyFileSync(from, `${to}.new`);
+  chmodSync(`${to}.new`, 0o755);
+  renameSync(`${to}.new`, to);
+  return to;
+}
+
+function textAt(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  writeFileSync(path, '', { flag: 'a' });
+}
+
+/** Mounts `source` at `path` of the tree, unless it is there. */
+function bind(tree: string, source: string, path: string, set: number): void {
+  const there = `${tree}${path}`;
+  if (isSame(source, there)) return;
+  detachIfMounted(there);
+  const top = openWithoutLinks(tree);
+  try {
+    attach(copyTree(source, { set }), top, path.slice(1));
+  } finally {
+    closeSync(top);
+  }
+}
+
+function resolved(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(a: string, b: string): boolean {
+  const [first, second] = [a, b].map((each) => lstatSync(each, { throwIfNoEntry: false }));
+  return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
+}
+
+function detachIfMounted(path: string): void {
+  try {
+    detachMount(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL' && errnoOf(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,442 @@
+// Commands that are run outside for tenants in jails: real programs, and what a tenant would try with them.
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { packageFile } from '../../src/sys/package-files.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { eventually } from '../../src/testing/patience.ts';
+import { reasonToSkip } from './stage.ts';
+
+const ready = await ensurePrerequisites('broker', (line) => process.stderr.write(`${line}\n`));
+const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
+const program = packageFile('bulkhead');
+const launcher = packageFile('libexec/bulkhead-exec');
+const instance = 'bulkhead-broker-test';
+const [alice, bob] = ['bhbrokera', 'bhbrokerb'] as const;
+const homes = `/srv/${instance}`;
+const policy = `${homes}/policy.xml`;
+const socket = `/run/${instance}/broker/socket`;
+const uids = { alice: 0, bob: 0 };
+
+const call = (command: string, args: readonly string[], input = '') =>
+  spawnSync(command, args, { encoding: 'utf8', input, timeout: 300_000 });
+const bulkhead = (...words: readonly string[]) => call(program, ['--instance', instance, ...words]);
+const inside = (script: string, input = '') =>
+  call(launcher, ['--instance', instance, alice, '--', '/bin/sh', '-c', script], input);
+
+function mustApply(jail = '<jail profile="web"/>'): void {
+  const tenants = `<tenant uid="${uids.alice}">${jail}</tenant><tenant uid="${uids.bob}"/>`;
+  writeFileSync(policy, `<bulkhead version="1">${tenants}</bulkhead>\n`);
+  const { status, stderr } = bulkhead('apply', policy);
+  assert.equal(status, 0, stderr);
+}
+
+let broker: ChildProcess | undefined;
+let log = '';
+const brokerWords = [packageFile('libexec/bulkhead-broker'), instance, '--listen'] as const;
+
+async function listen([command, ...words]: readonly [string, ...string[]]): Promise<void> {
+  if (broker?.exitCode === null && broker.kill()) await once(broker, 'exit');
+  rmSync(socket, { force: true });
+  broker = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  broker.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  await eventually(
+    'it listens',
+    () => existsSync(socket),
+    () => log,
+  );
+}
+
+const mailbox = `/var/mail/${alice}`;
+const mail = () => (existsSync(mailbox) ? readFileSync(mailbox, 'latin1') : '');
+const crontab = (user: string) => {
+  const path = `/var/spool/cron/crontabs/${user}`;
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+};
+
+function removeAll(): void {
+  bulkhead('release', '--kill');
+  for (const user of [alice, bob]) {
+    spawnSync('userdel', [user], { stdio: 'ignore' });
+    rmSync(`/var/mail/${user}`, { force: true });
+    rmSync(`/var/spool/cron/crontabs/${user}`, { force: true });
+  }
+  for (const each of [homes, `/run/${instance}`, `/var/lib/${instance}`])
+    rmSync(each, { recursive: true, force: true });
+}
+
+before(async () => {
+  if (skip !== false) return;
+  removeAll();
+  mkdirSync(homes);
+  for (const [name, user] of Object.entries({ alice, bob })) {
+    execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${homes}/${name}`, user]);
+    uids[name as keyof typeof uids] = Number(execFileSync('id', ['-u', user]));
+  }
+  mustApply();
+  await listen(brokerWords);
+});
+after(async () => {
+  if (skip !== false) return;
+  if (broker?.exitCode === null && broker.kill()) await once(broker, 'exit');
+  removeAll();
+});
+
+describe('commands outside of a jail', { skip }, () => {
+  test('a mail is delivered, and the sender is the tenant', async () => {
+    const sent = inside(
+      '/usr/sbin/sendmail -t -i',
+      `To: ${alice}\nSubject: from inside\n\nhello\n.\nmore\n`,
+    );
+    assert.deepEqual([sent.status, sent.stderr], [0, ''], log);
+    await eventually(
+      'it is in the mailbox',
+      () => mail().includes('from inside'),
+      () => log,
+    );
+    assert.match(mail(), new RegExp(`^From ${alice}`, 'm'));
+    assert.match(mail(), /^hello\n\.\nmore$/m);
+    await eventually('it is in the log', () =>
+      new RegExp(`uid ${uids.alice}: sendmail -t -i: exit status 0, \\d+ bytes`).test(log),
+    );
+  });
+
+  test('a crontab is written, listed, replaced from a file and removed', () => {
+    assert.equal(inside('crontab -', '1 2 3 4 5 true\n').status, 0, log);
+    assert.match(crontab(alice) ?? '', /^1 2 3 4 5 true$/m);
+    assert.equal(inside('crontab -l').stdout, '1 2 3 4 5 true\n');
+    assert.equal(inside('cd; echo "6 7 8 9 * false" > tab; crontab tab').status, 0, log);
+    assert.equal(inside('crontab -l').stdout, '6 7 8 9 * false\n');
+    const edit = `cd; printf '#!/bin/sh\\necho "@daily true" >>"$1"\\n' > edit; chmod 755 edit; EDITOR=./edit crontab -e`;
+    assert.equal(inside(edit).status, 0, log);
+    assert.equal(inside('crontab -l').stdout, '6 7 8 9 * false\n@daily true\n');
+    const wrong = inside('crontab -', 'nonsense\n');
+    assert.notEqual(wrong.status, 0);
+    assert.match(wrong.stderr, /bad minute|errors in crontab/);
+    assert.equal(inside('crontab -r').status, 0);
+    assert.equal(crontab(alice), undefined);
+    const none = inside('crontab -l');
+    assert.deepEqual([none.status, /no crontab for/.test(none.stderr)], [1, true], none.stderr);
+  });
+
+  test('arguments that reach further are refused with 77, and nothing runs', () => {
+    const before = mail().length;
+    for (const [index, words] of [
+      `sendmail -be '\${run{/bin/id}}'`,
+      `sendmail -C/etc/passwd ${alice}`,
+      `sendmail -C /etc/passwd ${alice}`,
+      `sendmail -oQ/tmp ${alice}`,
+      `sendmail -oMr x ${alice}`,
+      `sendmail -X/tmp/log ${alice}`,
+      `sendmail -bd`,
+      `sendmail -bs`,
+      `sendmail -bp`,
+      `sendmail -q`,
+      `sendmail -O QueueDirectory=/tmp ${alice}`,
+      `sendmail -D x ${alice}`,
+      `sendmail -f 'a b@c' ${alice}`,
+      `sendmail -f -C/etc/passwd ${alice}`,
+      `sendmail -f '-oQ/tmp' ${alice}`,
+      `sendmail '-fx\n-be' ${alice}`,
+      `sendmail -- -be`,
+      `sendmail ${alice} -be`,
+      `sendmail '|/bin/id'`,
+      `sendmail /tmp/file`,
+      `sendmail ':include:/etc/passwd'`,
+      `sendmail "$(printf 'a\\n-be')"`,
+      `sendmail "$(printf '${alice}\\nx')"`,
+      `sendmail -i "$(printf -- '-t\\nx')"`,
+      `crontab -u ${bob} -l`,
+      `crontab -u ${bob} -`,
+      `crontab -l -u root`,
+      `crontab -lu${bob}`,
+      `crontab -T /etc/shadow`,
+      `crontab - -`,
+    ].entries()) {
+      const command = words.startsWith('sendmail') ? `/usr/sbin/${words}` : words;
+      const { status, stdout, stderr } = inside(command, 'To: x\n\nx\n');
+      assert.deepEqual([status, stdout], [77, ''], `${index} ${words}: ${stderr}`);
+      assert.match(stderr, /cannot be run with these arguments from a jail/);
+    }
+    assert.equal(mail().length, before);
+    assert.equal(crontab(bob), undefined);
+  });
+
+  test('usual arguments are accepted', async () => {
+    for (const [index, words] of [
+      `-f bounce+x=y.org@example.org ${alice}`,
+      `-fme@example.org -F 'Me Myself' ${alice}`,
+      `-oi -oem -f '' ${alice}`,
+      `-i -FCronDaemon -B8BITMIME -oem ${alice}`,
+      `-ti`,
+      `-bm -- ${alice}`,
+    ].entries()) {
+      const { status, stderr } = inside(
+        `/usr/sbin/sendmail ${words}`,
+        `To: ${alice}\n\nnumber ${index}\n`,
+      );
+      assert.deepEqual([status, stderr], [0, ''], `${words}: ${log}`);
+      await eventually(
+        `${words} arrives`,
+        () => mail().includes(`number ${index}\n`),
+        () => log,
+      );
+    }
+  });
+
+  test('environment, working directory and a client of its own change nothing', async () => {
+    const tricks = `cd; ln -s /nonexistent d; mkdir -p bin; printf '#!/bin/sh\\ntouch ~/ran\\n' > bin/sh; chmod 755 bin/sh
+      export PATH=$PWD/bin:$PATH LD_PRELOAD=$PWD/x.so PERL5LIB=$PWD/bin PERL5OPT=-MEvil IFS=x ENV=$PWD/bin/sh MAILCONF=/tmp/x
+      unset PERL5OPT; exec /usr/sbin/sendmail ${alice}`;
+    assert.equal(inside(tricks, 'Subject: tricks\n\nx\n').status, 0, log);
+    await eventually(
+      'it arrives',
+      () => mail().includes('Subject: tricks'),
+      () => log,
+    );
+    assert.ok(!existsSync(`${homes}/alice/ran`));
+    for (const [what, request] of [
+      ['nothing known', '"1", "passwd"'],
+      ['a path', '"1", "../bin/sh"'],
+      ['a shell', '"1", "sh", "-c", "id"'],
+      ['another version', '"2", "sendmail"'],
+      ['words without end', '"1", "sendmail", ("x") x 400'],
+      ['a long word', '"1", "sendmail", "x" x 5000'],
+    ] as const) {
+      const text = speak(`send_frame('r', join "\\0", ${request}); send_frame('e', '');`);
+      assert.match(text, /^x.*^s 77$/ms, `${what}: ${text}`);
+    }
+    assert.match(speak(`syswrite $s, "garbage" x 1000;`), /^s 77$/m);
+    assert.match(speak(`syswrite $s, pack('a1 N', 'r', 0xffffffff);`), /^s 77$/m);
+    assert.match(
+      speak(`send_frame('r', "1\\0sendmail\\0-t"); send_frame('r', "1\\0sendmail\\0-t");`),
+      /^s 77$/m,
+    );
+  });
+
+  test('a client that is killed in the middle sends nothing', async () => {
+    const script = `(printf 'Subject: half\\n\\nbegin\\n'; sleep 3600) | /usr/sbin/sendmail ${alice} & sleep 0.5; kill -9 $(pgrep -x sendmail || pgrep -f bin/sendmail); pkill -x sleep; true`;
+    inside(script);
+    await eventually(
+      'the broker notices',
+      () => log.includes('the client ended early'),
+      () => log,
+    );
+    assert.equal(inside('/usr/sbin/sendmail -t', `To: ${alice}\nSubject: whole\n\nx\n`).status, 0);
+    await eventually('another one arrives', () => mail().includes('Subject: whole'));
+    assert.doesNotMatch(mail(), /Subject: half/);
+  });
+
+  test('input without end is refused', () => {
+    const { status, stderr } = inside(`head -c 80000000 /dev/zero | /usr/sbin/sendmail ${alice}`);
+    assert.equal(status, 65, stderr);
+    assert.match(stderr, /more input than 64 MiB/);
+    assert.deepEqual(
+      readdirSync(`/var/lib/${instance}/broker`).filter((each) => each.startsWith('input')),
+      [],
+    );
+  });
+
+  test('many connections of one tenant leave others theirs, and the broker goes on', async () => {
+    const flood = spawn(
+      launcher,
+      [
+        '--instance',
+        instance,
+        alice,
+        '--',
+        'perl',
+        '-e',
+        String.raw`use Socket; my @all;
+        for (1 .. 300) { my $s; socket($s, PF_UNIX, SOCK_STREAM, 0); push @all, $s if connect $s, sockaddr_un('/run/bulkhead/broker/socket') } 
+        $| = 1; print "full\n"; sleep 3600`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await once(flood.stdout, 'data');
+    const own = inside('crontab -l');
+    assert.equal(own.status, 75, own.stderr);
+    const count = Number(
+      execFileSync('pgrep', ['-c', '-f', `bulkhead-broker ${instance}`], { encoding: 'utf8' }),
+    );
+    assert.ok(count <= 1 + 8, `${count} brokers`);
+    flood.kill('SIGKILL');
+    await once(flood, 'exit');
+    await eventually(
+      'it is served again',
+      () => inside('crontab -l').status === 1,
+      () => log,
+    );
+  });
+
+  test('who has no jail is not served, nor root', () => {
+    for (const uid of [uids.bob, 0]) {
+      const [words, path] = [[`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'], socket];
+      const ran = call('setpriv', [
+        ...words,
+        'perl',
+        '-e',
+        talk(`send_frame('r', "1\\0sendmail\\0${alice}"); send_frame('e', '');`, path),
+      ]);
+      assert.match(ran.stdout, /^x Only tenants with a jail are served\n\ns 77$/m, ran.stderr);
+    }
+  });
+
+  test('the policy says which commands there are', () => {
+    mustApply('<jail profile="web" commands="crontab"/>');
+    const refused = inside(`/usr/sbin/sendmail ${alice}`, 'x\n');
+    assert.equal(refused.status, 77);
+    assert.match(refused.stderr, /sendmail cannot be run from a jail: the policy does not list it/);
+    assert.equal(inside('crontab -l').status, 1);
+    mustApply('<jail profile="web" commands="none"/>');
+    assert.equal(inside('crontab -l').status, 77);
+    mustApply();
+  });
+
+  test('what runs outside cannot be looked through from inside', async () => {
+    const [found, own] = await look(() => {
+      for (let count = 0; count < 40; count++) inside('crontab -l');
+      for (let count = 0; count < 10; count++) inside(`/usr/sbin/sendmail ${alice}`, 'x\n');
+    });
+    assert.equal(found, 0);
+    assert.ok((own ?? 0) > 0);
+    // Another process of its uid outside does lead out, so the program can tell.
+    const ids = [`--reuid=${uids.alice}`, `--regid=${uids.alice}`, '--clear-groups'];
+    const [leads] = await look(() => void call('setpriv', [...ids, 'sleep', '2']));
+    assert.ok((leads ?? 0) > 0);
+  });
+
+  test('neither can one that is not setuid or setgid, of which a copy runs', async () => {
+    // What was given comes back.
+    const script = 'mount --bind /usr/bin/tee "$(realpath /usr/sbin/sendmail)" && exec "$@"';
+    await listen(['unshare', '--mount', 'sh', '-c', script, 'sh', ...brokerWords]);
+    const text = 'a line of text\n'.repeat(50_000);
+    const [found] = await look(() => {
+      for (let count = 0; count < 20; count++) {
+        const { status, stdout, stderr } = inside('/usr/sbin/sendmail -i', text);
+        assert.deepEqual([status, stderr, stdout === text], [0, '', true]);
+      }
+    });
+    assert.equal(found, 0);
+    const { uid, mode } = statSync(`/var/lib/${instance}/broker/sendmail`);
+    assert.deepEqual([uid, mode & 0o7777], [0, 0o711]);
+  });
+
+  test('it runs as the tenant: its groups, its cgroup, its limits, a clean environment', async () => {
+    const script = 'mount --bind /usr/bin/yes "$(realpath /usr/sbin/sendmail)" && exec "$@"';
+    await listen(['unshare', '--mount', 'sh', '-c', script, 'sh', ...brokerWords]);
+    execFileSync('usermod', ['-a', '-G', 'games', alice]);
+    const client = spawn(
+      launcher,
+      [
+        '--instance',
+        instance,
+        alice,
+        '--',
+        'env',
+        'TRICK=yes',
+        '/usr/sbin/sendmail',
+        'me@example.org',
+      ],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    const program = `/var/lib/${instance}/broker/sendmail`;
+    const pid = await eventually('it runs', () =>
+      readdirSync('/proc').find((each) => exeOf(each) === program),
+    );
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    assert.match(status, new RegExp(`^Uid:(\\s+${uids.alice}){4}$`, 'm'));
+    assert.match(status, new RegExp(`^Groups:.*\\b60\\b`, 'm'));
+    assert.match(status, /^CapEff:\s+0+$/m);
+    assert.match(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), new RegExp(`/u${uids.alice}$`, 'm'));
+    assert.equal(readlinkSync(`/proc/${pid}/cwd`), '/');
+    const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').sort();
+    assert.deepEqual(
+      variables.filter((each) => each !== '').map((each) => each.split('=')[0]),
+      ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'USER'],
+    );
+    assert.deepEqual(readdirSync(`/proc/${pid}/fd`).sort(), ['0', '1', '2']);
+    process.kill(Number(pid), 'SIGKILL');
+    const [code] = (await once(client, 'exit')) as [number];
+    assert.equal(code, 128 + 9);
+  });
+
+  test('without a broker it says so, with 69', async () => {
+    broker?.kill();
+    if (broker !== undefined) await once(broker, 'exit');
+    rmSync(socket);
+    const { status, stderr } = inside(`/usr/sbin/sendmail ${alice}`, 'x\n');
+    assert.equal(status, 69);
+    assert.match(stderr, /sendmail: Cannot run outside of the jail: nobody listens/);
+  });
+});
+
+/** How often a process of the tenant showed the host's files, and how often its own jail, while something was done. */
+const look = async (meanwhile: () => void): Promise<readonly number[]> => {
+  const child = spawn(
+    launcher,
+    [
+      '--instance',
+      instance,
+      alice,
+      '--',
+      'perl',
+      '-e',
+      String.raw`$| = 1; print "looking\n"; my ($found, $own) = (0, 0);
+      $SIG{TERM} = sub { print "found $found $own\n"; exit };
+      while (1) { for (glob '/proc/[0-9]*') { $own++ if -e "$_/root/.bulkhead"; $found++ if -e "$_/root/${policy}" } }`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await once(child.stdout, 'data');
+  meanwhile();
+  child.kill('SIGTERM');
+  await once(child, 'close');
+  return (/found (\d+) (\d+)/.exec(text) ?? []).slice(1).map(Number);
+};
+
+function exeOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A client of its own, which prints each frame that comes back. */
+const talk = (
+  code: string,
+  path: string,
+) => String.raw`use Socket; $SIG{PIPE} = 'IGNORE'; my $s; socket($s, PF_UNIX, SOCK_STREAM, 0);
+connect $s, sockaddr_un('${path}') or die $!;
+sub send_frame { my ($type, $content) = @_; syswrite $s, pack('a1 N', $type, length $content) . $content }
+${code}
+my $all = ''; while (sysread $s, $all, 65536, length $all) { }
+while (length $all >= 5) { my ($type, $length) = unpack 'a1 N', $all; print "$type ", substr($all, 5, $length), "\n"; substr($all, 0, 5 + $length) = '' }`;
+
+const speak = (code: string) => {
+  const words = [
+    '--instance',
+    instance,
+    alice,
+    '--',
+    'perl',
+    '-e',
+    talk(code, '/run/bulkhead/broker/socket'),
+  ];
+  return call(launcher, words).stdout;
+};

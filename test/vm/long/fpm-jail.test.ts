@@ -1,0 +1,258 @@
+/** PHP-FPM services inside the jails of their tenants, with the real nginx, php-fpm and systemd of Debian. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, suite, test } from 'node:test';
+import { projectDirectory } from '../../../src/testing/vm/project.ts';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/long/fpm-jail.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+
+const tenants = { alice: 3101, bob: 3102 } as const;
+type Name = keyof typeof tenants;
+
+const pools = '/etc/php/8.4/fpm/pool.d';
+const pool = (name: Name, more = '') => `[${name}]
+user = ${name}
+group = ${name}
+listen = /run/php/php8.4-fpm-${name}.sock
+listen.group = www-data
+pm = static
+pm.max_children = 2
+${more}`;
+
+const vhost = (name: Name) => `server {
+  listen 127.0.0.1:80;
+  server_name ${name}.example;
+  location / {
+    include fastcgi_params;
+    fastcgi_param SCRIPT_FILENAME /home/${name}/index.php;
+    fastcgi_pass unix:/run/php/php8.4-fpm-${name}.sock;
+    fastcgi_read_timeout 1h;
+  }
+}
+`;
+
+const script = `<?php
+session_id('abcdefghijklmnopqrstuvwxyz');
+session_start();
+$reads = fn($path) => @file_get_contents($path) !== false;
+echo json_encode([
+  'uid' => posix_geteuid(),
+  'cgroup' => trim(substr(file_get_contents('/proc/self/cgroup'), 3)),
+  'homes' => array_values(array_diff(scandir('/home'), ['.', '..'])),
+  'read' => array_values(array_filter(['/home/bob/public', '/etc/nginx/nginx.conf', '/etc/bulkhead/policy.xml',
+    '${pools}/bob.conf', '/etc/shadow', '/sys/kernel/mm/transparent_hugepage/enabled'], $reads)),
+  'others' => count(array_filter(glob('/proc/[0-9]*'), fn($p) => fileowner($p) !== posix_geteuid())),
+  'visits' => $_SESSION['n'] = ($_SESSION['n'] ?? 0) + 1,
+  'answer' => getenv('ANSWER'),
+  'master' => posix_getppid(),
+]);
+`;
+
+/** `ask HOST` prints the status and the body. */
+const client = String.raw`#!/usr/bin/perl
+use strict; use IO::Socket::INET;
+my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:80') or die;
+print $s "GET / HTTP/1.0\r\nHost: $ARGV[0].example\r\n\r\n";
+local $/; my $r = <$s> // ''; my ($head, $body) = split /\r\n\r\n/, $r, 2;
+my ($code) = $head =~ m{^HTTP/\S+ (\d+)}; print $code // 'none', ' ', $body // '';
+`;
+
+interface Answer {
+  readonly uid: number;
+  readonly cgroup: string;
+  readonly homes: readonly string[];
+  readonly read: readonly string[];
+  readonly others: number;
+  readonly visits: number;
+  readonly answer: string | false;
+  readonly master: number;
+}
+
+const policyOf = (driver: string, jail: string) =>
+  `<bulkhead version="1"><host driver="${driver}"/><tenants uids="3100-3199"/>
+  <tenant uid="${tenants.alice}">${jail}</tenant></bulkhead>\n`;
+const jailed = '<jail profile="web"/>';
+const patient = { timeout: longPatienceMilliseconds };
+const service = `bulkhead-fpm84@${tenants.alice}.service`;
+
+suite('PHP-FPM in the jails of tenants', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
+  const succeed = (command: string, input?: string) =>
+    guest.succeed(command, {
+      timeoutMs: longPatienceMilliseconds,
+      ...(input === undefined ? {} : { input }),
+    });
+  const write = (path: string, text: string) => succeed(`cat > '${path}'`, text);
+  const ask = async (name: Name): Promise<Answer> => {
+    const text = await succeed(`ask ${name}`);
+    assert.match(text, /^200 \{/, text);
+    return JSON.parse(text.slice(4)) as Answer;
+  };
+  const value = async (property: string) =>
+    (await succeed(`systemctl show -P ${property} ${service}`)).trim();
+  /** Without waiting for what the old division allows: the split has two minutes otherwise. */
+  const patientSplit = `cd /opt/bulkhead && sed -i 's/kill-after=5 120/kill-after=5 3600/' libexec/bulkhead-fpm-split && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`;
+
+  before(async () => {
+    guest = await startGuest(image);
+    await guest.copyProject();
+    await guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/sources');
+    await installBuilt(guest);
+    await succeed(patientSplit);
+    for (const [name, uid] of Object.entries(tenants) as [Name, number][]) {
+      await succeed(`useradd -m -u ${uid} -s /bin/sh ${name} && chmod 755 /home/${name}`);
+      await write(`${pools}/${name}.conf`, pool(name));
+      await write(`/etc/nginx/sites-enabled/${name}.conf`, vhost(name));
+      await write(`/home/${name}/index.php`, script);
+    }
+    await succeed(
+      'echo open > /home/bob/public; mkdir -p /etc/bulkhead; rm -f /etc/nginx/sites-enabled/default',
+    );
+    await write('/usr/local/bin/ask', client);
+    await write('/etc/bulkhead/policy.xml', policyOf('cgroup2', jailed));
+    await succeed(
+      'chmod 755 /usr/local/bin/ask && bulkhead apply && systemctl start nginx php8.4-fpm && bulkhead web fpm enable --all',
+    );
+  }, patient);
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('the service starts inside, and sees nothing of others', patient, async () => {
+    const answer = await ask('alice');
+    assert.deepEqual([answer.uid, answer.homes], [tenants.alice, ['alice']]);
+    assert.equal(answer.cgroup, `/bulkhead-tenants.service/u${tenants.alice}`);
+    assert.deepEqual([answer.read, answer.others], [[], 0]);
+    assert.equal((await ask('alice')).visits, answer.visits + 1);
+    // A tenant without a jail sees what everybody does.
+    const outside = await ask('bob');
+    assert.ok(outside.read.includes('/etc/nginx/nginx.conf'));
+    assert.ok(outside.homes.includes('alice'));
+    const { jails } = JSON.parse(await succeed('bulkhead jail status --json'));
+    assert.deepEqual([jails[0].outside, jails[0].stale], [[], []]);
+    assert.ok(jails[0].inside.length >= 3);
+    assert.match(await succeed('bulkhead web fpm status'), /alice .*tenant, in its jail +running/);
+  });
+
+  test(
+    'systemd knows the master, and what it tells; the log has its messages',
+    patient,
+    async () => {
+      assert.equal(Number(await value('MainPID')), (await ask('alice')).master);
+      assert.match(await value('StatusText'), /^Processes active|^Ready/);
+      assert.match(
+        await succeed('journalctl --no-pager -t php-fpm8.4-alice'),
+        /ready to handle connections/,
+      );
+    },
+  );
+
+  test('a command outside is run by the socket unit of the broker', patient, async () => {
+    for (const name of ['bulkhead-broker.socket', 'bulkhead-broker@.service'])
+      await write(
+        `/etc/systemd/system/${name}`,
+        readFileSync(`${projectDirectory}/packaging/${name}`, 'utf8'),
+      );
+    await succeed(
+      'systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead jail refresh',
+    );
+    const alice = (command: string) => `bulkhead exec alice -- /bin/sh -c '${command}'`;
+    await succeed(alice('echo "1 2 3 4 5 true" | crontab -'));
+    assert.match(await succeed('cat /var/spool/cron/crontabs/alice'), /^1 2 3 4 5 true$/m);
+    assert.equal(await succeed(alice('crontab -l')), '1 2 3 4 5 true\n');
+    const refused = await run(alice('crontab -u bob -l'));
+    assert.deepEqual([refused.status, refused.stdout], [77, '']);
+    await succeed(alice('crontab -r'));
+    assert.match(
+      await succeed('journalctl --no-pager -u "bulkhead-broker@*"'),
+      /uid 3101: crontab -: exit status 0/,
+    );
+    assert.equal((await run('systemctl is-active bulkhead-broker.socket')).stdout, 'active\n');
+    assert.doesNotMatch(await succeed('bulkhead doctor || true'), /nobody listens for them/);
+  });
+
+  test('a changed pool file is read by the same master', patient, async () => {
+    const { master, answer } = await ask('alice');
+    assert.equal(answer, false);
+    await write(`${pools}/alice.conf`, pool('alice', 'env[ANSWER] = forty-two\n'));
+    await succeed('systemctl reload php8.4-fpm');
+    await succeed(
+      `for i in $(seq 600); do ask alice | grep -q forty-two && exit 0; sleep 0.2; done; exit 1`,
+    );
+    assert.equal((await ask('alice')).master, master);
+    await write(`${pools}/alice.conf`, pool('alice', 'chdir = /home/bob\n'));
+    await succeed('systemctl reload php8.4-fpm');
+    assert.equal((await ask('alice')).answer, 'forty-two');
+    assert.match(await succeed('bulkhead web fpm status'), /alice is not accepted: .*chdir/);
+    await write(`${pools}/alice.conf`, pool('alice'));
+    await succeed('systemctl reload php8.4-fpm');
+  });
+
+  test('one that was stopped starts inside again with the next request', patient, async () => {
+    await succeed(`systemctl stop ${service}`);
+    assert.deepEqual((await ask('alice')).homes, ['alice']);
+  });
+
+  test('without its jail it does not start, and says why', patient, async () => {
+    const mark = `/run/bulkhead/jail/tenants/${tenants.alice}`;
+    await succeed(
+      `systemctl stop ${service}; cp ${mark} /run/mark; sed -i 's/^state .*/state failed the home is a link/' ${mark}`,
+    );
+    assert.notEqual((await run(`systemctl start ${service}`)).status, 0);
+    assert.match(
+      await succeed(`journalctl --no-pager -u ${service}`),
+      /in the jail of "3101": it could not be built: the home is a link/,
+    );
+    await succeed(`systemctl stop ${service}; cat /run/mark > ${mark}`);
+    assert.deepEqual((await ask('alice')).homes, ['alice']);
+  });
+
+  test('what needs a master that is root is refused, with the reason', patient, async () => {
+    await write(`${pools}/alice.conf`, pool('alice', 'rlimit_files = 2048\n'));
+    await succeed('systemctl reload php8.4-fpm');
+    assert.match(
+      await succeed('bulkhead web fpm status'),
+      /alice is not accepted: pool alice has rlimit_files, .*in a jail that is not possible/,
+    );
+    assert.deepEqual((await ask('alice')).homes, ['alice']);
+    await write(`${pools}/alice.conf`, pool('alice'));
+    await succeed('systemctl reload php8.4-fpm');
+  });
+
+  test('a jail that leaves the policy, and one that comes back', patient, async () => {
+    await write('/etc/bulkhead/policy.xml', policyOf('cgroup2', ''));
+    await succeed('bulkhead apply; systemctl reload php8.4-fpm');
+    assert.ok((await ask('alice')).homes.includes('bob'));
+    await write('/etc/bulkhead/policy.xml', policyOf('cgroup2', jailed));
+    await succeed('bulkhead apply; systemctl reload php8.4-fpm');
+    assert.deepEqual((await ask('alice')).homes, ['alice']);
+  });
+
+  test('with the driver systemd it is in its slice, and in its jail', patient, async () => {
+    await succeed('bulkhead web fpm disable --all && bulkhead release --kill');
+    await write('/etc/bulkhead/policy.xml', policyOf('systemd', jailed));
+    await succeed('bulkhead apply && bulkhead web fpm enable --all');
+    const answer = await ask('alice');
+    assert.deepEqual(answer.homes, ['alice']);
+    assert.match(answer.cgroup, /^\/user\.slice\/user-3101\.slice\/bulkhead-fpm84@3101\.service$/);
+    assert.match(await value('StatusText'), /^Processes active|^Ready/);
+    assert.match((await ask('bob')).cgroup, /^\/user\.slice\/user-3102\.slice\//);
+    // A unit that was written before the tenant had a jail does not start outside.
+    await succeed(
+      `touch /run/bulkhead/jail/tenants/${tenants.bob}; systemctl stop bulkhead-fpm84@${tenants.bob}.service`,
+    );
+    assert.notEqual((await run(`systemctl start bulkhead-fpm84@${tenants.bob}.service`)).status, 0);
+    assert.match(
+      await succeed(`journalctl --no-pager -u bulkhead-fpm84@${tenants.bob}.service`),
+      /the policy gives it a jail, and this unit starts it outside/,
+    );
+    await succeed(`systemctl stop bulkhead-fpm84@${tenants.bob}.service`);
+  });
+});
