@@ -78,8 +78,22 @@ struct css_set {
   struct cgroup *dfl_cgrp;
 };
 
+struct ns_common {
+  unsigned int inum;
+};
+
+struct mnt_namespace {
+  struct ns_common ns;
+};
+
+struct nsproxy {
+  struct mnt_namespace *mnt_ns;
+};
+
 struct task_struct {
+  int tgid;
   const struct cred *cred;
+  struct nsproxy *nsproxy;
   struct css_set *cgroups;
   struct nameidata *nameidata;
 };
@@ -90,6 +104,7 @@ struct super_block {
 };
 
 struct inode {
+  u16 i_mode;
   kuid_t i_uid;
   unsigned long i_ino;
   struct super_block *i_sb;
@@ -106,7 +121,17 @@ struct dentry {
   struct inode *d_inode;
 };
 
+struct vfsmount {
+  int mnt_flags;
+};
+
+struct mount {
+  struct vfsmount mnt;
+  struct mnt_namespace *mnt_ns;
+};
+
 struct path {
+  struct vfsmount *mnt;
   struct dentry *dentry;
 };
 
@@ -114,6 +139,28 @@ struct file {
   struct path f_path;
   u32 f_mode;
   struct inode *f_inode;
+};
+
+struct sock {
+  kuid_t sk_uid;
+};
+
+struct socket {
+  struct sock *sk;
+};
+
+struct sockaddr_un {
+  u16 sun_family;
+  char sun_path[108];
+};
+
+struct unix_address {
+  int len; /* with the family */
+  struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+  struct unix_address *addr;
 };
 
 #pragma clang attribute pop

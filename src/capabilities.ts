@@ -131,8 +131,10 @@ const jail: Capability = {
   agentParts: [
     async () => (await import('./jail/io/jail-refresher.ts')).jailRefresher,
     async () => (await import('./jail/io/broker-part.ts')).brokerPart,
+    async () => (await import('./jail/io/refusals-part.ts')).refusalsPart,
   ],
   doctor: async () => (await import('./jail/commands/doctor.ts')).jailDoctor,
+  securityItems: async () => (await import('./jail/commands/security-items.ts')).jailSecurity,
 };
 
 const hardening: Capability = {

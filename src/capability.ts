@@ -4,13 +4,13 @@
  */
 import type { AgentPart } from './agent/part.ts';
 import type { Problem } from './base/problem.ts';
+import type { SecurityItem } from './base/security-item.ts';
 import type { Log } from './agent/log.ts';
 import type { PolicyPart } from './apply/parts.ts';
 import type { PolicyFormat } from './apply/policy-format.ts';
 import type { ExitCode } from './cli/shared/command.ts';
 import type { CommandTable } from './cli/shared/command-table.ts';
 import type { DoctorReport } from './cli/doctor-report.ts';
-import type { SecurityItem } from './cli/security-item.ts';
 import type { Paths } from './host/paths.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Origins, WayContext, WayKnowledge, WayName } from './host/ways/ways-in.ts';
@@ -31,6 +31,10 @@ export interface Capability {
   readonly releaseObstacle?: Lazy<(paths: Paths) => Problem | undefined>;
   /** What the agent does for it. */
   readonly agentParts?: readonly Lazy<(paths: Paths, log: Log) => AgentPart>[];
+  /** What it adds to that report: how well it holds what the policy asks of it. */
+  readonly securityItems?: Lazy<
+    (paths: Paths, policy: Policy | undefined) => readonly SecurityItem[]
+  >;
   /** What `doctor --security` prints. */
   readonly securityReport?: Lazy<
     (
@@ -39,8 +43,6 @@ export interface Capability {
       options: { readonly json: boolean; readonly more: readonly SecurityItem[] },
     ) => ExitCode
   >;
-  /** What it adds to that. */
-  readonly securityItems?: Lazy<(paths: Paths) => readonly SecurityItem[]>;
   /** What it knows of the ways in which processes of tenants begin here. */
   readonly waysIn?: {
     /** It starts other programs to find out, which takes up to a second. */

@@ -372,9 +372,9 @@ export class Agent implements AsyncDisposable {
   }
 }
 
-/** What is kept for minutes: requests and links are evidence of an incident alone. */
-function withoutRequests({ requests, links, ...fault }: ReportedFault): Fault {
-  void [requests, links];
+/** What is kept for minutes: requests, links and tries are evidence of an incident alone. */
+function withoutRequests({ requests, links, tries, ...fault }: ReportedFault): Fault {
+  void [requests, links, tries];
   return fault;
 }
 

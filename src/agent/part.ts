@@ -1,13 +1,14 @@
 /** What a capability adds to the agent. */
 import type { Policy } from '../policy/policy.ts';
 import type { Fault } from '../usage/fault.ts';
-import type { RefusedLink, RefusedRequest } from '../usage/incident.ts';
+import type { RefusedLink, RefusedRequest, RefusedTry } from '../usage/incident.ts';
 import type { LimitNumbers, TopRow } from './api/api.ts';
 
 /** A fault that no counter of the kernel shows, with what is known of it. */
 export interface ReportedFault extends Fault {
   readonly requests: readonly RefusedRequest[];
   readonly links?: readonly RefusedLink[];
+  readonly tries?: readonly RefusedTry[];
 }
 
 export interface AgentPart extends Partial<AsyncDisposable> {

@@ -17,13 +17,15 @@ export interface Restored {
   readonly command: readonly string[];
   /** For messages: `bring the symlink guard in line with the policy`. */
   readonly action: string;
+  /** The longest that it may take; default: two minutes. */
+  readonly timeoutMs?: number;
 }
 
-const timeoutMs = 120_000;
+const timeoutDefaultMs = 120_000;
 
 /** Where systemd runs the agent and has the unit, by that. */
 export const restoreElsewhere =
-  ({ unit, command, action }: Restored): Restore =>
+  ({ unit, command, action, timeoutMs = timeoutDefaultMs }: Restored): Restore =>
   ({ instance, etc }, policyFile) => {
     const files = [`${etc}/systemd/system`, '/usr/lib/systemd/system'];
     const isUnit =
@@ -31,12 +33,19 @@ export const restoreElsewhere =
       files.some((each) => existsSync(`${each}/${unit}`));
     const words = ['--instance', instance, ...command, '--policy', policyFile];
     return isUnit
-      ? run(action, '/usr/bin/systemctl', ['restart', unit], `see: journalctl -u ${unit}`)
-      : run(action, packageFile('bulkhead'), words);
+      ? run(
+          action,
+          timeoutMs,
+          '/usr/bin/systemctl',
+          ['restart', unit],
+          `see: journalctl -u ${unit}`,
+        )
+      : run(action, timeoutMs, packageFile('bulkhead'), words);
   };
 
 function run(
   action: string,
+  timeoutMs: number,
   program: string,
   words: readonly string[],
   hint?: string,

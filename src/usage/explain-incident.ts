@@ -16,7 +16,9 @@ import type { Incident, KilledProcess, Snapshot } from './incident.ts';
 import { kindOf, uidOf } from './member.ts';
 import { shortBytes } from '../base/bytes.ts';
 import { count, listSome } from '../base/list.ts';
-import { linkFault, refusedLinks } from './refused-links.ts';
+import { faultsWithoutLimit } from './faults-without-limit.ts';
+import { refusedLinks } from './refused-links.ts';
+import { refusedTries } from './refused-tries.ts';
 import {
   refusedKind,
   refusedNotice,
@@ -50,6 +52,7 @@ export function explainIncident(
     whatRan(groups, topic, evidence),
     refusedRequests(evidence, options.showCommands),
     refusedLinks(evidence, options.showCommands),
+    refusedTries(evidence, options.showCommands),
     whoWasKilled(incident, evidence),
     cacheInIt(incident, evidence),
     aboveIt(incident, evidence),
@@ -64,7 +67,8 @@ export function incidentTitle(
   options: Pick<ExplainOptions, 'reader'> = {},
 ): string {
   const who = speakerOf(incident, name, options);
-  if (incident.limit === linkFault) return `${who.subject} ${happened(incident, who.plural)}`;
+  if (faultsWithoutLimit.has(incident.limit))
+    return `${who.subject} ${happened(incident, who.plural)}`;
   const { noun } = topics[incident.limit] ?? otherTopic(incident.limit);
   return `${who.subject} ${happened(incident, who.plural)} at ${who.possessive} ${noun} limit`;
 }
@@ -107,8 +111,9 @@ function whatHappened(
 ): string {
   const { limit, value, from, inferred } = incident;
   const { reader = 'administrator' } = options;
-  if (limit === linkFault)
-    return `${who.opening} ${happened(incident, who.plural)} ${when(incident, options)}, because they lead to what others own.`;
+  const without = faultsWithoutLimit.get(limit);
+  if (without !== undefined)
+    return `${who.opening} ${without.happened(incident)} ${when(incident, options)}, ${without.because}.`;
   const place = from === '' || reader !== 'administrator' ? '' : `, set in ${cut(from, 200)}`;
   const facts = `because ${who.plural ? 'they' : 'it'} reached ${who.possessive} ${topic.noun} limit of ${cut(value, 64)} (${limit}${place})`;
   const sentence = `${who.opening} ${happened(incident, who.plural, refusedKind(evidence))} ${when(incident, options)}, ${facts}.`;
@@ -118,13 +123,11 @@ function whatHappened(
 const inference = 'The kernel does not count this: it is inferred from usage at the limit.';
 
 /** An incident in which a process was killed has been throttled before; its faults are of both kinds. */
-function happened(
-  { limit, severity, faults }: Incident,
-  plural: boolean,
-  refused: RefusedKind = 'request',
-): string {
+function happened(incident: Incident, plural: boolean, refused: RefusedKind = 'request'): string {
+  const { limit, severity, faults } = incident;
   const be = plural ? 'were' : 'was';
-  if (limit === linkFault) return linksHappened(severity, faults);
+  const without = faultsWithoutLimit.get(limit);
+  if (without !== undefined) return without.happened(incident);
   if (severity === 'throttled') return `${be} throttled ${times(faults)}`;
   if (severity === 'killed')
     return limit === 'memory.limit' ? 'ran out of memory' : `had processes killed`;
@@ -134,11 +137,6 @@ function happened(
   if (limit === 'processes.limit') return `had too many processes ${times(faults)}`;
   return `${be} refused a request ${times(faults)}`;
 }
-
-const linksHappened = (severity: Incident['severity'], faults: number) =>
-  severity === 'refused'
-    ? `had symbolic links refused ${times(faults)}`
-    : `had symbolic links followed ${times(faults)} that the guard would refuse`;
 
 function noticed({ severity, faults, limit }: Incident, { effect }: Topic): string {
   const text = effect[severity] ?? otherTopic(limit).effect[severity] ?? '';
@@ -279,7 +277,7 @@ function raise(
   { argument }: Speaker,
   reader: NonNullable<ExplainOptions['reader']>,
 ): string {
-  if (limit === linkFault) return '';
+  if (faultsWithoutLimit.has(limit)) return '';
   const higher = higherValue(limitAttribute(limit).kind, value);
   if (higher === undefined) return '';
   if (reader !== 'administrator') {

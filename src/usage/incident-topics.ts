@@ -81,6 +81,16 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
     advice:
       'A link is followed if its owner also owns what it leads to. Look for links to files of the system or of other accounts, and for files that were copied as root; copying the file in place of the link helps, and so does a link that the administrator makes.',
   },
+  'jail.isolation': {
+    noun: 'jail',
+    resource: 'other',
+    effect: {
+      refused:
+        'The kernel refused these calls and nothing else: the programs saw "Operation not permitted" and went on as they were written to.',
+    },
+    advice:
+      'Look at what the program is: an administrator who debugs as the tenant outside of the jail is refused too, and so is software that wants user namespaces, such as a sandbox or rootless containers. A program that nobody knows is a reason to look at the account.',
+  },
   'io.read': disk('disk reading', 'read', lessReading),
   'io.reads': disk('disk reading', 'read', lessReading),
   'io.write': disk('disk writing', 'write', lessWriting),

@@ -78,6 +78,16 @@ export interface RefusedLink {
   readonly targetOwner: string;
 }
 
+/** What a tenant tried that leads past its jail. */
+export interface RefusedTry {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Name of the program. */
+  readonly program: string;
+  /** As it follows that name: `tried to make a user namespace`; empty where it is not shown. */
+  readonly tried: string;
+}
+
 export interface Snapshot {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -92,4 +102,6 @@ export interface Snapshot {
   readonly requests?: readonly RefusedRequest[];
   /** Some of the links that were refused. */
   readonly links?: readonly RefusedLink[];
+  /** Some of what was tried to get past the jail. */
+  readonly tries?: readonly RefusedTry[];
 }

@@ -1,7 +1,4 @@
-/**
- * Symbolic links that the symlink guard refused, in words. They are faults though no limit is behind them: what they
- * share with those of limits is that somebody has to be told, once and with evidence.
- */
+/** Symbolic links that the symlink guard refused, in words. */
 import { count, listSome } from '../base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
 import type { RefusedLink, Snapshot } from './incident.ts';
@@ -9,9 +6,6 @@ import { cut } from './top-users.ts';
 
 /** In the place of a limit. */
 export const linkFault: LimitKey = 'symlinks.guard';
-/** In the place of its value, and of the line that set it. */
-export const linkRule = 'owner-match';
-export const linkRuleFrom = '<symlinks> of the policy';
 
 const shownMax = 5;
 const pathMax = 200;

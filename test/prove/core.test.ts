@@ -12,11 +12,16 @@ import {
   through,
   type Evidence,
 } from '../../src/prove/core/outcome.ts';
-import { attackerLimits, scratchPolicy } from '../../src/prove/core/scratch-policy.ts';
+import {
+  attackerLimits,
+  jailProfileOf,
+  scratchPolicy,
+} from '../../src/prove/core/scratch-policy.ts';
 import { firstUid, freeUids, idsIn, subordinateRanges } from '../../src/prove/core/uids.ts';
 import { broken, entryOf, withControl } from '../../src/prove/core/verdict.ts';
 import { noCounters } from '../../src/limits/limits.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
+import { jailOf } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
 const evidence = (more: Partial<Evidence>): Evidence => ({
@@ -161,6 +166,18 @@ test('what a policy demands: its limits, where a tenant has them', () => {
     assert.ok(!demanded.includes(name), name);
 });
 
+test('jails and strict placement demand, and the attacker gets the profile that has most', () => {
+  const { policy, document } = policyOf(
+    '<defaults><jail profile="strict"/></defaults><tenant uid="5000"/><tenant uid="5001"><jail profile="web"/></tenant><placement strict="yes"/>',
+  );
+  const demands = demandsOf(policy, document);
+  assert.ok(demands.has('jail') && demands.has('placement'));
+  assert.equal(jailProfileOf(policy), 'web');
+  const watched = policyOf('<tenant uid="5000"/><placement strict="watch"/>');
+  assert.ok(!demandsOf(watched.policy, watched.document).has('placement'));
+  assert.equal(jailProfileOf(watched.policy), undefined);
+});
+
 test('a policy without tenants demands nothing', () => {
   const { policy, document } = policyOf('<defaults><memory limit="512MiB"/></defaults>');
   assert.equal(demandsOf(policy, document).size, 0);
@@ -182,7 +199,15 @@ test('only what is demanded and not held is broken', () => {
 
 test('the scratch policy is a policy, with the limits that are asked for', () => {
   const tenants = { attacker: 65_600, neighbour: 65_601, control: 65_602 };
-  const text = scratchPolicy(tenants, { ...attackerLimits, memory: undefined }, 'cgroup1');
+  const text = scratchPolicy(
+    tenants,
+    { ...attackerLimits, memory: undefined },
+    {
+      driver: 'cgroup1',
+      jail: 'web',
+      strict: true,
+    },
+  );
   const { document } = parsePolicy('scratch', text);
   assert.ok(document && !document.diagnostics.failed, text);
   const { tenants: resolved } = resolvePolicy(document, { accounts: [], uidMin: 1000 });
@@ -191,4 +216,7 @@ test('the scratch policy is a policy, with the limits that are asked for', () =>
   assert.equal(attacker?.values['processes.limit'], 40);
   assert.notEqual(control?.values['memory.limit'], undefined);
   assert.equal(document.driver?.value, 'cgroup1');
+  assert.equal(document.strictPlacement, 'on');
+  const jails = resolved.map((tenant) => jailOf(tenant)?.profile);
+  assert.deepEqual(jails, ['web', 'web', undefined], 'the control shows what there is');
 });

@@ -111,8 +111,8 @@ const leftovers = () => [
 const assertNothingLeft = () => assert.deepEqual(leftovers(), []);
 
 describe('prove', { skip }, () => {
-  before(() => void cleanUp(paths));
-  after(() => void cleanUp(paths));
+  before(async () => void (await cleanUp(paths)));
+  after(async () => void (await cleanUp(paths)));
 
   describe('all attacks', () => {
     let proof: Proof;
@@ -197,13 +197,27 @@ describe('prove', { skip }, () => {
     assertNothingLeft();
   });
 
+  test('with a jail in the policy the attacker is in one, and that is demanded', async () => {
+    const names = ['cgroup-move', 'home', 'processes', 'hard-link', 'setuid', 'devices', 'fuse'];
+    const jailed = limited.replace('</defaults>', '<jail profile="web"/></defaults>');
+    const { host, entries } = await proveHere(chosen(names), attackerLimits, jailed);
+    assert.ok(host.defences.some(({ name, on }) => name === 'Jails' && on));
+    for (const { attack, verdict, detail, demanded } of entries) {
+      assert.equal(verdict, 'held', `${attack}: ${detail}`);
+      assert.equal(demanded, attack !== 'hard-link', attack);
+    }
+    const [move] = entries;
+    assert.match(move?.detail ?? '', /ENOENT no cgroup is seen/);
+    assertNothingLeft();
+  });
+
   test('without a policy nothing is demanded', async () => {
     const { entries } = await proveHere(chosen(['kill', 'disk-flood']), attackerLimits, '');
     assert.ok(entries.every(({ demanded }) => !demanded));
   });
 
   test('what a run left behind that was killed is removed by the next one', async () => {
-    const made = makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
+    const made = await makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
     assert.ok(made.ok);
     assert.notDeepEqual(leftovers(), []);
     const uid = made.value.uids.attacker;
@@ -222,8 +236,8 @@ describe('prove', { skip }, () => {
     assertNothingLeft();
   });
 
-  test('whatever a tenant leaves in its home is removed, and nothing that it points to', () => {
-    const made = makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
+  test('whatever a tenant leaves in its home is removed, and nothing that it points to', async () => {
+    const made = await makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
     assert.ok(made.ok);
     const elsewhere = mkdtempSync('/var/tmp/bulkhead-provetest-');
     writeFileSync(join(elsewhere, 'mine'), 'x');
@@ -233,17 +247,17 @@ describe('prove', { skip }, () => {
     try {
       const left = asUid(made.value.uids.attacker, script, [made.value.homes.attacker, elsewhere]);
       assert.equal(left.status, 0, left.stderr);
-      assert.ok(cleanUp(paths).ok);
+      assert.ok((await cleanUp(paths)).ok);
       assertNothingLeft();
       assert.ok(existsSync(join(elsewhere, 'mine')));
     } finally {
       rmSync(elsewhere, { recursive: true });
-      cleanUp(paths);
+      await cleanUp(paths);
     }
   });
 
-  test('nobody but the scratch tenants can write in the scratch directory', () => {
-    const made = makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
+  test('nobody but the scratch tenants can write in the scratch directory', async () => {
+    const made = await makeScratch(paths, { inForce: undefined, limits: attackerLimits, uidsFrom });
     assert.ok(made.ok);
     const { homes, sites, shared, hidden } = made.value;
     const places = [root, ...Object.values(homes), ...Object.values(sites), shared, hidden];
@@ -255,7 +269,7 @@ describe('prove', { skip }, () => {
         3,
       );
     } finally {
-      cleanUp(paths);
+      await cleanUp(paths);
     }
   });
 
@@ -290,7 +304,7 @@ describe('prove', { skip }, () => {
     } finally {
       unlinkSync(root);
       rmSync(elsewhere, { recursive: true });
-      cleanUp(paths);
+      await cleanUp(paths);
     }
     assertNothingLeft();
   });
@@ -320,15 +334,15 @@ describe('bulkhead prove', { skip }, () => {
     return text === undefined || text === '' ? [] : (JSON.parse(text) as { uids: number[] }).uids;
   };
 
-  before(() => {
-    cleanUp(paths);
+  before(async () => {
+    await cleanUp(paths);
     directory = mkdtempSync('/root/bulkhead-provetest-');
     file = join(directory, 'policy.xml');
     writeFileSync(file, `<bulkhead version="1">${limited}</bulkhead>`);
   });
-  after(() => {
+  after(async () => {
     for (const child of started) child.kill('SIGKILL');
-    cleanUp(paths);
+    await cleanUp(paths);
     rmSync(directory, { recursive: true });
   });
 

@@ -333,3 +333,17 @@ describe('a refused symbolic link', () => {
     );
   });
 });
+
+test('what leads past a jail is told with what was tried, to those who may know', () => {
+  const incident = incidentOf({ limit: 'jail.isolation', severity: 'refused', value: 'apart' });
+  const tries = [{ at: begin, program: 'nosy', tried: 'tried to make a user namespace' }];
+  const evidence = [snapshotOf([], {}, { tries })];
+  const text = textOf(incident, evidence, 'ann', { showCommands: true });
+  assert.match(text, /^ann was refused 37 times what leads past its jail on /);
+  assert.match(text, /1 try is known: nosy tried to make a user namespace\./);
+  assert.doesNotMatch(text, /limit of|raise the limit/);
+  const plainText = textOf(incident, evidence, 'ann', plain);
+  assert.match(plainText, /Tried by nosy\./);
+  assert.doesNotMatch(plainText, /user namespace\./);
+  assert.equal(incidentTitle(incident, 'ann'), 'ann was refused 37 times what leads past its jail');
+});

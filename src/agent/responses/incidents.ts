@@ -11,14 +11,14 @@ import type { Entry, MemberIndex } from '../sampling/member-index.ts';
 import { hostTimeZone } from '../alerts/time-zone.ts';
 import { isAdministrator, maySee, maySeeCommands, seesSince, type Caller } from '../api/caller.ts';
 import { ok } from '../../base/result.ts';
-import { linkFault } from '../../usage/refused-links.ts';
+import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { fromStore, httpError, type HttpResult } from '../api/http-result.ts';
 import { type RequestContext } from '../api/request-context.ts';
 import { askedEntries, membersOf } from './members.ts';
 
 const day = 86_400_000;
 const incidentsMax = 1000;
-const limitKeys = [...attributes.keys(), linkFault];
+const limitKeys = [...attributes.keys(), ...faultsWithoutLimit.keys()];
 
 export function answerIncidents(request: RequestContext): HttpResult<IncidentsResponse> {
   const { agent } = request;
@@ -128,10 +128,12 @@ function withoutCommands(snapshot: Snapshot): Snapshot {
     url: '',
   }));
   const links = snapshot.links?.map((each) => ({ ...each, link: '', target: '' }));
+  const tries = snapshot.tries?.map((each) => ({ ...each, tried: '' }));
   return {
     ...snapshot,
     processes,
     ...(requests === undefined ? {} : { requests }),
     ...(links === undefined ? {} : { links }),
+    ...(tries === undefined ? {} : { tries }),
   };
 }

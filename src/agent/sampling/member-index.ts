@@ -15,7 +15,7 @@ import {
   type Tenant,
 } from '../../policy/policy.ts';
 import { printQuantity, unlimited } from '../../base/quantity.ts';
-import { linkFault, linkRule, linkRuleFrom } from '../../usage/refused-links.ts';
+import { faultsWithoutLimit } from '../../usage/faults-without-limit.ts';
 import { resellerMember, siteMember, tenantMember, type Member } from '../../usage/member.ts';
 import type { LimitNumbers, LimitTexts, Who } from '../api/api.ts';
 import { limitNumbers } from './limit-numbers.ts';
@@ -70,7 +70,8 @@ export class MemberIndex {
 
   /** The line of the policy that sets this limit of a member: `/etc/bulkhead/policy.xml:12`. */
   originOf(member: Member, key: LimitKey): string {
-    if (key === linkFault) return linkRuleFrom;
+    const without = faultsWithoutLimit.get(key);
+    if (without !== undefined) return without.from;
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
     if (found === undefined || this.#policy === undefined) return 'not set in the policy';
@@ -92,8 +93,9 @@ export class MemberIndex {
   }
 
   valueText(member: Member, key: LimitKey): string {
-    if (key === linkFault) return linkRule;
-    return this.entries.get(member)?.limitTexts[key] ?? unlimited;
+    return (
+      faultsWithoutLimit.get(key)?.value ?? this.entries.get(member)?.limitTexts[key] ?? unlimited
+    );
   }
 }
 

@@ -19,7 +19,13 @@ import {
   type Moment,
   type OpenIncident,
 } from '../../usage/incident-log.ts';
-import type { Incident, RefusedLink, RefusedRequest, Snapshot } from '../../usage/incident.ts';
+import type {
+  Incident,
+  RefusedLink,
+  RefusedRequest,
+  RefusedTry,
+  Snapshot,
+} from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { Tick } from '../../usage/tick.ts';
 import { countOf } from '../responses/processes.ts';
@@ -51,6 +57,7 @@ interface KnownAtOnce {
   readonly killed: readonly OomKill[];
   readonly requests: readonly RefusedRequest[];
   readonly links: readonly RefusedLink[];
+  readonly tries: readonly RefusedTry[];
 }
 
 function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedFault[]) {
@@ -58,6 +65,7 @@ function reportsOf({ member, limit }: OpenIncident, reported: readonly ReportedF
   return {
     requests: mine.flatMap(({ requests }) => requests),
     links: mine.flatMap(({ links = [] }) => links),
+    tries: mine.flatMap(({ tries = [] }) => tries),
   };
 }
 
@@ -201,7 +209,7 @@ export class Recorder implements Disposable {
 
   async #snapshot(
     incident: OpenIncident,
-    { killed: kills, requests, links }: KnownAtOnce,
+    { killed: kills, requests, links, tries }: KnownAtOnce,
     at: number,
   ): Promise<void> {
     const { memberIndex, evidence, latest, events, log } = this.#parts;
@@ -219,6 +227,7 @@ export class Recorder implements Disposable {
       ...(killed === undefined ? {} : { killed }),
       ...(requests.length === 0 ? {} : { requests }),
       ...(links.length === 0 ? {} : { links }),
+      ...(tries.length === 0 ? {} : { tries }),
     };
     if (incident.id !== undefined) {
       const added = events.addSnapshot(incident.id, snapshot);

@@ -117,8 +117,8 @@ async function security({ json = false }: DoctorOptions, command: Command): Prom
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const { policy } = loadPolicy(defaultPolicy, paths);
-  const added = await Promise.all(parts.flatMap(({ securityItems }) => securityItems?.() ?? []));
-  const more = added.flatMap((itemsOf) => itemsOf(paths));
+  const items = await Promise.all(parts.flatMap(({ securityItems }) => securityItems?.() ?? []));
+  const more = items.flatMap((itemsOf) => itemsOf(paths, policy));
   let status: ExitCode = exitCodes.done;
   for (const { securityReport } of parts) {
     if (securityReport === undefined) continue;

@@ -1,6 +1,6 @@
 /** What `doctor --security` says of daemons: by their files alone, since it asks no other program. */
 import { count, listSome } from '../../base/list.ts';
-import type { SecurityItem } from '../../cli/security-item.ts';
+import type { SecurityItem } from '../../base/security-item.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import { readText } from '../../sys/files/read.ts';

@@ -1,7 +1,7 @@
 /** The items of the report, for people. */
 import { printable } from '../../base/printable.ts';
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
-import type { Item, Verdict } from '../core/judge.ts';
+import type { SecurityItem as Item, SecurityVerdict as Verdict } from '../../base/security-item.ts';
 
 /** What needs attention first. */
 const order: readonly Verdict[] = ['lacking', 'state', 'covered', 'unavailable', 'good'];

@@ -2,11 +2,11 @@
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { print, printJson } from '../../cli/shared/output.ts';
 import { peopleOf } from '../../host/accounts/people.ts';
-import type { SecurityItem } from '../../cli/security-item.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { hostItems } from '../core/host-items.ts';
-import { judgeSettings, type Item } from '../core/judge.ts';
+import type { SecurityItem as Item } from '../../base/security-item.ts';
+import { judgeSettings } from '../core/judge.ts';
 import { laterLine } from '../core/sysctl-files.ts';
 import { placesOf, readSysctlFiles, sysctlReader } from '../io/places.ts';
 import { readHostFacts } from '../io/read-host.ts';
@@ -16,7 +16,7 @@ import { itemsText } from './items-text.ts';
 export function securityReport(
   paths: Paths,
   policy: Policy | undefined,
-  { json, more }: { readonly json: boolean; readonly more: readonly SecurityItem[] },
+  { json, more }: { readonly json: boolean; readonly more: readonly Item[] },
 ): ExitCode {
   const items = [
     ...settingItems(paths),

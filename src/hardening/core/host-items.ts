@@ -1,6 +1,6 @@
 /** What else of a host matters where users do not trust each other: facts in, items of the report out. */
 import { count, listSome } from '../../base/list.ts';
-import type { Item, Verdict } from './judge.ts';
+import type { SecurityItem as Item, SecurityVerdict as Verdict } from '../../base/security-item.ts';
 
 export interface HomeMode {
   readonly user: string;

@@ -1,30 +1,11 @@
 /** Each setting as it is on a host, and what else of a host's safety can be seen. */
+import type { SecurityItem } from '../../base/security-item.ts';
 import { numberOf, settings, type Setting } from './settings.ts';
-
-/**
- * `state` is told without a demand: right for one host, wrong for another. `unavailable` is not `good`: the kernel does
- * not have the protection, or does not tell.
- */
-export type Verdict = 'good' | 'lacking' | 'covered' | 'state' | 'unavailable';
-
-export interface Item {
-  readonly item: string;
-  /** What is read: a sysctl, a file. */
-  readonly key: string;
-  readonly verdict: Verdict;
-  readonly now: string | undefined;
-  readonly wanted: string | undefined;
-  readonly why: string;
-  readonly breaks: string | undefined;
-  readonly since: string | undefined;
-  /** What to do where it is lacking, and what else there is to say. */
-  readonly remark: string | undefined;
-}
 
 /** The text of the file of a sysctl; undefined where the kernel has none. */
 export type ReadSysctl = (key: string) => string | undefined;
 
-export function judgeSettings(read: ReadSysctl): readonly Item[] {
+export function judgeSettings(read: ReadSysctl): readonly SecurityItem[] {
   const good = settings.filter((setting) => isGood(setting, read(setting.key)));
   return settings.map((setting) => {
     const now = read(setting.key)?.trim();
@@ -43,7 +24,7 @@ function verdictOf(
   setting: Setting,
   now: string | undefined,
   good: readonly Setting[],
-): Pick<Item, 'verdict' | 'remark'> {
+): Pick<SecurityItem, 'verdict' | 'remark'> {
   const { group, item, byDefault, oneWay } = setting;
   if (now === undefined) return { verdict: 'unavailable', remark: 'not available on this kernel' };
   if (good.includes(setting)) return { verdict: 'good', remark: undefined };

@@ -10,7 +10,8 @@ import type { JailTenant } from '../io/build/protocol.ts';
 import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
 import { readMarks } from '../io/marks.ts';
 import { findOccupants } from '../io/occupants.ts';
-import { jailTenants } from '../io/part.ts';
+import { jailTenants } from '../io/jail-tenants.ts';
+import { isolationOf, openWithoutPrograms } from '../io/programs.ts';
 import { canFilter } from '../io/setpriv.ts';
 
 /** mount_setattr(2), with which a mount is never seen with other attributes than it should have. */
@@ -35,7 +36,7 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
     ...(canFilter()
       ? []
       : [
-          'setpriv of this host loads no filter of system calls (util-linux 2.41 does), so processes in jails can make user namespaces and use io_uring, unless sysctl forbids it',
+          'setpriv of this host loads no filter of system calls (util-linux 2.41 does), so processes in jails can use io_uring, unless sysctl forbids it, and make user namespaces where the kernel does not keep jails apart',
         ]),
     ...brokerRemarks(wanted, jailPathsOf(paths)),
     ...(outside === 0
@@ -44,7 +45,12 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
           `${count(outside, 'process', 'processes')} of tenants with a jail are outside of it; see bulkhead jail status`,
         ]),
   ];
-  const text = `${count(wanted.length, 'tenant')} in the policy, ${ready} ready`;
+  const uids = wanted.map(({ uid }) => uid);
+  const { level, reason = '' } = isolationOf(uids, paths);
+  if (level === 'none')
+    remarks.push(`Jails and the host are not kept apart: ${reason}. So ${openWithoutPrograms}.`);
+  if (level === 'partial') remarks.push(`Jails and the host are kept apart in part: ${reason}`);
+  const text = `${count(wanted.length, 'tenant')} in the policy, ${ready} ready; kept apart by the kernel: ${level}`;
   return { label, text, remarks };
 }
 

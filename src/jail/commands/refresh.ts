@@ -17,6 +17,7 @@ import {
   printJson,
 } from '../../cli/shared/session.ts';
 import { buildJails, jailPart } from '../io/part.ts';
+import { followPolicy } from '../io/programs.ts';
 
 interface RefreshOptions extends PolicyOptions {
   readonly dryRun?: boolean;
@@ -38,7 +39,9 @@ async function refresh(options: RefreshOptions, command: Command): Promise<ExitC
     printError(done.error);
     return exitCodes.failed;
   }
-  const { built = [], kept = 0, dropped = [], problems = [] } = done.value ?? {};
+  const { built = [], kept = 0, dropped = [], problems: unbuilt = [] } = done.value ?? {};
+  const unloaded = followPolicy(loaded.policy, paths);
+  const problems = [...unbuilt, ...(unloaded === undefined ? [] : [unloaded])];
   for (const problem of problems) printError(problem);
   if (options.json === true) printJson({ dryRun: false, built, kept, dropped, problems });
   else

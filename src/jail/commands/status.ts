@@ -19,6 +19,13 @@ import type { Cost } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMarks } from '../io/marks.ts';
 import { findOccupants, type Occupants } from '../io/occupants.ts';
+import {
+  isolationOf,
+  openWithoutPrograms,
+  programsState,
+  type Isolation,
+  type ProgramsState,
+} from '../io/programs.ts';
 import { stateText } from './state-text.ts';
 
 interface Row
@@ -41,13 +48,18 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   const ways = (await surveyWays({ paths, policy: undefined, driver: 'cgroup2' }, 'quick')).filter(
     ({ jail }) => jail !== undefined,
   );
+  const isolation = isolationOf([...marks.keys()], paths);
+  const refused = programsState(paths)?.refused;
   if (options.json === true) {
     const { mounts: _mounts, ...whole } = cost ?? { mounts: undefined };
     const waysIn = ways.map(({ way, jail }) => ({ way, ...jail }));
-    printJson({ jails: rows, cost: cost === undefined ? null : whole, waysIn });
+    const { level, reason } = isolation;
+    const apart = { level, reason: reason ?? null, refused: refused ?? null };
+    printJson({ jails: rows, cost: cost === undefined ? null : whole, waysIn, apart });
   } else {
     printRows(rows, marks, cost);
     for (const line of waysLines(ways)) print(wrap(line, terminalOf(process.stdout).columns));
+    if (rows.length > 0) printIsolation(isolation, refused);
   }
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
@@ -113,6 +125,19 @@ function waysLines(ways: readonly WayReport[]): readonly string[] {
       : [],
   );
   return entered.length === 0 ? outside : [`Entered at login: ${entered.join(', ')}`, ...outside];
+}
+
+function printIsolation(
+  { level, reason }: Isolation,
+  refused: ProgramsState['refused'] | undefined,
+): void {
+  const { columns } = terminalOf(process.stdout);
+  const why = reason === undefined ? '' : `, because ${reason}`;
+  print(wrap(`Kept apart from the host by the kernel: ${level}${why}`, columns));
+  if (level === 'none') print(wrap(`Open: ${openWithoutPrograms}.`, columns));
+  if (refused === undefined) return;
+  const counts = Object.entries(refused).map(([kind, number]) => `${kind} ${number}`);
+  print(wrap(`Refused since the programs were loaded: ${counts.join(', ')}`, columns));
 }
 
 const staleNote =

@@ -10,7 +10,7 @@ import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { packageFile } from '../../sys/package-files.ts';
-import { jailTenants } from './part.ts';
+import { jailTenants } from './jail-tenants.ts';
 
 /** One that ends at once is not started again and again. */
 const defaultSetting = { againMs: 10_000 } as const;

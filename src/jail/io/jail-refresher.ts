@@ -6,29 +6,32 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
 import type { AgentPart } from '../../agent/part.ts';
-import { failed, printProblem, type Problem } from '../../base/problem.ts';
+import { printProblem, type Problem } from '../../base/problem.ts';
 import { isAt } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
+import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import { readMounts } from '../../sys/files/mounts.ts';
-import { execFile } from 'node:child_process';
 import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
 import { jailPathsOf } from './jail-paths.ts';
-import { buildJails, jailPart, jailTenants } from './part.ts';
+import { jailTenants } from './jail-tenants.ts';
+import { jailPart } from './part.ts';
 
 const checkMs = 60_000;
-const unit = 'bulkhead-jail.service';
-const unitFiles = ['/etc/systemd/system', '/usr/lib/systemd/system'].map(
-  (each) => `${each}/${unit}`,
-);
-
-/** Whether somebody else has to do it: the service of the agent cannot. */
-export const isService = (): boolean => process.env['INVOCATION_ID'] !== undefined;
+const restore = restoreElsewhere({
+  unit: 'bulkhead-jail.service',
+  command: ['jail', 'refresh'],
+  action: 'build the jails',
+  timeoutMs: 600_000,
+});
 
 export type BuildNow = (policy: Policy, paths: Paths) => Promise<readonly Problem[]>;
 
 export function jailRefresher(paths: Paths, log: Log): AgentPart {
-  return new JailRefresher(paths, log, buildSomewhere);
+  return new JailRefresher(paths, log, async ({ file }) => {
+    const done = await restore(paths, file);
+    return done.ok ? [] : [done.error];
+  });
 }
 
 export class JailRefresher implements AgentPart {
@@ -100,21 +103,3 @@ function stateOf(policy: Policy, paths: Paths): string {
   }
   return hash.digest('hex');
 }
-
-const timeoutMs = 600_000;
-
-const buildSomewhere: BuildNow = async (policy, paths) => {
-  if (isService() && unitFiles.some((each) => existsSync(each))) return startUnit();
-  const built = await buildJails(policy, paths);
-  return built.ok ? (built.value?.problems ?? []) : [built.error];
-};
-
-const startUnit = (): Promise<readonly Problem[]> =>
-  new Promise((resolve) => {
-    const options = { timeout: timeoutMs, killSignal: 'SIGKILL' as const };
-    execFile('/usr/bin/systemctl', ['start', unit], options, (error) => {
-      const reason = `${unit} failed; its log says why`;
-      const problem = failed({ action: 'build the jails', reason });
-      resolve(error === null || problem.ok ? [] : [problem.error]);
-    });
-  });

@@ -4,7 +4,7 @@
  */
 import { existsSync, rmdirSync } from 'node:fs';
 import { commandsOf, describeJail } from '../../policy/jail.ts';
-import { jailOf, nameOf, type Policy } from '../../policy/policy.ts';
+import { nameOf, type Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -15,17 +15,21 @@ import {
   type JailedTenant,
 } from '../../host/cgroups/launch-jailed.ts';
 import { buildElsewhere } from './build-elsewhere.ts';
-import { enterAction, type BuildAnswer, type JailTenant } from './build/protocol.ts';
+import { enterAction, type BuildAnswer } from './build/protocol.ts';
 import { jailPathsOf } from './jail-paths.ts';
+import { jailTenants } from './jail-tenants.ts';
 import { announce, readMarks } from './marks.ts';
+import { followPolicy, planPrograms, releasePrograms } from './programs.ts';
 
-export const jailTenants = ({ tenants }: Policy): readonly JailTenant[] =>
-  tenants.flatMap((tenant) => {
-    const jail = jailOf(tenant);
-    return jail === undefined ? [] : [{ uid: tenant.uid, account: tenant.account, jail }];
-  });
-
-export const jailPart = { plan: planJails, apply: applyJails, release: releaseJails };
+export const jailPart = {
+  plan: (policy: Policy, paths: Paths) => [
+    ...planJails(policy, paths),
+    ...planPrograms(policy, paths),
+  ],
+  apply: applyJails,
+  follow: followPolicy,
+  release: releaseJails,
+};
 
 const hasAny = (paths: Paths) => {
   const { base, places } = jailPathsOf(paths);
@@ -117,10 +121,15 @@ function settleMarked(paths: Paths, tenants: readonly JailedTenant[]): readonly 
 }
 
 async function releaseJails(paths: Paths): Promise<readonly Problem[]> {
-  if (!hasAny(paths)) return [];
+  const problems = releasePrograms(paths);
+  if (!hasAny(paths)) return problems;
   const done = await buildElsewhere({ kind: 'release', instance: paths.instance });
   removeIfEmpty(paths.runtime);
-  return [...(done.ok ? done.value.problems : [done.error]), ...settleMarked(paths, [])];
+  return [
+    ...problems,
+    ...(done.ok ? done.value.problems : [done.error]),
+    ...settleMarked(paths, []),
+  ];
 }
 
 function removeIfEmpty(directory: string): void {

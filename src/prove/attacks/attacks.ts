@@ -14,6 +14,7 @@ import {
   leakedDescriptor,
   leakedDirectory,
   oomScoreAdjust,
+  outsideCgroup,
   raisePriority,
   typeIntoTerminal,
 } from './escape.ts';
@@ -65,6 +66,7 @@ export const attacks: readonly Attack[] = [
   cgroupMove,
   cgroupLimits,
   cgroupNamespace,
+  outsideCgroup,
   raisePriority,
   neighbourHome,
   accountHomes,

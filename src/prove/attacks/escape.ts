@@ -1,5 +1,6 @@
 /** Out of the cgroup, and out of what root leaves open by mistake. */
 import type { Attack } from '../core/attack.ts';
+import { held, judgeSaid } from '../core/outcome.ts';
 import { noNumbers, perl } from './perl.ts';
 
 /** A process may move itself by writing 0. */
@@ -13,7 +14,7 @@ for my $directory (@ARGV) {
     $error = $!;
   }
 }
-cannot('find a cgroup') unless $tried;
+$! = 2, refused('no cgroup is seen') unless $tried;
 $! = $error;
 refused("$tried files");`;
 
@@ -40,7 +41,7 @@ for my $directory (@ARGV) {
   push @open, "$directory/new" if mkdir "$directory/new";
   rmdir "$directory/new";
 }
-cannot('find a file of the cgroup') unless $tried;
+$! = 2, refused('no file of the cgroup is seen') unless $tried;
 through('can write', @open) if @open;
 $! = $error;
 refused("$tried files");`;
@@ -50,7 +51,7 @@ export const cgroupLimits: Attack = {
   summary: 'raise its own limits, or make a cgroup below its own',
   demandedBy: 'limits',
   remedy: 'nothing has to: cgroups belong to root; look for a chmod or chown on /sys/fs/cgroup',
-  start: (stage) => ({ program: perl(raise, stage, stage.cgroups.own) }),
+  start: (stage) => ({ program: perl(raise, stage, stage.cgroups.attacker) }),
 };
 
 /** CLONE_NEWUSER, CLONE_NEWNS and CLONE_NEWCGROUP; then the hierarchy is mounted again, by a root of the namespace. */
@@ -154,6 +155,23 @@ export const leakedDirectory: Attack = {
       plain: true,
     }),
   },
+};
+
+export const outsideCgroup: Attack = {
+  name: 'placement',
+  summary: "run outside of its cgroup, started by what knows of none, such as somebody's daemon",
+  demandedBy: 'placement',
+  remedy: '<placement strict="yes"/> in the policy, where the kernel asks BPF programs',
+  start: (stage) => ({ program: perl("through('runs there')", stage), outside: true }),
+  control: {
+    by: 'control',
+    start: (stage) => ({ program: perl("through('runs there')", stage), plain: true }),
+  },
+  // It is refused to whoever starts it, before its first instruction.
+  judge: (evidence) =>
+    evidence.said === undefined && /setres.id failed: Operation not permitted/.test(evidence.ended)
+      ? held('the kernel did not let it become the tenant')
+      : judgeSaid(evidence, []),
 };
 
 /** A terminal of its own, so that nobody's is typed into. TIOCGPTN, TIOCSPTLCK, TIOCSTI. */

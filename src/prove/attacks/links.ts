@@ -66,6 +66,8 @@ export const hardLinkOther: Attack = {
     by: 'neighbour',
     start: (stage) => ({
       program: perl(hardLink, stage, [page(stage), `${stage.homes.neighbour}/hard`]),
+      // The page is not in its jail.
+      plain: true,
     }),
   },
 };

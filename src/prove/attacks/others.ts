@@ -29,8 +29,7 @@ for (@ARGV) {
   elsif (name() ne 'ENOENT') { $refused = $! }
 }
 through('can list', scalar(@seen), 'of', scalar(@ARGV) . ':', @seen[0 .. ($#seen > 2 ? 2 : $#seen)]) if @seen;
-cannot('find any of the homes') unless $refused;
-$! = $refused;
+$! = $refused // 2;
 refused(scalar @ARGV, 'homes');`;
 
 export const accountHomes: Attack = {
@@ -122,7 +121,8 @@ export const abstractSocket: Attack = {
   name: 'abstract-socket',
   summary: "connect to another tenant's abstract socket, which has no permissions",
   demandedBy: 'jail',
-  remedy: 'sockets in directories that belong to the tenant',
+  remedy:
+    '<jail> in the policy, where the kernel asks BPF programs; sockets in directories that belong to the tenant',
   start: (stage) => ({ program: perl(connect, stage, [stage.socket]) }),
   control: {
     by: 'neighbour',

@@ -94,8 +94,8 @@ function policyInForce(
   return policy === undefined || document === undefined ? 'wrong' : { policy, document };
 }
 
-function clean(paths: Paths): ExitCode {
-  const removed = cleanUp(paths);
+async function clean(paths: Paths): Promise<ExitCode> {
+  const removed = await cleanUp(paths);
   if (removed.ok) return exitCodes.done;
   printError(removed.error);
   return exitCodes.failed;

@@ -12,9 +12,10 @@ import type { Evidence, Outcome } from './outcome.ts';
  *     limits       the policy has any limit
  *     separation   the policy has tenants: what the kernel keeps apart by itself
  *     symlinks     the policy has <symlinks>
- *     jail         only a private view of the host holds it; no policy demands it, since scratch tenants have no jail
+ *     jail         the policy has a <jail> for some tenant: only a private view of the host holds it
+ *     placement    the policy has <placement strict="yes"/>
  */
-export type Demand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail';
+export type Demand = LimitKey | 'limits' | 'separation' | 'symlinks' | 'jail' | 'placement';
 
 /** Who runs a program. All but root are uids of nobody, made up for this run. */
 export const roles = ['attacker', 'neighbour', 'control'] as const;
@@ -44,8 +45,10 @@ export interface Stage {
   /** Name of its abstract socket. */
   readonly socket: string;
   readonly limits: ScratchLimits;
-  /** Cgroups as directories: the attacker's, the neighbour's, and the top of each hierarchy. */
-  readonly cgroups: Readonly<Record<'own' | 'neighbour' | 'top', readonly string[]>>;
+  /** Whether attacker and neighbour are in jails. The control never is, so that it shows what there is to be reached. */
+  readonly jailed: boolean;
+  /** Cgroups as directories: those of each, and the top of each hierarchy. */
+  readonly cgroups: Readonly<Record<(typeof roles)[number] | 'top', readonly string[]>>;
   /** Homes of real accounts. */
   readonly accountHomes: readonly string[];
   /** The most descriptors that the host can spare. */
@@ -76,8 +79,10 @@ export interface Start {
   readonly leak?: string;
   /** With descriptor 3 passed on on purpose. */
   readonly keepDescriptors?: true;
-  /** Instead of the launcher, which starts in the home directory: root changes its uid and stays where it is. */
+  /** Instead of the launcher: root changes its uid in the tenant's cgroup, stays where it is, and enters no jail. */
   readonly plain?: true;
+  /** Root changes its uid and nothing else, as what knows of no cgroups does. */
+  readonly outside?: true;
 }
 
 export interface Attack {

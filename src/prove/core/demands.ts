@@ -2,7 +2,7 @@
 import { unlimited } from '../../base/quantity.ts';
 import type { LimitKey } from '../../limits/limit.ts';
 import type { PolicyDocument } from '../../policy/document.ts';
-import type { Policy } from '../../policy/policy.ts';
+import { jailOf, type Policy } from '../../policy/policy.ts';
 import type { Demand } from './attack.ts';
 
 export type Demands = ReadonlySet<Demand>;
@@ -11,13 +11,16 @@ export const nothingDemanded: Demands = new Set();
 
 export function demandsOf(policy: Policy, { symlinks }: Pick<PolicyDocument, 'symlinks'>): Demands {
   const demands = new Set<Demand>();
-  for (const { values } of policy.tenants) {
+  for (const tenant of policy.tenants) {
+    const { values } = tenant;
     demands.add('separation');
+    if (jailOf(tenant) !== undefined) demands.add('jail');
     for (const [key, value] of Object.entries(values)) {
       if (value === undefined || value === unlimited) continue;
       demands.add(key as LimitKey).add('limits');
     }
   }
   if (symlinks !== undefined) demands.add('symlinks');
+  if (policy.strict?.placement === 'on') demands.add('placement');
   return demands;
 }

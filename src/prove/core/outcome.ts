@@ -53,6 +53,9 @@ export function parseSaid(output: string): Said | undefined {
 /** What permissions answer with. */
 export const permissionErrors: readonly string[] = ['EPERM', 'EACCES'];
 
+/** What a jail answers with: what is not in it is not there, and calls that its filter refuses seem to be unknown. */
+export const jailErrors: readonly string[] = ['ENOENT', 'ESRCH', 'ENOSYS'];
+
 /** By the word of the program alone; silence is never a refusal. */
 export function judgeSaid({ said, ended }: Evidence, refusals: readonly string[]): Outcome {
   if (said === undefined) return impossible(`the program said nothing: ${ended}`);

@@ -1,5 +1,7 @@
 /** The policy of the scratch tenants, in the words of every policy. */
 import type { DriverName } from '../../policy/document.ts';
+import { jailProfiles, type Jail } from '../../policy/jail.ts';
+import { jailOf, type Policy } from '../../policy/policy.ts';
 import type { ScratchLimits } from './attack.ts';
 
 const MiB = 2 ** 20;
@@ -33,21 +35,40 @@ export interface ScratchTenants {
   readonly control: number;
 }
 
+/** What the scratch tenants get as those of the policy in force have it. */
+export interface ScratchHolding {
+  readonly driver: DriverName | undefined;
+  readonly jail: Jail['profile'] | undefined;
+  readonly strict: boolean;
+}
+
+/** Of the profiles that the policy uses, the one that has most: `shell`, then `web`. */
+export function jailProfileOf(policy: Policy): Jail['profile'] | undefined {
+  const used = new Set(policy.tenants.map((tenant) => jailOf(tenant)?.profile));
+  const most = [
+    'shell',
+    'web',
+    'strict',
+  ] as const satisfies readonly (typeof jailProfiles)[number][];
+  return most.find((each) => used.has(each));
+}
+
 export function scratchPolicy(
   { attacker, neighbour, control }: ScratchTenants,
   limits: ScratchLimits,
-  driver: DriverName | undefined,
+  { driver, jail, strict }: ScratchHolding,
 ): string {
   const host = driver === undefined ? '' : `  <host driver="${driver}"/>\n`;
+  const placement = strict ? '  <placement strict="yes"/>\n' : '';
   const tenants = [
-    tenantText(attacker, limits),
-    tenantText(neighbour, neighbourLimits),
-    tenantText(control, controlLimits),
+    tenantText(attacker, limits, jail),
+    tenantText(neighbour, neighbourLimits, jail),
+    tenantText(control, controlLimits, undefined),
   ];
-  return `<bulkhead version="1">\n${host}${tenants.join('')}</bulkhead>\n`;
+  return `<bulkhead version="1">\n${host}${placement}${tenants.join('')}</bulkhead>\n`;
 }
 
-function tenantText(uid: number, limits: ScratchLimits): string {
+function tenantText(uid: number, limits: ScratchLimits, jail: Jail['profile'] | undefined): string {
   const { cpu, memory, processes, write, space, files } = limits;
   const elements = [
     element('cpu', { limit: cpu && `${Math.round(cpu * 100)}%` }),
@@ -55,6 +76,7 @@ function tenantText(uid: number, limits: ScratchLimits): string {
     element('io', { write: write && `${write / MiB}MiB/s` }),
     element('processes', { limit: processes }),
     element('disk', { space: space && `${space / MiB}MiB`, files }),
+    element('jail', { profile: jail }),
   ];
   return `  <tenant uid="${uid}">${elements.join('')}</tenant>\n`;
 }

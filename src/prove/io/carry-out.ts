@@ -9,6 +9,7 @@ import { statusValue } from '../../sys/processes/process-status.ts';
 import type { Attack, Role, Stage, Start } from '../core/attack.ts';
 import {
   impossible,
+  jailErrors,
   judgeSaid,
   permissionErrors,
   type Evidence,
@@ -31,21 +32,26 @@ export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outc
   if (obstacle !== undefined) return impossible(obstacle);
   const { before, control, by = 'attacker' } = attack;
   if (before !== undefined) {
-    const evidence = await run(before.by, before.start(stage), undefined, carrying);
+    // A trap lies where others come by, which is not in a jail.
+    const start: Start = { ...before.start(stage), ...(stage.jailed ? { plain: true } : {}) };
+    const evidence = await run(before.by, start, undefined, carrying);
     const made = judgeSaid(evidence, []);
     if (made.kind !== 'through') return impossible(`it could not be prepared: ${made.detail}`);
   }
   const evidence = await run(by, attack.start(stage), attack.watch, carrying);
   if (!carrying.neighbourRuns()) return impossible('the process of the neighbour has ended');
-  const outcome = judge(attack, evidence, stage);
+  const outcome = judge(attack, by, evidence, stage);
   if (control === undefined || outcome.kind !== 'held') return outcome;
   const other = await run(control.by, control.start(stage), attack.watch, carrying);
-  return withControl(outcome, judge(attack, other, stage));
+  return withControl(outcome, judge(attack, control.by, other, stage));
 }
 
-function judge(attack: Attack, evidence: Evidence, stage: Stage): Outcome {
+function judge(attack: Attack, by: Role, evidence: Evidence, stage: Stage): Outcome {
+  const refusals = attack.refusals ?? permissionErrors;
+  const isJailed = stage.jailed && by !== 'control' && by !== 'server';
   const outcome =
-    attack.judge?.(evidence, stage) ?? judgeSaid(evidence, attack.refusals ?? permissionErrors);
+    attack.judge?.(evidence, stage) ??
+    judgeSaid(evidence, isJailed ? [...refusals, ...jailErrors] : refusals);
   return { ...outcome, detail: printable(outcome.detail).trim() };
 }
 

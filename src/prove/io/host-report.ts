@@ -1,6 +1,10 @@
 /** What was found on this host before anything is called an attack. */
 import { release } from 'node:os';
 import type { Driver } from '../../host/driver.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { existingPins } from '../../sys/bpf/pins.ts';
+import { readdirSync } from 'node:fs';
+import { jailProfileOf } from '../core/scratch-policy.ts';
 import { agentLock, type Paths } from '../../host/paths.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { readText } from '../../sys/files/read.ts';
@@ -54,7 +58,11 @@ const settings = [
   'dev.tty.legacy_tiocsti',
 ] as const;
 
-export function reportHost(paths: Paths, { capabilities, tree }: Driver): HostReport {
+export function reportHost(
+  paths: Paths,
+  { capabilities, tree }: Driver,
+  policy: Policy | undefined,
+): HostReport {
   const lsm = readText(`${paths.sys}/kernel/security/lsm`)?.trim();
   return {
     kernel: release(),
@@ -68,15 +76,18 @@ export function reportHost(paths: Paths, { capabilities, tree }: Driver): HostRe
         ? []
         : [`${key.replace('.', ' ')}: ${reason ?? level}`],
     ),
-    defences: defencesOf(paths),
+    defences: defencesOf(paths, policy),
   };
 }
 
 const settingOf = ({ proc }: Paths, name: string) =>
   readText(`${proc}/sys/${name.replaceAll('.', '/')}`)?.trim();
 
-function defencesOf(paths: Paths): readonly Defence[] {
+function defencesOf(paths: Paths, policy: Policy | undefined): readonly Defence[] {
   const agent = isLocked(agentLock(paths));
+  const profile = policy && jailProfileOf(policy);
+  const strict = policy?.strict?.placement === 'on';
+  const programs = programsIn(paths);
   return [
     {
       name: 'Agent',
@@ -85,5 +96,34 @@ function defencesOf(paths: Paths): readonly Defence[] {
         ? 'it places what tenants start themselves'
         : 'not running: only what "bulkhead exec", PAM and units start is in its cgroup',
     },
+    {
+      name: 'Jails',
+      on: profile !== undefined,
+      detail:
+        profile === undefined
+          ? 'no tenant of the policy has one, and the attacker has none'
+          : `the attacker is in one of the profile "${profile}", as tenants of the policy are`,
+    },
+    {
+      name: 'Placement',
+      on: strict,
+      detail: strict ? 'strict for the attacker, too' : 'not strict in the policy',
+    },
+    {
+      name: 'Programs',
+      on: programs.length > 0,
+      detail:
+        programs.length === 0
+          ? 'no BPF programs of Bulkhead are in the kernel'
+          : `BPF programs of Bulkhead in the kernel: ${programs.join(', ')}`,
+    },
   ];
+}
+
+/** Those of the policy in force, by their names: `jails`, `symlinks`. */
+function programsIn(paths: Paths): readonly string[] {
+  const found = existingPins(paths);
+  if (found === undefined) return [];
+  using pins = found;
+  return [...new Set(readdirSync(pins.at('.')).map((each) => each.split('-')[0] ?? ''))].toSorted();
 }

@@ -43,27 +43,27 @@ export async function prove(options: ProveOptions): Promise<Result<Proof, Proble
   const lock = lockFile(proveLock(scratchPaths(options.paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  const left = removeScratch(options.paths);
+  const left = await removeScratch(options.paths);
   if (!left.ok) return left;
   const proof = await withScratch(options);
-  const removed = removeScratch(options.paths);
+  const removed = await removeScratch(options.paths);
   return removed.ok ? proof : removed;
 }
 
 /** Removes what a run left behind that was killed. */
-export function cleanUp(paths: Paths): Result<void, Problem> {
+export async function cleanUp(paths: Paths): Promise<Result<void, Problem>> {
   const lock = lockFile(proveLock(scratchPaths(paths)), { waitMs: 0 });
   if (!lock.ok) return lock;
   using _lock = lock.value;
-  return removeScratch(paths);
+  return await removeScratch(paths);
 }
 
 async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem>> {
   const { paths, inForce, limits = attackerLimits, uidsFrom, signal } = options;
-  const made = makeScratch(paths, { inForce, limits, uidsFrom });
+  const made = await makeScratch(paths, { inForce, limits, uidsFrom });
   if (!made.ok) return made;
   const scratch = made.value;
-  const host = reportHost(paths, scratch.driver);
+  const host = reportHost(paths, scratch.driver, inForce?.policy);
   options.onHost?.(host);
   const started = await startNeighbour(scratch);
   if (!started.ok) return started;
@@ -98,7 +98,7 @@ const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
 const descriptorsMax = 300_000;
 
 function stageOf(
-  { homes, sites, shared, hidden, uids, driver }: Scratch,
+  { homes, sites, shared, hidden, uids, driver, jailed }: Scratch,
   neighbour: Neighbour,
   { paths, inForce }: ProveOptions,
   limits: ScratchLimits,
@@ -119,9 +119,11 @@ function stageOf(
     neighbour: neighbour.pid,
     socket: neighbour.socket,
     limits,
+    jailed,
     cgroups: {
-      own: cgroupsOf(uids.attacker),
+      attacker: cgroupsOf(uids.attacker),
       neighbour: cgroupsOf(uids.neighbour),
+      control: cgroupsOf(uids.control),
       top: hierarchies.map(({ mountPoint }) => mountPoint),
     },
     accountHomes: accountHomesOf(paths, inForce?.policy),

@@ -92,11 +92,13 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
 /** Tenants start as everything of tenants does that is started on purpose: by the launcher. */
 function commandOf(
   role: Role,
-  { program, keepDescriptors, plain }: Start,
+  { program, keepDescriptors, plain, outside }: Start,
   { instance, stage, server }: Launching,
 ): readonly string[] {
   if (role === 'server') return becoming(server, program);
-  if (plain === true) return becoming({ uid: stage.uids[role], gid: stage.uids[role] }, program);
+  const own = becoming({ uid: stage.uids[role], gid: stage.uids[role] }, program);
+  if (outside === true) return own;
+  if (plain === true) return inCgroups(stage.cgroups[role], own);
   const options = ['--instance', instance, '--allow-setuid', '--chdir', stage.homes[role]];
   if (keepDescriptors === true) options.push('--keep-fds');
   return [
@@ -107,6 +109,13 @@ function commandOf(
     ...program,
   ];
 }
+
+/** The shell moves itself there and becomes the program. */
+const inCgroups = (cgroups: readonly string[], command: readonly string[]) => {
+  const move =
+    'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"';
+  return ['/bin/sh', '-c', move, 'sh', ...cgroups, '--', ...command];
+};
 
 const becoming = ({ uid, gid, groups }: ServerUser, program: readonly string[]) => {
   const which = groups === 'its own' ? '--init-groups' : '--clear-groups';

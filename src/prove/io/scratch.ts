@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { applyPolicy, releaseAll } from '../../apply/apply.ts';
+import { applyParts, followParts, releaseParts } from '../../apply/parts.ts';
 import { causedBy, failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { readUidRange } from '../../host/accounts/accounts.ts';
@@ -14,6 +15,7 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { DriverName } from '../../policy/document.ts';
 import { parsePolicy } from '../../policy/parse.ts';
+import type { PolicyDocument } from '../../policy/document.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { resolvePolicy } from '../../policy/resolve.ts';
 import { causeOf } from '../../sys/errno.ts';
@@ -21,7 +23,7 @@ import { readText } from '../../sys/files/read.ts';
 import { replaceFile } from '../../sys/files/replace-file.ts';
 import { signalUid } from '../../sys/processes/uid-signal.ts';
 import { roles, type ScratchLimits, type Stage } from '../core/attack.ts';
-import { scratchPolicy } from '../core/scratch-policy.ts';
+import { jailProfileOf, scratchPolicy } from '../core/scratch-policy.ts';
 import { idsIn } from '../core/uids.ts';
 import { findFreeUids, type PolicyInForce } from './free-uids.ts';
 import { makeFiles, removeFiles, scratchRoot, type ScratchFiles } from './scratch-files.ts';
@@ -31,6 +33,7 @@ export interface Scratch extends ScratchFiles {
   readonly paths: Paths;
   readonly driver: Driver;
   readonly uids: Stage['uids'];
+  readonly jailed: boolean;
 }
 
 export interface ScratchOptions {
@@ -40,10 +43,10 @@ export interface ScratchOptions {
   readonly uidsFrom: number | undefined;
 }
 
-export function makeScratch(
+export async function makeScratch(
   inForcePaths: Paths,
   { inForce, limits, uidsFrom }: ScratchOptions,
-): Result<Scratch, Problem> {
+): Promise<Result<Scratch, Problem>> {
   const paths = scratchPaths(inForcePaths);
   const root = scratchRoot(inForcePaths, inForce?.policy);
   const first = findFreeUids(inForcePaths, inForce, roles.length + 1, uidsFrom);
@@ -62,8 +65,9 @@ export function makeScratch(
   if (!cleared.ok) return cleared;
   const files = makeFiles(root, uids);
   if (!files.ok) return files;
-  const driver = applyScratch(paths, uids, files.value, limits, inForce?.policy);
-  return driver.ok ? ok({ ...files.value, paths, uids, driver: driver.value }) : driver;
+  const driver = await applyScratch(paths, uids, files.value, limits, inForce?.policy);
+  const jailed = inForce !== undefined && jailProfileOf(inForce.policy) !== undefined;
+  return driver.ok ? ok({ ...files.value, paths, uids, jailed, driver: driver.value }) : driver;
 }
 
 function writeRecord(paths: Paths, record: ScratchRecord): Result<void, Problem> {
@@ -83,40 +87,67 @@ function driverFor(paths: Paths, inForce: Policy | undefined): DriverName | unde
   return driver === 'systemd' ? 'cgroup2' : driver;
 }
 
-function applyScratch(
+async function applyScratch(
   paths: Paths,
   uids: Stage['uids'],
   { homes }: ScratchFiles,
   limits: ScratchLimits,
   inForce: Policy | undefined,
-): Result<Driver, Problem> {
-  const text = scratchPolicy(uids, limits, driverFor(paths, inForce));
-  const { document } = parsePolicy('the scratch policy', text);
-  if (document === undefined || document.diagnostics.failed)
-    throw new Error(`The scratch policy is wrong:\n${text}`);
+): Promise<Result<Driver, Problem>> {
+  const text = scratchPolicy(uids, limits, {
+    driver: driverFor(paths, inForce),
+    jail: inForce && jailProfileOf(inForce),
+    strict: inForce?.strict?.placement === 'on',
+  });
   // Accounts in this run alone: quotas are for the file system of a home.
   const accounts = roles.map((role) => {
     const uid = uids[role];
     return { user: `${paths.instance}-${role}`, uid, gid: uid, home: homes[role] };
   });
-  const policy = resolvePolicy(document, { accounts, uidMin: readUidRange(paths).first });
+  const policy = resolvePolicy(parse(text), { accounts, uidMin: readUidRange(paths).first });
+  const cannot = (problem: Problem) =>
+    failed({ action: 'apply the scratch policy', ...causedBy(problem) });
+  const parts = await applyParts(policy, paths, 'command');
+  if (!parts.ok) return cannot(parts.error);
+  const [unbuilt] = parts.value;
+  if (unbuilt !== undefined) return cannot(unbuilt);
   const applied = applyPolicy(policy, linuxHost(paths), { kill: true, force: true });
   if (!applied.ok) return applied;
   const [failure] = applied.value.failures;
-  if (failure === undefined) return ok(applied.value.driver);
-  return failed({ action: 'apply the scratch policy', ...causedBy(failure.problem) });
+  if (failure !== undefined) return cannot(failure.problem);
+  // What this kernel cannot hold is shown by what gets through.
+  await followParts(policy, paths);
+  return ok(applied.value.driver);
 }
 
+function parse(text: string): PolicyDocument {
+  const { document } = parsePolicy('the scratch policy', text);
+  if (document === undefined || document.diagnostics.failed)
+    throw new Error(`The scratch policy is wrong:\n${text}`);
+  return document;
+}
+
+/** Nobody is held by it, so that the kernel lets go of all. */
+const emptyPolicy = '<bulkhead version="1"/>';
+
 /** Removes all that a run made, by its own record; also that of one that was killed. */
-export function removeScratch(inForcePaths: Paths): Result<void, Problem> {
+export async function removeScratch(inForcePaths: Paths): Promise<Result<void, Problem>> {
   const paths = scratchPaths(inForcePaths);
   const record = readRecord(paths);
   for (const uid of record?.uids ?? []) killNobodys(uid, paths);
+  const nobody = resolvePolicy(parse(emptyPolicy), {
+    accounts: [],
+    uidMin: readUidRange(paths).first,
+  });
+  const [held] = await followParts(nobody, paths);
+  if (held !== undefined) return fail(held);
   const released = releaseAll(linuxHost(paths), { kill: true });
   if (!released.ok) {
     const [problem] = released.error;
     return problem === undefined ? ok(undefined) : fail(problem);
   }
+  const [kept] = await releaseParts(paths);
+  if (kept !== undefined) return fail(kept);
   const removed = record === undefined ? ok(undefined) : removeFiles(record.root);
   if (!removed.ok) return removed;
   for (const directory of [paths.runtime, paths.state])

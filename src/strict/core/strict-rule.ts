@@ -1,5 +1,6 @@
 /** What the kernel is told of tenants, in its own numbers, as the BPF programs take it (bpf/tenants.bpf.c). */
 
+import { words, type MapEntry } from '../../base/map-entry.ts';
 import type { StrictMode } from '../../policy/document.ts';
 
 /** A tenant's cgroup: of this name, directly below a directory that is known by its inode. */
@@ -29,12 +30,6 @@ export interface StrictRule {
   readonly ranges: readonly UidRange[];
 }
 
-export interface Entry {
-  readonly map: string;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
-
 /** As many as the maps have; one place is the canary's. */
 export const placesMax = 65_535;
 export const rangesMax = 512;
@@ -46,15 +41,8 @@ const nowhere = 0xffff_ffff;
 const modes = { on: 1, watch: 2 } as const;
 const numberOf = (mode: StrictMode | undefined) => (mode === undefined ? 0 : modes[mode]);
 
-/** Little-endian, as the programs are. */
-function words(...values: readonly number[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  for (const [index, value] of values.entries()) view.setUint32(4 * index, value, true);
-  return new Uint8Array(view.buffer);
-}
-
 /** `canary`: a uid of nobody's, which is refused in every mode, so that it can be tried whether anything is. */
-export function entriesOf(rule: StrictRule, canary: number): readonly Entry[] {
+export function entriesOf(rule: StrictRule, canary: number): readonly MapEntry[] {
   const { placement, modules, places, ranges } = rule;
   const nobodys: Place = { uid: canary, parent: 0n, level: nowhere, name: '' };
   return [

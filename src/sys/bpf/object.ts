@@ -3,18 +3,13 @@
  *
  * Older generations end only when the new one is complete, so that at no moment fewer programs decide than before.
  */
+import type { MapEntry } from '../../base/map-entry.ts';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { causeOf, describeErrno } from '../errno.ts';
 import type { PinnedDirectory } from '../files/pinned-directory.ts';
 import { errnoOfAnswer, libbpf, type Handle, type Libbpf } from './libbpf.ts';
 import { beginGeneration, removeGenerations } from './pins.ts';
-
-export interface MapEntry {
-  readonly map: string;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
 
 export interface BpfObject {
   readonly file: string;

@@ -4,12 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
+import type { MapEntry } from '../../base/map-entry.ts';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { causeOf } from '../errno.ts';
 import { lockFile, type FileLock } from '../files/flock.ts';
 import { packageFile } from '../package-files.ts';
-import { loadObject, type MapEntry } from './object.ts';
+import { loadObject } from './object.ts';
 import {
   existingPins,
   generationPath,
@@ -29,6 +30,8 @@ export interface ProgramPaths extends PinRoot {
 export interface Loading {
   /** Beside the object file, what makes a generation another one. */
   readonly madeOf: readonly MapEntry[];
+  /** Programs that are left out where the kernel lacks their hook. */
+  readonly optional?: readonly string[];
   /** Of a generation of that name, for which a canary may be chosen. */
   readonly entries: (generation: string) => readonly MapEntry[];
   /** Why it does not work all the same, asked when everything is attached. */
@@ -75,6 +78,7 @@ export class Programs {
         name: this.#name,
         generation,
         entries: loading.entries(generation),
+        optional: loading.optional ?? [],
         prove: () => loading.prove(generation),
       },
       pins,

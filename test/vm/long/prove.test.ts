@@ -1,4 +1,4 @@
-/** `bulkhead prove` on cgroup v2 and systemd, as it is installed: what the policy demands holds there, too. */
+/** `bulkhead prove` on cgroup v2 and systemd, as it is installed, with jails and strict placement: what the policy demands holds. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
@@ -29,8 +29,9 @@ suite('bulkhead prove on cgroup v2', { skip }, () => {
       await installBuilt(guest);
       await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
         input: `<bulkhead version="1">
-  <defaults><cpu limit="50%"/><memory limit="512MiB"/><processes limit="100"/></defaults>
+  <defaults><cpu limit="50%"/><memory limit="512MiB"/><processes limit="100"/><jail profile="web"/></defaults>
   <tenant uid="3001"/>
+  <placement strict="yes"/>
 </bulkhead>\n`,
       });
       const { status, stdout, stderr } = await guest.run('bulkhead prove --json', long);
@@ -55,8 +56,14 @@ suite('bulkhead prove on cgroup v2', { skip }, () => {
     for (const name of names) assert.equal(verdictOf(name), 'held', name);
   });
 
+  test('jail and strict placement of the policy hold the attacker, too', () => {
+    const names = ['placement', 'abstract-socket', 'processes', 'setuid', 'clone3', 'fuse'];
+    for (const name of names) assert.equal(verdictOf(name), 'held', name);
+  });
+
   test('nothing is left', async () => {
-    const find = 'ls -d /sys/fs/cgroup/*bulkhead-prove* /run/bulkhead-prove* /home/.bulkhead-prove';
+    const find =
+      'ls -d /sys/fs/cgroup/*bulkhead-prove* /run/bulkhead-prove* /home/.bulkhead-prove /sys/fs/bpf/bulkhead-prove';
     const { stdout } = await guest.run(`${find} 2>/dev/null; pgrep -U 65600-65603`, long);
     assert.equal(stdout.trim(), '');
   });

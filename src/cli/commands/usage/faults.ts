@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { IncidentRow, IncidentsResponse } from '../../../agent/api/api.ts';
 import { severities, type LimitKey, type Severity } from '../../../limits/limit.ts';
 import { findAttribute } from '../../../limits/limits.ts';
-import { linkFault } from '../../../usage/refused-links.ts';
+import { faultsWithoutLimit } from '../../../usage/faults-without-limit.ts';
 import { suggestion } from '../../../policy/diagnostic.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { responseOrReport, usageError, withAgent, type JsonOption } from '../../shared/ask.ts';
@@ -120,7 +120,7 @@ const incidentsCsv = (incidents: readonly IncidentRow[]) =>
 function parseLimit(text: string): LimitKey {
   const attribute = findAttribute(text);
   if (attribute !== undefined) return attribute.key;
-  if (text === 'symlinks' || text === linkFault) return linkFault;
+  for (const [key, { word }] of faultsWithoutLimit) if (text === word || text === key) return key;
   throw new InvalidArgumentError(
     `No limit has that name${suggestion(text, limitKeys().map(shortLimit))}`,
   );

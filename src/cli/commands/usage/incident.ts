@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
 import { metrics, sampledKeys } from '../../../usage/metrics.ts';
-import type { RefusedRequest, Snapshot, RefusedLink } from '../../../usage/incident.ts';
+import type { RefusedLink, RefusedRequest, RefusedTry, Snapshot } from '../../../usage/incident.ts';
 import { linkText } from '../../../usage/refused-links.ts';
+import { tryText } from '../../../usage/refused-tries.ts';
 import {
   describeArgument,
   examples,
@@ -62,7 +63,8 @@ function factsOf(answer: IncidentResponse): readonly (readonly [word: string, te
 }
 
 function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
-  const { at, processes, processCount, killed = [], requests = [], links = [] } = snapshot;
+  const { at, processes, processCount, killed = [] } = snapshot;
+  const { requests = [], links = [], tries = [] } = snapshot;
   const { colors } = terminalOf(process.stdout);
   const more = processCount - processes.length;
   return [
@@ -71,6 +73,7 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
     ...killed.map((each) => colors.red(`Killed: ${each.pid} ${printable(each.name)}`)),
     ...requests.map((each) => `Refused: ${printable(requestText(each))}`),
     ...links.map((each) => `Refused: ${linkLine(each)}`),
+    ...tries.map((each) => `Refused: ${tryLine(each)}`),
     ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
     ...(more > 0 ? [`… and ${more} more, which used less`] : []),
   ].join('\n');
@@ -85,6 +88,10 @@ function requestText({ client, method, site, url }: RefusedRequest): string {
 /** A reseller sees who asked and whose the file is. */
 const linkLine = (each: RefusedLink) =>
   `${printable(each.program)} ${each.link === '' ? `a link to what ${printable(each.targetOwner)} owns` : linkText(each)}`;
+
+/** A reseller sees the program. */
+const tryLine = (each: RefusedTry) =>
+  each.tried === '' ? printable(each.program) : printable(tryText(each));
 
 /** What it used at that moment, without zeros. */
 function usageText({ usage }: Snapshot): string {

@@ -3,12 +3,12 @@
  * kernel. They are pinned, so they stay when this process ends; a new list is a new generation, and the older one
  * goes once the new one has shown that it works.
  */
+import type { MapEntry } from '../../../base/map-entry.ts';
 import { failed, type Cause, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { PinnedMap } from '../../../sys/bpf/maps.ts';
 import { lsmProblem } from '../../../sys/bpf/lsm.ts';
-import type { MapEntry } from '../../../sys/bpf/object.ts';
 import { gateModes, type GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, listedMax, type GateList } from '../../core/gate/gate-list.ts';
 import { hostRoots, runningRelease } from '../kernel/kernel-files.ts';

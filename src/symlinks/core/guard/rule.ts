@@ -1,6 +1,7 @@
 /**
  * The policy's rule in the numbers that the kernel compares, and as the BPF programs take them (bpf/symlinks.bpf.c).
  */
+import { words, type MapEntry } from '../../../base/map-entry.ts';
 
 export type GuardMode = 'on' | 'watch';
 
@@ -19,28 +20,15 @@ export interface GuardRule {
   readonly targets: readonly number[];
 }
 
-export interface Entry {
-  readonly map: string;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
-
 const kinds = { group: 0, user: 1 } as const;
 const modes = { on: 1, watch: 2 } as const;
 const trusts = { links: 1, targets: 2 } as const;
-
-/** Little-endian, as the programs are. */
-function words(...values: readonly number[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  for (const [index, value] of values.entries()) view.setUint32(4 * index, value, true);
-  return new Uint8Array(view.buffer);
-}
 
 /** As many as the maps of the programs have. */
 export const entriesMax = 1000;
 
 /** `canary`: a group of nobody's, which is refused in any mode, so that it can be tried whether anything is. */
-export function entriesOf(rule: GuardRule, canary: number): readonly Entry[] {
+export function entriesOf(rule: GuardRule, canary: number): readonly MapEntry[] {
   const mode = modes[rule.mode];
   const owners = new Map<number, number>();
   for (const uid of rule.trusted) owners.set(uid, trusts.links);

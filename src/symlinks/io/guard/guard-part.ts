@@ -8,14 +8,13 @@ import { causedBy, printProblem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
 import type { Policy } from '../../../policy/policy.ts';
-import { PinnedMap, RingReader } from '../../../sys/bpf/maps.ts';
-import { existingPins, generationPath, generationsOf } from '../../../sys/bpf/pins.ts';
+import { ProgramEvents } from '../../../sys/bpf/program-events.ts';
 import { readMounts } from '../../../sys/files/mounts.ts';
 import { parseRefusedLink } from '../../core/guard/refused-link.ts';
 import { canaryOf } from '../../core/guard/rule.ts';
-import { LinkTally, ownersMax } from '../../core/guard/link-tally.ts';
+import { LinkTally } from '../../core/guard/link-tally.ts';
 import { readChoice } from './choice.ts';
-import { inForce, isInForce, pinName } from './guard.ts';
+import { guardPrograms, inForce, isInForce } from './guard.ts';
 import { resolveRule } from './names.ts';
 
 /** How often what is loaded is compared with the policy. */
@@ -24,7 +23,6 @@ const checkMs = 60_000;
 const againMs = 600_000;
 /** Records of a tick. The programs report a few a second of each owner. */
 const recordsMax = 2000;
-const tallyBytes = 24;
 
 export const guardPart = (paths: Paths, log: Log): AgentPart =>
   new GuardPart(
@@ -43,8 +41,8 @@ export class GuardPart implements AgentPart {
   readonly #restore: Restore;
   readonly #clock: () => number;
   readonly #tally = new LinkTally();
+  readonly #events: ProgramEvents;
   #policy: Policy | undefined;
-  #reader: { readonly generation: string; readonly ring: RingReader } | undefined;
   #checkedAt = -Infinity;
   #triedAt = -Infinity;
   #restoring = false;
@@ -56,6 +54,7 @@ export class GuardPart implements AgentPart {
     this.#log = log;
     this.#restore = restore;
     this.#clock = clock;
+    this.#events = new ProgramEvents(guardPrograms(paths), (totals) => this.#tally.restart(totals));
   }
 
   adopt(policy: Policy): void {
@@ -65,21 +64,21 @@ export class GuardPart implements AgentPart {
   }
 
   takeFaults(): readonly ReportedFault[] {
-    this.#followGeneration();
-    const reader = this.#reader;
-    if (reader === undefined) return [];
+    const taken = this.#events.take(recordsMax);
+    if (!taken.ok) this.#report(printProblem(taken.error));
+    if (!taken.ok || taken.value === undefined) return [];
+    const { generation, records } = taken.value;
     const names = new Map(
       (this.#policy?.tenants ?? []).flatMap(({ uid, account }) =>
         account === undefined ? [] : [[uid, account.user] as const],
       ),
     );
     const mountPoints = new Map<string, string>();
-    const records = reader.ring.take(recordsMax);
     // Of the mounts of a file system, the first that shows all of it.
     if (records.length > 0)
       for (const { device, root, mountPoint } of readMounts(this.#paths))
         if (root === '/' && !mountPoints.has(device)) mountPoints.set(device, mountPoint);
-    const canary = canaryOf(reader.generation);
+    const canary = canaryOf(generation);
     for (const record of records) {
       const link = parseRefusedLink(record);
       if (link === undefined || link.gid === canary) continue;
@@ -128,43 +127,8 @@ export class GuardPart implements AgentPart {
     this.#reported = problem;
   }
 
-  /** Reads from the programs that are in force now. */
-  #followGeneration(): void {
-    const found = existingPins(this.#paths);
-    if (found === undefined) return this.#close();
-    using pins = found;
-    const generation = generationsOf(pins, pinName).at(-1);
-    if (generation === this.#reader?.generation) return;
-    this.#close();
-    if (generation === undefined) return;
-    const directory = generationPath(pins, pinName, generation);
-    this.#tally.restart(readTotals(`${directory}/map_tallies`));
-    const ring = RingReader.open(`${directory}/map_events`);
-    if (ring.ok) this.#reader = { generation, ring: ring.value };
-    else this.#report(printProblem(ring.error));
-  }
-
-  #close(): void {
-    this.#reader?.ring[Symbol.dispose]();
-    this.#reader = undefined;
-    this.#tally.restart();
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
-    this.#close();
+    this.#events[Symbol.dispose]();
     return Promise.resolve();
   }
-}
-
-/** `struct tally`: what was refused of each owner, which an agent that starts has not seen. */
-function readTotals(path: string): ReadonlyMap<number, number> {
-  const opened = PinnedMap.open(path);
-  if (!opened.ok) return new Map();
-  using map = opened.value;
-  return new Map(
-    map.keys(4, ownersMax).map((key) => {
-      const value = map.get(key, tallyBytes);
-      return [key.readUInt32LE(), Number(value?.readBigUInt64LE() ?? 0n)] as const;
-    }),
-  );
 }

@@ -16,8 +16,7 @@ import {
 } from '../../core/guard/rule.ts';
 import { canaryProblem } from './canary.ts';
 
-export const pinName = 'symlinks';
-const programs = (paths: Paths) => new Programs(pinName, paths);
+export const guardPrograms = (paths: Paths) => new Programs('symlinks', paths);
 /** Of what does not depend on a generation. */
 const noCanary = 0;
 const action = 'turn the symlink guard on';
@@ -60,7 +59,7 @@ export function loadGuard(rule: GuardRule, paths: Paths): Result<boolean, Proble
     return failed({ action, reason: 'only root can do that', hint: 'run it as root' });
   const obstacle = guardObstacle(paths);
   if (obstacle !== undefined) return failed({ action, ...obstacle });
-  return programs(paths).load({
+  return guardPrograms(paths).load({
     madeOf: entriesOf(rule, noCanary),
     entries: (generation) => entriesOf(rule, canaryOf(generation)),
     prove: (generation) => canaryProblem(canaryOf(generation)),
@@ -69,11 +68,12 @@ export function loadGuard(rule: GuardRule, paths: Paths): Result<boolean, Proble
 }
 
 /** Takes it out. Answers whether there was anything. */
-export const unloadGuard = (paths: Paths): Result<boolean, Problem> => programs(paths).unload();
+export const unloadGuard = (paths: Paths): Result<boolean, Problem> =>
+  guardPrograms(paths).unload();
 
 /** What is in force now, if anything is. */
 export const inForce = (paths: Paths): InForce | undefined =>
-  programs(paths).inForce((directory, generation) => {
+  guardPrograms(paths).inForce((directory, generation) => {
     const subjects = dump(`${directory}/map_subjects`, 8);
     const owners = dump(`${directory}/map_owners`, 4);
     const counters = readCounters(`${directory}/map_counters`);
@@ -85,7 +85,7 @@ export const inForce = (paths: Paths): InForce | undefined =>
 export function isInForce(rule: GuardRule, paths: Paths): boolean {
   const now = inForce(paths);
   if (now === undefined || !sameRule(now.rule, rule)) return false;
-  const digest = programs(paths).digest(entriesOf(rule, noCanary));
+  const digest = guardPrograms(paths).digest(entriesOf(rule, noCanary));
   return !digest.ok || now.generation.endsWith(`-${digest.value}`);
 }
 

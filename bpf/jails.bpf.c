@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a mount namespace cannot hold of a tenant that has a jail: a process of the same uid in another mount namespace,
+ * whose root, files and memory would be a way out and a way in; abstract sockets, which belong to no file system;
+ * directories that come as descriptors; and user namespaces, in which the tenant would be root.
+ *
+ * A tenant is held by its uid, wherever its process is: what runs outside is held as what runs inside. So nothing here
+ * has to change when a jail is built again.
+ */
+#include "kernel.h"
+
+#define EPERM 1
+#define S_IFMT 0170000
+#define S_IFDIR 0040000
+#define PTRACE_MODE_NOAUDIT 0x04
+#define PTRACE_MODE_ATTACH 0x02
+#define TENANTS 65536
+#define NAME_BYTES 32
+#define NS_PER_SECOND 1000000000ULL
+#define REPORTS_PER_SECOND 5
+
+/* Also the numbers of the counters. */
+enum what { PROCESS, SOCKET, DIRECTORY, USER_NAMESPACE, LOST, COUNTERS };
+
+/* The canary is a uid of nobody's, for trying whether anything is refused: neither counted nor told of. */
+enum who { TENANT, CANARY };
+
+struct settings {
+  u32 host; /* number of the host's mount namespace */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, u32);
+  __type(value, struct settings);
+} settings SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TENANTS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, u32);   /* uid */
+  __type(value, u32); /* enum who */
+} tenants SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, COUNTERS);
+  __type(key, u32);
+  __type(value, u64);
+} counters SEC(".maps");
+
+struct tally {
+  u64 total;
+  u64 second;
+  u64 reported; /* in that second */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, u32); /* uid */
+  __type(value, struct tally);
+} tallies SEC(".maps");
+
+/* What user space reads: src/jail/core/refusal.ts. */
+struct event {
+  u64 total; /* of this tenant so far */
+  u32 tenant;
+  u32 what;
+  u32 pid;
+  u32 other;     /* a process, or 0 */
+  u32 other_uid; /* of that process, or of whoever made the socket */
+  u32 unused;
+  char program[16];
+  char name[NAME_BYTES]; /* of the socket */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 17);
+} events SEC(".maps");
+
+static __always_inline void count(u32 which)
+{
+  u64 *value = bpf_map_lookup_elem(&counters, &which);
+
+  if (value)
+    (*value)++;
+}
+
+static __always_inline bool is_tenant(u32 uid)
+{
+  return uid && bpf_map_lookup_elem(&tenants, &uid);
+}
+
+/*
+ * Which tenant acts, 0 for none: by its real uid, and by that for files, which a daemon of root takes on to act for
+ * somebody.
+ */
+static __always_inline u32 tenant_of(const struct cred *cred)
+{
+  u32 uid = BPF_CORE_READ(cred, uid.val);
+  u32 fsuid = BPF_CORE_READ(cred, fsuid.val);
+
+  if (is_tenant(uid))
+    return uid;
+  return is_tenant(fsuid) ? fsuid : 0;
+}
+
+static __always_inline u32 current_tenant(void)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+
+  return tenant_of(BPF_CORE_READ(task, cred));
+}
+
+/* 0 for a task that is ending. */
+static __always_inline u32 place_of(struct task_struct *task)
+{
+  return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+/* How many refusals of this tenant there were so far; 0 if too much has been said of them in this second. */
+static __always_inline u64 total_to_report(u32 tenant)
+{
+  u64 second = bpf_ktime_get_ns() / NS_PER_SECOND;
+  struct tally first = { .total = 1, .second = second, .reported = 1 };
+  struct tally *tally = bpf_map_lookup_elem(&tallies, &tenant);
+
+  if (!tally) {
+    bpf_map_update_elem(&tallies, &tenant, &first, BPF_ANY);
+    return 1;
+  }
+  __sync_fetch_and_add(&tally->total, 1);
+  if (tally->second != second) {
+    tally->second = second;
+    tally->reported = 0;
+  }
+  if (tally->reported >= REPORTS_PER_SECOND)
+    return 0;
+  __sync_fetch_and_add(&tally->reported, 1);
+  return tally->total;
+}
+
+static __always_inline struct event *new_event(u32 what, u32 tenant)
+{
+  u32 *who = bpf_map_lookup_elem(&tenants, &tenant);
+  struct event *event;
+  u64 total;
+
+  if (!who || *who == CANARY)
+    return 0;
+  count(what);
+  total = total_to_report(tenant);
+  if (!total)
+    return 0;
+  event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  if (!event) {
+    count(LOST);
+    return 0;
+  }
+  __builtin_memset(event, 0, sizeof(*event));
+  event->total = total;
+  event->tenant = tenant;
+  event->what = what;
+  event->pid = bpf_get_current_pid_tgid() >> 32;
+  bpf_get_current_comm(event->program, sizeof(event->program));
+  return event;
+}
+
+static __always_inline void report_process(u32 tenant, struct task_struct *other)
+{
+  struct event *event = new_event(PROCESS, tenant);
+
+  if (!event)
+    return;
+  event->other = BPF_CORE_READ(other, tgid);
+  event->other_uid = BPF_CORE_READ(other, cred, uid.val);
+  bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline bool is_apart(struct task_struct *one, struct task_struct *other)
+{
+  return place_of(one) != place_of(other);
+}
+
+/*
+ * Whoever lists /proc of a jail asks about each process of the same uid, without wanting anything of it: that is
+ * counted and refused, and told of only from outside, where listing does not ask.
+ */
+static __always_inline bool is_worth_telling(struct task_struct *task, unsigned int mode)
+{
+  u32 zero = 0;
+  struct settings *now = bpf_map_lookup_elem(&settings, &zero);
+
+  if (mode & PTRACE_MODE_NOAUDIT)
+    return false;
+  return (mode & PTRACE_MODE_ATTACH) || (now && now->host == place_of(task));
+}
+
+/* Also asked for root, cwd, fd, ns, mem and the like below /proc/PID, process_vm_readv and pidfd_getfd. */
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(jails_process, struct task_struct *child, unsigned int mode, int before)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  u32 tenant;
+
+  if (before)
+    return before;
+  tenant = current_tenant();
+  if (!tenant || !is_apart(task, child))
+    return 0;
+  if (is_worth_telling(task, mode))
+    report_process(tenant, child);
+  else
+    count(PROCESS);
+  return -EPERM;
+}
+
+/* The other way round: a process asks its parent to trace it. */
+SEC("lsm/ptrace_traceme")
+int BPF_PROG(jails_traceme, struct task_struct *parent, int before)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  u32 tenant;
+
+  if (before)
+    return before;
+  tenant = tenant_of(BPF_CORE_READ(parent, cred));
+  if (!tenant || !is_apart(task, parent))
+    return 0;
+  report_process(tenant, task);
+  return -EPERM;
+}
+
+static __always_inline bool is_foreign(struct sock *sock, u32 tenant)
+{
+  struct unix_sock *other = (void *)sock;
+  struct unix_address *address = BPF_CORE_READ(other, addr);
+  char first = 1;
+
+  if (!address || BPF_CORE_READ(address, len) <= (int)sizeof(u16))
+    return false;
+  bpf_core_read(&first, sizeof(first), &address->name[0].sun_path[0]);
+  return !first && BPF_CORE_READ(sock, sk_uid.val) != tenant;
+}
+
+/* No more than is the name's: what the kernel has behind it is nobody's business. */
+static __always_inline void read_name(char *name, struct unix_sock *of)
+{
+  struct unix_address *address = BPF_CORE_READ(of, addr);
+  /* Less the family, and the NUL that makes it abstract. */
+  u32 bytes = BPF_CORE_READ(address, len) - sizeof(u16) - 1;
+
+  if (bytes >= NAME_BYTES)
+    bytes = NAME_BYTES - 1;
+  bytes &= NAME_BYTES - 1;
+  bpf_probe_read_kernel(name, bytes, &address->name[0].sun_path[1]);
+}
+
+static __always_inline int judge_socket(struct sock *sock)
+{
+  u32 tenant = current_tenant();
+  struct event *event;
+
+  if (!tenant || !is_foreign(sock, tenant))
+    return 0;
+  event = new_event(SOCKET, tenant);
+  if (event) {
+    event->other_uid = BPF_CORE_READ(sock, sk_uid.val);
+    read_name(event->name, (void *)sock);
+    bpf_ringbuf_submit(event, 0);
+  }
+  return -EPERM;
+}
+
+SEC("lsm/unix_stream_connect")
+int BPF_PROG(jails_connect, struct sock *sock, struct sock *other, struct sock *made, int before)
+{
+  return before ? before : judge_socket(other);
+}
+
+SEC("lsm/unix_may_send")
+int BPF_PROG(jails_send, struct socket *sock, struct socket *other, int before)
+{
+  return before ? before : judge_socket(BPF_CORE_READ(other, sk));
+}
+
+/* A directory of another mount namespace, handed over by a socket or taken from another process. */
+SEC("lsm/file_receive")
+int BPF_PROG(jails_receive, struct file *file, int before)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct vfsmount *seen;
+  struct mnt_namespace *from = 0;
+  struct event *event;
+  u32 tenant;
+
+  if (before)
+    return before;
+  tenant = current_tenant();
+  if (!tenant || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFDIR)
+    return 0;
+  seen = BPF_CORE_READ(file, f_path.mnt);
+  bpf_probe_read_kernel(&from, sizeof(from),
+                        (char *)seen - bpf_core_field_offset(struct mount, mnt) +
+                          bpf_core_field_offset(struct mount, mnt_ns));
+  if (from == BPF_CORE_READ(task, nsproxy, mnt_ns))
+    return 0;
+  event = new_event(DIRECTORY, tenant);
+  if (event)
+    bpf_ringbuf_submit(event, 0);
+  return -EPERM;
+}
+
+/* Linux 6.1. */
+SEC("lsm/userns_create")
+int BPF_PROG(jails_userns, const struct cred *cred, int before)
+{
+  struct event *event;
+  u32 tenant;
+
+  if (before)
+    return before;
+  tenant = tenant_of(cred);
+  if (!tenant)
+    return 0;
+  event = new_event(USER_NAMESPACE, tenant);
+  if (event)
+    bpf_ringbuf_submit(event, 0);
+  return -EPERM;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,27 @@
+/** What `doctor --security` says of jails: whether the kernel keeps them and the host apart. */
+import type { SecurityItem } from '../../base/security-item.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { heldUids, isolationOf, openWithoutPrograms, programsObstacle } from '../io/programs.ts';
+
+/** Nothing where no tenant has a jail. */
+export function jailSecurity(paths: Paths, policy: Policy | undefined): readonly SecurityItem[] {
+  const uids = policy === undefined ? [] : heldUids(policy);
+  if (uids.length === 0) return [];
+  const { level, reason } = isolationOf(uids, paths);
+  const verdict =
+    level === 'full' ? 'good' : programsObstacle(paths) === undefined ? 'lacking' : 'unavailable';
+  return [
+    {
+      item: 'jail-isolation',
+      key: 'jails kept apart by the kernel',
+      verdict,
+      now: level,
+      wanted: 'full',
+      why: openWithoutPrograms,
+      breaks: undefined,
+      since: 'Linux 6.1',
+      remark: reason,
+    },
+  ];
+}

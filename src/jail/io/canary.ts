@@ -1,0 +1,67 @@
+/**
+ * Whether the programs refuse, by trying: this thread takes a uid for files that nobody has, whom each generation
+ * holds, and connects to an abstract socket of root. There are kernels that take such programs and never ask them.
+ */
+import { closeSync } from 'node:fs';
+import type { Cause, Errno } from '../../base/problem.ts';
+import {
+  bindSocket,
+  connectSocket,
+  openSocket,
+  setFileUid,
+  socketAddress,
+} from '../../sys/syscalls.ts';
+
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC = 0o2000002;
+/** The family, and as many bytes as a name that the kernel chooses has. Source: unix(7), autobind. */
+const addressBytes = 8;
+
+/** Why they cannot be relied on, if so. */
+export function canaryProblem(uid: number): Cause | undefined {
+  const sockets: number[] = [];
+  try {
+    const address = new Uint8Array(addressBytes);
+    address[0] = AF_UNIX;
+    const listening = open(sockets);
+    const problem = bindSocket(listening, address.slice(0, 2)) ?? socketAddress(listening, address);
+    if (problem !== undefined) return untried(problem);
+    const own = connectSocket(open(sockets), address);
+    if (own !== undefined) return { reason: `what should be let pass was refused: ${own}` };
+    return judge(connectAs(uid, open(sockets), address));
+  } catch (error) {
+    return untried((error as Error).message);
+  } finally {
+    for (const fd of sockets) closeSync(fd);
+  }
+}
+
+const untried = (why: string): Cause => ({
+  reason: `it cannot be tried whether they refuse: ${why}`,
+});
+
+function open(sockets: number[]): number {
+  const opened = openSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  if ('error' in opened) throw new Error(opened.error);
+  sockets.push(opened.fd);
+  return opened.fd;
+}
+
+function connectAs(uid: number, fd: number, address: Uint8Array): Errno | undefined {
+  setFileUid(uid);
+  try {
+    return connectSocket(fd, address);
+  } finally {
+    setFileUid(process.geteuid?.() ?? 0);
+  }
+}
+
+function judge(refused: Errno | undefined): Cause | undefined {
+  if (refused === 'EPERM') return undefined;
+  if (refused !== undefined)
+    return { reason: `what should be refused failed otherwise: ${refused}` };
+  return {
+    reason: 'the kernel took the programs and does not ask them: what should be refused was not',
+    hint: 'see whether "bpf" is in /sys/kernel/security/lsm',
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * The kernel's part of jails: BPF programs that keep what is inside of a jail and what is outside apart. Loading them,
+ * what of them is in force, and taking them out.
+ */
+import { existsSync, readlinkSync } from 'node:fs';
+import { failed, printCause, type Cause, type Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { lsmProblem } from '../../sys/bpf/lsm.ts';
+import { PinnedMap } from '../../sys/bpf/maps.ts';
+import { Programs } from '../../sys/bpf/programs.ts';
+import { canaryOf, entriesOf, uidsMax, type JailedTenants } from '../core/program-maps.ts';
+import { refusalKinds, type RefusalKind } from '../core/refusal.ts';
+import { canaryProblem } from './canary.ts';
+import { jailTenants } from './jail-tenants.ts';
+
+export const jailPrograms = (paths: Paths) => new Programs('jails', paths);
+const action = 'keep jails and the host apart';
+/** Linux 6.1 has it; before, the filter of system calls holds what is inside. */
+const optional = ['jails_userns'];
+const noCanary = 0;
+
+export interface ProgramsState {
+  readonly generation: string;
+  /** Whom they hold, in ascending order. */
+  readonly uids: readonly number[];
+  /** Whether also user namespaces are refused. */
+  readonly userNamespaces: boolean;
+  /** Since they were loaded. */
+  readonly refused: Readonly<Record<RefusalKind, number>>;
+}
+
+/** Why they cannot be loaded here, as far as can be said without trying. */
+export const programsObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
+
+/** As the policy wants it. Answers whether anything was changed. */
+export function bringProgramsInLine(policy: Policy, paths: Paths): Result<boolean, Problem> {
+  const uids = heldUids(policy);
+  return uids.length === 0 ? jailPrograms(paths).unload() : loadPrograms(uids, paths);
+}
+
+export const heldUids = (policy: Policy): readonly number[] =>
+  jailTenants(policy)
+    .map(({ uid }) => uid)
+    .toSorted((a, b) => a - b);
+
+function loadPrograms(uids: readonly number[], paths: Paths): Result<boolean, Problem> {
+  const obstacle = programsObstacle(paths) ?? tooMany(uids);
+  if (obstacle !== undefined) return failed({ action, ...obstacle });
+  const rule: JailedTenants = { uids, host: hostNamespace() };
+  return jailPrograms(paths).load({
+    madeOf: entriesOf(rule, noCanary),
+    optional,
+    entries: (generation) => entriesOf(rule, canaryOf(generation)),
+    prove: (generation) => canaryProblem(canaryOf(generation)),
+    stillWorks: (generation) => canaryProblem(canaryOf(generation)) === undefined,
+  });
+}
+
+function tooMany(uids: readonly number[]): Cause | undefined {
+  if (uids.length <= uidsMax) return undefined;
+  return { reason: `${uids.length} tenants are more than the ${uidsMax} that they can hold` };
+}
+
+/** `mnt:[4026531841]`, of process 1. */
+const hostNamespace = (): number =>
+  Number(/\d+/.exec(readlinkSync('/proc/1/ns/mnt'))?.[0] ?? Number.NaN);
+
+/** What is in force now; undefined if nothing is. Whether it refuses has to be tried. */
+export const programsState = (paths: Paths): ProgramsState | undefined =>
+  jailPrograms(paths).inForce((directory, generation) => {
+    const tenants = PinnedMap.open(`${directory}/map_tenants`);
+    const counters = PinnedMap.open(`${directory}/map_counters`);
+    if (!tenants.ok || !counters.ok) return undefined;
+    using held = tenants.value;
+    using counts = counters.value;
+    const uids = held.keys(4, uidsMax + 1).map((key) => key.readUInt32LE());
+    const refused = refusalKinds.map((kind, index) => [kind, counts.sum(index)] as const);
+    return {
+      generation,
+      uids: uids.filter((uid) => uid !== canaryOf(generation)).toSorted((a, b) => a - b),
+      userNamespaces: existsSync(`${directory}/link_${optional[0]}`),
+      refused: Object.fromEntries(refused) as ProgramsState['refused'],
+    };
+  });
+
+export interface Isolation {
+  readonly level: 'full' | 'partial' | 'none';
+  readonly reason: string | undefined;
+}
+
+/** How well those of the policy are kept apart now: what is pinned is tried, too. */
+export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
+  const none = (reason: string): Isolation => ({ level: 'none', reason });
+  const obstacle = programsObstacle(paths);
+  if (obstacle !== undefined) return none(printCause(obstacle));
+  const now = programsState(paths);
+  if (now === undefined) return none('the programs are not loaded; run: bulkhead apply');
+  const problem = canaryProblem(canaryOf(now.generation));
+  if (problem !== undefined) return none(printCause(problem));
+  const missing = uids.filter((uid) => !now.uids.includes(uid));
+  if (missing.length > 0)
+    return { level: 'partial', reason: `uid ${missing[0]} is not held yet; run: bulkhead apply` };
+  if (now.userNamespaces) return { level: 'full', reason: undefined };
+  const reason = 'this kernel asks about no user namespaces (Linux 6.1 does)';
+  return { level: 'partial', reason };
+}
+
+/** For people, what is open where it is not full. */
+export const openWithoutPrograms =
+  'a process of the same uid outside of a jail can look into it, and one inside out by way of it; abstract sockets of others and directories that are handed over are reached';
+
+/** What apply would do about them. */
+export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
+  const uids = heldUids(policy);
+  const now = programsState(paths);
+  if (uids.length === 0)
+    return now === undefined ? [] : ['take out the BPF programs that keep jails apart'];
+  if (programsObstacle(paths) !== undefined) return [];
+  if (now !== undefined && now.uids.join() === uids.join()) return [];
+  return [`keep jails and the host apart by BPF programs, for ${uids.length} of the tenants`];
+}
+
+/** After the limits of a policy have been applied. Where this kernel cannot, `doctor` and `jail status` say so. */
+export function followPolicy(policy: Policy, paths: Paths): Problem | undefined {
+  if (heldUids(policy).length > 0 && programsObstacle(paths) !== undefined) return undefined;
+  const done = bringProgramsInLine(policy, paths);
+  return done.ok ? undefined : done.error;
+}
+
+/** Takes them out, with everything else of a policy. */
+export function releasePrograms(paths: Paths): readonly Problem[] {
+  const done = jailPrograms(paths).unload();
+  return done.ok ? [] : [done.error];
+}

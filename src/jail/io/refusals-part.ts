@@ -1,0 +1,55 @@
+/** What the agent does for the programs that keep jails apart: what they refused becomes faults of the tenants. */
+import type { Log } from '../../agent/log.ts';
+import type { AgentPart, ReportedFault } from '../../agent/part.ts';
+import { printProblem } from '../../base/problem.ts';
+import type { Paths } from '../../host/paths.ts';
+import { ProgramEvents } from '../../sys/bpf/program-events.ts';
+import type { RefusedTry } from '../../usage/incident.ts';
+import { tenantMember } from '../../usage/member.ts';
+import { RefusalTally } from '../../usage/refusal-tally.ts';
+import { jailFault } from '../../usage/refused-tries.ts';
+import { parseRefusal, refusalText } from '../core/refusal.ts';
+import { jailPrograms } from './programs.ts';
+
+/** Records of a tick. The programs report a few a second of each tenant. */
+const recordsMax = 2000;
+
+export function refusalsPart(paths: Paths, log: Log): AgentPart {
+  const tally = new RefusalTally<RefusedTry>();
+  const events = new ProgramEvents(jailPrograms(paths), (totals) => tally.restart(totals));
+  let reported: string | undefined;
+  return {
+    takeFaults() {
+      const taken = events.take(recordsMax);
+      const problem = taken.ok ? undefined : printProblem(taken.error);
+      if (problem !== undefined && problem !== reported) log.error(problem);
+      reported = problem;
+      if (!taken.ok || taken.value === undefined) return [];
+      for (const record of taken.value.records) {
+        const refusal = parseRefusal(record);
+        if (refusal === undefined) continue;
+        const { tenant: uid, total, program } = refusal;
+        const evidence = () => ({ at: Date.now(), program, tried: refusalText(refusal) });
+        tally.add({ uid, total, watched: false, evidence });
+      }
+      return [...tally.take()].map(([uid, each]) => faultOf(uid, each));
+    },
+    [Symbol.asyncDispose]() {
+      events[Symbol.dispose]();
+      return Promise.resolve();
+    },
+  };
+}
+
+const faultOf = (
+  uid: number,
+  { count, evidence }: { readonly count: number; readonly evidence: readonly RefusedTry[] },
+): ReportedFault => ({
+  member: tenantMember(uid),
+  limit: jailFault,
+  severity: 'refused',
+  count,
+  inferred: false,
+  requests: [],
+  tries: evidence,
+});

@@ -1,0 +1,79 @@
+/**
+ * What the programs in force tell by their ring buffer `events`, whichever generation they are of, and how much of it they
+ * have counted before, by the map `tallies`: of each uid the total first, in 8 of `tallyBytes`.
+ */
+import type { Problem } from '../../base/problem.ts';
+import { ok, type Result } from '../../base/result.ts';
+import { PinnedMap, RingReader } from './maps.ts';
+import type { Programs } from './programs.ts';
+
+const tallyBytes = 24;
+/** As many uids as the programs remember. */
+const talliedMax = 8192;
+
+export interface ProgramRecords {
+  readonly generation: string;
+  readonly records: readonly Buffer[];
+}
+
+interface Reader {
+  readonly generation: string;
+  readonly ring: RingReader;
+}
+
+export class ProgramEvents implements Disposable {
+  readonly #programs: Programs;
+  readonly #restart: (totals: ReadonlyMap<number, number>) => void;
+  #reader: Reader | undefined;
+
+  /** `restart` is called when other programs are in force, or none, with what those have counted before. */
+  constructor(programs: Programs, restart: (totals: ReadonlyMap<number, number>) => void) {
+    this.#programs = programs;
+    this.#restart = restart;
+  }
+
+  /** At most `max`, without waiting; undefined where no programs are in force. */
+  take(max: number): Result<ProgramRecords | undefined, Problem> {
+    const opened = this.#programs.inForce((directory, generation) =>
+      generation === this.#reader?.generation
+        ? ok(this.#reader)
+        : this.#open(directory, generation),
+    );
+    if (opened === undefined) this.#close();
+    if (opened?.ok !== true) return opened ?? ok(undefined);
+    const { generation, ring } = opened.value;
+    return ok({ generation, records: ring.take(max) });
+  }
+
+  #open(directory: string, generation: string): Result<Reader, Problem> {
+    this.#close();
+    this.#restart(readTotals(`${directory}/map_tallies`));
+    const ring = RingReader.open(`${directory}/map_events`);
+    if (!ring.ok) return ring;
+    this.#reader = { generation, ring: ring.value };
+    return ok(this.#reader);
+  }
+
+  #close(): void {
+    if (this.#reader === undefined) return;
+    this.#reader.ring[Symbol.dispose]();
+    this.#reader = undefined;
+    this.#restart(new Map());
+  }
+
+  [Symbol.dispose](): void {
+    this.#close();
+  }
+}
+
+function readTotals(path: string): ReadonlyMap<number, number> {
+  const opened = PinnedMap.open(path);
+  if (!opened.ok) return new Map();
+  using map = opened.value;
+  return new Map(
+    map.keys(4, talliedMax).map((key) => {
+      const value = map.get(key, tallyBytes);
+      return [key.readUInt32LE(), Number(value?.readBigUInt64LE() ?? 0n)] as const;
+    }),
+  );
+}

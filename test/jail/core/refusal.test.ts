@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { canaryOf, entriesOf } from '../../../src/jail/core/program-maps.ts';
+import { parseRefusal, refusalBytes, refusalText } from '../../../src/jail/core/refusal.ts';
+
+/** As bpf/jails.bpf.c writes it. */
+function eventOf(what: number, name = ''): Uint8Array {
+  const bytes = new Uint8Array(refusalBytes);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, 7n, true);
+  for (const [index, word] of [1001, what, 12, 34, 1002].entries())
+    view.setUint32(8 + 4 * index, word, true);
+  new TextEncoder().encodeInto('nosy', bytes.subarray(32, 48));
+  new TextEncoder().encodeInto(name, bytes.subarray(48, 80));
+  return bytes;
+}
+
+test('parseRefusal() reads what the programs write', () => {
+  assert.deepEqual(parseRefusal(eventOf(1, 'x11')), {
+    total: 7,
+    tenant: 1001,
+    what: 'socket',
+    pid: 12,
+    other: 34,
+    otherUid: 1002,
+    program: 'nosy',
+    name: 'x11',
+  });
+});
+
+test('parseRefusal() takes no short record and no kind that it does not know', () => {
+  assert.equal(parseRefusal(eventOf(0).subarray(1)), undefined);
+  assert.equal(parseRefusal(eventOf(9)), undefined);
+});
+
+test('refusalText() shows a name that a tenant chose without its control characters', () => {
+  const refusal = parseRefusal(eventOf(1, 'a\u{1b}[2J'));
+  assert.ok(refusal);
+  assert.equal(
+    refusalText(refusal),
+    String.raw`tried to reach the abstract socket "a\u{1b}[2J" of uid 1002`,
+  );
+  const other = parseRefusal(eventOf(0));
+  assert.ok(other);
+  assert.equal(
+    refusalText(other),
+    'tried to look into process 34, which is in another view of the host',
+  );
+});
+
+test('entriesOf() tells the canary from tenants, and canaryOf() makes another one for each generation', () => {
+  const entries = entriesOf(
+    { uids: [1001, 1002], host: 4_026_531_841 },
+    canaryOf('0mwxl3y0q-2c50'),
+  );
+  assert.deepEqual(
+    entries.map(({ map, value }) => [map, new DataView(value.buffer).getUint32(0, true)]),
+    [
+      ['settings', 4_026_531_841],
+      ['tenants', 0],
+      ['tenants', 0],
+      ['tenants', 1],
+    ],
+  );
+  const canaries = ['0mwxl3y0q-2c50', '0mwxl3y0r-2c50'].map(canaryOf);
+  assert.notEqual(canaries[0], canaries[1]);
+  for (const uid of canaries) assert.ok(uid >= 0xffe0_0000 && uid < 0xfff0_0000);
+});

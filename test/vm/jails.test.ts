@@ -1,0 +1,274 @@
+/**
+ * Jails on a Debian host with systemd and its unmodified kernel, under both drivers: what a tenant tries inside, what keeps
+ * inside and outside apart, the agent, and turning it off again. The next boot: test/vm/long/jails-boot.test.ts.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+const compiler = await ensurePrerequisites('bpf', log);
+const reason = prepared.ok ? (compiler.ok ? undefined : compiler.reason) : prepared.error;
+if (reason !== undefined) log(`Skipping test/vm/jails.test.ts: ${reason}`);
+const skip = reason ?? false;
+const patient = { timeout: longPatienceMilliseconds };
+
+/** `dora` has no jail. */
+const profiles = { alice: 'shell', bob: 'web', carol: 'strict', dora: 'none' } as const;
+const uids = { alice: 4201, bob: 4202, carol: 4203, dora: 4204 } as const;
+type User = keyof typeof uids;
+
+const policyText = (driver: string, jails = true) =>
+  `<bulkhead version="1"><host driver="${driver}"/><agent interval="1s"/>
+  ${Object.entries(profiles)
+    .map(
+      ([user, profile]) =>
+        `<tenant user="${user}"><processes limit="50"/>${jails ? `<jail profile="${profile}"/>` : ''}</tenant>`,
+    )
+    .join('\n  ')}
+</bulkhead>\n`;
+
+/** What reaches a process from another mount namespace, by test/vm/jails/apart.c. */
+const reaching =
+  'root root/etc cwd fd/0 ns/mnt ns/ipc mem environ exe process_vm_readv pidfd_getfd kcmp ptrace'.split(
+    ' ',
+  );
+const answersOf = (text: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const at = line.lastIndexOf(' ');
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
+  );
+const reached = (answers: Readonly<Record<string, string>>) =>
+  Object.entries(answers).flatMap(([what, answer]) => (answer === 'ok' ? [what] : []));
+
+suite('Jails', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-jails-'));
+  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
+  const succeed = (command: string, input?: string) =>
+    guest.succeed(command, {
+      timeoutMs: longPatienceMilliseconds,
+      ...(input === undefined ? {} : { input }),
+    });
+  const apply = (text: string) =>
+    succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet', text);
+  const inside = (user: User, words: string) =>
+    `bulkhead exec ${user} -- /home/${user}/apart ${words}`;
+  const outside = (user: User, words: string) =>
+    `setpriv --reuid ${user} --regid ${user} --init-groups /home/${user}/apart ${words}`;
+  /** Starts one that is reached; answers its process id and an address. */
+  const hold = async (name: string, command: string) => {
+    await succeed(`setsid nohup ${command} > /root/${name} 2> /root/${name}.log < /dev/null &`);
+    const waiting = `for i in $(seq 3000); do [ -s /root/${name} ] && exit 0; sleep 0.1; done; cat /root/${name}.log >&2; exit 1`;
+    await succeed(waiting);
+    return (await succeed(`cat /root/${name}`)).trim();
+  };
+  const take = async (user: User, from: typeof inside) => {
+    const answers = answersOf(await succeed(from(user, `take /home/${user}/top`)));
+    return answers['directory'];
+  };
+  const status = async () =>
+    JSON.parse(await succeed('bulkhead jail status --json')) as {
+      readonly jails: readonly { readonly uid: number; readonly state: string }[];
+      readonly apart: {
+        readonly level: string;
+        readonly reason: string | null;
+        readonly refused: Readonly<Record<string, number>> | null;
+      };
+    };
+  const pinned = () => succeed('ls /sys/fs/bpf/bulkhead 2>/dev/null || true');
+  const isApart = async () =>
+    (await run(outside('alice', 'userns'))).stdout === 'clone EPERM\nunshare EPERM\n';
+
+  before(async () => {
+    for (const [name, source] of [
+      ['apart', './jails/apart.c'],
+      ['escape', '../jail/attacks/escape.c'],
+    ] as const) {
+      const path = fileURLToPath(new URL(source, import.meta.url));
+      execFileSync('gcc', ['-O2', '-Wall', '-static', '-o', join(directory, name), path]);
+    }
+    guest = await startGuest(image);
+    await guest.copyProject();
+    await installBuilt(guest);
+    for (const name of ['apart', 'escape'])
+      await guest.copyIn(join(directory, name), `/usr/local/share/${name}`);
+    for (const [user, uid] of Object.entries(uids))
+      await succeed(
+        `useradd -u ${uid} -m -s /bin/sh ${user} && chmod 711 /home/${user} && for i in apart escape; do install -m 755 /usr/local/share/$i /home/${user}/; done`,
+      );
+    await succeed('mkdir -p /etc/bulkhead; sysctl -q kernel.yama.ptrace_scope=0');
+  }, patient);
+  after(async () => {
+    rmSync(directory, { recursive: true });
+    await guest[Symbol.asyncDispose]();
+  });
+
+  for (const driver of ['systemd', 'cgroup2'] as const)
+    test(`no way out of any profile, with the driver ${driver}`, patient, async () => {
+      await apply(policyText(driver));
+      for (const user of ['alice', 'bob', 'carol'] as const) {
+        const text = await succeed(`bulkhead exec ${user} -- /home/${user}/escape`);
+        assert.ok(text.split('\n').length > 90, text);
+        const notHeld = text.split('\n').filter((line) => line.startsWith('NOT HELD'));
+        assert.deepEqual(notHeld, [], profiles[user]);
+      }
+      const text = await succeed('bulkhead exec dora -- /home/dora/escape');
+      assert.ok(/^NOT HELD/m.test(text), 'without a jail nothing gets through either');
+      const { jails, apart } = await status();
+      assert.deepEqual(
+        jails.map(({ uid, state }) => [uid, state]),
+        [uids.alice, uids.bob, uids.carol].map((uid) => [uid, 'ready']),
+      );
+      assert.deepEqual([apart.level, apart.reason], ['full', null]);
+      assert.match(await succeed('bulkhead doctor'), /3 ready; kept apart by the kernel: full/);
+    });
+
+  test('without the programs a tenant reaches past its jail', patient, async () => {
+    await succeed('rm -r /sys/fs/bpf/bulkhead');
+    // The kernel detaches programs a moment after their pins are gone.
+    await succeed(
+      `for i in $(seq 3000); do ${outside('alice', 'userns')} | grep -q ok && exit 0; sleep 0.1; done; exit 1`,
+    );
+    const [within, out] = [
+      await hold('within', inside('alice', 'hold within /home/alice/within')),
+      await hold('out', outside('alice', 'hold out /home/alice/top')),
+    ];
+    await hold('root', '/usr/local/share/apart hold root /run/apart-root');
+    assert.deepEqual(
+      reached(answersOf(await succeed(outside('alice', `reach ${within}`)))),
+      reaching,
+    );
+    assert.deepEqual(reached(answersOf(await succeed(inside('alice', `reach ${out}`)))), reaching);
+    assert.equal(reached(answersOf(await succeed(inside('bob', 'sockets root')))).length, 3);
+    assert.equal(await take('alice', inside), 'ok');
+    const { apart } = await status();
+    assert.equal(apart.level, 'none');
+    assert.match(apart.reason ?? '', /run: bulkhead apply/);
+    assert.match(await succeed('bulkhead plan'), /keep jails and the host apart by BPF programs/);
+  });
+
+  test('with them it does not, from either side', patient, async () => {
+    const before = await pinned();
+    await succeed('bulkhead apply --quiet');
+    assert.notEqual(await pinned(), before);
+    const [within, out] = [await succeed('cat /root/within'), await succeed('cat /root/out')];
+    for (const command of [
+      outside('alice', `reach ${within.trim()}`),
+      inside('alice', `reach ${out.trim()}`),
+    ]) {
+      const answers = answersOf(await succeed(command));
+      assert.deepEqual(Object.keys(answers), reaching);
+      assert.deepEqual(reached(answers), [], command);
+    }
+    for (const command of [inside('bob', 'sockets root'), outside('bob', 'sockets within')])
+      assert.deepEqual(answersOf(await succeed(command)), {
+        stream: 'EPERM',
+        datagram: 'EPERM',
+        'connected datagram': 'EPERM',
+      });
+    assert.equal(await take('alice', inside), 'EPERM');
+    for (const user of ['alice', 'bob', 'carol'] as const) {
+      const text = await succeed(outside(user, 'userns'));
+      assert.deepEqual(reached(answersOf(text)), [], user);
+    }
+    const { refused, level } = (await status()).apart;
+    assert.equal(level, 'full');
+    for (const [kind, count] of Object.entries(refused ?? {})) assert.ok(count > 0, kind);
+  });
+
+  test('what is allowed goes on: own jail, own sockets, root, and others', patient, async () => {
+    const within = (await succeed('cat /root/within')).trim();
+    assert.deepEqual(
+      reached(answersOf(await succeed(inside('alice', `reach ${within}`)))),
+      reaching,
+    );
+    assert.equal(reached(answersOf(await succeed(inside('alice', 'sockets out')))).length, 3);
+    assert.deepEqual(
+      reached(answersOf(await succeed(`/usr/local/share/apart reach ${within}`))),
+      reaching,
+    );
+    assert.equal(reached(answersOf(await succeed(outside('dora', 'sockets root')))).length, 3);
+    assert.equal(reached(answersOf(await succeed(outside('dora', 'userns')))).length, 2);
+    assert.match(await succeed('bulkhead exec alice -- ps -e -o comm='), /^ps$/m);
+  });
+
+  test('refusals are incidents of the tenant, told to it and to root', patient, async () => {
+    await succeed(`cp /opt/bulkhead/packaging/bulkhead.service /opt/bulkhead/packaging/bulkhead-jail.service /etc/systemd/system/
+mkdir -p /etc/systemd/system/bulkhead.service.d
+printf '[Service]\\nTimeoutStartSec=infinity\\nWatchdogSec=0\\n' > /etc/systemd/system/bulkhead.service.d/patient.conf
+systemctl daemon-reload && systemctl start bulkhead`);
+    const until = (what: string) =>
+      succeed(
+        `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-jail -n 40 --no-pager >&2; exit 1`,
+      );
+    await until('bulkhead status > /dev/null 2>&1');
+    await succeed(inside('bob', 'sockets root'));
+    await until('bulkhead faults bob --limit jail 2>/dev/null | grep -q "jail.*refused"');
+    const { incidents } = JSON.parse(await succeed('bulkhead faults bob --limit jail --json')) as {
+      readonly incidents: readonly { readonly id: number }[];
+    };
+    const id = incidents[0]?.id ?? 0;
+    await until(`bulkhead incident ${id} | grep -q "abstract socket"`);
+    const text = (await succeed(`bulkhead incident ${id}`)).replaceAll(/\s+/g, ' ');
+    assert.match(text, /bob was refused \d+ times what leads past its jail/);
+    assert.match(text, /apart tried to reach the abstract socket "root" of root/);
+    // Somebody removes them: the agent has its unit bring them back.
+    await succeed('rm -r /sys/fs/bpf/bulkhead; systemctl restart bulkhead');
+    await until('ls /sys/fs/bpf/bulkhead/jails-* > /dev/null 2>&1');
+    await succeed('systemctl stop bulkhead');
+  });
+
+  test('where BPF is missing, it says what is open, and the jails are there', patient, async () => {
+    await apply(policyText('cgroup2'));
+    await succeed('rm -r /sys/fs/bpf/bulkhead');
+    const without = (command: string) =>
+      run(
+        `mount -t tmpfs none /sys/kernel/security; ${command}; code=$?; umount /sys/kernel/security; exit $code`,
+      );
+    const refreshed = await without('bulkhead jail refresh');
+    assert.equal(refreshed.status, 0, refreshed.stderr);
+    assert.equal(await pinned(), '');
+    const { stdout } = await without('bulkhead jail status');
+    assert.match(
+      stdout.replaceAll(/\s+/g, ' '),
+      /Kept apart from the host by the kernel: none, because it is unknown whether BPF is in force.* Open: a process of the same uid/,
+    );
+    assert.match(
+      (await without('bulkhead doctor --security')).stdout.replaceAll(/\s+/g, ' '),
+      /jails kept apart by the kernel: none/,
+    );
+    await succeed('bulkhead apply --quiet');
+    assert.ok(await isApart());
+  });
+
+  test('a policy without jails, and release, leave nothing', patient, async () => {
+    await apply(policyText('cgroup2', false));
+    assert.equal(await pinned(), '');
+    await apply(policyText('cgroup2'));
+    assert.match(await pinned(), /^jails-[0-9a-z]+-[0-9a-f]+\n$/);
+    await succeed('bulkhead release --kill');
+    assert.equal(await pinned(), '');
+    assert.equal(
+      await succeed('ls -d /run/bulkhead/jail /sys/fs/bpf/bulkhead 2>/dev/null || true'),
+      '',
+    );
+    assert.ok(!(await isApart()));
+  });
+});

@@ -1,0 +1,88 @@
+/** The boot of a host whose policy has jails and strict placement: both are in force before anybody can come. */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+const prepared = await prepareImage(log);
+if (!prepared.ok) log(`Skipping test/vm/long/jails-boot.test.ts: ${prepared.error}`);
+const skip = prepared.ok ? false : prepared.error;
+const patient = { timeout: longPatienceMilliseconds };
+
+const units = ['bulkhead-jail', 'bulkhead-placement'] as const;
+const servers = ['ssh', 'cron', 'nginx'] as const;
+
+/** Processors are emulated, and the machine may be busy. */
+const setUp = `set -e
+useradd -u 4201 -m -s /bin/sh alice
+mkdir -p /etc/bulkhead
+cat > /etc/bulkhead/policy.xml
+for unit in ${units.join(' ')}; do
+  cp /opt/bulkhead/packaging/$unit.service /etc/systemd/system/
+  mkdir -p /etc/systemd/system/$unit.service.d
+  printf '[Service]\\nTimeoutStartSec=infinity\\n' > /etc/systemd/system/$unit.service.d/patient.conf
+done
+systemctl daemon-reload
+systemctl enable --quiet ${[...units, ...servers].join(' ')}
+bulkhead apply --quiet`;
+
+suite('Jails and strict placement at boot', { skip }, () => {
+  const image = (prepared as { value: Image }).value;
+  let guest: Guest;
+  const succeed = (command: string, input?: string) =>
+    guest.succeed(command, {
+      timeoutMs: longPatienceMilliseconds,
+      ...(input === undefined ? {} : { input }),
+    });
+  /** Microseconds since boot, or a word. */
+  const property = async (unit: string, name: string) =>
+    (await succeed(`systemctl show -P ${name} ${unit}`)).trim();
+
+  before(async () => {
+    guest = await startGuest(image);
+    await guest.copyProject();
+    await installBuilt(guest);
+    await succeed(
+      setUp,
+      '<bulkhead version="1"><host driver="cgroup2"/><placement strict="yes"/><tenant user="alice"><jail profile="web"/></tenant></bulkhead>\n',
+    );
+    await guest.reboot();
+    await succeed(
+      `for i in $(seq 6000); do systemctl is-active --quiet ${servers.join(' ')} && exit 0; sleep 0.2; done; systemctl list-jobs >&2; exit 1`,
+    );
+  }, patient);
+  after(() => guest[Symbol.asyncDispose]());
+
+  test('the units are done before logins and web servers start', patient, async () => {
+    for (const unit of units) {
+      assert.equal(await property(unit, 'Result'), 'success');
+      const ended = Number(await property(unit, 'InactiveEnterTimestampMonotonic'));
+      assert.ok(ended > 0, unit);
+      for (const server of servers.filter((each) => unit === 'bulkhead-jail' || each !== 'nginx')) {
+        const began = Number(await property(server, 'InactiveExitTimestampMonotonic'));
+        assert.ok(ended <= began, `${unit} ended at ${ended}, ${server} began at ${began}`);
+      }
+    }
+  });
+
+  test('the jail is there, and the kernel keeps it apart', patient, async () => {
+    const { jails, apart } = JSON.parse(await succeed('bulkhead jail status --json')) as {
+      readonly jails: readonly { readonly state: string }[];
+      readonly apart: { readonly level: string };
+    };
+    assert.deepEqual([jails.map(({ state }) => state), apart.level], [['ready'], 'full']);
+    assert.equal(await succeed('bulkhead exec alice -- ls /home'), 'alice\n');
+  });
+
+  test('strict placement is in force', patient, async () => {
+    const { placement } = JSON.parse(await succeed('bulkhead placement status --json')) as {
+      readonly placement: string;
+    };
+    assert.equal(placement, 'on');
+    const outside = await guest.run('setpriv --reuid 4201 --regid 4201 --clear-groups true');
+    assert.notEqual(outside.status, 0);
+  });
+});
