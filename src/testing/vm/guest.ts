@@ -16,7 +16,7 @@ import { makeRunDirectory } from './directories.ts';
 import type { Image } from './image.ts';
 import type { Machine } from './machine.ts';
 import { projectFiles, projectDirectory } from './project.ts';
-import { makeBoot, otherKernelWanted } from './other-kernel.ts';
+import { makeBoot, otherKernelWanted } from '../oracle/other-kernel-boot.ts';
 import { Qemu } from './qemu.ts';
 import { dataDisk, rootDisk, savedState } from './snapshot.ts';
 

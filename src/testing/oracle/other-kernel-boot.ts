@@ -7,10 +7,10 @@
 import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
-import { otherKernels, prepareOtherKernel } from '../oracle/other-kernels.ts';
-import type { KernelFiles } from '../oracle/kernel-files.ts';
-import { succeed } from './command.ts';
-import { removeTree } from './directories.ts';
+import { otherKernels, prepareOtherKernel } from './other-kernels.ts';
+import type { KernelFiles } from './kernel-files.ts';
+import { succeed } from '../vm/command.ts';
+import { removeTree } from '../vm/directories.ts';
 
 /** Those that are modules in one of the kernels, in an order in which they load. */
 const drivers = [
