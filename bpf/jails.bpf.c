@@ -7,7 +7,10 @@
  * A tenant is held by its uid, wherever its process is: what runs outside is held as what runs inside. So nothing here
  * has to change when a jail is built again.
  */
+#define REPORTS_PER_SECOND 5
+
 #include "kernel.h"
+#include "tally.h"
 
 #define EPERM 1
 #define S_IFMT 0170000
@@ -16,8 +19,6 @@
 #define PTRACE_MODE_ATTACH 0x02
 #define TENANTS 65536
 #define NAME_BYTES 32
-#define NS_PER_SECOND 1000000000ULL
-#define REPORTS_PER_SECOND 5
 
 /* Also the numbers of the counters. */
 enum what { PROCESS, SOCKET, DIRECTORY, USER_NAMESPACE, LOST, COUNTERS };
@@ -50,19 +51,6 @@ struct {
   __type(key, u32);
   __type(value, u64);
 } counters SEC(".maps");
-
-struct tally {
-  u64 total;
-  u64 second;
-  u64 reported; /* in that second */
-};
-
-struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 8192);
-  __type(key, u32); /* uid */
-  __type(value, struct tally);
-} tallies SEC(".maps");
 
 /* What user space reads: src/jail/core/refusal.ts. */
 struct event {
@@ -120,28 +108,6 @@ static __always_inline u32 current_tenant(void)
 static __always_inline u32 place_of(struct task_struct *task)
 {
   return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-}
-
-/* How many refusals of this tenant there were so far; 0 if too much has been said of them in this second. */
-static __always_inline u64 total_to_report(u32 tenant)
-{
-  u64 second = bpf_ktime_get_ns() / NS_PER_SECOND;
-  struct tally first = { .total = 1, .second = second, .reported = 1 };
-  struct tally *tally = bpf_map_lookup_elem(&tallies, &tenant);
-
-  if (!tally) {
-    bpf_map_update_elem(&tallies, &tenant, &first, BPF_ANY);
-    return 1;
-  }
-  __sync_fetch_and_add(&tally->total, 1);
-  if (tally->second != second) {
-    tally->second = second;
-    tally->reported = 0;
-  }
-  if (tally->reported >= REPORTS_PER_SECOND)
-    return 0;
-  __sync_fetch_and_add(&tally->reported, 1);
-  return tally->total;
 }
 
 static __always_inline struct event *new_event(u32 what, u32 tenant)

@@ -14,7 +14,10 @@
  *   file_open           the end of a walk that opens
  *
  * User space fills the maps before the programs are attached, and reads "counters" and "events". */
+#define REPORTS_PER_SECOND 8
+
 #include "kernel.h"
+#include "tally.h"
 
 #define EACCES 13
 #define ECHILD 10
@@ -30,9 +33,6 @@
 #define NAMES 6
 #define NAME_BYTES 32
 #define TEXT_BYTES 96
-#define NS_PER_SECOND 1000000000ULL
-/* Reports a second about the links of one owner: nobody can hide what others do behind his own. */
-#define REPORTS_PER_SECOND 8
 
 enum mode { NOT_MEANT, REFUSE, WATCH };
 
@@ -91,18 +91,6 @@ struct {
   __type(value, u64);
 } counters SEC(".maps");
 
-struct tally {
-  u64 total;
-  u64 second;
-  u64 reported; /* in that second */
-};
-struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 8192);
-  __type(key, u32); /* owner of links */
-  __type(value, struct tally);
-} tallies SEC(".maps");
-
 struct event {
   u64 total; /* of this owner's links so far */
   u64 target_inode;
@@ -146,28 +134,6 @@ static __always_inline bool is_trusted(u32 uid, u32 as)
   u32 *trust = bpf_map_lookup_elem(&owners, &uid);
 
   return trust && (*trust & as);
-}
-
-/* How many links of this owner were refused so far; 0 if too much has been said of them in this second. */
-static __always_inline u64 total_to_report(u32 owner)
-{
-  u64 second = bpf_ktime_get_ns() / NS_PER_SECOND;
-  struct tally first = { .total = 1, .second = second, .reported = 1 };
-  struct tally *tally = bpf_map_lookup_elem(&tallies, &owner);
-
-  if (!tally) {
-    bpf_map_update_elem(&tallies, &owner, &first, BPF_ANY);
-    return 1;
-  }
-  __sync_fetch_and_add(&tally->total, 1);
-  if (tally->second != second) {
-    tally->second = second;
-    tally->reported = 0;
-  }
-  if (tally->reported >= REPORTS_PER_SECOND)
-    return 0;
-  __sync_fetch_and_add(&tally->reported, 1);
-  return tally->total;
 }
 
 static __always_inline void report(struct walk *walk, u32 owner, struct inode *target)

@@ -1,8 +1,8 @@
 /** Where units and drop-ins lie; a test gives other directories. */
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import type { Paths } from '../../host/paths.ts';
-import { readText } from '../../sys/files/read.ts';
+import { namesIn, readText } from '../../sys/files/read.ts';
 import { profileOf, profiles } from '../core/profiles.ts';
 import type { Profile } from '../core/profile.ts';
 
@@ -79,12 +79,4 @@ function fragmentOf({ unitDirectories }: Places, unit: string): string | undefin
     return stat.isSymbolicLink() && readlinkSync(path) === '/dev/null' ? undefined : path;
   }
   return undefined;
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

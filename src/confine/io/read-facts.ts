@@ -1,10 +1,10 @@
 /** What of a host and of a running service its sandbox depends on. */
-import { existsSync, globSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, globSync, statSync } from 'node:fs';
 import { printable } from '../../base/printable.ts';
 import { peopleOf } from '../../host/accounts/people.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { readText } from '../../sys/files/read.ts';
+import { linkAt, namesIn, readText } from '../../sys/files/read.ts';
 import type { Facts } from '../core/line.ts';
 import { homeDirectories } from './homes.ts';
 
@@ -65,20 +65,4 @@ function writtenFiles(process: string): readonly string[] {
       found.add(path);
   }
   return [...found].toSorted();
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function linkAt(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
 }

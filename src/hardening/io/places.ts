@@ -1,9 +1,7 @@
 /** Where what is hardened lies; a test gives other directories. */
-import { readdirSync } from 'node:fs';
-import { readText } from '../../sys/files/read.ts';
+import { namesIn, readText } from '../../sys/files/read.ts';
 import { readBounded, textOf } from '../../sys/files/regular-file.ts';
 import type { Paths } from '../../host/paths.ts';
-import { errnoOf } from '../../sys/errno.ts';
 import type { ReadSysctl } from '../core/judge.ts';
 import type { SysctlFile } from '../core/sysctl-files.ts';
 
@@ -65,12 +63,3 @@ export function readSysctlFiles(places: Places): readonly SysctlFile[] {
 }
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    errnoOf(error);
-    return [];
-  }
-}

@@ -1,7 +1,7 @@
 /** What of this server says which ways in there are. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { readText } from '../../sys/files/read.ts';
+import { namesIn, readText } from '../../sys/files/read.ts';
 import { isLocked } from '../../sys/files/flock.ts';
 import { agentLock, type Paths } from '../paths.ts';
 import { waysIn, type WayFacts, type WayIn, type WayKnowledge } from './ways-in.ts';
@@ -29,14 +29,6 @@ const programsOf = ({ programs }: WayIn, root: string): readonly string[] =>
       .filter((name) => name.startsWith(start))
       .map((name) => `${dirname(path)}/${name}`);
   });
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch {
-    return [];
-  }
-}
 
 /**
  * sshd opens a session of PAM only if it is told to; of several values the first one counts, and Debian includes the

@@ -1,7 +1,7 @@
 /** The files of PAM on this host, and those that pam-auth-update makes some of them from. */
-import { readdirSync } from 'node:fs';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
+import { namesIn } from '../../sys/files/read.ts';
 import { readBounded, textOf } from '../../sys/files/regular-file.ts';
 import { profileNames } from '../core/profiles.ts';
 import type { PamReader } from '../core/stack.ts';
@@ -79,11 +79,3 @@ export function serviceNames(): readonly string[] {
 const isPart = (name: string) =>
   /^common-|-auth$|^postlogin|\.(dpkg|rpm|pam|ucf|authselect)[a-z-]*$|~$/.test(name) ||
   name === 'other';
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}

@@ -2,7 +2,6 @@
  * Which processes hold the sockets that web servers pass requests to: the master that listens, and the workers
  * that it has forked. Found by the sockets themselves, since a process chooses its name and its arguments.
  */
-import { readdirSync, readlinkSync } from 'node:fs';
 import { pathOfBound } from '../core/fpm/service/listen.ts';
 import { addressKey, sameAddress, type Address } from '../core/address.ts';
 import type { Listener } from '../core/facts.ts';
@@ -12,7 +11,7 @@ import {
   parseUnixSockets,
   type ListeningSocket,
 } from '../core/listening.ts';
-import { readText } from '../../sys/files/read.ts';
+import { linkAt, namesIn, readText } from '../../sys/files/read.ts';
 import { statusValue } from '../../sys/processes/process-status.ts';
 
 type ListenersAt = (address: Address) => readonly Listener[];
@@ -79,23 +78,6 @@ function holdersOf(
     }
   }
   return holders;
-}
-
-/** None of a process that has ended meanwhile. */
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function linkAt(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
 }
 
 function listenerOf(proc: string, pid: number): Listener | undefined {

@@ -6,22 +6,14 @@
  *     /home/.bulkhead/1001/{tmp,vartmp}                where /home is a file system of its own
  */
 import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { causeOf, errnoOf } from '../../../sys/errno.ts';
 import { parseMountInfo, type Mount } from '../../../sys/files/mounts.ts';
 import { directoryProblem, pinDirectory } from '../../../sys/files/pinned-directory.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { namesIn, readText } from '../../../sys/files/read.ts';
 import { replaceFile } from '../../../sys/files/replace-file.ts';
 import { giveTo, makeDirectory, openWithoutLinks } from '../../../sys/mount-calls.ts';
 import type { JailPaths } from '../jail-paths.ts';
@@ -168,13 +160,5 @@ function removeEmpty(place: string): void {
     rmdirSync(place);
   } catch {
     // Others have theirs in it.
-  }
-}
-
-function namesIn(place: string): readonly string[] {
-  try {
-    return readdirSync(place);
-  } catch {
-    return [];
   }
 }

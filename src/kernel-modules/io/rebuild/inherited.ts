@@ -2,7 +2,8 @@
  * Descriptors that this process was started with, beside the first three: a shell or a service may
  * have left a file open, and a child would get it too. Node's own are closed in a child.
  */
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { namesIn } from '../../../sys/files/read.ts';
 
 const descriptorsMax = 1024;
 
@@ -29,14 +30,6 @@ function inheritedDescriptors(): readonly number[] {
   return namesIn('/proc/self/fdinfo')
     .map(Number)
     .filter((each) => each < descriptorsMax && !closesOnExec(`/proc/self/fdinfo/${each}`));
-}
-
-function namesIn(path: string): readonly string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }
 
 /** `flags:	02100002`, octal. One that is closed by now is not inherited. */

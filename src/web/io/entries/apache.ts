@@ -2,7 +2,7 @@
  * Entries at Apache: which files are to be there, and writing them so that what served goes on serving. Apache reads
  * its whole configuration before and after; where it does not accept the new one, everything is as before.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
@@ -33,6 +33,7 @@ import { reloadApache } from './apache-process.ts';
 import { domainInclude, namesFile, remembered } from './domain-includes.ts';
 import { changesTo, type WantedFile } from './file-changes.ts';
 import { applyChanges, serverAccepted, type ServerEntries } from './server-entries.ts';
+import { namesIn } from '../../../sys/files/read.ts';
 
 interface Setting {
   readonly limits: EntryLimits;
@@ -109,14 +110,6 @@ function oldFiles({ directory }: ApacheProgram): readonly WantedFile[] {
     .map((name) => `${directory}/bulkhead/${name}`)
     .filter((path) => memberOfFile(path) !== undefined)
     .map((path) => ({ path, text: undefined }));
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 export function planApacheRemoval(

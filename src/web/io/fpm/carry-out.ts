@@ -21,7 +21,6 @@ import {
   removeEmptyDirectories,
   type FileChange,
 } from './file-set.ts';
-import { namesIn } from './installed.ts';
 import type { Layout } from './layout.ts';
 import type { FpmPlan, SocketChange } from './plan.ts';
 import {
@@ -38,6 +37,7 @@ import {
   untilServed,
 } from './sockets.ts';
 import { systemctl, systemctlEach, unitProperties } from '../../../host/systemd/systemctl.ts';
+import { namesIn } from '../../../sys/files/read.ts';
 
 /**
  * Who calls: a person, or the distribution's service before it starts, before its master is told to reload, and

@@ -1,7 +1,8 @@
 /** For which tenant systemd holds a socket, by the units that are written for services of tenants. */
 import { addressKey, parseAddress, sameAddress, type Address } from '../../core/address.ts';
 import { contentAt } from './file-set.ts';
-import { namesIn, streamsOf } from './installed.ts';
+import { streamsOf } from './installed.ts';
+import { namesIn } from '../../../sys/files/read.ts';
 
 const directory = '/etc/systemd/system';
 

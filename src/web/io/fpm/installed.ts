@@ -1,9 +1,9 @@
 /** The files of ours that are there now, of one PHP version. */
-import { readdirSync } from 'node:fs';
 import { pathOfBound } from '../../core/fpm/service/listen.ts';
 import { isConfigName, parseUnitName, type UnitName } from '../../core/fpm/service/units.ts';
 import { contentAt, type Content, type FileSet } from './file-set.ts';
 import type { Layout } from './layout.ts';
+import { namesIn } from '../../../sys/files/read.ts';
 
 export interface Installed {
   readonly files: FileSet;
@@ -36,14 +36,6 @@ export function readInstalled(layout: Layout): Installed {
     return content === undefined ? [] : [[path, content]];
   });
   return { files: new Map(files), units };
-}
-
-export function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch {
-    return [];
-  }
 }
 
 /** What a unit listens at, by its own text. */
