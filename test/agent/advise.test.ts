@@ -18,7 +18,7 @@ const policy = `  <agent interval="2s"/>
   <package name="small"><memory limit="128MiB"/><cpu limit="25%"/><processes limit="20"/></package>
   <package name="large"><memory limit="1GiB"/><processes limit="200"/></package>
   <tenant uid="${killed}" package="small"/>
-  <tenant uid="${throttled}" package="small"/>
+  <tenant uid="${throttled}" package="small"><cpu limit="2%"/></tenant>
   <tenant uid="${refused}" package="small"/>
   <tenant uid="${brief}" package="large"/>`;
 
@@ -91,8 +91,9 @@ describe('advice', { skip }, () => {
   });
 
   test('is above a CPU limit at which it was throttled', async () => {
+    // So little is left for it on the busiest machine.
     await runInside(throttled, 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done');
-    isAbove('cpu', of(await untilHit(throttled, 'cpu.limit'), throttled, 'cpu.limit'), 0.25);
+    isAbove('cpu', of(await untilHit(throttled, 'cpu.limit'), throttled, 'cpu.limit'), 0.02);
   });
 
   test('is above a limit of processes at which forks were refused', async () => {
