@@ -47,6 +47,18 @@ let broker: ChildProcess | undefined;
 let log = '';
 const brokerWords = [packageFile('libexec/bulkhead-broker'), instance, '--listen'] as const;
 
+/** With a PAM that lets cron enter jails, which this host need not have. */
+const enteringJails = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-ec',
+  'printf "session required /usr/lib/pam_bulkhead.so\\n" >"$1"; mount --bind "$1" /etc/pam.d/cron; rm "$1"; shift; exec "$@"',
+  'sh',
+  `/run/${instance}.pam`,
+  ...brokerWords,
+] as const;
+
 async function listen([command, ...words]: readonly [string, ...string[]]): Promise<void> {
   if (broker?.exitCode === null && broker.kill()) await once(broker, 'exit');
   rmSync(socket, { force: true });
@@ -86,7 +98,7 @@ before(async () => {
     uids[name as keyof typeof uids] = Number(execFileSync('id', ['-u', user]));
   }
   mustApply();
-  await listen(brokerWords);
+  await listen(enteringJails);
 });
 after(async () => {
   if (skip !== false) return;
@@ -129,6 +141,16 @@ describe('commands outside of a jail', { skip }, () => {
     assert.equal(crontab(alice), undefined);
     const none = inside('crontab -l');
     assert.deepEqual([none.status, /no crontab for/.test(none.stderr)], [1, true], none.stderr);
+  });
+
+  test('no job is left to a cron that would run it outside', async () => {
+    await listen(brokerWords);
+    const refused = inside('crontab -', '1 2 3 4 5 true\n');
+    assert.equal(refused.status, 77);
+    assert.match(refused.stderr, /would run outside of the jail: .*bulkhead pam enable/);
+    assert.equal(crontab(alice), undefined);
+    assert.equal(inside('crontab -r').status, 1);
+    await listen(enteringJails);
   });
 
   test('arguments that reach further are refused with 77, and nothing runs', () => {
