@@ -320,10 +320,13 @@ describe('bulkhead prove', { skip }, () => {
   /** Until the attack runs, which the throttle makes last seconds. */
   const running = async () => {
     const child = spawn(program, [...args, '-p', file, '--only', 'disk-bandwidth'], {
-      stdio: 'ignore',
+      stdio: ['ignore', 'ignore', 'pipe'],
     });
+    let errors = '';
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     started.push(child);
     await eventually('the attack runs', () => {
+      assert.equal(errors, '');
       const uid = uidsInUse()[0];
       return uid !== undefined && processesOf(uid).length > 0;
     });

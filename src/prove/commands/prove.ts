@@ -115,7 +115,7 @@ async function attackAll(
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);
-  using _watchdog = startWatchdog(paths);
+  const watchdog = startWatchdog(paths);
   const live = terminalOf(process.stdout);
   const shows = json !== true;
   const proof = await prove({
@@ -127,6 +127,8 @@ async function attackAll(
     onStart: (attack) => shows && process.stderr.isTTY && process.stderr.write(waitingText(attack)),
     onEntry: (entry) => shows && print(entryText(entry, live)),
   });
+  // Before this program ends by a signal: it would clean once more, and keep the next run waiting.
+  await watchdog.stop();
   for (const signal of signals) process.off(signal, onSignal);
   if (!proof.ok) {
     printError(proof.error);

@@ -14,7 +14,12 @@ until "$@"; do
   sleep 3
 done`;
 
-export function startWatchdog({ instance }: Paths): Disposable {
+export interface Watchdog {
+  /** When this has ended, it cleans nothing any more. */
+  stop(): Promise<void>;
+}
+
+export function startWatchdog({ instance }: Paths): Watchdog {
   const [, main = ''] = process.argv;
   const clean = [process.execPath, ...process.execArgv, main, '--instance', instance];
   const child = spawn('/bin/sh', ['-c', script, 'bulkhead-prove', ...clean, 'prove', '--clean'], {
@@ -26,5 +31,5 @@ export function startWatchdog({ instance }: Paths): Disposable {
   });
   child.on('error', () => {});
   child.stdin.on('error', () => {});
-  return { [Symbol.dispose]: () => void child.stdin.end('done\n') };
+  return { stop: () => new Promise((resolve) => child.stdin.end('done\n', () => resolve())) };
 }
