@@ -93,6 +93,9 @@ function difference(before: Counters, after: Counters): Counters {
   ) as unknown as Counters;
 }
 
+/** `PF_EXITING`. Source: include/linux/sched.h. */
+const exitingFlag = 0x4;
+
 /** Where processes of a uid are seen. One is opened first, so that its number cannot become another's. */
 class Sightings {
   inside = 0;
@@ -129,8 +132,11 @@ class Sightings {
     }
   }
 
+  /** What is ending is shown in the root cgroup while its state is still that of a running one. Source: proc_pid_stat(5). */
   #isAlive(stat: { readonly ok: boolean; readonly value?: string }): boolean {
-    return stat.ok && !/\) [ZX] /.test(stat.value ?? '');
+    const text = stat.value ?? '';
+    const [state = 'X', , , , , , flags = ''] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return stat.ok && !/[ZX]/.test(state) && (Number(flags) & exitingFlag) === 0;
   }
 
   /** A cgroup of a hierarchy that counts, which is not the tenant's. */
