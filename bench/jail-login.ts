@@ -14,7 +14,7 @@ import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
 import { jailProfile, profilesOf, sessionLines } from '../src/login/core/profiles.ts';
 import type { Bench } from './bench.ts';
 import { summarize } from './exec.ts';
-import { compare, inTurn, type Section, type Way } from './samples.ts';
+import { besideFirst, type Row, type Section, type Way } from './samples.ts';
 
 const instance = 'bulkhead-bench-login';
 const paths = pathsOf(instance);
@@ -36,7 +36,7 @@ export async function benchJailLogin({ directory, quick, signal }: Bench): Promi
     const session = compile('../test/jail/session.c', '-rdynamic', '-pthread', '-lpam');
     const without = configuration(join(directory, 'without'), []);
     const entering = configuration(join(directory, 'entering'), jailLines(compilePam(directory)));
-    const rows = [];
+    const rows: Row[] = [];
     for (const gap of gaps) {
       const way = (files: string, who: string): Way => opened(harness, gap, session, files, who);
       const ways: readonly (readonly [label: string, way: Way])[] = [
@@ -44,17 +44,7 @@ export async function benchJailLogin({ directory, quick, signal }: Bench): Promi
         ['nobody with a jail', way(entering, 'games')],
         ['in the jail', way(entering, user)],
       ];
-      const samples = await inTurn(
-        quick ? 20 : 200,
-        ways.map(([, each]) => each),
-        signal,
-      );
-      const floor = samples[0] ?? [];
-      for (const [index, [label]] of ways.entries())
-        rows.push({
-          ...compare(`${label}, ${gap} ms idle`, samples[index] ?? [], floor),
-          note: `least ${Math.min(...(samples[index] ?? [])).toFixed(2)} ms`,
-        });
+      rows.push(...(await besideFirst(ways, gap, quick ? 20 : 200, signal)));
     }
     return {
       name: 'jail-login',

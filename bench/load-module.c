@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define COMPRESSED 4 /* MODULE_INIT_COMPRESSED_FILE, include/uapi/linux/module.h */
-
-static double now(void) {
-  struct timespec at;
-
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  return at.tv_sec * 1e6 + at.tv_nsec / 1e3;
-}
 
 int main(int argc, char **argv) {
   char name[64];
@@ -25,7 +19,7 @@ int main(int argc, char **argv) {
   snprintf(name, sizeof name, "%s", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1]);
   *strchrnul(name, '.') = 0;
   for (int round = atoi(argv[2]); round > 0; round--) {
-    double begin = now();
+    double begin = now_us();
     int fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || syscall(SYS_finit_module, fd, "", strstr(argv[1], ".ko.") ? COMPRESSED : 0) != 0 ||
@@ -34,7 +28,7 @@ int main(int argc, char **argv) {
       return 1;
     }
     close(fd);
-    printf("%.3f\n", now() - begin);
+    printf("%.3f\n", now_us() - begin);
   }
   return 0;
 }

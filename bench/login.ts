@@ -12,7 +12,7 @@ import { profilesOf, sessionLines, type Step } from '../src/login/core/profiles.
 import { sleepSync } from '../src/sys/sleep.ts';
 import type { Bench } from './bench.ts';
 import { launchText, rootsOf, summarize } from './exec.ts';
-import { compare, inTurn, type Section, type Way } from './samples.ts';
+import { besideFirst, type Row, type Section, type Way } from './samples.ts';
 
 const gaps = [60, 0] as const;
 const tenant = 'nobody';
@@ -38,7 +38,7 @@ export async function benchLogin({ directory, quick, signal }: Bench): Promise<S
       join(directory, 'missing'),
       linesOf({ ...step, program: `${program}-missing/bulkhead-pam` }),
     );
-    const rows = [];
+    const rows: Row[] = [];
     for (const gap of gaps) {
       const way = (files: string, user: string) => session(harness, gap, files, user);
       const ways: readonly (readonly [label: string, way: Way])[] = [
@@ -47,17 +47,7 @@ export async function benchLogin({ directory, quick, signal }: Bench): Promise<S
         ['tenant, placed', way(withStep, tenant)],
         ['tenant, script missing', way(missing, tenant)],
       ];
-      const samples = await inTurn(
-        quick ? 10 : 60,
-        ways.map(([, each]) => each),
-        signal,
-      );
-      const floor = samples[0] ?? [];
-      for (const [index, [label]] of ways.entries())
-        rows.push({
-          ...compare(`${label}, ${gap} ms idle`, samples[index] ?? [], floor),
-          note: `least ${Math.min(...(samples[index] ?? [])).toFixed(2)} ms`,
-        });
+      rows.push(...(await besideFirst(ways, gap, quick ? 10 : 60, signal)));
     }
     return {
       name: 'login',

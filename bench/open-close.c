@@ -3,24 +3,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define OPENS 2000
-
-static double now(void) {
-  struct timespec at;
-
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  return at.tv_sec * 1e6 + at.tv_nsec / 1e3;
-}
 
 int main(int argc, char **argv) {
   if (argc < 3)
     return 2;
   for (int round = atoi(argv[1]); round > 0; round--)
     for (int i = 2; i < argc; i++) {
-      double begin = now();
+      double begin = now_us();
 
       for (int n = 0; n < OPENS; n++) {
         int fd = open(argv[i], O_RDONLY);
@@ -31,7 +25,7 @@ int main(int argc, char **argv) {
         }
         close(fd);
       }
-      printf("%.3f\n", (now() - begin) / OPENS);
+      printf("%.3f\n", (now_us() - begin) / OPENS);
     }
   return 0;
 }

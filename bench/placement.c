@@ -15,18 +15,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 /* Looking costs CPU that the placer needs too: it is done after 50 microseconds and a tenth of the
    time so far, which is how exact the answer is. */
 enum { most_us = 2000000, step_us = 50, stack_bytes = 4096 };
-
-static double now_us(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static int matches(const char *path) {
   char text[8192];

@@ -83,3 +83,25 @@ export function milliseconds(work: () => void): number {
   work();
   return performance.now() - begin;
 }
+
+/** Ways beside the first of them, each after a pause of so many milliseconds. */
+export async function besideFirst(
+  ways: readonly (readonly [label: string, way: Way])[],
+  gap: number,
+  rounds: number,
+  signal: AbortSignal,
+): Promise<readonly Row[]> {
+  const samples = await inTurn(
+    rounds,
+    ways.map(([, each]) => each),
+    signal,
+  );
+  const floor = samples[0] ?? [];
+  return ways.map(([label], index) => {
+    const own = samples[index] ?? [];
+    return {
+      ...compare(`${label}, ${gap} ms idle`, own, floor),
+      note: `least ${Math.min(...own).toFixed(2)} ms`,
+    };
+  });
+}
