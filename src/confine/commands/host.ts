@@ -5,8 +5,9 @@ import type { Problem } from '../../base/problem.ts';
 import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
 import { pathsFor, printError } from '../../cli/shared/output.ts';
 import { defaultPolicy } from '../../cli/shared/policy-option.ts';
-import { placesOf, type Places } from '../io/places.ts';
+import { installedServices, placesOf, type Places } from '../io/places.ts';
 import type { Asked } from '../io/read-facts.ts';
+import { survey, type Surveyed } from '../io/survey.ts';
 import { runningSystemd } from '../io/unit.ts';
 
 export interface Host {
@@ -29,4 +30,19 @@ export async function hostOf(command: Command): Promise<Host | ExitCode> {
 export function refuse(problem: Problem): ExitCode {
   printError(problem);
   return exitCodes.failed;
+}
+
+/** Of all that is installed; what could not be surveyed is printed, and `failed` is the status then. */
+export async function surveyAll({ places, asked }: Host) {
+  const all: Surveyed[] = [];
+  let status: ExitCode = exitCodes.done;
+  for (const service of installedServices(places)) {
+    const surveyed = await survey(places, asked, service);
+    if (surveyed.ok) all.push(surveyed.value);
+    else {
+      printError(surveyed.error);
+      status = exitCodes.failed;
+    }
+  }
+  return { all, status };
 }

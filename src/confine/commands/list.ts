@@ -1,12 +1,11 @@
 /** `bulkhead confine list`: which daemons are installed, confined or not, and how exposed. */
 import type { Command } from 'commander';
-import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
-import { print, printError, printJson } from '../../cli/shared/output.ts';
+import type { CommandModule, ExitCode } from '../../cli/shared/command.ts';
+import { print, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { exposureText } from '../core/exposure.ts';
-import { installedServices } from '../io/places.ts';
-import { exposuresOf, stateText, survey, type Exposures, type Surveyed } from '../io/survey.ts';
-import { hostOf } from './host.ts';
+import { exposuresOf, stateText, type Exposures, type Surveyed } from '../io/survey.ts';
+import { hostOf, surveyAll } from './host.ts';
 
 interface Row extends Exposures {
   readonly surveyed: Surveyed;
@@ -16,18 +15,10 @@ async function list(_options: unknown, command: Command): Promise<ExitCode> {
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
   const { places, asked } = host;
+  const { all, status } = await surveyAll(host);
   const rows: Row[] = [];
-  let status: ExitCode = exitCodes.done;
-  for (const service of installedServices(places)) {
-    const surveyed = await survey(places, asked, service);
-    if (surveyed.ok) {
-      const exposures = await exposuresOf(places, surveyed.value, asked.version);
-      rows.push({ surveyed: surveyed.value, ...exposures });
-    } else {
-      printError(surveyed.error);
-      status = exitCodes.failed;
-    }
-  }
+  for (const surveyed of all)
+    rows.push({ surveyed, ...(await exposuresOf(places, surveyed, asked.version)) });
   if (command.optsWithGlobals<{ json?: boolean }>().json === true)
     printJson({ systemd: asked.version, services: rows.map(rowJson) });
   else print(listText(rows));

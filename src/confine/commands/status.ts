@@ -1,25 +1,16 @@
 /** `bulkhead confine status`: of the services with a drop-in, whether it is in force, and as Bulkhead would write it. */
 import type { Command } from 'commander';
 import { exitCodes, type CommandModule, type ExitCode } from '../../cli/shared/command.ts';
-import { print, printError, printJson } from '../../cli/shared/output.ts';
+import { print, printJson } from '../../cli/shared/output.ts';
 import { table } from '../../cli/shared/terminal.ts';
-import { installedServices } from '../io/places.ts';
-import { stateText, survey, type Surveyed } from '../io/survey.ts';
-import { hostOf } from './host.ts';
+import { stateText, type Surveyed } from '../io/survey.ts';
+import { hostOf, surveyAll } from './host.ts';
 
 async function status(_options: unknown, command: Command): Promise<ExitCode> {
   const host = await hostOf(command);
   if (typeof host === 'number') return host;
-  const { places, asked } = host;
-  const confined: Surveyed[] = [];
-  let exit: ExitCode = exitCodes.done;
-  for (const service of installedServices(places)) {
-    const surveyed = await survey(places, asked, service);
-    if (!surveyed.ok) {
-      printError(surveyed.error);
-      exit = exitCodes.failed;
-    } else if (surveyed.value.state !== 'absent') confined.push(surveyed.value);
-  }
+  const { all, status: exit } = await surveyAll(host);
+  const confined = all.filter(({ state }) => state !== 'absent');
   if (command.optsWithGlobals<{ json?: boolean }>().json === true)
     printJson({ services: confined.map(surveyedJson) });
   else print(statusText(confined));
