@@ -7,9 +7,11 @@
  * A tenant is held by its uid, wherever its process is: what runs outside is held as what runs inside. So nothing here
  * has to change when a jail is built again.
  */
+#define EVENTS_BYTES (1 << 17)
 #define REPORTS_PER_SECOND 5
 
 #include "kernel.h"
+#include "events.h"
 #include "tally.h"
 
 #define EPERM 1
@@ -22,6 +24,7 @@
 
 /* Also the numbers of the counters. */
 enum what { PROCESS, SOCKET, DIRECTORY, USER_NAMESPACE, LOST, COUNTERS };
+#include "counters.h"
 
 /* The canary is a uid of nobody's, for trying whether anything is refused: neither counted nor told of. */
 enum who { TENANT, CANARY };
@@ -29,13 +32,7 @@ enum who { TENANT, CANARY };
 struct settings {
   u32 host; /* number of the host's mount namespace */
 };
-
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, u32);
-  __type(value, struct settings);
-} settings SEC(".maps");
+#include "settings.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -44,13 +41,6 @@ struct {
   __type(key, u32);   /* uid */
   __type(value, u32); /* enum who */
 } tenants SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, COUNTERS);
-  __type(key, u32);
-  __type(value, u64);
-} counters SEC(".maps");
 
 /* What user space reads: src/jail/core/refusal.ts. */
 struct event {
@@ -64,19 +54,6 @@ struct event {
   char program[16];
   char name[NAME_BYTES]; /* of the socket */
 };
-
-struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 1 << 17);
-} events SEC(".maps");
-
-static __always_inline void count(u32 which)
-{
-  u64 *value = bpf_map_lookup_elem(&counters, &which);
-
-  if (value)
-    (*value)++;
-}
 
 static __always_inline bool is_tenant(u32 uid)
 {
@@ -158,8 +135,7 @@ static __always_inline bool is_apart(struct task_struct *one, struct task_struct
  */
 static __always_inline bool is_worth_telling(struct task_struct *task, unsigned int mode)
 {
-  u32 zero = 0;
-  struct settings *now = bpf_map_lookup_elem(&settings, &zero);
+  struct settings *now = current_settings();
 
   if (mode & PTRACE_MODE_NOAUDIT)
     return false;

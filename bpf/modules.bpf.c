@@ -6,7 +6,10 @@
  *
  * A module that comes from memory, by init_module(2), has no file that could be on a list. It is refused too.
  */
+#define EVENTS_BYTES (1 << 17)
+
 #include "kernel.h"
+#include "events.h"
 
 #define EPERM 1
 #define HASH_ALGO_SHA256 4 /* include/uapi/linux/hash_info.h */
@@ -52,11 +55,6 @@ struct {
   __type(key, __u32);
   __type(value, __u32);
 } mode SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 1 << 17);
-} events SEC(".maps");
 
 static __always_inline __u32 current_mode(void)
 {

@@ -14,9 +14,11 @@
  *   file_open           the end of a walk that opens
  *
  * User space fills the maps before the programs are attached, and reads "counters" and "events". */
+#define EVENTS_BYTES (1 << 20)
 #define REPORTS_PER_SECOND 8
 
 #include "kernel.h"
+#include "events.h"
 #include "tally.h"
 
 #define EACCES 13
@@ -84,12 +86,7 @@ struct {
 } owners SEC(".maps");
 
 enum counter { FOLLOWED, REFUSED, WATCHED, TOO_DEEP, NO_MEMORY, LOST, COUNTERS };
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, COUNTERS);
-  __type(key, u32);
-  __type(value, u64);
-} counters SEC(".maps");
+#include "counters.h"
 
 struct event {
   u64 total; /* of this owner's links so far */
@@ -103,18 +100,6 @@ struct event {
   char program[16];
   struct link link;
 };
-struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 1 << 20);
-} events SEC(".maps");
-
-static __always_inline void count(u32 which)
-{
-  u64 *value = bpf_map_lookup_elem(&counters, &which);
-
-  if (value)
-    (*value)++;
-}
 
 static __always_inline u32 mode_of(u32 uid, u32 gid)
 {

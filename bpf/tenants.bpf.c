@@ -8,7 +8,10 @@
  *
  * Tenants cannot make the kernel load modules either, by asking for a protocol or a file system that it has not loaded.
  */
+#define EVENTS_BYTES (1 << 17)
+
 #include "kernel.h"
+#include "events.h"
 
 #define EPERM 1
 #define NAME_BYTES 40
@@ -17,12 +20,14 @@
 enum mode { MODE_OFF, MODE_REFUSE, MODE_WATCH };
 enum what { BECAME_TENANT, ASKED_FOR_MODULE };
 enum counter { COUNT_UIDS, COUNT_MODULES, COUNTERS };
+#include "counters.h"
 
 struct settings {
   u32 placement;
   u32 modules;
   u32 ranges;
 };
+#include "settings.h"
 
 struct place {
   u64 parent; /* the inode of the directory */
@@ -55,13 +60,6 @@ struct event {
 };
 
 struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, u32);
-  __type(value, struct settings);
-} settings SEC(".maps");
-
-struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 65536);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -75,33 +73,6 @@ struct {
   __type(key, u32);
   __type(value, struct range);
 } ranges SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, COUNTERS);
-  __type(key, u32);
-  __type(value, u64);
-} counters SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 1 << 17);
-} events SEC(".maps");
-
-static __always_inline struct settings *current_settings(void)
-{
-  u32 zero = 0;
-
-  return bpf_map_lookup_elem(&settings, &zero);
-}
-
-static __always_inline void count(u32 which)
-{
-  u64 *counter = bpf_map_lookup_elem(&counters, &which);
-
-  if (counter)
-    (*counter)++;
-}
 
 /* Whose a uid is, by itself or as one of its subordinate ones; 0: nobody's. */
 static __always_inline u32 tenant_of(u32 uid, u32 known)
