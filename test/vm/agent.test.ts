@@ -12,19 +12,15 @@ import type {
 } from '../../src/agent/api/api.ts';
 import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { prepareGuests } from '../../src/testing/vm/suite.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/agent.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const limits =
   '<host driver="cgroup2"/><agent interval="2s"/><tenants uids="3000-3999"/><defaults><cpu limit="100%"/><memory limit="256MiB"/><processes limit="60"/></defaults>';
 
-suite('the agent as a service', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
+suite('the agent as a service', { skip: guests.skip }, () => {
   let guest: Guest;
   const policy = (body: string) =>
     guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
@@ -48,7 +44,7 @@ suite('the agent as a service', { skip }, () => {
 
   before(
     async () => {
-      guest = await startGuest(image);
+      guest = await startGuest(guests.image);
       await guest.copyProject();
       await installBuilt(guest);
       await policy(limits);

@@ -11,12 +11,9 @@ import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { prepareGuests } from '../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/attacks-io.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const uid = 64_501;
 const total = 4 * 2 ** 20;
@@ -62,8 +59,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-suite('a total of reads and writes in the virtual machine', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
+suite('a total of reads and writes in the virtual machine', { skip: guests.skip }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-io-'));
   let guest: Guest;
   const shell = (command: string) =>
@@ -74,7 +70,7 @@ suite('a total of reads and writes in the virtual machine', { skip }, () => {
       const attack = join(directory, 'io-alternate');
       const source = fileURLToPath(new URL('../attacks/io-alternate.c', import.meta.url));
       execFileSync('gcc', ['-static', '-O2', '-o', attack, source]);
-      guest = await startGuest(image);
+      guest = await startGuest(guests.image);
       await guest.copyProject();
       await guest.copyIn(attack, '/opt/io-alternate');
       await guest.succeed('chmod 755 /opt/io-alternate; mkdir -p /etc/bulkhead /srv/tenant');

@@ -6,23 +6,19 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { prepareGuests } from '../../src/testing/vm/suite.ts';
 import { compile } from '../placement/programs.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/attacks-placement.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const hour = 3_600_000;
 const programs = ['chains', 'subordinate', 'old-kernel', 'slow-fork'];
 
-suite('attacks on placement in the virtual machine', { skip, timeout: hour }, () => {
-  const image = (prepared as { value: Image }).value;
+suite('attacks on placement in the virtual machine', { skip: guests.skip, timeout: hour }, () => {
   let guest: Guest;
 
   before(async () => {
-    guest = await startGuest(image);
+    guest = await startGuest(guests.image);
     await guest.copyProject();
     const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-attacks-'));
     try {

@@ -12,18 +12,14 @@ import { after, before, suite, test } from 'node:test';
 import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { prepareGuests } from '../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/attacks-quota.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const disk = '/dev/disk/by-id/virtio-data';
 const held = '<agent interval="2s"/><tenant user="quinn"><disk space="2MiB" files="20"/></tenant>';
 
-suite('quotas in the sandbox of the unit', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
+suite('quotas in the sandbox of the unit', { skip: guests.skip }, () => {
   let guest: Guest;
   const policy = (body: string) =>
     guest.succeed(
@@ -63,7 +59,7 @@ suite('quotas in the sandbox of the unit', { skip }, () => {
 
   before(
     async () => {
-      guest = await startGuest(image);
+      guest = await startGuest(guests.image);
       await guest.copyProject();
       await installBuilt(guest);
       const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fuse-'));

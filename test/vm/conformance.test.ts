@@ -5,16 +5,12 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { prepareGuests } from '../../src/testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/conformance.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
-suite('in the virtual machine', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
+suite('in the virtual machine', { skip: guests.skip }, () => {
   let guest: Guest;
   const bulkhead = (words: string) =>
     guest.run(`cd /opt/bulkhead && ./bulkhead ${words}`, { timeoutMs: longPatienceMilliseconds });
@@ -25,7 +21,7 @@ suite('in the virtual machine', { skip }, () => {
 
   before(
     async () => {
-      guest = await startGuest(image);
+      guest = await startGuest(guests.image);
       await guest.copyProject();
     },
     { timeout: longPatienceMilliseconds },

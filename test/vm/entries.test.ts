@@ -3,16 +3,11 @@
  * the agent that follows a policy and vhosts from its sandbox.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/entries.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;
 
 const policy = (entries: number) =>
@@ -78,12 +73,8 @@ done
 systemctl daemon-reload
 `;
 
-suite('entries on a server with systemd', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
-  const writePolicy = (entries: number) =>
-    guest.succeed('cat > /etc/bulkhead/policy.xml', { input: policy(entries) });
+suite('entries on a server with systemd', { skip: guests.skip }, () => {
+  const writePolicy = (entries: number) => write('/etc/bulkhead/policy.xml', policy(entries));
   const until = (what: string) =>
     succeed(
       `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -u bulkhead -u bulkhead-entries -u nginx -n 40 --no-pager >&2; exit 1`,
@@ -99,18 +90,11 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     assert.equal(text, `${6 - refused} 200\n${refused} 508\n`);
   };
 
-  before(
-    async () => {
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await installBuilt(guest);
-      await succeed(setUp);
-      await writePolicy(2);
-      await succeed('systemctl start php8.4-fpm nginx apache2 && systemctl start bulkhead');
-    },
-    { timeout },
-  );
-  after(() => guest[Symbol.asyncDispose]());
+  const { run, succeed, write } = guestOfSuite(guests, async () => {
+    await succeed(setUp);
+    await writePolicy(2);
+    await succeed('systemctl start php8.4-fpm nginx apache2 && systemctl start bulkhead');
+  });
 
   test(
     'a dry run shows and changes nothing; enable holds at both servers',
@@ -122,10 +106,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
         /\+limit_conn bulkhead_2 2;/,
       );
       assert.equal(await succeed('find /etc/nginx /etc/apache2 | sort | md5sum'), before);
-      assert.equal(
-        (await guest.run('bulkhead web entries status', { timeoutMs: timeout })).status,
-        3,
-      );
+      assert.equal((await run('bulkhead web entries status')).status, 3);
       const text = await succeed('bulkhead web entries enable');
       assert.match(text, /nginx: 1 site of 1 tenant is held; it has been reloaded/);
       assert.match(text, /apache2: 1 site of 1 tenant is held; it has been reloaded/);
@@ -149,9 +130,7 @@ rm /srv/gate/shut; wait; cat code.* | sort | uniq -c | sed 's/^ *//'`);
     await until('bulkhead incident 1 | grep -q "Refused: GET shop.example/ from 127.0.0.1"');
     assert.match(await succeed('su ann -c "bulkhead faults"'), /entries +refused/);
     assert.doesNotMatch(await succeed('su ben -c "bulkhead faults"'), /refused/);
-    const forged = await guest.run(
-      `su ann -c "logger --socket-errors=on -u /run/bulkhead/web.sock x"`,
-    );
+    const forged = await run(`su ann -c "logger --socket-errors=on -u /run/bulkhead/web.sock x"`);
     assert.notEqual(forged.status, 0);
   });
 

@@ -8,16 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import type { Image } from '../../src/testing/vm/image.ts';
+import { prepareGuests } from '../../src/testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/harness.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
-suite('the virtual-machine harness', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
+suite('the virtual-machine harness', { skip: guests.skip }, () => {
+  const { image } = guests;
   let guest: Guest;
   before(async () => (guest = await startGuest(image)), { timeout: longPatienceMilliseconds });
   after(() => guest[Symbol.asyncDispose]());

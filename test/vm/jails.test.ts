@@ -8,19 +8,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-const compiler = await ensurePrerequisites('bpf', log);
-const reason = prepared.ok ? (compiler.ok ? undefined : compiler.reason) : prepared.error;
-if (reason !== undefined) log(`Skipping test/vm/jails.test.ts: ${reason}`);
-const skip = reason ?? false;
+const guests = await prepareGuests(import.meta.filename, 'bpf');
 const patient = { timeout: longPatienceMilliseconds };
 
 /** `dora` has no jail. */
@@ -56,16 +48,8 @@ const answersOf = (text: string): Readonly<Record<string, string>> =>
 const reached = (answers: Readonly<Record<string, string>>) =>
   Object.entries(answers).flatMap(([what, answer]) => (answer === 'ok' ? [what] : []));
 
-suite('Jails', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
+suite('Jails', { skip: guests.skip }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-jails-'));
-  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
-  const succeed = (command: string, input?: string) =>
-    guest.succeed(command, {
-      timeoutMs: longPatienceMilliseconds,
-      ...(input === undefined ? {} : { input }),
-    });
   const apply = (text: string) =>
     succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet', text);
   const inside = (user: User, words: string) =>
@@ -96,7 +80,7 @@ suite('Jails', { skip }, () => {
   const isApart = async () =>
     (await run(outside('alice', 'userns'))).stdout === 'clone EPERM\nunshare EPERM\n';
 
-  before(async () => {
+  const { run, succeed } = guestOfSuite(guests, async (guest) => {
     for (const [name, source] of [
       ['apart', './jails/apart.c'],
       ['escape', '../jail/attacks/escape.c'],
@@ -104,9 +88,6 @@ suite('Jails', { skip }, () => {
       const path = fileURLToPath(new URL(source, import.meta.url));
       execFileSync('gcc', ['-O2', '-Wall', '-static', '-o', join(directory, name), path]);
     }
-    guest = await startGuest(image);
-    await guest.copyProject();
-    await installBuilt(guest);
     for (const name of ['apart', 'escape'])
       await guest.copyIn(join(directory, name), `/usr/local/share/${name}`);
     for (const [user, uid] of Object.entries(uids))
@@ -114,11 +95,8 @@ suite('Jails', { skip }, () => {
         `useradd -u ${uid} -m -s /bin/sh ${user} && chmod 711 /home/${user} && for i in apart escape; do install -m 755 /usr/local/share/$i /home/${user}/; done`,
       );
     await succeed('mkdir -p /etc/bulkhead; sysctl -q kernel.yama.ptrace_scope=0');
-  }, patient);
-  after(async () => {
-    rmSync(directory, { recursive: true });
-    await guest[Symbol.asyncDispose]();
   });
+  after(() => rmSync(directory, { recursive: true }));
 
   for (const driver of ['systemd', 'cgroup2'] as const)
     test(`no way out of any profile, with the driver ${driver}`, patient, async () => {

@@ -4,16 +4,11 @@
  * What turning it on refuses, and how it is undone, is in test/login/enable.test.ts.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { suite, test } from 'node:test';
+import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/login.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const timeout = longPatienceMilliseconds;
 const tree = '/bulkhead-tenants.service';
@@ -37,13 +32,7 @@ const ssh = `ssh ${options} -o BatchMode=yes`;
 /** What a library that a program of root was made to load would leave behind. */
 const owned = '/tmp/owned';
 
-suite('the login step in the virtual machine', { skip, timeout }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-
-  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
-  const write = (path: string, text: string) =>
-    guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input: text });
+suite('the login step in the virtual machine', { skip: guests.skip, timeout }, () => {
   /** Where a command that a session of su runs is. */
   const su = async (user: string, command = where) =>
     (await succeed(`su -s /bin/sh ${user} -c '${command}'`)).trim();
@@ -63,37 +52,31 @@ suite('the login step in the virtual machine', { skip, timeout }, () => {
 
   let pristine = '';
 
-  before(
-    async () => {
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await installBuilt(guest);
-      await write('/etc/bulkhead/policy.xml', policy);
-      await write(probe, `#!/bin/sh\n${where} > /tmp/console\n`);
-      const make = Object.entries(accounts).map(
-        ([name, uid]) =>
-          `useradd --badname -m -u ${uid} -s ${name === 'odd.name' ? probe : '/bin/sh'} ${name} && echo '${name}:pass-${name}' | chpasswd`,
-      );
-      await succeed(
-        [
-          'set -e',
-          `chmod 755 ${probe}`,
-          ...make,
-          'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
-          'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
-          'chown -R alice: /home/alice/.ssh; chown -R carol: /home/carol/.ssh',
-          'printf "#!/bin/sh\\necho pass-alice\\n" > /root/keys/ask && chmod 755 /root/keys/ask',
-          'bulkhead apply',
-          // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
-          'systemctl mask user@.service',
-          'systemctl start ssh cron atd',
-        ].join('\n'),
-      );
-      pristine = await bytes();
-    },
-    { timeout },
-  );
-  after(() => guest[Symbol.asyncDispose]());
+  const host = guestOfSuite(guests, async () => {
+    await write('/etc/bulkhead/policy.xml', policy);
+    await write(probe, `#!/bin/sh\n${where} > /tmp/console\n`);
+    const make = Object.entries(accounts).map(
+      ([name, uid]) =>
+        `useradd --badname -m -u ${uid} -s ${name === 'odd.name' ? probe : '/bin/sh'} ${name} && echo '${name}:pass-${name}' | chpasswd`,
+    );
+    await succeed(
+      [
+        'set -e',
+        `chmod 755 ${probe}`,
+        ...make,
+        'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
+        'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
+        'chown -R alice: /home/alice/.ssh; chown -R carol: /home/carol/.ssh',
+        'printf "#!/bin/sh\\necho pass-alice\\n" > /root/keys/ask && chmod 755 /root/keys/ask',
+        'bulkhead apply',
+        // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
+        'systemctl mask user@.service',
+        'systemctl start ssh cron atd',
+      ].join('\n'),
+    );
+    pristine = await bytes();
+  });
+  const { run, succeed, write } = host;
 
   test(
     'shows what it would change, changes that, and status says where it is',
@@ -144,7 +127,7 @@ suite('the login step in the virtual machine', { skip, timeout }, () => {
     for (const user of ['alice', 'bob', 'dave', 'odd.name'] as const)
       assert.equal(await su(user), placed(user));
     const fromAlice = (command: string) =>
-      guest.succeed(`echo pass-bob | su ${command} 2>/dev/null`, { user: 'alice' });
+      host.guest.succeed(`echo pass-bob | su ${command} 2>/dev/null`, { user: 'alice' });
     assert.equal((await fromAlice(`bob -c '${where}'`)).trim(), placed('bob'));
     assert.equal((await fromAlice(`- bob -c '${where}'`)).trim(), placed('bob'));
     // Its shell is the probe, since login drops what was typed before.
@@ -258,7 +241,7 @@ suite('the login step in the virtual machine', { skip, timeout }, () => {
     async () => {
       await succeed(`echo 0 > ${sysTree}/u3001/pids.max`);
       for (const command of [`${ssh} alice@127.0.0.1 true`, 'su alice -c true']) {
-        const { status } = await guest.run(command, { timeoutMs: timeout });
+        const { status } = await run(command);
         assert.notEqual(status, 0, command);
       }
       assert.equal(await su('bob', 'echo in'), 'in');
@@ -283,7 +266,7 @@ print(open("/proc/self/cgroup").read())
 `,
     );
     const alice = (command: string) =>
-      guest.succeed(command, { user: 'alice', timeoutMs: timeout });
+      host.guest.succeed(command, { user: 'alice', timeoutMs: timeout });
     // A program of its own that opens sessions, and the step itself.
     const here = (await alice(where)).trim();
     assert.equal((await alice('python3 /tmp/pam.py')).trim(), here);
@@ -375,7 +358,7 @@ print(open("/proc/self/cgroup").read())
     await succeed(`${ssh} -f -N alice@127.0.0.1 </dev/null >/dev/null 2>&1`);
     // Killed with its process, root's part of a session of sshd ends by itself.
     await succeed('until bulkhead release --kill >/dev/null 2>&1; do sleep 0.2; done');
-    assert.equal((await guest.run(`ls ${sysTree}/u3001 /run/bulkhead/logins`)).stdout, '');
+    assert.equal((await run(`ls ${sysTree}/u3001 /run/bulkhead/logins`)).stdout, '');
     assert.match(await su('alice'), /\/user-3001\.slice\//);
     await succeed('bulkhead apply');
     assert.equal(await su('alice'), placed('alice'));

@@ -1,16 +1,11 @@
 /** The gate for kernel modules on a Debian host with systemd and its unmodified kernel, as an administrator uses it. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 import { decompress } from '../../src/kernel-modules/io/inputs/decompress.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/modules-gate.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 const moduleBytesMax = 2 ** 20;
 const patient = { timeout: longPatienceMilliseconds };
 
@@ -23,16 +18,7 @@ my $r = $how eq 'memory' ? syscall(175, $bytes, length $bytes, my $none = '')
 print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
 `;
 
-suite('The gate for kernel modules', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
-  const succeed = (command: string, input?: string) =>
-    guest.succeed(command, {
-      timeoutMs: longPatienceMilliseconds,
-      ...(input === undefined ? {} : { input }),
-    });
-  const write = (path: string, text: string) => succeed(`cat > '${path}'`, text);
+suite('The gate for kernel modules', { skip: guests.skip }, () => {
   const load = async (how: 'file' | 'memory', file: string) =>
     (await succeed(`load ${how} ${file}`)).trim();
   const status = async () =>
@@ -46,10 +32,7 @@ suite('The gate for kernel modules', { skip }, () => {
   const policy = (more: string) =>
     write('/etc/bulkhead/policy.xml', `<bulkhead version="1">${more}</bulkhead>\n`);
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
-    await installBuilt(guest);
+  const gate = guestOfSuite(guests, async () => {
     await write('/usr/local/bin/load', loader);
     await succeed('chmod 755 /usr/local/bin/load; mkdir -p /etc/bulkhead');
     await policy('');
@@ -59,8 +42,8 @@ suite('The gate for kernel modules', { skip }, () => {
     assert.ok(plain.ok);
     await succeed('base64 -d > /root/dummy.ko', `${plain.value.toBase64()}\n`);
     await succeed('echo >> /root/dummy.ko');
-  }, patient);
-  after(() => guest[Symbol.asyncDispose]());
+  });
+  const { run, succeed, write } = gate;
 
   test(
     'watching, everything loads, and the kernel is shown to ask the programs',
@@ -138,7 +121,7 @@ suite('The gate for kernel modules', { skip }, () => {
   });
 
   test('it is on again after a boot, and the host has what it needs', patient, async () => {
-    await guest.reboot();
+    await gate.guest.reboot();
     const { mode, loadedUnlisted } = await status();
     assert.equal(mode, 'on');
     assert.deepEqual(loadedUnlisted, []);

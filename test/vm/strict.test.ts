@@ -1,30 +1,17 @@
 /** Strict placement on a Debian host with systemd and its unmodified kernel: who becomes a tenant outside is refused. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/strict.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };
 
 const [alice, bob, reseller, stranger] = [4101, 4102, 4103, 4999] as const;
 /** Of alice, in /etc/subuid. */
 const subordinate = 700_000;
 
-suite('Strict placement', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
-  const succeed = (command: string, input?: string) =>
-    guest.succeed(command, {
-      timeoutMs: longPatienceMilliseconds,
-      ...(input === undefined ? {} : { input }),
-    });
+suite('Strict placement', { skip: guests.skip }, () => {
   const policy = (strict: string, modules = '', driver = 'cgroup2') =>
     succeed(
       'cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet && bulkhead placement restore',
@@ -50,15 +37,11 @@ suite('Strict placement', { skip }, () => {
       }[];
     };
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
-    await installBuilt(guest);
-    await succeed(
+  const { run, succeed } = guestOfSuite(guests, () =>
+    succeed(
       `mkdir -p /etc/bulkhead; useradd -u ${alice} -m alice; useradd -u ${bob} -m bob; echo alice:${subordinate}:65536 > /etc/subuid`,
-    );
-  }, patient);
-  after(() => guest[Symbol.asyncDispose]());
+    ),
+  );
 
   test('watching, everybody may, and it is reported', patient, async () => {
     await policy('<placement strict="watch"/>');

@@ -8,20 +8,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after, before, suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 import { expected } from './symlinks/expected.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-const compiler = await ensurePrerequisites('bpf', log);
-const reason = prepared.ok ? (compiler.ok ? undefined : compiler.reason) : prepared.error;
-if (reason !== undefined) log(`Skipping test/vm/symlinks.test.ts: ${reason}`);
-const skip = reason ?? false;
+const guests = await prepareGuests(import.meta.filename, 'bpf');
 const timeout = longPatienceMilliseconds;
 
 /** Opens of each kind in the race: a million with LONG=1. */
@@ -78,19 +70,13 @@ const asServer = 'setpriv --reuid www-data --regid www-data --clear-groups';
 const pages =
   'own owndir/f chain other otherdir/secret chain-other passwd nested/f by-root via-root';
 
-suite('the symlink guard', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
+suite('the symlink guard', { skip: guests.skip }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-links-'));
-  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
-  const guard = (words: string) =>
-    guest.run(`bulkhead symlinks guard ${words}`, { timeoutMs: timeout });
+  const guard = (words: string) => run(`bulkhead symlinks guard ${words}`);
   const writePolicy = (symlinks: string) =>
-    guest.succeed(
+    succeed(
       'cat > /etc/bulkhead/policy.new && mv /etc/bulkhead/policy.new /etc/bulkhead/policy.xml',
-      {
-        input: policy(symlinks),
-      },
+      policy(symlinks),
     );
   const until = (what: string) =>
     succeed(
@@ -117,29 +103,20 @@ suite('the symlink guard', { skip }, () => {
     );
   };
   const refuses = async () => {
-    const other = await guest.run(`${asServer} cat /home/alice/www/other`);
+    const other = await run(`${asServer} cat /home/alice/www/other`);
     return other.status !== 0 && other.stdout === '';
   };
   const generations = () => succeed('ls /sys/fs/bpf/bulkhead 2>/dev/null || true');
 
-  before(
-    async () => {
-      const source = fileURLToPath(new URL('../attacks/link-race.c', import.meta.url));
-      execFileSync('gcc', ['-O2', '-static', '-o', join(directory, 'link-race'), source]);
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await installBuilt(guest);
-      await guest.copyIn(join(directory, 'link-race'), '/usr/local/bin/link-race');
-      await succeed('chmod 755 /usr/local/bin/link-race');
-      await succeed(setUp);
-      await writePolicy(ownerMatch);
-    },
-    { timeout },
-  );
-  after(async () => {
-    rmSync(directory, { recursive: true });
-    await guest[Symbol.asyncDispose]();
+  const { run, succeed } = guestOfSuite(guests, async (guest) => {
+    const source = fileURLToPath(new URL('../attacks/link-race.c', import.meta.url));
+    execFileSync('gcc', ['-O2', '-static', '-o', join(directory, 'link-race'), source]);
+    await guest.copyIn(join(directory, 'link-race'), '/usr/local/bin/link-race');
+    await succeed('chmod 755 /usr/local/bin/link-race');
+    await succeed(setUp);
+    await writePolicy(ownerMatch);
   });
+  after(() => rmSync(directory, { recursive: true }));
 
   test('without it links lead anywhere, and the race is won', { timeout }, async () => {
     assert.deepEqual(await cases(), expected('off'));
@@ -187,9 +164,7 @@ suite('the symlink guard', { skip }, () => {
       const before = await generations();
       await writePolicy('<symlinks follow="owner-match" by="www-data irc"/>');
       for (const seconds of ['0.3', '0.7', '1.1', '1.5']) {
-        await guest.run(`timeout -s KILL ${seconds} bulkhead symlinks guard on`, {
-          timeoutMs: timeout,
-        });
+        await run(`timeout -s KILL ${seconds} bulkhead symlinks guard on`);
         assert.ok(await refuses(), `after ${seconds} s`);
       }
       // As one that was killed between two pins.

@@ -2,7 +2,7 @@
 import { prepareImage } from '../vm/image.ts';
 import { atExit } from '../vm/cleanup.ts';
 import { startGuest } from '../vm/guest.ts';
-import { step } from '../vm/progress.ts';
+import { step } from '../progress.ts';
 import { showCursor } from './screen/view.ts';
 
 const demoMilliseconds = 120_000;

@@ -16,7 +16,7 @@ import { execute } from '../vm/command.ts';
 import { removeTree } from '../vm/directories.ts';
 import { findKernel } from '../vm/guest-kernel.ts';
 import { takeLock } from '../vm/lock.ts';
-import { step } from '../vm/progress.ts';
+import { step } from '../progress.ts';
 
 export interface KernelFiles {
   /** `uname -r`. */

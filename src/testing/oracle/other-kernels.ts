@@ -14,7 +14,7 @@ import { debianSources, ownApt, type AptSource } from '../vm/apt.ts';
 import { execute, succeed } from '../vm/command.ts';
 import { removeTree } from '../vm/directories.ts';
 import { takeLock } from '../vm/lock.ts';
-import { step } from '../vm/progress.ts';
+import { step } from '../progress.ts';
 import { cacheDirectory, pointAtCommon, type KernelFiles } from './kernel-files.ts';
 
 interface OtherKernel {

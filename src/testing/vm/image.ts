@@ -29,7 +29,7 @@ import { succeed } from './command.ts';
 import { fetchKernel, findKernel } from './guest-kernel.ts';
 import { makeKeys } from './keys.ts';
 import { qemuProgram } from './machine.ts';
-import { step } from './progress.ts';
+import { step } from '../progress.ts';
 import { copyGuestPackages, guestPackages } from './project.ts';
 import { buildRootfs, guestDebianPackages, packRootfs, rootfsObstacle } from './rootfs.ts';
 import { makeSnapshot } from './snapshot.ts';

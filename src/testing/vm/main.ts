@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { startGuest, type Guest } from './guest.ts';
 import { prepareImage } from './image.ts';
-import { step } from './progress.ts';
+import { step } from '../progress.ts';
 
 const help = `node src/testing/vm/main.ts COMMAND
 

@@ -1,6 +1,6 @@
 /** Lines that tell a person who waits what is being done, and for how long already. */
 import { setInterval } from 'node:timers';
-import type { Log } from '../prerequisites.ts';
+import type { Log } from './prerequisites.ts';
 
 const reminderEveryMs = 15_000;
 /** Steps quicker than this are not worth a line. */

@@ -1,0 +1,80 @@
+/** What a file of test/vm begins with: whether there can be guests here, and one guest for all tests of a suite. */
+import { relative } from 'node:path';
+import { after, before } from 'node:test';
+import { longPatienceMilliseconds } from '../patience.ts';
+import { ensurePrerequisites, type Suite } from '../prerequisites.ts';
+import { quote, type CommandResult } from './command.ts';
+import { startGuest, type Guest } from './guest.ts';
+import { prepareImage, type Image } from './image.ts';
+import { installBuilt } from './installed.ts';
+import { projectDirectory } from './project.ts';
+
+export interface Guests {
+  /** For `suite`: the reason why there can be none here. */
+  readonly skip: string | false;
+  /** Only where they are not skipped. */
+  readonly image: Image;
+}
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+
+/** Tells why the tests of this file are skipped, if they are. `also`: what they need besides guests. */
+export async function prepareGuests(file: string, also?: Suite): Promise<Guests> {
+  const prepared = await prepareImage(log);
+  const needed = also === undefined ? undefined : await ensurePrerequisites(also, log);
+  const obstacle = needed?.ok === false ? needed.reason : undefined;
+  const skip = prepared.ok ? (obstacle ?? false) : prepared.error;
+  if (skip !== false) log(`Skipping ${relative(projectDirectory, file)}: ${skip}`);
+  return {
+    skip,
+    get image() {
+      if (!prepared.ok) throw new Error(prepared.error);
+      return prepared.value;
+    },
+  };
+}
+
+/** Commands in it have the time that they need on processors that are emulated. */
+export interface SuiteGuest {
+  /** Once the suite has begun. */
+  readonly guest: Guest;
+  readonly run: (command: string) => Promise<CommandResult>;
+  readonly succeed: (command: string, input?: string) => Promise<string>;
+  /** Makes the directory, too. */
+  readonly write: (path: string, text: string) => Promise<string>;
+}
+
+const timeoutMs = longPatienceMilliseconds;
+
+/** To be called in a suite, which gets a guest with the program as its package installs it, and as `setUp` leaves it. */
+export function guestOfSuite(
+  guests: Guests,
+  setUp: (guest: Guest) => Promise<unknown>,
+): SuiteGuest {
+  let started: Guest | undefined;
+  before(
+    async () => {
+      started = await startGuest(guests.image);
+      await started.copyProject();
+      await installBuilt(started);
+      await setUp(started);
+    },
+    { timeout: timeoutMs },
+  );
+  after(() => started?.[Symbol.asyncDispose]());
+  const guest = () => {
+    if (started === undefined) throw new Error('The guest has not been started yet');
+    return started;
+  };
+  const succeed = (command: string, input?: string) =>
+    guest().succeed(command, { timeoutMs, ...(input === undefined ? {} : { input }) });
+  return {
+    get guest() {
+      return guest();
+    },
+    run: (command) => guest().run(command, { timeoutMs }),
+    succeed,
+    write: (path, text) =>
+      succeed(`mkdir -p "$(dirname ${quote(path)})" && cat > ${quote(path)}`, text),
+  };
+}
