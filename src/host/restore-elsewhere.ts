@@ -43,6 +43,14 @@ export const restoreElsewhere =
       : run(action, timeoutMs, packageFile('bulkhead'), words);
   };
 
+/** Why a command of ours failed, by its own words; empty where it said nothing. */
+export const lastWords = (stderr: string): string =>
+  stderr
+    .trim()
+    .split('\n')
+    .at(-1)
+    ?.replace(/^bulkhead: /, '') ?? '';
+
 function run(
   action: string,
   timeoutMs: number,
@@ -59,12 +67,7 @@ function run(
   return new Promise((resolve) => {
     execFile(program, words, options, (error, _stdout, stderr) => {
       if (error === null) return resolve(ok(undefined));
-      const said =
-        stderr
-          .trim()
-          .split('\n')
-          .at(-1)
-          ?.replace(/^bulkhead: /, '') ?? '';
+      const said = lastWords(stderr);
       const reason = said === '' ? `${program} failed: ${String(error.code)}` : said;
       resolve(failed({ action, reason, ...(hint === undefined ? {} : { hint }) }));
     });

@@ -26,9 +26,9 @@ import {
   unwrapElement,
   type InsertPoint,
 } from './xml-edit.ts';
-import { xmlAttribute, parsePolicy } from './parse.ts';
+import { parsePolicy } from './parse.ts';
 import { count } from '../base/list.ts';
-import { parseXml, type XmlElement } from './xml.ts';
+import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
 /** The element to edit. */
 export type Target =
@@ -160,12 +160,9 @@ function candidates(text: string, target: Target): Result<readonly XmlElement[],
     const tenant = find(text, target.tenant);
     return tenant.ok ? ok((tenant.value?.children ?? []).filter(isTarget)) : tenant;
   }
-  const resellers = target.kind === 'tenant' ? named(root, 'reseller') : [];
+  const resellers = target.kind === 'tenant' ? childrenOf(root, 'reseller') : [];
   return ok([root, ...resellers].flatMap((each) => each.children.filter(isTarget)));
 }
-
-const named = (element: XmlElement, name: string) =>
-  element.children.filter((each) => each.name === name);
 
 function isNamed(element: XmlElement, target: Target): boolean {
   const name = xmlAttribute(element, 'name')?.value;
@@ -296,9 +293,9 @@ function packageProblem(
     return `A package cannot be set for ${describeTarget(target)}; it is for tenants and resellers`;
   }
   if (assignment.value === undefined) return undefined;
-  const known = rootOf(text)
-    .children.filter((each) => each.name === 'package')
-    .map((each) => xmlAttribute(each, 'name')?.value ?? '');
+  const known = childrenOf(rootOf(text), 'package').map(
+    (each) => xmlAttribute(each, 'name')?.value ?? '',
+  );
   if (known.includes(assignment.value)) return undefined;
   return `There is no package "${assignment.value}"${suggestion(assignment.value, known)}`;
 }
@@ -318,7 +315,7 @@ function removalProblem(
     const where = `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}${more}`;
     return `Cannot remove ${describeTarget(target)}: it is inherited from in ${where}`;
   }
-  const tenants = element.children.filter((each) => each.name === 'tenant').length;
+  const tenants = childrenOf(element, 'tenant').length;
   if (target.kind !== 'reseller' || tenants === 0 || withTenants) return undefined;
   return `Cannot remove ${describeTarget(target)}: it has ${count(tenants, 'tenant')}; pass --with-tenants to remove their elements, too`;
 }

@@ -12,7 +12,7 @@ import {
   type HistorySettings,
 } from './settings.ts';
 import { valueKinds, type Endpoint } from './value-kinds.ts';
-import type { XmlElement } from './xml.ts';
+import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
 
 /** `memory` is short for `memory.limit`. */
 const limitNames = [...limitAttributes.keys()].flatMap((key) => [key, key.replace(/\.limit$/, '')]);
@@ -22,8 +22,8 @@ const hour = 60 * minute;
 
 export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentSettings {
   const read = new AttributeReader(element, diagnostics);
-  const [history] = children(element, 'history');
-  const [alerts] = children(element, 'alerts');
+  const [history] = childrenOf(element, 'history');
+  const [alerts] = childrenOf(element, 'alerts');
   const listen = read.parsed('listen', parseListen);
   const tokenFile = read.parsed('token', valueKinds.path.parse);
   if (listen !== undefined && tokenFile === undefined) {
@@ -47,9 +47,6 @@ export function readAgent(element: XmlElement, diagnostics: Diagnostics): AgentS
     alerts: alerts === undefined ? defaultSettings.alerts : readAlerts(alerts, diagnostics),
   };
 }
-
-const children = (element: XmlElement, name: string) =>
-  element.children.filter((child) => child.name === name);
 
 function readHistory(element: XmlElement, diagnostics: Diagnostics): HistorySettings {
   const read = new AttributeReader(element, diagnostics);
@@ -103,7 +100,7 @@ class AttributeReader {
   }
 
   #located(name: string): Located<string> | undefined {
-    return this.#element.attributes.find((each) => each.name === name)?.value;
+    return xmlAttribute(this.#element, name);
   }
 
   text(name: string): string | undefined {

@@ -1,13 +1,13 @@
 /**
  * Policy text → PolicyDocument. Reports every error of the file at once, each with its position.
  *
- * Two passes: the first checks each element against the vocabulary (names, attributes, required,
- * repeated), the second parses the values of those that passed.
+ * Two passes: the first checks each element against the vocabulary (`check-element.ts`), the second parses the
+ * values of those that passed.
  */
-import { limits } from '../limits/limits.ts';
-import type { Limit, LimitKey } from '../limits/limit.ts';
+import type { LimitKey } from '../limits/limit.ts';
 import type { TrustLevel } from './trust-level.ts';
 import type { Quantity } from '../base/quantity.ts';
+import { checkElement } from './check-element.ts';
 import { Diagnostics, type Located, type Span } from './diagnostic.ts';
 import type {
   DriverName,
@@ -35,9 +35,9 @@ import {
   type JailProfile,
   type PathAccess,
 } from './jail.ts';
-import { childNames, elements, limitNames, mayContain, type ElementSpec } from './vocabulary.ts';
+import { limitNames, specOf } from './vocabulary.ts';
 import { parseRange, valueKinds, type ValueKindName, type ValueOf } from './value-kinds.ts';
-import { parseXml, type XmlElement } from './xml.ts';
+import { childrenOf, parseXml, xmlAttribute, type XmlElement } from './xml.ts';
 
 export interface ParsedPolicy {
   /** Absent if the text is not a policy at all. */
@@ -78,84 +78,6 @@ export function parseModules(
   checkElement(modules, specOf('modules'), diagnostics);
   return { modules: new Reader(diagnostics).modules(modules), diagnostics };
 }
-
-function specOf(name: string): ElementSpec {
-  const spec = elements[name];
-  if (spec === undefined) throw new Error(`No element "${name}" in the vocabulary`);
-  return spec;
-}
-
-function checkElement(element: XmlElement, spec: ElementSpec, diagnostics: Diagnostics): void {
-  checkAttributes(element, Object.keys(spec.attributes), diagnostics);
-  for (const [name, attribute] of Object.entries(spec.attributes)) {
-    if (attribute.required && xmlAttribute(element, name) === undefined) {
-      diagnostics.error(
-        element,
-        `<${element.name}> needs the attribute "${name}", for example ${spec.example}`,
-      );
-    }
-  }
-  const seen = new Set<string>();
-  for (const child of element.children) {
-    if (!mayContain(spec, child.name)) {
-      const why = spec.withoutLimits?.[child.name];
-      if (why !== undefined) {
-        diagnostics.error(child, `<${child.name}> cannot be inside <${element.name}>: ${why}`);
-        continue;
-      }
-      const hint = diagnostics.hint(child.name, childNames(spec));
-      diagnostics.error(child, `<${child.name}> is not known inside <${element.name}>${hint}`);
-      continue;
-    }
-    const limit = limits.find((each) => each.name === child.name);
-    const repeats = limit === undefined && specOf(child.name).repeats;
-    if (!repeats && seen.has(child.name)) {
-      diagnostics.error(
-        child,
-        `<${child.name}> occurs twice inside this <${element.name}>; write it once`,
-      );
-    }
-    seen.add(child.name);
-    if (limit === undefined) checkElement(child, specOf(child.name), diagnostics);
-    else checkLimit(child, limit, diagnostics);
-  }
-}
-
-function checkLimit(element: XmlElement, limit: Limit, diagnostics: Diagnostics): void {
-  const names = Object.keys(limit.attributes);
-  checkAttributes(element, names, diagnostics);
-  for (const child of element.children) {
-    diagnostics.error(
-      child,
-      `<${child.name}> is not known inside <${element.name}>, which is empty`,
-    );
-  }
-  if (element.attributes.length === 0) {
-    diagnostics.error(
-      element,
-      `<${element.name}> limits nothing; write ${names.join(', ')} as an attribute, or remove it`,
-    );
-  }
-}
-
-function checkAttributes(
-  element: XmlElement,
-  known: readonly string[],
-  diagnostics: Diagnostics,
-): void {
-  for (const attribute of element.attributes) {
-    if (known.includes(attribute.name)) continue;
-    const hint = diagnostics.hint(attribute.name, known);
-    diagnostics.error(attribute, `<${element.name}> has no attribute "${attribute.name}"${hint}`);
-  }
-}
-
-export function xmlAttribute(element: XmlElement, name: string): Located<string> | undefined {
-  return element.attributes.find((each) => each.name === name)?.value;
-}
-
-const childrenOf = (element: XmlElement, name: string) =>
-  element.children.filter((child) => child.name === name);
 
 /** Parses the values. Invalid ones are reported and left out. */
 class Reader {

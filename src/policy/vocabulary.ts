@@ -325,6 +325,12 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
 };
 
+export function specOf(name: string): ElementSpec {
+  const spec = elements[name];
+  if (spec === undefined) throw new Error(`No element "${name}" in the vocabulary`);
+  return spec;
+}
+
 export const limitNames: ReadonlySet<string> = new Set(limits.map((limit) => limit.name));
 
 /** Whether an element of this name may be a child of that one. */

@@ -32,6 +32,13 @@ export interface XmlElement extends Span {
   readonly selfClosing: boolean;
 }
 
+export function xmlAttribute(element: XmlElement, name: string): Located<string> | undefined {
+  return element.attributes.find((each) => each.name === name)?.value;
+}
+
+export const childrenOf = (element: XmlElement, name: string) =>
+  element.children.filter((child) => child.name === name);
+
 type Building<T> = { -readonly [K in keyof T]: T[K] };
 type BuildingElement = Building<Omit<XmlElement, 'attributes' | 'children'>> & {
   attributes: XmlAttribute[];

@@ -33,8 +33,12 @@ const uids = { alice: 0, bob: 0 };
 const call = (command: string, args: readonly string[], input = '') =>
   spawnSync(command, args, { encoding: 'utf8', input, timeout: 300_000 });
 const bulkhead = (...words: readonly string[]) => call(program, ['--instance', instance, ...words]);
+const asAlice = (...words: readonly string[]) => ['--instance', instance, alice, '--', ...words];
 const inside = (script: string, input = '') =>
-  call(launcher, ['--instance', instance, alice, '--', '/bin/sh', '-c', script], input);
+  call(launcher, asAlice('/bin/sh', '-c', script), input);
+/** A command of alice's inside that goes on while the test does. */
+const start = (words: readonly string[], stdout: 'pipe' | 'ignore' = 'pipe') =>
+  spawn(launcher, asAlice(...words), { stdio: ['ignore', stdout, 'inherit'] });
 
 function mustApply(jail = '<jail profile="web"/>'): void {
   const tenants = `<tenant uid="${uids.alice}">${jail}</tenant><tenant uid="${uids.bob}"/>`;
@@ -272,22 +276,14 @@ describe('commands outside of a jail', { skip }, () => {
   });
 
   test('many connections of one tenant leave others theirs, and the broker goes on', async () => {
-    const flood = spawn(
-      launcher,
-      [
-        '--instance',
-        instance,
-        alice,
-        '--',
-        'perl',
-        '-e',
-        String.raw`use Socket; my @all;
+    const flood = start([
+      'perl',
+      '-e',
+      String.raw`use Socket; my @all;
         for (1 .. 300) { my $s; socket($s, PF_UNIX, SOCK_STREAM, 0); push @all, $s if connect $s, sockaddr_un('/run/bulkhead/broker/socket') } 
         $| = 1; print "full\n"; sleep 3600`,
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    await once(flood.stdout, 'data');
+    ]);
+    await once(flood.stdout!, 'data');
     const own = inside('crontab -l');
     assert.equal(own.status, 75, own.stderr);
     const count = Number(
@@ -360,20 +356,7 @@ describe('commands outside of a jail', { skip }, () => {
     const script = 'mount --bind /usr/bin/yes "$(realpath /usr/sbin/sendmail)" && exec "$@"';
     await listen(['unshare', '--mount', 'sh', '-c', script, 'sh', ...brokerWords]);
     execFileSync('usermod', ['-a', '-G', 'games', alice]);
-    const client = spawn(
-      launcher,
-      [
-        '--instance',
-        instance,
-        alice,
-        '--',
-        'env',
-        'TRICK=yes',
-        '/usr/sbin/sendmail',
-        'me@example.org',
-      ],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
-    );
+    const client = start(['env', 'TRICK=yes', '/usr/sbin/sendmail', 'me@example.org'], 'ignore');
     const program = `/var/lib/${instance}/broker/sendmail`;
     const pid = await eventually('it runs', () =>
       readdirSync('/proc').find((each) => exeOf(each) === program),
@@ -407,24 +390,16 @@ describe('commands outside of a jail', { skip }, () => {
 
 /** How often a process of the tenant showed the host's files, and how often its own jail, while something was done. */
 const look = async (meanwhile: () => void): Promise<readonly number[]> => {
-  const child = spawn(
-    launcher,
-    [
-      '--instance',
-      instance,
-      alice,
-      '--',
-      'perl',
-      '-e',
-      String.raw`$| = 1; print "looking\n"; my ($found, $own) = (0, 0);
+  const child = start([
+    'perl',
+    '-e',
+    String.raw`$| = 1; print "looking\n"; my ($found, $own) = (0, 0);
       $SIG{TERM} = sub { print "found $found $own\n"; exit };
       while (1) { for (glob '/proc/[0-9]*') { $own++ if -e "$_/root/.bulkhead"; $found++ if -e "$_/root/${policy}" } }`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  ]);
   let text = '';
-  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  await once(child.stdout, 'data');
+  child.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await once(child.stdout!, 'data');
   meanwhile();
   child.kill('SIGTERM');
   await once(child, 'close');
@@ -450,15 +425,5 @@ ${code}
 my $all = ''; while (sysread $s, $all, 65536, length $all) { }
 while (length $all >= 5) { my ($type, $length) = unpack 'a1 N', $all; print "$type ", substr($all, 5, $length), "\n"; substr($all, 0, 5 + $length) = '' }`;
 
-const speak = (code: string) => {
-  const words = [
-    '--instance',
-    instance,
-    alice,
-    '--',
-    'perl',
-    '-e',
-    talk(code, '/run/bulkhead/broker/socket'),
-  ];
-  return call(launcher, words).stdout;
-};
+const speak = (code: string) =>
+  call(launcher, asAlice('perl', '-e', talk(code, '/run/bulkhead/broker/socket'))).stdout;

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { parseAssignments } from '../../src/policy/assignment.ts';
 import type { LimitBlock, TenantElement, TenantName } from '../../src/policy/document.ts';
 import { addTenant, removeTarget, setLimits, type Target } from '../../src/policy/edit.ts';
-import { xmlAttribute, parsePolicy } from '../../src/policy/parse.ts';
-import type { XmlElement } from '../../src/policy/xml.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
+import { xmlAttribute, type XmlElement } from '../../src/policy/xml.ts';
 
 const tenant = (user: string): Target & { kind: 'tenant' | 'reseller' } => ({
   kind: 'tenant',

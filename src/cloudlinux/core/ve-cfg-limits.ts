@@ -6,10 +6,9 @@ import type { LimitKey } from '../../limits/limit.ts';
 import { printQuantity, unlimited, type CpuFraction, type Quantity } from '../../base/quantity.ts';
 import type { Located, Span } from '../../policy/diagnostic.ts';
 import type { LimitBlock } from '../../policy/document.ts';
-import { xmlAttribute } from '../../policy/parse.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';
 import type { Findings } from './ve-cfg-findings.ts';
-import type { XmlElement } from '../../policy/xml.ts';
+import { xmlAttribute, type XmlElement } from '../../policy/xml.ts';
 
 /** CPU as written: two limits that are inherited one by one, and of which the smaller holds. */
 interface Cpu {

@@ -26,14 +26,14 @@ import type {
   TenantName,
   UidRange,
 } from '../../policy/document.ts';
-import { xmlAttribute, type ParsedPolicy } from '../../policy/parse.ts';
+import type { ParsedPolicy } from '../../policy/parse.ts';
 import type { PolicyFormat } from '../../apply/policy-format.ts';
 import type { Account } from '../../policy/policy.ts';
 import { namePattern, uidMax, userPattern } from '../../policy/value-kinds.ts';
 import { printPolicy } from '../../policy/print.ts';
 import { Findings } from './ve-cfg-findings.ts';
 import { LimitReader, span, type Block, type Machine } from './ve-cfg-limits.ts';
-import { parseXml, type XmlElement } from '../../policy/xml.ts';
+import { childrenOf, parseXml, xmlAttribute, type XmlElement } from '../../policy/xml.ts';
 
 export { exportVeCfg } from './ve-cfg-export.ts';
 
@@ -343,6 +343,3 @@ function member(key: string, pack: PackageElement): TenantElement {
     xml: pack.xml,
   };
 }
-
-const childrenOf = (element: XmlElement, name: string) =>
-  element.children.filter((child) => child.name === name);

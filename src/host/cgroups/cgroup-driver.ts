@@ -7,7 +7,6 @@
 import { failed, type Errno, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Controller, Counters } from '../../limits/limit.ts';
-import { limits, noCounters } from '../../limits/limits.ts';
 import type { Observed, ObservedCgroup, Preparation, OrphanCgroup } from '../../plan/observed.ts';
 import type {
   CreateCgroup,
@@ -33,23 +32,20 @@ import {
 import type { Policy } from '../../policy/policy.ts';
 import type { Capabilities, Driver, ExecuteOptions, Tree } from '../driver.ts';
 import { errnoCause } from '../../sys/errno.ts';
-import { cgroupsBelow, partsIn, presentCgroups, removeTree } from './cgroup-tree.ts';
+import { readCounters } from './cgroup-counters.ts';
+import { partsIn, presentCgroups } from './cgroup-tree.ts';
 import { moveProcesses, pidsOf, processFile } from './move-processes.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { lowerMemory } from './lower-memory.ts';
 import { Ownership } from '../accounts/ownership.ts';
 import type { Paths } from '../paths.ts';
-import {
-  describeProcesses,
-  killProcesses,
-  includesOthers,
-  type CgroupOwner,
-} from '../kill-processes.ts';
+import type { CgroupOwner } from '../kill-processes.ts';
 import type { QuotaStore } from '../disks/quota-store.ts';
 import { readSubordinateUids } from '../accounts/subordinate-uids.ts';
 import { publishAccounts, withdrawAccounts } from './launch-accounts.ts';
 import { publishLaunch, withdrawLaunch } from './launch-file.ts';
 import { publishLogins, withdrawLogins } from './launch-logins.ts';
+import { removeCgroup } from './remove-cgroup.ts';
 import { printValue } from '../../plan/print.ts';
 
 /** Steps outside the tree that are required before it can be created; none on v1. */
@@ -71,8 +67,6 @@ export interface CgroupDriverParts {
   readonly slicesPath?: string;
 }
 
-/** Cgroups below a tenant's are not ours, except its parts; removal searches for them down to this depth. */
-const deepest = 8;
 /** Each time others may have come from outside. */
 const setUpRounds = 20;
 
@@ -187,26 +181,7 @@ export class CgroupDriver implements Driver {
   }
 
   counters(cgroup: string): Counters | undefined {
-    const into: Partial<Counters> = {};
-    const side = this.#parts.version === 2 ? 'cgroup2' : 'cgroup1';
-    let found = false;
-    for (const counter of limits.flatMap((limit) => limit[side].counters)) {
-      // A high-water mark is not the current usage.
-      if (counter.peak !== undefined) continue;
-      const text = this.#hierarchyOf
-        .get(counter.controller as Controller)
-        ?.files.read(cgroup, counter.file);
-      if (text === undefined) continue;
-      found = true;
-      counter.parse(text, into);
-    }
-    if (!found) return undefined;
-    const parts = this.#hierarchies[0] ? partsIn(this.#hierarchies[0].files, cgroup) : [];
-    return withParts(
-      { ...noCounters, ...into },
-      parts.flatMap((part) => this.counters(part) ?? []),
-      this.#parts.version,
-    );
+    return readCounters(this.tree, cgroup);
   }
 
   execute(operation: Operation, options: ExecuteOptions): Result<void, Problem> {
@@ -222,7 +197,7 @@ export class CgroupDriver implements Driver {
       case 'quota':
         return this.#setQuota(operation);
       case 'remove':
-        return this.#remove(operation, options);
+        return this.#remove(operation, options.kill);
       case 'unit':
       case 'reload':
       case 'realize':
@@ -282,37 +257,8 @@ export class CgroupDriver implements Driver {
     return this.#parts.quotas.set({ uid, mountPoint, label }, to);
   }
 
-  #remove(
-    { cgroup, hierarchies }: RemoveCgroup,
-    { kill }: Pick<ExecuteOptions, 'kill'>,
-  ): Result<void, Problem> {
-    const list = () => this.#processesBelow(cgroup);
-    const left = list();
-    if (left.length > 0) {
-      const owner = this.ownerOf(cgroup);
-      // Those of a part belong to a tenant that stays: they came after the others were moved.
-      if (dividedCgroup(cgroup) !== undefined) return failed(cameLate(cgroup, left));
-      const still = kill ? killProcesses(owner, list) : left;
-      if (still.length > 0) return failed(inTheWay(cgroup, still, owner, kill));
-    }
-    for (const { files, rootPath } of this.#named(hierarchies)) {
-      for (const part of partsIn(files, cgroup)) this.#liftQuota(files, part);
-      this.#liftQuota(files, cgroup);
-      const removed = removeTree(files, cgroup, deepest);
-      if (removed.ok) continue;
-      const object = `${rootPath}/${cgroup}`;
-      return failed({ action: 'remove the cgroup', object, ...errnoCause(removed.error) });
-    }
-    return ok(undefined);
-  }
-
-  /**
-   * v1 refuses a parent less than the quota of its child, even of one that was removed, until that is
-   * freed some time later. A failure here shows when the parent is written.
-   */
-  #liftQuota(files: Hierarchy['files'], cgroup: string): void {
-    if (this.#parts.version === 1 && parentOf(cgroup) !== '')
-      files.write(cgroup, 'cpu.cfs_quota_us', '-1');
+  #remove(operation: RemoveCgroup, kill: boolean): Result<void, Problem> {
+    return removeCgroup(operation, this.tree, { kill, ownerOf: (cgroup) => this.ownerOf(cgroup) });
   }
 
   /** With all tenants of the tree in sight, as the placer has them: what is another's is not this one's. */
@@ -323,16 +269,6 @@ export class CgroupDriver implements Driver {
     const tenants = new Set(uids.filter((each) => each !== undefined));
     const subordinate = readSubordinateUids(this.#parts.paths, tenants);
     return { uid, ownership: new Ownership(tenants, subordinate) };
-  }
-
-  #processesBelow(cgroup: string): readonly number[] {
-    const all = new Set<number>();
-    for (const { files } of this.#hierarchies) {
-      for (const path of [cgroup, ...cgroupsBelow(files, cgroup, deepest)]) {
-        for (const pid of pidsOf(files.read(path, processFile))) all.add(pid);
-      }
-    }
-    return [...all];
   }
 
   publish(wanted: Wanted): Result<void, Problem> {
@@ -361,7 +297,7 @@ export class CgroupDriver implements Driver {
       if (dividedCgroup(path) !== undefined) continue;
       if (kept.some((each) => isInside(each, path))) continue;
       const remove: RemoveCgroup = { kind: 'remove', cgroup: path, hierarchies, processes: [] };
-      const removed = this.#remove(remove, { kill });
+      const removed = this.#remove(remove, kill);
       if (removed.ok) continue;
       kept.push(path);
       problems.push(removed.error);
@@ -374,46 +310,3 @@ export class CgroupDriver implements Driver {
     return unmade.ok ? unmade : fail([unmade.error]);
   }
 }
-
-const cameLate = (cgroup: string, left: readonly number[]): Problem => ({
-  action: 'remove the cgroup',
-  object: cgroup,
-  reason: `it has new processes: ${describeProcesses(left)}`,
-  hint: 'apply again',
-});
-
-function inTheWay(
-  cgroup: string,
-  left: readonly number[],
-  owner: CgroupOwner,
-  kill: boolean,
-): Problem {
-  const many = left.length === 1 ? '1 process is' : `${left.length} processes are`;
-  const own = kill ? 'they do not die; try again later' : 'stop them, or pass --kill';
-  return {
-    action: 'remove the cgroup',
-    object: cgroup,
-    reason: `${many} in it: ${describeProcesses(left)}`,
-    hint: includesOthers(left, owner)
-      ? "--kill kills only the tenant's own processes; end the others, or move them to another cgroup, and apply again"
-      : own,
-  };
-}
-
-/** What the kernel does not sum over the parts of a tenant. */
-function withParts(own: Counters, parts: readonly Counters[], version: 1 | 2): Counters {
-  const sum = { ...own };
-  const keys = version === 2 ? notSummed2 : notSummed1;
-  for (const part of parts) for (const key of keys) sum[key] += part[key];
-  return sum;
-}
-const notSummed2 = ['processes'] as const;
-const notSummed1 = [
-  'processes',
-  'oomKills',
-  'forksRefused',
-  'readBytes',
-  'writeBytes',
-  'reads',
-  'writes',
-] as const;

@@ -1,5 +1,6 @@
 /** `bulkhead jail show TENANT`: what is inside, and why. */
 import type { Command } from 'commander';
+import { count } from '../../base/list.ts';
 import {
   examples,
   exitCodes,
@@ -64,7 +65,7 @@ const inText = (occupants: Readonly<Record<'inside' | 'stale' | 'outside', reado
     ...(stale.length === 0 ? [] : [`${stale.length} in an earlier one`]),
     ...(outside.length === 0 ? [] : [`${outside.length} outside`]),
   ];
-  return [`${inside.length} processes inside`, ...more].join(', ');
+  return [`${count(inside.length, 'process', 'processes')} inside`, ...more].join(', ');
 };
 
 export const command: CommandModule = {

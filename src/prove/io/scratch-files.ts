@@ -26,7 +26,7 @@ import { nearestMount, readMounts } from '../../sys/files/mounts.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { causeOf } from '../../sys/errno.ts';
-import { directoryProblem, pinDirectory } from '../../sys/files/pinned-directory.ts';
+import { isRootsDirectory } from '../../sys/files/pinned-directory.ts';
 import type { Stage } from '../core/attack.ts';
 
 /** Such a mount can make whoever opens it wait for ever. */
@@ -40,7 +40,7 @@ export function scratchRoot(paths: Paths, policy: Policy | undefined): string {
   const homes = accountHomesOf(paths, policy).map((home) => dirname(home));
   const counts = Map.groupBy([...homes, '/home'], (each) => each);
   const parents = [...counts].toSorted(([, a], [, b]) => b.length - a.length).map(([each]) => each);
-  const parent = [...parents, '/var/lib'].find(isRoots) ?? '/var/lib';
+  const parent = [...parents, '/var/lib'].find(isRootsDirectory) ?? '/var/lib';
   return join(parent, `.${paths.instance}-prove`);
 }
 
@@ -51,13 +51,6 @@ export function accountHomesOf(paths: Paths, policy: Policy | undefined): readon
   return [...new Set(homes)]
     .filter((home) => home !== '/' && !remote.test(nearestMount(home, mounts)?.type ?? ''))
     .slice(0, accountHomesMax);
-}
-
-function isRoots(path: string): boolean {
-  const pinned = pinDirectory(path, 'refuse');
-  if (!pinned.ok) return false;
-  using directory = pinned.value;
-  return directoryProblem(directory) === undefined;
 }
 
 export function makeFiles(root: string, uids: Stage['uids']): Result<ScratchFiles, Problem> {

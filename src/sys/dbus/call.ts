@@ -1,19 +1,12 @@
 /** A method call and its reply, as both clients have them. */
 import type { Cause, Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
-import { bodyOf, type Message } from './message.ts';
+import { bodyOf, type Message, type MethodCall } from './message.ts';
 import type { Value } from './value.ts';
 
 export const systemBusSocket = '/run/dbus/system_bus_socket';
 
-export interface Call {
-  readonly destination: string;
-  readonly path: string;
-  readonly interface: string;
-  readonly member: string;
-  /** Of the arguments. */
-  readonly signature?: string;
-  readonly body?: readonly Value[];
+export interface Call extends MethodCall {
   /** The signature that the reply must have; values of that type are what is given back. */
   readonly returns: string;
   readonly timeoutMs?: number;

@@ -57,14 +57,19 @@ const fields: readonly (readonly [code: number, name: FieldName, signature: stri
   [8, 'signature', 'g'],
 ];
 
-export interface Outgoing {
-  readonly serial: number;
+/** A method of somebody's, and what it is called with. */
+export interface MethodCall {
   readonly destination: string;
   readonly path: string;
   readonly interface: string;
   readonly member: string;
+  /** Of the arguments. */
   readonly signature?: string;
   readonly body?: readonly Value[];
+}
+
+interface Outgoing extends MethodCall {
+  readonly serial: number;
   readonly expectsReply?: boolean;
 }
 

@@ -81,6 +81,14 @@ export function problemOfItself(directory: PinnedDirectory): Cause | undefined {
   return undefined;
 }
 
+/** Whether it is a directory, and no link, in which nobody else could replace what is there. */
+export function isRootsDirectory(path: string): boolean {
+  const pinned = pinDirectory(path, 'refuse');
+  if (!pinned.ok) return false;
+  using directory = pinned.value;
+  return directoryProblem(directory) === undefined;
+}
+
 /** More than a path can have. */
 const depthMax = 4096;
 

@@ -21,7 +21,7 @@ import {
 } from '../../shared/edit-policy.ts';
 import { policyOption } from '../../shared/policy-option.ts';
 import { pathsFor, loadPolicyOrReport, print, printJson } from '../../shared/session.ts';
-import { setIn, unsetIn, withSetOptions, type SetOptions } from './set-limits.ts';
+import { settersOf, withSetOptions } from './set-limits.ts';
 import { table } from '../../shared/terminal.ts';
 
 function packageNamed(name: string): Edited {
@@ -29,15 +29,7 @@ function packageNamed(name: string): Edited {
   return { what: describeTarget(target), target: () => target };
 }
 
-const set = (name: string, words: string[], options: SetOptions, command: Command): CommandResult =>
-  setIn(packageNamed(name), words, options, command);
-
-const unset = (
-  name: string,
-  names: string[],
-  options: EditOptions,
-  command: Command,
-): CommandResult => unsetIn(packageNamed(name), names, options, command);
+const { set, unset } = settersOf(packageNamed);
 
 function remove(name: string, options: EditOptions, command: Command): CommandResult {
   const { what, target } = packageNamed(name);

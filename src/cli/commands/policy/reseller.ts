@@ -4,21 +4,13 @@ import { addTenant, removeTarget } from '../../../policy/edit.ts';
 import { examples, type CommandResult, type CommandModule } from '../../shared/command.ts';
 import { editPolicy, resellerNamed, targetOf, withEditOptions } from '../../shared/edit-policy.ts';
 import type { EditOptions } from '../../shared/edit-policy.ts';
-import { setIn, unsetIn, withSetOptions, type SetOptions } from './set-limits.ts';
+import { settersOf, withSetOptions } from './set-limits.ts';
 
 interface RemoveOptions extends EditOptions {
   readonly withTenants?: boolean;
 }
 
-const set = (name: string, words: string[], options: SetOptions, command: Command): CommandResult =>
-  setIn(resellerNamed(name), words, options, command);
-
-const unset = (
-  name: string,
-  names: string[],
-  options: EditOptions,
-  command: Command,
-): CommandResult => unsetIn(resellerNamed(name), names, options, command);
+const { set, unset } = settersOf(resellerNamed);
 
 function remove(name: string, options: RemoveOptions, command: Command): CommandResult {
   const { what, target } = resellerNamed(name);

@@ -36,6 +36,14 @@ export function unsetIn(
   return change(edited, parseAssignments([], names), options, command);
 }
 
+/** Both, of what is found by its name. */
+export const settersOf = (named: (name: string) => Edited) => ({
+  set: (name: string, words: string[], options: SetOptions, command: Command) =>
+    setIn(named(name), words, options, command),
+  unset: (name: string, names: string[], options: EditOptions, command: Command) =>
+    unsetIn(named(name), names, options, command),
+});
+
 function change(
   { what, target }: Edited,
   assignments: Result<readonly Assignment[], string[]>,

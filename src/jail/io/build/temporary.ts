@@ -12,7 +12,7 @@ import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { causeOf, errnoOf } from '../../../sys/errno.ts';
 import { parseMountInfo, type Mount } from '../../../sys/files/mounts.ts';
-import { directoryProblem, pinDirectory } from '../../../sys/files/pinned-directory.ts';
+import { isRootsDirectory } from '../../../sys/files/pinned-directory.ts';
 import { namesIn, readText } from '../../../sys/files/read.ts';
 import { replaceFile } from '../../../sys/files/replace-file.ts';
 import { giveTo, makeDirectory, openWithoutLinks } from '../../../sys/mount-calls.ts';
@@ -32,19 +32,13 @@ export function placeFor(
   const id = /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
   const mount = mounts.find((each) => each.id === id);
   // A home that is a file system of its own belongs to the tenant.
-  if (mount === undefined || mount.readOnly || !isRoots(mount.mountPoint)) return paths.temporary;
+  if (mount === undefined || mount.readOnly || !isRootsDirectory(mount.mountPoint))
+    return paths.temporary;
   return join(mount.mountPoint, paths.temporaryName);
 }
 
 export const mountsHere = (): readonly Mount[] =>
   parseMountInfo(readText('/proc/thread-self/mountinfo') ?? '');
-
-function isRoots(path: string): boolean {
-  const pinned = pinDirectory(path, 'refuse');
-  if (!pinned.ok) return false;
-  using directory = pinned.value;
-  return directoryProblem(directory) === undefined;
-}
 
 /** A descriptor of the tenant's own directory in it, with both in it. Throws Node's errors. */
 export function ensureTemporary(
@@ -63,7 +57,7 @@ export function ensureTemporary(
   }
   const all = openWithoutLinks(place);
   try {
-    if (!isRoots(place)) {
+    if (!isRootsDirectory(place)) {
       const reason = 'others than root can change it';
       return failed({ action: 'use the directory', object: place, reason, hint: 'remove it' });
     }

@@ -6,10 +6,10 @@
  * /usr/lib/linux-kbuild-VERSION. All of them may be unpacked somewhere instead of installed; `mounts` has
  * where each is and where it is expected.
  */
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { quoted } from '../../../sys/errno.ts';
-import { readText } from '../../../sys/files/read.ts';
+import { linkAt, readText } from '../../../sys/files/read.ts';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 
@@ -62,8 +62,8 @@ function givenDirectories(given: string, release: string): readonly string[] {
 }
 
 const linked = (path: string): string => {
-  const target = linkTarget(path);
-  return target === undefined ? path : resolve(dirname(path), target);
+  const target = linkAt(path);
+  return target === '' ? path : resolve(dirname(path), target);
 };
 
 const isHeadersDirectory = (path: string): boolean =>
@@ -77,14 +77,6 @@ const statOf = (path: string) => {
     return undefined;
   }
 };
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
 
 function collectMounts(release: string, from: string): Result<KernelBuild, Problem> {
   const root = rootOf(from);
@@ -132,8 +124,8 @@ function reachedFrom({ from, to }: HeadersMount): readonly string[] {
   const makefile = readText(join(from, 'Makefile')) ?? '';
   const included = [...makefile.matchAll(/^include[ \t]+(\/\S+)/gm)].map(([, path = '']) => path);
   const links = readdirSync(from).flatMap((name) => {
-    const target = linkTarget(join(from, name));
-    return target === undefined ? [] : [resolve(to, target)];
+    const target = linkAt(join(from, name));
+    return target === '' ? [] : [resolve(to, target)];
   });
   const directories = [...included, ...links].map(
     (path) => /^(?:\/.*)?\/usr\/(?:src|lib)\/[\w.+~-]+(?=\/|$)/.exec(path)?.[0],

@@ -3,7 +3,8 @@
  * runs inside.
  */
 import { randomInt } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { linkAt } from '../../../sys/files/read.ts';
 import type { JailCgroup } from './jail-cgroup.ts';
 
 /**
@@ -119,9 +120,7 @@ function withinReach(mounts: readonly JailMount[]): readonly string[] {
 const reach = (mounts: readonly JailMount[]): readonly JailMount[] =>
   mounts.map((mount, at) => {
     const from = fromOf(mount);
-    return from === undefined || linkTarget(from) !== undefined
-      ? mount
-      : { from: `/sys/${at}`, to: mount.to };
+    return from === undefined || linkAt(from) !== '' ? mount : { from: `/sys/${at}`, to: mount.to };
   });
 
 const fromOf = (mount: JailMount): string | undefined => ('link' in mount ? undefined : mount.from);
@@ -208,16 +207,8 @@ const ifThere = (path: string): readonly string[] =>
   statOf(path) === undefined ? [] : bindOrLink(path);
 
 function bindOrLink(path: string, to = path): readonly string[] {
-  const target = linkTarget(path);
-  return target === undefined ? ['--ro-bind', path, to] : ['--symlink', target, to];
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
+  const target = linkAt(path);
+  return target === '' ? ['--ro-bind', path, to] : ['--symlink', target, to];
 }
 
 const statOf = (path: string) => statSync(path, { throwIfNoEntry: false });

@@ -1,18 +1,13 @@
 /** The master of a web server, by the file with its process id, and its workers. */
-import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
+import { programOf } from '../../../sys/processes/program-of.ts';
 
 /** Nothing where that program does not run. */
 export function masterAt(pidFile: string, program: string): number | undefined {
   const pid = /^\d{1,10}$/.exec((readText(pidFile) ?? '').trim())?.[0];
   if (pid === undefined) return undefined;
-  try {
-    const runs = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
-    return basename(runs) === basename(program) ? Number(pid) : undefined;
-  } catch {
-    return undefined;
-  }
+  return basename(programOf(pid)) === basename(program) ? Number(pid) : undefined;
 }
 
 const workersOf = (master: number): readonly string[] =>

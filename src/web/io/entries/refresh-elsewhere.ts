@@ -7,6 +7,7 @@ import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { lastWords } from '../../../host/restore-elsewhere.ts';
 import { runBounded } from '../../../sys/processes/run-bounded.ts';
 
 export type Refresh = (paths: Paths, policyFile: string) => Promise<Result<void, Problem>>;
@@ -29,11 +30,6 @@ export const refreshElsewhere: Refresh = async ({ instance }, policyFile) => {
   if (!run.ok) return failed({ action, reason: run.error });
   const { status, stderr } = run.value;
   if (status === 0) return ok(undefined);
-  const reason =
-    stderr
-      .trim()
-      .split('\n')
-      .at(-1)
-      ?.replace(/^bulkhead: /, '') ?? '';
+  const reason = lastWords(stderr);
   return failed({ action, reason: reason === '' ? `it exited with ${status}` : reason });
 };

@@ -1,7 +1,8 @@
 /** Which site each pool serves: by the web servers' own configurations, or as it is where they cannot be read now. */
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { readText } from '../../../sys/files/read.ts';
 import { statusValue } from '../../../sys/processes/process-status.ts';
+import { programOf } from '../../../sys/processes/program-of.ts';
 import { PoolSites } from '../../core/fpm/service/pool-sites.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
 import { parseUnitName, siteNameMax } from '../../core/fpm/service/units.ts';
@@ -34,15 +35,9 @@ const isUnknown = ({ sites, problems }: ReadWeb) => sites.length === 0 && proble
 /** As root: any account can run the program itself. */
 function isRunning(program: string): boolean {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.some((pid) => {
-    try {
-      const runs = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
-      return runs === program && isRoot(readText(`/proc/${pid}/status`) ?? '');
-    } catch {
-      // It has ended, or is a thread of the kernel's.
-      return false;
-    }
-  });
+  return pids.some(
+    (pid) => programOf(pid) === program && isRoot(readText(`/proc/${pid}/status`) ?? ''),
+  );
 }
 
 const isRoot = (status: string) => statusValue(status, 'Uid')?.startsWith('0\t') === true;
