@@ -30,6 +30,7 @@ import { ok, type Result } from '../base/result.ts';
 import { causeOf } from '../sys/errno.ts';
 import { Alerting } from './alerting.ts';
 import type { AgentContext } from './api/request-context.ts';
+import type { PlacementStatus } from './api/api.ts';
 import { topRows } from './responses/top.ts';
 import { processesOf } from './responses/processes.ts';
 import { socketOf } from './api/client.ts';
@@ -67,6 +68,8 @@ interface AgentOptions {
 const lockMilliseconds = 200;
 /** A cgroup that vanished is created again at most this often. */
 const remakeMilliseconds = 5_000;
+/** How often the service manager is told that the agent is still starting. */
+const startingMilliseconds = 10_000;
 
 export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
@@ -96,6 +99,7 @@ export class Agent implements AsyncDisposable {
   #tickDurationSeconds = 0;
   #lastRemake = -Infinity;
   #slow = 0;
+  #isStopping = false;
   /** Tenants that had to be stopped since the last tick because they forked too fast. */
   readonly #halted: number[] = [];
 
@@ -187,9 +191,21 @@ export class Agent implements AsyncDisposable {
     this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#ticker.start(this.#settings.intervalSeconds * 1000);
     this.#cleanup.use(keepWatchdogQuiet(notifier));
-    notifier.notify('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
+    void this.#tellReady();
     log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);
     return ok(undefined);
+  }
+
+  /** Whoever starts after that is seen. */
+  async #tellReady(): Promise<void> {
+    const { notify } = this.#options.notifier;
+    // A slow host is not to be mistaken for an agent that hangs.
+    const extend = () => notify(`EXTEND_TIMEOUT_USEC=${3 * startingMilliseconds * 1_000}`);
+    const timer = setInterval(extend, startingMilliseconds);
+    await this.#placement.begun();
+    clearInterval(timer);
+    if (this.#isStopping) return;
+    notify('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
   }
 
   /** Reads the policy and the accounts again. */
@@ -336,15 +352,12 @@ export class Agent implements AsyncDisposable {
       driver: this.#driver,
       lastTick: this.#lastTick,
       status: () => this.#status(),
-      freshStatus: async () => {
-        await this.#placement.rescan();
-        return this.#status();
-      },
+      freshStatus: async () => this.#status(await this.#placement.rescan()),
       testAlerts: async () => ({ results: await this.#alerting.test() }),
     };
   }
 
-  #status() {
+  #status(placement: PlacementStatus = this.#placement.status()) {
     return describeAgent({
       version: this.#options.version,
       instance: this.#options.host.paths.instance,
@@ -352,7 +365,7 @@ export class Agent implements AsyncDisposable {
       driver: this.#driver,
       policy: this.#reconciler.state,
       memberIndex: this.#memberIndex,
-      placement: this.#placement.status(),
+      placement,
       latest: this.#latest,
       intervalSeconds: this.#settings.intervalSeconds,
       tickDurationSeconds: this.#tickDurationSeconds,
@@ -364,6 +377,7 @@ export class Agent implements AsyncDisposable {
 
   /** Tenants continue; their limits stay in force. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
     this.#options.notifier.notify('STOPPING=1');
     await this.#cleanup.disposeAsync();
     this.#meter?.[Symbol.dispose]();

@@ -8,7 +8,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { socketOf } from '../../src/agent/api/client.ts';
-import { patienceMilliseconds } from '../../src/testing/patience.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { freePort } from '../../src/testing/free-port.ts';
 import type {
   AlertsTestResponse,
@@ -313,6 +313,44 @@ describe('the agent', { skip }, () => {
     const ids = new Set((await incidents()).map((each) => each.id));
     for (const each of before) assert.ok(ids.has(each.id));
     end(child);
+  });
+
+  test('tells the service manager that it has started only when nobody is outside any more', async () => {
+    await agent.stop();
+    const child = runAs(alice, 'sleep 3600');
+    await eventually("it is alice's", () =>
+      readText(`/proc/${child.pid}/status`)?.includes(`\nUid:\t${alice}\t`),
+    );
+    assert.ok(!isPlaced(child, alice));
+    const path = `${agent.directory}/notify`;
+    const script = `socket(S,AF_UNIX,SOCK_DGRAM,0);bind(S,sockaddr_un($ARGV[0]));$|=1;print "ready\\n";recv(S,$m,999,0);print $m`;
+    const listener = spawn('perl', ['-MSocket', '-e', script, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    listener.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await eventually('somebody listens', () => said.includes('ready'));
+    await agent.start({ NOTIFY_SOCKET: path });
+    await agent.until('it is told', () => said.includes('READY=1'));
+    assert.ok(isPlaced(child, alice));
+    end(child);
+  });
+
+  test('says that it is unknown who is outside while its placer does not answer', async () => {
+    const args = ['-x', '-P', String(agent.pid), 'bulkhead-placer'];
+    let placer = 0;
+    await agent.until('its placer is at work', () => {
+      placer = Number(spawnSync('pgrep', args, { encoding: 'utf8' }).stdout);
+      return placer > 0;
+    });
+    process.kill(placer, 'SIGSTOP');
+    const fresh = async () =>
+      (await agent.ask('/v1/status?fresh=1')).json<StatusResponse>().placement;
+    const { outside, unknown } = await fresh();
+    assert.deepEqual(outside, []);
+    assert.match(unknown.join('\n'), /./);
+    // That one is killed, and the next one scans again.
+    await agent.until('it is known again', async () => (await fresh()).unknown.length === 0);
   });
 
   test('lets only one of it run', () => {

@@ -1,13 +1,13 @@
 /* Fork-and-exit chains: each process forks its successor and ends, so that no process lives long
    enough to be moved, and every child is born where its parent was.
 
-     chains UID CHAINS MS [continue] [switch] [flood] [while FILE] [witness PATH COUNT]
+     chains UID CHAINS MS [continue] [switch] [flood] [while FILE] [witness PATH COUNT [tell FILE]]
 
    continue: every process sets timers that send it SIGCONT, to outrun a SIGSTOP
    switch: between two forks the process changes its effective uid and back, for many events
    flood: changes of uid alone, no forks; prints how many there were
-   while: as long as there is that file, instead of for MS, and the last processes sleep without an end; for
-     machines that are thrown away
+   while: only as long as there is that file, and if MS is 0 for no less, and then the last processes sleep without an
+     end; that is for machines that are thrown away
    witness: every process looks where it is before it forks: in or below PATH, in COUNT hierarchies, or outside;
      prints for how many microseconds after its change of uid a chain was outside at most, also those
      that live on. Only they can say so: others see a process that is being forked at the top, before it runs.
@@ -30,7 +30,7 @@
 #include <unistd.h>
 #include <grp.h>
 
-enum { lifetime_s = 60, processes_max = 4000, settle_ms = 2000 };
+enum { lifetime_s = 3600, processes_max = 4000, settle_ms = 2000 };
 
 static long long now_us(void) {
   struct timespec t;
@@ -45,7 +45,8 @@ static struct {
   int count;
   long long begin_us;         /* of this chain */
   _Atomic long long *last_us; /* shared by all */
-} witness;
+  int tells;                  /* the file to tell when this chain is inside, or -1 */
+} witness = {.tells = -1};
 
 static int is_outside(void) {
   char text[8192], line[512];
@@ -61,8 +62,16 @@ static int is_outside(void) {
   return inside < witness.count;
 }
 
+/* Whoever is forked later has told it, too. */
+static void tell(void) {
+  if (witness.tells < 0) return;
+  if (write(witness.tells, "i", 1) != 1) _exit(1);
+  witness.tells = -1;
+}
+
 static void look(void) {
-  if (witness.path == NULL || !is_outside()) return;
+  if (witness.path == NULL) return;
+  if (!is_outside()) return tell();
   const long long now = now_us() - witness.begin_us;
   long long last = atomic_load(witness.last_us);
   while (last < now && !atomic_compare_exchange_weak(witness.last_us, &last, now)) {
@@ -90,14 +99,15 @@ static long change(uid_t uid, int times) {
   return times * 2L;
 }
 
-/* The time at which all ends, or the file that there is until then. */
+/* The time at which all ends, if not 0, and the file that there is until then. */
 static struct {
   long long until_ms;
   const char *file;
 } end;
 
 static int goes_on(void) {
-  return end.file == NULL ? now_ms() < end.until_ms : access(end.file, F_OK) == 0;
+  if (end.until_ms != 0 && now_ms() >= end.until_ms) return 0;
+  return end.file == NULL || access(end.file, F_OK) == 0;
 }
 
 static void become(uid_t uid, uid_t saved) {
@@ -108,7 +118,7 @@ static void become(uid_t uid, uid_t saved) {
 }
 
 static void limit_life(void) {
-  if (end.file == NULL) alarm(lifetime_s);
+  if (end.until_ms != 0) alarm(lifetime_s);
 }
 
 static void chain(uid_t uid, int how) {
@@ -142,7 +152,8 @@ int main(int argc, char **argv) {
   const uid_t uid = (uid_t)atol(argv[1]);
   const int chains = atoi(argv[2]);
   int how = 0;
-  end.until_ms = now_ms() + atol(argv[3]);
+  const long ms = atol(argv[3]);
+  end.until_ms = ms == 0 ? 0 : now_ms() + ms;
   for (int i = 4; i < argc; i++) {
     if (strcmp(argv[i], "continue") == 0) how |= continues;
     if (strcmp(argv[i], "switch") == 0) how |= switches;
@@ -152,6 +163,8 @@ int main(int argc, char **argv) {
       witness.path = argv[i + 1];
       witness.count = atoi(argv[i + 2]);
     }
+    if (strcmp(argv[i], "tell") == 0 && i + 1 < argc)
+      witness.tells = open(argv[i + 1], O_WRONLY | O_APPEND | O_CLOEXEC);
   }
   witness.last_us = mmap(NULL, sizeof *witness.last_us, PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,7 +1,15 @@
 /** Ways out of a tenant's cgroup that were tried with a shell account; none may last, and none go unseen. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -16,7 +24,10 @@ import { Resume } from '../../src/host/placer/resume.ts';
 import { hostHere } from '../conformance/host-here.ts';
 import { main, RawPlacer } from '../placement/raw-placer.ts';
 import { buildProgram, programsReady } from '../placement/programs.ts';
-import { instance, kill, read, Stage, uids } from '../placement/stage.ts';
+import { mustApply } from '../conformance/suite.ts';
+import { body, instance, kill, read, Stage, uids } from '../placement/stage.ts';
+import type { PlacerHierarchy } from '../../src/host/placer/protocol.ts';
+import { patienceMilliseconds } from '../../src/testing/patience.ts';
 
 const here = hostHere(instance);
 const ready = await programsReady();
@@ -26,7 +37,11 @@ if ('skip' in here || reason !== undefined) test('placement', { skip: reason ?? 
 else suite(here.version);
 
 function suite(version: 1 | 2): void {
-  const { first, second, account } = uids;
+  const { first, second, third, account } = uids;
+  const slowed = body.replace(
+    `<tenant uid="${third}"/>`,
+    `<tenant uid="${third}"><cpu limit="20%"/></tenant>`,
+  );
   const name = 'bh-attack';
   /** Of the account, which newuidmap insists on: what useradd gives it where it makes no group. */
   const gid = '100';
@@ -103,14 +118,34 @@ function suite(version: 1 | 2): void {
       { user: name, uid: account, gid: account, home: '/' },
     ]);
 
+  let storms = 0;
+  /** Chains that go on until they are told to end, and tell when they find themselves inside. */
+  const endlessStorm = (uid: number, chains: number, ...how: readonly string[]) => {
+    const [on, told] = ['on', 'told'].map((each) => `${stage.directory}/${each}-${++storms}`);
+    assert.ok(on !== undefined && told !== undefined);
+    for (const each of [on, told]) writeFileSync(each, '');
+    const [{ path }] = stage.hierarchies as [PlacerHierarchy];
+    const witness = ['witness', `${path}/u${uid}`, String(stage.hierarchies.length), 'tell', told];
+    const args = [String(uid), String(chains), String(patienceMilliseconds), 'while', on];
+    const child = stage.run(program('chains'), ...args, ...witness, ...how);
+    return {
+      child,
+      inside: () => statSync(told).size,
+      end: async () => {
+        rmSync(on);
+        await stage.until('the storm is over', () => child.exitCode !== null);
+      },
+    };
+  };
+
   test('/etc/subuid: no uid of a user namespace that newuidmap made leads outside', async () => {
     await stage.place();
     stage.placement.setTargets({ ...stage.targets(), subordinate: subordinate() });
     const args = ['namespace', String(account), gid, String(range.first), '12'];
     stage.run(program('subordinate'), ...args);
     await allInside('subordinate', account, 24);
-    const { outside, unknown } = await stage.placement.rescan();
-    assert.deepEqual({ outside, unknown }, { outside: [], unknown: [] });
+    const { outside } = await stage.scanned();
+    assert.deepEqual(outside, []);
   });
 
   test('the maker of a user namespace is known without any file', async () => {
@@ -148,7 +183,7 @@ function suite(version: 1 | 2): void {
     stage.run('setpriv', ...who, copy, 'setuid', String(account));
     await allInside('setuid', account, 2);
     rmSync(directory, { recursive: true });
-    assert.deepEqual((await stage.placement.rescan()).outside, []);
+    assert.deepEqual((await stage.scanned()).outside, []);
   });
 
   test('4,000 groups and an exited first thread hide nobody', async () => {
@@ -167,7 +202,7 @@ function suite(version: 1 | 2): void {
     const thread = () => read(`/proc/${child.pid}/task/${child.pid}/children`);
     assert.notEqual(thread(), undefined);
     await stage.until('its living thread is inside', () => isThreadInside(child.pid));
-    assert.deepEqual((await stage.placement.rescan()).outside, []);
+    assert.deepEqual((await stage.scanned()).outside, []);
   });
   const isThreadInside = (pid: number) => {
     const tasks = execFileSync('ls', [`/proc/${pid}/task`], { encoding: 'utf8' }).split('\n');
@@ -190,13 +225,40 @@ function suite(version: 1 | 2): void {
       const [code] = await once(stage.run(program('chains'), String(first), ...args), 'exit');
       assert.equal(code, 0);
       await stage.until('nobody is outside', () => stage.outside(first).length === 0);
-      const { outside, unknown } = await stage.placement.rescan();
-      assert.deepEqual({ outside, unknown }, { outside: [], unknown: [] });
+      const { outside } = await stage.scanned();
+      assert.deepEqual(outside, []);
       assert.ok(stage.processesOf(first).length > 0, 'nobody lived to be placed');
       await stage.until('nobody is left stopped', () => stopped(first).length === 0);
       console.log(`# ${stage.lines.splice(0).join('\n# ')}`);
     });
   }
+
+  for (const [what, chains, ...how] of [
+    ['16 chains that do not end', 16],
+    ['16 chains that do not end and have themselves continued', 16, 'continue'],
+    ['a chain that does not end', 1],
+  ] as const)
+    test(`${what} are caught by a placer that has a fifth of a core, beside another tenant's`, async () => {
+      mustApply(slowed, stage.host);
+      try {
+        await stage.place();
+        // It is root's, and so stays where it is put.
+        stage.join(stage.placement.pid ?? 0, `u${third}`);
+        const beside = endlessStorm(second, 16);
+        await stage.until('they are inside', () => beside.inside() === 16);
+        const storm = endlessStorm(first, chains, ...how);
+        await stage.until('all are inside', () => storm.inside() === chains);
+        assert.equal(storm.child.exitCode, null, 'it ended before');
+        assert.deepEqual((await stage.scanned()).outside, []);
+        for (const each of [storm, beside]) await each.end();
+        await stage.until('nobody is outside', () => stage.outside(first, second).length === 0);
+        await stage.until('nobody is left stopped', () => stopped(first).length === 0);
+        assert.ok(stage.processesOf(first).length >= chains, 'nobody lived to be placed');
+        console.log(`# ${stage.lines.splice(0).join('\n# ')}`);
+      } finally {
+        mustApply(body, stage.host);
+      }
+    });
 
   const stateOf = (pid: number) => /^State:\t(\w)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
   const stopped = (uid: number) => stage.processesOf(uid).filter((pid) => stateOf(pid) === 'T');

@@ -211,7 +211,7 @@ function suite(version: 1 | 2): void {
     assert.ok(alive > 0, 'nobody lived to be placed');
     await sleep(200);
     assert.deepEqual(stage.outside(...of), [], 'somebody escaped later');
-    assert.deepEqual((await stage.placement.rescan()).outside, []);
+    assert.deepEqual((await stage.scanned()).outside, []);
   };
 
   test('children that are forked right after setuid do not escape', async () => {
@@ -237,7 +237,7 @@ function suite(version: 1 | 2): void {
       );
     });
     assert.match(read(`/proc/${pid}/status`) ?? '', /^State:\tZ/m);
-    assert.deepEqual((await stage.placement.rescan()).outside, []);
+    assert.deepEqual((await stage.scanned()).outside, []);
   });
 
   test('a fork bomb is caught, and held by the limit of processes', async () => {
@@ -316,7 +316,7 @@ function suite(version: 1 | 2): void {
     const child = stage.sleepAs(second);
     await placed(child.pid, second);
     await stage.until('it is on again', () => stage.placement.status().state === 'on');
-    const status = await stage.placement.rescan();
+    const status = await stage.scanned();
     assert.equal(status.restarts, 1);
     assert.ok(status.migrated >= 1, 'the counters were forgotten');
     assert.notEqual(stage.placement.pid, pid);
@@ -368,7 +368,7 @@ function suite(version: 1 | 2): void {
     await stage.until('the cgroup is empty and removed', () => removeCgroup(stage, cgroup(third)));
     const child = stage.sleepAs(third);
     await stage.until('it is reported', () => missing.includes(cgroup(third)));
-    const status = await stage.placement.rescan();
+    const status = await stage.scanned();
     assert.deepEqual(status.outside, [
       {
         pid: child.pid,
@@ -379,7 +379,7 @@ function suite(version: 1 | 2): void {
     mustApply(body, stage.host);
     stage.placement.setTargets(stage.targets());
     await placed(child.pid, third);
-    assert.deepEqual((await stage.placement.rescan()).outside, []);
+    assert.deepEqual((await stage.scanned()).outside, []);
   });
 
   test('a container is left alone or moved, as configured; a user manager is always left alone', async () => {
@@ -393,7 +393,7 @@ function suite(version: 1 | 2): void {
     await placed(managed.pid, second);
     container.join(contained.pid);
     manager.join(managed.pid);
-    const { outside } = await stage.placement.rescan();
+    const { outside } = await stage.scanned();
     assert.deepEqual(
       outside.map(({ pid, uid }) => [pid, uid]).sort(),
       [
@@ -411,7 +411,7 @@ function suite(version: 1 | 2): void {
     );
     stage.placement.setTargets(stage.targets('move'));
     await placed(contained.pid, first);
-    await stage.placement.rescan();
+    await stage.scanned();
     assert.ok(notPlaced(managed.pid));
     await stage.quiet();
   });
@@ -430,7 +430,7 @@ function suite(version: 1 | 2): void {
       ...stage.targets(),
       targets: [...stage.targets().targets, [0, cgroup(first)]],
     });
-    await stage.placement.rescan();
+    await stage.scanned();
     for (const { pid } of [...others, daemon, process])
       assert.ok(notPlaced(pid), `${pid} was moved`);
   });

@@ -4,7 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +23,7 @@ import {
   type PlacementOptions,
   type PlacementTargets,
 } from '../../src/agent/placement/placement.ts';
+import type { PlacementStatus } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
 import { treeHost } from '../../src/testing/tree-host.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -96,9 +105,25 @@ export class Stage implements AsyncDisposable {
     this.#placement = placement;
     placement.start();
     placement.setTargets(this.targets(containers));
-    const status = await placement.rescan();
+    await this.until(
+      'the placer has scanned all processes',
+      () => placement.status().scannedAt !== undefined,
+    );
+    const status = placement.status();
     assert.equal(status.state, 'on', status.problem ?? '');
     return placement;
+  }
+
+  /** What a scan of all processes finds, once one could inspect them all. */
+  scanned(): Promise<PlacementStatus> {
+    return eventually(
+      'all processes are inspected',
+      async () => {
+        const status = await this.placement.rescan();
+        return status.unknown.length === 0 ? status : undefined;
+      },
+      () => this.lines.join('\n'),
+    );
   }
 
   /** Nobody places any more. */
@@ -131,6 +156,12 @@ export class Stage implements AsyncDisposable {
           : new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm');
       return pattern.exec(text)?.[1] ?? '';
     });
+  }
+
+  /** Puts a process into a cgroup of the instance, which the placer would not. */
+  join(pid: number, cgroup: string): void {
+    for (const { mountPoint, rootCgroup } of this.hierarchies)
+      writeFileSync(`${mountPoint}/${rootCgroup}/${cgroup}/cgroup.procs`, String(pid));
   }
 
   isIn(pid: number, cgroup: string): boolean {

@@ -46,6 +46,7 @@ export interface PlacementOptions {
 
 const defaultPingMilliseconds = 10_000;
 const missedPingsMax = 3;
+const patienceMax = 32;
 const backoffMilliseconds = { first: 100, max: 10_000 };
 /** After it has run this long, its next exit counts as the first again. */
 const steadyMilliseconds = 60_000;
@@ -98,7 +99,10 @@ export class ConnectorPlacement implements AsyncDisposable {
   #id = 0;
   /** Pings sent since the last one that was answered. */
   #missed = 0;
+  /** How many times longer than usual a placer may take to start and to answer. */
+  #patience = 1;
   #waiters: Waiter[] = [];
+  readonly #begun = Promise.withResolvers<void>();
   #ended = false;
 
   constructor(options: PlacementOptions) {
@@ -146,22 +150,34 @@ export class ConnectorPlacement implements AsyncDisposable {
     };
   }
 
+  /** Until all processes were scanned once, however long that takes, or the first placer has exited. */
+  async begun(): Promise<void> {
+    const { promise, resolve } = this.#begun;
+    await this.#scanned(resolve, promise);
+  }
+
   /** Scans all processes and returns the result. */
   async rescan(): Promise<PlacementStatus> {
-    const id = ++this.#id;
-    if (this.#ended) return this.status();
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#waiters.push({ id, done: () => resolve(true) });
-    this.#sendScan();
     const timer = setTimeout(() => resolve(false), rescanMilliseconds);
-    const done = await promise;
+    const done = await this.#scanned(() => resolve(true), promise);
     clearTimeout(timer);
-    this.#waiters = this.#waiters.filter((each) => each.id !== id);
     const status = this.status();
     if (done) return status;
     const seconds = rescanMilliseconds / 1000;
     const late = `The scan of all processes did not finish within ${seconds} s`;
     return { ...status, unknown: [...status.unknown, late] };
+  }
+
+  /** Asks for a scan, and waits for the promise, which `done` may resolve when it is complete. */
+  async #scanned<T>(done: () => void, promise: Promise<T>): Promise<T> {
+    const waiter = { id: ++this.#id, done };
+    if (this.#ended) done();
+    else this.#waiters.push(waiter);
+    this.#sendScan();
+    const result = await promise;
+    this.#waiters = this.#waiters.filter((each) => each !== waiter);
+    return result;
   }
 
   #spawn(): void {
@@ -236,6 +252,7 @@ export class ConnectorPlacement implements AsyncDisposable {
       this.#before[key] += last?.[key] ?? 0;
     }
     this.#last = undefined;
+    this.#begun.resolve();
     if (this.#ended) return;
     this.#restarts++;
     const steady = performance.now() - this.#bornAt > steadyMilliseconds;
@@ -249,13 +266,17 @@ export class ConnectorPlacement implements AsyncDisposable {
     const child = this.#child;
     if (child === undefined) return;
     const starting = this.#last === undefined;
-    if (starting && performance.now() - this.#bornAt < startMilliseconds) return;
-    if (this.#missed >= missedPingsMax) {
+    const age = performance.now() - this.#bornAt;
+    if (starting && age < startMilliseconds * this.#patience) return;
+    if (this.#missed >= missedPingsMax * this.#patience) {
+      this.#log(`The placer did not answer ${this.#missed} pings; killing it`);
       this.#missed = 0;
-      this.#log(`The placer did not answer ${missedPingsMax} pings; killing it`);
+      // It may be this host that is slow: then the next one would be killed, too, and never place anybody.
+      this.#patience = Math.min(this.#patience * 2, patienceMax);
       child.kill('SIGKILL');
       return;
     }
+    if (this.#missed === 0 && age > steadyMilliseconds * this.#patience) this.#patience = 1;
     this.#missed++;
     this.#send({ kind: 'ping', id: ++this.#id });
   }

@@ -31,6 +31,8 @@ export interface HaltResult {
   readonly problem?: Problem;
 }
 
+/** Beyond `millisecondsMax` there are no more than `roundsMin`: however slow the machine, each round catches somebody. */
+const roundsMin = 8;
 const roundsMax = 64;
 const millisecondsMax = 5_000;
 const atOnce = 16;
@@ -104,14 +106,16 @@ export class Halt {
     if (!this.#resume.isBornStopped(pid, tenant)) this.#before.set(pid, tenant);
   }
 
-  /** A process of a tenant was outside when it was inspected. */
-  outside(tenant: number): void {
-    if (this.#tenants.has(tenant)) this.#outside = true;
+  /** A process of a tenant was outside when it was inspected; false if the tenant is none of these. */
+  outside(tenant: number): boolean {
+    const isOurs = this.#tenants.has(tenant);
+    this.#outside ||= isOurs;
+    return isOurs;
   }
 
   *#run(): Generator<undefined, HaltResult> {
     let settled = false;
-    while (!settled && this.#round < roundsMax && this.#elapsed < millisecondsMax) {
+    while (!settled && this.#mayGoOn) {
       this.#round++;
       this.#again = false;
       if (!this.#note() || !this.#stop()) break;
@@ -124,6 +128,11 @@ export class Halt {
     const milliseconds = this.#elapsed;
     const problem = this.#problem === undefined ? {} : { problem: this.#problem };
     return { tenants: [...this.#tenants], moved: this.#moved, milliseconds, settled, ...problem };
+  }
+
+  get #mayGoOn(): boolean {
+    const isQuick = this.#elapsed < millisecondsMax;
+    return this.#round < (isQuick ? roundsMax : roundsMin);
   }
 
   get #elapsed(): number {

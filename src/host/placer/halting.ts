@@ -1,8 +1,8 @@
 /**
  * Which tenants to stop when processes are started too fast to be followed, and when to stop none.
  *
- * Stopped are tenants with a process seen outside since the queue was last empty, and those with a process that
- * changed its uid and was gone before it could be inspected. It is unknown where the latter was: if the tenant then
+ * Stopped are tenants with a process seen outside since it was last certain that nobody is, and those with a process
+ * that changed its uid and was gone before it could be inspected. It is unknown where the latter was: if the tenant then
  * had no process outside, it is spared for a while, and longer each time.
  */
 import { Halt, type HaltResult } from './halt.ts';
@@ -10,12 +10,11 @@ import { HaltRecord } from './halt-record.ts';
 import type { PidHistory } from './pid-history.ts';
 import type { Placer } from './placer.ts';
 import { Resume } from './resume.ts';
+import { Suspects } from './suspects.ts';
+import type { Look } from './sweep.ts';
 
 /** The maximum number of tenants stopped together; others wait for the next time. */
 const tenantsMax = 256;
-const bornOutsideMax = 1_024;
-/** A tenant with this many since the queue was last empty is not just logging in. */
-const resistingMin = 16;
 /** To find out which tenants are forking: how often, and how many of the latest pids, are sampled. */
 const glances = { count: 40, pids: 32 };
 const spareMilliseconds = { first: 1_000, max: 60_000 };
@@ -29,10 +28,7 @@ export class Halting {
   readonly #clock: PidHistory;
   readonly #record: HaltRecord;
   readonly #resume: Resume;
-  readonly #outside = new Set<number>();
-  /** The tenants of processes seen outside without having changed their uid. */
-  readonly #bornOutside = new Map<number, number>();
-  readonly #gone = new Set<number>();
+  readonly #suspects = new Suspects();
   readonly #spared = new Map<number, Spared>();
   #halt: Halt | undefined;
 
@@ -53,40 +49,42 @@ export class Halting {
     this.#halt?.seen(pid, tenant, uid);
   }
 
-  outside(tenant: number, pid: number): void {
-    this.#halt?.outside(tenant);
-    if (this.#outside.size < tenantsMax) this.#outside.add(tenant);
-    if (this.#bornOutside.size < bornOutsideMax) this.#bornOutside.set(pid, tenant);
+  /** `look`: that which found it, if it looks for processes that were forked. */
+  outside(tenant: number, pid: number, look: Look | undefined): void {
+    if (this.#halt?.outside(tenant) !== true) this.#suspects.outside(tenant, pid, look);
   }
 
   /** It was outside because it has only just changed its uid. */
   changed(pid: number): void {
-    this.#bornOutside.delete(pid);
+    this.#suspects.changed(pid);
   }
 
   /** Whether a tenant has had more children outside than a cooperative one would. */
   get isResisted(): boolean {
-    const tenants = Map.groupBy(this.#bornOutside.values(), (tenant) => tenant);
-    return tenants.values().some((each) => each.length >= resistingMin);
+    return this.#suspects.isResisted;
+  }
+
+  /** Everybody who was forked outside has been moved. */
+  followed(): void {
+    this.#suspects.followed();
   }
 
   gone(tenant: number): void {
-    if (this.#gone.size < tenantsMax) this.#gone.add(tenant);
+    this.#suspects.gone(tenant);
   }
 
-  /** The queue is empty: no process is left outside. */
+  /** No process is left outside. */
   settle(): void {
-    this.#outside.clear();
-    this.#bornOutside.clear();
-    this.#gone.clear();
+    this.#suspects.clear();
   }
 
   /** False if the tenant is unknown. */
   begin(placer: Placer, place: (pid: number) => unknown): boolean {
-    if (this.#outside.size === 0) this.#glance(place);
+    const { seen, unseen } = this.#suspects;
+    if (seen.size === 0) this.#glance(place);
     const now = performance.now();
-    const gone = [...this.#gone].filter((each) => (this.#spared.get(each)?.until ?? 0) < now);
-    const tenants = new Set([...this.#outside, ...gone].slice(0, tenantsMax));
+    const gone = [...unseen].filter((each) => (this.#spared.get(each)?.until ?? 0) < now);
+    const tenants = new Set([...seen, ...gone].slice(0, tenantsMax));
     this.settle();
     if (tenants.size === 0) return false;
     const [clock, record, resume] = [this.#clock, this.#record, this.#resume];
@@ -96,7 +94,7 @@ export class Halting {
 
   /** A process that forks without end has the latest pids. */
   #glance(place: (pid: number) => unknown): void {
-    for (let count = 0; count < glances.count && this.#outside.size === 0; count++) {
+    for (let count = 0; count < glances.count && this.#suspects.seen.size === 0; count++) {
       let pid = this.#clock.last();
       for (let back = 0; back < glances.pids; back++) {
         place(pid);

@@ -18,7 +18,7 @@ import {
   type PlacerStatus,
 } from './protocol.ts';
 import { outrunReason, Scan } from './scan.ts';
-import { Sweep } from './sweep.ts';
+import { Sweep, type Look } from './sweep.ts';
 import { poll } from '../../sys/syscalls.ts';
 
 /** Distinguishes periodic wake-ups from kernel events, for hosts without the latter. */
@@ -38,8 +38,9 @@ const output = 1;
 /** The maximum received before anything else is done. */
 const eventsAtOnceMax = 512;
 const pieceMilliseconds = 2;
-/** Work that takes longer than `max` may never end, if a tenant resists. */
-const sweepMilliseconds = { atOnce: 20, max: 40 };
+const sweepMilliseconds = 20;
+/** No tenant is stopped for what is over so soon, however often it was seen outside. */
+const patienceMilliseconds = 40;
 const statusMilliseconds = 200;
 const probeMilliseconds = 1_000;
 /** Time for processes that were being forked to continue; a later placer handles the rest. */
@@ -60,14 +61,21 @@ export class Loop {
     {
       missing: (cgroup) => this.#isMissing(cgroup),
       seen: (pid, tenant, uid) => this.#halting.seen(pid, tenant, uid),
-      outside: (tenant, pid) => this.#halting.outside(tenant, pid),
+      outside: (tenant, pid) => this.#halting.outside(tenant, pid, this.#look),
     },
     { moves: true },
   );
-  readonly #place = (pid: number) => this.#noted(this.#placer.place(pid));
+  /** That which a process is visited in, if it looks for those that were forked. */
+  #look: Look | undefined;
+  readonly #place = (pid: number, look?: Look) => {
+    this.#look = look;
+    const outcome = this.#placer.place(pid);
+    this.#look = undefined;
+    return this.#noted(outcome);
+  };
   readonly #sweep = new Sweep(this.#clock, this.#place);
   readonly #halting: Halting;
-  #sweepUntil = 0;
+  #sweepBegan = 0;
   /** Whether a tenant forked too fast to be followed. */
   #outrun = false;
   #outrunScans = 0;
@@ -76,6 +84,8 @@ export class Loop {
   /** When the next scan begins; never before there are targets. */
   #scanAt = Infinity;
   #scanBegan = 0;
+  /** Whether events were lost or a sweep was given up since the last scan began: somebody may be outside whom nothing follows. */
+  #owed = false;
   /** Requested scans that need one that starts later. */
   #wantedId = 0;
   #scanId = 0;
@@ -211,7 +221,7 @@ export class Loop {
     }
     if (earliest === Infinity) return;
     const from = this.#clock.lastBefore(earliest);
-    if (!this.#sweep.pending) this.#sweepUntil = performance.now() + sweepMilliseconds.max;
+    if (!this.#sweep.pending) this.#sweepBegan = performance.now();
     if (from === undefined) this.#scanSoon();
     else this.#sweep.from(from);
   }
@@ -243,6 +253,7 @@ export class Loop {
   }
 
   #scanSoon(): void {
+    this.#owed = true;
     this.#scanWithin(0);
   }
 
@@ -258,25 +269,34 @@ export class Loop {
     if (!this.#halting.pending && this.#outrun) this.#catchUp();
     this.#halting.resume(pieceMilliseconds);
     if (!this.#halting.pending) this.#advanceScan();
-    if (!this.#isScanning) this.#halting.settle();
+    if (!this.#isScanning && !this.#owed) this.#halting.settle();
   }
 
-  /** A chain that forks slowly enough to be followed, and whose processes exit before they can be moved, would be followed forever. */
   #advanceSweep(): void {
-    const result = this.#sweep.step(sweepMilliseconds.atOnce);
+    const result = this.#sweep.step(sweepMilliseconds);
     this.#outrun ||= result === 'lapped';
-    if (result !== 'more' || !this.#halting.isResisted || this.#until(this.#sweepUntil) > 0) return;
+    const isScanFollowing = this.#scan?.isFollowing === true;
+    if (result === 'done' && !isScanFollowing) this.#halting.followed();
+    if (result === 'more' && this.#isResistedSince(this.#sweepBegan)) {
+      this.#sweep.end();
+      this.#outrun = true;
+    }
+  }
+
+  /** A chain that forks slowly enough to be followed, and whose processes exit before they can be moved, could be followed for very long. */
+  #isResistedSince(began: number): boolean {
+    if (this.#until(began + patienceMilliseconds) > 0 || !this.#halting.isResisted) return false;
     // Changes of uid in the meantime are reported now.
     this.#receive();
-    if (!this.#halting.isResisted) return;
-    this.#sweep.end();
-    this.#outrun = true;
+    return this.#halting.isResisted;
   }
 
   #noteHalt({ tenants, moved, milliseconds, settled, problem }: HaltResult): void {
     if (this.#halted.length < haltedMax) {
       this.#halted.push({ kind: 'halted', tenants, moved, milliseconds, settled });
     }
+    // Meanwhile nobody else was followed.
+    this.#scanSoon();
     if (settled) return;
     const who = tenants.slice(0, unknownMax).join(', ');
     this.#isUnknown(
@@ -289,21 +309,28 @@ export class Loop {
     );
   }
 
-  /** A tenant forks too fast to be followed. */
+  /** A tenant forks too fast to be followed. Until all processes were scanned again, it is unknown who is outside. */
   #catchUp(): void {
     this.#outrun = false;
-    if (!this.#halting.begin(this.#placer, this.#place)) this.#isUnknown(outrunReason);
+    this.#owed = true;
+    this.#isUnknown(outrunReason);
+    this.#halting.begin(this.#placer, this.#place);
   }
 
   #isUnknown(why: string): void {
     if (this.#unknownSince.size < unknownMax) this.#unknownSince.add(why);
+    this.#news = true;
     this.#scanWithin(scanMilliseconds.unsettled);
   }
 
   #advanceScan(): void {
     if (this.#scan === undefined && this.#scanAt <= performance.now()) this.#beginScan();
-    const found = this.#scan?.step(pieceMilliseconds);
-    if (found === undefined) return;
+    if (this.#scan === undefined) return;
+    const found = this.#scan.step(pieceMilliseconds);
+    if (found === undefined) {
+      this.#outrun ||= this.#scan.isFollowing && this.#isResistedSince(this.#scanBegan);
+      return;
+    }
     this.#scan = undefined;
     this.#outside = found.outside;
     // A complete scan knows all processes, whatever was unknown before.
@@ -313,6 +340,8 @@ export class Loop {
     this.#scannedAt = Date.now();
     this.#outrun ||= found.outrun;
     this.#outrunScans = found.outrun ? this.#outrunScans + 1 : 0;
+    if (found.outrun) this.#owed = true;
+    else if (!this.#sweep.pending) this.#halting.settle();
     // Requests for it are served by a later scan, once the forking tenants have been caught.
     if (found.outrun && this.#outrunScans < outrunScansMax) this.#scanSoon();
     else this.#scanned = this.#scanId;
@@ -328,6 +357,7 @@ export class Loop {
     this.#clock.readPidMax();
     this.#scanId = this.#wantedId;
     this.#scanBegan = performance.now();
+    this.#owed = false;
     const { withEvents, polling } = scanMilliseconds;
     this.#scanAt = this.#scanBegan + ('connector' in this.#source ? withEvents : polling);
     this.#scan = new Scan(this.#clock, this.#place);

@@ -1,15 +1,18 @@
 /**
  * A scan of all processes, in pieces, so that events need not wait for it.
  *
- * A process that was being forked while the list was created is not in it, nor is one whose parent exited
- * before its turn. So processes forked since the start of the list are inspected, too, up to the last
- * one: only then is it certain that none was missed.
+ * One whose parent exited before its turn is not in the list. So processes forked since the start of the list are
+ * inspected, too, up to the last one. And one that was just being forked has an earlier pid, and may not be visible
+ * yet, for as long as the machine lets that fork take: a second list has it, or it is where its parent was moved. Only
+ * then is it certain that none was missed.
  */
-import type { PidHistory } from './pid-history.ts';
 import type { PlacementResult } from './placer.ts';
 import { listProcesses } from './process-reader.ts';
 import { outsideMax, unknownMax, type PlacerOutside } from './protocol.ts';
-import { Sweep } from './sweep.ts';
+import { Sweep, type Look, type PidClock } from './sweep.ts';
+
+/** `look` for what was forked since the scan began. */
+type Place = (pid: number, look?: Look) => PlacementResult;
 
 /** The number of processes inspected between two checks of the clock. */
 const atOnce = 16;
@@ -26,19 +29,28 @@ export interface ScanResult {
 }
 
 export class Scan {
-  readonly #place: (pid: number) => PlacementResult;
+  readonly #place: Place;
+  readonly #list: () => readonly number[];
   readonly #outside = new Map<number, PlacerOutside>();
   readonly #unknown = new Map<number, string>();
   readonly #sweep: Sweep;
   readonly #from: number;
-  readonly #pids: readonly number[];
+  #pids: readonly number[];
   #index = 0;
+  /** Whether the list is the second one. */
+  #again = false;
 
-  constructor(clock: PidHistory, place: (pid: number) => PlacementResult) {
+  constructor(clock: PidClock, place: Place, list: () => readonly number[] = listProcesses) {
     this.#place = place;
-    this.#sweep = new Sweep(clock, (pid) => this.#visit(pid), newcomersMax);
+    this.#list = list;
+    this.#sweep = new Sweep(clock, (pid, look) => this.#visit(pid, look), newcomersMax);
     this.#from = clock.last();
-    this.#pids = listProcesses();
+    this.#pids = list();
+  }
+
+  /** Whether only processes are left that were forked since it began. */
+  get isFollowing(): boolean {
+    return this.#sweep.pending;
   }
 
   /** Continues for a few milliseconds; returns the result once it is complete. */
@@ -47,15 +59,24 @@ export class Scan {
     while (this.#index < this.#pids.length) {
       const end = Math.min(this.#pids.length, this.#index + atOnce);
       while (this.#index < end) this.#visit(this.#pids[this.#index++] ?? 0);
-      if (this.#index === this.#pids.length) this.#sweep.from(this.#from);
+      if (this.#index === this.#pids.length) this.#listed();
       if (performance.now() > until) return undefined;
     }
     const swept = this.#sweep.step(until - performance.now());
     return swept === 'more' ? undefined : this.#found(swept === 'lapped');
   }
 
-  #visit(pid: number): void {
-    const outcome = this.#place(pid);
+  #listed(): void {
+    if (this.#again) return this.#sweep.from(this.#from);
+    this.#again = true;
+    const before = new Set(this.#pids);
+    this.#pids = this.#list().filter((pid) => !before.has(pid));
+    this.#index = 0;
+    if (this.#pids.length === 0) this.#sweep.from(this.#from);
+  }
+
+  #visit(pid: number, look?: Look): void {
+    const outcome = this.#place(pid, look);
     this.#outside.delete(pid);
     this.#unknown.delete(pid);
     if (typeof outcome === 'string') return;

@@ -1,5 +1,5 @@
 /**
- * Tells systemd how a service is doing: `READY=1`, `WATCHDOG=1`, `STATUS=…`, `STOPPING=1`.
+ * Tells systemd how a service is doing: `READY=1`, `WATCHDOG=1`, `STATUS=…`, `STOPPING=1`, `EXTEND_TIMEOUT_USEC=…`.
  *
  * One datagram to the socket that $NOTIFY_SOCKET names; nothing where there is none.
  * Source: sd_notify(3).
