@@ -63,6 +63,7 @@ const web: Capability = {
   agentParts: [
     async () => (await import('./web/io/entries/entries-part.ts')).entriesPart,
     async () => (await import('./web/io/fpm/idle-stopper.ts')).idleStopper,
+    async () => (await import('./web/io/served/served-part.ts')).servedPart,
   ],
   waysIn: {
     slow: true,
@@ -73,6 +74,8 @@ const web: Capability = {
     load: async () => (await import('./web/io/pool-of-process.ts')).poolOrigins,
   },
   releaseObstacle: async () => (await import('./web/io/fpm/release-obstacle.ts')).releaseObstacle,
+  policyPart: async () => (await import('./web/io/served/record.ts')).servedRelease,
+  servedSites: async () => (await import('./web/commands/served.ts')).sitesServedHere,
 };
 
 const login: Capability = {

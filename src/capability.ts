@@ -49,6 +49,10 @@ export interface Capability {
     readonly slow?: true;
     readonly load: Lazy<(context: WayContext) => WayKnowledge | Promise<WayKnowledge>>;
   };
+  /** The names of the sites of tenants that are served here, by uid; nothing where that is not known. */
+  readonly servedSites?: Lazy<
+    (paths: Paths, policy: Policy) => Promise<ReadonlyMap<number, ReadonlySet<string>> | undefined>
+  >;
   /** What it knows of processes that came by one of these ways. */
   readonly origins?: { readonly way: WayName; readonly load: Lazy<Origins> };
 }

@@ -58,7 +58,7 @@ const files: Readonly<Record<string, string>> = {
     'Locks, the socket of the agent, and what the launcher reads of tenants: their groups and accounts.',
   '/var/lib/bulkhead/quotas': 'The disk quotas that were set.',
   '/var/lib/bulkhead/policy-in-force.xml': 'The last policy without errors.',
-  '/var/lib/bulkhead/site-limits/': 'The limits that tenants set for their own sites.',
+  '/var/lib/bulkhead/site-limits/': 'The limits that tenants and resellers set for sites.',
   '/var/lib/bulkhead/history': 'The history of the agent.',
   '/var/lve/info': 'For control panels; written only after "bulkhead cloudlinux install".',
 };

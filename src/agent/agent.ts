@@ -340,6 +340,13 @@ export class Agent implements AsyncDisposable {
     this.refresh();
   }
 
+  async #servedSites(uid: number, wanted: string): Promise<Result<ReadonlySet<string>, Problem>> {
+    for (const part of this.#parts) {
+      if (part.servedSites !== undefined) return part.servedSites(uid, wanted);
+    }
+    return ok(new Set());
+  }
+
   #context(): AgentContext {
     return {
       latest: this.#latest,
@@ -349,6 +356,7 @@ export class Agent implements AsyncDisposable {
       events: this.#events,
       evidence: this.#evidence,
       siteLimits: this.#siteLimits,
+      servedSites: (uid, wanted) => this.#servedSites(uid, wanted),
       driver: this.#driver,
       lastTick: this.#lastTick,
       status: () => this.#status(),

@@ -1,4 +1,6 @@
 /** What a capability adds to the agent. */
+import type { Problem } from '../base/problem.ts';
+import type { Result } from '../base/result.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Fault } from '../usage/fault.ts';
 import type { RefusedLink, RefusedRequest, RefusedTry } from '../usage/incident.ts';
@@ -16,6 +18,14 @@ export interface AgentPart extends Partial<AsyncDisposable> {
   readonly adopt?: (policy: Policy) => void;
   /** The faults since the last call; those of members that there are not any more are left out. */
   readonly takeFaults?: () => readonly ReportedFault[];
+  /**
+   * The names of the sites of a tenant that are served; web servers are asked again where `wanted` is not known to be one,
+   * though not each time.
+   */
+  readonly servedSites?: (
+    uid: number,
+    wanted: string,
+  ) => Promise<Result<ReadonlySet<string>, Problem>>;
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

@@ -91,7 +91,7 @@ function applyLocked(
     const published = [
       driver.value.publish(wanted),
       publishEntries(host.paths.runtime, policy),
-      forgetFormerTenants(host.paths, policy.tenants),
+      forgetFormerTenants(host.paths, policy),
     ];
     return ok({ driver: driver.value, operations, failures: withPublished(failures, published) });
   }

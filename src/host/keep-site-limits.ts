@@ -1,13 +1,14 @@
-/** Changes to the limits that tenants set for their own sites: each is on disk before it counts. */
+/** Changes to the limits that tenants and resellers set for sites: each is on disk before it counts. */
 import { fsyncSync, lstatSync, rmSync } from 'node:fs';
 import { causedBy, failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
-import type { Tenant } from '../policy/policy.ts';
+import type { Policy } from '../policy/policy.ts';
 import {
-  isSameHolder,
+  areSameHolders,
   printSiteLimits,
+  setterOf,
   siteLimitBytesMax,
-  type SiteLimitHolder,
+  type SiteLimitHolders,
   type SiteLimits,
 } from '../policy/sites/site-limits.ts';
 import { causeOf } from '../sys/errno.ts';
@@ -17,8 +18,8 @@ import { ensurePrivateDirectory } from '../sys/files/private-file.ts';
 import { removeIfThere, removeLeftovers, replaceIn } from '../sys/files/replace-file.ts';
 import type { Paths } from './paths.ts';
 import {
-  holdersOf,
-  keptUids,
+  currentHolders,
+  keptFiles,
   readSiteLimitFile,
   siteLimitDirectory,
   siteLimitFile,
@@ -28,22 +29,23 @@ import {
 const lockMilliseconds = 500;
 
 /**
- * Makes a change to what a tenant has set, and keeps it before it returns. `change` gets nothing where there is nothing,
- * or only that of a former holder.
+ * Makes a change to what has been set for sites of a tenant by one of `holders`, and keeps it before it returns. `change`
+ * gets nothing where there is nothing, or only that of a former holder.
  */
 export function changeSiteLimits<E>(
   paths: Paths,
   uid: number,
-  holder: SiteLimitHolder,
+  holders: SiteLimitHolders,
   change: (sites: SiteLimits) => Result<SiteLimits, E>,
 ): Result<void, E | Problem> {
   const ensured = ensurePrivateDirectory(siteLimitDirectory(paths));
   if (!ensured.ok) return ensured;
   return underLock<E>(paths, (directory) => {
-    const name = siteLimitFile(uid);
+    const file = { uid, setter: setterOf(holders) };
+    const name = siteLimitFile(file);
     removeLeftovers(directory, name);
-    const read = isThere(directory, name) ? readSiteLimitFile(paths, uid) : undefined;
-    const kept = read?.ok === true && isSameHolder(read.value, holder) ? read.value : undefined;
+    const read = isThere(directory, name) ? readSiteLimitFile(paths, file) : undefined;
+    const kept = read?.ok === true && areSameHolders(read.value, holders) ? read.value : undefined;
     const changed = change(kept?.sites ?? new Map());
     if (!changed.ok) return changed;
     if (changed.value.size === 0) {
@@ -51,7 +53,7 @@ export function changeSiteLimits<E>(
       fsyncSync(directory.fd);
       return ok(undefined);
     }
-    const text = printSiteLimits({ ...holder, sites: changed.value });
+    const text = printSiteLimits({ ...holders, sites: changed.value });
     if (Buffer.byteLength(text) > siteLimitBytesMax) return tooMuch;
     return replaceIn(directory, name, text, { mode: 0o600 });
   });
@@ -88,24 +90,30 @@ function underLock<E>(
   }
 }
 
-/** Removes those of whoever is not a tenant any more. */
+/** Removes those of whoever is not a tenant any more, or not the reseller of that tenant. */
 export function forgetFormerTenants(
   paths: Paths,
-  tenants: readonly Tenant[],
+  { tenants, resellers }: Pick<Policy, 'tenants' | 'resellers'>,
 ): Result<void, Problem> {
-  if (keptUids(paths).length === 0) return ok(undefined);
+  if (keptFiles(paths).length === 0) return ok(undefined);
   return underLock(paths, (directory) => {
-    const uids = keptUids(paths);
-    const known = new Set(tenants.map((each) => each.uid));
-    const holders = holdersOf(
-      paths,
-      uids,
-      tenants.flatMap(({ account }) => account ?? []),
-    );
-    for (const uid of uids) {
-      const read = readSiteLimitFile(paths, uid);
-      const isFormer = read.ok && !isSameHolder(read.value, holders(uid));
-      if (!known.has(uid) || isFormer) removeIfThere(directory.at(siteLimitFile(uid)));
+    const files = keptFiles(paths);
+    const kept = files.flatMap((file) => {
+      const read = readSiteLimitFile(paths, file);
+      return read.ok ? [{ uid: file.uid, kept: read.value, file }] : [];
+    });
+    const accounts = [...tenants, ...resellers].flatMap(({ account }) => account ?? []);
+    const areCurrent = currentHolders(paths, kept, accounts);
+    const known = new Map(tenants.map((each) => [each.uid, each]));
+    const isFormer = (each: (typeof kept)[number]) => {
+      const setter = each.kept.reseller?.uid;
+      const isOwner = setter === undefined || known.get(each.uid)?.reseller === setter;
+      return !isOwner || !areCurrent(each);
+    };
+    const former = new Set(kept.filter(isFormer).map(({ file }) => file));
+    for (const file of files) {
+      if (!known.has(file.uid) || former.has(file))
+        removeIfThere(directory.at(siteLimitFile(file)));
     }
     return ok(undefined);
   });

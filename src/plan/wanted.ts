@@ -29,7 +29,7 @@ export interface WantedCgroup {
   /** A tenant's account, if it has one. */
   readonly user?: string;
   readonly settings: readonly FileSetting[];
-  /** The tenant, if some of the limits of its site are its own. */
+  /** Who has set some of the limits of a site, if that is not the policy: `reseller acme and alice`. */
   readonly setBy?: string;
   /** Of a tenant whose cgroup is made by systemd. */
   readonly unit?: UnitFile;
@@ -40,7 +40,7 @@ export interface UnitFile {
   readonly unit: string;
   readonly path: string;
   readonly text: string;
-  /** The tenant, if some of it is its own choice. */
+  /** Who has set some of it, if that is not the policy. */
   readonly setBy?: string;
 }
 
@@ -185,9 +185,15 @@ function partsOf(
         limits,
         context,
       ).map((each) => withSetter(each, site)),
-      ...(site.own?.some(({ state }) => state === 'in force') === true && { setBy: name }),
+      ...settersIn(site),
     })),
   ];
+}
+
+/** Absent if all of it is of the policy. */
+function settersIn({ own = [] }: Site): Pick<WantedCgroup, 'setBy'> {
+  const names = own.flatMap(({ by, state }) => (state === 'in force' ? [by] : []));
+  return names.length === 0 ? {} : { setBy: [...new Set(names)].join(' and ') };
 }
 
 /** Says who has set it, if that is not the policy. */

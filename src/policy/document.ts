@@ -32,8 +32,8 @@ export type TenantName =
 /** What tenants inherit from an element. */
 export interface InheritedBlock extends LimitBlock {
   readonly jail?: JailElement | undefined;
-  /** Who sets limits of sites. */
-  readonly siteLimits?: SiteLimitSetter | undefined;
+  /** Who sets limits of sites beside the policy. */
+  readonly siteLimits?: SiteLimitSetters | undefined;
 }
 
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */
@@ -67,8 +67,10 @@ interface DefaultsElement extends Span, InheritedBlock {
 export type DriverName = 'cgroup1' | 'cgroup2' | 'systemd';
 export const driverNames: readonly DriverName[] = ['cgroup1', 'cgroup2', 'systemd'];
 
-export const siteLimitSetters = ['tenant', 'administrator'] as const;
+/** Beside the administrator, who writes the policy; what an earlier one sets counts before what a later one does. */
+export const siteLimitSetters = ['reseller', 'tenant'] as const;
 export type SiteLimitSetter = (typeof siteLimitSetters)[number];
+export type SiteLimitSetters = readonly SiteLimitSetter[];
 
 export interface PolicyDocument {
   readonly file: string;

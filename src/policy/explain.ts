@@ -5,6 +5,7 @@ import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
 import type { LineIndex } from './diagnostic.ts';
 import type { Jail } from './jail.ts';
 import {
+  isWritten,
   jailOf,
   jailOriginOf,
   nameOf,
@@ -35,10 +36,12 @@ export interface ExplainedJail extends Pick<ExplainedLimit, 'from' | 'line'> {
   readonly jail: Jail | undefined;
 }
 
-/** A limit that the tenant has set for its site, and why it does not hold. */
+/** A limit that has been set for a site beside the policy, and why it does not hold. */
 export interface IdleLimit {
   readonly limit: string;
   readonly value: string;
+  /** `alice`, `reseller acme`. */
+  readonly by: string;
   readonly reason: string;
 }
 
@@ -109,7 +112,7 @@ function explainOne(
   const { values, chain } = subject.site ?? subject.tenant;
   const value: Quantity = values[key] ?? fallback;
   const origin = originOf(chain, key);
-  const isWritten = origin !== undefined && origin.link.kind !== 'own';
+  const line = origin && isWritten(origin.link) ? lines.at(origin.at.start).line : undefined;
   const bound = outersOf(subject, policy).reduce<Bound | undefined>((nearest, outer) => {
     const above = outer.values[key];
     if (above === undefined || above === unlimited) return nearest;
@@ -120,7 +123,7 @@ function explainOne(
     limit: key.replace('.', ' '),
     value: printQuantity(kind, value),
     from: origin === undefined ? notSet : describe(origin.link),
-    ...(isWritten && { line: lines.at(origin.at.start).line }),
+    ...(line !== undefined && { line }),
     ...(bound && { bound: printQuantity(kind, bound.value), boundBy: bound.by }),
   };
 }
@@ -142,7 +145,8 @@ function describe({ kind, name }: Link): string {
   switch (kind) {
     case 'site':
       return 'the site itself';
-    case 'own':
+    case 'set by reseller':
+    case 'set by tenant':
       return `set by ${name}`;
     case 'tenant':
       return 'the tenant itself';
@@ -157,20 +161,23 @@ function describe({ kind, name }: Link): string {
   }
 }
 
-const reasons: Readonly<Record<Exclude<OwnLimit['state'], 'in force'>, string>> = {
-  overruled: 'the policy sets this limit of the site',
-  withdrawn: 'the policy does not let the tenant set limits of its sites',
+const reasonOf = ({ setter, state }: OwnLimit): string | undefined => {
+  switch (state) {
+    case 'in force':
+      return undefined;
+    case 'overruled':
+      return 'the policy sets this limit of the site';
+    case 'overruled by reseller':
+      return 'its reseller has set this limit of the site';
+    case 'withdrawn':
+      return `the policy does not let ${setter === 'tenant' ? 'the tenant' : 'its reseller'} set limits of its sites`;
+  }
 };
 
 const idleLimits = ({ own = [] }: Site): readonly IdleLimit[] =>
-  own.flatMap(({ key, value, state }) =>
-    state === 'in force'
-      ? []
-      : [
-          {
-            limit: key.replace('.', ' '),
-            value: printQuantity(limitAttribute(key).kind, value),
-            reason: reasons[state],
-          },
-        ],
-  );
+  own.flatMap((each) => {
+    const reason = reasonOf(each);
+    const { key, value, by } = each;
+    const text = printQuantity(limitAttribute(key).kind, value);
+    return reason === undefined ? [] : [{ limit: key.replace('.', ' '), value: text, by, reason }];
+  });

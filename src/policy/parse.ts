@@ -18,7 +18,6 @@ import type {
   PolicyDocument,
   ResellerElement,
   SiteElement,
-  SiteLimitSetter,
   TenantElement,
   TenantName,
   TenantsElement,
@@ -261,7 +260,7 @@ class Reader {
     const [jail] = childrenOf(element, 'jail');
     const [sites] = childrenOf(element, 'sites');
     const read = jail && this.#jail(jail);
-    const setter = sites && this.#choice<SiteLimitSetter>(sites, 'limits', 'sites');
+    const setter = sites && this.#value(sites, 'limits', 'setters');
     return {
       ...this.#limits(element),
       ...(read && { jail: read }),

@@ -10,12 +10,13 @@ import type {
   DriverName,
   LimitBlock,
   SiteLimitSetter,
+  SiteLimitSetters,
   StrictMode,
   SymlinkRule,
 } from './document.ts';
 import type { Jail, JailElement } from './jail.ts';
 import type { AgentSettings } from './settings.ts';
-import type { OwnLimit, SiteLimits } from './sites/site-limits.ts';
+import type { OwnLimit, SetSiteLimits } from './sites/site-limits.ts';
 import { printable } from '../base/printable.ts';
 
 /** The relevant fields of one line of /etc/passwd. */
@@ -31,13 +32,19 @@ export interface HostFacts {
   readonly accounts: readonly Account[];
   /** `UID_MIN` of login.defs: accounts below belong to the system. */
   readonly uidMin: number;
-  /** What tenants have set for their sites, by uid; only of those that still have the uid. */
-  readonly siteLimits?: ReadonlyMap<number, SiteLimits>;
+  /** What has been set for sites beside the policy, by the uid of the tenant; only by who still has the uid. */
+  readonly siteLimits?: ReadonlyMap<number, SetSiteLimits>;
 }
 
-/** `own`: what the tenant has set for its site; no element of the policy. */
+/** `set by …`: what has been set for a site beside the policy, whose text does not have it. */
 export type LinkKind =
-  'site' | 'own' | 'tenant' | 'package' | 'reseller package' | 'reseller' | 'defaults';
+  | 'site'
+  | `set by ${SiteLimitSetter}`
+  | 'tenant'
+  | 'package'
+  | 'reseller package'
+  | 'reseller'
+  | 'defaults';
 
 /** An element from which a limit may be inherited. */
 export interface Link {
@@ -46,7 +53,7 @@ export interface Link {
   /** The attributes written there. */
   readonly written: LimitBlock['values'];
   readonly jail?: JailElement | undefined;
-  readonly siteLimits?: SiteLimitSetter | undefined;
+  readonly siteLimits?: SiteLimitSetters | undefined;
 }
 
 /** Nearest first. */
@@ -60,6 +67,8 @@ export interface Tenant {
   readonly package: string | undefined;
   /** In the order of the policy. */
   readonly sites: readonly Site[];
+  /** What would be sites if whoever has set limits of them were allowed to; absent if nothing. */
+  readonly withdrawnSites?: readonly Site[];
   /** Shared by all tenants that inherit the same. */
   readonly values: LimitValues;
   readonly chain: Chain;
@@ -71,8 +80,10 @@ export interface Site {
   readonly name: string;
   readonly values: LimitValues;
   readonly chain: Chain;
-  /** What its tenant has set for it, whether that is in force or not; absent if nothing. */
+  /** What has been set for it beside the policy, whether that is in force or not; absent if nothing. */
   readonly own?: readonly OwnLimit[];
+  /** Whose limits make it a site; absent if the policy has it. */
+  readonly madeBy?: SiteLimitSetter;
 }
 
 export interface Reseller {
@@ -142,9 +153,13 @@ export function jailOriginOf(chain: Chain): { link: Link; at: JailElement } | un
   return undefined;
 }
 
-/** Whether the tenant may set limits of its own sites. */
-export const maySetSiteLimits = ({ chain }: { readonly chain: Chain }): boolean =>
-  chain.find(({ siteLimits }) => siteLimits !== undefined)?.siteLimits === 'tenant';
+/** Who may set limits of the sites of a tenant beside the policy. */
+export const settersOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetters =>
+  chain.find(({ siteLimits }) => siteLimits !== undefined)?.siteLimits ?? [];
+
+/** Whether a line of the policy has it. */
+export const isWritten = ({ kind }: Link): boolean =>
+  kind !== 'set by tenant' && kind !== 'set by reseller';
 
 export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   const element = jailOriginOf(chain)?.at;

@@ -17,9 +17,9 @@ import type {
   TenantName,
 } from './document.ts';
 import {
-  maySetSiteLimits,
   nameOf,
   originOf,
+  settersOf,
   valuesOf,
   type Account,
   type Chain,
@@ -32,7 +32,7 @@ import {
   type Tenant,
 } from './policy.ts';
 import { defaultSettings } from './settings.ts';
-import type { OwnLimit } from './sites/site-limits.ts';
+import type { OwnLimit, SiteLimits } from './sites/site-limits.ts';
 import { fitsUnit } from './sites/site-unit.ts';
 import { warnAbout } from './warnings.ts';
 
@@ -179,7 +179,7 @@ class Resolver {
       ...identity,
       reseller: resellerUid,
       package: (packageElement ?? resellerPackage)?.name.value,
-      sites: this.#sites(element.sites, identity, chain),
+      ...this.#sites(element.sites, identity, { chain, reseller: resellerUid }),
       chain,
       values,
     });
@@ -197,8 +197,13 @@ class Resolver {
     }
   }
 
-  #sites(elements: readonly SiteElement[], tenant: Identity, inherited: Chain): readonly Site[] {
-    if (elements.length === 0) return noSites;
+  #sites(
+    elements: readonly SiteElement[],
+    tenant: Identity,
+    inherited: Pick<Tenant, 'chain' | 'reseller'>,
+  ): Pick<Tenant, 'sites' | 'withdrawnSites'> {
+    const given = this.#setFor(tenant, inherited);
+    if (elements.length === 0 && given.length === 0) return noSites;
     const sites = new Map<string, Site>();
     for (const element of elements) {
       const name = element.name.value;
@@ -207,10 +212,41 @@ class Resolver {
         continue;
       }
       this.#warnOfNamesake(element.name, described(tenant));
-      const set = this.#facts.siteLimits?.get(tenant.uid)?.get(name);
-      sites.set(name, siteOf(element, set, nameOf(tenant), maySetSiteLimits({ chain: inherited })));
+      sites.set(name, siteOf(name, linksTo('site', element, name), given));
     }
-    return [...sites.values()];
+    const setOnly = given.flatMap((each) =>
+      [...each.sites.keys()].map((name) => ({ ...each, name })),
+    );
+    for (const { name, setter } of setOnly.filter(({ isAllowed }) => isAllowed))
+      if (!sites.has(name)) sites.set(name, { ...siteOf(name, [], given), madeBy: setter });
+    const withdrawn = new Set(setOnly.map(({ name }) => name).filter((name) => !sites.has(name)));
+    const withdrawnSites = [...withdrawn].map((name) => siteOf(name, [], given));
+    return { sites: [...sites.values()], ...(withdrawn.size > 0 && { withdrawnSites }) };
+  }
+
+  /** What has been set for sites of a tenant beside the policy, in the order in which it counts. */
+  #setFor(tenant: Identity, { chain, reseller }: Pick<Tenant, 'chain' | 'reseller'>) {
+    const set = this.#facts.siteLimits?.get(tenant.uid);
+    const given: Given[] = [];
+    if (set === undefined) return given;
+    const allowed = settersOf({ chain });
+    const owner = reseller === undefined ? undefined : this.#resellers.get(reseller);
+    // What another reseller has set ends with it.
+    if (owner !== undefined && set.reseller?.uid === owner.uid)
+      given.push({
+        setter: 'reseller',
+        by: `reseller ${nameOf(owner)}`,
+        isAllowed: allowed.includes('reseller'),
+        sites: set.reseller.sites,
+      });
+    if (set.tenant !== undefined)
+      given.push({
+        setter: 'tenant',
+        by: nameOf(tenant),
+        isAllowed: allowed.includes('tenant'),
+        sites: set.tenant,
+      });
+    return given;
   }
 
   /** Their processes are told apart by uid, but the name is one visitor's address. */
@@ -292,14 +328,16 @@ class Resolver {
       const found = ranges.find(({ range }) => contains(range.value, uid));
       if (found === undefined) continue;
       const packageElement = this.#rangePackage(uid);
+      const identity = { uid, account: this.#byUid.get(uid) };
+      // A reseller's own account counts towards its sum.
+      const reseller = this.#resellers.has(uid) ? uid : undefined;
+      const inherited = this.#inherit(undefined, packageElement, undefined);
       this.#tenants.set(uid, {
-        uid,
-        account: this.#byUid.get(uid),
-        // A reseller's own account counts towards its sum.
-        reseller: this.#resellers.has(uid) ? uid : undefined,
+        ...identity,
+        reseller,
         package: packageElement?.name.value,
-        sites: noSites,
-        ...this.#inherit(undefined, packageElement, undefined),
+        ...this.#sites([], identity, { ...inherited, reseller }),
+        ...inherited,
       });
     }
   }
@@ -333,7 +371,7 @@ class Resolver {
   }
 }
 
-const noSites: readonly Site[] = [];
+const noSites: Pick<Tenant, 'sites'> = { sites: [] };
 
 const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): Chain =>
   block === undefined
@@ -351,28 +389,40 @@ const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): 
 const setsNothing = ({ values, jail, siteLimits }: InheritedBlock) =>
   values.size === 0 && jail === undefined && siteLimits === undefined;
 
-/** What its tenant has set comes after what the policy does. */
-function siteOf(
-  element: SiteElement,
-  set: ReadonlyMap<LimitKey, Quantity> | undefined,
-  by: string,
-  isAllowed: boolean,
-): Site {
-  const name = element.name.value;
-  const written = linksTo('site', element, name);
-  if (set === undefined) return { name, chain: written, values: valuesOf(written) };
-  const own = [...set].map(([key, value]): OwnLimit => {
-    const isOverruled = originOf(written, key) !== undefined;
-    const state = isAllowed ? (isOverruled ? 'overruled' : 'in force') : 'withdrawn';
-    return { key, value, by, state };
-  });
-  const chain = isAllowed ? [...written, ownLink(set, by)] : written;
-  return { name, chain, values: valuesOf(chain), own };
+interface Given extends Pick<OwnLimit, 'setter' | 'by'> {
+  readonly isAllowed: boolean;
+  readonly sites: SiteLimits;
+}
+
+/** What is set beside the policy comes after what the policy has. */
+function siteOf(name: string, written: Chain, given: readonly Given[]): Site {
+  const chain = [...written];
+  const own: OwnLimit[] = [];
+  for (const { setter, by, isAllowed, sites } of given) {
+    const set = sites.get(name);
+    if (set === undefined) continue;
+    for (const [key, value] of set) {
+      const state = isAllowed ? stateBehind(chain, key) : 'withdrawn';
+      own.push({ key, value, setter, by, state });
+    }
+    if (isAllowed) chain.push(setLink(setter, by, set));
+  }
+  return { name, chain, values: valuesOf(chain), ...(own.length > 0 && { own }) };
+}
+
+function stateBehind(chain: Chain, key: LimitKey): OwnLimit['state'] {
+  const nearer = originOf(chain, key);
+  if (nearer === undefined) return 'in force';
+  return nearer.link.kind === 'site' ? 'overruled' : 'overruled by reseller';
 }
 
 /** Nothing of it is in the text of the policy. */
-const ownLink = (set: ReadonlyMap<LimitKey, Quantity>, name: string): Link => ({
-  kind: 'own',
+const setLink = (
+  setter: OwnLimit['setter'],
+  name: string,
+  set: ReadonlyMap<LimitKey, Quantity>,
+): Link => ({
+  kind: `set by ${setter}`,
   name,
   written: new Map([...set].map(([key, value]) => [key, { value, start: 0, end: 0 }])),
 });

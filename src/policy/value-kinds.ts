@@ -5,7 +5,7 @@
 import { durationPattern, parseDuration, printDuration } from '../base/duration.ts';
 import { quantityKinds } from '../base/quantity.ts';
 import { fail, ok, type Result } from '../base/result.ts';
-import type { UidRange } from './document.ts';
+import { siteLimitSetters, type SiteLimitSetters, type UidRange } from './document.ts';
 
 interface ValueKindSpec<T> {
   /** How the reference page describes it. */
@@ -47,6 +47,8 @@ const matching = (pattern: RegExp, error: (text: string) => string) => (value: s
 
 const word = String.raw`[^\s,]+`;
 const range = String.raw`\d{1,10}(-\d{1,10})?`;
+const setter = `(${siteLimitSetters.join('|')})`;
+const onlyPolicy = 'administrator';
 const list = (each: string) => String.raw`[\s,]*${each}([\s,]+${each})*[\s,]*`;
 
 export const valueKinds = {
@@ -80,6 +82,12 @@ export const valueKinds = {
     pattern: list(range),
     parse: parseRanges,
     print: (ranges: readonly UidRange[]) => ranges.map(printRange).join(' '),
+  },
+  setters: {
+    form: '`administrator`, `reseller`, `tenant`, or `reseller tenant`',
+    pattern: `${onlyPolicy}|${list(setter)}`,
+    parse: parseSetters,
+    print: (setters: SiteLimitSetters) => setters.join(' ') || onlyPolicy,
   },
   text: text({ form: 'any text', pattern: '.*', parse: ok }),
   version: text({
@@ -184,6 +192,17 @@ function parseEndpoint(value: string): Result<Endpoint> {
     return fail(`"${value}" is not HOST:PORT; write for example "127.0.0.1:9640"`);
   }
   return ok({ host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port });
+}
+
+/** None where only the policy sets limits. */
+function parseSetters(value: string): Result<SiteLimitSetters> {
+  if (value === onlyPolicy) return ok([]);
+  const words = wordsOf(value);
+  const setters = siteLimitSetters.filter((each) => words.includes(each));
+  if (words.length > 0 && words.length === setters.length) return ok(setters);
+  return fail(
+    `"${value}" does not say who sets limits of sites; write "administrator", "reseller", "tenant" or "reseller tenant"`,
+  );
 }
 
 const wordsOf = (value: string): readonly string[] =>

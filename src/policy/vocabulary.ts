@@ -7,7 +7,7 @@ import { limits } from '../limits/limits.ts';
 import { trustLevels } from './trust-level.ts';
 import type { ValueKindName } from './value-kinds.ts';
 import { jailProfiles, pathAccesses } from './jail.ts';
-import { driverNames, siteLimitSetters } from './document.ts';
+import { driverNames } from './document.ts';
 
 /** A kind of `value-kinds.ts`, or the words that are allowed. */
 type ValueKind = ValueKindName | readonly string[];
@@ -225,8 +225,8 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       'Who sets limits of the sites of a tenant. Inherited from the nearest element that has it.',
     attributes: {
       limits: required(
-        siteLimitSetters,
-        '"tenant": the tenant may, too, within its own limits, where the policy sets none for the site; "administrator": only the policy does.',
+        'setters',
+        'Who may, beside the policy, within the limits of the tenant and where the policy sets none for the site: the tenant, its reseller, or both; "administrator": only the policy does.',
       ),
     },
     children: [],

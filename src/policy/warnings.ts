@@ -7,6 +7,7 @@ import type { LimitKey } from '../limits/limit.ts';
 import { printQuantity, unlimited, type Quantity } from '../base/quantity.ts';
 import type { Diagnostics } from './diagnostic.ts';
 import {
+  isWritten,
   nameOf,
   originOf,
   type Chain,
@@ -25,8 +26,8 @@ export function warnAbout(policy: Policy, diagnostics: Diagnostics): void {
   const said = new Set<string>();
   const warn: Warn = (chain, key, message, severity = 'warning') => {
     const origin = originOf(chain, key);
-    // What a tenant sets is checked when it does, and has no place in the policy.
-    if (origin === undefined || origin.link.kind === 'own') return;
+    // What a tenant or a reseller sets is checked when it does, and has no place in the policy.
+    if (origin === undefined || !isWritten(origin.link)) return;
     const { at } = origin;
     if (said.has(`${at.start} ${message}`)) return;
     said.add(`${at.start} ${message}`);

@@ -1,8 +1,9 @@
-/* A tenant that asks the agent to change limits of sites as fast as it can, and prints how often each status came.
+/* A tenant or a reseller that asks the agent to change limits of sites as fast as it can, and prints how often each status came.
 
      site-limits UID SOCKET SECONDS NAME...   changes of each NAME, in turns, with words of all kinds, some with a body
 
-   Must not achieve: more changes than a tenant is given, any of another's site, or an agent that does not answer others. */
+   Must not achieve: more changes than it is given, any of a site of others, lifting what its reseller has set, or an
+   agent that does not answer others. */
 #define _GNU_SOURCE
 #include <grp.h>
 #include <signal.h>

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -23,7 +24,7 @@ import {
   releaseSiteLimits,
 } from '../../src/host/keep-site-limits.ts';
 import { readSiteLimits } from '../../src/host/site-limits.ts';
-import type { Account, Tenant } from '../../src/policy/policy.ts';
+import type { Account, Reseller, Tenant } from '../../src/policy/policy.ts';
 import { siteLimitBytesMax, type SiteLimits } from '../../src/policy/sites/site-limits.ts';
 
 let directory = '';
@@ -56,7 +57,7 @@ test('what is kept is read again by its holder alone', () => {
   assert.ok(keep().ok);
   assert.equal(statSync(file()).mode & 0o777, 0o600);
   assert.equal(statSync(`${paths.state}/site-limits`).mode & 0o777, 0o700);
-  assert.deepEqual(readSiteLimits(paths, [alice]).limits, new Map([[5001, limits()]]));
+  assert.deepEqual(readSiteLimits(paths, [alice]).limits, new Map([[5001, { tenant: limits() }]]));
   const mallory = { ...alice, user: 'mallory' };
   assert.deepEqual(readSiteLimits(paths, [mallory]).limits, new Map());
   assert.deepEqual(readSiteLimits(paths, []).limits, new Map());
@@ -83,7 +84,7 @@ test('a refused change leaves what was there, and the last one that is taken bac
     changeSiteLimits(paths, 5001, { name: 'alice' }, () => failed(why)),
     fail(why),
   );
-  assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), limits());
+  assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), { tenant: limits() });
   assert.ok(keep(5001, 'alice', new Map()).ok);
   assert.deepEqual(readdirSync(`${paths.state}/site-limits`), []);
 });
@@ -96,7 +97,7 @@ test('more than fits is refused', () => {
   assert.ok(keep().ok);
   const refused = keep(5001, 'alice', new Map(many));
   assert.equal(!refused.ok && refused.error.reason, 'they are too many');
-  assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), limits());
+  assert.deepEqual(readSiteLimits(paths, [alice]).limits.get(5001), { tenant: limits() });
 });
 
 test('a damaged, an oversized and a linked file are told, and others hold all the same', () => {
@@ -115,6 +116,70 @@ test('a damaged, an oversized and a linked file are told, and others hold all th
   assert.equal(readSiteLimits(paths, [{ ...alice, uid: bob, user: 'bob' }]).problems.length, 3);
 });
 
+const acme: Account = { user: 'acme', uid: 4000, gid: 4000, home: '/nonexistent' };
+const keepByReseller = (name = 'acme', uid = 4000) =>
+  changeSiteLimits(paths, 5001, { name: 'alice', reseller: { uid, name } }, () => ok(limits(0.2)));
+const ofReseller = { uid: 4000, name: 'acme', sites: limits(0.2) };
+
+test('what a reseller has set is beside what the tenant has, and counts for both as they are now', () => {
+  assert.ok(keep().ok);
+  assert.ok(keepByReseller().ok);
+  assert.deepEqual(readdirSync(`${paths.state}/site-limits`).sort(), [
+    '5001.json',
+    '5001.reseller.json',
+  ]);
+  const read = (...accounts: readonly Account[]) =>
+    readSiteLimits(paths, accounts).limits.get(5001);
+  assert.deepEqual(read(alice, acme), { tenant: limits(), reseller: ofReseller });
+  assert.deepEqual(read(alice), { tenant: limits() }, 'the reseller is gone');
+  assert.deepEqual(read(alice, { ...acme, user: 'mallory' }), { tenant: limits() });
+  assert.equal(read({ ...alice, user: 'mallory' }, acme), undefined);
+  const change = (name: string, uid: number) => {
+    let seen: SiteLimits = new Map();
+    changeSiteLimits(paths, 5001, { name: 'alice', reseller: { uid, name } }, (sites) => {
+      seen = sites;
+      return failed({ action: 'try', reason: 'of this test' });
+    });
+    return seen;
+  };
+  assert.deepEqual(change('acme', 4000), limits(0.2));
+  assert.deepEqual(change('other', 4000), new Map(), 'another holder of the uid');
+  assert.deepEqual(change('acme', 4001), new Map(), 'another reseller of that name');
+  // The tenant takes back its own, and nothing else.
+  assert.ok(keep(5001, 'alice', new Map()).ok);
+  assert.deepEqual(read(alice, acme), { reseller: ofReseller });
+});
+
+test('a file of one that lies in the place of the other is damaged', () => {
+  assert.ok(keepByReseller().ok);
+  const path = `${paths.state}/site-limits/5001.reseller.json`;
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(file(), text);
+  writeFileSync(path, text.replace('"uid":4000', '"uid":-1'));
+  const { limits: read, problems } = readSiteLimits(paths, [alice, acme]);
+  assert.equal(read.size, 0);
+  assert.deepEqual(
+    problems.map(({ reason }) => reason),
+    ['it is damaged', 'it is damaged'],
+  );
+});
+
+test('what a reseller has set goes when the tenant gets another, and stays as long as it has not', () => {
+  const reseller = (account: Account): Reseller => ({ ...tenant(account), package: undefined });
+  const path = `${paths.state}/site-limits/5001.reseller.json`;
+  const other = { ...acme, uid: 4001, user: 'other' };
+  const forget = (owner: Account | undefined, resellers: readonly Account[]) => {
+    assert.ok(keepByReseller().ok);
+    const tenants = [{ ...tenant(alice), reseller: owner?.uid }];
+    assert.ok(forgetFormerTenants(paths, { tenants, resellers: resellers.map(reseller) }).ok);
+    return existsSync(path);
+  };
+  assert.ok(forget(acme, [acme, other]));
+  assert.ok(!forget(other, [acme, other]));
+  assert.ok(!forget(undefined, [acme]));
+  assert.ok(!forget({ ...acme, user: 'mallory' }, [{ ...acme, user: 'mallory' }]));
+});
+
 test('those of former tenants are removed with them, and all of them at the end', () => {
   for (const [uid, name] of [
     [5001, 'alice'],
@@ -123,7 +188,8 @@ test('those of former tenants are removed with them, and all of them at the end'
   ] as const)
     assert.ok(keep(uid, name).ok);
   const mallory = { ...alice, user: 'mallory', uid: 5002 };
-  assert.ok(forgetFormerTenants(paths, [tenant(alice), tenant(mallory)]).ok);
+  const tenants = [tenant(alice), tenant(mallory)];
+  assert.ok(forgetFormerTenants(paths, { tenants, resellers: [] }).ok);
   assert.deepEqual(readdirSync(`${paths.state}/site-limits`), ['5001.json']);
   assert.ok(releaseSiteLimits(paths).ok);
   assert.ok(!existsSync(`${paths.state}/site-limits`));

@@ -1,21 +1,24 @@
-/** A plan says which values of a site its tenant has set. */
+/** A plan says which values of a site its tenant or its reseller has set. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planPolicy } from '../../src/apply/apply.ts';
 import type { LimitKey } from '../../src/limits/limit.ts';
-import type { CpuFraction, Quantity } from '../../src/base/quantity.ts';
+import type { Bytes, CpuFraction, Quantity } from '../../src/base/quantity.ts';
 import { printPlan, printUnit } from '../../src/plan/print.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { fakeHost } from '../../src/testing/fake-host.ts';
 
 const own = new Map<LimitKey, Quantity>([['cpu.limit', 0.5 as CpuFraction]]);
+const ofReseller = new Map<LimitKey, Quantity>([['memory.limit', (2 ** 26) as Bytes]]);
 
 function planOf(permission: string, version: 1 | 2): readonly string[] {
-  const body = `<bulkhead version="1"><tenant uid="5001">${permission}<site name="shop.example"><processes limit="9"/></site></tenant></bulkhead>`;
+  const body = `<bulkhead version="1"><reseller uid="4000"><tenant uid="5001">${permission}<site name="shop.example"><processes limit="9"/></site></tenant></reseller></bulkhead>`;
   const { document } = parsePolicy('p.xml', body);
   assert.ok(document);
-  const siteLimits = new Map([[5001, new Map([['shop.example', own]])]]);
+  const tenant = new Map([['shop.example', own]]);
+  const reseller = { uid: 4000, sites: new Map([['shop.example', ofReseller]]) };
+  const siteLimits = new Map([[5001, { tenant, reseller }]]);
   const policy = resolvePolicy(document, { accounts: [], uidMin: 1000, siteLimits });
   const driver = fakeHost(version).probe();
   assert.ok(driver.ok);
@@ -26,16 +29,22 @@ function planOf(permission: string, version: 1 | 2): readonly string[] {
 
 for (const version of [1, 2] as const) {
   test(`on cgroup v${version}, beside those of the policy`, () => {
-    const lines = planOf('<sites limits="tenant"/>', version);
+    const lines = planOf('<sites limits="reseller tenant"/>', version);
     assert.ok(
       lines.some((line) => /cpu\.\S+ .*50000.* \(set by uid 5001\)$/.test(line)),
       lines.join(),
     );
     assert.ok(
+      lines.some(
+        (line) => /67108864|64MiB/.test(line) && line.endsWith('(set by reseller uid 4000)'),
+      ),
+      lines.join('\n'),
+    );
+    assert.ok(
       lines.some((line) => line.endsWith('pids.max max → 9')),
       lines.join(),
     );
-    assert.ok(planOf('', version).every((line) => !/set by|50000/.test(line)));
+    assert.ok(planOf('', version).every((line) => !/set by|50000|67108864/.test(line)));
   });
 }
 

@@ -57,6 +57,20 @@ describe('policySchema() of what is right', { skip }, () => {
     }
   });
 
+  test('policySchema() accepts everybody who may set limits of sites', () => {
+    for (const who of [
+      'administrator',
+      'reseller',
+      'tenant',
+      'reseller tenant',
+      'tenant, reseller',
+    ]) {
+      const text = policy(`<defaults><sites limits="${who}"/></defaults>`);
+      assert.equal(problems(text), '');
+      assert.equal(parsePolicy('', text).diagnostics.failed, false);
+    }
+  });
+
   test('policySchema() accepts children in any order', () => {
     const text = policy(
       '<tenant uid="5"><memory limit="1GiB"/><cpu limit="5%"/></tenant><package name="p"/><defaults/>',
@@ -72,6 +86,11 @@ const wrong: readonly (readonly [string, string])[] = [
   ['an unknown element', policy('<limits/>')],
   ['an unknown limit', policy('<defaults><cpus limit="5%"/></defaults>')],
   ['an unknown attribute', policy('<defaults><cpu limits="5%"/></defaults>')],
+  ['limits of sites by nobody known', policy('<defaults><sites limits="own"/></defaults>')],
+  [
+    'limits of sites by some and nobody',
+    policy('<defaults><sites limits="tenant administrator"/></defaults>'),
+  ],
   ['a number without a unit', policy('<defaults><cpu limit="5"/></defaults>')],
   ['a wrong unit', policy('<defaults><memory limit="5Mb"/></defaults>')],
   ['a rate without its second', policy('<defaults><io read="5MiB"/></defaults>')],

@@ -1,4 +1,4 @@
-/** What a tenant sets for its own sites: where the policy lets it, and never against the policy. */
+/** What a tenant or its reseller sets for sites: where the policy lets it, and never against the policy. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attributes } from '../../src/limits/limits.ts';
@@ -8,15 +8,17 @@ import { LineIndex } from '../../src/policy/diagnostic.ts';
 import { explain } from '../../src/policy/explain.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { parseLimit } from '../../src/policy/parse-limit.ts';
-import { maySetSiteLimits, type HostFacts } from '../../src/policy/policy.ts';
+import { settersOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 import {
+  areSameHolders,
   exceeds,
   isSameHolder,
   parseSiteLimits,
   printSiteLimits,
   tenantCannotSet,
   tenantLimits,
+  type SetSiteLimits,
   type SiteLimits,
 } from '../../src/policy/sites/site-limits.ts';
 
@@ -26,7 +28,7 @@ const set = (...pairs: readonly (readonly [LimitKey, Quantity])[]) => new Map(pa
 const shop = (...pairs: readonly (readonly [LimitKey, Quantity])[]): SiteLimits =>
   new Map([['shop.example', set(...pairs)]]);
 
-function resolve(body: string, siteLimits: readonly (readonly [number, SiteLimits])[] = []) {
+function resolve(body: string, siteLimits: readonly (readonly [number, SetSiteLimits])[] = []) {
   const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
   assert.ok(document);
   const facts: HostFacts = { accounts: [], uidMin: 1000, siteLimits: new Map(siteLimits) };
@@ -43,14 +45,18 @@ test('<sites> is inherited from the nearest element that has it', () => {
     <reseller uid="4000" package="p"><tenant uid="5004"/></reseller>`;
   const { policy, messages } = resolve(body);
   assert.deepEqual(messages, []);
-  assert.deepEqual(policy.tenants.map(maySetSiteLimits), [true, false, true, false]);
-  assert.deepEqual(resolve('<tenant uid="5001"/>').policy.tenants.map(maySetSiteLimits), [false]);
+  assert.deepEqual(policy.tenants.map(settersOf), [['tenant'], [], ['tenant'], []]);
+  assert.deepEqual(resolve('<tenant uid="5001"/>').policy.tenants.map(settersOf), [[]]);
+  const both = '<defaults><sites limits="tenant, reseller"/></defaults><tenant uid="5001"/>';
+  assert.deepEqual(resolve(both).policy.tenants.map(settersOf), [['reseller', 'tenant']]);
 });
 
 test('mistakes in <sites> are reported', () => {
   const said = (body: string) => resolve(body).messages.join();
   assert.match(said('<defaults><sites/></defaults>'), /needs the attribute "limits"/);
-  assert.match(said('<defaults><sites limits="own"/></defaults>'), /not one of tenant, admin/);
+  assert.match(said('<defaults><sites limits="own"/></defaults>'), /does not say who sets limits/);
+  for (const odd of ['', 'tenant administrator', 'tenant tenant', 'Tenant'])
+    assert.match(said(`<defaults><sites limits="${odd}"/></defaults>`), /does not say who/, odd);
   assert.match(said(`<tenant uid="5001">${allowed}${allowed}</tenant>`), /occurs twice/);
   assert.match(said(`<reseller uid="4000">${allowed}</reseller>`), /not known inside <reseller>/);
   assert.match(said(`<tenant uid="5001">${site(allowed)}</tenant>`), /not known inside <site>/);
@@ -59,7 +65,7 @@ test('mistakes in <sites> are reported', () => {
 test('what a tenant has set is in force where the policy sets nothing for the site', () => {
   const own = shop(['cpu.limit', half], ['memory.limit', megabytes(64)]);
   const body = `<tenant uid="5001">${allowed}${site('<cpu limit="20%"/>')}</tenant>`;
-  const { policy } = resolve(body, [[5001, own]]);
+  const { policy } = resolve(body, [[5001, { tenant: own }]]);
   const [tenant] = policy.tenants;
   const [found] = tenant?.sites ?? [];
   assert.ok(tenant && found);
@@ -76,29 +82,151 @@ test('what a tenant has set is in force where the policy sets nothing for the si
   assert.deepEqual(memory, { limit: 'memory limit', value: '64MiB', from: 'set by uid 5001' });
   assert.equal(told.limits.find(({ limit }) => limit === 'cpu limit')?.from, 'the site itself');
   assert.deepEqual(told.idle, [
-    { limit: 'cpu limit', value: '50%', reason: 'the policy sets this limit of the site' },
+    {
+      limit: 'cpu limit',
+      value: '50%',
+      by: 'uid 5001',
+      reason: 'the policy sets this limit of the site',
+    },
   ]);
 });
 
-test('it is not in force without the permission, for another tenant, and for no site of the policy', () => {
+test('what the reseller has set counts before what the tenant has, and behind the policy', () => {
+  const set = {
+    tenant: shop(
+      ['cpu.limit', half],
+      ['memory.limit', megabytes(64)],
+      ['cpu.weight', 50 as Quantity],
+    ),
+    reseller: {
+      uid: 4000,
+      sites: shop(['cpu.limit', 0.1 as CpuFraction], ['memory.limit', megabytes(32)]),
+    },
+  };
+  const body = (who: string, uid = 4000) =>
+    `<reseller uid="${uid}"><tenant uid="5001"><sites limits="${who}"/>${site('<cpu limit="20%"/>')}</tenant></reseller>`;
+  const found = (...of: Parameters<typeof body>) => {
+    const { policy, messages } = resolve(body(...of), [[5001, set]]);
+    assert.deepEqual(messages, []);
+    const [tenant] = policy.tenants;
+    const [shopNow] = tenant?.sites ?? [];
+    assert.ok(tenant && shopNow);
+    const states = shopNow.own?.map(({ key, setter, state }) => `${key} ${setter}: ${state}`);
+    const told = explain({ tenant, site: shopNow }, policy, new LineIndex(policy.text));
+    return { values: shopNow.values, states, told };
+  };
+  const both = found('reseller tenant');
+  assert.deepEqual(both.values, {
+    'cpu.limit': 0.2,
+    'memory.limit': megabytes(32),
+    'cpu.weight': 50,
+  });
+  assert.deepEqual(both.states, [
+    'cpu.limit reseller: overruled',
+    'memory.limit reseller: in force',
+    'cpu.limit tenant: overruled',
+    'memory.limit tenant: overruled by reseller',
+    'cpu.weight tenant: in force',
+  ]);
+  const from = (limit: string) => both.told.limits.find((each) => each.limit === limit)?.from;
+  assert.equal(from('cpu limit'), 'the site itself');
+  assert.equal(from('memory limit'), 'set by reseller uid 4000');
+  assert.equal(from('cpu weight'), 'set by uid 5001');
+  assert.deepEqual(
+    both.told.idle?.map(({ by, reason }) => `${by}: ${reason}`),
+    [
+      'reseller uid 4000: the policy sets this limit of the site',
+      'uid 5001: the policy sets this limit of the site',
+      'uid 5001: its reseller has set this limit of the site',
+    ],
+  );
+  const onlyTenant = found('tenant');
+  assert.equal(onlyTenant.values['memory.limit'], megabytes(64));
+  assert.match(onlyTenant.told.idle?.[0]?.reason ?? '', /does not let its reseller set limits/);
+  const onlyReseller = found('reseller');
+  assert.deepEqual(onlyReseller.values, { 'cpu.limit': 0.2, 'memory.limit': megabytes(32) });
+  assert.equal(found('administrator').values['memory.limit'], undefined);
+  const another = found('reseller tenant', 4001);
+  assert.equal(another.values['memory.limit'], megabytes(64), 'of another reseller nothing counts');
+  assert.ok(another.states?.every((each) => each.includes('tenant:')));
+});
+
+test('it is not in force without the permission, and for another tenant', () => {
   const own = shop(['cpu.limit', half]);
-  const withdrawn = resolve(`<tenant uid="5001">${site()}</tenant>`, [[5001, own]]);
+  const withdrawn = resolve(`<tenant uid="5001">${site()}</tenant>`, [[5001, { tenant: own }]]);
   const [found] = withdrawn.policy.tenants[0]?.sites ?? [];
   assert.deepEqual(found?.values, {});
   assert.deepEqual(
     found?.own?.map(({ state }) => state),
     ['withdrawn'],
   );
-  const other = resolve(`<tenant uid="5002">${allowed}${site()}</tenant>`, [[5001, own]]);
+  const other = resolve(`<tenant uid="5002">${allowed}${site()}</tenant>`, [
+    [5001, { tenant: own }],
+  ]);
   assert.deepEqual(other.policy.tenants[0]?.sites[0]?.values, {});
-  const none = resolve(`<tenant uid="5001">${allowed}</tenant>`, [[5001, own]]);
-  assert.deepEqual(none.policy.tenants[0]?.sites, []);
+});
+
+test('a site that only has limits set beside the policy is one as long as that is allowed', () => {
+  const own = { tenant: shop(['cpu.limit', half]) };
+  const sitesOf = (body: string, set: SetSiteLimits = own) => {
+    const { policy, messages } = resolve(body, [[5001, set]]);
+    assert.deepEqual(messages, []);
+    return policy.tenants
+      .find(({ uid }) => uid === 5001)
+      ?.sites.map(({ name, values }) => [name, values]);
+  };
+  const found = [['shop.example', { 'cpu.limit': half }]];
+  assert.deepEqual(sitesOf(`<tenant uid="5001">${allowed}</tenant>`), found);
+  assert.deepEqual(sitesOf(`<tenant uid="5001"><site name="b.example"/>${allowed}</tenant>`), [
+    ['b.example', {}],
+    ...found,
+  ]);
+  assert.deepEqual(sitesOf('<tenant uid="5001"/>'), []);
+  const { policy } = resolve('<tenant uid="5001"/>', [[5001, own]]);
+  assert.deepEqual(
+    policy.tenants[0]?.withdrawnSites?.map(({ name, values, own: set }) => [
+      name,
+      values,
+      set?.map(({ state }) => state),
+    ]),
+    [['shop.example', {}, ['withdrawn']]],
+  );
+  const owned = (setters: string) =>
+    `<defaults><sites limits="${setters}"/></defaults><reseller uid="4000"><tenant uid="5001"/></reseller>`;
+  const both = {
+    ...own,
+    reseller: { uid: 4000, sites: new Map([['r.example', set(['cpu.limit', half])]]) },
+  };
+  const made = resolve(owned('reseller tenant'), [[5001, both]]).policy.tenants[0]?.sites;
+  assert.deepEqual(
+    made?.map(({ madeBy }) => madeBy),
+    ['reseller', 'tenant'],
+  );
+  const names = (setters: string) => sitesOf(owned(setters), both)?.map(([name]) => name);
+  assert.deepEqual(names('reseller tenant'), ['r.example', 'shop.example']);
+  assert.deepEqual(names('reseller'), ['r.example']);
+  assert.deepEqual(names('tenant'), ['shop.example']);
+});
+
+test('a tenant of a range of uids has such sites, too', () => {
+  const { document } = parsePolicy(
+    'p.xml',
+    `<bulkhead version="1"><tenants uids="5000-5999"/><defaults>${allowed}</defaults></bulkhead>`,
+  );
+  assert.ok(document);
+  const accounts = [5001, 5002].map((uid) => ({ user: `t${uid}`, uid, gid: uid, home: '/' }));
+  const siteLimits = new Map([[5001, { tenant: shop(['cpu.limit', half]) }]]);
+  const { tenants } = resolvePolicy(document, { accounts, uidMin: 1000, siteLimits });
+  assert.deepEqual(
+    tenants.map(({ sites }) => sites.map(({ own }) => own?.map(({ by, state }) => [by, state]))),
+    [[[['t5001', 'in force']]], []],
+  );
 });
 
 test('it causes no warning of the policy', () => {
   const own = shop(['cpu.limit', 9 as CpuFraction], ['memory.limit', megabytes(4)]);
   const body = `<tenant uid="5001">${allowed}<cpu limit="100%"/>${site()}</tenant>`;
-  assert.deepEqual(resolve(body, [[5001, own]]).messages, []);
+  assert.deepEqual(resolve(body, [[5001, { tenant: own }]]).messages, []);
 });
 
 test('exceeds() compares with the limits of the tenant', () => {
@@ -159,4 +287,20 @@ test('isSameHolder() knows a recycled uid by name and by home', () => {
   assert.ok(isSameHolder(alice, { name: 'alice' }));
   assert.ok(!isSameHolder(alice, { name: 'bob', home: '1.1' }));
   assert.ok(!isSameHolder(alice, { name: 'alice', home: '1.2' }));
+});
+
+test('areSameHolders() knows another reseller, and a reseller from the tenant itself', () => {
+  const alice = { name: 'alice', home: '1.1' };
+  const acme = { uid: 4000, name: 'acme', home: '2.1' };
+  const kept = { ...alice, reseller: acme };
+  assert.ok(areSameHolders(kept, { ...alice, reseller: { uid: 4000, name: 'acme' } }));
+  assert.ok(!areSameHolders(kept, alice));
+  assert.ok(!areSameHolders(alice, kept));
+  assert.ok(!areSameHolders(kept, { ...kept, name: 'bob' }));
+  assert.ok(!areSameHolders(kept, { ...alice, reseller: { ...acme, uid: 4001 } }));
+  assert.ok(!areSameHolders(kept, { ...alice, reseller: { ...acme, home: '2.2' } }));
+  const sites = shop(['cpu.limit', half]);
+  assert.deepEqual(parseSiteLimits(printSiteLimits({ ...kept, sites })), { ...kept, sites });
+  for (const reseller of ['4000', { uid: 4000 }, { uid: 1.5, name: 'acme' }, { name: 'acme' }])
+    assert.equal(parseSiteLimits(JSON.stringify({ ...alice, reseller, sites: {} })), undefined);
 });

@@ -10,6 +10,7 @@ const rows: Readonly<Record<ValueKindName, readonly [good: string, bad: string |
   site: ['my_shop.example', 'shop..example'],
   uid: ['1001', '4294967295'],
   ranges: ['1000-59999 70000', '59999-1000'],
+  setters: ['reseller tenant', 'everybody'],
   text: ['claims GPL', undefined],
   version: ['1', '2'],
   duration: ['12h', '12'],

@@ -3,6 +3,7 @@ import type { Driver } from '../../host/driver.ts';
 import type { EvidenceReader } from '../../host/evidence/evidence-reader.ts';
 import type { EventStore } from '../../store/events/event-store.ts';
 import type { History, HistoryView } from '../../store/history/history.ts';
+import type { AgentPart } from '../part.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
@@ -19,6 +20,7 @@ export interface AgentContext {
   readonly events: EventStore;
   readonly evidence: EvidenceReader;
   readonly siteLimits: SiteLimitChanges;
+  readonly servedSites: NonNullable<AgentPart['servedSites']>;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
   readonly status: () => StatusResponse;

@@ -5,6 +5,7 @@ import { partCgroups, resellerCgroup, siteCgroup, tenantCgroup } from '../../pla
 import { explain, type Explanation } from '../../policy/explain.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
 import {
+  isWritten,
   nameOf,
   originOf,
   siteName,
@@ -29,7 +30,7 @@ export interface Entry {
   /** The account for mail, if it has one. */
   readonly account: string | undefined;
   readonly resellerUid: number | undefined;
-  readonly source: Pick<Tenant | Reseller | Site, 'chain'>;
+  readonly source: Pick<Tenant | Reseller | Site, 'chain'> & Pick<Site, 'own'>;
   /** The cgroups into which a tenant with sites is divided: those of the sites, and that of everything else. */
   readonly parts: readonly string[];
 }
@@ -75,7 +76,7 @@ export class MemberIndex {
     const entry = this.entries.get(member);
     const found = entry && originOf(entry.source.chain, key);
     if (found === undefined || this.#policy === undefined) return 'not set in the policy';
-    if (found.link.kind === 'own') return `set by ${found.link.name}`;
+    if (!isWritten(found.link)) return `set by ${found.link.name}`;
     this.#lines ??= new LineIndex(this.#policy.text);
     const { line } = this.#lines.at(found.at.start);
     const { kind, name } = found.link;
@@ -132,24 +133,6 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
       parts,
     };
   };
-  const siteEntry = ({ who, cgroup, account, resellerUid }: Entry, source: Site): Entry => ({
-    who: {
-      ...who,
-      member: siteMember(who.uid, source.name),
-      name: siteName(who.name, source.name),
-      kind: 'site',
-      site: source.name,
-      tenant: who.name,
-    },
-    cgroup: siteCgroup(cgroup, source.name),
-    values: source.values,
-    limits: limitNumbers(source.values),
-    limitTexts: limitTexts(source.values),
-    account,
-    resellerUid,
-    source,
-    parts: [],
-  });
   return [
     ...policy.resellers.map((each) => entry(each, resellerCgroup(each.uid), 'reseller')),
     ...policy.tenants.flatMap((each) => {
@@ -159,6 +142,26 @@ function entriesOf(policy: Policy | undefined): readonly Entry[] {
     }),
   ];
 }
+
+/** `source`: a site of that tenant, also one that is not yet in the policy. */
+export const siteEntry = ({ who, cgroup, account, resellerUid }: Entry, source: Site): Entry => ({
+  who: {
+    ...who,
+    member: siteMember(who.uid, source.name),
+    name: siteName(who.name, source.name),
+    kind: 'site',
+    site: source.name,
+    tenant: who.name,
+  },
+  cgroup: siteCgroup(cgroup, source.name),
+  values: source.values,
+  limits: limitNumbers(source.values),
+  limitTexts: limitTexts(source.values),
+  account,
+  resellerUid,
+  source,
+  parts: [],
+});
 
 /** Thousands of tenants share a few sets of values, so each set is converted once. */
 function shared<T>(make: (values: LimitValues) => T): (values: LimitValues) => T {

@@ -1,5 +1,5 @@
 /**
- * How often tenants may change limits of their sites. Each change is kept on disk and has the whole policy applied, so both
+ * How often tenants and resellers may change limits of sites. Each change is kept on disk and has the whole policy applied, so both
  * are bounded for each tenant and for all of them together; whoever edits the policy is not held up.
  */
 import { WorkBudget } from '../../store/work-budget.ts';
@@ -18,7 +18,7 @@ export class ChangePace {
   /** Whether memory that is in use is being taken back, which takes seconds. */
   #isReclaiming = false;
 
-  /** One change of a tenant at a time; it ends when what this returns is disposed. */
+  /** One change of whoever has that uid at a time; it ends when what this returns is disposed. */
   enter(uid: number, reclaims: boolean, now: number): HttpResult<Disposable> {
     if (this.#busy.has(uid)) return refuse(429, 'another change of yours is being made', 1);
     const own = this.#budgets.get(uid) ?? new WorkBudget(ofOne);
@@ -26,7 +26,7 @@ export class ChangePace {
     const wait = Math.ceil(own.wait(now) / 1000);
     if (wait > 0) return refuse(429, 'you have changed limits too often', wait);
     if (this.#all.wait(now) > 0 || (reclaims && this.#isReclaiming))
-      return refuse(503, 'too many tenants change limits at the moment', 10);
+      return refuse(503, 'too many others change limits at the moment', 10);
     own.spend(1, now);
     this.#all.spend(1, now);
     this.#busy.add(uid);

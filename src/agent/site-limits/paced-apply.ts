@@ -1,14 +1,16 @@
-/** Has the policy applied for changes of tenants: the first at once, those of the next seconds together. */
-const pauseMilliseconds = 10_000;
+/** Has the policy applied for changes of tenants and resellers: the first at once, those of the next seconds together. */
+const defaultPause = 10_000;
 
 export class PacedApply implements Disposable {
   readonly #apply: () => Promise<void>;
+  readonly #pauseMilliseconds: number;
   #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #endedAt = -Infinity;
 
-  constructor(apply: () => Promise<void>) {
+  constructor(apply: () => Promise<void>, pauseMilliseconds = defaultPause) {
     this.#apply = apply;
+    this.#pauseMilliseconds = pauseMilliseconds;
   }
 
   /** Ends after an apply that began after this call. */
@@ -17,7 +19,7 @@ export class PacedApply implements Disposable {
   }
 
   async #later(): Promise<void> {
-    const left = this.#endedAt + pauseMilliseconds - performance.now();
+    const left = this.#endedAt + this.#pauseMilliseconds - performance.now();
     // What is called in the same moment is applied together in any case.
     await new Promise<void>((resolve) => {
       this.#timer = setTimeout(resolve, Math.max(0, left));

@@ -1,5 +1,5 @@
 /**
- * Changes that tenants make to limits of their own sites: kept first, then applied with the policy. What the kernel does not
+ * Changes that tenants and resellers make to limits of sites: kept first, then applied with the policy. What the kernel does not
  * take, such as less memory than is in use, is taken back, so that what was in force stays.
  */
 import { causedBy, type Problem } from '../../base/problem.ts';
@@ -8,7 +8,7 @@ import type { Paths } from '../../host/paths.ts';
 import { changeSiteLimits } from '../../host/keep-site-limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import type { Quantity } from '../../base/quantity.ts';
-import type { SiteLimitHolder, SiteLimits } from '../../policy/sites/site-limits.ts';
+import type { SiteLimitHolders, SiteLimits } from '../../policy/sites/site-limits.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import { ChangePace } from './change-pace.ts';
 import { PacedApply } from './paced-apply.ts';
@@ -17,15 +17,16 @@ import { printChange, withChange, type SiteChange } from './wanted-change.ts';
 /** A client waits for a minute. */
 const answerMilliseconds = 40_000;
 
-export interface TenantSite {
+export interface ChangedTenantSite {
   readonly uid: number;
-  readonly holder: SiteLimitHolder;
+  /** Of the tenant, and of the reseller if that wants the change. */
+  readonly holders: SiteLimitHolders;
   readonly site: string;
   /** As messages name it. */
   readonly label: string;
   readonly cgroup: string;
-  /** All sites of the tenant. */
-  readonly own: ReadonlySet<string>;
+  /** The sites of the tenant that the policy has. */
+  readonly written: ReadonlySet<string>;
 }
 
 export type ChangeState = 'in force' | 'kept';
@@ -38,6 +39,8 @@ interface Parts {
   readonly log: (line: string) => void;
   /** What the policy in force has for a site. */
   readonly valuesOf: (uid: number, site: string) => LimitValues;
+  /** Between two applies; ten seconds if it is absent. */
+  readonly pauseMilliseconds?: number;
 }
 
 export class SiteLimitChanges implements Disposable {
@@ -47,34 +50,39 @@ export class SiteLimitChanges implements Disposable {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#paced = new PacedApply(parts.apply);
+    this.#paced = new PacedApply(parts.apply, parts.pauseMilliseconds);
   }
 
   /** `reclaims`: more memory is in use than will be allowed. */
   async make(
-    tenant: TenantSite,
+    tenant: ChangedTenantSite,
     change: SiteChange,
     reclaims: boolean,
   ): Promise<HttpResult<ChangeState>> {
-    const turn = this.#pace.enter(tenant.uid, reclaims, performance.now());
+    const asker = tenant.holders.reseller?.uid ?? tenant.uid;
+    const turn = this.#pace.enter(asker, reclaims, performance.now());
     if (!turn.ok) return turn;
     const done = this.#keepAndApply(tenant, change).finally(() => turn.value[Symbol.dispose]());
     return soon(done);
   }
 
-  async #keepAndApply(tenant: TenantSite, change: SiteChange): Promise<HttpResult<ChangeState>> {
+  async #keepAndApply(
+    tenant: ChangedTenantSite,
+    change: SiteChange,
+  ): Promise<HttpResult<ChangeState>> {
     let before: ReadonlyMap<LimitKey, Quantity> = new Map();
     const kept = this.#keep(tenant, (sites) => {
       before = sites.get(tenant.site) ?? before;
-      return withChange(sites, tenant.site, change, tenant.own);
+      return withChange(sites, tenant.site, change, tenant.written);
     });
     if (!kept.ok) return httpError({ status: 503, ...kept.error });
-    this.#parts.log(`Its tenant has changed limits of ${tenant.label}: ${printChange(change)}`);
-    await this.#paced.run();
-    const problem = this.#parts.problemOf(tenant.cgroup);
+    const { reseller } = tenant.holders;
+    const who = reseller === undefined ? 'Its tenant' : `Its reseller ${reseller.name}`;
+    this.#parts.log(`${who} has changed limits of ${tenant.label}: ${printChange(change)}`);
+    const problem = await this.#applied(tenant);
     if (problem === undefined) return ok(this.#isInForce(tenant, change) ? 'in force' : 'kept');
     const undo = new Map([...change.keys()].map((key) => [key, before.get(key)]));
-    this.#keep(tenant, (sites) => withChange(sites, tenant.site, undo, tenant.own));
+    this.#keep(tenant, (sites) => withChange(sites, tenant.site, undo, tenant.written));
     await this.#paced.run();
     // The hint is for the administrator.
     const { hint: _hint, ...cause } = causedBy(problem);
@@ -82,16 +90,28 @@ export class SiteLimitChanges implements Disposable {
     return httpError({ status: 409, action, object: tenant.label, ...cause, hint: unchanged });
   }
 
-  #isInForce({ uid, site }: TenantSite, change: SiteChange): boolean {
+  /**
+   * Why the cgroup cannot be as it should. That can be for a change that the tenant makes at the same time, which is undone
+   * before the next apply: it must not be able to undo what its reseller sets.
+   */
+  async #applied({ cgroup, holders }: ChangedTenantSite): Promise<Problem | undefined> {
+    await this.#paced.run();
+    if (holders.reseller === undefined || this.#parts.problemOf(cgroup) === undefined)
+      return this.#parts.problemOf(cgroup);
+    await this.#paced.run();
+    return this.#parts.problemOf(cgroup);
+  }
+
+  #isInForce({ uid, site }: ChangedTenantSite, change: SiteChange): boolean {
     const values = this.#parts.valuesOf(uid, site);
     return [...change].every(([key, value]) => value === undefined || values[key] === value);
   }
 
   #keep(
-    { uid, holder }: TenantSite,
+    { uid, holders }: ChangedTenantSite,
     change: (sites: SiteLimits) => Result<SiteLimits, Problem>,
   ): Result<void, Problem> {
-    return changeSiteLimits(this.#parts.paths, uid, holder, change);
+    return changeSiteLimits(this.#parts.paths, uid, holders, change);
   }
 
   [Symbol.dispose](): void {

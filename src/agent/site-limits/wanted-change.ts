@@ -1,6 +1,6 @@
-/** What a tenant wants to change of a site's limits, checked: only what is its own, and never above what it has itself. */
-import { fail, ok } from '../../base/result.ts';
-import { parseAssignments } from '../../policy/assignment.ts';
+/** What a tenant or its reseller wants to change of a site's limits, checked: only what is its own, and never above what the tenant has. */
+import { fail, ok, type Result } from '../../base/result.ts';
+import { parseAssignments, type Assignment } from '../../policy/assignment.ts';
 import { parseLimit } from '../../policy/parse-limit.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { printQuantity, type Quantity } from '../../base/quantity.ts';
@@ -8,10 +8,13 @@ import { limitAttribute } from '../../limits/limits.ts';
 import {
   exceeds,
   limitedSitesMax,
+  servedSitesMax,
   tenantCannotSet,
+  type OwnLimit,
   type SiteLimits,
 } from '../../policy/sites/site-limits.ts';
-import { originOf, type Chain } from '../../policy/policy.ts';
+import type { SiteLimitSetter } from '../../policy/document.ts';
+import { originOf, type Chain, type Link } from '../../policy/policy.ts';
 import { httpError, type HttpResult } from '../api/http-result.ts';
 import type { Problem } from '../../base/problem.ts';
 
@@ -23,10 +26,13 @@ const wordLengthMax = 100;
 const action = 'change limits of';
 
 export interface ChangedSite {
-  /** As the tenant named it. */
+  /** As messages name it. */
   readonly name: string;
   readonly chain: Chain;
+  readonly own?: readonly OwnLimit[] | undefined;
   readonly tenant: LimitValues;
+  /** Who wants the change. */
+  readonly setter: SiteLimitSetter;
 }
 
 /** `set` are words such as `cpu.limit=50%`, `unset` names of limits. */
@@ -42,33 +48,59 @@ export function readChange(
   if (words.some((each) => each.length > wordLengthMax)) return refuse('a limit is too long');
   const parsed = parseAssignments(set, unset);
   if (!parsed.ok) return refuse(parsed.error.join('; '));
+  const change = changeOf(site, parsed.value);
+  if (!change.ok) return refuse(change.error);
+  const foreign = takesBackOthers(site, change.value);
+  return foreign === undefined ? change : refuse(foreign);
+}
+
+function changeOf(site: ChangedSite, assignments: readonly Assignment[]): Result<SiteChange> {
   const change = new Map<LimitKey, Quantity | undefined>();
-  for (const each of parsed.value) {
-    if (each.kind === 'package') return refuse('only the administrator chooses a package');
+  for (const each of assignments) {
+    if (each.kind === 'package') return fail('only the administrator chooses a package');
     const { key, value: text } = each;
     const why = tenantCannotSet(key);
     // What was never there can be taken back, as with the name of a limit that stands for several.
     if (why !== undefined && text === undefined) continue;
-    if (why !== undefined) return refuse(`only the administrator sets ${shown(key)}: ${why}`);
+    if (why !== undefined) return fail(`only the administrator sets ${shown(key)}: ${why}`);
     const value = text === undefined ? undefined : parseLimit(key, text);
-    if (value?.ok === false) return refuse(value.error);
+    if (value?.ok === false) return value;
     const problem = value && problemWith(site, key, value.value);
-    if (problem !== undefined) return refuse(problem);
+    if (problem !== undefined) return fail(problem);
     change.set(key, value?.value);
   }
-  return change.size > 0 ? ok(change) : refuse('only the administrator sets these limits');
+  return change.size > 0 ? ok(change) : fail('only the administrator sets these limits');
 }
 
-function problemWith(
-  { chain, tenant }: ChangedSite,
-  key: LimitKey,
-  value: Quantity,
+function problemWith(site: ChangedSite, key: LimitKey, value: Quantity): string | undefined {
+  const origin = originOf(site.chain, key);
+  const above = origin && setBefore(site.setter, origin.link);
+  if (above !== undefined) return `${above} has set ${shown(key)} of this site`;
+  const bound = exceeds(key, value, site.tenant);
+  const whose = site.setter === 'tenant' ? 'your own' : 'that of the tenant';
+  return bound && `${shown(key)} is above ${whose}, which is ${bound}`;
+}
+
+/** Whose limits count before those of `setter`. */
+function setBefore(setter: SiteLimitSetter, { kind, name }: Link): string | undefined {
+  if (kind === 'site') return 'the administrator';
+  return kind === 'set by reseller' && setter === 'tenant' ? `your ${name}` : undefined;
+}
+
+/** Says so where nothing of the setter's own would be taken back, but what others have set stays. */
+function takesBackOthers(
+  { chain, own = [], setter }: ChangedSite,
+  change: SiteChange,
 ): string | undefined {
-  const origin = originOf(chain, key);
-  if (origin !== undefined && origin.link.kind !== 'own')
-    return `the administrator has set ${shown(key)} of this site`;
-  const bound = exceeds(key, value, tenant);
-  return bound && `${shown(key)} is above your own, which is ${bound}`;
+  const isOwn = (key: LimitKey) => own.some((each) => each.key === key && each.setter === setter);
+  if ([...change].some(([key, value]) => value !== undefined || isOwn(key))) return undefined;
+  for (const key of change.keys()) {
+    const link = originOf(chain, key)?.link;
+    if (link === undefined) continue;
+    const who = link.kind === 'site' ? 'the administrator' : link.name;
+    return `${who} has set ${shown(key)} of this site, and not you`;
+  }
+  return undefined;
 }
 
 const shown = (key: LimitKey) => key.replace('.', ' ');
@@ -83,14 +115,14 @@ export const printChange = (change: SiteChange): string =>
     )
     .join(', ');
 
-/** What is kept afterwards; sites that are not the tenant's any more are left out. */
+/** What is kept afterwards; `written` are the sites that the policy has. */
 export function withChange(
   sites: SiteLimits,
   site: string,
   change: SiteChange,
-  own: ReadonlySet<string>,
+  written: ReadonlySet<string>,
 ) {
-  const changed = new Map([...sites].filter(([name]) => own.has(name)));
+  const changed = new Map(sites);
   const values = new Map(changed.get(site));
   for (const [key, value] of change) {
     if (value === undefined) values.delete(key);
@@ -98,12 +130,17 @@ export function withChange(
   }
   if (values.size === 0) changed.delete(site);
   else changed.set(site, values);
-  return changed.size <= limitedSitesMax ? ok<SiteLimits>(changed) : fail<Problem>(tooManySites);
+  if (changed.size <= sites.size) return ok<SiteLimits>(changed);
+  const others = [...changed.keys()].filter((name) => !written.has(name));
+  if (changed.size > limitedSitesMax) return fail(tooMany(limitedSitesMax, 'sites'));
+  return others.length > servedSitesMax && !written.has(site)
+    ? fail(tooMany(servedSitesMax, 'sites that the policy does not have'))
+    : ok<SiteLimits>(changed);
 }
 
-const tooManySites: Problem = {
+const tooMany = (max: number, what: string): Problem => ({
   action,
   object: 'another site',
-  reason: `you have set limits of ${limitedSitesMax} sites`,
+  reason: `you have set limits of ${max} ${what}`,
   hint: 'unset those of one first',
-};
+});

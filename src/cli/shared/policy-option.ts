@@ -13,7 +13,7 @@ export function policyOption(): Option {
 export const namesPolicy = (command: Command): boolean =>
   command.getOptionValueSource('policy') !== 'default';
 
-/** Whether it is a tenant, who asks the agent about what is its own, rather than whoever edits a policy. */
+/** Whether it is a tenant or a reseller, who asks the agent about what is its own, rather than whoever edits a policy. */
 export const isForAgent = (command: Command): boolean =>
   process.geteuid?.() !== 0 && !namesPolicy(command);
 

@@ -1,13 +1,16 @@
 /**
- * What a tenant sets for its own sites, where the policy lets it. It is kept apart from the policy, in a file a tenant:
+ * What a tenant sets for its own sites, or its reseller for them, where the policy lets it. It is kept apart from the policy,
+ * in a file for each of the two, of which the second one says which reseller it was:
  *
  *     {"name":"alice","home":"131.17","sites":{"shop.example":{"cpu.limit":"50%","memory.limit":"256MiB"}}}
+ *     {"name":"alice","home":"131.17","reseller":{"uid":1000,"name":"acme","home":"131.9"},"sites":{…}}
  */
 import { attributes, limitAttribute } from '../../limits/limits.ts';
 import type { LimitKey, LimitValues } from '../../limits/limit.ts';
 import { printQuantity, unlimited, type Quantity } from '../../base/quantity.ts';
 import { parseLimit } from '../parse-limit.ts';
-import { valueKinds } from '../value-kinds.ts';
+import type { SiteLimitSetter } from '../document.ts';
+import { uidMax, valueKinds } from '../value-kinds.ts';
 
 /** By site, in lower case. */
 export type SiteLimits = ReadonlyMap<string, ReadonlyMap<LimitKey, Quantity>>;
@@ -19,25 +22,44 @@ export interface SiteLimitHolder {
   readonly home?: string | undefined;
 }
 
-export interface KeptSiteLimits extends SiteLimitHolder {
+export interface ResellerHolder extends SiteLimitHolder {
+  readonly uid: number;
+}
+
+/** Of whose sites the limits are, and who has set them: the reseller, or where there is none the tenant itself. */
+export interface SiteLimitHolders extends SiteLimitHolder {
+  readonly reseller?: ResellerHolder;
+}
+
+export interface KeptSiteLimits extends SiteLimitHolders {
   readonly sites: SiteLimits;
 }
 
-/** A limit of a site that its tenant has set. */
+/** What has been set for sites of a tenant beside the policy. */
+export interface SetSiteLimits {
+  readonly tenant?: SiteLimits;
+  readonly reseller?: { readonly uid: number; readonly sites: SiteLimits };
+}
+
+/** A limit of a site that its tenant or its reseller has set. */
 export interface OwnLimit {
   readonly key: LimitKey;
   readonly value: Quantity;
+  readonly setter: SiteLimitSetter;
+  /** For display: `alice`, `reseller acme`. */
   readonly by: string;
-  /** `overruled`: the policy sets that limit of the site; `withdrawn`: the tenant may not set limits any more. */
-  readonly state: 'in force' | 'overruled' | 'withdrawn';
+  /** `overruled`: the policy sets that limit of the site; `withdrawn`: who has set it may not any more. */
+  readonly state: 'in force' | 'overruled' | 'overruled by reseller' | 'withdrawn';
 }
 
 export const siteLimitBytesMax = 64 * 1024;
-/** Of one tenant. */
+/** Of one tenant, for each who sets limits. */
 export const limitedSitesMax = 200;
+/** Of these, sites that the policy does not have: each is a cgroup, which costs the host memory. */
+export const servedSitesMax = 50;
 
 /**
- * Why a tenant cannot set a limit of a site that the administrator can. Web servers and services of PHP have to be told of
+ * Why a tenant or a reseller cannot set a limit of a site that the administrator can. Web servers and services of PHP have to be told of
  * entries, which serve all tenants.
  */
 const notForTenants: Readonly<Record<string, string>> = {
@@ -67,9 +89,20 @@ export const isSameHolder = (kept: SiteLimitHolder, now: SiteLimitHolder): boole
   kept.name === now.name &&
   (kept.home === undefined || now.home === undefined || kept.home === now.home);
 
-export function printSiteLimits({ name, home, sites }: KeptSiteLimits): string {
+/** The same tenant, and the same who has set the limits. */
+export function areSameHolders(kept: SiteLimitHolders, now: SiteLimitHolders): boolean {
+  if (!isSameHolder(kept, now)) return false;
+  if (kept.reseller === undefined || now.reseller === undefined)
+    return kept.reseller === now.reseller;
+  return kept.reseller.uid === now.reseller.uid && isSameHolder(kept.reseller, now.reseller);
+}
+
+export const setterOf = ({ reseller }: SiteLimitHolders): SiteLimitSetter =>
+  reseller === undefined ? 'tenant' : 'reseller';
+
+export function printSiteLimits({ name, home, reseller, sites }: KeptSiteLimits): string {
   const texts = [...sites].map(([site, values]) => [site, Object.fromEntries(textsOf(values))]);
-  return `${JSON.stringify({ name, home, sites: Object.fromEntries(texts) })}\n`;
+  return `${JSON.stringify({ name, home, reseller, sites: Object.fromEntries(texts) })}\n`;
 }
 
 const textsOf = (values: ReadonlyMap<LimitKey, Quantity>) =>
@@ -77,8 +110,11 @@ const textsOf = (values: ReadonlyMap<LimitKey, Quantity>) =>
 
 /** Undefined if it is damaged. */
 export function parseSiteLimits(text: string): KeptSiteLimits | undefined {
-  const { name, home, sites: written } = objectIn(text) ?? {};
-  if (typeof name !== 'string' || !isObject(written)) return undefined;
+  const { sites: written, reseller: setter, ...rest } = objectIn(text) ?? {};
+  const holder = parseHolder(rest);
+  const reseller = setter === undefined ? undefined : parseReseller(setter);
+  if (holder === undefined || !isObject(written)) return undefined;
+  if (setter !== undefined && reseller === undefined) return undefined;
   const sites = new Map<string, ReadonlyMap<LimitKey, Quantity>>();
   for (const [site, limits] of Object.entries(written)) {
     const values = parseValues(limits);
@@ -86,7 +122,21 @@ export function parseSiteLimits(text: string): KeptSiteLimits | undefined {
     if (values === undefined || !known.ok) return undefined;
     sites.set(known.value, values);
   }
-  return { name, ...(typeof home === 'string' && { home }), sites };
+  return { ...holder, ...(reseller && { reseller }), sites };
+}
+
+function parseHolder({ name, home }: Readonly<Record<string, unknown>>) {
+  if (typeof name !== 'string') return undefined;
+  return { name, ...(typeof home === 'string' && { home }) };
+}
+
+function parseReseller(written: unknown): ResellerHolder | undefined {
+  if (!isObject(written)) return undefined;
+  const holder = parseHolder(written);
+  const { uid } = written;
+  if (typeof uid !== 'number' || !Number.isInteger(uid) || uid < 0 || uid > uidMax)
+    return undefined;
+  return holder && { uid, ...holder };
 }
 
 function parseValues(limits: unknown): ReadonlyMap<LimitKey, Quantity> | undefined {

@@ -5,25 +5,30 @@ import { cutTo } from '../../cli/shared/width.ts';
 import { boundsText, siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { siteName, type Note } from '../core/notes.ts';
 import type { Overview, SiteView } from '../core/overview.ts';
+import { ownLimitsOf, ownLimitsText, type SiteLimitIndex } from '../core/site-limits.ts';
 
 const nameColumns = 40;
 const handlerColumns = 44;
+const limitColumns = 44;
 /** The rest is counted; `--json` has all. */
 const aboutMax = 5;
 const notesMax = 200;
 
+interface Shown extends Pick<Terminal, 'columns'> {
+  readonly entryLimits?: EntryLimits;
+  readonly siteLimits?: SiteLimitIndex;
+}
+
 export function overviewText(
   overview: Overview,
   notes: readonly Note[],
-  {
-    columns,
-    entryLimits = new Map(),
-  }: Pick<Terminal, 'columns'> & { readonly entryLimits?: EntryLimits },
+  { columns, entryLimits = new Map(), siteLimits = new Map() }: Shown,
 ): string {
   const lines = noteLines(notes, columns);
-  return [sitesText(overview, entryLimits), ...(lines.length === 0 ? [] : [lines.join('\n')])].join(
-    '\n\n',
-  );
+  return [
+    sitesText(overview, entryLimits, siteLimits),
+    ...(lines.length === 0 ? [] : [lines.join('\n')]),
+  ].join('\n\n');
 }
 
 export function noteLines(notes: readonly Note[], columns: number): readonly string[] {
@@ -32,15 +37,22 @@ export function noteLines(notes: readonly Note[], columns: number): readonly str
   return more > 0 ? [...lines, `… and ${more} more`] : lines;
 }
 
-function sitesText({ servers, sites }: Overview, limits: EntryLimits): string {
+function sitesText(
+  { servers, sites }: Overview,
+  limits: EntryLimits,
+  siteLimits: SiteLimitIndex,
+): string {
   if (servers.length === 0)
     return 'No web server is installed: there is no nginx, apache2 or php-fpm in /usr/sbin';
   if (sites.length === 0)
     return `No site was found in ${servers.map(({ name }) => name).join(', ')}`;
   const isLimited = sites.some((each) => siteBounds(each, limits).length > 0);
   const entriesOf = (site: SiteView) => (isLimited ? [boundsText(siteBounds(site, limits))] : []);
+  const isDivided = siteLimits.size > 0;
+  const ownOf = (site: SiteView) =>
+    isDivided ? [cutTo(ownLimitsText(ownLimitsOf(site, siteLimits)), limitColumns)] : [];
   const rows = sites
-    .map((site) => [...rowOf(site), ...entriesOf(site)])
+    .map((site) => [...rowOf(site), ...entriesOf(site), ...ownOf(site)])
     .toSorted(([a = ''], [b = '']) => (a < b ? -1 : a > b ? 1 : 0));
   const header = [
     'SITE',
@@ -49,6 +61,7 @@ function sitesText({ servers, sites }: Overview, limits: EntryLimits): string {
     'HANDLER',
     'PLACED',
     ...(isLimited ? ['ENTRIES'] : []),
+    ...(isDivided ? ['OWN LIMITS'] : []),
   ];
   return table([header, ...distinctRows(rows)]);
 }

@@ -1,6 +1,5 @@
 /** `bulkhead web status`: every site, whose it is, what handles it, and whether that is in its tenant's cgroup. */
 import type { Command } from 'commander';
-import { printProblem } from '../../base/problem.ts';
 import {
   examples,
   exitCodes,
@@ -14,18 +13,20 @@ import { pathsFor, print, printError, printJson } from '../../cli/shared/session
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { notesOf } from '../core/notes.ts';
-import type { Overview, ServerRead } from '../core/overview.ts';
+import type { Overview } from '../core/overview.ts';
+import { ownLimitsOf, unusedLimits, type SiteLimitIndex } from '../core/site-limits.ts';
 import { findWebPrograms } from '../io/servers.ts';
 import { surveyWeb } from '../io/survey.ts';
+import { notRoot, serverProblems } from './server-problems.ts';
 import { overviewText } from './status-text.ts';
 import { tenancyOrReport } from './tenancy.ts';
 
 async function status(options: PolicyOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  if (process.geteuid?.() !== 0) {
-    const reason = 'web servers show their whole configuration to root alone';
-    printError(printProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
+  const denied = notRoot();
+  if (denied !== undefined) {
+    printError(denied);
     return exitCodes.failed;
   }
   const tenancy = tenancyOrReport(options.policy, command, paths);
@@ -36,30 +37,28 @@ async function status(options: PolicyOptions, command: Command): Promise<ExitCod
     ...overview
   } = await surveyWeb(findWebPrograms(), tenancy);
   const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
-  const notes = [...remarks, ...notesOf(overview)];
-  const problems = overview.servers.flatMap(problemsOf);
+  const unused = unusedLimits(overview, tenancy.siteLimits);
+  const notes = [...remarks, ...notesOf(overview), ...unused];
+  const problems = overview.servers.flatMap(serverProblems);
   for (const problem of problems) printError(problem);
   if (options.json === true) printJson({ ...overview, sites: sitesJson(overview, tenancy), notes });
   else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
-/** A site without an owner has `null`. */
-const sitesJson = ({ sites }: Overview, { entryLimits }: { readonly entryLimits: EntryLimits }) =>
+interface KnownLimits {
+  readonly entryLimits: EntryLimits;
+  readonly siteLimits: SiteLimitIndex;
+}
+
+/** A site without an owner has `null`, and so has one without limits of its own. */
+const sitesJson = ({ sites }: Overview, { entryLimits, siteLimits }: KnownLimits) =>
   sites.map((each) => ({
     ...each,
     owner: each.owner ?? null,
     entryLimits: siteBounds(each, entryLimits),
+    ownLimits: ownLimitsOf(each, siteLimits) ?? null,
   }));
-
-const problemsOf = ({ name, problems }: ServerRead): readonly string[] =>
-  problems.map(({ file, line, message }) => {
-    const place = [file, line].filter((each) => each !== undefined).join(':');
-    return printProblem({
-      action: `read all of the configuration of ${name}`,
-      reason: place === '' ? message : `${place}: ${message}`,
-    });
-  });
 
 function define(command: Command, run: Runner): void {
   command

@@ -13,6 +13,7 @@ import { namesPolicy } from '../../cli/shared/policy-option.ts';
 import { loadPolicyOrReport } from '../../cli/shared/session.ts';
 import { entryLimitsOf, type EntryLimits } from '../core/entries/limits.ts';
 import { isInCgroup } from '../core/in-cgroup.ts';
+import { siteLimitIndex, type SiteLimitIndex } from '../core/site-limits.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
 
@@ -21,6 +22,7 @@ interface KnownTenancy extends Tenancy {
   readonly remarks: readonly string[];
   /** Nothing where there is no policy. */
   readonly entryLimits: EntryLimits;
+  readonly siteLimits: SiteLimitIndex;
 }
 
 /** Nothing after the errors of the policy have been shown. A host without a policy has none. */
@@ -45,6 +47,7 @@ export function tenancyOf(paths: Paths, policy: Policy | undefined): KnownTenanc
     heldFor: readHeldSockets(paths.instance),
     remarks,
     entryLimits: policy === undefined ? new Map() : entryLimitsOf(policy),
+    siteLimits: policy === undefined ? new Map() : siteLimitIndex(policy),
   };
 }
 

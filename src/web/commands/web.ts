@@ -9,6 +9,11 @@ const parts: CommandTable = {
       "show every site, its owner, what handles it, and whether that is in its tenant's cgroup",
     load: () => import('./status.ts'),
   },
+  discover: {
+    usage: '[options]',
+    summary: 'note which sites of tenants there are, for those who may set limits of them',
+    load: () => import('./discover.ts'),
+  },
   entries: {
     usage: '',
     summary: 'limit how many requests of a tenant are served at once',

@@ -1,6 +1,8 @@
 /** What a web server serves under one set of names: one `server` of nginx, one `<VirtualHost>` of Apache. */
 import { printAddress, type Address } from './address.ts';
 import type { Place } from './directive.ts';
+import { siteLimitSetters } from '../../policy/document.ts';
+import type { Site as PolicySite } from '../../policy/policy.ts';
 import type { Member } from '../../usage/member.ts';
 import type { NginxVhost } from './nginx/vhost.ts';
 
@@ -37,11 +39,31 @@ export interface Site extends Place {
   readonly vhost?: NginxVhost;
 }
 
-/** The site of the policy that a vhost is, among those of its tenant: that of the first of its names that is one. */
+/** The site that a vhost is, among those of its tenant: that of the first of its names that is one. */
 export const siteNameOf = (
   names: readonly string[],
   sites: Pick<ReadonlySet<string>, 'has'>,
 ): string | undefined => names.map((each) => each.toLowerCase()).find((each) => sites.has(each));
+
+/**
+ * The sites of a tenant in the order in which they count for a vhost with the names of several: those of the policy first,
+ * then those that are sites since its reseller has set a limit, or it has itself. So nobody takes a vhost from a site
+ * with limits of who counts before.
+ */
+export type RankedSites = readonly ReadonlySet<string>[];
+
+export const rankedSites = (sites: readonly Pick<PolicySite, 'name' | 'madeBy'>[]): RankedSites =>
+  [undefined, ...siteLimitSetters].map(
+    (setter) => new Set(sites.flatMap(({ name, madeBy }) => (madeBy === setter ? [name] : []))),
+  );
+
+export function siteNameIn(names: readonly string[], ranked: RankedSites): string | undefined {
+  for (const sites of ranked) {
+    const found = siteNameOf(names, sites);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 /** Each once, in the order in which they were found. */
 export function distinctHandlers(handlers: readonly Handler[]): readonly Handler[] {

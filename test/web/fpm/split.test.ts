@@ -212,7 +212,7 @@ test('a pool is of the site that all vhosts have which pass requests to it', () 
     { names: ['shop.example'], handlers: [{ kind: 'fastcgi', text: '$pool' }] },
   ]);
   const of = (listen: string, names = ['shop.example', 'blog.example']) =>
-    sites.at(listen, new Set(names));
+    sites.at(listen, [new Set(names)]);
   assert.equal(of('/run/php/shop.sock'), 'shop.example');
   assert.equal(of('127.0.0.1:9000'), 'blog.example');
   assert.equal(of('/run/php/www.sock', ['shop.example', 'www.shop.example']), 'www.shop.example');

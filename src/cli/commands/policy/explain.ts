@@ -129,28 +129,29 @@ function printExplanation(explained: Explanation): void {
   });
   print(table([['LIMIT', 'VALUE', 'FROM', 'LINE'].map(colors.dim), ...cells]));
   for (const each of idle ?? []) {
-    print(`Not in force: ${each.limit} ${each.value}, set by ${tenant}: ${each.reason}`);
+    print(`Not in force: ${each.limit} ${each.value}, set by ${each.by}: ${each.reason}`);
   }
 }
 
-/** All that tenants have set for their sites. */
+/** All that tenants and resellers have set for sites. */
 function listOwn(policy: Policy, { json }: ExplainOptions): ExitCode {
   const rows = policy.tenants.flatMap((tenant) =>
-    tenant.sites.flatMap(({ name, own = [] }) =>
-      own.map(({ key, value, state }) => ({
+    [...tenant.sites, ...(tenant.withdrawnSites ?? [])].flatMap(({ name, own = [] }) =>
+      own.map(({ key, value, by, state }) => ({
         site: siteName(nameOf(tenant), name),
         limit: key.replace('.', ' '),
         value: printQuantity(limitAttribute(key).kind, value),
+        by,
         state,
       })),
     ),
   );
   if (json === true) printJson({ limits: rows });
-  else if (rows.length === 0) print('No tenant has set a limit of a site');
+  else if (rows.length === 0) print('No tenant and no reseller has set a limit of a site');
   else {
     const { colors } = terminalOf(process.stdout);
-    const cells = rows.map(({ site, limit, value, state }) => [site, limit, value, state]);
-    print(table([['SITE', 'LIMIT', 'VALUE', 'STATE'].map(colors.dim), ...cells]));
+    const cells = rows.map(({ site, limit, value, by, state }) => [site, limit, value, by, state]);
+    print(table([['SITE', 'LIMIT', 'VALUE', 'SET BY', 'STATE'].map(colors.dim), ...cells]));
   }
   return exitCodes.done;
 }
@@ -160,7 +161,7 @@ export const command: CommandModule = {
     describeArgument(command, 'a tenant or one of its sites; your own if no name is given');
     command
       .addOption(policyOption())
-      .option('--by-tenants', 'list what tenants have set for their own sites')
+      .option('--by-tenants', 'list what tenants and resellers have set for sites')
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
@@ -168,7 +169,7 @@ export const command: CommandModule = {
           ['bulkhead explain alice', ''],
           ['bulkhead explain alice/shop.example', 'one of her sites'],
           ['bulkhead explain 1001', 'by uid'],
-          ['bulkhead explain --by-tenants', 'limits that tenants have set for their own sites'],
+          ['bulkhead explain --by-tenants', 'limits of sites that are not from the policy'],
         ),
       )
       .action(run(explain));

@@ -1,4 +1,4 @@
-/** `set` and `unset` by a tenant, for its own sites: the agent keeps and applies it, if the policy lets the tenant. */
+/** `set` and `unset` by a tenant, for its own sites, or by its reseller: the agent keeps and applies it, if the policy lets them. */
 import type { Command } from 'commander';
 import type { SetLimitsResponse } from '../../../agent/api/api.ts';
 import type { Query } from '../../../agent/api/client.ts';

@@ -44,7 +44,9 @@ export function entryLimitsOf({
     tenants.flatMap(({ uid, values, sites, reseller: group }) => {
       const limit = limitIn(values);
       const reseller = group === undefined ? undefined : groups.get(group);
-      const ofSites = new Map(sites.map((each) => [each.name, limitIn(each.values)] as const));
+      // Others can have none, and web servers need not read anything again for them.
+      const written = sites.filter(({ madeBy }) => madeBy === undefined);
+      const ofSites = new Map(written.map((each) => [each.name, limitIn(each.values)] as const));
       const isLimited =
         limit !== undefined ||
         reseller !== undefined ||

@@ -6,6 +6,7 @@ import { readText } from '../../../sys/files/read.ts';
 import { poolOf, type FpmSection } from '../../core/fpm/dump.ts';
 import { fileFinding } from '../../core/fpm/pools.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
+import { readRecord } from '../entries/record.ts';
 import { pathOwnersReader } from '../path-owners.ts';
 
 export interface HostView extends Omit<SplitFacts, 'isChosen' | 'isPinned' | 'siteOf'> {
@@ -17,7 +18,7 @@ export function readHostView(
   policy: Policy,
   sections: readonly FpmSection[],
 ): HostView {
-  const tenants = serviceTenants(policy.tenants);
+  const tenants = serviceTenants(policy.tenants, readRecord(paths) !== undefined);
   const byUid = new Map(tenants.map((each) => [each.uid, each]));
   const users = sections.map((each) => poolOf(each).user);
   const named = users.filter((user) => user !== '' && !/^\d+$/.test(user));
@@ -47,14 +48,26 @@ export function readHostView(
 }
 
 /** Those that have an account: a pool has to name its user. */
-function serviceTenants(tenants: readonly Tenant[]): readonly ServiceTenant[] {
+function serviceTenants(
+  tenants: readonly Tenant[],
+  entriesAreHeld: boolean,
+): readonly ServiceTenant[] {
   const withGroup = Map.groupBy(tenants, ({ account }) => account?.gid);
   return tenants.flatMap(({ uid, account, values, sites }): readonly ServiceTenant[] => {
     if (account === undefined) return [];
     const { gid, user } = account;
     const hasOwnGroup = withGroup.get(gid)?.length === 1;
-    const ofSites = sites.map((each) => ({ name: each.name, ...entriesOf(each.values) }));
-    return [{ uid, gid, user, hasOwnGroup, ...entriesOf(values), sites: ofSites }];
+    const entries = entriesOf(values);
+    // Each service has as many workers as the tenant has entries, of which it could have several times as many.
+    const isBounded = entriesAreHeld || entries.entries === undefined;
+    const ofSites = sites
+      .filter(({ madeBy }) => madeBy === undefined || isBounded)
+      .map(({ name, madeBy, values: own }) => ({
+        name,
+        ...(madeBy && { madeBy }),
+        ...entriesOf(own),
+      }));
+    return [{ uid, gid, user, hasOwnGroup, ...entries, sites: ofSites }];
   });
 }
 

@@ -6,6 +6,7 @@ import { programOf } from '../../../sys/processes/program-of.ts';
 import { PoolSites } from '../../core/fpm/service/pool-sites.ts';
 import type { ServiceTenant, SplitFacts } from '../../core/fpm/service/split.ts';
 import { parseUnitName, siteNameMax } from '../../core/fpm/service/units.ts';
+import { rankedSites, type RankedSites } from '../../core/site.ts';
 import { readApache, readNginx, type ReadWeb, type WebPrograms } from '../servers.ts';
 import { serviceOf, streamsOf, type Installed } from './installed.ts';
 import type { Layout } from './layout.ts';
@@ -26,7 +27,7 @@ export async function readPoolSites(
   if (servers.some((each) => isUnknown(each) && isRunning(each.program)))
     return siteNow(layout, installed);
   const pools = new PoolSites(servers.flatMap(({ sites }) => sites));
-  return (tenant, listen) => pools.at(listen, namesOf(tenant));
+  return (tenant, listen) => pools.at(listen, sitesOf(tenant));
 }
 
 /** Nothing of a server whose configuration is not accepted says where requests go. */
@@ -43,8 +44,8 @@ function isRunning(program: string): boolean {
 const isRoot = (status: string) => statusValue(status, 'Uid')?.startsWith('0\t') === true;
 
 /** Units have names of 255 characters at most. */
-const namesOf = ({ sites = [] }: ServiceTenant): ReadonlySet<string> =>
-  new Set(sites.flatMap(({ name }) => (name.length <= siteNameMax ? [name] : [])));
+const sitesOf = ({ sites = [] }: ServiceTenant): RankedSites =>
+  rankedSites(sites.filter(({ name }) => name.length <= siteNameMax));
 
 function siteNow(layout: Layout, { units, files }: Installed): SplitFacts['siteOf'] {
   const now = new Map(
@@ -57,6 +58,6 @@ function siteNow(layout: Layout, { units, files }: Installed): SplitFacts['siteO
   );
   return (tenant, listen) => {
     const site = now.get(listen);
-    return site !== undefined && namesOf(tenant).has(site) ? site : undefined;
+    return site !== undefined && sitesOf(tenant).some((each) => each.has(site)) ? site : undefined;
   };
 }

@@ -7,7 +7,7 @@
  * the tenant's.
  */
 import { addressKey, parseAddress, sameAddress, type Address } from '../../address.ts';
-import { siteNameOf, type Site } from '../../site.ts';
+import { siteNameIn, type RankedSites, type Site } from '../../site.ts';
 
 type Vhost = Pick<Site, 'names' | 'handlers'>;
 
@@ -24,12 +24,12 @@ export class PoolSites {
   }
 
   /** Among the names of a tenant's sites. */
-  at(listen: string, sites: ReadonlySet<string>): string | undefined {
+  at(listen: string, sites: RankedSites): string | undefined {
     const address = parseAddress(listen);
-    if (address === undefined || sites.size === 0) return undefined;
+    if (address === undefined || sites.every(({ size }) => size === 0)) return undefined;
     const passes = this.#passes.get(addressKey(address)) ?? [];
     const here = passes.filter((each) => sameAddress(each.address, address));
-    return onlyOne(here.map(({ names }) => siteNameOf(names, sites)));
+    return onlyOne(here.map(({ names }) => siteNameIn(names, sites)));
   }
 }
 

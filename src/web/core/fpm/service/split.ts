@@ -2,6 +2,7 @@
  * Which pools leave the distribution's php-fpm for a service of their tenant's, and which stay and why. A file is
  * moved whole or not at all; whatever is not understood stays where it is served, here or there.
  */
+import type { Site } from '../../../../policy/policy.ts';
 import { poolOf, type FpmSection } from '../dump.ts';
 import type { FpmFile } from '../file.ts';
 import { directoryOf, listenOf, type Listen } from './listen.ts';
@@ -25,9 +26,7 @@ export interface ServiceTenant {
   readonly sites?: readonly ServiceSite[];
 }
 
-/** A site of the policy. */
-export interface ServiceSite {
-  readonly name: string;
+export interface ServiceSite extends Pick<Site, 'name' | 'madeBy'> {
   readonly entries?: number;
 }
 

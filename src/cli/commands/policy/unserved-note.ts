@@ -1,0 +1,49 @@
+/** A hint for whoever sets limits of a site of a name that no web server has, which is likely to be a mistake. */
+import type { Command } from 'commander';
+import { loadPolicy } from '../../../apply/load-policy.ts';
+import { printable } from '../../../base/printable.ts';
+import { capabilities } from '../../../capabilities.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { findTenant, splitSiteName, type Policy } from '../../../policy/policy.ts';
+import type { PolicyOptions } from '../../shared/command.ts';
+import { namesPolicy } from '../../shared/policy-option.ts';
+import { pathsFor } from '../../shared/session.ts';
+
+/** What is to be said once the policy has been edited; a policy that is named may be another host's. */
+export async function noteIfUnserved(
+  name: string,
+  { policy: file }: PolicyOptions,
+  command: Command,
+): Promise<string | undefined> {
+  if (!name.includes('/') || namesPolicy(command) || process.geteuid?.() !== 0) return undefined;
+  const paths = pathsFor(command);
+  const policy = paths && loadPolicy(file, paths).policy;
+  if (paths === undefined || policy === undefined) return undefined;
+  return unservedNote(name, policy, () => servedHere(paths, policy));
+}
+
+type Served = ReadonlyMap<number, ReadonlySet<string>>;
+
+/** `served` is asked only for a site that there is not yet; undefined where it is not known. */
+export async function unservedNote(
+  name: string,
+  policy: Policy,
+  served: () => Promise<Served | undefined>,
+): Promise<string | undefined> {
+  const [tenantName, site] = splitSiteName(name);
+  const tenant = findTenant(policy, tenantName);
+  if (site === undefined || tenant === undefined) return undefined;
+  if (tenant.sites.some((each) => each.name === site)) return undefined;
+  const all = await served();
+  if (all === undefined || all.get(tenant.uid)?.has(site) === true) return undefined;
+  const label = printable(`${tenantName}/${site}`);
+  return `No web server serves "${label}" for that tenant, so the limits hold only for what "bulkhead exec --site" starts; "bulkhead web status" shows which sites there are`;
+}
+
+async function servedHere(paths: Paths, policy: Policy): Promise<Served | undefined> {
+  for (const { servedSites } of capabilities) {
+    const served = servedSites && (await (await servedSites())(paths, policy));
+    if (served !== undefined) return served;
+  }
+  return undefined;
+}

@@ -1,0 +1,19 @@
+/** Which sites of tenants are served, for a command that is asked for one. */
+import type { Paths } from '../../host/paths.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { servedSites, type ServedSites } from '../core/served-sites.ts';
+import { findWebPrograms } from '../io/servers.ts';
+import { surveyWeb } from '../io/survey.ts';
+import { tenancyOf } from './tenancy.ts';
+
+/** Undefined where there is no web server, or one that does not show all that it serves. */
+export async function sitesServedHere(
+  paths: Paths,
+  policy: Policy,
+): Promise<ServedSites | undefined> {
+  const programs = findWebPrograms();
+  if (programs.nginx === undefined && programs.apache === undefined) return undefined;
+  const { servers, sites } = await surveyWeb(programs, tenancyOf(paths, policy));
+  if (servers.some(({ problems }) => problems.length > 0)) return undefined;
+  return servedSites(sites);
+}

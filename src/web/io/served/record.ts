@@ -1,0 +1,77 @@
+/**
+ * Which sites of which tenants are served, as `bulkhead web discover` found it. The agent may not ask the web servers itself:
+ *
+ *     /var/lib/bulkhead/web-sites.json      {"sites":{"1001":["shop.example","www.shop.example"]}}
+ */
+import { lstatSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { failed, type Problem } from '../../../base/problem.ts';
+import type { Result } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { causeOf } from '../../../sys/errno.ts';
+import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
+import { removeIfThere, replaceFile } from '../../../sys/files/replace-file.ts';
+import { servedName, servedNamesMax, type ServedSites } from '../../core/served-sites.ts';
+
+export const servedPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-sites.json`;
+const bytesMax = 64 * 2 ** 20;
+
+export function writeServed(paths: Paths, served: ServedSites): Result<void, Problem> {
+  const path = servedPath(paths);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (error) {
+    return failed({ ...causeOf(error), action: 'write', object: path });
+  }
+  const sites = Object.fromEntries([...served].map(([uid, names]) => [uid, [...names]]));
+  return replaceFile(path, `${JSON.stringify({ sites })}\n`, 0o600);
+}
+
+/** Differs when it is written again. */
+export function servedVersion(paths: Paths): string | undefined {
+  const stat = lstatSync(servedPath(paths), { bigint: true, throwIfNoEntry: false });
+  return stat && `${stat.ino} ${stat.ctimeNs}`;
+}
+
+/** Nothing where there is none that can be used. */
+export function readServed(paths: Paths): ServedSites | undefined {
+  const read = readBounded(servedPath(paths), bytesMax, { links: 'refuse' });
+  if (!read.ok) return undefined;
+  try {
+    return servedIn(JSON.parse(textOf(read.value)));
+  } catch {
+    return undefined;
+  }
+}
+
+function servedIn(value: unknown): ServedSites | undefined {
+  const sites = isObject(value) ? value['sites'] : undefined;
+  if (!isObject(sites)) return undefined;
+  return new Map(
+    Object.entries(sites).flatMap(([uid, names]) =>
+      /^\d{1,10}$/.test(uid) && Array.isArray(names) ? [[Number(uid), namesIn(names)]] : [],
+    ),
+  );
+}
+
+const namesIn = (names: readonly unknown[]): ReadonlySet<string> =>
+  new Set(
+    names
+      .slice(0, servedNamesMax)
+      .flatMap((each) => (typeof each === 'string' ? (servedName(each) ?? []) : [])),
+  );
+
+/** With everything else of Bulkhead's. */
+export const servedRelease = {
+  async release(paths: Paths): Promise<readonly Problem[]> {
+    try {
+      removeIfThere(servedPath(paths));
+      return [];
+    } catch (error) {
+      return [{ ...causeOf(error), action: 'remove', object: servedPath(paths) }];
+    }
+  },
+};
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

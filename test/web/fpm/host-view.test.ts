@@ -1,0 +1,52 @@
+/** Which sites of a tenant have services of their own. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { CpuFraction } from '../../../src/base/quantity.ts';
+import { pathsOf } from '../../../src/host/paths.ts';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import { resolvePolicy } from '../../../src/policy/resolve.ts';
+import { removeRecord, writeRecord } from '../../../src/web/io/entries/record.ts';
+import { readHostView } from '../../../src/web/io/fpm/facts.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bulkhead-host-view-'));
+after(() => rmSync(directory, { recursive: true }));
+const paths = { ...pathsOf('bulkhead-test'), etc: `${directory}/etc`, state: `${directory}/state` };
+mkdirSync(paths.etc);
+const lines = ['alice:x:5001:5001::/home/alice:/bin/sh', 'bob:x:5002:5002::/home/bob:/bin/sh'];
+writeFileSync(`${paths.etc}/passwd`, `${lines.join('\n')}\n`);
+
+const set = {
+  tenant: new Map([['set.example', new Map([['cpu.limit', 0.5 as CpuFraction] as const])]]),
+};
+const text = `<bulkhead version="1"><defaults><sites limits="tenant"/></defaults>
+  <tenant user="alice"><entries limit="20"/><site name="written.example"/></tenant>
+  <tenant user="bob"/></bulkhead>`;
+
+function sitesNow() {
+  const { document } = parsePolicy('p.xml', text);
+  assert.ok(document);
+  const accounts = ['alice', 'bob'].map((user, index) => ({
+    user,
+    uid: 5001 + index,
+    gid: 5001 + index,
+    home: `/home/${user}`,
+  }));
+  const siteLimits = new Map([5001, 5002].map((uid) => [uid, set]));
+  const policy = resolvePolicy(document, { accounts, uidMin: 1000, siteLimits });
+  return readHostView(paths, policy, []).tenants.map(({ sites = [] }) =>
+    sites.map(({ name }) => name),
+  );
+}
+
+test('a site that its tenant has made has no workers beside the entries of the tenant', () => {
+  assert.deepEqual(sitesNow(), [['written.example'], ['set.example']]);
+  const record = { sender: 33, files: [], state: '', limits: '', apacheOwners: {} };
+  assert.ok(writeRecord(paths, record).ok);
+  // Web servers hold the number for all of them.
+  assert.deepEqual(sitesNow(), [['written.example', 'set.example'], ['set.example']]);
+  assert.ok(removeRecord(paths).ok);
+  assert.deepEqual(sitesNow(), [['written.example'], ['set.example']]);
+});
