@@ -315,6 +315,7 @@ export class Agent implements AsyncDisposable {
     if (this.#reconciler.wantsRetry) this.refresh();
     for (const part of this.#parts)
       part.afterTick?.(() => this.#rows(), this.#memberIndex.defaults);
+    this.#alerting.raise(this.#parts.flatMap((part) => part.takeAlarms?.() ?? []));
     this.#tickDurationSeconds = (performance.now() - moment.monotonic) / 1000;
   }
 

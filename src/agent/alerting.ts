@@ -7,6 +7,7 @@ import type { AlertsTestResponse } from './api/api.ts';
 import { Alerts } from './alerts/alerts.ts';
 import type { AlertWho } from './alerts/receiver.ts';
 import type { Log } from './log.ts';
+import type { Alarm } from './part.ts';
 import type { MemberIndex } from './sampling/member-index.ts';
 
 export class Alerting implements AsyncDisposable {
@@ -45,6 +46,10 @@ export class Alerting implements AsyncDisposable {
         evidence: () => this.#evidence(incident),
       })),
     );
+  }
+
+  raise(alarms: readonly Alarm[]): void {
+    if (alarms.length > 0) this.#alerts?.raise(Date.now(), alarms);
   }
 
   #evidence({ id }: Incident): readonly Snapshot[] {

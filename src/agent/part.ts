@@ -13,6 +13,17 @@ export interface ReportedFault extends Fault {
   readonly tries?: readonly RefusedTry[];
 }
 
+/** What the administrator has to know of the host, and no tenant: what is not in force, or was refused. */
+export interface Alarm {
+  /** The same for all that are about the same: `modules gate`. */
+  readonly about: string;
+  /** As it follows the name of the host: `the gate for kernel modules is not in force`. */
+  readonly title: string;
+  readonly text: string;
+  /** How often it happened since the last one; absent for a state. */
+  readonly count?: number;
+}
+
 export interface AgentPart extends Partial<AsyncDisposable> {
   /** Called with a policy that has been applied. Must not throw, nor take long; this holds for all of them. */
   readonly adopt?: (policy: Policy) => void;
@@ -26,6 +37,8 @@ export interface AgentPart extends Partial<AsyncDisposable> {
     uid: number,
     wanted: string,
   ) => Promise<Result<ReadonlySet<string>, Problem>>;
+  /** What has to be told since the last call, after each tick. */
+  readonly takeAlarms?: () => readonly Alarm[];
   /** Called after each tick; `rows` computes what each member used. */
   readonly afterTick?: (rows: () => readonly TopRow[], defaults: LimitNumbers) => void;
 }

@@ -20,13 +20,15 @@ export interface JailPath {
 }
 
 /** Those that have to act outside of a jail, and that the broker runs for whoever is inside. */
-export const jailCommands = ['sendmail', 'crontab'] as const;
+export const jailCommands = ['sendmail', 'crontab', 'passwd'] as const;
 export type JailCommand = (typeof jailCommands)[number];
+/** A password opens more than the jail, so who lists nothing does not get `passwd`. */
+export const defaultJailCommands: readonly JailCommand[] = ['sendmail', 'crontab'];
 
 export interface Jail {
   readonly profile: Exclude<JailProfile, 'none'>;
   readonly paths: readonly JailPath[];
-  /** Absent: all of `jailCommands`. */
+  /** Absent: `defaultJailCommands`. */
   readonly commands?: readonly JailCommand[];
 }
 
@@ -43,7 +45,8 @@ export function checkJailCommands(
       );
 }
 
-export const commandsOf = ({ commands = jailCommands }: Jail): readonly JailCommand[] => commands;
+export const commandsOf = ({ commands = defaultJailCommands }: Jail): readonly JailCommand[] =>
+  commands;
 
 export interface JailElement extends Span {
   readonly profile: Located<JailProfile>;

@@ -1,5 +1,6 @@
 /** `<agent>` → AgentSettings, with defaults filled in and every mistake reported. */
 import { attributes as limitAttributes, findAttribute } from '../limits/limits.ts';
+import { alertTopics, alertTopicWords, findAlertTopic } from '../limits/alert-topics.ts';
 import { severities, type LimitKey } from '../limits/limit.ts';
 import { printDuration } from '../base/duration.ts';
 import type { Result } from '../base/result.ts';
@@ -15,7 +16,10 @@ import { valueKinds, type Endpoint } from './value-kinds.ts';
 import { childrenOf, xmlAttribute, type XmlElement } from './xml.ts';
 
 /** `memory` is short for `memory.limit`. */
-const limitNames = [...limitAttributes.keys()].flatMap((key) => [key, key.replace(/\.limit$/, '')]);
+const limitNames = [
+  ...[...limitAttributes.keys()].flatMap((key) => [key, key.replace(/\.limit$/, '')]),
+  ...alertTopicWords,
+];
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -73,15 +77,22 @@ function readRule(element: XmlElement, diagnostics: Diagnostics): readonly Alert
   const by = element.name === 'webhook' ? 'webhook' : 'mail';
   if (element.name !== by) return [];
   const read = new AttributeReader(element, diagnostics);
+  const to = read.choice('to', ['administrator', 'reseller', 'tenant']) ?? 'administrator';
+  const limits = read.limits('limits');
+  if (to !== 'administrator' && limits.includes(alertTopics.protection))
+    read.error(
+      'limits',
+      '"protection" is about the host: only a rule with to="administrator" can have it',
+    );
   return [
     {
-      to: read.choice('to', ['administrator', 'reseller', 'tenant']) ?? 'administrator',
+      to,
       by,
       address:
         by === 'mail'
           ? read.parsed('address', valueKinds.mail.parse)
           : read.parsed('url', valueKinds.url.parse),
-      limits: read.limits('limits'),
+      limits,
       severity: read.choice('severity', severities) ?? 'refused',
       faults: read.parsed('faults', valueKinds.count.parse) ?? 1,
       everyMilliseconds: read.duration('every', { min: minute, max: 8760 * hour }, 12 * hour),
@@ -142,8 +153,8 @@ class AttributeReader {
   limits(name: string): readonly LimitKey[] {
     const words = (this.text(name) ?? '').split(/[\s,]+/).filter((word) => word !== '');
     return words.flatMap((word) => {
-      const found = findAttribute(word);
-      if (found !== undefined) return [found.key];
+      const found = findAttribute(word)?.key ?? findAlertTopic(word);
+      if (found !== undefined) return [found];
       this.error(name, `There is no limit "${word}"${suggestion(word, limitNames)}`);
       return [];
     });

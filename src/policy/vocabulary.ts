@@ -50,7 +50,10 @@ const packageAttribute = optional('name', 'The package from which it inherits.')
 
 const receiverAttributes = {
   to: required(['administrator', 'reseller', 'tenant'], 'The kind of receiver.'),
-  limits: optional('names', 'The limits to alert on; default: all.'),
+  limits: optional(
+    'names',
+    'What to alert on: limits, "symlinks", "jail", and for the administrator "protection"; default: all.',
+  ),
   severity: optional(severities, 'The minimum severity; default: "refused".'),
   faults: optional(
     'count',
@@ -244,7 +247,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
       ),
       commands: optional(
         'names',
-        'The commands that are run outside for whoever is inside: "sendmail", "crontab", or "none"; default: "sendmail crontab".',
+        'The commands that are run outside for whoever is inside: "sendmail", "crontab", "passwd", or "none"; default: "sendmail crontab".',
       ),
     },
     children: ['path'],

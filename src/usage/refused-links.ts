@@ -1,11 +1,12 @@
 /** Symbolic links that the symlink guard refused, in words. */
 import { count, listSome } from '../base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
+import { alertTopics } from '../limits/alert-topics.ts';
 import type { RefusedLink, Snapshot } from './incident.ts';
 import { cut } from './top-users.ts';
 
 /** In the place of a limit. */
-export const linkFault: LimitKey = 'symlinks.guard';
+export const linkFault: LimitKey = alertTopics.symlinks;
 
 const shownMax = 5;
 const pathMax = 200;

@@ -1,11 +1,12 @@
 /** What a tenant tried that leads past its jail, in words. */
 import { count, listSome } from '../base/list.ts';
 import type { LimitKey } from '../limits/limit.ts';
+import { alertTopics } from '../limits/alert-topics.ts';
 import type { RefusedTry, Snapshot } from './incident.ts';
 import { cut } from './top-users.ts';
 
 /** In the place of a limit. */
-export const jailFault: LimitKey = 'jail.isolation';
+export const jailFault: LimitKey = alertTopics.jail;
 
 const shownMax = 5;
 

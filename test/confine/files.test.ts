@@ -1,6 +1,7 @@
 /** Files of a host in a directory: units, drop-ins, homes. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -16,17 +17,22 @@ import {
 import { dirname } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { exposureWith } from '../../src/confine/io/exposure.ts';
 import { homeDirectories } from '../../src/confine/io/homes.ts';
 import { putDropIn, readDropIn } from '../../src/confine/io/drop-in-file.ts';
 import { dropInOf, findService, installedServices, placesOf } from '../../src/confine/io/places.ts';
 import { pathsOf } from '../../src/host/paths.ts';
+import { eventually } from '../../src/testing/patience.ts';
 import type { Account } from '../../src/policy/policy.ts';
 
 const root = mkdtempSync('/var/tmp/bulkhead-confine-');
 after(() => rmSync(root, { recursive: true }));
 const isRoot = process.geteuid?.() === 0 ? false : 'only root can give files to others';
 
-const places = placesOf({ ...pathsOf(), etc: `${root}/etc`, state: `${root}/state` }, root);
+const places = placesOf(
+  { ...pathsOf(), etc: `${root}/etc`, state: `${root}/state`, runtime: `${root}/run` },
+  root,
+);
 const unit = (name: string, text = '[Service]\nType=forking\n') => {
   const path = `${root}/usr/lib/systemd/system/${name}.service`;
   mkdirSync(dirname(path), { recursive: true });
@@ -140,3 +146,50 @@ test('without systemd all of it says so', { skip: systemd }, () => {
     assert.equal(stdout, '');
   }
 });
+
+const analyze = spawnSync('systemd-analyze', ['--version'], { encoding: 'utf8' });
+const version = Number(/^systemd (\d+)/.exec(analyze.stdout ?? '')?.[1] ?? 0);
+const noAnalyze = version >= 250 ? false : 'needs systemd-analyze of systemd 250';
+
+test(
+  'a unit is judged, and what one that was killed has left is removed',
+  { skip: noAnalyze },
+  async () => {
+    unit('exim4', '[Service]\nExecStart=/usr/sbin/exim4\n');
+    const service = findService(places, 'exim4');
+    assert.ok(service);
+    const fragment = `${root}/usr/lib/systemd/system/exim4.service`;
+    const judge = (text?: string) =>
+      exposureWith(
+        places,
+        service,
+        { fragment, dropIns: [] },
+        {
+          text,
+          version,
+        },
+      );
+    const [before, after] = await Promise.all([
+      judge(),
+      judge('[Service]\nNoNewPrivileges=yes\nPrivateTmp=yes\n'),
+    ]);
+    assert.ok(before !== undefined && after !== undefined && after < before, `${before} ${after}`);
+    assert.deepEqual(readdirSync(places.scratch), []);
+    const path = fileURLToPath(new URL('../../src/confine/io/exposure.ts', import.meta.url));
+    const script = `const { exposureWith } = await import(process.argv[1]);
+    const [places, service, now, version] = JSON.parse(process.argv[2]);
+    for (;;) await exposureWith(places, service, now, { text: undefined, version });`;
+    const words = JSON.stringify([places, service, { fragment, dropIns: [] }, version]);
+    await eventually('one is killed in the middle', async () => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script, path, words]);
+      await eventually('it works', () => readdirSync(places.scratch).length > 0);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      return readdirSync(places.scratch).length > 0;
+    });
+    mkdirSync(`${places.scratch}/${process.pid}-before`);
+    mkdirSync(`${places.scratch}/${process.ppid}-lives`);
+    assert.equal(await judge(), before);
+    assert.deepEqual(readdirSync(places.scratch), [`${process.ppid}-lives`]);
+  },
+);

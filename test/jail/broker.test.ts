@@ -63,6 +63,25 @@ const enteringJails = [
   ...brokerWords,
 ] as const;
 
+/** With a copy of /etc, of which passwd changes the shadow. */
+const ownEtc = `/run/${instance}.etc`;
+const [first, second] = ['correct horse battery', 'staple of another wall'] as const;
+const withOwnEtc = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-ec',
+  'cp -a /etc "$1"; mount --bind "$1" /etc; printf %s "$2" | chpasswd; shift 2; exec "$@"',
+  'sh',
+  ownEtc,
+  `${alice}:${first}\n`,
+  ...brokerWords,
+] as const;
+const shadowOf = (path: string) =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`${alice}:`));
+
 async function listen([command, ...words]: readonly [string, ...string[]]): Promise<void> {
   if (broker?.exitCode === null && broker.kill()) await once(broker, 'exit');
   rmSync(socket, { force: true });
@@ -89,7 +108,7 @@ function removeAll(): void {
     rmSync(`/var/mail/${user}`, { force: true });
     rmSync(`/var/spool/cron/crontabs/${user}`, { force: true });
   }
-  for (const each of [homes, `/run/${instance}`, `/var/lib/${instance}`])
+  for (const each of [homes, ownEtc, `/run/${instance}`, `/var/lib/${instance}`])
     rmSync(each, { recursive: true, force: true });
 }
 
@@ -234,7 +253,7 @@ describe('commands outside of a jail', { skip }, () => {
     );
     assert.ok(!existsSync(`${homes}/alice/ran`));
     for (const [what, request] of [
-      ['nothing known', '"1", "passwd"'],
+      ['nothing known', '"1", "su"'],
       ['a path', '"1", "../bin/sh"'],
       ['a shell', '"1", "sh", "-c", "id"'],
       ['another version', '"2", "sendmail"'],
@@ -318,9 +337,124 @@ describe('commands outside of a jail', { skip }, () => {
     assert.equal(refused.status, 77);
     assert.match(refused.stderr, /sendmail cannot be run from a jail: the policy does not list it/);
     assert.equal(inside('crontab -l').status, 1);
+    assert.equal(inside('passwd -S').status, 77);
     mustApply('<jail profile="web" commands="none"/>');
     assert.equal(inside('crontab -l').status, 77);
     mustApply();
+  });
+
+  describe('passwd', () => {
+    before(async () => {
+      mustApply('<jail profile="web" commands="passwd"/>');
+      await listen(withOwnEtc);
+    });
+    after(async () => {
+      mustApply();
+      await listen(enteringJails);
+    });
+
+    test('a password is changed at a terminal, by who knows it', async () => {
+      const [copy, host] = [shadowOf(`${ownEtc}/shadow`), shadowOf('/etc/shadow')];
+      assert.match(inside('passwd -S').stdout, new RegExp(`^${alice} P `));
+      const said = await converse(`script -qefc 'passwd; stty -a' /dev/null`, [
+        ['Current password: ', first],
+        ['New password: ', second],
+        ['Retype new password: ', second],
+      ]);
+      assert.match(said, /password updated successfully/);
+      assert.match(said, /[^-]echo\b/);
+      for (const each of [first, second])
+        assert.ok(!`${said}${log}`.includes(each), `${said}${log}`);
+      assert.notEqual(shadowOf(`${ownEtc}/shadow`), copy);
+      assert.equal(shadowOf('/etc/shadow'), host);
+      const back = inside('passwd', `${second}\n${first}\n${first}\n`);
+      assert.equal(back.status, 0, back.stderr);
+      assert.match(log, /: passwd: exit status 0$/m);
+    });
+
+    test('passwd takes no arguments that reach further', () => {
+      for (const words of [
+        'root',
+        bob,
+        alice,
+        '-l',
+        '-d',
+        '-u',
+        '-e',
+        '-a',
+        '-Sa',
+        '-S root',
+        '-S -a',
+        '-R /tmp',
+        '-P /tmp',
+        '-q',
+        '--stdin',
+        '-r files',
+        '-- root',
+        `"$(printf -- '-S\\nx')"`,
+      ]) {
+        const { status, stdout, stderr } = inside(`passwd ${words}`, `${first}\n`);
+        assert.deepEqual([status, stdout], [77, ''], `${words}: ${stderr}`);
+      }
+    });
+
+    test('passwords cannot be tried one after another, nor at once', async () => {
+      const copy = shadowOf(`${ownEtc}/shadow`);
+      const attempt = (word: string, input = `${word}\n${second}\n${second}\n`) =>
+        inside('passwd', input);
+      await eventually('the next attempt is refused', () => {
+        const wrong = attempt('a guess');
+        assert.notEqual(wrong.status, 0);
+        const next = attempt('another');
+        return next.status === 75 && /less than 10 seconds ago/.test(next.stderr);
+      });
+      const endless = 'head -c 100000 /dev/zero | passwd';
+      await eventually(
+        'more than answers is refused',
+        () => ![0, 75].includes(inside(endless).status ?? 0),
+      );
+      const asked = 'Current password: ';
+      let held: ChildProcess | undefined;
+      await eventually('it asks', async () => {
+        held = spawn(launcher, ['--instance', instance, alice, '--', 'passwd']);
+        let said = '';
+        held.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+        const ended = once(held, 'exit');
+        await eventually(
+          'it asks, or has ended',
+          () => said.includes(asked) || held?.exitCode !== null,
+        );
+        if (!said.includes(asked)) await ended;
+        return said.includes(asked);
+      });
+      const pid = await eventually('it runs', () =>
+        readdirSync('/proc').find((each) => exeOf(each)?.endsWith('/passwd')),
+      );
+      // No terminal, no descriptor but pipes, and nothing of who asks.
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ');
+      assert.equal(fields[4], '0');
+      const descriptors = readdirSync(`/proc/${pid}/fd`);
+      assert.deepEqual(descriptors.sort(), ['0', '1', '2']);
+      for (const each of descriptors)
+        assert.match(readlinkSync(`/proc/${pid}/fd/${each}`), /^pipe:/);
+      assert.match(
+        readFileSync(`/proc/${pid}/status`, 'utf8'),
+        new RegExp(`^Uid:\\s+${uids.alice}\\s+0`, 'm'),
+      );
+      const meanwhile = attempt(first);
+      assert.deepEqual(
+        [meanwhile.status, /being changed already/.test(meanwhile.stderr)],
+        [75, true],
+      );
+      held?.stdin?.write(`${first}\n${second}\n`);
+      held?.kill('SIGKILL');
+      await eventually('it has ended', () => exeOf(pid) === undefined);
+      assert.equal(shadowOf(`${ownEtc}/shadow`), copy);
+      await eventually('who knows it can try again', () => attempt(first).status === 0);
+      assert.notEqual(shadowOf(`${ownEtc}/shadow`), copy);
+    });
   });
 
   test('what runs outside cannot be looked through from inside', async () => {
@@ -405,6 +539,30 @@ const look = async (meanwhile: () => void): Promise<readonly number[]> => {
   await once(child, 'close');
   return (/found (\d+) (\d+)/.exec(text) ?? []).slice(1).map(Number);
 };
+
+/** What a command inside prints, while each of its questions is answered. */
+async function converse(
+  command: string,
+  answers: readonly (readonly [question: string, answer: string])[],
+): Promise<string> {
+  const child = spawn(launcher, ['--instance', instance, alice, '--', 'sh', '-c', command]);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const closed = once(child, 'close');
+  let from = 0;
+  for (const [question, answer] of answers) {
+    await eventually(
+      question,
+      () => text.includes(question, from),
+      () => `${text}${log}`,
+    );
+    from = text.length;
+    child.stdin.write(`${answer}\n`);
+  }
+  await closed;
+  return text;
+}
 
 function exeOf(pid: string): string | undefined {
   try {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -62,6 +62,27 @@ test('JailRefresher builds when something has changed, once a minute at most, an
     assert.equal(await tick(60_000), 3);
     assert.equal(await tick(60_000), 4);
     assert.deepEqual(errors, ['Cannot mount the home of "a": it is a link']);
+    const alarms = refresher.takeAlarms();
+    assert.deepEqual(
+      alarms.map(({ about }) => about),
+      ['jails', 'jails'],
+    );
+    assert.match(alarms[0]?.text ?? '', /Cannot mount the home of "a": it is a link/);
+    assert.deepEqual(refresher.takeAlarms(), []);
+    // As process 1 sees it: another file than the one below it is a pin.
+    const jail = join(root, 'proc/1/root', paths.runtime, 'jail');
+    mkdirSync(jail, { recursive: true });
+    problems = [];
+    writeFileSync(join(paths.runtime, 'jail/tenants/5001'), mark);
+    for (const name of ['vault', 'below']) writeFileSync(join(jail, name), '');
+    await tick(60_000);
+    const before = built;
+    assert.equal(await tick(60_000), before, 'it is there');
+    rmSync(join(jail, 'vault'));
+    linkSync(join(jail, 'below'), join(jail, 'vault'));
+    assert.equal(await tick(60_000), before + 1);
+    assert.match(refresher.takeAlarms()[0]?.title ?? '', /^the way into jails was removed$/);
+    assert.equal(await tick(60_000), before + 1, 'once');
   } finally {
     rmSync(root, { recursive: true });
   }

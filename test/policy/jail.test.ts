@@ -43,7 +43,7 @@ test("a reseller's package gives its tenants a jail, and no other element can", 
   assert.match(resolve(site).messages.join(), /<jail> is not known inside <site>/);
 });
 
-test('commands are those of the list, both without one, or none', () => {
+test('commands are those of the list, without one those that are usual, or none', () => {
   const commands = (attribute: string) => {
     const { tenants } = resolve(
       `<tenant uid="5001"><jail profile="web" ${attribute}/></tenant>`,
@@ -54,6 +54,7 @@ test('commands are those of the list, both without one, or none', () => {
   assert.deepEqual(commands(''), ['sendmail', 'crontab']);
   assert.deepEqual(commands('commands="crontab"'), ['crontab']);
   assert.deepEqual(commands('commands="crontab, sendmail"'), ['sendmail', 'crontab']);
+  assert.deepEqual(commands('commands="passwd"'), ['passwd']);
   assert.deepEqual(commands('commands="none"'), []);
   assert.deepEqual(jailsOf('<tenant uid="5001"><jail profile="web" commands="none"/></tenant>'), [
     'web, no commands outside',
@@ -64,8 +65,8 @@ test('mistakes in <jail> are reported', () => {
   const said = (jail: string) => resolve(`<defaults>${jail}</defaults>`).messages.join();
   assert.match(said('<jail/>'), /needs the attribute "profile"/);
   assert.match(
-    said('<jail profile="web" commands="sendmail passwd"/>'),
-    /"passwd" cannot be run outside of a jail; sendmail, crontab can/,
+    said('<jail profile="web" commands="sendmail su"/>'),
+    /"su" cannot be run outside of a jail; sendmail, crontab, passwd can/,
   );
   assert.match(said('<jail profile="wbe"/>'), /is not one of web, shell, strict, none/);
   assert.match(said('<jail profile="none"><path at="/srv/a"/></jail>'), /has no paths/);

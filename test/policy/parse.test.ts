@@ -120,6 +120,14 @@ const cases: readonly (readonly [body: string, expected: RegExp])[] = [
     '<agent><alerts><mail to="tenant" limits="memroy"/></alerts></agent>',
     /There is no limit "memroy"; did you mean "memory/,
   ],
+  [
+    '<agent><alerts><mail to="tenant" limits="cpu protection"/></alerts></agent>',
+    /"protection" is about the host: only a rule with to="administrator" can have it/,
+  ],
+  [
+    '<agent><alerts><mail to="administrator" limits="protecton"/></alerts></agent>',
+    /There is no limit "protecton"; did you mean "protection"/,
+  ],
   ['<agent><alerts><mail to="tenant" faults="0"/></alerts></agent>', /"0" is not a whole number/],
   [
     '<agent><alerts><webhook to="tenant" url="file:///x"/></alerts></agent>',

@@ -1,11 +1,13 @@
 /** The symlink guard's rule, its reports and its faults, without a kernel. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Log } from '../../src/agent/log.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
+import { resolvePolicy } from '../../src/policy/resolve.ts';
 import { LinkTally } from '../../src/symlinks/core/guard/link-tally.ts';
 import {
   eventBytes,
@@ -20,6 +22,7 @@ import {
   sameRule,
   type GuardRule,
 } from '../../src/symlinks/core/guard/rule.ts';
+import { GuardPart } from '../../src/symlinks/io/guard/guard-part.ts';
 import { parseGroups, resolveRule } from '../../src/symlinks/io/guard/names.ts';
 
 const rule: GuardRule = {
@@ -97,6 +100,51 @@ suite('<symlinks>', () => {
       assert.equal(resolve('root').ok, false);
     } finally {
       rmSync(etc, { recursive: true });
+    }
+  });
+
+  test('the administrator is told where it cannot be brought in line, and not where it is off', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'bulkhead-symlinks-'));
+    try {
+      for (const each of ['etc', 'lib', 'run', 'sys']) mkdirSync(join(root, each));
+      writeFileSync(`${root}/etc/passwd`, 'web:x:33:33::/:/bin/sh\n');
+      writeFileSync(`${root}/etc/group`, 'web:x:33:\n');
+      const paths = {
+        ...pathsOf(),
+        etc: `${root}/etc`,
+        state: `${root}/lib`,
+        runtime: `${root}/run`,
+        sys: `${root}/sys`,
+      };
+      let now = 0;
+      const errors: string[] = [];
+      const log = { info: () => {}, error: (line: string) => errors.push(line) } as unknown as Log;
+      const problem = { action: 'turn the symlink guard on', reason: 'this kernel cannot' };
+      const part = new GuardPart(
+        paths,
+        log,
+        () => Promise.resolve({ ok: false, error: problem }),
+        () => now,
+      );
+      const text = '<bulkhead version="1"><symlinks follow="owner-match" by="web"/></bulkhead>';
+      const { document } = parsePolicy('p.xml', text);
+      assert.ok(document);
+      const minute = async () => {
+        now += 600_000;
+        part.afterTick();
+        await new Promise((resolve) => setImmediate(resolve));
+        return part.takeAlarms();
+      };
+      part.adopt(resolvePolicy(document, { accounts: [], uidMin: 1000 }));
+      const [alarm, ...more] = await minute();
+      assert.deepEqual([alarm?.about, more], ['symlink guard', []]);
+      assert.match(alarm?.text ?? '', /Cannot turn the symlink guard on: this kernel cannot/);
+      assert.equal((await minute()).length, 1, 'as long as it lasts');
+      assert.equal(errors.length, 1);
+      writeFileSync(`${root}/lib/symlinks-guard.json`, '{"mode":"off"}');
+      assert.deepEqual(await minute(), []);
+    } finally {
+      rmSync(root, { recursive: true });
     }
   });
 

@@ -92,6 +92,44 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await succeed(`cp /root/dummy.kept ${file} && modprobe dummy && rmmod dummy`);
   });
 
+  test(
+    'the administrator is told of it, and of a gate that somebody took out',
+    patient,
+    async () => {
+      await write(
+        '/usr/local/sbin/keep-mail',
+        '#!/bin/sh\ncat >> /root/mail; echo >> /root/mail\n',
+      );
+      await succeed('chmod 755 /usr/local/sbin/keep-mail; touch /root/mail');
+      await policy(
+        '<agent interval="1s"><alerts from="b@example.org"><mail to="administrator" limits="protection" address="ops@example.org"/></alerts></agent>',
+      );
+      // As the agent calls it, whatever is installed under that name.
+      const agent =
+        '[ -e /usr/sbin/sendmail ] || touch /usr/sbin/sendmail; mount --bind /usr/local/sbin/keep-mail "$(realpath /usr/sbin/sendmail)"; echo $$ > /run/agent-test.pid; exec bulkhead agent';
+      await succeed(
+        `setsid nohup unshare --mount sh -c '${agent}' > /root/agent.log 2>&1 < /dev/null &`,
+      );
+      const wait = (what: string) =>
+        succeed(
+          `for i in $(seq 18000); do tr '\\n' ' ' < /root/mail | grep -q '${what}' && exit 0; sleep 0.2; done; cat /root/agent.log /root/mail >&2; exit 1`,
+        );
+      await succeed('until grep -q Started /root/agent.log; do sleep 0.2; done');
+      assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
+      await wait(
+        'refused by the gate for kernel modules. The last one: dummy.ko was refused: load',
+      );
+      await succeed('rm -r /sys/fs/bpf/bulkhead/modules*');
+      assert.equal((await status()).mode, 'off');
+      await wait('was switched to "on" and is "off" now');
+      await succeed(
+        'kill $(cat /run/agent-test.pid); while [ -e /proc/$(cat /run/agent-test.pid) ]; do sleep 0.2; done; bulkhead modules gate restore',
+      );
+      assert.equal((await status()).mode, 'on');
+      await policy('');
+    },
+  );
+
   test('what the policy denies is taken off the list at the next update', patient, async () => {
     await policy('<modules><deny name="dummy" reason="not here"/></modules>');
     const text = await succeed('bulkhead modules gate update');

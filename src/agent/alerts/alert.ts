@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { Result } from '../../base/result.ts';
 import type { AlertRule } from '../../policy/settings.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
+import type { Alarm } from '../part.ts';
 import type { AlertWho, Receiver } from './receiver.ts';
 
 export interface Alert {
@@ -18,10 +19,19 @@ export interface Alert {
   at: number;
 }
 
+/** An alarm on its way to one receiver. */
+export interface RaisedAlarm extends Alarm {
+  /** As of an alert. */
+  readonly key: string;
+  readonly everyMilliseconds: number;
+  readonly at: number;
+}
+
 /** The alerts sent together. */
 export interface Batch {
   readonly receiver: Receiver;
   readonly alerts: readonly Alert[];
+  readonly alarms: readonly RaisedAlarm[];
   /** Further remarks, one paragraph each. */
   readonly notices: readonly string[];
   /** The same for each attempt, so that a receiver can detect duplicates. */
@@ -46,7 +56,13 @@ export type Deliver = (batch: Batch, signal: AbortSignal) => Promise<Delivery>;
  * so that a policy with another `every` does not send everything again. The receiver is hashed: keys
  * are kept on disk, and URLs hold secrets.
  */
-export function alertKey(rule: AlertRule, incident: Incident, receiver: string): string {
+export const alertKey = (rule: AlertRule, incident: Incident, receiver: string): string =>
+  `${ruleKey(rule, receiver)} ${incident.member} ${incident.limit}`;
+
+export const alarmKey = (rule: AlertRule, { about }: Alarm, receiver: string): string =>
+  `${ruleKey(rule, receiver)} host ${about}`;
+
+function ruleKey(rule: AlertRule, receiver: string): string {
   const about = `${rule.limits.join(',')} ${rule.severity} ${receiver}`;
-  return `${hash('sha256', about).slice(0, 24)} ${incident.member} ${incident.limit}`;
+  return hash('sha256', about).slice(0, 24);
 }

@@ -9,10 +9,19 @@
  */
 import { hostname } from 'node:os';
 import type { AlertRule, AlertSettings } from '../../policy/settings.ts';
+import { quietMilliseconds } from '../../usage/incident-log.ts';
 import type { Incident, Snapshot } from '../../usage/incident.ts';
 import type { Member } from '../../usage/member.ts';
 import type { AlertsTestResponse } from '../api/api.ts';
-import { alertKey, type Alert, type Batch, type Deliver } from './alert.ts';
+import type { Alarm } from '../part.ts';
+import {
+  alarmKey,
+  alertKey,
+  type Alert,
+  type Batch,
+  type Deliver,
+  type RaisedAlarm,
+} from './alert.ts';
 import { sendMail, type MailRoute } from './mail.ts';
 import { mailText, webhookBody, type MessageContext } from './message.ts';
 import {
@@ -25,6 +34,7 @@ import {
 } from './outbox.ts';
 import {
   appliesTo,
+  isForAlarms,
   describeReceiver,
   receiverKey,
   receiverOf,
@@ -79,6 +89,7 @@ export class Alerts implements AsyncDisposable {
   /** Waiting alerts, by each of their keys. */
   readonly #waiting = new Map<string, Alert>();
   readonly #reported = new Set<string>();
+  readonly #happened = new Happened();
   #leftOut = 0;
   #context: MessageContext | undefined;
 
@@ -90,6 +101,7 @@ export class Alerts implements AsyncDisposable {
       timing: this.#timing,
       log: options.log,
       settled: (alert, delivered) => this.#settled(alert, delivered),
+      settledAlarm: (alarm, delivered) => this.#settledKey(alarm.key, alarm, delivered),
     });
   }
 
@@ -126,6 +138,26 @@ export class Alerts implements AsyncDisposable {
         at: now,
       });
     }
+  }
+
+  /** What has to be told of the host, at `now` in milliseconds since 1970. Never waits. */
+  raise(now: number, alarms: readonly Alarm[]): void {
+    for (const alarm of alarms) {
+      const times = this.#happened.add(now, alarm);
+      for (const rule of this.#options.settings.rules)
+        if (isForAlarms(rule, times)) this.#raiseOne(now, rule, alarm);
+    }
+  }
+
+  #raiseOne(now: number, rule: AlertRule, alarm: Alarm): void {
+    const receiver = receiverOf(rule, placeholder);
+    if (!receiver.ok) this.#printError(receiver.error);
+    if (!receiver.ok || receiver.value === undefined) return;
+    const key = alarmKey(rule, alarm, receiverKey(receiver.value));
+    if (this.#isTooSoon(key, now, rule)) return;
+    const { everyMilliseconds } = rule;
+    const raised: RaisedAlarm = { ...alarm, key, everyMilliseconds, at: now };
+    if (this.#outbox.raise(receiver.value, raised)) this.#remember(key, now);
   }
 
   /** A clock that was set back must not suppress alerts for long. */
@@ -177,11 +209,17 @@ export class Alerts implements AsyncDisposable {
   #settled(alert: Alert, delivered: boolean): void {
     for (const key of alert.keys) {
       this.#waiting.delete(key);
-      if (delivered) {
-        const recorded = this.#options.ledger.recordAlert(key, alert.at);
-        if (!recorded.ok) this.#printError(recorded.error);
-      } else this.#remember(key, mayGoAfterPause(Date.now(), alert.everyMilliseconds));
+      this.#settledKey(key, alert, delivered);
     }
+  }
+
+  #settledKey(key: string, { at, everyMilliseconds }: SentAt, delivered: boolean): void {
+    if (!delivered) {
+      this.#remember(key, mayGoAfterPause(Date.now(), everyMilliseconds));
+      return;
+    }
+    const recorded = this.#options.ledger.recordAlert(key, at);
+    if (!recorded.ok) this.#printError(recorded.error);
   }
 
   #remember(key: string, at: number): void {
@@ -260,7 +298,7 @@ export class Alerts implements AsyncDisposable {
         problem: found.ok ? 'it has no receiver' : printProblem(found.error),
       };
     }
-    const batch: Batch = { receiver, alerts: [], notices: [], id: newId(), test: true };
+    const batch: Batch = { receiver, alerts: [], alarms: [], notices: [], id: newId(), test: true };
     const signal = AbortSignal.timeout(this.#timing.sendMilliseconds);
     const delivery = await deliverWithin(this.#deliver, batch, signal);
     const to = `${way}: ${describeReceiver(receiver)}`;
@@ -272,6 +310,22 @@ export class Alerts implements AsyncDisposable {
   /** Sends waiting messages, for at most five seconds. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#outbox[Symbol.asyncDispose]();
+  }
+}
+
+type SentAt = Pick<Alert, 'at' | 'everyMilliseconds'>;
+
+/** How often something has happened, as incidents count faults. A state that lasts needs no count. */
+class Happened {
+  readonly #tallies = new Map<string, { times: number; last: number }>();
+
+  add(now: number, { about, count }: Alarm): number {
+    if (count === undefined) return Infinity;
+    const known = this.#tallies.get(about);
+    const goesOn = known !== undefined && Math.abs(now - known.last) < quietMilliseconds;
+    const times = (goesOn ? known.times : 0) + count;
+    this.#tallies.set(about, { times, last: now });
+    return times;
   }
 }
 

@@ -10,7 +10,7 @@
 import { printDuration } from '../../base/duration.ts';
 import { explainIncident, incidentTitle } from '../../usage/explain-incident.ts';
 import { kindOf } from '../../usage/member.ts';
-import type { Alert, Batch } from './alert.ts';
+import type { Alert, Batch, RaisedAlarm } from './alert.ts';
 import type { Receiver } from './receiver.ts';
 import { printable } from '../../base/printable.ts';
 
@@ -18,6 +18,7 @@ import { printable } from '../../base/printable.ts';
 const explainedMax = 20;
 const lineCharacters = 76;
 const subjectCharactersMax = 160;
+const alarmCharactersMax = 2000;
 const bodyBytesMax = 256 * 1024;
 
 export interface MailText {
@@ -35,11 +36,12 @@ const testText =
   'This is a test: nothing happened. Someone with root access wanted to check whether alerts from Bulkhead arrive here.';
 
 export function mailText(batch: Batch, context: MessageContext): MailText {
-  const { alerts, notices, receiver, test } = batch;
+  const { alerts, alarms, notices, receiver, test } = batch;
   const full = alerts.slice(0, explainedMax);
   const parts = [
     ...(test ? [wrap(testText)] : []),
     ...notices.map(wrap),
+    ...alarms.map(alarmSection),
     ...full.map((alert) => section(alert, receiver, context)),
     shortList(alerts.slice(explainedMax), receiver),
     footer(batch, context),
@@ -50,10 +52,15 @@ export function mailText(batch: Batch, context: MessageContext): MailText {
   };
 }
 
-function subjectOf({ alerts, receiver, test }: Batch, { host }: MessageContext): string {
+function subjectOf({ alerts, alarms, receiver, test }: Batch, { host }: MessageContext): string {
   const [first] = alerts;
+  const [alarm] = alarms;
   const name = `Bulkhead on ${host}`;
   if (test) return `${name}: test message, nothing happened`;
+  if (alarm !== undefined) {
+    const more = alarms.length + alerts.length - 1;
+    return shortened(`${name}: ${printable(alarm.title)}${more === 0 ? '' : `, and ${more} more`}`);
+  }
   if (first === undefined) return `${name}: alerts were dropped`;
   if (alerts.length === 1) return shortened(`${name}: ${titleOf(first, receiver)}`);
   const names = [...new Set(alerts.map(({ who }) => printable(who.name)))];
@@ -66,9 +73,17 @@ const shortened = (text: string) =>
 const titleOf = ({ incident, who }: Alert, { to }: Receiver) =>
   incidentTitle(incident, who.name, { reader: to });
 
+function alarmSection({ title, text }: RaisedAlarm): string {
+  return [headingOf(printable(`${title[0]?.toUpperCase()}${title.slice(1)}`)), wrap(text)].join(
+    '\n\n',
+  );
+}
+
+const headingOf = (title: string) =>
+  `${title}\n${'-'.repeat(Math.min(title.length, lineCharacters))}`;
+
 function section(alert: Alert, receiver: Receiver, context: MessageContext): string {
-  const title = printable(titleOf(alert, receiver));
-  const heading = `${title}\n${'-'.repeat(Math.min(title.length, lineCharacters))}`;
+  const heading = headingOf(printable(titleOf(alert, receiver)));
   return [heading, ...explained(alert, receiver, context).map(wrap)].join('\n\n');
 }
 
@@ -88,12 +103,13 @@ function shortList(alerts: readonly Alert[], receiver: Receiver): string {
   return `Other incidents:\n\n${lines.join('\n')}`;
 }
 
-function footer({ alerts, receiver }: Batch, { host }: MessageContext): string {
-  const every = Math.min(...alerts.map((alert) => alert.everyMilliseconds));
+function footer({ alerts, alarms, receiver }: Batch, { host }: MessageContext): string {
+  const told = [...alerts, ...alarms];
+  const every = Math.min(...told.map((each) => each.everyMilliseconds));
   const often =
-    alerts.length === 0
+    told.length === 0
       ? ''
-      : ` It is sent at most once every ${printDuration(every)} per account and limit, however often the limit is reached.`;
+      : ` It is sent at most once every ${printDuration(every)} ${alarms.length === 0 ? 'per account and limit, however often the limit is reached' : 'about the same, however often it happens'}.`;
   const change =
     receiver.to === 'administrator'
       ? 'To change that, or to stop these messages, edit the rules in <alerts> in the policy.'
@@ -129,7 +145,7 @@ export function webhookBody(batch: Batch, context: MessageContext): string {
 }
 
 function bodyOf(batch: Batch, context: MessageContext, max: number, explain: number): string {
-  const { alerts, notices, receiver, test, id } = batch;
+  const { alerts, alarms, notices, receiver, test, id } = batch;
   return JSON.stringify({
     version: 1,
     kind: test ? 'test' : 'alert',
@@ -139,6 +155,11 @@ function bodyOf(batch: Batch, context: MessageContext, max: number, explain: num
     alerts: alerts
       .slice(0, max)
       .map((alert, index) => alertBody(alert, receiver, context, index < explain)),
+    protection: alarms.map(({ about, title, text }) => ({
+      about,
+      title: printable(title),
+      text: printable(text.slice(0, alarmCharactersMax)),
+    })),
     omitted: Math.max(0, alerts.length - max),
     notices: test ? [testText, ...notices] : notices,
   });

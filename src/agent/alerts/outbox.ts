@@ -10,12 +10,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { printProblem } from '../../base/problem.ts';
 import { fail } from '../../base/result.ts';
 import { printDuration } from '../../base/duration.ts';
-import type { Alert, Batch, Deliver, Delivery } from './alert.ts';
+import type { Alert, Batch, Deliver, Delivery, RaisedAlarm } from './alert.ts';
 import { describeReceiver, receiverKey, type Receiver } from './receiver.ts';
 import { count } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
 
 export const waitingMax = 500;
+/** Of one receiver. There are few things that they are about. */
+const alarmsMax = 50;
 const concurrentMax = 4;
 
 export interface OutboxTiming {
@@ -40,12 +42,15 @@ interface OutboxOptions {
   readonly log: (line: string) => void;
   /** Called once for each alert: it was delivered or given up. */
   readonly settled: (alert: Alert, delivered: boolean) => void;
+  /** The same for an alarm. */
+  readonly settledAlarm: (alarm: RaisedAlarm, delivered: boolean) => void;
 }
 
 /** A message that collects alerts until it is sent. */
 interface Waiting {
   readonly receiver: Receiver;
   readonly alerts: Alert[];
+  readonly alarms: RaisedAlarm[];
   readonly notices: string[];
   id: string;
   /** The number of failed attempts. */
@@ -94,6 +99,16 @@ export class Outbox implements AsyncDisposable {
     return true;
   }
 
+  /** False if too many wait, or another rule has asked for the same. */
+  raise(receiver: Receiver, alarm: RaisedAlarm): boolean {
+    if (this.#closed) return false;
+    const { alarms } = this.#open(receiver);
+    if (alarms.length >= alarmsMax || alarms.some(({ about }) => about === alarm.about))
+      return false;
+    alarms.push(alarm);
+    return true;
+  }
+
   /** Adds a remark; at most a few per receiver. */
   notice(receiver: Receiver, text: string): void {
     if (this.#closed) return;
@@ -112,6 +127,7 @@ export class Outbox implements AsyncDisposable {
     const made: Waiting = {
       receiver,
       alerts: [],
+      alarms: [],
       notices: [],
       id: newId(),
       failed: 0,
@@ -145,24 +161,24 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #attempt(waiting: Waiting): Promise<Delivery> {
-    const { receiver, alerts, notices, id } = waiting;
-    const batch: Batch = { receiver, alerts, notices, id, test: false };
+    const { receiver, alerts, alarms, notices, id } = waiting;
+    const batch: Batch = { receiver, alerts, alarms, notices, id, test: false };
     const { deliver, timing } = this.#options;
     const timeout = AbortSignal.timeout(timing.sendMilliseconds);
     return deliverWithin(deliver, batch, AbortSignal.any([timeout, this.#closing.signal]));
   }
 
   #settle(waiting: Waiting, delivery: Delivery): void {
-    const { receiver, alerts } = waiting;
+    const { receiver } = waiting;
     if (delivery.ok) {
       this.#failing.delete(receiver.by);
-      this.#forget(alerts, true);
+      this.#forget(waiting, true);
       return;
     }
     const pause = this.#options.timing.retryMilliseconds[waiting.failed];
     waiting.failed++;
     const { reason, permanent } = delivery.error;
-    if (this.#closed) this.#lose(alerts);
+    if (this.#closed) this.#lose(waiting);
     else if (permanent || pause === undefined) this.#giveUp(waiting, reason);
     else this.#tryAgain(waiting, pause, reason);
   }
@@ -178,25 +194,28 @@ export class Outbox implements AsyncDisposable {
       // Collected meanwhile: they are sent together.
       clearTimeout(since.timer);
       waiting.alerts.push(...since.alerts);
+      waiting.alarms.push(...since.alarms);
       waiting.notices.push(...since.notices);
       waiting.id = newId();
     }
     this.#wait(waiting, pause);
   }
 
-  #giveUp({ receiver, alerts, failed }: Waiting, reason: string): void {
+  #giveUp(waiting: Waiting, reason: string): void {
+    const { receiver, failed } = waiting;
     this.#options.log(notSent(receiver, reason, `given up after ${count(failed, 'attempt')}`));
-    this.#forget(alerts, false);
+    this.#forget(waiting, false);
   }
 
-  #lose(alerts: readonly Alert[]): void {
-    this.#lost += alerts.length;
-    this.#forget(alerts, false);
+  #lose(waiting: Waiting): void {
+    this.#lost += waiting.alerts.length + waiting.alarms.length;
+    this.#forget(waiting, false);
   }
 
-  #forget(alerts: readonly Alert[], delivered: boolean): void {
+  #forget({ alerts, alarms }: Waiting, delivered: boolean): void {
     this.#size -= alerts.length;
     for (const alert of alerts) this.#options.settled(alert, delivered);
+    for (const alarm of alarms) this.#options.settledAlarm(alarm, delivered);
   }
 
   /** Sends waiting messages once, as far as the time allows. */
@@ -211,7 +230,7 @@ export class Outbox implements AsyncDisposable {
     this.#send();
     const { closeMilliseconds } = this.#options.timing;
     await this.#idle(closeMilliseconds * 0.8);
-    for (const { alerts } of this.#ready.splice(0)) this.#lose(alerts);
+    for (const waiting of this.#ready.splice(0)) this.#lose(waiting);
     this.#closing.abort();
     await this.#idle(closeMilliseconds * 0.2);
     if (this.#lost === 0) return;

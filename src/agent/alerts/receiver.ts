@@ -9,6 +9,7 @@
  * second address, another line) gets no mail.
  */
 import { severities } from '../../limits/limit.ts';
+import { alertTopics } from '../../limits/alert-topics.ts';
 import type { AlertRule } from '../../policy/settings.ts';
 import { failed, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
@@ -53,6 +54,12 @@ export function appliesTo(rule: AlertRule, { limit, severity, faults }: Incident
   if (severities.indexOf(severity) < severities.indexOf(rule.severity)) return false;
   return faults >= rule.faults;
 }
+
+/** Whether it is told of the host. Something that happened has to have happened as often as an incident has faults. */
+export const isForAlarms = (rule: AlertRule, times: number): boolean =>
+  rule.to === 'administrator' &&
+  (rule.limits.length === 0 || rule.limits.includes(alertTopics.protection)) &&
+  times >= rule.faults;
 
 /** Undefined if the rule has no receiver for this member; an error if there is no safe address. */
 export function receiverOf(rule: AlertRule, who: AlertWho): Result<Receiver | undefined, Problem> {

@@ -1,7 +1,7 @@
 /** What `systemd-analyze security` says of a unit with other drop-ins than it has: of copies, in a directory of our own. */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { namesIn } from '../../sys/files/read.ts';
 import { runBounded } from '../../sys/processes/run-bounded.ts';
 import { parseExposure } from '../core/exposure.ts';
 import { dropInOf, type Places, type Service } from './places.ts';
@@ -10,16 +10,20 @@ import type { UnitNow } from './unit.ts';
 /** The first that judges files instead of what is loaded. */
 const offlineSince = 250;
 
+/** Of this process. */
+const inUse = new Set<string>();
+
 /** `text`: of our drop-in; without it the unit is judged as if there were none. Nothing where this systemd cannot tell. */
 export async function exposureWith(
   places: Places,
   service: Service,
-  { fragment, dropIns }: UnitNow,
+  { fragment, dropIns }: Pick<UnitNow, 'fragment' | 'dropIns'>,
   { text, version }: { readonly text: string | undefined; readonly version: number },
 ): Promise<number | undefined> {
   if (version < offlineSince || fragment === '') return undefined;
   const ours = dropInOf(places, service);
-  const root = mkdtempSync(`${tmpdir()}/bulkhead-exposure-`);
+  const root = scratchDirectory(places);
+  inUse.add(root);
   try {
     const unit = `${service.unit}.service`;
     const directory = `${root}/etc/systemd/system`;
@@ -36,5 +40,18 @@ export async function exposureWith(
     return undefined;
   } finally {
     rmSync(root, { recursive: true });
+    inUse.delete(root);
   }
+}
+
+/** Named for this process, `PID-XXXXXX`: whatever ends it, the next one finds what is nobody's any more, and removes it. */
+function scratchDirectory({ scratch, proc }: Places): string {
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  for (const name of namesIn(scratch)) {
+    const path = `${scratch}/${name}`;
+    const pid = Number.parseInt(name, 10);
+    const isUsed = pid === process.pid ? inUse.has(path) : existsSync(`${proc}/${pid}`);
+    if (!isUsed) rmSync(path, { recursive: true, force: true });
+  }
+  return mkdtempSync(`${scratch}/${process.pid}-`);
 }

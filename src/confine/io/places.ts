@@ -15,9 +15,11 @@ export interface Places {
   readonly file: string;
   /** Ours, for root alone. */
   readonly state: string;
+  /** For copies of units while they are judged; ours, for root alone, and gone after a boot. */
+  readonly scratch: string;
 }
 
-export const placesOf = ({ etc, proc, state, instance }: Paths, root = ''): Places => ({
+export const placesOf = ({ etc, proc, state, runtime, instance }: Paths, root = ''): Places => ({
   etc,
   proc,
   unitDirectories: [
@@ -32,6 +34,7 @@ export const placesOf = ({ etc, proc, state, instance }: Paths, root = ''): Plac
   ],
   file: `50-${instance}.conf`,
   state: `${state}/confine`,
+  scratch: `${runtime}/confine`,
 });
 
 export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -95,6 +95,7 @@ export const brokerDirectory = '/run/bulkhead/broker';
 const programOf = {
   sendmail: '/usr/sbin/sendmail',
   crontab: '/usr/bin/crontab',
+  passwd: '/usr/bin/passwd',
 } as const satisfies Record<JailCommand, string>;
 export const brokeredPrograms = Object.values(programOf);
 

@@ -5,7 +5,7 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Log } from '../../agent/log.ts';
-import type { AgentPart } from '../../agent/part.ts';
+import type { AgentPart, Alarm } from '../../agent/part.ts';
 import { printProblem, type Problem } from '../../base/problem.ts';
 import { isAt } from '../../policy/jail.ts';
 import type { Policy } from '../../policy/policy.ts';
@@ -16,6 +16,7 @@ import { brokeredPrograms, etcNames, hostSockets } from '../core/layout.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { jailPart } from './part.ts';
+import { heldUids, programsState } from './programs.ts';
 
 const checkMs = 60_000;
 const restore = restoreElsewhere({
@@ -44,6 +45,9 @@ export class JailRefresher implements AgentPart {
   #state: string | undefined;
   #building = false;
   #reported = '';
+  /** What was in force at the last check. */
+  #before = { programs: false, vault: false };
+  readonly #alarms: Alarm[] = [];
 
   /** `clock`: monotonic, in milliseconds. */
   constructor(paths: Paths, log: Log, build: BuildNow, clock = () => performance.now()) {
@@ -64,7 +68,7 @@ export class JailRefresher implements AgentPart {
     this.#checkedAt = this.#clock();
     if (jailTenants(policy).length === 0 && !existsSync(jailPathsOf(this.#paths).base)) return;
     const state = stateOf(policy, this.#paths);
-    const isOpen = jailPart.plan(policy, this.#paths).length > 0;
+    const isOpen = this.#watch(policy) || jailPart.plan(policy, this.#paths).length > 0;
     if (state === this.#state && !isOpen) return;
     this.#state = state;
     this.#building = true;
@@ -74,10 +78,57 @@ export class JailRefresher implements AgentPart {
     });
   }
 
-  /** Once, however often it is tried. */
+  /** Answers whether the way in was taken out, as nobody but root can. */
+  #watch(policy: Policy): boolean {
+    const now = {
+      programs: programsState(this.#paths) !== undefined,
+      vault: isVaultThere(this.#paths),
+    };
+    const before = this.#before;
+    this.#before = now;
+    if (heldUids(policy).length === 0) return false;
+    if (before.programs && !now.programs) this.#alarms.push(programsRemoved);
+    const isGone = before.vault && !now.vault;
+    if (isGone) this.#alarms.push(vaultRemoved);
+    return isGone;
+  }
+
+  takeAlarms(): readonly Alarm[] {
+    return this.#alarms.splice(0);
+  }
+
+  /** In the log once, however often it is tried. */
   #report(problems: string): void {
+    if (problems !== '') this.#alarms.push(notBuilt(problems));
     if (problems !== '' && problems !== this.#reported) this.#log.error(problems);
     this.#reported = problems;
+  }
+}
+
+const programsRemoved: Alarm = {
+  about: 'jails apart',
+  title: 'the programs that keep jails apart were removed',
+  text: 'The BPF programs that keep jails and the host apart had been removed from the kernel by somebody who is root here. They are being loaded again; see bulkhead jail status.',
+};
+const vaultRemoved: Alarm = {
+  about: 'jails',
+  title: 'the way into jails was removed',
+  text: 'The namespace that leads to all jails had been unmounted by somebody who is root here, and no tenant with a jail could start anything. They are being built again; see bulkhead jail status.',
+};
+const notBuilt = (problems: string): Alarm => ({
+  about: 'jails',
+  title: 'jails of the policy are not in force',
+  text: `Jails of the policy could not be built or kept as the policy says: ${problems}. Tenants whose jail cannot be entered start nothing. See bulkhead jail status.`,
+});
+
+/** As process 1 sees it, since a service has no pins; where that is closed to us, it cannot be told. */
+function isVaultThere(paths: Paths): boolean {
+  const { vault, below } = jailPathsOf(paths);
+  try {
+    const [pin, file] = [vault, below].map((path) => statSync(`${paths.proc}/1/root${path}`));
+    return pin?.ino !== file?.ino || pin?.dev !== file?.dev;
+  } catch {
+    return false;
   }
 }
 

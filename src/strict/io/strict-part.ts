@@ -1,18 +1,22 @@
 /**
  * What the agent does for strict placement: what was refused goes to its log as it happens, and a policy with other tenants is
- * loaded.
+ * loaded. Where it is not in force as the policy says, it is loaded again, and the administrator is told.
  */
 import type { Log } from '../../agent/log.ts';
-import type { AgentPart } from '../../agent/part.ts';
+import type { AgentPart, Alarm } from '../../agent/part.ts';
+import { StateCheck } from '../../host/state-check.ts';
 import { printProblem, type Problem } from '../../base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { strictEventText } from '../core/strict-event.ts';
+import { alarmOfState, refusedAlarm } from '../core/strict-alarms.ts';
 import { strictState, takeStrictEvents } from './strict.ts';
 
 /** A program that tries again and again is not worth a line each time. */
 const linesMax = 20;
+/** After an attempt that may have changed nothing, as on a kernel without BPF LSM. */
+const againMs = 600_000;
 const restore = restoreElsewhere({
   unit: 'bulkhead-placement.service',
   command: ['placement', 'restore'],
@@ -26,16 +30,39 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
     if (problem !== undefined && problem !== reported) log.error(problem);
     reported = problem;
   };
+  let policy: Policy | undefined;
+  let restoring = false;
+  let triedAt = -Infinity;
+  const alarms: Alarm[] = [];
+  const state = new StateCheck(() =>
+    restoring ? undefined : alarmOfState(policy?.strict, strictState(paths)),
+  );
+  const bringInLine = (file: string) => {
+    restoring = true;
+    triedAt = performance.now();
+    void restore(paths, file).then((done) => {
+      restoring = false;
+      report(done.ok ? undefined : done.error);
+    });
+  };
   return {
-    adopt({ strict, file }: Policy) {
+    adopt(adopted: Policy) {
+      policy = adopted;
+      const { strict, file } = adopted;
       if (strict === undefined && strictState(paths) === undefined) return;
-      void restore(paths, file).then((done) => report(done.ok ? undefined : done.error));
+      bringInLine(file);
     },
+    takeAlarms: () => alarms.splice(0),
     afterTick() {
+      const lasting = state.take();
+      if (lasting.length > 0 && policy !== undefined && performance.now() - triedAt > againMs)
+        bringInLine(policy.file);
+      alarms.push(...lasting);
       const taken = takeStrictEvents(paths);
       const events = taken.ok ? taken.value : [];
       for (const each of events.slice(0, linesMax)) log.warn(strictEventText(each));
       if (events.length > linesMax) log.warn(`${events.length - linesMax} more of these`);
+      alarms.push(...refusedAlarm(events));
       if (!taken.ok) report(taken.error);
     },
   };

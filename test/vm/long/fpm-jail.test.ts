@@ -78,7 +78,7 @@ interface Answer {
 const policyOf = (driver: string, jail: string) =>
   `<bulkhead version="1"><host driver="${driver}"/><tenants uids="3100-3199"/>
   <tenant uid="${tenants.alice}">${jail}</tenant></bulkhead>\n`;
-const jailed = '<jail profile="web"/>';
+const jailed = '<jail profile="web" commands="sendmail crontab passwd"/>';
 const patient = { timeout: longPatienceMilliseconds };
 const service = `bulkhead-fpm84@${tenants.alice}.service`;
 
@@ -170,10 +170,22 @@ suite('PHP-FPM in the jails of tenants', { skip }, () => {
     const refused = await run(alice('crontab -u bob -l'));
     assert.deepEqual([refused.status, refused.stdout], [77, '']);
     await succeed(alice('crontab -r'));
-    assert.match(
-      await succeed('journalctl --no-pager -u "bulkhead-broker@*"'),
-      /uid 3101: crontab -: exit status 0/,
-    );
+    await succeed('echo "alice:first of all words" | chpasswd');
+    const change = (current: string) =>
+      guest.run('bulkhead exec alice -- passwd', {
+        timeoutMs: longPatienceMilliseconds,
+        input: `${current}\nsecond of all words\nsecond of all words\n`,
+      });
+    const before = await succeed('grep ^alice: /etc/shadow');
+    const changed = await change('first of all words');
+    assert.equal(changed.status, 0, changed.stderr);
+    assert.notEqual(await succeed('grep ^alice: /etc/shadow'), before);
+    // The old one opens nothing any more.
+    assert.equal((await change('first of all words')).status, 10);
+    const messages = await succeed('journalctl --no-pager -u "bulkhead-broker@*"');
+    assert.match(messages, /uid 3101: crontab -: exit status 0/);
+    assert.match(messages, /uid 3101: passwd: exit status 0$/m);
+    assert.doesNotMatch(messages, /of all words/);
     assert.equal((await run('systemctl is-active bulkhead-broker.socket')).stdout, 'active\n');
     assert.doesNotMatch(await succeed('bulkhead doctor || true'), /nobody listens for them/);
   });

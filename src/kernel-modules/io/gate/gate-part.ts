@@ -1,20 +1,58 @@
-/** What the agent does for the gate: what was refused goes to its log as it happens. */
+/**
+ * What the agent does for the gate: what was refused goes to its log as it happens, and the administrator is told, also where
+ * the gate is not in force as it was when it was switched.
+ */
 import type { Log } from '../../../agent/log.ts';
-import type { AgentPart } from '../../../agent/part.ts';
+import type { Alarm, AgentPart } from '../../../agent/part.ts';
+import { StateCheck } from '../../../host/state-check.ts';
 import { printProblem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
+import { count } from '../../../base/list.ts';
+import type { GateMode } from '../../core/gate/gate-event.ts';
 import { refusalText } from '../../core/gate/refusal-text.ts';
-import { takeRefusals } from './refusals.ts';
+import { GateLists } from './gate-lists.ts';
+import { gateMode } from './kernel-gate.ts';
+import { takeRefusals, type Refusal } from './refusals.ts';
 
 export function gatePart(paths: Paths, log: Log): AgentPart {
   let reported: string | undefined;
+  const alarms: Alarm[] = [];
+  const state = new StateCheck(() => stateAlarm(new GateLists(paths).mode(), gateMode(paths)));
   return {
     afterTick() {
       const taken = takeRefusals(paths);
-      for (const each of taken.ok ? taken.value : []) log.warn(refusalText(each));
+      const refusals = taken.ok ? taken.value : [];
+      for (const each of refusals) log.warn(refusalText(each));
+      alarms.push(...refusedAlarm(refusals), ...state.take());
       const problem = taken.ok ? undefined : printProblem(taken.error);
       if (problem !== undefined && problem !== reported) log.error(problem);
       reported = problem;
     },
+    takeAlarms: () => alarms.splice(0),
   };
+}
+
+/** Where the kernel has less than was switched. */
+export function stateAlarm(wanted: GateMode, now: GateMode): Alarm | undefined {
+  if (wanted === 'off' || now === wanted || now === 'on') return undefined;
+  return {
+    about: 'modules gate',
+    title: `the gate for kernel modules is "${now}", not "${wanted}"`,
+    text: `The gate for kernel modules was switched to "${wanted}" and is "${now}" now: somebody has removed its programs, or it could not be restored at the last boot. Every module ${now === 'off' ? 'loads' : 'loads, and is only reported'}. See bulkhead modules gate status; bulkhead modules gate restore switches it on again.`,
+  };
+}
+
+/** Of those that were refused indeed; where it watches, they were loaded. */
+export function refusedAlarm(refusals: readonly Refusal[]): readonly Alarm[] {
+  const refused = refusals.filter(({ loaded }) => !loaded);
+  const last = refused.at(-1);
+  if (last === undefined) return [];
+  return [
+    {
+      about: 'modules gate refused',
+      title: `the gate refused a kernel module: ${last.from === 'memory' ? 'from memory' : last.name}`,
+      text: `${count(refused.length, 'module was', 'modules were')} refused by the gate for kernel modules. The last one: ${refusalText(last)}. If it should load, see bulkhead modules gate why; if nobody knows of it, somebody tries to load code into the kernel as root.`,
+      count: refused.length,
+    },
+  ];
 }

@@ -1,10 +1,10 @@
 /**
  * What the agent does for the guard: refused links become faults of their owners, and what is loaded is brought in line with
- * the policy when that has changed, or when somebody has removed it.
+ * the policy when that has changed, or when somebody has removed it, of which the administrator is told.
  */
 import type { Log } from '../../../agent/log.ts';
-import type { AgentPart, ReportedFault } from '../../../agent/part.ts';
-import { causedBy, printProblem } from '../../../base/problem.ts';
+import type { AgentPart, Alarm, ReportedFault } from '../../../agent/part.ts';
+import { causedBy, printProblem, type Problem } from '../../../base/problem.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
 import type { Policy } from '../../../policy/policy.ts';
@@ -47,6 +47,9 @@ export class GuardPart implements AgentPart {
   #triedAt = -Infinity;
   #restoring = false;
   #reported: string | undefined;
+  /** Whether it was in line with this policy at the last check. */
+  #wasInLine = false;
+  readonly #alarms: Alarm[] = [];
 
   /** `clock`: monotonic, in milliseconds. */
   constructor(paths: Paths, log: Log, restore: Restore, clock = () => performance.now()) {
@@ -59,6 +62,7 @@ export class GuardPart implements AgentPart {
 
   adopt(policy: Policy): void {
     this.#policy = policy;
+    this.#wasInLine = false;
     this.#checkedAt = -Infinity;
     this.#triedAt = -Infinity;
   }
@@ -94,7 +98,11 @@ export class GuardPart implements AgentPart {
     if (this.#policy === undefined || this.#restoring) return;
     if (this.#clock() - this.#checkedAt < checkMs) return;
     this.#checkedAt = this.#clock();
-    if (this.#inLine(this.#policy) || this.#clock() - this.#triedAt < againMs) return;
+    if (this.#inLine(this.#policy)) {
+      this.#wasInLine = true;
+      return;
+    }
+    if (this.#clock() - this.#triedAt < againMs) return;
     this.#triedAt = this.#clock();
     this.#bringInLine(this.#policy);
   }
@@ -109,10 +117,14 @@ export class GuardPart implements AgentPart {
     return true;
   }
 
-  #bringInLine({ file }: Policy): void {
+  #bringInLine({ file, symlinks }: Policy): void {
     this.#restoring = true;
+    const isWanted = symlinks !== undefined && readChoice(this.#paths) !== 'off';
+    const wasRemoved = this.#wasInLine && inForce(this.#paths) === undefined;
     void this.#restore(this.#paths, file).then((restored) => {
       this.#restoring = false;
+      if (isWanted && !restored.ok) this.#alarms.push(notInForce(restored.error));
+      else if (isWanted && wasRemoved) this.#alarms.push(removed);
       if (restored.ok) this.#log.info('The symlink guard has been brought in line with the policy');
       this.#report(
         restored.ok
@@ -120,6 +132,10 @@ export class GuardPart implements AgentPart {
           : printProblem({ action: 'keep the symlink guard', ...causedBy(restored.error) }),
       );
     });
+  }
+
+  takeAlarms(): readonly Alarm[] {
+    return this.#alarms.splice(0);
   }
 
   #report(problem: string | undefined): void {
@@ -132,3 +148,15 @@ export class GuardPart implements AgentPart {
     return Promise.resolve();
   }
 }
+
+const about = 'symlink guard';
+const notInForce = (problem: Problem): Alarm => ({
+  about,
+  title: 'the symlink guard is not in force',
+  text: `The policy has the symlink guard, and it is not in force as the policy says: ${printProblem(problem)}. See bulkhead symlinks guard status.`,
+});
+const removed: Alarm = {
+  about,
+  title: 'the symlink guard was removed',
+  text: 'The programs of the symlink guard had been removed from the kernel by somebody who is root here, and web servers followed any link. They have been loaded again.',
+};
