@@ -8,6 +8,8 @@ export interface Bench {
   readonly floor: string;
   readonly built: Built;
   readonly quick: boolean;
+  /** As many as were asked for, of a benchmark that can have any number. */
+  readonly tenants?: number;
   /** Aborted by Ctrl-C; what was made is removed all the same. */
   readonly signal: AbortSignal;
 }

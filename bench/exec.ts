@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
+import type { Way } from './samples.ts';
 
 type Row = {
   readonly name: string;
@@ -120,6 +121,18 @@ export const summarize = (printed: string): readonly number[] =>
     .split('\n')
     .map(Number)
     .sort((a, b) => a - b);
+
+/**
+ * How long a command takes after an idle gap. The first of two is without the gap, as it follows what prepares it. `around`
+ * runs the harness, and so is not measured.
+ */
+export const afterGap =
+  (harness: string, gap: number, command: readonly string[], around: readonly string[] = []): Way =>
+  async () => {
+    const [program = '', ...args] = [...around, harness, '2', `${gap}`, ...command];
+    const { stdout } = await promisify(execFile)(program, args);
+    return Number(stdout.trim().split('\n').at(-1));
+  };
 
 /** The smallest sample that is not below `fraction` of all. */
 function at(sorted: readonly number[], fraction: number): number {

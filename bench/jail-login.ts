@@ -2,18 +2,17 @@
  * What entering the jail adds to a session: a program of libpam that opens one, becomes the user, runs `true` and closes it,
  * start to exit. Needs root, gcc and libpam0g-dev.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { compilePam } from '../scripts/pam.ts';
 import { addJailed, jailedFile } from '../src/host/cgroups/launch-jailed.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
 import { jailProfile, profilesOf, sessionLines } from '../src/login/core/profiles.ts';
 import type { Bench } from './bench.ts';
-import { summarize } from './exec.ts';
+import { afterGap } from './exec.ts';
 import { besideFirst, type Row, type Section, type Way } from './samples.ts';
 
 const instance = 'bulkhead-bench-login';
@@ -38,7 +37,8 @@ export async function benchJailLogin({ directory, quick, signal }: Bench): Promi
     const entering = configuration(join(directory, 'entering'), jailLines(compilePam(directory)));
     const rows: Row[] = [];
     for (const gap of gaps) {
-      const way = (files: string, who: string): Way => opened(harness, gap, session, files, who);
+      const way = (files: string, who: string): Way =>
+        afterGap(harness, gap, [session, files, 'login', who, '/bin/true']);
       const ways: readonly (readonly [label: string, way: Way])[] = [
         ['without the module', way(without, user)],
         ['nobody with a jail', way(entering, 'games')],
@@ -90,13 +90,3 @@ function configuration(directory: string, lines: readonly string[]): string {
   for (const name of ['login', 'other']) writeFileSync(join(directory, name), text);
   return directory;
 }
-
-const run = promisify(execFile);
-
-const opened = (harness: string, gap: number, session: string, files: string, who: string): Way =>
-  async function sample() {
-    // The first of two is without the gap, as it follows what prepares it.
-    const words = ['2', `${gap}`, session, files, 'login', who, '/bin/true'];
-    const { stdout } = await run(harness, words);
-    return summarize(stdout.trim().split('\n').slice(-1).join('\n'))[0] ?? NaN;
-  };

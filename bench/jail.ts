@@ -1,19 +1,26 @@
 /**
- * Jails: entering one, beside setpriv, bubblewrap and the same calls from C; and building a thousand, with the memory that
+ * Jails: entering one, beside setpriv, bubblewrap, crun and the same calls from C; and building a thousand, with the memory that
  * they take. Needs root, gcc, and setpriv of util-linux 2.41.
  */
-import { execFile, execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { pathsOf } from '../src/host/paths.ts';
 import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
 import type { BuildAnswer, JailTenant } from '../src/jail/io/build/protocol.ts';
 import { jailPathsOf } from '../src/jail/io/jail-paths.ts';
 import type { Bench } from './bench.ts';
-import { launchText, rootsOf, summarize } from './exec.ts';
-import { spreadOf, type Row, type Section, type Spread } from './samples.ts';
+import { afterGap, launchText, rootsOf } from './exec.ts';
+import { compare, inTurn, type Row, type Section, type Way } from './samples.ts';
 
 const instance = 'bulkhead-bench-jail';
 const firstUid = 630_000;
@@ -21,9 +28,8 @@ const homes = `/srv/${instance}`;
 const gapMs = 60;
 const launcher = fileURLToPath(new URL('../libexec/bulkhead-exec', import.meta.url));
 
-export async function benchJail({ directory, quick }: Bench): Promise<Section> {
-  const count = quick ? 100 : 1000;
-  const runs = quick ? 10 : 60;
+export async function benchJail(bench: Bench): Promise<Section> {
+  const count = bench.quick ? 100 : 1000;
   try {
     prepare();
     const tenants = Array.from({ length: count }, (_, index) => tenant(firstUid + index));
@@ -32,7 +38,7 @@ export async function benchJail({ directory, quick }: Bench): Promise<Section> {
     const built = await build(tenants);
     const taken = memoryKiB() - before;
     const again = await build(tenants);
-    const entry = await measureEntries(directory, runs);
+    const entry = await measureEntries(bench);
     const started = performance.now();
     await buildElsewhere({ kind: 'release', instance });
     return {
@@ -96,7 +102,7 @@ function remove(): void {
   }
 }
 
-async function measureEntries(directory: string, runs: number): Promise<readonly Row[]> {
+async function measureEntries({ directory, quick, signal }: Bench): Promise<readonly Row[]> {
   const compile = (name: string) => {
     const program = join(directory, name);
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
@@ -111,40 +117,81 @@ async function measureEntries(directory: string, runs: number): Promise<readonly
   const drop = [...ids, '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
   const floorCommand = [compile('jail-enter'), vault, ...pins, `${firstUid}`, filter, 'true'];
   const exec = [launcher, '--instance', instance];
-  const ways: readonly (readonly [string, readonly string[]])[] = [
-    ['plain', ['true']],
-    ['setpriv', ['setpriv', ...drop, 'true']],
-    ['bulkhead-exec into the jail', [...exec, `${firstUid}`, '--', 'true']],
-    ...(existsSync('/usr/bin/bwrap')
-      ? [['bubblewrap, then setpriv', bubblewrap(drop)] as const]
-      : []),
+  const way = (command: readonly string[], around?: readonly string[]) =>
+    afterGap(harness, gapMs, command, around);
+  const ways: (readonly [label: string, way: Way])[] = [
+    ['plain', way(['true'])],
+    ['setpriv', way(['setpriv', ...drop, 'true'])],
+    ['bulkhead-exec into the jail', way([...exec, `${firstUid}`, '--', 'true'])],
   ];
-  const measure = async (command: readonly string[]): Promise<Spread> => {
-    const args = [`${runs}`, `${gapMs}`, ...command];
-    const { stdout } = await promisify(execFile)(harness, args);
-    return spreadOf(summarize(stdout));
-  };
-  const floor = await measure(floorCommand);
-  const rows: Row[] = [];
-  for (const [label, command] of ways) {
-    const ours = await measure(command);
-    const ratio = { p50: ours.p50 / floor.p50, p90: ours.p90 / floor.p90 };
-    rows.push({ label, ours, floor, ratio });
-  }
-  return rows;
+  if (existsSync('/usr/bin/bwrap')) ways.push(['bubblewrap, then setpriv', way(bubblewrap(drop))]);
+  if (existsSync('/usr/bin/crun')) ways.push(['crun run', way(crun(directory), withoutCgroups)]);
+  const [floor = [], ...samples] = await inTurn(
+    quick ? 10 : 60,
+    [way(floorCommand), ...ways.map(([, each]) => each)],
+    signal,
+  );
+  return ways.map(([label], index) => compare(label, samples[index] ?? [], floor));
 }
+
+/** crun starts on no host that has cgroups of both versions, also where it is to leave them alone. */
+const withoutCgroups = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /sys/fs/cgroup && exec "$@"',
+  'sh',
+];
+
+/** What Debian has at the root that leads into /usr. */
+const intoUsr = ['bin', 'sbin', 'lib', 'lib64'];
 
 /** As much of the same view as it has options for. */
 function bubblewrap(drop: readonly string[]): readonly string[] {
-  const links = ['bin', 'sbin', 'lib', 'lib64'].flatMap((name) => [
-    '--symlink',
-    `usr/${name}`,
-    `/${name}`,
-  ]);
+  const links = intoUsr.flatMap((name) => ['--symlink', `usr/${name}`, `/${name}`]);
   const home = `${homes}/t${firstUid}`;
   return [
     ['bwrap', '--ro-bind', '/usr', '/usr', ...links, '--ro-bind', '/etc', '/etc'],
     ['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/var/tmp'],
     ['--bind', home, home, '--unshare-ipc', '--cap-add', 'ALL', 'setpriv', ...drop, 'true'],
   ].flat();
+}
+
+/** The same view as a container, without a cgroup of its own. Source: OCI runtime specification, config.md. */
+function crun(directory: string): readonly string[] {
+  const bundle = join(directory, 'bundle');
+  mkdirSync(join(bundle, 'rootfs'), { recursive: true });
+  for (const name of intoUsr) symlinkSync(`usr/${name}`, join(bundle, 'rootfs', name));
+  const home = `${homes}/t${firstUid}`;
+  const bind = (path: string, access: 'ro' | 'rw') => ({
+    destination: path,
+    source: path,
+    options: ['bind', access],
+  });
+  const tmpfs = (destination: string) => ({ destination, type: 'tmpfs', source: 'tmpfs' });
+  writeFileSync(
+    join(bundle, 'config.json'),
+    JSON.stringify({
+      ociVersion: '1.0.0',
+      root: { path: 'rootfs' },
+      process: {
+        args: ['true'],
+        cwd: '/',
+        env: ['PATH=/usr/bin'],
+        user: { uid: firstUid, gid: firstUid },
+        noNewPrivileges: true,
+      },
+      mounts: [
+        bind('/usr', 'ro'),
+        bind('/etc', 'ro'),
+        { destination: '/proc', type: 'proc', source: 'proc' },
+        ...['/dev', '/tmp', '/var/tmp'].map(tmpfs),
+        bind(home, 'rw'),
+      ],
+      linux: { namespaces: [{ type: 'mount' }, { type: 'ipc' }] },
+    }),
+  );
+  const state = join(directory, 'containers');
+  return ['crun', '--root', state, '--cgroup-manager=disabled', 'run', '--bundle', bundle, 'bench'];
 }

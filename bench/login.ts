@@ -2,16 +2,15 @@
  * What the login step adds to a session of su, start to exit, after an idle gap as on a server. The files of PAM are
  * those of this benchmark, seen by its processes alone; the cgroups are of a scratch instance, for the account "nobody".
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
 import { profilesOf, sessionLines, type Step } from '../src/login/core/profiles.ts';
 import { sleepSync } from '../src/sys/sleep.ts';
 import type { Bench } from './bench.ts';
-import { launchText, rootsOf, summarize } from './exec.ts';
+import { afterGap, launchText, rootsOf } from './exec.ts';
 import { besideFirst, type Row, type Section, type Way } from './samples.ts';
 
 const gaps = [60, 0] as const;
@@ -88,14 +87,8 @@ function pamFiles(directory: string, lines: readonly string[]): string {
   return directory;
 }
 
-const run = promisify(execFile);
-
-/** One sample: the harness alone is measured, not what prepares it. */
 function session(harness: string, gap: number, files: string, user: string): Way {
-  const script = `mount --bind '${files}' /etc/pam.d && exec '${harness}' 2 ${gap} su -s /bin/true ${user}`;
-  return async () => {
-    const { stdout } = await run('unshare', ['-m', 'sh', '-c', script]);
-    // The first of two is without the gap, as it follows what prepares it.
-    return summarize(stdout.trim().split('\n').slice(-1).join('\n'))[0] ?? NaN;
-  };
+  const script = `mount --bind '${files}' /etc/pam.d && exec "$@"`;
+  const around = ['unshare', '-m', 'sh', '-c', script, 'sh'];
+  return afterGap(harness, gap, ['su', '-s', '/bin/true', user], around);
 }

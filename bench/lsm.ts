@@ -14,8 +14,8 @@ const policy = (strict: string) => `<bulkhead version="1"><host driver="cgroup2"
 <tenant uid="${tenant}"><processes limit="50"/></tenant>${strict}</bulkhead>`;
 
 export async function benchLsm({ directory, quick }: Bench): Promise<Section> {
-  const title = 'module gate and strict placement (virtual machine, microseconds)';
-  const section = { name: 'lsm', title, beside: 'off' };
+  const title = 'Module gate and strict placement (virtual machine, emulated processor)';
+  const section = { name: 'lsm', title, beside: 'off', unit: 'µs' } as const;
   const started = await startBpfGuest(directory);
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;

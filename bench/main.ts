@@ -14,6 +14,7 @@ import { benchAgain, benchCreate } from './apply.ts';
 import { benchAgent } from './agent.ts';
 import { benchAudit } from './audit.ts';
 import type { Bench } from './bench.ts';
+import { benchColdRequest } from './cold-request.ts';
 import { benchExec } from './exec.ts';
 import { benchExecGuest } from './exec-guest.ts';
 import { buildFloor } from './floor.ts';
@@ -21,12 +22,15 @@ import { benchJail } from './jail.ts';
 import { benchJailLogin } from './jail-login.ts';
 import { describeMachine, printMachine } from './machine.ts';
 import { benchHistory } from './history.ts';
+import { benchIdleTenants } from './idle-tenants.ts';
 import { benchLogin } from './login.ts';
+import { benchLostRequests } from './lost-requests.ts';
 import { benchAllModules, benchModules, benchPackage, benchSource } from './modules.ts';
 import { benchNeighbor } from './neighbor.ts';
 import { benchPlacement } from './placement.ts';
 import { benchStorms } from './storms.ts';
 import { benchPlan } from './plan.ts';
+import { benchRequests } from './requests.ts';
 import type { Section } from './samples.ts';
 import { instance, Scratch } from './scratch.ts';
 import { benchSlicesGuest } from './slices-guest.ts';
@@ -59,19 +63,28 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   package: benchPackage,
   source: benchSource,
   web: benchWeb,
+  requests: benchRequests,
+  'cold-request': benchColdRequest,
+  'idle-tenants': benchIdleTenants,
+  'lost-requests': benchLostRequests,
   neighbor: benchNeighbor,
   audit: benchAudit,
   symlinks: benchSymlinks,
   lsm: benchLsm,
 };
 
-const help = `usage: npm run bench -- [--only NAME]... [--quick] [--json]
+const help = `usage: npm run bench -- [--only NAME]... [--quick] [--tenants N] [--json]
 
 Measures Bulkhead beside C loops that do the same system calls.
 
   --only NAME  one of ${Object.keys(benches).join(', ')}; may be repeated
   --quick      fewer rounds: for trying out, not for quoting
+  --tenants N  of idle-tenants, instead of 1,000
   --json       machine and figures as JSON
+
+Examples:
+  npm run bench -- --only cold-request --only lost-requests
+  npm run bench -- --only idle-tenants --tenants 200
 `;
 
 async function execSection(): Promise<Section> {
@@ -132,6 +145,7 @@ async function main(): Promise<number> {
 interface Options {
   readonly names: readonly string[];
   readonly quick: boolean;
+  readonly tenants: number | undefined;
   readonly json: boolean;
 }
 
@@ -142,6 +156,7 @@ function readOptions(): Options | number {
       options: {
         only: { type: 'string', multiple: true },
         quick: { type: 'boolean', default: false },
+        tenants: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -153,16 +168,36 @@ function readOptions(): Options | number {
     const unknown = values.only?.find((name) => !Object.hasOwn(benches, name));
     if (unknown !== undefined) throw new Error(`There is no benchmark "${unknown}"`);
     const names = values.only ?? Object.keys(benches);
-    return { names, quick: values.quick, json: values.json };
+    return { names, quick: values.quick, tenants: countOf(values.tenants), json: values.json };
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}\n${help}`);
     return 2;
   }
 }
 
-async function run({ names, quick, json }: Options, directory: string, signal: AbortSignal) {
+const tenantsMax = 5_000;
+
+function countOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= tenantsMax) return count;
+  throw new Error(`--tenants is "${text}"; it should be a number from 1 to ${tenantsMax}`);
+}
+
+async function run(
+  { names, quick, tenants, json }: Options,
+  directory: string,
+  signal: AbortSignal,
+) {
   const machine = describeMachine();
-  const bench: Bench = { directory, floor: buildFloor(directory), built: build(), quick, signal };
+  const bench: Bench = {
+    directory,
+    floor: buildFloor(directory),
+    built: build(),
+    quick,
+    ...(tenants === undefined ? {} : { tenants }),
+    signal,
+  };
   if (!json) process.stdout.write(`${printMachine(machine)}\n`);
   const sections: Section[] = [];
   for (const name of names) {

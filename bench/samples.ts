@@ -9,7 +9,7 @@ export interface Spread {
 
 export interface Row {
   readonly label: string;
-  /** Milliseconds. */
+  /** In the unit of the section. */
   readonly ours: Spread;
   /** The yardstick of the section, measured in the same run. */
   readonly floor?: Spread;
@@ -26,6 +26,8 @@ export interface Section {
   readonly title: string;
   /** What `floor` is. */
   readonly beside: string;
+  /** Of all that is measured; milliseconds if absent. */
+  readonly unit?: 'µs' | 'KiB';
   readonly rows: readonly Row[];
   readonly notes: readonly string[];
 }
@@ -34,6 +36,12 @@ export function spreadOf(samples: readonly number[]): Spread {
   const sorted = samples.toSorted((a, b) => a - b);
   return { p10: at(sorted, 0.1), p50: at(sorted, 0.5), p90: at(sorted, 0.9) };
 }
+
+export const percentile = (samples: readonly number[], fraction: number): number =>
+  at(
+    samples.toSorted((a, b) => a - b),
+    fraction,
+  );
 
 /** The smallest sample that is not below `fraction` of all. */
 const at = (sorted: readonly number[], fraction: number) =>
@@ -99,9 +107,10 @@ export async function besideFirst(
   const floor = samples[0] ?? [];
   return ways.map(([label], index) => {
     const own = samples[index] ?? [];
+    const more = spreadOf(own.map((each, round) => each - (floor[round] ?? NaN))).p50;
     return {
       ...compare(`${label}, ${gap} ms idle`, own, floor),
-      note: `least ${Math.min(...own).toFixed(2)} ms`,
+      note: `${more.toFixed(2)} ms more, least ${Math.min(...own).toFixed(2)} ms`,
     };
   });
 }

@@ -14,8 +14,8 @@ const policy = '<bulkhead version="1"><symlinks follow="owner-match" by="www-dat
 const paths = ['file', 'link', 'directory-link/file'] as const;
 
 export async function benchSymlinks({ directory, quick }: Bench): Promise<Section> {
-  const title = 'open and close with the symlink guard (virtual machine, microseconds)';
-  const section = { name: 'symlinks', title, beside: 'off' };
+  const title = 'Open and close with the symlink guard (virtual machine, emulated processor)';
+  const section = { name: 'symlinks', title, beside: 'off', unit: 'µs' } as const;
   const started = await startBpfGuest(directory);
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;

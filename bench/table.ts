@@ -2,9 +2,9 @@
 import type { Row, Section, Spread } from './samples.ts';
 
 export function printSection(section: Section): string {
-  const { title, beside, rows, notes } = section;
+  const { title, beside, rows, notes, unit = 'ms' } = section;
   const head = ['', 'Bulkhead', beside, 'ratio', 'goal', ''];
-  const table = rows.map(cells);
+  const table = rows.map((row) => cells(row, unit));
   const columns = [...head.keys()].filter((column) => table.some((line) => line[column] !== ''));
   const lines = [head, ...table].map((line) => columns.map((column) => line[column] ?? ''));
   const widths = columns.map((_, column) =>
@@ -21,11 +21,12 @@ export function printSection(section: Section): string {
   );
 }
 
-function cells({ label, ours, floor, ratio, goal, peakMiB, note }: Row): string[] {
+function cells({ label, ours, floor, ratio, goal, peakMiB, note }: Row, unit: string): string[] {
+  const value = (each: Spread) => `${spread(each, each.p50 < 10 ? 2 : 1)} ${unit}`;
   return [
     label,
-    time(ours),
-    floor === undefined ? '' : time(floor),
+    value(ours),
+    floor === undefined ? '' : value(floor),
     ratio === undefined ? '' : spread(ratio, 2),
     goal === undefined
       ? ''
@@ -36,10 +37,9 @@ function cells({ label, ours, floor, ratio, goal, peakMiB, note }: Row): string[
   ];
 }
 
-const time = (each: Spread) => `${spread(each, each.p50 < 10 ? 2 : 1)} ms`;
-
-/** Median, and between which values eight of ten samples lie. */
+/** Median, and between which values eight of ten samples lie; one sample lies nowhere. */
 function spread({ p10, p50, p90 }: Spread, digits: number): string {
+  if (p10 === p90) return p50.toFixed(digits);
   const range =
     p10 === undefined
       ? `p90 ${p90.toFixed(digits)}`

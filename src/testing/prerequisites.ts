@@ -107,7 +107,7 @@ const suites = {
   },
   bench: {
     purpose: 'the benchmarks (small C programs, jails, the tools of kmod)',
-    packages: ['gcc', 'libc6-dev', 'libpam0g-dev', 'bubblewrap', 'kmod', 'xz-utils', 'wrk'],
+    packages: ['gcc', 'libc6-dev', 'libpam0g-dev', 'bubblewrap', 'crun', 'kmod', 'xz-utils', 'wrk'],
   },
   bus: {
     purpose: 'the tests of the client of a message bus (a bus of their own)',

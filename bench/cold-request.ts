@@ -1,0 +1,104 @@
+/**
+ * The first request to a tenant whose PHP-FPM does not run, answered by a service that systemd starts: beside starting
+ * php-fpm by hand with the same configuration, as the same user, and asking that. Without a web server.
+ */
+import type { Guest } from '../src/testing/vm/guest.ts';
+import type { Bench } from './bench.ts';
+import {
+  addAccounts,
+  addSites,
+  applyPolicy,
+  configOf,
+  copyPrograms,
+  fpmProgram,
+  script,
+  serviceOf,
+  socketOf,
+  startFpmGuest,
+  succeed,
+  tenantsOf,
+  until,
+  type Account,
+} from './fpm-guest.ts';
+import { compare, inTurn, type Row, type Section } from './samples.ts';
+
+/** One after the other, since a socket starts its service five times in ten seconds at most. */
+const tenants = tenantsOf(8);
+const goal = 1.2;
+const drivers = ['cgroup2', 'systemd'] as const;
+
+export async function benchColdRequest({ directory, quick, signal }: Bench): Promise<Section> {
+  const section = {
+    name: 'cold-request',
+    title: 'First request to an idle tenant (virtual machine, emulated processor)',
+    beside: 'php-fpm by hand',
+  };
+  const started = await startFpmGuest();
+  if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
+  await using guest = started.value;
+  await copyPrograms(guest, directory, ['fpm-ask']);
+  await addAccounts(guest, tenants);
+  await addSites(guest, directory, tenants, 'dynamic');
+  const rounds = quick ? 3 : 40;
+  const rows: Row[] = [];
+  for (const driver of drivers) {
+    await applyPolicy(guest, driver);
+    await succeed(guest, 'bulkhead web fpm enable --all');
+    let turn = 0;
+    const next = () => tenants[turn++ % tenants.length] as Account;
+    let current = next();
+    const [byHand = [], cold = [], warm = []] = await inTurn(
+      rounds,
+      [
+        async () => {
+          current = next();
+          await idle(guest, current);
+          return startByHand(guest, current);
+        },
+        async () => {
+          await idle(guest, current);
+          return ask(guest, current);
+        },
+        () => ask(guest, current),
+      ],
+      signal,
+    );
+    rows.push(
+      withWorst(compare(`cold, driver ${driver}`, cold, byHand, goal), cold, byHand),
+      withWorst(compare('  warm, the request after it', warm, byHand), warm, byHand),
+    );
+  }
+  return {
+    ...section,
+    rows,
+    notes: [
+      `${rounds} times each; before each cold one the service is inactive and the tenant has no process`,
+      'with files in the page cache; php-fpm starts five workers',
+    ],
+  };
+}
+
+const withWorst = (row: Row, ours: readonly number[], floor: readonly number[]): Row => ({
+  ...row,
+  note: `worst ${Math.max(...ours).toFixed(1)} ms, by hand ${Math.max(...floor).toFixed(1)} ms`,
+});
+
+/** Stopped as the agent stops it, and gone. */
+async function idle(guest: Guest, tenant: Account): Promise<void> {
+  await succeed(guest, `systemctl stop ${serviceOf(tenant)} 2>/dev/null`);
+  await until(
+    guest,
+    `[ "$(systemctl show -P ActiveState ${serviceOf(tenant)})" = inactive ] && ! pgrep -U ${tenant.uid}`,
+  );
+}
+
+async function ask(guest: Guest, tenant: Account): Promise<number> {
+  return Number(await succeed(guest, `fpm-ask ${socketOf(tenant)} ${script} 1`)) / 1000;
+}
+
+/** With the service's own configuration; its socket is elsewhere. */
+async function startByHand(guest: Guest, tenant: Account): Promise<number> {
+  const fpm = `${fpmProgram} --nodaemonize --fpm-config ${configOf(tenant)}`;
+  const words = `/run/by-hand.sock ${script} --start ${tenant.uid} ${socketOf(tenant)} ${fpm}`;
+  return Number(await succeed(guest, `fpm-ask ${words} 2>/dev/null`)) / 1000;
+}

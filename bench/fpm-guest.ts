@@ -1,0 +1,191 @@
+/**
+ * A virtual machine with systemd, nginx and PHP-FPM as Debian has them, Bulkhead as it is installed, and tenants with a pool
+ * each. Its processor is emulated, so only ratios and counts mean something there.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fail, ok, type Result } from '../src/base/result.ts';
+import { longPatienceMilliseconds } from '../src/testing/patience.ts';
+import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
+import { quote } from '../src/testing/vm/command.ts';
+import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
+import { prepareImage } from '../src/testing/vm/image.ts';
+import { installBuilt, withPatientFpm } from '../src/testing/vm/installed.ts';
+
+export const php = '8.4';
+export const fpmProgram = `/usr/sbin/php-fpm${php}`;
+export const distribution = `php${php}-fpm`;
+export const script = '/srv/www/index.php';
+const firstUid = 20_001;
+const lastUid = 29_999;
+
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+}
+
+/** Tenants by the policy below. */
+export const tenantsOf = (count: number): readonly Account[] =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `t${firstUid + index}`,
+    uid: firstUid + index,
+  }));
+
+export const isTenant = (uid: number): boolean => uid >= firstUid && uid <= lastUid;
+
+/** Not a tenant: its pool stays with the distribution's service. */
+export const plain: Account = { name: 'plain', uid: lastUid + 1 };
+
+export const socketOf = ({ name }: Account): string => `/run/php/php${php}-fpm-${name}.sock`;
+export const serviceOf = ({ uid }: Account): string => `bulkhead-fpm84@${uid}.service`;
+export const configOf = ({ uid }: Account): string => `/etc/bulkhead/fpm/${php}/${uid}.conf`;
+export const hostOf = ({ name }: Account): string => `${name}.example`;
+
+/** The error is why it cannot be had here. */
+export async function startFpmGuest(): Promise<Result<Guest>> {
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  const ready = await ensurePrerequisites('vm', log);
+  if (!ready.ok) return fail(ready.reason);
+  const image = await prepareImage(log);
+  if (!image.ok) return image;
+  const guest = await startGuest(image.value);
+  try {
+    await guest.copyProject();
+    await installBuilt(guest);
+    await withPatientFpm(guest);
+    return ok(guest);
+  } catch (error) {
+    await guest[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export const succeed = (guest: Guest, command: string): Promise<string> =>
+  guest.succeed(command, { timeoutMs: longPatienceMilliseconds });
+
+/** Asks a shell again until it says so. */
+export const until = (guest: Guest, what: string): Promise<string> =>
+  succeed(
+    guest,
+    `for i in $(seq 20000); do { ${what}; } >/dev/null 2>&1 && exit 0; sleep 0.05; done; echo never: ${quote(what)} >&2; journalctl -n 40 --no-pager >&2; exit 1`,
+  );
+
+export async function copyPrograms(
+  guest: Guest,
+  directory: string,
+  names: readonly string[],
+): Promise<void> {
+  for (const name of names) {
+    const source = new URL(`${name}.c`, import.meta.url).pathname;
+    execFileSync('gcc', ['-O2', '-static', '-o', join(directory, name), source]);
+    await guest.copyIn(join(directory, name), `/usr/local/bin/${name}`);
+  }
+}
+
+/** Lines of a pool that say how many workers it has. */
+export const managers = {
+  dynamic:
+    'pm = dynamic\npm.max_children = 10\npm.start_servers = 5\npm.min_spare_servers = 5\npm.max_spare_servers = 10\n',
+  static: 'pm = static\npm.max_children = 4\n',
+  ondemand: 'pm = ondemand\npm.max_children = 10\n',
+} as const;
+
+export async function addAccounts(guest: Guest, accounts: readonly Account[]): Promise<void> {
+  const lines = (line: (account: Account) => string) => accounts.map(line).join('');
+  const files = {
+    passwd: lines(({ name, uid }) => `${name}:x:${uid}:${uid}::/srv/www:/bin/sh\n`),
+    group: lines(({ name, uid }) => `${name}:x:${uid}:\n`),
+    shadow: lines(({ name }) => `${name}:!:20000::::::\n`),
+  };
+  for (const [file, input] of Object.entries(files))
+    await guest.succeed(`cat >> /etc/${file}`, { input });
+}
+
+/** Their pools, sites and the page; nothing reads them yet. */
+export async function addSites(
+  guest: Guest,
+  directory: string,
+  accounts: readonly Account[],
+  manager: keyof typeof managers,
+): Promise<void> {
+  const root = join(directory, 'sites');
+  const write = (path: string, text: string) => {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  write(script, page);
+  for (const account of accounts) {
+    write(`/etc/php/${php}/fpm/pool.d/${account.name}.conf`, poolText(account, manager));
+    write(`/etc/nginx/sites-enabled/${account.name}.conf`, vhostText(account));
+  }
+  await guest.copyIn(root, '/');
+  await succeed(guest, 'rm -f /etc/nginx/sites-enabled/default');
+}
+
+/** With `ms` a request is in progress for so long. */
+const page = `<?php
+if (isset($_GET['ms'])) usleep(1000 * (int) $_GET['ms']);
+echo 'ok ', ini_get('user_agent');
+`;
+
+const poolText = (account: Account, manager: keyof typeof managers) => `[${account.name}]
+user = ${account.name}
+group = ${account.name}
+listen = ${socketOf(account)}
+listen.owner = ${account.name}
+listen.group = www-data
+${managers[manager]}`;
+
+const vhostText = (account: Account) => `server {
+  listen 127.0.0.1:80;
+  server_name ${hostOf(account)};
+  location / {
+    include fastcgi_params;
+    fastcgi_param SCRIPT_FILENAME ${script};
+    fastcgi_pass unix:${socketOf(account)};
+    fastcgi_read_timeout 1h;
+  }
+}
+`;
+
+/** Both processors of the guest for each: nobody gets near a limit. */
+export async function applyPolicy(guest: Guest, driver: 'systemd' | 'cgroup2'): Promise<void> {
+  await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
+    input: `<bulkhead version="1"><host driver="${driver}"/><agent interval="2s"/><tenants uids="${firstUid}-${lastUid}"/>
+<defaults><cpu limit="200%"/><memory limit="400MiB"/><processes limit="80"/><entries limit="20"/></defaults></bulkhead>\n`,
+  });
+  await succeed(guest, 'bulkhead apply --quiet');
+}
+
+/** What web-ask has printed. */
+export interface Asked {
+  /** Of everything together. */
+  readonly milliseconds: number;
+  /** Of each request that was served. */
+  readonly served: readonly number[];
+  readonly lost: number;
+  /** Such as `502` or `none`, of each that was lost. */
+  readonly statuses: readonly string[];
+}
+
+export function parseAsked(text: string): Asked {
+  const [all = '', ...lines] = text.trim().split('\n');
+  const requests = lines.map((line) => line.split(' ') as [string, string]);
+  const statuses = requests.flatMap(([, status]) => (status === '200' ? [] : [status]));
+  return {
+    milliseconds: Number(all) / 1000,
+    served: requests.flatMap(([us, status]) => (status === '200' ? [Number(us) / 1000] : [])),
+    lost: statuses.length,
+    statuses,
+  };
+}
+
+/** In plain words, all that were asked together. */
+export function lostOf(all: readonly Asked[]): string {
+  const lost = all.reduce((sum, each) => sum + each.lost, 0);
+  const served = all.reduce((sum, each) => sum + each.served.length, 0);
+  const statuses = [...new Set(all.flatMap((each) => each.statuses))].toSorted();
+  const how = lost === 0 ? '' : ` (${statuses.join(', ')})`;
+  return `${lost} lost of ${lost + served}${how}`;
+}
