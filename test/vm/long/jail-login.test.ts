@@ -291,7 +291,7 @@ suite('jails at login in the virtual machine', { skip, timeout }, () => {
     assert.equal(await say(`${ssh} ${at} '${where}'`), inside());
     assert.equal(await say('cat /home/alice/rc'), inside());
     await succeed(
-      `${ssh} -tt ${at} </dev/null; until [ -s /home/alice/profile ]; do sleep 0.1; done`,
+      `echo exit | ${ssh} -tt ${at}; until [ -s /home/alice/profile ]; do sleep 0.1; done`,
     );
     assert.equal(await say('cat /home/alice/profile'), inside());
     const server = (option: string) =>
