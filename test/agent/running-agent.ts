@@ -8,6 +8,7 @@ import { releaseAll } from '../../src/apply/apply.ts';
 import { socketOf } from '../../src/agent/api/client.ts';
 import type { StatusResponse } from '../../src/agent/api/api.ts';
 import type { Host } from '../../src/host/host.ts';
+import { readText } from '../../src/sys/files/read.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { treeElement } from '../../src/testing/tree-host.ts';
 
@@ -20,6 +21,11 @@ export interface Reply {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- says what the answer is
   readonly json: <T>() => T;
 }
+
+const isApplying = (pid: string): boolean =>
+  readText(`/proc/${pid}/cmdline`)?.includes('/apply-child.') === true;
+const applyingFor = (pid: number): readonly string[] =>
+  (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ').filter(isApplying);
 
 export class RunningAgent {
   readonly host: Host;
@@ -61,13 +67,16 @@ export class RunningAgent {
     await this.until('it answers', async () => (await this.ask('/v1/status')).status === 200);
   }
 
+  /** With the process that applies the policy for it, which goes on when the agent is killed. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
     const exited = once(child, 'exit');
+    const applying = applyingFor(child.pid ?? 0);
     child.kill(signal);
     const [code] = (await exited) as [number | null];
+    await eventually('nobody applies the policy any more', () => !applying.some(isApplying));
     return code;
   }
 
