@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseAddress, printAddress, sameAddress } from '../../src/web/core/address.ts';
 import { apacheWords, parseApacheDump } from '../../src/web/core/apache/dump.ts';
-import { parseEnvvars } from '../../src/web/core/apache/environment.ts';
+import { parseEnvvars, withRunDirectory } from '../../src/web/core/apache/environment.ts';
 import { apacheSites } from '../../src/web/core/apache/sites.ts';
 import { parseFpmDump } from '../../src/web/core/fpm/dump.ts';
 import { parseFpmFile } from '../../src/web/core/fpm/file.ts';
@@ -186,6 +186,23 @@ export LANG
     A: 'x www-data',
     B: '$A',
   });
+});
+
+test('withRunDirectory() puts another in the place of one that only a running Apache has', () => {
+  const environment = { APACHE_RUN_USER: 'www-data', APACHE_RUN_DIR: '/var/run/apache2' };
+  assert.equal(
+    withRunDirectory(environment, () => true),
+    environment,
+  );
+  assert.deepEqual(
+    withRunDirectory(environment, () => false),
+    { ...environment, APACHE_RUN_DIR: '/run' },
+  );
+  const none = { APACHE_RUN_USER: 'www-data' };
+  assert.equal(
+    withRunDirectory(none, () => false),
+    none,
+  );
 });
 
 const fpm = (lines: readonly string[]) =>

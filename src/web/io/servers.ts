@@ -1,6 +1,6 @@
 /** Which web servers are installed, and how each prints its own configuration. */
 import { globSync, statSync } from 'node:fs';
-import { parseEnvvars } from '../core/apache/environment.ts';
+import { parseEnvvars, withRunDirectory } from '../core/apache/environment.ts';
 import { parseApacheDump } from '../core/apache/dump.ts';
 import { apacheSites } from '../core/apache/sites.ts';
 import type { ReadProblem } from '../core/directive.ts';
@@ -56,7 +56,10 @@ export function findWebPrograms(): WebPrograms {
             args: [],
             directory: '/etc/apache2',
             modInfo: '/usr/lib/apache2/modules/mod_info.so',
-            environment: parseEnvvars(readText('/etc/apache2/envvars') ?? ''),
+            environment: withRunDirectory(
+              parseEnvvars(readText('/etc/apache2/envvars') ?? ''),
+              isDirectory,
+            ),
           },
         }
       : {}),
@@ -72,6 +75,8 @@ function fpmProgram(program: string): readonly FpmProgram[] {
 }
 
 const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const isDirectory = (path: string) =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 interface ReadSites extends ServerRead {
   readonly sites: readonly Site[];

@@ -24,3 +24,16 @@ export function parseEnvvars(text: string): Readonly<Record<string, string>> {
   }
   return Object.fromEntries(variables);
 }
+
+/**
+ * What only reads the configuration needs the directory of a running Apache, too (DefaultRuntimeDir), and writes nothing there.
+ * Debian's is not there after a boot until Apache is started: another takes its place.
+ */
+export function withRunDirectory(
+  environment: Readonly<Record<string, string>>,
+  isDirectory: (path: string) => boolean,
+): Readonly<Record<string, string>> {
+  const directory = environment['APACHE_RUN_DIR'];
+  if (directory === undefined || isDirectory(directory)) return environment;
+  return { ...environment, APACHE_RUN_DIR: '/run' };
+}
