@@ -86,7 +86,7 @@ function suite(host: Host): void {
     await stage.served(['shop.example']);
     await stage.enabled(new Map([[uids.owner, 2]]));
     const path = '/buy?secret=1&x="<b>';
-    const answers = await stage.atOnce(times(7, { host: 'shop.example', path }), 5);
+    const answers = await stage.atOnce(times(7, { host: 'shop.example', path }));
     assert.deepEqual(statuses(answers), { 200: 2, 508: 5 });
 
     const incidents = async (uid: number) =>
@@ -161,13 +161,13 @@ function suite(host: Host): void {
   test('requests are served whether anybody listens or not', async () => {
     assert.ok(removeRecord(host.paths).ok);
     await agent.until('it does not listen', () => !isThere());
-    const answers = await stage.atOnce(times(4, { host: 'shop.example' }), 2);
+    const answers = await stage.atOnce(times(4, { host: 'shop.example' }));
     assert.deepEqual(statuses(answers), { 200: 2, 508: 2 });
     assert.ok(writeRecord(host.paths, record).ok);
     await agent.until('it listens again', isThere);
     await agent.stop();
     assert.deepEqual(readdirSync(host.paths.runtime).includes('web.sock'), false);
-    const more = await stage.atOnce(times(4, { host: 'shop.example' }), 2);
+    const more = await stage.atOnce(times(4, { host: 'shop.example' }));
     assert.deepEqual(statuses(more), { 200: 2, 508: 2 });
   });
 }

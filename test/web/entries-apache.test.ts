@@ -14,12 +14,14 @@ import type { Outcome, ServerEntries } from '../../src/web/io/entries/server-ent
 import type { ApacheProgram } from '../../src/web/io/servers.ts';
 import { surveyWeb } from '../../src/web/io/survey.ts';
 import {
-  stagedSuite,
+  type Answer,
+  type Asked,
+  type EntriesStage,
   limitsOf,
+  stagedSuite,
   statuses,
   times,
   type Wanted,
-  type EntriesStage,
 } from './entries-stage.ts';
 import { uids } from './stage.ts';
 
@@ -133,12 +135,32 @@ function suite(stage: EntriesStage): void {
     return statuses(await Promise.all(all));
   }
 
+  /**
+   * Apache frees a place after the answer, when it has logged the request. So of those that come at once, fewer may be
+   * served for a moment; more never are.
+   */
+  async function served(
+    count: number,
+    asked: readonly Asked[],
+    what = '',
+  ): Promise<readonly Answer[]> {
+    const refused = asked.length - count;
+    return eventually(`${count} are served ${what}`, async () => {
+      const answers = await stage.atOnce(asked);
+      const { 200: ran = 0, 508: not = 0 } = statuses(answers);
+      assert.equal(ran + not, asked.length, what);
+      assert.ok(ran <= count, `${ran} are served ${what}`);
+      // A script that ran for a refused request would be one more.
+      assert.equal(stage.running(), ran, what);
+      return not === refused && answers;
+    });
+  }
+
   test('of eight requests at once three are served, and the neighbour is', async () => {
     await prepare();
     await started();
     await enabled(new Map([...three, [uids.other, 2]]));
-    const answers = await stage.atOnce(times(8, { host: 'a.example', path: '/' }), 5);
-    assert.deepEqual(statuses(answers), { 200: 3, 508: 5 });
+    const answers = await served(3, times(8, { host: 'a.example', path: '/' }));
     const refused = answers.find(({ status }) => status === 508);
     assert.match(refused?.text ?? '', /limit is that of this site alone/);
     assert.equal(refused?.headers['content-type'], 'text/html; charset=utf-8');
@@ -146,7 +168,7 @@ function suite(stage: EntriesStage): void {
     assert.equal(refused?.headers['x-limit'], 'entries 3/3');
     assert.equal(answers.find(({ status }) => status === 200)?.headers['x-limit'], undefined);
     const both = [...times(4, { host: 'a.example' }), ...times(3, { host: 'n.example' })];
-    assert.deepEqual(statuses(await stage.atOnce(both, 2)), { 200: 5, 508: 2 });
+    await served(5, both);
   });
 
   test("no .htaccess has a refused request run the tenant's own script", async () => {
@@ -167,10 +189,7 @@ function suite(stage: EntriesStage): void {
     ]) {
       writeFileSync(at('a/.htaccess'), `${text}\n`);
       const path = text.startsWith('Rewrite') ? '/shop/item' : '/index.php';
-      const answers = await stage.atOnce(times(8, { host: 'a.example', path }), 5);
-      assert.deepEqual(statuses(answers), { 200: 3, 508: 5 }, text);
-      // All that ran were served: a script that ran for a refused request would be a fourth.
-      assert.equal(stage.running(), 3, text);
+      await served(3, times(8, { host: 'a.example', path }), text);
     }
     for (const text of ['QS_LocRequestLimitMatch "^.*$" 50', '<Location "/">\n</Location>']) {
       writeFileSync(at('a/.htaccess'), `${text}\n`);
@@ -194,14 +213,14 @@ function suite(stage: EntriesStage): void {
     void receiver;
     writeFileSync(at('a/.htaccess'), 'SetEnv mod_qos_ev x\nSetEnvIf Request_URI ^ mod_qos_ev=-\n');
     const forged = '/index.php?{"owner":"64421"}&x=%0a<13>"n.example';
-    await stage.atOnce(times(8, { host: 'a.example', path: encodeURI(forged) }), 5);
+    await stage.atOnce(times(8, { host: 'a.example', path: encodeURI(forged) }));
     // What a visitor makes so long that it might be cut must not begin a line of its own.
     const long =
       `/index.php?${'x'.repeat(1_000)}bulkhead-apache n.example 1.2.3.4 D; GET /`.replaceAll(
         ' ',
         '+',
       );
-    await stage.atOnce(times(5, { host: 'a.example', path: long }), 2);
+    await stage.atOnce(times(5, { host: 'a.example', path: long }));
     const all: MemberRefusals[] = [];
     await eventually('seven are reported', () => {
       all.push(...tally.take());
@@ -238,7 +257,7 @@ function suite(stage: EntriesStage): void {
     );
     await eventually('the reseller holds it', async () => (await burst(4))[508] === 2);
     const refused = async (count: number) => {
-      const answers = await stage.atOnce(times(4, { host: 'a.example', path: '/' }), count);
+      const answers = await served(4 - count, times(4, { host: 'a.example', path: '/' }));
       return answers.find(({ status }) => status === 508)?.headers['x-limit'];
     };
     assert.equal(await refused(2), 'entries 2/2; reseller');

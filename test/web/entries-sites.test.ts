@@ -69,7 +69,7 @@ function suite(stage: EntriesStage): void {
     await started();
     for (const path of ['/index.php', '/shop/item', '/index.php/tail']) {
       const site = times(7, { host: 'www.a.example', path });
-      assert.deepEqual(statuses(await stage.atOnce(site, 4)), { 200: 3, 508: 4 }, path);
+      assert.deepEqual(statuses(await stage.atOnce(site)), { 200: 3, 508: 4 }, path);
     }
     const a = { host: 'www.a.example' };
     const other = { host: 'x.a.example' };
@@ -82,8 +82,8 @@ function suite(stage: EntriesStage): void {
     const sum = [a, a, a, b, b, n, n, n];
     assert.deepEqual(heading(await oneMore(sum, n)), [508, 'entries 8/8; reseller']);
     const [site, tenant] = [times(4, a), times(6, b)];
-    assert.deepEqual(statuses(await stage.atOnce(site, 1)), { 200: 3, 508: 1 });
-    assert.deepEqual(statuses(await stage.atOnce(tenant, 1)), { 200: 5, 508: 1 });
+    assert.deepEqual(statuses(await stage.atOnce(site)), { 200: 3, 508: 1 });
+    assert.deepEqual(statuses(await stage.atOnce(tenant)), { 200: 5, 508: 1 });
   });
 
   test('a request that one limit refuses takes no slot of another', async () => {
@@ -179,14 +179,14 @@ function suite(stage: EntriesStage): void {
     );
     const b = { host: 'b.example' };
     assert.deepEqual(heading(await oneMore([b, b], b)), [508, 'entries 2/2; site']);
-    assert.deepEqual(statuses(await stage.atOnce(times(7, { host: 'www.a.example' }), 0)), {
+    assert.deepEqual(statuses(await stage.atOnce(times(7, { host: 'www.a.example' }))), {
       200: 7,
     });
     const lifted = await stage.enable(
       `<tenant uid="${uids.owner}"><site name="b.example"/></tenant>`,
     );
     assert.ok(lifted.ok);
-    assert.deepEqual(statuses(await stage.atOnce(times(7, b), 0)), { 200: 7 });
+    assert.deepEqual(statuses(await stage.atOnce(times(7, b))), { 200: 7 });
   });
 
   test('what cannot be told from another site is said to be held in part', async () => {

@@ -64,7 +64,7 @@ function suite(stage: EntriesStage): void {
     await started();
     await enabled();
     for (const path of ['/index.php', '/', '/shop/item?x=1', '/index.php/tail']) {
-      const answers = await stage.atOnce(times(12, { host: 'a.example', path }), 7);
+      const answers = await stage.atOnce(times(12, { host: 'a.example', path }));
       assert.deepEqual(statuses(answers), { 200: 5, 508: 7 }, path);
     }
     const refused = await oneRefused('a.example');
@@ -89,7 +89,7 @@ function suite(stage: EntriesStage): void {
     await started();
     await enabled(new Map([...five, [uids.other, 3]]));
     const mixed = [...times(4, { host: 'a.example' }), ...times(4, { host: 'b.example' })];
-    assert.deepEqual(statuses(await stage.atOnce(mixed, 3)), { 200: 5, 508: 3 });
+    assert.deepEqual(statuses(await stage.atOnce(mixed)), { 200: 5, 508: 3 });
 
     stage.shut();
     const busy = times(8, { host: 'a.example' }).map((each) => stage.ask1(each));
@@ -126,7 +126,7 @@ function suite(stage: EntriesStage): void {
     const agent = new Agent({ keepAlive: true, maxSockets: 8 });
     await Promise.all(times(8, '').map(() => keptAlive(agent)));
     assert.equal(Object.values(agent.freeSockets).flat().length > 0, true);
-    const answers = await stage.atOnce(times(5, { host: 'a.example' }), 0);
+    const answers = await stage.atOnce(times(5, { host: 'a.example' }));
     assert.deepEqual(statuses(answers), { 200: 5 });
     agent.destroy();
   });
@@ -307,7 +307,7 @@ function suite(stage: EntriesStage): void {
       `${'long.'.repeat(60)}example`,
       'default',
     ]) {
-      const answers = await stage.atOnce(times(7, { host }), 2);
+      const answers = await stage.atOnce(times(7, { host }));
       assert.deepEqual(statuses(answers), { 200: 5, 508: 2 }, host);
     }
   });
@@ -346,7 +346,7 @@ function suite(stage: EntriesStage): void {
     );
     await started();
     await enabled();
-    const answers = await stage.atOnce(times(12, { host: 'a.example', path: '/shop' }), 7);
+    const answers = await stage.atOnce(times(12, { host: 'a.example', path: '/shop' }));
     assert.deepEqual(statuses(answers), { 200: 5, 508: 7 });
   });
 
@@ -368,7 +368,7 @@ function suite(stage: EntriesStage): void {
     assert.deepEqual(disabled, { ok: true, value: 'reloaded' });
     assert.deepEqual(readdirSync(stage.directory).toSorted(), before);
     assert.deepEqual(readdirSync(at('conf.d')), []);
-    const answers = await stage.atOnce(times(12, { host: 'a.example' }), 0);
+    const answers = await stage.atOnce(times(12, { host: 'a.example' }));
     assert.deepEqual(statuses(answers), { 200: 12 });
   });
 
@@ -383,7 +383,7 @@ function suite(stage: EntriesStage): void {
     assert.ok(!refused.ok);
     assert.match(printProblem(refused.error), /bulkhead_7.*everything is as before/);
     assert.equal(readFileSync(at('conf.d/bulkhead.conf'), 'utf8'), file);
-    assert.deepEqual(statuses(await stage.atOnce(times(6, { host: 'a.example' }), 1)), {
+    assert.deepEqual(statuses(await stage.atOnce(times(6, { host: 'a.example' }))), {
       200: 5,
       508: 1,
     });
