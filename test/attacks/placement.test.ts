@@ -249,8 +249,9 @@ function suite(version: 1 | 2): void {
         const storm = endlessStorm(first, chains, ...how);
         await stage.until('all are inside', () => storm.inside() === chains);
         assert.equal(storm.child.exitCode, null, 'it ended before');
-        assert.deepEqual((await stage.scanned()).outside, []);
         for (const each of [storm, beside]) await each.end();
+        // While they fork it may be unknown for as long as the machine is slow.
+        assert.deepEqual((await stage.scanned()).outside, []);
         await stage.until('nobody is outside', () => stage.outside(first, second).length === 0);
         await stage.until('nobody is left stopped', () => stopped(first).length === 0);
         assert.ok(stage.processesOf(first).length >= chains, 'nobody lived to be placed');
