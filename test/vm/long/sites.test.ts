@@ -4,14 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
-import { installBuilt } from '../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../src/testing/vm/image.ts';
+import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
+import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/sites.test.ts: ${prepared.error}`);
+if (!prepared.ok) log(`Skipping test/vm/long/sites.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 const timeout = longPatienceMilliseconds;
 
