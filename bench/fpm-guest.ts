@@ -158,6 +158,19 @@ export async function applyPolicy(guest: Guest, driver: 'systemd' | 'cgroup2'): 
   await succeed(guest, 'bulkhead apply --quiet');
 }
 
+/** Programs, pools and sites of these, held to the policy by systemd; no server runs yet. */
+export async function prepareFpmGuest(
+  guest: Guest,
+  directory: string,
+  accounts: readonly Account[],
+  manager: keyof typeof managers,
+): Promise<void> {
+  await copyPrograms(guest, directory, ['web-ask']);
+  await addAccounts(guest, accounts);
+  await addSites(guest, directory, accounts, manager);
+  await applyPolicy(guest, 'systemd');
+}
+
 /** What web-ask has printed. */
 export interface Asked {
   /** Of everything together. */

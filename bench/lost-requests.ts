@@ -5,10 +5,6 @@
 import type { Guest } from '../src/testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
 import {
-  addAccounts,
-  addSites,
-  applyPolicy,
-  copyPrograms,
   distribution,
   fpmProgram,
   hostOf,
@@ -16,6 +12,7 @@ import {
   parseAsked,
   php,
   plain,
+  prepareFpmGuest,
   serviceOf,
   startFpmGuest,
   succeed,
@@ -47,10 +44,7 @@ export async function benchLostRequests({ directory, quick, signal }: Bench): Pr
   const started = await startFpmGuest();
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;
-  await copyPrograms(guest, directory, ['web-ask']);
-  await addAccounts(guest, asked);
-  await addSites(guest, directory, asked, 'dynamic');
-  await applyPolicy(guest, 'systemd');
+  await prepareFpmGuest(guest, directory, asked, 'dynamic');
   await succeed(guest, `systemctl start nginx ${distribution}`);
   const rows: Row[] = [];
   for (const event of eventsOf(quick)) {

@@ -6,15 +6,12 @@
 import type { Guest } from '../src/testing/vm/guest.ts';
 import type { Bench } from './bench.ts';
 import {
-  addAccounts,
-  addSites,
-  applyPolicy,
-  copyPrograms,
   distribution,
   hostOf,
   lostOf,
   parseAsked,
   plain,
+  prepareFpmGuest,
   startFpmGuest,
   succeed,
   tenantsOf,
@@ -88,10 +85,7 @@ async function held(guest: Guest): Promise<string> {
 }
 
 async function prepare(guest: Guest, directory: string): Promise<void> {
-  await copyPrograms(guest, directory, ['web-ask']);
-  await addAccounts(guest, [tenant, plain]);
-  await addSites(guest, directory, [tenant, plain], 'static');
-  await applyPolicy(guest, 'systemd');
+  await prepareFpmGuest(guest, directory, [tenant, plain], 'static');
   // The same nginx again, before the file of entries is there.
   const config = '/etc/nginx-plain/nginx.conf';
   await succeed(

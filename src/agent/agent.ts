@@ -341,14 +341,8 @@ export class Agent implements AsyncDisposable {
     this.refresh();
   }
 
-  async #servedSites(uid: number, wanted: string): Promise<Result<ReadonlySet<string>, Problem>> {
-    for (const part of this.#parts) {
-      if (part.servedSites !== undefined) return part.servedSites(uid, wanted);
-    }
-    return ok(new Set());
-  }
-
   #context(): AgentContext {
+    const web = this.#parts.find(({ servedSites }) => servedSites !== undefined);
     return {
       latest: this.#latest,
       memberIndex: this.#memberIndex,
@@ -357,7 +351,7 @@ export class Agent implements AsyncDisposable {
       events: this.#events,
       evidence: this.#evidence,
       siteLimits: this.#siteLimits,
-      servedSites: (uid, wanted) => this.#servedSites(uid, wanted),
+      servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       driver: this.#driver,
       lastTick: this.#lastTick,
       status: () => this.#status(),

@@ -9,42 +9,27 @@ import {
   type Runner,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { pathsFor, print, printError, printJson } from '../../cli/shared/session.ts';
+import { print, printError, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { notesOf } from '../core/notes.ts';
 import type { Overview } from '../core/overview.ts';
 import { ownLimitsOf, unusedLimits, type SiteLimitIndex } from '../core/site-limits.ts';
-import { findWebPrograms } from '../io/servers.ts';
-import { surveyWeb } from '../io/survey.ts';
-import { notRoot, serverProblems } from './server-problems.ts';
 import { overviewText } from './status-text.ts';
-import { tenancyOrReport } from './tenancy.ts';
+import { withSurvey } from './survey.ts';
 
-async function status(options: PolicyOptions, command: Command): Promise<ExitCode> {
-  const paths = pathsFor(command);
-  if (paths === undefined) return exitCodes.usage;
-  const denied = notRoot();
-  if (denied !== undefined) {
-    printError(denied);
-    return exitCodes.failed;
-  }
-  const tenancy = tenancyOrReport(options.policy, command, paths);
-  if (tenancy === undefined) return exitCodes.failed;
-  const {
-    nginxHttp: _,
-    apachePidFile: _file,
-    ...overview
-  } = await surveyWeb(findWebPrograms(), tenancy);
-  const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
-  const unused = unusedLimits(overview, tenancy.siteLimits);
-  const notes = [...remarks, ...notesOf(overview), ...unused];
-  const problems = overview.servers.flatMap(serverProblems);
-  for (const problem of problems) printError(problem);
-  if (options.json === true) printJson({ ...overview, sites: sitesJson(overview, tenancy), notes });
-  else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
-  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
-}
+const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
+  withSurvey(options, command, ({ tenancy, survey, problems }) => {
+    const { nginxHttp: _, apachePidFile: _file, ...overview } = survey;
+    const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
+    const unused = unusedLimits(overview, tenancy.siteLimits);
+    const notes = [...remarks, ...notesOf(overview), ...unused];
+    for (const problem of problems) printError(problem);
+    if (options.json === true)
+      printJson({ ...overview, sites: sitesJson(overview, tenancy), notes });
+    else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
+    return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+  });
 
 interface KnownLimits {
   readonly entryLimits: EntryLimits;

@@ -17,7 +17,7 @@ import { siteLimitIndex, type SiteLimitIndex } from '../core/site-limits.ts';
 import { readHeldSockets } from '../io/fpm/held-sockets.ts';
 import type { Tenancy } from '../io/survey.ts';
 
-interface KnownTenancy extends Tenancy {
+export interface KnownTenancy extends Tenancy {
   /** What else is to be said about it. */
   readonly remarks: readonly string[];
   /** Nothing where there is no policy. */

@@ -1,0 +1,46 @@
+/** The web servers of this host, for the commands that show and note what they serve. */
+import type { Command } from 'commander';
+import { printProblem } from '../../base/problem.ts';
+import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
+import { pathsFor, printError } from '../../cli/shared/session.ts';
+import type { Paths } from '../../host/paths.ts';
+import type { ServerRead } from '../core/overview.ts';
+import { findWebPrograms } from '../io/servers.ts';
+import { surveyWeb, type Survey } from '../io/survey.ts';
+import { tenancyOrReport, type KnownTenancy } from './tenancy.ts';
+
+interface Surveyed {
+  readonly paths: Paths;
+  readonly tenancy: KnownTenancy;
+  readonly survey: Survey;
+  /** Why servers cannot be asked, or not for all of their configuration. */
+  readonly problems: readonly string[];
+}
+
+/** What keeps it from asking them at all is shown, and `use` is not called. */
+export async function withSurvey(
+  options: PolicyOptions,
+  command: Command,
+  use: (surveyed: Surveyed) => ExitCode,
+): Promise<ExitCode> {
+  const paths = pathsFor(command);
+  if (paths === undefined) return exitCodes.usage;
+  if (process.geteuid?.() !== 0) {
+    const reason = 'web servers show their whole configuration to root alone';
+    printError(printProblem({ action: 'read web servers', reason, hint: 'run it as root' }));
+    return exitCodes.failed;
+  }
+  const tenancy = tenancyOrReport(options.policy, command, paths);
+  if (tenancy === undefined) return exitCodes.failed;
+  const survey = await surveyWeb(findWebPrograms(), tenancy);
+  return use({ paths, tenancy, survey, problems: survey.servers.flatMap(serverProblems) });
+}
+
+const serverProblems = ({ name, problems }: ServerRead): string[] =>
+  problems.map(({ file, line, message }) => {
+    const place = [file, line].filter((each) => each !== undefined).join(':');
+    return printProblem({
+      action: `read all of the configuration of ${name}`,
+      reason: place === '' ? message : `${place}: ${message}`,
+    });
+  });
