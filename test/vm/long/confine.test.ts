@@ -3,16 +3,12 @@
  * what somebody tries who has broken into them is held.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { before, suite, test } from 'node:test';
 import { installFromPool } from '../../../src/testing/package-pool.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/confine.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const patient = { timeout: longPatienceMilliseconds };
 const scripts = '/opt/bulkhead/test/vm/confine';
@@ -86,32 +82,22 @@ function throughOf(report: string): readonly string[] {
   return lines.flatMap((line) => (line.endsWith(' through') ? [line.slice(0, -8)] : []));
 }
 
-suite('confined daemons', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
-  const succeed = (command: string) =>
-    guest.succeed(command, { timeoutMs: longPatienceMilliseconds });
+suite('confined daemons', { skip: guests.skip }, () => {
   const job = (service: string) => succeed(`. ${scripts}/jobs.sh && job ${service}`);
   const dropIns = '/etc/systemd/system';
   const ours = (service: string) => `${dropIns}/${service}.service.d/50-bulkhead.conf`;
-  const write = (path: string, text: string) =>
-    guest.succeed(`mkdir -p "$(dirname '${path}')" && cat >'${path}'`, { input: text });
 
   const install = async (names: string) => {
-    const installed = await installFromPool(guest, names.split(' '));
+    const installed = await installFromPool(host.guest, names.split(' '));
     assert.ok(installed.ok, installed.ok ? '' : installed.error);
     await succeed(`sh ${scripts}/setup.sh`);
   };
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
-    await succeed('ln -s /opt/bulkhead/bulkhead /usr/bin/bulkhead');
+  const host = guestOfSuite(guests, async () => {
     await install(packages[0] ?? '');
     await succeed(`systemctl restart ${first.map(({ service }) => service).join(' ')}`);
-  }, patient);
-  after(() => guest[Symbol.asyncDispose]());
+  });
+  const { run, succeed, write } = host;
 
   test('outside of a sandbox root gets through with every attack', patient, async () => {
     await succeed(`mkdir -p /var/lib/bulkhead && perl ${scripts}/attack.pl /run/control`);
@@ -282,7 +268,7 @@ suite('confined daemons', { skip }, () => {
 
   test('the table of all daemons', patient, async () => {
     const text = await succeed('bulkhead confine list');
-    log(text);
+    process.stderr.write(text);
     const rows = text.trim().split('\n').slice(1);
     assert.deepEqual(
       rows.map((row) => row.split(' ')[0]),

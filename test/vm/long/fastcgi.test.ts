@@ -3,17 +3,14 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import type { WayReport } from '../../../src/host/ways/ways-in.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import type { Guest } from '../../../src/testing/vm/guest.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/fastcgi.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
+const timeout = longPatienceMilliseconds;
 
 const tenants = { ann: 3001, ben: 3002 };
 const policy = (
@@ -116,32 +113,25 @@ async function copyFiles(guest: Guest): Promise<void> {
   }
 }
 
-suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseconds }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
+suite('CGI and applications as a tenant', { skip: guests.skip, timeout }, () => {
   /** What comes after the headers. */
   const get = async (port: number, path: string) => {
     const ask = `exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET ${path} HTTP/1.0\\r\\n\\r\\n" >&3 && cat <&3`;
-    const text = await guest.succeed(`bash -c '${ask}'`);
+    const text = await host.guest.succeed(`bash -c '${ask}'`);
     const [head = '', ...body] = text.split('\r\n\r\n');
     return { status: /^HTTP\S* (\d+)/.exec(head)?.[1], body: body.join('\r\n\r\n').trim() };
   };
-  const until = (what: string) =>
-    guest.succeed(`until ${what}; do sleep 0.2; done`, { timeoutMs: longPatienceMilliseconds });
+  const until = (what: string) => host.succeed(`until ${what}; do sleep 0.2; done`);
   const where = (name: keyof typeof tenants) =>
     `0::/bulkhead-tenants.service/u${tenants[name]} ${tenants[name]}`;
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
-    await installBuilt(guest);
+  const host = guestOfSuite(guests, async (guest) => {
     await copyFiles(guest);
     // Without user managers, which take seconds to start and of which nothing is tested here.
-    await guest.succeed(
+    await host.succeed(
       'useradd -m -u 3001 ann && useradd -m -u 3002 ben && mkdir -m 777 /run/cgi-test && mkfifo -m 666 /run/cgi-test/gate && chmod 755 /srv/*/cgi/* && chown -R ann: /srv/ann && chown -R ben: /srv/ben && install -g adm -m 2755 /usr/bin/id /usr/local/bin/setgid-id && bulkhead apply && cp /opt/bulkhead/packaging/bulkhead-cgi@.* /etc/systemd/system/ && ln -s /dev/null /etc/systemd/system/user@.service && systemctl daemon-reload && a2enmod -q proxy_fcgi && a2dissite -q 000-default && a2ensite -q ann && systemctl start nginx apache2 ben-app.socket bulkhead-cgi@ann.socket bulkhead-cgi@ben.socket',
     );
   });
-  after(() => guest[Symbol.asyncDispose]());
 
   test('a CGI program begins in the cgroup of its tenant', async () => {
     assert.deepEqual(await get(8001, '/cgi/where?a=b'), {
@@ -161,7 +151,7 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
   });
 
   test('setgid programs work for a CGI program, as sendmail has to', async () => {
-    const adm = (await guest.succeed('getent group adm')).split(':')[2];
+    const adm = (await host.guest.succeed('getent group adm')).split(':')[2];
     assert.equal((await get(8001, '/cgi/setgid')).body, adm);
   });
 
@@ -173,32 +163,34 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
       ['ann', '/run/ben-app.sock'],
       ['nobody', '/run/bulkhead-cgi/ann.sock'],
     ]) {
-      const said = await guest.succeed(`perl -e '${connect}' ${path}`, { user: String(user) });
+      const said = await host.guest.succeed(`perl -e '${connect}' ${path}`, {
+        user: String(user),
+      });
       assert.equal(said, 'Permission denied');
     }
-    const replace = await guest.run('rm -f /run/bulkhead-cgi/ann.sock', { user: 'ann' });
+    const replace = await host.guest.run('rm -f /run/bulkhead-cgi/ann.sock', { user: 'ann' });
     assert.notEqual(replace.status, 0);
   });
 
   test('a program that uses up the memory of its tenant ends alone, and the neighbour is served', async () => {
     const kills = '/sys/fs/cgroup/bulkhead-tenants.service/u3001/memory.events';
     await get(8001, '/cgi/hog');
-    assert.doesNotMatch(await guest.succeed(`cat ${kills}`), /oom_kill 0$/m);
+    assert.doesNotMatch(await host.guest.succeed(`cat ${kills}`), /oom_kill 0$/m);
     assert.equal((await get(8002, '/cgi/where')).body, where('ben'));
     assert.equal((await get(8001, '/cgi/where')).body, where('ann'));
   });
 
   test('as many programs run at once as there are processes, and a stop or a kill leaves none', async () => {
     const ask = `bash -c 'exec 3<>/dev/tcp/127.0.0.1/8001; printf "GET /cgi/wait HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3 >/dev/null' & `;
-    await guest.succeed(`exec >/dev/null 2>&1; ${ask.repeat(8)}`);
+    await host.guest.succeed(`exec >/dev/null 2>&1; ${ask.repeat(8)}`);
     await until('[ "$(wc -l </run/cgi-test/started)" -ge 5 ]');
     // The other three wait for a process, and no program has been started for them.
-    assert.equal((await guest.succeed('pgrep -c -u ann -f cgi/wait')).trim(), '5');
-    await guest.succeed('systemctl stop bulkhead-cgi@ann.service bulkhead-cgi@ann.socket');
-    assert.equal(await guest.succeed('pgrep -u ann fcgiwrap || true'), '');
-    await guest.succeed('pkill -u ann; systemctl start bulkhead-cgi@ann.socket');
+    assert.equal((await host.guest.succeed('pgrep -c -u ann -f cgi/wait')).trim(), '5');
+    await host.guest.succeed('systemctl stop bulkhead-cgi@ann.service bulkhead-cgi@ann.socket');
+    assert.equal(await host.guest.succeed('pgrep -u ann fcgiwrap || true'), '');
+    await host.guest.succeed('pkill -u ann; systemctl start bulkhead-cgi@ann.socket');
     assert.equal((await get(8001, '/cgi/where')).body, where('ann'));
-    await guest.succeed('kill -9 $(systemctl show -P MainPID bulkhead-cgi@ann)');
+    await host.guest.succeed('kill -9 $(systemctl show -P MainPID bulkhead-cgi@ann)');
     await until('! pgrep -u ann fcgiwrap');
     assert.equal((await get(8001, '/cgi/where')).body, where('ann'));
   });
@@ -206,7 +198,7 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
   test('doctor tells how each way in is held, and status from where a process outside came', async () => {
     await get(8001, '/cgi/where');
     await get(8002, '/app/');
-    const doctor = await guest.succeed('bulkhead doctor --json');
+    const doctor = await host.guest.succeed('bulkhead doctor --json');
     const { waysIn } = JSON.parse(doctor) as { waysIn: readonly WayReport[] };
     const held = Object.fromEntries(waysIn.map((each) => [each.way, each.held ?? each.reason]));
     assert.deepEqual(held, {
@@ -219,24 +211,24 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
       'mail delivery': 'not installed',
       FTP: 'not installed',
     });
-    await guest.succeed('systemctl start atd');
-    await guest.succeed('echo sleep 601 | at now', { user: 'ann' });
-    await guest.succeed('su ben -c "setsid sleep 602 >/dev/null 2>&1 </dev/null &"');
+    await host.guest.succeed('systemctl start atd');
+    await host.guest.succeed('echo sleep 601 | at now', { user: 'ann' });
+    await host.guest.succeed('su ben -c "setsid sleep 602 >/dev/null 2>&1 </dev/null &"');
     await until('pgrep -fx "sleep 601" && pgrep -fx "sleep 602"');
-    const status = await guest.succeed('bulkhead status');
+    const status = await host.guest.succeed('bulkhead status');
     assert.match(status, /^Ways in: ssh, su, cron, at not covered;/m);
     for (const [words, way] of [
       ['sleep 601', 'at'],
       ['sleep 602', 'su'],
     ]) {
-      const pid = (await guest.succeed(`pgrep -fx "${words}"`)).trim();
+      const pid = (await host.guest.succeed(`pgrep -fx "${words}"`)).trim();
       assert.match(status, new RegExp(`process ${pid} of uid \\d+, from ${way}:`));
     }
   });
 
   test('where tenants are slices, both begin in them, and a kill leaves none', async () => {
-    await guest.succeed('systemctl stop bulkhead-cgi@ann.service ben-app.service');
-    await guest.succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply', {
+    await host.guest.succeed('systemctl stop bulkhead-cgi@ann.service ben-app.service');
+    await host.guest.succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply', {
       input: policy('systemd'),
       timeoutMs: longPatienceMilliseconds,
     });
@@ -244,10 +236,10 @@ suite('CGI and applications as a tenant', { skip, timeout: longPatienceMilliseco
       `0::/user.slice/user-${uid}.slice/bulkhead-${uid}.scope ${uid}`;
     assert.equal((await get(8001, '/cgi/where')).body, inSlice(3001));
     assert.equal((await get(8002, '/app/')).body, `${inSlice(3002)} True`);
-    await guest.succeed('kill -9 $(systemctl show -P MainPID bulkhead-cgi@ann)');
+    await host.guest.succeed('kill -9 $(systemctl show -P MainPID bulkhead-cgi@ann)');
     await until('! pgrep -u ann fcgiwrap');
     assert.equal((await get(8001, '/cgi/where')).body, inSlice(3001));
-    await guest.succeed('systemctl stop ben-app.service');
+    await host.guest.succeed('systemctl stop ben-app.service');
     await until('! pgrep -u ben -f app.py');
     assert.equal((await get(8002, '/app/')).body, `${inSlice(3002)} True`);
   });

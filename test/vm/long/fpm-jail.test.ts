@@ -1,17 +1,13 @@
 /** PHP-FPM services inside the jails of their tenants, with the real nginx, php-fpm and systemd of Debian. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { projectDirectory } from '../../../src/testing/vm/project.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { withPatientFpm } from '../../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/fpm-jail.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const tenants = { alice: 3101, bob: 3102 } as const;
 type Name = keyof typeof tenants;
@@ -82,16 +78,7 @@ const jailed = '<jail profile="web" commands="sendmail crontab passwd"/>';
 const patient = { timeout: longPatienceMilliseconds };
 const service = `bulkhead-fpm84@${tenants.alice}.service`;
 
-suite('PHP-FPM in the jails of tenants', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
-  const succeed = (command: string, input?: string) =>
-    guest.succeed(command, {
-      timeoutMs: longPatienceMilliseconds,
-      ...(input === undefined ? {} : { input }),
-    });
-  const write = (path: string, text: string) => succeed(`cat > '${path}'`, text);
+suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
   const ask = async (name: Name): Promise<Answer> => {
     const text = await succeed(`ask ${name}`);
     assert.match(text, /^200 \{/, text);
@@ -99,15 +86,10 @@ suite('PHP-FPM in the jails of tenants', { skip }, () => {
   };
   const value = async (property: string) =>
     (await succeed(`systemctl show -P ${property} ${service}`)).trim();
-  /** Without waiting for what the old division allows: the split has two minutes otherwise. */
-  const patientSplit = `cd /opt/bulkhead && sed -i 's/kill-after=5 120/kill-after=5 3600/' libexec/bulkhead-fpm-split && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`;
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
+  const host = guestOfSuite(guests, async (guest) => {
     await guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/sources');
-    await installBuilt(guest);
-    await succeed(patientSplit);
+    await withPatientFpm(guest);
     for (const [name, uid] of Object.entries(tenants) as [Name, number][]) {
       await succeed(`useradd -m -u ${uid} -s /bin/sh ${name} && chmod 755 /home/${name}`);
       await write(`${pools}/${name}.conf`, pool(name));
@@ -122,8 +104,8 @@ suite('PHP-FPM in the jails of tenants', { skip }, () => {
     await succeed(
       'chmod 755 /usr/local/bin/ask && bulkhead apply && systemctl start nginx php8.4-fpm && bulkhead web fpm enable --all',
     );
-  }, patient);
-  after(() => guest[Symbol.asyncDispose]());
+  });
+  const { run, succeed, write } = host;
 
   test('the service starts inside, and sees nothing of others', patient, async () => {
     const answer = await ask('alice');
@@ -175,7 +157,7 @@ suite('PHP-FPM in the jails of tenants', { skip }, () => {
     await succeed(alice('crontab -r'));
     await succeed('echo "alice:first of all words" | chpasswd');
     const change = (current: string) =>
-      guest.run('bulkhead exec alice -- passwd', {
+      host.guest.run('bulkhead exec alice -- passwd', {
         timeoutMs: longPatienceMilliseconds,
         input: `${current}\nsecond of all words\nsecond of all words\n`,
       });

@@ -3,17 +3,13 @@
  * time that sockets change hands.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { projectDirectory } from '../../../src/testing/vm/project.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { installBuilt, withPatientFpm } from '../../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { withPatientFpm } from '../../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/fpm.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const tenants = { alice: 3101, bob: 3102, carol: 3103 } as const;
 type Name = keyof typeof tenants;
@@ -102,16 +98,7 @@ const policyWith = (site: string) =>
 
 const patient = { timeout: longPatienceMilliseconds };
 
-suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const run = (command: string) => guest.run(command, { timeoutMs: longPatienceMilliseconds });
-  const succeed = (command: string, input?: string) =>
-    guest.succeed(command, {
-      timeoutMs: longPatienceMilliseconds,
-      ...(input === undefined ? {} : { input }),
-    });
-  const write = (path: string, text: string) => succeed(`cat > '${path}'`, text);
+suite('PHP-FPM in the cgroups of tenants', { skip: guests.skip }, () => {
   const until = (what: string) =>
     succeed(
       `for i in $(seq 3000); do ${what} && exit 0; sleep 0.2; done; journalctl -n 40 --no-pager >&2; exit 1`,
@@ -141,11 +128,8 @@ suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
 
   let original: string;
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
+  const host = guestOfSuite(guests, async (guest) => {
     await guest.copyIn(`${projectDirectory}/src`, '/opt/bulkhead/sources');
-    await installBuilt(guest);
     await withPatientFpm(guest);
     for (const [name, uid] of Object.entries(tenants)) {
       await succeed(`useradd -m -u ${uid} -s /bin/sh ${name}`);
@@ -160,8 +144,8 @@ suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
       'chmod 755 /usr/local/bin/ask && bulkhead apply && systemctl start nginx php8.4-fpm',
     );
     original = await everything();
-  }, patient);
-  after(() => guest[Symbol.asyncDispose]());
+  });
+  const { run, succeed, write } = host;
 
   test('before, requests are served outside', patient, async () => {
     assert.equal((await ask('alice')).cgroup, '/system.slice/php8.4-fpm.service');
@@ -237,7 +221,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
   });
 
   test('a tenant cannot change what its master reads, nor where it listens', patient, async () => {
-    const as = (command: string) => guest.run(command, { user: 'alice' });
+    const as = (command: string) => host.guest.run(command, { user: 'alice' });
     const config = `/etc/bulkhead/fpm/8.4/${tenants.alice}.conf`;
     for (const command of [
       `rm -f ${socketOf('alice')}; test -e ${socketOf('alice')} && exit 1`,
@@ -255,7 +239,7 @@ suite('PHP-FPM in the cgroups of tenants', { skip }, () => {
       assert.notEqual((await as(command)).status, 0, command);
     // A pool file that she may write would name anybody: her service stays as it was, and says so.
     await succeed(`chown alice ${pools}/alice.conf`);
-    await guest.run(
+    await host.guest.run(
       `sed -i 's/^user = .*/user = bob/; s/^group = .*/group = bob/' ${pools}/alice.conf; true`,
       { user: 'alice' },
     );

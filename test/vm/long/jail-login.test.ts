@@ -3,18 +3,11 @@
  * to stay outside, and who can log in whatever is missing.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { ensurePrerequisites } from '../../../src/testing/prerequisites.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-const compiler = await ensurePrerequisites('pam', log);
-if (!prepared.ok) log(`Skipping test/vm/long/jail-login.test.ts: ${prepared.error}`);
-const skip = !prepared.ok ? prepared.error : compiler.ok ? false : compiler.reason;
+const guests = await prepareGuests(import.meta.filename, 'pam');
 const timeout = longPatienceMilliseconds;
 
 const accounts = { alice: 3001, bob: 3002, carol: 2001 } as const;
@@ -28,16 +21,10 @@ const options =
 const ssh = `ssh ${options} -o BatchMode=yes`;
 const at = 'alice@127.0.0.1';
 
-suite('jails at login in the virtual machine', { skip, timeout }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
+suite('jails at login in the virtual machine', { skip: guests.skip, timeout }, () => {
   let pristine = '';
 
-  const run = (command: string) => guest.run(command, { timeoutMs: timeout });
-  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
   const say = async (command: string) => (await succeed(command)).trim();
-  const write = (path: string, text: string) =>
-    guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input: text });
   const apply = async (alice: string, driver = 'cgroup2') => {
     const tenants = `<tenant user="alice">${alice}<processes limit="60"/></tenant><tenant user="bob"/>`;
     await write(
@@ -51,31 +38,25 @@ suite('jails at login in the virtual machine', { skip, timeout }, () => {
     succeed('cd / && sha256sum etc/pam.d/* var/lib/pam/* usr/share/pam-configs/*');
   const logged = () => succeed('journalctl --no-pager -q -o cat -g "jail|Refused user" || true');
 
-  before(
-    async () => {
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await installBuilt(guest);
-      const make = Object.entries(accounts).map(
-        ([name, uid]) =>
-          `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
-      );
-      await succeed(
-        [
-          'set -e',
-          ...make,
-          'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
-          'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
-          'chown -R alice: /home/alice/.ssh; chown -R carol: /home/carol/.ssh',
-          'printf "#!/bin/sh\\necho pass-alice\\n" > /root/keys/ask && chmod 755 /root/keys/ask',
-          'systemctl start ssh cron atd',
-        ].join('\n'),
-      );
-      pristine = await bytes();
-    },
-    { timeout },
-  );
-  after(() => guest[Symbol.asyncDispose]());
+  const host = guestOfSuite(guests, async () => {
+    const make = Object.entries(accounts).map(
+      ([name, uid]) =>
+        `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
+    );
+    await succeed(
+      [
+        'set -e',
+        ...make,
+        'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
+        'for home in /home/alice /home/carol /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
+        'chown -R alice: /home/alice/.ssh; chown -R carol: /home/carol/.ssh',
+        'printf "#!/bin/sh\\necho pass-alice\\n" > /root/keys/ask && chmod 755 /root/keys/ask',
+        'systemctl start ssh cron atd',
+      ].join('\n'),
+    );
+    pristine = await bytes();
+  });
+  const { run, succeed, write } = host;
 
   test('the module is used where somebody has a jail, and nowhere else', { timeout }, async () => {
     await apply('');
@@ -156,7 +137,7 @@ suite('jails at login in the virtual machine', { skip, timeout }, () => {
     assert.equal(await say(`su - alice -c '${where}; pwd'`), `${inside()}\n/home/alice`);
     const fromBob = `echo pass-alice | su alice -c '${where}' 2>/dev/null`;
     assert.equal(
-      (await guest.succeed(fromBob, { user: 'bob', timeoutMs: timeout })).trim(),
+      (await host.guest.succeed(fromBob, { user: 'bob', timeoutMs: timeout })).trim(),
       inside(),
     );
     await succeed(

@@ -1,15 +1,10 @@
 /** The boot of a host whose policy has jails and strict placement: both are in force before anybody can come. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/jails-boot.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };
 
 const units = ['bulkhead-jail', 'bulkhead-placement'] as const;
@@ -29,22 +24,12 @@ systemctl daemon-reload
 systemctl enable --quiet ${[...units, ...servers].join(' ')}
 bulkhead apply --quiet`;
 
-suite('Jails and strict placement at boot', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const succeed = (command: string, input?: string) =>
-    guest.succeed(command, {
-      timeoutMs: longPatienceMilliseconds,
-      ...(input === undefined ? {} : { input }),
-    });
+suite('Jails and strict placement at boot', { skip: guests.skip }, () => {
   /** Microseconds since boot, or a word. */
   const property = async (unit: string, name: string) =>
     (await succeed(`systemctl show -P ${name} ${unit}`)).trim();
 
-  before(async () => {
-    guest = await startGuest(image);
-    await guest.copyProject();
-    await installBuilt(guest);
+  const { run, succeed } = guestOfSuite(guests, async (guest) => {
     await succeed(
       setUp,
       '<bulkhead version="1"><host driver="cgroup2"/><placement strict="yes"/><tenant user="alice"><jail profile="web"/></tenant></bulkhead>\n',
@@ -53,8 +38,7 @@ suite('Jails and strict placement at boot', { skip }, () => {
     await succeed(
       `for i in $(seq 6000); do ${servers.map((each) => `systemctl is-active --quiet ${each}`).join(' && ')} && exit 0; sleep 0.2; done; systemctl list-jobs >&2; exit 1`,
     );
-  }, patient);
-  after(() => guest[Symbol.asyncDispose]());
+  });
 
   test('the units are done before logins and web servers start', patient, async () => {
     for (const unit of units) {
@@ -82,7 +66,7 @@ suite('Jails and strict placement at boot', { skip }, () => {
       readonly placement: string;
     };
     assert.equal(placement, 'on');
-    const outside = await guest.run('setpriv --reuid 4201 --regid 4201 --clear-groups true');
+    const outside = await run('setpriv --reuid 4201 --regid 4201 --clear-groups true');
     assert.notEqual(outside.status, 0);
   });
 });

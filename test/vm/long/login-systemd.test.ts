@@ -3,15 +3,11 @@
  * leaves where it is: su within another session, cron and at. No agent runs, so that nothing else moves anybody.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { eventually, longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/login-systemd.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const timeout = longPatienceMilliseconds;
 const accounts = { alice: 3001, bob: 3002, dave: 3003, rob: 3004, carol: 2001 } as const;
@@ -26,12 +22,8 @@ const inTree = `0::/bulkhead-tenants.service/r${accounts.rob}/u${accounts.dave}`
 const ssh =
   'ssh -F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes';
 
-suite('logins into slices of systemd', { skip, timeout }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const sh = async (command: string) =>
-    (await guest.succeed(command, { timeoutMs: timeout })).trim();
-  const write = (path: string, text: string) => guest.succeed(`cat > ${path}`, { input: text });
+suite('logins into slices of systemd', { skip: guests.skip, timeout }, () => {
+  const sh = async (command: string) => (await succeed(command)).trim();
   const session = (user: 'root' | 'alice', command: string) =>
     sh(`${ssh} ${user}@127.0.0.1 '${command}'`);
   const suFromSession = (user: Account) => session('root', `su ${user} -c "${where}"`);
@@ -45,34 +37,26 @@ suite('logins into slices of systemd', { skip, timeout }, () => {
     return new Map(services.map((each) => [each.service, [each.inSlice, each.outcome]]));
   };
 
-  before(
-    async () => {
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await guest.succeed('mkdir -p /etc/bulkhead');
-      await write('/etc/bulkhead/policy.xml', policy);
-      const make = Object.entries(accounts).map(
-        ([name, uid]) =>
-          `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
-      );
-      await sh(
-        [
-          'set -e',
-          ...make,
-          'ln -s /opt/bulkhead/bulkhead /usr/bin/bulkhead',
-          'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
-          'for home in /home/alice /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
-          'chown -R alice: /home/alice/.ssh',
-          'bulkhead apply',
-          // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
-          'systemctl mask user@.service',
-          'systemctl start ssh cron atd',
-        ].join('\n'),
-      );
-    },
-    { timeout },
-  );
-  after(() => guest[Symbol.asyncDispose]());
+  const { succeed, write } = guestOfSuite(guests, async () => {
+    await write('/etc/bulkhead/policy.xml', policy);
+    const make = Object.entries(accounts).map(
+      ([name, uid]) =>
+        `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
+    );
+    await sh(
+      [
+        'set -e',
+        ...make,
+        'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
+        'for home in /home/alice /root; do mkdir -p -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; done',
+        'chown -R alice: /home/alice/.ssh',
+        'bulkhead apply',
+        // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
+        'systemctl mask user@.service',
+        'systemctl start ssh cron atd',
+      ].join('\n'),
+    );
+  });
 
   test(
     'without the step su stays in the session of root, and status says so',

@@ -1,47 +1,32 @@
 /** `bulkhead prove` on cgroup v2 and systemd, as it is installed, with jails and strict placement: what the policy demands holds. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
-import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
+import { suite, test } from 'node:test';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 import type { Proof } from '../../../src/prove/io/prove.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/prove.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 type Report = Proof & { readonly broken: readonly string[] };
 
-suite('bulkhead prove on cgroup v2', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  const long = { timeoutMs: longPatienceMilliseconds };
-  let guest: Guest;
+suite('bulkhead prove on cgroup v2', { skip: guests.skip }, () => {
   let report: Report;
   const verdictOf = (name: string) =>
     report.entries.find(({ attack }) => attack === name)?.verdict ?? 'absent';
 
-  before(
-    async () => {
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await installBuilt(guest);
-      await guest.succeed('mkdir -p /etc/bulkhead && cat > /etc/bulkhead/policy.xml', {
-        input: `<bulkhead version="1">
+  const { run, write } = guestOfSuite(guests, async () => {
+    await write(
+      '/etc/bulkhead/policy.xml',
+      `<bulkhead version="1">
   <defaults><cpu limit="50%"/><memory limit="512MiB"/><processes limit="100"/><jail profile="web"/></defaults>
   <tenant uid="3001"/>
   <placement strict="yes"/>
 </bulkhead>\n`,
-      });
-      const { status, stdout, stderr } = await guest.run('bulkhead prove --json', long);
-      log(`status ${status}\n${stdout}${stderr}`);
-      report = JSON.parse(stdout) as Report;
-      assert.equal(status, 0, `broken: ${report.broken.join(', ')}`);
-    },
-    { timeout: longPatienceMilliseconds },
-  );
-  after(() => guest[Symbol.asyncDispose]());
+    );
+    const { status, stdout, stderr } = await run('bulkhead prove --json');
+    process.stderr.write(`status ${status}\n${stdout}${stderr}\n`);
+    report = JSON.parse(stdout) as Report;
+    assert.equal(status, 0, `broken: ${report.broken.join(', ')}`);
+  });
 
   test('what the policy demands holds', () => assert.deepEqual(report.broken, []));
 
@@ -64,7 +49,7 @@ suite('bulkhead prove on cgroup v2', { skip }, () => {
   test('nothing is left', async () => {
     const find =
       'ls -d /sys/fs/cgroup/*bulkhead-prove* /run/bulkhead-prove* /home/.bulkhead-prove /sys/fs/bpf/bulkhead-prove';
-    const { stdout } = await guest.run(`${find} 2>/dev/null; pgrep -U 65600-65603`, long);
+    const { stdout } = await run(`${find} 2>/dev/null; pgrep -U 65600-65603`);
     assert.equal(stdout.trim(), '');
   });
 });

@@ -3,16 +3,11 @@
  * a reseller on shells of their own, and the unit that asks nginx for the agent.
  */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { installBuilt } from '../../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/sites.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 const timeout = longPatienceMilliseconds;
 
 const policy = `<bulkhead version="1">
@@ -42,10 +37,7 @@ done
 systemctl daemon-reload
 `;
 
-suite('sites that only the web server has', { skip }, () => {
-  const image = (prepared as { value: Image }).value;
-  let guest: Guest;
-  const succeed = (command: string) => guest.succeed(command, { timeoutMs: timeout });
+suite('sites that only the web server has', { skip: guests.skip }, () => {
   const as = (user: string, words: string) => `su ${user} -c "bulkhead ${words}"`;
   const until = (what: string) =>
     succeed(
@@ -61,18 +53,12 @@ suite('sites that only the web server has', { skip }, () => {
       .find((line) => line.startsWith(`${name} `))
       ?.trimEnd() ?? '';
 
-  before(
-    async () => {
-      guest = await startGuest(image);
-      await guest.copyProject();
-      await installBuilt(guest);
-      await succeed(setUp);
-      await guest.succeed('cat > /etc/bulkhead/policy.xml', { input: policy });
-      await succeed('systemctl start nginx bulkhead');
-    },
-    { timeout },
-  );
-  after(() => guest[Symbol.asyncDispose]());
+  const host = guestOfSuite(guests, async () => {
+    await succeed(setUp);
+    await host.write('/etc/bulkhead/policy.xml', policy);
+    await succeed('systemctl start nginx bulkhead');
+  });
+  const { succeed } = host;
 
   test('a tenant sets limits of its own, and of no other', { timeout }, async () => {
     await until(as('ann', 'set ann.example cpu=50%'));
@@ -117,12 +103,12 @@ suite('sites that only the web server has', { skip }, () => {
     'root writes to the policy, and is told of a name that is not served',
     { timeout },
     async () => {
-      const served = await guest.run('bulkhead set ben/ben.example cpu=20%', {
+      const served = await host.guest.run('bulkhead set ben/ben.example cpu=20%', {
         timeoutMs: timeout,
       });
       assert.equal(served.status, 0, served.stderr);
       assert.doesNotMatch(served.stderr, /No web server/);
-      const other = await guest.run('bulkhead set ben/typo.example cpu=20%', {
+      const other = await host.guest.run('bulkhead set ben/typo.example cpu=20%', {
         timeoutMs: timeout,
       });
       assert.equal(other.status, 0, other.stderr);

@@ -7,18 +7,14 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually, longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-import { installBuilt, withPatientFpm } from '../../../src/testing/vm/installed.ts';
-import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
-import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
+import { withPatientFpm } from '../../../src/testing/vm/installed.ts';
+import { guestOfSuite, prepareGuests } from '../../../src/testing/vm/suite.ts';
 import { compile } from '../../placement/programs.ts';
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/ways-in.test.ts: ${prepared.error}`);
-const skip = prepared.ok ? false : prepared.error;
+const guests = await prepareGuests(import.meta.filename);
 
 const timeout = longPatienceMilliseconds;
 
@@ -183,14 +179,9 @@ const caught: readonly Way[] = [
 ];
 
 for (const driver of drivers)
-  suite(`all ways in at once, with the driver ${driver}`, { skip, timeout }, () => {
-    const image = (prepared as { value: Image }).value;
+  suite(`all ways in at once, with the driver ${driver}`, { skip: guests.skip, timeout }, () => {
     const inside = insideOf[driver];
-    let guest: Guest;
-    const sh = async (command: string) =>
-      (await guest.succeed(command, { timeoutMs: timeout })).trim();
-    const write = (path: string, text: string) =>
-      guest.succeed(`mkdir -p "$(dirname ${path})" && cat > ${path}`, { input: text });
+    const sh = async (command: string) => (await host.succeed(command)).trim();
 
     const fileOf = ({ name, account }: Way) => `/srv/storm/${uids[account]}.${name}`;
     const begun = async (ways: readonly Way[]) => {
@@ -226,63 +217,57 @@ for (const driver of drivers)
       return { all, outside: all.filter((line) => !isInside(line)) };
     };
 
-    before(
-      async () => {
-        guest = await startGuest(image);
-        await guest.copyProject();
-        await installBuilt(guest);
-        await withPatientFpm(guest);
-        const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-ways-'));
-        try {
-          const source = fileURLToPath(new URL('../../attacks/chains.c', import.meta.url));
-          compile(source, join(scratch, 'chains'));
-          await guest.copyIn(scratch, '/opt/programs');
-        } finally {
-          rmSync(scratch, { recursive: true });
-        }
-        for (const [name, text] of Object.entries({ storm, ask, look }))
-          await write(`/usr/local/bin/${name}`, text);
-        await write('/srv/www/index.php', page);
-        await write('/srv/www/cgi', cgi);
-        for (const [name, user] of Object.entries(pools))
-          await write(`/etc/php/8.4/fpm/pool.d/${name}.conf`, pool(name, user));
-        await write('/etc/nginx/conf.d/tenants.conf', nginx);
-        await write('/etc/apache2/sites-enabled/tenants.conf', apache);
-        await write('/etc/apache2/ports.conf', 'Listen 127.0.0.1:8081\n');
-        await write('/etc/bulkhead/policy.xml', policy(driver));
-        // Processors are emulated, and the storm goes on beside it.
-        await write(
-          '/etc/systemd/system/bulkhead.service.d/patient.conf',
-          '[Service]\nTimeoutStartSec=infinity\nWatchdogSec=0\n',
-        );
-        await sh(
-          [
-            'set -e',
-            'chmod 755 /opt/programs/chains /usr/local/bin/* /srv/www/cgi',
-            'rm -f /etc/nginx/sites-enabled/default /etc/apache2/sites-enabled/000-default.conf',
-            `mkdir -m 1777 /srv/storm && touch ${on}`,
-            ...Object.entries(uids).flatMap(([name, uid]) => [
-              `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
-              `echo ${inside(name as Account)} > /srv/storm/${uid}.path`,
-            ]),
-            'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
-            'for home in /home/alice /home/bob; do mkdir -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; chown -R ${home#/home/}: $home/.ssh; done',
-            // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
-            'systemctl mask user@.service',
-            'cp /opt/bulkhead/packaging/bulkhead.service /opt/bulkhead/packaging/bulkhead-cgi@.* /etc/systemd/system/',
-            'systemctl daemon-reload',
-            'a2enmod -q proxy_fcgi',
-            'bulkhead apply',
-            'systemctl start ssh cron atd nginx apache2 php8.4-fpm bulkhead-cgi@alice.socket bulkhead-cgi@bob.socket',
-            'bulkhead pam enable',
-            'bulkhead web fpm enable alice',
-            'bulkhead web fpm enable bob',
-          ].join('\n'),
-        );
-      },
-      { timeout },
-    );
-    after(() => guest[Symbol.asyncDispose]());
+    const host = guestOfSuite(guests, async (guest) => {
+      await withPatientFpm(guest);
+      const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-ways-'));
+      try {
+        const source = fileURLToPath(new URL('../../attacks/chains.c', import.meta.url));
+        compile(source, join(scratch, 'chains'));
+        await guest.copyIn(scratch, '/opt/programs');
+      } finally {
+        rmSync(scratch, { recursive: true });
+      }
+      for (const [name, text] of Object.entries({ storm, ask, look }))
+        await write(`/usr/local/bin/${name}`, text);
+      await write('/srv/www/index.php', page);
+      await write('/srv/www/cgi', cgi);
+      for (const [name, user] of Object.entries(pools))
+        await write(`/etc/php/8.4/fpm/pool.d/${name}.conf`, pool(name, user));
+      await write('/etc/nginx/conf.d/tenants.conf', nginx);
+      await write('/etc/apache2/sites-enabled/tenants.conf', apache);
+      await write('/etc/apache2/ports.conf', 'Listen 127.0.0.1:8081\n');
+      await write('/etc/bulkhead/policy.xml', policy(driver));
+      // Processors are emulated, and the storm goes on beside it.
+      await write(
+        '/etc/systemd/system/bulkhead.service.d/patient.conf',
+        '[Service]\nTimeoutStartSec=infinity\nWatchdogSec=0\n',
+      );
+      await sh(
+        [
+          'set -e',
+          'chmod 755 /opt/programs/chains /usr/local/bin/* /srv/www/cgi',
+          'rm -f /etc/nginx/sites-enabled/default /etc/apache2/sites-enabled/000-default.conf',
+          `mkdir -m 1777 /srv/storm && touch ${on}`,
+          ...Object.entries(uids).flatMap(([name, uid]) => [
+            `useradd -m -u ${uid} -s /bin/sh ${name} && echo '${name}:pass-${name}' | chpasswd`,
+            `echo ${inside(name as Account)} > /srv/storm/${uid}.path`,
+          ]),
+          'mkdir /root/keys && ssh-keygen -q -t ed25519 -N "" -f /root/keys/id',
+          'for home in /home/alice /home/bob; do mkdir -m 700 $home/.ssh; cp /root/keys/id.pub $home/.ssh/authorized_keys; chown -R ${home#/home/}: $home/.ssh; done',
+          // The manager of each user that pam_systemd starts takes seconds here, and is not what is tested.
+          'systemctl mask user@.service',
+          'cp /opt/bulkhead/packaging/bulkhead.service /opt/bulkhead/packaging/bulkhead-cgi@.* /etc/systemd/system/',
+          'systemctl daemon-reload',
+          'a2enmod -q proxy_fcgi',
+          'bulkhead apply',
+          'systemctl start ssh cron atd nginx apache2 php8.4-fpm bulkhead-cgi@alice.socket bulkhead-cgi@bob.socket',
+          'bulkhead pam enable',
+          'bulkhead web fpm enable alice',
+          'bulkhead web fpm enable bob',
+        ].join('\n'),
+      );
+    });
+    const { write } = host;
 
     test(
       'without an agent nothing is outside that is placed when it starts',
