@@ -13,7 +13,7 @@ const [tenant, stranger] = [4101, 4999] as const;
 const policy = (strict: string) => `<bulkhead version="1"><host driver="cgroup2"/>
 <tenant uid="${tenant}"><processes limit="50"/></tenant>${strict}</bulkhead>`;
 
-export async function benchLsm({ directory, quick }: Bench): Promise<Section> {
+export async function benchLsm({ directory, quick, signal }: Bench): Promise<Section> {
   const title = 'Module gate and strict placement (virtual machine, emulated processor)';
   const section = { name: 'lsm', title, beside: 'off', unit: 'µs' } as const;
   const started = await startBpfGuest(directory);
@@ -24,28 +24,40 @@ export async function benchLsm({ directory, quick }: Bench): Promise<Section> {
     execFileSync('gcc', ['-O2', '-static', '-o', join(directory, name), source]);
     await guest.copyIn(join(directory, name), `/usr/local/bin/${name}`);
   }
-  const rounds = quick ? 5 : 40;
-  const load = () => samples(guest, `load-module "$(modinfo -n dummy)" ${rounds}`);
-  const change = (uid: number) =>
-    samples(
-      guest,
-      `sh -c 'echo 0 > /sys/fs/cgroup/bulkhead-tenants.service/u${tenant}/cgroup.procs; exec change-uid ${uid} ${rounds}'`,
-    );
-  await apply(guest, '');
-  const [loadOff, tenantOff, strangerOff] = [
-    await load(),
-    await change(tenant),
-    await change(stranger),
-  ];
-  await apply(guest, '<placement strict="yes"/>');
-  const [tenantOn, strangerOn] = [await change(tenant), await change(stranger)];
-  await guest.succeed('/opt/bulkhead/bulkhead modules gate on');
-  const rows = [
-    compare('load and remove a module', await load(), loadOff),
-    compare('become a tenant, and root again', tenantOn, tenantOff),
-    compare('become another uid, and root again', strangerOn, strangerOff),
-  ];
-  return { ...section, rows, notes: [] };
+  const what = {
+    'load and remove a module': 'load-module "$(modinfo -n dummy)"',
+    'become a tenant, and root again': changeTo(tenant),
+    'become another uid, and root again': changeTo(stranger),
+  };
+  const measured = Object.keys(what).map((label): Measured => ({ label, off: [], on: [] }));
+  for (let turn = 0; turn < (quick ? 1 : 4); turn++) {
+    signal.throwIfAborted();
+    for (const state of ['off', 'on'] as const) {
+      await switchAll(guest, state);
+      for (const [index, command] of Object.values(what).entries())
+        measured[index]?.[state].push(...(await samples(guest, `${command} 10`)));
+    }
+  }
+  return {
+    ...section,
+    rows: measured.map(({ label, on, off }) => compare(label, on, off)),
+    notes: [],
+  };
+}
+
+interface Measured {
+  readonly label: string;
+  readonly off: number[];
+  readonly on: number[];
+}
+
+const changeTo = (uid: number) =>
+  `exec sh -c 'echo 0 > /sys/fs/cgroup/bulkhead-tenants.service/u${tenant}/cgroup.procs; exec change-uid ${uid} "$1"' sh`;
+
+async function switchAll(guest: Guest, to: 'on' | 'off'): Promise<void> {
+  if (to === 'off') await guest.succeed('/opt/bulkhead/bulkhead modules gate off');
+  await apply(guest, to === 'on' ? '<placement strict="yes"/>' : '');
+  if (to === 'on') await guest.succeed('/opt/bulkhead/bulkhead modules gate on');
 }
 
 async function apply(guest: Guest, strict: string): Promise<void> {
