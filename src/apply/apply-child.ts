@@ -11,6 +11,7 @@ import { markHomes } from '../host/accounts/homes.ts';
 import { linuxHost, type Host } from '../host/host.ts';
 import { pathsOf } from '../host/paths.ts';
 import { readText } from '../sys/files/read.ts';
+import { endWithParent } from '../sys/processes/child-script.ts';
 import type { Diagnostic } from '../policy/diagnostic.ts';
 import type { DriverName } from '../policy/document.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -109,5 +110,6 @@ function stateOf({ policy, document, diagnostics }: Loaded): ApplyResponse['file
   return document === undefined && diagnostics.length === 0 ? 'absent' : 'wrong';
 }
 
+endWithParent();
 const request = deserialize(await buffer(process.stdin)) as ApplyRequest;
 process.stdout.write(serialize(await answer(request)));

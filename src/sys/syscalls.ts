@@ -56,6 +56,9 @@ const cSetrlimit = libc.func('int setrlimit(int resource, const void *limit)');
 const cFlock = libc.func('int flock(int fd, int operation)');
 const cQuotactl = libc.func('int quotactl(int command, const char *special, int id, void *data)');
 const cSyncfs = libc.func('int syncfs(int fd)');
+const cPrctl = libc.func(
+  'int prctl(int option, unsigned long value, unsigned long, unsigned long, unsigned long)',
+);
 const cLseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)');
 
 const sysconfPageSize = 30;
@@ -162,6 +165,12 @@ const numberPidfdSendSignal = 424;
  */
 export const sendSignal = (pidfd: number, signal: number): Errno | undefined =>
   failed(Number(syscallPidfdSendSignal(numberPidfdSendSignal, pidfd, signal, null, 0)));
+
+const PR_SET_PDEATHSIG = 1;
+
+/** The kernel sends it to this process when the thread that started it ends, however it does. Source: prctl(2). */
+export const signalAtEndOfParent = (signal: number): Errno | undefined =>
+  failed(cPrctl(PR_SET_PDEATHSIG, signal, 0, 0, 0));
 
 /** mkdir beneath a directory; `path` has been checked by the caller. */
 export function makeDirectoryAt(directory: number, path: string): Errno | undefined {

@@ -2,7 +2,9 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { failed, type Cause, type Problem } from '../../base/problem.ts';
 import { ok, type Result } from '../../base/result.ts';
+import { constants } from 'node:os';
 import { causeOf } from '../errno.ts';
+import { signalAtEndOfParent } from '../syscalls.ts';
 
 /**
  * Small: a heap of a few megabytes, of which the young half would be many more. One thread: those of
@@ -28,7 +30,7 @@ export function spawnScript(
   try {
     const child = spawn(process.execPath, [...nodeOptions(heapMebibytes), script, ...args], {
       cwd: '/',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', PARENT: `${process.pid}` },
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -38,6 +40,15 @@ export function spawnScript(
   } catch (error) {
     return cannot(causeOf(error));
   }
+}
+
+/**
+ * For a script that changes the host, and must not when who asked for it is gone: it is killed with its parent, and ends
+ * at once where that has ended before.
+ */
+export function endWithParent(): void {
+  signalAtEndOfParent(constants.signals.SIGKILL);
+  if (process.env['PARENT'] !== `${process.ppid}`) process.exit(1);
 }
 
 export interface ChildOutput {

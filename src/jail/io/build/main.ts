@@ -9,6 +9,7 @@ import { pathsOf } from '../../../host/paths.ts';
 import type { Problem } from '../../../base/problem.ts';
 import { enterAction, type BuildAnswer, type BuildRequest } from './protocol.ts';
 import { lockFile } from '../../../sys/files/flock.ts';
+import { endWithParent } from '../../../sys/processes/child-script.ts';
 import { ownFileSystemState } from '../../../sys/mount-calls.ts';
 import { jailPathsOf, type JailPaths } from '../jail-paths.ts';
 import { ensureMarks } from '../marks.ts';
@@ -80,5 +81,6 @@ function removeBroker({ broker, slots, programs }: JailPaths): void {
   }
 }
 
+endWithParent();
 const request = deserialize(await buffer(process.stdin)) as BuildRequest;
 process.stdout.write(serialize(answer(request)));
