@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pathsOf } from '../src/host/paths.ts';
+import { compileLandlock } from '../scripts/pam.ts';
 import { buildElsewhere } from '../src/jail/io/build-elsewhere.ts';
 import type { BuildAnswer, JailTenant } from '../src/jail/io/build/protocol.ts';
 import { jailPathsOf } from '../src/jail/io/jail-paths.ts';
@@ -23,13 +24,14 @@ import { afterGap, launchText, rootsOf } from './exec.ts';
 import { compare, inTurn, type Row, type Section, type Way } from './samples.ts';
 
 const instance = 'bulkhead-bench-jail';
-const firstUid = 630_000;
+const [firstUid, secondUid] = [630_000, 630_001] as const;
 const homes = `/srv/${instance}`;
 const gapMs = 60;
 const launcher = fileURLToPath(new URL('../libexec/bulkhead-exec', import.meta.url));
 
 export async function benchJail(bench: Bench): Promise<Section> {
   const count = bench.quick ? 100 : 1000;
+  compileLandlock();
   try {
     prepare();
     const tenants = Array.from({ length: count }, (_, index) => tenant(firstUid + index));
@@ -81,7 +83,9 @@ function memoryKiB(): number {
 
 function prepare(): void {
   remove();
-  for (const root of rootsOf(instance)) mkdirSync(`${root}/u${firstUid}`, { recursive: true });
+  for (const root of rootsOf(instance)) {
+    for (const uid of [firstUid, secondUid]) mkdirSync(`${root}/u${uid}`, { recursive: true });
+  }
   mkdirSync(`/run/${instance}`);
   execFileSync('tee', [`/run/${instance}/launch`], {
     input: launchText(rootsOf(instance)),
@@ -97,7 +101,10 @@ function remove(): void {
   for (const path of [`/run/${instance}`, `/var/lib/${instance}`, homes]) {
     rmSync(path, { recursive: true, force: true });
   }
-  for (const directory of rootsOf(instance).flatMap((root) => [`${root}/u${firstUid}`, root])) {
+  const cgroups = rootsOf(instance).flatMap((root) =>
+    [firstUid, secondUid].map((uid) => `${root}/u${uid}`).concat(root),
+  );
+  for (const directory of cgroups) {
     if (existsSync(directory)) execFileSync('rmdir', [directory]);
   }
 }
@@ -124,6 +131,9 @@ async function measureEntries({ directory, quick, signal }: Bench): Promise<read
     ['setpriv', way(['setpriv', ...drop, 'true'])],
     ['bulkhead-exec into the jail', way([...exec, `${firstUid}`, '--', 'true'])],
   ];
+  if (withoutLandlock(secondUid)) {
+    ways.push(['the same without Landlock', way([...exec, `${secondUid}`, '--', 'true'])]);
+  }
   if (existsSync('/usr/bin/bwrap')) ways.push(['bubblewrap, then setpriv', way(bubblewrap(drop))]);
   if (existsSync('/usr/bin/crun')) ways.push(['crun run', way(crun(directory), withoutCgroups)]);
   const [floor = [], ...samples] = await inTurn(
@@ -132,6 +142,14 @@ async function measureEntries({ directory, quick, signal }: Bench): Promise<read
     signal,
   );
   return ways.map(([label], index) => compare(label, samples[index] ?? [], floor));
+}
+
+/** Whether there is a difference: only where the kernel asks no BPF programs. */
+function withoutLandlock(uid: number): boolean {
+  const mark = `${jailPathsOf(pathsOf(instance)).tenants}/${uid}`;
+  const text = readFileSync(mark, 'utf8');
+  writeFileSync(mark, text.replace(/^landlock yes$/m, 'landlock no'));
+  return text.includes('\nlandlock yes\n');
 }
 
 /** crun starts on no host that has cgroups of both versions, also where it is to leave them alone. */

@@ -11,8 +11,9 @@
  * for nothing.
  *
  * What cannot be undone is taken from the session's own process, too, so that nothing it starts can have it: the
- * capability bounding set, new privileges by setuid programs, and the system calls of the filter. The capabilities that
- * it holds itself it keeps: sshd, su and cron need them to become the tenant.
+ * capability bounding set, new privileges by setuid programs, the system calls of the filter, and, where the mark says so,
+ * by Landlock what is outside of the jail. The capabilities that it holds itself it keeps: sshd, su and cron need them to
+ * become the tenant.
  *
  * Nothing comes from the environment, no file is used that others than root can change, and no link is followed but the
  * one that leads from a tenant to the latest of its pins. libexec/bulkhead-exec enters in the same way.
@@ -39,6 +40,7 @@
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
 #include <security/pam_modutil.h>
+#include "landlock.h"
 
 #define MARK_MAX 1024
 #define LINE_MAX_READ 128
@@ -286,6 +288,23 @@ static int give_up_privileges(struct tenant *t)
 	return load_filter(t);
 }
 
+/* In the jail. What can fail for a reason comes before what cannot be undone. */
+static int confine(struct tenant *t)
+{
+	int root, rules, failed;
+
+	if (strncmp(value_of(t, "landlock "), "yes\n", 4))
+		return give_up_privileges(t);
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rules = root < 0 ? -1 : landlock_open(root);
+	failed = rules < 0 ? fail(t, "Landlock cannot be applied", errno) : give_up_privileges(t);
+	if (!failed && landlock_enforce(rules))
+		failed = fail(t, "Landlock cannot be applied", errno);
+	close_if_open(root);
+	close_if_open(rules);
+	return failed;
+}
+
 /* By way of the vault, in which the namespaces of all tenants are pinned. */
 static int enter(struct tenant *t, int vault)
 {
@@ -298,7 +317,7 @@ static int enter(struct tenant *t, int vault)
 		failed = fail(t, "its namespaces cannot be entered", errno);
 	close_if_open(mounts);
 	close_if_open(ipc);
-	return failed ? failed : give_up_privileges(t);
+	return failed ? failed : confine(t);
 }
 
 /* As enter(), and back where that fails: whoever goes on all the same must not be left halfway, nor without a log. */

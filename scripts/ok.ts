@@ -30,6 +30,7 @@ export const kernelSuites = [
   'test/kernel-modules/io/rebuild.test.ts',
   'test/kernel-modules/io/source-match.test.ts',
   'test/jail/attacks/attacks.test.ts',
+  'test/jail/attacks/landlock.test.ts',
   'test/jail/broker.test.ts',
   'test/jail/fpm.test.ts',
   'test/jail/kernel.test.ts',

@@ -1,12 +1,13 @@
 /**
- * Compiles the module of PAM in pam/ into dist/pam/PROCESSOR/: `node scripts/pam.ts [DIRECTORY]`. It needs no newer libc than
- * 2.28, and runs on the processors of the machine that it is made on, for the package and by the tests.
+ * Compiles the module of PAM in pam/, and the program that applies Landlock for the launcher, into dist/pam/PROCESSOR/:
+ * `node scripts/pam.ts [DIRECTORY]`. The module needs no newer libc than 2.28. Both run on the processors of the machine that
+ * they are made on, for the package and by the tests.
  *
  * Needs gcc and the headers of libpam: `apt-get install gcc libc6-dev libpam0g-dev`.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { arch } from 'node:process';
+import { mkdirSync, renameSync } from 'node:fs';
+import { arch, pid } from 'node:process';
 import { root } from './steps.ts';
 
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wconversion', '-Wshadow'];
@@ -17,15 +18,32 @@ const hardened = [
   '-D_FORTIFY_SOURCE=3',
   '-Wl,-z,relro,-z,now,-z,noexecstack,--as-needed',
 ];
-const shared = ['-std=gnu11', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', '-s'];
+const common = ['-std=gnu11', '-O2', '-fvisibility=hidden', '-s'];
+const executable = [...common, '-fPIE', '-pie'];
+const shared = [...common, '-fPIC', '-shared'];
 
 /** Answers the path of the module. */
-export function compilePam(directory = `${root}dist/pam`): string {
+export const compilePam = (directory = `${root}dist/pam`): string =>
+  compileTo(directory, 'pam_bulkhead.so', 'pam_bulkhead.c', shared, '-lpam');
+
+/** Answers the path of the program. */
+export const compileLandlock = (directory = `${root}dist/pam`): string =>
+  compileTo(directory, 'bulkhead-landlock', 'bulkhead-landlock.c', executable);
+
+/** In one step, since another process may be using what is there. */
+function compileTo(
+  directory: string,
+  name: string,
+  source: string,
+  kind: readonly string[],
+  ...libraries: readonly string[]
+): string {
   mkdirSync(`${directory}/${arch}`, { recursive: true });
-  const module = `${directory}/${arch}/pam_bulkhead.so`;
-  const source = `${root}pam/pam_bulkhead.c`;
-  compile([...shared, ...warnings, ...hardened, '-o', module, source, '-lpam']);
-  return module;
+  const made = `${directory}/${arch}/${name}`;
+  const aside = `${made}.${pid}`;
+  compile([...kind, ...warnings, ...hardened, '-o', aside, `${root}pam/${source}`, ...libraries]);
+  renameSync(aside, made);
+  return made;
 }
 
 function compile(words: readonly string[]): void {
@@ -40,4 +58,7 @@ function compile(words: readonly string[]): void {
   }
 }
 
-if (import.meta.main) process.stdout.write(`${compilePam(process.argv[2])}\n`);
+if (import.meta.main) {
+  for (const each of [compilePam, compileLandlock])
+    process.stdout.write(`${each(process.argv[2])}\n`);
+}

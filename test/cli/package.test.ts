@@ -117,6 +117,7 @@ describe('the package that npm pack makes', { timeout: longPatienceMilliseconds 
       'dist/bpf/jails.bpf.o',
       'bpf/symlinks.bpf.c',
       `dist/pam/${process.arch}/pam_bulkhead.so`,
+      `dist/pam/${process.arch}/bulkhead-landlock`,
       'pam/pam_bulkhead.c',
       'LICENSE',
       'examples/demo.xml',

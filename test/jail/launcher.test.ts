@@ -2,12 +2,16 @@
 import '../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
+import { loadPolicy } from '../../src/apply/load-policy.ts';
+import { pathsOf } from '../../src/host/paths.ts';
+import { jailDoctor } from '../../src/jail/commands/doctor.ts';
+import { parseMark } from '../../src/jail/core/mark.ts';
 import { patienceMilliseconds } from '../../src/testing/patience.ts';
 import { findTree } from '../cli/launch-stage.ts';
-import { publicScratch, reasonToSkip } from './stage.ts';
+import { landlockObstacle, publicScratch, reasonToSkip, withoutLandlock } from './stage.ts';
 
 const instance = 'bulkhead-jail-launcher';
 const skip = reasonToSkip() || (findTree(instance).roots.length === 0 ? 'needs cgroups' : false);
@@ -70,6 +74,61 @@ test('exec runs in the jail, and elsewhere where there is none', { skip }, () =>
   assert.match(status.stdout, /Seccomp:\t2/);
   assert.match(exec(jailed, 'cat', '/proc/self/cgroup').stdout, new RegExp(`/u${jailed}$`, 'm'));
 });
+
+test(
+  'where the mark says Landlock it is applied, or nothing starts',
+  { skip: skip || landlockObstacle() },
+  async () => {
+    const mark = `/run/${instance}/jail/tenants/${jailed}`;
+    const text = readFileSync(mark, 'utf8');
+    assert.equal(parseMark(text).landlock, true);
+    const directory = openSync('/etc', 'r');
+    // As descriptor 10, which the launcher does not close.
+    const none = Array.from({ length: 7 }, () => 'ignore' as const);
+    const words = ['--instance', instance, `${jailed}`, '--', 'cat', '/proc/self/fd/10/passwd'];
+    const leak = () =>
+      spawnSync(launcher, words, {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe', ...none, directory],
+      });
+    const held = leak();
+    assert.equal(held.status, 1);
+    assert.match(held.stderr, /passwd: Permission denied/);
+    writeFileSync(mark, text.replace('landlock yes', 'landlock no'));
+    assert.deepEqual([leak().stdout, leak().status], [readFileSync('/etc/passwd', 'utf8'), 0]);
+    writeFileSync(mark, text);
+    closeSync(directory);
+    const [setpriv = '', ...hidden] = withoutLandlock(scratch);
+    const refused = call(setpriv, ...hidden, launcher, ...words.slice(0, 4), 'echo', 'ran');
+    assert.deepEqual([refused.status, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /Landlock cannot be applied/);
+    const status = JSON.parse(bulkhead('jail', 'status', '--json').stdout);
+    assert.equal(status.jails[0].landlock, true);
+    assert.equal(status.apart.level, 'partial');
+    assert.match(
+      status.apart.reason,
+      /Landlock holds what is inside, but a process of the same uid/,
+    );
+    const paths = pathsOf(instance);
+    const loaded = loadPolicy(policy, paths);
+    const doctor = await jailDoctor({ paths, policy: loaded.policy, driver: 'cgroup2' });
+    assert.match(doctor.text, /kept apart by the kernel: partial$/);
+    assert.match(doctor.remarks.join('\n'), /kept apart in part: .*Landlock holds what is inside/);
+    const old = (...rest: readonly string[]) =>
+      call(setpriv, ...hidden, program, '--instance', instance, ...rest);
+    assert.equal(old('apply', policy).status, 0);
+    assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, false);
+    assert.equal(exec(jailed, 'echo', 'ran').stdout, 'ran\n');
+    const { apart } = JSON.parse(old('jail', 'status', '--json').stdout);
+    assert.equal(apart.level, 'none');
+    assert.match(apart.reason, /this kernel has no Landlock in force/);
+    const before = JSON.parse(bulkhead('jail', 'status', '--json').stdout).apart;
+    assert.deepEqual(before.level, 'none');
+    assert.match(before.reason, /is not under Landlock yet; run: bulkhead apply/);
+    mustApply();
+    assert.equal(parseMark(readFileSync(mark, 'utf8')).landlock, true);
+  },
+);
 
 test('with --allow-setuid there is nothing setuid inside either', { skip }, () => {
   const words = ['--instance', instance, '--allow-setuid', `${jailed}`, '--'];

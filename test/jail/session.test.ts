@@ -13,7 +13,13 @@ import type { Jail } from '../../src/policy/jail.ts';
 import { profilesOf, sessionLines } from '../../src/login/core/profiles.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
-import { JailStage, publicScratch, reasonToSkip } from './stage.ts';
+import {
+  JailStage,
+  landlockObstacle,
+  publicScratch,
+  reasonToSkip,
+  withoutLandlock,
+} from './stage.ts';
 
 const ready = await ensurePrerequisites('pam', (line) => console.log(`# ${line}`));
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
@@ -283,6 +289,39 @@ describe('the module of PAM', { skip }, () => {
     inVault(`cp ${scratch}/filter ${file}`);
     inside();
   });
+
+  test(
+    'Landlock is applied where the mark says so, or there is no session',
+    { skip: landlockObstacle() },
+    () => {
+      const text = fs.readFileSync(mark(), 'utf8');
+      assert.equal(parseMark(text).landlock, true);
+      const directory = fs.openSync('/etc', 'r');
+      const leak = (before: readonly string[] = []) => {
+        const [file, ...args] = [
+          ...before,
+          program,
+          ...words(tenant, 'cat /proc/self/fd/10/passwd'),
+        ];
+        const none = Array.from({ length: 7 }, () => 'ignore' as const);
+        const stdio = ['ignore' as const, 'pipe' as const, 'pipe' as const, ...none, directory];
+        return spawnSync(file, args, { encoding: 'utf8', timeout: patienceMilliseconds, stdio });
+      };
+      assert.match(leak().stderr, /passwd: Permission denied/);
+      while_(
+        () => fs.writeFileSync(mark(), text.replace('landlock yes', 'landlock no')),
+        () => assert.equal(leak().stdout, fs.readFileSync('/etc/passwd', 'utf8')),
+        () => fs.writeFileSync(mark(), text),
+      );
+      const refusal = leak(withoutLandlock(scratch));
+      assert.equal(refusal.stdout, '');
+      assert.match(
+        refusal.stderr,
+        /no session for nobody, .*Landlock cannot be applied: Function not/,
+      );
+      fs.closeSync(directory);
+    },
+  );
 
   test('without a policy in force only those who had a jail before are refused', () => {
     const text = fs.readFileSync(list(), 'utf8');

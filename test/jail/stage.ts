@@ -8,10 +8,16 @@ import {
   readFileSync,
   rmSync,
   chmodSync,
+  writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
+import { parseMark } from '../../src/jail/core/mark.ts';
+import { landlockPath } from '../../src/jail/core/layout.ts';
+import { compileLandlock } from '../../scripts/pam.ts';
 import { buildElsewhere } from '../../src/jail/io/build-elsewhere.ts';
 import type { BuildAnswer, JailTenant } from '../../src/jail/io/build/protocol.ts';
+import { appliesLandlock, findLandlock } from '../../src/jail/io/landlock.ts';
+import { canFilter } from '../../src/jail/io/setpriv.ts';
 import { jailPathsOf } from '../../src/jail/io/jail-paths.ts';
 import { pathsOf } from '../../src/host/paths.ts';
 import type { Jail } from '../../src/policy/jail.ts';
@@ -33,6 +39,8 @@ export class JailStage implements AsyncDisposable {
   readonly homes: string;
 
   constructor(name: string) {
+    // As in a package: where it is missing, jails are entered without.
+    compileLandlock();
     this.instance = `bulkhead-jail-${name}`;
     this.homes = mkdtempSync(`/var/tmp/bulkhead-jail-${name}-`).replace('/var/tmp', '/srv');
     rmSync(this.homes.replace('/srv', '/var/tmp'), { recursive: true });
@@ -70,6 +78,7 @@ export class JailStage implements AsyncDisposable {
   /** As the launcher enters, after it joined the cgroup and closed what it can. */
   enterCommand(uid: number, ...command: readonly string[]): readonly string[] {
     const { vault, inside } = this.paths;
+    const { landlock } = parseMark(this.mark(uid));
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
     const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
     const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
@@ -77,6 +86,7 @@ export class JailStage implements AsyncDisposable {
       ['/bin/sh', '-c', close, 'sh'],
       ['/usr/bin/nsenter', `--mount=${vault}`, '--'],
       ['/usr/bin/nsenter', `--mount=${inside}/ns/${uid}`, `--ipc=${inside}/ipc/${uid}`, '--'],
+      landlock ? [landlockPath] : [],
       ['/usr/bin/setpriv', ...ids, ...privileges],
       ['--seccomp-filter=/run/bulkhead/seccomp', '--', ...command],
     ].flat();
@@ -105,6 +115,38 @@ export class JailStage implements AsyncDisposable {
     rmSync(`/run/${this.instance}`, { recursive: true, force: true });
     rmSync(`/var/lib/${this.instance}`, { recursive: true, force: true });
   }
+}
+
+/** Where a command is started by these words, the kernel seems to have no Landlock. Source: seccomp(2). */
+export function withoutLandlock(directory: string): readonly string[] {
+  const file = `${directory}/no-landlock`;
+  const [load, equal, answer, firstCall, unknown, allow] = [
+    0x20, 0x15, 0x06, 444, 0x00050026, 0x7fff0000,
+  ];
+  const program = [
+    [load, 0, 0, 0],
+    [equal, 0, 1, firstCall],
+    [answer, 0, 0, unknown],
+    [answer, 0, 0, allow],
+  ] as const;
+  const bytes = Buffer.alloc(program.length * 8);
+  for (const [index, [code, ifTrue, ifFalse, value]] of program.entries()) {
+    bytes.writeUInt16LE(code, index * 8);
+    bytes.writeUInt8(ifTrue, index * 8 + 2);
+    bytes.writeUInt8(ifFalse, index * 8 + 3);
+    bytes.writeUInt32LE(value, index * 8 + 4);
+  }
+  writeFileSync(file, bytes);
+  return ['/usr/bin/setpriv', `--seccomp-filter=${file}`, '--'];
+}
+
+/** Why jails are entered without it here, if so. */
+export function landlockObstacle(): string | false {
+  compileLandlock();
+  const landlock = findLandlock();
+  if (!landlock.ok) return landlock.error;
+  if (!appliesLandlock(pathsOf())) return 'the kernel asks BPF programs';
+  return canFilter() ? false : 'needs setpriv of util-linux 2.41';
 }
 
 /** For programs that tenants run: everyone may enter it. */

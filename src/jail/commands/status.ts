@@ -29,7 +29,9 @@ import {
 import { stateText } from './state-text.ts';
 
 interface Row
-  extends Occupants, Pick<Mark, 'profile' | 'state' | 'reason' | 'filter' | 'namespace'> {
+  extends
+    Occupants,
+    Pick<Mark, 'profile' | 'state' | 'reason' | 'filter' | 'landlock' | 'namespace'> {
   readonly uid: number;
   readonly user: string | undefined;
   readonly mounts: number;
@@ -71,13 +73,14 @@ function rowsOf(
 ): readonly Row[] {
   const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
   const occupants = findOccupants(marks);
-  return [...marks].map(([uid, { profile, state, reason, filter, namespace }]) => ({
+  return [...marks].map(([uid, { profile, state, reason, filter, landlock, namespace }]) => ({
     uid,
     user: users.get(uid),
     profile,
     state,
     ...(reason === undefined ? {} : { reason }),
     filter,
+    landlock,
     ...(namespace === undefined ? {} : { namespace }),
     inside: [],
     stale: [],

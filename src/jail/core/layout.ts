@@ -40,6 +40,8 @@ export const libraryNames = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] a
 
 /** Where the filter lies inside. */
 export const filterPath = '/run/bulkhead/seccomp';
+/** And the program that applies Landlock. */
+export const landlockPath = '/run/bulkhead/landlock';
 
 /** Of the host, whole and read-only. */
 export const sharedTrees = ['/usr', '/opt'] as const;

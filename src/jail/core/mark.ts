@@ -5,6 +5,7 @@
  *     profile web
  *     state ready                 or: waiting, failed REASON
  *     filter yes                  setpriv can load the filter of system calls
+ *     landlock yes                entered under Landlock, or not at all
  *     commands sendmail crontab   what the broker runs outside
  *     namespace 4026532444        inode of the mount namespace
  *     earlier 4026532301          of those before, in which processes may still be; the newest first
@@ -21,6 +22,7 @@ export interface Mark {
   /** Why it failed. */
   readonly reason?: string;
   readonly filter: boolean;
+  readonly landlock: boolean;
   readonly commands: readonly JailCommand[];
   readonly namespace?: number;
   readonly earlier: readonly number[];
@@ -36,6 +38,7 @@ export function printMark(mark: Mark): string {
     `profile ${mark.profile}`,
     `state ${mark.state}${reason === '' ? '' : ` ${reason}`}`,
     `filter ${mark.filter ? 'yes' : 'no'}`,
+    `landlock ${mark.landlock ? 'yes' : 'no'}`,
     `commands ${mark.commands.join(' ')}`,
     ...(mark.namespace === undefined ? [] : [`namespace ${mark.namespace}`]),
     ...(mark.earlier.length === 0
@@ -57,6 +60,7 @@ export function parseMark(text: string): Mark {
     state: state === 'ready' || state === 'failed' ? state : 'waiting',
     ...(reason.length === 0 ? {} : { reason: reason.join(' ') }),
     filter: value('filter') === 'yes',
+    landlock: value('landlock') === 'yes',
     commands: jailCommands.filter((each) => commands.includes(each)),
     ...(namespace > 0 ? { namespace } : {}),
     earlier: value('earlier').split(' ').map(Number).filter(Boolean),

@@ -76,6 +76,7 @@ export function announce(
       profile,
       state: 'waiting',
       filter: false,
+      landlock: false,
       commands,
       earlier: [],
       print: '',

@@ -13,7 +13,10 @@ import { Programs } from '../../sys/bpf/programs.ts';
 import { canaryOf, entriesOf, uidsMax, type JailedTenants } from '../core/program-maps.ts';
 import { refusalKinds, type RefusalKind } from '../core/refusal.ts';
 import { canaryProblem } from './canary.ts';
+import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
+import { findLandlock, openWithLandlock } from './landlock.ts';
+import { readMarks } from './marks.ts';
 
 export const jailPrograms = (paths: Paths) => new Programs('jails', paths);
 const action = 'keep jails and the host apart';
@@ -90,11 +93,12 @@ export interface Isolation {
   readonly reason: string | undefined;
 }
 
+const none = (reason: string): Isolation => ({ level: 'none', reason });
+
 /** How well those of the policy are kept apart now: what is pinned is tried, too. */
 export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
-  const none = (reason: string): Isolation => ({ level: 'none', reason });
   const obstacle = programsObstacle(paths);
-  if (obstacle !== undefined) return none(printCause(obstacle));
+  if (obstacle !== undefined) return isolationByLandlock(uids, paths, printCause(obstacle));
   const now = programsState(paths);
   if (now === undefined) return none('the programs are not loaded; run: bulkhead apply');
   const problem = canaryProblem(canaryOf(now.generation));
@@ -105,6 +109,18 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
   if (now.userNamespaces) return { level: 'full', reason: undefined };
   const reason = 'this kernel asks about no user namespaces (Linux 6.1 does)';
   return { level: 'partial', reason };
+}
+
+/** What is left where the programs cannot be loaded, for the reason given. */
+function isolationByLandlock(uids: readonly number[], paths: Paths, why: string): Isolation {
+  const landlock = findLandlock();
+  if (!landlock.ok) return none(`${why}; ${landlock.error}`);
+  const marks = readMarks(jailPathsOf(paths));
+  const missing = uids.filter((uid) => marks.get(uid)?.landlock !== true);
+  if (missing.length > 0)
+    return none(`${why}; uid ${missing[0]} is not under Landlock yet; run: bulkhead apply`);
+  const open = openWithLandlock(landlock.value);
+  return { level: 'partial', reason: `${why}; Landlock holds what is inside, but ${open}` };
 }
 
 /** For people, what is open where it is not full. */

@@ -122,7 +122,7 @@ export const abstractSocket: Attack = {
   summary: "connect to another tenant's abstract socket, which has no permissions",
   demandedBy: 'jail',
   remedy:
-    '<jail> in the policy, where the kernel asks BPF programs; sockets in directories that belong to the tenant',
+    '<jail> in the policy, where the kernel asks BPF programs or has Landlock as of Linux 6.12; sockets in directories that belong to the tenant',
   start: (stage) => ({ program: perl(connect, stage, [stage.socket]) }),
   control: {
     by: 'neighbour',

@@ -47,6 +47,8 @@ export interface Stage {
   readonly limits: ScratchLimits;
   /** Whether attacker and neighbour are in jails. The control never is, so that it shows what there is to be reached. */
   readonly jailed: boolean;
+  /** Whether these are under Landlock: then what a tenant begins is closed to what it begins next. */
+  readonly landlocked: boolean;
   /** Cgroups as directories: those of each, and the top of each hierarchy. */
   readonly cgroups: Readonly<Record<(typeof roles)[number] | 'top', readonly string[]>>;
   /** Homes of real accounts. */

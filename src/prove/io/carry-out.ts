@@ -42,7 +42,9 @@ export async function carryOut(attack: Attack, carrying: Carrying): Promise<Outc
   if (!carrying.neighbourRuns()) return impossible('the process of the neighbour has ended');
   const outcome = judge(attack, by, evidence, stage);
   if (control === undefined || outcome.kind !== 'held') return outcome;
-  const other = await run(control.by, control.start(stage), attack.watch, carrying);
+  const plain = stage.landlocked && control.by === 'neighbour';
+  const start: Start = { ...control.start(stage), ...(plain ? { plain } : {}) };
+  const other = await run(control.by, start, attack.watch, carrying);
   return withControl(outcome, judge(attack, control.by, other, stage));
 }
 

@@ -98,7 +98,7 @@ const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
 const descriptorsMax = 300_000;
 
 function stageOf(
-  { homes, sites, shared, hidden, uids, driver, jailed }: Scratch,
+  { homes, sites, shared, hidden, uids, driver, jailed, landlocked }: Scratch,
   neighbour: Neighbour,
   { paths, inForce }: ProveOptions,
   limits: ScratchLimits,
@@ -120,6 +120,7 @@ function stageOf(
     socket: neighbour.socket,
     limits,
     jailed,
+    landlocked,
     cgroups: {
       attacker: cgroupsOf(uids.attacker),
       neighbour: cgroupsOf(uids.neighbour),

@@ -34,6 +34,7 @@ export interface Scratch extends ScratchFiles {
   readonly driver: Driver;
   readonly uids: Stage['uids'];
   readonly jailed: boolean;
+  readonly landlocked: boolean;
 }
 
 export interface ScratchOptions {
@@ -67,7 +68,10 @@ export async function makeScratch(
   if (!files.ok) return files;
   const driver = await applyScratch(paths, uids, files.value, limits, inForce?.policy);
   const jailed = inForce !== undefined && jailProfileOf(inForce.policy) !== undefined;
-  return driver.ok ? ok({ ...files.value, paths, uids, jailed, driver: driver.value }) : driver;
+  if (!driver.ok) return driver;
+  const mark = readText(`${paths.runtime}/jail/tenants/${uids.neighbour}`) ?? '';
+  const landlocked = /^landlock yes$/m.test(mark);
+  return ok({ ...files.value, paths, uids, jailed, landlocked, driver: driver.value });
 }
 
 function writeRecord(paths: Paths, record: ScratchRecord): Result<void, Problem> {

@@ -32,13 +32,15 @@ export class Builder {
   readonly #paths: JailPaths;
   readonly #pins: Pins;
   readonly #filter = canFilter();
+  readonly #landlock: boolean;
   readonly #host = readHostFiles(readText('/etc/passwd') ?? '', readText('/etc/group') ?? '');
   readonly #mounts = mountsHere();
   readonly #directoryGroups: ReturnType<typeof directoryGroups>;
 
   /** In the host's namespace; throws Node's errors, as all of it. */
-  constructor(tenants: readonly JailTenant[], vault: Vault, paths: JailPaths) {
+  constructor(tenants: readonly JailTenant[], vault: Vault, paths: JailPaths, landlock: boolean) {
     this.#tenants = tenants;
+    this.#landlock = landlock;
     this.#vault = vault;
     this.#paths = paths;
     this.#pins = new Pins(paths.inside);
@@ -103,7 +105,8 @@ export class Builder {
       before?.state === 'ready' &&
       before.print === print &&
       before.namespace === pinned &&
-      before.filter === this.#filter;
+      before.filter === this.#filter &&
+      before.landlock === this.#landlock;
     if (same) {
       this.#vault.leave();
       return this.#kept(tenant, before);
@@ -116,6 +119,7 @@ export class Builder {
       profile: jail.profile,
       state: 'ready',
       filter: this.#filter,
+      landlock: this.#landlock,
       commands: commandsOf(jail),
       namespace,
       earlier: earlierOf(before),
@@ -141,6 +145,7 @@ export class Builder {
       state: 'failed',
       reason: hint === undefined ? reason : `${reason}; ${hint}`,
       filter: this.#filter,
+      landlock: this.#landlock,
       commands: commandsOf(jail),
       earlier: earlierOf(before),
       print: '',

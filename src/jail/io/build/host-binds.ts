@@ -6,6 +6,7 @@ import {
   chmodSync,
   closeSync,
   copyFileSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -24,8 +25,9 @@ import {
 } from '../../../sys/mount-calls.ts';
 import { packageFile } from '../../../sys/package-files.ts';
 import { isAt } from '../../../policy/jail.ts';
-import { brokerDirectory, brokeredPrograms, hostSockets } from '../../core/layout.ts';
+import { brokerDirectory, brokeredPrograms, hostSockets, landlockPath } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
+import { landlockProgram } from '../landlock.ts';
 import type { Skeleton } from './skeleton.ts';
 
 const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
@@ -42,7 +44,8 @@ export function bindOfHost({ root, tree }: Skeleton, { inside, broker }: JailPat
   mkdirSync(broker, { recursive: true, mode: 0o755 });
   mkdirSync(`${root}${brokerDirectory}`, { recursive: true, mode: 0o755 });
   bind(tree, broker, brokerDirectory, quiet | attributes.noexec);
-  const client = copyOfClient(inside);
+  if (existsSync(landlockProgram)) copyOnce(landlockProgram, `${root}${landlockPath}`);
+  const client = copyOnce(packageFile('libexec/bulkhead-client'), `${inside}/client`);
   for (const path of brokeredPrograms) {
     // What an alternative leads to, since that is what runs; but not what is much else, too.
     const program = resolved(path);
@@ -52,21 +55,12 @@ export function bindOfHost({ root, tree }: Skeleton, { inside, broker }: JailPat
 }
 
 /** In the vault's own file system: an upgrade of Bulkhead changes it when jails are built, and not before. */
-function copyOfClient(inside: string): string {
-  const [from, to] = [packageFile('libexec/bulkhead-client'), `${inside}/client`];
-  if (textAt(from) === textAt(to)) return to;
+function copyOnce(from: string, to: string): string {
+  if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) return to;
   copyFileSync(from, `${to}.new`);
   chmodSync(`${to}.new`, 0o755);
   renameSync(`${to}.new`, to);
   return to;
-}
-
-function textAt(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }
 
 function makeFile(path: string): void {

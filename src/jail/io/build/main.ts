@@ -12,6 +12,7 @@ import { lockFile } from '../../../sys/files/flock.ts';
 import { endWithParent } from '../../../sys/processes/child-script.ts';
 import { ownFileSystemState } from '../../../sys/mount-calls.ts';
 import { jailPathsOf, type JailPaths } from '../jail-paths.ts';
+import { appliesLandlock } from '../landlock.ts';
 import { ensureMarks } from '../marks.ts';
 import { causeOfCall } from './call-failed.ts';
 import { costOf } from './cost.ts';
@@ -60,7 +61,8 @@ function act(request: BuildRequest, vault: Vault, paths: JailPaths): Partial<Bui
   if (!lock.ok) return { problems: [lock.error] };
   using _lock = lock.value;
   if (request.kind === 'release') return { problems: release(vault, paths) };
-  return new Builder(request.tenants, vault, paths).build();
+  const landlock = appliesLandlock(pathsOf(request.instance));
+  return new Builder(request.tenants, vault, paths, landlock).build();
 }
 
 function release(vault: Vault, paths: JailPaths): readonly Problem[] {

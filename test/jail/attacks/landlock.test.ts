@@ -1,0 +1,205 @@
+// Landlock, where the kernel asks no BPF programs: what a tenant has of descriptors and processes outside, and what works inside.
+import '../../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chownSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, test } from 'node:test';
+import { landlockPath } from '../../../src/jail/core/layout.ts';
+import { parseMark } from '../../../src/jail/core/mark.ts';
+import { findLandlock } from '../../../src/jail/io/landlock.ts';
+import { eventually, patienceMilliseconds } from '../../../src/testing/patience.ts';
+import { JailStage, landlockObstacle, reasonToSkip, withoutLandlock } from '../stage.ts';
+
+const skip = reasonToSkip() || landlockObstacle() || hasScopes();
+const mallory = 620_400;
+const abstractName = 'bulkhead-landlock-test';
+
+function hasScopes(): string | false {
+  const landlock = findLandlock();
+  if (landlock.ok && landlock.value >= 6) return false;
+  return 'this version of Landlock has no scopes';
+}
+
+describe('Landlock', { skip }, () => {
+  let stage: JailStage;
+  let outside: ChildProcess;
+  const servers: Server[] = [];
+  const leaked = () => `${stage.homes}/leaked`;
+  const home = () => `${stage.homes}/u${mallory}`;
+  const ids = ['--reuid', `${mallory}`, '--regid', `${mallory}`, '--clear-groups'] as const;
+
+  function fill(): void {
+    rmSync(leaked(), { recursive: true, force: true });
+    mkdirSync(`${leaked()}/below`, { recursive: true });
+    for (const name of ['file', 'removable']) writeFileSync(`${leaked()}/${name}`, 'outside');
+    copyFileSync('/usr/bin/true', `${leaked()}/program`);
+    for (const name of ['', 'below', 'file', 'removable', 'program'])
+      chownSync(`${leaked()}/${name}`, mallory, mallory);
+  }
+
+  async function listen(at: string): Promise<void> {
+    const server = createServer((connection) => connection.destroy());
+    servers.push(server.listen(at));
+    await once(server, 'listening');
+  }
+
+  /** With descriptors of a directory and of a file outside, as 20 and 21. */
+  async function attack(command: (...words: readonly string[]) => readonly string[]) {
+    fill();
+    await listen(`${leaked()}/socket`);
+    chownSync(`${leaked()}/socket`, mallory, mallory);
+    const descriptors = [leaked(), `${leaked()}/file`].map((path) => openSync(path, 'r'));
+    const words = ['20', '21', `${outside.pid}`, abstractName];
+    const [program = '', ...args] = command(`${home()}/by-way`, ...words);
+    const none = Array.from({ length: 17 }, () => 'ignore' as const);
+    const { status, stdout, stderr } = spawnSync(program, args, {
+      encoding: 'utf8',
+      timeout: patienceMilliseconds,
+      stdio: ['ignore', 'pipe', 'pipe', ...none, ...descriptors],
+    });
+    for (const fd of descriptors) closeSync(fd);
+    assert.equal(status, 0, stderr);
+    const [held = '', left = ''] = stdout.split('--\n');
+    return { held: held.trim().split('\n'), left: left.trim().split('\n') };
+  }
+
+  const entering = (...words: readonly string[]) => stage.enterCommand(mallory, ...words);
+  const without = (...words: readonly string[]) =>
+    entering(...words).filter((word) => word !== landlockPath);
+  const isOpen = (line: string) => line.startsWith('NOT HELD');
+
+  before(async () => {
+    stage = new JailStage('landlock');
+    await stage.release();
+    // Its filter lets processes trace each other, so that this is Landlock's to refuse.
+    await stage.build(stage.tenant(mallory, { profile: 'shell' }));
+    for (const name of ['by-way', 'everyday']) {
+      const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+      execFileSync('gcc', ['-O2', '-Wall', '-o', `${home()}/${name}`, source]);
+    }
+    outside = spawn('setpriv', [...ids, 'sleep', '3600'], { stdio: 'ignore' });
+    await eventually('it sleeps', () => readlinkSync(`/proc/${outside.pid}/exe`).endsWith('sleep'));
+    await listen(`\0${abstractName}`);
+  });
+  after(async () => {
+    for (const server of servers) server.close();
+    await end(outside);
+    await stage[Symbol.asyncDispose]();
+  });
+
+  test('the mark says that the jail is entered under it', () => {
+    assert.equal(parseMark(stage.mark(mallory)).landlock, true);
+  });
+
+  test('what is handed over and processes outside lead nowhere', async () => {
+    const { held, left } = await attack(entering);
+    assert.ok(held.length > 28, held.join('\n'));
+    assert.deepEqual(held.filter(isOpen), []);
+    // No more is said of it than this.
+    assert.deepEqual(
+      left.filter((line) => !isOpen(line)),
+      [],
+    );
+  });
+
+  test('without it they do, so the program can tell', async () => {
+    const { held } = await attack(without);
+    assert.deepEqual(
+      held.filter((line) => !isOpen(line)),
+      [],
+    );
+  });
+
+  test('what programs do every day goes on', () => {
+    const script = `mkdir ${home()}/every && cd ${home()}/every && exec ../everyday`;
+    const { stdout, stderr } = stage.run(mallory, '/bin/sh', '-c', script);
+    const lines = stdout.trim().split('\n');
+    assert.ok(lines.length > 30, stdout + stderr);
+    assert.deepEqual(
+      lines.filter((line) => !line.startsWith('works ')),
+      [],
+    );
+  });
+
+  test('a file that was opened outside is read, and not opened by its name in /proc', () => {
+    const read = (name: string) => {
+      const file = openSync(`${leaked()}/file`, 'r');
+      const [program = '', ...args] = entering('/bin/cat', name);
+      const { stdout, stderr } = spawnSync(program, args, {
+        encoding: 'utf8',
+        stdio: [file, 'pipe', 'pipe'],
+      });
+      closeSync(file);
+      return stdout + stderr;
+    };
+    fill();
+    assert.equal(read('-'), 'outside');
+    assert.match(read('/dev/stdin'), /Permission denied/);
+  });
+
+  test('a process of the same uid outside looks into the jail all the same', async () => {
+    const [program = '', ...args] = entering('/bin/sleep', '3600');
+    const inside = spawn(program, args, { stdio: 'ignore' });
+    try {
+      await eventually('it sleeps', () =>
+        readlinkSync(`/proc/${inside.pid}/exe`).endsWith('sleep'),
+      );
+      const path = `/proc/${inside.pid}/root/run/bulkhead/profile`;
+      const seen = spawnSync('setpriv', [...ids, 'cat', path], { encoding: 'utf8' });
+      assert.equal(seen.stdout, 'shell\n');
+    } finally {
+      await end(inside);
+    }
+  });
+
+  test('sessions of a tenant do not see each other, and end each other', async () => {
+    const [program = '', ...args] = entering('/bin/sleep', '3600');
+    const other = spawn(program, args, { stdio: 'ignore' });
+    await eventually('it sleeps', () => readlinkSync(`/proc/${other.pid}/exe`).endsWith('sleep'));
+    const ended = once(other, 'exit');
+    assert.equal(stage.see(mallory, `test -e /proc/${other.pid} || echo unseen`), 'unseen');
+    stage.see(mallory, `kill ${other.pid}`);
+    assert.deepEqual(await ended, [null, 'SIGTERM']);
+  });
+
+  test('where it cannot be applied nothing starts', () => {
+    const { vault, inside } = stage.paths;
+    const at = `${inside}/root/shell${landlockPath}`;
+    const inVault = (script: string) =>
+      execFileSync('nsenter', [`--mount=${vault}`, 'sh', '-c', script]);
+    inVault(`mv ${at} ${at}.aside`);
+    const { status, stdout, stderr } = stage.run(mallory, '/bin/echo', 'ran');
+    inVault(`mv ${at}.aside ${at}`);
+    assert.deepEqual([status, stdout], [127, '']);
+    assert.match(stderr, /run\/bulkhead\/landlock/);
+    assert.equal(stage.see(mallory, 'echo ran'), 'ran');
+    const [program = '', ...args] = [
+      ...withoutLandlock(stage.homes),
+      ...entering('/bin/echo', 'ran'),
+    ];
+    const refused = spawnSync(program, args, { encoding: 'utf8' });
+    assert.deepEqual([refused.status, refused.stdout], [1, '']);
+    assert.match(
+      refused.stderr,
+      /Cannot start .*: Landlock cannot be applied: Function not impl.*apply/,
+    );
+  });
+});
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
