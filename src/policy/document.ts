@@ -39,6 +39,8 @@ export interface InheritedBlock extends LimitBlock {
 /** `<site name="shop.example"><cpu limit="50%"/></site>` */
 export interface SiteElement extends Span, LimitBlock {
   readonly name: Located<string>;
+  /** It has a home. */
+  readonly jail?: JailElement;
 }
 
 export interface TenantElement extends Span, InheritedBlock {

@@ -10,6 +10,7 @@ import {
   jailOriginOf,
   nameOf,
   originOf,
+  type Chain,
   type Link,
   type Policy,
   type Site,
@@ -76,7 +77,7 @@ interface Outer {
 export function explain(subject: Subject, policy: Policy, lines: LineIndex): Explanation {
   const { tenant, site } = subject;
   const reseller = policy.resellers.find((each) => each.uid === tenant.reseller);
-  const jail = site === undefined ? explainJail(tenant, lines) : undefined;
+  const jail = explainJail([...(site?.chain ?? []), ...tenant.chain], lines);
   const idle = site === undefined ? [] : idleLimits(site);
   return {
     file: policy.file,
@@ -93,7 +94,8 @@ export function explain(subject: Subject, policy: Policy, lines: LineIndex): Exp
   };
 }
 
-function explainJail({ chain }: Tenant, lines: LineIndex): ExplainedJail | undefined {
+/** Of a site without one of its own it is that of its tenant. */
+function explainJail(chain: Chain, lines: LineIndex): ExplainedJail | undefined {
   const origin = jailOriginOf(chain);
   if (origin === undefined) return undefined;
   const { line } = lines.at(origin.at.start);

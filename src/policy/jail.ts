@@ -2,6 +2,10 @@
  * What of the host a tenant sees: `<jail>`. It is inherited as a whole from the nearest element that has one.
  *
  *     <jail profile="shell"><path at="/srv/media"/><path at="/run/mysqld" access="write"/></jail>
+ *
+ * A site may have one of its own, in which the home of its tenant is not seen, but one directory:
+ *
+ *     <site name="shop.example"><jail profile="strict" home="/home/alice/shop"/></site>
  */
 import { fail, ok, type Result } from '../base/result.ts';
 import type { Located, Span } from './diagnostic.ts';
@@ -30,6 +34,8 @@ export interface Jail {
   readonly paths: readonly JailPath[];
   /** Absent: `defaultJailCommands`. */
   readonly commands?: readonly JailCommand[];
+  /** Of a site: its directory, in the place of the tenant's home. */
+  readonly home?: string;
 }
 
 /** Those of a list, if there is one, in our order. */
@@ -52,6 +58,8 @@ export interface JailElement extends Span {
   readonly profile: Located<JailProfile>;
   readonly paths: readonly JailPath[];
   readonly commands?: readonly JailCommand[];
+  /** Only of a site, which needs it. */
+  readonly home?: Located<string>;
 }
 
 /** What a jail has of its own, or must not have. */
@@ -77,9 +85,12 @@ const taken: readonly (readonly [tree: string, why: string])[] = [
 /** More than anyone lists; each is a mount in every jail. */
 export const jailPathsMax = 32;
 
+const isPlainPath = (path: string) =>
+  /^(?:\/[^/\p{Cc}]+)+$/u.test(path) && !/\/\.\.?(?:\/|$)/.test(path);
+
 /** A path as `at` must be: whole, plain, and not one that a jail has of its own. */
 export function checkJailPath(path: string): Result<string> {
-  if (!/^(?:\/[^/\p{Cc}]+)+$/u.test(path) || /\/\.\.?(?:\/|$)/.test(path)) {
+  if (!isPlainPath(path)) {
     return fail(`"${path}" is not a whole path such as "/srv/media", without "." and ".."`);
   }
   const found = taken.find(([tree]) => isAt(path, tree) || isAt(tree, path));
@@ -94,12 +105,36 @@ export function checkJailPath(path: string): Result<string> {
 export const isAt = (path: string, directory: string): boolean =>
   path === directory || path.startsWith(`${directory}/`);
 
+/** Trees in which no home can be: a jail has its own, or the host's for all. */
+const notForHomes = [
+  '/usr',
+  '/opt',
+  '/etc',
+  '/dev',
+  '/proc',
+  '/sys',
+  '/tmp',
+  '/var/tmp',
+  '/run/bulkhead',
+];
+
+/** A home as a jail can have one, of a tenant or of a site. The error is about "its home". */
+export function checkHome(home: string): Result<string> {
+  if (!isPlainPath(home)) return fail('its home is not a plain absolute path');
+  if (home.lastIndexOf('/') === 0) return fail(`its home ${home} is directly in /`);
+  const tree = notForHomes.find((each) => isAt(home, each));
+  return tree === undefined
+    ? ok(home)
+    : fail(`its home is in ${tree}, of which a jail has its own`);
+}
+
 /** For people: `web, /srv/media read-only`. */
 export const describeJail = (jail: Jail | undefined): string =>
   jail === undefined
     ? 'none'
     : [
         jail.profile,
+        ...(jail.home === undefined ? [] : [`home ${jail.home}`]),
         ...jail.paths.map(
           ({ at, access }) => `${at} ${access === 'read' ? 'read-only' : 'writable'}`,
         ),

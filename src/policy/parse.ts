@@ -26,6 +26,7 @@ import type {
 import { readAgent } from './parse-agent.ts';
 import { parseLimit } from './parse-limit.ts';
 import {
+  checkHome,
   checkJailCommands,
   checkJailPath,
   jailPathsMax,
@@ -168,7 +169,9 @@ class Reader {
   #site(element: XmlElement): readonly SiteElement[] {
     const name = this.#value(element, 'name', 'site');
     const { values } = this.#limits(element);
-    return name === undefined ? [] : [{ ...span(element), name, values }];
+    const [child] = childrenOf(element, 'jail');
+    const jail = child && this.#siteJail(child);
+    return name === undefined ? [] : [{ ...span(element), name, values, ...(jail && { jail }) }];
   }
 
   #who(element: XmlElement): Located<TenantName> | undefined {
@@ -259,13 +262,36 @@ class Reader {
   #inherited(element: XmlElement): InheritedBlock {
     const [jail] = childrenOf(element, 'jail');
     const [sites] = childrenOf(element, 'sites');
-    const read = jail && this.#jail(jail);
+    const read = jail && this.#tenantJail(jail);
     const setter = sites && this.#value(sites, 'limits', 'setters');
     return {
       ...this.#limits(element),
       ...(read && { jail: read }),
       ...(setter && { siteLimits: setter.value }),
     };
+  }
+
+  #tenantJail(element: XmlElement): JailElement | undefined {
+    const home = xmlAttribute(element, 'home');
+    if (home !== undefined)
+      this.#error(
+        home,
+        'Only the jail of a site has "home"; the home of a tenant is its account\'s',
+      );
+    return this.#jail(element);
+  }
+
+  #siteJail(element: XmlElement): JailElement | undefined {
+    const jail = this.#jail(element);
+    const home = this.#value(element, 'home', 'path');
+    const checked = home && checkHome(home.value);
+    if (xmlAttribute(element, 'home') === undefined) this.#error(element, homeMissing);
+    if (home !== undefined && checked?.ok === false)
+      this.#error(home, `A site cannot have this jail: ${checked.error}`);
+    if (jail?.profile.value === 'none') this.#error(jail.profile, noneInSite);
+    const commands = xmlAttribute(element, 'commands');
+    if (commands !== undefined) this.#error(commands, commandsInSite);
+    return jail && home && { ...jail, home };
   }
 
   #jail(element: XmlElement): JailElement | undefined {
@@ -334,6 +360,13 @@ function optionalMode<Name extends string>(
   if (word !== refuse && word !== 'watch') return {};
   return { [name]: word === 'watch' ? 'watch' : 'on' } as { readonly [Key in Name]: StrictMode };
 }
+
+const homeMissing =
+  '<jail> of a site needs "home", since sites of a tenant share its home: the directory that is seen instead, for example <jail profile="strict" home="/home/alice/shop"/>';
+const noneInSite =
+  'A site cannot have the profile "none": it would be outside of the jail of its tenant; without <jail> it is in that one';
+const commandsInSite =
+  'A site has no "commands": from its jail only sendmail is run, where that of its tenant has it; remove them';
 
 const span = ({ start, end }: Span): Span => ({ start, end });
 

@@ -161,12 +161,13 @@ export const settersOf = ({ chain }: { readonly chain: Chain }): SiteLimitSetter
 export const isWritten = ({ kind }: Link): boolean =>
   kind !== 'set by tenant' && kind !== 'set by reseller';
 
+/** Of a site: the one of its own, which is not that of its tenant. */
 export function jailOf({ chain }: { readonly chain: Chain }): Jail | undefined {
   const element = jailOriginOf(chain)?.at;
   const profile = element?.profile.value ?? 'none';
   if (element === undefined || profile === 'none') return undefined;
-  const { paths, commands } = element;
-  return { profile, paths, ...(commands && { commands }) };
+  const { paths, commands, home } = element;
+  return { profile, paths, ...(commands && { commands }), ...(home && { home: home.value }) };
 }
 
 /** A site on its way to people: `alice/shop.example`. Names of accounts have no slash. */

@@ -33,6 +33,7 @@ import {
 } from './policy.ts';
 import { defaultSettings } from './settings.ts';
 import type { OwnLimit, SiteLimits } from './sites/site-limits.ts';
+import { checkSiteJails } from './sites/site-jails.ts';
 import { fitsUnit } from './sites/site-unit.ts';
 import { warnAbout } from './warnings.ts';
 
@@ -202,6 +203,7 @@ class Resolver {
     tenant: Identity,
     inherited: Pick<Tenant, 'chain' | 'reseller'>,
   ): Pick<Tenant, 'sites' | 'withdrawnSites'> {
+    checkSiteJails(elements, tenant.account, this.#document.diagnostics);
     const given = this.#setFor(tenant, inherited);
     if (elements.length === 0 && given.length === 0) return noSites;
     const sites = new Map<string, Site>();

@@ -215,7 +215,7 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
     attributes: {
       name: required('site', 'Its host name, unique in the tenant; in any case.'),
     },
-    children: [],
+    children: ['jail'],
     holdsLimits: true,
     withoutLimits: {
       disk: 'quotas belong to an account; set <disk> for the tenant',
@@ -239,15 +239,19 @@ export const elements: Readonly<Record<string, ElementSpec>> = {
   },
   jail: {
     summary:
-      'What of the host the tenants see whose commands "bulkhead exec" starts. Inherited as a whole, from the nearest element that has one.',
+      'What of the host the tenants see whose commands "bulkhead exec" starts. Inherited as a whole, from the nearest element that has one. Of a site: a jail of its own, in which the home of the tenant is not seen.',
     attributes: {
       profile: required(
         jailProfiles,
-        'What is inside: "web" is for sites, "shell" for people, "strict" has least; "none" takes back what would be inherited.',
+        'What is inside: "web" is for sites, "shell" for people, "strict" has least; "none" takes back what would be inherited, but not in a site.',
+      ),
+      home: optional(
+        'path',
+        "Only of a site, which needs it: the directory of the site, of the tenant's own. It is seen in the place of the home.",
       ),
       commands: optional(
         'names',
-        'The commands that are run outside for whoever is inside: "sendmail", "crontab", "passwd", or "none"; default: "sendmail crontab".',
+        'The commands that are run outside for whoever is inside: "sendmail", "crontab", "passwd", or "none"; default: "sendmail crontab". Not of a site.',
       ),
     },
     children: ['path'],

@@ -16,7 +16,7 @@ const instance = 'bulkhead-broker-part-test';
 const skip = reasonToSkip() || (runsSystemd() ? 'systemd runs here' : false);
 
 const policyWith = (chain: readonly unknown[]) =>
-  ({ tenants: [{ uid: 620_300, chain }] }) as unknown as Policy;
+  ({ tenants: [{ uid: 620_300, chain, sites: [] }] }) as unknown as Policy;
 const jailed = policyWith([{ jail: { profile: { value: 'web' }, paths: [] } }]);
 
 /** What it answers; nothing while nobody listens. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -40,8 +41,9 @@ const inside = (script: string, input = '') =>
 const start = (words: readonly string[], stdout: 'pipe' | 'ignore' = 'pipe') =>
   spawn(launcher, asAlice(...words), { stdio: ['ignore', stdout, 'inherit'] });
 
-function mustApply(jail = '<jail profile="web"/>'): void {
-  const tenants = `<tenant uid="${uids.alice}">${jail}</tenant><tenant uid="${uids.bob}"/>`;
+const siteJail = `<site name="shop.example"><jail profile="web" home="${homes}/alice/shop"/></site>`;
+function mustApply(jail = '<jail profile="web"/>', site = ''): void {
+  const tenants = `<tenant uid="${uids.alice}">${jail}${site}</tenant><tenant uid="${uids.bob}"/>`;
   writeFileSync(policy, `<bulkhead version="1">${tenants}</bulkhead>\n`);
   const { status, stderr } = bulkhead('apply', policy);
   assert.equal(status, 0, stderr);
@@ -120,6 +122,8 @@ before(async () => {
     execFileSync('useradd', ['--no-log-init', '-U', '-m', '-d', `${homes}/${name}`, user]);
     uids[name as keyof typeof uids] = Number(execFileSync('id', ['-u', user]));
   }
+  mkdirSync(`${homes}/alice/shop`);
+  chownSync(`${homes}/alice/shop`, uids.alice, uids.alice);
   mustApply();
   await listen(enteringJails);
 });
@@ -164,6 +168,30 @@ describe('commands outside of a jail', { skip }, () => {
     assert.equal(crontab(alice), undefined);
     const none = inside('crontab -l');
     assert.deepEqual([none.status, /no crontab for/.test(none.stderr)], [1, true], none.stderr);
+  });
+
+  test('from the jail of a site a mail is sent, and nothing is run that acts in the jail of its tenant', async () => {
+    mustApply(undefined, siteJail);
+    const site = (script: string, input: string) =>
+      call(launcher, ['--site', 'shop.example', ...asAlice('/bin/sh', '-c', script)], input);
+    const send = (subject: string) =>
+      site('/usr/sbin/sendmail -t -i', `To: ${alice}\nSubject: ${subject}\n\nhello\n`);
+    assert.deepEqual([send('from a site').status, send('again').stderr], [0, ''], log);
+    await eventually('it is in the mailbox', () => mail().includes('from a site'));
+    for (const command of ['crontab -', 'crontab -l', 'passwd -S']) {
+      const refused = site(command, '1 2 3 4 5 true\n');
+      assert.equal(refused.status, 77, command);
+      assert.match(refused.stderr, /cannot be run from the jail of a site/);
+    }
+    assert.equal(crontab(alice), undefined);
+    // The socket of its tenant is nowhere inside.
+    assert.notEqual(site(`ls /run/${instance}`, '').status, 0);
+    mustApply('<jail profile="web" commands="crontab"/>', siteJail);
+    const unlisted = send('refused');
+    assert.match(unlisted.stderr, /the policy does not list it/);
+    mustApply('<jail profile="none"/>', siteJail);
+    assert.equal(send('of a tenant without a jail').status, 0, log);
+    mustApply();
   });
 
   test('no job is left to a cron that would run it outside', async () => {

@@ -48,8 +48,8 @@ const fpm = findWebPrograms().fpm[0];
 const bulkhead = (...words: readonly string[]) =>
   spawnSync(program, ['--instance', instance, ...words], { encoding: 'utf8' });
 
-function mustApply(jail = '<jail profile="web"/>'): void {
-  const tenants = `<tenant uid="${uids.alice}">${jail}</tenant><tenant uid="${uids.bob}"/>`;
+function mustApply(jail = '<jail profile="web"/>', ofSite = ''): void {
+  const tenants = `<tenant uid="${uids.alice}">${jail}${ofSite}</tenant><tenant uid="${uids.bob}"/>`;
   writeFileSync(policy, `<bulkhead version="1">${tenants}</bulkhead>\n`);
   const { status, stderr } = bulkhead('apply', policy);
   assert.equal(status, 0, stderr);
@@ -71,11 +71,21 @@ function serviceOf(text: string): Service {
   return { tenant, pools: [], files: [file] };
 }
 
-function writeConfig(more = ''): string {
-  const path = `${directory}/${uids.alice}.conf`;
+/** Its name in configurations, and its directory. */
+interface OfSite {
+  readonly site: string;
+  readonly home: string;
+}
+const shop: OfSite = { site: 'shop.example', home: `${homes}/alice/shop` };
+
+const configOf = (of?: OfSite) =>
+  `${directory}/${uids.alice}${of === undefined ? '' : `-${of.site}`}.conf`;
+
+function writeConfig(more = '', of?: OfSite): string {
+  const path = configOf(of);
   const text = serviceConfig(serviceOf(pool(more)), '8.4').replace(
     'error_log = syslog',
-    `error_log = ${homes}/alice/fpm.log`,
+    `error_log = ${of?.home ?? `${homes}/alice`}/fpm.log`,
   );
   writeFileSync(path, text);
   chownSync(path, 0, uids.alice);
@@ -89,21 +99,22 @@ my ($s, $path, @command) = (undef, @ARGV); unlink $path;
 socket($s, PF_UNIX, SOCK_STREAM, 0) && bind($s, sockaddr_un($path)) && listen($s, 64) or die $!;
 POSIX::dup2(fileno($s), 3); exec @command; die $!`;
 
-const words = (how: string) => [
+const words = (how: string, of?: OfSite) => [
   packageFile('libexec/bulkhead-fpm'),
   how,
   instance,
   `${uids.alice}`,
   fpm?.program ?? '',
-  `${directory}/${uids.alice}.conf`,
+  configOf(of),
+  ...(of === undefined ? [] : [of.site]),
 ];
 
 let master: ChildProcess | undefined;
 let errors = '';
-function start(environment: Readonly<Record<string, string>> = {}): ChildProcess {
+function start(environment: Readonly<Record<string, string>> = {}, of?: OfSite): ChildProcess {
   errors = '';
   const env = { PATH: '/usr/bin:/bin', LISTEN_FDS: '1', LISTEN_FDNAMES: socket, ...environment };
-  const child = spawn('perl', ['-e', listening, socket, ...words('tenant')], {
+  const child = spawn('perl', ['-e', listening, socket, ...words('tenant', of)], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -124,8 +135,9 @@ async function php(
   code: string,
   more: Readonly<Record<string, string>> = {},
   body?: Buffer<ArrayBuffer>,
+  of?: OfSite,
 ) {
-  const path = `${homes}/alice/s${++scripts}.php`;
+  const path = `${of?.home ?? `${homes}/alice`}/s${++scripts}.php`;
   writeFileSync(path, `<?php ${code}`);
   // One that has just been written is not cached.
   utimesSync(path, 1, 1);
@@ -261,7 +273,8 @@ describe('php-fpm in a jail', { skip }, () => {
     } finally {
       broker.kill();
       await once(broker, 'exit');
-      for (const each of [mailbox, `/run/${instance}/broker/socket`]) rmSync(each, { force: true });
+      const sockets = ['broker', 'broker-sites'].map((each) => `/run/${instance}/${each}/socket`);
+      for (const each of [mailbox, ...sockets]) rmSync(each, { force: true });
     }
   });
 
@@ -376,6 +389,67 @@ describe('php-fpm in a jail', { skip }, () => {
       assert.equal(ran.status, 1);
       assert.match(ran.stderr, /the policy gives it a jail, and this unit starts it outside/);
     }
+  });
+
+  test('the pool of a site runs in the jail of the site, or not at all', async () => {
+    await stop();
+    mkdirSync(shop.home, { recursive: true });
+    chownSync(shop.home, uids.alice, uids.alice);
+    writeFileSync(`${homes}/alice/wp-config.php`, '<?php $password = 1;');
+    const ofSite = (jail: string) => `<site name="${shop.site}">${jail}</site>`;
+    const own = ofSite(`<jail profile="strict" home="${shop.home}"/>`);
+    mustApply(undefined, own);
+    writeConfig('', shop);
+    start({}, shop);
+    const look = `echo implode(' ', array_diff(scandir('${homes}/alice'), ['.', '..'])), ' ',
+      var_export(@file_get_contents('${homes}/alice/wp-config.php'), true), ' ',
+      trim(file_get_contents('/run/bulkhead/profile'));`;
+    assert.equal(bodyOf(await php(look, {}, undefined, shop)), 'shop false strict', errors);
+    const markOfSite = `/run/${instance}/jail/tenants/${uids.alice}-${shop.site}`;
+    const text = readFileSync(markOfSite, 'utf8');
+    assert.equal(namespaceOf(master?.pid ?? 0), parseMark(text).namespace);
+    const cgroup = readFileSync(`/proc/${master?.pid}/cgroup`, 'utf8');
+    assert.match(cgroup, new RegExp(`/u${uids.alice}/s-${shop.site}$`, 'm'));
+    // Read again, inside.
+    writeConfig('env[ANSWER] = forty-two\n', shop);
+    const [script = '', ...rest] = words('copy', shop);
+    assert.equal(spawnSync(script, rest).status, 0);
+    master?.kill('SIGUSR2');
+    const answer = "echo getenv('ANSWER') ?: 'none';";
+    await eventually(
+      'the new configuration is used',
+      async () => bodyOf(await php(answer, {}, undefined, shop)) === 'forty-two',
+    );
+    await stop();
+    const refused = async (reason: RegExp) => {
+      const [status] = (await once(start({}, shop), 'exit')) as [number];
+      assert.equal(status, 1, errors);
+      assert.match(errors, reason);
+    };
+    writeFileSync(markOfSite, text.replace(/^state .*$/m, 'state failed its home is a link'));
+    await refused(/could not be built: its home is a link/);
+    writeFileSync(markOfSite, text);
+    // It has no cgroup, and still does not start in the jail of its tenant.
+    mustApply();
+    writeFileSync(markOfSite, text);
+    await refused(/Cannot copy .* into the jail/);
+    const unjailed = words('unjailed').slice(0, 4);
+    rmSync(`/run/${instance}/jail/tenants/${uids.alice}`);
+    for (const [site, status] of [
+      [shop.site, 1],
+      ['blog.example', 0],
+    ] as const) {
+      const [program, ...asked] = [...unjailed, site];
+      assert.equal(spawnSync(program, asked).status, status, site);
+    }
+    // Without an element of its own it is in the jail of its tenant.
+    mustApply(undefined, ofSite(''));
+    writeConfig('', shop);
+    start({}, shop);
+    assert.match(bodyOf(await php(look, {}, undefined, shop)), / web$/);
+    assert.equal(namespaceOf(master?.pid ?? 0), mark().namespace);
+    await stop();
+    mustApply();
   });
 
   test('php-fpm checks a configuration inside, before it is used', async () => {

@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { keyOf } from '../../src/jail/core/jail-key.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { readMarks } from '../../src/jail/io/marks.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
@@ -36,6 +37,7 @@ after(async () => {
   if (skip === false) await stage[Symbol.asyncDispose]();
 });
 
+const keys = (...uids: readonly number[]) => uids.map((uid) => keyOf({ uid }));
 const messages = ({ problems }: { problems: readonly { reason: string }[] }) =>
   problems.map(({ reason }) => reason);
 
@@ -45,7 +47,7 @@ test(
   async () => {
     const built = await stage.build(stage.tenant(alice), stage.tenant(bob));
     assert.deepEqual(messages(built), []);
-    assert.deepEqual(built.built, [alice, bob]);
+    assert.deepEqual(built.built, keys(alice, bob));
     assert.equal(stage.see(alice, `ls ${stage.homes}`), `u${alice}`);
     assert.match(
       stage.see(alice, 'cat /etc/passwd'),
@@ -83,11 +85,11 @@ test('what is as it should be is kept, and what changes is built again', { skip 
     assert.deepEqual([again.built, again.kept], [[], 1]);
     const [program = '', ...args] = stage.enterCommand(alice, 'sleep', '3600');
     const sleeper = spawn(program, args, { stdio: 'ignore' });
-    const who = () => findOccupants(readMarks(stage.paths)).get(alice);
+    const who = () => findOccupants(readMarks(stage.paths)).get(`${alice}`);
     await eventually('it is inside', () => who()?.inside.includes(sleeper.pid ?? 0));
     const path = { at: `${stage.homes}-media`, access: 'read' } as const;
     const changed = await stage.build(stage.tenant(alice, { paths: [path] }));
-    assert.deepEqual([messages(changed), changed.built], [[], [alice]]);
+    assert.deepEqual([messages(changed), changed.built], [[], keys(alice)]);
     assert.deepEqual([who()?.inside, who()?.stale], [[], [sleeper.pid]]);
     assert.equal(stage.see(alice, `ls -d ${path.at}`), path.at);
     assert.notEqual(stage.run(alice, '/bin/touch', `${path.at}/x`).status, 0);
@@ -124,7 +126,7 @@ test(
       renameSync(`${home}-aside`, home);
     }
     const built = await stage.build(tenant);
-    assert.deepEqual([messages(built), built.built], [[], [carol]]);
+    assert.deepEqual([messages(built), built.built], [[], keys(carol)]);
   },
 );
 
@@ -139,7 +141,7 @@ test("root's own link to a home is followed", { skip }, async () => {
   try {
     writeFileSync(`${stage.homes}/disk2/here`, '');
     const built = await stage.build(tenant);
-    assert.deepEqual([messages(built), built.built], [[], [dora]]);
+    assert.deepEqual([messages(built), built.built], [[], keys(dora)]);
     assert.equal(stage.see(dora, `ls ${home}`), 'here');
   } finally {
     unlinkSync(home);
@@ -228,7 +230,7 @@ test(
       `ln -s ${outside} /tmp/link; mkdir -p /tmp/a/b; touch /tmp/a/b/c; chmod 0 /tmp/a/b/c`,
     );
     const dropped = await stage.build(stage.tenant(alice));
-    assert.deepEqual([messages(dropped), dropped.dropped], [[], [bob]]);
+    assert.deepEqual([messages(dropped), dropped.dropped], [[], keys(bob)]);
     assert.ok(!existsSync(`${stage.paths.tenants}/${bob}`));
     const released = await stage.release();
     assert.deepEqual(messages(released), []);

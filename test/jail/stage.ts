@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
+import type { JailKey } from '../../src/jail/core/jail-key.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { landlockPath } from '../../src/jail/core/layout.ts';
 import { compileLandlock } from '../../scripts/pam.ts';
@@ -32,6 +33,9 @@ export function reasonToSkip(): string | false {
   }
   return false;
 }
+
+/** Of a tenant its uid. */
+type Key = number | JailKey;
 
 export class JailStage implements AsyncDisposable {
   readonly instance: string;
@@ -62,6 +66,19 @@ export class JailStage implements AsyncDisposable {
     return { uid, account, jail: { profile: 'web', paths: [], ...jail } };
   }
 
+  /** Of a tenant that has a home here; the directory is made. */
+  site(uid: number, name: string, jail: Partial<Jail> = {}): JailTenant {
+    const { account } = this.tenant(uid);
+    const home = jail.home ?? `${account?.home}/${name}`;
+    if (account === undefined) throw new Error('It has an account');
+    if (jail.home === undefined && !existsSync(home)) {
+      mkdirSync(home, { mode: 0o700 });
+      chownSync(home, uid, uid);
+    }
+    const own = { profile: 'web', paths: [], commands: ['sendmail'], ...jail, home } as const;
+    return { uid, site: name, account: { ...account, home }, jail: own };
+  }
+
   async build(...tenants: readonly JailTenant[]): Promise<BuildAnswer> {
     const { instance } = this;
     const built = await buildElsewhere({ kind: 'build', instance, tenants });
@@ -76,37 +93,38 @@ export class JailStage implements AsyncDisposable {
   }
 
   /** As the launcher enters, after it joined the cgroup and closed what it can. */
-  enterCommand(uid: number, ...command: readonly string[]): readonly string[] {
+  enterCommand(key: Key, ...command: readonly string[]): readonly string[] {
     const { vault, inside } = this.paths;
-    const { landlock } = parseMark(this.mark(uid));
+    const uid = `${key}`.split('-', 1)[0];
+    const { landlock } = parseMark(this.mark(key));
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
     const privileges = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
     const close = 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec "$@"';
     return [
       ['/bin/sh', '-c', close, 'sh'],
       ['/usr/bin/nsenter', `--mount=${vault}`, '--'],
-      ['/usr/bin/nsenter', `--mount=${inside}/ns/${uid}`, `--ipc=${inside}/ipc/${uid}`, '--'],
+      ['/usr/bin/nsenter', `--mount=${inside}/ns/${key}`, `--ipc=${inside}/ipc/${key}`, '--'],
       landlock ? [landlockPath] : [],
       ['/usr/bin/setpriv', ...ids, ...privileges],
       ['--seccomp-filter=/run/bulkhead/seccomp', '--', ...command],
     ].flat();
   }
 
-  run(uid: number, ...command: readonly string[]): SpawnSyncReturns<string> {
-    const [program = '', ...args] = this.enterCommand(uid, ...command);
+  run(key: Key, ...command: readonly string[]): SpawnSyncReturns<string> {
+    const [program = '', ...args] = this.enterCommand(key, ...command);
     const options = { encoding: 'utf8', timeout: patienceMilliseconds } as const;
     return spawnSync(program, args, { ...options, env: { PATH: '/usr/bin:/bin' } });
   }
 
   /** Its output; throws where it fails. */
-  see(uid: number, script: string): string {
-    const { status, stdout, stderr } = this.run(uid, '/bin/sh', '-c', script);
+  see(key: Key, script: string): string {
+    const { status, stdout, stderr } = this.run(key, '/bin/sh', '-c', script);
     if (status !== 0) throw new Error(`${script}: ${status} ${stderr}`);
     return stdout.trim();
   }
 
-  mark(uid: number): string {
-    return readFileSync(`${this.paths.tenants}/${uid}`, 'utf8');
+  mark(key: Key): string {
+    return readFileSync(`${this.paths.tenants}/${key}`, 'utf8');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keyOf } from '../../src/jail/core/jail-key.ts';
+import { jailTenants } from '../../src/jail/io/jail-tenants.ts';
+import { LineIndex } from '../../src/policy/diagnostic.ts';
+import { explain } from '../../src/policy/explain.ts';
 import { checkJailPath, commandsOf, describeJail } from '../../src/policy/jail.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { jailOf, jailOriginOf, type HostFacts } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve.ts';
 
-const facts: HostFacts = { accounts: [], uidMin: 1000 };
+const alice = { user: 'alice', uid: 6001, gid: 6001, home: '/home/alice' };
+const bob = { user: 'bob', uid: 6002, gid: 6002, home: '/srv/bob' };
+const facts: HostFacts = { accounts: [alice, bob], uidMin: 1000 };
 
 function resolve(body: string) {
   const { document } = parsePolicy('p.xml', `<bulkhead version="1">${body}</bulkhead>`);
@@ -39,8 +45,6 @@ test("a reseller's package gives its tenants a jail, and no other element can", 
   assert.deepEqual(jailsOf(body), ['web']);
   const wrong = '<reseller uid="4000"><jail profile="web"/></reseller>';
   assert.match(resolve(wrong).messages.join(), /<jail> is not known inside <reseller>/);
-  const site = '<tenant uid="5001"><site name="a.example"><jail profile="web"/></site></tenant>';
-  assert.match(resolve(site).messages.join(), /<jail> is not known inside <site>/);
 });
 
 test('commands are those of the list, without one those that are usual, or none', () => {
@@ -83,4 +87,90 @@ test('checkJailPath() refuses what would lead out', () => {
   for (const path of refused.split(/\s+/)) {
     assert.ok(!checkJailPath(path).ok, path);
   }
+});
+
+const ofSites = (...sites: readonly string[]) =>
+  `<defaults><jail profile="web"/></defaults><tenant user="alice">${sites.join('')}</tenant>`;
+const siteWith = (jail: string, name = 'shop.example') => `<site name="${name}">${jail}</site>`;
+
+test('<jail> of a site is its own, and without one the site is in that of its tenant', () => {
+  const body = ofSites(
+    siteWith('<jail profile="strict" home="/home/alice/shop"><path at="/run/db"/></jail>'),
+    siteWith('<cpu limit="50%"/>', 'blog.example'),
+  );
+  const { policy, messages } = resolve(body);
+  assert.deepEqual(messages, []);
+  const [tenant] = policy.tenants;
+  assert.ok(tenant);
+  const [shop, blog] = tenant.sites;
+  assert.ok(shop && blog);
+  assert.equal(describeJail(jailOf(shop)), 'strict, home /home/alice/shop, /run/db read-only');
+  assert.equal(jailOf(blog), undefined);
+  assert.equal(describeJail(jailOf(tenant)), 'web');
+  const lines = new LineIndex(policy.text);
+  const [ofShop, ofBlog] = [shop, blog].map(
+    (site) => explain({ tenant, site }, policy, lines).jail,
+  );
+  assert.deepEqual([ofShop?.jail?.home, ofShop?.from], ['/home/alice/shop', 'the site itself']);
+  assert.deepEqual([ofBlog?.jail?.profile, ofBlog?.from], ['web', 'defaults']);
+});
+
+test('jailTenants() has a site beside its tenant, with its directory as home and sendmail at most', () => {
+  const jails = (tenantsJail: string) =>
+    jailTenants(
+      resolve(
+        `<tenant user="alice">${tenantsJail}${siteWith('<jail profile="web" home="/home/alice/shop"/>')}</tenant>`,
+      ).policy,
+    ).map((each) => [keyOf(each), each.account?.home, commandsOf(each.jail).join(' ')]);
+  const site = ['6001-shop.example', '/home/alice/shop'];
+  assert.deepEqual(jails('<jail profile="web"/>'), [
+    ['6001', '/home/alice', 'sendmail crontab'],
+    [...site, 'sendmail'],
+  ]);
+  assert.deepEqual(jails('<jail profile="web" commands="crontab passwd"/>')[1], [...site, '']);
+  assert.deepEqual(jails('<jail profile="none"/>'), [[...site, 'sendmail']]);
+});
+
+test('what would lead out of the jail of a site, or make it worth nothing, is refused', () => {
+  const said = (jail: string) => resolve(ofSites(siteWith(jail))).messages.join();
+  const own = 'profile="web" home="/home/alice/shop"';
+  assert.match(said('<jail profile="web"/>'), /<jail> of a site needs "home"/);
+  assert.match(
+    said('<jail profile="none" home="/home/alice/shop"/>'),
+    /cannot have the profile "none"/,
+  );
+  assert.match(said(`<jail ${own} commands="sendmail"/>`), /A site has no "commands"/);
+  for (const home of [
+    '/home/alice',
+    '/home/alice/',
+    '/home',
+    '/',
+    '/etc/x/y',
+    'shop',
+    '/home/alice/../bob',
+  ])
+    assert.notEqual(said(`<jail profile="web" home="${home}"/>`), '', home);
+  assert.match(said('<jail profile="web" home="/home/alice"/>'), /the home of alice is in it/);
+  const elsewhere = `<tenant user="bob">${siteWith('<jail profile="web" home="/data/shop"><path at="/srv/bob"/></jail>')}</tenant>`;
+  assert.match(
+    resolve(elsewhere).messages.join(),
+    /"\/srv\/bob" cannot be .* home of bob is in it/,
+  );
+  const ofTenant = '<tenant user="alice"><jail profile="web" home="/home/alice/shop"/></tenant>';
+  assert.match(resolve(ofTenant).messages.join(), /Only the jail of a site has "home"/);
+  const long = `${'a'.repeat(60)}.`.repeat(4).slice(0, -1);
+  const named = ofSites(siteWith(`<jail ${own}/>`, long));
+  assert.match(resolve(named).messages.join(), /a name of 200 characters at most/);
+});
+
+test('a site that sees the directory of another is told of', () => {
+  const at = (home: string, name: string) =>
+    siteWith(`<jail profile="web" home="/home/alice/${home}"/>`, name);
+  const said = (...homes: readonly string[]) =>
+    resolve(ofSites(...homes.map((home, index) => at(home, `s${index}.example`)))).messages;
+  assert.deepEqual(said('shop', 'shop-2', 'blog'), []);
+  const [inner = '', ...more] = said('shop', 'shop/addon');
+  assert.match(inner, /"s0.example" sees this directory, too: its own is "\/home\/alice\/shop"/);
+  assert.deepEqual(more, []);
+  assert.equal(said('shop', 'shop').length, 1);
 });

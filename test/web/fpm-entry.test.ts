@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DriverName } from '../../src/policy/document.ts';
-import type { Policy } from '../../src/policy/policy.ts';
+import type { Policy, Tenant } from '../../src/policy/policy.ts';
 import { entryFor } from '../../src/web/commands/fpm/session.ts';
 import type { Service } from '../../src/web/core/fpm/service/split.ts';
 import { serviceUnit, type Entry, type UnitSetting } from '../../src/web/core/fpm/service/units.ts';
@@ -65,6 +65,21 @@ describe('serviceUnit()', () => {
     }
   });
 
+  test('what a site has of its own is told to what starts it, and in the description', () => {
+    const words = 'bulkhead 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001-shop.example.conf';
+    const site = 'shop.example';
+    const own = unit({ ...slice, isJailed: true, isSiteJailed: true }, { site });
+    const start = `/opt/bulkhead/libexec/bulkhead-fpm slice ${words} ${site}`;
+    assert.deepEqual(valuesOf(own, 'ExecStart'), [start]);
+    assert.equal(valuesOf(own, 'ExecReload')[0], start.replace(' slice ', ' copy '));
+    assert.match(own, /^Description=.*, in the jail of the site$/m);
+    const ofTenant = unit({ ...slice, isJailed: true }, { site });
+    assert.notEqual(own, ofTenant, 'so that the service is started again');
+    assert.deepEqual(valuesOf(unit(slice, { site }), 'ExecStartPre'), [
+      `+/opt/bulkhead/libexec/bulkhead-fpm unjailed bulkhead 1001 ${site}`,
+    ]);
+  });
+
   test('in a slice it is root only where a pool changes its root directory', () => {
     const text = unit(slice, { asRoot: 'chroot' });
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
@@ -80,16 +95,23 @@ describe('serviceUnit()', () => {
 });
 
 describe('entryFor()', () => {
+  const [shop, blog] = [
+    {
+      name: 'shop.example',
+      chain: [{ jail: { profile: { value: 'web' }, paths: [], home: { value: '/srv/shop' } } }],
+    },
+    { name: 'blog.example', chain: [] },
+  ];
   const jail = { profile: { value: 'web' }, paths: [] };
   const tenants = [
-    { uid: 1001, chain: [{ jail }] },
-    { uid: 1002, reseller: 1000, chain: [] },
+    { uid: 1001, chain: [{ jail }], sites: [] },
+    { uid: 1002, reseller: 1000, chain: [], sites: [shop, blog] },
   ] as unknown as Policy['tenants'];
   const kinds = (driver: DriverName) => {
     const of = entryFor({ instance: 'bulkhead' }, { tenants }, {
       capabilities: { driver },
     } as Parameters<typeof entryFor>[2]);
-    return tenants.map((each) => of(each).kind);
+    return tenants.map((tenant) => of({ tenant }).kind);
   };
 
   test('the policy says who has a jail', () => {
@@ -97,9 +119,18 @@ describe('entryFor()', () => {
       capabilities: { driver: 'cgroup2' },
     } as Parameters<typeof entryFor>[2]);
     assert.deepEqual(
-      tenants.map((each) => of(each).isJailed),
+      tenants.map((tenant) => of({ tenant }).isJailed),
       [true, false],
     );
+    const [first, second] = tenants;
+    assert.ok(first && second);
+    const ofSite = (tenant: Tenant, site: string) => {
+      const { isJailed, isSiteJailed = false } = of({ tenant, site });
+      return [isJailed, isSiteJailed];
+    };
+    assert.deepEqual(ofSite(second, 'shop.example'), [true, true]);
+    assert.deepEqual(ofSite(second, 'blog.example'), [false, false]);
+    assert.deepEqual(ofSite(first, 'shop.example'), [true, false]);
   });
 
   test('only tenants without a reseller are slices, and only with the driver systemd', () => {

@@ -6,7 +6,6 @@ import {
   exitCodes,
   type CommandModule,
   type ExitCode,
-  type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printError, printJson } from '../../cli/shared/session.ts';
@@ -15,26 +14,26 @@ import { comparedDirectories, compareNames, type Difference } from '../core/comp
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMark } from '../io/marks.ts';
-import { findJail } from './find.ts';
+import { findJail, siteOption, type FindOptions } from './find.ts';
 import { stateText } from './state-text.ts';
 
-interface DiffOptions extends PolicyOptions {
+interface DiffOptions extends FindOptions {
   readonly all?: boolean;
 }
 
 async function diff(name: string, options: DiffOptions, command: Command): Promise<ExitCode> {
   const action = 'compare the jail of';
-  const found = findJail(name, action, options.policy, command);
+  const found = findJail(name, action, options, command);
   if (typeof found === 'number') return found;
-  const { paths, tenant, jail } = found;
-  const { uid } = tenant;
-  const mark = readMark(jailPathsOf(paths), uid);
+  const { paths, of, key } = found;
+  const { uid, site, jail } = of;
+  const mark = readMark(jailPathsOf(paths), key);
   if (mark?.state !== 'ready') {
     printError({ action, object: name, reason: stateText(mark), hint: 'run bulkhead apply' });
     return exitCodes.failed;
   }
   const directories = [...comparedDirectories, ...jail.paths.map(({ at }) => at)];
-  const request = { kind: 'list', instance: paths.instance, uid, directories } as const;
+  const request = { kind: 'list', instance: paths.instance, key, directories } as const;
   const answer = await buildElsewhere(request);
   const [problem] = answer.ok ? answer.value.problems : [answer.error];
   if (!answer.ok || problem !== undefined) {
@@ -46,7 +45,7 @@ async function diff(name: string, options: DiffOptions, command: Command): Promi
     .map(({ directory, host = [], jail: inside = [] }) =>
       compareNames(directory, host.filter(isName(directory)), inside.filter(isName(directory))),
     );
-  if (options.json === true) printJson({ uid, directories: differences });
+  if (options.json === true) printJson({ uid, site, directories: differences });
   else for (const each of differences) printDifference(each, options.all === true);
   return exitCodes.done;
 }
@@ -76,6 +75,7 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
+      .addOption(siteOption())
       .option('--all', 'print all names')
       .option('--json', 'print as JSON')
       .addHelpText(
@@ -83,6 +83,7 @@ export const command: CommandModule = {
         examples(
           ['bulkhead jail diff alice', 'names that are hidden (-) or only inside (+)'],
           ['bulkhead jail diff alice --all', 'all of them'],
+          ['bulkhead jail diff alice --site shop.example', 'of the jail of a site'],
         ),
       )
       .action(run(diff));

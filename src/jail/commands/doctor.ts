@@ -6,12 +6,13 @@ import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { commandsOf } from '../../policy/jail.ts';
+import { keyOf } from '../core/jail-key.ts';
 import type { JailTenant } from '../io/build/protocol.ts';
 import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
 import { readMarks } from '../io/marks.ts';
 import { findOccupants } from '../io/occupants.ts';
 import { jailTenants } from '../io/jail-tenants.ts';
-import { isolationOf, openWithoutPrograms } from '../io/programs.ts';
+import { isolationOf, openWithoutPrograms, uidsOf } from '../io/programs.ts';
 import { canFilter } from '../io/setpriv.ts';
 
 /** mount_setattr(2), with which a mount is never seen with other attributes than it should have. */
@@ -26,7 +27,7 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
     return { label, text, remarks: [] };
   }
   const marks = readMarks(jailPathsOf(paths));
-  const ready = wanted.filter(({ uid }) => marks.get(uid)?.state === 'ready').length;
+  const ready = wanted.filter((each) => marks.get(keyOf(each))?.state === 'ready').length;
   const outside = [...findOccupants(marks).values()].reduce(
     (sum, each) => sum + each.outside.length,
     0,
@@ -45,22 +46,30 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
           `${count(outside, 'process', 'processes')} of tenants with a jail are outside of it; see bulkhead jail status`,
         ]),
   ];
-  const uids = wanted.map(({ uid }) => uid);
-  const { level, reason = '' } = isolationOf(uids, paths);
+  const { level, reason = '' } = isolationOf(uidsOf(wanted), paths);
   if (level === 'none')
     remarks.push(`Jails and the host are not kept apart: ${reason}. So ${openWithoutPrograms}.`);
   if (level === 'partial') remarks.push(`Jails and the host are kept apart in part: ${reason}`);
-  const text = `${count(wanted.length, 'tenant')} in the policy, ${ready} ready; kept apart by the kernel: ${level}`;
+  const tenants = wanted.filter(({ site }) => site === undefined).length;
+  const sites = wanted.length - tenants;
+  const who = [count(tenants, 'tenant'), ...(sites === 0 ? [] : [count(sites, 'site')])].join(
+    ' and ',
+  );
+  const text = `${who} in the policy, ${ready} ready; kept apart by the kernel: ${level}`;
   return { label, text, remarks };
 }
 
-function brokerRemarks(wanted: readonly JailTenant[], { broker }: JailPaths): readonly string[] {
+function brokerRemarks(
+  wanted: readonly JailTenant[],
+  { broker, siteBroker }: JailPaths,
+): readonly string[] {
   const commands = new Set(wanted.flatMap(({ jail }) => commandsOf(jail)));
   if (commands.size === 0) return [];
   const names = [...commands].join(' and ');
   if (!existsSync('/usr/bin/perl'))
     return [`${names} do not work in jails: there is no /usr/bin/perl`];
-  if (existsSync(`${broker}/socket`)) return [];
+  const directories = new Set(wanted.map(({ site }) => (site === undefined ? broker : siteBroker)));
+  if ([...directories].every((each) => existsSync(`${each}/socket`))) return [];
   const how = runsSystemd()
     ? 'install and enable bulkhead-broker.socket'
     : 'the agent runs the broker here, and it does not run';

@@ -5,7 +5,6 @@ import {
   exitCodes,
   type CommandModule,
   type ExitCode,
-  type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { printError } from '../../cli/shared/session.ts';
@@ -13,20 +12,20 @@ import { packageFile } from '../../sys/package-files.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
 import { readMark } from '../io/marks.ts';
 import { buildJails } from '../io/part.ts';
-import { findJail } from './find.ts';
+import { findJail, siteOption, type FindOptions } from './find.ts';
 
 const launcher = packageFile('libexec/bulkhead-exec');
 
 async function enter(
   name: string,
   words: readonly string[],
-  options: PolicyOptions,
+  options: FindOptions,
   command: Command,
 ): Promise<ExitCode> {
-  const found = findJail(name, 'enter the jail of', options.policy, command);
+  const found = findJail(name, 'enter the jail of', options, command);
   if (typeof found === 'number') return found;
-  const { paths, loaded, tenant } = found;
-  if (readMark(jailPathsOf(paths), tenant.uid)?.state !== 'ready') {
+  const { paths, loaded, tenant, of, key } = found;
+  if (readMark(jailPathsOf(paths), key)?.state !== 'ready') {
     const built = await buildJails(loaded.policy, paths);
     if (!built.ok) {
       printError(built.error);
@@ -36,7 +35,8 @@ async function enter(
   }
   const who = tenant.account?.user ?? `${tenant.uid}`;
   const run = words.length === 0 ? ['/bin/sh', '-c', 'exec "$SHELL" -l'] : words;
-  const args = [launcher, '--instance', paths.instance, who, '--', ...run];
+  const site = of.site === undefined ? [] : ['--site', of.site];
+  const args = [launcher, '--instance', paths.instance, ...site, who, '--', ...run];
   // Since Node 22.15; it does not come back.
   process.execve?.(launcher, args, process.env);
   return exitCodes.failed;
@@ -47,11 +47,13 @@ export const command: CommandModule = {
     command
       .usage('[options] TENANT [-- CMD [ARG...]]')
       .addOption(policyOption())
+      .addOption(siteOption())
       .addHelpText(
         'after',
         examples(
           ['bulkhead jail enter alice', "alice's shell"],
           ['bulkhead jail enter alice -- ls -la /etc', 'a command'],
+          ['bulkhead jail enter --site shop.example alice', 'in the jail of a site'],
         ),
       )
       .action(run(enter));

@@ -1,25 +1,38 @@
-/** What commands about one jail start with: the policy, and the tenant. */
-import type { Command } from 'commander';
+/** What commands about one jail start with: the policy, and whose it is. */
+import { Option, type Command } from 'commander';
 import { pathsFor, loadPolicyOrReport, printError } from '../../cli/shared/session.ts';
-import { exitCodes, type ExitCode } from '../../cli/shared/command.ts';
+import { exitCodes, type ExitCode, type PolicyOptions } from '../../cli/shared/command.ts';
 import type { Loaded } from '../../apply/load-policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import { suggestion } from '../../policy/diagnostic.ts';
-import type { Jail } from '../../policy/jail.ts';
-import { findTenant, jailOf, type Policy, type Tenant } from '../../policy/policy.ts';
+import { findTenant, type Chain, type Policy, type Tenant } from '../../policy/policy.ts';
+import { keyOf, type JailKey } from '../core/jail-key.ts';
+import type { JailTenant } from '../io/build/protocol.ts';
+import { jailTenants } from '../io/jail-tenants.ts';
 
 export interface Found {
   readonly paths: Paths;
   readonly loaded: Loaded & { readonly policy: Policy };
   readonly tenant: Tenant;
-  readonly jail: Jail;
+  /** The tenant, or the site that is asked for. */
+  readonly of: JailTenant;
+  readonly key: JailKey;
+  /** Where the policy gives it. */
+  readonly chain: Chain;
 }
 
-/** The jail of a tenant, or the exit status after the reason has been printed. */
+export interface FindOptions extends PolicyOptions {
+  readonly site?: string;
+}
+
+export const siteOption = (): Option =>
+  new Option('--site <name>', 'that of this site of the tenant, which has one of its own');
+
+/** The jail of a tenant or a site, or the exit status after the reason has been printed. */
 export function findJail(
   name: string,
   action: string,
-  file: string,
+  { policy: file, site: siteName }: FindOptions,
   command: Command,
 ): Found | ExitCode {
   const paths = pathsFor(command);
@@ -35,11 +48,21 @@ export function findJail(
     printError({ ...cannot, reason });
     return exitCodes.failed;
   }
-  const jail = jailOf(tenant);
-  if (jail === undefined) {
-    const hint = 'write for example <jail profile="web"/> in its element or in <defaults>';
+  const site = tenant.sites.find((each) => each.name === siteName?.toLowerCase());
+  if (siteName !== undefined && site === undefined) {
+    const names = tenant.sites.map((each) => each.name);
+    const reason = `it has no site "${siteName}" in ${policy.file}${suggestion(siteName, names)}`;
+    printError({ ...cannot, reason });
+    return exitCodes.failed;
+  }
+  const of = jailTenants({ tenants: [tenant] }).find((each) => each.site === site?.name);
+  if (of === undefined) {
+    const hint =
+      site === undefined
+        ? 'write for example <jail profile="web"/> in its element or in <defaults>'
+        : 'write for example <jail profile="strict" home="/home/alice/shop"/> in the element of the site; without, it is in the jail of its tenant';
     printError({ ...cannot, reason: `${policy.file} gives it none`, hint });
     return exitCodes.failed;
   }
-  return { paths, loaded, tenant, jail };
+  return { paths, loaded, tenant, of, key: keyOf(of), chain: (site ?? tenant).chain };
 }

@@ -16,6 +16,7 @@ import {
   printError,
   printJson,
 } from '../../cli/shared/session.ts';
+import { idOf, type JailKey } from '../core/jail-key.ts';
 import { buildJails, jailPart } from '../io/part.ts';
 import { followPolicy } from '../io/programs.ts';
 
@@ -43,11 +44,25 @@ async function refresh(options: RefreshOptions, command: Command): Promise<ExitC
   const unloaded = followPolicy(loaded.policy, paths);
   const problems = [...unbuilt, ...(unloaded === undefined ? [] : [unloaded])];
   for (const problem of problems) printError(problem);
-  if (options.json === true) printJson({ dryRun: false, built, kept, dropped, problems });
+  if (options.json === true)
+    printJson({ dryRun: false, ...byKind(built, dropped), kept, problems });
   else
     print(`${count(built.length, 'jail')} built, ${kept} as they were, ${dropped.length} removed`);
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
+
+/** Uids of tenants, and sites by the uid of theirs. */
+function byKind(built: readonly JailKey[], dropped: readonly JailKey[]) {
+  const uids = (keys: readonly JailKey[]) => keys.filter((key) => !isOfSite(key)).map(Number);
+  const sites = (keys: readonly JailKey[]) => keys.filter(isOfSite).map(idOf);
+  return {
+    built: uids(built),
+    dropped: uids(dropped),
+    sites: { built: sites(built), dropped: sites(dropped) },
+  };
+}
+
+const isOfSite = (key: JailKey) => idOf(key)?.site !== undefined;
 
 export const command: CommandModule = {
   define(command, run) {

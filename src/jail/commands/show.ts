@@ -6,39 +6,42 @@ import {
   exitCodes,
   type CommandModule,
   type ExitCode,
-  type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
 import { print, printJson } from '../../cli/shared/session.ts';
 import { table, terminalOf } from '../../cli/shared/terminal.ts';
 import { LineIndex } from '../../policy/diagnostic.ts';
-import { jailOriginOf, nameOf } from '../../policy/policy.ts';
+import { jailOriginOf } from '../../policy/policy.ts';
 import { partsOf } from '../core/layout.ts';
+import { nameOf } from '../io/build/protocol.ts';
 import { jailPathsOf } from '../io/jail-paths.ts';
-import { readMark } from '../io/marks.ts';
+import { readMarks } from '../io/marks.ts';
 import { findOccupants } from '../io/occupants.ts';
-import { findJail } from './find.ts';
+import { findJail, siteOption, type FindOptions } from './find.ts';
 import { stateText } from './state-text.ts';
 
-function show(name: string, options: PolicyOptions, command: Command): ExitCode {
-  const found = findJail(name, 'show the jail of', options.policy, command);
+function show(name: string, options: FindOptions, command: Command): ExitCode {
+  const found = findJail(name, 'show the jail of', options, command);
   if (typeof found === 'number') return found;
-  const { paths, loaded, tenant, jail } = found;
-  const { uid, account, chain } = tenant;
-  const mark = readMark(jailPathsOf(paths), uid);
-  const occupants = mark && findOccupants(new Map([[uid, mark]])).get(uid);
+  const { paths, loaded, tenant, of, key, chain } = found;
+  const { uid, site, account, jail } = of;
+  const marks = readMarks(jailPathsOf(paths));
+  const mark = marks.get(key);
+  const occupants = mark && findOccupants(marks).get(key);
   const parts = partsOf(jail, account);
   const start = jailOriginOf(chain)?.at.start ?? 0;
   const { line } = new LineIndex(loaded.policy.text).at(start);
   const state = mark?.state ?? 'waiting';
   if (options.json === true) {
     const { file } = loaded.policy;
-    const { profile } = jail;
+    const { profile, home } = jail;
     const { reason, filter, namespace } = mark ?? {};
     printJson({
-      user: account?.user,
+      user: tenant.account?.user,
       uid,
+      site,
       profile,
+      home,
       file,
       line,
       state,
@@ -52,7 +55,7 @@ function show(name: string, options: PolicyOptions, command: Command): ExitCode 
   }
   const { colors } = terminalOf(process.stdout);
   const where = `${loaded.policy.file}:${line}`;
-  print(`${colors.bold(nameOf(tenant))}  (uid ${uid}, profile ${jail.profile}, ${where})`);
+  print(`${colors.bold(nameOf(of))}  (uid ${uid}, profile ${jail.profile}, ${where})`);
   print(`${stateText(mark)}${occupants === undefined ? '' : `, ${inText(occupants)}`}\n`);
   const rows = parts.map(({ at, access, what }) => [at, access, what]);
   print(table([['PATH', 'ACCESS', 'WHAT'].map(colors.dim), ...rows]));
@@ -72,10 +75,15 @@ export const command: CommandModule = {
   define(command, run) {
     command
       .addOption(policyOption())
+      .addOption(siteOption())
       .option('--json', 'print as JSON')
       .addHelpText(
         'after',
-        examples(['bulkhead jail show alice', ''], ['bulkhead jail show 1001 --json', 'by uid']),
+        examples(
+          ['bulkhead jail show alice', ''],
+          ['bulkhead jail show alice --site shop.example', 'of a site with one of its own'],
+          ['bulkhead jail show 1001 --json', 'by uid'],
+        ),
       )
       .action(run(show));
   },

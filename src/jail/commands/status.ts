@@ -11,8 +11,10 @@ import { count, pathsFor, print, printError, printJson } from '../../cli/shared/
 import { table, terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import { surveyWays } from '../../cli/shared/ways-in.ts';
 import { readHostFacts } from '../../host/accounts/accounts.ts';
+import { siteName } from '../../policy/policy.ts';
 import type { Paths } from '../../host/paths.ts';
 import type { WayReport } from '../../host/ways/ways-in.ts';
+import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { Mark } from '../core/mark.ts';
 import { buildElsewhere } from '../io/build-elsewhere.ts';
 import type { Cost } from '../io/build/protocol.ts';
@@ -23,6 +25,7 @@ import {
   isolationOf,
   openWithoutPrograms,
   programsState,
+  uidsOf,
   type Isolation,
   type ProgramsState,
 } from '../io/programs.ts';
@@ -33,6 +36,7 @@ interface Row
     Occupants,
     Pick<Mark, 'profile' | 'state' | 'reason' | 'filter' | 'landlock' | 'namespace'> {
   readonly uid: number;
+  readonly site?: string;
   readonly user: string | undefined;
   readonly mounts: number;
 }
@@ -50,7 +54,7 @@ async function status(options: { readonly json?: boolean }, command: Command): P
   const ways = (await surveyWays({ paths, policy: undefined, driver: 'cgroup2' }, 'quick')).filter(
     ({ jail }) => jail !== undefined,
   );
-  const isolation = isolationOf([...marks.keys()], paths);
+  const isolation = isolationOf(uidsOf(rows), paths);
   const refused = programsState(paths)?.refused;
   if (options.json === true) {
     const { mounts: _mounts, ...whole } = cost ?? { mounts: undefined };
@@ -67,46 +71,54 @@ async function status(options: { readonly json?: boolean }, command: Command): P
 }
 
 function rowsOf(
-  marks: ReadonlyMap<number, Mark>,
+  marks: ReadonlyMap<JailKey, Mark>,
   paths: Paths,
   cost: Cost | undefined,
 ): readonly Row[] {
   const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
   const occupants = findOccupants(marks);
-  return [...marks].map(([uid, { profile, state, reason, filter, landlock, namespace }]) => ({
-    uid,
-    user: users.get(uid),
-    profile,
-    state,
-    ...(reason === undefined ? {} : { reason }),
-    filter,
-    landlock,
-    ...(namespace === undefined ? {} : { namespace }),
-    inside: [],
-    stale: [],
-    outside: [],
-    ...occupants.get(uid),
-    mounts: cost?.mounts.get(uid) ?? 0,
-  }));
+  const rows = [...marks].flatMap(
+    ([key, { profile, state, reason, filter, landlock, namespace }]) => {
+      const id = idOf(key);
+      if (id === undefined) return [];
+      return {
+        ...id,
+        user: users.get(id.uid),
+        profile,
+        state,
+        ...(reason === undefined ? {} : { reason }),
+        filter,
+        landlock,
+        ...(namespace === undefined ? {} : { namespace }),
+        inside: [],
+        stale: [],
+        outside: [],
+        ...occupants.get(key),
+        mounts: cost?.mounts.get(key) ?? 0,
+      };
+    },
+  );
+  const site = (row: Row) => row.site ?? '';
+  return rows.sort((a, b) => a.uid - b.uid || (site(a) < site(b) ? -1 : 1));
 }
 
 function printRows(
   rows: readonly Row[],
-  marks: ReadonlyMap<number, Mark>,
+  marks: ReadonlyMap<JailKey, Mark>,
   cost: Cost | undefined,
 ): void {
   if (rows.length === 0) {
-    print('No tenant has a jail; see docs/jail.md');
+    print('No tenant and no site has a jail; see docs/jail.md');
     return;
   }
   const { colors, columns } = terminalOf(process.stdout);
-  const cells = rows.map(({ uid, user, profile, inside, stale, outside }) => [
-    user ?? `uid ${uid}`,
-    profile,
-    `${inside.length}`,
-    `${stale.length}`,
-    `${outside.length}`,
-    stateText(marks.get(uid)),
+  const cells = rows.map((row) => [
+    nameOf(row),
+    row.profile,
+    `${row.inside.length}`,
+    `${row.stale.length}`,
+    row.site === undefined ? `${row.outside.length}` : '-',
+    stateText(marks.get(keyOf(row))),
   ]);
   const head = ['TENANT', 'PROFILE', 'INSIDE', 'STALE', 'OUTSIDE', 'STATE'];
   print(table([head.map(colors.dim), ...cells], [2, 3, 4]));
@@ -116,6 +128,9 @@ function printRows(
   if (sum('stale') > 0) print(wrap(staleNote, columns));
   if (sum('outside') > 0) print(wrap(outsideNote, columns));
 }
+
+const nameOf = ({ uid, site, user = `uid ${uid}` }: Row) =>
+  site === undefined ? user : siteName(user, site);
 
 /** Where sessions begin: `Entered at login: ssh, su`, and for the others why not. */
 function waysLines(ways: readonly WayReport[]): readonly string[] {

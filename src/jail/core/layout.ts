@@ -12,9 +12,9 @@
  *     /dev/log and /run/systemd/notify   the host's sockets
  */
 import type { Account } from '../../policy/policy.ts';
-import { commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
+import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
 import { words } from './words.ts';
-import { fail, ok, type Result } from '../../base/result.ts';
+import { ok, type Result } from '../../base/result.ts';
 
 /** Directories of the skeleton, those above others first. */
 export const directories: readonly string[] = words(`
@@ -104,33 +104,23 @@ export const brokeredPrograms = Object.values(programOf);
 /** In memory, counted to whoever writes. */
 export const sharedMemory = { size: '64m', nr_inodes: '4096' } as const;
 
-/** Trees in which no home can be: a jail has its own, or the host's for all. */
-const notForHomes = [
-  '/usr',
-  '/opt',
-  '/etc',
-  '/dev',
-  '/proc',
-  '/sys',
-  '/tmp',
-  '/var/tmp',
-  '/run/bulkhead',
-];
-
 const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/';
 
-/** The directory that the home is in, which in the jail has nothing else. */
+/**
+ * The directory above the home that in the jail has nothing else: the first one that is not of the skeleton, which is
+ * the same for all tenants and must not have their names in it.
+ */
 export function homeBase(home: string): Result<string> {
-  if (!/^(?:\/[^/\p{Cc}]+)+$/u.test(home) || /\/\.\.?(?:\/|$)/.test(home)) {
-    return fail('its home is not a plain absolute path');
-  }
-  const base = directoryOf(home);
-  if (base === '/') return fail(`its home ${home} is directly in /`);
-  const tree = notForHomes.find((each) => isAt(home, each));
-  return tree === undefined
-    ? ok(base)
-    : fail(`its home is in ${tree}, of which a jail has its own`);
+  const checked = checkHome(home);
+  if (!checked.ok) return checked;
+  const names = home.split('/').slice(1, -1);
+  const above = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`);
+  return ok(above.find((each) => !isAboveOthers(each)) ?? directoryOf(home));
 }
+
+/** Whether the skeleton has directories in it. */
+const isAboveOthers = (path: string) =>
+  directories.some((each) => `/${each}`.startsWith(`${path}/`));
 
 /** Why a path of the policy cannot be in this tenant's jail. */
 export function pathObstacle(at: string, home: string | undefined): string | undefined {
@@ -159,7 +149,9 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Part
     read('/etc/passwd', 'the tenant and few users of the system; group, shadow and gshadow alike'),
     read('/dev', [...devices.map(([name]) => name), 'pts', 'log'].join(', ')),
     read('/proc', jail.profile === 'strict' ? 'own processes, nothing else' : 'own processes'),
-    ...(home === undefined || base?.ok !== true ? [] : [own(home, 'the home')]),
+    ...(home === undefined || base?.ok !== true
+      ? []
+      : [own(home, jail.home === undefined ? 'the home' : 'the directory of the site')]),
     own('/tmp', 'its own, on the file system of the home'),
     own('/var/tmp', 'its own, on the file system of the home'),
     own('/var/lib/php/sessions', 'another name of /tmp'),

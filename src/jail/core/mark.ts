@@ -1,6 +1,6 @@
 /**
- * What is written down of a tenant's jail, `/run/INSTANCE/jail/tenants/UID`. The launcher reads it: where there is such a
- * file, nothing runs as the tenant outside of the jail.
+ * What is written down of a jail, `/run/INSTANCE/jail/tenants/UID`, of a site `UID-SITE`. The launcher reads it: where there
+ * is such a file, nothing runs as the tenant, or as the site, outside of the jail.
  *
  *     profile web
  *     state ready                 or: waiting, failed REASON
@@ -9,6 +9,7 @@
  *     commands sendmail crontab   what the broker runs outside
  *     namespace 4026532444        inode of the mount namespace
  *     earlier 4026532301          of those before, in which processes may still be; the newest first
+ *     home /home/alice/shop       of a site: what is its home inside
  *     print 8f0c…                 what it was built of
  */
 import { printable } from '../../base/printable.ts';
@@ -26,6 +27,7 @@ export interface Mark {
   readonly commands: readonly JailCommand[];
   readonly namespace?: number;
   readonly earlier: readonly number[];
+  readonly home?: string;
   readonly print: string;
 }
 
@@ -44,6 +46,7 @@ export function printMark(mark: Mark): string {
     ...(mark.earlier.length === 0
       ? []
       : [`earlier ${mark.earlier.slice(0, earlierMax).join(' ')}`]),
+    ...(mark.home === undefined ? [] : [`home ${mark.home}`]),
     `print ${mark.print}`,
   ];
   return lines.map((line) => `${line}\n`).join('');
@@ -55,6 +58,7 @@ export function parseMark(text: string): Mark {
   const profile = jailProfiles.find((each) => each === value('profile'));
   const namespace = Number(value('namespace'));
   const commands = value('commands').split(' ');
+  const home = value('home');
   return {
     profile: profile === undefined || profile === 'none' ? 'strict' : profile,
     state: state === 'ready' || state === 'failed' ? state : 'waiting',
@@ -64,6 +68,7 @@ export function parseMark(text: string): Mark {
     commands: jailCommands.filter((each) => commands.includes(each)),
     ...(namespace > 0 ? { namespace } : {}),
     earlier: value('earlier').split(' ').map(Number).filter(Boolean),
+    ...(home === '' ? {} : { home }),
     print: value('print'),
   };
 }

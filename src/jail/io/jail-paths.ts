@@ -5,10 +5,10 @@
  *       vault                             pin of the namespace in which all others are pinned
  *       below                             another name of the file under the pin: the same file means no pin
  *       processor                         on which the vault was made
- *       tenants/1001                      what the launcher reads; see core/mark.ts
+ *       tenants/1001                      what the launcher reads; see core/mark.ts; of a site 1001-shop.example
  *       in/                               in the vault a file system of its own, elsewhere empty:
- *         root/web, mnt/web, etc, dev     the skeleton
- *         tenant/1001, base/1001          a tenant's own files, and the directory that the home is in
+ *         root/web, mnt/web, etc, dev     the skeleton; of sites web-site
+ *         tenant/1001, base/1001          a tenant's own files, and a directory above the home
  *         ns/1001 -> 1001-GENERATION      ns/1001-GENERATION, ipc/1001: pins
  *     /var/lib/bulkhead/jail-places       directories with tenants' /tmp, one a line
  */
@@ -21,8 +21,10 @@ export interface JailPaths {
   readonly processor: string;
   readonly tenants: string;
   readonly inside: string;
-  /** With the socket of the broker. */
+  /** With the socket of the broker, for tenants. */
   readonly broker: string;
+  /** For sites, of which it does less. */
+  readonly siteBroker: string;
   /** Locks of the broker, and copies of programs that it runs. */
   readonly slots: string;
   readonly programs: string;
@@ -44,6 +46,7 @@ export function jailPathsOf({ runtime, state, instance }: Paths): JailPaths {
     tenants: `${base}/tenants`,
     inside: `${base}/in`,
     broker: `${runtime}/broker`,
+    siteBroker: `${runtime}/broker-sites`,
     slots: `${runtime}/broker-slots`,
     programs: `${state}/broker`,
     lock: `${base}/lock`,

@@ -1,4 +1,4 @@
-/** The files that the launcher reads of tenants' jails. */
+/** The files that the launcher reads of jails. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../base/problem.ts';
@@ -8,6 +8,7 @@ import { causeOf } from '../../sys/errno.ts';
 import { readText } from '../../sys/files/read.ts';
 import { pinDirectory } from '../../sys/files/pinned-directory.ts';
 import { replaceIn } from '../../sys/files/replace-file.ts';
+import { isKey, keyOf, type JailId, type JailKey } from '../core/jail-key.ts';
 import { parseMark, printMark, type Mark } from '../core/mark.ts';
 import type { JailPaths } from './jail-paths.ts';
 
@@ -23,13 +24,12 @@ export function ensureMarks({ base, tenants }: JailPaths): Result<void, Problem>
   }
 }
 
-export function readMark(paths: JailPaths, uid: number): Mark | undefined {
-  const text = readText(`${paths.tenants}/${uid}`);
+export function readMark(paths: JailPaths, key: JailKey): Mark | undefined {
+  const text = readText(`${paths.tenants}/${key}`);
   return text === undefined ? undefined : parseMark(text);
 }
 
-/** By uid. */
-export function readMarks(paths: JailPaths): ReadonlyMap<number, Mark> {
+export function readMarks(paths: JailPaths): ReadonlyMap<JailKey, Mark> {
   let names: readonly string[];
   try {
     names = readdirSync(paths.tenants);
@@ -37,40 +37,41 @@ export function readMarks(paths: JailPaths): ReadonlyMap<number, Mark> {
     return new Map();
   }
   return new Map(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      .flatMap((name) => {
-        const mark = readMark(paths, Number(name));
-        return mark === undefined ? [] : [[Number(name), mark] as const];
-      }),
+    names.filter(isKey).flatMap((key) => {
+      const mark = readMark(paths, key);
+      return mark === undefined ? [] : [[key, mark] as const];
+    }),
   );
 }
 
-export function writeMark(paths: JailPaths, uid: number, mark: Mark): Result<void, Problem> {
+export function writeMark(paths: JailPaths, key: JailKey, mark: Mark): Result<void, Problem> {
   const pinned = pinDirectory(paths.tenants, 'refuse');
   if (!pinned.ok) return pinned;
   using directory = pinned.value;
-  return replaceIn(directory, `${uid}`, printMark(mark), { mode: 0o600, withoutSync: true });
+  return replaceIn(directory, key, printMark(mark), { mode: 0o600, withoutSync: true });
 }
 
-export const removeMark = (paths: JailPaths, uid: number): void =>
-  rmSync(`${paths.tenants}/${uid}`, { force: true });
+export const removeMark = (paths: JailPaths, key: JailKey): void =>
+  rmSync(`${paths.tenants}/${key}`, { force: true });
 
 /**
  * For those that have none yet: from now on the launcher starts nothing of them outside, whatever becomes of whoever builds
- * their jails.
+ * their jails. Sites first, so that none of them starts in the jail of its tenant meanwhile.
  */
 export function announce(
   paths: JailPaths,
-  tenants: readonly { readonly uid: number; readonly jail: Jail }[],
+  tenants: readonly (JailId & { readonly jail: Jail })[],
 ): Result<void, Problem> {
   if (tenants.length === 0) return ok(undefined);
   const made = ensureMarks(paths);
   if (!made.ok) return made;
   const known = readMarks(paths);
-  for (const { uid, jail } of tenants) {
-    if (known.has(uid)) continue;
-    const { profile } = jail;
+  const isOfSite = ({ site }: JailId) => site !== undefined;
+  for (const tenant of [...tenants.filter(isOfSite), ...tenants]) {
+    const { jail } = tenant;
+    const key = keyOf(tenant);
+    if (known.has(key)) continue;
+    const { profile, home } = jail;
     const commands = commandsOf(jail);
     const mark: Mark = {
       profile,
@@ -79,9 +80,10 @@ export function announce(
       landlock: false,
       commands,
       earlier: [],
+      ...(home === undefined ? {} : { home }),
       print: '',
     };
-    const written = writeMark(paths, uid, mark);
+    const written = writeMark(paths, key, mark);
     if (!written.ok) return written;
   }
   return ok(undefined);

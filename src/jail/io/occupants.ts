@@ -1,38 +1,51 @@
-/** Which processes of tenants are in their jail, in one that has been replaced, or in none. */
+/** Which processes of tenants are in their jail or that of a site, in one that has been replaced, or in none. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { readText } from '../../sys/files/read.ts';
 import { statusState, statusValue } from '../../sys/processes/process-status.ts';
+import { idOf, keyOf, type JailKey } from '../core/jail-key.ts';
 import type { Mark } from '../core/mark.ts';
 
 export interface Occupants {
   readonly inside: readonly number[];
   /** In a jail as it was before. */
   readonly stale: readonly number[];
-  /** Not in a jail of the tenant at all: whoever has its uid can reach the jail by way of them, and they see the host. */
+  /**
+   * Not in a jail of the tenant at all: whoever has its uid can reach the jail by way of them, and they see the host. Of a
+   * site there are none: what is in no jail is the tenant's.
+   */
   readonly outside: readonly number[];
 }
 
 type Where = keyof Occupants;
 
-/** By uid, for those with a mark. */
-export function findOccupants(marks: ReadonlyMap<number, Mark>): ReadonlyMap<number, Occupants> {
-  const found = new Map([...marks.keys()].map((uid) => [uid, emptyOccupants()] as const));
+/** For all jails with a mark: of a tenant whose sites have some, all have to be there. */
+export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<JailKey, Occupants> {
+  const found = new Map([...marks.keys()].map((key) => [key, emptyOccupants()] as const));
+  const byUid = Map.groupBy(marks, ([key]) => idOf(key)?.uid);
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const uid = uidOf(name);
-    const mark = uid === undefined ? undefined : marks.get(uid);
-    if (uid === undefined || mark === undefined) continue;
+    const jails = uid === undefined ? undefined : byUid.get(uid);
+    if (uid === undefined || jails === undefined) continue;
     const namespace = namespaceOf(name);
-    if (namespace !== undefined) found.get(uid)?.[whereIs(namespace, mark)].push(Number(name));
+    if (namespace === undefined) continue;
+    const [key, where] = placeOf(namespace, jails) ?? [keyOf({ uid }), 'outside'];
+    found.get(key)?.[where].push(Number(name));
   }
   return found;
 }
 
 const emptyOccupants = (): Record<Where, number[]> => ({ inside: [], stale: [], outside: [] });
 
-function whereIs(namespace: number, { namespace: current, earlier }: Mark): Where {
-  if (namespace === current) return 'inside';
-  return earlier.includes(namespace) ? 'stale' : 'outside';
+/** The number of a namespace that has ended may be that of another jail now. */
+function placeOf(
+  namespace: number,
+  jails: readonly (readonly [JailKey, Mark])[],
+): readonly [JailKey, 'inside' | 'stale'] | undefined {
+  const inside = jails.find(([, mark]) => mark.namespace === namespace);
+  if (inside !== undefined) return [inside[0], 'inside'];
+  const stale = jails.find(([, mark]) => mark.earlier.includes(namespace));
+  return stale && [stale[0], 'stale'];
 }
 
 /** The effective uid; absent for one that is ending. */

@@ -4,7 +4,7 @@
  */
 import { existsSync, rmdirSync } from 'node:fs';
 import { commandsOf, describeJail } from '../../policy/jail.ts';
-import { nameOf, type Policy } from '../../policy/policy.ts';
+import type { Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -15,7 +15,8 @@ import {
   type JailedTenant,
 } from '../../host/cgroups/launch-jailed.ts';
 import { buildElsewhere } from './build-elsewhere.ts';
-import { enterAction, type BuildAnswer } from './build/protocol.ts';
+import { idOf, keyOf } from '../core/jail-key.ts';
+import { enterAction, nameOf, type BuildAnswer } from './build/protocol.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
 import { announce, readMarks } from './marks.ts';
@@ -42,11 +43,12 @@ function planJails(policy: Policy, paths: Paths): readonly string[] {
   const jailPaths = jailPathsOf(paths);
   if (wanted.length === 0 && !hasAny(paths)) return [];
   const marks = readMarks(jailPaths);
-  const uids = new Set(wanted.map(({ uid }) => uid));
+  const keys = new Set(wanted.map(keyOf));
   const missing = wanted.flatMap((tenant) => {
-    const mark = marks.get(tenant.uid);
+    const mark = marks.get(keyOf(tenant));
+    const { profile, home } = tenant.jail;
     const commands = commandsOf(tenant.jail).join(' ');
-    if (mark?.state === 'ready' && mark.profile === tenant.jail.profile) {
+    if (mark?.state === 'ready' && mark.profile === profile && mark.home === home) {
       if (mark.commands.join(' ') === commands) return [];
       return [
         `let the jail of ${nameOf(tenant)} run outside: ${commands === '' ? 'nothing' : commands}`,
@@ -54,8 +56,17 @@ function planJails(policy: Policy, paths: Paths): readonly string[] {
     }
     return [`build the jail of ${nameOf(tenant)}: ${describeJail(tenant.jail)}`];
   });
-  const others = [...marks.keys()].filter((uid) => !uids.has(uid));
-  return [...missing, ...others.map((uid) => `remove the jail of uid ${uid}`)];
+  const others = [...marks.keys()]
+    .filter((key) => !keys.has(key))
+    .flatMap((key) => idOf(key) ?? []);
+  return [
+    ...missing,
+    ...others.map(({ uid, site }) =>
+      site === undefined
+        ? `remove the jail of uid ${uid}`
+        : `remove the jail of the site ${site} of uid ${uid}`,
+    ),
+  ];
 }
 
 /**
@@ -85,10 +96,10 @@ export async function buildJails(
   const tenants = jailTenants(policy);
   const jailPaths = jailPathsOf(paths);
   if (tenants.length === 0 && !hasAny(paths)) return ok(undefined);
-  const sessions = tenants.map(({ uid, account }) => ({
-    uid,
-    ...(account && { user: account.user }),
-  }));
+  // Of a site there are none.
+  const sessions = tenants
+    .filter(({ site }) => site === undefined)
+    .map(({ uid, account }) => ({ uid, ...(account && { user: account.user }) }));
   const listed = addJailed(paths, sessions);
   if (!listed.ok) return fail(listed.error);
   const announced = announce(jailPaths, tenants);
@@ -116,7 +127,7 @@ export async function buildJails(
 /** Whoever still has a mark has a jail, wanted or not. */
 function settleMarked(paths: Paths, tenants: readonly JailedTenant[]): readonly Problem[] {
   const marks = readMarks(jailPathsOf(paths));
-  const settled = settleJailed(paths, tenants, (uid) => marks.has(uid));
+  const settled = settleJailed(paths, tenants, (uid) => marks.has(keyOf({ uid })));
   return settled.ok ? [] : [settled.error];
 }
 

@@ -10,6 +10,7 @@ import type { Policy } from '../../policy/policy.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { PinnedMap } from '../../sys/bpf/maps.ts';
 import { Programs } from '../../sys/bpf/programs.ts';
+import { idOf } from '../core/jail-key.ts';
 import { canaryOf, entriesOf, uidsMax, type JailedTenants } from '../core/program-maps.ts';
 import { refusalKinds, type RefusalKind } from '../core/refusal.ts';
 import { canaryProblem } from './canary.ts';
@@ -43,10 +44,13 @@ export function bringProgramsInLine(policy: Policy, paths: Paths): Result<boolea
   return uids.length === 0 ? jailPrograms(paths).unload() : loadPrograms(uids, paths);
 }
 
+/** In ascending order. A tenant of which only a site has a jail is one of them. */
 export const heldUids = (policy: Policy): readonly number[] =>
-  jailTenants(policy)
-    .map(({ uid }) => uid)
-    .toSorted((a, b) => a - b);
+  uidsOf(jailTenants(policy)).toSorted((a, b) => a - b);
+
+export const uidsOf = (jails: readonly { readonly uid: number }[]): readonly number[] => [
+  ...new Set(jails.map(({ uid }) => uid)),
+];
 
 function loadPrograms(uids: readonly number[], paths: Paths): Result<boolean, Problem> {
   const obstacle = programsObstacle(paths) ?? tooMany(uids);
@@ -115,8 +119,11 @@ export function isolationOf(uids: readonly number[], paths: Paths): Isolation {
 function isolationByLandlock(uids: readonly number[], paths: Paths, why: string): Isolation {
   const landlock = findLandlock();
   if (!landlock.ok) return none(`${why}; ${landlock.error}`);
-  const marks = readMarks(jailPathsOf(paths));
-  const missing = uids.filter((uid) => marks.get(uid)?.landlock !== true);
+  const marks = [...readMarks(jailPathsOf(paths))];
+  const uidsWhere = (is: boolean) =>
+    new Set(marks.flatMap(([key, mark]) => (mark.landlock === is ? [idOf(key)?.uid] : [])));
+  const [under, not] = [uidsWhere(true), uidsWhere(false)];
+  const missing = uids.filter((uid) => !under.has(uid) || not.has(uid));
   if (missing.length > 0)
     return none(`${why}; uid ${missing[0]} is not under Landlock yet; run: bulkhead apply`);
   const open = openWithLandlock(landlock.value);

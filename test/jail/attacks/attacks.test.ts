@@ -108,7 +108,7 @@ test(
     try {
       await eventually('it is told of', () =>
         findOccupants(readMarks(stage.paths))
-          .get(mallory)
+          .get(`${mallory}`)
           ?.outside.includes(sleeper.pid ?? 0),
       );
     } finally {

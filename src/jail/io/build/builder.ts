@@ -1,9 +1,10 @@
 /** Builds what is missing or not as it should be, and drops what no tenant has any more. */
 import type { Problem } from '../../../base/problem.ts';
 import { commandsOf } from '../../../policy/jail.ts';
-import { nameOf, type Account } from '../../../policy/policy.ts';
+import type { Account } from '../../../policy/policy.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { accountFilesOf, readHostFiles } from '../../core/account-files.ts';
+import { keyOf, type JailKey } from '../../core/jail-key.ts';
 import { earlierOf, type Mark } from '../../core/mark.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { readMarks, removeMark, writeMark } from '../marks.ts';
@@ -11,8 +12,8 @@ import { canFilter } from '../setpriv.ts';
 import { causeOfCall } from './call-failed.ts';
 import { directoryGroups } from './directory-groups.ts';
 import { Pins } from './pins.ts';
-import type { BuildAnswer, JailTenant } from './protocol.ts';
-import { ensureSkeleton, refreshEtc } from './skeleton.ts';
+import { nameOf, type BuildAnswer, type JailTenant } from './protocol.ts';
+import { ensureSkeleton, refreshEtc, skeletonName } from './skeleton.ts';
 import { mountsHere, removeTemporary } from './temporary.ts';
 import {
   buildOnSome,
@@ -53,20 +54,20 @@ export class Builder {
     vault.open();
     vault.enter();
     refreshEtc(this.#paths.inside);
-    for (const profile of new Set(this.#tenants.map(({ jail }) => jail.profile))) {
-      ensureSkeleton(this.#paths, profile);
-    }
+    const jails = new Map(this.#tenants.map(({ jail }) => [skeletonName(jail), jail]));
+    for (const jail of jails.values()) ensureSkeleton(this.#paths, jail);
     vault.leave();
     const marks = readMarks(this.#paths);
-    const done = this.#tenants.map(
-      (tenant) => [tenant.uid, this.#one(tenant, marks.get(tenant.uid))] as const,
-    );
+    const done = this.#tenants.map((tenant) => {
+      const key = keyOf(tenant);
+      return [key, this.#one(tenant, marks.get(key))] as const;
+    });
     const { dropped, problems } = this.#dropOthers(marks);
     vault.enter();
     this.#pins.retire();
     vault.leave();
     return {
-      built: done.flatMap(([uid, what]) => (what === 'built' ? [uid] : [])),
+      built: done.flatMap(([key, what]) => (what === 'built' ? [key] : [])),
       kept: done.filter(([, what]) => what === 'kept').length,
       dropped,
       problems: [
@@ -78,7 +79,6 @@ export class Builder {
 
   /** Begins and ends in the host's namespace. */
   #one(tenant: JailTenant, before: Mark | undefined): Done {
-    const object = nameOf(tenant);
     try {
       const opened = openSources(tenant, this.#paths, this.#mounts);
       if (!opened.ok) return this.#failed(tenant, before, opened.error);
@@ -86,21 +86,26 @@ export class Builder {
       return this.#oneOf(tenant, before, sources);
     } catch (error) {
       this.#vault.leave();
-      const problem = { action: 'build the jail of', object, ...causeOfCall(error) };
+      const problem = {
+        action: 'build the jail of',
+        object: nameOf(tenant),
+        ...causeOfCall(error),
+      };
       return this.#failed(tenant, before, problem);
     }
   }
 
   #oneOf(tenant: JailTenant, before: Mark | undefined, sources: Sources): Done {
-    const { uid, jail } = tenant;
+    const { jail } = tenant;
+    const key = keyOf(tenant);
     const print = printOf(tenant, sources);
     this.#vault.enter();
-    const files = writeAccountFiles(uid, this.#accountFiles(tenant.account), this.#paths);
+    const files = writeAccountFiles(key, this.#accountFiles(tenant.account), this.#paths);
     if (!files.ok) {
       this.#vault.leave();
       return this.#failed(tenant, before, files.error);
     }
-    const pinned = this.#pins.current(uid);
+    const pinned = this.#pins.current(key);
     const same =
       before?.state === 'ready' &&
       before.print === print &&
@@ -111,7 +116,7 @@ export class Builder {
       this.#vault.leave();
       return this.#kept(tenant, before);
     }
-    const skeleton = ensureSkeleton(this.#paths, jail.profile);
+    const skeleton = ensureSkeleton(this.#paths, jail);
     const stage = { vault: this.#vault, paths: this.#paths, pins: this.#pins, skeleton };
     const namespace = buildOnSome(tenant, sources, stage);
     this.#vault.leave();
@@ -123,24 +128,26 @@ export class Builder {
       commands: commandsOf(jail),
       namespace,
       earlier: earlierOf(before),
+      ...homeOf(jail),
       print,
     };
-    const written = writeMark(this.#paths, uid, mark);
+    const written = writeMark(this.#paths, key, mark);
     return written.ok ? 'built' : written.error;
   }
 
   /** What is not in the namespace may have changed all the same. */
-  #kept({ uid, jail }: JailTenant, before: Mark): Done {
-    const commands = commandsOf(jail);
+  #kept(tenant: JailTenant, before: Mark): Done {
+    const commands = commandsOf(tenant.jail);
     if (before.commands.join() === commands.join()) return 'kept';
-    const written = writeMark(this.#paths, uid, { ...before, commands });
+    const written = writeMark(this.#paths, keyOf(tenant), { ...before, commands });
     return written.ok ? 'kept' : written.error;
   }
 
   /** The launcher starts nothing of it, and says why. */
-  #failed({ uid, jail }: JailTenant, before: Mark | undefined, problem: Problem): Problem {
+  #failed(tenant: JailTenant, before: Mark | undefined, problem: Problem): Problem {
+    const { jail } = tenant;
     const { reason, hint } = problem;
-    const written = writeMark(this.#paths, uid, {
+    const written = writeMark(this.#paths, keyOf(tenant), {
       profile: jail.profile,
       state: 'failed',
       reason: hint === undefined ? reason : `${reason}; ${hint}`,
@@ -148,6 +155,7 @@ export class Builder {
       landlock: this.#landlock,
       commands: commandsOf(jail),
       earlier: earlierOf(before),
+      ...homeOf(jail),
       print: '',
     });
     return written.ok ? problem : written.error;
@@ -158,19 +166,21 @@ export class Builder {
     return accountFilesOf(account, this.#host, more);
   }
 
-  #dropOthers(marks: ReadonlyMap<number, Mark>): {
-    readonly dropped: readonly number[];
+  #dropOthers(marks: ReadonlyMap<JailKey, Mark>): {
+    readonly dropped: readonly JailKey[];
     readonly problems: readonly Problem[];
   } {
-    const wanted = new Set(this.#tenants.map(({ uid }) => uid));
+    const wanted = new Set(this.#tenants.map(keyOf));
     this.#vault.enter();
-    const pinned = this.#pins.uids;
-    const dropped = [...new Set([...pinned, ...marks.keys()])].filter((uid) => !wanted.has(uid));
-    for (const uid of dropped) dropTenant(uid, this.#pins, this.#paths);
+    const pinned = this.#pins.keys;
+    const dropped = [...new Set([...pinned, ...marks.keys()])].filter((key) => !wanted.has(key));
+    for (const key of dropped) dropTenant(key, this.#pins, this.#paths);
     this.#vault.leave();
-    const problems = removeTemporary(this.#paths, (uid) => wanted.has(uid));
+    const problems = removeTemporary(this.#paths, (key) => wanted.has(key));
     // Last: as long as there is a mark, nothing of the tenant starts half inside.
-    for (const uid of dropped) removeMark(this.#paths, uid);
+    for (const key of dropped) removeMark(this.#paths, key);
     return { dropped, problems };
   }
 }
+
+const homeOf = ({ home }: JailTenant['jail']) => (home === undefined ? {} : { home });

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readFileSync, statfsSync } from 'node:fs';
 import { readText } from '../../../sys/files/read.ts';
 import { enterNamespace } from '../../../sys/mount-calls.ts';
+import type { JailKey } from '../../core/jail-key.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import type { Cost } from './protocol.ts';
 import type { Vault } from './vault.ts';
@@ -13,8 +14,8 @@ export function costOf(vault: Vault, paths: JailPaths): Cost {
   ).length;
   vault.enter();
   const { blocks, bfree, bsize } = statfsSync(paths.inside);
-  const { uids } = new Pins(paths.inside);
-  const mounts = new Map(uids.map((uid) => [uid, mountsIn(uid, vault, paths)] as const));
+  const { keys } = new Pins(paths.inside);
+  const mounts = new Map(keys.map((key) => [key, mountsIn(key, vault, paths)] as const));
   vault.leave();
   const max = Number(readText('/proc/sys/user/max_mnt_namespaces'));
   return {
@@ -22,13 +23,13 @@ export function costOf(vault: Vault, paths: JailPaths): Cost {
     hostMounts,
     mounts,
     namespacesMax: max > 0 ? max : undefined,
-    namespaces: uids.length,
+    namespaces: keys.length,
   };
 }
 
 /** Begins and ends in the vault. */
-function mountsIn(uid: number, vault: Vault, { inside }: JailPaths): number {
-  const fd = openSync(`${inside}/ns/${uid}`, 'r');
+function mountsIn(key: JailKey, vault: Vault, { inside }: JailPaths): number {
+  const fd = openSync(`${inside}/ns/${key}`, 'r');
   try {
     enterNamespace(fd, 'mount');
     return linesOf(readFileSync('/proc/thread-self/mountinfo', 'utf8')).length;

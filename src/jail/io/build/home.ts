@@ -33,6 +33,44 @@ export function openHome({ user, uid, home }: Account): Result<number | undefine
   return cannot({ reason: `${home} belongs to uid ${owner}`, hint: 'correct its owner' });
 }
 
+/**
+ * The directory of a site. It is the tenant's, and each above it the tenant's or root's: nobody else can put another one
+ * of the tenant's in its place.
+ */
+export function openSiteHome({ uid, home }: Account, site: string): Result<number, Problem> {
+  const cannot = (cause: Cause) =>
+    failed({ action: 'mount the directory of the site', object: site, ...cause });
+  const path = withoutRootsLinks(home);
+  if (!path.ok) return cannot(path.error);
+  let fd = openWithoutLinks('/');
+  let owner = 0;
+  try {
+    for (const name of path.value.split('/').slice(1)) {
+      const above = fd;
+      fd = openWithoutLinks(name, above);
+      closeSync(above);
+      owner = fstatSync(fd).uid;
+      if (owner !== 0 && owner !== uid) break;
+    }
+  } catch (error) {
+    closeSync(fd);
+    const errno = errnoOf(error);
+    const reason = errno && notOpened[errno];
+    if (!reason) throw error;
+    return cannot({ reason: `${home} ${reason}`, errno, hint: 'make it, or correct the policy' });
+  }
+  if (owner === uid) return ok(fd);
+  closeSync(fd);
+  const reason = `${home}, or a directory above it, belongs to uid ${owner}`;
+  return cannot({ reason, hint: 'correct its owner' });
+}
+
+const notOpened: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'is not a directory',
+  ELOOP: 'has a symbolic link on its path',
+};
+
 const notRoots = 'only links of root in directories of root are followed';
 
 /** A path in which links that only root can have made are replaced by what they lead to. */

@@ -33,7 +33,7 @@ import type { Skeleton } from './skeleton.ts';
 const quiet = attributes.readOnly | attributes.nosuid | attributes.nodev;
 
 /** In the vault. Throws Node's errors. */
-export function bindOfHost({ root, tree }: Skeleton, { inside, broker }: JailPaths): void {
+export function bindOfHost({ root, tree, broker }: Skeleton, { inside }: JailPaths): void {
   for (const path of hostSockets) {
     const source = resolved(path);
     if (source === undefined || !lstatSync(source).isSocket()) continue;

@@ -9,13 +9,13 @@ type ListRequest = Extract<BuildRequest, { kind: 'list' }>;
 
 /** Throws Node's errors. */
 export function listDirectories(
-  { uid, directories }: ListRequest,
+  { key, directories }: ListRequest,
   vault: Vault,
   { inside }: JailPaths,
 ): readonly Listing[] {
   const host = directories.map(namesIn);
   vault.enter();
-  const fd = openSync(`${inside}/ns/${uid}`, 'r');
+  const fd = openSync(`${inside}/ns/${key}`, 'r');
   try {
     enterNamespace(fd, 'mount');
     const jail = directories.map(namesIn);

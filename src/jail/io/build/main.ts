@@ -73,13 +73,15 @@ function release(vault: Vault, paths: JailPaths): readonly Problem[] {
   return problems;
 }
 
-/** Its socket is of who listens, who may go on to: what has one stays. */
-function removeBroker({ broker, slots, programs }: JailPaths): void {
+/** Its sockets are of who listens, who may go on to: what has one stays. */
+function removeBroker({ broker, siteBroker, slots, programs }: JailPaths): void {
   for (const each of [slots, programs]) rmSync(each, { recursive: true, force: true });
-  try {
-    rmdirSync(broker);
-  } catch {
-    // It is not there, or in use.
+  for (const each of [broker, siteBroker]) {
+    try {
+      rmdirSync(each);
+    } catch {
+      // It is not there, or in use.
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Pins in the vault. A namespace is never pinned over another (the kernel refuses it): each generation has a file of its
- * own, and a link that takes its place when it is complete. All throw Node's errors.
+ * own, and a link with the name of the jail leads to it as soon as it is complete. All throw Node's errors.
  */
 import {
   closeSync,
@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { idOf, isKey, type JailKey } from '../../core/jail-key.ts';
 import { sleepSync } from '../../../sys/sleep.ts';
 import { bindMount, detachMount, enterNamespace, newNamespace } from '../../../sys/mount-calls.ts';
 
@@ -23,31 +24,32 @@ export class Pins {
   readonly #ns: string;
   readonly #ipc: string;
   readonly #retired: string[] = [];
+  #made = 0;
 
   constructor(inside: string) {
     this.#ns = `${inside}/ns`;
     this.#ipc = `${inside}/ipc`;
   }
 
-  /** The inode of the namespace that a tenant's processes enter now; absent if they cannot enter, for want of either. */
-  current(uid: number): number | undefined {
+  /** The inode of the namespace that is entered now; absent if they cannot enter, for want of either. */
+  current(key: JailKey): number | undefined {
     try {
-      if (!isPinned(`${this.#ipc}/${uid}`)) return undefined;
-      return statSync(`${this.#ns}/${uid}`).ino;
+      if (!isPinned(`${this.#ipc}/${key}`)) return undefined;
+      return statSync(`${this.#ns}/${key}`).ino;
     } catch {
       return undefined;
     }
   }
 
-  get uids(): readonly number[] {
+  get keys(): readonly JailKey[] {
     return readdirSync(this.#ns)
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
+      .filter(isKey)
+      .filter((name) => this.#generation(name) !== undefined);
   }
 
   /** Puts the namespace of `fd` in the place of the one before. In the vault; answers its inode. */
-  replace(uid: number, fd: number): number {
-    const generation = `${uid}-${Date.now().toString(36)}-${process.pid}`;
+  replace(key: JailKey, fd: number): number {
+    const generation = generationOf(key, this.#made++);
     const file = `${this.#ns}/${generation}`;
     writeFileSync(file, '', { mode: 0o600 });
     try {
@@ -56,26 +58,27 @@ export class Pins {
       rmSync(file);
       throw error;
     }
-    const before = this.#generation(uid);
-    const link = `${this.#ns}/${uid}`;
-    rmSync(`${link}.new`, { force: true });
-    symlinkSync(generation, `${link}.new`);
-    renameSync(`${link}.new`, link);
+    const before = this.#generation(key);
+    const link = `${this.#ns}/${key}`;
+    const fresh = `${this.#ns}/new`;
+    rmSync(fresh, { force: true });
+    symlinkSync(generation, fresh);
+    renameSync(fresh, link);
     if (before !== undefined) this.#retired.push(before);
     return statSync(file).ino;
   }
 
-  #generation(uid: number): string | undefined {
+  #generation(key: JailKey): string | undefined {
     try {
-      return readlinkSync(`${this.#ns}/${uid}`);
+      return readlinkSync(`${this.#ns}/${key}`);
     } catch {
       return undefined;
     }
   }
 
-  /** One for each tenant, whatever becomes of its mounts. In the vault. */
-  ensureIpc(uid: number): void {
-    const file = `${this.#ipc}/${uid}`;
+  /** One for each jail, whatever becomes of its mounts. In the vault. */
+  ensureIpc(key: JailKey): void {
+    const file = `${this.#ipc}/${key}`;
     if (isPinned(file)) return;
     const here = openSync('/proc/thread-self/ns/ipc', 'r');
     try {
@@ -90,11 +93,11 @@ export class Pins {
     }
   }
 
-  remove(uid: number): void {
-    const generation = this.#generation(uid);
-    rmSync(`${this.#ns}/${uid}`, { force: true });
+  remove(key: JailKey): void {
+    const generation = this.#generation(key);
+    rmSync(`${this.#ns}/${key}`, { force: true });
     if (generation !== undefined) this.#unpin(`${this.#ns}/${generation}`);
-    if (isPinned(`${this.#ipc}/${uid}`)) this.#unpin(`${this.#ipc}/${uid}`);
+    if (isPinned(`${this.#ipc}/${key}`)) this.#unpin(`${this.#ipc}/${key}`);
   }
 
   /** Lets go of what has been replaced: processes in it go on, and no others come. */
@@ -106,10 +109,13 @@ export class Pins {
 
   /** Of a builder that was killed. */
   #removeLeftovers(): void {
-    const current = new Set(this.uids.map((uid) => this.#generation(uid)));
+    const { keys } = this;
+    const used = new Set<string | undefined>([
+      ...keys,
+      ...keys.map((key) => this.#generation(key)),
+    ]);
     for (const name of readdirSync(this.#ns)) {
-      if (!/^\d+-/.test(name) || current.has(name)) continue;
-      this.#unpin(`${this.#ns}/${name}`);
+      if (!used.has(name)) this.#unpin(`${this.#ns}/${name}`);
     }
   }
 
@@ -118,6 +124,10 @@ export class Pins {
     rmSync(file, { force: true });
   }
 }
+
+/** The module of PAM wants the uid first; no site is named in capitals. */
+const generationOf = (key: JailKey, number: number): string =>
+  `${idOf(key)?.uid}-G${Date.now().toString(36)}-${process.pid}-${number}`;
 
 /** Inodes of namespaces are numbered from here on. Source: linux/proc_ns.h, PROC_DYNAMIC_FIRST. */
 const firstNamespace = 0xf0000000;

@@ -1,6 +1,6 @@
 /**
- * What the tenants of a profile have in common: a tree of mounts in the vault that jails are slaves of. What is mounted
- * or unmounted in it later arrives in all of them at once.
+ * What the tenants of a profile have in common, and what their sites have: a tree of mounts in the vault that jails are
+ * slaves of. What is mounted or unmounted in it later arrives in all of them at once.
  */
 import {
   chmodSync,
@@ -49,17 +49,29 @@ export interface Skeleton {
   readonly root: string;
   /** The tree of mounts. */
   readonly tree: string;
+  /** The directory of the host with the socket of the broker. */
+  readonly broker: string;
 }
 
-const skeletonAt = (inside: string, profile: Profile): Skeleton => ({
-  root: `${inside}/root/${profile}`,
-  tree: `${inside}/mnt/${profile}`,
-});
+const isOfSite = ({ home }: Jail) => home !== undefined;
+
+export const skeletonName = (jail: Jail): string =>
+  isOfSite(jail) ? `${jail.profile}-site` : jail.profile;
+
+function skeletonOf(jail: Jail, { inside, broker, siteBroker }: JailPaths): Skeleton {
+  const name = skeletonName(jail);
+  return {
+    root: `${inside}/root/${name}`,
+    tree: `${inside}/mnt/${name}`,
+    broker: isOfSite(jail) ? siteBroker : broker,
+  };
+}
 
 /** In the vault. Throws Node's errors. */
-export function ensureSkeleton(paths: JailPaths, profile: Profile): Skeleton {
+export function ensureSkeleton(paths: JailPaths, jail: Jail): Skeleton {
   const { inside } = paths;
-  const skeleton = skeletonAt(inside, profile);
+  const { profile } = jail;
+  const skeleton = skeletonOf(jail, paths);
   if (!existsSync(`${skeleton.tree}/run/bulkhead/profile`)) make(skeleton, inside, profile);
   bindOfHost(skeleton, paths);
   return skeleton;

@@ -4,6 +4,8 @@
  *
  *     /var/lib/bulkhead/jail-tmp/1001/{tmp,vartmp}     or
  *     /home/.bulkhead/1001/{tmp,vartmp}                where /home is a file system of its own
+ *
+ * Of a site, 1001-shop.example is in the place of 1001.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
@@ -16,7 +18,9 @@ import { isRootsDirectory } from '../../../sys/files/pinned-directory.ts';
 import { namesIn, readText } from '../../../sys/files/read.ts';
 import { replaceFile } from '../../../sys/files/replace-file.ts';
 import { giveTo, makeDirectory, openWithoutLinks } from '../../../sys/mount-calls.ts';
+import { idOf, keyOf, type JailKey } from '../../core/jail-key.ts';
 import type { JailPaths } from '../jail-paths.ts';
+import type { JailTenant } from './protocol.ts';
 
 export const temporaryDirectories = { tmp: '/tmp', vartmp: '/var/tmp' } as const;
 
@@ -43,10 +47,10 @@ export const mountsHere = (): readonly Mount[] =>
 /** A descriptor of the tenant's own directory in it, with both in it. Throws Node's errors. */
 export function ensureTemporary(
   place: string,
-  uid: number,
-  gid: number,
+  tenant: JailTenant,
   paths: JailPaths,
 ): Result<number, Problem> {
+  const { uid, account } = tenant;
   const recorded = recordPlace(place, paths);
   if (!recorded.ok) return recorded;
   const parent = openWithoutLinks(dirname(place));
@@ -61,10 +65,11 @@ export function ensureTemporary(
       const reason = 'others than root can change it';
       return failed({ action: 'use the directory', object: place, reason, hint: 'remove it' });
     }
-    makeDirectory(all, `${uid}`, 0o711);
-    const own = openWithoutLinks(`${uid}`, all);
+    const key = keyOf(tenant);
+    makeDirectory(all, key, 0o711);
+    const own = openWithoutLinks(key, all);
     for (const name of Object.keys(temporaryDirectories)) {
-      if (makeDirectory(own, name, 0o700)) giveTo(own, name, uid, gid);
+      if (makeDirectory(own, name, 0o700)) giveTo(own, name, uid, account?.gid ?? uid);
     }
     return ok(own);
   } finally {
@@ -83,16 +88,17 @@ function recordPlace(place: string, paths: JailPaths): Result<void, Problem> {
   return replaceFile(paths.places, [...known, place].map((each) => `${each}\n`).join(''), 0o600);
 }
 
-/** Of these tenants, or of all; what could not be removed is reported. */
+/** Of those that are not wanted; what could not be removed is reported. */
 export function removeTemporary(
   paths: JailPaths,
-  isWanted: (uid: number) => boolean,
+  isWanted: (key: JailKey) => boolean,
 ): readonly Problem[] {
   const problems: Problem[] = [];
   for (const place of placesOf(paths)) {
     for (const name of namesIn(place)) {
-      if (!/^\d+$/.test(name) || isWanted(Number(name))) continue;
-      const removed = removeOne(join(place, name), Number(name));
+      const id = idOf(name);
+      if (id === undefined || isWanted(keyOf(id))) continue;
+      const removed = removeOne(join(place, name), id.uid);
       if (!removed.ok) problems.push(removed.error);
     }
     removeEmpty(place);

@@ -23,9 +23,10 @@ import {
   setPropagation,
 } from '../../../sys/mount-calls.ts';
 import type { AccountFiles } from '../../core/account-files.ts';
+import { keyOf, type JailKey } from '../../core/jail-key.ts';
 import { homeBase, pathObstacle, sharedMemory } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
-import { openHome } from './home.ts';
+import { openHome, openSiteHome } from './home.ts';
 import type { Pins } from './pins.ts';
 import type { JailTenant } from './protocol.ts';
 import type { Skeleton } from './skeleton.ts';
@@ -79,14 +80,15 @@ export function openSources(
 
 function addAll(
   sources: Sources,
-  { uid, account, jail }: JailTenant,
+  tenant: JailTenant,
   paths: JailPaths,
   mounts: readonly Mount[],
 ): Problem | undefined {
-  const home = account === undefined ? ok(undefined) : addHome(sources, account);
+  const { account, jail } = tenant;
+  const home = account === undefined ? ok(undefined) : addHome(sources, account, tenant.site);
   if (!home.ok) return home.error;
   const place = placeFor(home.value, paths, mounts);
-  const temporary = ensureTemporary(place, uid, account?.gid ?? uid, paths);
+  const temporary = ensureTemporary(place, tenant, paths);
   if (!temporary.ok) return temporary.error;
   const noexec = jail.profile === 'strict' ? attributes.noexec : 0;
   for (const [name, to] of Object.entries(temporaryDirectories)) {
@@ -101,12 +103,16 @@ function addAll(
 }
 
 /** The descriptor of the home; absent where there is no such directory. */
-function addHome(sources: Sources, account: Account): Result<number | undefined, Problem> {
+function addHome(
+  sources: Sources,
+  account: Account,
+  site: string | undefined,
+): Result<number | undefined, Problem> {
   const base = homeBase(account.home);
   if (!base.ok) {
     return failed({ action: 'mount the home of', object: account.user, reason: base.error });
   }
-  const home = openHome(account);
+  const home = site === undefined ? openHome(account) : openSiteHome(account, site);
   if (home.ok && home.value !== undefined) {
     sources.add(home.value, '', account.home.slice(1), own);
   }
@@ -137,19 +143,20 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
 }
 
 /** What a jail is built of, in few bytes; the same means that it need not be built again. */
-export function printOf({ jail, account, uid }: JailTenant, sources: Sources): string {
+export function printOf(tenant: JailTenant, sources: Sources): string {
+  const { jail, account } = tenant;
   const { profile, paths } = jail;
-  const what = JSON.stringify([1, { profile, paths }, account, uid, sources.print]);
+  const what = JSON.stringify([2, { profile, paths }, account, keyOf(tenant), sources.print]);
   return createHash('sha256').update(what).digest('hex').slice(0, 32);
 }
 
 /** Files that are written in place, and seen inside at once. In the vault. */
 export function writeAccountFiles(
-  uid: number,
+  key: JailKey,
   { passwd, group }: AccountFiles,
   { inside }: JailPaths,
 ): Result<void, Problem> {
-  const directory = `${inside}/tenant/${uid}`;
+  const directory = `${inside}/tenant/${key}`;
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const files = { passwd, group, shadow: '', gshadow: '' };
   for (const [name, text] of Object.entries(files)) {
@@ -179,7 +186,7 @@ interface Stage {
 /** Builds and pins it; answers the inode of the namespace. Begins and ends in the vault. Throws Node's errors. */
 export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage): number {
   const { vault, paths, pins } = stage;
-  pins.ensureIpc(tenant.uid);
+  pins.ensureIpc(keyOf(tenant));
   makeMountPoints(tenant, sources, stage);
   // Copies are made where each mount is: those of the host's there, the others in the vault.
   vault.leave();
@@ -191,7 +198,7 @@ export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage):
     vault.enter();
     const tree = copyTree(stage.skeleton.tree, { set: 0, recursive: true });
     copies.unshift(...ownCopies(tenant, paths));
-    return pinNew(tenant.uid, tree, copies, stage);
+    return pinNew(keyOf(tenant), tree, copies, stage);
   } finally {
     for (const [fd] of copies.splice(0)) closeSync(fd);
     vault.enter();
@@ -200,19 +207,21 @@ export function buildTenant(tenant: JailTenant, sources: Sources, stage: Stage):
 
 /** What of the vault only this tenant sees; the directory of homes first, since the home is in it. */
 function ownCopies(
-  { uid, account, jail }: JailTenant,
+  tenant: JailTenant,
   { inside }: JailPaths,
 ): readonly (readonly [fd: number, to: string])[] {
+  const { uid, account, jail } = tenant;
+  const key = keyOf(tenant);
   const set = ownReadOnly | attributes.noexec;
   const base = baseOf(account?.home);
   const noexec = jail.profile === 'strict' ? attributes.noexec : 0;
   const owner = { uid: `${uid}`, gid: `${account?.gid ?? uid}`, mode: '1777' };
   return [
-    [copyTree(`${inside}/tenant/${uid}`, { set, propagation: 'private' }), '.bulkhead'],
+    [copyTree(`${inside}/tenant/${key}`, { set, propagation: 'private' }), '.bulkhead'],
     ...(base === undefined
       ? []
       : ([
-          [copyTree(`${inside}/base/${uid}`, { set, propagation: 'private' }), base.slice(1)],
+          [copyTree(`${inside}/base/${key}`, { set, propagation: 'private' }), base.slice(1)],
         ] as const)),
     [makeFileSystem('tmpfs', { ...sharedMemory, ...owner }, own | noexec), 'dev/shm'],
   ];
@@ -225,12 +234,12 @@ const baseOf = (home: string | undefined): string | undefined => {
 
 /** Empty directories to mount on, which only root can change: in the skeleton, or beside the home. */
 function makeMountPoints(
-  { uid, account }: JailTenant,
+  tenant: JailTenant,
   sources: Sources,
   { skeleton, paths: { inside } }: Stage,
 ): void {
-  const base = baseOf(account?.home);
-  const beside = `${inside}/base/${uid}`;
+  const base = baseOf(tenant.account?.home);
+  const beside = `${inside}/base/${keyOf(tenant)}`;
   if (base !== undefined) {
     mkdirSync(`${skeleton.root}${base}`, { recursive: true, mode: 0o755 });
     mkdirSync(beside, { recursive: true, mode: 0o755 });
@@ -248,7 +257,7 @@ function makeMountPoints(
  * on the others, until one gives a number that is high enough.
  */
 function pinNew(
-  uid: number,
+  key: JailKey,
   tree: number,
   copies: (readonly [fd: number, to: string])[],
   { vault, paths, pins }: Stage,
@@ -271,7 +280,7 @@ function pinNew(
   const made = openSync('/proc/thread-self/ns/mnt', 'r');
   vault.enter();
   try {
-    return pins.replace(uid, made);
+    return pins.replace(key, made);
   } finally {
     closeSync(made);
   }
@@ -292,9 +301,9 @@ export function buildOnSome(tenant: JailTenant, sources: Sources, stage: Stage):
 }
 
 /** In the vault. */
-export function dropTenant(uid: number, pins: Pins, { inside }: JailPaths): void {
-  pins.remove(uid);
-  for (const each of [`tenant/${uid}`, `base/${uid}`]) {
+export function dropTenant(key: JailKey, pins: Pins, { inside }: JailPaths): void {
+  pins.remove(key);
+  for (const each of [`tenant/${key}`, `base/${key}`]) {
     rmSync(`${inside}/${each}`, { recursive: true, force: true });
   }
 }

@@ -64,15 +64,18 @@ const refusalText = (user: string, reason: string): string =>
 
 export const planJson = ({ fpm, entryOf }: FpmContext, plan: FpmPlan) => ({
   php: fpm.php,
-  services: plan.services.map(({ tenant, site, pools, asRoot }) => ({
-    uid: tenant.uid,
-    user: tenant.user,
-    ...(site === undefined ? {} : { site }),
-    jailed: entryOf(tenant).isJailed,
-    master: asRoot === undefined ? 'tenant' : 'root',
-    ...(asRoot === undefined ? {} : { why: asRoot }),
-    pools: pools.map(({ name, listen, pm }) => ({ name, listen: listen.stream, pm })),
-  })),
+  services: plan.services.map((service) => {
+    const { tenant, site, pools, asRoot } = service;
+    return {
+      uid: tenant.uid,
+      user: tenant.user,
+      ...(site === undefined ? {} : { site }),
+      jailed: entryOf(service).isJailed,
+      master: asRoot === undefined ? 'tenant' : 'root',
+      ...(asRoot === undefined ? {} : { why: asRoot }),
+      pools: pools.map(({ name, listen, pm }) => ({ name, listen: listen.stream, pm })),
+    };
+  }),
   kept: plan.kept,
   refused: plan.refused,
   writes: plan.writes.map(({ path }) => path),
@@ -106,7 +109,7 @@ function servicesText({ entryOf }: FpmContext, { services }: FpmPlan): readonly 
       whoseText(service),
       name,
       listen.stream,
-      masterText(service, entryOf(service.tenant)),
+      masterText(service, entryOf(service)),
     ]),
   );
   return rows.length === 0

@@ -11,8 +11,8 @@ import type { Paths } from '../../../host/paths.ts';
 import { probeDriver } from '../../../host/probe.ts';
 import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
 import { packageFile } from '../../../sys/package-files.ts';
-import { jailOf, type Policy, type Tenant } from '../../../policy/policy.ts';
-import type { Entry } from '../../core/fpm/service/units.ts';
+import { jailOf, siteName, type Policy, type Tenant } from '../../../policy/policy.ts';
+import type { Entry, ServiceId } from '../../core/fpm/service/units.ts';
 import { layoutOf } from '../../io/fpm/layout.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import { systemdVersion } from '../../../host/systemd/systemctl.ts';
@@ -99,12 +99,21 @@ export function entryFor(
   { capabilities }: Pick<Driver, 'capabilities'>,
 ) {
   const jailed = new Set(tenants.filter((each) => jailOf(each)).map(({ uid }) => uid));
+  const siteJailed = new Set(
+    tenants.flatMap(({ uid, sites }) =>
+      sites.filter((each) => jailOf(each)).map(({ name }) => siteName(`${uid}`, name)),
+    ),
+  );
   const resold = new Set(tenants.filter(isResold).map(({ uid }) => uid));
-  return ({ uid }: { readonly uid: number }): Entry => ({
-    kind: capabilities.driver === 'systemd' && !resold.has(uid) ? 'slice' : 'launcher',
-    instance,
-    isJailed: jailed.has(uid),
-  });
+  return ({ tenant: { uid }, site }: ServiceId): Entry => {
+    const isSiteJailed = site !== undefined && siteJailed.has(siteName(`${uid}`, site));
+    return {
+      kind: capabilities.driver === 'systemd' && !resold.has(uid) ? 'slice' : 'launcher',
+      instance,
+      isJailed: isSiteJailed || jailed.has(uid),
+      ...(isSiteJailed && { isSiteJailed }),
+    };
+  };
 }
 
 const isResold = ({ reseller }: Tenant) => reseller !== undefined;

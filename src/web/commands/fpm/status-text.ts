@@ -7,5 +7,8 @@ import type { Entry } from '../../core/fpm/service/units.ts';
 export const whoseText = ({ tenant, site }: Service): string =>
   printable(site === undefined ? tenant.user : `${tenant.user}/${site}`);
 
-export const masterText = ({ asRoot }: Service, { isJailed }: Entry): string =>
-  asRoot !== undefined ? `root (${asRoot})` : isJailed ? 'tenant, in its jail' : 'tenant';
+export function masterText({ asRoot }: Service, { isJailed, isSiteJailed }: Entry): string {
+  if (asRoot !== undefined) return `root (${asRoot})`;
+  if (isSiteJailed === true) return 'tenant, in the jail of the site';
+  return isJailed ? 'tenant, in its jail' : 'tenant';
+}

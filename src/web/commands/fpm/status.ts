@@ -69,7 +69,7 @@ function versionText({ context, plan, isEnabled }: Seen): string {
       name,
       listen.stream,
       pm,
-      masterText(service, context.entryOf(service.tenant)),
+      masterText(service, context.entryOf(service)),
       stateOf(context, plan, service),
     ]),
   );

@@ -27,7 +27,7 @@ export async function checkService(
   chmodSync(path, 0o640);
   const { asRoot } = service;
   if (entry.isJailed && asRoot !== undefined)
-    return `${asRoot}, for which its master has to be root, and in a jail that is not possible; remove it from the pool, or give the tenant <jail profile="none"/>`;
+    return `${asRoot}, for which its master has to be root, and in a jail that is not possible; remove it from the pool, or ${entry.isSiteJailed === true ? 'remove the <jail> of the site' : 'give the tenant <jail profile="none"/>'}`;
   const before = asRoot === undefined ? entering(entry, libexec, service) : [];
   const dumped = entry.isJailed
     ? await dumpPools(program, '/proc/self/fd/4', [...readingFrom(path), ...before, ...passingOn])
@@ -67,7 +67,8 @@ function entering(entry: Entry, libexec: string, { tenant, site }: Service): rea
   const { uid, gid } = tenant;
   if (entry.kind === 'slice' && !entry.isJailed)
     return ['setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--init-groups', '--'];
-  const where = site === undefined || entry.kind === 'slice' ? [] : ['--site', site];
+  const isInOwn = entry.kind === 'launcher' || entry.isSiteJailed === true;
+  const where = site !== undefined && isInOwn ? ['--site', site] : [];
   const keep = entry.isJailed ? ['--keep-fds'] : [];
   const words = ['--instance', entry.instance, ...where, ...keep, '--allow-setuid', `${uid}`, '--'];
   return [`${libexec}/bulkhead-exec`, ...words];

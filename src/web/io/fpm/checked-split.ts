@@ -115,7 +115,7 @@ async function refusedBy(
   };
   for (const service of services) {
     const { uid, user } = service.tenant;
-    const entry = entryOf(service.tenant);
+    const entry = entryOf(service);
     const text = serviceConfig(service, fpm.php);
     const unit = `${layout.units}/${serviceName(layout, service)}`;
     // In a jail it may not be.

@@ -1,7 +1,6 @@
 /** For which version of PHP, for whose policy, and how a service gets into the cgroup of its tenant. */
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
-import type { ServiceTenant } from '../../core/fpm/service/split.ts';
 import type { Entry } from '../../core/fpm/service/units.ts';
 import { configName, type ServiceId } from '../../core/fpm/service/units.ts';
 import type { FpmProgram, WebPrograms } from '../servers.ts';
@@ -16,7 +15,7 @@ export interface FpmContext {
   readonly policy: Policy;
   /** The policy's file, where the program that divides again would not use it by itself. */
   readonly policyFile?: string;
-  readonly entryOf: (tenant: ServiceTenant) => Entry;
+  readonly entryOf: (service: ServiceId) => Entry;
 }
 
 export const configPath = ({ directory }: Layout, service: ServiceId): string =>

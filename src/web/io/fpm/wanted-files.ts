@@ -62,10 +62,7 @@ function serviceFiles(
   const unitPath = (name: string) => `${layout.units}/${name}`;
   return [
     [configPath(layout, service), file(serviceConfig(service, fpm.php), 0o640, gid)],
-    [
-      unitPath(serviceName(layout, service)),
-      file(serviceUnit(layout, service, entryOf(service.tenant))),
-    ],
+    [unitPath(serviceName(layout, service)), file(serviceUnit(layout, service, entryOf(service)))],
     ...service.pools.map(
       (pool) =>
         [

@@ -19,8 +19,10 @@ export interface Entry {
   /** The launcher joins it, in the tree of Bulkhead's own; or the unit itself is in it, or in the slice of the site. */
   readonly kind: 'launcher' | 'slice';
   readonly instance: string;
-  /** Whether the policy gives it a jail. */
+  /** Whether the policy gives it a jail; to a site also by giving its tenant one. */
   readonly isJailed: boolean;
+  /** Whether that is one of the site alone. */
+  readonly isSiteJailed?: boolean;
 }
 
 export interface UnitSetting {
@@ -122,11 +124,11 @@ const stopSeconds = controlTimeoutSeconds + 10;
 export function serviceUnit(setting: UnitSetting, service: Service, entry: Entry): string {
   const { php, directory, instance } = setting;
   const { tenant, site, asRoot } = service;
-  const { kind, isJailed } = entry;
+  const { kind, isJailed, isSiteJailed } = entry;
   const config = `${directory}/${configName(service)}`;
   const ofSite = site === undefined ? '' : `, site ${site}`;
   return `${header}[Unit]
-Description=PHP ${php} of tenant ${tenant.user}${ofSite}${isJailed ? ', in its jail' : ''}
+Description=PHP ${php} of tenant ${tenant.user}${ofSite}${isSiteJailed === true ? ', in the jail of the site' : isJailed ? ', in its jail' : ''}
 Documentation=man:bulkhead(8)
 StartLimitIntervalSec=0
 After=network.target ${instance}-tenants.service
@@ -151,28 +153,29 @@ function placeOf(
   const slice = `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}`;
   if (isJailed) return `${slice}\n`;
   const user = asRoot === undefined ? [`User=${uid}`] : [];
-  const check = `ExecStartPre=+${libexec}/bulkhead-fpm unjailed ${instance} ${uid}`;
+  const whose = site === undefined ? uid : `${uid} ${site}`;
+  const check = `ExecStartPre=+${libexec}/bulkhead-fpm unjailed ${instance} ${whose}`;
   return [slice, ...user, check, ''].join('\n');
 }
 
 function execStart(setting: UnitSetting, service: Service, entry: Entry, config: string): string {
-  const { asRoot, site } = service;
+  const { asRoot, tenant } = service;
   if (entry.kind === 'slice') {
     return entry.isJailed
       ? fpmWords(setting, 'slice', service, entry, config)
-      : fpmWords(setting, 'here', service, { ...entry, instance: '-' }, config);
+      : fpmWords(setting, 'here', { tenant }, { ...entry, instance: '-' }, config);
   }
-  const words = fpmWords(setting, asRoot === undefined ? 'tenant' : 'root', service, entry, config);
-  return site === undefined ? words : `${words} ${site}`;
+  return fpmWords(setting, asRoot === undefined ? 'tenant' : 'root', service, entry, config);
 }
 
 const fpmWords = (
   { libexec, program }: UnitSetting,
   how: string,
-  { tenant }: Service,
+  { tenant, site }: ServiceId,
   { instance }: Entry,
   config: string,
-) => `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}`;
+) =>
+  `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
 
 /**
  * systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed, and go on to
