@@ -7,14 +7,14 @@ import type { ScratchLimits } from './attack.ts';
 const MiB = 2 ** 20;
 
 /** Small beside any host: a fifth of a core, and less memory than one process of PHP may use. */
-export const attackerLimits: ScratchLimits = {
+export const attackerLimits = {
   cpu: 0.2,
   memory: 64 * MiB,
   processes: 40,
   write: 2 * MiB,
   space: 8 * MiB,
   files: 200,
-};
+} satisfies ScratchLimits;
 
 /** So much more than the attacker's that an attack ends before them; still limits. */
 const controlLimits: ScratchLimits = {

@@ -95,7 +95,8 @@ async function withScratch(options: ProveOptions): Promise<Result<Proof, Problem
 const namesIn = (inForce: PolicyInForce | undefined): readonly string[] =>
   inForce?.document.symlinks?.rule.by ?? [];
 
-const descriptorsMax = 300_000;
+/** More than fit into the attacker's memory: what the kernel keeps of an open file has more than a hundred bytes. */
+const descriptorsMax = Math.ceil(attackerLimits.memory / 100);
 
 function stageOf(
   { homes, sites, shared, hidden, uids, driver, jailed, landlocked }: Scratch,
