@@ -13,21 +13,21 @@ const tenants = { alice: 3101, bob: 3102 } as const;
 type Name = keyof typeof tenants;
 
 const pools = '/etc/php/8.4/fpm/pool.d';
-const pool = (name: Name, more = '') => `[${name}]
-user = ${name}
-group = ${name}
+const pool = (name: string, more = '', user = name) => `[${name}]
+user = ${user}
+group = ${user}
 listen = /run/php/php8.4-fpm-${name}.sock
 listen.group = www-data
 pm = static
 pm.max_children = 2
 ${more}`;
 
-const vhost = (name: Name) => `server {
+const vhost = (name: string, root = `/home/${name}`) => `server {
   listen 127.0.0.1:80;
   server_name ${name}.example;
   location / {
     include fastcgi_params;
-    fastcgi_param SCRIPT_FILENAME /home/${name}/index.php;
+    fastcgi_param SCRIPT_FILENAME ${root}/index.php;
     fastcgi_pass unix:/run/php/php8.4-fpm-${name}.sock;
     fastcgi_read_timeout 1h;
   }
@@ -42,6 +42,7 @@ echo json_encode([
   'uid' => posix_geteuid(),
   'cgroup' => trim(substr(file_get_contents('/proc/self/cgroup'), 3)),
   'homes' => array_values(array_diff(scandir('/home'), ['.', '..'])),
+  'home' => array_values(array_diff(scandir('/home/alice'), ['.', '..'])),
   'read' => array_values(array_filter(['/home/bob/public', '/etc/nginx/nginx.conf', '/etc/bulkhead/policy.xml',
     '${pools}/bob.conf', '/etc/shadow', '/sys/kernel/mm/transparent_hugepage/enabled'], $reads)),
   'others' => count(array_filter(glob('/proc/[0-9]*'), fn($p) => fileowner($p) !== posix_geteuid())),
@@ -64,6 +65,8 @@ interface Answer {
   readonly uid: number;
   readonly cgroup: string;
   readonly homes: readonly string[];
+  /** What is in that of alice. */
+  readonly home: readonly string[];
   readonly read: readonly string[];
   readonly others: number;
   readonly visits: number;
@@ -79,7 +82,7 @@ const patient = { timeout: longPatienceMilliseconds };
 const service = `bulkhead-fpm84@${tenants.alice}.service`;
 
 suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
-  const ask = async (name: Name): Promise<Answer> => {
+  const ask = async (name: string): Promise<Answer> => {
     const text = await succeed(`ask ${name}`);
     assert.match(text, /^200 \{/, text);
     return JSON.parse(text.slice(4)) as Answer;
@@ -251,5 +254,34 @@ suite('PHP-FPM in the jails of tenants', { skip: guests.skip }, () => {
       /the policy gives it a jail, and this unit starts it outside/,
     );
     await succeed(`systemctl stop bulkhead-fpm84@${tenants.bob}.service`);
+  });
+
+  test('a site with a jail of its own sees its directory alone', patient, async () => {
+    const site = '/home/alice/shop';
+    const siteJail = `<jail profile="strict" home="${site}"/>`;
+    await succeed(`mkdir ${site} && cp /home/alice/index.php ${site} && chown -R alice: ${site}`);
+    await write(`${pools}/shop.conf`, pool('shop', '', 'alice'));
+    await write('/etc/nginx/sites-enabled/shop.conf', vhost('shop', site));
+    const follow = async (jail: string) => {
+      const of = `${jailed}<site name="shop.example">${jail}</site>`;
+      await write('/etc/bulkhead/policy.xml', policyOf('systemd', of));
+      await succeed('bulkhead apply; systemctl reload nginx php8.4-fpm');
+    };
+    await follow(siteJail);
+    const { uid, cgroup, homes, home, read, others } = await ask('shop');
+    assert.deepEqual([uid, homes, home], [tenants.alice, ['alice'], ['shop']]);
+    assert.deepEqual([read, others], [[], 0]);
+    assert.match(cgroup, /^\/user\.slice\/user-3101\.slice\/user-3101-shop\.example\.slice\//);
+    assert.ok((await ask('alice')).home.includes('index.php'));
+    const { jails } = JSON.parse(await succeed('bulkhead jail status --json'));
+    assert.deepEqual(
+      jails.map(({ site: name = '', stale }: { site?: string; stale: unknown[] }) => [name, stale]),
+      [
+        ['', []],
+        ['shop.example', []],
+      ],
+    );
+    await follow('');
+    assert.ok((await ask('shop')).home.includes('index.php'));
   });
 });
