@@ -197,7 +197,9 @@ test('printMark() writes what parseMark() reads, whatever the reason has in it',
 
 test('homeBase() refuses homes that a jail has no place for', () => {
   assert.deepEqual(homeBase('/home/alice'), { ok: true, value: '/home' });
-  assert.deepEqual(homeBase('/srv/www/acme/bob'), { ok: true, value: '/srv/www/acme' });
+  assert.deepEqual(homeBase('/srv/www/acme/bob'), { ok: true, value: '/srv' });
+  // The skeleton has /var/lib and /var/tmp.
+  assert.deepEqual(homeBase('/var/www/acme/bob'), { ok: true, value: '/var/www' });
   for (const home of [
     '/alice',
     '/tmp/alice',
