@@ -39,10 +39,11 @@ job_dovecot() {
   printf 'From: x@y\r\nSubject: stored\r\n\r\nkept\r\n' >/tmp/mail
   curl -sS --max-time 600 -T /tmp/mail 'imap://alice:secret@127.0.0.1/INBOX' && grep -q kept /var/mail/alice
 }
+# vsftpd has started, for systemd, before it listens.
 job_ftp() {
   date +%s%N >/tmp/up.txt
-  curl -sS --max-time 600 -T /tmp/up.txt ftp://alice:secret@127.0.0.1/up.txt &&
-    curl -sS --max-time 600 ftp://alice:secret@127.0.0.1/up.txt | cmp - /tmp/up.txt
+  curl -sS --retry 600 --retry-delay 1 --retry-connrefused --max-time 600 -T /tmp/up.txt ftp://alice:secret@127.0.0.1/up.txt &&
+    curl -sS --retry 600 --retry-delay 1 --retry-connrefused --max-time 600 ftp://alice:secret@127.0.0.1/up.txt | cmp - /tmp/up.txt
 }
 job_vsftpd() { job_ftp; }
 job_proftpd() { job_ftp; }
