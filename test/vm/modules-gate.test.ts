@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
-import { decompress } from '../../src/kernel-modules/io/inputs/decompress.ts';
+import { decompressed } from '../../src/kernel-modules/io/inputs/decompress.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const moduleBytesMax = 2 ** 20;
@@ -38,7 +38,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await policy('');
     // The same module with another content, as somebody brings it.
     const stored = await succeed('base64 -w0 "$(modinfo -n dummy)"');
-    const plain = decompress(Uint8Array.fromBase64(stored.trim()), 'xz', moduleBytesMax);
+    const plain = decompressed(Uint8Array.fromBase64(stored.trim()), moduleBytesMax);
     assert.ok(plain.ok);
     await succeed('base64 -d > /root/dummy.ko', `${plain.value.toBase64()}\n`);
     await succeed('echo >> /root/dummy.ko');
