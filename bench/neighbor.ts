@@ -99,19 +99,20 @@ interface Servers extends AsyncDisposable {
 
 async function startServers(root: string, wrap: Wrap): Promise<Servers> {
   mkdirSync(root);
-  const children: ChildProcess[] = [];
-  for (const name of names) children.push(await startFpm(root, name, wrap));
+  await using children = new AsyncDisposableStack();
+  const add = (child: ChildProcess) => children.defer(() => ended(child));
+  for (const name of names) add(await startFpm(root, name, wrap));
   const port = await freePort();
   writeFileSync(`${root}/nginx.conf`, nginxText(root, port));
-  children.push(spawn('/usr/sbin/nginx', ['-c', `${root}/nginx.conf`], { stdio: 'inherit' }));
+  add(spawn('/usr/sbin/nginx', ['-c', `${root}/nginx.conf`], { stdio: 'inherit' }));
   await eventually('nginx answers', async () => {
     const responses = names.map((each) => fetch(`http://127.0.0.1:${port}/${each}`));
-    return (await Promise.all(responses)).every(({ status }) => status === 200) || undefined;
+    // Until it listens, connections are refused.
+    const answers = await Promise.allSettled(responses);
+    return answers.every((each) => each.status === 'fulfilled' && each.value.ok) || undefined;
   });
-  return {
-    port,
-    [Symbol.asyncDispose]: async () => void (await Promise.all(children.map(ended))),
-  };
+  const all = children.move();
+  return { port, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 async function startFpm(root: string, name: Name, wrap: Wrap): Promise<ChildProcess> {
