@@ -7,7 +7,6 @@
  * Without a command it prints which version of Landlock the kernel has, 0 for none.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "landlock.h"
@@ -21,17 +20,15 @@ static int fail(const char *command, const char *what)
 
 int main(int argc, char **argv)
 {
-	int abi, root, rules;
+	int abi, rules;
 
 	if (argc < 2) {
 		abi = landlock_abi();
 		return printf("%d\n", abi < 0 ? 0 : abi) < 0;
 	}
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	rules = root < 0 ? -1 : landlock_open(root);
+	rules = landlock_open();
 	if (rules < 0 || landlock_enforce(rules))
 		return fail(argv[1], "Landlock cannot be applied");
-	(void)close(root);
 	(void)close(rules);
 	(void)execv(argv[1], argv + 1);
 	return fail(argv[1], "it cannot be executed");

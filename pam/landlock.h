@@ -9,6 +9,7 @@
  * Source: linux/landlock.h, of which old distributions have old versions.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -47,25 +48,32 @@ static uint64_t landlock_accesses(int abi)
 }
 
 /* The set of rules for the jail that this process is in, or -1. */
-static int landlock_open(int root)
+static int landlock_open(void)
 {
-	int abi = landlock_abi(), rules, error;
+	int abi = landlock_abi(), root, rules, error;
 	struct landlock_handled handled = { 0 };
-	struct landlock_beneath beneath = { .parent = root };
+	struct landlock_beneath beneath = { 0 };
 
 	if (abi >= 0 && abi < LANDLOCK_ABI_MIN)
 		errno = EOPNOTSUPP;
 	if (abi < LANDLOCK_ABI_MIN)
 		return -1;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -1;
 	handled.files = beneath.allowed = landlock_accesses(abi);
 	handled.scopes = abi < 6 ? 0 : LANDLOCK_SCOPE_ABSTRACT_SOCKETS;
+	beneath.parent = root;
 	rules = (int)syscall(LANDLOCK_CREATE_RULESET, &handled, sizeof(handled), 0);
-	if (rules < 0 || !syscall(LANDLOCK_ADD_RULE, rules, LANDLOCK_PATH_BENEATH, &beneath, 0))
-		return rules;
 	error = errno;
-	(void)close(rules);
+	if (rules >= 0 && syscall(LANDLOCK_ADD_RULE, rules, LANDLOCK_PATH_BENEATH, &beneath, 0)) {
+		error = errno;
+		(void)close(rules);
+		rules = -1;
+	}
+	(void)close(root);
 	errno = error;
-	return -1;
+	return rules;
 }
 
 /* Of this thread, for good. */

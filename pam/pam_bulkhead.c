@@ -291,16 +291,14 @@ static int give_up_privileges(struct tenant *t)
 /* In the jail. What can fail for a reason comes before what cannot be undone. */
 static int confine(struct tenant *t)
 {
-	int root, rules, failed;
+	int rules, failed;
 
 	if (strncmp(value_of(t, "landlock "), "yes\n", 4))
 		return give_up_privileges(t);
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	rules = root < 0 ? -1 : landlock_open(root);
+	rules = landlock_open();
 	failed = rules < 0 ? fail(t, "Landlock cannot be applied", errno) : give_up_privileges(t);
 	if (!failed && landlock_enforce(rules))
 		failed = fail(t, "Landlock cannot be applied", errno);
-	close_if_open(root);
 	close_if_open(rules);
 	return failed;
 }

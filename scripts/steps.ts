@@ -1,10 +1,11 @@
 /** Runs the steps of a gate under a guard, shows each with its time, and counts failures. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { signalAtEndOfParent } from '../src/sys/syscalls.ts';
 import { guarded } from '../src/testing/guard/argv.ts';
-import { endWithParent } from '../src/testing/guard/subreaper.ts';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = `${root}node_modules/.bin`;
@@ -40,7 +41,8 @@ export async function runSteps(
   beside: readonly Step[] = [],
 ): Promise<boolean> {
   // npm passes on only some of the signals that may end it; `exec` in package.json makes it the parent.
-  if (process.env['npm_lifecycle_event'] !== undefined) endWithParent();
+  if (process.env['npm_lifecycle_event'] !== undefined)
+    signalAtEndOfParent(constants.signals.SIGTERM);
   const started = performance.now();
   const output = beside.length > 0 ? 'at its end' : 'as it comes';
   const [own, others] = [[...steps], [...beside]];

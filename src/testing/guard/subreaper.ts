@@ -12,7 +12,6 @@ const cPrctl = libc.func(
 const cWaitid = libc.func('int waitid(int type, uint32_t id, void *info, int options)');
 const cWaitpid = libc.func('int waitpid(int pid, void *status, int options)');
 
-const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 const P_ALL = 0;
 const WNOHANG = 1;
@@ -21,16 +20,12 @@ const WNOWAIT = 0x0100_0000;
 /** siginfo_t has 128 bytes; with a child that ended, si_pid is behind three words and one that aligns. */
 const siginfoWords = 32;
 const siPid = 4;
-const SIGTERM = 15;
 
 /** From now on, whatever below this process loses its parent becomes its child. Source: prctl(2). */
 export function becomeSubreaper(): void {
   if (cPrctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) !== 0)
     throw new Error('Cannot become the subreaper of what is started');
 }
-
-/** SIGTERM when the thread that started this process ends, however it does. Source: prctl(2). */
-export const endWithParent = (): boolean => cPrctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) === 0;
 
 /**
  * Takes note of the end of adopted processes; `own` is left to Node, which started it.
