@@ -16,18 +16,17 @@ import { servedSites, withKnown } from '../core/served-sites.ts';
 import { withSurvey } from './survey.ts';
 
 const discover = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
-  withSurvey(options, command, ({ paths, survey, problems }) => {
+  withSurvey(options, command, ({ paths, survey, isWhole }) => {
     const found = servedSites(survey.sites);
-    const served = problems.length === 0 ? found : withKnown(found, readServed(paths) ?? new Map());
+    const served = isWhole ? found : withKnown(found, readServed(paths) ?? new Map());
     const written = writeServed(paths, served);
-    for (const problem of problems) printError(problem);
     if (!written.ok) {
       printError(printProblem(written.error));
       return exitCodes.failed;
     }
     const names = [...served.values()].reduce((sum, each) => sum + each.size, 0);
     print(`Noted ${count(names, 'name')} of sites of ${count(served.size, 'tenant')}`);
-    return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+    return exitCodes.done;
   });
 
 export const command: CommandModule = {

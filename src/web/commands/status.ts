@@ -9,7 +9,7 @@ import {
   type Runner,
 } from '../../cli/shared/command.ts';
 import { policyOption } from '../../cli/shared/policy-option.ts';
-import { print, printError, printJson } from '../../cli/shared/session.ts';
+import { print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { siteBounds, type EntryLimits } from '../core/entries/limits.ts';
 import { notesOf } from '../core/notes.ts';
@@ -19,16 +19,15 @@ import { overviewText } from './status-text.ts';
 import { withSurvey } from './survey.ts';
 
 const status = (options: PolicyOptions, command: Command): Promise<ExitCode> =>
-  withSurvey(options, command, ({ tenancy, survey, problems }) => {
+  withSurvey(options, command, ({ tenancy, survey }) => {
     const { nginxHttp: _, apachePidFile: _file, ...overview } = survey;
     const remarks = tenancy.remarks.map((message) => ({ message, about: [] }));
     const unused = unusedLimits(overview, tenancy.siteLimits);
     const notes = [...remarks, ...notesOf(overview), ...unused];
-    for (const problem of problems) printError(problem);
     if (options.json === true)
       printJson({ ...overview, sites: sitesJson(overview, tenancy), notes });
     else print(overviewText(overview, notes, { ...terminalOf(process.stdout), ...tenancy }));
-    return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+    return exitCodes.done;
   });
 
 interface KnownLimits {

@@ -13,11 +13,11 @@ interface Surveyed {
   readonly paths: Paths;
   readonly tenancy: KnownTenancy;
   readonly survey: Survey;
-  /** Why servers cannot be asked, or not for all of their configuration. */
-  readonly problems: readonly string[];
+  /** Whether all servers were asked, for all of their configuration. */
+  readonly isWhole: boolean;
 }
 
-/** What keeps it from asking them at all is shown, and `use` is not called. */
+/** What keeps it from asking them, or for all of their configuration, is shown and a failure; without any answer `use` is not called. */
 export async function withSurvey(
   options: PolicyOptions,
   command: Command,
@@ -33,7 +33,11 @@ export async function withSurvey(
   const tenancy = tenancyOrReport(options.policy, command, paths);
   if (tenancy === undefined) return exitCodes.failed;
   const survey = await surveyWeb(findWebPrograms(), tenancy);
-  return use({ paths, tenancy, survey, problems: survey.servers.flatMap(serverProblems) });
+  const problems = survey.servers.flatMap(serverProblems);
+  for (const problem of problems) printError(problem);
+  const isWhole = problems.length === 0;
+  const used = use({ paths, tenancy, survey, isWhole });
+  return isWhole ? used : exitCodes.failed;
 }
 
 const serverProblems = ({ name, problems }: ServerRead): string[] =>
