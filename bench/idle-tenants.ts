@@ -15,6 +15,7 @@ import {
   isTenant,
   startFpmGuest,
   succeed,
+  tell,
   tenantsOf,
   until,
 } from './fpm-guest.ts';
@@ -66,16 +67,16 @@ export async function benchIdleTenants(bench: Bench): Promise<Section> {
   await using guest = started.value;
   const tenants = tenantsOf(count);
   await addAccounts(guest, tenants);
-  await applyPolicy(guest, 'systemd');
+  await tell('applying the policy', () => applyPolicy(guest, 'systemd'));
   await startAgent(guest);
   await succeed(guest, `systemctl start ${distribution}`);
-  const none = await stateOf(guest);
+  const none = await tell('measuring without pools', () => stateOf(guest));
   await addSites(guest, directory, tenants, 'ondemand');
   await succeed(guest, `systemctl restart ${distribution}`);
-  const classic = await stateOf(guest);
-  await succeed(guest, 'bulkhead web fpm enable --all');
+  const classic = await tell('measuring pools', () => stateOf(guest));
+  await tell('making services', () => succeed(guest, 'bulkhead web fpm enable --all'));
   await until(guest, `! systemctl is-active 'bulkhead-fpm*.service'`);
-  const services = await stateOf(guest);
+  const services = await tell('measuring services', () => stateOf(guest));
   return {
     ...section,
     rows: rows.map(([label, key]) => row(label, key, { none, classic, services }, count)),

@@ -16,6 +16,7 @@ import {
   serviceOf,
   startFpmGuest,
   succeed,
+  tell,
   tenantsOf,
   until,
   type Account,
@@ -44,12 +45,12 @@ export async function benchLostRequests({ directory, quick, signal }: Bench): Pr
   const started = await startFpmGuest();
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;
-  await prepareFpmGuest(guest, directory, asked, 'dynamic');
+  await tell('making pools', () => prepareFpmGuest(guest, directory, asked, 'dynamic'));
   await succeed(guest, `systemctl start nginx ${distribution}`);
   const rows: Row[] = [];
   for (const event of eventsOf(quick)) {
     signal.throwIfAborted();
-    rows.push(await measure(guest, event));
+    rows.push(await tell(labelOf(event), () => measure(guest, event)));
   }
   return {
     ...section,
@@ -72,7 +73,9 @@ function eventsOf(quick: boolean): readonly Event[] {
   ];
 }
 
-async function measure(guest: Guest, { label, times, happen }: Event): Promise<Row> {
+const labelOf = ({ label, times }: Event) => (times === 1 ? label : `${label}, ${times} times`);
+
+async function measure(guest: Guest, event: Event): Promise<Row> {
   const stopFile = '/run/asked-enough';
   const name = ({ uid }: Account) => `/run/asked.${uid}`;
   const clients = asked.map(
@@ -81,7 +84,7 @@ async function measure(guest: Guest, { label, times, happen }: Event): Promise<R
   );
   await succeed(guest, `rm -f ${stopFile}; { ${clients.join(' ')} } </dev/null >/dev/null 2>&1`);
   try {
-    for (let turn = 0; turn < times; turn++) await happen(guest, turn);
+    for (let turn = 0; turn < event.times; turn++) await event.happen(guest, turn);
   } finally {
     await succeed(guest, `touch ${stopFile}`);
     await until(guest, '! pgrep -x web-ask');
@@ -92,7 +95,7 @@ async function measure(guest: Guest, { label, times, happen }: Event): Promise<R
   const of = (accounts: readonly Account[]) => accounts.flatMap((each) => results.get(each) ?? []);
   const ours = of(tenants).flatMap(({ served }) => served);
   return {
-    label: times === 1 ? label : `${label}, ${times} times`,
+    label: labelOf(event),
     ours: spreadOf(ours),
     note: `${lostOf(of(tenants))}, worst ${Math.max(...ours).toFixed(0)} ms; plain: ${lostOf(of([plain]))}`,
   };

@@ -11,6 +11,7 @@ import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { installBuilt } from '../../src/testing/vm/installed.ts';
 import { prepareGuests } from '../../src/testing/vm/suite.ts';
 
 const guests = await prepareGuests(import.meta.filename);
@@ -72,6 +73,7 @@ suite('a total of reads and writes in the virtual machine', { skip: guests.skip 
       execFileSync('gcc', ['-static', '-O2', '-o', attack, source]);
       guest = await startGuest(guests.image);
       await guest.copyProject();
+      await installBuilt(guest);
       await guest.copyIn(attack, '/opt/io-alternate');
       await guest.succeed('chmod 755 /opt/io-alternate; mkdir -p /etc/bulkhead /srv/tenant');
       await guest.succeed('cat > /etc/bulkhead/policy.xml', {

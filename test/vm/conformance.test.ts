@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { startGuest, type Guest } from '../../src/testing/vm/guest.ts';
+import { buildBesideSources } from '../../src/testing/vm/installed.ts';
 import { prepareGuests } from '../../src/testing/vm/suite.ts';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
 
@@ -23,6 +24,7 @@ suite('in the virtual machine', { skip: guests.skip }, () => {
     async () => {
       guest = await startGuest(guests.image);
       await guest.copyProject();
+      await buildBesideSources(guest);
     },
     { timeout: longPatienceMilliseconds },
   );

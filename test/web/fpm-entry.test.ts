@@ -39,51 +39,49 @@ describe('serviceUnit()', () => {
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), ['1001']);
     assert.deepEqual(valuesOf(text, 'ExecStart'), [
-      '/opt/bulkhead/libexec/bulkhead-fpm here - 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
+      '+/opt/bulkhead/libexec/bulkhead-fpm slice bulkhead 1001:1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
     ]);
     assert.deepEqual(endings(text), []);
-    assert.deepEqual(valuesOf(text, 'ExecStartPre'), [
-      '+/opt/bulkhead/libexec/bulkhead-fpm unjailed bulkhead 1001',
-    ]);
   });
 
   test('with a jail root enters it, and copies the configuration before it is read again', () => {
-    const words = 'bulkhead 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf';
-    const reload = `/opt/bulkhead/libexec/bulkhead-fpm copy ${words}`;
-    for (const [entry, how] of [
-      [slice, 'slice'],
-      [launcher, 'tenant'],
+    const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf';
+    for (const [entry, program, how] of [
+      [slice, '+/opt/bulkhead/libexec/bulkhead-fpm', 'slice bulkhead 1001:1001'],
+      [launcher, '/opt/bulkhead/libexec/bulkhead-fpm', 'tenant bulkhead 1001'],
     ] as const) {
       const text = unit({ ...entry, isJailed: true });
-      assert.deepEqual(valuesOf(text, 'User'), []);
-      assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
-      assert.deepEqual(valuesOf(text, 'ExecStart'), [
-        `/opt/bulkhead/libexec/bulkhead-fpm ${how} ${words}`,
+      assert.deepEqual(valuesOf(text, 'ExecStart'), [`${program} ${how} ${words}`]);
+      assert.deepEqual(valuesOf(text, 'ExecReload'), [
+        `${program} copy bulkhead 1001 ${words}`,
+        '/bin/kill -USR2 $MAINPID',
       ]);
-      assert.deepEqual(valuesOf(text, 'ExecReload'), [reload, '/bin/kill -USR2 $MAINPID']);
       assert.match(text, /^Description=.*, in its jail$/m);
     }
   });
 
   test('what a site has of its own is told to what starts it, and in the description', () => {
-    const words = 'bulkhead 1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001-shop.example.conf';
+    const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001-shop.example.conf';
     const site = 'shop.example';
     const own = unit({ ...slice, isJailed: true, isSiteJailed: true }, { site });
-    const start = `/opt/bulkhead/libexec/bulkhead-fpm slice ${words} ${site}`;
+    const program = '+/opt/bulkhead/libexec/bulkhead-fpm';
+    const start = `${program} slice bulkhead 1001:1001 ${words} ${site}`;
     assert.deepEqual(valuesOf(own, 'ExecStart'), [start]);
-    assert.equal(valuesOf(own, 'ExecReload')[0], start.replace(' slice ', ' copy '));
+    assert.equal(valuesOf(own, 'ExecReload')[0], `${program} copy bulkhead 1001 ${words} ${site}`);
     assert.match(own, /^Description=.*, in the jail of the site$/m);
     const ofTenant = unit({ ...slice, isJailed: true }, { site });
     assert.notEqual(own, ofTenant, 'so that the service is started again');
-    assert.deepEqual(valuesOf(unit(slice, { site }), 'ExecStartPre'), [
-      `+/opt/bulkhead/libexec/bulkhead-fpm unjailed bulkhead 1001 ${site}`,
-    ]);
+    assert.deepEqual(valuesOf(unit(slice, { site }), 'ExecStart'), [start]);
   });
 
   test('in a slice it is root only where a pool changes its root directory', () => {
     const text = unit(slice, { asRoot: 'chroot' });
     assert.deepEqual(valuesOf(text, 'Slice'), ['user-1001.slice']);
     assert.deepEqual(valuesOf(text, 'User'), []);
+    assert.match(
+      valuesOf(text, 'ExecStart').join(),
+      /^\S+\/bulkhead-fpm slice-root bulkhead 1001 /,
+    );
   });
 
   test('in a tree of ours the launcher enters it, and workers left behind are ended', () => {

@@ -62,7 +62,7 @@ function byKind(built: readonly JailKey[], dropped: readonly JailKey[]) {
   };
 }
 
-const isOfSite = (key: JailKey) => idOf(key)?.site !== undefined;
+const isOfSite = (key: JailKey) => idOf(key).site !== undefined;
 
 export const command: CommandModule = {
   define(command, run) {

@@ -77,10 +77,9 @@ function rowsOf(
 ): readonly Row[] {
   const users = new Map(readHostFacts(paths, []).accounts.map(({ uid, user }) => [uid, user]));
   const occupants = findOccupants(marks);
-  const rows = [...marks].flatMap(
-    ([key, { profile, state, reason, filter, landlock, namespace }]) => {
+  const rows = [...marks].map(
+    ([key, { profile, state, reason, filter, landlock, namespace }]): Row => {
       const id = idOf(key);
-      if (id === undefined) return [];
       return {
         ...id,
         user: users.get(id.uid),

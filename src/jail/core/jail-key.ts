@@ -15,13 +15,12 @@ export type JailKey = `${number}` | `${number}-${string}`;
 export const keyOf = ({ uid, site }: JailId): JailKey =>
   site === undefined ? `${uid}` : `${uid}-${site}`;
 
-const pattern = /^(?<uid>[1-9]\d{0,9})(?:-(?<site>[a-z0-9._-]+))?$/;
-
-/** Absent for every other name, such as that of a file that is about to take the place of another. */
-export function idOf(key: string): JailId | undefined {
-  const { uid, site } = pattern.exec(key)?.groups ?? {};
-  if (uid === undefined) return undefined;
-  return { uid: Number(uid), ...(site === undefined ? {} : { site }) };
+export function idOf(key: JailKey): JailId {
+  const [uid = '', ...site] = key.split('-');
+  return { uid: Number(uid), ...(site.length === 0 ? {} : { site: site.join('-') }) };
 }
 
+const pattern = /^[1-9]\d{0,9}(?:-[a-z0-9._-]+)?$/;
+
+/** Not every other name, such as that of a file that is about to take the place of another. */
 export const isKey = (name: string): name is JailKey => pattern.test(name);

@@ -21,7 +21,7 @@ type Where = keyof Occupants;
 /** For all jails with a mark: of a tenant whose sites have some, all have to be there. */
 export function findOccupants(marks: ReadonlyMap<JailKey, Mark>): ReadonlyMap<JailKey, Occupants> {
   const found = new Map([...marks.keys()].map((key) => [key, emptyOccupants()] as const));
-  const byUid = Map.groupBy(marks, ([key]) => idOf(key)?.uid);
+  const byUid = Map.groupBy(marks, ([key]) => idOf(key).uid);
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const uid = uidOf(name);

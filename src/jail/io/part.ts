@@ -56,9 +56,7 @@ function planJails(policy: Policy, paths: Paths): readonly string[] {
     }
     return [`build the jail of ${nameOf(tenant)}: ${describeJail(tenant.jail)}`];
   });
-  const others = [...marks.keys()]
-    .filter((key) => !keys.has(key))
-    .flatMap((key) => idOf(key) ?? []);
+  const others = [...marks.keys()].filter((key) => !keys.has(key)).map(idOf);
   return [
     ...missing,
     ...others.map(({ uid, site }) =>

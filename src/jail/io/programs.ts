@@ -121,7 +121,7 @@ function isolationByLandlock(uids: readonly number[], paths: Paths, why: string)
   if (!landlock.ok) return none(`${why}; ${landlock.error}`);
   const marks = [...readMarks(jailPathsOf(paths))];
   const uidsWhere = (is: boolean) =>
-    new Set(marks.flatMap(([key, mark]) => (mark.landlock === is ? [idOf(key)?.uid] : [])));
+    new Set(marks.flatMap(([key, mark]) => (mark.landlock === is ? [idOf(key).uid] : [])));
   const [under, not] = [uidsWhere(true), uidsWhere(false)];
   const missing = uids.filter((uid) => !under.has(uid) || not.has(uid));
   if (missing.length > 0)

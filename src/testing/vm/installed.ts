@@ -8,15 +8,23 @@ import { projectDirectory } from './project.ts';
 
 /** To be called after `copyProject`; needs the compiler, and so a clone with development packages. */
 export async function installBuilt(guest: Guest): Promise<void> {
+  await copyBuilt(guest);
+  await guest.succeed('rm -r /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead');
+}
+
+/** The same for tests that run in the guest: they import sources, and the programs that they start are the built ones. */
+export async function buildBesideSources(guest: Guest): Promise<void> {
+  await copyBuilt(guest);
+  await guest.succeed('rm /opt/bulkhead/src/cli/main.ts');
+}
+
+async function copyBuilt(guest: Guest): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bulkhead-built-'));
   try {
     execFileSync(process.execPath, [`${projectDirectory}/scripts/build.ts`, directory], {
       stdio: 'inherit',
     });
     await guest.copyIn(directory, '/opt/bulkhead/dist');
-    await guest.succeed(
-      'rm -r /opt/bulkhead/src && ln -sf /opt/bulkhead/bulkhead /usr/bin/bulkhead',
-    );
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -32,7 +33,12 @@ before(() =>
 );
 
 for (const shell of shells) {
-  const launch = (names: string | undefined, how = 'here', instance = '-', site?: string) => {
+  const launch = (
+    names: string | undefined,
+    how = 'slice-root',
+    instance = '-',
+    ...site: string[]
+  ) => {
     const [first = '', ...rest] = words(shell);
     const args = [
       ...rest,
@@ -42,7 +48,7 @@ for (const shell of shells) {
       '1001',
       program,
       '/x.conf',
-      ...(site === undefined ? [] : [site]),
+      ...site,
     ];
     const env = names === undefined ? {} : { LISTEN_FDNAMES: names, LISTEN_FDS: '9' };
     return spawnSync(first, args, { env, encoding: 'utf8', cwd: '/etc' });
@@ -73,6 +79,25 @@ for (const shell of shells) {
     assert.match(launch('/run/a.sock', 'elsewhere').stderr, /"elsewhere" is unknown/);
   });
 
+  test(
+    `${shell}: in a slice it is the tenant, with the groups of the account`,
+    { skip: process.getuid?.() !== 0 && 'needs root' },
+    () => {
+      chmodSync(scratch, 0o755);
+      const identity = join(scratch, 'identity');
+      writeFileSync(identity, '#!/bin/sh\necho "$FPM_SOCKETS $(id -u):$(id -g):$(id -G)"\n', {
+        mode: 0o755,
+      });
+      const [first = '', ...rest] = words(shell);
+      const script = [packageFile('libexec/bulkhead-fpm'), 'slice', '-', '65534:65534'];
+      const { stdout, stderr } = spawnSync(first, [...rest, ...script, identity, '/x.conf'], {
+        env: { LISTEN_FDNAMES: '/run/a.sock' },
+        encoding: 'utf8',
+      });
+      assert.equal(stdout, '/run/a.sock=3 65534:65534:65534\n', stderr);
+    },
+  );
+
   /** Nothing is ever enabled in it. */
   const instance = 'bulkhead-fpm-split-test';
   const state = `/etc/${instance}/fpm/8.4`;
@@ -90,7 +115,12 @@ for (const shell of shells) {
       writeFileSync(`/run/${instance}/launch`, `join cgroup.procs\nroot ${tree}\n`);
       const joined = (site?: string) => {
         rmSync(join(scratch, 'joined'), { force: true });
-        const { status, stderr } = launch('/run/a.sock', 'root', instance, site);
+        const { status, stderr } = launch(
+          '/run/a.sock',
+          'root',
+          instance,
+          ...(site === undefined ? [] : [site]),
+        );
         assert.equal(status, 0, stderr);
         const found = ['', 'main/', 's-shop.example/'].filter((part) =>
           existsSync(join(tenant, `${part}cgroup.procs`)),
@@ -109,7 +139,10 @@ for (const shell of shells) {
       const none = launch('/run/a.sock', 'root', instance, 'shop.example');
       assert.equal(none.status, 1);
       assert.match(none.stderr, /uid 1001: it has no cgroup/);
-      assert.match(launch('/run/a.sock', 'here', '-', 'shop.example').stderr, /wrong usage/);
+      assert.match(
+        launch('/run/a.sock', 'slice-root', '-', 'shop.example', 'more').stderr,
+        /wrong usage/,
+      );
     },
   );
 

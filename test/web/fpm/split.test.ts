@@ -388,13 +388,16 @@ test('units are for one tenant, and their names say whose they are', () => {
   const inSlice = { kind: 'slice', instance: 'bulkhead', isJailed: false } as const;
   const slice = serviceUnit(setting, service, inSlice);
   assert.match(slice, /^Slice=user-1001\.slice\nUser=1001$/m);
-  assert.match(slice, /bulkhead-fpm here - 1001 /);
+  assert.match(slice, /^ExecStart=\+\/x\/libexec\/bulkhead-fpm slice bulkhead 1001:1001 /m);
   const site = { ...service, site: 'my-shop.example' };
   const siteSlice = serviceUnit(setting, site, inSlice);
   assert.match(siteSlice, /^Slice=user-1001-my\\x2dshop\.example\.slice$/m);
-  assert.match(siteSlice, /bulkhead-fpm here - \S+ \S+ \S+1001-my-shop\.example\.conf$/m);
+  assert.match(siteSlice, / \S+1001-my-shop\.example\.conf my-shop\.example$/m);
   const root = { ...service, asRoot: 'pool a has chroot' };
-  assert.match(serviceUnit(setting, root, inSlice), /^Slice=user-1001\.slice\nExecStart/m);
+  assert.match(
+    serviceUnit(setting, root, inSlice),
+    /^Slice=user-1001\.slice\nExecStart=\/x\/libexec\/bulkhead-fpm slice-root bulkhead 1001 /m,
+  );
   assert.match(serviceUnit(setting, root, inSlice), /^ReadOnlyPaths=\/run\/php$/m);
   const socket = socketUnit(setting, service, service.pools[0]);
   assert.match(socket, /^PollLimitBurst=5$/m);

@@ -127,7 +127,7 @@ export class Pins {
 
 /** The module of PAM wants the uid first; no site is named in capitals. */
 const generationOf = (key: JailKey, number: number): string =>
-  `${idOf(key)?.uid}-G${Date.now().toString(36)}-${process.pid}-${number}`;
+  `${idOf(key).uid}-G${Date.now().toString(36)}-${process.pid}-${number}`;
 
 /** Inodes of namespaces are numbered from here on. Source: linux/proc_ns.h, PROC_DYNAMIC_FIRST. */
 const firstNamespace = 0xf0000000;

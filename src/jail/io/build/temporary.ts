@@ -18,7 +18,7 @@ import { isRootsDirectory } from '../../../sys/files/pinned-directory.ts';
 import { namesIn, readText } from '../../../sys/files/read.ts';
 import { replaceFile } from '../../../sys/files/replace-file.ts';
 import { giveTo, makeDirectory, openWithoutLinks } from '../../../sys/mount-calls.ts';
-import { idOf, keyOf, type JailKey } from '../../core/jail-key.ts';
+import { idOf, isKey, keyOf, type JailKey } from '../../core/jail-key.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import type { JailTenant } from './protocol.ts';
 
@@ -96,9 +96,8 @@ export function removeTemporary(
   const problems: Problem[] = [];
   for (const place of placesOf(paths)) {
     for (const name of namesIn(place)) {
-      const id = idOf(name);
-      if (id === undefined || isWanted(keyOf(id))) continue;
-      const removed = removeOne(join(place, name), id.uid);
+      if (!isKey(name) || isWanted(name)) continue;
+      const removed = removeOne(join(place, name), idOf(name).uid);
       if (!removed.ok) problems.push(removed.error);
     }
     removeEmpty(place);

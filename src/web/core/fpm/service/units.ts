@@ -135,7 +135,7 @@ After=network.target ${instance}-tenants.service
 
 [Service]
 Type=notify
-${kind === 'slice' ? placeOf(setting, service, entry) : ''}ExecStart=${execStart(setting, service, entry, config)}
+${kind === 'slice' ? placeOf(service) : ''}ExecStart=${fpmWords(setting, 'start', service, entry, config)}
 ${isJailed ? `ExecReload=${fpmWords(setting, 'copy', service, entry, config)}\n` : ''}ExecReload=/bin/kill -USR2 $MAINPID
 # Requests in progress are finished; SIGTERM would drop them.
 KillSignal=SIGQUIT
@@ -144,38 +144,29 @@ TimeoutStopSec=${stopSeconds}
 ${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 
-/** As root, which alone enters jails; without one, systemd starts it as the tenant, unless it has got one since. */
-function placeOf(
-  { libexec }: UnitSetting,
-  { tenant: { uid }, site, asRoot }: Service,
-  { instance, isJailed }: Entry,
-): string {
+/** What it starts is root first, which alone enters jails. HOME and the like are those of the tenant. */
+function placeOf({ tenant: { uid }, site, asRoot }: Service): string {
   const slice = `Slice=${sliceOf(site === undefined ? { uid } : { uid, site })}`;
-  if (isJailed) return `${slice}\n`;
-  const user = asRoot === undefined ? [`User=${uid}`] : [];
-  const whose = site === undefined ? uid : `${uid} ${site}`;
-  const check = `ExecStartPre=+${libexec}/bulkhead-fpm unjailed ${instance} ${whose}`;
-  return [slice, ...user, check, ''].join('\n');
+  return [slice, ...(asRoot === undefined ? [`User=${uid}`] : []), ''].join('\n');
 }
 
-function execStart(setting: UnitSetting, service: Service, entry: Entry, config: string): string {
-  const { asRoot, tenant } = service;
-  if (entry.kind === 'slice') {
-    return entry.isJailed
-      ? fpmWords(setting, 'slice', service, entry, config)
-      : fpmWords(setting, 'here', { tenant }, { ...entry, instance: '-' }, config);
-  }
-  return fpmWords(setting, asRoot === undefined ? 'tenant' : 'root', service, entry, config);
-}
-
-const fpmWords = (
+function fpmWords(
   { libexec, program }: UnitSetting,
-  how: string,
-  { tenant, site }: ServiceId,
-  { instance }: Entry,
+  how: 'start' | 'copy',
+  { tenant: { uid, gid }, site, asRoot }: Service,
+  { instance, kind }: Entry,
   config: string,
-) =>
-  `${libexec}/bulkhead-fpm ${how} ${instance} ${tenant.uid} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
+): string {
+  const isRoot = asRoot !== undefined;
+  const ways = {
+    launcher: isRoot ? `root ${instance} ${uid}` : `tenant ${instance} ${uid}`,
+    slice: isRoot ? `slice-root ${instance} ${uid}` : `slice ${instance} ${uid}:${gid}`,
+  };
+  const words = how === 'copy' ? `copy ${instance} ${uid}` : ways[kind];
+  // In spite of User=; it would also lift ReadOnlyPaths=.
+  const privileged = kind === 'slice' && !isRoot ? '+' : '';
+  return `${privileged}${libexec}/bulkhead-fpm ${words} ${program} ${config}${site === undefined ? '' : ` ${site}`}`;
+}
 
 /**
  * systemd knows the unit's own cgroup, where nothing is left: workers outlive a master that was killed, and go on to
