@@ -8,6 +8,7 @@ import type { Quantity } from '../base/quantity.ts';
 import { type Located } from './diagnostic.ts';
 import type {
   DriverName,
+  InheritedBlock,
   LimitBlock,
   SiteLimitSetter,
   SiteLimitSetters,
@@ -59,10 +60,13 @@ export interface Link {
 /** Nearest first. */
 export type Chain = readonly Link[];
 
-export interface Tenant {
+export interface Identity {
   readonly uid: number;
-  /** Absent for a tenant that is a uid without an account. */
+  /** Absent for a uid without an account. */
   readonly account: Account | undefined;
+}
+
+export interface Tenant extends Identity {
   readonly reseller: number | undefined;
   readonly package: string | undefined;
   /** In the order of the policy. */
@@ -86,9 +90,7 @@ export interface Site {
   readonly madeBy?: SiteLimitSetter;
 }
 
-export interface Reseller {
-  readonly uid: number;
-  readonly account: Account | undefined;
+export interface Reseller extends Identity {
   readonly package: string | undefined;
   /** The limits on the sum of its tenants. */
   readonly values: LimitValues;
@@ -118,12 +120,27 @@ export interface Policy {
 }
 
 /** For display: the account's name, or `uid 1001`. */
-export function nameOf(who: {
-  readonly uid: number;
-  readonly account: Account | undefined;
-}): string {
+export function nameOf(who: Identity): string {
   return who.account === undefined ? `uid ${who.uid}` : printable(who.account.user);
 }
+
+/** For messages about the policy: `"alice" (uid 1001)`. */
+export const describeIdentity = ({ account, uid }: Identity): string =>
+  account === undefined ? `uid ${uid}` : `"${account.user}" (uid ${uid})`;
+
+/** No link where there is no such element. */
+export const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): Chain =>
+  block === undefined
+    ? []
+    : [
+        {
+          kind,
+          name,
+          written: block.values,
+          ...(block.jail && { jail: block.jail }),
+          ...(block.siteLimits && { siteLimits: block.siteLimits }),
+        },
+      ];
 
 export function valuesOf(chain: Chain): LimitValues {
   const values: Partial<Record<LimitKey, Quantity>> = {};

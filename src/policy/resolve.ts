@@ -4,8 +4,7 @@
  * Most specific first: tenant → its package → its reseller's package → defaults. The package of a
  * range of uids applies to tenants that neither name one nor have a reseller that does.
  */
-import type { LimitKey, LimitValues } from '../limits/limit.ts';
-import type { Quantity } from '../base/quantity.ts';
+import type { LimitValues } from '../limits/limit.ts';
 import type { Located, Span } from './diagnostic.ts';
 import type {
   InheritedBlock,
@@ -17,23 +16,19 @@ import type {
   TenantName,
 } from './document.ts';
 import {
-  nameOf,
-  originOf,
-  settersOf,
+  describeIdentity,
+  linksTo,
   valuesOf,
   type Account,
   type Chain,
   type HostFacts,
-  type Link,
-  type LinkKind,
+  type Identity,
   type Policy,
   type Reseller,
-  type Site,
   type Tenant,
 } from './policy.ts';
 import { defaultSettings } from './settings.ts';
-import type { OwnLimit, SiteLimits } from './sites/site-limits.ts';
-import { checkSiteJails } from './sites/site-jails.ts';
+import { SiteResolver } from './sites/resolve-sites.ts';
 import { fitsUnit } from './sites/site-unit.ts';
 import { warnAbout } from './warnings.ts';
 
@@ -42,11 +37,6 @@ const nobody = 65_534;
 
 export function resolvePolicy(document: PolicyDocument, facts: HostFacts): Policy {
   return new Resolver(document, facts).policy();
-}
-
-interface Identity {
-  readonly uid: number;
-  readonly account: Account | undefined;
 }
 
 class Resolver {
@@ -60,14 +50,14 @@ class Resolver {
   readonly #resellers = new Map<number, Reseller>();
   /** Tenants that inherit the same and set nothing themselves share one set of values. */
   readonly #shared = new Map<string, { chain: Chain; values: LimitValues }>();
-  /** Tenants by the names of their sites. */
-  readonly #siteOwners = new Map<string, string>();
+  readonly #sites: SiteResolver;
   readonly #exempt = new Set<number>();
   readonly #defaults: Chain;
 
   constructor(document: PolicyDocument, facts: HostFacts) {
     this.#document = document;
     this.#facts = facts;
+    this.#sites = new SiteResolver(document, facts);
     this.#defaults = linksTo('defaults', document.defaults);
     for (const account of facts.accounts) {
       if (!this.#byName.has(account.user)) this.#byName.set(account.user, account);
@@ -158,7 +148,7 @@ class Resolver {
     if (this.#exempt.has(uid)) {
       this.#error(
         element.name,
-        `The tenant ${described(identity)} is also listed in "except"; remove one of them`,
+        `The tenant ${describeIdentity(identity)} is also listed in "except"; remove one of them`,
       );
       return;
     }
@@ -166,7 +156,7 @@ class Resolver {
     if (earlier !== undefined) {
       this.#error(
         element.name,
-        `The tenant ${described(identity)} is listed twice; first in line ${this.#lineOf(earlier)}`,
+        `The tenant ${describeIdentity(identity)} is listed twice; first in line ${this.#lineOf(earlier)}`,
       );
       return;
     }
@@ -175,14 +165,13 @@ class Resolver {
     const resellerPackage = reseller?.package && this.#packages.get(reseller.package.value);
     const packageElement =
       own ?? (resellerPackage === undefined ? this.#rangePackage(uid) : undefined);
-    const { chain, values } = this.#inherit(element, packageElement, resellerPackage);
+    const inherited = this.#inherit(element, packageElement, resellerPackage);
     this.#tenants.set(uid, {
       ...identity,
       reseller: resellerUid,
       package: (packageElement ?? resellerPackage)?.name.value,
-      ...this.#sites(element.sites, identity, { chain, reseller: resellerUid }),
-      chain,
-      values,
+      ...this.#sitesOf(element.sites, identity, inherited, resellerUid),
+      ...inherited,
     });
   }
 
@@ -198,66 +187,14 @@ class Resolver {
     }
   }
 
-  #sites(
+  #sitesOf(
     elements: readonly SiteElement[],
     tenant: Identity,
-    inherited: Pick<Tenant, 'chain' | 'reseller'>,
+    { chain }: Pick<Tenant, 'chain'>,
+    uid: number | undefined,
   ): Pick<Tenant, 'sites' | 'withdrawnSites'> {
-    checkSiteJails(elements, tenant.account, this.#document.diagnostics);
-    const given = this.#setFor(tenant, inherited);
-    if (elements.length === 0 && given.length === 0) return noSites;
-    const sites = new Map<string, Site>();
-    for (const element of elements) {
-      const name = element.name.value;
-      if (sites.has(name)) {
-        this.#error(element.name, `The site "${name}" is listed twice in its tenant`);
-        continue;
-      }
-      this.#warnOfNamesake(element.name, described(tenant));
-      sites.set(name, siteOf(name, linksTo('site', element, name), given));
-    }
-    const setOnly = given.flatMap((each) =>
-      [...each.sites.keys()].map((name) => ({ ...each, name })),
-    );
-    for (const { name, setter } of setOnly.filter(({ isAllowed }) => isAllowed))
-      if (!sites.has(name)) sites.set(name, { ...siteOf(name, [], given), madeBy: setter });
-    const withdrawn = new Set(setOnly.map(({ name }) => name).filter((name) => !sites.has(name)));
-    const withdrawnSites = [...withdrawn].map((name) => siteOf(name, [], given));
-    return { sites: [...sites.values()], ...(withdrawn.size > 0 && { withdrawnSites }) };
-  }
-
-  /** What has been set for sites of a tenant beside the policy, in the order in which it counts. */
-  #setFor(tenant: Identity, { chain, reseller }: Pick<Tenant, 'chain' | 'reseller'>) {
-    const set = this.#facts.siteLimits?.get(tenant.uid);
-    const given: Given[] = [];
-    if (set === undefined) return given;
-    const allowed = settersOf({ chain });
-    const owner = reseller === undefined ? undefined : this.#resellers.get(reseller);
-    // What another reseller has set ends with it.
-    if (owner !== undefined && set.reseller?.uid === owner.uid)
-      given.push({
-        setter: 'reseller',
-        by: `reseller ${nameOf(owner)}`,
-        isAllowed: allowed.includes('reseller'),
-        sites: set.reseller.sites,
-      });
-    if (set.tenant !== undefined)
-      given.push({
-        setter: 'tenant',
-        by: nameOf(tenant),
-        isAllowed: allowed.includes('tenant'),
-        sites: set.tenant,
-      });
-    return given;
-  }
-
-  /** Their processes are told apart by uid, but the name is one visitor's address. */
-  #warnOfNamesake(name: Located<string>, tenant: string): void {
-    const other = this.#siteOwners.get(name.value);
-    this.#siteOwners.set(name.value, tenant);
-    if (other === undefined) return;
-    const message = `The site "${name.value}" of the tenant ${tenant} is one of ${other}, too`;
-    this.#document.diagnostics.add('warning', name.start, message);
+    const reseller = uid === undefined ? undefined : this.#resellers.get(uid);
+    return this.#sites.resolve(elements, { ...tenant, chain }, reseller);
   }
 
   #lineOf(at: Span): number {
@@ -269,9 +206,9 @@ class Resolver {
     const identity = this.#identify(element.name);
     const uid = identity?.uid;
     if (identity !== undefined && this.#resellers.has(identity.uid)) {
-      this.#error(element.name, `The reseller ${described(identity)} is listed twice`);
+      this.#error(element.name, `The reseller ${describeIdentity(identity)} is listed twice`);
     } else if (identity !== undefined) {
-      const chain = linksTo('reseller', element, described(identity));
+      const chain = linksTo('reseller', element, describeIdentity(identity));
       this.#resellers.set(identity.uid, {
         ...identity,
         package: element.package?.value,
@@ -338,7 +275,7 @@ class Resolver {
         ...identity,
         reseller,
         package: packageElement?.name.value,
-        ...this.#sites([], identity, { ...inherited, reseller }),
+        ...this.#sitesOf([], identity, inherited, reseller),
         ...inherited,
       });
     }
@@ -373,67 +310,11 @@ class Resolver {
   }
 }
 
-const noSites: Pick<Tenant, 'sites'> = { sites: [] };
-
-const linksTo = (kind: LinkKind, block: InheritedBlock | undefined, name = ''): Chain =>
-  block === undefined
-    ? []
-    : [
-        {
-          kind,
-          name,
-          written: block.values,
-          ...(block.jail && { jail: block.jail }),
-          ...(block.siteLimits && { siteLimits: block.siteLimits }),
-        },
-      ];
-
 const setsNothing = ({ values, jail, siteLimits }: InheritedBlock) =>
   values.size === 0 && jail === undefined && siteLimits === undefined;
 
-interface Given extends Pick<OwnLimit, 'setter' | 'by'> {
-  readonly isAllowed: boolean;
-  readonly sites: SiteLimits;
-}
-
-/** What is set beside the policy comes after what the policy has. */
-function siteOf(name: string, written: Chain, given: readonly Given[]): Site {
-  const chain = [...written];
-  const own: OwnLimit[] = [];
-  for (const { setter, by, isAllowed, sites } of given) {
-    const set = sites.get(name);
-    if (set === undefined) continue;
-    for (const [key, value] of set) {
-      const state = isAllowed ? stateBehind(chain, key) : 'withdrawn';
-      own.push({ key, value, setter, by, state });
-    }
-    if (isAllowed) chain.push(setLink(setter, by, set));
-  }
-  return { name, chain, values: valuesOf(chain), ...(own.length > 0 && { own }) };
-}
-
-function stateBehind(chain: Chain, key: LimitKey): OwnLimit['state'] {
-  const nearer = originOf(chain, key);
-  if (nearer === undefined) return 'in force';
-  return nearer.link.kind === 'site' ? 'overruled' : 'overruled by reseller';
-}
-
-/** Nothing of it is in the text of the policy. */
-const setLink = (
-  setter: OwnLimit['setter'],
-  name: string,
-  set: ReadonlyMap<LimitKey, Quantity>,
-): Link => ({
-  kind: `set by ${setter}`,
-  name,
-  written: new Map([...set].map(([key, value]) => [key, { value, start: 0, end: 0 }])),
-});
-
 const contains = (range: { first: number; last: number }, uid: number) =>
   uid >= range.first && uid <= range.last;
-
-const described = ({ account, uid }: Identity) =>
-  account === undefined ? `uid ${uid}` : `"${account.user}" (uid ${uid})`;
 
 function strictOf({ strictPlacement, modules }: PolicyDocument): Pick<Policy, 'strict'> {
   const strict = {
