@@ -3,7 +3,7 @@
  * each. Its processor is emulated, so only ratios and counts mean something there.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail, ok, type Result } from '../src/base/result.ts';
 import { longPatienceMilliseconds } from '../src/testing/patience.ts';
@@ -115,7 +115,8 @@ export async function addSites(
   accounts: readonly Account[],
   manager: keyof typeof managers,
 ): Promise<void> {
-  const root = join(directory, 'sites');
+  // Of its own, since other benches of the same run have theirs.
+  const root = join(mkdtempSync(join(directory, 'sites-')), 'root');
   const write = (path: string, text: string) => {
     mkdirSync(join(root, dirname(path)), { recursive: true });
     writeFileSync(join(root, path), text);
