@@ -8,7 +8,7 @@ import { otherKernels, prepareOtherKernel } from '../../../src/testing/oracle/ot
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
-const files = ['symlinks', 'strict', 'modules-gate'];
+const files = ['symlinks', 'strict', 'modules-gate', 'jails'];
 
 for (const other of otherKernels) {
   const prepared = await prepareOtherKernel(other, log);
