@@ -434,10 +434,16 @@ describe('php-fpm in a jail', { skip }, () => {
     writeFileSync(markOfSite, text);
     await refused(/Cannot copy .* into the jail/);
     rmSync(`/run/${instance}/jail/tenants/${uids.alice}`);
-    const [program = '', ...asked] = words('slice-root', shop);
-    const ran = spawnSync(program, asked, { encoding: 'utf8', env: { LISTEN_FDNAMES: socket } });
-    assert.equal(ran.status, 1);
-    assert.match(ran.stderr, /the policy gives it a jail, and this unit starts it outside/);
+    for (const [site, status, said] of [
+      [shop.site, 1, /the policy gives it a jail, and this unit starts it outside/],
+      ['blog.example', 0, /^$/],
+    ] as const) {
+      const script = packageFile('libexec/bulkhead-fpm');
+      const asked = ['slice-root', instance, `${uids.alice}`, '/bin/true', configOf(shop), site];
+      const ran = spawnSync(script, asked, { encoding: 'utf8', env: { LISTEN_FDNAMES: socket } });
+      assert.equal(ran.status, status, site);
+      assert.match(ran.stderr, said);
+    }
     // Without an element of its own it is in the jail of its tenant.
     mustApply(undefined, ofSite(''));
     writeConfig('', shop);

@@ -126,14 +126,18 @@ suite('Jails', { skip: guests.skip }, () => {
     ];
     await hold('root', '/usr/local/share/apart hold root /run/apart-root');
     // The kernel detaches programs one by one, a moment after their pins are gone.
-    const allReach = async (command: string, count: number) => {
-      const all = async () => reached(answersOf(await succeed(command))).length === count;
-      await eventually(`nothing keeps it from "${command}"`, all);
+    const all = async (command: string, count: number) => {
+      let found: readonly string[] = [];
+      await eventually(`nothing keeps it from "${command}"`, async () => {
+        found = reached(answersOf(await succeed(command)));
+        return found.length === count;
+      });
+      return found;
     };
-    await allReach(outside('alice', 'userns'), 2);
-    await allReach(outside('alice', `reach ${within}`), reaching.length);
-    await allReach(inside('alice', `reach ${out}`), reaching.length);
-    await allReach(inside('bob', 'sockets root'), 3);
+    await all(outside('alice', 'userns'), 2);
+    assert.deepEqual(await all(outside('alice', `reach ${within}`), reaching.length), reaching);
+    assert.deepEqual(await all(inside('alice', `reach ${out}`), reaching.length), reaching);
+    await all(inside('bob', 'sockets root'), 3);
     assert.equal(await take('alice', inside), 'ok');
     const { apart } = await status();
     assert.equal(apart.level, 'none');

@@ -42,15 +42,18 @@ describe('serviceUnit()', () => {
       '+/opt/bulkhead/libexec/bulkhead-fpm slice bulkhead 1001:1001 /usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf',
     ]);
     assert.deepEqual(endings(text), []);
+    assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
   });
 
   test('with a jail root enters it, and copies the configuration before it is read again', () => {
     const words = '/usr/sbin/php-fpm8.4 /etc/bulkhead/fpm/8.4/1001.conf';
-    for (const [entry, program, how] of [
-      [slice, '+/opt/bulkhead/libexec/bulkhead-fpm', 'slice bulkhead 1001:1001'],
-      [launcher, '/opt/bulkhead/libexec/bulkhead-fpm', 'tenant bulkhead 1001'],
+    for (const [entry, program, how, users] of [
+      [slice, '+/opt/bulkhead/libexec/bulkhead-fpm', 'slice bulkhead 1001:1001', ['1001']],
+      [launcher, '/opt/bulkhead/libexec/bulkhead-fpm', 'tenant bulkhead 1001', []],
     ] as const) {
       const text = unit({ ...entry, isJailed: true });
+      assert.deepEqual(valuesOf(text, 'User'), users);
+      assert.deepEqual(valuesOf(text, 'ExecStartPre'), []);
       assert.deepEqual(valuesOf(text, 'ExecStart'), [`${program} ${how} ${words}`]);
       assert.deepEqual(valuesOf(text, 'ExecReload'), [
         `${program} copy bulkhead 1001 ${words}`,

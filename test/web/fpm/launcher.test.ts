@@ -135,6 +135,8 @@ for (const shell of shells) {
       assert.deepEqual(joined(), ['main/']);
       assert.deepEqual(joined('shop.example'), ['s-shop.example/']);
       assert.deepEqual(joined('gone.example'), ['main/']);
+      // A unit in a slice is where it belongs.
+      assert.equal(launch('/run/a.sock', 'slice-root', instance, 'gone.example').stderr, '');
       rmSync(tenant, { recursive: true });
       const none = launch('/run/a.sock', 'root', instance, 'shop.example');
       assert.equal(none.status, 1);
