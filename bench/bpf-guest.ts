@@ -1,4 +1,5 @@
 /** A virtual machine with this project and its compiled BPF programs, for what needs a kernel that asks them. */
+import { logToStderr } from '../src/testing/progress.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
 import { prepareImage } from '../src/testing/vm/image.ts';
@@ -7,12 +8,11 @@ import { compileBpf } from '../scripts/bpf.ts';
 
 /** The error is why it cannot be had here. */
 export async function startBpfGuest(directory: string): Promise<Result<Guest>> {
-  const log = (line: string) => void process.stderr.write(`${line}\n`);
   for (const suite of ['bpf', 'vm'] as const) {
-    const ready = await ensurePrerequisites(suite, log);
+    const ready = await ensurePrerequisites(suite, logToStderr);
     if (!ready.ok) return fail(ready.reason);
   }
-  const image = await prepareImage(log);
+  const image = await prepareImage(logToStderr);
   if (!image.ok) return image;
   const guest = await startGuest(image.value);
   await guest.copyProject();

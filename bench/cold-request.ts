@@ -11,6 +11,7 @@ import {
   configOf,
   copyPrograms,
   fpmProgram,
+  plain,
   script,
   serviceOf,
   socketOf,
@@ -37,35 +38,45 @@ export async function benchColdRequest({ directory, quick, signal }: Bench): Pro
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;
   await copyPrograms(guest, directory, ['fpm-ask']);
-  await addAccounts(guest, tenants);
+  await addAccounts(guest, [...tenants, plain]);
   await addSites(guest, directory, tenants, 'dynamic');
   const rounds = quick ? 3 : 40;
   const rows: Row[] = [];
   for (const driver of drivers) {
     await applyPolicy(guest, driver);
     await succeed(guest, 'bulkhead web fpm enable --all');
+    await addBare(guest);
     let turn = 0;
     const next = () => tenants[turn++ % tenants.length] as Account;
     let current = next();
-    const [byHand = [], cold = [], warm = []] = await inTurn(
+    const [byHand = [], bareUnit = [], cold = [], warm = []] = await inTurn(
       rounds,
       [
         async () => {
           current = next();
-          await idle(guest, current);
+          await idle(guest, target(current));
           return startByHand(guest, current);
         },
         async () => {
-          await idle(guest, current);
-          return ask(guest, current);
+          await idle(guest, bare);
+          return ask(guest, bare);
         },
-        () => ask(guest, current),
+        async () => {
+          await idle(guest, target(current));
+          return ask(guest, target(current));
+        },
+        () => ask(guest, target(current)),
       ],
       signal,
     );
     rows.push(
       withWorst(compare(`cold, driver ${driver}`, cold, byHand, goal), cold, byHand),
       withWorst(compare('  warm, the request after it', warm, byHand), warm, byHand),
+      withWorst(
+        compare('  cold, a service with nothing of Bulkhead', bareUnit, byHand),
+        bareUnit,
+        byHand,
+      ),
     );
   }
   return {
@@ -83,17 +94,60 @@ const withWorst = (row: Row, ours: readonly number[], floor: readonly number[]):
   note: `worst ${Math.max(...ours).toFixed(1)} ms, by hand ${Math.max(...floor).toFixed(1)} ms`,
 });
 
+interface Target {
+  readonly uid: number;
+  readonly service: string;
+  readonly socket: string;
+}
+
+const target = (tenant: Account): Target => ({
+  uid: tenant.uid,
+  service: serviceOf(tenant),
+  socket: socketOf(tenant),
+});
+
+/** What systemd alone makes of it: the service and socket of its manual, and php-fpm in it. */
+const bare: Target = { uid: plain.uid, service: 'bare-fpm.service', socket: '/run/bare-fpm.sock' };
+const bareConfig = '/etc/bare-fpm.conf';
+
+/** With the configuration of a tenant, but for the socket. */
+async function addBare(guest: Guest): Promise<void> {
+  const [like] = tenants as readonly [Account, ...Account[]];
+  await succeed(
+    guest,
+    `sed 's#${socketOf(like)}#${bare.socket}#' ${configOf(like)} > ${bareConfig} && chgrp ${plain.name} ${bareConfig} && chmod 640 ${bareConfig}`,
+  );
+  const write = (name: string, input: string) =>
+    guest.succeed(`cat > /etc/systemd/system/${name}`, { input });
+  await write(
+    'bare-fpm.socket',
+    `[Socket]\nListenStream=${bare.socket}\nTriggerLimitIntervalSec=0\n`,
+  );
+  await write(
+    bare.service,
+    `[Service]
+Type=notify
+User=${plain.name}
+Environment=FPM_SOCKETS=${bare.socket}=3
+ExecStart=${fpmProgram} --nodaemonize --fpm-config ${bareConfig}
+KillSignal=SIGQUIT
+KillMode=mixed
+`,
+  );
+  await succeed(guest, 'systemctl daemon-reload && systemctl restart bare-fpm.socket');
+}
+
 /** Stopped as the agent stops it, and gone. */
-async function idle(guest: Guest, tenant: Account): Promise<void> {
-  await succeed(guest, `systemctl stop ${serviceOf(tenant)} 2>/dev/null`);
+async function idle(guest: Guest, { uid, service }: Target): Promise<void> {
+  await succeed(guest, `systemctl stop ${service} 2>/dev/null`);
   await until(
     guest,
-    `[ "$(systemctl show -P ActiveState ${serviceOf(tenant)})" = inactive ] && ! pgrep -U ${tenant.uid}`,
+    `[ "$(systemctl show -P ActiveState ${service})" = inactive ] && ! pgrep -U ${uid}`,
   );
 }
 
-async function ask(guest: Guest, tenant: Account): Promise<number> {
-  return Number(await succeed(guest, `fpm-ask ${socketOf(tenant)} ${script} 1`)) / 1000;
+async function ask(guest: Guest, { socket }: Target): Promise<number> {
+  return Number(await succeed(guest, `fpm-ask ${socket} ${script} 1`)) / 1000;
 }
 
 /** With the service's own configuration; its socket is elsewhere. */

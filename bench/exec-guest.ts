@@ -3,6 +3,7 @@
  * emulated, so only the ratios mean something there.
  */
 import { execFileSync } from 'node:child_process';
+import { logToStderr } from '../src/testing/progress.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
 import { prepareImage } from '../src/testing/vm/image.ts';
@@ -32,10 +33,9 @@ const ways: readonly (readonly [label: string, command: string])[] = [
 export async function benchExecGuest({ directory, quick }: Bench): Promise<Section> {
   const title = 'The same in the virtual machine: emulated processor, cgroup v2, systemd';
   const section = { name: 'exec-guest', title, beside: 'plain' };
-  const log = (line: string) => void process.stderr.write(`${line}\n`);
-  const ready = await ensurePrerequisites('vm', log);
+  const ready = await ensurePrerequisites('vm', logToStderr);
   if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
-  const image = await prepareImage(log);
+  const image = await prepareImage(logToStderr);
   if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
   await using guest = await startGuest(image.value);
   await prepare(guest, directory);

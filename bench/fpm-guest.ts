@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fail, ok, type Result } from '../src/base/result.ts';
 import { longPatienceMilliseconds } from '../src/testing/patience.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
-import { step } from '../src/testing/progress.ts';
+import { logToStderr, step } from '../src/testing/progress.ts';
 import { quote } from '../src/testing/vm/command.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
 import { prepareImage } from '../src/testing/vm/image.ts';
@@ -43,17 +43,15 @@ export const serviceOf = ({ uid }: Account): string => `bulkhead-fpm84@${uid}.se
 export const configOf = ({ uid }: Account): string => `/etc/bulkhead/fpm/${php}/${uid}.conf`;
 export const hostOf = ({ name }: Account): string => `${name}.example`;
 
-const log = (line: string) => void process.stderr.write(`${line}\n`);
-
 /** Tells on stderr how long it takes. */
 export const tell = <T>(what: string, action: () => Promise<T>): Promise<T> =>
-  step(log, what, action);
+  step(logToStderr, what, action);
 
 /** The error is why it cannot be had here. */
 export async function startFpmGuest(): Promise<Result<Guest>> {
-  const ready = await ensurePrerequisites('vm', log);
+  const ready = await ensurePrerequisites('vm', logToStderr);
   if (!ready.ok) return fail(ready.reason);
-  const image = await prepareImage(log);
+  const image = await prepareImage(logToStderr);
   if (!image.ok) return image;
   const guest = await startGuest(image.value);
   try {

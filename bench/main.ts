@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { logToStderr } from '../src/testing/progress.ts';
 import { lockFile } from '../src/sys/files/flock.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { benchAgain, benchCreate } from './apply.ts';
@@ -115,7 +116,7 @@ const besides = (
 async function main(): Promise<number> {
   const options = readOptions();
   if (typeof options === 'number') return options;
-  const ready = await ensurePrerequisites('bench', log);
+  const ready = await ensurePrerequisites('bench', logToStderr);
   if (!ready.ok) return refuse(`Cannot run ${ready.reason}`);
   if (process.getuid?.() !== 0) return refuse('Cannot create cgroups: run this as root');
   const lock = lockFile(`/run/${instance}.lock`, { waitMs: 0 });
@@ -133,7 +134,7 @@ async function main(): Promise<number> {
     // Ctrl-C ends the programs that are being measured too; that it was one is known a turn later.
     await nextTurn();
     if (!interruption.signal.aborted) throw error;
-    log('Interrupted; removing what was made');
+    logToStderr('Interrupted; removing what was made');
     return 130;
   } finally {
     removeInstance(directory);
@@ -201,7 +202,7 @@ async function run(
   if (!json) process.stdout.write(`${printMachine(machine)}\n`);
   const sections: Section[] = [];
   for (const name of names) {
-    log(`Measuring: ${name}`);
+    logToStderr(`Measuring: ${name}`);
     const section = await benches[name]?.(bench);
     signal.throwIfAborted();
     if (section === undefined) continue;
@@ -216,10 +217,8 @@ function removeInstance(directory: string): void {
   new Scratch(directory, 1)[Symbol.dispose]();
 }
 
-const log = (line: string) => void process.stderr.write(`${line}\n`);
-
 function refuse(message: string): number {
-  log(`bench: ${message}`);
+  logToStderr(`bench: ${message}`);
   return 1;
 }
 

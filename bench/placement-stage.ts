@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { logToStderr } from '../src/testing/progress.ts';
 import { printProblem } from '../src/base/problem.ts';
 import { applyPolicy, releaseAll } from '../src/apply/apply.ts';
 import { resolveText } from '../src/apply/load-policy.ts';
@@ -25,7 +26,7 @@ export async function placing<T>(
   work: (placement: ConnectorPlacement) => Promise<T>,
 ): Promise<T> {
   await using placement = new ConnectorPlacement({
-    log: (line) => process.stderr.write(`${line}\n`),
+    log: logToStderr,
     haltFile: `${stage.host.paths.runtime}/stopped.json`,
   });
   placement.start();

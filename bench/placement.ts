@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
+import { logToStderr } from '../src/testing/progress.ts';
 import type { ConnectorPlacement } from '../src/agent/placement/placement.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import type { Bench } from './bench.ts';
@@ -27,7 +28,7 @@ interface Load {
 }
 
 export async function benchPlacement({ directory, quick, signal }: Bench): Promise<Section> {
-  const ready = await ensurePrerequisites('placement', (line) => process.stderr.write(`${line}\n`));
+  const ready = await ensurePrerequisites('placement', logToStderr);
   if (!ready.ok) throw new Error(`Cannot run ${ready.reason}`);
   const program = buildProgram(directory, 'placement.c');
   const stage = new Stage();

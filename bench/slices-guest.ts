@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { longPatienceMilliseconds } from '../src/testing/patience.ts';
-import { step } from '../src/testing/progress.ts';
+import { logToStderr, step } from '../src/testing/progress.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
 import { prepareImage } from '../src/testing/vm/image.ts';
 import { installBuilt } from '../src/testing/vm/installed.ts';
@@ -19,7 +19,6 @@ import { spreadOf, type Row, type Section, type Spread } from './samples.ts';
 const firstUid = 20_001;
 /** Others have accounts, slices and settings of their own, in which nothing of ours is. */
 const firstOther = 30_001;
-const log = (line: string) => void process.stderr.write(`${line}\n`);
 const long = { timeoutMs: longPatienceMilliseconds };
 /** Of many calls, those that are made. */
 const callsMeasured = 20;
@@ -32,9 +31,9 @@ export async function benchSlicesGuest({ quick }: Bench): Promise<Section> {
     title: 'Apply to slices of systemd: in the virtual machine, with an emulated processor',
     beside: 'set-property each',
   };
-  const ready = await ensurePrerequisites('vm', log);
+  const ready = await ensurePrerequisites('vm', logToStderr);
   if (!ready.ok) return { ...section, rows: [], notes: [`skipped: ${ready.reason}`] };
-  const image = await prepareImage(log);
+  const image = await prepareImage(logToStderr);
   if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
   await using guest = await startGuest(image.value);
   await guest.copyProject();
@@ -142,5 +141,5 @@ async function startIn(guest: Guest, first: number, count: number): Promise<void
 /** Tells on stderr what is being measured. */
 async function milliseconds(guest: Guest, command: string): Promise<number> {
   const timed = `start=$(date +%s%N); ${command} >/dev/null || exit 1; echo $(( ($(date +%s%N) - start) / 1000 ))`;
-  return Number(await step(log, command, () => guest.succeed(timed, long))) / 1000;
+  return Number(await step(logToStderr, command, () => guest.succeed(timed, long))) / 1000;
 }

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
+import { logToStderr } from '../src/testing/progress.ts';
 import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import type { Bench } from './bench.ts';
 import { buildProgram } from './placement.ts';
@@ -39,7 +40,7 @@ interface Results {
 }
 
 export async function benchStorms({ directory, quick, signal }: Bench): Promise<Section> {
-  const ready = await ensurePrerequisites('placement', (line) => process.stderr.write(`${line}\n`));
+  const ready = await ensurePrerequisites('placement', logToStderr);
   if (!ready.ok) throw new Error(`Cannot run ${ready.reason}`);
   const program = buildProgram(directory, '../test/attacks/chains.c');
   const stage = new Stage();

@@ -20,7 +20,7 @@ enum how { HOW_FILE, HOW_MEMORY };
 enum listing { LISTED_LOADS = 1, LISTED_REFUSED = 2 };
 
 /* Their numbers are the kernel's own business, and looked up in it. */
-enum kernel_read_file_id___here { READING_MODULE = 2 };
+enum kernel_read_file_id___here { READING_MODULE = 2, READING_MODULE_COMPRESSED = 7 };
 enum kernel_load_data_id___here { LOADING_MODULE = 2 };
 
 struct digest {
@@ -96,6 +96,15 @@ static __always_inline int decide(struct file *file, const unsigned char *digest
   return -EPERM;
 }
 
+/* Newer kernels (7.3 does) give what they unpack themselves a number of its own. */
+static __always_inline bool is_module(int id)
+{
+  if (id == bpf_core_enum_value(enum kernel_read_file_id___here, READING_MODULE))
+    return true;
+  return bpf_core_enum_value_exists(enum kernel_read_file_id___here, READING_MODULE_COMPRESSED) &&
+    id == bpf_core_enum_value(enum kernel_read_file_id___here, READING_MODULE_COMPRESSED);
+}
+
 SEC("lsm.s/kernel_read_file")
 int BPF_PROG(gate_file, struct file *file, int id, bool contents, int before)
 {
@@ -104,7 +113,7 @@ int BPF_PROG(gate_file, struct file *file, int id, bool contents, int before)
   __u8 *found = 0;
   long algorithm;
 
-  if (before || id != bpf_core_enum_value(enum kernel_read_file_id___here, READING_MODULE) || current_mode() == MODE_OFF)
+  if (before || !is_module(id) || current_mode() == MODE_OFF)
     return before;
   algorithm = bpf_ima_file_hash(file, digest, sizeof(digest));
   if (algorithm == HASH_ALGO_SHA256)

@@ -6,6 +6,8 @@ const reminderEveryMs = 15_000;
 /** Steps quicker than this are not worth a line. */
 const mentionFromMs = 1_000;
 
+export const logToStderr: Log = (line) => void process.stderr.write(`${line}\n`);
+
 /** Runs one long step: prints when it takes long, and how long it took. */
 export async function step<T>(log: Log, what: string, action: () => Promise<T>): Promise<T> {
   const started = performance.now();

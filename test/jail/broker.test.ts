@@ -15,12 +15,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { logToStderr } from '../../src/testing/progress.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { reasonToSkip } from './stage.ts';
 
-const ready = await ensurePrerequisites('broker', (line) => process.stderr.write(`${line}\n`));
+const ready = await ensurePrerequisites('broker', logToStderr);
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
 const program = packageFile('bulkhead');
 const launcher = packageFile('libexec/bulkhead-exec');

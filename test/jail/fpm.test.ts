@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { logToStderr } from '../../src/testing/progress.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { canFilter } from '../../src/jail/io/setpriv.ts';
 import { packageFile } from '../../src/sys/package-files.ts';
@@ -30,10 +31,8 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { parseFpmSections } from '../../src/web/core/fpm/dump.ts';
 import { askFastCgi, type Reply } from './fastcgi.ts';
 import { reasonToSkip } from './stage.ts';
-
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const web = await ensurePrerequisites('web', log);
-const ready = web.ok ? await ensurePrerequisites('broker', log) : web;
+const web = await ensurePrerequisites('web', logToStderr);
+const ready = web.ok ? await ensurePrerequisites('broker', logToStderr) : web;
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);
 const program = packageFile('bulkhead');
 const instance = 'bulkhead-jail-fpm-test';

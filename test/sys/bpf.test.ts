@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { logToStderr } from '../../src/testing/progress.ts';
 import { compileBpf } from '../../scripts/bpf.ts';
 import { printProblem } from '../../src/base/problem.ts';
 import { libbpf } from '../../src/sys/bpf/libbpf.ts';
@@ -13,7 +14,7 @@ import { existingPins, openPins } from '../../src/sys/bpf/pins.ts';
 import { pinDirectory } from '../../src/sys/files/pinned-directory.ts';
 import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 
-const ready = await ensurePrerequisites('bpf', (line) => process.stderr.write(`${line}\n`));
+const ready = await ensurePrerequisites('bpf', logToStderr);
 const skip = ready.ok ? false : ready.reason;
 
 let directory = '';

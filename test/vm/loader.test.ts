@@ -11,6 +11,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { logToStderr } from '../../src/testing/progress.ts';
 import { versionOf } from '../../src/kernel-modules/core/kernel/kernel.ts';
 import { readModule } from '../../src/kernel-modules/core/record/read-module.ts';
 import { isEarlier } from '../../src/kernel-modules/core/kernel/releases.ts';
@@ -40,10 +41,8 @@ import { features, pairBase, type Feature } from '../kernel-modules/core/family/
 import { signedBase } from '../kernel-modules/core/family/steps.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { printProblem } from '../../src/base/problem.ts';
-
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareKernelFiles(log);
-if (!prepared.ok) log(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
+const prepared = await prepareKernelFiles(logToStderr);
+if (!prepared.ok) logToStderr(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 const sources = join(import.meta.dirname, '../kernel-modules/core/family');
@@ -212,9 +211,9 @@ suite('the loader of the kernel agrees with the prediction', { skip, concurrency
 suite("the loaders of Debian's other kernels agree with the prediction", () => {
   for (const other of otherKernels) {
     test(`for each rule: ${other.name}`, { timeout: longPatienceMilliseconds }, async (t) => {
-      const files = await prepareOtherKernel(other, log);
+      const files = await prepareOtherKernel(other, logToStderr);
       if (!files.ok) {
-        log(`Skipping the kernel of ${other.name}: ${files.error}`);
+        logToStderr(`Skipping the kernel of ${other.name}: ${files.error}`);
         return t.skip(files.error);
       }
       const scratch = await makeRunDirectory();

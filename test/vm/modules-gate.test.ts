@@ -7,19 +7,20 @@ import { decompressed } from '../../src/kernel-modules/io/inputs/decompress.ts';
 
 const guests = await prepareGuests(import.meta.filename);
 const moduleBytesMax = 2 ** 20;
+const compressed = '/root/dummy.ko.xz';
 const patient = { timeout: longPatienceMilliseconds };
 
-/** As `insmod`, `init_module` and `finit_module` answer. */
+/** As `init_module` and `finit_module` answer; kmod has the kernel unpack a compressed file, by flag 4 of the second. */
 const loader = String.raw`#!/usr/bin/perl
 use strict; my ($how, $file) = @ARGV;
 open my $f, '<:raw', $file or die; my $bytes = do { local $/; <$f> };
 my $r = $how eq 'memory' ? syscall(175, $bytes, length $bytes, my $none = '')
-  : do { seek $f, 0, 0; my $none = ''; syscall(313, fileno $f, $none, 0) };
+  : do { seek $f, 0, 0; my $none = ''; syscall(313, fileno $f, $none, $how eq 'compressed' ? 4 : 0) };
 print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
 `;
 
 suite('The gate for kernel modules', { skip: guests.skip }, () => {
-  const load = async (how: 'file' | 'memory', file: string) =>
+  const load = async (how: 'file' | 'compressed' | 'memory', file: string) =>
     (await succeed(`load ${how} ${file}`)).trim();
   const status = async () =>
     JSON.parse(await succeed('bulkhead modules gate status --json')) as {
@@ -42,6 +43,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.ok(plain.ok);
     await succeed('base64 -d > /root/dummy.ko', `${plain.value.toBase64()}\n`);
     await succeed('echo >> /root/dummy.ko');
+    await succeed(`cp "$(modinfo -n dummy)" ${compressed} && echo >> ${compressed}`);
   });
   const { run, succeed, write } = gate;
 
@@ -55,6 +57,8 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
       assert.equal((await status()).mode, 'watch');
       assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
       await succeed('rmmod dummy');
+      assert.equal(await load('compressed', compressed), 'loaded');
+      await succeed('rmmod dummy');
     },
   );
 
@@ -64,6 +68,7 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.deepEqual([mode, atBoot], ['on', 'on']);
     assert.ok(listed > 100);
     assert.equal(await load('file', '/root/dummy.ko'), 'EPERM');
+    assert.equal(await load('compressed', compressed), 'EPERM');
     assert.equal(await load('memory', '/root/dummy.ko'), 'EPERM');
     const insmod = await run('insmod /root/dummy.ko');
     assert.notEqual(insmod.status, 0);

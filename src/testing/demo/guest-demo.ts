@@ -2,22 +2,21 @@
 import { prepareImage } from '../vm/image.ts';
 import { atExit } from '../vm/cleanup.ts';
 import { startGuest } from '../vm/guest.ts';
-import { step } from '../progress.ts';
+import { logToStderr, step } from '../progress.ts';
 import { showCursor } from './screen/view.ts';
 
 const demoMilliseconds = 120_000;
 
 /** Answers its exit status. The harness itself clears up when it is interrupted. */
 export async function demonstrateInGuest(isJson: boolean): Promise<number> {
-  const log = (line: string) => void process.stderr.write(`${line}\n`);
-  log('Starting a virtual machine with its own kernel; the first time, its image is built');
-  const image = await prepareImage(log);
+  logToStderr('Starting a virtual machine with its own kernel; the first time, its image is built');
+  const image = await prepareImage(logToStderr);
   if (!image.ok) {
-    log(`Cannot run the virtual machine here: ${image.error}`);
+    logToStderr(`Cannot run the virtual machine here: ${image.error}`);
     return 1;
   }
-  await using guest = await step(log, 'starting the guest', () => startGuest(image.value));
-  await step(log, 'copying the project', () => guest.copyProject());
+  await using guest = await step(logToStderr, 'starting the guest', () => startGuest(image.value));
+  await step(logToStderr, 'copying the project', () => guest.copyProject());
   // The end that hid the cursor may not live to show it again.
   const restore = atExit(() => {
     if (isLive(isJson)) process.stdout.write(showCursor);

@@ -7,6 +7,7 @@
 import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
+import { logToStderr } from '../progress.ts';
 import { otherKernels, prepareOtherKernel } from './other-kernels.ts';
 import type { KernelFiles } from './kernel-files.ts';
 import { succeed } from '../vm/command.ts';
@@ -56,7 +57,7 @@ export async function otherKernelWanted(): Promise<KernelFiles | undefined> {
   if (suite === undefined) return undefined;
   const other = otherKernels.find(({ suites }) => suites[0] === suite);
   if (other === undefined) throw new Error(`There is no kernel "${suite}"`);
-  const files = await prepareOtherKernel(other, (line) => process.stderr.write(`${line}\n`));
+  const files = await prepareOtherKernel(other, logToStderr);
   if (!files.ok) throw new Error(files.error);
   return files.value;
 }

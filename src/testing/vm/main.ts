@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { startGuest, type Guest } from './guest.ts';
 import { prepareImage } from './image.ts';
-import { step } from '../progress.ts';
+import { logToStderr, step } from '../progress.ts';
 
 const help = `node src/testing/vm/main.ts COMMAND
 
@@ -19,8 +19,6 @@ The image is built on first use, as root on Debian, and kept in $XDG_CACHE_HOME/
 Exit status: that of CMD or of the shell; 1 failed, 2 usage, 77 this host cannot run the guest.
 `;
 const cannotRunHere = 77;
-
-const log = (line: string) => process.stderr.write(`${line}\n`);
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parse(args);
@@ -47,24 +45,24 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    log((error as Error).message);
+    logToStderr((error as Error).message);
     return { values: {}, positionals: [] };
   }
 }
 
 /** Runs an action with a guest that has the project; without one, the image alone is built. */
 async function withGuest(action: ((guest: Guest) => Promise<number>) | undefined): Promise<number> {
-  const image = await prepareImage(log);
+  const image = await prepareImage(logToStderr);
   if (!image.ok) {
-    log(`Cannot run the test guest here: ${image.error}`);
+    logToStderr(`Cannot run the test guest here: ${image.error}`);
     return cannotRunHere;
   }
   if (action === undefined) {
-    log(`The image is in ${image.value.directory}`);
+    logToStderr(`The image is in ${image.value.directory}`);
     return 0;
   }
-  await using guest = await step(log, 'starting the guest', () => startGuest(image.value));
-  await step(log, 'copying the project', () => guest.copyProject());
+  await using guest = await step(logToStderr, 'starting the guest', () => startGuest(image.value));
+  await step(logToStderr, 'copying the project', () => guest.copyProject());
   return await action(guest); // not just returned: the guest has to live until it is done
 }
 
@@ -77,6 +75,6 @@ async function runIn(guest: Guest, command: string, timeoutMs: number): Promise<
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  log((error as Error).message);
+  logToStderr((error as Error).message);
   process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 /** What a file of test/vm begins with: whether there can be guests here, and one guest for all tests of a suite. */
 import { relative } from 'node:path';
 import { after, before } from 'node:test';
+import { logToStderr } from '../progress.ts';
 import { longPatienceMilliseconds } from '../patience.ts';
 import { ensurePrerequisites, type Suite } from '../prerequisites.ts';
 import { quote, type CommandResult } from './command.ts';
@@ -16,15 +17,13 @@ export interface Guests {
   readonly image: Image;
 }
 
-const log = (line: string) => process.stderr.write(`${line}\n`);
-
 /** Tells why the tests of this file are skipped, if they are. `also`: what they need besides guests. */
 export async function prepareGuests(file: string, also?: Suite): Promise<Guests> {
-  const prepared = await prepareImage(log);
-  const needed = also === undefined ? undefined : await ensurePrerequisites(also, log);
+  const prepared = await prepareImage(logToStderr);
+  const needed = also === undefined ? undefined : await ensurePrerequisites(also, logToStderr);
   const obstacle = needed?.ok === false ? needed.reason : undefined;
   const skip = prepared.ok ? (obstacle ?? false) : prepared.error;
-  if (skip !== false) log(`Skipping ${relative(projectDirectory, file)}: ${skip}`);
+  if (skip !== false) logToStderr(`Skipping ${relative(projectDirectory, file)}: ${skip}`);
   return {
     skip,
     get image() {

@@ -4,15 +4,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { logToStderr } from '../../../src/testing/progress.ts';
 import { otherKernels, prepareOtherKernel } from '../../../src/testing/oracle/other-kernels.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
-
-const log = (line: string) => process.stderr.write(`${line}\n`);
 const files = ['symlinks', 'strict', 'modules-gate', 'jails'];
 
 for (const other of otherKernels) {
-  const prepared = await prepareOtherKernel(other, log);
-  if (!prepared.ok) log(`Skipping the kernel of ${other.name}: ${prepared.error}`);
+  const prepared = await prepareOtherKernel(other, logToStderr);
+  if (!prepared.ok) logToStderr(`Skipping the kernel of ${other.name}: ${prepared.error}`);
   suite(`the kernel of ${other.name}`, { skip: prepared.ok ? false : prepared.error }, () => {
     for (const name of files) {
       test(name, { timeout: longPatienceMilliseconds }, async () => {

@@ -4,14 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { logToStderr } from '../../../src/testing/progress.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
 import { installBuilt } from '../../../src/testing/vm/installed.ts';
-
-const log = (line: string) => process.stderr.write(`${line}\n`);
-const prepared = await prepareImage(log);
-if (!prepared.ok) log(`Skipping test/vm/long/systemd-driver.test.ts: ${prepared.error}`);
+const prepared = await prepareImage(logToStderr);
+if (!prepared.ok) logToStderr(`Skipping test/vm/long/systemd-driver.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;
 
 /** ann, ben and cat are tenants, with limits of their own or not; eve is not one, and acme may be a reseller. */

@@ -21,15 +21,24 @@ const isKnown = (arch: string): arch is keyof typeof numbers => Object.hasOwn(nu
 /** Of this processor; undefined where they are not known. */
 export const moduleCalls = isKnown(process.arch) ? numbers[process.arch] : undefined;
 
+/** `MODULE_INIT_COMPRESSED_FILE` of finit_module(2): the kernel unpacks the file itself. Source: linux/module.h. */
+const compressedFile = 4;
+
+export type FileForm = 'plain' | 'compressed';
+
 /** Asks the kernel to load the file; undefined if it did. */
-export function loadFile(number: number, path: string): Errno | undefined {
+export function loadFile(number: number, path: string, form: FileForm): Errno | undefined {
   const fd = openSync(path, 'r');
   try {
-    return answered(callFinit(number, fd, '', 0) as number);
+    return answered(callFinit(number, fd, '', form === 'plain' ? 0 : compressedFile) as number);
   } finally {
     closeSync(fd);
   }
 }
+
+/** Whether the kernel knows of compressed files: Linux 5.17 and later look at the flags before the descriptor. */
+export const unpacksFiles = (number: number): boolean =>
+  answered(callFinit(number, -1, '', compressedFile) as number) === 'EBADF';
 
 /** The same with bytes in memory. */
 export const loadBytes = (number: number, bytes: Uint8Array): Errno | undefined =>

@@ -10,7 +10,7 @@ import type { Cause } from '../../../base/problem.ts';
 import { readText } from '../../../sys/files/read.ts';
 import { privateDirectory } from '../../../sys/files/private-directory.ts';
 import type { GateMode } from '../../core/gate/gate-event.ts';
-import { loadBytes, loadFile, moduleCalls } from './module-calls.ts';
+import { loadBytes, loadFile, moduleCalls, unpacksFiles } from './module-calls.ts';
 
 export interface Canary extends Disposable {
   readonly listed: CanaryFile;
@@ -51,10 +51,11 @@ export function unprovenBy(
   // The kernel looks no further at what is shorter than a header.
   const bytes = new Uint8Array(4096);
   const tries = [
-    ['what the gate is told to refuse', true, () => loadFile(finit, refused.path)],
-    ['a file that is not listed', isOn, () => loadFile(finit, unlisted.path)],
+    ['what the gate is told to refuse', true, () => loadFile(finit, refused.path, 'plain')],
+    ['a compressed file', unpacksFiles(finit), () => loadFile(finit, refused.path, 'compressed')],
+    ['a file that is not listed', isOn, () => loadFile(finit, unlisted.path, 'plain')],
     ['a module from memory', isOn, () => loadBytes(init, bytes)],
-    ['a listed file', false, () => loadFile(finit, listed.path)],
+    ['a listed file', false, () => loadFile(finit, listed.path, 'plain')],
   ] as const;
   for (const [what, expected, load] of tries) {
     const isRefused = load() === 'EPERM';
