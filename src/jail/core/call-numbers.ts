@@ -11,6 +11,7 @@ const numbers: Readonly<Record<string, readonly [number | undefined, number | un
   umount2: [166, 39],
   pivot_root: [155, 41],
   chroot: [161, 51],
+  fchroot: [472, 472],
   open_tree: [428, 428],
   move_mount: [429, 429],
   fsopen: [430, 430],

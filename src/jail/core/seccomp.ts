@@ -23,8 +23,8 @@ const argument = (index: number) => 16 + 8 * index;
 
 /** Namespaces of all kinds. Source: linux/sched.h. */
 const namespaceFlags = 0x7e020000;
-/** Of unshare alone: for clone the bit is part of a signal number. */
-const newTimeNamespace = 0x80;
+/** Of unshare alone, since for clone these bits are part of a signal number, and CLONE_PARENT_SETTID. */
+const unshareFlags = { newTimeNamespace: 0x80, emptyMountNamespace: 0x00100000 } as const;
 
 const families = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
 const netlinkRoute = 0;
@@ -47,7 +47,7 @@ const withFallback = [
 /** Of other processes; a person at a shell may trace their own. */
 const tracing = ['ptrace', 'process_vm_readv', 'process_vm_writev', 'kcmp', 'pidfd_getfd'];
 const privileged = words(`
-  mount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick
+  mount umount2 pivot_root chroot fchroot open_tree move_mount fsopen fsconfig fsmount fspick
   mount_setattr open_tree_attr setns bpf perf_event_open kexec_load kexec_file_load
   init_module finit_module delete_module create_module get_kernel_syms query_module
   reboot swapon swapoff acct syslog settimeofday clock_settime sethostname
@@ -68,7 +68,11 @@ export function filterFor(profile: Profile, architecture: Architecture): Uint8Ar
     ...nativeCallsOnly(architecture),
     load(offsets.call),
     ...judged('clone', architecture, anyFlag(namespaceFlags)),
-    ...judged('unshare', architecture, anyFlag(namespaceFlags | newTimeNamespace)),
+    ...judged(
+      'unshare',
+      architecture,
+      anyFlag(namespaceFlags | unshareFlags.newTimeNamespace | unshareFlags.emptyMountNamespace),
+    ),
     ...judged('socket', architecture, socketRules()),
     ...judged('ioctl', architecture, [
       load(argument(1)),

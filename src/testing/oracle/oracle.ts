@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { longPatienceMilliseconds, patienceMilliseconds } from '../patience.ts';
 import { words } from '../vm/command.ts';
 import { makeRunDirectory, type RunDirectory } from '../vm/directories.ts';
-import { consoleFile, qemuProgram } from '../vm/machine.ts';
+import { consoleFile, kernelArguments, qemuProgram } from '../vm/machine.ts';
 import { Qemu } from '../vm/qemu.ts';
 import { makeArchive } from './archive.ts';
 import { buildLoader } from './build.ts';
@@ -187,7 +187,7 @@ function argvOf(kernel: KernelFiles, directory: string, options: OracleOptions):
     ...option('-m', `${memoryMiB}M`),
     ...option('-kernel', kernel.image),
     ...option('-initrd', join(directory, 'initrd')),
-    ...option('-append', `console=ttyS0 panic=1 quiet loglevel=3 ${commandLine}`),
+    ...option('-append', `${kernelArguments} ${commandLine}`),
   ];
 }
 

@@ -87,6 +87,8 @@ for (const architecture of ['x64', 'arm64'] as const) {
       assert.equal(see('unshare', flag), 1);
     }
     assert.equal(see('unshare', 0x80), 1, 'a namespace of time');
+    assert.equal(see('unshare', 0x100000), 1, 'an empty namespace of mounts');
+    assert.equal(see('clone', 0x100000 | SIGCHLD), 0, 'the same bit, for the id of the thread');
     assert.equal(see('unshare', 0x400), 0, 'descriptors of its own');
     assert.deepEqual(
       [1, 2, 10].map((family) => see('socket', family, 1, 0)),
