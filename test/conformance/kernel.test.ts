@@ -17,6 +17,7 @@ import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts'
 import { applyPolicy, planPolicy, releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { treeElement } from '../../src/testing/tree-host.ts';
+import { usesNoMoreThan } from './cpu-share.ts';
 import { conformance, messageOf, mustApply, policyOf, uids } from './suite.ts';
 import { hostHere } from './host-here.ts';
 
@@ -59,24 +60,13 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
         assert.deepEqual(releaseAll(host, { kill: true }), { ok: true, value: undefined });
       }
     });
-  /** Of a core, over as many periods in which the kernel took the processor away; how soon they come is open. */
-  const shareWhileThrottled = async (cgroup: string) => {
-    const throttledAfter = (periods: number) =>
-      eventually(`${cgroup} is throttled`, () => counters(cgroup).throttledPeriods > periods);
-    await throttledAfter(0);
-    const [before, start] = [counters(cgroup), performance.now()];
-    await throttledAfter(before.throttledPeriods + 20);
-    const [now, end] = [counters(cgroup), performance.now()];
-    return (now.cpuMicroseconds - before.cpuMicroseconds) / 1000 / (end - start);
-  };
   after(() => rmSync(host.paths.runtime, { recursive: true, force: true }));
 
   held('a busy loop gets its share of a core and no more', async () => {
     mustApply(`<tenant uid="${first}"><cpu limit="20%"/></tenant>`, host);
     const child = inside(first, 'sh', '-c', 'while :; do :; done');
-    const share = await shareWhileThrottled(`u${first}`);
+    await usesNoMoreThan(new Map([[`u${first}`, 0.26]]), counters);
     child.kill('SIGKILL');
-    assert.ok(share < 0.26, `it used ${(share * 100).toFixed(1)} % of a core`);
   });
 
   held('a reseller bounds the sum of its tenants', async () => {
@@ -85,9 +75,8 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
       host,
     );
     const children = [second, third].map((uid) => inside(uid, 'sh', '-c', 'while :; do :; done'));
-    const share = await shareWhileThrottled(`r${reseller}`);
+    await usesNoMoreThan(new Map([[`r${reseller}`, 0.38]]), counters);
     for (const child of children) child.kill('SIGKILL');
-    assert.ok(share < 0.38, `they used ${(share * 100).toFixed(1)} % of a core`);
   });
 
   held('memory above the limit ends the process, and it is counted', () => {

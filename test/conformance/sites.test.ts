@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { releaseAll } from '../../src/apply/apply.ts';
 import type { Driver } from '../../src/host/driver.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
+import { usesNoMoreThan } from './cpu-share.ts';
 import { hostHere } from './host-here.ts';
 import { mustApply } from './suite.ts';
 
@@ -114,24 +115,12 @@ function suite(host: Parameters<typeof releaseAll>[0], version: 1 | 2): void {
       mustApply(tenant(`<cpu limit="12%"/>${site('shop.example', '<cpu limit="5%"/>')}`), host);
       const loop = ['sh', '-c', 'while :; do :; done'];
       const children = [inside(['--site', 'shop.example'], ...loop), inside([], ...loop)];
-      const throttled = (periods: number) =>
-        eventually('both are throttled', () =>
-          [shop, `u${uid}`].every((each) => counters(each).throttledPeriods > periods),
-        );
-      await throttled(0);
-      const [before, start] = [[shop, `u${uid}`].map(counters), performance.now()];
-      const least = Math.max(...before.map((each) => each.throttledPeriods));
-      await throttled(least + 20);
-      const milliseconds = performance.now() - start;
-      const [ofSite = 0, ofTenant = 0] = [shop, `u${uid}`].map(
-        (each, index) =>
-          (counters(each).cpuMicroseconds - (before[index]?.cpuMicroseconds ?? 0)) /
-          1000 /
-          milliseconds,
-      );
+      const most = new Map([
+        [shop, 0.08],
+        [`u${uid}`, 0.17],
+      ]);
+      const [ofSite = NaN, ofTenant = NaN] = await usesNoMoreThan(most, counters);
       for (const child of children) child.kill('SIGKILL');
-      assert.ok(ofSite < 0.08, `the site used ${(ofSite * 100).toFixed(1)} % of a core`);
-      assert.ok(ofTenant < 0.17, `the tenant used ${(ofTenant * 100).toFixed(1)} % of a core`);
       assert.ok(ofTenant > ofSite, 'the tenant has not used what its site has');
     },
   );

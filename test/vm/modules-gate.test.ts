@@ -57,8 +57,11 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
       assert.equal((await status()).mode, 'watch');
       assert.equal(await load('file', '/root/dummy.ko'), 'loaded');
       await succeed('rmmod dummy');
-      assert.equal(await load('compressed', compressed), 'loaded');
-      await succeed('rmmod dummy');
+      // Those of Debian 12 are not compressed, and its kernel unpacks none.
+      if ((await succeed('modinfo -n dummy')).trim().endsWith('.xz')) {
+        assert.equal(await load('compressed', compressed), 'loaded');
+        await succeed('rmmod dummy');
+      }
     },
   );
 
