@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attacks } from '../../src/prove/attacks/attacks.ts';
+import { isAtLimit } from '../../src/prove/attacks/load.ts';
 import type { Attack } from '../../src/prove/core/attack.ts';
 import { demandsOf } from '../../src/prove/core/demands.ts';
 import {
@@ -87,6 +88,18 @@ test('busy-loop: what counts is what the kernel counted', () => {
   assert.equal(judged('busy-loop', counters(100_000, 0)), 'impossible', 'the host was busy');
   const unlimited = { ...stage, limits: { ...limits, cpu: undefined } };
   assert.equal(judged('busy-loop', counters(1_900_000, 0), unlimited), 'through');
+});
+
+test('busy-loop: too much at first is looked at longer', () => {
+  const used = (cpuMicroseconds: number, throttledPeriods: number) => ({
+    ...noCounters,
+    cpuMicroseconds,
+    throttledPeriods,
+  });
+  assert.equal(isAtLimit(used(400_000, 20), 2, 0.2), true);
+  assert.equal(isAtLimit(used(700_000, 20), 2, 0.2), false);
+  assert.equal(isAtLimit(used(900_000, 40), 4, 0.2), true);
+  assert.equal(isAtLimit(used(400_000, 3), 2, 0.2), false);
 });
 
 test('memory-hog: killed at the limit is held, and any other end is not', () => {

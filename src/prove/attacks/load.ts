@@ -1,16 +1,27 @@
 /** What uses up the host: processor, memory, processes, descriptors. */
+import type { Counters } from '../../limits/limit.ts';
 import type { Attack, Stage } from '../core/attack.ts';
 import { held, impossible, judgeSaid, through, type Evidence } from '../core/outcome.ts';
 import { perl } from './perl.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)}%`;
 /** Periods of 0.1 s; fewer say little about a rate. */
-export const throttledPeriodsMin = 10;
+const throttledPeriodsMin = 10;
 export const secondsMin = 2;
-/** On a host so busy that it does not come to its limit. */
+/** On a host so busy that it does not come to its limit, or not down to it. */
 export const busySecondsMax = 20;
 /** What of a rate the kernel may be above, since it counts by processor and period. */
 const tolerance = 1.25;
+
+const shareOf = ({ cpuMicroseconds }: Counters, seconds: number) => cpuMicroseconds / 1e6 / seconds;
+
+/**
+ * Whether that is long enough to tell a share that is held to `limit`. A virtual machine that loses its processors for a
+ * moment lets a process have too much at first, which the kernel takes off the periods after that.
+ */
+export const isAtLimit = (counters: Counters, seconds: number, limit: number): boolean =>
+  counters.throttledPeriods >= throttledPeriodsMin &&
+  shareOf(counters, seconds) <= limit * tolerance;
 
 const spin = String.raw`for (1 .. $ARGV[0]) { fork or last } 1 while 1;`;
 
@@ -22,7 +33,7 @@ export const busyLoop: Attack = {
   watch: 'processor',
   start: (stage) => ({ program: perl(spin, stage, [stage.cores]) }),
   judge: ({ counters, seconds }, { limits }) => {
-    const share = counters.cpuMicroseconds / 1e6 / seconds;
+    const share = shareOf(counters, seconds);
     const used = `it had ${percent(share)} of a core`;
     if (limits.cpu === undefined) {
       return share > 0.3 ? through(used) : impossible(`the host is too busy: ${used}`);

@@ -16,7 +16,7 @@ import {
   type Outcome,
 } from '../core/outcome.ts';
 import { withControl } from '../core/verdict.ts';
-import { busySecondsMax, secondsMin, sightingsMin, throttledPeriodsMin } from '../attacks/load.ts';
+import { busySecondsMax, isAtLimit, secondsMin, sightingsMin } from '../attacks/load.ts';
 import { endProcesses } from './end-processes.ts';
 import { runProgram, type Launching } from './run-program.ts';
 
@@ -77,16 +77,14 @@ async function run(
   const ran = await runProgram(role, start, carrying, (seconds) => {
     if (watch === 'placement') return sightings.look();
     if (watch !== 'processor' || seconds < secondsMin) return false;
-    const isLimited = stage.limits.cpu !== undefined && seconds < busySecondsMax;
-    return !isLimited || hasThrottled(before, count());
+    const { cpu } = stage.limits;
+    if (cpu === undefined || seconds >= busySecondsMax) return true;
+    return isAtLimit(difference(before, count()), seconds, cpu);
   });
   const counters = difference(before, count());
   const survivors = await endProcesses(uid, driver);
   return { ...ran, counters, survivors, inside: sightings.inside, outside: sightings.outside };
 }
-
-const hasThrottled = (before: Counters, now: Counters) =>
-  now.throttledPeriods - before.throttledPeriods >= throttledPeriodsMin;
 
 function difference(before: Counters, after: Counters): Counters {
   const entries = Object.entries(after) as [keyof Counters, number][];
