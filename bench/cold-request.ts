@@ -134,7 +134,10 @@ KillSignal=SIGQUIT
 KillMode=mixed
 `,
   );
-  await succeed(guest, 'systemctl daemon-reload && systemctl restart bare-fpm.socket');
+  await succeed(
+    guest,
+    `systemctl daemon-reload && systemctl stop ${bare.service} && systemctl restart bare-fpm.socket`,
+  );
 }
 
 /** Stopped as the agent stops it, and gone. */
