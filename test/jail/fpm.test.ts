@@ -31,6 +31,7 @@ import { pathsOf } from '../../src/host/paths.ts';
 import { parseFpmSections } from '../../src/web/core/fpm/dump.ts';
 import { askFastCgi, type Reply } from './fastcgi.ts';
 import { reasonToSkip } from './stage.ts';
+
 const web = await ensurePrerequisites('web', logToStderr);
 const ready = web.ok ? await ensurePrerequisites('broker', logToStderr) : web;
 const skip = reasonToSkip() || (ready.ok ? false : ready.reason);

@@ -41,6 +41,7 @@ import { features, pairBase, type Feature } from '../kernel-modules/core/family/
 import { signedBase } from '../kernel-modules/core/family/steps.ts';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { printProblem } from '../../src/base/problem.ts';
+
 const prepared = await prepareKernelFiles(logToStderr);
 if (!prepared.ok) logToStderr(`Skipping test/vm/loader.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;

@@ -7,6 +7,7 @@ import { suite, test } from 'node:test';
 import { logToStderr } from '../../../src/testing/progress.ts';
 import { otherKernels, prepareOtherKernel } from '../../../src/testing/oracle/other-kernels.ts';
 import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
+
 const files = ['symlinks', 'strict', 'modules-gate', 'jails'];
 
 for (const other of otherKernels) {

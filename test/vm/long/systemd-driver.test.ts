@@ -9,6 +9,7 @@ import { longPatienceMilliseconds } from '../../../src/testing/patience.ts';
 import { startGuest, type Guest } from '../../../src/testing/vm/guest.ts';
 import { prepareImage, type Image } from '../../../src/testing/vm/image.ts';
 import { installBuilt } from '../../../src/testing/vm/installed.ts';
+
 const prepared = await prepareImage(logToStderr);
 if (!prepared.ok) logToStderr(`Skipping test/vm/long/systemd-driver.test.ts: ${prepared.error}`);
 const skip = prepared.ok ? false : prepared.error;

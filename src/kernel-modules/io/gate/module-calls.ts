@@ -24,7 +24,7 @@ export const moduleCalls = isKnown(process.arch) ? numbers[process.arch] : undef
 /** `MODULE_INIT_COMPRESSED_FILE` of finit_module(2): the kernel unpacks the file itself. Source: linux/module.h. */
 const compressedFile = 4;
 
-export type FileForm = 'plain' | 'compressed';
+type FileForm = 'plain' | 'compressed';
 
 /** Asks the kernel to load the file; undefined if it did. */
 export function loadFile(number: number, path: string, form: FileForm): Errno | undefined {
