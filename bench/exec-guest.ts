@@ -8,8 +8,7 @@ import { ensurePrerequisites } from '../src/testing/prerequisites.ts';
 import { startGuest, type Guest } from '../src/testing/vm/guest.ts';
 import { prepareImage } from '../src/testing/vm/image.ts';
 import type { Bench } from './bench.ts';
-import { summarize } from './exec.ts';
-import { spreadOf, type Section } from './samples.ts';
+import { besideFirst, type Section, type Way } from './samples.ts';
 
 const gapMs = 60;
 const uid = 64_001;
@@ -30,7 +29,7 @@ const ways: readonly (readonly [label: string, command: string])[] = [
   ['systemd-run --scope', `systemd-run --quiet --scope --uid=nobody true`],
 ];
 
-export async function benchExecGuest({ directory, quick }: Bench): Promise<Section> {
+export async function benchExecGuest({ directory, quick, signal }: Bench): Promise<Section> {
   const title = 'The same in the virtual machine: emulated processor, cgroup v2, systemd';
   const section = { name: 'exec-guest', title, beside: 'plain' };
   const ready = await ensurePrerequisites('vm', logToStderr);
@@ -39,23 +38,16 @@ export async function benchExecGuest({ directory, quick }: Bench): Promise<Secti
   if (!image.ok) return { ...section, rows: [], notes: [`skipped: ${image.error}`] };
   await using guest = await startGuest(image.value);
   await prepare(guest, directory);
-  const measured: { label: string; samples: readonly number[] }[] = [];
-  for (const [label, command] of ways) {
-    const text = await guest.succeed(`${harness} ${quick ? 10 : 40} ${gapMs} ${command}`);
-    measured.push({ label, samples: summarize(text) });
-  }
-  const plain = spreadOf(measured[0]?.samples ?? []);
-  const rows = measured.map(({ label, samples }) => {
-    const ours = spreadOf(samples);
-    return {
-      label,
-      ours,
-      floor: plain,
-      ratio: { p50: ours.p50 / plain.p50, p90: ours.p90 / plain.p90 },
-    };
-  });
+  const timed = ways.map(([label, command]) => [label, afterGap(guest, command)] as const);
+  const rows = await besideFirst(timed, gapMs, quick ? 10 : 40, signal);
   return { ...section, rows, notes: [] };
 }
+
+/** The first of two samples follows the connection to the guest without a gap. */
+const afterGap =
+  (guest: Guest, command: string): Way =>
+  async () =>
+    Number((await guest.succeed(`${harness} 2 ${gapMs} ${command}`)).trim().split('\n').at(-1));
 
 async function prepare(guest: Guest, directory: string): Promise<void> {
   const source = new URL('harness.c', import.meta.url).pathname;

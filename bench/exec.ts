@@ -16,24 +16,17 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { publishAccounts } from '../src/host/cgroups/launch-accounts.ts';
 import { pathsOf } from '../src/host/paths.ts';
-import type { Way } from './samples.ts';
+import type { Bench } from './bench.ts';
+import { besideFirst, type Section, type Way } from './samples.ts';
 
-type Row = {
-  readonly name: string;
-  readonly p50: number;
-  readonly p90: number;
-  readonly unit: 'ms';
-};
-
-const runs = 40;
 const gapMs = 60;
 const uid = execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).trim();
 const launcher = new URL('../libexec/bulkhead-exec', import.meta.url).pathname;
 const entry = new URL('../bulkhead', import.meta.url).pathname;
 const cgroup2Magic = 0x63677270;
 
-/** Measures each way in turn; ways whose program is not installed are left out. */
-export async function benchExec(): Promise<Row[]> {
+/** Leaves out programs that are not installed. */
+export async function benchExec({ quick, signal }: Bench): Promise<Section> {
   const instance = `bulkhead-exectest-bench-${process.pid}`;
   const roots = rootsOf(instance);
   const build = mkdtempSync(join(tmpdir(), 'bulkhead-bench-'));
@@ -47,10 +40,16 @@ export async function benchExec(): Promise<Row[]> {
     const harness = join(build, 'harness');
     const source = new URL('harness.c', import.meta.url).pathname;
     execFileSync('gcc', ['-O2', '-o', harness, source]);
-    const rows: Row[] = [];
-    for (const [name, command] of ways(instance, roots))
-      rows.push(await measure(harness, name, command));
-    return rows;
+    const timed = ways(instance, roots).map(
+      ([label, command]) => [label, afterGap(harness, gapMs, command)] as const,
+    );
+    return {
+      name: 'exec',
+      title: 'exec TENANT -- true, start to exit',
+      beside: 'plain',
+      rows: await besideFirst(timed, gapMs, quick ? 10 : 40, signal),
+      notes: [],
+    };
   } finally {
     rmSync(build, { recursive: true });
     rmSync(`/run/${instance}`, { recursive: true, force: true });
@@ -107,21 +106,6 @@ function jail(): string[] {
   return ['bwrap', ...mounts, '--tmpfs', '/tmp', '--unshare-pid', 'true'];
 }
 
-async function measure(harness: string, name: string, command: readonly string[]): Promise<Row> {
-  const args = [String(runs), String(gapMs), ...command];
-  const { stdout } = await promisify(execFile)(harness, args);
-  const samples = summarize(stdout);
-  return { name, p50: at(samples, 0.5), p90: at(samples, 0.9), unit: 'ms' };
-}
-
-/** What the harness printed, sorted. */
-export const summarize = (printed: string): readonly number[] =>
-  printed
-    .trim()
-    .split('\n')
-    .map(Number)
-    .sort((a, b) => a - b);
-
 /**
  * How long a command takes after an idle gap. The first of two is without the gap, as it follows what prepares it. `around`
  * runs the harness, and so is not measured.
@@ -133,8 +117,3 @@ export const afterGap =
     const { stdout } = await promisify(execFile)(program, args);
     return Number(stdout.trim().split('\n').at(-1));
   };
-
-/** The smallest sample that is not below `fraction` of all. */
-function at(sorted: readonly number[], fraction: number): number {
-  return sorted[Math.ceil(sorted.length * fraction) - 1] ?? NaN;
-}

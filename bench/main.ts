@@ -47,7 +47,7 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   create: benchCreate,
   again: benchAgain,
   usage: benchUsage,
-  exec: execSection,
+  exec: benchExec,
   'exec-guest': benchExecGuest,
   jail: benchJail,
   'jail-login': benchJailLogin,
@@ -87,31 +87,6 @@ Examples:
   npm run bench -- --only cold-request --only lost-requests
   npm run bench -- --only idle-tenants --tenants 200
 `;
-
-async function execSection(): Promise<Section> {
-  const rows = await benchExec();
-  const plain = rows.find((each) => each.name === 'plain');
-  return {
-    name: 'exec',
-    title: 'exec TENANT -- true, start to exit, after 60 ms idle',
-    beside: 'plain',
-    rows: rows.map(({ name, p50, p90 }) => ({
-      label: name,
-      ours: { p50, p90 },
-      ...(plain === undefined ? {} : besides({ p50, p90 }, plain)),
-    })),
-    notes: [],
-  };
-}
-
-/** Of medians: these samples are not taken in pairs. */
-const besides = (
-  ours: { readonly p50: number; readonly p90: number },
-  plain: { readonly p50: number; readonly p90: number },
-) => ({
-  floor: { p50: plain.p50, p90: plain.p90 },
-  ratio: { p50: ours.p50 / plain.p50, p90: ours.p90 / plain.p90 },
-});
 
 async function main(): Promise<number> {
   const options = readOptions();

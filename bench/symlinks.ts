@@ -11,20 +11,26 @@ import { startBpfGuest } from './bpf-guest.ts';
 import { compare, type Section } from './samples.ts';
 
 const policy = '<bulkhead version="1"><symlinks follow="owner-match" by="www-data"/></bulkhead>';
+const roundsEach = 10;
 const paths = ['file', 'link', 'directory-link/file'] as const;
 
-export async function benchSymlinks({ directory, quick }: Bench): Promise<Section> {
+export async function benchSymlinks({ directory, quick, signal }: Bench): Promise<Section> {
   const title = 'Open and close with the symlink guard (virtual machine, emulated processor)';
   const section = { name: 'symlinks', title, beside: 'off', unit: 'µs' } as const;
   const started = await startBpfGuest(directory);
   if (!started.ok) return { ...section, rows: [], notes: [`skipped: ${started.error}`] };
   await using guest = started.value;
   await prepare(guest, directory);
-  const rounds = quick ? 5 : 30;
-  const off = await measure(guest, rounds, 'www-data');
-  await guest.succeed('/opt/bulkhead/bulkhead symlinks guard on');
-  const held = await measure(guest, rounds, 'www-data');
-  const others = await measure(guest, rounds, 'games');
+  const measured = { off: noSamples(), held: noSamples(), others: noSamples() };
+  for (let turn = 0; turn < (quick ? 1 : 4); turn++) {
+    signal.throwIfAborted();
+    await guest.succeed('/opt/bulkhead/bulkhead symlinks guard off');
+    await measure(guest, 'www-data', measured.off);
+    await guest.succeed('/opt/bulkhead/bulkhead symlinks guard on');
+    await measure(guest, 'www-data', measured.held);
+    await measure(guest, 'games', measured.others);
+  }
+  const { off, held, others } = measured;
   const rows = paths.flatMap((path, index) => [
     compare(`${path}, held`, held[index] ?? [], off[index] ?? []),
     compare(`${path}, not held`, others[index] ?? [], off[index] ?? []),
@@ -43,17 +49,15 @@ ln -s file link && ln -s directory directory-link && chown -R -h nobody . && chm
 echo '${policy}' > /etc/bulkhead/policy.xml`);
 }
 
-/** Microseconds of an open and a close, a sample a round, of each path. */
-async function measure(
-  guest: Guest,
-  rounds: number,
-  user: string,
-): Promise<readonly (readonly number[])[]> {
+/** Microseconds of an open and a close, a list for each path. */
+type Samples = readonly number[][];
+
+const noSamples = (): Samples => paths.map(() => []);
+
+async function measure(guest: Guest, user: string, into: Samples): Promise<void> {
   const text = await guest.succeed(
-    `cd /srv/links && setpriv --reuid ${user} --regid ${user} --clear-groups open-close ${rounds} ${paths.join(' ')}`,
+    `cd /srv/links && setpriv --reuid ${user} --regid ${user} --clear-groups open-close ${roundsEach} ${paths.join(' ')}`,
   );
   const lines = text.trim().split('\n');
-  return paths.map((_, index) =>
-    lines.filter((__, line) => line % paths.length === index).map(Number),
-  );
+  for (const [line, sample] of lines.entries()) into[line % paths.length]?.push(Number(sample));
 }
