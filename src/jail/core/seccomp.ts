@@ -13,10 +13,23 @@ import { architectures, callNumber, type Architecture } from './call-numbers.ts'
 
 type Profile = Jail['profile'];
 
-const errnos = { EPERM: 1, ENOSYS: 38, EAFNOSUPPORT: 97 } as const;
+const errnos = {
+  EPERM: 1,
+  ENOSYS: 38,
+  EPROTONOSUPPORT: 93,
+  ESOCKTNOSUPPORT: 94,
+  EAFNOSUPPORT: 97,
+} as const;
 const allow = 0x7fff0000;
 const refuseWith = 0x00050000;
-const operations = { load: 0x20, equal: 0x15, atLeast: 0x35, anyBit: 0x45, return: 0x06 } as const;
+const operations = {
+  load: 0x20,
+  and: 0x54,
+  equal: 0x15,
+  atLeast: 0x35,
+  anyBit: 0x45,
+  return: 0x06,
+} as const;
 const offsets = { call: 0, architecture: 4 } as const;
 /** The lower half of an argument: x86-64 and arm64 are little endian. */
 const argument = (index: number) => 16 + 8 * index;
@@ -28,6 +41,30 @@ const unshareFlags = { newTimeNamespace: 0x80, emptyMountNamespace: 0x00100000 }
 
 const families = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
 const netlinkRoute = 0;
+/** Without SOCK_NONBLOCK and SOCK_CLOEXEC. Source: linux/net.h. */
+const socketType = 0xf;
+/**
+ * The protocols that programs of tenants use, by the type of an IPv4 or IPv6 socket; 0 is the usual one. The kernel loads
+ * modules for others (SCTP, DCCP, L2TP, SMC), which have a history of holes. ICMP is `ping` without privileges, which the
+ * host allows or not by net.ipv4.ping_group_range. Source: linux/in.h.
+ */
+const protocols: readonly (readonly [type: number, allowed: readonly number[]])[] = [
+  [1 /* SOCK_STREAM */, [0, 6 /* TCP */]],
+  [2 /* SOCK_DGRAM */, [0, 17 /* UDP */, 1 /* ICMP */, 58 /* ICMPv6 */]],
+];
+/** What the kernel answers to all without privileges, after it has loaded a module. */
+const socketRaw = 3;
+const socketLevel = 1;
+/**
+ * Programs that are attached to sockets. They are compiled into memory that all of the host's users share
+ * (net.core.bpf_jit_limit), and where that is used up, sshd cannot confine itself and refuses logins. Source: asm-generic/socket.h.
+ */
+const socketPrograms = {
+  SO_ATTACH_FILTER: 26,
+  SO_ATTACH_BPF: 50,
+  SO_ATTACH_REUSEPORT_CBPF: 51,
+  SO_ATTACH_REUSEPORT_EBPF: 52,
+} as const;
 /** Kept by execve only where a program asks for it itself; the last one asks what is set. */
 const personalities = [0, 0x0008, 0x0020000, 0x0020008, 0x0040000, 0xffffffff];
 /** Typing into a terminal, reading a console's screen, line disciplines. Source: asm-generic/ioctls.h. */
@@ -35,6 +72,8 @@ const terminalRequests = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c, TIOCSETD: 0x5423 
 
 const withFallback = [
   'clone3',
+  // Its events are counted for the whole host (fs.aio-max-nr), and databases outside need them.
+  'io_setup',
   'io_uring_setup',
   'io_uring_enter',
   'io_uring_register',
@@ -74,6 +113,19 @@ export function filterFor(profile: Profile, architecture: Architecture): Uint8Ar
       anyFlag(namespaceFlags | unshareFlags.newTimeNamespace | unshareFlags.emptyMountNamespace),
     ),
     ...judged('socket', architecture, socketRules()),
+    // The kernel makes two sockets of the family before it says that there are no pairs of it.
+    ...judged('socketpair', architecture, [
+      load(argument(0)),
+      ...whenEqual(families.unix, answer(allow)),
+      refuse('EAFNOSUPPORT'),
+    ]),
+    ...judged('setsockopt', architecture, [
+      load(argument(1)),
+      jump(operations.equal, socketLevel, 1, 0),
+      answer(allow),
+      load(argument(2)),
+      ...Object.values(socketPrograms).flatMap((option) => whenEqual(option, refuse('EPERM'))),
+    ]),
     ...judged('ioctl', architecture, [
       load(argument(1)),
       ...Object.values(terminalRequests).flatMap((request) => whenEqual(request, refuse('EPERM'))),
@@ -109,17 +161,37 @@ const anyFlag = (flags: number): readonly Instruction[] => [
   refuse('EPERM'),
 ];
 
-/** Netlink for routes and addresses alone, which getaddrinfo and getifaddrs ask for. */
-const socketRules = (): readonly Instruction[] => [
-  load(argument(0)),
-  ...[families.unix, families.inet, families.inet6].flatMap((family) =>
-    whenEqual(family, answer(allow)),
-  ),
-  jump(operations.equal, families.netlink, 1, 0),
-  refuse('EAFNOSUPPORT'),
-  load(argument(2)),
-  jump(operations.equal, netlinkRoute, 1, 0),
-  refuse('EAFNOSUPPORT'),
+/** UNIX; TCP and UDP; and netlink for routes and addresses alone, which getaddrinfo and getifaddrs ask for. */
+function socketRules(): readonly Instruction[] {
+  const ofInternet = internetRules();
+  return [
+    load(argument(0)),
+    ...whenEqual(families.unix, answer(allow)),
+    jump(operations.equal, families.inet, 1, 0),
+    jump(operations.equal, families.inet6, 0, ofInternet.length),
+    ...ofInternet,
+    jump(operations.equal, families.netlink, 1, 0),
+    refuse('EAFNOSUPPORT'),
+    load(argument(2)),
+    jump(operations.equal, netlinkRoute, 1, 0),
+    refuse('EAFNOSUPPORT'),
+  ];
+}
+
+/** Every path through these ends in an answer. */
+const internetRules = (): readonly Instruction[] => [
+  load(argument(1)),
+  jump(operations.and, socketType, 0, 0),
+  ...protocols.flatMap(([type, allowed]) => {
+    const rules = [
+      load(argument(2)),
+      ...allowed.flatMap((protocol) => whenEqual(protocol, answer(allow))),
+      refuse('EPROTONOSUPPORT'),
+    ];
+    return [jump(operations.equal, type, 0, rules.length), ...rules];
+  }),
+  ...whenEqual(socketRaw, refuse('EPERM')),
+  refuse('ESOCKTNOSUPPORT'),
 ];
 
 /** One call that its arguments decide; what no rule refuses is allowed. */

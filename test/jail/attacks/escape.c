@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,6 +133,37 @@ static void kernel_surface(void) {
     snprintf(what, sizeof what, "socket of family %d", families[each]);
     must_be(what, socket(families[each], SOCK_RAW, 0), EAFNOSUPPORT);
   }
+  for (unsigned each = 0; each < sizeof families / sizeof *families; each++) {
+    char what[40];
+    int pair[2];
+    snprintf(what, sizeof what, "pair of sockets of family %d", families[each]);
+    must_be(what, socketpair(families[each], SOCK_STREAM, 0, pair), EAFNOSUPPORT);
+  }
+  struct {
+    const char *name;
+    int type, protocol, wanted;
+  } protocols[] = {{"SCTP", SOCK_STREAM, 132, EPROTONOSUPPORT},
+                   {"SCTP of packets", SOCK_SEQPACKET, 132, ESOCKTNOSUPPORT},
+                   {"MPTCP", SOCK_STREAM, 262, EPROTONOSUPPORT},
+                   {"SMC", SOCK_STREAM, 256, EPROTONOSUPPORT},
+                   {"L2TP", SOCK_DGRAM, 115, EPROTONOSUPPORT},
+                   {"UDP-Lite", SOCK_DGRAM | SOCK_CLOEXEC, 136, EPROTONOSUPPORT},
+                   {"DCCP", 6, 33, ESOCKTNOSUPPORT},
+                   {"raw", SOCK_RAW | SOCK_NONBLOCK, 132, EPERM}};
+  for (unsigned each = 0; each < 2 * sizeof protocols / sizeof *protocols; each++) {
+    int at = each / 2, family = each % 2 ? AF_INET6 : AF_INET;
+    char what[60];
+    snprintf(what, sizeof what, "%s socket of family %d", protocols[at].name, family);
+    must_be(what, socket(family, protocols[at].type, protocols[at].protocol), protocols[at].wanted);
+  }
+  struct sock_filter all = {0x06, 0, 0, 0xffffffff};
+  struct sock_fprog program = {1, &all};
+  int own = socket(AF_INET, SOCK_DGRAM, 0);
+  must_be("a program on a socket", setsockopt(own, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), EPERM);
+  must_be("a program that divides among sockets",
+          setsockopt(own, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program), EPERM);
+  unsigned long context = 0;
+  must_be("asynchronous I/O of the old kind", syscall(SYS_io_setup, 1, &context), ENOSYS);
   must_be("netlink of netfilter", socket(AF_NETLINK, SOCK_RAW, 12), EAFNOSUPPORT);
   must_be("TIOCSTI", ioctl(0, 0x5412, "x"), EPERM);
   must_be("TIOCSTI with other bits above", syscall(SYS_ioctl, 0, 0x100005412UL, "x"), EPERM);

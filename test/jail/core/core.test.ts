@@ -28,6 +28,9 @@ function judge(
       case 0x20:
         accumulator = data.getUint32(value, true);
         break;
+      case 0x54:
+        accumulator &= value;
+        break;
       case 0x15:
         jump(accumulator === value);
         break;
@@ -65,12 +68,12 @@ const ask = (
 
 for (const architecture of ['x64', 'arm64'] as const) {
   test(`filterFor() refuses every call that it has a number of, on ${architecture}`, () => {
-    const byArguments = ['clone', 'unshare', 'socket', 'ioctl', 'personality'];
+    const byArguments = 'clone unshare socket socketpair setsockopt ioctl personality'.split(' ');
     for (const name of callNames) {
       if (byArguments.includes(name) || callNumber(name, architecture) === undefined) continue;
       assert.ok([1, 38].includes(ask('web', architecture, name)), name);
     }
-    for (const name of ['clone3', 'io_uring_setup', 'keyctl', 'userfaultfd']) {
+    for (const name of ['clone3', 'io_setup', 'io_uring_setup', 'keyctl', 'userfaultfd']) {
       assert.equal(ask('shell', architecture, name), 38, name);
     }
   });
@@ -99,6 +102,27 @@ for (const architecture of ['x64', 'arm64'] as const) {
       [17, 38, 40].map((family) => see('socket', family, 3, 0)),
       [97, 97, 97],
     );
+    for (const family of [2, 10]) {
+      const [stream, datagram, raw, sequence, flags] = [1, 2, 3, 5, 0o2004000];
+      const answers = (type: number, ...protocols: readonly number[]) =>
+        protocols.map((protocol) => see('socket', family, type, protocol));
+      assert.deepEqual(answers(stream | flags, 0, 6, 17, 132, 256, 262), [0, 0, 93, 93, 93, 93]);
+      assert.deepEqual(
+        answers(datagram | flags, 0, 17, 1, 58, 6, 115, 136),
+        [0, 0, 0, 0, 93, 93, 93],
+      );
+      assert.deepEqual(answers(raw | flags, 0, 1, 132), [1, 1, 1]);
+      assert.deepEqual(answers(sequence, 0, 132), [94, 94]);
+    }
+    assert.deepEqual(
+      [1, 2, 10, 16, 30, 43].map((family) => see('socketpair', family, 1, 0)),
+      [0, 97, 97, 97, 97, 97],
+    );
+    assert.deepEqual(
+      [9, 26, 27, 50, 51, 52].map((option) => see('setsockopt', 3, 1, option)),
+      [0, 1, 0, 1, 1, 1],
+    );
+    assert.equal(see('setsockopt', 3, 6, 26), 0, 'an option of TCP with the same number');
     assert.equal(see('ioctl', 0, 0x5413), 0);
     assert.equal(see('ioctl', 0, 0x5412), 1);
     assert.equal(see('ioctl', 0, 0x1_0000_5412), 1, 'the kernel takes the lower half alone');
