@@ -102,7 +102,10 @@ function entriesText(root: string): string {
     name: `site${index}.example`,
     uid: 100_000 + index,
     bounds: [boundOf(100_000 + index, limits[index % limits.length] ?? 20)],
-    counts: 'scripts' as const,
+    counts: {
+      rules: [{ pattern: String.raw`\.php$`, caseless: false, verdict: 'counts' as const }],
+      rest: 'free' as const,
+    },
   }));
   return nginxEntriesFile(sites, http, { socket: `${root}/web.sock`, defaultLog: undefined });
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseNginxFile } from '../../src/web/core/nginx/file.ts';
 import { httpLevelOf } from '../../src/web/core/nginx/http-level.ts';
-import { vhostOf, type Counted, type NginxVhost } from '../../src/web/core/nginx/vhost.ts';
+import { vhostOf, type NginxVhost } from '../../src/web/core/nginx/vhost.ts';
 import { nginxEntriesFile } from '../../src/web/core/entries/nginx-file.ts';
 import { apacheMemberFileName, memberOfFile } from '../../src/web/core/entries/apache-files.ts';
 import {
@@ -28,24 +28,6 @@ function vhost(text: string): NginxVhost {
 }
 
 const php = 'location ~ \\.php$ { fastcgi_pass unix:/php.sock; }';
-const counted: readonly (readonly [string, Counted])[] = [
-  [`location / { try_files $uri /index.php; } ${php}`, 'scripts'],
-  ['location ~* "[^/]\\.(?:php|phtml)(/|$)" { fastcgi_pass unix:/php.sock; }', 'scripts'],
-  [`location /blog/ { ${php} }`, 'scripts'],
-  ['location / { proxy_pass http://127.0.0.1:3000; }', 'all'],
-  ['location / { fastcgi_pass unix:/php.sock; }', 'all'],
-  [
-    'location / { if ($x) { return 403; } proxy_pass http://a; } location /old { return 410; }',
-    'all',
-  ],
-  ['location / { try_files $uri @app; } location @app { proxy_pass http://a; }', 'pages'],
-  ['location / { proxy_pass http://a; } location ~* \\.css$ { root /srv; }', 'pages'],
-  [`location /api { proxy_pass http://a; } ${php}`, 'pages'],
-  ['root /srv;', 'scripts'],
-];
-for (const [text, expected] of counted)
-  test(`vhostOf() counts ${expected} of ${text}`, () => assert.equal(vhost(text).counts, expected));
-
 test('vhostOf() names a server as $server_name does', () => {
   const nameOf = (text: string) => vhost(text).serverName;
   assert.equal(nameOf('server_name .a.example b.example;'), 'a.example');
@@ -123,7 +105,7 @@ test('nginxEntriesFile() has a name whatever is in it as one key, and nothing el
           name,
           uid: 1_000 + index,
           bounds: [{ kind: 'tenant' as const, member: tenantMember(1_000 + index), limit: 20 }],
-          counts: 'all' as const,
+          counts: { rules: [], rest: 'counts' as const },
         }));
         const http = httpLevelOf([], [], '');
         const text = nginxEntriesFile(held, http, { socket: '/s', defaultLog: '/log' });

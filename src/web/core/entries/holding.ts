@@ -8,7 +8,8 @@ import { siteName } from '../notes.ts';
 import type { SiteView } from '../overview.ts';
 import { siteNameOf } from '../site.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
-import type { Counted, NginxVhost } from '../nginx/vhost.ts';
+import { mergedCounting, withoutFree, type Counting } from '../nginx/counting.ts';
+import type { NginxVhost } from '../nginx/vhost.ts';
 import { siteBounds, type Bound, type EntryLimits, type TenantEntries } from './limits.ts';
 
 export interface HeldSite {
@@ -17,7 +18,7 @@ export interface HeldSite {
   readonly uid: number;
   /** At least one. */
   readonly bounds: readonly Bound[];
-  readonly counts: Counted;
+  readonly counts: Counting;
 }
 
 /** What is known of one vhost. */
@@ -158,14 +159,12 @@ function lostLimit({ vhost: { limitLost } }: NginxSite, includes: boolean): stri
     : `${what}; move it to the server, beside the include`;
 }
 
-const breadth: readonly Counted[] = ['all', 'pages', 'scripts'];
-
 /** Another limit_conn that lets a request pass would keep a script after an internal redirect from being counted. */
-function countsOf(group: readonly NginxSite[], { otherLimit }: NginxHttp): Counted {
+function countsOf(group: readonly NginxSite[], { otherLimit }: NginxHttp): Counting {
   const running = group.filter(runs);
-  const broadest = breadth.find((each) => running.some(({ vhost }) => vhost.counts === each));
+  const counting = mergedCounting(running.map(({ vhost }) => vhost.counts));
   const besides = otherLimit !== undefined || running.some(({ vhost }) => vhost.limitBeside);
-  return broadest === 'scripts' && besides ? 'pages' : (broadest ?? 'scripts');
+  return besides ? withoutFree(counting) : counting;
 }
 
 export const entryName = ({ site }: SiteEntries): string => siteName(site);

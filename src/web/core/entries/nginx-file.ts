@@ -2,10 +2,13 @@
  * The one file at nginx's http level that holds every tenant to its entries.
  *
  *     map ":$server_name" $bulkhead_owner { default ""; ":shop.example" 1001; }
- *     map ":$server_name" $bulkhead_tenant_rule { default ""; ":shop.example" 20s; }
+ *     map ":$server_name" $bulkhead_counting { default ""; ":shop.example" 1; }
+ *     map $uri $bulkhead_count_1 { volatile; default ""; "~\\.php$" 1; }
+ *     map $bulkhead_counting $bulkhead_counts { volatile; default ""; all 1; 1 $bulkhead_count_1; }
+ *     map ":$server_name" $bulkhead_tenant_rule { default ""; ":shop.example" 20; }
  *     map $limit_conn_status $bulkhead_tenant { default u$bulkhead_owner; REJECTED ""; }
- *     map $uri $bulkhead_tenant_script { volatile; default ""; "~*\\.php$" $bulkhead_tenant; }
- *     map $bulkhead_tenant_rule $bulkhead_20 { volatile; default ""; 20s $bulkhead_tenant_script; 20a $bulkhead_tenant; }
+ *     map $bulkhead_counts $bulkhead_tenant_key { volatile; default ""; 1 $bulkhead_tenant; }
+ *     map $bulkhead_tenant_rule $bulkhead_20 { volatile; default ""; 20 $bulkhead_tenant_key; }
  *     limit_conn_zone $bulkhead_20 zone=bulkhead_20:128k;
  *     limit_conn bulkhead_20 20;
  *
@@ -19,7 +22,8 @@
  */
 import { ownFormat, ownPrefix } from '../nginx/own-words.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
-import type { Counted } from '../nginx/vhost.ts';
+import type { Counting } from '../nginx/counting.ts';
+import type { Verdict } from '../nginx/location.ts';
 import { hashBytesBesides, type HeldSite } from './holding.ts';
 import { headerText, type Bound, type BoundKind } from './limits.ts';
 import { nginxQuoted } from './nginx-quoted.ts';
@@ -38,8 +42,11 @@ export const mark =
 
 export const retryAfterSeconds = 10;
 
-const staticNames =
-  'css|js|mjs|map|jpe?g|png|gif|webp|avif|svgz?|ico|bmp|tiff?|woff2?|ttf|otf|eot|mp4|webm|og[ga]|mp3|wav|flac|pdf|zip|gz|7z|rar';
+/** Endings of names that are files of a site and no pages of it. */
+export const staticNames: readonly string[] =
+  'css js mjs map jpg jpeg png gif webp avif svg svgz ico bmp tif tiff woff woff2 ttf otf eot mp4 webm ogg oga mp3 wav flac pdf zip gz 7z rar'.split(
+    ' ',
+  );
 
 /** In the order in which nginx reads them, which matters to it for limits alone. */
 export function nginxEntriesFile(
@@ -56,6 +63,7 @@ export function nginxEntriesFile(
     '',
     ...hashSizes(sites, http),
     ...siteMap('owner', sites, ({ uid }) => String(uid)),
+    ...countingMaps(sites),
     ...kinds.flatMap((kind) => mapsOf(kind, sites)),
     ...numbersOf(sites).flatMap((each) => zoneOf(each, sites)),
     '',
@@ -106,8 +114,45 @@ const siteMap = (
   '}',
 ];
 
-/** What of a site counts, in what is looked up for every request. */
-const letters: Readonly<Record<Counted, string>> = { scripts: 's', pages: 'p', all: 'a' };
+/** What of a site counts, by a word: the number of its rules where it has some. */
+function countingMaps(sites: readonly HeldSite[]): readonly string[] {
+  const keyOf = ({ counts }: HeldSite) => JSON.stringify(counts);
+  const countings = [...new Map(sites.map((each) => [keyOf(each), each.counts]))];
+  const withRules = countings.filter(([, { rules }]) => rules.length > 0);
+  const numbers = new Map(withRules.map(([key], index) => [key, index + 1]));
+  const wordOf = (site: HeldSite) => numbers.get(keyOf(site)) ?? restWords[site.counts.rest];
+  const byNumber = withRules.map((_, index) => `${index + 1} $${ownPrefix}count_${index + 1};`);
+  return [
+    ...siteMap('counting', sites, (each) => String(wordOf(each))),
+    // Without expressions, which would replace the `$1` of a location.
+    `map $uri $${ownPrefix}page { volatile; hostnames; default 1; ${staticNames.map((each) => `*.${each} "";`).join(' ')} }`,
+    ...withRules.flatMap(([, counting], index) => rulesMap(index + 1, counting)),
+    // The URI changes with each internal redirect, so nothing that depends on it may be remembered.
+    `map $${ownPrefix}counting $${ownPrefix}counts { volatile; default ""; all 1; pages $${ownPrefix}page; ${byNumber.join(' ')} }`,
+  ];
+}
+
+const restWords: Readonly<Record<Verdict, string>> = {
+  counts: 'all',
+  pages: 'pages',
+  free: 'none',
+};
+const verdictValues: Readonly<Record<Verdict, string>> = {
+  counts: '1',
+  pages: `$${ownPrefix}page`,
+  free: '""',
+};
+
+const rulesMap = (number: number, { rules, rest }: Counting): readonly string[] => [
+  `map $uri $${ownPrefix}count_${number} {`,
+  '  volatile;',
+  `  default ${verdictValues[rest]};`,
+  ...rules.map(({ pattern, caseless, verdict }) => {
+    const key = nginxQuoted(`~${caseless ? '*' : ''}${pattern}`);
+    return `  ${key} ${verdictValues[verdict]};`;
+  }),
+  '}',
+];
 
 /** The key of each level, where a request counts. Those that no site has are there, too, and empty. */
 function mapsOf(kind: BoundKind, sites: readonly HeldSite[]): readonly string[] {
@@ -117,18 +162,11 @@ function mapsOf(kind: BoundKind, sites: readonly HeldSite[]): readonly string[] 
   const text = (each: HeldSite) => boundOf(each, kind);
   return [
     ...(kind === 'tenant' ? [] : siteMap(`${kind}_name`, of, (each) => text(each)?.member ?? '')),
-    ...siteMap(`${kind}_rule`, of, (each) => `${text(each)?.limit}${letters[each.counts]}`),
-    ...siteMap(`${kind}_number`, of, (each) => String(text(each)?.limit)),
+    ...siteMap(`${kind}_rule`, of, (each) => String(text(each)?.limit)),
     `map $limit_conn_status $${own} { default ${member}; REJECTED ""; }`,
-    ...countingOf(own),
+    `map $${ownPrefix}counts $${own}_key { volatile; default ""; 1 $${own}; }`,
   ];
 }
-
-/** The URI changes with each internal redirect, so nothing that depends on it may be remembered. */
-const countingOf = (own: string): readonly string[] => [
-  `map $uri $${own}_script { volatile; default ""; "~*\\.ph(?:p\\d*|tml|ar)(?:/|$)" $${own}; }`,
-  `map $uri $${own}_page { volatile; default $${own}; "~*\\.(?:${staticNames})$" ""; }`,
-];
 
 /** In a page: "The limit is that of …". */
 export const limitOf: Readonly<Record<BoundKind, string>> = {
@@ -145,7 +183,7 @@ const byRefuser = (variable: string, valueOf: (kind: BoundKind) => string) =>
 const refusals: readonly string[] = [
   `map $${ownPrefix}tenant $${ownPrefix}inner { default $${ownPrefix}tenant; "" $${ownPrefix}site; }`,
   `map $${ownPrefix}reseller $${ownPrefix}refuser { default $${ownPrefix}reseller; "" $${ownPrefix}inner; }`,
-  byRefuser('limit', (kind) => headerText(kind, `$${ownPrefix}${kind}_number`)),
+  byRefuser('limit', (kind) => headerText(kind, `$${ownPrefix}${kind}_rule`)),
   byRefuser('whose', (kind) => limitOf[kind]),
   `map $${ownPrefix}refuser $${ownPrefix}is_held { default 1; "" 0; }`,
   `map $limit_conn_status $${ownPrefix}refused { default 0; REJECTED $${ownPrefix}is_held; }`,
@@ -175,7 +213,7 @@ function zoneOf({ kind, number }: Zone, all: readonly HeldSite[]): readonly stri
   const members = of.filter(({ limit }) => limit === number).map(({ member }) => member);
   const own = `${ownPrefix}${kind}`;
   return [
-    `map $${own}_rule $${zone} { volatile; default ""; ${number}s $${own}_script; ${number}p $${own}_page; ${number}a $${own}; }`,
+    `map $${own}_rule $${zone} { volatile; default ""; ${number} $${own}_key; }`,
     `limit_conn_zone $${zone} zone=${zone}:${zoneKilobytes(new Set(members))}k;`,
     limitLine({ kind, number }),
   ];

@@ -1,5 +1,6 @@
 /** What an administrator should know and do about entries at nginx. */
 import { alike, type Note } from '../notes.ts';
+import { guessesStatics } from '../nginx/counting.ts';
 import type { NginxHttp } from '../nginx/http-level.ts';
 import type { Place } from '../directive.ts';
 import { entryName, isHeld, type Holding, type SiteEntries } from './holding.ts';
@@ -20,6 +21,7 @@ export function entriesNotes(
     ...limited.flatMap((each) => notHeld(each)),
     ...limited.flatMap((each) => missing(each, http, siteFilePath)),
     ...limited.flatMap(unseen),
+    ...limited.flatMap(guessed),
     ...httpNotes(http),
     ...(numbersOf(held).length > numbersMax
       ? [
@@ -63,6 +65,16 @@ function unseen({ site: { vhost } }: SiteEntries): readonly Pair[] {
   if (logLost === undefined || logLost.canInclude) return [];
   const message = 'Refused requests are no faults, since an access_log keeps them from being seen';
   return [[message, placeText(logLost)]];
+}
+
+/** What a visitor can ask for without an entry, and what the site can do against it. */
+function guessed(each: SiteEntries): readonly Pair[] {
+  const { vhost } = each.site;
+  if (!isHeld(each) || vhost === undefined || !guessesStatics(vhost.counts)) return [];
+  const message =
+    'Not counted: names of static files (.css, .png, …) for which its program is asked where there is no such file. ' +
+    String.raw`A "location ~* \.(css|js|png|…)$ { try_files $uri =404; }" of its own keeps them from it`;
+  return [[message, entryName(each)]];
 }
 
 const placeText = ({ file, line }: Place) => `${file}:${line}`;

@@ -12,13 +12,18 @@ export function nginxSites(directives: readonly Directive[]): readonly Site[] {
     const root = valueOf(http, 'root');
     return http
       .filter(({ name, block }) => name === 'server' && block !== undefined)
-      .map((server) => siteOf(server, upstreams, root));
+      .map((server) => siteOf(server, upstreams, root, http));
   });
 }
 
 type Upstreams = ReadonlyMap<string, readonly Address[]>;
 
-function siteOf(server: Directive, upstreams: Upstreams, inherited: string | undefined): Site {
+function siteOf(
+  server: Directive,
+  upstreams: Upstreams,
+  inherited: string | undefined,
+  http: readonly Directive[],
+): Site {
   const block = server.block ?? [];
   const root = valueOf(block, 'root') ?? rootOfLocations(block) ?? inherited;
   const { handlers, overrides } = walk(block, upstreams, 'server');
@@ -30,7 +35,7 @@ function siteOf(server: Directive, upstreams: Upstreams, inherited: string | und
     ...(root === undefined ? {} : { root }),
     handlers: found.length === 0 ? answersOf(block) : found,
     overrides: overrides.toSorted((a, b) => a.line - b.line),
-    vhost: vhostOf(server),
+    vhost: vhostOf(server, http),
     file: server.file,
     line: server.line,
   };

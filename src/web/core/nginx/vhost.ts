@@ -10,13 +10,8 @@
  */
 import type { Directive, Place } from '../directive.ts';
 import { isOwnLimit, isOwnLog, pageLocation } from './own-words.ts';
+import { countingOf, type Counting } from './counting.ts';
 import { isPass } from './passes.ts';
-
-/**
- * Which requests count as entries: those for a script, all, or all but those for names of static files, where nginx
- * serves some files itself.
- */
-export type Counted = 'scripts' | 'all' | 'pages';
 
 export interface Lost extends Place {
   /** Whether an include in the server gives it back. */
@@ -26,7 +21,8 @@ export interface Lost extends Place {
 export interface NginxVhost {
   /** The value of `$server_name`. */
   readonly serverName: string;
-  readonly counts: Counted;
+  /** Which of its requests are entries. */
+  readonly counts: Counting;
   /** What of its own keeps the limit_conn of the http level from it. */
   readonly limitLost?: Lost;
   /** A limit_conn of somebody else at the level of the server. */
@@ -43,15 +39,16 @@ export interface NginxVhost {
 
 const inner = new Set(['location', 'if', 'limit_except']);
 
-export function vhostOf(server: Directive): NginxVhost {
+/** `http`: the level around it. */
+export function vhostOf(server: Directive, http: readonly Directive[] = []): NginxVhost {
   const block = server.block ?? [];
-  const levels = levelsOf(block, []);
+  const levels = levelsOf(block);
   const page = block.some(({ name, args }) => name === 'location' && args[0] === pageLocation);
   const limitLost = lostLimit(block, levels);
   const logLost = lostLog(block, page ? [] : levels);
   return {
     serverName: serverNameOf(block),
-    counts: countedOf(levels),
+    counts: countingOf(block, http),
     ...(limitLost === undefined ? {} : { limitLost }),
     limitBeside: named(block, 'limit_conn').some((each) => !isOwnLimit(each)),
     ...(logLost === undefined ? {} : { logLost }),
@@ -70,31 +67,24 @@ function serverNameOf(block: readonly Directive[]): string {
 const named = (block: readonly Directive[], wanted: string) =>
   block.filter(({ name }) => name === wanted);
 
-/** A block within the server, with the locations around it and itself. */
-interface Level {
-  readonly block: readonly Directive[];
-  readonly around: readonly Directive[];
+/** A block within the server, or its own. */
+type Level = readonly Directive[];
+
+function levelsOf(block: Level): readonly Level[] {
+  const within = block.flatMap((each) =>
+    inner.has(each.name) && each.block !== undefined ? levelsOf(each.block) : [],
+  );
+  return [block, ...within];
 }
 
-function levelsOf(block: readonly Directive[], around: readonly Directive[]): readonly Level[] {
-  return [
-    { block, around },
-    ...block.flatMap((each) =>
-      inner.has(each.name) && each.block !== undefined
-        ? levelsOf(each.block, [...around, each])
-        : [],
-    ),
-  ];
-}
-
-const handles = ({ block }: Level) => block.some(({ name }) => isPass(name));
+const handles = (level: Level) => level.some(({ name }) => isPass(name));
 
 /** Anywhere: a request can pass through a location before it is handled in another one. */
 function lostLimit(
   server: readonly Directive[],
   levels: readonly Level[],
 ): NginxVhost['limitLost'] {
-  for (const { block } of levels) {
+  for (const block of levels) {
     const limits = named(block, 'limit_conn');
     const foreign = limits.find((each) => !isOwnLimit(each));
     const dry = named(block, 'limit_conn_dry_run').find(({ args }) => args[0] === 'on');
@@ -113,8 +103,8 @@ function lostLog(server: readonly Directive[], levels: readonly Level[]): NginxV
     return off ?? (logs.some(isOwnLog) ? undefined : logs[0]);
   };
   for (const level of levels) {
-    if (level.block === server || !handles(level)) continue;
-    const at = otherThanOurs(level.block);
+    if (level === server || !handles(level)) continue;
+    const at = otherThanOurs(level);
     if (at !== undefined) return { ...placeOf(at), canInclude: false };
   }
   const at = otherThanOurs(server);
@@ -122,32 +112,3 @@ function lostLog(server: readonly Directive[], levels: readonly Level[]): NginxV
 }
 
 const placeOf = ({ file, line }: Place): Place => ({ file, line });
-
-const isLocation = ({ name }: Directive) => name === 'location';
-const scriptPattern = /\\\.[^|]{0,20}ph(?:p|tml|ar)/i;
-
-/** `location ~ \.php$`: only requests whose name matches get there. */
-const isForScripts = ({ args }: Directive) =>
-  /^~\*?$/.test(args[0] ?? '') && scriptPattern.test(args.at(-1) ?? '');
-
-function countedOf(levels: readonly Level[]): Counted {
-  const handling = levels.filter(handles);
-  if (handling.every(({ around }) => around.some((each) => isLocation(each) && isForScripts(each))))
-    return 'scripts';
-  return servesFiles(levels) ? 'pages' : 'all';
-}
-
-/** Unless everything is passed on: what `location /` handles, and no other location has files. */
-function servesFiles(levels: readonly Level[]): boolean {
-  const isRoot = ({ around }: Level) => {
-    const [only] = around;
-    return around.length <= 1 && (only === undefined || only.args.at(-1) === '/');
-  };
-  const passesOn = ({ block }: Level) =>
-    block.some(({ name }) => isPass(name) || name === 'return' || inner.has(name));
-  return (
-    !levels.some((each) => isRoot(each) && handles(each)) ||
-    levels.some(({ block }) => named(block, 'try_files').length > 0) ||
-    !levels.every((each) => each.around.length === 0 || passesOn(each))
-  );
-}

@@ -1,0 +1,192 @@
+/**
+ * Which requests of a `server` of nginx are entries: those that it passes on to a program.
+ *
+ *     location ~ ^(.+\.php)(.*)$ { fastcgi_pass … }        /index.php, and /index.php.css as well
+ *
+ * nginx does not tell in which location a request is, but a map can be given the locations' own expressions. They are
+ * tried in an order in which none that is free precedes one that could take the request from it; where both cannot be
+ * told apart, the request counts.
+ *
+ * An expression that matches replaces `$1`. The first one that matches here is the one that chose the location, so `$1`
+ * is what it was. Where the vhost uses a `$1` of something else, no expression is tried at all, and every request counts.
+ * Source: ngx_http_variables.c, ngx_http_regex_exec(); ngx_http_rewrite_module.c for `break`.
+ */
+import type { Directive } from '../directive.ts';
+import { nginxQuoted } from '../entries/nginx-quoted.ts';
+import { locationsOf, type Location, type Verdict } from './location.ts';
+
+export interface CountRule {
+  readonly pattern: string;
+  readonly caseless: boolean;
+  readonly verdict: Verdict;
+}
+
+/** The first rule that matches `$uri` says whether a request counts. `pages`: unless it has the name of a static file. */
+export interface Counting {
+  readonly rules: readonly CountRule[];
+  readonly rest: Verdict;
+}
+
+const everything: Counting = { rules: [], rest: 'counts' };
+
+/** Bytes of a word of nginx's configuration. */
+const wordBytesMax = 4_000;
+
+export function countingOf(
+  server: readonly Directive[],
+  inherited: readonly Directive[] = [],
+): Counting {
+  const { locations, rest } = locationsOf(server, inherited);
+  if (losesCaptures(server, locations)) return everything;
+  const main = locations.find(({ kind, text }) => kind === 'prefix' && text === '/');
+  const ordered = inOrder(locations);
+  const counting = { rules: ordered.map(ruleOf), rest: main?.verdict ?? rest };
+  const usable = counting.rules.every(({ pattern }) => isUsable(pattern));
+  if (!usable) return everything;
+  const safe = all(locations).some(changesUri) ? withoutFree(counting) : counting;
+  return trimmed(withOwnStatics(safe));
+}
+
+const isUsable = (pattern: string) =>
+  !pattern.includes('\ufffd') && Buffer.byteLength(nginxQuoted(pattern)) < wordBytesMax;
+
+const all = (locations: readonly Location[]): readonly Location[] =>
+  locations.flatMap((each) => [each, ...all(each.nested)]);
+
+/** Locations with a name are left out: they have the URI of the location before. */
+function inOrder(locations: readonly Location[]): readonly Location[] {
+  const of = (wanted: Location['kind']) => locations.filter(({ kind }) => kind === wanted);
+  const nestedIn = (each: Location) => all(each.nested);
+  const prefixes = of('prefix').toSorted((a, b) => b.text.length - a.text.length);
+  const late = prefixes.flatMap((each) =>
+    nestedIn(each).filter(({ verdict }) => verdict !== 'counts'),
+  );
+  const careful = late.some(({ verdict }) => verdict === 'pages');
+  return [
+    ...of('exact'),
+    ...locations.flatMap(nestedIn).filter(({ verdict }) => verdict === 'counts'),
+    ...[...of('exact'), ...of('regex')]
+      .flatMap(nestedIn)
+      .flatMap((each) => (each.verdict === 'pages' ? [counted(each)] : [])),
+    ...prefixes
+      .filter(({ firm, verdict }) => firm && verdict !== 'free')
+      .map((each) => (hidesProgram(each, prefixes) ? counted(each) : each)),
+    ...of('regex').map((each) => (careful && each.verdict === 'free' ? paged(each) : each)),
+    ...prefixes.flatMap((each) => [...nestedInOrder(each), ...(each.text === '/' ? [] : [each])]),
+  ];
+}
+
+const counted = (location: Location): Location => ({ ...location, verdict: 'counts' });
+const paged = (location: Location): Location => ({ ...location, verdict: 'pages' });
+
+/** A longer name that begins with it is another location. */
+const hidesProgram = ({ text }: Location, prefixes: readonly Location[]) =>
+  prefixes.some((each) => each.verdict === 'counts' && each.text.startsWith(text));
+
+/** As nginx tries them, those that count being before all others already. */
+function nestedInOrder({ nested }: Location): readonly Location[] {
+  const inner = all(nested).filter(({ verdict }) => verdict !== 'counts');
+  const rank: Record<Location['kind'], number> = { exact: 0, regex: 1, prefix: 2, named: 3 };
+  return inner
+    .filter(({ kind }) => kind !== 'named')
+    .toSorted((a, b) => rank[a.kind] - rank[b.kind] || byLength(a, b));
+}
+
+const byLength = (a: Location, b: Location) =>
+  a.kind === 'prefix' ? b.text.length - a.text.length : 0;
+
+function ruleOf({ kind, text, caseless, verdict }: Location): CountRule {
+  const end = kind === 'exact' ? String.raw`\z` : '';
+  const pattern = kind === 'regex' ? text : `^${literal(text)}${end}`;
+  return { pattern, caseless, verdict };
+}
+
+const literal = (text: string) => text.replaceAll(/[^A-Za-z0-9_/\u0080-\uffff]/g, String.raw`\$&`);
+
+/** `rewrite … break` in what runs something: the URI that is looked at is another one than chose the location. */
+function changesUri({ block, verdict }: Location): boolean {
+  if (verdict === 'free') return false;
+  const inside = [
+    block,
+    ...block.flatMap((each) => (each.name === 'if' ? [each.block ?? []] : [])),
+  ];
+  const rewrites = inside.flat().filter(({ name }) => name === 'rewrite');
+  const breaks = inside.flat().some(({ name }) => name === 'break');
+  const flagOf = ({ args: [, target = '', flag] }: Directive) =>
+    flag ?? (/^(?:https?:\/\/|\$scheme)/.test(target) ? 'redirect' : undefined);
+  return rewrites.some((each) => {
+    const flag = flagOf(each);
+    return flag === 'break' || (flag === undefined && breaks);
+  });
+}
+
+export const withoutFree = ({ rules, rest }: Counting): Counting => {
+  const atLeastPages = (verdict: Verdict) => (verdict === 'free' ? 'pages' : verdict);
+  return {
+    rules: rules.map((each) => ({ ...each, verdict: atLeastPages(each.verdict) })),
+    rest: atLeastPages(rest),
+  };
+};
+
+/** A vhost that says itself which names are static files needs no guess at them. */
+function withOwnStatics({ rules, rest }: Counting): Counting {
+  let known = false;
+  const exact = (verdict: Verdict) => (known && verdict === 'pages' ? 'counts' : verdict);
+  const judged = rules.map((each) => {
+    const rule = { ...each, verdict: exact(each.verdict) };
+    known ||=
+      each.verdict === 'free' && /css/.test(each.pattern) && /png|jpe|gif/.test(each.pattern);
+    return rule;
+  });
+  return { rules: judged, rest: exact(rest) };
+}
+
+function trimmed({ rules, rest }: Counting): Counting {
+  const last = rules.findLastIndex(({ verdict }) => verdict !== rest);
+  return { rules: rules.slice(0, last + 1), rest };
+}
+
+/** Which of them use captures when a request is handled; `set`, `if` and the like do so before limits are asked. */
+const early = new Set(['rewrite', 'set', 'if', 'return', 'break', 'location', 'server_name']);
+
+function losesCaptures(server: readonly Directive[], locations: readonly Location[]): boolean {
+  const uses = (block: readonly Directive[]) =>
+    block.some(
+      ({ name, args }) => !early.has(name) && args.some((each) => /\$\{?[1-9]/.test(each)),
+    );
+  const ifs = (block: readonly Directive[]) =>
+    block.flatMap(({ name, block: inner }) =>
+      name === 'if' && inner !== undefined ? [inner] : [],
+    );
+  if (uses(server) || ifs(server).some(uses)) return true;
+  return all(locations).some(({ kind, block }) => {
+    if (ifs(block).some(uses)) return true;
+    const others = block.some(({ name }) => name === 'rewrite' || name === 'if');
+    return uses(block) && (kind !== 'regex' || others);
+  });
+}
+
+/** What vhosts with one name count together: whatever one of them does. */
+export function mergedCounting(countings: readonly Counting[]): Counting {
+  const [first = { rules: [], rest: 'free' }, ...others] = countings;
+  const key = JSON.stringify(first);
+  if (others.every((each) => JSON.stringify(each) === key)) return first;
+  const verdicts = countings.flatMap(({ rules, rest }) => [
+    rest,
+    ...rules.flatMap(({ verdict }) => (verdict === 'pages' ? [verdict] : [])),
+  ]);
+  const order: readonly Verdict[] = ['counts', 'pages', 'free'];
+  const rest = order.find((each) => verdicts.includes(each)) ?? 'free';
+  const rules = countings.flatMap(({ rules: each }) =>
+    each.filter(({ verdict }) => verdict === 'counts'),
+  );
+  return trimmed({ rules: distinct(rules), rest });
+}
+
+const distinct = (rules: readonly CountRule[]) => [
+  ...new Map(rules.map((each) => [JSON.stringify(each), each])).values(),
+];
+
+/** Whether names of static files are told from pages by their endings alone. */
+export const guessesStatics = ({ rules, rest }: Counting): boolean =>
+  rest === 'pages' || rules.some(({ verdict }) => verdict === 'pages');
