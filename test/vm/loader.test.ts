@@ -237,7 +237,8 @@ function possible(
   list: readonly Case[],
 ): (Sequence & Pick<Case, 'expect'>)[] {
   const release = versionOf(files.release);
-  return list.flatMap(({ name, steps, expect, from }, index) => {
+  return list.flatMap(({ name, steps, expect: now, from, before }, index) => {
+    const expect = before !== undefined && isEarlier(release, before.release) ? before.expect : now;
     if (from !== undefined && isEarlier(release, from)) return [];
     try {
       return [{ name, expect, steps: makeSteps(`${index} ${name}`, steps, bases) }];

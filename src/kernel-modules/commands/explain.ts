@@ -52,7 +52,7 @@ async function explain(name: string, options: ExplainOptions, command: Command):
   const { entries, problems } = await readInputs([file], keys, deep);
   for (const each of problems) printError(`${each.file}: ${each.message}`);
   const providers = tree.filter((each) => entries.every((own) => own.sha256 !== each.sha256));
-  const surveyed = judgeFor(reading, entries, providers);
+  const surveyed = await judgeFor(reading, entries, providers);
   const host = hostDenials(reading.kernel.settings);
   const denied = new Map([...host, ...demand.denied]);
   const report = reportOf(surveyed, problems, reading, demand, host);

@@ -15,13 +15,13 @@ import { showProgress } from '../../cli/shared/progress.ts';
 import { printError, print, printJson } from '../../cli/shared/session.ts';
 import { terminalOf } from '../../cli/shared/terminal.ts';
 import { openOfferedSource } from '../io/source/offered-source.ts';
-import { findKernelBuild } from '../io/kernel/kernel-build.ts';
 import { keepRebuilds, rebuildsDirectory, sourceDigest } from '../io/rebuild/kept-rebuilds.ts';
 import { matchAll, openOffered, readFunctions } from '../io/source/match-files.ts';
 import { bareName } from '../core/record/module-file.ts';
 import type { ReadEntry } from '../io/scan/read-modules.ts';
-import type { KernelReading } from '../io/kernel/read-kernel.ts';
+import type { Match } from '../core/source/match-result.ts';
 import { matchTable, matchText } from './match-text.ts';
+import { ModuleHeaders } from './module-headers.ts';
 import { outcomeOf, statesSrcversion, type Matched } from './matched.ts';
 import { rebuildEach } from './rebuild-each.ts';
 import {
@@ -31,7 +31,6 @@ import {
   readTree,
   withKernelOptions,
   type KernelOptions,
-  type Opened,
 } from './setup.ts';
 
 interface MatchOptions extends KernelOptions {
@@ -48,10 +47,7 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
     printError('Name a module, or pass --all for every module of the kernel’s tree');
     return exitCodes.usage;
   }
-  const opened = openOrReport(options);
-  if (opened === undefined) return exitCodes.failed;
-  const { reading } = opened;
-  const entries = await entriesOf(names, opened, options);
+  const entries = await entriesOf(names, options);
   if (entries === undefined) return exitCodes.failed;
   const source = await openOfferedSource(options.source);
   if (!source.ok) {
@@ -60,11 +56,12 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
   }
   using offered = source.value;
   for (const note of offered.notes.slice(0, 10)) printError(note);
-  const matched = await matchEach(entries, offered.path, reading, options);
+  const headers = new ModuleHeaders(options);
+  const matched = await matchEach(entries, offered.path, headers, options);
   if (matched === undefined) return exitCodes.failed;
   const results =
     options.rebuild === true
-      ? await rebuildAndKeep(matched, offered.path, reading, options)
+      ? await rebuildAndKeep(matched, offered.path, headers, options)
       : matched;
   show(results, options);
   return codeOf(results, options);
@@ -74,22 +71,25 @@ async function match(names: readonly string[], options: MatchOptions): Promise<E
 async function rebuildAndKeep(
   matched: readonly Matched[],
   source: string,
-  reading: KernelReading,
+  headers: ModuleHeaders,
   options: MatchOptions,
 ): Promise<readonly Matched[]> {
   const directory = options.cache ? rebuildsDirectory() : undefined;
   const before = directory === undefined ? undefined : sourceDigest(source);
-  const results = await rebuildEach(matched, source, reading, options);
+  const results = await rebuildEach(matched, source, headers);
   const same = results.filter(({ rebuilt }) => rebuilt?.outcome === 'reproduced');
   if (directory === undefined || before?.ok !== true || same.length === 0) return results;
   const digest = sourceDigest(source);
   if (!digest.ok || digest.value !== before.value) return results;
   const day = new Date().toISOString().slice(0, 10);
-  const offered = resolve(options.source);
-  const known = { source: digest.value, release: reading.kernel.release, offered, day };
+  const known = { source: digest.value, offered: resolve(options.source), day };
   keepRebuilds(
     directory,
-    same.map(({ entry }) => ({ ...known, module: entry.sha256 })),
+    same.map(({ entry: { module, sha256 } }) => ({
+      ...known,
+      release: headers.releaseFor(module),
+      module: sha256,
+    })),
   );
   return results;
 }
@@ -97,16 +97,21 @@ async function rebuildAndKeep(
 /** Named ones by file or by name; with --all the whole tree. */
 async function entriesOf(
   names: readonly string[],
-  opened: Opened,
   options: MatchOptions,
 ): Promise<readonly ReadEntry[] | undefined> {
-  if (options.all === true && names.length === 0) return readTree(opened, options);
   const files = names.filter((name) => existsSync(name));
-  const read = files.length === 0 ? undefined : await readInputs(files, opened.keys, options);
+  const others = names.filter((each) => !files.includes(each));
+  // Files need no kernel: what they are compared with is the source and the headers.
+  const isFilesOnly = names.length > 0 && others.length === 0;
+  const opened = isFilesOnly ? undefined : openOrReport(options);
+  if (opened === undefined && !isFilesOnly) return undefined;
+  const tree = opened === undefined ? [] : await readTree(opened, options);
+  if (names.length === 0) return tree;
+  const keys = opened?.keys ?? { kernel: [], given: [] };
+  const read =
+    files.length === 0 ? undefined : await readInputs(files, keys, { ...options, cache: false });
   for (const each of read?.problems ?? []) printError(`${each.file}: ${each.message}`);
   const found = [...(read?.entries ?? [])];
-  const others = names.filter((each) => !files.includes(each));
-  const tree = others.length === 0 ? [] : await readTree(opened, options);
   for (const name of others) {
     const entry = moduleNamed(tree, name);
     if (entry === undefined) printError(`There is no file and no module "${name}"`);
@@ -115,29 +120,39 @@ async function entriesOf(
   return found.length === 0 ? undefined : found;
 }
 
+/** Modules of several kernels are each compared with the headers of their own. */
 async function matchEach(
   entries: readonly ReadEntry[],
   source: string,
-  { kernel }: KernelReading,
-  { headers, generated }: MatchOptions,
+  headers: ModuleHeaders,
+  { generated }: MatchOptions,
 ): Promise<readonly Matched[] | undefined> {
-  const build = findKernelBuild(kernel.release, headers);
-  if (!build.ok)
-    printError(`${printProblem(build.error)}; conditions in the source stay undecided`);
-  const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
-  if (!offered.ok) {
-    printError(printProblem(offered.error));
-    return undefined;
-  }
   const progress = showProgress('Comparing with source');
   try {
-    const modules = entries.map((each) => each.module);
-    const functions =
-      offered.value.kind === 'external' ? await readFunctions(entries) : new Map<string, never>();
-    const update = (done: number) => progress.update(done, modules.length);
-    const matches = matchAll(modules, offered.value, update, functions);
+    const found = new Map<string, Match>();
+    for (const [release, group] of Map.groupBy(entries, (each) =>
+      headers.releaseFor(each.module),
+    )) {
+      const build = headers.of(release);
+      if (!build.ok)
+        printError(
+          `${printProblem(build.error)}; conditions in the source and names of functions stay undecided`,
+        );
+      const offered = openOffered(source, { build: build.ok ? build.value : undefined, generated });
+      if (!offered.ok) {
+        printError(printProblem(offered.error));
+        return undefined;
+      }
+      const functions =
+        offered.value.kind === 'external' ? await readFunctions(group) : new Map<string, never>();
+      const done = found.size;
+      const update = (matched: number) => progress.update(done + matched, entries.length);
+      const modules = group.map((each) => each.module);
+      for (const [file, match] of matchAll(modules, offered.value, update, functions))
+        found.set(file, match);
+    }
     return entries.flatMap((entry) => {
-      const match = matches.get(entry.file);
+      const match = found.get(entry.file);
       return match === undefined ? [] : [{ entry, match, rebuilt: undefined }];
     });
   } finally {
@@ -202,7 +217,10 @@ function define(command: Command, run: Runner): void {
       '--source <path>',
       'a directory, a tarball, a .dsc, or a package with source (.deb, .src.rpm)',
     )
-    .option('--headers <directory>', 'headers of the module’s kernel (default: the installed ones)')
+    .option(
+      '--headers <directory>',
+      'headers of the module’s kernel (default: those below --kernel, else the installed ones)',
+    )
     .option('--generated <directory>', 'a built tree, for generated files')
     .option(
       '--rebuild',

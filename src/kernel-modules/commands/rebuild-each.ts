@@ -1,18 +1,16 @@
 /** The decisive comparison: each module rebuilt from the offered source. */
 import { printProblem } from '../../base/problem.ts';
 import { kernelEncoding, readElf } from '../core/elf/read-elf.ts';
-import { findKernelBuild } from '../io/kernel/kernel-build.ts';
-import type { KernelReading } from '../io/kernel/read-kernel.ts';
 import { readAgain } from '../io/inputs/read-again.ts';
 import { undecided, rebuild, type Rebuilt } from '../io/rebuild/rebuild.ts';
 import { showProgress } from '../../cli/shared/progress.ts';
 import type { Matched } from './matched.ts';
+import type { ModuleHeaders } from './module-headers.ts';
 
 export async function rebuildEach(
   matched: readonly Matched[],
   source: string,
-  { kernel }: KernelReading,
-  options: { readonly headers?: string },
+  headers: ModuleHeaders,
 ): Promise<readonly Matched[]> {
   const interruption = new AbortController();
   const stop = () => interruption.abort();
@@ -22,13 +20,7 @@ export async function rebuildEach(
   try {
     for (const [index, each] of matched.entries()) {
       progress.update(index, matched.length);
-      const rebuilt = await rebuildOne(
-        each,
-        source,
-        kernel.release,
-        options.headers,
-        interruption.signal,
-      );
+      const rebuilt = await rebuildOne(each, source, headers, interruption.signal);
       results.push({ ...each, rebuilt });
       if (interruption.signal.aborted) break;
     }
@@ -42,11 +34,10 @@ export async function rebuildEach(
 async function rebuildOne(
   { entry }: Matched,
   source: string,
-  release: string,
-  headers: string | undefined,
+  headers: ModuleHeaders,
   signal: AbortSignal,
 ): Promise<Rebuilt> {
-  const build = findKernelBuild(release, headers);
+  const build = headers.of(headers.releaseFor(entry.module));
   if (!build.ok) return undecided(printProblem(build.error));
   const bytes = await readAgain(entry);
   if (!bytes.ok)

@@ -114,7 +114,7 @@ export class DkmsPackages {
     }
     const headers = await this.unpack(name, version);
     if (!headers.ok) return headers;
-    const build = findKernelBuild(name.replace('linux-headers-', ''), headers.value);
+    const build = findKernelBuild(name.replace('linux-headers-', ''), [headers.value]);
     return build.ok ? build : fail(printProblem(build.error));
   }
 

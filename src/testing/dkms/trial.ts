@@ -4,7 +4,10 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { definedFunctions } from '../../kernel-modules/core/record/defined-functions.ts';
+import {
+  definedFunctions,
+  type DefinedFunctions,
+} from '../../kernel-modules/core/record/defined-functions.ts';
 import { readElf } from '../../kernel-modules/core/elf/read-elf.ts';
 import type { Elf } from '../../kernel-modules/core/elf/elf.ts';
 import { bareName } from '../../kernel-modules/core/record/module-file.ts';
@@ -89,7 +92,7 @@ class Trial {
     const own = matchSource(read.value, this.#own, functions);
     const answers = [
       this.#answer(file, 'right source', own),
-      ...this.#altered(file, read.value, own),
+      ...this.#altered(file, read.value, functions, own),
     ];
     if (this.#other !== undefined) {
       const match = matchSource(read.value, this.#other, functions);
@@ -110,6 +113,7 @@ class Trial {
   *#altered(
     file: string,
     module: KernelModule,
+    functions: DefinedFunctions,
     { objects, srcversion }: Match,
   ): Generator<TrialResponse> {
     const sources = objects.flatMap(({ source }) => source ?? []);
@@ -130,7 +134,7 @@ class Trial {
     for (const [question, tree] of trees) {
       if (tree === undefined) continue;
       const offered = new OfferedSource(tree, this.#context);
-      yield this.#answer(file, question, matchSource(module, offered));
+      yield this.#answer(file, question, matchSource(module, offered, functions));
     }
   }
 

@@ -29,6 +29,8 @@ export interface Case {
   readonly expect: Expectation;
   /** Kernels before that crash. */
   readonly from?: Release;
+  /** What it comes to on kernels before a release. */
+  readonly before?: { readonly release: Release; readonly expect: Expectation };
 }
 
 /** A step with its module's file made. */

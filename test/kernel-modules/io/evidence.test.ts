@@ -21,7 +21,7 @@ import { collectInputs } from '../../../src/kernel-modules/io/inputs/inputs.ts';
 import { findKernelBuild } from '../../../src/kernel-modules/io/kernel/kernel-build.ts';
 import { hostRoots } from '../../../src/kernel-modules/io/kernel/kernel-files.ts';
 import { readKernel } from '../../../src/kernel-modules/io/kernel/read-kernel.ts';
-import { openOffered } from '../../../src/kernel-modules/io/source/match-files.ts';
+import { openOffered, readFunctions } from '../../../src/kernel-modules/io/source/match-files.ts';
 import { judgeAll, type Surveyed } from '../../../src/kernel-modules/io/scan/survey.ts';
 import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/read-modules.ts';
 import { readCertificates } from '../../../src/kernel-modules/io/kernel/certificate-file.ts';
@@ -107,7 +107,7 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
   const { entries, problems } = await readAll(collectInputs([...places.keys()]), keys, options);
   assert.deepEqual(problems, []);
   const subjectOf = ({ file }: ReadEntry) => places.get(file.replace(/!.*$/, ''))!;
-  const findings = findingsOf(entries, subjectOf, workshop);
+  const findings = await findingsOf(entries, subjectOf, workshop);
   const surveyed = judgeAll(entries, {
     kernel: read.value.kernel,
     // Of one module the kernel's own tree must tell the same as of all.
@@ -120,12 +120,13 @@ async function survey(subjects: readonly Subject[], workshop: Workshop) {
   return { modules, seen: namesOfChecks(surveyed, read.value.kernel.release, findings) };
 }
 
-function findingsOf(
+async function findingsOf(
   entries: readonly ReadEntry[],
   subjectOf: (entry: ReadEntry) => Subject,
   { source, changed, closed }: Workshop,
-): ReadonlyMap<string, SourceFinding> {
-  const build = findKernelBuild(files.release, files.headers);
+): Promise<ReadonlyMap<string, SourceFinding>> {
+  const functions = await readFunctions(entries);
+  const build = findKernelBuild(files.release, [files.headers]);
   assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
   const findings = new Map<string, SourceFinding>();
   for (const entry of entries) {
@@ -134,7 +135,11 @@ function findingsOf(
     const directories = { own: source, changed, closed };
     const opened = openOffered(directories[offered], { build: build.value });
     assert.ok(opened.ok, opened.ok ? '' : printProblem(opened.error));
-    const { outcome, reasons, license } = matchSource(entry.module, opened.value);
+    const { outcome, reasons, license } = matchSource(
+      entry.module,
+      opened.value,
+      functions.get(entry.file),
+    );
     const { closedTerms } = license;
     findings.set(entry.file, { outcome, message: reasons.join('; '), closedTerms });
   }

@@ -55,7 +55,7 @@ function directoryWith(files: Files): string {
 
 function kernelBuild(): KernelBuild {
   assert.ok(kernel.ok);
-  const build = findKernelBuild(kernel.value.release, kernel.value.headers);
+  const build = findKernelBuild(kernel.value.release, [kernel.value.headers]);
   assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
   return build.value;
 }

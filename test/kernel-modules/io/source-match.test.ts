@@ -4,12 +4,14 @@
  */
 import '../../../src/testing/guard/here.ts';
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { modinfo } from '../../../src/kernel-modules/core/record/module.ts';
 import type { Match } from '../../../src/kernel-modules/core/source/match-result.ts';
+import { applyEdits, modinfo as setModinfo, type Edit } from '../../../src/testing/oracle/edits.ts';
 import { buildModules } from '../../../src/testing/oracle/build.ts';
 import { prepareKernelFiles, type KernelFiles } from '../../../src/testing/oracle/kernel-files.ts';
 import { collectInputs } from '../../../src/kernel-modules/io/inputs/inputs.ts';
@@ -17,7 +19,11 @@ import {
   findKernelBuild,
   type KernelBuild,
 } from '../../../src/kernel-modules/io/kernel/kernel-build.ts';
-import { matchAll, openOffered } from '../../../src/kernel-modules/io/source/match-files.ts';
+import {
+  matchAll,
+  openOffered,
+  readFunctions,
+} from '../../../src/kernel-modules/io/source/match-files.ts';
 import { openOfferedSource } from '../../../src/kernel-modules/io/source/offered-source.ts';
 import { bareName } from '../../../src/kernel-modules/core/record/module-file.ts';
 import { readAll, type ReadEntry } from '../../../src/kernel-modules/io/scan/read-modules.ts';
@@ -36,7 +42,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-match-'));
 after(() => rmSync(scratch, { recursive: true }));
 
 function kernelBuild(): KernelBuild {
-  const build = findKernelBuild(files.release, files.headers);
+  const build = findKernelBuild(files.release, [files.headers]);
   assert.ok(build.ok, build.ok ? '' : printProblem(build.error));
   return build.value;
 }
@@ -49,23 +55,26 @@ async function read(path: string): Promise<readonly ReadEntry[]> {
   return entries;
 }
 
-function matchDirectory(
+async function matchDirectory(
   entries: readonly ReadEntry[],
   directory: string,
   build: KernelBuild,
-): ReadonlyMap<string, Match> {
+): Promise<ReadonlyMap<string, Match>> {
   const offered = openOffered(directory, { build });
   assert.ok(offered.ok, offered.ok ? '' : printProblem(offered.error));
+  const functions = offered.value.kind === 'external' ? await readFunctions(entries) : new Map();
   return matchAll(
     entries.map((each) => each.module),
     offered.value,
+    undefined,
+    functions,
   );
 }
 
 suite("the kernel's own source", { skip: noKernel || noSource }, async () => {
   if (source?.ok !== true) return;
   const entries = await read(join(files.modules, 'kernel'));
-  const matches = matchDirectory(entries, source.value, kernelBuild());
+  const matches = await matchDirectory(entries, source.value, kernelBuild());
   const named = (wanted: (match: Match) => boolean) =>
     entries.flatMap(({ file }) => {
       const match = matches.get(file)!;
@@ -120,20 +129,100 @@ suite(
       writeFileSync(module, built.get('v4l2loopback')!);
       const [entry] = await read(module);
       const build = kernelBuild();
-      const outcome = (directory: string) =>
-        matchDirectory([entry!], directory, build).get(module)!;
+      const outcome = async (directory: string) =>
+        (await matchDirectory([entry!], directory, build)).get(module)!;
 
-      const same = outcome(offered.path);
+      const same = await outcome(offered.path);
       assert.equal(same.outcome, 'consistent', same.reasons.join('\n'));
       assert.deepEqual(
         same.srcversion.files.filter((each) => each.endsWith('.c')),
         ['v4l2loopback.c'],
       );
       for (const file of same.srcversion.files) {
-        const other = outcome(withByteChanged(offered.path, file));
+        const other = await outcome(withByteChanged(offered.path, file));
         assert.equal(other.outcome, 'differs', file);
         assert.match(other.reasons[0]!, /srcversion of the offered source is/);
       }
+    });
+  },
+);
+
+const bulkhead = new URL('../../../bulkhead', import.meta.url).pathname;
+
+/** A module of two functions, or of four more that its source does not have. */
+const twice = (more: string): string => `#include <linux/module.h>
+int twice_of(int number);
+int twice_of(int number) { return 2 * number; }
+${more}
+static int __init twice_init(void) { return 0; }
+module_init(twice_init);
+static void __exit twice_exit(void) { kfree(kmalloc(twice_of(1), GFP_KERNEL)); }
+module_exit(twice_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Doubles");
+MODULE_VERSION("1");
+`;
+const hidden = ['quodlibet', 'vexillum', 'xylophone', 'zygomorph'];
+const secrets = hidden
+  .map((name) => `static noinline int ${name}(int n) { return twice_of(n); }`)
+  .concat(`int (*volatile secrets[])(int) = { ${hidden.join(', ')} };`)
+  .join('\n');
+
+suite(
+  'the source of a module for a kernel that does not run here',
+  { skip: noKernel, timeout: patienceMilliseconds },
+  () => {
+    const root = join(files?.headers ?? '', '../../..');
+    const sources = (name: string, text: string) => {
+      const directory = join(scratch, name);
+      mkdirSync(directory);
+      writeFileSync(join(directory, 'Makefile'), 'obj-m := twice.o\n');
+      writeFileSync(join(directory, 'twice.c'), text);
+      return directory;
+    };
+    const source = sources('honest', twice(''));
+    const hiding = sources('hiding', twice(secrets));
+    const built = async (directory: string, name: string, edits: readonly Edit[] = []) => {
+      const place = join(scratch, name);
+      mkdirSync(place);
+      const modules = await buildModules(files, directory, place);
+      const module = join(place, 'twice.ko');
+      writeFileSync(module, applyEdits(modules.get('twice')!, edits));
+      return module;
+    };
+    const match = (module: string, ...more: readonly string[]) => {
+      const words = ['modules', 'match', module, '--source', source, '--no-cache', ...more];
+      const { stdout, stderr, status } = spawnSync(bulkhead, words, { encoding: 'utf8' });
+      return { stdout: stdout.replaceAll(/\s+/g, ' '), stderr, status };
+    };
+
+    test('is not called consistent while its names cannot be checked', async () => {
+      const honest = await built(source, 'as-honest');
+      const [entry] = await read(honest);
+      const srcversion = modinfo(entry!.module, 'srcversion')!;
+      const borrowed = await built(hiding, 'borrowed', [setModinfo('srcversion', srcversion)]);
+
+      const unknown = match(borrowed);
+      assert.equal(unknown.status, 4, unknown.stdout);
+      assert.match(
+        unknown.stdout,
+        /^twice: undecided.*headers of its kernel, "6\.[^"]+", are missing/,
+      );
+      assert.match(unknown.stderr, /Cannot find the headers of kernel "6\./);
+      const decided = match(borrowed, '--kernel', root);
+      assert.equal(decided.status, 3, decided.stderr);
+      assert.match(decided.stdout, /^twice: differs.*"quodlibet"/);
+
+      const right = match(honest, '--kernel', root);
+      assert.deepEqual([right.status, right.stderr], [0, ''], right.stdout);
+
+      // Without its names a function cannot be found missing.
+      const stripped = join(scratch, 'borrowed/stripped/twice.ko');
+      mkdirSync(join(scratch, 'borrowed/stripped'));
+      execFileSync('strip', ['--strip-unneeded', '-o', stripped, borrowed]);
+      const nameless = match(stripped, '--kernel', root);
+      assert.equal(nameless.status, 4, nameless.stdout);
+      assert.match(nameless.stdout, /bytes of its code belong to no named function/);
     });
   },
 );

@@ -102,6 +102,14 @@ export const constructors: Step = (loading) =>
     ? refuseDefect(loading, defectOf(loading, 'constructors'))
     : undefined;
 
+/** `add_sect_attrs`: before 6.12 it only logs what it fails with. */
+export const sysfsSections: Step = (loading) => {
+  const defect = defectOf(loading, 'sections in sysfs');
+  if (loading.rules.sysfsErrorsRefuse) return refuseDefect(loading, defect);
+  if (defect?.message !== undefined) loading.messages.push(defect.message);
+  return undefined;
+};
+
 /** `apply_relocations`. */
 export const relocations: Step = (loading) =>
   refuseDefect(loading, defectOf(loading, 'relocations'));

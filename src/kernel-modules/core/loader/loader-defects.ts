@@ -11,6 +11,7 @@ import { missingName, type LoaderDefect } from '../record/module.ts';
 import { relocationDefects } from './relocation-defects.ts';
 import type { Releases } from '../kernel/releases.ts';
 import { structModuleSection } from '../record/struct-module.ts';
+import { sysfsDefect } from './sysfs-defect.ts';
 
 interface DefectInput {
   /** As `.modinfo` has it. */
@@ -38,6 +39,7 @@ export function loaderDefects(elf: Elf, { infoName, structName }: DefectInput): 
     memoryDefect(elf),
     constructorsDefect(elf, late),
     ...(elf.machine === machines.x8664 && elf.bits === 64 ? relocationDefects(elf, late) : []),
+    sysfsDefect(elf, late),
   ].filter((each) => each !== undefined);
 }
 

@@ -32,6 +32,8 @@ export interface Rules {
   readonly extendedVersions: boolean;
   /** `__kflagstab` in the place of `__ksymtab_gpl`: in 7.2, and not in 6.19. */
   readonly exportFlags: boolean;
+  /** `mod_sysfs_setup` fails with what its sections and notes fail with: from 6.12 on. */
+  readonly sysfsErrorsRefuse: boolean;
   /** Whether a defect of the file, or anything else, is one for this release. */
   readonly cover: (releases: Releases) => boolean;
 }
@@ -51,6 +53,7 @@ export function rulesOf(release: string): Rules {
     moduleNamespaces: from(6, 16),
     extendedVersions: from(6, 14),
     exportFlags: from(7, 2),
+    sysfsErrorsRefuse: from(6, 12),
     cover: (releases) => covers(releases, [major, minor]),
   };
 }

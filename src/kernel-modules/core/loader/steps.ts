@@ -14,6 +14,7 @@ import {
   relocations,
   structModule,
   symbolTable,
+  sysfsSections,
   writeAndExecute,
 } from './file-steps.ts';
 import {
@@ -275,6 +276,7 @@ const placed: readonly Step[] = [
   relocations,
   exportsAreUnique,
   sysfsName,
+  sysfsSections,
 ];
 
 /** From 6.4 on. */

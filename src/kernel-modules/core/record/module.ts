@@ -59,8 +59,9 @@ export interface LoaderDefect extends Releases {
     | 'write and execute'
     | 'memory'
     | 'constructors'
-    | 'relocations';
-  readonly errno: 'ENOEXEC' | 'EINVAL' | 'ENOMEM';
+    | 'relocations'
+    | 'sections in sysfs';
+  readonly errno: 'ENOEXEC' | 'EINVAL' | 'ENOMEM' | 'EEXIST';
   /** The line in the kernel's log, or undefined if the kernel logs nothing. */
   readonly message: string | undefined;
   /** In plain words. */

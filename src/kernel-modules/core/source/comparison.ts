@@ -3,6 +3,7 @@
  * source, or what it leaves unclear; the outcome follows from them.
  */
 import { isCompatibleLicense } from '../loader/licenses.ts';
+import type { DefinedFunctions } from '../record/defined-functions.ts';
 import { modinfo, type KernelModule } from '../record/module.ts';
 import { compareLicenses, declaredIn } from './license-comparison.ts';
 import { addedObjects, linkedObjects, type LinkedObject } from './linked-objects.ts';
@@ -23,18 +24,19 @@ export class SourceComparison {
   readonly #linked: readonly LinkedObject[];
   readonly #srcversions: SrcversionAttempts;
   readonly #claimed: string | undefined;
-  readonly #functions: readonly string[];
+  readonly #functions: DefinedFunctions | undefined;
   readonly #against: string[] = [];
   readonly #unclear: string[] = [];
   readonly #suspectFiles: string[] = [];
-  #foreignNames = false;
+  /** Whether every name comes from the source or the kernel's headers, as far as there are names. */
+  #namesAgree = true;
   #comesCompiled = false;
 
   constructor(
     module: KernelModule,
     offered: OfferedSource,
     recipe: Recipe,
-    functions: readonly string[],
+    functions: DefinedFunctions | undefined,
   ) {
     this.#module = module;
     this.#functions = functions;
@@ -84,9 +86,8 @@ export class SourceComparison {
   #outcome(agrees: boolean): Match['outcome'] {
     if (this.#against.length > 0) return 'differs';
     if (this.#comesCompiled) return 'undecided';
-    if (agrees && !this.#foreignNames && !this.#linked.some((each) => each.source === undefined))
-      return 'consistent';
-    return 'undecided';
+    const complete = this.#linked.every((each) => each.source !== undefined);
+    return agrees && this.#namesAgree && complete ? 'consistent' : 'undecided';
   }
 
   #notes(outcome: Match['outcome']): readonly string[] {
@@ -180,36 +181,71 @@ export class SourceComparison {
    * their build generates, are left out.
    */
   #checkNames(attempt: Attempt | undefined): void {
-    if (this.#offered.kind === 'kernel' || !this.#hasItsHeaders()) return;
-    if (this.#functions.length === 0) return;
+    if (this.#offered.kind === 'kernel') return;
+    const hidden = this.#hiddenFunctions();
+    if (hidden !== undefined) this.#namesUnclear(hidden);
     // Compilers call by themselves what begins with an underscore.
     const imports = this.#module.symbols.filter(
       ({ kind, name }) => kind === 'import' && /^[a-z]/i.test(name),
     );
-    const names = [...this.#functions, ...imports.map(({ name }) => name)];
-    const missing = this.#offered.namesNowhere(names) ?? [];
+    const names = [...(this.#functions?.names ?? []), ...imports.map(({ name }) => name)];
+    const missing = this.#offered.namesNotInSource(names);
+    if (missing === undefined) {
+      this.#namesUnclear('The offered source has too many words to search for names of functions');
+    } else if (missing.length > 0) this.#checkNamesOfHeaders(missing, names.length, attempt);
+  }
+
+  /** Why functions may be there whose names are not. */
+  #hiddenFunctions(): string | undefined {
+    if (this.#functions === undefined)
+      return 'The names of its functions were not compared, since its code could not be read again';
+    const { unnamedBytes } = this.#functions;
+    return unnamedBytes === 0
+      ? undefined
+      : `${unnamedBytes} bytes of its code belong to no named function, so that its functions cannot all be compared by name (strip removes names)`;
+  }
+
+  #namesUnclear(reason: string): void {
+    this.#namesAgree = false;
+    this.#unclear.push(reason);
+  }
+
+  /** Names that are not in the source itself: the kernel's headers may have brought them. */
+  #checkNamesOfHeaders(
+    absent: readonly string[],
+    count: number,
+    attempt: Attempt | undefined,
+  ): void {
+    // Copies of what the headers of another kernel define would not be recognized.
+    const missing = this.#hasItsHeaders() ? this.#offered.namesNotInHeaders(absent) : undefined;
+    const some = (missing ?? absent).slice(0, 5).map(quote).join(', ');
+    if (missing === undefined) {
+      this.#namesUnclear(
+        `${absent.length} of the ${count} names of the module's functions and imports are not in the offered source, and ${this.#neededHeaders()} are missing to check whether they have them: ${some}`,
+      );
+      return;
+    }
     if (missing.length === 0) return;
-    const some = missing
-      .slice(0, 5)
-      .map((each) => `"${each}"`)
-      .join(', ');
-    const message = `${missing.length} of the ${names.length} names of the module's functions and imports are neither in the offered source nor in the kernel's headers: ${some}`;
+    const message = `${missing.length} of the ${count} names of the module's functions and imports are neither in the offered source nor in the kernel's headers: ${some}`;
     const generated =
       this.#comesCompiled ||
       this.#linked.some(({ source }) => source === undefined) ||
       attempt?.inputs.some((each) => each.missing.length > 0) === true;
-    this.#foreignNames = true;
-    if (generated) this.#unclear.push(`${message}; they may be in generated or compiled files`);
-    else if (missing.length < foreignNamesMin) this.#unclear.push(message);
+    if (generated) this.#namesUnclear(`${message}; they may be in generated or compiled files`);
+    else if (missing.length < foreignNamesMin) this.#namesUnclear(message);
     else this.#against.push(message);
   }
 
-  /** Copies of what the headers of another kernel define would not be recognized. */
   #hasItsHeaders(): boolean {
     const release = this.#offered.context?.release;
-    return (
-      release !== undefined && modinfo(this.#module, 'vermagic')?.startsWith(`${release} `) === true
-    );
+    return release !== undefined && release === releaseOf(this.#module);
+  }
+
+  #neededHeaders(): string {
+    const release = releaseOf(this.#module);
+    return release === undefined
+      ? 'the headers of its kernel, which it does not state,'
+      : `the headers of its kernel, ${quote(release)},`;
   }
 
   /** Why no attempt matches, and whether that contradicts the source or only leaves it open. */
@@ -294,5 +330,11 @@ export class SourceComparison {
     }
   }
 }
+
+const quote = (text: string): string => `"${text}"`;
+
+/** The first word of its vermagic. */
+const releaseOf = (module: KernelModule): string | undefined =>
+  modinfo(module, 'vermagic')?.split(' ', 1)[0];
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -8,6 +8,7 @@
  * nor flags, and an object without source adds nothing to it. Only a rebuild proves.
  */
 import { withoutSuffix } from '../record/module-file.ts';
+import type { DefinedFunctions } from '../record/defined-functions.ts';
 import { modinfo, modinfoAll, type KernelModule } from '../record/module.ts';
 import { SourceComparison } from './comparison.ts';
 import type { Match } from './match-result.ts';
@@ -16,7 +17,8 @@ import type { OfferedSource } from './offered.ts';
 import { nameOf } from './source-tree.ts';
 
 /**
- * `functions` are those that the module defines (`definedFunctions`), where they are known.
+ * `functions` are those that the module defines (`definedFunctions`); without them names are not
+ * compared, and nothing is consistent but the source of a whole kernel.
  *
  * The first directory of the offered tree whose source is consistent with the module, else the
  * likeliest.
@@ -24,7 +26,7 @@ import { nameOf } from './source-tree.ts';
 export function matchSource(
   module: KernelModule,
   offered: OfferedSource,
-  functions: readonly string[] = [],
+  functions?: DefinedFunctions,
 ): Match {
   const recipes = recipesFor(module, offered);
   const first = recipes[0];

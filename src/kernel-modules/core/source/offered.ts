@@ -103,19 +103,26 @@ export class OfferedSource {
       .map((name) => joinPath(directory, name));
   }
 
+  /** The names that are not words of the source; undefined if that has too many. */
+  namesNotInSource(names: readonly string[]): readonly string[] | undefined {
+    const { own } = this.#sourceWords();
+    return own && names.filter((each) => !own.has(each));
+  }
+
   /**
-   * The names that are neither in the source nor in the kernel's headers, not even in pieces that
-   * macros paste; undefined if that is not known.
+   * The names, of those that are not words of the source, that are not in the kernel's headers
+   * either, not even in pieces that macros paste; undefined if that is not known.
    */
-  namesNowhere(names: readonly string[]): readonly string[] | undefined {
-    this.#words ??= { own: wordsBelow(this.#source, ['']) };
-    const { own } = this.#words;
-    const missing = own && names.filter((each) => !own.has(each));
-    if (missing === undefined || missing.length === 0) return missing;
-    const headers = this.#headerWords(this.#words);
-    if (headers === undefined) return undefined;
-    const search = new NameSearch([own!, headers]);
-    return missing.filter((each) => !search.explains(each));
+  namesNotInHeaders(names: readonly string[]): readonly string[] | undefined {
+    const words = this.#sourceWords();
+    const headers = this.#headerWords(words);
+    if (headers === undefined || words.own === undefined) return undefined;
+    const search = new NameSearch([words.own, headers]);
+    return names.filter((each) => !search.explains(each));
+  }
+
+  #sourceWords() {
+    return (this.#words ??= { own: wordsBelow(this.#source, ['']) });
   }
 
   #headerWords(words: { headers?: SourceWords | undefined }): SourceWords | undefined {

@@ -12,6 +12,7 @@ import { quoted } from '../../../sys/errno.ts';
 import { linkAt, readText } from '../../../sys/files/read.ts';
 import { failed, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
+import { basesOf, headersRelease } from './kernel-files.ts';
 
 export interface KernelBuild {
   readonly release: string;
@@ -31,13 +32,19 @@ const mountsMax = 8;
 const siblingsMax = 200;
 
 /**
- * The headers of a kernel: `given` (a headers directory, or the root of an unpacked package), else
- * those that are installed.
+ * The headers of a kernel: in the `given` directories (each headers, or the root of unpacked
+ * packages), else those that are installed.
  */
-export function findKernelBuild(release: string, given?: string): Result<KernelBuild, Problem> {
+export function findKernelBuild(
+  release: string,
+  given?: readonly string[],
+): Result<KernelBuild, Problem> {
   const tried =
-    given === undefined ? installedDirectories(release) : givenDirectories(given, release);
-  const from = tried.find(isHeadersDirectory);
+    given === undefined
+      ? installedDirectories(release)
+      : given.flatMap((each) => givenDirectories(each, release));
+  const found = tried.filter(isHeadersDirectory);
+  const from = found.find((each) => headersRelease(each) === release) ?? found[0];
   if (from === undefined) {
     const where = tried.slice(0, 4).map(quoted).join(', ');
     return failed({
@@ -47,7 +54,7 @@ export function findKernelBuild(release: string, given?: string): Result<KernelB
       hint: `install them (apt install linux-headers-${release}) or name them with --headers`,
     });
   }
-  return collectMounts(release, from);
+  return collectMounts(headersRelease(from) ?? release, from);
 }
 
 const installedDirectories = (release: string): readonly string[] => {
@@ -55,10 +62,14 @@ const installedDirectories = (release: string): readonly string[] => {
   return [`/usr/src/linux-headers-${release}`, `/usr/src/kernels/${release}`, linked(build)];
 };
 
+/** A directory below `lib/modules` has headers beside it, in the same unpacked root. */
 function givenDirectories(given: string, release: string): readonly string[] {
   const directory = resolve(given);
   const inPackage = [`usr/src/linux-headers-${release}`, `usr/src/kernels/${release}`];
-  return [directory, ...inPackage.map((path) => join(directory, path))];
+  return [
+    ...basesOf(directory).flatMap((base) => [base, ...inPackage.map((path) => join(base, path))]),
+    linked(join(directory, 'build')),
+  ];
 }
 
 const linked = (path: string): string => {

@@ -104,7 +104,7 @@ export function filesIn(directories: readonly string[]): Result<KernelFiles, Pro
 }
 
 /** For `ROOT/lib/modules/RELEASE` also what is beside it below ROOT. */
-function basesOf(directory: string): readonly string[] {
+export function basesOf(directory: string): readonly string[] {
   if (!isModuleDirectory(directory)) return [directory];
   const modules = dirname(directory);
   const lib = dirname(modules);
@@ -139,7 +139,7 @@ function releasesIn(directory: string): readonly string[] {
  * What modules built with these headers are for. Debian 12 has the version of the source in
  * kernel.release, and what the kernel calls itself only in utsrelease.h.
  */
-function headersRelease(directory: string): string | undefined {
+export function headersRelease(directory: string): string | undefined {
   const header = readText(join(directory, 'include/generated/utsrelease.h')) ?? '';
   const called = /^#define UTS_RELEASE "([^"]+)"/m.exec(header)?.[1];
   return called ?? readText(join(directory, 'include/config/kernel.release'))?.trim();

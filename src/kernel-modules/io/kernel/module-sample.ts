@@ -1,6 +1,8 @@
 /**
  * What a few modules of a kernel reveal of it: the size of its `struct module`, and its vermagic.
  */
+import { modinfo as modinfoOf, type KernelModule } from '../../core/record/module.ts';
+import { plainRelease } from './kernel-files.ts';
 import { isModuleFile } from '../../core/record/module-file.ts';
 import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
@@ -48,6 +50,12 @@ export function sampleBelow(directory: string): {
     if (read.length === modulesWanted) break;
   }
   return { facts: read.map(({ facts }) => facts), files: read.map(({ file }) => file) };
+}
+
+/** The kernel that a module was built for, if its vermagic names one that can be a directory. */
+export function builtFor(module: KernelModule): string | undefined {
+  const release = releaseOf(modinfoOf(module, 'vermagic'));
+  return release !== undefined && plainRelease(release) ? release : undefined;
 }
 
 /** The first word of a vermagic. */

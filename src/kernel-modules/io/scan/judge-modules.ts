@@ -8,7 +8,9 @@ import type { OfferedSource } from '../../core/source/offered.ts';
 import { matchSource } from '../../core/source/match.ts';
 import { findKernelBuild } from '../kernel/kernel-build.ts';
 import type { KernelReading } from '../kernel/read-kernel.ts';
-import { openOffered } from '../source/match-files.ts';
+import { openOffered, readFunctions } from '../source/match-files.ts';
+import { builtFor } from '../kernel/module-sample.ts';
+import type { DefinedFunctions } from '../../core/record/defined-functions.ts';
 import { judgeAll, type Surveyed } from './survey.ts';
 import type { ReadEntry } from './read-modules.ts';
 import { readRebuilds, rebuildsDirectory, sourceDigest } from '../rebuild/kept-rebuilds.ts';
@@ -29,16 +31,17 @@ export function buildSigns(
 }
 
 /** Judged for a kernel, beside modules that are there to be loaded first. */
-export function judgeFor(
+export async function judgeFor(
   reading: KernelReading,
   entries: readonly ReadEntry[],
   providers: readonly ReadEntry[],
-): readonly Surveyed[] {
+): Promise<readonly Surveyed[]> {
+  const withSource = entries.filter(({ origin }) => origin.dkms?.source !== undefined);
   return judgeAll(entries, {
     kernel: reading.kernel,
     buildSigns: buildSigns([...entries, ...providers], reading),
     providers,
-    sourceOf: sourceFinder(reading),
+    sourceOf: sourceFinder(reading, await readFunctions(withSource)),
   });
 }
 
@@ -76,11 +79,14 @@ function rebuiltFinder(release: string): (entry: ReadEntry) => SourceFinding | u
 }
 
 /** Of modules that DKMS built here, the source is at hand, and is always compared. */
-function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFinding | undefined {
+function sourceFinder(
+  { kernel }: KernelReading,
+  functions: ReadonlyMap<string, DefinedFunctions>,
+): (entry: ReadEntry) => SourceFinding | undefined {
   const opened = new Map<string, OfferedSource | string>();
   const rebuilt = rebuiltFinder(kernel.release);
-  const open = (directory: string): OfferedSource | string => {
-    const build = findKernelBuild(kernel.release);
+  const open = (directory: string, release: string): OfferedSource | string => {
+    const build = findKernelBuild(release);
     const offered = openOffered(directory, { build: build.ok ? build.value : undefined });
     return offered.ok ? offered.value : printProblem(offered.error);
   };
@@ -89,10 +95,12 @@ function sourceFinder({ kernel }: KernelReading): (entry: ReadEntry) => SourceFi
     const directory = origin.dkms?.source;
     const again = rebuilt(entry);
     if (again !== undefined || directory === undefined) return again;
-    const offered = opened.get(directory) ?? open(directory);
-    opened.set(directory, offered);
+    const release = builtFor(module) ?? kernel.release;
+    const key = `${release} ${directory}`;
+    const offered = opened.get(key) ?? open(directory, release);
+    opened.set(key, offered);
     if (typeof offered === 'string') return { outcome: 'undecided', message: offered };
-    const { outcome, reasons, license } = matchSource(module, offered);
+    const { outcome, reasons, license } = matchSource(module, offered, functions.get(entry.file));
     const [why = ''] = reasons;
     const message = `Compared with its source in ${directory}: ${why}`;
     return { outcome, message, closedTerms: license.closedTerms };

@@ -193,7 +193,7 @@ export async function scanFor(
   const providers = isWholeTree(paths, reading)
     ? []
     : await providersOf(read.value, opened.value, choices);
-  const surveyed = judgeFor(reading, read.value.entries, providers);
+  const surveyed = await judgeFor(reading, read.value.entries, providers);
   const host = hostDenials(reading.kernel.settings);
   return ok(reportOf(surveyed, [...problems, ...read.value.problems], reading, demand, host));
 }

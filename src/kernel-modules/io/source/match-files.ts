@@ -1,7 +1,7 @@
 /** Offered source compared with modules: the files behind `matchSource`. */
 import { join } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
-import { definedFunctions } from '../../core/record/defined-functions.ts';
+import { definedFunctions, type DefinedFunctions } from '../../core/record/defined-functions.ts';
 import { kernelEncoding, readElf } from '../../core/elf/read-elf.ts';
 import type { KernelModule } from '../../core/record/module.ts';
 import { parseConfig, parseUnset, type BuildContext } from '../../core/source/build-context.ts';
@@ -84,13 +84,12 @@ export function contextOf(
  */
 export async function readFunctions(
   entries: readonly { readonly file: string; readonly sha256: string }[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const functions = new Map<string, readonly string[]>();
+): Promise<ReadonlyMap<string, DefinedFunctions>> {
+  const functions = new Map<string, DefinedFunctions>();
   for (const entry of entries) {
     const bytes = await readAgain(entry);
     const elf = bytes.ok ? readElf(bytes.value, kernelEncoding(bytes.value)) : bytes;
-    const names = elf.ok ? definedFunctions(elf.value) : [];
-    if (names.length > 0) functions.set(entry.file, names);
+    if (elf.ok) functions.set(entry.file, definedFunctions(elf.value));
   }
   return functions;
 }
@@ -102,7 +101,7 @@ export function matchAll(
   modules: Iterable<KernelModule>,
   offered: OfferedSource,
   progress: (done: number) => void = () => undefined,
-  functions: ReadonlyMap<string, readonly string[]> = new Map(),
+  functions: ReadonlyMap<string, DefinedFunctions> = new Map(),
 ): ReadonlyMap<string, Match> {
   const matches = new Map<string, Match>();
   for (const module of modules) {

@@ -8,6 +8,7 @@
 import type { Case } from '../../../../src/testing/oracle/cases.ts';
 import { elf, memory, readOtherwise, relocations, ways } from './files.ts';
 import { licenseTags, licenses, otherLicenses } from './licenses.ts';
+import { sectionsOfOneName } from './sections.ts';
 import { signatures } from './signatures.ts';
 import { inheritance, livepatch, namespaces, symbols } from './symbols.ts';
 import { names, otherTaints } from './taints.ts';
@@ -30,6 +31,7 @@ export const cases: readonly Case[] = [
   ...livepatch,
   ...signatures,
   ...elf,
+  ...sectionsOfOneName,
   ...readOtherwise,
   ...memory,
   ...relocations,

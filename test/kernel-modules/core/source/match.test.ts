@@ -5,6 +5,7 @@ import {
   parseUnset,
   type BuildContext,
 } from '../../../../src/kernel-modules/core/source/build-context.ts';
+import type { DefinedFunctions } from '../../../../src/kernel-modules/core/record/defined-functions.ts';
 import { matchSource, placeOf } from '../../../../src/kernel-modules/core/source/match.ts';
 import { normalise } from '../../../../src/kernel-modules/core/source/normalise.ts';
 import { OfferedSource } from '../../../../src/kernel-modules/core/source/offered.ts';
@@ -42,8 +43,11 @@ const context = (settings: string, headers: Files = {}): BuildContext => ({
   generated: undefined,
 });
 
+/** As if each module had no function but those that every build has. */
+const functionsOf = (...names: readonly string[]): DefinedFunctions => ({ names, unnamedBytes: 0 });
+
 const match = (files: Files, module = moduleOf('x/foo.ko', info, 2), build?: BuildContext) =>
-  matchSource(module, new OfferedSource(treeOf(files), build));
+  matchSource(module, new OfferedSource(treeOf(files), build), functionsOf());
 
 test('matchSource() finds the source of a module consistent, with the note that this is not a proof', () => {
   const found = match(vendor);
@@ -315,17 +319,31 @@ test('matchSource() refutes a borrowed srcversion by functions that the source d
       each.tag === 'srcversion' ? { ...each, value: srcversion } : each,
     ),
   };
-  const outcome = (functions: readonly string[], build = context('', headers)) => {
+  const outcome = (names: readonly string[], build?: BuildContext, unnamedBytes = 0) => {
     const offered = new OfferedSource(treeOf(files), build);
-    return matchSource(module, offered, functions);
+    return matchSource(module, offered, { names, unnamedBytes });
   };
-  assert.equal(outcome(['main_init', 'state_show', 'twice']).outcome, 'consistent');
-  const foreign = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c']);
+  const own = context('', headers);
+  assert.equal(outcome(['main_init', 'state_show', 'twice'], own).outcome, 'consistent');
+  const foreign = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c'], own);
   assert.equal(foreign.outcome, 'differs');
   assert.match(foreign.reasons[0]!, /^3 of the 4 names .*"secret_a", "secret_b", "secret_c"$/);
-  assert.equal(outcome(['main_init', 'secret_a']).outcome, 'undecided');
+  assert.equal(outcome(['main_init', 'secret_a'], own).outcome, 'undecided');
+
+  // Without the headers of its own kernel, what is not in the source may come from there.
   const elsewhere = { ...context('', headers), release: '6.1.0' };
-  assert.equal(outcome(['secret_a', 'secret_b', 'secret_c'], elsewhere).outcome, 'consistent');
+  for (const build of [elsewhere, undefined]) {
+    assert.equal(outcome(['main_init', 'main_exit'], build).outcome, 'consistent');
+    const unknown = outcome(['main_init', 'secret_a', 'secret_b', 'secret_c'], build);
+    assert.equal(unknown.outcome, 'undecided');
+    assert.match(unknown.reasons[0]!, /headers of its kernel, "6\.12\.1", are missing.*"secret_a"/);
+  }
+
+  // Names that were removed cannot be compared, nor can those of a file that is gone.
+  const stripped = outcome(['main_init'], own, 120);
+  assert.equal(stripped.outcome, 'undecided');
+  assert.match(stripped.reasons[0]!, /^120 bytes of its code belong to no named function/);
+  assert.equal(matchSource(module, new OfferedSource(treeOf(files), own)).outcome, 'undecided');
 });
 
 test('matchSource() accepts compiled code in a module that does not claim the GPL', () => {

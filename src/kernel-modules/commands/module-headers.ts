@@ -1,0 +1,50 @@
+/**
+ * The headers that modules were built against: those of the kernel that each names in its vermagic.
+ * The kernel that runs here is seldom the one that a module was built for.
+ */
+import type { Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
+import type { KernelModule } from '../core/record/module.ts';
+import { findKernelBuild, type KernelBuild } from '../io/kernel/kernel-build.ts';
+import { filesIn, hostRoots, runningRelease } from '../io/kernel/kernel-files.ts';
+import { builtFor } from '../io/kernel/module-sample.ts';
+
+interface HeadersOptions {
+  readonly headers?: string;
+  /** Directories of a kernel, which may have its headers below usr/src. */
+  readonly kernel?: readonly string[];
+}
+
+export class ModuleHeaders {
+  readonly #directories: readonly string[] | undefined;
+  readonly #mayBeInstalled: boolean;
+  readonly #otherwise: string;
+  readonly #known = new Map<string, Result<KernelBuild, Problem>>();
+
+  constructor({ headers, kernel }: HeadersOptions) {
+    this.#directories = headers === undefined ? kernel : [headers];
+    this.#mayBeInstalled = headers === undefined;
+    const files = kernel === undefined ? undefined : filesIn(kernel);
+    const given = files?.ok === true ? files.value.release : undefined;
+    this.#otherwise = given ?? runningRelease(hostRoots) ?? '';
+  }
+
+  /** A module that names no kernel counts as one for the kernel that was given, or runs here. */
+  releaseFor(module: KernelModule): string {
+    return builtFor(module) ?? this.#otherwise;
+  }
+
+  of(release: string): Result<KernelBuild, Problem> {
+    const found = this.#known.get(release) ?? this.#find(release);
+    this.#known.set(release, found);
+    return found;
+  }
+
+  /** A kernel may be given without its headers, which are then installed. */
+  #find(release: string): Result<KernelBuild, Problem> {
+    const given = findKernelBuild(release, this.#directories);
+    if (given.ok || !this.#mayBeInstalled) return given;
+    const installed = findKernelBuild(release);
+    return installed.ok ? installed : given;
+  }
+}
