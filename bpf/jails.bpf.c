@@ -2,10 +2,12 @@
 /*
  * What a mount namespace cannot hold of a tenant that has a jail: a process of the same uid in another mount namespace,
  * whose root, files and memory would be a way out and a way in; abstract sockets, which belong to no file system;
- * directories that come as descriptors; and user namespaces, in which the tenant would be root.
+ * files and directories that come as descriptors; user namespaces, in which the tenant would be root; and daemons of the
+ * host that become the tenant and start what it wrote into a file, as mail servers do.
  *
  * A tenant is held by its uid, wherever its process is: what runs outside is held as what runs inside. So nothing here
- * has to change when a jail is built again.
+ * has to change when a jail is built again. A jail is recognised by the source of the mount that is its root, which only
+ * the builder of jails gives.
  */
 #define EVENTS_BYTES (1 << 17)
 #define REPORTS_PER_SECOND 5
@@ -17,20 +19,34 @@
 #define EPERM 1
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
+#define S_ISGID 0002000
+#define S_IWGRP 0000020
+#define S_IWOTH 0000002
+#define FMODE_PATH (1 << 14)
+#define PROT_EXEC 4
+#define TMPFS_MAGIC 0x01021994
+#define FUSE_SUPER_MAGIC 0x65735546
 #define PTRACE_MODE_NOAUDIT 0x04
 #define PTRACE_MODE_ATTACH 0x02
 #define TENANTS 65536
 #define NAME_BYTES 32
+/* src/jail/core/layout.ts has the same. */
+#define JAIL_SOURCE "bulkhead-jail"
 
 /* Also the numbers of the counters. */
-enum what { PROCESS, SOCKET, DIRECTORY, USER_NAMESPACE, LOST, COUNTERS };
+enum what { PROCESS, SOCKET, DESCRIPTOR, USER_NAMESPACE, PROGRAM, LOST, COUNTERS };
 #include "counters.h"
 
-/* The canary is a uid of nobody's, for trying whether anything is refused: neither counted nor told of. */
-enum who { TENANT, CANARY };
+/*
+ * The canary is a uid of nobody's, for trying whether anything is refused: neither counted nor told of. A tenant of which
+ * only sites have a jail starts programs outside as ever.
+ */
+enum who { TENANT, CANARY, ONLY_SITES };
 
 struct settings {
-  u32 host; /* number of the host's mount namespace */
+  u32 host;   /* number of the host's mount namespace */
+  u32 device; /* of the directory with the broker's programs, as the kernel numbers devices */
+  u64 inode;  /* of that directory */
 };
 #include "settings.h"
 
@@ -79,6 +95,59 @@ static __always_inline u32 current_tenant(void)
   struct task_struct *task = bpf_get_current_task_btf();
 
   return tenant_of(BPF_CORE_READ(task, cred));
+}
+
+/*
+ * The bounding set of what "bulkhead exec --without-jail" starts for an administrator: libexec/bulkhead-exec has the same.
+ * Nobody but root can bring it about, since capabilities are dropped from it and never added.
+ */
+#define CAP(number) (1ULL << (number))
+#define BOUNDING_SET_WITHOUT_JAIL                                                                                      \
+  (CAP(0) | CAP(1) | CAP(3) | CAP(4) | CAP(5) | CAP(6) | CAP(7) | CAP(8) | CAP(10) | CAP(13) | CAP(18) | CAP(28) |     \
+   CAP(29))
+
+/*
+ * Whose programs these credentials would run, if they may be run in the jail only; else 0. With root's effective uid a
+ * program of root's acts, whoever has started it.
+ */
+static __always_inline u32 jailed_of(const struct cred *cred)
+{
+  u32 uid = BPF_CORE_READ(cred, uid.val);
+  u32 euid = BPF_CORE_READ(cred, euid.val);
+  u64 bounding = 0;
+  u32 *who;
+
+  if (!euid)
+    return 0;
+  who = bpf_map_lookup_elem(&tenants, &euid);
+  if (!who) {
+    euid = uid;
+    who = bpf_map_lookup_elem(&tenants, &euid);
+  }
+  if (!who || *who == ONLY_SITES)
+    return 0;
+  bpf_core_read(&bounding, sizeof(bounding), &cred->cap_bset);
+  return bounding == BOUNDING_SET_WITHOUT_JAIL ? 0 : euid;
+}
+
+/* Whether it is the root of a jail that the task sees as its root. */
+static __always_inline bool is_in_jail(struct task_struct *task)
+{
+  struct vfsmount *root = BPF_CORE_READ(task, fs, root.mnt);
+  char source[sizeof(JAIL_SOURCE)] = {};
+  const char *name = 0;
+  unsigned at;
+
+  if (BPF_CORE_READ(root, mnt_sb, s_magic) != TMPFS_MAGIC)
+    return false;
+  bpf_probe_read_kernel(&name, sizeof(name),
+                        (char *)root - bpf_core_field_offset(struct mount, mnt) +
+                          bpf_core_field_offset(struct mount, mnt_devname));
+  bpf_probe_read_kernel(source, sizeof(source), name);
+  for (at = 0; at < sizeof(JAIL_SOURCE); at++)
+    if (source[at] != JAIL_SOURCE[at])
+      return false;
+  return true;
 }
 
 /* 0 for a task that is ending. */
@@ -230,7 +299,16 @@ int BPF_PROG(jails_send, struct socket *sock, struct socket *other, int before)
   return before ? before : judge_socket(BPF_CORE_READ(other, sk));
 }
 
-/* A directory of another mount namespace, handed over by a socket or taken from another process. */
+/*
+ * Whether a descriptor names a place rather than being an open file: a directory, or anything opened with O_PATH, which can
+ * be opened by way of /proc/self/fd, connected to, or mounted.
+ */
+static __always_inline bool is_place(struct file *file)
+{
+  return (BPF_CORE_READ(file, f_mode) & FMODE_PATH) || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFDIR;
+}
+
+/* A place in another mount namespace, handed over by a socket or taken from another process. */
 SEC("lsm/file_receive")
 int BPF_PROG(jails_receive, struct file *file, int before)
 {
@@ -243,7 +321,7 @@ int BPF_PROG(jails_receive, struct file *file, int before)
   if (before)
     return before;
   tenant = current_tenant();
-  if (!tenant || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFDIR)
+  if (!tenant || !is_place(file))
     return 0;
   seen = BPF_CORE_READ(file, f_path.mnt);
   bpf_probe_read_kernel(&from, sizeof(from),
@@ -251,7 +329,7 @@ int BPF_PROG(jails_receive, struct file *file, int before)
                           bpf_core_field_offset(struct mount, mnt_ns));
   if (from == BPF_CORE_READ(task, nsproxy, mnt_ns))
     return 0;
-  event = new_event(DIRECTORY, tenant);
+  event = new_event(DESCRIPTOR, tenant);
   if (event)
     bpf_ringbuf_submit(event, 0);
   return -EPERM;
@@ -273,6 +351,87 @@ int BPF_PROG(jails_userns, const struct cred *cred, int before)
   if (event)
     bpf_ringbuf_submit(event, 0);
   return -EPERM;
+}
+
+static __always_inline int refuse_program(u32 tenant, const char *name)
+{
+  struct event *event = new_event(PROGRAM, tenant);
+
+  if (event) {
+    bpf_probe_read_kernel_str(event->name, sizeof(event->name), name);
+    bpf_ringbuf_submit(event, 0);
+  }
+  return -EPERM;
+}
+
+/* A copy that the broker has made: root alone writes in that directory. */
+static __always_inline bool is_brokers(struct file *file)
+{
+  struct settings *now = current_settings();
+  struct inode *directory = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode);
+
+  return now && now->inode && BPF_CORE_READ(file, f_inode, i_uid.val) == 0 &&
+         BPF_CORE_READ(directory, i_ino) == now->inode && BPF_CORE_READ(directory, i_sb, s_dev) == now->device;
+}
+
+/*
+ * A setgid program of root's that has its effect: not where the file system, no_new_privs or a tracer take it away, or
+ * where the group is the tenant's anyway. Then the dynamic linker would obey the tenant.
+ */
+static __always_inline bool is_setgid(const struct cred *cred, struct file *file)
+{
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  u32 group = BPF_CORE_READ(inode, i_gid.val);
+
+  return (BPF_CORE_READ(inode, i_mode) & S_ISGID) && BPF_CORE_READ(inode, i_uid.val) == 0 &&
+         BPF_CORE_READ(cred, egid.val) == group && BPF_CORE_READ(cred, gid.val) != group;
+}
+
+/*
+ * Asked once for each program, of what is run in the end: the interpreter of a script, or that of binfmt_misc. The
+ * credentials are those that it will have, so one that is setuid root, with effect, is root's.
+ */
+SEC("lsm/bprm_creds_from_file")
+int BPF_PROG(jails_exec, struct linux_binprm *bprm, struct file *file, int before)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  const struct cred *cred;
+  u32 tenant;
+
+  if (before)
+    return before;
+  cred = BPF_CORE_READ(bprm, cred);
+  tenant = jailed_of(cred);
+  if (!tenant || is_in_jail(task) || is_setgid(cred, file) || is_brokers(file))
+    return 0;
+  return refuse_program(tenant, BPF_CORE_READ(bprm, filename));
+}
+
+/*
+ * Libraries, which a program that may run could be made to load: those that root alone can change, and no others. Any
+ * user can have a file system of FUSE say that a file is root's.
+ */
+static __always_inline bool is_trusted(struct inode *inode)
+{
+  return BPF_CORE_READ(inode, i_uid.val) == 0 && !(BPF_CORE_READ(inode, i_mode) & (S_IWGRP | S_IWOTH)) &&
+         BPF_CORE_READ(inode, i_sb, s_magic) != FUSE_SUPER_MAGIC;
+}
+
+SEC("lsm/mmap_file")
+int BPF_PROG(jails_map, struct file *file, unsigned long asked, unsigned long protection, unsigned long flags, int before)
+{
+  struct task_struct *task;
+  u32 tenant;
+
+  if (before)
+    return before;
+  if (!(protection & PROT_EXEC) || !file)
+    return 0;
+  task = bpf_get_current_task_btf();
+  tenant = jailed_of(BPF_CORE_READ(task, cred));
+  if (!tenant || is_in_jail(task) || is_trusted(BPF_CORE_READ(file, f_inode)))
+    return 0;
+  return refuse_program(tenant, (const char *)BPF_CORE_READ(file, f_path.dentry, d_name.name));
 }
 
 char LICENSE[] SEC("license") = "GPL";

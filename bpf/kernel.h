@@ -50,10 +50,18 @@ typedef struct {
   u32 val;
 } kgid_t;
 
+typedef struct {
+  u64 val; /* two halves before Linux 6.3, in the same order */
+} kernel_cap_t;
+
 struct cred {
   kuid_t uid;
+  kgid_t gid;
+  kuid_t euid;
+  kgid_t egid;
   kuid_t fsuid;
   kgid_t fsgid;
+  kernel_cap_t cap_bset;
 };
 
 struct filename;
@@ -90,9 +98,12 @@ struct nsproxy {
   struct mnt_namespace *mnt_ns;
 };
 
+struct fs_struct;
+
 struct task_struct {
   int tgid;
   const struct cred *cred;
+  struct fs_struct *fs;
   struct nsproxy *nsproxy;
   struct css_set *cgroups;
   struct nameidata *nameidata;
@@ -106,6 +117,7 @@ struct super_block {
 struct inode {
   u16 i_mode;
   kuid_t i_uid;
+  kgid_t i_gid;
   unsigned long i_ino;
   struct super_block *i_sb;
   char *i_link;
@@ -122,12 +134,14 @@ struct dentry {
 };
 
 struct vfsmount {
+  struct super_block *mnt_sb;
   int mnt_flags;
 };
 
 struct mount {
   struct vfsmount mnt;
   struct mnt_namespace *mnt_ns;
+  const char *mnt_devname;
 };
 
 struct path {
@@ -135,10 +149,20 @@ struct path {
   struct dentry *dentry;
 };
 
+struct fs_struct {
+  struct path root;
+};
+
 struct file {
   struct path f_path;
   u32 f_mode;
   struct inode *f_inode;
+};
+
+struct linux_binprm {
+  struct file *file;
+  struct cred *cred;
+  const char *filename;
 };
 
 struct sock {

@@ -80,6 +80,23 @@ const withOwnEtc = [
   `${alice}:${first}\n`,
   ...brokerWords,
 ] as const;
+
+/** With a mail program of that name, which is a copy of another program. */
+const ownSbin = `/run/${instance}.sbin`;
+const withMail = (name: string, program: string, mode = '755') =>
+  [
+    'unshare',
+    '--mount',
+    'sh',
+    '-ec',
+    'rm -rf "$1"; cp -a /usr/sbin "$1"; mount --bind "$1" /usr/sbin; rm -f /usr/sbin/sendmail "/usr/sbin/$2"; cp "$3" "/usr/sbin/$2"; chmod "$4" "/usr/sbin/$2"; [ "$2" = sendmail ] || ln -s "$2" /usr/sbin/sendmail; shift 4; exec "$@"',
+    'sh',
+    ownSbin,
+    name,
+    program,
+    mode,
+    ...brokerWords,
+  ] as const;
 const shadowOf = (path: string) =>
   readFileSync(path, 'utf8')
     .split('\n')
@@ -111,7 +128,7 @@ function removeAll(): void {
     rmSync(`/var/mail/${user}`, { force: true });
     rmSync(`/var/spool/cron/crontabs/${user}`, { force: true });
   }
-  for (const each of [homes, ownEtc, `/run/${instance}`, `/var/lib/${instance}`])
+  for (const each of [homes, ownEtc, ownSbin, `/run/${instance}`, `/var/lib/${instance}`])
     rmSync(each, { recursive: true, force: true });
 }
 
@@ -501,8 +518,7 @@ describe('commands outside of a jail', { skip }, () => {
 
   test('neither can one that is not setuid or setgid, of which a copy runs', async () => {
     // What was given comes back.
-    const script = 'mount --bind /usr/bin/tee "$(realpath /usr/sbin/sendmail)" && exec "$@"';
-    await listen(['unshare', '--mount', 'sh', '-c', script, 'sh', ...brokerWords]);
+    await listen(withMail('msmtp', '/usr/bin/tee'));
     const text = 'a line of text\n'.repeat(50_000);
     const [found] = await look(() => {
       for (let count = 0; count < 20; count++) {
@@ -516,8 +532,7 @@ describe('commands outside of a jail', { skip }, () => {
   });
 
   test('it runs as the tenant: its groups, its cgroup, its limits, a clean environment', async () => {
-    const script = 'mount --bind /usr/bin/yes "$(realpath /usr/sbin/sendmail)" && exec "$@"';
-    await listen(['unshare', '--mount', 'sh', '-c', script, 'sh', ...brokerWords]);
+    await listen(withMail('msmtp', '/usr/bin/yes'));
     execFileSync('usermod', ['-a', '-G', 'games', alice]);
     const client = start(['env', 'TRICK=yes', '/usr/sbin/sendmail', 'me@example.org'], 'ignore');
     const program = `/var/lib/${instance}/broker/sendmail`;
@@ -535,10 +550,68 @@ describe('commands outside of a jail', { skip }, () => {
       variables.filter((each) => each !== '').map((each) => each.split('=')[0]),
       ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'USER'],
     );
+    assert.ok(variables.includes('HOME=/nonexistent'));
     assert.deepEqual(readdirSync(`/proc/${pid}/fd`).sort(), ['0', '1', '2']);
     process.kill(Number(pid), 'SIGKILL');
     const [code] = (await once(client, 'exit')) as [number];
     assert.equal(code, 128 + 9);
+  });
+
+  test('a mail program that is not known is not run, where the kernel would not hold it', async () => {
+    for (const [name, mode] of [
+      ['esmtp', '755'],
+      ['sendmail', '755'],
+      ['sendmail', '2755'],
+      // By its name alone.
+      ['exim4', '755'],
+      ['dma', '755'],
+      ['smtpctl', '755'],
+      // Others than root can change it.
+      ['msmtp', '777'],
+    ] as const) {
+      await listen(withMail(name, '/usr/bin/tee', mode));
+      log = '';
+      const { status, stderr } = inside('/usr/sbin/sendmail -i', 'x');
+      assert.equal(status, 69, `${name} ${mode}`);
+      assert.match(stderr, /The mail program of this host is not run for a jail/);
+      await eventually('the log says why', () =>
+        log.includes('/usr/sbin/sendmail is none of dma, exim, msmtp, opensmtpd, postfix'),
+      );
+    }
+  });
+
+  test('Exim, without the kernel to hold what it delivers, only queues', async () => {
+    // What it is called with.
+    await listen(withMail('exim4', '/usr/bin/echo', '4755'));
+    const { stdout } = inside('/usr/sbin/sendmail -odi -i -odb me@example.org');
+    assert.equal(stdout, '-odq -i me@example.org\n');
+  });
+
+  test('input of one tenant takes no more than its part of the space', async () => {
+    await listen(withMail('msmtp', '/usr/bin/tee'));
+    const send = (megabytes: number) =>
+      start([
+        'sh',
+        '-c',
+        `(head -c ${megabytes}000000 /dev/zero; echo sent >&2; exec sleep 3600) | /usr/sbin/sendmail -i; echo "$?" >&2`,
+      ]);
+    const first = send(40);
+    const directory = `/run/${instance}/broker-slots`;
+    const taken = (name: string) =>
+      readdirSync(directory).filter(
+        (each) =>
+          new RegExp(`^${name}\\.\\d+$`).test(each) &&
+          call('flock', ['--nonblock', `${directory}/${each}`, 'true']).status === 1,
+      ).length;
+    await eventually('its input is there', () => taken('input') === 10);
+    assert.equal(taken(`${uids.alice}.input`), 10);
+    const second = inside(`head -c 40000000 /dev/zero | /usr/sbin/sendmail -i`);
+    assert.equal(second.status, 75, second.stderr);
+    assert.match(second.stderr, /have 64 MiB of input already/);
+    assert.equal(inside('/usr/sbin/sendmail -i', 'x'.repeat(1_000_000)).status, 0);
+    first.kill('SIGKILL');
+    execFileSync('pkill', ['-KILL', '-U', `${uids.alice}`]);
+    await eventually('the space is free again', () => taken('input') === 0);
   });
 
   test('without a broker it says so, with 69', async () => {

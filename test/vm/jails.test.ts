@@ -10,14 +10,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
 import { eventually, longPatienceMilliseconds } from '../../src/testing/patience.ts';
+import { quote } from '../../src/testing/vm/command.ts';
 import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
+import { copyPackages, installCopied } from './jails/packages.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');
 const patient = { timeout: longPatienceMilliseconds };
 
-/** `dora` has no jail. */
+/** `dora` has no jail, and of `eve` only a site has one. */
 const profiles = { alice: 'shell', bob: 'web', carol: 'strict', dora: 'none' } as const;
-const uids = { alice: 4201, bob: 4202, carol: 4203, dora: 4204 } as const;
+const uids = { alice: 4201, bob: 4202, carol: 4203, dora: 4204, eve: 4205 } as const;
+const siteOfEve = `<tenant user="eve"><site name="shop.example"><jail profile="web" home="/home/eve/shop"/></site></tenant>`;
 type User = keyof typeof uids;
 
 const policyText = (driver: string, jails = true) =>
@@ -28,6 +31,7 @@ const policyText = (driver: string, jails = true) =>
         `<tenant user="${user}"><processes limit="50"/>${jails ? `<jail profile="${profile}"/>` : ''}</tenant>`,
     )
     .join('\n  ')}
+  ${jails ? siteOfEve : ''}
 </bulkhead>\n`;
 
 /** What reaches a process from another mount namespace, by test/vm/jails/apart.c. */
@@ -35,6 +39,34 @@ const reaching =
   'root root/etc cwd fd/0 ns/mnt ns/ipc mem environ exe process_vm_readv pidfd_getfd kcmp ptrace'.split(
     ' ',
   );
+/** How programs are started, by the same; the last two have privileges that the tenant has not. */
+const starting = [
+  'program',
+  'script',
+  'descriptor',
+  'memory',
+  'linker',
+  'setuid without effect',
+  'setgid without effect',
+  'setuid',
+  'setgid',
+] as const;
+const privileged = starting.slice(-2);
+
+/** Asks whoever hands over a mail for a password, which msmtp has a command of the tenant's print. */
+const mailServer = String.raw`use Socket; $SIG{CHLD} = 'IGNORE'; $SIG{PIPE} = 'IGNORE';
+socket my $s, PF_INET, SOCK_STREAM, 0; setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1;
+bind $s, sockaddr_in(2525, INADDR_LOOPBACK) or die $!; listen $s, 9; print "listening
+"; close STDOUT;
+while (accept my $c, $s) { next if fork; syswrite $c, "220 x
+";
+  while (<$c>) { syswrite $c, /^EHLO/i ? "250-x
+250 AUTH PLAIN
+" : /^QUIT/i ? "221 x
+" : /^DATA/i ? "354 x
+" : "250 x
+" } exit }`;
+
 const answersOf = (text: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
     text
@@ -54,8 +86,8 @@ suite('Jails', { skip: guests.skip }, () => {
     succeed('cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet', text);
   const inside = (user: User, words: string) =>
     `bulkhead exec ${user} -- /home/${user}/apart ${words}`;
-  const outside = (user: User, words: string) =>
-    `setpriv --reuid ${user} --regid ${user} --init-groups /home/${user}/apart ${words}`;
+  /** As a daemon becomes somebody, without starting anything. */
+  const outside = (user: User, words: string) => `/usr/local/share/apart as ${uids[user]} ${words}`;
   /** Starts one that is reached; answers its process id and an address. */
   const hold = async (name: string, command: string) => {
     await succeed(`setsid nohup ${command} > /root/${name} 2> /root/${name}.log < /dev/null &`);
@@ -63,9 +95,21 @@ suite('Jails', { skip: guests.skip }, () => {
     await succeed(waiting);
     return (await succeed(`cat /root/${name}`)).trim();
   };
-  const take = async (user: User, from: typeof inside) => {
-    const answers = answersOf(await succeed(from(user, `take /home/${user}/top`)));
-    return answers['directory'];
+  const take = async (user: User, from: typeof inside) =>
+    answersOf(await succeed(from(user, `take /home/${user}/top`)));
+  const started = async (command: string) => {
+    const answers = answersOf(await succeed(command));
+    assert.deepEqual(Object.keys(answers), starting);
+    for (const answer of Object.values(answers)) assert.match(answer, /^(ok|EPERM)$/);
+    return reached(answers);
+  };
+  /** What the tenant has told msmtp to run, by the copy of it that the broker runs. */
+  const mail = async () => {
+    await succeed('rm -f /home/alice/ran');
+    await run(
+      `echo hello | HOME=/home/alice timeout 600 setpriv --reuid alice --regid alice --init-groups /var/lib/bulkhead/broker/sendmail x@example.org`,
+    );
+    return (await run('cat /home/alice/ran')).stdout;
   };
   const status = async () =>
     JSON.parse(await succeed('bulkhead jail status --json')) as {
@@ -94,7 +138,12 @@ suite('Jails', { skip: guests.skip }, () => {
       await succeed(
         `useradd -u ${uid} -m -s /bin/sh ${user} && chmod 711 /home/${user} && for i in apart escape; do install -m 755 /usr/local/share/$i /home/${user}/; done`,
       );
-    await succeed('mkdir -p /etc/bulkhead; sysctl -q kernel.yama.ptrace_scope=0');
+    await succeed(
+      `mkdir -p /etc/bulkhead; sysctl -q kernel.yama.ptrace_scope=0; install -d -o eve -g eve /home/eve/shop
+for i in alice eve; do printf '#!/bin/sh\n' > /home/$i/script; chmod 755 /home/$i/script; done
+install -m 4755 -o alice /usr/local/share/apart /home/alice/setuid`,
+    );
+    await copyPackages(guest, ['msmtp']);
   });
   after(() => rmSync(directory, { recursive: true }));
 
@@ -112,10 +161,10 @@ suite('Jails', { skip: guests.skip }, () => {
       const { jails, apart } = await status();
       assert.deepEqual(
         jails.map(({ uid, state }) => [uid, state]),
-        [uids.alice, uids.bob, uids.carol].map((uid) => [uid, 'ready']),
+        [uids.alice, uids.bob, uids.carol, uids.eve].map((uid) => [uid, 'ready']),
       );
       assert.deepEqual([apart.level, apart.reason], ['full', null]);
-      assert.match(await succeed('bulkhead doctor'), /3 ready; kept apart by the kernel: full/);
+      assert.match(await succeed('bulkhead doctor'), /4 ready; kept apart by the kernel: full/);
     });
 
   test('without the programs a tenant reaches past its jail', patient, async () => {
@@ -138,7 +187,8 @@ suite('Jails', { skip: guests.skip }, () => {
     assert.deepEqual(await all(outside('alice', `reach ${within}`), reaching.length), reaching);
     assert.deepEqual(await all(inside('alice', `reach ${out}`), reaching.length), reaching);
     await all(inside('bob', 'sockets root'), 3);
-    assert.equal(await take('alice', inside), 'ok');
+    assert.deepEqual(await take('alice', inside), { directory: 'ok', file: 'ok', socket: 'ok' });
+    assert.deepEqual(await started(outside('alice', 'run /home/alice/script')), starting);
     const { apart } = await status();
     assert.equal(apart.level, 'none');
     assert.match(apart.reason ?? '', /run: bulkhead apply/);
@@ -164,7 +214,12 @@ suite('Jails', { skip: guests.skip }, () => {
         datagram: 'EPERM',
         'connected datagram': 'EPERM',
       });
-    assert.equal(await take('alice', inside), 'EPERM');
+    assert.deepEqual(await take('alice', inside), {
+      directory: 'EPERM',
+      file: 'EPERM',
+      socket: 'EPERM',
+    });
+    assert.deepEqual(await started(outside('alice', 'run /home/alice/script')), privileged);
     for (const user of ['alice', 'bob', 'carol'] as const) {
       const text = await succeed(outside(user, 'userns'));
       assert.deepEqual(reached(answersOf(text)), [], user);
@@ -172,6 +227,63 @@ suite('Jails', { skip: guests.skip }, () => {
     const { refused, level } = (await status()).apart;
     assert.equal(level, 'full');
     for (const [kind, count] of Object.entries(refused ?? {})) assert.ok(count > 0, kind);
+  });
+
+  test('programs are started in the jail, and nowhere else', patient, async () => {
+    const script = 'run /home/alice/script';
+    assert.deepEqual(await started(inside('alice', script)), starting);
+    assert.deepEqual(await started(`unshare --mount ${outside('alice', script)}`), privileged);
+    assert.deepEqual(await started(outside('dora', script)), starting);
+    assert.deepEqual(await started(outside('eve', 'run /home/eve/script')), starting);
+    // With her uid, by somebody else.
+    const others = starting.filter((each) => each !== 'script');
+    assert.deepEqual(await started(outside('dora', 'run /home/alice/setuid')), others);
+    const library = async (user: User, file: string) =>
+      answersOf(await succeed(outside(user, `load ${file}`)));
+    const [own, root] = ['/home/alice/apart', '/bin/true'];
+    await succeed(`chown alice ${own}`);
+    assert.deepEqual(await library('alice', own), { readable: 'ok', library: 'EPERM' });
+    assert.deepEqual(await library('alice', root), { readable: 'ok', library: 'ok' });
+    assert.deepEqual(await library('dora', own), { readable: 'ok', library: 'ok' });
+    for (const command of [
+      'setpriv --reuid alice --regid alice --init-groups true',
+      'su alice -c true',
+    ])
+      assert.notEqual((await run(command)).status, 0, command);
+    // An administrator may, and what that starts; the broker may not.
+    const without = `bulkhead exec --without-jail alice -- ${own}`;
+    assert.deepEqual(await started(`${without} ${script}`), starting);
+    assert.deepEqual(
+      await started(`${without.replace('--without-', '--for-')} ${script}`).catch(() => []),
+      [],
+    );
+    await succeed('bulkhead exec --for-jail alice -- /usr/bin/chage --help');
+  });
+
+  test('a mail program runs nothing that a tenant has configured', patient, async () => {
+    await succeed(installCopied('msmtp'));
+    await succeed(`ln -sf /usr/bin/msmtp /usr/sbin/sendmail
+cat > /home/alice/.msmtprc <<'EOF'
+account default
+host 127.0.0.1
+port 2525
+from a@example.org
+auth plain
+user a
+passwordeval "id -u > /home/alice/ran; echo x"
+EOF
+chown alice /home/alice/.msmtprc; chmod 600 /home/alice/.msmtprc
+cp /opt/bulkhead/packaging/bulkhead-broker* /etc/systemd/system/
+systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead apply --quiet`);
+    await hold('server', `perl -e ${quote(mailServer)}`);
+    const sent = await run('echo hello | bulkhead exec alice -- /usr/sbin/sendmail x@example.org');
+    // There is no configuration but the tenant's, which is not read.
+    assert.match(sent.stderr, /account default not found/);
+    assert.equal(await mail(), '');
+    await succeed('rm -r /sys/fs/bpf/bulkhead');
+    await eventually('without the programs it is run', async () => (await mail()) === '4201\n');
+    await succeed('bulkhead apply --quiet');
+    assert.equal(await mail(), '');
   });
 
   test('what is allowed goes on: own jail, own sockets, root, and others', patient, async () => {

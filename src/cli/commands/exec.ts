@@ -18,6 +18,7 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ['--allow-setuid', 'let setuid and setgid programs work, such as sendmail'],
   ['--stay-in-slice', 'do not leave a unit that is in the slice of the tenant already'],
   ['--without-jail', 'start it outside of the jail of the tenant'],
+  ['--for-jail', 'the same for a process in the jail, with less that may be started'],
   [
     '--entry',
     'run only if fewer commands run in this way than the tenant, the site and the reseller have entries',

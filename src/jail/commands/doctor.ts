@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { count } from '../../base/list.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
+import type { Paths } from '../../host/paths.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { runsSystemd } from '../../host/cgroups/systemd-delegation.ts';
 import { commandsOf } from '../../policy/jail.ts';
@@ -12,7 +13,8 @@ import { jailPathsOf, type JailPaths } from '../io/jail-paths.ts';
 import { readMarks } from '../io/marks.ts';
 import { findOccupants } from '../io/occupants.ts';
 import { jailTenants } from '../io/jail-tenants.ts';
-import { isolationOf, openWithoutPrograms, uidsOf } from '../io/programs.ts';
+import { unknownMailProgram } from '../io/mail-program.ts';
+import { isolationOf, openWithoutPrograms, programsState, uidsOf } from '../io/programs.ts';
 import { canFilter } from '../io/setpriv.ts';
 
 /** mount_setattr(2), with which a mount is never seen with other attributes than it should have. */
@@ -40,6 +42,7 @@ export async function jailDoctor({ paths, policy }: WayContext): Promise<DoctorR
           'setpriv of this host loads no filter of system calls (util-linux 2.41 does), so processes in jails can use io_uring, unless sysctl forbids it, and make user namespaces where the kernel does not keep jails apart',
         ]),
     ...brokerRemarks(wanted, jailPathsOf(paths)),
+    ...mailRemarks(wanted, paths),
     ...(outside === 0
       ? []
       : [
@@ -74,6 +77,17 @@ function brokerRemarks(
     ? 'install and enable bulkhead-broker.socket'
     : 'the agent runs the broker here, and it does not run';
   return [`${names} do not work in jails, since nobody listens for them: ${how}`];
+}
+
+/** A mail program that the broker does not know is run only where the kernel refuses what it starts. */
+function mailRemarks(wanted: readonly JailTenant[], paths: Paths): readonly string[] {
+  if (!wanted.some(({ jail }) => commandsOf(jail).includes('sendmail'))) return [];
+  const unknown = unknownMailProgram(paths.instance);
+  if (unknown === undefined) return [];
+  const what = `/usr/sbin/sendmail is ${unknown}, of which Bulkhead does not know whether it starts what a tenant has configured`;
+  return programsState(paths) === undefined
+    ? [`sendmail does not work in jails: ${what}`]
+    : [`${what}; the kernel refuses that, and sendmail works in jails only while it does`];
 }
 
 function obstacle(): string | undefined {

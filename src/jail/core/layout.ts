@@ -16,6 +16,9 @@ import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../
 import { words } from './words.ts';
 import { ok, type Result } from '../../base/result.ts';
 
+/** The source of the mount that is the root of a jail; bpf/jails.bpf.c has the same. */
+export const jailSource = 'bulkhead-jail';
+
 /** Directories of the skeleton, those above others first. */
 export const directories: readonly string[] = words(`
   .bulkhead boot dev etc home media mnt opt proc root run srv sys tmp usr var

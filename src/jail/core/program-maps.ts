@@ -4,21 +4,53 @@ import { words, type MapEntry } from '../../base/map-entry.ts';
 export interface JailedTenants {
   /** In ascending order, each once. */
   readonly uids: readonly number[];
+  /** Those among them without a jail of their own, which may start programs outside. */
+  readonly onlySites: ReadonlySet<number>;
   /** The number of the host's mount namespace. */
   readonly host: number;
+  /** The directory whose programs may run outside; absent where there is none. */
+  readonly programs?: Directory;
+}
+
+export interface Directory {
+  readonly device: { readonly major: number; readonly minor: number };
+  readonly inode: bigint;
 }
 
 /** As many as the map has; one is the canary. */
 export const uidsMax = 65_535;
 
-const who = { tenant: 0, canary: 1 } as const;
+const who = { tenant: 0, canary: 1, onlySites: 2 } as const;
 
 /** `canary`: a uid of nobody's, so that it can be tried whether anything is refused. */
-export const entriesOf = ({ uids, host }: JailedTenants, canary: number): readonly MapEntry[] => [
-  { map: 'settings', key: words(0), value: words(host) },
-  ...uids.map((uid) => ({ map: 'tenants', key: words(uid), value: words(who.tenant) })),
+export const entriesOf = (
+  { uids, onlySites, host, programs }: JailedTenants,
+  canary: number,
+): readonly MapEntry[] => [
+  { map: 'settings', key: words(0), value: words(host, ...directoryWords(programs)) },
+  ...uids.map((uid) => ({
+    map: 'tenants',
+    key: words(uid),
+    value: words(onlySites.has(uid) ? who.onlySites : who.tenant),
+  })),
   { map: 'tenants', key: words(canary), value: words(who.canary) },
 ];
+
+/** The device as the kernel numbers it within itself: `MKDEV` of linux/kdev_t.h. */
+function directoryWords(directory: Directory | undefined): readonly number[] {
+  if (directory === undefined) return [0, 0, 0];
+  const { device, inode } = directory;
+  const half = 0x1_0000_0000n;
+  return [
+    device.major * 0x10_0000 + device.minor,
+    Number(inode % half),
+    Number((inode / half) % half),
+  ];
+}
+
+/** Whether a value of the map `tenants` is of one that may start programs in its jail only. */
+export const isJailed = (value: Uint8Array): boolean =>
+  Buffer.from(value).equals(words(who.tenant));
 
 /** Uids far above those that accounts have, below those that the kernel keeps; another one for each generation. */
 export const canaryOf = (generation: string): number =>

@@ -2,7 +2,7 @@
 import { cText } from '../../base/c-text.ts';
 import { printable } from '../../base/printable.ts';
 
-export const refusalKinds = ['process', 'socket', 'directory', 'namespace'] as const;
+export const refusalKinds = ['process', 'socket', 'descriptor', 'namespace', 'program'] as const;
 export type RefusalKind = (typeof refusalKinds)[number];
 
 export interface Refusal {
@@ -16,7 +16,7 @@ export interface Refusal {
   /** Whose that process is, or the socket. */
   readonly otherUid: number;
   readonly program: string;
-  /** Of the socket. */
+  /** Of the socket, or of the program. */
   readonly name: string;
 }
 
@@ -46,9 +46,11 @@ export function refusalText({ what, other, otherUid, name }: Refusal): string {
       return `tried to look into process ${other}, which is in another view of the host`;
     case 'socket':
       return `tried to reach the abstract socket "${name}" of ${otherUid === 0 ? 'root' : `uid ${otherUid}`}`;
-    case 'directory':
-      return 'tried to take a directory from another view of the host';
+    case 'descriptor':
+      return 'tried to take a file or directory from another view of the host';
     case 'namespace':
       return 'tried to make a user namespace';
+    case 'program':
+      return `tried to run "${name}" outside its jail`;
   }
 }

@@ -1,7 +1,9 @@
 /**
  * Whether the programs refuse, by trying: this thread takes a uid for files that nobody has, whom each generation
- * holds, and connects to an abstract socket of root. There are kernels that take such programs and never ask them.
+ * holds, and connects to an abstract socket of root; a child takes it altogether, and runs a program. There are kernels
+ * that take such programs and never ask them.
  */
+import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Cause, Errno } from '../../base/problem.ts';
 import {
@@ -28,7 +30,7 @@ export function canaryProblem(uid: number): Cause | undefined {
     if (problem !== undefined) return untried(problem);
     const own = connectSocket(open(sockets), address);
     if (own !== undefined) return { reason: `what should be let pass was refused: ${own}` };
-    return judge(connectAs(uid, open(sockets), address));
+    return judge(connectAs(uid, open(sockets), address)) ?? programProblem(uid);
   } catch (error) {
     return untried((error as Error).message);
   } finally {
@@ -54,6 +56,23 @@ function connectAs(uid: number, fd: number, address: Uint8Array): Errno | undefi
   } finally {
     setFileUid(process.geteuid?.() ?? 0);
   }
+}
+
+/** Who runs it is told apart by the uid alone, so that another one shows what the rest of the host refuses. */
+function programProblem(uid: number): Cause | undefined {
+  const other = runAs(uid + 1);
+  if (other !== undefined) return untried(`a program of uid ${uid + 1} does not start: ${other}`);
+  return judge(runAs(uid));
+}
+
+function runAs(uid: number): Errno | undefined {
+  const options = { uid, gid: uid, cwd: '/', stdio: 'ignore' } as const;
+  const { error }: { readonly error?: NodeJS.ErrnoException } = spawnSync(
+    '/bin/sh',
+    ['-c', ':'],
+    options,
+  );
+  return error?.code as Errno | undefined;
 }
 
 function judge(refused: Errno | undefined): Cause | undefined {

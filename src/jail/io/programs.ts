@@ -11,8 +11,15 @@ import { lsmProblem } from '../../sys/bpf/lsm.ts';
 import { PinnedMap } from '../../sys/bpf/maps.ts';
 import { Programs } from '../../sys/bpf/programs.ts';
 import { idOf } from '../core/jail-key.ts';
-import { canaryOf, entriesOf, uidsMax, type JailedTenants } from '../core/program-maps.ts';
+import {
+  canaryOf,
+  entriesOf,
+  isJailed,
+  uidsMax,
+  type JailedTenants,
+} from '../core/program-maps.ts';
 import { refusalKinds, type RefusalKind } from '../core/refusal.ts';
+import { brokerDirectory } from './broker-directory.ts';
 import { canaryProblem } from './canary.ts';
 import { jailPathsOf } from './jail-paths.ts';
 import { jailTenants } from './jail-tenants.ts';
@@ -29,6 +36,8 @@ export interface ProgramsState {
   readonly generation: string;
   /** Whom they hold, in ascending order. */
   readonly uids: readonly number[];
+  /** Those among them that start no programs outside. */
+  readonly jailed: readonly number[];
   /** Whether also user namespaces are refused. */
   readonly userNamespaces: boolean;
   /** Since they were loaded. */
@@ -40,22 +49,33 @@ export const programsObstacle = (paths: Paths): Cause | undefined => lsmProblem(
 
 /** As the policy wants it. Answers whether anything was changed. */
 export function bringProgramsInLine(policy: Policy, paths: Paths): Result<boolean, Problem> {
-  const uids = heldUids(policy);
-  return uids.length === 0 ? jailPrograms(paths).unload() : loadPrograms(uids, paths);
+  const held = heldTenants(policy);
+  return held.uids.length === 0 ? jailPrograms(paths).unload() : loadPrograms(held, paths);
+}
+
+type Held = Pick<JailedTenants, 'uids' | 'onlySites'>;
+
+function heldTenants(policy: Policy): Held {
+  const jails = jailTenants(policy);
+  const jailed = new Set(jails.flatMap(({ uid, site }) => (site === undefined ? [uid] : [])));
+  const uids = uidsOf(jails).toSorted((a, b) => a - b);
+  return { uids, onlySites: new Set(uids.filter((uid) => !jailed.has(uid))) };
 }
 
 /** In ascending order. A tenant of which only a site has a jail is one of them. */
-export const heldUids = (policy: Policy): readonly number[] =>
-  uidsOf(jailTenants(policy)).toSorted((a, b) => a - b);
+export const heldUids = (policy: Policy): readonly number[] => heldTenants(policy).uids;
 
 export const uidsOf = (jails: readonly { readonly uid: number }[]): readonly number[] => [
   ...new Set(jails.map(({ uid }) => uid)),
 ];
 
-function loadPrograms(uids: readonly number[], paths: Paths): Result<boolean, Problem> {
-  const obstacle = programsObstacle(paths) ?? tooMany(uids);
+function loadPrograms(held: Held, paths: Paths): Result<boolean, Problem> {
+  const obstacle = programsObstacle(paths) ?? tooMany(held.uids);
   if (obstacle !== undefined) return failed({ action, ...obstacle });
-  const rule: JailedTenants = { uids, host: hostNamespace() };
+  const programs = brokerDirectory(paths);
+  if (!programs.ok) return programs;
+  const { uids, onlySites } = held;
+  const rule: JailedTenants = { uids, onlySites, host: hostNamespace(), programs: programs.value };
   return jailPrograms(paths).load({
     madeOf: entriesOf(rule, noCanary),
     optional,
@@ -82,11 +102,19 @@ export const programsState = (paths: Paths): ProgramsState | undefined =>
     if (!tenants.ok || !counters.ok) return undefined;
     using held = tenants.value;
     using counts = counters.value;
-    const uids = held.keys(4, uidsMax + 1).map((key) => key.readUInt32LE());
+    const keys = held.keys(4, uidsMax + 1);
+    const jailed = keys.filter((key) => isJailed(held.get(key, 4) ?? Buffer.alloc(0)));
+    const own = canaryOf(generation);
+    const numbers = (of: readonly Buffer[]) =>
+      of
+        .map((key) => key.readUInt32LE())
+        .filter((uid) => uid !== own)
+        .toSorted((a, b) => a - b);
     const refused = refusalKinds.map((kind, index) => [kind, counts.sum(index)] as const);
     return {
       generation,
-      uids: uids.filter((uid) => uid !== canaryOf(generation)).toSorted((a, b) => a - b),
+      uids: numbers(keys),
+      jailed: numbers(jailed),
       userNamespaces: existsSync(`${directory}/link_${optional[0]}`),
       refused: Object.fromEntries(refused) as ProgramsState['refused'],
     };
@@ -132,16 +160,17 @@ function isolationByLandlock(uids: readonly number[], paths: Paths, why: string)
 
 /** For people, what is open where it is not full. */
 export const openWithoutPrograms =
-  'a process of the same uid outside of a jail can look into it, and one inside out by way of it; abstract sockets of others and directories that are handed over are reached';
+  'a process of the same uid outside of a jail can look into it, and one inside out by way of it; abstract sockets of others, and files and directories that are handed over, are reached; programs that a daemon starts as the tenant, such as a mail server for a .forward, run outside';
 
 /** What apply would do about them. */
 export function planPrograms(policy: Policy, paths: Paths): readonly string[] {
-  const uids = heldUids(policy);
+  const { uids, onlySites } = heldTenants(policy);
   const now = programsState(paths);
   if (uids.length === 0)
     return now === undefined ? [] : ['take out the BPF programs that keep jails apart'];
   if (programsObstacle(paths) !== undefined) return [];
-  if (now !== undefined && now.uids.join() === uids.join()) return [];
+  const jailed = uids.filter((uid) => !onlySites.has(uid));
+  if (now?.uids.join() === uids.join() && now.jailed.join() === jailed.join()) return [];
   return [`keep jails and the host apart by BPF programs, for ${uids.length} of the tenants`];
 }
 

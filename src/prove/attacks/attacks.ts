@@ -38,6 +38,7 @@ import {
   readMaps,
   seeProcesses,
 } from './others.ts';
+import { outsideJail } from './programs.ts';
 import {
   fuseMount,
   makeDevice,
@@ -67,6 +68,7 @@ export const attacks: readonly Attack[] = [
   cgroupLimits,
   cgroupNamespace,
   outsideCgroup,
+  outsideJail,
   raisePriority,
   neighbourHome,
   accountHomes,

@@ -2,6 +2,7 @@
 import type { Attack } from '../core/attack.ts';
 import { held, judgeSaid } from '../core/outcome.ts';
 import { noNumbers, perl } from './perl.ts';
+import { wasRefused } from './programs.ts';
 
 /** A process may move itself by writing 0. */
 const move = String.raw`
@@ -171,7 +172,9 @@ export const outsideCgroup: Attack = {
   judge: (evidence) =>
     evidence.said === undefined && /setres.id failed: Operation not permitted/.test(evidence.ended)
       ? held('the kernel did not let it become the tenant')
-      : judgeSaid(evidence, []),
+      : wasRefused(evidence.said, evidence.ended)
+        ? held('the kernel did not let it start outside its jail')
+        : judgeSaid(evidence, []),
 };
 
 /** A terminal of its own, so that nobody's is typed into. TIOCGPTN, TIOCSPTLCK, TIOCSTI. */

@@ -81,8 +81,10 @@ export interface Start {
   readonly leak?: string;
   /** With descriptor 3 passed on on purpose. */
   readonly keepDescriptors?: true;
-  /** Instead of the launcher: root changes its uid in the tenant's cgroup, stays where it is, and enters no jail. */
+  /** In the tenant's cgroup and in no jail, where whoever starts it is. */
   readonly plain?: true;
+  /** The same without the launcher: root changes its uid, as a mail server does, and starts the program. */
+  readonly daemon?: true;
   /** Root changes its uid and nothing else, as what knows of no cgroups does. */
   readonly outside?: true;
 }

@@ -92,15 +92,18 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
 /** Tenants start as everything of tenants does that is started on purpose: by the launcher. */
 function commandOf(
   role: Role,
-  { program, keepDescriptors, plain, outside }: Start,
+  { program, keepDescriptors, plain, daemon, outside }: Start,
   { instance, stage, server }: Launching,
 ): readonly string[] {
   if (role === 'server') return becoming(server, program);
   const own = becoming({ uid: stage.uids[role], gid: stage.uids[role] }, program);
   if (outside === true) return own;
-  if (plain === true) return inCgroups(stage.cgroups[role], own);
+  const isJailed = stage.jailed && role !== 'control';
+  if (daemon === true || (plain === true && !isJailed)) return inCgroups(stage.cgroups[role], own);
   const options = ['--instance', instance, '--allow-setuid', '--chdir', stage.homes[role]];
   if (keepDescriptors === true) options.push('--keep-fds');
+  // Nothing else of it is started outside, which is an attack of its own.
+  if (plain === true) options.push('--without-jail');
   return [
     packageFile('libexec/bulkhead-exec'),
     ...options,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canaryOf, entriesOf } from '../../../src/jail/core/program-maps.ts';
+import { canaryOf, entriesOf, isJailed } from '../../../src/jail/core/program-maps.ts';
 import { parseRefusal, refusalBytes, refusalText } from '../../../src/jail/core/refusal.ts';
 
 /** As bpf/jails.bpf.c writes it. */
@@ -33,6 +33,22 @@ test('parseRefusal() takes no short record and no kind that it does not know', (
   assert.equal(parseRefusal(eventOf(9)), undefined);
 });
 
+test('refusalText() names the program that was not started', () => {
+  const refusal = parseRefusal(eventOf(4, '/home/alice/x'));
+  assert.ok(refusal);
+  assert.equal(refusalText(refusal), 'tried to run "/home/alice/x" outside its jail');
+});
+
+test('entriesOf() numbers the device as the kernel does, and splits the inode', () => {
+  const programs = { device: { major: 8, minor: 3 }, inode: 0x1_0000_0002n };
+  const [settings] = entriesOf({ uids: [], onlySites: new Set(), host: 7, programs }, 1);
+  const view = new DataView(settings!.value.buffer);
+  assert.deepEqual(
+    [0, 4, 8, 12].map((at) => view.getUint32(at, true)),
+    [7, (8 << 20) + 3, 2, 1],
+  );
+});
+
 test('refusalText() shows a name that a tenant chose without its control characters', () => {
   const refusal = parseRefusal(eventOf(1, 'a\u{1b}[2J'));
   assert.ok(refusal);
@@ -50,7 +66,7 @@ test('refusalText() shows a name that a tenant chose without its control charact
 
 test('entriesOf() tells the canary from tenants, and canaryOf() makes another one for each generation', () => {
   const entries = entriesOf(
-    { uids: [1001, 1002], host: 4_026_531_841 },
+    { uids: [1001, 1002], onlySites: new Set([1002]), host: 4_026_531_841 },
     canaryOf('0mwxl3y0q-2c50'),
   );
   assert.deepEqual(
@@ -58,9 +74,13 @@ test('entriesOf() tells the canary from tenants, and canaryOf() makes another on
     [
       ['settings', 4_026_531_841],
       ['tenants', 0],
-      ['tenants', 0],
+      ['tenants', 2],
       ['tenants', 1],
     ],
+  );
+  assert.deepEqual(
+    entries.slice(1, 3).map(({ value }) => isJailed(value)),
+    [true, false],
   );
   const canaries = ['0mwxl3y0q-2c50', '0mwxl3y0r-2c50'].map(canaryOf);
   assert.notEqual(canaries[0], canaries[1]);

@@ -30,10 +30,14 @@ import {
   runOn,
   setPropagation,
 } from '../../../sys/mount-calls.ts';
+import { jailSource } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 
-/** A ceiling: it takes what is in it, about 7 KiB a tenant. */
-const memory = { mode: '0711', size: '1g', nr_inodes: '2000000' };
+/**
+ * The root of each jail is a directory of it, by the source of which the kernel's programs recognise jails. Its size is a
+ * ceiling: it takes what is in it, about 7 KiB a tenant.
+ */
+const fileSystem = { source: jailSource, mode: '0711', size: '1g', nr_inodes: '2000000' };
 
 /** Moves this thread between the host's namespace and the vault's. All methods throw Node's errors. */
 export class Vault implements Disposable {
@@ -103,7 +107,7 @@ export class Vault implements Disposable {
   #fill(inside: string): void {
     const directory = openWithoutLinks(inside);
     try {
-      attach(makeFileSystem('tmpfs', memory, attributes.nosuid), directory, '');
+      attach(makeFileSystem('tmpfs', fileSystem, attributes.nosuid), directory, '');
     } finally {
       closeSync(directory);
     }

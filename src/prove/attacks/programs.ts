@@ -1,0 +1,26 @@
+/** Programs that are started as the tenant by somebody who does not know of its jail. */
+import type { Attack } from '../core/attack.ts';
+import { held, judgeSaid } from '../core/outcome.ts';
+import { perl } from './perl.ts';
+
+export const outsideJail: Attack = {
+  name: 'outside-jail',
+  summary: 'have a daemon start its program outside its jail, as a mail server does for .forward',
+  demandedBy: 'jail',
+  remedy:
+    '<jail> in the policy, where the kernel asks BPF programs; else forbid commands of .forward and filters in the mail server',
+  start: (stage) => ({ program: perl("through('runs there')", stage), daemon: true }),
+  control: {
+    by: 'control',
+    start: (stage) => ({ program: perl("through('runs there')", stage), daemon: true }),
+  },
+  // It is refused to whoever starts it, before its first instruction.
+  judge: (evidence) =>
+    wasRefused(evidence.said, evidence.ended)
+      ? held('the kernel did not let it start outside its jail')
+      : judgeSaid(evidence, []),
+};
+
+/** Whether setpriv could become the tenant, and start nothing. */
+export const wasRefused = (said: unknown, ended: string): boolean =>
+  said === undefined && /failed to execute .*: Operation not permitted/.test(ended);
