@@ -21,7 +21,8 @@ import { keyOf } from '../../src/jail/core/jail-key.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { readMarks } from '../../src/jail/io/marks.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
-import { eventually } from '../../src/testing/patience.ts';
+import { terminals } from '../../src/jail/core/layout.ts';
+import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
 import { JailStage, reasonToSkip } from './stage.ts';
 
 const skip = reasonToSkip();
@@ -38,6 +39,7 @@ after(async () => {
 });
 
 const keys = (...uids: readonly number[]) => uids.map((uid) => keyOf({ uid }));
+const quote = (word: string) => `'${word.replaceAll("'", String.raw`'\''`)}'`;
 const messages = ({ problems }: { problems: readonly { reason: string }[] }) =>
   problems.map(({ reason }) => reason);
 
@@ -61,6 +63,52 @@ test(
     assert.equal(stage.see(alice, 'id -un'), `bhjail${alice}`);
   },
 );
+
+test('a terminal that was opened outside goes on to be one', { skip }, async () => {
+  await stage.build(stage.tenant(alice), stage.tenant(bob));
+  const on = (uid: number, script: string) => {
+    const command = stage.enterCommand(uid, '/bin/bash', '-c', script).map(quote).join(' ');
+    const options = { encoding: 'utf8', timeout: patienceMilliseconds } as const;
+    const ran = spawnSync('script', ['-qec', command, '/dev/null'], options);
+    assert.equal(ran.status, 0, ran.stdout + ran.stderr);
+    return ran.stdout.replaceAll('\r', '').trim();
+  };
+  // Its name leads to it, whatever of the three it is asked by; nothing of the host's /dev/pts is seen.
+  for (const redirected of ['', '<&1', '<&2'])
+    assert.match(on(alice, `tty ${redirected}`), /^\/dev\/tty-std(?:in|out|err)$/);
+  assert.equal(on(alice, 'tty < /dev/null || true'), 'not a tty');
+  const same = 'test "$(stat -L -c %d:%i:%t:%T $(tty))" = "$(stat -L -c %d:%i:%t:%T /dev/fd/0)"';
+  assert.equal(on(alice, `${same} && echo same; ls /dev/pts`), 'same\nptmx');
+  assert.equal(
+    on(alice, 'stty rows 33 cols 44; stty size; echo written > /dev/tty'),
+    '33 44\nwritten',
+  );
+  const resumed = on(alice, 'set -m; (kill -STOP $BASHPID; echo went on) & wait; fg %1');
+  assert.match(resumed, /^went on$/m);
+  // One that is opened inside has its usual name, and belongs to the jail.
+  const own = `script -qec 'tty; stat -c %U:%a $(tty)' /dev/null`;
+  for (const uid of [alice, bob]) assert.ok(on(uid, own).endsWith(`/dev/pts/0\nbhjail${uid}:620`));
+});
+
+test('a jail has a share of the terminals of the host, whose own are kept', { skip }, async () => {
+  await stage.build(stage.tenant(alice), stage.tenant(bob));
+  const most = `perl -e '$| = 1; while (open my $f, "+<", "/dev/ptmx") { push @a, $f } print scalar(@a), " $!\n"; <STDIN>'`;
+  const [program = '', ...args] = stage.enterCommand(alice, '/bin/sh', '-c', most);
+  const holder = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  let said = '';
+  holder.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  try {
+    await eventually('it has as many as it gets', () => said.endsWith('\n'));
+    assert.equal(said, `${terminals.max} No space left on device\n`);
+    for (const other of ['true', stage.enterCommand(bob, '/bin/true').map(quote).join(' ')])
+      assert.equal(spawnSync('script', ['-qec', other, '/dev/null']).status, 0);
+    assert.match(stage.see(bob, `script -qec tty /dev/null`), /^\/dev\/pts\/0/);
+  } finally {
+    const ended = once(holder, 'exit');
+    holder.stdin.end();
+    await ended;
+  }
+});
 
 test('it writes to its own places alone, and others do not see it', { skip }, async () => {
   await stage.build(stage.tenant(alice), stage.tenant(bob));

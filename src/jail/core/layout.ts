@@ -9,7 +9,8 @@
  *     /home        nothing but the home                    or wherever the home is
  *     /tmp /var/tmp   on the file system of the home
  *     /dev/shm     in memory
- *     /dev/log and /run/systemd/notify   the host's sockets
+ *     /dev/pts     terminals that are opened inside
+ *     /dev/log     the host's socket
  */
 import type { Account } from '../../policy/policy.ts';
 import { checkHome, commandsOf, isAt, type Jail, type JailCommand } from '../../policy/jail.ts';
@@ -87,7 +88,18 @@ export const deviceLinks: Readonly<Record<string, string>> = {
   stdin: '/proc/self/fd/0',
   stdout: '/proc/self/fd/1',
   stderr: '/proc/self/fd/2',
+  // A terminal that was opened outside, as by root's su, has no other name here: ttyname(3) looks through this directory,
+  // past the three names above.
+  'tty-stdin': '/proc/self/fd/0',
+  'tty-stdout': '/proc/self/fd/1',
+  'tty-stderr': '/proc/self/fd/2',
 };
+
+/**
+ * Each jail has terminals of its own, since the host has few for all. Of an instance that is not the host's own the kernel
+ * keeps `kernel.pty.reserve` of them back, however many jails there are. Source: Documentation/filesystems/devpts.rst.
+ */
+export const terminals = { mode: '0620', ptmxmode: '0666', max: '64' } as const;
 
 /** `invisible` is a setting of this mount alone since Linux 5.8. */
 export const processOptions = ({ profile }: Jail): Readonly<Record<string, string>> => ({
@@ -150,7 +162,7 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Part
     ...sharedTrees.map((tree) => read(tree, "the host's")),
     read('/etc', `copies of ${etcNames.length} files and directories of the host`),
     read('/etc/passwd', 'the tenant and few users of the system; group, shadow and gshadow alike'),
-    read('/dev', [...devices.map(([name]) => name), 'pts', 'log'].join(', ')),
+    read('/dev', [...devices.map(([name]) => name), 'log'].join(', ')),
     read('/proc', jail.profile === 'strict' ? 'own processes, nothing else' : 'own processes'),
     ...(home === undefined || base?.ok !== true
       ? []
@@ -158,6 +170,7 @@ export function partsOf(jail: Jail, account: Account | undefined): readonly Part
     own('/tmp', 'its own, on the file system of the home'),
     own('/var/tmp', 'its own, on the file system of the home'),
     own('/var/lib/php/sessions', 'another name of /tmp'),
+    own('/dev/pts', `its own terminals, ${terminals.max} at most`),
     own('/dev/shm', `its own, in memory, ${sharedMemory.size.replace('m', ' MiB')} at most`),
     ...commandsOf(jail).map((name) => read(programOf[name], 'runs outside, by the broker')),
     ...jail.paths.map(({ at, access }): Part => ({ at, access, what: 'named in the policy' })),

@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -177,6 +178,24 @@ static void kernel_surface(void) {
 #endif
 }
 
+/* What the host has for all. Nothing is kept. */
+static void pools(void) {
+  enum { ENOUGH = 256, MOST = 1100 };
+  static int held[MOST];
+  struct rlimit files;
+  int others = 0, count = 0;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  DIR *terminals = opendir("/dev/pts");
+  for (struct dirent *each; terminals && (each = readdir(terminals));)
+    if (each->d_name[0] >= '0' && each->d_name[0] <= '9') others++;
+  say("terminals of others in /dev/pts", others > 0, others ? "there are some" : "none");
+  while (count < MOST && (held[count] = open("/dev/ptmx", O_RDWR | O_NOCTTY)) >= 0) count++;
+  say("take terminals of the whole host", count > ENOUGH, count ? "as many as it may" : strerrorname_np(errno));
+  while (count > 0) close(held[--count]);
+}
+
 static void files(void) {
   const char *roots[] = {"/", "/usr", "/etc", "/home", "/var", "/run", "/dev", "/.bulkhead", "/etc/passwd",
                          "/.bulkhead/passwd", "/run/bulkhead/seccomp", "/etc/ld.so.cache"};
@@ -204,6 +223,7 @@ static void files(void) {
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   files();
+  pools();
   namespaces_and_mounts();
   privileges();
   devices();

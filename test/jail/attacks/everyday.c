@@ -86,6 +86,8 @@ static void devices(void) {
   int other = open(ptsname(terminal), O_RDWR | O_NOCTTY);
   must("the other side of it", other);
   must("ask that for its size", ioctl(other, TIOCGWINSZ, &size));
+  char name[64];
+  must("its name", ttyname_r(other, name, sizeof name) || strcmp(name, ptsname(terminal)) ? -1 : 0);
 }
 
 static void processes(void) {

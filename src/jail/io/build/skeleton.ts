@@ -143,13 +143,9 @@ function mountAll({ root, tree }: Skeleton, inside: string, profile: Profile): v
       if (hasContent(each)) bind(each, each.slice(1), plain, { recursive: true });
     }
     bind(`${inside}/etc`, 'etc', plain | attributes.noexec, { propagation: 'private' });
-    const device = { clear: attributes.nodev };
     const quiet = attributes.nosuid | attributes.noexec;
-    bind(`${inside}/dev`, 'dev', attributes.readOnly | quiet, {
-      ...device,
-      propagation: 'private',
-    });
-    bind('/dev/pts', 'dev/pts', quiet, device);
+    const device = { clear: attributes.nodev, propagation: 'private' } as const;
+    bind(`${inside}/dev`, 'dev', attributes.readOnly | quiet, device);
     const options = processOptions({ profile, paths: [] });
     attach(makeFileSystem('proc', options, quiet | attributes.nodev), top, 'proc');
   } finally {

@@ -1,5 +1,5 @@
 /** One jail: a copy of the skeleton in a namespace of its own, and in it what only this tenant sees. */
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { failed, type Problem } from '../../../base/problem.ts';
@@ -24,7 +24,7 @@ import {
 } from '../../../sys/mount-calls.ts';
 import type { AccountFiles } from '../../core/account-files.ts';
 import { keyOf, type JailKey } from '../../core/jail-key.ts';
-import { homeBase, pathObstacle, sharedMemory } from '../../core/layout.ts';
+import { homeBase, pathObstacle, sharedMemory, terminals } from '../../core/layout.ts';
 import type { JailPaths } from '../jail-paths.ts';
 import { openHome, openSiteHome } from './home.ts';
 import type { Pins } from './pins.ts';
@@ -34,6 +34,7 @@ import { ensureTemporary, placeFor, temporaryDirectories } from './temporary.ts'
 import { processors, type Vault } from './vault.ts';
 
 const own = attributes.nosuid | attributes.nodev;
+const devices = attributes.nosuid | attributes.noexec;
 const ownReadOnly = own | attributes.readOnly;
 
 /** What is mounted, and where below the jail's root. */
@@ -146,7 +147,7 @@ function openPath({ at }: JailPath, home: string | undefined): Result<number, Pr
 export function printOf(tenant: JailTenant, sources: Sources): string {
   const { jail, account } = tenant;
   const { profile, paths } = jail;
-  const what = JSON.stringify([2, { profile, paths }, account, keyOf(tenant), sources.print]);
+  const what = JSON.stringify([3, { profile, paths }, account, keyOf(tenant), sources.print]);
   return createHash('sha256').update(what).digest('hex').slice(0, 32);
 }
 
@@ -224,8 +225,12 @@ function ownCopies(
           [copyTree(`${inside}/base/${key}`, { set, propagation: 'private' }), base.slice(1)],
         ] as const)),
     [makeFileSystem('tmpfs', { ...sharedMemory, ...owner }, own | noexec), 'dev/shm'],
+    [makeFileSystem('devpts', { ...terminals, gid: terminalGroup() }, devices), 'dev/pts'],
   ];
 }
+
+/** Of the group `tty`, where the host has one. */
+const terminalGroup = () => `${statSync('/dev/tty').gid}`;
 
 const baseOf = (home: string | undefined): string | undefined => {
   const base = home === undefined ? undefined : homeBase(home);
