@@ -13,12 +13,15 @@
  * What cannot be undone is taken from the session's own process, too, so that nothing it starts can have it: the
  * capability bounding set, new privileges by setuid programs, the system calls of the filter, and, where the mark says so,
  * by Landlock what is outside of the jail. The capabilities that it holds itself it keeps: sshd, su and cron need them to
- * become the tenant.
+ * become the tenant. Descriptors of directories, and those that only stand for a file (O_PATH), which the caller left open,
+ * lead out of the jail: no program that the session starts gets them.
  *
  * Nothing comes from the environment, no file is used that others than root can change, and no link is followed but the
  * one that leads from a tenant to the latest of its pins. libexec/bulkhead-exec enters in the same way.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -29,6 +32,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -288,6 +292,54 @@ static int give_up_privileges(struct tenant *t)
 	return load_filter(t);
 }
 
+/* Whether files outside can be reached below a descriptor, or by opening it again. */
+static bool leads_out(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	return flags >= 0 && ((flags & O_PATH) || (!fstat(fd, &st) && S_ISDIR(st.st_mode)));
+}
+
+/* Above the three of every program; those which the service itself has open may be in use. */
+static int keep_from_programs(struct tenant *t)
+{
+	DIR *open_files = opendir("/proc/self/fd");
+	struct dirent *each;
+	int error = 0;
+
+	if (!open_files)
+		return fail(t, "its open files cannot be listed", errno);
+	while (errno = 0, (each = readdir(open_files)) != NULL) {
+		int fd = isdigit((unsigned char)each->d_name[0]) ? atoi(each->d_name) : -1;
+
+		if (fd > STDERR_FILENO && leads_out(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC))
+			break;
+	}
+	error = errno;
+	(void)closedir(open_files);
+	return error ? fail(t, "its open files cannot be listed", error) : 0;
+}
+
+/* In the jail. Input and output of a session is no directory; /dev/null takes its place. */
+static int replace_standard(struct tenant *t)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		int null, same;
+
+		if (!leads_out(fd))
+			continue;
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		same = null < 0 ? -1 : dup2(null, fd);
+		if (same < 0)
+			(void)fail(t, "its input and output cannot be replaced", errno);
+		close_if_open(null);
+		if (same < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* In the jail. What can fail for a reason comes before what cannot be undone. */
 static int confine(struct tenant *t)
 {
@@ -315,6 +367,8 @@ static int enter(struct tenant *t, int vault)
 		failed = fail(t, "its namespaces cannot be entered", errno);
 	close_if_open(mounts);
 	close_if_open(ipc);
+	if (!failed)
+		failed = replace_standard(t);
 	return failed ? failed : confine(t);
 }
 
@@ -332,6 +386,8 @@ static int enter_or_stay(struct tenant *t, int host)
 		failed = fail(t, "the vault is not there", errno);
 	else if (mounts < 0 || ipc < 0)
 		failed = fail(t, "/proc cannot be read", errno);
+	else if ((failed = keep_from_programs(t)) != 0)
+		;
 	else if ((failed = enter(t, vault)) != 0)
 		(void)(setns(mounts, CLONE_NEWNS) || setns(ipc, CLONE_NEWIPC));
 	close_if_open(jail);
@@ -383,11 +439,40 @@ static bool is_exhausted(int error)
 	return error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO || error == EBADF;
 }
 
+/* Whether anybody has a jail, or had one before the machine was started. */
+static bool has_jails(int host, const struct tenant *t)
+{
+	const char *const names[] = { t->instance, "jailed", NULL };
+	int above = openat(host, "var/lib", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = above < 0 ? -1 : open_below(above, names, O_RDONLY, S_IFREG);
+	bool found = fd >= 0 || (errno != ENOENT && errno != ENOTDIR);
+
+	close_if_open(above);
+	close_if_open(fd);
+	return found;
+}
+
+/*
+ * Whether nobody could say which account it is, as where a directory service does not answer. It may be a second name of
+ * a tenant, of which the list has the first. A name that no account has, as of users that a service has by itself, is none.
+ */
+static bool is_lookup_broken(const struct tenant *t)
+{
+	struct passwd account, *found = NULL;
+	char text[4096];
+
+	return getpwnam_r(t->user, &account, text, sizeof(text), &found) != 0;
+}
+
 static int open_inside(pam_handle_t *pamh, int flags, struct tenant *t, int host)
 {
 	const void *service = NULL;
 	int marked = read_mark(host, t), error = errno, listed = marked == 1 ? 1 : is_listed(host, t);
 
+	if (!t->uid[0] && listed != 1 && (listed < 0 || has_jails(host, t)) && is_lookup_broken(t)) {
+		(void)fail(t, "whether there is one cannot be known while its account cannot be looked up", 0);
+		return refuse(pamh, flags, t);
+	}
 	if (listed < 0 && is_exhausted(errno)) {
 		(void)fail(t, "whether there is one cannot be read", errno);
 		return refuse(pamh, flags, t);

@@ -296,18 +296,14 @@ describe('the module of PAM', { skip }, () => {
     () => {
       const text = fs.readFileSync(mark(), 'utf8');
       assert.equal(parseMark(text).landlock, true);
-      const directory = fs.openSync('/etc', 'r');
+      const file = fs.openSync('/etc/passwd', 'r');
       const leak = (before: readonly string[] = []) => {
-        const [file, ...args] = [
-          ...before,
-          program,
-          ...words(tenant, 'cat /proc/self/fd/10/passwd'),
-        ];
+        const [first, ...args] = [...before, program, ...words(tenant, 'cat /proc/self/fd/10')];
         const none = Array.from({ length: 7 }, () => 'ignore' as const);
-        const stdio = ['ignore' as const, 'pipe' as const, 'pipe' as const, ...none, directory];
-        return spawnSync(file, args, { encoding: 'utf8', timeout: patienceMilliseconds, stdio });
+        const stdio = ['ignore' as const, 'pipe' as const, 'pipe' as const, ...none, file];
+        return spawnSync(first, args, { encoding: 'utf8', timeout: patienceMilliseconds, stdio });
       };
-      assert.match(leak().stderr, /passwd: Permission denied/);
+      assert.match(leak().stderr, /10: Permission denied/);
       while_(
         () => fs.writeFileSync(mark(), text.replace('landlock yes', 'landlock no')),
         () => assert.equal(leak().stdout, fs.readFileSync('/etc/passwd', 'utf8')),
@@ -319,9 +315,68 @@ describe('the module of PAM', { skip }, () => {
         refusal.stderr,
         /no session for nobody, .*Landlock cannot be applied: Function not/,
       );
-      fs.closeSync(directory);
+      fs.closeSync(file);
     },
   );
+
+  test('descriptors that lead out are in no program of the session', () => {
+    const names = ['/etc', '/', '/etc/hostname'] as const;
+    const path = 0o10000000; // O_PATH
+    const held = [
+      fs.openSync(names[0], fs.constants.O_DIRECTORY),
+      fs.openSync(names[1], path | fs.constants.O_DIRECTORY),
+      fs.openSync(names[2], path),
+    ];
+    const file = fs.openSync(names[2], 'r');
+    const none = Array.from({ length: 7 }, () => 'ignore' as const);
+    const leak = (input: number | 'ignore', script: string, user: string = tenant) =>
+      spawnSync(program, words(user, script), {
+        encoding: 'utf8',
+        timeout: patienceMilliseconds,
+        stdio: [input, 'pipe', 'pipe', file, ...none, ...held],
+      });
+    try {
+      const here = 'for n in 0 3 11 12 13; do test -e /proc/self/fd/$n && echo $n; done; true';
+      const look = `${here}; stat -Lc %F /proc/self/fd/0; ls /proc/self/fd/0/ /proc/self/fd/11/ 2>/dev/null`;
+      for (const input of ['ignore', ...held.slice(0, 2)] as const)
+        assert.equal(leak(input, look).stdout, '0\n3\ncharacter special file\n');
+      // An account without a jail gets what it got.
+      const all = leak(held[0] ?? 'ignore', `${here}; ls /proc/self/fd/11/`, other).stdout;
+      assert.match(all, /^0\n3\n11\n12\n13\n[^]*^passwd$/m);
+    } finally {
+      for (const each of [...held, file]) fs.closeSync(each);
+    }
+  });
+
+  test('where no account can be looked up nobody is taken for one without a jail', () => {
+    const services = `${scratch}/nsswitch.conf`;
+    // A directory service that does not answer.
+    const source = `#include <errno.h>\n#include <nss.h>
+      enum nss_status _nss_gone_getpwnam_r(const char *name, void *account, char *text, unsigned long size, int *error) {
+        (void)name; (void)account; (void)text; (void)size; *error = ECONNREFUSED; return NSS_STATUS_UNAVAIL; }\n`;
+    const library = ['-xc', '-shared', '-fPIC', '-o', `${scratch}/libnss_gone.so.2`, '-'];
+    execFileSync('gcc', library, { input: source });
+    const broken = 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"';
+    const as = (user: string) =>
+      spawnSync('unshare', ['-m', 'sh', '-c', broken, services, program, ...words(user, 'true')], {
+        encoding: 'utf8',
+        timeout: patienceMilliseconds,
+        env: { ...process.env, LD_LIBRARY_PATH: scratch },
+      }).stderr;
+    fs.writeFileSync(services, 'passwd: files gone\n');
+    // As a second name of the tenant that the directory service alone has.
+    assert.match(as('second'), /no session for second, .*while its account cannot be looked up/);
+    for (const user of [other, 'root']) assert.match(as(user), /^opened: yes$/m, user);
+    fs.writeFileSync(services, 'passwd: files\n');
+    assert.match(as('second'), /^opened: yes$/m, 'a user that the service has by itself');
+    const text = fs.readFileSync(list(), 'utf8');
+    fs.writeFileSync(services, 'passwd: files gone\n');
+    while_(
+      () => fs.rmSync(list()),
+      () => assert.match(as('second'), /^opened: yes$/m, 'nobody has a jail'),
+      () => fs.writeFileSync(list(), text, { mode: 0o600 }),
+    );
+  });
 
   test('without a policy in force only those who had a jail before are refused', () => {
     const text = fs.readFileSync(list(), 'utf8');
