@@ -102,6 +102,7 @@ struct fs_struct;
 
 struct task_struct {
   int tgid;
+  struct task_struct *real_parent;
   const struct cred *cred;
   struct fs_struct *fs;
   struct nsproxy *nsproxy;
@@ -161,7 +162,7 @@ struct file {
 
 struct linux_binprm {
   struct file *file;
-  struct cred *cred;
+  struct cred *cred; /* what the task will have */
   const char *filename;
 };
 

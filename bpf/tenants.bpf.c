@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Strict placement: no task becomes a tenant's outside of that tenant's cgroup. setuid and its like fail there, before the
- * tenant's first instruction. What is a tenant's already, or is in its cgroup, may change its uid as before.
+ * tenant's first instruction, and so do setuid programs that the tenant owns. What is a tenant's already, or is in its
+ * cgroup, may change its uid as before.
  *
  * A tenant's cgroup is known by its name and by the identity of its parent, since systemd makes and removes it. So no
  * other cgroup of that name counts, wherever a tenant may make some.
  *
  * Tenants cannot make the kernel load modules either, by asking for a protocol or a file system that it has not loaded.
  */
-#define EVENTS_BYTES (1 << 17)
+#define EVENTS_BYTES (1 << 18)
 
 #include "kernel.h"
 #include "events.h"
 
 #define EPERM 1
 #define NAME_BYTES 40
-#define RANGES 512
+/* One for each tenant; RANGES_STEPS halve that many to nothing. */
+#define RANGES 65536
+#define RANGES_STEPS 17
+/* Cgroups of an event: the task's own one, and what is above it. */
+#define GROUPS 4
 
 enum mode { MODE_OFF, MODE_REFUSE, MODE_WATCH };
-enum what { BECAME_TENANT, ASKED_FOR_MODULE };
+enum what { BECAME_TENANT, ASKED_FOR_MODULE, RAN_SETUID };
 enum counter { COUNT_UIDS, COUNT_MODULES, COUNTERS };
 #include "counters.h"
 
@@ -55,8 +60,11 @@ struct event {
   u32 tenant;
   u32 what;
   u32 mode;
+  u32 parent; /* the pid of the process that started it */
+  u32 unused;
   char command[16];
-  char name[32]; /* of the module */
+  char name[32];           /* of the module, or of the setuid program */
+  char groups[GROUPS][64]; /* names: its cgroup, the one above, … */
 };
 
 struct {
@@ -74,8 +82,8 @@ struct {
   __type(value, struct range);
 } ranges SEC(".maps");
 
-/* Whose a uid is, by itself or as one of its subordinate ones; 0: nobody's. */
-static __always_inline u32 tenant_of(u32 uid, u32 known)
+/* Whose a uid is, by itself or as one of its subordinate ones; 0: nobody's. Verified by itself, once. */
+__noinline u32 tenant_of(u32 uid, u32 known)
 {
   u32 low = 0, high = known;
   int step;
@@ -84,9 +92,8 @@ static __always_inline u32 tenant_of(u32 uid, u32 known)
     return 0;
   if (bpf_map_lookup_elem(&tenants, &uid))
     return uid;
-  /* As many steps as halve RANGES to nothing. */
-  for (step = 0; step < 10 && low < high; step++) {
-    u32 middle = (low + high) / 2;
+  for (step = 0; step < RANGES_STEPS && low < high; step++) {
+    u32 middle = low + (high - low) / 2;
     struct range *range = bpf_map_lookup_elem(&ranges, &middle);
 
     if (!range)
@@ -136,9 +143,28 @@ static __always_inline bool is_inside(struct place *place)
   return own && is_named(BPF_CORE_READ(own, kn, name), place->name);
 }
 
+static __always_inline void name_groups(struct event *event, struct task_struct *task)
+{
+  struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+  int level = BPF_CORE_READ(cgroup, level);
+  int at;
+
+  for (at = 0; at < GROUPS; at++) {
+    struct cgroup *above = 0;
+
+    /* The root has no name. */
+    if (level - at < 1 || level - at > 255)
+      return;
+    bpf_core_read(&above, sizeof(above), &cgroup->ancestors[level - at]);
+    if (above)
+      bpf_probe_read_kernel_str(event->groups[at], sizeof(event->groups[at]), BPF_CORE_READ(above, kn, name));
+  }
+}
+
 static __always_inline struct event *new_event(u32 what, u32 mode, u32 tenant)
 {
   struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+  struct task_struct *task = (void *)bpf_get_current_task();
 
   if (!event)
     return 0;
@@ -146,10 +172,12 @@ static __always_inline struct event *new_event(u32 what, u32 mode, u32 tenant)
   event->nanoseconds = bpf_ktime_get_ns();
   event->cgroup = bpf_get_current_cgroup_id();
   event->pid = bpf_get_current_pid_tgid() >> 32;
+  event->parent = BPF_CORE_READ(task, real_parent, tgid);
   event->tenant = tenant;
   event->what = what;
   event->mode = mode;
   bpf_get_current_comm(event->command, sizeof(event->command));
+  name_groups(event, task);
   return event;
 }
 
@@ -163,43 +191,82 @@ static __always_inline int as(u32 mode)
 }
 
 /*
- * Whose the task becomes, by its real uid; 0 if it is theirs already. Daemons of root take on an effective uid for a
- * moment to look at files, as sshd does, and run nothing of the tenant's meanwhile.
+ * Whose a task is that has these credentials: the owner of both its real and its effective uid. With only one of them it
+ * is a daemon of root that acts as a tenant for a moment, as sshd does to look at files and pam_keyinit to make a keyring,
+ * or a setuid program that a tenant has started. Such a one runs no program of the tenant's; to start one it has to
+ * take on the other, or to pass strict_exec.
  */
-static __always_inline u32 becomes(const struct cred *new, const struct cred *old, u32 known)
+static __always_inline u32 owner_of(const struct cred *cred, u32 known)
 {
-  u32 owner = tenant_of(BPF_CORE_READ(new, uid.val), known);
+  u32 uid = BPF_CORE_READ(cred, uid.val), effective = BPF_CORE_READ(cred, euid.val);
+  u32 owner;
 
-  return owner == tenant_of(BPF_CORE_READ(old, uid.val), known) ? 0 : owner;
+  if (!uid || !effective)
+    return 0;
+  owner = tenant_of(effective, known);
+  return uid == effective || tenant_of(uid, known) == owner ? owner : 0;
+}
+
+/* What becomes of a task that would become the tenant's. */
+static __always_inline int judge(struct settings *now, u32 tenant, u32 what, u32 from, u32 to, const unsigned char *name)
+{
+  struct place *place = bpf_map_lookup_elem(&tenants, &tenant);
+  struct event *event;
+
+  if (!place || is_inside(place))
+    return 0;
+  /* Only the self-test asks for that: it is neither counted nor reported. */
+  if (place->level == NOWHERE)
+    return -EPERM;
+  count(COUNT_UIDS);
+  event = new_event(what, now->placement, tenant);
+  if (event) {
+    event->from = from;
+    event->to = to;
+    if (name)
+      bpf_probe_read_kernel_str(event->name, sizeof(event->name), name);
+    bpf_ringbuf_submit(event, 0);
+  }
+  return as(now->placement);
 }
 
 SEC("lsm/task_fix_setuid")
 int BPF_PROG(strict_setuid, struct cred *new, const struct cred *old, int flags, int before)
 {
   struct settings *now = current_settings();
-  struct place *place;
-  struct event *event;
-  u32 tenant, mode;
+  u32 tenant;
 
   if (before)
     return before;
   if (!now || now->placement == MODE_OFF)
     return 0;
-  tenant = becomes(new, old, now->ranges);
-  if (!tenant)
+  tenant = owner_of(new, now->ranges);
+  if (!tenant || tenant == owner_of(old, now->ranges))
     return 0;
-  place = bpf_map_lookup_elem(&tenants, &tenant);
-  if (!place || is_inside(place))
+  return judge(now, tenant, BECAME_TENANT, BPF_CORE_READ(old, uid.val), BPF_CORE_READ(new, uid.val), 0);
+}
+
+/* A program that starts with a tenant's effective uid: its file is setuid, or its caller had only that one of the tenant's. */
+SEC("lsm/bprm_creds_from_file")
+int BPF_PROG(strict_exec, struct linux_binprm *bprm, const struct file *file, int before)
+{
+  struct settings *now = current_settings();
+  struct task_struct *task = (void *)bpf_get_current_task();
+  const struct cred *old = BPF_CORE_READ(task, cred);
+  u32 effective = BPF_CORE_READ(bprm, cred, euid.val);
+  u32 tenant;
+
+  if (before)
+    return before;
+  if (!now || now->placement == MODE_OFF || !effective)
     return 0;
-  mode = place->level == NOWHERE ? MODE_REFUSE : now->placement;
-  count(COUNT_UIDS);
-  event = new_event(BECAME_TENANT, mode, tenant);
-  if (event) {
-    event->from = BPF_CORE_READ(old, uid.val);
-    event->to = BPF_CORE_READ(new, uid.val);
-    bpf_ringbuf_submit(event, 0);
-  }
-  return as(mode);
+  /* As it was, of one user: so most are. */
+  if (effective == BPF_CORE_READ(old, euid.val) && effective == BPF_CORE_READ(old, uid.val))
+    return 0;
+  tenant = tenant_of(effective, now->ranges);
+  if (!tenant || tenant == owner_of(old, now->ranges))
+    return 0;
+  return judge(now, tenant, RAN_SETUID, BPF_CORE_READ(old, euid.val), effective, BPF_CORE_READ(file, f_path.dentry, d_name.name));
 }
 
 SEC("lsm/kernel_module_request")

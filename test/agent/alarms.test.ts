@@ -14,7 +14,7 @@ import {
   stateAlarm,
 } from '../../src/kernel-modules/io/gate/gate-part.ts';
 import type { AlertRule } from '../../src/policy/settings.ts';
-import { alarmOfState, refusedAlarm } from '../../src/strict/core/strict-alarms.ts';
+import { alarmOfState, alarmOfTenants, refusedAlarm } from '../../src/strict/core/strict-alarms.ts';
 import { eventually } from '../../src/testing/patience.ts';
 
 const hour = 3_600_000;
@@ -243,10 +243,27 @@ describe('what the kernel has less of than it should', () => {
     assert.equal(alarmOfState({ placement: 'watch' }, { placement: 'on' }), undefined);
     assert.equal(alarmOfState(undefined, undefined), undefined);
     assert.equal(alarmOfState(undefined, { placement: 'on' }), undefined);
-    const event = { pid: 12, from: 0, to: 1001, tenant: 1001, what: 'uid', module: '' } as const;
-    assert.deepEqual(refusedAlarm([{ ...event, passed: true, command: 'cron' }]), []);
-    const [alarm] = refusedAlarm([{ ...event, passed: false, command: 'cron' }]);
-    assert.equal(alarm?.title, 'strict placement refused cron');
-    assert.match(alarm?.text ?? '', /refused 1 attempt by strict placement.*bulkhead pam enable/);
+    assert.equal(alarmOfTenants([]), undefined);
+    assert.match(alarmOfTenants([4206])?.text ?? '', /does not enforce .* for uid 4206/);
+    const event = {
+      pid: 12,
+      parent: 11,
+      from: 0,
+      to: 1001,
+      tenant: 1001,
+      account: 'alice',
+      what: 'uid',
+      command: 'cron',
+      name: '',
+      unit: 'cron.service',
+      advice: '"bulkhead pam enable" places it',
+    } as const;
+    assert.deepEqual(refusedAlarm([{ ...event, passed: true }]), []);
+    const [alarm] = refusedAlarm([{ ...event, passed: false }]);
+    assert.equal(alarm?.title, 'strict placement refused cron of alice');
+    assert.match(
+      alarm?.text ?? '',
+      /refused 1 attempt by .*: cron \(pid 12, cron\.service\) was refused uid 1001 \(alice\).*bulkhead pam enable/,
+    );
   });
 });

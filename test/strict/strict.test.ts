@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { entriesOf } from '../../src/strict/core/strict-rule.ts';
 import {
-  parseStrictEvent,
-  strictEventBytes,
+  adviceOn,
+  groupEvents,
   strictEventText,
-} from '../../src/strict/core/strict-event.ts';
+  type AdviceFacts,
+  type KnownEvent,
+} from '../../src/strict/core/event-text.ts';
+import { parseStrictEvent, strictEventBytes } from '../../src/strict/core/strict-event.ts';
 
 test('what the kernel is told', () => {
   const rule = {
@@ -27,20 +30,94 @@ test('what the kernel is told', () => {
   ]);
 });
 
+const known = {
+  pid: 12,
+  parent: 11,
+  from: 0,
+  to: 1001,
+  tenant: 1001,
+  account: 'alice',
+  what: 'uid',
+  passed: false,
+  command: 'cron',
+  name: '',
+  unit: 'cron.service',
+} as const;
+
 test('what it tells', () => {
   const bytes = new Uint8Array(strictEventBytes);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, 5n, true);
-  [12, 0, 100_000, 1001, 0, 1].forEach((value, index) =>
+  [12, 0, 100_000, 1001, 0, 1, 11].forEach((value, index) =>
     view.setUint32(16 + 4 * index, value, true),
   );
-  bytes.set(new TextEncoder().encode('cron\u001b'), 40);
+  const put = (text: string, at: number) => bytes.set(new TextEncoder().encode(text), at);
+  put('cron\u001b', 48);
+  put('below', 96);
+  put('cron.service', 96 + 64);
+  put('system.slice', 96 + 2 * 64);
   const event = parseStrictEvent(bytes);
   assert.ok(event);
-  assert.equal(
-    strictEventText({ ...event, command: 'cron' }),
-    'cron (process 12) was not let become uid 100000, a subordinate one of uid 1001, outside of its cgroup; "bulkhead pam enable" places it',
-  );
+  assert.deepEqual([event.parent, event.unit], [11, 'cron.service']);
   assert.equal(event.command, 'cron\\u{1b}');
   assert.equal(parseStrictEvent(bytes.subarray(1)), undefined);
+  view.setUint32(32, 3, true);
+  assert.equal(parseStrictEvent(bytes), undefined);
+});
+
+test('an event in words', () => {
+  const advice = '"bulkhead pam enable" places it';
+  assert.equal(
+    strictEventText({ ...known, advice }),
+    'cron (pid 12, cron.service) was refused uid 1001 (alice): it is outside that tenant\'s cgroup; "bulkhead pam enable" places it',
+  );
+  assert.equal(
+    strictEventText({ ...known, to: 100_000, passed: true }),
+    "cron (pid 12, cron.service) would be refused uid 100000, a subordinate uid of uid 1001 (alice): it is outside that tenant's cgroup",
+  );
+  assert.equal(
+    strictEventText({ ...known, what: 'setuid', name: 'tool', command: 'apache2', unit: '' }),
+    'apache2 (pid 12) was refused to run "tool" with effective uid 1001 (alice): it is outside that tenant\'s cgroup',
+  );
+  assert.equal(
+    strictEventText({ ...known, what: 'module', name: 'net-pf-2', command: 'perl' }),
+    'perl (pid 12, cron.service) was refused the kernel module "net-pf-2", asked for by uid 1001 (alice)',
+  );
+});
+
+test('the advice is that of the case', () => {
+  const host = { stepIsOn: false, isSlice: true };
+  const advice = (event: Partial<KnownEvent>, facts: Partial<AdviceFacts> = {}) =>
+    adviceOn({ ...known, ...event }, { ...host, ...facts }) ?? '';
+  assert.match(advice({ command: 'sshd-session' }), /^"bulkhead pam enable" places it$/);
+  assert.match(advice({ command: 'su' }, { stepIsOn: true }), /journalctl -t bulkhead-pam/);
+  const stepFailure = 'systemd did not make bulkhead-1001.scope within 120 s';
+  assert.equal(advice({}, { stepIsOn: true, stepFailure }), stepFailure);
+  assert.match(advice({ command: 'runuser' }), /^"bulkhead exec alice -- …", instead of runuser,/);
+  assert.match(advice({ command: 'php-fpm8.4' }), /web fpm enable/);
+  const unit = { command: '(python3)', unit: 'bob-app.service' };
+  assert.match(advice(unit), /^Slice=user-1001\.slice in bob-app\.service places it$/);
+  assert.match(advice(unit, { isSlice: false }), /^ExecStart=bulkhead exec alice -- … in bob-app/);
+  assert.match(
+    advice({ command: '(systemd)', unit: 'user@1001.service' }),
+    /systemctl mask user@1/,
+  );
+  assert.match(advice({ what: 'setuid', name: 'tool' }), /chmod u-s.*"tool"/);
+  assert.match(advice({ command: 'exim4' }), /^"bulkhead exec alice -- …" places it$/);
+  assert.equal(advice({ what: 'module' }), '');
+});
+
+test('events that say the same are one line', () => {
+  const groups = groupEvents([
+    { ...known, pid: 1, unit: 'session-3.scope' },
+    { ...known, pid: 2, command: 'su' },
+    { ...known, pid: 3, unit: 'session-4.scope' },
+  ]);
+  assert.deepEqual(
+    groups.map(({ last, times }) => [last.pid, times]),
+    [
+      [2, 1],
+      [3, 2],
+    ],
+  );
 });

@@ -7,9 +7,13 @@ import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 const guests = await prepareGuests(import.meta.filename);
 const patient = { timeout: longPatienceMilliseconds };
 
-const [alice, bob, reseller, stranger] = [4101, 4102, 4103, 4999] as const;
+const [alice, bob, reseller, dave, stranger] = [4101, 4102, 4103, 4104, 4999] as const;
 /** Of alice, in /etc/subuid. */
 const subordinate = 700_000;
+/** The shell of dave, which reports by itself: login drops what was typed before. */
+const probe = '/usr/local/bin/where';
+const ssh =
+  'ssh -F none -i /root/keys/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes';
 
 suite('Strict placement', { skip: guests.skip }, () => {
   const policy = (strict: string, modules = '', driver = 'cgroup2') =>
@@ -17,6 +21,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
       'cat > /etc/bulkhead/policy.xml && bulkhead apply --quiet && bulkhead placement restore',
       `<bulkhead version="1"><host driver="${driver}"/>
   <tenant uid="${alice}"><processes limit="50"/></tenant>
+  <tenant uid="${dave}"/>
   <reseller uid="${reseller}"><tenant uid="${bob}"><processes limit="50"/></tenant></reseller>
   ${strict}${modules}
 </bulkhead>\n`,
@@ -28,33 +33,49 @@ suite('Strict placement', { skip: guests.skip }, () => {
       placement: string | null;
       modules: string | null;
       outside: number;
+      notEnforced: readonly number[] | null;
       events: readonly {
         command: string;
         to: number;
         tenant: number;
         passed: boolean;
-        module: string;
+        name: string;
+        unit: string;
       }[];
     };
+  /** Takes the programs out and has them loaded anew, so that they have counted nothing. */
+  const afresh = async (strict: string, driver?: string) => {
+    await policy('', '', driver);
+    await policy(strict, '', driver);
+  };
 
   const { run, succeed } = guestOfSuite(guests, () =>
     succeed(
-      `mkdir -p /etc/bulkhead; useradd -u ${alice} -m alice; useradd -u ${bob} -m bob; echo alice:${subordinate}:65536 > /etc/subuid`,
+      `mkdir -p /etc/bulkhead /root/keys
+       printf '#!/bin/sh\\ncat /proc/self/cgroup > /tmp/console\\n' > ${probe} && chmod 755 ${probe}
+       useradd -u ${alice} -m alice; useradd -u ${bob} -m bob; useradd -u ${dave} -m -s ${probe} dave
+       echo alice:${subordinate}:65536 > /etc/subuid
+       ssh-keygen -q -t ed25519 -N "" -f /root/keys/id
+       mkdir -m 700 /home/alice/.ssh && cp /root/keys/id.pub /home/alice/.ssh/authorized_keys && chown -R alice: /home/alice/.ssh
+       systemctl start ssh cron atd`,
     ),
   );
 
   test('watching, everybody may, and it is reported', patient, async () => {
     await policy('<placement strict="watch"/>');
+    // The self-test is in no count.
+    assert.equal((await status()).outside, 0);
     assert.equal((await become(alice)).status, 0);
     const { placement, outside, events } = await status();
-    assert.deepEqual([placement, outside > 0], ['watch', true]);
+    assert.deepEqual([placement, outside], ['watch', 1]);
     assert.deepEqual(
       events.map(({ command, to, passed }) => [command, to, passed]),
       [['setpriv', alice, true]],
     );
+    await succeed('systemd-run --unit=in-a-unit --wait --quiet setpriv --reuid 4101 true');
     assert.match(
       await succeed('bulkhead placement status'),
-      /setpriv \(process \d+\) became uid 4101 outside of its cgroup; start it with "bulkhead exec"/,
+      /setpriv \(pid \d+, in-a-unit\.service\) would be refused uid 4101 \(alice\): it is outside that tenant's cgroup; "bulkhead exec alice -- …", instead of setpriv, places it$/m,
     );
   });
 
@@ -96,15 +117,175 @@ suite('Strict placement', { skip: guests.skip }, () => {
     },
   );
 
+  test('what a daemon takes on for a moment leads nowhere', patient, async () => {
+    const perl = (program: string) =>
+      run(`perl -e 'use POSIX (); require "syscall.ph" if 0; ${program}'`);
+    // setresuid is 117 on x86-64, and -1 leaves one alone.
+    const take = (real: number, effective: number, saved = -1) =>
+      `syscall(117, ${real}, ${effective}, ${saved}) == 0 or exit 3;`;
+    const [back, forGood] = [take(0, 0, 0), take(alice, alice, alice)];
+    const ends = async (program: string) => (await perl(program)).status;
+    // As pam_keyinit and as sshd do.
+    assert.equal(await ends(take(alice, -1) + back), 0);
+    assert.equal(await ends(take(-1, alice) + back), 0);
+    for (const first of [take(alice, -1), take(-1, alice)]) {
+      assert.equal(await ends(first + forGood), 3, first);
+      assert.equal(await ends(`${first} if (fork) { wait; exit($? >> 8) } ${forGood}`), 3, first);
+    }
+    assert.equal(await ends(take(alice, alice, 0)), 3);
+    // A program would start with the effective uid of the tenant.
+    assert.equal(await ends(`${take(-1, alice)} exec "/bin/true"; exit 4`), 4);
+    assert.match(
+      await succeed('bulkhead placement status'),
+      /was refused to run "true" with effective uid 4101 \(alice\)/,
+    );
+  });
+
+  test('a setuid program of a tenant gives its uid to nobody outside', patient, async () => {
+    const tool = '/home/alice/tool';
+    await succeed(
+      `cp /usr/bin/id ${tool} && chown alice ${tool} && chmod 4755 ${tool} && chmod 755 /home/alice`,
+    );
+    const asDaemon = `setpriv --reuid daemon --regid daemon --clear-groups ${tool}`;
+    const refused = await run(asDaemon);
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.stderr, /not permitted/);
+    assert.notEqual((await run(`bulkhead exec bob --allow-setuid -- ${tool}`)).status, 0);
+    assert.match(await succeed(`bulkhead exec alice -- ${tool} -u`), /^4101$/m);
+    assert.match(
+      await succeed('bulkhead placement status'),
+      /setpriv \(pid \d+, .*\) was refused to run "tool" with effective uid 4101 \(alice\): it is outside that tenant's cgroup; .*"chmod u-s" takes the setuid bit from "tool"/,
+    );
+    // One of root's, and one of a subordinate uid.
+    await succeed(`chown root ${tool} && chmod 4755 ${tool} && ${asDaemon}`);
+    await succeed(`chown ${subordinate + 7} ${tool} && chmod 4755 ${tool}`);
+    assert.notEqual((await run(asDaemon)).status, 0);
+    await succeed(`chown ${stranger} ${tool} && chmod 4755 ${tool} && ${asDaemon}`);
+    await policy('<placement strict="watch"/>');
+    await succeed(`chown alice ${tool} && chmod 4755 ${tool} && ${asDaemon}; rm ${tool}`);
+    assert.ok((await status()).outside >= 1);
+    await policy('<placement strict="yes"/>');
+  });
+
+  test(
+    'thousands of subordinate ranges are held, and no tenant is forgotten',
+    patient,
+    async () => {
+      // Each of one uid, with a gap behind it.
+      const ranges = 5_000;
+      await succeed(
+        `seq ${subordinate} 2 ${subordinate + 2 * ranges - 2} | sed 's/.*/alice:&:1/' > /etc/subuid`,
+      );
+      assert.match(
+        await succeed('bulkhead placement status'),
+        /^Strict placement: on, but uid 4101 is not enforced yet; run bulkhead apply; /m,
+      );
+      assert.match(
+        await succeed('bulkhead doctor'),
+        /placement is on, but uid 4101 is not enforced yet/,
+      );
+      await policy('<placement strict="yes"/>');
+      assert.deepEqual((await status()).notEnforced, []);
+      for (const at of [0, 511, 512, 1_023, 1_024, 4_999]) {
+        const uid = subordinate + 2 * at;
+        assert.notEqual((await become(uid)).status, 0, `uid ${uid}`);
+        assert.equal((await become(uid + 1)).status, 0, `uid ${uid + 1}`);
+      }
+      await succeed(
+        `sed -i 's|<tenant uid="${dave}"/>|&<tenant uid="${stranger}"/>|' /etc/bulkhead/policy.xml`,
+      );
+      assert.deepEqual((await status()).notEnforced, [stranger]);
+      await succeed(`echo alice:${subordinate}:65536 > /etc/subuid`);
+    },
+  );
+
   test('su and cron are refused and named, with what places them', patient, async () => {
+    await policy('<placement strict="yes"/>');
     assert.notEqual((await run('su alice -c true')).status, 0);
     assert.match(
       await succeed('bulkhead placement status'),
-      /su \(process \d+\) was not let become uid 4101 outside of its cgroup; "bulkhead pam enable" places it/,
+      /su \(pid \d+, .*\) was refused uid 4101 \(alice\): it is outside that tenant's cgroup; "bulkhead pam enable" places it/,
     );
     await succeed('bulkhead pam enable');
     await succeed('su alice -c true');
+  });
+
+  for (const driver of ['cgroup2', 'systemd'])
+    test(`${driver}: an ordinary day is not reported`, patient, async () => {
+      await afresh('<placement strict="watch"/>', driver);
+      const where = 'cat /proc/self/cgroup';
+      await succeed(
+        `echo '* * * * * alice ${where} > /tmp/cron.alice' > /etc/cron.d/where; rm -f /tmp/*.alice /tmp/console`,
+      );
+      const inside = driver === 'systemd' ? /user-4101\.slice\// : /\/u4101$/m;
+      for (const way of [
+        `su alice -c '${where}'`,
+        `su - alice -c '${where}'`,
+        `${ssh} alice@127.0.0.1 ${where}`,
+        `scp -q ${ssh.slice('ssh '.length)} alice@127.0.0.1:/proc/self/cgroup /tmp/scp && cat /tmp/scp`,
+        `bulkhead exec alice -- ${where}`,
+        `echo '${where} > /tmp/at.alice' | su alice -c 'at now' 2>/dev/null; until [ -s /tmp/at.alice ]; do sleep 0.2; done; cat /tmp/at.alice`,
+        `until [ -s /tmp/cron.alice ]; do sleep 0.2; done; rm /etc/cron.d/where; cat /tmp/cron.alice`,
+      ])
+        assert.match(await succeed(way), inside, way);
+      await succeed("script -qec 'login -f dave' /dev/null </dev/null");
+      assert.match(await succeed('cat /tmp/console'), /4104/);
+      const { outside, events } = await status();
+      assert.equal(outside, 0, JSON.stringify(events));
+      await policy('<placement strict="yes"/>', '', driver);
+      await succeed(`su - alice -c true && ${ssh} alice@127.0.0.1 true`);
+      assert.equal((await status()).outside, 0);
+    });
+
+  test('systemd that answers late costs no start', patient, async () => {
+    await policy('<placement strict="yes"/>', '', 'systemd');
+    const freeze = (on: 0 | 1) => `echo ${on} > /sys/fs/cgroup/init.scope/cgroup.freeze`;
+    const step = "pgrep -f '[b]ulkhead-pam'";
+    const untilNoScope =
+      'while [ -d /sys/fs/cgroup/user.slice/user-4101.slice/bulkhead-4101.scope ]; do sleep 0.2; done';
+    await succeed(
+      `rm -f /tmp/late.*; ${untilNoScope}
+       echo '* * * * * alice echo > /tmp/late.cron' > /etc/cron.d/late
+       until ! ${step}; do sleep 0.2; done; ${freeze(1)}
+       (su alice -c 'echo > /tmp/late.su') </dev/null >/dev/null 2>&1 &
+       until grep -zq 'PAM_SERVICE=cron' $(${step} | sed 's|.*|/proc/&/environ|') /dev/null 2>/dev/null; do sleep 0.2; done
+       sleep 3; ls /tmp/late.* 2>/dev/null; ${freeze(0)}
+       rm /etc/cron.d/late
+       for way in su cron; do until [ -e /tmp/late.$way ]; do sleep 0.2; done; done`,
+    );
+    // Where it never answers, the true reason is told. The step has less patience here than it comes with.
+    await succeed(
+      `sed -i 's/patience=120/patience=3/' /opt/bulkhead/libexec/bulkhead-pam; ${untilNoScope}; ${freeze(1)}; su alice -c true; ${freeze(0)}`,
+    ).catch(() => undefined);
+    assert.match(
+      await succeed('bulkhead placement status'),
+      /su \(pid \d+, .*\) was refused uid 4101 \(alice\): it is outside that tenant's cgroup; systemd did not make bulkhead-4101\.scope within 3 s$/m,
+    );
+    assert.match(
+      await succeed('journalctl -t bulkhead-pam --no-pager -o cat'),
+      /alice: systemd did not make bulkhead-4101\.scope within 3 s/,
+    );
+    await succeed(
+      `sed -i 's/patience=3$/patience=120/' /opt/bulkhead/libexec/bulkhead-pam; grep -q 'patience=120' /opt/bulkhead/libexec/bulkhead-pam`,
+    );
+  });
+
+  test('units with User= and runuser are named, with what places them', patient, async () => {
     await succeed('bulkhead pam disable');
+    await succeed(
+      "printf '[Service]\\nType=oneshot\\nUser=alice\\nExecStart=/bin/true\\n' > /run/systemd/system/alice-app.service; systemctl daemon-reload",
+    );
+    assert.notEqual((await run('systemctl start alice-app')).status, 0);
+    assert.notEqual((await run('runuser -u alice true')).status, 0);
+    const said = await succeed('bulkhead placement status');
+    assert.match(
+      said,
+      /\(true\) \(pid \d+, alice-app\.service\) was refused uid 4101 \(alice\): .*; Slice=user-4101\.slice in alice-app\.service places it$/m,
+    );
+    assert.match(said, /runuser .* "bulkhead exec alice -- …", instead of runuser, places it$/m);
+    await succeed(
+      'mkdir /run/systemd/system/alice-app.service.d; printf "[Service]\\nSlice=user-4101.slice\\n" > /run/systemd/system/alice-app.service.d/slice.conf; systemctl daemon-reload; systemctl start alice-app',
+    );
   });
 
   test('under the driver systemd, a slice that comes and goes is inside', patient, async () => {
@@ -131,7 +312,7 @@ suite('Strict placement', { skip: guests.skip }, () => {
     assert.equal((await run('grep -c ^sctp /proc/modules')).stdout, '0\n');
     const { modules, events } = await status();
     assert.equal(modules, 'on');
-    assert.ok(events.some(({ module, tenant }) => /132/.test(module) && tenant === alice));
+    assert.ok(events.some(({ name, tenant }) => /132/.test(name) && tenant === alice));
     assert.equal(await succeed(sctp), 'socket');
   });
 

@@ -1,7 +1,10 @@
 /** What `doctor` says of strict placement. */
-import { printCause } from '../../base/problem.ts';
+import { listSome } from '../../base/list.ts';
+import { printCause, printProblem } from '../../base/problem.ts';
+import { ok } from '../../base/result.ts';
 import type { DoctorReport } from '../../cli/doctor-report.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
+import { policyNotEnforced } from '../io/rule-of-policy.ts';
 import { strictObstacle, strictState } from '../io/strict.ts';
 
 export function strictDoctor({ policy, paths, driver }: WayContext): Promise<DoctorReport> {
@@ -16,6 +19,13 @@ export function strictDoctor({ policy, paths, driver }: WayContext): Promise<Doc
   if (now === undefined)
     return said(
       'the kernel can refuse tenants outside of their cgroups, if the policy has <placement>; see docs/placement.md',
+    );
+  const missing = policy === undefined ? ok([]) : policyNotEnforced(policy, paths);
+  if (!missing.ok)
+    return said(`placement is ${now}; for whom is unknown: ${printProblem(missing.error)}`);
+  if (missing.value.length > 0)
+    return said(
+      `placement is ${now}, but uid ${listSome(missing.value.map(String))} is not enforced yet; run bulkhead apply`,
     );
   return said(`placement is ${now === 'on' ? 'on' : 'watched'}; see bulkhead placement status`);
 }

@@ -1,27 +1,34 @@
 /** `bulkhead placement status`: what is in force, and what it has refused or would refuse. */
 import type { Command } from 'commander';
-import { printCause } from '../../base/problem.ts';
+import { loadPolicy } from '../../apply/load-policy.ts';
+import { listSome } from '../../base/list.ts';
+import { printCause, printProblem } from '../../base/problem.ts';
+import { fail, ok, type Result } from '../../base/result.ts';
 import {
   examples,
   exitCodes,
   type CommandModule,
   type ExitCode,
+  type PolicyOptions,
 } from '../../cli/shared/command.ts';
 import { pathsFor, print, printError, printJson } from '../../cli/shared/output.ts';
-import { strictEventText } from '../core/strict-event.ts';
+import { policyOption } from '../../cli/shared/policy-option.ts';
+import type { Paths } from '../../host/paths.ts';
+import { groupEvents, strictEventText } from '../core/event-text.ts';
+import type { KeptStrictEvent } from '../io/known-events.ts';
+import { policyNotEnforced } from '../io/rule-of-policy.ts';
 import {
   keptStrictEvents,
   strictObstacle,
   strictState,
   takeStrictEvents,
-  type KeptStrictEvent,
   type StrictState,
 } from '../io/strict.ts';
 
-/** All of them are in --json. */
-const eventsShown = 20;
+/** Lines; all of them are in --json. */
+const linesShown = 20;
 
-function status({ json }: { readonly json?: boolean }, command: Command): ExitCode {
+function status({ json, policy }: PolicyOptions, command: Command): ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const state = strictState(paths);
@@ -30,34 +37,87 @@ function status({ json }: { readonly json?: boolean }, command: Command): ExitCo
   const cause = strictObstacle(paths);
   const obstacle = cause === undefined ? null : printCause(cause);
   const events = keptStrictEvents(paths);
-  if (json === true) printJson({ placement: null, modules: null, ...state, obstacle, events });
-  else print(statusText(state, obstacle, events));
+  const missing = state === undefined ? ok([]) : missingTenants(policy, paths);
+  if (json === true) {
+    const notEnforced = missing.ok ? missing.value : null;
+    printJson({ placement: null, modules: null, ...state, notEnforced, obstacle, events });
+  } else print(statusText(state, missing, obstacle, events));
   return taken.ok ? exitCodes.done : exitCodes.failed;
+}
+
+/** The tenants of the policy that the kernel does not have. */
+function missingTenants(file: string, paths: Paths): Result<readonly number[], string> {
+  const { policy, problem } = loadPolicy(file, paths);
+  if (policy === undefined)
+    return fail(problem === undefined ? `${file} has errors` : printProblem(problem));
+  const missing = policyNotEnforced(policy, paths);
+  return missing.ok ? missing : fail(printProblem(missing.error));
 }
 
 function statusText(
   state: StrictState | undefined,
+  missing: Result<readonly number[], string>,
   obstacle: string | null,
   events: readonly KeptStrictEvent[],
 ): string {
-  const refused = { on: 'refused', watch: 'reported' } as const;
-  const placement = state?.placement ?? undefined;
-  const modules = state?.modules ?? undefined;
+  const groups = groupEvents(events);
+  const shown = groups.slice(-linesShown);
   return [
-    placement === undefined
-      ? 'Strict placement: off; <placement strict="watch"/> in the policy reports what it would refuse'
-      : `Strict placement: ${placement}; ${refused[placement]} since it was loaded: ${state?.outside}`,
-    modules === undefined
-      ? 'Modules that tenants ask for: loaded, as the kernel does by default; <modules autoload="no"/> refuses that'
-      : `Modules that tenants ask for: ${refused[modules]}, ${state?.modulesAsked} since it was loaded`,
+    placementText(state, missing),
+    modulesText(state),
     ...(obstacle === null ? [] : [`It cannot be on here: ${obstacle}`]),
-    ...events.slice(-eventsShown).map((each) => `${each.at} ${strictEventText(each)}`),
+    ...unlistedText(state, events),
+    ...(groups.length > shown.length
+      ? [`${groups.length - shown.length} other kinds are older; --json has them`]
+      : []),
+    ...shown.map(
+      ({ last, times }) =>
+        `${last.at} ${strictEventText(last)}${times === 1 ? '' : ` (${times} times)`}`,
+    ),
   ].join('\n');
+}
+
+const refused = { on: 'refused', watch: 'reported' } as const;
+
+function placementText(
+  state: StrictState | undefined,
+  missing: Result<readonly number[], string>,
+): string {
+  const placement = state?.placement ?? undefined;
+  if (state === undefined || placement === undefined)
+    return 'Strict placement: off; <placement strict="watch"/> in the policy reports what it would refuse';
+  const counted = `${refused[placement]} since it was loaded: ${state.outside}`;
+  if (!missing.ok)
+    return `Strict placement: ${placement}, whether for all tenants is unknown: ${missing.error}; ${counted}`;
+  if (missing.value.length === 0) return `Strict placement: ${placement}; ${counted}`;
+  const who = listSome(missing.value.map(String));
+  return `Strict placement: ${placement}, but uid ${who} is not enforced yet; run bulkhead apply; ${counted}`;
+}
+
+function modulesText(state: StrictState | undefined): string {
+  const modules = state?.modules ?? undefined;
+  return modules === undefined
+    ? 'Modules that tenants ask for: loaded, as the kernel does by default; <modules autoload="no"/> refuses that'
+    : `Modules that tenants ask for: ${refused[modules]}, ${state?.modulesAsked} since it was loaded`;
+}
+
+/** What was counted and is in no line below, for whoever compares the two. */
+function unlistedText(
+  state: StrictState | undefined,
+  events: readonly KeptStrictEvent[],
+): readonly string[] {
+  if (state === undefined) return [];
+  const listed = events.filter(({ at }) => at >= state.loadedAt).length;
+  const unlisted = state.outside + state.modulesAsked - listed;
+  return unlisted > 0
+    ? [`${unlisted} of these are in no line below: only the last ones are kept`]
+    : [];
 }
 
 export const command: CommandModule = {
   define(command, run) {
     command
+      .addOption(policyOption())
       .option('--json', 'print it as JSON')
       .addHelpText('after', examples(['bulkhead placement status', '']))
       .action(run(status));

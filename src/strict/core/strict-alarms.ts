@@ -1,8 +1,8 @@
 /** What the administrator is told of strict placement: that it is not in force, and what it refused. */
 import type { Alarm } from '../../agent/part.ts';
-import { count } from '../../base/list.ts';
+import { count, listSome } from '../../base/list.ts';
 import type { StrictMode } from '../../policy/document.ts';
-import { strictEventText, type StrictEvent } from './strict-event.ts';
+import { strictEventText, type KnownEvent } from './event-text.ts';
 
 interface Modes {
   readonly placement?: StrictMode | null | undefined;
@@ -33,17 +33,26 @@ const names = {
 const isLess = (now: StrictMode | null | undefined, wanted: StrictMode | null | undefined) =>
   wanted === 'on' ? now !== 'on' : wanted === 'watch' && (now ?? undefined) === undefined;
 
+/** Where the kernel does not have all tenants of the policy. */
+export function alarmOfTenants(uids: readonly number[]): Alarm | undefined {
+  if (uids.length === 0) return undefined;
+  const who = listSome(uids.map(String));
+  return {
+    about: 'strict placement',
+    title: `strict placement is not in force for ${count(uids.length, 'tenant')}`,
+    text: `The kernel does not enforce strict placement for uid ${who}, as the policy says. The agent loads it again; see bulkhead placement status.`,
+  };
+}
+
 /** Of those that were refused indeed, and not only reported. */
-export function refusedAlarm(
-  events: readonly Omit<StrictEvent, 'nanoseconds' | 'cgroup'>[],
-): readonly Alarm[] {
+export function refusedAlarm(events: readonly KnownEvent[]): readonly Alarm[] {
   const refused = events.filter(({ passed }) => !passed);
   const last = refused.at(-1);
   if (last === undefined) return [];
   return [
     {
       about: 'strict placement refused',
-      title: `strict placement refused ${last.command}`,
+      title: `strict placement refused ${last.command} of ${last.account ?? `uid ${last.tenant}`}`,
       text: `The kernel refused ${count(refused.length, 'attempt', 'attempts')} by strict placement. The last one: ${strictEventText(last)}.`,
       count: refused.length,
     },

@@ -32,7 +32,7 @@ export interface StrictRule {
 
 /** As many as the maps have; one place is the canary's. */
 export const placesMax = 65_535;
-export const rangesMax = 512;
+export const rangesMax = 65_536;
 const nameBytes = 40;
 export const nameLengthMax = nameBytes - 1;
 /** The level of what is nowhere. */
@@ -59,17 +59,26 @@ export function entriesOf(rule: StrictRule, canary: number): readonly MapEntry[]
     ...ranges.map(({ first, last, owner }, index) => ({
       map: 'ranges',
       key: words(index),
-      value: words(first, last - first + 1, owner),
+      value: rangeBytes({ first, last, owner }),
     })),
   ];
 }
 
-function placeBytes({ parent, level, name }: Place): Uint8Array {
+export const placeLength = 56;
+
+/** The value of a tenant's place in the kernel's map. */
+export function placeBytes({ parent, level, name }: Place): Uint8Array {
   // As C lays it out: 8 bytes, 4, the name, and what makes it a multiple of 8.
-  const bytes = new Uint8Array(56);
+  const bytes = new Uint8Array(placeLength);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, parent, true);
   view.setUint32(8, level, true);
   new TextEncoder().encodeInto(name, bytes.subarray(12, 12 + nameLengthMax));
   return bytes;
 }
+
+export const rangeLength = 12;
+
+/** The value of a range in the kernel's map. */
+export const rangeBytes = ({ first, last, owner }: UidRange): Uint8Array =>
+  words(first, last - first + 1, owner);

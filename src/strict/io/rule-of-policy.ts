@@ -6,11 +6,13 @@ import { ok, type Result } from '../../base/result.ts';
 import { readSubordinateUids } from '../../host/accounts/subordinate-uids.ts';
 import type { Driver, Tree } from '../../host/driver.ts';
 import type { Paths } from '../../host/paths.ts';
+import { probeDriver } from '../../host/probe.ts';
 import { sliceCgroup } from '../../plan/slice.ts';
 import { tenantCgroup } from '../../plan/wanted.ts';
 import type { Policy, Tenant } from '../../policy/policy.ts';
 import { causeOf } from '../../sys/errno.ts';
 import { nameLengthMax, type Place, type StrictRule } from '../core/strict-rule.ts';
+import { notEnforced } from './strict.ts';
 
 /** Undefined where the policy asks for nothing of it. */
 export function strictRuleOf(
@@ -47,6 +49,19 @@ export function strictRuleOf(
     places: places.toSorted((a, b) => a.uid - b.uid),
     ranges: ranges.map(([first, last, owner]) => ({ first, last, owner })),
   });
+}
+
+/** The tenants of a policy that strict placement does not hold as it says; all of them where nothing is in force. */
+export function policyNotEnforced(
+  policy: Policy,
+  paths: Paths,
+): Result<readonly number[], Problem> {
+  if (policy.strict === undefined) return ok([]);
+  const driver = probeDriver(paths, policy.driver);
+  if (!driver.ok) return driver;
+  const rule = strictRuleOf(policy, driver.value, paths);
+  if (!rule.ok || rule.value === undefined) return rule.ok ? ok([]) : rule;
+  return ok(notEnforced(rule.value, paths) ?? rule.value.places.map(({ uid }) => uid));
 }
 
 function cgroupOf(tenant: Tenant, { slices }: Tree, root: string, mountPoint: string): string {

@@ -9,8 +9,9 @@ import { printProblem, type Problem } from '../../base/problem.ts';
 import type { Paths } from '../../host/paths.ts';
 import { restoreElsewhere } from '../../host/restore-elsewhere.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { strictEventText } from '../core/strict-event.ts';
-import { alarmOfState, refusedAlarm } from '../core/strict-alarms.ts';
+import { strictEventText } from '../core/event-text.ts';
+import { alarmOfState, alarmOfTenants, refusedAlarm } from '../core/strict-alarms.ts';
+import { policyNotEnforced } from './rule-of-policy.ts';
 import { strictState, takeStrictEvents } from './strict.ts';
 
 /** A program that tries again and again is not worth a line each time. */
@@ -22,6 +23,14 @@ const restore = restoreElsewhere({
   command: ['placement', 'restore'],
   action: 'bring strict placement in line with the policy',
 });
+
+function alarmOf(policy: Policy, paths: Paths): Alarm | undefined {
+  const now = strictState(paths);
+  const less = alarmOfState(policy.strict, now);
+  if (less !== undefined || now === undefined || policy.strict === undefined) return less;
+  const missing = policyNotEnforced(policy, paths);
+  return missing.ok ? alarmOfTenants(missing.value) : undefined;
+}
 
 export function strictPart(paths: Paths, log: Log): AgentPart {
   let reported: string | undefined;
@@ -35,7 +44,7 @@ export function strictPart(paths: Paths, log: Log): AgentPart {
   let triedAt = -Infinity;
   const alarms: Alarm[] = [];
   const state = new StateCheck(() =>
-    restoring ? undefined : alarmOfState(policy?.strict, strictState(paths)),
+    restoring || policy === undefined ? undefined : alarmOf(policy, paths),
   );
   const bringInLine = (file: string) => {
     restoring = true;

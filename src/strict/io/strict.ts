@@ -5,12 +5,24 @@ import { ok, type Result } from '../../base/result.ts';
 import { KeptEvents } from '../../host/kept-events.ts';
 import type { Paths } from '../../host/paths.ts';
 import { lsmProblem } from '../../sys/bpf/lsm.ts';
-import { PinnedMap, RingReader, timeOf } from '../../sys/bpf/maps.ts';
+import { PinnedMap, RingReader } from '../../sys/bpf/maps.ts';
 import { Programs } from '../../sys/bpf/programs.ts';
-import { parseStrictEvent, type StrictEvent } from '../core/strict-event.ts';
 import type { StrictMode } from '../../policy/document.ts';
-import { entriesOf, placesMax, rangesMax, type StrictRule } from '../core/strict-rule.ts';
+import { parseStrictEvent } from '../core/strict-event.ts';
+import {
+  entriesOf,
+  placeBytes,
+  placeLength,
+  placesMax,
+  rangeBytes,
+  rangeLength,
+  rangesMax,
+  type Place,
+  type StrictRule,
+} from '../core/strict-rule.ts';
+import { words } from '../../base/map-entry.ts';
 import { canaryProblem } from './canary.ts';
+import { knownEvents, type KeptStrictEvent } from './known-events.ts';
 
 const programs = (paths: Paths) => new Programs('tenants', paths);
 const action = 'turn strict placement on';
@@ -23,6 +35,8 @@ export interface StrictState {
   /** Since it was loaded: how often a task would have become a tenant's outside, and a tenant have loaded a module. */
   readonly outside: number;
   readonly modulesAsked: number;
+  /** ISO 8601, UTC. */
+  readonly loadedAt: string;
 }
 
 /** Why it cannot be loaded here, as far as can be said without trying. */
@@ -60,7 +74,7 @@ export function unloadStrict(paths: Paths): Result<boolean, Problem> {
 
 /** What is in force now; undefined if nothing is. */
 export function strictState(paths: Paths): StrictState | undefined {
-  return programs(paths).inForce((directory) => {
+  return programs(paths).inForce((directory, generation) => {
     const settings = PinnedMap.open(`${directory}/map_settings`);
     const counters = PinnedMap.open(`${directory}/map_counters`);
     if (!settings.ok || !counters.ok) return undefined;
@@ -73,18 +87,41 @@ export function strictState(paths: Paths): StrictState | undefined {
       modules: modeOf(value.readUInt32LE(4)),
       outside: counts.sum(0),
       modulesAsked: counts.sum(1),
+      // The name of a generation begins with the time.
+      loadedAt: new Date(Number.parseInt(generation, 36)).toISOString(),
     };
+  });
+}
+
+/** The tenants of a rule that the kernel does not have, or has otherwise; undefined where nothing is in force. */
+export function notEnforced(rule: StrictRule, paths: Paths): readonly number[] | undefined {
+  return programs(paths).inForce((directory) => {
+    const [places, ranges, settings] = ['tenants', 'ranges', 'settings'].map((name) =>
+      PinnedMap.open(`${directory}/map_${name}`),
+    );
+    if (places?.ok !== true || ranges?.ok !== true || settings?.ok !== true) return undefined;
+    using tenantsMap = places.value;
+    using rangesMap = ranges.value;
+    using settingsMap = settings.value;
+    const held = settingsMap.get(words(0), 12)?.readUInt32LE(8) ?? 0;
+    const known = new Set<string>();
+    for (let at = 0; at < held; at++)
+      known.add(rangesMap.get(words(at), rangeLength)?.toHex() ?? '');
+    const isPlaced = (each: Place) =>
+      tenantsMap.get(words(each.uid), placeLength)?.equals(placeBytes(each)) === true;
+    return [
+      ...new Set([
+        ...rule.places.filter((each) => !isPlaced(each)).map(({ uid }) => uid),
+        ...rule.ranges
+          .filter((each) => !known.has(rangeBytes(each).toHex()))
+          .map(({ owner }) => owner),
+      ]),
+    ].sort((a, b) => a - b);
   });
 }
 
 const modeOf = (number: number): StrictMode | null =>
   ([null, 'on', 'watch'] as const)[number] ?? null;
-
-/** An event as it is kept. */
-export interface KeptStrictEvent extends Omit<StrictEvent, 'nanoseconds' | 'cgroup'> {
-  /** ISO 8601, UTC. */
-  readonly at: string;
-}
 
 const takenMax = 4_096;
 
@@ -98,20 +135,15 @@ export const keptStrictEvents = (paths: Paths): readonly KeptStrictEvent[] =>
 /** What was refused, or would have been, since somebody last took it. */
 export function takeStrictEvents(paths: Paths): Result<readonly KeptStrictEvent[], Problem> {
   const taken = programs(paths).inForce((directory) =>
-    recordOf(paths).take(() => takeFrom(`${directory}/map_events`)),
+    recordOf(paths).take(() => takeFrom(`${directory}/map_events`, paths)),
   );
   return taken ?? ok([]);
 }
 
-function takeFrom(ring: string): Result<readonly KeptStrictEvent[], Problem> {
+function takeFrom(ring: string, paths: Paths): Result<readonly KeptStrictEvent[], Problem> {
   const opened = RingReader.open(ring);
   if (!opened.ok) return opened;
   using reader = opened.value;
   const events = reader.take(takenMax).flatMap((bytes) => parseStrictEvent(bytes) ?? []);
-  return ok(events.filter(({ to }) => to < canaries[0] || to > canaries[1]).map(keptOf));
-}
-
-function keptOf(event: StrictEvent): KeptStrictEvent {
-  const { nanoseconds, pid, from, to, tenant, what, passed, command, module } = event;
-  return { at: timeOf(nanoseconds), pid, from, to, tenant, what, passed, command, module };
+  return ok(knownEvents(events, paths));
 }

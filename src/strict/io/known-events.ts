@@ -1,0 +1,61 @@
+/** Events with what the host tells of them while it still can: the account, and why the session step gave up. */
+import { existsSync, statSync } from 'node:fs';
+import { printable } from '../../base/printable.ts';
+import { AccountNames } from '../../host/accounts/account-names.ts';
+import type { Paths } from '../../host/paths.ts';
+import { readText } from '../../sys/files/read.ts';
+import { timeOf } from '../../sys/bpf/maps.ts';
+import { adviceOn, type KnownEvent } from '../core/event-text.ts';
+import type { StrictEvent } from '../core/strict-event.ts';
+
+/** An event as it is kept. */
+export interface KeptStrictEvent extends KnownEvent {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+}
+
+export function knownEvents(
+  events: readonly StrictEvent[],
+  paths: Paths,
+): readonly KeptStrictEvent[] {
+  if (events.length === 0) return [];
+  const names = new AccountNames(paths);
+  const stepIsOn = runsStep(paths);
+  return events.map(({ nanoseconds, cgroup: _cgroup, ...event }) => {
+    const at = timeOf(nanoseconds);
+    const [account] = names.namesOf(event.tenant);
+    const known = { at, ...event, ...(account === undefined ? {} : { account }) };
+    const advice = adviceOn(known, {
+      stepFailure: stepFailure([event.pid, event.parent], at, paths),
+      stepIsOn,
+      isSlice: isSlice(event.tenant, paths),
+    });
+    return { ...known, ...(advice === undefined ? {} : { advice }) };
+  });
+}
+
+const stacks = ['common-session', 'common-session-noninteractive', 'system-auth', 'password-auth'];
+
+/** Whether PAM runs the session step, as far as its main files tell. */
+const runsStep = ({ etc }: Paths): boolean =>
+  stacks.some((name) => /^[^#\n]*\/bulkhead-pam\b/m.test(readText(`${etc}/pam.d/${name}`) ?? ''));
+
+const isSlice = (uid: number, { etc, instance }: Paths): boolean =>
+  existsSync(`${etc}/systemd/system/user-${uid}.slice.d/90-${instance}.conf`);
+
+/** How many records libexec/bulkhead-pam keeps. */
+const records = 256;
+/** What comes between the record and the refusal is one fork; what is older is of another process of that pid. */
+const recordMs = 300_000;
+
+/** What the session step wrote down for the process that opened the session: itself or its parent. */
+function stepFailure(pids: readonly number[], at: string, { runtime }: Paths): string | undefined {
+  for (const pid of pids) {
+    const path = `${runtime}/unplaced/${pid % records}`;
+    const [, whose, reason] = /^(\d+) (.+)\n/.exec(readText(path) ?? '') ?? [];
+    if (reason === undefined || Number(whose) !== pid) continue;
+    const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (Math.abs(Date.parse(at) - written) < recordMs) return printable(reason);
+  }
+  return undefined;
+}
