@@ -136,6 +136,43 @@ DocumentRoot /usr/share/phpmyadmin2
   );
 });
 
+const runs: readonly (readonly [string, string])[] = [
+  ['RewriteRule ^/x http://127.0.0.1:4000/ [p]', 'proxy http://127.0.0.1:4000'],
+  ['RewriteRule ^/x fcgi://127.0.0.1:4000/ "[L, proxy]"', 'fastcgi fcgi://127.0.0.1:4000'],
+  ['RewriteRule ^/x - [H=application/x-httpd-php]', 'module mod_php'],
+  ['RewriteRule ^/x - "[L, handler=cgi-script, QSA]"', 'cgi CGI'],
+  ['RewriteRule ^/x /y [PT]', ''],
+  ['ForceType application/x-httpd-ea-php84', 'module mod_php'],
+  ['AddHandler x-httpd-php5 .html', 'module mod_php'],
+  ['Action php-fcgi /cgi-bin/php', 'cgi CGI'],
+  ['ProxyPassMatch ^/(.*\\.html)$ fcgi://127.0.0.1:9000/srv/$1', 'fastcgi fcgi://127.0.0.1:9000'],
+  ['SetHandler server-status', ''],
+];
+for (const [directive, expected] of runs)
+  test(`a vhost runs ${expected || 'nothing'} by ${directive}`, () => {
+    const [site] = apacheSites(
+      parseApacheDump(`<VirtualHost *:80>\n${directive}\n</VirtualHost>`).directives,
+    );
+    const found = site?.handlers.map(({ kind, text }) => `${kind} ${text}`);
+    assert.deepEqual(found, expected === '' ? [] : [expected]);
+  });
+
+test('a vhost whose .htaccess may name a handler is known', () => {
+  const overridable = (allow: string, inner = '') => {
+    const text = `<Directory /home>\nAllowOverride ${allow}\n</Directory>
+<VirtualHost *:80>\nDocumentRoot /home/a/www\n${inner}\n</VirtualHost>`;
+    return apacheSites(parseApacheDump(text).directives)[0]?.htaccess ?? false;
+  };
+  assert.equal(overridable('All'), true);
+  assert.equal(overridable('AuthConfig FileInfo'), true);
+  assert.equal(overridable('AuthConfig Limit'), false);
+  assert.equal(
+    overridable('All', '<Directory /home/a/www>\nAllowOverride None\n</Directory>'),
+    false,
+  );
+  assert.equal(overridable('None', '<Directory /home/a>\nAllowOverride all\n</Directory>'), true);
+});
+
 test('without a vhost the main server is the site', () => {
   const text = 'Listen 80\nDocumentRoot /srv\nServerName a.example\n';
   const [site, none] = apacheSites(parseApacheDump(`# In file: /x\n#   1:\n${text}`).directives);

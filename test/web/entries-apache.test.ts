@@ -1,6 +1,7 @@
 /** Tenants are held to their entries by a real Apache with mod_qos, and their .htaccess does not change that. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { test } from 'node:test';
 import { printProblem, type Problem } from '../../src/base/problem.ts';
 import type { Result } from '../../src/base/result.ts';
@@ -59,16 +60,21 @@ function suite(stage: EntriesStage): void {
     'rewrite',
   ];
 
+  const module = (name: string) => `LoadModule ${name}_module ${modules}/mod_${name}.so`;
+
   /** Two sites of tenants, each with its .htaccess, as most hosters allow it. */
-  async function prepare({ qos = true, include = true } = {}): Promise<void> {
+  async function prepare({
+    qos = true,
+    include = true,
+    server = '',
+    more = '',
+  } = {}): Promise<void> {
     await stage.prepare(() => '');
     stage.port = await freePort();
     mkdirSync(at('conf-enabled'));
     stage.write('mime.types', 'text/css css\n');
     const conf = [
-      ...[...loaded, ...(qos ? ['qos'] : [])].map(
-        (each) => `LoadModule ${each}_module ${modules}/mod_${each}.so`,
-      ),
+      ...[...loaded, ...(qos ? ['qos'] : [])].map((each) => module(each)),
       'User www-data',
       'Group www-data',
       `ServerRoot ${stage.directory}`,
@@ -79,6 +85,7 @@ function suite(stage: EntriesStage): void {
       `Listen 127.0.0.1:${stage.port}`,
       'ServerName localhost',
       `<Directory ${stage.directory}>\nAllowOverride All\nRequire all granted\n</Directory>`,
+      ...(server === '' ? [] : [server]),
       `IncludeOptional ${at('conf-enabled')}/*.conf`,
       `IncludeOptional ${at('vhosts')}/*.conf`,
     ];
@@ -95,6 +102,7 @@ function suite(stage: EntriesStage): void {
   DirectoryIndex index.php
   CustomLog ${at(`${name}.log`)} "%>s %U"
   ${include ? `IncludeOptional ${at(`bulkhead/u${uid}.conf`)}` : ''}
+  ${name === 'a' ? more : ''}
   <FilesMatch "\\.php$">
     SetHandler "proxy:unix:${at(`${pool}.sock`)}|fcgi://localhost"
   </FilesMatch>
@@ -195,6 +203,94 @@ function suite(stage: EntriesStage): void {
       writeFileSync(at('a/.htaccess'), `${text}\n`);
       assert.equal((await stage.ask1({ host: 'a.example' })).status, 500, text);
     }
+  });
+
+  test('every request counts, however Apache comes to run something', async () => {
+    const socket = `unix:${at('owner.sock')}|fcgi://localhost`;
+    const target = `${socket}${at('a')}`;
+    await prepare({
+      server: ['actions', 'include', 'alias'].map((each) => module(each)).join('\n'),
+      more: `
+  ErrorDocument 404 /index.php
+  ProxyPassMatch "^/match(.*)$" "${target}/index.php"
+  ProxyPass /passed "${target}/index.php"
+  RewriteEngine On
+  RewriteRule ^/proxied "fcgi://localhost${at('a')}/index.php" [p,L]
+  RewriteRule ^/handled /file.css [H=started]
+  RewriteRule ^/rewritten /index.php [L]
+  Alias /alias ${at('a')}/index.php
+  AddHandler started .cgi5
+  Action started /index.php virtual
+  <Location /located>
+    SetHandler "proxy:${socket}"
+  </Location>
+  <Directory ${at('a')}>
+    Options +Includes
+    AddOutputFilter INCLUDES .shtml
+    FallbackResource disabled
+  </Directory>
+`,
+    });
+    await started();
+    const script = readFileSync(at('a/index.php'), 'utf8');
+    for (const name of ['x.cgi5', 'located', 'dir/index.php', 'htaccess/any.css']) {
+      stage.write(`a/${name}`, script);
+    }
+    stage.write('a/htaccess/.htaccess', `SetHandler "proxy:${socket}"\n`);
+    stage.write('a/page.shtml', '<!--#include virtual="/index.php" -->');
+    const paths =
+      `/ /index.php /index.php/tail /index.php%0a /index.php/%0a/x /none /none%0a /match /match%0a
+  /passed /passed%0a%0a /handled /rewritten /rewritten%0a /alias /x.cgi5 /located /located%0a
+  /dir/ /htaccess/any.css /page.shtml //index.php /./index.php /%69ndex.php /dir/../index.php /file.css/../index.php`.split(
+        /\s+/,
+      );
+    const ran: string[] = [];
+    for (const path of paths)
+      if ((await stage.ask1({ host: 'a.example', path })).text.includes('served')) ran.push(path);
+    assert.deepEqual(
+      paths.filter((each) => !ran.includes(each)),
+      [],
+    );
+    await enabled();
+    stage.shut();
+    const all = times(3, { host: 'a.example' }).map((each) => stage.ask1(each));
+    await eventually('three run', () => stage.running() === 3);
+    for (const path of ran) {
+      const ask = stage.ask1({ host: 'a.example', path }).then(({ status }) => status);
+      const began = eventually('it runs', () => stage.running() > 3);
+      assert.equal(await Promise.race([ask, began]), 508, path);
+    }
+    stage.letGo();
+    await Promise.all(all);
+  });
+
+  test('streams of one HTTP/2 connection count each', async () => {
+    await prepare({
+      server: `${module('http2')}\nProtocols h2c http/1.1\nH2MinWorkers 20\nH2MaxWorkers 40`,
+    });
+    await started();
+    await enabled();
+    await eventually('three of twelve streams are served', async () => {
+      stage.shut();
+      const session = connectHttp2(`http://127.0.0.1:${stage.port}`);
+      const got: number[] = [];
+      for (let index = 0; index < 12; index++) {
+        const stream = session.request({
+          ':path': `/index.php?${index}`,
+          ':authority': 'a.example',
+        });
+        stream.on('response', (headers) => got.push(Number(headers[':status'])));
+        stream.on('error', () => {});
+        stream.resume();
+      }
+      await eventually('each runs or is refused', () => got.length + stage.running() >= 12);
+      const running = stage.running();
+      stage.letGo();
+      await eventually('all are answered', () => got.length === 12);
+      session.close();
+      assert.ok(running <= 3, `${running} run`);
+      return running === 3;
+    });
   });
 
   test('refusals are reported with the tenant, whatever the vhost logs, and forged ones are not', async () => {

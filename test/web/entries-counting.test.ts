@@ -72,48 +72,13 @@ const vhosts: Readonly<Record<string, string>> = {
   captures: String.raw`location ~ ^/api(.*)$ { add_header X-Rest $1; PASS }`,
 };
 
-const paths = [
-  ...[
-    '/',
-    '/index.php',
-    '/index.phpx',
-    '/index.php.css',
-    '/index.php/tail',
-    '/INDEX.PHP',
-    '/a.phtml',
-  ],
-  ...[
-    '/page.html',
-    '/report',
-    '/report.php',
-    '/reporter.css',
-    '/get.php5',
-    '/x.css',
-    '/file.css',
-    '/none.png',
-  ],
-  ...[
-    '/api',
-    '/api/',
-    '/api/x',
-    '/api/x.css',
-    '/api/x.php',
-    '/apiary',
-    '/%61pi/x.css',
-    '//api/y',
-    '/api/../x.css',
-  ],
-  ...[
-    '/static',
-    '/static/x.css',
-    '/static/x.php',
-    '/dir/',
-    '/dir/a.php',
-    '/dir/a.php%0a',
-    '/index.php%0a.css',
-  ],
-  ...['/old', '/old/x.css', '/a%20b', '/a.php', '/aXphp', '/.hidden', '/none.css?a.php', '/API/x'],
-];
+/** Separated by spaces. */
+const paths =
+  `/ /index.php /index.phpx /index.php.css /index.php/tail /INDEX.PHP /a.phtml /page.html /report
+  /report.php /reporter.css /get.php5 /x.css /file.css /none.png /api /api/ /api/x
+  /api/x.css /api/x.php /apiary /%61pi/x.css //api/y /api/../x.css /static /static/x.css /static/x.php
+  /dir/ /dir/a.php /dir/a.php%0a /index.php%0a.css /old /old/x.css /a%20b /a.php /aXphp
+  /.hidden /none.css?a.php /API/x`.split(/\s+/);
 
 for (const [name, text] of Object.entries({
   everything:

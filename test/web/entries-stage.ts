@@ -67,7 +67,10 @@ export class EntriesStage extends WebStage {
     this.write('sites/all.conf', sites(this.port));
     this.writeFpm();
     for (const [name, uid] of Object.entries({ owner: uids.owner, other: uids.other })) {
-      const pool = this.pool(name, uid).replace('pm.max_children = 2', 'pm.max_children = 30');
+      const pool = this.pool(name, uid).replace(
+        'pm.max_children = 2',
+        'pm.max_children = 30\nsecurity.limit_extensions =',
+      );
       this.write(`pools/${name}.conf`, pool);
     }
     this.write('gate', '');

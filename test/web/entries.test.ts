@@ -1,5 +1,6 @@
 /** Tenants are held to their entries by a real nginx, and what serves goes on serving whatever is wrong. */
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chownSync,
   existsSync,
@@ -129,6 +130,38 @@ function suite(stage: EntriesStage): void {
     const answers = await stage.atOnce(times(5, { host: 'a.example' }));
     assert.deepEqual(statuses(answers), { 200: 5 });
     agent.destroy();
+  });
+
+  const curl = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  const skip = /HTTP3/.test(curl) ? false : 'curl has no HTTP/3';
+  test('streams of HTTP/3 count each', { skip }, async () => {
+    const key = ['-newkey', 'rsa:2048', '-nodes', '-keyout', at('key.pem'), '-out', at('cert.pem')];
+    await stage.prepare((port) => {
+      const made = spawnSync('openssl', ['req', '-x509', '-subj', '/CN=a.example', ...key]);
+      assert.equal(made.status, 0, String(made.stderr));
+      const more = `listen 127.0.0.1:${port} quic;
+  ssl_certificate ${at('cert.pem')}; ssl_certificate_key ${at('key.pem')};`;
+      return vhost('a.example', port, stage.root('a', uids.owner), at('owner.sock'), more);
+    });
+    stage.start30();
+    await stage.served(['a.example']);
+    await enabled();
+    stage.shut();
+    const words = ['-sk', '--http3-only', '--parallel', '--parallel-max', '12'];
+    const name = ['--resolve', `a.example:${stage.port}:127.0.0.1`];
+    const urls = times(12, '').flatMap((_, index) => [
+      ...['-o', '/dev/null', '-w', '%{stderr}%{http_version} %{http_code}\n'],
+      `https://a.example:${stage.port}/index.php?${index}`,
+    ]);
+    const client = spawn('curl', [...words, ...name, ...urls]);
+    let text = '';
+    client.stderr.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+    const answered = () => text.split('\n').filter((each) => each !== '');
+    await eventually('each runs or is refused', () => answered().length + stage.running() >= 12);
+    assert.equal(stage.running(), 5);
+    stage.letGo();
+    await eventually('all are answered', () => client.exitCode !== null);
+    assert.deepEqual(answered().toSorted(), [...times(5, '3 200'), ...times(7, '3 508')]);
   });
 
   function keptAlive(agent: Agent): Promise<void> {

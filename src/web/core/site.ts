@@ -35,6 +35,8 @@ export interface Site extends Place {
   readonly overrides: readonly OverridingDirective[];
   /** The tenant, or the site of one, whose file with a limit on entries a vhost of Apache includes. */
   readonly entriesOf?: Member;
+  /** Whether an .htaccess of Apache may have programs run for it. */
+  readonly htaccess?: true;
   /** Of a `server` of nginx. */
   readonly vhost?: NginxVhost;
 }

@@ -10,11 +10,11 @@ export function apacheSites(directives: readonly Directive[]): readonly Site[] {
   const members = membersOf(directives);
   const inherited = sharedHandlers(shared, members);
   const root = valueOf(shared, 'documentroot');
-  if (hosts.length > 0) return hosts.map((host) => siteOf(host, members, inherited, root));
+  if (hosts.length > 0) return hosts.map((host) => siteOf(host, members, inherited, root, shared));
   const listen = argsOf(shared, 'listen');
   const place = shared.find(({ name }) => name === 'listen');
   if (place === undefined) return [];
-  return [siteOf({ ...place, args: listen, block: shared }, members, inherited, root)];
+  return [siteOf({ ...place, args: listen, block: shared }, members, inherited, root, [])];
 }
 
 type Members = ReadonlyMap<string, readonly Address[]>;
@@ -47,6 +47,7 @@ function siteOf(
   members: Members,
   shared: readonly Shared[],
   sharedRoot: string | undefined,
+  sharedDirectives: readonly Directive[],
 ): Site {
   const block = host.block ?? [];
   const root = valueOf(block, 'documentroot') ?? sharedRoot;
@@ -66,11 +67,28 @@ function siteOf(
     handlers: found.length === 0 ? redirection(block) : found,
     ...(runsAs === undefined ? {} : { runsAs }),
     ...(entriesOf === undefined ? {} : { entriesOf }),
+    ...(isOverridable(root, [...sharedDirectives, ...block]) ? { htaccess: true as const } : {}),
     overrides: [],
     file: host.file,
     line: host.line,
   };
 }
+
+/** Whether an .htaccess below the root may name a handler, as the innermost `<Directory>` around it says. */
+function isOverridable(root: string | undefined, directives: readonly Directive[]): boolean {
+  if (root === undefined) return false;
+  const around = directives.flatMap(({ name, args: [path = ''], block = [] }) => {
+    const directory = path.replace(/\/*$/, '/');
+    const words = valuesOf(block, 'allowoverride');
+    const holds = name === 'directory' && `${root}/`.startsWith(directory) && words !== undefined;
+    return holds ? [{ length: directory.length, words }] : [];
+  });
+  const innermost = around.toSorted((a, b) => a.length - b.length).at(-1)?.words ?? [];
+  return innermost.some((each) => /^(?:all|fileinfo)$/i.test(each));
+}
+
+const valuesOf = (block: readonly Directive[], wanted: string): readonly string[] | undefined =>
+  block.findLast(({ name }) => name === wanted)?.args;
 
 /** A vhost that sends everybody elsewhere serves no files. */
 function redirection(block: readonly Directive[]): readonly Handler[] {
@@ -107,11 +125,17 @@ type Reader = (args: readonly string[], members: Members) => readonly Handler[];
 const readers: Readonly<Record<string, Reader>> = {
   sethandler: ([handler = ''], members) => named(handler, members),
   addhandler: ([handler = ''], members) => named(handler, members),
-  addtype: ([type = '']) => (modPhp.test(type) ? [{ kind: 'module', text: 'mod_php' }] : []),
+  addtype: typed,
+  forcetype: typed,
+  // The handler that it names starts a program of the same server.
+  action: () => [{ kind: 'cgi', text: 'CGI' }],
   proxypass: (args, members) => passed(args.find(isTarget), members),
   proxypassmatch: (args, members) => passed(args.find(isTarget), members),
-  rewriterule: ([, target = '', flags = ''], members) =>
-    /[[,](?:P|proxy)[\],]/.test(flags) ? passed(target, members) : [],
+  rewriterule: ([, target = '', flags = ''], members) => {
+    if (/[[,]\s*(?:P|proxy)\s*[\],]/i.test(flags)) return passed(target, members);
+    const handler = /[[,]\s*(?:H|handler)=([^,\]]+)/i.exec(flags)?.[1];
+    return handler === undefined ? [] : named(handler.trim(), members);
+  },
   scriptalias: () => [{ kind: 'cgi', text: 'CGI' }],
   scriptaliasmatch: () => [{ kind: 'cgi', text: 'CGI' }],
   wsgiscriptalias: () => [{ kind: 'module', text: 'mod_wsgi' }],
@@ -121,7 +145,13 @@ function handlersOf({ name, args }: Directive, members: Members): readonly Handl
   return Object.hasOwn(readers, name) ? (readers[name]?.(args, members) ?? []) : [];
 }
 
-const modPhp = /^(?:application\/x-httpd-php|php\d*-script$)/;
+/** cPanel has versions in it: `application/x-httpd-ea-php84`. */
+const modPhp = /^(?:application\/x-httpd-(?:ea-|alt-)?php|x-httpd-php|php\d*-script$)/;
+
+function typed([type = '']: readonly string[]): readonly Handler[] {
+  return modPhp.test(type) ? [{ kind: 'module', text: 'mod_php' }] : [];
+}
+
 const isTarget = (word: string) => /^(?:unix:|[a-z]+:\/\/)/i.test(word);
 
 function named(handler: string, members: Members): readonly Handler[] {

@@ -20,9 +20,10 @@ export const apacheSiteEntries = (
 
 function judge(site: SiteView, context: ApacheContext): SiteEntries {
   const { limits, hasModQos, willInclude = () => undefined } = context;
-  const { owner, handlers } = site;
+  const { owner, handlers, htaccess = false } = site;
   const entries = owner === undefined ? undefined : limits.get(owner.uid);
-  const runs = handlers.some(({ kind }) => kind !== 'other');
+  // An .htaccess that its tenant writes can name any handler, so files alone count as well.
+  const runs = handlers.some(({ kind }) => kind !== 'other') || (htaccess && handlers.length === 0);
   if (owner === undefined || entries === undefined || !runs) return { site, ...nothing };
   const bounds = siteBounds(site, limits);
   if (bounds.length === 0) return { site, ...nothing };
