@@ -50,6 +50,7 @@ import { makeApi, type Api } from './api/routes.ts';
 import { ControlServer } from './api/server.ts';
 import { describeAgent } from './api/status.ts';
 import { TcpListener } from './api/tcp-listener.ts';
+import { Startup } from './startup.ts';
 import { Ticker } from './ticker.ts';
 import { followFiles } from './watch.ts';
 
@@ -68,8 +69,6 @@ interface AgentOptions {
 const lockMilliseconds = 200;
 /** A cgroup that vanished is created again at most this often. */
 const remakeMilliseconds = 5_000;
-/** How often the service manager is told that the agent is still starting. */
-const startingMilliseconds = 10_000;
 
 export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
@@ -90,6 +89,7 @@ export class Agent implements AsyncDisposable {
   readonly #tcp: TcpListener;
   readonly #parts: readonly AgentPart[];
   readonly #startedAt = Date.now();
+  readonly #startup: Startup;
   #memberIndex = new MemberIndex();
   #settings: AgentSettings = defaultSettings;
   #driver: Driver | undefined;
@@ -142,6 +142,7 @@ export class Agent implements AsyncDisposable {
     this.#history = cleanup.use(
       new History(store, { onDamage: (reason) => void this.#metrics.setAsideDamaged(reason) }),
     );
+    this.#startup = cleanup.use(new Startup(options.notifier.notify));
     this.#evidence = cleanup.use(new EvidenceReader(paths.proc));
     this.#lastTick = performance.now();
     this.#alerting = cleanup.use(new Alerting(this.#events, () => this.#memberIndex, log));
@@ -177,35 +178,35 @@ export class Agent implements AsyncDisposable {
     );
   }
 
+  /** Listens, so that whoever asks hears that it is starting; the rest may take minutes. */
   async #begin(): Promise<Result<void, Problem>> {
-    const { host, policyFile, log, notifier } = this.#options;
-    const { etc } = host.paths;
-    await this.#reconciler.refresh();
-    this.#placement.start();
+    const { host, notifier } = this.#options;
+    this.#cleanup.use(keepWatchdogQuiet(notifier));
     const server = new ControlServer(this.#api);
     this.#cleanup.use(server);
     const listens = await server.listenOnSocket(socketOf(host.paths));
     if (!listens.ok) return listens;
+    void this.#applyFirst();
+    return ok(undefined);
+  }
+
+  async #applyFirst(): Promise<void> {
+    const { host, policyFile, log } = this.#options;
+    const { etc } = host.paths;
+    this.#startup.enter('applying the policy', () => this.#reconciler.progress);
+    await this.#reconciler.refresh();
+    if (this.#isStopping) return;
+    this.#placement.start();
+    this.#startup.enter('scanning all processes', () => this.#placement.progress);
     const names = ['passwd', 'group', 'nsswitch.conf', 'login.defs', 'subuid'];
     const files = [policyFile, ...names.map((name) => `${etc}/${name}`)];
     this.#cleanup.use(followFiles(files, () => this.refresh()));
     this.#ticker.start(this.#settings.intervalSeconds * 1000);
-    this.#cleanup.use(keepWatchdogQuiet(notifier));
-    void this.#tellReady();
     log.info(`Started with process id ${process.pid}; tenants continue when it is stopped`);
-    return ok(undefined);
-  }
-
-  /** Whoever starts after that is seen. */
-  async #tellReady(): Promise<void> {
-    const { notify } = this.#options.notifier;
-    // A slow host is not to be mistaken for an agent that hangs.
-    const extend = () => notify(`EXTEND_TIMEOUT_USEC=${3 * startingMilliseconds * 1_000}`);
-    const timer = setInterval(extend, startingMilliseconds);
     await this.#placement.begun();
-    clearInterval(timer);
     if (this.#isStopping) return;
-    notify('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
+    // Units that are started after this one start nothing that the agent does not see.
+    this.#startup.end('READY=1', `STATUS=${this.#memberIndex.tenants} tenants`);
   }
 
   /** Reads the policy and the accounts again. */
@@ -353,9 +354,13 @@ export class Agent implements AsyncDisposable {
       siteLimits: this.#siteLimits,
       servedSites: async (uid, wanted) => (await web?.servedSites?.(uid, wanted)) ?? ok(new Set()),
       driver: this.#driver,
+      starting: this.#startup.status,
       lastTick: this.#lastTick,
       status: () => this.#status(),
-      freshStatus: async () => this.#status(await this.#placement.rescan()),
+      freshStatus: async () =>
+        this.#startup.status === undefined
+          ? this.#status(await this.#placement.rescan())
+          : this.#status(),
       testAlerts: async () => ({ results: await this.#alerting.test() }),
     };
   }
@@ -365,6 +370,7 @@ export class Agent implements AsyncDisposable {
       version: this.#options.version,
       instance: this.#options.host.paths.instance,
       startedAt: this.#startedAt,
+      starting: this.#startup.status,
       driver: this.#driver,
       policy: this.#reconciler.state,
       memberIndex: this.#memberIndex,

@@ -61,6 +61,11 @@ export class PolicyReconciler implements Disposable {
     return this.#siteFailures.get(cgroup);
   }
 
+  /** The share of the changes of the apply that runs which is done: 0 to 1; absent while that is unknown. */
+  get progress(): number | undefined {
+    return this.#applier.progress;
+  }
+
   /** What could not be applied, such as a lower limit of memory in use, is retried once a minute. */
   get wantsRetry(): boolean {
     return this.#state.state === 'failed' && performance.now() - this.#tried > retryMilliseconds;

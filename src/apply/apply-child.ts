@@ -3,7 +3,7 @@
  * memory, or a systemd command may take long, and the agent must keep ticking.
  *
  * In: an `ApplyRequest`, then the end. Out: an `ApplyResponse`. Both as v8.serialize writes them, which is fast,
- * and keeps maps and what tenants share.
+ * and keeps maps and what tenants share. Lines such as `progress 40` on standard error tell how far it is.
  */
 import { buffer } from 'node:stream/consumers';
 import { deserialize, serialize } from 'node:v8';
@@ -86,7 +86,7 @@ async function apply(
   }
   const parts = await applyParts(policy, host.paths, 'agent');
   if (!parts.ok) return parts;
-  const applied = applyPolicy(policy, host, { kill: false, force: false });
+  const applied = applyPolicy(policy, host, { kill: false, force: false }, progress());
   if (!applied.ok) return applied;
   const { driver, operations, failures } = applied.value;
   const accounts = [...policy.tenants, ...policy.resellers].flatMap(({ account }) => account ?? []);
@@ -98,6 +98,16 @@ async function apply(
     siteFailures: new Map(failures.flatMap(siteFailure)),
     homes: new Map(markHomes(accounts, host.paths)),
   });
+}
+
+/** Tells the agent what part of the changes is done, in percent. */
+function progress(): (done: number, total: number) => void {
+  let told = -1;
+  return (done, total) => {
+    const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+    if (percent !== told) process.stderr.write(`progress ${percent}\n`);
+    told = percent;
+  };
 }
 
 function siteFailure({ operation, problem }: Failure): readonly (readonly [string, Problem])[] {

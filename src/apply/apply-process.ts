@@ -2,6 +2,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { deserialize, serialize } from 'node:v8';
 import { outputOf, spawnScript, type ChildOutput } from '../sys/processes/child-script.ts';
+import { Lines } from '../sys/lines.ts';
 import { scriptFile } from '../sys/package-files.ts';
 import { causedBy, failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
@@ -10,11 +11,19 @@ import type { ApplyResponse, ApplyRequest } from './apply-child.ts';
 const milliseconds = 600_000;
 /** The result of the largest policy takes less than half of it. */
 const heapMebibytes = 2048;
+const lineBytesMax = 4_096;
+const progressPattern = /^progress (\d{1,3})$/;
 /** A hundred thousand tenants take 12 MB. */
 const answerBytesMax = 2 ** 28;
 
 export class Applier implements Disposable {
   #child: ChildProcessWithoutNullStreams | undefined;
+  #progress: number | undefined;
+
+  /** The share of its changes that is done: 0 to 1; absent while that is unknown. */
+  get progress(): number | undefined {
+    return this.#progress;
+  }
 
   async apply(request: ApplyRequest): Promise<Result<ApplyResponse, Problem>> {
     const started = spawnScript(scriptFile('apply/apply-child'), [], heapMebibytes);
@@ -25,11 +34,15 @@ export class Applier implements Disposable {
     child.on('error', () => {});
     child.stdin.on('error', () => {});
     child.stdin.end(serialize(request));
+    const lines = new Lines(lineBytesMax, (line) => {
+      this.#progress = progressIn(line) ?? this.#progress;
+    });
     try {
-      return decode(await outputOf(child, answerBytesMax));
+      return decode(await outputOf(child, answerBytesMax, (chunk) => lines.add(chunk)));
     } finally {
       clearTimeout(timer);
       this.#child = undefined;
+      this.#progress = undefined;
     }
   }
 
@@ -39,11 +52,17 @@ export class Applier implements Disposable {
   }
 }
 
+function progressIn(line: string): number | undefined {
+  const percent = progressPattern.exec(line)?.[1];
+  return percent === undefined ? undefined : Number(percent) / 100;
+}
+
 function decode({ stdout, stderr }: ChildOutput): Result<ApplyResponse, Problem> {
   try {
     return ok(deserialize(stdout) as ApplyResponse);
   } catch {
-    const last = stderr.toString().trim().split('\n').at(-1) ?? '';
+    const lines = stderr.toString().trim().split('\n');
+    const last = lines.findLast((line) => !progressPattern.test(line)) ?? '';
     const reason = 'the process that does it ended early';
     return failed({
       action: 'apply the policy',

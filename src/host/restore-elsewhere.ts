@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
 import type { Paths } from './paths.ts';
+import { runFailure } from '../sys/processes/run-bounded.ts';
 import { packageFile } from '../sys/package-files.ts';
 
 export type Restore = (paths: Paths, policyFile: string) => Promise<Result<void, Problem>>;
@@ -17,11 +18,13 @@ export interface Restored {
   readonly command: readonly string[];
   /** For messages: `bring the symlink guard in line with the policy`. */
   readonly action: string;
-  /** The longest that it may take; default: two minutes. */
+  /** The longest that it may take; default: ten minutes. */
   readonly timeoutMs?: number;
 }
 
-const timeoutDefaultMs = 120_000;
+/** Longer than the units may take: a host that is too busy is no reason to start anew. */
+const timeoutDefaultMs = 610_000;
+const bytesMax = 1 << 20;
 
 /** Where systemd runs the agent and has the unit, by that. */
 export const restoreElsewhere =
@@ -55,20 +58,20 @@ function run(
   action: string,
   timeoutMs: number,
   program: string,
-  words: readonly string[],
+  args: readonly string[],
   hint?: string,
 ): Promise<Result<void, Problem>> {
   const options = {
     cwd: '/',
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
-    maxBuffer: 1 << 20,
+    maxBuffer: bytesMax,
   } as const;
   return new Promise((resolve) => {
-    execFile(program, words, options, (error, _stdout, stderr) => {
+    execFile(program, args, options, (error, _stdout, stderr) => {
       if (error === null) return resolve(ok(undefined));
       const said = lastWords(stderr);
-      const reason = said === '' ? `${program} failed: ${String(error.code)}` : said;
+      const reason = said === '' ? `${program}: ${runFailure(error, timeoutMs, bytesMax)}` : said;
       resolve(failed({ action, reason, ...(hint === undefined ? {} : { hint }) }));
     });
   });

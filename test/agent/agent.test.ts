@@ -323,7 +323,7 @@ describe('the agent', { skip }, () => {
     );
     assert.ok(!isPlaced(child, alice));
     const path = `${agent.directory}/notify`;
-    const script = `socket(S,AF_UNIX,SOCK_DGRAM,0);bind(S,sockaddr_un($ARGV[0]));$|=1;print "ready\\n";recv(S,$m,999,0);print $m`;
+    const script = `socket(S,AF_UNIX,SOCK_DGRAM,0);bind(S,sockaddr_un($ARGV[0]));$|=1;print "ready\\n";while(1){recv(S,$m,999,0);print "$m\\n"}`;
     const listener = spawn('perl', ['-MSocket', '-e', script, path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -333,6 +333,7 @@ describe('the agent', { skip }, () => {
     await agent.start({ NOTIFY_SOCKET: path });
     await agent.until('it is told', () => said.includes('READY=1'));
     assert.ok(isPlaced(child, alice));
+    end(listener);
     end(child);
   });
 

@@ -54,6 +54,10 @@ export class RunningAgent {
     writeFileSync(this.policyFile, `<bulkhead version="1">${driver}\n${body}\n</bulkhead>\n`);
   }
 
+  makeRuntime(): void {
+    mkdirSync(this.host.paths.runtime, { recursive: true, mode: 0o755 });
+  }
+
   async start(environment: NodeJS.ProcessEnv = {}): Promise<void> {
     const args = ['--instance', this.host.paths.instance, 'agent', '--policy', this.policyFile];
     const child = spawn(this.#entry, args, {
@@ -64,7 +68,10 @@ export class RunningAgent {
     child.stdout.on('data', add);
     child.stderr.on('data', add);
     this.#child = child;
-    await this.until('it answers', async () => (await this.ask('/v1/status')).status === 200);
+    await this.until('it has applied its policy', async () => {
+      const { status, json } = await this.ask('/v1/status');
+      return status === 200 && json<StatusResponse>().starting?.doing !== 'applying the policy';
+    });
   }
 
   /** With the process that applies the policy for it, which goes on when the agent is killed. */

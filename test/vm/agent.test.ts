@@ -170,6 +170,40 @@ suite('the agent as a service', { skip: guests.skip }, () => {
   );
 
   test(
+    'comes back after a kill on a host that is busy, and says how far it is',
+    { timeout: longPatienceMilliseconds },
+    async () => {
+      const mainPid = 'systemctl show -P MainPID bulkhead';
+      const killed = (await guest.succeed(mainPid)).trim();
+      await guest.succeed(
+        "systemd-run -q --unit=busy sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do while :; do :; done & done; wait'",
+      );
+      // The policy cannot be applied at first, so the start takes as long as we like.
+      await guest.succeed(
+        'systemd-run -q --unit=locked perl -MFcntl=:flock -e \'open(L, ">>", "/run/bulkhead/lock") && flock(L, LOCK_EX) or die; sleep 3600\'',
+      );
+      await until('! flock -n /run/bulkhead/lock true');
+      await guest.succeed('systemctl kill -s KILL --kill-whom=main bulkhead');
+      await until(
+        `test "$(${mainPid})" != ${killed} && systemctl show -P StatusText bulkhead | grep -q "Starting: applying the policy"`,
+      );
+      await until('bulkhead status | grep -q "is starting: applying the policy"');
+      assert.match(
+        (await guest.run('bulkhead top --once', { timeoutMs: longPatienceMilliseconds })).stderr,
+        /the agent is starting: applying the policy[^]*showing what the kernel counts/,
+      );
+      await guest.succeed('systemctl stop locked');
+      await until('systemctl is-active -q bulkhead');
+      await guest.succeed('systemctl stop busy');
+      assert.equal((await status()).policy.state, 'in force');
+      assert.doesNotMatch(
+        await guest.succeed('journalctl -u bulkhead --no-pager'),
+        /operation timed out/,
+      );
+    },
+  );
+
+  test(
     'follows new accounts, and a policy that goes wrong',
     { timeout: longPatienceMilliseconds },
     async () => {

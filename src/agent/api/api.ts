@@ -59,6 +59,8 @@ export interface StatusResponse {
   readonly instance: string;
   readonly pid: number;
   readonly startedAt: number;
+  /** What an agent that starts is doing; absent once it has started. */
+  readonly starting?: StartingStatus;
   readonly driver: string;
   readonly policy: {
     readonly file: string;
@@ -88,6 +90,12 @@ export interface StatusResponse {
   readonly memoryBytes: number;
   /** The TCP listener of the API, if it has one. */
   readonly tcp?: TcpStatus;
+}
+
+export interface StartingStatus {
+  /** While it is applying the policy, it answers nothing but this status. */
+  readonly doing: 'applying the policy' | 'scanning all processes';
+  readonly percent?: number;
 }
 
 export interface TcpStatus {

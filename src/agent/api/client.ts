@@ -1,27 +1,45 @@
 /** A client of the agent: one request over its socket, one JSON response. */
 import { request } from 'node:http';
-import type { Paths } from '../../host/paths.ts';
+import { agentLock, type Paths } from '../../host/paths.ts';
+import { isLocked } from '../../sys/files/flock.ts';
 import { failed, type Problem } from '../../base/problem.ts';
 import { fail, ok, type Result } from '../../base/result.ts';
 import { problemIn } from './error-body.ts';
 
 export const socketOf = ({ runtime }: Paths) => `${runtime}/control.sock`;
 
-const answerMilliseconds = 60_000;
+export const answerMilliseconds = 60_000;
+/** After this long somebody who waits wants to know what for. */
+const slowMilliseconds = 1_000;
 const bytesMax = 256 * 2 ** 20;
 
 export type Query = Readonly<
   Record<string, string | number | boolean | readonly string[] | undefined>
 >;
 
+export interface CallOptions {
+  readonly method?: 'GET' | 'POST';
+  /** How long to wait for the answer. */
+  readonly waitMilliseconds?: number;
+  /** Called once if there is no answer after a second. */
+  readonly onSlow?: () => void;
+}
+
+/** For callers that can do without the answer. */
+export const brieflyMilliseconds = 5_000;
+export const briefly: CallOptions = { waitMilliseconds: brieflyMilliseconds };
+
 /** `callAgent<TopAnswer>(paths, '/v1/top', { all: 1 })`. */
 export async function callAgent<Handler>(
   paths: Paths,
   path: string,
   query: Query = {},
-  method: 'GET' | 'POST' = 'GET',
+  options: CallOptions = {},
 ): Promise<Result<Handler, Problem>> {
-  const reply = await ask(socketOf(paths), `${path}${queryText(query)}`, method);
+  const { onSlow } = options;
+  const slow = onSlow === undefined ? undefined : setTimeout(onSlow, slowMilliseconds);
+  const reply = await ask(paths, `${path}${queryText(query)}`, options);
+  clearTimeout(slow);
   if (!reply.ok) return reply;
   const { status, text } = reply.value;
   const value = parse(text);
@@ -57,7 +75,12 @@ interface Reply {
   readonly text: string;
 }
 
-function ask(socketPath: string, path: string, method: string): Promise<Result<Reply, Problem>> {
+function ask(
+  paths: Paths,
+  path: string,
+  { method = 'GET', waitMilliseconds = answerMilliseconds }: CallOptions,
+): Promise<Result<Reply, Problem>> {
+  const socketPath = socketOf(paths);
   return new Promise((resolve) => {
     const sent = request({ socketPath, path, method, agent: false }, (response) => {
       const chunks: Buffer[] = [];
@@ -72,18 +95,24 @@ function ask(socketPath: string, path: string, method: string): Promise<Result<R
           ok({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
         ),
       );
-      response.on('error', (error) => resolve(fail(problemOf(socketPath, error))));
+      response.on('error', (error) => resolve(fail(problemOf(paths, error))));
     });
-    sent.setTimeout(answerMilliseconds, () => sent.destroy(new Error('it does not respond')));
-    sent.on('error', (error) => resolve(fail(problemOf(socketPath, error))));
+    const silent = `it did not respond within ${waitMilliseconds / 1000} s`;
+    sent.setTimeout(waitMilliseconds, () => sent.destroy(new Error(silent)));
+    sent.on('error', (error) => resolve(fail(problemOf(paths, error))));
     sent.end();
   });
 }
 
-function problemOf(socketPath: string, error: NodeJS.ErrnoException): Problem {
-  const what = { action: 'ask the agent at', object: socketPath };
+function problemOf(paths: Paths, error: NodeJS.ErrnoException): Problem {
+  const what = { action: 'ask the agent at', object: socketOf(paths) };
   if (error.code !== 'ENOENT' && error.code !== 'ECONNREFUSED') {
     return { ...what, reason: error.message };
+  }
+  // It has begun, and does not listen yet.
+  if (isLocked(agentLock(paths))) {
+    const hint = 'try again in a few seconds';
+    return { ...what, reason: 'the agent is starting', hint, errno: error.code };
   }
   return {
     ...what,

@@ -8,7 +8,7 @@ import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { Membership } from '../sampling/membership.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
 import type { SiteLimitChanges } from '../site-limits/site-limit-changes.ts';
-import type { AlertsTestResponse, StatusResponse } from './api.ts';
+import type { AlertsTestResponse, StartingStatus, StatusResponse } from './api.ts';
 import type { Caller } from './caller.ts';
 import type { QueryReader } from './query-reader.ts';
 
@@ -23,6 +23,8 @@ export interface AgentContext {
   readonly servedSites: NonNullable<AgentPart['servedSites']>;
   /** Absent if there is no policy or no driver. */
   readonly driver: Driver | undefined;
+  /** Absent once it has started. */
+  readonly starting: StartingStatus | undefined;
   readonly status: () => StatusResponse;
   /** Scans all processes first, so that the list of processes outside is current. */
   readonly freshStatus: () => Promise<StatusResponse>;

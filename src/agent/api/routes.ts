@@ -2,7 +2,7 @@
 import { Hono, type Context } from 'hono';
 import { errorBody } from './error-body.ts';
 import { ok } from '../../base/result.ts';
-import type { AlertsTestResponse, StatusResponse } from './api.ts';
+import type { AlertsTestResponse, StartingStatus, StatusResponse } from './api.ts';
 import { answerAdvise } from '../responses/advise.ts';
 import { httpError, type HttpError, type HttpResult } from './http-result.ts';
 import { QueryReader } from './query-reader.ts';
@@ -15,6 +15,7 @@ import { answerTop } from '../responses/top.ts';
 import { answerSeries, answerUsage } from '../responses/usage.ts';
 import { InFlight } from './in-flight.ts';
 import type { Log } from '../log.ts';
+import { startingText } from '../startup.ts';
 import { askerOf, isAdministrator, mayChange, type Caller } from './caller.ts';
 
 export interface Api {
@@ -29,9 +30,8 @@ type Handler = (
   parameter: string,
 ) => HttpResult<unknown> | Promise<HttpResult<unknown>>;
 
-/** In the order of api.ts; each is a GET. */
+/** In the order of api.ts; each is a GET, and needs a policy that has been applied. */
 const answers: Readonly<Record<string, Handler>> = {
-  '/v1/status': answerStatus,
   '/v1/top': answerTop,
   '/v1/tenants/:name/processes': answerProcesses,
   '/v1/tenants/:name/limits': answerLimits,
@@ -60,10 +60,14 @@ export function makeApi(agent: () => AgentContext, log: Log): Api {
     const query = new QueryReader(new URL(asked.req.url).searchParams);
     const accept = asked.req.header('accept');
     const context = agent();
+    const { starting } = context;
+    if (starting?.doing === 'applying the policy' && answer !== answerStatusJson)
+      return errorResponse(isStarting(starting));
     const history = context.history.askedBy(askerOf(caller), asked.req.raw.signal);
     const answered = await answer({ agent: context, caller, history, query, accept });
     return answered.ok ? answered.value : errorResponse(answered.error);
   };
+  app.get('/v1/status', (asked) => respond(asked, answerStatusJson));
   for (const [path, answer] of Object.entries(answers)) {
     app.get(path, (asked) =>
       respond(asked, async (request) => json(await answer(request, asked.req.param('name') ?? ''))),
@@ -91,8 +95,9 @@ type Answer = HttpResult<Response>;
 const json = (answer: HttpResult<unknown>): Answer =>
   answer.ok ? ok(Response.json(answer.value)) : answer;
 
-/** The state of the host is only for administrators. */
+const answerStatusJson = async (request: RequestContext) => json(await answerStatus(request));
 
+/** The state of the host is only for administrators. */
 async function answerStatus({
   agent,
   caller,
@@ -112,6 +117,14 @@ async function answerAlertsTest({
   if (mayChange(caller)) return ok(await agent.testAlerts());
   return httpError({ status: 403, action: 'send test alerts', reason: 'only root may' });
 }
+
+const isStarting = (starting: StartingStatus): HttpError => ({
+  status: 503,
+  action: 'answer the request',
+  reason: `the agent is starting: ${startingText(starting)}`,
+  hint: 'try again later; "bulkhead status" shows what the kernel counts meanwhile',
+  retryAfterSeconds: 5,
+});
 
 const noToken: HttpError = {
   status: 403,

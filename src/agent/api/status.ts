@@ -2,7 +2,7 @@
 import { printProblem, type Problem } from '../../base/problem.ts';
 import type { Driver } from '../../host/driver.ts';
 import type { MetricsStore } from '../../store/metrics/metrics-store.ts';
-import type { PlacementStatus, StatusResponse, TcpStatus } from './api.ts';
+import type { PlacementStatus, StartingStatus, StatusResponse, TcpStatus } from './api.ts';
 import type { PolicyState } from '../reconciler.ts';
 import type { LatestSample } from '../sampling/latest-sample.ts';
 import type { MemberIndex } from '../sampling/member-index.ts';
@@ -11,6 +11,7 @@ interface AgentFacts {
   readonly version: string;
   readonly instance: string;
   readonly startedAt: number;
+  readonly starting: StartingStatus | undefined;
   readonly driver: Driver | undefined;
   readonly policy: PolicyState;
   readonly memberIndex: MemberIndex;
@@ -32,6 +33,7 @@ export function describeAgent(facts: AgentFacts): StatusResponse {
     instance: facts.instance,
     pid: process.pid,
     startedAt: facts.startedAt,
+    ...(facts.starting === undefined ? {} : { starting: facts.starting }),
     driver: facts.driver?.capabilities.driver ?? 'none',
     policy: facts.policy,
     tenants: memberIndex.tenants,

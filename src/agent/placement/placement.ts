@@ -150,6 +150,11 @@ export class ConnectorPlacement implements AsyncDisposable {
     };
   }
 
+  /** The share of the processes that the first scan has inspected: 0 to 1; absent while that is unknown. */
+  get progress(): number | undefined {
+    return this.#last?.progress;
+  }
+
   /** Until all processes were scanned once, however long that takes, or the first placer has exited. */
   async begun(): Promise<void> {
     const { promise, resolve } = this.#begun;

@@ -5,8 +5,9 @@
 import { existsSync } from 'node:fs';
 import { release } from 'node:os';
 import type { Command } from 'commander';
-import type { PlacementStatus, StatusResponse } from '../../agent/api/api.ts';
-import { callAgent } from '../../agent/api/client.ts';
+import type { StatusResponse } from '../../agent/api/api.ts';
+import { briefly, callAgent } from '../../agent/api/client.ts';
+import { startingText } from '../../agent/startup.ts';
 import { capabilities as parts } from '../../capabilities.ts';
 import type { DoctorReport } from '../doctor-report.ts';
 import { loadPolicy } from '../../apply/load-policy.ts';
@@ -16,13 +17,14 @@ import { probeDriver } from '../../host/probe.ts';
 import type { Level, LimitKey, Support } from '../../limits/limit.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../shared/command.ts';
 import { defaultPolicy } from '../shared/policy-option.ts';
-import { printError, pathsFor, print, printJson } from '../shared/session.ts';
+import { printError, pathsFor, print, printJson, sayItWaits } from '../shared/session.ts';
 import { terminalOf, wrap } from '../shared/terminal.ts';
 import type { WayContext } from '../../host/ways/ways-in.ts';
 import { surveyWays, waysText } from '../shared/ways-in.ts';
 import { tokenPortRemark } from '../shared/token-port.ts';
 import { printable } from '../../base/printable.ts';
 import { printProblem, type Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
 
 /** The column in which all text starts, to the right of the labels. */
 const indent = ' '.repeat(11);
@@ -41,7 +43,15 @@ const report = (options: DoctorOptions, command: Command): Promise<ExitCode> =>
 async function doctor(options: DoctorOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const asked = await callAgent<StatusResponse>(paths, '/v1/status');
+  const asked = await callAgent<StatusResponse>(
+    paths,
+    '/v1/status',
+    {},
+    {
+      ...briefly,
+      onSlow: sayItWaits,
+    },
+  );
   const status = asked.ok ? asked.value : undefined;
   // The policy that the agent follows, or would follow.
   const { policy } = loadPolicy(status?.policy.file ?? defaultPolicy, paths);
@@ -64,7 +74,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
       devices,
       remarks,
       missing,
-      placement: placement ?? { state: 'off', problem: noAgent },
+      placement: placement ?? { state: 'off', problem: noAgent(asked) },
       waysIn,
       capabilities: reports,
       limits: Object.fromEntries(capabilities.limits),
@@ -74,7 +84,7 @@ async function doctor(options: DoctorOptions, command: Command): Promise<ExitCod
   const { columns } = terminalOf(process.stdout);
   print(wrap(`Kernel     ${release()}`, columns, indent));
   print(wrap(`Driver     ${capabilities.driver}: ${capabilities.reason}`, columns, indent));
-  print(wrap(`Placement  ${placementText(placement)}`, columns, indent));
+  print(wrap(`Placement  ${placementText(asked)}`, columns, indent));
   for (const { label, text } of reports) {
     print(wrap(`${label.padEnd(indent.length)}${printable(text)}`, columns, indent));
   }
@@ -128,13 +138,15 @@ async function security({ json = false }: DoctorOptions, command: Command): Prom
   return status;
 }
 
-const noAgent = 'no agent is running';
+const noAgent = (asked: Result<StatusResponse, Problem>) => (asked.ok ? '' : asked.error.reason);
 
 /** Whether processes that tenants start themselves are moved into their cgroups. */
-function placementText(placement: PlacementStatus | undefined): string {
-  if (placement === undefined) {
-    return 'off: no agent is running, so limits apply only to what "bulkhead exec" starts; see docs/agent.md';
+function placementText(asked: Result<StatusResponse, Problem>): string {
+  if (!asked.ok) {
+    return `off: ${printable(noAgent(asked))}, so limits apply only to what "bulkhead exec" starts; see docs/agent.md`;
   }
+  const { starting, placement } = asked.value;
+  if (starting !== undefined) return `the agent is starting: ${startingText(starting)}`;
   const { state, problem = '', filtered } = placement;
   if (state === 'starting') return 'starting';
   if (state === 'off') return `polling: ${printable(problem)}`;

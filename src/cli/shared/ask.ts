@@ -1,12 +1,12 @@
 /** What the commands that ask the agent have in common: the request, and its failure. */
 import type { Command } from 'commander';
-import { callAgent, type Query } from '../../agent/api/client.ts';
+import { answerMilliseconds, callAgent, type Query } from '../../agent/api/client.ts';
 import type { Paths } from '../../host/paths.ts';
 import { printProblem, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import { exitCodes, type ExitCode } from './command.ts';
 import { printable } from '../../base/printable.ts';
-import { printError, pathsFor } from './session.ts';
+import { pathsFor, printError, sayItWaits } from './output.ts';
 
 export interface JsonOption {
   readonly json?: boolean;
@@ -17,12 +17,18 @@ export type Ask = <Response>(
   path: string,
   query?: Query,
   method?: 'GET' | 'POST',
+  waitMilliseconds?: number,
 ) => Promise<Result<Response, Problem>>;
 
-const asker =
-  (paths: Paths): Ask =>
-  (path, query, method) =>
-    callAgent(paths, path, query, method);
+/** The first answer alone is waited for aloud: what comes later is asked for by a screen that is there. */
+function asker(paths: Paths): Ask {
+  let first = true;
+  return (path, query, method = 'GET', waitMilliseconds = answerMilliseconds) => {
+    const options = { method, waitMilliseconds, ...(first ? { onSlow: sayItWaits } : {}) };
+    first = false;
+    return callAgent(paths, path, query, options);
+  };
+}
 
 /** Runs `action` with a client of the agent, unless the command line is wrong, which is printed. */
 export async function withAgent(

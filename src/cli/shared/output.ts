@@ -27,6 +27,10 @@ export function printError(error: string | Problem): void {
   process.stderr.write(`bulkhead: ${printable(message)}\n`);
 }
 
+/** For those who wait for an agent, which may be starting, or on a host that is too busy. */
+export const sayItWaits = (): void =>
+  printError('waiting for the agent, which has not answered yet; Ctrl-C ends this');
+
 export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }

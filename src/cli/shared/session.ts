@@ -6,9 +6,17 @@ import type { Paths } from '../../host/paths.ts';
 import { probeDriver } from '../../host/probe.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { exitCodes, type CommandResult, type ExitCode } from './command.ts';
-import { printError, count, pathsFor, print, printJson, showDiagnostics } from './output.ts';
+import {
+  printError,
+  sayItWaits,
+  count,
+  pathsFor,
+  print,
+  printJson,
+  showDiagnostics,
+} from './output.ts';
 
-export { printError, count, pathsFor, print, printJson, showDiagnostics };
+export { printError, sayItWaits, count, pathsFor, print, printJson, showDiagnostics };
 
 /** The policy, or undefined after its errors have been printed. */
 export function loadPolicyOrReport(

@@ -21,7 +21,7 @@ import {
   type TopField,
   type TopUser,
 } from './top-shape.ts';
-import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { table } from '../../cli/shared/terminal.ts';
 import { shortBytes } from '../../base/bytes.ts';
 import { printable } from '../../base/printable.ts';
@@ -43,7 +43,12 @@ async function top(options: TopOptions, command: Command): Promise<ExitCode> {
   const choice = choiceOf(options);
   if (!choice.ok) return refuse(choice.error, options, exitCodes.usage);
   // Idle tenants too: a panel shows the limits of everybody.
-  const answer = await callAgent<TopResponse>(paths, '/v1/top', { all: true });
+  const answer = await callAgent<TopResponse>(
+    paths,
+    '/v1/top',
+    { all: true },
+    { onSlow: sayItWaits },
+  );
   if (!answer.ok) return refuse(printProblem(answer.error), options, exitCodes.failed);
   const shaped = topOf(answer.value, choice.value);
   if (options.json === true) printJson(shaped);

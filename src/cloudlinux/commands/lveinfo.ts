@@ -16,7 +16,7 @@ import type { InfoRow } from './info-columns.ts';
 import { infoChoice, type ChoiceOptions } from './info-choice.ts';
 import { infoCsv, infoJson, infoTable } from './info-print.ts';
 import { parseLength, parsePeriod, slicesOf } from './lve-period.ts';
-import { printError, pathsFor, print, printJson } from '../../cli/shared/session.ts';
+import { printError, pathsFor, print, printJson, sayItWaits } from '../../cli/shared/session.ts';
 import { writeOut } from '../../cli/shared/write-out.ts';
 import { type Period } from '../../cli/shared/period.ts';
 import { printable } from '../../base/printable.ts';
@@ -94,7 +94,9 @@ async function readRows(
   const rows: InfoRow[] = [];
   for (const period of periods) {
     const query = { from: period.from, to: period.to, tenant: tenantOf(options) };
-    const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query);
+    const answer = await callAgent<UsageResponse>(paths, '/v1/usage', query, {
+      onSlow: sayItWaits,
+    });
     if (!answer.ok) return fail(printProblem(answer.error));
     const tenants = answer.value.rows.filter((row) => row.kind === 'tenant');
     for (const usage of tenants.toSorted((a, b) => a.uid - b.uid)) {

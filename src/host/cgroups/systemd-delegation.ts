@@ -120,7 +120,16 @@ function systemctl(...args: string[]): void {
   });
 }
 
+/** Without a word of systemctl, it was killed: by the time limit, or by somebody. */
 function firstLine(error: unknown): string {
-  const { stderr } = error as { stderr?: string };
-  return (stderr?.trim() || String(error)).split('\n')[0] ?? '';
+  const { stderr, code, signal } = error as {
+    readonly stderr?: string;
+    readonly code?: unknown;
+    readonly signal?: string | null;
+  };
+  const said = stderr?.trim().split('\n')[0] ?? '';
+  if (said !== '') return said;
+  if (code === 'ETIMEDOUT')
+    return `systemctl did not finish within ${commandMilliseconds / 1000} s`;
+  return typeof signal === 'string' ? `systemctl was killed by ${signal}` : String(error);
 }

@@ -328,6 +328,7 @@ export class Loop {
     if (this.#scan === undefined) return;
     const found = this.#scan.step(pieceMilliseconds);
     if (found === undefined) {
+      this.#news ||= this.#scannedAt === undefined;
       this.#outrun ||= this.#scan.isFollowing && this.#isResistedSince(this.#scanBegan);
       return;
     }
@@ -399,7 +400,9 @@ export class Loop {
       overruns: this.#overruns,
       outside: this.#outside,
       unknown: [...new Set([...this.#unknown, ...this.#unknownSince])].slice(0, unknownMax),
-      ...(this.#scannedAt === undefined ? {} : { scannedAt: this.#scannedAt }),
+      ...(this.#scannedAt === undefined
+        ? { progress: this.#scan?.progress ?? 0 }
+        : { scannedAt: this.#scannedAt }),
       pong: this.#pong,
       scanned: this.#scanned,
     };

@@ -77,6 +77,8 @@ export interface PlacerStatus {
   /** Why it is unknown where all processes are; empty if known; at most `unknownMax`. */
   readonly unknown: readonly string[];
   readonly scannedAt?: number;
+  /** The share of the processes that the first scan has inspected: 0 to 1; absent once it is complete. */
+  readonly progress?: number;
   /** The ids of the last ping, and of the last requested scan that is done. */
   readonly pong: number;
   readonly scanned: number;

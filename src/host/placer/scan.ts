@@ -53,6 +53,11 @@ export class Scan {
     return this.#sweep.pending;
   }
 
+  /** The share of the processes that has been inspected: 0 to 1. */
+  get progress(): number {
+    return this.#again || this.#pids.length === 0 ? 1 : this.#index / this.#pids.length;
+  }
+
   /** Continues for a few milliseconds; returns the result once it is complete. */
   step(milliseconds: number): ScanResult | undefined {
     const until = performance.now() + milliseconds;

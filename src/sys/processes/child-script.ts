@@ -56,21 +56,26 @@ export interface ChildOutput {
   readonly stderr: Buffer;
 }
 
-/** All that it writes, once it has ended; who writes more than `bytesMax` in one of them is killed. */
+/**
+ * All that it writes, once it has ended; a child that writes more than `bytesMax` to one of them is killed. `heard` gets what
+ * it writes to its standard error meanwhile.
+ */
 export async function outputOf(
   child: ChildProcessWithoutNullStreams,
   bytesMax: number,
+  heard: (chunk: Buffer) => void = () => {},
 ): Promise<ChildOutput> {
-  const read = async (from: AsyncIterable<Buffer>) => {
+  const read = async (from: AsyncIterable<Buffer>, hear: (chunk: Buffer) => void = () => {}) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of from) {
+      hear(chunk);
       bytes += chunk.length;
       if (bytes <= bytesMax) chunks.push(chunk);
       else child.kill('SIGKILL');
     }
     return Buffer.concat(chunks);
   };
-  const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr)]);
+  const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr, heard)]);
   return { stdout, stderr };
 }

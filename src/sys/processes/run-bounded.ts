@@ -38,7 +38,7 @@ export function runBounded(
       const output = { stdout, stderr: stderr.toString('utf8') };
       if (error === null) resolve(ok({ status: 0, ...output }));
       else if (typeof error.code === 'number') resolve(ok({ status: error.code, ...output }));
-      else resolve(fail(failure(error, timeoutMs, bytesMax)));
+      else resolve(fail(runFailure(error, timeoutMs, bytesMax)));
     });
     child.stdin?.end();
   });
@@ -50,7 +50,9 @@ interface RunError extends Error {
   readonly signal?: NodeJS.Signals | null;
 }
 
-function failure(error: RunError, timeoutMs: number, bytesMax: number): string {
+/** Why a program that was run did not end as it should, as a clause: its status, its signal, or our limits. */
+export function runFailure(error: RunError, timeoutMs: number, bytesMax: number): string {
+  if (typeof error.code === 'number') return `it ended with status ${error.code}`;
   if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
     return `it printed more than ${bytesMax} bytes`;
   if (error.killed === true) return `it did not finish within ${timeoutMs / 1000} s`;

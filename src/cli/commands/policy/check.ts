@@ -58,8 +58,8 @@ async function check(options: PolicyOptions, command: Command): Promise<ExitCode
 /** Without a TCP port in the policy there is nothing to ask the agent. */
 async function portRemark(settings: AgentSettings, paths: Paths): Promise<string | undefined> {
   if (tokenPortRemark(settings, undefined, paths.proc) === undefined) return undefined;
-  const { callAgent } = await import('../../../agent/api/client.ts');
-  const asked = await callAgent<StatusResponse>(paths, '/v1/status');
+  const { briefly, callAgent } = await import('../../../agent/api/client.ts');
+  const asked = await callAgent<StatusResponse>(paths, '/v1/status', {}, briefly);
   return tokenPortRemark(settings, asked.ok ? asked.value : undefined, paths.proc);
 }
 

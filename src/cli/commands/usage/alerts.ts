@@ -3,13 +3,21 @@ import type { Command } from 'commander';
 import type { AlertsTestResponse } from '../../../agent/api/api.ts';
 import { callAgent } from '../../../agent/api/client.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
-import { printError, pathsFor, print, printJson } from '../../shared/session.ts';
+import { printError, pathsFor, print, printJson, sayItWaits } from '../../shared/session.ts';
 import { printable } from '../../../base/printable.ts';
 
 async function testAlerts(options: { json?: boolean }, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const answer = await callAgent<AlertsTestResponse>(paths, '/v1/alerts/test', {}, 'POST');
+  const answer = await callAgent<AlertsTestResponse>(
+    paths,
+    '/v1/alerts/test',
+    {},
+    {
+      method: 'POST',
+      onSlow: sayItWaits,
+    },
+  );
   if (!answer.ok) {
     printError(answer.error);
     return exitCodes.failed;

@@ -1,7 +1,8 @@
 /** `bulkhead status`: what is in force, and what each tenant uses now. */
 import type { Command } from 'commander';
 import type { PlacementStatus, StatusResponse } from '../../../agent/api/api.ts';
-import { callAgent } from '../../../agent/api/client.ts';
+import { briefly, callAgent } from '../../../agent/api/client.ts';
+import { startingText } from '../../../agent/startup.ts';
 import { placementTargets } from '../../../agent/placement/placement.ts';
 import type { Driver } from '../../../host/driver.ts';
 import { findOutside } from '../../../agent/placement/outside.ts';
@@ -9,6 +10,8 @@ import type { LimitKey } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
 import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
+import type { Problem } from '../../../base/problem.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { printQuantity, unlimited } from '../../../base/quantity.ts';
 import {
   examples,
@@ -18,7 +21,7 @@ import {
   type PolicyOptions,
 } from '../../shared/command.ts';
 import { namesPolicy, policyOption } from '../../shared/policy-option.ts';
-import { count, pathsFor, print, printJson, withPolicy } from '../../shared/session.ts';
+import { count, pathsFor, print, printJson, sayItWaits, withPolicy } from '../../shared/session.ts';
 import { surveyWays, waysLine, withOrigins, type CameOutside } from '../../shared/ways-in.ts';
 import { table, terminalOf } from '../../shared/terminal.ts';
 import { shortBytes } from '../../../base/bytes.ts';
@@ -31,7 +34,13 @@ interface StatusOptions extends PolicyOptions {
 async function status(options: StatusOptions, command: Command): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const agent = await callAgent<StatusResponse>(paths, '/v1/status', { fresh: true });
+  const agent = await callAgent<StatusResponse>(
+    paths,
+    '/v1/status',
+    { fresh: true },
+    // A program that reads it gets all of it; a person would rather see what is known.
+    { onSlow: sayItWaits, ...(options.json === true ? {} : briefly) },
+  );
   // Unless one is named, the policy is that of the agent, wherever that has it from.
   const file = agent.ok && !namesPolicy(command) ? agent.value.policy.file : options.policy;
   const code = await withPolicy(command, file, async (policy, driver) => {
@@ -39,9 +48,11 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     const resellers = policy.resellers.map((each) =>
       statusOf(each, resellerCgroup(each.uid), driver),
     );
-    const { outside: found, unknown } = agent.ok
-      ? agent.value.placement
-      : findOutside(placementTargets(policy, paths, driver.tree));
+    // An agent that has not scanned the processes yet knows less than a look at them.
+    const { outside: found, unknown } =
+      agent.ok && agent.value.starting === undefined
+        ? agent.value.placement
+        : findOutside(placementTargets(policy, paths, driver.tree));
     const outside = await withOrigins(found);
     const { driver: name } = driver.capabilities;
     const waysIn = await surveyWays({ paths, policy, driver: name }, 'quick');
@@ -51,7 +62,7 @@ async function status(options: StatusOptions, command: Command): Promise<ExitCod
     } else {
       printSummary(tenants, driver);
       print(waysLine(waysIn));
-      printAgent(agent.ok ? agent.value : undefined, { outside, unknown });
+      printAgent(agent, { outside, unknown });
       printUse([...tenants.flatMap(withSites), ...resellers.map(asReseller)], options.all === true);
     }
     return exitCodes.done;
@@ -70,14 +81,14 @@ async function showAgentAlone(agent: StatusResponse, { json }: StatusOptions): P
     return;
   }
   print(`${count(agent.tenants, 'tenant')} held by ${driver}, according to the previous policy`);
-  printAgent(agent, { outside, unknown });
+  printAgent(ok(agent), { outside, unknown });
 }
 
 /** As many as a person would read. */
 const outsideShownMax = 10;
 
 function printAgent(
-  agent: StatusResponse | undefined,
+  agent: Result<StatusResponse, Problem>,
   {
     outside,
     unknown,
@@ -106,17 +117,26 @@ function outsideText(number: number, isUnknown: boolean): string {
   return `At least ${some}; whether there are more is unknown:`;
 }
 
-function agentLines(agent: StatusResponse | undefined): readonly string[] {
-  if (agent === undefined) {
-    return [
-      'No agent is running: processes are not moved into their cgroups, nothing is measured or recorded; see docs/agent.md',
-    ];
+/** What it means for tenants that there is none that works. */
+const consequence =
+  'processes are not moved into their cgroups, nothing is measured or recorded; see docs/agent.md';
+
+function agentLines(asked: Result<StatusResponse, Problem>): readonly string[] {
+  if (!asked.ok) {
+    const { reason, errno } = asked.error;
+    if (errno === undefined) return [`The agent is not working: ${printable(reason)}`];
+    return [`${reason.charAt(0).toUpperCase()}${printable(reason.slice(1))}: ${consequence}`];
   }
-  const { policy, placement, history, tick } = agent;
+  const { pid, starting, policy, placement, history, tick } = asked.value;
+  const from = new Date(asked.value.startedAt).toISOString().slice(0, 19);
+  if (starting?.doing === 'applying the policy') {
+    return [`Agent ${pid}, since ${from}Z, is starting: ${startingText(starting)}`];
+  }
   const faults = count(tick.faults, 'fault');
   const lines = [
-    `Agent ${agent.pid} since ${new Date(agent.startedAt).toISOString().slice(0, 19)}Z: ${placement.migrated} processes migrated, ${faults}`,
+    `Agent ${pid} since ${from}Z: ${placement.migrated} processes migrated, ${faults}`,
   ];
+  if (starting !== undefined) lines.push(`The agent is starting: ${startingText(starting)}`);
   if (policy.state !== 'in force') {
     lines.push(`The policy is ${policy.state}: ${printable(policy.problems[0] ?? '')}`);
   }

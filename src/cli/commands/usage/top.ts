@@ -1,6 +1,8 @@
 /** `bulkhead top`: what each tenant uses now, live on a terminal. */
-import { printJson } from '../../shared/session.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { printError, printJson } from '../../shared/session.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { answerMilliseconds, brieflyMilliseconds } from '../../../agent/api/client.ts';
 import type { TopResponse } from '../../../agent/api/api.ts';
 import { examples, exitCodes, type CommandModule, type ExitCode } from '../../shared/command.ts';
 import { responseOrReport, withAgent, type JsonOption } from '../../shared/ask.ts';
@@ -25,9 +27,12 @@ interface TopOptions extends JsonOption {
 }
 
 function top(options: TopOptions, command: Command): Promise<ExitCode> {
-  return withAgent(command, async (ask) => {
+  return withAgent(command, async (ask, paths) => {
     const all = options.all === true;
-    const answer = responseOrReport(await ask<TopResponse>('/v1/top', { all }));
+    const once = options.json === true || options.once === true || !isLive();
+    const wait = once && options.json !== true ? brieflyMilliseconds : answerMilliseconds;
+    const asked = await ask<TopResponse>('/v1/top', { all }, 'GET', wait);
+    const answer = responseOrReport(asked) ?? (once ? await fromKernel(paths, all) : undefined);
     if (answer === undefined) return exitCodes.failed;
     const selection = selectionOf(options);
     if (options.json === true) {
@@ -35,7 +40,7 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
       return exitCodes.done;
     }
     const style: Style = { colors: terminalOf(process.stdout).colors, unicode: showsUnicode() };
-    if (options.once === true || !isLive()) {
+    if (once) {
       const rows = selectRows(answer.rows, selection).slice(0, options.count);
       printTop(answer, rows, options.sort, style);
       return exitCodes.done;
@@ -45,6 +50,17 @@ function top(options: TopOptions, command: Command): Promise<ExitCode> {
     // A request that is still in progress must not keep the shell waiting.
     process.exit(exitCodes.done);
   });
+}
+
+/** Root alone may read the policy. */
+async function fromKernel(paths: Paths, all: boolean): Promise<TopResponse | undefined> {
+  if (process.geteuid?.() !== 0) return undefined;
+  const { topFromKernel } = await import('./kernel-top.ts');
+  const found = await topFromKernel(paths, all);
+  if (found !== undefined) {
+    printError('showing what the kernel counts: faults and peaks are unknown without the agent');
+  }
+  return found;
 }
 
 const isLive = () => process.stdout.isTTY && process.stdin.isTTY && process.env['TERM'] !== 'dumb';

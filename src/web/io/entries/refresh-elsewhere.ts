@@ -16,7 +16,7 @@ const unit = 'bulkhead-entries.service';
 const unitFiles = ['/etc/systemd/system', '/usr/lib/systemd/system'].map(
   (each) => `${each}/${unit}`,
 );
-const timeoutMs = 120_000;
+const timeoutMs = 610_000;
 
 /** Where systemd runs the agent and has the unit, by that. */
 export const refreshElsewhere: Refresh = async ({ instance }, policyFile) => {
