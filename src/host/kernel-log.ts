@@ -3,14 +3,17 @@
  *
  *     3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=web,mems_allowed=0,
  *         oom_memcg=/bulkhead/u1001,task_memcg=/bulkhead/u1001,task=php,pid=4711,uid=1001
+ *     3,1205,4951206390,-;Memory cgroup out of memory: Killed process 4711 (php) total-vm:157464kB, anon-rss:120340kB,
+ *         file-rss:9216kB, shmem-rss:0kB, UID:1001 pgtables:344kB oom_score_adj:0
  *
  * A tenant may choose three parts, which may contain commas and equals signs: the name of a cpuset (of one
  * that was delegated to it), the path below its own cgroup, and the name of the task. A cgroup name
  * cannot contain a slash, and every path begins with one, so the first `,oom_memcg=/` is the kernel's. The
  * path after it can be trusted if it is that of a cgroup that only root can create, so it must be compared
- * as a whole. The fields after the task are parsed from the end.
+ * as a whole. The fields after the task are parsed from the end, and so are those of the second record, whose name is
+ * shorter than they are. What a program of the host has written to the log has the number of its facility in front.
  *
- * Source: mm/oom_kill.c, dump_oom_summary(); Documentation/ABI/testing/dev-kmsg.
+ * Source: mm/oom_kill.c, dump_oom_summary() and __oom_kill_process(); Documentation/ABI/testing/dev-kmsg.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { KilledProcess } from '../usage/incident.ts';
@@ -25,8 +28,8 @@ export interface OomKill extends KilledProcess {
 
 /** A record is at most this long. */
 const recordBytes = 8192;
-/** The maximum number of records read at once; the log of a busy host is longer. */
-const recordsMax = 5000;
+/** More than a log of 16 MiB has: those that matter are the last. */
+const recordsMax = 500_000;
 
 export class KernelLog implements Disposable {
   readonly #fd: number | undefined;
@@ -43,14 +46,13 @@ export class KernelLog implements Disposable {
 
   /** What was logged since the last time. */
   oomKills(): readonly OomKill[] {
-    const kills: OomKill[] = [];
+    const records: string[] = [];
     for (let record = 0; record < recordsMax; record++) {
       const text = this.#next();
       if (text === undefined) break;
-      const kill = parseOomKill(text);
-      if (kill !== undefined) kills.push(kill);
+      if (mayBeOfKill(text)) records.push(text);
     }
-    return kills;
+    return oomKillsIn(records);
   }
 
   #next(): string | undefined {
@@ -78,9 +80,46 @@ function openLog(path: string): number | undefined {
   }
 }
 
+const mayBeOfKill = (record: string) =>
+  record.includes(';oom-kill:') || record.includes('Killed process ');
+
+/** Each with the memory that was resident, if the record of its end follows. */
+export function oomKillsIn(records: readonly string[]): readonly OomKill[] {
+  const kills: OomKill[] = [];
+  for (const record of records) {
+    const kill = parseOomKill(record);
+    if (kill !== undefined) kills.push(kill);
+    const end = kill === undefined ? parseKilled(record) : undefined;
+    const last = kills.at(-1);
+    if (end === undefined || last === undefined || last.pid !== end.pid) continue;
+    kills[kills.length - 1] = { ...last, memoryBytes: end.memoryBytes };
+  }
+  return kills;
+}
+
+/** The text of a record of the kernel itself: facility 0. */
+function kernelLine(record: string): string | undefined {
+  const start = record.indexOf(';');
+  if (!(Number.parseInt(record, 10) < 8) || start < 0) return undefined;
+  return record.slice(start + 1).split('\n')[0];
+}
+
+const killedStart = /^(?:Memory cgroup out of memory: )?Killed process (\d{1,10}) \(/;
+const killedEnd =
+  /\) total-vm:\d+kB, anon-rss:(\d{1,15})kB, file-rss:(\d{1,15})kB, shmem-rss:(\d{1,15})kB(?:, UID:\d+ pgtables:\d+kB oom_score_adj:-?\d+)?$/;
+
+function parseKilled(record: string): Required<Pick<OomKill, 'pid' | 'memoryBytes'>> | undefined {
+  const line = kernelLine(record) ?? '';
+  const start = killedStart.exec(line);
+  const end = killedEnd.exec(line);
+  if (start === null || end === null) return undefined;
+  const kilobytes = end.slice(1, 4).reduce((sum, each) => sum + Number(each), 0);
+  return { pid: Number(start[1]), memoryBytes: kilobytes * 1024 };
+}
+
 export function parseOomKill(record: string): OomKill | undefined {
-  const line = record.slice(record.indexOf(';') + 1).split('\n')[0] ?? '';
-  if (!line.startsWith('oom-kill:')) return undefined;
+  const line = kernelLine(record);
+  if (line?.startsWith('oom-kill:') !== true) return undefined;
   const end = /,pid=(\d+),uid=\d+$/.exec(line);
   const start = /^oom-kill:constraint=[A-Z_]+,.*?,oom_memcg=(\/.*?),task_memcg=\/.*?,task=/.exec(
     line,

@@ -49,7 +49,7 @@ export function explainIncident(
   return [
     whatHappened(incident, who, topic, options, evidence),
     refusedNotice(incident, evidence) ?? noticed(incident, topic),
-    whatRan(groups, topic, evidence),
+    whatRan(groups, topic, evidence, incident),
     refusedRequests(evidence, options.showCommands),
     refusedLinks(evidence, options.showCommands),
     refusedTries(evidence, options.showCommands),
@@ -188,23 +188,34 @@ function whatRan(
   groups: readonly ProcessGroup[],
   { resource }: Topic,
   evidence: readonly Snapshot[],
+  { severity }: Incident,
 ): string {
   if (resource === 'other') return '';
   if (evidence.length === 0) return 'The processes running at the time were not recorded.';
   if (groups.length === 0) {
+    // That one is named next.
+    if (severity === 'killed' && killedIn(evidence).length > 0) return '';
     return 'None of the recorded processes stands out; those that used the most had exited before they could be inspected.';
   }
   const list = groups.map((group) => {
     const facts = [amountTexts[resource](group), processCount(group.processes)];
     return `${group.title} (${facts.filter((each) => each !== '').join(', ')})`;
   });
-  return `${leadIn(resource, evidence)}: ${list.join('; ')}.`;
+  return `${leadIn(resource, evidence, severity)}: ${list.join('; ')}.`;
 }
 
 const processCount = (number: number) => count(number, 'process', 'processes');
 
-function leadIn(resource: Resource, evidence: readonly Snapshot[]): string {
-  if (resource === 'memory') return 'Most memory was used by';
+function leadIn(
+  resource: Resource,
+  evidence: readonly Snapshot[],
+  severity: Incident['severity'],
+): string {
+  // A snapshot is taken after the kill.
+  if (resource === 'memory')
+    return severity === 'killed'
+      ? 'Of those that were left, most memory was used by'
+      : 'Most memory was used by';
   if (resource === 'processes') return 'Running at the peak';
   return evidence.length === 1
     ? 'The heaviest users since they were started'
@@ -215,16 +226,41 @@ const killedMax = 5;
 
 function whoWasKilled({ severity }: Incident, evidence: readonly Snapshot[]): string {
   if (severity !== 'killed') return '';
-  const known = new Map<number, KilledProcess>();
-  for (const { killed = [] } of evidence) for (const each of killed) known.set(each.pid, each);
-  if (known.size === 0)
+  const all = killedIn(evidence);
+  if (all.length === 0)
     return 'It is unknown which process was killed; the kernel log may have it.';
-  const all = [...known.values()];
-  const named = all.map(({ name, pid }) => `${cut(name, 32)} (process ${pid})`);
+  const named = all.map(({ name, pid, memoryBytes }) => {
+    const used = memoryBytes === undefined ? '' : `, which used ${shortBytes(memoryBytes)}`;
+    return `${cut(name, 32)} (process ${pid}${used})`;
+  });
   return `The kernel killed ${listSome(named, killedMax)}.`;
 }
 
-function cacheInIt({ limit }: Incident, evidence: readonly Snapshot[]): string {
+function killedIn(evidence: readonly Snapshot[]): readonly KilledProcess[] {
+  const known = new Map<number, KilledProcess>();
+  for (const { killed = [] } of evidence) for (const each of killed) known.set(each.pid, each);
+  return [...known.values()];
+}
+
+/** The samples are from after the kill; the peak is the kernel's own, where it has one. */
+function memoryAtKill({ value }: Incident, evidence: readonly Snapshot[]): string {
+  const limit = quantityKinds.bytes.parse(value);
+  const peak = Math.max(
+    0,
+    ...evidence.map(({ usage }) => Math.max(usage.memoryPeak, usage.memory)),
+  );
+  if (!(peak > 0)) return '';
+  // The kernel kills at the limit alone.
+  if (limit.ok && peak < 0.9 * limit.value)
+    return `The most that was recorded is ${shortBytes(peak)}; how much it was at the kill is unknown, since this kernel has no peak of it, or it was just before the cgroup was read for the first time.`;
+  const after = Math.min(...evidence.map(({ usage }) => usage.memory));
+  const since = after < 0.9 * peak ? `, and fell to ${shortBytes(after)} after the kill` : '';
+  return `The memory in use peaked at ${shortBytes(peak)}${since}. The kernel reclaims page cache before it kills: the programs themselves needed the memory.`;
+}
+
+function cacheInIt(incident: Incident, evidence: readonly Snapshot[]): string {
+  const { limit, severity } = incident;
+  if (limit === 'memory.limit' && severity === 'killed') return memoryAtKill(incident, evidence);
   const max = fullest(evidence, ({ usage }) => usage.memory);
   if (limit !== 'memory.limit' || max === undefined || !(max.usage.memory > 0)) return '';
   const { memory, cache } = max.usage;

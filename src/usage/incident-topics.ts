@@ -47,7 +47,7 @@ export const topics: Readonly<Partial<Record<LimitKey, Topic>>> = {
         'At the limit the kernel killed a process to free memory. Visitors may have seen an error from the web server, and a job that was running may be incomplete.',
     },
     advice:
-      'Otherwise limit how many processes run at once (pm.max_children of php-fpm, the workers of the application), or how much memory each may use.',
+      'Fewer processes at once need less memory (pm.max_children of php-fpm, the workers of the application), and so do processes that may use less each (memory_limit of PHP).',
   },
   'processes.limit': {
     noun: 'process',

@@ -51,6 +51,8 @@ export interface ProcessEvidence {
 export interface KilledProcess {
   readonly pid: number;
   readonly name: string;
+  /** Resident memory when it was killed, in bytes; absent if the log does not have it. */
+  readonly memoryBytes?: number;
 }
 
 /** A request that a web server refused. What it was for and who asked is only for root and the tenant. */

@@ -177,6 +177,16 @@ describe('the agent', { skip }, () => {
         found.some((each) => each.limit === 'memory.limit' && each.severity === 'killed')
       );
     });
+    // Which is of the moment of the kill, not of the sample that follows it.
+    await agent.until('the peak and the killed process are there', async () => {
+      const { id } = (await incidents()).find((each) => each.severity === 'killed') ?? {};
+      const { explanation } = (await agent.ask(`/v1/incidents/${id}`)).json<IncidentResponse>();
+      const text = explanation.join('\n');
+      return (
+        /The kernel killed tail \(process \d+, which used [23]\d(\.\d)?MiB\)/.test(text) &&
+        /The memory in use peaked at 3[12](\.\d)?MiB/.test(text)
+      );
+    });
     end(memory);
     // All of them: a cgroup is to be removed below.
     await once(runAs(bob, 'kill -9 -1'), 'exit');

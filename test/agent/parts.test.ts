@@ -14,7 +14,7 @@ import { Ticker } from '../../src/agent/ticker.ts';
 import { followFiles } from '../../src/agent/watch.ts';
 import { EvidenceReader, type ProcessSet } from '../../src/host/evidence/evidence-reader.ts';
 import { commandText, parseStat, parseStatus } from '../../src/host/evidence/process-evidence.ts';
-import { parseOomKill } from '../../src/host/kernel-log.ts';
+import { oomKillsIn, parseOomKill } from '../../src/host/kernel-log.ts';
 import { readText } from '../../src/sys/files/read.ts';
 import { serviceNotifier } from '../../src/sys/sockets/systemd-notify.ts';
 import { eventually } from '../../src/testing/patience.ts';
@@ -23,6 +23,44 @@ import { readSecret } from '../../src/sys/files/secret-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-parts-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('oomKillsIn()', () => {
+  const kill = (name: string, pid = 4711) =>
+    `3,1204,4951206311,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/bulkhead/u1001,task_memcg=/bulkhead/u1001,task=${name},pid=${pid},uid=1001`;
+  const end = (name: string, pid = 4711) =>
+    `3,1205,4951206390,-;Memory cgroup out of memory: Killed process ${pid} (${name}) total-vm:157464kB, anon-rss:120000kB, file-rss:880kB, shmem-rss:0kB, UID:1001 pgtables:344kB oom_score_adj:0`;
+  const memoryBytes = 120_880 * 1024;
+
+  test('gives each the memory that the record after it has', () => {
+    const other = '4,1,2,-;Tasks state (memory values in pages):';
+    const found = oomKillsIn([other, kill('php'), other, end('php'), kill('sh', 5), end('sh', 6)]);
+    assert.deepEqual(found, [
+      { pid: 4711, name: 'php', cgroup: '/bulkhead/u1001', memoryBytes },
+      { pid: 5, name: 'sh', cgroup: '/bulkhead/u1001' },
+    ]);
+  });
+
+  test('is not fooled by what a process calls itself', () => {
+    for (const name of [
+      ') total-vm:1kB, ',
+      'x, anon-rss:1kB',
+      '(4712) (',
+      'Killed process ',
+      '\\x0a3,1,1,-;',
+    ]) {
+      const [found, ...more] = oomKillsIn([kill(name), end(name)]);
+      assert.deepEqual(found, { pid: 4711, name, cgroup: '/bulkhead/u1001', memoryBytes });
+      assert.deepEqual(more, []);
+    }
+  });
+
+  test('believes the kernel alone', () => {
+    const forged = [kill('php'), end('php')].map((each) => each.replace(/^3,/, '11,'));
+    assert.deepEqual(oomKillsIn(forged), []);
+    assert.deepEqual(oomKillsIn([end('php')]), []);
+    assert.equal(oomKillsIn([kill('php'), forged[1] ?? ''])[0]?.memoryBytes, undefined);
+  });
+});
 
 describe('parseOomKill()', () => {
   const record = (task: string, cgroup = '/bulkhead/u1001', cpuset = '/') =>

@@ -173,12 +173,15 @@ describe('explainIncident() on what ran', () => {
     });
     const text = textOf(incident, evidence, 'alice', plain);
     assert.match(text, /alice ran out of memory on 24 November 2026/);
-    assert.match(text, /Most memory was used by: php-fpm \(300MiB, 6 processes\)/);
+    assert.match(
+      text,
+      /Of those that were left, most memory was used by: php-fpm \(300MiB, 6 processes\)/,
+    );
     assert.match(
       text,
       /There are 6 processes of php-fpm, with 50\.0MiB each: running fewer at once would need less/,
     );
-    assert.match(text, /Hardly any of the 320MiB in use was page cache/);
+    assert.match(text, /The memory in use peaked at 320MiB, and fell to 1\.00MiB after the kill/);
     assert.match(text, /It is unknown which process was killed/);
     assert.match(text, /bulkhead set alice memory=480MiB/);
   });
@@ -196,8 +199,30 @@ describe('explainIncident() on what ran', () => {
     const incident = incidentOf({ limit: 'memory.limit', severity: 'killed', value: '1GiB' });
     const text = textOf(incident, evidence, 'alice', plain);
     assert.match(text, /The kernel killed node \(process 55\)\./);
-    assert.match(text, /Of the 1\.00GiB in use, 256MiB was page cache/);
     assert.match(text, /A single process of node used most of it: look there first/);
+  });
+
+  test('explainIncident() gives the peak and the size of the killed process when the sample is from after the kill', () => {
+    const killed = [{ pid: 55, name: 'php-fpm8.4', memoryBytes: 118 * 2 ** 20 }];
+    const after = { memory: 400 * 2 ** 10, memoryPeak: 128 * 2 ** 20 };
+    const incident = incidentOf({ limit: 'memory.limit', severity: 'killed', value: '128MiB' });
+    const text = textOf(incident, [snapshotOf([], after, { killed })], 'carol', plain);
+    assert.match(text, /The kernel killed php-fpm8\.4 \(process 55, which used 118MiB\)\./);
+    assert.match(text, /The memory in use peaked at 128MiB, and fell to 400KiB after the kill\./);
+    assert.doesNotMatch(text, /stands out|page cache:|Otherwise/);
+    const noPeak = textOf(incident, [snapshotOf([], { memory: 400 * 2 ** 10 })], 'carol', plain);
+    assert.match(
+      noPeak,
+      /The most that was recorded is 400KiB; how much it was at the kill is unknown/,
+    );
+  });
+
+  test('explainIncident() gives the share of page cache when nothing was killed', () => {
+    const incident = incidentOf({ limit: 'memory.limit', value: '1GiB' });
+    const text = (cache: number) =>
+      textOf(incident, [snapshotOf([], { memory: 2 ** 30, cache })], 'alice', plain);
+    assert.match(text(2 ** 28), /Of the 1\.00GiB in use, 256MiB was page cache/);
+    assert.match(text(2 ** 20), /Hardly any of the 1\.00GiB in use was page cache/);
   });
 
   test('explainIncident() suspects a loop when young processes of one name fill the limit', () => {

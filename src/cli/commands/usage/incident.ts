@@ -1,8 +1,14 @@
 /** `bulkhead incident ID`: what happened, why, and what was running. */
 import type { Command } from 'commander';
 import type { IncidentResponse, Who } from '../../../agent/api/api.ts';
-import { metrics, sampledKeys } from '../../../usage/metrics.ts';
-import type { RefusedLink, RefusedRequest, RefusedTry, Snapshot } from '../../../usage/incident.ts';
+import { metrics, peakKeys, sampledKeys } from '../../../usage/metrics.ts';
+import type {
+  KilledProcess,
+  RefusedLink,
+  RefusedRequest,
+  RefusedTry,
+  Snapshot,
+} from '../../../usage/incident.ts';
 import { linkText } from '../../../usage/refused-links.ts';
 import { tryText } from '../../../usage/refused-tries.ts';
 import {
@@ -70,13 +76,18 @@ function snapshotText(snapshot: Snapshot, columns: number | undefined): string {
   return [
     colors.bold(`At ${dateTime(at)}, ${count(processCount, 'process', 'processes')}`),
     wrap(usageText(snapshot), columns ?? 100),
-    ...killed.map((each) => colors.red(`Killed: ${each.pid} ${printable(each.name)}`)),
+    ...killed.map((each) => colors.red(`Killed: ${killedText(each)}`)),
     ...requests.map((each) => `Refused: ${printable(requestText(each))}`),
     ...links.map((each) => `Refused: ${linkLine(each)}`),
     ...tries.map((each) => `Refused: ${tryLine(each)}`),
     ...(processes.length === 0 ? [] : [processTable(processes, columns)]),
     ...(more > 0 ? [`… and ${more} more, which used less`] : []),
   ].join('\n');
+}
+
+function killedText({ pid, name, memoryBytes }: KilledProcess): string {
+  const used = memoryBytes === undefined ? '' : `, which used ${quantity('bytes', memoryBytes)}`;
+  return `${pid} ${printable(name)}${used}`;
 }
 
 /** A reseller sees the site alone. A command has no client. */
@@ -93,12 +104,16 @@ const linkLine = (each: RefusedLink) =>
 const tryLine = (each: RefusedTry) =>
   each.tried === '' ? printable(each.program) : printable(tryText(each));
 
-/** What it used at that moment, without zeros. */
+/** What it used at that moment, without zeros; with the peak since the tick before, where that was higher. */
 function usageText({ usage }: Snapshot): string {
   const used = sampledKeys.filter((key) => usage[key] > 0);
-  const texts = used.map(
-    (key) => `${metrics[key].title} ${quantity(metrics[key].unit, usage[key])}`,
-  );
+  const texts = used.map((key) => {
+    const { title, unit } = metrics[key];
+    const peakKey = peakKeys.get(key);
+    const peak = peakKey === undefined ? 0 : usage[peakKey];
+    const more = peak > usage[key] ? ` (peak ${quantity(unit, peak)})` : '';
+    return `${title} ${quantity(unit, usage[key])}${more}`;
+  });
   return texts.length === 0 ? 'No usage' : texts.join(', ');
 }
 
