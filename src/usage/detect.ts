@@ -17,11 +17,12 @@ const rules: readonly KeyedRule[] = limits.flatMap((limit) =>
 );
 
 export function detectFaults(
-  { member, before, now }: Reading,
-  seconds: number,
+  { member, before, now, ...reading }: Reading,
+  tickSeconds: number,
   values: LimitValues,
 ): readonly Fault[] {
   if (before === undefined || before === now) return [];
+  const seconds = reading.seconds ?? tickSeconds;
   const faults: Fault[] = [];
   for (const rule of rules) {
     const count = hits(rule, before, now, seconds, values[rule.key]);

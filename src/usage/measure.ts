@@ -11,6 +11,8 @@ export interface Reading {
   /** At the previous tick; absent if the cgroup was not known then. */
   readonly before: Readonly<Counters> | undefined;
   readonly now: Readonly<Counters>;
+  /** The time between the two; that of the tick where it is absent. */
+  readonly seconds?: number;
 }
 
 /** A counter that went back belongs to a cgroup that was created again, and starts from zero. */
@@ -40,7 +42,8 @@ export function measure(readings: readonly Reading[], at: number, seconds: numbe
   const columns = emptyColumns(busy.length);
   for (const key of metricKeys) {
     const column = columns[key];
-    for (const [index, reading] of busy.entries()) column[index] = valueOf(key, reading, seconds);
+    for (const [index, reading] of busy.entries())
+      column[index] = valueOf(key, reading, reading.seconds ?? seconds);
   }
   return { at, seconds, members: busy.map((each) => each.member), columns };
 }

@@ -118,6 +118,18 @@ describe('UsageReader', { skip }, () => {
     assert.equal(first?.threadsPeak, 0);
   });
 
+  test('read() has in its peaks what was before track() of a cgroup that is new', () => {
+    make('u9');
+    runInside('u9', allocate(300));
+    reader.track('u9', true);
+    const first = reader.read('u9');
+    assert.ok((first?.memoryPeakBytes ?? 0) > 300 * mebibyte, JSON.stringify(first));
+    assert.ok((first?.threadsPeak ?? 0) >= 2, JSON.stringify(first));
+    runInside('u9', allocate(1));
+    const second = reader.read('u9');
+    assert.ok((second?.memoryPeakBytes ?? Infinity) < 300 * mebibyte, JSON.stringify(second));
+  });
+
   test('parse() of no two files sets the same counter', () => {
     if ('skip' in here) return;
     make('u6');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { noCounters } from '../../src/limits/limits.ts';
+import type { Quantity } from '../../src/base/quantity.ts';
 import type { Counters, LimitValues } from '../../src/limits/limit.ts';
 import { detectFaults } from '../../src/usage/detect.ts';
 import { measure, type Reading } from '../../src/usage/measure.ts';
@@ -25,6 +26,19 @@ describe('measure()', () => {
     assert.equal(value(each, 'read'), 200);
     assert.equal(value(each, 'memory'), 50);
     assert.equal(value(each, 'anonymous'), 30);
+  });
+
+  test('takes the time between the two readings, where that is not the tick', () => {
+    // The agent had to wait for the processor before it read this one.
+    const late = {
+      ...reading({ cpuMicroseconds: 0 }, { cpuMicroseconds: 3.5e6, threads: 1 }),
+      seconds: 7,
+    };
+    assert.equal(value(late, 'cpu', 5), 0.5);
+    const values = { 'io.read': 100 as Quantity };
+    const read = { ...reading({ readBytes: 0 }, { readBytes: 500 }), seconds: 7 };
+    assert.deepEqual(detectFaults(read, 5, values), []);
+    assert.equal(detectFaults({ ...read, seconds: 5 }, 7, values).length, 1);
   });
 
   test('has no rate without a reading before, nor for a cgroup that was made anew', () => {

@@ -48,8 +48,10 @@ export class Meter implements Disposable {
   /** Of slices: the counters as they were read, and with the processes of all cgroups in them. */
   readonly #inSlices = new Map<string, SliceReading>();
   readonly #sliceHits = new SliceHits();
+  /** Slices in which nothing ran at the reading before. */
+  readonly #absent = new Set<string>();
   #max = 0;
-  readonly #last = new Map<Member, Readonly<Counters>>();
+  readonly #last = new Map<Member, LastReading>();
   /** Earlier readings by cgroup, apart from `#last`, which contains sums. */
   readonly #slow = new Map<string, Readonly<Counters>>();
   /** Tenants by their parts at the last reading: what is subtracted must have been subtracted before. */
@@ -85,6 +87,7 @@ export class Meter implements Disposable {
     }
     this.#slow.clear();
     this.#inSlices.clear();
+    for (const cgroup of this.#absent) if (!cgroups.has(cgroup)) this.#absent.delete(cgroup);
     for (const cgroup of this.#sliceHits.cgroups)
       if (!cgroups.has(cgroup)) this.#sliceHits.forget(cgroup);
   }
@@ -113,19 +116,20 @@ export class Meter implements Disposable {
     return { readings, missing };
   }
 
-  #read(cgroup: string, kept: boolean): Readonly<Counters> | undefined {
+  #read(cgroup: string, kept: boolean, isNew = false): Readonly<Counters> | undefined {
     if (!kept) return this.#readSlowly(cgroup);
     const counters = this.#reader.read(cgroup);
     if (counters !== undefined) return counters;
-    return this.#reader.track(cgroup) ? this.#reader.read(cgroup) : undefined;
+    return this.#reader.track(cgroup, isNew) ? this.#reader.read(cgroup) : undefined;
   }
 
   /** Where nothing runs there is no cgroup. One look a tick tells when there is one again. */
   #readSlice(cgroup: string, kept: boolean, slices: SliceTree): Readonly<Counters> {
     const known = this.#inSlices.get(cgroup);
     const exists = known !== undefined || slices.hasCgroup(cgroup);
-    const read = exists ? this.#read(cgroup, kept) : undefined;
+    const read = exists ? this.#read(cgroup, kept, this.#absent.delete(cgroup)) : undefined;
     if (read === undefined) {
+      this.#absent.add(cgroup);
       this.#inSlices.delete(cgroup);
       this.#sliceHits.startOver(cgroup);
       return noCounters;
@@ -145,10 +149,13 @@ export class Meter implements Disposable {
     return counters;
   }
 
+  /** On a busy host others run between two readings of one tick, so each has a time of its own. */
   #reading({ who: { member } }: Entry, now: Readonly<Counters>): Reading {
-    const before = this.#last.get(member);
-    this.#last.set(member, now);
-    return { member, before, now };
+    const last = this.#last.get(member);
+    const at = performance.now();
+    this.#last.set(member, { counters: now, at });
+    if (last === undefined) return { member, before: undefined, now };
+    return { member, before: last.counters, now, seconds: (at - last.at) / 1000 };
   }
 
   /**
@@ -162,7 +169,7 @@ export class Meter implements Disposable {
     const own = kind === 'site' ? withoutForeignHits(entry, counters) : counters;
     const now = sum === undefined ? own : added(own, sum, this.#version);
     if (now === counters) return counters;
-    const last = this.#last.get(member);
+    const last = this.#last.get(member)?.counters;
     return last !== undefined && sameCounters(last, now) ? last : now;
   }
 
@@ -192,6 +199,12 @@ export class Meter implements Disposable {
   [Symbol.dispose](): void {
     this.#reader[Symbol.dispose]();
   }
+}
+
+interface LastReading {
+  readonly counters: Readonly<Counters>;
+  /** Monotonic, in milliseconds. */
+  readonly at: number;
 }
 
 interface SliceReading {

@@ -86,6 +86,10 @@ function takeMark(
     resetMark(descriptors[index] ?? none);
     return;
   }
+  if (last === fresh && resetMark(descriptors[index] ?? none)) {
+    marks[index] = resets;
+    return;
+  }
   const mark = changed[peak];
   marks[index] = mark;
   if (!(mark > last)) changed[peak] = 0;
@@ -96,6 +100,8 @@ const spareDescriptors = 256;
 const none = -1;
 /** Among marks, which are never negative. */
 const resets = -1;
+/** Not read yet: all of it counts. */
+const fresh = -2;
 /** Writing anything resets a mark. */
 const resetText = Buffer.from('0');
 
@@ -136,8 +142,11 @@ export class UsageReader implements Disposable {
     return [...this.#cgroups.keys()];
   }
 
-  /** Opens the files of a cgroup, again if it is known already; false if it has none. */
-  track(cgroup: string): boolean {
+  /**
+   * Opens the files of a cgroup, again if it is known already; false if it has none. `isNew`: it did not exist at the
+   * reading before, so that its high-water marks are of the time since.
+   */
+  track(cgroup: string, isNew = false): boolean {
     this.forget(cgroup);
     const descriptors = Int32Array.from(
       this.#sources,
@@ -151,7 +160,9 @@ export class UsageReader implements Disposable {
     this.#cgroups.set(cgroup, {
       descriptors,
       said,
-      marks: this.#beginMarks(descriptors),
+      marks: isNew
+        ? new Float64Array(descriptors.length).fill(fresh)
+        : this.#beginMarks(descriptors),
       counters: noCounters,
       quiet: wakefulReadings,
     });

@@ -6,7 +6,7 @@ import { startingText } from '../../../agent/startup.ts';
 import { placementTargets } from '../../../agent/placement/placement.ts';
 import type { Driver } from '../../../host/driver.ts';
 import { findOutside } from '../../../agent/placement/outside.ts';
-import type { LimitKey } from '../../../limits/limit.ts';
+import type { Counters, LimitKey, PeakCounter } from '../../../limits/limit.ts';
 import { limitAttribute } from '../../../limits/limits.ts';
 import { resellerCgroup, siteCgroup, tenantCgroup } from '../../../plan/wanted.ts';
 import { nameOf, type Reseller, type Tenant } from '../../../policy/policy.ts';
@@ -163,7 +163,7 @@ const withSites = ({ sites = [], ...tenant }: ReturnType<typeof tenantStatus>): 
 ];
 
 function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver) {
-  const counters = driver.counters(cgroup);
+  const counters = withoutPeaks(driver.counters(cgroup));
   return {
     name: nameOf(who),
     uid: who.uid,
@@ -176,6 +176,13 @@ function statusOf(who: Tenant | Reseller, cgroup: string, driver: Driver) {
     },
     counters,
   };
+}
+
+/** They belong to descriptors of the agent: `top` and `usage` have them. */
+function withoutPeaks(counters: Counters | undefined): Omit<Counters, PeakCounter> | undefined {
+  if (counters === undefined) return undefined;
+  const { memoryPeakBytes: _memory, threadsPeak: _threads, ...rest } = counters;
+  return rest;
 }
 
 const asReseller = (status: Status): Status => ({ ...status, name: `${status.name} (all)` });
