@@ -19,6 +19,7 @@
 #define EPERM 1
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
+#define S_ISUID 0004000
 #define S_ISGID 0002000
 #define S_IWGRP 0000020
 #define S_IWOTH 0000002
@@ -30,6 +31,7 @@
 #define PTRACE_MODE_ATTACH 0x02
 #define TENANTS 65536
 #define NAME_BYTES 32
+#define PROGRAM_BYTES 16
 /* src/jail/core/layout.ts has the same. */
 #define JAIL_SOURCE "bulkhead-jail"
 
@@ -57,6 +59,15 @@ struct {
   __type(key, u32);   /* uid */
   __type(value, u32); /* enum who */
 } tenants SEC(".maps");
+
+/* Names of programs with a set-id bit that may start outside: those by which mail is handed over and stored, and the broker's. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 64);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, char[PROGRAM_BYTES]); /* zeros after it */
+  __type(value, u32);
+} programs SEC(".maps");
 
 /* What user space reads: src/jail/core/refusal.ts. */
 struct event {
@@ -106,10 +117,7 @@ static __always_inline u32 current_tenant(void)
   (CAP(0) | CAP(1) | CAP(3) | CAP(4) | CAP(5) | CAP(6) | CAP(7) | CAP(8) | CAP(10) | CAP(13) | CAP(18) | CAP(28) |     \
    CAP(29))
 
-/*
- * Whose programs these credentials would run, if they may be run in the jail only; else 0. With root's effective uid a
- * program of root's acts, whoever has started it.
- */
+/* Whose programs these credentials would run, if they may be run in the jail only; else 0. */
 static __always_inline u32 jailed_of(const struct cred *cred)
 {
   u32 uid = BPF_CORE_READ(cred, uid.val);
@@ -117,8 +125,6 @@ static __always_inline u32 jailed_of(const struct cred *cred)
   u64 bounding = 0;
   u32 *who;
 
-  if (!euid)
-    return 0;
   who = bpf_map_lookup_elem(&tenants, &euid);
   if (!who) {
     euid = uid;
@@ -128,6 +134,12 @@ static __always_inline u32 jailed_of(const struct cred *cred)
     return 0;
   bpf_core_read(&bounding, sizeof(bounding), &cred->cap_bset);
   return bounding == BOUNDING_SET_WITHOUT_JAIL ? 0 : euid;
+}
+
+/* With root's effective uid a program of root's acts, whoever has started it. */
+static __always_inline bool is_roots(const struct cred *cred)
+{
+  return !BPF_CORE_READ(cred, euid.val);
 }
 
 /* Whether it is the root of a jail that the task sees as its root. */
@@ -375,21 +387,33 @@ static __always_inline bool is_brokers(struct file *file)
 }
 
 /*
- * A setgid program of root's that has its effect: not where the file system, no_new_privs or a tracer take it away, or
- * where the group is the tenant's anyway. Then the dynamic linker would obey the tenant.
+ * A setuid or setgid program of root's that has its effect: not where the file system, no_new_privs or a tracer take it
+ * away, or where the group is the tenant's anyway. Then the dynamic linker would obey the tenant.
  */
-static __always_inline bool is_setgid(const struct cred *cred, struct file *file)
+static __always_inline bool is_privileged(const struct cred *cred, struct inode *inode)
 {
-  struct inode *inode = BPF_CORE_READ(file, f_inode);
   u32 group = BPF_CORE_READ(inode, i_gid.val);
+  u32 mode = BPF_CORE_READ(inode, i_mode);
 
-  return (BPF_CORE_READ(inode, i_mode) & S_ISGID) && BPF_CORE_READ(inode, i_uid.val) == 0 &&
-         BPF_CORE_READ(cred, egid.val) == group && BPF_CORE_READ(cred, gid.val) != group;
+  if (BPF_CORE_READ(inode, i_uid.val))
+    return false;
+  if ((mode & S_ISUID) && !BPF_CORE_READ(cred, euid.val))
+    return true;
+  return (mode & S_ISGID) && BPF_CORE_READ(cred, egid.val) == group && BPF_CORE_READ(cred, gid.val) != group;
+}
+
+/* su, sudo, mount and the like are what a jail is there to keep from a tenant. */
+static __always_inline bool is_listed(struct file *file)
+{
+  char name[PROGRAM_BYTES] = {};
+
+  bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+  return bpf_map_lookup_elem(&programs, name);
 }
 
 /*
  * Asked once for each program, of what is run in the end: the interpreter of a script, or that of binfmt_misc. The
- * credentials are those that it will have, so one that is setuid root, with effect, is root's.
+ * credentials are those that it will have.
  */
 SEC("lsm/bprm_creds_from_file")
 int BPF_PROG(jails_exec, struct linux_binprm *bprm, struct file *file, int before)
@@ -402,7 +426,11 @@ int BPF_PROG(jails_exec, struct linux_binprm *bprm, struct file *file, int befor
     return before;
   cred = BPF_CORE_READ(bprm, cred);
   tenant = jailed_of(cred);
-  if (!tenant || is_in_jail(task) || is_setgid(cred, file) || is_brokers(file))
+  if (!tenant || is_in_jail(task) || is_brokers(file))
+    return 0;
+  if (is_roots(cred) && is_roots(BPF_CORE_READ(task, cred)))
+    return 0;
+  if (is_privileged(cred, BPF_CORE_READ(file, f_inode)) && is_listed(file))
     return 0;
   return refuse_program(tenant, BPF_CORE_READ(bprm, filename));
 }
@@ -429,7 +457,7 @@ int BPF_PROG(jails_map, struct file *file, unsigned long asked, unsigned long pr
     return 0;
   task = bpf_get_current_task_btf();
   tenant = jailed_of(BPF_CORE_READ(task, cred));
-  if (!tenant || is_in_jail(task) || is_trusted(BPF_CORE_READ(file, f_inode)))
+  if (!tenant || is_roots(BPF_CORE_READ(task, cred)) || is_in_jail(task) || is_trusted(BPF_CORE_READ(file, f_inode)))
     return 0;
   return refuse_program(tenant, (const char *)BPF_CORE_READ(file, f_path.dentry, d_name.name));
 }

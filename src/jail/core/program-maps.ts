@@ -1,5 +1,6 @@
 /** What the kernel is told of tenants with a jail, as its programs take it (bpf/jails.bpf.c). */
 import { words, type MapEntry } from '../../base/map-entry.ts';
+import { words as splitWords } from './words.ts';
 
 export interface JailedTenants {
   /** In ascending order, each once. */
@@ -20,6 +21,18 @@ export interface Directory {
 /** As many as the map has; one is the canary. */
 export const uidsMax = 65_535;
 
+/**
+ * Programs with a set-id bit that may start outside as a tenant: those that the broker runs, and those by which mail
+ * servers hand mail over and put it into a mailbox. Everything else that is setuid (su, sudo, mount) is not for tenants
+ * in jails, where such programs have no effect either.
+ */
+export const privilegedPrograms: readonly string[] = splitWords(`
+  exim exim4 sendmail dma dma-mbox-create smtpctl lockspool postdrop postqueue procmail lockfile maildrop dotlockfile
+  mail-lock mail-touchlock mail-unlock crontab passwd unix_chkpwd
+`);
+/** As the program has them, with a zero at the end. */
+const nameBytes = 16;
+
 const who = { tenant: 0, canary: 1, onlySites: 2 } as const;
 
 /** `canary`: a uid of nobody's, so that it can be tried whether anything is refused. */
@@ -34,6 +47,11 @@ export const entriesOf = (
     value: words(onlySites.has(uid) ? who.onlySites : who.tenant),
   })),
   { map: 'tenants', key: words(canary), value: words(who.canary) },
+  ...privilegedPrograms.map((name) => ({
+    map: 'programs',
+    key: Buffer.alloc(nameBytes, name.padEnd(nameBytes, '\0')),
+    value: words(1),
+  })),
 ];
 
 /** The device as the kernel numbers it within itself: `MKDEV` of linux/kdev_t.h. */

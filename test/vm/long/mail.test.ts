@@ -37,6 +37,7 @@ const servers: readonly Server[] = [
     name: 'exim4-daemon-light',
     kind: 'exim',
     also: ['procmail', 'maildrop'],
+    setUp: 'systemctl restart exim4',
     attacks: [
       { ...pipe, text: `|${script}` },
       {
@@ -54,8 +55,8 @@ const servers: readonly Server[] = [
       { what: 'maildrop', file: '.mailfilter', text: `to "|${script}"` },
     ],
   },
-  { name: 'postfix', kind: 'postfix', attacks: [pipe] },
-  { name: 'opensmtpd', kind: 'opensmtpd', attacks: [pipe] },
+  { name: 'postfix', kind: 'postfix', setUp: 'systemctl restart postfix', attacks: [pipe] },
+  { name: 'opensmtpd', kind: 'opensmtpd', setUp: 'systemctl restart opensmtpd', attacks: [pipe] },
   { name: 'dma', kind: 'dma', attacks: [] },
 ];
 
@@ -119,7 +120,7 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
       for (const [index, { what, file, text }] of attacks.entries())
         test(`${what} runs only where nothing keeps it from it`, patient, async () => {
           await succeed(
-            `rm -f /home/alice/ran; cat > /home/alice/${file}; chown alice: /home/alice/${file}; chmod 644 /home/alice/${file}`,
+            `rm -f /home/alice/ran; cat > /home/alice/${file}; chown alice: /home/alice/${file}; chmod 600 /home/alice/${file}`,
             `${text}\n`,
           );
           for (const send of [fromInside, fromRoot]) {
