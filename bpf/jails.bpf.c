@@ -60,7 +60,13 @@ struct {
   __type(value, u32); /* enum who */
 } tenants SEC(".maps");
 
-/* Names of programs with a set-id bit that may start outside: those by which mail is handed over and stored, and the broker's. */
+/*
+ * Programs that may start outside, by name: LAUNCHED those that the broker runs, if they are setuid or setgid, and only by
+ * LAUNCHER, which gives up root for that and does nothing else; HELPER those with such a bit that others may start as the
+ * tenant, since they start nothing else of the tenant's choice and read no configuration that they would run.
+ */
+enum program { LAUNCHER = 1, LAUNCHED = 2, HELPER = 3 };
+
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 64);
@@ -402,13 +408,33 @@ static __always_inline bool is_privileged(const struct cred *cred, struct inode 
   return (mode & S_ISGID) && BPF_CORE_READ(cred, egid.val) == group && BPF_CORE_READ(cred, gid.val) != group;
 }
 
-/* su, sudo, mount and the like are what a jail is there to keep from a tenant. */
-static __always_inline bool is_listed(struct file *file)
+/* 0 for one that is not listed: su, sudo, mount and the like are what a jail is there to keep from a tenant. */
+static __always_inline u32 kind_of(struct file *file)
 {
   char name[PROGRAM_BYTES] = {};
+  u32 *kind;
 
   bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
-  return bpf_map_lookup_elem(&programs, name);
+  kind = bpf_map_lookup_elem(&programs, name);
+  return kind ? *kind : 0;
+}
+
+/* Nobody with a tenant's uid comes to run that program but by root. */
+static __always_inline bool is_launcher(struct task_struct *task)
+{
+  struct file *program = BPF_CORE_READ(task, mm, exe_file);
+
+  return BPF_CORE_READ(program, f_inode, i_uid.val) == 0 && kind_of(program) == LAUNCHER;
+}
+
+static __always_inline bool is_let_out(struct task_struct *task, const struct cred *cred, struct file *file)
+{
+  bool privileged = is_privileged(cred, BPF_CORE_READ(file, f_inode));
+  u32 kind = kind_of(file);
+
+  if (kind == HELPER)
+    return privileged;
+  return is_launcher(task) && (is_brokers(file) || (kind == LAUNCHED && privileged));
 }
 
 /*
@@ -426,11 +452,11 @@ int BPF_PROG(jails_exec, struct linux_binprm *bprm, struct file *file, int befor
     return before;
   cred = BPF_CORE_READ(bprm, cred);
   tenant = jailed_of(cred);
-  if (!tenant || is_in_jail(task) || is_brokers(file))
+  if (!tenant || is_in_jail(task))
     return 0;
   if (is_roots(cred) && is_roots(BPF_CORE_READ(task, cred)))
     return 0;
-  if (is_privileged(cred, BPF_CORE_READ(file, f_inode)) && is_listed(file))
+  if (is_let_out(task, cred, file))
     return 0;
   return refuse_program(tenant, BPF_CORE_READ(bprm, filename));
 }

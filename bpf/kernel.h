@@ -99,10 +99,12 @@ struct nsproxy {
 };
 
 struct fs_struct;
+struct mm_struct;
 
 struct task_struct {
   int tgid;
   struct task_struct *real_parent;
+  struct mm_struct *mm;
   const struct cred *cred;
   struct fs_struct *fs;
   struct nsproxy *nsproxy;
@@ -158,6 +160,10 @@ struct file {
   struct path f_path;
   u32 f_mode;
   struct inode *f_inode;
+};
+
+struct mm_struct {
+  struct file *exe_file;
 };
 
 struct linux_binprm {

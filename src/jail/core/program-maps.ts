@@ -11,6 +11,8 @@ export interface JailedTenants {
   readonly host: number;
   /** The directory whose programs may run outside; absent where there is none. */
   readonly programs?: Directory;
+  /** The name of the program by which the broker's launcher gives up root, for another than `chroot`. */
+  readonly launcher?: string;
 }
 
 export interface Directory {
@@ -21,15 +23,15 @@ export interface Directory {
 /** As many as the map has; one is the canary. */
 export const uidsMax = 65_535;
 
-/**
- * Programs with a set-id bit that may start outside as a tenant: those that the broker runs, and those by which mail
- * servers hand mail over and put it into a mailbox. Everything else that is setuid (su, sudo, mount) is not for tenants
- * in jails, where such programs have no effect either.
- */
-export const privilegedPrograms: readonly string[] = splitWords(`
-  exim exim4 sendmail dma dma-mbox-create smtpctl lockspool postdrop postqueue procmail lockfile maildrop dotlockfile
-  mail-lock mail-touchlock mail-unlock crontab passwd unix_chkpwd
-`);
+/** `enum program` of bpf/jails.bpf.c. Everything else (su, sudo, mount) is not for tenants in jails, setuid or not. */
+const programKinds = { launcher: 1, launched: 2, helper: 3 } as const;
+
+/** Programs with a set-id bit that the broker starts outside. */
+const launched = splitWords('exim exim4 sendmail dma smtpctl crontab passwd');
+/** Others by which mail servers hand mail over and put it into a mailbox, whoever starts them. */
+const helpers = splitWords(
+  'postdrop procmail maildrop dma-mbox-create lockspool dotlockfile mail-lock mail-touchlock mail-unlock',
+);
 /** As the program has them, with a zero at the end. */
 const nameBytes = 16;
 
@@ -37,7 +39,7 @@ const who = { tenant: 0, canary: 1, onlySites: 2 } as const;
 
 /** `canary`: a uid of nobody's, so that it can be tried whether anything is refused. */
 export const entriesOf = (
-  { uids, onlySites, host, programs }: JailedTenants,
+  { uids, onlySites, host, programs, launcher = 'chroot' }: JailedTenants,
   canary: number,
 ): readonly MapEntry[] => [
   { map: 'settings', key: words(0), value: words(host, ...directoryWords(programs)) },
@@ -47,12 +49,17 @@ export const entriesOf = (
     value: words(onlySites.has(uid) ? who.onlySites : who.tenant),
   })),
   { map: 'tenants', key: words(canary), value: words(who.canary) },
-  ...privilegedPrograms.map((name) => ({
-    map: 'programs',
-    key: Buffer.alloc(nameBytes, name.padEnd(nameBytes, '\0')),
-    value: words(1),
-  })),
+  ...programEntries(launched, 'launched'),
+  ...programEntries(helpers, 'helper'),
+  ...programEntries([launcher], 'launcher'),
 ];
+
+const programEntries = (names: readonly string[], kind: keyof typeof programKinds) =>
+  names.map((name) => ({
+    map: 'programs',
+    key: Buffer.alloc(nameBytes, name.slice(0, nameBytes - 1).padEnd(nameBytes, '\0')),
+    value: words(programKinds[kind]),
+  }));
 
 /** The device as the kernel numbers it within itself: `MKDEV` of linux/kdev_t.h. */
 function directoryWords(directory: Directory | undefined): readonly number[] {

@@ -2,7 +2,8 @@
  * The kernel's part of jails: BPF programs that keep what is inside of a jail and what is outside apart. Loading them,
  * what of them is in force, and taking them out.
  */
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync, realpathSync } from 'node:fs';
+import { basename } from 'node:path';
 import { failed, printCause, type Cause, type Problem } from '../../base/problem.ts';
 import type { Result } from '../../base/result.ts';
 import type { Paths } from '../../host/paths.ts';
@@ -75,7 +76,13 @@ function loadPrograms(held: Held, paths: Paths): Result<boolean, Problem> {
   const programs = brokerDirectory(paths);
   if (!programs.ok) return programs;
   const { uids, onlySites } = held;
-  const rule: JailedTenants = { uids, onlySites, host: hostNamespace(), programs: programs.value };
+  const rule: JailedTenants = {
+    uids,
+    onlySites,
+    host: hostNamespace(),
+    programs: programs.value,
+    launcher: basename(realpathSync('/usr/sbin/chroot')),
+  };
   return jailPrograms(paths).load({
     madeOf: entriesOf(rule, noCanary),
     optional,

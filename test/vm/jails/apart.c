@@ -9,8 +9,8 @@
  *     apart sockets NAME         of one that holds
  *     apart take SOCKET          takes what it hands over, and uses it
  *     apart userns               makes user namespaces
- *     apart run SCRIPT           starts programs in all ways there are, a script among them; those that are setuid and
- *                                setgid, and that the broker runs, last
+ *     apart run SCRIPT           starts programs in all ways there are, a script among them; those that the broker
+ *                                runs last
  *     apart load FILE            maps a file as a library is
  */
 #define _GNU_SOURCE
@@ -224,7 +224,7 @@ static void run(char *script) {
   char *program[] = {"/bin/true", NULL}, *written[] = {script, NULL};
   char *linker[] = {"/lib64/ld-linux-x86-64.so.2", "/bin/true", NULL};
   char *setuid_root[] = {"/usr/bin/passwd", "--help", NULL}, *setgid_root[] = {"/usr/bin/crontab", "-V", NULL};
-  char *su[] = {"/usr/bin/su", "--version", NULL}, *chage[] = {"/usr/bin/chage", "--help", NULL};
+  char *su[] = {"/usr/bin/su", "--version", NULL};
   try("program", BY_NAME, program);
   try("script", BY_NAME, written);
   try("descriptor", BY_DESCRIPTOR, program);
@@ -233,7 +233,6 @@ static void run(char *script) {
   try("setuid without effect", WITHOUT_PRIVILEGES, setuid_root);
   try("setgid without effect", WITHOUT_PRIVILEGES, setgid_root);
   try("su", BY_NAME, su);
-  try("chage", BY_NAME, chage);
   try("setuid", BY_NAME, setuid_root);
   try("setgid", BY_NAME, setgid_root);
 }

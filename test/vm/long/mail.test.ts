@@ -24,6 +24,8 @@ interface Server {
   /** As the broker calls it. */
   readonly kind: string;
   readonly also?: readonly string[];
+  /** One without a jail, where the server starts a program to store each mail. */
+  readonly to?: string;
   /** After it was installed. */
   readonly setUp?: string;
   readonly attacks: readonly Attack[];
@@ -56,7 +58,13 @@ const servers: readonly Server[] = [
     ],
   },
   { name: 'postfix', kind: 'postfix', setUp: 'systemctl restart postfix', attacks: [pipe] },
-  { name: 'opensmtpd', kind: 'opensmtpd', setUp: 'systemctl restart opensmtpd', attacks: [pipe] },
+  {
+    name: 'opensmtpd',
+    kind: 'opensmtpd',
+    to: 'bob',
+    setUp: 'systemctl restart opensmtpd',
+    attacks: [pipe],
+  },
   { name: 'dma', kind: 'dma', attacks: [] },
 ];
 
@@ -76,10 +84,11 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
     );
   });
   const message = (subject: string) => `printf 'Subject: ${subject}\\n\\nhello\\n'`;
-  const fromInside = (subject: string) =>
-    succeed(`${message(subject)} | bulkhead exec alice -- /usr/sbin/sendmail alice`);
+  const fromInside = (subject: string, to = 'alice') =>
+    succeed(`${message(subject)} | bulkhead exec alice -- /usr/sbin/sendmail ${to}`);
   /** In nobody's cgroup. */
-  const fromRoot = (subject: string) => run(`${message(subject)} | /usr/sbin/sendmail alice`);
+  const fromRoot = (subject: string, to = 'alice') =>
+    run(`${message(subject)} | /usr/sbin/sendmail ${to}`);
   const ran = async () => (await run('cat /home/alice/ran')).stdout;
   const refused = async () => {
     const { apart } = JSON.parse(await succeed('bulkhead jail status --json')) as {
@@ -95,13 +104,13 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
     eventually(
       `"${subject}" arrives`,
       async () => {
-        reached = (await run('cat /var/mail/alice /home/alice/Maildir/new/*')).stdout;
+        reached = (await run('cat /var/mail/* /home/*/Maildir/new/*')).stdout;
         return reached.includes(`Subject: ${subject}\n`);
       },
       () => reached,
     );
 
-  for (const { name, kind, also = [], setUp, attacks } of servers)
+  for (const { name, kind, to, also = [], setUp, attacks } of servers)
     suite(name, () => {
       test('it is known, and mail of a tenant arrives', patient, async () => {
         for (const each of [name, ...also]) await succeed(installCopied(each));
@@ -111,9 +120,9 @@ systemctl daemon-reload && systemctl start bulkhead-broker.socket && bulkhead ap
           await succeed('/opt/bulkhead/libexec/bulkhead-broker bulkhead --mail'),
           new RegExp(`^${kind} `),
         );
-        await fromInside(`first-${kind}`);
+        await fromInside(`first-${kind}`, to);
         await arrives(`first-${kind}`);
-        await fromRoot(`second-${kind}`);
+        await fromRoot(`second-${kind}`, to);
         await arrives(`second-${kind}`);
       });
 

@@ -42,7 +42,15 @@ suite('bulkhead prove on cgroup v2', { skip: guests.skip }, () => {
   });
 
   test('jail and strict placement of the policy hold the attacker, too', () => {
-    const names = ['placement', 'outside-jail', 'abstract-socket', 'processes', 'setuid', 'clone3', 'fuse'];
+    const names = [
+      'placement',
+      'outside-jail',
+      'abstract-socket',
+      'processes',
+      'setuid',
+      'clone3',
+      'fuse',
+    ];
     for (const name of names) assert.equal(verdictOf(name), 'held', name);
   });
 
