@@ -20,6 +20,7 @@ import { after, before, test } from 'node:test';
 import { keyOf } from '../../src/jail/core/jail-key.ts';
 import { parseMark } from '../../src/jail/core/mark.ts';
 import { readMarks } from '../../src/jail/io/marks.ts';
+import { jailSource } from '../../src/jail/core/layout.ts';
 import { findOccupants } from '../../src/jail/io/occupants.ts';
 import { terminals } from '../../src/jail/core/layout.ts';
 import { eventually, patienceMilliseconds } from '../../src/testing/patience.ts';
@@ -124,6 +125,18 @@ test('it writes to its own places alone, and others do not see it', { skip }, as
   assert.ok(stage.see(alice, 'ipcs -m').includes(`${segment} `), 'the next process of the tenant');
   assert.equal(stage.see(bob, 'ipcs -m | grep -c 4096 || true'), '0');
 });
+
+test(
+  'its root is told from other mounts by its source, as the BPF programs do',
+  { skip },
+  async () => {
+    await stage.build(stage.tenant(alice));
+    const table = stage.see(alice, 'cat /proc/self/mountinfo');
+    const roots = table.split('\n').filter((line) => line.split(' ')[4] === '/');
+    assert.equal(roots.length, 1);
+    assert.match(roots[0] ?? '', new RegExp(` - tmpfs ${jailSource} `));
+  },
+);
 
 test('what is as it should be is kept, and what changes is built again', { skip }, async () => {
   mkdirSync(`${stage.homes}-media`, { recursive: true });

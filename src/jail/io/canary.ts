@@ -58,7 +58,7 @@ function connectAs(uid: number, fd: number, address: Uint8Array): Errno | undefi
   }
 }
 
-/** Who runs it is told apart by the uid alone, so that another one shows what the rest of the host refuses. */
+/** Only the uid differs between the two, so the first one shows whether the rest of the host lets programs start. */
 function programProblem(uid: number): Cause | undefined {
   const other = runAs(uid + 1);
   if (other !== undefined) return untried(`a program of uid ${uid + 1} does not start: ${other}`);
@@ -66,7 +66,9 @@ function programProblem(uid: number): Cause | undefined {
 }
 
 function runAs(uid: number): Errno | undefined {
-  const options = { uid, gid: uid, cwd: '/', stdio: 'ignore' } as const;
+  // Node.js takes uids as signed numbers.
+  const id = uid | 0;
+  const options = { uid: id, gid: id, cwd: '/', stdio: 'ignore' } as const;
   const { error }: { readonly error?: NodeJS.ErrnoException } = spawnSync(
     '/bin/sh',
     ['-c', ':'],
