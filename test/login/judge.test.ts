@@ -118,9 +118,9 @@ describe('status of a host with slices', () => {
     slices,
     agentRuns: true,
     services: [
-      { service: 'cron', ...judged(...plain), inSlice: 'placed' },
-      { service: 'sshd', ...judged(...plain, systemd), inSlice: 'by pam_systemd' },
-      { service: 'su', ...judged(systemd), inSlice: 'by pam_systemd, if alone' },
+      { service: 'cron', reachable: true, ...judged(...plain), inSlice: 'placed' },
+      { service: 'sshd', reachable: true, ...judged(...plain, systemd), inSlice: 'by pam_systemd' },
+      { service: 'su', reachable: true, ...judged(systemd), inSlice: 'by pam_systemd, if alone' },
     ],
   });
   const shown = (view: LoginView) => statusText(view, notesOf(view), { columns: 100 });
@@ -213,7 +213,7 @@ describe('where somebody has a jail', () => {
       slices: 0,
       jail: { module, usable, tenants: 1 },
       agentRuns: true,
-      services: [{ service: 'sshd', ...seen(lines) }],
+      services: [{ service: 'sshd', reachable: true, ...seen(lines) }],
     });
     const inside = view([...plain, ...entering], true);
     assert.match(statusText(inside, [], { columns: 80 }), /^sshd +placed at login +entered$/m);
@@ -226,7 +226,12 @@ describe('where somebody has a jail', () => {
     assert.match(notesOf(outside).join(), /outside of it; run "bulkhead pam enable" again: sshd/);
     assert.match(notesOf(view(plain, false)).join(), /not compiled; see docs\/jail\.md: sshd/);
     assert.match(notesOf(view([unix], true)).join(), /turns it on.*outside of it/);
-    assert.deepEqual(sessionOf({ service: 'sshd', ...seen(plain) }, outside).jail, {
+    const runuser = { service: 'runuser', reachable: false, ...seen([unix]) };
+    const beyond = notesOf({ ...inside, services: [...inside.services, runuser] }).join();
+    assert.match(beyond, /"bulkhead exec" instead: runuser$/);
+    assert.doesNotMatch(beyond, /again/);
+    const sshd = { service: 'sshd', reachable: true, ...seen(plain) };
+    assert.deepEqual(sessionOf(sshd, outside).jail, {
       entered: false,
       reason: 'no step of sshd enters the jail',
     });
@@ -263,10 +268,10 @@ test('notesOf() says what to do, and nothing where all is right', () => {
     logins: 2,
     slices: 0,
     agentRuns: true,
-    services: [{ service: 'sshd', ...judged(...jumping, ...plain, systemd) }],
+    services: [{ service: 'sshd', reachable: true, ...judged(...jumping, ...plain, systemd) }],
   };
   assert.deepEqual(notesOf(view), []);
-  const off = { ...view, services: [{ service: 'sshd', ...judged(unix) }] };
+  const off = { ...view, services: [{ service: 'sshd', reachable: true, ...judged(unix) }] };
   assert.match(notesOf(off).join('\n'), /enable" turns it on/);
   const bad = {
     ...view,
@@ -275,6 +280,7 @@ test('notesOf() says what to do, and nothing where all is right', () => {
     services: [
       {
         service: 'sshd',
+        reachable: true,
         ...judged(...jumping, ...plain, mkhomedir, systemd),
         userEnvironment: '/etc/pam.d/sshd:1',
       },

@@ -18,9 +18,11 @@ export function notesOf(view: LoginView): readonly string[] {
 /** Sessions that are opened outside of jails, or not at all. */
 function jailFaults({ jail, services }: LoginView): readonly string[] {
   if (jail === undefined) return [];
-  const [inside, outside] = [true, false].map((enters) =>
-    services.filter(({ entersJail }) => entersJail === enters).map(({ service }) => service),
-  ) as [string[], string[]];
+  const namesOf = (is: (each: ServiceView) => boolean) =>
+    services.filter(is).map(({ service }) => service);
+  const inside = namesOf(({ entersJail }) => entersJail);
+  const outside = namesOf(({ entersJail, reachable }) => !entersJail && reachable);
+  const beyond = namesOf(({ entersJail, reachable }) => !entersJail && !reachable);
   const missing = `${jail.module} is missing`;
   return [
     ...(jail.usable || inside.length === 0
@@ -32,6 +34,11 @@ function jailFaults({ jail, services }: LoginView): readonly string[] {
       ? []
       : [
           `Sessions of tenants with a jail are opened outside of it; ${jail.usable ? 'run "bulkhead pam enable" again' : `${missing}, for this processor or because it was not compiled; see docs/jail.md`}: ${listSome(outside)}`,
+        ]),
+    ...(beyond.length === 0
+      ? []
+      : [
+          `These open sessions outside of jails, and "bulkhead pam enable" cannot change that, since their files do not include common-session; start programs of tenants with "bulkhead exec" instead: ${listSome(beyond)}`,
         ]),
   ];
 }

@@ -6,6 +6,8 @@ export type ProfileState = 'absent' | 'as written' | 'differs';
 export interface ServiceView extends SessionJudgement {
   /** Its file in /etc/pam.d: `sshd`. */
   readonly service: string;
+  /** Whether its session includes the files in which `pam enable` puts our lines; true where it writes none. */
+  readonly reachable: boolean;
   /** The line that lets users choose the environment of the step: `/etc/pam.d/su:3`. */
   readonly userEnvironment?: string;
   /** For tenants that are slices of systemd, where there are some. */

@@ -16,7 +16,14 @@ import {
 import { ownStackOf, type PamReader } from '../core/stack.ts';
 import { userEnvironmentLine } from '../core/user-environment.ts';
 import type { LoginView, ServiceView } from '../core/view.ts';
-import { pamReader, profileDirectory, serviceFile, serviceNames } from './pam-files.ts';
+import { hasAuthUpdate } from './auth-update.ts';
+import {
+  commonFiles,
+  pamReader,
+  profileDirectory,
+  serviceFile,
+  serviceNames,
+} from './pam-files.ts';
 
 export function surveyLogin(step: Step, paths: Paths): LoginView {
   const read = pamReader();
@@ -61,8 +68,11 @@ function serviceView(
   const risk =
     line === undefined ? {} : { userEnvironment: `${serviceFile(line.file)}:${line.line}` };
   const slice = hasSlices ? { inSlice: judgeSlice(stack, service) } : {};
-  return [{ service, ...judged, outcome, ...risk, ...slice }];
+  const reachable = !hasAuthUpdate() || stack.some(({ file }) => managed.includes(file));
+  return [{ service, ...judged, outcome, reachable, ...risk, ...slice }];
 }
+
+const managed: readonly string[] = commonFiles;
 
 /** The user's own systemd has to stay in the cgroup that systemd has made for it. */
 const leftAlone: readonly string[] = ['systemd-user'];
