@@ -1,6 +1,7 @@
 /** Real homes with real links, read by the processes that read them. */
 import assert from 'node:assert/strict';
-import { chmodSync, linkSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, linkSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import '../../src/testing/guard/here.ts';
@@ -93,6 +94,31 @@ test('auditHomes() finds hard links, and where the other name is', options, asyn
     );
   }
   assert.deepEqual((await stage.audit({ hardLinks: false })).findings, []);
+});
+
+test('auditHomes() finds second names of links and pipes of others', options, async () => {
+  using stage = new Stage();
+  const file = stage.file(join(stage.bob, 'file'), bob);
+  stage.link(file, join(stage.bob, 'current'), bob);
+  linkSync(join(stage.bob, 'current'), join(stage.alice, 'link'));
+  execFileSync('mkfifo', [join(stage.bob, 'pipe')]);
+  chownSync(join(stage.bob, 'pipe'), bob, bob);
+  linkSync(join(stage.bob, 'pipe'), join(stage.alice, 'pipe'));
+  assert.deepEqual(
+    (await stage.audit()).findings.map(({ path, severity, reason }) => [path, severity, reason]),
+    [
+      [join(stage.alice, 'link'), 'high', 'it is a second name of a link of bob'],
+      [join(stage.alice, 'pipe'), 'high', 'it is a second name of a file of bob'],
+    ],
+  );
+  // Whatever it leads to.
+  stage.link(stage.file(join(stage.alice, 'own'), alice), join(stage.bob, 'to-alice'), bob);
+  linkSync(join(stage.bob, 'to-alice'), join(stage.alice, 'second'));
+  const { findings } = await stage.audit();
+  assert.deepEqual(
+    findings.find(({ path }) => path === join(stage.alice, 'second'))?.reason,
+    'it is a second name of a link of bob',
+  );
 });
 
 test('auditHomes() takes subordinate uids for the tenant’s own', options, async () => {

@@ -41,7 +41,7 @@ const there = (path: string, more: Partial<Destination & { kind: 'there' }> = {}
   ...more,
 });
 const severityOf = (to: Destination, owner = 1001) =>
-  judgeLink(owner, to, alice, neighbours)?.severity;
+  judgeLink({ owner: owner, names: 1 }, to, alice, neighbours)?.severity;
 
 const cases: readonly (readonly [what: string, to: Destination, severity: string | undefined])[] = [
   ['an own file', there('/home/alice/x', { owner: 1001 }), undefined],
@@ -72,13 +72,29 @@ for (const [what, to, severity] of cases)
   test(`judgeLink() of a link to ${what}`, () => assert.equal(severityOf(to), severity));
 
 test('judgeLink() calls what root has made low', () => {
-  const judged = judgeLink(0, there('/var/log/site.log'), alice, neighbours);
+  const judged = judgeLink({ owner: 0, names: 1 }, there('/var/log/site.log'), alice, neighbours);
   assert.equal(judged?.severity, 'low');
   assert.match(judged?.reason ?? '', /^root made this link; /);
 });
 
 test("judgeLink() tells nothing of a link to its maker's own file", () => {
   assert.equal(severityOf(there('/srv/x', { owner: 33 }), 33), undefined);
+});
+
+test('a link of another is told, wherever it leads', () => {
+  const own = there('/home/alice/x', { owner: 1001 });
+  const bobs = there('/home/bob/x', { owner: 1002 });
+  const judged = (to: Destination, owner: number, names = 1) =>
+    judgeLink({ owner, names }, to, alice, neighbours);
+  assert.deepEqual(judged(own, 1002), { severity: 'high', reason: 'it is a link of bob' });
+  assert.equal(judged(own, 1002, 2)?.reason, 'it is a second name of a link of bob');
+  assert.equal(judged(bobs, 1002)?.severity, 'high');
+  assert.equal(judged({ kind: 'loop' }, 1002)?.severity, 'high');
+  // A server made it here, or it lies elsewhere as well.
+  assert.equal(judged(own, 33), undefined);
+  assert.equal(judged(own, 33, 2)?.severity, 'medium');
+  assert.equal(judged(own, 0, 2), undefined);
+  assert.equal(judged(own, 200_001, 2), undefined);
 });
 
 test('judgeHardLink() by owner and mode', () => {

@@ -48,7 +48,14 @@ const orErrno = (answer: number): number => (answer < 0 ? -koffi.errno() : answe
 export const readEntries = (fd: number, into: Memory): number =>
   orErrno(Number(cGetdents(fd, into.address, into.bytes.length)));
 
-export const entryTypes = { unknown: 0, directory: 4, file: 8, link: 10 } as const;
+export const entryTypes = {
+  unknown: 0,
+  pipe: 1,
+  directory: 4,
+  file: 8,
+  link: 10,
+  socket: 12,
+} as const;
 
 /** `struct linux_dirent64 { u64 ino; s64 off; u16 reclen; u8 type; char name[]; }` */
 export const entryName = 19;
@@ -86,7 +93,13 @@ export const statBytes = 256;
 export const statEntry = (directory: number, name: number, into: Memory): number =>
   orErrno(cStatx(directory, name, statFlags, statMask | STATX_MNT_ID, into.address));
 
-export const kinds = { directory: 0o040000, file: 0o100000, link: 0o120000 } as const;
+export const kinds = {
+  pipe: 0o010000,
+  directory: 0o040000,
+  file: 0o100000,
+  link: 0o120000,
+  socket: 0o140000,
+} as const;
 const kindBits = 0o170000;
 
 /** What `statEntry` has filled in. Source: statx(2). */

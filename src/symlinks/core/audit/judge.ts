@@ -2,7 +2,7 @@
  * How bad a name in a tenant's home is. What the tenant owns itself is nothing; what others own is the worse the less
  * the tenant could read it without help, since a server with more rights may follow the name for whoever asks.
  */
-import type { Judgement } from './finding.ts';
+import { isAtLeast, type Judgement } from './finding.ts';
 
 /** Where a symbolic link ends. Paths are byte strings without links. */
 export type Destination =
@@ -42,17 +42,41 @@ export interface Neighbours {
   readonly holdsHomes: (path: string) => boolean;
 }
 
+/** Of the link itself. */
+export interface LinkFacts {
+  readonly owner: number;
+  /** How many it has. */
+  readonly names: number;
+}
+
 /** undefined: nothing to tell. */
 export function judgeLink(
-  owner: number,
+  { owner, names }: LinkFacts,
   to: Destination,
   whose: Whose,
   neighbours: Neighbours,
 ): Judgement | undefined {
   const judged = judgeDestination(owner, to, whose, neighbours);
   // An administrator, or a panel, wanted it so.
-  if (judged === undefined || owner !== 0) return judged;
-  return { severity: 'low', reason: `root made this link; ${judged.reason}` };
+  if (judged !== undefined && owner === 0)
+    return { severity: 'low', reason: `root made this link; ${judged.reason}` };
+  const foreign = judgeForeignLink(owner, names, whose, neighbours);
+  if (judged === undefined || foreign === undefined) return judged ?? foreign;
+  return isAtLeast(judged.severity, foreign.severity) ? judged : foreign;
+}
+
+/** A link of another's: whoever trusts links by their owner follows it to what that one owns. */
+function judgeForeignLink(
+  owner: number,
+  names: number,
+  whose: Whose,
+  { isTenant, nameOf }: Neighbours,
+): Judgement | undefined {
+  if (owner === 0 || whose.owns(owner)) return undefined;
+  // A server that runs as somebody of the system may have made it here.
+  if (!isTenant(owner) && names < 2) return undefined;
+  const what = names > 1 ? 'it is a second name of a link' : 'it is a link';
+  return { severity: isTenant(owner) ? 'high' : 'medium', reason: `${what} of ${nameOf(owner)}` };
 }
 
 function judgeDestination(

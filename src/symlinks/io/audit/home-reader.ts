@@ -182,13 +182,14 @@ export class HomeReader implements Disposable {
     if (statEntry(directory, name, this.#stat) < 0) return;
     if (statOf.kind(this.#stat) !== kinds.link) return;
     const owner = statOf.uid(this.#stat);
+    const names = statOf.links(this.#stat);
     const size = readTarget(directory, name, this.#target);
     if (size <= 0) return;
     const nearby = this.#resolver.ownerNearby(directory, this.#target.address);
-    if (nearby !== undefined && reading.whose.owns(nearby)) return;
+    if (nearby !== undefined && reading.whose.owns(nearby) && reading.whose.owns(owner)) return;
     const target = byteString(this.#target.bytes, 0);
     const to = this.#resolver.resolve(directory, target);
-    const judged = judgeLink(owner, to, reading.whose, this.#neighbours);
+    const judged = judgeLink({ owner, names }, to, reading.whose, this.#neighbours);
     if (judged === undefined) return;
     this.#found(reading, judged, {
       kind: 'link',

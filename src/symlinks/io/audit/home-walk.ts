@@ -31,6 +31,7 @@ import { mountOf } from './resolver.ts';
 
 /** What is done with what is found. Names are addresses in memory that the next entry overwrites. */
 export interface Visitor {
+  /** Also for sockets and pipes. */
   readonly file: (name: number, stat: Memory) => void;
   readonly link: (directory: number, name: number) => void;
   readonly problem: (path: string, cause: Cause, kind: HomeProblem['kind']) => void;
@@ -67,6 +68,9 @@ interface Level {
 const { directory, noFollow, noAtime, path: pathOnly } = openFlags;
 const openDirectory = directory | noFollow;
 const inside = rules.sameMount | rules.noMagicLinks | rules.noLinks | rules.beneath;
+/** Of which further names are told. */
+const hasNames = new Set<number>([entryTypes.file, entryTypes.socket, entryTypes.pipe]);
+const namedKinds = new Set<number>([kinds.file, kinds.socket, kinds.pipe]);
 const chunkBytes = 64 * 1024;
 const beatEvery = 256;
 const EPERM = 1;
@@ -162,12 +166,12 @@ export class HomeWalk {
     const name = this.#chunk.address + at;
     if (type === entryTypes.directory) level.below.push(byteString(this.#chunk.bytes, at));
     else if (type === entryTypes.link) this.#visitor.link(level.fd, name);
-    else if ((type === entryTypes.file && this.#options.files) || type === entryTypes.unknown) {
+    else if ((hasNames.has(type) && this.#options.files) || type === entryTypes.unknown) {
       const error = statEntry(level.fd, name, this.#stat);
       // It is gone again, or it is a mount of somebody.
       if (error < 0 || statOf.isMountRoot(this.#stat)) return;
       const kind = statOf.kind(this.#stat);
-      if (kind === kinds.file && this.#options.files) this.#visitor.file(name, this.#stat);
+      if (namedKinds.has(kind) && this.#options.files) this.#visitor.file(name, this.#stat);
       else if (type !== entryTypes.unknown) return;
       else if (kind === kinds.directory) level.below.push(byteString(this.#chunk.bytes, at));
       else if (kind === kinds.link) this.#visitor.link(level.fd, name);
