@@ -20,6 +20,7 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
+typedef __s64 s64;
 typedef _Bool bool;
 #define true 1
 #define false 0
@@ -33,7 +34,7 @@ enum bpf_map_type {
   BPF_MAP_TYPE_RINGBUF = 27,
   BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
-enum { BPF_ANY = 0 };
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 
@@ -64,12 +65,16 @@ struct cred {
   kernel_cap_t cap_bset;
 };
 
-struct filename;
+struct filename {
+  const char *name;
+};
+
 struct nameidata {
   unsigned depth;
   int total_link_count;
   struct nameidata *saved;
   struct filename *name;
+  int dfd;
 };
 
 struct kernfs_node {
@@ -100,6 +105,13 @@ struct nsproxy {
 
 struct fs_struct;
 struct mm_struct;
+struct fdtable {
+  struct file **fd;
+};
+
+struct files_struct {
+  struct fdtable *fdt;
+};
 
 struct task_struct {
   int tgid;
@@ -107,14 +119,22 @@ struct task_struct {
   struct mm_struct *mm;
   const struct cred *cred;
   struct fs_struct *fs;
+  struct files_struct *files;
   struct nsproxy *nsproxy;
   struct css_set *cgroups;
   struct nameidata *nameidata;
 };
 
+struct user_namespace {
+  int level;
+};
+
+struct block_device;
 struct super_block {
   u32 s_dev;
+  struct block_device *s_bdev;
   unsigned long s_magic;
+  struct user_namespace *s_user_ns;
 };
 
 struct inode {
@@ -159,6 +179,7 @@ struct fs_struct {
 struct file {
   struct path f_path;
   u32 f_mode;
+  u32 f_flags;
   struct inode *f_inode;
 };
 

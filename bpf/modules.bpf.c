@@ -2,7 +2,8 @@
 /*
  * The gate for kernel modules: a module loads only if its file is on the list, by the SHA-256 of the file as it lies on
  * disk. The kernel keeps writers off the file from before this hook until it has been read, so what was hashed is
- * what is loaded.
+ * what is loaded. That is so where the kernel itself has the contents: what a program or another host serves may be another
+ * file each time that it is read, and is refused.
  *
  * A module that comes from memory, by init_module(2), has no file that could be on a list. It is refused too.
  */
@@ -12,6 +13,7 @@
 #include "events.h"
 
 #define EPERM 1
+#define ENOTBLK 15
 #define HASH_ALGO_SHA256 4 /* include/uapi/linux/hash_info.h */
 
 enum mode { MODE_OFF, MODE_REFUSE, MODE_WATCH };
@@ -34,7 +36,7 @@ struct event {
   __u32 uid;
   __u32 how;
   __u32 mode;
-  __s32 algorithm; /* of the digest; the kernel's choice. Negative: an errno, and no digest */
+  __s32 algorithm; /* of the digest; the kernel's choice. Negative: an errno, and no digest. -ENOTBLK: see is_stable */
   __u32 refused;   /* it is not on the list */
   unsigned char digest[32];
   char command[16];
@@ -105,6 +107,26 @@ static __always_inline bool is_module(int id)
     id == bpf_core_enum_value(enum kernel_read_file_id___here, READING_MODULE_COMPRESSED);
 }
 
+/* Source: include/uapi/linux/magic.h, and fs/zfs of OpenZFS. */
+#define RAMFS_MAGIC 0x858458f6
+#define TMPFS_MAGIC 0x01021994
+#define BTRFS_SUPER_MAGIC 0x9123683e
+#define BCACHEFS_SUPER_MAGIC 0xca451a4e
+#define ZFS_SUPER_MAGIC 0x2fc12fc1
+#define FUSE_SUPER_MAGIC 0x65735546
+
+/* Whether the contents stay the same while nobody writes. An overlay is as good as its layers, which cannot be seen here. */
+static __always_inline bool is_stable(struct file *file)
+{
+  struct super_block *super = file->f_inode->i_sb;
+  unsigned long magic = BPF_CORE_READ(super, s_magic);
+
+  if (magic == FUSE_SUPER_MAGIC || BPF_CORE_READ(super, s_user_ns, level) > 0)
+    return false;
+  return BPF_CORE_READ(super, s_bdev) || magic == TMPFS_MAGIC || magic == RAMFS_MAGIC || magic == BTRFS_SUPER_MAGIC ||
+    magic == BCACHEFS_SUPER_MAGIC || magic == ZFS_SUPER_MAGIC;
+}
+
 SEC("lsm.s/kernel_read_file")
 int BPF_PROG(gate_file, struct file *file, int id, bool contents, int before)
 {
@@ -115,6 +137,8 @@ int BPF_PROG(gate_file, struct file *file, int id, bool contents, int before)
 
   if (before || !is_module(id) || current_mode() == MODE_OFF)
     return before;
+  if (!is_stable(file))
+    return decide(file, digest, -ENOTBLK, HOW_FILE, 0);
   algorithm = bpf_ima_file_hash(file, digest, sizeof(digest));
   if (algorithm == HASH_ALGO_SHA256)
     found = bpf_map_lookup_elem(&listed, digest);

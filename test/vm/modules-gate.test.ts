@@ -1,6 +1,11 @@
 /** The gate for kernel modules on a Debian host with systemd and its unmodified kernel, as an administrator uses it. */
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 import { decompressed } from '../../src/kernel-modules/io/inputs/decompress.ts';
@@ -13,9 +18,9 @@ const patient = { timeout: longPatienceMilliseconds };
 /** As `init_module` and `finit_module` answer; kmod has the kernel unpack a compressed file, by flag 4 of the second. */
 const loader = String.raw`#!/usr/bin/perl
 use strict; my ($how, $file) = @ARGV;
-open my $f, '<:raw', $file or die; my $bytes = do { local $/; <$f> };
-my $r = $how eq 'memory' ? syscall(175, $bytes, length $bytes, my $none = '')
-  : do { seek $f, 0, 0; my $none = ''; syscall(313, fileno $f, $none, $how eq 'compressed' ? 4 : 0) };
+open my $f, '<:raw', $file or die; my $none = '';
+my $r = $how eq 'memory' ? do { local $/; my $bytes = <$f>; syscall(175, $bytes, length $bytes, $none) }
+  : syscall(313, fileno $f, $none, $how eq 'compressed' ? 4 : 0);
 print $r == 0 ? 'loaded' : $!{EPERM} ? 'EPERM' : "other: $!";
 `;
 
@@ -33,7 +38,12 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
   const policy = (more: string) =>
     write('/etc/bulkhead/policy.xml', `<bulkhead version="1">${more}</bulkhead>\n`);
 
-  const gate = guestOfSuite(guests, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bulkhead-gate-'));
+  const gate = guestOfSuite(guests, async (guest) => {
+    const liar = join(directory, 'fuse-lies');
+    const source = fileURLToPath(new URL('../attacks/fuse-lies.c', import.meta.url));
+    execFileSync('gcc', ['-O2', '-static', '-o', liar, source]);
+    await guest.copyIn(liar, '/usr/local/bin/fuse-lies');
     await write('/usr/local/bin/load', loader);
     await succeed('chmod 755 /usr/local/bin/load; mkdir -p /etc/bulkhead');
     await policy('');
@@ -46,6 +56,15 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     await succeed(`cp "$(modinfo -n dummy)" ${compressed} && echo >> ${compressed}`);
   });
   const { run, succeed, write } = gate;
+  after(() => rmSync(directory, { recursive: true }));
+  /** A file that is a module of the list when it is hashed, and another one when it is loaded. */
+  const serveTwoFiles = () =>
+    succeed(
+      `listed=$(find /lib/modules/$(uname -r)/ -name '*.ko*' -size +200k | head -1); mkdir -p /mnt/lies; chmod 755 /usr/local/bin/fuse-lies; setsid fuse-lies /mnt/lies file "$listed" ${compressed} > /tmp/lies 2>&1 < /dev/null & echo $! > /tmp/lies.pid; for i in $(seq 3000); do grep -q mounted /tmp/lies && exit 0; sleep 0.1; done; cat /tmp/lies >&2; exit 1`,
+    );
+  const stopServing = () => succeed('kill $(cat /tmp/lies.pid); umount -l /mnt/lies');
+  const howStored = async () =>
+    (await succeed('modinfo -n dummy')).trim().endsWith('.xz') ? 'compressed' : 'file';
 
   test(
     'watching, everything loads, and the kernel is shown to ask the programs',
@@ -64,6 +83,19 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
       }
     },
   );
+
+  test('without its programs nothing is written', patient, async () => {
+    const list = '/var/lib/bulkhead/modules-gate/$(uname -r).json';
+    const object = '/opt/bulkhead/dist/bpf/modules.bpf.o';
+    await succeed(`bulkhead modules gate off && rm ${list} && mv ${object} /root/`);
+    const on = await run('bulkhead modules gate on');
+    assert.equal(on.status, 1);
+    assert.match(on.stderr, /modules\.bpf\.o/);
+    await succeed(`[ ! -e ${list} ] && mv /root/modules.bpf.o ${object}`);
+    const dry = await succeed('bulkhead modules gate on --dry-run');
+    assert.match(dry, /The gate would be "on"/);
+    await succeed(`[ ! -e ${list} ]`);
+  });
 
   test('on, only what is on the list loads', patient, async () => {
     await succeed('bulkhead modules gate on');
@@ -87,6 +119,28 @@ suite('The gate for kernel modules', { skip: guests.skip }, () => {
     assert.match(told, /Z A module from memory was refused: load /);
     assert.doesNotMatch(told, /gate-(un)?listed|gate-refused/);
     await succeed('modprobe dummy && rmmod dummy');
+  });
+
+  test('a file that a program serves loads by no digest', patient, async () => {
+    await serveTwoFiles();
+    assert.equal(await load(await howStored(), '/mnt/lies/x'), 'EPERM');
+    await stopServing();
+    assert.match(
+      await succeed('bulkhead modules gate status'),
+      /Z x was refused: load \(process \d+, uid 0\), no digest: it lies on a file system that/,
+    );
+    assert.notEqual((await run('grep -q ^dummy /proc/modules')).status, 0);
+  });
+
+  test('it is not switched on where the modules lie on such a file system', patient, async () => {
+    await succeed(
+      'mkdir -p /mnt/up /mnt/work && mount -t overlay overlay -o lowerdir=/lib/modules,upperdir=/mnt/up,workdir=/mnt/work /lib/modules',
+    );
+    const on = await run('bulkhead modules gate on');
+    assert.equal(on.status, 1);
+    assert.match(on.stderr, /modules lie on a file system \(overlay\)/);
+    await succeed('umount /lib/modules');
+    assert.equal((await status()).mode, 'on');
   });
 
   test('a file of the tree that was changed does not load, and why is told', patient, async () => {

@@ -13,6 +13,7 @@ import {
   parseGateList,
   type GateList,
 } from '../../../src/kernel-modules/core/gate/gate-list.ts';
+import { listText, unjudged } from '../../../src/kernel-modules/core/gate/list-text.ts';
 import type { ModuleReport, ScanReport } from '../../../src/kernel-modules/core/reports/report.ts';
 
 const digest = (byte: number) => byte.toString(16).padStart(2, '0').repeat(32);
@@ -73,6 +74,27 @@ suite('The list of the gate', () => {
     assert.deepEqual(changesOf(undefined, before).removed, []);
   });
 
+  test('is told with each reason once, and in one line where nothing could be judged', () => {
+    const refused = { accepted: false } as const;
+    const text = (list: GateList) => listText(list, changesOf(undefined, list));
+    const many = Array.from({ length: 11 }, (_, index) => module(`m${index}`, index, refused));
+    assert.equal(
+      text(listOf(module('plain', 50), ...many, module('denied', 60, { deniedReason: 'no' }))),
+      [
+        'Linux 6.1: 1 module may load, 12 may not',
+        '  refused  11 modules: the policy requires more than "unsupported"',
+        '  refused  denied: no',
+      ].join('\n'),
+    );
+    const none = listOf(...many);
+    assert.equal(
+      text(none),
+      'Linux 6.1: none of 11 modules may load: the policy requires more than "unsupported"',
+    );
+    assert.equal(unjudged(listOf(module('plain', 1))), undefined);
+    assert.equal(unjudged(listOf()), undefined);
+  });
+
   test('is read as it was written, whatever the files are called', () => {
     const modules = fc.array(
       fc.record(
@@ -124,9 +146,12 @@ test('an event of the gate', () => {
     mode: 'on',
     refused: true,
     algorithm: undefined,
+    unstable: false,
     digest: '00'.repeat(32),
     command: 'insmod',
     name: 'a\\u{1b}[2J.ko',
   });
   assert.equal(parseGateEvent(bytes.subarray(1)), undefined);
+  view.setInt32(24, -15, true);
+  assert.equal(parseGateEvent(bytes)?.unstable, true);
 });

@@ -1,4 +1,4 @@
-/** Makes the list of a kernel: a scan of its modules, judged as the policy says. */
+/** Makes the list of a kernel, and writes nothing yet: a scan of its modules, judged as the policy says. */
 import type { Command } from 'commander';
 import { hostRoots, runningRelease } from '../../io/kernel/kernel-files.ts';
 import { pathsOr, scanFor } from '../../io/scan/scan.ts';
@@ -49,10 +49,5 @@ export async function makeList(
   const list = gateListOf(report.value);
   const before = lists.read(list.release);
   if (!before.ok) printError(before.error);
-  const written = lists.write(list);
-  if (!written.ok) {
-    printError(written.error);
-    return exitCodes.failed;
-  }
   return { list, change: changesOf(before.ok ? before.value : undefined, list) };
 }

@@ -2,10 +2,13 @@
 import type { Command } from 'commander';
 import type { GateMode } from '../../core/gate/gate-event.ts';
 import { listedDigests, type GateList } from '../../core/gate/gate-list.ts';
+import { listText, unjudged } from '../../core/gate/list-text.ts';
 import { installBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted } from '../../io/gate/host-facts.ts';
 import { gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
+import { unstableAt } from '../../io/gate/stable-files.ts';
+import { hostRoots, runningRelease } from '../../io/kernel/kernel-files.ts';
 import {
   examples,
   exitCodes,
@@ -15,11 +18,10 @@ import {
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 import { printable } from '../../../base/printable.ts';
-import type { Problem } from '../../../base/problem.ts';
+import type { Cause, Problem } from '../../../base/problem.ts';
 import type { Result } from '../../../base/result.ts';
 import { requireOption, type DemandOptions } from '../setup.ts';
 import { makeList } from './make-list.ts';
-import { madeText } from './update.ts';
 
 interface SwitchOptions extends DemandOptions {
   readonly dryRun?: boolean;
@@ -33,29 +35,36 @@ async function switchTo(
 ): Promise<ExitCode> {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
-  const obstacle = gateObstacle(paths);
-  if (obstacle !== undefined) {
-    printError({ ...obstacle, action: `set the gate to "${mode}"` });
+  const cannot = (cause: Cause): ExitCode => {
+    printError({ ...cause, action: `set the gate to "${mode}"` });
     return exitCodes.failed;
-  }
+  };
+  const directory = `${hostRoots.modules}/${runningRelease(hostRoots) ?? ''}`;
+  const obstacle =
+    gateObstacle(paths) ?? (mode === 'on' ? unstableAt(directory, paths) : undefined);
+  if (obstacle !== undefined) return cannot(obstacle);
   const lists = new GateLists(paths);
   const made = await makeList(undefined, options, command, lists);
   if (typeof made === 'number') return made;
   const { list } = made;
   const unlisted = loadedUnlisted(paths, list);
   const { unpacksInMemory } = gateFacts(paths, list);
-  if (mode === 'on' && unpacksInMemory) {
-    printError({
-      action: 'set the gate to "on"',
+  const none = unjudged(list);
+  if (mode === 'on' && none !== undefined)
+    return cannot({
+      reason: `none of ${count(list.modules.length, 'module')} would load: ${printable(none)}`,
+      hint: 'see bulkhead modules scan, and <modules require="…"> of the policy',
+    });
+  if (mode === 'on' && unpacksInMemory)
+    return cannot({
       reason:
         'compressed modules are unpacked outside the kernel here and come from memory, so that none would load',
       hint: '"bulkhead modules gate signatures" needs no list',
     });
-    return exitCodes.failed;
-  }
   if (options.dryRun !== true) {
     const problem = firstOf(
       () => switchGate(paths, mode, list),
+      () => lists.write(list),
       () => lists.keepMode(mode),
       () => installBootFiles(paths),
     );
@@ -72,7 +81,8 @@ async function switchTo(
       listed: listedDigests(list).length,
       loadedUnlisted: unlisted,
     });
-  else print(switchText(mode, madeText(made), list, unlisted, options.dryRun === true));
+  else
+    print(switchText(mode, listText(list, made.change), list, unlisted, options.dryRun === true));
   return exitCodes.done;
 }
 
@@ -112,7 +122,7 @@ function switchText(
 export const switchCommand = (mode: Exclude<GateMode, 'off'>): CommandModule => ({
   define(command, run) {
     command
-      .option('--dry-run', 'make the list and show it, and change nothing in the kernel')
+      .option('--dry-run', 'make the list and show it, and change nothing')
       .option('--json', 'print the outcome as JSON')
       .addOption(requireOption())
       .addOption(policyOption())

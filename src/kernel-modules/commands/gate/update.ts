@@ -1,6 +1,6 @@
 /** `bulkhead modules gate update [RELEASE…]`: makes the lists again. */
 import type { Command } from 'commander';
-import { listedDigests } from '../../core/gate/gate-list.ts';
+import { listText } from '../../core/gate/list-text.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { refreshGate } from '../../io/gate/kernel-gate.ts';
 import { plainRelease } from '../../io/kernel/kernel-files.ts';
@@ -11,7 +11,7 @@ import {
   type CommandModule,
   type ExitCode,
 } from '../../../cli/shared/command.ts';
-import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
+import { pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { printable } from '../../../base/printable.ts';
 import { requireOption, type DemandOptions } from '../setup.ts';
@@ -42,28 +42,20 @@ async function update(
     if (typeof one === 'number') return one;
     made.push(one);
   }
+  for (const { list } of made) {
+    const written = lists.write(list);
+    if (written.ok) continue;
+    printError(written.error);
+    return exitCodes.failed;
+  }
   const refreshed = refreshGate(paths, lists);
   if (!refreshed.ok) {
     printError(refreshed.error);
     return exitCodes.failed;
   }
   if (options.json === true) printJson(made);
-  else print(made.map(madeText).join('\n'));
+  else print(made.map(({ list, change }) => listText(list, change)).join('\n'));
   return exitCodes.done;
-}
-
-/** What changed, a module a line, where there was a list before. */
-export function madeText({ list, change }: MadeList): string {
-  const refused = list.modules.filter((each) => each.refusedReason !== null);
-  const isFirst = change.added.length === listedDigests(list).length;
-  return [
-    `Linux ${list.release}: ${count(list.modules.length - refused.length, 'module')} may load, ${refused.length} may not`,
-    ...refused.map((each) => `  refused  ${each.name}: ${each.refusedReason}`),
-    ...(isFirst ? [] : change.added.map((each) => `  new      ${each.file}`)),
-    ...change.removed.map((each) => `  gone     ${each.file}`),
-  ]
-    .map(printable)
-    .join('\n');
 }
 
 export const command: CommandModule = {

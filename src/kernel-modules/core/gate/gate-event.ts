@@ -17,6 +17,8 @@ export interface GateEvent {
   readonly refused: boolean;
   /** How the kernel hashed it, by number; undefined if it could not. */
   readonly algorithm: number | undefined;
+  /** It lies where its contents can be others each time that it is read, and was not hashed. */
+  readonly unstable: boolean;
   /** Hexadecimal. */
   readonly digest: string;
   readonly command: string;
@@ -26,6 +28,9 @@ export interface GateEvent {
 
 export const gateModes = ['off', 'on', 'watch'] as const;
 export type GateMode = (typeof gateModes)[number];
+
+/** As the programs call it. */
+const ENOTBLK = 15;
 
 export const gateEventBytes = 144;
 
@@ -41,6 +46,7 @@ export function parseGateEvent(bytes: Uint8Array): GateEvent | undefined {
     mode: gateModes[view.getUint32(20, true)] ?? 'off',
     refused: view.getUint32(28, true) !== 0,
     algorithm: algorithm < 0 ? undefined : algorithm,
+    unstable: algorithm === -ENOTBLK,
     digest: bytes.subarray(32, 64).toHex(),
     command: nameIn(bytes.subarray(64, 80)),
     name: nameIn(bytes.subarray(80, 144)),

@@ -9,12 +9,18 @@ export interface ShownRefusal {
   readonly uid: number;
   readonly loaded: boolean;
   readonly sha256: string;
+  /** It was not hashed, since its file system does not keep contents as they are. */
+  readonly unstable?: boolean;
 }
 
 export function refusalText(refusal: ShownRefusal): string {
-  const { name, from, command, pid, uid, loaded, sha256 } = refusal;
+  const { name, from, command, pid, uid, loaded, sha256, unstable } = refusal;
   const what = from === 'memory' ? 'A module from memory' : name;
   const done = loaded ? 'is not on the list, and was loaded' : 'was refused';
-  const digest = from === 'memory' ? '' : `, SHA-256 ${sha256}`;
+  const shown = unstable === true ? `, ${unstableText}` : `, SHA-256 ${sha256}`;
+  const digest = from === 'memory' ? '' : shown;
   return printable(`${what} ${done}: ${command} (process ${pid}, uid ${uid})${digest}`);
 }
+
+const unstableText =
+  'no digest: it lies on a file system that a program or another host serves, or on an overlay, where it can be another file the next time';

@@ -4,7 +4,7 @@
  * goes once the new one has shown that it works.
  */
 import type { MapEntry } from '../../../base/map-entry.ts';
-import { failed, type Cause, type Problem } from '../../../base/problem.ts';
+import { causedBy, failed, type Cause, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { PinnedMap } from '../../../sys/bpf/maps.ts';
@@ -17,7 +17,12 @@ import { gatePrograms, takeRefusals } from './refusals.ts';
 import { makeCanary, unprovenBy, type Canary } from './prove-gate.ts';
 
 /** Why the gate cannot work here, and what would change that. */
-export const gateObstacle = (paths: Paths): Cause | undefined => lsmProblem(paths);
+export function gateObstacle(paths: Paths): Cause | undefined {
+  const obstacle = lsmProblem(paths);
+  if (obstacle !== undefined) return obstacle;
+  const programs = gatePrograms(paths).digest([]);
+  return programs.ok ? undefined : causedBy(programs.error);
+}
 
 /** As the kernel has it now. */
 export const gateMode = (paths: Paths): GateMode =>

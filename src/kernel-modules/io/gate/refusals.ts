@@ -17,6 +17,8 @@ export interface Refusal extends Pick<GateEvent, 'pid' | 'uid' | 'command' | 'na
   /** Whether it was loaded all the same, since the gate only watches. */
   readonly loaded: boolean;
   readonly sha256: string;
+  /** It was not hashed; absent where it was. */
+  readonly unstable?: true;
 }
 
 export const gatePrograms = (paths: Paths): Programs => new Programs('modules', paths);
@@ -55,7 +57,7 @@ const isCanary = ({ command, name, uid, from }: GateEvent): boolean =>
 const ours = (readText('/proc/self/comm') ?? '').trim();
 
 function refusalOf(event: GateEvent): Refusal {
-  const { pid, uid, command, name, from, digest, mode, nanoseconds } = event;
+  const { pid, uid, command, name, from, digest, mode, nanoseconds, unstable } = event;
   return {
     at: timeOf(nanoseconds),
     name,
@@ -65,5 +67,6 @@ function refusalOf(event: GateEvent): Refusal {
     pid,
     uid,
     loaded: mode === 'watch',
+    ...(unstable ? { unstable } : {}),
   };
 }
