@@ -9,9 +9,11 @@
  *   inode_permission    the walk enters a directory, or asks for what it has found: links as deep as the walk, or
  *                       deeper, have been resolved to this inode. chdir, connect, access, truncate and others ask
  *                       once more after their walk has ended, and then all of its links are meant
- *   inode_getattr       stat asks after its walk
+ *   inode_getattr       stat asks after its walk; sb_statfs, inode_getxattr, inode_listxattr, inode_get_acl,
+ *                       inode_file_getattr, path_chmod and path_chown are the same for others
  *   inode_create        a file is about to be made by the name at the end of a link: its directory is what counts
  *   file_open           the end of a walk that opens
+ *   vfs_open            the end of one with O_PATH, which the kernel asks nobody about: see refused.h
  *
  * User space fills the maps before the programs are attached, and reads "counters" and "events". */
 #define EVENTS_BYTES (1 << 20)
@@ -20,10 +22,13 @@
 #include "kernel.h"
 #include "events.h"
 #include "tally.h"
+#include "refused.h"
 
 #define EACCES 13
 #define ECHILD 10
 #define PROC_SUPER_MAGIC 0x9fa0
+#define FUSE_SUPER_MAGIC 0x65735546
+#define O_PATH 010000000
 #define FMODE_CREATED (1U << 20)
 
 /* Links within links. Chains are no deeper than one link; the kernel walks 40, and those below 8 are refused. */
@@ -31,7 +36,7 @@
 /* In words that the compiler cannot prove to be superfluous, since each verifier has to see the bound. */
 #define SLOT(depth) ({ u32 slot_ = (depth); barrier_var(slot_); slot_ & (DEPTH - 1); })
 
-#define NOBODY (~0U) /* no inode has this uid */
+#define NOBODY (~0U) /* who owns nothing, not even what the kernel knows no owner of */
 #define NAMES 6
 #define NAME_BYTES 32
 #define TEXT_BYTES 96
@@ -52,6 +57,7 @@ struct walk {
   u64 filename;
   s32 followed;
   u32 mode;
+  u32 jumped;  /* it has gone through a file that some task has open: /proc/self/fd/3 */
   u32 pending; /* bit n: the link at depth n has not been judged yet */
   u32 owners[DEPTH];
   struct link last;
@@ -121,12 +127,55 @@ static __always_inline bool is_trusted(u32 uid, u32 as)
   return trust && (*trust & as);
 }
 
+/* A tenant owns tens of thousands of subordinate uids. All of a block together are told of so many times a second, that it
+ * can neither fill the ring with theirs, nor have the totals of others forgotten. */
+#define FIRST_SUBORDINATE 65536
+#define BLOCK_REPORTS_PER_SECOND 64
+
+struct block {
+  u64 second;
+  u64 reported; /* in that second */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, u32); /* uid / 65536 */
+  __type(value, struct block);
+} blocks SEC(".maps");
+
+static __always_inline bool has_been_told_enough(u32 owner)
+{
+  u64 second = bpf_ktime_get_ns() / NS_PER_SECOND;
+  struct block first = { .second = second, .reported = 1 };
+  u32 key = owner / FIRST_SUBORDINATE;
+  struct block *block;
+
+  if (!key)
+    return false;
+  block = bpf_map_lookup_elem(&blocks, &key);
+  if (!block) {
+    bpf_map_update_elem(&blocks, &key, &first, BPF_ANY);
+    return false;
+  }
+  if (block->second != second) {
+    block->second = second;
+    block->reported = 0;
+  }
+  return __sync_fetch_and_add(&block->reported, 1) >= BLOCK_REPORTS_PER_SECOND;
+}
+
 static __always_inline void report(struct walk *walk, u32 owner, struct inode *target)
 {
   struct task_struct *task = bpf_get_current_task_btf();
-  u64 total = total_to_report(owner);
   struct event *event;
+  u64 total;
 
+  if (has_been_told_enough(owner)) {
+    count(LOST);
+    return;
+  }
+  total = total_to_report(owner);
   if (!total)
     return;
   event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
@@ -148,29 +197,41 @@ static __always_inline void report(struct walk *walk, u32 owner, struct inode *t
   bpf_ringbuf_submit(event, 0);
 }
 
-/* Links at this depth and below it have been resolved to the inode. */
-static __always_inline int judge(struct walk *walk, u32 depth, struct inode *inode)
+/* A file system that a program serves says of each link what the program likes, and any user may mount one. One that was
+ * mounted in a user namespace is its creator's. */
+static __always_inline u32 owner_of(struct inode *link)
+{
+  if (BPF_CORE_READ(link, i_sb, s_magic) == FUSE_SUPER_MAGIC || BPF_CORE_READ(link, i_sb, s_user_ns, level) > 0)
+    return NOBODY;
+  return link->i_uid.val;
+}
+
+/* Links at this depth and below it have been resolved to the inode. Whether that is to be refused. */
+static __always_inline bool is_wrong(struct walk *walk, u32 depth, struct inode *inode)
 {
   u32 owner = 0, target = inode->i_uid.val, i;
   bool differs = false;
 
   /* The loop only searches: what is done with the result would be verified as often as it runs. */
   for (i = 0; i < DEPTH; i++) {
-    if (i >= depth && (walk->pending & (1U << i)) && walk->owners[i] != target) {
+    if (i >= depth && (walk->pending & (1U << i)) && (walk->owners[i] != target || target == NOBODY)) {
       owner = walk->owners[i];
       differs = true;
     }
   }
   walk->pending &= depth < DEPTH ? (1U << depth) - 1 : ~0U;
   if (!differs || is_trusted(target, TARGETS))
-    return 0;
+    return false;
   report(walk, owner, inode);
-  /* Two branches with constants, from which a verifier sees the range of what is returned. */
-  if (walk->mode == REFUSE) {
-    count(REFUSED);
+  count(walk->mode == REFUSE ? REFUSED : WATCHED);
+  return walk->mode == REFUSE;
+}
+
+/* By two branches with constants, from which a verifier sees the range of what is returned. */
+static __always_inline int judge(struct walk *walk, u32 depth, struct inode *inode)
+{
+  if (is_wrong(walk, depth, inode))
     return -EACCES;
-  }
-  count(WATCHED);
   return 0;
 }
 
@@ -224,7 +285,7 @@ int BPF_PROG(symlinks_follow, struct dentry *dentry, struct inode *inode, bool r
   struct task_struct *task = bpf_get_current_task_btf();
   struct nameidata *nameidata = task->nameidata;
   struct walk *walk;
-  u32 mode, depth;
+  u32 mode, depth, owner;
   s32 followed;
   u64 filename;
 
@@ -249,8 +310,10 @@ int BPF_PROG(symlinks_follow, struct dentry *dentry, struct inode *inode, bool r
   }
   followed = BPF_CORE_READ(nameidata, total_link_count);
   filename = (u64)BPF_CORE_READ(nameidata, name);
-  if (walk->nameidata != (u64)nameidata || walk->filename != filename || followed <= walk->followed)
+  if (walk->nameidata != (u64)nameidata || walk->filename != filename || followed <= walk->followed) {
     walk->pending = 0;
+    walk->jumped = false;
+  }
   walk->nameidata = (u64)nameidata;
   walk->filename = filename;
   walk->followed = followed;
@@ -266,16 +329,24 @@ int BPF_PROG(symlinks_follow, struct dentry *dentry, struct inode *inode, bool r
   }
   count(FOLLOWED);
   /* A file that the task has open, and not a name: /proc/self/fd/3. */
-  if (BPF_CORE_READ(inode, i_sb, s_magic) == PROC_SUPER_MAGIC)
+  if (BPF_CORE_READ(inode, i_sb, s_magic) == PROC_SUPER_MAGIC) {
+    walk->jumped = true;
     return 0;
-  if (is_trusted(inode->i_uid.val, LINKS)) {
+  }
+  owner = owner_of(inode);
+  if (is_trusted(owner, LINKS)) {
     pass_on(walk, depth);
     return 0;
   }
   /* The links of a chain all have one owner, who also owns its end. */
   if (judge(walk, depth, inode))
     return -EACCES;
-  walk->owners[SLOT(depth)] = inode->i_uid.val;
+  /* Should the walk be one of O_PATH, there has to be room for what is refused at its end. */
+  if (mode == REFUSE && refused_are_full()) {
+    count(NO_MEMORY);
+    return -EACCES;
+  }
+  walk->owners[SLOT(depth)] = owner;
   walk->pending |= 1U << depth;
   remember(walk, dentry, inode);
   return 0;
@@ -298,6 +369,25 @@ static __always_inline bool goes_on(struct walk *walk, struct nameidata *nameida
   return false;
 }
 
+/* Whether the task comes to the inode by a descriptor that should not be there. */
+static __always_inline bool comes_by_refused(struct task_struct *task, struct inode *inode)
+{
+  struct nameidata *nameidata = task->nameidata;
+  struct walk *walk;
+
+  if (!are_refused())
+    return false;
+  if (!nameidata)
+    return is_refused_inode(inode);
+  if (BPF_CORE_READ(nameidata, saved))
+    return false;
+  if (starts_at_refused(task, nameidata))
+    return true;
+  walk = bpf_task_storage_get(&walks, task, 0, 0);
+  return walk && walk->jumped && walk->nameidata == (u64)nameidata &&
+    walk->filename == (u64)BPF_CORE_READ(nameidata, name) && is_refused_inode(inode);
+}
+
 SEC("lsm/inode_permission")
 int BPF_PROG(symlinks_permission, struct inode *inode, int mask, int earlier)
 {
@@ -308,6 +398,8 @@ int BPF_PROG(symlinks_permission, struct inode *inode, int mask, int earlier)
 
   if (earlier)
     return earlier;
+  if (comes_by_refused(task, inode))
+    return -EACCES;
   walk = unjudged(task);
   if (!walk)
     return 0;
@@ -319,17 +411,69 @@ int BPF_PROG(symlinks_permission, struct inode *inode, int mask, int earlier)
   return depth >= DEPTH ? 0 : judge(walk, depth, inode);
 }
 
-SEC("lsm/inode_getattr")
-int BPF_PROG(symlinks_getattr, const struct path *path, int earlier)
+/* What a call asks of the inode to which its walk has led. */
+static __always_inline int after_walk(struct inode *inode)
 {
   struct task_struct *task = bpf_get_current_task_btf();
   struct walk *walk;
 
-  if (earlier)
-    return earlier;
-  walk = unjudged(task);
   /* Within a walk the kernel asks for itself. */
-  return walk && !task->nameidata ? judge(walk, 0, path->dentry->d_inode) : 0;
+  if (task->nameidata)
+    return 0;
+  if (comes_by_refused(task, inode))
+    return -EACCES;
+  walk = unjudged(task);
+  return walk ? judge(walk, 0, inode) : 0;
+}
+
+SEC("lsm/inode_getattr")
+int BPF_PROG(symlinks_getattr, const struct path *path, int earlier)
+{
+  return earlier ? earlier : after_walk(path->dentry->d_inode);
+}
+
+SEC("lsm/sb_statfs")
+int BPF_PROG(symlinks_statfs, struct dentry *dentry, int earlier)
+{
+  return earlier ? earlier : after_walk(dentry->d_inode);
+}
+
+SEC("lsm/inode_getxattr")
+int BPF_PROG(symlinks_getxattr, struct dentry *dentry, const char *name, int earlier)
+{
+  return earlier ? earlier : after_walk(dentry->d_inode);
+}
+
+SEC("lsm/inode_listxattr")
+int BPF_PROG(symlinks_listxattr, struct dentry *dentry, int earlier)
+{
+  return earlier ? earlier : after_walk(dentry->d_inode);
+}
+
+/* Linux 6.2; before, getxattr asks. */
+SEC("lsm/inode_get_acl")
+int BPF_PROG(symlinks_get_acl, void *idmap, struct dentry *dentry, const char *name, int earlier)
+{
+  return earlier ? earlier : after_walk(dentry->d_inode);
+}
+
+/* Linux 6.17 */
+SEC("lsm/inode_file_getattr")
+int BPF_PROG(symlinks_file_getattr, struct dentry *dentry, void *attributes, int earlier)
+{
+  return earlier ? earlier : after_walk(dentry->d_inode);
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(symlinks_chmod, const struct path *path, u16 mode, int earlier)
+{
+  return earlier ? earlier : after_walk(path->dentry->d_inode);
+}
+
+SEC("lsm/path_chown")
+int BPF_PROG(symlinks_chown, const struct path *path, u64 uid, u64 gid, int earlier)
+{
+  return earlier ? earlier : after_walk(path->dentry->d_inode);
 }
 
 SEC("lsm/inode_create")
@@ -357,6 +501,8 @@ int BPF_PROG(symlinks_open, struct file *file, int earlier)
 
   if (earlier)
     return earlier;
+  if (comes_by_refused(task, file->f_inode))
+    return -EACCES;
   walk = unjudged(task);
   if (!walk || !nameidata || BPF_CORE_READ(nameidata, saved) || !goes_on(walk, nameidata))
     return 0;
@@ -365,6 +511,47 @@ int BPF_PROG(symlinks_open, struct file *file, int earlier)
     return 0;
   }
   return judge(walk, 0, file->f_inode);
+}
+
+/* The end of a walk that opens with O_PATH, or of open_tree: the descriptor cannot be refused any more, only its use. */
+SEC("fentry/vfs_open")
+int BPF_PROG(symlinks_open_path, const struct path *path, struct file *file)
+{
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct nameidata *nameidata = task->nameidata;
+  struct inode *inode = path->dentry->d_inode;
+  struct walk *walk;
+
+  if (!(file->f_flags & O_PATH) || !inode)
+    return 0;
+  /* Of a descriptor that was refused, another one. */
+  if (comes_by_refused(task, inode)) {
+    refuse_file(file, inode);
+    return 0;
+  }
+  walk = unjudged(task);
+  if (!walk || (nameidata && (BPF_CORE_READ(nameidata, saved) || !goes_on(walk, nameidata))))
+    return 0;
+  if (is_wrong(walk, 0, inode))
+    refuse_file(file, inode);
+  return 0;
+}
+
+SEC("lsm/file_receive")
+int BPF_PROG(symlinks_receive, struct file *file, int earlier)
+{
+  if (earlier)
+    return earlier;
+  if (is_refused_file((u64)file))
+    return -EACCES;
+  return 0;
+}
+
+SEC("lsm/file_free_security")
+int BPF_PROG(symlinks_free, struct file *file)
+{
+  forget_file(file);
+  return 0;
 }
 
 char terms[] SEC("license") = "GPL";

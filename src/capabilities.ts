@@ -117,6 +117,8 @@ const symlinks: Capability = {
   },
   policyPart: async () => (await import('./symlinks/io/guard/follow.ts')).guardPolicy,
   doctor: async () => (await import('./symlinks/commands/doctor.ts')).symlinksDoctor,
+  securityItems: async () =>
+    (await import('./symlinks/commands/security-items.ts')).symlinksSecurity,
   agentParts: [async () => (await import('./symlinks/io/guard/guard-part.ts')).guardPart],
   releaseObstacle: async () => (await import('./symlinks/io/guard/follow.ts')).releaseObstacle,
 };

@@ -9,6 +9,8 @@ interface Refused<Evidence> {
 
 export interface Told<Evidence> {
   readonly uid: number;
+  /** Under whom it is counted, if not under that uid: whoever has many. */
+  readonly under?: number;
   /** How many there have been of this uid since the programs were loaded. */
   readonly total: number;
   readonly watched: boolean;
@@ -30,17 +32,22 @@ export class RefusalTally<Evidence> {
     this.#seen = new Map(totals);
   }
 
-  add({ uid, total, watched, evidence }: Told<Evidence>): void {
-    const seen = this.#seen.get(uid) ?? 0;
-    if (seen === 0 && this.#seen.size >= uidsMax) return;
-    // The total has those that were not told of. It is less where the programs forgot the uid.
-    const count = total > seen ? total - seen : 1;
-    this.#seen.set(uid, total);
-    const of = this.#uids.get(uid) ?? { count: 0, watched: true, evidence: [] };
-    this.#uids.set(uid, of);
+  add({ uid, under = uid, total, watched, evidence }: Told<Evidence>): void {
+    const count = this.#countOf(uid, total);
+    const of = this.#uids.get(under) ?? { count: 0, watched: true, evidence: [] };
+    this.#uids.set(under, of);
     of.count += count;
     of.watched &&= watched;
     if (of.evidence.length < evidenceMax) of.evidence.push(evidence());
+  }
+
+  /** Since what is known of the uid. One more than can be remembered is counted each time for itself alone. */
+  #countOf(uid: number, total: number): number {
+    const seen = this.#seen.get(uid) ?? 0;
+    if (seen === 0 && this.#seen.size >= uidsMax) return 1;
+    this.#seen.set(uid, total);
+    // The total has those that were not told of. It is less where the programs forgot the uid.
+    return total > seen ? total - seen : 1;
   }
 
   /** All since the last call, by uid. */

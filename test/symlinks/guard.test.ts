@@ -22,6 +22,8 @@ import {
   sameRule,
   type GuardRule,
 } from '../../src/symlinks/core/guard/rule.ts';
+import { Ownership } from '../../src/host/accounts/ownership.ts';
+import { whoseLink } from '../../src/symlinks/core/guard/whose-link.ts';
 import { GuardPart } from '../../src/symlinks/io/guard/guard-part.ts';
 import { parseGroups, resolveRule } from '../../src/symlinks/io/guard/names.ts';
 
@@ -208,8 +210,29 @@ suite('a report', () => {
   });
 });
 
+test('a link is the fault of its owner’s tenant, or of the home that it lies in', () => {
+  const ownership = new Ownership(new Set([3001, 3002]), [[100_000, 165_535, 3002]]);
+  const homes = [
+    { uid: 3001, path: '/home/alice' },
+    { uid: 3002, path: '/home/alice/www/bob' },
+  ];
+  const whose = (owner: number, place: string) =>
+    whoseLink(owner, place, (uid) => ownership.byMaker(uid), homes);
+  assert.equal(whose(3001, '/srv/x'), 3001);
+  assert.equal(whose(100_005, '/home/alice/x'), 3002);
+  assert.equal(whose(0xffff_ffff, '/home/alice/m/x'), 3001);
+  assert.equal(whose(7777, '/home/alice/www/bob/x'), 3002);
+  assert.equal(whose(7777, '/home/alice2/x'), undefined);
+  assert.equal(whose(7777, '…/alice/x'), undefined);
+  assert.equal(whose(0, '/home/alice/x'), undefined);
+});
+
 suite('the tally', () => {
-  const known = { nameOf: (uid: number) => `uid ${uid}`, mountPointOf: () => '/home' };
+  const known = {
+    nameOf: (uid: number) => `uid ${uid}`,
+    mountPointOf: () => '/home',
+    tenantOf: (uid: number) => (uid < 4000 ? uid : uid >= 100_000 ? 3001 : undefined),
+  };
   const link = (total: number, owner = 3001, mode = 1): RefusedLink => {
     const parsed = parseRefusedLink(record({ total, owner, mode }, ['other', 'alice', '/']));
     assert.ok(parsed);
@@ -247,6 +270,36 @@ suite('the tally', () => {
     tally.restart();
     tally.add(link(2), 1, known);
     assert.equal(tally.take()[0]?.count, 2);
+  });
+
+  test('counts links of subordinate uids under their tenant, and tells of those that are nobody’s', () => {
+    const tally = new LinkTally();
+    tally.add(link(2), 1, known);
+    tally.add(link(5, 100_000), 1, known);
+    tally.add(link(7, 100_001), 1, known);
+    tally.add(link(3, 5000), 1, known);
+    tally.add(link(4, 5001), 1, known);
+    assert.deepEqual(
+      tally.take().map(({ member, count }) => [member, count]),
+      [['u3001', 14]],
+    );
+    assert.equal(tally.unowned?.count, 7);
+    assert.equal(tally.unowned.example?.link, '/home/alice/other');
+    tally.take();
+    assert.equal(tally.unowned, undefined);
+  });
+
+  test('forgets no owner, however many there are', () => {
+    const tally = new LinkTally();
+    for (let owner = 100_000; owner < 110_000; owner++) tally.add(link(1, owner), 1, known);
+    tally.add(link(1, 3002), 1, known);
+    assert.deepEqual(
+      tally.take().map(({ member, count }) => [member, count]),
+      [
+        ['u3001', 10_000],
+        ['u3002', 1],
+      ],
+    );
   });
 
   test('keeps a bounded number of links', () => {

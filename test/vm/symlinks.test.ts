@@ -6,18 +6,21 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, suite, test } from 'node:test';
 import { longPatienceMilliseconds } from '../../src/testing/patience.ts';
 import { guestOfSuite, prepareGuests } from '../../src/testing/vm/suite.ts';
 import { expected } from './symlinks/expected.ts';
+import { withGuard, withoutGuard } from './symlinks/expected-descriptors.ts';
 
 const guests = await prepareGuests(import.meta.filename, 'bpf');
 const timeout = longPatienceMilliseconds;
 
-/** Opens of each kind in the race: a million with LONG=1. */
-const opens = process.env['LONG'] === undefined ? 20_000 : 1_000_000;
+/** Opens of each kind, and requests, in the races: a million with LONG=1. */
+const isLong = process.env['LONG'] !== undefined;
+const opens = isLong ? 1_000_000 : 20_000;
+const requests = isLong ? 1_000_000 : 500;
 
 const policy = (symlinks: string) =>
   `<bulkhead version="1"><agent interval="1s"/>${symlinks}<tenant user="alice"/><tenant user="bob"/></bulkhead>`;
@@ -37,7 +40,10 @@ done
 ASK
 chmod 755 /usr/local/bin/ask
 rm -f /etc/nginx/sites-enabled/default /etc/apache2/sites-enabled/000-default.conf
-echo 'server { listen 127.0.0.1:8080; root /home/alice/www; }' > /etc/nginx/sites-enabled/alice
+cat > /etc/nginx/sites-enabled/alice <<'SITES'
+server { listen 127.0.0.1:8080; root /home/alice/www; }
+server { listen 127.0.0.1:8082; root /home/alice/www; disable_symlinks if_not_owner from=$document_root; }
+SITES
 echo 'Listen 127.0.0.1:8081' > /etc/apache2/ports.conf
 cat > /etc/apache2/sites-enabled/alice.conf <<'SITE'
 <VirtualHost 127.0.0.1:8081>
@@ -102,6 +108,25 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       }),
     );
   };
+  /** A tenant exchanges the link `d` with a file whose owner is the other one: nginx's own check has to see that. */
+  const exchanged = async (requests: number) => {
+    const text = await succeed(
+      `exchange 3001 /home/alice/www/d /home/alice/www/upload-of-bob 8082 /d/secret ${requests}`,
+    );
+    const [, leaked, own, refused] = /leaked (\d+) own (\d+) refused (\d+)/.exec(text) ?? [];
+    return { leaked: Number(leaked), own: Number(own), refused: Number(refused) };
+  };
+  const descriptors = async () =>
+    (await succeed('descriptors 33'))
+      .trim()
+      .split('\n')
+      .map((line) => line.trim());
+  /** By alice's own program, as one that root installed for her lets her mount it. */
+  const serveLink = (owner: number) =>
+    succeed(
+      `setpriv --reuid alice --regid alice --init-groups setsid fuse-lies /home/alice/www/m link ${owner} /home/bob/www/secret > /tmp/lies 2>&1 < /dev/null & echo $! > /tmp/lies.pid; for i in $(seq 3000); do grep -q mounted /tmp/lies && exit 0; sleep 0.1; done; cat /tmp/lies >&2; exit 1`,
+    );
+  const stopServing = () => succeed('kill $(cat /tmp/lies.pid); umount -l /home/alice/www/m');
   const refuses = async () => {
     const other = await run(`${asServer} cat /home/alice/www/other`);
     return other.status !== 0 && other.stdout === '';
@@ -109,10 +134,17 @@ suite('the symlink guard', { skip: guests.skip }, () => {
   const generations = () => succeed('ls /sys/fs/bpf/bulkhead 2>/dev/null || true');
 
   const { run, succeed } = guestOfSuite(guests, async (guest) => {
-    const source = fileURLToPath(new URL('../attacks/link-race.c', import.meta.url));
-    execFileSync('gcc', ['-O2', '-static', '-o', join(directory, 'link-race'), source]);
-    await guest.copyIn(join(directory, 'link-race'), '/usr/local/bin/link-race');
-    await succeed('chmod 755 /usr/local/bin/link-race');
+    for (const source of [
+      '../attacks/link-race.c',
+      'symlinks/descriptors.c',
+      'symlinks/exchange.c',
+    ]) {
+      const name = basename(source, '.c');
+      const file = fileURLToPath(new URL(source, import.meta.url));
+      execFileSync('gcc', ['-O2', '-static', '-o', join(directory, name), file]);
+      await guest.copyIn(join(directory, name), `/usr/local/bin/${name}`);
+    }
+    await succeed('chmod 755 /usr/local/bin/*');
     await succeed(setUp);
     await writePolicy(ownerMatch);
   });
@@ -122,6 +154,12 @@ suite('the symlink guard', { skip: guests.skip }, () => {
     assert.deepEqual(await cases(), expected('off'));
     assert.match(await succeed(`ask 8080 ${pages}`), /^other 200\notherdir\/secret 200\n/m);
     for (const { leaked } of await race(2000)) assert.ok(leaked > 0, 'nothing leaked');
+    assert.deepEqual(await descriptors(), withoutGuard);
+    assert.equal((await exchanged(-1_000_000)).leaked, 1);
+    await succeed('echo user_allow_other > /etc/fuse.conf');
+    await serveLink(3002);
+    assert.equal(await succeed('ask 8080 m/x to-m'), 'm/x 200\nto-m 200\n');
+    await stopServing();
   });
 
   test('on, each way of following is refused, and what is allowed works', { timeout }, async () => {
@@ -134,6 +172,10 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       'SECRET\n',
     );
     assert.equal(await succeed('cat /home/alice/www/other'), 'SECRET\n');
+  });
+
+  test('descriptors that O_PATH opened by a refused link are of no use', { timeout }, async () => {
+    assert.deepEqual(await descriptors(), withGuard);
   });
 
   test('nginx and Apache serve what is allowed, and nothing else', { timeout }, async () => {
@@ -155,6 +197,15 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       assert.ok(own > 0 && refused > 0, JSON.stringify(found));
       assert.equal(own + refused + rest, opens);
     }
+  });
+
+  test("nginx's own check cannot be led past it", { timeout }, async () => {
+    assert.equal(
+      await succeed('ask 8082 own owndir/f other otherdir/secret'),
+      'own 200\nowndir/f 200\nother 403\notherdir/secret 403\n',
+    );
+    const { leaked, refused } = await exchanged(requests);
+    assert.deepEqual({ leaked, refused }, { leaked: 0, refused: requests });
   });
 
   test(
@@ -204,6 +255,15 @@ suite('the symlink guard', { skip: guests.skip }, () => {
       text,
       /\/home\/alice\/www\/other to \/home\/bob\/www\/secret, which belongs to bob/,
     );
+    // Those of a subordinate uid of hers, and those that are nobody's in her home, are her faults as well.
+    await succeed(
+      `grep -q '^alice:' /etc/subuid || usermod --add-subuids 300000-300009 alice; ln -s /home/bob/www/secret /home/alice/www/sub && chown -h $(sed -n 's/^alice:\\([0-9]*\\):.*/\\1/p' /etc/subuid | head -1) /home/alice/www/sub`,
+    );
+    await serveLink(3002);
+    await succeed('ask 8080 sub m/x');
+    await until(`bulkhead incident ${first} | grep -q "/home/alice/www/sub to"`);
+    await until(`bulkhead incident ${first} | grep -q "/home/alice/www/m/x to"`);
+    await stopServing();
     assert.doesNotMatch(await succeed('su bob -c "bulkhead faults"'), /symlinks/);
   });
 

@@ -24,7 +24,7 @@ const prototypes = {
   bpf_program__section_name: 'const char *bpf_program__section_name(void *program)',
   bpf_program__set_autoload: 'int bpf_program__set_autoload(void *program, bool autoload)',
   bpf_program__set_log_buf: 'int bpf_program__set_log_buf(void *program, void *log, size_t bytes)',
-  bpf_program__attach_lsm: 'void *bpf_program__attach_lsm(void *program)',
+  bpf_program__attach: 'void *bpf_program__attach(void *program)',
   bpf_link__pin: 'int bpf_link__pin(void *link, const char *path)',
   bpf_link__destroy: 'int bpf_link__destroy(void *link)',
   bpf_map__name: 'const char *bpf_map__name(void *map)',
@@ -56,7 +56,7 @@ export interface Libbpf {
   readonly bpf_program__section_name: (program: Handle) => string;
   readonly bpf_program__set_autoload: (program: Handle, autoload: boolean) => number;
   readonly bpf_program__set_log_buf: (program: Handle, log: Uint8Array, bytes: number) => number;
-  readonly bpf_program__attach_lsm: (program: Handle) => MaybeHandle;
+  readonly bpf_program__attach: (program: Handle) => MaybeHandle;
   readonly bpf_link__pin: (link: Handle, path: string) => number;
   readonly bpf_link__destroy: (link: Handle) => number;
   readonly bpf_map__name: (map: Handle) => string;

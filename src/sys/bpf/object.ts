@@ -109,11 +109,11 @@ class Loader {
     try {
       for (const handle of each(this.#handle, lib.bpf_object__next_program)) {
         const name = lib.bpf_program__name(handle);
-        const hook = lib.bpf_program__section_name(handle).replace(/^lsm(\.s)?\//, '');
-        const isThere = lib.btf__find_by_name_kind(types, `bpf_lsm_${hook}`, functionKind) > 0;
+        const section = lib.bpf_program__section_name(handle);
+        const isThere = lib.btf__find_by_name_kind(types, functionOf(section), functionKind) > 0;
         if (!isThere && this.#object.optional?.includes(name) !== true)
           return because({
-            reason: `this kernel has no hook "${hook}" for BPF programs`,
+            reason: `this kernel has no hook "${section}" for BPF programs`,
             hint: 'use a kernel that has CONFIG_BPF_LSM and is not older than 5.15',
           });
         if (!isThere) lib.bpf_program__set_autoload(handle, false);
@@ -149,7 +149,7 @@ class Loader {
 
   #attach(programs: readonly Program[], links: Handle[]): Cause | undefined {
     for (const { handle, name } of programs) {
-      const link = this.#lib.bpf_program__attach_lsm(handle);
+      const link = this.#lib.bpf_program__attach(handle);
       if (link === null)
         return { reason: `cannot attach ${name}: ${describeErrno(errnoOfAnswer())}` };
       links.push(link);
@@ -205,6 +205,10 @@ class Loader {
 
 /** Source: linux/btf.h, `BTF_KIND_FUNC`. */
 const functionKind = 12;
+
+/** The function of the kernel where the programs of a section are called. */
+const functionOf = (section: string) =>
+  section.replace(/^lsm(\.s)?\//, 'bpf_lsm_').replace(/^fentry\//, '');
 
 const cannotPin = (what: string, answer: number): Cause => ({
   reason: `cannot pin ${what}: ${describeErrno(errnoOfAnswer(answer))}`,

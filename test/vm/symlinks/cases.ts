@@ -108,7 +108,11 @@ const secret = openSync('/home/bob/www/secret', O_RDONLY);
 attempt('open /proc/self/fd of a file that is open', () => read(`/proc/self/fd/${secret}`));
 attempt('open through a file that O_PATH opened', () => {
   const fd = openSync(`${www}/other`, O_PATH);
-  return read(`/proc/self/fd/${fd}`);
+  try {
+    return read(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
+  }
 });
 attempt('fstat after a refusal', () => {
   attempt('(refused)', () => read(`${www}/other`));

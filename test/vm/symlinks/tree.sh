@@ -52,3 +52,12 @@ done
 # The same directory of bob's, seen at another place.
 mkdir -p /srv/bound; mountpoint -q /srv/bound || mount --bind /home/bob/www /srv/bound
 link /srv/bound/secret bound
+# A file of the server's own.
+install -o www-data -g www-data -m 600 /dev/null /srv/servers
+link /srv/servers servers
+# What a tenant exchanges with its link: a second name of what another one lets everybody write.
+as bob install -m 666 /dev/null /home/bob/www/open/upload
+[ -e /home/alice/www/upload-of-bob ] || as alice ln /home/bob/www/open/upload /home/alice/www/upload-of-bob
+link /home/bob/www d
+as alice mkdir -p /home/alice/www/m
+link /home/alice/www/m/x to-m

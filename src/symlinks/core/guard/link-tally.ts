@@ -10,10 +10,22 @@ export interface Known {
   readonly nameOf: (uid: number) => string;
   /** Of a file system, by `MAJOR:MINOR`. */
   readonly mountPointOf: (device: string) => string | undefined;
+  /** The tenant whose fault it is. */
+  readonly tenantOf: (owner: number, place: string) => number | undefined;
 }
+
+/** Links that are no tenant's. */
+export interface UnownedLinks {
+  readonly count: number;
+  readonly example: Evidence | undefined;
+}
+
+/** No uid. */
+const nobody = -1;
 
 export class LinkTally {
   readonly #tally = new RefusalTally<Evidence>();
+  #unowned: UnownedLinks | undefined;
 
   /** From here on; `totals`: what the programs have counted before. */
   restart(totals?: ReadonlyMap<number, number>): void {
@@ -22,12 +34,27 @@ export class LinkTally {
 
   add(link: RefusedLink, at: number, known: Known): void {
     const { owner: uid, total, watched } = link;
-    this.#tally.add({ uid, total, watched, evidence: () => evidenceOf(link, at, known) });
+    const place = placeOf(link, known.mountPointOf(link.device));
+    const under = known.tenantOf(uid, place) ?? nobody;
+    this.#tally.add({
+      uid,
+      under,
+      total,
+      watched,
+      evidence: () => evidenceOf(link, place, at, known),
+    });
   }
 
   /** All since the last call. */
   take(): readonly ReportedFault[] {
-    return [...this.#tally.take()].map(([owner, { count, watched, evidence }]) => ({
+    const taken = new Map(this.#tally.take());
+    const unowned = taken.get(nobody);
+    taken.delete(nobody);
+    this.#unowned =
+      unowned === undefined
+        ? undefined
+        : { count: unowned.count, example: unowned.evidence.at(-1) };
+    return [...taken].map(([owner, { count, watched, evidence }]) => ({
       member: tenantMember(owner),
       limit: linkFault,
       severity: watched ? 'throttled' : 'refused',
@@ -37,12 +64,17 @@ export class LinkTally {
       links: evidence,
     }));
   }
+
+  /** Those of what was taken last that are no tenant's. */
+  get unowned(): UnownedLinks | undefined {
+    return this.#unowned;
+  }
 }
 
-const evidenceOf = (link: RefusedLink, at: number, known: Known): Evidence => ({
+const evidenceOf = (link: RefusedLink, place: string, at: number, known: Known): Evidence => ({
   at,
   program: link.program,
-  link: placeOf(link, known.mountPointOf(link.device)),
+  link: place,
   target: link.leadsTo ?? '',
   targetOwner: known.nameOf(link.targetOwner),
 });

@@ -4,7 +4,11 @@
  */
 import type { Log } from '../../../agent/log.ts';
 import type { AgentPart, Alarm, ReportedFault } from '../../../agent/part.ts';
+import { count } from '../../../base/list.ts';
+import { printable } from '../../../base/printable.ts';
 import { causedBy, printProblem, type Problem } from '../../../base/problem.ts';
+import { Ownership } from '../../../host/accounts/ownership.ts';
+import { readSubordinateUids } from '../../../host/accounts/subordinate-uids.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { restoreElsewhere, type Restore } from '../../../host/restore-elsewhere.ts';
 import type { Policy } from '../../../policy/policy.ts';
@@ -12,7 +16,9 @@ import { ProgramEvents } from '../../../sys/bpf/program-events.ts';
 import { readMounts } from '../../../sys/files/mounts.ts';
 import { parseRefusedLink } from '../../core/guard/refused-link.ts';
 import { canaryOf } from '../../core/guard/rule.ts';
-import { LinkTally } from '../../core/guard/link-tally.ts';
+import { linkText } from '../../../usage/refused-links.ts';
+import { LinkTally, type Known } from '../../core/guard/link-tally.ts';
+import { whoseLink } from '../../core/guard/whose-link.ts';
 import { readChoice } from './choice.ts';
 import { guardPrograms, inForce, isInForce } from './guard.ts';
 import { resolveRule } from './names.ts';
@@ -72,26 +78,49 @@ export class GuardPart implements AgentPart {
     if (!taken.ok) this.#report(printProblem(taken.error));
     if (!taken.ok || taken.value === undefined) return [];
     const { generation, records } = taken.value;
-    const names = new Map(
-      (this.#policy?.tenants ?? []).flatMap(({ uid, account }) =>
-        account === undefined ? [] : [[uid, account.user] as const],
-      ),
-    );
     const mountPoints = new Map<string, string>();
     // Of the mounts of a file system, the first that shows all of it.
     if (records.length > 0)
       for (const { device, root, mountPoint } of readMounts(this.#paths))
         if (root === '/' && !mountPoints.has(device)) mountPoints.set(device, mountPoint);
     const canary = canaryOf(generation);
+    const known = this.#known(mountPoints);
     for (const record of records) {
       const link = parseRefusedLink(record);
       if (link === undefined || link.gid === canary) continue;
-      this.#tally.add(link, Date.now(), {
-        nameOf: (uid) => (uid === 0 ? 'root' : (names.get(uid) ?? `uid ${uid}`)),
-        mountPointOf: (device) => mountPoints.get(device),
-      });
+      this.#tally.add(link, Date.now(), known);
     }
-    return this.#tally.take();
+    const faults = this.#tally.take();
+    this.#tellUnowned();
+    return faults;
+  }
+
+  #known(mountPoints: ReadonlyMap<string, string>): Known {
+    const tenants = this.#policy?.tenants ?? [];
+    const names = new Map(tenants.map(({ uid, account }) => [uid, account?.user] as const));
+    const homes = tenants.flatMap(({ uid, account }) =>
+      account === undefined ? [] : [{ uid, path: account.home }],
+    );
+    let ownership: Ownership | undefined;
+    return {
+      nameOf: (uid) => (uid === 0 ? 'root' : (names.get(uid) ?? `uid ${uid}`)),
+      mountPointOf: (device) => mountPoints.get(device),
+      tenantOf: (owner, place) => {
+        if (names.has(owner)) return owner;
+        // Who has which ranges is read anew: an account may have got them since.
+        const uids = new Set(names.keys());
+        const owners = (ownership ??= new Ownership(uids, readSubordinateUids(this.#paths, uids)));
+        return whoseLink(owner, place, (uid) => owners.byMaker(uid), homes);
+      },
+    };
+  }
+
+  #tellUnowned(): void {
+    const { unowned } = this.#tally;
+    if (unowned === undefined) return;
+    const { count: number, example } = unowned;
+    const shown = example === undefined ? '' : `, such as ${printable(linkText(example))}`;
+    this.#log.warn(`The symlink guard met ${count(number, 'link')} that are no tenant's${shown}`);
   }
 
   afterTick(): void {
