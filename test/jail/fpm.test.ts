@@ -24,7 +24,7 @@ import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
 import { eventually } from '../../src/testing/patience.ts';
 import { serviceConfig } from '../../src/web/core/fpm/service/config.ts';
 import type { Service } from '../../src/web/core/fpm/service/split.ts';
-import { checkService } from '../../src/web/io/fpm/check.ts';
+import { checkService } from '../../src/web/io/fpm/check/check.ts';
 import { layoutOf } from '../../src/web/io/fpm/layout.ts';
 import { findWebPrograms } from '../../src/web/io/servers.ts';
 import { pathsOf } from '../../src/host/paths.ts';
@@ -454,20 +454,31 @@ describe('php-fpm in a jail', { skip }, () => {
     mustApply();
   });
 
-  test('php-fpm checks a configuration inside, before it is used', async () => {
+  test('a configuration is checked before it is used, and directories inside', async () => {
     assert.ok(fpm !== undefined);
     const paths = pathsOf(instance);
     const layout = layoutOf(paths, fpm, true);
     const entry = { kind: 'launcher', instance, isJailed: true } as const;
-    const check = (text: string, more: Partial<Service> = {}) => {
+    const check = async (text: string, more: Partial<Service> = {}) => {
       const scratch = `${homes}/check`;
       rmSync(scratch, { recursive: true, force: true });
       mkdirSync(scratch);
       const service = { ...serviceOf(text), pools: poolsOf(text), ...more };
-      return checkService(layout, service, serviceConfig(service, '8.4'), entry, scratch);
+      const made = serviceConfig(service, '8.4');
+      const found = await checkService(layout, service, made, entry, {
+        scratch,
+        timeoutMs: 60_000,
+      });
+      return found?.reason;
     };
     assert.equal(await check(pool()), undefined);
+    assert.equal(await check(pool(`chdir = ${homes}/alice\n`)), undefined);
     assert.match((await check(pool('chdir = /srv/other\n'))) ?? '', /chdir path '\/srv\/other'/);
+    // It is there on the host, and everybody may enter it.
+    assert.match(
+      (await check(pool(`chdir = ${homes}/bob\n`))) ?? '',
+      /chdir path '.*\/bob' cannot be entered by .*: No such file/,
+    );
     assert.match((await check(pool('listen.group = nogroupofthehost\n'))) ?? '', /./);
     assert.match(
       (await check(pool(), { asRoot: 'pool alice has chroot' })) ?? '',

@@ -33,5 +33,5 @@ async function copyBuilt(guest: Guest): Promise<void> {
 /** Two minutes are enough to divide pools of PHP-FPM everywhere but on processors that are emulated and shared. */
 export const withPatientFpm = (guest: Guest): Promise<string> =>
   guest.succeed(
-    `cd /opt/bulkhead && grep -q 'kill-after=5 120' libexec/bulkhead-fpm-split && sed -i 's/kill-after=5 120/kill-after=5 3600/' libexec/bulkhead-fpm-split && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,
+    `cd /opt/bulkhead && grep -q '^within=120' libexec/bulkhead-fpm-split && sed -i 's/^within=120/within=3600/' libexec/bulkhead-fpm-split && files=$(grep -rl TimeoutStartSec=180 dist) && sed -i s/TimeoutStartSec=180/TimeoutStartSec=3600/ $files`,
   );

@@ -5,6 +5,7 @@
  *     AH00526: Syntax error on line 1 of /etc/apache2/sites-enabled/y.conf:
  *     Invalid command 'Foo', perhaps misspelled or …
  *     [26-Nov-2026 01:15:20] ERROR: [/etc/php/8.4/fpm/pool.d/b.conf:11] unknown entry 'foo'
+ *     [26-Nov-2026 01:15:20] ALERT: [pool b] pm.max_spare_servers(8) must not be greater than pm.max_children(5)
  */
 import type { ReadProblem } from './directive.ts';
 
@@ -17,8 +18,16 @@ type ErrorReader = (text: string) => ReadProblem | undefined;
 const readers: readonly ErrorReader[] = [
   (text) => found(/\[emerg\](?: \d+#\d+:)? (?<message>.*) in (?<file>\/.*):(?<line>\d+)$/m, text),
   (text) => found(/Syntax error on line (?<line>\d+) of (?<file>\/.*):\n(?<message>.*)$/m, text),
-  (text) => found(/(?:ERROR:|\[ERROR\]) \[(?<file>\/.*):(?<line>\d+)\] (?<message>.*)$/m, text),
-  (text) => found(/(?:\[emerg\](?: \d+#\d+:)?|ERROR:|\[ERROR\]|AH\d{5}:) (?<message>.*)$/m, text),
+  (text) =>
+    found(
+      /(?:(?:ERROR|ALERT):|\[(?:ERROR|ALERT)\]) \[(?<file>\/.*):(?<line>\d+)\] (?<message>.*)$/m,
+      text,
+    ),
+  (text) =>
+    found(
+      /(?:\[emerg\](?: \d+#\d+:)?|(?:ERROR|ALERT):|\[(?:ERROR|ALERT)\]|AH\d{5}:) (?<message>.*)$/m,
+      text,
+    ),
 ];
 
 export function parseServerError(text: string): ReadProblem {

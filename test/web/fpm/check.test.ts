@@ -1,29 +1,19 @@
 /** What the real php-fpm says of configurations that a split makes of others; none is started. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { serviceConfig } from '../../../src/web/core/fpm/service/config.ts';
-import { mainFile } from '../../../src/web/core/fpm/service/main-file.ts';
 import { splitPools, type SplitFacts } from '../../../src/web/core/fpm/service/split.ts';
-import { checkMain, checkService } from '../../../src/web/io/fpm/check.ts';
-import { readFpmInputs, type FpmInputs } from '../../../src/web/io/fpm/inputs.ts';
-import { layoutOf } from '../../../src/web/io/fpm/layout.ts';
-import { findWebPrograms } from '../../../src/web/io/servers.ts';
-import { pathsOf } from '../../../src/host/paths.ts';
+import { checkService } from '../../../src/web/io/fpm/check/check.ts';
+import { dumpAccepted } from '../../../src/web/io/fpm/check/left-out.ts';
+import type { FpmInputs } from '../../../src/web/io/fpm/inputs.ts';
+import { fpm, FpmStage, skip, tenants } from './stage.ts';
 
-const found = findWebPrograms().fpm[0];
-const isRoot = process.getuid?.() === 0;
-const skip = found === undefined ? 'php-fpm is not installed' : isRoot ? false : 'needs root';
-const scratch = mkdtempSync(join(tmpdir(), 'bulkhead-fpm-check-'));
-after(() => rmSync(scratch, { recursive: true }));
-
-const uid = 64_430;
+const uid = tenants.alice;
 const facts: SplitFacts = {
   tenantOf: (user) =>
     user === String(uid)
-      ? { uid, gid: uid, user: 'tenant', hasOwnGroup: true, entries: 5 }
+      ? { uid, gid: uid, user: 'alice', hasOwnGroup: true, entries: 5 }
       : undefined,
   isChosen: () => true,
   gidOf: Number,
@@ -32,40 +22,22 @@ const facts: SplitFacts = {
   isPinned: () => false,
   siteOf: () => undefined,
 };
-let count = 0;
 
-const pool = (name: string, user: string | number, more = '') =>
-  `[${name}]\nuser = ${user}\ngroup = ${user}\nlisten = ${scratch}/${name}.sock\npm = ondemand\npm.max_children = 3\n${more}`;
-
-/** A main file of its own with these pool files. */
-function directory(pools: Readonly<Record<string, string>>): string {
-  const at = join(scratch, String(++count));
-  mkdirSync(`${at}/pools`, { recursive: true });
-  mkdirSync(`${at}/check`);
-  chmodSync(at, 0o755);
-  for (const [name, text] of Object.entries(pools)) writeFileSync(`${at}/pools/${name}`, text);
-  writeFileSync(
-    `${at}/php-fpm.conf`,
-    `[global]\nerror_log = ${at}/log\ninclude=${at}/pools/*.conf\n`,
-  );
-  return at;
-}
-
-const fpmAt = (at: string) => ({ ...found!, configuration: `${at}/php-fpm.conf` });
-
-async function inputsAt(at: string): Promise<FpmInputs> {
-  const inputs = await readFpmInputs(fpmAt(at));
+async function inputsOf(stage: FpmStage): Promise<FpmInputs> {
+  const inputs = await stage.inputs();
   assert.ok(inputs.ok, inputs.ok ? '' : inputs.error.reason);
   return inputs.value;
 }
 
 test('a split has every pool of before, with every value, once', { skip }, async () => {
-  const at = directory({
-    'a.conf': pool('a', uid, 'env[SECRET] = "x"\nphp_admin_value[memory_limit] = 64M\n'),
-    'b.conf': pool('b', uid),
-    'www.conf': pool('www', 64_431),
-  });
-  const { main, includes, files, sections } = await inputsAt(at);
+  using stage = new FpmStage();
+  stage.write(
+    'a',
+    stage.pool('a', uid, 'env[SECRET] = "x"\nphp_admin_value[memory_limit] = 64M\n'),
+  );
+  stage.write('b', stage.pool('b', uid));
+  stage.write('www', stage.pool('www', 64_439));
+  const { main, includes, files, sections } = await inputsOf(stage);
   const split = splitPools(sections, files, facts);
   const [service] = split.services;
   assert.ok(service);
@@ -73,26 +45,25 @@ test('a split has every pool of before, with every value, once', { skip }, async
     service.pools.map(({ name }) => name),
     ['a', 'b'],
   );
-  const layout = layoutOf(pathsOf('bulkhead-fpm-check'), fpmAt(at), true);
-  const links = `${at}/check/pools`;
-  const made = mainFile(main, includes, split.keptFiles, links, `${at}/none.sock`);
-  const paths = new Map([...made.links].map(([name, to]) => [`${links}/${name}`, to]));
-  const stay = sections.filter(({ name }) => name === 'www');
-  assert.equal(await checkMain(layout, made.text, paths, stay, `${at}/check`), undefined);
-  rmSync(`${at}/check`, { recursive: true });
-  mkdirSync(`${at}/check`);
-  assert.match(
-    (await checkMain(layout, made.text, paths, sections, `${at}/check`)) ?? '',
-    /finds 2 pools/,
+  const context = stage.context();
+  const rest = { main, includes, files: split.keptFiles };
+  const kept = await dumpAccepted(context, rest, stage.check(), new Map());
+  assert.ok(kept.ok);
+  assert.deepEqual(
+    kept.value.sections,
+    sections.filter(({ name }) => name === 'www'),
   );
 
-  const entry = { kind: 'launcher', instance: 'bulkhead-fpm-check', isJailed: false } as const;
-  const asRoot = { ...service, asRoot: 'there is no cgroup here' };
-  const check = (text: string) => {
-    rmSync(`${at}/check/${uid}.conf`, { force: true });
-    return checkService(layout, asRoot, text, entry, `${at}/check`);
+  const check = async (text: string) => {
+    const { scratch } = stage.check();
+    const entry = context.entryOf(service);
+    const found = await checkService(context.layout, service, text, entry, {
+      scratch,
+      timeoutMs: 100_000,
+    });
+    return found?.reason;
   };
-  const text = serviceConfig(service, found!.php);
+  const text = serviceConfig(service, fpm.php);
   assert.equal(await check(text), undefined);
   assert.match(
     (await check(text.replace('64M', '65M'))) ?? '',
@@ -108,19 +79,37 @@ test('a split has every pool of before, with every value, once', { skip }, async
   );
 });
 
+test("a directory that only root can enter is refused as the tenant's", { skip }, async () => {
+  using stage = new FpmStage();
+  mkdirSync(`${stage.at}/closed`, { mode: 0o700 });
+  mkdirSync(`${stage.home(uid)}/mine`, { mode: 0o700 });
+  stage.write('a', stage.pool('a', uid, `chdir = ${stage.at}/closed\n`));
+  const [first] = (await stage.divide()).refused;
+  assert.match(
+    first?.reason ?? '',
+    /pools\/a\.conf:1: \[pool a\] the chdir path '.*\/closed' cannot be entered by alice: Permission denied/,
+  );
+  stage.write('a', stage.pool('a', uid, `chdir = ${stage.home(uid)}\n`));
+  assert.deepEqual((await stage.divide()).refused, []);
+});
+
 test('what php-fpm does not accept is told with its place', { skip }, async () => {
-  const at = directory({ 'a.conf': pool('a', uid), 'b.conf': `${pool('b', uid)}nothing = 1\n` });
-  const inputs = await readFpmInputs(fpmAt(at));
+  using stage = new FpmStage();
+  stage.write('a', stage.pool('a', uid));
+  stage.write('b', `${stage.pool('b', 0)}nothing = 1\n`);
+  const inputs = await stage.inputs();
   assert.ok(!inputs.ok);
   assert.match(inputs.error.reason, /pools\/b\.conf:\d+: unknown entry 'nothing'/);
 });
 
 test('a file that is included twice, or by a relative path, is left alone', { skip }, async () => {
-  const at = directory({ 'a.conf': pool('a', uid) });
-  writeFileSync(
-    `${at}/php-fpm.conf`,
-    `[global]\ninclude=${at}/pools/*.conf\ninclude=${at}/pools/a.conf\n`,
-  );
-  const twice = await readFpmInputs(fpmAt(at));
+  using stage = new FpmStage();
+  stage.write('a', stage.pool('a', uid));
+  const pools = `${stage.at}/pools`;
+  writeFileSync(stage.main, `[global]\ninclude=${pools}/*.conf\ninclude=${pools}/a.conf\n`);
+  const twice = await stage.inputs();
   assert.match(twice.ok ? '' : twice.error.reason, /a\.conf twice/);
+  writeFileSync(stage.main, '[global]\ninclude=pools/*.conf\n');
+  const relative = await stage.inputs();
+  assert.match(relative.ok ? '' : relative.error.reason, /not an absolute path/);
 });

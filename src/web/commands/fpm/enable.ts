@@ -13,9 +13,10 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { printError } from '../../../cli/shared/session.ts';
 import { tenantCgroup } from '../../../plan/wanted.ts';
 import { findTenant, type Tenant } from '../../../policy/policy.ts';
+import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { choosing, choosingAll } from '../../core/fpm/service/choice.ts';
 import { readHostView } from '../../io/fpm/facts.ts';
-import { readFpmInputs } from '../../io/fpm/inputs.ts';
+import { readPoolFiles } from '../../io/fpm/inputs.ts';
 import type { FpmContext } from '../../io/fpm/context.ts';
 import type { FpmPlan } from '../../io/fpm/plan.ts';
 import { makeChanges, type Change, type ChangeOptions } from './change.ts';
@@ -39,7 +40,7 @@ async function enable(
   }
   const tenant = tenantOrReport(name, session);
   if (tenant === undefined) return exitCodes.failed;
-  const changes = await changesFor(tenant, session);
+  const changes = changesFor(tenant, session);
   return typeof changes === 'number' ? changes : makeChanges(changes, options);
 }
 
@@ -66,18 +67,18 @@ function tenantOrReport(name: string, { policy, driver }: FpmSession): Tenant | 
     : refuse({ reason: 'it has no cgroup yet', hint: 'run bulkhead apply' });
 }
 
-async function changesFor(
+function changesFor(
   tenant: Tenant,
   { contexts, paths, policy }: FpmSession,
-): Promise<readonly Change[] | ExitCode> {
+): readonly Change[] | ExitCode {
   const withPools: FpmContext[] = [];
   for (const context of contexts) {
-    const inputs = await readFpmInputs(context.fpm);
-    if (!inputs.ok) {
-      printError(inputs.error);
+    const files = readPoolFiles(context.fpm);
+    if (!files.ok) {
+      printError(files.error);
       return exitCodes.failed;
     }
-    const { sections } = inputs.value;
+    const sections = files.value.flatMap(({ text }) => sectionsInText(text));
     const { tenantOf } = readHostView(paths, policy, sections);
     if (sections.some(({ values }) => tenantOf(values.get('user') ?? '')?.uid === tenant.uid))
       withPools.push(context);

@@ -18,11 +18,15 @@ import { startSession, type FpmOptions } from './session.ts';
 
 interface SplitOptions extends FpmOptions {
   readonly when: Moment;
+  readonly within: number;
 }
+
+/** Of the time that there is for all, this is for checks. */
+const shareOfChecks = 0.75;
 
 async function split(
   version: string,
-  { when, ...options }: SplitOptions,
+  { when, within, ...options }: SplitOptions,
   command: Command,
 ): Promise<ExitCode> {
   const session = await startSession({ ...options, php: version }, command);
@@ -33,7 +37,10 @@ async function split(
   // Who holds it has told this service to start or to read anew, and goes on from there.
   if (!lock.ok) return exitCodes.done;
   using _lock = lock.value;
-  const done = await reconcile(context, { choose: (choice) => choice }, when);
+  const done = await reconcile(context, { choose: (choice) => choice }, when, {
+    checkMs: shareOfChecks * 1000 * within,
+    triesAgain: when === 'start',
+  });
   if (!done.ok) {
     printError(done.error);
     return exitCodes.failed;
@@ -53,6 +60,11 @@ function define(command: Command, run: Runner): void {
       new Option('--when <moment>', 'start, reload or reloaded: what the service is about to do')
         .choices(['start', 'reload', 'reloaded'])
         .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--within <seconds>', 'how long the service waits for it')
+        .argParser(Number)
+        .default(120),
     )
     .addHelpText('after', examples(['bulkhead web fpm split 8.4 --when reload', '']))
     .action(run(split));

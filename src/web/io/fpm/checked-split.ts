@@ -1,12 +1,17 @@
 /**
  * The split, and what php-fpm says of it. A tenant is refused alone: it stays with the distribution's service, or with
- * the service that it has, and its configuration of now.
+ * the service that it has, and its configuration of now; but never with a pool that root's files do not give it any more.
  */
 import { isChosen, type Choice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
+import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { serviceName, serviceUnit } from '../../core/fpm/service/units.ts';
 import { splitPools, type Service, type Split } from '../../core/fpm/service/split.ts';
-import { checkService } from './check.ts';
+import { inParallel } from './check/budget.ts';
+import { checkService } from './check/check.ts';
+import { placeText } from './check/dump.ts';
+import type { CheckRun } from './check/left-out.ts';
+import { digestOf, unfinishedReason } from './check/unfinished.ts';
 import { configPath, type FpmContext } from './context.ts';
 import type { HostView } from './facts.ts';
 import type { FpmInputs } from './inputs.ts';
@@ -14,9 +19,11 @@ import { streamsOf, type Installed } from './installed.ts';
 import type { Layout } from './layout.ts';
 import { withOwnPools } from './own-pools.ts';
 import { readPoolSites } from './pool-sites.ts';
+import { RootsWill } from './roots-will.ts';
 
 export interface Refusal {
-  readonly uid: number;
+  /** Absent where the account that a pool names is not there. */
+  readonly uid?: number;
   readonly user: string;
   readonly reason: string;
 }
@@ -25,8 +32,9 @@ export interface Checked {
   readonly split: Split;
   readonly services: readonly Service[];
   readonly refused: readonly Refusal[];
-  /** Of those that keep their files as they are installed. */
+  /** Tenants that keep what is installed, as far as root's files still give it to them. */
   readonly pinned: ReadonlySet<number>;
+  readonly will: RootsWill;
 }
 
 /** Who is refused stays with the distribution's service, or with the service that it has. */
@@ -36,27 +44,36 @@ export async function checkedSplit(
   inputs: FpmInputs,
   host: HostView,
   installed: Installed,
-  scratch: string,
+  check: CheckRun,
 ): Promise<Checked> {
   const { layout, fpm, web } = context;
   const siteOf = await readPoolSites(web, host.tenants, layout, installed);
   const streams = installedStreams(layout, installed);
+  const will = new RootsWill(inputs, host, choice, fpm.php);
+  const accepted = inputs.files.filter(({ path }) => !inputs.leftOut.has(path));
   const split = (without: readonly Refusal[]) => {
-    const uids = new Set(without.map(({ uid }) => uid));
-    return splitPools(inputs.sections, inputs.files, {
+    const uids = uidsOf(without);
+    return splitPools(inputs.sections, accepted, {
       ...host,
       siteOf,
       isChosen: (uid) => isChosen(choice, uid) && (!uids.has(uid) || isInstalled(installed, uid)),
-      isPinned: (listen) => uids.has(streams.get(listen) ?? 0),
+      isPinned(listen) {
+        const uid = streams.get(listen);
+        return uid !== undefined && uids.has(uid) && will.gives(uid, listen);
+      },
     });
   };
   const first = split([]);
-  const unsafe = nowUnsafe(first, streams, choice, host);
-  const services = withOwnPools(first, choice, host, fpm.php).filter(
-    ({ tenant }) => !unsafe.some(({ uid }) => uid === tenant.uid),
+  const leftOut = leftOutTenants(inputs, host);
+  const unsafe = nowUnsafe(first, streams, choice, host).filter(
+    ({ uid }) => !leftOut.some((each) => each.uid === uid),
   );
-  const refused = [...unsafe, ...(await refusedBy(context, services, installed, scratch))];
-  const uids = new Set(refused.map(({ uid }) => uid));
+  const known = [...leftOut, ...unsafe];
+  const services = withOwnPools(first, choice, host, fpm.php).filter(
+    ({ tenant }) => !known.some(({ uid }) => uid === tenant.uid),
+  );
+  const refused = [...known, ...(await refusedBy(context, services, installed, check))];
+  const uids = uidsOf(refused);
   const taken = refused.length === 0 ? first : split(refused);
   return {
     split: taken,
@@ -64,8 +81,30 @@ export async function checkedSplit(
       ({ tenant }) => !uids.has(tenant.uid),
     ),
     refused,
-    pinned: new Set([...uids].filter((uid) => isInstalled(installed, uid))),
+    pinned: new Set(
+      [...uids].filter((uid) => isChosen(choice, uid) && isInstalled(installed, uid)),
+    ),
+    will,
   };
+}
+
+const uidsOf = (refused: readonly Refusal[]): ReadonlySet<number> =>
+  new Set(refused.flatMap(({ uid }) => uid ?? []));
+
+/** Tenants with a pool in a file with which php-fpm accepts nothing. */
+function leftOutTenants({ files, leftOut }: FpmInputs, { tenantOf }: HostView): readonly Refusal[] {
+  const found = new Map<string, Refusal>();
+  for (const { path, text } of files) {
+    const problem = leftOut.get(path);
+    if (problem === undefined) continue;
+    const reason = placeText({ file: path, ...problem });
+    for (const { values } of sectionsInText(text)) {
+      const named = values.get('user') ?? '';
+      const { uid, user = named } = tenantOf(named) ?? {};
+      if (!found.has(user)) found.set(user, { user, reason, ...(uid !== undefined && { uid }) });
+    }
+  }
+  return [...found.values()];
 }
 
 const isInstalled = ({ units }: Installed, uid: number) =>
@@ -106,23 +145,28 @@ async function refusedBy(
   { layout, fpm, entryOf }: FpmContext,
   services: readonly Service[],
   installed: Installed,
-  scratch: string,
+  { scratch, budget, unfinished }: CheckRun,
 ): Promise<readonly Refusal[]> {
-  const refused: Refusal[] = [];
   const isAt = (path: string, text: string) => {
     const now = installed.files.get(path);
     return now?.kind === 'file' && now.text === text;
   };
-  for (const service of services) {
+  const refusals = await inParallel(services, async (service): Promise<readonly Refusal[]> => {
     const { uid, user } = service.tenant;
     const entry = entryOf(service);
     const text = serviceConfig(service, fpm.php);
-    const unit = `${layout.units}/${serviceName(layout, service)}`;
+    const unit = serviceUnit(layout, service, entry);
     // In a jail it may not be.
-    const isTheSame = !entry.isJailed || isAt(unit, serviceUnit(layout, service, entry));
-    if (isTheSame && isAt(configPath(layout, service), text)) continue;
-    const reason = await checkService(layout, service, text, entry, scratch);
-    if (reason !== undefined) refused.push({ uid, user, reason });
-  }
-  return refused;
+    const isTheSame =
+      !entry.isJailed || isAt(`${layout.units}/${serviceName(layout, service)}`, unit);
+    if (isTheSame && isAt(configPath(layout, service), text)) return [];
+    const digest = digestOf('service', unit, text);
+    if (unfinished.has(digest)) return [{ uid, user, reason: unfinishedReason }];
+    const timeoutMs = budget.nextMs;
+    if (timeoutMs === 0) return [{ uid, user, reason: 'no time was left to check it' }];
+    const found = await checkService(layout, service, text, entry, { scratch, timeoutMs });
+    if (found?.isUnfinished === true) unfinished.add(digest);
+    return found === undefined ? [] : [{ uid, user, reason: found.reason }];
+  });
+  return refusals.flat();
 }

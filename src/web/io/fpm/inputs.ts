@@ -2,15 +2,15 @@
 import { existsSync, globSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { failed, type Problem } from '../../../base/problem.ts';
-import { fail, ok, type Result } from '../../../base/result.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import { readBounded, textOf } from '../../../sys/files/regular-file.ts';
-import type { ReadProblem } from '../../core/directive.ts';
-import { parseFpmSections, type FpmSection } from '../../core/fpm/dump.ts';
+import type { FpmSection } from '../../core/fpm/dump.ts';
 import { parseFpmFile } from '../../core/fpm/file.ts';
 import type { Include } from '../../core/fpm/service/main-file.ts';
 import type { PoolFile } from '../../core/fpm/service/split.ts';
-import { parseServerError } from '../../core/server-error.ts';
-import { runBounded } from '../../../sys/processes/run-bounded.ts';
+import { placeText } from './check/dump.ts';
+import { dumpAccepted, type CheckRun, type LeftOut, type Sources } from './check/left-out.ts';
+import type { FpmContext } from './context.ts';
 import type { FpmProgram } from '../servers.ts';
 
 export interface FpmInputs {
@@ -19,15 +19,34 @@ export interface FpmInputs {
   /** Of the includes of the main file, in order. */
   readonly files: readonly PoolFile[];
   readonly sections: readonly FpmSection[];
+  /** Those of `files` with which php-fpm accepts nothing at all: `sections` has nothing of them. */
+  readonly leftOut: LeftOut;
 }
 
 const bytesMax = 16 * 2 ** 20;
 
-export async function readFpmInputs(fpm: FpmProgram): Promise<Result<FpmInputs, Problem>> {
-  const { program, configuration } = fpm;
-  const dumped = await dumpPools(program, configuration);
+/** The main file and what it includes, as php-fpm understands it without the files of tenants that break it. */
+export async function readFpmInputs(
+  context: Pick<FpmContext, 'fpm' | 'layout' | 'paths' | 'policy'>,
+  check: CheckRun,
+  before: LeftOut = new Map(),
+): Promise<Result<FpmInputs, Problem>> {
+  const { configuration } = context.fpm;
+  const sources = readSources(configuration);
+  if (!sources.ok) return sources;
+  const dumped = await dumpAccepted(context, sources.value, check, before);
   if (!dumped.ok)
     return failed({ action: 'use', object: configuration, reason: placeText(dumped.error) });
+  return ok({ ...sources.value, ...dumped.value });
+}
+
+/** As they are written, whether or not php-fpm accepts them. */
+export function readPoolFiles(fpm: FpmProgram): Result<readonly PoolFile[], Problem> {
+  const sources = readSources(fpm.configuration);
+  return sources.ok ? ok(sources.value.files) : sources;
+}
+
+function readSources(configuration: string): Result<Sources, Problem> {
   const main = readBounded(configuration, bytesMax);
   if (!main.ok) return main;
   const text = textOf(main.value);
@@ -45,28 +64,8 @@ export async function readFpmInputs(fpm: FpmProgram): Promise<Result<FpmInputs, 
       object: configuration,
       reason: `it includes ${twice.path} twice`,
     });
-  return ok({ main: text, includes, files, sections: dumped.value });
+  return ok({ main: text, includes, files, original: configuration });
 }
-
-/** How php-fpm understands a configuration, or what it does not accept in it. `before` are words before its own. */
-export async function dumpPools(
-  program: string,
-  configuration: string,
-  before: readonly string[] = [],
-): Promise<Result<readonly FpmSection[], ReadProblem>> {
-  const [first, ...rest] = [...before, program];
-  const words = [...rest, '-tt', '--fpm-config', configuration];
-  const run = await runBounded(first, words, { timeoutMs: checkTimeoutMs });
-  if (!run.ok) return fail({ message: run.error });
-  if (run.value.status === 0) return ok(parseFpmSections(run.value.stderr));
-  return fail(parseServerError(run.value.stderr));
-}
-
-/** Against hanging; less than a division has. */
-const checkTimeoutMs = 100_000;
-
-export const placeText = ({ file, line, message }: ReadProblem): string =>
-  file === undefined ? message : `${file}:${line}: ${message}`;
 
 function readInclude(pattern: string, configuration: string): Result<Include, Problem> {
   if (!pattern.startsWith('/')) {

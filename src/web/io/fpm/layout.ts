@@ -26,6 +26,8 @@ export interface Layout extends UnitSetting {
   readonly lock: string;
   /** What the masters that run have read (outdated.ts). */
   readonly read: string;
+  /** Checks that did not finish (check/unfinished.ts). */
+  readonly unfinished: string;
 }
 
 const units = '/etc/systemd/system';
@@ -50,5 +52,6 @@ export function layoutOf(paths: Paths, fpm: FpmProgram, hasPollLimit: boolean): 
     emptySocket: `/run/php/${paths.instance}-none-${php}.sock`,
     lock: `${paths.runtime}/fpm-${php}.lock`,
     read: `${paths.runtime}/fpm-${php}.read`,
+    unfinished: `${paths.runtime}/fpm-${php}.unfinished`,
   };
 }

@@ -6,10 +6,14 @@ import type { Paths } from '../../../host/paths.ts';
 import { privateDirectory } from '../../../sys/files/private-directory.ts';
 import { isNobody, type Choice } from '../../core/fpm/service/choice.ts';
 import { listenOf, type Listen } from '../../core/fpm/service/listen.ts';
-import { mainFile } from '../../core/fpm/service/main-file.ts';
 import type { Service, Split } from '../../core/fpm/service/split.ts';
+import { sectionsInText } from '../../core/fpm/service/text-sections.ts';
 import { serviceName, unitStem } from '../../core/fpm/service/units.ts';
-import { checkMain } from './check.ts';
+import { CheckBudget } from './check/budget.ts';
+import { sectionsDiffer } from './check/check.ts';
+import { placeText } from './check/dump.ts';
+import { dumpAccepted, type CheckRun, type LeftOut } from './check/left-out.ts';
+import { Unfinished } from './check/unfinished.ts';
 import { checkedSplit, type Checked, type Refusal } from './checked-split.ts';
 import { configPath, type FpmContext } from './context.ts';
 import { readHostView } from './facts.ts';
@@ -61,36 +65,74 @@ export interface FpmPlan {
 export const isDone = ({ writes, removals, opening, closing, leaving }: FpmPlan): boolean =>
   [writes, removals, opening, closing, leaving].every((each) => each.length === 0);
 
+export interface PlanOptions {
+  /** For all that php-fpm is asked. */
+  readonly checkMs: number;
+  /** Whether checks that did not finish before are tried again. */
+  readonly triesAgain: boolean;
+}
+
+/** Somebody waits for the answer, and wants to know how it is now. */
+const patient: PlanOptions = { checkMs: 500_000, triesAgain: true };
+
 export async function planFpm(
   context: FpmContext,
   choice: Choice,
+  { checkMs, triesAgain }: PlanOptions = patient,
 ): Promise<Result<FpmPlan, Problem>> {
-  const { layout, fpm, paths, policy } = context;
-  const inputs = await readFpmInputs(fpm);
+  const scratch = scratchDirectory(context.paths);
+  if (!scratch.ok) return scratch;
+  using directory = scratch.value;
+  const unfinished = new Unfinished(context.layout.unfinished);
+  if (triesAgain) unfinished.forget();
+  const budget = new CheckBudget(checkMs);
+  const check = (round: number): CheckRun => {
+    const path = `${directory.path}/${round}`;
+    mkdirSync(path);
+    chmodSync(path, 0o711);
+    return { scratch: path, budget, unfinished };
+  };
+  let before: LeftOut = new Map();
+  // A tenant may remove a directory while this goes on: each round leaves out one file more.
+  for (let round = 0; ; round++) {
+    const planned = await planWith(context, choice, check(round), before);
+    unfinished.save();
+    if (!planned.ok) return planned;
+    if ('plan' in planned.value) return ok(planned.value.plan);
+    before = planned.value.leftOut;
+  }
+}
+
+type Planned = { readonly plan: FpmPlan } | { readonly leftOut: LeftOut };
+
+async function planWith(
+  context: FpmContext,
+  choice: Choice,
+  check: CheckRun,
+  before: LeftOut,
+): Promise<Result<Planned, Problem>> {
+  const { layout, paths, policy } = context;
+  const inputs = await readFpmInputs(context, check, before);
   if (!inputs.ok) return inputs;
   const states = await unitStates(`${unitStem(layout)}@*`);
   if (!states.ok) return states;
-  const host = readHostView(paths, policy, inputs.value.sections);
+  const { files, leftOut, sections } = inputs.value;
+  const broken = files.filter(({ path }) => leftOut.has(path));
+  const host = readHostView(paths, policy, [
+    ...sections,
+    ...broken.flatMap(({ text }) => sectionsInText(text)),
+  ]);
   const installed = readInstalled(layout);
-  const scratch = scratchDirectory(paths);
-  if (!scratch.ok) return scratch;
-  using directory = scratch.value;
-  const checked = await checkedSplit(
-    context,
-    choice,
-    inputs.value,
-    host,
-    installed,
-    directory.path,
-  );
+  const checked = await checkedSplit(context, choice, inputs.value, host, installed, check);
   const wanted: FileSet = isNobody(choice)
     ? new Map()
     : wantedFiles(context, choice, inputs.value, checked, installed);
   if (readsAnew(layout, installed.files, wanted)) {
-    const main = await checkedMain(context, inputs.value, checked.split, directory.path);
+    const main = await checkedMain(context, inputs.value, checked.split, check);
     if (!main.ok) return main;
+    if (main.value.size > leftOut.size) return ok({ leftOut: main.value });
   }
-  return ok(planOf(layout, checked, installed, wanted, states.value));
+  return ok({ plan: planOf(layout, checked, installed, wanted, states.value) });
 }
 
 /** Where the accounts of tenants can read what is meant for them. */
@@ -112,25 +154,27 @@ function readsAnew({ main, links }: Layout, now: FileSet, wanted: FileSet): bool
   return wanted.has(main) && changesBetween(now, wanted).some(({ path }) => isRead(path));
 }
 
+/** Answers what has to be left out by now; as much as before where nothing has come about meanwhile. */
 async function checkedMain(
-  { layout }: FpmContext,
-  inputs: FpmInputs,
-  split: Split,
-  scratch: string,
-): Promise<Result<void, Problem>> {
-  const links = `${scratch}/pools`;
-  const { main, includes, sections } = inputs;
-  const made = mainFile(main, includes, split.keptFiles, links, layout.emptySocket);
-  const leftOut = new Set(
-    inputs.files
-      .filter((each) => !split.keptFiles.includes(each))
+  context: FpmContext,
+  { main, includes, files, sections, leftOut }: FpmInputs,
+  { keptFiles }: Split,
+  check: CheckRun,
+): Promise<Result<LeftOut, Problem>> {
+  const gone = new Set(
+    files
+      .filter((each) => !keptFiles.includes(each))
       .flatMap((each) => each.sections.map(({ name }) => name)),
   );
-  const stay = sections.filter(({ name }) => !leftOut.has(name));
-  const paths = new Map([...made.links].map(([name, to]) => [`${links}/${name}`, to]));
-  const reason = await checkMain(layout, made.text, paths, stay, scratch);
-  if (reason === undefined) return ok(undefined);
-  return failed({ action: 'divide the pools of', object: layout.configuration, reason });
+  const stay = sections.filter(({ name }) => !gone.has(name));
+  const sources = { main, includes, files: keptFiles };
+  const accepted = await dumpAccepted(context, sources, check, leftOut);
+  const cannot = (reason: string) =>
+    failed({ action: 'divide the pools of', object: context.layout.configuration, reason });
+  if (!accepted.ok) return cannot(placeText(accepted.error));
+  if (accepted.value.leftOut.size > leftOut.size) return ok(accepted.value.leftOut);
+  const reason = sectionsDiffer(accepted.value.sections, stay);
+  return reason === undefined ? ok(leftOut) : cannot(reason);
 }
 
 function planOf(

@@ -8,7 +8,7 @@ import { nobody, parseChoice, type Choice } from '../../core/fpm/service/choice.
 import { carryOut, type Moment } from './carry-out.ts';
 import type { Layout } from './layout.ts';
 import type { FpmContext } from './context.ts';
-import { isDone, planFpm, type FpmPlan } from './plan.ts';
+import { isDone, planFpm, type FpmPlan, type PlanOptions } from './plan.ts';
 
 const roundsMax = 3;
 
@@ -36,11 +36,12 @@ export async function reconcile(
   context: FpmContext,
   { choose, objection, dryRun = false }: Wish,
   moment: Moment,
+  options?: PlanOptions,
 ): Promise<Result<FpmPlan, Problem>> {
   const choice = readChoice(context.layout);
   if (!choice.ok) return choice;
   const wanted = choose(choice.value);
-  const first = await planFpm(context, wanted);
+  const first = await planFpm(context, wanted, options);
   if (!first.ok) return first;
   const against = objection?.(first.value);
   if (against !== undefined) return fail(against);
@@ -52,7 +53,7 @@ export async function reconcile(
     const done = await carryOut(plan, context.layout, moment);
     if (!done.ok) return done;
     if (moment !== 'command') break;
-    const next = await planFpm(context, wanted);
+    const next = await planFpm(context, wanted, options);
     if (!next.ok) return next;
     plan = next.value;
   }

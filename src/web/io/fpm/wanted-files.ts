@@ -1,10 +1,12 @@
 /** Every file that has to be there, with its text. */
 import { printChoice, type Choice } from '../../core/fpm/service/choice.ts';
 import { serviceConfig } from '../../core/fpm/service/config.ts';
+import { pinnedConfig } from '../../core/fpm/service/pinned.ts';
 import { mainFile } from '../../core/fpm/service/main-file.ts';
 import type { Service } from '../../core/fpm/service/split.ts';
 import {
   distributionDropIn,
+  poolOfSocket,
   serviceName,
   serviceUnit,
   socketName,
@@ -14,14 +16,14 @@ import type { Checked } from './checked-split.ts';
 import { configPath, type FpmContext } from './context.ts';
 import { file, type Content, type FileSet } from './file-set.ts';
 import type { FpmInputs } from './inputs.ts';
-import type { Installed } from './installed.ts';
-import type { Layout } from './layout.ts';
+import { serviceOf, streamsOf, type Installed } from './installed.ts';
+import type { RootsWill } from './roots-will.ts';
 
 export function wantedFiles(
   context: FpmContext,
   choice: Choice,
   { main, includes, files }: FpmInputs,
-  { split, services, pinned }: Checked,
+  { split, services, pinned, will }: Checked,
   installed: Installed,
 ): FileSet {
   const { layout, policyFile } = context;
@@ -44,7 +46,7 @@ export function wantedFiles(
       ([name, target]) => [`${layout.links}/${name}`, { kind: 'link', target }] as const,
     ),
     ...services.flatMap((each) => serviceFiles(context, each)),
-    ...[...pinned].flatMap((uid) => filesOf(layout, uid, installed)),
+    ...[...pinned].flatMap((uid) => pinnedFiles(context, uid, installed, will)),
   ]);
 }
 
@@ -73,19 +75,37 @@ function serviceFiles(
   ];
 }
 
-function filesOf(
-  layout: Layout,
+/** What is installed for a tenant, as far as root still wants it. */
+function pinnedFiles(
+  { layout }: FpmContext,
   uid: number,
   { files, units }: Installed,
+  will: RootsWill,
 ): readonly (readonly [string, Content])[] {
-  const paths = [...units].flatMap(([name, unit]) => {
-    if (unit.uid !== uid) return [];
-    const path = `${layout.units}/${name}`;
-    const id = { tenant: unit, ...(unit.site === undefined ? {} : { site: unit.site }) };
-    return unit.type === 'socket' ? [path] : [path, configPath(layout, id)];
+  const at = (name: string) => files.get(`${layout.units}/${name}`);
+  const sockets = [...units].flatMap(([name, unit]) => {
+    if (unit.type !== 'socket' || unit.uid !== uid) return [];
+    const content = at(name);
+    const isGiven = streamsOf(content).every((listen) => will.gives(uid, listen));
+    return content !== undefined && isGiven ? [{ name, content }] : [];
   });
-  return paths.flatMap((path) => {
-    const content = files.get(path);
-    return content === undefined ? [] : [[path, content] as const];
+  const services = [...units].flatMap(([name, unit]) => {
+    const own = sockets.filter(({ content }) => serviceOf(content) === name);
+    if (unit.type !== 'service' || unit.uid !== uid || own.length === 0) return [];
+    const { site } = unit;
+    const path = configPath(layout, { tenant: unit, ...(site !== undefined && { site }) });
+    const config = files.get(path);
+    const pools = own.map(
+      ({ name: socket, content }) =>
+        [poolOfSocket(socket), will.sectionAt(streamsOf(content)[0] ?? '')] as const,
+    );
+    const content = at(name);
+    if (config?.kind !== 'file' || content === undefined) return [];
+    const text = pinnedConfig(config.text, new Map(pools), will.entriesOf(uid, site));
+    return [[path, { ...config, text }] as const, [`${layout.units}/${name}`, content] as const];
   });
+  return [
+    ...services,
+    ...sockets.map(({ name, content }) => [`${layout.units}/${name}`, content] as const),
+  ];
 }

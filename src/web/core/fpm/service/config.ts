@@ -42,26 +42,33 @@ export function serviceConfig(service: Service, php: string): string {
  * their order, and the last ones would have none.
  */
 function processesMax({ tenant, site, pools }: Service): readonly string[] {
-  const ofSite = tenant.sites?.find(({ name }) => name === site)?.entries;
-  const entries = least(tenant.entries, ofSite);
+  const entries = entriesOf(tenant, site);
   if (entries === undefined) return [];
-  const first = pools.reduce((sum, { section }) => sum + firstWorkers(section), 0);
+  const none = new Map<string, string>();
+  const first = pools.reduce((sum, { section }) => sum + firstWorkers(section?.values ?? none), 0);
   return [`process.max = ${pools.length > 1 ? Math.max(entries, first) : entries}\n`];
+}
+
+/** The least of the tenant's entries and those of the site. */
+export function entriesOf(tenant: ServiceTenant, site: string | undefined): number | undefined {
+  const ofSite = tenant.sites?.find(({ name }) => name === site)?.entries;
+  return least(tenant.entries, ofSite);
 }
 
 const least = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
-function firstWorkers(section: FpmSection | undefined): number {
-  const value = (key: string) => Number(section?.values.get(key) ?? 0);
-  const manager = section?.values.get('pm');
+/** The workers that a pool with these values has without a request. */
+export function firstWorkers(values: FpmSection['values']): number {
+  const value = (key: string) => Number(values.get(key) ?? 0);
+  const manager = values.get('pm');
   if (manager === 'static') return value('pm.max_children');
   if (manager === 'dynamic')
     return Math.max(value('pm.start_servers'), value('pm.min_spare_servers'));
   return 1;
 }
 
-const fileMark = '; file ';
+export const fileMark = '; file ';
 
 /** Where a line of such a text was written: in the file that it is a copy of. */
 export function originOfLine(

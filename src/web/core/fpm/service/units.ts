@@ -64,6 +64,10 @@ export const isConfigName = (name: string): boolean => /^\d+(?:-[a-z0-9._-]+)?\.
 export const socketName = (setting: Named, uid: number, pool: string): string =>
   `${unitStem(setting)}@${uid}:${pool}.socket`;
 
+/** The pool of such a name. */
+export const poolOfSocket = (name: string): string =>
+  name.slice(name.indexOf(':') + 1, -'.socket'.length);
+
 export interface UnitName {
   readonly uid: number;
   readonly type: 'service' | 'socket';

@@ -1,0 +1,143 @@
+/**
+ * What php-fpm itself says of a configuration before anything is switched, a tenant's and that of the rest. Both together
+ * must have every pool of before, with every value, once. What root's files want needs no consent: no process here is
+ * the tenant's to signal or to stop, nor in the tenant's cgroup.
+ */
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { runBounded } from '../../../../sys/processes/run-bounded.ts';
+import type { FpmSection } from '../../../core/fpm/dump.ts';
+import { originOfLine } from '../../../core/fpm/service/config.ts';
+import type { Service } from '../../../core/fpm/service/split.ts';
+import { configName, type Entry } from '../../../core/fpm/service/units.ts';
+import type { Layout } from '../layout.ts';
+import { asNobody, checkUid, dumpPools, placeText, type DumpProblem } from './dump.ts';
+
+/** Why a configuration is not accepted, or that nothing is known of it. */
+export interface Objection {
+  readonly reason: string;
+  readonly isUnfinished?: true;
+}
+
+/** In a directory that only root can write to, and that everybody may pass through. */
+export async function checkService(
+  layout: Layout,
+  service: Service,
+  text: string,
+  entry: Entry,
+  { scratch, timeoutMs }: { readonly scratch: string; readonly timeoutMs: number },
+): Promise<Objection | undefined> {
+  const { asRoot } = service;
+  if (entry.isJailed && asRoot !== undefined)
+    return {
+      reason: `${asRoot}, for which its master has to be root, and in a jail that is not possible; remove it from the pool, or ${entry.isSiteJailed === true ? 'remove the <jail> of the site' : 'give the tenant <jail profile="none"/>'}`,
+    };
+  const path = `${scratch}/${configName(service)}`;
+  writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+  chownSync(path, 0, checkUid);
+  chmodSync(path, 0o640);
+  // A master that is root opens logs, which nobody could.
+  const before = asRoot === undefined ? asNobody : [];
+  const dumped = await dumpPools(layout.program, path, { before, timeoutMs });
+  if (!dumped.ok) return objectionOf(dumped.error, service, text);
+  const reason = samePools(service, dumped.value);
+  if (reason !== undefined) return { reason };
+  return asRoot === undefined ? closedTo(layout, service, entry, timeoutMs) : undefined;
+}
+
+function objectionOf(problem: DumpProblem, service: Service, text: string): Objection {
+  const { line, message, isUnfinished } = problem;
+  const origin = line === undefined ? poolNamed(message, service) : originOfLine(text, line);
+  const reason = placeText(origin === undefined ? { message } : { ...origin, message });
+  return { reason, ...(isUnfinished && { isUnfinished }) };
+}
+
+/** `[pool shop] the chdir path … does not exist`: where that pool begins. */
+function poolNamed(
+  message: string,
+  { files }: Pick<Service, 'files'>,
+): { file: string; line: number } | undefined {
+  const pool = poolIn(message);
+  for (const { path, sections } of files) {
+    const line = sections.find(({ name }) => name === pool)?.line;
+    if (line !== undefined) return { file: path, line };
+  }
+  return undefined;
+}
+
+export const poolIn = (message: string): string | undefined =>
+  /^\[pool ([^\]]+)\]/.exec(message)?.[1];
+
+/** Whether a directory in which workers are to start is closed to the tenant itself, in its jail if it has one. */
+async function closedTo(
+  { libexec }: Layout,
+  { tenant, site, pools, files }: Service,
+  { instance, isJailed, isSiteJailed }: Entry,
+  timeoutMs: number,
+): Promise<Objection | undefined> {
+  const directories = pools.flatMap(({ section }) => section?.values.get('chdir') ?? []);
+  const asked = [...new Set(directories)].filter((each) => each.startsWith('/') && each !== '/');
+  if (asked.length === 0) return undefined;
+  const { uid, gid, user } = tenant;
+  const key = !isJailed ? '' : isSiteJailed === true ? `${uid}-${site}` : `${uid}`;
+  const args = [instance, `${uid}`, `${gid}`, user, key, ...asked];
+  const run = await runBounded(`${libexec}/bulkhead-fpm-look`, args, { timeoutMs });
+  if (!run.ok) return { reason: `its chdir cannot be entered: ${run.error}`, isUnfinished: true };
+  const { status, stdout, stderr } = run.value;
+  if (status !== 0) return { reason: stderr.trim().replace(/^bulkhead: /, '') };
+  const [first = ''] = Buffer.from(stdout).toString('utf8').split('\n');
+  if (first === '') return undefined;
+  const found = /^(.*): ([^:]*)$/.exec(first);
+  const pool = pools.find(({ section }) => section?.values.get('chdir') === found?.[1]);
+  const place = pool && poolNamed(`[pool ${pool.name}]`, { files });
+  const message = `[pool ${pool?.name ?? ''}] the chdir path '${found?.[1]}' cannot be entered by ${user}: ${found?.[2]}`;
+  return { reason: placeText(place === undefined ? { message } : { ...place, message }) };
+}
+
+function samePools({ pools }: Service, sections: readonly FpmSection[]): string | undefined {
+  const expected = pools.map(({ name, section }) => section ?? name);
+  return sectionsDiffer(sections, expected);
+}
+
+/** A main file for the distribution's service, as it would be read. */
+export interface MainText {
+  readonly text: string;
+  /** What the links that it includes lead to. */
+  readonly links: ReadonlyMap<string, string>;
+}
+
+/** Written into the scratch directory, as root: that service is. */
+export async function dumpMain(
+  program: string,
+  { text, links }: MainText,
+  scratch: string,
+  timeoutMs: number,
+) {
+  for (const [path, target] of links) {
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(target, path);
+  }
+  const path = `${scratch}/php-fpm.conf`;
+  writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+  return dumpPools(program, path, { timeoutMs });
+}
+
+/** In the same order; of a pool of our own the name counts. */
+export function sectionsDiffer(
+  got: readonly FpmSection[],
+  expected: readonly (FpmSection | string)[],
+): string | undefined {
+  if (got.length !== expected.length)
+    return `php-fpm finds ${got.length} pools in it where ${expected.length} were expected`;
+  for (const [index, each] of expected.entries()) {
+    const found = got[index];
+    const same =
+      typeof each === 'string'
+        ? found?.name === each
+        : JSON.stringify([found?.name, ...(found?.values ?? [])]) ===
+          JSON.stringify([each.name, ...each.values]);
+    if (!same)
+      return `php-fpm understands the pool ${typeof each === 'string' ? each : each.name} in another way there`;
+  }
+  return undefined;
+}

@@ -1,0 +1,177 @@
+/**
+ * php-fpm accepts all of its pools or none: where a directory is missing that one of them names, it does not start, and
+ * that directory may be the tenant's to remove. So a file of a tenant with which php-fpm refuses everything is left out,
+ * and it is asked again. The same for a file that makes it wait for ever, such as a slowlog that is a FIFO.
+ */
+import { mkdirSync } from 'node:fs';
+import { fail, ok, type Result } from '../../../../base/result.ts';
+import { readHostFacts } from '../../../../host/accounts/accounts.ts';
+import type { FpmSection } from '../../../core/fpm/dump.ts';
+import { emptyPoolName, mainFile, type Include } from '../../../core/fpm/service/main-file.ts';
+import type { PoolFile } from '../../../core/fpm/service/split.ts';
+import { sectionsInText } from '../../../core/fpm/service/text-sections.ts';
+import type { FpmContext } from '../context.ts';
+import { inParallel, type CheckBudget } from './budget.ts';
+import { dumpMain, poolIn } from './check.ts';
+import { dumpPools, type DumpProblem } from './dump.ts';
+import { digestOf, unfinishedReason, type Unfinished } from './unfinished.ts';
+
+/** Why, by the paths of files. */
+export type LeftOut = ReadonlyMap<string, DumpProblem>;
+
+export interface CheckRun {
+  /** Where only root can write, and everybody may pass through. */
+  readonly scratch: string;
+  readonly budget: CheckBudget;
+  readonly unfinished: Unfinished;
+}
+
+export interface Sources {
+  readonly main: string;
+  readonly includes: readonly Include[];
+  readonly files: readonly PoolFile[];
+  /** The file that php-fpm reads itself where nothing is left out, so that messages have its places. */
+  readonly original?: string;
+}
+
+type Context = Pick<FpmContext, 'fpm' | 'layout' | 'paths' | 'policy'>;
+
+interface Accepted {
+  readonly sections: readonly FpmSection[];
+  readonly leftOut: LeftOut;
+}
+
+/** As many rounds as there are files at most: each leaves out one more. */
+export async function dumpAccepted(
+  context: Context,
+  sources: Sources,
+  check: CheckRun,
+  before: LeftOut,
+): Promise<Result<Accepted, DumpProblem>> {
+  const dumper = new Dumper(context, sources, check);
+  const leftOut = new Map(before);
+  for (const file of sources.files)
+    if (check.unfinished.has(digestOfFile(file)) && dumper.mayLeaveOut(file))
+      leftOut.set(file.path, { message: unfinishedReason, isUnfinished: true });
+  for (;;) {
+    const rest = sources.files.filter(({ path }) => !leftOut.has(path));
+    const dumped = await dumper.dump(rest);
+    if (dumped.ok) return ok({ sections: dumped.value, leftOut });
+    const found = await dumper.culprits(rest, dumped.error);
+    if (found.length === 0) return dumped;
+    for (const { file, problem } of found) {
+      if (problem.isUnfinished === true) check.unfinished.add(digestOfFile(file));
+      leftOut.set(file.path, problem);
+    }
+  }
+}
+
+/** The files that a message of php-fpm is about, by the place or by the pool that it names. */
+export function filesNamed(
+  { file, message }: DumpProblem,
+  files: readonly PoolFile[],
+): readonly PoolFile[] {
+  const pool = poolIn(message);
+  return files.filter(({ path, sections }) =>
+    file === undefined ? sections.some(({ name }) => name === pool) : path === file,
+  );
+}
+
+const digestOfFile = ({ path, text }: PoolFile) => digestOf('file', path, text);
+
+/** It says nothing about the file. */
+const noTimeLeft: DumpProblem = { message: 'no time is left for it', isUnfinished: true };
+
+interface Culprit {
+  readonly file: PoolFile;
+  readonly problem: DumpProblem;
+}
+
+class Dumper {
+  readonly #context: Context;
+  readonly #sources: Sources;
+  readonly #check: CheckRun;
+  readonly #tenants: ReadonlySet<string>;
+  #runs = 0;
+
+  constructor(context: Context, sources: Sources, check: CheckRun) {
+    this.#context = context;
+    this.#sources = sources;
+    this.#check = check;
+    this.#tenants = new Set(
+      context.policy.tenants.flatMap(({ uid, account }) => [`${uid}`, account?.user ?? `${uid}`]),
+    );
+  }
+
+  async dump(files: readonly PoolFile[]): Promise<Result<readonly FpmSection[], DumpProblem>> {
+    const { fpm, layout } = this.#context;
+    const timeoutMs = this.#check.budget.nextMs;
+    if (timeoutMs === 0) return fail(noTimeLeft);
+    const { main, includes, original } = this.#sources;
+    if (original !== undefined && files.length === this.#sources.files.length)
+      return dumpPools(fpm.program, original, { timeoutMs });
+    const scratch = `${this.#check.scratch}/main-${this.#runs++}`;
+    mkdirSync(scratch, { mode: 0o700 });
+    const links = `${scratch}/pools`;
+    const made = mainFile(main, includes, files, links, layout.emptySocket);
+    const paths = new Map([...made.links].map(([name, to]) => [`${links}/${name}`, to]));
+    const written = { text: made.text, links: paths };
+    const dumped = await dumpMain(fpm.program, written, scratch, timeoutMs);
+    if (dumped.ok) return ok(dumped.value.filter(({ name }) => name !== emptyPoolName));
+    const { file = '' } = dumped.error;
+    const real = paths.get(file);
+    return real === undefined ? dumped : fail({ ...dumped.error, file: real });
+  }
+
+  /** Files to leave out, with what is wrong with each; none where what is wrong is root's own. */
+  async culprits(files: readonly PoolFile[], problem: DumpProblem): Promise<readonly Culprit[]> {
+    if (problem.isUnfinished === true) {
+      const tried = await this.#tryEach(files.filter((each) => this.mayLeaveOut(each)));
+      return tried.filter((each) => each.problem.isUnfinished);
+    }
+    const named = filesNamed(problem, files);
+    if (named.length === 0) {
+      const near = files.filter((each) => this.mayLeaveOut(each) && names(each, problem.message));
+      const tried = await this.#tryEach(near);
+      return tried.filter((each) => each.problem.message === problem.message);
+    }
+    if (!named.every((each) => this.mayLeaveOut(each))) return [];
+    // Whoever breaks one may have broken more, and each would take a round.
+    const users = new Set(named.flatMap(usersIn));
+    const others = files.filter(
+      (each) =>
+        !named.includes(each) &&
+        this.mayLeaveOut(each) &&
+        usersIn(each).some((user) => users.has(user)),
+    );
+    return [...named.map((file) => ({ file, problem })), ...(await this.#tryEach(others))];
+  }
+
+  /** A tenant's, or of an account that there is not any more. */
+  mayLeaveOut(file: PoolFile): boolean {
+    const users = usersIn(file);
+    if (users.some((user) => this.#tenants.has(user))) return true;
+    const named = users.filter((user) => !/^\d+$/.test(user));
+    if (named.length === 0) return false;
+    const { accounts } = readHostFacts(this.#context.paths, named);
+    return named.some((user) => !accounts.some((each) => each.user === user));
+  }
+
+  /** Those that php-fpm does not accept alone either. */
+  async #tryEach(files: readonly PoolFile[]): Promise<readonly Culprit[]> {
+    const tried = await inParallel(files, async (file) => {
+      const dumped = await this.dump([file]);
+      return dumped.ok || dumped.error === noTimeLeft ? [] : [{ file, problem: dumped.error }];
+    });
+    return tried.flat();
+  }
+}
+
+const usersIn = ({ text }: PoolFile): readonly string[] =>
+  sectionsInText(text).flatMap(({ values }) => values.get('user') ?? []);
+
+/** `failed to open access log (/home/carol/logs/access.log): …`. */
+const names = ({ text }: PoolFile, message: string): boolean =>
+  sectionsInText(text).some(({ values }) =>
+    [...values.values()].some((value) => value.startsWith('/') && message.includes(value)),
+  );
