@@ -62,7 +62,7 @@ const web: Capability = {
   },
   agentParts: [
     async () => (await import('./web/io/entries/entries-part.ts')).entriesPart,
-    async () => (await import('./web/io/fpm/idle-stopper.ts')).idleStopper,
+    async () => (await import('./web/io/fpm/idle/idle-stopper.ts')).idleStopper,
     async () => (await import('./web/io/served/served-part.ts')).servedPart,
   ],
   waysIn: {

@@ -331,41 +331,6 @@ describe('php-fpm in a jail', { skip }, () => {
     await stop();
   });
 
-  test(
-    'systemd is told, from inside',
-    { skip: existsSync('/run/systemd/system') && 'systemd runs here' },
-    async () => {
-      const notify = '/run/systemd/notify';
-      mkdirSync('/run/systemd', { recursive: true });
-      // Of a run that was killed.
-      rmSync(notify, { force: true });
-      const listener = spawn(
-        'perl',
-        [
-          '-e',
-          String.raw`use Socket; $| = 1;
-      my $s; socket($s, PF_UNIX, SOCK_DGRAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die $!; chmod 0777, $ARGV[0];
-      print "ready\n"; while (defined recv $s, my $m, 4096, 0) { print $m, "\n" }`,
-          notify,
-        ],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      );
-      let heard = '';
-      listener.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-      try {
-        await eventually('somebody listens', () => heard.includes('ready'));
-        assert.equal(bulkhead('jail', 'refresh', '-p', policy).status, 0);
-        start({ NOTIFY_SOCKET: notify });
-        await php('echo 1;');
-        await eventually('it tells that it is ready', () => heard.includes('READY=1'));
-        await stop();
-      } finally {
-        listener.kill('SIGKILL');
-        rmSync(notify, { force: true });
-      }
-    },
-  );
-
   test('where the jail cannot be entered it does not start, and says why', async () => {
     const path = `/run/${instance}/jail/tenants/${uids.alice}`;
     const text = readFileSync(path, 'utf8');

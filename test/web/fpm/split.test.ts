@@ -15,7 +15,7 @@ import {
   printChoice,
 } from '../../../src/web/core/fpm/service/choice.ts';
 import { originOfLine, ownPool, serviceConfig } from '../../../src/web/core/fpm/service/config.ts';
-import { IdleWatch, parseActivity } from '../../../src/web/core/fpm/service/idle.ts';
+import { IdleWatch, workText } from '../../../src/web/core/fpm/service/idle.ts';
 import { descriptorName, listenOf } from '../../../src/web/core/fpm/service/listen.ts';
 import { PoolSites } from '../../../src/web/core/fpm/service/pool-sites.ts';
 import { mainFile } from '../../../src/web/core/fpm/service/main-file.ts';
@@ -405,6 +405,12 @@ test('units are for one tenant, and their names say whose they are', () => {
   const older = socketUnit({ ...setting, hasPollLimit: false }, service, service.pools[0]);
   assert.doesNotMatch(older, /PollLimit/);
   assert.match(serviceUnit(setting, service, inSlice), /sleep 2/);
+  for (const each of [tree, slice, serviceUnit(setting, root, inSlice)]) {
+    // A process of the tenant's has nothing to say to systemd, and its end is bounded.
+    assert.match(each, /^Type=exec\nNotifyAccess=none$/m);
+    assert.match(each, /^SendSIGKILL=yes\nTimeoutStopSec=60$/m);
+    assert.match(each, /^OOMPolicy=continue$/m);
+  }
   for (const line of distributionDropIn(setting, undefined).match(/^Exec\w+=.*split.*$/gm) ?? [])
     assert.match(line, /=-\+\//);
   assert.deepEqual(parseUnitName(setting, 'bulkhead-fpm84@1001.service'), {
@@ -425,26 +431,28 @@ test('units are for one tenant, and their names say whose they are', () => {
     assert.equal(parseUnitName(setting, name), undefined, name);
 });
 
-test('a master is idle when it has served nothing for long enough, and only then', () => {
-  const text = (active: number, requests: number) =>
-    `Processes active: ${active}, idle: 2, Requests: ${requests}, slow: 0, Traffic: 0.00req/sec`;
-  assert.deepEqual(parseActivity(text(1, 7)), { active: 1, requests: 7 });
+test('a master is idle when its workers have done nothing for long enough, and only then', () => {
+  const master = { startTime: 7, children: 100 };
+  const worker = { pid: 5, startTime: 8, waits: 3, isWaiting: true };
+  const idle = workText(master, [worker]);
+  assert.ok(idle !== undefined);
+  assert.equal(workText(master, [worker, { ...worker, pid: 6, isWaiting: false }]), undefined);
   for (const other of [
-    '',
-    'Ready to handle connections',
-    'Processes active: -1, idle: 0, Requests: 0,',
+    workText(master, [{ ...worker, waits: 4 }]),
+    workText(master, []),
+    workText({ ...master, children: 101 }, [worker]),
+    workText({ ...master, startTime: 8 }, [worker]),
   ])
-    assert.equal(parseActivity(other), undefined);
+    assert.notEqual(other, idle);
   const watch = new IdleWatch(100);
-  const at = (ms: number, shown: string) => watch.toStop([{ unit: 'a', text: shown }], ms);
-  assert.deepEqual(at(0, text(0, 5)), []);
-  assert.deepEqual(at(99, text(0, 5)), []);
-  assert.deepEqual(at(150, text(0, 6)), []);
-  assert.deepEqual(at(200, text(1, 6)), []);
-  assert.deepEqual(at(300, text(0, 6)), []);
-  assert.deepEqual(at(350, 'Ready'), []);
-  assert.deepEqual(at(400, text(0, 6)), []);
-  assert.deepEqual(at(500, text(0, 6)), ['a']);
+  const at = (ms: number, work?: string) =>
+    watch.toStop([{ unit: 'a', ...(work !== undefined && { work }) }], ms);
+  assert.deepEqual(at(0, 'x'), []);
+  assert.deepEqual(at(99, 'x'), []);
+  assert.deepEqual(at(150, 'y'), []);
+  assert.deepEqual(at(200), []);
+  assert.deepEqual(at(300, 'y'), []);
+  assert.deepEqual(at(400, 'y'), ['a']);
   assert.deepEqual(watch.toStop([], 600), []);
-  assert.deepEqual(at(700, text(0, 6)), []);
+  assert.deepEqual(at(700, 'y'), []);
 });

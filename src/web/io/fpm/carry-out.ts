@@ -21,6 +21,7 @@ import {
   removeEmptyDirectories,
   type FileChange,
 } from './file-set.ts';
+import { endingBy, stopServices } from './bounded-stop.ts';
 import type { Layout } from './layout.ts';
 import type { FpmPlan, SocketChange } from './plan.ts';
 import {
@@ -217,7 +218,8 @@ class Run {
     const unix = sockets.filter(({ listen }) => isUnix(listen)).map(({ listen }) => listen.stream);
     const kept = this.#master === 0 ? undefined : unix.map(keepSocket).find((each) => !each.ok);
     if (kept !== undefined) return kept;
-    return systemctlEach(['enable', '--quiet', '--now'], unitsOf(sockets));
+    const open = () => systemctlEach(['enable', '--quiet', '--now'], unitsOf(sockets));
+    return running.length === 0 ? open() : endingBy(running, open);
   }
 
   /** Whatever the distribution's master could remove. */
@@ -266,8 +268,10 @@ class Run {
 
   /** What is not running is not touched. */
   #stop(services: readonly string[]): Step {
-    const wait = this.#moment === 'reloaded' ? ['--no-block'] : [];
-    return systemctlEach(['stop', ...wait], [...new Set(services)]);
+    const units = [...new Set(services)];
+    return this.#moment === 'reloaded'
+      ? systemctlEach(['stop', '--no-block'], units)
+      : stopServices(units);
   }
 
   #stateOf(unit: string): string {

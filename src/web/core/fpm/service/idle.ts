@@ -1,31 +1,36 @@
 /**
- * Which masters have had nothing to do for so long that they are stopped, by what they tell systemd every 10 s:
- *
- *     Processes active: 0, idle: 2, Requests: 3, slow: 0, Traffic: 0.00req/sec
- *
- * Only of what is told here: a tenant can make its own master say anything, and gets it stopped, or pays for it.
- * Source: fpm_systemd.c, fpm_systemd().
+ * Which masters have had nothing to do for so long that they are stopped, by what the kernel counts of their processes. What
+ * a master says of itself is not asked: a tenant can make its own say anything.
  */
 
-export interface Activity {
-  readonly active: number;
-  readonly requests: number;
-}
-
-/** Nothing of a text that says something else, such as "Ready to handle connections". */
-export function parseActivity(text: string): Activity | undefined {
-  const match = /^Processes active: (\d{1,9}), idle: \d+, Requests: (\d{1,15}),/.exec(text);
-  if (match === null) return undefined;
-  return { active: Number(match[1]), requests: Number(match[2]) };
-}
-
-export interface MasterStatus {
+export interface MasterWork {
   readonly unit: string;
-  readonly text: string;
+  /** The same as long as no worker has done anything; absent while one serves a request, or where that is not known. */
+  readonly work?: string;
+}
+
+/** A worker, as far as it matters here. */
+export interface Worker {
+  readonly pid: number;
+  readonly startTime: number;
+  /** How often it has waited for something: at least once for each request. */
+  readonly waits: number;
+  /** Whether it waits for a request now. */
+  readonly isWaiting: boolean;
+}
+
+/** `children` are the page faults of workers that have ended, so that one that came and went is not missed. */
+export function workText(
+  master: { readonly startTime: number; readonly children: number },
+  workers: readonly Worker[],
+): string | undefined {
+  if (workers.some(({ isWaiting }) => !isWaiting)) return undefined;
+  const each = workers.map(({ pid, startTime, waits }) => `${pid}:${startTime}:${waits}`);
+  return [`${master.startTime}:${master.children}`, ...each.sort()].join(' ');
 }
 
 interface Quiet {
-  readonly requests: number;
+  readonly work: string;
   readonly sinceMs: number;
 }
 
@@ -39,14 +44,12 @@ export class IdleWatch {
   }
 
   /** Of all that run now: those to stop. */
-  toStop(masters: readonly MasterStatus[], nowMs: number): readonly string[] {
+  toStop(masters: readonly MasterWork[], nowMs: number): readonly string[] {
     const quiet = new Map<string, Quiet>();
-    for (const { unit, text } of masters) {
-      const activity = parseActivity(text);
-      if (activity === undefined || activity.active > 0) continue;
+    for (const { unit, work } of masters) {
+      if (work === undefined) continue;
       const known = this.#quiet.get(unit);
-      const { requests } = activity;
-      quiet.set(unit, known?.requests === requests ? known : { requests, sinceMs: nowMs });
+      quiet.set(unit, known?.work === work ? known : { work, sinceMs: nowMs });
     }
     this.#quiet = quiet;
     return [...quiet].flatMap(([unit, { sinceMs }]) =>

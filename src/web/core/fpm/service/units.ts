@@ -138,13 +138,20 @@ StartLimitIntervalSec=0
 After=network.target ${instance}-tenants.service
 
 [Service]
-Type=notify
+# The master is the tenant's: what it could tell systemd is how long to wait for it (EXTEND_TIMEOUT_USEC=).
+Type=exec
+NotifyAccess=none
 ${kind === 'slice' ? placeOf(service) : ''}ExecStart=${fpmWords(setting, 'start', service, entry, config)}
 ${isJailed ? `ExecReload=${fpmWords(setting, 'copy', service, entry, config)}\n` : ''}ExecReload=/bin/kill -USR2 $MAINPID
+# A reload that comes before php-fpm can take it ends it; it starts again with the next request.
+SuccessExitStatus=SIGUSR2
 # Requests in progress are finished; SIGTERM would drop them.
 KillSignal=SIGQUIT
 KillMode=mixed
+SendSIGKILL=yes
 TimeoutStopSec=${stopSeconds}
+# A worker that uses up the tenant's memory ends alone.
+OOMPolicy=continue
 ${kind === 'slice' ? '' : endWorkers(service)}${slowFailure}${asRoot === undefined ? '' : keepSockets(service)}`;
 }
 

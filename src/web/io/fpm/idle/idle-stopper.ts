@@ -2,15 +2,16 @@
  * The agent stops masters that nobody has asked for anything in a while; systemd has their sockets and starts them
  * with the next request. One that comes just then waits in the socket.
  */
-import type { AgentPart } from '../../../agent/part.ts';
-import type { Log } from '../../../agent/log.ts';
-import { printProblem, type Problem } from '../../../base/problem.ts';
-import { ok, type Result } from '../../../base/result.ts';
-import type { Paths } from '../../../host/paths.ts';
-import { runsSystemd } from '../../../host/cgroups/systemd-delegation.ts';
-import { connectBus, type Bus } from '../../../sys/dbus/bus.ts';
-import type { Value, Variant } from '../../../sys/dbus/value.ts';
-import { IdleWatch, type MasterStatus } from '../../core/fpm/service/idle.ts';
+import type { AgentPart } from '../../../../agent/part.ts';
+import type { Log } from '../../../../agent/log.ts';
+import { printProblem, type Problem } from '../../../../base/problem.ts';
+import { ok, type Result } from '../../../../base/result.ts';
+import type { Paths } from '../../../../host/paths.ts';
+import { runsSystemd } from '../../../../host/cgroups/systemd-delegation.ts';
+import { connectBus, type Bus } from '../../../../sys/dbus/bus.ts';
+import type { Value, Variant } from '../../../../sys/dbus/value.ts';
+import { IdleWatch, type MasterWork } from '../../../core/fpm/service/idle.ts';
+import { workOf } from './master-work.ts';
 
 export interface IdleSetting {
   readonly idleMs: number;
@@ -80,7 +81,7 @@ async function stopIdle(instance: string, watch: IdleWatch): Promise<Result<void
 async function readMasters(
   bus: Bus,
   instance: string,
-): Promise<Result<readonly MasterStatus[], Problem>> {
+): Promise<Result<readonly MasterWork[], Problem>> {
   const listed = await bus.call({
     ...manager,
     member: 'ListUnitsByPatterns',
@@ -93,17 +94,18 @@ async function readMasters(
   const masters = await Promise.all(
     (units ?? []).map(async (fields) => {
       const [unit, , , , , , path] = fields as readonly string[];
-      const text = await bus.call({
+      const main = await bus.call({
         destination: systemd,
         path: path ?? '',
         interface: 'org.freedesktop.DBus.Properties',
         member: 'Get',
         signature: 'ss',
-        body: [`${systemd}.Service`, 'StatusText'],
+        body: [`${systemd}.Service`, 'MainPID'],
         returns: 'v',
       });
-      const value = text.ok ? (text.value[0] as Variant).value : '';
-      return { unit: unit ?? '', text: typeof value === 'string' ? value : '' };
+      const pid = main.ok ? Number((main.value[0] as Variant).value) : 0;
+      const work = pid > 0 ? workOf(pid) : undefined;
+      return { unit: unit ?? '', ...(work !== undefined && { work }) };
     }),
   );
   return ok(masters);
