@@ -7,7 +7,11 @@ import type { TrustContext } from './evidence-context.ts';
 type Weight = Evidence['weight'];
 export type Check = (module: KernelModule, context: TrustContext) => Evidence | undefined;
 
-export const quote = (text: string) => JSON.stringify(text);
+/** Whatever the length of a license or a description, an explanation stays readable. */
+const quotedMax = 300;
+
+export const quote = (text: string) =>
+  JSON.stringify(text.length > quotedMax ? `${text.slice(0, quotedMax)}…` : text);
 
 export const when = (found: boolean, check: string, weight: Weight, message: () => string) =>
   found ? { check, weight, message: message() } : undefined;

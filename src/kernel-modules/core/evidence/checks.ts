@@ -15,6 +15,7 @@ import {
   unexported,
 } from './code-checks.ts';
 import {
+  closedModinfo,
   closedWords,
   gplOnlyWithoutGpl,
   licenseMissing,
@@ -56,6 +57,7 @@ export const checks: readonly Check[] = [
   embeddedElf,
   denseObjects,
   closedWords,
+  closedModinfo,
   sourceTerms,
   licenseMissing,
   modinfoFragment,

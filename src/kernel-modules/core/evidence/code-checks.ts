@@ -51,7 +51,7 @@ export const foreignObjects: Check = (module) => {
   ].filter((each) => each !== undefined);
   const weight = claimsGpl(module) ? 'lead' : 'note';
   return when(checks.length > 0, 'foreign-objects', weight, () => {
-    return `Not all of it was compiled in one build: ${checks.join('; ')}`;
+    return `Not all of it was compiled as this kernel's makefiles do it: ${checks.join('; ')}`;
   });
 };
 
@@ -79,9 +79,11 @@ const isShim = (passing: number, plain: number): boolean =>
   passing >= plain / 2 || (passing >= 2 && passing >= plain / 4);
 
 export const shim: Check = (module, { gplOnly }) => {
-  const wrappers = (module.observations.deep?.wrappers ?? []).filter(([, to]) =>
-    gplOnly.includes(to),
-  );
+  const passed = Map.groupBy(module.observations.deep?.wrappers ?? [], ([exported]) => exported);
+  const wrappers = [...passed.values()].flatMap((pairs) => {
+    const closed = pairs.filter(([, to]) => gplOnly.includes(to));
+    return closed.length >= pairs.length / 2 ? closed : [];
+  });
   const plain = module.exports.filter((each) => !each.gplOnly).length;
   const passing = new Set(wrappers.map(([exported]) => exported)).size;
   return when(passing > 0 && isShim(passing, plain), 'gpl-shim', 'lead', () => {

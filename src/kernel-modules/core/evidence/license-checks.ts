@@ -10,6 +10,7 @@ import {
 import { gpl2Terms } from '../packages/claims.ts';
 import { listSome } from '../../../base/list.ts';
 import { claimsGpl, quote, when, type Check } from './check.ts';
+import { closedIn } from './modinfo-terms.ts';
 
 /** A build writes words as tags: anything else is the rest of a text that a NUL cut off. */
 const isFragment = (entry: ModinfoEntry | undefined): entry is ModinfoEntry =>
@@ -70,7 +71,13 @@ export const mixedLicenses: Check = (module) => {
     const message = `It states licenses that contradict each other: ${all}; the kernel reads the first`;
     return { check: 'licenses-contradict', weight: 'proof', message };
   }
-  const message = `It states licenses of which only some are GPL-compatible: ${all}; the kernel reads the first`;
+  const open = others.filter((each) => gpl2Terms(each) !== 'allowed');
+  if (open.length === 0) {
+    const message = `It states several licenses, as of several parts, that can be combined: ${all}; the kernel reads the first`;
+    return { check: 'licenses-mixed', weight: 'note', message };
+  }
+  const which = listSome(open.map(quote));
+  const message = `It states several licenses: ${all}; the kernel reads the first, and whether ${which} can be combined with it is not known`;
   return { check: 'licenses-mixed', weight: 'lead', message };
 };
 
@@ -97,6 +104,22 @@ export const closedWords: Check = ({ observations: { strings } }) => {
   const words = strings.filter((each) => !/kallsyms|sys_call_table/.test(each));
   return when(words.length > 0, 'closed-license-words', 'lead', () => {
     return `Its data has words of a closed license: ${listSome(words.map(quote))}`;
+  });
+};
+
+/** What a module says of itself, and that contradicts a claim of the GPL more or less. */
+export const closedModinfo: Check = (module) => {
+  const found = module.modinfo.flatMap((entry) => {
+    const strength = closedIn(entry);
+    return strength === undefined ? [] : [{ strength, entry }];
+  });
+  const isStrong = found.some(({ strength }) => strength === 'closed');
+  const weight = isStrong && claimsGpl(module) ? 'lead' : 'note';
+  return when(found.length > 0, 'closed-modinfo-words', weight, () => {
+    const quoted = found.map(({ entry: { tag, value } }) => quote(`${tag}=${value}`));
+    return isStrong
+      ? `Its .modinfo has words of a closed license: ${listSome(quoted)}`
+      : `Its .modinfo has words that closed licenses use as well: ${listSome(quoted)}`;
   });
 };
 

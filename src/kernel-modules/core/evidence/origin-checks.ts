@@ -36,7 +36,7 @@ export const intree: Check = (module, { release, buildSigns, signature }) => {
   if (!claimed || !buildSigns || !unsigned) return undefined;
   if (built === release) {
     const message =
-      'It claims to be part of the kernel tree (intree), but the build of this kernel signs its modules, and did not sign this one';
+      'It claims to be part of the kernel tree (intree), but the build of this kernel signs its modules, and did not sign this one; this refutes its origin, not its license';
     return { check: 'intree-unsigned', weight: 'proof', message };
   }
   return when(signature.outcome === 'none', 'intree-elsewhere', 'lead', () => {

@@ -29,6 +29,8 @@ interface StatedTerms {
   readonly gpl2: Gpl2;
   /** Of what is stated, the words of closed terms. */
   readonly closed: readonly string[];
+  /** Whether all that is stated are known licenses that do not give the terms of the GPL 2. */
+  readonly apart: boolean;
 }
 
 export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
@@ -37,7 +39,7 @@ export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
     const { closedTerms: closed } = statement;
     const shown = closed.map((each) => `"${each}"`).join(', ');
     if (closed.length > 0)
-      return { stated: `its package states ${shown}`, gpl2: 'unknown', closed };
+      return { stated: `its package states ${shown}`, gpl2: 'unknown', closed, apart: false };
     return {
       unclear: 'The package states its license as free text, which is not interpreted',
     };
@@ -50,13 +52,14 @@ export function termsOf(statement: LicenseStatement | undefined): PackageTerms {
     stated: `the package states ${stated}`,
     gpl2: agreed(licenses.map(gpl2Terms)),
     closed: licenses.filter(namesClosedTerms),
+    apart: licenses.every(isApart),
   };
 }
 
 /** `claim` is the module's first `license=`. */
 export function checkClaim(claim: string | undefined, terms: PackageTerms): ClaimCheck {
   if ('unclear' in terms) return { result: 'undecided', message: terms.unclear };
-  const { stated, gpl2, closed } = terms;
+  const { stated, gpl2, closed, apart } = terms;
   if (claim === undefined || !isCompatibleLicense(claim)) {
     const claims = claim === undefined ? 'nothing' : `"${claim}"`;
     return { result: 'undecided', message: `The module claims ${claims}; ${stated}` };
@@ -70,10 +73,15 @@ export function checkClaim(claim: string | undefined, terms: PackageTerms): Clai
         message: `The module claims "${claim}", but ${stated}, which exclude the terms of the GPL version 2`,
       };
     case 'unknown':
-      return {
-        result: closed.length > 0 ? 'doubtful' : 'undecided',
-        message: `The module claims "${claim}"; ${stated}`,
-      };
+      return apart
+        ? {
+            result: 'doubtful',
+            message: `The module claims "${claim}"; ${stated}, which does not give the terms of the GPL version 2`,
+          }
+        : {
+            result: closed.length > 0 ? 'doubtful' : 'undecided',
+            message: `The module claims "${claim}"; ${stated}`,
+          };
   }
 }
 
@@ -82,6 +90,26 @@ const namesClosedTerms = (license: string): boolean =>
   /\beula\b|\bnon-?free\b|\bproprietary\b|(?<!non[- ]?)\bcommercial\b|\bclosed[- ]source\b/i.test(
     license,
   ) || closedTermsIn(license).length > 0;
+
+/** Published licenses that add restrictions to the GPL version 2, or forbid some uses. */
+const apart: readonly RegExp[] = [
+  /^apache(?: license)?(?:[ -]?v?(?:1\.[01]|2(?:\.0)?))?$/,
+  /^(?:busl|bsl)-?1\.[01]$|^business source licen[cs]e/,
+  /^cc-by-(?:nc|nd|nc-nd|nc-sa)(?:-\d\.\d)?$/,
+  /^(?:sspl|elastic|epl|cpl|eupl|polyform|osl|afl|qpl|npl|mpl-1\.[01]|bsd-4-clause|json|openssl)\b/,
+  /\bcommons[- ]clause\b/,
+];
+
+/** Of an expression all of whose licenses are such. */
+function isApart(expression: string): boolean {
+  if (expression.length > maxExpressionCharacters) return false;
+  const parts = folded(expression)
+    .toLowerCase()
+    .split(/[()]| and | or | ?[&|,;]+ ?/)
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+  return parts.length > 0 && parts.every((part) => apart.some((each) => each.test(part)));
+}
 
 /** Whether a license lets its work be used under the GPL version 2. */
 type Gpl2 = 'allowed' | 'excluded' | 'unknown';
@@ -146,7 +174,7 @@ const excluding: readonly RegExp[] = [
   /^[al]?gpl ?v?3(\.0)?(\+|-only| only)?$/,
   /^cddl(-?1\.[01])?$/,
   // Words that exclude by themselves any use under the GPL.
-  /^(?:(?!non)[\w.]+ ){0,3}(proprietary|commercial|closed[- ]source|eula)( licen[cs]e| software)?$/,
+  /^(?:(?!non)[\w.]+ ){0,3}(proprietary|commercial|closed[- ]source|eula|nda|non-disclosure agreement|confidential)( licen[cs]e| software)?$/,
 ];
 
 function ofOne(license: string): Gpl2 {

@@ -2,8 +2,9 @@
  * Facts about the code and data of a module, from its symbols' sizes and its relocations. x86-64
  * alone.
  */
-import { elfTypes, machines, sectionTypes, symbolTypes, type Section } from '../elf/elf-format.ts';
+import { elfTypes, machines, symbolTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
+import { denseDataOf } from './dense-data.ts';
 import type { ExportTarget } from './exports.ts';
 import type { DeepObservations, SymbolExport } from './module.ts';
 import { passedOnBy } from './passing-exports.ts';
@@ -23,7 +24,7 @@ export function observeDeeply(
   return {
     ...countFunctions(elf, symbols, references),
     wrappers: passedOnBy(exports, targets, { elf, symbols, references }),
-    denseObjects: denseObjectsOf(elf, symbols),
+    denseObjects: denseDataOf(elf, symbols),
   };
 }
 
@@ -91,53 +92,4 @@ function endsInReturn(
   const { offsets } = references.of(section.index);
   const at = lowerBound(offsets, last - 3);
   return !(at < offsets.length && offsets[at]! <= last);
-}
-
-/** Less means little: of few bytes even noise does not have all values. */
-const densePieceBytesMin = 2 * 1024;
-/** Of all pieces together. */
-const denseBytesMin = 16 * 1024;
-const denseBitsMin = 7;
-
-function denseObjectsOf(elf: Elf, symbols: SymbolTable): DeepObservations['denseObjects'] {
-  const dense: DeepObservations['denseObjects'][number][] = [];
-  for (const { name, bytes } of largeObjects(elf, symbols)) {
-    const bits = entropyBits(bytes);
-    if (bits > denseBitsMin) dense.push({ name, bytes: bytes.length, bits });
-  }
-  const total = dense.reduce((sum, { bytes }) => sum + bytes, 0);
-  return total >= denseBytesMin ? dense : [];
-}
-
-function* largeObjects(
-  elf: Elf,
-  symbols: SymbolTable,
-): Generator<{ readonly name: string; readonly bytes: Uint8Array }> {
-  const seen = new Set<number>();
-  // Objects may overlap in a hostile file: no more is read than a true one can hold.
-  let budget = elf.view.length;
-  for (let index = 1; index < symbols.count; index++) {
-    if (symbols.type(index) !== symbolTypes.object) continue;
-    const [value, size] = [symbols.value(index), symbols.size(index)];
-    if (size < densePieceBytesMin) continue;
-    const section = elf.sections[symbols.section(index)];
-    if (section?.type !== sectionTypes.progbits || value + size > section.size) continue;
-    const key = placeKey(section.index, value);
-    if (seen.has(key)) continue;
-    seen.add(key);
-    budget -= size;
-    if (budget < 0) return;
-    yield { name: symbols.name(index), bytes: elf.view.slice(section.offset + value, size) };
-  }
-}
-
-/** Bits a byte, by how often each value occurs. */
-function entropyBits(bytes: Uint8Array): number {
-  const counts = new Uint32Array(256);
-  for (const byte of bytes) counts[byte]!++;
-  let bits = 0;
-  for (const count of counts) {
-    if (count > 0) bits -= (count / bytes.length) * Math.log2(count / bytes.length);
-  }
-  return bits;
 }

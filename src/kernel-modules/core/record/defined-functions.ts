@@ -31,9 +31,10 @@ function functionsIn(elf: Elf): DefinedFunctions {
   const names = new Set<string>();
   const named = new NamedCode(elf);
   const table = elf.symbolTable;
-  const budget = new NameBudget(table?.offset ?? 0);
-  const count = table === undefined ? 0 : Math.min(elf.symbolCount(table), symbolsMax);
-  for (let index = 1; table !== undefined && index < count; index++) {
+  if (table === undefined) return { names: [], unnamedBytes: named.gapBytes() };
+  const budget = new NameBudget(table.offset);
+  const count = Math.min(elf.symbolCount(table), symbolsMax);
+  for (let index = 1; index < count; index++) {
     if (elf.symbolSection(table, index) === 0) continue;
     const { type, name, section, value, size } = elf.symbol(table, index);
     budget.spend(name);

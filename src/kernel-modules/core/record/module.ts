@@ -203,13 +203,12 @@ export interface DeepObservations {
   /** Functions that end in a plain `ret` although the rest uses return thunks (x86-64). */
   readonly plainReturns: number;
   /**
-   * Short plain exports that only pass imported symbols on, by calling one, by pointing to them, or
-   * by giving a table of pointers to them: `[export, import]`.
+   * Plain exports that only pass imported symbols on, by calls, by their addresses, or by tables of
+   * those: `[export, import]`.
    */
   readonly wrappers: readonly (readonly [exported: string, imported: string])[];
   /**
-   * Data objects of 2 KiB and more whose entropy is above 7 bits a byte, if they are 16 KiB
-   * together.
+   * Data whose entropy is above 7 bits a byte in windows of 2 KiB, if it is 16 KiB together.
    */
   readonly denseObjects: readonly {
     readonly name: string;

@@ -1,33 +1,32 @@
 /**
- * Exports that only pass on what the module imports: by calling it, by pointing to it, or by giving
- * out a table of pointers. x86-64 alone.
+ * Exports that only pass on what the module imports: by calling it, alone or by number; by pointing
+ * to it; by returning its address or writing it into memory of the caller; by giving out a table of
+ * pointers, also one that is filled while the module runs. x86-64 only.
  */
-import {
-  sectionFlags,
-  sectionIndexes,
-  sectionTypes,
-  symbolTypes,
-  type Section,
-} from '../elf/elf-format.ts';
+import { sectionFlags, sectionIndexes, sectionTypes, type Section } from '../elf/elf-format.ts';
 import type { Elf } from '../elf/elf.ts';
 import type { ExportTarget } from './exports.ts';
 import type { SymbolExport } from './module.ts';
 import {
   codeSection,
   lowerBound,
-  placeKey,
   type References,
   type SectionReferences,
 } from '../elf/references.ts';
 import type { SymbolTable } from '../elf/symbol-table.ts';
+import { DataObjects, filledPlaces, type FilledPlace } from './data-objects.ts';
+import { addressUses } from './address-uses.ts';
 
 /** With a few lines for the log around the call. */
 const wrapperBytesMax = 256;
+/** With a branch for each of what it passes on. */
+const dispatcherBytesMax = 2048;
 /** More than fits in so few bytes; a hostile file may repeat a place. */
-const wrapperReferencesMax = 64;
+const wrapperReferencesMax = 256;
 /** PC32 and PLT32: calls and jumps. */
 const callTypes = new Set([2, 4]);
-const callBytes = new Set([0xe8, 0xe9]);
+const jump = 0xe9;
+const callBytes = new Set([0xe8, jump]);
 /** What every function calls or jumps to, and what only writes to the log. */
 const isPlumbing = (name: string): boolean =>
   plumbing.has(name) || name.startsWith('__x86_indirect_thunk_') || name.startsWith('_dev_');
@@ -45,7 +44,7 @@ const plumbing = new Set([
   'dump_stack',
 ]);
 
-interface ObjectParts {
+export interface ObjectParts {
   readonly elf: Elf;
   readonly symbols: SymbolTable;
   readonly references: References;
@@ -60,46 +59,136 @@ export function passedOnBy(
   targets: readonly (ExportTarget | undefined)[],
   parts: ObjectParts,
 ): (readonly [exported: string, imported: string])[] {
-  const objects = new DataObjects(parts.symbols);
+  const passing = new PassingExports(parts);
   return exports.flatMap(({ name, gplOnly }, index) => {
     const target = targets[index];
     if (gplOnly || target === undefined) return [];
-    const passed = passedOn(parts, objects, target);
-    return passed.map((each) => [name, each] as const);
+    return [...new Set(passing.passedOn(target))].map((each) => [name, each] as const);
   });
 }
 
-function passedOn(
-  parts: ObjectParts,
-  objects: DataObjects,
-  target: ExportTarget,
-): readonly string[] {
-  const called = callsOf(parts, target);
-  if (called === undefined) return pointedTo(parts, target);
-  const [only, ...more] = called;
-  if (more.length > 0) return [];
-  if (only !== undefined) return [only];
-  const table = givenTable(parts, objects, target);
-  return table === undefined ? [] : pointedTo(parts, table);
+/** A call or a jump out of the function, in the order of its code. */
+interface Leaving {
+  readonly name: string;
+  readonly isJump: boolean;
 }
 
-/** The symbols outside of the module that a short function calls; undefined when it is none. */
-function callsOf(
-  { elf, symbols, references }: ObjectParts,
-  { section: index, value, size }: ExportTarget,
-): readonly string[] | undefined {
-  const section = codeSection(elf, index);
-  if (section === undefined || size === 0 || size > wrapperBytesMax) return undefined;
-  if (value < 0 || value + size > section.size) return undefined;
-  const inside = references.of(index);
-  const start = lowerBound(inside.offsets, value);
-  const called = new Set<string>();
-  for (let at = start; inside.offsets[at]! < value + size; at++) {
-    if (at - start === wrapperReferencesMax) return undefined;
-    const name = calledName(elf, symbols, section, inside, at);
-    if (name !== undefined && !isPlumbing(name)) called.add(name);
+class PassingExports {
+  readonly #parts: ObjectParts;
+  readonly #objects: DataObjects;
+  #filled: readonly FilledPlace[] | undefined;
+
+  constructor(parts: ObjectParts) {
+    this.#parts = parts;
+    this.#objects = new DataObjects(parts.elf, parts.symbols);
   }
-  return [...called];
+
+  passedOn(target: ExportTarget): readonly string[] {
+    const section = codeSection(this.#parts.elf, target.section);
+    if (section === undefined) return this.#held(target, true);
+    const { value, size } = target;
+    if (size === 0 || size > dispatcherBytesMax || value < 0 || value + size > section.size)
+      return [];
+    const leaving = this.#leaving(section, target);
+    if (leaving === undefined) return [];
+    const called = [...new Set(leaving.map(({ name }) => name).filter(isNoPlumbing))];
+    const [only] = called;
+    if (called.length === 1 && size <= wrapperBytesMax) return [only!];
+    if (called.length > 1) return eachReturns(leaving) ? called : this.#given(target, called);
+    return called.length > 0 ? [] : [...this.#given(target, called), ...this.#tables(target)];
+  }
+
+  /** Undefined where it has more references than such a function. */
+  #leaving(section: Section, { value, size }: ExportTarget): readonly Leaving[] | undefined {
+    const { elf, symbols, references } = this.#parts;
+    const inside = references.of(section.index);
+    const start = lowerBound(inside.offsets, value);
+    const leaving: Leaving[] = [];
+    for (let at = start; inside.offsets[at]! < value + size; at++) {
+      if (at - start === wrapperReferencesMax) return undefined;
+      const name = calledName(elf, symbols, section, inside, at);
+      const opcode = elf.view.bytes[section.offset + inside.offsets[at]! - 1];
+      if (name !== undefined) leaving.push({ name, isJump: opcode === jump });
+    }
+    return leaving;
+  }
+
+  /** Addresses that the function returns or writes into memory, if it calls little besides. */
+  #given(target: ExportTarget, called: readonly string[]): readonly string[] {
+    const given = [...new Set(addressUses(this.#parts, target))];
+    return given.length > called.length ? given : [];
+  }
+
+  /** What is in the tables that a short function, which calls nothing, gives out. */
+  #tables({ section: index, value, size }: ExportTarget): readonly string[] {
+    const { symbols, references } = this.#parts;
+    if (size > getterBytesMax) return [];
+    const { offsets, symbols: named, types, addends } = references.of(index);
+    const found: string[] = [];
+    for (let at = lowerBound(offsets, value); offsets[at]! < value + size; at++) {
+      const symbol = named[at]!;
+      const beyond = codeAddressTypes.get(types[at]!);
+      if (symbol >= symbols.count || beyond === undefined) continue;
+      const section = symbols.section(symbol);
+      const object = this.#objects.at(section, symbols.value(symbol) + addends[at]! + beyond);
+      if (object !== undefined) found.push(...this.#held(object, true));
+    }
+    return found;
+  }
+
+  /** What data of the module points to, from the start or once it is filled. */
+  #held(object: ExportTarget, follows: boolean): readonly string[] {
+    const { size, section, value } = object;
+    if (size > tableBytesMax) return [];
+    this.#filled ??= filledPlaces(this.#parts);
+    const filled = this.#filled.filter(
+      (each) => each.section === section && each.value >= value && each.value < value + size,
+    );
+    return [...this.#pointedTo(object, follows), ...filled.map(({ imported }) => imported)];
+  }
+
+  /**
+   * The symbols outside of the module that small data points to, and to nothing else; of a pointer
+   * to data of the module what that holds.
+   */
+  #pointedTo({ section: index, value, size }: ExportTarget, follows: boolean): readonly string[] {
+    const { elf, symbols, references } = this.#parts;
+    const section = index < sectionIndexes.reserved ? elf.sections[index] : undefined;
+    if (section?.type !== sectionTypes.progbits) return [];
+    if ((section.flags & sectionFlags.execute) !== 0) return [];
+    const { offsets, symbols: named, types, addends } = references.of(index);
+    const names: string[] = [];
+    for (let at = lowerBound(offsets, value); offsets[at]! < value + size; at++) {
+      const symbol = named[at]!;
+      if (types[at] !== addressType || names.length >= wrapperReferencesMax) return [];
+      if (symbol >= symbols.count) return [];
+      const where = symbols.section(symbol);
+      if (where === sectionIndexes.undefined) {
+        names.push(symbols.name(symbol));
+        continue;
+      }
+      const object = this.#objects.at(where, symbols.value(symbol) + addends[at]!);
+      const held = follows && object !== undefined ? this.#held(object, false) : [];
+      if (held.length === 0) return [];
+      names.push(...held);
+    }
+    return names;
+  }
+}
+
+const isNoPlumbing = (name: string): boolean => !isPlumbing(name);
+const returnThunk = '__x86_return_thunk';
+
+/** Whether no call is followed by another one: each is the whole of one branch. */
+function eachReturns(leaving: readonly Leaving[]): boolean {
+  let open = false;
+  for (const { name, isJump } of leaving) {
+    if (name === returnThunk) open = false;
+    if (isPlumbing(name)) continue;
+    if (open) return false;
+    open = !isJump;
+  }
+  return !open;
 }
 
 /** When this reference is a call or a jump out of the module. */
@@ -124,74 +213,4 @@ const codeAddressTypes = new Map([
   [11, 0],
 ]);
 const getterBytesMax = 64;
-
-/**
- * The one object of data of the module itself that a short function, which calls nothing, gives
- * out.
- */
-function givenTable(
-  { elf, symbols, references }: ObjectParts,
-  objects: DataObjects,
-  { section: index, value, size }: ExportTarget,
-): ExportTarget | undefined {
-  if (size > getterBytesMax) return undefined;
-  const { offsets, symbols: named, types, addends } = references.of(index);
-  const found = new Set<ExportTarget>();
-  for (let at = lowerBound(offsets, value); offsets[at]! < value + size; at++) {
-    const symbol = named[at]!;
-    const beyond = codeAddressTypes.get(types[at]!);
-    if (symbol >= symbols.count || beyond === undefined) continue;
-    const section = symbols.section(symbol);
-    if (codeSection(elf, section) !== undefined) continue;
-    const object = objects.at(section, symbols.value(symbol) + addends[at]! + beyond);
-    if (object !== undefined) found.add(object);
-  }
-  return found.size === 1 ? [...found][0] : undefined;
-}
-
-/** Objects of data by where they begin. */
-class DataObjects {
-  readonly #symbols: SymbolTable;
-  #known: Map<number, ExportTarget> | undefined;
-
-  constructor(symbols: SymbolTable) {
-    this.#symbols = symbols;
-  }
-
-  at(section: number, value: number): ExportTarget | undefined {
-    this.#known ??= this.#collect();
-    return this.#known.get(placeKey(section, value));
-  }
-
-  #collect(): Map<number, ExportTarget> {
-    const found = new Map<number, ExportTarget>();
-    const symbols = this.#symbols;
-    for (let index = 1; index < symbols.count; index++) {
-      if (symbols.type(index) !== symbolTypes.object) continue;
-      const [section, value] = [symbols.section(index), symbols.value(index)];
-      found.set(placeKey(section, value), { section, value, size: symbols.size(index) });
-    }
-    return found;
-  }
-}
-
 const tableBytesMax = 512;
-
-/** The symbols outside of the module that small data points to, and to nothing else. */
-function pointedTo(
-  { elf, symbols, references }: ObjectParts,
-  { section: index, value, size }: ExportTarget,
-): string[] {
-  const section = index < sectionIndexes.reserved ? elf.sections[index] : undefined;
-  if (section?.type !== sectionTypes.progbits || size > tableBytesMax) return [];
-  if ((section.flags & sectionFlags.execute) !== 0) return [];
-  const { offsets, symbols: named, types } = references.of(index);
-  const names: string[] = [];
-  for (let at = lowerBound(offsets, value); offsets[at]! < value + size; at++) {
-    const symbol = named[at]!;
-    if (types[at] !== addressType || names.length === wrapperReferencesMax) return [];
-    if (symbol >= symbols.count || symbols.section(symbol) !== sectionIndexes.undefined) return [];
-    names.push(symbols.name(symbol));
-  }
-  return names;
-}

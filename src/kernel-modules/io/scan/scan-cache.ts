@@ -15,7 +15,7 @@ import { packModule, SharedSymbols, unpackModule } from './packed-module.ts';
 import type { Keys, ReadModule } from './scan-protocol.ts';
 
 /** Of what `readModule` and the judging of signatures give; another number empties every cache. */
-const format = 5;
+const format = 6;
 
 type Remembered = ReadonlyMap<string, ReadModule>;
 

@@ -72,10 +72,19 @@ test('checkClaim() doubts a claim whose package speaks of closed terms', () => {
     'non-free',
     'Redistributable, no modification permitted',
     'GPL-2 and Proprietary',
+    'Apache-2.0',
+    'BUSL-1.1',
+    'CC-BY-NC-ND-4.0 and (Apache-2.0 or EPL-2.0)',
   ]) {
     assert.equal(check(license).result, 'doubtful', license);
   }
-  for (const license of ['Apache-2.0', 'GPL-2-Digium', 'non-commercial', 'Freeware']) {
+  for (const license of [
+    'Apache-2.0 and MIT',
+    'CC-BY-4.0',
+    'GPL-2-Digium',
+    'non-commercial',
+    'Freeware',
+  ]) {
     assert.equal(check(license).result, 'undecided', license);
   }
   const inPart = readCopyright(
@@ -93,7 +102,7 @@ test('gpl2Standing() allows, excludes, or does not know', () => {
 GPL-2 or GPL-3|GPL-3 or GPL-2|GPL-1+|LGPL-2.1+|LGPLv2+|MIT|Expat|BSD-3-clause|Dual BSD/GPL|GPLv2 and MIT
 (GPL-2.0-only OR MIT) AND BSD-3-Clause|GPL v2  or \t later|GPL-2   or\tGPL-3|GPL-2 - or - later|GPL-2.0-only WITH Linux-syscall-note|GPL-3+ or MIT|(GPLv2)`;
   const excluded = `GPL-3|GPL-3+|GPLv3|GPLv3+|GPL-3.0-only|GPL-3.0-or-later|LGPL-3|LGPL-3+|LGPL-3.0-or-later|AGPL-3
-CDDL-1.0|Proprietary|Commercial|NVIDIA Proprietary|Commercial license|GPL-3 and LGPL-3+|(GPLv3)|GPL v3 or later
+CDDL-1.0|ACME NDA|Proprietary|Commercial|NVIDIA Proprietary|Commercial license|GPL-3 and LGPL-3+|(GPLv3)|GPL v3 or later
 Proprietary or Commercial|(GPL-3 or LGPL-3) and CDDL`;
   const unknown = `Apache-2.0|GPL-2 and GPL-3|GPL-2 and Proprietary|GPL-3 or other|non-commercial|Unicode-data||()
 GPL-3+ with GCC exception|GPLv2 and Redistributable, no modification permitted|NonCommercial|Artistic|see COPYING|GPL-4`;

@@ -27,6 +27,8 @@ export interface Subject {
   readonly fileName?: string;
   /** Put into a package that states this license. */
   readonly packaged?: string;
+  /** Without the names that `strip --strip-unneeded` removes. */
+  readonly stripped?: true;
   /** Signed with a key that is given to the survey, or with one that nobody knows, by its own name or the kernel's. */
   readonly signed?: 'given' | 'unknown' | 'imitator';
   /** Compared with this source: its own, with a file changed, or with words of a closed license. */
@@ -41,6 +43,7 @@ export interface EvidenceCase {
   readonly honest: Subject;
 }
 
+const stripped = { stripped: true } as const;
 type More = Omit<Subject, 'base' | 'edits'>;
 const built = (name: string, edits: readonly Edit[] = [], more: More = {}): Subject => ({
   base: `ev_${name}`,
@@ -78,13 +81,31 @@ const licenses: readonly EvidenceCase[] = [
   make('a license that is cut off by a NUL', 'proof license-nul', built('nul')),
   make('… and goes on with an "="', 'proof license-nul', built('nul_equals')),
   make('… and looks like another entry', 'proof license-nul', built('nul_tag')),
+  make(
+    '… after its name was removed',
+    'lead closed-modinfo-words',
+    built('nul_tag', [], stripped),
+    built('honest', [], stripped),
+  ),
   make('a NUL in another text', 'lead modinfo-fragment', built('fragment')),
   make('two objects of two licenses', 'proof licenses-contradict', built('mixed')),
   make(
     'two licenses that go together',
-    'lead licenses-mixed',
-    built('honest', [modinfo('license', 'GPL', 'BSD')]),
+    'note licenses-mixed',
+    built('honest', [modinfo('license', 'GPL', 'MIT', 'GPL-2.0-or-later', 'Public Domain')]),
     built('honest', [modinfo('license', 'GPL', 'Dual BSD/GPL')]),
+  ),
+  make(
+    'two licenses of which one may not go together with the GPL',
+    'lead licenses-mixed',
+    built('honest', [modinfo('license', 'GPL', 'All rights reserved')]),
+    built('honest', [modinfo('license', 'GPL', 'Dual BSD/GPL')]),
+  ),
+  make(
+    'two licenses of which one is a secret',
+    'proof licenses-contradict',
+    built('honest', [modinfo('license', 'GPL', 'ACME NDA')]),
+    built('honest', [modinfo('license', 'GPL', 'MIT')]),
   ),
   make(
     'several licenses, of which the kernel reads a closed one',
@@ -100,11 +121,36 @@ const licenses: readonly EvidenceCase[] = [
     built('table', [proprietary]),
   ),
   make('words of a closed license', 'lead closed-license-words', built('words'), built('phrases')),
+  make('… and not a word of it alone', 'lead closed-license-words', built('words'), built('wiped')),
   make(
     '… that nobody may pass on',
     'lead closed-license-words',
     built('prohibited'),
     built('phrases'),
+  ),
+  make(
+    'a description that speaks of a closed license',
+    'lead closed-modinfo-words',
+    built('terms'),
+    built('phrases'),
+  ),
+  make(
+    '… in the text of a parameter, and an author',
+    'lead closed-modinfo-words',
+    built('parameter'),
+    built('phrases'),
+  ),
+  make(
+    '… of a module that does not claim the GPL',
+    'note closed-modinfo-words',
+    built('terms', [proprietary]),
+    built('phrases'),
+  ),
+  make(
+    'words that closed licenses use as well',
+    'note closed-modinfo-words',
+    built('wiped'),
+    built('honest'),
   ),
   make(
     'words of a closed license in its source',
@@ -117,6 +163,14 @@ const licenses: readonly EvidenceCase[] = [
     'lead package-doubtful',
     built('honest', [], { packaged: 'ACME-EULA' }),
     built('honest', [], { packaged: 'ACME' }),
+  ),
+  ...['CC-BY-NC-ND-4.0', 'BUSL-1.1', 'Apache-2.0'].map((packaged) =>
+    make(
+      `a package under ${packaged} only`,
+      'lead package-doubtful',
+      built('honest', [], { packaged }),
+      built('honest', [], { packaged: `${packaged} or GPL-2` }),
+    ),
   ),
   make(
     'a package under a license that excludes the GPL 2',
@@ -177,10 +231,28 @@ const code: readonly EvidenceCase[] = [
   make('data linked in', 'lead binary-data', built('binary'), built('dense')),
   make('data that looks encrypted', 'lead dense-data', built('dense'), built('table')),
   make('… in pieces', 'lead dense-data', built('pieces'), built('table')),
+  make(
+    '… without names',
+    'lead dense-data',
+    built('dense', [], stripped),
+    built('table', [], stripped),
+  ),
   make('functions that pass on', 'lead gpl-shim', built('shim'), built('helper')),
   make('pointers that pass on', 'lead gpl-shim', built('pointers'), built('helper')),
   make('… that write to the log, among others', 'lead gpl-shim', built('logged'), built('helper')),
   make('a table that passes on', 'lead gpl-shim', built('getter'), built('helper')),
+  make('… to the table of the caller', 'lead gpl-shim', built('binder'), built('manager')),
+  make('… by number', 'lead gpl-shim', built('dispatcher'), built('manager')),
+  make('… addresses by number', 'lead gpl-shim', built('chooser'), built('manager')),
+  make('… by a table filled at the start', 'lead gpl-shim', built('filled'), built('manager')),
+  ...['shim', 'binder', 'dispatcher', 'filled'].map((name) =>
+    make(
+      `… without names: ${name}`,
+      'lead gpl-shim',
+      built(name, [], stripped),
+      built('manager', [], stripped),
+    ),
+  ),
   make('a probe that looks symbols up', 'lead unexported-symbols', built('reach'), built('probe')),
   make('… whose words are dropped', 'lead unexported-symbols', built('reach_init'), built('probe')),
   make(

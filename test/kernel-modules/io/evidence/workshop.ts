@@ -50,7 +50,8 @@ export async function openWorkshop(kernel: KernelFiles, scratch: string): Promis
     if (base === undefined) throw new Error(`There is no module "${subject.base}"`);
     const directory = join(scratch, 'cases', String(++count));
     const module = applyEdits(base, subject.edits);
-    const bytes = subject.signed === undefined ? module : await signers[subject.signed](module);
+    const whole = subject.stripped === true ? await strip(scratch, module) : module;
+    const bytes = subject.signed === undefined ? whole : await signers[subject.signed](whole);
     const below = subject.packaged === undefined ? directory : join(directory, 'usr/lib/modules/x');
     const file = join(below, `${subject.fileName ?? subject.base}.ko`);
     await write(file, bytes);
@@ -58,6 +59,13 @@ export async function openWorkshop(kernel: KernelFiles, scratch: string): Promis
   };
   const certificate = new Uint8Array(await readFile(join(scratch, certificateName('given'))));
   return { source, changed, closed, certificate, place };
+}
+
+async function strip(scratch: string, module: Uint8Array): Promise<Uint8Array> {
+  const file = join(scratch, 'stripped.ko');
+  await write(file, module);
+  await succeed('strip the module', ['strip', '--strip-unneeded', file]);
+  return new Uint8Array(await readFile(file));
 }
 
 async function write(path: string, content: string | Uint8Array): Promise<void> {
