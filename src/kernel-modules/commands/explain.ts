@@ -60,7 +60,11 @@ async function explain(name: string, options: ExplainOptions, command: Command):
     printJson(report);
   } else {
     const terminal = terminalOf(process.stdout);
-    const context = { kernel: reading.kernel, tree };
+    const context = {
+      kernel: reading.kernel,
+      settingsFrom: reading.origins.settings,
+      tree,
+    };
     const texts = surveyed.map((each) =>
       explainModule(
         each,

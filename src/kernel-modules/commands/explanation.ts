@@ -8,12 +8,15 @@ import type { Surveyed } from '../io/scan/survey.ts';
 import { machineName, packageName } from '../io/scan/module-report.ts';
 import { count } from '../../cli/shared/output.ts';
 import { wrap, type Terminal } from '../../cli/shared/terminal.ts';
+import { shortened } from '../core/reports/shortened.ts';
 import { logLines } from './log-lines.ts';
 import { subsystemOf } from './subsystems.ts';
 import { printable } from '../../base/printable.ts';
 
 interface Neighbours {
   readonly kernel: Kernel;
+  /** Whose command line and lockdown it is judged with. */
+  readonly settingsFrom: string | undefined;
   /** All modules of the tree, with or without the one that is explained. */
   readonly tree: readonly ReadEntry[];
   readonly denied: string | undefined;
@@ -26,7 +29,7 @@ export function explainModule(
 ): string {
   const sections = [
     identity(surveyed),
-    loader(surveyed),
+    loader(surveyed, neighbours),
     gplOnly(surveyed, neighbours),
     users(surveyed, neighbours),
     trustLevel(surveyed, neighbours.denied),
@@ -45,7 +48,9 @@ type Lines = readonly string[];
 function identity({ file, module, signature, origin }: Surveyed): Lines {
   const tags = ['description', 'author', 'license', 'version', 'srcversion', 'vermagic'];
   const logged = tags.flatMap((tag) =>
-    modinfoAll(module, tag).map((value) => `${tag}: ${value === '' ? '(empty)' : value}`),
+    modinfoAll(module, tag).map(
+      (value) => `${tag}: ${value === '' ? '(empty)' : shortened(value)}`,
+    ),
   );
   const signer = signature.signer === undefined ? '' : ` (${signature.signer})`;
   return [
@@ -59,7 +64,7 @@ function identity({ file, module, signature, origin }: Surveyed): Lines {
   ];
 }
 
-function loader({ verdict }: Surveyed): Lines {
+function loader({ verdict }: Surveyed, { kernel: { release }, settingsFrom }: Neighbours): Lines {
   const outcome =
     verdict.result === 'load'
       ? 'The loader would accept it'
@@ -76,6 +81,7 @@ function loader({ verdict }: Surveyed): Lines {
     ...afterwards(taints, open),
     ...logLines(verdict),
     ...verdict.unknown.map((each) => `unknown: ${each}`),
+    ...(settingsFrom === undefined ? [] : [`judged for Linux ${release} with ${settingsFrom}`]),
   ];
 }
 

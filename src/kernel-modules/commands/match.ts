@@ -101,23 +101,30 @@ async function entriesOf(
 ): Promise<readonly ReadEntry[] | undefined> {
   const files = names.filter((name) => existsSync(name));
   const others = names.filter((each) => !files.includes(each));
+  const ofFiles = files.length === 0 ? [] : await entriesOfFiles(files, options);
   // Files need no kernel: what they are compared with is the source and the headers.
-  const isFilesOnly = names.length > 0 && others.length === 0;
-  const opened = isFilesOnly ? undefined : openOrReport(options);
-  if (opened === undefined && !isFilesOnly) return undefined;
-  const tree = opened === undefined ? [] : await readTree(opened, options);
+  if (names.length > 0 && others.length === 0) return ofFiles.length === 0 ? undefined : ofFiles;
+  const opened = openOrReport(options);
+  if (opened === undefined) return undefined;
+  const tree = await readTree(opened, options);
   if (names.length === 0) return tree;
-  const keys = opened?.keys ?? { kernel: [], given: [] };
-  const read =
-    files.length === 0 ? undefined : await readInputs(files, keys, { ...options, cache: false });
-  for (const each of read?.problems ?? []) printError(`${each.file}: ${each.message}`);
-  const found = [...(read?.entries ?? [])];
+  const found = [...ofFiles];
   for (const name of others) {
     const entry = moduleNamed(tree, name);
     if (entry === undefined) printError(`There is no file and no module "${name}"`);
     else found.push(entry);
   }
   return found.length === 0 ? undefined : found;
+}
+
+async function entriesOfFiles(
+  files: readonly string[],
+  options: MatchOptions,
+): Promise<readonly ReadEntry[]> {
+  const keys = { kernel: [], given: [] };
+  const { entries, problems } = await readInputs(files, keys, { ...options, cache: false });
+  for (const each of problems) printError(`${each.file}: ${each.message}`);
+  return entries;
 }
 
 /** Modules of several kernels are each compared with the headers of their own. */

@@ -164,6 +164,7 @@ function summary({ counts, kernel }: ScanReport, shown: string, terminal: Termin
     loader.join(', '),
     ...further,
     exportsWords(kernel.exportsFrom),
+    ...(kernel.settingsFrom === null ? [] : [`judged with ${kernel.settingsFrom}`]),
   ];
   return lines.map((line) => wrap(printable(line), terminal.columns, '  ')).join('\n');
 }

@@ -26,6 +26,8 @@ export interface KernelOptions {
   readonly kernel?: readonly string[];
   readonly certificate?: readonly string[];
   readonly cmdline?: string;
+  /** Another kernel is judged by the settings of this host. */
+  readonly asBootedHere?: boolean;
   readonly cache: boolean;
 }
 
@@ -34,7 +36,8 @@ export interface DemandOptions {
   readonly require?: TrustLevel;
 }
 
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [
+/** Of an option that may be given several times. */
+export const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
   value,
 ];
@@ -71,11 +74,12 @@ export function openerOrReport(
 ): ((own?: InputKernel) => Result<Opened, Problem>) | undefined {
   const certificates = certificatesOrReport(options.certificate ?? []);
   if (certificates === undefined) return undefined;
-  const { kernel, cmdline, cache } = options;
+  const { kernel, cmdline, asBootedHere, cache } = options;
   return (own) => {
     const options = {
       ...(kernel === undefined ? {} : { kernel }),
       ...(cmdline === undefined ? {} : { cmdline }),
+      ...(asBootedHere === undefined ? {} : { asBootedHere }),
       certificates,
       cache,
     };

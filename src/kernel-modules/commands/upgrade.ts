@@ -29,6 +29,7 @@ import { printError, count, print, printJson } from '../../cli/shared/output.ts'
 import { terminalOf, wrap } from '../../cli/shared/terminal.ts';
 import type { Command } from 'commander';
 import {
+  collect,
   openOrReport,
   readInputs,
   readTree,
@@ -40,6 +41,7 @@ import { listSome } from '../../base/list.ts';
 import { printable } from '../../base/printable.ts';
 
 interface UpgradeOptions extends KernelOptions {
+  /** Directories of the other kernel. */
   readonly to: readonly string[];
   readonly json?: boolean;
 }
@@ -50,7 +52,14 @@ interface Side extends Opened {
 
 async function upgrade(paths: readonly string[], options: UpgradeOptions): Promise<ExitCode> {
   const before = await sideOf(options);
-  const after = before && (await sideOf({ ...options, kernel: options.to }));
+  const after =
+    before &&
+    (await sideOf({
+      ...options,
+      kernel: options.to,
+      // It would be booted here, with the command line and the lockdown of this host.
+      asBootedHere: options.kernel === undefined,
+    }));
   if (before === undefined || after === undefined) return exitCodes.failed;
   // Without exports nothing would seem to be missing there; why they are not known has been
   // printed.
@@ -192,8 +201,9 @@ function define(command: Command, run: Runner): void {
   );
   command
     .requiredOption(
-      '--to <directory...>',
-      'the other kernel: /lib/modules/VERSION, unpacked packages',
+      '--to <directory>',
+      'the other kernel: /lib/modules/VERSION, an unpacked package; repeatable',
+      collect,
     )
     .option('--json', 'print it as JSON');
   withKernelOptions(command)
@@ -201,7 +211,7 @@ function define(command: Command, run: Runner): void {
       'after',
       examples(
         ['bulkhead modules upgrade --to /lib/modules/6.12.118+deb13-amd64', 'before rebooting'],
-        ['bulkhead modules upgrade driver.ko --to ./linux-image-new', 'a single module'],
+        ['bulkhead modules upgrade --to ./linux-image-new driver.ko', 'a single module'],
       ),
     )
     .action(run(upgrade));

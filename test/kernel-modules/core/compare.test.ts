@@ -19,6 +19,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 interface Changes {
   readonly text?: string;
   readonly called?: string;
+  readonly calledAt?: number;
   readonly modinfo?: string;
   readonly comment?: string;
   readonly flags?: number;
@@ -35,7 +36,7 @@ function specOf(changes: Changes): ElfSpec {
         name: '.text',
         flags: changes.flags ?? code,
         data: bytes(changes.text ?? 'first...second..'),
-        relocations: [{ offset: 12, type: 4, symbol: called, addend: -4 }],
+        relocations: [{ offset: changes.calledAt ?? 12, type: 4, symbol: called, addend: -4 }],
       },
       { name: '.bss', type: sectionTypes.nobits, flags: 3, size: changes.bss ?? 64 },
       { name: '.modinfo', flags: 2, data: bytes(changes.modinfo ?? 'license=GPL\0intree=Y\0') },
@@ -92,6 +93,14 @@ suite('compareModules()', () => {
     assert.equal(difference?.symbol, 'second');
     assert.match(difference?.message ?? '', /printk .* in the first, panic .* in the second/);
     assert.deepEqual(result.changed, ['second']);
+  });
+
+  test('says where the same function is called, if only the place differs', () => {
+    const [difference] = compared({ calledAt: 9 }).differences;
+    assert.match(
+      difference?.message ?? '',
+      /printk - 4 \(type 4\) in both, at offset 12 in the first and 9 in the second$/,
+    );
   });
 
   test('finds other sizes, also of sections without bytes', () => {

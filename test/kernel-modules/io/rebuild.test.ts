@@ -77,8 +77,12 @@ async function vendorBuild(files: Files): Promise<Uint8Array> {
   return run.value.result;
 }
 
-async function rebuilt(module: Uint8Array, files: Files): Promise<Rebuilt> {
-  const read = readModule('/var/lib/dkms/sum.ko', module);
+async function rebuilt(
+  module: Uint8Array,
+  files: Files,
+  path = '/var/lib/dkms/sum.ko',
+): Promise<Rebuilt> {
+  const read = readModule(path, module);
   const elf = readElf(module);
   assert.ok(read.ok && elf.ok);
   return rebuild(read.value, elf.value, directoryWith(files), kernelBuild());
@@ -97,6 +101,8 @@ suite('rebuild()', { skip }, () => {
     assert.equal(result.outcome, 'reproduced', why(result));
     assert.ok(result.outcome === 'reproduced' && result.comparison.compared.relocations > 0);
     assert.deepEqual(result.comparison.modinfo, []);
+    const renamed = await rebuilt(module, honest, '/tmp/copy-of.sum.ko');
+    assert.equal(renamed.outcome, 'reproduced', why(renamed));
   });
 
   test('names the function in which a constant was changed', async () => {

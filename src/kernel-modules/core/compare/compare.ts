@@ -189,7 +189,7 @@ class Comparer {
   #strings(a: Section, b: Section, offset: number): string {
     if (!holdsStrings(a)) return '';
     const [left, right] = [stringAt(this.#a.data(a), offset), stringAt(this.#b.data(b), offset)];
-    return `, "${left}" and "${right}"`;
+    return left === right ? '' : `, "${left}" and "${right}"`;
   }
 
   #compareRelocations(a: Section, b: Section): Difference | undefined {
@@ -225,7 +225,11 @@ class Comparer {
   #describeTargets(a: Relocation | undefined, b: Relocation | undefined): string {
     const left = a === undefined ? 'nothing' : this.#targetsOfA.describe(a);
     const right = b === undefined ? 'nothing' : this.#targetsOfB.describe(b);
-    return `${left} in the first, ${right} in the second`;
+    if (a === undefined || b === undefined || left !== right)
+      return `${left} in the first, ${right} in the second`;
+    return a.offset === b.offset
+      ? `${left} in both, by symbols that differ`
+      : `${left} in both, at offset ${a.offset} in the first and ${b.offset} in the second`;
   }
 
   #locate(

@@ -2,6 +2,7 @@
 import { loaderErrnos } from '../loader/errno.ts';
 import type { Verdict } from '../loader/verdict.ts';
 import type { LoaderReport } from './report.ts';
+import { shortened } from './shortened.ts';
 
 export function loaderReport(verdict: Verdict): LoaderReport {
   const { result, errno, openTaints, kernelTaint, openKernelTaint, messages, unknown } = verdict;
@@ -15,8 +16,8 @@ export function loaderReport(verdict: Verdict): LoaderReport {
     taintsUnlessTrusted: openTaints,
     kernelTaint: kernelTaint - openKernelTaint,
     kernelTaintUnlessTrusted: openKernelTaint,
-    messages,
-    reasons: verdict.reasons.map((each) => each.reason),
+    messages: messages.map(shortened),
+    reasons: verdict.reasons.map((each) => shortened(each.reason)),
     unknown,
   };
 }

@@ -71,6 +71,8 @@ export interface KernelReport {
   /** Where the exports were read from, for people. */
   readonly exportsFrom: string;
   readonly vermagic: string | null;
+  /** Whose command line and lockdown it was judged with, for people. */
+  readonly settingsFrom: string | null;
   /** What is not known of the kernel, and what to do: a sentence each. */
   readonly gaps: readonly string[];
 }

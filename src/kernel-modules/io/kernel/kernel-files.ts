@@ -6,7 +6,7 @@
  *   lib/modules/RELEASE/kernel/…  usr/lib/modules/RELEASE/kernel/…
  *   usr/src/linux-headers-RELEASE/Module.symvers
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readText } from '../../../sys/files/read.ts';
 import { quoted } from '../../../sys/errno.ts';
@@ -79,9 +79,12 @@ export function runningFiles(roots: HostRoots): Result<KernelFiles, Problem> {
 
 /** The pieces that lie in `directories`, which together must be of one kernel. */
 export function filesIn(directories: readonly string[]): Result<KernelFiles, Problem> {
-  const missing = directories.find((directory) => !existsSync(directory));
-  if (missing !== undefined)
-    return failed({ action: 'read a kernel from', object: missing, reason: 'it does not exist' });
+  for (const object of directories) {
+    const found = statSync(object, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) continue;
+    const reason = found === undefined ? 'it does not exist' : 'it is not a directory';
+    return failed({ action: 'read a kernel from', object, reason });
+  }
   const bases = [...new Set(directories.flatMap((directory) => basesOf(resolve(directory))))];
   const named = directories.map((directory) => quoted(directory)).join(', ');
   const releases = [...new Set(directories.flatMap((directory) => releasesIn(resolve(directory))))];

@@ -29,6 +29,7 @@ import {
   filesIn,
   hostRoots,
   runningFiles,
+  runningRelease,
   type HostRoots,
   type KernelFiles,
 } from './kernel-files.ts';
@@ -43,9 +44,11 @@ export interface KernelPlace {
   readonly directories: readonly string[] | undefined;
   /**
    * Judge as if booted with this command line; undefined for the settings of this host as they are
-   * now.
+   * now, or for none if that kernel does not run here.
    */
   readonly cmdline: string | undefined;
+  /** Judge a kernel that does not run here as if this host had booted it. */
+  readonly asBootedHere?: boolean | undefined;
   readonly roots: HostRoots;
   /** A directory of ours where what was read of an image is kept. */
   readonly cache?: string | undefined;
@@ -105,7 +108,7 @@ export function readKernel(where: KernelPlace = runningKernel): Result<KernelRea
     gaps,
   );
   const facts = moduleFacts(files.value, sample, image, config.machine, gaps);
-  const settings = settingsFor(where);
+  const settings = settingsFor(where, files.value.release);
   if (image === undefined) gaps.push(noImage(files.value));
   const kernel: Kernel = {
     release: files.value.release,
@@ -383,12 +386,16 @@ function findConfig(
   return { value: assumedConfig, origin: undefined, machine: undefined };
 }
 
-function settingsFor({ cmdline, roots }: KernelPlace): Sourced<LoaderSettings> {
-  if (cmdline === undefined) {
-    return { value: readLoaderSettings(roots), origin: 'the current settings of this host' };
-  }
-  return {
-    value: { ...parseCmdline(cmdline), modulesDisabled: false },
-    origin: `the command line ${quoted(cmdline)}`,
-  };
+/** The lockdown, blacklist and enforcement of one host mean nothing for another kernel. */
+function settingsFor(
+  { cmdline, roots, directories, asBootedHere }: KernelPlace,
+  release: string,
+): Required<Sourced<LoaderSettings>> {
+  const booted = (text: string) => ({ ...parseCmdline(text), modulesDisabled: false });
+  if (cmdline !== undefined)
+    return { value: booted(cmdline), origin: `the command line ${quoted(cmdline)}` };
+  const runsHere = directories === undefined || release === runningRelease(roots);
+  return runsHere || asBootedHere === true
+    ? { value: readLoaderSettings(roots), origin: 'the current settings of this host' }
+    : { value: booted(''), origin: 'an empty command line, since it does not run here' };
 }

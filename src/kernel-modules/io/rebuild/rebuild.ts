@@ -12,7 +12,7 @@ import { quoted } from '../../../sys/errno.ts';
 import { compareModules, type Comparison } from '../../core/compare/compare.ts';
 import { readElf } from '../../core/elf/read-elf.ts';
 import type { Elf } from '../../core/elf/elf.ts';
-import type { KernelModule } from '../../core/record/module.ts';
+import { infoName, plainName, type KernelModule } from '../../core/record/module.ts';
 import { failed, printProblem, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
 import { buildDirectoryOf } from '../source/build-directory.ts';
@@ -161,13 +161,21 @@ async function prepare(
     return failed({ action: 'build the source', object: given, reason: 'it is not a directory' });
   const compiler = await findCompiler(module.observations.compilers);
   if (!compiler.ok) return failed({ ...compiler.error, action: "use the module's compiler" });
-  const name = moduleFileName(module.file) ?? module.structName ?? '';
+  const name = builtName(module);
   if (!/^[\w.+-]{1,200}$/.test(name))
     return failed({ action: 'build', object: name, reason: 'it is not a module name' });
   const place = isKernelTree(source)
     ? inTree(module, source, name, options)
     : external(elf, source, name, options);
   return place.ok ? ok({ compiler: compiler.value, name, ...place.value }) : place;
+}
+
+/** What a build calls it: its file may have been renamed, by more than a hyphen. */
+function builtName(module: KernelModule): string {
+  const file = moduleFileName(module.file);
+  const own = infoName(module);
+  const isRenamed = file === undefined || (own !== undefined && plainName(file) !== plainName(own));
+  return isRenamed ? (own ?? '') : file;
 }
 
 function realDirectory(path: string): string | undefined {

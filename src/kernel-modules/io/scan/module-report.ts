@@ -1,6 +1,6 @@
 /** A survey as the report that every output format is made from. */
 import { machines } from '../../core/elf/elf-format.ts';
-import { infoName, modinfo, plainName } from '../../core/record/module.ts';
+import { infoName, modinfo, plainName, type KernelModule } from '../../core/record/module.ts';
 import {
   countsOf,
   type ModuleReport,
@@ -8,6 +8,7 @@ import {
   type ScanReport,
 } from '../../core/reports/report.ts';
 import { trustLevels, type TrustLevel } from '../../../policy/trust-level.ts';
+import { shortened } from '../../core/reports/shortened.ts';
 import { loaderReport } from '../../core/reports/loader-report.ts';
 import { bareName } from '../../core/record/module-file.ts';
 import type { KernelReading } from '../kernel/read-kernel.ts';
@@ -26,7 +27,7 @@ type HostDenials = ReadonlyMap<string, string>;
 export function reportOf(
   modules: readonly Surveyed[],
   problems: readonly ScanProblem[],
-  reading: Pick<KernelReading, 'kernel' | 'certificates' | 'gaps'>,
+  reading: Pick<KernelReading, 'kernel' | 'certificates' | 'gaps' | 'origins'>,
   demand: Demand,
   host: HostDenials,
 ): ScanReport {
@@ -40,6 +41,7 @@ export function reportOf(
       machine: machineName(kernel.machine),
       exportsFrom: kernel.exportsFrom,
       vermagic: kernel.vermagic ?? null,
+      settingsFrom: reading.origins.settings ?? null,
       gaps: reading.gaps,
     },
     modules: reports,
@@ -55,29 +57,34 @@ function moduleReport(
   keysKnown: boolean,
 ): ModuleReport {
   const { module, signature, trustLevel } = surveyed;
-  const name = infoName(module) ?? bareName(surveyed.file);
+  const name = shortened(infoName(module) ?? bareName(surveyed.file));
   const plain = plainName(name);
   const byPolicy = demand.denied.get(plain);
   return {
     file: surveyed.file,
     name,
-    license: modinfo(module, 'license') ?? null,
-    version: modinfo(module, 'version') ?? null,
-    srcversion: modinfo(module, 'srcversion') ?? null,
+    license: stated(module, 'license'),
+    version: stated(module, 'version'),
+    srcversion: stated(module, 'srcversion'),
     buildId: module.buildId ?? null,
     sha256: surveyed.sha256,
     machine: machineName(module.machine),
-    vermagic: modinfo(module, 'vermagic') ?? null,
+    vermagic: stated(module, 'vermagic'),
     signer: signature.signer ?? null,
     signature: signature.outcome,
     package: packageName(surveyed),
     loader: loaderReport(surveyed.verdict),
     gplOnly: surveyed.gplOnly,
     trustLevel,
-    evidence: surveyed.evidence,
+    evidence: surveyed.evidence.map((each) => ({ ...each, message: shortened(each.message) })),
     deniedReason: byPolicy ?? host.get(plain) ?? null,
     ...answerTo(demand, surveyed, byPolicy !== undefined, keysKnown),
   };
+}
+
+function stated(module: KernelModule, tag: string): string | null {
+  const text = modinfo(module, tag);
+  return text === undefined ? null : shortened(text);
 }
 
 export function packageName({ origin }: Pick<Surveyed, 'origin'>): string | null {

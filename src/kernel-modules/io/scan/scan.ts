@@ -31,9 +31,11 @@ export interface ScanOptions {
   readonly kernel?: readonly string[];
   /**
    * Judge as if the kernel had been booted with this command line; by default this host as it is
-   * now.
+   * now, or an empty one for a kernel that does not run here.
    */
   readonly cmdline?: string;
+  /** Judge a kernel that does not run here by the settings of this host, as if it had booted it. */
+  readonly asBootedHere?: boolean;
   /** Certificates that are trusted beside those of the kernel, DER or PEM. */
   readonly certificates?: readonly Uint8Array[];
   /** Analyze the code of signed modules too. */
@@ -125,6 +127,7 @@ export function openKernel(options: ScanOptions, own?: InputKernel): Result<Open
     ...runningKernel,
     directories: own?.directories ?? options.kernel,
     cmdline: options.cmdline,
+    asBootedHere: options.asBootedHere,
     cache: options.cache === true ? cacheDirectory() : undefined,
   });
   if (!reading.ok) return fail(own === undefined ? reading.error : asGiven(reading.error, own));

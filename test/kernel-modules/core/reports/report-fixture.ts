@@ -112,6 +112,7 @@ export function scanReport(
       release: '6.12.118',
       machine: 'x86-64',
       exportsFrom: 'Module.symvers',
+      settingsFrom: 'the command line ""',
       vermagic: '6.12.118 SMP preempt mod_unload modversions ',
       gaps: [],
     },
