@@ -454,6 +454,33 @@ test('bulkhead modules upgrade fails when the file cannot be read', () => {
   assert.doesNotMatch(stdout, /brings every module/);
 });
 
+test('bulkhead modules upgrade takes files for modules, and only directories for kernels', () => {
+  const file = join(tree, 'kernel/lib.ko');
+  const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel, file);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /^Of 1 module, 0 would no longer load/);
+  for (const directories of [[file], [kernel, '--to', file]]) {
+    const refused = run('upgrade', ...onKernel, '--to', ...directories);
+    assert.equal(refused.status, 1, refused.stdout);
+    assert.match(refused.stderr, /Cannot read a kernel from ".*lib\.ko": it is not a directory/);
+  }
+});
+
+test('bulkhead modules scan prints whose settings a verdict rests on, and long texts once', () => {
+  const license = `GPL ${'x'.repeat(2 ** 20)}`;
+  const long = put(join(root, 'long/long.ko'), module('long', licensed('long', license)));
+  assert.match(
+    scan(long).stdout,
+    /judged with an empty command line, since it does not run here$/m,
+  );
+  assert.match(scan('--cmdline', 'quiet', long).stdout, /judged with the command line "quiet"$/m);
+  for (const format of ['csv', 'json', 'cyclonedx', 'spdx', 'sarif']) {
+    const { stdout } = scan('--format', format, long);
+    assert.ok(stdout.includes('xxx'), format);
+    assert.ok(stdout.length < 64 * 1024, `${format}: ${stdout.length} characters`);
+  }
+});
+
 test('bulkhead modules upgrade prints when the new kernel has every module itself', () => {
   const { stdout, status } = run('upgrade', ...onKernel, '--to', kernel);
   assert.equal(status, 0);

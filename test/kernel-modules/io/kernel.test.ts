@@ -209,6 +209,24 @@ const kallsyms = [
   '',
 ].join('\n');
 
+test('readKernel() judges a kernel that does not run here without the settings of this host', () => {
+  const host = { ...image, 'sys/kernel/security/lockdown': 'none [integrity] confidentiality\n' };
+  const lockdownOf = (running: string, asBootedHere?: boolean) => {
+    let found: readonly [string, string | undefined] | undefined;
+    inTree({ ...host, 'proc/sys/kernel/osrelease': `${running}\n` }, (root) => {
+      const read = readKernel({ ...placeIn(root, ['.']), asBootedHere });
+      assert.ok(read.ok, read.ok ? '' : printProblem(read.error));
+      found = [read.value.kernel.settings.lockdown, read.value.origins.settings];
+    });
+    return found;
+  };
+  const here = 'the current settings of this host';
+  const nowhere = 'an empty command line, since it does not run here';
+  assert.deepEqual(lockdownOf('6.1.0-other'), ['none', nowhere]);
+  assert.deepEqual(lockdownOf('6.1.0-other', true), ['integrity', here]);
+  assert.deepEqual(lockdownOf(release), ['integrity', here]);
+});
+
 test('readKernel() of the running kernel takes its settings, /proc/config.gz and kallsyms', () => {
   inTree({ ...running, 'proc/kallsyms': kallsyms, 'proc/config.gz': gzipSync(config) }, (root) => {
     const read = readKernel(placeIn(root, undefined));
