@@ -19,7 +19,8 @@ import { failed, type Problem } from '../base/problem.ts';
 import { ok, type Result } from '../base/result.ts';
 import type { Failure } from '../host/driver.ts';
 import { lastName, partKindOf } from '../plan/wanted.ts';
-import { applyPolicy } from './apply.ts';
+import { underLockAsync } from '../sys/files/under-lock.ts';
+import { applyPolicy, policyLock } from './apply.ts';
 import { loadPolicy, resolveText, type Loaded } from './load-policy.ts';
 import { applyParts } from './parts.ts';
 
@@ -57,6 +58,14 @@ export interface Applied {
 
 async function answer(request: ApplyRequest): Promise<ApplyResponse> {
   const host = linuxHost(pathsOf(request.instance));
+  const done = await underLockAsync(policyLock(host.paths), async () =>
+    ok(await answerLocked(request, host)),
+  );
+  if (done.ok) return done.value;
+  return { file: 'good', problem: undefined, diagnostics: [], applied: done };
+}
+
+async function answerLocked(request: ApplyRequest, host: Host): Promise<ApplyResponse> {
   const loaded = loadPolicy(request.file, host.paths);
   const toApply = loaded.policy === undefined ? loadLast(request, host) : loaded;
   return {

@@ -8,6 +8,7 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { causeOf } from '../sys/errno.ts';
 import type { Driver, ExecuteOptions, Failure } from '../host/driver.ts';
 import { lockFile, type FileLock } from '../sys/files/flock.ts';
+import { underLock } from '../sys/files/under-lock.ts';
 import { publishEntries, withdrawEntries } from '../host/entry-slots.ts';
 import type { Host } from '../host/host.ts';
 import type { Paths } from '../host/paths.ts';
@@ -34,6 +35,12 @@ export interface Applied {
 const lockMilliseconds = 60_000;
 /** Setting up the tree changes what the host can do, so it is probed again; more than one repetition is a bug. */
 const roundsMax = 3;
+
+/**
+ * Held from the reading of a policy until all of it is in force: whoever waited for another must not apply what it read
+ * before.
+ */
+export const policyLock = ({ runtime }: Paths): string => `${runtime}/policy.lock`;
 
 type Progress = (done: number, total: number) => void;
 
@@ -197,7 +204,8 @@ export function releaseAll(
   host: Host,
   options: { readonly kill: boolean },
 ): Result<void, readonly Problem[]> {
-  const released = releaseLocked(host, options);
+  const done = underLock(policyLock(host.paths), () => ok(releaseLocked(host, options)));
+  const released = done.ok ? done.value : fail([done.error]);
   if (released.ok) removeIfEmpty(host.paths.runtime);
   return released;
 }

@@ -150,7 +150,10 @@ function suite(stage: EntriesStage): void {
     const words = ['-sk', '--http3-only', '--parallel', '--parallel-max', '12'];
     const name = ['--resolve', `a.example:${stage.port}:127.0.0.1`];
     const urls = times(12, '').flatMap((_, index) => [
-      ...['-o', '/dev/null', '-w', '%{stderr}%{http_version} %{http_code}\n'],
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{stderr}%{http_version} %{http_code}\n',
       `https://a.example:${stage.port}/index.php?${index}`,
     ]);
     const client = spawn('curl', [...words, ...name, ...urls]);

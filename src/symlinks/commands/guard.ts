@@ -19,9 +19,10 @@ import {
   printJson,
 } from '../../cli/shared/session.ts';
 import type { Paths } from '../../host/paths.ts';
+import { underLock } from '../../sys/files/under-lock.ts';
 import type { SymlinkRule } from '../../policy/document.ts';
 import { sameRule, type GuardMode, type GuardRule } from '../core/guard/rule.ts';
-import { readChoice, writeChoice, type Choice } from '../io/guard/choice.ts';
+import { choiceLock, readChoice, writeChoice, type Choice } from '../io/guard/choice.ts';
 import { bringInLine } from '../io/guard/follow.ts';
 import { guardObstacle, inForce, loadGuard, unloadGuard } from '../io/guard/guard.ts';
 import { resolveRule } from '../io/guard/names.ts';
@@ -71,10 +72,12 @@ function load(mode: GuardMode, options: GuardOptions, paths: Paths): ExitCode {
   const rule = ruleOrReport(mode, options, paths);
   if (rule === undefined) return exitCodes.failed;
   if (options.dryRun === true) return rehearse(rule, options, paths);
-  const done = loadGuard(rule, paths);
+  const done = underLock(choiceLock(paths), () => {
+    const loaded = loadGuard(rule, paths);
+    const kept = loaded.ok ? writeChoice(paths, mode) : loaded;
+    return kept.ok ? loaded : kept;
+  });
   if (!done.ok) return refuse(done.error);
-  const kept = writeChoice(paths, mode);
-  if (!kept.ok) return refuse(kept.error);
   if (options.json === true) printJson({ state: mode, changed: done.value });
   else print(done.value ? said[mode] : `${said[mode]}; nothing had to be changed`);
   return exitCodes.done;
@@ -133,9 +136,10 @@ function off(options: GuardOptions, paths: Paths): ExitCode {
     return exitCodes.done;
   }
   // First the choice: an agent that finds the guard gone would bring it back.
-  const kept = writeChoice(paths, 'off');
-  if (!kept.ok) return refuse(kept.error);
-  const done = unloadGuard(paths);
+  const done = underLock(choiceLock(paths), () => {
+    const kept = writeChoice(paths, 'off');
+    return kept.ok ? unloadGuard(paths) : kept;
+  });
   if (!done.ok) return refuse(done.error);
   if (options.json === true) printJson({ state: 'off', changed: done.value });
   else print(done.value ? 'The symlink guard is off' : 'The symlink guard is off already');

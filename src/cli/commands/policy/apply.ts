@@ -1,11 +1,13 @@
 /** `bulkhead apply`: applies the policy. */
 import type { Command } from 'commander';
-import { applyPolicy, type Applied } from '../../../apply/apply.ts';
+import { applyPolicy, policyLock, type Applied } from '../../../apply/apply.ts';
 import { applyParts, followParts, planParts } from '../../../apply/parts.ts';
 import type { ExecuteOptions } from '../../../host/driver.ts';
 import { linuxHost } from '../../../host/host.ts';
 import type { Paths } from '../../../host/paths.ts';
 import { printProblem, type Problem } from '../../../base/problem.ts';
+import { ok } from '../../../base/result.ts';
+import { underLockAsync } from '../../../sys/files/under-lock.ts';
 import type { Policy } from '../../../policy/policy.ts';
 import { printOperation } from '../../../plan/print.ts';
 import {
@@ -44,6 +46,15 @@ export function applyAfterEdit(file: string, paths: Paths): Promise<ExitCode> {
 }
 
 async function applyFile(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
+  const done = await underLockAsync(policyLock(paths), async () =>
+    ok(await applyLocked(options, paths)),
+  );
+  if (done.ok) return done.value;
+  printError(done.error);
+  return exitCodes.failed;
+}
+
+async function applyLocked(options: ApplyOptions, paths: Paths): Promise<ExitCode> {
   const loaded = loadPolicyOrReport(options.policy, paths);
   if (loaded === undefined) return exitCodes.failed;
   const more = await planParts(loaded.policy, paths);

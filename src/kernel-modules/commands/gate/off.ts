@@ -1,8 +1,10 @@
 /** `bulkhead modules gate off`: every module loads, and nothing of the gate is left but its lists. */
 import type { Command } from 'commander';
+import { ok } from '../../../base/result.ts';
+import { underLock } from '../../../sys/files/under-lock.ts';
 import { removeBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
-import { dropGate, gateMode } from '../../io/gate/kernel-gate.ts';
+import { dropGate, gateLock, gateMode } from '../../io/gate/kernel-gate.ts';
 import {
   examples,
   exitCodes,
@@ -17,9 +19,14 @@ function off({ json }: { readonly json?: boolean }, command: Command): ExitCode 
   const before = gateMode(paths);
   const lists = new GateLists(paths);
   const steps = [() => lists.keepMode('off'), () => removeBootFiles(paths), () => dropGate(paths)];
-  for (const step of steps) {
-    const done = step();
-    if (done.ok) continue;
+  const done = underLock(gateLock(paths), () => {
+    for (const step of steps) {
+      const stepped = step();
+      if (!stepped.ok) return stepped;
+    }
+    return ok(undefined);
+  });
+  if (!done.ok) {
     printError(done.error);
     return exitCodes.failed;
   }

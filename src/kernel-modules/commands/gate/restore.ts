@@ -3,8 +3,11 @@
  * without a list gets "watch": a host that cannot load its network driver helps nobody.
  */
 import type { Command } from 'commander';
+import { ok } from '../../../base/result.ts';
+import type { Paths } from '../../../host/paths.ts';
+import { underLock } from '../../../sys/files/under-lock.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
-import { runningList, switchGate } from '../../io/gate/kernel-gate.ts';
+import { gateLock, runningList, switchGate } from '../../io/gate/kernel-gate.ts';
 import { hostRoots, runningRelease } from '../../io/kernel/kernel-files.ts';
 import { exitCodes, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { pathsFor, print, printError } from '../../../cli/shared/output.ts';
@@ -13,6 +16,13 @@ function restore(_: unknown, command: Command): ExitCode {
   const paths = pathsFor(command);
   if (paths === undefined) return exitCodes.usage;
   const lists = new GateLists(paths);
+  const done = underLock(gateLock(paths), () => ok(restoreLocked(paths, lists)));
+  if (done.ok) return done.value;
+  printError(done.error);
+  return exitCodes.failed;
+}
+
+function restoreLocked(paths: Paths, lists: GateLists): ExitCode {
   const mode = lists.mode();
   if (mode === 'off') {
     print('The gate was off');

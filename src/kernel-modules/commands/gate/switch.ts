@@ -6,7 +6,7 @@ import { listText, unjudged } from '../../core/gate/list-text.ts';
 import { installBootFiles } from '../../io/gate/boot-files.ts';
 import { GateLists } from '../../io/gate/gate-lists.ts';
 import { gateFacts, loadedUnlisted } from '../../io/gate/host-facts.ts';
-import { gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
+import { gateLock, gateObstacle, switchGate } from '../../io/gate/kernel-gate.ts';
 import { unstableAt } from '../../io/gate/stable-files.ts';
 import { hostRoots, runningRelease } from '../../io/kernel/kernel-files.ts';
 import {
@@ -19,7 +19,8 @@ import { policyOption } from '../../../cli/shared/policy-option.ts';
 import { count, pathsFor, print, printError, printJson } from '../../../cli/shared/output.ts';
 import { printable } from '../../../base/printable.ts';
 import type { Cause, Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import { ok, type Result } from '../../../base/result.ts';
+import { underLock } from '../../../sys/files/under-lock.ts';
 import { requireOption, type DemandOptions } from '../setup.ts';
 import { makeList } from './make-list.ts';
 
@@ -62,14 +63,16 @@ async function switchTo(
       hint: '"bulkhead modules gate signatures" needs no list',
     });
   if (options.dryRun !== true) {
-    const problem = firstOf(
-      () => switchGate(paths, mode, list),
-      () => lists.write(list),
-      () => lists.keepMode(mode),
-      () => installBootFiles(paths),
+    const done = underLock(gateLock(paths), () =>
+      allOf(
+        () => switchGate(paths, mode, list),
+        () => lists.write(list),
+        () => lists.keepMode(mode),
+        () => installBootFiles(paths),
+      ),
     );
-    if (problem !== undefined) {
-      printError(problem);
+    if (!done.ok) {
+      printError(done.error);
       return exitCodes.failed;
     }
   }
@@ -86,12 +89,12 @@ async function switchTo(
   return exitCodes.done;
 }
 
-function firstOf(...steps: readonly (() => Result<unknown, Problem>)[]): Problem | undefined {
+function allOf(...steps: readonly (() => Result<unknown, Problem>)[]): Result<void, Problem> {
   for (const step of steps) {
     const done = step();
-    if (!done.ok) return done.error;
+    if (!done.ok) return done;
   }
-  return undefined;
+  return ok(undefined);
 }
 
 function switchText(

@@ -3,6 +3,7 @@
  * kernel. They are pinned, so they stay when this process ends; a new list is a new generation, and the older one
  * goes once the new one has shown that it works.
  */
+import { underLock } from '../../../sys/files/under-lock.ts';
 import type { MapEntry } from '../../../base/map-entry.ts';
 import { causedBy, failed, type Cause, type Problem } from '../../../base/problem.ts';
 import { ok, type Result } from '../../../base/result.ts';
@@ -85,12 +86,17 @@ const entryOf = (sha256: string, value: Uint8Array): MapEntry => ({
   value,
 });
 
+/** Held by whoever decides by the mode, or changes it. */
+export const gateLock = ({ runtime }: Paths): string => `${runtime}/modules-gate.lock`;
+
 /** Loads the list again where the gate is on or watches. */
 export function refreshGate(paths: Paths, lists: GateLists): Result<void, Problem> {
-  const mode = gateMode(paths);
-  if (mode === 'off') return ok(undefined);
-  const list = runningList(lists);
-  return list.ok ? switchGate(paths, mode, list.value) : list;
+  return underLock(gateLock(paths), () => {
+    const mode = gateMode(paths);
+    if (mode === 'off') return ok(undefined);
+    const list = runningList(lists);
+    return list.ok ? switchGate(paths, mode, list.value) : list;
+  });
 }
 
 export function runningList(lists: GateLists): Result<GateList, Problem> {

@@ -13,6 +13,9 @@ import type { GuardMode } from '../../core/guard/rule.ts';
 
 export type Choice = GuardMode | 'off';
 
+/** Held by whoever decides by the choice, or changes it. */
+export const choiceLock = ({ runtime }: Paths): string => `${runtime}/symlinks-guard.lock`;
+
 const pathOf = ({ state }: Paths) => `${state}/symlinks-guard.json`;
 const bytesMax = 4096;
 

@@ -1,9 +1,10 @@
 /** The guard as the policy and the administrator's choice want it: after each apply, and at boot. */
 import type { Problem } from '../../../base/problem.ts';
-import type { Result } from '../../../base/result.ts';
+import { ok, type Result } from '../../../base/result.ts';
 import type { Paths } from '../../../host/paths.ts';
 import type { Policy } from '../../../policy/policy.ts';
-import { readChoice } from './choice.ts';
+import { underLock } from '../../../sys/files/under-lock.ts';
+import { choiceLock, readChoice } from './choice.ts';
 import { inForce, loadGuard, unloadGuard } from './guard.ts';
 import { resolveRule } from './names.ts';
 
@@ -12,10 +13,13 @@ export function bringInLine(
   { symlinks }: Pick<Policy, 'symlinks'>,
   paths: Paths,
 ): Result<boolean, Problem> {
-  const choice = readChoice(paths);
-  if (symlinks === undefined || choice === 'off') return unloadGuard(paths);
-  const rule = resolveRule(symlinks, choice, paths);
-  return rule.ok ? loadGuard(rule.value, paths) : rule;
+  if (symlinks === undefined && inForce(paths) === undefined) return ok(false);
+  return underLock(choiceLock(paths), () => {
+    const choice = readChoice(paths);
+    if (symlinks === undefined || choice === 'off') return unloadGuard(paths);
+    const rule = resolveRule(symlinks, choice, paths);
+    return rule.ok ? loadGuard(rule.value, paths) : rule;
+  });
 }
 
 /** Nobody waits for the library where there is neither a rule nor anything loaded. */

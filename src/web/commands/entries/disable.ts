@@ -4,6 +4,7 @@ import { ok } from '../../../base/result.ts';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { removeRecord } from '../../io/entries/record.ts';
 import { carryOut } from './carry-out.ts';
+import { whenLocked } from './locked.ts';
 import { planRemoval } from './plans.ts';
 import { sessionWithoutPolicy, withEntriesOptions, type EntriesOptions } from './session.ts';
 
@@ -23,6 +24,6 @@ export const command: CommandModule = {
         'after',
         examples(['bulkhead web entries disable', 'remove it, and reload the web servers']),
       )
-      .action(run(disable));
+      .action(run(whenLocked(disable)));
   },
 };

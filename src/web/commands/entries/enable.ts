@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { examples, type CommandModule, type ExitCode } from '../../../cli/shared/command.ts';
 import { carryOut } from './carry-out.ts';
+import { whenLocked } from './locked.ts';
 import { planAll, recordFor } from './plans.ts';
 import { entriesSession, withEntriesOptions, type EntriesOptions } from './session.ts';
 
@@ -31,6 +32,6 @@ export const command: CommandModule = {
           ['bulkhead web entries enable --strict', 'count what visitors have given up, too'],
         ),
       )
-      .action(run(enable));
+      .action(run(whenLocked(enable)));
   },
 };

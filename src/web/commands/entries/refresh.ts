@@ -11,6 +11,7 @@ import { isEnabled } from '../../io/entries/enabled.ts';
 import { readRecord } from '../../io/entries/record.ts';
 import { findWebPrograms } from '../../io/servers.ts';
 import { enable } from './enable.ts';
+import { whenLocked } from './locked.ts';
 import { withEntriesOptions, type EntriesOptions } from './session.ts';
 
 function refresh(options: EntriesOptions, command: Command): ExitCode | Promise<ExitCode> {
@@ -31,6 +32,6 @@ export const command: CommandModule = {
         'after',
         examples(['bulkhead web entries refresh', 'follow a change of a vhost at once']),
       )
-      .action(run(refresh));
+      .action(run(whenLocked(refresh)));
   },
 };

@@ -33,6 +33,9 @@ export interface EntriesRecord {
 }
 
 export const recordPath = ({ state }: Pick<Paths, 'state'>): string => `${state}/web-entries.json`;
+/** Held by whoever decides by the record, or changes it. */
+export const entriesLock = ({ runtime }: Pick<Paths, 'runtime'>): string =>
+  `${runtime}/web-entries.lock`;
 const bytesMax = 64 * 2 ** 20;
 
 export function writeRecord(paths: Paths, record: EntriesRecord): Result<void, Problem> {

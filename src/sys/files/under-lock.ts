@@ -1,0 +1,40 @@
+/**
+ * One at a time, and each looks anew: whoever waited for a lock finds another state than before, for example that the
+ * feature it was about to bring up to date has been disabled. So what decides is read in `act`, never before.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { failed, type Problem } from '../../base/problem.ts';
+import type { Result } from '../../base/result.ts';
+import { causeOf } from '../errno.ts';
+import { lockFile, type FileLock } from './flock.ts';
+
+/** Long enough for another command that reloads a web server, or applies a policy for many tenants. */
+const waitMs = 120_000;
+
+export function underLock<T>(path: string, act: () => Result<T, Problem>): Result<T, Problem> {
+  const lock = lockAt(path);
+  if (!lock.ok) return lock;
+  using _lock = lock.value;
+  return act();
+}
+
+export async function underLockAsync<T>(
+  path: string,
+  act: () => Promise<Result<T, Problem>>,
+): Promise<Result<T, Problem>> {
+  const lock = lockAt(path);
+  if (!lock.ok) return lock;
+  using _lock = lock.value;
+  return await act();
+}
+
+function lockAt(path: string): Result<FileLock, Problem> {
+  const directory = dirname(path);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    return failed({ action: 'create the directory', object: directory, ...causeOf(error) });
+  }
+  return lockFile(path, { waitMs });
+}

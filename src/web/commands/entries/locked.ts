@@ -1,0 +1,23 @@
+/** One command about entries at a time: a refresh that waited must not bring back what has been disabled meanwhile. */
+import type { Command } from 'commander';
+import { ok } from '../../../base/result.ts';
+import { exitCodes, type ExitCode } from '../../../cli/shared/command.ts';
+import { pathsFor } from '../../../cli/shared/session.ts';
+import { underLockAsync } from '../../../sys/files/under-lock.ts';
+import { entriesLock } from '../../io/entries/record.ts';
+import { refuse, type EntriesOptions } from './session.ts';
+
+type Action = (options: EntriesOptions, command: Command) => ExitCode | Promise<ExitCode>;
+
+/** What decides is read by `act`. What only shows waits for nobody. */
+export const whenLocked =
+  (act: Action): Action =>
+  async (options, command) => {
+    const paths = pathsFor(command);
+    if (paths === undefined) return exitCodes.usage;
+    if (options.dryRun === true || process.geteuid?.() !== 0) return act(options, command);
+    const done = await underLockAsync(entriesLock(paths), async () =>
+      ok(await act(options, command)),
+    );
+    return done.ok ? done.value : refuse(done.error);
+  };

@@ -1,0 +1,40 @@
+/** An apply that waited for another one applies the policy as it is then, not as it was before. */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, test } from 'node:test';
+import { pathsOf } from '../../src/host/paths.ts';
+import { treeElement } from '../../src/testing/tree-host.ts';
+import { hostHere } from '../conformance/host-here.ts';
+
+const instance = 'bulkhead-apply-race';
+const here = hostHere(instance);
+const skip = 'skip' in here ? here.skip : false;
+const root = mkdtempSync(`${tmpdir()}/${instance}-`);
+const policy = (limit: number) =>
+  `<bulkhead version="1">${treeElement(pathsOf(instance))}<tenant uid="64425"><processes limit="${limit}"/></tenant></bulkhead>`;
+
+const script = `set -e
+bulkhead() { ./bulkhead --instance ${instance} "$@"; }
+lock=/run/${instance}/policy.lock
+trap 'bulkhead release > /dev/null' EXIT
+echo '${policy(30)}' > ${root}/before.xml; echo '${policy(40)}' > ${root}/now.xml
+cp ${root}/before.xml ${root}/policy.xml
+mkdir -p /run/${instance}; install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
+bulkhead apply ${root}/policy.xml 9>&- & pid=$!
+until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid; done
+cp ${root}/now.xml ${root}/policy.xml
+rm $lock; exec 9>&-; wait $pid
+bulkhead verify ${root}/now.xml && ! bulkhead verify ${root}/before.xml`;
+
+after(() => {
+  for (const each of [root, `/run/${instance}`, `/var/lib/${instance}`])
+    rmSync(each, { recursive: true, force: true });
+});
+
+test('an apply that waited reads the policy again', { skip }, () => {
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
+});

@@ -1,0 +1,66 @@
+/**
+ * A refresh that waited for its turn does not bring back what has been disabled meanwhile: the command itself, on an nginx
+ * configuration that only its mount namespace has.
+ */
+import '../../src/testing/guard/here.ts';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, test } from 'node:test';
+import { ensurePrerequisites } from '../../src/testing/prerequisites.ts';
+
+const ready = await ensurePrerequisites('web', (line) => console.log(`# ${line}`));
+const skip = ready.ok ? false : ready.reason;
+const instance = 'bulkhead-entries-race';
+const uid = 64_423;
+const root = mkdtempSync(`${tmpdir()}/bulkhead-entries-race-`);
+after(() => {
+  for (const each of [root, `/run/${instance}`, `/var/lib/${instance}`])
+    rmSync(each, { recursive: true, force: true });
+});
+
+/** In a mount namespace with /etc/nginx and /etc/apache2 of its own. */
+function run(script: string): string {
+  const text = `set -e
+mount --bind ${root}/nginx /etc/nginx
+[ ! -d /etc/apache2 ] || mount --bind ${root}/apache2 /etc/apache2
+lock=/run/${instance}/web-entries.lock
+bulkhead() { scripts/with-node src/cli/main.ts --instance ${instance} "$@"; }
+entries() { bulkhead web entries "$@"; }
+policy="--policy ${root}/policy.xml"
+${script}`;
+  const { stdout, stderr, status } = spawnSync('unshare', ['-m', 'bash', '-c', text], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stdout + stderr);
+  return stdout;
+}
+
+test('a refresh that waits for a disable finds it done', { skip }, () => {
+  mkdirSync(`${root}/nginx/conf.d`, { recursive: true });
+  mkdirSync(`${root}/apache2`);
+  mkdirSync(`${root}/www`);
+  chownSync(`${root}/www`, uid, uid);
+  writeFileSync(
+    `${root}/nginx/nginx.conf`,
+    `pid ${root}/nginx.pid; error_log ${root}/error.log; events { }
+http { access_log off; include /etc/nginx/conf.d/*.conf;
+  server { listen 127.0.0.1:1; server_name a.example; root ${root}/www;
+    location ~ \\.php$ { fastcgi_pass unix:${root}/php.sock; } } }\n`,
+  );
+  writeFileSync(
+    `${root}/policy.xml`,
+    `<bulkhead version="1"><tenant uid="${uid}"><entries limit="5"/></tenant></bulkhead>\n`,
+  );
+  run('entries enable $policy');
+  assert.ok(existsSync(`${root}/nginx/conf.d/bulkhead.conf`));
+  // What "disable" does while it has the lock, with the refresh before it.
+  const said = run(`install -m 600 /dev/null $lock; exec 9<>$lock; flock 9
+entries refresh $policy > ${root}/refresh 9>&- & pid=$!
+until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -v "^l.* 9 ->" | grep -q "$lock"; do kill -0 $pid || { echo went on; exit; }; done
+rm -r /etc/nginx/conf.d/bulkhead.conf /etc/nginx/bulkhead /var/lib/${instance}/web-entries.json
+rm $lock; exec 9>&-; wait $pid; cat ${root}/refresh`);
+  assert.match(said, /Entries are not enabled here/);
+  assert.equal(existsSync(`${root}/nginx/conf.d/bulkhead.conf`), false);
+});
